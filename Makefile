@@ -1,0 +1,55 @@
+# satchel: `make help` lists what can be made.
+
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+FUZZTIME   ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/satchel, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o bin/satchel ./cmd/satchel
+
+.PHONY: demo
+demo: ## the whole way, on this machine alone: pack, SIGKILL, resume, verify, unpack
+	$(GO) run ./scripts/demo
+
+.PHONY: deps
+deps: ## install what the tests need (as root), or say what is missing
+	./scripts/deps.sh
+
+.PHONY: test
+test: deps ## all tests of CI
+	$(GO) test -timeout 15m ./...
+
+.PHONY: soak
+soak: deps ## the full counts: takes long
+	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h -v -run 'Soak|Kill|Damage|RoundTrip' ./bundle ./cmd/satchel
+
+.PHONY: race
+race: deps ## all tests with the race detector
+	$(GO) test -race -timeout 30m ./...
+
+.PHONY: bench
+bench: ## memory, bytes and speed of pack and unpack with an 8 GiB layer
+	$(GO) run ./scripts/bench $(BENCHFLAGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz each parser for FUZZTIME (30s)
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
+		done; \
+	done
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, go mod tidy
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff

@@ -1,0 +1,328 @@
+package bundle
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Job is what makes one run of pack the same as another.
+type Job struct {
+	Config      digest.Digest // of the configuration
+	Recipients  []Recipient
+	SegmentSize int64 // bytes
+	Lanes       int
+}
+
+// Check reports what is wrong with the numbers of a job.
+func (j Job) Check() error {
+	if j.SegmentSize < MinSegmentSize || j.SegmentSize > MaxSegmentSize {
+		return fmt.Errorf("a segment size of %d bytes is outside %d (1MiB) to %d (4GiB - 1, the most that FAT32 holds in a file)", j.SegmentSize, MinSegmentSize, MaxSegmentSize)
+	}
+	if j.Lanes < 1 || j.Lanes > MaxLanes {
+		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
+	}
+	return keys.CheckMix(j.Recipients)
+}
+
+func (j Job) recipients() []string {
+	list := make([]string, len(j.Recipients))
+	for i, r := range j.Recipients {
+		list[i] = r.Text
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// differs says in which way another job began, "" if in none.
+func (j Job) differs(b journal.Begin) string {
+	switch {
+	case b.Config != j.Config:
+		return "with another configuration"
+	case !slices.Equal(b.Recipients, j.recipients()):
+		return "for other recipients"
+	case b.SegmentSize != j.SegmentSize:
+		return fmt.Sprintf("with --segment-size %d", b.SegmentSize)
+	case b.Lanes != j.Lanes:
+		return fmt.Sprintf("with --lanes %d", b.Lanes)
+	}
+	return ""
+}
+
+func journalPath(state, id string) string { return filepath.Join(state, "bundles", id, "journal") }
+
+// Create starts a bundle of inv in dir; in the root of a mount it gets a
+// directory satchel-<id> of its own. The journal is kept below state. dir must
+// be one that [Resume] found no bundle in.
+func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
+	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
+		return nil, err
+	}
+	id, err := newID()
+	if err != nil {
+		return nil, err
+	}
+	root, err := media.IsMountRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if root {
+		dir = filepath.Join(dir, dirPrefix+id)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, &media.Error{Op: "make directory", Path: dir, Err: err}
+		}
+	}
+	file, recipient, err := keys.Wrap(job.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	begin := journal.Begin{
+		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: recipient,
+		KeyFiles: map[string][]byte{seal.KeyName: file}, Inventory: *inv,
+	}
+	jnl, err := journal.Create(journalPath(state, id), begin)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.start(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func newID() (string, error) {
+	var b [10]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make a bundle ID: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
+}
+
+// newWriter takes over the journal: it is closed with the writer, or at once on an error.
+func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, error) {
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return nil, errors.Join(err, jnl.Close())
+	}
+	w := &Writer{
+		dir: d, jnl: jnl, begin: st.Begin, maxAge: maxAge,
+		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
+		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{},
+		segments: map[int][]journal.Segment{},
+	}
+	if w.dense, err = frame.NewDense(); err != nil {
+		return nil, errors.Join(err, jnl.Close(), d.Close())
+	}
+	for n := range st.Begin.Lanes + 1 {
+		var fast *zstd.Encoder
+		if fast, err = frame.NewFast(); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast, buffers: frame.NewBuffers()})
+	}
+	return w, nil
+}
+
+// start writes what stands in a bundle from its beginning, and lets Put begin.
+func (w *Writer) start() error {
+	session := journal.Session{Dir: w.dir.Path(), Mount: media.Session(w.dir.Path())}
+	if err := w.jnl.Append(journal.Record{Session: &session}); err != nil {
+		return err
+	}
+	body, err := seal.Drive{Bundle: w.begin.Bundle, Drive: 1}.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := w.ensure(seal.DriveName, body); err != nil {
+		return err
+	}
+	for name, body := range w.begin.KeyFiles {
+		if err := w.ensure(name, body); err != nil {
+			return err
+		}
+	}
+	for _, l := range w.all {
+		w.giveBack(l, l.number == w.begin.Lanes)
+	}
+	return nil
+}
+
+// ensure writes a file unless it has those very bytes.
+func (w *Writer) ensure(name string, body []byte) error {
+	if have, err := w.dir.ReadFile(name, int64(len(body))); err == nil && string(have) == string(body) {
+		return nil
+	}
+	return w.dir.WriteFile(name, body)
+}
+
+// Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
+// it. It returns nil, nil if there is none and dir can take one. The error is a
+// *[SealedError] if the job is done already, and a *[RefusedError] if something
+// stands in the way; nothing has been changed then.
+func Resume(ctx context.Context, dir, state string, job Job) (*Writer, error) {
+	if err := job.Check(); err != nil {
+		return nil, err
+	}
+	places, err := find(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(places) == 0 {
+		return nil, checkEmpty(dir)
+	}
+	var refused error
+	for _, p := range places {
+		w, err := resume(ctx, p, state, job)
+		var other *RefusedError
+		if errors.As(err, &other) {
+			refused = errors.Join(refused, err)
+			continue
+		}
+		return w, err
+	}
+	return nil, refused
+}
+
+func checkEmpty(dir string) error {
+	if root, err := media.IsMountRoot(dir); err != nil || root {
+		return err
+	}
+	name, err := foreign(dir)
+	if err != nil || name == "" {
+		return err
+	}
+	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s) and no bundle", name),
+		Hint: "name an empty or new directory, or the root of a drive"}
+}
+
+func resume(ctx context.Context, p place, state string, job Job) (*Writer, error) {
+	jnl, st, err := journal.Open(journalPath(state, p.id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noJournal(p)
+	}
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	how := job.differs(st.Begin)
+	switch {
+	case p.sealed && how == "":
+		body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
+		if err == nil {
+			err = &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(seal.Sum(body))}
+		}
+		return nil, errors.Join(err, jnl.Close())
+	case p.sealed:
+		return nil, errors.Join(sealedOther(p, how), jnl.Close())
+	case how != "":
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Why: "it holds an unfinished bundle that was begun " + how,
+			Hint: "run the same command as then to go on with it, name another directory, or use --restart to delete it and begin anew"}, jnl.Close())
+	}
+	w, err := newWriter(p.dir, jnl, st)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.restore(ctx, st); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func noJournal(p place) error {
+	if p.sealed {
+		return sealedOther(p, "on another host, or its state was removed")
+	}
+	return &RefusedError{Dir: p.dir, Why: "it holds an unfinished bundle that was begun on another host, or its state was removed",
+		Hint: "go on where it was begun, name another directory, or use --restart to delete it and begin anew"}
+}
+
+func sealedOther(p place, how string) error {
+	return &RefusedError{Dir: p.dir, Why: "it holds a finished bundle that was packed " + how,
+		Hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
+}
+
+// Restart deletes the files of the unfinished bundles in dir and dir/satchel-*,
+// and nothing else, so that another can begin there. A finished bundle is
+// refused with a *[RefusedError].
+func Restart(dir, state string) error {
+	places, err := find(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		if p.sealed {
+			return sealedOther(p, "already")
+		}
+	}
+	for _, p := range places {
+		if err := restart(p, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func restart(p place, state string) (err error) {
+	if jnl, _, err := journal.Open(journalPath(state, p.id)); err == nil {
+		defer func() { _ = jnl.Close() }() // held only to keep other runs out
+	} else if errors.Is(err, journal.ErrLocked) {
+		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
+	}
+	d, err := media.OpenDir(p.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for _, sub := range []string{seal.CopyDir, "."} {
+		files, _, err := d.List(sub)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, f := range files {
+			if seal.Known(f.Name, true) && f.Name != seal.DriveName {
+				names = append(names, filepath.Join(sub, f.Name))
+			}
+		}
+		if err := d.Remove(names...); err != nil {
+			return err
+		}
+	}
+	_ = d.Remove(seal.CopyDir) // stays if something else is in it
+	// The drive seal goes last: without it nothing would say that the rest is a bundle's.
+	if err := d.Remove(seal.DriveName); err != nil {
+		return err
+	}
+	if strings.HasPrefix(filepath.Base(p.dir), dirPrefix) {
+		_ = os.Remove(p.dir) // as above
+	}
+	if p.id == "" {
+		return nil
+	}
+	return os.RemoveAll(filepath.Dir(journalPath(state, p.id)))
+}

@@ -1,0 +1,103 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+)
+
+// DriveError says that the drive refused an operation: it is full, read-only,
+// gone, or not allowed to be written. Its Err wraps the system's error.
+type DriveError = media.Error
+
+// ErrWrongKey says that none of the given keys opens the bundle.
+var ErrWrongKey = errors.New("none of the given keys opens this bundle")
+
+// ErrNoKey says that no key was given where one is needed.
+var ErrNoKey = errors.New("a key is needed to open the bundle")
+
+// NoBundleError says that a directory holds no bundle at all.
+type NoBundleError struct{ Dir string }
+
+func (e *NoBundleError) Error() string {
+	return fmt.Sprintf("%s holds no bundle; is the drive mounted there?", e.Dir)
+}
+
+// UnfinishedError says that a bundle was never sealed.
+type UnfinishedError struct{ Dir string }
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
+}
+
+// Fault is one thing that is wrong with a bundle.
+type Fault struct {
+	File string // below the bundle's directory
+	What string // such as "is missing"
+}
+
+func (f Fault) String() string { return f.File + " " + f.What }
+
+// DamageError says that a bundle is not what its seals, or its format, say.
+type DamageError struct {
+	Dir    string
+	Faults []Fault // at least one
+	Err    error   // what showed it, if anything but a comparison did
+}
+
+func (e *DamageError) Error() string {
+	const most = 3
+	var list []string
+	for _, f := range e.Faults[:min(most, len(e.Faults))] {
+		list = append(list, f.String())
+	}
+	if n := len(e.Faults) - most; n > 0 {
+		list = append(list, fmt.Sprintf("and %d more faults", n))
+	}
+	msg := fmt.Sprintf("the bundle in %s is damaged: %s", e.Dir, strings.Join(list, ", "))
+	if e.Err != nil {
+		msg += ": " + e.Err.Error()
+	}
+	return msg
+}
+
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// FingerprintError says that the bundle is not the one whose fingerprint was given.
+type FingerprintError struct{ Want, Got Fingerprint }
+
+func (e *FingerprintError) Error() string {
+	return fmt.Sprintf("this is another bundle: its fingerprint is %s, expected %s", e.Got, e.Want)
+}
+
+// SpaceError says that a drive has not enough room.
+type SpaceError struct {
+	Dir        string
+	Need, Free int64 // bytes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s has %s free, %s are needed", e.Dir, FormatSize(e.Free), FormatSize(e.Need))
+}
+
+// RefusedError says why pack does not write into a directory.
+type RefusedError struct {
+	Dir  string
+	Why  string
+	Hint string // what to do now
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Dir, e.Why) }
+
+// SealedError says that the very bundle asked for is finished already.
+type SealedError struct {
+	Dir         string
+	Bundle      string
+	Fingerprint Fingerprint
+}
+
+func (e *SealedError) Error() string {
+	return fmt.Sprintf("%s holds this bundle already, finished", e.Dir)
+}

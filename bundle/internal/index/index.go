@@ -1,0 +1,77 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	version = 1
+	maxLine = 16 << 20
+)
+
+// ErrFormat says that an index breaks the format.
+var ErrFormat = errors.New("not a valid index")
+
+// Header opens an index.
+type Header struct {
+	Version int       `json:"version"`
+	Bundle  string    `json:"bundle"`
+	Created time.Time `json:"created"`
+}
+
+// Segment is one segment of the bundle.
+type Segment struct {
+	Name   string `json:"name"`
+	Drive  int    `json:"drive"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	Tar    int64  `json:"tar"` // bytes of the tar stream in it
+}
+
+// Piece is a run of a blob's bytes inside a segment.
+type Piece struct {
+	Segment int   // index into Index.Segments
+	Offset  int64 // in the segment's tar bytes
+	Length  int64
+}
+
+// MarshalJSON writes [segment, offset, length].
+func (p Piece) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "[%d,%d,%d]", p.Segment, p.Offset, p.Length), nil
+}
+
+// Blob is where a blob or manifest lies.
+type Blob struct {
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+	At     []Piece       `json:"at"`
+}
+
+type end struct {
+	Segments int `json:"segments"`
+	Blobs    int `json:"blobs"`
+	Images   int `json:"images"`
+}
+
+// line is one line of the text; exactly one field is set.
+type line struct {
+	Index   *Header    `json:"index,omitempty"`
+	Segment *Segment   `json:"segment,omitempty"`
+	Blob    *Blob      `json:"blob,omitempty"`
+	Image   *oci.Image `json:"image,omitempty"`
+	End     *end       `json:"end,omitempty"`
+}
+
+// Index is a whole index in memory.
+type Index struct {
+	Header    Header
+	Segments  []Segment
+	Blobs     map[digest.Digest]Blob
+	Inventory oci.Inventory
+}

@@ -1,0 +1,185 @@
+package index
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Read reads a whole index. An error wraps [ErrFormat] when the text breaks the
+// format, else it is the reader's own.
+func Read(src io.Reader) (*Index, error) {
+	z, err := zstd.NewReader(src, zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	defer z.Close()
+	sc := bufio.NewScanner(z)
+	sc.Buffer(make([]byte, 64<<10), maxLine)
+	r := reader{index: &Index{Blobs: map[digest.Digest]Blob{}}}
+	n := 0
+	for sc.Scan() {
+		n++
+		if err := r.line(sc.Bytes()); err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
+		}
+	}
+	if err := sc.Err(); err != nil {
+		return nil, fmt.Errorf("%w: after line %d: %w", ErrFormat, n, err)
+	}
+	if err := r.finish(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return r.index, nil
+}
+
+// The sections of an index, in order.
+const (
+	atStart = iota
+	inSegments
+	inBlobs
+	inImages
+	atEnd
+)
+
+type reader struct {
+	index   *Index
+	section int
+	end     end
+}
+
+func (r *reader) line(b []byte) error {
+	var l line
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&l); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("more than one object")
+	}
+	switch {
+	case l.Index != nil && r.section == atStart:
+		r.section = inSegments
+		return r.header(*l.Index)
+	case l.Segment != nil && r.section == inSegments:
+		return r.segment(*l.Segment)
+	case l.Blob != nil && (r.section == inSegments || r.section == inBlobs):
+		r.section = inBlobs
+		return r.blob(*l.Blob)
+	case l.Image != nil && r.section >= inSegments && r.section <= inImages:
+		r.section = inImages
+		r.index.Inventory.Images = append(r.index.Inventory.Images, *l.Image)
+		return nil
+	case l.End != nil && r.section >= inSegments && r.section < atEnd:
+		r.section = atEnd
+		r.end = *l.End
+		return nil
+	}
+	return fmt.Errorf("not what belongs here")
+}
+
+func (r *reader) header(h Header) error {
+	if h.Version != version {
+		return fmt.Errorf("version %d; this satchel reads %d", h.Version, version)
+	}
+	r.index.Header = h
+	return nil
+}
+
+func (r *reader) segment(s Segment) error {
+	if _, ok := seal.ParseSegment(s.Name); !ok {
+		return fmt.Errorf("segment name %q", s.Name)
+	}
+	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Name >= s.Name {
+		return fmt.Errorf("segment %s is out of order", s.Name)
+	}
+	if s.Size < 0 || s.Tar < 0 || s.Drive < 1 {
+		return fmt.Errorf("numbers of segment %s", s.Name)
+	}
+	r.index.Segments = append(r.index.Segments, s)
+	return nil
+}
+
+func (r *reader) blob(b Blob) error {
+	if err := oci.CheckDigest(b.Digest); err != nil {
+		return err
+	}
+	if _, ok := r.index.Blobs[b.Digest]; ok {
+		return fmt.Errorf("%s stands twice", b.Digest)
+	}
+	var sum int64
+	for i, p := range b.At {
+		if p.Segment < 0 || p.Segment >= len(r.index.Segments) {
+			return fmt.Errorf("%s lies in a segment that is not there", b.Digest)
+		}
+		tar := r.index.Segments[p.Segment].Tar
+		if p.Offset < 0 || p.Length < 0 || p.Offset > tar || p.Length > tar-p.Offset {
+			return fmt.Errorf("%s lies outside its segment", b.Digest)
+		}
+		if i > 0 && p.Segment <= b.At[i-1].Segment || p.Length == 0 && b.Size > 0 {
+			return fmt.Errorf("pieces of %s", b.Digest)
+		}
+		sum += p.Length
+	}
+	if sum != b.Size || len(b.At) == 0 {
+		return fmt.Errorf("the pieces of %s have %d bytes, it has %d", b.Digest, sum, b.Size)
+	}
+	r.index.Blobs[b.Digest] = b
+	return nil
+}
+
+func (r *reader) finish() error {
+	got := end{len(r.index.Segments), len(r.index.Blobs), len(r.index.Inventory.Images)}
+	if r.section != atEnd || got != r.end {
+		return fmt.Errorf("it ends early")
+	}
+	if err := r.index.Inventory.Validate(); err != nil {
+		return err
+	}
+	for _, img := range r.index.Inventory.Images {
+		if b, ok := r.index.Blobs[img.Root.Digest]; !ok || b.Size != img.Root.Size {
+			return fmt.Errorf("the manifest of %s is not in it", img.Source)
+		}
+	}
+	return r.overlaps()
+}
+
+func (r *reader) overlaps() error {
+	var all []Piece
+	for _, b := range r.index.Blobs {
+		all = append(all, b.At...)
+	}
+	slices.SortFunc(all, func(a, b Piece) int {
+		return cmp.Or(cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Length, b.Length))
+	})
+	for i := 1; i < len(all); i++ {
+		if a, b := all[i-1], all[i]; a.Segment == b.Segment && a.Offset+a.Length > b.Offset {
+			return fmt.Errorf("two blobs overlap in %s", r.index.Segments[a.Segment].Name)
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads [segment, offset, length].
+func (p *Piece) UnmarshalJSON(b []byte) error {
+	var v []int64
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	if len(v) != 3 || v[0] < 0 || v[0] > 1<<31-1 {
+		return fmt.Errorf("piece %s", b)
+	}
+	*p = Piece{int(v[0]), v[1], v[2]}
+	return nil
+}

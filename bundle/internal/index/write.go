@@ -1,0 +1,68 @@
+package index
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Writer writes an index, line by line: all segments, all blobs, all images.
+type Writer struct {
+	z   *zstd.Encoder
+	end end
+}
+
+// NewWriter starts an index on dst.
+func NewWriter(dst io.Writer, h Header) (*Writer, error) {
+	z, err := zstd.NewWriter(dst, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, err
+	}
+	h.Version = version
+	w := &Writer{z: z}
+	return w, w.line(line{Index: &h})
+}
+
+func (w *Writer) line(l line) error {
+	b, err := json.Marshal(l)
+	if err == nil && len(b) >= maxLine {
+		err = fmt.Errorf("a line of %d bytes is too long", len(b))
+	}
+	if err == nil {
+		_, err = w.z.Write(append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
+}
+
+// Segment adds a segment; pieces name it by the order of these calls, from 0.
+func (w *Writer) Segment(s Segment) error {
+	w.end.Segments++
+	return w.line(line{Segment: &s})
+}
+
+// Blob adds a blob.
+func (w *Writer) Blob(b Blob) error {
+	w.end.Blobs++
+	return w.line(line{Blob: &b})
+}
+
+// Image adds an image of the inventory.
+func (w *Writer) Image(i oci.Image) error {
+	w.end.Images++
+	return w.line(line{Image: &i})
+}
+
+// Close ends the index. It does not close dst.
+func (w *Writer) Close() error {
+	if err := w.line(line{End: &w.end}); err != nil {
+		return err
+	}
+	return w.z.Close()
+}

@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+const version = 1
+
+// Errors of [Open].
+var (
+	ErrLocked = errors.New("another satchel is writing this bundle")
+	ErrFormat = errors.New("the journal is damaged")
+)
+
+// Journal is an open, locked journal.
+type Journal struct {
+	mu   sync.Mutex
+	f    *os.File
+	path string
+	err  error // once failed, always failed: the end of the file is unknown then
+}
+
+// Create starts a journal at path, in directories that are made as needed.
+func Create(path string, begin Begin) (*Journal, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the journal's directory: %w", err)
+	}
+	j, err := open(path, os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	begin.Version = version
+	if err := j.Append(Record{Begin: &begin}); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, syncDir(filepath.Dir(path))
+}
+
+// Open replays and locks the journal at path. The error wraps fs.ErrNotExist if
+// there is none, and a journal whose first record was torn counts as none.
+func Open(path string) (*Journal, *State, error) {
+	j, err := open(path, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, good, err := replay(j.f)
+	if err == nil {
+		err = j.f.Truncate(good)
+	}
+	if err == nil {
+		_, err = j.f.Seek(good, io.SeekStart)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), j.Close())
+	}
+	return j, state, nil
+}
+
+func open(path string, flags int) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(fmt.Errorf("lock journal %s: %w", path, err), f.Close())
+	}
+	return &Journal{f: f, path: path}, nil
+}
+
+// replay reads all whole lines and says where the last one ends.
+func replay(f *os.File) (*State, int64, error) {
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, 0, err
+	}
+	state := &State{Segments: map[int][]Segment{}, Next: map[int]int{}}
+	good := int64(0)
+	for n := 1; ; n++ {
+		end := bytes.IndexByte(data[good:], '\n')
+		if end < 0 {
+			break
+		}
+		var r Record
+		if err := json.Unmarshal(data[good:good+int64(end)], &r); err != nil {
+			return nil, 0, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
+		}
+		if (n == 1) != (r.Begin != nil) || r.Begin != nil && r.Begin.Version != version {
+			return nil, 0, fmt.Errorf("%w: line %d: not what belongs there", ErrFormat, n)
+		}
+		state.apply(r)
+		good += int64(end) + 1
+	}
+	if good == 0 {
+		return nil, 0, fs.ErrNotExist
+	}
+	return state, good, nil
+}
+
+// Append writes a record and returns once it is on the disk.
+func (j *Journal) Append(r Record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err != nil {
+		return j.err
+	}
+	if _, err = j.f.Write(append(b, '\n')); err == nil {
+		err = j.f.Sync()
+	}
+	if err != nil {
+		j.err = fmt.Errorf("write journal %s: %w", j.path, err)
+	}
+	return j.err
+}
+
+// Close unlocks the journal.
+func (j *Journal) Close() error { return j.f.Close() }
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,111 @@
+package journal
+
+import (
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Begin is the first record: what makes a later run the same job.
+type Begin struct {
+	Version     int               `json:"version"`
+	Bundle      string            `json:"bundle"`
+	Created     time.Time         `json:"created"`
+	Config      digest.Digest     `json:"config"` // of the configuration
+	Recipients  []string          `json:"recipients"`
+	SegmentSize int64             `json:"segmentSize"`
+	Lanes       int               `json:"lanes"`
+	Key         string            `json:"key"`      // the bundle key's recipient
+	KeyFiles    map[string][]byte `json:"keyFiles"` // ciphertext, by name
+	Inventory   oci.Inventory     `json:"inventory"`
+}
+
+// Session says where the drive was at a start.
+type Session struct {
+	Dir   string `json:"dir"`
+	Mount string `json:"mount"` // media.Session
+}
+
+// Piece is a run of a blob's bytes in a segment.
+type Piece struct {
+	Digest digest.Digest `json:"d"`
+	Size   int64         `json:"n"` // of the whole blob
+	Offset int64         `json:"o"` // in the segment's tar bytes
+	Length int64         `json:"l"`
+}
+
+// Unfinished is the state of a blob that a segment ends in the middle of.
+type Unfinished struct {
+	Digest digest.Digest `json:"d"`
+	Size   int64         `json:"n"`
+	State  []byte        `json:"state"` // oci.Verifier
+}
+
+// Segment is a segment that is durable on the drive.
+type Segment struct {
+	Lane       int         `json:"lane"`
+	Number     int         `json:"number"`
+	Size       int64       `json:"size"`
+	SHA256     string      `json:"sha256"`
+	Tar        int64       `json:"tar"` // bytes of the tar stream in it
+	Pieces     []Piece     `json:"pieces,omitempty"`
+	Unfinished *Unfinished `json:"unfinished,omitempty"` // of the last piece; the segment is provisional
+	End        bool        `json:"end,omitempty"`        // it holds the end of the tar stream
+}
+
+// Drop takes segments of a lane back.
+type Drop struct {
+	Lane    int   `json:"lane"`
+	Numbers []int `json:"numbers"`
+}
+
+// Sealed says that the bundle is finished.
+type Sealed struct {
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Record is one line; exactly one field is set.
+type Record struct {
+	Begin   *Begin   `json:"begin,omitempty"`
+	Session *Session `json:"session,omitempty"`
+	Segment *Segment `json:"segment,omitempty"`
+	Drop    *Drop    `json:"drop,omitempty"`
+	Sealed  *Sealed  `json:"sealed,omitempty"`
+}
+
+// State is what the records add up to.
+type State struct {
+	Begin    Begin
+	Session  Session           // the last one
+	Segments map[int][]Segment // by lane, numbers rising, dropped ones gone
+	Next     map[int]int       // by lane, the number after the highest ever used
+	Sealed   *Sealed
+}
+
+func (s *State) apply(r Record) {
+	switch {
+	case r.Begin != nil:
+		s.Begin = *r.Begin
+	case r.Session != nil:
+		s.Session = *r.Session
+	case r.Segment != nil:
+		s.Segments[r.Segment.Lane] = append(s.Segments[r.Segment.Lane], *r.Segment)
+		s.Next[r.Segment.Lane] = max(s.Next[r.Segment.Lane], r.Segment.Number+1)
+	case r.Drop != nil:
+		gone := map[int]bool{}
+		for _, n := range r.Drop.Numbers {
+			gone[n] = true
+		}
+		kept := s.Segments[r.Drop.Lane][:0]
+		for _, seg := range s.Segments[r.Drop.Lane] {
+			if !gone[seg.Number] {
+				kept = append(kept, seg)
+			}
+		}
+		s.Segments[r.Drop.Lane] = kept
+	case r.Sealed != nil:
+		s.Sealed = r.Sealed
+	}
+}

@@ -1,0 +1,188 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+)
+
+// TempSuffix ends the name of a file that is still being written.
+const TempSuffix = ".tmp"
+
+// Error says what the drive refused.
+type Error struct {
+	Op   string // such as "write"
+	Path string
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, cause(e.Err)) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// cause drops the name that os errors repeat.
+func cause(err error) error {
+	var pe *fs.PathError
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
+		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
+	}
+	return err
+}
+
+// Dir is one directory on a drive.
+type Dir struct {
+	path string
+	root *os.Root
+}
+
+// OpenDir opens an existing directory.
+func OpenDir(dir string) (*Dir, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, &Error{"open", dir, err}
+	}
+	root, err := os.OpenRoot(abs)
+	if err != nil {
+		return nil, &Error{"open", dir, err}
+	}
+	return &Dir{path: abs, root: root}, nil
+}
+
+// Path is the directory's absolute path.
+func (d *Dir) Path() string { return d.path }
+
+// Close releases the directory.
+func (d *Dir) Close() error { return d.root.Close() }
+
+func (d *Dir) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{op, filepath.Join(d.path, filepath.FromSlash(name)), err}
+}
+
+// Entry is a regular file in the directory.
+type Entry struct {
+	Name string
+	Size int64
+}
+
+// List gives the regular files directly in the subdirectory sub ("." for the
+// directory itself), sorted by name; a subdirectory that is absent has none.
+// Links and everything else that is not a regular file go to others.
+func (d *Dir) List(sub string) (files []Entry, others []string, err error) {
+	entries, err := fs.ReadDir(d.root.FS(), sub)
+	if errors.Is(err, fs.ErrNotExist) && sub != "." {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, d.fail("list", sub, err)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			others = append(others, e.Name())
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil, nil, d.fail("list", path.Join(sub, e.Name()), err)
+		}
+		files = append(files, Entry{e.Name(), info.Size()})
+	}
+	return files, others, nil
+}
+
+// Stat gives the size of a regular file. The error wraps fs.ErrNotExist if there is none.
+func (d *Dir) Stat(name string) (int64, error) {
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return 0, d.fail("look at", name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return 0, d.fail("look at", name, fmt.Errorf("not a regular file%.0w", fs.ErrNotExist))
+	}
+	return info.Size(), nil
+}
+
+// File is an open file of a bundle.
+type File struct {
+	*os.File
+	Size int64
+}
+
+// Open opens a regular file for reading.
+func (d *Dir) Open(name string) (*File, error) {
+	if _, err := d.Stat(name); err != nil { // a link would be followed by the open below
+		return nil, err
+	}
+	// O_NONBLOCK: what became a pipe since the look must not hang the reader.
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, d.fail("open", name, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(d.fail("open", name, err), f.Close())
+	}
+	return &File{File: f, Size: info.Size()}, nil
+}
+
+// ReadFile reads a file of at most limit bytes.
+func (d *Dir) ReadFile(name string, limit int64) (body []byte, err error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if f.Size > limit {
+		return nil, d.fail("read", name, fmt.Errorf("it has %d bytes, more than the %d allowed", f.Size, limit))
+	}
+	body = make([]byte, f.Size)
+	if _, err := io.ReadFull(f, body); err != nil {
+		return nil, d.fail("read", name, err)
+	}
+	return body, nil
+}
+
+// Remove deletes files and syncs the directory; a file that is gone already is no error.
+func (d *Dir) Remove(names ...string) error {
+	for _, name := range names {
+		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return d.fail("remove", name, err)
+		}
+	}
+	return d.sync(".")
+}
+
+// Mkdir makes a subdirectory if it is not there.
+func (d *Dir) Mkdir(name string) error {
+	if err := d.root.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return d.fail("make directory", name, err)
+	}
+	return d.sync(".")
+}
+
+// sync makes the names in a subdirectory durable, where the file system can.
+func (d *Dir) sync(sub string) error {
+	f, err := d.root.Open(sub)
+	if err != nil {
+		return d.fail("sync", sub, err)
+	}
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EBADF) {
+		err = nil // file systems on removable media often cannot sync a directory
+	}
+	return d.fail("sync", sub, errors.Join(err, f.Close()))
+}

@@ -1,0 +1,53 @@
+package media
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Free gives the bytes that a user may still write below dir, or
+// [ErrUnknownSpace] where the file system reports no blocks at all.
+func Free(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &Error{"ask for the free space of", dir, err}
+	}
+	if st.Blocks == 0 {
+		return 0, ErrUnknownSpace
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+// Session names the present mount of the drive that holds dir. Another answer,
+// or an empty one, means that the drive may have been away in between.
+func Session(dir string) string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	var st unix.Statx_t
+	const mountUnique = 0x4000 // STATX_MNT_ID_UNIQUE, Linux 6.8
+	if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_INO|mountUnique, &st); err != nil || st.Mask&mountUnique == 0 {
+		if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_INO|unix.STATX_MNT_ID, &st); err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s/%d:%d/%d", strings.TrimSpace(string(boot)), st.Dev_major, st.Dev_minor, st.Mnt_id)
+}
+
+func sameDevice(a, b fs.FileInfo) bool {
+	x, okx := a.Sys().(*syscall.Stat_t)
+	y, oky := b.Sys().(*syscall.Stat_t)
+	return okx && oky && x.Dev == y.Dev
+}
+
+// DropCache asks the kernel to forget the file's pages, so that the next read
+// comes from the drive. It is advice: a kernel that keeps them is no error.
+func (f *File) DropCache() {
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}

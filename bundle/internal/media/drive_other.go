@@ -1,0 +1,16 @@
+//go:build !linux
+
+package media
+
+import "io/fs"
+
+// Free is not known on this system.
+func Free(string) (int64, error) { return 0, ErrUnknownSpace }
+
+// Session is not known on this system: the drive counts as having been away.
+func Session(string) string { return "" }
+
+func sameDevice(fs.FileInfo, fs.FileInfo) bool { return true }
+
+// DropCache does nothing on this system.
+func (f *File) DropCache() {}

@@ -1,0 +1,207 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Versions that this package writes, and the only ones it reads.
+const (
+	driveVersion  = "drive/1"
+	bundleVersion = "bundle/1"
+	extrasVersion = "extras/1"
+)
+
+// MaxSize is the largest seal or extras file that is read, in bytes.
+const MaxSize = 64 << 20
+
+// ErrFormat says that a file is not what its name promises.
+var ErrFormat = errors.New("not a valid file of its kind")
+
+// File is a file as a seal binds it.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // 64 hexadecimal digits
+}
+
+// Drive is the drive seal, drive.json.
+type Drive struct {
+	Version  string `json:"satchel"`
+	Bundle   string `json:"bundle"`
+	Drive    int    `json:"drive"`
+	Label    string `json:"label"`
+	Complete bool   `json:"complete"`
+	Files    []File `json:"files"`
+}
+
+// Bundle is the seal, bundle.json.
+type Bundle struct {
+	Version  string     `json:"satchel"`
+	Bundle   string     `json:"bundle"`
+	Created  time.Time  `json:"created"`
+	Sequence int        `json:"sequence"`
+	Drives   []DriveSum `json:"drives"`
+	Index    File       `json:"index"`
+}
+
+// DriveSum binds one drive seal.
+type DriveSum struct {
+	Drive  int    `json:"drive"`
+	SHA256 string `json:"sha256"`
+}
+
+// Extras is extras.json: files that may be added after the seal.
+type Extras struct {
+	Version string `json:"satchel"`
+	Bundle  string `json:"bundle"`
+	Seal    string `json:"seal"`
+	Files   []File `json:"files"`
+}
+
+// Marshal gives the bytes of drive.json.
+func (d Drive) Marshal() ([]byte, error) {
+	d.Version = driveVersion
+	if d.Files == nil {
+		d.Files = []File{}
+	}
+	return marshal(d)
+}
+
+// Marshal gives the bytes of bundle.json.
+func (b Bundle) Marshal() ([]byte, error) {
+	b.Version = bundleVersion
+	b.Created = b.Created.UTC().Truncate(time.Second)
+	return marshal(b)
+}
+
+// Marshal gives the bytes of extras.json.
+func (e Extras) Marshal() ([]byte, error) {
+	e.Version = extrasVersion
+	return marshal(e)
+}
+
+func marshal(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", " ")
+	return append(b, '\n'), err
+}
+
+// unmarshal is strict: unknown fields and trailing bytes are refused.
+func unmarshal(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something follows its JSON object", ErrFormat)
+	}
+	return nil
+}
+
+// ParseDrive reads drive.json.
+func ParseDrive(b []byte) (Drive, error) {
+	var d Drive
+	if err := unmarshal(b, &d); err != nil {
+		return d, err
+	}
+	if err := checkHead(d.Version, driveVersion, d.Bundle); err != nil {
+		return d, err
+	}
+	if d.Drive < 1 || d.Drive > MaxLanes {
+		return d, fmt.Errorf("%w: drive number %d", ErrFormat, d.Drive)
+	}
+	last := ""
+	for _, f := range d.Files {
+		if _, ok := ParseSegment(f.Name); !ok || f.Name <= last {
+			return d, fmt.Errorf("%w: segment name %q", ErrFormat, f.Name)
+		}
+		if err := f.check(); err != nil {
+			return d, err
+		}
+		last = f.Name
+	}
+	return d, nil
+}
+
+// ParseBundle reads bundle.json.
+func ParseBundle(b []byte) (Bundle, error) {
+	var s Bundle
+	if err := unmarshal(b, &s); err != nil {
+		return s, err
+	}
+	if err := checkHead(s.Version, bundleVersion, s.Bundle); err != nil {
+		return s, err
+	}
+	if len(s.Drives) == 0 || len(s.Drives) > MaxLanes || s.Sequence < 1 || s.Index.Name != IndexName {
+		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
+	}
+	for i, d := range s.Drives {
+		if d.Drive != i+1 || !isSum(d.SHA256) {
+			return s, fmt.Errorf("%w: drive %d", ErrFormat, i+1)
+		}
+	}
+	return s, s.Index.check()
+}
+
+// ParseExtras reads extras.json.
+func ParseExtras(b []byte) (Extras, error) {
+	var e Extras
+	if err := unmarshal(b, &e); err != nil {
+		return e, err
+	}
+	if err := checkHead(e.Version, extrasVersion, e.Bundle); err != nil {
+		return e, err
+	}
+	if !isSum(e.Seal) {
+		return e, fmt.Errorf("%w: seal", ErrFormat)
+	}
+	last := ""
+	for _, f := range e.Files {
+		if !IsKey(f.Name) || f.Name <= last {
+			return e, fmt.Errorf("%w: name %q", ErrFormat, f.Name)
+		}
+		if err := f.check(); err != nil {
+			return e, err
+		}
+		last = f.Name
+	}
+	return e, nil
+}
+
+func checkHead(version, want, bundle string) error {
+	if version != want {
+		return fmt.Errorf("%w: it is of version %q; this satchel reads %q", ErrFormat, version, want)
+	}
+	if !IsID(bundle) {
+		return fmt.Errorf("%w: bundle ID %q", ErrFormat, bundle)
+	}
+	return nil
+}
+
+func (f File) check() error {
+	if f.Size < 0 || !isSum(f.SHA256) {
+		return fmt.Errorf("%w: size or SHA-256 of %s", ErrFormat, f.Name)
+	}
+	return nil
+}
+
+func isSum(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && s == hex.EncodeToString(b)
+}
+
+// Sum is the SHA-256 of b, 64 hexadecimal digits.
+func Sum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// FileOf binds bytes under a name.
+func FileOf(name string, b []byte) File { return File{name, int64(len(b)), Sum(b)} }

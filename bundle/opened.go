@@ -1,0 +1,179 @@
+package bundle
+
+import (
+	"errors"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// ParseFingerprint reads 64 hexadecimal digits, grouped by spaces or colons or not.
+func ParseFingerprint(s string) (Fingerprint, error) {
+	f := strings.ToLower(strings.NewReplacer(" ", "", ":", "", "-", "").Replace(s))
+	if !fingerprintPattern.MatchString(f) {
+		return "", errors.New("a fingerprint has 64 hexadecimal digits")
+	}
+	return Fingerprint(f), nil
+}
+
+// seals are the small cleartext files of a sealed bundle, read and bound to
+// each other, and what its directory holds.
+type seals struct {
+	dir    *media.Dir
+	bundle seal.Bundle
+	drive  seal.Drive
+	extras seal.Extras
+	finger Fingerprint
+	bodies map[string][]byte // of drive.json, bundle.json and extras.json
+	faults []Fault           // of the small files and the listing
+	temps  []string
+	extra  map[string]bool
+}
+
+// openSeals reads the seals of the bundle that dir means. What is wrong with the
+// files is collected in faults; the error is for what makes going on pointless:
+// no bundle, an unfinished one, another fingerprint, a seal that cannot be read.
+func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
+	p, err := locate(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !p.sealed {
+		return nil, &UnfinishedError{p.dir}
+	}
+	d, err := media.OpenDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	s = &seals{dir: d, bodies: map[string][]byte{}, extra: map[string]bool{}}
+	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	s.bodies[seal.BundleName] = body
+	s.finger = Fingerprint(seal.Sum(body))
+	if expect != "" && s.finger != expect {
+		return nil, &FingerprintError{Want: expect, Got: s.finger}
+	}
+	if s.bundle, err = seal.ParseBundle(body); err != nil {
+		return nil, s.damage(seal.BundleName, "cannot be read", err)
+	}
+	if err := s.readDrive(); err != nil {
+		return nil, err
+	}
+	if err := s.readExtras(); err != nil {
+		return nil, err
+	}
+	return s, s.compareListing()
+}
+
+func (s *seals) damage(file, what string, err error) *DamageError {
+	return &DamageError{Dir: s.dir.Path(), Faults: []Fault{{file, what}}, Err: err}
+}
+
+func (s *seals) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }
+
+func (s *seals) readDrive() error {
+	body, err := s.dir.ReadFile(seal.DriveName, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.damage(seal.DriveName, "is missing", nil)
+	}
+	if err != nil {
+		return err
+	}
+	if len(s.bundle.Drives) != 1 {
+		return s.damage(seal.BundleName, "names more drives than this satchel reads", nil)
+	}
+	if seal.Sum(body) != s.bundle.Drives[0].SHA256 {
+		return s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)
+	}
+	s.bodies[seal.DriveName] = body
+	s.drive, err = seal.ParseDrive(body)
+	switch {
+	case err != nil:
+		return s.damage(seal.DriveName, "cannot be read", err)
+	case s.drive.Bundle != s.bundle.Bundle || s.drive.Drive != 1 || !s.drive.Complete:
+		return s.damage(seal.DriveName, "belongs to another bundle or is not complete", nil)
+	}
+	return nil
+}
+
+func (s *seals) readExtras() error {
+	body, err := s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.fault(seal.ExtrasName, "is missing")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.bodies[seal.ExtrasName] = body
+	extras, err := seal.ParseExtras(body)
+	switch {
+	case err != nil:
+		s.fault(seal.ExtrasName, "cannot be read: "+err.Error())
+	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
+		s.fault(seal.ExtrasName, "belongs to another seal")
+	default:
+		s.extras = extras
+	}
+	return nil
+}
+
+// files lists every file that a seal or extras.json binds: segments, index, key files.
+func (s *seals) files() []seal.File {
+	list := append(slices.Clone(s.drive.Files), s.bundle.Index)
+	return append(list, s.extras.Files...)
+}
+
+// compareListing compares names and lengths in the directory with what is
+// bound; it reads no content.
+func (s *seals) compareListing() error {
+	files, others, err := s.dir.List(".")
+	if err != nil {
+		return err
+	}
+	sizes := map[string]int64{}
+	for _, f := range files {
+		sizes[f.Name] = f.Size
+	}
+	bound := map[string]bool{seal.BundleName: true, seal.DriveName: true, seal.ExtrasName: true, seal.ReadmeName: true, seal.SumsName: true}
+	for _, f := range s.files() {
+		bound[f.Name] = true
+		size, ok := sizes[f.Name]
+		switch {
+		case !ok:
+			s.fault(f.Name, "is missing")
+		case size < f.Size:
+			s.fault(f.Name, "is truncated")
+		case size > f.Size:
+			s.fault(f.Name, "is longer than it was")
+		}
+	}
+	for _, f := range files {
+		switch {
+		case !bound[f.Name] && seal.Known(f.Name, false):
+			s.fault(f.Name, "is extra: no seal names it")
+			s.extra[f.Name] = true
+		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
+			s.temps = append(s.temps, f.Name)
+		}
+	}
+	for _, name := range others {
+		if seal.Known(name, false) {
+			s.fault(name, "is not a regular file")
+		}
+	}
+	return nil
+}

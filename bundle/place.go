@@ -1,0 +1,148 @@
+package bundle
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// dirPrefix begins the directory that a bundle gets in the root of a mount.
+const dirPrefix = "satchel-"
+
+// ignored are names that systems leave on drives; they make a directory no less empty.
+var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN", ".Trashes", ".fseventsd", ".Spotlight-V100", media.ProbeName, media.ProbeName + media.TempSuffix}
+
+// place is a directory that holds a bundle, or the beginning of one.
+type place struct {
+	dir    string
+	id     string // of the drive seal, empty if it cannot be read
+	sealed bool
+}
+
+// look says what bundle stands directly in dir, if any.
+func look(dir string) (*place, error) {
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := lookIn(d)
+	return p, errors.Join(err, d.Close())
+}
+
+func lookIn(d *media.Dir) (*place, error) {
+	p := place{dir: d.Path()}
+	_, err := d.Stat(seal.BundleName)
+	switch {
+	case err == nil:
+		p.sealed = true
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	body, err := d.ReadFile(seal.DriveName, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) && !p.sealed {
+		return nil, nil
+	}
+	if err == nil {
+		if ds, perr := seal.ParseDrive(body); perr == nil {
+			p.id = ds.Bundle
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// find looks for bundles in dir and in dir/satchel-*.
+func find(dir string) ([]place, error) {
+	var list []place
+	dirs := []string{dir}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), dirPrefix) {
+			dirs = append(dirs, filepath.Join(dir, e.Name()))
+		}
+	}
+	for _, d := range dirs {
+		p, err := look(d)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			list = append(list, *p)
+		}
+	}
+	return list, nil
+}
+
+// locate finds the one bundle that a reader means by dir.
+func locate(dir string) (place, error) {
+	list, err := find(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return place{}, &NoBundleError{dir}
+	}
+	if err != nil {
+		return place{}, err
+	}
+	switch len(list) {
+	case 0:
+		return place{}, &NoBundleError{dir}
+	case 1:
+		return list[0], nil
+	}
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.dir
+	}
+	return place{}, &RefusedError{Dir: dir, Why: "it holds more than one bundle", Hint: "name one of " + strings.Join(names, ", ")}
+}
+
+// foreign gives the first name in dir that is neither a bundle's nor ignored.
+func foreign(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	for _, e := range entries {
+		name := e.Name()
+		temp := strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
+		if temp || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
+			continue
+		}
+		return name, nil
+	}
+	return "", nil
+}
+
+// Prepare makes sure that pack can write below dir: it makes dir if only its
+// last part is missing, writes and removes a small file, and compares the free
+// space with need, in bytes. unknown is true where the file system does not
+// tell. Errors are *[DriveError] and *[SpaceError].
+func Prepare(dir string, need int64) (unknown bool, err error) {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
+	}
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return false, err
+	}
+	if err := errors.Join(d.Probe(), d.Close()); err != nil {
+		return false, err
+	}
+	free, err := media.Free(dir)
+	if errors.Is(err, media.ErrUnknownSpace) {
+		return true, nil
+	}
+	if err == nil && free < need {
+		err = &SpaceError{Dir: dir, Need: need, Free: free}
+	}
+	return false, err
+}

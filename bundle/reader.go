@@ -1,0 +1,269 @@
+package bundle
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/index"
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Reader gives the content of a sealed bundle. It is an [oci.Source] of any
+// offset and may be used concurrently. It writes nothing to the drive.
+type Reader struct {
+	dir   *media.Dir
+	seals *seals
+	key   keys.Identity
+	index *index.Index
+	dec   *frame.Decoder
+	cache *segments
+}
+
+// Open opens the bundle in dir, or the one in dir/satchel-*, with one of the
+// given keys. Before it looks at content it compares the seals, the names and
+// the lengths of all files; expect, if not empty, is the only fingerprint that
+// it takes. Errors: *[NoBundleError], *[UnfinishedError], *[FingerprintError],
+// *[DamageError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (r *Reader, err error) {
+	s, err := openSeals(dir, expect)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.dir.Close())
+		}
+	}()
+	if len(s.faults) > 0 {
+		return nil, &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+	}
+	if len(ids) == 0 {
+		return nil, ErrNoKey
+	}
+	key, err := s.unlock(ids)
+	if err != nil {
+		return nil, err
+	}
+	idx, err := s.readIndex(key)
+	if err != nil {
+		return nil, err
+	}
+	dec, err := frame.NewDecoder()
+	if err != nil {
+		return nil, err
+	}
+	r = &Reader{dir: s.dir, seals: s, key: key, index: idx, dec: dec}
+	r.cache = newSegments(r)
+	return r, ctx.Err()
+}
+
+// unlock opens the first key file that one of the keys fits.
+func (s *seals) unlock(ids []Identity) (keys.Identity, error) {
+	for _, f := range s.extras.Files {
+		body, err := s.dir.ReadFile(f.Name, keys.MaxFile)
+		if err != nil {
+			return keys.Identity{}, err
+		}
+		if seal.Sum(body) != f.SHA256 {
+			return keys.Identity{}, s.damage(f.Name, "has changed: its SHA-256 is not the one that is bound", nil)
+		}
+		key, err := keys.Unwrap(body, ids)
+		if err == nil {
+			return key, nil
+		}
+		if !errors.Is(err, keys.ErrNoMatch) {
+			return keys.Identity{}, s.damage(f.Name, "cannot be opened", err)
+		}
+	}
+	return keys.Identity{}, ErrWrongKey
+}
+
+// readIndex reads the index and holds it against the seals.
+func (s *seals) readIndex(key keys.Identity) (*index.Index, error) {
+	body, err := s.dir.ReadFile(seal.IndexName, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	if seal.Sum(body) != s.bundle.Index.SHA256 {
+		return nil, s.damage(seal.IndexName, "has changed: its SHA-256 is not the one that is bound", nil)
+	}
+	plain, size, err := key.Decrypt(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		return nil, s.damage(seal.IndexName, "cannot be decrypted with the bundle key", err)
+	}
+	idx, err := index.Read(io.NewSectionReader(plain, 0, size))
+	if err != nil {
+		return nil, s.damage(seal.IndexName, "cannot be read", err)
+	}
+	same := len(idx.Segments) == len(s.drive.Files) && idx.Header.Bundle == s.bundle.Bundle
+	for i := 0; same && i < len(idx.Segments); i++ {
+		f, seg := s.drive.Files[i], idx.Segments[i]
+		same = f == seal.File{Name: seg.Name, Size: seg.Size, SHA256: seg.SHA256} && seg.Drive == s.drive.Drive
+	}
+	if !same {
+		return nil, s.damage(seal.IndexName, "and drive.json disagree about the segments", nil)
+	}
+	return idx, nil
+}
+
+const maxIndex = 1 << 30
+
+// Close frees the reader. No reader that it gave may be used afterwards.
+func (r *Reader) Close() error {
+	err := r.cache.close()
+	r.dec.Close()
+	return errors.Join(err, r.dir.Close())
+}
+
+// Inventory is the pinned list of what the bundle carries.
+func (r *Reader) Inventory() *oci.Inventory { return &r.index.Inventory }
+
+// ID is the bundle's ID.
+func (r *Reader) ID() string { return r.seals.bundle.Bundle }
+
+// Dir is the bundle's directory.
+func (r *Reader) Dir() string { return r.dir.Path() }
+
+// Created is when the bundle was packed.
+func (r *Reader) Created() time.Time { return r.seals.bundle.Created }
+
+// Fingerprint is that of the seal.
+func (r *Reader) Fingerprint() Fingerprint { return r.seals.finger }
+
+// Stat gives the number of segments, their bytes, and the number of blobs and
+// manifests in them.
+func (r *Reader) Stat() (segments int, size int64, blobs int) {
+	for _, s := range r.index.Segments {
+		size += s.Size
+	}
+	return len(r.index.Segments), size, len(r.index.Blobs)
+}
+
+// Order gives the descriptors in the order in which their content lies on the
+// drives: drive, lane, offset. What the bundle does not carry comes last.
+func (r *Reader) Order(ds []oci.Descriptor) iter.Seq[oci.Descriptor] {
+	ds = slices.Clone(ds)
+	at := func(d digest.Digest) index.Piece {
+		if b, ok := r.index.Blobs[d]; ok {
+			return b.At[0]
+		}
+		return index.Piece{Segment: len(r.index.Segments)}
+	}
+	slices.SortStableFunc(ds, func(a, b oci.Descriptor) int {
+		x, y := at(a.Digest), at(b.Digest)
+		return cmp.Or(cmp.Compare(x.Segment, y.Segment), cmp.Compare(x.Offset, y.Offset))
+	})
+	return slices.Values(ds)
+}
+
+// Open gives the bytes of d from off on. They are not verified against d; see
+// [oci.Verified]. The error wraps fs.ErrNotExist if the bundle does not carry
+// d, and is a *[DamageError] if its segments are not what they were.
+func (r *Reader) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	b, ok := r.index.Blobs[d.Digest]
+	if !ok {
+		return nil, fmt.Errorf("%s is not in the bundle%.0w", d.Digest, fs.ErrNotExist)
+	}
+	if b.Size != d.Size || off < 0 || off > b.Size {
+		return nil, fmt.Errorf("open %s at byte %d: the bundle has %d bytes of it, %d are expected", d.Digest, off, b.Size, d.Size)
+	}
+	return &blobReader{ctx: ctx, r: r, pieces: b.At, skip: off}, nil
+}
+
+// blobReader reads a blob's pieces, frame by frame.
+type blobReader struct {
+	ctx     context.Context
+	r       *Reader
+	pieces  []index.Piece // what is left, the first one in part
+	skip    int64         // bytes of the first piece that are done
+	seg     *openSegment
+	frame   []byte // decoded bytes not given yet
+	content []byte // buffers of this reader
+	scratch []byte
+}
+
+func (b *blobReader) Read(p []byte) (int, error) {
+	for len(b.frame) == 0 {
+		if err := b.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := b.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, b.frame)
+	b.frame = b.frame[n:]
+	return n, nil
+}
+
+// next decodes the frame that holds the next byte of the blob.
+func (b *blobReader) next() error {
+	for len(b.pieces) > 0 && b.skip >= b.pieces[0].Length {
+		b.skip -= b.pieces[0].Length
+		b.pieces = b.pieces[1:]
+		b.release()
+	}
+	if len(b.pieces) == 0 {
+		return io.EOF
+	}
+	piece := b.pieces[0]
+	if b.seg == nil {
+		seg, err := b.r.cache.get(piece.Segment)
+		if err != nil {
+			return err
+		}
+		b.seg = seg
+	}
+	at := piece.Offset + b.skip
+	f, content, err := b.read(at, piece)
+	if err != nil {
+		return b.r.seals.damage(b.r.index.Segments[piece.Segment].Name, "cannot be read", err)
+	}
+	end := min(f.Content+f.ContentLength, piece.Offset+piece.Length)
+	b.frame = content[at-f.Content : end-f.Content]
+	b.skip += end - at
+	return nil
+}
+
+// read decodes the frame at a tar offset: into the segment's shared buffer if
+// other blobs have a part in the frame, else into the reader's own.
+func (b *blobReader) read(at int64, piece index.Piece) (frame.Frame, []byte, error) {
+	f, err := b.seg.table.At(at)
+	if err != nil {
+		return f, nil, err
+	}
+	if f.Content < piece.Offset-tarBlock || f.Content+f.ContentLength > piece.Offset+piece.Length+tarBlock {
+		content, err := b.seg.shared(b.r.dec, f)
+		return f, content, err
+	}
+	b.content, b.scratch, err = b.r.dec.Decode(b.seg.plain, f, b.content, b.scratch)
+	return f, b.content, err
+}
+
+func (b *blobReader) release() {
+	if b.seg != nil {
+		b.r.cache.put(b.seg)
+		b.seg = nil
+	}
+}
+
+// Close gives the segment back.
+func (b *blobReader) Close() error {
+	b.release()
+	b.pieces, b.frame = nil, nil
+	return nil
+}

@@ -1,0 +1,322 @@
+package bundle
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/index"
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Fingerprint is the SHA-256 of bundle.json, 64 hexadecimal digits.
+type Fingerprint string
+
+// Grouped writes the fingerprint in groups of eight digits, to be read aloud
+// and compared with paper. [ParseFingerprint] reads it back.
+func (f Fingerprint) Grouped() string {
+	var b bytes.Buffer
+	for i := 0; i < len(f); i += 8 {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(f[i:min(i+8, len(f))]))
+	}
+	return b.String()
+}
+
+// Seal finishes the bundle: the end of the tar stream, the index, and the seals,
+// bundle.json last. Every manifest of inv's images, and all they reach, must
+// have been put. After an error the bundle is unfinished and can be resumed.
+func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, error) {
+	if err := w.settle(inv); err != nil {
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if err := w.endArchive(inv); err != nil {
+		return "", err
+	}
+	segs := w.sorted()
+	idx, err := w.writeIndex(inv, segs)
+	if err != nil {
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	fp, err := w.writeSeals(idx, segs)
+	if err != nil {
+		return "", err
+	}
+	return fp, w.jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(fp)}})
+}
+
+// settle makes everything durable and refuses to seal what is not whole.
+func (w *Writer) settle(inv *oci.Inventory) error {
+	w.mu.Lock()
+	err := w.err
+	for d := range w.held {
+		err = errors.Join(err, fmt.Errorf("blob %s is not finished", d))
+	}
+	for _, img := range inv.Images {
+		if _, ok := w.done[img.Root.Digest]; !ok {
+			err = errors.Join(err, fmt.Errorf("image %s: its manifest was not put", img.Source))
+		}
+	}
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, l := range w.all[:w.begin.Lanes] {
+		if err := l.commit(nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endArchive writes index.json, oci-layout and the end of the tar stream.
+func (w *Writer) endArchive(inv *oci.Inventory) error {
+	l := w.all[w.begin.Lanes]
+	layout, err := json.Marshal(ispec.ImageLayout{Version: ispec.ImageLayoutVersion})
+	if err != nil {
+		return err
+	}
+	list, err := layoutIndex(inv)
+	if err != nil {
+		return err
+	}
+	if err := l.file(ispec.ImageIndexFile, list); err != nil {
+		return err
+	}
+	if err := l.file(ispec.ImageLayoutFile, layout); err != nil {
+		return err
+	}
+	if err := l.plain(make([]byte, 2*tarBlock)); err != nil {
+		return err
+	}
+	seg := l.seg
+	l.seg = nil
+	rec, err := seg.commit(nil)
+	if err != nil {
+		return l.fail(err)
+	}
+	rec.End = true
+	return w.record(*rec)
+}
+
+// file writes a small file of the layout that is not a blob.
+func (l *lane) file(name string, body []byte) error {
+	if err := l.begin(name, int64(len(body))); err != nil {
+		return err
+	}
+	if err := l.plain(body); err != nil {
+		return err
+	}
+	return l.pad(int64(len(body)))
+}
+
+// plain writes bytes of the tar stream that belong to no blob. They may go on
+// into further segments, all of which end the archive.
+func (l *lane) plain(body []byte) error {
+	for len(body) > 0 {
+		n := min(len(body), readChunk)
+		if l.seg != nil && !l.seg.fits(int64(n)+tarBlock) {
+			seg := l.seg
+			l.seg = nil
+			rec, err := seg.commit(nil)
+			if err != nil {
+				return l.fail(err)
+			}
+			rec.End = true
+			if err := l.w.record(*rec); err != nil {
+				return err
+			}
+		}
+		if err := l.open(); err != nil {
+			return err
+		}
+		if _, err := l.seg.frames.Write(body[:n]); err != nil {
+			return l.fail(err)
+		}
+		l.seg.frames.Dense()
+		body = body[n:]
+	}
+	return nil
+}
+
+// layoutIndex is index.json: every image by its source reference.
+func layoutIndex(inv *oci.Inventory) ([]byte, error) {
+	list := ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
+	for _, img := range inv.Images {
+		list.Manifests = append(list.Manifests, oci.Descriptor{
+			MediaType: img.Root.MediaType, Digest: img.Root.Digest, Size: img.Root.Size,
+			Annotations: map[string]string{ispec.AnnotationRefName: img.Source.String()},
+		})
+	}
+	return json.Marshal(list)
+}
+
+// sorted gives all segments in name order.
+func (w *Writer) sorted() []journal.Segment {
+	var all []journal.Segment
+	for _, segs := range w.segments {
+		all = append(all, segs...)
+	}
+	slices.SortFunc(all, func(a, b journal.Segment) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
+	})
+	return all
+}
+
+func segmentName(s journal.Segment) string {
+	return seal.Segment{Lane: s.Lane, Number: s.Number}.String()
+}
+
+// writeIndex writes index.age and gives what the seal says of it.
+func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
+	var file bytes.Buffer
+	enc, err := keys.Encrypt(&file, w.begin.Key)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt index: %w", err)
+	}
+	idx, err := index.NewWriter(enc, index.Header{Bundle: w.begin.Bundle, Created: w.begin.Created})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range segs {
+		if err := idx.Segment(index.Segment{Name: segmentName(s), Drive: 1, Size: s.Size, SHA256: s.SHA256, Tar: s.Tar}); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range blobs(segs) {
+		if err := idx.Blob(b); err != nil {
+			return nil, err
+		}
+	}
+	for _, img := range inv.Images {
+		if err := idx.Image(img); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(idx.Close(), enc.Close()); err != nil {
+		return nil, fmt.Errorf("write index: %w", err)
+	}
+	return file.Bytes(), w.dir.WriteFile(seal.IndexName, file.Bytes())
+}
+
+// blobs gathers the pieces of each blob, in tar order.
+func blobs(segs []journal.Segment) []index.Blob {
+	var list []index.Blob
+	at := map[digest.Digest]int{}
+	for i, s := range segs {
+		for _, p := range s.Pieces {
+			n, ok := at[p.Digest]
+			if !ok {
+				n = len(list)
+				at[p.Digest] = n
+				list = append(list, index.Blob{Digest: p.Digest, Size: p.Size})
+			}
+			if p.Length > 0 || p.Size == 0 {
+				list[n].At = append(list[n].At, index.Piece{Segment: i, Offset: p.Offset, Length: p.Length})
+			}
+		}
+	}
+	return list
+}
+
+// writeSeals writes all that binds the bundle, bundle.json last.
+func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, error) {
+	drive := seal.Drive{Bundle: w.begin.Bundle, Drive: 1, Complete: true}
+	for _, s := range segs {
+		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
+	}
+	driveBody, err := drive.Marshal()
+	if err != nil {
+		return "", err
+	}
+	bundleBody, err := seal.Bundle{
+		Bundle: w.begin.Bundle, Created: w.begin.Created, Sequence: 1,
+		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
+	}.Marshal()
+	if err != nil {
+		return "", err
+	}
+	fp := Fingerprint(seal.Sum(bundleBody))
+	extras := seal.Extras{Bundle: w.begin.Bundle, Seal: string(fp)}
+	small := map[string][]byte{seal.IndexName: idx, seal.DriveName: driveBody, seal.BundleName: bundleBody}
+	for name, body := range w.begin.KeyFiles {
+		extras.Files = append(extras.Files, seal.FileOf(name, body))
+		small[name] = body
+	}
+	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
+	if small[seal.ExtrasName], err = extras.Marshal(); err != nil {
+		return "", err
+	}
+	var bound []seal.File
+	for name, body := range small {
+		bound = append(bound, seal.FileOf(name, body))
+	}
+	derived, err := derive(w.begin.Bundle, drive.Files, bound, small[seal.KeyName])
+	if err != nil {
+		return "", err
+	}
+	return fp, w.writeSmall(small, derived)
+}
+
+// derive builds README.txt and SHA256SUMS from the segments, the small files
+// that have copies, and the bytes of the key file.
+func derive(id string, segments, small []seal.File, key []byte) (map[string][]byte, error) {
+	pq, err := keys.IsPostQuantum(key)
+	if err != nil {
+		return nil, err
+	}
+	readme := seal.Readme(id, pq)
+	sums := append(slices.Clone(segments), small...)
+	for _, f := range small {
+		sums = append(sums, copyOf(f))
+	}
+	sums = append(sums, seal.FileOf(seal.ReadmeName, readme))
+	return map[string][]byte{seal.ReadmeName: readme, seal.SumsName: seal.Sums(sums)}, nil
+}
+
+// copyOf is what the copy of a small file must be.
+func copyOf(f seal.File) seal.File {
+	f.Name = seal.CopyDir + "/" + f.Name
+	return f
+}
+
+func (w *Writer) writeSmall(small, derived map[string][]byte) error {
+	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
+		return err
+	}
+	for name, body := range small {
+		if err := w.dir.WriteFile(seal.CopyDir+"/"+name, body); err != nil {
+			return err
+		}
+	}
+	for name, body := range derived {
+		if err := w.dir.WriteFile(name, body); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{seal.DriveName, seal.ExtrasName, seal.BundleName} {
+		if err := w.dir.WriteFile(name, small[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+)
+
+// maxIdle is how many segments stay open after their last reader has gone.
+const maxIdle = 4
+
+// segments keeps segments open between the small blobs that lie in them.
+type segments struct {
+	r    *Reader
+	mu   sync.Mutex
+	open map[int]*openSegment
+	idle []*openSegment // the one longest unused first
+}
+
+// openSegment is a segment that is open for reading.
+type openSegment struct {
+	number int
+	users  int
+	once   sync.Once
+	err    error
+	file   *media.File
+	plain  io.ReaderAt
+	table  *frame.Table
+
+	mu    sync.Mutex
+	at    frame.Frame // the shared frame that content holds
+	frame []byte
+}
+
+func newSegments(r *Reader) *segments { return &segments{r: r, open: map[int]*openSegment{}} }
+
+// get gives an open segment; every get is answered by one put.
+func (s *segments) get(number int) (*openSegment, error) {
+	s.mu.Lock()
+	seg := s.open[number]
+	if seg == nil {
+		seg = &openSegment{number: number}
+		s.open[number] = seg
+	}
+	seg.users++
+	for i, idle := range s.idle {
+		if idle == seg {
+			s.idle = append(s.idle[:i], s.idle[i+1:]...)
+			break
+		}
+	}
+	s.mu.Unlock()
+	seg.once.Do(func() { seg.err = s.load(seg) })
+	if seg.err != nil {
+		err := seg.err
+		s.put(seg)
+		return nil, err
+	}
+	return seg, nil
+}
+
+// load opens the file, decrypts its header and reads its seek table.
+func (s *segments) load(seg *openSegment) error {
+	entry := s.r.index.Segments[seg.number]
+	broken := func(err error) error { return s.r.seals.damage(entry.Name, "cannot be read", err) }
+	f, err := s.r.dir.Open(entry.Name)
+	if err != nil {
+		return broken(err)
+	}
+	seg.file = f
+	if f.Size != entry.Size {
+		return broken(fmt.Errorf("it has %d bytes, its seal says %d", f.Size, entry.Size))
+	}
+	plain, size, err := s.r.key.Decrypt(f, f.Size)
+	if err != nil {
+		return broken(err)
+	}
+	if seg.table, err = frame.ReadTable(plain, size); err != nil {
+		return broken(err)
+	}
+	if seg.table.Content() != entry.Tar {
+		return broken(fmt.Errorf("it has %d bytes of the tar stream, the index says %d", seg.table.Content(), entry.Tar))
+	}
+	seg.plain = plain
+	return nil
+}
+
+func (s *segments) put(seg *openSegment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg.users--
+	if seg.users > 0 {
+		return
+	}
+	s.idle = append(s.idle, seg)
+	if len(s.idle) > maxIdle {
+		old := s.idle[0]
+		s.idle = s.idle[1:]
+		delete(s.open, old.number)
+		_ = old.close() // it was only read
+	}
+}
+
+func (s *segments) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, seg := range s.open {
+		errs = append(errs, seg.close())
+	}
+	s.open, s.idle = map[int]*openSegment{}, nil
+	return errors.Join(errs...)
+}
+
+func (seg *openSegment) close() error {
+	if seg.file == nil {
+		return nil
+	}
+	return seg.file.Close()
+}
+
+// shared gives the content of a frame in which several blobs have a part. The
+// bytes stay valid after the next call: each frame has a buffer of its own.
+func (seg *openSegment) shared(dec *frame.Decoder, f frame.Frame) ([]byte, error) {
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	if seg.frame != nil && seg.at == f {
+		return seg.frame, nil
+	}
+	content, _, err := dec.Decode(seg.plain, f, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	seg.at, seg.frame = f, content
+	return content, nil
+}

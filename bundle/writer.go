@@ -1,0 +1,243 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// smallBlob is the size up to which a blob is gathered in memory and verified
+// before it takes a lane.
+const smallBlob = frame.MaxContent
+
+// Writer writes a bundle. It is an [oci.Sink] for blobs and manifests; Put may
+// be called concurrently. Put the blobs of [Writer.Unfinished] first: each holds
+// a lane that nothing else can use. Put manifests after all blobs.
+type Writer struct {
+	dir    *media.Dir
+	jnl    *journal.Journal
+	begin  journal.Begin
+	dense  *zstd.Encoder
+	maxAge time.Duration
+
+	free    chan *lane // lanes that any blob may take
+	closing chan *lane // the closing lane, for manifests
+
+	mu       sync.Mutex
+	all      []*lane
+	held     map[digest.Digest]*lane // lanes that wait for one blob
+	busy     map[digest.Digest]chan struct{}
+	done     map[digest.Digest]int64
+	segments map[int][]journal.Segment
+	err      error // what broke the writer
+}
+
+// ID is the bundle's ID.
+func (w *Writer) ID() string { return w.begin.Bundle }
+
+// Dir is the bundle's directory.
+func (w *Writer) Dir() string { return w.dir.Path() }
+
+// Inventory is the pinned list of what the bundle carries.
+func (w *Writer) Inventory() *oci.Inventory { return &w.begin.Inventory }
+
+// Has reports whether the whole of d was put.
+func (w *Writer) Has(_ context.Context, d oci.Descriptor) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	size, ok := w.done[d.Digest]
+	if ok && size != d.Size {
+		return false, &oci.UnsupportedError{What: "blob " + d.Digest.String(), Why: fmt.Sprintf("it has %d bytes, a manifest says %d", size, d.Size)}
+	}
+	return ok, nil
+}
+
+// Unfinished lists the blobs that were cut in the middle, and of each how many
+// bytes are on the drive already.
+func (w *Writer) Unfinished() (map[digest.Digest]int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := map[digest.Digest]int64{}
+	for d, l := range w.held {
+		v := oci.NewVerifier(oci.Descriptor{Digest: d, Size: l.unfinished.Size})
+		if err := v.UnmarshalBinary(l.unfinished.State); err != nil {
+			return nil, err
+		}
+		list[d] = v.Written()
+	}
+	return list, nil
+}
+
+// Put stores d; see [oci.Sink]. Large blobs are streamed into a lane, others
+// are read and verified first. An interrupted blob is kept as far as it got.
+// The returned error is a *[oci.DigestError] for bytes that are not d's; then
+// nothing of them is left, and good blobs beside them may have been lost with
+// them: ask [Writer.Has] again for all blobs before sealing.
+func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) error {
+	if err := oci.CheckDescriptor(d); err != nil {
+		return err
+	}
+	release, err := w.claim(ctx, d.Digest)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if ok, err := w.Has(ctx, d); ok || err != nil {
+		return err
+	}
+	if d.Size <= smallBlob {
+		if src, err = gather(ctx, d, src); err != nil {
+			return err
+		}
+	}
+	l, err := w.take(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer w.giveBack(l, oci.IsManifest(d.MediaType))
+	return l.put(ctx, d, src)
+}
+
+// claim makes sure that one digest is put by one caller at a time.
+func (w *Writer) claim(ctx context.Context, d digest.Digest) (func(), error) {
+	for {
+		w.mu.Lock()
+		err, other := w.err, w.busy[d]
+		if err == nil && other == nil {
+			mine := make(chan struct{})
+			w.busy[d] = mine
+			w.mu.Unlock()
+			return func() {
+				w.mu.Lock()
+				delete(w.busy, d)
+				w.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		w.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// gather reads a small blob into memory, verified.
+func gather(ctx context.Context, d oci.Descriptor, src oci.Source) (oci.Source, error) {
+	in := &reopening{ctx: ctx, src: src, d: d}
+	defer in.close()
+	v := oci.NewVerifier(d)
+	body := make([]byte, d.Size)
+	if _, err := io.ReadFull(in, body); err != nil {
+		return nil, err
+	}
+	if _, err := v.Write(body); err != nil {
+		return nil, err
+	}
+	if err := v.Close(); err != nil {
+		return nil, err
+	}
+	return oci.SourceFunc(func(_ context.Context, _ oci.Descriptor, off int64) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(body[off:])), nil
+	}), nil
+}
+
+// take waits for the lane that d belongs into.
+func (w *Writer) take(ctx context.Context, d oci.Descriptor) (*lane, error) {
+	w.mu.Lock()
+	l := w.held[d.Digest]
+	delete(w.held, d.Digest)
+	w.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	from := w.free
+	if oci.IsManifest(d.MediaType) {
+		from = w.closing
+	}
+	select {
+	case l := <-from:
+		return l, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (w *Writer) giveBack(l *lane, closing bool) {
+	if l.unfinished != nil {
+		w.mu.Lock()
+		w.held[l.unfinished.Digest] = l
+		w.mu.Unlock()
+		return
+	}
+	if closing {
+		w.closing <- l
+	} else {
+		w.free <- l
+	}
+}
+
+// note says that a blob is wholly in its lane.
+func (w *Writer) note(d oci.Descriptor) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done[d.Digest] = d.Size
+}
+
+// forget says that pieces, and so their blobs, are gone.
+func (w *Writer) forget(pieces []journal.Piece) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range pieces {
+		delete(w.done, p.Digest)
+	}
+}
+
+// record makes a durable segment known.
+func (w *Writer) record(s journal.Segment) error {
+	if err := w.jnl.Append(journal.Record{Segment: &s}); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.segments[s.Lane] = append(w.segments[s.Lane], s)
+	return nil
+}
+
+// breakdown makes every later Put fail: what the drive did is unknown.
+func (w *Writer) breakdown(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// Close makes durable what is finished, and leaves the bundle resumable.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	keep := w.err == nil
+	w.mu.Unlock()
+	var errs []error
+	for _, l := range w.all {
+		errs = append(errs, l.close(keep), l.fast.Close())
+	}
+	errs = append(errs, w.dense.Close(), w.jnl.Close(), w.dir.Close())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Exit codes; exitHelp explains them to users.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDamaged     = 4
+	exitKey         = 5
+	exitDrive       = 6
+	exitRegistry    = 7
+	exitInterrupted = 130
+)
+
+const exitHelp = `Exit status:
+  0    all done
+  1    failed
+  2    usage or configuration
+  4    the bundle is damaged, unfinished, incomplete or not the one expected
+  5    wrong or missing key
+  6    no space, or a drive is missing or read-only
+  7    a registry refused or could not be reached
+  130  interrupted; run the same command again to go on`
+
+// usageError is a mistake in what was typed or configured.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// usage makes an error of one that is the user's to mend, nil of nil.
+func usage(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err, hint}
+}
+
+// as is errors.As for a type of which only the presence matters.
+func as[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+// exitCode chooses the documented code; what is damaged comes before what
+// broke because of it.
+func exitCode(err error) int {
+	switch {
+	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
+		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err):
+		return exitUsage
+	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
+		return exitKey
+	case as[*bundle.DamageError](err), as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err):
+		return exitDamaged
+	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.DriveError](err):
+		return exitDrive
+	case as[*oci.DigestError](err):
+		return exitFailed
+	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err):
+		return exitRegistry
+	case strings.HasPrefix(err.Error(), "unknown command"): // cobra gives no type
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// explain gives the error line, then hints.
+func explain(err error) []string {
+	var lines []string
+	for _, e := range flatten(err) {
+		lines = append(lines, "satchel: "+oneLine(e.Error()))
+	}
+	seen := map[string]bool{}
+	for _, e := range flatten(err) {
+		for _, h := range hints(e) {
+			if !seen[h] {
+				seen[h] = true
+				lines = append(lines, "hint: "+h)
+			}
+		}
+	}
+	return lines
+}
+
+// flatten takes errors that were joined apart, and leaves out what is only the
+// echo of a cancelled run beside them.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || strings.Count(err.Error(), "\n") == 0 {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		if e != nil && !errors.Is(e, context.Canceled) {
+			list = append(list, flatten(e)...)
+		}
+	}
+	if len(list) == 0 {
+		return []error{err}
+	}
+	return list
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// hints says what to do now.
+func hints(err error) []string {
+	var list []string
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	var use *usageError
+	if errors.As(err, &use) && use.hint != "" {
+		add("%s", use.hint)
+	}
+	var conf *manifests.ConfigError
+	if errors.As(err, &conf) && conf.Hint != "" {
+		add("%s", conf.Hint)
+	}
+	var refused *bundle.RefusedError
+	if errors.As(err, &refused) {
+		add("%s", refused.Hint)
+	}
+	switch {
+	case as[*oci.CollisionError](err):
+		add("carry one of the two, or carry them in two bundles for two mirror namespaces")
+	case errors.Is(err, bundle.ErrNoKey):
+		add("give the key file with -i KEY")
+	case errors.Is(err, bundle.ErrWrongKey):
+		add("the key must belong to one of the recipients that the bundle was packed for")
+	case as[*bundle.FingerprintError](err):
+		add("compare the fingerprint with the one that pack printed; if they differ, do not use this bundle")
+	case as[*bundle.UnfinishedError](err):
+		add("run pack again where it was packed; it goes on where it stopped")
+	case as[*bundle.DamageError](err):
+		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again")
+	case as[*oci.DigestError](err):
+		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
+	}
+	list = append(list, driveHints(err)...)
+	return append(list, registryHints(err)...)
+}
+
+func driveHints(err error) []string {
+	var space *bundle.SpaceError
+	switch {
+	case errors.As(err, &space):
+		return []string{"make room on the drive or take a larger one; nothing was written yet"}
+	case !as[*bundle.DriveError](err):
+		return nil
+	case errors.Is(err, syscall.ENOSPC):
+		return []string{"make room on the drive and run the same command again; it goes on where it stopped"}
+	case errors.Is(err, syscall.EROFS):
+		return []string{"the drive is mounted read-only, or its lock switch is set"}
+	case errors.Is(err, fs.ErrPermission):
+		return []string{"the directory may not be written by this user"}
+	case errors.Is(err, fs.ErrNotExist):
+		return []string{"is the drive mounted?"}
+	}
+	return []string{"see that the drive is still plugged in and mounted, then run the same command again"}
+}
+
+func registryHints(err error) []string {
+	var reg *transport.RegistryError
+	switch {
+	case as[*transport.PlainHTTPError](err):
+		return []string{"if that registry is meant to speak plain HTTP, use --tls-verify=false"}
+	case !errors.As(err, &reg):
+		return nil
+	case reg.Status == 401 || reg.Status == 403:
+		return []string{"are there credentials for this registry and repository in the file given with --authfile, and do they allow it?"}
+	case reg.Status == 404:
+		return []string{"is the name right? some registries say this, too, when credentials are missing"}
+	case reg.Status == 0 || reg.Status >= 500 || reg.Status == 429:
+		return []string{"run the same command again when the registry can be reached; it goes on where it stopped"}
+	}
+	return nil
+}

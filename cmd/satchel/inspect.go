@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+func newInspect(a *app) *cobra.Command {
+	var reader readerFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:   "inspect -i KEY DIR",
+		Short: "Say what is in a bundle",
+		Long: `inspect opens the bundle in DIR with a key and lists its images: where each came
+from, its digest, its platforms, and the size of all that it reaches. Content that
+images share is counted for each of them, and once in the total.`,
+		Args: exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runInspect(cmd.Context(), a, reader, args[0], output)
+		},
+	}
+	addReaderFlags(cmd.Flags(), &reader)
+	addOutput(cmd, &output)
+	return cmd
+}
+
+type inspectReport struct {
+	Bundle      string             `json:"bundle"`
+	Created     time.Time          `json:"created"`
+	Fingerprint bundle.Fingerprint `json:"fingerprint"`
+	Segments    int                `json:"segments"`
+	Bytes       int64              `json:"bytes"` // of the segments, on the drive
+	Blobs       int                `json:"blobs"`
+	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
+	Images      []imageReport      `json:"images"`
+}
+
+type imageReport struct {
+	Origin    oci.Origin    `json:"origin"`
+	Source    oci.Ref       `json:"source"`
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	Platforms []string      `json:"platforms,omitempty"`
+	Tags      []string      `json:"tags,omitempty"`
+	Bytes     int64         `json:"bytes"` // of all that it reaches
+}
+
+func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string) error {
+	expect, ids, err := flags.parse()
+	if err == nil {
+		err = checkOutput(output)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := bundle.Open(ctx, dir, expect, ids)
+	if err != nil {
+		return err
+	}
+	rep, err := inspect(ctx, r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	return print(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
+}
+
+func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
+	inv := r.Inventory()
+	graph, err := oci.Survey(ctx, inv, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
+	if err != nil {
+		return nil, err
+	}
+	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint(), Images: []imageReport{}}
+	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
+	for _, img := range inv.Images {
+		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags})
+	}
+	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
+		for _, n := range nodes {
+			rep.BlobBytes += n.Descriptor.Size
+			for _, i := range n.Images {
+				rep.Images[i].Bytes += n.Descriptor.Size
+			}
+		}
+	}
+	return rep, nil
+}
+
+func printInspect(w io.Writer, r *inspectReport) error {
+	head := &printer{w: w}
+	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
+	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images), r.Blobs, bundle.FormatSize(r.BlobBytes))
+	head.printf("on the drive %d segments, %s\n\n", r.Segments, bundle.FormatSize(r.Bytes))
+	if head.err != nil {
+		return head.err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ORIGIN\tIMAGE\tDIGEST\tSIZE\tPLATFORMS")
+	for _, img := range r.Images {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), strings.Join(img.Platforms, " "))
+	}
+	return t.Flush()
+}

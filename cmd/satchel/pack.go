@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+type packOptions struct {
+	config         string
+	recipients     []string
+	recipientFiles []string
+	segmentSize    int64
+	lanes          int
+	parallelImages int
+	parallelLayers int
+	restart        bool
+	noVerify       bool
+	registry       registryFlags
+}
+
+func newPack(a *app) *cobra.Command {
+	o := packOptions{segmentSize: bundle.DefaultSegmentSize}
+	cmd := &cobra.Command{
+		Use:   "pack -c FILE -r RECIPIENT DIR",
+		Short: "Write an encrypted bundle of images to a drive",
+		Long: `pack fetches the images that an ImageSetConfiguration names and writes them to
+DIR as an encrypted bundle: into DIR itself, or, when DIR is the root of a mounted
+drive, into a directory satchel-<id> there. Tags are pinned to digests once, at
+the start. Interrupted in any way, the same command goes on where it stopped,
+inside a layer too. At the end every byte is read back from the drive, and the
+fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
+		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
+		Args:    exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runPack(cmd.Context(), a, o, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`")
+	f.StringArrayVarP(&o.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle, age1... or age1pq1... (may be given more than once)")
+	f.StringArrayVarP(&o.recipientFiles, "recipients-file", "R", nil, "`FILE` of recipients, one a line (may be given more than once)")
+	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at most 4GiB - 1")
+	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once")
+	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
+	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
+	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
+	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
+	addRegistryFlags(f, &o.registry, "src")
+	return cmd
+}
+
+func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
+	var job bundle.Job
+	if o.config == "" {
+		return nil, job, usage(errors.New("pack needs -c FILE"), "name an ImageSetConfiguration")
+	}
+	data, err := os.ReadFile(o.config)
+	if err != nil {
+		return nil, job, usage(fmt.Errorf("read configuration: %w", err), "")
+	}
+	cfg, err := manifests.Parse(o.config, data)
+	if err == nil {
+		err = cfg.Carried()
+	}
+	if err != nil {
+		return nil, job, err
+	}
+	to, err := bundle.ParseRecipients(o.recipients, o.recipientFiles)
+	if err != nil {
+		return nil, job, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+	}
+	if o.parallelImages < 1 || o.parallelLayers < 1 {
+		return nil, job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
+	}
+	if limit := cfg.ArchiveSize << 30; limit > 0 && o.segmentSize > limit {
+		return nil, job, usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, o.config), "leave one of the two out")
+	}
+	job = bundle.Job{Config: cfg.Digest(), Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	return cfg, job, usage(job.Check(), "see satchel pack --help")
+}
+
+func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
+	cfg, job, err := o.job()
+	if err != nil {
+		return err
+	}
+	state, err := xdg("XDG_STATE_HOME", ".local/state")
+	if err != nil {
+		return err
+	}
+	cache, err := xdg("XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		return err
+	}
+	p := &packing{app: a, opts: o, cfg: cfg, job: job, dir: dir, state: state,
+		client: o.registry.client(), cache: oci.NewCache(filepath.Join(cache, "content"))}
+	defer p.client.Close()
+	err = p.run(ctx)
+	var done *bundle.SealedError
+	if errors.As(err, &done) {
+		a.info("nothing to do: %s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
+		return p.report(done.Fingerprint)
+	}
+	return err
+}
+
+// packing is one run of pack.
+type packing struct {
+	*app
+	opts   packOptions
+	cfg    *manifests.Config
+	job    bundle.Job
+	dir    string
+	state  string
+	client *transport.Client
+	cache  *oci.Cache
+
+	w     *bundle.Writer
+	inv   *oci.Inventory
+	graph *oci.Graph
+}
+
+func (p *packing) run(ctx context.Context) error {
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	dir := p.w.Dir()
+	fp, err := p.write(ctx)
+	if err = errors.Join(err, p.w.Close()); err != nil {
+		return err
+	}
+	if !p.opts.noVerify {
+		if err := p.verify(ctx, dir); err != nil {
+			return err
+		}
+	}
+	p.info("packed into %s", dir)
+	return p.report(fp)
+}
+
+func (p *packing) report(fp bundle.Fingerprint) error {
+	p.info("fingerprint, for the paper slip: %s", fp.Grouped())
+	_, err := fmt.Fprintln(p.stdout, fp)
+	return err
+}
+
+// open goes on with the bundle in the directory, or finds out all that can be
+// found out before the first byte, and begins one.
+func (p *packing) open(ctx context.Context) error {
+	if p.opts.restart {
+		if err := bundle.Restart(p.dir, p.state); err != nil && !as[*bundle.DriveError](err) {
+			return err
+		}
+	}
+	if _, err := bundle.Prepare(p.dir, 0); err != nil {
+		return err
+	}
+	w, err := bundle.Resume(ctx, p.dir, p.state, p.job)
+	if err != nil {
+		return err
+	}
+	if w == nil {
+		return p.begin(ctx)
+	}
+	p.w, p.inv = w, w.Inventory()
+	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
+	if err := p.survey(ctx); err != nil {
+		return errors.Join(err, w.Close())
+	}
+	return nil
+}
+
+func (p *packing) begin(ctx context.Context) (err error) {
+	p.info("resolving images")
+	if p.inv, err = manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache}); err != nil {
+		return err
+	}
+	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
+		return err
+	}
+	if err := p.survey(ctx); err != nil {
+		return err
+	}
+	if err := p.checkSources(ctx); err != nil {
+		return err
+	}
+	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph))
+	if err != nil {
+		return err
+	}
+	if unknown {
+		p.say("satchel: warning: the file system of " + p.dir + " does not say how much space it has")
+	}
+	if p.w, err = bundle.Create(p.dir, p.state, p.job, p.inv); err != nil {
+		return err
+	}
+	p.info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
+	return nil
+}
+
+// survey reads all manifests, from the cache where it has them.
+func (p *packing) survey(ctx context.Context) (err error) {
+	p.graph, err = oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
+		repo, err := p.client.Repository(img.Source)
+		return p.cache.Filled(repo), err
+	}, p.opts.parallelImages)
+	if err == nil {
+		p.info("%d images, %d blobs, %s", len(p.inv.Images), len(p.graph.Blobs), bundle.FormatSize(size(p.graph.Blobs)))
+	}
+	return err
+}
+
+func size(nodes []oci.Node) (n int64) {
+	for _, node := range nodes {
+		n += node.Descriptor.Size
+	}
+	return n
+}
+
+// verify reads the bundle back from the drive.
+func (p *packing) verify(ctx context.Context, dir string) error {
+	total, err := bundle.Size(dir)
+	if err != nil {
+		return err
+	}
+	bar := p.progress("verifying", 0, total)
+	defer bar.end()
+	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Cold: true, Progress: bar.add})
+	if err != nil {
+		return fmt.Errorf("verify what was written: %w", err)
+	}
+	p.info("verified: %d files, %s, all as they were written", r.Files, bundle.FormatSize(r.Bytes))
+	return nil
+}
+
+// cachedImages resolves images and keeps their manifests.
+type cachedImages struct {
+	client *transport.Client
+	cache  *oci.Cache
+}
+
+func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	d, src, err := c.client.Resolve(ctx, ref)
+	if err != nil {
+		return d, nil, err
+	}
+	return d, c.cache.Filled(src), nil
+}

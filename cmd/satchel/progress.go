@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// plainEvery is how often a line is printed where there is no terminal.
+const plainEvery = 10 * time.Second
+
+// progress shows how many of a number of bytes are done: a bar on a terminal,
+// else a plain line now and then. It may be used concurrently.
+type progress struct {
+	a     *app
+	what  string
+	total int64
+	start time.Time
+	first int64 // bytes done before this run
+	done  atomic.Int64
+	bar   *progressbar.ProgressBar
+	stop  chan struct{}
+	ended sync.WaitGroup
+}
+
+// progress starts to show; first of the total bytes are done already.
+func (a *app) progress(what string, first, total int64) *progress {
+	p := &progress{a: a, what: what, total: total, first: first, start: time.Now(), stop: make(chan struct{})}
+	p.done.Store(first)
+	if a.quiet || a.noProgress || total == 0 {
+		return p
+	}
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.bar = newBar(f, what, first, total)
+		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown()) })
+		return p
+	}
+	p.every(plainEvery, func() { a.say(p.line()) })
+	return p
+}
+
+func newBar(f *os.File, what string, first, total int64) *progressbar.ProgressBar {
+	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
+	if first > 0 {
+		_ = bar.Set64(first) // a bar that cannot be drawn is no reason to stop
+	}
+	return bar
+}
+
+func (p *progress) every(d time.Duration, show func()) {
+	p.ended.Go(func() {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				show()
+			case <-p.stop:
+				return
+			}
+		}
+	})
+}
+
+// shown never passes the total, even when bytes had to be read twice.
+func (p *progress) shown() int64 { return min(p.done.Load(), p.total) }
+
+func (p *progress) line() string {
+	done := p.shown()
+	rate := float64(done-p.first) / time.Since(p.start).Seconds()
+	s := fmt.Sprintf("%s %s of %s (%d%%), %s/s", p.what, bundle.FormatSize(done), bundle.FormatSize(p.total), done*100/p.total, bundle.FormatSize(int64(rate)))
+	if rate > 0 && done < p.total {
+		s += fmt.Sprintf(", %s left", time.Duration(float64(p.total-done)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return s
+}
+
+// add says that n more bytes are done.
+func (p *progress) add(n int64) { p.done.Add(n) }
+
+// end takes the bar away.
+func (p *progress) end() {
+	close(p.stop)
+	p.ended.Wait()
+	if p.bar != nil {
+		_ = p.bar.Clear() // as above
+	}
+}
+
+// source counts the bytes read from src.
+func (p *progress) source(src oci.Source) oci.Source {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		rc, err := src.Open(ctx, d, off)
+		if err != nil {
+			return nil, err
+		}
+		return &countedReader{rc, p}, nil
+	})
+}
+
+type countedReader struct {
+	io.ReadCloser
+	p *progress
+}
+
+func (r *countedReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	r.p.add(int64(n))
+	return n, err
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// memoryLimit makes the garbage collector work before memory passes 256 MiB.
+const memoryLimit = 200 << 20
+
+// app is what every command needs of the world around it.
+type app struct {
+	stdout, stderr io.Writer
+	quiet          bool
+	noProgress     bool
+	args           []string // as typed, for the line that resumes
+}
+
+// run is the whole program; it returns the exit code.
+func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	a := &app{stdout: stdout, stderr: stderr, args: args}
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		a.say("satchel: interrupted; everything so far is kept")
+		if a.resumable() {
+			a.say("hint: go on with: " + a.command())
+		}
+		return exitInterrupted
+	}
+	for _, line := range explain(err) {
+		a.say(line)
+	}
+	return exitCode(err)
+}
+
+// interruptible gives a context that the first Ctrl-C ends; the second ends the process.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	var ended atomic.Bool
+	go func() {
+		for range signals {
+			if ended.Swap(true) {
+				os.Exit(exitInterrupted)
+			}
+			fmt.Fprintln(stderr, "satchel: stopping; once more to stop at once")
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// say writes a line for people.
+func (a *app) say(line string) { fmt.Fprintln(a.stderr, line) }
+
+// info writes a line for people who did not ask for quiet.
+func (a *app) info(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+func (a *app) resumable() bool {
+	return len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack")
+}
+
+// command is the line that goes on with this run: --restart would begin anew.
+func (a *app) command() string {
+	words := []string{"satchel"}
+	for _, arg := range a.args {
+		if arg == "--restart" || strings.HasPrefix(arg, "--restart=") {
+			continue
+		}
+		if arg == "" || strings.ContainsAny(arg, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// xdg gives a base directory of the XDG specification with satchel's part.
+func xdg(variable, fallback string) (string, error) {
+	base := os.Getenv(variable)
+	if base == "" || !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the home directory (or set %s): %w", variable, err)
+		}
+		base = filepath.Join(home, fallback)
+	}
+	return filepath.Join(base, "satchel"), nil
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "satchel",
+		Short: "Carry container images across an air gap on removable media",
+		Long: `satchel carries container images across an air gap on removable media. On a host
+with internet, pack writes an encrypted bundle to a drive. Inside, unpack pushes
+it into the mirror registry. Either can be interrupted anywhere and run again.
+
+` + exitHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print errors alone")
+	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
+	})
+	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newVersion(a))
+	return root
+}
+
+// exactly is cobra.ExactArgs with an error of our own.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		hint := "see " + cmd.CommandPath() + " --help"
+		if n == 0 {
+			return &usageError{fmt.Errorf("%s takes no arguments, %q was given", cmd.Name(), args[0]), hint}
+		}
+		return &usageError{fmt.Errorf("%s takes %s; %d arguments were given", cmd.Name(), what, len(args)), hint}
+	}
+}

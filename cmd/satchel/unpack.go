@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+type unpackOptions struct {
+	reader         readerFlags
+	to             string
+	maxNestedPaths int
+	parallelLayers int
+	registry       registryFlags
+}
+
+func newUnpack(a *app) *cobra.Command {
+	var o unpackOptions
+	cmd := &cobra.Command{
+		Use:   "unpack -i KEY --to HOST[:PORT][/NAMESPACE] DIR",
+		Short: "Push a bundle into the mirror registry",
+		Long: `unpack opens the bundle in DIR with a key and pushes what the mirror registry does
+not have yet: blobs first, in the order in which they lie on the drive, then
+manifests, then tags. Nothing is written to the drive, and no layer to any disk.
+Interrupted in any way, the same command pushes what is still missing.
+
+An image keeps its path: quay.io/example/app:1.0 becomes
+HOST/NAMESPACE/example/app:1.0, with the same digest.`,
+		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp /run/media/me/drive",
+		Args:    exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runUnpack(cmd.Context(), a, o, args[0])
+		},
+	}
+	f := cmd.Flags()
+	addReaderFlags(f, &o.reader)
+	f.StringVar(&o.to, "to", "", "`MIRROR` registry, HOST[:PORT][/NAMESPACE]")
+	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
+	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
+	addRegistryFlags(f, &o.registry, "dest")
+	return cmd
+}
+
+func (o unpackOptions) place() (oci.Mirror, error) {
+	if o.to == "" {
+		return oci.Mirror{}, usage(errors.New("unpack needs --to HOST[:PORT][/NAMESPACE]"), "name the mirror registry")
+	}
+	if o.maxNestedPaths < 0 || o.parallelLayers < 1 {
+		return oci.Mirror{}, usage(errors.New("--max-nested-paths must not be negative, and --parallel-layers at least 1"), "")
+	}
+	place, err := oci.ParseMirror(o.to)
+	place.MaxNestedPaths = o.maxNestedPaths
+	return place, usage(err, "for example --to mirror.example:5000/ocp")
+}
+
+func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
+	place, err := o.place()
+	if err != nil {
+		return err
+	}
+	expect, ids, err := o.reader.parse()
+	if err != nil {
+		return err
+	}
+	r, err := bundle.Open(ctx, dir, expect, ids)
+	if err != nil {
+		return err
+	}
+	client := o.registry.client()
+	defer client.Close()
+	u := unpacking{app: a, r: r, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
+	return errors.Join(u.run(ctx), r.Close())
+}
+
+// unpacking is one run of unpack.
+type unpacking struct {
+	*app
+	r      *bundle.Reader
+	place  oci.Mirror
+	mirror *transport.Mirror
+}
+
+func (u *unpacking) run(ctx context.Context) error {
+	inv := u.r.Inventory()
+	if err := u.place.CheckPlaces(inv); err != nil {
+		return err
+	}
+	u.info("bundle %s, %d images, to %s", u.r.ID(), len(inv.Images), u.place)
+	missing, err := u.mirror.Missing(ctx, u.r, inv)
+	if err != nil {
+		return err
+	}
+	if len(missing.Images) == 0 {
+		u.info("nothing to do: all %d images are in the mirror", missing.Present)
+		return nil
+	}
+	u.info("%d images are in the mirror, %d are not", missing.Present, len(missing.Images))
+	if err := u.push(ctx, missing.Blobs); err != nil {
+		return err
+	}
+	if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
+		return err
+	}
+	u.info("pushed %d images; %d were in the mirror already", len(missing.Images), missing.Present)
+	return nil
+}
+
+// push makes the deliveries in the drive's order.
+func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
+	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
+	blobs := make([]oci.Descriptor, 0, len(list))
+	total := int64(0)
+	for _, d := range list {
+		byDigest[d.Blob.Digest] = d
+		blobs = append(blobs, d.Blob)
+		total += d.Blob.Size
+	}
+	u.info("%d blobs to push, %s", len(list), bundle.FormatSize(total))
+	bar := u.progress("pushing", 0, total)
+	defer bar.end()
+	return u.mirror.Blobs(ctx, bar.source(u.r), func(yield func(transport.Delivery) bool) {
+		for d := range u.r.Order(blobs) {
+			if !yield(byDigest[d.Digest]) {
+				return
+			}
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-airgap/satchel/bundle"
+)
+
+func newVerify(a *app) *cobra.Command {
+	var output, expect string
+	cmd := &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check every byte of a bundle, without a key",
+		Long: `verify reads the whole bundle in DIR from the drive and compares it with its seals:
+flipped, missing, truncated, swapped and extra files are found and all listed. It
+needs no key. That it is the bundle you sent, only --expect can tell.`,
+		Args: exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runVerify(cmd.Context(), a, args[0], expect, output)
+		},
+	}
+	addExpect(cmd.Flags(), &expect)
+	addOutput(cmd, &output)
+	return cmd
+}
+
+type verifyReport struct {
+	Dir         string             `json:"dir"`
+	Bundle      string             `json:"bundle"`
+	Created     time.Time          `json:"created"`
+	Fingerprint bundle.Fingerprint `json:"fingerprint"`
+	OK          bool               `json:"ok"`
+	Files       int                `json:"files"`
+	Bytes       int64              `json:"bytes"`
+	Faults      []faultReport      `json:"faults"`
+	Leftovers   []string           `json:"leftovers,omitempty"`
+}
+
+type faultReport struct {
+	File string `json:"file"`
+	What string `json:"what"`
+}
+
+func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) error {
+	expect, err := parseExpect(expectFlag)
+	if err == nil {
+		err = checkOutput(output)
+	}
+	if err != nil {
+		return err
+	}
+	total, err := bundle.Size(dir)
+	if err != nil {
+		return err
+	}
+	bar := a.progress("verifying", 0, total)
+	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.add})
+	bar.end()
+	if r == nil {
+		return verr
+	}
+	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers}
+	for _, f := range r.Faults {
+		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
+	}
+	err = print(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
+	return errors.Join(verr, err)
+}
+
+func printVerify(w io.Writer, r verifyReport) error {
+	p := &printer{w: w}
+	p.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
+	p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
+	for _, name := range r.Leftovers {
+		p.printf("left over    %s (from an interrupted run, harmless)\n", name)
+	}
+	for _, f := range r.Faults {
+		p.printf("FAULT        %s %s\n", f.File, f.What)
+	}
+	if r.OK {
+		p.printf("every byte is as it was written\n")
+	}
+	return p.err
+}
+
+// printer writes until a write fails.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}

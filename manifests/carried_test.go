@@ -1,0 +1,141 @@
+package manifests
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCarried(t *testing.T) {
+	const sections = ": this version of satchel carries mirror.additionalImages only"
+	const fields = ": this version of satchel carries additional images whole and under their own names only"
+	tests := []struct{ name, in, want string }{
+		{"images", "mirror:\n  additionalImages: [{name: a.io/b:c}]\n", ""},
+		{"empty sections", "mirror:\n  operators: []\n  platform: {graph: false, channels: []}\n  helm: {local: []}\n  samples:\n  blockedImages: []\n", ""},
+		{"empty fields", "mirror:\n  additionalImages: [{name: a.io/b:c, targetRepo: '', platforms: []}]\n", ""},
+		{"platform", "mirror:\n  platform: {architectures: [amd64]}\n", "f.yaml:4:3: mirror.platform" + sections},
+		{"graph", "mirror: {platform: {graph: true}}\n", "f.yaml:3:10: mirror.platform" + sections},
+		{"operators", "mirror:\n  Operators: [{catalog: a.io/b:c}]\n", "f.yaml:4:3: mirror.operators" + sections},
+		{"helm", "mirror:\n  helm: {repositories: [{name: a}]}\n", "f.yaml:4:3: mirror.helm" + sections},
+		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
+		{"blocked, then the rest", "mirror:\n  blockedImages: [{name: a}]\n  additionalImages:\n  - name: a.io/b:c\n    targetRepo: x\n    targetTag: y\n    platforms: [{os: linux, architecture: amd64}]\n",
+			"f.yaml:4:3: mirror.blockedImages" + sections + "\n" +
+				"f.yaml:7:5: mirror.additionalImages[0].targetRepo" + fields + "\n" +
+				"f.yaml:8:5: mirror.additionalImages[0].targetTag" + fields + "\n" +
+				"f.yaml:9:5: mirror.additionalImages[0].platforms" + fields},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := Parse("f.yaml", []byte(head+tc.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Carried()
+			if got := text(err); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+			var ce *ConfigError
+			if err != nil && (!errors.As(err, &ce) || !strings.HasPrefix(ce.Hint, "remove mirror.")) {
+				t.Errorf("%+v is no ConfigError with a hint", err)
+			}
+		})
+	}
+}
+
+// peerUnparsed and peerUncarried hold the files that oc-mirror's own tests use.
+var peerUnparsed = map[string]string{
+	"exit_codes/isc-generic-error.yaml": `3:1: unknown key "storageConfig" at the top level`,
+	"signatures/disc-signatures.yaml":   "1:7: a DeleteImageSetConfiguration says what to delete from a mirror; only an ImageSetConfiguration can be packed",
+}
+
+// peerUncarried lists what is refused as "LINE KEY".
+var peerUncarried = map[string]string{
+	"dry_run/isc-manifest-list.yaml":                    "",
+	"exit_codes/isc-operator-error.yaml":                "4 platform, 7 operators",
+	"exit_codes/isc-release-error.yaml":                 "4 platform, 10 operators",
+	"happy_path/isc-happy-path.yaml":                    "6 platform, 9 helm, 18 operators",
+	"incremental/isc-incremental-narrow.yaml":           "5 operators",
+	"operators/isc-operator-extra-blobs.yaml":           "5 operators",
+	"operators/isc-operator-incremental-update.yaml":    "5 operators",
+	"operators/isc-operator-invalid-version-range.yaml": "5 operators",
+	"operators/isc-operator-version-range.yaml":         "5 operators",
+	"parallel_copy/isc-parallel-images.yaml":            "",
+	"secure_policy/isc-operators-only.yaml":             "6 operators",
+	"sparse_manifest/isc-additional-amd64.yaml":         "6 platforms",
+	"sparse_manifest/isc-archs-multi.yaml":              "4 platform",
+	"sparse_manifest/isc-sparse-full-multi.yaml":        "4 platform, 14 platforms, 20 operators, 28 helm",
+	"sparse_manifest/isc-sparse-mixed.yaml":             "4 platform, 14 platforms",
+}
+
+// TestPeerFiles reads the files that oc-mirror's own tests use. What is refused
+// must be refused for the reasons here and no other.
+func TestPeerFiles(t *testing.T) {
+	const dir = "../../shared/data/peer-inputs/imagesetconfigs"
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("the files of other projects are not here: %v", err)
+	}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		seen[name] = true
+		c, err := Parse(name, data)
+		if want, ok := peerUnparsed[name]; ok || err != nil {
+			if text(err) != name+":"+want {
+				t.Errorf("%s: got %v, want %s", name, err, want)
+			}
+			return nil
+		}
+		if got, want := refusals(c.Carried()), peerUncarried[name]; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(slices.Collect(maps.Keys(peerUnparsed)), slices.Collect(maps.Keys(peerUncarried))...) {
+		if !seen[name] {
+			t.Errorf("%s is not there any more", name)
+		}
+	}
+	if len(seen) != len(peerUnparsed)+len(peerUncarried) {
+		t.Errorf("there are %d files, %d are in the table", len(seen), len(peerUnparsed)+len(peerUncarried))
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// refusals writes what Carried refused as "LINE KEY, LINE KEY".
+func refusals(err error) string {
+	if err == nil {
+		return ""
+	}
+	var list []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		parts := strings.SplitN(line, ":", 4)
+		path, _, _ := strings.Cut(strings.TrimSpace(parts[3]), ":")
+		list = append(list, parts[1]+" "+path[strings.LastIndexByte(path, '.')+1:])
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,153 @@
+package manifests
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/strict"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Config is an ImageSetConfiguration of mirror.openshift.io/v2alpha1. The fields
+// are those of oc-mirror v2, under their names there.
+type Config struct {
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+	Mirror     Mirror `json:"mirror"`
+	// ArchiveSize is the largest archive that oc-mirror writes, in GiB; 0 is unset.
+	ArchiveSize int64 `json:"archiveSize,omitempty"`
+
+	file   string
+	places strict.Places
+}
+
+// Mirror says what is mirrored.
+type Mirror struct {
+	Platform         Platform          `json:"platform,omitzero"`
+	Operators        []Operator        `json:"operators,omitempty"`
+	AdditionalImages []AdditionalImage `json:"additionalImages,omitempty"`
+	Helm             Helm              `json:"helm,omitzero"`
+	BlockedImages    []BlockedImage    `json:"blockedImages,omitempty"`
+	Samples          []Sample          `json:"samples,omitempty"` // oc-mirror reads them and does nothing
+}
+
+// Platform selects OpenShift or OKD releases.
+type Platform struct {
+	Graph             bool               `json:"graph,omitempty"` // carry the update graph too
+	Channels          []ReleaseChannel   `json:"channels,omitempty"`
+	Architectures     []string           `json:"architectures,omitempty"` // older than Platforms, which it excludes
+	Platforms         []InstancePlatform `json:"platforms,omitempty"`
+	Release           string             `json:"release,omitempty"` // one payload, by tag or digest
+	KubeVirtContainer bool               `json:"kubeVirtContainer,omitempty"`
+}
+
+// InstancePlatform is one platform of a multi-platform image.
+type InstancePlatform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+}
+
+// ReleaseChannel selects releases of one update channel.
+type ReleaseChannel struct {
+	Name         string `json:"name"`
+	Type         string `json:"type,omitempty"` // ocp, okd; empty is ocp
+	MinVersion   string `json:"minVersion,omitempty"`
+	MaxVersion   string `json:"maxVersion,omitempty"`
+	ShortestPath bool   `json:"shortestPath,omitempty"`
+	Full         bool   `json:"full,omitempty"`
+}
+
+// Operator selects packages of one operator catalog.
+type Operator struct {
+	Catalog                     string             `json:"catalog"` // image, or oci://PATH
+	Packages                    []Package          `json:"packages,omitempty"`
+	Full                        bool               `json:"full,omitempty"`
+	TargetCatalog               string             `json:"targetCatalog,omitempty"` // path without registry and tag
+	TargetTag                   string             `json:"targetTag,omitempty"`
+	TargetCatalogSourceTemplate string             `json:"targetCatalogSourceTemplate,omitempty"` // local file
+	Platforms                   []InstancePlatform `json:"platforms,omitempty"`
+	SkipDependencies            bool               `json:"skipDependencies,omitempty"` // oc-mirror v2 reads it and does nothing
+}
+
+// Package selects channels and versions of one operator.
+type Package struct {
+	Name           string           `json:"name"`
+	DefaultChannel string           `json:"defaultChannel,omitempty"`
+	Channels       []PackageChannel `json:"channels,omitempty"`
+	MinVersion     string           `json:"minVersion,omitempty"`
+	MaxVersion     string           `json:"maxVersion,omitempty"`
+}
+
+// PackageChannel selects versions of one channel of an operator.
+type PackageChannel struct {
+	Name       string `json:"name"`
+	MinVersion string `json:"minVersion,omitempty"`
+	MaxVersion string `json:"maxVersion,omitempty"`
+}
+
+// AdditionalImage is one image that is carried for itself.
+type AdditionalImage struct {
+	Name       oci.Ref            `json:"name"`
+	TargetRepo string             `json:"targetRepo,omitempty"` // path without registry and tag
+	TargetTag  string             `json:"targetTag,omitempty"`
+	Platforms  []InstancePlatform `json:"platforms,omitempty"`
+}
+
+// Helm selects charts, whose images are carried.
+type Helm struct {
+	Repositories []HelmRepository `json:"repositories,omitempty"`
+	Local        []Chart          `json:"local,omitempty"`
+}
+
+// HelmRepository is a chart repository.
+type HelmRepository struct {
+	Name   string  `json:"name,omitempty"`
+	URL    string  `json:"url,omitempty"`
+	Charts []Chart `json:"charts,omitempty"` // none: every chart and version
+}
+
+// Chart is one Helm chart.
+type Chart struct {
+	Name       string             `json:"name,omitempty"`
+	Version    string             `json:"version,omitempty"`
+	Path       string             `json:"path,omitempty"`       // of a local chart
+	ImagePaths []string           `json:"imagePaths,omitempty"` // JSONPath to images beside the usual ones
+	Platforms  []InstancePlatform `json:"platforms,omitempty"`
+}
+
+// BlockedImage leaves out images that its name, an unanchored regular
+// expression of Go, matches.
+type BlockedImage struct {
+	Name string `json:"name"`
+}
+
+// Sample is a sample image.
+type Sample struct {
+	Name string `json:"name"`
+}
+
+// Digest is the digest of what the configuration asks for. Comments, layout,
+// the order and case of keys, empty sections, and the order and repetition of
+// additional images do not matter to it.
+func (c *Config) Digest() digest.Digest {
+	plain := *c
+	images := slices.Clone(c.Mirror.AdditionalImages)
+	slices.SortFunc(images, func(a, b AdditionalImage) int { return bytes.Compare(canonical(a), canonical(b)) })
+	plain.Mirror.AdditionalImages = slices.CompactFunc(images, func(a, b AdditionalImage) bool {
+		return bytes.Equal(canonical(a), canonical(b))
+	})
+	return oci.Digest(canonical(plain))
+}
+
+// canonical writes v as JSON, which for these types cannot fail.
+func canonical(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("manifests: write configuration as JSON: %v", err))
+	}
+	return b
+}

@@ -1,0 +1,18 @@
+// Package manifests holds what satchel knows of OpenShift's files.
+//
+// A [Config] is an image set configuration: oc-mirror v2's
+// ImageSetConfiguration, so that a site keeps the file it has. [Parse] reads it
+// strictly. Whatever is wrong with a file is a [ConfigError] that points at line
+// and column, and one run reports all that it can find.
+//
+// Parse takes the whole schema. [Config.Carried] is the second question: does
+// the file ask for anything that this version does not carry. It is asked before
+// any network is touched.
+//
+// [Resolve] pins a configuration to an [oci.Inventory]: every tag is asked for
+// once, through [Images], and is a digest from then on. [Config.Digest] says
+// whether two files ask for the same, however they are written.
+//
+// The package speaks to registries only through [Images] and knows nothing of
+// bundles or encryption.
+package manifests

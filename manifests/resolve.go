@@ -1,0 +1,96 @@
+package manifests
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// parallelImages is how many images are resolved at a time.
+const parallelImages = 8
+
+// Images finds images in registries.
+type Images interface {
+	// Resolve gives the manifest that ref names now, and the source of its
+	// content. A ref with a digest has no tag.
+	Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error)
+}
+
+// Resolve pins what cfg asks for to digests. It asks [Config.Carried] first, and
+// from, for each image once, several at a time. An image whose reference has a
+// digest keeps that digest, and the tag beside it. The inventory is sorted and
+// valid. Images that cannot be resolved are reported together, by name; a
+// configuration that asks for no image at all is a *[ConfigError].
+func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
+	if err := cfg.Carried(); err != nil {
+		return nil, err
+	}
+	refs := cfg.refs()
+	if len(refs) == 0 {
+		p := problems{file: cfg.file, places: cfg.places}
+		p.add("mirror", "there is nothing to carry: mirror.additionalImages names no image")
+		return nil, p.join()
+	}
+	images, errs := make([]oci.Image, len(refs)), make([]error, len(refs))
+	var g errgroup.Group
+	g.SetLimit(parallelImages)
+	for i, ref := range refs {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			images[i], errs[i] = pin(ctx, ref, from)
+			return nil
+		})
+	}
+	_ = g.Wait() // each error is in its place in errs
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("resolve images: %w", err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	inv := &oci.Inventory{Images: images}
+	inv.Sort()
+	return inv, nil
+}
+
+// refs lists the additional images, each once, sorted.
+func (c *Config) refs() []oci.Ref {
+	refs := make([]oci.Ref, 0, len(c.Mirror.AdditionalImages))
+	for _, a := range c.Mirror.AdditionalImages {
+		refs = append(refs, a.Name)
+	}
+	slices.SortFunc(refs, func(a, b oci.Ref) int { return cmp.Compare(a.String(), b.String()) })
+	return slices.Compact(refs)
+}
+
+// pin resolves one additional image.
+func pin(ctx context.Context, ref oci.Ref, from Images) (oci.Image, error) {
+	asked := ref
+	if ref.Digest != "" {
+		asked = ref.WithDigest(ref.Digest)
+	}
+	root, src, err := from.Resolve(ctx, asked)
+	if err != nil {
+		return oci.Image{}, fmt.Errorf("image %s: %w", ref, err)
+	}
+	root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+	img := oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root}
+	if ref.Tag != "" {
+		img.Tags = []string{ref.Tag}
+	}
+	if err := (&oci.Inventory{Images: []oci.Image{img}}).Validate(); err != nil {
+		return oci.Image{}, err // names the image itself
+	}
+	if img.Platforms, err = oci.Platforms(ctx, src, root); err != nil {
+		return oci.Image{}, fmt.Errorf("image %s: %w", ref, err)
+	}
+	return img, nil
+}

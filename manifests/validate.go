@@ -1,0 +1,175 @@
+package manifests
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	targetPath = regexp.MustCompile(`^[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*(/[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*)*$`)
+	targetTag  = regexp.MustCompile(`^\w[\w.-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
+
+	releaseTypes  = []string{"ocp", "okd"}
+	architectures = []string{"amd64", "arm64", "ppc64le", "s390x", "multi"}
+)
+
+// maxArchiveSize keeps ArchiveSize, in bytes, within an int64.
+const maxArchiveSize = 1<<33 - 1
+
+// validate checks what a file that could be read says: that it does not
+// contradict itself, as oc-mirror does, and that what names something has a name.
+func (c *Config) validate() error {
+	p := &problems{file: c.file, places: c.places}
+	if _, ok := c.places["mirror"]; !ok {
+		p.add("mirror", "mirror is missing; it says what to carry")
+	}
+	if c.ArchiveSize < 0 || c.ArchiveSize > maxArchiveSize {
+		p.add("archiveSize", "archiveSize is %d; it is a size in GiB", c.ArchiveSize)
+	}
+	c.Mirror.Platform.validate(p)
+	seen := names{}
+	for i, o := range c.Mirror.Operators {
+		o.validate(p, fmt.Sprintf("mirror.operators[%d]", i), seen)
+	}
+	for i, a := range c.Mirror.AdditionalImages {
+		a.validate(p, fmt.Sprintf("mirror.additionalImages[%d]", i))
+	}
+	for i, r := range c.Mirror.Helm.Repositories {
+		validateCharts(p, fmt.Sprintf("mirror.helm.repositories[%d].charts", i), r.Charts)
+	}
+	validateCharts(p, "mirror.helm.local", c.Mirror.Helm.Local)
+	for i, b := range c.Mirror.BlockedImages {
+		path := fmt.Sprintf("mirror.blockedImages[%d].name", i)
+		if p.required(path, b.Name) {
+			if _, err := regexp.Compile(b.Name); err != nil {
+				p.add(path, "%s is not a regular expression: %v", path, err)
+			}
+		}
+	}
+	return p.join()
+}
+
+// names maps what must be unique to the path that has it.
+type names map[string]string
+
+func (p *problems) unique(seen names, name, path string) {
+	if first, ok := seen[name]; ok {
+		p.add(path, "%s repeats %q of line %d", path, name, p.places.Of(first).Value.Line)
+		return
+	}
+	seen[name] = path
+}
+
+func (p *problems) required(path, value string) bool {
+	if value == "" {
+		p.add(path, "%s is missing", path)
+	}
+	return value != ""
+}
+
+func (p *problems) oneOf(path, value string, known []string) {
+	if !slices.Contains(known, value) {
+		p.add(path, "%s is %q; it must be one of %s", path, value, strings.Join(known, ", "))
+	}
+}
+
+func (p *problems) target(path, repo, tagPath, tag string) {
+	if repo != "" && !targetPath.MatchString(repo) {
+		p.add(path, "%s is %q; it must be a path such as ns/name, without registry, tag and digest", path, repo)
+	}
+	if tag != "" && !targetTag.MatchString(tag) {
+		p.add(tagPath, "%s is %q, which is not a tag", tagPath, tag)
+	}
+}
+
+func (p *problems) platforms(path string, list []InstancePlatform) {
+	for i, pf := range list {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		p.required(at+".os", pf.OS)
+		p.required(at+".architecture", pf.Architecture)
+	}
+}
+
+func (pf *Platform) validate(p *problems) {
+	const path = "mirror.platform"
+	if len(pf.Architectures) > 0 && len(pf.Platforms) > 0 {
+		p.add(path+".architectures", "%s has both architectures and platforms; use one of them", path)
+	}
+	for i, a := range pf.Architectures {
+		p.oneOf(fmt.Sprintf("%s.architectures[%d]", path, i), a, architectures)
+	}
+	p.platforms(path+".platforms", pf.Platforms)
+	seen := names{}
+	for i, ch := range pf.Channels {
+		at := fmt.Sprintf("%s.channels[%d]", path, i)
+		if p.required(at+".name", ch.Name) {
+			p.unique(seen, ch.Name, at+".name")
+		}
+		if ch.Type != "" {
+			p.oneOf(at+".type", ch.Type, releaseTypes)
+		}
+	}
+}
+
+func (o *Operator) validate(p *problems, path string, catalogs names) {
+	if p.required(path+".catalog", o.Catalog) {
+		p.unique(catalogs, o.place(), path+".catalog")
+	}
+	p.target(path+".targetCatalog", o.TargetCatalog, path+".targetTag", o.TargetTag)
+	p.platforms(path+".platforms", o.Platforms)
+	seen := names{}
+	for i, pkg := range o.Packages {
+		at := fmt.Sprintf("%s.packages[%d]", path, i)
+		if p.required(at+".name", pkg.Name) {
+			p.unique(seen, pkg.Name, at+".name")
+		}
+		pkg.validate(p, at)
+	}
+}
+
+// place is the catalog with the path and tag it is to have in the mirror.
+func (o *Operator) place() string {
+	name, digest, _ := strings.Cut(o.Catalog, "@")
+	tag := ""
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name, tag = name[:i], name[i:]
+	}
+	if digest != "" {
+		tag += "@" + digest
+	}
+	if o.TargetCatalog != "" {
+		registry, _, _ := strings.Cut(name, "/")
+		name = registry + "/" + o.TargetCatalog
+	}
+	if o.TargetTag != "" {
+		tag = ":" + o.TargetTag
+	}
+	return name + tag
+}
+
+func (pkg *Package) validate(p *problems, path string) {
+	seen := names{}
+	for i, ch := range pkg.Channels {
+		at := fmt.Sprintf("%s.channels[%d]", path, i)
+		if p.required(at+".name", ch.Name) {
+			p.unique(seen, ch.Name, at+".name")
+		}
+		if ch.MinVersion+ch.MaxVersion != "" && pkg.MinVersion+pkg.MaxVersion != "" {
+			p.add(at, "%s and its package both have a version range; use one of them", at)
+		}
+	}
+}
+
+func (a *AdditionalImage) validate(p *problems, path string) {
+	p.required(path+".name", a.Name.Repository)
+	p.target(path+".targetRepo", a.TargetRepo, path+".targetTag", a.TargetTag)
+	p.platforms(path+".platforms", a.Platforms)
+}
+
+func validateCharts(p *problems, path string, charts []Chart) {
+	for i, ch := range charts {
+		p.platforms(fmt.Sprintf("%s[%d].platforms", path, i), ch.Platforms)
+	}
+}

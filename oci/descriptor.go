@@ -1,0 +1,82 @@
+package oci
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Descriptor names content by media type, digest and size in bytes.
+type Descriptor = ispec.Descriptor
+
+// Media types of the manifests that satchel carries.
+const (
+	MediaTypeManifest       = ispec.MediaTypeImageManifest
+	MediaTypeIndex          = ispec.MediaTypeImageIndex
+	MediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	MediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+	mediaTypeDockerSchema1       = "application/vnd.docker.distribution.manifest.v1+json"
+	mediaTypeDockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+)
+
+// MaxManifestSize is the largest manifest that is carried, in bytes. It is what
+// registries promise to accept (OCI distribution-spec, "Pushing Manifests").
+const MaxManifestSize = 4 << 20
+
+// ManifestMediaTypes lists every manifest media type that is carried, in the
+// order in which a registry is asked for them.
+func ManifestMediaTypes() []string {
+	return []string{MediaTypeIndex, MediaTypeManifest, MediaTypeDockerList, MediaTypeDockerManifest}
+}
+
+// IsManifest reports whether the media type is one of a manifest or an index,
+// as opposed to a blob.
+func IsManifest(mediaType string) bool {
+	return IsIndex(mediaType) || mediaType == MediaTypeManifest || mediaType == MediaTypeDockerManifest
+}
+
+// IsIndex reports whether the media type is one whose manifest lists manifests.
+func IsIndex(mediaType string) bool {
+	return mediaType == MediaTypeIndex || mediaType == MediaTypeDockerList
+}
+
+// UnsupportedError says that content is of a kind that satchel does not carry.
+type UnsupportedError struct {
+	What string // the content, such as "manifest sha256:..."
+	Why  string
+}
+
+func (e *UnsupportedError) Error() string { return e.What + ": " + e.Why }
+
+// CheckDescriptor reports what makes d unfit to be carried: a digest that is
+// malformed or not SHA-256, a negative size, a media type that is refused, a
+// manifest above [MaxManifestSize]. The error is an *[UnsupportedError].
+func CheckDescriptor(d Descriptor) error {
+	if err := CheckDigest(d.Digest); err != nil {
+		return err
+	}
+	what := "blob " + d.Digest.String()
+	switch {
+	case d.MediaType == mediaTypeDockerSchema1 || d.MediaType == mediaTypeDockerSchema1Signed:
+		return &UnsupportedError{"manifest " + d.Digest.String(), "it is a Docker schema 1 manifest, which no current registry stores unchanged; rebuild or re-push the image"}
+	case d.Size < 0:
+		return &UnsupportedError{what, fmt.Sprintf("its descriptor gives a size of %d bytes", d.Size)}
+	case IsManifest(d.MediaType) && d.Size > MaxManifestSize:
+		return &UnsupportedError{"manifest " + d.Digest.String(), fmt.Sprintf("it has %d bytes; registries accept at most %d", d.Size, MaxManifestSize)}
+	}
+	return nil
+}
+
+// CheckDigest reports what makes a digest unfit: malformed, or not SHA-256. The
+// error is an *[UnsupportedError].
+func CheckDigest(d digest.Digest) error {
+	if err := d.Validate(); err != nil {
+		return &UnsupportedError{fmt.Sprintf("digest %q", string(d)), "it is not a valid digest"}
+	}
+	if d.Algorithm() != digest.SHA256 {
+		return &UnsupportedError{"digest " + d.String(), "only sha256 digests are carried"}
+	}
+	return nil
+}

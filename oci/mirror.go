@@ -1,0 +1,105 @@
+package oci
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Mirror is the rule that maps a source reference to its place in the mirror
+// registry. The zero value of every field but Host is the plain rule: the
+// source's path, without its host, below the namespace.
+type Mirror struct {
+	Host      string // host[:port]
+	Namespace string // path that comes before every repository; may be empty
+	// Prefixes puts whole source repositories elsewhere; the longest match wins.
+	Prefixes []Prefix
+	// MaxNestedPaths joins what goes beyond that many path components by
+	// hyphens, for registries that limit depth; 0 is no limit.
+	MaxNestedPaths int
+}
+
+// Prefix maps a source repository, HOST/PATH, and all below it to a path in the mirror.
+type Prefix struct{ Source, Path string }
+
+// ParseMirror reads HOST[:PORT][/NAMESPACE].
+func ParseMirror(s string) (Mirror, error) {
+	host, ns, _ := strings.Cut(s, "/")
+	ns = strings.TrimSuffix(ns, "/")
+	probe := host + "/"
+	if ns != "" {
+		probe += ns + "/"
+	}
+	ref, err := ParseRef(probe + "x:y")
+	if err != nil || ref.Registry != host {
+		return Mirror{}, fmt.Errorf("mirror %q: write it as HOST[:PORT][/NAMESPACE]", s)
+	}
+	return Mirror{Host: host, Namespace: ns}, nil
+}
+
+// String writes the mirror as [ParseMirror] reads it.
+func (m Mirror) String() string {
+	if m.Namespace == "" {
+		return m.Host
+	}
+	return m.Host + "/" + m.Namespace
+}
+
+// Repo is where the mirror keeps the repository of src.
+func (m Mirror) Repo(src Ref) Ref {
+	path := src.Repository
+	longest := -1
+	for _, p := range m.Prefixes {
+		if rest, ok := below(src.Name(), p.Source); ok && len(p.Source) > longest {
+			path, longest = p.Path+rest, len(p.Source)
+		}
+	}
+	if m.Namespace != "" {
+		path = m.Namespace + "/" + path
+	}
+	if parts := strings.Split(path, "/"); m.MaxNestedPaths > 0 && len(parts) > m.MaxNestedPaths {
+		head := parts[:m.MaxNestedPaths-1]
+		tail := strings.Join(parts[m.MaxNestedPaths-1:], "-")
+		path = strings.Join(append(head[:len(head):len(head)], tail), "/")
+	}
+	return Ref{Registry: m.Host, Repository: path}
+}
+
+// below reports whether name is prefix or lies below it, and the rest with its slash.
+func below(name, prefix string) (string, bool) {
+	rest, ok := strings.CutPrefix(name, prefix)
+	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+// CollisionError says that two images would take the same tag of the mirror.
+type CollisionError struct {
+	Place Ref
+	A, B  Image
+}
+
+func (e *CollisionError) Error() string {
+	return fmt.Sprintf("%s and %s are different images and would both become %s/%s:%s in the mirror",
+		e.A.Source, e.B.Source, "<mirror>", e.Place.Repository, e.Place.Tag)
+}
+
+// CheckPlaces returns a *[CollisionError] if two images of the inventory with
+// different digests would take the same tag of the same mirror repository.
+func (m Mirror) CheckPlaces(inv *Inventory) error {
+	type taken struct {
+		digest digest.Digest
+		image  Image
+	}
+	places := map[string]taken{}
+	for _, img := range inv.Images {
+		repo := m.Repo(img.Source)
+		for _, tag := range img.MirrorTags() {
+			place := repo.WithTag(tag)
+			if other, ok := places[place.String()]; ok && other.digest != img.Root.Digest {
+				return &CollisionError{Place: place, A: other.image, B: img}
+			}
+			places[place.String()] = taken{img.Root.Digest, img}
+		}
+	}
+	return nil
+}

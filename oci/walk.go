@@ -1,0 +1,104 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const (
+	maxDepth    = 8        // indexes within indexes
+	maxVisits   = 1 << 20  // content of one image
+	maxConfig   = 16 << 20 // bytes of an image config
+	mediaConfig = ispec.MediaTypeImageConfig
+	mediaDocker = "application/vnd.docker.container.image.v1+json"
+)
+
+// Walk visits everything that root reaches, children before parents, each
+// digest once. Manifests are read from src and verified; body is the manifest's
+// bytes and nil for a blob. An index child that is not a manifest, as build
+// caches have them, is a blob. fn's error ends the walk.
+func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor, body []byte) error) error {
+	w := walker{src: src, fn: fn, seen: map[digest.Digest]bool{}}
+	return w.visit(ctx, root, 0)
+}
+
+type walker struct {
+	src  Source
+	fn   func(Descriptor, []byte) error
+	seen map[digest.Digest]bool
+}
+
+func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
+	if w.seen[d.Digest] {
+		return nil
+	}
+	w.seen[d.Digest] = true
+	if depth > maxDepth || len(w.seen) > maxVisits {
+		return &UnsupportedError{"manifest " + d.Digest.String(), "indexes are nested too deep or name too much"}
+	}
+	if !IsManifest(d.MediaType) {
+		return w.fn(d, nil)
+	}
+	body, err := ReadManifest(ctx, w.src, d)
+	if err != nil {
+		return err
+	}
+	children, err := Children(d, body)
+	if err != nil {
+		return err
+	}
+	for _, c := range children {
+		if err := w.visit(ctx, c, depth+1); err != nil {
+			return err
+		}
+	}
+	return w.fn(d, body)
+}
+
+// Platforms lists the platforms that an image is for, sorted: for an index
+// those that it declares, else the one of its config. Artifacts have none.
+func Platforms(ctx context.Context, src Source, root Descriptor) ([]string, error) {
+	body, err := ReadManifest(ctx, src, root)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseManifest(root, body)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	if IsIndex(root.MediaType) {
+		for _, c := range m.Manifests {
+			if p := PlatformString(c.Platform); p != "" && p != "unknown/unknown" {
+				list = append(list, p)
+			}
+		}
+	} else if m.Config.MediaType == mediaConfig || m.Config.MediaType == mediaDocker {
+		p, err := configPlatform(ctx, src, *m.Config)
+		if err != nil {
+			return nil, err
+		}
+		if p != "" {
+			list = append(list, p)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+func configPlatform(ctx context.Context, src Source, d Descriptor) (string, error) {
+	body, err := ReadBlob(ctx, src, d, maxConfig)
+	if err != nil {
+		return "", fmt.Errorf("read image config: %w", err)
+	}
+	var p ispec.Platform
+	if err := json.Unmarshal(body, &p); err != nil {
+		return "", &UnsupportedError{"image config " + d.Digest.String(), fmt.Sprintf("it is not valid JSON: %v", err)}
+	}
+	return PlatformString(&p), nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+const seed = 2026
+
+// demo is the state that one step hands to the next.
+type demo struct {
+	dir            string // everything; work is the user's directory in it
+	out            io.Writer
+	source, mirror *registry
+	content        *ocitest.Content
+	images         []image
+	digests        int
+	blobBytes      int64 // of unique blobs
+	recipient      string
+	began          time.Time
+	fetched        int64         // blob bytes that pack took from the source
+	packTime       time.Duration // of both runs
+	unpackTime     time.Duration
+}
+
+func (d *demo) close() error {
+	var err error
+	for _, r := range []*registry{d.source, d.mirror} {
+		if r != nil {
+			err = errors.Join(err, r.close())
+		}
+	}
+	return err
+}
+
+// prepare builds satchel, starts the registries and fills the source.
+func (d *demo) prepare(ctx context.Context) (err error) {
+	d.began = time.Now()
+	fmt.Fprintln(d.out, "# Building satchel, filling the source registry with made-up images ...")
+	if err := build(ctx, d.dir); err != nil {
+		return err
+	}
+	for _, name := range []string{"work", "work/drive", "state", "run"} {
+		if err := os.Mkdir(filepath.Join(d.dir, name), 0o700); err != nil {
+			return err
+		}
+	}
+	if d.source, err = startRegistry(filepath.Join(d.dir, "source")); err != nil {
+		return fmt.Errorf("start source registry: %w", err)
+	}
+	if d.mirror, err = startRegistry(filepath.Join(d.dir, "mirror")); err != nil {
+		return fmt.Errorf("start mirror registry: %w", err)
+	}
+	d.content = ocitest.New(seed)
+	d.images = makeImages(d.content)
+	for _, i := range d.images {
+		if err := ocitest.Push(ctx, d.content, i.root, d.source.url(), i.repo, i.tag); err != nil {
+			return fmt.Errorf("fill source registry: %w", err)
+		}
+	}
+	d.digests, d.blobBytes, err = count(ctx, d.content, d.images)
+	return err
+}
+
+func (d *demo) keygen(ctx context.Context) error {
+	d.say("A key for the restricted side. Only the recipient goes to the packing side.")
+	out, err := d.satchel(ctx, "keygen", "--file", "key.txt")
+	if err != nil {
+		return err
+	}
+	if d.recipient = strings.TrimSpace(out); !strings.HasPrefix(d.recipient, "age1") {
+		return fmt.Errorf("satchel keygen printed %q, not an age recipient", out)
+	}
+	return nil
+}
+
+func (d *demo) configure(context.Context) error {
+	text := imageSet(d.images, d.source.addr)
+	d.say("The same file that oc-mirror reads says what to carry.")
+	fmt.Fprint(d.out, "$ cat imageset.yaml\n")
+	if _, err := (&indented{w: d.out, start: true}).Write([]byte(text)); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.dir, "work", "imageset.yaml"), []byte(text), 0o600)
+}
+
+func (d *demo) pack(ctx context.Context) error {
+	args := []string{"pack", "-c", "imageset.yaml", "-r", d.recipient, "--src-tls-verify=false", "--segment-size", "8MiB", "drive/"}
+	// Filling the source took no blob out of it, so every byte served is pack's.
+	return d.twice(ctx, "Pack onto the drive", d.source.served, &d.packTime, args)
+}
+
+func (d *demo) look(ctx context.Context) error {
+	d.say("Is the drive whole? Anyone can tell; no key is needed.")
+	if _, err := d.satchel(ctx, "verify", "drive/"); err != nil {
+		return err
+	}
+	d.say("What is on it? Only the key tells.")
+	out, err := d.satchel(ctx, "inspect", "-i", "key.txt", "drive/")
+	if err != nil {
+		return err
+	}
+	for _, i := range d.images {
+		if !strings.Contains(out, i.repo) {
+			return fmt.Errorf("satchel inspect does not name %s", i.repo)
+		}
+	}
+	return nil
+}
+
+func (d *demo) unpack(ctx context.Context) error {
+	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false", "drive/"}
+	return d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args)
+}
+
+// twice runs a transfer, kills it half-way, and runs it again to its end. Fewer
+// bytes must move than if the second run had begun from nothing.
+func (d *demo) twice(ctx context.Context, what string, g *gate, took *time.Duration, args []string) error {
+	began, before, half := time.Now(), g.total(), d.blobBytes/2
+	d.say("%s. Half-way, the power fails.", what)
+	if err := d.killed(ctx, g, half, args...); err != nil {
+		return err
+	}
+	d.say("The same command goes on where it was.")
+	if _, err := d.satchel(ctx, args...); err != nil {
+		return err
+	}
+	*took = time.Since(began)
+	switch moved := g.total() - before; {
+	case moved < d.blobBytes:
+		return fmt.Errorf("satchel %s moved %d bytes, fewer than the %d there are", args[0], moved, d.blobBytes)
+	case moved >= d.blobBytes+half:
+		return fmt.Errorf("satchel %s moved %d bytes for %d: it began again from nothing", args[0], moved, d.blobBytes)
+	}
+	return nil
+}
+
+// compare checks every digest of every image in both registries.
+func (d *demo) compare(ctx context.Context) error {
+	d.say("Is everything there? Every manifest and blob is fetched from both registries and hashed.")
+	// Comparing with the source serves blobs too, which must not count as pack's.
+	fetched := d.source.served.total()
+	for _, i := range d.images {
+		if err := ocitest.Compare(ctx, d.content, i.root, d.source.url(), i.repo, i.tag); err != nil {
+			return fmt.Errorf("source registry: %w", err)
+		}
+		if err := ocitest.Compare(ctx, d.content, i.root, d.mirror.url(), "mirror/"+i.repo, i.mirrorTag()); err != nil {
+			return fmt.Errorf("mirror registry: %w", err)
+		}
+	}
+	d.fetched = fetched
+	return nil
+}

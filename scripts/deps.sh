@@ -1,0 +1,67 @@
+#!/bin/sh
+# Installs the programs that the tests use, where it can: as root on Debian or
+# Fedora, and only those that are missing. Everywhere else it says which tests
+# will be skipped. It always ends well, because every such test skips by name.
+set -u
+
+# package_of PROGRAM MANAGER: the package that has the program.
+package_of() {
+	case $2:$1 in
+	*:ssh-keygen) [ "$2" = dnf ] && echo openssh-clients || echo openssh-client ;;
+	dnf:docker-registry) echo docker-distribution ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# used_for PROGRAM: what is not tested without it.
+used_for() {
+	case $1 in
+	docker-registry) echo "against a distribution registry" ;;
+	skopeo) echo "that read images and layouts by skopeo" ;;
+	podman) echo "that pull images by podman" ;;
+	age | zstd | tar) echo "that open a bundle by standard tools" ;;
+	ssh-keygen) echo "of SSH keys and signatures" ;;
+	esac
+}
+
+# have PROGRAM: Fedora's docker-distribution calls its program registry.
+have() {
+	command -v "$1" >/dev/null 2>&1 || { [ "$1" = docker-registry ] && command -v registry >/dev/null 2>&1; }
+}
+
+manager=
+if [ "$(id -u)" = 0 ]; then
+	if command -v apt-get >/dev/null 2>&1; then
+		manager=apt
+	elif command -v dnf >/dev/null 2>&1; then
+		manager=dnf
+	fi
+fi
+
+programs="docker-registry skopeo podman age zstd tar ssh-keygen"
+missing=
+for p in $programs; do
+	have "$p" || missing="$missing $p"
+done
+
+if [ -n "$missing" ] && [ -n "$manager" ]; then
+	echo "deps: installing$missing" >&2
+	[ "$manager" = apt ] && apt-get update -qq >/dev/null
+	for p in $missing; do # one by one: one that does not exist must not stop the others
+		package=$(package_of "$p" "$manager")
+		case $manager in
+		apt) DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null ;;
+		dnf) dnf install -y -q --setopt=install_weak_deps=False "$package" >/dev/null ;;
+		esac || echo "deps: $package could not be installed" >&2
+	done
+fi
+
+# Debian starts a registry as soon as it is installed. The tests start their own.
+case "$manager:$missing" in
+apt:*docker-registry*) ! command -v systemctl >/dev/null 2>&1 || systemctl disable --now docker-registry >/dev/null 2>&1 || : ;;
+esac
+
+for p in $missing; do
+	have "$p" || echo "deps: $p is missing: tests $(used_for "$p") will be skipped" >&2
+done
+exit 0

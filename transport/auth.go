@@ -1,0 +1,93 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/satchel-airgap/satchel/oci"
+	"go.podman.io/image/v5/pkg/docker/config"
+	"go.podman.io/image/v5/types"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// login is one credential at one host. Each has a token cache of its own.
+type login struct {
+	host string // as in the URL
+	cred auth.Credential
+}
+
+// credential looks up what is configured for the repository, or for the longest
+// part of its name (containers-auth.json(5)).
+func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
+	named, err := reference.ParseNamed(ref.Name())
+	if err != nil {
+		return auth.EmptyCredential, fmt.Errorf("repository %q: %w", ref.Name(), err)
+	}
+	// containers/image leaves the variable to its callers, and takes a file that
+	// is not there for an empty one.
+	path := cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE"))
+	if path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
+		}
+	}
+	found, err := config.GetCredentialsForRef(&types.SystemContext{AuthFilePath: path}, named)
+	if err != nil {
+		return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
+	}
+	if found.IdentityToken != "" {
+		return auth.Credential{RefreshToken: found.IdentityToken}, nil
+	}
+	return auth.Credential{Username: found.Username, Password: found.Password}, nil
+}
+
+// authClient gives the one client of a login. The caller holds c.mu.
+func (c *Client) authClient(l login) *auth.Client {
+	a := c.auths[l]
+	if a == nil {
+		a = &auth.Client{
+			Client: c.http,
+			Cache:  auth.NewCache(),
+			Credential: func(_ context.Context, hostport string) (auth.Credential, error) {
+				if hostport != l.host {
+					return auth.EmptyCredential, nil
+				}
+				return l.cred, nil
+			},
+			BlockedRealmPrefixes: blockedRealms(l.host),
+		}
+		if c.cfg.UserAgent != "" {
+			a.SetUserAgent(c.cfg.UserAgent)
+		}
+		c.auths[l] = a
+	}
+	return a
+}
+
+// blockedRealms lists the addresses that the host must not name as its token
+// service: the library's list, which keeps a registry from aiming us at
+// services of this machine. A registry that is itself reached by a loopback
+// address (an ssh tunnel) may name another one; a host name that merely
+// resolves to one may not.
+func blockedRealms(hostport string) []netip.Prefix {
+	blocked := auth.DefaultBlockedRealmPrefixes()
+	if !isLoopback(hostport) {
+		return blocked
+	}
+	return slices.DeleteFunc(blocked, func(p netip.Prefix) bool { return p.Addr().IsLoopback() })
+}
+
+func isLoopback(hostport string) bool {
+	name, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		name = hostport
+	}
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && addr.IsLoopback()
+}

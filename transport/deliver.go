@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"golang.org/x/sync/errgroup"
+)
+
+// Blobs makes the deliveries, begun in the order of work, as many at a time as
+// the mirror was made for. The bytes of src are verified here, so src need not.
+// The first error cancels the rest and is returned: a *[RegistryError] that
+// names repository and digest, or the source's own error, wrapped.
+func (m *Mirror) Blobs(ctx context.Context, src oci.Source, work iter.Seq[Delivery]) error {
+	verified := oci.Verified(src)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for d := range work {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return m.deliver(gctx, verified, d) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (m *Mirror) deliver(ctx context.Context, src oci.Source, d Delivery) error {
+	if err := oci.CheckDescriptor(d.Blob); err != nil {
+		return err
+	}
+	from := d.From
+	for i, ref := range d.Repos {
+		r, err := m.client.Repository(ref)
+		if err != nil {
+			return err
+		}
+		if err := r.putBlob(ctx, src, d.Blob, from); err != nil {
+			return err
+		}
+		if i == 0 {
+			from = ref
+		}
+	}
+	return nil
+}
+
+// Manifests stores the manifests of the images, each image's children before
+// their parents and by digest, its root under each of its tags. The mirror must
+// hold their blobs. Errors are as those of [Mirror.Blobs].
+func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, img := range images {
+		g.Go(func() error {
+			if err := m.putImage(ctx, src, img); err != nil {
+				return fmt.Errorf("image %s: %w", img.Source, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) error {
+	r, err := m.client.Repository(m.place.Repo(img.Source))
+	if err != nil {
+		return err
+	}
+	return oci.Walk(ctx, src, img.Root, func(d oci.Descriptor, body []byte) error {
+		switch {
+		case body == nil:
+			return nil
+		case d.Digest != img.Root.Digest:
+			return r.putManifest(ctx, d, body, d.Digest.String())
+		}
+		for _, tag := range img.MirrorTags() {
+			if err := r.putManifest(ctx, d, body, tag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// putManifest stores a manifest, bytes as they are, under a tag or its digest.
+// Where the registry has no referrers API, the library adds a manifest with a
+// subject to that subject's fallback index (OCI distribution-spec, "Pushing
+// Manifests with Subject").
+func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []byte, reference string) error {
+	d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	name := r.name(d)
+	if reference != d.Digest.String() {
+		name = r.ref.WithTag(reference).String()
+	}
+	return explain("push", name, r.remote.Manifests().PushReference(r.toPush(ctx), d, bytes.NewReader(body), reference))
+}

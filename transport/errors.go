@@ -1,0 +1,187 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+)
+
+const (
+	maxErrorBody = 64 << 10 // bytes read of an answer that is not the content asked for
+	maxErrorText = 300      // characters of it that are shown
+)
+
+// RegistryError says that a registry refused, could not be reached, or gave an
+// answer that makes no sense. Its text holds no query, no user information of a
+// URL and no credential.
+type RegistryError struct {
+	Op      string // "pull", "push" or "check"
+	Ref     string // the image, or repository@digest for a blob
+	Status  int    // HTTP status; 0 when there was no answer or the answer was no error
+	Code    string // error code (OCI distribution-spec, "Error Codes"), may be empty
+	Message string // what the registry said, one printable line of at most 300 characters
+	Err     error  // what went wrong below; nil when Status says it all
+
+	after   time.Duration // Retry-After
+	expired bool          // a token that was good for the request before
+}
+
+func (e *RegistryError) Error() string {
+	said := e.Message
+	if said == "" && e.Code != "" {
+		said = strings.ToLower(strings.ReplaceAll(e.Code, "_", " "))
+	}
+	if said == "" && e.Status != 0 {
+		said = strings.ToLower(http.StatusText(e.Status))
+	}
+	switch {
+	case e.Status != 0:
+		return strings.TrimSpace(fmt.Sprintf("%s %s: the registry answered %d %s", e.Op, e.Ref, e.Status, said))
+	case e.Err != nil:
+		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, cleanText(e.Err))
+	}
+	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, said)
+}
+
+func (e *RegistryError) Unwrap() error { return e.Err }
+
+// PlainHTTPError says that a host answered TLS with plain HTTP while TLS is
+// required. [Config].TLSVerify false would allow it.
+type PlainHTTPError struct{ Host string }
+
+func (e *PlainHTTPError) Error() string {
+	return e.Host + " speaks plain HTTP where TLS is required"
+}
+
+// AuthfileError says that the credentials configured for this side cannot be read.
+type AuthfileError struct {
+	Path string // Config.Authfile or REGISTRY_AUTH_FILE; empty for the other usual places
+	Err  error
+}
+
+func (e *AuthfileError) Error() string {
+	if e.Path == "" {
+		return "look up registry credentials: " + cleanText(e.Err)
+	}
+	return fmt.Sprintf("read credentials from %s: %s", e.Path, cleanText(e.Err))
+}
+
+func (e *AuthfileError) Unwrap() error { return e.Err }
+
+// locationError says that a registry sent an upload where its bytes must not go.
+type locationError struct{ why string }
+
+func (e *locationError) Error() string { return e.why }
+
+// redirectError says that a redirect was not followed.
+type redirectError struct{ why string }
+
+func (e *redirectError) Error() string { return e.why }
+
+// explain turns what came back from the registry client into a *RegistryError;
+// an interruption stays one.
+func explain(op, ref string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s %s: %w", op, ref, context.Canceled)
+	}
+	var mine *RegistryError
+	if errors.As(err, &mine) {
+		if mine.Op == "" {
+			mine.Op, mine.Ref = op, ref
+		}
+		return err
+	}
+	e := &RegistryError{Op: op, Ref: ref, Err: err}
+	var answer *errcode.ErrorResponse
+	switch {
+	case errors.As(err, &answer):
+		e.Status = answer.StatusCode
+		if len(answer.Errors) > 0 {
+			e.Code, e.Message = oneLine(answer.Errors[0].Code), oneLine(answer.Errors[0].Message)
+		}
+	case errors.Is(err, errdef.ErrNotFound):
+		e.Status = http.StatusNotFound
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		e.Status, e.Message = http.StatusUnauthorized, "it wants a user name and password, and none is configured for it"
+	}
+	return e
+}
+
+// answered makes an error of an answer that is not what was asked for, and
+// closes it. [explain] adds what was being done.
+func answered(resp *http.Response) *RegistryError {
+	e := statusOf(resp)
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	resp.Body.Close()
+	var parsed struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
+		e.Code, e.Message = oneLine(parsed.Errors[0].Code), oneLine(parsed.Errors[0].Message)
+	} else if kind == "text/plain" {
+		e.Message = oneLine(string(body))
+	}
+	return e
+}
+
+// finish reads what little is left of an answer, so that its connection can be
+// used again, and closes it.
+func finish(resp *http.Response) {
+	io.CopyN(io.Discard, resp.Body, maxErrorBody)
+	resp.Body.Close()
+}
+
+var (
+	urlText    = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
+	methodText = regexp.MustCompile(`^[A-Za-z]+ "[^"]*": `)
+)
+
+// cleanText is the error's text on one line, without the query and user
+// information of any URL, and without the URL of the request itself.
+func cleanText(err error) string {
+	return oneLine(methodText.ReplaceAllString(err.Error(), ""))
+}
+
+// oneLine makes text from outside fit to be shown.
+func oneLine(s string) string {
+	s = urlText.ReplaceAllStringFunc(strings.ToValidUTF8(s, "?"), bareURL)
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > maxErrorText {
+		s = string(runes[:maxErrorText])
+	}
+	return s
+}
+
+func bareURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "(a URL)"
+	}
+	return u.Scheme + "://" + u.Host + u.EscapedPath()
+}

@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// Mirror is the target registry with its naming rule. It is safe for concurrent use.
+type Mirror struct {
+	client   *Client
+	place    oci.Mirror
+	parallel int
+}
+
+// NewMirror makes the mirror at place, with at most parallel requests or
+// uploads at a time (at least one).
+func NewMirror(c *Client, place oci.Mirror, parallel int) *Mirror {
+	return &Mirror{client: c, place: place, parallel: max(1, parallel)}
+}
+
+// Delivery is one blob that the mirror lacks, and where.
+type Delivery struct {
+	Blob  oci.Descriptor
+	Repos []oci.Ref // repositories of the mirror without it; uploaded into the first, mounted into the rest
+	From  oci.Ref   // a repository of the mirror that has it, to be mounted from; zero if none is known
+}
+
+// Missing is what the mirror lacks of an inventory.
+type Missing struct {
+	Images  []oci.Image // not wholly there, in the inventory's order
+	Blobs   []Delivery  // what Images reach and is not there, by digest
+	Present int         // images that are there
+}
+
+// Missing looks for the inventory in the mirror. It only reads: one HEAD for
+// each tag, and one for each blob of an image that is not there in each
+// repository that needs it. src gives the manifests of those images. Errors are
+// of type *[RegistryError], or those of src.
+func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
+	absent, err := m.absent(ctx, inv.Images)
+	if err != nil {
+		return nil, err
+	}
+	missing := &Missing{Images: absent, Present: len(inv.Images) - len(absent)}
+	from := func(oci.Image) (oci.Source, error) { return src, nil }
+	graph, err := oci.Survey(ctx, &oci.Inventory{Images: absent}, from, m.parallel)
+	if err != nil {
+		return nil, err
+	}
+	missing.Blobs, err = m.lookFor(ctx, graph.Blobs, absent)
+	return missing, err
+}
+
+// absent lists the images that some tag of theirs does not name.
+func (m *Mirror) absent(ctx context.Context, images []oci.Image) ([]oci.Image, error) {
+	gaps := make([]bool, len(images))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for i, img := range images {
+		g.Go(func() error {
+			has, err := m.hasImage(ctx, img)
+			gaps[i] = !has
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []oci.Image
+	for i, img := range images {
+		if gaps[i] {
+			list = append(list, img)
+		}
+	}
+	return list, nil
+}
+
+func (m *Mirror) hasImage(ctx context.Context, img oci.Image) (bool, error) {
+	r, err := m.client.Repository(m.place.Repo(img.Source))
+	if err != nil {
+		return false, err
+	}
+	for _, tag := range img.MirrorTags() {
+		got, err := r.tagDigest(r.toPush(ctx), tag)
+		if err != nil || got != img.Root.Digest {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// toPush asks for a token that may push: some registries give none to read a
+// repository that is not there yet, but do give one to create it.
+func (r *Repository) toPush(ctx context.Context) context.Context {
+	return auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull, auth.ActionPush)
+}
+
+// lookFor asks for each blob in each repository of the images that need it.
+func (m *Mirror) lookFor(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
+	repos := make([][]oci.Ref, len(blobs))
+	has := make([][]bool, len(blobs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for i, node := range blobs {
+		repos[i] = m.reposOf(node, images)
+		has[i] = make([]bool, len(repos[i]))
+		for j, ref := range repos[i] {
+			g.Go(func() error {
+				r, err := m.client.Repository(ref)
+				if err == nil {
+					has[i][j], err = r.Has(r.toPush(ctx), node.Descriptor)
+				}
+				return err
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []Delivery
+	for i, node := range blobs {
+		d := Delivery{Blob: node.Descriptor}
+		for j, ref := range repos[i] {
+			switch {
+			case !has[i][j]:
+				d.Repos = append(d.Repos, ref)
+			case d.From == oci.Ref{}:
+				d.From = ref
+			}
+		}
+		if len(d.Repos) > 0 {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// reposOf lists the mirror's repositories that need the blob, by name.
+func (m *Mirror) reposOf(node oci.Node, images []oci.Image) []oci.Ref {
+	var list []oci.Ref
+	for _, i := range node.Images {
+		list = append(list, m.place.Repo(images[i].Source))
+	}
+	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
+	return slices.Compact(list)
+}

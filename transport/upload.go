@@ -1,0 +1,252 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/satchel-airgap/satchel/oci"
+	"oras.land/oras-go/v2/registry"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// cancelTimeout is how long the cancelling of an upload may take, also after
+// the run itself was cancelled.
+const cancelTimeout = 5 * time.Second
+
+// session is an upload that a registry has begun (OCI distribution-spec,
+// "Pushing a blob monolithically", POST then PUT).
+type session struct {
+	location *url.URL
+	authz    string // what the POST was let in with
+}
+
+// putBlob makes the repository hold d: mounted from another repository of the
+// registry if from is not zero and the registry grants it, else uploaded from
+// src, which must be verified. A broken upload starts again from 0.
+func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
+	ctx = r.toPush(ctx)
+	for n := 1; ; n++ {
+		err := r.tryBlob(ctx, src, d, from)
+		if err == nil {
+			return nil
+		}
+		wait, again := r.doer.client.retry.next(ctx, n, err)
+		if again {
+			if err = sleep(ctx, wait); err == nil {
+				continue
+			}
+		}
+		var broken *sourceError
+		if errors.As(err, &broken) {
+			return fmt.Errorf("read blob %s for %s: %w", d.Digest, r.ref.Name(), broken.err)
+		}
+		return explain("push", r.name(d), err)
+	}
+}
+
+func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
+	s, err := r.begin(ctx, d, from)
+	if s == nil || err != nil {
+		return err
+	}
+	if err := r.fill(ctx, s, src, d); err != nil {
+		r.cancel(ctx, s)
+		return err
+	}
+	return nil
+}
+
+// begin mounts the blob and returns nil, or begins an upload.
+func (r *Repository) begin(ctx context.Context, d oci.Descriptor, from oci.Ref) (*session, error) {
+	if from.Repository != "" && from.Registry == r.ref.Registry && from.Repository != r.ref.Repository {
+		ctx := auth.AppendRepositoryScope(ctx, registry.Reference{Registry: from.Registry, Repository: from.Repository}, auth.ActionPull)
+		resp, err := r.post(ctx, url.Values{"mount": {d.Digest.String()}, "from": {from.Repository}})
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode == http.StatusCreated {
+			finish(resp)
+			return nil, checkDigest(resp, d)
+		}
+		if resp.StatusCode == http.StatusAccepted {
+			return r.session(resp)
+		}
+		// Some registries refuse a mount that they do not grant; uploading may still be allowed.
+		if refused := answered(resp); transientStatus(refused.Status) {
+			return nil, refused
+		}
+	}
+	resp, err := r.post(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusAccepted {
+		return nil, answered(resp)
+	}
+	return r.session(resp)
+}
+
+func (r *Repository) post(ctx context.Context, query url.Values) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url("blobs/uploads/", query).String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.doer.Do(req)
+}
+
+// session reads where the upload goes. Bytes and credential follow it, so it
+// must be the host that was asked, and by no worse scheme.
+func (r *Repository) session(resp *http.Response) (*session, error) {
+	finish(resp)
+	to, err := resp.Location()
+	if err != nil {
+		return nil, &locationError{"the registry began an upload and did not say where"}
+	}
+	to.User = nil
+	asked := *resp.Request.URL
+	asked.Host = r.place.Host() // also when the POST was redirected
+	sameScheme := to.Scheme == asked.Scheme
+	samePort := to.Port() == asked.Port() || sameScheme && port(to) == port(&asked)
+	switch {
+	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
+		return nil, &locationError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", oneLine(to.Host))}
+	case !sameScheme && to.Scheme != "https":
+		return nil, &locationError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", oneLine(to.Scheme), oneLine(to.Host), asked.Scheme)}
+	}
+	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// fill uploads the whole blob and commits it.
+func (r *Repository) fill(ctx context.Context, s *session, src oci.Source, d oci.Descriptor) (err error) {
+	rc, err := src.Open(ctx, d, 0)
+	if err != nil {
+		return &sourceError{err}
+	}
+	body := &sourceBody{rc: rc}
+	defer func() { err = body.end(err) }()
+	to := *s.location
+	if to.RawQuery != "" {
+		to.RawQuery += "&"
+	}
+	to.RawQuery += url.Values{"digest": {d.Digest.String()}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.String(), body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	req.ContentLength = d.Size
+	if d.Size == 0 { // the HTTP library would not look at its body
+		if _, err := body.Read(make([]byte, 1)); err != io.EOF {
+			return fmt.Errorf("read an empty blob: %w", err)
+		}
+		req.Body = http.NoBody
+	}
+	resp, err := r.sendTo(s, req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusCreated {
+		refused := answered(resp)
+		refused.expired = refused.Status == http.StatusUnauthorized && s.authz != ""
+		return refused
+	}
+	finish(resp)
+	return checkDigest(resp, d)
+}
+
+// sendTo sends a request within a session, with what its POST was let in with:
+// the body cannot be sent twice, so there must be no question about it.
+func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, error) {
+	if s.authz != "" {
+		req.Header.Set("Authorization", s.authz)
+	}
+	return r.doer.Do(req)
+}
+
+// cancel tells the registry to forget the upload. It is a courtesy, so its
+// outcome does not matter: docker-registry refuses it for a session that has
+// got bytes since its location was given, and purges what is never committed.
+func (r *Repository) cancel(ctx context.Context, s *session) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.location.String(), nil)
+	if err != nil {
+		return
+	}
+	if resp, err := r.sendTo(s, req); err == nil {
+		finish(resp)
+	}
+}
+
+// checkDigest refuses an answer that names other content than d.
+func checkDigest(resp *http.Response, d oci.Descriptor) error {
+	if said := digest.Digest(resp.Header.Get(headerDigest)); said != "" && said != d.Digest {
+		return fmt.Errorf("the registry stored it as %s", oneLine(said.String()))
+	}
+	return nil
+}
+
+// sourceError sets apart what the source said from what the registry said.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// sourceBody is a request body that keeps its source's error, and that nobody
+// reads any more once it has ended.
+type sourceBody struct {
+	mu    sync.Mutex
+	rc    io.ReadCloser
+	err   error
+	ended bool
+}
+
+func (b *sourceBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.rc.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// Close does nothing: the HTTP library may call it at any time, see end.
+func (b *sourceBody) Close() error { return nil }
+
+// end waits until nobody reads and closes the source. err is what became of the
+// upload; the source's own error goes before it, being its cause.
+func (b *sourceBody) end(err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	cerr := b.rc.Close()
+	switch {
+	case b.err != nil:
+		return &sourceError{b.err}
+	case err == nil && cerr != nil:
+		return &sourceError{cerr}
+	}
+	return err
+}
