@@ -76,6 +76,11 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
 		return nil, err
 	}
+	if places, err := find(dir); err != nil {
+		return nil, err
+	} else if len(places) > 0 {
+		return nil, &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
+	}
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -141,7 +146,7 @@ func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, er
 		if fast, err = frame.NewFast(); err != nil {
 			return nil, errors.Join(err, w.Close())
 		}
-		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast, buffers: frame.NewBuffers()})
+		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast})
 	}
 	return w, nil
 }
@@ -181,8 +186,8 @@ func (w *Writer) ensure(name string, body []byte) error {
 // Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
 // it. It returns nil, nil if there is none and dir can take one. The error is a
 // *[SealedError] if the job is done already, and a *[RefusedError] if something
-// stands in the way; nothing has been changed then.
-func Resume(ctx context.Context, dir, state string, job Job) (*Writer, error) {
+// stands in the way; nothing has been changed then. rehash may be nil.
+func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Writer, error) {
 	if err := job.Check(); err != nil {
 		return nil, err
 	}
@@ -195,7 +200,7 @@ func Resume(ctx context.Context, dir, state string, job Job) (*Writer, error) {
 	}
 	var refused error
 	for _, p := range places {
-		w, err := resume(ctx, p, state, job)
+		w, err := resume(ctx, p, state, job, rehash)
 		var other *RefusedError
 		if errors.As(err, &other) {
 			refused = errors.Join(refused, err)
@@ -218,7 +223,7 @@ func checkEmpty(dir string) error {
 		Hint: "name an empty or new directory, or the root of a drive"}
 }
 
-func resume(ctx context.Context, p place, state string, job Job) (*Writer, error) {
+func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
 	jnl, st, err := journal.Open(journalPath(state, p.id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noJournal(p)
@@ -232,11 +237,7 @@ func resume(ctx context.Context, p place, state string, job Job) (*Writer, error
 	how := job.differs(st.Begin)
 	switch {
 	case p.sealed && how == "":
-		body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
-		if err == nil {
-			err = &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(seal.Sum(body))}
-		}
-		return nil, errors.Join(err, jnl.Close())
+		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
@@ -247,13 +248,40 @@ func resume(ctx context.Context, p place, state string, job Job) (*Writer, error
 	if err != nil {
 		return nil, err
 	}
-	if err := w.restore(ctx, st); err != nil {
+	if err := w.restore(ctx, st, rehash); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
+// alreadySealed holds the seal on the drive against the one that was written.
+func alreadySealed(p place, st *journal.State) error {
+	body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
+	if err != nil {
+		return &media.Error{Op: "read", Path: filepath.Join(p.dir, seal.BundleName), Err: err}
+	}
+	fp := seal.Sum(body)
+	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
+		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
+	}
+	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp}
+}
+
+// MarkVerified notes that the finished bundle id was read back, so that a later
+// run of the same job need not.
+func MarkVerified(state, id string, fp Fingerprint) error {
+	jnl, _, err := journal.Open(journalPath(state, id))
+	if err != nil {
+		return err
+	}
+	return errors.Join(jnl.Append(journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}}), jnl.Close())
+}
+
 func noJournal(p place) error {
+	if p.id == "" {
+		return &RefusedError{Dir: p.dir, Why: "its drive.json is not one of satchel's, or is damaged",
+			Hint: "name another directory"}
+	}
 	if p.sealed {
 		return sealedOther(p, "on another host, or its state was removed")
 	}
@@ -264,65 +292,4 @@ func noJournal(p place) error {
 func sealedOther(p place, how string) error {
 	return &RefusedError{Dir: p.dir, Why: "it holds a finished bundle that was packed " + how,
 		Hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
-}
-
-// Restart deletes the files of the unfinished bundles in dir and dir/satchel-*,
-// and nothing else, so that another can begin there. A finished bundle is
-// refused with a *[RefusedError].
-func Restart(dir, state string) error {
-	places, err := find(dir)
-	if err != nil {
-		return err
-	}
-	for _, p := range places {
-		if p.sealed {
-			return sealedOther(p, "already")
-		}
-	}
-	for _, p := range places {
-		if err := restart(p, state); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func restart(p place, state string) (err error) {
-	if jnl, _, err := journal.Open(journalPath(state, p.id)); err == nil {
-		defer func() { _ = jnl.Close() }() // held only to keep other runs out
-	} else if errors.Is(err, journal.ErrLocked) {
-		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
-	}
-	d, err := media.OpenDir(p.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	for _, sub := range []string{seal.CopyDir, "."} {
-		files, _, err := d.List(sub)
-		if err != nil {
-			return err
-		}
-		var names []string
-		for _, f := range files {
-			if seal.Known(f.Name, true) && f.Name != seal.DriveName {
-				names = append(names, filepath.Join(sub, f.Name))
-			}
-		}
-		if err := d.Remove(names...); err != nil {
-			return err
-		}
-	}
-	_ = d.Remove(seal.CopyDir) // stays if something else is in it
-	// The drive seal goes last: without it nothing would say that the rest is a bundle's.
-	if err := d.Remove(seal.DriveName); err != nil {
-		return err
-	}
-	if strings.HasPrefix(filepath.Base(p.dir), dirPrefix) {
-		_ = os.Remove(p.dir) // as above
-	}
-	if p.id == "" {
-		return nil
-	}
-	return os.RemoveAll(filepath.Dir(journalPath(state, p.id)))
 }

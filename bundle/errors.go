@@ -96,6 +96,7 @@ type SealedError struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint
+	Verified    bool // every byte was read back since
 }
 
 func (e *SealedError) Error() string {

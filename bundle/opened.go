@@ -33,7 +33,6 @@ type seals struct {
 	bodies map[string][]byte // of drive.json, bundle.json and extras.json
 	faults []Fault           // of the small files and the listing
 	temps  []string
-	extra  map[string]bool
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
@@ -43,6 +42,9 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	p, err := locate(dir)
 	if err != nil {
 		return nil, err
+	}
+	if !p.sealed && p.complete {
+		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}
 	if !p.sealed {
 		return nil, &UnfinishedError{p.dir}
@@ -56,7 +58,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	s = &seals{dir: d, bodies: map[string][]byte{}, extra: map[string]bool{}}
+	s = &seals{dir: d, bodies: map[string][]byte{}}
 	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
 	if err != nil {
 		return nil, err
@@ -96,6 +98,9 @@ func (s *seals) readDrive() error {
 		return s.damage(seal.BundleName, "names more drives than this satchel reads", nil)
 	}
 	if seal.Sum(body) != s.bundle.Drives[0].SHA256 {
+		if s.copyBinds(body) {
+			return s.damage(seal.BundleName, "has changed: its copy binds another drive.json, the one that is here", nil)
+		}
 		return s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)
 	}
 	s.bodies[seal.DriveName] = body
@@ -109,26 +114,53 @@ func (s *seals) readDrive() error {
 	return nil
 }
 
-func (s *seals) readExtras() error {
-	body, err := s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.fault(seal.ExtrasName, "is missing")
-		return nil
+// copyBinds reports whether the copy of the seal binds these bytes of drive.json:
+// then it is the seal that has changed.
+func (s *seals) copyBinds(drive []byte) bool {
+	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return false
 	}
+	b, err := seal.ParseBundle(body)
+	return err == nil && len(b.Drives) == 1 && b.Drives[0].SHA256 == seal.Sum(drive)
+}
+
+// readExtras reads extras.json, or its copy where the original is at fault.
+func (s *seals) readExtras() error {
+	body, what, err := s.parseExtras(seal.ExtrasName)
 	if err != nil {
 		return err
 	}
-	s.bodies[seal.ExtrasName] = body
+	if what != "" {
+		s.fault(seal.ExtrasName, what)
+		if body, what, err = s.parseExtras(seal.CopyDir + "/" + seal.ExtrasName); err != nil {
+			return err
+		}
+	}
+	if what == "" {
+		s.bodies[seal.ExtrasName] = body
+	}
+	return nil
+}
+
+// parseExtras takes the file over if it is right, and else says what is wrong.
+func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
+	body, err = s.dir.ReadFile(name, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "is missing", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	extras, err := seal.ParseExtras(body)
 	switch {
 	case err != nil:
-		s.fault(seal.ExtrasName, "cannot be read: "+err.Error())
+		return nil, "cannot be read: " + err.Error(), nil
 	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
-		s.fault(seal.ExtrasName, "belongs to another seal")
-	default:
-		s.extras = extras
+		return nil, "belongs to another seal", nil
 	}
-	return nil
+	s.extras = extras
+	return body, "", nil
 }
 
 // files lists every file that a seal or extras.json binds: segments, index, key files.
@@ -163,9 +195,10 @@ func (s *seals) compareListing() error {
 	}
 	for _, f := range files {
 		switch {
+		case s.extras.Bundle == "" && seal.IsKey(f.Name):
+			// What binds the key files cannot be read: that is the fault, and said already.
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: no seal names it")
-			s.extra[f.Name] = true
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
 			s.temps = append(s.temps, f.Name)
 		}

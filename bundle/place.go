@@ -20,9 +20,10 @@ var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN"
 
 // place is a directory that holds a bundle, or the beginning of one.
 type place struct {
-	dir    string
-	id     string // of the drive seal, empty if it cannot be read
-	sealed bool
+	dir      string
+	id       string // of the drive seal, empty if it cannot be read
+	complete bool   // the drive seal says so
+	sealed   bool
 }
 
 // look says what bundle stands directly in dir, if any.
@@ -50,7 +51,7 @@ func lookIn(d *media.Dir) (*place, error) {
 	}
 	if err == nil {
 		if ds, perr := seal.ParseDrive(body); perr == nil {
-			p.id = ds.Bundle
+			p.id, p.complete = ds.Bundle, ds.Complete
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -62,13 +62,16 @@ func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	dec, err := frame.NewDecoder()
 	if err != nil {
 		return nil, err
 	}
 	r = &Reader{dir: s.dir, seals: s, key: key, index: idx, dec: dec}
 	r.cache = newSegments(r)
-	return r, ctx.Err()
+	return r, nil
 }
 
 // unlock opens the first key file that one of the keys fits.
@@ -120,7 +123,8 @@ func (s *seals) readIndex(key keys.Identity) (*index.Index, error) {
 	return idx, nil
 }
 
-const maxIndex = 1 << 30
+// maxIndex is the largest index.age: text that does not compress at all.
+const maxIndex = index.MaxText + index.MaxText/64
 
 // Close frees the reader. No reader that it gave may be used afterwards.
 func (r *Reader) Close() error {

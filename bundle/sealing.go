@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -99,6 +100,7 @@ func (w *Writer) endArchive(inv *oci.Inventory) error {
 	if err != nil {
 		return err
 	}
+	l.ending = true
 	if err := l.file(ispec.ImageIndexFile, list); err != nil {
 		return err
 	}
@@ -108,14 +110,7 @@ func (w *Writer) endArchive(inv *oci.Inventory) error {
 	if err := l.plain(make([]byte, 2*tarBlock)); err != nil {
 		return err
 	}
-	seg := l.seg
-	l.seg = nil
-	rec, err := seg.commit(nil)
-	if err != nil {
-		return l.fail(err)
-	}
-	rec.End = true
-	return w.record(*rec)
+	return l.commit(nil)
 }
 
 // file writes a small file of the layout that is not a blob.
@@ -135,14 +130,7 @@ func (l *lane) plain(body []byte) error {
 	for len(body) > 0 {
 		n := min(len(body), readChunk)
 		if l.seg != nil && !l.seg.fits(int64(n)+tarBlock) {
-			seg := l.seg
-			l.seg = nil
-			rec, err := seg.commit(nil)
-			if err != nil {
-				return l.fail(err)
-			}
-			rec.End = true
-			if err := l.w.record(*rec); err != nil {
+			if err := l.commit(nil); err != nil {
 				return err
 			}
 		}
@@ -249,7 +237,7 @@ func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, er
 		return "", err
 	}
 	bundleBody, err := seal.Bundle{
-		Bundle: w.begin.Bundle, Created: w.begin.Created, Sequence: 1,
+		Bundle: w.begin.Bundle, Created: time.Now(), Sequence: 1,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
 	}.Marshal()
 	if err != nil {
@@ -303,18 +291,21 @@ func (w *Writer) writeSmall(small, derived map[string][]byte) error {
 	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
 		return err
 	}
+	type file struct {
+		name string
+		body []byte
+	}
+	files := []file{{seal.DriveName, small[seal.DriveName]}, {seal.ExtrasName, small[seal.ExtrasName]},
+		{seal.ReadmeName, derived[seal.ReadmeName]}, {seal.SumsName, derived[seal.SumsName]}}
 	for name, body := range small {
-		if err := w.dir.WriteFile(seal.CopyDir+"/"+name, body); err != nil {
-			return err
+		if name != seal.BundleName {
+			files = append(files, file{seal.CopyDir + "/" + name, body})
 		}
 	}
-	for name, body := range derived {
-		if err := w.dir.WriteFile(name, body); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{seal.DriveName, seal.ExtrasName, seal.BundleName} {
-		if err := w.dir.WriteFile(name, small[name]); err != nil {
+	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
+	files = append(files, file{seal.CopyDir + "/" + seal.BundleName, small[seal.BundleName]}, file{seal.BundleName, small[seal.BundleName]})
+	for _, f := range files {
+		if err := w.dir.WriteFile(f.name, f.body); err != nil {
 			return err
 		}
 	}

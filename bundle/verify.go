@@ -34,8 +34,8 @@ type Report struct {
 	Leftovers   []string // temporary files of a crash; harmless
 }
 
-// Size gives the bytes that [Verify] will read, for a progress bar.
-func Size(dir string) (n int64, err error) {
+// SealedSize gives the bytes that [Verify] will read, for a progress bar.
+func SealedSize(dir string) (n int64, err error) {
 	s, err := openSeals(dir, "")
 	if err != nil {
 		return 0, err
@@ -52,10 +52,17 @@ func Size(dir string) (n int64, err error) {
 // *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
 	s, err := openSeals(dir, opts.Expect)
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
+	}
 	if err != nil {
 		return nil, err
 	}
-	v := verification{seals: s, opts: opts}
+	v := verification{seals: s, opts: opts, suspects: map[string]bool{}}
+	for _, f := range s.faults {
+		v.suspects[f.File] = true
+	}
 	err = v.run(ctx)
 	if err := errors.Join(err, s.dir.Close()); err != nil {
 		return nil, err
@@ -73,10 +80,11 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 
 type verification struct {
 	*seals
-	opts  VerifyOptions
-	mu    sync.Mutex
-	files int
-	bytes int64
+	suspects map[string]bool // files that the listing found fault with
+	opts     VerifyOptions
+	mu       sync.Mutex
+	files    int
+	bytes    int64
 }
 
 func (v *verification) run(ctx context.Context) error {
@@ -94,9 +102,8 @@ func (v *verification) run(ctx context.Context) error {
 
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
-	size, err := v.dir.Stat(f.Name)
-	if err != nil || size != f.Size {
-		return nil
+	if v.suspects[f.Name] {
+		return nil // the listing has said what is wrong with it
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)
 	if ctx.Err() != nil {
@@ -109,6 +116,8 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	switch {
 	case err != nil:
 		v.fault(f.Name, "cannot be read: "+err.Error())
+	case got.Size != f.Size:
+		v.fault(f.Name, "changed its length while it was read")
 	case got != f:
 		v.fault(f.Name, "has changed: its SHA-256 is not the one that is bound")
 	}
@@ -127,14 +136,25 @@ func (v *verification) checkSmall(ctx context.Context) {
 	for _, f := range small {
 		v.compare(ctx, copyOf(f))
 	}
-	key, err := v.dir.ReadFile(seal.KeyName, keys.MaxFile)
-	if err == nil && v.extras.Bundle != "" {
-		err = v.checkDerived(ctx, small, key)
-	}
-	if err != nil && !v.blamed(seal.KeyName) {
-		v.fault(seal.KeyName, "cannot be read: "+err.Error())
+	for _, f := range v.extras.Files {
+		if key := v.rightBytes(f); f.Name == seal.KeyName && key != nil {
+			if err := v.checkDerived(ctx, small, key); err != nil {
+				v.fault(seal.KeyName, "cannot be read: "+err.Error())
+			}
+		}
 	}
 	v.checkCopies(small)
+}
+
+// rightBytes gives a key file's bound bytes, from its copy if it has changed, or
+// nil: what is derived from wrong bytes must not be blamed.
+func (v *verification) rightBytes(f seal.File) []byte {
+	for _, name := range []string{f.Name, copyOf(f).Name} {
+		if body, err := v.dir.ReadFile(name, keys.MaxFile); err == nil && seal.Sum(body) == f.SHA256 {
+			return body
+		}
+	}
+	return nil
 }
 
 func (v *verification) checkDerived(ctx context.Context, small []seal.File, key []byte) error {

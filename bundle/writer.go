@@ -107,6 +107,9 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 		return err
 	}
 	defer w.giveBack(l, oci.IsManifest(d.MediaType))
+	if d.Size <= smallBlob {
+		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
+	}
 	return l.put(ctx, d, src)
 }
 

@@ -3,6 +3,7 @@ package oci
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -17,6 +18,11 @@ const (
 	OriginAdditional Origin = "additional"
 	OriginChart      Origin = "chart"
 	OriginPod        Origin = "pod"
+)
+
+var (
+	origins         = []Origin{OriginRelease, OriginCatalog, OriginOperator, OriginAdditional, OriginChart, OriginPod}
+	platformPattern = regexp.MustCompile(`^[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)?$`)
 )
 
 // Image is one pinned image of an inventory.
@@ -65,6 +71,14 @@ func (inv *Inventory) Validate() error {
 		}
 		if img.Source.Digest != "" && img.Source.Digest != img.Root.Digest {
 			return fmt.Errorf("image %s: pinned to another digest, %s", img.Source, img.Root.Digest)
+		}
+		if !slices.Contains(origins, img.Origin) {
+			return fmt.Errorf("image %s: unknown origin %q", img.Source, img.Origin)
+		}
+		for _, p := range img.Platforms {
+			if !platformPattern.MatchString(p) {
+				return fmt.Errorf("image %s: platform %q", img.Source, p)
+			}
 		}
 		for _, tag := range img.Tags {
 			if _, err := ParseRef(img.Source.WithTag(tag).String()); err != nil {

@@ -128,6 +128,7 @@ type packing struct {
 	w     *bundle.Writer
 	inv   *oci.Inventory
 	graph *oci.Graph
+	bar   *progress // of the check of a drive that was away
 }
 
 func (p *packing) run(ctx context.Context) error {
@@ -165,7 +166,10 @@ func (p *packing) open(ctx context.Context) error {
 	if _, err := bundle.Prepare(p.dir, 0); err != nil {
 		return err
 	}
-	w, err := bundle.Resume(ctx, p.dir, p.state, p.job)
+	w, err := bundle.Resume(ctx, p.dir, p.state, p.job, p.rehashing)
+	if p.bar != nil {
+		p.bar.end()
+	}
 	if err != nil {
 		return err
 	}
@@ -194,7 +198,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.checkSources(ctx); err != nil {
 		return err
 	}
-	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph))
+	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph, p.opts.segmentSize))
 	if err != nil {
 		return err
 	}
@@ -229,7 +233,7 @@ func size(nodes []oci.Node) (n int64) {
 
 // verify reads the bundle back from the drive.
 func (p *packing) verify(ctx context.Context, dir string) error {
-	total, err := bundle.Size(dir)
+	total, err := bundle.SealedSize(dir)
 	if err != nil {
 		return err
 	}
@@ -255,4 +259,11 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 		return d, nil, err
 	}
 	return d, c.cache.Filled(src), nil
+}
+
+// rehashing shows that a drive which was away is read again before going on.
+func (p *packing) rehashing(total int64) func(int64) {
+	p.info("the drive was away: reading %s again before going on", bundle.FormatSize(total))
+	p.bar = p.progress("checking", 0, total)
+	return p.bar.add
 }

@@ -66,13 +66,29 @@ type Sealed struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// Verified says that every byte of the finished bundle was read back from the drive.
+type Verified struct {
+	Fingerprint string `json:"fingerprint"`
+}
+
 // Record is one line; exactly one field is set.
 type Record struct {
-	Begin   *Begin   `json:"begin,omitempty"`
-	Session *Session `json:"session,omitempty"`
-	Segment *Segment `json:"segment,omitempty"`
-	Drop    *Drop    `json:"drop,omitempty"`
-	Sealed  *Sealed  `json:"sealed,omitempty"`
+	Begin    *Begin    `json:"begin,omitempty"`
+	Session  *Session  `json:"session,omitempty"`
+	Segment  *Segment  `json:"segment,omitempty"`
+	Drop     *Drop     `json:"drop,omitempty"`
+	Sealed   *Sealed   `json:"sealed,omitempty"`
+	Verified *Verified `json:"verified,omitempty"`
+}
+
+// kinds counts the fields that are set.
+func (r Record) kinds() (n int) {
+	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Sealed != nil, r.Verified != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
 }
 
 // State is what the records add up to.
@@ -82,6 +98,7 @@ type State struct {
 	Segments map[int][]Segment // by lane, numbers rising, dropped ones gone
 	Next     map[int]int       // by lane, the number after the highest ever used
 	Sealed   *Sealed
+	Verified *Verified
 }
 
 func (s *State) apply(r Record) {
@@ -107,5 +124,7 @@ func (s *State) apply(r Record) {
 		s.Segments[r.Drop.Lane] = kept
 	case r.Sealed != nil:
 		s.Sealed = r.Sealed
+	case r.Verified != nil:
+		s.Verified = r.Verified
 	}
 }

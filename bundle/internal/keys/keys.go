@@ -66,7 +66,8 @@ func shorten(s string) string {
 // ReadRecipients reads a recipients file: one a line, empty lines and # comments skipped.
 func ReadRecipients(r io.Reader) ([]Recipient, error) {
 	var list []Recipient
-	sc := bufio.NewScanner(io.LimitReader(r, MaxFile))
+	limited := &io.LimitedReader{R: r, N: MaxFile + 1}
+	sc := bufio.NewScanner(limited)
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		if line == "" || line[0] == '#' {
@@ -80,6 +81,9 @@ func ReadRecipients(r io.Reader) ([]Recipient, error) {
 	}
 	if err := sc.Err(); err != nil {
 		return nil, err
+	}
+	if limited.N == 0 {
+		return nil, fmt.Errorf("it has more than %d bytes", MaxFile)
 	}
 	if len(list) == 0 {
 		return nil, errors.New("it holds no recipient")
