@@ -90,6 +90,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 		return nil, err
 	}
 	if root {
+		sweepEmpty(dir, state)
 		dir = filepath.Join(dir, dirPrefix+id)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, &media.Error{Op: "make directory", Path: dir, Err: err}

@@ -111,7 +111,7 @@ func (f *fixture) add(t testing.TB, name string, root oci.Descriptor) {
 // writer begins or goes on.
 func (f *fixture) writer(t testing.TB) *Writer {
 	t.Helper()
-	if _, err := Prepare(f.drive, 0); err != nil {
+	if _, err := MakeDir(f.drive); err != nil {
 		t.Fatal(err)
 	}
 	w, err := Resume(context.Background(), f.drive, f.state, f.job, nil)

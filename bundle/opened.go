@@ -3,6 +3,8 @@ package bundle
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,8 +45,8 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.sealed && p.complete {
-		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
+	if !p.sealed && p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
+		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing"}}}
 	}
 	if !p.sealed {
 		return nil, &UnfinishedError{p.dir}
@@ -78,6 +80,12 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 		return nil, err
 	}
 	return s, s.compareListing()
+}
+
+// hasFile reports whether a bundle's directory has the file.
+func hasFile(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
 }
 
 func (s *seals) damage(file, what string, err error) *DamageError {

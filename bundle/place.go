@@ -123,14 +123,30 @@ func foreign(dir string) (string, error) {
 	return "", nil
 }
 
-// Prepare makes sure that pack can write below dir: it makes dir if only its
-// last part is missing, writes and removes a small file, and compares the free
-// space with need, in bytes. unknown is true where the file system does not
-// tell. Errors are *[DriveError] and *[SpaceError].
-func Prepare(dir string, need int64) (unknown bool, err error) {
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+// MakeDir makes dir if only its last part is missing, and reports whether it did.
+// Where systems mount drives, nothing is made: what is missing there is the drive.
+func MakeDir(dir string) (made bool, err error) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return false, nil // whatever else is wrong with it shows when it is used
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
 		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
 	}
+	switch parent := filepath.Dir(abs); {
+	case parent == "/mnt", parent == "/media", parent == "/Volumes", filepath.Dir(parent) == "/media", filepath.Dir(parent) == "/run/media":
+		return false, &media.Error{Op: "write to", Path: dir, Err: fs.ErrNotExist}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
+	}
+	return true, nil
+}
+
+// Prepare makes sure that pack can write below dir: it writes and removes a small
+// file there, and compares the free space with need, in bytes. unknown is true
+// where the file system does not tell. Errors are *[DriveError] and *[SpaceError].
+func Prepare(dir string, need int64) (unknown bool, err error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {
 		return false, err
@@ -146,4 +162,19 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 		err = &SpaceError{Dir: dir, Need: need, Free: free}
 	}
 	return false, err
+}
+
+// sweepEmpty removes what a run leaves in the root of a mount that ends before
+// the first file: an empty directory satchel-<id>, and its journal.
+func sweepEmpty(root, state string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return // the caller's next step will say so
+	}
+	for _, e := range entries {
+		id, ok := strings.CutPrefix(e.Name(), dirPrefix)
+		if ok && e.IsDir() && seal.IsID(id) && os.Remove(filepath.Join(root, e.Name())) == nil {
+			_ = os.RemoveAll(filepath.Dir(journalPath(state, id))) // of no use without the directory
+		}
+	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -68,7 +70,21 @@ func parseExpect(s string) (bundle.Fingerprint, error) {
 	return fp, usage(err, "give it as pack printed it, spaces do not matter")
 }
 
+// noSecrets refuses secret keys where names of files belong, without repeating them.
+func noSecrets(files []string) error {
+	for _, name := range files {
+		if upper := strings.ToUpper(strings.TrimSpace(name)); strings.HasPrefix(upper, "AGE-SECRET-KEY-") || strings.HasPrefix(upper, "AGE-PLUGIN-") {
+			return usage(errors.New("a secret key was given where the name of a file belongs"),
+				"put the key into a file of its own; what was typed now stands in the shell's history and in the process list")
+		}
+	}
+	return nil
+}
+
 func (r readerFlags) parse() (bundle.Fingerprint, []bundle.Identity, error) {
+	if err := noSecrets(r.identities); err != nil {
+		return "", nil, err
+	}
 	expect, err := parseExpect(r.expect)
 	if err != nil {
 		return "", nil, err

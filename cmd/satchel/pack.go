@@ -75,6 +75,9 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 	if err != nil {
 		return nil, job, err
 	}
+	if err := noSecrets(o.recipientFiles); err != nil {
+		return nil, job, err
+	}
 	to, err := bundle.ParseRecipients(o.recipients, o.recipientFiles)
 	if err != nil {
 		return nil, job, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
@@ -163,9 +166,15 @@ func (p *packing) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := bundle.Prepare(p.dir, 0); err != nil {
+	made, err := bundle.MakeDir(p.dir)
+	if err != nil {
 		return err
 	}
+	defer func() {
+		if made && p.w == nil {
+			_ = os.Remove(p.dir) // nothing was begun in it
+		}
+	}()
 	w, err := bundle.Resume(ctx, p.dir, p.state, p.job, p.rehashing)
 	if p.bar != nil {
 		p.bar.end()
@@ -174,6 +183,9 @@ func (p *packing) open(ctx context.Context) error {
 		return err
 	}
 	if w == nil {
+		if _, err := bundle.Prepare(p.dir, 0); err != nil {
+			return err
+		}
 		return p.begin(ctx)
 	}
 	p.w, p.inv = w, w.Inventory()

@@ -140,6 +140,12 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
 	})
 	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newVersion(a))
+	for _, cmd := range root.Commands() {
+		if cmd.Long == "" {
+			cmd.Long = cmd.Short + "."
+		}
+		cmd.Long += "\n\nExit status: see satchel --help."
+	}
 	return root
 }
 

@@ -131,6 +131,10 @@ func (j *Journal) Append(r Record) error {
 		err = j.f.Sync()
 	}
 	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err // its path is ours
+		}
 		j.err = fmt.Errorf("write journal %s: %w", j.path, err)
 	}
 	return j.err
