@@ -47,10 +47,10 @@ func newFixture(t testing.TB, segmentSize int64, postQuantum bool) *fixture {
 	if err := os.WriteFile(f.keyFile, []byte(identity+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if f.identity, err = ReadIdentities([]string{f.keyFile}); err != nil {
+	if f.identity, err = ReadIdentities([]string{f.keyFile}, nil); err != nil {
 		t.Fatal(err)
 	}
-	to, err := ParseRecipients([]string{recipient}, nil)
+	to, err := ParseRecipients([]string{recipient}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

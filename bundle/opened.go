@@ -34,6 +34,7 @@ type seals struct {
 	faults []Fault           // of the small files and the listing
 	temps  []string
 	extra  map[string]bool
+	begun  []string // key files of a rekey that was interrupted
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
@@ -163,6 +164,8 @@ func (s *seals) compareListing() error {
 	}
 	for _, f := range files {
 		switch {
+		case !bound[f.Name] && s.isBegun(f.Name):
+			s.begun = append(s.begun, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: no seal names it")
 			s.extra[f.Name] = true
@@ -176,4 +179,19 @@ func (s *seals) compareListing() error {
 		}
 	}
 	return nil
+}
+
+// isBegun reports whether name is that of a key file after the last one that
+// extras.json names: rekey writes extras.json last.
+func (s *seals) isBegun(name string) bool {
+	return s.extras.Bundle != "" && seal.KeyNumber(name) > s.lastKey()
+}
+
+// lastKey is the highest number of a key file that extras.json names.
+func (s *seals) lastKey() int {
+	last := 0
+	for _, f := range s.extras.Files {
+		last = max(last, seal.KeyNumber(f.Name))
+	}
+	return last
 }
