@@ -2,6 +2,7 @@ package keys
 
 import (
 	"fmt"
+	"strings"
 
 	"filippo.io/age/plugin"
 )
@@ -42,7 +43,7 @@ func (u *UI) plugin() *plugin.ClientUI {
 			return nil
 		},
 		RequestValue: func(name, prompt string, secret bool) (string, error) {
-			s, err := u.Ask("age-plugin-"+name+": "+prompt, secret)
+			s, err := u.Ask("age-plugin-"+name+": "+strings.TrimRight(prompt, ": ")+": ", secret)
 			if err != nil {
 				u.tell("age-plugin-%s asked for something: %v", name, err)
 			}
