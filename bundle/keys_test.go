@@ -50,14 +50,7 @@ func TestStandardTools(t *testing.T) {
 	device, did := keystest.PluginKey(keystest.Classic, false, 5)
 	qdevice, qdid := keystest.PluginKey(keystest.PostQuantum, false, 6)
 	device2, qdevice2 := keystest.Write(t, did), keystest.Write(t, qdid)
-	for name, c := range map[string]struct {
-		age        string
-		recipients []string
-		words      []string
-		lines      []string // of README.txt
-		keys       []string // what KEY and the SSH keys' names stand for, in each line
-		version    string
-	}{
+	for name, c := range map[string]openable{
 		"X25519":       {debian, []string{x}, nil, []string{"age -d -i KEY key-1.age"}, []string{xid}, "age (any version)"},
 		"ssh-ed25519":  {debian, []string{keystest.Public(t, ed)}, nil, []string{"age -d -i ~/.ssh/id_ed25519 key-1.age"}, []string{ed}, "age (any version)"},
 		"ssh-rsa":      {debian, []string{keystest.Public(t, rsa)}, nil, []string{"age -d -i ~/.ssh/id_rsa key-1.age"}, []string{rsa}, "age (any version)"},
@@ -71,38 +64,50 @@ func TestStandardTools(t *testing.T) {
 			[]string{"age -d -i KEY key-1.age", "age -d -i KEY key-1.age", "age -d key-2.age"}, []string{pqid, qdevice2, ""}, "age 1.3 or newer"},
 		"a post-quantum plugin alone": {newAge, []string{qdevice}, nil, []string{"age -d -i KEY key-1.age"}, []string{qdevice2}, "age 1.3 or newer"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			to, err := ParseRecipients(c.recipients, nil, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			who := someone{to: to}
-			for _, w := range c.words {
-				who = who.and(word(t, w))
-			}
-			f, fp := packFor(t, who)
-			mustVerify(t, f.drive, fp)
-			sumsAgree(t, f.drive)
-			lines := openings(t, f.drive)
-			if len(lines) != len(c.lines) {
-				t.Fatalf("README.txt says %q", lines)
-			}
-			readme, err := os.ReadFile(filepath.Join(f.drive, "README.txt"))
-			if err != nil || !strings.Contains(string(readme), c.version) {
-				t.Errorf("README.txt does not ask for %q: %v", c.version, err)
-			}
-			words := c.words
-			for i, line := range lines {
-				if line != c.lines[i]+" > OUT/bundle.key" {
-					t.Errorf("line %d is %q, want %q", i, line, c.lines[i])
-				}
-				secret := ""
-				if c.keys[i] == "" {
-					secret, words = words[0], words[1:]
-				}
-				openByHand(t, f.drive, c.age, line, c.keys[i], secret)
-			}
-		})
+		t.Run(name, func(t *testing.T) { c.check(t) })
+	}
+}
+
+// openable is a kind of recipients, and how README.txt lets them open a bundle.
+type openable struct {
+	age        string // the program
+	recipients []string
+	words      []string
+	lines      []string // of README.txt
+	keys       []string // what KEY or an SSH key's name stands for in each line; "" for the next of words
+	version    string   // that README.txt asks for
+}
+
+func (c openable) check(t *testing.T) {
+	to, err := ParseRecipients(c.recipients, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := someone{to: to}
+	for _, w := range c.words {
+		who = who.and(word(t, w))
+	}
+	f, fp := packFor(t, who)
+	mustVerify(t, f.drive, fp)
+	sumsAgree(t, f.drive)
+	lines := openings(t, f.drive)
+	if len(lines) != len(c.lines) {
+		t.Fatalf("README.txt says %q", lines)
+	}
+	readme, err := os.ReadFile(filepath.Join(f.drive, "README.txt"))
+	if err != nil || !strings.Contains(string(readme), c.version) {
+		t.Errorf("README.txt does not ask for %q: %v", c.version, err)
+	}
+	words := c.words
+	for i, line := range lines {
+		if line != c.lines[i]+" > OUT/bundle.key" {
+			t.Errorf("line %d is %q, want %q", i, line, c.lines[i])
+		}
+		secret := ""
+		if c.keys[i] == "" {
+			secret, words = words[0], words[1:]
+		}
+		openByHand(t, f.drive, c.age, line, c.keys[i], secret)
 	}
 }
 
