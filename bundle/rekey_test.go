@@ -3,6 +3,7 @@ package bundle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,6 +116,10 @@ func TestRekey(t *testing.T) {
 	recipient, identity := keystest.PluginKey(keystest.Classic, false, 9)
 	sshKey, device := person(t, keystest.Public(t, ssh), ssh), person(t, recipient, keystest.Write(t, identity))
 	a, b, pq, pq2 := newPerson(t, false), newPerson(t, false), newPerson(t, true), newPerson(t, true)
+	var many []Recipient
+	for n := range 9 {
+		many = append(many, word(t, fmt.Sprint(n+1)).to...)
+	}
 	for name, c := range map[string]struct {
 		first, then someone
 		files       int // key files at the end
@@ -125,7 +130,7 @@ func TestRekey(t *testing.T) {
 		"passphrase to key":      {word(t, "one"), a, 2},
 		"passphrases":            {word(t, "one").and(word(t, "two")), word(t, "three"), 3},
 		"post-quantum":           {pq, pq2.and(word(t, "one")), 3},
-		"after many passphrases": {word(t, "1").and(word(t, "2"), word(t, "3"), word(t, "4"), word(t, "5"), word(t, "6"), word(t, "7"), word(t, "8"), word(t, "9")), a.and(word(t, "11")), 11},
+		"after many passphrases": {someone{many, word(t, "9").by}, a.and(word(t, "11")), 11},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, fp := packFor(t, c.first)
