@@ -30,6 +30,29 @@ type Job struct {
 	Recipients  []Recipient
 	SegmentSize int64 // bytes
 	Lanes       int
+
+	made *madeKey
+}
+
+// madeKey is a bundle key that no bundle has yet.
+type madeKey struct {
+	recipient string
+	files     map[string][]byte
+}
+
+// MakeKey makes the key of the bundle that [Create] begins, and so asks all that
+// must be asked for that: passphrases, and plugins by whatever they need. Create
+// does it otherwise. Errors: *[MixedError], *[RecipientError].
+func (j *Job) MakeKey() error {
+	files, recipient, err := keys.Make(j.Recipients)
+	if err != nil {
+		return err
+	}
+	j.made = &madeKey{recipient: recipient, files: map[string][]byte{}}
+	for i, body := range files {
+		j.made.files[seal.KeyName(i+1)] = body
+	}
+	return nil
 }
 
 // Check reports what is wrong with the numbers of a job.
@@ -40,13 +63,23 @@ func (j Job) Check() error {
 	if j.Lanes < 1 || j.Lanes > MaxLanes {
 		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
 	}
+	if len(j.Recipients) == 0 {
+		return errors.New("no recipient given")
+	}
 	return keys.CheckMix(j.Recipients)
 }
 
+// recipients lists each once, and of passphrases how many there are.
 func (j Job) recipients() []string {
-	list := make([]string, len(j.Recipients))
-	for i, r := range j.Recipients {
-		list[i] = r.Text
+	var list []string
+	passphrases := 0
+	for _, r := range j.Recipients {
+		if r.IsPassphrase() {
+			passphrases++
+			list = append(list, fmt.Sprintf("%s %d", r.Text, passphrases))
+		} else {
+			list = append(list, r.Text)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
@@ -59,6 +92,8 @@ func (j Job) differs(b journal.Begin) string {
 		return "with another configuration"
 	case !slices.Equal(b.Recipients, j.recipients()):
 		return "for other recipients"
+	case !keys.Fits(j.Recipients, b.KeyFiles):
+		return "with another passphrase"
 	case b.SegmentSize != j.SegmentSize:
 		return fmt.Sprintf("with --segment-size %d", b.SegmentSize)
 	case b.Lanes != j.Lanes:
@@ -81,6 +116,11 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	} else if len(places) > 0 {
 		return nil, &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
 	}
+	if job.made == nil {
+		if err := job.MakeKey(); err != nil {
+			return nil, err
+		}
+	}
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -96,14 +136,10 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 			return nil, &media.Error{Op: "make directory", Path: dir, Err: err}
 		}
 	}
-	file, recipient, err := keys.Wrap(job.Recipients)
-	if err != nil {
-		return nil, err
-	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: recipient,
-		KeyFiles: map[string][]byte{seal.KeyName: file}, Inventory: *inv,
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.made.recipient,
+		KeyFiles: job.made.files, Inventory: *inv,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {

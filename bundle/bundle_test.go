@@ -57,7 +57,7 @@ func newFixtureOf(t testing.TB, content *ocitest.Content, roots map[string]oci.D
 	f.inv.Sort()
 	f.keyFile, f.job.Recipients = newKey(t, postQuantum)
 	var err error
-	if f.identity, err = ReadIdentities([]string{f.keyFile}); err != nil {
+	if f.identity, err = ReadIdentities([]string{f.keyFile}, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.job.Config, f.job.SegmentSize, f.job.Lanes = digest.FromString("a configuration"), segmentSize, 3
@@ -85,7 +85,7 @@ func newKey(t testing.TB, postQuantum bool) (file string, to []Recipient) {
 	if err := os.WriteFile(file, []byte(identity+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if to, err = ParseRecipients([]string{recipient}, nil); err != nil {
+	if to, err = ParseRecipients([]string{recipient}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return file, to

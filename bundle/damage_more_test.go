@@ -59,13 +59,13 @@ func (s *sealed) checkNoLies(t *testing.T, name string, bit int) {
 // README.txt, which tells the kind, is not to blame.
 func TestStanzaNameChanged(t *testing.T) {
 	s := newSealed(t, true)
-	body := s.whole[seal.KeyName]
+	body := s.whole[seal.KeyName(1)]
 	changed := bytes.Replace(body, []byte("-> mlkem768x25519 "), []byte("-> mlkem768x25518 "), 1)
 	if bytes.Equal(changed, body) {
 		t.Fatal("the key file is not post-quantum")
 	}
-	s.put(t, seal.KeyName, changed)
-	if got := s.blamed(t); !slices.Equal(got, []string{seal.KeyName}) {
+	s.put(t, seal.KeyName(1), changed)
+	if got := s.blamed(t); !slices.Equal(got, []string{seal.KeyName(1)}) {
 		t.Errorf("Verify names %v", got)
 	}
 }
@@ -131,7 +131,7 @@ func TestKeys(t *testing.T) {
 		"the right one, at once": {[]string{s.keyFile}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ids, err := ReadIdentities(c.files)
+			ids, err := ReadIdentities(c.files, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,7 +57,7 @@ func decrypt(t *testing.T, f *fixture, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(name, parse(open(seal.KeyName, parse(mine)...))...)
+	return open(name, parse(open(seal.KeyName(1), parse(mine)...))...)
 }
 
 // content reads a segment's plaintext: its frames one by one, as the seek table

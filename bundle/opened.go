@@ -35,6 +35,7 @@ type seals struct {
 	bodies map[string][]byte // of drive.json, bundle.json and extras.json
 	faults []Fault           // of the small files and the listing
 	temps  []string
+	begun  []string // key files of a rekey that was interrupted
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
@@ -203,8 +204,10 @@ func (s *seals) compareListing() error {
 	}
 	for _, f := range files {
 		switch {
-		case s.extras.Bundle == "" && seal.IsKey(f.Name):
+		case s.extras.Bundle == "" && seal.KeyNumber(f.Name) > 0:
 			// What binds the key files cannot be read: that is the fault, and said already.
+		case !bound[f.Name] && s.isBegun(f.Name):
+			s.begun = append(s.begun, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: no seal names it")
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
@@ -217,4 +220,19 @@ func (s *seals) compareListing() error {
 		}
 	}
 	return nil
+}
+
+// isBegun reports whether name is that of a key file after the last one that
+// extras.json names: rekey writes extras.json last.
+func (s *seals) isBegun(name string) bool {
+	return s.extras.Bundle != "" && seal.KeyNumber(name) > s.lastKey()
+}
+
+// lastKey is the highest number of a key file that extras.json names.
+func (s *seals) lastKey() int {
+	last := 0
+	for _, f := range s.extras.Files {
+		last = max(last, seal.KeyNumber(f.Name))
+	}
+	return last
 }

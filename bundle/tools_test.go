@@ -41,10 +41,11 @@ func readmeLines(t *testing.T, f *fixture, out string) string {
 	var lines []string
 	for _, line := range strings.Split(text, "\n") {
 		command, indented := strings.CutPrefix(line, "  ")
+		if strings.HasPrefix(command, "skopeo") {
+			break // an example of what comes after
+		}
 		if indented && (len(lines) > 0 || command == "set -eo pipefail") {
 			lines = append(lines, command)
-		} else if len(lines) > 0 {
-			break
 		}
 	}
 	script := strings.Join(lines, "\n")

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -32,6 +30,7 @@ type Report struct {
 	Bytes       int64 // in them
 	Faults      []Fault
 	Leftovers   []string // temporary files of a crash; harmless
+	Begun       []string // key files of a rekey that was interrupted
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
@@ -48,7 +47,8 @@ func SealedSize(dir string) (n int64, err error) {
 
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
-// a *[DamageError] if there is any, an *[UnfinishedError], *[NoBundleError] or
+// a *[DamageError] if there is any, a *[RekeyError] if all that is wrong is a
+// rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError] or
 // *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
 	s, err := openSeals(dir, opts.Expect)
@@ -69,11 +69,14 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	}
 	r := &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
-		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps,
+		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, Begun: v.begun,
 	}
 	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
 	if len(r.Faults) > 0 {
 		return r, &DamageError{Dir: r.Dir, Faults: r.Faults}
+	}
+	if len(r.Begun) > 0 {
+		return r, &RekeyError{Dir: r.Dir, Files: r.Begun}
 	}
 	return r, nil
 }
@@ -124,87 +127,6 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	return nil
 }
 
-// checkSmall compares the copies with their originals and what is derived with
-// what it is derived from.
-func (v *verification) checkSmall(ctx context.Context) {
-	small := append([]seal.File{v.bundle.Index}, v.extras.Files...)
-	for name, body := range v.bodies {
-		small = append(small, seal.FileOf(name, body))
-		v.files++
-		v.bytes += int64(len(body))
-	}
-	for _, f := range small {
-		v.compare(ctx, copyOf(f))
-	}
-	for _, f := range v.extras.Files {
-		if key := v.rightBytes(f); f.Name == seal.KeyName && key != nil {
-			if err := v.checkDerived(ctx, small, key); err != nil {
-				v.fault(seal.KeyName, "cannot be read: "+err.Error())
-			}
-		}
-	}
-	v.checkCopies(small)
-}
-
-// rightBytes gives a key file's bound bytes, from its copy if it has changed, or
-// nil: what is derived from wrong bytes must not be blamed.
-func (v *verification) rightBytes(f seal.File) []byte {
-	for _, name := range []string{f.Name, copyOf(f).Name} {
-		if body, err := v.dir.ReadFile(name, keys.MaxFile); err == nil && seal.Sum(body) == f.SHA256 {
-			return body
-		}
-	}
-	return nil
-}
-
-func (v *verification) checkDerived(ctx context.Context, small []seal.File, key []byte) error {
-	derived, err := derive(v.bundle.Bundle, v.drive.Files, small, key)
-	if err != nil {
-		return err
-	}
-	for name, body := range derived {
-		v.compare(ctx, seal.FileOf(name, body))
-	}
-	return nil
-}
-
 func (v *verification) blamed(name string) bool {
 	return slices.ContainsFunc(v.faults, func(f Fault) bool { return f.File == name })
-}
-
-// compare checks a file that no seal names against what it must be.
-func (v *verification) compare(ctx context.Context, want seal.File) {
-	got, err := hashFile(ctx, v.dir, want.Name, v.opts.Cold, nil)
-	switch {
-	case ctx.Err() != nil: // said by the caller
-	case errors.Is(err, fs.ErrNotExist):
-		v.fault(want.Name, "is missing")
-	case err != nil:
-		v.fault(want.Name, "cannot be read: "+err.Error())
-	case got != want:
-		v.fault(want.Name, "differs from what it must be")
-	default:
-		v.files++
-		v.bytes += got.Size
-	}
-}
-
-// checkCopies finds files among the copies that have no original.
-func (v *verification) checkCopies(small []seal.File) {
-	files, others, err := v.dir.List(seal.CopyDir)
-	if err != nil {
-		v.fault(seal.CopyDir, "cannot be read: "+err.Error())
-		return
-	}
-	for _, f := range files {
-		original := slices.ContainsFunc(small, func(s seal.File) bool { return s.Name == f.Name })
-		if !original && seal.Known(f.Name, false) && !v.blamed(f.Name) {
-			v.fault(seal.CopyDir+"/"+f.Name, "is extra: it is a copy of nothing")
-		}
-	}
-	for _, name := range others {
-		if seal.Known(name, false) {
-			v.fault(seal.CopyDir+"/"+name, "is not a regular file")
-		}
-	}
 }

@@ -28,7 +28,7 @@ func pack(t *testing.T, c *ocitest.Content, inv *oci.Inventory) (dir, key string
 		t.Fatal(err)
 	}
 	dir, key = t.TempDir(), filepath.Join(t.TempDir(), "key.txt")
-	to, err := bundle.ParseRecipients([]string{recipient}, nil)
+	to, err := bundle.ParseRecipients([]string{recipient}, nil, nil)
 	if err = errors.Join(err, os.WriteFile(key, []byte(secret+"\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -49,8 +49,10 @@ func (v sizeValue) Type() string { return "SIZE" }
 
 // readerFlags are those of every command that reads a bundle.
 type readerFlags struct {
-	identities []string
-	expect     string
+	identities      []string
+	passphrase      bool
+	passphraseFiles []string
+	expect          string
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
@@ -58,7 +60,9 @@ func addExpect(f *pflag.FlagSet, expect *string) {
 }
 
 func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
-	f.StringArrayVarP(&r.identities, "identity", "i", nil, "key `FILE` (may be given more than once)")
+	f.StringArrayVarP(&r.identities, "identity", "i", nil, "key `FILE` of age, of an age plugin, or of SSH (may be given more than once)")
+	f.BoolVar(&r.passphrase, "passphrase", false, "open with a passphrase, asked for on the terminal")
+	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
 	addExpect(f, &r.expect)
 }
 
@@ -81,7 +85,7 @@ func noSecrets(files []string) error {
 	return nil
 }
 
-func (r readerFlags) parse() (bundle.Fingerprint, []bundle.Identity, error) {
+func (r readerFlags) parse(ui *bundle.UI) (bundle.Fingerprint, []bundle.Identity, error) {
 	if err := noSecrets(r.identities); err != nil {
 		return "", nil, err
 	}
@@ -89,6 +93,57 @@ func (r readerFlags) parse() (bundle.Fingerprint, []bundle.Identity, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	ids, err := bundle.ReadIdentities(r.identities)
-	return expect, ids, usage(err, "-i takes a key file as satchel keygen or age-keygen writes it")
+	ids, err := bundle.ReadIdentities(r.identities, ui)
+	if err != nil {
+		return "", nil, usage(err, "-i takes a key file as satchel keygen, age-keygen or an age plugin writes it, or an SSH private key")
+	}
+	for _, name := range r.passphraseFiles {
+		p, err := bundle.ReadPassphrase(name)
+		if err != nil {
+			return "", nil, usage(err, "")
+		}
+		ids = append(ids, p.Identity())
+	}
+	if r.passphrase {
+		ids = append(ids, bundle.AskPassphrase(ui, "Passphrase of the bundle", false).Identity())
+	}
+	return expect, ids, nil
+}
+
+// recipientFlags say who may open a bundle.
+type recipientFlags struct {
+	recipients      []string
+	files           []string
+	passphrase      bool
+	passphraseFiles []string
+}
+
+// addRecipientFlags defines -r and -R, and the flags of passphrases with a
+// prefix, for commands where --passphrase opens.
+func addRecipientFlags(f *pflag.FlagSet, r *recipientFlags, prefix string) {
+	f.StringArrayVarP(&r.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle: age1..., age1pq1..., a plugin's, or an SSH public key (may be given more than once)")
+	f.StringArrayVarP(&r.files, "recipients-file", "R", nil, "`FILE` of recipients, one a line, such as authorized_keys (may be given more than once)")
+	f.BoolVar(&r.passphrase, prefix+"passphrase", false, "a passphrase may open the bundle, asked for on the terminal")
+	f.StringArrayVar(&r.passphraseFiles, prefix+"passphrase-file", nil, "the passphrase in the first line of `FILE` may open the bundle (may be given more than once)")
+}
+
+func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
+	to, err := bundle.ParseRecipients(r.recipients, r.files, ui)
+	if as[*bundle.MixedError](err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+	}
+	for _, name := range r.passphraseFiles {
+		p, err := bundle.ReadPassphrase(name)
+		if err != nil {
+			return nil, usage(err, "")
+		}
+		to = append(to, p.Recipient())
+	}
+	if r.passphrase {
+		to = append(to, bundle.AskPassphrase(ui, "New passphrase for the bundle", true).Recipient())
+	}
+	return to, nil
 }

@@ -17,8 +17,7 @@ import (
 
 type packOptions struct {
 	config         string
-	recipients     []string
-	recipientFiles []string
+	to             recipientFlags
 	segmentSize    int64
 	lanes          int
 	parallelImages int
@@ -47,8 +46,7 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`")
-	f.StringArrayVarP(&o.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle, age1... or age1pq1... (may be given more than once)")
-	f.StringArrayVarP(&o.recipientFiles, "recipients-file", "R", nil, "`FILE` of recipients, one a line (may be given more than once)")
+	addRecipientFlags(f, &o.to, "")
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once")
 	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
@@ -59,7 +57,7 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	return cmd
 }
 
-func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
+func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	var job bundle.Job
 	if o.config == "" {
 		return nil, job, usage(errors.New("pack needs -c FILE"), "name an ImageSetConfiguration")
@@ -75,12 +73,15 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 	if err != nil {
 		return nil, job, err
 	}
-	if err := noSecrets(o.recipientFiles); err != nil {
+	if err := noSecrets(o.to.files); err != nil {
 		return nil, job, err
 	}
-	to, err := bundle.ParseRecipients(o.recipients, o.recipientFiles)
+	to, err := o.to.parse(ui)
 	if err != nil {
-		return nil, job, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+		return nil, job, err
+	}
+	if len(to) == 0 {
+		return nil, job, usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen makes one), or --passphrase")
 	}
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return nil, job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
@@ -93,7 +94,7 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 }
 
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
-	cfg, job, err := o.job()
+	cfg, job, err := o.job(a.ui(ctx))
 	if err != nil {
 		return err
 	}
@@ -197,6 +198,9 @@ func (p *packing) open(ctx context.Context) error {
 }
 
 func (p *packing) begin(ctx context.Context) (err error) {
+	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
+		return err
+	}
 	p.info("resolving images")
 	if p.inv, err = manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache}); err != nil {
 		return err

@@ -43,7 +43,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if errors.Is(err, errAnswer) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		a.say("satchel: interrupted; everything so far is kept")
 		if a.resumable() {
 			a.say("hint: go on with: " + a.command())
@@ -139,7 +139,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newVersion(a))
+	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newRekey(a), newVersion(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {
 			cmd.Long = cmd.Short + "."

@@ -64,7 +64,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	expect, ids, err := o.reader.parse()
+	expect, ids, err := o.reader.parse(a.ui(ctx))
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func TestNames(t *testing.T) {
 		"S-00-00001.age":     {},
 		"index.age":          {known: true, temp: true},
 		"key-1.age":          {known: true, temp: true},
-		"key-9999.age":       {known: true, temp: true},
+		"key-99.age":       {known: true, temp: true},
 		"key-0.age":          {},
 		"key-01.age":         {},
 		"key-10000.age":      {},
@@ -220,14 +220,18 @@ func TestSums(t *testing.T) {
 }
 
 func TestReadme(t *testing.T) {
-	classic, pq := string(Readme(id, false)), string(Readme(id, true))
-	for _, s := range []string{classic, pq} {
-		if !strings.Contains(s, id) || strings.Contains(s, "%!") {
+	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
+	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
+	for _, ways := range [][]Opening{one, two} {
+		s := string(Readme(id, "age 1.3 or newer", "a reason", ways))
+		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
 			t.Errorf("README.txt:\n%s", s)
 		}
-	}
-	if !strings.Contains(pq, "1.3") || strings.Contains(classic, "1.3") {
-		t.Error("age 1.3 is asked for, or not, in the wrong one")
+		for _, w := range ways {
+			if !strings.Contains(s, w.command()) || !strings.Contains(s, w.Note) {
+				t.Errorf("README.txt does not tell how to open %s:\n%s", w.File, s)
+			}
+		}
 	}
 }
 

@@ -172,7 +172,7 @@ func ParseExtras(b []byte) (Extras, error) {
 	}
 	last := ""
 	for _, f := range e.Files {
-		if !IsKey(f.Name) || f.Name <= last {
+		if KeyNumber(f.Name) == 0 || f.Name <= last {
 			return e, fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {
