@@ -153,6 +153,12 @@ func (r *Reader) Stat() (segments int, size int64, blobs int) {
 	return len(r.index.Segments), size, len(r.index.Blobs)
 }
 
+// Has reports whether the bundle carries d.
+func (r *Reader) Has(d oci.Descriptor) bool {
+	_, ok := r.index.Blobs[d.Digest]
+	return ok
+}
+
 // Order gives the descriptors in the order in which their content lies on the
 // drives: drive, lane, offset. What the bundle does not carry comes last.
 func (r *Reader) Order(ds []oci.Descriptor) iter.Seq[oci.Descriptor] {

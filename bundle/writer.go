@@ -110,6 +110,26 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 	return l.put(ctx, d, src)
 }
 
+// GiveUp takes back what is there of a blob that was cut in the middle and is
+// not wanted any more, so that the bundle can be sealed without it. Good blobs
+// beside it may go with it: ask [Writer.Has] again for all.
+func (w *Writer) GiveUp(ctx context.Context, d digest.Digest) error {
+	release, err := w.claim(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer release()
+	w.mu.Lock()
+	l := w.held[d]
+	delete(w.held, d)
+	w.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	defer w.giveBack(l, l.number == w.begin.Lanes)
+	return l.takeBack(d)
+}
+
 // claim makes sure that one digest is put by one caller at a time.
 func (w *Writer) claim(ctx context.Context, d digest.Digest) (func(), error) {
 	for {

@@ -85,6 +85,13 @@ func (m *Mirror) hasImage(ctx context.Context, img oci.Image) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if len(img.MirrorTags()) == 0 {
+		ok, err := r.Has(r.toPush(ctx), img.Root)
+		if !ok || err != nil {
+			return false, err
+		}
+		return r.refersTo(r.toPush(ctx), img.Root, oci.Descriptor{Digest: img.Subject})
+	}
 	for _, tag := range img.MirrorTags() {
 		got, err := r.tagDigest(r.toPush(ctx), tag)
 		if err != nil || got != img.Root.Digest {

@@ -19,6 +19,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitGaps        = 3
 	exitDamaged     = 4
 	exitKey         = 5
 	exitDrive       = 6
@@ -30,6 +31,7 @@ const exitHelp = `Exit status:
   0    all done
   1    failed
   2    usage or configuration
+  3    finished with gaps (--keep-going); they are listed
   4    the bundle is damaged, unfinished, incomplete or not the one expected
   5    wrong or missing key
   6    no space, or a drive is missing or read-only
@@ -63,6 +65,8 @@ func as[T error](err error) bool {
 // broke because of it.
 func exitCode(err error) int {
 	switch {
+	case as[*gapsError](err):
+		return exitGaps
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err):
 		return exitUsage
@@ -132,6 +136,10 @@ func hints(err error) []string {
 	var conf *manifests.ConfigError
 	if errors.As(err, &conf) && conf.Hint != "" {
 		add("%s", conf.Hint)
+	}
+	var gaps *gapsError
+	if errors.As(err, &gaps) {
+		add("carry them later with: satchel pack -c %s --only %s ... DIR, into another directory", gaps.config, gaps.file)
 	}
 	var refused *bundle.RefusedError
 	if errors.As(err, &refused) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,9 @@ type packOptions struct {
 	parallelLayers int
 	restart        bool
 	noVerify       bool
+	keepGoing      bool
+	gaps           string
+	only           string
 	registry       registryFlags
 }
 
@@ -54,6 +58,9 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that cannot be had; list them and exit with 3")
+	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: beside the bundle's journal)")
+	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -85,7 +92,15 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 	if limit := cfg.ArchiveSize << 30; limit > 0 && o.segmentSize > limit {
 		return nil, job, usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, o.config), "leave one of the two out")
 	}
-	job = bundle.Job{Config: cfg.Digest(), Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	config := cfg.Digest()
+	if o.only != "" {
+		list, err := readGaps(o.only)
+		if err != nil {
+			return nil, job, usage(err, "")
+		}
+		config = oci.Digest([]byte(config.String() + list.digest().String()))
+	}
+	job = bundle.Job{Config: config, Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	return cfg, job, usage(job.Check(), "see satchel pack --help")
 }
 
@@ -128,13 +143,14 @@ type packing struct {
 	w     *bundle.Writer
 	inv   *oci.Inventory
 	graph *oci.Graph
+	gaps  gapList
 }
 
 func (p *packing) run(ctx context.Context) error {
 	if err := p.open(ctx); err != nil {
 		return err
 	}
-	dir := p.w.Dir()
+	dir, id := p.w.Dir(), p.w.ID()
 	fp, err := p.write(ctx)
 	if err = errors.Join(err, p.w.Close()); err != nil {
 		return err
@@ -145,7 +161,7 @@ func (p *packing) run(ctx context.Context) error {
 		}
 	}
 	p.info("packed into %s", dir)
-	return p.report(fp)
+	return errors.Join(p.report(fp), p.writeGaps(id))
 }
 
 func (p *packing) report(fp bundle.Fingerprint) error {
@@ -172,23 +188,29 @@ func (p *packing) open(ctx context.Context) error {
 	if w == nil {
 		return p.begin(ctx)
 	}
-	p.w, p.inv = w, w.Inventory()
+	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
-	if err := p.survey(ctx); err != nil {
+	err = p.survey(ctx)
+	if err == nil {
+		err = p.checkForeign(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, w.Close())
 	}
 	return nil
 }
 
 func (p *packing) begin(ctx context.Context) (err error) {
-	p.info("resolving images")
-	if p.inv, err = manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache}); err != nil {
-		return err
-	}
-	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
+	if err := p.resolve(ctx); err != nil {
 		return err
 	}
 	if err := p.survey(ctx); err != nil {
+		return err
+	}
+	if err := p.attach(ctx); err != nil {
+		return err
+	}
+	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
 		return err
 	}
 	if err := p.checkSources(ctx); err != nil {
@@ -208,16 +230,69 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// survey reads all manifests, from the cache where it has them.
-func (p *packing) survey(ctx context.Context) (err error) {
-	p.graph, err = oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
-		repo, err := p.client.Repository(img.Source)
-		return p.cache.Filled(repo), err
-	}, p.opts.parallelImages)
-	if err == nil {
-		p.info("%d images, %d blobs, %s", len(p.inv.Images), len(p.graph.Blobs), bundle.FormatSize(size(p.graph.Blobs)))
+// resolve pins the images of the configuration, or those of them that a list of
+// gaps names.
+func (p *packing) resolve(ctx context.Context) error {
+	p.info("resolving images")
+	inv, err := manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache})
+	if inv == nil {
+		return err
 	}
-	return err
+	p.inv = inv
+	if p.opts.only != "" {
+		if err := p.keepOnly(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.tolerate(err); err != nil {
+		return err
+	}
+	return checkFallback(p.inv)
+}
+
+// keepOnly cuts the set down to a list of gaps. What is attached to an image that
+// was carried before is not in the configuration, and is resolved by its name.
+func (p *packing) keepOnly(ctx context.Context) error {
+	list, err := readGaps(p.opts.only)
+	if err != nil {
+		return usage(err, "")
+	}
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return !list.has(i.Source) })
+	for _, g := range list.Images {
+		if g.Subject == "" {
+			continue
+		}
+		img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject}
+		if g.Source.Tag != "" {
+			img.Tags = []string{g.Source.Tag}
+		}
+		root, _, err := p.client.Resolve(ctx, g.Source)
+		if err != nil {
+			return &oci.GapError{Image: img, Err: err}
+		}
+		img.Root = root
+		p.inv.Images = append(p.inv.Images, img)
+	}
+	p.inv.Sort()
+	return nil
+}
+
+// survey reads all manifests, from the cache where it has them.
+func (p *packing) survey(ctx context.Context) error {
+	for {
+		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
+			repo, err := p.client.Repository(img.Source)
+			return p.cache.Filled(repo), err
+		}, p.opts.parallelImages)
+		if err == nil {
+			p.graph = graph
+			p.info("%d images, %d blobs, %s", len(p.inv.Images), len(graph.Blobs), bundle.FormatSize(size(graph.Blobs)))
+			return nil
+		}
+		if err := p.tolerate(err); err != nil {
+			return err
+		}
+	}
 }
 
 func size(nodes []oci.Node) (n int64) {
