@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -80,6 +81,28 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 
 func (s *seals) damage(file, what string, err error) *DamageError {
 	return &DamageError{Dir: s.dir.Path(), Faults: []Fault{{file, what}}, Err: err}
+}
+
+// unreadable makes an error of a read that failed: damage, unless the drive
+// itself has gone away.
+func (s *seals) unreadable(file string, err error) error {
+	if gone := s.gone(err); gone != nil {
+		return gone
+	}
+	return s.damage(file, "cannot be read", err)
+}
+
+// gone reports a *[DriveError] if the system refused a read and the bundle's
+// directory cannot be read either.
+func (s *seals) gone(err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return nil
+	}
+	if _, lerr := s.dir.Stat(seal.BundleName); lerr != nil {
+		return &media.Error{Op: "read from", Path: s.dir.Path(), Err: err}
+	}
+	return nil
 }
 
 func (s *seals) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }

@@ -146,3 +146,7 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 	}
 	return false, err
 }
+
+// Release makes everything on the drive that holds dir durable. Once it returns,
+// the drive may be unmounted and taken away.
+func Release(dir string) error { return media.SyncAll(dir) }

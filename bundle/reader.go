@@ -237,7 +237,7 @@ func (b *blobReader) next() error {
 	at := piece.Offset + b.skip
 	f, content, err := b.read(at, piece)
 	if err != nil {
-		return b.r.seals.damage(b.r.index.Segments[piece.Segment].Name, "cannot be read", err)
+		return b.r.seals.unreadable(b.r.index.Segments[piece.Segment].Name, err)
 	}
 	end := min(f.Content+f.ContentLength, piece.Offset+piece.Length)
 	b.frame = content[at-f.Content : end-f.Content]

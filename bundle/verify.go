@@ -95,12 +95,20 @@ func (v *verification) run(ctx context.Context) error {
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
 	size, err := v.dir.Stat(f.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if gone := v.gone(err); gone != nil {
+			return gone
+		}
+	}
 	if err != nil || size != f.Size {
-		return nil
+		return nil // said already, by the listing
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if gone := v.gone(err); gone != nil {
+		return gone
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

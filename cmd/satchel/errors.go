@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -65,6 +66,8 @@ func as[T error](err error) bool {
 // broke because of it.
 func exitCode(err error) int {
 	switch {
+	case as[*interruptedError](err):
+		return exitInterrupted
 	case as[*gapsError](err):
 		return exitGaps
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
@@ -86,22 +89,17 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// explain gives the error line, then hints.
-func explain(err error) []string {
-	var lines []string
+// explain gives one line for each thing that went wrong, then hints.
+func explain(err error) (lines, hinted []string) {
 	for _, e := range flatten(err) {
-		lines = append(lines, "satchel: "+oneLine(e.Error()))
-	}
-	seen := map[string]bool{}
-	for _, e := range flatten(err) {
+		lines = append(lines, oneLine(e.Error()))
 		for _, h := range hints(e) {
-			if !seen[h] {
-				seen[h] = true
-				lines = append(lines, "hint: "+h)
+			if !slices.Contains(hinted, h) {
+				hinted = append(hinted, h)
 			}
 		}
 	}
-	return lines
+	return lines, hinted
 }
 
 // flatten takes errors that were joined apart, and leaves out what is only the
@@ -136,6 +134,10 @@ func hints(err error) []string {
 	var conf *manifests.ConfigError
 	if errors.As(err, &conf) && conf.Hint != "" {
 		add("%s", conf.Hint)
+	}
+	var stopped *interruptedError
+	if errors.As(err, &stopped) && stopped.command != "" {
+		add("go on with: %s", stopped.command)
 	}
 	var gaps *gapsError
 	if errors.As(err, &gaps) {

@@ -90,7 +90,7 @@ func (p *packing) drop(g *oci.GapError) {
 		return
 	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{g.Image.Origin, g.Image.Source, g.Image.Root.Digest, g.Image.Subject, oneLine(g.Err.Error())})
-	p.say("satchel: gap: " + oneLine(g.Error()))
+	p.warn("gap: %s", oneLine(g.Error()))
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
 }
 

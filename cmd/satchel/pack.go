@@ -160,7 +160,11 @@ func (p *packing) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
 	p.info("packed into %s", dir)
+	p.info("everything is on the drive: unmount it, then it is safe to remove")
 	return errors.Join(p.report(fp), p.writeGaps(id))
 }
 
@@ -221,7 +225,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 		return err
 	}
 	if unknown {
-		p.say("satchel: warning: the file system of " + p.dir + " does not say how much space it has")
+		p.warn("the file system of %s does not say how much space it has", p.dir)
 	}
 	if p.w, err = bundle.Create(p.dir, p.state, p.job, p.inv); err != nil {
 		return err

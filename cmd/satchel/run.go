@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,7 +23,8 @@ const memoryLimit = 200 << 20
 // app is what every command needs of the world around it.
 type app struct {
 	stdout, stderr io.Writer
-	quiet          bool
+	flags          logFlags
+	log            *slog.Logger
 	noProgress     bool
 	args           []string // as typed, for the line that resumes
 }
@@ -33,6 +35,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	a := &app{stdout: stdout, stderr: stderr, args: args}
+	a.log, _ = newLogger(logFlags{level: "info", format: "text"}, stderr) // until the flags are read
 	ctx, stop := interruptible(stderr)
 	defer stop()
 	root := newRoot(a)
@@ -44,16 +47,36 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		a.say("satchel: interrupted; everything so far is kept")
-		if a.resumable() {
-			a.say("hint: go on with: " + a.command())
-		}
-		return exitInterrupted
+		err = &interruptedError{command: a.resuming()}
 	}
-	for _, line := range explain(err) {
-		a.say(line)
-	}
+	a.report(err)
 	return exitCode(err)
+}
+
+// interruptedError says that the user stopped the run.
+type interruptedError struct{ command string } // the line that goes on, if one does
+
+func (e *interruptedError) Error() string { return "interrupted; everything so far is kept" }
+
+// report writes an error: one line for each thing that went wrong, then hints.
+func (a *app) report(err error) {
+	lines, hints := explain(err)
+	for i, line := range lines {
+		switch {
+		case a.flags.format != "json":
+			a.log.Error(line)
+		case i == len(lines)-1:
+			a.log.Error(line, "hints", hints, "exit", exitCode(err))
+		default:
+			a.log.Error(line)
+		}
+	}
+	if a.flags.format == "json" {
+		return
+	}
+	for _, h := range hints {
+		fmt.Fprintln(a.stderr, "hint: "+h)
+	}
 }
 
 // interruptible gives a context that the first Ctrl-C ends; the second ends the process.
@@ -78,18 +101,18 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	}
 }
 
-// say writes a line for people.
-func (a *app) say(line string) { fmt.Fprintln(a.stderr, line) }
+// info tells what is going on.
+func (a *app) info(format string, args ...any) { a.log.Info(fmt.Sprintf(format, args...)) }
 
-// info writes a line for people who did not ask for quiet.
-func (a *app) info(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+// warn tells what the user should know before going on.
+func (a *app) warn(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) }
+
+// resuming is the line that goes on with this run, if one does.
+func (a *app) resuming() string {
+	if len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack") {
+		return a.command()
 	}
-}
-
-func (a *app) resumable() bool {
-	return len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack")
+	return ""
 }
 
 // command is the line that goes on with this run: --restart would begin anew.
@@ -134,7 +157,16 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print errors alone")
+	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+		log, err := newLogger(a.flags, a.stderr)
+		if err == nil {
+			a.log = log
+		}
+		return err
+	}
+	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors alone")
+	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is told on stderr: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "how it is told: text or json")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,6 +39,19 @@ func Session(dir string) string {
 		}
 	}
 	return fmt.Sprintf("%s/%d:%d/%d", strings.TrimSpace(string(boot)), st.Dev_major, st.Dev_minor, st.Mnt_id)
+}
+
+// SyncAll makes everything that was written to the file system of dir durable.
+func SyncAll(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return &Error{"sync", dir, err}
+	}
+	err = unix.Syncfs(int(f.Fd()))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return &Error{"sync", dir, err}
+	}
+	return nil
 }
 
 func sameDevice(a, b fs.FileInfo) bool {
