@@ -1,0 +1,84 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// stallTimeout is how long a transfer may stand still before its connection
+// counts as broken.
+const stallTimeout = time.Minute
+
+var errStalled = errors.New("nothing was transferred for too long")
+
+// watch ends a request that stands still. It is off when made.
+type watch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu    sync.Mutex
+	timer *time.Timer
+}
+
+// watched gives the context for the request to watch.
+func watched(ctx context.Context) *watch {
+	w := &watch{}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	return w
+}
+
+// expect gives the request so much time for its next sign of life.
+func (w *watch) expect(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, func() { w.cancel(errStalled) })
+		return
+	}
+	w.timer.Reset(d)
+}
+
+// off stops watching.
+func (w *watch) off() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// end releases the request.
+func (w *watch) end() {
+	w.off()
+	w.cancel(context.Canceled)
+}
+
+// cause puts the reason in the place of the cancelling that it caused.
+func (w *watch) cause(err error) error {
+	if err != nil && context.Cause(w.ctx) == errStalled {
+		return &brokenError{errStalled}
+	}
+	return err
+}
+
+// watchedBody is the body of an answer under watch, which ends with it.
+type watchedBody struct {
+	rc    io.ReadCloser
+	w     *watch
+	limit time.Duration
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.w.expect(b.limit)
+	n, err := b.rc.Read(p)
+	b.w.off()
+	return n, b.w.cause(err)
+}
+
+func (b *watchedBody) Close() error {
+	b.w.end()
+	return b.rc.Close()
+}
