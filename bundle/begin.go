@@ -30,6 +30,7 @@ type Job struct {
 	Recipients  []Recipient
 	SegmentSize int64 // bytes
 	Lanes       int
+	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
 }
 
 // Check reports what is wrong with the numbers of a job.
@@ -97,7 +98,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
 		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: recipient,
-		KeyFiles: map[string][]byte{seal.KeyName: file}, Inventory: *inv,
+		KeyFiles: map[string][]byte{seal.KeyName: file}, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {
@@ -234,7 +235,7 @@ func resume(ctx context.Context, p place, state string, job Job) (*Writer, error
 	case p.sealed && how == "":
 		body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
 		if err == nil {
-			err = &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(seal.Sum(body))}
+			err = &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(seal.Sum(body)), Gaps: st.Gaps}
 		}
 		return nil, errors.Join(err, jnl.Close())
 	case p.sealed:

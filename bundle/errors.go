@@ -96,6 +96,7 @@ type SealedError struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint
+	Gaps        []byte // what it goes without, see [Writer.SetGaps]
 }
 
 func (e *SealedError) Error() string {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -92,18 +91,8 @@ func (s *seals) unreadable(file string, err error) error {
 	return s.damage(file, "cannot be read", err)
 }
 
-// gone reports a *[DriveError] if the system refused a read and the bundle's
-// directory cannot be read either.
-func (s *seals) gone(err error) error {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return nil
-	}
-	if _, lerr := s.dir.Stat(seal.BundleName); lerr != nil {
-		return &media.Error{Op: "read from", Path: s.dir.Path(), Err: err}
-	}
-	return nil
-}
+// gone reports a *[DriveError] if a read failed because the drive is not there.
+func (s *seals) gone(err error) error { return s.dir.Gone(seal.BundleName, err) }
 
 func (s *seals) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }
 

@@ -85,6 +85,9 @@ func (w *Writer) checkSegments(ctx context.Context, away bool) (map[seal.Segment
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
+				if gone := w.dir.Gone(seal.DriveName, err); gone != nil {
+					return gone
+				}
 				if err != nil || sum.SHA256 != s.SHA256 { // what cannot be read is fetched again
 					mu.Lock()
 					bad[id] = true

@@ -77,6 +77,7 @@ type verification struct {
 	mu    sync.Mutex
 	files int
 	bytes int64
+	away  error // the drive went away
 }
 
 func (v *verification) run(ctx context.Context) error {
@@ -89,16 +90,14 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	v.checkSmall(ctx)
-	return ctx.Err()
+	return cmp.Or(ctx.Err(), v.away)
 }
 
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
 	size, err := v.dir.Stat(f.Name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if gone := v.gone(err); gone != nil {
-			return gone
-		}
+	if gone := v.gone(err); gone != nil {
+		return gone
 	}
 	if err != nil || size != f.Size {
 		return nil // said already, by the listing
@@ -140,7 +139,7 @@ func (v *verification) checkSmall(ctx context.Context) {
 		err = v.checkDerived(ctx, small, key)
 	}
 	if err != nil && !v.blamed(seal.KeyName) {
-		v.fault(seal.KeyName, "cannot be read: "+err.Error())
+		v.unread(seal.KeyName, err)
 	}
 	v.checkCopies(small)
 }
@@ -156,6 +155,15 @@ func (v *verification) checkDerived(ctx context.Context, small []seal.File, key 
 	return nil
 }
 
+// unread notes a file that cannot be read, or that the drive has gone away.
+func (v *verification) unread(name string, err error) {
+	if gone := v.gone(err); gone != nil {
+		v.away = gone
+		return
+	}
+	v.fault(name, "cannot be read: "+err.Error())
+}
+
 func (v *verification) blamed(name string) bool {
 	return slices.ContainsFunc(v.faults, func(f Fault) bool { return f.File == name })
 }
@@ -168,7 +176,7 @@ func (v *verification) compare(ctx context.Context, want seal.File) {
 	case errors.Is(err, fs.ErrNotExist):
 		v.fault(want.Name, "is missing")
 	case err != nil:
-		v.fault(want.Name, "cannot be read: "+err.Error())
+		v.unread(want.Name, err)
 	case got != want:
 		v.fault(want.Name, "differs from what it must be")
 	default:
@@ -181,7 +189,7 @@ func (v *verification) compare(ctx context.Context, want seal.File) {
 func (v *verification) checkCopies(small []seal.File) {
 	files, others, err := v.dir.List(seal.CopyDir)
 	if err != nil {
-		v.fault(seal.CopyDir, "cannot be read: "+err.Error())
+		v.unread(seal.CopyDir, err)
 		return
 	}
 	for _, f := range files {

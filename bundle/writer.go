@@ -53,6 +53,15 @@ func (w *Writer) Dir() string { return w.dir.Path() }
 // Inventory is the pinned list of what the bundle carries.
 func (w *Writer) Inventory() *oci.Inventory { return &w.begin.Inventory }
 
+// Gaps is what was left out of the inventory from the start, see [Job].
+func (w *Writer) Gaps() []byte { return w.begin.Gaps }
+
+// SetGaps notes, in the caller's words, what the bundle is about to be sealed
+// without. A later [Resume] of the sealed bundle tells it in its *[SealedError].
+func (w *Writer) SetGaps(list []byte) error {
+	return w.jnl.Append(journal.Record{Gaps: &journal.Gaps{List: list}})
+}
+
 // Has reports whether the whole of d was put.
 func (w *Writer) Has(_ context.Context, d oci.Descriptor) (bool, error) {
 	w.mu.Lock()

@@ -1,7 +1,5 @@
 package oci
 
-import "errors"
-
 // GapError says that one image cannot be had. What looks at many images joins
 // one for each, so that a caller may go on without those.
 type GapError struct {
@@ -31,11 +29,4 @@ func Gaps(err error) ([]*GapError, bool) {
 		list = append(list, gaps...)
 	}
 	return list, true
-}
-
-// Temporary reports whether an error says of itself that trying again later may
-// help: then an image is not lost, only out of reach.
-func Temporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
 }

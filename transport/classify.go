@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
@@ -10,26 +9,43 @@ import (
 // classify names the problem behind what a registry answered to a push.
 func classify(err error) Problem {
 	var answer *RegistryError
-	var cert *tls.CertificateVerificationError
-	var plain *PlainHTTPError
-	switch {
-	case errors.As(err, &cert), errors.As(err, &plain):
-		return ProblemTLS
-	case !errors.As(err, &answer):
+	if !errors.As(err, &answer) {
 		return ProblemOther
-	case answer.Status == 0:
+	}
+	switch answer.Trouble() {
+	case TroubleFull:
+		return ProblemFull
+	case TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP:
+		return ProblemTLS
+	case TroubleRefused, TroubleName, TroubleLost, TroubleProxy:
 		return ProblemUnreachable
 	}
 	said := strings.ToLower(answer.Code + " " + answer.Message)
 	switch {
-	case answer.Status == http.StatusInsufficientStorage, strings.Contains(said, "no space left"), strings.Contains(said, "quota"):
+	case strings.Contains(said, "no space left"), strings.Contains(said, "quota"):
 		return ProblemFull
-	case answer.Status == http.StatusNotFound, strings.Contains(said, "name_unknown"), strings.Contains(said, "name unknown"):
+	case answer.Status == http.StatusNotFound, strings.Contains(said, "name_unknown"):
 		return ProblemProject
 	case answer.Status == http.StatusUnauthorized:
 		return ProblemCredentials
-	case answer.Status == http.StatusForbidden, answer.Status == http.StatusMethodNotAllowed, strings.Contains(said, "denied"):
+	case answer.Status == http.StatusMethodNotAllowed:
 		return ProblemReadOnly
+	case answer.Status == http.StatusForbidden:
+		return ProblemDenied
 	}
 	return ProblemOther
+}
+
+// refuses reports whether a registry answered that something is not to be had,
+// and would answer the same again.
+func refuses(err error) bool {
+	var answer *RegistryError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+	return answer.Status >= 400 && answer.Status < 500
 }

@@ -30,13 +30,14 @@ type Problem string
 // The problems that a probe tells apart.
 const (
 	ProblemCredentials Problem = "the registry does not take the credentials"
-	ProblemReadOnly    Problem = "the credentials may read, but not push"
+	ProblemDenied      Problem = "the credentials may not push"
+	ProblemReadOnly    Problem = "the registry is read-only"
 	ProblemProject     Problem = "its project or repository does not exist and is not made by a push"
 	ProblemDepth       Problem = "the registry seems not to allow so many path components"
 	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
 	ProblemSparse      Problem = "the registry takes no index of which some platforms are left out"
 	ProblemFull        Problem = "the registry has no space left"
-	ProblemTLS         Problem = "the registry's TLS certificate is not trusted"
+	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemOther       Problem = "the registry refuses a push"
 )
@@ -108,7 +109,7 @@ func (m *Mirror) Repos(missing *Missing) []oci.Ref {
 func blameDepth(found []*ProbeError, good map[string]bool) {
 	for _, p := range found {
 		switch p.Problem {
-		case ProblemReadOnly, ProblemProject, ProblemCredentials, ProblemOther:
+		case ProblemDenied, ProblemProject, ProblemCredentials, ProblemOther:
 		default:
 			continue
 		}
@@ -129,41 +130,50 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse bool) error {
 	if err != nil {
 		return err
 	}
-	content, err := newProbe()
+	c, err := newProbe()
 	if err != nil {
 		return err
 	}
-	defer r.removeProbe(ctx, content)
-	if err := r.putBlob(ctx, content, content.config, oci.Ref{}); err != nil {
+	var pushed []string // what is to be removed again, manifests first
+	defer func() { r.removeProbe(ctx, pushed) }()
+	if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
 		p := &ProbeError{ref, classify(err), err}
-		if _, herr := r.Has(ctx, content.config); p.Problem == ProblemCredentials && herr == nil {
-			p.Problem = ProblemReadOnly
+		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.config) {
+			p.Problem = ProblemDenied
 		}
 		return p
 	}
-	if err := r.putManifest(ctx, content.image, content.body(content.image), ProbeTag); err != nil {
-		return &ProbeError{ref, classify(err), err}
-	}
-	if err := r.putManifest(ctx, content.untagged, content.body(content.untagged), content.untagged.Digest.String()); err != nil {
-		return &ProbeError{ref, orElse(classify(err), ProblemUntagged), err}
+	pushed = []string{"blobs/" + c.config.Digest.String()}
+	steps := []struct {
+		d       oci.Descriptor
+		name    string
+		problem Problem // of a refusal
+	}{
+		{c.image, ProbeTag, ""},
+		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
+		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
 	}
 	if !sparse {
-		return nil
+		steps = steps[:2]
 	}
-	if err := r.putManifest(ctx, content.sparse, content.body(content.sparse), content.sparse.Digest.String()); err != nil {
-		return &ProbeError{ref, orElse(classify(err), ProblemSparse), err}
+	for _, s := range steps {
+		if err := r.putManifest(ctx, s.d, c.body(s.d), s.name); err != nil {
+			p := &ProbeError{ref, classify(err), err}
+			// A repository that has just taken a manifest refuses this one for what it is.
+			if s.problem != "" && refuses(err) && p.Problem != ProblemFull {
+				p.Problem = s.problem
+			}
+			return p
+		}
+		pushed = slices.Insert(pushed, 0, "manifests/"+s.d.Digest.String())
 	}
 	return nil
 }
 
-// orElse blames the step for a refusal that a repository which has just taken a
-// manifest would not give for another reason.
-func orElse(p, step Problem) Problem {
-	switch p {
-	case ProblemTLS, ProblemUnreachable, ProblemFull:
-		return p
-	}
-	return step
+// mayRead tells credentials that are wrong from those that are only weak.
+func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
+	_, err := r.Has(ctx, d)
+	return err == nil
 }
 
 // probeContent is what a probe pushes; it is an [oci.Source].
@@ -174,7 +184,7 @@ type probeContent struct {
 
 func newProbe() (*probeContent, error) {
 	c := &probeContent{bodies: map[string][]byte{}}
-	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}`))
+	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
 	for _, note := range []string{"tagged", "untagged"} {
 		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
 			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
@@ -208,22 +218,17 @@ func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.
 
 // removeProbe deletes what was pushed. Many registries do not allow that, and
 // then it stays: nothing depends on it.
-func (r *Repository) removeProbe(ctx context.Context, c *probeContent) {
+func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
-	for _, d := range []oci.Descriptor{c.sparse, c.untagged, c.image} {
-		r.remove(ctx, "manifests/"+d.Digest.String())
-	}
-	r.remove(ctx, "blobs/"+c.config.Digest.String())
-}
-
-func (r *Repository) remove(ctx context.Context, path string) {
 	ctx = auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
-	if err != nil {
-		return
-	}
-	if resp, err := r.doer.once(req); err == nil {
-		finish(resp)
+	for _, path := range pushed {
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
+		if err != nil {
+			return
+		}
+		if resp, err := r.doer.send(req); err == nil {
+			finish(resp)
+		}
 	}
 }

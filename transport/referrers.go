@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,32 +26,54 @@ func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
 // Attachments lists what is attached to the subject in this repository: its
 // referrers, by the referrers API or where there is none by the fallback tag
 // (OCI distribution-spec, "Listing Referrers"), and cosign's tags. The fallback
-// index itself is not among them: each registry makes its own.
+// index itself is not among them: each registry makes its own. Where
+// registries.conf names several places, the first that answers is believed. The error is a
+// *[RegistryError], or an *[oci.UnsupportedError] for an attachment of a kind
+// that is not carried.
 func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
+	var list []Attachment
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
+		list, err = p.attachments(ctx, subject)
+		return err
+	})
+	return list, err
+}
+
+func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
 	referrers, err := r.referrers(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	var list []Attachment
 	for _, d := range referrers {
+		if err := checkManifest(d); err != nil {
+			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
+		}
 		list = append(list, Attachment{Root: d})
 	}
-	base := fallbackTag(subject)
 	for _, suffix := range cosignSuffixes() {
-		d, err := r.resolve(ctx, base+suffix, "")
-		var refused *RegistryError
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-			continue
-		}
-		if err == nil {
-			err = checkManifest(d)
-		}
+		d, err := r.tagged(ctx, fallbackTag(subject)+suffix)
 		if err != nil {
-			return nil, explain("pull", r.ref.WithTag(base+suffix).String(), err)
+			return nil, err
 		}
-		list = append(list, Attachment{Root: d, Tag: base + suffix})
+		if d.Digest != "" {
+			list = append(list, Attachment{Root: d, Tag: fallbackTag(subject) + suffix})
+		}
 	}
 	return list, nil
+}
+
+// tagged gives the manifest under a tag, a zero one if there is none. Most are
+// not there, and one HEAD says so.
+func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, error) {
+	if got, err := r.tagDigest(ctx, tag); got == "" || err != nil {
+		return oci.Descriptor{}, err
+	}
+	d, err := r.resolve(ctx, tag, "")
+	if err != nil {
+		return d, explain("pull", r.ref.WithTag(tag).String(), err)
+	}
+	return d, checkManifest(d)
 }
 
 // fallbackTag is the tag of the referrers index of a registry without the API.
@@ -58,14 +81,11 @@ func fallbackTag(d oci.Descriptor) string {
 	return strings.Replace(d.Digest.String(), ":", "-", 1)
 }
 
-// referrers lists the manifests whose subject is d, each once.
+// referrers lists the manifests whose subject is d, each once, of whatever kind.
 func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error) {
 	var list []oci.Descriptor
 	gather := func(page []oci.Descriptor) error {
 		for _, p := range page {
-			if err := checkManifest(p); err != nil {
-				return err
-			}
 			d := oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size}
 			if !slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == d.Digest }) {
 				list = append(list, d)

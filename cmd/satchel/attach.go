@@ -49,13 +49,16 @@ func (p *packing) attach(ctx context.Context) error {
 		for _, img := range found {
 			if name := img.Source.String(); !carried[name] {
 				carried[name] = true
+				p.debug("%s is attached to %s", name, img.Subject)
 				images = append(images, img)
 			}
 		}
 		if len(images) == 0 && !dropped {
 			return nil
 		}
-		p.info("found %d signatures and other referrers", len(images))
+		if len(images) > 0 {
+			p.info("found %d signatures and other referrers", len(images))
+		}
 		p.inv.Images = append(p.inv.Images, images...)
 		p.inv.Sort()
 		if err := p.survey(ctx); err != nil {

@@ -188,6 +188,10 @@ func driveHints(err error) []string {
 
 func registryHints(err error) []string {
 	var reg *transport.RegistryError
+	var probe *transport.ProbeError
+	if errors.As(err, &probe) && probeHint(probe.Problem) != "" {
+		return []string{probeHint(probe.Problem)}
+	}
 	switch {
 	case as[*transport.PlainHTTPError](err):
 		return []string{"if that registry is meant to speak plain HTTP, use --tls-verify=false"}

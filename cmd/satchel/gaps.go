@@ -94,25 +94,47 @@ func (p *packing) drop(g *oci.GapError) {
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
 }
 
-// writeGaps keeps the list beside the journal, or where --gaps says.
-func (p *packing) writeGaps(id string) error {
-	if len(p.gaps.Images) == 0 {
-		return nil
+// marshal writes the list as it stands, nothing for an empty one.
+func (l *gapList) marshal(id string) ([]byte, error) {
+	if len(l.Images) == 0 {
+		return nil, nil
 	}
-	p.gaps.Version, p.gaps.Bundle = gapsVersion, id
-	slices.SortFunc(p.gaps.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+	l.Version, l.Bundle = gapsVersion, id
+	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+	body, err := json.MarshalIndent(l, "", "  ")
+	return append(body, '\n'), err
+}
+
+// reportGaps writes the list beside the journal, or where --gaps says, and
+// returns a *gapsError if there is anything in it.
+func (p *packing) reportGaps(id string) error {
+	body, err := p.gaps.marshal(id)
+	if err != nil || body == nil {
+		return err
+	}
 	file := p.opts.gaps
 	if file == "" {
 		file = filepath.Join(p.state, "bundles", id, "gaps.json")
 	}
-	body, err := json.MarshalIndent(p.gaps, "", "  ")
-	if err == nil {
-		err = os.WriteFile(file, append(body, '\n'), 0o600)
-	}
-	if err != nil {
+	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return fmt.Errorf("write the gap list: %w", err)
 	}
 	return &gapsError{len(p.gaps.Images), file, p.opts.config}
+}
+
+// checkGapsFile finds out before the first byte whether the list can be written.
+func checkGapsFile(file string) error {
+	if file == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory", filepath.Dir(file))
+	}
+	if err != nil {
+		return usage(fmt.Errorf("--gaps: %w", err), "name a file in a directory that is there")
+	}
+	return nil
 }
 
 // readGaps reads the list that --only names.
@@ -124,6 +146,11 @@ func readGaps(file string) (*gapList, error) {
 	var list gapList
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf("read gap list %s: %w", file, err)
+	}
+	for _, g := range list.Images {
+		if g.Subject != "" && oci.CheckDigest(g.Subject) != nil || g.Source.Repository == "" {
+			return nil, fmt.Errorf("read gap list %s: image %q, attached to %q, cannot be", file, g.Source, g.Subject)
+		}
 	}
 	if list.Version != gapsVersion || len(list.Images) == 0 {
 		return nil, fmt.Errorf("read gap list %s: it is not a list of gaps as pack --keep-going writes it", file)
@@ -143,5 +170,5 @@ func (l *gapList) digest() digest.Digest {
 
 // has reports whether the list names the reference.
 func (l *gapList) has(ref oci.Ref) bool {
-	return slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref })
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref })
 }

@@ -11,6 +11,11 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
 // logFlags choose what is told on stderr, and how.
 type logFlags struct {
 	level  string
@@ -29,10 +34,10 @@ func newLogger(f logFlags, w io.Writer) (*slog.Logger, error) {
 	}
 	quietLibraries(level)
 	switch f.format {
-	case "json":
+	case formatJSON:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
-	case "text":
-		return slog.New(&textHandler{w: w, level: level, mu: &sync.Mutex{}}), nil
+	case formatText:
+		return slog.New(newTextHandler(w, level)), nil
 	}
 	return nil, usage(fmt.Errorf("unknown log format %q", f.format), "use --log-format text or json")
 }
@@ -51,6 +56,10 @@ type textHandler struct {
 	level slog.Level
 	mu    *sync.Mutex
 	attrs []slog.Attr
+}
+
+func newTextHandler(w io.Writer, level slog.Level) *textHandler {
+	return &textHandler{w: w, level: level, mu: &sync.Mutex{}}
 }
 
 func (h *textHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -92,15 +94,10 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 	if limit := cfg.ArchiveSize << 30; limit > 0 && o.segmentSize > limit {
 		return nil, job, usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, o.config), "leave one of the two out")
 	}
-	config := cfg.Digest()
-	if o.only != "" {
-		list, err := readGaps(o.only)
-		if err != nil {
-			return nil, job, usage(err, "")
-		}
-		config = oci.Digest([]byte(config.String() + list.digest().String()))
+	if err := checkGapsFile(o.gaps); err != nil {
+		return nil, job, err
 	}
-	job = bundle.Job{Config: config, Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
+	job = bundle.Job{Config: cfg.Digest(), Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	return cfg, job, usage(job.Check(), "see satchel pack --help")
 }
 
@@ -117,14 +114,24 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	p := &packing{app: a, opts: o, cfg: cfg, job: job, dir: dir, state: state,
+	var only *gapList
+	if o.only != "" {
+		if only, err = readGaps(o.only); err != nil {
+			return usage(err, "--only takes a list that pack --keep-going wrote")
+		}
+		job.Config = oci.Digest([]byte(job.Config.String() + only.digest().String()))
+	}
+	p := &packing{app: a, only: only, foreign: map[digest.Digest]bool{}, opts: o, cfg: cfg, job: job, dir: dir, state: state,
 		client: o.registry.client(), cache: oci.NewCache(filepath.Join(cache, "content"))}
 	defer p.client.Close()
 	err = p.run(ctx)
 	var done *bundle.SealedError
 	if errors.As(err, &done) {
 		a.info("nothing to do: %s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
-		return p.report(done.Fingerprint)
+		if err := p.recall(done.Gaps); err != nil {
+			return err
+		}
+		return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
 	}
 	return err
 }
@@ -144,6 +151,9 @@ type packing struct {
 	inv   *oci.Inventory
 	graph *oci.Graph
 	gaps  gapList
+	only  *gapList // what --only names; nil without
+
+	foreign map[digest.Digest]bool // foreign layers that were said to be left out
 }
 
 func (p *packing) run(ctx context.Context) error {
@@ -165,7 +175,7 @@ func (p *packing) run(ctx context.Context) error {
 	}
 	p.info("packed into %s", dir)
 	p.info("everything is on the drive: unmount it, then it is safe to remove")
-	return errors.Join(p.report(fp), p.writeGaps(id))
+	return errors.Join(p.report(fp), p.reportGaps(id))
 }
 
 func (p *packing) report(fp bundle.Fingerprint) error {
@@ -194,7 +204,10 @@ func (p *packing) open(ctx context.Context) error {
 	}
 	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
-	err = p.survey(ctx)
+	err = p.recall(w.Gaps())
+	if err == nil {
+		err = p.survey(ctx)
+	}
 	if err == nil {
 		err = p.checkForeign(ctx)
 	}
@@ -227,6 +240,9 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if unknown {
 		p.warn("the file system of %s does not say how much space it has", p.dir)
 	}
+	if p.job.Gaps, err = p.gaps.marshal(""); err != nil {
+		return err
+	}
 	if p.w, err = bundle.Create(p.dir, p.state, p.job, p.inv); err != nil {
 		return err
 	}
@@ -234,76 +250,15 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// resolve pins the images of the configuration, or those of them that a list of
-// gaps names.
-func (p *packing) resolve(ctx context.Context) error {
-	p.info("resolving images")
-	inv, err := manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache})
-	if inv == nil {
-		return err
+// recall takes up the gaps that an earlier run noted.
+func (p *packing) recall(list []byte) error {
+	if len(list) == 0 {
+		return nil
 	}
-	p.inv = inv
-	if p.opts.only != "" {
-		if err := p.keepOnly(ctx); err != nil {
-			return err
-		}
+	if err := json.Unmarshal(list, &p.gaps); err != nil {
+		return fmt.Errorf("read the gaps of the run before: %w", err)
 	}
-	if err := p.tolerate(err); err != nil {
-		return err
-	}
-	return checkFallback(p.inv)
-}
-
-// keepOnly cuts the set down to a list of gaps. What is attached to an image that
-// was carried before is not in the configuration, and is resolved by its name.
-func (p *packing) keepOnly(ctx context.Context) error {
-	list, err := readGaps(p.opts.only)
-	if err != nil {
-		return usage(err, "")
-	}
-	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return !list.has(i.Source) })
-	for _, g := range list.Images {
-		if g.Subject == "" {
-			continue
-		}
-		img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject}
-		if g.Source.Tag != "" {
-			img.Tags = []string{g.Source.Tag}
-		}
-		root, _, err := p.client.Resolve(ctx, g.Source)
-		if err != nil {
-			return &oci.GapError{Image: img, Err: err}
-		}
-		img.Root = root
-		p.inv.Images = append(p.inv.Images, img)
-	}
-	p.inv.Sort()
 	return nil
-}
-
-// survey reads all manifests, from the cache where it has them.
-func (p *packing) survey(ctx context.Context) error {
-	for {
-		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
-			repo, err := p.client.Repository(img.Source)
-			return p.cache.Filled(repo), err
-		}, p.opts.parallelImages)
-		if err == nil {
-			p.graph = graph
-			p.info("%d images, %d blobs, %s", len(p.inv.Images), len(graph.Blobs), bundle.FormatSize(size(graph.Blobs)))
-			return nil
-		}
-		if err := p.tolerate(err); err != nil {
-			return err
-		}
-	}
-}
-
-func size(nodes []oci.Node) (n int64) {
-	for _, node := range nodes {
-		n += node.Descriptor.Size
-	}
-	return n
 }
 
 // verify reads the bundle back from the drive.
@@ -320,18 +275,4 @@ func (p *packing) verify(ctx context.Context, dir string) error {
 	}
 	p.info("verified: %d files, %s, all as they were written", r.Files, bundle.FormatSize(r.Bytes))
 	return nil
-}
-
-// cachedImages resolves images and keeps their manifests.
-type cachedImages struct {
-	client *transport.Client
-	cache  *oci.Cache
-}
-
-func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
-	d, src, err := c.client.Resolve(ctx, ref)
-	if err != nil {
-		return d, nil, err
-	}
-	return d, c.cache.Filled(src), nil
 }

@@ -38,8 +38,7 @@ func (p *packing) checkSources(ctx context.Context) error {
 	}
 	var errs []error
 	for _, n := range absent {
-		errs = append(errs, p.refused(n, &transport.RegistryError{Op: "check", Ref: p.repos(n)[0].WithDigest(n.Descriptor.Digest).String(), Status: 404,
-			Message: "the registry has the manifest but not this blob"}))
+		errs = append(errs, p.refused(n.Node, n.why))
 	}
 	if len(errs) == 0 {
 		return nil
@@ -59,49 +58,79 @@ func (p *packing) checkForeign(ctx context.Context) error {
 		return err
 	}
 	for _, n := range absent {
-		p.info("not carried: foreign layer %s of %s, which its registry does not have", n.Descriptor.Digest, p.inv.Images[n.Images[0]].Source)
+		if !p.foreign[n.Descriptor.Digest] {
+			p.foreign[n.Descriptor.Digest] = true
+			p.info("not carried: foreign layer %s of %s, which its registry does not have", n.Descriptor.Digest, p.inv.Images[n.Images[0]].Source)
+		}
 	}
 	p.graph.Blobs = slices.DeleteFunc(p.graph.Blobs, func(n oci.Node) bool {
-		return slices.ContainsFunc(absent, func(a oci.Node) bool { return a.Descriptor.Digest == n.Descriptor.Digest })
+		return slices.ContainsFunc(absent, func(a lost) bool { return a.Descriptor.Digest == n.Descriptor.Digest })
 	})
 	return nil
 }
 
+// lost is content that its repositories definitely do not give.
+type lost struct {
+	oci.Node
+	why error
+}
+
 // absent finds the blobs that none of their repositories has.
-func (p *packing) absent(ctx context.Context, nodes []oci.Node) ([]oci.Node, error) {
-	gone := make([]bool, len(nodes))
+func (p *packing) absent(ctx context.Context, nodes []oci.Node) ([]lost, error) {
+	why := make([]error, len(nodes))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(p.opts.parallelLayers * 2)
 	for i, n := range nodes {
 		g.Go(func() error {
-			gone[i] = true
-			for _, ref := range p.repos(n) {
-				repo, err := p.client.Repository(ref)
-				if err != nil {
-					return err
-				}
-				ok, err := repo.Has(ctx, n.Descriptor)
-				if err != nil {
-					return p.blame(n, err)
-				}
-				if ok {
-					gone[i] = false
-					break
-				}
+			why[i] = p.look(ctx, n)
+			if why[i] == nil || definite(why[i]) {
+				return nil
 			}
-			return nil
+			return p.blame(n, why[i])
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var list []oci.Node
+	var list []lost
 	for i, n := range nodes {
-		if gone[i] {
-			list = append(list, n)
+		if why[i] != nil {
+			list = append(list, lost{n, why[i]})
 		}
 	}
 	return list, nil
+}
+
+// look asks the node's repositories whether they have it, until one does.
+func (p *packing) look(ctx context.Context, n oci.Node) error {
+	var errs []error
+	for _, ref := range p.repos(n) {
+		repo, err := p.client.Repository(ref)
+		if err != nil {
+			return err
+		}
+		ok, err := repo.Has(ctx, n.Descriptor)
+		if ok || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = &transport.RegistryError{Op: "check", Ref: ref.WithDigest(n.Descriptor.Digest).String(), Status: 404,
+				Message: "the registry has the manifest but not this blob"}
+		}
+		errs = append(errs, err)
+	}
+	return decisive(errs)
+}
+
+// decisive picks, of what several repositories said, an error that may pass:
+// content is only lost when all of them have definitely refused it.
+func decisive(errs []error) error {
+	for _, err := range errs {
+		if !definite(err) {
+			return err
+		}
+	}
+	return errs[0]
 }
 
 // refused makes a gap of every image that needs the node.
@@ -142,7 +171,7 @@ func (p *packing) source(n oci.Node) oci.Source {
 				break
 			}
 		}
-		return nil, errs[0]
+		return nil, decisive(errs)
 	}))
 }
 
@@ -156,6 +185,13 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 			return "", p.blame(n, err)
 		}
 	}
+	gaps, err := p.gaps.marshal(p.w.ID())
+	if err == nil {
+		err = p.w.SetGaps(gaps)
+	}
+	if err != nil {
+		return "", err
+	}
 	return p.w.Seal(ctx, p.inv)
 }
 
@@ -163,22 +199,16 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 // wrong one are gone again, and those of a dropped image are not needed any more.
 func (p *packing) writeBlobs(ctx context.Context) error {
 	for {
+		if err := p.giveUp(ctx); err != nil {
+			return err
+		}
 		unfinished, err := p.w.Unfinished()
 		if err != nil {
 			return err
 		}
 		todo, done, err := p.todo(ctx, unfinished)
-		if err != nil {
+		if err != nil || len(todo) == 0 {
 			return err
-		}
-		if len(todo) == 0 && len(unfinished) == 0 {
-			return nil
-		}
-		if len(todo) == 0 {
-			if err := p.giveUp(ctx, unfinished); err != nil {
-				return err
-			}
-			continue
 		}
 		for _, n := range unfinished {
 			done += n
@@ -192,17 +222,22 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 		if err := p.tolerate(err); err != nil {
 			return err
 		}
-		if err := p.survey(ctx); err != nil {
-			return err
-		}
-		if err := p.checkForeign(ctx); err != nil {
+		if err := errors.Join(p.survey(ctx), p.checkForeign(ctx)); err != nil {
 			return err
 		}
 	}
 }
 
-// giveUp takes back what was begun of blobs that no image needs any more.
-func (p *packing) giveUp(ctx context.Context, unfinished map[digest.Digest]int64) error {
+// giveUp takes back what was begun of blobs that no image needs any more: each
+// holds a lane.
+func (p *packing) giveUp(ctx context.Context) error {
+	unfinished, err := p.w.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, n := range p.graph.Blobs {
+		delete(unfinished, n.Descriptor.Digest)
+	}
 	for d := range unfinished {
 		if err := p.w.GiveUp(ctx, d); err != nil {
 			return err
@@ -250,12 +285,17 @@ func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node) error
 			}
 			err := p.w.Put(gctx, n.Descriptor, bar.source(p.source(n)))
 			switch {
-			case err == nil || errors.Is(err, context.Canceled):
+			case err == nil:
+				p.debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
+				return nil
+			case errors.Is(err, context.Canceled):
 				return err
 			case p.opts.keepGoing && definite(err) && !as[*bundle.DriveError](err):
 				lost[i] = p.refused(n, err)
-				return nil
+				// Other blobs may be waiting for the lane that it holds.
+				return p.w.GiveUp(gctx, n.Descriptor.Digest)
 			}
+			p.debug("blob %s: %v", n.Descriptor.Digest, err)
 			return p.blame(n, err)
 		})
 	}

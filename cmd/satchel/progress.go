@@ -38,10 +38,10 @@ type progress struct {
 func (a *app) progress(what string, first, total int64) *progress {
 	p := &progress{a: a, what: what, total: total, first: first, start: time.Now(), stop: make(chan struct{})}
 	p.done.Store(first)
-	if a.noProgress || total == 0 || !a.log.Enabled(context.Background(), slog.LevelInfo) {
+	if a.noProgress || total == 0 || !a.logger().Enabled(context.Background(), slog.LevelInfo) {
 		return p
 	}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format == "text" {
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {
 		p.bar = newBar(f, what, first, total)
 		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown()) })
 		return p

@@ -24,7 +24,7 @@ const memoryLimit = 200 << 20
 type app struct {
 	stdout, stderr io.Writer
 	flags          logFlags
-	log            *slog.Logger
+	log            atomic.Pointer[slog.Logger] // nil until the flags are read
 	noProgress     bool
 	args           []string // as typed, for the line that resumes
 }
@@ -35,8 +35,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	a := &app{stdout: stdout, stderr: stderr, args: args}
-	a.log, _ = newLogger(logFlags{level: "info", format: "text"}, stderr) // until the flags are read
-	ctx, stop := interruptible(stderr)
+	ctx, stop := interruptible(a)
 	defer stop()
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -59,28 +58,29 @@ type interruptedError struct{ command string } // the line that goes on, if one 
 func (e *interruptedError) Error() string { return "interrupted; everything so far is kept" }
 
 // report writes an error: one line for each thing that went wrong, then hints.
+// As JSON, the last line carries the hints and the exit code.
 func (a *app) report(err error) {
+	if log, lerr := newLogger(a.flags, a.stderr); lerr == nil {
+		a.log.Store(log) // a flag that cannot be read may stand after --log-format
+	}
 	lines, hints := explain(err)
+	asJSON := a.flags.format == formatJSON
 	for i, line := range lines {
-		switch {
-		case a.flags.format != "json":
-			a.log.Error(line)
-		case i == len(lines)-1:
-			a.log.Error(line, "hints", hints, "exit", exitCode(err))
-		default:
-			a.log.Error(line)
+		if asJSON && i == len(lines)-1 {
+			a.logger().Error(line, "hints", hints, "exit", exitCode(err))
+		} else {
+			a.logger().Error(line)
 		}
 	}
-	if a.flags.format == "json" {
-		return
-	}
 	for _, h := range hints {
-		fmt.Fprintln(a.stderr, "hint: "+h)
+		if !asJSON {
+			fmt.Fprintln(a.stderr, "hint: "+h)
+		}
 	}
 }
 
 // interruptible gives a context that the first Ctrl-C ends; the second ends the process.
-func interruptible(stderr io.Writer) (context.Context, func()) {
+func interruptible(a *app) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -90,7 +90,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			if ended.Swap(true) {
 				os.Exit(exitInterrupted)
 			}
-			fmt.Fprintln(stderr, "satchel: stopping; once more to stop at once")
+			a.warn("stopping; once more to stop at once")
 			cancel()
 		}
 	}()
@@ -101,11 +101,22 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	}
 }
 
+// logger is the one that the flags ask for, once they are read.
+func (a *app) logger() *slog.Logger {
+	if log := a.log.Load(); log != nil {
+		return log
+	}
+	return slog.New(newTextHandler(a.stderr, slog.LevelInfo))
+}
+
+// debug tells what only those want to know who look for a fault.
+func (a *app) debug(format string, args ...any) { a.logger().Debug(fmt.Sprintf(format, args...)) }
+
 // info tells what is going on.
-func (a *app) info(format string, args ...any) { a.log.Info(fmt.Sprintf(format, args...)) }
+func (a *app) info(format string, args ...any) { a.logger().Info(fmt.Sprintf(format, args...)) }
 
 // warn tells what the user should know before going on.
-func (a *app) warn(format string, args ...any) { a.log.Warn(fmt.Sprintf(format, args...)) }
+func (a *app) warn(format string, args ...any) { a.logger().Warn(fmt.Sprintf(format, args...)) }
 
 // resuming is the line that goes on with this run, if one does.
 func (a *app) resuming() string {
@@ -160,7 +171,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
 		log, err := newLogger(a.flags, a.stderr)
 		if err == nil {
-			a.log = log
+			a.log.Store(log)
 		}
 		return err
 	}

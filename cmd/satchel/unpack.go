@@ -104,6 +104,9 @@ func (u *unpacking) run(ctx context.Context) error {
 		return nil
 	}
 	u.info("%d images are in the mirror, %d are not", missing.Present, len(missing.Images))
+	for _, img := range missing.Images {
+		u.debug("not in the mirror: %s", img.Source)
+	}
 	blobs, err := u.carried(missing.Blobs)
 	if err != nil {
 		return err
