@@ -62,7 +62,7 @@ func (e *ProbeError) Unwrap() error { return e.Err }
 func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error {
 	var mu sync.Mutex
 	var found []*ProbeError
-	good := map[string]bool{}
+	good := map[string]bool{} // takes something
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for _, ref := range repos {
@@ -76,9 +76,8 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error 
 			defer mu.Unlock()
 			if p != nil {
 				found = append(found, p)
-			} else {
-				good[ref.Repository] = true
 			}
+			good[ref.Repository] = p == nil || p.Problem == ProblemUntagged || p.Problem == ProblemSparse
 			return nil
 		})
 	}
@@ -114,9 +113,9 @@ func blameDepth(found []*ProbeError, good map[string]bool) {
 			continue
 		}
 		parts := strings.Split(p.Repo.Repository, "/")
-		for name := range good {
+		for name, ok := range good {
 			other := strings.Split(name, "/")
-			if other[0] == parts[0] && len(other) < len(parts) && len(parts) > 2 {
+			if ok && other[0] == parts[0] && len(other) < len(parts) && len(parts) > 2 {
 				p.Problem = ProblemDepth
 				break
 			}
