@@ -103,7 +103,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		return err
 	}
 	p := &packing{app: a, opts: o, cfg: cfg, job: job, dir: dir, state: state,
-		client: o.registry.client(), cache: oci.NewCache(filepath.Join(cache, "content"))}
+		client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content"))}
 	defer p.client.Close()
 	err = p.run(ctx)
 	var done *bundle.SealedError
