@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -169,13 +171,13 @@ func TestBadLinks(t *testing.T) {
 			toxic(t, p, "bandwidth", "upstream", 1, `{"rate":4000}`)
 		},
 		"resets": func(t *testing.T, p *toxiproxy.Proxy, c *Client) {
-			toxic(t, p, "reset_peer", "downstream", 0.05, `{"timeout":0}`)
-			toxic(t, p, "reset_peer", "upstream", 0.05, `{"timeout":0}`)
+			toxic(t, p, "reset_peer", "downstream", 0.02, `{"timeout":0}`)
+			toxic(t, p, "reset_peer", "upstream", 0.03, `{"timeout":0}`)
 			everyRequestItsConnection(t, c, p.Listen)
 		},
 		"stalls": func(t *testing.T, p *toxiproxy.Proxy, c *Client) {
-			toxic(t, p, "timeout", "downstream", 0.05, `{"timeout":0}`)
-			toxic(t, p, "timeout", "upstream", 0.05, `{"timeout":0}`)
+			toxic(t, p, "timeout", "downstream", 0.02, `{"timeout":0}`)
+			toxic(t, p, "timeout", "upstream", 0.03, `{"timeout":0}`)
 			everyRequestItsConnection(t, c, p.Listen)
 		},
 	} {
@@ -185,7 +187,7 @@ func TestBadLinks(t *testing.T) {
 			c := impatient(t, Config{})
 			c.stall, c.slow = 150*time.Millisecond, 300*time.Millisecond
 			poison(t, p, c)
-			roundTrip(t, counted, p.Listen, c, 24, 128<<10)
+			roundTrip(t, counted, p.Listen, c, 100, 32<<10) // so many that chance cannot make 10% of it
 		})
 	}
 }
@@ -300,7 +302,7 @@ func TestAwayForTenSeconds(t *testing.T) {
 			p := link(t, counted.Host)
 			c := NewClient(Config{Authfile: writeFile(t, "auth.json", `{"auths":{}}`), RetryTimes: DefaultRetryTimes})
 			t.Cleanup(c.Close)
-			content, inv := everything(t, 8, 20, 256<<10)
+			content, inv := everything(t, 8, 40, 128<<10)
 			total := blobBytes(t, content, inv)
 			m := mirrorAt(c, p.Listen, 2)
 			if name == "pull" {
@@ -372,14 +374,15 @@ func TestLimitEndsWithItsConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc, err := r.Open(t.Context(), oci.Descriptor{Digest: oci.Digest(make([]byte, 1<<20)), Size: 1 << 20}, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	rc, err := r.Open(ctx, oci.Descriptor{Digest: oci.Digest(make([]byte, 1<<20)), Size: 1 << 20}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(100*time.Millisecond, func() { rc.Close() })
+	defer rc.Close()
+	time.AfterFunc(100*time.Millisecond, cancel)
 	begun := time.Now()
-	io.Copy(io.Discard, rc)
-	if d := time.Since(begun); d > 5*time.Second {
-		t.Errorf("ended after %v", d)
+	if _, err := io.Copy(io.Discard, rc); !errors.Is(err, context.Canceled) || time.Since(begun) > 5*time.Second {
+		t.Errorf("ended after %v: %v", time.Since(begun), err)
 	}
 }
