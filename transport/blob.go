@@ -106,34 +106,31 @@ func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64) 
 	if off > 0 {
 		header = http.Header{"Range": {fmt.Sprintf("bytes=%d-", off)}}
 	}
-	w := watched(ctx)
-	resp, err := r.ask(w.ctx, http.MethodGet, "blobs/"+d.Digest.String(), header)
+	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), header)
 	if err != nil {
-		w.end()
 		return nil, err
 	}
-	body := &watchedBody{resp.Body, w, r.doer.client.stall}
 	switch {
 	case resp.StatusCode == http.StatusOK:
 		err = checkWhole(resp, d)
 	case resp.StatusCode == http.StatusPartialContent && off > 0:
 		if err = checkRange(resp, d, off); err == nil {
-			return body, nil
+			return resp.Body, nil
 		}
 	default:
 		err = answered(resp)
 	}
 	if err == nil && off > 0 {
 		// A server without ranges: slow, but right.
-		if _, err = io.CopyN(io.Discard, body, off); err != nil {
+		if _, err = io.CopyN(io.Discard, resp.Body, off); err != nil {
 			err = broken(ctx, err)
 		}
 	}
 	if err != nil {
-		body.Close()
+		resp.Body.Close()
 		return nil, err
 	}
-	return body, nil
+	return resp.Body, nil
 }
 
 // checkWhole refuses an answer that announces another size.

@@ -34,7 +34,8 @@ type Config struct {
 type Client struct {
 	cfg   Config
 	retry policy
-	stall time.Duration
+	stall time.Duration // of a transfer, and half of what an answer may take
+	slow  time.Duration // what the answer to an upload may take
 	limit *rate.Limiter // may be nil
 	root  string        // of the system's certs.d directories, for tests
 
@@ -53,6 +54,7 @@ func NewClient(cfg Config) *Client {
 		cfg:    cfg,
 		retry:  newPolicy(cfg),
 		stall:  stallTimeout,
+		slow:   answerTimeout,
 		limit:  newLimiter(cfg.LimitRate),
 		auths:  map[login]*auth.Client{},
 		repos:  map[string]*Repository{},

@@ -47,8 +47,10 @@ func replayable(req *http.Request) bool {
 	return req.GetBody != nil
 }
 
+// send tries once. The answer's body is watched.
 func (d *doer) send(req *http.Request) (*http.Response, error) {
-	try := req.Clone(req.Context())
+	w := watched(req.Context())
+	try := req.Clone(w.ctx)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -56,13 +58,30 @@ func (d *doer) send(req *http.Request) (*http.Response, error) {
 		}
 		try.Body = body
 	}
+	switch {
+	case replayable(req) && req.Method == http.MethodPut:
+		w.expect(d.client.slow)
+	case req.Method != http.MethodPut: // the body of an upload is watched where it is read
+		w.expect(2 * d.client.stall)
+	}
+	resp, err := d.let(try)
+	if err != nil {
+		w.end()
+		return nil, w.cause(mismatch(err))
+	}
+	w.off()
+	resp.Body = &watchedBody{resp.Body, w, d.client.stall}
+	return resp, nil
+}
+
+// let sends a request by the host's scheme.
+func (d *doer) let(req *http.Request) (*http.Response, error) {
 	scheme, err := d.site.findScheme(req.Context(), req.URL.Host)
 	if err != nil {
 		return nil, err
 	}
-	try.URL.Scheme = scheme
-	resp, err := d.auth.Do(try)
-	return resp, mismatch(err)
+	req.URL.Scheme = scheme
+	return d.auth.Do(req)
 }
 
 // mismatch names the host, registry or token service, that does not speak TLS.

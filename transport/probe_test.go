@@ -31,7 +31,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 // troubled is a proxy whose repositories each have the problem that their name says.
 func troubled(t *testing.T) *registrytest.Proxy {
 	t.Helper()
-	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	p := registrytest.StartProxy(t, registrytest.Start(t).Host)
 	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		kind, path := registrytest.Kind(r), r.URL.Path
 		digested := strings.Contains(path, "/manifests/sha256:")

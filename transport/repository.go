@@ -74,14 +74,12 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 func (r *Repository) whole(ctx context.Context, size int64, open func(context.Context) (io.ReadCloser, error)) ([]byte, error) {
 	c := r.doer.client
 	read := func() ([]byte, error) {
-		w := watched(ctx)
-		defer w.end()
-		body, err := open(w.ctx)
+		body, err := open(ctx)
 		if err != nil {
 			return nil, &refusedError{err} // it was tried again already
 		}
 		defer body.Close()
-		b, err := io.ReadAll(io.LimitReader(&watchedBody{body, w, c.stall}, size+1))
+		b, err := io.ReadAll(io.LimitReader(body, size+1))
 		if err == nil {
 			return b, nil
 		}

@@ -104,7 +104,7 @@ type gated struct {
 
 func (g *gated) RoundTrip(req *http.Request) (*http.Response, error) {
 	gate := g.client.gate(req.URL.Host)
-	if err := gate.pass(req.Context()); err != nil {
+	if err := pausing(req.Context(), gate.pass); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}

@@ -21,19 +21,38 @@ type watch struct {
 
 	mu    sync.Mutex
 	timer *time.Timer
+	limit time.Duration // 0 when off
 }
+
+type watchKey struct{}
 
 // watched gives the context for the request to watch.
 func watched(ctx context.Context) *watch {
 	w := &watch{}
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	ctx, w.cancel = context.WithCancelCause(ctx)
+	w.ctx = context.WithValue(ctx, watchKey{}, w)
 	return w
+}
+
+// pausing stops the watch over a request while f has it wait.
+func pausing(ctx context.Context, f func(context.Context) error) error {
+	w, _ := ctx.Value(watchKey{}).(*watch)
+	if w == nil {
+		return f(ctx)
+	}
+	limit := w.off()
+	err := f(ctx)
+	if limit > 0 {
+		w.expect(limit)
+	}
+	return err
 }
 
 // expect gives the request so much time for its next sign of life.
 func (w *watch) expect(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.limit = d
 	if w.timer == nil {
 		w.timer = time.AfterFunc(d, func() { w.cancel(errStalled) })
 		return
@@ -41,13 +60,15 @@ func (w *watch) expect(d time.Duration) {
 	w.timer.Reset(d)
 }
 
-// off stops watching.
-func (w *watch) off() {
+// off stops watching, and tells what was expected.
+func (w *watch) off() (limit time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer != nil {
 		w.timer.Stop()
 	}
+	limit, w.limit = w.limit, 0
+	return limit
 }
 
 // end releases the request.

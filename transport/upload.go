@@ -69,7 +69,7 @@ func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descript
 	}
 	w := watched(ctx)
 	defer w.end()
-	body := &sourceBody{rc: rc, w: w, stall: r.doer.client.stall}
+	body := &sourceBody{rc: rc, w: w, client: r.doer.client}
 	err = body.end(w.cause(r.fill(s, body, d)))
 	if err != nil {
 		r.cancel(ctx, s)
@@ -221,8 +221,8 @@ func (e *sourceError) Unwrap() error { return e.err }
 // reads any more once it has ended. Between two reads the link has its bytes,
 // and is watched.
 type sourceBody struct {
-	w     *watch
-	stall time.Duration
+	w      *watch
+	client *Client
 
 	mu    sync.Mutex
 	rc    io.ReadCloser
@@ -241,9 +241,9 @@ func (b *sourceBody) Read(p []byte) (int, error) {
 	n, err := b.rc.Read(p)
 	switch {
 	case err == nil:
-		b.w.expect(b.stall)
+		b.w.expect(b.client.stall)
 	case err == io.EOF:
-		b.w.expect(b.stall + answerTimeout)
+		b.w.expect(b.client.slow)
 	default:
 		b.err = err
 	}

@@ -71,7 +71,7 @@ func exitCode(err error) int {
 	case as[*gapsError](err):
 		return exitGaps
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
-		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err):
+		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
 		return exitKey
@@ -81,7 +81,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err):
+	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err):
 		return exitRegistry
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra gives no type
 		return exitUsage
@@ -195,14 +195,38 @@ func registryHints(err error) []string {
 	switch {
 	case as[*transport.PlainHTTPError](err):
 		return []string{"if that registry is meant to speak plain HTTP, use --tls-verify=false"}
+	case as[*transport.BlockedError](err):
+		return []string{"take the rule out of registries.conf, or give another file with --registries-conf"}
 	case !errors.As(err, &reg):
 		return nil
-	case reg.Status == 401 || reg.Status == 403:
-		return []string{"are there credentials for this registry and repository in the file given with --authfile, and do they allow it?"}
-	case reg.Status == 404:
-		return []string{"is the name right? some registries say this, too, when credentials are missing"}
-	case reg.Status == 0 || reg.Status >= 500 || reg.Status == 429:
-		return []string{"run the same command again when the registry can be reached; it goes on where it stopped"}
+	}
+	if h := troubleHints[reg.Trouble()]; h != "" {
+		return []string{h}
 	}
 	return nil
+}
+
+const (
+	hintAgain = "run the same command again when the registry can be reached; it goes on where it stopped"
+	hintLogin = "are there credentials for this registry and repository in the file given with --authfile, and do they allow it?"
+)
+
+// troubleHints says what to do about each sort of trouble with a registry.
+var troubleHints = map[transport.Trouble]string{
+	transport.TroubleAuthority:    "give the authority's certificate with --ca-file FILE, or put it into a certs.d directory or one given with --cert-dir",
+	transport.TroubleExpired:      "is this host's clock right? otherwise the registry needs a new certificate",
+	transport.TroubleHostName:     "use one of the names that the certificate is for, or give the registry a certificate for this name",
+	transport.TroubleTLS:          "if the registry wants a client certificate, put *.cert and *.key into a certs.d directory or one given with --cert-dir",
+	transport.TroublePlainHTTP:    "if that registry is meant to speak plain HTTP, use --tls-verify=false",
+	transport.TroubleRefused:      "is the port right, and does the registry run? then run the same command again; it goes on where it stopped",
+	transport.TroubleName:         "is the name right, and does name resolution work on this host?",
+	transport.TroubleLost:         hintAgain,
+	transport.TroubleProxy:        "see HTTPS_PROXY and NO_PROXY in the environment",
+	transport.TroubleUnauthorized: hintLogin,
+	transport.TroubleForbidden:    hintLogin,
+	transport.TroubleNotFound:     "is the name right? some registries say this, too, when credentials are missing",
+	transport.TroubleTooMany:      "the registry limits how much is asked of it: run the same command again later, with a smaller --parallel-layers; it goes on where it stopped",
+	transport.TroubleServer:       hintAgain,
+	transport.TroubleFull:         "make room on the registry's disk and run the same command again; it goes on where it stopped",
+	transport.TroubleOther:        "",
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // promptly are the flags that keep a run from waiting for a registry to come back.
-var promptly = []string{}
+var promptly = []string{"--retry-times", "0"}
 
 var gapsFile = regexp.MustCompile(`they are listed in (\S+)`)
 

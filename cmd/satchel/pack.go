@@ -122,7 +122,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		job.Config = oci.Digest([]byte(job.Config.String() + only.digest().String()))
 	}
 	p := &packing{app: a, only: only, foreign: map[digest.Digest]bool{}, opts: o, cfg: cfg, job: job, dir: dir, state: state,
-		client: o.registry.client(), cache: oci.NewCache(filepath.Join(cache, "content"))}
+		client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content"))}
 	defer p.client.Close()
 	err = p.run(ctx)
 	var done *bundle.SealedError

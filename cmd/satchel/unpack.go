@@ -74,7 +74,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	client := o.registry.client()
+	client := o.registry.client(a)
 	defer client.Close()
 	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
 	return errors.Join(u.run(ctx), r.Close())
