@@ -30,6 +30,7 @@ type Job struct {
 	Recipients  []Recipient
 	SegmentSize int64 // bytes
 	Lanes       int
+	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
 
 	made *madeKey
 }
@@ -139,7 +140,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
 		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.made.recipient,
-		KeyFiles: job.made.files, Inventory: *inv,
+		KeyFiles: job.made.files, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {

@@ -117,7 +117,8 @@ type SealedError struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint
-	Verified    bool // every byte was read back since
+	Verified    bool   // every byte was read back since
+	Gaps        []byte // what it goes without, see [Writer.SetGaps]
 }
 
 func (e *SealedError) Error() string {

@@ -93,6 +93,18 @@ func (s *seals) damage(file, what string, err error) *DamageError {
 	return &DamageError{Dir: s.dir.Path(), Faults: []Fault{{file, what}}, Err: err}
 }
 
+// unreadable makes an error of a read that failed: damage, unless the drive
+// itself has gone away.
+func (s *seals) unreadable(file string, err error) error {
+	if gone := s.gone(err); gone != nil {
+		return gone
+	}
+	return s.damage(file, "cannot be read", err)
+}
+
+// gone reports a *[DriveError] if a read failed because the drive is not there.
+func (s *seals) gone(err error) error { return s.dir.Gone(seal.BundleName, err) }
+
 func (s *seals) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }
 
 func (s *seals) readDrive() error {

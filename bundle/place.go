@@ -178,3 +178,7 @@ func sweepEmpty(root, state string) {
 		}
 	}
 }
+
+// Release makes everything on the drive that holds dir durable. Once it returns,
+// the drive may be unmounted and taken away.
+func Release(dir string) error { return media.SyncAll(dir) }

@@ -163,6 +163,12 @@ func (r *Reader) Stat() (segments int, size int64, blobs int) {
 	return len(r.index.Segments), size, len(r.index.Blobs)
 }
 
+// Has reports whether the bundle carries d.
+func (r *Reader) Has(d oci.Descriptor) bool {
+	_, ok := r.index.Blobs[d.Digest]
+	return ok
+}
+
 // Order gives the descriptors in the order in which their content lies on the
 // drives: drive, lane, offset. What the bundle does not carry comes last.
 func (r *Reader) Order(ds []oci.Descriptor) iter.Seq[oci.Descriptor] {
@@ -241,7 +247,7 @@ func (b *blobReader) next() error {
 	at := piece.Offset + b.skip
 	f, content, err := b.read(at, piece)
 	if err != nil {
-		return b.r.seals.damage(b.r.index.Segments[piece.Segment].Name, "cannot be read", err)
+		return b.r.seals.unreadable(b.r.index.Segments[piece.Segment].Name, err)
 	}
 	end := min(f.Content+f.ContentLength, piece.Offset+piece.Length)
 	b.frame = content[at-f.Content : end-f.Content]

@@ -112,6 +112,8 @@ func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64))
 				switch {
 				case ctx.Err() != nil:
 					return ctx.Err()
+				case err != nil && w.dir.Gone(seal.DriveName, err) != nil:
+					return w.dir.Gone(seal.DriveName, err)
 				case errors.Is(err, syscall.EIO):
 					broken[id] = err
 				case err != nil:

@@ -66,7 +66,7 @@ func (s *segments) get(number int) (*openSegment, error) {
 // load opens the file, decrypts its header and reads its seek table.
 func (s *segments) load(seg *openSegment) error {
 	entry := s.r.index.Segments[seg.number]
-	broken := func(err error) error { return s.r.seals.damage(entry.Name, "cannot be read", err) }
+	broken := func(err error) error { return s.r.seals.unreadable(entry.Name, err) }
 	f, err := s.r.dir.Open(entry.Name)
 	if err != nil {
 		return broken(err)

@@ -88,6 +88,7 @@ type verification struct {
 	mu       sync.Mutex
 	files    int
 	bytes    int64
+	away     error // the drive went away
 }
 
 func (v *verification) run(ctx context.Context) error {
@@ -100,7 +101,7 @@ func (v *verification) run(ctx context.Context) error {
 		return err
 	}
 	v.checkSmall(ctx)
-	return ctx.Err()
+	return cmp.Or(ctx.Err(), v.away)
 }
 
 // check hashes one bound file, unless its length has given it away already.
@@ -111,6 +112,9 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if gone := v.gone(err); gone != nil {
+		return gone
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -53,6 +53,15 @@ func (w *Writer) Dir() string { return w.dir.Path() }
 // Inventory is the pinned list of what the bundle carries.
 func (w *Writer) Inventory() *oci.Inventory { return &w.begin.Inventory }
 
+// Gaps is what was left out of the inventory from the start, see [Job].
+func (w *Writer) Gaps() []byte { return w.begin.Gaps }
+
+// SetGaps notes, in the caller's words, what the bundle is about to be sealed
+// without. A later [Resume] of the sealed bundle tells it in its *[SealedError].
+func (w *Writer) SetGaps(list []byte) error {
+	return w.jnl.Append(journal.Record{Gaps: &journal.Gaps{List: list}})
+}
+
 // Has reports whether the whole of d was put.
 func (w *Writer) Has(_ context.Context, d oci.Descriptor) (bool, error) {
 	w.mu.Lock()
@@ -111,6 +120,26 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
 	}
 	return l.put(ctx, d, src)
+}
+
+// GiveUp takes back what is there of a blob that was cut in the middle and is
+// not wanted any more, so that the bundle can be sealed without it. Good blobs
+// beside it may go with it: ask [Writer.Has] again for all.
+func (w *Writer) GiveUp(ctx context.Context, d digest.Digest) error {
+	release, err := w.claim(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer release()
+	w.mu.Lock()
+	l := w.held[d]
+	delete(w.held, d)
+	w.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	defer w.giveBack(l, l.number == w.begin.Lanes)
+	return l.takeBack(d)
 }
 
 // claim makes sure that one digest is put by one caller at a time.

@@ -25,8 +25,9 @@ type Images interface {
 // Resolve pins what cfg asks for to digests. It asks [Config.Carried] first, and
 // from, for each image once, several at a time. An image whose reference has a
 // digest keeps that digest, and the tag beside it. The inventory is sorted and
-// valid. Images that cannot be resolved are reported together, by name; a
-// configuration that asks for no image at all is a *[ConfigError].
+// valid. The error joins a *[oci.GapError] for each image that cannot be
+// resolved, and the inventory then has the others; a configuration that asks for
+// no image at all is a *[ConfigError].
 func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
 	if err := cfg.Carried(); err != nil {
 		return nil, err
@@ -45,7 +46,11 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			break
 		}
 		g.Go(func() error {
-			images[i], errs[i] = pin(ctx, ref, from)
+			img, err := pin(ctx, ref, from)
+			images[i] = img
+			if err != nil {
+				errs[i] = &oci.GapError{Image: img, Err: err}
+			}
 			return nil
 		})
 	}
@@ -53,12 +58,14 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("resolve images: %w", err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	inv := &oci.Inventory{}
+	for i, img := range images {
+		if errs[i] == nil {
+			inv.Images = append(inv.Images, img)
+		}
 	}
-	inv := &oci.Inventory{Images: images}
 	inv.Sort()
-	return inv, nil
+	return inv, errors.Join(errs...)
 }
 
 // refs lists the additional images, each once, sorted.
@@ -71,26 +78,24 @@ func (c *Config) refs() []oci.Ref {
 	return slices.Compact(refs)
 }
 
-// pin resolves one additional image.
+// pin resolves one additional image, as far as it gets.
 func pin(ctx context.Context, ref oci.Ref, from Images) (oci.Image, error) {
+	img := oci.Image{Origin: oci.OriginAdditional, Source: ref}
+	if ref.Tag != "" {
+		img.Tags = []string{ref.Tag}
+	}
 	asked := ref
 	if ref.Digest != "" {
 		asked = ref.WithDigest(ref.Digest)
 	}
 	root, src, err := from.Resolve(ctx, asked)
 	if err != nil {
-		return oci.Image{}, fmt.Errorf("image %s: %w", ref, err)
+		return img, err
 	}
-	root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
-	img := oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root}
-	if ref.Tag != "" {
-		img.Tags = []string{ref.Tag}
+	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+	if err := img.Validate(); err != nil {
+		return img, err
 	}
-	if err := (&oci.Inventory{Images: []oci.Image{img}}).Validate(); err != nil {
-		return oci.Image{}, err // names the image itself
-	}
-	if img.Platforms, err = oci.Platforms(ctx, src, root); err != nil {
-		return oci.Image{}, fmt.Errorf("image %s: %w", ref, err)
-	}
-	return img, nil
+	img.Platforms, err = oci.Platforms(ctx, src, img.Root)
+	return img, err
 }

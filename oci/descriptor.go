@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,6 +41,15 @@ func IsManifest(mediaType string) bool {
 // IsIndex reports whether the media type is one whose manifest lists manifests.
 func IsIndex(mediaType string) bool {
 	return mediaType == MediaTypeIndex || mediaType == MediaTypeDockerList
+}
+
+// IsForeign reports whether the media type is one of a layer that its registry
+// may not have: licences of old base images forbid to distribute them (OCI
+// image-spec, "Non-Distributable Layers"). Such a layer is never fetched from
+// the URLs that its descriptor names.
+func IsForeign(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "application/vnd.oci.image.layer.nondistributable.v1.") ||
+		strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.foreign.diff.")
 }
 
 // UnsupportedError says that content is of a kind that satchel does not carry.

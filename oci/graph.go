@@ -3,6 +3,7 @@ package oci
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,24 +25,34 @@ type Graph struct {
 }
 
 // Survey walks every image of the inventory, up to parallel of them at a time.
-// from gives the source of an image's manifests.
+// from gives the source of an image's manifests. The error joins a *[GapError]
+// for each image that cannot be walked to its end; one that is not of this form
+// is the context's.
 func Survey(ctx context.Context, inv *Inventory, from func(Image) (Source, error), parallel int) (*Graph, error) {
 	s := survey{nodes: map[digest.Digest]*entry{}}
-	g, ctx := errgroup.WithContext(ctx)
+	errs := make([]error, len(inv.Images))
+	var g errgroup.Group
 	g.SetLimit(max(1, parallel))
 	for i, img := range inv.Images {
+		if ctx.Err() != nil {
+			break
+		}
 		g.Go(func() error {
 			src, err := from(img)
 			if err == nil {
 				err = Walk(ctx, src, img.Root, func(d Descriptor, _ []byte) error { return s.add(i, d) })
 			}
 			if err != nil {
-				return fmt.Errorf("image %s: %w", img.Source, err)
+				errs[i] = &GapError{img, err}
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	_ = g.Wait() // each error is in its place in errs
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read manifests: %w", err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return s.graph(), nil
@@ -72,6 +83,9 @@ func (s *survey) add(image int, d Descriptor) error {
 	}
 	if IsManifest(e.Descriptor.MediaType) != IsManifest(d.MediaType) {
 		return &UnsupportedError{"blob " + d.Digest.String(), fmt.Sprintf("it is named both as %q and as %q", e.Descriptor.MediaType, d.MediaType)}
+	}
+	if IsForeign(e.Descriptor.MediaType) && !IsForeign(d.MediaType) {
+		e.Descriptor.MediaType = d.MediaType // one image needs it as an ordinary layer
 	}
 	e.Images = append(e.Images, image)
 	return nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Origin says why an image is carried.
@@ -32,13 +34,17 @@ type Image struct {
 	Root      Descriptor `json:"root"`                // the manifest or index it was pinned to
 	Platforms []string   `json:"platforms,omitempty"` // os/arch[/variant], sorted
 	Tags      []string   `json:"tags,omitempty"`      // tags it gets in the mirror; none: see [Image.MirrorTags]
+	// Subject is the manifest that this one is attached to, as a referrer or a
+	// signature under a tag; empty for an image carried for itself.
+	Subject digest.Digest `json:"subject,omitempty"`
 }
 
 // MirrorTags lists the tags that the image gets in the mirror. An image that is
 // only ever pulled by digest gets satchel-<64 hex>, because registries collect
-// untagged manifests; sha256-<hex> would be taken for a referrers index.
+// untagged manifests; sha256-<hex> would be taken for a referrers index. A
+// referrer has no tag: registries keep it with its subject.
 func (i Image) MirrorTags() []string {
-	if len(i.Tags) > 0 {
+	if len(i.Tags) > 0 || i.Subject != "" {
 		return i.Tags
 	}
 	return []string{"satchel-" + i.Root.Digest.Encoded()}
@@ -60,30 +66,43 @@ func (inv *Inventory) Sort() {
 // Validate checks every image as strictly as if it came from an enemy: it may.
 func (inv *Inventory) Validate() error {
 	for _, img := range inv.Images {
-		if _, err := ParseRef(img.Source.String()); err != nil {
-			return err
-		}
-		if err := CheckDescriptor(img.Root); err != nil {
+		if err := img.Validate(); err != nil {
 			return fmt.Errorf("image %s: %w", img.Source, err)
 		}
-		if !IsManifest(img.Root.MediaType) {
-			return fmt.Errorf("image %s: %q is not the media type of a manifest", img.Source, img.Root.MediaType)
+	}
+	return nil
+}
+
+// Validate checks that an image is named, pinned and tagged as the format allows.
+func (i Image) Validate() error {
+	if _, err := ParseRef(i.Source.String()); err != nil {
+		return err
+	}
+	if err := CheckDescriptor(i.Root); err != nil {
+		return err
+	}
+	if !IsManifest(i.Root.MediaType) {
+		return fmt.Errorf("%q is not the media type of a manifest", i.Root.MediaType)
+	}
+	if i.Source.Digest != "" && i.Source.Digest != i.Root.Digest {
+		return fmt.Errorf("pinned to another digest, %s", i.Root.Digest)
+	}
+	if i.Subject != "" {
+		if err := CheckDigest(i.Subject); err != nil {
+			return fmt.Errorf("subject: %w", err)
 		}
-		if img.Source.Digest != "" && img.Source.Digest != img.Root.Digest {
-			return fmt.Errorf("image %s: pinned to another digest, %s", img.Source, img.Root.Digest)
+	}
+	if !slices.Contains(origins, i.Origin) {
+		return fmt.Errorf("unknown origin %q", i.Origin)
+	}
+	for _, p := range i.Platforms {
+		if !platformPattern.MatchString(p) {
+			return fmt.Errorf("platform %q", p)
 		}
-		if !slices.Contains(origins, img.Origin) {
-			return fmt.Errorf("image %s: unknown origin %q", img.Source, img.Origin)
-		}
-		for _, p := range img.Platforms {
-			if !platformPattern.MatchString(p) {
-				return fmt.Errorf("image %s: platform %q", img.Source, p)
-			}
-		}
-		for _, tag := range img.Tags {
-			if _, err := ParseRef(img.Source.WithTag(tag).String()); err != nil {
-				return fmt.Errorf("image %s: tag %q: %w", img.Source, tag, err)
-			}
+	}
+	for _, tag := range i.Tags {
+		if _, err := ParseRef(i.Source.WithTag(tag).String()); err != nil {
+			return fmt.Errorf("tag %q: %w", tag, err)
 		}
 	}
 	return nil

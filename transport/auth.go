@@ -12,7 +12,6 @@ import (
 	"github.com/distribution/reference"
 	"github.com/satchel-airgap/satchel/oci"
 	"go.podman.io/image/v5/pkg/docker/config"
-	"go.podman.io/image/v5/types"
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
@@ -20,7 +19,12 @@ import (
 type login struct {
 	host string // as in the URL
 	cred auth.Credential
+	site *site
 }
+
+// authfile is the one file that credentials are in; "" is the usual places.
+// containers/image leaves the variable to its callers.
+func (c *Client) authfile() string { return cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE")) }
 
 // credential looks up what is configured for the repository, or for the longest
 // part of its name (containers-auth.json(5)).
@@ -29,15 +33,13 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 	if err != nil {
 		return auth.EmptyCredential, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
-	// containers/image leaves the variable to its callers, and takes a file that
-	// is not there for an empty one.
-	path := cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE"))
-	if path != "" {
+	path := c.authfile()
+	if path != "" { // containers/image takes a file that is not there for an empty one
 		if _, err := os.Stat(path); err != nil {
 			return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
 		}
 	}
-	found, err := config.GetCredentialsForRef(&types.SystemContext{AuthFilePath: path}, named)
+	found, err := config.GetCredentialsForRef(c.system(), named)
 	if err != nil {
 		return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
 	}
@@ -52,7 +54,7 @@ func (c *Client) authClient(l login) *auth.Client {
 	a := c.auths[l]
 	if a == nil {
 		a = &auth.Client{
-			Client: c.http,
+			Client: l.site.http,
 			Cache:  auth.NewCache(),
 			Credential: func(_ context.Context, hostport string) (auth.Credential, error) {
 				if hostport != l.host {

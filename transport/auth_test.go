@@ -225,7 +225,13 @@ func TestSchemes(t *testing.T) {
 func TestPlainHTTPOnItsOwnPort(t *testing.T) {
 	plain := fake(t, func(w http.ResponseWriter, r *http.Request) {})
 	c := insecure(t)
-	c.http.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	c.mu.Lock()
+	s, err := c.site(siteKey{"registry.example", true})
+	c.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.http.Transport.(*gated).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		place := map[string]string{"registry.example:443": "127.0.0.1:1", "registry.example:80": plain}[addr]
 		return new(net.Dialer).DialContext(ctx, network, place)
 	}

@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +12,90 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 )
+
+// blobReader reads a blob, and goes on from where it was when its connection
+// breaks or stalls. Each byte that arrives begins the count of tries anew.
+type blobReader struct {
+	ctx   context.Context
+	r     *Repository
+	d     oci.Descriptor
+	off   int64 // of the next byte
+	body  io.ReadCloser
+	tries *tries
+	err   error // that ended the reading
+}
+
+// open asks for the blob from the next byte on.
+func (b *blobReader) open() error {
+	for {
+		err := b.r.each(b.ctx, true, func(ctx context.Context, p *Repository) (err error) {
+			b.body, err = p.openBlob(ctx, b.d, b.off)
+			return explain("pull", p.name(b.d), err)
+		})
+		var broke *brokenError // on the way to the offset
+		if err == nil || !errors.As(err, &broke) || !b.again(err) {
+			return err
+		}
+	}
+}
+
+func (b *blobReader) again(err error) bool {
+	return b.r.doer.client.again(b.ctx, b.tries, b.r.place.Host(), err)
+}
+
+func (b *blobReader) Read(p []byte) (int, error) {
+	for b.err == nil {
+		if b.body == nil {
+			if err := b.open(); err != nil {
+				b.err = explain("pull", b.r.name(b.d), err)
+				break
+			}
+		}
+		n, err := b.body.Read(p)
+		b.off += int64(n)
+		if n > 0 {
+			b.tries = b.r.doer.client.begin()
+			return n, nil // an error comes again with the next read
+		}
+		if err == nil {
+			return 0, nil
+		}
+		if err == io.EOF && b.off >= b.d.Size {
+			b.err = io.EOF
+			break
+		}
+		b.resume(err)
+	}
+	return 0, b.err
+}
+
+// resume gets ready to go on after err, or gives up.
+func (b *blobReader) resume(err error) {
+	b.body.Close()
+	b.body = nil
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	err = broken(b.ctx, err)
+	if !b.again(err) {
+		b.err = explain("pull", b.r.name(b.d), cmp.Or(b.ctx.Err(), err))
+	}
+}
+
+func (b *blobReader) Close() error {
+	if b.body == nil {
+		return nil
+	}
+	return b.body.Close()
+}
+
+// broken marks what a connection ended with, unless it was the run that ended.
+func broken(ctx context.Context, err error) error {
+	if cerr := ctx.Err(); cerr != nil {
+		return cerr
+	}
+	return &brokenError{err}
+}
 
 // openBlob is a GET from an offset (OCI distribution-spec, "Pulling Blobs").
 func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
@@ -32,11 +118,13 @@ func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64) 
 			return resp.Body, nil
 		}
 	default:
-		return nil, answered(resp)
+		err = answered(resp)
 	}
 	if err == nil && off > 0 {
 		// A server without ranges: slow, but right.
-		_, err = io.CopyN(io.Discard, resp.Body, off)
+		if _, err = io.CopyN(io.Discard, resp.Body, off); err != nil {
+			err = broken(ctx, err)
+		}
 	}
 	if err != nil {
 		resp.Body.Close()

@@ -1,98 +1,110 @@
 package transport
 
 import (
-	"crypto/tls"
 	"fmt"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"golang.org/x/time/rate"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
-const (
-	connectTimeout = 30 * time.Second
-	answerTimeout  = 5 * time.Minute // a registry hashes what was uploaded before it answers
-	idleTimeout    = 90 * time.Second
-	idlePerHost    = 32
-	bufferSize     = 256 << 10
-	maxRedirects   = 10
-)
-
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {
-	Authfile  string // --authfile; empty: the usual places in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
-	TLSVerify bool   // false: certificates are not checked, and plain HTTP is spoken to a host that does not speak TLS
-	UserAgent string // empty: the HTTP library's own
+	Authfile       string // --authfile; empty: the usual places in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
+	TLSVerify      bool   // false: certificates are not checked, and plain HTTP is spoken to a host that does not speak TLS
+	TLSStrict      bool   // TLSVerify was asked for: registries.conf does not loosen it
+	CertDir        string // --cert-dir: certificates for every registry; empty: a directory for each in the usual certs.d
+	CAFile         string // --ca-file: more authorities, PEM, for every registry
+	RegistriesConf string // --registries-conf, and FILE.d beside it; empty: the usual places, CONTAINERS_REGISTRIES_CONF included
+	Push           bool   // the mirror's side: of registries.conf, only blocked and insecure count, as in podman push
+
+	RetryTimes int           // --retry-times: tries after the first
+	RetryDelay time.Duration // --retry-delay between tries; 0: from 1 s doubling up to 60 s, and an outage of a minute is waited for
+	LimitRate  int64         // --limit-rate: bytes a second over all connections, both directions together; 0 is no limit
+
+	UserAgent string                                         // empty: the HTTP library's own
+	Waiting   func(host string, why string, d time.Duration) // told now and then that a host is tried again after d; may be nil
 }
 
 // Client is one side's view of its registries. It is safe for concurrent use.
 type Client struct {
 	cfg   Config
-	http  *http.Client
 	retry policy
+	stall time.Duration // of a transfer, and half of what an answer may take
+	slow  time.Duration // what the answer to an upload may take
+	limit *rate.Limiter // may be nil
+	root  string        // of the system's certs.d directories, for tests
 
-	mu    sync.Mutex
-	auths map[login]*auth.Client
-	repos map[string]*Repository // by name
-	hosts map[string]*host
+	mu     sync.Mutex
+	auths  map[login]*auth.Client
+	repos  map[string]*Repository   // by the name that was asked for
+	places map[placeKey]*Repository // by where they really are
+	sites  map[siteKey]*site
+	gates  map[string]*gate // by host[:port]
 }
 
 // NewClient makes a client. Nothing is read or sent before it is asked for a
 // repository.
 func NewClient(cfg Config) *Client {
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: connectTimeout}
 	return &Client{
-		cfg:   cfg,
-		retry: defaultPolicy(),
-		auths: map[login]*auth.Client{},
-		repos: map[string]*Repository{},
-		hosts: map[string]*host{},
-		http: &http.Client{
-			CheckRedirect: checkRedirect,
-			Transport: &http.Transport{
-				Proxy:                 http.ProxyFromEnvironment,
-				DialContext:           dialer.DialContext,
-				TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !cfg.TLSVerify},
-				TLSHandshakeTimeout:   connectTimeout,
-				ForceAttemptHTTP2:     true,
-				MaxIdleConnsPerHost:   idlePerHost,
-				IdleConnTimeout:       idleTimeout,
-				ResponseHeaderTimeout: answerTimeout,
-				DisableCompression:    true, // bytes must be exact
-				WriteBufferSize:       bufferSize,
-				ReadBufferSize:        bufferSize,
-			},
-		},
+		cfg:    cfg,
+		retry:  newPolicy(cfg),
+		stall:  stallTimeout,
+		slow:   answerTimeout,
+		limit:  newLimiter(cfg.LimitRate),
+		auths:  map[login]*auth.Client{},
+		repos:  map[string]*Repository{},
+		places: map[placeKey]*Repository{},
+		sites:  map[siteKey]*site{},
+		gates:  map[string]*gate{},
 	}
-}
-
-// checkRedirect follows redirects, to another host too, but never from TLS to
-// plain HTTP. The authenticated client drops the credential on leaving the origin.
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return &redirectError{fmt.Sprintf("%s redirects from https to %s on %s", via[0].URL.Host, req.URL.Scheme, req.URL.Host)}
-	}
-	if len(via) >= maxRedirects {
-		return &redirectError{fmt.Sprintf("%s redirects more than %d times", via[0].URL.Host, maxRedirects)}
-	}
-	return nil
 }
 
 // Close closes the connections that are idle. The client stays usable.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sites {
+		s.http.CloseIdleConnections()
+	}
+}
 
 // Repository gives the repository that ref names; its tag and digest do not
-// matter. The error is an *[AuthfileError], or says that the name is malformed.
+// matter. What registries.conf says of it is followed: what is read from it may
+// come from another place. The error is an *[AuthfileError], a *[ConfigError],
+// a *[BlockedError] where it is to be pushed to, or says that the name is malformed.
 func (c *Client) Repository(ref oci.Ref) (*Repository, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ref = ref.Repo()
 	if r := c.repos[ref.Name()]; r != nil {
+		return r, nil
+	}
+	r, err := c.configured(ref)
+	if err != nil {
+		return nil, err
+	}
+	c.repos[ref.Name()] = r
+	return r, nil
+}
+
+// placeKey names a repository as it is spoken to.
+type placeKey struct {
+	name     string
+	insecure bool
+	blocked  bool
+}
+
+// at gives the repository that really is at ref. blocked, if not nil, is the
+// answer to all that is asked of it. The caller holds c.mu.
+func (c *Client) at(ref oci.Ref, insecure bool, blocked *BlockedError) (*Repository, error) {
+	insecure = !c.cfg.TLSVerify || insecure && !c.cfg.TLSStrict
+	key := placeKey{ref.Name(), insecure, blocked != nil}
+	if r := c.places[key]; r != nil {
 		return r, nil
 	}
 	place := registry.Reference{Registry: ref.Registry, Repository: ref.Repository}
@@ -103,14 +115,19 @@ func (c *Client) Repository(ref oci.Ref) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &doer{client: c, auth: c.authClient(login{place.Host(), cred})}
+	s, err := c.site(siteKey{ref.Registry, insecure})
+	if err != nil {
+		return nil, err
+	}
+	d := &doer{client: c, site: s, auth: c.authClient(login{place.Host(), cred, s}), blocked: blocked}
 	r := &Repository{
 		ref:   ref,
+		named: ref,
 		place: place,
 		doer:  d,
 		// Its URLs say https; the doer knows the host's scheme.
 		remote: &remote.Repository{Client: d, Reference: place, ManifestMediaTypes: oci.ManifestMediaTypes(), SkipReferrersGC: true},
 	}
-	c.repos[ref.Name()] = r
+	c.places[key] = r
 	return r, nil
 }

@@ -51,20 +51,29 @@ func (m *Mirror) deliver(ctx context.Context, src oci.Source, d Delivery) error 
 }
 
 // Manifests stores the manifests of the images, each image's children before
-// their parents and by digest, its root under each of its tags. The mirror must
-// hold their blobs. Errors are as those of [Mirror.Blobs].
+// their parents and by digest, its root under each of its tags, or by digest if
+// it has none. What is attached to other images comes after them. The mirror
+// must hold the blobs. Errors are as those of [Mirror.Blobs].
 func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(m.parallel)
-	for _, img := range images {
-		g.Go(func() error {
-			if err := m.putImage(ctx, src, img); err != nil {
-				return fmt.Errorf("image %s: %w", img.Source, err)
+	for _, attached := range []bool{false, true} {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(m.parallel)
+		for _, img := range images {
+			if attached != (img.Subject != "") {
+				continue
 			}
-			return nil
-		})
+			g.Go(func() error {
+				if err := m.putImage(ctx, src, img); err != nil {
+					return fmt.Errorf("image %s: %w", img.Source, err)
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
 func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) error {
@@ -73,14 +82,15 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) er
 		return err
 	}
 	return oci.Walk(ctx, src, img.Root, func(d oci.Descriptor, body []byte) error {
-		switch {
-		case body == nil:
+		if body == nil {
 			return nil
-		case d.Digest != img.Root.Digest:
-			return r.putManifest(ctx, d, body, d.Digest.String())
 		}
-		for _, tag := range img.MirrorTags() {
-			if err := r.putManifest(ctx, d, body, tag); err != nil {
+		names := []string{d.Digest.String()}
+		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
+			names = tags
+		}
+		for _, name := range names {
+			if err := r.putManifest(ctx, d, body, name); err != nil {
 				return err
 			}
 		}

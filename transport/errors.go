@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,8 +36,9 @@ type RegistryError struct {
 	Message string // what the registry said, one printable line of at most 300 characters
 	Err     error  // what went wrong below; nil when Status says it all
 
-	after   time.Duration // Retry-After
+	after   time.Duration // Retry-After, bounded
 	expired bool          // a token that was good for the request before
+	full    bool          // the registry's disk is
 }
 
 func (e *RegistryError) Error() string {
@@ -48,10 +50,12 @@ func (e *RegistryError) Error() string {
 		said = strings.ToLower(http.StatusText(e.Status))
 	}
 	switch {
+	case e.full:
+		return fmt.Sprintf("%s %s: the registry has no space left (it answered %d)", e.Op, e.Ref, e.Status)
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s %s: the registry answered %d %s", e.Op, e.Ref, e.Status, said))
 	case e.Err != nil:
-		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, cleanText(e.Err))
+		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err))
 	}
 	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, said)
 }
@@ -80,6 +84,20 @@ func (e *AuthfileError) Error() string {
 }
 
 func (e *AuthfileError) Unwrap() error { return e.Err }
+
+// ConfigError says that something configured for this side's registries cannot
+// be used: registries.conf, certificates.
+type ConfigError struct {
+	What string // what it configures
+	Path string // the file or directory; of registries.conf, all that are read
+	Err  error
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("read %s configured in %s: %s", e.What, e.Path, cleanText(e.Err))
+}
+
+func (e *ConfigError) Unwrap() error { return e.Err }
 
 // locationError says that a registry sent an upload where its bytes must not go.
 type locationError struct{ why string }
@@ -131,28 +149,42 @@ func answered(resp *http.Response) *RegistryError {
 	resp.Body.Close()
 	var parsed struct {
 		Errors []struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
+			Code    string          `json:"code"`
+			Message string          `json:"message"`
+			Detail  json.RawMessage `json:"detail"`
 		} `json:"errors"`
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	full := bytes.Contains(bytes.ToLower(body), []byte("no space left"))
 	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
-		e.Code, e.Message = oneLine(parsed.Errors[0].Code), oneLine(parsed.Errors[0].Message)
+		first := parsed.Errors[0]
+		e.Code, e.Message = oneLine(first.Code), oneLine(first.Message)
+		full = full || enospc.Match(first.Detail)
 	} else if kind == "text/plain" {
 		e.Message = oneLine(string(body))
 	}
+	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && full
 	return e
 }
 
-// finish reads what little is left of an answer, so that its connection can be
-// used again, and closes it.
-func finish(resp *http.Response) {
-	io.CopyN(io.Discard, resp.Body, maxErrorBody)
-	resp.Body.Close()
+// judged is [answered] for an answer that stays readable.
+func judged(resp *http.Response) *RegistryError {
+	if resp.StatusCode < 500 || resp.Request.Method == http.MethodHead {
+		return statusOf(resp)
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	peeked := *resp
+	peeked.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body}
+	return answered(&peeked)
 }
 
 var (
 	urlText    = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
+	enospc     = regexp.MustCompile(`"Err":\s*28\b`) // the error number that distribution's storage driver hands on; Linux's
 	methodText = regexp.MustCompile(`^[A-Za-z]+ "[^"]*": `)
 )
 

@@ -26,7 +26,7 @@ func insecure(t *testing.T) *Client {
 func quick(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	c := NewClient(cfg)
-	c.retry.pause = time.Millisecond
+	c.retry = policy{times: 2, first: time.Millisecond}
 	t.Cleanup(c.Close)
 	return c
 }

@@ -39,8 +39,9 @@ type Missing struct {
 
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for
 // each tag, and one for each blob of an image that is not there in each
-// repository that needs it. src gives the manifests of those images. Errors are
-// of type *[RegistryError], or those of src.
+// repository that needs it. src gives the manifests of those images. What the
+// registry refuses to tell counts as missing: [Mirror.Probe] finds out why, for
+// all repositories at once. Errors are of type *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
 	absent, err := m.absent(ctx, inv.Images)
 	if err != nil {
@@ -65,7 +66,7 @@ func (m *Mirror) absent(ctx context.Context, images []oci.Image) ([]oci.Image, e
 		g.Go(func() error {
 			has, err := m.hasImage(ctx, img)
 			gaps[i] = !has
-			return err
+			return unlessRefused(err)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -80,10 +81,25 @@ func (m *Mirror) absent(ctx context.Context, images []oci.Image) ([]oci.Image, e
 	return list, nil
 }
 
+// unlessRefused leaves refusals to the probe.
+func unlessRefused(err error) error {
+	if refuses(err) {
+		return nil
+	}
+	return err
+}
+
 func (m *Mirror) hasImage(ctx context.Context, img oci.Image) (bool, error) {
 	r, err := m.client.Repository(m.place.Repo(img.Source))
 	if err != nil {
 		return false, err
+	}
+	if len(img.MirrorTags()) == 0 {
+		ok, err := r.Has(r.toPush(ctx), img.Root)
+		if !ok || err != nil {
+			return false, err
+		}
+		return r.refersTo(r.toPush(ctx), img.Root, oci.Descriptor{Digest: img.Subject})
 	}
 	for _, tag := range img.MirrorTags() {
 		got, err := r.tagDigest(r.toPush(ctx), tag)
@@ -115,7 +131,7 @@ func (m *Mirror) lookFor(ctx context.Context, blobs []oci.Node, images []oci.Ima
 				if err == nil {
 					has[i][j], err = r.Has(r.toPush(ctx), node.Descriptor)
 				}
-				return err
+				return unlessRefused(err)
 			})
 		}
 	}

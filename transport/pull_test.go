@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -51,7 +49,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 
 func TestUnreachableHost(t *testing.T) {
 	c := insecure(t)
-	c.retry.tries = 2
+	c.retry.times = 1
 	r, err := c.Repository(oci.Ref{Registry: "127.0.0.1:1", Repository: "a"})
 	if err != nil {
 		t.Fatal(err)
@@ -60,33 +58,6 @@ func TestUnreachableHost(t *testing.T) {
 	var refused *RegistryError
 	if !errors.As(err, &refused) || refused.Status != 0 || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestPolicy(t *testing.T) {
-	p, ctx := defaultPolicy(), t.Context()
-	busy := &RegistryError{Status: 429}
-	for n, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second} {
-		if got, again := p.next(ctx, n, busy); !again || got != want {
-			t.Errorf("after try %d: %v, %v", n, got, again)
-		}
-	}
-	if _, again := p.next(ctx, 3, busy); again {
-		t.Error("a fourth try")
-	}
-	for header, want := range map[string]time.Duration{"3": 3 * time.Second, "3600": maxRetryAfter, "-1": 500 * time.Millisecond, "soon": 500 * time.Millisecond} {
-		err := statusOf(&http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {header}}})
-		if got, again := p.next(ctx, 1, err); !again || got != want {
-			t.Errorf("Retry-After %q: %v, %v", header, got, again)
-		}
-	}
-	done, cancel := context.WithCancel(ctx)
-	cancel()
-	if _, again := p.next(done, 1, busy); again {
-		t.Error("tried again after the end")
-	}
-	if _, again := p.next(ctx, 1, &sourceError{busy}); again {
-		t.Error("a source error is tried again")
 	}
 }
 
@@ -148,10 +119,14 @@ func TestBrokenReadNamesTheBlob(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.Drop("GET blob", 300<<10, 1)
+	proxy.Drop("GET blob", 0, 3)
 	got, err := readFrom(t, r, d.Blob, 0)
 	var refused *RegistryError
-	if !errors.As(err, &refused) || refused.Ref != r.name(d.Blob) || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if !errors.As(err, &refused) || refused.Ref != r.name(d.Blob) || refused.Trouble() != TroubleLost || !strings.Contains(err.Error(), "the connection to "+proxy.Host+" broke") {
 		t.Errorf("error %v", err)
+	}
+	if n := proxy.Count("GET blob"); n != 4 {
+		t.Errorf("%d requests, want the one that brought something and three that did not", n)
 	}
 	rest, err := readFrom(t, r, d.Blob, int64(len(got)))
 	if err != nil || oci.Digest(append(got, rest...)) != d.Blob.Digest {

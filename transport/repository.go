@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/registry"
@@ -16,17 +19,25 @@ import (
 
 // Repository is one repository of one registry. It is an [oci.Source].
 type Repository struct {
-	ref    oci.Ref
+	ref    oci.Ref // where it is
+	named  oci.Ref // what it was asked for as
 	place  registry.Reference
 	doer   *doer
 	remote *remote.Repository
+	rest   atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
+
+	// Where registries.conf has something to say: the places to pull from, in
+	// order, and the one among them that the fields above are of.
+	main          *Repository
+	tags, digests []*Repository
 }
 
-// Ref names the repository.
-func (r *Repository) Ref() oci.Ref { return r.ref }
+// Ref names the repository as it was asked for.
+func (r *Repository) Ref() oci.Ref { return r.named }
 
 // Open gives the bytes of d from offset off on. Manifests are asked for by their
-// media type and only from their first byte on; blobs from any. Errors of the
+// media type and only from their first byte on; blobs from any, and a reader
+// whose connection breaks or stalls goes on from where it was. Errors of the
 // registry, those of the reader included, are of type *[RegistryError].
 func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 	if err := oci.CheckDescriptor(d); err != nil {
@@ -35,25 +46,81 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 	if off < 0 || off > d.Size {
 		return nil, fmt.Errorf("pull %s: offset %d is not within its %d bytes", r.name(d), off, d.Size)
 	}
-	var body io.ReadCloser
-	var err error
-	switch {
-	case !oci.IsManifest(d.MediaType):
-		body, err = r.openBlob(ctx, d, off)
-	case off != 0:
-		return nil, oci.ErrNoOffset
-	default:
-		body, err = r.remote.Manifests().Fetch(ctx, d)
+	if !oci.IsManifest(d.MediaType) {
+		b := &blobReader{ctx: ctx, r: r, d: d, off: off, tries: r.doer.client.begin()}
+		if err := b.open(); err != nil {
+			return nil, explain("pull", r.name(d), err)
+		}
+		return b, nil
 	}
+	if off != 0 {
+		return nil, oci.ErrNoOffset
+	}
+	var body []byte
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
+		body, err = p.whole(ctx, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
+			return p.remote.Manifests().Fetch(ctx, d)
+		})
+		return explain("pull", p.name(d), err)
+	})
 	if err != nil {
 		return nil, explain("pull", r.name(d), err)
 	}
-	return &reader{ReadCloser: body, name: r.name(d)}, nil
+	return io.NopCloser(bytes.NewReader(body)), nil
 }
+
+// whole reads small content, at most one byte more than size, and begins again
+// where its connection breaks.
+func (r *Repository) whole(ctx context.Context, size int64, open func(context.Context) (io.ReadCloser, error)) ([]byte, error) {
+	c := r.doer.client
+	read := func() ([]byte, error) {
+		body, err := open(ctx)
+		if err != nil {
+			return nil, &refusedError{err} // it was tried again already
+		}
+		defer body.Close()
+		b, err := io.ReadAll(io.LimitReader(body, size+1))
+		if err == nil {
+			return b, nil
+		}
+		return nil, broken(ctx, err)
+	}
+	for t := c.begin(); ; {
+		b, err := read()
+		var refused *refusedError
+		if errors.As(err, &refused) {
+			return nil, refused.err
+		}
+		if err == nil || !c.again(ctx, t, r.place.Host(), err) {
+			return b, err
+		}
+	}
+}
+
+// refusedError is what was not let in, as opposed to what broke afterwards.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
 
 // Has reports whether the repository holds d, by a HEAD. Only the status
 // counts: not every registry gives the length.
 func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error { return p.has(ctx, d) })
+	said := err
+	var all *PlacesError
+	if errors.As(err, &all) {
+		said = all.Errs[all.main]
+	}
+	if errors.Is(said, errAbsent) {
+		return false, nil
+	}
+	return err == nil, explain("check", r.name(d), err)
+}
+
+var errAbsent = errors.New("it is not there")
+
+// has returns errAbsent for what is not there.
+func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
 	kind := "blobs/"
 	var header http.Header
 	if oci.IsManifest(d.MediaType) {
@@ -61,17 +128,17 @@ func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
 	}
 	resp, err := r.ask(ctx, http.MethodHead, kind+d.Digest.String(), header)
 	if err != nil {
-		return false, explain("check", r.name(d), err)
+		return explain("check", r.name(d), err)
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		finish(resp)
-		return true, nil
+		return nil
 	case http.StatusNotFound:
 		finish(resp)
-		return false, nil
+		return errAbsent
 	}
-	return false, explain("check", r.name(d), answered(resp))
+	return explain("check", r.name(d), answered(resp))
 }
 
 func (r *Repository) name(d oci.Descriptor) string { return r.ref.WithDigest(d.Digest).String() }
@@ -97,18 +164,4 @@ func (r *Repository) ask(ctx context.Context, method, path string, header http.H
 
 func acceptManifests() http.Header {
 	return http.Header{"Accept": {strings.Join(oci.ManifestMediaTypes(), ", ")}}
-}
-
-// reader names the content in the errors of a broken read.
-type reader struct {
-	io.ReadCloser
-	name string
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		err = explain("pull", r.name, err)
-	}
-	return n, err
 }

@@ -31,10 +31,13 @@ func (c *Client) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.
 	if reference == "" {
 		return oci.Descriptor{}, nil, fmt.Errorf("pull %s: neither a tag nor a digest is given", ref)
 	}
-	d, err := r.resolve(ctx, reference, ref.Digest)
-	if err == nil {
-		err = checkManifest(d)
-	}
+	var d oci.Descriptor
+	err = r.each(ctx, ref.Digest != "", func(ctx context.Context, p *Repository) (err error) {
+		if d, err = p.resolve(ctx, reference, ref.Digest); err == nil {
+			err = checkManifest(d)
+		}
+		return err
+	})
 	var refused *oci.UnsupportedError
 	switch {
 	case errors.As(err, &refused):
@@ -72,15 +75,16 @@ func (r *Repository) resolve(ctx context.Context, reference string, want digest.
 
 // resolveGet reads the manifest; its digest is that of the bytes.
 func (r *Repository) resolveGet(ctx context.Context, reference string, want digest.Digest) (oci.Descriptor, error) {
-	resp, err := r.ask(ctx, http.MethodGet, "manifests/"+reference, acceptManifests())
-	if err != nil {
-		return oci.Descriptor{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return oci.Descriptor{}, answered(resp)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, oci.MaxManifestSize+1))
+	var resp *http.Response
+	body, err := r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
+		if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+reference, acceptManifests()); err != nil {
+			return nil, err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return nil, answered(resp)
+		}
+		return resp.Body, nil
+	})
 	if err != nil {
 		return oci.Descriptor{}, err
 	}

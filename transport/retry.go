@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,34 +14,99 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// maxRetryAfter bounds what a registry may ask for by Retry-After.
-const maxRetryAfter = 10 * time.Second
+const (
+	// DefaultRetryTimes is how often a request is tried again.
+	DefaultRetryTimes = 5
 
-// policy says what is tried again, how often, and after how long. Tried again
-// is what may go better next time: a host that cannot be reached, a broken
-// connection, the answers 408, 429 and 5xx. Never tried again are bytes that
-// lie, a source that fails, a certificate that does not verify, any other
-// refusal.
+	firstPause    = time.Second
+	longestPause  = time.Minute
+	outage        = 75 * time.Second // more than the minute that is promised
+	maxRetryAfter = 5 * time.Minute
+)
+
+// policy says how often something is tried again, and after how long.
 type policy struct {
-	tries int           // in all, the first included
-	pause time.Duration // before the second try; doubles from try to try
+	times    int           // tries after the first
+	delay    time.Duration // between tries; 0: first, then doubling up to longestPause
+	first    time.Duration
+	patience time.Duration // how long an outage is waited for at least, however many tries that takes
 }
 
-func defaultPolicy() policy { return policy{tries: 3, pause: 500 * time.Millisecond} }
+func newPolicy(cfg Config) policy {
+	p := policy{times: max(0, cfg.RetryTimes), delay: cfg.RetryDelay, first: firstPause}
+	if p.delay == 0 {
+		p.patience = outage
+	}
+	return p
+}
 
-// next tells how long to wait before trying again what failed with err at its
-// n-th try, and whether to.
-func (p policy) next(ctx context.Context, n int, err error) (time.Duration, bool) {
-	if ctx.Err() != nil || n >= p.tries || !transient(err) {
+// tries counts what failed in a row. Tried again is what may go better next
+// time, see [transient].
+type tries struct {
+	policy
+	n       int
+	since   time.Time // the first failure in a row
+	renewed bool      // a token was fetched again
+}
+
+// next tells how long to wait before trying again what failed with err, and
+// whether to.
+func (t *tries) next(ctx context.Context, err error) (time.Duration, bool) {
+	var answer *RegistryError
+	errors.As(err, &answer)
+	switch {
+	case ctx.Err() != nil || t.times == 0 || onlyOnce(ctx) || !transient(err):
+		return 0, false
+	case answer != nil && answer.expired && t.renewed:
 		return 0, false
 	}
-	wait := p.pause << (n - 1)
-	var answer *RegistryError
-	if errors.As(err, &answer) && answer.after > 0 {
-		wait = min(answer.after, maxRetryAfter)
+	t.renewed = t.renewed || answer != nil && answer.expired
+	if t.n++; t.n == 1 {
+		t.since = time.Now()
+	}
+	left := t.patience - time.Since(t.since)
+	if t.n > t.times && left <= 0 {
+		return 0, false
+	}
+	if answer != nil && answer.after > 0 {
+		return answer.after, true
+	}
+	wait := t.pause()
+	if t.n > t.times {
+		wait = min(wait, left)
 	}
 	return wait, true
 }
+
+// pause doubles from try to try, and varies by a quarter so that requests that
+// failed together do not come back together.
+func (t *tries) pause() time.Duration {
+	if t.delay > 0 {
+		return t.delay
+	}
+	wait := t.first
+	for i := 1; i < t.n && wait < longestPause; i++ {
+		wait *= 2
+	}
+	wait = min(wait, longestPause)
+	return wait*3/4 + rand.N(wait/2+1)
+}
+
+// moved notes that the try which failed got somewhere: what is wrong now has
+// only begun. It stops helping when the tries are used up, so that what breaks
+// every time ends.
+func (t *tries) moved() {
+	if t.n <= t.times {
+		t.since = time.Now()
+	}
+}
+
+type onceKey struct{}
+
+// once makes a context in which nothing is tried again.
+func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+func onlyOnce(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
 
 // sleep waits, but not beyond the end of ctx.
 func sleep(ctx context.Context, d time.Duration) error {
@@ -53,41 +120,96 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// transient reports whether a failure may be over at the next try: a host that
+// cannot be reached or found, a broken or stalled connection, the answers 408,
+// 429 and most 5xx. Not so are bytes that lie, a source that fails, a
+// certificate that does not verify, a registry whose disk is full, any other
+// refusal.
 func transient(err error) bool {
 	var (
 		source   *sourceError
 		location *locationError
 		redirect *redirectError
-		plain    *PlainHTTPError
-		cert     *tls.CertificateVerificationError
-		alert    tls.AlertError
-		record   tls.RecordHeaderError
+		blocked  *BlockedError
+		proxy    *proxyError
+		broken   *brokenError
 		mine     *RegistryError
 		answer   *errcode.ErrorResponse // of a token service
 		sent     *url.Error
 	)
 	switch {
-	case errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &plain),
-		errors.As(err, &cert), errors.As(err, &alert), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
 		return false
+	case errors.As(err, &broken):
+		return true
 	case errors.As(err, &mine) && mine.Status != 0:
-		return mine.expired || transientStatus(mine.Status)
+		return mine.expired || transientStatus(mine.Status) && !mine.full
 	case errors.As(err, &answer):
 		return transientStatus(answer.StatusCode)
+	case errors.As(err, &proxy):
+		return transientStatus(proxy.status)
+	case refusedTLS(err):
+		return false
 	}
 	return errors.As(err, &sent)
 }
 
-func transientStatus(status int) bool {
-	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
+// refusedTLS reports whether one side does not want to speak TLS with the other.
+func refusedTLS(err error) bool {
+	var (
+		plain  *PlainHTTPError
+		cert   *tls.CertificateVerificationError
+		alert  tls.AlertError
+		record tls.RecordHeaderError
+		remote *net.OpError
+	)
+	return errors.As(err, &plain) || errors.As(err, &cert) || errors.As(err, &alert) || errors.As(err, &record) ||
+		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &remote) && remote.Op == "remote error" // how crypto/tls hands on an alert
 }
 
-// statusOf is the bare status of an answer, with its Retry-After if that is a
-// number of seconds.
-func statusOf(resp *http.Response) *RegistryError {
-	e := &RegistryError{Status: resp.StatusCode}
-	if s, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16); err == nil {
-		e.after = time.Duration(s) * time.Second
+func transientStatus(status int) bool {
+	switch status {
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusInsufficientStorage:
+		return false
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
 	}
-	return e
+	return status >= 500
+}
+
+// statusOf is the bare status of an answer, with its Retry-After.
+func statusOf(resp *http.Response) *RegistryError {
+	return &RegistryError{Status: resp.StatusCode, after: retryAfter(resp)}
+}
+
+// retryAfter is how long the answers 429 and 503 ask to wait, at most 5
+// minutes (RFC 9110, section 10.2.3: seconds or a date); 0 if they do not.
+func retryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	said := resp.Header.Get("Retry-After")
+	wait := time.Duration(0)
+	if s, err := strconv.ParseUint(said, 10, 31); err == nil {
+		wait = time.Duration(s) * time.Second
+	} else if at, err := http.ParseTime(said); err == nil {
+		wait = time.Until(at)
+	}
+	return max(0, min(wait, maxRetryAfter))
+}
+
+// brokenError is a connection that ended, or stood still, before its content did.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+// proxyError is the refusal of the proxy that the environment names.
+type proxyError struct {
+	proxy  string // host:port
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return "the proxy " + e.proxy + " answered " + strconv.Itoa(e.status) + " " + http.StatusText(e.status)
 }

@@ -33,16 +33,20 @@ type session struct {
 // src, which must be verified. A broken upload starts again from 0.
 func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
 	ctx = r.toPush(ctx)
-	for n := 1; ; n++ {
-		err := r.tryBlob(ctx, src, d, from)
+	c := r.doer.client
+	for t := c.begin(); ; {
+		moved, err := r.tryBlob(ctx, src, d, from)
 		if err == nil {
 			return nil
 		}
-		wait, again := r.doer.client.retry.next(ctx, n, err)
-		if again {
-			if err = sleep(ctx, wait); err == nil {
-				continue
-			}
+		if moved {
+			t.moved()
+		}
+		if c.again(ctx, t, r.place.Host(), err) {
+			continue
+		}
+		if cerr := ctx.Err(); cerr != nil {
+			err = cerr
 		}
 		var broken *sourceError
 		if errors.As(err, &broken) {
@@ -52,16 +56,25 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 	}
 }
 
-func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
+// tryBlob also tells whether bytes were sent.
+func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (moved bool, err error) {
 	s, err := r.begin(ctx, d, from)
 	if s == nil || err != nil {
-		return err
+		return false, err
 	}
-	if err := r.fill(ctx, s, src, d); err != nil {
+	rc, err := src.Open(ctx, d, 0)
+	if err != nil {
 		r.cancel(ctx, s)
-		return err
+		return false, &sourceError{err}
 	}
-	return nil
+	w := watched(ctx)
+	defer w.end()
+	body := &sourceBody{rc: rc, w: w, client: r.doer.client}
+	err = body.end(w.cause(r.fill(s, body, d)))
+	if err != nil {
+		r.cancel(ctx, s)
+	}
+	return body.moved, err
 }
 
 // begin mounts the blob and returns nil, or begins an upload.
@@ -135,19 +148,13 @@ func port(u *url.URL) string {
 }
 
 // fill uploads the whole blob and commits it.
-func (r *Repository) fill(ctx context.Context, s *session, src oci.Source, d oci.Descriptor) (err error) {
-	rc, err := src.Open(ctx, d, 0)
-	if err != nil {
-		return &sourceError{err}
-	}
-	body := &sourceBody{rc: rc}
-	defer func() { err = body.end(err) }()
+func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error {
 	to := *s.location
 	if to.RawQuery != "" {
 		to.RawQuery += "&"
 	}
 	to.RawQuery += url.Values{"digest": {d.Digest.String()}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, to.String(), body)
+	req, err := http.NewRequestWithContext(body.w.ctx, http.MethodPut, to.String(), body)
 	if err != nil {
 		return err
 	}
@@ -211,11 +218,16 @@ func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
 // sourceBody is a request body that keeps its source's error, and that nobody
-// reads any more once it has ended.
+// reads any more once it has ended. Between two reads the link has its bytes,
+// and is watched.
 type sourceBody struct {
+	w      *watch
+	client *Client
+
 	mu    sync.Mutex
 	rc    io.ReadCloser
 	err   error
+	moved bool // bytes were taken
 	ended bool
 }
 
@@ -225,10 +237,17 @@ func (b *sourceBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	b.w.off()
 	n, err := b.rc.Read(p)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == nil:
+		b.w.expect(b.client.stall)
+	case err == io.EOF:
+		b.w.expect(b.client.slow)
+	default:
 		b.err = err
 	}
+	b.moved = b.moved || n > 0
 	return n, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -20,6 +21,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitGaps        = 3
 	exitDamaged     = 4
 	exitKey         = 5
 	exitDrive       = 6
@@ -31,6 +33,7 @@ const exitHelp = `Exit status:
   0    all done
   1    failed
   2    usage or configuration
+  3    finished with gaps (--keep-going); they are listed
   4    the bundle is damaged, unfinished, incomplete or not the one expected
   5    wrong or missing key
   6    no space, or a drive is missing or read-only
@@ -64,9 +67,13 @@ func as[T error](err error) bool {
 // broke because of it.
 func exitCode(err error) int {
 	switch {
+	case as[*interruptedError](err):
+		return exitInterrupted
+	case as[*gapsError](err):
+		return exitGaps
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
 		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
-		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err):
+		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
 		return exitKey
@@ -77,7 +84,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err):
+	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err):
 		return exitRegistry
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra gives no type
 		return exitUsage
@@ -85,22 +92,17 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// explain gives the error line, then hints.
-func explain(err error) []string {
-	var lines []string
+// explain gives one line for each thing that went wrong, then hints.
+func explain(err error) (lines, hinted []string) {
 	for _, e := range flatten(err) {
-		lines = append(lines, "satchel: "+oneLine(e.Error()))
-	}
-	seen := map[string]bool{}
-	for _, e := range flatten(err) {
+		lines = append(lines, oneLine(e.Error()))
 		for _, h := range hints(e) {
-			if !seen[h] {
-				seen[h] = true
-				lines = append(lines, "hint: "+h)
+			if !slices.Contains(hinted, h) {
+				hinted = append(hinted, h)
 			}
 		}
 	}
-	return lines
+	return lines, hinted
 }
 
 // flatten takes errors that were joined apart, and leaves out what is only the
@@ -135,6 +137,14 @@ func hints(err error) []string {
 	var conf *manifests.ConfigError
 	if errors.As(err, &conf) && conf.Hint != "" {
 		add("%s", conf.Hint)
+	}
+	var stopped *interruptedError
+	if errors.As(err, &stopped) && stopped.command != "" {
+		add("go on with: %s", stopped.command)
+	}
+	var gaps *gapsError
+	if errors.As(err, &gaps) {
+		add("carry them later with: satchel pack -c %s --only %s ... DIR, into another directory", gaps.config, gaps.file)
 	}
 	var refused *bundle.RefusedError
 	if errors.As(err, &refused) {
@@ -196,17 +206,45 @@ func driveHints(err error) []string {
 
 func registryHints(err error) []string {
 	var reg *transport.RegistryError
+	var probe *transport.ProbeError
+	if errors.As(err, &probe) && probeHint(probe.Problem) != "" {
+		return []string{probeHint(probe.Problem)}
+	}
 	switch {
 	case as[*transport.PlainHTTPError](err):
 		return []string{"if that registry is meant to speak plain HTTP, use --tls-verify=false"}
+	case as[*transport.BlockedError](err):
+		return []string{"take the rule out of registries.conf, or give another file with --registries-conf"}
 	case !errors.As(err, &reg):
 		return nil
-	case reg.Status == 401 || reg.Status == 403:
-		return []string{"are there credentials for this registry and repository in the file given with --authfile, and do they allow it?"}
-	case reg.Status == 404:
-		return []string{"is the name right? some registries say this, too, when credentials are missing"}
-	case reg.Status == 0 || reg.Status >= 500 || reg.Status == 429:
-		return []string{"run the same command again when the registry can be reached; it goes on where it stopped"}
+	}
+	if h := troubleHints[reg.Trouble()]; h != "" {
+		return []string{h}
 	}
 	return nil
+}
+
+const (
+	hintAgain = "run the same command again when the registry can be reached; it goes on where it stopped"
+	hintLogin = "are there credentials for this registry and repository in the file given with --authfile, and do they allow it?"
+)
+
+// troubleHints says what to do about each sort of trouble with a registry.
+var troubleHints = map[transport.Trouble]string{
+	transport.TroubleAuthority:    "give the authority's certificate with --ca-file FILE, or put it into a certs.d directory or one given with --cert-dir",
+	transport.TroubleExpired:      "is this host's clock right? otherwise the registry needs a new certificate",
+	transport.TroubleHostName:     "use one of the names that the certificate is for, or give the registry a certificate for this name",
+	transport.TroubleTLS:          "if the registry wants a client certificate, put *.cert and *.key into a certs.d directory or one given with --cert-dir",
+	transport.TroublePlainHTTP:    "if that registry is meant to speak plain HTTP, use --tls-verify=false",
+	transport.TroubleRefused:      "is the port right, and does the registry run? then run the same command again; it goes on where it stopped",
+	transport.TroubleName:         "is the name right, and does name resolution work on this host?",
+	transport.TroubleLost:         hintAgain,
+	transport.TroubleProxy:        "see HTTPS_PROXY and NO_PROXY in the environment",
+	transport.TroubleUnauthorized: hintLogin,
+	transport.TroubleForbidden:    hintLogin,
+	transport.TroubleNotFound:     "is the name right? some registries say this, too, when credentials are missing",
+	transport.TroubleTooMany:      "the registry limits how much is asked of it: run the same command again later, with a smaller --parallel-layers; it goes on where it stopped",
+	transport.TroubleServer:       hintAgain,
+	transport.TroubleFull:         "make room on the registry's disk and run the same command again; it goes on where it stopped",
+	transport.TroubleOther:        "",
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -13,22 +15,103 @@ import (
 
 // registryFlags say how one side's registries are spoken to.
 type registryFlags struct {
-	authfile  string
-	tlsVerify bool
+	authfile       string
+	tlsVerify      bool
+	certDir        string
+	caFile         string
+	registriesConf string
+	retryTimes     uint
+	retryDelay     time.Duration
+	limitRate      int64
+	push           bool        // the mirror's side
+	given          func() bool // whether --tls-verify was
 }
 
-// addRegistryFlags defines --authfile and --tls-verify, and the same with the
-// side's prefix, src or dest, as the ecosystem's tools spell them.
+// addRegistryFlags defines the flags of a side, src or dest, some of them with
+// the side's prefix too, as the ecosystem's tools spell them.
 func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 	f.StringVar(&r.authfile, "authfile", "", "credentials `FILE`, such as a pull secret (default: $REGISTRY_AUTH_FILE, then where podman and docker keep theirs)")
 	f.StringVar(&r.authfile, side+"-authfile", "", "the same as --authfile")
-	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; with =false, plain HTTP is taken too")
+	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; with =false, plain HTTP is taken too (default: true, but for what registries.conf says is insecure)")
 	f.BoolVar(&r.tlsVerify, side+"-tls-verify", true, "the same as --tls-verify")
+	f.StringVar(&r.certDir, "cert-dir", "", "`DIR` with certificates: *.crt of authorities, *.cert and *.key of this client (default: HOST[:PORT] in the certs.d directories of podman and docker)")
+	f.StringVar(&r.certDir, side+"-cert-dir", "", "the same as --cert-dir")
+	f.StringVar(&r.caFile, "ca-file", "", "PEM `FILE` of further certificate authorities")
+	f.StringVar(&r.registriesConf, "registries-conf", "", "registries.conf `FILE`, and FILE.d (default: $CONTAINERS_REGISTRIES_CONF, then those of podman)")
+	f.UintVar(&r.retryTimes, "retry-times", transport.DefaultRetryTimes, "how often a request that fails is tried again")
+	f.Var(delayValue{&r.retryDelay}, "retry-delay", "pause between tries, such as 5s (default: from 1s, doubling, and an outage of a minute is waited for)")
+	f.Var(rateValue{&r.limitRate}, "limit-rate", "most bytes a second over all connections, such as 10MiB; 0 is no limit")
+	r.push = side == "dest"
+	r.given = func() bool { return f.Changed("tls-verify") || f.Changed(side+"-tls-verify") }
 }
 
-func (r registryFlags) client() *transport.Client {
-	return transport.NewClient(transport.Config{Authfile: r.authfile, TLSVerify: r.tlsVerify, UserAgent: "satchel/" + version()})
+// client makes the side's client, which says on a's terminal what it waits for.
+func (r registryFlags) client(a *app) *transport.Client {
+	return transport.NewClient(transport.Config{
+		Authfile:       r.authfile,
+		TLSVerify:      r.tlsVerify,
+		TLSStrict:      r.given(),
+		CertDir:        r.certDir,
+		CAFile:         r.caFile,
+		RegistriesConf: r.registriesConf,
+		Push:           r.push,
+		RetryTimes:     int(min(r.retryTimes, math.MaxInt32)),
+		RetryDelay:     r.retryDelay,
+		LimitRate:      r.limitRate,
+		UserAgent:      "satchel/" + version(),
+		Waiting: func(host, why string, d time.Duration) {
+			a.info("%s: %s; trying again in %s", host, why, d.Round(time.Second/10))
+		},
+	})
 }
+
+// delayValue is a flag of a time that is not negative.
+type delayValue struct{ d *time.Duration }
+
+func (v delayValue) String() string {
+	if v.d == nil || *v.d == 0 {
+		return ""
+	}
+	return v.d.String()
+}
+
+func (v delayValue) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err == nil && d < 0 {
+		err = errors.New("it is negative")
+	}
+	*v.d = d
+	return err
+}
+
+func (v delayValue) Type() string { return "DURATION" }
+
+// minRate is the least that --limit-rate takes: below it, requests themselves
+// would run into timeouts.
+const minRate = 1 << 10
+
+// rateValue is a flag of bytes a second.
+type rateValue struct{ bytes *int64 }
+
+func (v rateValue) String() string {
+	if v.bytes == nil || *v.bytes == 0 {
+		return ""
+	}
+	return fmt.Sprint(*v.bytes)
+}
+
+func (v rateValue) Set(s string) error {
+	n, err := int64(0), error(nil)
+	if s != "0" {
+		if n, err = bundle.ParseSize(s); err == nil && n < minRate {
+			err = errors.New("it must be at least 1KiB a second")
+		}
+	}
+	*v.bytes = n
+	return err
+}
+
+func (v rateValue) Type() string { return "SIZE" }
 
 // sizeValue is a flag of a number of bytes.
 type sizeValue struct{ bytes *int64 }

@@ -24,7 +24,9 @@ func newInspect(a *app) *cobra.Command {
 		Short: "Say what is in a bundle",
 		Long: `inspect opens the bundle in DIR with a key and lists its images: where each came
 from, its digest, its platforms, and the size of all that it reaches. Content that
-images share is counted for each of them, and once in the total.`,
+images share is counted for each of them, and once in the total. Signatures and
+other referrers are counted beside the image that they belong to; with -o json
+and yaml each is listed, with the digest of its subject.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runInspect(cmd.Context(), a, reader, args[0], output)
@@ -54,6 +56,12 @@ type imageReport struct {
 	Platforms []string      `json:"platforms,omitempty"`
 	Tags      []string      `json:"tags,omitempty"`
 	Bytes     int64         `json:"bytes"` // of all that it reaches
+	// Subject is the manifest that this one is attached to: a signature, an
+	// attestation, or another referrer.
+	Subject  digest.Digest `json:"subject,omitempty"`
+	Attached int           `json:"attached,omitempty"` // how many are attached to it and to what it reaches, and to those in turn
+
+	alone bool // its subject is not in the bundle
 }
 
 func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string) error {
@@ -85,8 +93,9 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
 	for _, img := range inv.Images {
 		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags})
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Subject: img.Subject})
 	}
+	rep.attach(inv, graph)
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
 		for _, n := range nodes {
 			rep.BlobBytes += n.Descriptor.Size
@@ -98,19 +107,67 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	return rep, nil
 }
 
+// attach counts what is attached to each image.
+func (r *inspectReport) attach(inv *oci.Inventory, graph *oci.Graph) {
+	reached := map[digest.Digest][]int{}
+	for _, n := range graph.Manifests {
+		reached[n.Descriptor.Digest] = n.Images
+	}
+	owners := func(i int) (list []int) {
+		for _, o := range reached[inv.Images[i].Subject] {
+			if o != i && inv.Images[o].Source.Repo() == inv.Images[i].Source.Repo() {
+				list = append(list, o)
+			}
+		}
+		return list
+	}
+	for i := range r.Images {
+		if r.Images[i].Subject == "" {
+			continue
+		}
+		r.Images[i].alone = len(owners(i)) == 0
+		seen := map[int]bool{i: true} // a hostile bundle may have attachments go round in circles
+		for todo := owners(i); len(todo) > 0; todo = todo[1:] {
+			if o := todo[0]; !seen[o] {
+				seen[o] = true
+				r.Images[o].Attached++
+				if inv.Images[o].Subject != "" {
+					todo = append(todo, owners(o)...)
+				}
+			}
+		}
+	}
+}
+
 func printInspect(w io.Writer, r *inspectReport) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
-	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images), r.Blobs, bundle.FormatSize(r.BlobBytes))
+	attached := 0
+	for _, img := range r.Images {
+		if img.Subject != "" {
+			attached++
+		}
+	}
+	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
+	if attached > 0 {
+		head.printf("attached     %d signatures and other referrers\n", attached)
+	}
 	head.printf("on the drive %d segments, %s\n\n", r.Segments, bundle.FormatSize(r.Bytes))
 	if head.err != nil {
 		return head.err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tIMAGE\tDIGEST\tSIZE\tPLATFORMS")
+	fmt.Fprintln(t, "ORIGIN\tIMAGE\tDIGEST\tSIZE\tATTACHED\tPLATFORMS")
 	for _, img := range r.Images {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), strings.Join(img.Platforms, " "))
+		last := strings.Join(img.Platforms, " ")
+		switch {
+		case img.alone:
+			last = "attached to " + img.Subject.String() + ", which is not in this bundle"
+		case img.Subject != "":
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, last)
 	}
 	return t.Flush()
 }

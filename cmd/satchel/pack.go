@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -24,6 +27,9 @@ type packOptions struct {
 	parallelLayers int
 	restart        bool
 	noVerify       bool
+	keepGoing      bool
+	gaps           string
+	only           string
 	registry       registryFlags
 }
 
@@ -52,6 +58,9 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that cannot be had; list them and exit with 3")
+	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: beside the bundle's journal)")
+	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -89,6 +98,9 @@ func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	if limit := cfg.ArchiveSize << 30; limit > 0 && o.segmentSize > limit {
 		return nil, job, usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, o.config), "leave one of the two out")
 	}
+	if err := checkGapsFile(o.gaps); err != nil {
+		return nil, job, err
+	}
 	job = bundle.Job{Config: cfg.Digest(), Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	return cfg, job, usage(job.Check(), "see satchel pack --help")
 }
@@ -106,14 +118,24 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	p := &packing{app: a, opts: o, cfg: cfg, job: job, dir: dir, state: state,
-		client: o.registry.client(), cache: oci.NewCache(filepath.Join(cache, "content"))}
+	var only *gapList
+	if o.only != "" {
+		if only, err = readGaps(o.only); err != nil {
+			return usage(err, "--only takes a list that pack --keep-going wrote")
+		}
+		job.Config = oci.Digest([]byte(job.Config.String() + only.digest().String()))
+	}
+	p := &packing{app: a, only: only, foreign: map[digest.Digest]bool{}, opts: o, cfg: cfg, job: job, dir: dir, state: state,
+		client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content"))}
 	defer p.client.Close()
 	err = p.run(ctx)
 	var done *bundle.SealedError
 	if errors.As(err, &done) {
 		a.info("nothing to do: %s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
-		return p.report(done.Fingerprint)
+		if err := p.recall(done.Gaps); err != nil {
+			return err
+		}
+		return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
 	}
 	return err
 }
@@ -133,13 +155,17 @@ type packing struct {
 	inv   *oci.Inventory
 	graph *oci.Graph
 	bar   *progress // of the check of a drive that was away
+	gaps  gapList
+	only  *gapList // what --only names; nil without
+
+	foreign map[digest.Digest]bool // foreign layers that were said to be left out
 }
 
 func (p *packing) run(ctx context.Context) error {
 	if err := p.open(ctx); err != nil {
 		return err
 	}
-	dir := p.w.Dir()
+	dir, id := p.w.Dir(), p.w.ID()
 	fp, err := p.write(ctx)
 	if err = errors.Join(err, p.w.Close()); err != nil {
 		return err
@@ -149,8 +175,12 @@ func (p *packing) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
 	p.info("packed into %s", dir)
-	return p.report(fp)
+	p.info("everything is on the drive: unmount it, then it is safe to remove")
+	return errors.Join(p.report(fp), p.reportGaps(id))
 }
 
 func (p *packing) report(fp bundle.Fingerprint) error {
@@ -189,9 +219,16 @@ func (p *packing) open(ctx context.Context) error {
 		}
 		return p.begin(ctx)
 	}
-	p.w, p.inv = w, w.Inventory()
+	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
-	if err := p.survey(ctx); err != nil {
+	err = p.recall(w.Gaps())
+	if err == nil {
+		err = p.survey(ctx)
+	}
+	if err == nil {
+		err = p.checkForeign(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, w.Close())
 	}
 	return nil
@@ -201,14 +238,16 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
 		return err
 	}
-	p.info("resolving images")
-	if p.inv, err = manifests.Resolve(ctx, p.cfg, cachedImages{p.client, p.cache}); err != nil {
-		return err
-	}
-	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
+	if err := p.resolve(ctx); err != nil {
 		return err
 	}
 	if err := p.survey(ctx); err != nil {
+		return err
+	}
+	if err := p.attach(ctx); err != nil {
+		return err
+	}
+	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
 		return err
 	}
 	if err := p.checkSources(ctx); err != nil {
@@ -219,7 +258,10 @@ func (p *packing) begin(ctx context.Context) (err error) {
 		return err
 	}
 	if unknown {
-		p.say("satchel: warning: the file system of " + p.dir + " does not say how much space it has")
+		p.warn("the file system of %s does not say how much space it has", p.dir)
+	}
+	if p.job.Gaps, err = p.gaps.marshal(""); err != nil {
+		return err
 	}
 	if p.w, err = bundle.Create(p.dir, p.state, p.job, p.inv); err != nil {
 		return err
@@ -228,23 +270,15 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	return nil
 }
 
-// survey reads all manifests, from the cache where it has them.
-func (p *packing) survey(ctx context.Context) (err error) {
-	p.graph, err = oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
-		repo, err := p.client.Repository(img.Source)
-		return p.cache.Filled(repo), err
-	}, p.opts.parallelImages)
-	if err == nil {
-		p.info("%d images, %d blobs, %s", len(p.inv.Images), len(p.graph.Blobs), bundle.FormatSize(size(p.graph.Blobs)))
+// recall takes up the gaps that an earlier run noted.
+func (p *packing) recall(list []byte) error {
+	if len(list) == 0 {
+		return nil
 	}
-	return err
-}
-
-func size(nodes []oci.Node) (n int64) {
-	for _, node := range nodes {
-		n += node.Descriptor.Size
+	if err := json.Unmarshal(list, &p.gaps); err != nil {
+		return fmt.Errorf("read the gaps of the run before: %w", err)
 	}
-	return n
+	return nil
 }
 
 // verify reads the bundle back from the drive.
@@ -261,20 +295,6 @@ func (p *packing) verify(ctx context.Context, dir string) error {
 	}
 	p.info("verified: %d files, %s, all as they were written", r.Files, bundle.FormatSize(r.Bytes))
 	return nil
-}
-
-// cachedImages resolves images and keeps their manifests.
-type cachedImages struct {
-	client *transport.Client
-	cache  *oci.Cache
-}
-
-func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
-	d, src, err := c.client.Resolve(ctx, ref)
-	if err != nil {
-		return d, nil, err
-	}
-	return d, c.cache.Filled(src), nil
 }
 
 // rehashing shows that a drive which was away is read again before going on.

@@ -29,28 +29,117 @@ func (p *packing) repos(n oci.Node) []oci.Ref {
 
 // checkSources asks for every blob once, before the first one is fetched.
 func (p *packing) checkSources(ctx context.Context) error {
+	if err := p.checkForeign(ctx); err != nil {
+		return err
+	}
+	absent, err := p.absent(ctx, p.graph.Blobs)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, n := range absent {
+		errs = append(errs, p.refused(n.Node, n.why))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	if err := p.tolerate(errors.Join(errs...)); err != nil {
+		return err
+	}
+	return errors.Join(p.survey(ctx), p.checkForeign(ctx))
+}
+
+// checkForeign takes foreign layers that their registry does not have out of
+// what is fetched, and lists them. They are never fetched from elsewhere.
+func (p *packing) checkForeign(ctx context.Context) error {
+	foreign := slices.DeleteFunc(slices.Clone(p.graph.Blobs), func(n oci.Node) bool { return !oci.IsForeign(n.Descriptor.MediaType) })
+	absent, err := p.absent(ctx, foreign)
+	if err != nil {
+		return err
+	}
+	for _, n := range absent {
+		if !p.foreign[n.Descriptor.Digest] {
+			p.foreign[n.Descriptor.Digest] = true
+			p.info("not carried: foreign layer %s of %s, which its registry does not have", n.Descriptor.Digest, p.inv.Images[n.Images[0]].Source)
+		}
+	}
+	p.graph.Blobs = slices.DeleteFunc(p.graph.Blobs, func(n oci.Node) bool {
+		return slices.ContainsFunc(absent, func(a lost) bool { return a.Descriptor.Digest == n.Descriptor.Digest })
+	})
+	return nil
+}
+
+// lost is content that its repositories definitely do not give.
+type lost struct {
+	oci.Node
+	why error
+}
+
+// absent finds the blobs that none of their repositories has.
+func (p *packing) absent(ctx context.Context, nodes []oci.Node) ([]lost, error) {
+	why := make([]error, len(nodes))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(p.opts.parallelLayers * 2)
-	for _, n := range p.graph.Blobs {
+	for i, n := range nodes {
 		g.Go(func() error {
-			for _, ref := range p.repos(n) {
-				repo, err := p.client.Repository(ref)
-				if err != nil {
-					return err
-				}
-				ok, err := repo.Has(ctx, n.Descriptor)
-				if ok {
-					return nil
-				}
-				if err != nil {
-					return p.blame(n, err)
-				}
+			why[i] = p.look(ctx, n)
+			if why[i] == nil || definite(why[i]) {
+				return nil
 			}
-			return p.blame(n, &transport.RegistryError{Op: "check", Ref: p.repos(n)[0].WithDigest(n.Descriptor.Digest).String(), Status: 404,
-				Message: "the registry has the manifest but not this blob"})
+			return p.blame(n, why[i])
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []lost
+	for i, n := range nodes {
+		if why[i] != nil {
+			list = append(list, lost{n, why[i]})
+		}
+	}
+	return list, nil
+}
+
+// look asks the node's repositories whether they have it, until one does.
+func (p *packing) look(ctx context.Context, n oci.Node) error {
+	var errs []error
+	for _, ref := range p.repos(n) {
+		repo, err := p.client.Repository(ref)
+		if err != nil {
+			return err
+		}
+		ok, err := repo.Has(ctx, n.Descriptor)
+		if ok || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = &transport.RegistryError{Op: "check", Ref: ref.WithDigest(n.Descriptor.Digest).String(), Status: 404,
+				Message: "the registry has the manifest but not this blob"}
+		}
+		errs = append(errs, err)
+	}
+	return decisive(errs)
+}
+
+// decisive picks, of what several repositories said, an error that may pass:
+// content is only lost when all of them have definitely refused it.
+func decisive(errs []error) error {
+	for _, err := range errs {
+		if !definite(err) {
+			return err
+		}
+	}
+	return errs[0]
+}
+
+// refused makes a gap of every image that needs the node.
+func (p *packing) refused(n oci.Node, err error) error {
+	errs := make([]error, len(n.Images))
+	for i, image := range n.Images {
+		errs[i] = &oci.GapError{Image: p.inv.Images[image], Err: err}
+	}
+	return errors.Join(errs...)
 }
 
 // blame names an image that needs the node.
@@ -82,43 +171,79 @@ func (p *packing) source(n oci.Node) oci.Source {
 				break
 			}
 		}
-		return nil, errs[0]
+		return nil, decisive(errs)
 	}))
 }
 
 // write puts all blobs, then all manifests, and seals.
 func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
-	unfinished, err := p.w.Unfinished()
-	if err != nil {
+	if err := p.writeBlobs(ctx); err != nil {
 		return "", err
-	}
-	held := int64(0)
-	for _, n := range unfinished {
-		held += n
-	}
-	// Blobs that shared a segment with a wrong one are gone again: ask until all are there.
-	for {
-		todo, done, err := p.todo(ctx, unfinished)
-		if err != nil {
-			return "", err
-		}
-		if len(todo) == 0 {
-			break
-		}
-		bar := p.progress("packing", done+held, size(p.graph.Blobs))
-		err = p.put(ctx, bar, todo)
-		bar.end()
-		if err != nil {
-			return "", err
-		}
-		unfinished, held = nil, 0
 	}
 	for _, n := range p.graph.Manifests {
 		if err := p.w.Put(ctx, n.Descriptor, p.cache.Filled(p.source(n))); err != nil {
 			return "", p.blame(n, err)
 		}
 	}
+	gaps, err := p.gaps.marshal(p.w.ID())
+	if err == nil {
+		err = p.w.SetGaps(gaps)
+	}
+	if err != nil {
+		return "", err
+	}
 	return p.w.Seal(ctx, p.inv)
+}
+
+// writeBlobs puts blobs until all are there: those that shared a segment with a
+// wrong one are gone again, and those of a dropped image are not needed any more.
+func (p *packing) writeBlobs(ctx context.Context) error {
+	for {
+		if err := p.giveUp(ctx); err != nil {
+			return err
+		}
+		unfinished, err := p.w.Unfinished()
+		if err != nil {
+			return err
+		}
+		todo, done, err := p.todo(ctx, unfinished)
+		if err != nil || len(todo) == 0 {
+			return err
+		}
+		for _, n := range unfinished {
+			done += n
+		}
+		bar := p.progress("packing", done, size(p.graph.Blobs))
+		err = p.put(ctx, bar, todo)
+		bar.end()
+		if err == nil {
+			continue
+		}
+		if err := p.tolerate(err); err != nil {
+			return err
+		}
+		if err := errors.Join(p.survey(ctx), p.checkForeign(ctx)); err != nil {
+			return err
+		}
+	}
+}
+
+// giveUp takes back what was begun of blobs that no image needs any more: each
+// holds a lane.
+func (p *packing) giveUp(ctx context.Context) error {
+	unfinished, err := p.w.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, n := range p.graph.Blobs {
+		delete(unfinished, n.Descriptor.Digest)
+	}
+	for d := range unfinished {
+		if err := p.w.GiveUp(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // todo lists the blobs that are not in the bundle yet: those begun first, which
@@ -147,20 +272,35 @@ func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) 
 	return todo, done, nil
 }
 
+// put fetches the blobs. The first error ends it, but with --keep-going one that
+// is only some images' loss does not: the error then joins their gaps.
 func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(p.opts.parallelLayers, p.opts.lanes))
-	for _, n := range todo {
+	lost := make([]error, len(todo))
+	for i, n := range todo {
 		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
+			if err := gctx.Err(); err != nil {
 				return err
 			}
-			err := p.w.Put(ctx, n.Descriptor, bar.source(p.source(n)))
-			if err != nil && !errors.Is(err, context.Canceled) {
-				return p.blame(n, err)
+			err := p.w.Put(gctx, n.Descriptor, bar.source(p.source(n)))
+			switch {
+			case err == nil:
+				p.debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
+				return nil
+			case errors.Is(err, context.Canceled):
+				return err
+			case p.opts.keepGoing && definite(err) && !as[*bundle.DriveError](err):
+				lost[i] = p.refused(n, err)
+				// Other blobs may be waiting for the lane that it holds.
+				return p.w.GiveUp(gctx, n.Descriptor.Digest)
 			}
-			return err
+			p.debug("blob %s: %v", n.Descriptor.Digest, err)
+			return p.blame(n, err)
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return errors.Join(lost...)
 }

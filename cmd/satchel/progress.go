@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -37,15 +38,15 @@ type progress struct {
 func (a *app) progress(what string, first, total int64) *progress {
 	p := &progress{a: a, what: what, total: total, first: first, start: time.Now(), stop: make(chan struct{})}
 	p.done.Store(first)
-	if a.quiet || a.noProgress || total == 0 {
+	if a.noProgress || total == 0 || !a.logger().Enabled(context.Background(), slog.LevelInfo) {
 		return p
 	}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {
 		p.bar = newBar(f, what, first, total)
 		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown()) })
 		return p
 	}
-	p.every(plainEvery, func() { a.say(p.line()) })
+	p.every(plainEvery, func() { a.info("%s", p.line()) })
 	return p
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,9 +34,22 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newApp is what a command gets whose stderr is out, which is no terminal.
+func newApp(t *testing.T, out io.Writer, flags logFlags, noProgress bool) *app {
+	t.Helper()
+	flags.level, flags.format = "info", "text"
+	log, err := newLogger(flags, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{stderr: out, flags: flags, noProgress: noProgress}
+	a.log.Store(log)
+	return a
+}
+
 func TestPlainProgress(t *testing.T) {
 	var out lockedBuffer
-	p := (&app{stderr: &out}).progress("packing", 100<<20, 400<<20)
+	p := newApp(t, &out, logFlags{}, false).progress("packing", 100<<20, 400<<20)
 	if p.bar != nil {
 		t.Fatal("a bar without a terminal")
 	}
@@ -50,7 +64,7 @@ func TestPlainProgress(t *testing.T) {
 	if got := p.line(); !strings.HasPrefix(got, "packing 400.0 MiB of 400.0 MiB (100%), ") || strings.Contains(got, "left") {
 		t.Errorf("line at the end %q", got)
 	}
-	p.every(time.Millisecond, func() { p.a.say(p.line()) })
+	p.every(time.Millisecond, func() { p.a.info("%s", p.line()) })
 	for deadline := time.Now().Add(10 * time.Second); strings.Count(out.String(), "\n") < 3; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("only %q was printed", out.String())
@@ -71,9 +85,9 @@ func TestPlainProgress(t *testing.T) {
 func TestProgressIsSilent(t *testing.T) {
 	var out lockedBuffer
 	for _, p := range []*progress{
-		(&app{stderr: &out, quiet: true}).progress("packing", 0, 10),
-		(&app{stderr: &out, noProgress: true}).progress("packing", 0, 10),
-		(&app{stderr: &out}).progress("packing", 0, 0),
+		newApp(t, &out, logFlags{quiet: true}, false).progress("packing", 0, 10),
+		newApp(t, &out, logFlags{}, true).progress("packing", 0, 10),
+		newApp(t, &out, logFlags{}, false).progress("packing", 0, 0),
 	} {
 		p.add(1)
 		p.end()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -22,7 +23,8 @@ const memoryLimit = 200 << 20
 // app is what every command needs of the world around it.
 type app struct {
 	stdout, stderr io.Writer
-	quiet          bool
+	flags          logFlags
+	log            atomic.Pointer[slog.Logger] // nil until the flags are read
 	noProgress     bool
 	args           []string // as typed, for the line that resumes
 }
@@ -33,7 +35,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	a := &app{stdout: stdout, stderr: stderr, args: args}
-	ctx, stop := interruptible(stderr)
+	ctx, stop := interruptible(a)
 	defer stop()
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -44,20 +46,41 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if errors.Is(err, errAnswer) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		a.say("satchel: interrupted; everything so far is kept")
-		if a.resumable() {
-			a.say("hint: go on with: " + a.command())
-		}
-		return exitInterrupted
+		err = &interruptedError{command: a.resuming()}
 	}
-	for _, line := range explain(err) {
-		a.say(line)
-	}
+	a.report(err)
 	return exitCode(err)
 }
 
+// interruptedError says that the user stopped the run.
+type interruptedError struct{ command string } // the line that goes on, if one does
+
+func (e *interruptedError) Error() string { return "interrupted; everything so far is kept" }
+
+// report writes an error: one line for each thing that went wrong, then hints.
+// As JSON, the last line carries the hints and the exit code.
+func (a *app) report(err error) {
+	if log, lerr := newLogger(a.flags, a.stderr); lerr == nil {
+		a.log.Store(log) // a flag that cannot be read may stand after --log-format
+	}
+	lines, hints := explain(err)
+	asJSON := a.flags.format == formatJSON
+	for i, line := range lines {
+		if asJSON && i == len(lines)-1 {
+			a.logger().Error(line, "hints", hints, "exit", exitCode(err))
+		} else {
+			a.logger().Error(line)
+		}
+	}
+	for _, h := range hints {
+		if !asJSON {
+			fmt.Fprintln(a.stderr, "hint: "+h)
+		}
+	}
+}
+
 // interruptible gives a context that the first Ctrl-C ends; the second ends the process.
-func interruptible(stderr io.Writer) (context.Context, func()) {
+func interruptible(a *app) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -67,7 +90,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			if ended.Swap(true) {
 				os.Exit(exitInterrupted)
 			}
-			fmt.Fprintln(stderr, "satchel: stopping; once more to stop at once")
+			a.warn("stopping; once more to stop at once")
 			cancel()
 		}
 	}()
@@ -78,18 +101,29 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 	}
 }
 
-// say writes a line for people.
-func (a *app) say(line string) { fmt.Fprintln(a.stderr, line) }
-
-// info writes a line for people who did not ask for quiet.
-func (a *app) info(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+// logger is the one that the flags ask for, once they are read.
+func (a *app) logger() *slog.Logger {
+	if log := a.log.Load(); log != nil {
+		return log
 	}
+	return slog.New(newTextHandler(a.stderr, slog.LevelInfo))
 }
 
-func (a *app) resumable() bool {
-	return len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack")
+// debug tells what only those want to know who look for a fault.
+func (a *app) debug(format string, args ...any) { a.logger().Debug(fmt.Sprintf(format, args...)) }
+
+// info tells what is going on.
+func (a *app) info(format string, args ...any) { a.logger().Info(fmt.Sprintf(format, args...)) }
+
+// warn tells what the user should know before going on.
+func (a *app) warn(format string, args ...any) { a.logger().Warn(fmt.Sprintf(format, args...)) }
+
+// resuming is the line that goes on with this run, if one does.
+func (a *app) resuming() string {
+	if len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack") {
+		return a.command()
+	}
+	return ""
 }
 
 // command is the line that goes on with this run: --restart would begin anew.
@@ -134,7 +168,16 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print errors alone")
+	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+		log, err := newLogger(a.flags, a.stderr)
+		if err == nil {
+			a.log.Store(log)
+		}
+		return err
+	}
+	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors alone")
+	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is told on stderr: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "how it is told: text or json")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}

@@ -20,7 +20,7 @@ import (
 
 // stubborn is a program that never ends by itself once it was asked to.
 func stubborn() {
-	ctx, _ := interruptible(os.Stderr)
+	ctx, _ := interruptible(&app{stderr: os.Stderr})
 	fmt.Println("ready")
 	<-ctx.Done()
 	fmt.Println("asked")

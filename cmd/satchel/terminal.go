@@ -32,7 +32,7 @@ func (a *app) ui(ctx context.Context) *bundle.UI {
 	return &bundle.UI{
 		Ask:     t.ask,
 		Confirm: t.confirm,
-		Tell:    func(message string) { a.say("satchel: " + printable(oneLine(message))) },
+		Tell:    func(message string) { a.warn("%s", printable(oneLine(message))) },
 	}
 }
 

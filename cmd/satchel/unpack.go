@@ -17,6 +17,7 @@ type unpackOptions struct {
 	to             string
 	maxNestedPaths int
 	parallelLayers int
+	dryRun         bool
 	registry       registryFlags
 }
 
@@ -43,6 +44,7 @@ HOST/NAMESPACE/example/app:1.0, with the same digest.`,
 	f.StringVar(&o.to, "to", "", "`MIRROR` registry, HOST[:PORT][/NAMESPACE]")
 	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what is missing, probe the mirror, and stop before the first layer")
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
 }
@@ -72,9 +74,9 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	client := o.registry.client()
+	client := o.registry.client(a)
 	defer client.Close()
-	u := unpacking{app: a, r: r, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
+	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
 	return errors.Join(u.run(ctx), r.Close())
 }
 
@@ -84,6 +86,7 @@ type unpacking struct {
 	r      *bundle.Reader
 	place  oci.Mirror
 	mirror *transport.Mirror
+	dryRun bool
 }
 
 func (u *unpacking) run(ctx context.Context) error {
@@ -101,7 +104,22 @@ func (u *unpacking) run(ctx context.Context) error {
 		return nil
 	}
 	u.info("%d images are in the mirror, %d are not", missing.Present, len(missing.Images))
-	if err := u.push(ctx, missing.Blobs); err != nil {
+	for _, img := range missing.Images {
+		u.debug("not in the mirror: %s", img.Source)
+	}
+	blobs, err := u.carried(missing.Blobs)
+	if err != nil {
+		return err
+	}
+	// Sparse indexes do not come before platforms can be chosen.
+	if err := u.mirror.Probe(ctx, u.mirror.Repos(missing), false); err != nil {
+		return err
+	}
+	if u.dryRun {
+		u.info("the mirror takes all of it: %d blobs, %s", len(blobs), bundle.FormatSize(total(blobs)))
+		return nil
+	}
+	if err := u.push(ctx, blobs); err != nil {
 		return err
 	}
 	if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
@@ -111,18 +129,44 @@ func (u *unpacking) run(ctx context.Context) error {
 	return nil
 }
 
+// carried leaves out foreign layers that the bundle does not have. Anything else
+// that it lacks is its fault, and found before the first push.
+func (u *unpacking) carried(list []transport.Delivery) ([]transport.Delivery, error) {
+	var blobs []transport.Delivery
+	var faults []bundle.Fault
+	for _, d := range list {
+		switch {
+		case u.r.Has(d.Blob):
+			blobs = append(blobs, d)
+		case oci.IsForeign(d.Blob.MediaType):
+			u.info("not pushed: foreign layer %s, which the bundle does not carry", d.Blob.Digest)
+		default:
+			faults = append(faults, bundle.Fault{File: d.Blob.Digest.String(), What: "is needed and not in it"})
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &bundle.DamageError{Dir: u.r.Dir(), Faults: faults}
+	}
+	return blobs, nil
+}
+
+func total(list []transport.Delivery) (n int64) {
+	for _, d := range list {
+		n += d.Blob.Size
+	}
+	return n
+}
+
 // push makes the deliveries in the drive's order.
 func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
 	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
 	blobs := make([]oci.Descriptor, 0, len(list))
-	total := int64(0)
 	for _, d := range list {
 		byDigest[d.Blob.Digest] = d
 		blobs = append(blobs, d.Blob)
-		total += d.Blob.Size
 	}
-	u.info("%d blobs to push, %s", len(list), bundle.FormatSize(total))
-	bar := u.progress("pushing", 0, total)
+	u.info("%d blobs to push, %s", len(list), bundle.FormatSize(total(list)))
+	bar := u.progress("pushing", 0, total(list))
 	defer bar.end()
 	return u.mirror.Blobs(ctx, bar.source(u.r), func(yield func(transport.Delivery) bool) {
 		for d := range u.r.Order(blobs) {

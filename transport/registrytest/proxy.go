@@ -25,11 +25,14 @@ type Proxy struct {
 	Answer func(w http.ResponseWriter, r *http.Request) bool
 	// Alter may change an answer of the registry. Its error breaks the connection.
 	Alter func(resp *http.Response) error
+	// Break may break a connection, as Drop does, after so many bytes.
+	Break func(kind string) (after int64, broken bool)
 
 	mu        sync.Mutex
 	requests  []string
 	counts    map[string]int
 	blobBytes int64
+	sentBytes int64
 	drops     []*drop
 }
 
@@ -89,6 +92,13 @@ func (p *Proxy) BlobBytes() int64 {
 	return p.blobBytes
 }
 
+// SentBytes is the number of bytes that clients have uploaded so far.
+func (p *Proxy) SentBytes() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sentBytes
+}
+
 // Count is the number of requests of that kind so far.
 func (p *Proxy) Count(kind string) int {
 	p.mu.Lock()
@@ -114,7 +124,7 @@ func (p *Proxy) Requests() []string {
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.requests, p.counts, p.blobBytes = nil, map[string]int{}, 0
+	p.requests, p.counts, p.blobBytes, p.sentBytes = nil, map[string]int{}, 0, 0
 }
 
 func (p *Proxy) serve(rp http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -127,6 +137,7 @@ func (p *Proxy) serve(rp http.Handler, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPut || r.Method == http.MethodPatch {
+		r.Body = &countBody{r.Body, p, &p.sentBytes}
 		if after, ok := p.takeDrop(kind); ok {
 			r.Body = &dropBody{ReadCloser: r.Body, left: after}
 		}
@@ -142,7 +153,7 @@ func (p *Proxy) modify(resp *http.Response) error {
 	}
 	kind := Kind(resp.Request)
 	if kind == "GET blob" {
-		resp.Body = &countBody{ReadCloser: resp.Body, p: p}
+		resp.Body = &countBody{resp.Body, p, &p.blobBytes}
 	}
 	if m := resp.Request.Method; m != http.MethodPut && m != http.MethodPatch {
 		if after, ok := p.takeDrop(kind); ok {
@@ -155,6 +166,11 @@ func (p *Proxy) modify(resp *http.Response) error {
 func (p *Proxy) takeDrop(kind string) (after int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.Break != nil {
+		if after, ok := p.Break(kind); ok {
+			return after, true
+		}
+	}
 	for _, d := range p.drops {
 		if d.kind == kind && d.times > 0 {
 			d.times--
@@ -182,16 +198,17 @@ func Kind(r *http.Request) string {
 	return r.Method + " " + strings.TrimSuffix(m[1], "s")
 }
 
-// countBody counts the bytes of a blob on their way to the client.
+// countBody counts the bytes of a blob on their way.
 type countBody struct {
 	io.ReadCloser
-	p *Proxy
+	p     *Proxy
+	count *int64 // one of p's
 }
 
 func (b *countBody) Read(buf []byte) (int, error) {
 	n, err := b.ReadCloser.Read(buf)
 	b.p.mu.Lock()
-	b.p.blobBytes += int64(n)
+	*b.count += int64(n)
 	b.p.mu.Unlock()
 	return n, err
 }

@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 const program = "docker-registry"
@@ -33,15 +31,7 @@ func Start(t testing.TB) *Registry {
 // (HTTP basic).
 func StartAuth(t testing.TB, user, password string) *Registry {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		t.Fatalf("hash the registry's password: %v", err)
-	}
-	file := filepath.Join(t.TempDir(), "htpasswd")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "%s:%s\n", user, hash), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return start(t, fmt.Sprintf("auth:\n  htpasswd:\n    realm: test\n    path: %q\n", file))
+	return start(t, fmt.Sprintf("auth:\n  htpasswd:\n    realm: test\n    path: %q\n", htpasswd(t, user, password)))
 }
 
 const config = `version: 0.1

@@ -20,6 +20,7 @@ type Begin struct {
 	Key         string            `json:"key"`      // the bundle key's recipient
 	KeyFiles    map[string][]byte `json:"keyFiles"` // ciphertext, by name
 	Inventory   oci.Inventory     `json:"inventory"`
+	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 }
 
 // Session says where the drive was at a start.
@@ -61,6 +62,12 @@ type Drop struct {
 	Numbers []int `json:"numbers"`
 }
 
+// Gaps says what the bundle goes without, in the caller's words. It stands before
+// the seals are written, so that no crash loses it.
+type Gaps struct {
+	List []byte `json:"list,omitempty"`
+}
+
 // Sealed says that the bundle is finished.
 type Sealed struct {
 	Fingerprint string `json:"fingerprint"`
@@ -77,13 +84,14 @@ type Record struct {
 	Session  *Session  `json:"session,omitempty"`
 	Segment  *Segment  `json:"segment,omitempty"`
 	Drop     *Drop     `json:"drop,omitempty"`
+	Gaps     *Gaps     `json:"gaps,omitempty"`
 	Sealed   *Sealed   `json:"sealed,omitempty"`
 	Verified *Verified `json:"verified,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r Record) kinds() (n int) {
-	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Sealed != nil, r.Verified != nil} {
+	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil} {
 		if set {
 			n++
 		}
@@ -97,6 +105,7 @@ type State struct {
 	Session  Session           // the last one
 	Segments map[int][]Segment // by lane, numbers rising, dropped ones gone
 	Next     map[int]int       // by lane, the number after the highest ever used
+	Gaps     []byte            // the last ones
 	Sealed   *Sealed
 	Verified *Verified
 }
@@ -104,7 +113,7 @@ type State struct {
 func (s *State) apply(r Record) {
 	switch {
 	case r.Begin != nil:
-		s.Begin = *r.Begin
+		s.Begin, s.Gaps = *r.Begin, r.Begin.Gaps
 	case r.Session != nil:
 		s.Session = *r.Session
 	case r.Segment != nil:
@@ -122,6 +131,8 @@ func (s *State) apply(r Record) {
 			}
 		}
 		s.Segments[r.Drop.Lane] = kept
+	case r.Gaps != nil:
+		s.Gaps = r.Gaps.List
 	case r.Sealed != nil:
 		s.Sealed = r.Sealed
 	case r.Verified != nil:

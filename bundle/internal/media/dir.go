@@ -139,6 +139,26 @@ func (d *Dir) Open(name string) (*File, error) {
 	return &File{File: f, Size: info.Size()}, nil
 }
 
+// Gone makes an *[Error] of a read that failed because the drive has gone away,
+// and gives nil if only that read failed: if the system refused it and does not
+// give the first byte of name either, a file that must be there.
+func (d *Dir) Gone(name string, err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return nil
+	}
+	f, oerr := d.Open(name)
+	if oerr == nil {
+		f.DropCache() // what the kernel remembers proves nothing
+		_, oerr = f.ReadAt(make([]byte, 1), 0)
+		oerr = errors.Join(oerr, f.Close())
+	}
+	if !errors.As(oerr, &errno) {
+		return nil
+	}
+	return &Error{"read from", d.path, err}
+}
+
 // ReadFile reads a file of at most limit bytes.
 func (d *Dir) ReadFile(name string, limit int64) (body []byte, err error) {
 	f, err := d.Open(name)

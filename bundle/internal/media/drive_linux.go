@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -40,6 +41,19 @@ func Session(dir string) string {
 		return "" // an older kernel gives the next mount the number of the last one
 	}
 	return fmt.Sprintf("%s/%d:%d/%d", strings.TrimSpace(string(boot)), st.Dev_major, st.Dev_minor, st.Mnt_id)
+}
+
+// SyncAll makes everything that was written to the file system of dir durable.
+func SyncAll(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return &Error{"sync", dir, err}
+	}
+	err = unix.Syncfs(int(f.Fd()))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return &Error{"sync", dir, err}
+	}
+	return nil
 }
 
 func sameDevice(a, b fs.FileInfo) bool {

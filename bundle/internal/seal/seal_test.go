@@ -160,7 +160,7 @@ func TestNames(t *testing.T) {
 		"S-00-00001.age":     {},
 		"index.age":          {known: true, temp: true},
 		"key-1.age":          {known: true, temp: true},
-		"key-99.age":       {known: true, temp: true},
+		"key-99.age":         {known: true, temp: true},
 		"key-0.age":          {},
 		"key-01.age":         {},
 		"key-10000.age":      {},

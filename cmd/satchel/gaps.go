@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// gapsVersion is that of the gap list's format.
+const gapsVersion = "gaps/1"
+
+// gapList is what pack --keep-going could not carry, for people and for
+// pack --only.
+type gapList struct {
+	Version string     `json:"satchel"`
+	Bundle  string     `json:"bundle"` // the bundle that lacks them
+	Images  []gapImage `json:"images"`
+}
+
+type gapImage struct {
+	Origin  oci.Origin    `json:"origin"`
+	Source  oci.Ref       `json:"source"`
+	Digest  digest.Digest `json:"digest,omitempty"`  // what it was pinned to, if it got so far
+	Subject digest.Digest `json:"subject,omitempty"` // the manifest that it is attached to
+	Error   string        `json:"error"`
+}
+
+// gapsError says that a bundle was finished without some images.
+type gapsError struct {
+	count  int
+	file   string
+	config string
+}
+
+func (e *gapsError) Error() string {
+	return fmt.Sprintf("finished without %d of the images; they are listed in %s", e.count, e.file)
+}
+
+// tolerate passes an error on, unless --keep-going was given and it joins nothing
+// but gaps that the sources have definitely left: those are noted.
+func (p *packing) tolerate(err error) error {
+	if err == nil || !p.opts.keepGoing {
+		return err
+	}
+	gaps, ok := oci.Gaps(err)
+	if !ok {
+		return err
+	}
+	for _, g := range gaps {
+		if !definite(g.Err) {
+			return err
+		}
+	}
+	for _, g := range gaps {
+		p.drop(g)
+	}
+	if len(p.inv.Images) == 0 {
+		return errors.Join(errors.New("no image is left to carry"), err)
+	}
+	return nil
+}
+
+// definite reports whether trying again would give the same answer, as far as
+// one can tell: the registry refused, or what it gave is wrong.
+func definite(err error) bool {
+	var reg *transport.RegistryError
+	switch {
+	case as[*oci.DigestError](err), as[*oci.UnsupportedError](err):
+		return true
+	case errors.As(err, &reg):
+		return reg.Status >= 400 && reg.Status < 500 && reg.Status != 408 && reg.Status != 429
+	}
+	return false
+}
+
+// drop notes a gap and takes the image out of the set. The graph counts images by
+// their place, so it must be surveyed again before it is used.
+func (p *packing) drop(g *oci.GapError) {
+	name := g.Image.Source.String()
+	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source.String() == name }) {
+		return
+	}
+	p.gaps.Images = append(p.gaps.Images, gapImage{g.Image.Origin, g.Image.Source, g.Image.Root.Digest, g.Image.Subject, oneLine(g.Err.Error())})
+	p.warn("gap: %s", oneLine(g.Error()))
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
+}
+
+// marshal writes the list as it stands, nothing for an empty one.
+func (l *gapList) marshal(id string) ([]byte, error) {
+	if len(l.Images) == 0 {
+		return nil, nil
+	}
+	l.Version, l.Bundle = gapsVersion, id
+	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+	body, err := json.MarshalIndent(l, "", "  ")
+	return append(body, '\n'), err
+}
+
+// reportGaps writes the list beside the journal, or where --gaps says, and
+// returns a *gapsError if there is anything in it.
+func (p *packing) reportGaps(id string) error {
+	body, err := p.gaps.marshal(id)
+	if err != nil || body == nil {
+		return err
+	}
+	file := p.opts.gaps
+	if file == "" {
+		file = filepath.Join(p.state, "bundles", id, "gaps.json")
+	}
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		return fmt.Errorf("write the gap list: %w", err)
+	}
+	return &gapsError{len(p.gaps.Images), file, p.opts.config}
+}
+
+// checkGapsFile finds out before the first byte whether the list can be written.
+func checkGapsFile(file string) error {
+	if file == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory", filepath.Dir(file))
+	}
+	if err != nil {
+		return usage(fmt.Errorf("--gaps: %w", err), "name a file in a directory that is there")
+	}
+	return nil
+}
+
+// readGaps reads the list that --only names.
+func readGaps(file string) (*gapList, error) {
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read gap list: %w", err)
+	}
+	var list gapList
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, fmt.Errorf("read gap list %s: %w", file, err)
+	}
+	for _, g := range list.Images {
+		if g.Subject != "" && oci.CheckDigest(g.Subject) != nil || g.Source.Repository == "" {
+			return nil, fmt.Errorf("read gap list %s: image %q, attached to %q, cannot be", file, g.Source, g.Subject)
+		}
+	}
+	if list.Version != gapsVersion || len(list.Images) == 0 {
+		return nil, fmt.Errorf("read gap list %s: it is not a list of gaps as pack --keep-going writes it", file)
+	}
+	return &list, nil
+}
+
+// digest says which images the list names, for the identity of the job.
+func (l *gapList) digest() digest.Digest {
+	names := make([]string, len(l.Images))
+	for i, g := range l.Images {
+		names[i] = g.Source.String()
+	}
+	slices.Sort(names)
+	return oci.Digest([]byte(strings.Join(names, "\n")))
+}
+
+// has reports whether the list names the reference.
+func (l *gapList) has(ref oci.Ref) bool {
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref })
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// resolve pins the images of the configuration, or what a list of gaps names.
+func (p *packing) resolve(ctx context.Context) error {
+	p.info("resolving images")
+	inv, err := p.resolved(ctx)
+	if inv == nil {
+		return err
+	}
+	p.inv = inv
+	if err := p.tolerate(err); err != nil {
+		return err
+	}
+	return checkFallback(p.inv)
+}
+
+func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
+	from := cachedImages{p.client, p.cache}
+	if p.only == nil {
+		return manifests.Resolve(ctx, p.cfg, from)
+	}
+	cfg := *p.cfg
+	cfg.Mirror.AdditionalImages = slices.DeleteFunc(slices.Clone(cfg.Mirror.AdditionalImages),
+		func(i manifests.AdditionalImage) bool { return !p.only.has(i.Name) })
+	inv, errs := &oci.Inventory{}, []error(nil)
+	if len(cfg.Mirror.AdditionalImages) > 0 {
+		found, err := manifests.Resolve(ctx, &cfg, from)
+		if found == nil {
+			return nil, err
+		}
+		inv, errs = found, append(errs, err)
+	}
+	for _, g := range p.only.Images {
+		named := slices.ContainsFunc(cfg.Mirror.AdditionalImages, func(i manifests.AdditionalImage) bool { return i.Name == g.Source })
+		switch {
+		case named:
+		case g.Subject == "":
+			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.opts.only, g.Source, p.opts.config), "give the list with the configuration that it was written for")
+		default:
+			img, err := p.attached(ctx, g)
+			if err != nil {
+				errs = append(errs, err)
+			} else {
+				inv.Images = append(inv.Images, img)
+			}
+		}
+	}
+	inv.Sort()
+	return inv, errors.Join(errs...)
+}
+
+// attached pins a listed signature or referrer of an image that was carried before.
+func (p *packing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
+	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject}
+	if g.Source.Tag != "" {
+		img.Tags = []string{g.Source.Tag}
+	}
+	root, _, err := p.client.Resolve(ctx, g.Source)
+	if err != nil {
+		return img, &oci.GapError{Image: img, Err: err}
+	}
+	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+	return img, nil
+}
+
+// survey reads all manifests, from the cache where it has them.
+func (p *packing) survey(ctx context.Context) error {
+	for {
+		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
+			repo, err := p.client.Repository(img.Source)
+			return p.cache.Filled(repo), err
+		}, p.opts.parallelImages)
+		if err == nil {
+			p.graph = graph
+			if p.dropOrphans() {
+				continue
+			}
+			p.info("%d images, %d blobs, %s", len(p.inv.Images), len(graph.Blobs), bundle.FormatSize(size(graph.Blobs)))
+			return nil
+		}
+		if err := p.tolerate(err); err != nil {
+			return err
+		}
+	}
+}
+
+// dropOrphans takes out what is attached to manifests that are carried no more,
+// and reports whether there was any. What --only names stands for itself.
+func (p *packing) dropOrphans() bool {
+	subjects := map[string]bool{}
+	for _, n := range p.graph.Manifests {
+		for _, repo := range p.repos(n) {
+			subjects[repo.WithDigest(n.Descriptor.Digest).String()] = true
+		}
+	}
+	before := len(p.inv.Images)
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
+		return i.Subject != "" && !subjects[i.Source.WithDigest(i.Subject).String()] && !p.only.has(i.Source)
+	})
+	return len(p.inv.Images) != before
+}
+
+func size(nodes []oci.Node) (n int64) {
+	for _, node := range nodes {
+		n += node.Descriptor.Size
+	}
+	return n
+}
+
+// cachedImages resolves images and keeps their manifests.
+type cachedImages struct {
+	client *transport.Client
+	cache  *oci.Cache
+}
+
+func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	d, src, err := c.client.Resolve(ctx, ref)
+	if err != nil {
+		return d, nil, err
+	}
+	return d, c.cache.Filled(src), nil
+}

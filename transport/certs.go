@@ -1,0 +1,88 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/image/v5/pkg/tlsclientconfig"
+	"go.podman.io/storage/pkg/configfile"
+)
+
+const dockerCerts = "/etc/docker/certs.d"
+
+// tlsConfig is what is configured for TLS with a registry: the system's
+// authorities, those of the --ca-file and of the registry's directory, and the
+// client certificates there.
+func (c *Client) tlsConfig(key siteKey) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: key.insecure}
+	dir, err := c.certDir(key.registry)
+	if err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		if err := tlsclientconfig.SetupCertificates(dir, conf); err != nil {
+			return nil, &ConfigError{What: "certificates", Path: dir, Err: err}
+		}
+	}
+	if c.cfg.CAFile != "" {
+		if err := addAuthorities(conf, c.cfg.CAFile); err != nil {
+			return nil, &ConfigError{What: "certificate authorities", Path: c.cfg.CAFile, Err: err}
+		}
+	}
+	return conf, nil
+}
+
+// certDir finds the directory with a registry's certificates: the one given, or
+// HOST[:PORT] in the first certs.d directory that has it, in the order of
+// containers-certs.d(5). "" is none.
+func (c *Client) certDir(registry string) (string, error) {
+	if dir := c.cfg.CertDir; dir != "" {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = errors.New("it is not a directory")
+		}
+		if err != nil {
+			return "", &ConfigError{What: "certificates", Path: dir, Err: err}
+		}
+		return dir, nil
+	}
+	paths, err := configfile.GetSearchPaths(&configfile.File{
+		Name: "certs", Extension: "d", DoNotUseExtensionForConfigName: true,
+		UserId: os.Geteuid(), RootForImplicitAbsolutePaths: c.root,
+	})
+	if err != nil {
+		return "", &ConfigError{What: "certificates", Path: "certs.d", Err: err}
+	}
+	for _, base := range append(paths.DropInDirectories, filepath.Join("/", c.root, dockerCerts)) {
+		dir := filepath.Join(base, registry)
+		switch _, err := os.Stat(dir); {
+		case err == nil:
+			return dir, nil
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission): // the latter is another user's, as for podman
+			return "", &ConfigError{What: "certificates", Path: dir, Err: err}
+		}
+	}
+	return "", nil
+}
+
+// addAuthorities trusts the certificates in a PEM file beside the others.
+func addAuthorities(conf *tls.Config, path string) error {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if conf.RootCAs == nil {
+		if conf.RootCAs, err = x509.SystemCertPool(); err != nil {
+			return fmt.Errorf("read the system's certificate authorities: %w", err)
+		}
+	}
+	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		return errors.New("it has no PEM certificate")
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/satchel-airgap/satchel/oci"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/types"
+)
+
+// restTime is how long a place that could not be reached is asked last.
+const restTime = time.Minute
+
+// system is what containers/image is to read on this host.
+func (c *Client) system() *types.SystemContext {
+	sys := &types.SystemContext{AuthFilePath: c.authfile()}
+	if f := c.cfg.RegistriesConf; f != "" {
+		sys.SystemRegistriesConfPath, sys.SystemRegistriesConfDirPath = f, f+".d"
+	}
+	return sys
+}
+
+// configured gives a repository with the places that registries.conf names for
+// it (containers-registries.conf(5)). The caller holds c.mu.
+func (c *Client) configured(ref oci.Ref) (*Repository, error) {
+	named, err := reference.ParseNamed(ref.Name())
+	if err != nil {
+		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
+	}
+	sys := c.system()
+	rule, err := sysregistriesv2.FindRegistry(sys, named.Name())
+	if err != nil {
+		return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+	}
+	switch {
+	case rule == nil:
+		return c.at(ref, false, nil)
+	case !c.cfg.Push:
+		return c.withMirrors(sys, ref, named, rule)
+	case rule.Blocked:
+		return nil, c.blocked(sys, ref, rule)
+	}
+	return c.at(ref, rule.Insecure, nil)
+}
+
+// withMirrors gives a repository to pull from by a rule of registries.conf.
+func (c *Client) withMirrors(sys *types.SystemContext, ref oci.Ref, named reference.Named, rule *sysregistriesv2.Registry) (*Repository, error) {
+	digested, err := reference.WithDigest(named, oci.Digest(nil))
+	if err != nil {
+		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
+	}
+	tagged, err := reference.WithTag(named, "latest")
+	if err != nil {
+		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
+	}
+	byDigest, err := c.pullPlaces(sys, rule, digested)
+	if err != nil {
+		return nil, err
+	}
+	byTag, err := c.pullPlaces(sys, rule, tagged)
+	if err != nil {
+		return nil, err
+	}
+	main := byDigest[len(byDigest)-1]
+	// What a tag was found in also has what that tag leads to.
+	for _, p := range byTag {
+		if !slices.Contains(byDigest, p) {
+			byDigest = append(byDigest, p)
+		}
+	}
+	return &Repository{
+		ref: main.ref, named: ref, place: main.place, doer: main.doer, remote: main.remote,
+		main: main, tags: byTag, digests: byDigest,
+	}, nil
+}
+
+// pullPlaces lists where a reference is pulled from, in order, its location last.
+func (c *Client) pullPlaces(sys *types.SystemContext, rule *sysregistriesv2.Registry, named reference.Named) ([]*Repository, error) {
+	sources, err := rule.PullSourcesFromReference(named)
+	if err != nil {
+		return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+	}
+	var places []*Repository
+	for i, s := range sources {
+		at := oci.Ref{Registry: reference.Domain(s.Reference), Repository: reference.Path(s.Reference)}
+		its, err := sysregistriesv2.FindRegistry(sys, at.Name())
+		if err != nil {
+			return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+		}
+		if i == len(sources)-1 && rule.Blocked {
+			its = rule
+		}
+		r, err := c.at(at, s.Endpoint.Insecure, c.blocked(sys, at, its))
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, r)
+	}
+	return places, nil
+}
+
+func (c *Client) blocked(sys *types.SystemContext, ref oci.Ref, rule *sysregistriesv2.Registry) *BlockedError {
+	if rule == nil || !rule.Blocked {
+		return nil
+	}
+	return &BlockedError{Repository: ref.Name(), Prefix: rule.Prefix, Path: sysregistriesv2.ConfigurationSourceDescription(sys)}
+}
+
+// BlockedError says that registries.conf forbids a repository.
+type BlockedError struct {
+	Repository string
+	Prefix     string // of the rule that has blocked = true
+	Path       string // the files that were read
+}
+
+func (e *BlockedError) Error() string {
+	return fmt.Sprintf("%s is blocked by the rule for %s in registries.conf (%s)", e.Repository, e.Prefix, e.Path)
+}
+
+// PlacesError says that none of the places that registries.conf names for an
+// image gave it.
+type PlacesError struct {
+	Ref    string
+	Places []string
+	Errs   []error // one for each place
+
+	main int // the image's own location
+}
+
+func (e *PlacesError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is to be had from none of %d places", e.Ref, len(e.Places))
+	for _, err := range e.Errs {
+		b.WriteString("; " + err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap gives the error of the image's own location first: it decides what is
+// to be said of the image.
+func (e *PlacesError) Unwrap() []error {
+	rest := slices.Delete(slices.Clone(e.Errs), e.main, e.main+1)
+	return slices.Insert(rest, 0, e.Errs[e.main])
+}
+
+// each asks the repository's places in turn until op succeeds at one. A single
+// place is tried again by op itself; of several, each is asked once, and all of
+// them again if that may help.
+func (r *Repository) each(ctx context.Context, digested bool, op func(context.Context, *Repository) error) error {
+	places := r.tags
+	if digested {
+		places = r.digests
+	}
+	if places == nil {
+		places = []*Repository{r}
+	}
+	if len(places) == 1 {
+		return op(ctx, places[0])
+	}
+	c := r.doer.client
+	for t := c.begin(); ; {
+		err := r.round(once(ctx), places, op)
+		if err == nil {
+			return nil
+		}
+		var all *PlacesError
+		if !errors.As(err, &all) || !c.again(ctx, t, r.place.Host(), all.decisive()) {
+			return err
+		}
+	}
+}
+
+// round asks each place once, those that could not be reached just now last.
+func (r *Repository) round(ctx context.Context, places []*Repository, op func(context.Context, *Repository) error) error {
+	all := &PlacesError{Ref: r.named.Name(), Places: make([]string, len(places)), Errs: make([]error, len(places)), main: slices.Index(places, r.main)}
+	order := make([]int, len(places))
+	for i := range places {
+		order[i] = i
+	}
+	now := time.Now().UnixNano()
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(min(1, max(0, places[a].rest.Load()-now)), min(1, max(0, places[b].rest.Load()-now)))
+	})
+	for _, i := range order {
+		p := places[i]
+		err := op(ctx, p)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		var answer *RegistryError
+		if transient(err) && !(errors.As(err, &answer) && answer.Status != 0) {
+			p.rest.Store(time.Now().Add(restTime).UnixNano())
+		}
+		all.Places[i], all.Errs[i] = p.ref.Name(), explain("pull", p.ref.Name(), err)
+	}
+	return all
+}
+
+// decisive is the error that says whether to ask all places again: that of the
+// location, or, if that is blocked, of the last place that is not.
+func (e *PlacesError) decisive() error {
+	var blocked *BlockedError
+	if !errors.As(e.Errs[e.main], &blocked) {
+		return e.Errs[e.main]
+	}
+	for _, err := range slices.Backward(e.Errs) {
+		if !errors.As(err, &blocked) {
+			return err
+		}
+	}
+	return blocked
+}

@@ -1,0 +1,233 @@
+package transport
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/satchel-airgap/satchel/oci"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// ProbeTag is the tag that [Mirror.Probe] uses. Where the registry does not let
+// it be removed, it stays; it names an image of no content.
+const ProbeTag = "satchel-probe"
+
+// Problem is why a repository cannot be written as a bundle needs it.
+type Problem string
+
+// The problems that a probe tells apart.
+const (
+	ProblemCredentials Problem = "the registry does not take the credentials"
+	ProblemDenied      Problem = "the credentials may not push"
+	ProblemReadOnly    Problem = "the registry is read-only"
+	ProblemProject     Problem = "its project or repository does not exist and is not made by a push"
+	ProblemDepth       Problem = "the registry seems not to allow so many path components"
+	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
+	ProblemSparse      Problem = "the registry takes no index of which some platforms are left out"
+	ProblemFull        Problem = "the registry has no space left"
+	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
+	ProblemUnreachable Problem = "the registry cannot be reached"
+	ProblemOther       Problem = "the registry refuses a push"
+)
+
+// ProbeError says that a repository of the mirror cannot be written.
+type ProbeError struct {
+	Repo    oci.Ref
+	Problem Problem
+	Err     error // what the registry said
+}
+
+func (e *ProbeError) Error() string {
+	return fmt.Sprintf("%s: %s: %v", e.Repo.Name(), e.Problem, e.Err)
+}
+
+func (e *ProbeError) Unwrap() error { return e.Err }
+
+// Probe pushes a tiny blob and manifest, by digest and by tag, into every
+// repository that is about to be written, and an index that lacks a child if
+// sparse ones will come; then it removes them where it may. All that is wrong is
+// reported together: the error joins a *[ProbeError] for each repository, by name.
+func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error {
+	var mu sync.Mutex
+	var found []*ProbeError
+	good := map[string]bool{} // takes something
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, ref := range repos {
+		g.Go(func() error {
+			err := m.probe(ctx, ref, sparse)
+			var p *ProbeError
+			if err != nil && (ctx.Err() != nil || !errors.As(err, &p)) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if p != nil {
+				found = append(found, p)
+			}
+			good[ref.Repository] = p == nil || p.Problem == ProblemUntagged || p.Problem == ProblemSparse
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	blameDepth(found, good)
+	slices.SortFunc(found, func(a, b *ProbeError) int { return cmp.Compare(a.Repo.Name(), b.Repo.Name()) })
+	errs := make([]error, len(found))
+	for i, p := range found {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}
+
+// Repos lists the repositories that the missing images will be written into.
+func (m *Mirror) Repos(missing *Missing) []oci.Ref {
+	var list []oci.Ref
+	for _, img := range missing.Images {
+		list = append(list, m.place.Repo(img.Source))
+	}
+	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
+	return slices.Compact(list)
+}
+
+// blameDepth finds what registries with a limit of depth hide behind a 401 or a
+// 404: a repository is refused while a shallower one of the same project is taken.
+func blameDepth(found []*ProbeError, good map[string]bool) {
+	for _, p := range found {
+		switch p.Problem {
+		case ProblemDenied, ProblemProject, ProblemCredentials, ProblemOther:
+		default:
+			continue
+		}
+		parts := strings.Split(p.Repo.Repository, "/")
+		for name, ok := range good {
+			other := strings.Split(name, "/")
+			if ok && other[0] == parts[0] && len(other) < len(parts) && len(parts) > 2 {
+				p.Problem = ProblemDepth
+				break
+			}
+		}
+	}
+}
+
+// probe tries one repository.
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse bool) error {
+	r, err := m.client.Repository(ref)
+	if err != nil {
+		return err
+	}
+	c, err := newProbe()
+	if err != nil {
+		return err
+	}
+	var pushed []string // what is to be removed again, manifests first
+	defer func() { r.removeProbe(ctx, pushed) }()
+	if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
+		p := &ProbeError{ref, classify(err), err}
+		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.config) {
+			p.Problem = ProblemDenied
+		}
+		return p
+	}
+	pushed = []string{"blobs/" + c.config.Digest.String()}
+	steps := []struct {
+		d       oci.Descriptor
+		name    string
+		problem Problem // of a refusal
+	}{
+		{c.image, ProbeTag, ""},
+		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
+		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
+	}
+	if !sparse {
+		steps = steps[:2]
+	}
+	for _, s := range steps {
+		if err := r.putManifest(ctx, s.d, c.body(s.d), s.name); err != nil {
+			p := &ProbeError{ref, classify(err), err}
+			// A repository that has just taken a manifest refuses this one for what it is.
+			if s.problem != "" && refuses(err) && p.Problem != ProblemFull {
+				p.Problem = s.problem
+			}
+			return p
+		}
+		pushed = slices.Insert(pushed, 0, "manifests/"+s.d.Digest.String())
+	}
+	return nil
+}
+
+// mayRead tells credentials that are wrong from those that are only weak.
+func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
+	_, err := r.Has(ctx, d)
+	return err == nil
+}
+
+// probeContent is what a probe pushes; it is an [oci.Source].
+type probeContent struct {
+	bodies                          map[string][]byte
+	config, image, untagged, sparse oci.Descriptor
+}
+
+func newProbe() (*probeContent, error) {
+	c := &probeContent{bodies: map[string][]byte{}}
+	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
+	for _, note := range []string{"tagged", "untagged"} {
+		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
+			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
+		body, err := json.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
+	}
+	absent := oci.Descriptor{MediaType: ispec.MediaTypeImageManifest, Digest: oci.Digest([]byte("a manifest that is nowhere")), Size: 26}
+	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: []oci.Descriptor{c.image, absent}})
+	if err != nil {
+		return nil, err
+	}
+	c.sparse = c.add(ispec.MediaTypeImageIndex, body)
+	return c, nil
+}
+
+func (c *probeContent) add(mediaType string, body []byte) oci.Descriptor {
+	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
+	c.bodies[d.Digest.String()] = body
+	return d
+}
+
+func (c *probeContent) body(d oci.Descriptor) []byte { return c.bodies[d.Digest.String()] }
+
+// Open gives the probe's content.
+func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(c.body(d)[off:])), nil
+}
+
+// removeProbe deletes what was pushed. Many registries do not allow that, and
+// then it stays: nothing depends on it.
+func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer stop()
+	ctx = auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
+	for _, path := range pushed {
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
+		if err != nil {
+			return
+		}
+		if resp, err := r.doer.send(req); err == nil {
+			finish(resp)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package registrytest
+
+import (
+	"fmt"
+	"testing"
+)
+
+// storage comes after the one that every registry is started with, and so
+// instead of it.
+const storage = `storage:
+  filesystem:
+    rootdirectory: %q
+  delete:
+    enabled: %t
+  maintenance:
+    uploadpurging:
+      enabled: false
+    readonly:
+      enabled: %t
+`
+
+// StartReadOnly is [Start] for a registry in read-only maintenance. dir is its storage.
+func StartReadOnly(t testing.TB, dir string) *Registry {
+	t.Helper()
+	return start(t, fmt.Sprintf(storage, dir, true, true))
+}
+
+// StartUndeletable is [Start] for a registry that allows nothing to be deleted.
+func StartUndeletable(t testing.TB) *Registry {
+	t.Helper()
+	return start(t, fmt.Sprintf(storage, t.TempDir(), false, false))
+}
+
+// StartOn is [Start] with the storage in dir.
+func StartOn(t testing.TB, dir string) *Registry {
+	t.Helper()
+	return start(t, fmt.Sprintf(storage, dir, true, false))
+}
+
+// StartWithURLs is [Start] for a registry that takes manifests whose layers name
+// URLs that begin like this.
+func StartWithURLs(t testing.TB, prefix string) *Registry {
+	t.Helper()
+	return start(t, fmt.Sprintf("validation:\n  manifests:\n    urls:\n      allow:\n        - ^%s\n", prefix))
+}

@@ -1,0 +1,198 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+)
+
+const (
+	connectTimeout = 30 * time.Second
+	answerTimeout  = 5 * time.Minute // a registry hashes what was uploaded before it answers
+	idleTimeout    = 90 * time.Second
+	pingAfter      = 30 * time.Second // without a frame, for HTTP/2
+	pingTimeout    = 15 * time.Second
+	idlePerHost    = 32
+	bufferSize     = 256 << 10
+	maxRedirects   = 10
+)
+
+// siteKey names a registry as it is spoken to.
+type siteKey struct {
+	registry string // as in references: docker.io, not the host behind it
+	insecure bool
+}
+
+// site is a registry as it is spoken to: its connections and its scheme. As
+// containers/image does it, what is configured for a registry also holds for
+// its token service and for where it redirects to.
+type site struct {
+	client   *Client
+	insecure bool
+	http     *http.Client
+
+	busy   chan struct{} // holds one while someone finds out
+	scheme string        // "" when not known yet
+}
+
+// site gives the one site of a key. The caller holds c.mu.
+func (c *Client) site(key siteKey) (*site, error) {
+	if s := c.sites[key]; s != nil {
+		return s, nil
+	}
+	conf, err := c.tlsConfig(key)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
+	s.http = &http.Client{CheckRedirect: checkRedirect, Transport: &gated{c, c.connections(conf)}}
+	c.sites[key] = s
+	return s, nil
+}
+
+// connections makes the pool of connections of a site.
+func (c *Client) connections(conf *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: connectTimeout}
+	dial := dialer.DialContext
+	if c.limit != nil {
+		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return newLimitedConn(conn, c.limit), nil
+		}
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxyAnswer,
+		DialContext:            dial,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    connectTimeout,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		ResponseHeaderTimeout:  answerTimeout,
+		DisableCompression:     true, // bytes must be exact
+		WriteBufferSize:        bufferSize,
+		ReadBufferSize:         bufferSize,
+	}
+}
+
+// proxyAnswer makes a typed error of a proxy's refusal.
+func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyError{proxy.Host, resp.StatusCode}
+}
+
+// gated is a pool of connections that heeds Retry-After for all requests to a
+// host, those to token services included.
+type gated struct {
+	client *Client
+	*http.Transport
+}
+
+func (g *gated) RoundTrip(req *http.Request) (*http.Response, error) {
+	gate := g.client.gate(req.URL.Host)
+	if err := pausing(req.Context(), gate.pass); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := g.Transport.RoundTrip(req)
+	if err == nil {
+		if wait := retryAfter(resp); wait > 0 {
+			gate.shut(wait)
+		}
+	}
+	return resp, err
+}
+
+// checkRedirect follows redirects, to another host too, but never from TLS to
+// plain HTTP. The authenticated client drops the credential on leaving the origin.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	from := via[len(via)-1].URL
+	if from.Scheme == "https" && req.URL.Scheme != "https" {
+		return &redirectError{fmt.Sprintf("%s redirects from https to %s on %s", from.Host, req.URL.Scheme, req.URL.Host)}
+	}
+	if len(via) >= maxRedirects {
+		return &redirectError{fmt.Sprintf("%s redirects more than %d times", via[0].URL.Host, maxRedirects)}
+	}
+	return nil
+}
+
+// findScheme tells how a host of the site is spoken to: by TLS if it can be,
+// and by plain HTTP only if certificates are not checked either. It is asked once.
+func (s *site) findScheme(ctx context.Context, hostport string) (string, error) {
+	if !s.insecure {
+		return "https", nil
+	}
+	select {
+	case s.busy <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-s.busy }()
+	if s.scheme != "" {
+		return s.scheme, nil
+	}
+	scheme := "https"
+	err := s.ping(ctx, scheme, hostport)
+	if speaksNoTLS(err) {
+		scheme = "http"
+		if perr := s.ping(ctx, scheme, hostport); perr == nil || !errors.Is(err, syscall.ECONNREFUSED) {
+			err = perr
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	s.scheme = scheme
+	return scheme, nil
+}
+
+// speaksNoTLS reports whether an error is how a host without TLS answers it, or
+// how one does whose TLS port is not there.
+func speaksNoTLS(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// ping asks for the API root (OCI distribution-spec, end-1); any answer will do.
+func (s *site) ping(ctx context.Context, scheme, hostport string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%s/v2/", scheme, hostport), nil)
+	if err != nil {
+		return err
+	}
+	if ua := s.client.cfg.UserAgent; ua != "" {
+		req.Header.Set("User-Agent", ua)
+	}
+	plain := &http.Client{
+		Transport:     s.http.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := plain.Do(req)
+	if err != nil {
+		return err
+	}
+	finish(resp)
+	return nil
+}
+
+// finish reads what little is left of an answer, so that its connection can be
+// used again, and closes it.
+func finish(resp *http.Response) {
+	io.CopyN(io.Discard, resp.Body, maxErrorBody)
+	resp.Body.Close()
+}
