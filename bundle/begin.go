@@ -257,7 +257,12 @@ func checkEmpty(dir string) error {
 	if err != nil || name == "" {
 		return err
 	}
-	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s) and no bundle", name),
+	return otherFiles(dir, name, " and no bundle")
+}
+
+// otherFiles refuses a directory that is not for a bundle alone.
+func otherFiles(dir, name, besides string) error {
+	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s)%s", name, besides),
 		Hint: "name an empty or new directory, or the root of a drive"}
 }
 
@@ -302,7 +307,7 @@ func alreadySealed(p place, st *journal.State) error {
 	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
 		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
 	}
-	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp}
+	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
 }
 
 // MarkVerified notes that the finished bundle id was read back, so that a later

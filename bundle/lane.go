@@ -288,7 +288,8 @@ type reopening struct {
 	tries int
 }
 
-const maxTries = 3
+// maxTries is low, because sources of the network have a patience of their own.
+const maxTries = 2
 
 func (r *reopening) Read(p []byte) (int, error) {
 	for {

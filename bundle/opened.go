@@ -47,7 +47,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 		return nil, err
 	}
 	if !p.sealed && p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
-		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing"}}}
+		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}
 	if !p.sealed {
 		return nil, &UnfinishedError{p.dir}

@@ -108,14 +108,20 @@ func locate(dir string) (place, error) {
 
 // foreign gives the first name in dir that is neither a bundle's nor ignored.
 func foreign(dir string) (string, error) {
+	return stranger(dir, func(name string) bool {
+		return strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
+	})
+}
+
+// stranger gives the first name in dir that is neither ours nor ignored.
+func stranger(dir string, ours func(string) bool) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", &media.Error{Op: "look into", Path: dir, Err: err}
 	}
 	for _, e := range entries {
 		name := e.Name()
-		temp := strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
-		if temp || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
+		if ours(name) || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
 			continue
 		}
 		return name, nil

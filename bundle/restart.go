@@ -12,9 +12,17 @@ import (
 )
 
 // CheckRestart reports what stands in the way of [Restart], as a *[RefusedError]:
-// a finished bundle, more than one unfinished, or what only looks like one.
+// a finished bundle, more than one unfinished, what only looks like one, or other
+// files beside it, for which no new bundle could begin there.
 func CheckRestart(dir string) error {
-	_, err := restartable(dir)
+	p, err := restartable(dir)
+	if p == nil || err != nil || filepath.Dir(p.dir) == filepath.Clean(dir) {
+		return err
+	}
+	name, err := stranger(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
+	if err == nil && name != "" {
+		err = otherFiles(dir, name, " beside the bundle")
+	}
 	return err
 }
 

@@ -166,7 +166,7 @@ func hints(err error) []string {
 	case as[*bundle.UnfinishedError](err):
 		add("run pack again where it was packed; it goes on where it stopped")
 	case as[*bundle.DamageError](err):
-		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again")
+		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again into another directory")
 	case as[*oci.DigestError](err):
 		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
 	}

@@ -139,7 +139,7 @@ type readerFlags struct {
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
-	f.StringVar(expect, "expect", "", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
+	f.Var(expectValue{expect}, "expect", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
 }
 
 func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
@@ -148,6 +148,27 @@ func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
 	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
 	addExpect(f, &r.expect)
 }
+
+// expectValue is the flag of a fingerprint. Given and empty, as an unset variable
+// makes it, it must not pass for no expectation.
+type expectValue struct{ text *string }
+
+func (v expectValue) String() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
+
+func (v expectValue) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	*v.text = s
+	return nil
+}
+
+func (v expectValue) Type() string { return "FINGERPRINT" }
 
 func parseExpect(s string) (bundle.Fingerprint, error) {
 	if s == "" {

@@ -53,8 +53,8 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`")
 	addRecipientFlags(f, &o.to, "")
-	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at most 4GiB - 1")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once")
+	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
+	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
 	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
@@ -78,6 +78,9 @@ func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	cfg, err := manifests.Parse(o.config, data)
 	if err == nil {
 		err = cfg.Carried()
+	}
+	if err == nil {
+		err = cfg.NotEmpty()
 	}
 	if err != nil {
 		return nil, job, err
@@ -131,13 +134,43 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	err = p.run(ctx)
 	var done *bundle.SealedError
 	if errors.As(err, &done) {
-		a.info("nothing to do: %s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
-		if err := p.recall(done.Gaps); err != nil {
-			return err
-		}
-		return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
+		return p.again(ctx, done)
 	}
 	return err
+}
+
+// again answers for a bundle that is finished already. One whose closing
+// verification was interrupted, or failed, is verified now.
+func (p *packing) again(ctx context.Context, done *bundle.SealedError) error {
+	p.info("%s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
+	if err := p.recall(done.Gaps); err != nil {
+		return err
+	}
+	if done.Verified || p.opts.noVerify {
+		p.info("nothing to do")
+	} else if err := p.release(ctx, done.Dir, done.Bundle); err != nil {
+		return err
+	}
+	return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
+}
+
+// release verifies what was written and says when the drive may go.
+func (p *packing) release(ctx context.Context, dir, id string) error {
+	if !p.opts.noVerify {
+		fp, err := p.verify(ctx, dir)
+		if err == nil {
+			err = bundle.MarkVerified(p.state, id, fp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
+	p.info("packed into %s", dir)
+	p.info("everything is on the drive: unmount it, then it is safe to remove")
+	return nil
 }
 
 // packing is one run of pack.
@@ -170,16 +203,9 @@ func (p *packing) run(ctx context.Context) error {
 	if err = errors.Join(err, p.w.Close()); err != nil {
 		return err
 	}
-	if !p.opts.noVerify {
-		if err := p.verify(ctx, dir); err != nil {
-			return err
-		}
-	}
-	if err := bundle.Release(dir); err != nil {
+	if err := p.release(ctx, dir, id); err != nil {
 		return err
 	}
-	p.info("packed into %s", dir)
-	p.info("everything is on the drive: unmount it, then it is safe to remove")
 	return errors.Join(p.report(fp), p.reportGaps(id))
 }
 
@@ -192,11 +218,6 @@ func (p *packing) report(fp bundle.Fingerprint) error {
 // open goes on with the bundle in the directory, or finds out all that can be
 // found out before the first byte, and begins one.
 func (p *packing) open(ctx context.Context) error {
-	if p.opts.restart {
-		if err := bundle.Restart(p.dir, p.state); err != nil && !as[*bundle.DriveError](err) {
-			return err
-		}
-	}
 	made, err := bundle.MakeDir(p.dir)
 	if err != nil {
 		return err
@@ -206,10 +227,7 @@ func (p *packing) open(ctx context.Context) error {
 			_ = os.Remove(p.dir) // nothing was begun in it
 		}
 	}()
-	w, err := bundle.Resume(ctx, p.dir, p.state, p.job, p.rehashing)
-	if p.bar != nil {
-		p.bar.end()
-	}
+	w, err := p.resume(ctx)
 	if err != nil {
 		return err
 	}
@@ -234,6 +252,19 @@ func (p *packing) open(ctx context.Context) error {
 	return nil
 }
 
+// resume goes on with the bundle that is there, unless it is to be deleted: then
+// it stays until all else is known to be in order.
+func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
+	if p.opts.restart {
+		return nil, bundle.CheckRestart(p.dir)
+	}
+	w, err := bundle.Resume(ctx, p.dir, p.state, p.job, p.rehashing)
+	if p.bar != nil {
+		p.bar.end()
+	}
+	return w, err
+}
+
 func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
 		return err
@@ -252,6 +283,14 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	}
 	if err := p.checkSources(ctx); err != nil {
 		return err
+	}
+	if p.opts.restart {
+		if err := bundle.Restart(p.dir, p.state); err != nil {
+			return err
+		}
+		if _, err := bundle.MakeDir(p.dir); err != nil { // it may have been the bundle's own
+			return err
+		}
 	}
 	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph, p.opts.segmentSize))
 	if err != nil {
@@ -282,19 +321,19 @@ func (p *packing) recall(list []byte) error {
 }
 
 // verify reads the bundle back from the drive.
-func (p *packing) verify(ctx context.Context, dir string) error {
+func (p *packing) verify(ctx context.Context, dir string) (bundle.Fingerprint, error) {
 	total, err := bundle.SealedSize(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	bar := p.progress("verifying", 0, total)
 	defer bar.end()
 	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Cold: true, Progress: bar.add})
 	if err != nil {
-		return fmt.Errorf("verify what was written: %w", err)
+		return "", fmt.Errorf("verify what was written: %w", err)
 	}
 	p.info("verified: %d files, %s, all as they were written", r.Files, bundle.FormatSize(r.Bytes))
-	return nil
+	return r.Fingerprint, nil
 }
 
 // rehashing shows that a drive which was away is read again before going on.
