@@ -16,8 +16,11 @@ import (
 // files beside it, for which no new bundle could begin there.
 func CheckRestart(dir string) error {
 	p, err := restartable(dir)
-	if p == nil || err != nil || filepath.Dir(p.dir) == filepath.Clean(dir) {
+	if p == nil || err != nil {
 		return err
+	}
+	if abs, err := filepath.Abs(dir); err != nil || abs != p.dir {
+		return err // the bundle has a directory of its own
 	}
 	name, err := stranger(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
 	if err == nil && name != "" {
