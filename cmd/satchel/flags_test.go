@@ -131,7 +131,7 @@ func TestCertificateFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = asked(t, without, host, []byte("x"))
-	if lines := explain(err); exitCode(err) != exitRegistry || len(lines) != 2 || !strings.Contains(lines[1], "--ca-file") {
+	if lines, hints := explain(err); exitCode(err) != exitRegistry || len(lines) != 1 || len(hints) != 1 || !strings.Contains(hints[0], "--ca-file") {
 		t.Errorf("without: %q", lines)
 	}
 }
@@ -147,7 +147,7 @@ func TestRegistriesConfFlag(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = asked(t, c, "registry.example", []byte("x"))
-		if lines := explain(err); exitCode(err) != exitRegistry || !strings.Contains(lines[0], file) || !strings.Contains(lines[len(lines)-1], "--registries-conf") {
+		if lines, hints := explain(err); exitCode(err) != exitRegistry || !strings.Contains(lines[0], file) || !strings.Contains(strings.Join(hints, "\n"), "--registries-conf") {
 			t.Errorf("%s: %q", side, lines)
 		}
 	}
@@ -169,7 +169,7 @@ func TestRegistryFlagsRefuse(t *testing.T) {
 func TestTroubleHints(t *testing.T) {
 	for status, want := range map[int]string{401: "--authfile", 403: "--authfile", 404: "is the name right", 429: "--parallel-layers", 502: "run the same command again"} {
 		err := &transport.RegistryError{Op: "push", Ref: "h/a:1", Status: status}
-		if lines := explain(err); len(lines) != 2 || !strings.Contains(lines[1], want) || exitCode(err) != exitRegistry {
+		if lines, hints := explain(err); len(lines) != 1 || len(hints) != 1 || !strings.Contains(hints[0], want) || exitCode(err) != exitRegistry {
 			t.Errorf("%d: %q", status, lines)
 		}
 	}
