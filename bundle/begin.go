@@ -31,6 +31,29 @@ type Job struct {
 	SegmentSize int64 // bytes
 	Lanes       int
 	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
+
+	made *madeKey
+}
+
+// madeKey is a bundle key that no bundle has yet.
+type madeKey struct {
+	recipient string
+	files     map[string][]byte
+}
+
+// MakeKey makes the key of the bundle that [Create] begins, and so asks all that
+// must be asked for that: passphrases, and plugins by whatever they need. Create
+// does it otherwise. Errors: *[MixedError], *[RecipientError].
+func (j *Job) MakeKey() error {
+	files, recipient, err := keys.Make(j.Recipients)
+	if err != nil {
+		return err
+	}
+	j.made = &madeKey{recipient: recipient, files: map[string][]byte{}}
+	for i, body := range files {
+		j.made.files[seal.KeyName(i+1)] = body
+	}
+	return nil
 }
 
 // Check reports what is wrong with the numbers of a job.
@@ -41,13 +64,23 @@ func (j Job) Check() error {
 	if j.Lanes < 1 || j.Lanes > MaxLanes {
 		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
 	}
+	if len(j.Recipients) == 0 {
+		return errors.New("no recipient given")
+	}
 	return keys.CheckMix(j.Recipients)
 }
 
+// recipients lists each once, and of passphrases how many there are.
 func (j Job) recipients() []string {
-	list := make([]string, len(j.Recipients))
-	for i, r := range j.Recipients {
-		list[i] = r.Text
+	var list []string
+	passphrases := 0
+	for _, r := range j.Recipients {
+		if r.IsPassphrase() {
+			passphrases++
+			list = append(list, fmt.Sprintf("%s %d", r.Text, passphrases))
+		} else {
+			list = append(list, r.Text)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
@@ -60,6 +93,8 @@ func (j Job) differs(b journal.Begin) string {
 		return "with another configuration"
 	case !slices.Equal(b.Recipients, j.recipients()):
 		return "for other recipients"
+	case !keys.Fits(j.Recipients, b.KeyFiles):
+		return "with another passphrase"
 	case b.SegmentSize != j.SegmentSize:
 		return fmt.Sprintf("with --segment-size %d", b.SegmentSize)
 	case b.Lanes != j.Lanes:
@@ -77,6 +112,16 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
 		return nil, err
 	}
+	if places, err := find(dir); err != nil {
+		return nil, err
+	} else if len(places) > 0 {
+		return nil, &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
+	}
+	if job.made == nil {
+		if err := job.MakeKey(); err != nil {
+			return nil, err
+		}
+	}
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -86,19 +131,16 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 		return nil, err
 	}
 	if root {
+		sweepEmpty(dir, state)
 		dir = filepath.Join(dir, dirPrefix+id)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, &media.Error{Op: "make directory", Path: dir, Err: err}
 		}
 	}
-	file, recipient, err := keys.Wrap(job.Recipients)
-	if err != nil {
-		return nil, err
-	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: recipient,
-		KeyFiles: map[string][]byte{seal.KeyName: file}, Inventory: *inv, Gaps: job.Gaps,
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.made.recipient,
+		KeyFiles: job.made.files, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {
@@ -142,7 +184,7 @@ func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, er
 		if fast, err = frame.NewFast(); err != nil {
 			return nil, errors.Join(err, w.Close())
 		}
-		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast, buffers: frame.NewBuffers()})
+		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast})
 	}
 	return w, nil
 }
@@ -182,8 +224,8 @@ func (w *Writer) ensure(name string, body []byte) error {
 // Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
 // it. It returns nil, nil if there is none and dir can take one. The error is a
 // *[SealedError] if the job is done already, and a *[RefusedError] if something
-// stands in the way; nothing has been changed then.
-func Resume(ctx context.Context, dir, state string, job Job) (*Writer, error) {
+// stands in the way; nothing has been changed then. rehash may be nil.
+func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Writer, error) {
 	if err := job.Check(); err != nil {
 		return nil, err
 	}
@@ -196,7 +238,7 @@ func Resume(ctx context.Context, dir, state string, job Job) (*Writer, error) {
 	}
 	var refused error
 	for _, p := range places {
-		w, err := resume(ctx, p, state, job)
+		w, err := resume(ctx, p, state, job, rehash)
 		var other *RefusedError
 		if errors.As(err, &other) {
 			refused = errors.Join(refused, err)
@@ -215,11 +257,16 @@ func checkEmpty(dir string) error {
 	if err != nil || name == "" {
 		return err
 	}
-	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s) and no bundle", name),
+	return otherFiles(dir, name, " and no bundle")
+}
+
+// otherFiles refuses a directory that is not for a bundle alone.
+func otherFiles(dir, name, besides string) error {
+	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s)%s", name, besides),
 		Hint: "name an empty or new directory, or the root of a drive"}
 }
 
-func resume(ctx context.Context, p place, state string, job Job) (*Writer, error) {
+func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
 	jnl, st, err := journal.Open(journalPath(state, p.id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noJournal(p)
@@ -233,11 +280,7 @@ func resume(ctx context.Context, p place, state string, job Job) (*Writer, error
 	how := job.differs(st.Begin)
 	switch {
 	case p.sealed && how == "":
-		body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
-		if err == nil {
-			err = &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(seal.Sum(body)), Gaps: st.Gaps}
-		}
-		return nil, errors.Join(err, jnl.Close())
+		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
@@ -248,13 +291,40 @@ func resume(ctx context.Context, p place, state string, job Job) (*Writer, error
 	if err != nil {
 		return nil, err
 	}
-	if err := w.restore(ctx, st); err != nil {
+	if err := w.restore(ctx, st, rehash); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
 
+// alreadySealed holds the seal on the drive against the one that was written.
+func alreadySealed(p place, st *journal.State) error {
+	body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
+	if err != nil {
+		return &media.Error{Op: "read", Path: filepath.Join(p.dir, seal.BundleName), Err: err}
+	}
+	fp := seal.Sum(body)
+	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
+		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
+	}
+	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
+}
+
+// MarkVerified notes that the finished bundle id was read back, so that a later
+// run of the same job need not.
+func MarkVerified(state, id string, fp Fingerprint) error {
+	jnl, _, err := journal.Open(journalPath(state, id))
+	if err != nil {
+		return err
+	}
+	return errors.Join(jnl.Append(journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}}), jnl.Close())
+}
+
 func noJournal(p place) error {
+	if p.id == "" {
+		return &RefusedError{Dir: p.dir, Why: "its drive.json is not one of satchel's, or is damaged",
+			Hint: "name another directory"}
+	}
 	if p.sealed {
 		return sealedOther(p, "on another host, or its state was removed")
 	}
@@ -265,65 +335,4 @@ func noJournal(p place) error {
 func sealedOther(p place, how string) error {
 	return &RefusedError{Dir: p.dir, Why: "it holds a finished bundle that was packed " + how,
 		Hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
-}
-
-// Restart deletes the files of the unfinished bundles in dir and dir/satchel-*,
-// and nothing else, so that another can begin there. A finished bundle is
-// refused with a *[RefusedError].
-func Restart(dir, state string) error {
-	places, err := find(dir)
-	if err != nil {
-		return err
-	}
-	for _, p := range places {
-		if p.sealed {
-			return sealedOther(p, "already")
-		}
-	}
-	for _, p := range places {
-		if err := restart(p, state); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func restart(p place, state string) (err error) {
-	if jnl, _, err := journal.Open(journalPath(state, p.id)); err == nil {
-		defer func() { _ = jnl.Close() }() // held only to keep other runs out
-	} else if errors.Is(err, journal.ErrLocked) {
-		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
-	}
-	d, err := media.OpenDir(p.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	for _, sub := range []string{seal.CopyDir, "."} {
-		files, _, err := d.List(sub)
-		if err != nil {
-			return err
-		}
-		var names []string
-		for _, f := range files {
-			if seal.Known(f.Name, true) && f.Name != seal.DriveName {
-				names = append(names, filepath.Join(sub, f.Name))
-			}
-		}
-		if err := d.Remove(names...); err != nil {
-			return err
-		}
-	}
-	_ = d.Remove(seal.CopyDir) // stays if something else is in it
-	// The drive seal goes last: without it nothing would say that the rest is a bundle's.
-	if err := d.Remove(seal.DriveName); err != nil {
-		return err
-	}
-	if strings.HasPrefix(filepath.Base(p.dir), dirPrefix) {
-		_ = os.Remove(p.dir) // as above
-	}
-	if p.id == "" {
-		return nil
-	}
-	return os.RemoveAll(filepath.Dir(journalPath(state, p.id)))
 }

@@ -29,34 +29,66 @@ type fixture struct {
 
 func newFixture(t testing.TB, segmentSize int64, postQuantum bool) *fixture {
 	t.Helper()
-	f := &fixture{content: ocitest.New(7), drive: filepath.Join(t.TempDir(), "drive"), state: t.TempDir()}
-	f.inv = &oci.Inventory{}
-	for name, root := range f.content.Kinds() {
-		ref, err := oci.ParseRef("registry.example:5000/made-up/" + name + ":v1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.inv.Images = append(f.inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root, Tags: []string{"v1"}})
+	content := ocitest.New(7)
+	return newFixtureOf(t, content, content.Kinds(), segmentSize, postQuantum)
+}
+
+// newSmall is a fixture of about 5 MiB in segments of 1 MiB and two lanes: images
+// that share small layers, and one layer that goes on over several segments.
+func newSmall(t testing.TB, postQuantum bool) *fixture {
+	t.Helper()
+	c := ocitest.New(11)
+	shared := c.Layer(100<<10, ocitest.LayerGzip)
+	f := newFixtureOf(t, c, map[string]oci.Descriptor{
+		"long":     c.Image(false, shared, c.Layer(2500<<10, ocitest.LayerGzip)),
+		"short":    c.Image(true, shared, c.Layer(300<<10, ocitest.LayerGzip), c.Layer(400<<10, ocitest.LayerTar)),
+		"artifact": c.Artifact("application/vnd.example.note", c.Layer(700<<10, "application/octet-stream")),
+	}, MinSegmentSize, postQuantum)
+	f.job.Lanes = 2
+	return f
+}
+
+func newFixtureOf(t testing.TB, content *ocitest.Content, roots map[string]oci.Descriptor, segmentSize int64, postQuantum bool) *fixture {
+	t.Helper()
+	f := &fixture{content: content, drive: filepath.Join(t.TempDir(), "drive"), state: t.TempDir(), inv: &oci.Inventory{}}
+	for name, root := range roots {
+		f.inv.Images = append(f.inv.Images, imageOf(t, name, root))
 	}
 	f.inv.Sort()
+	f.keyFile, f.job.Recipients = newKey(t, postQuantum)
+	var err error
+	if f.identity, err = ReadIdentities([]string{f.keyFile}, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.job.Config, f.job.SegmentSize, f.job.Lanes = digest.FromString("a configuration"), segmentSize, 3
+	f.survey(t)
+	return f
+}
+
+func imageOf(t testing.TB, name string, root oci.Descriptor) oci.Image {
+	t.Helper()
+	ref, err := oci.ParseRef("registry.example:5000/made-up/" + name + ":v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root, Tags: []string{"v1"}}
+}
+
+// newKey makes an identity file and the recipient of its key.
+func newKey(t testing.TB, postQuantum bool) (file string, to []Recipient) {
+	t.Helper()
 	identity, recipient, err := GenerateKey(postQuantum)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.keyFile = filepath.Join(t.TempDir(), "key.txt")
-	if err := os.WriteFile(f.keyFile, []byte(identity+"\n"), 0o600); err != nil {
+	file = filepath.Join(t.TempDir(), "key.txt")
+	if err := os.WriteFile(file, []byte(identity+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if f.identity, err = ReadIdentities([]string{f.keyFile}); err != nil {
+	if to, err = ParseRecipients([]string{recipient}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	to, err := ParseRecipients([]string{recipient}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.job = Job{Config: digest.FromString("a configuration"), Recipients: to, SegmentSize: segmentSize, Lanes: 3}
-	f.survey(t)
-	return f
+	return file, to
 }
 
 func (f *fixture) survey(t testing.TB) {
@@ -71,11 +103,7 @@ func (f *fixture) survey(t testing.TB) {
 // add puts one more image into the set.
 func (f *fixture) add(t testing.TB, name string, root oci.Descriptor) {
 	t.Helper()
-	ref, err := oci.ParseRef("registry.example:5000/made-up/" + name + ":v1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.inv.Images = append(f.inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root, Tags: []string{"v1"}})
+	f.inv.Images = append(f.inv.Images, imageOf(t, name, root))
 	f.inv.Sort()
 	f.survey(t)
 }
@@ -83,10 +111,10 @@ func (f *fixture) add(t testing.TB, name string, root oci.Descriptor) {
 // writer begins or goes on.
 func (f *fixture) writer(t testing.TB) *Writer {
 	t.Helper()
-	if _, err := Prepare(f.drive, 0); err != nil {
+	if _, err := MakeDir(f.drive); err != nil {
 		t.Fatal(err)
 	}
-	w, err := Resume(context.Background(), f.drive, f.state, f.job)
+	w, err := Resume(context.Background(), f.drive, f.state, f.job, nil)
 	if err == nil && w == nil {
 		w, err = Create(f.drive, f.state, f.job, f.inv)
 	}

@@ -7,12 +7,13 @@
 // says where each blob lies; the drive seal and the seal bind every file by
 // SHA-256; the seal's own SHA-256, the fingerprint, goes on paper.
 //
-// There are four doors:
+// There are five doors:
 //
 //   - A [Writer] is an [oci.Sink]. [Create] starts a bundle, [Resume] goes on with one
 //     that was interrupted, [Writer.Seal] finishes it.
 //   - A [Reader] is an [oci.Source] over a sealed bundle; [Open] needs a key.
 //   - [Verify] checks every byte of a bundle without a key.
+//   - [Rekey] lets more recipients open a sealed bundle.
 //   - [Restart] deletes an unfinished bundle so that another can begin in its place.
 //
 // The package knows nothing of registries or OpenShift, and draws nothing on a

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 )
 
@@ -13,7 +14,16 @@ import (
 type DriveError = media.Error
 
 // ErrWrongKey says that none of the given keys opens the bundle.
-var ErrWrongKey = errors.New("none of the given keys opens this bundle")
+var ErrWrongKey = keys.ErrNoMatch
+
+// ErrNoTerminal says that a person must be asked and there is no terminal.
+var ErrNoTerminal = keys.ErrNoTerminal
+
+// MixedError says why recipients may not stand together.
+type MixedError = keys.MixedError
+
+// RecipientError says which recipient cannot be encrypted to.
+type RecipientError = keys.RecipientError
 
 // ErrNoKey says that no key was given where one is needed.
 var ErrNoKey = errors.New("a key is needed to open the bundle")
@@ -65,6 +75,17 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// RekeyError says that a rekey of a bundle was interrupted. What the bundle
+// carries is whole, and whoever could open it still can.
+type RekeyError struct {
+	Dir   string
+	Files []string // that belong to it
+}
+
+func (e *RekeyError) Error() string {
+	return fmt.Sprintf("a rekey of the bundle in %s was interrupted; of it there is %s", e.Dir, strings.Join(e.Files, ", "))
+}
+
 // FingerprintError says that the bundle is not the one whose fingerprint was given.
 type FingerprintError struct{ Want, Got Fingerprint }
 
@@ -96,6 +117,7 @@ type SealedError struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint
+	Verified    bool   // every byte was read back since
 	Gaps        []byte // what it goes without, see [Writer.SetGaps]
 }
 

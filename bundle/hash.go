@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -45,7 +45,7 @@ func hashFile(ctx context.Context, dir *media.Dir, name string, cold bool, progr
 			break
 		}
 		if err != nil {
-			return f, fmt.Errorf("read %s: %w", name, err)
+			return f, &media.Error{Op: "read", Path: filepath.Join(dir.Path(), filepath.FromSlash(name)), Err: err}
 		}
 	}
 	f.Name, f.SHA256 = name, hex.EncodeToString(h.Sum(nil))

@@ -35,6 +35,7 @@ type lane struct {
 	seg        *segment
 	unfinished *journal.Unfinished // the blob that the last durable segment ends within
 	piece      int64               // tar offset at which the current piece began
+	ending     bool                // the end of the tar stream is being written
 }
 
 // put writes the blob as one tar entry. After an error of the source or the
@@ -114,6 +115,9 @@ func (l *lane) open() error {
 	}
 	if l.next > seal.MaxSegments {
 		return fmt.Errorf("lane %d has %d segments, the most that the format allows; use a larger --segment-size", l.number, seal.MaxSegments)
+	}
+	if l.buffers == nil {
+		l.buffers = frame.NewBuffers()
 	}
 	id := seal.Segment{Lane: l.number, Number: l.next}
 	seg, err := newSegment(l.w.dir, id, l.w.begin.Key, l.w.begin.SegmentSize, frame.Encoders{Fast: l.fast, Dense: l.w.dense}, l.buffers)
@@ -219,6 +223,7 @@ func (l *lane) commit(unfinished *journal.Unfinished) error {
 	}
 	rec, err := seg.commit(unfinished)
 	if err == nil {
+		rec.End = l.ending
 		err = l.w.record(*rec)
 	}
 	if err != nil {
@@ -283,7 +288,8 @@ type reopening struct {
 	tries int
 }
 
-const maxTries = 3
+// maxTries is low, because sources of the network have a patience of their own.
+const maxTries = 2
 
 func (r *reopening) Read(p []byte) (int, error) {
 	for {

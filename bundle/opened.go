@@ -3,6 +3,8 @@ package bundle
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,7 +35,7 @@ type seals struct {
 	bodies map[string][]byte // of drive.json, bundle.json and extras.json
 	faults []Fault           // of the small files and the listing
 	temps  []string
-	extra  map[string]bool
+	begun  []string // key files of a rekey that was interrupted
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
@@ -43,6 +45,9 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	p, err := locate(dir)
 	if err != nil {
 		return nil, err
+	}
+	if !p.sealed && p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
+		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}
 	if !p.sealed {
 		return nil, &UnfinishedError{p.dir}
@@ -56,7 +61,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	s = &seals{dir: d, bodies: map[string][]byte{}, extra: map[string]bool{}}
+	s = &seals{dir: d, bodies: map[string][]byte{}}
 	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
 	if err != nil {
 		return nil, err
@@ -76,6 +81,12 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 		return nil, err
 	}
 	return s, s.compareListing()
+}
+
+// hasFile reports whether a bundle's directory has the file.
+func hasFile(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
 }
 
 func (s *seals) damage(file, what string, err error) *DamageError {
@@ -108,6 +119,9 @@ func (s *seals) readDrive() error {
 		return s.damage(seal.BundleName, "names more drives than this satchel reads", nil)
 	}
 	if seal.Sum(body) != s.bundle.Drives[0].SHA256 {
+		if s.copyBinds(body) {
+			return s.damage(seal.BundleName, "has changed: its copy binds another drive.json, the one that is here", nil)
+		}
 		return s.damage(seal.DriveName, "is not the one that bundle.json binds", nil)
 	}
 	s.bodies[seal.DriveName] = body
@@ -121,26 +135,53 @@ func (s *seals) readDrive() error {
 	return nil
 }
 
-func (s *seals) readExtras() error {
-	body, err := s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.fault(seal.ExtrasName, "is missing")
-		return nil
+// copyBinds reports whether the copy of the seal binds these bytes of drive.json:
+// then it is the seal that has changed.
+func (s *seals) copyBinds(drive []byte) bool {
+	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return false
 	}
+	b, err := seal.ParseBundle(body)
+	return err == nil && len(b.Drives) == 1 && b.Drives[0].SHA256 == seal.Sum(drive)
+}
+
+// readExtras reads extras.json, or its copy where the original is at fault.
+func (s *seals) readExtras() error {
+	body, what, err := s.parseExtras(seal.ExtrasName)
 	if err != nil {
 		return err
 	}
-	s.bodies[seal.ExtrasName] = body
+	if what != "" {
+		s.fault(seal.ExtrasName, what)
+		if body, what, err = s.parseExtras(seal.CopyDir + "/" + seal.ExtrasName); err != nil {
+			return err
+		}
+	}
+	if what == "" {
+		s.bodies[seal.ExtrasName] = body
+	}
+	return nil
+}
+
+// parseExtras takes the file over if it is right, and else says what is wrong.
+func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
+	body, err = s.dir.ReadFile(name, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "is missing", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	extras, err := seal.ParseExtras(body)
 	switch {
 	case err != nil:
-		s.fault(seal.ExtrasName, "cannot be read: "+err.Error())
+		return nil, "cannot be read: " + err.Error(), nil
 	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
-		s.fault(seal.ExtrasName, "belongs to another seal")
-	default:
-		s.extras = extras
+		return nil, "belongs to another seal", nil
 	}
-	return nil
+	s.extras = extras
+	return body, "", nil
 }
 
 // files lists every file that a seal or extras.json binds: segments, index, key files.
@@ -175,9 +216,12 @@ func (s *seals) compareListing() error {
 	}
 	for _, f := range files {
 		switch {
+		case s.extras.Bundle == "" && seal.KeyNumber(f.Name) > 0:
+			// What binds the key files cannot be read: that is the fault, and said already.
+		case !bound[f.Name] && s.isBegun(f.Name):
+			s.begun = append(s.begun, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: no seal names it")
-			s.extra[f.Name] = true
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
 			s.temps = append(s.temps, f.Name)
 		}
@@ -188,4 +232,19 @@ func (s *seals) compareListing() error {
 		}
 	}
 	return nil
+}
+
+// isBegun reports whether name is that of a key file after the last one that
+// extras.json names: rekey writes extras.json last.
+func (s *seals) isBegun(name string) bool {
+	return s.extras.Bundle != "" && seal.KeyNumber(name) > s.lastKey()
+}
+
+// lastKey is the highest number of a key file that extras.json names.
+func (s *seals) lastKey() int {
+	last := 0
+	for _, f := range s.extras.Files {
+		last = max(last, seal.KeyNumber(f.Name))
+	}
+	return last
 }

@@ -20,9 +20,10 @@ var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN"
 
 // place is a directory that holds a bundle, or the beginning of one.
 type place struct {
-	dir    string
-	id     string // of the drive seal, empty if it cannot be read
-	sealed bool
+	dir      string
+	id       string // of the drive seal, empty if it cannot be read
+	complete bool   // the drive seal says so
+	sealed   bool
 }
 
 // look says what bundle stands directly in dir, if any.
@@ -50,7 +51,7 @@ func lookIn(d *media.Dir) (*place, error) {
 	}
 	if err == nil {
 		if ds, perr := seal.ParseDrive(body); perr == nil {
-			p.id = ds.Bundle
+			p.id, p.complete = ds.Bundle, ds.Complete
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -107,14 +108,20 @@ func locate(dir string) (place, error) {
 
 // foreign gives the first name in dir that is neither a bundle's nor ignored.
 func foreign(dir string) (string, error) {
+	return stranger(dir, func(name string) bool {
+		return strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
+	})
+}
+
+// stranger gives the first name in dir that is neither ours nor ignored.
+func stranger(dir string, ours func(string) bool) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", &media.Error{Op: "look into", Path: dir, Err: err}
 	}
 	for _, e := range entries {
 		name := e.Name()
-		temp := strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
-		if temp || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
+		if ours(name) || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
 			continue
 		}
 		return name, nil
@@ -122,14 +129,30 @@ func foreign(dir string) (string, error) {
 	return "", nil
 }
 
-// Prepare makes sure that pack can write below dir: it makes dir if only its
-// last part is missing, writes and removes a small file, and compares the free
-// space with need, in bytes. unknown is true where the file system does not
-// tell. Errors are *[DriveError] and *[SpaceError].
-func Prepare(dir string, need int64) (unknown bool, err error) {
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+// MakeDir makes dir if only its last part is missing, and reports whether it did.
+// Where systems mount drives, nothing is made: what is missing there is the drive.
+func MakeDir(dir string) (made bool, err error) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return false, nil // whatever else is wrong with it shows when it is used
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
 		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
 	}
+	switch parent := filepath.Dir(abs); {
+	case parent == "/mnt", parent == "/media", parent == "/Volumes", filepath.Dir(parent) == "/media", filepath.Dir(parent) == "/run/media":
+		return false, &media.Error{Op: "write to", Path: dir, Err: fs.ErrNotExist}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
+	}
+	return true, nil
+}
+
+// Prepare makes sure that pack can write below dir: it writes and removes a small
+// file there, and compares the free space with need, in bytes. unknown is true
+// where the file system does not tell. Errors are *[DriveError] and *[SpaceError].
+func Prepare(dir string, need int64) (unknown bool, err error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {
 		return false, err
@@ -145,6 +168,21 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 		err = &SpaceError{Dir: dir, Need: need, Free: free}
 	}
 	return false, err
+}
+
+// sweepEmpty removes what a run leaves in the root of a mount that ends before
+// the first file: an empty directory satchel-<id>, and its journal.
+func sweepEmpty(root, state string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return // the caller's next step will say so
+	}
+	for _, e := range entries {
+		id, ok := strings.CutPrefix(e.Name(), dirPrefix)
+		if ok && e.IsDir() && seal.IsID(id) && os.Remove(filepath.Join(root, e.Name())) == nil {
+			_ = os.RemoveAll(filepath.Dir(journalPath(state, id))) // of no use without the directory
+		}
+	}
 }
 
 // Release makes everything on the drive that holds dir durable. Once it returns,

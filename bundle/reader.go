@@ -27,7 +27,7 @@ import (
 type Reader struct {
 	dir   *media.Dir
 	seals *seals
-	key   keys.Identity
+	key   keys.Key
 	index *index.Index
 	dec   *frame.Decoder
 	cache *segments
@@ -54,12 +54,15 @@ func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (
 	if len(ids) == 0 {
 		return nil, ErrNoKey
 	}
-	key, err := s.unlock(ids)
+	key, err := s.unlock(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	idx, err := s.readIndex(key)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	dec, err := frame.NewDecoder()
@@ -68,32 +71,38 @@ func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (
 	}
 	r = &Reader{dir: s.dir, seals: s, key: key, index: idx, dec: dec}
 	r.cache = newSegments(r)
-	return r, ctx.Err()
+	return r, nil
 }
 
-// unlock opens the first key file that one of the keys fits.
-func (s *seals) unlock(ids []Identity) (keys.Identity, error) {
+// unlock opens a key file that one of the keys fits. One that has changed is
+// named only if no other opens.
+func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
+	var files []keys.File
+	var changed error
 	for _, f := range s.extras.Files {
 		body, err := s.dir.ReadFile(f.Name, keys.MaxFile)
 		if err != nil {
-			return keys.Identity{}, err
+			return keys.Key{}, err
 		}
 		if seal.Sum(body) != f.SHA256 {
-			return keys.Identity{}, s.damage(f.Name, "has changed: its SHA-256 is not the one that is bound", nil)
+			changed = s.damage(f.Name, "has changed: its SHA-256 is not the one that is bound", nil)
+			continue
 		}
-		key, err := keys.Unwrap(body, ids)
-		if err == nil {
-			return key, nil
-		}
-		if !errors.Is(err, keys.ErrNoMatch) {
-			return keys.Identity{}, s.damage(f.Name, "cannot be opened", err)
-		}
+		files = append(files, keys.File{Name: f.Name, Body: body})
 	}
-	return keys.Identity{}, ErrWrongKey
+	key, err := keys.Unlock(ctx, files, ids)
+	var bad *keys.FileError
+	switch {
+	case errors.As(err, &bad):
+		return key, s.damage(bad.Name, bad.Why, nil)
+	case errors.Is(err, ErrWrongKey) && changed != nil:
+		return key, changed
+	}
+	return key, err
 }
 
 // readIndex reads the index and holds it against the seals.
-func (s *seals) readIndex(key keys.Identity) (*index.Index, error) {
+func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 	body, err := s.dir.ReadFile(seal.IndexName, maxIndex)
 	if err != nil {
 		return nil, err
@@ -120,7 +129,8 @@ func (s *seals) readIndex(key keys.Identity) (*index.Index, error) {
 	return idx, nil
 }
 
-const maxIndex = 1 << 30
+// maxIndex is the largest index.age: text that does not compress at all.
+const maxIndex = index.MaxText + index.MaxText/64
 
 // Close frees the reader. No reader that it gave may be used afterwards.
 func (r *Reader) Close() error {

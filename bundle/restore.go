@@ -3,8 +3,9 @@ package bundle
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"path"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,13 +14,22 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
+// Rehash is told, before segments are hashed again because the drive was away,
+// how many bytes that will be; what it returns is told of bytes as they are read,
+// concurrently.
+type Rehash func(total int64) func(n int64)
+
 // restore brings the writer to where the journal says it was, as far as the
 // drive still agrees.
-func (w *Writer) restore(ctx context.Context, st *journal.State) error {
+func (w *Writer) restore(ctx context.Context, st *journal.State, rehash Rehash) error {
 	w.segments = st.Segments
 	mount := media.Session(w.dir.Path())
 	away := mount == "" || mount != st.Session.Mount
-	bad, err := w.checkSegments(ctx, away)
+	var read func(int64)
+	if away && rehash != nil {
+		read = rehash(w.written())
+	}
+	bad, err := w.checkSegments(ctx, away, read)
 	if err != nil {
 		return err
 	}
@@ -30,6 +40,12 @@ func (w *Writer) restore(ctx context.Context, st *journal.State) error {
 		if err != nil {
 			return err
 		}
+		if unfinished != nil && l.number == w.begin.Lanes {
+			// A manifest is small: begun anew, it cannot keep others from the closing lane.
+			if unfinished, err = w.dropBlob(l.number, unfinished.Digest); err != nil {
+				return err
+			}
+		}
 		l.unfinished = unfinished
 	}
 	for _, segs := range w.segments {
@@ -39,6 +55,16 @@ func (w *Writer) restore(ctx context.Context, st *journal.State) error {
 		return err
 	}
 	return w.start()
+}
+
+// written is the bytes of all segments.
+func (w *Writer) written() (n int64) {
+	for _, segs := range w.segments {
+		for _, s := range segs {
+			n += s.Size
+		}
+	}
+	return n
 }
 
 // count notes the blobs that are whole in the lane's segments.
@@ -54,7 +80,7 @@ func (w *Writer) count(segs []journal.Segment) {
 
 // checkSegments finds the segments that the drive no longer has as the journal
 // knows them: by length, and by SHA-256 too if the drive was away.
-func (w *Writer) checkSegments(ctx context.Context, away bool) (map[seal.Segment]bool, error) {
+func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64)) (map[seal.Segment]bool, error) {
 	files, _, err := w.dir.List(".")
 	if err != nil {
 		return nil, err
@@ -63,15 +89,14 @@ func (w *Writer) checkSegments(ctx context.Context, away bool) (map[seal.Segment
 	for _, f := range files {
 		sizes[f.Name] = f.Size
 	}
-	bad := map[seal.Segment]bool{}
+	bad, broken, whole := map[seal.Segment]bool{}, map[seal.Segment]error{}, 0
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers())
 	for _, segs := range w.segments {
 		for _, s := range segs {
 			id := seal.Segment{Lane: s.Lane, Number: s.Number}
-			size, there := sizes[id.String()]
-			if !there || size != s.Size {
+			if size, there := sizes[id.String()]; !there || size != s.Size {
 				mu.Lock()
 				bad[id] = true
 				mu.Unlock()
@@ -81,51 +106,70 @@ func (w *Writer) checkSegments(ctx context.Context, away bool) (map[seal.Segment
 				continue
 			}
 			g.Go(func() error {
-				sum, err := hashFile(ctx, w.dir, id.String(), true, nil)
-				if ctx.Err() != nil {
+				sum, err := hashFile(ctx, w.dir, id.String(), true, read)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case ctx.Err() != nil:
 					return ctx.Err()
-				}
-				if gone := w.dir.Gone(seal.DriveName, err); gone != nil {
-					return gone
-				}
-				if err != nil || sum.SHA256 != s.SHA256 { // what cannot be read is fetched again
-					mu.Lock()
-					bad[id] = true
-					mu.Unlock()
+				case err != nil && w.dir.Gone(seal.DriveName, err) != nil:
+					return w.dir.Gone(seal.DriveName, err)
+				case errors.Is(err, syscall.EIO):
+					broken[id] = err
+				case err != nil:
+					return err
+				default:
+					whole++
+					bad[id] = bad[id] || sum.SHA256 != s.SHA256
 				}
 				return nil
 			})
 		}
 	}
-	return bad, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return bad, w.giveUpBroken(bad, broken, whole)
 }
 
-// sweep deletes what a crash left: files being written, and segments that were
-// renamed but not recorded.
+// giveUpBroken decides over segments that the drive could not read: a bad spot
+// costs its segment, but a drive that fails altogether costs nothing.
+func (w *Writer) giveUpBroken(bad map[seal.Segment]bool, broken map[seal.Segment]error, whole int) error {
+	for id, err := range broken {
+		if whole == 0 || w.dir.Probe() != nil {
+			return err
+		}
+		bad[id] = true
+	}
+	return nil
+}
+
+// sweep deletes what a crash left: files being written, segments that were
+// renamed but not recorded, and what an aborted seal wrote.
 func (w *Writer) sweep() error {
-	known := map[string]bool{}
+	known := map[string]bool{seal.DriveName: true}
+	for name := range w.begin.KeyFiles {
+		known[name] = true
+	}
 	for _, segs := range w.segments {
 		for _, s := range segs {
-			known[seal.Segment{Lane: s.Lane, Number: s.Number}.String()] = true
+			known[segmentName(s)] = true
 		}
 	}
-	files, _, err := w.dir.List(".")
-	if err != nil {
-		return err
-	}
 	var stale []string
-	for _, f := range files {
-		_, segment := seal.ParseSegment(f.Name)
-		temp := !seal.Known(f.Name, false) && seal.Known(f.Name, true)
-		if temp || segment && !known[f.Name] {
-			stale = append(stale, f.Name)
+	for _, sub := range []string{seal.CopyDir, "."} {
+		files, _, err := w.dir.List(sub)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if seal.Known(f.Name, true) && (sub != "." || !known[f.Name]) {
+				stale = append(stale, path.Join(sub, f.Name))
+			}
 		}
 	}
 	if len(stale) == 0 {
 		return nil
 	}
-	if err := w.dir.Remove(stale...); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return w.dir.Remove(stale...)
 }

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -99,6 +101,7 @@ func (w *Writer) endArchive(inv *oci.Inventory) error {
 	if err != nil {
 		return err
 	}
+	l.ending = true
 	if err := l.file(ispec.ImageIndexFile, list); err != nil {
 		return err
 	}
@@ -108,14 +111,7 @@ func (w *Writer) endArchive(inv *oci.Inventory) error {
 	if err := l.plain(make([]byte, 2*tarBlock)); err != nil {
 		return err
 	}
-	seg := l.seg
-	l.seg = nil
-	rec, err := seg.commit(nil)
-	if err != nil {
-		return l.fail(err)
-	}
-	rec.End = true
-	return w.record(*rec)
+	return l.commit(nil)
 }
 
 // file writes a small file of the layout that is not a blob.
@@ -135,14 +131,7 @@ func (l *lane) plain(body []byte) error {
 	for len(body) > 0 {
 		n := min(len(body), readChunk)
 		if l.seg != nil && !l.seg.fits(int64(n)+tarBlock) {
-			seg := l.seg
-			l.seg = nil
-			rec, err := seg.commit(nil)
-			if err != nil {
-				return l.fail(err)
-			}
-			rec.End = true
-			if err := l.w.record(*rec); err != nil {
+			if err := l.commit(nil); err != nil {
 				return err
 			}
 		}
@@ -249,72 +238,46 @@ func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, er
 		return "", err
 	}
 	bundleBody, err := seal.Bundle{
-		Bundle: w.begin.Bundle, Created: w.begin.Created, Sequence: 1,
+		Bundle: w.begin.Bundle, Created: time.Now(), Sequence: 1,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
 	}.Marshal()
 	if err != nil {
 		return "", err
 	}
-	fp := Fingerprint(seal.Sum(bundleBody))
-	extras := seal.Extras{Bundle: w.begin.Bundle, Seal: string(fp)}
-	small := map[string][]byte{seal.IndexName: idx, seal.DriveName: driveBody, seal.BundleName: bundleBody}
-	for name, body := range w.begin.KeyFiles {
-		extras.Files = append(extras.Files, seal.FileOf(name, body))
-		small[name] = body
+	all := small{
+		bundle: w.begin.Bundle, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: w.begin.KeyFiles,
+		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)},
 	}
-	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
-	if small[seal.ExtrasName], err = extras.Marshal(); err != nil {
-		return "", err
+	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
+		return "", fmt.Errorf("read the header of the index: %w", err)
 	}
-	var bound []seal.File
-	for name, body := range small {
-		bound = append(bound, seal.FileOf(name, body))
-	}
-	derived, err := derive(w.begin.Bundle, drive.Files, bound, small[seal.KeyName])
+	f, err := all.follow()
 	if err != nil {
 		return "", err
 	}
-	return fp, w.writeSmall(small, derived)
+	copies := maps.Clone(w.begin.KeyFiles)
+	copies[seal.IndexName], copies[seal.DriveName], copies[seal.BundleName], copies[seal.ExtrasName] = idx, driveBody, bundleBody, f.extras
+	return all.finger, w.writeSmall(copies, f)
 }
 
-// derive builds README.txt and SHA256SUMS from the segments, the small files
-// that have copies, and the bytes of the key file.
-func derive(id string, segments, small []seal.File, key []byte) (map[string][]byte, error) {
-	pq, err := keys.IsPostQuantum(key)
-	if err != nil {
-		return nil, err
-	}
-	readme := seal.Readme(id, pq)
-	sums := append(slices.Clone(segments), small...)
-	for _, f := range small {
-		sums = append(sums, copyOf(f))
-	}
-	sums = append(sums, seal.FileOf(seal.ReadmeName, readme))
-	return map[string][]byte{seal.ReadmeName: readme, seal.SumsName: seal.Sums(sums)}, nil
-}
-
-// copyOf is what the copy of a small file must be.
-func copyOf(f seal.File) seal.File {
-	f.Name = seal.CopyDir + "/" + f.Name
-	return f
-}
-
-func (w *Writer) writeSmall(small, derived map[string][]byte) error {
+func (w *Writer) writeSmall(copies map[string][]byte, f follow) error {
 	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
 		return err
 	}
-	for name, body := range small {
-		if err := w.dir.WriteFile(seal.CopyDir+"/"+name, body); err != nil {
-			return err
+	type file struct {
+		name string
+		body []byte
+	}
+	files := []file{{seal.DriveName, copies[seal.DriveName]}, {seal.ExtrasName, copies[seal.ExtrasName]}, {seal.ReadmeName, f.readme}, {seal.SumsName, f.sums}}
+	for name, body := range copies {
+		if name != seal.BundleName {
+			files = append(files, file{seal.CopyDir + "/" + name, body})
 		}
 	}
-	for name, body := range derived {
-		if err := w.dir.WriteFile(name, body); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{seal.DriveName, seal.ExtrasName, seal.BundleName} {
-		if err := w.dir.WriteFile(name, small[name]); err != nil {
+	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
+	files = append(files, file{seal.CopyDir + "/" + seal.BundleName, copies[seal.BundleName]}, file{seal.BundleName, copies[seal.BundleName]})
+	for _, f := range files {
+		if err := w.dir.WriteFile(f.name, f.body); err != nil {
 			return err
 		}
 	}

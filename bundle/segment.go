@@ -96,4 +96,7 @@ func (s *segment) commit(unfinished *journal.Unfinished) (*journal.Segment, erro
 	}, nil
 }
 
-func (s *segment) abort() error { return s.file.Abort() }
+func (s *segment) abort() error {
+	s.frames.Abort()
+	return s.file.Abort()
+}

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
@@ -32,10 +30,11 @@ type Report struct {
 	Bytes       int64 // in them
 	Faults      []Fault
 	Leftovers   []string // temporary files of a crash; harmless
+	Begun       []string // key files of a rekey that was interrupted
 }
 
-// Size gives the bytes that [Verify] will read, for a progress bar.
-func Size(dir string) (n int64, err error) {
+// SealedSize gives the bytes that [Verify] will read, for a progress bar.
+func SealedSize(dir string) (n int64, err error) {
 	s, err := openSeals(dir, "")
 	if err != nil {
 		return 0, err
@@ -48,36 +47,48 @@ func Size(dir string) (n int64, err error) {
 
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
-// a *[DamageError] if there is any, an *[UnfinishedError], *[NoBundleError] or
+// a *[DamageError] if there is any, a *[RekeyError] if all that is wrong is a
+// rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError] or
 // *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
 	s, err := openSeals(dir, opts.Expect)
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
+	}
 	if err != nil {
 		return nil, err
 	}
-	v := verification{seals: s, opts: opts}
+	v := verification{seals: s, opts: opts, suspects: map[string]bool{}}
+	for _, f := range s.faults {
+		v.suspects[f.File] = true
+	}
 	err = v.run(ctx)
 	if err := errors.Join(err, s.dir.Close()); err != nil {
 		return nil, err
 	}
 	r := &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
-		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps,
+		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, Begun: v.begun,
 	}
 	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
 	if len(r.Faults) > 0 {
 		return r, &DamageError{Dir: r.Dir, Faults: r.Faults}
+	}
+	if len(r.Begun) > 0 {
+		return r, &RekeyError{Dir: r.Dir, Files: r.Begun}
 	}
 	return r, nil
 }
 
 type verification struct {
 	*seals
-	opts  VerifyOptions
-	mu    sync.Mutex
-	files int
-	bytes int64
-	away  error // the drive went away
+	suspects map[string]bool // files that the listing found fault with
+	opts     VerifyOptions
+	mu       sync.Mutex
+	files    int
+	bytes    int64
+	away     error // the drive went away
 }
 
 func (v *verification) run(ctx context.Context) error {
@@ -95,12 +106,8 @@ func (v *verification) run(ctx context.Context) error {
 
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
-	size, err := v.dir.Stat(f.Name)
-	if gone := v.gone(err); gone != nil {
-		return gone
-	}
-	if err != nil || size != f.Size {
-		return nil // said already, by the listing
+	if v.suspects[f.Name] {
+		return nil // the listing has said what is wrong with it
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)
 	if ctx.Err() != nil {
@@ -116,91 +123,14 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	switch {
 	case err != nil:
 		v.fault(f.Name, "cannot be read: "+err.Error())
+	case got.Size != f.Size:
+		v.fault(f.Name, "changed its length while it was read")
 	case got != f:
 		v.fault(f.Name, "has changed: its SHA-256 is not the one that is bound")
 	}
 	return nil
 }
 
-// checkSmall compares the copies with their originals and what is derived with
-// what it is derived from.
-func (v *verification) checkSmall(ctx context.Context) {
-	small := append([]seal.File{v.bundle.Index}, v.extras.Files...)
-	for name, body := range v.bodies {
-		small = append(small, seal.FileOf(name, body))
-		v.files++
-		v.bytes += int64(len(body))
-	}
-	for _, f := range small {
-		v.compare(ctx, copyOf(f))
-	}
-	key, err := v.dir.ReadFile(seal.KeyName, keys.MaxFile)
-	if err == nil && v.extras.Bundle != "" {
-		err = v.checkDerived(ctx, small, key)
-	}
-	if err != nil && !v.blamed(seal.KeyName) {
-		v.unread(seal.KeyName, err)
-	}
-	v.checkCopies(small)
-}
-
-func (v *verification) checkDerived(ctx context.Context, small []seal.File, key []byte) error {
-	derived, err := derive(v.bundle.Bundle, v.drive.Files, small, key)
-	if err != nil {
-		return err
-	}
-	for name, body := range derived {
-		v.compare(ctx, seal.FileOf(name, body))
-	}
-	return nil
-}
-
-// unread notes a file that cannot be read, or that the drive has gone away.
-func (v *verification) unread(name string, err error) {
-	if gone := v.gone(err); gone != nil {
-		v.away = gone
-		return
-	}
-	v.fault(name, "cannot be read: "+err.Error())
-}
-
 func (v *verification) blamed(name string) bool {
 	return slices.ContainsFunc(v.faults, func(f Fault) bool { return f.File == name })
-}
-
-// compare checks a file that no seal names against what it must be.
-func (v *verification) compare(ctx context.Context, want seal.File) {
-	got, err := hashFile(ctx, v.dir, want.Name, v.opts.Cold, nil)
-	switch {
-	case ctx.Err() != nil: // said by the caller
-	case errors.Is(err, fs.ErrNotExist):
-		v.fault(want.Name, "is missing")
-	case err != nil:
-		v.unread(want.Name, err)
-	case got != want:
-		v.fault(want.Name, "differs from what it must be")
-	default:
-		v.files++
-		v.bytes += got.Size
-	}
-}
-
-// checkCopies finds files among the copies that have no original.
-func (v *verification) checkCopies(small []seal.File) {
-	files, others, err := v.dir.List(seal.CopyDir)
-	if err != nil {
-		v.unread(seal.CopyDir, err)
-		return
-	}
-	for _, f := range files {
-		original := slices.ContainsFunc(small, func(s seal.File) bool { return s.Name == f.Name })
-		if !original && seal.Known(f.Name, false) && !v.blamed(f.Name) {
-			v.fault(seal.CopyDir+"/"+f.Name, "is extra: it is a copy of nothing")
-		}
-	}
-	for _, name := range others {
-		if seal.Known(name, false) {
-			v.fault(seal.CopyDir+"/"+name, "is not a regular file")
-		}
-	}
 }

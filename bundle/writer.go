@@ -18,9 +18,9 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// smallBlob is the size up to which a blob is gathered in memory and verified
-// before it takes a lane.
-const smallBlob = frame.MaxContent
+// SmallBlob is the size, in bytes, up to which a blob is gathered in memory and
+// verified before it takes a lane; larger ones take a lane for as long as they last.
+const SmallBlob = frame.MaxContent
 
 // Writer writes a bundle. It is an [oci.Sink] for blobs and manifests; Put may
 // be called concurrently. Put the blobs of [Writer.Unfinished] first: each holds
@@ -106,7 +106,7 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 	if ok, err := w.Has(ctx, d); ok || err != nil {
 		return err
 	}
-	if d.Size <= smallBlob {
+	if d.Size <= SmallBlob {
 		if src, err = gather(ctx, d, src); err != nil {
 			return err
 		}
@@ -116,6 +116,9 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 		return err
 	}
 	defer w.giveBack(l, oci.IsManifest(d.MediaType))
+	if d.Size <= SmallBlob {
+		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
+	}
 	return l.put(ctx, d, src)
 }
 

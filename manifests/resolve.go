@@ -32,12 +32,10 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err := cfg.Carried(); err != nil {
 		return nil, err
 	}
-	refs := cfg.refs()
-	if len(refs) == 0 {
-		p := problems{file: cfg.file, places: cfg.places}
-		p.add("mirror", "there is nothing to carry: mirror.additionalImages names no image")
-		return nil, p.join()
+	if err := cfg.NotEmpty(); err != nil {
+		return nil, err
 	}
+	refs := cfg.refs()
 	images, errs := make([]oci.Image, len(refs)), make([]error, len(refs))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
@@ -66,6 +64,16 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	}
 	inv.Sort()
 	return inv, errors.Join(errs...)
+}
+
+// NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
+func (c *Config) NotEmpty() error {
+	if len(c.Mirror.AdditionalImages) > 0 {
+		return nil
+	}
+	p := problems{file: c.file, places: c.places}
+	p.add("mirror", "there is nothing to carry: mirror.additionalImages names no image")
+	return p.join()
 }
 
 // refs lists the additional images, each once, sorted.

@@ -3,6 +3,7 @@ package oci
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -19,6 +20,11 @@ const (
 	OriginAdditional Origin = "additional"
 	OriginChart      Origin = "chart"
 	OriginPod        Origin = "pod"
+)
+
+var (
+	origins         = []Origin{OriginRelease, OriginCatalog, OriginOperator, OriginAdditional, OriginChart, OriginPod}
+	platformPattern = regexp.MustCompile(`^[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)?$`)
 )
 
 // Image is one pinned image of an inventory.
@@ -84,6 +90,14 @@ func (i Image) Validate() error {
 	if i.Subject != "" {
 		if err := CheckDigest(i.Subject); err != nil {
 			return fmt.Errorf("subject: %w", err)
+		}
+	}
+	if !slices.Contains(origins, i.Origin) {
+		return fmt.Errorf("unknown origin %q", i.Origin)
+	}
+	for _, p := range i.Platforms {
+		if !platformPattern.MatchString(p) {
+			return fmt.Errorf("platform %q", p)
 		}
 	}
 	for _, tag := range i.Tags {

@@ -87,6 +87,8 @@ func Platforms(ctx context.Context, src Source, root Descriptor) ([]string, erro
 			list = append(list, p)
 		}
 	}
+	// What an author wrote there is shown on terminals; what is no platform is left out.
+	list = slices.DeleteFunc(list, func(p string) bool { return !platformPattern.MatchString(p) })
 	slices.Sort(list)
 	return slices.Compact(list), nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -137,7 +139,10 @@ func TestScopes(t *testing.T) {
 			w.Header().Set("Location", "/v2/x/blobs/uploads/1")
 			w.WriteHeader(http.StatusAccepted)
 		case "PUT upload":
-			io.Copy(io.Discard, r.Body)
+			n, _ := io.Copy(io.Discard, r.Body)
+			if r.ContentLength != n || r.Header.Get("Content-Type") != "application/octet-stream" {
+				t.Errorf("uploads %d bytes as Content-Length %d, %q", n, r.ContentLength, r.Header.Get("Content-Type"))
+			}
 			w.WriteHeader(http.StatusCreated)
 		}
 	})
@@ -213,6 +218,25 @@ func TestSchemes(t *testing.T) {
 	}
 	if n := asked.Load(); n != 0 {
 		t.Errorf("%d requests arrived where TLS is required and was not there", n)
+	}
+}
+
+// A host without a port may have plain HTTP on port 80 and nothing on 443.
+func TestPlainHTTPOnItsOwnPort(t *testing.T) {
+	plain := fake(t, func(w http.ResponseWriter, r *http.Request) {})
+	c := insecure(t)
+	c.mu.Lock()
+	s, err := c.site(siteKey{"registry.example", true})
+	c.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.http.Transport.(*gated).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		place := map[string]string{"registry.example:443": "127.0.0.1:1", "registry.example:80": plain}[addr]
+		return new(net.Dialer).DialContext(ctx, network, place)
+	}
+	if !has(t, c, oci.Ref{Registry: "registry.example", Repository: "a"}, oci.Descriptor{Digest: oci.Digest(nil)}) {
+		t.Error("plain HTTP is not spoken")
 	}
 }
 

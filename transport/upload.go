@@ -80,21 +80,8 @@ func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descript
 // begin mounts the blob and returns nil, or begins an upload.
 func (r *Repository) begin(ctx context.Context, d oci.Descriptor, from oci.Ref) (*session, error) {
 	if from.Repository != "" && from.Registry == r.ref.Registry && from.Repository != r.ref.Repository {
-		ctx := auth.AppendRepositoryScope(ctx, registry.Reference{Registry: from.Registry, Repository: from.Repository}, auth.ActionPull)
-		resp, err := r.post(ctx, url.Values{"mount": {d.Digest.String()}, "from": {from.Repository}})
-		if err != nil {
-			return nil, err
-		}
-		if resp.StatusCode == http.StatusCreated {
-			finish(resp)
-			return nil, checkDigest(resp, d)
-		}
-		if resp.StatusCode == http.StatusAccepted {
-			return r.session(resp)
-		}
-		// Some registries refuse a mount that they do not grant; uploading may still be allowed.
-		if refused := answered(resp); transientStatus(refused.Status) {
-			return nil, refused
+		if done, s, err := r.mount(ctx, d, from); done || s != nil || err != nil {
+			return s, err
 		}
 	}
 	resp, err := r.post(ctx, nil)
@@ -105,6 +92,30 @@ func (r *Repository) begin(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		return nil, answered(resp)
 	}
 	return r.session(resp)
+}
+
+// mount asks for the blob to be mounted. Done, a session to upload by, an error
+// that may pass, or none of these: a registry, or its token service, that refuses
+// to mount may still take an upload.
+func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) (done bool, s *session, err error) {
+	both := auth.AppendRepositoryScope(ctx, registry.Reference{Registry: from.Registry, Repository: from.Repository}, auth.ActionPull)
+	resp, err := r.post(both, url.Values{"mount": {d.Digest.String()}, "from": {from.Repository}})
+	switch {
+	case err != nil && (ctx.Err() != nil || transient(err)):
+		return false, nil, err
+	case err != nil:
+		return false, nil, nil
+	case resp.StatusCode == http.StatusCreated:
+		finish(resp)
+		return true, nil, checkDigest(resp, d)
+	case resp.StatusCode == http.StatusAccepted:
+		s, err := r.session(resp)
+		return false, s, err
+	}
+	if refused := answered(resp); transientStatus(refused.Status) {
+		return false, nil, refused
+	}
+	return false, nil, nil
 }
 
 func (r *Repository) post(ctx context.Context, query url.Values) (*http.Response, error) {

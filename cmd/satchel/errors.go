@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,11 +72,13 @@ func exitCode(err error) int {
 	case as[*gapsError](err):
 		return exitGaps
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
+		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
 		return exitKey
-	case as[*bundle.DamageError](err), as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err):
+	case as[*bundle.DamageError](err), as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err),
+		as[*bundle.RekeyError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.DriveError](err):
 		return exitDrive
@@ -151,20 +154,35 @@ func hints(err error) []string {
 	case as[*oci.CollisionError](err):
 		add("carry one of the two, or carry them in two bundles for two mirror namespaces")
 	case errors.Is(err, bundle.ErrNoKey):
-		add("give the key file with -i KEY")
+		add("give the key file with -i KEY, or use --passphrase")
 	case errors.Is(err, bundle.ErrWrongKey):
 		add("the key must belong to one of the recipients that the bundle was packed for")
+	case as[*bundle.MixedError](err):
+		add("use recipients of one kind, or pack two bundles")
+	case as[*bundle.RekeyError](err):
+		add("run the same satchel rekey again; what the bundle carries is whole, and the keys that opened it still do")
 	case as[*bundle.FingerprintError](err):
 		add("compare the fingerprint with the one that pack printed; if they differ, do not use this bundle")
 	case as[*bundle.UnfinishedError](err):
 		add("run pack again where it was packed; it goes on where it stopped")
 	case as[*bundle.DamageError](err):
-		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again")
+		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again into another directory")
 	case as[*oci.DigestError](err):
 		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
 	}
+	list = append(list, keyHints(err)...)
 	list = append(list, driveHints(err)...)
 	return append(list, registryHints(err)...)
+}
+
+func keyHints(err error) []string {
+	switch {
+	case errors.Is(err, bundle.ErrNoTerminal):
+		return []string{"run it on a terminal, or give passphrases by --passphrase-file (rekey: --new-passphrase-file)"}
+	case errors.Is(err, exec.ErrNotFound) && (as[*bundle.RecipientError](err) || errors.Is(err, bundle.ErrWrongKey)):
+		return []string{"a plugin is a program, age-plugin-NAME; install it where $PATH finds it"}
+	}
+	return nil
 }
 
 func driveHints(err error) []string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -131,18 +132,43 @@ func (v sizeValue) Type() string { return "SIZE" }
 
 // readerFlags are those of every command that reads a bundle.
 type readerFlags struct {
-	identities []string
-	expect     string
+	identities      []string
+	passphrase      bool
+	passphraseFiles []string
+	expect          string
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
-	f.StringVar(expect, "expect", "", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
+	f.Var(expectValue{expect}, "expect", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
 }
 
 func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
-	f.StringArrayVarP(&r.identities, "identity", "i", nil, "key `FILE` (may be given more than once)")
+	f.StringArrayVarP(&r.identities, "identity", "i", nil, "key `FILE` of age, of an age plugin, or of SSH (may be given more than once)")
+	f.BoolVar(&r.passphrase, "passphrase", false, "open with a passphrase, asked for on the terminal")
+	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
 	addExpect(f, &r.expect)
 }
+
+// expectValue is the flag of a fingerprint. Given and empty, as an unset variable
+// makes it, it must not pass for no expectation.
+type expectValue struct{ text *string }
+
+func (v expectValue) String() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
+
+func (v expectValue) Set(s string) error {
+	if s == "" {
+		return errors.New("it is empty")
+	}
+	*v.text = s
+	return nil
+}
+
+func (v expectValue) Type() string { return "FINGERPRINT" }
 
 func parseExpect(s string) (bundle.Fingerprint, error) {
 	if s == "" {
@@ -152,11 +178,76 @@ func parseExpect(s string) (bundle.Fingerprint, error) {
 	return fp, usage(err, "give it as pack printed it, spaces do not matter")
 }
 
-func (r readerFlags) parse() (bundle.Fingerprint, []bundle.Identity, error) {
+// noSecrets refuses secret keys where names of files belong, without repeating them.
+func noSecrets(files []string) error {
+	for _, name := range files {
+		if upper := strings.ToUpper(strings.TrimSpace(name)); strings.HasPrefix(upper, "AGE-SECRET-KEY-") || strings.HasPrefix(upper, "AGE-PLUGIN-") {
+			return usage(errors.New("a secret key was given where the name of a file belongs"),
+				"put the key into a file of its own; what was typed now stands in the shell's history and in the process list")
+		}
+	}
+	return nil
+}
+
+func (r readerFlags) parse(ui *bundle.UI) (bundle.Fingerprint, []bundle.Identity, error) {
+	if err := noSecrets(r.identities); err != nil {
+		return "", nil, err
+	}
 	expect, err := parseExpect(r.expect)
 	if err != nil {
 		return "", nil, err
 	}
-	ids, err := bundle.ReadIdentities(r.identities)
-	return expect, ids, usage(err, "-i takes a key file as satchel keygen or age-keygen writes it")
+	ids, err := bundle.ReadIdentities(r.identities, ui)
+	if err != nil {
+		return "", nil, usage(err, "-i takes a key file as satchel keygen, age-keygen or an age plugin writes it, or an SSH private key")
+	}
+	for _, name := range r.passphraseFiles {
+		p, err := bundle.ReadPassphrase(name)
+		if err != nil {
+			return "", nil, usage(err, "")
+		}
+		ids = append(ids, p.Identity())
+	}
+	if r.passphrase {
+		ids = append(ids, bundle.AskPassphrase(ui, "Passphrase of the bundle", false).Identity())
+	}
+	return expect, ids, nil
+}
+
+// recipientFlags say who may open a bundle.
+type recipientFlags struct {
+	recipients      []string
+	files           []string
+	passphrase      bool
+	passphraseFiles []string
+}
+
+// addRecipientFlags defines -r and -R, and the flags of passphrases with a
+// prefix, for commands where --passphrase opens.
+func addRecipientFlags(f *pflag.FlagSet, r *recipientFlags, prefix string) {
+	f.StringArrayVarP(&r.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle: age1..., age1pq1..., a plugin's, or an SSH public key (may be given more than once)")
+	f.StringArrayVarP(&r.files, "recipients-file", "R", nil, "`FILE` of recipients, one a line, such as authorized_keys (may be given more than once)")
+	f.BoolVar(&r.passphrase, prefix+"passphrase", false, "a passphrase may open the bundle, asked for on the terminal")
+	f.StringArrayVar(&r.passphraseFiles, prefix+"passphrase-file", nil, "the passphrase in the first line of `FILE` may open the bundle (may be given more than once)")
+}
+
+func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
+	to, err := bundle.ParseRecipients(r.recipients, r.files, ui)
+	if as[*bundle.MixedError](err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+	}
+	for _, name := range r.passphraseFiles {
+		p, err := bundle.ReadPassphrase(name)
+		if err != nil {
+			return nil, usage(err, "")
+		}
+		to = append(to, p.Recipient())
+	}
+	if r.passphrase {
+		to = append(to, bundle.AskPassphrase(ui, "New passphrase for the bundle", true).Recipient())
+	}
+	return to, nil
 }

@@ -65,7 +65,7 @@ type imageReport struct {
 }
 
 func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string) error {
-	expect, ids, err := flags.parse()
+	expect, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
 	}

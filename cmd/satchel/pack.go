@@ -20,8 +20,7 @@ import (
 
 type packOptions struct {
 	config         string
-	recipients     []string
-	recipientFiles []string
+	to             recipientFlags
 	segmentSize    int64
 	lanes          int
 	parallelImages int
@@ -53,10 +52,9 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`")
-	f.StringArrayVarP(&o.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle, age1... or age1pq1... (may be given more than once)")
-	f.StringArrayVarP(&o.recipientFiles, "recipients-file", "R", nil, "`FILE` of recipients, one a line (may be given more than once)")
-	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at most 4GiB - 1")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once")
+	addRecipientFlags(f, &o.to, "")
+	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
+	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
 	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
@@ -68,7 +66,7 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	return cmd
 }
 
-func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
+func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	var job bundle.Job
 	if o.config == "" {
 		return nil, job, usage(errors.New("pack needs -c FILE"), "name an ImageSetConfiguration")
@@ -81,12 +79,21 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 	if err == nil {
 		err = cfg.Carried()
 	}
+	if err == nil {
+		err = cfg.NotEmpty()
+	}
 	if err != nil {
 		return nil, job, err
 	}
-	to, err := bundle.ParseRecipients(o.recipients, o.recipientFiles)
+	if err := noSecrets(o.to.files); err != nil {
+		return nil, job, err
+	}
+	to, err := o.to.parse(ui)
 	if err != nil {
-		return nil, job, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+		return nil, job, err
+	}
+	if len(to) == 0 {
+		return nil, job, usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen makes one), or --passphrase")
 	}
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return nil, job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
@@ -102,7 +109,7 @@ func (o packOptions) job() (*manifests.Config, bundle.Job, error) {
 }
 
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
-	cfg, job, err := o.job()
+	cfg, job, err := o.job(a.ui(ctx))
 	if err != nil {
 		return err
 	}
@@ -127,13 +134,43 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	err = p.run(ctx)
 	var done *bundle.SealedError
 	if errors.As(err, &done) {
-		a.info("nothing to do: %s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
-		if err := p.recall(done.Gaps); err != nil {
-			return err
-		}
-		return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
+		return p.again(ctx, done)
 	}
 	return err
+}
+
+// again answers for a bundle that is finished already. One whose closing
+// verification was interrupted, or failed, is verified now.
+func (p *packing) again(ctx context.Context, done *bundle.SealedError) error {
+	p.info("%s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
+	if err := p.recall(done.Gaps); err != nil {
+		return err
+	}
+	if done.Verified || p.opts.noVerify {
+		p.info("nothing to do")
+	} else if err := p.release(ctx, done.Dir, done.Bundle); err != nil {
+		return err
+	}
+	return errors.Join(p.report(done.Fingerprint), p.reportGaps(done.Bundle))
+}
+
+// release verifies what was written and says when the drive may go.
+func (p *packing) release(ctx context.Context, dir, id string) error {
+	if !p.opts.noVerify {
+		fp, err := p.verify(ctx, dir)
+		if err == nil {
+			err = bundle.MarkVerified(p.state, id, fp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
+	p.info("packed into %s", dir)
+	p.info("everything is on the drive: unmount it, then it is safe to remove")
+	return nil
 }
 
 // packing is one run of pack.
@@ -150,6 +187,7 @@ type packing struct {
 	w     *bundle.Writer
 	inv   *oci.Inventory
 	graph *oci.Graph
+	bar   *progress // of the check of a drive that was away
 	gaps  gapList
 	only  *gapList // what --only names; nil without
 
@@ -165,16 +203,9 @@ func (p *packing) run(ctx context.Context) error {
 	if err = errors.Join(err, p.w.Close()); err != nil {
 		return err
 	}
-	if !p.opts.noVerify {
-		if err := p.verify(ctx, dir); err != nil {
-			return err
-		}
-	}
-	if err := bundle.Release(dir); err != nil {
+	if err := p.release(ctx, dir, id); err != nil {
 		return err
 	}
-	p.info("packed into %s", dir)
-	p.info("everything is on the drive: unmount it, then it is safe to remove")
 	return errors.Join(p.report(fp), p.reportGaps(id))
 }
 
@@ -187,19 +218,23 @@ func (p *packing) report(fp bundle.Fingerprint) error {
 // open goes on with the bundle in the directory, or finds out all that can be
 // found out before the first byte, and begins one.
 func (p *packing) open(ctx context.Context) error {
-	if p.opts.restart {
-		if err := bundle.Restart(p.dir, p.state); err != nil && !as[*bundle.DriveError](err) {
-			return err
-		}
-	}
-	if _, err := bundle.Prepare(p.dir, 0); err != nil {
+	made, err := bundle.MakeDir(p.dir)
+	if err != nil {
 		return err
 	}
-	w, err := bundle.Resume(ctx, p.dir, p.state, p.job)
+	defer func() {
+		if made && p.w == nil {
+			_ = os.Remove(p.dir) // nothing was begun in it
+		}
+	}()
+	w, err := p.resume(ctx)
 	if err != nil {
 		return err
 	}
 	if w == nil {
+		if _, err := bundle.Prepare(p.dir, 0); err != nil {
+			return err
+		}
 		return p.begin(ctx)
 	}
 	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images)}
@@ -217,7 +252,23 @@ func (p *packing) open(ctx context.Context) error {
 	return nil
 }
 
+// resume goes on with the bundle that is there, unless it is to be deleted: then
+// it stays until all else is known to be in order.
+func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
+	if p.opts.restart {
+		return nil, bundle.CheckRestart(p.dir)
+	}
+	w, err := bundle.Resume(ctx, p.dir, p.state, p.job, p.rehashing)
+	if p.bar != nil {
+		p.bar.end()
+	}
+	return w, err
+}
+
 func (p *packing) begin(ctx context.Context) (err error) {
+	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
+		return err
+	}
 	if err := p.resolve(ctx); err != nil {
 		return err
 	}
@@ -233,7 +284,15 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.checkSources(ctx); err != nil {
 		return err
 	}
-	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph))
+	if p.opts.restart {
+		if err := bundle.Restart(p.dir, p.state); err != nil {
+			return err
+		}
+		if _, err := bundle.MakeDir(p.dir); err != nil { // it may have been the bundle's own
+			return err
+		}
+	}
+	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph, p.opts.segmentSize))
 	if err != nil {
 		return err
 	}
@@ -262,17 +321,24 @@ func (p *packing) recall(list []byte) error {
 }
 
 // verify reads the bundle back from the drive.
-func (p *packing) verify(ctx context.Context, dir string) error {
-	total, err := bundle.Size(dir)
+func (p *packing) verify(ctx context.Context, dir string) (bundle.Fingerprint, error) {
+	total, err := bundle.SealedSize(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	bar := p.progress("verifying", 0, total)
 	defer bar.end()
 	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Cold: true, Progress: bar.add})
 	if err != nil {
-		return fmt.Errorf("verify what was written: %w", err)
+		return "", fmt.Errorf("verify what was written: %w", err)
 	}
 	p.info("verified: %d files, %s, all as they were written", r.Files, bundle.FormatSize(r.Bytes))
-	return nil
+	return r.Fingerprint, nil
+}
+
+// rehashing shows that a drive which was away is read again before going on.
+func (p *packing) rehashing(total int64) func(int64) {
+	p.info("the drive was away: reading %s again before going on", bundle.FormatSize(total))
+	p.bar = p.progress("checking", 0, total)
+	return p.bar.add
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -214,7 +215,7 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 			done += n
 		}
 		bar := p.progress("packing", done, size(p.graph.Blobs))
-		err = p.put(ctx, bar, todo)
+		err = p.put(ctx, bar, todo, len(unfinished))
 		bar.end()
 		if err == nil {
 			continue
@@ -274,33 +275,74 @@ func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) 
 
 // put fetches the blobs. The first error ends it, but with --keep-going one that
 // is only some images' loss does not: the error then joins their gaps.
-func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node) error {
+func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node, begun int) error {
+	large := 0 // todo has what was begun and what is large first
+	for large < len(todo) && (large < begun || todo[large].Descriptor.Size > bundle.SmallBlob) {
+		large++
+	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(p.opts.parallelLayers, p.opts.lanes))
 	lost := make([]error, len(todo))
-	for i, n := range todo {
+	queues := [][]int{indexes(0, large), indexes(large, len(todo))}
+	var mu sync.Mutex
+	for worker := range p.opts.parallelLayers {
+		first := 0
+		if worker >= p.opts.lanes {
+			first = 1 // beyond the lanes there is only use for small ones
+		}
 		g.Go(func() error {
-			if err := gctx.Err(); err != nil {
-				return err
+			for {
+				i, ok := next(&mu, queues[first:])
+				if !ok || gctx.Err() != nil {
+					return gctx.Err()
+				}
+				var err error
+				if lost[i], err = p.putOne(gctx, bar, todo[i]); err != nil {
+					return err
+				}
 			}
-			err := p.w.Put(gctx, n.Descriptor, bar.source(p.source(n)))
-			switch {
-			case err == nil:
-				p.debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
-				return nil
-			case errors.Is(err, context.Canceled):
-				return err
-			case p.opts.keepGoing && definite(err) && !as[*bundle.DriveError](err):
-				lost[i] = p.refused(n, err)
-				// Other blobs may be waiting for the lane that it holds.
-				return p.w.GiveUp(gctx, n.Descriptor.Digest)
-			}
-			p.debug("blob %s: %v", n.Descriptor.Digest, err)
-			return p.blame(n, err)
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return errors.Join(lost...)
+}
+
+// indexes are the numbers from i up to, and without, j.
+func indexes(i, j int) (list []int) {
+	for ; i < j; i++ {
+		list = append(list, i)
+	}
+	return list
+}
+
+// next takes the next number of the first queue that is not empty.
+func next(mu *sync.Mutex, queues [][]int) (int, bool) {
+	mu.Lock()
+	defer mu.Unlock()
+	for q := range queues {
+		if len(queues[q]) > 0 {
+			i := queues[q][0]
+			queues[q] = queues[q][1:]
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// putOne fetches one blob. lost joins the gaps that it leaves with --keep-going.
+func (p *packing) putOne(ctx context.Context, bar *progress, n oci.Node) (lost, err error) {
+	err = p.w.Put(ctx, n.Descriptor, bar.source(p.source(n)))
+	switch {
+	case err == nil:
+		p.debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
+		return nil, nil
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case p.opts.keepGoing && definite(err) && !as[*bundle.DriveError](err):
+		// Other blobs may be waiting for the lane that it holds.
+		return p.refused(n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
+	}
+	p.debug("blob %s: %v", n.Descriptor.Digest, err)
+	return nil, p.blame(n, err)
 }

@@ -43,21 +43,22 @@ func (a *app) progress(what string, first, total int64) *progress {
 	}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {
 		p.bar = newBar(f, what, first, total)
-		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown()) })
+		a.bar.Store(p.bar)
+		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown() - first) }) // a bar that cannot be drawn is no reason to stop
 		return p
 	}
 	p.every(plainEvery, func() { a.info("%s", p.line()) })
 	return p
 }
 
+// newBar shows the bytes of this run: what was done before has no rate.
 func newBar(f *os.File, what string, first, total int64) *progressbar.ProgressBar {
-	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
+	if first > 0 {
+		what += fmt.Sprintf(" (%s done before)", bundle.FormatSize(first))
+	}
+	return progressbar.NewOptions64(max(1, total-first), progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
 		progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionSetPredictTime(true),
 		progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
-	if first > 0 {
-		_ = bar.Set64(first) // a bar that cannot be drawn is no reason to stop
-	}
-	return bar
 }
 
 func (p *progress) every(d time.Duration, show func()) {
@@ -96,6 +97,7 @@ func (p *progress) end() {
 	close(p.stop)
 	p.ended.Wait()
 	if p.bar != nil {
+		p.a.bar.Store(nil)
 		_ = p.bar.Clear() // as above
 	}
 }

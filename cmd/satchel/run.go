@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +27,8 @@ type app struct {
 	flags          logFlags
 	log            atomic.Pointer[slog.Logger] // nil until the flags are read
 	noProgress     bool
-	args           []string // as typed, for the line that resumes
+	bar            atomic.Pointer[progressbar.ProgressBar] // drawn now, on the terminal
+	args           []string                                // as typed, for the line that resumes
 }
 
 // run is the whole program; it returns the exit code.
@@ -41,15 +43,32 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = &interruptedError{command: a.resuming()}
+	if errors.Is(err, errAnswer) || ctx.Err() != nil && onlyCancelled(err) {
+		err = &interruptedError{command: a.resuming(cmd)}
 	}
 	a.report(err)
 	return exitCode(err)
+}
+
+// onlyCancelled reports whether nothing but the interruption is in the error: what
+// failed beside it must not be passed over.
+func onlyCancelled(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, sub := range e.Unwrap() {
+			if !onlyCancelled(sub) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		return errors.Is(err, context.Canceled) && onlyCancelled(e.Unwrap())
+	}
+	return err == context.Canceled
 }
 
 // interruptedError says that the user stopped the run.
@@ -103,6 +122,9 @@ func interruptible(a *app) (context.Context, func()) {
 
 // logger is the one that the flags ask for, once they are read.
 func (a *app) logger() *slog.Logger {
+	if bar := a.bar.Load(); bar != nil {
+		_ = bar.Clear() // lines are printed above it; it comes back by itself
+	}
 	if log := a.log.Load(); log != nil {
 		return log
 	}
@@ -119,8 +141,9 @@ func (a *app) info(format string, args ...any) { a.logger().Info(fmt.Sprintf(for
 func (a *app) warn(format string, args ...any) { a.logger().Warn(fmt.Sprintf(format, args...)) }
 
 // resuming is the line that goes on with this run, if one does.
-func (a *app) resuming() string {
-	if len(a.args) > 0 && (a.args[0] == "pack" || a.args[0] == "unpack") {
+func (a *app) resuming(cmd *cobra.Command) string {
+	switch cmd.Name() {
+	case "pack", "unpack", "rekey":
 		return a.command()
 	}
 	return ""
@@ -182,7 +205,13 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newVersion(a))
+	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newRekey(a), newVersion(a))
+	for _, cmd := range root.Commands() {
+		if cmd.Long == "" {
+			cmd.Long = cmd.Short + "."
+		}
+		cmd.Long += "\n\nExit status: see satchel --help."
+	}
 	return root
 }
 

@@ -66,7 +66,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	expect, ids, err := o.reader.parse()
+	expect, ids, err := o.reader.parse(a.ui(ctx))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	client := o.registry.client(a)
 	defer client.Close()
 	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
-	return errors.Join(u.run(ctx), r.Close())
+	return errors.Join(u.blame(u.run(ctx)), r.Close())
 }
 
 // unpacking is one run of unpack.
@@ -87,6 +87,15 @@ type unpacking struct {
 	place  oci.Mirror
 	mirror *transport.Mirror
 	dryRun bool
+}
+
+// blame makes damage of what can only come from a bundle that is not as it was
+// packed: its bytes are authenticated, and yet they are not what they are called.
+func (u *unpacking) blame(err error) error {
+	if as[*oci.DigestError](err) || as[*oci.UnsupportedError](err) {
+		return &bundle.DamageError{Dir: u.r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
+	}
+	return err
 }
 
 func (u *unpacking) run(ctx context.Context) error {

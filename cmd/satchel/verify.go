@@ -40,6 +40,7 @@ type verifyReport struct {
 	Bytes       int64              `json:"bytes"`
 	Faults      []faultReport      `json:"faults"`
 	Leftovers   []string           `json:"leftovers,omitempty"`
+	Rekey       []string           `json:"unfinishedRekey,omitempty"` // files of a rekey that was interrupted
 }
 
 type faultReport struct {
@@ -55,8 +56,8 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	if err != nil {
 		return err
 	}
-	total, err := bundle.Size(dir)
-	if err != nil {
+	total, err := bundle.SealedSize(dir)
+	if err != nil && !as[*bundle.DamageError](err) {
 		return err
 	}
 	bar := a.progress("verifying", 0, total)
@@ -65,7 +66,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	if r == nil {
 		return verr
 	}
-	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers}
+	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers, r.Begun}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
@@ -80,6 +81,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
 	for _, name := range r.Leftovers {
 		p.printf("left over    %s (from an interrupted run, harmless)\n", name)
+	}
+	for _, name := range r.Rekey {
+		p.printf("UNFINISHED   %s (of a rekey that was interrupted; run it again)\n", name)
 	}
 	for _, f := range r.Faults {
 		p.printf("FAULT        %s %s\n", f.File, f.What)

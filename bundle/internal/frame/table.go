@@ -14,7 +14,7 @@ import (
 var ErrFormat = errors.New("not a valid seekable zstd file")
 
 const (
-	maxFrames = 1 << 22
+	maxFrames = 1 << 14                    // a segment of 4 GiB never needs a quarter of that
 	maxStored = MaxContent + MaxContent>>6 // a frame of raw blocks, with room for another writer's habits
 )
 

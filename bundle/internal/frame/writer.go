@@ -38,37 +38,71 @@ func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
 // MaxSize is the most bytes that the whole file may take if n more bytes are
 // written after those already in it, seek table included.
 func (w *Writer) MaxSize(n int64) int64 {
-	pending := int64(len(w.buf)) + n
-	frames := int64(len(w.sizes)) + pending/MaxContent + 2
+	pending := w.content - w.settled + n
+	frames := int64(len(w.sizes)) + pending/MaxContent + 3
 	// Raw blocks cost 3 bytes each 128 KiB; 1/1024 and 64 a frame is well above that.
 	return w.written + pending + pending>>10 + 64*frames + entrySize*frames + headerSize + footerSize
 }
 
-// Writer writes one seekable file.
+// Writer writes one seekable file. While one frame is gathered, the one before
+// it is compressed and written by another goroutine, which ends with Close or
+// Abort.
 type Writer struct {
-	dst     io.Writer
 	enc     Encoders
+	bufs    *Buffers
 	buf     []byte // content of the frame being gathered
-	out     []byte
 	dense   bool
-	sizes   []frameSize
-	written int64 // bytes given to dst
 	content int64 // bytes taken
+
+	jobs    chan job    // to the goroutine; closed at the end
+	results chan result // from it, one for each job
+	waiting bool        // for a result
+	err     error
+
+	settled int64 // bytes of content in frames that are written
+	written int64 // bytes given to dst
+	sizes   []frameSize
+	dst     io.Writer
+}
+
+type job struct {
+	content []byte
+	enc     *zstd.Encoder
+}
+
+type result struct {
+	compressed, content int
+	err                 error
 }
 
 type frameSize struct{ compressed, content uint32 }
 
-// Buffers are what a Writer works in; they may be used again after Close.
-type Buffers struct{ in, out []byte }
+// Buffers are what a Writer works in; they may be used again after it has ended.
+type Buffers struct{ in, next, out []byte }
 
 // NewBuffers makes buffers for one Writer at a time.
 func NewBuffers() *Buffers {
-	return &Buffers{in: make([]byte, 0, MaxContent), out: make([]byte, 0, MaxContent+MaxContent>>10+64)}
+	return &Buffers{
+		in: make([]byte, 0, MaxContent), next: make([]byte, 0, MaxContent),
+		out: make([]byte, 0, MaxContent+MaxContent>>10+64),
+	}
 }
 
-// NewWriter starts a file on dst.
+// NewWriter starts a file on dst, which belongs to the Writer until it has ended.
 func NewWriter(dst io.Writer, enc Encoders, b *Buffers) *Writer {
-	return &Writer{dst: dst, enc: enc, buf: b.in[:0], out: b.out[:0]}
+	w := &Writer{dst: dst, enc: enc, bufs: b, buf: b.in[:0], jobs: make(chan job, 1), results: make(chan result, 1)}
+	go w.compress(b.out)
+	return w
+}
+
+// compress turns frames into bytes of the file until there are no more.
+func (w *Writer) compress(out []byte) {
+	for j := range w.jobs {
+		out = j.enc.EncodeAll(j.content, out[:0])
+		_, err := w.dst.Write(out)
+		w.results <- result{len(out), len(j.content), err}
+	}
+	close(w.results)
 }
 
 // Content is the number of bytes taken so far.
@@ -109,33 +143,62 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return total, nil
 }
 
-// Flush ends the frame being gathered, if it holds anything.
+// Flush ends the frame being gathered, if it holds anything, and hands it on. An
+// error may be that of the frame before it.
 func (w *Writer) Flush() error {
 	if len(w.buf) == 0 {
-		return nil
+		return w.err
+	}
+	if err := w.settle(); err != nil {
+		return err
 	}
 	enc := w.enc.Fast
 	if w.dense {
 		enc = w.enc.Dense
 	}
-	w.out = enc.EncodeAll(w.buf, w.out[:0])
-	w.sizes = append(w.sizes, frameSize{uint32(len(w.out)), uint32(len(w.buf))})
-	w.buf, w.dense = w.buf[:0], false
-	return w.emit(w.out)
+	w.jobs <- job{w.buf, enc}
+	w.waiting = true
+	w.bufs.in, w.bufs.next = w.bufs.next, w.bufs.in
+	w.buf, w.dense = w.bufs.in[:0], false
+	return nil
 }
 
-func (w *Writer) emit(b []byte) error {
-	n, err := w.dst.Write(b)
-	w.written += int64(n)
-	if err != nil {
-		return fmt.Errorf("write frame: %w", err)
+// settle waits for the frame that is being written.
+func (w *Writer) settle() error {
+	if !w.waiting {
+		return w.err
 	}
+	r := <-w.results
+	w.waiting = false
+	if r.err != nil {
+		w.err = fmt.Errorf("write frame: %w", r.err)
+		return w.err
+	}
+	w.sizes = append(w.sizes, frameSize{uint32(r.compressed), uint32(r.content)})
+	w.written += int64(r.compressed)
+	w.settled += int64(r.content)
 	return nil
+}
+
+// Abort ends the Writer without finishing the file. It may follow anything.
+func (w *Writer) Abort() {
+	if w.jobs == nil {
+		return
+	}
+	close(w.jobs)
+	for range w.results { // until the goroutine has let go of dst
+		w.waiting = false
+	}
+	w.jobs = nil
 }
 
 // Close ends the last frame and writes the seek table. It does not close dst.
 func (w *Writer) Close() error {
+	defer w.Abort()
 	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := w.settle(); err != nil {
 		return err
 	}
 	le := binary.LittleEndian
@@ -148,5 +211,10 @@ func (w *Writer) Close() error {
 	table = le.AppendUint32(table, uint32(len(w.sizes)))
 	table = append(table, 0) // descriptor: no checksums
 	table = le.AppendUint32(table, seekableMagic)
-	return w.emit(table)
+	n, err := w.dst.Write(table)
+	w.written += int64(n)
+	if err != nil {
+		return fmt.Errorf("write seek table: %w", err)
+	}
+	return nil
 }

@@ -13,6 +13,11 @@ import (
 const (
 	version = 1
 	maxLine = 16 << 20
+
+	// MaxText is the most bytes of text that an index may have.
+	MaxText   = 128 << 20
+	maxWindow = 4 << 20
+	maxBytes  = 1 << 50 // of anything: sums of such numbers do not overflow
 )
 
 // ErrFormat says that an index breaks the format.
@@ -66,6 +71,16 @@ type line struct {
 	Blob    *Blob      `json:"blob,omitempty"`
 	Image   *oci.Image `json:"image,omitempty"`
 	End     *end       `json:"end,omitempty"`
+}
+
+// kinds counts the fields that are set.
+func (l line) kinds() (n int) {
+	for _, set := range []bool{l.Index != nil, l.Segment != nil, l.Blob != nil, l.Image != nil, l.End != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
 }
 
 // Index is a whole index in memory.

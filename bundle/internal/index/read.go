@@ -19,20 +19,27 @@ import (
 // Read reads a whole index. An error wraps [ErrFormat] when the text breaks the
 // format, else it is the reader's own.
 func Read(src io.Reader) (*Index, error) {
-	z, err := zstd.NewReader(src, zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	in := &remembering{r: src}
+	z, err := zstd.NewReader(in, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	defer z.Close()
-	sc := bufio.NewScanner(z)
+	sc := bufio.NewScanner(io.LimitReader(z, MaxText+1))
 	sc.Buffer(make([]byte, 64<<10), maxLine)
-	r := reader{index: &Index{Blobs: map[digest.Digest]Blob{}}}
-	n := 0
+	r := reader{index: &Index{Blobs: map[digest.Digest]Blob{}}, images: map[string]bool{}}
+	n, text := 0, 0
 	for sc.Scan() {
 		n++
+		if text += len(sc.Bytes()) + 1; text > MaxText {
+			return nil, fmt.Errorf("%w: it has more than %d bytes of text", ErrFormat, MaxText)
+		}
 		if err := r.line(sc.Bytes()); err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
 		}
+	}
+	if in.err != nil {
+		return nil, fmt.Errorf("read index: %w", in.err)
 	}
 	if err := sc.Err(); err != nil {
 		return nil, fmt.Errorf("%w: after line %d: %w", ErrFormat, n, err)
@@ -41,6 +48,20 @@ func Read(src io.Reader) (*Index, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return r.index, nil
+}
+
+// remembering tells the reader's own errors from those of what it gave.
+type remembering struct {
+	r   io.Reader
+	err error
+}
+
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 // The sections of an index, in order.
@@ -56,6 +77,7 @@ type reader struct {
 	index   *Index
 	section int
 	end     end
+	images  map[string]bool // by source and origin
 }
 
 func (r *reader) line(b []byte) error {
@@ -68,6 +90,9 @@ func (r *reader) line(b []byte) error {
 	if _, err := dec.Token(); err != io.EOF {
 		return fmt.Errorf("more than one object")
 	}
+	if l.kinds() != 1 {
+		return fmt.Errorf("not one kind of line")
+	}
 	switch {
 	case l.Index != nil && r.section == atStart:
 		r.section = inSegments
@@ -79,6 +104,11 @@ func (r *reader) line(b []byte) error {
 		return r.blob(*l.Blob)
 	case l.Image != nil && r.section >= inSegments && r.section <= inImages:
 		r.section = inImages
+		key := l.Image.Source.String() + " " + string(l.Image.Origin)
+		if r.images[key] {
+			return fmt.Errorf("image %s stands twice", l.Image.Source)
+		}
+		r.images[key] = true
 		r.index.Inventory.Images = append(r.index.Inventory.Images, *l.Image)
 		return nil
 	case l.End != nil && r.section >= inSegments && r.section < atEnd:
@@ -93,6 +123,9 @@ func (r *reader) header(h Header) error {
 	if h.Version != version {
 		return fmt.Errorf("version %d; this satchel reads %d", h.Version, version)
 	}
+	if !seal.IsID(h.Bundle) {
+		return fmt.Errorf("bundle ID %q", h.Bundle)
+	}
 	r.index.Header = h
 	return nil
 }
@@ -104,7 +137,10 @@ func (r *reader) segment(s Segment) error {
 	if n := len(r.index.Segments); n > 0 && r.index.Segments[n-1].Name >= s.Name {
 		return fmt.Errorf("segment %s is out of order", s.Name)
 	}
-	if s.Size < 0 || s.Tar < 0 || s.Drive < 1 {
+	if !seal.IsSum(s.SHA256) {
+		return fmt.Errorf("SHA-256 of segment %s", s.Name)
+	}
+	if s.Size < 0 || s.Size > maxBytes || s.Tar < 0 || s.Tar > maxBytes || s.Drive < 1 {
 		return fmt.Errorf("numbers of segment %s", s.Name)
 	}
 	r.index.Segments = append(r.index.Segments, s)
@@ -117,6 +153,9 @@ func (r *reader) blob(b Blob) error {
 	}
 	if _, ok := r.index.Blobs[b.Digest]; ok {
 		return fmt.Errorf("%s stands twice", b.Digest)
+	}
+	if b.Size < 0 || b.Size > maxBytes {
+		return fmt.Errorf("%s has %d bytes", b.Digest, b.Size)
 	}
 	var sum int64
 	for i, p := range b.At {
@@ -132,7 +171,7 @@ func (r *reader) blob(b Blob) error {
 		}
 		sum += p.Length
 	}
-	if sum != b.Size || len(b.At) == 0 {
+	if sum != b.Size || len(b.At) == 0 || b.Size == 0 && len(b.At) > 1 {
 		return fmt.Errorf("the pieces of %s have %d bytes, it has %d", b.Digest, sum, b.Size)
 	}
 	r.index.Blobs[b.Digest] = b

@@ -12,13 +12,14 @@ import (
 
 // Writer writes an index, line by line: all segments, all blobs, all images.
 type Writer struct {
-	z   *zstd.Encoder
-	end end
+	z    *zstd.Encoder
+	end  end
+	text int
 }
 
 // NewWriter starts an index on dst.
 func NewWriter(dst io.Writer, h Header) (*Writer, error) {
-	z, err := zstd.NewWriter(dst, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	z, err := zstd.NewWriter(dst, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(maxWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +32,9 @@ func (w *Writer) line(l line) error {
 	b, err := json.Marshal(l)
 	if err == nil && len(b) >= maxLine {
 		err = fmt.Errorf("a line of %d bytes is too long", len(b))
+	}
+	if w.text += len(b) + 1; err == nil && w.text > MaxText {
+		err = fmt.Errorf("it has more than %d bytes of text; carry the images in several bundles", MaxText)
 	}
 	if err == nil {
 		_, err = w.z.Write(append(b, '\n'))

@@ -42,7 +42,10 @@ func Create(path string, begin Begin) (*Journal, error) {
 	if err := j.Append(Record{Begin: &begin}); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return j, syncDir(filepath.Dir(path))
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync the journal's directory: %w", err), j.Close())
+	}
+	return j, nil
 }
 
 // Open replays and locks the journal at path. The error wraps fs.ErrNotExist if
@@ -93,8 +96,13 @@ func replay(f *os.File) (*State, int64, error) {
 			break
 		}
 		var r Record
-		if err := json.Unmarshal(data[good:good+int64(end)], &r); err != nil {
+		dec := json.NewDecoder(bytes.NewReader(data[good : good+int64(end)]))
+		dec.DisallowUnknownFields() // a later satchel's record may matter
+		if err := dec.Decode(&r); err != nil {
 			return nil, 0, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
+		}
+		if _, err := dec.Token(); err != io.EOF || r.kinds() != 1 {
+			return nil, 0, fmt.Errorf("%w: line %d: not one record", ErrFormat, n)
 		}
 		if (n == 1) != (r.Begin != nil) || r.Begin != nil && r.Begin.Version != version {
 			return nil, 0, fmt.Errorf("%w: line %d: not what belongs there", ErrFormat, n)
@@ -123,6 +131,10 @@ func (j *Journal) Append(r Record) error {
 		err = j.f.Sync()
 	}
 	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err // its path is ours
+		}
 		j.err = fmt.Errorf("write journal %s: %w", j.path, err)
 	}
 	return j.err

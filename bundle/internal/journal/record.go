@@ -73,14 +73,30 @@ type Sealed struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// Verified says that every byte of the finished bundle was read back from the drive.
+type Verified struct {
+	Fingerprint string `json:"fingerprint"`
+}
+
 // Record is one line; exactly one field is set.
 type Record struct {
-	Begin   *Begin   `json:"begin,omitempty"`
-	Session *Session `json:"session,omitempty"`
-	Segment *Segment `json:"segment,omitempty"`
-	Drop    *Drop    `json:"drop,omitempty"`
-	Gaps    *Gaps    `json:"gaps,omitempty"`
-	Sealed  *Sealed  `json:"sealed,omitempty"`
+	Begin    *Begin    `json:"begin,omitempty"`
+	Session  *Session  `json:"session,omitempty"`
+	Segment  *Segment  `json:"segment,omitempty"`
+	Drop     *Drop     `json:"drop,omitempty"`
+	Gaps     *Gaps     `json:"gaps,omitempty"`
+	Sealed   *Sealed   `json:"sealed,omitempty"`
+	Verified *Verified `json:"verified,omitempty"`
+}
+
+// kinds counts the fields that are set.
+func (r Record) kinds() (n int) {
+	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
 }
 
 // State is what the records add up to.
@@ -91,6 +107,7 @@ type State struct {
 	Next     map[int]int       // by lane, the number after the highest ever used
 	Gaps     []byte            // the last ones
 	Sealed   *Sealed
+	Verified *Verified
 }
 
 func (s *State) apply(r Record) {
@@ -118,5 +135,7 @@ func (s *State) apply(r Record) {
 		s.Gaps = r.Gaps.List
 	case r.Sealed != nil:
 		s.Sealed = r.Sealed
+	case r.Verified != nil:
+		s.Verified = r.Verified
 	}
 }

@@ -21,7 +21,11 @@ func Free(dir string) (int64, error) {
 	if st.Blocks == 0 {
 		return 0, ErrUnknownSpace
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	unit := st.Frsize // statvfs(3): f_bavail counts fragments
+	if unit == 0 {
+		unit = st.Bsize
+	}
+	return int64(st.Bavail) * unit, nil
 }
 
 // Session names the present mount of the drive that holds dir. Another answer,
@@ -34,9 +38,7 @@ func Session(dir string) string {
 	var st unix.Statx_t
 	const mountUnique = 0x4000 // STATX_MNT_ID_UNIQUE, Linux 6.8
 	if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_INO|mountUnique, &st); err != nil || st.Mask&mountUnique == 0 {
-		if err := unix.Statx(unix.AT_FDCWD, dir, 0, unix.STATX_INO|unix.STATX_MNT_ID, &st); err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
-			return ""
-		}
+		return "" // an older kernel gives the next mount the number of the last one
 	}
 	return fmt.Sprintf("%s/%d:%d/%d", strings.TrimSpace(string(boot)), st.Dev_major, st.Dev_minor, st.Mnt_id)
 }

@@ -18,14 +18,37 @@ func Sums(files []File) []byte {
 	return buf.Bytes()
 }
 
-// Readme gives the bytes of README.txt. It depends only on what a verifier
-// without a key can see: the bundle's ID and whether its keys are post-quantum.
-func Readme(bundle string, postQuantum bool) []byte {
-	version, reason := "age", "any version"
-	if postQuantum {
-		version, reason = "age 1.3 or newer", "the keys of this bundle are post-quantum"
+// Opening is one way to get the bundle key out of a key file.
+type Opening struct {
+	File     string // key-N.age
+	Identity string // what age takes after -i; empty for a passphrase
+	Note     string
+}
+
+func (o Opening) command() string {
+	if o.Identity == "" {
+		return fmt.Sprintf("age -d %s > OUT/bundle.key", o.File)
 	}
-	return fmt.Appendf(nil, readme, bundle, version, reason)
+	return fmt.Sprintf("age -d -i %s %s > OUT/bundle.key", o.Identity, o.File)
+}
+
+// Readme gives the bytes of README.txt. It depends only on what a verifier
+// without a key can see: the bundle's ID, the age program that it takes, such as
+// "age 1.3 or newer", why, and the ways to open its key files.
+func Readme(bundle, age, why string, ways []Opening) []byte {
+	width := 0
+	for _, w := range ways {
+		width = max(width, len(w.command()))
+	}
+	var lines bytes.Buffer
+	for _, w := range ways {
+		fmt.Fprintf(&lines, "  %-*s    # %s\n", width, w.command(), w.Note)
+	}
+	one := "this line"
+	if len(ways) > 1 {
+		one = "one of these lines"
+	}
+	return fmt.Appendf(nil, readme, bundle, age, why, one, lines.Bytes())
 }
 
 const readme = `This directory is bundle %s, written by satchel. It holds container images for
@@ -38,18 +61,22 @@ With satchel:
   satchel unpack -i KEY --to HOST[:PORT][/NS] DIR       push it into a registry
 
 Without satchel, with bash, sha256sum, %s (%s), zstd and tar.
-KEY is your identity file, OUT a place with room for the whole content:
+OUT is a place with room for the whole content. First:
 
   set -eo pipefail
   sha256sum -c SHA256SUMS
-  age -d -i KEY key-1.age > OUT/bundle.key
+
+Do not leave out the sha256sum line: tar takes an early end for the end, so only that line
+tells a whole bundle from one that lost its last files. Then %s, for the bundle's own key:
+
+%s
+and then all of these:
+
   mkdir OUT/layout
   for f in s-*.age; do age -d -i OUT/bundle.key "$f"; done | zstd -d | tar -x -C OUT/layout
   rm OUT/bundle.key
 
-Do not leave out the sha256sum line: tar takes an early end for the end, so only that line
-tells a whole bundle from one that lost its last files. OUT/layout is then an OCI image
-layout. index.json in it names every image; for example:
+OUT/layout is then an OCI image layout. index.json in it names every image; for example:
 
   skopeo copy oci:OUT/layout:NAME docker://HOST/PATH:TAG
 

@@ -15,7 +15,6 @@ const (
 	ExtrasName = "extras.json"
 	ReadmeName = "README.txt"
 	SumsName   = "SHA256SUMS"
-	KeyName    = "key-1.age"
 	CopyDir    = "copy"
 )
 
@@ -27,7 +26,7 @@ const (
 
 var (
 	segmentPattern = regexp.MustCompile(`^s-([0-9]{2})-([0-9]{5})\.age$`)
-	keyPattern     = regexp.MustCompile(`^key-[1-9][0-9]{0,3}\.age$`)
+	keyPattern     = regexp.MustCompile(`^key-([1-9][0-9]?)\.age$`)
 	idPattern      = regexp.MustCompile(`^[a-z2-7]{16}$`)
 )
 
@@ -48,8 +47,18 @@ func ParseSegment(name string) (Segment, bool) {
 	return Segment{lane, number}, number > 0
 }
 
-// IsKey reports whether name is that of a key file.
-func IsKey(name string) bool { return keyPattern.MatchString(name) }
+// KeyName is the name of the key file n, 1 to 99.
+func KeyName(n int) string { return fmt.Sprintf("key-%d.age", n) }
+
+// KeyNumber is the number of a key file, 0 if name is not that of one.
+func KeyNumber(name string) int {
+	m := keyPattern.FindStringSubmatch(name)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
 
 // IsID reports whether s is a bundle ID.
 func IsID(s string) bool { return idPattern.MatchString(s) }
@@ -65,5 +74,5 @@ func Known(name string, temp bool) bool {
 		return true
 	}
 	_, ok := ParseSegment(name)
-	return ok || IsKey(name)
+	return ok || KeyNumber(name) > 0
 }

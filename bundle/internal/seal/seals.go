@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -92,15 +91,21 @@ func marshal(v any) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// unmarshal is strict: unknown fields and trailing bytes are refused.
 func unmarshal(b []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("%w: something follows its JSON object", ErrFormat)
+	return nil
+}
+
+// canonical refuses bytes that say the same as v in another way: there is one way
+// to write a seal, and nothing can hide in another.
+func canonical[T interface{ Marshal() ([]byte, error) }](b []byte, v T) error {
+	same, err := v.Marshal()
+	if err != nil || !bytes.Equal(same, b) {
+		return fmt.Errorf("%w: it is not written as the format asks", ErrFormat)
 	}
 	return nil
 }
@@ -127,7 +132,7 @@ func ParseDrive(b []byte) (Drive, error) {
 		}
 		last = f.Name
 	}
-	return d, nil
+	return d, canonical(b, d)
 }
 
 // ParseBundle reads bundle.json.
@@ -143,11 +148,14 @@ func ParseBundle(b []byte) (Bundle, error) {
 		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
 	}
 	for i, d := range s.Drives {
-		if d.Drive != i+1 || !isSum(d.SHA256) {
+		if d.Drive != i+1 || !IsSum(d.SHA256) {
 			return s, fmt.Errorf("%w: drive %d", ErrFormat, i+1)
 		}
 	}
-	return s, s.Index.check()
+	if err := s.Index.check(); err != nil {
+		return s, err
+	}
+	return s, canonical(b, s)
 }
 
 // ParseExtras reads extras.json.
@@ -159,12 +167,12 @@ func ParseExtras(b []byte) (Extras, error) {
 	if err := checkHead(e.Version, extrasVersion, e.Bundle); err != nil {
 		return e, err
 	}
-	if !isSum(e.Seal) {
+	if !IsSum(e.Seal) {
 		return e, fmt.Errorf("%w: seal", ErrFormat)
 	}
 	last := ""
 	for _, f := range e.Files {
-		if !IsKey(f.Name) || f.Name <= last {
+		if KeyNumber(f.Name) == 0 || f.Name <= last {
 			return e, fmt.Errorf("%w: name %q", ErrFormat, f.Name)
 		}
 		if err := f.check(); err != nil {
@@ -172,7 +180,7 @@ func ParseExtras(b []byte) (Extras, error) {
 		}
 		last = f.Name
 	}
-	return e, nil
+	return e, canonical(b, e)
 }
 
 func checkHead(version, want, bundle string) error {
@@ -186,13 +194,14 @@ func checkHead(version, want, bundle string) error {
 }
 
 func (f File) check() error {
-	if f.Size < 0 || !isSum(f.SHA256) {
+	if f.Size < 0 || !IsSum(f.SHA256) {
 		return fmt.Errorf("%w: size or SHA-256 of %s", ErrFormat, f.Name)
 	}
 	return nil
 }
 
-func isSum(s string) bool {
+// IsSum reports whether s is a SHA-256 in 64 lower-case hexadecimal digits.
+func IsSum(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == sha256.Size && s == hex.EncodeToString(b)
 }

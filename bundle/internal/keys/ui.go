@@ -1,0 +1,63 @@
+package keys
+
+import (
+	"fmt"
+	"strings"
+
+	"filippo.io/age/plugin"
+)
+
+// UI is how a person is asked; all of its functions are set. A nil *UI stands
+// for nobody: what must be asked for fails with [ErrNoTerminal].
+type UI struct {
+	// Ask reads a line. What is typed is not shown if it is secret.
+	Ask func(prompt string, secret bool) (string, error)
+	// Confirm lets choose between yes and no; an empty no leaves no choice.
+	Confirm func(prompt, yes, no string) (bool, error)
+	// Tell shows a message; it may be called concurrently.
+	Tell func(message string)
+}
+
+func (u *UI) ask(prompt string, secret bool) (string, error) {
+	if u == nil {
+		return "", ErrNoTerminal
+	}
+	return u.Ask(prompt, secret)
+}
+
+func (u *UI) tell(format string, args ...any) {
+	if u != nil {
+		u.Tell(fmt.Sprintf(format, args...))
+	}
+}
+
+// plugin wires a plugin's questions. age tells the plugin of a failure, and
+// nobody else, so it is told here too.
+func (u *UI) plugin() *plugin.ClientUI {
+	if u == nil {
+		return &plugin.ClientUI{}
+	}
+	return &plugin.ClientUI{
+		DisplayMessage: func(name, message string) error {
+			u.tell("age-plugin-%s: %s", name, message)
+			return nil
+		},
+		RequestValue: func(name, prompt string, secret bool) (string, error) {
+			s, err := u.Ask("age-plugin-"+name+": "+strings.TrimRight(prompt, ": ")+": ", secret)
+			if err != nil {
+				u.tell("age-plugin-%s asked for something: %v", name, err)
+			}
+			return s, err
+		},
+		Confirm: func(name, prompt, yes, no string) (bool, error) {
+			ok, err := u.Confirm("age-plugin-"+name+": "+prompt, yes, no)
+			if err != nil {
+				u.tell("age-plugin-%s asked for something: %v", name, err)
+			}
+			return ok, err
+		},
+		WaitTimer: func(name string) {
+			u.tell("waiting for age-plugin-%s; does its key want to be touched?", name)
+		},
+	}
+}

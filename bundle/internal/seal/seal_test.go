@@ -1,0 +1,270 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"os"
+)
+
+const id = "abcdefghijkl2347"
+
+var (
+	sum = strings.Repeat("0a", 32)
+	at  = time.Unix(1767225600, 0).UTC()
+
+	drive = Drive{Version: driveVersion, Bundle: id, Drive: 1, Label: "blue", Complete: true,
+		Files: []File{{"s-00-00001.age", 5, sum}, {"s-00-00003.age", 0, sum}, {"s-01-00001.age", 9, sum}}}
+	bundle = Bundle{Version: bundleVersion, Bundle: id, Created: at, Sequence: 1,
+		Drives: []DriveSum{{1, sum}, {2, sum}}, Index: File{IndexName, 7, sum}}
+	extras = Extras{Version: extrasVersion, Bundle: id, Seal: sum, Files: []File{{"key-1.age", 5, sum}, {"key-2.age", 5, sum}}}
+)
+
+// kinds is each file with its reader and writer.
+var kinds = map[string]struct {
+	value any
+	parse func([]byte) (any, error)
+	write func(any) ([]byte, error)
+}{
+	"drive.json":  {drive, func(b []byte) (any, error) { return ParseDrive(b) }, func(v any) ([]byte, error) { return v.(Drive).Marshal() }},
+	"bundle.json": {bundle, func(b []byte) (any, error) { return ParseBundle(b) }, func(v any) ([]byte, error) { return v.(Bundle).Marshal() }},
+	"extras.json": {extras, func(b []byte) (any, error) { return ParseExtras(b) }, func(v any) ([]byte, error) { return v.(Extras).Marshal() }},
+}
+
+func TestRoundTrip(t *testing.T) {
+	for name, k := range kinds {
+		body, err := k.write(k.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := k.parse(body)
+		if err != nil || !reflect.DeepEqual(back, k.value) {
+			t.Errorf("%s: %+v, want %+v; %v", name, back, k.value, err)
+		}
+		again, err := k.write(back)
+		if err != nil || !bytes.Equal(again, body) {
+			t.Errorf("%s written again: %s; %v", name, again, err)
+		}
+	}
+	want := `{
+ "satchel": "extras/1",
+ "bundle": "` + id + `",
+ "seal": "` + sum + `",
+ "files": [
+  {
+   "name": "key-1.age",
+   "size": 5,
+   "sha256": "` + sum + `"
+  }
+ ]
+}
+`
+	e := extras
+	e.Files = e.Files[:1]
+	if body, err := e.Marshal(); err != nil || string(body) != want {
+		t.Errorf("%s, want %s; %v", body, want, err)
+	}
+	local := bundle
+	local.Created = at.In(time.FixedZone("here", 3600)).Add(999 * time.Millisecond)
+	if body, err := local.Marshal(); err != nil || !bytes.Contains(body, []byte(`"created": "2026-01-01T00:00:00Z"`)) {
+		t.Errorf("the time is written as %s, %v", body, err)
+	}
+}
+
+// TestRefused changes the text of a good file in one place.
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct{ kind, old, new string }{
+		"unknown field":           {"drive.json", `"label"`, `"lable"`},
+		"one field more":          {"drive.json", `"drive": 1,`, `"drive": 1, "x": 0,`},
+		"unknown field of a file": {"drive.json", `"size": 5`, `"size": 5, "mode": 0`},
+		"another kind":            {"drive.json", "drive/1", "bundle/1"},
+		"a later version":         {"drive.json", "drive/1", "drive/2"},
+		"no version":              {"extras.json", "extras/1", ""},
+		"bundle ID too short":     {"drive.json", id, id[1:]},
+		"bundle ID in capitals":   {"bundle.json", id, strings.ToUpper(id)},
+		"bundle ID of a path":     {"bundle.json", id, "../../aaaaaaaaaa"},
+		"drive 0":                 {"drive.json", `"drive": 1,`, `"drive": 0,`},
+		"drive 101":               {"drive.json", `"drive": 1,`, `"drive": 101,`},
+		"segments out of order":   {"drive.json", "s-01-00001.age", "s-00-00002.age"},
+		"a segment twice":         {"drive.json", "s-00-00003.age", "s-00-00001.age"},
+		"a segment's bad name":    {"drive.json", "s-00-00001.age", "s-00-00000.age"},
+		"a path":                  {"drive.json", "s-00-00001.age", "../00-00001.age"},
+		"a key in drive.json":     {"drive.json", "s-00-00001.age", "key-1.age"},
+		"a negative size":         {"drive.json", `"size": 5`, `"size": -5`},
+		"a fraction":              {"drive.json", `"size": 5`, `"size": 5.5`},
+		"a number beyond int64":   {"drive.json", `"size": 5`, `"size": 9223372036854775808`},
+		"a sum in capitals":       {"drive.json", sum, strings.ToUpper(sum)},
+		"a sum too short":         {"drive.json", sum, sum[2:]},
+		"a sum of other letters":  {"drive.json", sum, "zz" + sum[2:]},
+		"something after it":      {"drive.json", "]\n}\n", "]\n}\n{}"},
+		"no drives":               {"bundle.json", `"drives": [`, `"drives": [], "index": [`},
+		"drives out of order":     {"bundle.json", `"drive": 1`, `"drive": 2`},
+		"sequence 0":              {"bundle.json", `"sequence": 1`, `"sequence": 0`},
+		"another index":           {"bundle.json", "index.age", "s-00-00001.age"},
+		"no time":                 {"bundle.json", "2026-01-01T00:00:00Z", "yesterday"},
+		"an index of minus bytes": {"bundle.json", `"size": 7`, `"size": -7`},
+		"a seal that is none":     {"extras.json", `"seal": "0a`, `"seal": "a`},
+		"a key's bad name":        {"extras.json", "key-1.age", "key-0.age"},
+		"a segment in extras":     {"extras.json", "key-1.age", "s-00-00001.age"},
+		"keys out of order":       {"extras.json", "key-1.age", "key-3.age"},
+		"not JSON":                {"extras.json", "{", "["},
+		// FORMAT.md, section 7: the bytes are of one form.
+		"no newline at the end":   {"extras.json", "]\n}\n", "]\n}"},
+		"two newlines at the end": {"drive.json", "]\n}\n", "]\n}\n\n"},
+		"other indentation":       {"bundle.json", "{\n \"", "{\n  \""},
+		"a field in capitals":     {"drive.json", `"label"`, `"LABEL"`},
+		"a field twice":           {"drive.json", `"drive": 1,`, `"drive": 9, "drive": 1,`},
+		"a field left out":        {"drive.json", ` "label": "blue",` + "\n", ""},
+		"time with a fraction":    {"bundle.json", "00:00:00Z", "00:00:00.5Z"},
+		"time of another zone":    {"bundle.json", "00:00:00Z", "00:00:00+01:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := kinds[c.kind]
+			body, err := k.write(k.value)
+			if err != nil || !bytes.Contains(body, []byte(c.old)) {
+				t.Fatalf("%q is not in %s, %v", c.old, body, err)
+			}
+			changed := bytes.Replace(body, []byte(c.old), []byte(c.new), 1)
+			if v, err := k.parse(changed); !errors.Is(err, ErrFormat) {
+				t.Errorf("read as %+v, %v", v, err)
+			}
+		})
+	}
+	for name, k := range kinds {
+		if _, err := k.parse(nil); !errors.Is(err, ErrFormat) {
+			t.Errorf("an empty %s: %v", name, err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]struct {
+		seg         Segment
+		known, temp bool
+	}{
+		"s-00-00001.age":     {Segment{0, 1}, true, true},
+		"s-99-99999.age":     {Segment{99, 99999}, true, true},
+		"s-00-00000.age":     {},
+		"s-100-00001.age":    {},
+		"s-0-00001.age":      {},
+		"s-00-00001.age\n":   {},
+		"xs-00-00001.age":    {},
+		"s-00-00001.age.tmp": {temp: true},
+		"S-00-00001.age":     {},
+		"index.age":          {known: true, temp: true},
+		"key-1.age":          {known: true, temp: true},
+		"key-99.age":         {known: true, temp: true},
+		"key-0.age":          {},
+		"key-01.age":         {},
+		"key-10000.age":      {},
+		"copy":               {},
+		"copy/index.age":     {},
+		"index.age.tmp":      {temp: true},
+		"index.age.tmp.tmp":  {},
+		".tmp":               {},
+		"":                   {},
+		"SHA256SUMS":         {known: true, temp: true},
+		"sha256sums":         {},
+	} {
+		seg, ok := ParseSegment(name)
+		if ok != (want.seg != Segment{}) || ok && (seg != want.seg || seg.String() != name) {
+			t.Errorf("%q is segment %v, %v", name, seg, ok)
+		}
+		if Known(name, false) != want.known || Known(name, true) != want.temp {
+			t.Errorf("%q is known %v, as a temporary file %v", name, Known(name, false), Known(name, true))
+		}
+	}
+}
+
+// TestSums has sha256sum check what Sums writes.
+func TestSums(t *testing.T) {
+	program, err := exec.LookPath("sha256sum")
+	if err != nil {
+		t.Skip("sha256sum is not installed")
+	}
+	dir := t.TempDir()
+	var list []File
+	for i := range 4 {
+		body := fmt.Appendf(nil, "body %d", i)
+		f := FileOf(fmt.Sprintf("file-%d", 3-i), body)
+		list = append(list, f)
+		if err := os.WriteFile(filepath.Join(dir, f.Name), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sums := Sums(list)
+	if list[0].Name != "file-3" || !bytes.HasPrefix(sums, []byte(list[3].SHA256+"  file-0\n")) {
+		t.Errorf("order: %s", sums)
+	}
+	check := func(text []byte) error {
+		cmd := exec.Command(program, "--strict", "-c", "-")
+		cmd.Dir, cmd.Stdin = dir, bytes.NewReader(text)
+		return cmd.Run()
+	}
+	if err := check(sums); err != nil {
+		t.Error(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "file-2"), 3); err != nil {
+		t.Fatal(err)
+	}
+	if check(sums) == nil {
+		t.Error("sha256sum finds nothing wrong with a truncated file")
+	}
+}
+
+func TestReadme(t *testing.T) {
+	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
+	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
+	for _, ways := range [][]Opening{one, two} {
+		s := string(Readme(id, "age 1.3 or newer", "a reason", ways))
+		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
+			t.Errorf("README.txt:\n%s", s)
+		}
+		for _, w := range ways {
+			if !strings.Contains(s, w.command()) || !strings.Contains(s, w.Note) {
+				t.Errorf("README.txt does not tell how to open %s:\n%s", w.File, s)
+			}
+		}
+	}
+}
+
+// FuzzSeals reads anything as each kind: what is accepted is written as it was read.
+func FuzzSeals(f *testing.F) {
+	for _, k := range kinds {
+		body, err := k.write(k.value)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for name, k := range kinds {
+			v, err := k.parse(data)
+			if err != nil {
+				if !errors.Is(err, ErrFormat) {
+					t.Errorf("%s: an error of no kind: %v", name, err)
+				}
+				continue
+			}
+			body, err := k.write(v)
+			if err != nil {
+				t.Fatalf("%s: read and cannot be written: %v", name, err)
+			}
+			again, err := k.parse(body)
+			if err != nil {
+				t.Fatalf("%s: what was written cannot be read: %v", name, err)
+			}
+			if last, err := k.write(again); err != nil || !bytes.Equal(last, body) {
+				t.Errorf("%s: written twice:\n%s\n%s, %v", name, body, last, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// Rekeyed is what [Rekey] did.
+type Rekeyed struct {
+	Dir         string
+	Bundle      string
+	Fingerprint Fingerprint // as it was
+	Files       []string    // the new key files
+}
+
+// Rekey lets more recipients open the sealed bundle in dir: it opens the bundle
+// key with one of ids and writes further key files. Nothing that the seal binds
+// changes, and whoever could open the bundle still can. Interrupted anywhere, it
+// leaves a bundle that [Verify] passes or reports by a *[RekeyError]; Rekey takes
+// such a beginning back and starts again. Errors: those of [Open],
+// *[MixedError], *[RecipientError], *[RefusedError].
+func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, to []Recipient) (done *Rekeyed, err error) {
+	s, err := openSeals(dir, expect)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	switch {
+	case len(s.faults) > 0:
+		return nil, &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+	case len(ids) == 0:
+		return nil, ErrNoKey
+	}
+	now, err := s.small()
+	if err != nil {
+		return nil, s.blame(err)
+	}
+	if err := keys.CheckAdd(now.postQuantum, to); err != nil {
+		return nil, err
+	}
+	unlock, err := s.lockForRekey()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	files, err := s.newKeys(ctx, ids, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	done = &Rekeyed{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
+	for n := range files {
+		done.Files = append(done.Files, seal.KeyName(s.lastKey()+1+n))
+	}
+	steps, err := s.rekeySteps(now, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if err := s.apply(step); err != nil {
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// blame makes a damaged key file the bundle's damage.
+func (s *seals) blame(err error) error {
+	var bad *keys.FileError
+	if errors.As(err, &bad) {
+		return s.damage(bad.Name, bad.Why, nil)
+	}
+	return err
+}
+
+// lockForRekey finds out, before anyone is asked for anything, whether the drive
+// can be written, and keeps other runs of rekey out.
+func (s *seals) lockForRekey() (unlock func() error, err error) {
+	unlock, err = s.dir.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		return nil, &RefusedError{Dir: s.dir.Path(), Why: "another rekey of this bundle is running", Hint: "wait for it to end"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = s.dir.Probe()
+	if err == nil {
+		var body []byte
+		body, err = s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
+		if err == nil && string(body) != string(s.bodies[seal.ExtrasName]) {
+			err = &RefusedError{Dir: s.dir.Path(), Why: "another rekey of this bundle has just ended", Hint: "run the same command again"}
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
+}
+
+// newKeys opens the bundle key and encrypts it to the new recipients.
+func (s *seals) newKeys(ctx context.Context, ids []Identity, to []Recipient) ([][]byte, error) {
+	key, err := s.unlock(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.readIndex(key); err != nil { // what the key file held is the key
+		return nil, err
+	}
+	files, err := key.Add(to)
+	if err != nil {
+		return nil, err
+	}
+	if s.lastKey()+len(files) > keys.MaxKeyFiles {
+		return nil, &RefusedError{Dir: s.dir.Path(), Why: fmt.Sprintf("a bundle has at most %d key files", keys.MaxKeyFiles), Hint: "pack it again for all recipients"}
+	}
+	return files, nil
+}
+
+// step is one change of the drive; a file without a body goes away.
+type step struct {
+	name string
+	body []byte
+}
+
+func (s *seals) apply(st step) error {
+	if st.body == nil {
+		return s.dir.Remove(st.name)
+	}
+	return s.dir.WriteFile(st.name, st.body)
+}
+
+// rekeySteps lists the changes in the order in which they are made. First an
+// interrupted rekey is taken back, from its end to its beginning; then the new
+// key files are added: the copy of each, then each, then what follows from
+// them, and extras.json last. So a key file that extras.json does not name
+// always says that a rekey is under way, and holds all that tells what the other
+// files may be meanwhile.
+func (s *seals) rekeySteps(now small, files [][]byte) ([]step, error) {
+	before, err := now.follow()
+	if err != nil {
+		return nil, s.blame(err)
+	}
+	list, err := s.takeBack(before)
+	if err != nil {
+		return nil, err
+	}
+	next := now
+	next.keys = maps.Clone(now.keys)
+	var added []step
+	for n, body := range files {
+		name := seal.KeyName(s.lastKey() + 1 + n)
+		next.keys[name] = body
+		list = append(list, step{seal.CopyDir + "/" + name, body})
+		added = append(added, step{name, body})
+	}
+	after, err := next.follow()
+	if err != nil {
+		return nil, s.blame(err)
+	}
+	return append(append(list, added...), step{seal.CopyDir + "/" + seal.ExtrasName, after.extras}, step{seal.ReadmeName, after.readme},
+		step{seal.SumsName, after.sums}, step{seal.ExtrasName, after.extras}), nil
+}
+
+// takeBack lists what undoes an interrupted rekey.
+func (s *seals) takeBack(before follow) (list []step, err error) {
+	if err := s.dir.Mkdir(seal.CopyDir); err != nil {
+		return nil, err
+	}
+	copies, _, err := s.dir.List(seal.CopyDir)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Clone(s.begun)
+	for _, f := range copies {
+		if s.isBegun(f.Name) {
+			names = append(names, seal.CopyDir+"/"+f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	list = []step{{seal.SumsName, before.sums}, {seal.ReadmeName, before.readme}, {seal.CopyDir + "/" + seal.ExtrasName, before.extras}}
+	for _, name := range names {
+		list = append(list, step{name: name})
+	}
+	return list, nil
+}

@@ -1,0 +1,95 @@
+package bundle
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// CheckRestart reports what stands in the way of [Restart], as a *[RefusedError]:
+// a finished bundle, more than one unfinished, what only looks like one, or other
+// files beside it, for which no new bundle could begin there.
+func CheckRestart(dir string) error {
+	p, err := restartable(dir)
+	if p == nil || err != nil || filepath.Dir(p.dir) == filepath.Clean(dir) {
+		return err
+	}
+	name, err := stranger(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
+	if err == nil && name != "" {
+		err = otherFiles(dir, name, " beside the bundle")
+	}
+	return err
+}
+
+// Restart deletes the files of the unfinished bundle in dir or dir/satchel-*, if
+// there is one, and nothing else, so that another can begin there.
+func Restart(dir, state string) error {
+	p, err := restartable(dir)
+	if p == nil || err != nil {
+		return err
+	}
+	return restart(*p, state)
+}
+
+func restartable(dir string) (*place, error) {
+	places, err := find(dir)
+	if err != nil || len(places) == 0 {
+		return nil, err
+	}
+	names := make([]string, len(places))
+	for i, p := range places {
+		if p.sealed {
+			return nil, sealedOther(p, "already")
+		}
+		if p.id == "" {
+			return nil, noJournal(p)
+		}
+		names[i] = p.dir
+	}
+	if len(places) > 1 {
+		return nil, &RefusedError{Dir: dir, Why: "it holds more than one unfinished bundle", Hint: "name one of " + strings.Join(names, ", ")}
+	}
+	return &places[0], nil
+}
+
+func restart(p place, state string) (err error) {
+	if jnl, _, err := journal.Open(journalPath(state, p.id)); err == nil {
+		defer func() { _ = jnl.Close() }() // held only to keep other runs out
+	} else if errors.Is(err, journal.ErrLocked) {
+		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
+	}
+	d, err := media.OpenDir(p.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for _, sub := range []string{seal.CopyDir, "."} {
+		files, _, err := d.List(sub)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, f := range files {
+			if seal.Known(f.Name, true) && f.Name != seal.DriveName {
+				names = append(names, filepath.Join(sub, f.Name))
+			}
+		}
+		if err := d.Remove(names...); err != nil {
+			return err
+		}
+	}
+	_ = d.Remove(seal.CopyDir) // stays if something else is in it
+	// The drive seal goes last: without it nothing would say that the rest is a bundle's.
+	if err := d.Remove(seal.DriveName); err != nil {
+		return err
+	}
+	if strings.HasPrefix(filepath.Base(p.dir), dirPrefix) {
+		_ = os.Remove(p.dir) // as above
+	}
+	return os.RemoveAll(filepath.Dir(journalPath(state, p.id)))
+}

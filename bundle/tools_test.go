@@ -1,0 +1,166 @@
+package bundle
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// ageFor gives the directory of the age program that a reader would have:
+// Debian's for X25519 keys, the module's own for post-quantum ones.
+func ageFor(t *testing.T, postQuantum bool) string {
+	t.Helper()
+	if !postQuantum {
+		return filepath.Dir(need(t, "age"))
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "age"), "filippo.io/age/cmd/age")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build age: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// readmeLines gives the commands of README.txt that open the bundle, with its
+// words KEY and OUT replaced.
+func readmeLines(t *testing.T, f *fixture, out string) string {
+	t.Helper()
+	text := string(files(t, f.drive)[seal.ReadmeName])
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		command, indented := strings.CutPrefix(line, "  ")
+		if strings.HasPrefix(command, "skopeo") {
+			break // an example of what comes after
+		}
+		if indented && (len(lines) > 0 || command == "set -eo pipefail") {
+			lines = append(lines, command)
+		}
+	}
+	script := strings.Join(lines, "\n")
+	for _, tool := range []string{"sha256sum -c", "age -d", "zstd -d", "tar -x"} {
+		if !strings.Contains(script, tool) {
+			t.Fatalf("README.txt has no line with %q:\n%s", tool, text)
+		}
+	}
+	script = regexp.MustCompile(`\bKEY\b`).ReplaceAllString(script, f.keyFile)
+	return regexp.MustCompile(`\bOUT\b`).ReplaceAllString(script, out)
+}
+
+// openByTools runs README.txt's lines in the bundle's directory.
+func openByTools(t *testing.T, f *fixture, age, out string) ([]byte, error) {
+	t.Helper()
+	need(t, "zstd")
+	cmd := exec.Command(need(t, "bash"), "-c", readmeLines(t, f, out))
+	cmd.Dir, cmd.Env = f.drive, append(os.Environ(), "PATH="+age+":"+os.Getenv("PATH"), "LC_ALL=C")
+	return cmd.CombinedOutput()
+}
+
+// checkLayout holds an OCI image layout against the fixture's content.
+func checkLayout(t *testing.T, f *fixture, dir string) {
+	t.Helper()
+	all := files(t, dir)
+	var version ispec.ImageLayout
+	if err := json.Unmarshal(all[ispec.ImageLayoutFile], &version); err != nil || version.Version != "1.0.0" {
+		t.Errorf("oci-layout is %q, %v", all[ispec.ImageLayoutFile], err)
+	}
+	var list ispec.Index
+	if err := json.Unmarshal(all[ispec.ImageIndexFile], &list); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]oci.Descriptor{}
+	for _, d := range list.Manifests {
+		names[d.Annotations[ispec.AnnotationRefName]] = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	}
+	want := map[string]oci.Descriptor{}
+	for _, img := range f.inv.Images {
+		want[img.Source.String()] = img.Root
+	}
+	if len(names) != len(list.Manifests) || !maps.EqualFunc(names, want, func(a, b oci.Descriptor) bool {
+		return a.MediaType == b.MediaType && a.Digest == b.Digest && a.Size == b.Size
+	}) {
+		t.Errorf("index.json names %v, want %v", names, want)
+	}
+	wanted := map[string]bool{ispec.ImageLayoutFile: true, ispec.ImageIndexFile: true}
+	for _, n := range slices.Concat(f.graph.Blobs, f.graph.Manifests) {
+		name := "blobs/sha256/" + n.Descriptor.Digest.Encoded()
+		wanted[name] = true
+		if body, ok := all[name]; !ok || oci.Digest(body) != n.Descriptor.Digest {
+			t.Errorf("%s: there %v, with the digest %s", name, ok, oci.Digest(body))
+		}
+	}
+	for name := range all {
+		if !wanted[name] {
+			t.Errorf("%s belongs to no image", name)
+		}
+	}
+}
+
+func TestStandardToolsOpenABundle(t *testing.T) {
+	for name, pq := range map[string]bool{"X25519": false, "post-quantum": true} {
+		t.Run(name, func(t *testing.T) {
+			age := ageFor(t, pq)
+			f := newFixture(t, MinSegmentSize, pq)
+			f.add(t, "big", f.content.Image(false, f.content.Layer(9<<20, ocitest.LayerGzip)))
+			f.pack(t)
+			before, out := files(t, f.drive), t.TempDir()
+			if said, err := openByTools(t, f, age, out); err != nil {
+				t.Fatalf("%v\n%s", err, said)
+			}
+			checkLayout(t, f, filepath.Join(out, "layout"))
+			same(t, f.drive, before)
+			if _, err := os.Stat(filepath.Join(out, "bundle.key")); err == nil {
+				t.Error("the lines leave the bundle key behind")
+			}
+
+			segments := segmentFiles(t, f.drive)
+			if err := os.Remove(filepath.Join(f.drive, segments[len(segments)-1])); err != nil {
+				t.Fatal(err)
+			}
+			if said, err := openByTools(t, f, age, t.TempDir()); err == nil {
+				t.Errorf("a bundle without its last segment opens:\n%s", said)
+			}
+		})
+	}
+}
+
+// TestSkopeoReadsTheLayout has Debian's skopeo take every OCI kind out of the
+// extracted layout by the name that index.json gives it.
+func TestSkopeoReadsTheLayout(t *testing.T) {
+	skopeo := need(t, "skopeo")
+	f := newFixture(t, DefaultSegmentSize, false)
+	f.pack(t)
+	out := t.TempDir()
+	if said, err := openByTools(t, f, ageFor(t, false), out); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	for _, img := range f.inv.Images {
+		if img.Root.MediaType != oci.MediaTypeManifest && img.Root.MediaType != oci.MediaTypeIndex {
+			continue // this skopeo passes over descriptors of Docker's media types
+		}
+		from := "oci:" + filepath.Join(out, "layout") + ":" + img.Source.String()
+		raw := run(t, ".", skopeo, "inspect", "--raw", from)
+		if oci.Digest([]byte(raw)) != img.Root.Digest {
+			t.Errorf("%s: skopeo gives another manifest", img.Source)
+		}
+		if img.Source.Repository == "made-up/nested" {
+			continue // skopeo copies no index within an index
+		}
+		to := t.TempDir()
+		run(t, ".", skopeo, "copy", "--all", "--preserve-digests", "--insecure-policy", from, "dir:"+to)
+		if body := files(t, to)["manifest.json"]; oci.Digest(body) != img.Root.Digest {
+			t.Errorf("%s: skopeo copies another manifest:\n%s", img.Source, body)
+		}
+	}
+}

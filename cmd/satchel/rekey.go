@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/satchel-airgap/satchel/bundle"
+)
+
+func newRekey(a *app) *cobra.Command {
+	var reader readerFlags
+	var to recipientFlags
+	cmd := &cobra.Command{
+		Use:   "rekey -i KEY -r RECIPIENT DIR",
+		Short: "Let someone else open a bundle too",
+		Long: `rekey opens the bundle in DIR with a key that it has (-i, --passphrase or
+--passphrase-file) and adds recipients (-r, -R, --new-passphrase or
+--new-passphrase-file). It writes small files alone: what the bundle carries and
+its fingerprint stay as they are, and whoever could open it still can. It never
+takes a recipient away. Interrupted, it is completed by running it again.
+
+Post-quantum and classic recipients are never mixed in one bundle.`,
+		Example: `  satchel rekey -i inside.key -r age1... /run/media/me/drive
+  satchel rekey -i inside.key --new-passphrase /run/media/me/drive`,
+		Args: exactly(1, "one directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRekey(cmd.Context(), a, reader, to, args[0])
+		},
+	}
+	addReaderFlags(cmd.Flags(), &reader)
+	addRecipientFlags(cmd.Flags(), &to, "new-")
+	return cmd
+}
+
+func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFlags, dir string) error {
+	ui := a.ui(ctx)
+	to, err := flags.parse(ui)
+	if err != nil {
+		return err
+	}
+	if len(to) == 0 {
+		return usage(errors.New("rekey needs new recipients"), "give them with -r, -R, --new-passphrase or --new-passphrase-file")
+	}
+	expect, ids, err := reader.parse(ui)
+	if err != nil {
+		return err
+	}
+	done, err := bundle.Rekey(ctx, dir, expect, ids, to)
+	if err != nil {
+		return err
+	}
+	a.info("added %s to bundle %s in %s: it opens to the new recipients too", strings.Join(done.Files, ", "), done.Bundle, done.Dir)
+	a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
+	return nil
+}

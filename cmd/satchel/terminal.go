@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/satchel-airgap/satchel/bundle"
+)
+
+// errAnswer says that a question was answered by Ctrl-C or Ctrl-D.
+var errAnswer = fmt.Errorf("the question was not answered: %w", context.Canceled)
+
+// terminal is where people are asked: the controlling terminal, as age does it,
+// so that standard input may be a pipe.
+type terminal struct {
+	ctx   context.Context
+	tty   *os.File
+	lines *term.Terminal // kept: it may hold what was typed ahead
+}
+
+// ui lets the library ask; nothing is opened before it does.
+func (a *app) ui(ctx context.Context) *bundle.UI {
+	t := &terminal{ctx: ctx}
+	return &bundle.UI{
+		Ask:     t.ask,
+		Confirm: t.confirm,
+		Tell:    func(message string) { a.warn("%s", printable(oneLine(message))) },
+	}
+}
+
+func (t *terminal) open() error {
+	if t.tty != nil {
+		return nil
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		if !term.IsTerminal(int(os.Stdin.Fd())) {
+			return bundle.ErrNoTerminal
+		}
+		tty = os.Stdin
+	}
+	t.tty, t.lines = tty, term.NewTerminal(tty, "")
+	return nil
+}
+
+// ask reads a line, unseen if it is secret.
+func (t *terminal) ask(prompt string, secret bool) (s string, err error) {
+	err = t.raw(func() error {
+		if secret {
+			s, err = t.lines.ReadPassword(printable(prompt))
+		} else {
+			t.lines.SetPrompt(printable(prompt))
+			s, err = t.lines.ReadLine()
+		}
+		return err
+	})
+	return s, err
+}
+
+// confirm lets choose; an empty no leaves no choice.
+func (t *terminal) confirm(prompt, yes, no string) (bool, error) {
+	choice := fmt.Sprintf("%s (Enter: %s) ", prompt, yes)
+	if no != "" {
+		choice = fmt.Sprintf("%s (1: %s, 2: %s) ", prompt, yes, no)
+	}
+	for {
+		s, err := t.ask(choice, false)
+		switch {
+		case err != nil:
+			return false, err
+		case no == "" || s == "1":
+			return true, nil
+		case s == "2":
+			return false, nil
+		}
+	}
+}
+
+// raw lets f read with the terminal in raw mode, in which Ctrl-C is a character
+// and no signal can leave the terminal mute. The run's end ends the reading.
+func (t *terminal) raw(f func() error) error {
+	if err := t.open(); err != nil {
+		return err
+	}
+	conn, err := t.tty.SyscallConn() // Fd would make reads deaf to deadlines
+	if err != nil {
+		return fmt.Errorf("ask on the terminal: %w", err)
+	}
+	var state *term.State
+	var merr error
+	if err := conn.Control(func(fd uintptr) { state, merr = term.MakeRaw(int(fd)) }); err != nil || merr != nil {
+		return fmt.Errorf("ask on the terminal: %w", errors.Join(err, merr))
+	}
+	stop := context.AfterFunc(t.ctx, func() { _ = t.tty.SetReadDeadline(time.Unix(1, 0)) }) // not every terminal can
+	err = f()
+	stop()
+	rerr := conn.Control(func(fd uintptr) { merr = term.Restore(int(fd), state) })
+	switch {
+	case t.ctx.Err() != nil:
+		return t.ctx.Err()
+	case errors.Is(err, io.EOF):
+		return errAnswer
+	case errors.Is(err, term.ErrPasteIndicator):
+		err = nil
+	}
+	if err = errors.Join(err, rerr, merr); err != nil {
+		return fmt.Errorf("ask on the terminal: %w", err)
+	}
+	return nil
+}
+
+// printable takes out what could command the terminal: plugins choose some of
+// these words.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
