@@ -91,7 +91,7 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) er
 		}
 		for _, name := range names {
 			if err := r.putManifest(ctx, d, body, name); err != nil {
-				return err
+				return ifForeign(d, body, err)
 			}
 		}
 		return nil

@@ -18,6 +18,25 @@
 // verified source that fails before its last byte, and the upload session is
 // then cancelled.
 //
+// A registry that is away for a while is waited for. What fails and may go
+// better next time is tried again, with pauses that double, for a minute at
+// least by default; Retry-After is heeded by all requests to a host. A blob's
+// reader goes on from where its connection broke or stood still, a broken upload
+// begins again. Config.LimitRate is shared by all connections.
+//
+// What is configured on the host counts: credentials by containers-auth.json(5),
+// certificates by containers-certs.d(5), proxies from the environment, and
+// containers-registries.conf(5). As with podman, location and mirrors are for
+// pulls alone; blocked and insecure count for pushes too. The mirrors of a
+// repository are asked in order, its location last. Blobs and manifests that a
+// tag leads to may come from any place that the tag may.
+//
+// A credential goes to the registry it is configured for, to the token service
+// which that registry names (never by plain HTTP if the registry speaks TLS,
+// never to link-local or cloud metadata addresses, to loopback only from
+// loopback), and nowhere else: redirects to another host lose it, redirects from
+// TLS to plain HTTP and uploads to another host are refused.
+//
 // What a registry answers becomes a [RegistryError]. What a source answers
 // passes through, so that errors.As finds it.
 package transport

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,7 +186,11 @@ func TestBadLinks(t *testing.T) {
 			c := impatient(t, Config{})
 			c.stall, c.slow = 150*time.Millisecond, 300*time.Millisecond
 			poison(t, p, c)
-			roundTrip(t, counted, p.Listen, c, 100, 32<<10) // so many that chance cannot make 10% of it
+			layers := 30
+			if name == "resets" || name == "stalls" {
+				layers = 200 // so many that chance cannot make 10% of it
+			}
+			roundTrip(t, counted, p.Listen, c, layers, 3<<20/layers)
 		})
 	}
 }
@@ -367,10 +370,13 @@ func TestLimitRate(t *testing.T) {
 
 // A limited connection that is closed does not wait any more.
 func TestLimitEndsWithItsConnection(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 1<<20)) }))
-	t.Cleanup(srv.Close)
+	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if registrytest.Kind(r) == "GET blob" {
+			w.Write(make([]byte, 1<<20))
+		}
+	})
 	c := quick(t, Config{Authfile: authfile(t, nil), LimitRate: minBurst})
-	r, err := c.Repository(oci.Ref{Registry: strings.TrimPrefix(srv.URL, "http://"), Repository: "a"})
+	r, err := c.Repository(oci.Ref{Registry: host, Repository: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,6 +211,8 @@ func registryHints(err error) []string {
 		return []string{probeHint(probe.Problem)}
 	}
 	switch {
+	case as[*transport.ForeignError](err):
+		return []string{"have the registry accept the URLs of foreign layers (distribution: validation.manifests.urls.allow in its configuration), or leave the image out"}
 	case as[*transport.PlainHTTPError](err):
 		return []string{"if that registry is meant to speak plain HTTP, use --tls-verify=false"}
 	case as[*transport.BlockedError](err):

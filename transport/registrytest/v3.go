@@ -27,7 +27,7 @@ import (
 // Served is a registry that runs inside the test's process.
 type Served struct {
 	Host string // 127.0.0.1:port
-	Dir  string // its storage
+	Dir  string // its storage; "" for memory
 	CA   string // PEM file with the certificate that signs the server's; "" for plain HTTP
 }
 
@@ -56,13 +56,14 @@ func StartV3(t testing.TB, secure bool, user, password string) *Served {
 }
 
 // StartOlareg runs olareg, a registry with the referrers API, until the test
-// ends. It speaks plain HTTP.
+// ends. It speaks plain HTTP and keeps all in memory: its directory store has a
+// data race.
 func StartOlareg(t testing.TB) *Served {
 	t.Helper()
 	yes := true
-	s := &Served{Dir: t.TempDir()}
+	s := &Served{}
 	reg := olareg.New(olaregconfig.Config{
-		Storage: olaregconfig.ConfigStorage{StoreType: olaregconfig.StoreDir, RootDir: s.Dir},
+		Storage: olaregconfig.ConfigStorage{StoreType: olaregconfig.StoreMem},
 		API:     olaregconfig.ConfigAPI{DeleteEnabled: &yes, Blob: olaregconfig.ConfigAPIBlob{DeleteEnabled: &yes}},
 	})
 	t.Cleanup(func() {
