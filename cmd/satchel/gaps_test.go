@@ -244,6 +244,11 @@ func TestAwayIsNoGap(t *testing.T) {
 		}
 		return answer(w, r)
 	}
+	alter := s.source.Alter
+	s.source.Alter = func(resp *http.Response) error {
+		resp.Body = &gone{resp.Body, &away}
+		return alter(resp)
+	}
 	w := newWorld(t)
 	w.images(s.refs()...)
 	pack := w.pack(append([]string{"--keep-going", "--segment-size", "2MiB"}, promptly...)...)
@@ -259,6 +264,19 @@ func TestAwayIsNoGap(t *testing.T) {
 	mirror := newMirror(t)
 	w.run(w.unpack(mirror)...).want(exitOK)
 	compareAll(t, s.c, s.bad, mirror)
+}
+
+// gone is a body that breaks off when its source goes away.
+type gone struct {
+	io.ReadCloser
+	away *atomic.Bool
+}
+
+func (b *gone) Read(p []byte) (int, error) {
+	if b.away.Load() {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // TestOnlyRefusals covers lists that cannot be used.
