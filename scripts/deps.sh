@@ -9,6 +9,12 @@ package_of() {
 	case $2:$1 in
 	*:ssh-keygen) [ "$2" = dnf ] && echo openssh-clients || echo openssh-client ;;
 	dnf:docker-registry) echo docker-distribution ;;
+	*:mkfs.exfat) echo exfatprogs ;;
+	apt:mount.exfat-fuse) echo exfat-fuse ;;
+	dnf:mount.exfat-fuse) echo fuse-exfat ;;
+	*:fusermount3) echo fuse3 ;;
+	apt:script) echo bsdutils ;;
+	dnf:script) echo util-linux-script ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -21,6 +27,9 @@ used_for() {
 	podman) echo "that pull images by podman" ;;
 	age | zstd | tar) echo "that open a bundle by standard tools" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
+	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
+	fusermount3) echo "of a drive that is pulled" ;;
+	script) echo "on a terminal" ;;
 	esac
 }
 
@@ -38,7 +47,7 @@ if [ "$(id -u)" = 0 ]; then
 	fi
 fi
 
-programs="docker-registry skopeo podman age zstd tar ssh-keygen"
+programs="docker-registry skopeo podman age zstd tar ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"

@@ -15,7 +15,10 @@ import (
 )
 
 // exfatDrive mounts an exFAT file system of so many MiB as the world's drive.
-func (w *world) exfatDrive(mib int64) {
+func (w *world) exfatDrive(mib int64) { w.exfat(w.drive, mib) }
+
+// exfat mounts an exFAT file system of so many MiB on a directory.
+func (w *world) exfat(dir string, mib int64) {
 	w.t.Helper()
 	for _, bin := range []string{"mkfs.exfat", "mount.exfat-fuse", "losetup"} {
 		if _, err := exec.LookPath(bin); err != nil {
@@ -43,15 +46,30 @@ func (w *world) exfatDrive(mib int64) {
 		}
 	})
 	must("mkfs.exfat", loop)
-	if err := os.MkdirAll(w.drive, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	must("mount.exfat-fuse", loop, w.drive)
+	must("mount.exfat-fuse", loop, dir)
 	w.t.Cleanup(func() {
-		if out, err := exec.Command("umount", w.drive).CombinedOutput(); err != nil {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
 			w.t.Errorf("umount: %v %s", err, out)
 		}
 	})
+}
+
+// onExFAT makes every world's drive a directory on an exFAT file system.
+const onExFAT = "SATCHEL_TEST_EXFAT"
+
+// TestOnExFAT shows again on exFAT what other tests show on a file system of
+// this machine.
+func TestOnExFAT(t *testing.T) {
+	t.Setenv(onExFAT, "1")
+	for name, test := range map[string]func(*testing.T){
+		"round trip": TestRoundTrip, "kill pack": TestKillPack, "kill unpack": TestKillUnpack, "kill seal": TestKillSeal,
+		"interrupt": TestInterrupt, "wrong bytes": TestWrongAfterKill, "nothing in clear": TestNothingInClear,
+	} {
+		t.Run(name, test)
+	}
 }
 
 // TestExFAT packs onto an exFAT drive that has what Windows leaves on it, fills

@@ -41,6 +41,11 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, dir: dir, drive: filepath.Join(dir, "drive"), key: filepath.Join(dir, "inside.key"), config: filepath.Join(dir, "imageset.yaml")}
+	if os.Getenv(onExFAT) != "" {
+		disk := filepath.Join(dir, "disk")
+		w.exfat(disk, 1<<10)
+		w.drive = filepath.Join(disk, "drive")
+	}
 	w.recipient = strings.TrimSpace(w.run("keygen", "--file", w.key).want(exitOK).stdout)
 	w.secret = secretOf(t, w.key)
 	return w
