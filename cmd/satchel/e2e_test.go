@@ -188,7 +188,11 @@ func checkClients(t *testing.T, set []carried, mirror string) {
 			t.Skip(bin + " is not installed")
 		}
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "podman") // podman takes no runroot of more than 50 characters
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	for _, i := range set {
 		ref := mirror + "/" + i.repo + ":" + i.tag
 		if i.name == "nested" || i.name == "artifact" {

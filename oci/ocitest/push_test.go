@@ -189,7 +189,11 @@ func TestPodmanPulls(t *testing.T) {
 	}
 	url := startDockerRegistry(t)
 	pushKinds(t, url)
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "podman") // podman takes no runroot of more than 50 characters
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	podman := func(args ...string) {
 		t.Helper()
 		base := []string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}
