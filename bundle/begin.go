@@ -173,7 +173,7 @@ func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, er
 	w := &Writer{
 		dir: d, jnl: jnl, begin: st.Begin, maxAge: maxAge,
 		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
-		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{},
+		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
 		segments: map[int][]journal.Segment{},
 	}
 	if w.dense, err = frame.NewDense(); err != nil {
@@ -279,6 +279,8 @@ func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) 
 	}
 	how := job.differs(st.Begin)
 	switch {
+	case !p.sealed && st.Sealed != nil:
+		return nil, errors.Join(lostSeal(p.dir), jnl.Close())
 	case p.sealed && how == "":
 		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
 	case p.sealed:
@@ -295,6 +297,12 @@ func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) 
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
+}
+
+// lostSeal says that a finished bundle has no seal any more. What else it has must
+// not be touched: its fingerprint is on paper already.
+func lostSeal(dir string) error {
+	return &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is missing, and the bundle was finished: copy/bundle.json is its copy"}}}
 }
 
 // alreadySealed holds the seal on the drive against the one that was written.

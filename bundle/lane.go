@@ -251,6 +251,9 @@ func (l *lane) takeBack(d digest.Digest) error {
 		return l.fail(err)
 	}
 	l.unfinished = unfinished
+	if unfinished != nil && unfinished.Digest != d {
+		l.w.revive(unfinished.Digest)
+	}
 	return nil
 }
 

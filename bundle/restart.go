@@ -16,8 +16,11 @@ import (
 // files beside it, for which no new bundle could begin there.
 func CheckRestart(dir string) error {
 	p, err := restartable(dir)
-	if p == nil || err != nil {
+	if err != nil {
 		return err
+	}
+	if p == nil {
+		return checkEmpty(dir)
 	}
 	if abs, err := filepath.Abs(dir); err != nil || abs != p.dir {
 		return err // the bundle has a directory of its own
@@ -49,6 +52,9 @@ func restartable(dir string) (*place, error) {
 		if p.sealed {
 			return nil, sealedOther(p, "already")
 		}
+		if p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
+			return nil, lostSeal(p.dir)
+		}
 		if p.id == "" {
 			return nil, noJournal(p)
 		}
@@ -61,8 +67,11 @@ func restartable(dir string) (*place, error) {
 }
 
 func restart(p place, state string) (err error) {
-	if jnl, _, err := journal.Open(journalPath(state, p.id)); err == nil {
+	if jnl, st, err := journal.Open(journalPath(state, p.id)); err == nil {
 		defer func() { _ = jnl.Close() }() // held only to keep other runs out
+		if st.Sealed != nil {
+			return lostSeal(p.dir)
+		}
 	} else if errors.Is(err, journal.ErrLocked) {
 		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
 	}

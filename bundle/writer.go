@@ -40,6 +40,7 @@ type Writer struct {
 	held     map[digest.Digest]*lane // lanes that wait for one blob
 	busy     map[digest.Digest]chan struct{}
 	done     map[digest.Digest]int64
+	cut      map[digest.Digest]bool // whole blobs that lost their end to a wrong one
 	segments map[int][]journal.Segment
 	err      error // what broke the writer
 }
@@ -126,6 +127,42 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 // not wanted any more, so that the bundle can be sealed without it. Good blobs
 // beside it may go with it: ask [Writer.Has] again for all.
 func (w *Writer) GiveUp(ctx context.Context, d digest.Digest) error {
+	for {
+		if err := w.giveUp(ctx, d); err != nil {
+			return err
+		}
+		// A whole blob that lost its end with d waits for a Put that nobody makes
+		// now, and others for its lane.
+		next, ok := w.revived()
+		if !ok {
+			return nil
+		}
+		d = next
+	}
+}
+
+// revive notes that a blob that was whole has lost its end.
+func (w *Writer) revive(d digest.Digest) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[d] = true
+}
+
+// revived gives a blob that has lost its end and is being put by nobody.
+func (w *Writer) revived() (digest.Digest, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for d := range w.cut {
+		if w.held[d] == nil {
+			continue
+		}
+		delete(w.cut, d)
+		return d, true
+	}
+	return "", false
+}
+
+func (w *Writer) giveUp(ctx context.Context, d digest.Digest) error {
 	release, err := w.claim(ctx, d)
 	if err != nil {
 		return err
@@ -230,6 +267,7 @@ func (w *Writer) note(d oci.Descriptor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.done[d.Digest] = d.Size
+	delete(w.cut, d.Digest)
 }
 
 // forget says that pieces, and so their blobs, are gone.

@@ -38,6 +38,9 @@ func (p *packing) attach(ctx context.Context) error {
 	for _, img := range p.inv.Images {
 		carried[img.Source.String()] = true
 	}
+	for _, img := range p.gaps.Images {
+		carried[img.Source.String()] = true // by name, and not to be had
+	}
 	for {
 		before := len(p.inv.Images)
 		found, err := p.attachments(ctx, asked)

@@ -71,13 +71,15 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case as[*gapsError](err):
 		return exitGaps
+	case as[*bundle.DamageError](err):
+		return exitDamaged
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
 		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
 		return exitKey
-	case as[*bundle.DamageError](err), as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err),
+	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err),
 		as[*bundle.RekeyError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.DriveError](err):
@@ -152,7 +154,7 @@ func hints(err error) []string {
 	}
 	switch {
 	case as[*oci.CollisionError](err):
-		add("carry one of the two, or carry them in two bundles for two mirror namespaces")
+		add("carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source")
 	case errors.Is(err, bundle.ErrNoKey):
 		add("give the key file with -i KEY, or use --passphrase")
 	case errors.Is(err, bundle.ErrWrongKey):

@@ -86,12 +86,12 @@ func definite(err error) bool {
 // their place, so it must be surveyed again before it is used.
 func (p *packing) drop(g *oci.GapError) {
 	name := g.Image.Source.String()
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source.String() == name }) {
 		return
 	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{g.Image.Origin, g.Image.Source, g.Image.Root.Digest, g.Image.Subject, oneLine(g.Err.Error())})
 	p.warn("gap: %s", oneLine(g.Error()))
-	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
 }
 
 // marshal writes the list as it stands, nothing for an empty one.
@@ -109,7 +109,14 @@ func (l *gapList) marshal(id string) ([]byte, error) {
 // returns a *gapsError if there is anything in it.
 func (p *packing) reportGaps(id string) error {
 	body, err := p.gaps.marshal(id)
-	if err != nil || body == nil {
+	if err != nil || body == nil && p.opts.gaps == "" {
+		return err
+	}
+	if body == nil { // a list of an earlier run must not pass for this one's
+		none, err := json.MarshalIndent(gapList{gapsVersion, id, []gapImage{}}, "", "  ")
+		if err == nil {
+			err = os.WriteFile(p.opts.gaps, append(none, '\n'), 0o600)
+		}
 		return err
 	}
 	file := p.opts.gaps

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -267,7 +268,7 @@ func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 
 func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
-		return err
+		return cmp.Or(ctx.Err(), err)
 	}
 	if err := p.resolve(ctx); err != nil {
 		return err

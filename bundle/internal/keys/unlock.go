@@ -42,6 +42,8 @@ func Unlock(ctx context.Context, files []File, ids []Identity) (Key, error) {
 		switch {
 		case err == nil:
 			return key, nil
+		case ctx.Err() != nil: // Ctrl-C ends a plugin's program too
+			return Key{}, ctx.Err()
 		case errors.Is(err, context.Canceled):
 			return Key{}, err
 		case errors.Is(err, age.ErrIncorrectIdentity), errors.As(err, &bad):

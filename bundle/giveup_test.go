@@ -1,0 +1,90 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// TestGiveUpFreesTheLane has a wrong blob take the end of a good one with it: once
+// it is given up, its lane must not wait for a blob that nobody puts.
+func TestGiveUpFreesTheLane(t *testing.T) {
+	c := ocitest.New(7)
+	long, wrong, next := c.Layer(20<<20, ocitest.LayerGzip), c.Layer(5<<20, ocitest.LayerGzip), c.Layer(1<<20, ocitest.LayerGzip)
+	f := newFixtureOf(t, c, map[string]oci.Descriptor{"a": c.Image(false, long), "b": c.Image(false, wrong), "c": c.Image(false, next)}, 16<<20, false)
+	f.job.Lanes = 1
+	w := f.writer(t)
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	if err := w.Put(ctx, long, c); err != nil {
+		t.Fatal(err)
+	}
+	lying := oci.SourceFunc(func(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(make([]byte, d.Size-off))), nil
+	})
+	var lie *oci.DigestError
+	if err := w.Put(ctx, wrong, lying); !errors.As(err, &lie) {
+		t.Fatal(err)
+	}
+	if has, err := w.Has(ctx, long); has || err != nil {
+		t.Fatalf("the blob that shared a segment with the wrong one: %v, %v", has, err)
+	}
+	if err := w.GiveUp(ctx, wrong.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Put(ctx, next, c); err != nil {
+		t.Fatalf("the next blob: %v", err)
+	}
+	if err := f.fill(ctx, w, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Seal(ctx, f.inv); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.check(t)
+}
+
+// TestRestartAmongOtherFiles refuses a directory that holds no bundle and other files.
+func TestRestartAmongOtherFiles(t *testing.T) {
+	f := newSmall(t, false)
+	if err := os.Mkdir(f.drive, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(f.drive, "README.txt"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var refused *RefusedError
+	if err := CheckRestart(f.drive); !errors.As(err, &refused) {
+		t.Errorf("CheckRestart: %v", err)
+	}
+}
+
+// TestLostSeal leaves a finished bundle that lost its bundle.json as it is: its
+// fingerprint is on paper.
+func TestLostSeal(t *testing.T) {
+	f := newSmall(t, false)
+	f.pack(t)
+	if err := os.Remove(filepath.Join(f.drive, "bundle.json")); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, f.drive)
+	var damage *DamageError
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &damage) {
+		t.Errorf("Resume: %v", err)
+	}
+	if err := Restart(f.drive, f.state); !errors.As(err, &damage) {
+		t.Errorf("Restart: %v", err)
+	}
+	same(t, f.drive, before)
+}
