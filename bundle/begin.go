@@ -96,7 +96,7 @@ func (j Job) differs(b journal.Begin) string {
 	case !keys.Fits(j.Recipients, b.KeyFiles):
 		return "with another passphrase"
 	case b.SegmentSize != j.SegmentSize:
-		return fmt.Sprintf("with --segment-size %d", b.SegmentSize)
+		return "with --segment-size " + CompactSize(b.SegmentSize)
 	case b.Lanes != j.Lanes:
 		return fmt.Sprintf("with --lanes %d", b.Lanes)
 	}
@@ -234,7 +234,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 		return nil, err
 	}
 	if len(places) == 0 {
-		return nil, checkEmpty(dir)
+		return nil, errors.Join(checkEmpty(dir), checkMissing(dir, state))
 	}
 	var refused error
 	for _, p := range places {
@@ -247,6 +247,31 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 		return w, err
 	}
 	return nil, refused
+}
+
+// checkMissing looks whether this host began a bundle in dir that is not there
+// now, as when the drive is not mounted: nothing must be begun in its place.
+func checkMissing(dir, state string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	journals, err := filepath.Glob(journalPath(state, "*"))
+	if err != nil {
+		return fmt.Errorf("look for journals: %w", err)
+	}
+	for _, name := range journals {
+		jnl, st, err := journal.Open(name)
+		if err != nil {
+			continue // another run has it, or it never began
+		}
+		_ = jnl.Close() // it was only read
+		there := st.Session.Dir
+		if st.Sealed == nil && there != "" && (there == abs || filepath.Dir(there) == abs) {
+			return &MissingError{Dir: there, Bundle: st.Begin.Bundle}
+		}
+	}
+	return nil
 }
 
 func checkEmpty(dir string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // DriveError says that the drive refused an operation: it is full, read-only,
@@ -35,6 +36,14 @@ func (e *NoBundleError) Error() string {
 	return fmt.Sprintf("%s holds no bundle; is the drive mounted there?", e.Dir)
 }
 
+// MissingError says that an unfinished bundle was begun in a directory and is not
+// there any more.
+type MissingError struct{ Dir, Bundle string }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("bundle %s was begun in %s and is not there now: is the drive mounted?", e.Bundle, e.Dir)
+}
+
 // UnfinishedError says that a bundle was never sealed.
 type UnfinishedError struct{ Dir string }
 
@@ -46,6 +55,15 @@ func (e *UnfinishedError) Error() string {
 type Fault struct {
 	File string // below the bundle's directory
 	What string // such as "is missing"
+}
+
+// Copied reports whether the file is one of which a bundle has a second copy.
+func (f Fault) Copied() bool {
+	switch f.File {
+	case seal.IndexName, seal.DriveName, seal.BundleName, seal.ExtrasName:
+		return true
+	}
+	return seal.KeyNumber(f.File) > 0
 }
 
 func (f Fault) String() string { return f.File + " " + f.What }

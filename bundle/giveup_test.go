@@ -88,3 +88,34 @@ func TestLostSeal(t *testing.T) {
 	}
 	same(t, f.drive, before)
 }
+
+// TestDriveNotMounted begins nothing where a bundle was begun that is not there now.
+func TestDriveNotMounted(t *testing.T) {
+	f := newSmall(t, false)
+	w := f.writer(t)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	away := f.drive + "-away"
+	if err := os.Rename(f.drive, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(f.drive, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var missing *MissingError
+	for _, dir := range []string{f.drive, filepath.Dir(f.drive)} { // itself, and as the root of the drive it was in
+		if err := checkMissing(dir, f.state); !errors.As(err, &missing) || missing.Bundle != w.ID() {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &missing) {
+		t.Errorf("Resume: %v", err)
+	}
+	if err := Restart(f.drive, f.state); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := Resume(t.Context(), f.drive, f.state, f.job, nil); w != nil || err != nil {
+		t.Errorf("after Restart: %v, %v", w, err)
+	}
+}

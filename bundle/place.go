@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -64,6 +65,9 @@ func find(dir string) ([]place, error) {
 	var list []place
 	dirs := []string{dir}
 	entries, err := os.ReadDir(dir)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, &RefusedError{Dir: dir, Why: "it is not a directory", Hint: "name the directory of a drive"}
+	}
 	if err != nil {
 		return nil, &media.Error{Op: "look into", Path: dir, Err: err}
 	}

@@ -36,10 +36,19 @@ func CheckRestart(dir string) error {
 // there is one, and nothing else, so that another can begin there.
 func Restart(dir, state string) error {
 	p, err := restartable(dir)
-	if p == nil || err != nil {
+	if err != nil {
 		return err
 	}
-	return restart(*p, state)
+	if p != nil {
+		return restart(*p, state)
+	}
+	var gone *MissingError
+	for errors.As(checkMissing(dir, state), &gone) { // what was begun there is given up
+		if err := os.RemoveAll(filepath.Dir(journalPath(state, gone.Bundle))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func restartable(dir string) (*place, error) {

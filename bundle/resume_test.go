@@ -40,7 +40,7 @@ var refusals = map[string]struct {
 		_, more := newKey(t, false)
 		f.job.Recipients = append(more, f.job.Recipients...)
 	}, "an unfinished bundle that was begun for other recipients"},
-	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "begun with --segment-size 1048576"},
+	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "begun with --segment-size 1MiB"},
 	"other lanes":          {false, func(_ *testing.T, f *fixture) { f.job.Lanes++ }, "begun with --lanes 2"},
 	"journal gone": {false, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
 		"an unfinished bundle that was begun on another host, or its state was removed"},

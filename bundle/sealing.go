@@ -201,6 +201,11 @@ func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte,
 			return nil, err
 		}
 	}
+	for _, g := range inv.Gaps {
+		if err := idx.Gap(g); err != nil {
+			return nil, err
+		}
+	}
 	if err := errors.Join(idx.Close(), enc.Close()); err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}

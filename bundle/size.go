@@ -44,6 +44,16 @@ func ParseSize(s string) (int64, error) {
 	return int64(v * unit), nil
 }
 
+// CompactSize writes a number of bytes as [ParseSize] reads it, exactly.
+func CompactSize(n int64) string {
+	for _, u := range sizeUnits[:4] {
+		if unit := int64(u.bytes); n >= unit && n%unit == 0 {
+			return fmt.Sprintf("%d%s", n/unit, u.name)
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
 // FormatSize writes a number of bytes for people, in powers of two.
 func FormatSize(n int64) string {
 	switch {

@@ -1,5 +1,7 @@
 package oci
 
+import "strings"
+
 // GapError says that one image cannot be had. What looks at many images joins
 // one for each, so that a caller may go on without those.
 type GapError struct {
@@ -7,7 +9,10 @@ type GapError struct {
 	Err   error
 }
 
-func (e *GapError) Error() string { return "image " + e.Image.Source.String() + ": " + e.Err.Error() }
+func (e *GapError) Error() string {
+	name := "image " + e.Image.Source.String() + ": "
+	return name + strings.TrimPrefix(e.Err.Error(), name) // some causes name it themselves
+}
 
 func (e *GapError) Unwrap() error { return e.Err }
 

@@ -50,9 +50,19 @@ func (i Image) MirrorTags() []string {
 	return []string{"satchel-" + i.Root.Digest.Encoded()}
 }
 
+// Gap is an image that was asked for and is not carried.
+type Gap struct {
+	Origin  Origin        `json:"origin"`
+	Source  Ref           `json:"source"`
+	Digest  digest.Digest `json:"digest,omitempty"`  // what it was pinned to, if it got so far
+	Subject digest.Digest `json:"subject,omitempty"` // the manifest that it is attached to
+	Error   string        `json:"error"`             // why it could not be had
+}
+
 // Inventory is the pinned list of what a bundle carries.
 type Inventory struct {
 	Images []Image `json:"images"`
+	Gaps   []Gap   `json:"gaps,omitempty"` // what it goes without
 }
 
 // Sort orders the images by source reference, then origin, so that the same

@@ -3,6 +3,7 @@ package oci
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -25,6 +26,11 @@ func ParseRef(s string) (Ref, error) {
 		return Ref{}, explainRef(s, err)
 	}
 	ref := Ref{Registry: reference.Domain(named), Repository: reference.Path(named)}
+	if i := strings.LastIndexByte(ref.Registry, ':'); i > strings.LastIndexByte(ref.Registry, ']') {
+		if port, err := strconv.ParseUint(ref.Registry[i+1:], 10, 16); err != nil || port == 0 {
+			return Ref{}, fmt.Errorf("image reference %q: %s is not a port", s, ref.Registry[i+1:])
+		}
+	}
 	if t, ok := named.(reference.Tagged); ok {
 		ref.Tag = t.Tag()
 	}

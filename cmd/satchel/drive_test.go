@@ -173,7 +173,9 @@ func TestDriveGoesAway(t *testing.T) {
 	})
 	pack := w.pack("--segment-size", "2MiB", "--lanes", "1")
 	w.run(pack...).want(exitDrive).says("satchel: ", "hint: is the drive mounted?")
-	w.run(pack...).want(exitOK)
+	// It is still away: nothing is begun in its place, unless that is asked for.
+	w.run(pack...).want(exitDrive).says("is not there now: is the drive mounted?", "hint: mount the drive")
+	w.run(append(pack, "--restart")...).want(exitOK)
 	w.run("verify", w.drive).want(exitOK)
 }
 

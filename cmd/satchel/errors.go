@@ -82,7 +82,7 @@ func exitCode(err error) int {
 	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err),
 		as[*bundle.RekeyError](err):
 		return exitDamaged
-	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.DriveError](err):
+	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err):
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
@@ -153,6 +153,8 @@ func hints(err error) []string {
 		add("%s", refused.Hint)
 	}
 	switch {
+	case as[*bundle.MissingError](err):
+		add("mount the drive and run the command again, name another directory, or use --restart to begin anew here")
 	case as[*oci.CollisionError](err):
 		add("carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source")
 	case errors.Is(err, bundle.ErrNoKey):
@@ -168,7 +170,10 @@ func hints(err error) []string {
 	case as[*bundle.UnfinishedError](err):
 		add("run pack again where it was packed; it goes on where it stopped")
 	case as[*bundle.DamageError](err):
-		add("run satchel verify to see all that is wrong; read the drive elsewhere, or pack it again into another directory")
+		for _, f := range copied(err) {
+			add("the bundle has a second copy of %s: copy/%s; put it in its place and run satchel verify", f, f)
+		}
+		add("run satchel verify to see all that is wrong; read the drive elsewhere, or remove the bundle's directory and pack it again")
 	case as[*oci.DigestError](err):
 		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
 	}
@@ -185,6 +190,20 @@ func keyHints(err error) []string {
 		return []string{"a plugin is a program, age-plugin-NAME; install it where $PATH finds it"}
 	}
 	return nil
+}
+
+// copied lists the damaged files of which a bundle has a second copy.
+func copied(err error) (names []string) {
+	var damage *bundle.DamageError
+	if !errors.As(err, &damage) {
+		return nil
+	}
+	for _, f := range damage.Faults {
+		if f.Copied() && !slices.Contains(names, f.File) {
+			names = append(names, f.File)
+		}
+	}
+	return names
 }
 
 func driveHints(err error) []string {

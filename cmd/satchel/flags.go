@@ -120,7 +120,7 @@ func (v sizeValue) String() string {
 	if v.bytes == nil {
 		return ""
 	}
-	return fmt.Sprint(*v.bytes)
+	return bundle.CompactSize(*v.bytes)
 }
 
 func (v sizeValue) Set(s string) (err error) {

@@ -26,13 +26,7 @@ type gapList struct {
 	Images  []gapImage `json:"images"`
 }
 
-type gapImage struct {
-	Origin  oci.Origin    `json:"origin"`
-	Source  oci.Ref       `json:"source"`
-	Digest  digest.Digest `json:"digest,omitempty"`  // what it was pinned to, if it got so far
-	Subject digest.Digest `json:"subject,omitempty"` // the manifest that it is attached to
-	Error   string        `json:"error"`
-}
+type gapImage = oci.Gap
 
 // gapsError says that a bundle was finished without some images.
 type gapsError struct {
@@ -90,7 +84,8 @@ func (p *packing) drop(g *oci.GapError) {
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source.String() == name }) {
 		return
 	}
-	p.gaps.Images = append(p.gaps.Images, gapImage{g.Image.Origin, g.Image.Source, g.Image.Root.Digest, g.Image.Subject, oneLine(g.Err.Error())})
+	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
+		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Error: oneLine(g.Err.Error())})
 	p.warn("gap: %s", oneLine(g.Error()))
 }
 

@@ -179,8 +179,11 @@ func TestKeepGoing(t *testing.T) {
 				}
 			}
 			w.run("verify", "--expect", strings.TrimSpace(first.stdout), w.drive).want(exitOK)
+			if listed := w.run("inspect", "-i", w.key, w.drive).want(exitOK).stdout; strings.Count(listed, "NOT CARRIED: ") != 5 {
+				t.Errorf("inspect does not list the gaps:\n%s", listed)
+			}
 			mirror := newMirror(t)
-			w.run(w.unpack(mirror)...).want(exitOK)
+			w.run(w.unpack(mirror)...).want(exitOK).says("not in this bundle: " + s.source.Host + "/bad/wrong:v1")
 			compareAll(t, s.c, s.good, mirror)
 
 			// The finished bundle says so again, with the list anew.

@@ -46,6 +46,7 @@ type inspectReport struct {
 	Blobs       int                `json:"blobs"`
 	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
 	Images      []imageReport      `json:"images"`
+	Gaps        []oci.Gap          `json:"gaps,omitempty"` // what pack --keep-going could not carry
 }
 
 type imageReport struct {
@@ -91,6 +92,7 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	}
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint(), Images: []imageReport{}}
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
+	rep.Gaps = inv.Gaps
 	for _, img := range inv.Images {
 		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
 			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Subject: img.Subject})
@@ -168,6 +170,9 @@ func printInspect(w io.Writer, r *inspectReport) error {
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, last)
+	}
+	for _, g := range r.Gaps {
+		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
 	}
 	return t.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,7 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`")
+	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addRecipientFlags(f, &o.to, "")
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
@@ -67,12 +68,20 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	return cmd
 }
 
+// readConfig reads a file, or standard input for "-".
+func readConfig(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	return os.ReadFile(name)
+}
+
 func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	var job bundle.Job
 	if o.config == "" {
 		return nil, job, usage(errors.New("pack needs -c FILE"), "name an ImageSetConfiguration")
 	}
-	data, err := os.ReadFile(o.config)
+	data, err := readConfig(o.config)
 	if err != nil {
 		return nil, job, usage(fmt.Errorf("read configuration: %w", err), "")
 	}

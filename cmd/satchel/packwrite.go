@@ -193,6 +193,7 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 	if err != nil {
 		return "", err
 	}
+	p.inv.Gaps = p.gaps.Images
 	return p.w.Seal(ctx, p.inv)
 }
 

@@ -42,23 +42,23 @@ func (a *app) progress(what string, first, total int64) *progress {
 		return p
 	}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {
-		p.bar = newBar(f, what, first, total)
+		p.bar = newBar(f, what, total)
 		a.bar.Store(p.bar)
-		p.every(200*time.Millisecond, func() { _ = p.bar.Set64(p.shown() - first) }) // a bar that cannot be drawn is no reason to stop
+		p.every(200*time.Millisecond, func() {
+			_ = p.bar.Set64(p.shown()) // a bar that cannot be drawn is no reason to stop
+			p.bar.Describe(p.line())
+		})
 		return p
 	}
 	p.every(plainEvery, func() { a.info("%s", p.line()) })
 	return p
 }
 
-// newBar shows the bytes of this run: what was done before has no rate.
-func newBar(f *os.File, what string, first, total int64) *progressbar.ProgressBar {
-	if first > 0 {
-		what += fmt.Sprintf(" (%s done before)", bundle.FormatSize(first))
-	}
-	return progressbar.NewOptions64(max(1, total-first), progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionSetPredictTime(true),
-		progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
+// newBar draws a bar beside the plain line, which has bytes, rate and time left.
+func newBar(f *os.File, what string, total int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
 }
 
 func (p *progress) every(d time.Duration, show func()) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -98,15 +99,23 @@ func (a *app) report(err error) {
 	}
 }
 
+// bounce is how soon after the first signal another one is no second thought.
+const bounce = 50 * time.Millisecond
+
 // interruptible gives a context that the first Ctrl-C ends; the second ends the process.
 func interruptible(a *app) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	var ended atomic.Bool
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	var first time.Time
 	go func() {
 		for range signals {
-			if ended.Swap(true) {
+			switch {
+			case first.IsZero():
+				first = time.Now()
+			case time.Since(first) < bounce:
+				continue // the same stop, told twice: to the process and to its group
+			default:
 				os.Exit(exitInterrupted)
 			}
 			a.warn("stopping; once more to stop at once")
@@ -186,6 +195,7 @@ with internet, pack writes an encrypted bundle to a drive. Inside, unpack pushes
 it into the mirror registry. Either can be interrupted anywhere and run again.
 
 ` + exitHelp,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -45,6 +45,7 @@ func TestSecondInterrupt(t *testing.T) {
 			if !lines.Scan() || lines.Text() != want {
 				t.Fatalf("got %q, want %q", lines.Text(), want)
 			}
+			time.Sleep(2 * bounce) // a person's second thought, no echo of the first signal
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}

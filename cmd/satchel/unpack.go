@@ -104,6 +104,9 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.info("bundle %s, %d images, to %s", u.r.ID(), len(inv.Images), u.place)
+	for _, g := range inv.Gaps {
+		u.warn("not in this bundle: %s, which could not be had when it was packed", g.Source)
+	}
 	missing, err := u.mirror.Missing(ctx, u.r, inv)
 	if err != nil {
 		return err

@@ -76,6 +76,12 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 
 func printVerify(w io.Writer, r verifyReport) error {
 	p := &printer{w: w}
+	if r.Bundle == "" { // the seals could not be read
+		for _, f := range r.Faults {
+			p.printf("FAULT        %s %s\n", f.File, f.What)
+		}
+		return p.err
+	}
 	p.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))

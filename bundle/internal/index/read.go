@@ -70,6 +70,7 @@ const (
 	inSegments
 	inBlobs
 	inImages
+	inGaps
 	atEnd
 )
 
@@ -110,6 +111,10 @@ func (r *reader) line(b []byte) error {
 		}
 		r.images[key] = true
 		r.index.Inventory.Images = append(r.index.Inventory.Images, *l.Image)
+		return nil
+	case l.Gap != nil && r.section >= inSegments && r.section <= inGaps:
+		r.section = inGaps
+		r.index.Inventory.Gaps = append(r.index.Inventory.Gaps, *l.Gap)
 		return nil
 	case l.End != nil && r.section >= inSegments && r.section < atEnd:
 		r.section = atEnd
@@ -179,7 +184,7 @@ func (r *reader) blob(b Blob) error {
 }
 
 func (r *reader) finish() error {
-	got := end{len(r.index.Segments), len(r.index.Blobs), len(r.index.Inventory.Images)}
+	got := end{len(r.index.Segments), len(r.index.Blobs), len(r.index.Inventory.Images), len(r.index.Inventory.Gaps)}
 	if r.section != atEnd || got != r.end {
 		return fmt.Errorf("it ends early")
 	}

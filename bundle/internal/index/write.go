@@ -10,7 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Writer writes an index, line by line: all segments, all blobs, all images.
+// Writer writes an index, line by line: all segments, all blobs, all images, all gaps.
 type Writer struct {
 	z    *zstd.Encoder
 	end  end
@@ -61,6 +61,12 @@ func (w *Writer) Blob(b Blob) error {
 func (w *Writer) Image(i oci.Image) error {
 	w.end.Images++
 	return w.line(line{Image: &i})
+}
+
+// Gap adds what the bundle goes without.
+func (w *Writer) Gap(g oci.Gap) error {
+	w.end.Gaps++
+	return w.line(line{Gap: &g})
 }
 
 // Close ends the index. It does not close dst.
