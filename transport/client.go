@@ -26,8 +26,9 @@ type Config struct {
 	RetryDelay time.Duration // --retry-delay between tries; 0: from 1 s doubling up to 60 s, and an outage of a minute is waited for
 	LimitRate  int64         // --limit-rate: bytes a second over all connections, both directions together; 0 is no limit
 
-	UserAgent string                                         // empty: the HTTP library's own
-	Waiting   func(host string, why string, d time.Duration) // told now and then that a host is tried again after d; may be nil
+	UserAgent string                                          // empty: the HTTP library's own
+	Trace     func(method, url string, status int, err error) // told of every request when it is answered, without queries; may be nil
+	Waiting   func(host string, why string, d time.Duration)  // told now and then that a host is tried again after d; may be nil
 }
 
 // Client is one side's view of its registries. It is safe for concurrent use.

@@ -108,5 +108,8 @@ func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []b
 	if reference != d.Digest.String() {
 		name = r.ref.WithTag(reference).String()
 	}
-	return explain("push", name, r.remote.Manifests().PushReference(r.toPush(ctx), d, bytes.NewReader(body), reference))
+	err := r.unbroken(ctx, func() error {
+		return r.remote.Manifests().PushReference(r.toPush(ctx), d, bytes.NewReader(body), reference)
+	})
+	return explain("push", name, err)
 }

@@ -28,7 +28,8 @@
 // certificates by containers-certs.d(5), proxies from the environment, and
 // containers-registries.conf(5). As with podman, location and mirrors are for
 // pulls alone; blocked and insecure count for pushes too. The mirrors of a
-// repository are asked in order, its location last. Blobs and manifests that a
+// repository are asked in order, its location last; one that failed just now, or
+// wants time, holds up nothing that another has. Blobs and manifests that a
 // tag leads to may come from any place that the tag may.
 //
 // A credential goes to the registry it is configured for, to the token service

@@ -67,6 +67,10 @@ func (d *doer) send(req *http.Request) (*http.Response, error) {
 	resp, err := d.let(try)
 	if err != nil {
 		w.end()
+		var shut *RegistryError // of a gate
+		if errors.As(err, &shut) {
+			return nil, shut
+		}
 		return nil, w.cause(mismatch(err))
 	}
 	w.off()

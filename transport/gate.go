@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,9 +13,10 @@ const noticeEvery = 10 * time.Second
 // gate holds back the requests to a host that asked for time by Retry-After,
 // so that all of them wait when one was told to.
 type gate struct {
-	mu    sync.Mutex
-	until time.Time
-	told  time.Time // when it was last told that this host is waited for
+	mu     sync.Mutex
+	until  time.Time
+	status int       // of the answer that asked for time
+	told   time.Time // when it was last told that this host is waited for
 }
 
 // gate gives the one gate of a host, host[:port] of a URL.
@@ -29,20 +31,36 @@ func (c *Client) gate(hostport string) *gate {
 	return g
 }
 
-func (g *gate) shut(d time.Duration) {
+func (g *gate) shut(d time.Duration, status int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if until := time.Now().Add(d); until.After(g.until) {
-		g.until = until
+		g.until, g.status = until, status
 	}
+}
+
+// left is how long the gate stays shut; it is open if that is not above 0.
+func (g *gate) left() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Until(g.until)
+}
+
+// ifOpen fails as the request did that shut the gate.
+func (g *gate) ifOpen(context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	left := time.Until(g.until)
+	if left <= 0 {
+		return nil
+	}
+	return &RegistryError{Status: g.status, after: left}
 }
 
 // pass waits until the gate is open.
 func (g *gate) pass(ctx context.Context) error {
 	for {
-		g.mu.Lock()
-		wait := time.Until(g.until)
-		g.mu.Unlock()
+		wait := g.left()
 		if wait <= 0 {
 			return nil
 		}
@@ -50,6 +68,20 @@ func (g *gate) pass(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// anyOpen waits until the gate of one of the places is open.
+func (c *Client) anyOpen(ctx context.Context, places []*Repository) error {
+	var waits []time.Duration
+	for _, p := range places {
+		if p.doer.blocked == nil {
+			waits = append(waits, c.gate(p.place.Host()).left())
+		}
+	}
+	if len(waits) == 0 || slices.Min(waits) <= 0 {
+		return nil
+	}
+	return sleep(ctx, slices.Min(waits))
 }
 
 // tell reports whether it is time to tell again that this host is waited for.

@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -15,12 +16,13 @@ type Mirror struct {
 	client   *Client
 	place    oci.Mirror
 	parallel int
+	run      string // random; sets what this run probes with apart from other runs
 }
 
 // NewMirror makes the mirror at place, with at most parallel requests or
 // uploads at a time (at least one).
 func NewMirror(c *Client, place oci.Mirror, parallel int) *Mirror {
-	return &Mirror{client: c, place: place, parallel: max(1, parallel)}
+	return &Mirror{client: c, place: place, parallel: max(1, parallel), run: rand.Text()}
 }
 
 // Delivery is one blob that the mirror lacks, and where.

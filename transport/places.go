@@ -15,7 +15,7 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// restTime is how long a place that could not be reached is asked last.
+// restTime is how long a place that failed is asked last, at least.
 const restTime = time.Minute
 
 // system is what containers/image is to read on this host.
@@ -143,11 +143,11 @@ func (e *PlacesError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the error of the image's own location first: it decides what is
-// to be said of the image.
+// Unwrap gives the error first that decides what is to be said of the image.
 func (e *PlacesError) Unwrap() []error {
-	rest := slices.Delete(slices.Clone(e.Errs), e.main, e.main+1)
-	return slices.Insert(rest, 0, e.Errs[e.main])
+	i := e.decisive()
+	rest := slices.Delete(slices.Clone(e.Errs), i, i+1)
+	return slices.Insert(rest, 0, e.Errs[i])
 }
 
 // each asks the repository's places in turn until op succeeds at one. A single
@@ -166,18 +166,22 @@ func (r *Repository) each(ctx context.Context, digested bool, op func(context.Co
 	}
 	c := r.doer.client
 	for t := c.begin(); ; {
-		err := r.round(once(ctx), places, op)
-		if err == nil {
-			return nil
+		if err := c.anyOpen(ctx, places); err != nil {
+			return err
 		}
+		err := r.round(once(ctx), places, op)
 		var all *PlacesError
-		if !errors.As(err, &all) || !c.again(ctx, t, r.place.Host(), all.decisive()) {
+		if !errors.As(err, &all) {
+			return err
+		}
+		i := all.decisive()
+		if !c.again(ctx, t, places[i].place.Host(), all.Errs[i]) {
 			return err
 		}
 	}
 }
 
-// round asks each place once, those that could not be reached just now last.
+// round asks each place once, those that failed just now last.
 func (r *Repository) round(ctx context.Context, places []*Repository, op func(context.Context, *Repository) error) error {
 	all := &PlacesError{Ref: r.named.Name(), Places: make([]string, len(places)), Errs: make([]error, len(places)), main: slices.Index(places, r.main)}
 	order := make([]int, len(places))
@@ -194,26 +198,49 @@ func (r *Repository) round(ctx context.Context, places []*Repository, op func(co
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		var answer *RegistryError
-		if transient(err) && !(errors.As(err, &answer) && answer.Status != 0) {
-			p.rest.Store(time.Now().Add(restTime).UnixNano())
+		if transient(err) {
+			p.rest.Store(time.Now().Add(max(restTime, askedToWait(err))).UnixNano())
 		}
 		all.Places[i], all.Errs[i] = p.ref.Name(), explain("pull", p.ref.Name(), err)
 	}
 	return all
 }
 
-// decisive is the error that says whether to ask all places again: that of the
-// location, or, if that is blocked, of the last place that is not.
-func (e *PlacesError) decisive() error {
-	var blocked *BlockedError
-	if !errors.As(e.Errs[e.main], &blocked) {
-		return e.Errs[e.main]
-	}
-	for _, err := range slices.Backward(e.Errs) {
-		if !errors.As(err, &blocked) {
-			return err
+// decisive is which place's error says whether to ask all places again: of
+// those that may give the image yet, the one that is ready soonest, else the
+// location, or, if that is blocked, the last place that is not.
+func (e *PlacesError) decisive() int {
+	var may []int
+	for i, err := range e.Errs {
+		if transient(err) {
+			may = append(may, i)
 		}
 	}
-	return blocked
+	if len(may) > 0 {
+		return slices.MinFunc(may, func(a, b int) int { return cmp.Compare(askedToWait(e.Errs[a]), askedToWait(e.Errs[b])) })
+	}
+	if !isBlocked(e.Errs[e.main]) {
+		return e.main
+	}
+	for i, err := range slices.Backward(e.Errs) {
+		if !isBlocked(err) {
+			return i
+		}
+	}
+	return e.main
+}
+
+// absent reports whether it is in none of the places that may be asked.
+func (e *PlacesError) absent() bool {
+	for _, err := range e.Errs {
+		if !errors.Is(err, errAbsent) && !isBlocked(err) {
+			return false
+		}
+	}
+	return errors.Is(e.Errs[e.decisive()], errAbsent)
+}
+
+func isBlocked(err error) bool {
+	var blocked *BlockedError
+	return errors.As(err, &blocked)
 }

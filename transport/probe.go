@@ -129,7 +129,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse bool) error {
 	if err != nil {
 		return err
 	}
-	c, err := newProbe()
+	c, err := newProbe(m.run)
 	if err != nil {
 		return err
 	}
@@ -181,9 +181,11 @@ type probeContent struct {
 	config, image, untagged, sparse oci.Descriptor
 }
 
-func newProbe() (*probeContent, error) {
+// newProbe makes content of a run's own: another run may remove its own at the
+// same time.
+func newProbe(run string) (*probeContent, error) {
 	c := &probeContent{bodies: map[string][]byte{}}
-	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
+	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe `+run+`","rootfs":{"type":"layers","diff_ids":[]}}`))
 	for _, note := range []string{"tagged", "untagged"} {
 		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
 			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}

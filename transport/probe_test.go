@@ -112,7 +112,8 @@ func TestProbeNamesEachProblem(t *testing.T) {
 	for n := range want {
 		names = append(names, n)
 	}
-	err := probe(insecure(t), p.Host, true, names...)
+	m := NewMirror(insecure(t), oci.Mirror{Host: p.Host}, 4)
+	err := m.Probe(t.Context(), repos(p.Host, names...), true)
 	got := problems(t, err)
 	if len(got) != len(want) {
 		t.Errorf("%d problems, want %d: %v", len(got), len(want), err)
@@ -128,19 +129,19 @@ func TestProbeNamesEachProblem(t *testing.T) {
 		t.Errorf("docker-registry: %q", got)
 	}
 	// Without sparse indexes to come, none is tried.
-	if err := probe(insecure(t), p.Host, false, "dense/x", "good/one"); err != nil {
+	if err := m.Probe(t.Context(), repos(p.Host, "dense/x", "good/one"), false); err != nil {
 		t.Error(err)
 	}
 	for _, r := range p.Requests() {
-		if strings.HasPrefix(r, "PUT ") && strings.Contains(r, "/manifests/") && !strings.HasSuffix(r, "/manifests/"+ProbeTag) && !probeDigest(r) {
+		if strings.HasPrefix(r, "PUT ") && strings.Contains(r, "/manifests/") && !strings.HasSuffix(r, "/manifests/"+ProbeTag) && !probeDigest(m, r) {
 			t.Errorf("more than a probe was pushed: %s", r)
 		}
 	}
 }
 
-// probeDigest reports whether a request ends in the digest of a probe's manifest.
-func probeDigest(request string) bool {
-	c, err := newProbe()
+// probeDigest reports whether a request ends in the digest of a manifest that m probes with.
+func probeDigest(m *Mirror, request string) bool {
+	c, err := newProbe(m.run)
 	return err == nil && (strings.HasSuffix(request, c.untagged.Digest.String()) || strings.HasSuffix(request, c.sparse.Digest.String()))
 }
 
@@ -153,7 +154,8 @@ func TestProbeIsRemoved(t *testing.T) {
 		"deletes": {registrytest.Start(t).Host, false}, "keeps": {registrytest.StartUndeletable(t).Host, true}, "olareg": {registrytest.StartOlareg(t).Host, false},
 	} {
 		client := insecure(t)
-		if err := probe(client, c.host, false, "a/b"); err != nil {
+		m := NewMirror(client, oci.Mirror{Host: c.host}, 4)
+		if err := m.Probe(t.Context(), repos(c.host, "a/b"), false); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		r, err := client.Repository(repos(c.host, "a/b")[0])
@@ -164,7 +166,7 @@ func TestProbeIsRemoved(t *testing.T) {
 		if err != nil || (left != "") != c.left {
 			t.Errorf("%s: the tag names %q, %v", name, left, err)
 		}
-		content, err := newProbe()
+		content, err := newProbe(m.run)
 		if err != nil {
 			t.Fatal(err)
 		}

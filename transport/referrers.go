@@ -27,15 +27,24 @@ func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
 // referrers, by the referrers API or where there is none by the fallback tag
 // (OCI distribution-spec, "Listing Referrers"), and cosign's tags. The fallback
 // index itself is not among them: each registry makes its own. Where
-// registries.conf names several places, the first that answers is believed. The error is a
-// *[RegistryError], or an *[oci.UnsupportedError] for an attachment of a kind
-// that is not carried.
+// registries.conf names several places, the first that has the subject is
+// believed. The error is a *[RegistryError], or an *[oci.UnsupportedError] for an
+// attachment of a kind that is not carried.
 func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
 	var list []Attachment
 	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
+		if len(r.digests) > 1 {
+			if err := p.has(ctx, subject); err != nil {
+				return err
+			}
+		}
 		list, err = p.attachments(ctx, subject)
 		return err
 	})
+	var all *PlacesError
+	if errors.As(err, &all) && all.absent() {
+		return nil, nil
+	}
 	return list, err
 }
 
@@ -93,10 +102,13 @@ func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) ([]oci.Des
 		}
 		return nil
 	}
-	err := r.remote.Referrers(ctx, d, "", gather)
-	if r.noReferrersAPI(err) {
+	ask := func() error {
 		list = nil
-		err = r.remote.Referrers(ctx, d, "", gather)
+		return r.remote.Referrers(ctx, d, "", gather)
+	}
+	err := r.unbroken(ctx, ask)
+	if r.noReferrersAPI(err) {
+		err = r.unbroken(ctx, ask)
 	}
 	var answer *errcode.ErrorResponse
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {

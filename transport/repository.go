@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,36 +72,34 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 
 // whole reads small content, at most one byte more than size, and begins again
 // where its connection breaks.
-func (r *Repository) whole(ctx context.Context, size int64, open func(context.Context) (io.ReadCloser, error)) ([]byte, error) {
-	c := r.doer.client
-	read := func() ([]byte, error) {
+func (r *Repository) whole(ctx context.Context, size int64, open func(context.Context) (io.ReadCloser, error)) (b []byte, err error) {
+	err = r.unbroken(ctx, func() error {
 		body, err := open(ctx)
 		if err != nil {
-			return nil, &refusedError{err} // it was tried again already
+			return err
 		}
 		defer body.Close()
-		b, err := io.ReadAll(io.LimitReader(body, size+1))
-		if err == nil {
-			return b, nil
-		}
-		return nil, broken(ctx, err)
-	}
+		b, err = io.ReadAll(io.LimitReader(body, size+1))
+		return err
+	})
+	return b, err
+}
+
+// unbroken does op again when the connection breaks inside an answer. All else
+// that may pass, the [doer] has tried again already.
+func (r *Repository) unbroken(ctx context.Context, op func() error) error {
+	c := r.doer.client
 	for t := c.begin(); ; {
-		b, err := read()
-		var refused *refusedError
-		if errors.As(err, &refused) {
-			return nil, refused.err
-		}
-		if err == nil || !c.again(ctx, t, r.place.Host(), err) {
-			return b, err
+		err := op()
+		var broke *brokenError
+		switch {
+		case !errors.As(err, &broke):
+			return err
+		case !c.again(ctx, t, r.place.Host(), err):
+			return cmp.Or(ctx.Err(), err)
 		}
 	}
 }
-
-// refusedError is what was not let in, as opposed to what broke afterwards.
-type refusedError struct{ err error }
-
-func (e *refusedError) Error() string { return e.err.Error() }
 
 // Has reports whether the repository holds d, by a HEAD. Only the status
 // counts: not every registry gives the length.
@@ -109,7 +108,7 @@ func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
 	said := err
 	var all *PlacesError
 	if errors.As(err, &all) {
-		said = all.Errs[all.main]
+		said = all.Errs[all.decisive()]
 	}
 	if errors.Is(said, errAbsent) {
 		return false, nil

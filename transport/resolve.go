@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
@@ -51,6 +52,9 @@ func (c *Client) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.
 func checkManifest(d oci.Descriptor) error {
 	if err := oci.CheckDescriptor(d); err != nil {
 		return err
+	}
+	if strings.HasPrefix(d.MediaType, "text/") {
+		return &RegistryError{Message: "it answered with a page of text, not with a manifest: is this a registry, or did a proxy answer in its place?"}
 	}
 	if !oci.IsManifest(d.MediaType) {
 		return &oci.UnsupportedError{What: "manifest " + d.Digest.String(), Why: fmt.Sprintf("the registry gives it the media type %q, which is not one of an image, an index or an artifact", oneLine(d.MediaType))}

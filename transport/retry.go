@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"syscall"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -68,8 +70,8 @@ func (t *tries) next(ctx context.Context, err error) (time.Duration, bool) {
 	if t.n > t.times && left <= 0 {
 		return 0, false
 	}
-	if answer != nil && answer.after > 0 {
-		return answer.after, true
+	if after := askedToWait(err); after > 0 {
+		return after, true
 	}
 	wait := t.pause()
 	if t.n > t.times {
@@ -103,7 +105,7 @@ func (t *tries) moved() {
 
 type onceKey struct{}
 
-// once makes a context in which nothing is tried again.
+// once makes a context in which nothing is tried again, nor waited for at a gate.
 func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
 func onlyOnce(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
@@ -140,7 +142,7 @@ func transient(err error) bool {
 	switch {
 	case errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
 		return false
-	case errors.As(err, &broken):
+	case errors.As(err, &broken), errors.Is(err, errStalled):
 		return true
 	case errors.As(err, &mine) && mine.Status != 0:
 		return mine.expired || transientStatus(mine.Status) && !mine.full
@@ -151,7 +153,8 @@ func transient(err error) bool {
 	case refusedTLS(err):
 		return false
 	}
-	return errors.As(err, &sent)
+	// What the library reads of a token service's answer is not marked as broken.
+	return errors.As(err, &sent) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // refusedTLS reports whether one side does not want to speak TLS with the other.
@@ -198,7 +201,16 @@ func retryAfter(resp *http.Response) time.Duration {
 	return max(0, min(wait, maxRetryAfter))
 }
 
-// brokenError is a connection that ended, or stood still, before its content did.
+// askedToWait is the Retry-After of the answer behind err, 0 if there is none.
+func askedToWait(err error) time.Duration {
+	var answer *RegistryError
+	if !errors.As(err, &answer) {
+		return 0
+	}
+	return answer.after
+}
+
+// brokenError is an answer whose connection that ended, or stood still, before its content did.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -106,7 +107,10 @@ func TestTransient(t *testing.T) {
 		"reset":         {wrap(syscall.ECONNRESET), true},
 		"no such name":  {wrap(&net.DNSError{IsNotFound: true}), true},
 		"timeout":       {wrap(context.DeadlineExceeded), true},
-		"stalled":       {&brokenError{errStalled}, true},
+		"stalled":       {errStalled, true},
+		"broken":        {&brokenError{io.ErrNoProgress}, true},
+		"token cut":     {fmt.Errorf("decode: %w", io.ErrUnexpectedEOF), true},
+		"token reset":   {fmt.Errorf("decode: %w", &net.OpError{Op: "read", Err: syscall.ECONNRESET}), true},
 		"lie":           {&oci.DigestError{}, false},
 		"source":        {&sourceError{wrap(syscall.ECONNRESET)}, false},
 		"alert":         {wrap(&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}), false},

@@ -96,7 +96,8 @@ func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.
 }
 
 // gated is a pool of connections that heeds Retry-After for all requests to a
-// host, those to token services included.
+// host, those to token services included. A request that is made only once, its
+// content being elsewhere too, fails instead of waiting.
 type gated struct {
 	client *Client
 	*http.Transport
@@ -104,19 +105,36 @@ type gated struct {
 
 func (g *gated) RoundTrip(req *http.Request) (*http.Response, error) {
 	gate := g.client.gate(req.URL.Host)
-	if err := pausing(req.Context(), gate.pass); err != nil {
+	enter := gate.pass
+	if onlyOnce(req.Context()) {
+		enter = gate.ifOpen
+	}
+	if err := pausing(req.Context(), enter); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
 	resp, err := g.Transport.RoundTrip(req)
+	g.client.trace(req, resp, err)
 	if err == nil {
 		if wait := retryAfter(resp); wait > 0 {
-			gate.shut(wait)
+			gate.shut(wait, resp.StatusCode)
 		}
 	}
 	return resp, err
+}
+
+// trace tells of a request. Queries are left out: upload sessions have secrets there.
+func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
+	if c.cfg.Trace == nil {
+		return
+	}
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	c.cfg.Trace(req.Method, bareURL(req.URL.String()), status, err)
 }
 
 // checkRedirect follows redirects, to another host too, but never from TLS to

@@ -80,12 +80,13 @@ func (w *watch) end() {
 // cause puts the reason in the place of the cancelling that it caused.
 func (w *watch) cause(err error) error {
 	if err != nil && context.Cause(w.ctx) == errStalled {
-		return &brokenError{errStalled}
+		return errStalled
 	}
 	return err
 }
 
-// watchedBody is the body of an answer under watch, which ends with it.
+// watchedBody is the body of an answer under watch, which ends with it. What it
+// breaks with is a *[brokenError].
 type watchedBody struct {
 	rc    io.ReadCloser
 	w     *watch
@@ -96,7 +97,13 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.w.expect(b.limit)
 	n, err := b.rc.Read(p)
 	b.w.off()
-	return n, b.w.cause(err)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case context.Cause(b.w.ctx) == errStalled:
+		return n, &brokenError{errStalled}
+	}
+	return n, broken(b.w.ctx, err)
 }
 
 func (b *watchedBody) Close() error {

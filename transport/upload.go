@@ -30,7 +30,7 @@ type session struct {
 
 // putBlob makes the repository hold d: mounted from another repository of the
 // registry if from is not zero and the registry grants it, else uploaded from
-// src, which must be verified. A broken upload starts again from 0.
+// src, which must be verified. What failed starts again as an upload from 0.
 func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
 	ctx = r.toPush(ctx)
 	c := r.doer.client
@@ -43,6 +43,7 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 			t.moved()
 		}
 		if c.again(ctx, t, r.place.Host(), err) {
+			from = oci.Ref{} // some registries fail at every mount
 			continue
 		}
 		if cerr := ctx.Err(); cerr != nil {

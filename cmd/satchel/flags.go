@@ -59,6 +59,13 @@ func (r registryFlags) client(a *app) *transport.Client {
 		RetryDelay:     r.retryDelay,
 		LimitRate:      r.limitRate,
 		UserAgent:      "satchel/" + version(),
+		Trace: func(method, url string, status int, err error) {
+			if err != nil {
+				a.debug("%s %s: %v", method, url, err)
+				return
+			}
+			a.debug("%s %s: %d", method, url, status)
+		},
 		Waiting: func(host, why string, d time.Duration) {
 			a.info("%s: %s; trying again in %s", host, why, d.Round(time.Second/10))
 		},
