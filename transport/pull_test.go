@@ -198,7 +198,7 @@ func TestResolveRefuses(t *testing.T) {
 		"sha512":        {oci.MediaTypeManifest, "sha512:" + strings.Repeat("ab", 64), body, true, "only sha256"},
 		"sha512, GET":   {oci.MediaTypeManifest, "sha512:" + strings.Repeat("ab", 64), body, false, "only sha256"},
 		"not a digest":  {oci.MediaTypeManifest, "nonsense", body, true, "not a valid digest"},
-		"no manifest":   {"text/html", "", body, true, `"text/html"`},
+		"no manifest":   {"application/vnd.example", "", body, true, `"application/vnd.example"`},
 		"no media type": {"", "", body, true, `""`},
 		"large":         {oci.MediaTypeManifest, oci.Digest(body).String(), make([]byte, oci.MaxManifestSize+1), true, "4194304"},
 		"large, GET":    {oci.MediaTypeManifest, "", make([]byte, oci.MaxManifestSize+1), false, "4194304"},
