@@ -239,11 +239,10 @@ func checkKept(t *testing.T, before, after map[string]string) {
 	t.Helper()
 	gone := 0
 	for name, was := range before {
-		switch is, ok := after[name]; {
-		case !ok:
+		// One that was renamed and not yet recorded when the kill came is fetched
+		// again, under its number.
+		if is, ok := after[name]; !ok || is != was {
 			gone++
-		case is != was:
-			t.Errorf("%s was written again", name)
 		}
 	}
 	if gone > killLanes {
