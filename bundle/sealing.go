@@ -78,6 +78,11 @@ func (w *Writer) settle(inv *oci.Inventory) error {
 			err = errors.Join(err, fmt.Errorf("image %s: its manifest was not put", img.Source))
 		}
 	}
+	for _, doc := range inv.Documents {
+		if _, ok := w.done[doc.Root.Digest]; !ok {
+			err = errors.Join(err, fmt.Errorf("document %s: its manifest was not put", doc.Name))
+		}
+	}
 	w.mu.Unlock()
 	if err != nil {
 		return err
@@ -147,14 +152,21 @@ func (l *lane) plain(body []byte) error {
 	return nil
 }
 
-// layoutIndex is index.json: every image by its source reference.
+// layoutIndex is index.json: every image by its source reference, every document
+// by its name.
 func layoutIndex(inv *oci.Inventory) ([]byte, error) {
 	list := ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
-	for _, img := range inv.Images {
+	add := func(root oci.Descriptor, name string) {
 		list.Manifests = append(list.Manifests, oci.Descriptor{
-			MediaType: img.Root.MediaType, Digest: img.Root.Digest, Size: img.Root.Size,
-			Annotations: map[string]string{ispec.AnnotationRefName: img.Source.String()},
+			MediaType: root.MediaType, Digest: root.Digest, Size: root.Size,
+			Annotations: map[string]string{ispec.AnnotationRefName: name},
 		})
+	}
+	for _, img := range inv.Images {
+		add(img.Root, img.Source.String())
+	}
+	for _, doc := range inv.Documents {
+		add(doc.Root, doc.Name)
 	}
 	return json.Marshal(list)
 }
@@ -196,20 +208,32 @@ func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte,
 			return nil, err
 		}
 	}
-	for _, img := range inv.Images {
-		if err := idx.Image(img); err != nil {
-			return nil, err
-		}
-	}
-	for _, g := range inv.Gaps {
-		if err := idx.Gap(g); err != nil {
-			return nil, err
-		}
+	if err := writeInventory(idx, inv); err != nil {
+		return nil, err
 	}
 	if err := errors.Join(idx.Close(), enc.Close()); err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}
 	return file.Bytes(), w.dir.WriteFile(seal.IndexName, file.Bytes())
+}
+
+func writeInventory(idx *index.Writer, inv *oci.Inventory) error {
+	for _, img := range inv.Images {
+		if err := idx.Image(img); err != nil {
+			return err
+		}
+	}
+	for _, g := range inv.Gaps {
+		if err := idx.Gap(g); err != nil {
+			return err
+		}
+	}
+	for _, doc := range inv.Documents {
+		if err := idx.Document(doc); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blobs gathers the pieces of each blob, in tar order.

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,6 +25,7 @@ const (
 
 var (
 	origins         = []Origin{OriginRelease, OriginCatalog, OriginOperator, OriginAdditional, OriginChart, OriginPod}
+	documentPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 	platformPattern = regexp.MustCompile(`^[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)?$`)
 )
 
@@ -34,6 +36,11 @@ type Image struct {
 	Root      Descriptor `json:"root"`                // the manifest or index it was pinned to
 	Platforms []string   `json:"platforms,omitempty"` // os/arch[/variant], sorted
 	Tags      []string   `json:"tags,omitempty"`      // tags it gets in the mirror; none: see [Image.MirrorTags]
+	// Path is its repository in the mirror, below the namespace; empty for the
+	// source's own path.
+	Path string `json:"path,omitempty"`
+	// Why says, for people, what asked for it: one line each, sorted.
+	Why []string `json:"why,omitempty"`
 	// Subject is the manifest that this one is attached to, as a referrer or a
 	// signature under a tag; empty for an image carried for itself.
 	Subject digest.Digest `json:"subject,omitempty"`
@@ -56,20 +63,42 @@ type Gap struct {
 	Source  Ref           `json:"source"`
 	Digest  digest.Digest `json:"digest,omitempty"`  // what it was pinned to, if it got so far
 	Subject digest.Digest `json:"subject,omitempty"` // the manifest that it is attached to
+	Path    string        `json:"path,omitempty"`    // of its repository in the mirror, see [Image]
 	Error   string        `json:"error"`             // why it could not be had
 }
 
-// Inventory is the pinned list of what a bundle carries.
-type Inventory struct {
-	Images []Image `json:"images"`
-	Gaps   []Gap   `json:"gaps,omitempty"` // what it goes without
+// Document is something beside the images that a bundle carries for the far
+// side: an OCI artifact with one layer a file, which the mirror does not get.
+type Document struct {
+	Name string     `json:"name"` // says what it is, such as [DocumentCluster]
+	Root Descriptor `json:"root"`
 }
 
-// Sort orders the images by source reference, then origin, so that the same
+// DocumentCluster is the cluster's YAML for a mirror that is not known yet.
+const DocumentCluster = "cluster-yaml"
+
+// Inventory is the pinned list of what a bundle carries.
+type Inventory struct {
+	Images    []Image    `json:"images"`
+	Gaps      []Gap      `json:"gaps,omitempty"` // what it goes without
+	Documents []Document `json:"documents,omitempty"`
+}
+
+// Document returns the document of that name.
+func (inv *Inventory) Document(name string) (Descriptor, bool) {
+	for _, d := range inv.Documents {
+		if d.Name == name {
+			return d.Root, true
+		}
+	}
+	return Descriptor{}, false
+}
+
+// Sort orders the images by source reference, then origin and path, so that the same
 // set is always the same list.
 func (inv *Inventory) Sort() {
 	slices.SortFunc(inv.Images, func(a, b Image) int {
-		return cmp.Or(cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin))
+		return cmp.Or(cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path))
 	})
 }
 
@@ -79,6 +108,17 @@ func (inv *Inventory) Validate() error {
 		if err := img.Validate(); err != nil {
 			return fmt.Errorf("image %s: %w", img.Source, err)
 		}
+	}
+	seen := map[string]bool{}
+	for _, doc := range inv.Documents {
+		err := CheckDescriptor(doc.Root)
+		if err == nil && (!documentPattern.MatchString(doc.Name) || seen[doc.Name] || !IsManifest(doc.Root.MediaType)) {
+			err = errors.New("it is not named and typed as a document is")
+		}
+		if err != nil {
+			return fmt.Errorf("document %q: %w", doc.Name, err)
+		}
+		seen[doc.Name] = true
 	}
 	return nil
 }
@@ -108,6 +148,11 @@ func (i Image) Validate() error {
 	for _, p := range i.Platforms {
 		if !platformPattern.MatchString(p) {
 			return fmt.Errorf("platform %q", p)
+		}
+	}
+	if i.Path != "" {
+		if ref, err := ParseRef("mirror.invalid/" + i.Path + ":x"); err != nil || ref.Repository != i.Path {
+			return fmt.Errorf("path %q in the mirror is not that of a repository", i.Path)
 		}
 	}
 	for _, tag := range i.Tags {

@@ -1,27 +1,23 @@
 package oci
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
 
-// Mirror is the rule that maps a source reference to its place in the mirror
-// registry. The zero value of every field but Host is the plain rule: the
-// source's path, without its host, below the namespace.
+// Mirror is the rule that gives an image its place in the mirror registry: the
+// path that the inventory says, else its source's path without the host, below
+// the namespace.
 type Mirror struct {
 	Host      string // host[:port]
 	Namespace string // path that comes before every repository; may be empty
-	// Prefixes puts whole source repositories elsewhere; the longest match wins.
-	Prefixes []Prefix
 	// MaxNestedPaths joins what goes beyond that many path components by
 	// hyphens, for registries that limit depth; 0 is no limit.
 	MaxNestedPaths int
 }
-
-// Prefix maps a source repository, HOST/PATH, and all below it to a path in the mirror.
-type Prefix struct{ Source, Path string }
 
 // ParseMirror reads HOST[:PORT][/NAMESPACE].
 func ParseMirror(s string) (Mirror, error) {
@@ -46,15 +42,9 @@ func (m Mirror) String() string {
 	return m.Host + "/" + m.Namespace
 }
 
-// Repo is where the mirror keeps the repository of src.
-func (m Mirror) Repo(src Ref) Ref {
-	path := src.Repository
-	longest := -1
-	for _, p := range m.Prefixes {
-		if rest, ok := below(src.Name(), p.Source); ok && len(p.Source) > longest {
-			path, longest = p.Path+rest, len(p.Source)
-		}
-	}
+// Repo is the repository of the mirror that keeps img.
+func (m Mirror) Repo(img Image) Ref {
+	path := cmp.Or(img.Path, img.Source.Repository)
 	if m.Namespace != "" {
 		path = m.Namespace + "/" + path
 	}
@@ -64,12 +54,6 @@ func (m Mirror) Repo(src Ref) Ref {
 		path = strings.Join(append(head[:len(head):len(head)], tail), "/")
 	}
 	return Ref{Registry: m.Host, Repository: path}
-}
-
-// below reports whether name is prefix or lies below it, and the rest with its slash.
-func below(name, prefix string) (string, bool) {
-	rest, ok := strings.CutPrefix(name, prefix)
-	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
 // CollisionError says that two images would take the same tag of the mirror.
@@ -92,7 +76,7 @@ func (m Mirror) CheckPlaces(inv *Inventory) error {
 	}
 	places := map[string]taken{}
 	for _, img := range inv.Images {
-		repo := m.Repo(img.Source)
+		repo := m.Repo(img)
 		for _, tag := range img.MirrorTags() {
 			place := repo.WithTag(tag)
 			if other, ok := places[place.String()]; ok && other.digest != img.Root.Digest {

@@ -28,7 +28,7 @@ func everything(t *testing.T, seed uint64, layers, size int) (*ocitest.Content, 
 func pulled(t *testing.T, c *Client, host string, inv *oci.Inventory) (total int64) {
 	t.Helper()
 	for _, img := range inv.Images {
-		ref := oci.Mirror{Host: host, Namespace: "mirror"}.Repo(img.Source)
+		ref := oci.Mirror{Host: host, Namespace: "mirror"}.Repo(img)
 		ref.Tag = img.MirrorTags()[0]
 		d, src, err := c.Resolve(t.Context(), ref)
 		if err != nil {

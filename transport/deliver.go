@@ -77,7 +77,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 }
 
 func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) error {
-	r, err := m.client.Repository(m.place.Repo(img.Source))
+	r, err := m.client.Repository(m.place.Repo(img))
 	if err != nil {
 		return err
 	}

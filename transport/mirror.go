@@ -92,7 +92,7 @@ func unlessRefused(err error) error {
 }
 
 func (m *Mirror) hasImage(ctx context.Context, img oci.Image) (bool, error) {
-	r, err := m.client.Repository(m.place.Repo(img.Source))
+	r, err := m.client.Repository(m.place.Repo(img))
 	if err != nil {
 		return false, err
 	}
@@ -162,7 +162,7 @@ func (m *Mirror) lookFor(ctx context.Context, blobs []oci.Node, images []oci.Ima
 func (m *Mirror) reposOf(node oci.Node, images []oci.Image) []oci.Ref {
 	var list []oci.Ref
 	for _, i := range node.Images {
-		list = append(list, m.place.Repo(images[i].Source))
+		list = append(list, m.place.Repo(images[i]))
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)

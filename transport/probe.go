@@ -97,7 +97,7 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error 
 func (m *Mirror) Repos(missing *Missing) []oci.Ref {
 	var list []oci.Ref
 	for _, img := range missing.Images {
-		list = append(list, m.place.Repo(img.Source))
+		list = append(list, m.place.Repo(img))
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)

@@ -34,12 +34,13 @@ func checkFallback(inv *oci.Inventory) error {
 // referrers of every manifest, and what is attached to those in turn.
 func (p *packing) attach(ctx context.Context) error {
 	asked := map[string]bool{}
-	carried := map[string]bool{}
+	type place struct{ source, path string }
+	carried := map[place]bool{}
 	for _, img := range p.inv.Images {
-		carried[img.Source.String()] = true
+		carried[place{img.Source.String(), img.Path}] = true
 	}
 	for _, img := range p.gaps.Images {
-		carried[img.Source.String()] = true // by name, and not to be had
+		carried[place{img.Source.String(), img.Path}] = true // by name, and not to be had
 	}
 	for {
 		before := len(p.inv.Images)
@@ -50,9 +51,9 @@ func (p *packing) attach(ctx context.Context) error {
 		dropped := len(p.inv.Images) != before
 		var images []oci.Image
 		for _, img := range found {
-			if name := img.Source.String(); !carried[name] {
-				carried[name] = true
-				p.debug("%s is attached to %s", name, img.Subject)
+			if at := (place{img.Source.String(), img.Path}); !carried[at] {
+				carried[at] = true
+				p.debug("%s is attached to %s", img.Source, img.Subject)
 				images = append(images, img)
 			}
 		}
@@ -107,23 +108,27 @@ func (p *packing) attachments(ctx context.Context, asked map[string]bool) ([]oci
 }
 
 func (p *packing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
-	owner := p.owner(n, ref)
+	owners := p.owners(n, ref)
 	repo, err := p.client.Repository(ref)
 	if err != nil {
 		return nil, err
 	}
 	list, err := repo.Attachments(ctx, n.Descriptor)
 	if err != nil {
-		return nil, &oci.GapError{Image: owner, Err: err}
+		return nil, &oci.GapError{Image: owners[0], Err: err}
 	}
-	return images(list, owner, n, ref), nil
+	var found []oci.Image
+	for _, owner := range owners {
+		found = append(found, images(list, owner, n, ref)...)
+	}
+	return found, nil
 }
 
-// images makes inventory entries of attachments.
+// images makes inventory entries of attachments: they go where their owner goes.
 func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.Ref) []oci.Image {
 	out := make([]oci.Image, len(list))
 	for i, a := range list {
-		out[i] = oci.Image{Origin: owner.Origin, Source: repo.WithDigest(a.Root.Digest), Root: a.Root, Subject: n.Descriptor.Digest}
+		out[i] = oci.Image{Origin: owner.Origin, Source: repo.WithDigest(a.Root.Digest), Root: a.Root, Subject: n.Descriptor.Digest, Path: owner.Path}
 		if a.Tag != "" {
 			out[i].Source, out[i].Tags = repo.WithTag(a.Tag), []string{a.Tag}
 		}
@@ -131,12 +136,16 @@ func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.R
 	return out
 }
 
-// owner is the image of that repository through which the node is carried.
-func (p *packing) owner(n oci.Node, repo oci.Ref) oci.Image {
+// owners are the images of that repository through which the node is carried,
+// one for each path that they have in the mirror.
+func (p *packing) owners(n oci.Node, repo oci.Ref) []oci.Image {
+	var list []oci.Image
 	for _, i := range n.Images {
-		if img := p.inv.Images[i]; img.Source.Repo() == repo {
-			return img
+		img := p.inv.Images[i]
+		same := func(o oci.Image) bool { return o.Path == img.Path }
+		if img.Source.Repo() == repo && !slices.ContainsFunc(list, same) {
+			list = append(list, img)
 		}
 	}
-	return p.inv.Images[n.Images[0]]
+	return list
 }

@@ -31,21 +31,23 @@ func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	if p.only == nil {
 		return manifests.Resolve(ctx, p.cfg, from)
 	}
-	cfg := *p.cfg
-	cfg.Mirror.AdditionalImages = slices.DeleteFunc(slices.Clone(cfg.Mirror.AdditionalImages),
-		func(i manifests.AdditionalImage) bool { return !p.only.has(i.Name) })
-	inv, errs := &oci.Inventory{}, []error(nil)
-	if len(cfg.Mirror.AdditionalImages) > 0 {
-		found, err := manifests.Resolve(ctx, &cfg, from)
-		if found == nil {
-			return nil, err
-		}
-		inv, errs = found, append(errs, err)
+	inv, err := manifests.Resolve(ctx, p.cfg, from)
+	if inv == nil {
+		return nil, err
+	}
+	gaps, ok := oci.Gaps(err)
+	if !ok {
+		return nil, err
+	}
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.only.has(i.Source) })
+	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.only.has(g.Image.Source) })
+	var errs []error
+	for _, g := range gaps {
+		errs = append(errs, g)
 	}
 	for _, g := range p.only.Images {
-		named := slices.ContainsFunc(cfg.Mirror.AdditionalImages, func(i manifests.AdditionalImage) bool { return i.Name == g.Source })
 		switch {
-		case named:
+		case named(inv, gaps, g.Source):
 		case g.Subject == "":
 			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.opts.only, g.Source, p.opts.config), "give the list with the configuration that it was written for")
 		default:
@@ -61,9 +63,15 @@ func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	return inv, errors.Join(errs...)
 }
 
+// named reports whether the reference was resolved, or tried.
+func named(inv *oci.Inventory, gaps []*oci.GapError, ref oci.Ref) bool {
+	return slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Source == ref }) ||
+		slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return g.Image.Source == ref })
+}
+
 // attached pins a listed signature or referrer of an image that was carried before.
 func (p *packing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
-	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject}
+	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject, Path: g.Path}
 	if g.Source.Tag != "" {
 		img.Tags = []string{g.Source.Tag}
 	}

@@ -59,25 +59,27 @@ type Blob struct {
 }
 
 type end struct {
-	Segments int `json:"segments"`
-	Blobs    int `json:"blobs"`
-	Images   int `json:"images"`
-	Gaps     int `json:"gaps,omitempty"`
+	Segments  int `json:"segments"`
+	Blobs     int `json:"blobs"`
+	Images    int `json:"images"`
+	Gaps      int `json:"gaps,omitempty"`
+	Documents int `json:"documents,omitempty"`
 }
 
 // line is one line of the text; exactly one field is set.
 type line struct {
-	Index   *Header    `json:"index,omitempty"`
-	Segment *Segment   `json:"segment,omitempty"`
-	Blob    *Blob      `json:"blob,omitempty"`
-	Image   *oci.Image `json:"image,omitempty"`
-	Gap     *oci.Gap   `json:"gap,omitempty"`
-	End     *end       `json:"end,omitempty"`
+	Index    *Header       `json:"index,omitempty"`
+	Segment  *Segment      `json:"segment,omitempty"`
+	Blob     *Blob         `json:"blob,omitempty"`
+	Image    *oci.Image    `json:"image,omitempty"`
+	Gap      *oci.Gap      `json:"gap,omitempty"`
+	Document *oci.Document `json:"document,omitempty"`
+	End      *end          `json:"end,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (l line) kinds() (n int) {
-	for _, set := range []bool{l.Index != nil, l.Segment != nil, l.Blob != nil, l.Image != nil, l.Gap != nil, l.End != nil} {
+	for _, set := range []bool{l.Index != nil, l.Segment != nil, l.Blob != nil, l.Image != nil, l.Gap != nil, l.Document != nil, l.End != nil} {
 		if set {
 			n++
 		}

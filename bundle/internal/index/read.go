@@ -71,6 +71,7 @@ const (
 	inBlobs
 	inImages
 	inGaps
+	inDocuments
 	atEnd
 )
 
@@ -78,7 +79,7 @@ type reader struct {
 	index   *Index
 	section int
 	end     end
-	images  map[string]bool // by source and origin
+	images  map[string]bool // by source, origin and path
 }
 
 func (r *reader) line(b []byte) error {
@@ -105,7 +106,7 @@ func (r *reader) line(b []byte) error {
 		return r.blob(*l.Blob)
 	case l.Image != nil && r.section >= inSegments && r.section <= inImages:
 		r.section = inImages
-		key := l.Image.Source.String() + " " + string(l.Image.Origin)
+		key := l.Image.Source.String() + " " + string(l.Image.Origin) + " " + l.Image.Path
 		if r.images[key] {
 			return fmt.Errorf("image %s stands twice", l.Image.Source)
 		}
@@ -115,6 +116,10 @@ func (r *reader) line(b []byte) error {
 	case l.Gap != nil && r.section >= inSegments && r.section <= inGaps:
 		r.section = inGaps
 		r.index.Inventory.Gaps = append(r.index.Inventory.Gaps, *l.Gap)
+		return nil
+	case l.Document != nil && r.section >= inSegments && r.section <= inDocuments:
+		r.section = inDocuments
+		r.index.Inventory.Documents = append(r.index.Inventory.Documents, *l.Document)
 		return nil
 	case l.End != nil && r.section >= inSegments && r.section < atEnd:
 		r.section = atEnd
@@ -184,16 +189,22 @@ func (r *reader) blob(b Blob) error {
 }
 
 func (r *reader) finish() error {
-	got := end{len(r.index.Segments), len(r.index.Blobs), len(r.index.Inventory.Images), len(r.index.Inventory.Gaps)}
+	inv := &r.index.Inventory
+	got := end{len(r.index.Segments), len(r.index.Blobs), len(inv.Images), len(inv.Gaps), len(inv.Documents)}
 	if r.section != atEnd || got != r.end {
 		return fmt.Errorf("it ends early")
 	}
-	if err := r.index.Inventory.Validate(); err != nil {
+	if err := inv.Validate(); err != nil {
 		return err
 	}
-	for _, img := range r.index.Inventory.Images {
+	for _, img := range inv.Images {
 		if b, ok := r.index.Blobs[img.Root.Digest]; !ok || b.Size != img.Root.Size {
 			return fmt.Errorf("the manifest of %s is not in it", img.Source)
+		}
+	}
+	for _, doc := range inv.Documents {
+		if b, ok := r.index.Blobs[doc.Root.Digest]; !ok || b.Size != doc.Root.Size {
+			return fmt.Errorf("the manifest of document %s is not in it", doc.Name)
 		}
 	}
 	return r.overlaps()

@@ -10,7 +10,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Writer writes an index, line by line: all segments, all blobs, all images, all gaps.
+// Writer writes an index, line by line: all segments, all blobs, all images, all gaps,
+// all documents.
 type Writer struct {
 	z    *zstd.Encoder
 	end  end
@@ -67,6 +68,12 @@ func (w *Writer) Image(i oci.Image) error {
 func (w *Writer) Gap(g oci.Gap) error {
 	w.end.Gaps++
 	return w.line(line{Gap: &g})
+}
+
+// Document adds what the bundle carries beside images.
+func (w *Writer) Document(d oci.Document) error {
+	w.end.Documents++
+	return w.line(line{Document: &d})
 }
 
 // Close ends the index. It does not close dst.
