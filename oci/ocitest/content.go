@@ -19,6 +19,8 @@ type Content struct {
 	items map[digest.Digest]*item
 	order []digest.Digest // as added
 	diffs map[digest.Digest]digest.Digest
+	// labels are those of the image that is being added.
+	labels map[string]string
 }
 
 type item struct {
