@@ -1,0 +1,130 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Made is content that satchel made itself, small enough for memory. It is a
+// [Source]. Calls that add to it must not run beside others.
+type Made struct {
+	bodies map[digest.Digest][]byte
+	order  []Descriptor
+}
+
+// Add keeps body and gives its descriptor.
+func (m *Made) Add(mediaType string, body []byte) Descriptor {
+	d := Descriptor{MediaType: mediaType, Digest: Digest(body), Size: int64(len(body))}
+	if _, ok := m.bodies[d.Digest]; ok {
+		return d
+	}
+	if m.bodies == nil {
+		m.bodies = map[digest.Digest][]byte{}
+	}
+	m.bodies[d.Digest] = body
+	m.order = append(m.order, d)
+	return d
+}
+
+// Titled is a file of an artifact.
+type Titled struct {
+	Title     string
+	MediaType string
+	Body      []byte
+}
+
+// Artifact adds an OCI artifact with one layer a file, in this order, each with
+// its title (OCI image-spec, "Guidelines for Artifact Usage").
+func (m *Made) Artifact(artifactType string, files []Titled) (Descriptor, error) {
+	config := m.Add(ispec.MediaTypeEmptyJSON, []byte("{}"))
+	manifest := ispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: MediaTypeManifest,
+		ArtifactType: artifactType, Config: config, Layers: []Descriptor{},
+	}
+	for _, f := range files {
+		layer := m.Add(f.MediaType, f.Body)
+		layer.MediaType = f.MediaType // the same bytes may stand there as another kind of file
+		layer.Annotations = map[string]string{ispec.AnnotationTitle: f.Title}
+		manifest.Layers = append(manifest.Layers, layer)
+	}
+	body, err := json.Marshal(manifest)
+	if err != nil {
+		return Descriptor{}, fmt.Errorf("write manifest: %w", err)
+	}
+	if len(body) > MaxManifestSize {
+		return Descriptor{}, &UnsupportedError{"artifact " + artifactType, "it has too many files for one manifest"}
+	}
+	return m.Add(MediaTypeManifest, body), nil
+}
+
+// All lists what was made, in the order of being added: children before parents.
+func (m *Made) All() []Descriptor { return slices.Clone(m.order) }
+
+// Open gives content from offset off on; an error for what was not made wraps
+// fs.ErrNotExist.
+func (m *Made) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
+	body, ok := m.bodies[d.Digest]
+	if !ok || off < 0 || off > int64(len(body)) {
+		return nil, fmt.Errorf("made content %s from byte %d: %w", d.Digest, off, fs.ErrNotExist)
+	}
+	return io.NopCloser(bytes.NewReader(body[off:])), nil
+}
+
+// Bounds of what [ReadArtifact] takes.
+const (
+	maxArtifactFile  = 16 << 20
+	maxArtifactBytes = 64 << 20
+	maxArtifactFiles = 4096
+)
+
+// ReadArtifact reads an artifact as [Made.Artifact] makes it. Titles are as
+// untrusted as the source: clean relative paths, each once, are all that is taken.
+func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType string) ([]Titled, error) {
+	body, err := ReadManifest(ctx, src, root)
+	if err != nil {
+		return nil, err
+	}
+	var m ispec.Manifest
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("it is not valid JSON: %v", err)}
+	}
+	if m.ArtifactType != artifactType || len(m.Layers) > maxArtifactFiles {
+		return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("it is %q, not %q, or has too many files", m.ArtifactType, artifactType)}
+	}
+	var files []Titled
+	seen, total := map[string]bool{}, int64(0)
+	for _, l := range m.Layers {
+		title := l.Annotations[ispec.AnnotationTitle]
+		if !fs.ValidPath(title) || title == "." || seen[title] || !printable(title) {
+			return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("it has a file with the title %q", title)}
+		}
+		seen[title] = true
+		if total += l.Size; l.Size < 0 || total > maxArtifactBytes {
+			return nil, &UnsupportedError{"artifact " + root.Digest.String(), "its files are too large"}
+		}
+		body, err := ReadBlob(ctx, src, l, maxArtifactFile)
+		if err != nil {
+			return nil, fmt.Errorf("read file %s of an artifact: %w", title, err)
+		}
+		files = append(files, Titled{Title: title, MediaType: l.MediaType, Body: body})
+	}
+	return files, nil
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			return false
+		}
+	}
+	return true
+}
