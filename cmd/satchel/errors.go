@@ -73,7 +73,7 @@ func exitCode(err error) int {
 		return exitGaps
 	case as[*bundle.DamageError](err):
 		return exitDamaged
-	case as[*usageError](err), as[*manifests.ConfigError](err), as[*bundle.RefusedError](err),
+	case as[*usageError](err), as[*manifests.ConfigError](err), as[*manifests.SiteError](err), as[*bundle.RefusedError](err),
 		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
@@ -140,6 +140,10 @@ func hints(err error) []string {
 	if errors.As(err, &conf) && conf.Hint != "" {
 		add("%s", conf.Hint)
 	}
+	var site *manifests.SiteError
+	if errors.As(err, &site) && site.Hint != "" {
+		add("%s", site.Hint)
+	}
 	var stopped *interruptedError
 	if errors.As(err, &stopped) && stopped.command != "" {
 		add("go on with: %s", stopped.command)
@@ -157,6 +161,8 @@ func hints(err error) []string {
 		add("mount the drive and run the command again, name another directory, or use --restart to begin anew here")
 	case as[*oci.CollisionError](err):
 		add("carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source")
+	case as[*absentError](err):
+		add("run satchel unpack first; satchel render --offline writes the YAML without asking the mirror")
 	case errors.Is(err, bundle.ErrNoKey):
 		add("give the key file with -i KEY, or use --passphrase")
 	case errors.Is(err, bundle.ErrWrongKey):

@@ -19,6 +19,7 @@ import (
 func newInspect(a *app) *cobra.Command {
 	var reader readerFlags
 	var output string
+	var yaml bool
 	cmd := &cobra.Command{
 		Use:   "inspect -i KEY DIR",
 		Short: "Say what is in a bundle",
@@ -26,12 +27,17 @@ func newInspect(a *app) *cobra.Command {
 from, its digest, its platforms, and the size of all that it reaches. Content that
 images share is counted for each of them, and once in the total. Signatures and
 other referrers are counted beside the image that they belong to; with -o json
-and yaml each is listed, with the digest of its subject.`,
+and yaml each is listed, with the digest of its subject.
+
+--manifests prints the cluster's YAML that pack made: for the mirror that pack
+--to named, else for the placeholder mirror.invalid, and without secrets. unpack
+and render write it for the mirror at hand.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runInspect(cmd.Context(), a, reader, args[0], output)
+			return runInspect(cmd.Context(), a, reader, args[0], output, yaml)
 		},
 	}
+	cmd.Flags().BoolVar(&yaml, "manifests", false, "print the cluster's YAML that the bundle carries")
 	addReaderFlags(cmd.Flags(), &reader)
 	addOutput(cmd, &output)
 	return cmd
@@ -65,7 +71,7 @@ type imageReport struct {
 	alone bool // its subject is not in the bundle
 }
 
-func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string) error {
+func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml bool) error {
 	expect, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
@@ -76,6 +82,13 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	r, err := bundle.Open(ctx, dir, expect, ids)
 	if err != nil {
 		return err
+	}
+	if yaml {
+		files, err := clusterYAML(ctx, r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+		return print(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
 	}
 	rep, err := inspect(ctx, r)
 	if err = errors.Join(err, r.Close()); err != nil {
@@ -175,4 +188,16 @@ func printInspect(w io.Writer, r *inspectReport) error {
 		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
 	}
 	return t.Flush()
+}
+
+// printFiles writes files one after another, each below its name.
+func printFiles(w io.Writer, r *manifestsReport) error {
+	p := &printer{w: w}
+	for _, f := range r.Files {
+		p.printf("---\n# %s\n%s", f.Name, f.Body)
+		if !strings.HasSuffix(f.Body, "\n") {
+			p.printf("\n")
+		}
+	}
+	return p.err
 }

@@ -32,6 +32,9 @@ type packOptions struct {
 	keepGoing      bool
 	gaps           string
 	only           string
+	mirror         string
+	nested         int
+	place          oci.Mirror // of the cluster's YAML in the bundle
 	registry       registryFlags
 }
 
@@ -63,6 +66,8 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that cannot be had; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: beside the bundle's journal)")
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
+	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+nowhere+")")
+	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -118,7 +123,22 @@ func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	return cfg, job, usage(job.Check(), "see satchel pack --help")
 }
 
+// where is the mirror that the cluster's YAML in the bundle is for.
+func (o packOptions) where() (oci.Mirror, error) {
+	if o.mirror == "" {
+		if o.nested != 0 {
+			return oci.Mirror{}, usage(errors.New("--max-nested-paths says something of a mirror, and there is no --to"), "add --to HOST[:PORT][/NAMESPACE], or leave it to unpack")
+		}
+		return oci.Mirror{Host: nowhere}, nil
+	}
+	return unpackOptions{to: o.mirror, maxNestedPaths: o.nested, parallelLayers: 1}.place()
+}
+
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
+	var err error
+	if o.place, err = o.where(); err != nil {
+		return err
+	}
 	cfg, job, err := o.job(a.ui(ctx))
 	if err != nil {
 		return err
@@ -137,6 +157,9 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 			return usage(err, "--only takes a list that pack --keep-going wrote")
 		}
 		job.Config = oci.Digest([]byte(job.Config.String() + only.digest().String()))
+	}
+	if o.mirror != "" { // another mirror makes another bundle
+		job.Config = oci.Digest(fmt.Appendf(nil, "%s %s %d", job.Config, o.place, o.nested))
 	}
 	p := &packing{app: a, only: only, foreign: map[digest.Digest]bool{}, opts: o, cfg: cfg, job: job, dir: dir, state: state,
 		client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content"))}
@@ -288,7 +311,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.attach(ctx); err != nil {
 		return err
 	}
-	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(p.inv); err != nil {
+	if err := p.opts.place.CheckPlaces(p.inv); err != nil {
 		return err
 	}
 	if err := p.checkSources(ctx); err != nil {

@@ -194,6 +194,9 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 		return "", err
 	}
 	p.inv.Gaps = p.gaps.Images
+	if err := p.writeDocuments(ctx); err != nil {
+		return "", err
+	}
 	return p.w.Seal(ctx, p.inv)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
@@ -19,6 +20,7 @@ type unpackOptions struct {
 	parallelLayers int
 	dryRun         bool
 	registry       registryFlags
+	site           siteFlags
 }
 
 func newUnpack(a *app) *cobra.Command {
@@ -32,8 +34,13 @@ manifests, then tags. Nothing is written to the drive, and no layer to any disk.
 Interrupted in any way, the same command pushes what is still missing.
 
 An image keeps its path: quay.io/example/app:1.0 becomes
-HOST/NAMESPACE/example/app:1.0, with the same digest.`,
-		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp /run/media/me/drive",
+HOST/NAMESPACE/example/app:1.0, with the same digest. A release goes to
+openshift/release-images and openshift/release there.
+
+With --output-dir, and when the mirror has every image, unpack writes the YAML
+that makes a cluster pull from the mirror, with APPLY.md, which says in which
+order to apply it.`,
+		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runUnpack(cmd.Context(), a, o, args[0])
@@ -41,20 +48,25 @@ HOST/NAMESPACE/example/app:1.0, with the same digest.`,
 	}
 	f := cmd.Flags()
 	addReaderFlags(f, &o.reader)
-	f.StringVar(&o.to, "to", "", "`MIRROR` registry, HOST[:PORT][/NAMESPACE]")
-	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
+	addPlaceFlags(f, &o)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what is missing, probe the mirror, and stop before the first layer")
+	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
 }
 
+func addPlaceFlags(f *pflag.FlagSet, o *unpackOptions) {
+	f.StringVar(&o.to, "to", "", "`MIRROR` registry, HOST[:PORT][/NAMESPACE]")
+	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
+}
+
 func (o unpackOptions) place() (oci.Mirror, error) {
 	if o.to == "" {
-		return oci.Mirror{}, usage(errors.New("unpack needs --to HOST[:PORT][/NAMESPACE]"), "name the mirror registry")
+		return oci.Mirror{}, usage(errors.New("the mirror is not named: --to HOST[:PORT][/NAMESPACE]"), "name the mirror registry")
 	}
 	if o.maxNestedPaths < 0 || o.parallelLayers < 1 {
-		return oci.Mirror{}, usage(errors.New("--max-nested-paths must not be negative, and --parallel-layers at least 1"), "")
+		return oci.Mirror{}, usage(errors.New("--max-nested-paths must not be negative, and what runs at once at least 1"), "")
 	}
 	place, err := oci.ParseMirror(o.to)
 	place.MaxNestedPaths = o.maxNestedPaths
@@ -62,7 +74,7 @@ func (o unpackOptions) place() (oci.Mirror, error) {
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
-	place, err := o.place()
+	c, err := o.cluster()
 	if err != nil {
 		return err
 	}
@@ -76,17 +88,26 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	}
 	client := o.registry.client(a)
 	defer client.Close()
-	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: place, mirror: transport.NewMirror(client, place, o.parallelLayers)}
-	return errors.Join(u.blame(u.run(ctx)), r.Close())
+	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: c.site.Mirror, cluster: c,
+		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}
+	err = u.known(client)
+	if err == nil {
+		err = c.emit(r.Inventory())
+	}
+	if err == nil {
+		err = u.run(ctx)
+	}
+	return errors.Join(u.blame(err), r.Close())
 }
 
 // unpacking is one run of unpack.
 type unpacking struct {
 	*app
-	r      *bundle.Reader
-	place  oci.Mirror
-	mirror *transport.Mirror
-	dryRun bool
+	r       *bundle.Reader
+	place   oci.Mirror
+	mirror  *transport.Mirror
+	dryRun  bool
+	cluster *cluster
 }
 
 // blame makes damage of what can only come from a bundle that is not as it was
@@ -113,7 +134,10 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	if len(missing.Images) == 0 {
 		u.info("nothing to do: all %d images are in the mirror", missing.Present)
-		return nil
+		if u.dryRun {
+			return nil
+		}
+		return u.writeCluster()
 	}
 	u.info("%d images are in the mirror, %d are not", missing.Present, len(missing.Images))
 	for _, img := range missing.Images {
@@ -138,7 +162,13 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.info("pushed %d images; %d were in the mirror already", len(missing.Images), missing.Present)
-	return nil
+	if u.cluster.out == nil {
+		return nil
+	}
+	if err := u.complete(ctx); err != nil { // as the cluster will see it
+		return err
+	}
+	return u.writeCluster()
 }
 
 // carried leaves out foreign layers that the bundle does not have. Anything else

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	// clusterArtifact is the artifact type of the cluster's YAML in a bundle.
+	clusterArtifact = "application/vnd.satchel.cluster-yaml.v1"
+	// nowhere stands for a mirror that is not known when packing (RFC 2606).
+	nowhere = "mirror.invalid"
+)
+
+// documents are what a bundle carries beside its images, made from them.
+type documents struct {
+	list []oci.Document
+	made oci.Made
+}
+
+// newDocuments renders the cluster's YAML for a mirror, without secrets.
+func newDocuments(inv *oci.Inventory, place oci.Mirror) (*documents, error) {
+	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: place})
+	if err != nil {
+		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
+	}
+	var d documents
+	titled := make([]oci.Titled, len(files))
+	for i, f := range files {
+		titled[i] = oci.Titled{Title: f.Name, MediaType: fileType(f.Name), Body: f.Body}
+	}
+	root, err := d.made.Artifact(clusterArtifact, titled)
+	if err != nil {
+		return nil, err
+	}
+	d.list = []oci.Document{{Name: oci.DocumentCluster, Root: root}}
+	return &d, nil
+}
+
+// fileType is the media type of a file by its name.
+func fileType(name string) string {
+	switch path.Ext(name) {
+	case ".yaml":
+		return "application/yaml"
+	case ".json":
+		return "application/json"
+	case ".md":
+		return "text/markdown"
+	}
+	return "text/plain"
+}
+
+// writeDocuments puts what is made from the images that the bundle really has.
+func (p *packing) writeDocuments(ctx context.Context) error {
+	docs, err := newDocuments(p.inv, p.opts.place)
+	if err != nil {
+		return err
+	}
+	for _, d := range docs.made.All() {
+		if err := p.w.Put(ctx, d, &docs.made); err != nil {
+			return fmt.Errorf("write the cluster's YAML: %w", err)
+		}
+	}
+	p.inv.Documents = docs.list
+	return nil
+}
+
+// manifestsReport is what inspect --manifests prints.
+type manifestsReport struct {
+	Bundle string         `json:"bundle"`
+	Files  []manifestFile `json:"files"`
+}
+
+type manifestFile struct {
+	Name string `json:"name"`
+	Body string `json:"body"`
+}
+
+// clusterYAML reads the cluster's YAML that pack put into the bundle.
+func clusterYAML(ctx context.Context, r *bundle.Reader) (*manifestsReport, error) {
+	root, ok := r.Inventory().Document(oci.DocumentCluster)
+	if !ok {
+		return nil, errors.New("this bundle carries no cluster YAML; satchel render makes it")
+	}
+	files, err := oci.ReadArtifact(ctx, r, root, clusterArtifact)
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster's YAML: %w", err)
+	}
+	rep := &manifestsReport{Bundle: r.ID()}
+	for _, f := range files {
+		rep.Files = append(rep.Files, manifestFile{f.Title, string(f.Body)})
+	}
+	return rep, nil
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// siteFlags say what the cluster has now, and where its YAML goes.
+type siteFlags struct {
+	outDir       string
+	pullSecret   string
+	registryCA   string
+	imageConfig  string
+	catalogNames []string
+}
+
+func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
+	f.StringVar(&s.outDir, "output-dir", "", "`DIR` for the cluster's YAML; new, empty, or of an earlier run")
+	f.StringVar(&s.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's credentials are added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
+	f.StringVar(&s.registryCA, "present-registry-ca", "", "the ConfigMap of registry authorities that the cluster uses now, `FILE`: the mirror's is added (oc get configmap NAME -n openshift-config -o yaml)")
+	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
+	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called (may be given more than once)")
+}
+
+// given reports whether any flag has a meaning only with --output-dir.
+func (s siteFlags) given() bool {
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || len(s.catalogNames) > 0
+}
+
+// read reads what the flags name, before anything else is done.
+func (s siteFlags) read() (manifests.Site, error) {
+	var site manifests.Site
+	var err error
+	if site.PullSecret, err = readSite(s.pullSecret, "pull secret", manifests.ParsePullSecret); err != nil {
+		return site, err
+	}
+	if site.PresentCA, err = readSite(s.registryCA, "present registry authorities", manifests.ParseRegistryCA); err != nil {
+		return site, err
+	}
+	if site.PresentImage, err = readSite(s.imageConfig, "present image.config", manifests.ParseImageConfig); err != nil {
+		return site, err
+	}
+	for _, pair := range s.catalogNames {
+		catalog, name, ok := strings.Cut(pair, "=")
+		if !ok || catalog == "" || name == "" {
+			return site, usage(errors.New("--catalog-name takes CATALOG=NAME"), "for example --catalog-name registry.redhat.io/redhat/redhat-operator-index=redhat-operators")
+		}
+		if site.CatalogNames == nil {
+			site.CatalogNames = map[string]string{}
+		}
+		if _, twice := site.CatalogNames[catalog]; twice {
+			return site, usage(fmt.Errorf("--catalog-name names %s twice", catalog), "")
+		}
+		site.CatalogNames[catalog] = name
+	}
+	return site, nil
+}
+
+// readSite reads one file, if it was named.
+func readSite[T any](file, what string, parse func(string, []byte) (*T, error)) (*T, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usage(fmt.Errorf("read %s: %w", what, err), "")
+	}
+	return parse(file, data)
+}
+
+// mirrorKnown adds what this host knows of the mirror: how to log in, and which
+// authorities signed its certificate.
+func mirrorKnown(site *manifests.Site, client *transport.Client, place oci.Mirror) error {
+	site.Mirror = place
+	login, err := client.Login(place.Repo(oci.Image{Path: "openshift/release"}))
+	if err != nil {
+		return err
+	}
+	if login.Username != "" {
+		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password}
+	}
+	site.CA, err = client.Authorities(place.Host)
+	return err
+}
