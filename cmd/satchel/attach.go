@@ -32,7 +32,7 @@ func checkFallback(inv *oci.Inventory) error {
 
 // attach adds what is attached to the images: signatures, attestations and other
 // referrers of every manifest, and what is attached to those in turn.
-func (p *packing) attach(ctx context.Context) error {
+func (p *preparing) attach(ctx context.Context) error {
 	asked := map[string]bool{}
 	type place struct{ source, path string }
 	carried := map[place]bool{}
@@ -73,7 +73,7 @@ func (p *packing) attach(ctx context.Context) error {
 
 // attachments asks for what is attached to each manifest, in each repository
 // that it is carried from, unless that was asked before.
-func (p *packing) attachments(ctx context.Context, asked map[string]bool) ([]oci.Image, error) {
+func (p *preparing) attachments(ctx context.Context, asked map[string]bool) ([]oci.Image, error) {
 	type question struct {
 		node oci.Node
 		repo oci.Ref
@@ -90,7 +90,7 @@ func (p *packing) attachments(ctx context.Context, asked map[string]bool) ([]oci
 	answers := make([][]oci.Image, len(questions))
 	errs := make([]error, len(questions))
 	var g errgroup.Group
-	g.SetLimit(p.opts.parallelImages)
+	g.SetLimit(p.parallelImages)
 	for i, q := range questions {
 		if ctx.Err() != nil {
 			break
@@ -107,7 +107,7 @@ func (p *packing) attachments(ctx context.Context, asked map[string]bool) ([]oci
 	return slices.Concat(answers...), p.tolerate(errors.Join(errs...))
 }
 
-func (p *packing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
+func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
 	owners := p.owners(n, ref)
 	repo, err := p.client.Repository(ref)
 	if err != nil {
@@ -138,7 +138,7 @@ func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.R
 
 // owners are the images of that repository through which the node is carried,
 // one for each path that they have in the mirror.
-func (p *packing) owners(n oci.Node, repo oci.Ref) []oci.Image {
+func (p *preparing) owners(n oci.Node, repo oci.Ref) []oci.Image {
 	var list []oci.Image
 	for _, i := range n.Images {
 		img := p.inv.Images[i]

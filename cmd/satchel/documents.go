@@ -58,7 +58,7 @@ func fileType(name string) string {
 
 // writeDocuments puts what is made from the images that the bundle really has.
 func (p *packing) writeDocuments(ctx context.Context) error {
-	docs, err := newDocuments(p.inv, p.opts.place)
+	docs, err := newDocuments(p.inv, p.place)
 	if err != nil {
 		return err
 	}

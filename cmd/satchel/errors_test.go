@@ -49,7 +49,7 @@ func TestDropTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := oci.Image{Source: ref}
-	p := &packing{app: &app{stdout: io.Discard, stderr: io.Discard}, inv: &oci.Inventory{Images: []oci.Image{img}}}
+	p := &preparing{app: &app{stdout: io.Discard, stderr: io.Discard}, inv: &oci.Inventory{Images: []oci.Image{img}}}
 	p.gaps.Images = []gapImage{{Source: ref}}
 	p.drop(&oci.GapError{Image: img, Err: errors.New("gone")})
 	if len(p.inv.Images) != 0 || len(p.gaps.Images) != 1 {

@@ -41,8 +41,8 @@ func (e *gapsError) Error() string {
 
 // tolerate passes an error on, unless --keep-going was given and it joins nothing
 // but gaps that the sources have definitely left: those are noted.
-func (p *packing) tolerate(err error) error {
-	if err == nil || !p.opts.keepGoing {
+func (p *preparing) tolerate(err error) error {
+	if err == nil || !p.keepGoing {
 		return err
 	}
 	gaps, ok := oci.Gaps(err)
@@ -78,7 +78,7 @@ func definite(err error) bool {
 
 // drop notes a gap and takes the image out of the set. The graph counts images by
 // their place, so it must be surveyed again before it is used.
-func (p *packing) drop(g *oci.GapError) {
+func (p *preparing) drop(g *oci.GapError) {
 	name := g.Image.Source.String()
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source.String() == name }) {

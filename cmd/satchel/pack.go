@@ -17,7 +17,6 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport"
 )
 
 type packOptions struct {
@@ -34,7 +33,6 @@ type packOptions struct {
 	only           string
 	mirror         string
 	nested         int
-	place          oci.Mirror // of the cluster's YAML in the bundle
 	registry       registryFlags
 }
 
@@ -81,22 +79,28 @@ func readConfig(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
-	var job bundle.Job
-	if o.config == "" {
-		return nil, job, usage(errors.New("pack needs -c FILE"), "name an ImageSetConfiguration")
+// loadSet reads the configuration that command carries out.
+func loadSet(command, name string) (*manifests.Config, error) {
+	if name == "" {
+		return nil, usage(errors.New(command+" needs -c FILE"), "name an ImageSetConfiguration")
 	}
-	data, err := readConfig(o.config)
+	data, err := readConfig(name)
 	if err != nil {
-		return nil, job, usage(fmt.Errorf("read configuration: %w", err), "")
+		return nil, usage(fmt.Errorf("read configuration: %w", err), "")
 	}
-	cfg, err := manifests.Parse(o.config, data)
+	cfg, err := manifests.Parse(name, data)
 	if err == nil {
 		err = cfg.Carried()
 	}
 	if err == nil {
 		err = cfg.NotEmpty()
 	}
+	return cfg, err
+}
+
+func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
+	var job bundle.Job
+	cfg, err := loadSet("pack", o.config)
 	if err != nil {
 		return nil, job, err
 	}
@@ -135,8 +139,8 @@ func (o packOptions) where() (oci.Mirror, error) {
 }
 
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
-	var err error
-	if o.place, err = o.where(); err != nil {
+	place, err := o.where()
+	if err != nil {
 		return err
 	}
 	cfg, job, err := o.job(a.ui(ctx))
@@ -159,10 +163,13 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		job.Config = oci.Digest([]byte(job.Config.String() + only.digest().String()))
 	}
 	if o.mirror != "" { // another mirror makes another bundle
-		job.Config = oci.Digest(fmt.Appendf(nil, "%s %s %d", job.Config, o.place, o.nested))
+		job.Config = oci.Digest(fmt.Appendf(nil, "%s %s %d", job.Config, place, o.nested))
 	}
-	p := &packing{app: a, only: only, foreign: map[digest.Digest]bool{}, opts: o, cfg: cfg, job: job, dir: dir, state: state,
-		client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content"))}
+	p := &packing{opts: o, job: job, dir: dir, state: state, preparing: preparing{
+		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content")),
+		only: only, onlyFile: o.only, keepGoing: o.keepGoing, parallelImages: o.parallelImages, parallelLayers: o.parallelLayers,
+		place: place, foreign: map[digest.Digest]bool{},
+	}}
 	defer p.client.Close()
 	err = p.run(ctx)
 	var done *bundle.SealedError
@@ -208,23 +215,14 @@ func (p *packing) release(ctx context.Context, dir, id string) error {
 
 // packing is one run of pack.
 type packing struct {
-	*app
-	opts   packOptions
-	cfg    *manifests.Config
-	job    bundle.Job
-	dir    string
-	state  string
-	client *transport.Client
-	cache  *oci.Cache
+	preparing
+	opts  packOptions
+	job   bundle.Job
+	dir   string
+	state string
 
-	w     *bundle.Writer
-	inv   *oci.Inventory
-	graph *oci.Graph
-	bar   *progress // of the check of a drive that was away
-	gaps  gapList
-	only  *gapList // what --only names; nil without
-
-	foreign map[digest.Digest]bool // foreign layers that were said to be left out
+	w   *bundle.Writer
+	bar *progress // of the check of a drive that was away
 }
 
 func (p *packing) run(ctx context.Context) error {
@@ -302,19 +300,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.job.MakeKey(); err != nil { // asks now, while someone is there
 		return cmp.Or(ctx.Err(), err)
 	}
-	if err := p.resolve(ctx); err != nil {
-		return err
-	}
-	if err := p.survey(ctx); err != nil {
-		return err
-	}
-	if err := p.attach(ctx); err != nil {
-		return err
-	}
-	if err := p.opts.place.CheckPlaces(p.inv); err != nil {
-		return err
-	}
-	if err := p.checkSources(ctx); err != nil {
+	if err := p.prepare(ctx); err != nil {
 		return err
 	}
 	if p.opts.restart {

@@ -13,7 +13,7 @@ import (
 )
 
 // resolve pins the images of the configuration, or what a list of gaps names.
-func (p *packing) resolve(ctx context.Context) error {
+func (p *preparing) resolve(ctx context.Context) error {
 	p.info("resolving images")
 	inv, err := p.resolved(ctx)
 	if inv == nil {
@@ -26,7 +26,7 @@ func (p *packing) resolve(ctx context.Context) error {
 	return checkFallback(p.inv)
 }
 
-func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
+func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	from := cachedImages{p.client, p.cache}
 	if p.only == nil {
 		return manifests.Resolve(ctx, p.cfg, from)
@@ -49,7 +49,7 @@ func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
 		switch {
 		case named(inv, gaps, g.Source):
 		case g.Subject == "":
-			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.opts.only, g.Source, p.opts.config), "give the list with the configuration that it was written for")
+			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.onlyFile, g.Source, p.config), "give the list with the configuration that it was written for")
 		default:
 			img, err := p.attached(ctx, g)
 			if err != nil {
@@ -70,7 +70,7 @@ func named(inv *oci.Inventory, gaps []*oci.GapError, ref oci.Ref) bool {
 }
 
 // attached pins a listed signature or referrer of an image that was carried before.
-func (p *packing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
+func (p *preparing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
 	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject, Path: g.Path}
 	if g.Source.Tag != "" {
 		img.Tags = []string{g.Source.Tag}
@@ -84,12 +84,12 @@ func (p *packing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
 }
 
 // survey reads all manifests, from the cache where it has them.
-func (p *packing) survey(ctx context.Context) error {
+func (p *preparing) survey(ctx context.Context) error {
 	for {
 		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
 			repo, err := p.client.Repository(img.Source)
 			return p.cache.Filled(repo), err
-		}, p.opts.parallelImages)
+		}, p.parallelImages)
 		if err == nil {
 			p.graph = graph
 			if p.dropOrphans() {
@@ -106,7 +106,7 @@ func (p *packing) survey(ctx context.Context) error {
 
 // dropOrphans takes out what is attached to manifests that are carried no more,
 // and reports whether there was any. What --only names stands for itself.
-func (p *packing) dropOrphans() bool {
+func (p *preparing) dropOrphans() bool {
 	subjects := map[string]bool{}
 	for _, n := range p.graph.Manifests {
 		for _, repo := range p.repos(n) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -14,146 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport"
 )
-
-// repos gives the source repositories that a node can be had from, each once.
-func (p *packing) repos(n oci.Node) []oci.Ref {
-	var list []oci.Ref
-	for _, i := range n.Images {
-		if ref := p.inv.Images[i].Source.Repo(); !slices.Contains(list, ref) {
-			list = append(list, ref)
-		}
-	}
-	return list
-}
-
-// checkSources asks for every blob once, before the first one is fetched.
-func (p *packing) checkSources(ctx context.Context) error {
-	if err := p.checkForeign(ctx); err != nil {
-		return err
-	}
-	absent, err := p.absent(ctx, p.graph.Blobs)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, n := range absent {
-		errs = append(errs, p.refused(n.Node, n.why))
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	if err := p.tolerate(errors.Join(errs...)); err != nil {
-		return err
-	}
-	return errors.Join(p.survey(ctx), p.checkForeign(ctx))
-}
-
-// checkForeign takes foreign layers that their registry does not have out of
-// what is fetched, and lists them. They are never fetched from elsewhere.
-func (p *packing) checkForeign(ctx context.Context) error {
-	foreign := slices.DeleteFunc(slices.Clone(p.graph.Blobs), func(n oci.Node) bool { return !oci.IsForeign(n.Descriptor.MediaType) })
-	absent, err := p.absent(ctx, foreign)
-	if err != nil {
-		return err
-	}
-	for _, n := range absent {
-		if !p.foreign[n.Descriptor.Digest] {
-			p.foreign[n.Descriptor.Digest] = true
-			p.info("not carried: foreign layer %s of %s, which its registry does not have", n.Descriptor.Digest, p.inv.Images[n.Images[0]].Source)
-		}
-	}
-	p.graph.Blobs = slices.DeleteFunc(p.graph.Blobs, func(n oci.Node) bool {
-		return slices.ContainsFunc(absent, func(a lost) bool { return a.Descriptor.Digest == n.Descriptor.Digest })
-	})
-	return nil
-}
-
-// lost is content that its repositories definitely do not give.
-type lost struct {
-	oci.Node
-	why error
-}
-
-// absent finds the blobs that none of their repositories has.
-func (p *packing) absent(ctx context.Context, nodes []oci.Node) ([]lost, error) {
-	why := make([]error, len(nodes))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.opts.parallelLayers * 2)
-	for i, n := range nodes {
-		g.Go(func() error {
-			why[i] = p.look(ctx, n)
-			if why[i] == nil || definite(why[i]) {
-				return nil
-			}
-			return p.blame(n, why[i])
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var list []lost
-	for i, n := range nodes {
-		if why[i] != nil {
-			list = append(list, lost{n, why[i]})
-		}
-	}
-	return list, nil
-}
-
-// look asks the node's repositories whether they have it, until one does.
-func (p *packing) look(ctx context.Context, n oci.Node) error {
-	var errs []error
-	for _, ref := range p.repos(n) {
-		repo, err := p.client.Repository(ref)
-		if err != nil {
-			return err
-		}
-		ok, err := repo.Has(ctx, n.Descriptor)
-		if ok || ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			err = &transport.RegistryError{Op: "check", Ref: ref.WithDigest(n.Descriptor.Digest).String(), Status: 404,
-				Message: "the registry has the manifest but not this blob"}
-		}
-		errs = append(errs, err)
-	}
-	return decisive(errs)
-}
-
-// decisive picks, of what several repositories said, an error that may pass:
-// content is only lost when all of them have definitely refused it.
-func decisive(errs []error) error {
-	for _, err := range errs {
-		if !definite(err) {
-			return err
-		}
-	}
-	return errs[0]
-}
-
-// refused makes a gap of every image that needs the node.
-func (p *packing) refused(n oci.Node, err error) error {
-	errs := make([]error, len(n.Images))
-	for i, image := range n.Images {
-		errs[i] = &oci.GapError{Image: p.inv.Images[image], Err: err}
-	}
-	return errors.Join(errs...)
-}
-
-// blame names an image that needs the node.
-func (p *packing) blame(n oci.Node, err error) error {
-	if err == nil || len(n.Images) == 0 {
-		return err
-	}
-	more := ""
-	if k := len(n.Images) - 1; k > 0 {
-		more = fmt.Sprintf(" (and %d more)", k)
-	}
-	return fmt.Errorf("image %s%s: %w", p.inv.Images[n.Images[0]].Source, more, err)
-}
 
 // source gives a node's content from whichever of its repositories has it.
 func (p *packing) source(n oci.Node) oci.Source {
@@ -343,7 +203,7 @@ func (p *packing) putOne(ctx context.Context, bar *progress, n oci.Node) (lost, 
 		return nil, nil
 	case errors.Is(err, context.Canceled):
 		return nil, err
-	case p.opts.keepGoing && definite(err) && !as[*bundle.DriveError](err):
+	case p.keepGoing && definite(err) && !as[*bundle.DriveError](err):
 		// Other blobs may be waiting for the lane that it holds.
 		return p.refused(n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
 	}
