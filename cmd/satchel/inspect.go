@@ -53,6 +53,7 @@ type inspectReport struct {
 	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
 	Images      []imageReport      `json:"images"`
 	Gaps        []oci.Gap          `json:"gaps,omitempty"` // what pack --keep-going could not carry
+	Documents   []oci.Document     `json:"documents,omitempty"`
 }
 
 type imageReport struct {
@@ -62,6 +63,8 @@ type imageReport struct {
 	MediaType string        `json:"mediaType"`
 	Platforms []string      `json:"platforms,omitempty"`
 	Tags      []string      `json:"tags,omitempty"`
+	Path      string        `json:"path,omitempty"` // in the mirror, where it is not the source's
+	Why       []string      `json:"why,omitempty"`
 	Bytes     int64         `json:"bytes"` // of all that it reaches
 	// Subject is the manifest that this one is attached to: a signature, an
 	// attestation, or another referrer.
@@ -105,18 +108,32 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	}
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint(), Images: []imageReport{}}
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
-	rep.Gaps = inv.Gaps
+	rep.Gaps, rep.Documents = inv.Gaps, inv.Documents
 	for _, img := range inv.Images {
 		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Subject: img.Subject})
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject})
 	}
 	rep.attach(inv, graph)
+	seen := map[digest.Digest]bool{}
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
 		for _, n := range nodes {
+			seen[n.Descriptor.Digest] = true
 			rep.BlobBytes += n.Descriptor.Size
 			for _, i := range n.Images {
 				rep.Images[i].Bytes += n.Descriptor.Size
 			}
+		}
+	}
+	for _, doc := range inv.Documents {
+		err := oci.Walk(ctx, r, doc.Root, func(d oci.Descriptor, _ []byte) error {
+			if !seen[d.Digest] {
+				seen[d.Digest] = true
+				rep.BlobBytes += d.Size
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return rep, nil
@@ -167,6 +184,9 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
 		head.printf("attached     %d signatures and other referrers\n", attached)
+	}
+	if len(r.Documents) > 0 {
+		head.printf("documents    %d: satchel inspect --manifests prints the cluster's YAML\n", len(r.Documents))
 	}
 	head.printf("on the drive %d segments, %s\n\n", r.Segments, bundle.FormatSize(r.Bytes))
 	if head.err != nil {
