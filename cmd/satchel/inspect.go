@@ -53,7 +53,14 @@ type inspectReport struct {
 	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
 	Images      []imageReport      `json:"images"`
 	Gaps        []oci.Gap          `json:"gaps,omitempty"` // what pack --keep-going could not carry
-	Documents   []oci.Document     `json:"documents,omitempty"`
+	Documents   []documentReport   `json:"documents,omitempty"` // beside the images; not among the blobs above
+}
+
+type documentReport struct {
+	Name   string        `json:"name"`
+	Digest digest.Digest `json:"digest"`
+	Blobs  int           `json:"blobs"` // that no image has
+	Bytes  int64         `json:"bytes"` // of those
 }
 
 type imageReport struct {
@@ -108,7 +115,7 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	}
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint(), Images: []imageReport{}}
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
-	rep.Gaps, rep.Documents = inv.Gaps, inv.Documents
+	rep.Gaps = inv.Gaps
 	for _, img := range inv.Images {
 		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
 			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject})
@@ -125,18 +132,27 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 		}
 	}
 	for _, doc := range inv.Documents {
-		err := oci.Walk(ctx, r, doc.Root, func(d oci.Descriptor, _ []byte) error {
-			if !seen[d.Digest] {
-				seen[d.Digest] = true
-				rep.BlobBytes += d.Size
-			}
-			return nil
-		})
-		if err != nil {
+		if err := rep.document(ctx, r, doc, seen); err != nil {
 			return nil, err
 		}
 	}
 	return rep, nil
+}
+
+// document counts what a document has beside what was seen.
+func (r *inspectReport) document(ctx context.Context, src oci.Source, doc oci.Document, seen map[digest.Digest]bool) error {
+	d := documentReport{Name: doc.Name, Digest: doc.Root.Digest}
+	err := oci.Walk(ctx, src, doc.Root, func(c oci.Descriptor, _ []byte) error {
+		if !seen[c.Digest] {
+			seen[c.Digest] = true
+			d.Blobs++
+			d.Bytes += c.Size
+		}
+		return nil
+	})
+	r.Blobs -= d.Blobs
+	r.Documents = append(r.Documents, d)
+	return err
 }
 
 // attach counts what is attached to each image.
