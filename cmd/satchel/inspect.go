@@ -52,7 +52,7 @@ type inspectReport struct {
 	Blobs       int                `json:"blobs"`
 	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
 	Images      []imageReport      `json:"images"`
-	Gaps        []oci.Gap          `json:"gaps,omitempty"` // what pack --keep-going could not carry
+	Gaps        []oci.Gap          `json:"gaps,omitempty"`      // what pack --keep-going could not carry
 	Documents   []documentReport   `json:"documents,omitempty"` // beside the images; not among the blobs above
 }
 
