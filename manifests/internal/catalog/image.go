@@ -54,25 +54,23 @@ func Dir(what string, labels map[string]string) (string, error) {
 	return path.Clean(dir), nil
 }
 
-// Key names what [Parse] writes of an image, which is not an index.
+// Key names what [Write] keeps of an image, which is not an index.
 func Key(image digest.Digest) string {
 	return fmt.Sprintf("catalog-v%d-%s", Format, image.Encoded())
 }
 
-// Parse reads the catalog in a directory of image, through all its layers, and
-// writes what it found to w as lines for [Read]. what names the catalog in errors.
-func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string, w io.Writer) error {
+// Parse reads the catalog in a directory of image, through all its layers: its
+// packages by name. what names the catalog in errors.
+func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string) ([]Package, error) {
 	b := newBuilder(what)
-	err := layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error { return b.file(name, r) })
+	err := layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error {
+		if "/"+name == dir {
+			return b.refuse("its directory %s is a file", dir)
+		}
+		return b.file(name, r)
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	list, err := b.packages(dir)
-	if err != nil {
-		return err
-	}
-	if err := write(w, list); err != nil {
-		return fmt.Errorf("%s: keep its index: %w", what, err)
-	}
-	return nil
+	return b.packages(dir)
 }

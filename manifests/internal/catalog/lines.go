@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Format is the version of what [Parse] writes.
+// Format is the version of what [Write] writes.
 const Format = 1
 
 // header is the first line.
@@ -17,7 +17,8 @@ type header struct {
 	Packages int `json:"packages"` // how many lines follow
 }
 
-func write(w io.Writer, list []Package) error {
+// Write keeps packages, sorted by name, as lines for [Read].
+func Write(w io.Writer, list []Package) error {
 	enc := json.NewEncoder(w)
 	if err := enc.Encode(header{Format, len(list)}); err != nil {
 		return err
@@ -30,7 +31,7 @@ func write(w io.Writer, list []Package) error {
 	return nil
 }
 
-// Read gives what [Parse] wrote to visit, one package at a time, by name. It
+// Read gives what [Write] wrote to visit, one package at a time, by name. It
 // fails if the lines are not all there.
 func Read(r io.Reader, visit func(*Package) error) error {
 	dec := json.NewDecoder(bufio.NewReaderSize(r, readSize))

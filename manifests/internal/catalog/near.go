@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 )
@@ -14,7 +15,7 @@ const (
 )
 
 // Nearest gives up to three of names that differ from name by few letters, the
-// nearest first.
+// nearest first, and then those of which name is the first words.
 func Nearest(name string, names []string) []string {
 	type near struct {
 		name string
@@ -23,13 +24,17 @@ func Nearest(name string, names []string) []string {
 	if len(name) > maxTyped {
 		return nil
 	}
-	limit := min(maxTyping, max(1, len(name)/3))
+	limit := min(maxTyping, (len(name)+2)/3)
 	var list []near
 	for _, n := range names {
+		if name != "" && strings.HasPrefix(n, name+"-") {
+			list = append(list, near{n, maxTyping})
+			continue
+		}
 		if len(n) > len(name)+limit || len(n)+limit < len(name) {
 			continue
 		}
-		if away := strict.Distance(name, n); away <= limit {
+		if away := strict.Distance(name, n); away <= limit && 2*away <= max(len(n), len(name)) {
 			list = append(list, near{n, away})
 		}
 	}

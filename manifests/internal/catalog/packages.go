@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -105,6 +106,9 @@ func (b *builder) counting(dir string) (func(name string) bool, error) {
 	var mem bytes.Buffer
 	z := zip.NewWriter(&mem)
 	for _, s := range b.sources {
+		if !fs.ValidPath(below(s.name)) || strings.Contains(s.name, `\`) {
+			return nil, b.refuse("file %q: its name cannot be held against an %s", "/"+s.name, ignoreFile)
+		}
 		w, err := z.Create(below(s.name)) // all files by name, with the content of ignore files alone
 		if err == nil {
 			_, err = w.Write(s.ignore)

@@ -15,6 +15,7 @@ import (
 
 const (
 	maxName     = 253     // bytes of a channel's or bundle's name
+	maxShown    = 64      // bytes of a name that was not checked
 	maxProperty = 4 << 10 // bytes of a property that is looked at
 )
 
@@ -54,7 +55,7 @@ func (b *builder) addPackage(file string, blob []byte) error {
 	if err := json.Unmarshal(blob, &p); err != nil {
 		return err
 	}
-	if errs := validation.IsDNS1123Label(p.Name); len(errs) > 0 {
+	if errs := validation.IsDNS1123Label(p.Name); len(errs) > 0 { // as operator-registry, ConvertToModel
 		return fmt.Errorf("its name is not one of a package: %s", errs[0])
 	}
 	if p.DefaultChannel != "" {
@@ -199,4 +200,9 @@ func checkName(what, name string) error {
 }
 
 // cut is a name that was not checked, for a message.
-func cut(s string) string { return s[:min(len(s), maxName)] }
+func cut(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return s[:maxShown] + "..."
+}
