@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 type fakeImages struct {
 	blobs map[digest.Digest][]byte
 	refs  map[string]oci.Descriptor
+	// parsed is what was worked out, by key.
+	parsed map[string][]byte
 
 	mu            sync.Mutex
 	asked         []string
@@ -27,7 +30,7 @@ type fakeImages struct {
 }
 
 func newFakeImages() *fakeImages {
-	return &fakeImages{blobs: map[digest.Digest][]byte{}, refs: map[string]oci.Descriptor{}}
+	return &fakeImages{blobs: map[digest.Digest][]byte{}, refs: map[string]oci.Descriptor{}, parsed: map[string][]byte{}}
 }
 
 func (f *fakeImages) put(mediaType, body string) oci.Descriptor {
@@ -72,6 +75,20 @@ func (f *fakeImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, 
 		return oci.Descriptor{}, nil, errors.New("manifest unknown")
 	}
 	return d, f, nil
+}
+
+func (f *fakeImages) Parsed(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.parsed[key]; ok {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	var out bytes.Buffer
+	if err := fill(&out); err != nil {
+		return nil, err
+	}
+	f.parsed[key] = out.Bytes()
+	return io.NopCloser(&out), nil
 }
 
 func config(t *testing.T, images ...string) *Config {
@@ -121,7 +138,7 @@ func TestResolve(t *testing.T) {
 	for i, w := range want {
 		img := inv.Images[i]
 		if img.Source.String() != w.source || strings.Join(img.Tags, " ") != w.tags || strings.Join(img.Platforms, " ") != w.platforms ||
-			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != oci.OriginAdditional {
+			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != oci.OriginAdditional || !slices.Equal(img.Why, []string{"additionalImages"}) {
 			t.Errorf("image %d: got %+v, want %+v", i, img, w)
 		}
 	}
