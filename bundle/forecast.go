@@ -34,8 +34,8 @@ const KnownBlob = 1 << 20
 
 const (
 	guessShare  = 200       // one in so many bytes may be guessed; it is half of what a forecast may be wrong by
-	upperMargin = 128       // one in so many bytes is added to an upper bound, for lanes that fill otherwise
-	upperMin    = 4 << 10   // the least that is added
+	upperMargin = 400       // one in so many bytes is added to an upper bound, for lanes that fill otherwise
+	upperMin    = 8 << 10   // the least that is added
 	shownNoise  = 256 << 10 // beside more than that, what tar adds to a blob is nothing
 )
 
@@ -155,7 +155,9 @@ func (r *rehearsal) measure() (err error) {
 // closing counts the closing lane: manifests, and the end of the archive.
 func (r *rehearsal) closing(inv *oci.Inventory, g *oci.Graph) error {
 	l := r.lane(r.begin.Lanes)
-	for _, n := range g.Manifests {
+	// A graph has them in the order in which they were read; this one is the same each time.
+	manifests := slices.SortedFunc(slices.Values(g.Manifests), func(a, b oci.Node) int { return cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest) })
+	for _, n := range manifests {
 		if err := l.blob(n.Descriptor); err != nil {
 			return err
 		}

@@ -2,12 +2,10 @@ package bundle
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -84,18 +82,12 @@ type forecastCase struct {
 	upper       bool
 }
 
-// gzips makes layers that were really compressed: ocitest's own gzip stores, and
-// so leaves zstd the zeros of a small tar.
-func gzips(t testing.TB, c *ocitest.Content, n, size int) (list []oci.Descriptor) {
+// gzips adds layers that are really compressed, see [ocitest.Content.Gzips].
+func gzips(t testing.TB, c *ocitest.Content, n, size int) []oci.Descriptor {
 	t.Helper()
-	for i := range n {
-		body := make([]byte, size)
-		_, _ = rand.NewChaCha8([32]byte{byte(i), byte(i >> 8), byte(size)}).Read(body) // never fails
-		d, err := c.Files(ocitest.LayerGzip, ocitest.File{Name: fmt.Sprintf("data-%d-%d", size, i), Body: []byte(hex.EncodeToString(body))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, d)
+	list, err := c.Gzips(n, size)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return list
 }

@@ -73,8 +73,8 @@ func countAttached(list []imageReport, inv *oci.Inventory, graph *oci.Graph) {
 	}
 }
 
-// attachments is how many of the images are attached to others.
-func attachments(list []imageReport) (n int) {
+// attachedCount is how many of the images are attached to others.
+func attachedCount(list []imageReport) (n int) {
 	for _, img := range list {
 		if img.Subject != "" {
 			n++

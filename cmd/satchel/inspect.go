@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -76,6 +77,8 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
 	rep.Gaps = inv.Gaps
+	// A foreign layer that its registry did not have is reached and not carried.
+	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
 	rep.Images = reportImages(inv, graph)
 	rep.BlobBytes = size(graph.Blobs) + size(graph.Manifests)
 	return rep, nil
@@ -85,7 +88,7 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
-	attached := attachments(r.Images)
+	attached := attachedCount(r.Images)
 	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
 		head.printf("attached     %d signatures and other referrers\n", attached)
