@@ -78,6 +78,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 // cannot be had. Its error is one that nothing can go on with.
 func (c *Config) wanted(ctx context.Context, from Images) (list []wanted, gaps []*oci.GapError, err error) {
 	for _, part := range []func(context.Context, *Config, Images) ([]wanted, error){
+		releaseImages,
 		additionalImages,
 	} {
 		images, err := part(ctx, c, from)
@@ -105,11 +106,11 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Platform.Release != "" || len(c.Mirror.AdditionalImages) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: mirror.additionalImages names no image")
+	p.add("mirror", "there is nothing to carry: neither mirror.platform.release nor mirror.additionalImages names an image")
 	return p.join()
 }
 

@@ -22,9 +22,12 @@ type fakeImages struct {
 	refs  map[string]oci.Descriptor
 	// parsed is what was worked out, by key.
 	parsed map[string][]byte
+	// more is asked for what blobs has not.
+	more oci.Source
 
 	mu            sync.Mutex
 	asked         []string
+	opened        []digest.Digest
 	running, most int
 	gate          chan struct{} // when set, Resolve waits for it or for the end of ctx
 }
@@ -48,8 +51,14 @@ func (f *fakeImages) image(osArch, note string) oci.Descriptor {
 		oci.MediaTypeManifest, cfg.MediaType, cfg.Digest, cfg.Size))
 }
 
-func (f *fakeImages) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+func (f *fakeImages) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	f.mu.Lock()
+	f.opened = append(f.opened, d.Digest)
+	f.mu.Unlock()
 	b, ok := f.blobs[d.Digest]
+	if !ok && f.more != nil {
+		return f.more.Open(ctx, d, off)
+	}
 	if !ok {
 		return nil, fmt.Errorf("blob %s is not here", d.Digest)
 	}
@@ -221,8 +230,8 @@ func TestResolveCancelled(t *testing.T) {
 
 func TestResolveNothing(t *testing.T) {
 	for in, want := range map[string]string{
-		head + "mirror: {}\n": "f.yaml:3:9: there is nothing to carry: mirror.additionalImages names no image",
-		head + "mirror:\n  operators: [{catalog: a.io/b:c}]\n": "f.yaml:4:3: mirror.operators: this version of satchel carries mirror.additionalImages only",
+		head + "mirror: {}\n": "f.yaml:3:9: there is nothing to carry: neither mirror.platform.release nor mirror.additionalImages names an image",
+		head + "mirror:\n  operators: [{catalog: a.io/b:c}]\n": "f.yaml:4:3: mirror.operators: this version of satchel carries mirror.platform.release and mirror.additionalImages; a later one brings this",
 	} {
 		c, err := Parse("f.yaml", []byte(in))
 		if err != nil {
