@@ -42,7 +42,7 @@ func (e *emission) pageGaps(p *page) {
 		return
 	}
 	p.head(plural(len(e.gaps), "image is missing", "images are missing"))
-	p.text("They were asked for and are not in the mirror. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
+	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
 	var list []string
 	for _, g := range e.gaps {
 		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, g.Origin, clean(g.Error)))
