@@ -39,10 +39,6 @@ const (
 	shownNoise  = 256 << 10 // beside more than that, what tar adds to a blob is nothing
 )
 
-// Compressible reports whether a blob of the media type becomes smaller in a
-// bundle: a forecast is better with its bytes.
-func Compressible(mediaType string) bool { return !compressed(mediaType) }
-
 // Forecast rehearses the bundle of the inventory, whose graph is g, without its
 // large blobs: everything else is gathered, compressed and sealed as a [Writer]
 // does it. content gives the bytes of manifests, and of blobs that are not
