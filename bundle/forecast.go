@@ -24,7 +24,8 @@ type Forecast struct {
 	Segments int
 	// Upper says that Bytes is an upper bound, because something will be
 	// compressed whose bytes are not known: a blob above [KnownBlob], or so much
-	// in smaller ones that it could matter. Otherwise Bytes is within 1%.
+	// in smaller ones that it could matter. Otherwise Bytes is within 1%, as far as
+	// blobs are compressed whose media type says so.
 	Upper bool
 }
 
