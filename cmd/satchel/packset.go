@@ -40,8 +40,8 @@ func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	if !ok {
 		return nil, err
 	}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.only.has(i.Source) })
-	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.only.has(g.Image.Source) })
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(i) })
+	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.listed(g.Image) })
 	var errs []error
 	for _, g := range gaps {
 		errs = append(errs, g)
@@ -62,6 +62,14 @@ func (p *packing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	}
 	inv.Sort()
 	return inv, errors.Join(errs...)
+}
+
+// listed reports whether --only names an image: itself, or as part of a release of
+// which not even the payload could be read.
+func (p *packing) listed(img oci.Image) bool {
+	return p.only.has(img.Source) || img.Origin == oci.OriginRelease && slices.ContainsFunc(p.only.Images, func(g gapImage) bool {
+		return g.Origin == oci.OriginRelease && g.Digest == "" && g.Source.String() == p.cfg.Mirror.Platform.Release
+	})
 }
 
 // named reports whether the reference was resolved, or tried.
