@@ -90,8 +90,17 @@ func lines(t *testing.T, inv *oci.Inventory, names map[string]string) []string {
 	return list
 }
 
-func TestRelease(t *testing.T) {
-	m := newMade()
+// releaseCase is a payload and the images that it makes, as lines writes them.
+type releaseCase struct {
+	name, ref, asked string // asked: as the registry is asked
+	root             oci.Descriptor
+	more             string // of the configuration
+	want             []string
+}
+
+// releases makes payloads of four components, two of which are one image, and
+// names their digests.
+func releases(t *testing.T, m *made) ([]releaseCase, map[string]string) {
 	parts := m.components("etcd-1", "cli-2", "tools-2", "installer-3")
 	names := map[string]string{}
 	for name, ref := range parts {
@@ -99,42 +108,37 @@ func TestRelease(t *testing.T) {
 	}
 	amd, arm := m.payload(t, "4.12.0", "amd64", parts), m.payload(t, "4.12.0", "arm64", parts)
 	ppc := m.payload(t, "4.12.0+build.5", "ppc64le", parts)
-	both := m.IndexFor(true, []string{"arm64", "amd64"}, arm, amd)
-	one := m.IndexFor(true, []string{"arm64"}, arm)
+	both, one := m.IndexFor(true, []string{"arm64", "amd64"}, arm, amd), m.IndexFor(true, []string{"arm64"}, arm)
 	for _, d := range []oci.Descriptor{amd, arm, ppc, both, one} {
 		names[d.Digest.String()] = "payload"
 	}
-	components := func(version, tag, arch string) []string {
-		tag += "-" + arch + "-"
-		why := "release " + version + " " + arch + ": "
+	images := func(version, tag, arch, source string) []string {
+		tag += "-" + arch
+		why := "release " + version + " " + arch
 		return []string{
-			"release " + art + "@1 openshift/release [" + tag + "etcd-1] [" + why + "etcd-1]",
-			"release " + art + "@2 openshift/release [" + tag + "cli-2 " + tag + "tools-2] [" + why + "cli-2, " + why + "tools-2]",
-			"release " + art + "@3 openshift/release [" + tag + "installer-3] [" + why + "installer-3]",
+			"release " + art + "@1 openshift/release [" + tag + "-etcd-1] [" + why + ": etcd-1]",
+			"release " + art + "@2 openshift/release [" + tag + "-cli-2 " + tag + "-tools-2] [" + why + ": cli-2, " + why + ": tools-2]",
+			"release " + art + "@3 openshift/release [" + tag + "-installer-3] [" + why + ": installer-3]",
+			"release " + source + " openshift/release-images [" + tag + "] [" + why + "]",
 		}
 	}
-	tests := []struct {
-		name, ref, asked string // asked: as the registry is asked
-		root             oci.Descriptor
-		more             string
-		want             []string
-	}{
-		{"by tag", "quay.io/ocp/rel:4.12.0", "quay.io/ocp/rel:4.12.0", amd, "", append(components("4.12.0", "4.12.0", "x86_64"),
-			"release quay.io/ocp/rel:4.12.0 openshift/release-images [4.12.0-x86_64] [release 4.12.0 x86_64]")},
-		{"by digest", "quay.io/ocp/rel@" + arm.Digest.String(), "quay.io/ocp/rel@" + arm.Digest.String(), arm, "    architectures: [arm64]\n", append(components("4.12.0", "4.12.0", "aarch64"),
-			"release quay.io/ocp/rel@payload openshift/release-images [4.12.0-aarch64] [release 4.12.0 aarch64]")},
-		{"by both", "quay.io/ocp/rel:x@" + ppc.Digest.String(), "quay.io/ocp/rel@" + ppc.Digest.String(), ppc, "", append(components("4.12.0+build.5", "4.12.0_build.5", "ppc64le"),
-			"release quay.io/ocp/rel@payload openshift/release-images [4.12.0_build.5-ppc64le] [release 4.12.0+build.5 ppc64le]")},
-		{"multi", "quay.io/ocp/rel:m", "quay.io/ocp/rel:m", both, "    architectures: [multi]\n", append(components("4.12.0", "4.12.0", "multi"),
-			"release quay.io/ocp/rel:m openshift/release-images [4.12.0-multi] [release 4.12.0 multi]")},
-		{"list of one", "quay.io/ocp/rel:m", "quay.io/ocp/rel:m", one, "", append(components("4.12.0", "4.12.0", "aarch64"),
-			"release quay.io/ocp/rel:m openshift/release-images [4.12.0-aarch64] [release 4.12.0 aarch64]")},
-		{"and as an additional image", "quay.io/ocp/rel:4.12.0", "quay.io/ocp/rel:4.12.0", amd, "  additionalImages: [{name: '" + parts["etcd-1"] + "'}, {name: 'quay.io/ocp/rel:4.12.0'}]\n",
-			append(components("4.12.0", "4.12.0", "x86_64"),
-				"additional "+art+"@1  [] [additionalImages]", "additional quay.io/ocp/rel:4.12.0  [4.12.0] [additionalImages]",
-				"release quay.io/ocp/rel:4.12.0 openshift/release-images [4.12.0-x86_64] [release 4.12.0 x86_64]")},
-	}
-	for _, tc := range tests {
+	const rel = "quay.io/ocp/rel"
+	armDigest, ppcDigest := "@"+arm.Digest.String(), "@"+ppc.Digest.String()
+	return []releaseCase{
+		{"by tag", rel + ":4.12.0", rel + ":4.12.0", amd, "", images("4.12.0", "4.12.0", "x86_64", rel+":4.12.0")},
+		{"by digest", rel + armDigest, rel + armDigest, arm, "    architectures: [arm64]\n", images("4.12.0", "4.12.0", "aarch64", rel+"@payload")},
+		{"by both", rel + ":x" + ppcDigest, rel + ppcDigest, ppc, "", images("4.12.0+build.5", "4.12.0_build.5", "ppc64le", rel+"@payload")},
+		{"multi", rel + ":m", rel + ":m", both, "    architectures: [multi]\n", images("4.12.0", "4.12.0", "multi", rel+":m")},
+		{"list of one", rel + ":m", rel + ":m", one, "", images("4.12.0", "4.12.0", "aarch64", rel+":m")},
+		{"and as an additional image", rel + ":v", rel + ":v", amd, "  additionalImages: [{name: '" + parts["etcd-1"] + "'}, {name: '" + rel + ":v'}]\n",
+			append(images("4.12.0", "4.12.0", "x86_64", rel+":v"), "additional "+art+"@1  [] [additionalImages]", "additional "+rel+":v  [v] [additionalImages]")},
+	}, names
+}
+
+func TestRelease(t *testing.T) {
+	m := newMade()
+	cases, names := releases(t, m)
+	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			m.at(tc.asked, tc.root)
 			m.asked, m.opened = nil, nil
@@ -146,7 +150,7 @@ func TestRelease(t *testing.T) {
 			if got := lines(t, inv, names); !slices.Equal(got, tc.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
 			}
-			if slices.Sort(m.asked); len(slices.Compact(m.asked)) != 4 {
+			if len(m.asked) != 4 {
 				t.Errorf("asked for %q", m.asked)
 			}
 			if slices.Contains(m.opened, m.base.Digest) {
@@ -269,27 +273,52 @@ func TestReleaseRefuses(t *testing.T) {
 	}
 }
 
-// TestRealReleases reads the payload files of real releases.
-func TestRealReleases(t *testing.T) {
-	const dir = "../../shared/data/release"
-	if _, err := os.Stat(dir); err != nil {
+const realReleases = "../../shared/data/release"
+
+// realFile reads a file of a real release.
+func realFile(t *testing.T, name string) []byte {
+	t.Helper()
+	if _, err := os.Stat(realReleases); err != nil {
 		t.Skipf("the files of other projects are not here: %v", err)
 	}
-	read := func(name string) []byte {
-		b, err := os.ReadFile(dir + "/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+	b, err := os.ReadFile(realReleases + "/" + name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	nightly := []byte(`{"kind":"cincinnati-metadata-v0","version":"4.10.0-0.nightly-2021-11-14-184249"}`)
+	return b
+}
+
+// named lists "TAG: IMAGE" of each component in image-references, as the mirror has it.
+func named(t *testing.T, references []byte, tag string) []string {
+	t.Helper()
+	var stream struct {
+		Spec struct {
+			Tags []struct {
+				Name string
+				From struct{ Name string }
+			}
+		}
+	}
+	if err := json.Unmarshal(references, &stream); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, s := range stream.Spec.Tags {
+		list = append(list, tag+"-"+s.Name+": "+s.From.Name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestRealReleases reads the payload files of real releases.
+func TestRealReleases(t *testing.T) {
 	for _, tc := range []struct {
 		references, metadata []byte
 		tag                  string
 		components           int
 	}{
-		{read("ocp-4.12.0-x86_64/image-references"), read("ocp-4.12.0-x86_64/release-metadata"), "4.12.0-x86_64", 183},
-		{read("ocp-4.10/image-references"), nightly, "4.10.0-0.nightly-2021-11-14-184249-x86_64", 146},
+		{realFile(t, "ocp-4.12.0-x86_64/image-references"), realFile(t, "ocp-4.12.0-x86_64/release-metadata"), "4.12.0-x86_64", 183},
+		{realFile(t, "ocp-4.10/image-references"), []byte(`{"kind":"cincinnati-metadata-v0","version":"4.10.0-0.nightly-2021-11-14-184249"}`), "4.10.0-0.nightly-2021-11-14-184249-x86_64", 146},
 	} {
 		m := newMade()
 		d, err := m.PayloadOf("amd64", tc.references, tc.metadata, m.base)
@@ -303,33 +332,23 @@ func TestRealReleases(t *testing.T) {
 		if !ok || len(gaps) != tc.components {
 			t.Fatalf("%s: %d components, %v", tc.tag, len(gaps), err)
 		}
-		got, want := map[string]string{}, map[string]string{}
+		var got []string
 		for _, g := range gaps {
 			for _, tag := range g.Image.Tags {
-				got[tag] = g.Image.Source.String()
+				got = append(got, tag+": "+g.Image.Source.String())
 			}
 		}
-		var stream struct {
-			Spec struct {
-				Tags []struct {
-					Name string
-					From struct{ Name string }
-				}
-			}
-		}
-		if err := json.Unmarshal(tc.references, &stream); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range stream.Spec.Tags {
-			want[tc.tag+"-"+s.Name] = s.From.Name
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: got %v", tc.tag, got)
+		if slices.Sort(got); !slices.Equal(got, named(t, tc.references, tc.tag)) {
+			t.Errorf("%s: got %q", tc.tag, got)
 		}
 	}
-	// This one is YAML and has no component: nothing that oc adm release new writes.
+}
+
+// TestRealNoRelease has files of the kind that oc adm release new does not write:
+// image-references is YAML and names no component.
+func TestRealNoRelease(t *testing.T) {
 	m := newMade()
-	d, err := m.PayloadOf("amd64", read("cvo-payloads/release-manifests/image-references"), read("cvo-payloads/release-manifests/release-metadata"))
+	d, err := m.PayloadOf("amd64", realFile(t, "cvo-payloads/release-manifests/image-references"), realFile(t, "cvo-payloads/release-manifests/release-metadata"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,27 +13,40 @@ import (
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
-// TestRelease carries a payload and its components, first without the payload,
-// which its registry has lost for a while.
-func TestRelease(t *testing.T) {
-	c := ocitest.New(91)
-	reg, mirror := registrytest.Start(t), registrytest.Start(t)
-	source := registrytest.StartProxy(t, reg.Host)
+// releaseSet is a release in a registry, and an image beside it.
+type releaseSet struct {
+	c      *ocitest.Content
+	source *registrytest.Proxy
+	want   map[string]oci.Descriptor // by REPOSITORY:TAG in the mirror
+}
+
+func newReleaseSet(t *testing.T) *releaseSet {
+	c, reg := ocitest.New(91), registrytest.Start(t)
+	s := &releaseSet{c, registrytest.StartProxy(t, reg.Host), map[string]oci.Descriptor{}}
 	base := c.Layer(600<<10, ocitest.LayerGzip)
-	images, refs := map[string]oci.Descriptor{}, map[string]string{}
+	refs := map[string]string{}
 	for _, name := range []string{"cli", "etcd", "installer"} {
 		d := c.Image(true, base, c.Layer(100<<10, ocitest.LayerGzip))
 		push(t, c, d, reg.Host, "ocp/art", name)
-		images[name], refs[name] = d, source.Host+"/ocp/art@"+d.Digest.String()
+		s.want["openshift/release:4.12.0-x86_64-"+name], refs[name] = d, s.source.Host+"/ocp/art@"+d.Digest.String()
 	}
-	refs["tools"], images["tools"] = refs["cli"], images["cli"]
+	refs["tools"], s.want["openshift/release:4.12.0-x86_64-tools"] = refs["cli"], s.want["openshift/release:4.12.0-x86_64-cli"]
 	payload, err := c.Payload("4.12.0", "amd64", refs, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	push(t, c, payload, reg.Host, "ocp/rel", "v")
 	extra := c.Image(false, c.Layer(50<<10, ocitest.LayerGzip))
+	push(t, c, payload, reg.Host, "ocp/rel", "v")
 	push(t, c, extra, reg.Host, "team/app", "v1")
+	s.want["openshift/release-images:4.12.0-x86_64"], s.want["team/app:v1"] = payload, extra
+	return s
+}
+
+// TestRelease carries a payload and its components, first without the payload,
+// which its registry has lost for a while.
+func TestRelease(t *testing.T) {
+	s, mirror := newReleaseSet(t), registrytest.Start(t)
+	c, source := s.c, s.source
 	var found atomic.Bool
 	source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		if found.Load() || !strings.HasPrefix(r.URL.Path, "/v2/ocp/rel/") {
@@ -61,17 +74,19 @@ func TestRelease(t *testing.T) {
 		t.Errorf("what was carried already is carried again:\n%s", listed)
 	}
 	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
-	want := map[string]oci.Descriptor{"team/app:v1": extra, "openshift/release-images:4.12.0-x86_64": payload}
-	for name, d := range images {
-		want["openshift/release:4.12.0-x86_64-"+name] = d
-	}
-	for place, d := range want {
+	for place, d := range s.want {
 		repo, tag, _ := strings.Cut(place, ":")
 		if err := ocitest.Compare(t.Context(), c, d, "http://"+mirror.Host, "ns/"+repo, tag); err != nil {
 			t.Error(err)
 		}
 	}
-	// The payload's layer was read for what it names, and is not kept beside the drive.
+	checkUnkept(t, w, c)
+}
+
+// checkUnkept wants no layer in the cache: the payload's is read for what it
+// names and not kept beside the drive.
+func checkUnkept(t *testing.T, w *world, c *ocitest.Content) {
+	t.Helper()
 	kept := 0
 	for _, d := range c.All() {
 		found, err := filepath.Glob(filepath.Join(w.dir, "cache", "satchel", "*", "sha256", d.Digest.Encoded()))
