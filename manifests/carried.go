@@ -3,21 +3,24 @@ package manifests
 import "fmt"
 
 // Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries one release's payload and additional images.
-// Empty sections ask for nothing. The error joins one *[ConfigError] for each.
+// satchel does not carry: it carries one release's payload, operator catalogs with
+// the newest bundles, and additional images. Empty sections ask for nothing. The
+// error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
 	p := &problems{file: c.file, places: c.places}
 	m := &c.Mirror
 	section := func(name string, asked bool) {
 		if asked {
-			p.refuse("mirror."+name, "this version of satchel carries mirror.platform.release and mirror.additionalImages; a later one brings this")
+			p.refuse("mirror."+name, "this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this")
 		}
 	}
 	m.Platform.carried(p)
-	section("operators", len(m.Operators) > 0)
 	section("helm", len(m.Helm.Repositories)+len(m.Helm.Local) > 0)
 	section("blockedImages", len(m.BlockedImages) > 0)
 	section("samples", len(m.Samples) > 0)
+	for i := range m.Operators {
+		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))
+	}
 	for i, a := range m.AdditionalImages {
 		path := fmt.Sprintf("mirror.additionalImages[%d].", i)
 		field := func(name string, asked bool) {

@@ -9,6 +9,12 @@
 // digest. mirror.platform.release asks for one: the payload is read out of its own
 // layers, and each component is carried under the tag that oc-mirror v2 gives it.
 //
+// An operator catalog is an image that lists operators: packages, which have
+// channels, which have bundles. mirror.operators asks for catalogs, which are
+// carried whole, and for packages, of which the newest bundle of each channel is
+// carried: the bundle image and its related images, which are what it runs.
+// [Config.Notes] says what that means for those who use the catalog.
+//
 // Parse takes the whole schema. [Config.Carried] is the second question: does
 // the file ask for anything that this version does not carry. It is asked before
 // any network is touched.

@@ -69,8 +69,9 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 // whoever resolves the list; one that cannot be read is a *[oci.GapError], and one
 // that is no catalog an *[oci.UnsupportedError].
 func (s *selection) read(ctx context.Context, from Images) error {
-	root, src, err := from.Resolve(ctx, s.list[0].ref)
-	if err != nil {
+	ref := s.list[0].ref
+	root, src, err := from.Resolve(ctx, ref)
+	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
 		return nil
 	}
 	var image oci.Descriptor

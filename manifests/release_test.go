@@ -289,7 +289,7 @@ func realFile(t *testing.T, name string) []byte {
 }
 
 // named lists "TAG: IMAGE" of each component in image-references, as the mirror has it.
-func named(t *testing.T, references []byte, tag string) []string {
+func namedIn(t *testing.T, references []byte, tag string) []string {
 	t.Helper()
 	var stream struct {
 		Spec struct {
@@ -338,7 +338,7 @@ func TestRealReleases(t *testing.T) {
 				got = append(got, tag+": "+g.Image.Source.String())
 			}
 		}
-		if slices.Sort(got); !slices.Equal(got, named(t, tc.references, tc.tag)) {
+		if slices.Sort(got); !slices.Equal(got, namedIn(t, tc.references, tc.tag)) {
 			t.Errorf("%s: got %q", tc.tag, got)
 		}
 	}

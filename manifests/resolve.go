@@ -79,6 +79,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 func (c *Config) wanted(ctx context.Context, from Images) (list []wanted, gaps []*oci.GapError, err error) {
 	for _, part := range []func(context.Context, *Config, Images) ([]wanted, error){
 		releaseImages,
+		operators,
 		additionalImages,
 	} {
 		images, err := part(ctx, c, from)
@@ -106,11 +107,11 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Platform.Release != "" || len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: neither mirror.platform.release nor mirror.additionalImages names an image")
+	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.operators and mirror.additionalImages names an image")
 	return p.join()
 }
 

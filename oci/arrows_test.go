@@ -32,6 +32,9 @@ var closed = map[string][]string{
 	"github.com/spf13":               {"cmd"},
 	"golang.org/x/term":              {"cmd"},
 	"go.yaml.in/yaml":                {"manifests"},
+	"k8s.io":                         {"manifests"},
+	"github.com/operator-framework":  {"manifests"},
+	"github.com/blang/semver":        {"manifests"},
 	"github.com/olareg/olareg":       {"scripts"},
 }
 

@@ -1,0 +1,325 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+func TestOperators(t *testing.T) {
+	const at = "  - catalog: " + testCatalog + "\n"
+	tests := []struct{ name, in, bundles string }{
+		{"every head", at, "etcd:1.1.0 etcd:2.0.0 prometheus:0.5.0"},
+		{"a package", at + "    packages: [{name: etcd}]\n", "etcd:1.1.0 etcd:2.0.0"},
+		{"packages", at + "    packages: [{name: prometheus}, {name: etcd}]\n", "etcd:1.1.0 etcd:2.0.0 prometheus:0.5.0"},
+		{"a channel", at + "    packages: [{name: etcd, channels: [{name: stable}]}]\n", "etcd:1.1.0"},
+		{"channels that share a head", at + "    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n", "etcd:2.0.0"},
+		{"full", at + "    full: true\n", "etcd:1.0.0 etcd:1.1.0 etcd:2.0.0 prometheus:0.4.0 prometheus:0.5.0"},
+		{"a full package", at + "    full: true\n    packages: [{name: etcd}]\n", "etcd:1.0.0 etcd:1.1.0 etcd:2.0.0"},
+		{"a full channel", at + "    full: true\n    packages: [{name: etcd, channels: [{name: alpha}]}]\n", "etcd:1.1.0 etcd:2.0.0"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newCatalogHost()
+			root := h.catalog(t, testCatalog, testFiles())
+			inv, err := Resolve(t.Context(), parsed(t, tc.in), h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := inv.Validate(); err != nil {
+				t.Error(err)
+			}
+			var bundles []string
+			for _, img := range inv.Images {
+				if img.Origin == oci.OriginCatalog {
+					if img.Root.Digest != root.Digest || img.Path != "" || !slices.Equal(img.Tags, []string{"v1"}) ||
+						!slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) || !slices.Equal(img.Why, []string{"catalog"}) {
+						t.Errorf("catalog: %+v", img)
+					}
+				} else if img.Origin != oci.OriginOperator {
+					t.Errorf("origin: %+v", img)
+				}
+				if strings.HasSuffix(strings.Join(img.Why, ";"), ": bundle") {
+					bundles = append(bundles, img.Source.Repository+":"+img.Source.Tag)
+				}
+			}
+			if got := strings.Join(bundles, " "); got != tc.bundles {
+				t.Errorf("got %s, want %s", got, tc.bundles)
+			}
+		})
+	}
+}
+
+// TestOperatorImages holds every field of what one selection carries.
+func TestOperatorImages(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: alpha}]}, {name: prometheus}]\n  additionalImages:\n  - name: example.com/proxy:v1\n")
+	inv, err := Resolve(t.Context(), c, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newFakeImages().image("linux/amd64", "operand").Digest.String()
+	want := []string{
+		"operator docker.io/library/busybox:latest [latest] operator etcd 2.0.0: related image",
+		"catalog " + testCatalog + " [v1] catalog",
+		"operator example.com/etcd/server@" + d + " [] operator etcd 2.0.0: related image",
+		"operator example.com/etcd:2.0.0 [2.0.0] operator etcd 2.0.0: bundle",
+		"operator example.com/prometheus:0.5.0 [0.5.0] operator prometheus 0.5.0: bundle",
+		"operator example.com/proxy:v1 [v1] additionalImages; operator prometheus 0.5.0: related image",
+		"operator example.com/proxy:v3@" + d + " [] operator etcd 2.0.0: related image",
+		"operator quay.io/untagged:latest [latest] operator prometheus 0.5.0: related image",
+	}
+	var got []string
+	for _, img := range inv.Images {
+		got = append(got, fmt.Sprintf("%s %s %v %s", img.Origin, img.Source, img.Tags, strings.Join(img.Why, "; ")))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestOperatorsAreKept(t *testing.T) {
+	h := newCatalogHost()
+	root := h.catalog(t, testCatalog, testFiles())
+	run := func(ref string) *oci.Inventory {
+		h.opened = nil
+		inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n"), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inv
+	}
+	first := run(testCatalog)
+	if n := len(slices.DeleteFunc(h.opened, func(mt string) bool { return mt != ocitest.LayerDocker })); n != 1 {
+		t.Errorf("%d layers were opened at first", n)
+	}
+	second := run(testCatalog)
+	if slices.Contains(h.opened, ocitest.LayerDocker) {
+		t.Errorf("a layer was opened again: %q", h.opened)
+	}
+	if a, b := canonical(first), canonical(second); string(a) != string(b) {
+		t.Errorf("first  %s\nsecond %s", a, b)
+	}
+	pinned := "example.com/cat/index@" + root.Digest.String()
+	h.roots[pinned] = root
+	third := run(pinned)
+	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == oci.OriginCatalog })
+	if img := third.Images[i]; slices.Contains(h.opened, ocitest.LayerDocker) || img.Source.String() != pinned || img.Tags != nil {
+		t.Errorf("by digest: opened %q, %+v", h.opened, img)
+	}
+}
+
+func TestOperatorsNotThere(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	h.catalog(t, "example.com/other:v2", map[string]string{"x": fbc("only", map[string]string{"stable": "1.0.0"}, map[string]string{"1.0.0": ""})})
+	c := parsed(t, `  - catalog: example.com/cat/index:v1
+    packages:
+    - name: prometheuss
+    - name: etcd
+      channels:
+      - name: stabel
+      - name: stable
+      - name: beta
+  - catalog: none.example.com/index:v1
+    packages: [{name: x}]
+  - catalog: example.com/other:v2
+    packages:
+    - {name: nothing-like-it}
+`)
+	_, err := Resolve(t.Context(), c, h)
+	want := `f.yaml:7:13: mirror.operators[0].packages[0].name: catalog example.com/cat/index:v1 has no package "prometheuss"; did you mean "prometheus"?
+f.yaml:10:15: mirror.operators[0].packages[1].channels[0].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "stabel"; did you mean "stable"?
+f.yaml:12:15: mirror.operators[0].packages[1].channels[2].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "beta"
+f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2 has no package "nothing-like-it"`
+	var ce *ConfigError
+	if text(err) != want || !errors.As(err, &ce) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestOperatorsFaults(t *testing.T) {
+	bundles := map[string]string{"1.0.0": "", "2.0.0": ""}
+	tests := []struct{ name, body, in, want string }{
+		{"several heads", fbc("etcd", map[string]string{"a": "1.0.0 2.0.0"}, bundles), "", `package "etcd", channel "a": it has several heads, which nothing replaces or skips: etcd.v1.0.0, etcd.v2.0.0`},
+		{"no head", fbc("etcd", map[string]string{"a": "1.0.0>2.0.0 2.0.0>1.0.0"}, bundles), "", `package "etcd", channel "a": it has no head: each of its 2 entries is replaced or skipped by another`},
+		{"empty channel", fbc("etcd", map[string]string{"a": ""}, bundles), "", `package "etcd", channel "a": it has no head: each of its 0 entries is replaced or skipped by another`},
+		{"no channel", fbc("etcd", nil, bundles), "", `package "etcd": it has no channel`},
+		{"entries without bundles", fbc("etcd", map[string]string{"a": "3.0.0>2.0.0 2.0.0>0.1.0 0.1.0"}, bundles), "", `package "etcd", channel "a": it has entries whose bundles are not in the catalog: etcd.v3.0.0, etcd.v0.1.0`},
+		{"images that are none", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "Example/UPPER:x https://example.com/x example.com/y@sha512:" + strings.Repeat("0", 128)}), "",
+			`package "etcd", bundle "etcd.v1.0.0": image reference "Example/UPPER:x": invalid reference format: repository name (UPPER) must be lowercase` + "\n" +
+				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "example.com/y@sha512:` + strings.Repeat("0", 128) + `": digest sha512:` + strings.Repeat("0", 128) + `: only sha256 digests are carried` + "\n" +
+				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "https://example.com/x": invalid reference format`},
+		{"not chosen", fbc("etcd", map[string]string{"a": "1.0.0 2.0.0", "b": "1.0.0"}, bundles), "    packages: [{name: etcd, channels: [{name: b}]}]\n", ""},
+		{"not chosen by package", fbc("other", map[string]string{"a": "1.0.0"}, bundles) + fbc("etcd", map[string]string{"a": "9.0.0"}, nil), "    packages: [{name: other}]\n", ""},
+		{"broken", "schema: [", "", `file "/configs/x": document 1: `},
+		{"sqlite", "SQLite format 3\x00", "", `file "/configs/x": it is an SQLite database`},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newCatalogHost()
+			h.catalog(t, testCatalog, map[string]string{"x": tc.body})
+			_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"+tc.in), h)
+			if tc.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var ue *oci.UnsupportedError
+			if !errors.As(err, &ue) || !strings.HasPrefix(err.Error(), "catalog "+testCatalog+": "+tc.want) {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+			if _, gaps := oci.Gaps(err); gaps {
+				t.Error("a fault of the catalog counts as a gap")
+			}
+		})
+	}
+}
+
+func TestOperatorsManyFaults(t *testing.T) {
+	h := newCatalogHost()
+	var related []string
+	for i := range 50 {
+		related = append(related, fmt.Sprintf("example.com/UPPER/%d", i))
+	}
+	h.catalog(t, testCatalog, map[string]string{"x": fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": strings.Join(related, " ")})})
+	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h)
+	if n := strings.Count(text(err), "\n") + 1; n != maxCatalogErrors {
+		t.Errorf("%d errors", n)
+	}
+}
+
+func TestOperatorsNoCatalog(t *testing.T) {
+	h := newCatalogHost()
+	layer := h.content.Layer(1000, ocitest.LayerGzip)
+	h.roots["a.io/plain:v1"] = h.content.Image(false, layer)
+	h.roots["a.io/sqlite:v1"] = h.content.Labelled("amd64", true, map[string]string{"operators.operatorframework.io.index.database.v1": "/database/index.db"}, layer)
+	h.roots["a.io/linked:v1"] = h.content.Labelled("amd64", true, map[string]string{ocitest.CatalogLabel: "/data"}, h.content.Blob([]byte("no gzip"), ocitest.LayerGzip))
+	h.roots["a.io/artifact:v1"] = h.content.Artifact("application/x")
+	_, err := Resolve(t.Context(), parsed(t, "  - catalog: a.io/plain:v1\n  - catalog: a.io/sqlite:v1\n  - catalog: a.io/linked:v1\n  - catalog: a.io/artifact:v1\n"), h)
+	lines := strings.Split(text(err), "\n")
+	want := []string{
+		"catalog a.io/plain:v1: it is not an operator catalog: it has no label operators.operatorframework.io.index.configs.v1",
+		"catalog a.io/sqlite:v1: it is an SQLite catalog (it has the label operators.operatorframework.io.index.database.v1), which is not read; use a file-based catalog, as those of OpenShift 4.11 and newer are",
+		"catalog a.io/linked:v1: layer sha256:",
+		"catalog a.io/artifact:v1: manifest sha256:",
+	}
+	if len(lines) != len(want) {
+		t.Fatalf("got %v", err)
+	}
+	for i, w := range want {
+		if !strings.HasPrefix(lines[i], w) {
+			t.Errorf("got  %s\nwant %s", lines[i], w)
+		}
+	}
+}
+
+// TestOperatorsGaps goes on without a catalog that cannot be had.
+func TestOperatorsGaps(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	h.fail = errors.New("connection reset")
+	c := parsed(t, "  - catalog: "+testCatalog+"\n  - catalog: none.example.com/index:v1\n  additionalImages: [{name: a.io/b:c}]\n")
+	inv, err := Resolve(t.Context(), c, h)
+	gaps, ok := oci.Gaps(err)
+	if !ok || len(gaps) != 2 || len(inv.Images) != 1 {
+		t.Fatalf("got %v, %v", inv, err)
+	}
+	for i, want := range []string{"image " + testCatalog + ": read the catalog: open layer sha256:", "image none.example.com/index:v1: manifest unknown"} {
+		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != oci.OriginCatalog || gaps[i].Image.Tags[0] != "v1" {
+			t.Errorf("got %+v, want %s", gaps[i], want)
+		}
+	}
+	if h.fail = nil; len(h.parsed) != 0 {
+		t.Error("a catalog that could not be read is kept")
+	}
+	if inv, err = Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h); err != nil || len(inv.Images) < 5 {
+		t.Errorf("later: got %v, %v", inv, err)
+	}
+}
+
+// fullCache is an [Images] that cannot keep anything, or gives something else.
+type fullCache struct {
+	*catalogHost
+	err  error
+	body string
+}
+
+func (f fullCache) Parsed(context.Context, string, func(io.Writer) error) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(f.body)), f.err
+}
+
+func TestOperatorsCacheFails(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	for _, tc := range []struct {
+		images fullCache
+		want   string
+	}{
+		{fullCache{h, errors.New("no space"), ""}, "catalog " + testCatalog + ": keep what was read of it: no space"},
+		{fullCache{h, nil, `{"format":1,"packages":1}`}, "catalog " + testCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
+	} {
+		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), tc.images)
+		if text(err) != tc.want {
+			t.Errorf("got  %v\nwant %s", err, tc.want)
+		}
+	}
+}
+
+// TestRealReferences takes every image of real catalogs.
+func TestRealReferences(t *testing.T) {
+	const dir = "../../shared/data/fbc"
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("the catalogs of other projects are not here: %v", err)
+	}
+	for _, name := range []string{"community-v4.12", "community-v4.16", "community-v4.18/infinispan", "okd-multi-file", "odd/json-in-yaml-file", "redhat"} {
+		h, files := newCatalogHost(), map[string]string{}
+		err := filepath.WalkDir(filepath.Join(dir, name), func(p string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			body, err := os.ReadFile(p)
+			files[strings.TrimPrefix(filepath.ToSlash(p), dir)] = string(body)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.catalog(t, testCatalog, files)
+		list, err := operators(t.Context(), parsed(t, "  - {catalog: '"+testCatalog+"', full: true}\n"), h)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(list) < 5 {
+			t.Errorf("%s: only %d images", name, len(list))
+		}
+		for _, w := range list {
+			if _, err := oci.ParseRef(w.ref.String()); err != nil || (w.ref.Digest == "") != (len(w.tags) == 1) {
+				t.Errorf("%s: %+v, %v", name, w, err)
+			}
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	c := parsed(t, "  - catalog: z.io/b:v1\n  - {catalog: 'a.io/full:v1', full: true}\n  - {catalog: 'a.io/b:v1', full: true, packages: [{name: x}]}\n")
+	const rest = " is carried whole: packages and versions that were not chosen show in the console but cannot be installed; a later version filters catalogs"
+	if got := c.Notes(); !slices.Equal(got, []string{"catalog z.io/b:v1" + rest, "catalog a.io/b:v1" + rest}) {
+		t.Errorf("got %q", got)
+	}
+	if got := config(t, "a.io/b:c").Notes(); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
