@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// outside is what the packing side can reach: images under their original
+// names, such as quay.io/..., which one registry on this machine has.
+type outside struct {
+	content *ocitest.Content
+	base    []oci.Descriptor // layers that its small images share
+	images  map[string]oci.Descriptor
+}
+
+func newOutside(seed uint64) *outside {
+	c := ocitest.New(seed)
+	return &outside{content: c, images: map[string]oci.Descriptor{},
+		base: []oci.Descriptor{c.Layer(2<<20, ocitest.LayerGzip), c.Layer(1<<20, ocitest.LayerGzip), c.Layer(300<<10, ocitest.LayerGzip)}}
+}
+
+// small makes an image of two or three layers, all but one of them shared, and
+// of size bytes in the one that is its own.
+func (o *outside) small(size int) oci.Descriptor {
+	n := len(o.content.All())
+	layers := append(slices.Clone(o.base[:2+n%2]), o.content.Layer(size, ocitest.LayerGzip))
+	return o.content.Image(n%4 < 2, layers...)
+}
+
+// publish puts an image under a reference.
+func (o *outside) publish(t testing.TB, ref string, root oci.Descriptor) {
+	t.Helper()
+	parsed, err := oci.ParseRef(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parsed.Digest != "" && parsed.Digest != root.Digest {
+		t.Fatalf("%s has the digest %s", ref, root.Digest)
+	}
+	o.images[ref] = root
+}
+
+// serve fills a docker-registry that runs until the test ends.
+func (o *outside) serve(t testing.TB) (host string) {
+	t.Helper()
+	host = registrytest.Start(t).Host
+	var g errgroup.Group
+	g.SetLimit(6)
+	for _, name := range slices.Sorted(maps.Keys(o.images)) {
+		ref, err := oci.ParseRef(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := o.images[name]
+		if ref.Tag == "" {
+			ref.Tag = "made-" + root.Digest.Encoded()[:16] // pushed by some name
+		}
+		g.Go(func() error {
+			return ocitest.Push(t.Context(), o.content, root, "http://"+host, ref.Registry+"/"+ref.Repository, ref.Tag)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
+// conf writes the registries.conf by which the original names lead to host.
+func (o *outside) conf(t testing.TB, host string) (file string) {
+	t.Helper()
+	hosts := map[string]bool{}
+	for name := range o.images {
+		registry, _, _ := strings.Cut(name, "/")
+		hosts[registry] = true
+	}
+	var text strings.Builder
+	for _, h := range slices.Sorted(maps.Keys(hosts)) {
+		fmt.Fprintf(&text, "[[registry]]\nprefix = %q\nlocation = %q\ninsecure = true\n\n", h, host+"/"+h)
+	}
+	file = filepath.Join(t.TempDir(), "registries.conf")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// in is the same world for a part of the test.
+func (w *world) in(t testing.TB) *world {
+	part := *w
+	part.t = t
+	return &part
+}
+
+// mirrored is what a reference in the mirror must have.
+type mirrored struct {
+	repo, tag string
+	root      oci.Descriptor
+}
+
+// compareMirrored holds a mirror against what it must have.
+func compareMirrored(t testing.TB, c *ocitest.Content, host string, want []mirrored) {
+	t.Helper()
+	var g errgroup.Group
+	g.SetLimit(6)
+	for _, m := range want {
+		g.Go(func() error {
+			if err := ocitest.Compare(t.Context(), c, m.root, "http://"+host, m.repo, m.tag); err != nil {
+				t.Error(err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // told to t
+}
+
+// shared is a file or directory of the data beside the project; without it the
+// test is skipped.
+func shared(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "shared", "data", filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("the data of other projects is not here: %v", err)
+	}
+	return path
+}
