@@ -52,7 +52,15 @@ type inspectReport struct {
 	Blobs       int                `json:"blobs"`
 	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
 	Images      []imageReport      `json:"images"`
-	Gaps        []oci.Gap          `json:"gaps,omitempty"` // what pack --keep-going could not carry
+	Gaps        []oci.Gap          `json:"gaps,omitempty"`      // what pack --keep-going could not carry
+	Documents   []documentReport   `json:"documents,omitempty"` // beside the images; not among the blobs above
+}
+
+type documentReport struct {
+	Name   string        `json:"name"`
+	Digest digest.Digest `json:"digest"`
+	Blobs  int           `json:"blobs"` // that no image has
+	Bytes  int64         `json:"bytes"` // of those
 }
 
 type imageReport struct {
@@ -62,6 +70,8 @@ type imageReport struct {
 	MediaType string        `json:"mediaType"`
 	Platforms []string      `json:"platforms,omitempty"`
 	Tags      []string      `json:"tags,omitempty"`
+	Path      string        `json:"path,omitempty"` // in the mirror, where it is not the source's
+	Why       []string      `json:"why,omitempty"`
 	Bytes     int64         `json:"bytes"` // of all that it reaches
 	// Subject is the manifest that this one is attached to: a signature, an
 	// attestation, or another referrer.
@@ -108,18 +118,41 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	rep.Gaps = inv.Gaps
 	for _, img := range inv.Images {
 		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Subject: img.Subject})
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject})
 	}
 	rep.attach(inv, graph)
+	seen := map[digest.Digest]bool{}
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
 		for _, n := range nodes {
+			seen[n.Descriptor.Digest] = true
 			rep.BlobBytes += n.Descriptor.Size
 			for _, i := range n.Images {
 				rep.Images[i].Bytes += n.Descriptor.Size
 			}
 		}
 	}
+	for _, doc := range inv.Documents {
+		if err := rep.document(ctx, r, doc, seen); err != nil {
+			return nil, err
+		}
+	}
 	return rep, nil
+}
+
+// document counts what a document has beside what was seen.
+func (r *inspectReport) document(ctx context.Context, src oci.Source, doc oci.Document, seen map[digest.Digest]bool) error {
+	d := documentReport{Name: doc.Name, Digest: doc.Root.Digest}
+	err := oci.Walk(ctx, src, doc.Root, func(c oci.Descriptor, _ []byte) error {
+		if !seen[c.Digest] {
+			seen[c.Digest] = true
+			d.Blobs++
+			d.Bytes += c.Size
+		}
+		return nil
+	})
+	r.Blobs -= d.Blobs
+	r.Documents = append(r.Documents, d)
+	return err
 }
 
 // attach counts what is attached to each image.
@@ -167,6 +200,9 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
 		head.printf("attached     %d signatures and other referrers\n", attached)
+	}
+	if len(r.Documents) > 0 {
+		head.printf("documents    %d: satchel inspect --manifests prints the cluster's YAML\n", len(r.Documents))
 	}
 	head.printf("on the drive %d segments, %s\n\n", r.Segments, bundle.FormatSize(r.Bytes))
 	if head.err != nil {

@@ -135,7 +135,7 @@ func (o packOptions) where() (oci.Mirror, error) {
 		}
 		return oci.Mirror{Host: nowhere}, nil
 	}
-	return unpackOptions{to: o.mirror, maxNestedPaths: o.nested, parallelLayers: 1}.place()
+	return unpackOptions{to: o.mirror, maxNestedPaths: o.nested, parallelLayers: 1}.place("pack")
 }
 
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {

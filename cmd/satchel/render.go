@@ -59,7 +59,7 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	if o.site.outDir == "" {
 		return usage(errors.New("render needs --output-dir OUTDIR"), "name a new or empty directory")
 	}
-	c, err := o.cluster()
+	c, err := o.cluster("render")
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ type cluster struct {
 }
 
 // cluster reads what the flags name and looks whether it can be written.
-func (o unpackOptions) cluster() (*cluster, error) {
-	place, err := o.place()
+func (o unpackOptions) cluster(command string) (*cluster, error) {
+	place, err := o.place(command)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
@@ -61,9 +62,9 @@ func addPlaceFlags(f *pflag.FlagSet, o *unpackOptions) {
 	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
 }
 
-func (o unpackOptions) place() (oci.Mirror, error) {
+func (o unpackOptions) place(command string) (oci.Mirror, error) {
 	if o.to == "" {
-		return oci.Mirror{}, usage(errors.New("the mirror is not named: --to HOST[:PORT][/NAMESPACE]"), "name the mirror registry")
+		return oci.Mirror{}, usage(fmt.Errorf("%s needs --to HOST[:PORT][/NAMESPACE]", command), "name the mirror registry")
 	}
 	if o.maxNestedPaths < 0 || o.parallelLayers < 1 {
 		return oci.Mirror{}, usage(errors.New("--max-nested-paths must not be negative, and what runs at once at least 1"), "")
@@ -74,7 +75,7 @@ func (o unpackOptions) place() (oci.Mirror, error) {
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
-	c, err := o.cluster()
+	c, err := o.cluster("unpack")
 	if err != nil {
 		return err
 	}
