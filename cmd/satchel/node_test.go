@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,12 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/BurntSushi/toml"
-	"github.com/containers/image/v5/pkg/sysregistriesv2"
-	"github.com/openshift/api/operator/v1alpha1"
-	"github.com/openshift/runtime-utils/pkg/registries"
 	"golang.org/x/sync/errgroup"
-	"sigs.k8s.io/yaml"
 )
 
 // node pulls as a node of the cluster does: by original digest references,
@@ -36,39 +30,26 @@ func newNode(t *testing.T, mirror, out string) *node {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	n := &node{dir: dir, rules: filepath.Join(dir, "rules.conf"), plain: filepath.Join(dir, "plain.conf")}
-	writeNodeConf(t, n.rules, mirror, policies(t, out))
+	found, err := filepath.Glob(filepath.Join(out, "icsp-*.yaml"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no ImageContentSourcePolicy in %s: %v", out, err)
+	}
+	writeNodeConf(t, n.rules, mirror, found)
 	writeNodeConf(t, n.plain, mirror, nil)
 	return n
 }
 
-// policies reads the ImageContentSourcePolicies in a directory.
-func policies(t *testing.T, out string) (list []*v1alpha1.ImageContentSourcePolicy) {
+// writeNodeConf has a registries.conf made of policies.
+func writeNodeConf(t *testing.T, name, mirror string, policies []string) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(out, "icsp-*.yaml"))
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no ImageContentSourcePolicy in %s: %v", out, err)
+	cmd := exec.Command("go", append([]string{"run", "../../manifests/nodetest", mirror}, policies...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("registries.conf of a node: %v", err)
 	}
-	for _, name := range names {
-		var p v1alpha1.ImageContentSourcePolicy
-		if err := yaml.UnmarshalStrict(readFile(t, name), &p); err != nil || p.Kind != "ImageContentSourcePolicy" {
-			t.Fatalf("%s is a %q: %v", name, p.Kind, err)
-		}
-		list = append(list, &p)
-	}
-	return list
-}
-
-func writeNodeConf(t *testing.T, name, mirror string, rules []*v1alpha1.ImageContentSourcePolicy) {
-	t.Helper()
-	conf := sysregistriesv2.V2RegistriesConf{UnqualifiedSearchRegistries: []string{"registry.access.redhat.com", "docker.io"}}
-	if err := registries.EditRegistriesConfig(&conf, []string{mirror}, nil, rules, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	var text bytes.Buffer
-	if err := toml.NewEncoder(&text).Encode(conf); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, text.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(name, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

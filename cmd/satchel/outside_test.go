@@ -27,7 +27,7 @@ type outside struct {
 func newOutside(seed uint64) *outside {
 	c := ocitest.New(seed)
 	return &outside{content: c, images: map[string]oci.Descriptor{},
-		base: []oci.Descriptor{c.Layer(2<<20, ocitest.LayerGzip), c.Layer(1<<20, ocitest.LayerGzip), c.Layer(300<<10, ocitest.LayerGzip)}}
+		base: []oci.Descriptor{c.Layer(600<<10, ocitest.LayerGzip), c.Layer(300<<10, ocitest.LayerGzip), c.Layer(100<<10, ocitest.LayerGzip)}}
 }
 
 // small makes an image of two or three layers, all but one of them shared, and
