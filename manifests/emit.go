@@ -1,8 +1,13 @@
 package manifests
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
+	"slices"
+	"time"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -17,14 +22,18 @@ type Site struct {
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest.
 	CatalogNames map[string]string
+	Now          time.Time // when the certificates of CA must be valid; zero: not checked
 }
 
 // Credential is a user's name and password in a registry.
 type Credential struct{ Username, Password string }
 
+// String keeps the password out of what is printed.
+func (Credential) String() string { return "(credential)" }
+
 // File is one file that [Emit] makes.
 type File struct {
-	Name string      // relative, of [a-z0-9.-] besides APPLY.md and README.md; below "restore/" or at the top
+	Name string      // relative, at the top or below "restore/"; its characters need no quotes in a shell
 	Mode fs.FileMode // 0600 for what holds secrets, else 0644
 	Body []byte
 }
@@ -38,10 +47,130 @@ type SiteError struct {
 
 func (e *SiteError) Error() string { return e.Msg }
 
-// Emit makes the files that point a cluster at its mirror, sorted by name. The
-// notes are what a person must know, one line each, for the terminal; APPLY.md
-// has them too. The same input gives the same bytes. The error is a *[SiteError]
-// where the site is at fault.
+// Names of the files that are written, and of what is in the cluster.
+const (
+	fileApply          = "APPLY.md"
+	fileRestore        = "restore/README.md"
+	filePullSecret     = "pull-secret.dockerconfigjson"
+	filePullSecretYAML = "pull-secret.yaml"
+	fileAfterCut       = "pull-secret-after-cut.dockerconfigjson"
+	fileAfterCutYAML   = "pull-secret-after-cut.yaml"
+	fileCA             = "configmap-registry-ca.yaml"
+	fileImagePatch     = "image-config-patch.yaml"
+	fileHubPatch       = "operatorhub-patch.yaml"
+	fileRegistries     = "registries.conf"
+
+	modePublic fs.FileMode = 0o644
+	modeSecret fs.FileMode = 0o600
+
+	// payloadPath is where payloads are in the mirror (oc-mirror v2's name).
+	payloadPath = "openshift/release-images"
+	// placeholderHost stands for a mirror that is not known yet (RFC 6761, "invalid").
+	placeholderHost = "mirror.invalid"
+)
+
+// emission is one call of Emit.
+type emission struct {
+	site   Site
+	images []oci.Image // sorted
+	gaps   []oci.Gap   // sorted
+	files  []File
+	notes  []string
+
+	secret   secretState
+	ca       caState
+	groups   []rules.Group
+	icsps    []named
+	catalogs []catalog
+	payloads []oci.Image
+	tagged   []oci.Image // named by tag alone: no rule is for them
+}
+
+// named is an object of the cluster and the file that has it.
+type named struct{ name, file string }
+
+// Emit makes the files that point a cluster at its mirror, sorted by name, from
+// the inventory of what the mirror has. The notes are what a person must know,
+// one line each, for the terminal; APPLY.md has them too. The same input, in
+// whatever order, gives the same bytes. The error is a *[SiteError] where the
+// site is at fault.
 func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err error) {
-	return nil, nil, nil
+	if err := inv.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+	}
+	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
+		return nil, nil, &SiteError{Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), Hint: "write it as HOST[:PORT][/NAMESPACE]"}
+	}
+	e := &emission{site: site, images: sortedImages(inv.Images), gaps: sortedGaps(inv.Gaps)}
+	e.look()
+	for _, step := range []func() error{
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub,
+	} {
+		if err := step(); err != nil {
+			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+		}
+	}
+	if err := e.emitRestore(); err != nil {
+		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+	}
+	e.add(fileApply, modePublic, e.applyPage())
+	slices.SortFunc(e.files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	return e.files, e.notes, nil
+}
+
+// look finds the images that are spoken of by name.
+func (e *emission) look() {
+	e.groups = rules.Of(&oci.Inventory{Images: e.images}, e.site.Mirror)
+	for _, img := range e.images {
+		switch {
+		case img.Subject != "" || img.Origin == oci.OriginCatalog:
+		case img.Origin == oci.OriginRelease:
+			if img.Path == payloadPath {
+				e.payloads = append(e.payloads, img)
+			}
+		case img.Source.Digest == "":
+			e.tagged = append(e.tagged, img)
+		}
+	}
+	if e.site.Mirror.Host == placeholderHost {
+		e.note("these files are for the host %s, which stands for the mirror: run satchel render with the mirror's name to get those that work", placeholderHost)
+	}
+}
+
+func (e *emission) add(name string, mode fs.FileMode, body []byte) {
+	e.files = append(e.files, File{Name: name, Mode: mode, Body: body})
+}
+
+// addObject writes an object of the cluster, or a patch, as YAML.
+func (e *emission) addObject(name string, mode fs.FileMode, object any) error {
+	body, err := toYAML(object)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	e.add(name, mode, body)
+	return nil
+}
+
+func (e *emission) note(format string, args ...any) {
+	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
+func sortedImages(images []oci.Image) []oci.Image {
+	list := slices.Clone(images)
+	slices.SortFunc(list, func(a, b oci.Image) int {
+		return cmp.Or(
+			cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Root.Digest, b.Root.Digest), slices.Compare(a.Tags, b.Tags))
+	})
+	return list
+}
+
+func sortedGaps(gaps []oci.Gap) []oci.Gap {
+	list := slices.Clone(gaps)
+	slices.SortFunc(list, func(a, b oci.Gap) int {
+		return cmp.Or(
+			cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Error, b.Error))
+	})
+	return list
 }

@@ -1,13 +1,29 @@
 package manifests
 
-// PullSecret is a cluster's global pull secret, checked. It keeps every field of
-// every entry as it was written.
-type PullSecret struct{}
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/strict"
+)
+
+var (
+	// namePattern is a DNS-1123 subdomain, as names of ConfigMaps are.
+	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	// keyPattern is a key of a ConfigMap (Kubernetes, "ConfigMaps").
+	keyPattern = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+	// scopePattern is an entry of registrySources: HOST[:PORT][/PATH] or *.DOMAIN.
+	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?)$`)
+)
 
 // RegistryCA is a ConfigMap of registry authorities, as image.config names one.
 type RegistryCA struct {
-	Name string
-	Data map[string]string // HOST or HOST..PORT -> PEM
+	Name       string
+	Data       map[string]string // HOST or HOST..PORT -> PEM
+	BinaryData map[string]string // the same in base64; rare
 }
 
 // ImageConfig is what image.config.openshift.io/cluster says now.
@@ -16,23 +32,133 @@ type ImageConfig struct {
 	Sources   RegistrySources
 }
 
-// RegistrySources are the image.config's spec.registrySources.
+// RegistrySources are image.config's spec.registrySources: each entry is
+// HOST[:PORT][/PATH] or *.DOMAIN.
 type RegistrySources struct {
 	Insecure []string `json:"insecureRegistries"`
 	Blocked  []string `json:"blockedRegistries"`
 	Allowed  []string `json:"allowedRegistries"`
 }
 
-// ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
-// Secret in YAML or JSON. file is its name for messages. Whatever is wrong is a
-// *[ConfigError] with its place, and holds nothing of what the file says.
-func ParsePullSecret(file string, data []byte) (*PullSecret, error) { return nil, nil }
-
 // ParseRegistryCA reads a ConfigMap of registry authorities, as
 // "oc get configmap NAME -n openshift-config -o yaml" (or json) prints it. Errors
 // are *[ConfigError]s.
-func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) { return nil, nil }
+func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
+	var in struct {
+		Kind     string `json:"kind"`
+		Metadata struct {
+			Name      string `json:"name"`
+			Namespace string `json:"namespace"`
+		} `json:"metadata"`
+	}
+	p, err := peek(file, data, &in)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Kind != "ConfigMap":
+		p.add("kind", "kind is %q; registry authorities are in a ConfigMap", in.Kind)
+	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
+		p.add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
+	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
+		p.add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from %q", in.Metadata.Namespace)
+	}
+	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
+	if err := p.join(); err != nil {
+		return nil, err
+	}
+	return ca, nil
+}
 
 // ParseImageConfig reads what "oc get image.config.openshift.io/cluster -o yaml"
 // (or json) prints. Errors are *[ConfigError]s.
-func ParseImageConfig(file string, data []byte) (*ImageConfig, error) { return nil, nil }
+func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
+	var in struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Spec       struct {
+			AdditionalTrustedCA struct {
+				Name string `json:"name"`
+			} `json:"additionalTrustedCA"`
+			Sources RegistrySources `json:"registrySources"`
+		} `json:"spec"`
+	}
+	p, err := peek(file, data, &in)
+	if err != nil {
+		return nil, err
+	}
+	name := in.Spec.AdditionalTrustedCA.Name
+	switch {
+	case in.Kind != "Image" || !strings.HasPrefix(in.APIVersion, "config.openshift.io/"):
+		p.add("kind", "this is %q of %q; image.config.openshift.io/cluster is wanted", in.Kind, in.APIVersion)
+	case name != "" && (len(name) > 253 || !namePattern.MatchString(name)):
+		p.add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
+	}
+	src := in.Spec.Sources
+	for _, list := range []struct {
+		name    string
+		entries []string
+	}{{"insecureRegistries", src.Insecure}, {"blockedRegistries", src.Blocked}, {"allowedRegistries", src.Allowed}} {
+		for i, entry := range list.entries {
+			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern.MatchString(entry) {
+				p.add(path, "%s: %q is neither HOST[:PORT][/PATH] nor *.DOMAIN", path, entry)
+			}
+		}
+	}
+	if err := p.join(); err != nil {
+		return nil, err
+	}
+	return &ImageConfig{TrustedCA: name, Sources: src}, nil
+}
+
+// peek reads the fields that into has, and passes over the others.
+func peek(file string, data []byte, into any) (*problems, error) {
+	doc, err := strict.Parse(data)
+	if err != nil {
+		return nil, located(file, err)
+	}
+	places, err := doc.Peek(into)
+	if err != nil {
+		return nil, located(file, err)
+	}
+	return &problems{file: file, places: places}, nil
+}
+
+// texts reads a ConfigMap's mapping of keys to texts; nil where it is absent.
+func texts(p *problems, data []byte, field string) map[string]string {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil || len(doc.Content) == 0 {
+		p.addAt(strict.Pos{Line: 1, Column: 1}, "", "%s cannot be read", field)
+		return nil
+	}
+	var found *yaml.Node
+	for i, n := range doc.Content[0].Content {
+		if i%2 == 0 && n.Value == field {
+			found = doc.Content[0].Content[i+1]
+		}
+	}
+	if found == nil || found.ShortTag() == "!!null" {
+		return nil
+	}
+	at := func(n *yaml.Node) strict.Pos { return strict.Pos{Line: n.Line, Column: n.Column} }
+	if found.Kind != yaml.MappingNode {
+		p.addAt(at(found), "", "%s wants a mapping of keys to text", field)
+		return nil
+	}
+	list := map[string]string{}
+	for i := 0; i+1 < len(found.Content); i += 2 {
+		key, val := found.Content[i], found.Content[i+1]
+		_, twice := list[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode || !keyPattern.MatchString(key.Value):
+			p.addAt(at(key), "", "this is no key of a ConfigMap")
+		case twice:
+			p.addAt(at(key), "", "key %q in %s is there twice", key.Value, field)
+		case val.Kind != yaml.ScalarNode || val.ShortTag() != "!!str":
+			p.addAt(at(val), "", "%s[%q] wants to be text", field, key.Value)
+		default:
+			list[key.Value] = val.Value
+		}
+	}
+	return list
+}

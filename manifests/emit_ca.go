@@ -1,0 +1,131 @@
+package manifests
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// registryCAName is the ConfigMap's name where the cluster has none yet; it is
+// the one of the documentation's example.
+const registryCAName = "registry-config"
+
+// caState is what the pages say of the authorities.
+type caState struct {
+	written bool
+	name    string // of the ConfigMap
+	key     string // of the mirror in it
+	fresh   bool   // as far as is known, the cluster has no such ConfigMap yet
+}
+
+// emitCA writes the ConfigMap of registry authorities with the mirror's among
+// them, and the patch that makes image.config name it.
+func (e *emission) emitCA() error {
+	site := e.site
+	if len(site.CA) == 0 {
+		return nil
+	}
+	certs, err := e.checkCA()
+	if err != nil {
+		return err
+	}
+	present := site.PresentCA
+	if img := site.PresentImage; img != nil && img.TrustedCA != "" && (present == nil || present.Name != img.TrustedCA) {
+		return &SiteError{
+			Msg: fmt.Sprintf("image.config.openshift.io/cluster names the ConfigMap %s for registry authorities, and it was not given; it can name one alone, so another would cut off the registries in it", img.TrustedCA),
+			Hint: fmt.Sprintf("oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml, and give that file as --present-registry-ca",
+				img.TrustedCA),
+		}
+	}
+	if e.ca.key, err = caKey(site.Mirror.Host); err != nil {
+		return err
+	}
+	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
+	e.ca.fresh = present == nil
+	if present != nil {
+		cm.Metadata.Name = present.Name
+		maps.Copy(cm.Data, present.Data)
+		cm.BinaryData = present.BinaryData
+	}
+	if old, ok := cm.Data[e.ca.key]; ok && !sameCertificates(old, certs) {
+		e.note("the ConfigMap %s has other certificates under %s: they are replaced by the ones given", cm.Metadata.Name, e.ca.key)
+	}
+	cm.Data[e.ca.key] = certs
+	e.ca.written, e.ca.name = true, cm.Metadata.Name
+	if err := e.addObject(fileCA, modePublic, cm); err != nil {
+		return err
+	}
+	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{cm.Metadata.Name}}})
+}
+
+// caKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
+// dots come before the port (image.config's additionalTrustedCA).
+func caKey(host string) (string, error) {
+	if strings.HasPrefix(host, "[") {
+		return "", &SiteError{Msg: fmt.Sprintf("no ConfigMap can hold the authorities of %s: an IPv6 address cannot be a key of it", host), Hint: "give the mirror a name in DNS"}
+	}
+	return strings.Replace(host, ":", "..", 1), nil
+}
+
+// checkCA checks every PEM block to be a certificate, and gives the blocks alone.
+func (e *emission) checkCA() (string, error) {
+	var out bytes.Buffer
+	rest := e.site.CA
+	for n := 1; ; n++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return "", &SiteError{Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is no certificate; nothing but certificates goes to the cluster", n), Hint: "give a file with the CERTIFICATE blocks alone as --ca-file"}
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", &SiteError{Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is not a certificate: %v", n, err)}
+		}
+		e.noteCertificate(n, cert)
+		block.Headers = nil
+		if err := pem.Encode(&out, block); err != nil {
+			return "", fmt.Errorf("the mirror's CA file: PEM block %d: %w", n, err)
+		}
+	}
+	switch {
+	case out.Len() == 0:
+		return "", &SiteError{Msg: "the mirror's CA file has no certificate in PEM", Hint: "openssl x509 -inform der -in FILE -out ca.pem makes PEM of DER"}
+	case bytes.Contains(rest, []byte("-----BEGIN")):
+		return "", &SiteError{Msg: "the mirror's CA file has a PEM block that is cut off or damaged"}
+	}
+	return out.String(), nil
+}
+
+func (e *emission) noteCertificate(n int, cert *x509.Certificate) {
+	name := fmt.Sprintf("certificate %d of the mirror's CA file (%s)", n, clean(cert.Subject.String()))
+	now := e.site.Now
+	switch {
+	case now.IsZero():
+	case now.After(cert.NotAfter):
+		e.note("%s expired on %s: nodes refuse the mirror if they need it", name, cert.NotAfter.UTC().Format("2006-01-02"))
+	case now.Before(cert.NotBefore):
+		e.note("%s is not valid before %s", name, cert.NotBefore.UTC().Format("2006-01-02"))
+	}
+	if cert.BasicConstraintsValid && !cert.IsCA {
+		e.note("%s is not an authority: nodes trust the mirror only as long as it shows this very certificate", name)
+	}
+}
+
+// sameCertificates reports whether two texts hold the same certificates in the
+// same order, whatever stands around them.
+func sameCertificates(a, b string) bool {
+	return bytes.Equal(certificates(a), certificates(b))
+}
+
+func certificates(s string) []byte {
+	var all []byte
+	for block, rest := pem.Decode([]byte(s)); block != nil; block, rest = pem.Decode(rest) {
+		all = append(all, block.Bytes...)
+	}
+	return all
+}

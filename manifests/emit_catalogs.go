@@ -1,0 +1,178 @@
+package manifests
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// labelPattern is a DNS-1123 label (RFC 1123), as names of CatalogSources are.
+var labelPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// defaultCatalog is a catalog that every cluster has from the start, as
+// operator-marketplace's defaults directory gives it. The priorities decide
+// which catalog a dependency is taken from.
+type defaultCatalog struct {
+	name, displayName string
+	priority          int
+}
+
+var defaultCatalogs = map[string]defaultCatalog{
+	"registry.redhat.io/redhat/redhat-operator-index":    {"redhat-operators", "Red Hat Operators", -100},
+	"registry.redhat.io/redhat/certified-operator-index": {"certified-operators", "Certified Operators", -200},
+	"registry.redhat.io/redhat/redhat-marketplace-index": {"redhat-marketplace", "Red Hat Marketplace", -300},
+	"registry.redhat.io/redhat/community-operator-index": {"community-operators", "Community Operators", -400},
+}
+
+// catalog is a catalog image and the CatalogSource made of it.
+type catalog struct {
+	named
+	image oci.Image
+}
+
+// emitCatalogs writes a CatalogSource for each catalog.
+func (e *emission) emitCatalogs() error {
+	if err := e.nameCatalogs(); err != nil {
+		return err
+	}
+	for _, c := range e.catalogs {
+		source := c.image.Source
+		cs := catalogSource{
+			object: objectOf("operators.coreos.com/v1alpha1", "CatalogSource", c.name, "openshift-marketplace"),
+			Spec: catalogSourceSpec{
+				SourceType: "grpc", Image: e.place(c.image),
+				DisplayName: c.name, Publisher: source.Registry + "/" + strings.Split(source.Repository, "/")[0],
+			},
+		}
+		if d, ok := defaultCatalogs[source.Name()]; ok {
+			cs.Spec.DisplayName, cs.Spec.Publisher, cs.Spec.Priority = d.displayName, "Red Hat", d.priority
+			if version := source.Tag; c.name != d.name && version != "" {
+				cs.Spec.DisplayName += " " + version
+			}
+		}
+		if err := e.addObject(c.file, modePublic, cs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameCatalogs gives every catalog a name that does not depend on what else the
+// bundle has, so that the next one's replaces it: the one of the default catalog
+// that it stands for, else its repository's last word. Catalogs that would share
+// one, as two versions of the same, have their tags at the end.
+func (e *emission) nameCatalogs() error {
+	byName := map[string][]catalog{}
+	used := map[string]bool{}
+	for _, img := range e.images {
+		if img.Origin != oci.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
+			continue
+		}
+		e.catalogs = append(e.catalogs, catalog{image: img})
+	}
+	for i := range e.catalogs {
+		c := &e.catalogs[i]
+		for _, key := range []string{c.image.Source.String(), c.image.Source.Name()} {
+			if name, ok := e.site.CatalogNames[key]; ok {
+				c.name = cmp.Or(c.name, name)
+				used[key] = true
+			}
+		}
+		if c.name == "" {
+			name := catalogName(c.image.Source)
+			byName[name] = append(byName[name], *c)
+		}
+	}
+	for i := range e.catalogs {
+		c := &e.catalogs[i]
+		if c.name == "" {
+			c.name = catalogName(c.image.Source)
+			if len(byName[c.name]) > 1 {
+				c.name = label(c.name + "-" + versionOf(c.image))
+			}
+		}
+		c.file = "catalogsource-" + c.name + ".yaml"
+	}
+	return e.checkCatalogNames(used)
+}
+
+// hasCatalog reports whether a catalog was met before under the same reference.
+func (e *emission) hasCatalog(img oci.Image) bool {
+	return slices.ContainsFunc(e.catalogs, func(c catalog) bool { return c.image.Source == img.Source })
+}
+
+func (e *emission) checkCatalogNames(used map[string]bool) error {
+	for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
+		if name := e.site.CatalogNames[key]; !labelPattern.MatchString(name) {
+			return &SiteError{Msg: fmt.Sprintf("catalog name %q for %s: a CatalogSource's name has small letters, digits and hyphens, at most 63, and a letter or digit at both ends", name, key)}
+		}
+		if !used[key] {
+			return &SiteError{Msg: fmt.Sprintf("a name was given for the catalog %q, and no such catalog is carried", key), Hint: "these are: " + e.listCatalogs()}
+		}
+	}
+	taken := map[string]oci.Ref{}
+	for _, c := range e.catalogs {
+		if other, ok := taken[c.name]; ok {
+			return &SiteError{
+				Msg:  fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other, c.image.Source, c.name),
+				Hint: fmt.Sprintf("name one: --catalog-name %s=NAME", c.image.Source),
+			}
+		}
+		taken[c.name] = c.image.Source
+	}
+	return nil
+}
+
+func (e *emission) listCatalogs() string {
+	var list []string
+	for _, c := range e.catalogs {
+		list = append(list, c.image.Source.String())
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
+}
+
+// catalogName is a catalog's name as long as no other wants it.
+func catalogName(source oci.Ref) string {
+	if d, ok := defaultCatalogs[source.Name()]; ok {
+		return d.name
+	}
+	return label(source.Repository[strings.LastIndexByte(source.Repository, '/')+1:])
+}
+
+// versionOf tells two versions of one catalog apart: the tag, else the digest's start.
+func versionOf(img oci.Image) string {
+	return cmp.Or(img.Source.Tag, img.Root.Digest.Encoded()[:12])
+}
+
+// label makes a DNS-1123 label of a name. A letter comes first, because OLM names
+// a Service after the CatalogSource, and those need one (DNS-1035).
+func label(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s))
+	s = strings.TrimLeft(s, "-")
+	if s == "" || s[0] >= '0' && s[0] <= '9' {
+		s = "cs-" + s
+	}
+	return strings.TrimRight(s[:min(len(s), 63)], "-")
+}
+
+// emitHub writes the patch that takes the default catalogs away, where the bundle
+// is for more than single images.
+func (e *emission) emitHub() error {
+	if len(e.catalogs)+len(e.payloads) == 0 {
+		return nil
+	}
+	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
+}
+
+// switchesHub reports whether the default catalogs are taken away.
+func (e *emission) switchesHub() bool { return len(e.catalogs)+len(e.payloads) > 0 }

@@ -1,0 +1,90 @@
+package manifests
+
+import (
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// The objects of the cluster that are written, with the fields that are set and
+// no others: no status, no creationTimestamp.
+type (
+	object struct {
+		APIVersion string   `json:"apiVersion"`
+		Kind       string   `json:"kind"`
+		Metadata   metadata `json:"metadata"`
+	}
+	metadata struct {
+		Name      string            `json:"name"`
+		Namespace string            `json:"namespace,omitempty"`
+		Labels    map[string]string `json:"labels,omitempty"`
+	}
+	configMap struct {
+		object
+		Data       map[string]string `json:"data"`
+		BinaryData map[string]string `json:"binaryData,omitempty"`
+	}
+	secret struct {
+		object
+		Type string            `json:"type"`
+		Data map[string][]byte `json:"data"`
+	}
+	contentSourcePolicy struct {
+		object
+		Spec contentSourceSpec `json:"spec"`
+	}
+	contentSourceSpec struct {
+		RepositoryDigestMirrors []digestMirrors `json:"repositoryDigestMirrors"`
+	}
+	digestMirrors struct {
+		Source  string   `json:"source"`
+		Mirrors []string `json:"mirrors"`
+	}
+	catalogSource struct {
+		object
+		Spec catalogSourceSpec `json:"spec"`
+	}
+	catalogSourceSpec struct {
+		SourceType  string `json:"sourceType"`
+		Image       string `json:"image"`
+		DisplayName string `json:"displayName"`
+		Publisher   string `json:"publisher"`
+		Priority    int    `json:"priority,omitempty"`
+	}
+)
+
+// The patches, as merge patches (RFC 7386) of one field each.
+type (
+	imagePatch struct {
+		Spec imagePatchSpec `json:"spec"`
+	}
+	imagePatchSpec struct {
+		AdditionalTrustedCA *nameRef `json:"additionalTrustedCA"` // nil takes it away
+	}
+	nameRef struct {
+		Name string `json:"name"`
+	}
+	hubPatch struct {
+		Spec hubPatchSpec `json:"spec"`
+	}
+	hubPatchSpec struct {
+		DisableAllDefaultSources bool `json:"disableAllDefaultSources"`
+	}
+)
+
+func toYAML(v any) ([]byte, error) { return yaml.Marshal(v) }
+
+// clean makes text from elsewhere fit for one line of a Markdown page: control
+// characters go, and what would be markup.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '`':
+			return '\''
+		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029:
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}

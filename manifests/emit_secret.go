@@ -1,0 +1,97 @@
+package manifests
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
+)
+
+// insightsHost is the entry of a pull secret that lets the Insights operator
+// report; without it, it does not try ("Restoring a degraded Insights Operator").
+const insightsHost = "cloud.openshift.com"
+
+// PullSecret is a cluster's global pull secret, checked. It keeps every field of
+// every entry as it was written.
+type PullSecret struct{ secret *pullsecret.Secret }
+
+// String keeps the credentials out of what is printed.
+func (*PullSecret) String() string { return "(pull secret)" }
+
+// ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
+// Secret in YAML or JSON. file is its name for messages. Whatever is wrong is a
+// *[ConfigError] with its place, and holds nothing of what the file says.
+func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
+	s, err := pullsecret.Parse(data)
+	var e *pullsecret.Error
+	if errors.As(err, &e) {
+		return nil, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Hint: e.Hint}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pull secret %s: %w", file, err)
+	}
+	return &PullSecret{s}, nil
+}
+
+// secretState is what the pages say of the pull secret.
+type secretState struct {
+	written  bool
+	missing  bool // the mirror needs a credential, and no secret is there to put it into
+	insights bool // the present one lets Insights report
+}
+
+// emitPullSecret merges the mirror's credential into the present pull secret. A
+// secret with the mirror alone is never written: to apply it would throw away
+// all that the cluster has.
+func (e *emission) emitPullSecret() error {
+	site := e.site
+	if site.PullSecret == nil {
+		e.secret.missing = site.Credential != nil
+		if e.secret.missing {
+			e.note("no pull secret is written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s says how to get it", fileApply)
+		}
+		return nil
+	}
+	s := site.PullSecret.secret
+	entry, has := s.Covers(site.Mirror.String())
+	switch {
+	case has && site.Credential != nil:
+		e.note("the pull secret has an entry %s, which nodes use for the mirror: it is kept, and the credential that satchel uses is not added", entry)
+	case site.Credential != nil:
+		if err := checkCredential(site.Credential); err != nil {
+			return err
+		}
+		s = s.Add(site.Mirror.Host, site.Credential.Username, site.Credential.Password)
+	case !has:
+		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", site.Mirror.Host)
+	}
+	after, insights := s.Without(insightsHost)
+	e.secret.written, e.secret.insights = true, insights
+	if err := e.addSecret(filePullSecret, filePullSecretYAML, s); err != nil {
+		return err
+	}
+	return e.addSecret(fileAfterCut, fileAfterCutYAML, after)
+}
+
+func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error {
+	body := s.JSON()
+	e.add(config, modeSecret, body)
+	return e.addObject(object, modeSecret, secret{
+		object: objectOf("v1", "Secret", "pull-secret", "openshift-config"),
+		Type:   "kubernetes.io/dockerconfigjson",
+		Data:   map[string][]byte{".dockerconfigjson": body},
+	})
+}
+
+func objectOf(apiVersion, kind, name, namespace string) object {
+	return object{APIVersion: apiVersion, Kind: kind, Metadata: metadata{Name: name, Namespace: namespace}}
+}
+
+// checkCredential refuses what cannot be written as NAME:PASSWORD.
+func checkCredential(c *Credential) error {
+	if c.Username == "" || strings.ContainsRune(c.Username, ':') {
+		return &SiteError{Msg: "the mirror's user name is empty or has a colon, so it cannot stand in a pull secret", Hint: "give the mirror a user name and password that nodes can use"}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package manifests
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// checkSources holds the cluster's registrySources against the mirror and the
+// images. What nodes do with them (machine config operator, "updatePolicyJSON"
+// and "getValidBlockedAndAllowedRegistries"): a blocked registry is refused in
+// registries.conf, by the name of the mirror that is tried, and in policy.json,
+// by the name that a pod gives; allowed ones count in policy.json alone. So an
+// image whose own name is blocked or not allowed is refused, wherever the mirror
+// has it; the payload's own repository is spared from blocking.
+func (e *emission) checkSources() error {
+	img := e.site.PresentImage
+	if img == nil {
+		return nil
+	}
+	src := img.Sources
+	if len(src.Allowed) > 0 && len(src.Blocked) > 0 {
+		e.note("image.config.openshift.io/cluster has both allowedRegistries and blockedRegistries: nodes take up neither, and no later change either")
+	}
+	for _, repo := range e.mirrorRepos() {
+		if scope, ok := blocks(repo, src.Blocked); ok {
+			return &SiteError{
+				Msg:  fmt.Sprintf("nodes would never pull from %s: image.config.openshift.io/cluster has %s in blockedRegistries", repo, scope),
+				Hint: "take it out (oc edit image.config.openshift.io/cluster), save the image.config again, and run satchel render with it",
+			}
+		}
+		if len(src.Allowed) > 0 && !within(repo, src.Allowed) {
+			return &SiteError{
+				Msg:  fmt.Sprintf("nodes may not pull from %s: image.config.openshift.io/cluster has allowedRegistries, and the mirror is not among them", repo),
+				Hint: fmt.Sprintf("add %s to spec.registrySources.allowedRegistries (oc edit image.config.openshift.io/cluster), save the image.config again, and run satchel render with it", e.site.Mirror.Host),
+			}
+		}
+	}
+	e.noteSources(src)
+	if within(e.site.Mirror.String(), src.Insecure) {
+		e.note("image.config.openshift.io/cluster has the mirror in insecureRegistries: nodes do not check its certificate, whatever authorities they have")
+	}
+	return nil
+}
+
+// noteSources names the carried repositories that nodes refuse by their own name.
+func (e *emission) noteSources(src RegistrySources) {
+	payloads := map[string]bool{}
+	for _, p := range e.payloads {
+		payloads[p.Source.Name()] = true
+	}
+	var blocked, foreign []string
+	for _, name := range e.sourceRepos() {
+		if within(name, src.Blocked) && !payloads[name] {
+			blocked = append(blocked, name)
+		}
+		if len(src.Allowed) > 0 && !within(name, src.Allowed) {
+			foreign = append(foreign, name)
+		}
+	}
+	const refused = "nodes refuse the images of %s, from the mirror too: image.config.openshift.io/cluster %s"
+	if len(blocked) > 0 {
+		e.note(refused, few(blocked), "has them in blockedRegistries; the rules make blocking needless, take it out")
+	}
+	if len(foreign) > 0 {
+		e.note(refused, few(foreign), "has allowedRegistries, and they are not among them; add them")
+	}
+}
+
+// mirrorRepos lists the repositories of the mirror, sorted.
+func (e *emission) mirrorRepos() []string {
+	return e.repos(func(img oci.Image) string { return e.site.Mirror.Repo(img).Name() })
+}
+
+// sourceRepos lists the source repositories, sorted.
+func (e *emission) sourceRepos() []string {
+	return e.repos(func(img oci.Image) string { return img.Source.Name() })
+}
+
+func (e *emission) repos(of func(oci.Image) string) []string {
+	seen := map[string]bool{}
+	for _, img := range e.images {
+		seen[of(img)] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func within(repo string, scopes []string) bool {
+	return slices.ContainsFunc(scopes, func(s string) bool { return rules.Within(repo, s) })
+}
+
+// blocks finds a scope that keeps nodes from a repository. In registries.conf a
+// host without a port stands for all its ports (containers/image, "refMatchingPrefix").
+func blocks(repo string, scopes []string) (string, bool) {
+	for _, s := range scopes {
+		if rules.Within(repo, s) || strings.HasPrefix(repo, s+":") {
+			return s, true
+		}
+	}
+	return "", false
+}
+
+// few lists at most three of many.
+func few(list []string) string {
+	const most = 3
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+}

@@ -1,0 +1,173 @@
+package rules
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Nodes is a node's registries.conf.
+type Nodes struct{ registries []registry }
+
+// registry is one [[registry]] of it (containers-registries.conf(5)).
+type registry struct {
+	scope             string // *.DOMAIN, or HOST[:PORT][/PATH]
+	insecure, blocked bool
+	mirrors           []endpoint
+}
+
+type endpoint struct {
+	location string
+	insecure bool
+}
+
+// On gives the nodes' configuration with rules, and with the scopes that
+// image.config.openshift.io has as insecureRegistries and blockedRegistries. It
+// does as github.com/openshift/runtime-utils/pkg/registries, which the machine
+// config operator calls: of all that match only the most precise entry counts, so
+// flags and mirrors of a wider one are repeated in it.
+func On(groups []Group, insecure, blocked []string) *Nodes {
+	n := &Nodes{}
+	var all []Rule
+	for _, g := range groups {
+		all = append(all, g.Rules...)
+	}
+	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.Source, b.Source) })
+	for _, r := range all {
+		reg := n.entry(r.Source)
+		for _, m := range r.Mirrors {
+			reg.mirrors = append(reg.mirrors, endpoint{location: m})
+		}
+	}
+	for _, scope := range blocked {
+		n.entry(scope)
+	}
+	for _, scope := range insecure {
+		n.entry(scope)
+		n.within(scope, func(r *registry) { r.insecure = true })
+		for i := range n.registries {
+			for j, m := range n.registries[i].mirrors {
+				n.registries[i].mirrors[j].insecure = m.insecure || Within(m.location, scope)
+			}
+		}
+	}
+	for _, scope := range blocked {
+		n.within(scope, func(r *registry) { r.blocked = true })
+	}
+	for _, r := range all {
+		n.inherit(r.Source)
+	}
+	return n
+}
+
+// entry finds the registry of that scope, or appends it.
+func (n *Nodes) entry(scope string) *registry {
+	i := slices.IndexFunc(n.registries, func(r registry) bool { return r.scope == scope })
+	if i < 0 {
+		i = len(n.registries)
+		n.registries = append(n.registries, registry{scope: scope})
+	}
+	return &n.registries[i]
+}
+
+func (n *Nodes) within(scope string, do func(*registry)) {
+	for i := range n.registries {
+		if Within(n.registries[i].scope, scope) {
+			do(&n.registries[i])
+		}
+	}
+}
+
+// inherit gives the mirrors of source to narrower entries that have none.
+func (n *Nodes) inherit(source string) {
+	wide := n.entry(source).mirrors
+	n.within(source, func(r *registry) {
+		if r.scope == source || len(r.mirrors) > 0 {
+			return
+		}
+		for _, m := range wide {
+			m.location += strings.TrimPrefix(r.scope, source)
+			r.mirrors = append(r.mirrors, m)
+		}
+	})
+}
+
+// Within reports whether a scope lies in another: a path in a registry or below
+// a path, a host in *.DOMAIN, whatever its port.
+func Within(sub, scope string) bool {
+	if domain, ok := strings.CutPrefix(scope, "*"); ok && strings.HasPrefix(domain, ".") {
+		host, _, _ := strings.Cut(sub, "/")
+		host, _, _ = strings.Cut(host, ":")
+		return sub == scope || strings.HasSuffix(host, domain)
+	}
+	return sub == scope || strings.HasPrefix(sub, scope+"/")
+}
+
+// Pull lists the repositories that a node tries, in this order, for an image
+// that is named by its digest in a repository. The source comes last; it is left
+// out where it is blocked.
+func (n *Nodes) Pull(repository string) []string {
+	var best *registry
+	longest := 0
+	for i, r := range n.registries {
+		if l := matched(repository, r.scope); l > longest {
+			best, longest = &n.registries[i], l
+		}
+	}
+	if best == nil {
+		return []string{repository}
+	}
+	var list []string
+	for _, m := range best.mirrors {
+		list = append(list, m.location+strings.TrimPrefix(repository, best.scope))
+	}
+	if !best.blocked {
+		list = append(list, repository)
+	}
+	return list
+}
+
+// matched is how much of a repository's name a scope stands for; 0 if it does not.
+func matched(repository, scope string) int {
+	switch {
+	case !Within(repository, scope):
+		return 0
+	case strings.HasPrefix(scope, "*."):
+		return strings.IndexAny(repository, ":/")
+	}
+	return len(scope)
+}
+
+// TOML writes the file as the machine config operator does, onto its template.
+func (n *Nodes) TOML() []byte {
+	var b bytes.Buffer
+	b.WriteString("unqualified-search-registries = [\"registry.access.redhat.com\", \"docker.io\"]\nshort-name-mode = \"\"\n")
+	for _, r := range n.registries {
+		b.WriteString("\n[[registry]]\n")
+		prefix, location := "", r.scope
+		if strings.HasPrefix(r.scope, "*.") {
+			prefix, location = r.scope, ""
+		}
+		fmt.Fprintf(&b, "  prefix = %s\n", strconv.Quote(prefix))
+		if location != "" {
+			fmt.Fprintf(&b, "  location = %s\n", strconv.Quote(location))
+		}
+		flag(&b, "  insecure", r.insecure)
+		flag(&b, "  blocked", r.blocked)
+		for _, m := range r.mirrors {
+			fmt.Fprintf(&b, "\n  [[registry.mirror]]\n    location = %s\n", strconv.Quote(m.location))
+			flag(&b, "    insecure", m.insecure)
+			b.WriteString("    pull-from-mirror = \"digest-only\"\n")
+		}
+	}
+	return b.Bytes()
+}
+
+func flag(b *bytes.Buffer, name string, set bool) {
+	if set {
+		fmt.Fprintf(b, "%s = true\n", name)
+	}
+}

@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Rule sends pulls by digest from a source repository to mirrors, in this order.
+type Rule struct {
+	Source  string   // HOST[:PORT]/REPOSITORY
+	Mirrors []string // the same; sorted, at least one
+}
+
+// Group is the rules of images that are carried for the same reason.
+type Group struct {
+	Name  string // "release", "operator" or "generic"
+	Rules []Rule // sorted by source
+}
+
+// Groups in the order in which they get a source repository that several want.
+const (
+	Release  = "release"
+	Operator = "operator"
+	Generic  = "generic"
+)
+
+func groupOf(o oci.Origin) string {
+	switch o {
+	case oci.OriginRelease:
+		return Release
+	case oci.OriginCatalog, oci.OriginOperator:
+		return Operator
+	}
+	return Generic
+}
+
+// Of makes the rules for every image of the inventory, signatures and other
+// referrers among them. An image whose place in the mirror is its source needs
+// none. Groups without rules are left out.
+func Of(inv *oci.Inventory, mirror oci.Mirror) []Group {
+	places := map[string]map[string]bool{} // source -> mirrors
+	wanted := map[string]map[string]bool{} // group -> sources
+	for _, img := range inv.Images {
+		source, place := img.Source.Name(), mirror.Repo(img).Name()
+		if source == place {
+			continue
+		}
+		add(places, source, place)
+		add(wanted, groupOf(img.Origin), source)
+	}
+	var groups []Group
+	taken := map[string]bool{}
+	for _, name := range []string{Release, Operator, Generic} {
+		g := Group{Name: name}
+		for _, source := range slices.Sorted(maps.Keys(wanted[name])) {
+			if !taken[source] {
+				taken[source] = true
+				g.Rules = append(g.Rules, Rule{source, slices.Sorted(maps.Keys(places[source]))})
+			}
+		}
+		if len(g.Rules) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+func add(m map[string]map[string]bool, key, item string) {
+	if m[key] == nil {
+		m[key] = map[string]bool{}
+	}
+	m[key][item] = true
+}
+
+// Set is rules that stand in one object of the cluster.
+type Set struct {
+	Group string
+	Rules []Rule
+}
+
+// Name is one that only these rules have, so that equal rules keep their name
+// and different ones never replace each other.
+func (s Set) Name() string {
+	h := sha256.New()
+	for _, r := range s.Rules {
+		fmt.Fprintf(h, "%s\n", r.Source)
+		for _, m := range r.Mirrors {
+			fmt.Fprintf(h, "\t%s\n", m)
+		}
+	}
+	return "satchel-" + s.Group + "-" + hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// MaxBytes is what one object may have at most, as YAML and as JSON: "oc apply"
+// keeps a copy in an annotation, and those have 256 KiB together
+// (k8s.io/apimachinery, TotalAnnotationSizeLimitB). oc-mirror and oc split there.
+const MaxBytes = 250_000
+
+// Split cuts the group in the order of its rules. size gives the bytes that a
+// rule takes, base those of an object without any.
+func (g Group) Split(base int, size func(Rule) int) []Set {
+	var sets []Set
+	room := 0
+	for _, r := range g.Rules {
+		n := size(r)
+		if n > room || len(sets) == 0 {
+			sets = append(sets, Set{Group: g.Name})
+			room = MaxBytes - base
+		}
+		last := &sets[len(sets)-1]
+		last.Rules = append(last.Rules, r)
+		room -= n
+	}
+	return sets
+}
