@@ -182,12 +182,8 @@ func operatorSet(list []*fbc) string {
 // everything lists where a mirror's namespace must have all that was published.
 func (o *outside) everything(t testing.TB, ns string) (list []mirrored) {
 	t.Helper()
-	for name, root := range o.images {
-		ref, err := oci.ParseRef(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tag := ref.Tag
+	for name, ref := range o.refs(t) {
+		root, tag := o.images[name], ref.Tag
 		if tag == "" {
 			tag = "satchel-" + root.Digest.Encoded()
 		}
@@ -200,12 +196,8 @@ func (o *outside) everything(t testing.TB, ns string) (list []mirrored) {
 func (o *outside) carriesExactly(t testing.TB, got inspectReport, catalogs []*fbc) {
 	t.Helper()
 	want := map[string]bool{}
-	for name, root := range o.images {
-		ref, err := oci.ParseRef(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want[ref.WithDigest(root.Digest).String()] = true
+	for name, ref := range o.refs(t) {
+		want[ref.WithDigest(o.images[name].Digest).String()] = true
 	}
 	for _, ref := range originals(got) {
 		if !want[ref] {

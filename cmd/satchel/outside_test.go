@@ -21,13 +21,14 @@ import (
 type outside struct {
 	content *ocitest.Content
 	base    []oci.Descriptor // layers that its small images share
+	first   oci.Descriptor   // an image of them alone
 	images  map[string]oci.Descriptor
 }
 
 func newOutside(seed uint64) *outside {
 	c := ocitest.New(seed)
-	return &outside{content: c, images: map[string]oci.Descriptor{},
-		base: []oci.Descriptor{c.Layer(600<<10, ocitest.LayerGzip), c.Layer(300<<10, ocitest.LayerGzip), c.Layer(100<<10, ocitest.LayerGzip)}}
+	base := []oci.Descriptor{c.Layer(600<<10, ocitest.LayerGzip), c.Layer(300<<10, ocitest.LayerGzip), c.Layer(100<<10, ocitest.LayerGzip)}
+	return &outside{content: c, base: base, first: c.Image(true, base...), images: map[string]oci.Descriptor{}}
 }
 
 // small makes an image of two or three layers, all but one of them shared, and
@@ -55,25 +56,49 @@ func (o *outside) publish(t testing.TB, ref string, root oci.Descriptor) {
 func (o *outside) serve(t testing.TB) (host string) {
 	t.Helper()
 	host = registrytest.Start(t).Host
+	repos := map[string]bool{}
 	var g errgroup.Group
 	g.SetLimit(6)
-	for _, name := range slices.Sorted(maps.Keys(o.images)) {
-		ref, err := oci.ParseRef(name)
-		if err != nil {
+	put := func(root oci.Descriptor, repo, tag string) {
+		g.Go(func() error { return ocitest.Push(t.Context(), o.content, root, "http://"+host, repo, tag) })
+	}
+	done := func() {
+		if err := g.Wait(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// docker-registry answers 500 for a blob that is pushed to one repository twice
+	// at the same time: the shared layers come first.
+	for _, ref := range o.refs(t) {
+		if repo := ref.Name(); !repos[repo] {
+			repos[repo] = true
+			put(o.first, repo, "base-of-the-tests")
+		}
+	}
+	done()
+	for name, ref := range o.refs(t) {
 		root := o.images[name]
 		if ref.Tag == "" {
 			ref.Tag = "made-" + root.Digest.Encoded()[:16] // pushed by some name
 		}
-		g.Go(func() error {
-			return ocitest.Push(t.Context(), o.content, root, "http://"+host, ref.Registry+"/"+ref.Repository, ref.Tag)
-		})
+		put(root, ref.Name(), ref.Tag)
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	done()
 	return host
+}
+
+// refs gives the references of all images, by themselves as strings.
+func (o *outside) refs(t testing.TB) map[string]oci.Ref {
+	t.Helper()
+	all := map[string]oci.Ref{}
+	for name := range o.images {
+		ref, err := oci.ParseRef(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = ref
+	}
+	return all
 }
 
 // conf writes the registries.conf by which the original names lead to host.
