@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -87,6 +88,7 @@ func mirrorKnown(site *manifests.Site, client *transport.Client, place oci.Mirro
 	if login.Username != "" {
 		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password}
 	}
+	site.Now = time.Now()
 	site.CA, err = client.Authorities(place.Host)
 	return err
 }

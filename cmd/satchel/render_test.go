@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// TestRender writes the cluster's YAML in every way there is: into the bundle,
+// by unpack, by render with and without asking the mirror.
+func TestRender(t *testing.T) {
+	source, mirror := registrytest.Start(t), registrytest.Start(t)
+	c := ocitest.New(81)
+	image := c.Image(false, c.Layer(1<<20, ocitest.LayerGzip))
+	ref := push(t, c, image, source.Host, "team/app", "v1")
+	w := newWorld(t)
+	w.images(ref)
+	to := mirror.Host + "/in/side"
+	w.run(w.pack("--to", to)...).want(exitOK)
+
+	out := filepath.Join(w.dir, "out")
+	render := func(more ...string) []string {
+		return append([]string{"render", "-i", w.key, "--tls-verify=false", "--to", to, "--output-dir", out, w.drive}, more...)
+	}
+	lacking := w.run(render()...).want(exitFailed).says("lacks 1 of 1 images", "satchel unpack first")
+	if _, err := os.Stat(out); err == nil || lacking.stdout != "" {
+		t.Errorf("it wrote %v, %q", held(t, out), lacking.stdout)
+	}
+	w.run(render("--offline")...).want(exitOK)
+	offline := held(t, out)
+	if err := os.RemoveAll(out); err != nil {
+		t.Fatal(err)
+	}
+	w.run(w.unpack(to, "--output-dir", out, "--dry-run")...).want(exitOK)
+	if _, err := os.Stat(out); err == nil {
+		t.Errorf("a dry run wrote %v", held(t, out))
+	}
+	w.run(w.unpack(to, "--output-dir", out)...).want(exitOK).says("APPLY.md")
+	if pushed := held(t, out); !maps.Equal(pushed, offline) || len(pushed) < 4 {
+		t.Errorf("unpack wrote %d files, render --offline %d others", len(pushed), len(offline))
+	}
+	w.run(render()...).want(exitOK)
+	w.run(w.unpack(to, "--output-dir", out)...).want(exitOK).says("nothing to do", "APPLY.md")
+	if again := held(t, out); !maps.Equal(again, offline) {
+		t.Error("written again, it is another set")
+	}
+	rule := "source: " + source.Host + "/team/app"
+	if all := joined(offline); !strings.Contains(all, rule) || !strings.Contains(all, to+"/team/app") {
+		t.Errorf("no rule %q in\n%s", rule, all)
+	}
+	checkDocument(t, w, offline)
+}
+
+func joined(files map[string]string) string {
+	var b strings.Builder
+	for name, body := range files {
+		b.WriteString(name + "\n" + body + "\n")
+	}
+	return b.String()
+}
+
+// checkDocument compares what the bundle carries with what render wrote for the
+// same mirror.
+func checkDocument(t *testing.T, w *world, want map[string]string) {
+	t.Helper()
+	var got manifestsReport
+	if err := json.Unmarshal([]byte(w.run("inspect", "--manifests", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	carried := map[string]string{outSums: want[outSums]}
+	text := w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).stdout
+	for _, f := range got.Files {
+		carried[f.Name] = f.Body
+		if !strings.Contains(text, "# "+f.Name+"\n"+f.Body) {
+			t.Errorf("the text lacks %s", f.Name)
+		}
+	}
+	if !maps.Equal(carried, want) {
+		t.Errorf("the bundle carries\n%s\nrender wrote\n%s", joined(carried), joined(want))
+	}
+	w.run("inspect", "-i", w.key, w.drive).want(exitOK).prints("inspect --manifests")
+	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, oci.DocumentCluster) {
+		t.Errorf("no document in %s", list)
+	}
+}
+
+// TestPlaceholderMirror packs without --to: the YAML in the bundle is for no
+// mirror that there is, and a bundle for another mirror is another one.
+func TestPlaceholderMirror(t *testing.T) {
+	source := registrytest.Start(t)
+	c := ocitest.New(82)
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	w := newWorld(t)
+	w.images(ref)
+	w.run(w.pack()...).want(exitOK)
+	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+nowhere+"/team/app", "source: "+source.Host+"/team/app")
+	w.run(w.pack()...).want(exitOK).says("nothing to do")
+	w.run(w.pack("--to", "mirror.example/in")...).want(exitUsage)
+}
+
+// prints wants each text on stdout.
+func (r result) prints(texts ...string) result {
+	r.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.stdout, text) {
+			r.t.Errorf("%s does not print %q:\n%s", strings.Join(r.args, " "), text, r.stdout)
+		}
+	}
+	return r
+}
