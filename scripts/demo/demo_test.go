@@ -45,23 +45,74 @@ func TestRegistryTakesAndCountsTheImages(t *testing.T) {
 }
 
 func TestImages(t *testing.T) {
-	c := ocitest.New(seed)
-	images := makeImages(c)
-	digests, blobs, err := count(t.Context(), c, images)
+	d := &demo{content: ocitest.New(seed)}
+	left, err := d.makeImages()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if digests != len(c.All()) || blobs > c.Size() || blobs < 150*mib {
-		t.Errorf("images reach %d of %d digests, %d bytes", digests, len(c.All()), blobs)
+	digests, blobs, err := count(t.Context(), d.content, d.images)
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := imageSet(images, "127.0.0.1:5000")
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n")[4:] {
-		if _, err := oci.ParseRef(strings.TrimPrefix(line, "    - name: ")); err != nil {
-			t.Error(err)
+	all, _, err := count(t.Context(), d.content, append(left, d.images...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all != len(d.content.All()) || digests >= all || blobs > d.content.Size() || blobs < 200*mib {
+		t.Errorf("images reach %d of %d digests, %d bytes", digests, len(d.content.All()), blobs)
+	}
+	places, extras := map[string]bool{}, 0
+	for _, i := range append(left, d.images...) {
+		if ref, err := oci.ParseRef(i.source()); err != nil || ref.Name() != i.repo {
+			t.Errorf("%s: %v", i.source(), err)
+		}
+		places[i.mirrorRepo()+":"+i.mirrorTag()] = true
+		if i.extra {
+			extras++
 		}
 	}
-	if n := strings.Count(text, "@sha256:"); n != 1 {
-		t.Errorf("%d images by digest, want 1", n)
+	if len(places) != len(d.images)+len(left) || len(left) != 8 || extras != 10 || len(d.images)-extras != 21+5 {
+		t.Errorf("%d images and %d that are left, %d extras, %d places", len(d.images), len(left), extras, len(places))
+	}
+	text := imageSet(d.images)
+	if n := strings.Count(text, "@sha256:"); n != 1 || strings.Count(text, "- name: quay.io/example/") != 10 {
+		t.Errorf("%d images by digest, want 1:\n%s", n, text)
+	}
+	conf := sourceConf(d.images, "127.0.0.1:5000")
+	for _, want := range []string{`location = "127.0.0.1:5000/quay.io"`, `prefix = "registry.redhat.io"`} {
+		if !strings.Contains(conf, want) {
+			t.Errorf("no %s in\n%s", want, conf)
+		}
+	}
+}
+
+// TestShowHidesSecrets wants everything but secrets on the screen.
+func TestShowHidesSecrets(t *testing.T) {
+	d, out := standIn(t, "")
+	dir := filepath.Join(d.dir, "work", outDir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"APPLY.md": "# one\n", "icsp-a.yaml": "kind: Rules\n", "catalogsource-b.yaml": "kind: CatalogSource\n",
+		"pull-secret.yaml": "apiVersion: v1\nkind: Secret\nhidden: yes\n", "pull-secret.dockerconfigjson": "hidden",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.show(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	if strings.Contains(text, "hidden") || !strings.Contains(text, "$ cat cluster/APPLY.md\n  # one\n") || !strings.Contains(text, "  kind: Rules\n") {
+		t.Errorf("%s", text)
+	}
+	if err := os.Remove(filepath.Join(dir, "icsp-a.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.show(t.Context()); err == nil {
+		t.Error("nothing is said of rules that are not there")
 	}
 }
 
