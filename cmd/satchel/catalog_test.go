@@ -276,14 +276,14 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	for i, c := range catalogs {
 		named = append(named, "--catalog-name", fmt.Sprintf("%s=catalog-%d", c.ref, i))
 	}
-	w.run(w.unpack(mirror.Host+"/ocp", append(named, "--output-dir", out)...)...).want(exitOK)
+	w.run(w.unpackSite(mirror.Host+"/ocp", out, named...)...).want(exitOK)
 	compareMirrored(t, o.content, mirror.Host, o.everything(t, "ocp"))
 	checkSources(t, out, mirror.Host+"/ocp", catalogs)
 
 	n := newNode(t, mirror.Host, out)
 	refs := originals(got)
 	n.skopeo(t, refs)
-	n.podman(t, sample(refs, 12))
+	n.podman(t, sample(refs, 20))
 	n.unreachable(t, refs[0])
 }
 

@@ -194,6 +194,7 @@ func TestMalformedPullSecret(t *testing.T) {
 		{"a comma too many", `{"auths": {` + "\n" + `  "quay.io": {"auth": "` + auth + `", "email": "hidden@person.example"},` + "\n}}", ":3:1"},
 		{"a brace too few", `{"auths": {"quay.io": {"auth": "` + auth + `"}}`, ":1:"},
 		{"no quotes", `{"auths": {"quay.io": {"auth": ` + auth + `}}}`, ":1:32"},
+		{"no colon", "{\"auths\": {\n\"quay.io\": {\"auth\": \"" + auth + "\"},\n\"registry.hidden.example\"{\"auth\": \"" + auth + "\"}}}", ":3:26"},
 		{"not base64", "{\"auths\": {\n\"quay.io\": {\"auth\": \"hidden%%password\"}}}", ":2:"},
 		{"no auths", `{"hiddenkey": {"auth": "` + auth + `"}}`, ":1:"},
 	} {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +22,21 @@ type node struct {
 	plain string // and without
 }
 
-// newNode applies the ImageContentSourcePolicies in out. The mirror speaks plain
-// HTTP, which image.config would say by insecureRegistries.
+// unpackSite is the command line that pushes the drive into the mirror and writes
+// the YAML of a cluster whose image.config says that the mirror speaks plain HTTP.
+func (w *world) unpackSite(mirror, out string, more ...string) []string {
+	w.t.Helper()
+	host, _, _ := strings.Cut(mirror, "/")
+	file := filepath.Join(w.dir, "image-config.yaml")
+	text := "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec: {registrySources: {insecureRegistries: ['" + host + "']}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.unpack(mirror, append(more, "--output-dir", out, "--present-image-config", file)...)
+}
+
+// newNode applies the ImageContentSourcePolicies in out to a node that has been
+// told that the mirror speaks plain HTTP.
 func newNode(t *testing.T, mirror, out string) *node {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "node") // podman takes no runroot of more than 50 characters
@@ -36,6 +51,9 @@ func newNode(t *testing.T, mirror, out string) *node {
 	}
 	writeNodeConf(t, n.rules, mirror, found)
 	writeNodeConf(t, n.plain, mirror, nil)
+	if said, is := readFile(t, filepath.Join(out, "registries.conf")), readFile(t, n.rules); !bytes.Equal(said, is) {
+		t.Errorf("registries.conf in %s is not what a node gets:\n%s\n%s", out, said, is)
+	}
 	return n
 }
 

@@ -70,7 +70,7 @@ func (o *outside) serve(t testing.TB) (host string) {
 	// docker-registry answers 500 for a blob that is pushed to one repository twice
 	// at the same time: the shared layers come first.
 	for _, ref := range o.refs(t) {
-		if repo := ref.Name(); !repos[repo] {
+		if repo := repoOf(ref); !repos[repo] {
 			repos[repo] = true
 			put(o.first, repo, "base-of-the-tests")
 		}
@@ -81,10 +81,15 @@ func (o *outside) serve(t testing.TB) (host string) {
 		if ref.Tag == "" {
 			ref.Tag = "made-" + root.Digest.Encoded()[:16] // pushed by some name
 		}
-		put(root, ref.Name(), ref.Tag)
+		put(root, repoOf(ref), ref.Tag)
 	}
 	done()
 	return host
+}
+
+// repoOf is where the registry on this machine has the images of a repository.
+func repoOf(ref oci.Ref) string {
+	return strings.ReplaceAll(ref.Registry, ":", "-") + "/" + ref.Repository
 }
 
 // refs gives the references of all images, by themselves as strings.
@@ -111,7 +116,7 @@ func (o *outside) conf(t testing.TB, host string) (file string) {
 	}
 	var text strings.Builder
 	for _, h := range slices.Sorted(maps.Keys(hosts)) {
-		fmt.Fprintf(&text, "[[registry]]\nprefix = %q\nlocation = %q\ninsecure = true\n\n", h, host+"/"+h)
+		fmt.Fprintf(&text, "[[registry]]\nprefix = %q\nlocation = %q\ninsecure = true\n\n", h, host+"/"+strings.ReplaceAll(h, ":", "-"))
 	}
 	file = filepath.Join(t.TempDir(), "registries.conf")
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
