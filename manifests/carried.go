@@ -3,17 +3,17 @@ package manifests
 import "fmt"
 
 // Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries additional images alone. Empty sections ask
-// for nothing. The error joins one *[ConfigError] for each.
+// satchel does not carry: it carries one release's payload and additional images.
+// Empty sections ask for nothing. The error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
 	p := &problems{file: c.file, places: c.places}
 	m := &c.Mirror
 	section := func(name string, asked bool) {
 		if asked {
-			p.refuse("mirror."+name, "this version of satchel carries mirror.additionalImages only")
+			p.refuse("mirror."+name, "this version of satchel carries mirror.platform.release and mirror.additionalImages; a later one brings this")
 		}
 	}
-	section("platform", m.Platform.asks())
+	m.Platform.carried(p)
 	section("operators", len(m.Operators) > 0)
 	section("helm", len(m.Helm.Repositories)+len(m.Helm.Local) > 0)
 	section("blockedImages", len(m.BlockedImages) > 0)
@@ -37,8 +37,24 @@ func (p *problems) refuse(path, why string) {
 	p.addAt(p.places.Of(path).Key, "remove "+path+" from a copy of the file to carry the rest", "%s: %s", path, why)
 }
 
-// asks reports whether anything is set but "graph: false" and its like.
-func (pf *Platform) asks() bool {
-	return pf.Graph || pf.KubeVirtContainer || pf.Release != "" ||
-		len(pf.Channels)+len(pf.Architectures)+len(pf.Platforms) > 0
+// carried refuses what selects among releases and their parts. A release that is
+// named has its own architecture, so that only one which contradicts is an error,
+// in [Resolve].
+func (pf *Platform) carried(p *problems) {
+	field := func(name string, asked bool) {
+		if asked {
+			p.refuse("mirror.platform."+name, "this version of satchel carries the payload that mirror.platform.release names, whole; a later one brings this")
+		}
+	}
+	field("graph", pf.Graph)
+	field("channels", len(pf.Channels) > 0)
+	field("platforms", len(pf.Platforms) > 0)
+	field("kubeVirtContainer", pf.KubeVirtContainer)
+	switch n := len(pf.Architectures); {
+	case n == 0 || len(pf.Channels) > 0:
+	case pf.Release == "":
+		p.refuse("mirror.platform.architectures", "it selects among the releases of a channel, which a later version of satchel brings")
+	case n > 1:
+		p.refuse("mirror.platform.architectures", "the payload that mirror.platform.release names has one architecture, or multi; name that one or none")
+	}
 }

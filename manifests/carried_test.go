@@ -12,14 +12,20 @@ import (
 )
 
 func TestCarried(t *testing.T) {
-	const sections = ": this version of satchel carries mirror.additionalImages only"
+	const sections = ": this version of satchel carries mirror.platform.release and mirror.additionalImages; a later one brings this"
+	const releases = ": this version of satchel carries the payload that mirror.platform.release names, whole; a later one brings this"
 	const fields = ": this version of satchel carries additional images whole and under their own names only"
 	tests := []struct{ name, in, want string }{
 		{"images", "mirror:\n  additionalImages: [{name: a.io/b:c}]\n", ""},
 		{"empty sections", "mirror:\n  operators: []\n  platform: {graph: false, channels: []}\n  helm: {local: []}\n  samples:\n  blockedImages: []\n", ""},
 		{"empty fields", "mirror:\n  additionalImages: [{name: a.io/b:c, targetRepo: '', platforms: []}]\n", ""},
-		{"platform", "mirror:\n  platform: {architectures: [amd64]}\n", "f.yaml:4:3: mirror.platform" + sections},
-		{"graph", "mirror: {platform: {graph: true}}\n", "f.yaml:3:10: mirror.platform" + sections},
+		{"release", "mirror:\n  platform: {release: 'a.io/b:c'}\n", ""},
+		{"release and its architecture", "mirror:\n  platform: {release: 'a.io/b:c', architectures: [amd64]}\n", ""},
+		{"release and architectures", "mirror:\n  platform:\n    release: a.io/b:c\n    architectures: [amd64, arm64]\n", "f.yaml:6:5: mirror.platform.architectures: the payload that mirror.platform.release names has one architecture, or multi; name that one or none"},
+		{"architectures", "mirror:\n  platform: {architectures: [amd64]}\n", "f.yaml:4:14: mirror.platform.architectures: it selects among the releases of a channel, which a later version of satchel brings"},
+		{"channels and their architectures", "mirror:\n  platform:\n    release: a.io/b:c\n    architectures: [amd64, arm64]\n    channels: [{name: stable-4.12}]\n", "f.yaml:7:5: mirror.platform.channels" + releases},
+		{"graph", "mirror: {platform: {graph: true}}\n", "f.yaml:3:21: mirror.platform.graph" + releases},
+		{"platforms and kubevirt", "mirror:\n  platform:\n    release: a.io/b:c\n    platforms: [{os: linux, architecture: amd64}]\n    kubeVirtContainer: true\n", "f.yaml:6:5: mirror.platform.platforms" + releases + "\nf.yaml:7:5: mirror.platform.kubeVirtContainer" + releases},
 		{"operators", "mirror:\n  Operators: [{catalog: a.io/b:c}]\n", "f.yaml:4:3: mirror.operators" + sections},
 		{"helm", "mirror:\n  helm: {repositories: [{name: a}]}\n", "f.yaml:4:3: mirror.helm" + sections},
 		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
@@ -56,9 +62,9 @@ var peerUnparsed = map[string]string{
 // peerUncarried lists what is refused as "LINE KEY".
 var peerUncarried = map[string]string{
 	"dry_run/isc-manifest-list.yaml":                    "",
-	"exit_codes/isc-operator-error.yaml":                "4 platform, 7 operators",
-	"exit_codes/isc-release-error.yaml":                 "4 platform, 10 operators",
-	"happy_path/isc-happy-path.yaml":                    "6 platform, 9 helm, 18 operators",
+	"exit_codes/isc-operator-error.yaml":                "7 operators",
+	"exit_codes/isc-release-error.yaml":                 "5 channels, 10 operators",
+	"happy_path/isc-happy-path.yaml":                    "9 helm, 18 operators",
 	"incremental/isc-incremental-narrow.yaml":           "5 operators",
 	"operators/isc-operator-extra-blobs.yaml":           "5 operators",
 	"operators/isc-operator-incremental-update.yaml":    "5 operators",
@@ -67,9 +73,9 @@ var peerUncarried = map[string]string{
 	"parallel_copy/isc-parallel-images.yaml":            "",
 	"secure_policy/isc-operators-only.yaml":             "6 operators",
 	"sparse_manifest/isc-additional-amd64.yaml":         "6 platforms",
-	"sparse_manifest/isc-archs-multi.yaml":              "4 platform",
-	"sparse_manifest/isc-sparse-full-multi.yaml":        "4 platform, 14 platforms, 20 operators, 28 helm",
-	"sparse_manifest/isc-sparse-mixed.yaml":             "4 platform, 14 platforms",
+	"sparse_manifest/isc-archs-multi.yaml":              "5 architectures",
+	"sparse_manifest/isc-sparse-full-multi.yaml":        "7 platforms, 14 platforms, 20 operators, 28 helm",
+	"sparse_manifest/isc-sparse-mixed.yaml":             "7 platforms, 14 platforms",
 }
 
 // TestPeerFiles reads the files that oc-mirror's own tests use. What is refused

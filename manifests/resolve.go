@@ -1,10 +1,10 @@
 package manifests
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -20,14 +20,19 @@ type Images interface {
 	// Resolve gives the manifest that ref names now, and the source of its
 	// content. A ref with a digest has no tag.
 	Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error)
+	// Parsed gives what fill writes for key, or wrote for it at an earlier time:
+	// content that was worked out of an image and is always the same for the
+	// same key. The caller closes the reader.
+	Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error)
 }
 
 // Resolve pins what cfg asks for to digests. It asks [Config.Carried] first, and
-// from, for each image once, several at a time. An image whose reference has a
-// digest keeps that digest, and the tag beside it. The inventory is sorted and
-// valid. The error joins a *[oci.GapError] for each image that cannot be
-// resolved, and the inventory then has the others; a configuration that asks for
-// no image at all is a *[ConfigError].
+// from, for each reference once, several at a time. An image whose reference has
+// a digest keeps that digest, and the tag beside it. The inventory is sorted and
+// valid; what several parts of cfg ask for is in it once, with the tags and
+// reasons of all. The error joins a *[oci.GapError] for each image that cannot be
+// had, and the inventory then has the others; a configuration that asks for no
+// image at all is a *[ConfigError].
 func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
 	if err := cfg.Carried(); err != nil {
 		return nil, err
@@ -35,20 +40,21 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err := cfg.NotEmpty(); err != nil {
 		return nil, err
 	}
-	refs := cfg.refs()
-	images, errs := make([]oci.Image, len(refs)), make([]error, len(refs))
+	from = newPins(from)
+	list, gaps, err := cfg.wanted(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	list = unite(list)
+	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
-	for i, ref := range refs {
+	for i, w := range list {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			img, err := pin(ctx, ref, from)
-			images[i] = img
-			if err != nil {
-				errs[i] = &oci.GapError{Image: img, Err: err}
-			}
+			images[i], errs[i] = w.pin(ctx, from)
 			return nil
 		})
 	}
@@ -58,52 +64,65 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	}
 	inv := &oci.Inventory{}
 	for i, img := range images {
-		if errs[i] == nil {
+		if errs[i] != nil {
+			gaps = append(gaps, &oci.GapError{Image: img, Err: errs[i]})
+		} else {
 			inv.Images = append(inv.Images, img)
 		}
 	}
 	inv.Sort()
-	return inv, errors.Join(errs...)
+	return inv, joinGaps(gaps)
+}
+
+// wanted lists what each part of the configuration asks for, and what of it
+// cannot be had. Its error is one that nothing can go on with.
+func (c *Config) wanted(ctx context.Context, from Images) (list []wanted, gaps []*oci.GapError, err error) {
+	for _, part := range []func(context.Context, *Config, Images) ([]wanted, error){
+		releaseImages,
+		additionalImages,
+	} {
+		images, err := part(ctx, c, from)
+		lost, ok := oci.Gaps(err)
+		if cerr := ctx.Err(); cerr != nil {
+			return nil, nil, fmt.Errorf("resolve images: %w", cerr)
+		}
+		if !ok {
+			return nil, nil, err
+		}
+		list, gaps = append(list, images...), append(gaps, lost...)
+	}
+	return list, gaps, nil
+}
+
+// joinGaps makes one error of many, in the order of an inventory; nil of none.
+func joinGaps(gaps []*oci.GapError) error {
+	slices.SortStableFunc(gaps, func(a, b *oci.GapError) int { return compareImages(a.Image, b.Image) })
+	errs := make([]error, len(gaps))
+	for i, g := range gaps {
+		errs[i] = g
+	}
+	return errors.Join(errs...)
 }
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Platform.Release != "" || len(c.Mirror.AdditionalImages) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: mirror.additionalImages names no image")
+	p.add("mirror", "there is nothing to carry: neither mirror.platform.release nor mirror.additionalImages names an image")
 	return p.join()
 }
 
-// refs lists the additional images, each once, sorted.
-func (c *Config) refs() []oci.Ref {
-	refs := make([]oci.Ref, 0, len(c.Mirror.AdditionalImages))
+// additionalImages asks for mirror.additionalImages.
+func additionalImages(_ context.Context, c *Config, _ Images) ([]wanted, error) {
+	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		refs = append(refs, a.Name)
+		w := wanted{origin: oci.OriginAdditional, ref: a.Name, why: []string{"additionalImages"}}
+		if a.Name.Tag != "" {
+			w.tags = []string{a.Name.Tag}
+		}
+		list = append(list, w)
 	}
-	slices.SortFunc(refs, func(a, b oci.Ref) int { return cmp.Compare(a.String(), b.String()) })
-	return slices.Compact(refs)
-}
-
-// pin resolves one additional image, as far as it gets.
-func pin(ctx context.Context, ref oci.Ref, from Images) (oci.Image, error) {
-	img := oci.Image{Origin: oci.OriginAdditional, Source: ref}
-	if ref.Tag != "" {
-		img.Tags = []string{ref.Tag}
-	}
-	asked := ref
-	if ref.Digest != "" {
-		asked = ref.WithDigest(ref.Digest)
-	}
-	root, src, err := from.Resolve(ctx, asked)
-	if err != nil {
-		return img, err
-	}
-	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
-	if err := img.Validate(); err != nil {
-		return img, err
-	}
-	img.Platforms, err = oci.Platforms(ctx, src, img.Root)
-	return img, err
+	return list, nil
 }

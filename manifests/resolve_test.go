@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +20,20 @@ import (
 type fakeImages struct {
 	blobs map[digest.Digest][]byte
 	refs  map[string]oci.Descriptor
+	// parsed is what was worked out, by key.
+	parsed map[string][]byte
+	// more is asked for what blobs has not.
+	more oci.Source
 
 	mu            sync.Mutex
 	asked         []string
+	opened        []digest.Digest
 	running, most int
 	gate          chan struct{} // when set, Resolve waits for it or for the end of ctx
 }
 
 func newFakeImages() *fakeImages {
-	return &fakeImages{blobs: map[digest.Digest][]byte{}, refs: map[string]oci.Descriptor{}}
+	return &fakeImages{blobs: map[digest.Digest][]byte{}, refs: map[string]oci.Descriptor{}, parsed: map[string][]byte{}}
 }
 
 func (f *fakeImages) put(mediaType, body string) oci.Descriptor {
@@ -45,8 +51,14 @@ func (f *fakeImages) image(osArch, note string) oci.Descriptor {
 		oci.MediaTypeManifest, cfg.MediaType, cfg.Digest, cfg.Size))
 }
 
-func (f *fakeImages) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+func (f *fakeImages) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	f.mu.Lock()
+	f.opened = append(f.opened, d.Digest)
+	f.mu.Unlock()
 	b, ok := f.blobs[d.Digest]
+	if !ok && f.more != nil {
+		return f.more.Open(ctx, d, off)
+	}
 	if !ok {
 		return nil, fmt.Errorf("blob %s is not here", d.Digest)
 	}
@@ -72,6 +84,20 @@ func (f *fakeImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, 
 		return oci.Descriptor{}, nil, errors.New("manifest unknown")
 	}
 	return d, f, nil
+}
+
+func (f *fakeImages) Parsed(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.parsed[key]; ok {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	var out bytes.Buffer
+	if err := fill(&out); err != nil {
+		return nil, err
+	}
+	f.parsed[key] = out.Bytes()
+	return io.NopCloser(&out), nil
 }
 
 func config(t *testing.T, images ...string) *Config {
@@ -121,7 +147,7 @@ func TestResolve(t *testing.T) {
 	for i, w := range want {
 		img := inv.Images[i]
 		if img.Source.String() != w.source || strings.Join(img.Tags, " ") != w.tags || strings.Join(img.Platforms, " ") != w.platforms ||
-			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != oci.OriginAdditional {
+			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != oci.OriginAdditional || !slices.Equal(img.Why, []string{"additionalImages"}) {
 			t.Errorf("image %d: got %+v, want %+v", i, img, w)
 		}
 	}
@@ -204,8 +230,8 @@ func TestResolveCancelled(t *testing.T) {
 
 func TestResolveNothing(t *testing.T) {
 	for in, want := range map[string]string{
-		head + "mirror: {}\n": "f.yaml:3:9: there is nothing to carry: mirror.additionalImages names no image",
-		head + "mirror:\n  operators: [{catalog: a.io/b:c}]\n": "f.yaml:4:3: mirror.operators: this version of satchel carries mirror.additionalImages only",
+		head + "mirror: {}\n": "f.yaml:3:9: there is nothing to carry: neither mirror.platform.release nor mirror.additionalImages names an image",
+		head + "mirror:\n  operators: [{catalog: a.io/b:c}]\n": "f.yaml:4:3: mirror.operators: this version of satchel carries mirror.platform.release and mirror.additionalImages; a later one brings this",
 	} {
 		c, err := Parse("f.yaml", []byte(in))
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 var (
@@ -94,6 +96,11 @@ func (p *problems) platforms(path string, list []InstancePlatform) {
 
 func (pf *Platform) validate(p *problems) {
 	const path = "mirror.platform"
+	if pf.Release != "" {
+		if _, err := oci.ParseRef(pf.Release); err != nil {
+			p.add(path+".release", "%s.release: %v", path, err)
+		}
+	}
 	if len(pf.Architectures) > 0 && len(pf.Platforms) > 0 {
 		p.add(path+".architectures", "%s has both architectures and platforms; use one of them", path)
 	}

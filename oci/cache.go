@@ -41,6 +41,18 @@ func (c *Cache) Filled(src Source) Source {
 	})
 }
 
+// Metadata is [Cache.Filled] for manifests and image configs, by media type. All
+// else, such as layers, comes straight from src and is not kept.
+func (c *Cache) Metadata(src Source) Source {
+	filled := c.Filled(src)
+	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
+		if IsManifest(d.MediaType) || d.MediaType == mediaConfig || d.MediaType == mediaDocker {
+			return filled.Open(ctx, d, off)
+		}
+		return src.Open(ctx, d, off)
+	})
+}
+
 // Before gives content from the cache where it is there, else from src, and
 // keeps nothing.
 func (c *Cache) Before(src Source) Source {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -127,7 +128,8 @@ func size(nodes []oci.Node) (n int64) {
 	return n
 }
 
-// cachedImages resolves images and keeps their manifests.
+// cachedImages resolves images and keeps their manifests and configs, and what
+// was worked out of their layers.
 type cachedImages struct {
 	client *transport.Client
 	cache  *oci.Cache
@@ -138,5 +140,9 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 	if err != nil {
 		return d, nil, err
 	}
-	return d, c.cache.Filled(src), nil
+	return d, c.cache.Metadata(src), nil
+}
+
+func (c cachedImages) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	return c.cache.Parsed(ctx, key, fill)
 }

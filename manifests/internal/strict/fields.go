@@ -108,15 +108,15 @@ func nearest(t reflect.Type, key string) string {
 		if len(key) < len(f.key)-limit || len(key) > len(f.key)+limit {
 			continue
 		}
-		if n := distance(strings.ToLower(f.key), strings.ToLower(key)); n <= limit && (best == "" || n < least) {
+		if n := Distance(strings.ToLower(f.key), strings.ToLower(key)); n <= limit && (best == "" || n < least) {
 			best, least = f.key, n
 		}
 	}
 	return best
 }
 
-// distance counts the bytes to insert, drop or replace between a and b (Levenshtein).
-func distance(a, b string) int {
+// Distance counts the bytes to insert, drop or replace between a and b (Levenshtein).
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -1,0 +1,192 @@
+package catalog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	maxIndex  = 64 << 20 // bytes that are kept of a catalog
+	maxIgnore = 1 << 20  // bytes of one .indexignore
+	maxFaults = 10       // files whose faults are reported
+	maxText   = 200      // bytes of what another package says is wrong
+)
+
+// source is a file of the catalog.
+type source struct {
+	name   string // path in the image
+	ignore []byte // of an .indexignore: its content
+	fault  error  // why it could not be read; counts unless it is ignored
+}
+
+// Records are what was read, with the number of the file.
+type (
+	packageRecord struct{ file, name, channel string }
+	channelRecord struct {
+		file, pkg string
+		Channel
+	}
+	bundleRecord struct {
+		file, pkg string
+		Bundle
+		related []int // into images
+	}
+)
+
+// builder gathers the index of a catalog. Which files count is known at the end
+// only, when every .indexignore was seen.
+type builder struct {
+	what    string
+	sources []source
+	pkgs    []packageRecord
+	chans   []channelRecord
+	bundles []bundleRecord
+
+	images []string // related images, each once: many bundles share them
+	number map[string]int
+	size   int
+}
+
+func newBuilder(what string) *builder { return &builder{what: what, number: map[string]int{}} }
+
+func (b *builder) refuse(format string, args ...any) error {
+	return &oci.UnsupportedError{What: b.what, Why: fmt.Sprintf(format, args...)}
+}
+
+// file reads one file. Its faults are kept for later; the error is one that ends it all.
+func (b *builder) file(name string, r io.Reader) error {
+	if err := b.keep(len(name)); err != nil {
+		return err
+	}
+	src := source{name: name}
+	in := &failing{r: r}
+	if path.Base(name) == ignoreFile {
+		src.ignore, src.fault = readIgnore(in)
+	} else {
+		src.fault = b.documents(name, newDocuments(in))
+	}
+	b.sources = append(b.sources, src)
+	var full *fullError
+	switch {
+	case in.err != nil:
+		return in.err
+	case errors.As(src.fault, &full):
+		return full.err
+	}
+	return nil
+}
+
+// failing remembers why a file could not be read, which is no fault of its content.
+type failing struct {
+	r   io.Reader
+	err error // other than io.EOF
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}
+
+func readIgnore(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxIgnore+1))
+	if err == nil && len(body) > maxIgnore {
+		err = fmt.Errorf("it has more than %d bytes", maxIgnore)
+	}
+	return body, err
+}
+
+func (b *builder) documents(name string, docs *documents) error {
+	if bytes.HasPrefix(docs.start(), []byte(sqliteHead)) {
+		return fmt.Errorf("it is an SQLite database, which is not read; %s", whatToDo)
+	}
+	for n := 1; ; n++ {
+		doc, err := docs.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = b.document(name, doc)
+		}
+		if err != nil {
+			if docs.why != nil && !doc.json && n <= docs.given+1 {
+				err = docs.why // the file looks like JSON, so this is the better answer
+			}
+			return fmt.Errorf("document %d: %w", n, err)
+		}
+	}
+}
+
+// fullError says that the index became too large: no more may be read.
+type fullError struct{ err error }
+
+func (e *fullError) Error() string { return e.err.Error() }
+
+// keep counts bytes that stay in memory.
+func (b *builder) keep(n int) error {
+	const overhead = 64 // of a record or a name
+	if b.size += n + overhead; b.size > maxIndex {
+		return &fullError{b.refuse("its names, versions and images alone take more than %d MiB", maxIndex>>20)}
+	}
+	return nil
+}
+
+// image gives the number of a related image.
+func (b *builder) image(ref string) (int, error) {
+	n, ok := b.number[ref]
+	if ok {
+		b.size += 8
+		return n, nil
+	}
+	n = len(b.images)
+	b.images, b.number[ref] = append(b.images, ref), n
+	return n, b.keep(len(ref))
+}
+
+// related lists images by their numbers, sorted, each once.
+func (b *builder) related(numbers []int) []string {
+	var list []string
+	for _, n := range numbers {
+		list = append(list, b.images[n])
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// faults are those of the files that count, by name.
+func (b *builder) faults(counts func(name string) bool) error {
+	slices.SortFunc(b.sources, func(a, c source) int { return strings.Compare(a.name, c.name) })
+	var list []error
+	for _, s := range b.sources {
+		if s.fault == nil || !counts(s.name) || len(list) == maxFaults {
+			continue
+		}
+		list = append(list, b.refuse("file %q: %s", "/"+s.name, plain(s.fault.Error())))
+	}
+	return errors.Join(list...)
+}
+
+// plain is text of elsewhere for one line of a terminal: its first line, not too
+// long, with nothing that a terminal obeys.
+func plain(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "..."
+	}
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, s)
+}

@@ -1,0 +1,19 @@
+// Package catalog reads operator catalogs: which packages, channels and bundles
+// a catalog image has, and which images a bundle needs.
+//
+// A file-based catalog is a directory of documents, JSON or YAML. Each has a
+// schema: olm.package, olm.channel, whose entries say which bundle replaces or
+// skips which, olm.bundle, which names its image and related images, and others
+// that are passed over. [Dir] finds the directory by the image's labels.
+//
+// Catalogs are large and the memory is not. [Parse] reads one document at a
+// time, of bounded size, and keeps an index: names, versions, edges, images.
+// [Write] writes that as JSON lines, one [Package] each, which [Read] gives back
+// one at a time. The lines can be kept: they are the same while the image has the
+// same digest.
+//
+// Documents are understood as package declcfg of operator-registry understands
+// them, whose own readers have no bounds. A catalog that its model refuses for
+// what is said twice, or of something that is not there, is refused here too.
+// Every fault of a catalog is an [oci.UnsupportedError] that names the file.
+package catalog

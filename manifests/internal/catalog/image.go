@@ -1,0 +1,76 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"unicode"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Labels of catalog images (operator-registry, pkg/containertools).
+const (
+	labelConfigs  = "operators.operatorframework.io.index.configs.v1"
+	labelDatabase = "operators.operatorframework.io.index.database.v1"
+)
+
+const (
+	maxDir     = 1024 // bytes of the directory's name
+	whatToDo   = "use a file-based catalog, as those of OpenShift 4.11 and newer are"
+	sqliteHead = "SQLite format 3\x00"
+)
+
+// Dir is the directory of an image's file-based catalog, by its labels: absolute
+// and clean. The error, for an image that has none, an SQLite catalog or a
+// directory that cannot be, is an *[oci.UnsupportedError]. The root of the image
+// is refused: it holds the program too.
+func Dir(what string, labels map[string]string) (string, error) {
+	refuse := func(format string, args ...any) (string, error) {
+		return "", &oci.UnsupportedError{What: what, Why: fmt.Sprintf(format, args...)}
+	}
+	dir, ok := labels[labelConfigs]
+	if !ok {
+		if _, ok := labels[labelDatabase]; ok {
+			return refuse("it is an SQLite catalog (it has the label %s), which is not read; %s", labelDatabase, whatToDo)
+		}
+		return refuse("it is not an operator catalog: it has no label %s", labelConfigs)
+	}
+	switch {
+	case len(dir) > maxDir:
+		return refuse("its label %s has %d bytes; it should name a directory", labelConfigs, len(dir))
+	case !path.IsAbs(dir), strings.ContainsFunc(dir, func(c rune) bool { return !unicode.IsPrint(c) }):
+		return refuse("its label %s is %q, which is not an absolute path", labelConfigs, dir)
+	case strings.Contains(dir+"/", "/../"):
+		return refuse("its label %s is %q, which leads out of a directory", labelConfigs, dir)
+	case path.Clean(dir) == "/":
+		return refuse("its label %s is %q, the whole image; it should name the catalog's directory", labelConfigs, dir)
+	}
+	return path.Clean(dir), nil
+}
+
+// Key names what [Write] keeps of an image, which is not an index.
+func Key(image digest.Digest) string {
+	return fmt.Sprintf("catalog-v%d-%s", Format, image.Encoded())
+}
+
+// Parse reads the catalog in a directory of image, through all its layers: its
+// packages by name. what names the catalog in errors.
+func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string) ([]Package, error) {
+	b := newBuilder(what)
+	err := layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error {
+		if "/"+name == dir {
+			return b.refuse("its directory %s is a file", dir)
+		}
+		return b.file(name, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.packages(dir)
+}

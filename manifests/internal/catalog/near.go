@@ -1,0 +1,47 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/strict"
+)
+
+const (
+	maxNear   = 3   // names that are proposed
+	maxTyping = 4   // bytes that a slip may change, however long the name
+	maxTyped  = 256 // longer names are no slip
+)
+
+// Nearest gives up to three of names that differ from name by few letters, the
+// nearest first, and then those of which name is the first words.
+func Nearest(name string, names []string) []string {
+	type near struct {
+		name string
+		away int
+	}
+	if len(name) > maxTyped {
+		return nil
+	}
+	limit := min(maxTyping, (len(name)+2)/3)
+	var list []near
+	for _, n := range names {
+		if name != "" && strings.HasPrefix(n, name+"-") {
+			list = append(list, near{n, maxTyping})
+			continue
+		}
+		if len(n) > len(name)+limit || len(n)+limit < len(name) {
+			continue
+		}
+		if away := strict.Distance(name, n); away <= limit && 2*away <= max(len(n), len(name)) {
+			list = append(list, near{n, away})
+		}
+	}
+	slices.SortFunc(list, func(a, b near) int { return cmp.Or(cmp.Compare(a.away, b.away), cmp.Compare(a.name, b.name)) })
+	var out []string
+	for _, n := range list[:min(len(list), maxNear)] {
+		out = append(out, n.name)
+	}
+	return out
+}

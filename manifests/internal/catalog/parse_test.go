@@ -1,0 +1,278 @@
+package catalog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+const what = "catalog example.com/index:v1"
+
+// parse wraps files into a catalog image, on top of other layers, and reads it
+// as [Parse] and [Read] do.
+func parse(t *testing.T, files map[string]string, below ...func(c *ocitest.Content) oci.Descriptor) ([]Package, error) {
+	t.Helper()
+	c := ocitest.New(1)
+	var lower []oci.Descriptor
+	for _, f := range below {
+		lower = append(lower, f(c))
+	}
+	in := map[string][]byte{}
+	for name, body := range files {
+		in[name] = []byte(body)
+	}
+	root, err := c.Catalog("amd64", in, lower...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseImage(t, c, root)
+}
+
+func parseImage(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, error) {
+	t.Helper()
+	image, err := layers.Pick(t.Context(), src, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := layers.Config(t.Context(), src, image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := Dir(what, config.Config.Labels)
+	if err != nil {
+		return nil, err
+	}
+	list, err := Parse(t.Context(), what, src, image, dir)
+	if err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	if err := Write(&lines, list); err != nil {
+		t.Fatal(err)
+	}
+	list = nil
+	err = Read(&lines, func(p *Package) error { list = append(list, *p); return nil })
+	return list, err
+}
+
+// Documents of a small catalog.
+func pkgDoc(name string) string {
+	return fmt.Sprintf(`{"schema":"olm.package","name":%q,"defaultChannel":"stable"}`+"\n", name)
+}
+
+func channelDoc(pkg, name string, entries ...string) string {
+	return fmt.Sprintf(`{"schema":"olm.channel","package":%q,"name":%q,"entries":[%s]}`+"\n", pkg, name, strings.Join(entries, ","))
+}
+
+func bundleDoc(pkg, version string, related ...string) string {
+	for i, r := range related {
+		related[i] = fmt.Sprintf(`{"name":"r%d","image":%q}`, i, r)
+	}
+	return fmt.Sprintf(`{"schema":"olm.bundle","package":%q,"name":"%s.v%s","image":"example.com/%s:%s","properties":[{"type":"olm.package","value":{"packageName":%q,"version":%q}}],"relatedImages":[%s]}`+"\n",
+		pkg, pkg, version, pkg, version, pkg, version, strings.Join(related, ","))
+}
+
+func small1(pkg string) string {
+	return pkgDoc(pkg) + channelDoc(pkg, "stable", `{"name":"`+pkg+`.v1.0.0"}`) + bundleDoc(pkg, "1.0.0")
+}
+
+func names(list []Package) string {
+	var out []string
+	for _, p := range list {
+		out = append(out, p.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestParse(t *testing.T) {
+	files := map[string]string{
+		"b/catalog.json": channelDoc("b", "stable", `{"name":"b.v1.1.0","replaces":"b.v1.0.0","skips":["b.v1.0.1"],"skipRange":"<1.1.0"}`, `{"name":"b.v1.0.0"}`) +
+			channelDoc("b", "alpha", `{"name":"b.v1.1.0"}`) +
+			bundleDoc("b", "1.1.0", "example.com/z:1", "", "example.com/a:1", "example.com/z:1") + bundleDoc("b", "1.0.0"),
+		"b/package.yaml": "---\n# the package\nschema: olm.package\nname: b\ndefaultChannel: stable\nicon: {base64data: aGk=, mediatype: image/png}\n",
+		"a.yaml":         small1("a"),
+		"deprecated":     `{"schema":"olm.deprecations","package":"nobody","entries":[{"reference":{"schema":"olm.package"},"message":"old"}]}`,
+		"custom.txt":     "schema: io.example.lifecycle\nanything: [1, 2]\n---\nschema: custom\npackage: b\nname: 7x\n",
+		"empty.json":     "",
+		"old.json": pkgDoc("old") + `{"schema":"olm.bundle","package":"old","name":"old.v1","properties":[{"value":{"packageName":"old","version":"1.0.0","release":"r.2"},"type":"olm.package"},` +
+			`{"type":"olm.bundle.object","value":{"data":"` + many("eHh4", 10000) + `"}},{"type":"other","value":"` + many("x", 10000) + `"}]}`,
+	}
+	list, err := parse(t, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names(list) != "a b old" {
+		t.Fatalf("got %+v", list)
+	}
+	b := &list[1]
+	if b.DefaultChannel != "stable" || len(b.Channels) != 2 || b.Channels[0].Name != "alpha" || b.Channel("stable") != &b.Channels[1] || b.Channel("beta") != nil {
+		t.Errorf("channels: %+v", b)
+	}
+	e := b.Channels[1].Entries
+	if len(e) != 2 || e[0].Name != "b.v1.1.0" || e[0].Replaces != "b.v1.0.0" || !slices.Equal(e[0].Skips, []string{"b.v1.0.1"}) || e[0].SkipRange != "<1.1.0" {
+		t.Errorf("entries: %+v", e)
+	}
+	if b.Bundles[0].Name != "b.v1.0.0" || b.Bundle("b.v1.1.0") != &b.Bundles[1] || b.Bundle("b.v2") != nil {
+		t.Errorf("bundles: %+v", b.Bundles)
+	}
+	v := b.Bundles[1]
+	if v.FullVersion() != "1.1.0" || v.Image != "example.com/b:1.1.0" || !slices.Equal(v.Related, []string{"example.com/a:1", "example.com/z:1"}) {
+		t.Errorf("bundle: %+v", v)
+	}
+	if old := list[2].Bundles[0]; old.FullVersion() != "1.0.0-r.2" || old.Image != "" || old.Related != nil {
+		t.Errorf("bundle in the catalog: %+v", old)
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	prop := func(s string) string {
+		return `{"schema":"olm.bundle","package":"a","name":"a.v2","image":"example.com/a:2","properties":[` + s + `]}`
+	}
+	tests := []struct{ name, file, body, want string }{
+		{"readme", "README.md", "# A catalog\n\nSome: text: here\n", `file "/configs/README.md": document 1: `},
+		{"no schema", "x.yaml", "---\nschema: ok\n---\nname: x\n", `file "/configs/x.yaml": document 2: it has no schema`},
+		{"semver template", "t.yaml", "---\nSchema: olm.semver\nGenerateMajorChannels: true\n", `file "/configs/t.yaml": document 1: it is a template (olm.semver), from which opm alpha render-template makes a catalog`},
+		{"basic template", "t.yaml", "schema: olm.template.basic\nentries: []\n", "it is a template (olm.template.basic)"},
+		{"sqlite", "index.db", "SQLite format 3\x00\x10", `file "/configs/index.db": it is an SQLite database, which is not read; use a file-based catalog`},
+		{"package name", "x", pkgDoc("A_b"), `document 1: olm.package "A_b": its name is not one of a package`},
+		{"no package name", "x", `{"schema":"olm.package"}`, `olm.package "": its name is not one of a package`},
+		{"package twice", "x", small1("a"), `package "a" is defined twice, in "/configs/a" and "/configs/x"`},
+		{"channel twice", "x", channelDoc("a", "stable"), `channel "stable" of package "a" is defined twice, in "/configs/a" and "/configs/x"`},
+		{"bundle twice", "x", bundleDoc("a", "1.0.0"), `bundle "a.v1.0.0" of package "a" is defined twice, in "/configs/a" and "/configs/x"`},
+		{"entry twice", "x", channelDoc("a", "c", `{"name":"b"}`, `{"name":"b"}`), `olm.channel "c": it has the entry "b" twice`},
+		{"entry without name", "x", channelDoc("a", "c", `{}`), `olm.channel "c": the name of an entry is empty`},
+		{"channel of nobody", "x", channelDoc("z", "c"), `file "/configs/x": channel "c" is of package "z", which is not there`},
+		{"channel without package", "x", channelDoc("", "c"), `olm.channel "c": it has no package`},
+		{"channel without name", "x", channelDoc("a", ""), `olm.channel "": its name is empty`},
+		{"channel that draws", "x", strings.Replace(channelDoc("a", "c"), `"c"`, `"c\u001b[2J"`, 1), `olm.channel "c\x1b[2J": its name "c\x1b[2J" has characters that cannot be shown`},
+		{"bundle of nobody", "x", bundleDoc("z", "1.0.0"), `file "/configs/x": bundle "z.v1.0.0" is of package "z", which is not there`},
+		{"bundle without package", "x", bundleDoc("", "1.0.0"), `olm.bundle ".v1.0.0": it has no package`},
+		{"bundle with a long name", "x", `{"schema":"olm.bundle","package":"a","name":"` + many("x", 300) + `"}`, "its name has 300 bytes, more than 253"},
+		{"bundle without version", "x", prop(""), `olm.bundle "a.v2": it has 0 olm.package properties, not 1`},
+		{"bundle of another", "x", prop(`{"type":"olm.package","value":{"packageName":"b","version":"2.0.0"}}`), `its olm.package property is of package "b", not "a"`},
+		{"bundle with no version", "x", prop(`{"type":"olm.package","value":{"packageName":"a","version":"v2"}}`), `its version "v2": `},
+		{"bundle with no release", "x", prop(`{"type":"olm.package","value":{"packageName":"a","version":"2.0.0","release":"a+b"}}`), `its release "a+b" is not`},
+		{"bundle with a huge version", "x", prop(`{"type":"olm.package","value":{"packageName":"a","version":"` + many("1", 5000) + `"}}`), "its olm.package property: "},
+		{"bundle without image", "x", strings.Replace(bundleDoc("a", "2.0.0"), "example.com/a:2.0.0", "", 1), `olm.bundle "a.v2.0.0": it has no image`},
+		{"wrong type", "x", `{"schema":"olm.channel","package":"a","name":"c","entries":"none"}`, `olm.channel "c": json: cannot unmarshal string`},
+		{"control characters", "x\x1b", "schema: ok\n\x1b[2J: [", `file "/configs/x\x1b": document 1: `},
+		{"too large", "x", `{"schema":"x","y":"` + many("z", maxDocument) + `"}`, `file "/configs/x": document 1: it has more than 16 MiB`},
+		{"ignore file too large", "sub/.indexignore", many("#\n", maxIgnore), `file "/configs/sub/.indexignore": it has more than 1048576 bytes`},
+		{"ignore file with a long line", ".indexignore", many("x", 1<<17), "its .indexignore: bufio.Scanner: token too long"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := parse(t, map[string]string{"a": small1("a"), tc.file: tc.body})
+			var ue *oci.UnsupportedError
+			if !errors.As(err, &ue) || !strings.HasPrefix(err.Error(), what+": ") || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got  %v\nwant %s", err, tc.want)
+			}
+			if s := err.Error(); strings.ContainsAny(s, "\n\x1b") || len(s) > 700 {
+				t.Errorf("not for one line of a terminal: %q", s)
+			}
+		})
+	}
+}
+
+func TestParseReportsAll(t *testing.T) {
+	files := map[string]string{"good": small1("a")}
+	for i := range 15 {
+		files[fmt.Sprintf("bad-%02d", i)] = "name: x\n"
+	}
+	_, err := parse(t, files)
+	lines := strings.Split(fmt.Sprint(err), "\n")
+	if len(lines) != maxFaults || !slices.IsSorted(lines) || !strings.Contains(lines[0], `"/configs/bad-00"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseNothing(t *testing.T) {
+	for _, files := range []map[string]string{{}, {"x": "schema: custom\n"}, {"x": small1("a"), ".indexignore": "x\n"}} {
+		_, err := parse(t, files)
+		if err == nil || err.Error() != what+": there is no package in its directory /configs" {
+			t.Errorf("%v: got %v", slices.Collect(maps.Keys(files)), err)
+		}
+	}
+}
+
+func TestIndexBound(t *testing.T) {
+	related := make([]string, 20000)
+	files := map[string]string{}
+	for i := range 30 {
+		for k := range related {
+			related[k] = fmt.Sprintf("example.com/%s/%d/%d@sha256:%s", many("x", 30), i, k, many("0", 64))
+		}
+		files[fmt.Sprint(i)] = bundleDoc("a", fmt.Sprintf("1.%d.0", i), related...)
+	}
+	_, err := parse(t, files)
+	if want := what + ": its names, versions and images alone take more than 64 MiB"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhiteouts(t *testing.T) {
+	layer := func(files ...ocitest.File) func(c *ocitest.Content) oci.Descriptor {
+		return func(c *ocitest.Content) oci.Descriptor {
+			d, err := c.Files(ocitest.LayerZstd, files...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+	}
+	list, err := parse(t, map[string]string{"c/.wh.catalog.json": "", "c/new.json": small1("c2"), ".wh.d": "", "e.json": small1("e2")},
+		layer(ocitest.File{Name: "configs/a.json", Body: []byte(small1("a"))},
+			ocitest.File{Name: "configs/c/catalog.json", Body: []byte(small1("c"))},
+			ocitest.File{Name: "configs/d/README.md", Body: []byte("not: [a catalog")},
+			ocitest.File{Name: "elsewhere/f.json", Body: []byte(small1("f"))},
+			ocitest.File{Name: "configs/e.json", Body: []byte(small1("e"))}))
+	if err != nil || names(list) != "a c2 e2" {
+		t.Errorf("got %s, %v", names(list), err)
+	}
+}
+
+func TestDirIsFile(t *testing.T) {
+	c := ocitest.New(1)
+	top, err := c.Files(ocitest.LayerGzip, ocitest.File{Name: "configs", Body: []byte(small1("a"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parseImage(t, c, c.Labelled("amd64", false, map[string]string{labelConfigs: "/configs"}, top))
+	if want := what + ": its directory /configs is a file"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDir(t *testing.T) {
+	tests := []struct {
+		labels    map[string]string
+		dir, want string
+	}{
+		{map[string]string{labelConfigs: "/configs"}, "/configs", ""},
+		{map[string]string{labelConfigs: "/a//b/./c/", labelDatabase: "/x.db"}, "/a/b/c", ""},
+		{map[string]string{labelDatabase: "/database/index.db"}, "", "it is an SQLite catalog (it has the label operators.operatorframework.io.index.database.v1), which is not read; use a file-based catalog, as those of OpenShift 4.11 and newer are"},
+		{nil, "", "it is not an operator catalog: it has no label operators.operatorframework.io.index.configs.v1"},
+		{map[string]string{labelConfigs: ""}, "", `is "", which is not an absolute path`},
+		{map[string]string{labelConfigs: "configs"}, "", `is "configs", which is not an absolute path`},
+		{map[string]string{labelConfigs: "/con\nfigs"}, "", `is "/con\nfigs", which is not an absolute path`},
+		{map[string]string{labelConfigs: "/configs/../etc"}, "", "leads out of a directory"},
+		{map[string]string{labelConfigs: "/configs/.."}, "", "leads out of a directory"},
+		{map[string]string{labelConfigs: "//."}, "", "the whole image"},
+		{map[string]string{labelConfigs: "/" + many("x", 2000)}, "", "has 2001 bytes"},
+	}
+	for _, tc := range tests {
+		dir, err := Dir(what, tc.labels)
+		var ue *oci.UnsupportedError
+		if dir != tc.dir || (tc.want == "") != (err == nil) || err != nil && (!errors.As(err, &ue) || !strings.HasPrefix(err.Error(), what+": ") || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%q: got %q, %v; want %q", tc.labels, dir, err, tc.want)
+		}
+	}
+}

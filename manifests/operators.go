@@ -1,0 +1,317 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// maxCatalogErrors bounds what is reported of one catalog.
+const maxCatalogErrors = 20
+
+// operators asks for the catalogs of mirror.operators, each whole, and for the
+// images of the bundles that are chosen from them. A package or channel that is
+// not in its catalog is a *[ConfigError]; all of them are reported.
+func operators(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+	var list []wanted
+	var errs []error
+	p := &problems{file: c.file, places: c.places}
+	for i := range c.Mirror.Operators {
+		o := &c.Mirror.Operators[i]
+		ref, err := oci.ParseRef(o.Catalog)
+		if err != nil {
+			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
+		}
+		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
+		if err := s.read(ctx, from); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list, errs = append(list, s.list...), append(errs, s.errs...)
+	}
+	return list, errors.Join(append([]error{p.join()}, errs...)...)
+}
+
+// selection chooses the images of one catalog.
+type selection struct {
+	what string // the catalog, for errors
+	path string // of the catalog in the configuration
+	o    *Operator
+	p    *problems
+	list []wanted // the catalog itself first
+	errs []error
+
+	asked map[string]int // of each package that is named: its place in the configuration
+	names []string       // of all packages, when some are named
+}
+
+func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
+	image := wanted{origin: oci.OriginCatalog, ref: ref, why: []string{"catalog"}}
+	if ref.Tag != "" {
+		image.tags = []string{ref.Tag}
+	}
+	s := &selection{what: "catalog " + ref.String(), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	for i, pkg := range o.Packages {
+		s.asked[pkg.Name] = i
+	}
+	return s
+}
+
+// read chooses from the catalog's index. An image that cannot be found is left to
+// whoever resolves the list; one that cannot be read is a *[oci.GapError], and one
+// that is no catalog an *[oci.UnsupportedError].
+func (s *selection) read(ctx context.Context, from Images) error {
+	root, src, err := from.Resolve(ctx, s.list[0].ref)
+	if err != nil {
+		return nil
+	}
+	var image oci.Descriptor
+	var dir string
+	if image, err = layers.Pick(ctx, src, root); err != nil {
+		return s.unreadable(err)
+	}
+	config, err := layers.Config(ctx, src, image)
+	if err != nil {
+		return s.unreadable(err)
+	}
+	if dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
+		return err
+	}
+	index, err := s.index(ctx, from, src, image, dir)
+	if err != nil {
+		return err
+	}
+	err = catalog.Read(index, s.choose)
+	if err := errors.Join(err, index.Close()); err != nil {
+		return fmt.Errorf("%s: read what was kept of it: %w", s.what, err)
+	}
+	s.missing()
+	return nil
+}
+
+// index opens what is kept of the catalog, which is read first if nothing is.
+func (s *selection) index(ctx context.Context, from Images, src oci.Source, image oci.Descriptor, dir string) (io.ReadCloser, error) {
+	var lost error
+	index, err := from.Parsed(ctx, catalog.Key(image.Digest), func(w io.Writer) error {
+		var list []catalog.Package
+		if list, lost = catalog.Parse(ctx, s.what, src, image, dir); lost != nil {
+			return lost
+		}
+		return catalog.Write(w, list)
+	})
+	switch {
+	case lost != nil:
+		return nil, s.unreadable(lost)
+	case err != nil:
+		return nil, fmt.Errorf("%s: keep what was read of it: %w", s.what, err)
+	}
+	return index, nil
+}
+
+// unreadable says why the catalog image could not be read.
+func (s *selection) unreadable(err error) error {
+	var fault *oci.UnsupportedError
+	switch {
+	case !errors.As(err, &fault):
+		return &oci.GapError{Image: s.list[0].image(), Err: fmt.Errorf("read the catalog: %w", err)}
+	case strings.HasPrefix(fault.What, s.what):
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.what, err)
+}
+
+// choose takes what is asked for of one package.
+func (s *selection) choose(p *catalog.Package) error {
+	var pkg Package
+	i, named := s.asked[p.Name]
+	switch {
+	case named:
+		pkg = s.o.Packages[i]
+		delete(s.asked, p.Name)
+	case len(s.o.Packages) > 0:
+		s.names = append(s.names, p.Name)
+		return nil
+	}
+	chosen := map[string]bool{}
+	if s.o.Full && len(pkg.Channels) == 0 {
+		for _, b := range p.Bundles {
+			chosen[b.Name] = true
+		}
+	} else {
+		for _, c := range s.channels(p, pkg, i) {
+			s.bundles(p, c, chosen)
+		}
+	}
+	for i := range p.Bundles {
+		if b := &p.Bundles[i]; chosen[b.Name] {
+			s.images(p, b)
+		}
+	}
+	return nil
+}
+
+// channels lists those that are named, or else all of the package.
+func (s *selection) channels(p *catalog.Package, pkg Package, place int) []*catalog.Channel {
+	var list []*catalog.Channel
+	if len(pkg.Channels) == 0 {
+		if len(p.Channels) == 0 {
+			s.fault(fmt.Sprintf("package %q", p.Name), "it has no channel")
+		}
+		for i := range p.Channels {
+			list = append(list, &p.Channels[i])
+		}
+		return list
+	}
+	for k, ch := range pkg.Channels {
+		if c := p.Channel(ch.Name); c != nil {
+			list = append(list, c)
+			continue
+		}
+		var names []string
+		for _, c := range p.Channels {
+			names = append(names, c.Name)
+		}
+		path := fmt.Sprintf("%s.packages[%d].channels[%d].name", s.path, place, k)
+		s.p.add(path, "%s: package %q of %s has no channel %q%s", path, p.Name, s.what, ch.Name, didYouMean(ch.Name, names))
+	}
+	return list
+}
+
+// bundles chooses the head of a channel, or all its bundles. A channel that
+// operator-registry would refuse for either is refused.
+func (s *selection) bundles(p *catalog.Package, c *catalog.Channel, chosen map[string]bool) {
+	at := fmt.Sprintf("package %q, channel %q", p.Name, c.Name)
+	head, err := c.Head()
+	if err != nil {
+		s.fault(at, err.Error())
+		return
+	}
+	var lost []string
+	for _, e := range c.Entries {
+		if p.Bundle(e.Name) == nil {
+			lost = append(lost, e.Name)
+		} else if s.o.Full || e.Name == head {
+			chosen[e.Name] = true
+		}
+	}
+	if len(lost) > 0 {
+		s.fault(at, "it has entries whose bundles are not in the catalog: "+catalog.Some(lost))
+	}
+}
+
+// images asks for the images of a bundle.
+func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
+	why := "operator " + p.Name + " " + b.FullVersion()
+	if b.Image != "" {
+		s.image(p, b, b.Image, why+": bundle")
+	}
+	for _, r := range b.Related {
+		if r != b.Image {
+			s.image(p, b, r, why+": related image")
+		}
+	}
+}
+
+func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name, why string) {
+	ref, err := operatorRef(name)
+	if err != nil {
+		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
+		return
+	}
+	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}}
+	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
+		w.tags = []string{ref.Tag}
+	}
+	s.list = append(s.list, w)
+}
+
+// operatorRef reads a reference as nodes do: a name without a host is one of
+// docker.io, one with neither tag nor digest has the tag latest.
+func operatorRef(name string) (oci.Ref, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return oci.Ref{}, fmt.Errorf("image reference %.300q: %w", name, err)
+	}
+	return oci.ParseRef(reference.TagNameOnly(named).String())
+}
+
+// missing reports the packages that the catalog does not have.
+func (s *selection) missing() {
+	for i, pkg := range s.o.Packages {
+		if _, ok := s.asked[pkg.Name]; ok {
+			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
+			s.p.add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, didYouMean(pkg.Name, s.names))
+		}
+	}
+}
+
+// fault reports what is wrong within the catalog.
+func (s *selection) fault(at, why string) {
+	if len(s.errs) < maxCatalogErrors {
+		s.errs = append(s.errs, &oci.UnsupportedError{What: s.what + ": " + at, Why: why})
+	}
+}
+
+func didYouMean(name string, names []string) string {
+	near := catalog.Nearest(name, names)
+	for i, n := range near {
+		near[i] = fmt.Sprintf("%q", n)
+	}
+	switch last := len(near) - 1; last {
+	case -1:
+		return ""
+	case 0:
+		return "; did you mean " + near[0] + "?"
+	default:
+		return "; did you mean " + strings.Join(near[:last], ", ") + " or " + near[last] + "?"
+	}
+}
+
+// carried refuses what of an operator catalog is not carried.
+func (o *Operator) carried(p *problems, path string) {
+	field := func(name string, asked bool) {
+		if asked {
+			p.refuse(path+"."+name, "this version of satchel carries catalogs whole, with the newest bundle of each channel; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
+		}
+	}
+	if strings.HasPrefix(o.Catalog, "oci:") {
+		p.refuse(path+".catalog", "this version of satchel carries catalogs from registries only; a later version brings those in directories")
+	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
+		p.add(path+".catalog", "%s.catalog: %v", path, err)
+	}
+	field("targetCatalog", o.TargetCatalog != "")
+	field("targetTag", o.TargetTag != "")
+	field("targetCatalogSourceTemplate", o.TargetCatalogSourceTemplate != "")
+	field("platforms", len(o.Platforms) > 0)
+	for i, pkg := range o.Packages {
+		at := fmt.Sprintf("packages[%d].", i)
+		field(at+"defaultChannel", pkg.DefaultChannel != "")
+		field(at+"minVersion", pkg.MinVersion != "")
+		field(at+"maxVersion", pkg.MaxVersion != "")
+		for k, ch := range pkg.Channels {
+			field(fmt.Sprintf("%schannels[%d].minVersion", at, k), ch.MinVersion != "")
+			field(fmt.Sprintf("%schannels[%d].maxVersion", at, k), ch.MaxVersion != "")
+		}
+	}
+}
+
+// Notes says what whoever runs pack or plan should know of what is carried: a line
+// each, in the order of the configuration.
+func (c *Config) Notes() []string {
+	var notes []string
+	for _, o := range c.Mirror.Operators {
+		if o.Full && len(o.Packages) == 0 {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("catalog %s is carried whole: packages and versions that were not chosen show in the console but cannot be installed; a later version filters catalogs", o.Catalog))
+	}
+	return notes
+}

@@ -1,0 +1,154 @@
+package manifests
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Repositories of the mirror that oc-mirror v2 keeps releases in.
+const (
+	pathPayload    = "openshift/release-images"
+	pathComponents = "openshift/release"
+)
+
+// formatPayload is part of the key under which a payload that was read is kept.
+const formatPayload = "payload/1"
+
+// multiArch is the architecture of a payload for several.
+const multiArch = "multi"
+
+// archNames are the architectures that releases write otherwise than Go.
+var archNames = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
+var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+
+// release is one payload that was read.
+type release struct {
+	ref  oci.Ref
+	arch string // as Go writes it, or multi
+	*payload.Payload
+}
+
+// releaseImages asks for mirror.platform.release: the payload, and the image of
+// each component by digest. A payload that cannot be read is a *[oci.GapError].
+func releaseImages(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+	pf := c.Mirror.Platform
+	if pf.Release == "" {
+		return nil, nil
+	}
+	ref, err := oci.ParseRef(pf.Release)
+	if err != nil {
+		return nil, fmt.Errorf("mirror.platform.release: %w", err)
+	}
+	var list []wanted
+	r, err := readRelease(ctx, ref, from)
+	if err == nil {
+		list, err = r.wanted()
+	}
+	if err != nil {
+		w := wanted{origin: oci.OriginRelease, ref: ref, path: pathPayload, why: []string{"platform.release"}}
+		return nil, &oci.GapError{Image: w.image(), Err: err}
+	}
+	if len(pf.Architectures) > 0 && pf.Architectures[0] != r.arch {
+		p := problems{file: c.file, places: c.places}
+		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", pf.Architectures[0], ref, r.arch)
+		return nil, p.join()
+	}
+	return list, nil
+}
+
+// readRelease finds a payload and reads it, unless that was done before.
+func readRelease(ctx context.Context, ref oci.Ref, from Images) (*release, error) {
+	root, src, err := from.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := oci.CheckDescriptor(root); err != nil {
+		return nil, err
+	}
+	if ref.Digest != "" && ref.Digest != root.Digest {
+		return nil, fmt.Errorf("pinned to another digest, %s", root.Digest)
+	}
+	image, err := layers.Pick(ctx, src, root)
+	if err != nil {
+		return nil, err
+	}
+	arch, err := payloadArch(ctx, src, root, image)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readPayload(ctx, src, image, from)
+	if err != nil {
+		return nil, err
+	}
+	return &release{ref, arch, p}, nil
+}
+
+// payloadArch is the architecture of a payload: several for an index of more
+// than one platform, else its image's own.
+func payloadArch(ctx context.Context, src oci.Source, root, image oci.Descriptor) (string, error) {
+	platforms, err := oci.Platforms(ctx, src, root)
+	if err != nil {
+		return "", err
+	}
+	if len(platforms) > 1 {
+		return multiArch, nil
+	}
+	config, err := layers.Config(ctx, src, image)
+	if err != nil {
+		return "", err
+	}
+	if !archPattern.MatchString(config.Architecture) {
+		return "", &oci.UnsupportedError{What: "payload " + image.Digest.String(), Why: fmt.Sprintf("its architecture is %.64q", config.Architecture)}
+	}
+	return config.Architecture, nil
+}
+
+func readPayload(ctx context.Context, src oci.Source, image oci.Descriptor, from Images) (p *payload.Payload, err error) {
+	r, err := from.Parsed(ctx, formatPayload+" "+image.Digest.String(), func(w io.Writer) error {
+		p, err := payload.Read(ctx, src, image)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p = &payload.Payload{}
+	if err := json.NewDecoder(r).Decode(p); err != nil {
+		return nil, fmt.Errorf("read payload %s as it was kept: %w", image.Digest, err)
+	}
+	return p, nil
+}
+
+// wanted lists the payload and its components under the tags that oc-mirror v2
+// gives them: VERSION-ARCH, and that with the component's name.
+func (r *release) wanted() ([]wanted, error) {
+	arch := r.arch
+	if name := archNames[arch]; name != "" {
+		arch = name
+	}
+	tag := strings.ReplaceAll(r.Version, "+", "_") + "-" + arch // a tag cannot have a plus
+	why := "release " + r.Version + " " + arch
+	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}}}
+	for _, c := range r.Components {
+		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}})
+	}
+	for _, w := range list {
+		if !targetTag.MatchString(w.tags[0]) {
+			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, would have %d characters; a tag has at most 128", w.tags[0], w.ref, len(w.tags[0]))}
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,119 @@
+package manifests
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// wanted is an image that a part of the configuration asks for.
+type wanted struct {
+	origin oci.Origin
+	ref    oci.Ref  // where it is, by tag, digest or both
+	tags   []string // in the mirror
+	path   string   // its repository in the mirror; empty for its own
+	why    []string // a line each, for people
+}
+
+// precedence is the order in which origins speak for an image that several ask for.
+var precedence = []oci.Origin{oci.OriginRelease, oci.OriginCatalog, oci.OriginOperator, oci.OriginAdditional, oci.OriginChart, oci.OriginPod}
+
+// image is w as far as it is known before it is found.
+func (w wanted) image() oci.Image {
+	return oci.Image{Origin: w.origin, Source: w.ref, Tags: w.tags, Path: w.path, Why: w.why}
+}
+
+// pin resolves one image, as far as it gets.
+func (w wanted) pin(ctx context.Context, from Images) (oci.Image, error) {
+	img := w.image()
+	root, src, err := from.Resolve(ctx, w.ref)
+	if err != nil {
+		return img, err
+	}
+	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+	if err := img.Validate(); err != nil {
+		return img, err
+	}
+	img.Platforms, err = oci.Platforms(ctx, src, img.Root)
+	return img, err
+}
+
+// unite makes one of all that are the same image in the same repository of the
+// mirror: the first origin by precedence, and the tags and reasons of all.
+func unite(list []wanted) []wanted {
+	type place struct {
+		ref  oci.Ref
+		path string
+	}
+	places := map[place]int{}
+	var out []wanted
+	for _, w := range list {
+		if w.path == w.ref.Repository {
+			w.path = ""
+		}
+		at := place{w.ref, w.path}
+		i, ok := places[at]
+		if !ok {
+			i = len(out)
+			places[at] = i
+			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path})
+		}
+		u := &out[i]
+		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
+			u.origin = w.origin
+		}
+		u.tags, u.why = append(u.tags, w.tags...), append(u.why, w.why...)
+	}
+	for i := range out {
+		out[i].tags, out[i].why = sorted(out[i].tags), sorted(out[i].why)
+	}
+	slices.SortFunc(out, func(a, b wanted) int { return compareImages(a.image(), b.image()) })
+	return out
+}
+
+// compareImages is the order of an inventory.
+func compareImages(a, b oci.Image) int {
+	return cmp.Or(cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path))
+}
+
+// sorted orders a list, each once.
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// pins asks for each reference once, so that a tag that moves meanwhile is one
+// image for the whole run.
+type pins struct {
+	Images
+	mu   sync.Mutex
+	seen map[oci.Ref]*pinned
+}
+
+type pinned struct {
+	once sync.Once
+	root oci.Descriptor
+	src  oci.Source
+	err  error
+}
+
+func newPins(from Images) *pins { return &pins{Images: from, seen: map[oci.Ref]*pinned{}} }
+
+// Resolve asks for a reference by its digest if it has one.
+func (p *pins) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	if ref.Digest != "" {
+		ref = ref.WithDigest(ref.Digest)
+	}
+	p.mu.Lock()
+	one := p.seen[ref]
+	if one == nil {
+		one = &pinned{}
+		p.seen[ref] = one
+	}
+	p.mu.Unlock()
+	one.once.Do(func() { one.root, one.src, one.err = p.Images.Resolve(ctx, ref) })
+	return one.root, one.src, one.err
+}
