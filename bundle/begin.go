@@ -56,18 +56,26 @@ func (j *Job) MakeKey() error {
 	return nil
 }
 
-// Check reports what is wrong with the numbers of a job.
+// Check reports what is wrong with a job.
 func (j Job) Check() error {
+	if err := j.CheckNumbers(); err != nil {
+		return err
+	}
+	if len(j.Recipients) == 0 {
+		return errors.New("no recipient given")
+	}
+	return keys.CheckMix(j.Recipients)
+}
+
+// CheckNumbers reports what is wrong with the segment size and the lanes of a job.
+func (j Job) CheckNumbers() error {
 	if j.SegmentSize < MinSegmentSize || j.SegmentSize > MaxSegmentSize {
 		return fmt.Errorf("a segment size of %d bytes is outside %d (1MiB) to %d (4GiB - 1, the most that FAT32 holds in a file)", j.SegmentSize, MinSegmentSize, MaxSegmentSize)
 	}
 	if j.Lanes < 1 || j.Lanes > MaxLanes {
 		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
 	}
-	if len(j.Recipients) == 0 {
-		return errors.New("no recipient given")
-	}
-	return keys.CheckMix(j.Recipients)
+	return nil
 }
 
 // recipients lists each once, and of passphrases how many there are.

@@ -98,25 +98,36 @@ func (w *Writer) settle(inv *oci.Inventory) error {
 // endArchive writes index.json, oci-layout and the end of the tar stream.
 func (w *Writer) endArchive(inv *oci.Inventory) error {
 	l := w.all[w.begin.Lanes]
-	layout, err := json.Marshal(ispec.ImageLayout{Version: ispec.ImageLayoutVersion})
-	if err != nil {
-		return err
-	}
-	list, err := layoutIndex(inv)
+	files, err := ending(inv)
 	if err != nil {
 		return err
 	}
 	l.ending = true
-	if err := l.file(ispec.ImageIndexFile, list); err != nil {
-		return err
-	}
-	if err := l.file(ispec.ImageLayoutFile, layout); err != nil {
-		return err
+	for _, f := range files {
+		if err := l.file(f.name, f.body); err != nil {
+			return err
+		}
 	}
 	if err := l.plain(make([]byte, 2*tarBlock)); err != nil {
 		return err
 	}
 	return l.commit(nil)
+}
+
+// namedBody is a small file.
+type namedBody struct {
+	name string
+	body []byte
+}
+
+// ending gives the files that end the image layout.
+func ending(inv *oci.Inventory) ([]namedBody, error) {
+	layout, err := json.Marshal(ispec.ImageLayout{Version: ispec.ImageLayoutVersion})
+	if err != nil {
+		return nil, err
+	}
+	list, err := layoutIndex(inv)
+	return []namedBody{{ispec.ImageIndexFile, list}, {ispec.ImageLayoutFile, layout}}, err
 }
 
 // file writes a small file of the layout that is not a blob.
@@ -189,12 +200,21 @@ func segmentName(s journal.Segment) string {
 
 // writeIndex writes index.age and gives what the seal says of it.
 func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
+	body, err := indexFile(w.begin, inv, segs)
+	if err != nil {
+		return nil, err
+	}
+	return body, w.dir.WriteFile(seal.IndexName, body)
+}
+
+// indexFile makes index.age.
+func indexFile(begin journal.Begin, inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
 	var file bytes.Buffer
-	enc, err := keys.Encrypt(&file, w.begin.Key)
+	enc, err := keys.Encrypt(&file, begin.Key)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt index: %w", err)
 	}
-	idx, err := index.NewWriter(enc, index.Header{Bundle: w.begin.Bundle, Created: w.begin.Created})
+	idx, err := index.NewWriter(enc, index.Header{Bundle: begin.Bundle, Created: begin.Created})
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +234,7 @@ func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte,
 	if err := errors.Join(idx.Close(), enc.Close()); err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}
-	return file.Bytes(), w.dir.WriteFile(seal.IndexName, file.Bytes())
+	return file.Bytes(), nil
 }
 
 func writeInventory(idx *index.Writer, inv *oci.Inventory) error {
@@ -258,53 +278,55 @@ func blobs(segs []journal.Segment) []index.Blob {
 
 // writeSeals writes all that binds the bundle, bundle.json last.
 func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, error) {
-	drive := seal.Drive{Bundle: w.begin.Bundle, Drive: 1, Complete: true}
+	finger, copies, f, err := sealFiles(w.begin, idx, segs, time.Now())
+	if err != nil {
+		return "", err
+	}
+	return finger, w.writeSmall(copies, f)
+}
+
+// sealFiles makes the files that are there twice, by name, and those that follow.
+func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, follow, error) {
+	drive := seal.Drive{Bundle: begin.Bundle, Drive: 1, Complete: true}
 	for _, s := range segs {
 		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
 	}
 	driveBody, err := drive.Marshal()
 	if err != nil {
-		return "", err
+		return "", nil, follow{}, err
 	}
 	bundleBody, err := seal.Bundle{
-		Bundle: w.begin.Bundle, Created: time.Now(), Sequence: 1,
+		Bundle: begin.Bundle, Created: now, Sequence: 1,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
 	}.Marshal()
 	if err != nil {
-		return "", err
+		return "", nil, follow{}, err
 	}
 	all := small{
-		bundle: w.begin.Bundle, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: w.begin.KeyFiles,
+		bundle: begin.Bundle, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: begin.KeyFiles,
 		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)},
 	}
 	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
-		return "", fmt.Errorf("read the header of the index: %w", err)
+		return "", nil, follow{}, fmt.Errorf("read the header of the index: %w", err)
 	}
 	f, err := all.follow()
-	if err != nil {
-		return "", err
-	}
-	copies := maps.Clone(w.begin.KeyFiles)
+	copies := maps.Clone(begin.KeyFiles)
 	copies[seal.IndexName], copies[seal.DriveName], copies[seal.BundleName], copies[seal.ExtrasName] = idx, driveBody, bundleBody, f.extras
-	return all.finger, w.writeSmall(copies, f)
+	return all.finger, copies, f, err
 }
 
 func (w *Writer) writeSmall(copies map[string][]byte, f follow) error {
 	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
 		return err
 	}
-	type file struct {
-		name string
-		body []byte
-	}
-	files := []file{{seal.DriveName, copies[seal.DriveName]}, {seal.ExtrasName, copies[seal.ExtrasName]}, {seal.ReadmeName, f.readme}, {seal.SumsName, f.sums}}
+	files := []namedBody{{seal.DriveName, copies[seal.DriveName]}, {seal.ExtrasName, copies[seal.ExtrasName]}, {seal.ReadmeName, f.readme}, {seal.SumsName, f.sums}}
 	for name, body := range copies {
 		if name != seal.BundleName {
-			files = append(files, file{seal.CopyDir + "/" + name, body})
+			files = append(files, namedBody{seal.CopyDir + "/" + name, body})
 		}
 	}
 	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
-	files = append(files, file{seal.CopyDir + "/" + seal.BundleName, copies[seal.BundleName]}, file{seal.BundleName, copies[seal.BundleName]})
+	files = append(files, namedBody{seal.CopyDir + "/" + seal.BundleName, copies[seal.BundleName]}, namedBody{seal.BundleName, copies[seal.BundleName]})
 	for _, f := range files {
 		if err := w.dir.WriteFile(f.name, f.body); err != nil {
 			return err

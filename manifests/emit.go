@@ -81,7 +81,7 @@ type emission struct {
 	ca       caState
 	groups   []rules.Group
 	icsps    []named
-	catalogs []catalog
+	catalogs []catalogObject
 	payloads []oci.Image
 	tagged   []oci.Image // named by tag alone: no rule is for them
 }

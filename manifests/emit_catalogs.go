@@ -29,8 +29,8 @@ var defaultCatalogs = map[string]defaultCatalog{
 	"registry.redhat.io/redhat/community-operator-index": {"community-operators", "Community Operators", -400},
 }
 
-// catalog is a catalog image and the CatalogSource made of it.
-type catalog struct {
+// catalogObject is a catalog image and the CatalogSource made of it.
+type catalogObject struct {
 	named
 	image oci.Image
 }
@@ -67,13 +67,13 @@ func (e *emission) emitCatalogs() error {
 // that it stands for, else its repository's last word. Catalogs that would share
 // one, as two versions of the same, have their tags at the end.
 func (e *emission) nameCatalogs() error {
-	byName := map[string][]catalog{}
+	byName := map[string][]catalogObject{}
 	used := map[string]bool{}
 	for _, img := range e.images {
 		if img.Origin != oci.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
 			continue
 		}
-		e.catalogs = append(e.catalogs, catalog{image: img})
+		e.catalogs = append(e.catalogs, catalogObject{image: img})
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
@@ -103,7 +103,7 @@ func (e *emission) nameCatalogs() error {
 
 // hasCatalog reports whether a catalog was met before under the same reference.
 func (e *emission) hasCatalog(img oci.Image) bool {
-	return slices.ContainsFunc(e.catalogs, func(c catalog) bool { return c.image.Source == img.Source })
+	return slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.image.Source == img.Source })
 }
 
 func (e *emission) checkCatalogNames(used map[string]bool) error {

@@ -69,7 +69,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err):
 		return exitDamaged
@@ -82,7 +82,8 @@ func exitCode(err error) int {
 	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err),
 		as[*bundle.RekeyError](err):
 		return exitDamaged
-	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err):
+	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err),
+		as[*bundle.TooLargeError](err):
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
@@ -215,6 +216,8 @@ func copied(err error) (names []string) {
 func driveHints(err error) []string {
 	var space *bundle.SpaceError
 	switch {
+	case as[*bundle.TooLargeError](err):
+		return []string{"take larger drives, or leave out what needs it"}
 	case errors.As(err, &space):
 		return []string{"make room on the drive or take a larger one; nothing was written yet"}
 	case !as[*bundle.DriveError](err):

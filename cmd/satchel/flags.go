@@ -232,10 +232,15 @@ type recipientFlags struct {
 // addRecipientFlags defines -r and -R, and the flags of passphrases with a
 // prefix, for commands where --passphrase opens.
 func addRecipientFlags(f *pflag.FlagSet, r *recipientFlags, prefix string) {
-	f.StringArrayVarP(&r.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle: age1..., age1pq1..., a plugin's, or an SSH public key (may be given more than once)")
-	f.StringArrayVarP(&r.files, "recipients-file", "R", nil, "`FILE` of recipients, one a line, such as authorized_keys (may be given more than once)")
+	addPublicKeyFlags(f, r)
 	f.BoolVar(&r.passphrase, prefix+"passphrase", false, "a passphrase may open the bundle, asked for on the terminal")
 	f.StringArrayVar(&r.passphraseFiles, prefix+"passphrase-file", nil, "the passphrase in the first line of `FILE` may open the bundle (may be given more than once)")
+}
+
+// addPublicKeyFlags defines -r and -R.
+func addPublicKeyFlags(f *pflag.FlagSet, r *recipientFlags) {
+	f.StringArrayVarP(&r.recipients, "recipient", "r", nil, "`RECIPIENT` that may open the bundle: age1..., age1pq1..., a plugin's, or an SSH public key (may be given more than once)")
+	f.StringArrayVarP(&r.files, "recipients-file", "R", nil, "`FILE` of recipients, one a line, such as authorized_keys (may be given more than once)")
 }
 
 func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {

@@ -39,6 +39,13 @@ func (e *gapsError) Error() string {
 	return fmt.Sprintf("finished without %d of the images; they are listed in %s", e.count, e.file)
 }
 
+// plannedGapsError says that a plan goes without some images.
+type plannedGapsError struct{ count int }
+
+func (e *plannedGapsError) Error() string {
+	return fmt.Sprintf("the plan goes without %d of the images, which cannot be had; they are listed", e.count)
+}
+
 // tolerate passes an error on, unless --keep-going was given and it joins nothing
 // but gaps that the sources have definitely left: those are noted.
 func (p *preparing) tolerate(err error) error {
@@ -89,13 +96,17 @@ func (p *preparing) drop(g *oci.GapError) {
 	p.warn("gap: %s", oneLine(g.Error()))
 }
 
+func (l *gapList) sort() {
+	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+}
+
 // marshal writes the list as it stands, nothing for an empty one.
 func (l *gapList) marshal(id string) ([]byte, error) {
 	if len(l.Images) == 0 {
 		return nil, nil
 	}
 	l.Version, l.Bundle = gapsVersion, id
-	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+	l.sort()
 	body, err := json.MarshalIndent(l, "", "  ")
 	return append(body, '\n'), err
 }

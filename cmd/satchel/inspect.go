@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -63,24 +64,6 @@ type documentReport struct {
 	Bytes  int64         `json:"bytes"` // of those
 }
 
-type imageReport struct {
-	Origin    oci.Origin    `json:"origin"`
-	Source    oci.Ref       `json:"source"`
-	Digest    digest.Digest `json:"digest"`
-	MediaType string        `json:"mediaType"`
-	Platforms []string      `json:"platforms,omitempty"`
-	Tags      []string      `json:"tags,omitempty"`
-	Path      string        `json:"path,omitempty"` // in the mirror, where it is not the source's
-	Why       []string      `json:"why,omitempty"`
-	Bytes     int64         `json:"bytes"` // of all that it reaches
-	// Subject is the manifest that this one is attached to: a signature, an
-	// attestation, or another referrer.
-	Subject  digest.Digest `json:"subject,omitempty"`
-	Attached int           `json:"attached,omitempty"` // how many are attached to it and to what it reaches, and to those in turn
-
-	alone bool // its subject is not in the bundle
-}
-
 func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml bool) error {
 	expect, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
@@ -113,23 +96,16 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint(), Images: []imageReport{}}
+	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
 	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
 	rep.Gaps = inv.Gaps
-	for _, img := range inv.Images {
-		rep.Images = append(rep.Images, imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject})
-	}
-	rep.attach(inv, graph)
+	// A foreign layer that its registry did not have is reached and not carried.
+	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
+	rep.Images = reportImages(inv, graph)
+	rep.BlobBytes = size(graph.Blobs) + size(graph.Manifests)
 	seen := map[digest.Digest]bool{}
-	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
-		for _, n := range nodes {
-			seen[n.Descriptor.Digest] = true
-			rep.BlobBytes += n.Descriptor.Size
-			for _, i := range n.Images {
-				rep.Images[i].Bytes += n.Descriptor.Size
-			}
-		}
+	for _, n := range append(graph.Manifests, graph.Blobs...) {
+		seen[n.Descriptor.Digest] = true
 	}
 	for _, doc := range inv.Documents {
 		if err := rep.document(ctx, r, doc, seen); err != nil {
@@ -155,48 +131,11 @@ func (r *inspectReport) document(ctx context.Context, src oci.Source, doc oci.Do
 	return err
 }
 
-// attach counts what is attached to each image.
-func (r *inspectReport) attach(inv *oci.Inventory, graph *oci.Graph) {
-	reached := map[digest.Digest][]int{}
-	for _, n := range graph.Manifests {
-		reached[n.Descriptor.Digest] = n.Images
-	}
-	owners := func(i int) (list []int) {
-		for _, o := range reached[inv.Images[i].Subject] {
-			if o != i && inv.Images[o].Source.Repo() == inv.Images[i].Source.Repo() {
-				list = append(list, o)
-			}
-		}
-		return list
-	}
-	for i := range r.Images {
-		if r.Images[i].Subject == "" {
-			continue
-		}
-		r.Images[i].alone = len(owners(i)) == 0
-		seen := map[int]bool{i: true} // a hostile bundle may have attachments go round in circles
-		for todo := owners(i); len(todo) > 0; todo = todo[1:] {
-			if o := todo[0]; !seen[o] {
-				seen[o] = true
-				r.Images[o].Attached++
-				if inv.Images[o].Subject != "" {
-					todo = append(todo, owners(o)...)
-				}
-			}
-		}
-	}
-}
-
 func printInspect(w io.Writer, r *inspectReport) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
-	attached := 0
-	for _, img := range r.Images {
-		if img.Subject != "" {
-			attached++
-		}
-	}
+	attached := attachedCount(r.Images)
 	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
 		head.printf("attached     %d signatures and other referrers\n", attached)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -58,8 +57,8 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	addRecipientFlags(f, &o.to, "")
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
-	f.IntVar(&o.parallelImages, "parallel-images", 8, "how many images' manifests are read at once")
-	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are fetched at once; those beyond --lanes are small ones")
+	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
+	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs are fetched at once; those beyond --lanes are small ones")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that cannot be had; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: beside the bundle's journal)")
@@ -77,6 +76,13 @@ func readConfig(name string) ([]byte, error) {
 		return io.ReadAll(os.Stdin)
 	}
 	return os.ReadFile(name)
+}
+
+func checkArchiveSize(cfg *manifests.Config, name string, segmentSize int64) error {
+	if limit := cfg.ArchiveSize << 30; limit > 0 && segmentSize > limit {
+		return usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, name), "leave one of the two out")
+	}
+	return nil
 }
 
 // loadSet reads the configuration that command carries out.
@@ -117,8 +123,8 @@ func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return nil, job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")
 	}
-	if limit := cfg.ArchiveSize << 30; limit > 0 && o.segmentSize > limit {
-		return nil, job, usage(fmt.Errorf("--segment-size is above the archiveSize of %d GiB in %s", cfg.ArchiveSize, o.config), "leave one of the two out")
+	if err := checkArchiveSize(cfg, o.config, o.segmentSize); err != nil {
+		return nil, job, err
 	}
 	if err := checkGapsFile(o.gaps); err != nil {
 		return nil, job, err
@@ -151,7 +157,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	cache, err := xdg("XDG_CACHE_HOME", ".cache")
+	cache, err := openCache()
 	if err != nil {
 		return err
 	}
@@ -166,7 +172,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		job.Config = oci.Digest(fmt.Appendf(nil, "%s %s %d", job.Config, place, o.nested))
 	}
 	p := &packing{opts: o, job: job, dir: dir, state: state, preparing: preparing{
-		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: oci.NewCache(filepath.Join(cache, "content")),
+		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: cache,
 		only: only, onlyFile: o.only, keepGoing: o.keepGoing, parallelImages: o.parallelImages, parallelLayers: o.parallelLayers,
 		place: place, foreign: map[digest.Digest]bool{},
 	}}

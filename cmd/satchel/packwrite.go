@@ -16,7 +16,7 @@ import (
 )
 
 // source gives a node's content from whichever of its repositories has it.
-func (p *packing) source(n oci.Node) oci.Source {
+func (p *preparing) source(n oci.Node) oci.Source {
 	return p.cache.Before(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		var errs []error
 		for _, ref := range p.repos(n) {

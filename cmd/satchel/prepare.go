@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -33,6 +34,12 @@ type preparing struct {
 	graph   *oci.Graph
 	gaps    gapList
 	foreign map[digest.Digest]bool // foreign layers that were said to be left out
+}
+
+// openCache gives the cache of manifests and other small content.
+func openCache() (*oci.Cache, error) {
+	dir, err := xdg("XDG_CACHE_HOME", ".cache")
+	return oci.NewCache(filepath.Join(dir, "content")), err
 }
 
 // prepare pins the images, reads all their manifests, finds what is attached to

@@ -152,7 +152,7 @@ func (a *app) warn(format string, args ...any) { a.logger().Warn(fmt.Sprintf(for
 // resuming is the line that goes on with this run, if one does.
 func (a *app) resuming(cmd *cobra.Command) string {
 	switch cmd.Name() {
-	case "pack", "unpack", "rekey":
+	case "plan", "pack", "unpack", "rekey":
 		return a.command()
 	}
 	return ""
@@ -215,7 +215,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(newKeygen(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newVersion(a))
+	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newVersion(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {
 			cmd.Long = cmd.Short + "."

@@ -38,10 +38,25 @@ func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
 // MaxSize is the most bytes that the whole file may take if n more bytes are
 // written after those already in it, seek table included.
 func (w *Writer) MaxSize(n int64) int64 {
-	pending := w.content - w.settled + n
-	frames := int64(len(w.sizes)) + pending/MaxContent + 3
+	return MaxSize(len(w.sizes), w.written, w.content-w.settled+n)
+}
+
+// MaxSize is the most bytes that a file may take that has so many frames, of
+// written bytes together, and gets pending more bytes of content.
+func MaxSize(frames int, written, pending int64) int64 {
+	n := int64(frames) + pending/MaxContent + 3
 	// Raw blocks cost 3 bytes each 128 KiB; 1/1024 and 64 a frame is well above that.
-	return w.written + pending + pending>>10 + 64*frames + entrySize*frames + headerSize + footerSize
+	return written + pending + pending>>10 + 64*n + TableSize(int(n))
+}
+
+// TableSize is the size of the seek table of so many frames.
+func TableSize(frames int) int64 { return headerSize + int64(frames)*entrySize + footerSize }
+
+// RawSize is the size of a frame of n bytes that do not compress (RFC 8878,
+// sections 3.1.1.1 and 3.1.1.2).
+func RawSize(n int64) int64 {
+	const head, block, blockHead = 9, 128 << 10, 3
+	return head + n + (n+block-1)/block*blockHead
 }
 
 // Writer writes one seekable file. While one frame is gathered, the one before

@@ -1,0 +1,233 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Forecast says how large a bundle will be that is packed in one go.
+type Forecast struct {
+	Bytes    int64 // of all files in the bundle's directory
+	Segments int
+	// Upper says that Bytes is an upper bound, because something will be
+	// compressed whose bytes are not known: a blob above [KnownBlob], or so much
+	// in smaller ones that it could matter. Otherwise Bytes is within 1%.
+	Upper bool
+}
+
+// KnownBlob is the size, in bytes, up to which a blob that is not compressed yet
+// is worth reading for a [Forecast].
+const KnownBlob = 1 << 20
+
+const (
+	guessShare  = 200       // one in so many bytes may be guessed; it is half of what a forecast may be wrong by
+	upperMargin = 400       // one in so many bytes is added to an upper bound, for lanes that fill otherwise
+	upperMin    = 8 << 10   // the least that is added
+	shownNoise  = 256 << 10 // beside more than that, what tar adds to a blob is nothing
+)
+
+// Compressible reports whether a blob of the media type becomes smaller in a
+// bundle: a forecast is better with its bytes.
+func Compressible(mediaType string) bool { return !compressed(mediaType) }
+
+// Forecast rehearses the bundle of the inventory, whose graph is g, without its
+// large blobs: everything else is gathered, compressed and sealed as a [Writer]
+// does it. content gives the bytes of manifests, and of blobs that are not
+// compressed yet, where they are at hand. Nobody is asked for a passphrase or a
+// hardware key; without recipients there is one X25519 key.
+func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (Forecast, error) {
+	if err := j.CheckNumbers(); err != nil {
+		return Forecast{}, err
+	}
+	begin, err := j.rehearse()
+	if err != nil {
+		return Forecast{}, fmt.Errorf("rehearse the bundle: %w", err)
+	}
+	r := &rehearsal{begin: begin, content: content, noise: newNoise()}
+	f, err := r.run(inv, g)
+	if err != nil {
+		return Forecast{}, fmt.Errorf("rehearse the bundle: %w", err)
+	}
+	return f, nil
+}
+
+func (r *rehearsal) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err error) {
+	if err := r.measure(); err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, r.fast.Close(), r.dense.Close()) }()
+	for n, list := range deal(g.Blobs, r.begin.Lanes) {
+		l := r.lane(n)
+		for _, d := range list {
+			if err := l.blob(d); err != nil {
+				return f, err
+			}
+		}
+		l.commit()
+	}
+	if err := r.closing(inv, g); err != nil {
+		return f, err
+	}
+	return r.sum(inv)
+}
+
+// rehearse begins a bundle that is not written. It is the same each time.
+func (j Job) rehearse() (journal.Begin, error) {
+	made := j.made
+	if made == nil {
+		stand := j
+		var err error
+		if stand.Recipients, err = keys.Rehearse(j.Recipients); err != nil {
+			return journal.Begin{}, err
+		}
+		if err := stand.MakeKey(); err != nil {
+			return journal.Begin{}, err
+		}
+		made = stand.made
+	}
+	return journal.Begin{
+		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Key: made.recipient, KeyFiles: made.files,
+	}, nil
+}
+
+// deal gives each lane its blobs, the largest first: a large one goes where the
+// least is, small ones go round.
+func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
+	sorted := slices.Clone(blobs)
+	slices.SortStableFunc(sorted, func(a, b oci.Node) int { return cmp.Compare(b.Descriptor.Size, a.Descriptor.Size) })
+	dealt, load, large := make([][]oci.Descriptor, lanes), make([]int64, lanes), 0
+	for i, n := range sorted {
+		d := n.Descriptor
+		l := i % lanes
+		if d.Size > SmallBlob {
+			large++
+			l = slices.Index(load, slices.Min(load))
+		} else if large > lanes {
+			l = (i - large) % lanes
+		}
+		dealt[l], load[l] = append(dealt[l], d), load[l]+d.Size
+	}
+	return dealt
+}
+
+// rehearsal is a bundle that is only counted.
+type rehearsal struct {
+	begin       journal.Begin
+	content     func(oci.Descriptor) ([]byte, bool)
+	fast, dense *zstd.Encoder
+	head        int64 // bytes of a segment's age header
+	noise       *noise
+	buf, out    []byte // of the frame that is gathered, in whichever lane that is
+
+	segs    []journal.Segment
+	guessed int64 // bytes that will be compressed, nobody knows how far
+	large   bool  // a blob above KnownBlob is among them
+}
+
+// measure makes the encoders and one age header.
+func (r *rehearsal) measure() (err error) {
+	if r.fast, err = frame.NewFast(); err != nil {
+		return err
+	}
+	if r.dense, err = frame.NewDense(); err != nil {
+		return err
+	}
+	head := &countingWriter{w: io.Discard}
+	_, err = keys.Encrypt(head, r.begin.Key)
+	r.head = head.n
+	return err
+}
+
+// closing counts the closing lane: manifests, and the end of the archive.
+func (r *rehearsal) closing(inv *oci.Inventory, g *oci.Graph) error {
+	l := r.lane(r.begin.Lanes)
+	// A graph has them in the order in which they were read; this one is the same each time.
+	manifests := slices.SortedFunc(slices.Values(g.Manifests), func(a, b oci.Node) int { return cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest) })
+	for _, n := range manifests {
+		if err := l.blob(n.Descriptor); err != nil {
+			return err
+		}
+	}
+	files, err := ending(inv)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := l.entry(f.name, int64(len(f.body)), nil, known(f.body), true); err != nil {
+			return err
+		}
+	}
+	l.take(make([]byte, 2*tarBlock))
+	l.commit()
+	return nil
+}
+
+// sum adds the small files.
+func (r *rehearsal) sum(inv *oci.Inventory) (Forecast, error) {
+	slices.SortFunc(r.segs, func(a, b journal.Segment) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
+	})
+	f := Forecast{Segments: len(r.segs)}
+	for _, s := range r.segs {
+		f.Bytes += s.Size
+	}
+	idx, err := indexFile(r.begin, inv, r.segs)
+	if err != nil {
+		return f, err
+	}
+	_, copies, rest, err := sealFiles(r.begin, idx, r.segs, r.begin.Created)
+	if err != nil {
+		return f, err
+	}
+	for _, body := range copies {
+		f.Bytes += 2 * int64(len(body))
+	}
+	f.Bytes += int64(len(rest.readme) + len(rest.sums))
+	if f.Upper = r.large || r.guessed > f.Bytes/guessShare; f.Upper {
+		f.Bytes += max(f.Bytes/upperMargin, upperMin)
+	}
+	return f, nil
+}
+
+// noise gives bytes that do not compress. Its period is longer than a frame, in
+// which they would else be found again.
+type noise struct {
+	body []byte
+	at   int
+}
+
+func newNoise() *noise {
+	n := &noise{body: make([]byte, frame.MaxContent+readChunk)}
+	_, _ = rand.NewChaCha8([32]byte{}).Read(n.body) // never fails
+	return n
+}
+
+// next gives n bytes, at most readChunk.
+func (n *noise) next(size int64) []byte {
+	if n.at+int(size) > len(n.body) {
+		n.at = 0
+	}
+	n.at += int(size)
+	return n.body[n.at-int(size) : n.at]
+}
+
+func known(body []byte) func(off, n int64) []byte {
+	return func(off, n int64) []byte { return body[off : off+n] }
+}
+
+// standIn is the SHA-256 of a segment that is not written.
+func standIn(s seal.Segment) string { return seal.Sum([]byte(s.String())) }

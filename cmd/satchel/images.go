@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// imageReport is what reports say of one image.
+type imageReport struct {
+	Origin    oci.Origin    `json:"origin"`
+	Source    oci.Ref       `json:"source"`
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	Platforms []string      `json:"platforms,omitempty"`
+	Tags      []string      `json:"tags,omitempty"`
+	Path      string        `json:"path,omitempty"` // in the mirror, where it is not the source's
+	Why       []string      `json:"why,omitempty"`
+	Bytes     int64         `json:"bytes"` // of all that it reaches
+	// Subject is the manifest that this one is attached to: a signature, an
+	// attestation, or another referrer.
+	Subject  digest.Digest `json:"subject,omitempty"`
+	Attached int           `json:"attached,omitempty"` // how many are attached to it and to what it reaches, and to those in turn
+
+	alone bool // its subject is not in the bundle
+}
+
+// reportImages reports on the images of an inventory, in its order.
+func reportImages(inv *oci.Inventory, graph *oci.Graph) []imageReport {
+	list := make([]imageReport, len(inv.Images))
+	for i, img := range inv.Images {
+		list[i] = imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject}
+	}
+	countAttached(list, inv, graph)
+	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
+		for _, n := range nodes {
+			for _, i := range n.Images {
+				list[i].Bytes += n.Descriptor.Size
+			}
+		}
+	}
+	return list
+}
+
+// countAttached counts what is attached to each image.
+func countAttached(list []imageReport, inv *oci.Inventory, graph *oci.Graph) {
+	reached := map[digest.Digest][]int{}
+	for _, n := range graph.Manifests {
+		reached[n.Descriptor.Digest] = n.Images
+	}
+	owners := func(i int) (list []int) {
+		for _, o := range reached[inv.Images[i].Subject] {
+			if o != i && inv.Images[o].Source.Repo() == inv.Images[i].Source.Repo() {
+				list = append(list, o)
+			}
+		}
+		return list
+	}
+	for i := range list {
+		if list[i].Subject == "" {
+			continue
+		}
+		list[i].alone = len(owners(i)) == 0
+		seen := map[int]bool{i: true} // a hostile bundle may have attachments go round in circles
+		for todo := owners(i); len(todo) > 0; todo = todo[1:] {
+			if o := todo[0]; !seen[o] {
+				seen[o] = true
+				list[o].Attached++
+				if inv.Images[o].Subject != "" {
+					todo = append(todo, owners(o)...)
+				}
+			}
+		}
+	}
+}
+
+// attachedCount is how many of the images are attached to others.
+func attachedCount(list []imageReport) (n int) {
+	for _, img := range list {
+		if img.Subject != "" {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// planReport is what plan prints. All sizes are in bytes.
+type planReport struct {
+	Origins []originReport `json:"origins"`
+	Carried carriedReport  `json:"carried"`
+	Written writtenReport  `json:"written"`
+	Drives  []driveReport  `json:"drives"`
+	Images  []planImage    `json:"images"`
+	Gaps    []oci.Gap      `json:"gaps,omitempty"` // what --keep-going plans without
+}
+
+type originReport struct {
+	Origin   oci.Origin `json:"origin"`
+	Images   int        `json:"images"`
+	Attached int        `json:"attached"`
+	Bytes    int64      `json:"bytes"`       // of all that its images reach, each digest once
+	Unique   int64      `json:"uniqueBytes"` // of what no image of another origin reaches
+}
+
+type carriedReport struct {
+	Images    int   `json:"images"`
+	Attached  int   `json:"attached"` // signatures and other referrers
+	Manifests int   `json:"manifests"`
+	Blobs     int   `json:"blobs"`
+	Bytes     int64 `json:"bytes"`       // of both, each digest once
+	Shared    int64 `json:"sharedBytes"` // of what more than one image reaches, once
+	Saved     int64 `json:"savedBytes"`  // what it would be more if that were not shared
+}
+
+type writtenReport struct {
+	Bytes      int64 `json:"bytes"` // of the bundle's directory
+	UpperBound bool  `json:"upperBound"`
+	Segments   int   `json:"segments"`
+}
+
+type driveReport struct {
+	Size  int64 `json:"size"`
+	Free  int64 `json:"free"`  // what of it is counted on
+	Count int   `json:"count"` // 0: they are too small for one of the blobs
+}
+
+type planImage struct {
+	imageReport
+	Shared int64 `json:"sharedBytes"` // of its bytes, what another image reaches too
+}
+
+func (p *planning) report() (*planReport, error) {
+	graph := p.graph
+	p.gaps.sort()
+	p.inv.Gaps = p.gaps.Images
+	all, err := p.written()
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.job.Forecast(p.inv, all, p.content())
+	if err != nil {
+		return nil, err
+	}
+	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps}
+	if r.Drives, err = p.drives(graph); err != nil {
+		return nil, err
+	}
+	images := reportImages(p.inv, graph)
+	for _, img := range images {
+		r.Images = append(r.Images, planImage{imageReport: img})
+	}
+	attached := attachedCount(images)
+	r.Carried = carriedReport{Images: len(images) - attached, Attached: attached, Manifests: len(graph.Manifests), Blobs: len(graph.Blobs),
+		Bytes: size(graph.Blobs) + size(graph.Manifests)}
+	r.share(graph)
+	return r, nil
+}
+
+// share counts what images have in common, and what each origin brings.
+func (r *planReport) share(graph *oci.Graph) {
+	origins := map[oci.Origin]*originReport{}
+	for _, img := range r.Images {
+		o := origins[img.Origin]
+		if o == nil {
+			o = &originReport{Origin: img.Origin}
+			origins[img.Origin] = o
+		}
+		if img.Subject == "" {
+			o.Images++
+		} else {
+			o.Attached++
+		}
+	}
+	for _, n := range slices.Concat(graph.Blobs, graph.Manifests) {
+		bytes := n.Descriptor.Size
+		if len(n.Images) > 1 {
+			r.Carried.Shared += bytes
+			r.Carried.Saved += bytes * int64(len(n.Images)-1)
+		}
+		var of []oci.Origin
+		for _, i := range n.Images {
+			if len(n.Images) > 1 {
+				r.Images[i].Shared += bytes
+			}
+			if o := r.Images[i].Origin; !slices.Contains(of, o) {
+				of = append(of, o)
+				origins[o].Bytes += bytes
+			}
+		}
+		if len(of) == 1 {
+			origins[of[0]].Unique += bytes
+		}
+	}
+	r.Origins = []originReport{}
+	for _, o := range origins {
+		r.Origins = append(r.Origins, *o)
+	}
+	slices.SortFunc(r.Origins, func(a, b originReport) int { return cmp.Compare(a.Origin, b.Origin) })
+}
+
+func printPlan(w io.Writer, r *planReport) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ORIGIN\tIMAGES\tATTACHED\tSIZE\tOF THAT ALONE")
+	for _, o := range r.Origins {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", o.Origin, o.Images, o.Attached, bundle.FormatSize(o.Bytes), bundle.FormatSize(o.Unique))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	p := &printer{w: w}
+	p.printf("\ncarried      %d images, %d manifests, %d blobs, %s\n", r.Carried.Images, r.Carried.Manifests, r.Carried.Blobs, bundle.FormatSize(r.Carried.Bytes))
+	if r.Carried.Attached > 0 {
+		p.printf("attached     %d signatures and other referrers\n", r.Carried.Attached)
+	}
+	if r.Carried.Shared > 0 {
+		p.printf("shared       %s that more than one image needs; carried once, it saves %s\n", bundle.FormatSize(r.Carried.Shared), bundle.FormatSize(r.Carried.Saved))
+	}
+	how := "about"
+	if r.Written.UpperBound {
+		how = "at most"
+	}
+	p.printf("on the drive %s %s, %d segments\n", how, bundle.FormatSize(r.Written.Bytes), r.Written.Segments)
+	for i, d := range r.Drives {
+		head := "drives      "
+		if i > 0 {
+			head = "            "
+		}
+		if d.Count == 0 {
+			p.printf("%s none of %s: one blob is larger\n", head, formatDrive(d.Size))
+		} else {
+			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
+		}
+	}
+	for _, g := range r.Gaps {
+		p.printf("%s  %s  NOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
+	}
+	return p.err
+}
+
+// formatDrive writes the size of a drive as it is sold, in powers of ten.
+func formatDrive(n int64) string {
+	if n%1e9 == 0 {
+		return fmt.Sprintf("%d GB", n/1e9)
+	}
+	return bundle.FormatSize(n)
+}
