@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,8 @@ import (
 	"testing"
 
 	"github.com/distribution/reference"
-	"go.yaml.in/yaml/v3"
+	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -31,7 +31,7 @@ type catalogDoc struct {
 		Name, Replaces string
 		Skips          []string
 	}
-	RelatedImages []struct{ Image string } `yaml:"relatedImages"`
+	RelatedImages []struct{ Image string }
 }
 
 // fbc is a catalog of the data beside the project, on its way into an image.
@@ -66,13 +66,10 @@ func (c *fbc) read(t testing.TB) {
 func (c *fbc) docs(t testing.TB) (list []catalogDoc) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
-		next := yaml.NewDecoder(bytes.NewReader(c.files[name])).Decode
-		if bytes.HasPrefix(bytes.TrimSpace(c.files[name]), []byte("{")) {
-			next = json.NewDecoder(bytes.NewReader(c.files[name])).Decode
-		}
+		dec := k8syaml.NewYAMLOrJSONDecoder(bytes.NewReader(c.files[name]), 4<<10)
 		for {
 			var d catalogDoc
-			err := next(&d)
+			err := dec.Decode(&d)
 			if errors.Is(err, io.EOF) {
 				break
 			}
