@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -99,19 +100,48 @@ func (o *outside) ocp410(t testing.TB) ocpRelease {
 	return o.releaseOf(t, references, []byte(`{"kind":"cincinnati-metadata-v0","version":"4.10.0-0.nightly-2021-11-14-184249","previous":[],"metadata":{}}`))
 }
 
-// smallRelease publishes one that has few components, with size bytes in a layer of each.
+// smallRelease publishes one that has few components, with size bytes in a
+// layer of each.
 func (o *outside) smallRelease(t testing.TB, components, size int) ocpRelease {
 	t.Helper()
-	r := ocpRelease{name: "4.99.1-x86_64", source: "quay.io/openshift-release-dev/ocp-release:4.99.1-x86_64", components: map[string]oci.Descriptor{}}
+	return o.madeRelease(t, "4.99.1-x86_64", components, func() oci.Descriptor { return o.small(size) }, func(names map[string]string) (oci.Descriptor, error) {
+		return o.content.Payload("4.99.1", "amd64", names, o.base[0])
+	})
+}
+
+// multiRelease publishes one whose payload and components are for two architectures.
+func (o *outside) multiRelease(t testing.TB, components int) ocpRelease {
+	t.Helper()
+	archs := []string{"amd64", "arm64"}
+	component := func() oci.Descriptor {
+		layer := func() oci.Descriptor { return o.content.Layer(2<<10, ocitest.LayerGzip) }
+		return o.content.IndexFor(true, archs, o.content.ImageFor("amd64", true, o.base[0], layer()), o.content.ImageFor("arm64", true, o.base[1], layer()))
+	}
+	return o.madeRelease(t, "4.99.1-multi", components, component, func(names map[string]string) (oci.Descriptor, error) {
+		var list []oci.Descriptor
+		for i, arch := range archs {
+			d, err := o.content.Payload("4.99.1", arch, names, o.base[i])
+			if err != nil {
+				return d, err
+			}
+			list = append(list, d)
+		}
+		return o.content.IndexFor(true, archs, list...), nil
+	})
+}
+
+func (o *outside) madeRelease(t testing.TB, name string, components int, component func() oci.Descriptor, payload func(map[string]string) (oci.Descriptor, error)) ocpRelease {
+	t.Helper()
+	r := ocpRelease{name: name, source: "quay.io/openshift-release-dev/ocp-release:" + name, components: map[string]oci.Descriptor{}}
 	names := map[string]string{}
 	for i := range components {
-		name, root := fmt.Sprintf("component-%d", i), o.small(size)
+		name, root := fmt.Sprintf("component-%d", i), component()
 		r.components[name] = root
 		names[name] = "quay.io/openshift-release-dev/ocp-v4.0-art-dev@" + root.Digest.String()
 		o.publish(t, names[name], root)
 	}
 	var err error
-	if r.payload, err = o.content.Payload("4.99.1", "amd64", names, o.base[0]); err != nil {
+	if r.payload, err = payload(names); err != nil {
 		t.Fatal(err)
 	}
 	o.publish(t, r.source, r.payload)
@@ -198,6 +228,17 @@ func TestSmallRelease(t *testing.T) {
 		refs := originals(w.inspected())
 		n.podman(t, refs)
 		n.unreachable(t, refs...)
+	})
+}
+
+// TestMultiRelease pulls a release for two architectures, both of them.
+func TestMultiRelease(t *testing.T) {
+	o := newOutside(405)
+	testRelease(t, o, o.multiRelease(t, 4), func(w *world, mirror, out string) {
+		n := newNode(t, mirror, out)
+		refs := originals(w.inspected())
+		n.skopeo(t, refs)
+		n.podman(t, refs)
 	})
 }
 
