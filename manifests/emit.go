@@ -104,14 +104,11 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	e := &emission{site: site, images: sortedImages(inv.Images), gaps: sortedGaps(inv.Gaps)}
 	e.look()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 		}
-	}
-	if err := e.emitRestore(); err != nil {
-		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
 	e.add(fileApply, modePublic, e.applyPage())
 	slices.SortFunc(e.files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })

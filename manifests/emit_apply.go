@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -68,10 +69,10 @@ func (e *emission) stepPullSecret(p *page) {
 		p.text("%s", nodes)
 	case e.secret.missing:
 		p.step("Pull secret: not written yet")
-		p.text("The mirror wants a credential. It belongs into the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it:")
+		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle):")
 		p.run(
 			"(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > present-pull-secret.json)",
-			"satchel render --pull-secret present-pull-secret.json --to "+e.site.Mirror.String()+" ...",
+			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+e.site.Mirror.String()+" --output-dir . DRIVE",
 		)
 	}
 }
@@ -81,7 +82,7 @@ func (e *emission) stepCA(p *page) {
 		return
 	}
 	p.step("The mirror's authorities")
-	if e.ca.fresh {
+	if e.site.PresentImage == nil {
 		p.text("image.config.openshift.io/cluster can name one ConfigMap. This must print nothing, or `%s`; for any other name run satchel render again with that ConfigMap as `--present-registry-ca`, or the registries in it are cut off:", e.ca.name)
 		p.run("oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'")
 	}
@@ -122,7 +123,7 @@ func (e *emission) stepCheck(p *page) {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host ls /etc/docker/certs.d")
 	}
 	if e.secret.written {
-		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -o '\""+e.site.Mirror.Host+"[^\"]*\"' /var/lib/kubelet/config.json")
+		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+e.site.Mirror.Host+"' /var/lib/kubelet/config.json")
 	}
 	if img, ok := e.ruled(); ok {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+img.Source.WithDigest(img.Root.Digest).String())
@@ -131,9 +132,9 @@ func (e *emission) stepCheck(p *page) {
 	p.text("`journalctl -u crio` on the node names the mirror in \"Trying to access\"; `crictl images` shows an image's own name always.")
 }
 
-// ruled is an image that a node pulls through the rules.
+// ruled is an image that a node pulls through the rules, a payload if there is one.
 func (e *emission) ruled() (oci.Image, bool) {
-	for _, img := range e.images {
+	for _, img := range slices.Concat(e.payloads, e.images) {
 		if img.Subject == "" && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}
@@ -168,19 +169,18 @@ func (e *emission) stepRelease(p *page) {
 		return
 	}
 	p.step("The release")
-	var list, updates []string
+	p.text("A cluster that runs this release keeps running: there is nothing to do. In the mirror it is")
+	var list []string
 	for _, img := range e.payloads {
 		name := strings.Join(img.Tags, ", ")
 		if name == "" {
 			name = img.Source.String()
 		}
 		list = append(list, fmt.Sprintf("%s: `%s`", name, e.place(img)))
-		updates = append(updates, "oc adm upgrade --allow-explicit-upgrade --to-image "+e.place(img))
 	}
 	p.list(list)
-	p.text("A cluster that runs this release keeps running: nothing is to be done. To update to it, say so by digest, once every step above is done:")
-	p.run(updates...)
-	p.text("The cluster takes a release only with its signature, which this version of satchel does not carry. With the internet still there, the cluster fetches it itself: update before the cut. After the cut, put it in place first, as a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures` (outside, `oc adm release mirror --release-image-signature-to-dir` writes it). `--force` skips that check, and others that keep a cluster from harm with it. An update drains and reboots every node.")
+	p.text("To update a cluster to it, name it by digest: `oc adm upgrade --allow-explicit-upgrade --to-image %s`. An update drains and reboots every node.", e.place(e.payloads[0]))
+	p.text("A cluster takes a release only with its signature, which this version of satchel does not carry. As long as it reaches the internet, it fetches the signature itself: update before the cut. After the cut the signature must be there first, in a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap. `--force` passes over the signature, and over the other checks that keep a cluster from harm.")
 }
 
 func (e *emission) stepApplications(p *page) {

@@ -18,7 +18,7 @@ type caState struct {
 	written bool
 	name    string // of the ConfigMap
 	key     string // of the mirror in it
-	fresh   bool   // as far as is known, the cluster has no such ConfigMap yet
+	fresh   bool   // image.config named none until now
 }
 
 // emitCA writes the ConfigMap of registry authorities with the mirror's among
@@ -44,7 +44,7 @@ func (e *emission) emitCA() error {
 		return err
 	}
 	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
-	e.ca.fresh = present == nil
+	e.ca.fresh = present == nil && site.PresentImage != nil
 	if present != nil {
 		cm.Metadata.Name = present.Name
 		maps.Copy(cm.Data, present.Data)

@@ -102,6 +102,6 @@ func (e *emission) restoreCA(p *page) {
 		p.run("oc delete configmap -n openshift-config " + e.ca.name)
 		return
 	}
-	p.text("The ConfigMap has other registries too: take the mirror alone out of it.")
+	p.text("Other registries may be in the ConfigMap: this takes the mirror alone out of it.")
 	p.run(fmt.Sprintf("oc patch configmap -n openshift-config %s --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/%s\"}]'", e.ca.name, e.ca.key))
 }

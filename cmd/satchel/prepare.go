@@ -57,7 +57,13 @@ func (p *preparing) prepare(ctx context.Context) error {
 	if err := p.place.CheckPlaces(p.inv); err != nil {
 		return err
 	}
-	return p.checkSources(ctx)
+	if err := p.checkSources(ctx); err != nil {
+		return err
+	}
+	for _, note := range p.cfg.Notes() {
+		p.warn("%s", note)
+	}
+	return nil
 }
 
 // repos gives the source repositories that a node can be had from, each once.

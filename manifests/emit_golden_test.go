@@ -1,0 +1,161 @@
+package manifests
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// goldenLine parts a golden file: above it the input, below it what Emit makes.
+const goldenLine = "================\n"
+
+// emitInput is the input of a golden file, in YAML.
+type emitInput struct {
+	Mirror         string            `json:"mirror"`
+	MaxNestedPaths int               `json:"maxNestedPaths"`
+	Username       string            `json:"username"`
+	Password       string            `json:"password"`
+	PullSecret     string            `json:"pullSecret"`
+	CA             string            `json:"ca"`
+	PresentCA      string            `json:"presentCA"`
+	PresentImage   string            `json:"presentImage"`
+	CatalogNames   map[string]string `json:"catalogNames"`
+	Now            time.Time         `json:"now"`
+	Images         []emitImage       `json:"images"`
+	Gaps           []emitImage       `json:"gaps"`
+}
+
+type emitImage struct {
+	Origin  oci.Origin    `json:"origin"`
+	Source  string        `json:"source"`
+	Path    string        `json:"path"`
+	Tags    []string      `json:"tags"`
+	Subject digest.Digest `json:"subject"`
+	Error   string        `json:"error"`
+}
+
+// image makes an image of its source, with a digest made of that if it has none.
+func (i emitImage) image(t testing.TB) oci.Image {
+	t.Helper()
+	ref, err := oci.ParseRef(i.Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := oci.Descriptor{MediaType: oci.MediaTypeManifest, Size: 2, Digest: cmp.Or(ref.Digest, digest.FromString(i.Source))}
+	return oci.Image{Origin: i.Origin, Source: ref, Path: i.Path, Tags: i.Tags, Subject: i.Subject, Root: d}
+}
+
+func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
+	t.Helper()
+	inv := &oci.Inventory{}
+	for _, i := range in.Images {
+		inv.Images = append(inv.Images, i.image(t))
+	}
+	for _, i := range in.Gaps {
+		inv.Gaps = append(inv.Gaps, oci.Gap{Origin: i.Origin, Source: i.image(t).Source, Error: i.Error})
+	}
+	mirror, err := oci.ParseMirror(in.Mirror)
+	must(t, err)
+	mirror.MaxNestedPaths = in.MaxNestedPaths
+	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now}
+	if in.Username != "" {
+		site.Credential = &Credential{in.Username, in.Password}
+	}
+	if in.PullSecret != "" {
+		site.PullSecret, err = ParsePullSecret("pull-secret", []byte(in.PullSecret))
+		must(t, err)
+	}
+	if in.PresentCA != "" {
+		site.PresentCA, err = ParseRegistryCA("present-ca", []byte(in.PresentCA))
+		must(t, err)
+	}
+	if in.PresentImage != "" {
+		site.PresentImage, err = ParseImageConfig("present-image", []byte(in.PresentImage))
+		must(t, err)
+	}
+	return inv, site
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// emitted writes what Emit made as one text.
+func emitted(files []File, notes []string, err error) []byte {
+	var b bytes.Buffer
+	var site *SiteError
+	if errors.As(err, &site) {
+		fmt.Fprintf(&b, "error: %s\nhint: %s\n", err, site.Hint)
+	} else if err != nil {
+		fmt.Fprintf(&b, "error: %s\n", err)
+	}
+	for _, n := range notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	for _, f := range files {
+		fmt.Fprintf(&b, "-- %s %04o --\n%s", f.Name, f.Mode, f.Body)
+	}
+	return b.Bytes()
+}
+
+// TestEmitGolden holds what is written against testdata/emit/*.golden; -update
+// writes them anew. Every object is held against its CRD too.
+func TestEmitGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/emit/*.golden")
+	must(t, err)
+	if len(files) < 5 {
+		t.Fatalf("only %d golden files", len(files))
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".golden"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			must(t, err)
+			input, want, _ := bytes.Cut(text, []byte(goldenLine))
+			var in emitInput
+			must(t, yaml.UnmarshalStrict(input, &in))
+			inv, site := in.parse(t)
+			made, notes, err := Emit(inv, site)
+			got := emitted(made, notes, err)
+			if *update {
+				must(t, os.WriteFile(file, bytes.Join([][]byte{input, got}, []byte(goldenLine)), 0o644))
+			} else if !bytes.Equal(got, want) {
+				t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
+			}
+			checkObjects(t, made)
+		})
+	}
+}
+
+func firstDifference(want, got []byte) string {
+	w, g := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	for i := range max(len(w), len(g)) {
+		a, b := "(end)", "(end)"
+		if i < len(w) {
+			a = w[i]
+		}
+		if i < len(g) {
+			b = g[i]
+		}
+		if a != b {
+			return fmt.Sprintf("line %d:\nwant %s\ngot  %s", i+1, a, b)
+		}
+	}
+	return ""
+}

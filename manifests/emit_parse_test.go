@@ -1,0 +1,91 @@
+package manifests
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"os"
+)
+
+var testCANotAfter = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// testCA is the certificate of the golden files.
+func testCA(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/emit/ca.pem")
+	must(t, err)
+	return string(b)
+}
+
+// leafPEM makes a certificate that is no authority.
+func leafPEM(t testing.TB) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "mirror"}, NotAfter: testCANotAfter, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, &key.PublicKey, key)
+	must(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestParseImageConfig(t *testing.T) {
+	got, err := ParseImageConfig("f", []byte("\xef\xbb\xbfapiVersion: config.openshift.io/v1\r\nkind: Image\r\nmetadata: {name: cluster, managedFields: [{x: y}]}\r\nspec:\r\n  additionalTrustedCA: {name: my-ca}\r\n  registrySources:\r\n    insecureRegistries: [a.example:5000/x]\r\n    allowedRegistries: ['*.b.example']\r\n"))
+	want := &ImageConfig{TrustedCA: "my-ca", Sources: RegistrySources{Insecure: []string{"a.example:5000/x"}, Allowed: []string{"*.b.example"}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = ParseImageConfig("f", []byte(`{"apiVersion":"config.openshift.io/v1","kind":"Image","spec":{"registrySources":{"blockedRegistries":["c.example"]}},"status":{}}`))
+	if err != nil || !reflect.DeepEqual(got.Sources.Blocked, []string{"c.example"}) {
+		t.Errorf("JSON: got %+v, %v", got, err)
+	}
+	got, err = ParseImageConfig("f", sharedFile(t, "cluster/sno-ocp-4.13.0-ec.4/images.yaml"))
+	if err != nil || !reflect.DeepEqual(got, &ImageConfig{}) {
+		t.Errorf("a real one: got %+v, %v", got, err)
+	}
+}
+
+func TestParsePresentRefuses(t *testing.T) {
+	const image, cm = "apiVersion: config.openshift.io/v1\nkind: Image\n", "kind: ConfigMap\nmetadata: {name: a}\n"
+	parseImage := func(s string) error { _, err := ParseImageConfig("f", []byte(s)); return err }
+	parseCA := func(s string) error { _, err := ParseRegistryCA("f", []byte(s)); return err }
+	parseSecret := func(s string) error { _, err := ParsePullSecret("f", []byte(s)); return err }
+	for _, c := range []struct {
+		name  string
+		parse func(string) error
+		text  string
+		want  string
+	}{
+		{"empty", parseImage, "", "f:1:1: the file is empty"},
+		{"other kind", parseImage, "apiVersion: v1\nkind: List\n", `f:2:7: this is "List" of "v1"`},
+		{"other image", parseImage, "apiVersion: image.openshift.io/v1\nkind: Image\n", "f:2:7:"},
+		{"entry", parseImage, image + "spec: {registrySources: {blockedRegistries: [a, 'b c']}}\n", "f:3:49: spec.registrySources.blockedRegistries[1]"},
+		{"wildcard", parseImage, image + "spec: {registrySources: {allowedRegistries: ['*']}}\n", "f:3:46:"},
+		{"ca name", parseImage, image + "spec: {additionalTrustedCA: {name: A}}\n", "f:3:36:"},
+		{"type", parseImage, image + "spec: {registrySources: {blockedRegistries: a}}\n", "f:3:45:"},
+		{"not a ConfigMap", parseCA, "kind: Secret\n", "f:1:7: kind is \"Secret\""},
+		{"no name", parseCA, "kind: ConfigMap\n", "f:1:1: metadata.name"},
+		{"namespace", parseCA, "kind: ConfigMap\nmetadata: {name: a, namespace: b}\n", "f:2:32:"},
+		{"data", parseCA, cm + "data: [a]\n", "f:3:7: data wants a mapping"},
+		{"value", parseCA, cm + "data:\n  a: 5\n", "f:4:6: data[\"a\"] wants to be text"},
+		{"key", parseCA, cm + "data:\n  'a:5': x\n", "f:4:3: this is no key"},
+		{"key twice", parseCA, cm + "data:\n  a: x\n  a: y\n", "f:5:3: key \"a\" in data is there twice"},
+		{"syntax", parseCA, cm + "data: {\n", "f:3:1:"},
+		{"pull secret", parseSecret, "{\n", "f:2:1: a name in double quotes"},
+	} {
+		err := c.parse(c.text)
+		var e *ConfigError
+		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+	}
+}

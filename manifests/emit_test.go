@@ -1,0 +1,292 @@
+package manifests
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+	"github.com/containers/image/v5/pkg/sysregistriesv2"
+	alpha "github.com/openshift/api/operator/v1alpha1"
+	"github.com/openshift/runtime-utils/pkg/registries"
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+func emit(t *testing.T, in emitInput) ([]File, []string) {
+	t.Helper()
+	inv, site := in.parse(t)
+	files, notes, err := Emit(inv, site)
+	must(t, err)
+	checkObjects(t, files)
+	return files, notes
+}
+
+func fileOf(t *testing.T, files []File, name string) File {
+	t.Helper()
+	for _, f := range files {
+		if f.Name == name {
+			return f
+		}
+	}
+	t.Fatalf("%s was not written", name)
+	return File{}
+}
+
+// policies reads the ImageContentSourcePolicies back.
+func policies(t *testing.T, files []File) []*alpha.ImageContentSourcePolicy {
+	t.Helper()
+	var list []*alpha.ImageContentSourcePolicy
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, "icsp-") {
+			p := &alpha.ImageContentSourcePolicy{}
+			must(t, yaml.UnmarshalStrict(f.Body, p))
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// checkNodes holds registries.conf against what nodes make of the policies.
+func checkNodes(t *testing.T, files []File) {
+	t.Helper()
+	conf := sysregistriesv2.V2RegistriesConf{UnqualifiedSearchRegistries: []string{"registry.access.redhat.com", "docker.io"}}
+	must(t, registries.EditRegistriesConfig(&conf, nil, nil, policies(t, files), nil, nil))
+	var want bytes.Buffer
+	must(t, toml.NewEncoder(&want).Encode(conf))
+	if got := fileOf(t, files, fileRegistries).Body; !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("registries.conf: %s", firstDifference(want.Bytes(), got))
+	}
+}
+
+// TestEmitPayload takes the components of real payloads.
+func TestEmitPayload(t *testing.T) {
+	for name, count := range map[string]int{"ocp-4.12.0-x86_64/image-references": 183, "ocp-4.10/image-references": 146} {
+		var stream struct {
+			Spec struct {
+				Tags []struct {
+					Name string `json:"name"`
+					From struct {
+						Name string `json:"name"`
+					} `json:"from"`
+				} `json:"tags"`
+			} `json:"spec"`
+		}
+		must(t, json.Unmarshal(sharedFile(t, "release/"+name), &stream))
+		in := emitInput{Mirror: "mirror.example:5000/ocp", Images: []emitImage{
+			{Origin: oci.OriginRelease, Source: "quay.io/openshift-release-dev/ocp-release:4.x-x86_64", Path: payloadPath, Tags: []string{"4.x-x86_64"}},
+		}}
+		for _, tag := range stream.Spec.Tags {
+			in.Images = append(in.Images, emitImage{Origin: oci.OriginRelease, Source: tag.From.Name, Path: "openshift/release", Tags: []string{"4.x-x86_64-" + tag.Name}})
+		}
+		if len(in.Images) != count+1 {
+			t.Fatalf("%s has %d components", name, len(in.Images)-1)
+		}
+		files, _ := emit(t, in)
+		checkNodes(t, files)
+		for _, f := range files {
+			if strings.HasPrefix(f.Name, "icsp-") && f.Name != "icsp-release.yaml" {
+				t.Errorf("%s has rules of a release", f.Name)
+			}
+		}
+	}
+}
+
+// manyImages makes a set whose rules do not fit into one object.
+func manyImages(n int) []emitImage {
+	var list []emitImage
+	for i := range n {
+		origin := []oci.Origin{oci.OriginOperator, oci.OriginAdditional}[i%2]
+		list = append(list, emitImage{Origin: origin, Source: fmt.Sprintf("registry.example/%s/image-%05d:v1", strings.Repeat("p", i%90+1), i)})
+	}
+	return list
+}
+
+func TestEmitSplits(t *testing.T) {
+	in := emitInput{Mirror: "mirror.example:5000/namespace", Images: manyImages(5000)}
+	files, _ := emit(t, in)
+	checkNodes(t, files)
+	count, sources, names := 0, map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		if !strings.HasPrefix(f.Name, "icsp-") {
+			continue
+		}
+		asJSON, err := yaml.YAMLToJSON(f.Body)
+		must(t, err)
+		if len(f.Body) > rules.MaxBytes || len(asJSON) > rules.MaxBytes {
+			t.Errorf("%s has %d bytes, %d in JSON", f.Name, len(f.Body), len(asJSON))
+		}
+		count++
+	}
+	for _, p := range policies(t, files) {
+		if names[p.Name] {
+			t.Errorf("%s is there twice", p.Name)
+		}
+		names[p.Name] = true
+		for _, r := range p.Spec.RepositoryDigestMirrors {
+			sources[r.Source] = true
+		}
+	}
+	if count < 4 || len(sources) != 5000 {
+		t.Errorf("%d objects for %d sources", count, len(sources))
+	}
+	if _, err := yaml.YAMLToJSON(fileOf(t, files, "icsp-operator-2.yaml").Body); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEmitAgain: the order of the input does not matter, nor that another's rules change.
+func TestEmitAgain(t *testing.T) {
+	in := emitInput{
+		Mirror: "mirror.example", Username: "fake", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`,
+		Images: append(manyImages(300),
+			emitImage{Origin: oci.OriginCatalog, Source: "a.example/x/catalog:v1"}, emitImage{Origin: oci.OriginCatalog, Source: "b.example/catalog:v2"}),
+		Gaps: []emitImage{{Origin: oci.OriginOperator, Source: "a.example/x:1", Error: "b"}, {Origin: oci.OriginOperator, Source: "a.example/x:1", Error: "a"}},
+	}
+	files, notes := emit(t, in)
+	want := emitted(files, notes, nil)
+	for seed := range uint64(5) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		rnd.Shuffle(len(in.Images), func(i, j int) { in.Images[i], in.Images[j] = in.Images[j], in.Images[i] })
+		slices.Reverse(in.Gaps)
+		files, notes := emit(t, in)
+		if got := emitted(files, notes, nil); !bytes.Equal(got, want) {
+			t.Fatalf("another order, another output: %s", firstDifference(want, got))
+		}
+	}
+	names := func() (list []string) {
+		files, _ := emit(t, in)
+		for _, p := range policies(t, files) {
+			list = append(list, p.Name)
+		}
+		return list
+	}
+	before := names()
+	in.Images = append(in.Images, emitImage{Origin: oci.OriginAdditional, Source: "new.example/x:1"})
+	after := names()
+	if before[0] == after[0] || before[1] != after[1] {
+		t.Errorf("a new generic rule: %v, then %v", before, after)
+	}
+}
+
+// TestEmitRefuses: what is wrong with the site, and what the hint says.
+func TestEmitRefuses(t *testing.T) {
+	image := func(spec string) string {
+		return "apiVersion: config.openshift.io/v1\nkind: Image\nspec: " + spec + "\n"
+	}
+	tool := []emitImage{{Origin: oci.OriginAdditional, Source: "registry.example/team/tool:1"}}
+	two := []emitImage{{Origin: oci.OriginCatalog, Source: "a.example/x/catalog:v1"}, {Origin: oci.OriginCatalog, Source: "b.example/catalog:v1"}}
+	for name, c := range map[string]struct {
+		in        emitInput
+		msg, hint string
+	}{
+		"mirror blocked":        {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull from m.example:5000/ns/team/tool", "take it out"},
+		"its path blocked":      {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['m.example:5000/ns']}}")}, "m.example:5000/ns in blockedRegistries", "take it out"},
+		"its domain blocked":    {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['*.example']}}")}, "*.example in blockedRegistries", "take it out"},
+		"not allowed":           {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [m.example, registry.example]}}")}, "not among them", "add m.example:5000"},
+		"other path allowed":    {emitInput{PresentImage: image("{registrySources: {allowedRegistries: ['m.example:5000/other']}}")}, "not among them", "add m.example:5000"},
+		"other configmap":       {emitInput{PresentImage: image("{additionalTrustedCA: {name: b}}"), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\n", CA: testCA(t)}, "ConfigMap b", "--present-registry-ca"},
+		"no certificate":        {emitInput{CA: "nothing"}, "no certificate", "openssl"},
+		"a private key":         {emitInput{CA: testCA(t) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, "PEM block 2 is no certificate", "CERTIFICATE"},
+		"not a certificate":     {emitInput{CA: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "PEM block 1 is not a certificate", ""},
+		"certificate cut off":   {emitInput{CA: testCA(t) + testCA(t)[:100]}, "cut off", ""},
+		"unknown catalog":       {emitInput{CatalogNames: map[string]string{"a.example/x:v1": "a"}, Images: two[:1]}, `"a.example/x:v1"`, "a.example/x/catalog:v1"},
+		"catalog name":          {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "A_b"}, Images: two[:1]}, `"A_b"`, ""},
+		"catalog name is taken": {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "same", "b.example/catalog:v1": "same"}, Images: two}, "CatalogSource same", "--catalog-name"},
+		"catalogs clash":        {emitInput{Images: two}, "CatalogSource catalog-v1", "--catalog-name b.example/catalog:v1=NAME"},
+		"user with a colon":     {emitInput{Username: "a:b", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "has a colon", "user name"},
+	} {
+		c.in.Mirror = "m.example:5000/ns"
+		if c.in.Images == nil {
+			c.in.Images = tool
+		}
+		inv, site := c.in.parse(t)
+		_, _, err := Emit(inv, site)
+		var e *SiteError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.msg) || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%s: got %v, want %q", name, err, c.msg)
+		} else if c.hint != "" && e.Hint == "" {
+			t.Errorf("%s: no hint", name)
+		}
+	}
+}
+
+func TestEmitNotes(t *testing.T) {
+	image := func(spec string) string {
+		return "apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: " + spec + "}\n"
+	}
+	for name, c := range map[string]struct {
+		in   emitInput
+		note string
+	}{
+		"mirror allowed":      {emitInput{PresentImage: image("{allowedRegistries: ['*.example']}")}, ""},
+		"source not allowed":  {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000']}")}, "registry.example/team/tool"},
+		"source blocked":      {emitInput{PresentImage: image("{blockedRegistries: [registry.example/team]}")}, "registry.example/team/tool"},
+		"another blocked":     {emitInput{PresentImage: image("{blockedRegistries: [registry.example/te, m.example2]}")}, ""},
+		"insecure":            {emitInput{PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check its certificate"},
+		"allowed and blocked": {emitInput{PresentImage: image("{allowedRegistries: ['*.example'], blockedRegistries: [x.y]}")}, "take up neither"},
+		"expired":             {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(0, 0, 1)}, "expired on 2120-01-01"},
+		"not yet":             {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(-101, 0, 0)}, "not valid before 2020-01-01"},
+		"valid":               {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(-1, 0, 0)}, ""},
+		"leaf":                {emitInput{CA: leafPEM(t)}, "not an authority"},
+		"replaced":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: other}\n"}, "other certificates under m.example..5000"},
+		"the same":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: " + quoted("# ours\n"+testCA(t)) + "}\n"}, ""},
+		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without one"},
+	} {
+		c.in.Mirror = "m.example:5000"
+		c.in.Images = []emitImage{{Origin: oci.OriginAdditional, Source: "registry.example/team/tool:1"}}
+		_, notes := emit(t, c.in)
+		if all := strings.Join(notes, "\n"); c.note == "" && all != "" || !strings.Contains(all, c.note) {
+			t.Errorf("%s: got %q, want %q", name, all, c.note)
+		}
+	}
+}
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// TestEmitPresentCA: whatever else the ConfigMap has stays, and so does its name.
+func TestEmitPresentCA(t *testing.T) {
+	in := emitInput{
+		Mirror: "m.example", CA: testCA(t), Images: manyImages(1),
+		PresentCA: "kind: ConfigMap\nmetadata: {name: my.own}\ndata:\n  b..443: x\n  a: \"y\\n\"\nbinaryData:\n  c: AAA=\n",
+	}
+	files, _ := emit(t, in)
+	var cm configMap
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
+	if cm.Metadata.Name != "my.own" || cm.Data["b..443"] != "x" || cm.Data["a"] != "y\n" || cm.Data["m.example"] != testCA(t) || cm.BinaryData["c"] != "AAA=" || len(cm.Data) != 3 {
+		t.Errorf("%+v", cm)
+	}
+	if patch := string(fileOf(t, files, fileImagePatch).Body); !strings.Contains(patch, "name: my.own") {
+		t.Errorf("the patch is %s", patch)
+	}
+}
+
+// TestSecretsStayHidden: neither printing nor a public file shows a password.
+func TestSecretsStayHidden(t *testing.T) {
+	in := emitInput{Mirror: "m.example", Username: "name-of-user", Password: "pass-of-user", PullSecret: `{"auths":{"q":{"auth":"dTpub2JvZHlzZWVz"}}}`, Images: manyImages(1)}
+	inv, site := in.parse(t)
+	shown := fmt.Sprintf("%v %+v %v %+v %s", site, site, *site.Credential, site.PullSecret, site.PullSecret)
+	files, notes, err := Emit(inv, site)
+	must(t, err)
+	for _, f := range files {
+		if f.Mode == modePublic {
+			shown += string(f.Body)
+		}
+	}
+	shown += strings.Join(notes, "\n")
+	for _, s := range []string{"pass-of-user", "dTpub2JvZHlzZWVz", "nobodysees"} {
+		if strings.Contains(shown, s) {
+			t.Errorf("%q is shown", s)
+		}
+	}
+}
