@@ -181,7 +181,7 @@ func (o *outside) everything(t testing.TB, ns string) (list []mirrored) {
 	t.Helper()
 	for name, ref := range o.refs(t) {
 		root, tag := o.images[name], ref.Tag
-		if tag == "" {
+		if ref.Digest != "" { // also an operator's image that has a tag beside it
 			tag = "satchel-" + root.Digest.Encoded()
 		}
 		list = append(list, mirrored{ns + "/" + ref.Repository, tag, root})

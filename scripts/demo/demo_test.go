@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,15 +47,15 @@ func TestRegistryTakesAndCountsTheImages(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	d := &demo{content: ocitest.New(seed)}
-	left, err := d.makeImages()
-	if err != nil {
+	if err := d.makeImages(); err != nil {
 		t.Fatal(err)
 	}
+	every := slices.Concat(d.images, d.left)
 	digests, blobs, err := count(t.Context(), d.content, d.images)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, _, err := count(t.Context(), d.content, append(left, d.images...))
+	all, _, err := count(t.Context(), d.content, every)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func TestImages(t *testing.T) {
 		t.Errorf("images reach %d of %d digests, %d bytes", digests, len(d.content.All()), blobs)
 	}
 	places, extras := map[string]bool{}, 0
-	for _, i := range append(left, d.images...) {
+	for _, i := range every {
 		if ref, err := oci.ParseRef(i.source()); err != nil || ref.Name() != i.repo {
 			t.Errorf("%s: %v", i.source(), err)
 		}
@@ -71,8 +72,8 @@ func TestImages(t *testing.T) {
 			extras++
 		}
 	}
-	if len(places) != len(d.images)+len(left) || len(left) != 8 || extras != 10 || len(d.images)-extras != 21+5 {
-		t.Errorf("%d images and %d that are left, %d extras, %d places", len(d.images), len(left), extras, len(places))
+	if len(places) != len(every) || len(d.left) != 8 || extras != 10 || len(d.images)-extras != 21+5 {
+		t.Errorf("%d images and %d that are left, %d extras, %d places", len(d.images), len(d.left), extras, len(places))
 	}
 	text := imageSet(d.images)
 	if n := strings.Count(text, "@sha256:"); n != 1 || strings.Count(text, "- name: quay.io/example/") != 10 {
@@ -113,6 +114,43 @@ func TestShowHidesSecrets(t *testing.T) {
 	}
 	if err := d.show(t.Context()); err == nil {
 		t.Error("nothing is said of rules that are not there")
+	}
+}
+
+// puller makes a program that stands for skopeo: it gets the manifest only with
+// the rules.
+func puller(t *testing.T, d *demo, manifest string) {
+	t.Helper()
+	script := "#!/bin/sh\ncase \"$2\" in cluster/*) mkdir -p pulled; printf '%s' '" + manifest + "' > pulled/manifest.json;; --version) ;; *) exit 1;; esac\n"
+	if err := os.WriteFile(filepath.Join(d.dir, "skopeo"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", d.dir+":/usr/bin:/bin")
+}
+
+func TestPullBy(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{{"right", ""}, {"wrong", "skopeo got sha256:"}} {
+		d, out := standIn(t, "")
+		root := oci.Descriptor{Digest: oci.Digest([]byte("right"))}
+		d.images = []image{{repo: partsRepo, root: root, byDigest: true, placeTag: release + "-etcd"}}
+		puller(t, d, tt.got)
+		err := d.pullBy(t.Context(), skopeo(), "cluster/registries.conf", true)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", tt.got, err)
+		}
+		if !strings.Contains(out.String(), "exit status 1") || !strings.Contains(out.String(), "docker://"+partsRepo+"@"+root.Digest.String()+" dir:pulled") {
+			t.Errorf("%s", out)
+		}
+	}
+}
+
+func TestEntryOf(t *testing.T) {
+	conf := "[[registry]]\n  location = \"a/b\"\n\n  [[registry.mirror]]\n    location = \"m/b\"\n\n[[registry]]\n  location = \"a/c\"\n"
+	if got := entryOf(conf, "a/b"); got != "  location = \"a/b\"\n\n  [[registry.mirror]]\n    location = \"m/b\"\n" {
+		t.Errorf("%q", got)
+	}
+	if got := entryOf(conf, "a"); got != "" {
+		t.Errorf("%q", got)
 	}
 }
 

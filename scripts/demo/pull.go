@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,15 @@ spec:
 `, mirror)
 }
 
+// pullSecret is what a cluster pulls with before; nothing in it is real.
+func pullSecret() string {
+	auth := base64.StdEncoding.EncodeToString([]byte("demo:" + demoPassword))
+	return fmt.Sprintf(`{"auths": {"cloud.openshift.com": {"auth": %q}, "quay.io": {"auth": %q}}}`, auth, auth) + "\n"
+}
+
+// demoPassword must not show on the screen.
+const demoPassword = "made-up-for-the-demo"
+
 // show prints what unpack wrote for the cluster: APPLY.md and the objects, but
 // nothing that holds a secret.
 func (d *demo) show(context.Context) error {
@@ -46,6 +56,7 @@ func (d *demo) show(context.Context) error {
 			return err
 		}
 		if bytes.Contains(text, []byte("\nkind: Secret\n")) {
+			fmt.Fprintf(d.out, "# %s holds a secret and is not shown.\n", filepath.Base(file))
 			continue
 		}
 		if err := d.cat(filepath.Join(outDir, filepath.Base(file)), text); err != nil {
@@ -70,43 +81,69 @@ func (d *demo) cat(name string, text []byte) error {
 // outside, where the name leads to the source, and as a node inside, by the
 // registries.conf that comes of the rules.
 func (d *demo) pull(ctx context.Context) error {
-	d.say("The source registry is stopped.")
+	d.say("The source registry is stopped. This is what nodes know of the components:")
 	if err := d.source.close(); err != nil {
 		return err
 	}
 	d.source = nil
-	i := slices.IndexFunc(d.images, func(i image) bool { return strings.HasSuffix(i.placeTag, "-etcd") })
-	etcd := d.images[i]
-	plain, rules := filepath.Join("..", "registries.conf"), filepath.Join(outDir, "registries.conf")
+	rules := filepath.Join(outDir, "registries.conf")
 	text, err := os.ReadFile(filepath.Join(d.dir, "work", rules))
 	if err != nil {
 		return err
 	}
-	if err := d.cat(rules, text); err != nil {
+	entry := entryOf(string(text), partsRepo)
+	if entry == "" {
+		return fmt.Errorf("%s has no entry for %s", rules, partsRepo)
+	}
+	fmt.Fprintf(d.out, "$ grep -A 5 %s %s\n", partsRepo, rules)
+	if _, err := (&indented{w: d.out, start: true}).Write([]byte(entry)); err != nil {
 		return err
 	}
-	pulled := false
+	pulled := 0
 	for _, c := range []client{skopeo(), podman()} {
 		if !c.works(ctx, d) {
 			d.say("%s is not installed, or does not work here: left out.", c.name)
 			continue
 		}
-		d.say("%s pulls the component etcd by its original name. Without the rules it cannot:", c.name)
-		if err := c.run(ctx, d, plain, etcd.source()); err == nil {
-			return fmt.Errorf("%s got %s without the rules", c.name, etcd.source())
-		}
-		d.say("With them it gets it from the mirror:")
-		if err := c.run(ctx, d, rules, etcd.source()); err != nil {
-			return fmt.Errorf("%s pull %s: %w", c.name, etcd.source(), err)
-		}
-		if err := c.check(ctx, d, etcd); err != nil {
+		if err := d.pullBy(ctx, c, rules, pulled == 0); err != nil {
 			return err
 		}
-		pulled = true
+		pulled++
 	}
-	if !pulled {
+	if pulled == 0 {
 		d.say("Install skopeo to see a component pulled by its original name.")
 	}
+	return nil
+}
+
+// entryOf is what a registries.conf says of a location, from that line on.
+func entryOf(conf, location string) string {
+	_, rest, ok := strings.Cut(conf, fmt.Sprintf("location = %q\n", location))
+	if !ok {
+		return ""
+	}
+	rest, _, _ = strings.Cut(rest, "\n[[registry]]")
+	return fmt.Sprintf("  location = %q\n%s\n", location, strings.TrimRight(rest, "\n"))
+}
+
+// pullBy has a client pull the component etcd, at first in vain if without is set.
+func (d *demo) pullBy(ctx context.Context, c client, rules string, without bool) error {
+	i := slices.IndexFunc(d.images, func(i image) bool { return strings.HasSuffix(i.placeTag, "-etcd") })
+	etcd := d.images[i]
+	if without {
+		d.say("The component etcd by its original name, outside: there is no registry any more.")
+		if err := c.run(ctx, d, filepath.Join("..", "registries.conf"), etcd.source()); err == nil {
+			return fmt.Errorf("%s got %s without the rules", c.name, etcd.source())
+		}
+	}
+	d.say("The same name inside, with %s, by the rules: it comes from the mirror.", c.name)
+	if err := c.run(ctx, d, rules, etcd.source()); err != nil {
+		return fmt.Errorf("%s pull %s: %w", c.name, etcd.source(), err)
+	}
+	if err := c.check(ctx, d, etcd); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "  (checked by the demo: it has the digest %s)\n", etcd.root.Digest)
 	return nil
 }
 

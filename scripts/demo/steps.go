@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ type demo struct {
 	source, mirror *registry
 	content        *ocitest.Content
 	images         []image
+	left           []image // in the source, and not to be carried
 	digests        int
 	blobBytes      int64 // of unique blobs
 	recipient      string
@@ -61,11 +63,10 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("start mirror registry: %w", err)
 	}
 	d.content = ocitest.New(seed)
-	left, err := d.makeImages()
-	if err != nil {
+	if err := d.makeImages(); err != nil {
 		return err
 	}
-	for _, i := range append(left, d.images...) {
+	for _, i := range slices.Concat(d.images, d.left) {
 		if err := ocitest.Push(ctx, d.content, i.root, d.source.url(), i.repo, i.sourceTag()); err != nil {
 			return fmt.Errorf("fill source registry: %w", err)
 		}
@@ -74,15 +75,14 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// makeImages makes all that is carried; left is in the source registry too.
-func (d *demo) makeImages() (left []image, err error) {
+func (d *demo) makeImages() error {
 	parts, err := makeRelease(d.content)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	operators, left, err := makeCatalog(d.content)
-	d.images = slices.Concat(parts, operators, makeExtras(d.content))
-	return left, err
+	d.images, d.left = slices.Concat(parts, operators, makeExtras(d.content)), left
+	return err
 }
 
 func (d *demo) keygen(ctx context.Context) error {
@@ -111,7 +111,7 @@ func (d *demo) configure(context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(d.dir, "work", "pull-secret.json"), []byte(pullSecret()), 0o600)
 }
 
 func (d *demo) pack(ctx context.Context) error {
@@ -140,7 +140,7 @@ func (d *demo) look(ctx context.Context) error {
 
 func (d *demo) unpack(ctx context.Context) error {
 	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false",
-		"--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
+		"--pull-secret", "pull-secret.json", "--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
 	return d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args)
 }
 
@@ -179,6 +179,27 @@ func (d *demo) compare(ctx context.Context) error {
 			return fmt.Errorf("mirror registry: %w", err)
 		}
 	}
+	if err := d.compareLeft(); err != nil {
+		return err
+	}
 	d.fetched = fetched
+	return nil
+}
+
+// compareLeft looks into the mirror's storage for what was not to be carried.
+func (d *demo) compareLeft() error {
+	held := func(i image) (bool, error) {
+		_, err := os.Stat(filepath.Join(d.dir, "mirror", "mirror", filepath.FromSlash(i.mirrorRepo()), "blobs", "sha256", i.root.Digest.Encoded()))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	for n, i := range slices.Concat(d.images, d.left) {
+		wanted := n < len(d.images)
+		if there, err := held(i); err != nil || there != wanted {
+			return fmt.Errorf("the mirror has %s: %t, want %t; %v", i.source(), there, wanted, err)
+		}
+	}
 	return nil
 }
