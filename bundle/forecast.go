@@ -24,7 +24,8 @@ type Forecast struct {
 	Segments int
 	// Upper says that Bytes is an upper bound, because something will be
 	// compressed whose bytes are not known: a blob above [KnownBlob], or so much
-	// in smaller ones that it could matter. Otherwise Bytes is within 1%.
+	// in smaller ones that it could matter. Otherwise Bytes is within 1%, as far as
+	// blobs are compressed whose media type says so.
 	Upper bool
 }
 
@@ -38,10 +39,6 @@ const (
 	upperMin    = 8 << 10   // the least that is added
 	shownNoise  = 256 << 10 // beside more than that, what tar adds to a blob is nothing
 )
-
-// Compressible reports whether a blob of the media type becomes smaller in a
-// bundle: a forecast is better with its bytes.
-func Compressible(mediaType string) bool { return !compressed(mediaType) }
 
 // Forecast rehearses the bundle of the inventory, whose graph is g, without its
 // large blobs: everything else is gathered, compressed and sealed as a [Writer]

@@ -13,6 +13,14 @@
 // once, through [Images], and is a digest from then on. [Config.Digest] says
 // whether two files ask for the same, however they are written.
 //
+// [Emit] is the way back: from the inventory of what a mirror has, and what is
+// known of the cluster ([Site]), to the files that make the cluster use it: the
+// pull secret, the mirror's authorities, the rules that lead nodes from an image's
+// own name to its place in the mirror (ImageContentSourcePolicy), the catalogs,
+// and APPLY.md, the steps in order. What it is told of the cluster is read by
+// [ParsePullSecret], [ParseRegistryCA] and [ParseImageConfig]. It writes nothing
+// itself and asks no cluster; an inventory and a site always give the same bytes.
+//
 // The package speaks to registries only through [Images] and knows nothing of
 // bundles or encryption.
 package manifests

@@ -129,6 +129,9 @@ func (e *emission) look() {
 			e.tagged = append(e.tagged, img)
 		}
 	}
+	if n := len(e.tagged); n > 0 {
+		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", plural(n, "image is", "images are"), fileApply)
+	}
 	if e.site.Mirror.Host == placeholderHost {
 		e.note("these files are for the host %s, which stands for the mirror: run satchel render with the mirror's name to get those that work", placeholderHost)
 	}

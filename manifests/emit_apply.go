@@ -42,7 +42,7 @@ func (e *emission) pageGaps(p *page) {
 		return
 	}
 	p.head(plural(len(e.gaps), "image is missing", "images are missing"))
-	p.text("They were asked for and are not in the mirror. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
+	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
 	var list []string
 	for _, g := range e.gaps {
 		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, g.Origin, clean(g.Error)))
@@ -59,14 +59,17 @@ func (e *emission) stepBefore(p *page) {
 	)
 }
 
+// nodesPullSecret is what a change of the pull secret does to nodes ("Updating the
+// global cluster pull secret").
+const nodesPullSecret = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
+
 func (e *emission) stepPullSecret(p *page) {
-	const nodes = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
 	switch {
-	case e.secret.written:
+	case e.secret.added:
 		p.step("Pull secret")
 		p.text("%s is the present pull secret with the mirror's credential. `oc set data` puts it in place; a plain `oc apply` of %s would leave every credential in an annotation (for GitOps, apply that one on the server's side: `oc apply --server-side --force-conflicts`).", filePullSecret, filePullSecretYAML)
 		p.run("oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + filePullSecret)
-		p.text("%s", nodes)
+		p.text(nodesPullSecret)
 	case e.secret.missing:
 		p.step("Pull secret: not written yet")
 		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle):")
@@ -114,7 +117,7 @@ func (e *emission) stepCheck(p *page) {
 		return
 	}
 	p.step("Check a node")
-	p.text("The difference to %s is what rules of other origin add. (Nodes before 4.12 write `mirror-by-digest-only = true` once for each registry, in place of `pull-from-mirror` for each mirror.) Then an image by its own name, pulled as pods pull it:", fileRegistries)
+	p.text("The difference to %s is what rules of other origin add. (Older versions write `mirror-by-digest-only = true` once for each registry, in place of `pull-from-mirror` for each mirror; that is the same.) Then an image by its own name, pulled as pods pull it:", fileRegistries)
 	lines := []string{
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + fileRegistries + " -",
@@ -122,7 +125,7 @@ func (e *emission) stepCheck(p *page) {
 	if e.ca.written {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host ls /etc/docker/certs.d")
 	}
-	if e.secret.written {
+	if e.secret.added {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+e.site.Mirror.Host+"' /var/lib/kubelet/config.json")
 	}
 	if img, ok := e.ruled(); ok {
@@ -203,7 +206,7 @@ func (e *emission) stepCut(p *page) {
 		p.step("After the cut: the pull secret without Insights")
 		p.text("The Insights operator cannot report any more and would be degraded. Without %s in the pull secret it does not try.", insightsHost)
 		p.run("oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson="+fileAfterCut, "oc get clusteroperator insights")
-		p.text("Nodes: as with the first pull secret.")
+		p.text(nodesPullSecret)
 	default:
 		p.text("The Insights operator is degraded from then on, until %s is taken out of the pull secret; satchel render writes that secret too if it has the present one (`--pull-secret`).", insightsHost)
 	}

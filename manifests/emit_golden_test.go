@@ -7,7 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +141,45 @@ func TestEmitGolden(t *testing.T) {
 				t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
 			}
 			checkObjects(t, made)
+			checkCommands(t, made)
 		})
+	}
+}
+
+var fileArgument = regexp.MustCompile(`(?: -f |--patch-file |\.dockerconfigjson=)(\S+)`)
+
+// checkCommands: a shell takes what is to be pasted, every file that it names was
+// written, and every file for the cluster is named.
+func checkCommands(t *testing.T, files []File) {
+	t.Helper()
+	known := map[string]bool{}
+	for _, f := range files {
+		known[f.Name] = true
+	}
+	var all string
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name, ".md") {
+			continue
+		}
+		for i, part := range strings.Split(string(f.Body), "```\n") {
+			if i%2 == 0 {
+				continue
+			}
+			if out, err := exec.Command("bash", "-n", "-c", part).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", f.Name, err, out)
+			}
+			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {
+				if !known[m[1]] {
+					t.Errorf("%s names %s, which was not written", f.Name, m[1])
+				}
+			}
+		}
+		all += string(f.Body)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name, ".yaml") && f.Mode == modePublic && !strings.Contains(all, f.Name) {
+			t.Errorf("no step is for %s", f.Name)
+		}
 	}
 }
 

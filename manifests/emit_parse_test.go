@@ -9,12 +9,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"os"
 )
 
 var testCANotAfter = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)

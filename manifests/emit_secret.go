@@ -37,6 +37,7 @@ func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 // secretState is what the pages say of the pull secret.
 type secretState struct {
 	written  bool
+	added    bool // the mirror's credential was
 	missing  bool // the mirror needs a credential, and no secret is there to put it into
 	insights bool // the present one lets Insights report
 }
@@ -62,6 +63,7 @@ func (e *emission) emitPullSecret() error {
 		if err := checkCredential(site.Credential); err != nil {
 			return err
 		}
+		e.secret.added = true
 		s = s.Add(site.Mirror.Host, site.Credential.Username, site.Credential.Password)
 	case !has:
 		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", site.Mirror.Host)

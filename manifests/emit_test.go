@@ -241,7 +241,7 @@ func TestEmitNotes(t *testing.T) {
 		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without one"},
 	} {
 		c.in.Mirror = "m.example:5000"
-		c.in.Images = []emitImage{{Origin: oci.OriginAdditional, Source: "registry.example/team/tool:1"}}
+		c.in.Images = []emitImage{{Origin: oci.OriginAdditional, Source: "registry.example/team/tool@sha256:" + strings.Repeat("a", 64)}}
 		_, notes := emit(t, c.in)
 		if all := strings.Join(notes, "\n"); c.note == "" && all != "" || !strings.Contains(all, c.note) {
 			t.Errorf("%s: got %q, want %q", name, all, c.note)

@@ -308,7 +308,6 @@ func TestPlanForeign(t *testing.T) {
 	root := c.Image(true, away, c.Layer(300<<10, ocitest.LayerGzip))
 	shelf := newShelf(c)
 	shelf.tag("app/windows:v1", root)
-	shelf.lie(away.Digest, nil)
 	proxy := registrytest.StartProxy(t, shelf.listen(t))
 	proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, away.Digest.String()) {

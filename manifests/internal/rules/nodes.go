@@ -10,7 +10,10 @@ import (
 )
 
 // Nodes is a node's registries.conf.
-type Nodes struct{ registries []registry }
+type Nodes struct {
+	registries []registry
+	index      map[string]int // scope -> its place among them
+}
 
 // registry is one [[registry]] of it (containers-registries.conf(5)).
 type registry struct {
@@ -30,7 +33,7 @@ type endpoint struct {
 // config operator calls: of all that match only the most precise entry counts, so
 // flags and mirrors of a wider one are repeated in it.
 func On(groups []Group, insecure, blocked []string) *Nodes {
-	n := &Nodes{}
+	n := &Nodes{index: map[string]int{}}
 	var all []Rule
 	for _, g := range groups {
 		all = append(all, g.Rules...)
@@ -65,9 +68,10 @@ func On(groups []Group, insecure, blocked []string) *Nodes {
 
 // entry finds the registry of that scope, or appends it.
 func (n *Nodes) entry(scope string) *registry {
-	i := slices.IndexFunc(n.registries, func(r registry) bool { return r.scope == scope })
-	if i < 0 {
+	i, ok := n.index[scope]
+	if !ok {
 		i = len(n.registries)
+		n.index[scope] = i
 		n.registries = append(n.registries, registry{scope: scope})
 	}
 	return &n.registries[i]
@@ -103,21 +107,15 @@ func Within(sub, scope string) bool {
 		host, _, _ = strings.Cut(host, ":")
 		return sub == scope || strings.HasSuffix(host, domain)
 	}
-	return sub == scope || strings.HasPrefix(sub, scope+"/")
+	return strings.HasPrefix(sub, scope) && (len(sub) == len(scope) || sub[len(scope)] == '/')
 }
 
 // Pull lists the repositories that a node tries, in this order, for an image
 // that is named by its digest in a repository. The source comes last; it is left
 // out where it is blocked.
 func (n *Nodes) Pull(repository string) []string {
-	var best *registry
-	longest := 0
-	for i, r := range n.registries {
-		if l := matched(repository, r.scope); l > longest {
-			best, longest = &n.registries[i], l
-		}
-	}
-	if best == nil {
+	best, ok := n.find(repository)
+	if !ok {
 		return []string{repository}
 	}
 	var list []string
@@ -130,15 +128,26 @@ func (n *Nodes) Pull(repository string) []string {
 	return list
 }
 
-// matched is how much of a repository's name a scope stands for; 0 if it does not.
-func matched(repository, scope string) int {
-	switch {
-	case !Within(repository, scope):
-		return 0
-	case strings.HasPrefix(scope, "*."):
-		return strings.IndexAny(repository, ":/")
+// find gives the most precise entry for a repository: the longest path, then the
+// longest domain.
+func (n *Nodes) find(repository string) (*registry, bool) {
+	for end := len(repository); end >= 0; end = strings.LastIndexByte(repository[:end], '/') {
+		if i, ok := n.index[repository[:end]]; ok {
+			return &n.registries[i], true
+		}
 	}
-	return len(scope)
+	host, _, _ := strings.Cut(repository, "/")
+	host, _, _ = strings.Cut(host, ":")
+	for {
+		_, domain, more := strings.Cut(host, ".")
+		if !more {
+			return nil, false
+		}
+		if i, ok := n.index["*."+domain]; ok {
+			return &n.registries[i], true
+		}
+		host = domain
+	}
 }
 
 // TOML writes the file as the machine config operator does, onto its template.
