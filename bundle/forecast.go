@@ -44,7 +44,8 @@ const (
 // large blobs: everything else is gathered, compressed and sealed as a [Writer]
 // does it. content gives the bytes of manifests, and of blobs that are not
 // compressed yet, where they are at hand. Nobody is asked for a passphrase or a
-// hardware key; without recipients there is one X25519 key.
+// hardware key; without recipients there is one X25519 key. What documents reach
+// stands at the end of g's manifests, blobs too, and belongs to no image.
 func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (Forecast, error) {
 	if err := j.CheckNumbers(); err != nil {
 		return Forecast{}, err
@@ -153,7 +154,12 @@ func (r *rehearsal) measure() (err error) {
 func (r *rehearsal) closing(inv *oci.Inventory, g *oci.Graph) error {
 	l := r.lane(r.begin.Lanes)
 	// A graph has them in the order in which they were read; this one is the same each time.
-	manifests := slices.SortedFunc(slices.Values(g.Manifests), func(a, b oci.Node) int { return cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest) })
+	manifests := slices.SortedStableFunc(slices.Values(g.Manifests), func(a, b oci.Node) int {
+		if len(a.Images) == 0 || len(b.Images) == 0 { // what documents reach comes last, as it stands
+			return cmp.Compare(len(b.Images), len(a.Images))
+		}
+		return cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest)
+	})
 	for _, n := range manifests {
 		if err := l.blob(n.Descriptor); err != nil {
 			return err

@@ -96,6 +96,15 @@ func (w *Writer) Unfinished() (map[digest.Digest]int64, error) {
 // nothing of them is left, and good blobs beside them may have been lost with
 // them: ask [Writer.Has] again for all blobs before sealing.
 func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) error {
+	return w.put(ctx, d, src, oci.IsManifest(d.MediaType))
+}
+
+// PutDocument is Put for what documents reach: it all goes into the closing lane.
+func (w *Writer) PutDocument(ctx context.Context, d oci.Descriptor, src oci.Source) error {
+	return w.put(ctx, d, src, true)
+}
+
+func (w *Writer) put(ctx context.Context, d oci.Descriptor, src oci.Source, closing bool) error {
 	if err := oci.CheckDescriptor(d); err != nil {
 		return err
 	}
@@ -112,11 +121,11 @@ func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) erro
 			return err
 		}
 	}
-	l, err := w.take(ctx, d)
+	l, err := w.take(ctx, d, closing)
 	if err != nil {
 		return err
 	}
-	defer w.giveBack(l, oci.IsManifest(d.MediaType))
+	defer w.giveBack(l, l.number == w.begin.Lanes)
 	if d.Size <= SmallBlob {
 		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
 	}
@@ -228,7 +237,7 @@ func gather(ctx context.Context, d oci.Descriptor, src oci.Source) (oci.Source, 
 }
 
 // take waits for the lane that d belongs into.
-func (w *Writer) take(ctx context.Context, d oci.Descriptor) (*lane, error) {
+func (w *Writer) take(ctx context.Context, d oci.Descriptor, closing bool) (*lane, error) {
 	w.mu.Lock()
 	l := w.held[d.Digest]
 	delete(w.held, d.Digest)
@@ -237,7 +246,7 @@ func (w *Writer) take(ctx context.Context, d oci.Descriptor) (*lane, error) {
 		return l, nil
 	}
 	from := w.free
-	if oci.IsManifest(d.MediaType) {
+	if closing {
 		from = w.closing
 	}
 	select {

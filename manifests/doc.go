@@ -5,13 +5,19 @@
 // strictly. Whatever is wrong with a file is a [ConfigError] that points at line
 // and column, and one run reports all that it can find.
 //
+// A release is an image, the payload, that names the images of its components by
+// digest. mirror.platform.release asks for one: the payload is read out of its own
+// layers, and each component is carried under the tag that oc-mirror v2 gives it.
+//
 // Parse takes the whole schema. [Config.Carried] is the second question: does
 // the file ask for anything that this version does not carry. It is asked before
 // any network is touched.
 //
-// [Resolve] pins a configuration to an [oci.Inventory]: every tag is asked for
-// once, through [Images], and is a digest from then on. [Config.Digest] says
-// whether two files ask for the same, however they are written.
+// [Resolve] pins a configuration to an [oci.Inventory]: every reference is asked
+// for once, through [Images], and is a digest from then on. Each part of the
+// configuration says which images it wants; what several want is one image, with
+// the tags and reasons of all. [Config.Digest] says whether two files ask for the
+// same, however they are written.
 //
 // [Emit] is the way back: from the inventory of what a mirror has, and what is
 // known of the cluster ([Site]), to the files that make the cluster use it: the

@@ -88,16 +88,18 @@ func (f *fakeImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, 
 
 func (f *fakeImages) Parsed(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if b, ok := f.parsed[key]; ok {
-		return io.NopCloser(bytes.NewReader(b)), nil
+	b, ok := f.parsed[key]
+	f.mu.Unlock()
+	if !ok {
+		var out bytes.Buffer
+		if err := fill(&out); err != nil {
+			return nil, err
+		}
+		f.mu.Lock()
+		b, f.parsed[key] = out.Bytes(), out.Bytes()
+		f.mu.Unlock()
 	}
-	var out bytes.Buffer
-	if err := fill(&out); err != nil {
-		return nil, err
-	}
-	f.parsed[key] = out.Bytes()
-	return io.NopCloser(&out), nil
+	return io.NopCloser(bytes.NewReader(b)), nil
 }
 
 func config(t *testing.T, images ...string) *Config {

@@ -63,7 +63,7 @@ func (p *packing) writeDocuments(ctx context.Context) error {
 		return err
 	}
 	for _, d := range docs.made.All() {
-		if err := p.w.Put(ctx, d, &docs.made); err != nil {
+		if err := p.w.PutDocument(ctx, d, &docs.made); err != nil {
 			return fmt.Errorf("write the cluster's YAML: %w", err)
 		}
 	}

@@ -40,8 +40,8 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	if !ok {
 		return nil, err
 	}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.only.has(i.Source) })
-	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.only.has(g.Image.Source) })
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(i) })
+	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.listed(g.Image) })
 	var errs []error
 	for _, g := range gaps {
 		errs = append(errs, g)
@@ -62,6 +62,20 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	}
 	inv.Sort()
 	return inv, errors.Join(errs...)
+}
+
+// listed reports whether --only names an image: itself, or as part of a release or
+// catalog that could not even be read.
+func (p *preparing) listed(img oci.Image) bool {
+	return p.only.has(img.Source) || slices.ContainsFunc(p.only.Images, func(g gapImage) bool {
+		switch {
+		case g.Digest != "" || g.Subject != "":
+			return false
+		case g.Origin == oci.OriginRelease:
+			return img.Origin == oci.OriginRelease && g.Source.String() == p.cfg.Mirror.Platform.Release
+		}
+		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator
+	})
 }
 
 // named reports whether the reference was resolved, or tried.

@@ -153,14 +153,11 @@ func (p *planning) written() (*oci.Graph, error) {
 		return nil, err
 	}
 	p.docs, p.inv.Documents = *docs, docs.list
-	graph := &oci.Graph{Manifests: slices.Clone(p.graph.Manifests), Blobs: slices.Clone(p.graph.Blobs)}
+	graph := &oci.Graph{Manifests: slices.Clone(p.graph.Manifests), Blobs: p.graph.Blobs}
 	for _, d := range docs.made.All() {
 		same := func(n oci.Node) bool { return n.Descriptor.Digest == d.Digest }
-		switch {
-		case oci.IsManifest(d.MediaType):
+		if !slices.ContainsFunc(p.graph.Blobs, same) {
 			graph.Manifests = append(graph.Manifests, oci.Node{Descriptor: d})
-		case !slices.ContainsFunc(graph.Blobs, same):
-			graph.Blobs = append(graph.Blobs, oci.Node{Descriptor: d})
 		}
 	}
 	return graph, nil
