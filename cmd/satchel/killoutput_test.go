@@ -63,7 +63,7 @@ func smallSite(t *testing.T, seed uint64, size int) (*world, *outside, ocpReleas
 	o := newOutside(seed)
 	r := o.smallRelease(t, 6, size)
 	w := newWorld(t)
-	w.imageset(releaseSet(r))
+	w.imageset(releaseConfig(r))
 	w.packed(t, o)
 	return w, o, r
 }

@@ -157,8 +157,8 @@ func (w *world) imageset(mirror string) {
 	}
 }
 
-// releaseSet is the configuration that carries a release.
-func releaseSet(r ocpRelease) string { return "  platform:\n    release: " + r.source + "\n" }
+// releaseConfig is the configuration that carries a release.
+func releaseConfig(r ocpRelease) string { return "  platform:\n    release: " + r.source + "\n" }
 
 // packed packs the set onto the drive from a source that is gone afterwards.
 func (w *world) packed(t *testing.T, o *outside, more ...string) {
@@ -183,9 +183,9 @@ func (w *world) inspected() inspectReport {
 	return got
 }
 
-// TestRelease carries the 183 components of OpenShift 4.12.0 and pulls them
+// TestOCP412 carries the 183 components of OpenShift 4.12.0 and pulls them
 // inside by their original names.
-func TestRelease(t *testing.T) {
+func TestOCP412(t *testing.T) {
 	o := newOutside(401)
 	r := o.ocp412(t)
 	if len(r.components) != 183 {
@@ -203,8 +203,8 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// TestNightly carries the 146 components of a nightly build of 4.10.
-func TestNightly(t *testing.T) {
+// TestOCP410 carries the 146 components of a nightly build of 4.10.
+func TestOCP410(t *testing.T) {
 	o := newOutside(402)
 	r := o.ocp410(t)
 	if len(r.components) != 146 {
@@ -245,7 +245,7 @@ func TestMultiRelease(t *testing.T) {
 func testRelease(t *testing.T, o *outside, r ocpRelease, inside func(w *world, mirror, out string)) {
 	t.Helper()
 	w := newWorld(t)
-	w.imageset(releaseSet(r))
+	w.imageset(releaseConfig(r))
 	w.packed(t, o)
 	mirror, out := registrytest.Start(t), filepath.Join(w.dir, "out")
 	began := time.Now()
@@ -279,7 +279,7 @@ func TestKillRelease(t *testing.T) {
 		ref := fmt.Sprintf("quay.io/example/large-%d:v1", i)
 		o.publish(t, ref, o.small(5<<20))
 	}
-	set := releaseSet(r) + "  additionalImages:\n"
+	set := releaseConfig(r) + "  additionalImages:\n"
 	for i := range 6 {
 		set += fmt.Sprintf("    - name: quay.io/example/large-%d:v1\n", i)
 	}

@@ -56,7 +56,7 @@ func TestPullSecretAndCA(t *testing.T) {
 	o := newOutside(432)
 	r := o.smallRelease(t, 3, 10<<10)
 	w := newWorld(t)
-	w.imageset(releaseSet(r))
+	w.imageset(releaseConfig(r))
 	w.packed(t, o)
 	mirror := registrytest.StartV3(t, true, "me", "s3cret-word")
 	out := filepath.Join(w.dir, "out")
