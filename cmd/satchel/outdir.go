@@ -107,6 +107,9 @@ func (o *outDir) write(files []manifests.File) error {
 	if err := os.Chmod(o.dir, 0o700); err != nil {
 		return fmt.Errorf("write cluster YAML: %w", err)
 	}
+	if err := o.sweep(files); err != nil {
+		return err
+	}
 	// While files are replaced, both what they were and what they will be counts as satchel's.
 	if err := o.put(outSums, 0o644, append(o.sums(), sumsOf(files)...)); err != nil {
 		return err
@@ -120,6 +123,33 @@ func (o *outDir) write(files []manifests.File) error {
 		return err
 	}
 	return o.put(outSums, 0o644, sumsOf(files))
+}
+
+// sweep removes the unfinished files that a crash left where the set has files.
+func (o *outDir) sweep(files []manifests.File) error {
+	dirs := map[string]bool{".": true}
+	for _, f := range files {
+		dirs[path.Dir(f.Name)] = true
+	}
+	for name := range o.old {
+		dirs[path.Dir(name)] = true
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		full := filepath.Join(o.dir, filepath.FromSlash(dir))
+		entries, err := os.ReadDir(full)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("write cluster YAML: %w", err)
+		}
+		for _, e := range entries {
+			if foreign(e) || !e.Type().IsRegular() {
+				continue
+			}
+			if err := os.Remove(filepath.Join(full, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("write cluster YAML: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 func sumsOf(files []manifests.File) []byte {

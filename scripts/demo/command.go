@@ -35,15 +35,20 @@ func (d *demo) command(ctx context.Context, args ...string) (*exec.Cmd, *bytes.B
 	fmt.Fprintf(d.out, "$ satchel %s\n", strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, filepath.Join(d.dir, "satchel"), args...)
 	cmd.Dir = filepath.Join(d.dir, "work")
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "TMPDIR=" + d.dir,
-		"XDG_STATE_HOME=" + filepath.Join(d.dir, "state"), "XDG_CONFIG_HOME=" + filepath.Join(d.dir, "config"),
-		"XDG_RUNTIME_DIR=" + filepath.Join(d.dir, "run"),
-	}
+	cmd.Env = d.env()
 	stdout := &bytes.Buffer{}
 	screen := &indented{w: d.out, start: true}
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(screen, stdout), screen
 	return cmd, stdout
+}
+
+// env is the environment of all programs.
+func (d *demo) env() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "TMPDIR=" + d.dir,
+		"XDG_STATE_HOME=" + filepath.Join(d.dir, "state"), "XDG_CONFIG_HOME=" + filepath.Join(d.dir, "config"),
+		"XDG_RUNTIME_DIR=" + filepath.Join(d.dir, "run"),
+	}
 }
 
 // satchel runs a command to its end and returns its standard output.

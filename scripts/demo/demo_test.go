@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,23 +46,111 @@ func TestRegistryTakesAndCountsTheImages(t *testing.T) {
 }
 
 func TestImages(t *testing.T) {
-	c := ocitest.New(seed)
-	images := makeImages(c)
-	digests, blobs, err := count(t.Context(), c, images)
+	d := &demo{content: ocitest.New(seed)}
+	if err := d.makeImages(); err != nil {
+		t.Fatal(err)
+	}
+	every := slices.Concat(d.images, d.left)
+	digests, blobs, err := count(t.Context(), d.content, d.images)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if digests != len(c.All()) || blobs > c.Size() || blobs < 150*mib {
-		t.Errorf("images reach %d of %d digests, %d bytes", digests, len(c.All()), blobs)
+	all, _, err := count(t.Context(), d.content, every)
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := imageSet(images, "127.0.0.1:5000")
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n")[4:] {
-		if _, err := oci.ParseRef(strings.TrimPrefix(line, "    - name: ")); err != nil {
-			t.Error(err)
+	if all != len(d.content.All()) || digests >= all || blobs > d.content.Size() || blobs < 200*mib {
+		t.Errorf("images reach %d of %d digests, %d bytes", digests, len(d.content.All()), blobs)
+	}
+	places, extras := map[string]bool{}, 0
+	for _, i := range every {
+		if ref, err := oci.ParseRef(i.source()); err != nil || ref.Name() != i.repo {
+			t.Errorf("%s: %v", i.source(), err)
+		}
+		places[i.mirrorRepo()+":"+i.mirrorTag()] = true
+		if i.extra {
+			extras++
 		}
 	}
-	if n := strings.Count(text, "@sha256:"); n != 1 {
-		t.Errorf("%d images by digest, want 1", n)
+	if len(places) != len(every) || len(d.left) != 8 || extras != 10 || len(d.images)-extras != 21+5 {
+		t.Errorf("%d images and %d that are left, %d extras, %d places", len(d.images), len(d.left), extras, len(places))
+	}
+	text := imageSet(d.images)
+	if n := strings.Count(text, "@sha256:"); n != 1 || strings.Count(text, "- name: quay.io/example/") != 10 {
+		t.Errorf("%d images by digest, want 1:\n%s", n, text)
+	}
+	conf := sourceConf(d.images, "127.0.0.1:5000")
+	for _, want := range []string{`location = "127.0.0.1:5000/quay.io"`, `prefix = "registry.redhat.io"`} {
+		if !strings.Contains(conf, want) {
+			t.Errorf("no %s in\n%s", want, conf)
+		}
+	}
+}
+
+// TestShowHidesSecrets wants everything but secrets on the screen.
+func TestShowHidesSecrets(t *testing.T) {
+	d, out := standIn(t, "")
+	dir := filepath.Join(d.dir, "work", outDir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"APPLY.md": "# one\n", "icsp-a.yaml": "kind: Rules\n", "catalogsource-b.yaml": "kind: CatalogSource\n",
+		"pull-secret.yaml": "apiVersion: v1\nkind: Secret\nhidden: yes\n", "pull-secret.dockerconfigjson": "hidden",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.show(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	if strings.Contains(text, "hidden") || !strings.Contains(text, "$ cat cluster/APPLY.md\n  # one\n") || !strings.Contains(text, "  kind: Rules\n") {
+		t.Errorf("%s", text)
+	}
+	if err := os.Remove(filepath.Join(dir, "icsp-a.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.show(t.Context()); err == nil {
+		t.Error("nothing is said of rules that are not there")
+	}
+}
+
+// puller makes a program that stands for skopeo: it gets the manifest only with
+// the rules.
+func puller(t *testing.T, d *demo, manifest string) {
+	t.Helper()
+	script := "#!/bin/sh\ncase \"$2\" in cluster/*) mkdir -p pulled; printf '%s' '" + manifest + "' > pulled/manifest.json;; --version) ;; *) exit 1;; esac\n"
+	if err := os.WriteFile(filepath.Join(d.dir, "skopeo"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", d.dir+":/usr/bin:/bin")
+}
+
+func TestPullBy(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{{"right", ""}, {"wrong", "skopeo got sha256:"}} {
+		d, out := standIn(t, "")
+		root := oci.Descriptor{Digest: oci.Digest([]byte("right"))}
+		d.images = []image{{repo: partsRepo, root: root, byDigest: true, placeTag: release + "-etcd"}}
+		puller(t, d, tt.got)
+		err := d.pullBy(t.Context(), skopeo(), "cluster/registries.conf", true)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", tt.got, err)
+		}
+		if !strings.Contains(out.String(), "exit status 1") || !strings.Contains(out.String(), "docker://"+partsRepo+"@"+root.Digest.String()+" dir:pulled") {
+			t.Errorf("%s", out)
+		}
+	}
+}
+
+func TestEntryOf(t *testing.T) {
+	conf := "[[registry]]\n  location = \"a/b\"\n\n  [[registry.mirror]]\n    location = \"m/b\"\n\n[[registry]]\n  location = \"a/c\"\n"
+	if got := entryOf(conf, "a/b"); got != "  location = \"a/b\"\n\n  [[registry.mirror]]\n    location = \"m/b\"\n" {
+		t.Errorf("%q", got)
+	}
+	if got := entryOf(conf, "a"); got != "" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -12,31 +15,43 @@ import (
 
 // image is one image of the source registry.
 type image struct {
-	repo, tag string
+	repo, tag string // repo with its host: the original name
 	root      oci.Descriptor
 	byDigest  bool // asked for by digest, not by tag
+	// place and placeTag are where it is in the mirror; empty for its own path and tag.
+	place, placeTag string
+	extra           bool // additionalImages names it
 }
 
-// source is how imageset.yaml names the image.
-func (i image) source(addr string) string {
+// source is the image's original name.
+func (i image) source() string {
 	if i.byDigest {
-		return addr + "/" + i.repo + "@" + i.root.Digest.String()
+		return i.repo + "@" + i.root.Digest.String()
 	}
-	return addr + "/" + i.repo + ":" + i.tag
+	return i.repo + ":" + i.tag
+}
+
+// sourceTag is a tag of it in the source registry, where nothing is without.
+func (i image) sourceTag() string { return cmp.Or(i.tag, "made-"+i.root.Digest.Encoded()[:16]) }
+
+// mirrorRepo is the repository in the mirror, below the namespace.
+func (i image) mirrorRepo() string {
+	_, path, _ := strings.Cut(i.repo, "/")
+	return cmp.Or(i.place, path)
 }
 
 // mirrorTag is the tag that the image has in the mirror.
 func (i image) mirrorTag() string {
-	if i.byDigest {
+	if i.placeTag == "" && i.byDigest {
 		return "satchel-" + i.root.Digest.Encoded()
 	}
-	return i.tag
+	return cmp.Or(i.placeTag, i.tag)
 }
 
 const mib = 1 << 20
 
-// makeImages makes ten images of the kinds that registries hold.
-func makeImages(c *ocitest.Content) []image {
+// makeExtras makes ten images of the kinds that registries hold.
+func makeExtras(c *ocitest.Content) []image {
 	gz := func(n int) oci.Descriptor { return c.Layer(n*mib, ocitest.LayerGzip) }
 	zs := func(n int) oci.Descriptor { return c.Layer(n*mib, ocitest.LayerZstd) }
 	base, runtime := gz(24), gz(16)
@@ -49,7 +64,7 @@ func makeImages(c *ocitest.Content) []image {
 	}
 	agent := c.Index(false, agents...)
 	web := c.Image(false, base, runtime, gz(6))
-	return []image{
+	list := []image{
 		{repo: "tools/shell", tag: "1.0", root: c.Image(true, base, gz(4))},
 		{repo: "tools/build", tag: "1.4", root: c.Image(true, base, runtime, gz(12), gz(8))},
 		{repo: "apps/web", tag: "2.3", root: web},
@@ -61,14 +76,46 @@ func makeImages(c *ocitest.Content) []image {
 		{repo: "policies/signed", tag: "7", root: c.Artifact("application/vnd.example.policy.v1", c.Layer(2*mib, "application/octet-stream"))},
 		{repo: "apps/many-layers", tag: "1", root: c.Image(false, tiny...)},
 	}
+	for i := range list {
+		list[i].repo, list[i].extra = "quay.io/example/"+list[i].repo, true
+	}
+	return list
 }
 
 // imageSet is the text of imageset.yaml.
-func imageSet(images []image, addr string) string {
+func imageSet(images []image) string {
 	var b strings.Builder
-	b.WriteString("kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n")
+	fmt.Fprintf(&b, `kind: ImageSetConfiguration
+apiVersion: mirror.openshift.io/v2alpha1
+mirror:
+  platform:
+    release: %s
+  operators:
+    - catalog: %s
+      packages:
+        - name: logging
+        - name: storage
+  additionalImages:
+`, payloadName, catalogName)
 	for _, i := range images {
-		fmt.Fprintf(&b, "    - name: %s\n", i.source(addr))
+		if i.extra {
+			fmt.Fprintf(&b, "    - name: %s\n", i.source())
+		}
+	}
+	return b.String()
+}
+
+// sourceConf is the registries.conf by which the original names lead to the
+// source registry.
+func sourceConf(images []image, addr string) string {
+	hosts := map[string]bool{}
+	for _, i := range images {
+		host, _, _ := strings.Cut(i.repo, "/")
+		hosts[host] = true
+	}
+	var b strings.Builder
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		fmt.Fprintf(&b, "[[registry]]\nprefix = %q\nlocation = %q\ninsecure = true\n", host, addr+"/"+host)
 	}
 	return b.String()
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ type demo struct {
 	source, mirror *registry
 	content        *ocitest.Content
 	images         []image
+	left           []image // in the source, and not to be carried
 	digests        int
 	blobBytes      int64 // of unique blobs
 	recipient      string
@@ -60,13 +63,25 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("start mirror registry: %w", err)
 	}
 	d.content = ocitest.New(seed)
-	d.images = makeImages(d.content)
-	for _, i := range d.images {
-		if err := ocitest.Push(ctx, d.content, i.root, d.source.url(), i.repo, i.tag); err != nil {
+	if err := d.makeImages(); err != nil {
+		return err
+	}
+	for _, i := range slices.Concat(d.images, d.left) {
+		if err := ocitest.Push(ctx, d.content, i.root, d.source.url(), i.repo, i.sourceTag()); err != nil {
 			return fmt.Errorf("fill source registry: %w", err)
 		}
 	}
 	d.digests, d.blobBytes, err = count(ctx, d.content, d.images)
+	return err
+}
+
+func (d *demo) makeImages() error {
+	parts, err := makeRelease(d.content)
+	if err != nil {
+		return err
+	}
+	operators, left, err := makeCatalog(d.content)
+	d.images, d.left = slices.Concat(parts, operators, makeExtras(d.content)), left
 	return err
 }
 
@@ -83,17 +98,24 @@ func (d *demo) keygen(ctx context.Context) error {
 }
 
 func (d *demo) configure(context.Context) error {
-	text := imageSet(d.images, d.source.addr)
-	d.say("The same file that oc-mirror reads says what to carry.")
-	fmt.Fprint(d.out, "$ cat imageset.yaml\n")
-	if _, err := (&indented{w: d.out, start: true}).Write([]byte(text)); err != nil {
-		return err
+	for _, f := range []struct{ say, name, text string }{
+		{"The same file that oc-mirror reads says what to carry.", "imageset.yaml", imageSet(d.images)},
+		{"In this demo these names lead to a registry on this machine.", "../registries.conf", sourceConf(d.images, d.source.addr)},
+		{"And the mirror speaks plain HTTP, which the cluster inside has been told.", "image-config.yaml", imageConfig(d.mirror.addr)},
+	} {
+		d.say("%s", f.say)
+		if err := d.cat(f.name, []byte(f.text)); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(d.dir, "work", f.name), []byte(f.text), 0o600); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(d.dir, "work", "imageset.yaml"), []byte(text), 0o600)
+	return os.WriteFile(filepath.Join(d.dir, "work", "pull-secret.json"), []byte(pullSecret()), 0o600)
 }
 
 func (d *demo) pack(ctx context.Context) error {
-	args := []string{"pack", "-c", "imageset.yaml", "-r", d.recipient, "--src-tls-verify=false", "--segment-size", "8MiB", "drive/"}
+	args := []string{"pack", "-c", "imageset.yaml", "-r", d.recipient, "--registries-conf", "../registries.conf", "--segment-size", "8MiB", "drive/"}
 	// Filling the source took no blob out of it, so every byte served is pack's.
 	return d.twice(ctx, "Pack onto the drive", d.source.served, &d.packTime, args)
 }
@@ -109,15 +131,16 @@ func (d *demo) look(ctx context.Context) error {
 		return err
 	}
 	for _, i := range d.images {
-		if !strings.Contains(out, i.repo) {
-			return fmt.Errorf("satchel inspect does not name %s", i.repo)
+		if !strings.Contains(out, i.source()) {
+			return fmt.Errorf("satchel inspect does not name %s", i.source())
 		}
 	}
 	return nil
 }
 
 func (d *demo) unpack(ctx context.Context) error {
-	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false", "drive/"}
+	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false",
+		"--pull-secret", "pull-secret.json", "--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
 	return d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args)
 }
 
@@ -149,13 +172,34 @@ func (d *demo) compare(ctx context.Context) error {
 	// Comparing with the source serves blobs too, which must not count as pack's.
 	fetched := d.source.served.total()
 	for _, i := range d.images {
-		if err := ocitest.Compare(ctx, d.content, i.root, d.source.url(), i.repo, i.tag); err != nil {
+		if err := ocitest.Compare(ctx, d.content, i.root, d.source.url(), i.repo, i.sourceTag()); err != nil {
 			return fmt.Errorf("source registry: %w", err)
 		}
-		if err := ocitest.Compare(ctx, d.content, i.root, d.mirror.url(), "mirror/"+i.repo, i.mirrorTag()); err != nil {
+		if err := ocitest.Compare(ctx, d.content, i.root, d.mirror.url(), "mirror/"+i.mirrorRepo(), i.mirrorTag()); err != nil {
 			return fmt.Errorf("mirror registry: %w", err)
 		}
 	}
+	if err := d.compareLeft(); err != nil {
+		return err
+	}
 	d.fetched = fetched
+	return nil
+}
+
+// compareLeft looks into the mirror's storage for what was not to be carried.
+func (d *demo) compareLeft() error {
+	held := func(i image) (bool, error) {
+		_, err := os.Stat(filepath.Join(d.dir, "mirror", "mirror", filepath.FromSlash(i.mirrorRepo()), "blobs", "sha256", i.root.Digest.Encoded()))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	for n, i := range slices.Concat(d.images, d.left) {
+		wanted := n < len(d.images)
+		if there, err := held(i); err != nil || there != wanted {
+			return fmt.Errorf("the mirror has %s: %t, want %t; %v", i.source(), there, wanted, err)
+		}
+	}
 	return nil
 }
