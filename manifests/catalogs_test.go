@@ -57,22 +57,24 @@ func (h *catalogHost) Open(ctx context.Context, d oci.Descriptor, off int64) (io
 	return h.content.Open(ctx, d, off)
 }
 
-func (h *catalogHost) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+func (h *catalogHost) Resolve(_ context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
 	if d, ok := h.roots[ref.String()]; ok {
 		return d, h, nil
 	}
-	if _, ok := h.refs[ref.String()]; !ok && strings.HasPrefix(ref.Registry, "none.") {
+	if strings.HasPrefix(ref.Registry, "none.") {
 		return oci.Descriptor{}, nil, errors.New("manifest unknown")
-	} else if !ok {
-		h.mu.Lock()
-		note := ref.String()
-		if ref.Digest != "" {
-			note = "operand" // the one image that is asked for by digest
-		}
-		h.refs[ref.String()] = h.image("linux/amd64", note)
-		h.mu.Unlock()
 	}
-	return h.fakeImages.Resolve(ctx, ref)
+	note := ref.String()
+	if ref.Digest != "" {
+		note = "operand" // the one image that is asked for by digest
+	}
+	h.reading.Lock()
+	defer h.reading.Unlock()
+	return h.image("linux/amd64", note), oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		h.reading.Lock()
+		defer h.reading.Unlock()
+		return h.fakeImages.Open(ctx, d, off)
+	}), nil
 }
 
 // The catalog of the tests: etcd with two channels, one bundle in both; prometheus
@@ -127,4 +129,3 @@ func parsed(t *testing.T, operators string) *Config {
 	}
 	return c
 }
-

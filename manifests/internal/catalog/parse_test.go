@@ -138,6 +138,7 @@ func TestParseFaults(t *testing.T) {
 	}
 	tests := []struct{ name, file, body, want string }{
 		{"readme", "README.md", "# A catalog\n\nSome: text: here\n", `file "/configs/README.md": document 1: `},
+		{"json that ends", "x.json", `{"schema":"a"}{"schema":"b"`, `file "/configs/x.json": document 2: unexpected EOF`},
 		{"no schema", "x.yaml", "---\nschema: ok\n---\nname: x\n", `file "/configs/x.yaml": document 2: it has no schema`},
 		{"semver template", "t.yaml", "---\nSchema: olm.semver\nGenerateMajorChannels: true\n", `file "/configs/t.yaml": document 1: it is a template (olm.semver), from which opm alpha render-template makes a catalog`},
 		{"basic template", "t.yaml", "schema: olm.template.basic\nentries: []\n", "it is a template (olm.template.basic)"},
