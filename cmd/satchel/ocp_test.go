@@ -226,8 +226,9 @@ func TestSmallRelease(t *testing.T) {
 	testRelease(t, o, r, func(w *world, mirror, out string) {
 		n := newNode(t, mirror, out)
 		refs := originals(w.inspected())
-		n.podman(t, refs)
 		n.unreachable(t, refs...)
+		n.unreachableByPodman(t, refs[0])
+		n.podman(t, refs)
 	})
 }
 
