@@ -66,6 +66,7 @@ func as[T error](err error) bool {
 // exitCode chooses the documented code; what is damaged comes before what
 // broke because of it.
 func exitCode(err error) int {
+	var out *outDirError
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
@@ -84,6 +85,8 @@ func exitCode(err error) int {
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err),
 		as[*bundle.TooLargeError](err):
+		return exitDrive
+	case errors.As(err, &out) && out.drive():
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
@@ -162,6 +165,8 @@ func hints(err error) []string {
 		add("mount the drive and run the command again, name another directory, or use --restart to begin anew here")
 	case as[*oci.CollisionError](err):
 		add("carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source")
+	case as[*outDirError](err):
+		add("every image is in the mirror: satchel render writes the YAML again, into this directory or another")
 	case as[*absentError](err):
 		add("run satchel unpack first; satchel render --offline writes the YAML without asking the mirror")
 	case errors.Is(err, bundle.ErrNoKey):

@@ -105,7 +105,7 @@ func TestKillOutput(t *testing.T) {
 // run came to its end first, nothing may be in out.
 func killedBefore(t *testing.T, w *world, k *tap, out string, bytes int64, requests int, unpack []string) bool {
 	t.Helper()
-	if exists(filepath.Join(out, outSums)) {
+	if exists(filepath.Join(out, outList)) {
 		return false // an earlier run came to its end
 	}
 	r, ended := w.killed(k, bytes, requests, 0, unpack...)
@@ -128,7 +128,7 @@ func TestKillWriting(t *testing.T) {
 	compareMirrored(t, o.content, mirror.Host, r.mirrored("ocp"))
 	rendered := filepath.Join(w.dir, "rendered")
 	w.run("render", "-i", w.key, "--to", mirror.Host+"/ocp", "--tls-verify=false", "--output-dir", rendered, w.drive).want(exitOK)
-	for i, name := range []string{"SHA256SUMS", "APPLY.md", "registries.conf", "SHA256SUMS"} {
+	for i, name := range []string{outList, "APPLY.md", "registries.conf", outList} {
 		out := filepath.Join(w.dir, fmt.Sprint("out-", i))
 		unpack := w.unpack(mirror.Host+"/ocp", "--output-dir", out)
 		p := w.start(unpack...)

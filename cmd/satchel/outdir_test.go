@@ -6,9 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 func set(pairs ...string) (files []manifests.File) {
@@ -67,7 +70,7 @@ func TestOutDirReplacesItsOwnSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := held(t, dir)
-	delete(got, outSums)
+	delete(got, outList)
 	if want := map[string]string{"icsp-2.yaml": "1", "kept.yaml": "3", "mine.txt": "a note of the user's"}; !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -128,10 +131,10 @@ func TestOutDirAfterCrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole := replay(t, o, news, step)
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
+			whole := replay(t, o, news, step)
 			if err := os.WriteFile(filepath.Join(dir, outTemp+"123"), []byte("half"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +142,7 @@ func TestOutDirAfterCrash(t *testing.T) {
 				t.Fatalf("first %v, after step %d: %v", first, step, err)
 			}
 			got := slices.Sorted(maps.Keys(held(t, dir)))
-			if want := []string{outSums, "a.yaml", "d.yaml"}; !slices.Equal(got, want) {
+			if want := []string{outList, "a.yaml", "d.yaml"}; !slices.Equal(got, want) {
 				t.Errorf("first %v, after step %d: %v", first, step, got)
 			}
 			if whole {
@@ -149,18 +152,99 @@ func TestOutDirAfterCrash(t *testing.T) {
 	}
 }
 
-// replay does the first steps of [outDir.write], and reports whether that was all.
-func replay(t *testing.T, o *outDir, files []manifests.File, steps int) bool {
+// replay does the first steps of [outDir.replace], and reports whether that was all.
+func replay(t *testing.T, o *outDir, files []manifests.File, count int) bool {
 	t.Helper()
-	list := []func() error{func() error { return o.put(outSums, 0o644, append(o.sums(), sumsOf(files)...)) }}
-	for _, f := range files {
-		list = append(list, func() error { return o.put(f.Name, f.Mode, f.Body) })
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	list = append(list, func() error { return o.dropOld(files) }, func() error { return o.put(outSums, 0o644, sumsOf(files)) })
-	for _, do := range list[:min(steps, len(list))] {
-		if err := do(); err != nil {
+	defer root.Close()
+	steps := o.steps(files)
+	for _, do := range steps[:min(count, len(steps))] {
+		if err := do(root); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return steps >= len(list)
+	return count >= len(steps)
+}
+
+// TestOutDirIsNoTrap has what looks like a set, or leads out of the directory:
+// nothing of it is written, removed or waited for.
+func TestOutDirIsNoTrap(t *testing.T) {
+	write := func(name, body string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	downloads := t.TempDir()
+	write(filepath.Join(downloads, "rhcos.iso"), "iso")
+	write(filepath.Join(downloads, "SHA256SUMS"), hexSum([]byte("iso"))+"  rhcos.iso\n")
+	if _, err := openOut(downloads); exitCode(err) != exitUsage {
+		t.Errorf("a directory of downloads: %v", err)
+	}
+	for name, list := range map[string]string{
+		"up":       outHead + "\n" + hexSum([]byte("x")) + "  ../x\n",
+		"hidden":   outHead + "\n" + hexSum([]byte("x")) + "  .bashrc\n",
+		"absolute": outHead + "\n" + hexSum([]byte("x")) + "  /etc/passwd\n",
+		"version":  "satchel cluster-yaml/2\n",
+	} {
+		dir := t.TempDir()
+		write(filepath.Join(dir, outList), list)
+		if _, err := openOut(dir); exitCode(err) != exitUsage {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	elsewhere, dir := t.TempDir(), t.TempDir()
+	write(filepath.Join(elsewhere, "README.md"), "theirs")
+	write(filepath.Join(elsewhere, outTemp+"1"), "theirs")
+	write(filepath.Join(dir, outList), outHead+"\n"+hexSum([]byte("theirs"))+"  restore/README.md\n")
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "restore")); err != nil {
+		t.Fatal(err)
+	}
+	before := held(t, elsewhere)
+	for _, files := range [][]manifests.File{set("a.yaml", "1"), set("restore/README.md", "ours"), set("restore/new.md", "ours")} {
+		if err := writeOut(t, dir, files); err == nil {
+			t.Errorf("%s was written through a link", files[0].Name)
+		}
+	}
+	if after := held(t, elsewhere); !maps.Equal(before, after) {
+		t.Errorf("elsewhere became %v", after)
+	}
+
+	waiting := t.TempDir()
+	write(filepath.Join(waiting, outList), outHead+"\n")
+	if err := syscall.Mkfifo(filepath.Join(waiting, "a.yaml"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	if err := writeOut(t, waiting, set("a.yaml", "1")); exitCode(err) != exitUsage {
+		t.Errorf("a file that makes its reader wait: %v", err)
+	}
+}
+
+// TestOutDirOnTheDrive refuses to write the YAML where the bundle is.
+func TestOutDirOnTheDrive(t *testing.T) {
+	c := ocitest.New(83)
+	source := registrytest.Start(t)
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	w := newWorld(t)
+	w.images(ref)
+	w.run(w.pack()...).want(exitOK)
+	before := listing(t, w.drive)
+	link := filepath.Join(w.dir, "link")
+	if err := os.Symlink(w.drive, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{w.drive, filepath.Join(w.drive, "cluster"), filepath.Join(link, "a", "b")} {
+		w.run("render", "--offline", "-i", w.key, "--to", "mirror.example", "--output-dir", out, w.drive).want(exitUsage)
+	}
+	if after := listing(t, w.drive); !slices.Equal(before[1:], after[1:]) {
+		t.Errorf("it changed the drive:\n%s", strings.Join(after, "\n"))
+	}
+	w.run("verify", w.drive).want(exitOK)
 }

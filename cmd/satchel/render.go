@@ -135,6 +135,9 @@ func (u *unpacking) known(client *transport.Client) error {
 	if u.cluster.out == nil {
 		return nil
 	}
+	if err := u.cluster.out.apart(u.r.Dir()); err != nil {
+		return err
+	}
 	return mirrorKnown(&u.cluster.site, client, u.place)
 }
 
