@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -65,13 +66,28 @@ func unite(list []wanted) []wanted {
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
 			u.origin = w.origin
 		}
-		u.tags, u.why = append(u.tags, w.tags...), append(u.why, w.why...)
+		u.tags = append(u.tags, w.tags...)
+		for _, why := range w.why {
+			u.why = append(u.why, plain(why))
+		}
 	}
 	for i := range out {
 		out[i].tags, out[i].why = sorted(out[i].tags), sorted(out[i].why)
 	}
 	slices.SortFunc(out, func(a, b wanted) int { return compareImages(a.image(), b.image()) })
 	return out
+}
+
+// plain makes a line for people of what catalogs and payloads call their parts.
+func plain(s string) string {
+	const most = 1 << 10
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), most)]
 }
 
 // compareImages is the order of an inventory.

@@ -67,6 +67,42 @@ type Gap struct {
 	Error   string        `json:"error"`             // why it could not be had
 }
 
+// maxWords is the longest text for people that an inventory may have, in bytes.
+const maxWords = 8 << 10
+
+// Validate checks a gap as [Image.Validate] does an image.
+func (g Gap) Validate() error {
+	if _, err := ParseRef(g.Source.String()); err != nil {
+		return err
+	}
+	for _, d := range []digest.Digest{g.Digest, g.Subject} {
+		if d == "" {
+			continue
+		}
+		if err := CheckDigest(d); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(origins, g.Origin) {
+		return fmt.Errorf("unknown origin %q", g.Origin)
+	}
+	if len(g.Error) > maxWords {
+		return fmt.Errorf("its reason has %d bytes", len(g.Error))
+	}
+	return checkPath(g.Path)
+}
+
+// checkPath checks a repository's path in the mirror; it may be empty.
+func checkPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	if ref, err := ParseRef("mirror.invalid/" + path + ":x"); err != nil || ref.Repository != path {
+		return fmt.Errorf("path %q in the mirror is not that of a repository", path)
+	}
+	return nil
+}
+
 // Document is something beside the images that a bundle carries for the far
 // side: an OCI artifact with one layer a file, which the mirror does not get.
 type Document struct {
@@ -107,6 +143,11 @@ func (inv *Inventory) Validate() error {
 	for _, img := range inv.Images {
 		if err := img.Validate(); err != nil {
 			return fmt.Errorf("image %s: %w", img.Source, err)
+		}
+	}
+	for _, g := range inv.Gaps {
+		if err := g.Validate(); err != nil {
+			return fmt.Errorf("gap %q: %w", g.Source, err)
 		}
 	}
 	seen := map[string]bool{}
@@ -150,9 +191,12 @@ func (i Image) Validate() error {
 			return fmt.Errorf("platform %q", p)
 		}
 	}
-	if i.Path != "" {
-		if ref, err := ParseRef("mirror.invalid/" + i.Path + ":x"); err != nil || ref.Repository != i.Path {
-			return fmt.Errorf("path %q in the mirror is not that of a repository", i.Path)
+	if err := checkPath(i.Path); err != nil {
+		return err
+	}
+	for _, why := range i.Why {
+		if len(why) > maxWords || !printable(why) {
+			return fmt.Errorf("it says %.64q of why it is carried", why)
 		}
 	}
 	for _, tag := range i.Tags {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -42,13 +44,17 @@ type Titled struct {
 	Body      []byte
 }
 
-// Artifact adds an OCI artifact with one layer a file, in this order, each with
-// its title (OCI image-spec, "Guidelines for Artifact Usage").
+// Artifact adds an OCI artifact with one layer a text file, in this order, each
+// with its title (OCI image-spec, "Guidelines for Artifact Usage"). What
+// [ReadArtifact] would not read is an *[UnsupportedError].
 func (m *Made) Artifact(artifactType string, files []Titled) (Descriptor, error) {
 	config := m.Add(ispec.MediaTypeEmptyJSON, []byte("{}"))
 	manifest := ispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: MediaTypeManifest,
 		ArtifactType: artifactType, Config: config, Layers: []Descriptor{},
+	}
+	if err := checkFiles(artifactType, files); err != nil {
+		return Descriptor{}, err
 	}
 	for _, f := range files {
 		layer := m.Add(f.MediaType, f.Body)
@@ -79,10 +85,35 @@ func (m *Made) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, 
 	return io.NopCloser(bytes.NewReader(body[off:])), nil
 }
 
+func checkFiles(artifactType string, files []Titled) error {
+	total := 0
+	for _, f := range files {
+		total += len(f.Body)
+		if len(f.Body) > maxArtifactFile || total > maxArtifactBytes || len(files) > maxArtifactFiles {
+			return &UnsupportedError{"artifact " + artifactType, "its files are too large, or too many"}
+		}
+		if !isText(f.Body) {
+			return &UnsupportedError{"artifact " + artifactType, fmt.Sprintf("its file %q is not plain text", f.Title)}
+		}
+	}
+	return nil
+}
+
+// isText reports whether bytes are UTF-8 without control characters, which do
+// harm on a terminal, but for line ends and tabs.
+func isText(b []byte) bool {
+	for _, r := range string(b) {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return false
+		}
+	}
+	return utf8.Valid(b)
+}
+
 // Bounds of what [ReadArtifact] takes.
 const (
-	maxArtifactFile  = 16 << 20
-	maxArtifactBytes = 64 << 20
+	maxArtifactFile  = 4 << 20
+	maxArtifactBytes = 16 << 20
 	maxArtifactFiles = 4096
 )
 
@@ -114,6 +145,9 @@ func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType
 		body, err := ReadBlob(ctx, src, l, maxArtifactFile)
 		if err != nil {
 			return nil, fmt.Errorf("read file %s of an artifact: %w", title, err)
+		}
+		if !isText(body) {
+			return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("its file %q is not plain text", title)}
 		}
 		files = append(files, Titled{Title: title, MediaType: l.MediaType, Body: body})
 	}

@@ -3,7 +3,9 @@ package oci_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -50,7 +52,7 @@ func TestArtifactTitlesAreUntrusted(t *testing.T) {
 		var m oci.Made
 		var files []oci.Titled
 		for _, title := range titles {
-			files = append(files, oci.Titled{Title: title, MediaType: ispec.MediaTypeImageLayer, Body: []byte(title)})
+			files = append(files, oci.Titled{Title: title, MediaType: ispec.MediaTypeImageLayer, Body: []byte("text")})
 		}
 		root, err := m.Artifact(testArtifact, files)
 		if err != nil {
@@ -60,5 +62,58 @@ func TestArtifactTitlesAreUntrusted(t *testing.T) {
 		if _, err := oci.ReadArtifact(context.Background(), &m, root, testArtifact); !errors.As(err, &unsupported) {
 			t.Errorf("titles %q: got %v", titles, err)
 		}
+	}
+}
+
+func TestArtifactIsText(t *testing.T) {
+	for _, body := range []string{"\x1b]0;title\a", "a\x00", "\xff", "\u009b2J", strings.Repeat("a", 5<<20)} {
+		var m oci.Made
+		files := []oci.Titled{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte(body)}}
+		var unsupported *oci.UnsupportedError
+		if _, err := m.Artifact(testArtifact, files); !errors.As(err, &unsupported) {
+			t.Errorf("%.10q was taken: %v", body, err)
+		}
+		root, err := m.Artifact(testArtifact, []oci.Titled{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte("fine\n")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hostile := m.Add("application/yaml", []byte(body))
+		manifest, err := oci.ReadManifest(context.Background(), &m, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := m.Add("application/yaml", []byte("fine\n"))
+		text := strings.Replace(string(manifest), string(good.Digest), string(hostile.Digest), 1)
+		text = strings.Replace(text, `"size":5,`, fmt.Sprintf(`"size":%d,`, hostile.Size), 1)
+		bad := m.Add(oci.MediaTypeManifest, []byte(text))
+		if _, err := oci.ReadArtifact(context.Background(), &m, bad, testArtifact); err == nil {
+			t.Errorf("%.10q was read", body)
+		}
+	}
+}
+
+func TestGapsAreUntrusted(t *testing.T) {
+	good := oci.Gap{Origin: oci.OriginRelease, Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}, Error: "404"}
+	if err := (&oci.Inventory{Gaps: []oci.Gap{good}}).Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, edit := range map[string]func(*oci.Gap){
+		"origin":  func(g *oci.Gap) { g.Origin = "x\x1b[2J" },
+		"digest":  func(g *oci.Gap) { g.Digest = "sha256:\n" },
+		"subject": func(g *oci.Gap) { g.Subject = "y" },
+		"path":    func(g *oci.Gap) { g.Path = "../x" },
+		"source":  func(g *oci.Gap) { g.Source.Repository = "" },
+		"error":   func(g *oci.Gap) { g.Error = strings.Repeat("a", 1<<20) },
+	} {
+		bad := good
+		edit(&bad)
+		if err := (&oci.Inventory{Gaps: []oci.Gap{bad}}).Validate(); err == nil {
+			t.Errorf("%s: it was taken", name)
+		}
+	}
+	root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest(nil), Size: 1}
+	img := oci.Image{Origin: oci.OriginRelease, Source: good.Source, Root: root, Why: []string{"\x1b[2J"}}
+	if err := img.Validate(); err == nil {
+		t.Error("a reason with control characters was taken")
 	}
 }

@@ -59,16 +59,33 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 	return missing, err
 }
 
-// absent lists the images that some tag of theirs does not name.
+// Lacks lists the images of the inventory that the mirror does not have: one
+// HEAD for each tag. It asks as one who only pulls, and a refusal is an error of
+// type *[RegistryError].
+func (m *Mirror) Lacks(ctx context.Context, inv *oci.Inventory) ([]oci.Image, error) {
+	return m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
+		return m.hasImage(ctx, img, func(ctx context.Context, _ *Repository) context.Context { return ctx })
+	})
+}
+
+// absent lists the images that some tag of theirs does not name. Refusals count
+// as absence.
 func (m *Mirror) absent(ctx context.Context, images []oci.Image) ([]oci.Image, error) {
+	return m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
+		has, err := m.hasImage(ctx, img, func(ctx context.Context, r *Repository) context.Context { return r.toPush(ctx) })
+		return has, unlessRefused(err)
+	})
+}
+
+func (m *Mirror) lacking(ctx context.Context, images []oci.Image, has func(context.Context, oci.Image) (bool, error)) ([]oci.Image, error) {
 	gaps := make([]bool, len(images))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for i, img := range images {
 		g.Go(func() error {
-			has, err := m.hasImage(ctx, img)
-			gaps[i] = !has
-			return unlessRefused(err)
+			there, err := has(ctx, img)
+			gaps[i] = !there
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -91,20 +108,21 @@ func unlessRefused(err error) error {
 	return err
 }
 
-func (m *Mirror) hasImage(ctx context.Context, img oci.Image) (bool, error) {
+func (m *Mirror) hasImage(ctx context.Context, img oci.Image, asking func(context.Context, *Repository) context.Context) (bool, error) {
 	r, err := m.client.Repository(m.place.Repo(img))
 	if err != nil {
 		return false, err
 	}
+	ctx = asking(ctx, r)
 	if len(img.MirrorTags()) == 0 {
-		ok, err := r.Has(r.toPush(ctx), img.Root)
+		ok, err := r.Has(ctx, img.Root)
 		if !ok || err != nil {
 			return false, err
 		}
-		return r.refersTo(r.toPush(ctx), img.Root, oci.Descriptor{Digest: img.Subject})
+		return r.refersTo(ctx, img.Root, oci.Descriptor{Digest: img.Subject})
 	}
 	for _, tag := range img.MirrorTags() {
-		got, err := r.tagDigest(r.toPush(ctx), tag)
+		got, err := r.tagDigest(ctx, tag)
 		if err != nil || got != img.Root.Digest {
 			return false, err
 		}

@@ -56,6 +56,19 @@ func fileType(name string) string {
 	return "text/plain"
 }
 
+// checkDocuments finds out before the first byte, and not after the last, whether
+// the documents can be made; it gives about what they take on the drive.
+func (p *preparing) checkDocuments() (size int64, err error) {
+	docs, err := newDocuments(p.inv, p.place)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range docs.made.All() {
+		size += d.Size
+	}
+	return size, nil
+}
+
 // writeDocuments puts what is made from the images that the bundle really has.
 func (p *packing) writeDocuments(ctx context.Context) error {
 	docs, err := newDocuments(p.inv, p.place)

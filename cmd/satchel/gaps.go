@@ -86,9 +86,8 @@ func definite(err error) bool {
 // drop notes a gap and takes the image out of the set. The graph counts images by
 // their place, so it must be surveyed again before it is used.
 func (p *preparing) drop(g *oci.GapError) {
-	name := g.Image.Source.String()
-	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source.String() == name })
-	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source.String() == name }) {
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source == g.Image.Source && i.Path == g.Image.Path })
+	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source == g.Image.Source && i.Path == g.Image.Path }) {
 		return
 	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
@@ -175,7 +174,7 @@ func readGaps(file string) (*gapList, error) {
 func (l *gapList) digest() digest.Digest {
 	names := make([]string, len(l.Images))
 	for i, g := range l.Images {
-		names[i] = g.Source.String()
+		names[i] = strings.TrimSpace(g.Source.String() + " " + g.Path)
 	}
 	slices.Sort(names)
 	return oci.Digest([]byte(strings.Join(names, "\n")))

@@ -97,12 +97,12 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 		return nil, err
 	}
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
-	rep.Segments, rep.Bytes, rep.Blobs = r.Stat()
+	rep.Segments, rep.Bytes, _ = r.Stat()
 	rep.Gaps = inv.Gaps
 	// A foreign layer that its registry did not have is reached and not carried.
 	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
 	rep.Images = reportImages(inv, graph)
-	rep.BlobBytes = size(graph.Blobs) + size(graph.Manifests)
+	rep.Blobs, rep.BlobBytes = len(graph.Blobs)+len(graph.Manifests), size(graph.Blobs)+size(graph.Manifests)
 	seen := map[digest.Digest]bool{}
 	for _, n := range append(graph.Manifests, graph.Blobs...) {
 		seen[n.Descriptor.Digest] = true
@@ -126,7 +126,6 @@ func (r *inspectReport) document(ctx context.Context, src oci.Source, doc oci.Do
 		}
 		return nil
 	})
-	r.Blobs -= d.Blobs
 	r.Documents = append(r.Documents, d)
 	return err
 }

@@ -283,6 +283,9 @@ func (p *packing) open(ctx context.Context) error {
 	if err == nil {
 		err = p.checkForeign(ctx)
 	}
+	if err == nil {
+		_, err = p.checkDocuments()
+	}
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
@@ -309,6 +312,10 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
+	documents, err := p.checkDocuments()
+	if err != nil {
+		return err
+	}
 	if p.opts.restart {
 		if err := bundle.Restart(p.dir, p.state); err != nil {
 			return err
@@ -317,7 +324,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph, p.opts.segmentSize))
+	unknown, err := bundle.Prepare(p.dir, bundle.Estimate(p.graph, p.opts.segmentSize)+documents)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	}
 	for _, g := range p.only.Images {
 		switch {
-		case named(inv, gaps, g.Source):
+		case named(inv, gaps, g):
 		case g.Subject == "":
 			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.onlyFile, g.Source, p.config), "give the list with the configuration that it was written for")
 		default:
@@ -78,10 +78,10 @@ func (p *preparing) listed(img oci.Image) bool {
 	})
 }
 
-// named reports whether the reference was resolved, or tried.
-func named(inv *oci.Inventory, gaps []*oci.GapError, ref oci.Ref) bool {
-	return slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Source == ref }) ||
-		slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return g.Image.Source == ref })
+// named reports whether a listed image was resolved, or tried.
+func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
+	same := func(i oci.Image) bool { return i.Source == g.Source && (g.Subject == "" || i.Path == g.Path) }
+	return slices.ContainsFunc(inv.Images, same) || slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return same(g.Image) })
 }
 
 // attached pins a listed signature or referrer of an image that was carried before.

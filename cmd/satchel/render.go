@@ -144,12 +144,12 @@ func (u *unpacking) known(client *transport.Client) error {
 // complete asks the mirror for every image of the bundle.
 func (u *unpacking) complete(ctx context.Context) error {
 	inv := u.r.Inventory()
-	missing, err := u.mirror.Missing(ctx, u.r, inv)
+	lacking, err := u.mirror.Lacks(ctx, inv)
 	if err != nil {
 		return err
 	}
-	if len(missing.Images) > 0 {
-		return &absentError{u.place.String(), missing.Images, len(inv.Images)}
+	if len(lacking) > 0 {
+		return &absentError{u.place.String(), lacking, len(inv.Images)}
 	}
 	return nil
 }

@@ -115,3 +115,29 @@ func (r result) prints(texts ...string) result {
 	}
 	return r
 }
+
+// TestRenderAsksAsPuller has a mirror that wants a login: a refusal is said to be
+// one, and is not taken for a lack of images.
+func TestRenderAsksAsPuller(t *testing.T) {
+	source, mirror := registrytest.Start(t), registrytest.StartAuth(t, "puller", "secret")
+	c := ocitest.New(84)
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	w := newWorld(t)
+	w.images(ref)
+	w.run(w.pack()...).want(exitOK)
+	out := filepath.Join(w.dir, "out")
+	w.run("render", "-i", w.key, "--tls-verify=false", "--to", mirror.Host+"/in", "--output-dir", out, w.drive).
+		want(exitRegistry).says("hint: are there credentials")
+	if _, err := os.Stat(out); err == nil {
+		t.Errorf("it wrote %v", held(t, out))
+	}
+}
+
+// TestDocumentsBeforeTheFirstByte finds out that the cluster's YAML cannot be made
+// before anything is fetched.
+func TestDocumentsBeforeTheFirstByte(t *testing.T) {
+	p := &preparing{place: oci.Mirror{Host: "not a host"}, inv: &oci.Inventory{}}
+	if _, err := p.checkDocuments(); exitCode(err) != exitUsage {
+		t.Errorf("got %v", err)
+	}
+}
