@@ -122,7 +122,7 @@ func (e *emission) stepCA(p *page) {
 	}
 	p.step("The mirror's authorities")
 	const trusted = "oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'"
-	const again = "for any other name run satchel render again with that ConfigMap as `--present-registry-ca`, or the registries in it are cut off"
+	const again = "else run satchel render again with the ConfigMap that it names as `--present-registry-ca`, or the registries in that are cut off"
 	switch {
 	case !e.ca.present:
 		var checks []string
@@ -153,7 +153,7 @@ func (e *emission) stepRules(p *page) {
 	p.text("Look at the rules that are there (`%s` has the new ones):", e.icsps[0].file)
 	p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
 	p.list([]string{
-		"If the second command lists any (oc-mirror v2 writes them), stop here before 4.13.27, 4.14.3 or 4.15: older clusters refuse them beside an ImageContentSourcePolicy, and their nodes take up no change at all. Update first.",
+		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first: it refuses them beside an ImageContentSourcePolicy, and its nodes then take up no change at all.",
 		"Of the rules for an image only the one with the longest source counts. If one that is there has a wider source than ours (`quay.io`, and ours `quay.io/acme/tool`), its mirrors are not asked for that repository any more: the mirror here must have every image of it that pods use.",
 		"Rules of earlier runs (satchel-*) may stay, they do no harm. Delete one only if every source and mirror in it is also in the files here; nodes then change nothing.",
 	})

@@ -87,7 +87,7 @@ func (e *emission) stepRelease(p *page) {
 	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures:")
 	p.list([]string{
 		"The cluster version operator wants the GPG signature, which this version of satchel does not carry. It fetches that from the internet: update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.",
-		"Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): the mirror must have it, which a note at the top denies if it has not. `--force` does nothing about it.",
+		"Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.",
 	})
 	for _, img := range e.payloads {
 		p.text("To update to %s, which the mirror has as `%s`:", payloadName(img), e.place(img))

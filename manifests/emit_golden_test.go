@@ -31,6 +31,7 @@ type emitInput struct {
 	MaxNestedPaths int               `json:"maxNestedPaths"`
 	Username       string            `json:"username"`
 	Password       string            `json:"password"`
+	Token          bool              `json:"token"`
 	PullSecret     string            `json:"pullSecret"`
 	CA             string            `json:"ca"`
 	PresentCA      string            `json:"presentCA"`
@@ -75,8 +76,8 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now}
-	if in.Username != "" {
-		site.Credential = &Credential{Username: in.Username, Password: in.Password}
+	if in.Username != "" || in.Token {
+		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
 	}
 	if in.PullSecret != "" {
 		site.PullSecret, err = ParsePullSecret("pull-secret", []byte(in.PullSecret))

@@ -52,6 +52,7 @@ func (e *emission) emitPullSecret() error {
 	site := e.site
 	if site.PullSecret == nil {
 		e.secret.missing = site.Credential != nil
+		e.noteToken()
 		if e.secret.missing {
 			e.note("no pull secret is written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s says how to get it", fileApply)
 		}
@@ -83,7 +84,7 @@ func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) 
 	case cred == nil:
 		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", host)
 	case cred.Token:
-		e.note("satchel logs in to %s with an identity token, and nodes need a name and a password: put them into the --pull-secret file under %[1]s, and run satchel render again", host)
+		e.noteToken()
 	default:
 		if err := checkCredential(cred); err != nil {
 			return nil, err
@@ -93,6 +94,13 @@ func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) 
 		return s.Add(host, cred.Username, cred.Password), nil
 	}
 	return s, nil
+}
+
+// noteToken says what is missing where satchel's own login is not for nodes.
+func (e *emission) noteToken() {
+	if cred := e.site.Credential; cred != nil && cred.Token {
+		e.note("satchel logs in to %s with an identity token, and nodes need a name and a password: put them into the --pull-secret file under %[1]s, and run satchel render again", e.site.Mirror.Host)
+	}
 }
 
 // noteNarrower names the entries that go before the mirror's for some images.
