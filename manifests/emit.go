@@ -26,7 +26,10 @@ type Site struct {
 }
 
 // Credential is a user's name and password in a registry.
-type Credential struct{ Username, Password string }
+type Credential struct {
+	Username, Password string
+	Token              bool // an identity token instead of the two, which nodes cannot use
+}
 
 // String keeps the password out of what is printed.
 func (Credential) String() string { return "(credential)" }
@@ -56,6 +59,7 @@ const (
 	fileAfterCut       = "pull-secret-after-cut.dockerconfigjson"
 	fileAfterCutYAML   = "pull-secret-after-cut.yaml"
 	fileCA             = "configmap-registry-ca.yaml"
+	fileCAPatch        = "configmap-registry-ca-patch.yaml"
 	fileImagePatch     = "image-config-patch.yaml"
 	fileHubPatch       = "operatorhub-patch.yaml"
 	fileRegistries     = "registries.conf"
@@ -125,13 +129,15 @@ func (e *emission) look() {
 			if img.Path == payloadPath {
 				e.payloads = append(e.payloads, img)
 			}
-		case img.Source.Digest == "":
+		case img.Source.Digest == "" && len(img.Platforms) > 0: // charts and artifacts are in no pod
 			e.tagged = append(e.tagged, img)
 		}
 	}
+	slices.SortStableFunc(e.payloads, func(a, b oci.Image) int { return compareVersions(payloadVersion(a), payloadVersion(b)) })
 	if n := len(e.tagged); n > 0 {
 		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", plural(n, "image is", "images are"), fileApply)
 	}
+	e.noteSigstore()
 	if e.site.Mirror.Host == placeholderHost {
 		e.note("these files are for the host %s, which stands for the mirror: run satchel render with the mirror's name to get those that work", placeholderHost)
 	}

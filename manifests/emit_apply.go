@@ -52,32 +52,68 @@ func (e *emission) pageGaps(p *page) {
 
 func (e *emission) stepBefore(p *page) {
 	p.step("Look at the cluster, and keep what is there")
-	p.text("Every node Ready, every pool Updated and not paused (a paused pool takes nothing up), no operator degraded. The copy is for the way back, see %s.", fileRestore)
-	p.run(
+	p.text("Every node Ready, every pool Updated and not paused (a paused pool takes nothing up), no operator degraded. The copies are for the way back, see %s; those that are here already stay, so keep the files of the first run.", fileRestore)
+	lines := []string{
 		"oc get clusterversion,clusteroperators,nodes,machineconfigpools",
-		"oc get image.config.openshift.io/cluster -o yaml > before-image-config.yaml",
-	)
+		keep("image.config.openshift.io/cluster", beforeImage),
+	}
+	if e.switchesHub() {
+		lines = append(lines, keep("operatorhub.config.openshift.io/cluster", beforeHub))
+	}
+	if len(e.icsps) > 0 {
+		lines = append(lines, keep("imagecontentsourcepolicy", "before-icsp.yaml"), keep("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
+	}
+	p.run(lines...)
+	if len(e.icsps) > 0 {
+		p.text("Clusters before 4.13 do not have the last two resources; the error says so, and does no harm.")
+	}
 }
 
-// nodesPullSecret is what a change of the pull secret does to nodes ("Updating the
-// global cluster pull secret").
-const nodesPullSecret = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
+const (
+	beforeImage = "before-image-config.yaml"
+	beforeHub   = "before-operatorhub.yaml"
+)
+
+// keep is a command that saves a resource, and never writes over an older copy.
+func keep(resource, file string) string {
+	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
+}
+
+const (
+	// nodesPullSecret is what a change of the pull secret does to nodes ("Updating
+	// the global cluster pull secret").
+	nodesPullSecret = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
+	// wholeSecret comes before a command that replaces the pull secret.
+	wholeSecret = "The command replaces the whole secret by what it was when these files were made: if the cluster's was changed since, run satchel render again with it first."
+)
 
 func (e *emission) stepPullSecret(p *page) {
 	switch {
-	case e.secret.added:
+	case e.secret.written && (e.secret.added || e.secret.entry != ""):
 		p.step("Pull secret")
-		p.text("%s is the present pull secret with the mirror's credential. `oc set data` puts it in place; a plain `oc apply` of %s would leave every credential in an annotation (for GitOps, apply that one on the server's side: `oc apply --server-side --force-conflicts`).", filePullSecret, filePullSecretYAML)
-		p.run("oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + filePullSecret)
-		p.text(nodesPullSecret)
+		what := "the present pull secret with the mirror's credential"
+		if !e.secret.added {
+			what = fmt.Sprintf("the pull secret that was given, which has `%s` for the mirror; if the cluster has that one already, go on with the next step", e.secret.entry)
+		}
+		p.text("%s is %s. %s %s", filePullSecret, what, wholeSecret, nodesPullSecret)
+		p.text("Never `oc apply` %s as it is: that leaves every credential in an annotation (for GitOps: `oc apply --server-side --force-conflicts`).", filePullSecretYAML)
+		p.run(setPullSecret(filePullSecret))
 	case e.secret.missing:
 		p.step("Pull secret: not written yet")
-		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle):")
+		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
 		p.run(
-			"(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > present-pull-secret.json)",
+			extractPullSecret("present-pull-secret.json"),
 			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+e.site.Mirror.String()+" --output-dir . DRIVE",
 		)
 	}
+}
+
+func setPullSecret(file string) string {
+	return "oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + file
+}
+
+func extractPullSecret(file string) string {
+	return "(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > " + file + ")"
 }
 
 func (e *emission) stepCA(p *page) {
@@ -85,16 +121,28 @@ func (e *emission) stepCA(p *page) {
 		return
 	}
 	p.step("The mirror's authorities")
-	if e.site.PresentImage == nil {
-		p.text("image.config.openshift.io/cluster can name one ConfigMap. This must print nothing, or `%s`; for any other name run satchel render again with that ConfigMap as `--present-registry-ca`, or the registries in it are cut off:", e.ca.name)
-		p.run("oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'")
+	const trusted = "oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'"
+	const again = "else run satchel render again with the ConfigMap that it names as `--present-registry-ca`, or the registries in that are cut off"
+	switch {
+	case !e.ca.present:
+		var checks []string
+		if e.site.PresentImage == nil {
+			checks = append(checks, trusted)
+		}
+		checks = append(checks, "oc get configmap "+e.ca.name+" -n openshift-config --ignore-not-found -o name")
+		p.text("image.config can name one ConfigMap of authorities. This must print nothing; %s:", again)
+		p.run(checks...)
+	case e.site.PresentImage == nil:
+		p.text("image.config can name one ConfigMap of authorities. This must print nothing, or `%s`; %s:", e.ca.name, again)
+		p.run(trusted)
 	}
-	p.text("The ConfigMap %s has them under `%s`; the patch makes image.config name it.", e.ca.name, e.ca.key)
-	p.run(
-		"oc apply -f "+fileCA,
-		"oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch,
-	)
-	p.text("Nodes: no drain, no reboot. The certificates get to /etc/docker/certs.d of every node within minutes.")
+	change := "oc apply -f " + fileCA
+	p.text("The ConfigMap %s gets them under `%s`, and image.config names it. Nodes: no drain, no reboot; the certificates get to /etc/docker/certs.d of every node within minutes.", e.ca.name, e.ca.key)
+	if e.ca.present {
+		change = "oc patch configmap -n openshift-config " + e.ca.name + " --type=merge --patch-file " + fileCAPatch
+		p.text("The patch leaves every other registry as it is; %s has the whole, for GitOps.", fileCA)
+	}
+	p.run(change, "oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch)
 }
 
 func (e *emission) stepRules(p *page) {
@@ -102,14 +150,26 @@ func (e *emission) stepRules(p *page) {
 		return
 	}
 	p.step("Rules: where nodes find the images")
-	var lines []string
-	for _, o := range e.icsps {
-		lines = append(lines, "oc apply -f "+o.file)
-	}
-	p.run(lines...)
-	p.text("Nodes: since 4.8, rules that are new make CRI-O read its configuration again, with no drain and no reboot. In 4.7 every node is drained, before that also rebooted, one after the other. Deleting a rule, or changing one in place, drains every node in every version; satchel never changes one: other rules have another name.")
-	p.text("Delete rules of an earlier run only when these are in place. Wait until every node has them; the first command ends after two minutes if there is nothing to take up:")
+	p.text("Look at the rules that are there (`%s` has the new ones):", e.icsps[0].file)
+	p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
+	p.list([]string{
+		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first: it refuses them beside an ImageContentSourcePolicy, and its nodes then take up no change at all.",
+		"Of the rules for an image only the one with the longest source counts. If one that is there has a wider source than ours (`quay.io`, and ours `quay.io/acme/tool`), its mirrors are not asked for that repository any more: the mirror here must have every image of it that pods use.",
+		"Rules of earlier runs (satchel-*) may stay, they do no harm. Delete one only if every source and mirror in it is also in the files here; nodes then change nothing.",
+	})
+	p.text("Nodes: since 4.8 rules that are new take effect with no drain and no reboot, but releases from before mid-2022 drain if image.config has blocked or insecure registries. 4.7 drains every node, before that each is also rebooted. Taking a source or a mirror away drains every node in every version (but never a single-node cluster); satchel never changes a rule: other rules have another name.")
+	p.run("oc apply" + flagged(e.icsps))
+	p.text("Wait until every node has them; the first command ends after two minutes if there is nothing to take up:")
 	p.run(waitForNodes()...)
+}
+
+// flagged lists the files of objects for one command, so that nodes change once.
+func flagged(list []named) string {
+	var b strings.Builder
+	for _, o := range list {
+		b.WriteString(" -f " + o.file)
+	}
+	return b.String()
 }
 
 func (e *emission) stepCheck(p *page) {
@@ -138,93 +198,10 @@ func (e *emission) stepCheck(p *page) {
 // ruled is an image that a node pulls through the rules, a payload if there is one.
 func (e *emission) ruled() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.images) {
-		if img.Subject == "" && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
+		// A chart or another artifact cannot be pulled as an image.
+		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}
 	}
 	return oci.Image{}, false
-}
-
-func (e *emission) stepCatalogs(p *page) {
-	if !e.switchesHub() {
-		return
-	}
-	p.step("Take the default catalogs away")
-	p.text("They are on the internet. This comes before the next step: as long as they are on, the cluster puts them back over catalogs of the same name. Subscriptions and installed operators stay.")
-	p.run("oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch)
-	p.text("Nodes: nothing happens to them.")
-	if len(e.catalogs) == 0 {
-		return
-	}
-	p.step("Catalogs")
-	var lines, list []string
-	for _, c := range e.catalogs {
-		lines = append(lines, "oc apply -f "+c.file)
-		list = append(list, fmt.Sprintf("`%s` is `%s`, for `%s`", c.name, e.place(c.image), c.image.Source))
-	}
-	p.run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
-	p.list(list)
-	p.text("Catalogs are carried whole in this version: packages whose images were not chosen show in them too, and cannot be installed. Nodes: nothing happens to them.")
-}
-
-func (e *emission) stepRelease(p *page) {
-	if len(e.payloads) == 0 {
-		return
-	}
-	p.step("The release")
-	p.text("A cluster that runs this release keeps running: there is nothing to do. In the mirror it is")
-	var list []string
-	for _, img := range e.payloads {
-		name := strings.Join(img.Tags, ", ")
-		if name == "" {
-			name = img.Source.String()
-		}
-		list = append(list, fmt.Sprintf("%s: `%s`", name, e.place(img)))
-	}
-	p.list(list)
-	p.text("To update a cluster to it, name it by digest: `oc adm upgrade --allow-explicit-upgrade --to-image %s`. An update drains and reboots every node.", e.place(e.payloads[0]))
-	p.text("A cluster takes a release only with its signature, which this version of satchel does not carry. As long as it reaches the internet, it fetches the signature itself: update before the cut. After the cut the signature must be there first, in a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap. `--force` passes over the signature, and over the other checks that keep a cluster from harm.")
-}
-
-func (e *emission) stepApplications(p *page) {
-	p.step("See that everything still works")
-	p.text("Every node Ready, no pod in ImagePullBackOff or ErrImagePull, no operator degraded. Pods keep images that their node has already; what a node must pull again shows only when it must.")
-	p.run(
-		"oc get nodes",
-		"oc get pods --all-namespaces | grep -v -e Running -e Completed",
-		"oc get clusteroperators",
-	)
-}
-
-func (e *emission) stepCut(p *page) {
-	p.step("The cut")
-	p.text("Disconnect the cluster from the network. What the way back takes is in %s.", fileRestore)
-	switch {
-	case e.secret.written && !e.secret.insights:
-		p.text("The pull secret has no %s, so the Insights operator does not report and will not be degraded.", insightsHost)
-	case e.secret.written:
-		p.step("After the cut: the pull secret without Insights")
-		p.text("The Insights operator cannot report any more and would be degraded. Without %s in the pull secret it does not try.", insightsHost)
-		p.run("oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson="+fileAfterCut, "oc get clusteroperator insights")
-		p.text(nodesPullSecret)
-	default:
-		p.text("The Insights operator is degraded from then on, until %s is taken out of the pull secret; satchel render writes that secret too if it has the present one (`--pull-secret`).", insightsHost)
-	}
-}
-
-// pageTagged lists what rules by digest do not reach.
-func (e *emission) pageTagged(p *page) {
-	if len(e.tagged) == 0 {
-		return
-	}
-	p.head("Images that are named by tag")
-	p.text("The rules are for pulls by digest. A pod that names one of these by its tag is not sent to the mirror: name it by digest, or by the mirror's name.")
-	var list []string
-	for _, img := range e.tagged {
-		repo := e.site.Mirror.Repo(img)
-		for _, tag := range img.MirrorTags() {
-			list = append(list, fmt.Sprintf("`%s` is `%s`, or `%s`", img.Source, repo.WithTag(tag), img.Source.WithDigest(img.Root.Digest)))
-		}
-	}
-	p.list(list)
 }

@@ -3,10 +3,13 @@ package manifests
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"maps"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
 // registryCAName is the ConfigMap's name where the cluster has none yet; it is
@@ -18,7 +21,7 @@ type caState struct {
 	written bool
 	name    string // of the ConfigMap
 	key     string // of the mirror in it
-	fresh   bool   // image.config named none until now
+	present bool   // the cluster has the ConfigMap, which was given
 }
 
 // emitCA writes the ConfigMap of registry authorities with the mirror's among
@@ -26,6 +29,7 @@ type caState struct {
 func (e *emission) emitCA() error {
 	site := e.site
 	if len(site.CA) == 0 {
+		e.noteNoCA()
 		return nil
 	}
 	certs, err := e.checkCA()
@@ -44,14 +48,26 @@ func (e *emission) emitCA() error {
 		return err
 	}
 	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
-	e.ca.fresh = present == nil && site.PresentImage != nil
+	e.ca.present = present != nil
+	patch := dataPatch{Data: map[string]string{e.ca.key: certs}}
 	if present != nil {
 		cm.Metadata.Name = present.Name
 		maps.Copy(cm.Data, present.Data)
-		cm.BinaryData = present.BinaryData
-	}
-	if old, ok := cm.Data[e.ca.key]; ok && !sameCertificates(old, certs) {
-		e.note("the ConfigMap %s has other certificates under %s: they are replaced by the ones given", cm.Metadata.Name, e.ca.key)
+		cm.BinaryData = maps.Clone(present.BinaryData)
+		old, ok := cm.Data[e.ca.key]
+		if b64, binary := cm.BinaryData[e.ca.key]; binary {
+			// A key cannot be in both (Kubernetes, "ConfigMaps").
+			raw, _ := base64.StdEncoding.DecodeString(b64)
+			old, ok = string(raw), true
+			delete(cm.BinaryData, e.ca.key)
+			patch.BinaryData = map[string]*string{e.ca.key: nil}
+		}
+		if ok && !sameCertificates(old, certs) {
+			e.note("the ConfigMap %s has other certificates under %s: they are replaced by the ones given", cm.Metadata.Name, e.ca.key)
+		}
+		if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
+			return err
+		}
 	}
 	cm.Data[e.ca.key] = certs
 	e.ca.written, e.ca.name = true, cm.Metadata.Name
@@ -59,6 +75,21 @@ func (e *emission) emitCA() error {
 		return err
 	}
 	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{cm.Metadata.Name}}})
+}
+
+// noteNoCA says what it takes that no authorities were given.
+func (e *emission) noteNoCA() {
+	host := e.site.Mirror.Host
+	if host == placeholderHost || len(e.images) == 0 {
+		return
+	}
+	if img := e.site.PresentImage; img != nil && within(e.site.Mirror.String(), img.Sources.Insecure) {
+		return
+	}
+	if key, err := caKey(host); err == nil && e.site.PresentCA != nil && (e.site.PresentCA.Data[key] != "" || e.site.PresentCA.BinaryData[key] != "") {
+		return
+	}
+	e.note("no authorities were given: nodes must trust the certificate of %s already; else run satchel render again with --ca-file", host)
 }
 
 // caKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
@@ -97,6 +128,12 @@ func (e *emission) checkCA() (string, error) {
 		return "", &SiteError{Msg: "the mirror's CA file has no certificate in PEM", Hint: "openssl x509 -inform der -in FILE -out ca.pem makes PEM of DER"}
 	case bytes.Contains(rest, []byte("-----BEGIN")):
 		return "", &SiteError{Msg: "the mirror's CA file has a PEM block that is cut off or damaged"}
+	}
+	if out.Len() > rules.MaxBytes {
+		return "", &SiteError{
+			Msg:  fmt.Sprintf("the mirror's CA file has %d bytes of certificates; a ConfigMap for nodes takes %d", out.Len(), rules.MaxBytes),
+			Hint: "give the authority that signed the mirror's certificate alone as --ca-file, not every authority that a system trusts",
+		}
 	}
 	return out.String(), nil
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// labelPattern is a DNS-1123 label (RFC 1123), as names of CatalogSources are.
-var labelPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// labelPattern is a DNS-1035 label, as names of CatalogSources are: OLM names a
+// Service after each.
+var labelPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // defaultCatalog is a catalog that every cluster has from the start, as
 // operator-marketplace's defaults directory gives it. The priorities decide
@@ -62,10 +63,11 @@ func (e *emission) emitCatalogs() error {
 	return nil
 }
 
-// nameCatalogs gives every catalog a name that does not depend on what else the
-// bundle has, so that the next one's replaces it: the one of the default catalog
-// that it stands for, else its repository's last word. Catalogs that would share
-// one, as two versions of the same, have their tags at the end.
+// nameCatalogs gives every catalog a name that the next bundle's has too, so that
+// it is replaced: the one of the default catalog that it stands for, else its
+// repository's last word. Of several versions the highest has that name, so that
+// Subscriptions follow it, and the others have their tags at the end; so have
+// catalogs of different repositories that would share one.
 func (e *emission) nameCatalogs() error {
 	byName := map[string][]catalogObject{}
 	used := map[string]bool{}
@@ -92,13 +94,40 @@ func (e *emission) nameCatalogs() error {
 		c := &e.catalogs[i]
 		if c.name == "" {
 			c.name = catalogName(c.image.Source)
-			if len(byName[c.name]) > 1 {
-				c.name = label(c.name + "-" + versionOf(c.image))
+			if !e.namedByHand(c.name) && plainName(byName[c.name]) == c.image.Source {
+				continue
 			}
+			c.name = label(c.name + "-" + versionOf(c.image))
 		}
+	}
+	for i := range e.catalogs {
+		c := &e.catalogs[i]
 		c.file = "catalogsource-" + c.name + ".yaml"
 	}
 	return e.checkCatalogNames(used)
+}
+
+// namedByHand reports whether the site gives some catalog this name.
+func (e *emission) namedByHand(name string) bool {
+	return slices.Contains(slices.Collect(maps.Values(e.site.CatalogNames)), name)
+}
+
+// plainName picks which of the catalogs that want one name gets it: the highest
+// version of the default catalog of that name or, where all are versions of one
+// catalog, of that; the zero value for none.
+func plainName(list []catalogObject) oci.Ref {
+	isDefault := func(c catalogObject) bool { return defaultCatalogs[c.image.Source.Name()].name != "" }
+	if slices.ContainsFunc(list, isDefault) {
+		list = slices.DeleteFunc(slices.Clone(list), func(c catalogObject) bool { return !isDefault(c) })
+	}
+	for _, c := range list {
+		if c.image.Source.Name() != list[0].image.Source.Name() {
+			return oci.Ref{}
+		}
+	}
+	return slices.MaxFunc(list, func(a, b catalogObject) int {
+		return cmp.Or(compareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Source.String(), b.image.Source.String()))
+	}).image.Source
 }
 
 // hasCatalog reports whether a catalog was met before under the same reference.
@@ -109,7 +138,7 @@ func (e *emission) hasCatalog(img oci.Image) bool {
 func (e *emission) checkCatalogNames(used map[string]bool) error {
 	for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
 		if name := e.site.CatalogNames[key]; !labelPattern.MatchString(name) {
-			return &SiteError{Msg: fmt.Sprintf("catalog name %q for %s: a CatalogSource's name has small letters, digits and hyphens, at most 63, and a letter or digit at both ends", name, key)}
+			return &SiteError{Msg: fmt.Sprintf("catalog name %q for %s: a CatalogSource's name has small letters, digits and hyphens, at most 63, a letter first and a letter or digit last", name, key)}
 		}
 		if !used[key] {
 			return &SiteError{Msg: fmt.Sprintf("a name was given for the catalog %q, and no such catalog is carried", key), Hint: "these are: " + e.listCatalogs()}
@@ -170,6 +199,20 @@ func label(s string) string {
 func (e *emission) emitHub() error {
 	if len(e.catalogs)+len(e.payloads) == 0 {
 		return nil
+	}
+	have := map[string]bool{}
+	for _, c := range e.catalogs {
+		have[c.name] = true
+	}
+	var lost []string
+	for _, d := range defaultCatalogs {
+		if !have[d.name] {
+			lost = append(lost, d.name)
+		}
+	}
+	if len(lost) > 0 {
+		slices.Sort(lost)
+		e.note("no catalog here takes the place of %s: Subscriptions to them stay without a source once the default catalogs are off", strings.Join(lost, ", "))
 	}
 	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
 }

@@ -102,6 +102,8 @@ func checkObjects(t *testing.T, files []File) {
 			if !strings.Contains(patched, "additionalTrustedCA: null") { // null takes the field away
 				noErrors(t, f.Name, schemaErrors(t, "Image", []byte(patched)))
 			}
+		case f.Name == fileCAPatch:
+			strictly(t, f, &dataPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
 			strictly(t, f, &hubPatch{})
 		case crds[kind] != "":

@@ -31,6 +31,7 @@ type emitInput struct {
 	MaxNestedPaths int               `json:"maxNestedPaths"`
 	Username       string            `json:"username"`
 	Password       string            `json:"password"`
+	Token          bool              `json:"token"`
 	PullSecret     string            `json:"pullSecret"`
 	CA             string            `json:"ca"`
 	PresentCA      string            `json:"presentCA"`
@@ -42,12 +43,13 @@ type emitInput struct {
 }
 
 type emitImage struct {
-	Origin  oci.Origin    `json:"origin"`
-	Source  string        `json:"source"`
-	Path    string        `json:"path"`
-	Tags    []string      `json:"tags"`
-	Subject digest.Digest `json:"subject"`
-	Error   string        `json:"error"`
+	Origin    oci.Origin    `json:"origin"`
+	Source    string        `json:"source"`
+	Path      string        `json:"path"`
+	Tags      []string      `json:"tags"`
+	Platforms []string      `json:"platforms"`
+	Subject   digest.Digest `json:"subject"`
+	Error     string        `json:"error"`
 }
 
 // image makes an image of its source, with a digest made of that if it has none.
@@ -58,7 +60,7 @@ func (i emitImage) image(t testing.TB) oci.Image {
 		t.Fatal(err)
 	}
 	d := oci.Descriptor{MediaType: oci.MediaTypeManifest, Size: 2, Digest: cmp.Or(ref.Digest, digest.FromString(i.Source))}
-	return oci.Image{Origin: i.Origin, Source: ref, Path: i.Path, Tags: i.Tags, Subject: i.Subject, Root: d}
+	return oci.Image{Origin: i.Origin, Source: ref, Path: i.Path, Tags: i.Tags, Platforms: i.Platforms, Subject: i.Subject, Root: d}
 }
 
 func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
@@ -74,8 +76,8 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now}
-	if in.Username != "" {
-		site.Credential = &Credential{in.Username, in.Password}
+	if in.Username != "" || in.Token {
+		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
 	}
 	if in.PullSecret != "" {
 		site.PullSecret, err = ParsePullSecret("pull-secret", []byte(in.PullSecret))
@@ -169,7 +171,7 @@ func checkCommands(t *testing.T, files []File) {
 				t.Errorf("%s: %v: %s", f.Name, err, out)
 			}
 			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {
-				if !known[m[1]] {
+				if !known[m[1]] && !strings.Contains(string(f.Body), "> "+m[1]+")") {
 					t.Errorf("%s names %s, which was not written", f.Name, m[1])
 				}
 			}

@@ -64,6 +64,10 @@ type (
 	nameRef struct {
 		Name string `json:"name"`
 	}
+	dataPatch struct {
+		Data       map[string]string  `json:"data"`
+		BinaryData map[string]*string `json:"binaryData,omitempty"` // nil takes a key away
+	}
 	hubPatch struct {
 		Spec hubPatchSpec `json:"spec"`
 	}

@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -15,8 +17,8 @@ var (
 	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	// keyPattern is a key of a ConfigMap (Kubernetes, "ConfigMaps").
 	keyPattern = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
-	// scopePattern is an entry of registrySources: HOST[:PORT][/PATH] or *.DOMAIN.
-	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?)$`)
+	// scopePattern is an entry of registrySources: HOST[:PORT][/PATH[:TAG or @DIGEST]] or *.DOMAIN.
+	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/([A-Za-z0-9._/-]*|[A-Za-z0-9._/-]*[A-Za-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})))?)$`)
 )
 
 // RegistryCA is a ConfigMap of registry authorities, as image.config names one.
@@ -33,7 +35,7 @@ type ImageConfig struct {
 }
 
 // RegistrySources are image.config's spec.registrySources: each entry is
-// HOST[:PORT][/PATH] or *.DOMAIN.
+// HOST[:PORT][/PATH] or *.DOMAIN, or names one image by its tag or digest.
 type RegistrySources struct {
 	Insecure []string `json:"insecureRegistries"`
 	Blocked  []string `json:"blockedRegistries"`
@@ -57,11 +59,11 @@ func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
 	}
 	switch {
 	case in.Kind != "ConfigMap":
-		p.add("kind", "kind is %q; registry authorities are in a ConfigMap", in.Kind)
+		p.add("kind", "this is no ConfigMap; registry authorities are in one")
 	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
 		p.add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
 	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
-		p.add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from %q", in.Metadata.Namespace)
+		p.add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
 	}
 	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
 	if err := p.join(); err != nil {
@@ -90,7 +92,7 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	name := in.Spec.AdditionalTrustedCA.Name
 	switch {
 	case in.Kind != "Image" || !strings.HasPrefix(in.APIVersion, "config.openshift.io/"):
-		p.add("kind", "this is %q of %q; image.config.openshift.io/cluster is wanted", in.Kind, in.APIVersion)
+		p.add("kind", "this is another object; image.config.openshift.io/cluster is wanted")
 	case name != "" && (len(name) > 253 || !namePattern.MatchString(name)):
 		p.add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
 	}
@@ -101,7 +103,7 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	}{{"insecureRegistries", src.Insecure}, {"blockedRegistries", src.Blocked}, {"allowedRegistries", src.Allowed}} {
 		for i, entry := range list.entries {
 			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern.MatchString(entry) {
-				p.add(path, "%s: %q is neither HOST[:PORT][/PATH] nor *.DOMAIN", path, entry)
+				p.add(path, "%s is neither HOST[:PORT][/PATH] nor *.DOMAIN", path)
 			}
 		}
 	}
@@ -111,17 +113,34 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	return &ImageConfig{TrustedCA: name, Sources: src}, nil
 }
 
-// peek reads the fields that into has, and passes over the others.
+// peek reads the fields that into has, and passes over the others. Its errors
+// have the place and nothing of what the file says: it may be the wrong file, with
+// secrets in it.
 func peek(file string, data []byte, into any) (*problems, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, &ConfigError{File: file, Line: 1, Column: 1, Msg: "the file is empty"}
+	}
 	doc, err := strict.Parse(data)
 	if err != nil {
-		return nil, located(file, err)
+		return nil, silently(file, err, "this is not what oc prints: one object in YAML or JSON")
 	}
 	places, err := doc.Peek(into)
 	if err != nil {
-		return nil, located(file, err)
+		return nil, silently(file, err, "this field is of another type, or is there twice")
 	}
 	return &problems{file: file, places: places}, nil
+}
+
+// silently gives the places of errors, all with one message.
+func silently(file string, err error, msg string) error {
+	var list []error
+	for _, e := range strict.Errors(err) {
+		list = append(list, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: msg})
+	}
+	if list == nil {
+		list = append(list, &ConfigError{File: file, Line: 1, Column: 1, Msg: msg})
+	}
+	return errors.Join(list...)
 }
 
 // texts reads a ConfigMap's mapping of keys to texts; nil where it is absent.
@@ -153,9 +172,9 @@ func texts(p *problems, data []byte, field string) map[string]string {
 		case key.Kind != yaml.ScalarNode || !keyPattern.MatchString(key.Value):
 			p.addAt(at(key), "", "this is no key of a ConfigMap")
 		case twice:
-			p.addAt(at(key), "", "key %q in %s is there twice", key.Value, field)
+			p.addAt(at(key), "", "this key is in %s twice", field)
 		case val.Kind != yaml.ScalarNode || val.ShortTag() != "!!str":
-			p.addAt(at(val), "", "%s[%q] wants to be text", field, key.Value)
+			p.addAt(at(val), "", "a value of %s wants to be text", field)
 		default:
 			list[key.Value] = val.Value
 		}

@@ -65,19 +65,21 @@ func TestParsePresentRefuses(t *testing.T) {
 		want  string
 	}{
 		{"empty", parseImage, "", "f:1:1: the file is empty"},
-		{"other kind", parseImage, "apiVersion: v1\nkind: List\n", `f:2:7: this is "List" of "v1"`},
+		{"other kind", parseImage, "apiVersion: v1\nkind: List\n", "f:2:7: this is another object"},
 		{"other image", parseImage, "apiVersion: image.openshift.io/v1\nkind: Image\n", "f:2:7:"},
 		{"entry", parseImage, image + "spec: {registrySources: {blockedRegistries: [a, 'b c']}}\n", "f:3:49: spec.registrySources.blockedRegistries[1]"},
+		{"tag of a host", parseImage, image + "spec: {registrySources: {blockedRegistries: ['a:latest']}}\n", "f:3:46:"},
+		{"short digest", parseImage, image + "spec: {registrySources: {blockedRegistries: ['a/b@sha256:00']}}\n", "f:3:46:"},
 		{"wildcard", parseImage, image + "spec: {registrySources: {allowedRegistries: ['*']}}\n", "f:3:46:"},
 		{"ca name", parseImage, image + "spec: {additionalTrustedCA: {name: A}}\n", "f:3:36:"},
 		{"type", parseImage, image + "spec: {registrySources: {blockedRegistries: a}}\n", "f:3:45:"},
-		{"not a ConfigMap", parseCA, "kind: Secret\n", "f:1:7: kind is \"Secret\""},
+		{"not a ConfigMap", parseCA, "kind: Secret\n", "f:1:7: this is no ConfigMap"},
 		{"no name", parseCA, "kind: ConfigMap\n", "f:1:1: metadata.name"},
 		{"namespace", parseCA, "kind: ConfigMap\nmetadata: {name: a, namespace: b}\n", "f:2:32:"},
 		{"data", parseCA, cm + "data: [a]\n", "f:3:7: data wants a mapping"},
-		{"value", parseCA, cm + "data:\n  a: 5\n", "f:4:6: data[\"a\"] wants to be text"},
+		{"value", parseCA, cm + "data:\n  a: 5\n", "f:4:6: a value of data wants to be text"},
 		{"key", parseCA, cm + "data:\n  'a:5': x\n", "f:4:3: this is no key"},
-		{"key twice", parseCA, cm + "data:\n  a: x\n  a: y\n", "f:5:3: key \"a\" in data is there twice"},
+		{"key twice", parseCA, cm + "data:\n  a: x\n  a: y\n", "f:5:3: this key is in data twice"},
 		{"syntax", parseCA, cm + "data: {\n", "f:3:1:"},
 		{"pull secret", parseSecret, "{\n", "f:2:1: a name in double quotes"},
 	} {
@@ -85,6 +87,38 @@ func TestParsePresentRefuses(t *testing.T) {
 		var e *ConfigError
 		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// TestParseTakesOneImage: an entry may name one image, as the documentation's examples do.
+func TestParseTakesOneImage(t *testing.T) {
+	want := []string{"reg1.io/myrepo/myapp:latest", "reg1.io:5000/a@sha256:" + strings.Repeat("a", 64)}
+	got, err := ParseImageConfig("f", []byte("apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: {allowedRegistries: ["+strings.Join(want, ", ")+"]}}\n"))
+	if err != nil || !reflect.DeepEqual(got.Sources.Allowed, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// TestParsePresentIsSilent: whoever gives the wrong file reads nothing of it again.
+func TestParsePresentIsSilent(t *testing.T) {
+	const image, cm = "apiVersion: config.openshift.io/v1\nkind: Image\n", "kind: ConfigMap\nmetadata: {name: a}\n"
+	for _, text := range []string{
+		"SECRETPW", "- SECRETPW", "*SECRETPW", "kind: *SECRETPW\n", "a: SECRETPW\n b: c\n", "kind: {SECRETPW: 1}\n", "kind: [SECRETPW]\n", "kind: SECRETPW\n", "metadata: SECRETPW\n",
+		"kind: SECRETPW\nkind: SECRETPW\n", "--- SECRETPW\n--- SECRETPW\n", `{"auths":{"q":{"auth":"SECRETPW"}}}`, `{"kind":"ConfigMap","metadata":{"name":"SECRETPW"}}`,
+		"kind: ConfigMap\nmetadata: {name: a, namespace: SECRETPW}\n", cm + "data: SECRETPW\n", cm + "data: {SECRETPW: 1}\n", cm + "data: {'SECRETPW:': x}\n", cm + "data: {SECRETPW: a, SECRETPW: b}\n",
+		image + "spec: SECRETPW\n", image + "spec: {additionalTrustedCA: {name: SECRETPW}}\n", image + "spec: {registrySources: {allowedRegistries: SECRETPW}}\n",
+		image + "spec: {registrySources: {allowedRegistries: ['SECRETPW!']}}\n", "apiVersion: SECRETPW\nkind: Image\n",
+	} {
+		_, errCA := ParseRegistryCA("f", []byte(text))
+		_, errImage := ParseImageConfig("f", []byte(text))
+		if errCA == nil && errImage == nil {
+			t.Errorf("%q is taken", text)
+		}
+		for _, err := range []error{errCA, errImage} {
+			if err != nil && strings.Contains(err.Error(), "SECRETPW") {
+				t.Errorf("%q is repeated: %v", text, err)
+			}
 		}
 	}
 }

@@ -16,10 +16,10 @@ func (e *emission) emitRestore() error {
 			return err
 		}
 	}
-	if img := e.site.PresentImage; img != nil && e.ca.written {
+	if name, known := e.trustedBefore(); known && e.ca.written {
 		patch := imagePatch{}
-		if img.TrustedCA != "" {
-			patch.Spec.AdditionalTrustedCA = &nameRef{img.TrustedCA}
+		if name != "" {
+			patch.Spec.AdditionalTrustedCA = &nameRef{name}
 		}
 		if err := e.addObject(fileImageRestore, modePublic, patch); err != nil {
 			return err
@@ -27,6 +27,17 @@ func (e *emission) emitRestore() error {
 	}
 	e.add(fileRestore, modePublic, e.restorePage())
 	return nil
+}
+
+// trustedBefore is the ConfigMap that image.config named before; empty for none.
+func (e *emission) trustedBefore() (name string, known bool) {
+	switch {
+	case e.site.PresentImage != nil:
+		return e.site.PresentImage.TrustedCA, true
+	case e.site.PresentCA != nil:
+		return e.site.PresentCA.Name, true
+	}
+	return "", false
 }
 
 func (e *emission) restorePage() []byte {
@@ -44,12 +55,13 @@ func (e *emission) restoreSecret(p *page) {
 	switch {
 	case e.secret.written && e.secret.insights:
 		p.step("The pull secret with Insights again")
-		p.run("oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson="+filePullSecret, "oc get clusteroperator insights")
-		p.text("If the pull secret was changed since, put %s back into the present one by hand instead. Nodes: since 4.7.4 no drain and no reboot.", insightsHost)
+		p.text("%s Nodes: since 4.7.4 no drain and no reboot.", wholeSecret)
+		p.run(setPullSecret(filePullSecret), "oc get clusteroperator insights")
 	case !e.secret.written:
 		p.step("The pull secret")
-		p.text("If %s was taken out of it for the Insights operator, put the entry back.", insightsHost)
-		p.run("oc extract secret/pull-secret -n openshift-config --to=-")
+		p.text("If %s was taken out of it for the Insights operator, get the secret, put the entry back in the file, and set it. Nodes: since 4.7.4 no drain and no reboot.", insightsHost)
+		p.run(extractPullSecret("pull-secret-now.json"))
+		p.run(setPullSecret("pull-secret-now.json"))
 	}
 }
 
@@ -58,9 +70,14 @@ func (e *emission) restoreCatalogs(p *page) {
 		return
 	}
 	p.step("The default catalogs again")
+	p.text("Leave the patch out if %s says that they were off before (`disableAllDefaultSources: true`).", beforeHub)
 	var lines []string
-	for _, c := range e.catalogs {
-		lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found "+c.name)
+	if len(e.catalogs) > 0 {
+		names := ""
+		for _, c := range e.catalogs {
+			names += " " + c.name
+		}
+		lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found"+names)
 	}
 	p.run(append(lines,
 		"oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file "+fileHubRestore,
@@ -73,12 +90,12 @@ func (e *emission) restoreRules(p *page) {
 		return
 	}
 	p.step("Delete the rules")
-	p.text("Nodes: every node is drained, one after the other. Rules of earlier runs are named satchel-* too: see what `oc get imagecontentsourcepolicy` lists.")
-	var lines []string
+	p.text("Nodes: every node is drained, one after the other (but never a single-node cluster). Rules of earlier runs are named satchel-* too: add them to the second command, so that nodes change once.")
+	names := ""
 	for _, o := range e.icsps {
-		lines = append(lines, "oc delete imagecontentsourcepolicy --ignore-not-found "+o.name)
+		names += " " + o.name
 	}
-	p.run(append(lines, waitForNodes()...)...)
+	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)
 	p.text("A node's registries.conf has no [[registry]] entry of ours after that:")
 	p.run(
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
@@ -91,15 +108,20 @@ func (e *emission) restoreCA(p *page) {
 		return
 	}
 	p.step("The mirror's authorities: only if the mirror goes away")
-	if e.site.PresentImage != nil {
-		p.text("They do no harm. This makes image.config what it was:")
+	p.text("They do no harm. Nothing may name the mirror any more; this must print nothing:")
+	p.run(
+		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F '"+e.site.Mirror.Host+"/'",
+		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F '"+e.site.Mirror.Host+"/' | sort -u",
+	)
+	if _, known := e.trustedBefore(); known {
+		p.text("This makes image.config what it was:")
 		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore)
 	} else {
-		p.text("They do no harm. What image.config named before is in before-image-config.yaml, which step 1 of APPLY.md wrote; `null` takes the name away:")
+		p.text("Only if %s names no ConfigMap (additionalTrustedCA). If it names one, run satchel render again with that one as `--present-registry-ca`, for commands that keep it.", beforeImage)
 		p.run("oc patch image.config.openshift.io/cluster --type=merge -p '{\"spec\":{\"additionalTrustedCA\":null}}'")
 	}
-	if e.ca.fresh {
-		p.run("oc delete configmap -n openshift-config " + e.ca.name)
+	if !e.ca.present {
+		p.run("oc delete configmap -n openshift-config --ignore-not-found " + e.ca.name)
 		return
 	}
 	p.text("Other registries may be in the ConfigMap: this takes the mirror alone out of it.")

@@ -3,6 +3,8 @@ package manifests
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
@@ -37,9 +39,10 @@ func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 // secretState is what the pages say of the pull secret.
 type secretState struct {
 	written  bool
-	added    bool // the mirror's credential was
-	missing  bool // the mirror needs a credential, and no secret is there to put it into
-	insights bool // the present one lets Insights report
+	added    bool   // the mirror's credential was
+	entry    string // the one of the given secret that nodes use for the mirror, if it has one
+	missing  bool   // the mirror needs a credential, and no secret is there to put it into
+	insights bool   // the present one lets Insights report
 }
 
 // emitPullSecret merges the mirror's credential into the present pull secret. A
@@ -49,31 +52,68 @@ func (e *emission) emitPullSecret() error {
 	site := e.site
 	if site.PullSecret == nil {
 		e.secret.missing = site.Credential != nil
+		e.noteToken()
 		if e.secret.missing {
 			e.note("no pull secret is written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s says how to get it", fileApply)
 		}
 		return nil
 	}
-	s := site.PullSecret.secret
-	entry, has := s.Covers(site.Mirror.String())
-	switch {
-	case has && site.Credential != nil:
-		e.note("the pull secret has an entry %s, which nodes use for the mirror: it is kept, and the credential that satchel uses is not added", entry)
-	case site.Credential != nil:
-		if err := checkCredential(site.Credential); err != nil {
-			return err
-		}
-		e.secret.added = true
-		s = s.Add(site.Mirror.Host, site.Credential.Username, site.Credential.Password)
-	case !has:
-		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", site.Mirror.Host)
+	s, err := e.withMirror(site.PullSecret.secret)
+	if err != nil {
+		return err
 	}
+	e.noteNarrower(s)
 	after, insights := s.Without(insightsHost)
 	e.secret.written, e.secret.insights = true, insights
 	if err := e.addSecret(filePullSecret, filePullSecretYAML, s); err != nil {
 		return err
 	}
 	return e.addSecret(fileAfterCut, fileAfterCutYAML, after)
+}
+
+// withMirror makes sure that a pull secret has the mirror, and says what a person
+// must know of that.
+func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) {
+	cred, host := e.site.Credential, e.site.Mirror.Host
+	entry, has := s.Covers(e.site.Mirror.String())
+	e.secret.entry = entry
+	switch {
+	case has && cred != nil && !cred.Token && !s.Gives(entry, cred.Username, cred.Password):
+		e.note("the pull secret has another credential under %s than satchel uses, and keeps it: if it is an old one, take it out of the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW), and run satchel render again with --pull-secret NEW", entry)
+	case has:
+	case cred == nil:
+		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", host)
+	case cred.Token:
+		e.noteToken()
+	default:
+		if err := checkCredential(cred); err != nil {
+			return nil, err
+		}
+		e.secret.added, e.secret.entry = true, host
+		e.note("the credential that satchel pushes with goes to every node: one that can only pull is better; put it into the --pull-secret file under %s, and run satchel render again", host)
+		return s.Add(host, cred.Username, cred.Password), nil
+	}
+	return s, nil
+}
+
+// noteToken says what is missing where satchel's own login is not for nodes.
+func (e *emission) noteToken() {
+	if cred := e.site.Credential; cred != nil && cred.Token {
+		e.note("satchel logs in to %s with an identity token, and nodes need a name and a password: put them into the --pull-secret file under %[1]s, and run satchel render again", e.site.Mirror.Host)
+	}
+}
+
+// noteNarrower names the entries that go before the mirror's for some images.
+func (e *emission) noteNarrower(s *pullsecret.Secret) {
+	seen := map[string]bool{}
+	for _, repo := range e.mirrorRepos() {
+		if entry, ok := s.Covers(repo); ok && entry != e.secret.entry {
+			seen[entry] = true
+		}
+	}
+	if len(seen) > 0 {
+		e.note("the pull secret has narrower entries in the mirror, and nodes use those for what is in them: %s; they must allow to pull", few(slices.Sorted(maps.Keys(seen))))
+	}
 }
 
 func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error {

@@ -30,13 +30,13 @@ func (e *emission) checkSources() error {
 		if scope, ok := blocks(repo, src.Blocked); ok {
 			return &SiteError{
 				Msg:  fmt.Sprintf("nodes would never pull from %s: image.config.openshift.io/cluster has %s in blockedRegistries", repo, scope),
-				Hint: "take it out (oc edit image.config.openshift.io/cluster), save the image.config again, and run satchel render with it",
+				Hint: "take it out (oc edit image.config.openshift.io/cluster; a change of blockedRegistries drains every node), save the image.config again, and run satchel render with it",
 			}
 		}
 		if len(src.Allowed) > 0 && !within(repo, src.Allowed) {
 			return &SiteError{
 				Msg:  fmt.Sprintf("nodes may not pull from %s: image.config.openshift.io/cluster has allowedRegistries, and the mirror is not among them", repo),
-				Hint: fmt.Sprintf("add %s to spec.registrySources.allowedRegistries (oc edit image.config.openshift.io/cluster), save the image.config again, and run satchel render with it", e.site.Mirror.Host),
+				Hint: fmt.Sprintf("add %s to spec.registrySources.allowedRegistries alone (oc edit image.config.openshift.io/cluster; a change of blockedRegistries would drain every node), save the image.config again, and run satchel render with it", e.site.Mirror.Host),
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func (e *emission) noteSources(src RegistrySources) {
 	}
 	const refused = "nodes refuse the images of %s, from the mirror too: image.config.openshift.io/cluster %s"
 	if len(blocked) > 0 {
-		e.note(refused, few(blocked), "has them in blockedRegistries; the rules make blocking needless, take it out")
+		e.note(refused, few(blocked), "has them in blockedRegistries; the rules make blocking needless, take it out (which drains every node)")
 	}
 	if len(foreign) > 0 {
 		e.note(refused, few(foreign), "has allowedRegistries, and they are not among them; add them")

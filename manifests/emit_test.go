@@ -201,6 +201,10 @@ func TestEmitRefuses(t *testing.T) {
 		"catalog name":          {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "A_b"}, Images: two[:1]}, `"A_b"`, ""},
 		"catalog name is taken": {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "same", "b.example/catalog:v1": "same"}, Images: two}, "CatalogSource same", "--catalog-name"},
 		"catalogs clash":        {emitInput{Images: two}, "CatalogSource catalog-v1", "--catalog-name b.example/catalog:v1=NAME"},
+		"blocking drains":       {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull", "drains every node"},
+		"allowing, alone":       {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [x.example]}}")}, "not among them", "would drain every node"},
+		"name with a digit":     {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "4-15"}, Images: two[:1]}, `"4-15"`, ""},
+		"too many authorities":  {emitInput{CA: strings.Repeat(testCA(t), 500)}, "bytes of certificates", "alone as --ca-file"},
 		"user with a colon":     {emitInput{Username: "a:b", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "has a colon", "user name"},
 	} {
 		c.in.Mirror = "m.example:5000/ns"
@@ -226,6 +230,20 @@ func TestEmitNotes(t *testing.T) {
 		in   emitInput
 		note string
 	}{
+		"one image blocked":   {emitInput{PresentImage: image("{blockedRegistries: ['registry.example/team/tool:1']}")}, ""},
+		"one image allowed":   {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000', 'registry.example/team/tool:1']}")}, "not among them"},
+		"blocked, and drains": {emitInput{PresentImage: image("{blockedRegistries: [registry.example]}")}, "drains every node"},
+		"no authorities":      {emitInput{CA: "none"}, "no authorities were given"},
+		"none, and insecure":  {emitInput{CA: "none", PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check"},
+		"none, and present":   {emitInput{CA: "none", PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: x}\n"}, ""},
+		"pushes with it":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "only pull is better"},
+		"the same credential": {emitInput{Username: "fake", Password: "fake", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
+		"another credential":  {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, `jq 'del(.auths["m.example:5000"])'`},
+		"narrower entry":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "for what is in them: m.example:5000/team;"},
+		"empty entry":         {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without one"},
+		"token":               {emitInput{Token: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "need a name and a password"},
+		"token, no secret":    {emitInput{Token: true}, "need a name and a password"},
+		"token, and an entry": {emitInput{Token: true, PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"mirror allowed":      {emitInput{PresentImage: image("{allowedRegistries: ['*.example']}")}, ""},
 		"source not allowed":  {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000']}")}, "registry.example/team/tool"},
 		"source blocked":      {emitInput{PresentImage: image("{blockedRegistries: [registry.example/team]}")}, "registry.example/team/tool"},
@@ -241,6 +259,12 @@ func TestEmitNotes(t *testing.T) {
 		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without one"},
 	} {
 		c.in.Mirror = "m.example:5000"
+		switch c.in.CA {
+		case "none":
+			c.in.CA = ""
+		case "":
+			c.in.CA = testCA(t)
+		}
 		c.in.Images = []emitImage{{Origin: oci.OriginAdditional, Source: "registry.example/team/tool@sha256:" + strings.Repeat("a", 64)}}
 		_, notes := emit(t, c.in)
 		if all := strings.Join(notes, "\n"); c.note == "" && all != "" || !strings.Contains(all, c.note) {

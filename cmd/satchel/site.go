@@ -85,8 +85,8 @@ func mirrorKnown(site *manifests.Site, client *transport.Client, place oci.Mirro
 	if err != nil {
 		return err
 	}
-	if login.Username != "" {
-		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password}
+	if login != (transport.Login{}) {
+		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password, Token: login.Token != ""}
 	}
 	site.Now = time.Now()
 	site.CA, err = client.Authorities(place.Host)

@@ -40,9 +40,12 @@ type Secret struct {
 
 // part is one member of a JSON object.
 type part struct {
-	name string
-	key  []byte // the name as it was written, with its quotes
-	raw  []byte // the value as it was written
+	name  string
+	key   []byte // the name as it was written, with its quotes
+	raw   []byte // the value as it was written
+	empty bool   // of a registry: it has no credential
+	// login is the NAME:PASSWORD that a registry's entry gives; empty for a token.
+	login string
 }
 
 // Parse reads a pull secret in any of its forms. The error is an *[Error].
@@ -134,7 +137,9 @@ func parseConfig(data []byte, root value) (*Secret, error) {
 			return nil, at(data, *f)
 		}
 		found = found || has
-		s.auths = append(s.auths, cutPart(data, m))
+		p := cutPart(data, m)
+		p.empty, p.login = !has, loginOf(m)
+		s.auths = append(s.auths, p)
 	}
 	if helpers && !found {
 		return nil, noCredentials(data, root.start)
@@ -151,7 +156,23 @@ func noCredentials(data []byte, i int) *Error {
 func cutPart(data []byte, m member) part {
 	key := data[m.start:m.value.start]
 	end := bytes.LastIndexByte(key, ':')
-	return part{m.key, bytes.TrimRight(key[:end], " \t\r\n"), data[m.value.start:m.value.end]}
+	return part{name: m.key, key: bytes.TrimRight(key[:end], " \t\r\n"), raw: data[m.value.start:m.value.end]}
+}
+
+// loginOf gives the NAME:PASSWORD of an entry that was checked; a token goes
+// before it, and has none.
+func loginOf(m member) string {
+	text := func(key string) string { v, _ := m.value.get(key); return v.text }
+	auth, _ := base64.StdEncoding.DecodeString(text("auth"))
+	switch {
+	case text("identitytoken") != "" || text("registrytoken") != "":
+		return ""
+	case len(auth) > 0:
+		return string(auth)
+	case text("username") != "":
+		return text("username") + ":" + text("password")
+	}
+	return ""
 }
 
 // checkEntry checks one registry, and reports whether it has a credential.
@@ -200,11 +221,12 @@ func checkAuth(s string) string {
 }
 
 // Covers returns which entry is used for a registry or repository, written
-// HOST[:PORT][/PATH]: the most specific one (containers-auth.json(5)).
+// HOST[:PORT][/PATH]: the most specific one (containers-auth.json(5)). Entries
+// without a credential do not count.
 func (s *Secret) Covers(name string) (entry string, ok bool) {
 	for {
 		for _, p := range s.auths {
-			if normal(p.name) == name {
+			if normal(p.name) == name && !p.empty {
 				return p.name, true
 			}
 		}
@@ -226,13 +248,22 @@ func normal(key string) string {
 	return stripped
 }
 
-// Add returns s with an entry more, the last.
-func (s *Secret) Add(registry, username, password string) *Secret {
-	auth := base64.StdEncoding.EncodeToString([]byte(username + ":" + password))
-	return &Secret{
-		rest:  s.rest,
-		auths: append(slices.Clone(s.auths), part{registry, quote(registry), []byte(`{"auth":"` + auth + `"}`)}),
-	}
+// Gives reports whether an entry, by its name as [Secret.Covers] returns it,
+// has this name and password.
+func (s *Secret) Gives(entry, username, password string) bool {
+	return slices.ContainsFunc(s.auths, func(p part) bool { return p.name == entry && p.login == username+":"+password })
+}
+
+// Add returns s with an entry for HOST[:PORT] more, the last. Entries for the host
+// and its paths that have no credential go: they would be used in its place.
+func (s *Secret) Add(host, username, password string) *Secret {
+	login := username + ":" + password
+	auth := base64.StdEncoding.EncodeToString([]byte(login))
+	auths := slices.DeleteFunc(slices.Clone(s.auths), func(p part) bool {
+		return p.empty && strings.HasPrefix(normal(p.name)+"/", host+"/")
+	})
+	added := part{name: host, key: quote(host), raw: []byte(`{"auth":"` + auth + `"}`), login: login}
+	return &Secret{rest: s.rest, auths: append(auths, added)}
 }
 
 func quote(s string) []byte {

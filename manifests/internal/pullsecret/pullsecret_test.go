@@ -230,6 +230,36 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// TestEmptyEntries: an entry without a credential counts for nothing, and makes way.
+func TestEmptyEntries(t *testing.T) {
+	s, err := Parse([]byte(`{"auths":{"m:5000":{},"m:5000/ocp":{"auth":"","email":"a@b"},"m:50001":{},"q":{"auth":"YTpi"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entry, ok := s.Covers("m:5000/ocp/a"); ok {
+		t.Errorf("%s counts as a credential", entry)
+	}
+	s = s.Add("m:5000", "u", "p")
+	if want := `{"auths":{"m:50001":{},"q":{"auth":"YTpi"},"m:5000":{"auth":"dTpw"}}}` + "\n"; string(s.JSON()) != want {
+		t.Errorf("got  %s\nwant %s", s.JSON(), want)
+	}
+	if entry, _ := s.Covers("m:5000/ocp/a"); entry != "m:5000" || !s.Gives(entry, "u", "p") {
+		t.Errorf("%q is used", entry)
+	}
+}
+
+func TestGives(t *testing.T) {
+	s, err := Parse([]byte(`{"auths":{"auth":{"auth":"dTpw"},"words":{"username":"u","password":"p"},"token":{"auth":"dTpw","identitytoken":"t"},"empty":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for entry, want := range map[string]bool{"auth": true, "words": true, "token": false, "empty": false, "absent": false} {
+		if s.Gives(entry, "u", "p") != want || s.Gives(entry, "u", "q") {
+			t.Errorf("%s gives u:p: %t", entry, !want)
+		}
+	}
+}
+
 // FuzzParse: whatever is taken is JSON for others too, and reads the same again.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(entry))

@@ -100,12 +100,16 @@ func (n *Nodes) inherit(source string) {
 }
 
 // Within reports whether a scope lies in another: a path in a registry or below
-// a path, a host in *.DOMAIN, whatever its port.
+// a path, a host in *.DOMAIN, whatever its port. A scope may also be one image, by
+// tag or digest: nothing lies in that but itself, nor it in *.DOMAIN if its host
+// has no port (github.com/openshift/runtime-utils, "ScopeIsNestedInsideScope").
 func Within(sub, scope string) bool {
 	if domain, ok := strings.CutPrefix(scope, "*"); ok && strings.HasPrefix(domain, ".") {
-		host, _, _ := strings.Cut(sub, "/")
-		host, _, _ = strings.Cut(host, ":")
-		return sub == scope || strings.HasSuffix(host, domain)
+		host, _, port := strings.Cut(sub, ":")
+		if !port {
+			host, _, _ = strings.Cut(sub, "/")
+		}
+		return sub == scope || strings.HasSuffix(host, domain) && !strings.Contains(host, "/")
 	}
 	return strings.HasPrefix(sub, scope) && (len(sub) == len(scope) || sub[len(scope)] == '/')
 }
@@ -133,6 +137,10 @@ func (n *Nodes) Pull(repository string) []string {
 func (n *Nodes) find(repository string) (*registry, bool) {
 	for end := len(repository); end >= 0; end = strings.LastIndexByte(repository[:end], '/') {
 		if i, ok := n.index[repository[:end]]; ok {
+			// Of two scopes of one length, as a.example and *.example, the domain wins (containers/image, "findRegistryWithParsedConfig").
+			if domain, tie := n.index["*"+repository[min(1, end):end]]; tie {
+				i = domain
+			}
 			return &n.registries[i], true
 		}
 	}

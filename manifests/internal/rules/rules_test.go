@@ -119,7 +119,7 @@ func TestNodes(t *testing.T) {
 		}
 		scopes := func() (list []string) {
 			for range rnd.IntN(3) {
-				list = append(list, []string{scope(), "*.example", "*.a.example"}[rnd.IntN(3)])
+				list = append(list, []string{scope(), scope() + "/img:1", "*.example", "*.a.example"}[rnd.IntN(4)])
 			}
 			return list
 		}
@@ -188,6 +188,7 @@ func TestWithin(t *testing.T) {
 	}{
 		{"h/a", "h", true}, {"h:5000/a", "h", false}, {"h:5000/a", "h:5000", true}, {"h/ab", "h/a", false}, {"h/a/b", "h/a", true},
 		{"s.h.d/a", "*.h.d", true}, {"s.h.d:5000/a", "*.h.d", true}, {"h.d/a", "*.h.d", false}, {"x/s.h.d", "*.h.d", false}, {"h", "h/a", false},
+		{"h/a", "h/a:1", false}, {"h/a:1", "h/a:1", true}, {"h/a:1", "h", true}, {"h/a:1", "h/a", false}, {"s.h.d/a:1", "*.h.d", false}, {"s.h.d:5000/a:1", "*.h.d", true},
 	} {
 		if got := Within(c.sub, c.scope); got != c.want || got != registries.ScopeIsNestedInsideScope(c.sub, c.scope) && !strings.Contains(c.sub, ":") {
 			t.Errorf("%s within %s: %t", c.sub, c.scope, got)

@@ -1,0 +1,183 @@
+package manifests
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// commands joins what a page gives to paste.
+func commands(t *testing.T, files []File, name string) string {
+	t.Helper()
+	var b strings.Builder
+	for i, part := range strings.Split(string(fileOf(t, files, name).Body), "```\n") {
+		if i%2 == 1 {
+			b.WriteString(part)
+		}
+	}
+	return b.String()
+}
+
+// inOrder reports whether texts stand in a page one after the other.
+func inOrder(t *testing.T, page string, texts ...string) {
+	t.Helper()
+	for _, s := range texts {
+		_, after, ok := strings.Cut(page, s)
+		if !ok {
+			t.Errorf("%q is not there, or not in its place", s)
+			return
+		}
+		page = after
+	}
+}
+
+// TestEmitWarnsFirst: what can do harm is said before the command that does it.
+func TestEmitWarnsFirst(t *testing.T) {
+	in := emitInput{
+		Mirror: "m.example", Username: "u", Password: "p", CA: testCA(t), PullSecret: `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"}}}`,
+		Images: []emitImage{
+			{Origin: oci.OriginRelease, Source: "quay.io/openshift-release-dev/ocp-release:4.16.3-x86_64", Path: payloadPath, Tags: []string{"4.16.3-x86_64"}},
+			{Origin: oci.OriginCatalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.16"},
+		},
+	}
+	files, _ := emit(t, in)
+	inOrder(t, string(fileOf(t, files, fileApply).Body),
+		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
+		"replaces the whole secret", "oc set data",
+		"must print nothing", "additionalTrustedCA.name", "oc get configmap registry-config", "oc apply -f configmap-registry-ca.yaml",
+		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
+		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
+		"GPG signature", "Sigstore signature", "oc adm upgrade",
+		"replaces the whole secret", "oc set data")
+	inOrder(t, string(fileOf(t, files, fileRestore).Body),
+		"replaces the whole secret", "oc set data", "were off before", "oc patch operatorhub",
+		"status.desired.image", "grep -F 'm.example/'", "Only if before-image-config.yaml names no", "additionalTrustedCA\":null")
+}
+
+// TestEmitPresentCAAlone: the ConfigMap is known to have others in it, and stays
+// the one that image.config names, now and on the way back.
+func TestEmitPresentCAAlone(t *testing.T) {
+	in := emitInput{Mirror: "m.example:5000", CA: testCA(t), Images: manyImages(1), PresentCA: "kind: ConfigMap\nmetadata: {name: company}\ndata: {other.example: x}\n"}
+	files, _ := emit(t, in)
+	apply, restore := commands(t, files, fileApply), commands(t, files, fileRestore)
+	if strings.Contains(apply, "oc apply -f "+fileCA) || !strings.Contains(apply, "oc patch configmap -n openshift-config company --type=merge --patch-file "+fileCAPatch) {
+		t.Errorf("the ConfigMap is not patched by its key alone:\n%s", apply)
+	}
+	if patch := string(fileOf(t, files, fileCAPatch).Body); strings.Contains(patch, "other.example") {
+		t.Errorf("the patch has more than the mirror: %s", patch)
+	}
+	if strings.Contains(restore, "null") || strings.Contains(restore, "oc delete configmap") || !strings.Contains(restore, `"path":"/data/m.example..5000"`) {
+		t.Errorf("the way back cuts others off:\n%s", restore)
+	}
+	if patch := string(fileOf(t, files, fileImageRestore).Body); !strings.Contains(patch, "name: company") {
+		t.Errorf("image.config would be %s", patch)
+	}
+}
+
+// TestEmitBinaryCA: a key cannot be in data and in binaryData both.
+func TestEmitBinaryCA(t *testing.T) {
+	for text, noted := range map[string]bool{"other": true, testCA(t): false} {
+		in := emitInput{Mirror: "m.example", CA: testCA(t), Images: manyImages(1),
+			PresentCA: "kind: ConfigMap\nmetadata: {name: a}\nbinaryData: {c: AAA=, m.example: " + base64.StdEncoding.EncodeToString([]byte(text)) + "}\n"}
+		inv, site := in.parse(t)
+		files, notes, err := Emit(inv, site)
+		must(t, err)
+		var cm configMap
+		must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
+		if len(cm.BinaryData) != 1 || cm.BinaryData["c"] != "AAA=" || cm.Data["m.example"] != testCA(t) {
+			t.Errorf("%+v", cm)
+		}
+		if patch := string(fileOf(t, files, fileCAPatch).Body); !strings.Contains(patch, "binaryData:\n  m.example: null\n") {
+			t.Errorf("the key stays in binaryData: %s", patch)
+		}
+		if site.PresentCA.BinaryData["m.example"] == "" {
+			t.Error("what the caller gave was changed")
+		}
+		if got := strings.Contains(strings.Join(notes, "\n"), "other certificates"); got != noted {
+			t.Errorf("other certificates noted: %t", got)
+		}
+	}
+}
+
+// TestEmitCatalogNames: Subscriptions follow the highest version of a catalog.
+func TestEmitCatalogNames(t *testing.T) {
+	const redhat = "registry.redhat.io/redhat/redhat-operator-index:"
+	for name, c := range map[string]struct {
+		sources, want []string
+		names         map[string]string
+	}{
+		"numbers":            {sources: []string{redhat + "v4.9", redhat + "v4.16"}, want: []string{"redhat-operators-v4-9", "redhat-operators"}},
+		"one":                {sources: []string{redhat + "v4.9"}, want: []string{"redhat-operators"}},
+		"others too":         {sources: []string{"q.example/c:v2", "q.example/c:v10", "q.example/c:latest"}, want: []string{"c-v2", "c", "c-latest"}},
+		"default goes first": {sources: []string{redhat + "v4.9", "q.example/redhat-operators:v5"}, want: []string{"redhat-operators", "redhat-operators-v5"}},
+		"two repositories":   {sources: []string{"q.example/c:v2", "r.example/c:v3"}, want: []string{"c-v2", "c-v3"}},
+		"by hand":            {sources: []string{redhat + "v4.9", redhat + "v4.16"}, want: []string{"redhat-operators", "redhat-operators-v4-16"}, names: map[string]string{redhat + "v4.9": "redhat-operators"}},
+	} {
+		in := emitInput{Mirror: "m.example", CatalogNames: c.names}
+		for _, s := range c.sources {
+			in.Images = append(in.Images, emitImage{Origin: oci.OriginCatalog, Source: s})
+		}
+		files, notes := emit(t, in)
+		for i, want := range c.want {
+			var cs catalogSource
+			must(t, yaml.UnmarshalStrict(fileOf(t, files, "catalogsource-"+want+".yaml").Body, &cs))
+			if d := in.Images[i].image(t).Root.Digest.String(); !strings.HasSuffix(cs.Spec.Image, d) {
+				t.Errorf("%s: %s is not %s", name, want, c.sources[i])
+			}
+		}
+		if all := strings.Join(notes, "\n"); !strings.Contains(all, "takes the place of certified-operators") || strings.Contains(all, "redhat-operators:") == strings.Contains(c.want[0]+c.want[len(c.want)-1], "redhat") {
+			t.Errorf("%s: notes %s", name, all)
+		}
+	}
+}
+
+// TestEmitReleases: one command a payload, by version, by the name that every
+// cluster knows it by; a Sigstore signature that is not carried is named.
+func TestEmitReleases(t *testing.T) {
+	const repo = "quay.io/openshift-release-dev/ocp-release"
+	payload := func(tag string) emitImage {
+		return emitImage{Origin: oci.OriginRelease, Source: repo + ":" + tag, Path: payloadPath, Tags: []string{tag}}
+	}
+	in := emitInput{Mirror: "m.example", Images: []emitImage{payload("4.16.10-x86_64"), payload("4.16.9-x86_64"), payload("4.16.10-rc.2-x86_64")}}
+	subject := in.Images[0].image(t).Root.Digest
+	in.Images = append(in.Images, emitImage{Origin: oci.OriginRelease, Source: repo + ":sha256-" + subject.Encoded() + ".sig", Path: payloadPath, Tags: []string{"sha256-" + subject.Encoded() + ".sig"}, Subject: subject})
+	files, notes := emit(t, in)
+	var want []string
+	for _, i := range []int{1, 2, 0} {
+		want = append(want, "--to-image "+repo+"@"+in.Images[i].image(t).Root.Digest.String())
+	}
+	inOrder(t, commands(t, files, fileApply), want...)
+	if all := strings.Join(notes, "\n"); !strings.Contains(all, "no Sigstore signature of the release 4.16.9-x86_64, 4.16.10-rc.2-x86_64 is carried") {
+		t.Errorf("notes %s", all)
+	}
+}
+
+// TestEmitCharts: no node pulls a chart, and no pod names one.
+func TestEmitCharts(t *testing.T) {
+	in := emitInput{Mirror: "m.example", Images: []emitImage{
+		{Origin: oci.OriginChart, Source: "a.example/charts/app:1"},
+		{Origin: oci.OriginAdditional, Source: "b.example/app:1", Platforms: []string{"linux/amd64"}},
+	}}
+	files, _ := emit(t, in)
+	page := string(fileOf(t, files, fileApply).Body)
+	if strings.Contains(page, "a.example/charts/app:1") || !strings.Contains(page, "`b.example/app:1` is") {
+		t.Error("pods are told to name a chart")
+	}
+	if !strings.Contains(page, "crictl pull b.example/app@"+digest.FromString("b.example/app:1").String()) {
+		t.Error("the image to try is not the image")
+	}
+}
+
+// TestEmitGivenCredential: one that was put into the file by hand must get to the cluster.
+func TestEmitGivenCredential(t *testing.T) {
+	in := emitInput{Mirror: "m.example", Images: manyImages(1), PullSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}
+	files, _ := emit(t, in)
+	if !strings.Contains(commands(t, files, fileApply), setPullSecret(filePullSecret)) {
+		t.Error("no step is for the pull secret")
+	}
+}
