@@ -22,7 +22,9 @@ type Site struct {
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest.
 	CatalogNames map[string]string
-	Now          time.Time // when the certificates of CA must be valid; zero: not checked
+	// Unchecked says that nobody asked the mirror whether it has the images.
+	Unchecked bool
+	Now       time.Time // when the certificates of CA must be valid; zero: not checked
 }
 
 // Credential is a user's name and password in a registry.
@@ -138,6 +140,9 @@ func (e *emission) look() {
 		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", plural(n, "image is", "images are"), fileApply)
 	}
 	e.noteSigstore()
+	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {
+		e.note("nobody asked %s whether it has these images: rules for images that are not there stop a cluster; satchel unpack, and render without --offline, ask", e.site.Mirror.Host)
+	}
 	if e.site.Mirror.Host == placeholderHost {
 		e.note("these files are for the host %s, which stands for the mirror: run satchel render with the mirror's name to get those that work", placeholderHost)
 	}

@@ -13,7 +13,7 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s in the mirror. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images), "image", "images"))
+	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images), "image", "images"))
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
@@ -45,7 +45,11 @@ func (e *emission) pageGaps(p *page) {
 	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
 	var list []string
 	for _, g := range e.gaps {
-		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, g.Origin, clean(g.Error)))
+		what := string(g.Origin)
+		if len(g.Why) > 0 {
+			what = strings.Join(g.Why, ", ")
+		}
+		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, clean(what), clean(g.Error)))
 	}
 	p.list(list)
 }
@@ -58,7 +62,10 @@ func (e *emission) stepBefore(p *page) {
 		keep("image.config.openshift.io/cluster", beforeImage),
 	}
 	if e.switchesHub() {
-		lines = append(lines, keep("operatorhub.config.openshift.io/cluster", beforeHub))
+		lines = append(lines, keep("operatorhub.config.openshift.io/cluster", beforeHub), keep("catalogsource -n openshift-marketplace", "before-catalogsources.yaml"))
+	}
+	if e.secret.written {
+		lines = append(lines, "[ -s "+beforeSecret+" ] || "+extractPullSecret(beforeSecret))
 	}
 	if len(e.icsps) > 0 {
 		lines = append(lines, keep("imagecontentsourcepolicy", "before-icsp.yaml"), keep("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
@@ -72,6 +79,8 @@ func (e *emission) stepBefore(p *page) {
 const (
 	beforeImage = "before-image-config.yaml"
 	beforeHub   = "before-operatorhub.yaml"
+	// beforeSecret holds credentials; the command that writes it keeps others out.
+	beforeSecret = "before-pull-secret.json"
 )
 
 // keep is a command that saves a resource, and never writes over an older copy.
@@ -177,7 +186,7 @@ func (e *emission) stepCheck(p *page) {
 		return
 	}
 	p.step("Check a node")
-	p.text("The difference to %s is what rules of other origin add. (Older versions write `mirror-by-digest-only = true` once for each registry, in place of `pull-from-mirror` for each mirror; that is the same.) Then an image by its own name, pulled as pods pull it:", fileRegistries)
+	p.text("The difference to %s is what rules of other origin add. (Older versions write `mirror-by-digest-only = true` once for each registry, in place of `pull-from-mirror` for each mirror; that is the same.) Then an image by the mirror's name, and by its own as pods pull it:", fileRegistries)
 	lines := []string{
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + fileRegistries + " -",
@@ -188,10 +197,16 @@ func (e *emission) stepCheck(p *page) {
 	if e.secret.added {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+e.site.Mirror.Host+"' /var/lib/kubelet/config.json")
 	}
-	if img, ok := e.ruled(); ok {
-		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+img.Source.WithDigest(img.Root.Digest).String())
+	img, ok := e.ruled()
+	if ok {
+		lines = append(lines,
+			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+e.place(img),
+			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+img.Source.WithDigest(img.Root.Digest).String())
 	}
 	p.run(lines...)
+	if ok {
+		p.text("The first pull names the mirror itself. If it fails, stop here: the second may have come from the internet, which a node falls back to as long as it is there.")
+	}
 	p.text("`journalctl -u crio` on the node names the mirror in \"Trying to access\"; `crictl images` shows an image's own name always.")
 }
 

@@ -37,6 +37,7 @@ type emitInput struct {
 	PresentCA      string            `json:"presentCA"`
 	PresentImage   string            `json:"presentImage"`
 	CatalogNames   map[string]string `json:"catalogNames"`
+	Unchecked      bool              `json:"unchecked"`
 	Now            time.Time         `json:"now"`
 	Images         []emitImage       `json:"images"`
 	Gaps           []emitImage       `json:"gaps"`
@@ -50,6 +51,7 @@ type emitImage struct {
 	Platforms []string      `json:"platforms"`
 	Subject   digest.Digest `json:"subject"`
 	Error     string        `json:"error"`
+	Why       []string      `json:"why"`
 }
 
 // image makes an image of its source, with a digest made of that if it has none.
@@ -70,12 +72,12 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 		inv.Images = append(inv.Images, i.image(t))
 	}
 	for _, i := range in.Gaps {
-		inv.Gaps = append(inv.Gaps, oci.Gap{Origin: i.Origin, Source: i.image(t).Source, Error: i.Error})
+		inv.Gaps = append(inv.Gaps, oci.Gap{Origin: i.Origin, Source: i.image(t).Source, Why: i.Why, Error: i.Error})
 	}
 	mirror, err := oci.ParseMirror(in.Mirror)
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
-	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now}
+	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
 	if in.Username != "" || in.Token {
 		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
 	}

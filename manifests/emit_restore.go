@@ -55,7 +55,7 @@ func (e *emission) restoreSecret(p *page) {
 	switch {
 	case e.secret.written && e.secret.insights:
 		p.step("The pull secret with Insights again")
-		p.text("%s Nodes: since 4.7.4 no drain and no reboot.", wholeSecret)
+		p.text("%s What it was before the first step is in %s. Nodes: since 4.7.4 no drain and no reboot.", wholeSecret, beforeSecret)
 		p.run(setPullSecret(filePullSecret), "oc get clusteroperator insights")
 	case !e.secret.written:
 		p.step("The pull secret")

@@ -233,6 +233,7 @@ func TestEmitNotes(t *testing.T) {
 		"one image blocked":   {emitInput{PresentImage: image("{blockedRegistries: ['registry.example/team/tool:1']}")}, ""},
 		"one image allowed":   {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000', 'registry.example/team/tool:1']}")}, "not among them"},
 		"blocked, and drains": {emitInput{PresentImage: image("{blockedRegistries: [registry.example]}")}, "drains every node"},
+		"never asked":         {emitInput{Unchecked: true}, "nobody asked m.example:5000"},
 		"no authorities":      {emitInput{CA: "none"}, "no authorities were given"},
 		"none, and insecure":  {emitInput{CA: "none", PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check"},
 		"none, and present":   {emitInput{CA: "none", PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: x}\n"}, ""},

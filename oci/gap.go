@@ -10,8 +10,11 @@ type GapError struct {
 }
 
 func (e *GapError) Error() string {
-	name := "image " + e.Image.Source.String() + ": "
-	return name + strings.TrimPrefix(e.Err.Error(), name) // some causes name it themselves
+	cause := e.Err.Error()
+	for _, name := range []string{"image " + e.Image.Named() + ": ", "image " + e.Image.Source.String() + ": "} {
+		cause = strings.TrimPrefix(cause, name) // some causes name it themselves
+	}
+	return "image " + e.Image.Named() + ": " + cause
 }
 
 func (e *GapError) Unwrap() error { return e.Err }

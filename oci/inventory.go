@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -46,6 +47,19 @@ type Image struct {
 	Subject digest.Digest `json:"subject,omitempty"`
 }
 
+// Named is the image's reference and, where that does not speak for itself, what
+// asked for it.
+func (i Image) Named() string {
+	if len(i.Why) == 0 || !strings.Contains(i.Why[0], ": ") { // a part of something, else
+		return i.Source.String()
+	}
+	more := ""
+	if n := len(i.Why) - 1; n > 0 {
+		more = fmt.Sprintf(", and %d more", n)
+	}
+	return i.Source.String() + " (" + i.Why[0] + more + ")"
+}
+
 // MirrorTags lists the tags that the image gets in the mirror. An image that is
 // only ever pulled by digest gets satchel-<64 hex>, because registries collect
 // untagged manifests; sha256-<hex> would be taken for a referrers index. A
@@ -64,6 +78,7 @@ type Gap struct {
 	Digest  digest.Digest `json:"digest,omitempty"`  // what it was pinned to, if it got so far
 	Subject digest.Digest `json:"subject,omitempty"` // the manifest that it is attached to
 	Path    string        `json:"path,omitempty"`    // of its repository in the mirror, see [Image]
+	Why     []string      `json:"why,omitempty"`     // see [Image]
 	Error   string        `json:"error"`             // why it could not be had
 }
 
@@ -89,7 +104,16 @@ func (g Gap) Validate() error {
 	if len(g.Error) > maxWords {
 		return fmt.Errorf("its reason has %d bytes", len(g.Error))
 	}
-	return checkPath(g.Path)
+	return errors.Join(checkPath(g.Path), checkWhy(g.Why))
+}
+
+func checkWhy(list []string) error {
+	for _, why := range list {
+		if len(why) > maxWords || !printable(why) {
+			return fmt.Errorf("it says %.64q of why it is carried", why)
+		}
+	}
+	return nil
 }
 
 // checkPath checks a repository's path in the mirror; it may be empty.
@@ -194,10 +218,8 @@ func (i Image) Validate() error {
 	if err := checkPath(i.Path); err != nil {
 		return err
 	}
-	for _, why := range i.Why {
-		if len(why) > maxWords || !printable(why) {
-			return fmt.Errorf("it says %.64q of why it is carried", why)
-		}
+	if err := checkWhy(i.Why); err != nil {
+		return err
 	}
 	for _, tag := range i.Tags {
 		if _, err := ParseRef(i.Source.WithTag(tag).String()); err != nil {

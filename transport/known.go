@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,17 +52,22 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	}
 	var all []byte
 	var seen [][]byte
-	for _, name := range files {
+	for i, name := range files {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, &ConfigError{What: "certificate authorities", Path: name, Err: err}
 		}
+		found := false
 		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 			same := func(b []byte) bool { return bytes.Equal(b, block.Bytes) }
+			found = found || block.Type == "CERTIFICATE"
 			if block.Type == "CERTIFICATE" && !slices.ContainsFunc(seen, same) {
 				seen = append(seen, block.Bytes)
 				all = append(all, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
 			}
+		}
+		if i == 0 && c.cfg.CAFile != "" && !found {
+			return nil, &ConfigError{What: "certificate authorities", Path: name, Err: errors.New("it has no PEM certificate")}
 		}
 	}
 	return all, nil

@@ -76,6 +76,9 @@ func TestAuthorities(t *testing.T) {
 		}
 	}
 	var conf *ConfigError
+	if _, err := NewClient(Config{CAFile: filepath.Join(dir, "certs", "client.key"), CertDir: dir}).Authorities("m"); !errors.As(err, &conf) {
+		t.Errorf("a key instead of authorities: %v", err)
+	}
 	if _, err := NewClient(Config{CAFile: filepath.Join(dir, "none.pem"), CertDir: dir}).Authorities("m"); !errors.As(err, &conf) {
 		t.Errorf("got %v", err)
 	}

@@ -128,7 +128,8 @@ func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]
 func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.Ref) []oci.Image {
 	out := make([]oci.Image, len(list))
 	for i, a := range list {
-		out[i] = oci.Image{Origin: owner.Origin, Source: repo.WithDigest(a.Root.Digest), Root: a.Root, Subject: n.Descriptor.Digest, Path: owner.Path}
+		out[i] = oci.Image{Origin: owner.Origin, Source: repo.WithDigest(a.Root.Digest), Root: a.Root, Subject: n.Descriptor.Digest, Path: owner.Path,
+			Why: []string{"attached to " + owner.Source.String()}}
 		if a.Tag != "" {
 			out[i].Source, out[i].Tags = repo.WithTag(a.Tag), []string{a.Tag}
 		}

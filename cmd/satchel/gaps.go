@@ -91,7 +91,7 @@ func (p *preparing) drop(g *oci.GapError) {
 		return
 	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
-		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Error: oneLine(g.Err.Error())})
+		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Why: g.Image.Why, Error: oneLine(g.Err.Error())})
 	p.warn("gap: %s", oneLine(g.Error()))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -164,13 +165,17 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	return t.Flush()
 }
 
-// printFiles writes files one after another, each below its name.
+// printFiles writes files one after another, each below its name, as one stream of
+// YAML: what is something else stands in comments.
 func printFiles(w io.Writer, r *manifestsReport) error {
 	p := &printer{w: w}
 	for _, f := range r.Files {
-		p.printf("---\n# %s\n%s", f.Name, f.Body)
-		if !strings.HasSuffix(f.Body, "\n") {
-			p.printf("\n")
+		p.printf("---\n# %s\n", f.Name)
+		for line := range strings.Lines(f.Body) {
+			if path.Ext(f.Name) != ".yaml" {
+				line = "#   " + line
+			}
+			p.printf("%s", strings.TrimSuffix(line, "\n")+"\n")
 		}
 	}
 	return p.err

@@ -290,12 +290,19 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
+// gone lists what the earlier set has and the new one has not.
+func (o *outDir) gone(files []manifests.File) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(o.old)) {
+		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // dropOld removes what the earlier set had and the new one has not.
 func (o *outDir) dropOld(root *os.Root, files []manifests.File) error {
-	for name := range o.old {
-		if slices.ContainsFunc(files, func(f manifests.File) bool { return f.Name == name }) {
-			continue
-		}
+	for _, name := range o.gone(files) {
 		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -86,7 +86,7 @@ func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
 
 // attached pins a listed signature or referrer of an image that was carried before.
 func (p *preparing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
-	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject, Path: g.Path}
+	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject, Path: g.Path, Why: g.Why}
 	if g.Source.Tag != "" {
 		img.Tags = []string{g.Source.Tag}
 	}

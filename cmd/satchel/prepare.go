@@ -201,5 +201,5 @@ func (p *preparing) blame(n oci.Node, err error) error {
 	if k := len(n.Images) - 1; k > 0 {
 		more = fmt.Sprintf(" (and %d more)", k)
 	}
-	return fmt.Errorf("image %s%s: %w", p.inv.Images[n.Images[0]].Source, more, err)
+	return fmt.Errorf("image %s%s: %w", p.inv.Images[n.Images[0]].Named(), more, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +75,8 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	client := o.registry.client(a)
 	defer client.Close()
 	u := unpacking{app: a, r: r, place: c.site.Mirror, mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers), cluster: c}
+	u.warnGaps()
+	u.cluster.site.Unchecked = o.offline
 	err = u.known(client)
 	if err == nil {
 		err = u.cluster.emit(r.Inventory())
@@ -162,6 +165,9 @@ func (u *unpacking) writeCluster() error {
 	}
 	if err := c.out.write(c.files); err != nil {
 		return err
+	}
+	if gone := c.out.gone(c.files); len(gone) > 0 {
+		u.warn("this set replaces an earlier one in %s, and does not have its %s: they are gone from there, not from a cluster that has them", c.out.dir, strings.Join(gone, ", "))
 	}
 	for _, note := range c.notes {
 		u.warn("%s", note)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -43,12 +45,16 @@ func TestRender(t *testing.T) {
 		t.Errorf("a dry run wrote %v", held(t, out))
 	}
 	w.run(w.unpack(to, "--output-dir", out)...).want(exitOK).says("APPLY.md")
-	if pushed := held(t, out); !maps.Equal(pushed, offline) || len(pushed) < 4 {
+	pushed := held(t, out)
+	if !strings.Contains(offline["APPLY.md"], "nobody asked") || strings.Contains(pushed["APPLY.md"], "nobody asked") {
+		t.Error("APPLY.md does not say whether the mirror was asked")
+	}
+	if !maps.Equal(rules(pushed), rules(offline)) || len(pushed) < 4 {
 		t.Errorf("unpack wrote %d files, render --offline %d others", len(pushed), len(offline))
 	}
 	w.run(render()...).want(exitOK)
 	w.run(w.unpack(to, "--output-dir", out)...).want(exitOK).says("nothing to do", "APPLY.md")
-	if again := held(t, out); !maps.Equal(again, offline) {
+	if again := held(t, out); !maps.Equal(again, pushed) {
 		t.Error("written again, it is another set")
 	}
 	rule := "source: " + source.Host + "/team/app"
@@ -56,6 +62,15 @@ func TestRender(t *testing.T) {
 		t.Errorf("no rule %q in\n%s", rule, all)
 	}
 	checkDocument(t, w, offline)
+	checkReplaced(t, w, render, out)
+}
+
+// rules are the files but for those that say whether the mirror was asked.
+func rules(files map[string]string) map[string]string {
+	files = maps.Clone(files)
+	delete(files, "APPLY.md")
+	delete(files, outList)
+	return files
 }
 
 func joined(files map[string]string) string {
@@ -78,8 +93,14 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 	text := w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).stdout
 	for _, f := range got.Files {
 		carried[f.Name] = f.Body
-		if !strings.Contains(text, "# "+f.Name+"\n"+f.Body) {
+		if !strings.Contains(text, "# "+f.Name+"\n") || filepath.Ext(f.Name) == ".yaml" && !strings.Contains(text, f.Body) {
 			t.Errorf("the text lacks %s", f.Name)
+		}
+	}
+	for i, doc := range strings.Split(text, "---\n") {
+		var any any
+		if err := yaml.Unmarshal([]byte(doc), &any); err != nil {
+			t.Errorf("document %d is not YAML: %v", i, err)
 		}
 	}
 	if !maps.Equal(carried, want) {
@@ -88,6 +109,20 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 	w.run("inspect", "-i", w.key, w.drive).want(exitOK).prints("inspect --manifests")
 	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, oci.DocumentCluster) {
 		t.Errorf("no document in %s", list)
+	}
+}
+
+// checkReplaced replaces a set by one that has less of it, which is said.
+func checkReplaced(t *testing.T, w *world, render func(...string) []string, out string) {
+	t.Helper()
+	secret := filepath.Join(w.dir, "pull-secret.json")
+	if err := os.WriteFile(secret, []byte(`{"auths":{"q.example":{"auth":"ZmFrZTpmYWtl"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run(render("--pull-secret", secret)...).want(exitOK)
+	w.run(render()...).want(exitOK).says("replaces an earlier one", "pull-secret.dockerconfigjson")
+	if _, ok := held(t, out)["pull-secret.dockerconfigjson"]; ok {
+		t.Error("a secret of the earlier set is still there")
 	}
 }
 

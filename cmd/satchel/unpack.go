@@ -120,15 +120,21 @@ func (u *unpacking) blame(err error) error {
 	return err
 }
 
+// warnGaps says what the bundle goes without.
+func (u *unpacking) warnGaps() {
+	for _, g := range u.r.Inventory().Gaps {
+		named := oci.Image{Origin: g.Origin, Source: g.Source, Why: g.Why}.Named()
+		u.warn("not in this bundle: %s, which could not be had when it was packed", named)
+	}
+}
+
 func (u *unpacking) run(ctx context.Context) error {
 	inv := u.r.Inventory()
 	if err := u.place.CheckPlaces(inv); err != nil {
 		return err
 	}
 	u.info("bundle %s, %d images, to %s", u.r.ID(), len(inv.Images), u.place)
-	for _, g := range inv.Gaps {
-		u.warn("not in this bundle: %s, which could not be had when it was packed", g.Source)
-	}
+	u.warnGaps()
 	missing, err := u.mirror.Missing(ctx, u.r, inv)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ const (
 )
 
 // Dir is the directory of an image's file-based catalog, by its labels: absolute
-// and clean. The error, for an image that has none, an SQLite catalog or a
+// and clean; a relative one is meant from the root. The error, for an image that has none, an SQLite catalog or a
 // directory that cannot be, is an *[oci.UnsupportedError]. The root of the image
 // is refused: it holds the program too.
 func Dir(what string, labels map[string]string) (string, error) {
@@ -44,14 +44,14 @@ func Dir(what string, labels map[string]string) (string, error) {
 	switch {
 	case len(dir) > maxDir:
 		return refuse("its label %s has %d bytes; it should name a directory", labelConfigs, len(dir))
-	case !path.IsAbs(dir), strings.ContainsFunc(dir, func(c rune) bool { return !unicode.IsPrint(c) }):
-		return refuse("its label %s is %q, which is not an absolute path", labelConfigs, dir)
-	case strings.Contains(dir+"/", "/../"):
+	case dir == "", strings.ContainsFunc(dir, func(c rune) bool { return !unicode.IsPrint(c) }):
+		return refuse("its label %s is %q, which is not a path", labelConfigs, dir)
+	case strings.Contains("/"+dir+"/", "/../"):
 		return refuse("its label %s is %q, which leads out of a directory", labelConfigs, dir)
-	case path.Clean(dir) == "/":
+	case path.Clean("/"+dir) == "/":
 		return refuse("its label %s is %q, the whole image; it should name the catalog's directory", labelConfigs, dir)
 	}
-	return path.Clean(dir), nil
+	return path.Clean("/" + dir), nil
 }
 
 // Key names what [Write] keeps of an image, which is not an index.
