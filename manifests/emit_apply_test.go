@@ -181,3 +181,30 @@ func TestEmitGivenCredential(t *testing.T) {
 		t.Error("no step is for the pull secret")
 	}
 }
+
+// TestCatalogsAlwaysGetNames has two catalogs with the same last word and tag:
+// pack cannot ask for a name, and must not fail after everything was fetched.
+func TestCatalogsAlwaysGetNames(t *testing.T) {
+	inv := &oci.Inventory{}
+	for _, name := range []string{"r.example/one/my-index:v4.12", "r.example/two/my-index:v4.12"} {
+		ref, err := oci.ParseRef(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte(name)), Size: 5}
+		inv.Images = append(inv.Images, oci.Image{Origin: oci.OriginCatalog, Source: ref, Root: root, Tags: []string{"v4.12"}})
+	}
+	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "mirror.invalid"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, "catalogsource-") {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) != 2 || !strings.HasPrefix(names[0], "catalogsource-my-index-v4-12-") {
+		t.Errorf("the CatalogSources are %v", names)
+	}
+}

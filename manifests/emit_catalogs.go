@@ -100,11 +100,27 @@ func (e *emission) nameCatalogs() error {
 			c.name = label(c.name + "-" + versionOf(c.image))
 		}
 	}
+	e.settleNames()
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
 		c.file = "catalogsource-" + c.name + ".yaml"
 	}
 	return e.checkCatalogNames(used)
+}
+
+// settleNames sets catalogs that still share a name apart by what they are, so
+// that a bundle can always be made.
+func (e *emission) settleNames() {
+	count := map[string]int{}
+	for _, c := range e.catalogs {
+		count[c.name]++
+	}
+	for i := range e.catalogs {
+		if c := &e.catalogs[i]; count[c.name] > 1 && !e.namedByHand(c.name) {
+			const most, digits = 63, 8
+			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(c.image.Source.String())).Encoded()[:digits]
+		}
+	}
 }
 
 // namedByHand reports whether the site gives some catalog this name.

@@ -200,7 +200,6 @@ func TestEmitRefuses(t *testing.T) {
 		"unknown catalog":       {emitInput{CatalogNames: map[string]string{"a.example/x:v1": "a"}, Images: two[:1]}, `"a.example/x:v1"`, "a.example/x/catalog:v1"},
 		"catalog name":          {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "A_b"}, Images: two[:1]}, `"A_b"`, ""},
 		"catalog name is taken": {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "same", "b.example/catalog:v1": "same"}, Images: two}, "CatalogSource same", "--catalog-name"},
-		"catalogs clash":        {emitInput{Images: two}, "CatalogSource catalog-v1", "--catalog-name b.example/catalog:v1=NAME"},
 		"blocking drains":       {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull", "drains every node"},
 		"allowing, alone":       {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [x.example]}}")}, "not among them", "would drain every node"},
 		"name with a digit":     {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "4-15"}, Images: two[:1]}, `"4-15"`, ""},
