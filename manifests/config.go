@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -21,9 +22,16 @@ type Config struct {
 	// ArchiveSize is the largest archive that oc-mirror writes, in GiB; 0 is unset.
 	ArchiveSize int64 `json:"archiveSize,omitempty"`
 
+	// Extra is what is asked beside the file.
+	Extra Extra `json:"-"`
+
 	file   string
 	places strict.Places
 }
+
+// Extra is what a user asks for beside the configuration, by flags. It is a part
+// of what [Config.Digest] tells apart.
+type Extra struct{}
 
 // Mirror says what is mirrored.
 type Mirror struct {
@@ -140,7 +148,10 @@ func (c *Config) Digest() digest.Digest {
 	plain.Mirror.AdditionalImages = slices.CompactFunc(images, func(a, b AdditionalImage) bool {
 		return bytes.Equal(canonical(a), canonical(b))
 	})
-	return oci.Digest(canonical(plain))
+	if reflect.ValueOf(c.Extra).IsZero() {
+		return oci.Digest(canonical(plain))
+	}
+	return oci.Digest(append(canonical(plain), canonical(c.Extra)...))
 }
 
 // canonical writes v as JSON, which for these types cannot fail.

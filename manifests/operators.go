@@ -20,7 +20,7 @@ const maxCatalogErrors = 20
 // operators asks for the catalogs of mirror.operators, each whole, and for the
 // images of the bundles that are chosen from them. A package or channel that is
 // not in its catalog is a *[ConfigError]; all of them are reported.
-func operators(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 	var list []wanted
 	var errs []error
 	p := &problems{file: c.file, places: c.places}
@@ -28,7 +28,7 @@ func operators(ctx context.Context, c *Config, from Images) ([]wanted, error) {
 		o := &c.Mirror.Operators[i]
 		ref, err := oci.ParseRef(o.Catalog)
 		if err != nil {
-			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
+			return asked{}, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
 		if err := s.read(ctx, from); err != nil {
@@ -37,7 +37,7 @@ func operators(ctx context.Context, c *Config, from Images) ([]wanted, error) {
 		}
 		list, errs = append(list, s.list...), append(errs, s.errs...)
 	}
-	return list, errors.Join(append([]error{p.join()}, errs...)...)
+	return asked{images: list}, errors.Join(append([]error{p.join()}, errs...)...)
 }
 
 // selection chooses the images of one catalog.

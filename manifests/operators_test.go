@@ -298,7 +298,8 @@ func TestRealReferences(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.catalog(t, testCatalog, files)
-		list, err := operators(t.Context(), parsed(t, "  - {catalog: '"+testCatalog+"', full: true}\n"), h)
+		some, err := operators(t.Context(), parsed(t, "  - {catalog: '"+testCatalog+"', full: true}\n"), h)
+		list := some.images
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -40,14 +40,14 @@ type release struct {
 
 // releaseImages asks for mirror.platform.release: the payload, and the image of
 // each component by digest. A payload that cannot be read is a *[oci.GapError].
-func releaseImages(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	pf := c.Mirror.Platform
 	if pf.Release == "" {
-		return nil, nil
+		return asked{}, nil
 	}
 	ref, err := oci.ParseRef(pf.Release)
 	if err != nil {
-		return nil, fmt.Errorf("mirror.platform.release: %w", err)
+		return asked{}, fmt.Errorf("mirror.platform.release: %w", err)
 	}
 	var list []wanted
 	r, err := readRelease(ctx, ref, from)
@@ -56,14 +56,14 @@ func releaseImages(ctx context.Context, c *Config, from Images) ([]wanted, error
 	}
 	if err != nil {
 		w := wanted{origin: oci.OriginRelease, ref: ref, path: pathPayload, why: []string{"platform.release"}}
-		return nil, &oci.GapError{Image: w.image(), Err: err}
+		return asked{}, &oci.GapError{Image: w.image(), Err: err}
 	}
 	if len(pf.Architectures) > 0 && pf.Architectures[0] != r.arch {
 		p := problems{file: c.file, places: c.places}
 		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", pf.Architectures[0], ref, r.arch)
-		return nil, p.join()
+		return asked{}, p.join()
 	}
-	return list, nil
+	return asked{images: list}, nil
 }
 
 // readRelease finds a payload and reads it, unless that was done before.

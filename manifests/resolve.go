@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -15,7 +16,7 @@ import (
 // parallelImages is how many images are resolved at a time.
 const parallelImages = 8
 
-// Images finds images in registries.
+// Images finds images in registries, and what is published beside them.
 type Images interface {
 	// Resolve gives the manifest that ref names now, and the source of its
 	// content. A ref with a digest has no tag.
@@ -24,6 +25,24 @@ type Images interface {
 	// content that was worked out of an image and is always the same for the
 	// same key. The caller closes the reader.
 	Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error)
+	// Fetch gets a small file over HTTP(S), following redirects; one of more than
+	// limit bytes is an error. A status other than 200 is a *[FetchError].
+	Fetch(ctx context.Context, url string, limit int64) ([]byte, error)
+	// Keep keeps content that was made for the bundle, a manifest or a blob, until
+	// it is packed.
+	Keep(mediaType string, body []byte) (oci.Descriptor, error)
+	// Note tells the user what is worth knowing and no error, a line each time.
+	Note(text string)
+}
+
+// FetchError says that a server answered and did not give a file.
+type FetchError struct {
+	URL    string
+	Status int
+}
+
+func (e *FetchError) Error() string {
+	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
 
 // Resolve pins what cfg asks for to digests. It asks [Config.Carried] first, and
@@ -41,11 +60,11 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 		return nil, err
 	}
 	from = newPins(from)
-	list, gaps, err := cfg.wanted(ctx, from)
+	all, gaps, err := cfg.wanted(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	list = unite(list)
+	list := unite(all.images)
 	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
@@ -62,7 +81,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("resolve images: %w", err)
 	}
-	inv := &oci.Inventory{}
+	inv := &oci.Inventory{Documents: all.documents}
 	for i, img := range images {
 		if errs[i] != nil {
 			gaps = append(gaps, &oci.GapError{Image: img, Err: errs[i]})
@@ -74,25 +93,32 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	return inv, joinGaps(gaps)
 }
 
+// asked is what a part of the configuration asks for.
+type asked struct {
+	images    []wanted
+	documents []oci.Document // for the far side; what they reach was given to [Images.Keep]
+}
+
 // wanted lists what each part of the configuration asks for, and what of it
 // cannot be had. Its error is one that nothing can go on with.
-func (c *Config) wanted(ctx context.Context, from Images) (list []wanted, gaps []*oci.GapError, err error) {
-	for _, part := range []func(context.Context, *Config, Images) ([]wanted, error){
+func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oci.GapError, err error) {
+	for _, part := range []func(context.Context, *Config, Images) (asked, error){
 		releaseImages,
 		operators,
 		additionalImages,
 	} {
-		images, err := part(ctx, c, from)
+		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)
 		if cerr := ctx.Err(); cerr != nil {
-			return nil, nil, fmt.Errorf("resolve images: %w", cerr)
+			return asked{}, nil, fmt.Errorf("resolve images: %w", cerr)
 		}
 		if !ok {
-			return nil, nil, err
+			return asked{}, nil, err
 		}
-		list, gaps = append(list, images...), append(gaps, lost...)
+		all.images, all.documents = append(all.images, some.images...), append(all.documents, some.documents...)
+		gaps = append(gaps, lost...)
 	}
-	return list, gaps, nil
+	return all, gaps, nil
 }
 
 // joinGaps makes one error of many, in the order of an inventory; nil of none.
@@ -116,7 +142,7 @@ func (c *Config) NotEmpty() error {
 }
 
 // additionalImages asks for mirror.additionalImages.
-func additionalImages(_ context.Context, c *Config, _ Images) ([]wanted, error) {
+func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
 		w := wanted{origin: oci.OriginAdditional, ref: a.Name, why: []string{"additionalImages"}}
@@ -125,5 +151,5 @@ func additionalImages(_ context.Context, c *Config, _ Images) ([]wanted, error) 
 		}
 		list = append(list, w)
 	}
-	return list, nil
+	return asked{images: list}, nil
 }

@@ -29,6 +29,10 @@ type fakeImages struct {
 	asked         []string
 	opened        []digest.Digest
 	running, most int
+	files         map[string][]byte // by address
+	fetched       []string
+	kept          oci.Made
+	notes         []string
 	gate          chan struct{} // when set, Resolve waits for it or for the end of ctx
 }
 
@@ -84,6 +88,34 @@ func (f *fakeImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, 
 		return oci.Descriptor{}, nil, errors.New("manifest unknown")
 	}
 	return d, f, nil
+}
+
+// Fetch gives the files that the test has at an address.
+func (f *fakeImages) Fetch(_ context.Context, url string, limit int64) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fetched = append(f.fetched, url)
+	body, ok := f.files[url]
+	if !ok {
+		return nil, &FetchError{URL: url, Status: 404}
+	}
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes", url, limit)
+	}
+	return body, nil
+}
+
+// Keep keeps content beside what the images have.
+func (f *fakeImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept.Add(mediaType, body), nil
+}
+
+func (f *fakeImages) Note(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.notes = append(f.notes, text)
 }
 
 func (f *fakeImages) Parsed(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {

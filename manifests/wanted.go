@@ -17,6 +17,9 @@ type wanted struct {
 	tags   []string // in the mirror
 	path   string   // its repository in the mirror; empty for its own
 	why    []string // a line each, for people
+
+	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Keep]
+	platforms []string       // of that
 }
 
 // precedence is the order in which origins speak for an image that several ask for.
@@ -24,12 +27,15 @@ var precedence = []oci.Origin{oci.OriginRelease, oci.OriginCatalog, oci.OriginOp
 
 // image is w as far as it is known before it is found.
 func (w wanted) image() oci.Image {
-	return oci.Image{Origin: w.origin, Source: w.ref, Tags: w.tags, Path: w.path, Why: w.why}
+	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why}
 }
 
 // pin resolves one image, as far as it gets.
 func (w wanted) pin(ctx context.Context, from Images) (oci.Image, error) {
 	img := w.image()
+	if w.made.Digest != "" {
+		return img, img.Validate()
+	}
 	root, src, err := from.Resolve(ctx, w.ref)
 	if err != nil {
 		return img, err
@@ -60,7 +66,7 @@ func unite(list []wanted) []wanted {
 		if !ok {
 			i = len(out)
 			places[at] = i
-			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path})
+			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, platforms: w.platforms})
 		}
 		u := &out[i]
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {

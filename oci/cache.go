@@ -68,6 +68,18 @@ func (c *Cache) Before(src Source) Source {
 	})
 }
 
+// Keep keeps content under its digest.
+func (c *Cache) Keep(mediaType string, body []byte) (Descriptor, error) {
+	d := Descriptor{MediaType: mediaType, Digest: Digest(body), Size: int64(len(body))}
+	return d, c.write(d, body)
+}
+
+// Has reports whether content is kept, as far as its size tells.
+func (c *Cache) Has(d Descriptor) bool {
+	info, err := os.Stat(c.path(d))
+	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
+}
+
 // read gives verified content, or an error that wraps fs.ErrNotExist.
 func (c *Cache) read(d Descriptor) ([]byte, error) {
 	if err := CheckDescriptor(d); err != nil {

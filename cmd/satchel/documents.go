@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -69,19 +71,34 @@ func (p *preparing) checkDocuments() (size int64, err error) {
 	return size, nil
 }
 
-// writeDocuments puts what is made from the images that the bundle really has.
+// writeDocuments puts what was pinned from the start, and what is made from the
+// images that the bundle really has.
 func (p *packing) writeDocuments(ctx context.Context) error {
 	docs, err := newDocuments(p.inv, p.place)
 	if err != nil {
 		return err
+	}
+	for _, doc := range p.inv.Documents {
+		kept := p.keptDocuments()
+		err := oci.Walk(ctx, kept, doc.Root, func(d oci.Descriptor, _ []byte) error { return p.w.PutDocument(ctx, d, kept) })
+		if err != nil {
+			return fmt.Errorf("write document %s: %w", doc.Name, err)
+		}
 	}
 	for _, d := range docs.made.All() {
 		if err := p.w.PutDocument(ctx, d, &docs.made); err != nil {
 			return fmt.Errorf("write the cluster's YAML: %w", err)
 		}
 	}
-	p.inv.Documents = docs.list
+	p.inv.Documents = append(slices.Clone(p.inv.Documents), docs.list...)
 	return nil
+}
+
+// keptDocuments gives what was made for the bundle before. It is in the cache.
+func (p *preparing) keptDocuments() oci.Source {
+	return p.cache.Before(oci.SourceFunc(func(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
+		return nil, fmt.Errorf("%s, which was made for this bundle, is in the cache no more; begin anew with --restart", d.Digest)
+	}))
 }
 
 // manifestsReport is what inspect --manifests prints.

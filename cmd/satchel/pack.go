@@ -32,6 +32,7 @@ type packOptions struct {
 	only           string
 	mirror         string
 	nested         int
+	extra          manifests.Extra
 	registry       registryFlags
 }
 
@@ -66,6 +67,7 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+nowhere+")")
 	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
+	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
 }
@@ -86,7 +88,7 @@ func checkArchiveSize(cfg *manifests.Config, name string, segmentSize int64) err
 }
 
 // loadSet reads the configuration that command carries out.
-func loadSet(command, name string) (*manifests.Config, error) {
+func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, error) {
 	if name == "" {
 		return nil, usage(errors.New(command+" needs -c FILE"), "name an ImageSetConfiguration")
 	}
@@ -96,6 +98,7 @@ func loadSet(command, name string) (*manifests.Config, error) {
 	}
 	cfg, err := manifests.Parse(name, data)
 	if err == nil {
+		cfg.Extra = extra
 		err = cfg.Carried()
 	}
 	if err == nil {
@@ -106,7 +109,7 @@ func loadSet(command, name string) (*manifests.Config, error) {
 
 func (o packOptions) job(ui *bundle.UI) (*manifests.Config, bundle.Job, error) {
 	var job bundle.Job
-	cfg, err := loadSet("pack", o.config)
+	cfg, err := loadSet("pack", o.config, o.extra)
 	if err != nil {
 		return nil, job, err
 	}
@@ -274,7 +277,7 @@ func (p *packing) open(ctx context.Context) error {
 		}
 		return p.begin(ctx)
 	}
-	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images)}
+	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images), Documents: slices.Clone(w.Inventory().Documents)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
 	err = p.recall(w.Gaps())
 	if err == nil {

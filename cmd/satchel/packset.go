@@ -28,7 +28,7 @@ func (p *preparing) resolve(ctx context.Context) error {
 }
 
 func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
-	from := cachedImages{p.client, p.cache}
+	from := cachedImages{p.app, p.client, p.cache}
 	if p.only == nil {
 		return manifests.Resolve(ctx, p.cfg, from)
 	}
@@ -145,6 +145,7 @@ func size(nodes []oci.Node) (n int64) {
 // cachedImages resolves images and keeps their manifests and configs, and what
 // was worked out of their layers.
 type cachedImages struct {
+	*app
 	client *transport.Client
 	cache  *oci.Cache
 }
@@ -160,3 +161,18 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 func (c cachedImages) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	return c.cache.Parsed(ctx, key, fill)
 }
+
+func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
+	body, err := c.client.Fetch(ctx, url, limit)
+	var status *transport.StatusError
+	if errors.As(err, &status) {
+		return nil, &manifests.FetchError{URL: status.URL, Status: status.Status}
+	}
+	return body, err
+}
+
+func (c cachedImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	return c.cache.Keep(mediaType, body)
+}
+
+func (c cachedImages) Note(text string) { c.warn("%s", text) }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -29,6 +30,7 @@ type planOptions struct {
 	keepGoing      bool
 	driveSize      int64
 	output         string
+	extra          manifests.Extra
 	registry       registryFlags
 }
 
@@ -58,6 +60,7 @@ of the set. Without recipients, one X25519 key is counted.`,
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that cannot be had; list them and exit with 3")
 	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
 	return cmd
@@ -75,7 +78,7 @@ func (o planOptions) planning(a *app, ui *bundle.UI) (*planning, error) {
 	if err := checkOutput(o.output); err != nil {
 		return nil, err
 	}
-	cfg, err := loadSet("plan", o.config)
+	cfg, err := loadSet("plan", o.config, o.extra)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err := p.readSmall(ctx); err != nil {
 		return err
 	}
-	rep, err := p.report()
+	rep, err := p.report(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,19 +150,30 @@ func (p *planning) content() func(oci.Descriptor) ([]byte, bool) {
 
 // written is what goes into the bundle: the images, and the documents that pack
 // makes from them.
-func (p *planning) written() (*oci.Graph, error) {
+func (p *planning) written(ctx context.Context) (*oci.Graph, error) {
 	docs, err := newDocuments(p.inv, p.place)
 	if err != nil {
 		return nil, err
 	}
-	p.docs, p.inv.Documents = *docs, docs.list
 	graph := &oci.Graph{Manifests: slices.Clone(p.graph.Manifests), Blobs: p.graph.Blobs}
-	for _, d := range docs.made.All() {
+	add := func(d oci.Descriptor, _ []byte) error {
 		same := func(n oci.Node) bool { return n.Descriptor.Digest == d.Digest }
-		if !slices.ContainsFunc(p.graph.Blobs, same) {
+		if !slices.ContainsFunc(p.graph.Blobs, same) && !slices.ContainsFunc(graph.Manifests, same) {
 			graph.Manifests = append(graph.Manifests, oci.Node{Descriptor: d})
 		}
+		return nil
 	}
+	for _, doc := range p.inv.Documents {
+		if err := oci.Walk(ctx, p.keptDocuments(), doc.Root, add); err != nil {
+			return nil, err
+		}
+	}
+	for _, doc := range docs.list {
+		if err := oci.Walk(ctx, &docs.made, doc.Root, add); err != nil {
+			return nil, err
+		}
+	}
+	p.docs, p.inv.Documents = *docs, append(slices.Clone(p.inv.Documents), docs.list...)
 	return graph, nil
 }
 

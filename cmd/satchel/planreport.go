@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -56,11 +57,11 @@ type planImage struct {
 	Shared int64 `json:"sharedBytes"` // of its bytes, what another image reaches too
 }
 
-func (p *planning) report() (*planReport, error) {
+func (p *planning) report(ctx context.Context) (*planReport, error) {
 	graph := p.graph
 	p.gaps.sort()
 	p.inv.Gaps = p.gaps.Images
-	all, err := p.written()
+	all, err := p.written(ctx)
 	if err != nil {
 		return nil, err
 	}

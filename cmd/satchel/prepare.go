@@ -153,6 +153,9 @@ func (p *preparing) absent(ctx context.Context, nodes []oci.Node) ([]lost, error
 
 // look asks the node's repositories whether they have it, until one does.
 func (p *preparing) look(ctx context.Context, n oci.Node) error {
+	if p.cache.Has(n.Descriptor) { // made here, or read before
+		return nil
+	}
 	var errs []error
 	for _, ref := range p.repos(n) {
 		repo, err := p.client.Repository(ref)
