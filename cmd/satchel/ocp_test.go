@@ -160,14 +160,20 @@ func (w *world) imageset(mirror string) {
 // releaseConfig is the configuration that carries a release.
 func releaseConfig(r ocpRelease) string { return "  platform:\n    release: " + r.source + "\n" }
 
-// packed packs the set onto the drive from a source that is gone afterwards.
+// packed packs the set onto the drive from a source that is gone afterwards. What
+// plan said of it before must be so.
 func (w *world) packed(t *testing.T, o *outside, more ...string) {
 	t.Helper()
 	if !t.Run("pack", func(t *testing.T) {
 		conf := o.conf(t, o.serve(t))
+		planned, _ := w.in(t).plan(exitOK, "--registries-conf", conf)
 		began := time.Now()
 		w.in(t).run(w.pack(append(more, "--registries-conf", conf)...)...).want(exitOK)
 		t.Logf("packed in %.1fs", time.Since(began).Seconds())
+		have, c := w.inspected(), planned.Carried
+		if c.Bytes != have.BlobBytes || c.Manifests+c.Blobs != have.Blobs || len(planned.Images) != len(have.Images) {
+			t.Errorf("plan carries %+v; the bundle has %d images, %d blobs of %d bytes", c, len(have.Images), have.Blobs, have.BlobBytes)
+		}
 	}) {
 		t.FailNow()
 	}
