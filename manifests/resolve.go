@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,11 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err != nil {
 		return nil, err
 	}
-	list := unite(all.images)
+	some, gaps, err := cfg.sift(all.images, gaps, from)
+	if err != nil {
+		return nil, err
+	}
+	list := unite(some)
 	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
@@ -91,6 +96,18 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	}
 	inv.Sort()
 	return inv, joinGaps(gaps)
+}
+
+// sift takes out what mirror.blockedImages blocks.
+func (c *Config) sift(list []wanted, gaps []*oci.GapError, from Images) ([]wanted, []*oci.GapError, error) {
+	b, err := newBlock(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := len(list) + len(gaps)
+	list, gaps = b.sift(list, gaps)
+	b.report(from.Note)
+	return list, gaps, b.check(c, all, len(list)+len(gaps))
 }
 
 // asked is what a part of the configuration asks for.
@@ -141,13 +158,14 @@ func (c *Config) NotEmpty() error {
 	return p.join()
 }
 
-// additionalImages asks for mirror.additionalImages.
+// additionalImages asks for mirror.additionalImages, each under its own name or
+// that of targetRepo and targetTag.
 func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: oci.OriginAdditional, ref: a.Name, why: []string{"additionalImages"}}
-		if a.Name.Tag != "" {
-			w.tags = []string{a.Name.Tag}
+		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}}
+		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
+			w.tags = []string{tag}
 		}
 		list = append(list, w)
 	}
