@@ -11,8 +11,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// blockedNames is how many of the images that a pattern leaves out are named.
-const blockedNames = 3
+// fewNames is how many images are named of those that are left out.
+const fewNames = 3
 
 // block is mirror.blockedImages: what matches a pattern is left out. As in
 // oc-mirror v2 a pattern is not anchored, and it is held against the reference
@@ -88,16 +88,21 @@ func (b *block) report(note func(string)) {
 	}
 	for _, p := range b.patterns {
 		hits := slices.Sorted(maps.Values(p.hits))
-		more := ""
-		if n := len(hits) - blockedNames; n > 0 {
-			hits, more = hits[:blockedNames], fmt.Sprintf(" and %d more", n)
-		}
 		if len(hits) == 0 {
 			note(p.name + " matches no image")
 		} else {
-			note(fmt.Sprintf("%s leaves out %s: %s%s", p.name, plural(len(p.hits), "image", "images"), strings.Join(hits, ", "), more))
+			note(fmt.Sprintf("%s leaves out %s: %s", p.name, plural(len(hits), "image", "images"), some(hits)))
 		}
 	}
+}
+
+// some names the first few images of a list.
+func some(list []string) string {
+	more := ""
+	if n := len(list) - fewNames; n > 0 {
+		list, more = list[:fewNames], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(list, ", ") + more
 }
 
 // check returns a *[ConfigError] if the patterns leave nothing to carry.

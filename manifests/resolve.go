@@ -69,7 +69,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err != nil {
 		return nil, err
 	}
-	list := unite(some)
+	list := withoutPods(unite(some))
 	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
@@ -94,6 +94,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			inv.Images = append(inv.Images, img)
 		}
 	}
+	inv.Images = settlePods(inv.Images, from.Note)
 	inv.Sort()
 	return inv, joinGaps(gaps)
 }
@@ -123,6 +124,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		releaseImages,
 		operators,
 		additionalImages,
+		podImages,
 	} {
 		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)
@@ -150,7 +152,7 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
