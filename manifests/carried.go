@@ -16,21 +16,14 @@ func (c *Config) Carried() error {
 	}
 	m.Platform.carried(p)
 	section("helm", len(m.Helm.Repositories)+len(m.Helm.Local) > 0)
-	section("blockedImages", len(m.BlockedImages) > 0)
 	section("samples", len(m.Samples) > 0)
 	for i := range m.Operators {
 		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))
 	}
 	for i, a := range m.AdditionalImages {
-		path := fmt.Sprintf("mirror.additionalImages[%d].", i)
-		field := func(name string, asked bool) {
-			if asked {
-				p.refuse(path+name, "this version of satchel carries additional images whole and under their own names only")
-			}
+		if len(a.Platforms) > 0 {
+			p.refuse(fmt.Sprintf("mirror.additionalImages[%d].platforms", i), "this version of satchel carries additional images whole, with all their platforms")
 		}
-		field("targetRepo", a.TargetRepo != "")
-		field("targetTag", a.TargetTag != "")
-		field("platforms", len(a.Platforms) > 0)
 	}
 	return p.join()
 }

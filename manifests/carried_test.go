@@ -15,7 +15,7 @@ func TestCarried(t *testing.T) {
 	const sections = ": this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this"
 	const releases = ": this version of satchel carries the payload that mirror.platform.release names, whole; a later one brings this"
 	const operators = ": this version of satchel carries catalogs whole, with the newest bundle of each channel; a later version brings "
-	const fields = ": this version of satchel carries additional images whole and under their own names only"
+	const fields = ": this version of satchel carries additional images whole, with all their platforms"
 	tests := []struct{ name, in, want string }{
 		{"images", "mirror:\n  additionalImages: [{name: a.io/b:c}]\n", ""},
 		{"empty sections", "mirror:\n  operators: []\n  platform: {graph: false, channels: []}\n  helm: {local: []}\n  samples:\n  blockedImages: []\n", ""},
@@ -29,9 +29,7 @@ func TestCarried(t *testing.T) {
 		{"platforms and kubevirt", "mirror:\n  platform:\n    release: a.io/b:c\n    platforms: [{os: linux, architecture: amd64}]\n    kubeVirtContainer: true\n", "f.yaml:6:5: mirror.platform.platforms" + releases + "\nf.yaml:7:5: mirror.platform.kubeVirtContainer" + releases},
 		{"operators", "mirror:\n  Operators: [{catalog: a.io/b:c, full: true, skipDependencies: true, packages: [{name: d, channels: [{name: e}]}]}]\n", ""},
 		{"operators elsewhere", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    targetCatalog: x\n    targetTag: y\n    targetCatalogSourceTemplate: z\n    platforms: [{os: linux, architecture: amd64}]\n",
-			"f.yaml:6:5: mirror.operators[0].targetCatalog" + operators + "targetCatalog\n" +
-				"f.yaml:7:5: mirror.operators[0].targetTag" + operators + "targetTag\n" +
-				"f.yaml:8:5: mirror.operators[0].targetCatalogSourceTemplate" + operators + "targetCatalogSourceTemplate\n" +
+			"f.yaml:8:5: mirror.operators[0].targetCatalogSourceTemplate" + operators + "targetCatalogSourceTemplate\n" +
 				"f.yaml:9:5: mirror.operators[0].platforms" + operators + "platforms"},
 		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n",
 			"f.yaml:8:7: mirror.operators[0].packages[0].defaultChannel" + operators + "defaultChannel\n" +
@@ -43,10 +41,7 @@ func TestCarried(t *testing.T) {
 		{"helm", "mirror:\n  helm: {repositories: [{name: a}]}\n", "f.yaml:4:3: mirror.helm" + sections},
 		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
 		{"blocked, then the rest", "mirror:\n  blockedImages: [{name: a}]\n  additionalImages:\n  - name: a.io/b:c\n    targetRepo: x\n    targetTag: y\n    platforms: [{os: linux, architecture: amd64}]\n",
-			"f.yaml:4:3: mirror.blockedImages" + sections + "\n" +
-				"f.yaml:7:5: mirror.additionalImages[0].targetRepo" + fields + "\n" +
-				"f.yaml:8:5: mirror.additionalImages[0].targetTag" + fields + "\n" +
-				"f.yaml:9:5: mirror.additionalImages[0].platforms" + fields},
+			"f.yaml:9:5: mirror.additionalImages[0].platforms" + fields},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -31,7 +31,12 @@ type Config struct {
 
 // Extra is what a user asks for beside the configuration, by flags. It is a part
 // of what [Config.Digest] tells apart.
-type Extra struct{}
+type Extra struct {
+	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
+
+	PodFiles []string `json:"-"` // that Pods is read from
+	PodNotes []string `json:"-"` // what of them is left out, a line each
+}
 
 // Mirror says what is mirrored.
 type Mirror struct {

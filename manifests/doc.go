@@ -15,6 +15,9 @@
 // carried: the bundle image and its related images, which are what it runs.
 // [Config.Notes] says what that means for those who use the catalog.
 //
+// [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to
+// the configuration: the digests that nodes have count, not where tags point by now.
+//
 // Parse takes the whole schema. [Config.Carried] is the second question: does
 // the file ask for anything that this version does not carry. It is asked before
 // any network is touched.

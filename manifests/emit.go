@@ -131,7 +131,7 @@ func (e *emission) look() {
 			if img.Path == payloadPath {
 				e.payloads = append(e.payloads, img)
 			}
-		case img.Source.Digest == "" && len(img.Platforms) > 0: // charts and artifacts are in no pod
+		case (img.Source.Digest == "" || img.Origin == oci.OriginPod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
 			e.tagged = append(e.tagged, img)
 		}
 	}

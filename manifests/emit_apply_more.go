@@ -135,7 +135,11 @@ func (e *emission) pageTagged(p *page) {
 	for _, img := range e.tagged {
 		repo := e.site.Mirror.Repo(img)
 		for _, tag := range img.MirrorTags() {
-			list = append(list, fmt.Sprintf("`%s` is `%s`, or `%s`", img.Source, repo.WithTag(tag), img.Source.WithDigest(img.Root.Digest)))
+			name := img.Source
+			if name.Digest != "" { // a pod names it by the tag, and its node knew the digest
+				name = name.WithTag(tag)
+			}
+			list = append(list, fmt.Sprintf("`%s` is `%s`, or `%s`", name, repo.WithTag(tag), img.Source.WithDigest(img.Root.Digest)))
 		}
 	}
 	p.list(list)

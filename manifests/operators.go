@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,9 +55,9 @@ type selection struct {
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	image := wanted{origin: oci.OriginCatalog, ref: ref, why: []string{"catalog"}}
-	if ref.Tag != "" {
-		image.tags = []string{ref.Tag}
+	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{"catalog"}}
+	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
+		image.tags = []string{tag}
 	}
 	s := &selection{what: "catalog " + ref.String(), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
 	for i, pkg := range o.Packages {
@@ -288,8 +289,6 @@ func (o *Operator) carried(p *problems, path string) {
 	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
-	field("targetCatalog", o.TargetCatalog != "")
-	field("targetTag", o.TargetTag != "")
 	field("targetCatalogSourceTemplate", o.TargetCatalogSourceTemplate != "")
 	field("platforms", len(o.Platforms) > 0)
 	for i, pkg := range o.Packages {

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,11 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err != nil {
 		return nil, err
 	}
-	list := unite(all.images)
+	some, gaps, err := cfg.sift(all.images, gaps, from)
+	if err != nil {
+		return nil, err
+	}
+	list := withoutPods(unite(some))
 	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
@@ -89,8 +94,21 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			inv.Images = append(inv.Images, img)
 		}
 	}
+	inv.Images = settlePods(inv.Images, from.Note)
 	inv.Sort()
 	return inv, joinGaps(gaps)
+}
+
+// sift takes out what mirror.blockedImages blocks.
+func (c *Config) sift(list []wanted, gaps []*oci.GapError, from Images) ([]wanted, []*oci.GapError, error) {
+	b, err := newBlock(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := len(list) + len(gaps)
+	list, gaps = b.sift(list, gaps)
+	b.report(from.Note)
+	return list, gaps, b.check(c, all, len(list)+len(gaps))
 }
 
 // asked is what a part of the configuration asks for.
@@ -106,6 +124,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		releaseImages,
 		operators,
 		additionalImages,
+		podImages,
 	} {
 		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)
@@ -133,7 +152,7 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
@@ -141,13 +160,14 @@ func (c *Config) NotEmpty() error {
 	return p.join()
 }
 
-// additionalImages asks for mirror.additionalImages.
+// additionalImages asks for mirror.additionalImages, each under its own name or
+// that of targetRepo and targetTag.
 func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: oci.OriginAdditional, ref: a.Name, why: []string{"additionalImages"}}
-		if a.Name.Tag != "" {
-			w.tags = []string{a.Name.Tag}
+		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}}
+		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
+			w.tags = []string{tag}
 		}
 		list = append(list, w)
 	}

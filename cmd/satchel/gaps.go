@@ -131,7 +131,7 @@ func (p *packing) reportGaps(id string) error {
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return fmt.Errorf("write the gap list: %w", err)
 	}
-	return &gapsError{len(p.gaps.Images), file, p.opts.config}
+	return &gapsError{len(p.gaps.Images), file, p.opts.config + words(p.opts.extra)}
 }
 
 // checkGapsFile finds out before the first byte whether the list can be written.

@@ -98,6 +98,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	}
 	cfg, err := manifests.Parse(name, data)
 	if err == nil {
+		err = readExtra(&extra)
+	}
+	if err == nil {
 		cfg.Extra = extra
 		err = cfg.Carried()
 	}

@@ -1,0 +1,247 @@
+package manifests
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/pods"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// maxPodImages is how many different images the pods of a cluster may use.
+const maxPodImages = 50_000
+
+// PodImage is an image that pods of a cluster use.
+type PodImage struct {
+	Ref oci.Ref `json:"ref"`           // by digest where one is known
+	Tag string  `json:"tag,omitempty"` // under which pods name it
+	Why string  `json:"-"`             // the first pod and how many more uses
+}
+
+// Pods gathers the images that the pods of a running cluster use. The digest that
+// a node has is what counts, not where its tag points by now.
+type Pods struct {
+	uses map[podKey]*podUses
+	left map[string]*podUses // what cannot be carried, by the image's name
+}
+
+type podKey struct {
+	ref oci.Ref
+	tag string
+}
+
+type podUses struct {
+	first string // by name
+	count int
+	why   string // why it is left out
+}
+
+// NewPods begins a set.
+func NewPods() *Pods { return &Pods{map[podKey]*podUses{}, map[string]*podUses{}} }
+
+// Read adds what oc get pods -A prints as JSON or YAML.
+func (p *Pods) Read(r io.Reader) error {
+	n, err := pods.Read(r, p.add)
+	return podsFound(n, err)
+}
+
+// ReadDir adds the pods of a must-gather, or of an extracted Insights archive; base
+// is the directory's name.
+func (p *Pods) ReadDir(fsys fs.FS, base string) error {
+	n, err := pods.Walk(fsys, base, p.add)
+	return podsFound(n, err)
+}
+
+func podsFound(n int, err error) error {
+	if err == nil && n == 0 {
+		err = errors.New("there is no pod in it")
+	}
+	return err
+}
+
+func (p *Pods) add(u pods.Use) error {
+	who := plain("pod " + u.Namespace + "/" + u.Pod + " " + u.Container)
+	ref, tag, err := podRef(u)
+	if err == nil {
+		return note(p.uses, podKey{ref, tag}, who, "")
+	}
+	return note(p.left, plain(cmp.Or(u.Image, u.ID)), who, err.Error())
+}
+
+func note[K comparable](uses map[K]*podUses, key K, who, why string) error {
+	u := uses[key]
+	if u == nil {
+		if len(uses) >= maxPodImages {
+			return fmt.Errorf("pods use more than %d different images", maxPodImages)
+		}
+		u = &podUses{first: who, why: why}
+		uses[key] = u
+	}
+	u.first, u.count = min(u.first, who), u.count+1
+	return nil
+}
+
+// errInside says that an image is to be had inside the cluster alone.
+var errInside = errors.New("it is in the cluster's own registry or on the node alone")
+
+// podRef is the image of a container, with the tag by which the pod names it. A
+// digest that the pod names is what nodes ask for. Of a tag, the node says which
+// digest it got, if that is from the same repository; of a name without a host,
+// which repository it was too.
+func podRef(u pods.Use) (ref oci.Ref, tag string, err error) {
+	id := u.ID
+	if _, after, ok := strings.Cut(u.ID, "://"); ok { // as Docker wrote it
+		id = after
+	}
+	got, gotErr := oci.ParseRef(id)
+	if gotErr != nil || got.Digest == "" { // an image without a repository is named by its config
+		got = oci.Ref{}
+	}
+	named, err := operatorRef(u.Image)
+	if err == nil && strings.HasPrefix(u.Image, "sha256:") {
+		err = errors.New("it is named by the digest of its config")
+	}
+	_, canonical := reference.ParseNamed(u.Image)
+	short := errors.Is(canonical, reference.ErrNameNotCanonical)
+	switch {
+	case inside(named.Registry) || inside(got.Registry):
+		return oci.Ref{}, "", errInside
+	case err != nil && got.Registry != "":
+		return got.WithDigest(got.Digest), "", nil
+	case err != nil:
+		return oci.Ref{}, "", err
+	case named.Digest != "":
+		return named.WithDigest(named.Digest), "", nil
+	case got.Registry != "" && (short || got.Name() == named.Name()):
+		return got.WithDigest(got.Digest), named.Tag, nil
+	}
+	return named, named.Tag, nil
+}
+
+// inside reports whether a registry is the cluster's own, or no registry at all.
+func inside(host string) bool {
+	name, _, _ := strings.Cut(host, ":")
+	return name == "localhost" || strings.HasPrefix(name, "image-registry.openshift-image-registry.svc") || name == "docker-registry.default.svc"
+}
+
+// Images lists what was gathered, sorted, and says, a line each, what is left out.
+func (p *Pods) Images() (images []PodImage, notes []string) {
+	keys := slices.SortedFunc(maps.Keys(p.uses), func(a, b podKey) int {
+		return cmp.Or(cmp.Compare(a.ref.String(), b.ref.String()), cmp.Compare(a.tag, b.tag))
+	})
+	for _, k := range keys {
+		images = append(images, PodImage{k.ref, k.tag, p.uses[k].String()})
+	}
+	var within []string
+	for _, name := range slices.Sorted(maps.Keys(p.left)) {
+		u := p.left[name]
+		if u.why == errInside.Error() {
+			within = append(within, name)
+		} else {
+			notes = append(notes, plain(fmt.Sprintf("not carried: image %q of %s: %s", name, u, u.why)))
+		}
+	}
+	if most := 20; len(notes) > most {
+		notes = append(notes[:most], fmt.Sprintf("not carried: %d more images of pods, whose names cannot be read", len(notes)-most))
+	}
+	if len(within) > 0 {
+		notes = append(notes, fmt.Sprintf("not carried: what pods use of the cluster's own registry or of their node alone, %s: %s", plural(len(within), "image", "images"), some(within)))
+	}
+	return images, notes
+}
+
+func (u *podUses) String() string {
+	if u.count == 1 {
+		return u.first
+	}
+	return fmt.Sprintf("%s, and %d more", u.first, u.count-1)
+}
+
+// podImages asks for the images of [Extra.Pods].
+func podImages(_ context.Context, c *Config, from Images) (asked, error) {
+	for _, text := range c.Extra.PodNotes {
+		from.Note(text)
+	}
+	var list []wanted
+	for _, p := range c.Extra.Pods {
+		w := wanted{origin: oci.OriginPod, ref: p.Ref, why: []string{cmp.Or(p.Why, "pod")}}
+		if p.Tag != "" {
+			w.tags = []string{p.Tag}
+		}
+		list = append(list, w)
+	}
+	return asked{images: list}, nil
+}
+
+// withoutPods takes out what pods ask for by a digest that something else asks for
+// too, in the same repository: it is carried where that wants it.
+func withoutPods(list []wanted) []wanted {
+	others := map[string][]string{}
+	for _, w := range list {
+		if w.origin != oci.OriginPod && w.ref.Digest != "" {
+			at := w.ref.WithDigest(w.ref.Digest).String()
+			others[at] = append(others[at], w.tags...)
+		}
+	}
+	return slices.DeleteFunc(list, func(w wanted) bool {
+		tags, ok := others[w.ref.String()]
+		return ok && w.origin == oci.OriginPod && allOf(w.tags, tags)
+	})
+}
+
+// allOf reports whether list has every tag.
+func allOf(tags, list []string) bool {
+	return !slices.ContainsFunc(tags, func(t string) bool { return !slices.Contains(list, t) })
+}
+
+// settlePods takes out images of pods that turned out to be others of the list. A
+// tag that two images want in the mirror stays with the one that is not of a pod,
+// else with the first: a cluster may run several versions of a tag, and each is
+// carried by digest.
+func settlePods(images []oci.Image, note func(string)) []oci.Image {
+	tags := map[string][]string{}   // of each image that is not of a pod
+	taken := map[string]oci.Image{} // by place
+	claim := func(img oci.Image, tag string) oci.Image {
+		at := cmp.Or(img.Path, img.Source.Repository) + ":" + tag
+		if _, ok := taken[at]; !ok {
+			taken[at] = img
+		}
+		return taken[at]
+	}
+	for _, img := range images {
+		if img.Origin != oci.OriginPod {
+			at := img.Source.WithDigest(img.Root.Digest).String()
+			tags[at] = append(tags[at], img.Tags...)
+			for _, tag := range img.Tags {
+				claim(img, tag)
+			}
+		}
+	}
+	var out []oci.Image
+	for _, img := range images {
+		if img.Origin == oci.OriginPod {
+			if list, ok := tags[img.Source.WithDigest(img.Root.Digest).String()]; ok && allOf(img.Tags, list) {
+				continue
+			}
+			img.Tags = slices.DeleteFunc(slices.Clone(img.Tags), func(tag string) bool {
+				other := claim(img, tag)
+				lost := other.Root.Digest != img.Root.Digest
+				if lost {
+					note(fmt.Sprintf("%s, which pods name by the tag %s, is carried by its digest alone: that tag is %s in the mirror", img.Source.WithDigest(img.Root.Digest), tag, other.Source))
+				}
+				return lost
+			})
+		}
+		out = append(out, img)
+	}
+	return out
+}

@@ -1,0 +1,215 @@
+package manifests
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/pods"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const clusterData = "../../shared/data/cluster"
+
+func hexOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+
+func TestPodRef(t *testing.T) {
+	a, b := hexOf("a"), hexOf("b")
+	for _, tc := range []struct{ name, image, id, want, tag string }{
+		{"by digest", "q.io/a/b@" + a, "q.io/a/b@" + a, "q.io/a/b@" + a, ""},
+		{"by the digest of an index", "q.io/a/b@" + a, "q.io/a/b@" + b, "q.io/a/b@" + a, ""},
+		{"by tag and digest", "q.io/a/b:v1@" + a, "", "q.io/a/b@" + a, ""},
+		{"by tag", "q.io/a/b:v1", "q.io/a/b@" + a, "q.io/a/b@" + a, "v1"},
+		{"by tag, from elsewhere", "q.io/a/b:v1", "r.io/a/b@" + a, "q.io/a/b:v1", "v1"},
+		{"by tag, not started", "q.io/a/b:v1", "", "q.io/a/b:v1", "v1"},
+		{"without a tag", "q.io/a/b", "q.io/a/b@" + a, "q.io/a/b@" + a, "latest"},
+		{"short", "nginx:1", "q.io/library/nginx@" + a, "q.io/library/nginx@" + a, "1"},
+		{"short, not started", "nginx", "", "docker.io/library/nginx:latest", "latest"},
+		{"Docker's words", "q.io/a/b:v1", "docker-pullable://q.io/a/b@" + a, "q.io/a/b@" + a, "v1"},
+		{"a config's digest", "q.io/a/b:v1", "sha256:" + strings.Repeat("c", 64), "q.io/a/b:v1", "v1"},
+		{"named by a config's digest", hexOf("c"), "q.io/a/b@" + a, "q.io/a/b@" + a, ""},
+		{"named by a config's digest alone", hexOf("c"), "", "it is named by the digest of its config", ""},
+		{"internal", "image-registry.openshift-image-registry.svc:5000/a/b:c", "", errInside.Error(), ""},
+		{"internal, long", "image-registry.openshift-image-registry.svc.cluster.local:5000/a/b@" + a, "", errInside.Error(), ""},
+		{"on the node", "localhost/a/b:c", "", errInside.Error(), ""},
+		{"got from inside", "b:c", "localhost:5000/a/b@" + a, errInside.Error(), ""},
+		{"nonsense", "UPPER CASE", "", "image reference", ""},
+		{"another hash", "q.io/a/b@sha512:" + strings.Repeat("a", 128), "", "image reference", ""},
+	} {
+		ref, tag, err := podRef(pods.Use{Image: tc.image, ID: tc.id})
+		if err != nil && (!strings.HasPrefix(err.Error(), tc.want) || strings.Contains(tc.want, "/")) || err == nil && (ref.String() != tc.want || tag != tc.tag) {
+			t.Errorf("%s: got %s %s, %v", tc.name, ref, tag, err)
+		}
+	}
+}
+
+// list writes pods as oc does: "NAMESPACE/POD IMAGE ID".
+func podList(lines ...string) string {
+	var items []string
+	for _, line := range lines {
+		f := append(strings.Fields(line), "", "")
+		ns, name, _ := strings.Cut(f[0], "/")
+		items = append(items, fmt.Sprintf(`{"kind":"Pod","metadata":{"name":%q,"namespace":%q},"spec":{"containers":[{"name":"main","image":%q}]},"status":{"containerStatuses":[{"name":"main","imageID":%q}]}}`,
+			name, ns, f[1], f[2]))
+	}
+	return `{"kind":"List","items":[` + strings.Join(items, ",") + `]}`
+}
+
+func gathered(t *testing.T, lists ...string) Extra {
+	t.Helper()
+	set := NewPods()
+	for _, list := range lists {
+		if err := set.Read(strings.NewReader(list)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var e Extra
+	e.Pods, e.PodNotes = set.Images()
+	return e
+}
+
+// TestPods gathers, pins and tells apart what pods use and what else asks for it.
+func TestPods(t *testing.T) {
+	f := newFakeImages()
+	old, now, third := f.image("linux/amd64", "old"), f.image("linux/amd64", "now"), f.image("linux/amd64", "third")
+	at := func(name string, d oci.Descriptor) string {
+		f.refs[name+"@"+d.Digest.String()] = d
+		return name + "@" + d.Digest.String()
+	}
+	f.refs["q.io/a/b:v1"], f.refs["q.io/c:v1"] = now, now
+	oldB, nowB, thirdD, oldD, nowC := at("q.io/a/b", old), at("q.io/a/b", now), at("q.io/d", third), at("q.io/d", old), at("q.io/c", now)
+	c := config(t, "q.io/a/b:v1", thirdD)
+	c.Extra = gathered(t,
+		podList("n/two q.io/a/b:v1 "+oldB, "n/one q.io/a/b:v1 "+oldB, "n/three q.io/a/b:v1 "+nowB, "n/four localhost/x:y", "n/five UPPER"),
+		podList("n/six "+thirdD+" "+thirdD, "n/seven "+oldD, "n/eight q.io/c:v1 "+nowC, "n/nine q.io/c:other q.io/c@"+now.Digest.String()))
+	inv, err := Resolve(t.Context(), c, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, img := range inv.Images {
+		got = append(got, fmt.Sprintf("%s %s %s %s", img.Origin, img.Source, strings.Join(img.Tags, ","), strings.Join(img.Why, ",")))
+	}
+	want := []string{
+		"additional q.io/a/b:v1 v1 additionalImages", // the pod that has the same is not there again
+		"pod " + oldB + "  pod n/one main, and 1 more",
+		"pod " + nowC + " other,v1 pod n/eight main,pod n/nine main",
+		"additional " + thirdD + "  additionalImages,pod n/six main",
+		"pod " + oldD + "  pod n/seven main",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+	if err := (oci.Mirror{Host: "m.example"}).CheckPlaces(inv); err != nil {
+		t.Error(err)
+	}
+	notes := strings.Join(f.notes, "\n")
+	for _, want := range []string{
+		"not carried: what pods use of the cluster's own registry or of their node alone, 1 image: localhost/x:y",
+		`not carried: image "UPPER" of pod n/five main: image reference "UPPER"`,
+		oldB + ", which pods name by the tag v1, is carried by its digest alone: that tag is q.io/a/b:v1 in the mirror",
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not have %s:\n%s", want, notes)
+		}
+	}
+	if len(f.notes) != 3 {
+		t.Errorf("notes %q", f.notes)
+	}
+	checkPodPage(t, inv)
+}
+
+// checkPodPage wants it said that rules by digest do not reach pods' tags.
+func checkPodPage(t *testing.T, inv *oci.Inventory) {
+	t.Helper()
+	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if file.Name == fileApply && !strings.Contains(string(file.Body), "`q.io/c:other` is `m.example/c:other`") {
+			t.Errorf("APPLY.md does not tell of q.io/c:other:\n%s", file.Body)
+		}
+	}
+}
+
+// TestPodsOfARelease does not carry components twice, which have a place of their own.
+func TestPodsOfARelease(t *testing.T) {
+	m := newMade()
+	parts := m.components("etcd", "b")
+	m.at("q.example/release:v1", m.payload(t, "4.18.1", "amd64", parts))
+	c := releaseConfig(t, "q.example/release:v1")
+	c.Extra = gathered(t, podList("openshift-etcd/etcd "+parts["etcd"]+" "+parts["etcd"]))
+	inv, err := Resolve(t.Context(), c, m)
+	if err != nil || len(inv.Images) != 3 {
+		t.Errorf("got %v, %v", inv, err)
+	}
+}
+
+// TestPodsIdentity tells jobs apart by what pods use, not by the pods.
+func TestPodsIdentity(t *testing.T) {
+	a := "q.io/a@" + hexOf("a")
+	digest := func(lists ...string) string {
+		c := config(t, "a.io/b:c")
+		c.Extra = gathered(t, lists...)
+		return c.Digest().String()
+	}
+	one := digest(podList("n/one " + a))
+	if again := digest(podList("n/two "+a, "n/three "+a)); again != one {
+		t.Error("other pods with the same image make another job")
+	}
+	if other := digest(podList("n/one q.io/a@" + hexOf("b"))); other == one {
+		t.Error("another image makes no other job")
+	}
+	if none := config(t, "a.io/b:c").Digest().String(); none == one {
+		t.Error("pods make no other job")
+	}
+	c, err := Parse("f.yaml", []byte(head+"mirror: {}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Extra = gathered(t, podList("n/one "+a)); c.NotEmpty() != nil {
+		t.Errorf("pods alone are nothing to carry: %v", c.NotEmpty())
+	}
+}
+
+// TestRealPods reads the pods of a real cluster, of OpenShift 4.13.
+func TestRealPods(t *testing.T) {
+	f, err := os.Open(clusterData + "/sno-ocp-4.13.0-ec.4/pods-A.json")
+	if err != nil {
+		t.Skipf("the files of other projects are not here: %v", err)
+	}
+	set := NewPods()
+	if err := set.Read(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	images, notes := set.Images()
+	var tagged []string
+	for _, img := range images {
+		if img.Ref.Digest == "" {
+			t.Errorf("%s has no digest", img.Ref)
+		}
+		if img.Tag != "" {
+			tagged = append(tagged, img.Ref.Repository+":"+img.Tag)
+		}
+	}
+	want := []string{"redhat/certified-operator-index:v4.12", "redhat/community-operator-index:v4.12", "redhat/redhat-marketplace-index:v4.12",
+		"redhat/redhat-operator-index:v4.12", "rhai-tech-preview/assisted-installer-reporter-rhel8:v1.0.0-320"}
+	if len(images) != 77 || len(notes) != 0 || !slices.Equal(tagged, want) {
+		t.Errorf("%d images, tagged %q, notes %q", len(images), tagged, notes)
+	}
+	dir := NewPods()
+	if err := dir.ReadDir(os.DirFS(clusterData+"/insights-archive/pods"), "pods"); err != nil {
+		t.Fatal(err)
+	}
+	if images, notes := dir.Images(); len(images) != 10 || len(notes) != 0 {
+		t.Errorf("%d images of the archive, notes %q", len(images), notes)
+	}
+}
