@@ -31,7 +31,16 @@ type Config struct {
 
 // Extra is what a user asks for beside the configuration, by flags. It is a part
 // of what [Config.Digest] tells apart.
-type Extra struct{}
+type Extra struct {
+	// IgnoreReleaseSignature carries releases that nothing says are genuine.
+	IgnoreReleaseSignature bool `json:"ignoreReleaseSignature,omitempty"`
+	// SignatureURL is where signatures of releases are, <URL>/sha256=<hex>/signature-N;
+	// empty is Red Hat's store.
+	SignatureURL string `json:"signatureURL,omitempty"`
+	// SignatureKeys are the OpenPGP public keys that sign releases, armoured, in
+	// place of Red Hat's; empty is those.
+	SignatureKeys string `json:"signatureKeys,omitempty"`
+}
 
 // Mirror says what is mirrored.
 type Mirror struct {

@@ -99,6 +99,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	cfg, err := manifests.Parse(name, data)
 	if err == nil {
 		cfg.Extra = extra
+		err = addEnvironment(cfg)
+	}
+	if err == nil {
 		err = cfg.Carried()
 	}
 	if err == nil {
@@ -287,7 +290,7 @@ func (p *packing) open(ctx context.Context) error {
 		err = p.checkForeign(ctx)
 	}
 	if err == nil {
-		_, err = p.checkDocuments()
+		_, err = p.checkDocuments(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, w.Close())
@@ -315,7 +318,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
-	documents, err := p.checkDocuments()
+	documents, err := p.checkDocuments(ctx)
 	if err != nil {
 		return err
 	}
