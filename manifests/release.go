@@ -155,6 +155,9 @@ func (r *release) wanted() ([]wanted, error) {
 	tag := strings.ReplaceAll(r.Version, "+", "_") + "-" + arch // a tag cannot have a plus
 	why := "release " + r.Version + " " + arch
 	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}}}
+	for _, s := range r.signatures {
+		list[0].why = append(list[0].why, "signed by "+s.By)
+	}
 	for _, c := range r.Components {
 		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}})
 	}

@@ -34,6 +34,7 @@ type Signature struct {
 	Payload digest.Digest
 	Number  int // from 1 to 9, its place in the store
 	Message []byte
+	By      string // who signed it, where it was verified; a bundle does not keep that
 }
 
 // title is the signature's name in a bundle, and its key in the cluster's ConfigMap.
@@ -163,11 +164,12 @@ func (e *SignatureError) collect(ctx context.Context, from Images, keys signatur
 			e.Errs = append(e.Errs, err)
 			break
 		}
-		if _, err := signature.Verify(message, e.Payload, keys, time.Now()); err != nil {
+		signed, err := signature.Verify(message, e.Payload, keys, time.Now())
+		if err != nil {
 			e.Errs = append(e.Errs, fmt.Errorf("signature-%d: %w", n, err))
 			continue
 		}
-		good = append(good, Signature{e.Payload, n, message})
+		good = append(good, Signature{e.Payload, n, message, fmt.Sprintf("%s, key %s", signed.Signer, signed.Key)})
 	}
 	return good, nil
 }
@@ -225,7 +227,7 @@ func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]
 		if err != nil || len(body) == 0 || len(body) > signature.MaxMessage {
 			return nil, &oci.UnsupportedError{What: "document " + documentSignatures, Why: fmt.Sprintf("its %s is not a signature in base64", f.Title)}
 		}
-		list = append(list, Signature{digest.NewDigestFromEncoded(digest.SHA256, m[1]), int(m[2][0] - '0'), body})
+		list = append(list, Signature{digest.NewDigestFromEncoded(digest.SHA256, m[1]), int(m[2][0] - '0'), body, ""})
 	}
 	return list, nil
 }

@@ -75,9 +75,13 @@ func TestReleaseSignature(t *testing.T) {
 		t.Errorf("notes %q", s.notes)
 	}
 	got, err := ReadSignatures(t.Context(), inv, &s.kept)
-	want := []Signature{{s.payload.Digest, 1, good}, {s.payload.Digest, 3, good}}
+	want := []Signature{{s.payload.Digest, 1, good, ""}, {s.payload.Digest, 3, good, ""}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the bundle carries %+v, %v", got, err)
+	}
+	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == pathPayload })
+	if why := inv.Images[at].Why; len(why) != 2 || why[0] != "release 4.12.0 x86_64" || !strings.HasPrefix(why[1], "signed by test, key ") {
+		t.Errorf("the payload's reasons are %q", why)
 	}
 	again, err := Resolve(t.Context(), s.cfg, s)
 	if err != nil || !reflect.DeepEqual(inv, again) {

@@ -127,6 +127,42 @@ func TestReleaseNotSigned(t *testing.T) {
 	}
 }
 
+// TestReleaseTagMoved moves the release's tag when its signature is fetched: the
+// mirror gets what was signed.
+func TestReleaseTagMoved(t *testing.T) {
+	s, mirror, w := newReleaseSet(t), registrytest.Start(t), newWorld(t)
+	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
+	evil, err := s.c.Payload("4.12.0", "amd64", map[string]string{"cli": s.source.Host + "/ocp/art@" + s.want["openshift/release:4.12.0-x86_64-etcd"].Digest.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, key := newSigner(t, t.TempDir())
+	var moved atomic.Int32
+	store := serveHTTP(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if err := ocitest.Push(r.Context(), s.c, evil, "http://"+s.source.Host, "ocp/rel", "v"); err != nil {
+			t.Error(err)
+		}
+		moved.Add(1)
+		signer.ServeHTTP(rw, r)
+	}))
+	signed := w.withReleases(t, envSignatureURL+"="+store, envSignatureKey+"="+key)
+	signed.run(w.pack()...).want(exitOK)
+	signed.run(w.unpack(mirror.Host)...).want(exitOK)
+	if moved.Load() == 0 {
+		t.Fatal("the tag did not move")
+	}
+	delete(s.want, "team/app:v1")
+	for place, d := range s.want {
+		repo, tag, _ := strings.Cut(place, ":")
+		if err := ocitest.Compare(t.Context(), s.c, d, "http://"+mirror.Host, repo, tag); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := ocitest.Compare(t.Context(), s.c, evil, "http://"+s.source.Host, "ocp/rel", "v"); err != nil {
+		t.Errorf("the source: %v", err)
+	}
+}
+
 // TestSignatureStores are stores as they are on the internet: behind redirects,
 // slow, failing for a while.
 func TestSignatureStores(t *testing.T) {
