@@ -36,6 +36,14 @@ type Extra struct {
 
 	PodFiles []string `json:"-"` // that Pods is read from
 	PodNotes []string `json:"-"` // what of them is left out, a line each
+	// IgnoreReleaseSignature carries releases that nothing says are genuine.
+	IgnoreReleaseSignature bool `json:"ignoreReleaseSignature,omitempty"`
+	// SignatureURL is where signatures of releases are, <URL>/sha256=<hex>/signature-N;
+	// empty is Red Hat's store.
+	SignatureURL string `json:"signatureURL,omitempty"`
+	// SignatureKeys are the OpenPGP public keys that sign releases, armoured, in
+	// place of Red Hat's; empty is those.
+	SignatureKeys string `json:"signatureKeys,omitempty"`
 }
 
 // Mirror says what is mirrored.

@@ -8,6 +8,9 @@
 // A release is an image, the payload, that names the images of its components by
 // digest. mirror.platform.release asks for one: the payload is read out of its own
 // layers, and each component is carried under the tag that oc-mirror v2 gives it.
+// Before any of it is read, a signature must vouch for the payload's digest, or
+// [Resolve] gives a [SignatureError]. The signatures go along as a document, which
+// [ReadSignatures] reads on the other side, for [Site].
 //
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for catalogs, which are

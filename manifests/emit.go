@@ -22,6 +22,7 @@ type Site struct {
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest.
 	CatalogNames map[string]string
+	Signatures   []Signature // of releases, as the bundle has them, in any order
 	// Unchecked says that nobody asked the mirror whether it has the images.
 	Unchecked bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
@@ -89,6 +90,7 @@ type emission struct {
 	icsps    []named
 	catalogs []catalogObject
 	payloads []oci.Image
+	signed   []signedPayload
 	tagged   []oci.Image // named by tag alone: no rule is for them
 }
 
@@ -110,7 +112,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	e := &emission{site: site, images: sortedImages(inv.Images), gaps: sortedGaps(inv.Gaps)}
 	e.look()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)

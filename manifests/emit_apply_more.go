@@ -52,24 +52,22 @@ const sigstoreRepository = "quay.io/openshift-release-dev/ocp-release"
 
 // noteSigstore names the payloads whose Sigstore signature is not carried.
 func (e *emission) noteSigstore() {
-	var unsigned []string
-	for _, img := range e.payloads {
-		if img.Source.Name() == sigstoreRepository && !e.hasSigstore(img) {
-			unsigned = append(unsigned, payloadName(img))
-		}
-	}
-	if len(unsigned) > 0 {
+	if unsigned := withoutSigstore(e.payloads, e.images); len(unsigned) > 0 {
 		e.note("no Sigstore signature of the release %s is carried: from 4.21 on, and with technology previews before, nodes refuse that release without it", few(unsigned))
 	}
 }
 
-// hasSigstore reports whether an image's signature is carried, under the tag that
-// cosign gives it.
-func (e *emission) hasSigstore(payload oci.Image) bool {
-	tag := "sha256-" + payload.Root.Digest.Encoded() + ".sig"
-	return slices.ContainsFunc(e.images, func(img oci.Image) bool {
-		return img.Subject == payload.Root.Digest && slices.Contains(img.Tags, tag)
-	})
+// withoutSigstore names those payloads of which all has no signature, under the
+// tag that cosign gives it.
+func withoutSigstore(payloads, all []oci.Image) (unsigned []string) {
+	for _, p := range payloads {
+		tag := "sha256-" + p.Root.Digest.Encoded() + ".sig"
+		signs := func(img oci.Image) bool { return img.Subject == p.Root.Digest && slices.Contains(img.Tags, tag) }
+		if p.Source.Name() == sigstoreRepository && !slices.ContainsFunc(all, signs) {
+			unsigned = append(unsigned, payloadName(p))
+		}
+	}
+	return unsigned
 }
 
 func payloadName(img oci.Image) string {
@@ -80,15 +78,13 @@ func payloadName(img oci.Image) string {
 }
 
 func (e *emission) stepRelease(p *page) {
-	if len(e.payloads) == 0 {
+	if len(e.payloads)+len(e.signed) == 0 {
 		return
 	}
 	p.step("The release")
-	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures:")
-	p.list([]string{
-		"The cluster version operator wants the GPG signature, which this version of satchel does not carry. It fetches that from the internet: update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.",
-		"Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.",
-	})
+	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures.")
+	e.stepSignatures(p)
+	p.text("Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.")
 	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease }) {
 		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
 		return

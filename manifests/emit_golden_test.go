@@ -41,6 +41,13 @@ type emitInput struct {
 	Now            time.Time         `json:"now"`
 	Images         []emitImage       `json:"images"`
 	Gaps           []emitImage       `json:"gaps"`
+	Signatures     []emitSignature   `json:"signatures"`
+}
+
+type emitSignature struct {
+	Of      string `json:"of"` // an image's source
+	Number  int    `json:"number"`
+	Message string `json:"message"`
 }
 
 type emitImage struct {
@@ -78,6 +85,9 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
+	for _, s := range in.Signatures {
+		site.Signatures = append(site.Signatures, Signature{emitImage{Source: s.Of}.image(t).Root.Digest, s.Number, []byte(s.Message), ""})
+	}
 	if in.Username != "" || in.Token {
 		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
 	}

@@ -33,13 +33,15 @@ var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 
 // release is one payload that was read.
 type release struct {
-	ref  oci.Ref
-	arch string // as Go writes it, or multi
+	ref        oci.Ref
+	arch       string // as Go writes it, or multi
+	signatures []Signature
 	*payload.Payload
 }
 
 // releaseImages asks for mirror.platform.release: the payload, and the image of
-// each component by digest. A payload that cannot be read is a *[oci.GapError].
+// each component by digest. A payload that cannot be read is a *[oci.GapError], one
+// that is not signed a *[SignatureError].
 func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	pf := c.Mirror.Platform
 	if pf.Release == "" {
@@ -50,7 +52,11 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		return asked{}, fmt.Errorf("mirror.platform.release: %w", err)
 	}
 	var list []wanted
-	r, err := readRelease(ctx, ref, from)
+	r, err := readRelease(ctx, c, ref, from)
+	var unverified *SignatureError
+	if errors.As(err, &unverified) {
+		return asked{}, err // --keep-going is no way around it
+	}
 	if err == nil {
 		list, err = r.wanted()
 	}
@@ -63,11 +69,14 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", pf.Architectures[0], ref, r.arch)
 		return asked{}, p.join()
 	}
-	return asked{images: list}, nil
+	return asked{images: list, signatures: r.signatures}, nil
 }
 
-// readRelease finds a payload and reads it, unless that was done before.
-func readRelease(ctx context.Context, ref oci.Ref, from Images) (*release, error) {
+// readRelease finds a payload, has its signature verified, and then reads it, unless
+// that was done before. What is read and carried is what was verified, by digest:
+// from resolves a tag once. A release that nothing vouches for is a
+// *[SignatureError], which must not become a gap.
+func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images) (*release, error) {
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -77,6 +86,10 @@ func readRelease(ctx context.Context, ref oci.Ref, from Images) (*release, error
 	}
 	if ref.Digest != "" && ref.Digest != root.Digest {
 		return nil, fmt.Errorf("pinned to another digest, %s", root.Digest)
+	}
+	signatures, err := verifyRelease(ctx, from, cfg, ref, root.Digest)
+	if err != nil {
+		return nil, err
 	}
 	image, err := layers.Pick(ctx, src, root)
 	if err != nil {
@@ -90,7 +103,7 @@ func readRelease(ctx context.Context, ref oci.Ref, from Images) (*release, error
 	if err != nil {
 		return nil, err
 	}
-	return &release{ref, arch, p}, nil
+	return &release{ref, arch, signatures, p}, nil
 }
 
 // payloadArch is the architecture of a payload: several for an index of more
@@ -142,6 +155,9 @@ func (r *release) wanted() ([]wanted, error) {
 	tag := strings.ReplaceAll(r.Version, "+", "_") + "-" + arch // a tag cannot have a plus
 	why := "release " + r.Version + " " + arch
 	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}}}
+	for _, s := range r.signatures {
+		list[0].why = append(list[0].why, "signed by "+s.By)
+	}
 	for _, c := range r.Components {
 		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}})
 	}

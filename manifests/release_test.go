@@ -65,6 +65,7 @@ func releaseConfig(t *testing.T, release string, more ...string) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Extra.IgnoreReleaseSignature = true // they have their own tests
 	return c
 }
 

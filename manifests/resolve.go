@@ -52,7 +52,8 @@ func (e *FetchError) Error() string {
 // valid; what several parts of cfg ask for is in it once, with the tags and
 // reasons of all. The error joins a *[oci.GapError] for each image that cannot be
 // had, and the inventory then has the others; a configuration that asks for no
-// image at all is a *[ConfigError].
+// image at all is a *[ConfigError], and a release that is not signed a
+// *[SignatureError].
 func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
 	if err := cfg.Carried(); err != nil {
 		return nil, err
@@ -113,8 +114,9 @@ func (c *Config) sift(list []wanted, gaps []*oci.GapError, from Images) ([]wante
 
 // asked is what a part of the configuration asks for.
 type asked struct {
-	images    []wanted
-	documents []oci.Document // for the far side; what they reach was given to [Images.Keep]
+	images     []wanted
+	documents  []oci.Document // for the far side; what they reach was given to [Images.Keep]
+	signatures []Signature    // of releases; one document has all
 }
 
 // wanted lists what each part of the configuration asks for, and what of it
@@ -135,9 +137,12 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 			return asked{}, nil, err
 		}
 		all.images, all.documents = append(all.images, some.images...), append(all.documents, some.documents...)
+		all.signatures = append(all.signatures, some.signatures...)
 		gaps = append(gaps, lost...)
 	}
-	return all, gaps, nil
+	signed, err := signatureDocument(all.signatures, from)
+	all.documents = append(all.documents, signed...)
+	return all, gaps, err
 }
 
 // joinGaps makes one error of many, in the order of an inventory; nil of none.

@@ -24,18 +24,19 @@ var allowed = map[string][]string{
 
 // closed says which modules only these packages may import: the arrows to the outside.
 var closed = map[string][]string{
-	"filippo.io/age":                 {"bundle"},
-	"github.com/klauspost/compress":  {"bundle", "manifests"},
-	"oras.land/oras-go":              {"transport"},
-	"go.podman.io/image":             {"transport"},
-	"github.com/schollz/progressbar": {"cmd"},
-	"github.com/spf13":               {"cmd"},
-	"golang.org/x/term":              {"cmd"},
-	"go.yaml.in/yaml":                {"manifests"},
-	"k8s.io":                         {"manifests"},
-	"github.com/operator-framework":  {"manifests"},
-	"github.com/blang/semver":        {"manifests"},
-	"github.com/olareg/olareg":       {"scripts"},
+	"filippo.io/age":                  {"bundle"},
+	"github.com/klauspost/compress":   {"bundle", "manifests"},
+	"github.com/ProtonMail/go-crypto": {"manifests"},
+	"oras.land/oras-go":               {"transport"},
+	"go.podman.io/image":              {"transport"},
+	"github.com/schollz/progressbar":  {"cmd"},
+	"github.com/spf13":                {"cmd"},
+	"golang.org/x/term":               {"cmd"},
+	"go.yaml.in/yaml":                 {"manifests"},
+	"k8s.io":                          {"manifests"},
+	"github.com/operator-framework":   {"manifests"},
+	"github.com/blang/semver":         {"manifests"},
+	"github.com/olareg/olareg":        {"scripts"},
 }
 
 type pkg struct {

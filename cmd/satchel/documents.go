@@ -26,9 +26,13 @@ type documents struct {
 	made oci.Made
 }
 
-// newDocuments renders the cluster's YAML for a mirror, without secrets.
-func newDocuments(inv *oci.Inventory, place oci.Mirror) (*documents, error) {
-	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: place, Unchecked: true})
+// newDocuments renders the cluster's YAML for the mirror, without secrets.
+func (p *preparing) newDocuments(ctx context.Context) (*documents, error) {
+	signatures, err := manifests.ReadSignatures(ctx, p.inv, p.keptDocuments())
+	if err != nil {
+		return nil, err
+	}
+	files, _, err := manifests.Emit(p.inv, manifests.Site{Mirror: p.place, Unchecked: true, Signatures: signatures})
 	if err != nil {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}
@@ -60,8 +64,8 @@ func fileType(name string) string {
 
 // checkDocuments finds out before the first byte, and not after the last, whether
 // the documents can be made; it gives about what they take on the drive.
-func (p *preparing) checkDocuments() (size int64, err error) {
-	docs, err := newDocuments(p.inv, p.place)
+func (p *preparing) checkDocuments(ctx context.Context) (size int64, err error) {
+	docs, err := p.newDocuments(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +78,7 @@ func (p *preparing) checkDocuments() (size int64, err error) {
 // writeDocuments puts what was pinned from the start, and what is made from the
 // images that the bundle really has.
 func (p *packing) writeDocuments(ctx context.Context) error {
-	docs, err := newDocuments(p.inv, p.place)
+	docs, err := p.newDocuments(ctx)
 	if err != nil {
 		return err
 	}

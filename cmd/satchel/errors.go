@@ -148,6 +148,10 @@ func hints(err error) []string {
 	if errors.As(err, &site) && site.Hint != "" {
 		add("%s", site.Hint)
 	}
+	var unsigned *manifests.SignatureError
+	if errors.As(err, &unsigned) && unsigned.Hint != "" {
+		add("%s", unsigned.Hint)
+	}
 	var stopped *interruptedError
 	if errors.As(err, &stopped) && stopped.command != "" {
 		add("go on with: %s", stopped.command)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -11,9 +12,59 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
+// Variables of the environment, as oc-mirror reads them.
+const (
+	envSignatureURL = "OCP_SIGNATURE_URL"             // where releases' signatures are
+	envSignatureKey = "OCP_SIGNATURE_VERIFICATION_PK" // file of the public keys that sign them
+)
+
 // addExtraFlags defines what pack and plan take beside the configuration.
-func addExtraFlags(f *pflag.FlagSet, e *manifests.Extra) {
-	f.StringArrayVar(&e.PodFiles, "from-pods", nil, "also carry what the pods of a running cluster use: `FILE` is what oc get pods -A -o json wrote, or a must-gather directory (may be given more than once)")
+func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
+	f.BoolVar(&x.IgnoreReleaseSignature, "ignore-release-signature", false, "carry releases without looking at their signature: nothing then says that they are genuine ("+envSignatureURL+" and "+envSignatureKey+" name another store and key)")
+	f.StringArrayVar(&x.PodFiles, "from-pods", nil, "also carry what the pods of a running cluster use: `FILE` is what oc get pods -A -o json wrote, or a must-gather directory (may be given more than once)")
+}
+
+// addEnvironment adds what the environment says of releases, if one is asked for.
+// What it names must be right: nothing takes its place.
+func addEnvironment(cfg *manifests.Config) error {
+	pf, x := cfg.Mirror.Platform, &cfg.Extra
+	if pf.Release == "" && len(pf.Channels) == 0 || x.IgnoreReleaseSignature {
+		return nil
+	}
+	if store := os.Getenv(envSignatureURL); store != "" {
+		if err := manifests.CheckSignatureStore(store); err != nil {
+			return usage(fmt.Errorf("%s: %w", envSignatureURL, err), "give the address above the sha256=... of signatures, such as https://HOST/PATH")
+		}
+		x.SignatureURL = store
+	}
+	file := os.Getenv(envSignatureKey)
+	if file == "" {
+		return nil
+	}
+	keys, err := readKeys(file)
+	if err == nil {
+		err = manifests.CheckSignatureKeys(keys)
+	}
+	if err != nil {
+		return usage(fmt.Errorf("%s: read public key %s: %w", envSignatureKey, file, err), "name a file with the armoured public key (gpg --armor --export), or unset it to trust Red Hat's keys")
+	}
+	x.SignatureKeys = keys
+	return nil
+}
+
+// readKeys reads a file of keys, which are small.
+func readKeys(name string) (keys string, err error) {
+	const most = 1 << 20
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
+	return string(b), err
 }
 
 // readExtra reads the files that the flags name.

@@ -31,7 +31,8 @@ type world struct {
 	key       string // file of the identity
 	secret    string // the identity
 	recipient string
-	config    string // file
+	config    string   // file
+	releases  []string // environment: who signs the releases
 }
 
 func newWorld(t testing.TB) *world {
@@ -46,6 +47,7 @@ func newWorld(t testing.TB) *world {
 		w.exfat(disk, 1<<10)
 		w.drive = filepath.Join(disk, "drive")
 	}
+	w.releases = signedReleases(t, dir)
 	w.recipient = strings.TrimSpace(w.run("keygen", "--file", w.key).want(exitOK).stdout)
 	w.secret = secretOf(t, w.key)
 	return w
@@ -99,6 +101,7 @@ func (w *world) command(args ...string) *exec.Cmd {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + w.dir, "XDG_STATE_HOME=" + filepath.Join(w.dir, "state"),
 		"XDG_CACHE_HOME=" + filepath.Join(w.dir, "cache"), "XDG_CONFIG_HOME=" + filepath.Join(w.dir, "config"), "XDG_RUNTIME_DIR=" + filepath.Join(w.dir, "run"),
 	}
+	cmd.Env = append(cmd.Env, w.releases...)
 	return cmd
 }
 

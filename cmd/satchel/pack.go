@@ -102,6 +102,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	}
 	if err == nil {
 		cfg.Extra = extra
+		err = addEnvironment(cfg)
+	}
+	if err == nil {
 		err = cfg.Carried()
 	}
 	if err == nil {
@@ -290,7 +293,7 @@ func (p *packing) open(ctx context.Context) error {
 		err = p.checkForeign(ctx)
 	}
 	if err == nil {
-		_, err = p.checkDocuments()
+		_, err = p.checkDocuments(ctx)
 	}
 	if err != nil {
 		return errors.Join(err, w.Close())
@@ -318,7 +321,7 @@ func (p *packing) begin(ctx context.Context) (err error) {
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
-	documents, err := p.checkDocuments()
+	documents, err := p.checkDocuments(ctx)
 	if err != nil {
 		return err
 	}

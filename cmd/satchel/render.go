@@ -77,7 +77,7 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	u := unpacking{app: a, r: r, place: c.site.Mirror, mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers), cluster: c}
 	u.warnGaps()
 	u.cluster.site.Unchecked = o.offline
-	err = u.known(client)
+	err = u.known(ctx, client)
 	if err == nil {
 		err = u.cluster.emit(r.Inventory())
 	}
@@ -133,10 +133,14 @@ func (c *cluster) emit(inv *oci.Inventory) error {
 	return c.out.untouched(c.files)
 }
 
-// known adds what this host knows of the mirror to what the flags said.
-func (u *unpacking) known(client *transport.Client) error {
+// known adds what this host knows of the mirror, and the bundle of releases, to
+// what the flags said.
+func (u *unpacking) known(ctx context.Context, client *transport.Client) (err error) {
 	if u.cluster.out == nil {
 		return nil
+	}
+	if u.cluster.site.Signatures, err = manifests.ReadSignatures(ctx, u.r.Inventory(), u.r); err != nil {
+		return err
 	}
 	if err := u.cluster.out.apart(u.r.Dir()); err != nil {
 		return err

@@ -172,7 +172,7 @@ func TestRenderAsksAsPuller(t *testing.T) {
 // before anything is fetched.
 func TestDocumentsBeforeTheFirstByte(t *testing.T) {
 	p := &preparing{place: oci.Mirror{Host: "not a host"}, inv: &oci.Inventory{}}
-	if _, err := p.checkDocuments(); exitCode(err) != exitUsage {
+	if _, err := p.checkDocuments(t.Context()); exitCode(err) != exitUsage {
 		t.Errorf("got %v", err)
 	}
 }

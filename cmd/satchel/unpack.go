@@ -91,7 +91,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 	defer client.Close()
 	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: c.site.Mirror, cluster: c,
 		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}
-	err = u.known(client)
+	err = u.known(ctx, client)
 	if err == nil {
 		err = c.emit(r.Inventory())
 	}

@@ -44,11 +44,15 @@ func (d *demo) command(ctx context.Context, args ...string) (*exec.Cmd, *bytes.B
 
 // env is the environment of all programs.
 func (d *demo) env() []string {
-	return []string{
+	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "TMPDIR=" + d.dir,
 		"XDG_STATE_HOME=" + filepath.Join(d.dir, "state"), "XDG_CONFIG_HOME=" + filepath.Join(d.dir, "config"),
 		"XDG_RUNTIME_DIR=" + filepath.Join(d.dir, "run"),
 	}
+	if d.signatures != nil {
+		env = append(env, d.signatures.env(d.dir)...)
+	}
+	return env
 }
 
 // satchel runs a command to its end and returns its standard output.

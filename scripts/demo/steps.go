@@ -22,6 +22,7 @@ type demo struct {
 	dir            string // everything; work is the user's directory in it
 	out            io.Writer
 	source, mirror *registry
+	signatures     *signatures
 	content        *ocitest.Content
 	images         []image
 	left           []image // in the source, and not to be carried
@@ -40,6 +41,9 @@ func (d *demo) close() error {
 		if r != nil {
 			err = errors.Join(err, r.close())
 		}
+	}
+	if d.signatures != nil {
+		err = errors.Join(err, d.signatures.close())
 	}
 	return err
 }
@@ -61,6 +65,9 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	}
 	if d.mirror, err = startRegistry(filepath.Join(d.dir, "mirror")); err != nil {
 		return fmt.Errorf("start mirror registry: %w", err)
+	}
+	if d.signatures, err = startSignatures(filepath.Join(d.dir, "work", releaseKey)); err != nil {
+		return fmt.Errorf("start store of signatures: %w", err)
 	}
 	d.content = ocitest.New(seed)
 	if err := d.makeImages(); err != nil {
@@ -115,6 +122,7 @@ func (d *demo) configure(context.Context) error {
 }
 
 func (d *demo) pack(ctx context.Context) error {
+	d.signed()
 	args := []string{"pack", "-c", "imageset.yaml", "-r", d.recipient, "--registries-conf", "../registries.conf", "--segment-size", "8MiB", "drive/"}
 	// Filling the source took no blob out of it, so every byte served is pack's.
 	return d.twice(ctx, "Pack onto the drive", d.source.served, &d.packTime, args)

@@ -1,0 +1,87 @@
+package manifests
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// signatureLabel makes the cluster version operator look into a ConfigMap of
+// openshift-config-managed for signatures (library-go, pkg/verify/store/configmap).
+const signatureLabel = "release.openshift.io/verification-signatures"
+
+type signatureConfigMap struct {
+	object
+	BinaryData map[string][]byte `json:"binaryData"`
+}
+
+// emitSignatures writes a ConfigMap for each payload that has signatures, named as
+// oc adm release mirror names it.
+func (e *emission) emitSignatures() error {
+	list := slices.Clone(e.site.Signatures)
+	slices.SortFunc(list, func(a, b Signature) int { return strings.Compare(a.title(), b.title()) })
+	for i := 0; i < len(list); {
+		payload := list[i].Payload
+		if err := oci.CheckDigest(payload); err != nil {
+			return fmt.Errorf("signature of a release: %w", err)
+		}
+		name := "sha256-" + payload.Encoded()
+		cm := signatureConfigMap{
+			object:     objectOf("v1", "ConfigMap", name, "openshift-config-managed"),
+			BinaryData: map[string][]byte{},
+		}
+		cm.Metadata.Labels = map[string]string{signatureLabel: ""}
+		for ; i < len(list) && list[i].Payload == payload; i++ {
+			cm.BinaryData[list[i].title()] = list[i].Message
+		}
+		file := "release-signature-" + name + ".yaml"
+		if err := e.addObject(file, modePublic, cm); err != nil {
+			return err
+		}
+		e.signed = append(e.signed, signedPayload{payload, file})
+	}
+	return nil
+}
+
+// signedPayload is a payload and the file of its signatures.
+type signedPayload struct {
+	payload digest.Digest
+	file    string
+}
+
+// signatureFile is the file that has the signatures of a payload; empty for none.
+func (e *emission) signatureFile(payload digest.Digest) string {
+	for _, s := range e.signed {
+		if s.payload == payload {
+			return s.file
+		}
+	}
+	return ""
+}
+
+// stepSignatures puts the signatures in place, those of payloads that the mirror
+// has from an earlier bundle too.
+func (e *emission) stepSignatures(p *page) {
+	const wants = "The cluster version operator wants the release's GPG signature before it updates. "
+	if len(e.signed) > 0 {
+		p.text(wants + "Put the signatures that are here in place first. Nodes: nothing happens to them.")
+		var files []named
+		for _, s := range e.signed {
+			files = append(files, named{file: s.file})
+		}
+		p.run("oc apply" + flagged(files))
+	}
+	var without []string
+	for _, img := range e.payloads {
+		if e.signatureFile(img.Root.Digest) == "" {
+			without = append(without, payloadName(img))
+		}
+	}
+	if len(without) > 0 {
+		p.text(wants+"None is carried for %s: the operator fetches it from the internet, so update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `%s`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.", few(without), signatureLabel)
+	}
+}
