@@ -3,7 +3,7 @@ package manifests
 import "fmt"
 
 // Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries one release's payload, operator catalogs with
+// satchel does not carry: it carries releases by name and by channel, operator catalogs with
 // the newest bundles, and additional images. Empty sections ask for nothing. The
 // error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
@@ -39,18 +39,12 @@ func (p *problems) refuse(path, why string) {
 func (pf *Platform) carried(p *problems) {
 	field := func(name string, asked bool) {
 		if asked {
-			p.refuse("mirror.platform."+name, "this version of satchel carries the payload that mirror.platform.release names, whole; a later one brings this")
+			p.refuse("mirror.platform."+name, "this version of satchel carries the payloads that mirror.platform.release and channels choose, whole; a later one brings this")
 		}
 	}
 	field("graph", pf.Graph)
-	field("channels", len(pf.Channels) > 0)
 	field("platforms", len(pf.Platforms) > 0)
-	field("kubeVirtContainer", pf.KubeVirtContainer)
-	switch n := len(pf.Architectures); {
-	case n == 0 || len(pf.Channels) > 0:
-	case pf.Release == "":
-		p.refuse("mirror.platform.architectures", "it selects among the releases of a channel, which a later version of satchel brings")
-	case n > 1:
+	if len(pf.Architectures) > 1 && pf.Release != "" && len(pf.Channels) == 0 {
 		p.refuse("mirror.platform.architectures", "the payload that mirror.platform.release names has one architecture, or multi; name that one or none")
 	}
 }

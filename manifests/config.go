@@ -43,7 +43,18 @@ type Extra struct {
 	SignatureURL string `json:"signatureURL,omitempty"`
 	// SignatureKeys are the OpenPGP public keys that sign releases, armoured, in
 	// place of Red Hat's; empty is those.
-	SignatureKeys string `json:"signatureKeys,omitempty"`
+	SignatureKeys string   `json:"signatureKeys,omitempty"`
+	UpdateURL     string   `json:"updateURL,omitempty"`   // of update graphs, in place of those of their types
+	AcceptRisks   []string `json:"acceptRisks,omitempty"` // names of risks of conditional updates
+}
+
+// told is what of e matters to the configuration.
+func (e Extra) told(c *Config) Extra {
+	if len(c.Mirror.Platform.Channels) == 0 {
+		e.UpdateURL = ""
+	}
+	e.AcceptRisks = sorted(slices.Clone(e.AcceptRisks))
+	return e
 }
 
 // Mirror says what is mirrored.
@@ -161,10 +172,11 @@ func (c *Config) Digest() digest.Digest {
 	plain.Mirror.AdditionalImages = slices.CompactFunc(images, func(a, b AdditionalImage) bool {
 		return bytes.Equal(canonical(a), canonical(b))
 	})
-	if reflect.ValueOf(c.Extra).IsZero() {
+	extra := c.Extra.told(c)
+	if reflect.ValueOf(extra).IsZero() {
 		return oci.Digest(canonical(plain))
 	}
-	return oci.Digest(append(canonical(plain), canonical(c.Extra)...))
+	return oci.Digest(append(canonical(plain), canonical(extra)...))
 }
 
 // canonical writes v as JSON, which for these types cannot fail.

@@ -144,6 +144,7 @@ func TestPodsOfARelease(t *testing.T) {
 	m.at("q.example/release:v1", m.payload(t, "4.18.1", "amd64", parts))
 	c := releaseConfig(t, "q.example/release:v1")
 	c.Extra = gathered(t, podList("openshift-etcd/etcd "+parts["etcd"]+" "+parts["etcd"]))
+	c.Extra.IgnoreReleaseSignature = true // they have their own tests
 	inv, err := Resolve(t.Context(), c, m)
 	if err != nil || len(inv.Images) != 3 {
 		t.Errorf("got %v, %v", inv, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
@@ -21,7 +22,7 @@ const (
 )
 
 // formatPayload is part of the key under which a payload that was read is kept.
-const formatPayload = "payload/1"
+const formatPayload = "payload/2"
 
 // multiArch is the architecture of a payload for several.
 const multiArch = "multi"
@@ -37,6 +38,9 @@ type release struct {
 	arch       string // as Go writes it, or multi
 	signatures []Signature
 	*payload.Payload
+
+	src   oci.Source
+	image oci.Descriptor // one manifest
 }
 
 // releaseImages asks for mirror.platform.release: the payload, and the image of
@@ -58,15 +62,15 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		return asked{}, err // --keep-going is no way around it
 	}
 	if err == nil {
-		list, err = r.wanted()
+		list, err = r.images(ctx, c, from)
 	}
 	if err != nil {
 		w := wanted{origin: oci.OriginRelease, ref: ref, path: pathPayload, why: []string{"platform.release"}}
 		return asked{}, &oci.GapError{Image: w.image(), Err: err}
 	}
-	if len(pf.Architectures) > 0 && pf.Architectures[0] != r.arch {
+	if len(pf.Architectures) > 0 && !slices.Contains(pf.Architectures, r.arch) {
 		p := problems{file: c.file, places: c.places}
-		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", pf.Architectures[0], ref, r.arch)
+		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", strings.Join(pf.Architectures, ", "), ref, r.arch)
 		return asked{}, p.join()
 	}
 	return asked{images: list, signatures: r.signatures}, nil
@@ -103,7 +107,10 @@ func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images) (*r
 	if err != nil {
 		return nil, err
 	}
-	return &release{ref, arch, signatures, p}, nil
+	if p.Architecture == multiArch {
+		arch = multiArch // one of several, named by its own digest
+	}
+	return &release{ref, arch, signatures, p, src, image}, nil
 }
 
 // payloadArch is the architecture of a payload: several for an index of more
@@ -145,14 +152,29 @@ func readPayload(ctx context.Context, src oci.Source, image oci.Descriptor, from
 	return p, nil
 }
 
-// wanted lists the payload and its components under the tags that oc-mirror v2
-// gives them: VERSION-ARCH, and that with the component's name.
-func (r *release) wanted() ([]wanted, error) {
-	arch := r.arch
+// images lists all that is carried of a release, the payload first.
+func (r *release) images(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+	list, err := r.wanted()
+	if err != nil || !c.Mirror.Platform.KubeVirtContainer {
+		return list, err
+	}
+	boot, err := r.kubeVirt(ctx, from)
+	return append(list, boot...), err
+}
+
+// tag is VERSION-ARCH, and the architecture in it.
+func (r *release) tag() (tag, arch string) {
+	arch = r.arch
 	if name := archNames[arch]; name != "" {
 		arch = name
 	}
-	tag := strings.ReplaceAll(r.Version, "+", "_") + "-" + arch // a tag cannot have a plus
+	return strings.ReplaceAll(r.Version, "+", "_") + "-" + arch, arch // a tag cannot have a plus
+}
+
+// wanted lists the payload and its components under the tags that oc-mirror v2
+// gives them: VERSION-ARCH, and that with the component's name.
+func (r *release) wanted() ([]wanted, error) {
+	tag, arch := r.tag()
 	why := "release " + r.Version + " " + arch
 	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}}}
 	for _, s := range r.signatures {

@@ -20,11 +20,12 @@ const art = "quay.io/ocp/art"
 type made struct {
 	*fakeImages
 	*ocitest.Content
-	base oci.Descriptor
+	base  oci.Descriptor
+	parts map[string]string // components of the payloads of a graph
 }
 
 func newMade() *made {
-	m := &made{newFakeImages(), ocitest.New(7), oci.Descriptor{}}
+	m := &made{fakeImages: newFakeImages(), Content: ocitest.New(7)}
 	m.base = m.Layer(8192, ocitest.LayerGzip)
 	m.more = m.Content
 	return m

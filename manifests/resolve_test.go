@@ -33,6 +33,7 @@ type fakeImages struct {
 	fetched       []string
 	kept          oci.Made
 	notes         []string
+	unverified    []string      // notes that a release was not verified
 	gate          chan struct{} // when set, Resolve waits for it or for the end of ctx
 }
 
@@ -115,6 +116,10 @@ func (f *fakeImages) Keep(mediaType string, body []byte) (oci.Descriptor, error)
 func (f *fakeImages) Note(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if strings.HasPrefix(text, "RELEASE NOT VERIFIED: ") {
+		f.unverified = append(f.unverified, text)
+		return
+	}
 	f.notes = append(f.notes, text)
 }
 
@@ -264,7 +269,7 @@ func TestResolveCancelled(t *testing.T) {
 
 func TestResolveNothing(t *testing.T) {
 	for in, want := range map[string]string{
-		head + "mirror: {}\n":                            "f.yaml:3:9: there is nothing to carry: none of mirror.platform.release, mirror.operators and mirror.additionalImages names an image",
+		head + "mirror: {}\n":                            "f.yaml:3:9: there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.operators and mirror.additionalImages names an image",
 		head + "mirror:\n  helm: {local: [{path: a}]}\n": "f.yaml:4:3: mirror.helm: this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this",
 	} {
 		c, err := Parse("f.yaml", []byte(in))

@@ -156,7 +156,7 @@ func TestReleaseSignatureIgnored(t *testing.T) {
 	if err != nil || len(inv.Documents) != 0 || len(s.fetched) != 0 {
 		t.Errorf("%+v, %v; fetched %q", inv, err, s.fetched)
 	}
-	if len(s.notes) != 1 || !strings.HasPrefix(s.notes[0], "RELEASE NOT VERIFIED: ") {
+	if len(s.unverified) != 1 || !strings.HasPrefix(s.unverified[0], "RELEASE NOT VERIFIED: ") {
 		t.Errorf("notes %q", s.notes)
 	}
 	signed := *s.cfg

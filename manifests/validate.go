@@ -117,6 +117,7 @@ func (pf *Platform) validate(p *problems) {
 		if ch.Type != "" {
 			p.oneOf(at+".type", ch.Type, releaseTypes)
 		}
+		ch.validate(p, at)
 	}
 }
 

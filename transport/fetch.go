@@ -65,6 +65,7 @@ func (s *site) fetch(ctx context.Context, u *url.URL, limit int64) (body []byte,
 	if ua := s.client.cfg.UserAgent; ua != "" {
 		req.Header.Set("User-Agent", ua)
 	}
+	req.Header.Set("Accept", "*/*") // without it, graph servers (Cincinnati) may answer 406
 	w.expect(2 * s.client.stall)
 	resp, err := s.http.Do(req)
 	if err != nil {

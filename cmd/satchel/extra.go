@@ -21,6 +21,8 @@ const (
 // addExtraFlags defines what pack and plan take beside the configuration.
 func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
 	f.BoolVar(&x.IgnoreReleaseSignature, "ignore-release-signature", false, "carry releases without looking at their signature: nothing then says that they are genuine ("+envSignatureURL+" and "+envSignatureKey+" name another store and key)")
+	x.UpdateURL = os.Getenv("UPDATE_URL_OVERRIDE") // as for oc-mirror
+	f.StringArrayVar(&x.AcceptRisks, "accept-risk", nil, "with shortestPath, take conditional updates that have the risk `NAME`, and no other that is not accepted; may be repeated")
 	f.StringArrayVar(&x.PodFiles, "from-pods", nil, "also carry what the pods of a running cluster use: `FILE` is what oc get pods -A -o json wrote, or a must-gather directory (may be given more than once)")
 }
 

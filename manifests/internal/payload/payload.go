@@ -34,6 +34,9 @@ var componentName = regexp.MustCompile(`^[\w.-]{1,128}$`)
 type Payload struct {
 	Version    string      `json:"version"`    // a semantic version
 	Components []Component `json:"components"` // by name, each once, never none
+	// Architecture is multi in each payload of one for several architectures, and
+	// empty in others.
+	Architecture string `json:"architecture,omitempty"`
 }
 
 // Component is one image of a release.
@@ -77,7 +80,7 @@ func parse(files map[string][]byte) (*Payload, error) {
 			return nil, fmt.Errorf("it has no file %s", name)
 		}
 	}
-	version, err := parseMetadata(files[metadata])
+	version, arch, err := parseMetadata(files[metadata])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", metadata, err)
 	}
@@ -85,26 +88,29 @@ func parse(files map[string][]byte) (*Payload, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", references, err)
 	}
-	return &Payload{version, components}, nil
+	return &Payload{version, components, arch}, nil
 }
 
-// parseMetadata reads the version. The file is the release's part of the update
+// parseMetadata reads the version and the architecture. The file is the release's part of the update
 // graph, and its kind is named after the graph's protocol, Cincinnati.
-func parseMetadata(body []byte) (string, error) {
+func parseMetadata(body []byte) (version, arch string, err error) {
 	var m struct {
-		Kind    string `json:"kind"`
-		Version string `json:"version"`
+		Kind     string `json:"kind"`
+		Version  string `json:"version"`
+		Metadata struct {
+			Architecture string `json:"release.openshift.io/architecture"`
+		} `json:"metadata"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
-		return "", fmt.Errorf("it is not valid JSON: %w", err)
+		return "", "", fmt.Errorf("it is not valid JSON: %w", err)
 	}
 	if m.Kind != "cincinnati-metadata-v0" {
-		return "", fmt.Errorf("its kind is %.64q, not cincinnati-metadata-v0", m.Kind)
+		return "", "", fmt.Errorf("its kind is %.64q, not cincinnati-metadata-v0", m.Kind)
 	}
 	if _, err := semver.Parse(m.Version); err != nil {
-		return "", fmt.Errorf("its version %.64q is not a semantic version", m.Version)
+		return "", "", fmt.Errorf("its version %.64q is not a semantic version", m.Version)
 	}
-	return m.Version, nil
+	return m.Version, m.Metadata.Architecture, nil
 }
 
 func parseReferences(body []byte) ([]Component, error) {

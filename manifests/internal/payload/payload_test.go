@@ -43,7 +43,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	repo := oci.Ref{Registry: "a.io", Repository: "x/y"}
-	want := &Payload{"4.12.0", []Component{{"a", repo.WithDigest(digestA)}, {"b", repo.WithDigest(digestB)}}}
+	want := &Payload{"4.12.0", []Component{{"a", repo.WithDigest(digestA)}, {"b", repo.WithDigest(digestB)}}, ""}
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got %+v", p)
 	}

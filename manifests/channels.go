@@ -1,0 +1,245 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/graph"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	// DocumentGraph has the update graphs by which releases were chosen, as they were received.
+	DocumentGraph = "update-graph"
+	graphArtifact = "application/vnd.satchel.update-graph.v1"
+
+	maxGraphFile     = 64 << 20 // bytes; that of a stable channel has a few hundred KiB
+	parallelReleases = 4
+)
+
+// defaultArch is that of channels whose configuration names none, as in oc-mirror.
+const defaultArch = "amd64"
+
+// graphURLs are where update graphs are published, by the type of a channel.
+var graphURLs = map[string]string{
+	"ocp": "https://api.openshift.com/api/upgrades_info/v1/graph",
+	"okd": "https://origin-release.ci.openshift.org/graph",
+}
+
+var channelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// graphQuery is what a graph server is asked for.
+type graphQuery struct{ kind, arch, channel string }
+
+// file is the name under which the answer travels.
+func (q graphQuery) file() string {
+	name := q.arch + "-" + q.channel + ".json"
+	if q.kind != releaseTypes[0] {
+		name = q.kind + "-" + name
+	}
+	return name
+}
+
+// graphs are the update graphs of a run, each asked for once.
+type graphs struct {
+	c     *Config
+	from  Images
+	got   map[graphQuery]*graph.Graph
+	files []oci.Titled
+	noted map[string]bool
+}
+
+// note tells the user something once.
+func (gs *graphs) note(format string, args ...any) {
+	text := plain(strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
+	if !gs.noted[text] {
+		gs.noted[text] = true
+		gs.from.Note(text)
+	}
+}
+
+// get asks for a graph. One without releases is that of an unknown channel.
+func (gs *graphs) get(ctx context.Context, q graphQuery) (*graph.Graph, error) {
+	if g := gs.got[q]; g != nil {
+		return g, nil
+	}
+	link, bare, err := gs.c.graphURL(q)
+	if err != nil {
+		return nil, err
+	}
+	what := fmt.Sprintf("read the update graph of channel %s for %s", q.channel, q.arch)
+	body, err := gs.from.Fetch(ctx, link, maxGraphFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	g, err := graph.Parse(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s from %s: %w", what, bare, err)
+	}
+	gs.got[q] = g
+	if len(g.Nodes()) > 0 {
+		gs.files = append(gs.files, oci.Titled{Title: q.file(), MediaType: "application/json", Body: body})
+	}
+	return g, nil
+}
+
+// graphURL is the address of a graph, and the same without query and password
+// for messages. [Extra].UpdateURL goes before that of the type, with its own query.
+func (c *Config) graphURL(q graphQuery) (link, bare string, err error) {
+	base := graphURLs[q.kind]
+	if c.Extra.UpdateURL != "" {
+		base = c.Extra.UpdateURL
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		p := problems{file: c.file, places: c.places}
+		p.addAt(p.places.Of("mirror.platform.channels").Key, "set UPDATE_URL_OVERRIDE to the address of a graph server, such as https://HOST/graph, or unset it",
+			"mirror.platform.channels: the update graph cannot be had: UPDATE_URL_OVERRIDE is not an http or https address")
+		return "", "", p.join()
+	}
+	query := u.Query()
+	query.Set("arch", q.arch)
+	query.Set("channel", q.channel)
+	u.RawQuery = query.Encode()
+	link = u.String()
+	u.RawQuery, u.User = "", nil
+	return link, u.String(), nil
+}
+
+// document makes the document of all graphs that were used.
+func (gs *graphs) document(ctx context.Context) ([]oci.Document, error) {
+	slices.SortFunc(gs.files, func(a, b oci.Titled) int { return strings.Compare(a.Title, b.Title) })
+	var made oci.Made
+	root, err := made.Artifact(graphArtifact, gs.files)
+	if err != nil {
+		return nil, fmt.Errorf("make the document %s: %w", DocumentGraph, err)
+	}
+	for _, d := range made.All() {
+		r, err := made.Open(ctx, d, 0)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err == nil {
+			_, err = gs.from.Keep(d.MediaType, body)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keep the document %s: %w", DocumentGraph, err)
+		}
+	}
+	return []oci.Document{{Name: DocumentGraph, Root: root}}, nil
+}
+
+// chosen is a release that a graph gave, with the reasons.
+type chosen struct {
+	graph.Node
+	kind, arch string
+	why        []string
+}
+
+// channelImages asks for mirror.platform.channels: the releases that are chosen
+// from the update graphs, each as [releaseImages] asks for its one, and the graphs
+// as a document. A payload that cannot be read is a *[oci.GapError]; a channel or
+// version that is not there, and versions that no path joins, are *[ConfigError].
+func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
+	pf := &c.Mirror.Platform
+	if len(pf.Channels) == 0 {
+		return asked{}, nil
+	}
+	gs := &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
+	archs := sorted(slices.Clone(pf.Architectures))
+	if len(archs) == 0 {
+		archs = []string{defaultArch}
+	}
+	var list []chosen
+	for _, arch := range archs {
+		for _, kind := range releaseTypes {
+			some, err := gs.choose(ctx, kind, arch)
+			if err != nil {
+				return asked{}, err
+			}
+			list = append(list, some...)
+		}
+	}
+	gs.unknownRisks()
+	docs, err := gs.document(ctx)
+	if err != nil {
+		return asked{}, err
+	}
+	all, err := readReleases(ctx, c, from, list)
+	all.documents = docs
+	return all, err
+}
+
+// unknownRisks tells of accepted risks that no graph knows: they may be misspelt.
+func (gs *graphs) unknownRisks() {
+	known := map[string]bool{}
+	for _, g := range gs.got {
+		for _, name := range graph.Names(g.Conditional(g.Nodes())) {
+			known[name] = true
+		}
+	}
+	for _, name := range gs.c.Extra.AcceptRisks {
+		if !known[name] {
+			gs.note("--accept-risk %s: no update in the graphs of this configuration has a risk of that name", name)
+		}
+	}
+}
+
+// readReleases reads payloads, some at a time, and lists their images in order. A
+// release that nothing vouches for ends it.
+func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (asked, error) {
+	read, errs := make([]asked, len(list)), make([]error, len(list))
+	var g errgroup.Group
+	g.SetLimit(parallelReleases)
+	for i, n := range list {
+		g.Go(func() error {
+			read[i], errs[i] = n.wanted(ctx, c, from)
+			return nil
+		})
+	}
+	_ = g.Wait() // each error is in its place in errs
+	var all asked
+	var gaps []*oci.GapError
+	var unverified []error
+	for i, n := range list {
+		var unsigned *SignatureError
+		switch {
+		case errors.As(errs[i], &unsigned):
+			unverified = append(unverified, errs[i])
+		case errs[i] != nil:
+			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: n.why}
+			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
+		}
+		all.images, all.signatures = append(all.images, read[i].images...), append(all.signatures, read[i].signatures...)
+	}
+	if len(unverified) > 0 {
+		return asked{}, errors.Join(unverified...)
+	}
+	return all, joinGaps(gaps)
+}
+
+// wanted reads a payload, which must be what the graph says that it is.
+func (n chosen) wanted(ctx context.Context, c *Config, from Images) (asked, error) {
+	r, err := readRelease(ctx, c, n.Payload, from)
+	if err != nil {
+		return asked{}, err
+	}
+	if r.Version != n.Version.String() || r.arch != n.arch {
+		return asked{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
+	}
+	list, err := r.images(ctx, c, from)
+	if err != nil {
+		return asked{}, err
+	}
+	list[0].why = append(list[0].why, n.why...)
+	return asked{images: list, signatures: r.signatures}, nil
+}

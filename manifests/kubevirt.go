@@ -1,0 +1,74 @@
+package manifests
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// formatKubeVirt is part of the key under which a payload's boot images are kept.
+const formatKubeVirt = "kubevirt/1"
+
+// componentKubeVirt is what oc-mirror v2 calls the image for machines of KubeVirt.
+const componentKubeVirt = "kube-virt-container"
+
+// kubeVirt lists the images for machines of KubeVirt of a release's architecture,
+// or of all of them for one for several. Their tags are VERSION-ARCH-
+// kube-virt-container, with the architecture after it where there are several, and
+// with the name of the stream for those that are not of the release's own.
+func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
+	boot, err := readKubeVirt(ctx, r.src, r.image, from)
+	if err != nil {
+		return nil, err
+	}
+	tag, arch := r.tag()
+	var list []wanted
+	archs := map[string]bool{}
+	for _, b := range boot {
+		archs[b.Arch] = true
+	}
+	for _, b := range boot {
+		if r.arch != multiArch && b.Arch != arch {
+			continue
+		}
+		name := componentKubeVirt
+		if r.arch == multiArch && len(archs) > 1 {
+			name += "-" + b.Arch
+		}
+		if b.Stream != "" {
+			name += "-" + b.Stream
+		}
+		w := wanted{origin: oci.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []string{"release " + r.Version + " " + arch + ": " + name}}
+		if !targetTag.MatchString(w.tags[0]) {
+			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, is none", w.tags[0], w.ref)}
+		}
+		list = append(list, w)
+	}
+	if len(list) == 0 {
+		from.Note(plain("mirror.platform.kubeVirtContainer: release " + r.Version + " " + arch + " has no image for machines of KubeVirt"))
+	}
+	return list, nil
+}
+
+func readKubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor, from Images) (list []payload.BootImage, err error) {
+	r, err := from.Parsed(ctx, formatKubeVirt+" "+image.Digest.String(), func(w io.Writer) error {
+		list, err := payload.KubeVirt(ctx, src, image)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(w).Encode(list)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if err := json.NewDecoder(r).Decode(&list); err != nil {
+		return nil, fmt.Errorf("read the boot images of payload %s as they were kept: %w", image.Digest, err)
+	}
+	return list, nil
+}
