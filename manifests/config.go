@@ -31,7 +31,10 @@ type Config struct {
 
 // Extra is what a user asks for beside the configuration, by flags. It is a part
 // of what [Config.Digest] tells apart.
-type Extra struct{}
+type Extra struct {
+	// HelmValues are the values that charts are rendered with, in this order.
+	HelmValues []ChartValues `json:"helmValues,omitempty"`
+}
 
 // Mirror says what is mirrored.
 type Mirror struct {

@@ -106,6 +106,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		releaseImages,
 		operators,
 		additionalImages,
+		charts,
 	} {
 		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)
@@ -133,11 +134,11 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages) > 0 {
+	if c.Mirror.Helm.asked() || c.Mirror.Platform.Release != "" || len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.operators and mirror.additionalImages names an image")
+	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.operators, mirror.additionalImages and mirror.helm names an image")
 	return p.join()
 }
 
