@@ -15,7 +15,7 @@ func (c *Config) Carried() error {
 		}
 	}
 	m.Platform.carried(p)
-	section("helm", len(m.Helm.Repositories)+len(m.Helm.Local) > 0)
+	m.Helm.carried(p)
 	section("samples", len(m.Samples) > 0)
 	for i := range m.Operators {
 		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))

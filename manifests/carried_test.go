@@ -38,7 +38,6 @@ func TestCarried(t *testing.T) {
 				"f.yaml:14:9: mirror.operators[0].packages[1].channels[0].minVersion" + operators + "minVersion\n" +
 				"f.yaml:15:9: mirror.operators[0].packages[1].channels[0].maxVersion" + operators + "maxVersion"},
 		{"operators in a directory", "mirror:\n  operators: [{catalog: 'oci:///tmp/catalog'}]\n", "f.yaml:4:16: mirror.operators[0].catalog: this version of satchel carries catalogs from registries only; a later version brings those in directories"},
-		{"helm", "mirror:\n  helm: {repositories: [{name: a}]}\n", "f.yaml:4:3: mirror.helm" + sections},
 		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
 		{"blocked, then the rest", "mirror:\n  blockedImages: [{name: a}]\n  additionalImages:\n  - name: a.io/b:c\n    targetRepo: x\n    targetTag: y\n    platforms: [{os: linux, architecture: amd64}]\n",
 			"f.yaml:9:5: mirror.additionalImages[0].platforms" + fields},
@@ -72,7 +71,7 @@ var peerUncarried = map[string]string{
 	"dry_run/isc-manifest-list.yaml":                    "",
 	"exit_codes/isc-operator-error.yaml":                "",
 	"exit_codes/isc-release-error.yaml":                 "",
-	"happy_path/isc-happy-path.yaml":                    "9 helm",
+	"happy_path/isc-happy-path.yaml":                    "",
 	"incremental/isc-incremental-narrow.yaml":           "9 defaultChannel, 12 minVersion, 13 maxVersion",
 	"operators/isc-operator-extra-blobs.yaml":           "",
 	"operators/isc-operator-incremental-update.yaml":    "11 minVersion, 12 maxVersion",
@@ -82,7 +81,7 @@ var peerUncarried = map[string]string{
 	"secure_policy/isc-operators-only.yaml":             "",
 	"sparse_manifest/isc-additional-amd64.yaml":         "6 platforms",
 	"sparse_manifest/isc-archs-multi.yaml":              "",
-	"sparse_manifest/isc-sparse-full-multi.yaml":        "7 platforms, 14 platforms, 25 platforms, 28 helm",
+	"sparse_manifest/isc-sparse-full-multi.yaml":        "7 platforms, 14 platforms, 25 platforms, 35 platforms",
 	"sparse_manifest/isc-sparse-mixed.yaml":             "7 platforms, 14 platforms",
 }
 

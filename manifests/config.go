@@ -46,6 +46,8 @@ type Extra struct {
 	SignatureKeys string   `json:"signatureKeys,omitempty"`
 	UpdateURL     string   `json:"updateURL,omitempty"`   // of update graphs, in place of those of their types
 	AcceptRisks   []string `json:"acceptRisks,omitempty"` // names of risks of conditional updates
+	// HelmValues are the values that charts are rendered with, in this order.
+	HelmValues []ChartValues `json:"helmValues,omitempty"`
 }
 
 // told is what of e matters to the configuration.

@@ -109,7 +109,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
 		return nil, nil, &SiteError{Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), Hint: "write it as HOST[:PORT][/NAMESPACE]"}
 	}
-	e := &emission{site: site, images: sortedImages(inv.Images), gaps: sortedGaps(inv.Gaps)}
+	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps)}
 	e.look()
 	for _, step := range []func() error{
 		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
@@ -166,6 +166,12 @@ func (e *emission) addObject(name string, mode fs.FileMode, object any) error {
 
 func (e *emission) note(format string, args ...any) {
 	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
+// pulled leaves out the charts that satchel made artifacts of: no node pulls them,
+// and their sources are no registries.
+func pulled(images []oci.Image) []oci.Image {
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Made && i.Origin == oci.OriginChart })
 }
 
 func sortedImages(images []oci.Image) []oci.Image {

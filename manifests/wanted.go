@@ -27,7 +27,7 @@ var precedence = []oci.Origin{oci.OriginRelease, oci.OriginCatalog, oci.OriginOp
 
 // image is w as far as it is known before it is found.
 func (w wanted) image() oci.Image {
-	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why}
+	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why, Made: w.made.Digest != ""}
 }
 
 // pin resolves one image, as far as it gets.

@@ -36,6 +36,8 @@ var closed = map[string][]string{
 	"k8s.io":                          {"manifests"},
 	"github.com/operator-framework":   {"manifests"},
 	"github.com/blang/semver":         {"manifests"},
+	"github.com/Masterminds/semver":   {"manifests"},
+	"helm.sh/helm":                    {"manifests"},
 	"github.com/olareg/olareg":        {"scripts"},
 }
 

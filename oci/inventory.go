@@ -45,6 +45,9 @@ type Image struct {
 	// Subject is the manifest that this one is attached to, as a referrer or a
 	// signature under a tag; empty for an image carried for itself.
 	Subject digest.Digest `json:"subject,omitempty"`
+	// Made says that satchel made it for the bundle: no registry has it, and the
+	// source is a name alone.
+	Made bool `json:"made,omitempty"`
 }
 
 // Named is the image's reference and, where that does not speak for itself, what

@@ -74,7 +74,7 @@ func exitCode(err error) int {
 		return exitGaps
 	case as[*bundle.DamageError](err):
 		return exitDamaged
-	case as[*usageError](err), as[*manifests.ConfigError](err), as[*manifests.SiteError](err), as[*bundle.RefusedError](err),
+	case as[*usageError](err), as[*manifests.ConfigError](err), as[*manifests.SiteError](err), as[*manifests.ChartError](err), as[*bundle.RefusedError](err),
 		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
@@ -151,6 +151,10 @@ func hints(err error) []string {
 	var unsigned *manifests.SignatureError
 	if errors.As(err, &unsigned) && unsigned.Hint != "" {
 		add("%s", unsigned.Hint)
+	}
+	var ch *manifests.ChartError
+	if errors.As(err, &ch) && ch.Values {
+		add("give the values that the chart needs: --helm-values %s=FILE", ch.Name())
 	}
 	var stopped *interruptedError
 	if errors.As(err, &stopped) && stopped.command != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -74,9 +75,12 @@ func (p *preparing) tolerate(err error) error {
 // one can tell: the registry refused, or what it gave is wrong.
 func definite(err error) bool {
 	var reg *transport.RegistryError
+	var file *manifests.FetchError
 	switch {
-	case as[*oci.DigestError](err), as[*oci.UnsupportedError](err):
+	case as[*oci.DigestError](err), as[*oci.UnsupportedError](err), as[*manifests.ChartError](err):
 		return true
+	case errors.As(err, &file):
+		return file.Status >= 400 && file.Status < 500 && file.Status != 408 && file.Status != 429
 	case errors.As(err, &reg):
 		return reg.Status >= 400 && reg.Status < 500 && reg.Status != 408 && reg.Status != 429
 	}

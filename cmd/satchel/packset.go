@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -74,7 +75,8 @@ func (p *preparing) listed(img oci.Image) bool {
 		case g.Origin == oci.OriginRelease:
 			return img.Origin == oci.OriginRelease && g.Source.String() == p.cfg.Mirror.Platform.Release
 		}
-		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator
+		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
+			g.Origin == oci.OriginChart && strings.HasPrefix(g.Path, "charts/") && img.Origin == oci.OriginChart
 	})
 }
 
@@ -102,6 +104,9 @@ func (p *preparing) attached(ctx context.Context, g gapImage) (oci.Image, error)
 func (p *preparing) survey(ctx context.Context) error {
 	for {
 		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
+			if img.Made {
+				return p.keptDocuments(), nil
+			}
 			repo, err := p.client.Repository(img.Source)
 			return p.cache.Filled(repo), err
 		}, p.parallelImages)

@@ -66,11 +66,12 @@ func (p *preparing) prepare(ctx context.Context) error {
 	return nil
 }
 
-// repos gives the source repositories that a node can be had from, each once.
+// repos gives the source repositories that a node can be had from, each once: none
+// for what satchel made, which is in the cache.
 func (p *preparing) repos(n oci.Node) []oci.Ref {
 	var list []oci.Ref
 	for _, i := range n.Images {
-		if ref := p.inv.Images[i].Source.Repo(); !slices.Contains(list, ref) {
+		if ref := p.inv.Images[i].Source.Repo(); !p.inv.Images[i].Made && !slices.Contains(list, ref) {
 			list = append(list, ref)
 		}
 	}
@@ -175,9 +176,15 @@ func (p *preparing) look(ctx context.Context, n oci.Node) error {
 	return decisive(errs)
 }
 
+// errMadeLost says that content which no registry has is not in the cache.
+var errMadeLost = errors.New("it was made for this bundle, and is in the cache no more; begin anew with --restart")
+
 // decisive picks, of what several repositories said, an error that may pass:
 // content is only lost when all of them have definitely refused it.
 func decisive(errs []error) error {
+	if len(errs) == 0 {
+		return errMadeLost
+	}
 	for _, err := range errs {
 		if !definite(err) {
 			return err

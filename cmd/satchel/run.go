@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -37,6 +38,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	log.SetOutput(io.Discard) // libraries write there, text of charts among it
 	a := &app{stdout: stdout, stderr: stderr, args: args}
 	ctx, stop := interruptible(a)
 	defer stop()

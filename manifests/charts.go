@@ -1,0 +1,304 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	// pathCharts is where the mirror has charts that do not come from a registry.
+	pathCharts = "charts/"
+	// localCharts stands in references for the host of charts from this one.
+	localCharts = "charts.local"
+	// parallelCharts is how many charts are in memory at a time.
+	parallelCharts = 4
+)
+
+// ChartValues are the values of a file, for the charts of one name.
+type ChartValues struct {
+	Chart string `json:"chart"`
+	YAML  string `json:"yaml"`
+}
+
+// ParseChartValues checks a values file for the chart of that name.
+func ParseChartValues(name string, file []byte) (ChartValues, error) {
+	if err := chart.CheckValues(file); err != nil {
+		return ChartValues{}, fmt.Errorf("values for chart %s: %w", name, err)
+	}
+	return ChartValues{name, string(file)}, nil
+}
+
+// ChartError says that the images of a chart cannot be told, for a reason that
+// lies in the chart or its values.
+type ChartError struct {
+	Chart string // its name and version
+	Err   error
+	// Values says that other values may help.
+	Values bool
+}
+
+func (e *ChartError) Error() string {
+	return "chart " + e.Chart + ": " + plain(strings.Join(strings.Fields(e.Err.Error()), " "))
+}
+
+func (e *ChartError) Unwrap() error { return e.Err }
+
+// Name is the chart's name, as --helm-values takes it.
+func (e *ChartError) Name() string {
+	name, _, _ := strings.Cut(e.Chart, " ")
+	return name
+}
+
+// chartJob is one chart that is asked for.
+type chartJob struct {
+	name, version string
+	ref           oci.Ref // in the inventory
+	made          bool    // its artifact is satchel's, not a registry's
+	load          func(context.Context) (*chart.Chart, error)
+	paths         []chart.Path
+	path          string // of the chart in the configuration
+
+	found []wanted
+	lost  []string // imagePaths that point at nothing
+	err   error
+}
+
+// charts asks for mirror.helm: the charts themselves, and the images that they
+// run with their default values and those of [Extra]. A chart that cannot be had
+// or does not render is a *[oci.GapError].
+func charts(ctx context.Context, c *Config, from Images) (asked, error) {
+	s := &charting{c: c, from: from, p: &problems{file: c.file, places: c.places}}
+	for i := range c.Mirror.Helm.Repositories {
+		if err := s.repository(ctx, i); err != nil {
+			return asked{}, err
+		}
+	}
+	for i := range c.Mirror.Helm.Local {
+		s.local(i)
+	}
+	s.checkValues()
+	if err := s.p.join(); err != nil {
+		return asked{}, err
+	}
+	var g errgroup.Group
+	g.SetLimit(parallelCharts)
+	for _, job := range s.jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			job.err = s.run(ctx, job)
+			return nil
+		})
+	}
+	_ = g.Wait() // each error is in its job
+	return s.result()
+}
+
+// charting gathers the charts of a configuration.
+type charting struct {
+	c    *Config
+	from Images
+	p    *problems
+	jobs []*chartJob
+	errs []error
+}
+
+func (s *charting) result() (asked, error) {
+	var all asked
+	errs := slices.Clone(s.errs)
+	for _, job := range s.jobs {
+		if job.err != nil {
+			errs = append(errs, job.gap(job.err))
+			continue
+		}
+		all.images = append(all.images, job.found...)
+		for _, expr := range job.lost {
+			s.from.Note(fmt.Sprintf("chart %s: imagePaths %s points at nothing in what it renders", job, expr))
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+func (j *chartJob) String() string { return j.name + " " + j.version }
+
+// add takes up a chart, if the mirror can have it under its name.
+func (s *charting) add(job *chartJob, imagePaths []string) {
+	for _, expr := range imagePaths {
+		p, err := chart.ParsePath(expr)
+		if err != nil { // Carried has refused it
+			s.errs = append(s.errs, fmt.Errorf("imagePaths %s: %w", expr, err))
+			return
+		}
+		job.paths = append(job.paths, p)
+	}
+	s.jobs = append(s.jobs, job)
+}
+
+func (j *chartJob) gap(err error) error {
+	w := j.wanted()
+	return &oci.GapError{Image: w.image(), Err: err}
+}
+
+// wanted is the chart itself.
+func (j *chartJob) wanted() wanted {
+	w := wanted{origin: oci.OriginChart, ref: j.ref, tags: []string{j.ref.Tag}, why: []string{"chart " + j.String()}}
+	if j.made {
+		w.path = pathCharts + j.name
+	}
+	return w
+}
+
+// run loads and renders one chart, and says what it wants.
+func (s *charting) run(ctx context.Context, job *chartJob) error {
+	c, err := job.load(ctx)
+	if errors.Is(err, errLeft) {
+		job.found = []wanted{job.wanted()}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("chart %s: %w", job, err)
+	}
+	w := job.wanted()
+	if job.made {
+		if w.made, err = c.Artifact(s.from.Keep); err != nil {
+			return fmt.Errorf("keep chart %s: %w", job, err)
+		}
+	}
+	job.found = []wanted{w}
+	if c.IsLibrary() {
+		return nil
+	}
+	if err := s.images(c, job); err != nil {
+		var render *chart.RenderError
+		return &ChartError{Chart: job.String(), Err: err, Values: errors.As(err, &render)}
+	}
+	return nil
+}
+
+// images renders the chart and asks for its images.
+func (s *charting) images(c *chart.Chart, job *chartJob) error {
+	objects, err := c.Objects(s.values(c.Name)...)
+	if err != nil {
+		return err
+	}
+	hits := make([]int, len(job.paths))
+	for _, o := range objects {
+		list := chart.Images(o)
+		for i, p := range job.paths {
+			more, err := p.Images(o)
+			if err != nil {
+				return fmt.Errorf("template %s: %w", o.Template, err)
+			}
+			hits[i] += len(more)
+			list = append(list, more...)
+		}
+		for _, img := range list {
+			w, err := chartImage(job, img)
+			if err != nil {
+				return fmt.Errorf("%s: %w (template %s)", img.Where, err, o.Template)
+			}
+			job.found = append(job.found, w)
+		}
+	}
+	for i, n := range hits {
+		if n == 0 {
+			job.lost = append(job.lost, job.paths[i].String())
+		}
+	}
+	return nil
+}
+
+// chartImage reads a reference as nodes do.
+func chartImage(job *chartJob, img chart.Image) (wanted, error) {
+	ref, err := operatorRef(img.Ref)
+	if err != nil {
+		return wanted{}, err
+	}
+	w := wanted{origin: oci.OriginChart, ref: ref, why: []string{"chart " + job.String() + ": " + img.Where}}
+	if ref.Tag != "" {
+		w.tags = []string{ref.Tag}
+	}
+	return w, nil
+}
+
+func (s *charting) values(name string) (files [][]byte) {
+	for _, v := range s.c.Extra.HelmValues {
+		if v.Chart == name {
+			files = append(files, []byte(v.YAML))
+		}
+	}
+	return files
+}
+
+// checkValues reports values for charts that are not asked for.
+func (s *charting) checkValues() {
+	var names []string
+	for _, job := range s.jobs {
+		names = append(names, job.name)
+	}
+	names = sorted(names)
+	for _, v := range s.c.Extra.HelmValues {
+		if !slices.Contains(names, v.Chart) {
+			s.p.addAt(s.p.places.Of("mirror").Key, "the name before = is the one in the chart's Chart.yaml",
+				"--helm-values is for a chart %q, which mirror.helm does not ask for%s", v.Chart, didYouMean(v.Chart, names))
+		}
+	}
+}
+
+// asked reports whether any chart is asked for.
+func (h *Helm) asked() bool { return len(h.Repositories)+len(h.Local) > 0 }
+
+// carried refuses what is wrong with charts, or not carried of them.
+func (h *Helm) carried(p *problems) {
+	for i := range h.Repositories {
+		h.Repositories[i].carried(p, fmt.Sprintf("mirror.helm.repositories[%d]", i))
+	}
+	for i, ch := range h.Local {
+		at := fmt.Sprintf("mirror.helm.local[%d]", i)
+		ch.carried(p, at)
+		if p.required(at+".path", ch.Path) && strings.Contains(ch.Path, "://") {
+			p.add(at+".path", "%s.path is an address; it must be a file or directory. Charts elsewhere go under mirror.helm.repositories", at)
+		}
+	}
+}
+
+func (r *HelmRepository) carried(p *problems, at string) {
+	registry := strings.HasPrefix(r.URL, schemeOCI)
+	if p.required(at+".url", r.URL) && !registry {
+		if _, err := parseRepository(r.URL); err != nil {
+			p.add(at+".url", "%s.url: %v", at, err)
+		}
+	}
+	if registry && len(r.Charts) == 0 {
+		p.add(at+".url", "%s names no charts, and a registry does not list them: name each under charts, with its version", at)
+	}
+	for k, ch := range r.Charts {
+		path := fmt.Sprintf("%s.charts[%d]", at, k)
+		ch.carried(p, path)
+		p.required(path+".name", ch.Name)
+		if registry && !chart.IsVersion(ch.Version) {
+			p.add(path, "%s: a registry does not list versions; name the one that is to be carried", path)
+		}
+	}
+}
+
+func (ch *Chart) carried(p *problems, at string) {
+	if len(ch.Platforms) > 0 {
+		p.refuse(at+".platforms", "this version of satchel carries the images of charts for all their platforms")
+	}
+	for i, expr := range ch.ImagePaths {
+		if _, err := chart.ParsePath(expr); err != nil {
+			path := fmt.Sprintf("%s.imagePaths[%d]", at, i)
+			p.add(path, "%s is not a JSONPath expression such as {.spec.image}: %v", path, err)
+		}
+	}
+}
