@@ -90,7 +90,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err):
+	case as[*transport.RegistryError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
 		return exitRegistry
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra gives no type
 		return exitUsage
