@@ -26,14 +26,15 @@ const (
 type ChartValues struct {
 	Chart string `json:"chart"`
 	YAML  string `json:"yaml"`
+	File  string `json:"-"` // that has them
 }
 
-// ParseChartValues checks a values file for the chart of that name.
-func ParseChartValues(name string, file []byte) (ChartValues, error) {
-	if err := chart.CheckValues(file); err != nil {
+// ParseChartValues checks the text of a values file for the chart of that name.
+func ParseChartValues(name, file string, text []byte) (ChartValues, error) {
+	if err := chart.CheckValues(text); err != nil {
 		return ChartValues{}, fmt.Errorf("values for chart %s: %w", name, err)
 	}
-	return ChartValues{name, string(file)}, nil
+	return ChartValues{Chart: name, YAML: string(text), File: file}, nil
 }
 
 // ChartError says that the images of a chart cannot be told, for a reason that
@@ -239,8 +240,12 @@ func (s *charting) values(name string) (files [][]byte) {
 	return files
 }
 
-// checkValues reports values for charts that are not asked for.
+// checkValues reports values for charts that are not asked for, if those which
+// are asked for are all known.
 func (s *charting) checkValues() {
+	if len(s.p.list)+len(s.errs) > 0 {
+		return
+	}
 	var names []string
 	for _, job := range s.jobs {
 		names = append(names, job.name)

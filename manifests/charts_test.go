@@ -103,7 +103,7 @@ func TestCharts(t *testing.T) {
 		"constraint": {in: repo + ", charts: [{name: web, version: '>=1.0 <1.1'}]}]}}\n", want: []string{"a.io/web:one [one]: chart web 1.0.0: Pod/app container c", web1}},
 		"both": {in: repo + ", charts: [{name: web, version: 1.0.0}, {name: web}]}]}}\n",
 			want: []string{"a.io/web:one [one]: chart web 1.0.0: Pod/app container c; chart web 1.1.0+b.1: Pod/app container c", web1, newest}},
-		"values": {in: repo + ", charts: [{name: web, version: 1.0.0}]}]}}\n", values: []ChartValues{{"web", "tag: none"}, {"web", "tag: two"}},
+		"values": {in: repo + ", charts: [{name: web, version: 1.0.0}]}]}}\n", values: []ChartValues{{Chart: "web", YAML: "tag: none"}, {Chart: "web", YAML: "tag: two"}},
 			want: []string{"a.io/web:two [two]: chart web 1.0.0: Pod/app container c", web1}},
 		"linked to a registry": {in: repo + ", charts: [{name: db}]}]}}\n", want: []string{"a.io/db:one [one]: chart db 0.1.0: Pod/app container c", db}},
 		"registry": {in: "mirror: {helm: {repositories: [{url: 'oci://reg.io/charts', charts: [{name: db, version: 0.1.0}]}]}}\n",
@@ -223,9 +223,9 @@ func TestLocalCharts(t *testing.T) {
 		"other version": {local: "{path: web.tgz, version: 2.0.0}", want: "f.yaml:3:26: chart web.tgz: it is version 1.0.0, not 2.0.0"},
 		"its name":      {local: "{path: upper.tgz}", want: "f.yaml:3:26: chart upper.tgz: chart \"Upper\" \"1.0.0\": a registry cannot have a chart of this name and version"},
 		"broken":        {local: "{path: broken.tgz}", want: broke},
-		"mended":        {local: "{path: broken.tgz}", values: []ChartValues{{"broken", "who: me\ntag: x"}}, want: "image charts.local/broken:1.0.0: chart broken 1.0.0: template broken/templates/need.yaml: it gives a string where an object belongs"},
+		"mended":        {local: "{path: broken.tgz}", values: []ChartValues{{Chart: "broken", YAML: "who: me\ntag: x"}}, want: "image charts.local/broken:1.0.0: chart broken 1.0.0: template broken/templates/need.yaml: it gives a string where an object belongs"},
 		"bad name":      {local: "{path: bad.tgz}", want: "image charts.local/bad:1.0.0: chart bad 1.0.0: Pod/app init container i: image reference \"A.io/b c\": invalid reference format (template bad/templates/pod.yaml)"},
-		"values of another": {local: "{path: web.tgz}", values: []ChartValues{{"webs", "a: b"}},
+		"values of another": {local: "{path: web.tgz}", values: []ChartValues{{Chart: "webs", YAML: "a: b"}},
 			want: "f.yaml:3:1: --helm-values is for a chart \"webs\", which mirror.helm does not ask for; did you mean \"web\"?"},
 	}
 	for name, tc := range tests {
@@ -288,7 +288,7 @@ func TestChartsCarried(t *testing.T) {
 
 func TestChartUnknown(t *testing.T) {
 	for in, want := range map[string]string{
-		"[{name: webs}]":                 `https://charts.io/repo has no chart "webs"; did you mean "web"`,
+		"[{name: webs}]":                `https://charts.io/repo has no chart "webs"; did you mean "web"`,
 		"[{name: web, version: 7.0.0}]": `chart "web" of https://charts.io/repo has no version "7.0.0"; it has 2.0.0-rc.1, 1.1.0+b.1, 1.0.0 and 5 more`,
 		"[{name: web, version: soon}]":  `"soon" is neither a version nor a constraint`,
 	} {

@@ -21,6 +21,12 @@
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to
 // the configuration: the digests that nodes have count, not where tags point by now.
 //
+// A Helm chart is a set of templates for objects of the cluster. mirror.helm asks
+// for charts: each is rendered, the images that its pods run are carried, and the
+// chart itself as the artifact that "helm push" makes. One that comes from no
+// registry has its place under charts/ in the mirror; one of this host is named
+// charts.local/NAME:VERSION.
+//
 // Parse takes the whole schema. [Config.Carried] is the second question: does
 // the file ask for anything that this version does not carry. It is asked before
 // any network is touched.

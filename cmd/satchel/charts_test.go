@@ -15,8 +15,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	helm "helm.sh/helm/v3/pkg/registry"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -90,17 +92,22 @@ func (s *chartServer) put(path string, body []byte) {
 type chartSet struct {
 	*chartServer
 	c      *ocitest.Content
-	source *registrytest.Registry
-	web    []byte // archive
+	source *registrytest.Proxy
+	web    []byte        // archive
+	layer  digest.Digest // of the image that its chart runs
 	stored oci.Descriptor
 	want   []mirrored
 }
 
 func newChartSet(t *testing.T, w *world) *chartSet {
-	s := &chartSet{chartServer: &chartServer{files: map[string][]byte{}}, c: ocitest.New(17), source: registrytest.Start(t)}
+	s := &chartSet{chartServer: &chartServer{files: map[string][]byte{}}, c: ocitest.New(17), source: registrytest.StartProxy(t, registrytest.Start(t).Host)}
 	base := s.c.Layer(50<<10, ocitest.LayerGzip)
 	for _, name := range []string{"init", "web", "stored", "tree"} {
-		d := s.c.Image(false, base, s.c.Layer(20<<10, ocitest.LayerGzip))
+		own := s.c.Layer(20<<10, ocitest.LayerGzip)
+		d := s.c.Image(false, base, own)
+		if name == "web" {
+			s.layer = own.Digest
+		}
 		push(t, s.c, d, s.source.Host, "team/"+name, "v1")
 		s.want = append(s.want, mirrored{"ns/team/" + name, "v1", d})
 	}
@@ -195,6 +202,10 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 	if !bytes.Equal(pulled.Chart.Data, s.web) || pulled.Chart.Meta.Name != "web" {
 		t.Errorf("Helm pulls %d bytes of %+v, the repository has %d", len(pulled.Chart.Data), pulled.Chart.Meta, len(s.web))
 	}
+	pushed, err := client.Push(s.web, host+"/pushed/web:1.0.0+b.1")
+	if err != nil || pushed.Config.Digest != pulled.Config.Digest || pushed.Chart.Digest != pulled.Chart.Digest {
+		t.Errorf("Helm pushes %+v, %v; the mirror has %+v", pushed, err, pulled)
+	}
 	if pulled, err = client.Pull(host + "/ns/charts/tree:0.1.0"); err != nil || pulled.Chart.Meta.Version != "0.1.0" {
 		t.Errorf("Helm pulls %+v, %v", pulled, err)
 	}
@@ -209,6 +220,40 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 	if !bytes.Equal(readFile(t, filepath.Join(dir, oci.Digest(s.web).Encoded())), s.web) {
 		t.Error("skopeo copies another archive")
 	}
+}
+
+// TestChartResumed stops a pack at the images of charts. It goes on with the charts
+// that were made, unless they are gone.
+func TestChartResumed(t *testing.T) {
+	w := newWorld(t)
+	s, mirror := newChartSet(t, w), registrytest.Start(t)
+	var broken atomic.Bool
+	s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		if !broken.Load() || r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, s.layer.String()) {
+			return false
+		}
+		http.Error(rw, "not now", http.StatusServiceUnavailable)
+		return true
+	}
+	s.put("/real/web.tgz", s.web)
+	broken.Store(true)
+	pack := w.pack(append(s.values(), "--retry-times", "0", "--retry-delay", "1ms")...)
+	w.run(pack...).want(exitRegistry)
+	broken.Store(false)
+	s.put("/real/index.yaml", []byte("entries: {}\n"))
+
+	cache := filepath.Join(w.dir, "cache")
+	if err := os.Rename(cache, cache+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(pack...).want(exitFailed).says("is in the cache no more; begin anew with --restart")
+	if err := errors.Join(os.RemoveAll(cache), os.Rename(cache+"-away", cache)); err != nil {
+		t.Fatal(err)
+	}
+	w.run(pack...).want(exitOK).says("going on with bundle")
+	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
+	compareMirrored(t, s.c, mirror.Host, s.want)
+	s.checkPulled(t, mirror.Host)
 }
 
 // TestChartPlan wants the same plan each time, from whatever cache.
