@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
@@ -195,12 +196,13 @@ func (gs *graphs) unknownRisks() {
 
 // readReleases reads payloads, some at a time, and lists their images in order.
 func readReleases(ctx context.Context, c *Config, from Images, list []chosen) ([]wanted, error) {
-	images, errs := make([][]wanted, len(list)), make([]error, len(list))
+	images, errs, held := make([][]wanted, len(list)), make([]error, len(list)), make([]heldNotes, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelReleases)
 	for i, n := range list {
+		held[i].Images = from
 		g.Go(func() error {
-			images[i], errs[i] = n.wanted(ctx, c, from)
+			images[i], errs[i] = n.wanted(ctx, c, &held[i])
 			return nil
 		})
 	}
@@ -208,6 +210,9 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) ([
 	var all []wanted
 	var gaps []*oci.GapError
 	for i, n := range list {
+		for _, note := range held[i].notes {
+			from.Note(note)
+		}
 		if errs[i] != nil {
 			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: n.why}
 			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
@@ -217,13 +222,22 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) ([
 	return all, joinGaps(gaps)
 }
 
+// heldNotes holds back what is told to the user, so that it comes in order.
+type heldNotes struct {
+	Images
+	notes []string
+}
+
+func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
+
 // wanted reads a payload, which must be what the graph says that it is.
 func (n chosen) wanted(ctx context.Context, c *Config, from Images) ([]wanted, error) {
 	r, err := readRelease(ctx, n.Payload, from)
 	if err != nil {
 		return nil, err
 	}
-	if r.Version != n.Version.String() || r.arch != n.arch {
+	// Some graph servers write the architecture behind the version, as 4.12.0+amd64.
+	if v, err := semver.Parse(r.Version); err != nil || !v.EQ(n.Version) || r.arch != n.arch {
 		return nil, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
 	}
 	list, err := r.images(ctx, c, from)

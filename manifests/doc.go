@@ -8,6 +8,9 @@
 // A release is an image, the payload, that names the images of its components by
 // digest. mirror.platform.release asks for one: the payload is read out of its own
 // layers, and each component is carried under the tag that oc-mirror v2 gives it.
+// mirror.platform.channels asks for those that an update graph gives: what a channel
+// has between two versions, or the shortest path of updates between them. The
+// graphs that were used are the inventory's document [DocumentGraph].
 //
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for catalogs, which are
