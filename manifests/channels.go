@@ -58,6 +58,10 @@ type graphs struct {
 	noted map[string]bool
 }
 
+func newGraphs(c *Config, from Images) *graphs {
+	return &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
+}
+
 // note tells the user something once.
 func (gs *graphs) note(format string, args ...any) {
 	text := plain(strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
@@ -155,7 +159,7 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	if len(pf.Channels) == 0 {
 		return asked{}, nil
 	}
-	gs := &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
+	gs := newGraphs(c, from)
 	archs := sorted(slices.Clone(pf.Architectures))
 	if len(archs) == 0 {
 		archs = []string{defaultArch}
