@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
@@ -55,6 +56,10 @@ type graphs struct {
 	got   map[graphQuery]*graph.Graph
 	files []oci.Titled
 	noted map[string]bool
+}
+
+func newGraphs(c *Config, from Images) *graphs {
+	return &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
 }
 
 // note tells the user something once.
@@ -154,7 +159,7 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	if len(pf.Channels) == 0 {
 		return asked{}, nil
 	}
-	gs := &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
+	gs := newGraphs(c, from)
 	archs := sorted(slices.Clone(pf.Architectures))
 	if len(archs) == 0 {
 		archs = []string{defaultArch}
@@ -197,12 +202,13 @@ func (gs *graphs) unknownRisks() {
 // readReleases reads payloads, some at a time, and lists their images in order. A
 // release that nothing vouches for ends it.
 func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (asked, error) {
-	read, errs := make([]asked, len(list)), make([]error, len(list))
+	read, errs, held := make([]asked, len(list)), make([]error, len(list)), make([]heldNotes, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelReleases)
 	for i, n := range list {
+		held[i].Images = from
 		g.Go(func() error {
-			read[i], errs[i] = n.wanted(ctx, c, from)
+			read[i], errs[i] = n.wanted(ctx, c, &held[i])
 			return nil
 		})
 	}
@@ -211,6 +217,9 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 	var gaps []*oci.GapError
 	var unverified []error
 	for i, n := range list {
+		for _, note := range held[i].notes {
+			from.Note(note)
+		}
 		var unsigned *SignatureError
 		switch {
 		case errors.As(errs[i], &unsigned):
@@ -227,13 +236,22 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 	return all, joinGaps(gaps)
 }
 
+// heldNotes holds back what is told to the user, so that it comes in order.
+type heldNotes struct {
+	Images
+	notes []string
+}
+
+func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
+
 // wanted reads a payload, which must be what the graph says that it is.
 func (n chosen) wanted(ctx context.Context, c *Config, from Images) (asked, error) {
 	r, err := readRelease(ctx, c, n.Payload, from)
 	if err != nil {
 		return asked{}, err
 	}
-	if r.Version != n.Version.String() || r.arch != n.arch {
+	// Some graph servers write the architecture behind the version, as 4.12.0+amd64.
+	if v, err := semver.Parse(r.Version); err != nil || !v.EQ(n.Version) || r.arch != n.arch {
 		return asked{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
 	}
 	list, err := r.images(ctx, c, from)

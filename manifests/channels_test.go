@@ -97,15 +97,18 @@ func released(inv *oci.Inventory) string {
 	return strings.Join(list, " ")
 }
 
-func TestChannels(t *testing.T) {
-	tests := []struct {
-		name, channels string
-		more           string
-		accept         string
-		want           string // releases
-		asked          string // channels
-		notes          string
-	}{
+// channelCase is a selection, and what it makes.
+type channelCase struct {
+	name, channels string
+	more           string
+	accept         string
+	want           string // releases
+	asked          string // channels
+	notes          string
+}
+
+func channelCases() []channelCase {
+	return []channelCase{
 		{name: "head", channels: "{name: stable-4.3}", want: "4.3.3", asked: "stable-4.3"},
 		{name: "min", channels: "{name: stable-4.3, minVersion: 4.3.1}", want: "4.3.1 4.3.2 4.3.3 4.3.3-rc.1", asked: "stable-4.3",
 			notes: "channel stable-4.3 for amd64: conditional update to 4.3.3 from 4.3.1: risk Lossy: about Lossy (https://example.com/Lossy)\n" +
@@ -132,8 +135,11 @@ func TestChannels(t *testing.T) {
 			notes: "mirror.platform.channels: no update path leads from 4.1.2 to 4.3.1: updates from 4.1.2 lead as far as 4.2.1, and those to 4.3.1 begin at 4.3.1 (amd64); each channel's own releases are carried, and a cluster cannot be led from the first of these to the last by them alone"},
 		{name: "two architectures", channels: "{name: stable-4.2}", more: "    architectures: [arm64, amd64, arm64]\n", want: "4.2.1 4.2.1-aarch64", asked: "stable-4.2 stable-4.2"},
 	}
+}
+
+func TestChannels(t *testing.T) {
 	m := channelWorld(t)
-	for _, tc := range tests {
+	for _, tc := range channelCases() {
 		t.Run(tc.name, func(t *testing.T) {
 			m.fetched, m.notes = nil, nil
 			c := channelConfig(t, tc.channels, tc.more)
@@ -325,6 +331,17 @@ func TestOKD(t *testing.T) {
 	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, graphArtifact)
 	if err != nil || len(files) != 2 || files[0].Title != "amd64-ocp-4.json" || files[1].Title != "okd-amd64-okd-4.json" {
 		t.Errorf("document %+v, %v", files, err)
+	}
+}
+
+// TestArchInVersion takes a graph that writes the architecture behind versions.
+func TestArchInVersion(t *testing.T) {
+	m := channelWorld(t)
+	link := graphLink(graphServer, "amd64", "stable-4.2")
+	m.files[link] = []byte(strings.ReplaceAll(string(m.files[link]), `"4.2.1"`, `"4.2.1+amd64"`))
+	inv, err := Resolve(t.Context(), channelConfig(t, "{name: stable-4.2}"), m)
+	if err != nil || released(inv) != "4.2.1" {
+		t.Errorf("got %v", err)
 	}
 }
 

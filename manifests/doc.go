@@ -12,6 +12,10 @@
 // [Resolve] gives a [SignatureError]. The signatures go along as a document, which
 // [ReadSignatures] reads on the other side, for [Site].
 //
+// mirror.platform.channels asks for those that an update graph gives: what a channel
+// has between two versions, or the shortest path of updates between them. The
+// graphs that were used are the inventory's document [DocumentGraph].
+//
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for catalogs, which are
 // carried whole, and for packages, of which the newest bundle of each channel is
