@@ -47,7 +47,7 @@ func newWorld(t testing.TB) *world {
 		w.exfat(disk, 1<<10)
 		w.drive = filepath.Join(disk, "drive")
 	}
-	w.releases = signedReleases(t, dir)
+	w.releases = signedReleases(t)
 	w.recipient = strings.TrimSpace(w.run("keygen", "--file", w.key).want(exitOK).stdout)
 	w.secret = secretOf(t, w.key)
 	return w

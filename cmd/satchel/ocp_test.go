@@ -303,6 +303,7 @@ func TestKillRelease(t *testing.T) {
 	want := whole.inspected()
 
 	w := newWorld(t)
+	w.releases = whole.releases // the same signature
 	w.imageset(set)
 	pack := w.pack("--registries-conf", conf, "--segment-size", "2MiB")
 	kills := 0

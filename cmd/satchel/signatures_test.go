@@ -16,13 +16,13 @@ import (
 
 // signedReleases starts a store that signs every release by a key made for the
 // test, and gives the environment that names both.
-func signedReleases(t testing.TB, dir string) []string {
+func signedReleases(t testing.TB) []string {
 	t.Helper()
-	signer, key := newSigner(t, dir)
+	signer, key := newSigner(t)
 	return []string{envSignatureURL + "=" + serveHTTP(t, signer) + "/signatures", envSignatureKey + "=" + key}
 }
 
-func newSigner(t testing.TB, dir string) (signer *ocitest.Signer, keyFile string) {
+func newSigner(t testing.TB) (signer *ocitest.Signer, keyFile string) {
 	t.Helper()
 	signer, err := ocitest.NewSigner("made for a test", time.Now().Add(-time.Hour), 0)
 	if err != nil {
@@ -32,7 +32,7 @@ func newSigner(t testing.TB, dir string) (signer *ocitest.Signer, keyFile string
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyFile = filepath.Join(dir, "releases.asc")
+	keyFile = filepath.Join(t.TempDir(), "releases.asc")
 	if err := os.WriteFile(keyFile, key, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +90,8 @@ func TestReleaseSigned(t *testing.T) {
 func TestReleaseNotSigned(t *testing.T) {
 	s, w := newReleaseSet(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
-	signer, key := newSigner(t, t.TempDir())
-	_, other := newSigner(t, t.TempDir())
+	signer, key := newSigner(t)
+	_, other := newSigner(t)
 	none := filepath.Join(w.dir, "none.asc")
 	text := filepath.Join(w.dir, "text.asc")
 	if err := os.WriteFile(text, []byte("no key"), 0o600); err != nil {
@@ -136,7 +136,7 @@ func TestReleaseTagMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, key := newSigner(t, t.TempDir())
+	signer, key := newSigner(t)
 	var moved atomic.Int32
 	store := serveHTTP(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if err := ocitest.Push(r.Context(), s.c, evil, "http://"+s.source.Host, "ocp/rel", "v"); err != nil {
@@ -168,7 +168,7 @@ func TestReleaseTagMoved(t *testing.T) {
 func TestSignatureStores(t *testing.T) {
 	s, w := newReleaseSet(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
-	signer, key := newSigner(t, t.TempDir())
+	signer, key := newSigner(t)
 	good := serveHTTP(t, signer)
 	var failed atomic.Int32
 	for _, tc := range []struct {

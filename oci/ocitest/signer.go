@@ -23,7 +23,11 @@ type Signer struct {
 
 // NewSigner makes a key at a time; a lifetime of 0 has no end.
 func NewSigner(name string, made time.Time, lifetime time.Duration) (*Signer, error) {
-	config := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: uint32(lifetime / time.Second), Time: func() time.Time { return made }}
+	salted := false // the same body gets the same signature
+	config := &packet.Config{
+		Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: uint32(lifetime / time.Second), Time: func() time.Time { return made },
+		NonDeterministicSignaturesViaNotation: &salted,
+	}
 	entity, err := openpgp.NewEntity(name, "", "", config)
 	if err != nil {
 		return nil, fmt.Errorf("make key: %w", err)
