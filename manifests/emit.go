@@ -22,6 +22,7 @@ type Site struct {
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest.
 	CatalogNames map[string]string
+	Templates    []CatalogTemplate // of CatalogSources, from the bundle
 	// Unchecked says that nobody asked the mirror whether it has the images.
 	Unchecked bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked

@@ -89,7 +89,7 @@ func (e *emission) stepRelease(p *page) {
 		"The cluster version operator wants the GPG signature, which this version of satchel does not carry. It fetches that from the internet: update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `release.openshift.io/verification-signatures`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.",
 		"Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.",
 	})
-	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease }) {
+	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease && g.Subject == "" }) {
 		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
 		return
 	}

@@ -125,6 +125,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		operators,
 		additionalImages,
 		podImages,
+		catalogTemplates,
 	} {
 		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)

@@ -27,8 +27,8 @@ type documents struct {
 }
 
 // newDocuments renders the cluster's YAML for a mirror, without secrets.
-func newDocuments(inv *oci.Inventory, place oci.Mirror) (*documents, error) {
-	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: place, Unchecked: true})
+func newDocuments(inv *oci.Inventory, place oci.Mirror, cfg *manifests.Config) (*documents, error) {
+	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: place, Unchecked: true, Templates: cfg.Extra.Templates})
 	if err != nil {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}
@@ -61,7 +61,7 @@ func fileType(name string) string {
 // checkDocuments finds out before the first byte, and not after the last, whether
 // the documents can be made; it gives about what they take on the drive.
 func (p *preparing) checkDocuments() (size int64, err error) {
-	docs, err := newDocuments(p.inv, p.place)
+	docs, err := newDocuments(p.inv, p.place, p.cfg)
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +74,7 @@ func (p *preparing) checkDocuments() (size int64, err error) {
 // writeDocuments puts what was pinned from the start, and what is made from the
 // images that the bundle really has.
 func (p *packing) writeDocuments(ctx context.Context) error {
-	docs, err := newDocuments(p.inv, p.place)
+	docs, err := newDocuments(p.inv, p.place, p.cfg)
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,19 @@ func (p *preparing) keptDocuments() oci.Source {
 	return p.cache.Before(oci.SourceFunc(func(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%s, which was made for this bundle, is in the cache no more; begin anew with --restart", d.Digest)
 	}))
+}
+
+// templates reads the templates of CatalogSources that a bundle has, if any.
+func templates(ctx context.Context, r *bundle.Reader) ([]manifests.CatalogTemplate, error) {
+	root, ok := r.Inventory().Document(manifests.DocumentTemplates)
+	if !ok {
+		return nil, nil
+	}
+	files, err := oci.ReadArtifact(ctx, r, root, manifests.ArtifactTemplates)
+	if err != nil {
+		return nil, fmt.Errorf("read templates of CatalogSources: %w", err)
+	}
+	return manifests.ParseTemplates(files)
 }
 
 // manifestsReport is what inspect --manifests prints.

@@ -136,7 +136,7 @@ func TestUnlisted(t *testing.T) {
 			if i := slices.IndexFunc(rep.Images, func(i imageReport) bool { return i.Source.String() == ref }); i < 0 || rep.Images[i].Attached != 4 {
 				t.Errorf("the image is not carried with what its child has: %+v", rep.Images)
 			}
-			w.run(w.unpack(mirror.Host)...).want(exitOK).says("not in this bundle: ")
+			w.run(w.unpack(mirror.Host)...).want(exitOK).says("not in this bundle: the signatures of " + source.Host + "/" + signedRepo + "@" + s.root.Digest.String())
 
 			w.drive += "-later"
 			w.run(w.pack("--only", "gaps.json")...).want(exitRegistry).says("signatures of "+source.Host+"/"+signedRepo+"@", "403")

@@ -102,6 +102,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	}
 	if err == nil {
 		cfg.Extra = extra
+		err = cfg.ReadTemplates(os.ReadFile)
+	}
+	if err == nil {
 		err = cfg.Carried()
 	}
 	if err == nil {

@@ -151,7 +151,7 @@ func (p *planning) content() func(oci.Descriptor) ([]byte, bool) {
 // written is what goes into the bundle: the images, and the documents that pack
 // makes from them.
 func (p *planning) written(ctx context.Context) (*oci.Graph, error) {
-	docs, err := newDocuments(p.inv, p.place)
+	docs, err := newDocuments(p.inv, p.place, p.cfg)
 	if err != nil {
 		return nil, err
 	}
