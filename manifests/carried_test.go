@@ -29,8 +29,7 @@ func TestCarried(t *testing.T) {
 		{"platforms and kubevirt", "mirror:\n  platform:\n    release: a.io/b:c\n    platforms: [{os: linux, architecture: amd64}]\n    kubeVirtContainer: true\n", "f.yaml:6:5: mirror.platform.platforms" + releases},
 		{"operators", "mirror:\n  Operators: [{catalog: a.io/b:c, full: true, skipDependencies: true, packages: [{name: d, channels: [{name: e}]}]}]\n", ""},
 		{"operators elsewhere", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    targetCatalog: x\n    targetTag: y\n    targetCatalogSourceTemplate: z\n    platforms: [{os: linux, architecture: amd64}]\n",
-			"f.yaml:8:5: mirror.operators[0].targetCatalogSourceTemplate" + operators + "targetCatalogSourceTemplate\n" +
-				"f.yaml:9:5: mirror.operators[0].platforms" + operators + "platforms"},
+			"f.yaml:9:5: mirror.operators[0].platforms" + operators + "platforms"},
 		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n",
 			"f.yaml:8:7: mirror.operators[0].packages[0].defaultChannel" + operators + "defaultChannel\n" +
 				"f.yaml:9:7: mirror.operators[0].packages[0].minVersion" + operators + "minVersion\n" +

@@ -34,6 +34,8 @@ type Config struct {
 type Extra struct {
 	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
 
+	Templates []CatalogTemplate `json:"templates,omitempty"` // see [Config.ReadTemplates]
+
 	PodFiles []string `json:"-"` // that Pods is read from
 	PodNotes []string `json:"-"` // what of them is left out, a line each
 	// IgnoreReleaseSignature carries releases that nothing says are genuine.

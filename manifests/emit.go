@@ -22,7 +22,8 @@ type Site struct {
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest.
 	CatalogNames map[string]string
-	Signatures   []Signature // of releases, as the bundle has them, in any order
+	Signatures   []Signature       // of releases, as the bundle has them, in any order
+	Templates    []CatalogTemplate // of CatalogSources, from the bundle
 	// Unchecked says that nobody asked the mirror whether it has the images.
 	Unchecked bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked

@@ -43,13 +43,37 @@ func (e *emission) pageGaps(p *page) {
 	}
 	p.head(plural(len(e.gaps), "image is missing", "images are missing"))
 	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
+	for _, inc := range IncompleteOf(e.gaps) {
+		p.text("The %s %s is incomplete without:", inc.Kind, clean(inc.Name))
+		var list []string
+		for _, g := range e.gaps {
+			if g.Subject == "" && slices.Contains(inc.Missing, g.Source) {
+				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Source, inc.parts(g), clean(g.Error)))
+			}
+		}
+		p.list(list)
+	}
+	e.pageOtherGaps(p)
+}
+
+// pageOtherGaps lists what is a part of nothing.
+func (e *emission) pageOtherGaps(p *page) {
 	var list []string
 	for _, g := range e.gaps {
+		if len(wholes(g)) > 0 {
+			continue
+		}
 		what := string(g.Origin)
 		if len(g.Why) > 0 {
 			what = strings.Join(g.Why, ", ")
 		}
 		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, clean(what), clean(g.Error)))
+	}
+	if len(list) == 0 {
+		return
+	}
+	if len(list) < len(e.gaps) {
+		p.text("A part of none of these:")
 	}
 	p.list(list)
 }

@@ -43,6 +43,12 @@ func (e *emission) emitCatalogs() error {
 	}
 	for _, c := range e.catalogs {
 		source := c.image.Source
+		if cs, ok := e.template(c, objectOf("operators.coreos.com/v1alpha1", "CatalogSource", c.name, "openshift-marketplace")); ok {
+			if err := e.addObject(c.file, modePublic, cs); err != nil {
+				return err
+			}
+			continue
+		}
 		cs := catalogSource{
 			object: objectOf("operators.coreos.com/v1alpha1", "CatalogSource", c.name, "openshift-marketplace"),
 			Spec: catalogSourceSpec{

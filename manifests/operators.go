@@ -289,7 +289,6 @@ func (o *Operator) carried(p *problems, path string) {
 	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
-	field("targetCatalogSourceTemplate", o.TargetCatalogSourceTemplate != "")
 	field("platforms", len(o.Platforms) > 0)
 	for i, pkg := range o.Packages {
 		at := fmt.Sprintf("packages[%d].", i)

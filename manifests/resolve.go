@@ -129,6 +129,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		additionalImages,
 		charts,
 		podImages,
+		catalogTemplates,
 	} {
 		some, err := part(ctx, c, from)
 		lost, ok := oci.Gaps(err)

@@ -40,6 +40,9 @@ func (p *preparing) attach(ctx context.Context) error {
 		carried[place{img.Source.String(), img.Path}] = true
 	}
 	for _, img := range p.gaps.Images {
+		if unlisted(img) {
+			continue
+		}
 		carried[place{img.Source.String(), img.Path}] = true // by name, and not to be had
 	}
 	for {
@@ -115,13 +118,25 @@ func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]
 	}
 	list, err := repo.Attachments(ctx, n.Descriptor)
 	if err != nil {
-		return nil, &oci.GapError{Image: owners[0], Err: err}
+		return nil, unlistedError(owners, n, ref, err)
 	}
 	var found []oci.Image
 	for _, owner := range owners {
 		found = append(found, images(list, owner, n, ref)...)
 	}
 	return found, nil
+}
+
+// unlistedError says that what is attached to an image cannot be listed. That is a
+// gap of its own: the image can be had.
+func unlistedError(owners []oci.Image, n oci.Node, repo oci.Ref, err error) error {
+	errs := make([]error, len(owners))
+	for i, owner := range owners {
+		what := "signatures of " + owner.Named()
+		img := oci.Image{Origin: owner.Origin, Source: repo.WithDigest(n.Descriptor.Digest), Subject: n.Descriptor.Digest, Path: owner.Path, Why: []string{what}}
+		errs[i] = &oci.GapError{Image: img, Err: fmt.Errorf("%s: %w", what, err)}
+	}
+	return errors.Join(errs...)
 }
 
 // images makes inventory entries of attachments: they go where their owner goes.

@@ -32,7 +32,7 @@ func (p *preparing) newDocuments(ctx context.Context) (*documents, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, _, err := manifests.Emit(p.inv, manifests.Site{Mirror: p.place, Unchecked: true, Signatures: signatures})
+	files, _, err := manifests.Emit(p.inv, manifests.Site{Mirror: p.place, Unchecked: true, Signatures: signatures, Templates: p.cfg.Extra.Templates})
 	if err != nil {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}
@@ -103,6 +103,19 @@ func (p *preparing) keptDocuments() oci.Source {
 	return p.cache.Before(oci.SourceFunc(func(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%s, which was made for this bundle, is in the cache no more; begin anew with --restart", d.Digest)
 	}))
+}
+
+// templates reads the templates of CatalogSources that a bundle has, if any.
+func templates(ctx context.Context, r *bundle.Reader) ([]manifests.CatalogTemplate, error) {
+	root, ok := r.Inventory().Document(manifests.DocumentTemplates)
+	if !ok {
+		return nil, nil
+	}
+	files, err := oci.ReadArtifact(ctx, r, root, manifests.ArtifactTemplates)
+	if err != nil {
+		return nil, fmt.Errorf("read templates of CatalogSources: %w", err)
+	}
+	return manifests.ParseTemplates(files)
 }
 
 // manifestsReport is what inspect --manifests prints.

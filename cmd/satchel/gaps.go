@@ -25,6 +25,8 @@ type gapList struct {
 	Version string     `json:"satchel"`
 	Bundle  string     `json:"bundle"` // the bundle that lacks them
 	Images  []gapImage `json:"images"`
+	// Incomplete is what lacks some of them; made anew from them, never read.
+	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
 }
 
 type gapImage = oci.Gap
@@ -90,8 +92,12 @@ func definite(err error) bool {
 // drop notes a gap and takes the image out of the set. The graph counts images by
 // their place, so it must be surveyed again before it is used.
 func (p *preparing) drop(g *oci.GapError) {
-	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool { return i.Source == g.Image.Source && i.Path == g.Image.Path })
-	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool { return i.Source == g.Image.Source && i.Path == g.Image.Path }) {
+	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
+		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
+	})
+	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool {
+		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
+	}) {
 		return
 	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
@@ -110,6 +116,7 @@ func (l *gapList) marshal(id string) ([]byte, error) {
 	}
 	l.Version, l.Bundle = gapsVersion, id
 	l.sort()
+	l.Incomplete = manifests.IncompleteOf(l.Images)
 	body, err := json.MarshalIndent(l, "", "  ")
 	return append(body, '\n'), err
 }
@@ -122,7 +129,7 @@ func (p *packing) reportGaps(id string) error {
 		return err
 	}
 	if body == nil { // a list of an earlier run must not pass for this one's
-		none, err := json.MarshalIndent(gapList{gapsVersion, id, []gapImage{}}, "", "  ")
+		none, err := json.MarshalIndent(gapList{Version: gapsVersion, Bundle: id, Images: []gapImage{}}, "", "  ")
 		if err == nil {
 			err = os.WriteFile(p.opts.gaps, append(none, '\n'), 0o600)
 		}
@@ -134,6 +141,9 @@ func (p *packing) reportGaps(id string) error {
 	}
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return fmt.Errorf("write the gap list: %w", err)
+	}
+	for _, inc := range p.gaps.Incomplete {
+		p.warn("%s", oneLine(inc.String()))
 	}
 	return &gapsError{len(p.gaps.Images), file, p.opts.config + words(p.opts.extra)}
 }
@@ -186,5 +196,14 @@ func (l *gapList) digest() digest.Digest {
 
 // has reports whether the list names the reference.
 func (l *gapList) has(ref oci.Ref) bool {
-	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref })
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref && !unlisted(g) })
 }
+
+// hasAll reports whether the list names all that is attached to the subject.
+func (l *gapList) hasAll(subject oci.Ref) bool {
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == subject && unlisted(g) })
+}
+
+// unlisted reports whether a gap is all that is attached to an image, because the
+// registry did not list it: its source is the subject itself.
+func unlisted(g gapImage) bool { return g.Subject != "" && g.Subject == g.Source.Digest }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -46,16 +47,17 @@ and render write it for the mirror at hand.`,
 }
 
 type inspectReport struct {
-	Bundle      string             `json:"bundle"`
-	Created     time.Time          `json:"created"`
-	Fingerprint bundle.Fingerprint `json:"fingerprint"`
-	Segments    int                `json:"segments"`
-	Bytes       int64              `json:"bytes"` // of the segments, on the drive
-	Blobs       int                `json:"blobs"`
-	BlobBytes   int64              `json:"blobBytes"` // unique, manifests among them
-	Images      []imageReport      `json:"images"`
-	Gaps        []oci.Gap          `json:"gaps,omitempty"`      // what pack --keep-going could not carry
-	Documents   []documentReport   `json:"documents,omitempty"` // beside the images; not among the blobs above
+	Bundle      string                 `json:"bundle"`
+	Created     time.Time              `json:"created"`
+	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
+	Segments    int                    `json:"segments"`
+	Bytes       int64                  `json:"bytes"` // of the segments, on the drive
+	Blobs       int                    `json:"blobs"`
+	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
+	Images      []imageReport          `json:"images"`
+	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
+	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
+	Documents   []documentReport       `json:"documents,omitempty"`  // beside the images; not among the blobs above
 }
 
 type documentReport struct {
@@ -99,7 +101,7 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	}
 	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
 	rep.Segments, rep.Bytes, _ = r.Stat()
-	rep.Gaps = inv.Gaps
+	rep.Gaps, rep.Incomplete = inv.Gaps, manifests.IncompleteOf(inv.Gaps)
 	// A foreign layer that its registry did not have is reached and not carried.
 	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
 	rep.Images = reportImages(inv, graph)
@@ -162,7 +164,13 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	for _, g := range r.Gaps {
 		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, inc := range r.Incomplete {
+		head.printf("%s\n", printable(inc.String()))
+	}
+	return head.err
 }
 
 // printFiles writes files one after another, each below its name, as one stream of

@@ -105,6 +105,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 		err = addEnvironment(cfg)
 	}
 	if err == nil {
+		err = cfg.ReadTemplates(os.ReadFile)
+	}
+	if err == nil {
 		err = cfg.Carried()
 	}
 	if err == nil {

@@ -49,6 +49,9 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	}
 	for _, g := range p.only.Images {
 		switch {
+		case unlisted(g):
+			images, err := p.allAttached(ctx, g)
+			inv.Images, errs = append(inv.Images, images...), append(errs, err)
 		case named(inv, gaps, g):
 		case g.Subject == "":
 			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.onlyFile, g.Source, p.config), "give the list with the configuration that it was written for")
@@ -62,7 +65,10 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 		}
 	}
 	inv.Sort()
-	return inv, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || len(inv.Images) > 0 {
+		return inv, err
+	}
+	return nil, usage(fmt.Errorf("%s lists signatures alone, and the registry has none of them", p.onlyFile), "there is nothing to carry later")
 }
 
 // listed reports whether --only names an image: itself, or as part of a release or
@@ -84,6 +90,27 @@ func (p *preparing) listed(img oci.Image) bool {
 func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
 	same := func(i oci.Image) bool { return i.Source == g.Source && (g.Subject == "" || i.Path == g.Path) }
 	return slices.ContainsFunc(inv.Images, same) || slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return same(g.Image) })
+}
+
+// allAttached pins what is attached to an image that was carried before without,
+// because its registry did not list it.
+func (p *preparing) allAttached(ctx context.Context, g gapImage) ([]oci.Image, error) {
+	owner := oci.Image{Origin: g.Origin, Source: g.Source, Path: g.Path}
+	gap := owner
+	gap.Subject, gap.Why = g.Subject, g.Why
+	repo, err := p.client.Repository(g.Source)
+	if err != nil {
+		return nil, err
+	}
+	subject, _, err := p.client.Resolve(ctx, g.Source)
+	var list []transport.Attachment
+	if err == nil {
+		list, err = repo.Attachments(ctx, subject)
+	}
+	if err != nil {
+		return nil, &oci.GapError{Image: gap, Err: fmt.Errorf("signatures of %s: %w", g.Source, err)}
+	}
+	return images(list, owner, oci.Node{Descriptor: subject}, g.Source.Repo()), nil
 }
 
 // attached pins a listed signature or referrer of an image that was carried before.
@@ -135,7 +162,8 @@ func (p *preparing) dropOrphans() bool {
 	}
 	before := len(p.inv.Images)
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
-		return i.Subject != "" && !subjects[i.Source.WithDigest(i.Subject).String()] && !p.only.has(i.Source)
+		return i.Subject != "" && !subjects[i.Source.WithDigest(i.Subject).String()] && !p.only.has(i.Source) &&
+			!p.only.hasAll(i.Source.WithDigest(i.Subject))
 	})
 	return len(p.inv.Images) != before
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -20,6 +21,8 @@ type planReport struct {
 	Drives  []driveReport  `json:"drives"`
 	Images  []planImage    `json:"images"`
 	Gaps    []oci.Gap      `json:"gaps,omitempty"` // what --keep-going plans without
+	// Incomplete is what lacks some of those.
+	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
 }
 
 type originReport struct {
@@ -69,7 +72,8 @@ func (p *planning) report(ctx context.Context) (*planReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps}
+	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps,
+		Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
 	if r.Drives, err = p.drives(graph); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	u.cluster.site.Unchecked = o.offline
 	err = u.known(ctx, client)
 	if err == nil {
-		err = u.cluster.emit(r.Inventory())
+		err = u.cluster.emit(ctx, r)
 	}
 	if err == nil && !o.offline {
 		err = u.complete(ctx)
@@ -122,12 +122,14 @@ func (o unpackOptions) cluster(command string) (*cluster, error) {
 
 // emit makes the files and keeps them, so that whatever is wrong shows before
 // anything is pushed.
-func (c *cluster) emit(inv *oci.Inventory) error {
+func (c *cluster) emit(ctx context.Context, r *bundle.Reader) (err error) {
 	if c.out == nil {
 		return nil
 	}
-	var err error
-	if c.files, c.notes, err = manifests.Emit(inv, c.site); err != nil {
+	if c.site.Templates, err = templates(ctx, r); err != nil {
+		return err
+	}
+	if c.files, c.notes, err = manifests.Emit(r.Inventory(), c.site); err != nil {
 		return err
 	}
 	return c.out.untouched(c.files)

@@ -93,7 +93,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
 		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}
 	err = u.known(ctx, client)
 	if err == nil {
-		err = c.emit(r.Inventory())
+		err = c.emit(ctx, r)
 	}
 	if err == nil {
 		err = u.run(ctx)
@@ -124,6 +124,9 @@ func (u *unpacking) blame(err error) error {
 func (u *unpacking) warnGaps() {
 	for _, g := range u.r.Inventory().Gaps {
 		named := oci.Image{Origin: g.Origin, Source: g.Source, Why: g.Why}.Named()
+		if unlisted(g) { // its source is the image, which is there
+			named = "the signatures of " + g.Source.String()
+		}
 		u.warn("not in this bundle: %s, which could not be had when it was packed", named)
 	}
 }

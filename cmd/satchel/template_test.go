@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// TestTemplate takes a CatalogSource's template across, which the far side has no
+// file of, with the catalog under another name.
+func TestTemplate(t *testing.T) {
+	s, mirror := newReleaseSet(t), registrytest.Start(t)
+	s.addOperator(t)
+	w := newWorld(t)
+	file := filepath.Join(w.dir, "ours.yaml")
+	config := fmt.Sprintf("kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  operators:\n  - catalog: %s/acme/catalog:v1\n"+
+		"    targetCatalog: ours/index\n    targetTag: v9\n    targetCatalogSourceTemplate: %s\n", s.source.Host, file)
+	write := func(name, body string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(w.config, config)
+	w.run(w.pack()...).want(exitUsage).says("imageset.yaml:8:34: mirror.operators[0].targetCatalogSourceTemplate: ", "ours.yaml")
+	template := "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nspec: {displayName: Ours, publisher: Us, icon: {mediatype: a}}\n"
+	write(file, strings.Replace(template, "spec: {", "spec: {configMap: x, ", 1))
+	w.run(w.pack()...).want(exitUsage).says("its spec has a configMap")
+	write(file, template)
+	w.run(w.pack()...).want(exitOK)
+	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).printed(t, "  displayName: Ours\n")
+	write(file, strings.Replace(template, "Ours", "Theirs", 1))
+	w.run(w.pack()...).want(exitUsage) // another bundle
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"unpack", "render"} {
+		out := filepath.Join(w.dir, command)
+		w.run(command, "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)
+		body := string(readFile(t, filepath.Join(out, "catalogsource-catalog.yaml")))
+		want := "  displayName: Ours\n  icon:\n    mediatype: a\n  image: " + mirror.Host + "/ours/index@" + s.want["acme/catalog:v1"].Digest.String() + "\n  publisher: Us\n  sourceType: grpc\n"
+		if !strings.Contains(body, want) {
+			t.Errorf("%s wrote\n%s\nwant %s", command, body, want)
+		}
+	}
+}

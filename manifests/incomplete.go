@@ -1,0 +1,87 @@
+package manifests
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Incomplete is something that was asked for as a whole and of which images are
+// missing.
+type Incomplete struct {
+	Kind    string    `json:"kind"` // release, catalog, operator, chart
+	Name    string    `json:"name"` // with its version, as far as it is known
+	Missing []oci.Ref `json:"missing"`
+}
+
+// IncompleteOf says what the gaps make incomplete, sorted. A missing signature
+// makes nothing incomplete.
+func IncompleteOf(gaps []oci.Gap) []Incomplete {
+	var list []Incomplete
+	for _, g := range gaps {
+		for _, what := range wholes(g) {
+			i := slices.IndexFunc(list, func(o Incomplete) bool { return o.Kind == what.Kind && o.Name == what.Name })
+			if i < 0 {
+				i, list = len(list), append(list, what)
+			}
+			if !slices.Contains(list[i].Missing, g.Source) {
+				list[i].Missing = append(list[i].Missing, g.Source)
+			}
+		}
+	}
+	for _, inc := range list {
+		slices.SortFunc(inc.Missing, func(a, b oci.Ref) int { return strings.Compare(a.String(), b.String()) })
+	}
+	slices.SortFunc(list, func(a, b Incomplete) int {
+		order := func(i Incomplete) int { return slices.Index(wholeKinds, i.Kind) }
+		return cmp.Or(cmp.Compare(order(a), order(b)), strings.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// wholeKinds are what can be incomplete, in the order of a report.
+var wholeKinds = []string{"release", "catalog", "operator", "chart"}
+
+// wholes reads off a gap's reasons what it is a part of: "KIND NAME: PART", or the
+// thing itself without a part.
+func wholes(g oci.Gap) (list []Incomplete) {
+	if g.Subject != "" {
+		return nil
+	}
+	for _, why := range g.Why {
+		kind, name, _ := strings.Cut(why, " ")
+		name, _, _ = strings.Cut(name, ": ")
+		if kind == "platform.release" || kind == "catalog" && name == "" { // it could not be read, or found
+			kind, name = strings.TrimPrefix(kind, "platform."), g.Source.String()
+		}
+		if slices.Contains(wholeKinds, kind) && name != "" {
+			list = append(list, Incomplete{Kind: kind, Name: name})
+		}
+	}
+	return list
+}
+
+// String says it in a line.
+func (i Incomplete) String() string {
+	names := make([]string, len(i.Missing))
+	for k, ref := range i.Missing {
+		names[k] = ref.String()
+	}
+	return i.Kind + " " + i.Name + " is incomplete: it lacks " + plural(len(names), "image", "images") + ", " + some(names)
+}
+
+// parts says, in brackets, what of it a gap is.
+func (i Incomplete) parts(g oci.Gap) string {
+	var list []string
+	for _, why := range g.Why {
+		if part, ok := strings.CutPrefix(why, i.Kind+" "+i.Name+": "); ok {
+			list = append(list, part)
+		}
+	}
+	if list == nil {
+		return ""
+	}
+	return " (" + clean(strings.Join(list, ", ")) + ")"
+}
