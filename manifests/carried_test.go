@@ -14,7 +14,7 @@ import (
 func TestCarried(t *testing.T) {
 	const sections = ": this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this"
 	const releases = ": this version of satchel carries the payload that mirror.platform.release names, whole; a later one brings this"
-	const operators = ": this version of satchel carries catalogs whole, with the newest bundle of each channel; a later version brings "
+	const operators = ": this version of satchel carries catalogs whole and under their own names; a later version brings "
 	const fields = ": this version of satchel carries additional images whole and under their own names only"
 	tests := []struct{ name, in, want string }{
 		{"images", "mirror:\n  additionalImages: [{name: a.io/b:c}]\n", ""},
@@ -33,12 +33,7 @@ func TestCarried(t *testing.T) {
 				"f.yaml:7:5: mirror.operators[0].targetTag" + operators + "targetTag\n" +
 				"f.yaml:8:5: mirror.operators[0].targetCatalogSourceTemplate" + operators + "targetCatalogSourceTemplate\n" +
 				"f.yaml:9:5: mirror.operators[0].platforms" + operators + "platforms"},
-		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n",
-			"f.yaml:8:7: mirror.operators[0].packages[0].defaultChannel" + operators + "defaultChannel\n" +
-				"f.yaml:9:7: mirror.operators[0].packages[0].minVersion" + operators + "minVersion\n" +
-				"f.yaml:10:7: mirror.operators[0].packages[0].maxVersion" + operators + "maxVersion\n" +
-				"f.yaml:14:9: mirror.operators[0].packages[1].channels[0].minVersion" + operators + "minVersion\n" +
-				"f.yaml:15:9: mirror.operators[0].packages[1].channels[0].maxVersion" + operators + "maxVersion"},
+		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n", ""},
 		{"operators in a directory", "mirror:\n  operators: [{catalog: 'oci:///tmp/catalog'}]\n", "f.yaml:4:16: mirror.operators[0].catalog: this version of satchel carries catalogs from registries only; a later version brings those in directories"},
 		{"helm", "mirror:\n  helm: {repositories: [{name: a}]}\n", "f.yaml:4:3: mirror.helm" + sections},
 		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
@@ -68,27 +63,27 @@ func TestCarried(t *testing.T) {
 
 // peerUnparsed and peerUncarried hold the files that oc-mirror's own tests use.
 var peerUnparsed = map[string]string{
-	"exit_codes/isc-generic-error.yaml": `3:1: unknown key "storageConfig" at the top level`,
-	"signatures/disc-signatures.yaml":   "1:7: a DeleteImageSetConfiguration says what to delete from a mirror; only an ImageSetConfiguration can be packed",
+	"exit_codes/isc-generic-error.yaml":                 `3:1: unknown key "storageConfig" at the top level`,
+	"operators/isc-operator-invalid-version-range.yaml": "13:23: mirror.operators[0].packages[0].channels[0]: minVersion 0.3.1 is higher than maxVersion 0.2.0",
+	"signatures/disc-signatures.yaml":                   "1:7: a DeleteImageSetConfiguration says what to delete from a mirror; only an ImageSetConfiguration can be packed",
 }
 
 // peerUncarried lists what is refused as "LINE KEY".
 var peerUncarried = map[string]string{
-	"dry_run/isc-manifest-list.yaml":                    "",
-	"exit_codes/isc-operator-error.yaml":                "",
-	"exit_codes/isc-release-error.yaml":                 "5 channels",
-	"happy_path/isc-happy-path.yaml":                    "9 helm",
-	"incremental/isc-incremental-narrow.yaml":           "9 defaultChannel, 12 minVersion, 13 maxVersion",
-	"operators/isc-operator-extra-blobs.yaml":           "",
-	"operators/isc-operator-incremental-update.yaml":    "11 minVersion, 12 maxVersion",
-	"operators/isc-operator-invalid-version-range.yaml": "9 defaultChannel, 12 minVersion, 13 maxVersion",
-	"operators/isc-operator-version-range.yaml":         "9 defaultChannel, 12 minVersion, 13 maxVersion",
-	"parallel_copy/isc-parallel-images.yaml":            "",
-	"secure_policy/isc-operators-only.yaml":             "",
-	"sparse_manifest/isc-additional-amd64.yaml":         "6 platforms",
-	"sparse_manifest/isc-archs-multi.yaml":              "5 architectures",
-	"sparse_manifest/isc-sparse-full-multi.yaml":        "7 platforms, 14 platforms, 25 platforms, 28 helm",
-	"sparse_manifest/isc-sparse-mixed.yaml":             "7 platforms, 14 platforms",
+	"dry_run/isc-manifest-list.yaml":                 "",
+	"exit_codes/isc-operator-error.yaml":             "",
+	"exit_codes/isc-release-error.yaml":              "5 channels",
+	"happy_path/isc-happy-path.yaml":                 "9 helm",
+	"incremental/isc-incremental-narrow.yaml":        "",
+	"operators/isc-operator-extra-blobs.yaml":        "",
+	"operators/isc-operator-incremental-update.yaml": "",
+	"operators/isc-operator-version-range.yaml":      "",
+	"parallel_copy/isc-parallel-images.yaml":         "",
+	"secure_policy/isc-operators-only.yaml":          "",
+	"sparse_manifest/isc-additional-amd64.yaml":      "6 platforms",
+	"sparse_manifest/isc-archs-multi.yaml":           "5 architectures",
+	"sparse_manifest/isc-sparse-full-multi.yaml":     "7 platforms, 14 platforms, 25 platforms, 28 helm",
+	"sparse_manifest/isc-sparse-mixed.yaml":          "7 platforms, 14 platforms",
 }
 
 // TestPeerFiles reads the files that oc-mirror's own tests use. What is refused

@@ -31,7 +31,10 @@ type Config struct {
 
 // Extra is what a user asks for beside the configuration, by flags. It is a part
 // of what [Config.Digest] tells apart.
-type Extra struct{}
+type Extra struct {
+	// WithDependencies adds the operators that the chosen ones require.
+	WithDependencies bool `json:"withDependencies,omitempty"`
+}
 
 // Mirror says what is mirrored.
 type Mirror struct {

@@ -7,4 +7,6 @@ import (
 )
 
 // addExtraFlags defines what pack and plan take beside the configuration.
-func addExtraFlags(_ *pflag.FlagSet, _ *manifests.Extra) {}
+func addExtraFlags(f *pflag.FlagSet, e *manifests.Extra) {
+	f.BoolVar(&e.WithDependencies, "with-dependencies", false, "add the operators that the chosen ones require, from the same catalogs")
+}

@@ -38,6 +38,8 @@ func (b *builder) document(file string, doc document) error {
 		err = b.addChannel(file, m.Blob)
 	case declcfg.SchemaBundle:
 		err = b.addBundle(file, m.Blob)
+	case declcfg.SchemaDeprecation:
+		err = json.Unmarshal(m.Blob, new(declcfg.Deprecation))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", m.Schema, cut(m.Name), err)

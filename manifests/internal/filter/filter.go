@@ -122,6 +122,9 @@ func (f *filter) channels() error {
 // channel gives the entries that are kept of one channel; none if it is left out.
 func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 	rng, field, asked := f.ask(c.Name)
+	if !asked && !slices.ContainsFunc(c.Entries, func(e declcfg.ChannelEntry) bool { return f.also[e.Name] }) {
+		return nil, nil
+	}
 	g, err := newGraph(c, f.versions)
 	if err != nil {
 		return nil, &Error{Channel: c.Name, Why: err.Error()}
