@@ -152,6 +152,44 @@ f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2
 	}
 }
 
+// TestOperatorsRanges names what a range or a default channel lacks, where it is
+// asked for.
+func TestOperatorsRanges(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	c := parsed(t, `  - catalog: example.com/cat/index:v1
+    packages:
+    - name: prometheus
+      minVersion: 0.6.0
+    - name: etcd
+      channels:
+      - name: stable
+        minVersion: 1.0.1
+        maxVersion: 1.0.9
+      - name: alpha
+`)
+	_, err := Resolve(t.Context(), c, h)
+	want := `f.yaml:8:19: mirror.operators[0].packages[0].minVersion: package "prometheus" of catalog example.com/cat/index:v1: no version of any channel is in the range >=0.6.0; the highest that is there is 0.5.0
+f.yaml:12:21: mirror.operators[0].packages[1].channels[0].minVersion: package "etcd" of catalog example.com/cat/index:v1: channel "stable": no version is in the range >=1.0.1 <=1.0.9; the nearest that are there are 1.0.0 and 1.1.0`
+	var ce *ConfigError
+	if text(err) != want || !errors.As(err, &ce) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n")
+	_, err = Resolve(t.Context(), c, h)
+	want = `f.yaml:6:23: mirror.operators[0].packages[0].name: package "etcd" of catalog example.com/cat/index:v1: the default channel of the catalog is "stable", which is left out: set defaultChannel to one of alpha, next`
+	if text(err) != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}]}]\n")
+	if _, err := Resolve(t.Context(), c, h); err != nil {
+		t.Error(err)
+	}
+	if want := []string{`catalog example.com/cat/index:v1: package "etcd": the default channel of the catalog is "stable", which is left out; "next" becomes the default channel`}; !slices.Equal(h.notes, want) {
+		t.Errorf("notes %q", h.notes)
+	}
+}
+
 func TestOperatorsFaults(t *testing.T) {
 	bundles := map[string]string{"1.0.0": "", "2.0.0": ""}
 	tests := []struct{ name, body, in, want string }{

@@ -11,7 +11,9 @@
 //
 // Versions are ordered as semantic versions; of two that differ in build metadata
 // alone, and of two releases of one version, the order of these decides, unless the
-// bound of a range does not name them, which then means all.
+// bound of a range does not name them, which then means all. A bound 4.15.0 means
+// 4.15.0-rhodf too, because catalogs put such suffixes to what is released, and not
+// 4.15.0-rc.1.
 //
 // A result is one that operator-registry's model takes (declcfg.ConvertToModel).
 package filter

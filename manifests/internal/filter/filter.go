@@ -183,9 +183,13 @@ func (f *filter) inRange(g *graph, channel, field string, rng Range, wanted map[
 	if err != nil {
 		return &Error{Channel: channel, Field: rng.field(field), Why: err.Error()}
 	}
+	is := b.has
+	if slices.ContainsFunc(g.versions, b.exact) {
+		is = b.exact
+	}
 	found := false
 	for i, v := range g.versions {
-		if b.has(v) {
+		if is(v) {
 			wanted[i], found = true, true
 		}
 	}

@@ -225,7 +225,8 @@ func askedOf(c declcfg.Channel, req Request) []string {
 				sign int
 			}{{rng.Min, -1}, {rng.Max, 1}} {
 				if b.text != "" {
-					in = in && (v.Compare(semver.MustParse(b.text)) != b.sign)
+					suffixed := b.sign < 0 && plain(e.Name) == b.text
+					in = in && (v.Compare(semver.MustParse(b.text)) != b.sign || suffixed)
 				}
 			}
 		}

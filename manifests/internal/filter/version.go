@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,7 +109,7 @@ func (r Range) parse() (b bounds, err error) {
 		}
 		v, err := ParseVersion(one.text)
 		if err != nil {
-			return bounds{}, fmt.Errorf("%s %.100q is not a version: %w", one.name, one.text, err)
+			return bounds{}, fmt.Errorf("%s %.100q is not a version such as 4.15.0", one.name, one.text)
 		}
 		*one.to = &v
 	}
@@ -118,13 +119,27 @@ func (r Range) parse() (b bounds, err error) {
 	return b, nil
 }
 
-// exact reports whether the bounds are one version.
-func (b bounds) exact() bool {
-	return b.min != nil && b.max != nil && b.min.String() == b.max.String()
+// exact reports whether the bounds are one version, and v is that and no other.
+func (b bounds) exact(v version) bool {
+	return b.min != nil && b.max != nil && b.min.String() == b.max.String() && v.against(*b.min) == 0
 }
 
 func (b bounds) has(v version) bool {
-	return (b.min == nil || v.against(*b.min) >= 0) && (b.max == nil || v.against(*b.max) <= 0)
+	return (b.min == nil || v.against(*b.min) >= 0 || v.suffixed(*b.min)) && (b.max == nil || v.against(*b.max) <= 0)
+}
+
+// prereleases begin the words that say that a version comes before its release.
+// Catalogs use other suffixes for versions that are released, as 4.15.0-rhodf.
+var prereleases = []string{"alpha", "beta", "rc", "pre", "dev", "snapshot", "nightly", "ci", "next", "canary"}
+
+// suffixed reports whether v is the bound with a suffix, which semver would order
+// before it and people do not.
+func (v version) suffixed(bound semver.Version) bool {
+	if len(bound.Pre) > 0 || len(v.Pre) == 0 || v.Major != bound.Major || v.Minor != bound.Minor || v.Patch != bound.Patch {
+		return false
+	}
+	word := strings.ToLower(v.Pre[0].String())
+	return !slices.ContainsFunc(prereleases, func(p string) bool { return strings.HasPrefix(word, p) })
 }
 
 // against compares with a bound. What the bound does not name, a release or build
