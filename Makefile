@@ -29,7 +29,7 @@ test: deps ## all tests of CI
 
 .PHONY: soak
 soak: deps ## the full counts: takes long
-	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel
+	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel ./manifests/internal/...
 
 .PHONY: race
 race: deps ## all tests with the race detector

@@ -50,6 +50,8 @@ type Extra struct {
 	AcceptRisks   []string `json:"acceptRisks,omitempty"` // names of risks of conditional updates
 	// HelmValues are the values that charts are rendered with, in this order.
 	HelmValues []ChartValues `json:"helmValues,omitempty"`
+	// WithDependencies adds the operators that the chosen ones require.
+	WithDependencies bool `json:"withDependencies,omitempty"`
 }
 
 // told is what of e matters to the configuration.

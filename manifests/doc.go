@@ -18,8 +18,10 @@
 //
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for catalogs, which are
-// carried whole, and for packages, of which the newest bundle of each channel is
-// carried: the bundle image and its related images, which are what it runs.
+// carried whole, and for packages, of which bundles are carried: the newest of each
+// channel, or those that channels and versions name, and what these require if
+// [Extra.WithDependencies] asks for it. A bundle is an image and its related
+// images, which are what it runs.
 // [Config.Notes] says what that means for those who use the catalog.
 //
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to

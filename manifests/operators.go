@@ -19,26 +19,58 @@ import (
 const maxCatalogErrors = 20
 
 // operators asks for the catalogs of mirror.operators, each whole, and for the
-// images of the bundles that are chosen from them. A package or channel that is
-// not in its catalog is a *[ConfigError]; all of them are reported.
+// images of the bundles that are chosen from them; with [Extra.WithDependencies]
+// also for those of the bundles that these require. A package, channel or version
+// that is not in its catalog is a *[ConfigError]; all of them are reported.
 func operators(ctx context.Context, c *Config, from Images) (asked, error) {
-	var list []wanted
+	also := make([]map[string][]string, len(c.Mirror.Operators))
+	for {
+		list, err := c.selections(ctx, from, also)
+		if _, ok := oci.Gaps(err); !ok {
+			return asked{}, err
+		}
+		var notes []string
+		if c.Extra.WithDependencies {
+			more, missing := require(list)
+			if add(also, more) {
+				continue // what is added may bring connectors, which require others
+			}
+			notes = missing
+		}
+		var all asked
+		for _, s := range list {
+			all.images = append(all.images, s.list...)
+			notes = append(notes, s.notes...)
+		}
+		for _, n := range notes {
+			from.Note(n)
+		}
+		return all, err
+	}
+}
+
+// selections chooses from each catalog, with also of each, by package: the names
+// of bundles that are chosen beside.
+func (c *Config) selections(ctx context.Context, from Images, also []map[string][]string) ([]*selection, error) {
+	var list []*selection
 	var errs []error
 	p := &problems{file: c.file, places: c.places}
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
 		ref, err := oci.ParseRef(o.Catalog)
 		if err != nil {
-			return asked{}, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
+			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
+		s.also, s.wholly = also[i], c.Extra.WithDependencies
 		if err := s.read(ctx, from); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		list, errs = append(list, s.list...), append(errs, s.errs...)
+		list, errs = append(list, s), append(errs, s.errs...)
+		s.place = i
 	}
-	return asked{images: list}, errors.Join(append([]error{p.join()}, errs...)...)
+	return list, errors.Join(append([]error{p.join()}, errs...)...)
 }
 
 // selection chooses the images of one catalog.
@@ -52,6 +84,12 @@ type selection struct {
 
 	asked map[string]int // of each package that is named: its place in the configuration
 	names []string       // of all packages, when some are named
+
+	place  int                 // among the catalogs
+	also   map[string][]string // bundles that are chosen beside, by package
+	wholly bool                // learn what every bundle provides and requires
+	all    []operator          // which is then here
+	notes  []string
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
@@ -103,11 +141,11 @@ func (s *selection) read(ctx context.Context, from Images) error {
 func (s *selection) index(ctx context.Context, from Images, src oci.Source, image oci.Descriptor, dir string) (io.ReadCloser, error) {
 	var lost error
 	index, err := from.Parsed(ctx, catalog.Key(image.Digest), func(w io.Writer) error {
-		var list []catalog.Package
-		if list, lost = catalog.Parse(ctx, s.what, src, image, dir); lost != nil {
+		var c *catalog.Catalog
+		if c, lost = catalog.Parse(ctx, s.what, src, image, dir); lost != nil {
 			return lost
 		}
-		return catalog.Write(w, list)
+		return errors.Join(c.Write(w), c.Close())
 	})
 	switch {
 	case lost != nil:
@@ -128,85 +166,6 @@ func (s *selection) unreadable(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", s.what, err)
-}
-
-// choose takes what is asked for of one package.
-func (s *selection) choose(p *catalog.Package) error {
-	var pkg Package
-	i, named := s.asked[p.Name]
-	switch {
-	case named:
-		pkg = s.o.Packages[i]
-		delete(s.asked, p.Name)
-	case len(s.o.Packages) > 0:
-		s.names = append(s.names, p.Name)
-		return nil
-	}
-	chosen := map[string]bool{}
-	if s.o.Full && len(pkg.Channels) == 0 {
-		for _, b := range p.Bundles {
-			chosen[b.Name] = true
-		}
-	} else {
-		for _, c := range s.channels(p, pkg, i) {
-			s.bundles(p, c, chosen)
-		}
-	}
-	for i := range p.Bundles {
-		if b := &p.Bundles[i]; chosen[b.Name] {
-			s.images(p, b)
-		}
-	}
-	return nil
-}
-
-// channels lists those that are named, or else all of the package.
-func (s *selection) channels(p *catalog.Package, pkg Package, place int) []*catalog.Channel {
-	var list []*catalog.Channel
-	if len(pkg.Channels) == 0 {
-		if len(p.Channels) == 0 {
-			s.fault(fmt.Sprintf("package %q", p.Name), "it has no channel")
-		}
-		for i := range p.Channels {
-			list = append(list, &p.Channels[i])
-		}
-		return list
-	}
-	for k, ch := range pkg.Channels {
-		if c := p.Channel(ch.Name); c != nil {
-			list = append(list, c)
-			continue
-		}
-		var names []string
-		for _, c := range p.Channels {
-			names = append(names, c.Name)
-		}
-		path := fmt.Sprintf("%s.packages[%d].channels[%d].name", s.path, place, k)
-		s.p.add(path, "%s: package %q of %s has no channel %q%s", path, p.Name, s.what, ch.Name, didYouMean(ch.Name, names))
-	}
-	return list
-}
-
-// bundles chooses the head of a channel, or all its bundles. A channel that
-// operator-registry would refuse for either is refused.
-func (s *selection) bundles(p *catalog.Package, c *catalog.Channel, chosen map[string]bool) {
-	at := fmt.Sprintf("package %q, channel %q", p.Name, c.Name)
-	head, err := c.Head()
-	if err != nil {
-		s.fault(at, err.Error())
-		return
-	}
-	var lost []string
-	for _, e := range c.Entries {
-		if p.Bundle(e.Name) == nil {
-			lost = append(lost, e.Name)
-		} else if s.o.Full || e.Name == head {
-			chosen[e.Name] = true
-		}
-	}
-	if len(lost) > 0 {
-		s.fault(at, "it has entries whose bundles are not in the catalog: "+catalog.Some(lost))
-	}
 }
 
 // images asks for the images of a bundle.
@@ -281,7 +240,7 @@ func didYouMean(name string, names []string) string {
 func (o *Operator) carried(p *problems, path string) {
 	field := func(name string, asked bool) {
 		if asked {
-			p.refuse(path+"."+name, "this version of satchel carries catalogs whole, with the newest bundle of each channel; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
+			p.refuse(path+"."+name, "this version of satchel carries catalogs whole; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
 		}
 	}
 	if strings.HasPrefix(o.Catalog, "oci:") {
@@ -290,16 +249,6 @@ func (o *Operator) carried(p *problems, path string) {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
 	field("platforms", len(o.Platforms) > 0)
-	for i, pkg := range o.Packages {
-		at := fmt.Sprintf("packages[%d].", i)
-		field(at+"defaultChannel", pkg.DefaultChannel != "")
-		field(at+"minVersion", pkg.MinVersion != "")
-		field(at+"maxVersion", pkg.MaxVersion != "")
-		for k, ch := range pkg.Channels {
-			field(fmt.Sprintf("%schannels[%d].minVersion", at, k), ch.MinVersion != "")
-			field(fmt.Sprintf("%schannels[%d].maxVersion", at, k), ch.MaxVersion != "")
-		}
-	}
 }
 
 // Notes says what whoever runs pack or plan should know of what is carried: a line

@@ -23,7 +23,10 @@ func TestOperators(t *testing.T) {
 		{"a package", at + "    packages: [{name: etcd}]\n", "etcd:1.1.0 etcd:2.0.0"},
 		{"packages", at + "    packages: [{name: prometheus}, {name: etcd}]\n", "etcd:1.1.0 etcd:2.0.0 prometheus:0.5.0"},
 		{"a channel", at + "    packages: [{name: etcd, channels: [{name: stable}]}]\n", "etcd:1.1.0"},
-		{"channels that share a head", at + "    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n", "etcd:2.0.0"},
+		{"channels that share a head", at + "    packages: [{name: etcd, defaultChannel: next, channels: [{name: next}, {name: alpha}]}]\n", "etcd:2.0.0"},
+		{"a range of a channel", at + "    packages: [{name: etcd, channels: [{name: stable, minVersion: 1.0.0}]}]\n", "etcd:1.0.0 etcd:1.1.0"},
+		{"a range of a package", at + "    packages: [{name: etcd, maxVersion: 1.1.0}, {name: prometheus, minVersion: 0.4.0}]\n", "etcd:1.0.0 etcd:1.1.0 prometheus:0.5.0"},
+		{"one version", at + "    packages: [{name: etcd, minVersion: 2.0.0, maxVersion: 2.0.0, defaultChannel: next}]\n", "etcd:2.0.0"},
 		{"full", at + "    full: true\n", "etcd:1.0.0 etcd:1.1.0 etcd:2.0.0 prometheus:0.4.0 prometheus:0.5.0"},
 		{"a full package", at + "    full: true\n    packages: [{name: etcd}]\n", "etcd:1.0.0 etcd:1.1.0 etcd:2.0.0"},
 		{"a full channel", at + "    full: true\n    packages: [{name: etcd, channels: [{name: alpha}]}]\n", "etcd:1.1.0 etcd:2.0.0"},
@@ -149,6 +152,44 @@ f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2
 	}
 }
 
+// TestOperatorsRanges names what a range or a default channel lacks, where it is
+// asked for.
+func TestOperatorsRanges(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, testFiles())
+	c := parsed(t, `  - catalog: example.com/cat/index:v1
+    packages:
+    - name: prometheus
+      minVersion: 0.6.0
+    - name: etcd
+      channels:
+      - name: stable
+        minVersion: 1.0.1
+        maxVersion: 1.0.9
+      - name: alpha
+`)
+	_, err := Resolve(t.Context(), c, h)
+	want := `f.yaml:8:19: mirror.operators[0].packages[0].minVersion: package "prometheus" of catalog example.com/cat/index:v1: no version of any channel is in the range >=0.6.0; the highest that is there is 0.5.0
+f.yaml:12:21: mirror.operators[0].packages[1].channels[0].minVersion: package "etcd" of catalog example.com/cat/index:v1: channel "stable": no version is in the range >=1.0.1 <=1.0.9; the nearest that are there are 1.0.0 and 1.1.0`
+	var ce *ConfigError
+	if text(err) != want || !errors.As(err, &ce) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n")
+	_, err = Resolve(t.Context(), c, h)
+	want = `f.yaml:6:23: mirror.operators[0].packages[0].name: package "etcd" of catalog example.com/cat/index:v1: the default channel of the catalog is "stable", which is left out: set defaultChannel to one of alpha, next`
+	if text(err) != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}]}]\n")
+	if _, err := Resolve(t.Context(), c, h); err != nil {
+		t.Error(err)
+	}
+	if want := []string{`catalog example.com/cat/index:v1: package "etcd": the default channel of the catalog is "stable", which is left out; "next" becomes the default channel`}; !slices.Equal(h.notes, want) {
+		t.Errorf("notes %q", h.notes)
+	}
+}
+
 func TestOperatorsFaults(t *testing.T) {
 	bundles := map[string]string{"1.0.0": "", "2.0.0": ""}
 	tests := []struct{ name, body, in, want string }{
@@ -157,10 +198,11 @@ func TestOperatorsFaults(t *testing.T) {
 		{"empty channel", fbc("etcd", map[string]string{"a": ""}, bundles), "", `package "etcd", channel "a": it has no head: each of its 0 entries is replaced or skipped by another`},
 		{"no channel", fbc("etcd", nil, bundles), "", `package "etcd": it has no channel`},
 		{"entries without bundles", fbc("etcd", map[string]string{"a": "3.0.0>2.0.0 2.0.0>0.1.0 0.1.0"}, bundles), "", `package "etcd", channel "a": it has entries whose bundles are not in the catalog: etcd.v3.0.0, etcd.v0.1.0`},
-		{"images that are none", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "Example/UPPER:x https://example.com/x example.com/y@sha512:" + strings.Repeat("0", 128)}), "",
-			`package "etcd", bundle "etcd.v1.0.0": image reference "Example/UPPER:x": invalid reference format: repository name (UPPER) must be lowercase` + "\n" +
-				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "example.com/y@sha512:` + strings.Repeat("0", 128) + `": digest sha512:` + strings.Repeat("0", 128) + `: only sha256 digests are carried` + "\n" +
-				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "https://example.com/x": invalid reference format`},
+		{"images that are none", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "Example/UPPER:x"}), "",
+			`package "etcd": operator-registry refuses it: package "etcd" bundle "etcd.v1.0.0" relatedImages[2].image: invalid image pull spec "Example/UPPER:x": `},
+		{"images with other digests", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "example.com/y@sha512:" + strings.Repeat("0", 128) + " example.com/z@sha512:" + strings.Repeat("0", 128)}), "",
+			`package "etcd", bundle "etcd.v1.0.0": image reference "example.com/y@sha512:` + strings.Repeat("0", 128) + `": digest sha512:` + strings.Repeat("0", 128) + `: only sha256 digests are carried` + "\n" +
+				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "example.com/z@sha512:`},
 		{"not chosen", fbc("etcd", map[string]string{"a": "1.0.0 2.0.0", "b": "1.0.0"}, bundles), "    packages: [{name: etcd, channels: [{name: b}]}]\n", ""},
 		{"not chosen by package", fbc("other", map[string]string{"a": "1.0.0"}, bundles) + fbc("etcd", map[string]string{"a": "9.0.0"}, nil), "    packages: [{name: other}]\n", ""},
 		{"broken", "schema: [", "", `file "/configs/x": document 1: `},
@@ -192,7 +234,7 @@ func TestOperatorsManyFaults(t *testing.T) {
 	h := newCatalogHost()
 	var related []string
 	for i := range 50 {
-		related = append(related, fmt.Sprintf("example.com/UPPER/%d", i))
+		related = append(related, fmt.Sprintf("example.com/x%d@sha512:%0128d", i, i))
 	}
 	h.catalog(t, testCatalog, map[string]string{"x": fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": strings.Join(related, " ")})})
 	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h)
@@ -269,7 +311,7 @@ func TestOperatorsCacheFails(t *testing.T) {
 		want   string
 	}{
 		{fullCache{h, errors.New("no space"), ""}, "catalog " + testCatalog + ": keep what was read of it: no space"},
-		{fullCache{h, nil, `{"format":1,"packages":1}`}, "catalog " + testCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
+		{fullCache{h, nil, `{"format":2,"packages":1}` + "\n"}, "catalog " + testCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
 	} {
 		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), tc.images)
 		if text(err) != tc.want {

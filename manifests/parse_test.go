@@ -161,6 +161,11 @@ var parseErrors = []struct{ name, in, want string }{
 	{"channel twice", head + "mirror: {operators: [{catalog: a.io/b:c, packages: [{name: x, channels: [{name: s}, {name: s}]}]}]}\n", `f.yaml:3:92: mirror.operators[0].packages[0].channels[1].name repeats "s" of line 3`},
 	{"channel nameless", head + "mirror: {operators: [{catalog: a.io/b:c, packages: [{name: x, channels: [{}]}]}]}\n", "f.yaml:3:74: mirror.operators[0].packages[0].channels[0].name is missing"},
 	{"two ranges", head + "mirror: {operators: [{catalog: a.io/b:c, packages: [{name: x, minVersion: 1.0.0, channels: [{name: s, maxVersion: 2.0.0}]}]}]}\n", "f.yaml:3:93: mirror.operators[0].packages[0].channels[0] and its package both have a version range; use one of them"},
+	{"no version", head + "mirror: {operators: [{catalog: a.io/b:c, packages: [{name: x, minVersion: one}, {name: y, channels: [{name: s, minVersion: 1.0.0, maxVersion: 2.x}]}]}]}\n", `f.yaml:3:75: mirror.operators[0].packages[0]: minVersion "one" is not a version such as 4.15.0
+f.yaml:3:143: mirror.operators[0].packages[1].channels[0]: maxVersion "2.x" is not a version such as 4.15.0`},
+	{"range upside down", head + "mirror: {operators: [{catalog: a.io/b:c, packages: [{name: x, minVersion: 1.0.1, maxVersion: 1.0.0}]}]}\n", "f.yaml:3:94: mirror.operators[0].packages[0]: minVersion 1.0.1 is higher than maxVersion 1.0.0"},
+	{"full and ranges", head + "mirror: {operators: [{catalog: a.io/b:c, full: true, packages: [{name: x, minVersion: 1.0.0}, {name: y, channels: [{name: s, maxVersion: 1.0.0}]}]}]}\n", `f.yaml:3:65: mirror.operators[0].packages[0] has a version range, and its catalog has full: true, which takes every version; use one of them
+f.yaml:3:116: mirror.operators[0].packages[1].channels[0] has a version range, and its catalog has full: true, which takes every version; use one of them`},
 	{"bad pattern", head + "mirror:\n  blockedImages:\n  - name: (aws\n", "f.yaml:5:11: mirror.blockedImages[0].name is not a regular expression: error parsing regexp: missing closing ): `(aws`"},
 	{"empty pattern", head + "mirror:\n  blockedImages:\n  - name: \"\"\n", "f.yaml:5:11: mirror.blockedImages[0].name is missing"},
 

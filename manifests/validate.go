@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -134,6 +135,9 @@ func (o *Operator) validate(p *problems, path string, catalogs names) {
 			p.unique(seen, pkg.Name, at+".name")
 		}
 		pkg.validate(p, at)
+		if o.Full {
+			pkg.noRange(p, at)
+		}
 	}
 }
 
@@ -167,6 +171,32 @@ func (pkg *Package) validate(p *problems, path string) {
 		if ch.MinVersion+ch.MaxVersion != "" && pkg.MinVersion+pkg.MaxVersion != "" {
 			p.add(at, "%s and its package both have a version range; use one of them", at)
 		}
+		p.versions(at, ch.MinVersion, ch.MaxVersion)
+	}
+	p.versions(path, pkg.MinVersion, pkg.MaxVersion)
+}
+
+// noRange refuses a range where full asks for every version.
+func (pkg *Package) noRange(p *problems, path string) {
+	refuse := func(at, low, high string) {
+		if low+high != "" {
+			p.add(at, "%s has a version range, and its catalog has full: true, which takes every version; use one of them", at)
+		}
+	}
+	refuse(path, pkg.MinVersion, pkg.MaxVersion)
+	for i, ch := range pkg.Channels {
+		refuse(fmt.Sprintf("%s.channels[%d]", path, i), ch.MinVersion, ch.MaxVersion)
+	}
+}
+
+// versions checks a range of operator versions.
+func (p *problems) versions(path, low, high string) {
+	if err := (filter.Range{Min: low, Max: high}).Check(); err != nil {
+		key := ".minVersion"
+		if low == "" || (filter.Range{Min: low}).Check() == nil {
+			key = ".maxVersion"
+		}
+		p.add(path+key, "%s: %v", path, err)
 	}
 }
 

@@ -37,7 +37,8 @@ type (
 	bundleRecord struct {
 		file, pkg string
 		Bundle
-		related []int // into images
+		related            []int // into images
+		provides, requires []int // likewise
 	}
 )
 
@@ -50,12 +51,16 @@ type builder struct {
 	chans   []channelRecord
 	bundles []bundleRecord
 
-	images []string // related images, each once: many bundles share them
+	spool *spool
+
+	images []string // related images and the like, each once: many bundles share them
 	number map[string]int
 	size   int
 }
 
-func newBuilder(what string) *builder { return &builder{what: what, number: map[string]int{}} }
+func newBuilder(what string, s *spool) *builder {
+	return &builder{what: what, spool: s, number: map[string]int{}}
+}
 
 func (b *builder) refuse(format string, args ...any) error {
 	return &oci.UnsupportedError{What: b.what, Why: fmt.Sprintf(format, args...)}
@@ -127,7 +132,8 @@ func (b *builder) documents(name string, docs *documents) error {
 	}
 }
 
-// fullError says that the index became too large: no more may be read.
+// fullError says that the index became too large, or the disk is full: no more may
+// be read.
 type fullError struct{ err error }
 
 func (e *fullError) Error() string { return e.err.Error() }
@@ -141,7 +147,7 @@ func (b *builder) keep(n int) error {
 	return nil
 }
 
-// image gives the number of a related image.
+// image gives the number of a related image, or of other text that is kept once.
 func (b *builder) image(ref string) (int, error) {
 	n, ok := b.number[ref]
 	if ok {
@@ -153,7 +159,7 @@ func (b *builder) image(ref string) (int, error) {
 	return n, b.keep(len(ref))
 }
 
-// related lists images by their numbers, sorted, each once.
+// related lists images, or the like, by their numbers, sorted, each once.
 func (b *builder) related(numbers []int) []string {
 	var list []string
 	for _, n := range numbers {

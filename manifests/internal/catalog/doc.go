@@ -7,10 +7,10 @@
 // that are passed over. [Dir] finds the directory by the image's labels.
 //
 // Catalogs are large and the memory is not. [Parse] reads one document at a
-// time, of bounded size, and keeps an index: names, versions, edges, images.
-// [Write] writes that as JSON lines, one [Package] each, which [Read] gives back
-// one at a time. The lines can be kept: they are the same while the image has the
-// same digest.
+// time, of bounded size, and keeps an index: names, versions, edges, images; the
+// documents go to disk. [Catalog.Write] writes both, one [Package] after the other
+// with its documents, and [Read] gives them back one package at a time. What is
+// written can be kept: it means the same while the image has the same digest.
 //
 // Documents are understood as package declcfg of operator-registry understands
 // them, whose own readers have no bounds. A catalog that its model refuses for

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -54,16 +55,36 @@ func Dir(what string, labels map[string]string) (string, error) {
 	return path.Clean("/" + dir), nil
 }
 
-// Key names what [Write] keeps of an image, which is not an index.
+// Key names what [Catalog.Write] keeps of an image, which is not an index.
 func Key(image digest.Digest) string {
 	return fmt.Sprintf("catalog-v%d-%s", Format, image.Encoded())
 }
 
-// Parse reads the catalog in a directory of image, through all its layers: its
-// packages by name. what names the catalog in errors.
-func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string) ([]Package, error) {
-	b := newBuilder(what)
-	err := layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error {
+// Catalog is one that was read: its packages by name. Its documents are on disk
+// until it is closed.
+type Catalog struct {
+	Packages []Package
+	spool    *spool
+}
+
+// Close gives up the documents.
+func (c *Catalog) Close() error { return c.spool.Close() }
+
+// Parse reads the catalog in a directory of image, through all its layers. what
+// names the catalog in errors.
+func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string) (_ *Catalog, err error) {
+	s, err := newSpool()
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{spool: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	b := newBuilder(what, s)
+	err = layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error {
 		if "/"+name == dir {
 			return b.refuse("its directory %s is a file", dir)
 		}
@@ -72,5 +93,8 @@ func Parse(ctx context.Context, what string, src oci.Source, image oci.Descripto
 	if err != nil {
 		return nil, err
 	}
-	return b.packages(dir)
+	if c.Packages, err = b.packages(dir); err != nil {
+		return nil, err
+	}
+	return c, nil
 }

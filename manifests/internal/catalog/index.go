@@ -36,6 +36,11 @@ type Bundle struct {
 	// Image is empty for a bundle that lies in the catalog itself, as old ones do.
 	Image   string   `json:"image,omitempty"`
 	Related []string `json:"related,omitempty"` // image references as written, sorted, each once, none empty
+	// Provides are the APIs that it brings, and Requires the properties that say
+	// what else it needs (olm.gvk.required, olm.package.required,
+	// olm.constraint), both as JSON, sorted, each once.
+	Provides []string `json:"provides,omitempty"`
+	Requires []string `json:"requires,omitempty"`
 }
 
 // FullVersion is the version with the release, as operator-registry writes it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -59,32 +58,84 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// spooled is a catalog of two packages with their documents.
+func spooled(t *testing.T) *Catalog {
+	t.Helper()
+	s, err := newSpool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBuilder(what, s)
+	for _, pkg := range []string{"b", "a"} {
+		body := `{"schema":"custom","package":"` + pkg + `","b":"<&>","a":1}` + bundleDoc(pkg, "1.0.0") + `{"schema":"nobody"}` + channelDoc(pkg, "stable", `{"name":"`+pkg+`.v1.0.0"}`) + pkgDoc(pkg)
+		if err := b.file("configs/"+pkg, strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := b.packages("/configs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Catalog{list, s}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
 func TestLines(t *testing.T) {
-	list := []Package{{Name: "a", Channels: []Channel{{Name: "c", Entries: []Entry{{Name: "x"}}}}}, {Name: "b", Bundles: []Bundle{{Name: "x", Related: []string{"r"}}}}}
+	c := spooled(t)
 	var buf bytes.Buffer
-	if err := Write(&buf, list); err != nil {
+	if err := c.Write(&buf); err != nil {
 		t.Fatal(err)
 	}
 	whole := buf.String()
-	var got []string
-	if err := Read(strings.NewReader(whole), func(p *Package) error { got = append(got, p.Name); return nil }); err != nil || !slices.Equal(got, []string{"a", "b"}) {
-		t.Fatalf("got %q, %v", got, err)
-	}
-	for n := range len(whole) - 1 {
-		if err := Read(strings.NewReader(whole[:n]), func(*Package) error { return nil }); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Fatalf("cut after %d bytes: got %v", n, err)
+	got := ""
+	all := func(p *Package, docs *Documents) error {
+		for {
+			m, err := docs.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			got += fmt.Sprintln(p.Name, m.Package, m.Schema, m.Name, len(m.Blob))
+			if m.Schema == "custom" && string(m.Blob) != `{"a":1,"b":"<&>","package":"`+p.Name+`","schema":"custom"}`+"\n" {
+				t.Errorf("got %s", m.Blob)
+			}
 		}
 	}
-	for _, in := range []string{whole + "{}", strings.Replace(whole, `"format":1`, `"format":2`, 1), "[]", "\x00"} {
-		if err := Read(strings.NewReader(in), func(*Package) error { return nil }); err == nil {
+	none := func(*Package, *Documents) error { return nil }
+	if err := Read(strings.NewReader(whole), all); err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for _, p := range []string{"a", "b"} {
+		want += p + " " + p + " olm.package " + p + " 62\n" + p + " " + p + " olm.channel stable 87\n" + p + " " + p + " olm.bundle " + p + ".v1.0.0 189\n" + p + " " + p + " custom  50\n"
+	}
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for n := range len(whole) - 1 {
+		for _, visit := range []func(*Package, *Documents) error{all, none} {
+			if err := Read(strings.NewReader(whole[:n]), visit); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Fatalf("cut after %d bytes: got %v", n, err)
+			}
+		}
+	}
+	for _, in := range []string{whole + "{}", strings.Replace(whole, `"format":2`, `"format":1`, 1), "[]\n", "\x00\n", strings.Replace(whole, `"size":1`, `"size":9`, 1)} {
+		if err := Read(strings.NewReader(in), all); err == nil {
 			t.Errorf("%q is read", in)
 		}
 	}
 	stop := errors.New("enough")
-	if err := Read(strings.NewReader(whole), func(*Package) error { return stop }); err != stop {
+	if err := Read(strings.NewReader(whole), func(*Package, *Documents) error { return stop }); err != stop {
 		t.Errorf("got %v", err)
 	}
-	if err := Write(full{}, list); err == nil {
+	if err := c.Write(full{}); err == nil {
 		t.Error("a full disk goes unseen")
 	}
 }

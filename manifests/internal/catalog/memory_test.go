@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -200,18 +201,24 @@ func readLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := Parse(t.Context(), what, src, root, "/configs")
+	c, err := Parse(t.Context(), what, src, root, "/configs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(lines, list); err != nil {
+	if err := errors.Join(c.Write(lines), c.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := lines.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
 	got := ""
-	if err := Read(lines, func(p *Package) error { got += fmt.Sprint(p.Name, len(p.Bundles), " "); return nil }); err != nil {
+	if err := Read(lines, func(p *Package, docs *Documents) error {
+		cfg, err := docs.Config()
+		if err == nil {
+			got += fmt.Sprint(p.Name, len(cfg.Bundles), " ")
+		}
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "big1000 yaml700 "; got != want {

@@ -28,6 +28,7 @@ func (b *builder) packages(dir string) ([]Package, error) {
 	b.pkgs = slices.DeleteFunc(b.pkgs, func(r packageRecord) bool { return !counts(r.file) })
 	b.chans = slices.DeleteFunc(b.chans, func(r channelRecord) bool { return !counts(r.file) })
 	b.bundles = slices.DeleteFunc(b.bundles, func(r bundleRecord) bool { return !counts(r.file) })
+	b.spool.sort(counts)
 	list, err := b.unique()
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (b *builder) packages(dir string) ([]Package, error) {
 		if p == nil {
 			return nil, b.refuse("file %q: bundle %q is of package %q, which is not there", "/"+r.file, r.Name, cut(r.pkg))
 		}
-		r.Related = b.related(r.related)
+		r.Related, r.Provides, r.Requires = b.related(r.related), b.related(r.provides), b.related(r.requires)
 		p.Bundles = append(p.Bundles, r.Bundle)
 	}
 	return list, nil

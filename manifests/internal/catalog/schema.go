@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxName     = 253     // bytes of a channel's or bundle's name
-	maxShown    = 64      // bytes of a name that was not checked
-	maxProperty = 4 << 10 // bytes of a property that is looked at
+	maxName     = 253      // bytes of a channel's or bundle's name
+	maxShown    = 64       // bytes of a name that was not checked
+	maxProperty = 64 << 10 // bytes of a property that is looked at
 )
 
 // document takes what the index needs from one document.
@@ -38,9 +38,17 @@ func (b *builder) document(file string, doc document) error {
 		err = b.addChannel(file, m.Blob)
 	case declcfg.SchemaBundle:
 		err = b.addBundle(file, m.Blob)
+	case declcfg.SchemaDeprecation:
+		err = json.Unmarshal(m.Blob, new(declcfg.Deprecation))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", m.Schema, cut(m.Name), err)
+	}
+	if err := b.keep(len(m.Name)); err != nil {
+		return err
+	}
+	if err := b.spool.add(file, m); err != nil {
+		return &fullError{err}
 	}
 	return nil
 }
@@ -147,8 +155,40 @@ func (b *builder) addBundle(file string, blob []byte) error {
 		}
 		rec.related = append(rec.related, n)
 	}
+	if err := b.addNeeds(&rec, in.Properties); err != nil {
+		return err
+	}
 	b.bundles = append(b.bundles, rec)
 	return b.keep(len(in.Package) + len(in.Name) + len(in.Image) + len(p.Version))
+}
+
+// addNeeds takes what the bundle brings and what it needs.
+func (b *builder) addNeeds(rec *bundleRecord, list []bundleProperty) error {
+	for _, p := range list {
+		var to *[]int
+		var v any
+		switch p.Type {
+		case property.TypeGVK:
+			to, v = &rec.provides, new(property.GVK)
+			if err := json.Unmarshal(p.Value, v); err != nil {
+				return fmt.Errorf("its %s property: %w", p.Type, err)
+			}
+		case property.TypeGVKRequired, property.TypePackageRequired, property.TypeConstraint:
+			to, v = &rec.requires, property.Property{Type: p.Type, Value: json.RawMessage(p.Value)}
+		default:
+			continue
+		}
+		text, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("its %s property: %w", p.Type, err)
+		}
+		n, err := b.image(string(text))
+		if err != nil {
+			return err
+		}
+		*to = append(*to, n)
+	}
+	return nil
 }
 
 // identity checks the bundle's olm.package property, of which it has one, and

@@ -1,0 +1,99 @@
+package manifests
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// needy is a package with one channel of versions, each of which replaces the one
+// before, with properties of each, as "VERSION=PROPERTIES".
+func needy(pkg string, versions ...string) string {
+	var entries []string
+	out := fmt.Sprintf("---\nschema: olm.package\nname: %s\ndefaultChannel: stable\n", pkg)
+	last := ""
+	for _, v := range versions {
+		v, props, _ := strings.Cut(v, "=")
+		name := pkg + ".v" + v
+		entries = append(entries, fmt.Sprintf("{name: %s, replaces: '%s'}", name, last))
+		last = name
+		out += fmt.Sprintf("---\nschema: olm.bundle\npackage: %s\nname: %s\nimage: example.com/%s:%s\nproperties:\n- {type: olm.package, value: {packageName: %s, version: %s}}\n%s\n", pkg, name, pkg, v, pkg, v, props)
+	}
+	return out + fmt.Sprintf("---\nschema: olm.channel\npackage: %s\nname: stable\nentries: [%s]\n", pkg, strings.Join(entries, ", "))
+}
+
+func property(kind, value string) string {
+	return "- {type: " + kind + ", value: " + value + "}\n"
+}
+
+const foo = "{group: example.com, kind: Foo, version: v1}"
+
+func TestDependencies(t *testing.T) {
+	provides, requires := property("olm.gvk", foo), property("olm.gvk.required", foo)
+	within := func(name, versions string) string {
+		return property("olm.package.required", "{packageName: "+name+", versionRange: '"+versions+"'}")
+	}
+	tests := []struct{ name, first, second, in, bundles, note string }{
+		{"an API", needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+provides, "2.0.0="+provides, "3.0.0"), "", "{name: app}", "app:1.0.0 foo:2.0.0", ""},
+		{"a package", needy("app", "1.0.0="+within("foo", "<2.0.0")) + needy("foo", "1.0.0", "1.5.0", "2.0.0"), "", "{name: app}", "app:1.0.0 foo:1.5.0", ""},
+		{"only of what is chosen", needy("app", "1.0.0="+requires, "2.0.0") + needy("foo", "1.0.0="+provides), "", "{name: app}", "app:2.0.0", ""},
+		{"what is chosen already", needy("app", "1.0.0="+within("foo", "<2.0.0")) + needy("foo", "1.0.0", "1.5.0", "2.0.0"), "", "{name: app}, {name: foo, minVersion: 1.0.0, maxVersion: 1.0.0}", "app:1.0.0 foo:1.0.0", ""},
+		{"beside what is chosen", needy("app", "1.0.0="+within("foo", "<2.0.0")) + needy("foo", "1.0.0", "1.5.0", "1.7.0-x", "2.0.0", "3.0.0"), "", "{name: app}, {name: foo}", "app:1.0.0 foo:1.7.0-x foo:2.0.0 foo:3.0.0", ""},
+		{"over two steps", needy("app", "1.0.0="+within("lib", ">0.0.0")) + needy("lib", "1.0.0="+requires), needy("foo", "1.0.0="+provides), "{name: app}", "app:1.0.0 foo:1.0.0 lib:1.0.0", ""},
+		{"in a circle", needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+provides+within("app", ">=1.0.0")), "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
+		{"all of one bundle", needy("app", "1.0.0="+property("olm.constraint", "{all: {constraints: [{gvk: "+foo+"}, {package: {packageName: foo, versionRange: '<2.0.0'}}]}}")) + needy("foo", "1.0.0="+provides, "1.1.0", "2.0.0="+provides), "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
+		{"any, and not", needy("app", "1.0.0="+property("olm.constraint", "{all: {constraints: [{any: {constraints: [{package: {packageName: none, versionRange: '>1.0.0'}}, {package: {packageName: foo, versionRange: '>0.1.0'}}]}}, {not: {constraints: [{package: {packageName: foo, versionRange: '2.0.0'}}]}}]}}")) + needy("foo", "1.0.0", "2.0.0"), "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
+		{"the same catalog first", needy("app", "1.0.0="+requires) + needy("zoo", "1.0.0="+provides), needy("foo", "1.0.0="+provides), "{name: app}", "app:1.0.0 zoo:1.0.0", ""},
+		{"nowhere", needy("app", "1.0.0="+requires) + needy("foo", "1.0.0"), "", "{name: app}", "app:1.0.0",
+			"operator app 1.0.0: it requires the API example.com/v1 Foo, which nothing in the catalogs of the configuration provides; add the catalog that has it"},
+		{"undecided", needy("app", "1.0.0="+property("olm.constraint", "{cel: {rule: 'true'}}")), "", "{name: app}", "app:1.0.0",
+			"operator app 1.0.0: what it requires cannot be looked for: its olm.constraint is of a kind that only a cluster can decide"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newCatalogHost()
+			h.catalog(t, testCatalog, map[string]string{"x": tc.first})
+			in := "  - catalog: " + testCatalog + "\n    packages: [" + tc.in + "]\n"
+			if tc.second != "" {
+				h.catalog(t, "example.com/other:v2", map[string]string{"x": needy("alone", "1.0.0") + tc.second})
+				in += "  - catalog: example.com/other:v2\n    packages: [{name: alone}]\n"
+				tc.bundles = "alone:1.0.0 " + tc.bundles
+			}
+			c := parsed(t, in)
+			plainDigest := c.Digest()
+			without, err := Resolve(t.Context(), c, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Extra.WithDependencies = true
+			if c.Digest() == plainDigest {
+				t.Error("the digest does not tell that dependencies are asked for")
+			}
+			h.notes = nil
+			inv, err := Resolve(t.Context(), c, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bundlesOf(inv); !slices.Equal(got, slices.Sorted(slices.Values(strings.Fields(tc.bundles)))) {
+				t.Errorf("got %s, want %s; without %s", got, tc.bundles, bundlesOf(without))
+			}
+			if notes := strings.Join(h.notes, "\n"); tc.note == "" && notes != "" || !strings.Contains(notes, tc.note) {
+				t.Errorf("notes %q, want %q", notes, tc.note)
+			}
+		})
+	}
+}
+
+func bundlesOf(inv *oci.Inventory) []string {
+	var list []string
+	for _, img := range inv.Images {
+		if strings.HasSuffix(strings.Join(img.Why, ";"), ": bundle") {
+			list = append(list, img.Source.Repository+":"+img.Source.Tag)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

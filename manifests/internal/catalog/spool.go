@@ -1,0 +1,114 @@
+package catalog
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
+)
+
+// spool keeps the documents of a catalog on disk, each compressed by itself, until
+// it is known which of them count and of which packages they are.
+type spool struct {
+	f    *os.File
+	enc  *zstd.Encoder
+	buf  []byte
+	end  int64
+	list []kept
+}
+
+// kept is one document in the spool.
+type kept struct {
+	file, pkg string
+	entry
+	off int64
+}
+
+// entry is the line before a document in what [Catalog.Write] writes.
+type entry struct {
+	Schema string `json:"schema"`
+	Name   string `json:"name,omitempty"`
+	Size   int    `json:"size"`   // bytes of the document
+	Packed int    `json:"packed"` // bytes that follow the line, zstd
+}
+
+func newSpool() (*spool, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp("", "satchel-catalog-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep a catalog's documents: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
+		return nil, errors.Join(fmt.Errorf("keep a catalog's documents: %w", err), f.Close())
+	}
+	return &spool{f: f, enc: enc}, nil
+}
+
+// add keeps one document of a package; of what has none nothing is kept.
+func (s *spool) add(file string, m *declcfg.Meta) error {
+	pkg := m.Package
+	if m.Schema == declcfg.SchemaPackage {
+		pkg = m.Name
+	}
+	if pkg == "" {
+		return nil
+	}
+	s.buf = s.enc.EncodeAll(m.Blob, s.buf[:0])
+	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
+		return fmt.Errorf("keep a catalog's documents: %w", err)
+	}
+	s.list = append(s.list, kept{file, pkg, entry{m.Schema, m.Name, len(m.Blob), len(s.buf)}, s.end})
+	s.end += int64(len(s.buf))
+	return nil
+}
+
+// sort orders what counts by package, and within that as operator-registry
+// writes a catalog: package, channels, bundles, the rest.
+func (s *spool) sort(counts func(file string) bool) {
+	s.list = slices.DeleteFunc(s.list, func(k kept) bool { return !counts(k.file) })
+	slices.SortStableFunc(s.list, func(a, b kept) int {
+		return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(rank(a.Schema), rank(b.Schema)),
+			cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name), cmp.Compare(a.file, b.file))
+	})
+}
+
+func rank(schema string) int {
+	i := slices.Index([]string{declcfg.SchemaPackage, declcfg.SchemaChannel, declcfg.SchemaBundle, declcfg.SchemaDeprecation}, schema)
+	if i < 0 {
+		return 4 // after those
+	}
+	return i
+}
+
+// of gives the documents of one package.
+func (s *spool) of(pkg string) []kept {
+	from, _ := slices.BinarySearchFunc(s.list, pkg, func(k kept, pkg string) int { return cmp.Compare(k.pkg, pkg) })
+	to := from
+	for to < len(s.list) && s.list[to].pkg == pkg {
+		to++
+	}
+	return s.list[from:to]
+}
+
+// write copies one document behind its line.
+func (s *spool) write(w io.Writer, k kept) error {
+	if err := json.NewEncoder(w).Encode(k.entry); err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, io.NewSectionReader(s.f, k.off, int64(k.Packed))); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (s *spool) Close() error { return errors.Join(s.enc.Close(), s.f.Close()) }
