@@ -149,7 +149,10 @@ func (d *demo) look(ctx context.Context) error {
 func (d *demo) unpack(ctx context.Context) error {
 	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false",
 		"--pull-secret", "pull-secret.json", "--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
-	return d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args)
+	if err := d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args); err != nil {
+		return err
+	}
+	return d.checkSigned()
 }
 
 // twice runs a transfer, kills it half-way, and runs it again to its end. Fewer

@@ -40,7 +40,7 @@ func (k Keyring) checkV3(body, sig []byte, now time.Time) (*Signed, error) {
 	h.Write(sig[2:7]) // type and time are signed too
 	sum := h.Sum(nil)
 	created, id := time.Unix(int64(binary.BigEndian.Uint32(sig[3:7])), 0), binary.BigEndian.Uint64(sig[7:15])
-	var err error = unknownKey(id)
+	err := unknownKey(id)
 	for _, key := range k.keys.KeysByIdUsage(id, packet.KeyFlagSign) {
 		public, ok := key.PublicKey.PublicKey.(*rsa.PublicKey)
 		if !ok {
