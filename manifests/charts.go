@@ -65,7 +65,6 @@ type chartJob struct {
 	made          bool    // its artifact is satchel's, not a registry's
 	load          func(context.Context) (*chart.Chart, error)
 	paths         []chart.Path
-	path          string // of the chart in the configuration
 
 	found []wanted
 	lost  []string // imagePaths that point at nothing

@@ -69,7 +69,7 @@ func (s *charting) repository(ctx context.Context, i int) error {
 			for _, e := range index[ch.Name] {
 				have = append(have, e.Version)
 			}
-			s.p.add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, base.Redacted(), orNewest(ch.Version), few(have))
+			s.p.add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, base.Redacted(), orNewest(ch.Version), plain(few(have)))
 		default:
 			s.p.add(path+".name", "%s: %s has no chart %q%s", path, base.Redacted(), ch.Name, didYouMean(ch.Name, index.Names()))
 		}
@@ -215,7 +215,12 @@ func (s *charting) registry(address, name, version string, imagePaths []string) 
 		err = fmt.Errorf("%s has no tag", ref)
 	}
 	if err != nil {
-		s.errs = append(s.errs, fmt.Errorf("chart %s: %w", name, err))
+		err = fmt.Errorf("chart %.100q: %w", name, err)
+	} else {
+		err = namedChart(name, version, nil)
+	}
+	if err != nil {
+		s.errs = append(s.errs, err)
 		return
 	}
 	s.add(&chartJob{name: name, version: version, ref: ref, load: func(ctx context.Context) (*chart.Chart, error) {

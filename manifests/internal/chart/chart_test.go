@@ -134,7 +134,7 @@ func TestImages(t *testing.T) {
 		}, want: []string{"Pod/(name at random) container c = a.io/c:1", "Pod/app container d = a.io/d:1"}},
 		"no cluster and no network": {files: map[string]string{
 			"values.schema.json": `{"$ref": "http://127.0.0.1:1/schema.json"}`,
-			"templates/a.yaml":   "{{ if or (lookup \"v1\" \"Secret\" \"a\" \"b\") (getHostByName \"localhost\") }}{{ fail \"asked\" }}{{ end }}\n{{ if .Capabilities.APIVersions.Has \"route.openshift.io/v1\" }}\n" + pod("Pod", "spec: {containers: [{name: c, image: a.io/c:1}]}") + "{{ end }}",
+			"templates/a.yaml":   "{{ if or (lookup \"v1\" \"Secret\" \"a\" \"b\") (getHostByName \"localhost\") (semverCompare \"<1.30-0\" .Capabilities.KubeVersion.Version) }}{{ fail \"asked\" }}{{ end }}\n{{ if .Capabilities.APIVersions.Has \"route.openshift.io/v1\" }}\n" + pod("Pod", "spec: {containers: [{name: c, image: a.io/c:1}]}") + "{{ end }}",
 		}, want: []string{"Pod/app container c = a.io/c:1"}},
 	}
 	for name, tc := range tests {

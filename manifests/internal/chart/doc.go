@@ -9,7 +9,7 @@
 // [Chart.Objects] renders the templates as "helm template" does, with Helm's own
 // library: hooks and tests too, sub-charts as their conditions and aliases say.
 // No cluster is asked: lookup finds nothing, and the cluster that templates see
-// has the interfaces of Kubernetes and OpenShift. Nothing is asked of the network,
+// has the interfaces of Kubernetes 1.34 and of OpenShift. Nothing is asked of the network,
 // so that values are not held against schemas, which may lie there.
 //
 // [Images] finds what the rendered objects run: the images of containers of every

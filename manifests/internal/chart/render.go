@@ -34,6 +34,10 @@ type Object struct {
 	name     string // KIND/NAME, for people
 }
 
+// The Kubernetes that templates see: what Helm's library has built in is so old
+// that charts refuse it.
+const kubeMajor, kubeMinor = "1", "34"
+
 // openshiftAPIs are what templates ask for to find out whether the cluster is an
 // OpenShift, and the kinds that it has from the start.
 var openshiftAPIs = []string{
@@ -105,6 +109,7 @@ func (c *Chart) render(given [][]byte) (map[string]string, error) {
 		return nil, err
 	}
 	caps := chartutil.DefaultCapabilities.Copy()
+	caps.KubeVersion = chartutil.KubeVersion{Version: "v" + kubeMajor + "." + kubeMinor + ".0", Major: kubeMajor, Minor: kubeMinor}
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), openshiftAPIs...)
 	release := chartutil.ReleaseOptions{Name: "release-name", Namespace: "default", Revision: 1, IsInstall: true}
 	// Schemas are not looked at: they may name others on the network.
