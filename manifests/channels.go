@@ -179,8 +179,9 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	if err != nil {
 		return asked{}, err
 	}
-	images, err := readReleases(ctx, c, from, list)
-	return asked{images: images, documents: docs}, err
+	all, err := readReleases(ctx, c, from, list)
+	all.documents = append(all.documents, docs...)
+	return all, err
 }
 
 // unknownRisks tells of accepted risks that no graph knows: they may be misspelt.
@@ -198,20 +199,19 @@ func (gs *graphs) unknownRisks() {
 	}
 }
 
-// readReleases reads payloads, some at a time, and lists their images in order.
-func readReleases(ctx context.Context, c *Config, from Images, list []chosen) ([]wanted, error) {
-	images, errs, held := make([][]wanted, len(list)), make([]error, len(list)), make([]heldNotes, len(list))
+// readReleases reads payloads, some at a time, and asks for what they name in order.
+func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (all asked, err error) {
+	some, errs, held := make([]asked, len(list)), make([]error, len(list)), make([]heldNotes, len(list))
 	var g errgroup.Group
 	g.SetLimit(parallelReleases)
 	for i, n := range list {
 		held[i].Images = from
 		g.Go(func() error {
-			images[i], errs[i] = n.wanted(ctx, c, &held[i])
+			some[i], errs[i] = n.ask(ctx, c, &held[i])
 			return nil
 		})
 	}
 	_ = g.Wait() // each error is in its place in errs
-	var all []wanted
 	var gaps []*oci.GapError
 	for i, n := range list {
 		for _, note := range held[i].notes {
@@ -221,7 +221,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) ([
 			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: n.why}
 			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
 		}
-		all = append(all, images[i]...)
+		all.images = append(all.images, some[i].images...)
 	}
 	return all, joinGaps(gaps)
 }
@@ -234,20 +234,20 @@ type heldNotes struct {
 
 func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
 
-// wanted reads a payload, which must be what the graph says that it is.
-func (n chosen) wanted(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+// ask reads a payload, which must be what the graph says that it is.
+func (n chosen) ask(ctx context.Context, c *Config, from Images) (asked, error) {
 	r, err := readRelease(ctx, n.Payload, from)
 	if err != nil {
-		return nil, err
+		return asked{}, err
 	}
 	// Some graph servers write the architecture behind the version, as 4.12.0+amd64.
 	if v, err := semver.Parse(r.Version); err != nil || !v.EQ(n.Version) || r.arch != n.arch {
-		return nil, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
+		return asked{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
 	}
 	list, err := r.images(ctx, c, from)
 	if err != nil {
-		return nil, err
+		return asked{}, err
 	}
 	list[0].why = append(list[0].why, n.why...)
-	return list, nil
+	return asked{images: list}, nil
 }
