@@ -218,7 +218,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 			from.Note(note)
 		}
 		if errs[i] != nil {
-			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: n.why}
+			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]string{"release " + n.Version.String() + " " + releaseArch(n.arch)}, n.why...)}
 			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
 		}
 		all.images = append(all.images, some[i].images...)
