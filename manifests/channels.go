@@ -180,7 +180,7 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		return asked{}, err
 	}
 	all, err := readReleases(ctx, c, from, list)
-	all.documents = docs
+	all.documents = append(all.documents, docs...)
 	return all, err
 }
 
@@ -208,7 +208,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 	for i, n := range list {
 		held[i].Images = from
 		g.Go(func() error {
-			read[i], errs[i] = n.wanted(ctx, c, &held[i])
+			read[i], errs[i] = n.ask(ctx, c, &held[i])
 			return nil
 		})
 	}
@@ -225,7 +225,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 		case errors.As(errs[i], &unsigned):
 			unverified = append(unverified, errs[i])
 		case errs[i] != nil:
-			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: n.why}
+			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]string{"release " + n.Version.String() + " " + releaseArch(n.arch)}, n.why...)}
 			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
 		}
 		all.images, all.signatures = append(all.images, read[i].images...), append(all.signatures, read[i].signatures...)
@@ -244,8 +244,8 @@ type heldNotes struct {
 
 func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
 
-// wanted reads a payload, which must be what the graph says that it is.
-func (n chosen) wanted(ctx context.Context, c *Config, from Images) (asked, error) {
+// ask reads a payload, which must be what the graph says that it is.
+func (n chosen) ask(ctx context.Context, c *Config, from Images) (asked, error) {
 	r, err := readRelease(ctx, c, n.Payload, from)
 	if err != nil {
 		return asked{}, err

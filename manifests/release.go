@@ -162,12 +162,17 @@ func (r *release) images(ctx context.Context, c *Config, from Images) ([]wanted,
 	return append(list, boot...), err
 }
 
+// releaseArch writes an architecture as releases do.
+func releaseArch(arch string) string {
+	if name := archNames[arch]; name != "" {
+		return name
+	}
+	return arch
+}
+
 // tag is VERSION-ARCH, and the architecture in it.
 func (r *release) tag() (tag, arch string) {
-	arch = r.arch
-	if name := archNames[arch]; name != "" {
-		arch = name
-	}
+	arch = releaseArch(r.arch)
 	return strings.ReplaceAll(r.Version, "+", "_") + "-" + arch, arch // a tag cannot have a plus
 }
 
