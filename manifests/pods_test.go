@@ -178,6 +178,21 @@ func TestPodsIdentity(t *testing.T) {
 	}
 }
 
+// TestPodsAreBounded stops at more images than any cluster has.
+func TestPodsAreBounded(t *testing.T) {
+	set := NewPods()
+	for i := range maxPodImages {
+		for range 2 { // the same again is no more
+			if err := set.add(pods.Use{Image: fmt.Sprintf("q.io/a:v%d", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := set.add(pods.Use{Image: "q.io/a:other"}); err == nil || !strings.Contains(err.Error(), "more than 50000 different images") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestRealPods reads the pods of a real cluster, of OpenShift 4.13.
 func TestRealPods(t *testing.T) {
 	f, err := os.Open(clusterData + "/sno-ocp-4.13.0-ec.4/pods-A.json")

@@ -132,7 +132,7 @@ func endless(head, item, tail string, times int) io.Reader {
 // TestReadMemory holds one pod at a time.
 func TestReadMemory(t *testing.T) {
 	pad := strings.Replace(onePod, `"line`, `"`+strings.Repeat("x", 100<<10), 1)
-	const times = 400 // 40 MB
+	const times = 120 // 12 MB
 	item := "- " + strings.TrimSpace(strings.ReplaceAll(asYAML(t, pad), "\n", "\n  ")) + "\n"
 	for name, in := range map[string]io.Reader{
 		"JSON": endless(`{"items":[`+pad, ","+pad, `]}`, times-1),
@@ -143,7 +143,7 @@ func TestReadMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		seen := 0
 		n, err := Read(in, func(Use) error {
-			if seen++; seen%400 == 0 {
+			if seen++; seen%120 == 0 {
 				runtime.GC()
 				var m runtime.MemStats
 				runtime.ReadMemStats(&m)
@@ -154,7 +154,7 @@ func TestReadMemory(t *testing.T) {
 		if err != nil || n != times {
 			t.Fatalf("%s: %d pods, %v", name, n, err)
 		}
-		if held := int64(most.HeapAlloc) - int64(before.HeapAlloc); held > 12<<20 {
+		if held := int64(most.HeapAlloc) - int64(before.HeapAlloc); held > 6<<20 {
 			t.Errorf("%s: %d bytes are held", name, held)
 		}
 	}
