@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 )
@@ -92,14 +93,20 @@ func (f *filter) check() error {
 	return nil
 }
 
-// oneLine makes a line of the trees that operator-registry draws of errors.
+// oneLine makes a line, of nothing that a terminal obeys, of the trees that
+// operator-registry draws of errors.
 func oneLine(err error) string {
 	const most = 500
 	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
 	for i, s := range fields {
 		fields[i] = strings.Trim(s, " │├└─")
 	}
-	s := strings.Join(fields, " ")
+	s := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(fields, " "))
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
