@@ -25,7 +25,7 @@ func Gaps(err error) ([]*GapError, bool) {
 		return []*GapError{gap}, true
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	if !ok || len(joined.Unwrap()) == 0 {
 		return nil, err == nil
 	}
 	var list []*GapError

@@ -117,3 +117,30 @@ func TestGapsAreUntrusted(t *testing.T) {
 		t.Error("a reason with control characters was taken")
 	}
 }
+
+// none joins nothing: an error all the same.
+type none struct{}
+
+func (none) Error() string   { return "none" }
+func (none) Unwrap() []error { return nil }
+
+func TestGapsAreAllOrNothing(t *testing.T) {
+	gap := &oci.GapError{Err: errors.New("gone")}
+	for name, c := range map[string]struct {
+		err  error
+		gaps int
+		ok   bool
+	}{
+		"nothing":      {nil, 0, true},
+		"one":          {gap, 1, true},
+		"joined":       {errors.Join(gap, errors.Join(gap, gap)), 3, true},
+		"another":      {errors.Join(gap, errors.New("no")), 0, false},
+		"joins none":   {none{}, 0, false},
+		"none beside":  {errors.Join(gap, none{}), 0, false},
+		"wrapped once": {fmt.Errorf("resolve: %w", gap), 0, false},
+	} {
+		if gaps, ok := oci.Gaps(c.err); len(gaps) != c.gaps || ok != c.ok {
+			t.Errorf("%s: %d gaps, %v", name, len(gaps), ok)
+		}
+	}
+}

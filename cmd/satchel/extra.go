@@ -115,5 +115,8 @@ func words(e manifests.Extra) (s string) {
 	for _, name := range e.PodFiles {
 		s += " --from-pods " + name
 	}
+	for _, v := range e.HelmValues {
+		s += " --helm-values " + v.Chart + "=" + v.File
+	}
 	return s
 }

@@ -79,10 +79,17 @@ func (p *preparing) listed(img oci.Image) bool {
 		case g.Digest != "" || g.Subject != "":
 			return false
 		case g.Origin == oci.OriginRelease:
-			return img.Origin == oci.OriginRelease && g.Source.String() == p.cfg.Mirror.Platform.Release
+			return img.Origin == oci.OriginRelease && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
 		}
 		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
 			g.Origin == oci.OriginChart && strings.HasPrefix(g.Path, "charts/") && img.Origin == oci.OriginChart
+	})
+}
+
+// partOf reports whether an image is of the release that a gap was the payload of.
+func partOf(img oci.Image, g gapImage) bool {
+	return len(g.Why) > 0 && slices.ContainsFunc(img.Why, func(why string) bool {
+		return why == g.Why[0] || strings.HasPrefix(why, g.Why[0]+": ")
 	})
 }
 
