@@ -11,7 +11,6 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport"
 )
 
 type renderOptions struct {
@@ -60,26 +59,15 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	if o.site.outDir == "" {
 		return usage(errors.New("render needs --output-dir OUTDIR"), "name a new or empty directory")
 	}
-	c, err := o.cluster("render")
+	u, err := o.open(ctx, a, "render", dir)
 	if err != nil {
 		return err
 	}
-	expect, ids, err := o.reader.parse(a.ui(ctx))
-	if err != nil {
-		return err
-	}
-	r, err := bundle.Open(ctx, dir, expect, ids)
-	if err != nil {
-		return err
-	}
-	client := o.registry.client(a)
-	defer client.Close()
-	u := unpacking{app: a, r: r, place: c.site.Mirror, mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers), cluster: c}
 	u.warnGaps()
 	u.cluster.site.Unchecked = o.offline
-	err = u.known(ctx, client)
+	err = u.known(ctx)
 	if err == nil {
-		err = u.cluster.emit(ctx, r)
+		err = u.cluster.emit(ctx, u.r)
 	}
 	if err == nil && !o.offline {
 		err = u.complete(ctx)
@@ -87,7 +75,7 @@ func runRender(ctx context.Context, a *app, o renderOptions, dir string) error {
 	if err == nil {
 		err = u.writeCluster()
 	}
-	return errors.Join(u.blame(err), r.Close())
+	return u.close(err)
 }
 
 // cluster is the YAML of one run: where it goes and what it says.
@@ -137,7 +125,7 @@ func (c *cluster) emit(ctx context.Context, r *bundle.Reader) (err error) {
 
 // known adds what this host knows of the mirror, and the bundle of releases, to
 // what the flags said.
-func (u *unpacking) known(ctx context.Context, client *transport.Client) (err error) {
+func (u *unpacking) known(ctx context.Context) (err error) {
 	if u.cluster.out == nil {
 		return nil
 	}
@@ -147,7 +135,7 @@ func (u *unpacking) known(ctx context.Context, client *transport.Client) (err er
 	if err := u.cluster.out.apart(u.r.Dir()); err != nil {
 		return err
 	}
-	return mirrorKnown(&u.cluster.site, client, u.place)
+	return mirrorKnown(&u.cluster.site, u.client, u.place)
 }
 
 // complete asks the mirror for every image of the bundle.

@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -171,7 +172,7 @@ func TestRenderAsksAsPuller(t *testing.T) {
 // TestDocumentsBeforeTheFirstByte finds out that the cluster's YAML cannot be made
 // before anything is fetched.
 func TestDocumentsBeforeTheFirstByte(t *testing.T) {
-	p := &preparing{place: oci.Mirror{Host: "not a host"}, inv: &oci.Inventory{}}
+	p := &preparing{place: oci.Mirror{Host: "not a host"}, inv: &oci.Inventory{}, cfg: &manifests.Config{}}
 	if _, err := p.checkDocuments(t.Context()); exitCode(err) != exitUsage {
 		t.Errorf("got %v", err)
 	}

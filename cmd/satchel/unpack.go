@@ -75,30 +75,43 @@ func (o unpackOptions) place(command string) (oci.Mirror, error) {
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
-	c, err := o.cluster("unpack")
+	u, err := o.open(ctx, a, "unpack", dir)
 	if err != nil {
 		return err
 	}
-	expect, ids, err := o.reader.parse(a.ui(ctx))
-	if err != nil {
-		return err
-	}
-	r, err := bundle.Open(ctx, dir, expect, ids)
-	if err != nil {
-		return err
-	}
-	client := o.registry.client(a)
-	defer client.Close()
-	u := unpacking{app: a, r: r, dryRun: o.dryRun, place: c.site.Mirror, cluster: c,
-		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}
-	err = u.known(ctx, client)
+	err = u.known(ctx)
 	if err == nil {
-		err = c.emit(ctx, r)
+		err = u.cluster.emit(ctx, u.r)
 	}
 	if err == nil {
 		err = u.run(ctx)
 	}
-	return errors.Join(u.blame(err), r.Close())
+	return u.close(err)
+}
+
+// open reads what the flags name and opens the bundle, for unpack and render.
+func (o unpackOptions) open(ctx context.Context, a *app, command, dir string) (*unpacking, error) {
+	c, err := o.cluster(command)
+	if err != nil {
+		return nil, err
+	}
+	expect, ids, err := o.reader.parse(a.ui(ctx))
+	if err != nil {
+		return nil, err
+	}
+	r, err := bundle.Open(ctx, dir, expect, ids)
+	if err != nil {
+		return nil, err
+	}
+	client := o.registry.client(a)
+	return &unpacking{app: a, r: r, dryRun: o.dryRun, place: c.site.Mirror, cluster: c, client: client,
+		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}, nil
+}
+
+// close ends a run with its error.
+func (u *unpacking) close(err error) error {
+	u.client.Close()
+	return errors.Join(u.blame(err), u.r.Close())
 }
 
 // unpacking is one run of unpack.
@@ -106,6 +119,7 @@ type unpacking struct {
 	*app
 	r       *bundle.Reader
 	place   oci.Mirror
+	client  *transport.Client
 	mirror  *transport.Mirror
 	dryRun  bool
 	cluster *cluster
