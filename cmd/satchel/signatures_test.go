@@ -186,7 +186,7 @@ func TestSignatureStores(t *testing.T) {
 			}
 			signer.ServeHTTP(rw, r)
 		}, exitOK, ""},
-		{"fails", func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", http.StatusForbidden) }, exitFailed, "403"},
+		{"fails", func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", http.StatusForbidden) }, exitRegistry, "403"},
 		{"bad one first", func(rw http.ResponseWriter, r *http.Request) {
 			switch dir, n, _ := strings.Cut(r.URL.Path, "signature-"); n {
 			case "1":
