@@ -11,7 +11,7 @@ func (c *Config) Carried() error {
 	m := &c.Mirror
 	section := func(name string, asked bool) {
 		if asked {
-			p.refuse("mirror."+name, "this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this")
+			p.refuse("mirror."+name, "this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this")
 		}
 	}
 	m.Platform.carried(p)

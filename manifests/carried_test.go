@@ -12,7 +12,7 @@ import (
 )
 
 func TestCarried(t *testing.T) {
-	const sections = ": this version of satchel carries mirror.platform.release, mirror.operators and mirror.additionalImages; a later one brings this"
+	const sections = ": this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this"
 	const releases = ": this version of satchel carries the payloads that mirror.platform.release and channels choose, whole; a later one brings this"
 	const operators = ": this version of satchel carries catalogs whole; a later version brings "
 	const fields = ": this version of satchel carries additional images whole, with all their platforms"

@@ -51,7 +51,7 @@ func (s *charting) repository(ctx context.Context, i int) error {
 	}
 	index, err := s.index(ctx, base)
 	if err != nil {
-		return s.without(base, r, fmt.Errorf("chart repository %s: %w", base.Redacted(), err))
+		return s.without(base, r, fmt.Errorf("chart repository %s: %w", bare(base), err))
 	}
 	if len(r.Charts) == 0 {
 		s.whole(base, index)
@@ -69,9 +69,9 @@ func (s *charting) repository(ctx context.Context, i int) error {
 			for _, e := range index[ch.Name] {
 				have = append(have, e.Version)
 			}
-			s.p.add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, base.Redacted(), orNewest(ch.Version), plain(few(have)))
+			s.p.add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, bare(base), orNewest(ch.Version), plain(few(have)))
 		default:
-			s.p.add(path+".name", "%s: %s has no chart %q%s", path, base.Redacted(), ch.Name, didYouMean(ch.Name, index.Names()))
+			s.p.add(path+".name", "%s: %s has no chart %q%s", path, bare(base), ch.Name, didYouMean(ch.Name, index.Names()))
 		}
 	}
 	return nil
@@ -126,7 +126,7 @@ func (s *charting) whole(base *url.URL, index chart.Index) {
 			}
 		}
 	}
-	s.from.Note(fmt.Sprintf("%s: no charts are named, so all %d charts and versions that it publishes are carried", base.Redacted(), n))
+	s.from.Note(fmt.Sprintf("%s: no charts are named, so all %d charts and versions that it publishes are carried", bare(base), n))
 }
 
 // entry adds one version of a chart of a repository.
@@ -146,14 +146,14 @@ func (s *charting) entry(base *url.URL, e chart.Entry, imagePaths []string) {
 			return nil, err
 		}
 		if link.Scheme == "http" && base.Scheme == "https" && e.Digest == "" {
-			return nil, &oci.UnsupportedError{What: link.Redacted(), Why: "it is fetched over plain HTTP, and its repository's index has no digest to check it with"}
+			return nil, &oci.UnsupportedError{What: bare(link), Why: "it is fetched over plain HTTP, and its repository's index has no digest to check it with"}
 		}
 		body, err := s.from.Fetch(ctx, link.String(), chart.MaxArchive)
 		if err != nil {
 			return nil, err
 		}
 		if err := checkArchive(body, e.Digest); err != nil {
-			return nil, fmt.Errorf("get %s: %w", link.Redacted(), err)
+			return nil, fmt.Errorf("get %s: %w", bare(link), err)
 		}
 		return loadAs(body, e.Name, e.Version)
 	}}, imagePaths)
@@ -313,4 +313,11 @@ func loadLocal(name string) (c *chart.Chart, err error) {
 		return nil, err
 	}
 	return chart.Load(body.Bytes())
+}
+
+// bare is an address without what may be secret in it.
+func bare(u *url.URL) string {
+	plain := *u
+	plain.User, plain.RawQuery, plain.Fragment = nil, "", ""
+	return plain.String()
 }

@@ -86,7 +86,8 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	for _, n := range out.Notes {
 		s.notes = append(s.notes, plain(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
-	return out.Bundles, nil
+	// A catalog that is carried whole has them: whoever installs one needs its images.
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Bundles, out.Stranded)))), nil
 }
 
 // hasChannels reports those that are named and not there.

@@ -16,6 +16,7 @@ type operator struct {
 	requires        []string
 	catalog         *selection
 	chosen          bool
+	inDefault       bool // an entry of its package's default channel
 }
 
 func (o *operator) String() string { return o.Package + " " + o.Version }
@@ -26,16 +27,17 @@ func (s *selection) learn(p *catalog.Package, chosen []string) {
 	if !s.wholly {
 		return
 	}
-	there := map[string]bool{}
+	there, inDefault := map[string]bool{}, map[string]bool{}
 	for _, c := range p.Channels {
 		for _, e := range c.Entries {
 			there[e.Name] = true
+			inDefault[e.Name] = inDefault[e.Name] || c.Name == p.DefaultChannel
 		}
 	}
 	for _, b := range p.Bundles {
 		if there[b.Name] {
 			s.all = append(s.all, operator{filter.Candidate{Package: p.Name, Version: b.Version, Provides: b.Provides},
-				b.Name, b.Release, b.Requires, s, slices.Contains(chosen, b.Name)})
+				b.Name, b.Release, b.Requires, s, slices.Contains(chosen, b.Name), inDefault[b.Name]})
 		}
 	}
 }
@@ -53,7 +55,7 @@ type requirements struct {
 // with all that these require, by catalog and package; and a note for each
 // requirement that no bundle meets. Of the bundles that meet one, those of the same
 // catalog come first, then those of packages that are chosen, then the package's
-// name and last the highest version decide.
+// name, its default channel and last the highest version decide.
 func require(list []*selection) (map[*selection]map[string][]string, []string) {
 	r := &requirements{done: map[string]bool{}, used: map[*selection]map[string]bool{}}
 	for _, s := range list {
@@ -132,7 +134,8 @@ func (r *requirements) compare(by, a, b *operator) int {
 		first(func(o *operator) bool { return o.catalog == by.catalog }),
 		cmp.Compare(a.catalog.place, b.catalog.place),
 		first(func(o *operator) bool { return r.used[o.catalog][o.Package] }),
-		cmp.Compare(a.Package, b.Package))
+		cmp.Compare(a.Package, b.Package),
+		first(func(o *operator) bool { return o.inDefault }))
 	switch {
 	case c != 0:
 		return c

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -54,6 +56,7 @@ func unite(list []wanted) []wanted {
 	type place struct {
 		ref  oci.Ref
 		path string
+		made digest.Digest // two things that were made under one name collide later, and are told of
 	}
 	places := map[place]int{}
 	var out []wanted
@@ -61,7 +64,7 @@ func unite(list []wanted) []wanted {
 		if w.path == w.ref.Repository {
 			w.path = ""
 		}
-		at := place{w.ref, w.path}
+		at := place{w.ref, w.path, w.made.Digest}
 		i, ok := places[at]
 		if !ok {
 			i = len(out)

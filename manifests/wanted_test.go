@@ -27,3 +27,20 @@ func TestUnite(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
+
+// TestUniteKeepsWhatWasMadeApart has two charts of one name and different content:
+// neither may take the other's place in silence.
+func TestUniteKeepsWhatWasMadeApart(t *testing.T) {
+	ref, err := oci.ParseRef("charts.local/web:1.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []wanted
+	for _, body := range []string{"one", "two", "one"} {
+		made := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte(body)), Size: 3}
+		list = append(list, wanted{origin: oci.OriginChart, ref: ref, tags: []string{"1.0.0"}, path: "charts/web", why: []string{body}, made: made})
+	}
+	if got := unite(list); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -65,12 +65,23 @@ func fileType(name string) string {
 // checkDocuments finds out before the first byte, and not after the last, whether
 // the documents can be made; it gives about what they take on the drive.
 func (p *preparing) checkDocuments(ctx context.Context) (size int64, err error) {
+	p.gaps.sort()
+	p.inv.Gaps = p.gaps.Images
 	docs, err := p.newDocuments(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for _, d := range docs.made.All() {
 		size += d.Size
+	}
+	for _, doc := range p.inv.Documents {
+		err := oci.Walk(ctx, p.keptDocuments(), doc.Root, func(d oci.Descriptor, _ []byte) error {
+			size += d.Size
+			return nil
+		})
+		if err != nil {
+			return 0, fmt.Errorf("read document %s: %w", doc.Name, err)
+		}
 	}
 	return size, nil
 }

@@ -115,6 +115,15 @@ func words(e manifests.Extra) (s string) {
 	for _, name := range e.PodFiles {
 		s += " --from-pods " + name
 	}
+	for _, risk := range e.AcceptRisks {
+		s += " --accept-risk " + risk
+	}
+	if e.WithDependencies {
+		s += " --with-dependencies"
+	}
+	if e.IgnoreReleaseSignature {
+		s += " --ignore-release-signature"
+	}
 	for _, v := range e.HelmValues {
 		s += " --helm-values " + v.Chart + "=" + v.File
 	}

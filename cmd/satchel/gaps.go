@@ -100,8 +100,13 @@ func (p *preparing) drop(g *oci.GapError) {
 	}) {
 		return
 	}
+	const most = 4 << 10 // of a reason; what a server says may be long
+	reason := oneLine(g.Err.Error())
+	if len(reason) > most {
+		reason = strings.ToValidUTF8(reason[:most], "") + " ..."
+	}
 	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
-		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Why: g.Image.Why, Error: oneLine(g.Err.Error())})
+		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Why: g.Image.Why, Error: reason})
 	p.warn("gap: %s", oneLine(g.Error()))
 }
 

@@ -82,11 +82,11 @@ func (p *preparing) listed(img oci.Image) bool {
 			return img.Origin == oci.OriginRelease && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
 		}
 		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
-			g.Origin == oci.OriginChart && strings.HasPrefix(g.Path, "charts/") && img.Origin == oci.OriginChart
+			g.Origin == oci.OriginChart && img.Origin == oci.OriginChart && partOf(img, g)
 	})
 }
 
-// partOf reports whether an image is of the release that a gap was the payload of.
+// partOf reports whether an image is of the release, or the chart, that a gap stands for.
 func partOf(img oci.Image, g gapImage) bool {
 	return len(g.Why) > 0 && slices.ContainsFunc(img.Why, func(why string) bool {
 		return why == g.Why[0] || strings.HasPrefix(why, g.Why[0]+": ")

@@ -133,8 +133,7 @@ func addTo(cfg *declcfg.DeclarativeConfig, m *declcfg.Meta) error {
 		cfg.Bundles = append(cfg.Bundles, in.light())
 		return nil
 	}
-	cfg.Others = append(cfg.Others, declcfg.Meta{Schema: m.Schema, Package: m.Package, Name: m.Name, Blob: append(json.RawMessage(nil), m.Blob...)})
-	return nil
+	return nil // of schemas that nobody knows, nothing is needed to choose: they may be large
 }
 
 func appendTo[T any](list *[]T, m *declcfg.Meta) error {

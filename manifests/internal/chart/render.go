@@ -1,18 +1,15 @@
 package chart
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
-	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
 
@@ -120,19 +117,15 @@ func (c *Chart) render(given [][]byte) (map[string]string, error) {
 	return engine.Render(c.chart, all)
 }
 
+// separator stands between documents, as Helm sees it (pkg/releaseutil,
+// SplitManifests): what follows the dashes may stand on their line.
+var separator = regexp.MustCompile(`(?:^|\s*\n)---\s*`)
+
 // documents takes the YAML of a template apart, and lists within it.
 func documents(template, text string) (list []Object, err error) {
-	r := k8syaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
-	for {
-		doc, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return list, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	for _, doc := range separator.Split(strings.TrimSpace(text), -1) {
 		var v any
-		if err := yaml.Unmarshal(doc, &v); err != nil {
+		if err := yaml.Unmarshal([]byte(doc), &v); err != nil {
 			return nil, err
 		}
 		switch v := v.(type) {
@@ -143,6 +136,7 @@ func documents(template, text string) (list []Object, err error) {
 			return nil, fmt.Errorf("it gives a %T where an object belongs", v)
 		}
 	}
+	return list, nil
 }
 
 // flat gives an object, or those of a list.

@@ -31,7 +31,10 @@ type Request struct {
 type Result struct {
 	Config  declcfg.DeclarativeConfig
 	Bundles []string // names, sorted
-	Notes   []string // what its reader may not expect, without the package's name
+	// Stranded are bundles that are asked for and from which no update leads to the
+	// newest of them: a filtered channel cannot have them.
+	Stranded []string
+	Notes    []string // what its reader may not expect, without the package's name
 }
 
 // Error says why a package cannot be filtered, in one line without the package's
@@ -154,7 +157,8 @@ func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 		return nil, &Error{Channel: c.Name, Field: field, Why: err.Error()}
 	}
 	if len(left) > 0 {
-		f.out.Notes = append(f.out.Notes, fmt.Sprintf("channel %q: %s left out: no update leads from there to the newest in the range", c.Name, some(left)))
+		f.out.Stranded = append(f.out.Stranded, left...)
+		f.out.Notes = append(f.out.Notes, fmt.Sprintf("channel %q: %s left out: no update leads from there to the newest in the range; the images are carried", c.Name, some(left)))
 	}
 	return kept, nil
 }

@@ -224,7 +224,7 @@ func TestRest(t *testing.T) {
 func TestNotes(t *testing.T) {
 	for _, tc := range []struct{ low, high, want string }{
 		{"3.0.0", "", `["no version in the range is in a, left out" "the default channel of the catalog is \"a\", which is left out; \"b\" becomes the default channel"]`},
-		{"", "1.1.6", `["channel \"a\": 1.1.0, 1.0.0 left out: no update leads from there to the newest in the range" "no version in the range is in b, left out"]`},
+		{"", "1.1.6", `["channel \"a\": 1.1.0, 1.0.0 left out: no update leads from there to the newest in the range; the images are carried" "no version in the range is in b, left out"]`},
 	} {
 		out, err := Package(made("a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5", "b: 3.0.0"), Request{Range: Range{tc.low, tc.high}})
 		if err != nil {

@@ -82,13 +82,17 @@ func (g *Graph) join(from, to int, risks []Risk) {
 	case len(old) == 0 || len(risks) == 0:
 		risks = nil
 	default:
-		risks = append(slices.Clone(old), risks...)
+		risks = distinct(append(slices.Clone(old), risks...))
 	}
-	risks = slices.Clone(risks)
+	g.out[from][to] = risks // edges share their lists, which nothing changes
+}
+
+// distinct sorts risks, each once, in place.
+func distinct(risks []Risk) []Risk {
 	slices.SortFunc(risks, func(a, b Risk) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Message, b.Message), cmp.Compare(a.URL, b.URL))
 	})
-	g.out[from][to] = slices.Compact(risks)
+	return slices.Compact(risks)
 }
 
 // Union puts graphs together. A release with another payload in one of them is

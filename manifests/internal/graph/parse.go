@@ -149,6 +149,7 @@ func parseConditional(raw json.RawMessage, list []edge) ([]edge, error) {
 			risks = append(risks, r)
 			return nil
 		})
+		risks = distinct(risks)
 		if err == nil && len(risks) == 0 {
 			err = errors.New("it has no risks")
 		}
