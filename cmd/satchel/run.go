@@ -125,6 +125,9 @@ func interruptible(a *app) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() {
+		if ctx.Err() != nil { // one that comes while the process ends must not change how it ends
+			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		}
 		signal.Stop(signals)
 		close(signals)
 		cancel()
