@@ -47,6 +47,9 @@ func TestDependencies(t *testing.T) {
 		{"all of one bundle", needy("app", "1.0.0="+property("olm.constraint", "{all: {constraints: [{gvk: "+foo+"}, {package: {packageName: foo, versionRange: '<2.0.0'}}]}}")) + needy("foo", "1.0.0="+provides, "1.1.0", "2.0.0="+provides), "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
 		{"any, and not", needy("app", "1.0.0="+property("olm.constraint", "{all: {constraints: [{any: {constraints: [{package: {packageName: none, versionRange: '>1.0.0'}}, {package: {packageName: foo, versionRange: '>0.1.0'}}]}}, {not: {constraints: [{package: {packageName: foo, versionRange: '2.0.0'}}]}}]}}")) + needy("foo", "1.0.0", "2.0.0"), "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
 		{"the same catalog first", needy("app", "1.0.0="+requires) + needy("zoo", "1.0.0="+provides), needy("foo", "1.0.0="+provides), "{name: app}", "app:1.0.0 zoo:1.0.0", ""},
+		{"the default channel first", needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+provides) +
+			"---\nschema: olm.bundle\npackage: foo\nname: foo.v2.0.0\nimage: example.com/foo:2.0.0\nproperties:\n- {type: olm.package, value: {packageName: foo, version: 2.0.0}}\n" + provides +
+			"---\nschema: olm.channel\npackage: foo\nname: candidate\nentries: [{name: foo.v2.0.0}]\n", "", "{name: app}", "app:1.0.0 foo:1.0.0", ""},
 		{"nowhere", needy("app", "1.0.0="+requires) + needy("foo", "1.0.0"), "", "{name: app}", "app:1.0.0",
 			"operator app 1.0.0: it requires the API example.com/v1 Foo, which nothing in the catalogs of the configuration provides; add the catalog that has it"},
 		{"undecided", needy("app", "1.0.0="+property("olm.constraint", "{cel: {rule: 'true'}}")), "", "{name: app}", "app:1.0.0",
@@ -96,4 +99,33 @@ func bundlesOf(inv *oci.Inventory) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// TestStrandedBundles asks for a range with a bundle that no update leads away from:
+// a catalog that is carried whole offers it, so its image is carried.
+func TestStrandedBundles(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("---\nschema: olm.package\nname: app\ndefaultChannel: stable\n")
+	for _, v := range []string{"1.0.0", "1.0.5", "1.1.0", "1.1.1"} {
+		fmt.Fprintf(&b, "---\nschema: olm.bundle\npackage: app\nname: app.v%s\nimage: example.com/app:%[1]s\nproperties:\n- {type: olm.package, value: {packageName: app, version: %[1]s}}\n", v)
+	}
+	b.WriteString("---\nschema: olm.channel\npackage: app\nname: stable\nentries: [{name: app.v1.0.0}, {name: app.v1.0.5, replaces: app.v1.0.0}, {name: app.v1.1.0, replaces: app.v1.0.0}, {name: app.v1.1.1, replaces: app.v1.1.0, skips: [app.v1.0.5]}]\n")
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, map[string]string{"x": b.String()})
+	inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: app, minVersion: 1.0.0, maxVersion: 1.1.0}]\n"), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, i := range inv.Images {
+		if i.Origin == oci.OriginOperator {
+			got = append(got, i.Source.Tag)
+		}
+	}
+	if want := []string{"1.0.0", "1.0.5", "1.1.0"}; !slices.Equal(got, want) {
+		t.Errorf("carried %v", got)
+	}
+	if len(h.notes) != 1 || !strings.Contains(h.notes[0], "app.v1.0.5") && !strings.Contains(h.notes[0], "1.0.5") {
+		t.Errorf("notes %q", h.notes)
+	}
 }

@@ -86,6 +86,9 @@ func openOut(dir string) (*outDir, error) {
 // readList reads what an earlier run wrote.
 func (o *outDir) readList(root *os.Root) error {
 	body, err := readRegular(root, outList)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is not empty, and was not written by satchel", o.dir)
+	}
 	if err != nil {
 		return fmt.Errorf("%s is not empty, and was not written by satchel (%w)", o.dir, err)
 	}

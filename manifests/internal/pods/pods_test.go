@@ -97,7 +97,7 @@ func TestReadRefuses(t *testing.T) {
 		"one deployment":     {"kind: Deployment\n", `it has a "Deployment"`},
 		"another list":       {`{"items":[],"kind":"DeploymentList"}`, `it is a "DeploymentList", no list of pods`},
 		"another list, YAML": {"items:\nkind: DeploymentList\n", `no list of pods`},
-		"an array":           {"[]", "cannot unmarshal"},
+		"an array":           {"[]", "neither a pod nor a list"},
 		"two documents":      {`{"kind":"Pod"} 7`, "no JSON object"},
 		"a large pod":        {`{"items":[{"kind":"Pod","x":"` + huge + `"}]}`, errTooLarge.Error()},
 		"a large remark":     {`{"x":"` + huge + `"}`, errTooLarge.Error()},

@@ -4,10 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"sigs.k8s.io/yaml"
 )
+
+// noPods says first what is wrong in words, then where.
+func noPods(err error) error {
+	return fmt.Errorf("it is neither a pod nor a list of pods: %w", err)
+}
 
 // yamlReader takes YAML apart by lines, so that one item is parsed at a time: in a
 // block sequence each begins with a hyphen at the column of the first, and all else
@@ -90,7 +96,7 @@ func (y *yamlReader) line(line []byte) error {
 func (y *yamlReader) endItem() error {
 	var list []pod
 	if err := yaml.Unmarshal(y.item, &list); err != nil {
-		return err
+		return noPods(err)
 	}
 	y.item = y.item[:0]
 	for i := range list {
@@ -111,7 +117,7 @@ func (y *yamlReader) end() error {
 		Items []pod `json:"items"` // on one line
 	}
 	if err := yaml.Unmarshal(y.rest, &doc); err != nil {
-		return err
+		return noPods(err)
 	}
 	empty, list := len(bytes.TrimSpace(y.rest)) == 0, y.list || doc.Items != nil
 	y.rest, y.list, y.inside = y.rest[:0], false, false
