@@ -32,6 +32,8 @@ type Images interface {
 	// Keep keeps content that was made for the bundle, a manifest or a blob, until
 	// it is packed.
 	Keep(mediaType string, body []byte) (oci.Descriptor, error)
+	// KeepFrom is Keep for what fill writes, of any size.
+	KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
 	// Note tells the user what is worth knowing and no error, a line each time.
 	Note(text string)
 }

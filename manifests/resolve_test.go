@@ -113,6 +113,15 @@ func (f *fakeImages) Keep(mediaType string, body []byte) (oci.Descriptor, error)
 	return f.kept.Add(mediaType, body), nil
 }
 
+// KeepFrom keeps what fill writes.
+func (f *fakeImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return f.Keep(mediaType, b.Bytes())
+}
+
 func (f *fakeImages) Note(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

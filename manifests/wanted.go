@@ -21,6 +21,7 @@ type wanted struct {
 	why    []string // a line each, for people
 
 	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Keep]
+	base      oci.Ref        // what it was made from, by digest; see [oci.Image]
 	platforms []string       // of that
 }
 
@@ -29,7 +30,8 @@ var precedence = []oci.Origin{oci.OriginRelease, oci.OriginCatalog, oci.OriginOp
 
 // image is w as far as it is known before it is found.
 func (w wanted) image() oci.Image {
-	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why, Made: w.made.Digest != ""}
+	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why,
+		Made: w.made.Digest != "", Base: w.base}
 }
 
 // pin resolves one image, as far as it gets.
@@ -69,7 +71,7 @@ func unite(list []wanted) []wanted {
 		if !ok {
 			i = len(out)
 			places[at] = i
-			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, platforms: w.platforms})
+			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms})
 		}
 		u := &out[i]
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {

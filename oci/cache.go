@@ -1,14 +1,18 @@
 package oci
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Cache keeps small content by digest in a directory, so that what was read once
@@ -28,16 +32,18 @@ func (c *Cache) path(d Descriptor) string {
 // keeps it. It is for content that fits into memory.
 func (c *Cache) Filled(src Source) Source {
 	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
-		body, err := c.read(d)
-		if errors.Is(err, fs.ErrNotExist) {
-			if body, err = readAll(ctx, src, d); err == nil {
-				err = c.write(d, body)
-			}
+		rc, err := c.open(ctx, d, off)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return rc, err
+		}
+		body, err := readAll(ctx, src, d)
+		if err == nil {
+			err = c.write(d, body)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return io.NopCloser(bytes.NewReader(body[min(off, d.Size):])), nil
+		return bytesFrom(body, off), nil
 	})
 }
 
@@ -57,14 +63,11 @@ func (c *Cache) Metadata(src Source) Source {
 // keeps nothing.
 func (c *Cache) Before(src Source) Source {
 	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
-		body, err := c.read(d)
+		rc, err := c.open(ctx, d, off)
 		if errors.Is(err, fs.ErrNotExist) {
 			return src.Open(ctx, d, off)
 		}
-		if err != nil {
-			return nil, err
-		}
-		return io.NopCloser(bytes.NewReader(body[min(off, d.Size):])), nil
+		return rc, err
 	})
 }
 
@@ -74,44 +77,111 @@ func (c *Cache) Keep(mediaType string, body []byte) (Descriptor, error) {
 	return d, c.write(d, body)
 }
 
+// KeepFrom keeps what fill writes, of any size, under its digest. An error of fill
+// is returned as it is, and nothing is kept.
+func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descriptor, err error) {
+	f, err := c.create(filepath.Join(c.dir, "sha256"))
+	if err != nil {
+		return d, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+			_ = os.Remove(f.Name()) // nothing refers to it
+		}
+	}()
+	h, out := sha256.New(), &counted{w: f}
+	buffered := bufio.NewWriterSize(out, 64<<10)
+	if err = fill(io.MultiWriter(buffered, h)); err == nil {
+		err = buffered.Flush()
+	}
+	if out.err != nil { // whatever fill made of it
+		return d, fmt.Errorf("write to the cache: %w", out.err)
+	}
+	if err != nil {
+		return d, err
+	}
+	d = Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
+	if err := errors.Join(f.Close(), os.Rename(f.Name(), c.path(d))); err != nil {
+		return d, fmt.Errorf("write to the cache: %w", err)
+	}
+	return d, nil
+}
+
 // Has reports whether content is kept, as far as its size tells.
 func (c *Cache) Has(d Descriptor) bool {
 	info, err := os.Stat(c.path(d))
 	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
 }
 
-// read gives verified content, or an error that wraps fs.ErrNotExist.
-func (c *Cache) read(d Descriptor) ([]byte, error) {
+// maxInMemory is the largest content that is read at once, in bytes.
+const maxInMemory = MaxManifestSize
+
+// open gives verified content from off on, or an error that wraps fs.ErrNotExist.
+func (c *Cache) open(ctx context.Context, d Descriptor, off int64) (_ io.ReadCloser, err error) {
 	if err := CheckDescriptor(d); err != nil {
 		return nil, err
 	}
-	path := c.path(d)
-	info, err := os.Stat(path)
-	if err == nil && info.Size() != d.Size {
-		err = fs.ErrNotExist
-	}
+	f, err := os.Open(c.path(d))
 	if err != nil {
 		return nil, fmt.Errorf("look into the cache: %w", err)
 	}
-	body, err := os.ReadFile(path)
-	if err == nil && Digest(body) != d.Digest {
-		err = fs.ErrNotExist
-	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read from the cache: %w", errors.Join(err, f.Close()))
+		}
+	}()
+	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read from the cache: %w", err)
+		return nil, err
 	}
-	return body, nil
+	if info.Size() != d.Size || !info.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
+	}
+	if d.Size <= maxInMemory {
+		body := make([]byte, d.Size)
+		if _, err := io.ReadFull(f, body); err != nil {
+			return nil, err
+		}
+		if Digest(body) != d.Digest {
+			return nil, fs.ErrNotExist
+		}
+		return bytesFrom(body, off), f.Close()
+	}
+	v := NewVerifier(d)
+	if _, err := io.Copy(v, withContext{ctx, f}); err != nil {
+		return nil, err
+	}
+	if v.Close() != nil {
+		return nil, fs.ErrNotExist
+	}
+	_, err = f.Seek(min(off, d.Size), io.SeekStart)
+	return f, err
+}
+
+// bytesFrom reads bytes in memory from off on.
+func bytesFrom(body []byte, off int64) io.ReadCloser {
+	return io.NopCloser(bytes.NewReader(body[min(off, int64(len(body))):]))
+}
+
+// create makes a file under a temporary name in dir.
+func (c *Cache) create(dir string) (*os.File, error) {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, ".tmp-"); err == nil {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("write to the cache: %w", err)
 }
 
 // write stores content under a temporary name first; it need not survive a crash.
 func (c *Cache) write(d Descriptor, body []byte) error {
 	path := c.path(d)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write to the cache: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-")
+	f, err := c.create(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("write to the cache: %w", err)
+		return err
 	}
 	_, err = f.Write(body)
 	if err = errors.Join(err, f.Close()); err == nil {

@@ -40,7 +40,7 @@ func Survey(ctx context.Context, inv *Inventory, from func(Image) (Source, error
 		g.Go(func() error {
 			src, err := from(img)
 			if err == nil {
-				err = Walk(ctx, src, img.Root, func(d Descriptor, _ []byte) error { return s.add(i, d) })
+				err = WalkImage(ctx, src, img, func(d Descriptor, _ []byte) error { return s.add(i, d) })
 			}
 			if err != nil {
 				errs[i] = &GapError{img, err}

@@ -48,6 +48,13 @@ type Image struct {
 	// Made says that satchel made it for the bundle: no registry has it, and the
 	// source is a name alone.
 	Made bool `json:"made,omitempty"`
+	// Base is the image that a made one was made from, by digest, if there is one:
+	// its repository has whatever satchel did not make.
+	Base Ref `json:"base,omitzero"`
+	// Without lists, sorted, the manifests that its indexes name and that are not
+	// carried: those for platforms that were not asked for. The index that names
+	// them goes along as it is.
+	Without []digest.Digest `json:"without,omitempty"`
 }
 
 // Named is the image's reference and, where that does not speak for itself, what
@@ -191,6 +198,41 @@ func (inv *Inventory) Validate() error {
 	return nil
 }
 
+// checkBase checks what a made image was made from.
+func (i Image) checkBase() error {
+	switch _, err := ParseRef(i.Base.String()); {
+	case i.Base == Ref{}:
+		return nil
+	case err != nil:
+		return fmt.Errorf("made from: %w", err)
+	case !i.Made || i.Base.Digest == "":
+		return errors.New("it says what it was made from, and was not made, or not from a digest")
+	}
+	return nil
+}
+
+// maxWithout bounds what an image may leave out.
+const maxWithout = 1 << 10
+
+// checkWithout checks what an image leaves out.
+func (i Image) checkWithout() error {
+	if len(i.Without) == 0 {
+		return nil
+	}
+	if !IsIndex(i.Root.MediaType) || len(i.Without) > maxWithout {
+		return fmt.Errorf("it leaves out %d manifests", len(i.Without))
+	}
+	for k, d := range i.Without {
+		if err := CheckDigest(d); err != nil {
+			return fmt.Errorf("left out: %w", err)
+		}
+		if d == i.Root.Digest || k > 0 && i.Without[k-1] >= d {
+			return fmt.Errorf("what it leaves out is not sorted, or is all of it")
+		}
+	}
+	return nil
+}
+
 // Validate checks that an image is named, pinned and tagged as the format allows.
 func (i Image) Validate() error {
 	if _, err := ParseRef(i.Source.String()); err != nil {
@@ -218,10 +260,7 @@ func (i Image) Validate() error {
 			return fmt.Errorf("platform %q", p)
 		}
 	}
-	if err := checkPath(i.Path); err != nil {
-		return err
-	}
-	if err := checkWhy(i.Why); err != nil {
+	if err := errors.Join(checkPath(i.Path), checkWhy(i.Why), i.checkBase(), i.checkWithout()); err != nil {
 		return err
 	}
 	for _, tag := range i.Tags {

@@ -98,12 +98,9 @@ func (w withContext) Read(p []byte) (int, error) {
 
 // fill makes the file under a temporary name first; it need not survive a crash.
 func (c *Cache) fill(path, key string, fill func(io.Writer) error) (r io.ReadCloser, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("write to the cache: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-")
+	f, err := c.create(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("write to the cache: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {

@@ -27,6 +27,16 @@ func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor
 	return w.visit(ctx, root, 0)
 }
 
+// WalkImage is [Walk] from an image's root through all that is carried of it:
+// without what [Image].Without lists.
+func WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
+	w := walker{src: src, fn: fn, seen: map[digest.Digest]bool{}}
+	for _, d := range img.Without {
+		w.seen[d] = true
+	}
+	return w.visit(ctx, img.Root, 0)
+}
+
 type walker struct {
 	src  Source
 	fn   func(Descriptor, []byte) error

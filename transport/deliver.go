@@ -81,7 +81,7 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) er
 	if err != nil {
 		return err
 	}
-	return oci.Walk(ctx, src, img.Root, func(d oci.Descriptor, body []byte) error {
+	return oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
 		if body == nil {
 			return nil
 		}

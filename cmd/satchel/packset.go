@@ -215,4 +215,8 @@ func (c cachedImages) Keep(mediaType string, body []byte) (oci.Descriptor, error
 	return c.cache.Keep(mediaType, body)
 }
 
+func (c cachedImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	return c.cache.KeepFrom(mediaType, fill)
+}
+
 func (c cachedImages) Note(text string) { c.warn("%s", text) }

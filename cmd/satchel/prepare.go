@@ -67,11 +67,19 @@ func (p *preparing) prepare(ctx context.Context) error {
 }
 
 // repos gives the source repositories that a node can be had from, each once: none
-// for what satchel made, which is in the cache.
+// for what satchel made, which is in the cache. Of an image that it made from
+// another, that other's repository has the layers that were kept.
 func (p *preparing) repos(n oci.Node) []oci.Ref {
 	var list []oci.Ref
 	for _, i := range n.Images {
-		if ref := p.inv.Images[i].Source.Repo(); !p.inv.Images[i].Made && !slices.Contains(list, ref) {
+		img := p.inv.Images[i]
+		ref := img.Source
+		if img.Made {
+			if ref = img.Base; ref == (oci.Ref{}) || oci.IsManifest(n.Descriptor.MediaType) {
+				continue
+			}
+		}
+		if ref = ref.Repo(); !slices.Contains(list, ref) {
 			list = append(list, ref)
 		}
 	}
