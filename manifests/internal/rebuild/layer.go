@@ -1,0 +1,73 @@
+package rebuild
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// opaqueName hides, in a directory of a layer, what the layers below have there
+// (OCI image-spec, layer.md, "Opaque Whiteout").
+const opaqueName = ".wh..wh..opq"
+
+// Keeper keeps what is made, until it is packed.
+type Keeper interface {
+	Keep(mediaType string, body []byte) (oci.Descriptor, error)
+	KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
+}
+
+// Layer is a gzipped tar that was made.
+type Layer struct {
+	Blob   oci.Descriptor // the image that takes it says of which media type it is
+	DiffID digest.Digest  // of the tar
+}
+
+// NewLayer makes a layer of what fill adds. It is compressed with the module's own
+// gzip, whose output does not change with the Go release.
+func NewLayer(k Keeper, fill func(*Tar) error) (Layer, error) {
+	h := sha256.New()
+	blob, err := k.KeepFrom("application/gzip", func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		t := &Tar{w: tar.NewWriter(io.MultiWriter(z, h))}
+		return errors.Join(fill(t), t.w.Close(), z.Close())
+	})
+	if err != nil {
+		return Layer{}, err
+	}
+	return Layer{Blob: blob, DiffID: digest.NewDigest(digest.SHA256, h)}, nil
+}
+
+// Tar takes the entries of a layer, in their order: root's, without times. Names are
+// paths from the root of the image, without a leading slash.
+type Tar struct{ w *tar.Writer }
+
+// Dir adds a directory.
+func (t *Tar) Dir(name string, mode fs.FileMode) error {
+	return t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: int64(mode.Perm())})
+}
+
+// File adds a file that has the size bytes of r.
+func (t *Tar) File(name string, mode fs.FileMode, size int64, r io.Reader) error {
+	if err := t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(mode.Perm()), Size: size}); err != nil {
+		return err
+	}
+	n, err := io.Copy(t.w, r)
+	if err == nil && n != size {
+		err = fmt.Errorf("%s has %d bytes, not %d", name, n, size)
+	}
+	return err
+}
+
+// Opaque hides what lower layers have in dir.
+func (t *Tar) Opaque(dir string) error {
+	return t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: path.Join(dir, opaqueName), Mode: 0o644})
+}
