@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxDepth  = 8  // indexes within indexes
-	maxImages = 64 // of one index
+	maxDepth   = 8  // indexes within indexes
+	maxIndexes = 64 // indexes read for one image
+	maxImages  = 64 // of one index
 )
 
 // Index makes an index of those images that root has for the platforms which take
@@ -25,7 +26,7 @@ const (
 // A root without any such image is an *[oci.UnsupportedError] that names what it has.
 func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(ispec.Platform) bool,
 	cook func(context.Context, oci.Descriptor) (Recipe, error), k Keeper) (oci.Descriptor, []string, error) {
-	make := func(d oci.Descriptor) (oci.Descriptor, error) {
+	one := func(d oci.Descriptor) (oci.Descriptor, error) {
 		r, err := cook(ctx, d)
 		if err != nil {
 			return d, err
@@ -37,7 +38,7 @@ func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(i
 		if err != nil {
 			return root, nil, err
 		}
-		made, err := make(root)
+		made, err := one(root)
 		return made, platforms, err
 	}
 	list, err := images(ctx, src, root, take)
@@ -47,7 +48,7 @@ func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(i
 	index := ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: root.MediaType}
 	var platforms []string
 	for _, d := range list {
-		image, err := make(oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+		image, err := one(oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
 		if err != nil {
 			return root, nil, err
 		}
@@ -77,6 +78,7 @@ func images(ctx context.Context, src oci.Source, root oci.Descriptor, take func(
 type picker struct {
 	src    oci.Source
 	take   func(ispec.Platform) bool
+	read   int // indexes
 	list   []oci.Descriptor
 	others []string // platforms that were not taken
 }
@@ -90,7 +92,7 @@ func (p *picker) index(ctx context.Context, d oci.Descriptor, depth int) error {
 	if err != nil {
 		return err
 	}
-	if depth > maxDepth || len(children) > maxImages {
+	if p.read++; depth > maxDepth || p.read > maxIndexes || len(children) > maxImages {
 		return &oci.UnsupportedError{What: "index " + d.Digest.String(), Why: "it names too much, or indexes are nested too deep"}
 	}
 	for _, c := range children {
