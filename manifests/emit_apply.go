@@ -30,6 +30,7 @@ func (e *emission) applyPage() []byte {
 	e.stepCheck(p)
 	e.stepCatalogs(p)
 	e.stepRelease(p)
+	e.stepGraph(p)
 	e.stepApplications(p)
 	e.stepCut(p)
 	e.pageTagged(p)
