@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -183,6 +185,11 @@ func TestGraphImage(t *testing.T) {
 	checkGraphImage(t, o, mirror.Host, archs)
 	t.Run("run", func(t *testing.T) { runGraphImage(t, w, mirror.Host) })
 
+	graphAgain(t, o, s, conf, images[0].Digest)
+}
+
+// graphAgain makes the image of the same data in other archives: it is the same.
+func graphAgain(t *testing.T, o *outside, s *dataServer, conf string, want digest.Digest) {
 	for name, more := range map[string]func(t *testing.T, w *world) []string{
 		"another archive": func(t *testing.T, _ *world) []string {
 			s.answers(serves(graphTGZ(t, "graph-data-master/", time.Unix(1800000000, 0))))
@@ -203,8 +210,8 @@ func TestGraphImage(t *testing.T) {
 			planned, _ := other.plan(exitOK, flags...)
 			other.run(other.pack(flags...)...).want(exitOK)
 			have := other.inspected()
-			if have.Images[0].Digest != images[0].Digest {
-				t.Errorf("it is %s, not %s", have.Images[0].Digest, images[0].Digest)
+			if have.Images[0].Digest != want {
+				t.Errorf("it is %s, not %s", have.Images[0].Digest, want)
 			}
 			if c := planned.Carried; c.Bytes != have.BlobBytes || c.Manifests+c.Blobs != have.Blobs {
 				t.Errorf("plan carries %+v; the bundle has %d blobs of %d bytes", c, have.Blobs, have.BlobBytes)
@@ -295,5 +302,34 @@ func TestGraphImageGap(t *testing.T) {
 	w.run(w.pack(append(flags, "--only", "gaps.json")...)...).want(exitOK)
 	if images := w.inspected().Images; len(images) != 1 || images[0].Source.Registry != "graph-data.local" {
 		t.Errorf("later came %+v", images)
+	}
+}
+
+// TestGraphImageAlone: what a release lacks is carried later without the graph image.
+func TestGraphImageAlone(t *testing.T) {
+	o, _ := graphBaseSet(t)
+	s := newDataServer(t)
+	s.answers(serves(graphTGZ(t, "", time.Unix(1, 0))))
+	release := o.smallRelease(t, 2, 2<<10)
+	delete(o.images, release.source)
+	host := o.serve(t)
+	flags := []string{"--registries-conf", o.conf(t, host), "--graph-data", s.URL + "/x", "--ignore-release-signature"}
+	w := newWorld(t)
+	w.imageset(releaseConfig(release) + "    graph: true\n")
+	w.gaps(w.run(w.pack(append(flags, "--keep-going", "--gaps", "gaps.json")...)...))
+	if images := w.inspected().Images; len(images) != 1 {
+		t.Errorf("the bundle has %+v", images)
+	}
+	ref, err := oci.ParseRef(release.source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	push(t, o.content, release.payload, host, repoOf(ref), ref.Tag)
+	w.drive = filepath.Join(w.dir, "later")
+	w.run(w.pack(append(flags, "--only", "gaps.json")...)...).want(exitOK)
+	for _, img := range w.inspected().Images {
+		if img.Source.Registry == "graph-data.local" {
+			t.Error("the graph image came again")
+		}
 	}
 }
