@@ -333,3 +333,26 @@ func TestGraphImageAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestGraphImageResume: what was made is kept; going on takes the base's layers alone,
+// whatever the server says by then.
+func TestGraphImageResume(t *testing.T) {
+	o, _ := graphBaseSet(t)
+	s := newDataServer(t)
+	s.answers(serves(graphTGZ(t, "", time.Unix(1, 0))))
+	proxy := registrytest.StartProxy(t, o.serve(t))
+	k := &tap{kind: "GET blob", rate: 4 << 20}
+	k.through(proxy)
+	w := newWorld(t)
+	w.imageset("  platform:\n    graph: true\n    architectures: [" + runtime.GOARCH + "]\n")
+	args := w.pack("--registries-conf", o.conf(t, proxy.Host), "--graph-data", s.URL+"/x")
+	if r, ended := w.killed(k, 1<<20, 0, 0, args...); ended {
+		t.Fatalf("it ended: %s", r.stderr)
+	}
+	s.answers(serves([]byte("something else")))
+	w.run(args...).want(exitOK).says("going on with bundle")
+	if asked := s.requests(); len(asked) > 0 {
+		t.Errorf("the server was asked for %q", asked)
+	}
+	w.run("verify", w.drive).want(exitOK)
+}
