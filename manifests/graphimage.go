@@ -144,8 +144,8 @@ func (c *Config) graphLayer(ctx context.Context, from Images) (layer rebuild.Lay
 }
 
 // graphDataURL is the address of the data, and the same without query and password for
-// messages. A graph server of one's own has it beside its graph: that is how
-// openshift/cincinnati serves both.
+// messages. Another graph server is asked for it beside its graph, where
+// api.openshift.com has it.
 func (c *Config) graphDataURL() (link, bare string, err error) {
 	if c.Extra.GraphData.URL != "" {
 		link = c.Extra.GraphData.URL

@@ -322,6 +322,9 @@ func TestEmitGraph(t *testing.T) {
 		}
 	}
 	page := string(fileOf(t, files, fileApply).Body)
+	if !strings.Contains(page, "for 1 image.") {
+		t.Errorf("the graph image is not counted:\n%s", page)
+	}
 	if want := "`spec.graphDataImage` is `m.example/ns/openshift/graph-image:latest`, which is `" + img.Root.Digest.String() + "` now, and `spec.releases` is `m.example/ns/openshift/release-images`"; !strings.Contains(page, want) {
 		t.Errorf("it does not say %s:\n%s", want, page)
 	}

@@ -23,7 +23,7 @@ const (
 func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
 	f.BoolVar(&x.IgnoreReleaseSignature, "ignore-release-signature", false, "carry releases without looking at their signature: nothing then says that they are genuine ("+envSignatureURL+" and "+envSignatureKey+" name another store and key)")
 	x.UpdateURL = os.Getenv("UPDATE_URL_OVERRIDE") // as for oc-mirror
-	f.Var(graphData{&x.GraphData}, "graph-data", "make the graph image (mirror.platform.graph) of the graph data at that address, or in that FILE, as `URL|FILE` (default: Red Hat's, or what is beside the graph of UPDATE_URL_OVERRIDE)")
+	f.Var(graphData{&x.GraphData}, "graph-data", "make the graph image (mirror.platform.graph) of the graph data at another address or in a file, `URL|FILE` (default: what Red Hat publishes, or what is beside the graph of UPDATE_URL_OVERRIDE)")
 	f.Var(graphBase{&x.GraphBase}, "graph-base", "make the graph image from `IMAGE`, which has bash and cp (default: registry.access.redhat.com/ubi9/ubi-minimal:latest)")
 	f.StringArrayVar(&x.AcceptRisks, "accept-risk", nil, "with shortestPath, take conditional updates that have the risk `NAME`, and no other that is not accepted; may be repeated")
 	f.BoolVar(&x.WithDependencies, "with-dependencies", false, "add the operators that the chosen ones require, from the same catalogs")
