@@ -15,6 +15,7 @@ func (c *Config) Carried() error {
 		}
 	}
 	m.Platform.carried(p)
+	c.graphCarried(p)
 	m.Helm.carried(p)
 	section("samples", len(m.Samples) > 0)
 	for i := range m.Operators {
@@ -42,7 +43,6 @@ func (pf *Platform) carried(p *problems) {
 			p.refuse("mirror.platform."+name, "this version of satchel carries the payloads that mirror.platform.release and channels choose, whole; a later one brings this")
 		}
 	}
-	field("graph", pf.Graph)
 	field("platforms", len(pf.Platforms) > 0)
 	if len(pf.Architectures) > 1 && pf.Release != "" && len(pf.Channels) == 0 {
 		p.refuse("mirror.platform.architectures", "the payload that mirror.platform.release names has one architecture, or multi; name that one or none")

@@ -17,6 +17,10 @@
 // has between two versions, or the shortest path of updates between them. The
 // graphs that were used are the inventory's document [DocumentGraph].
 //
+// mirror.platform.graph asks for the graph image, from which an update service inside
+// gets the data of its graphs. It is made here, of a base image and of the data that
+// is published beside the graphs: see [GraphData]. graph-data.local stands for its host.
+//
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for catalogs, which are
 // carried whole, and for packages, of which bundles are carried: the newest of each

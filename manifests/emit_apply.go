@@ -13,7 +13,7 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images), "image", "images"))
+	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images)+len(e.graph), "image", "images"))
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
@@ -30,6 +30,7 @@ func (e *emission) applyPage() []byte {
 	e.stepCheck(p)
 	e.stepCatalogs(p)
 	e.stepRelease(p)
+	e.stepGraph(p)
 	e.stepApplications(p)
 	e.stepCut(p)
 	e.pageTagged(p)

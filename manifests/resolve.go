@@ -127,6 +127,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 	for _, part := range []func(context.Context, *Config, Images) (asked, error){
 		releaseImages,
 		channelImages,
+		graphImage,
 		operators,
 		additionalImages,
 		charts,
@@ -162,11 +163,11 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Helm.asked() || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
+	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.operators, mirror.additionalImages and mirror.helm names an image")
+	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.platform.graph, mirror.operators, mirror.additionalImages and mirror.helm names an image")
 	return p.join()
 }
 

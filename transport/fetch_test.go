@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 func TestFetch(t *testing.T) {
@@ -45,7 +47,8 @@ func TestFetch(t *testing.T) {
 	if _, err := c.Fetch(t.Context(), server.URL+"/none?token=secret", 10); !errors.As(err, &status) || status.Status != 404 || strings.Contains(err.Error(), "secret") {
 		t.Errorf("absent: %v", err)
 	}
-	if _, err := c.Fetch(t.Context(), server.URL+"/file", 9); err == nil || !strings.Contains(err.Error(), "more than 9 bytes") {
+	var large *oci.UnsupportedError
+	if _, err := c.Fetch(t.Context(), server.URL+"/file", 9); !errors.As(err, &large) || !strings.Contains(err.Error(), "more than 9 bytes") {
 		t.Errorf("too large: %v", err)
 	}
 	var failed *RegistryError

@@ -197,6 +197,7 @@ func hints(err error) []string {
 	case as[*oci.DigestError](err):
 		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
 	}
+	list = append(list, graphHints(err)...)
 	list = append(list, keyHints(err)...)
 	list = append(list, driveHints(err)...)
 	return append(list, registryHints(err)...)

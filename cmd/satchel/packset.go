@@ -79,7 +79,7 @@ func (p *preparing) listed(img oci.Image) bool {
 		case g.Digest != "" || g.Subject != "":
 			return false
 		case g.Origin == oci.OriginRelease:
-			return img.Origin == oci.OriginRelease && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
+			return img.Origin == oci.OriginRelease && !img.Made && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
 		}
 		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
 			g.Origin == oci.OriginChart && img.Origin == oci.OriginChart && partOf(img, g)
