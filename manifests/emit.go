@@ -126,7 +126,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 
 // look finds the images that are spoken of by name.
 func (e *emission) look() {
-	e.groups = rules.Of(&oci.Inventory{Images: e.images}, e.site.Mirror)
+	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {
 		case img.Subject != "" || img.Origin == oci.OriginCatalog:
@@ -173,6 +173,12 @@ func (e *emission) note(format string, args ...any) {
 // and their sources are no registries.
 func pulled(images []oci.Image) []oci.Image {
 	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Made && i.Origin == oci.OriginChart })
+}
+
+// nodeImages leaves out the catalogs of directories: no registry has them under that name,
+// and a CatalogSource names the mirror.
+func (e *emission) nodeImages() []oci.Image {
+	return slices.DeleteFunc(slices.Clone(e.images), isLocal)
 }
 
 func sortedImages(images []oci.Image) []oci.Image {

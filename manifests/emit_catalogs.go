@@ -85,7 +85,7 @@ func (e *emission) nameCatalogs() error {
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		for _, key := range []string{c.image.Source.String(), c.image.Source.Name()} {
+		for _, key := range catalogKeys(c.image) {
 			if name, ok := e.site.CatalogNames[key]; ok {
 				c.name = cmp.Or(c.name, name)
 				used[key] = true
@@ -112,6 +112,18 @@ func (e *emission) nameCatalogs() error {
 		c.file = "catalogsource-" + c.name + ".yaml"
 	}
 	return e.checkCatalogNames(used)
+}
+
+// catalogKeys are the names by which a site speaks of a catalog: with its tag,
+// without, and the directory that it came from as the configuration has it.
+func catalogKeys(img oci.Image) []string {
+	keys := []string{img.Source.String(), img.Source.Name()}
+	for _, why := range img.Why {
+		if dir, ok := strings.CutPrefix(why, "catalog "); ok && isLocal(img) {
+			keys = append(keys, dir)
+		}
+	}
+	return keys
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so

@@ -57,7 +57,7 @@ func (c *Config) selections(ctx context.Context, from Images, also []map[string]
 	p := &problems{file: c.file, places: c.places}
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
-		ref, err := oci.ParseRef(o.Catalog)
+		ref, err := o.ref()
 		if err != nil {
 			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
 		}
@@ -93,11 +93,11 @@ type selection struct {
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{"catalog"}}
+	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + ref.String(), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}
@@ -243,9 +243,7 @@ func (o *Operator) carried(p *problems, path string) {
 			p.refuse(path+"."+name, "this version of satchel carries catalogs whole; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
 		}
 	}
-	if strings.HasPrefix(o.Catalog, "oci:") {
-		p.refuse(path+".catalog", "this version of satchel carries catalogs from registries only; a later version brings those in directories")
-	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
+	if _, err := o.ref(); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
 	field("platforms", len(o.Platforms) > 0)

@@ -115,7 +115,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	defer p.client.Close()
+	defer p.close()
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type preparing struct {
 	parallelImages int
 	parallelLayers int
 	place          oci.Mirror // that the cluster's YAML in the bundle is for
+	catalogs       catalogDirs
 
 	inv     *oci.Inventory
 	graph   *oci.Graph
@@ -167,7 +168,7 @@ func (p *preparing) look(ctx context.Context, n oci.Node) error {
 	}
 	var errs []error
 	for _, ref := range p.repos(n) {
-		repo, err := p.client.Repository(ref)
+		repo, err := p.repository(ref)
 		if err != nil {
 			return err
 		}
