@@ -29,6 +29,7 @@ type planOptions struct {
 	parallelImages int
 	keepGoing      bool
 	driveSize      int64
+	rate           int64
 	output         string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -47,7 +48,10 @@ it keeps in the cache for the next plan or pack.
 Bytes carried are exact. Bytes written are within 1%; where content must be
 compressed that plan does not read, they are an upper bound, and it is said so.
 For that, small JSON such as image configs is read too where it makes up enough
-of the set. Without recipients, one X25519 key is counted.`,
+of the set. Without recipients, one X25519 key is counted.
+
+--rate says how long it takes to fetch what has to come over the network: not what
+satchel makes, what is in the cache, or what catalogs in directories have.`,
 		Example: "  satchel plan -c imageset.yaml --drive-size 64GB",
 		Args:    exactly(0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), a, o) },
@@ -60,6 +64,7 @@ of the set. Without recipients, one X25519 key is counted.`,
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that cannot be had; list them and exit with 3")
 	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	f.Var(rateValue{&o.rate}, "rate", "also say how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)

@@ -19,6 +19,7 @@ type planReport struct {
 	Carried carriedReport  `json:"carried"`
 	Written writtenReport  `json:"written"`
 	Drives  []driveReport  `json:"drives"`
+	Time    *timeReport    `json:"time,omitempty"` // with --rate
 	Images  []planImage    `json:"images"`
 	Gaps    []oci.Gap      `json:"gaps,omitempty"` // what --keep-going plans without
 	// Incomplete is what lacks some of those.
@@ -73,7 +74,7 @@ func (p *planning) report(ctx context.Context) (*planReport, error) {
 		return nil, err
 	}
 	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps,
-		Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
+		Time: p.time(), Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
 	if r.Drives, err = p.drives(graph); err != nil {
 		return nil, err
 	}
@@ -162,6 +163,9 @@ func printPlan(w io.Writer, r *planReport) error {
 		} else {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
+	}
+	if r.Time != nil {
+		p.printf("time         %s\n", r.Time)
 	}
 	for _, g := range r.Gaps {
 		p.printf("%s  %s  NOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))

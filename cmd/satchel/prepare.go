@@ -80,7 +80,11 @@ func (p *preparing) repos(n oci.Node) []oci.Ref {
 				continue
 			}
 		}
-		if ref = ref.Repo(); !slices.Contains(list, ref) {
+		switch ref = ref.Repo(); {
+		case slices.Contains(list, ref):
+		case p.catalogs.of(ref) != nil: // what is on this host need not be downloaded
+			list = slices.Insert(list, 0, ref)
+		default:
 			list = append(list, ref)
 		}
 	}
