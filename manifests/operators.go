@@ -38,10 +38,16 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			notes = missing
 		}
 		var all asked
+		var contents []oci.Titled
 		for _, s := range list {
 			all.images = append(all.images, s.list...)
-			notes = append(notes, s.notes...)
+			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
+		docs, derr := contentsDocument(ctx, contents, from)
+		if derr != nil {
+			return asked{}, derr
+		}
+		all.documents = docs
 		for _, n := range notes {
 			from.Note(n)
 		}
@@ -54,6 +60,7 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 func (c *Config) selections(ctx context.Context, from Images, also []map[string][]string) ([]*selection, error) {
 	var list []*selection
 	var errs []error
+	left := maxAllContents
 	p := &problems{file: c.file, places: c.places}
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
@@ -67,8 +74,9 @@ func (c *Config) selections(ctx context.Context, from Images, also []map[string]
 			errs = append(errs, err)
 			continue
 		}
-		list, errs = append(list, s), append(errs, s.errs...)
 		s.place = i
+		s.settle(&left)
+		list, errs = append(list, s), append(errs, s.errs...)
 	}
 	return list, errors.Join(append([]error{p.join()}, errs...)...)
 }
@@ -90,6 +98,9 @@ type selection struct {
 	wholly bool                // learn what every bundle provides and requires
 	all    []operator          // which is then here
 	notes  []string
+
+	gathered gathering    // what of it is carried
+	contents []oci.Titled // the same, as a file
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
@@ -98,6 +109,7 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 		image.tags = []string{tag}
 	}
 	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: o.Full && len(o.Packages) == 0}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}

@@ -150,9 +150,9 @@ type dirSet struct {
 func newDirSet(t *testing.T, w *world, base, beside int) *dirSet {
 	t.Helper()
 	s := &dirSet{c: ocitest.New(433), source: registrytest.StartProxy(t, registrytest.Start(t).Host), dir: filepath.Join(w.dir, "catalog")}
-	push(t, s.c, s.c.Image(false, s.c.Layer(2<<10, ocitest.LayerGzip)), s.source.Host, "app/bundle", "v1")
-	push(t, s.c, s.c.Image(false, s.c.Layer(beside, ocitest.LayerGzip)), s.source.Host, "app/beside", "v1")
-	s.base = s.c.Layer(base, ocitest.LayerGzip)
+	push(t, s.c, s.c.Image(false, small(t, s.c, 1, 2<<10)...), s.source.Host, "app/bundle", "v1")
+	push(t, s.c, s.c.Image(false, small(t, s.c, 1, beside)...), s.source.Host, "app/beside", "v1")
+	s.base = small(t, s.c, 1, base)[0]
 	s.root, s.layer = s.catalog(t, "1.0.0")
 	if err := s.c.WriteLayout(s.dir, s.root); err != nil {
 		t.Fatal(err)

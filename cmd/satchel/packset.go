@@ -45,6 +45,7 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 		return nil, err
 	}
 	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(i) })
+	inv.Documents = slices.DeleteFunc(inv.Documents, func(d oci.Document) bool { return d.Name == manifests.DocumentContents }) // a part of that is carried
 	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.listed(g.Image) })
 	var errs []error
 	for _, g := range gaps {

@@ -30,6 +30,7 @@ type planOptions struct {
 	keepGoing      bool
 	driveSize      int64
 	rate           int64
+	images         bool
 	output         string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -41,7 +42,8 @@ func newPlan(a *app) *cobra.Command {
 		Use:   "plan -c FILE",
 		Short: "Say what pack would carry",
 		Long: `plan does what pack does before its first byte, and then says what pack would
-carry: images by origin, bytes, what they share, what the bundle takes on drives.
+carry: of each catalog the packages, channels and versions; images by origin,
+bytes, what they share, what the bundle takes on drives.
 It needs no drive and no recipient, reads manifests, and leaves nothing but what
 it keeps in the cache for the next plan or pack.
 
@@ -65,6 +67,7 @@ satchel makes, what is in the cache, or what catalogs in directories have.`,
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that cannot be had; list them and exit with 3")
 	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
 	f.Var(rateValue{&o.rate}, "rate", "also say how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
+	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
@@ -131,7 +134,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	err = print(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep) })
+	err = print(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images) })
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}
