@@ -85,10 +85,9 @@ func (e *emission) nameCatalogs() error {
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		for _, key := range catalogKeys(c.image) {
-			if name, ok := e.site.CatalogNames[key]; ok {
-				c.name = cmp.Or(c.name, name)
-				used[key] = true
+		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
+			if isCalled(c.image, key) { // with its tag it comes later, and is for this catalog alone
+				c.name, used[key] = e.site.CatalogNames[key], true
 			}
 		}
 		if c.name == "" {
@@ -114,16 +113,10 @@ func (e *emission) nameCatalogs() error {
 	return e.checkCatalogNames(used)
 }
 
-// catalogKeys are the names by which a site speaks of a catalog: with its tag,
-// without, and the directory that it came from as the configuration has it.
-func catalogKeys(img oci.Image) []string {
-	keys := []string{img.Source.String(), img.Source.Name()}
-	for _, why := range img.Why {
-		if dir, ok := strings.CutPrefix(why, "catalog "); ok && isLocal(img) {
-			keys = append(keys, dir)
-		}
-	}
-	return keys
+// isCalled reports whether a site means a catalog: by its reference with or without
+// the tag, or by the directory that it came from as the configuration has it.
+func isCalled(img oci.Image, name string) bool {
+	return name == img.Source.Name() || name == img.Source.String() || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so
