@@ -85,7 +85,7 @@ func TestDirectoriesOfOneName(t *testing.T) {
 func TestDirectoryResolved(t *testing.T) {
 	h := newCatalogHost()
 	root := h.catalog(t, "catalogs.local/index:latest", testFiles())
-	c := parsed(t, "  - {catalog: 'oci:///srv/index', packages: [{name: prometheus}], targetCatalogSourceTemplate: t.yaml}\n")
+	c := parsed(t, "  - {catalog: 'oci:///srv/index', full: true, targetCatalogSourceTemplate: t.yaml}\n")
 	if err := c.ReadTemplates(func(string) ([]byte, error) { return []byte(goodTemplate), nil }); err != nil {
 		t.Fatal(err)
 	}
