@@ -31,7 +31,7 @@ func TestCarried(t *testing.T) {
 		{"operators elsewhere", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    targetCatalog: x\n    targetTag: y\n    targetCatalogSourceTemplate: z\n    platforms: [{os: linux, architecture: amd64}]\n",
 			"f.yaml:9:5: mirror.operators[0].platforms" + operators + "platforms"},
 		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n", ""},
-		{"operators in a directory", "mirror:\n  operators: [{catalog: 'oci:///tmp/catalog'}]\n", "f.yaml:4:16: mirror.operators[0].catalog: this version of satchel carries catalogs from registries only; a later version brings those in directories"},
+		{"operators in a directory", "mirror:\n  operators: [{catalog: 'oci:///tmp/catalog'}]\n", ""},
 		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
 		{"blocked, then the rest", "mirror:\n  blockedImages: [{name: a}]\n  additionalImages:\n  - name: a.io/b:c\n    targetRepo: x\n    targetTag: y\n    platforms: [{os: linux, architecture: amd64}]\n",
 			"f.yaml:9:5: mirror.additionalImages[0].platforms" + fields},

@@ -30,6 +30,7 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 		for _, b := range p.Bundles {
 			chosen = append(chosen, b.Name)
 		}
+		s.gathered.whole(p)
 	default:
 		req := pkg.request(s.o.Full)
 		req.Also, req.Only = others, !asked
@@ -86,6 +87,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	for _, n := range out.Notes {
 		s.notes = append(s.notes, plain(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
+	s.gathered.filtered(p, &out.Config, req.Only)
 	// A catalog that is carried whole has them: whoever installs one needs its images.
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Bundles, out.Stranded)))), nil
 }

@@ -26,7 +26,10 @@
 // carried whole, and for packages, of which bundles are carried: the newest of each
 // channel, or those that channels and versions name, and what these require if
 // [Extra.WithDependencies] asks for it. A bundle is an image and its related
-// images, which are what it runs.
+// images, which are what it runs. Which versions of each channel are carried is the
+// inventory's document [DocumentContents], which [ReadContents] reads.
+// A catalog may also be an OCI image layout in a directory of this host: it is
+// named catalogs.local/NAME:TAG, and [Config.OpenCatalogs] says which they are.
 // [Config.Notes] says what that means for those who use the catalog.
 //
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to

@@ -127,7 +127,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 
 // look finds the images that are spoken of by name.
 func (e *emission) look() {
-	e.groups = rules.Of(&oci.Inventory{Images: e.images}, e.site.Mirror)
+	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {
 		case img.Subject != "" || img.Origin == oci.OriginCatalog:
@@ -178,6 +178,12 @@ func pulled(images []oci.Image) []oci.Image {
 
 func graphsOf(images []oci.Image) []oci.Image {
 	return slices.DeleteFunc(images, func(i oci.Image) bool { return !isGraph(i.Source) })
+}
+
+// nodeImages leaves out the catalogs of directories: no registry has them under that name,
+// and a CatalogSource names the mirror.
+func (e *emission) nodeImages() []oci.Image {
+	return slices.DeleteFunc(slices.Clone(e.images), isLocal)
 }
 
 func sortedImages(images []oci.Image) []oci.Image {

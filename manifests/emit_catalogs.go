@@ -85,10 +85,9 @@ func (e *emission) nameCatalogs() error {
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		for _, key := range []string{c.image.Source.String(), c.image.Source.Name()} {
-			if name, ok := e.site.CatalogNames[key]; ok {
-				c.name = cmp.Or(c.name, name)
-				used[key] = true
+		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
+			if isCalled(c.image, key) { // with its tag it comes later, and is for this catalog alone
+				c.name, used[key] = e.site.CatalogNames[key], true
 			}
 		}
 		if c.name == "" {
@@ -112,6 +111,12 @@ func (e *emission) nameCatalogs() error {
 		c.file = "catalogsource-" + c.name + ".yaml"
 	}
 	return e.checkCatalogNames(used)
+}
+
+// isCalled reports whether a site means a catalog: by its reference with or without
+// the tag, or by the directory that it came from as the configuration has it.
+func isCalled(img oci.Image, name string) bool {
+	return name == img.Source.Name() || name == img.Source.String() || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so

@@ -38,10 +38,16 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			notes = missing
 		}
 		var all asked
+		var contents []oci.Titled
 		for _, s := range list {
 			all.images = append(all.images, s.list...)
-			notes = append(notes, s.notes...)
+			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
+		docs, derr := contentsDocument(ctx, contents, from)
+		if derr != nil {
+			return asked{}, derr
+		}
+		all.documents = docs
 		for _, n := range notes {
 			from.Note(n)
 		}
@@ -54,10 +60,11 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 func (c *Config) selections(ctx context.Context, from Images, also []map[string][]string) ([]*selection, error) {
 	var list []*selection
 	var errs []error
+	left := maxAllContents
 	p := &problems{file: c.file, places: c.places}
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
-		ref, err := oci.ParseRef(o.Catalog)
+		ref, err := o.ref()
 		if err != nil {
 			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
 		}
@@ -67,8 +74,9 @@ func (c *Config) selections(ctx context.Context, from Images, also []map[string]
 			errs = append(errs, err)
 			continue
 		}
-		list, errs = append(list, s), append(errs, s.errs...)
 		s.place = i
+		s.settle(&left)
+		list, errs = append(list, s), append(errs, s.errs...)
 	}
 	return list, errors.Join(append([]error{p.join()}, errs...)...)
 }
@@ -90,14 +98,18 @@ type selection struct {
 	wholly bool                // learn what every bundle provides and requires
 	all    []operator          // which is then here
 	notes  []string
+
+	gathered gathering    // what of it is carried
+	contents []oci.Titled // the same, as a file
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{"catalog"}}
+	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + ref.String(), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: o.Full && len(o.Packages) == 0}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}
@@ -243,9 +255,7 @@ func (o *Operator) carried(p *problems, path string) {
 			p.refuse(path+"."+name, "this version of satchel carries catalogs whole; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
 		}
 	}
-	if strings.HasPrefix(o.Catalog, "oci:") {
-		p.refuse(path+".catalog", "this version of satchel carries catalogs from registries only; a later version brings those in directories")
-	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
+	if _, err := o.ref(); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
 	field("platforms", len(o.Platforms) > 0)

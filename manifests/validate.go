@@ -124,7 +124,7 @@ func (pf *Platform) validate(p *problems) {
 
 func (o *Operator) validate(p *problems, path string, catalogs names) {
 	if p.required(path+".catalog", o.Catalog) {
-		p.unique(catalogs, o.place(), path+".catalog")
+		o.unique(p, catalogs, path+".catalog")
 	}
 	p.target(path+".targetCatalog", o.TargetCatalog, path+".targetTag", o.TargetTag)
 	p.platforms(path+".platforms", o.Platforms)
@@ -143,6 +143,9 @@ func (o *Operator) validate(p *problems, path string, catalogs names) {
 
 // place is the catalog with the path and tag it is to have in the mirror.
 func (o *Operator) place() string {
+	if ref, err := o.ref(); err == nil && o.isDirectory() {
+		return ref.String()
+	}
 	name, digest, _ := strings.Cut(o.Catalog, "@")
 	tag := ""
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
