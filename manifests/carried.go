@@ -20,11 +20,6 @@ func (c *Config) Carried() error {
 	for i := range m.Operators {
 		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))
 	}
-	for i, a := range m.AdditionalImages {
-		if len(a.Platforms) > 0 {
-			p.refuse(fmt.Sprintf("mirror.additionalImages[%d].platforms", i), "this version of satchel carries additional images whole, with all their platforms")
-		}
-	}
 	return p.join()
 }
 
@@ -43,7 +38,6 @@ func (pf *Platform) carried(p *problems) {
 		}
 	}
 	field("graph", pf.Graph)
-	field("platforms", len(pf.Platforms) > 0)
 	if len(pf.Architectures) > 1 && pf.Release != "" && len(pf.Channels) == 0 {
 		p.refuse("mirror.platform.architectures", "the payload that mirror.platform.release names has one architecture, or multi; name that one or none")
 	}

@@ -98,7 +98,24 @@ func repos(host string, names ...string) (list []oci.Ref) {
 }
 
 func probe(c *Client, host string, sparse bool, names ...string) error {
-	return NewMirror(c, oci.Mirror{Host: host}, 4).Probe(context.Background(), repos(host, names...), sparse)
+	list := repos(host, names...)
+	return NewMirror(c, oci.Mirror{Host: host}, 4).Probe(context.Background(), list, lacking(sparse, list))
+}
+
+// unknownManifest is a manifest that no registry has.
+func unknownManifest() []oci.Descriptor {
+	return []oci.Descriptor{{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte("a manifest that is nowhere")), Size: 26}}
+}
+
+// lacking has all repositories get sparse indexes, or none.
+func lacking(sparse bool, repos []oci.Ref) map[oci.Ref][]oci.Descriptor {
+	list := map[oci.Ref][]oci.Descriptor{}
+	for _, ref := range repos {
+		if sparse {
+			list[ref] = unknownManifest()
+		}
+	}
+	return list
 }
 
 // TestProbeNamesEachProblem has several repositories with several problems.
@@ -113,7 +130,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 		names = append(names, n)
 	}
 	m := NewMirror(insecure(t), oci.Mirror{Host: p.Host}, 4)
-	err := m.Probe(t.Context(), repos(p.Host, names...), true)
+	err := m.Probe(t.Context(), repos(p.Host, names...), lacking(true, repos(p.Host, names...)))
 	got := problems(t, err)
 	if len(got) != len(want) {
 		t.Errorf("%d problems, want %d: %v", len(got), len(want), err)
@@ -128,8 +145,8 @@ func TestProbeNamesEachProblem(t *testing.T) {
 	if got := problems(t, probe(insecure(t), reg.Host, true, "a/b"))["a/b"]; got != ProblemSparse {
 		t.Errorf("docker-registry: %q", got)
 	}
-	// Without sparse indexes to come, none is tried.
-	if err := m.Probe(t.Context(), repos(p.Host, "dense/x", "good/one"), false); err != nil {
+	// Without sparse indexes to come to a repository, none is tried there.
+	if err := m.Probe(t.Context(), repos(p.Host, "dense/x", "good/one"), lacking(true, repos(p.Host, "good/one"))); err != nil {
 		t.Error(err)
 	}
 	for _, r := range p.Requests() {
@@ -141,7 +158,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 
 // probeDigest reports whether a request ends in the digest of a manifest that m probes with.
 func probeDigest(m *Mirror, request string) bool {
-	c, err := newProbe(m.run)
+	c, err := newProbe(m.run, unknownManifest())
 	return err == nil && (strings.HasSuffix(request, c.untagged.Digest.String()) || strings.HasSuffix(request, c.sparse.Digest.String()))
 }
 
@@ -155,7 +172,7 @@ func TestProbeIsRemoved(t *testing.T) {
 	} {
 		client := insecure(t)
 		m := NewMirror(client, oci.Mirror{Host: c.host}, 4)
-		if err := m.Probe(t.Context(), repos(c.host, "a/b"), false); err != nil {
+		if err := m.Probe(t.Context(), repos(c.host, "a/b"), nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		r, err := client.Repository(repos(c.host, "a/b")[0])
@@ -166,7 +183,7 @@ func TestProbeIsRemoved(t *testing.T) {
 		if err != nil || (left != "") != c.left {
 			t.Errorf("%s: the tag names %q, %v", name, left, err)
 		}
-		content, err := newProbe(m.run)
+		content, err := newProbe(m.run, unknownManifest())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +279,7 @@ func TestMissingLeavesRefusalsToTheProbe(t *testing.T) {
 	if err != nil || len(missing.Images) != 1 || len(missing.Blobs) != 2 {
 		t.Fatalf("%+v, %v", missing, err)
 	}
-	if got := problems(t, m.Probe(t.Context(), m.Repos(missing), false))["mirror/team/a"]; got != ProblemCredentials {
+	if got := problems(t, m.Probe(t.Context(), m.Repos(missing), nil))["mirror/team/a"]; got != ProblemCredentials {
 		t.Errorf("problem %q", got)
 	}
 }
