@@ -3,8 +3,8 @@ package manifests
 import "fmt"
 
 // Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries releases by name and by channel, operator catalogs with
-// the newest bundles, and additional images. Empty sections ask for nothing. The
+// satchel does not carry: it carries releases by name and by channel, operator catalogs from
+// registries, charts, and additional images. Empty sections ask for nothing. The
 // error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
 	p := &problems{file: c.file, places: c.places}

@@ -231,7 +231,9 @@ func newProbe(run string, sparse []oci.Descriptor) (*probeContent, error) {
 		}
 		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
 	}
-	children := append([]oci.Descriptor{c.image}, sparse...)
+	child := c.image // distribution 3.1 fails on a child without a platform
+	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
+	children := append([]oci.Descriptor{child}, sparse...)
 	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: children})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -281,5 +284,80 @@ func TestMissingLeavesRefusalsToTheProbe(t *testing.T) {
 	}
 	if got := problems(t, m.Probe(t.Context(), m.Repos(missing), nil))["mirror/team/a"]; got != ProblemCredentials {
 		t.Errorf("problem %q", got)
+	}
+}
+
+// TestSparse asks registries for what is really left out: one that has it already,
+// and one that demands other platforms alone, take the index.
+func TestSparse(t *testing.T) {
+	content := ocitest.New(9)
+	layer := func() oci.Descriptor { return content.Layer(1000, ocitest.LayerGzip) }
+	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
+	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), "b": content.Index(false, content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), arm)})
+	inv := images(map[string]oci.Descriptor{"a": whole.Images[0].Root, "b": whole.Images[1].Root, "c": amd})
+	inv.Images[0].Without, inv.Images[1].Without = []digest.Digest{amd.Digest}, []digest.Digest{amd.Digest}
+	try := func(host string) (found map[string]Problem) {
+		m := mirrorAt(insecure(t), host, 2)
+		sparse, err := m.Sparse(t.Context(), content, inv.Images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := repos(host, "mirror/team/a", "mirror/team/b", "mirror/team/c")
+		for ref, lacks := range sparse {
+			if len(lacks) != 1 || lacks[0].Digest != amd.Digest || ref == list[2] {
+				t.Errorf("%s lacks %v", ref.Name(), lacks)
+			}
+		}
+		if err := m.Probe(t.Context(), list, sparse); err != nil {
+			found = problems(t, err)
+		}
+		return found
+	}
+	strict := registrytest.Start(t).Host
+	for _, host := range []string{strict, registrytest.StartOlareg(t).Host, registrytest.StartV3(t, false, "", "").Host, registrytest.StartSparse(t, "amd64").Host} {
+		if got := try(host); len(got) != 2 || got["mirror/team/a"] != ProblemSparse || got["mirror/team/b"] != ProblemSparse {
+			t.Errorf("problems %v", got)
+		}
+	}
+	for _, host := range []string{registrytest.StartSparse(t).Host, registrytest.StartSparse(t, "arm64", "s390x").Host} {
+		if got := try(host); len(got) > 0 {
+			t.Errorf("problems %v", got)
+		}
+	}
+	mustFill(t, mirrorAt(insecure(t), strict, 1), content, whole)
+	if got := try(strict); len(got) > 0 {
+		t.Errorf("it has them all: problems %v", got)
+	}
+	// Nothing of the images went with the probe's index.
+	for _, d := range []oci.Descriptor{amd, arm, whole.Images[0].Root} {
+		if !has(t, insecure(t), repos(strict, "mirror/team/a")[0], d) {
+			t.Errorf("%s is gone", d.Digest)
+		}
+	}
+}
+
+// TestMissingParts has a mirror with an index of which a platform is not there.
+func TestMissingParts(t *testing.T) {
+	content := ocitest.New(10)
+	layer := func() oci.Descriptor { return content.Layer(1000, ocitest.LayerGzip) }
+	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
+	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(true, []string{"amd64", "arm64"}, amd, arm)})
+	some := images(map[string]oci.Descriptor{"a": whole.Images[0].Root})
+	some.Images[0].Without = []digest.Digest{arm.Digest}
+	m := mirrorAt(insecure(t), registrytest.StartSparse(t).Host, 2)
+	mustFill(t, m, content, some)
+	for inv, want := range map[*oci.Inventory]int{some: 0, whole: 1} {
+		missing, err := m.Missing(t.Context(), content, inv)
+		if err != nil || len(missing.Images) != want || len(missing.Blobs) != 2*want {
+			t.Errorf("missing %+v, %v", missing, err)
+		}
+		lacks, err := m.Lacks(t.Context(), content, inv)
+		if err != nil || len(lacks) != want {
+			t.Errorf("lacks %+v, %v", lacks, err)
+		}
+	}
+	mustFill(t, m, content, whole)
+	if lacks, err := m.Lacks(t.Context(), content, whole); err != nil || len(lacks) > 0 {
+		t.Errorf("lacks %+v, %v", lacks, err)
 	}
 }
