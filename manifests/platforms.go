@@ -114,6 +114,6 @@ func tellAlone(list []found, note func(string)) {
 		}
 	}
 	if names = sorted(names); len(names) > 0 {
-		note(fmt.Sprintf("%s of one platform that is not among the platforms asked for, carried as they are: %s", plural(len(names), "image", "images"), some(names)))
+		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(names), "image is", "images are"), plain(some(names))))
 	}
 }

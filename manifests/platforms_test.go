@@ -49,7 +49,7 @@ func TestPlatforms(t *testing.T) {
 	f.refs["a.io/next:v1"] = f.multi("three", "linux/amd64", "linux/ppc64le") // has a child that three has
 	f.refs["a.io/one:arm"], f.refs["a.io/one:amd"] = f.image("linux/arm64", "one"), f.image("linux/amd64", "one")
 	digest := "@" + f.refs["a.io/three:v1"].Digest.String()
-	const note = "1 image of one platform that is not among the platforms asked for, carried as they are: a.io/one:arm (linux/arm64)"
+	const note = "platforms: 1 image is for another one alone, and carried as such: a.io/one:arm (linux/arm64)"
 	for _, tc := range []struct{ name, images, want, notes string }{
 		{"all", "- name: a.io/three:v1\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
 		{"one", "- {name: 'a.io/three:v1', " + onAmd + "}\n", "a.io/three:v1 linux/amd64 -2", ""},
