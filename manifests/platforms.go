@@ -3,6 +3,7 @@ package manifests
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,22 +44,29 @@ func eitherOf(a, b []string) []string {
 // found is an image that was looked for.
 type found struct {
 	img   oci.Image
-	parts *oci.Parts // of one of which platforms are chosen
+	parts *oci.Parts // of an index, where platforms are chosen of some
 	alone bool       // it has one platform, and not one of those
 	err   error
 }
 
-// choose finds what of an image is carried.
-func (f *found) choose(ctx context.Context, src oci.Source, only []string) (err error) {
-	if f.img.Platforms, err = oci.Platforms(ctx, src, f.img.Root); err != nil || only == nil {
+// choose finds what of an image is carried; sparse says that platforms are chosen of
+// some image.
+func (f *found) choose(ctx context.Context, src oci.Source, only []string, sparse bool) (err error) {
+	if f.img.Platforms, err = oci.Platforms(ctx, src, f.img.Root); err != nil || !sparse {
 		return err
 	}
-	if f.parts, err = oci.Choose(ctx, src, f.img.Root, only); err != nil {
+	parts, err := oci.Choose(ctx, src, f.img.Root, only)
+	var much *oci.UnsupportedError
+	switch {
+	case only == nil && errors.As(err, &much): // what it names matters to others alone
+	case err != nil:
 		return err
-	}
-	if oci.IsIndex(f.img.Root.MediaType) {
+	case only == nil:
+		f.parts = parts
+	case oci.IsIndex(f.img.Root.MediaType):
+		f.parts = parts
 		f.settle()
-	} else {
+	default:
 		f.alone = len(f.img.Platforms) > 0 && !slices.ContainsFunc(only, func(p string) bool { return oci.SamePlatform(p, f.img.Platforms[0]) })
 	}
 	return nil
@@ -73,36 +81,33 @@ func place(img oci.Image) string { return cmp.Or(img.Path, img.Source.Repository
 // agree has images leave out nothing that others bring to the same repository of
 // the mirror: a registry would see a sparse index for nothing.
 func agree(list []found) {
-	whole, parts := map[string]map[digest.Digest]bool{}, map[string]map[digest.Digest]bool{}
-	add := func(to map[string]map[digest.Digest]bool, f found, digests ...digest.Digest) {
-		at := place(f.img)
-		if to[at] == nil {
-			to[at] = map[digest.Digest]bool{}
-		}
-		for _, d := range digests {
-			to[at][d] = true
-		}
+	type part struct {
+		place  string
+		digest digest.Digest
 	}
+	there := map[part]bool{}
 	for _, f := range list {
-		switch {
-		case f.err != nil:
-		case f.parts == nil:
-			add(whole, f, f.img.Root.Digest)
-			add(parts, f, f.img.Root.Digest)
-		default:
-			add(parts, f, f.img.Root.Digest)
-			add(parts, f, f.parts.Carried()...)
+		if f.err != nil {
+			continue
+		}
+		there[part{place(f.img), f.img.Root.Digest}] = true
+		if f.parts != nil {
+			for _, d := range f.parts.Carried() {
+				there[part{place(f.img), d}] = true
+			}
 		}
 	}
 	for i := range list {
-		f := &list[i]
-		if f.err != nil || len(f.img.Without) == 0 {
-			continue
+		if f := &list[i]; f.err == nil && len(f.img.Without) > 0 {
+			f.parts.Carry(func(d digest.Digest) bool { return there[part{place(f.img), d}] })
+			f.settle()
 		}
-		all := whole[place(f.img)][f.img.Root.Digest]
-		f.parts.Carry(func(d digest.Digest) bool { return all || parts[place(f.img)][d] })
-		f.settle()
 	}
+}
+
+// choosy reports whether platforms are chosen of some image.
+func choosy(list []wanted) bool {
+	return slices.ContainsFunc(list, func(w wanted) bool { return w.only != nil })
 }
 
 // tellAlone says which images offer none of the platforms that were asked for.

@@ -59,6 +59,7 @@ func TestPlatforms(t *testing.T) {
 		{"by tag and digest", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three" + digest + "'}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0\na.io/three linux/amd64 linux/arm64 linux/s390x -0", ""},
 		{"elsewhere", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetRepo: x/y}\n", "a.io/three:v1 linux/amd64 -2\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
 		{"another index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three, " + onAmd + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
+		{"another whole index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three}\n", "a.io/next:v1 linux/amd64 linux/ppc64le -0\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
 		{"no choice", "- {name: 'a.io/one:arm', " + onAmd + "}\n  - {name: 'a.io/one:amd', " + onAmd + "}\n", "a.io/one:amd linux/amd64 -0\na.io/one:arm linux/arm64 -0", note},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -73,7 +73,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 		return nil, err
 	}
 	list := withoutPods(unite(some))
-	images := make([]found, len(list))
+	images, sparse := make([]found, len(list)), choosy(list)
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
 	for i, w := range list {
@@ -81,7 +81,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			break
 		}
 		g.Go(func() error {
-			images[i] = w.pin(ctx, from)
+			images[i] = w.pin(ctx, from, sparse)
 			return nil
 		})
 	}

@@ -35,8 +35,8 @@ func (w wanted) image() oci.Image {
 		Made: w.made.Digest != "", Base: w.base}
 }
 
-// pin resolves one image, as far as it gets.
-func (w wanted) pin(ctx context.Context, from Images) (f found) {
+// pin resolves one image, as far as it gets; see [found.choose] for sparse.
+func (w wanted) pin(ctx context.Context, from Images, sparse bool) (f found) {
 	f.img = w.image()
 	if w.made.Digest != "" {
 		f.err = f.img.Validate()
@@ -48,7 +48,7 @@ func (w wanted) pin(ctx context.Context, from Images) (f found) {
 		err = f.img.Validate()
 	}
 	if err == nil {
-		err = f.choose(ctx, src, w.only)
+		err = f.choose(ctx, src, w.only, sparse)
 	}
 	f.err = err
 	return f

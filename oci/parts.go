@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 const (
@@ -25,17 +24,24 @@ const (
 // them are carried. One manifest alone has none.
 type Parts struct {
 	list   []*part
-	nested map[digest.Digest][]*part // of each index
+	nested map[digest.Digest][]*part // of each index, while it is read
 }
 
+// part is what is kept of a descriptor: there may be very many.
 type part struct {
-	Descriptor
-	platform string // os/arch[/variant]; "" for none
+	digest   digest.Digest
+	platform string        // os/arch[/variant]; "" for none
+	of       digest.Digest // what it attests
+	index    bool
+	manifest bool
 	carried  bool
 }
 
+// attests reports whether the part is an attestation, or like one.
+func (c *part) attests() bool { return c.platform == platformNone && !c.index }
+
 // Choose finds what of an image is carried for the platforms in only, each as
-// os/architecture: every variant of those, what has no platform, attestations of
+// os/architecture, or for all if there are none: every variant of those, what has no platform, attestations of
 // what is carried, and the indexes that name any of it. An index that has images
 // for other platforms alone is an *[UnsupportedError], which names those.
 func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*Parts, error) {
@@ -51,6 +57,7 @@ func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*P
 	}
 	p.attestations()
 	p.indexes(root.Digest, map[digest.Digest]bool{})
+	p.nested = nil
 	if n := len(p.Without()); n > maxWithout {
 		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has %d images for other platforms, more than can be left out", n)}
 	}
@@ -75,12 +82,13 @@ func (p *Parts) read(ctx context.Context, src Source, d Descriptor, depth int) e
 	}
 	here := make([]*part, len(children))
 	for i, c := range children {
-		here[i] = &part{Descriptor: c, platform: PlatformString(c.Platform)}
+		here[i] = &part{digest: c.Digest, platform: PlatformString(c.Platform), of: digest.Digest(c.Annotations[annotationOf]),
+			index: IsIndex(c.MediaType), manifest: IsManifest(c.MediaType)}
 	}
 	p.list, p.nested[d.Digest] = append(p.list, here...), here
-	for _, c := range here {
+	for _, c := range children {
 		if IsIndex(c.MediaType) {
-			if err := p.read(ctx, src, c.Descriptor, depth+1); err != nil {
+			if err := p.read(ctx, src, c, depth+1); err != nil {
 				return err
 			}
 		}
@@ -94,10 +102,10 @@ func (p *Parts) platforms(only []string) bool {
 	found, others := false, false
 	for _, c := range p.list {
 		switch {
-		case IsIndex(c.MediaType) || c.platform == platformNone:
-		case c.platform == "" || !IsManifest(c.MediaType):
+		case c.index || c.attests():
+		case c.platform == "" || !c.manifest:
 			c.carried = true
-		case IsPlatform(c.Platform, only):
+		case len(only) == 0 || slices.ContainsFunc(only, func(name string) bool { return SamePlatform(name, c.platform) }):
 			c.carried, found = true, true
 		default:
 			others = true
@@ -106,14 +114,10 @@ func (p *Parts) platforms(only []string) bool {
 	return found || !others
 }
 
-// IsPlatform reports whether p is one of a list of os/architecture, whatever its variant.
-func IsPlatform(p *ispec.Platform, list []string) bool {
-	return p != nil && slices.Contains(list, p.OS+"/"+p.Architecture)
-}
-
-// SamePlatform reports whether name, os/arch[/variant], is of the os/architecture platform.
-func SamePlatform(platform, name string) bool {
-	return platform == name || strings.HasPrefix(name, platform+"/")
+// SamePlatform reports whether a platform, os/arch[/variant], is the one of that
+// name, os/architecture, whatever its variant.
+func SamePlatform(name, platform string) bool {
+	return platform == name || strings.HasPrefix(platform, name+"/")
 }
 
 // attestations carries those that are not of an image that is left out.
@@ -123,13 +127,13 @@ func (p *Parts) attestations() {
 		out[d] = true
 	}
 	for _, c := range p.list {
-		if c.platform == platformNone && !IsIndex(c.MediaType) {
-			delete(out, c.Digest)
+		if c.attests() {
+			delete(out, c.digest)
 		}
 	}
 	for _, c := range p.list {
-		if c.platform == platformNone && !IsIndex(c.MediaType) {
-			c.carried = !out[digest.Digest(c.Annotations[annotationOf])]
+		if c.attests() {
+			c.carried = !out[c.of]
 		}
 	}
 }
@@ -143,8 +147,8 @@ func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 	here := p.nested[d]
 	carried := len(here) == 0
 	for _, c := range here {
-		if IsIndex(c.MediaType) {
-			c.carried = p.indexes(c.Digest, done)
+		if c.index {
+			c.carried = p.indexes(c.digest, done)
 		}
 		carried = carried || c.carried
 	}
@@ -156,7 +160,7 @@ func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 func (p *Parts) Without() []digest.Digest {
 	carried := map[digest.Digest]bool{}
 	for _, c := range p.list {
-		carried[c.Digest] = carried[c.Digest] || c.carried
+		carried[c.digest] = carried[c.digest] || c.carried
 	}
 	var list []digest.Digest
 	for d, ok := range carried {
@@ -200,7 +204,7 @@ func (p *Parts) told() string {
 func (p *Parts) Carried() (list []digest.Digest) {
 	for _, c := range p.list {
 		if c.carried {
-			list = append(list, c.Digest)
+			list = append(list, c.digest)
 		}
 	}
 	slices.Sort(list)
@@ -210,6 +214,6 @@ func (p *Parts) Carried() (list []digest.Digest) {
 // Carry adds what else is carried: what others bring to the same place.
 func (p *Parts) Carry(also func(digest.Digest) bool) {
 	for _, c := range p.list {
-		c.carried = c.carried || also(c.Digest)
+		c.carried = c.carried || also(c.digest)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -76,7 +77,7 @@ func (p *picker) index(ctx context.Context, d oci.Descriptor, depth int) error {
 // image takes an image if it is better than the best so far.
 func (p *picker) image(c oci.Descriptor) {
 	linux := c.Platform.OS == "linux"
-	if len(p.only) == 0 && !linux || len(p.only) > 0 && !oci.IsPlatform(c.Platform, p.only) {
+	if len(p.only) == 0 && !linux || len(p.only) > 0 && !slices.Contains(p.only, c.Platform.OS+"/"+c.Platform.Architecture) {
 		return
 	}
 	p.found = linux && c.Platform.Architecture == "amd64"
