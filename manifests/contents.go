@@ -23,9 +23,9 @@ const (
 
 	maxContents    = 4 << 20  // bytes of one catalog's file, as documents may have
 	maxAllContents = 16 << 20 // of all of them
-	// sparse is how many bytes of such a file stand for a comma at least: what has
+	// wide is how many bytes of such a file stand for a comma at least: what has
 	// more of them would take far more memory than it has bytes.
-	sparse = 12
+	wide = 12
 )
 
 // CatalogContents is what of a catalog is carried.
@@ -111,7 +111,7 @@ func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Ca
 }
 
 // isSparse reports whether reading the file takes no more memory than it should.
-func isSparse(body []byte) bool { return bytes.Count(body, []byte(","))*sparse <= len(body) }
+func isSparse(body []byte) bool { return bytes.Count(body, []byte(","))*wide <= len(body) }
 
 func parseContents(body []byte) (c CatalogContents, err error) {
 	if !isSparse(body) {

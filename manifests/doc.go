@@ -32,6 +32,11 @@
 // named catalogs.local/NAME:TAG, and [Config.OpenCatalogs] says which they are.
 // [Config.Notes] says what that means for those who use the catalog.
 //
+// Where platforms are chosen, an image for several is carried without those that
+// were not: its index stands as it is, [oci.Image].Without lists what it lacks.
+// Images that come to one repository of the mirror leave out nothing that another
+// of them brings.
+//
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to
 // the configuration: the digests that nodes have count, not where tags point by now.
 //

@@ -87,6 +87,7 @@ type selection struct {
 	path string // of the catalog in the configuration
 	o    *Operator
 	p    *problems
+	only []string // platforms
 	list []wanted // the catalog itself first
 	errs []error
 
@@ -104,11 +105,12 @@ type selection struct {
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}}
+	only := platformNames(o.Platforms)
+	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}, only: only}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}}
+	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}}
 	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: o.Full && len(o.Packages) == 0}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
@@ -127,7 +129,12 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	}
 	var image oci.Descriptor
 	var dir string
-	if image, err = layers.Pick(ctx, src, root); err != nil {
+	if s.only != nil {
+		if _, err := oci.Choose(ctx, src, root, s.only); err != nil {
+			return &oci.GapError{Image: s.list[0].image(), Err: err}
+		}
+	}
+	if image, err = layers.Pick(ctx, src, root, s.only...); err != nil {
 		return s.unreadable(err)
 	}
 	config, err := layers.Config(ctx, src, image)
@@ -199,7 +206,7 @@ func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name, why strin
 		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
 		return
 	}
-	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}}
+	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}, only: s.only}
 	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
 		w.tags = []string{ref.Tag}
 	}
@@ -250,15 +257,9 @@ func didYouMean(name string, names []string) string {
 
 // carried refuses what of an operator catalog is not carried.
 func (o *Operator) carried(p *problems, path string) {
-	field := func(name string, asked bool) {
-		if asked {
-			p.refuse(path+"."+name, "this version of satchel carries catalogs whole; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
-		}
-	}
 	if _, err := o.ref(); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
-	field("platforms", len(o.Platforms) > 0)
 }
 
 // Notes says what whoever runs pack or plan should know of what is carried: a line

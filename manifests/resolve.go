@@ -73,7 +73,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 		return nil, err
 	}
 	list := withoutPods(unite(some))
-	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
+	images, sparse := make([]found, len(list)), choosy(list)
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
 	for i, w := range list {
@@ -81,20 +81,22 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			break
 		}
 		g.Go(func() error {
-			images[i], errs[i] = w.pin(ctx, from)
+			images[i] = w.pin(ctx, from, sparse)
 			return nil
 		})
 	}
-	_ = g.Wait() // each error is in its place in errs
+	_ = g.Wait() // each error is in its place in images
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("resolve images: %w", err)
 	}
+	agree(images)
+	tellAlone(images, from.Note)
 	inv := &oci.Inventory{Documents: all.documents}
-	for i, img := range images {
-		if errs[i] != nil {
-			gaps = append(gaps, &oci.GapError{Image: img, Err: errs[i]})
+	for _, f := range images {
+		if f.err != nil {
+			gaps = append(gaps, &oci.GapError{Image: f.img, Err: f.err})
 		} else {
-			inv.Images = append(inv.Images, img)
+			inv.Images = append(inv.Images, f.img)
 		}
 	}
 	inv.Images = settlePods(inv.Images, from.Note)
@@ -176,7 +178,7 @@ func (c *Config) NotEmpty() error {
 func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}}
+		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}, only: platformNames(a.Platforms)}
 		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
 			w.tags = []string{tag}
 		}
