@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/satchel-airgap/satchel/oci"
 )
 
 func TestFetch(t *testing.T) {
@@ -47,7 +45,7 @@ func TestFetch(t *testing.T) {
 	if _, err := c.Fetch(t.Context(), server.URL+"/none?token=secret", 10); !errors.As(err, &status) || status.Status != 404 || strings.Contains(err.Error(), "secret") {
 		t.Errorf("absent: %v", err)
 	}
-	var large *oci.UnsupportedError
+	var large *SizeError
 	if _, err := c.Fetch(t.Context(), server.URL+"/file", 9); !errors.As(err, &large) || !strings.Contains(err.Error(), "more than 9 bytes") {
 		t.Errorf("too large: %v", err)
 	}

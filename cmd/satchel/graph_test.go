@@ -249,7 +249,7 @@ func TestGraphImageErrors(t *testing.T) {
 		}, nil, exitRegistry, []string{"get " + s.URL + "/graph-data", hintData}},
 		{"a page", "", "", serves([]byte("<html>log in\x1b[2J</html>")), nil, exitUsage, []string{graph + "read the graph data of " + s.URL + "/graph-data: graph data: it is not a gzip archive; it begins with \"<html>log in\\x1b[2J</html>\"", hintData}},
 		{"cut short", "", "", serves(good[:len(good)-10]), nil, exitUsage, []string{"the archive is cut short", hintData}},
-		{"too large", "", "", func(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.CopyN(w, zeroReader{}, 65<<20) }, nil, exitUsage, []string{"it has more than 67108864 bytes", hintData}},
+		{"too large", "", "", func(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.CopyN(w, zeroReader{}, 65<<20) }, nil, exitFailed, []string{"it has more than 67108864 bytes", hintData}},
 		{"no graph data", "", "", serves(chartTGZ(t, "web", "1.0.0")), nil, exitUsage, []string{"it has no file version at the top", hintData}},
 		{"no platform", "    architectures: [amd64, ppc64le]\n", "", serves(good), nil, exitUsage, []string{graph + "base image " + ubiMinimal, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", hintBase}},
 		{"no base", "", "", serves(good), []string{"--graph-base", "registry.access.redhat.com/ubi9/none:1"}, exitRegistry, []string{"registry.access.redhat.com/ubi9/none:1", hintBase}},
@@ -291,7 +291,7 @@ func TestGraphImageGap(t *testing.T) {
 	conf := o.conf(t, o.serve(t))
 	w := newWorld(t)
 	w.imageset("  platform:\n    graph: true\n  additionalImages: [{name: 'quay.io/team/one:v1'}]\n")
-	s.answers(func(w http.ResponseWriter, r *http.Request, _ int) { http.NotFound(w, r) })
+	s.answers(func(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.CopyN(w, zeroReader{}, 65<<20) })
 	flags := []string{"--registries-conf", conf, "--graph-data", s.URL + "/x"}
 	list := w.gaps(w.run(w.pack(append(flags, "--keep-going", "--gaps", "gaps.json")...)...).says("gap: image graph-data.local/openshift/graph-image:latest", "--graph-data "+s.URL+"/x"))
 	if len(list.Images) != 1 || len(list.Incomplete) != 0 || !slices.Equal(list.Images[0].Why, []string{"graph data"}) {
