@@ -85,10 +85,10 @@ func (e *emission) nameCatalogs() error {
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		for _, key := range []string{c.image.Source.String(), c.image.Source.Name()} {
-			if name, ok := e.site.CatalogNames[key]; ok {
-				c.name = cmp.Or(c.name, name)
-				used[key] = true
+		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
+			ref, err := oci.ParseRef(key) // a longer key is for this catalog alone, and comes later
+			if name := e.site.CatalogNames[key]; key == c.image.Source.Name() || err == nil && c.image.Is(ref) {
+				c.name, used[key] = name, true
 			}
 		}
 		if c.name == "" {
