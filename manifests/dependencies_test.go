@@ -92,7 +92,9 @@ func TestDependencies(t *testing.T) {
 
 // unusual leaves out the notes that every filtered catalog has.
 func unusual(notes []string) []string {
-	return slices.DeleteFunc(slices.Clone(notes), func(n string) bool { return strings.HasSuffix(n, "bundles are carried") || strings.HasSuffix(n, "bundle are carried") })
+	return slices.DeleteFunc(slices.Clone(notes), func(n string) bool {
+		return strings.HasSuffix(n, "bundles are carried") || strings.HasSuffix(n, "bundle are carried")
+	})
 }
 
 func bundlesOf(inv *oci.Inventory) []string {

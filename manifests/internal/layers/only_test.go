@@ -74,7 +74,9 @@ func TestOnlyUnknown(t *testing.T) {
 			t.Errorf("%s: got %v, %v", d.MediaType, got, err)
 		}
 	}
-	lies := oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) { return c.Open(ctx, other, off) })
+	lies := oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		return c.Open(ctx, other, off)
+	})
 	var lied *oci.DigestError
 	if _, err := Only(t.Context(), lies, good, dirs); !errors.As(err, &lied) {
 		t.Errorf("other bytes: %v", err)
