@@ -17,12 +17,12 @@
 // graphs that were used are the inventory's document [DocumentGraph].
 //
 // An operator catalog is an image that lists operators: packages, which have
-// channels, which have bundles. mirror.operators asks for catalogs, which are
-// carried whole, and for packages, of which bundles are carried: the newest of each
-// channel, or those that channels and versions name, and what these require if
-// [Extra.WithDependencies] asks for it. A bundle is an image and its related
-// images, which are what it runs.
-// [Config.Notes] says what that means for those who use the catalog.
+// channels, which have bundles. mirror.operators asks for packages, of which
+// bundles are carried: the newest of each channel, or those that channels and versions
+// name, and what these require if [Extra.WithDependencies] asks for it. A bundle is an
+// image and its related images, which are what it runs. The catalog that is carried is
+// an image that is made here, which has what was chosen alone; one of which everything
+// is asked for is carried as it is.
 //
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to
 // the configuration: the digests that nodes have count, not where tags point by now.
