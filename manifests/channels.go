@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"github.com/blang/semver/v4"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
+	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -202,33 +202,25 @@ func (gs *graphs) unknownRisks() {
 // readReleases reads payloads, some at a time, and lists their images in order. A
 // release that nothing vouches for ends it.
 func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (asked, error) {
-	read, errs, held := make([]asked, len(list)), make([]error, len(list)), make([]heldNotes, len(list))
-	var g errgroup.Group
-	g.SetLimit(parallelReleases)
-	for i, n := range list {
-		held[i].Images = from
-		g.Go(func() error {
-			read[i], errs[i] = n.ask(ctx, c, &held[i])
-			return nil
-		})
+	v := newVouching(c, from, list)
+	if err := v.readAll(ctx); err != nil {
+		return asked{}, err
 	}
-	_ = g.Wait() // each error is in its place in errs
 	var all asked
 	var gaps []*oci.GapError
 	var unverified []error
 	for i, n := range list {
-		for _, note := range held[i].notes {
+		for _, note := range v.held[i].notes {
 			from.Note(note)
 		}
-		var unsigned *SignatureError
-		switch {
-		case errors.As(errs[i], &unsigned):
-			unverified = append(unverified, errs[i])
-		case errs[i] != nil:
+		switch err := v.errs[i]; {
+		case unsigned(err) != nil:
+			unverified = append(unverified, err)
+		case err != nil:
 			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]string{"release " + n.Version.String() + " " + releaseArch(n.arch)}, n.why...)}
-			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: errs[i]})
+			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: err})
 		}
-		all.images, all.signatures = append(all.images, read[i].images...), append(all.signatures, read[i].signatures...)
+		all.images, all.signatures = append(all.images, v.read[i].images...), append(all.signatures, v.read[i].signatures...)
 	}
 	if len(unverified) > 0 {
 		return asked{}, errors.Join(unverified...)
@@ -245,19 +237,19 @@ type heldNotes struct {
 func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
 
 // ask reads a payload, which must be what the graph says that it is.
-func (n chosen) ask(ctx context.Context, c *Config, from Images) (asked, error) {
-	r, err := readRelease(ctx, c, n.Payload, from)
+func (n chosen) ask(ctx context.Context, c *Config, from Images, brought signature.Keyring) (*release, asked, error) {
+	r, err := readRelease(ctx, c, n.Payload, from, brought)
 	if err != nil {
-		return asked{}, err
+		return nil, asked{}, err
 	}
 	// Some graph servers write the architecture behind the version, as 4.12.0+amd64.
 	if v, err := semver.Parse(r.Version); err != nil || !v.EQ(n.Version) || r.arch != n.arch {
-		return asked{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
+		return nil, asked{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
 	}
 	list, err := r.images(ctx, c, from)
 	if err != nil {
-		return asked{}, err
+		return nil, asked{}, err
 	}
 	list[0].why = append(list[0].why, n.why...)
-	return asked{images: list, signatures: r.signatures}, nil
+	return r, asked{images: list, signatures: r.signatures}, nil
 }

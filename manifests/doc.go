@@ -9,7 +9,8 @@
 // digest. mirror.platform.release asks for one: the payload is read out of its own
 // layers, and each component is carried under the tag that oc-mirror v2 gives it.
 // Before any of it is read, a signature must vouch for the payload's digest, or
-// [Resolve] gives a [SignatureError]. The signatures go along as a document, which
+// [Resolve] gives a [SignatureError]. A release that is verified brings keys of its own,
+// which count for the others of the run. The signatures go along as a document, which
 // [ReadSignatures] reads on the other side, for [Site].
 //
 // mirror.platform.channels asks for those that an update graph gives: what a channel

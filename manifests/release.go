@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -56,7 +57,7 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		return asked{}, fmt.Errorf("mirror.platform.release: %w", err)
 	}
 	var list []wanted
-	r, err := readRelease(ctx, c, ref, from)
+	r, err := readRelease(ctx, c, ref, from, signature.Keyring{})
 	var unverified *SignatureError
 	if errors.As(err, &unverified) {
 		return asked{}, err // --keep-going is no way around it
@@ -80,7 +81,7 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 // that was done before. What is read and carried is what was verified, by digest:
 // from resolves a tag once. A release that nothing vouches for is a
 // *[SignatureError], which must not become a gap.
-func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images) (*release, error) {
+func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images, brought signature.Keyring) (*release, error) {
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images) (*r
 	if ref.Digest != "" && ref.Digest != root.Digest {
 		return nil, fmt.Errorf("pinned to another digest, %s", root.Digest)
 	}
-	signatures, err := verifyRelease(ctx, from, cfg, ref, root.Digest)
+	signatures, err := verifyRelease(ctx, from, cfg, ref, root.Digest, brought)
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,8 @@ func CheckSignatureStore(store string) error {
 // be had: the error is a *[SignatureError], and never a gap. Signatures are looked
 // for until one number is not found; those that do not verify are noted beside one
 // that does. With Extra.IgnoreReleaseSignature there are none, and a note instead.
-func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Ref, root digest.Digest) ([]Signature, error) {
+// Keys that other releases brought are trusted beside Red Hat's: see [vouching].
+func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]Signature, error) {
 	x := cfg.Extra
 	if x.IgnoreReleaseSignature {
 		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: nothing says that %s, %s, is genuine: its signature was not looked at, by --ignore-release-signature, and none is carried", payload, root))
@@ -123,7 +124,7 @@ func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Re
 		fail.Errs = []error{err}
 		return nil, fail
 	}
-	good, err := fail.collect(ctx, from, keys)
+	good, err := fail.collect(ctx, from, keys.With(brought))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
@@ -73,6 +74,11 @@ func ParseKeys(data []byte) (Keyring, error) {
 		}
 		rest = rest[end:]
 	}
+}
+
+// With is the keyring with those of another too.
+func (k Keyring) With(other Keyring) Keyring {
+	return Keyring{slices.Concat(k.keys, other.keys)}
 }
 
 func (k *Keyring) add(keys openpgp.EntityList, err error) error {
