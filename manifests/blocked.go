@@ -45,6 +45,9 @@ func newBlock(c *Config) (*block, error) {
 func (b *block) names(img oci.Image) []string {
 	path := cmp.Or(img.Path, img.Source.Repository)
 	names := []string{img.Source.String(), path}
+	if img.Base != (oci.Ref{}) && img.Source.Digest != "" { // it was asked for by the digest of that
+		names = append(names, img.Base.String())
+	}
 	for _, tag := range img.Tags {
 		names = append(names, path+":"+tag)
 	}

@@ -11,37 +11,37 @@ import (
 
 // choose takes what is asked for of one package.
 func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
-	var pkg Package
+	if p.Name == "" {
+		return nil // what is of no package
+	}
 	place, named := s.asked[p.Name]
-	others := s.also[p.Name]
-	asked := true
-	switch {
-	case named:
-		pkg = s.o.Packages[place]
-		delete(s.asked, p.Name)
-	case len(s.o.Packages) > 0:
+	s.found[p.Name] = true
+	if len(s.o.Packages) > 0 && !named {
 		s.names = append(s.names, p.Name)
-		asked = false
 	}
 	var chosen []string
-	switch {
-	case !asked && len(others) == 0:
-	case s.o.Full && !named && asked: // the catalog as it is
+	kept := 0
+	switch req, ok := s.request(p.Name); {
+	case !ok:
+	case s.whole():
 		for _, b := range p.Bundles {
 			chosen = append(chosen, b.Name)
 		}
+		kept = len(chosen)
 		s.gathered.whole(p)
 	default:
-		req := pkg.request(s.o.Full)
-		req.Also, req.Only = others, !asked
-		if !s.hasChannels(p, pkg, place) {
+		if named && !s.hasChannels(p, s.o.Packages[place], place) {
 			return nil
 		}
-		var err error
-		if chosen, err = s.filter(p, docs, req, place, named); err != nil {
+		out, err := s.filter(p, docs, req, place, named)
+		if out == nil {
 			return err
 		}
+		// Stranded bundles are not in the catalog, and whoever has one runs its images.
+		chosen = slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Bundles, out.Stranded))))
+		kept = len(out.Bundles)
 	}
+	s.count.add(kept, len(p.Bundles))
 	for i := range p.Bundles {
 		if b := &p.Bundles[i]; slices.Contains(chosen, b.Name) {
 			s.images(p, b)
@@ -49,6 +49,21 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 	}
 	s.learn(p, chosen)
 	return nil
+}
+
+// whole reports whether the catalog is carried as it is.
+func (s *selection) whole() bool { return s.o.Full && len(s.o.Packages) == 0 }
+
+// request is what is asked of a package; nothing if there is nothing.
+func (s *selection) request(name string) (req filter.Request, ok bool) {
+	place, named := s.asked[name]
+	var pkg Package
+	if named {
+		pkg = s.o.Packages[place]
+	}
+	req = pkg.request(s.o.Full)
+	req.Also, req.Only = s.also[name], !named && len(s.o.Packages) > 0
+	return req, !req.Only || len(req.Also) > 0
 }
 
 // request is what the configuration asks of a package.
@@ -60,9 +75,9 @@ func (pkg *Package) request(full bool) filter.Request {
 	return r
 }
 
-// filter chooses bundles, and has the package that they are checked. What is wrong
-// is reported where it was asked for.
-func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filter.Request, place int, named bool) ([]string, error) {
+// filter chooses bundles, and has the package that they are in checked. What is wrong
+// is reported where it was asked for, and there is no result then.
+func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filter.Request, place int, named bool) (*filter.Result, error) {
 	cfg, err := docs.Config()
 	if err != nil {
 		return nil, err
@@ -88,8 +103,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 		s.notes = append(s.notes, plain(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
 	s.gathered.filtered(p, &out.Config, req.Only)
-	// A catalog that is carried whole has them: whoever installs one needs its images.
-	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Bundles, out.Stranded)))), nil
+	return out, nil
 }
 
 // hasChannels reports those that are named and not there.

@@ -83,11 +83,18 @@ func TestDependencies(t *testing.T) {
 			if got := bundlesOf(inv); !slices.Equal(got, slices.Sorted(slices.Values(strings.Fields(tc.bundles)))) {
 				t.Errorf("got %s, want %s; without %s", got, tc.bundles, bundlesOf(without))
 			}
-			if notes := strings.Join(h.notes, "\n"); tc.note == "" && notes != "" || !strings.Contains(notes, tc.note) {
+			if notes := strings.Join(unusual(h.notes), "\n"); tc.note == "" && notes != "" || !strings.Contains(notes, tc.note) {
 				t.Errorf("notes %q, want %q", notes, tc.note)
 			}
 		})
 	}
+}
+
+// unusual leaves out the notes that every filtered catalog has.
+func unusual(notes []string) []string {
+	return slices.DeleteFunc(slices.Clone(notes), func(n string) bool {
+		return strings.HasSuffix(n, "bundles are carried") || strings.HasSuffix(n, "bundle are carried")
+	})
 }
 
 func bundlesOf(inv *oci.Inventory) []string {
@@ -102,7 +109,7 @@ func bundlesOf(inv *oci.Inventory) []string {
 }
 
 // TestStrandedBundles asks for a range with a bundle that no update leads away from:
-// a catalog that is carried whole offers it, so its image is carried.
+// the catalog cannot have it, and whoever has it installed needs its image.
 func TestStrandedBundles(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("---\nschema: olm.package\nname: app\ndefaultChannel: stable\n")
@@ -125,7 +132,7 @@ func TestStrandedBundles(t *testing.T) {
 	if want := []string{"1.0.0", "1.0.5", "1.1.0"}; !slices.Equal(got, want) {
 		t.Errorf("carried %v", got)
 	}
-	if len(h.notes) != 1 || !strings.Contains(h.notes[0], "app.v1.0.5") && !strings.Contains(h.notes[0], "1.0.5") {
+	if notes := unusual(h.notes); len(notes) != 1 || !strings.Contains(notes[0], "app.v1.0.5") {
 		t.Errorf("notes %q", h.notes)
 	}
 }

@@ -35,7 +35,7 @@ func (e *emission) stepCatalogSources(p *page) {
 	p.step("Catalogs")
 	p.text("First repeat this until it prints nothing: a catalog that comes before the old one of its name is gone is deleted with it.")
 	p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
-	p.text("Catalogs are carried whole in this version: packages whose images were not chosen show in them too, and cannot be installed. Nodes: nothing happens to them.")
+	p.text("A catalog of which packages or versions were chosen has these alone, and shows no others. Nodes: nothing happens to them.")
 	var files []named
 	var list []string
 	for _, c := range e.catalogs {

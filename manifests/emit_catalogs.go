@@ -116,7 +116,8 @@ func (e *emission) nameCatalogs() error {
 // isCalled reports whether a site means a catalog: by its reference with or without
 // the tag, or by the directory that it came from as the configuration has it.
 func isCalled(img oci.Image, name string) bool {
-	return name == img.Source.Name() || name == img.Source.String() || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
+	ref, err := oci.ParseRef(name)
+	return name == img.Source.Name() || err == nil && img.Is(ref) || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so

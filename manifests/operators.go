@@ -18,8 +18,8 @@ import (
 // maxCatalogErrors bounds what is reported of one catalog.
 const maxCatalogErrors = 20
 
-// operators asks for the catalogs of mirror.operators, each whole, and for the
-// images of the bundles that are chosen from them; with [Extra.WithDependencies]
+// operators asks for the catalogs of mirror.operators, with what is chosen of each, and
+// for the images of the bundles that are chosen from them; with [Extra.WithDependencies]
 // also for those of the bundles that these require. A package, channel or version
 // that is not in its catalog is a *[ConfigError]; all of them are reported.
 func operators(ctx context.Context, c *Config, from Images) (asked, error) {
@@ -40,6 +40,7 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 		var all asked
 		var contents []oci.Titled
 		for _, s := range list {
+			err = errors.Join(err, s.makeCatalog(ctx, from))
 			all.images = append(all.images, s.list...)
 			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
@@ -91,8 +92,15 @@ type selection struct {
 	list []wanted // the catalog itself first
 	errs []error
 
+	src    oci.Source
+	root   oci.Descriptor // of the catalog; none if it cannot be had
+	picked oci.Descriptor // the image of it that was read
+	dir    string         // of the catalog in it
+
 	asked map[string]int // of each package that is named: its place in the configuration
-	names []string       // of all packages, when some are named
+	found map[string]bool
+	names []string // of all packages, when some are named
+	count chosenCount
 
 	place  int                 // among the catalogs
 	also   map[string][]string // bundles that are chosen beside, by package
@@ -110,7 +118,7 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}}
+	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
 	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: o.Full && len(o.Packages) == 0}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
@@ -127,24 +135,23 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
 		return nil
 	}
-	var image oci.Descriptor
-	var dir string
 	if s.only != nil {
 		if _, err := oci.Choose(ctx, src, root, s.only); err != nil {
 			return &oci.GapError{Image: s.list[0].image(), Err: err}
 		}
 	}
-	if image, err = layers.Pick(ctx, src, root, s.only...); err != nil {
+	if s.picked, err = layers.Pick(ctx, src, root, s.only...); err != nil {
 		return s.unreadable(err)
 	}
-	config, err := layers.Config(ctx, src, image)
+	config, err := layers.Config(ctx, src, s.picked)
 	if err != nil {
 		return s.unreadable(err)
 	}
-	if dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
+	if s.dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
 		return err
 	}
-	index, err := s.index(ctx, from, src, image, dir)
+	s.src, s.root = src, root
+	index, err := s.index(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -157,11 +164,11 @@ func (s *selection) read(ctx context.Context, from Images) error {
 }
 
 // index opens what is kept of the catalog, which is read first if nothing is.
-func (s *selection) index(ctx context.Context, from Images, src oci.Source, image oci.Descriptor, dir string) (io.ReadCloser, error) {
+func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, error) {
 	var lost error
-	index, err := from.Parsed(ctx, catalog.Key(image.Digest), func(w io.Writer) error {
+	index, err := from.Parsed(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog
-		if c, lost = catalog.Parse(ctx, s.what, src, image, dir); lost != nil {
+		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir); lost != nil {
 			return lost
 		}
 		return errors.Join(c.Write(w), c.Close())
@@ -226,7 +233,7 @@ func operatorRef(name string) (oci.Ref, error) {
 // missing reports the packages that the catalog does not have.
 func (s *selection) missing() {
 	for i, pkg := range s.o.Packages {
-		if _, ok := s.asked[pkg.Name]; ok {
+		if s.asked[pkg.Name] == i && !s.found[pkg.Name] {
 			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
 			s.p.add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, didYouMean(pkg.Name, s.names))
 		}
@@ -260,17 +267,4 @@ func (o *Operator) carried(p *problems, path string) {
 	if _, err := o.ref(); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
-}
-
-// Notes says what whoever runs pack or plan should know of what is carried: a line
-// each, in the order of the configuration.
-func (c *Config) Notes() []string {
-	var notes []string
-	for _, o := range c.Mirror.Operators {
-		if o.Full && len(o.Packages) == 0 {
-			continue
-		}
-		notes = append(notes, fmt.Sprintf("catalog %s is carried whole: packages and versions that were not chosen show in the console but cannot be installed; a later version filters catalogs", o.Catalog))
-	}
-	return notes
 }

@@ -149,7 +149,7 @@ type templated struct {
 // template gives the CatalogSource of a catalog that has a template.
 func (e *emission) template(c catalogObject, o object) (templated, bool) {
 	for _, t := range e.site.Templates {
-		if t.Catalog != c.image.Source.String() {
+		if ref, err := oci.ParseRef(t.Catalog); err != nil || !c.image.Is(ref) {
 			continue
 		}
 		spec := map[string]any{}

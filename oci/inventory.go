@@ -70,6 +70,12 @@ func (i Image) Named() string {
 	return i.Source.String() + " (" + i.Why[0] + more + ")"
 }
 
+// Is reports whether ref, as configured, names the image: it is its source, or, with a
+// digest, what a made image was made from.
+func (i Image) Is(ref Ref) bool {
+	return ref == i.Source || i.Base != (Ref{}) && ref.WithDigest(ref.Digest) == i.Base && (ref.Tag == i.Source.Tag)
+}
+
 // MirrorTags lists the tags that the image gets in the mirror. An image that is
 // only ever pulled by digest gets satchel-<64 hex>, because registries collect
 // untagged manifests; sha256-<hex> would be taken for a referrers index. A

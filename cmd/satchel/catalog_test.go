@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/distribution/reference"
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -266,6 +268,14 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	w.imageset(operatorSet(catalogs))
 	w.packed(t, o)
 	got := w.inspected()
+	for _, c := range catalogs { // what is carried of a catalog is another image
+		i := slices.IndexFunc(got.Images, func(img imageReport) bool { return img.Source.String() == c.ref })
+		if i < 0 || got.Images[i].Digest == c.root.Digest {
+			t.Fatalf("%s is not carried, or not filtered", c.ref)
+		}
+		c.root.Digest = got.Images[i].Digest
+		o.images[c.ref] = c.root
+	}
 	o.carriesExactly(t, got, catalogs)
 
 	mirror, out := registrytest.Start(t), filepath.Join(w.dir, "out")
@@ -274,14 +284,65 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 		named = append(named, "--catalog-name", fmt.Sprintf("%s=catalog-%d", c.ref, i))
 	}
 	w.run(w.unpackSite(mirror.Host+"/ocp", out, named...)...).want(exitOK)
+	refs := originals(got)
+	for _, c := range catalogs {
+		checkFiltered(t, mirror.Host, c, refs)
+		delete(o.images, c.ref)
+		refs = slices.DeleteFunc(refs, func(ref string) bool { return strings.HasSuffix(ref, c.root.Digest.String()) })
+	}
 	compareMirrored(t, o.content, mirror.Host, o.everything(t, "ocp"))
 	checkSources(t, out, mirror.Host+"/ocp", catalogs)
 
 	n := newNode(t, mirror.Host, out)
-	refs := originals(got)
 	n.skopeo(t, refs)
 	n.podman(t, sample(refs, 20))
 	n.unreachable(t, refs[0])
+}
+
+// checkFiltered holds a catalog in the mirror, with all that is in its image, against
+// what was chosen: all of it is carried, and operator-registry takes it.
+func checkFiltered(t *testing.T, host string, c *fbc, carried []string) {
+	t.Helper()
+	ref, err := oci.ParseRef(c.ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, dir := fetched{host, "ocp/" + ref.Repository}, t.TempDir()
+	root := p.root(t, ref.Tag)
+	if root.Digest != c.root.Digest {
+		t.Errorf("%s in the mirror is %s", c.ref, root.Digest)
+	}
+	p.unpacked(t, p.images(t, root)[0], dir)
+	cfg, err := declcfg.LoadFS(t.Context(), os.DirFS(filepath.Join(dir, "configs")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages, images []string
+	for _, p := range cfg.Packages {
+		packages = append(packages, p.Name)
+	}
+	for _, b := range cfg.Bundles {
+		images = append(images, b.Image)
+		for _, r := range b.RelatedImages {
+			images = append(images, r.Image)
+		}
+	}
+	slices.Sort(packages)
+	if want := slices.Sorted(slices.Values(c.selected)); len(want) > 0 && !slices.Equal(packages, want) {
+		t.Errorf("%s has the packages %q, not %q", c.ref, packages, want)
+	}
+	slices.Sort(images)
+	if got := slices.DeleteFunc(slices.Compact(images), func(s string) bool { return s == "" }); !slices.Equal(got, c.heads(t)) {
+		t.Errorf("%s names the images %q, not %q", c.ref, got, c.heads(t))
+	}
+	for _, image := range images {
+		if _, d, ok := strings.Cut(image, "@"); ok && !slices.ContainsFunc(carried, func(s string) bool { return strings.HasSuffix(s, d) }) {
+			t.Errorf("%s names %s, which is not carried", c.ref, image)
+		}
+	}
+	if _, err := declcfg.ConvertToModel(*cfg); err != nil {
+		t.Errorf("%s: %v", c.ref, err)
+	}
 }
 
 // checkSources wants a CatalogSource for each catalog, of its image in the mirror.

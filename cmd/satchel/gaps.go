@@ -204,6 +204,11 @@ func (l *gapList) has(ref oci.Ref) bool {
 	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref && !unlisted(g) })
 }
 
+// names reports whether the list names an image.
+func (l *gapList) names(img oci.Image) bool {
+	return l.has(img.Source) || slices.ContainsFunc(l.Images, func(g gapImage) bool { return img.Is(g.Source) && !unlisted(g) })
+}
+
 // hasAll reports whether the list names all that is attached to the subject.
 func (l *gapList) hasAll(subject oci.Ref) bool {
 	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == subject && unlisted(g) })

@@ -78,7 +78,7 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 // listed reports whether --only names an image: itself, or as part of a release or
 // catalog that could not even be read.
 func (p *preparing) listed(img oci.Image) bool {
-	return p.only.has(img.Source) || slices.ContainsFunc(p.only.Images, func(g gapImage) bool {
+	return p.only.names(img) || slices.ContainsFunc(p.only.Images, func(g gapImage) bool {
 		switch {
 		case g.Digest != "" || g.Subject != "":
 			return false
@@ -99,7 +99,7 @@ func partOf(img oci.Image, g gapImage) bool {
 
 // named reports whether a listed image was resolved, or tried.
 func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
-	same := func(i oci.Image) bool { return i.Source == g.Source && (g.Subject == "" || i.Path == g.Path) }
+	same := func(i oci.Image) bool { return i.Is(g.Source) && (g.Subject == "" || i.Path == g.Path) }
 	return slices.ContainsFunc(inv.Images, same) || slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return same(g.Image) })
 }
 

@@ -61,7 +61,7 @@ func (p *preparing) prepare(ctx context.Context) error {
 	if err := p.checkSources(ctx); err != nil {
 		return err
 	}
-	for _, note := range append(p.cfg.Notes(), manifests.SigstoreNotes(p.inv)...) {
+	for _, note := range manifests.SigstoreNotes(p.inv) {
 		p.warn("%s", note)
 	}
 	return nil

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -38,11 +40,13 @@ func TestTemplate(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
+	images := w.inspected().Images
+	made := images[slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog })].Digest
 	for _, command := range []string{"unpack", "render"} {
 		out := filepath.Join(w.dir, command)
 		w.run(command, "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)
 		body := string(readFile(t, filepath.Join(out, "catalogsource-catalog.yaml")))
-		want := "  displayName: Ours\n  icon:\n    mediatype: a\n  image: " + mirror.Host + "/ours/index@" + s.want["acme/catalog:v1"].Digest.String() + "\n  publisher: Us\n  sourceType: grpc\n"
+		want := "  displayName: Ours\n  icon:\n    mediatype: a\n  image: " + mirror.Host + "/ours/index@" + made.String() + "\n  publisher: Us\n  sourceType: grpc\n"
 		if !strings.Contains(body, want) {
 			t.Errorf("%s wrote\n%s\nwant %s", command, body, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -19,8 +20,8 @@ type Content struct {
 	items map[digest.Digest]*item
 	order []digest.Digest // as added
 	diffs map[digest.Digest]digest.Digest
-	// labels are those of the image that is being added.
-	labels map[string]string
+	// run is how the image that is being added runs.
+	run ispec.ImageConfig
 }
 
 type item struct {

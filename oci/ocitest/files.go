@@ -83,9 +83,14 @@ func compressed(raw []byte, mediaType string) ([]byte, error) {
 
 // Labelled is [Content.ImageFor] with labels in its config.
 func (c *Content) Labelled(arch string, docker bool, labels map[string]string, layers ...oci.Descriptor) oci.Descriptor {
-	c.labels = labels
+	return c.Running(arch, docker, ispec.ImageConfig{Labels: labels}, layers...)
+}
+
+// Running is [Content.ImageFor] with what its config says of how it runs.
+func (c *Content) Running(arch string, docker bool, run ispec.ImageConfig, layers ...oci.Descriptor) oci.Descriptor {
+	c.run = run
 	d := c.ImageFor(arch, docker, layers...)
-	c.labels = nil
+	c.run = ispec.ImageConfig{}
 	return d
 }
 
@@ -138,6 +143,12 @@ func (c *Content) PayloadOf(arch string, references, metadata []byte, below ...o
 	return c.Labelled(arch, true, map[string]string{"io.openshift.release": "made-up"}, append(slices.Clone(below), top)...), nil
 }
 
+// CatalogRun is how a catalog image runs, as opm generate dockerfile has it.
+func CatalogRun() ispec.ImageConfig {
+	return ispec.ImageConfig{Entrypoint: []string{"/bin/opm"}, Cmd: []string{"serve", "/configs", "--cache-dir=/tmp/cache"},
+		Labels: map[string]string{CatalogLabel: "/configs"}}
+}
+
 // Catalog adds an image with a file-based catalog under /configs: files maps a
 // path below it to its content.
 func (c *Content) Catalog(arch string, files map[string][]byte, below ...oci.Descriptor) (oci.Descriptor, error) {
@@ -149,7 +160,7 @@ func (c *Content) Catalog(arch string, files map[string][]byte, below ...oci.Des
 	if err != nil {
 		return top, err
 	}
-	return c.Labelled(arch, true, map[string]string{CatalogLabel: "/configs"}, append(slices.Clone(below), top)...), nil
+	return c.Running(arch, true, CatalogRun(), append(slices.Clone(below), top)...), nil
 }
 
 // IndexFor adds an index, or a Docker manifest list, of images for those

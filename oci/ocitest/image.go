@@ -57,7 +57,9 @@ func (c *Content) ImageFor(arch string, docker bool, layers ...oci.Descriptor) o
 func (c *Content) config(arch string, layers []oci.Descriptor) ispec.Image {
 	created := time.Unix(1767225600, 0).UTC()
 	img := ispec.Image{Created: &created, Platform: ispec.Platform{Architecture: arch, OS: "linux"}}
-	img.Config.Cmd, img.Config.Labels = []string{"/data"}, c.labels
+	if img.Config = c.run; img.Config.Cmd == nil {
+		img.Config.Cmd = []string{"/data"}
+	}
 	img.RootFS = ispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	for _, l := range layers {
 		diff := c.diffs[l.Digest]

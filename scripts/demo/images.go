@@ -16,6 +16,7 @@ import (
 // image is one image of the source registry.
 type image struct {
 	repo, tag string // repo with its host: the original name
+	filtered  bool   // satchel makes another image of it, which has what imageset.yaml chooses
 	root      oci.Descriptor
 	byDigest  bool // asked for by digest, not by tag
 	// place and placeTag are where it is in the mirror; empty for its own path and tag.
@@ -124,6 +125,9 @@ func sourceConf(images []image, addr string) string {
 func count(ctx context.Context, c oci.Source, images []image) (digests int, blobBytes int64, err error) {
 	seen := map[digest.Digest]bool{}
 	for _, i := range images {
+		if i.filtered {
+			continue
+		}
 		err := oci.Walk(ctx, c, i.root, func(d oci.Descriptor, body []byte) error {
 			if !seen[d.Digest] && body == nil {
 				blobBytes += d.Size

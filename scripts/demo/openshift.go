@@ -72,5 +72,5 @@ func makeCatalog(c *ocitest.Content) (carried, left []image, err error) {
 		}
 	}
 	root, err := c.Catalog("amd64", map[string][]byte{"catalog.yaml": []byte(text.String())}, base)
-	return append(carried, image{repo: catalogRepo, tag: catalogTag, root: root}), left, err
+	return append(carried, image{repo: catalogRepo, tag: catalogTag, root: root, filtered: true}), left, err
 }

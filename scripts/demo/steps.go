@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
@@ -186,6 +188,12 @@ func (d *demo) compare(ctx context.Context) error {
 		if err := ocitest.Compare(ctx, d.content, i.root, d.source.url(), i.repo, i.sourceTag()); err != nil {
 			return fmt.Errorf("source registry: %w", err)
 		}
+		if i.filtered {
+			if err := d.checkFiltered(ctx, i); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := ocitest.Compare(ctx, d.content, i.root, d.mirror.url(), "mirror/"+i.mirrorRepo(), i.mirrorTag()); err != nil {
 			return fmt.Errorf("mirror registry: %w", err)
 		}
@@ -194,6 +202,28 @@ func (d *demo) compare(ctx context.Context) error {
 		return err
 	}
 	d.fetched = fetched
+	return nil
+}
+
+// checkFiltered wants another image in the mirror than in the source.
+func (d *demo) checkFiltered(ctx context.Context, i image) error {
+	at := d.mirror.url() + "/v2/mirror/" + i.mirrorRepo() + "/manifests/" + i.mirrorTag()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", i.root.MediaType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || oci.Digest(body) == i.root.Digest {
+		return fmt.Errorf("the mirror has no filtered catalog at %s: %s", at, resp.Status)
+	}
 	return nil
 }
 
@@ -207,7 +237,7 @@ func (d *demo) compareLeft() error {
 		return err == nil, err
 	}
 	for n, i := range slices.Concat(d.images, d.left) {
-		wanted := n < len(d.images)
+		wanted := n < len(d.images) && !i.filtered
 		if there, err := held(i); err != nil || there != wanted {
 			return fmt.Errorf("the mirror has %s: %t, want %t; %v", i.source(), there, wanted, err)
 		}

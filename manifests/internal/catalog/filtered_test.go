@@ -54,7 +54,7 @@ func filtered(t *testing.T, lines []byte, request func(*Package) (filter.Request
 	}
 	read(func(p *Package, docs *Documents) error {
 		req, ok := request(p)
-		if !ok {
+		if !ok || p.Name == "" {
 			return nil
 		}
 		cfg, err := docs.Config()
@@ -69,13 +69,16 @@ func filtered(t *testing.T, lines []byte, request func(*Package) (filter.Request
 	})
 	files = fstest.MapFS{}
 	read(func(p *Package, docs *Documents) error {
-		r := results[p.Name]
+		r, name := results[p.Name], p.Name+"/catalog.json"
+		if p.Name == "" {
+			r, name = &filter.Result{}, "others.json"
+		}
 		if r == nil {
 			return nil
 		}
 		var out bytes.Buffer
-		err := docs.WriteFiltered(&out, &r.Config)
-		files[p.Name+"/catalog.json"] = &fstest.MapFile{Data: out.Bytes()}
+		err := docs.WriteFiltered(&out, &r.Config, nil)
+		files[name] = &fstest.MapFile{Data: out.Bytes()}
 		return err
 	})
 	return files, lost
@@ -125,7 +128,12 @@ func TestRealFiltered(t *testing.T) {
 			lines, whole := written(t, files), theirs(t, files)
 			_, broken := declcfg.ConvertToModel(*whole)
 			var names []string
-			if err := Read(bytes.NewReader(lines), func(p *Package, _ *Documents) error { names = append(names, p.Name); return nil }); err != nil {
+			if err := Read(bytes.NewReader(lines), func(p *Package, _ *Documents) error {
+				if p.Name != "" {
+					names = append(names, p.Name)
+				}
+				return nil
+			}); err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range names {
@@ -204,5 +212,8 @@ func TestWriteFiltered(t *testing.T) {
 `
 	if got := string(out["a/catalog.json"].Data); got != want || lost != nil {
 		t.Errorf("got %.2000s, %q", got, lost)
+	}
+	if got := string(out["others.json"].Data); got != `{"schema":"z"}`+"\n" {
+		t.Errorf("of no package: %s", got)
 	}
 }

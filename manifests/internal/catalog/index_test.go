@@ -112,7 +112,7 @@ func TestLines(t *testing.T) {
 	if err := Read(strings.NewReader(whole), all); err != nil {
 		t.Fatal(err)
 	}
-	want := ""
+	want := "  nobody  20\n  nobody  20\n" // of no package
 	for _, p := range []string{"a", "b"} {
 		want += p + " " + p + " olm.package " + p + " 62\n" + p + " " + p + " olm.channel stable 87\n" + p + " " + p + " olm.bundle " + p + ".v1.0.0 189\n" + p + " " + p + " custom  50\n"
 	}
@@ -126,7 +126,7 @@ func TestLines(t *testing.T) {
 			}
 		}
 	}
-	for _, in := range []string{whole + "{}", strings.Replace(whole, `"format":2`, `"format":1`, 1), "[]\n", "\x00\n", strings.Replace(whole, `"size":1`, `"size":9`, 1)} {
+	for _, in := range []string{whole + "{}", strings.Replace(whole, `"format":3`, `"format":2`, 1), "[]\n", "\x00\n", strings.Replace(whole, `"size":1`, `"size":9`, 1)} {
 		if err := Read(strings.NewReader(in), all); err == nil {
 			t.Errorf("%q is read", in)
 		}

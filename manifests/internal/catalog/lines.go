@@ -10,12 +10,12 @@ import (
 )
 
 // Format is the version of what [Catalog.Write] writes.
-const Format = 2
+const Format = 3
 
 // header is the first line.
 type header struct {
 	Format   int `json:"format"`
-	Packages int `json:"packages"`
+	Packages int `json:"packages"` // with the one that has no name
 }
 
 // line is that of one package, before its documents.
@@ -24,15 +24,19 @@ type line struct {
 	Documents int `json:"documents"`
 }
 
-// Write keeps packages, sorted by name, as lines for [Read], each with the
-// documents of the package.
+// Write keeps packages, sorted by name, as lines for [Reader], each with the
+// documents of the package; and before them the documents that are of none.
 func (c *Catalog) Write(w io.Writer) error {
 	out := bufio.NewWriterSize(w, readSize)
 	enc := json.NewEncoder(out)
-	if err := enc.Encode(header{Format, len(c.Packages)}); err != nil {
+	list := c.Packages
+	if len(c.spool.of("")) > 0 {
+		list = append([]Package{{}}, list...)
+	}
+	if err := enc.Encode(header{Format, len(list)}); err != nil {
 		return err
 	}
-	for _, p := range c.Packages {
+	for _, p := range list {
 		list := c.spool.of(p.Name)
 		if err := enc.Encode(line{p, len(list)}); err != nil {
 			return err
@@ -46,37 +50,70 @@ func (c *Catalog) Write(w io.Writer) error {
 	return out.Flush()
 }
 
-// Read gives what [Catalog.Write] wrote to visit, one package at a time, by name,
-// with its documents, which visit reads or leaves. It fails if the lines are not
-// all there.
-func Read(r io.Reader, visit func(*Package, *Documents) error) error {
+// Reader gives what [Catalog.Write] wrote, one package at a time.
+type Reader struct {
+	in        *bufio.Reader
+	all, left int // packages
+	docs      *Documents
+}
+
+// NewReader begins to read.
+func NewReader(r io.Reader) (*Reader, error) {
 	in := bufio.NewReaderSize(r, readSize)
 	var h header
 	if err := readLine(in, &h); err != nil {
-		return fmt.Errorf("first line: %w", err)
+		return nil, fmt.Errorf("first line: %w", err)
 	}
 	if h.Format != Format {
-		return fmt.Errorf("it has format %d, not %d", h.Format, Format)
+		return nil, fmt.Errorf("it has format %d, not %d", h.Format, Format)
 	}
-	docs := &Documents{in: in}
-	defer docs.close()
-	for i := range h.Packages {
-		var l line
-		if err := readLine(in, &l); err != nil {
-			return fmt.Errorf("package %d of %d: %w", i+1, h.Packages, err)
+	return &Reader{in, h.Packages, h.Packages, &Documents{in: in}}, nil
+}
+
+// Next gives the next package, by name, with its documents, which are read or left;
+// io.EOF after the last. A package without a name has the documents that are of none,
+// and comes first. The error is another if the lines are not all there.
+func (r *Reader) Next() (*Package, *Documents, error) {
+	if err := r.docs.skip(); err != nil {
+		return nil, nil, fmt.Errorf("package %d of %d: %w", r.all-r.left, r.all, err)
+	}
+	if r.left == 0 {
+		if _, err := r.in.ReadByte(); err != io.EOF {
+			return nil, nil, errors.Join(errors.New("something follows its last package"), err)
 		}
-		docs.pkg, docs.left = l.Name, l.Documents
-		if err := visit(&l.Package, docs); err != nil {
+		return nil, nil, io.EOF
+	}
+	r.left--
+	var l line
+	if err := readLine(r.in, &l); err != nil {
+		return nil, nil, fmt.Errorf("package %d of %d: %w", r.all-r.left, r.all, err)
+	}
+	r.docs.pkg, r.docs.left = l.Name, l.Documents
+	return &l.Package, r.docs, nil
+}
+
+// Close gives up what reading takes.
+func (r *Reader) Close() { r.docs.close() }
+
+// Read gives what [Catalog.Write] wrote to visit, in the order of [Reader.Next].
+func Read(r io.Reader, visit func(*Package, *Documents) error) error {
+	in, err := NewReader(r)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		p, docs, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = visit(p, docs)
+		}
+		if err != nil {
 			return err
 		}
-		if err := docs.skip(); err != nil {
-			return fmt.Errorf("package %d of %d: %w", i+1, h.Packages, err)
-		}
 	}
-	if _, err := in.ReadByte(); err != io.EOF {
-		return errors.Join(errors.New("something follows its last package"), err)
-	}
-	return nil
 }
 
 // readLine reads one line of JSON, which must be whole.

@@ -221,7 +221,7 @@ func readLarge(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "big1000 yaml700 "; got != want {
+	if want := "0 big1000 yaml700 "; got != want {
 		t.Errorf("got %s", got)
 	}
 	if err := lines.Close(); err != nil {

@@ -59,7 +59,12 @@ func parseImage(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, e
 		t.Fatal(err)
 	}
 	var list []Package
-	err = Read(&lines, func(p *Package, _ *Documents) error { list = append(list, *p); return nil })
+	err = Read(&lines, func(p *Package, _ *Documents) error {
+		if p.Name != "" {
+			list = append(list, *p)
+		}
+		return nil
+	})
 	return list, err
 }
 

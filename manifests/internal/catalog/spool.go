@@ -53,13 +53,13 @@ func newSpool() (*spool, error) {
 	return &spool{f: f, enc: enc}, nil
 }
 
-// add keeps one document of a package; of what has none nothing is kept.
+// add keeps one document, under its package if it is of one.
 func (s *spool) add(file string, m *declcfg.Meta) error {
 	pkg := m.Package
 	if m.Schema == declcfg.SchemaPackage {
 		pkg = m.Name
 	}
-	if pkg == "" {
+	if pkg == "" && m.Schema == declcfg.SchemaDeprecation { // it says nothing, and operator-registry refuses it
 		return nil
 	}
 	s.buf = s.enc.EncodeAll(m.Blob, s.buf[:0])

@@ -4,7 +4,8 @@
 // what an image says about itself, and [Walk] visits the files of its finished
 // file system below one directory. Walk streams: it reads layers from the top
 // down, because the first layer that has a path decides about it, and leaves the
-// lower ones alone once nothing more can come from them.
+// lower ones alone once nothing more can come from them. [Only] and [Says] look at
+// single layers, for whoever makes another image of one.
 //
 // What an upper layer hides is as image-spec's layer.md has it: a whiteout
 // (.wh.NAME) hides NAME of the layers below, an opaque directory (.wh..wh..opq

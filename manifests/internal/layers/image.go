@@ -108,6 +108,15 @@ func Config(ctx context.Context, src oci.Source, image oci.Descriptor) (ispec.Im
 	return img, nil
 }
 
+// Of lists the layers of an image, which is no index, from the lowest up.
+func Of(ctx context.Context, src oci.Source, image oci.Descriptor) ([]oci.Descriptor, error) {
+	list, err := imageParts(ctx, src, image)
+	if err != nil {
+		return nil, err
+	}
+	return list[1:], nil
+}
+
 // imageParts lists config and layers of an image that is no index.
 func imageParts(ctx context.Context, src oci.Source, image oci.Descriptor) ([]oci.Descriptor, error) {
 	if oci.IsIndex(image.MediaType) {

@@ -41,13 +41,14 @@ func groupOf(o oci.Origin) string {
 
 // Of makes the rules for every image of the inventory, signatures and other
 // referrers among them. An image whose place in the mirror is its source needs
-// none. Groups without rules are left out.
+// none, nor one that satchel made: nobody asks its source for it. Groups without
+// rules are left out.
 func Of(inv *oci.Inventory, mirror oci.Mirror) []Group {
 	places := map[string]map[string]bool{} // source -> mirrors
 	wanted := map[string]map[string]bool{} // group -> sources
 	for _, img := range inv.Images {
 		source, place := img.Source.Name(), mirror.Repo(img).Name()
-		if source == place {
+		if source == place || img.Made {
 			continue
 		}
 		add(places, source, place)

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// filteredSet is a catalog of two platforms with two operators, on a base layer.
+type filteredSet struct {
+	c      *ocitest.Content
+	source *registrytest.Proxy
+	root   oci.Descriptor
+	base   oci.Descriptor // the layer with the program, which stays
+}
+
+func newFilteredSet(t *testing.T) *filteredSet {
+	t.Helper()
+	s := &filteredSet{c: ocitest.New(611), source: registrytest.StartProxy(t, registrytest.Start(t).Host)}
+	files := map[string][]byte{}
+	for _, name := range []string{"one", "two"} {
+		d := s.c.Image(false, s.c.Layer(3<<20, ocitest.LayerGzip))
+		push(t, s.c, d, s.source.Host, "op/"+name, "v1")
+		files[name+"/catalog.json"] = fmt.Appendf(nil, `{"schema":"olm.package","name":%[1]q,"defaultChannel":"stable"}
+{"schema":"olm.channel","package":%[1]q,"name":"stable","entries":[{"name":"%[1]s.v1.0.0"}]}
+{"schema":"olm.bundle","package":%[1]q,"name":"%[1]s.v1.0.0","image":"%[2]s/op/%[1]s@%[3]s","properties":[{"type":"olm.package","value":{"packageName":%[1]q,"version":"1.0.0"}}]}
+`, name, s.source.Host, d.Digest)
+	}
+	s.root = catalogImages(t, s.c, true, []byte(strings.Repeat("program ", 1000)), ocitest.CatalogRun(), files)
+	push(t, s.c, s.root, s.source.Host, "cat/index", "v1")
+	p := fetched{s.source.Host, "cat/index"}
+	var m struct{ Layers []oci.Descriptor }
+	p.read(t, p.images(t, s.root)[0], &m)
+	s.base = m.Layers[0]
+	return s
+}
+
+func (s *filteredSet) config(w *world, catalog string) {
+	w.imageset("  operators:\n    - catalog: " + catalog + "\n      packages: [{name: one}]\n")
+}
+
+// inMirror wants the catalog in the mirror, whole and with one operator.
+func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
+	t.Helper()
+	p := fetched{host, "cat/index"}
+	root := p.root(t, tag)
+	images := p.images(t, root)
+	if root.Digest == s.root.Digest || len(images) != 2 {
+		t.Errorf("the mirror has %s, of %d images", root.Digest, len(images))
+	}
+	for _, image := range images {
+		dir := t.TempDir()
+		p.unpacked(t, image, dir)
+		list, err := filepath.Glob(filepath.Join(dir, "configs", "*", "*"))
+		if err != nil || len(list) != 1 || !strings.HasSuffix(list[0], "/configs/one/catalog.json") {
+			t.Errorf("the catalog has %q, %v", list, err)
+		}
+		if old, err := os.Stat(filepath.Join(dir, "tmp/cache/pogreb.v1")); err == nil {
+			t.Errorf("it has a cache that does not fit: %s", old.Name())
+		}
+	}
+	return root
+}
+
+// TestFilteredResumed kills a pack of a filtered catalog, and unpack; the same goes
+// on without what was read for it.
+func TestFilteredResumed(t *testing.T) {
+	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+	s.config(w, s.source.Host+"/cat/index:v1")
+	plan, said := w.plan(exitOK)
+	said.says(": 1 of 2 packages, 1 of 2 bundles are carried")
+	made := plan.Images[slices.IndexFunc(plan.Images, func(i planImage) bool { return i.Origin == oci.OriginCatalog })].Digest
+	k := &tap{kind: "GET blob"}
+	k.through(s.source)
+	for _, n := range []int64{1, 1 << 20, 2 << 20} {
+		w.disturbed(k, n, 0, func(p *os.Process) { _ = p.Kill() }, w.pack()...)
+	}
+	w.run(w.pack()...).want(exitOK)
+	w.run("verify", w.drive).want(exitOK)
+	images := w.inspected().Images
+	if i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
+		t.Errorf("carried %+v, planned %s", images, made)
+	}
+	w.run(w.unpack(mirror.Host)...).want(exitOK)
+	if got := s.inMirror(t, mirror.Host, "v1"); got.Digest != made {
+		t.Errorf("the mirror has %s, not %s", got.Digest, made)
+	}
+}
+
+// TestFilteredGaps goes without a catalog of which a layer is refused, and brings it,
+// and nothing else, later.
+func TestFilteredGaps(t *testing.T) {
+	for _, byDigest := range []bool{false, true} {
+		for _, before := range []bool{false, true} { // whether the layer was read before
+			t.Run(fmt.Sprint(byDigest, before), func(t *testing.T) {
+				s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+				ref, tag := s.source.Host+"/cat/index:v1", "v1"
+				if byDigest {
+					ref = s.source.Host + "/cat/index@" + s.root.Digest.String()
+				}
+				s.config(w, ref)
+				if before {
+					w.plan(exitOK)
+				}
+				var mended atomic.Bool
+				s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+					if mended.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
+						return false
+					}
+					http.NotFound(rw, r)
+					return true
+				}
+				var list gapList
+				if before {
+					list = w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
+				} else { // and then nothing is known of its operators
+					if w.run(w.pack("--keep-going")...).code != exitRegistry {
+						t.Error("nothing is left to carry, and it did not fail")
+					}
+					w.imageset("  operators:\n    - catalog: " + ref + "\n      packages: [{name: one}]\n  additionalImages: [{name: " + s.source.Host + "/op/two:v1}]\n")
+					list = w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json", "--restart")...))
+				}
+				if len(list.Images) != 1 || list.Images[0].Origin != oci.OriginCatalog || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
+					t.Fatalf("gaps %+v", list)
+				}
+				w.run(w.unpack(mirror.Host)...).want(exitOK)
+
+				mended.Store(true)
+				w.drive += "-later"
+				w.run(w.pack("--only", "gaps.json")...).want(exitOK)
+				images := w.inspected().Images
+				if want := map[bool]int{true: 1, false: 2}[before]; len(images) != want {
+					t.Errorf("later it carries %+v", images)
+				}
+				if byDigest {
+					i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog })
+					tag = "satchel-" + images[i].Digest.Encoded()
+				}
+				w.run(w.unpack(mirror.Host)...).want(exitOK)
+				s.inMirror(t, mirror.Host, tag)
+			})
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package manifests
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// entry is one of a layer.
+func entry(name, body string) ocitest.File {
+	f := ocitest.File{Name: name, Body: []byte(body)}
+	if strings.HasSuffix(name, "/") {
+		f.Header = &tar.Header{Typeflag: tar.TypeDir, Mode: 0o700}
+	}
+	return f
+}
+
+func (h *catalogHost) layer(t *testing.T, files ...ocitest.File) oci.Descriptor {
+	t.Helper()
+	d, err := h.content.Files(ocitest.LayerGzip, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// stack publishes an index of catalog images that have these layers.
+func (h *catalogHost) stack(ref string, docker bool, run ispec.ImageConfig, list ...oci.Descriptor) oci.Descriptor {
+	images := []oci.Descriptor{h.content.Running("arm64", docker, run, list...), h.content.Running("amd64", docker, run, list...)}
+	h.roots[ref] = h.content.IndexFor(docker, []string{"arm64", "amd64"}, images...)
+	return h.roots[ref]
+}
+
+// filteredImage resolves a configuration and reads the catalog's image: its index, and
+// of each platform the manifest and the config.
+func (h *catalogHost) filteredImage(t *testing.T, operators string) (img oci.Image, index ispec.Index, ms []ispec.Manifest, cs []ispec.Image) {
+	t.Helper()
+	inv, err := Resolve(t.Context(), parsed(t, operators), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img = inv.Images[slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == oci.OriginCatalog })]
+	read := func(d oci.Descriptor, to any) {
+		body, err := oci.ReadBlob(t.Context(), &h.kept, d, 1<<20)
+		if err == nil {
+			err = json.Unmarshal(body, to)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(img.Root, &index)
+	for _, d := range index.Manifests {
+		var m ispec.Manifest
+		var c ispec.Image
+		read(d, &m)
+		read(m.Config, &c)
+		ms, cs = append(ms, m), append(cs, c)
+	}
+	return img, index, ms, cs
+}
+
+// entriesOf lists the entries of a layer that was made, and gives its diff ID and files.
+func (h *catalogHost) entriesOf(t *testing.T, d oci.Descriptor) (list []string, diff string, files map[string]string) {
+	t.Helper()
+	body, err := oci.ReadBlob(t.Context(), &h.kept, d, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = map[string]string{}
+	for tr := tar.NewReader(bytes.NewReader(raw)); ; {
+		e, err := tr.Next()
+		if err == io.EOF {
+			return list, oci.Digest(raw).String(), files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !e.ModTime.Equal(time.Unix(0, 0)) || e.Uid != 0 || e.Gid != 0 || e.Uname != "" || e.Gname != "" || len(e.PAXRecords) > 0 {
+			t.Errorf("%s: %+v", e.Name, e)
+		}
+		text, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, files[e.Name] = append(list, fmt.Sprintf("%c %o %s", e.Typeflag, e.Mode, e.Name)), string(text)
+	}
+}
+
+// layersOfTheTest are a program, a catalog, a cache that does not fit, a layer that
+// takes some of the catalog away, and one that has something else too.
+func layersOfTheTest(t *testing.T, h *catalogHost) []oci.Descriptor {
+	t.Helper()
+	var configs []ocitest.File
+	for _, name := range sortedKeys(testFiles()) {
+		configs = append(configs, entry("configs/"+name, testFiles()[name]))
+	}
+	return []oci.Descriptor{
+		h.layer(t, entry("bin/opm", "cache-enforce-integrity")),
+		h.layer(t, append([]ocitest.File{entry("etc/", ""), entry("configs/", "")}, configs...)...),
+		h.layer(t, entry("tmp/", ""), entry("tmp/cache/digest", "stale"), entry("tmp/cache/pogreb.v1/db", "x")),
+		h.layer(t, entry("configs/.wh.none", "")),
+		h.layer(t, entry("configs/.wh.gone", ""), entry("etc/release", "4.18")),
+	}
+}
+
+// TestFilteredImage holds every part of what is made: layers, entries, config, index.
+func TestFilteredImage(t *testing.T) {
+	for _, docker := range []bool{true, false} {
+		h := newCatalogHost()
+		below := layersOfTheTest(t, h)
+		root := h.stack(testCatalog, docker, ocitest.CatalogRun(), below...)
+		img, index, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
+		if img.Base.String() != "example.com/cat/index@"+root.Digest.String() || !img.Made || img.Source.String() != testCatalog || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
+			t.Errorf("%+v", img)
+		}
+		image, layer := oci.MediaTypeManifest, ocitest.LayerGzip
+		if docker {
+			image, layer = oci.MediaTypeDockerManifest, ocitest.LayerDocker
+		}
+		if img.Root.MediaType != root.MediaType || len(ms) != 2 {
+			t.Fatalf("%s of %d", img.Root.MediaType, len(ms))
+		}
+		for i, arch := range []string{"arm64", "amd64"} {
+			m, c := ms[i], cs[i]
+			if d := index.Manifests[i]; d.MediaType != image || d.Platform.Architecture != arch || c.Architecture != arch {
+				t.Errorf("image %d: %+v", i, d)
+			}
+			if len(m.Layers) != 3 || m.Layers[0].Digest != below[0].Digest || m.Layers[1].Digest != below[4].Digest || m.Layers[2].MediaType != layer {
+				t.Fatalf("layers %+v", m.Layers)
+			}
+			list, diff, _ := h.entriesOf(t, m.Layers[2])
+			want := []string{"5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
+				"5 777 tmp/cache/", "0 644 tmp/cache/.wh..wh..opq", "5 777 tmp/cache/cache/",
+				"0 644 tmp/cache/cache/etcd_stable_etcd.v1.1.0.json", "0 644 tmp/cache/cache/packages.json", "0 644 tmp/cache/digest"}
+			if !slices.Equal(list, want) {
+				t.Errorf("entries %q", list)
+			}
+			if len(c.RootFS.DiffIDs) != 3 || c.RootFS.DiffIDs[2].String() != diff || len(c.History) != 3 || c.History[2].CreatedBy != "satchel: the catalog, filtered" || c.History[2].Created != nil {
+				t.Errorf("%+v, %+v", c.RootFS, c.History)
+			}
+			run := ocitest.CatalogRun()
+			run.Cmd = append(run.Cmd, "--cache-enforce-integrity=false")
+			if a, b := fmt.Sprint(c.Config), fmt.Sprint(run); a != b {
+				t.Errorf("it runs %s, not %s", a, b)
+			}
+		}
+	}
+}
+
+// TestFilteredAgain makes the same of the same, with and without what was kept.
+func TestFilteredAgain(t *testing.T) {
+	const ask = "  - catalog: " + testCatalog + "\n    packages: [{name: etcd}]\n"
+	var digests []string
+	for range 2 {
+		h := newCatalogHost()
+		h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+		for range 2 {
+			img, _, _, _ := h.filteredImage(t, ask)
+			digests = append(digests, img.Root.Digest.String())
+		}
+		before := len(h.opened)
+		h.filteredImage(t, ask)
+		if slices.Contains(h.opened[before:], ocitest.LayerDocker) {
+			t.Error("layers are read again")
+		}
+	}
+	if slices.Sort(digests); digests[0] != digests[len(digests)-1] {
+		t.Errorf("digests %q", digests)
+	}
+}
+
+// TestFilteredCommands makes a cache where the program reads one, and not elsewhere.
+func TestFilteredCommands(t *testing.T) {
+	const knows = "--cache-dir=/tmp/cache --cache-enforce-integrity=false"
+	tests := []struct {
+		name, program   string
+		entrypoint, cmd string
+		want, cache     string
+		note            string
+	}{
+		{"a program that knows", "..." + "cache-enforce-integrity", "/bin/opm", "serve /configs", "serve /configs " + knows, "tmp/cache/digest", ""},
+		{"one that does not", "old", "/bin/opm", "serve /configs", "serve /configs", "", ""},
+		{"one that is not there", "cache-enforce-integrity", "/bin/other", "serve /configs", "serve /configs", "", `the program "other", which serves it, was not found in its image: there is no cache for it`},
+		{"another directory", "old", "/bin/opm", "serve /configs --cache-dir /var/lib/c", "serve /configs --cache-dir /var/lib/c --cache-enforce-integrity=false", "var/lib/c/digest", ""},
+		{"a directory that has more", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/bin", "serve /configs --cache-dir=/bin " + knows, "tmp/cache/digest", ""},
+		{"the catalog's directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/configs/c", "serve /configs --cache-dir=/configs/c " + knows, "tmp/cache/digest", ""},
+		{"no server", "cache-enforce-integrity", "/bin/sh", "run", "run", "tmp/cache/digest", "its image does not run opm serve; its command is left as it is"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newCatalogHost()
+			below := layersOfTheTest(t, h)
+			below[0] = h.layer(t, entry("bin/opm", tc.program))
+			run := ocitest.CatalogRun()
+			run.Entrypoint, run.Cmd = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd)
+			h.stack(testCatalog, true, run, below...)
+			_, _, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
+			_, _, files := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
+			got := ""
+			for name := range files {
+				if strings.HasSuffix(name, "/digest") {
+					got = name
+				}
+			}
+			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != tc.entrypoint {
+				t.Errorf("it runs %s, with the cache %q", cmd, got)
+			}
+			if notes := strings.Join(unusual(h.notes), "\n"); notes != strings.TrimSuffix("catalog "+testCatalog+": "+tc.note, "catalog "+testCatalog+": ") {
+				t.Errorf("notes %q", notes)
+			}
+		})
+	}
+}
+
+// TestFilteredNames keeps the names by which a catalog is asked for.
+func TestFilteredNames(t *testing.T) {
+	h := newCatalogHost()
+	root := h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	by := "example.com/cat/index@" + root.Digest.String()
+	h.roots[by] = root
+	h.roots["example.com/cat/index:v1@"+root.Digest.String()] = root
+	const made = "example.com/cat/index@MADE"
+	for _, tc := range []struct{ ask, source, path, tags string }{
+		{testCatalog, testCatalog, "", "[v1]"},
+		{by, made, "", "[]"},
+		{"example.com/cat/index:v1@" + root.Digest.String(), testCatalog, "", "[v1]"},
+		{by + "\n    targetCatalog: ours/index\n    targetTag: v7", made, "ours/index", "[v7]"},
+	} {
+		img, _, _, _ := h.filteredImage(t, "  - catalog: "+tc.ask+"\n    packages: [{name: etcd}]\n")
+		source := strings.Replace(tc.source, "MADE", img.Root.Digest.String(), 1)
+		if img.Source.String() != source || img.Path != tc.path || fmt.Sprint(img.Tags) != tc.tags || img.Base.String() != by {
+			t.Errorf("%s: %+v", tc.ask, img)
+		}
+		ref, _, _ := strings.Cut(tc.ask, "\n")
+		asked, err := oci.ParseRef(ref)
+		if err != nil || !img.Is(asked) {
+			t.Errorf("%s is not what was asked for, %v", img.Source, err)
+		}
+	}
+}
+
+// TestFilteredOthers keeps what is of unknown schemas and of no package.
+func TestFilteredOthers(t *testing.T) {
+	h := newCatalogHost()
+	h.catalog(t, testCatalog, map[string]string{"a": testFiles()["etcd/catalog.yaml"] + "---\nschema: custom\npackage: etcd\nv: 1\n---\nschema: custom\npackage: other\n---\nschema: custom\nv: 2\n"})
+	_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
+	_, _, files := h.entriesOf(t, ms[0].Layers[0])
+	if got := files["configs/others.json"]; got != `{"schema":"custom","v":2}`+"\n" {
+		t.Errorf("of no package: %s", got)
+	}
+	if got := files["configs/etcd/catalog.json"]; !strings.HasSuffix(got, `{"package":"etcd","schema":"custom","v":1}`+"\n") {
+		t.Errorf("of its package: %s", got)
+	}
+	if want := "catalog " + testCatalog + ": 1 of 1 package, 1 of 3 bundles are carried"; !slices.Contains(h.notes, want) {
+		t.Errorf("notes %q", h.notes)
+	}
+}
+
+// TestFilteredGap leaves the operators of a catalog whose layers cannot be had.
+func TestFilteredGap(t *testing.T) {
+	h := newCatalogHost()
+	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	const ask = "  - catalog: " + testCatalog + "\n    packages: [{name: etcd}]\n"
+	h.filteredImage(t, ask)
+	for key := range h.parsed {
+		if strings.HasPrefix(key, "layer-only") {
+			delete(h.parsed, key)
+		}
+	}
+	h.fail = errors.New("connection reset")
+	inv, err := Resolve(t.Context(), parsed(t, ask), h)
+	gaps, ok := oci.Gaps(err)
+	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != oci.OriginCatalog || gaps[0].Image.Root.Digest == "" || !strings.Contains(err.Error(), "connection reset") {
+		t.Fatalf("got %v", err)
+	}
+	if len(inv.Images) == 0 || slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == oci.OriginCatalog }) {
+		t.Errorf("%+v", inv.Images)
+	}
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 2310: "2,310", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package layers
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Only reports whether a layer has files at or below the directories and none
+// elsewhere: files of any kind, and whiteouts. Directories do not count, because
+// tools put those around a file into a layer too. It reads up to the first file
+// elsewhere, and verifies what it read to the end. A layer that is not understood has
+// something else.
+func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []string) (bool, error) {
+	if oci.IsForeign(layer.MediaType) {
+		return false, nil // its registry may not have it
+	}
+	some := false
+	err := scan(ctx, src, layer, func(h *tar.Header, _ io.Reader) error {
+		name, err := clean(h.Name)
+		kind, p, cerr := classify(name)
+		switch {
+		case err != nil || cerr != nil:
+			return Stop
+		case kind == ignored || kind == ordinary && h.Typeflag == tar.TypeDir:
+			return nil
+		case !slices.ContainsFunc(dirs, func(dir string) bool { return within(p, dir) }):
+			return Stop
+		}
+		some = true
+		return nil
+	})
+	var odd *oci.UnsupportedError
+	switch {
+	case errors.Is(err, Stop), errors.As(err, &odd):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return some, nil
+}
+
+// within reports whether p, a clean path, is dir or lies below it.
+func within(p, dir string) bool {
+	dir = strings.TrimPrefix(path.Clean("/"+dir), "/")
+	return p == dir || below(p, dir)
+}
+
+// Says reports whether a program of an image, found by the last part of its name,
+// has a text in its bytes, and whether there is such a program: the one of the
+// highest layer that has it, which is read to its end.
+func Says(ctx context.Context, src oci.Source, image oci.Descriptor, name, text string) (says, there bool, err error) {
+	list, err := imageParts(ctx, src, image)
+	if err != nil {
+		return false, false, err
+	}
+	for _, layer := range slices.Backward(list[1:]) {
+		err := scan(ctx, src, layer, func(h *tar.Header, r io.Reader) error {
+			if path.Base(h.Name) != name || !isRegular(h) {
+				return nil
+			}
+			there = true
+			ok, err := has(r, text)
+			says = says || ok
+			return err
+		})
+		if err != nil || there {
+			return says, there, err
+		}
+	}
+	return false, false, nil
+}
+
+// has reports whether a text is somewhere in r, wherever reads end.
+func has(r io.Reader, text string) (bool, error) {
+	buf, n := make([]byte, 64<<10), 0
+	for {
+		k, err := r.Read(buf[n:])
+		n += k
+		if strings.Contains(string(buf[:n]), text) {
+			return true, nil
+		}
+		if err == io.EOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if rest := len(text) - 1; n > rest { // what may be the start of it
+			n = copy(buf, buf[n-rest:n])
+		}
+	}
+}
+
+// scan visits the entries of one layer. What visit saw is right if there is no error;
+// an error of visit ends it at once.
+func scan(ctx context.Context, src oci.Source, d oci.Descriptor, visit func(*tar.Header, io.Reader) error) (err error) {
+	b, err := openBlob(ctx, src, d)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	left := int64(maxContent)
+	c, err := openContent(d, b, &left)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	tr := tar.NewReader(c)
+	for entries := 0; ; entries++ {
+		h, err := tr.Next()
+		switch {
+		case err == io.EOF:
+			if _, err := io.Copy(io.Discard, b); err != nil {
+				return fmt.Errorf("read layer %s: %w", d.Digest, err)
+			}
+			return nil
+		case err != nil && !errors.Is(err, tar.ErrInsecurePath): // names are checked by visit
+			return c.explain("tar", err)
+		case entries > maxEntries:
+			return unsupported("layer", d, "it has more than %d entries", maxEntries)
+		case h.Typeflag == tar.TypeXGlobalHeader:
+			continue
+		}
+		if err := visit(h, fileReader{c, h.Name, tr}); err != nil {
+			return err
+		}
+	}
+}

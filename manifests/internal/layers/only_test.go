@@ -1,0 +1,124 @@
+package layers
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+func fileOf(name string, kind byte, link string) ocitest.File {
+	return ocitest.File{Name: name, Header: &tar.Header{Typeflag: kind, Mode: 0o644, Linkname: link}}
+}
+
+func TestOnly(t *testing.T) {
+	file := func(name string) ocitest.File { return fileOf(name, tar.TypeReg, "") }
+	dir := func(name string) ocitest.File { return fileOf(name, tar.TypeDir, "") }
+	tests := []struct {
+		name  string
+		files []ocitest.File
+		want  bool
+	}{
+		{"the catalog", []ocitest.File{dir("configs/"), file("configs/a/b.json")}, true},
+		{"written otherwise", []ocitest.File{file("./configs//a.json"), file("/tmp/cache/x")}, true},
+		{"with directories around", []ocitest.File{dir("tmp/"), dir("etc/"), file("tmp/cache/digest")}, true},
+		{"links", []ocitest.File{fileOf("configs/a", tar.TypeSymlink, "/etc/b"), fileOf("configs/c", tar.TypeLink, "bin/x")}, true},
+		{"whiteouts", []ocitest.File{file("configs/.wh.a"), file("tmp/cache/.wh..wh..opq")}, true},
+		{"the directory taken away", []ocitest.File{file(".wh.configs")}, true},
+		{"a link in its place", []ocitest.File{fileOf("configs", tar.TypeSymlink, "elsewhere")}, true},
+		{"something else", []ocitest.File{file("configs/a"), file("etc/release")}, false},
+		{"something taken away elsewhere", []ocitest.File{file("configs/a"), file("etc/.wh.release")}, false},
+		{"a device elsewhere", []ocitest.File{file("configs/a"), fileOf("dev/x", tar.TypeChar, "")}, false},
+		{"a name that begins alike", []ocitest.File{file("configs2/a")}, false},
+		{"above", []ocitest.File{file("tmp/cachet")}, false},
+		{"out of it", []ocitest.File{file("configs/../etc/passwd")}, false},
+		{"directories alone", []ocitest.File{dir("configs/"), dir("data/")}, false},
+		{"nothing", nil, false},
+	}
+	for _, tc := range tests {
+		for _, mt := range []string{ocitest.LayerGzip, ocitest.LayerZstd, ocitest.LayerTar} {
+			c := ocitest.New(1)
+			d, err := c.Files(mt, tc.files...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Only(t.Context(), c, d, []string{"/configs", "/tmp/cache"}); got != tc.want || err != nil {
+				t.Errorf("%s, %s: got %v, %v", tc.name, mt, got, err)
+			}
+		}
+	}
+}
+
+// TestOnlyUnknown keeps layers that are not understood, and tells of those that lie
+// or cannot be read.
+func TestOnlyUnknown(t *testing.T) {
+	c := ocitest.New(1)
+	good, err := c.Files(ocitest.LayerGzip, fileOf("configs/a", tar.TypeReg, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := c.Files(ocitest.LayerGzip, fileOf("configs/b", tar.TypeReg, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := []string{"configs"}
+	foreign := good
+	foreign.MediaType = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+	for _, d := range []oci.Descriptor{foreign, {MediaType: "application/x", Digest: good.Digest, Size: good.Size}, c.Blob([]byte("no gzip"), ocitest.LayerGzip)} {
+		if got, err := Only(t.Context(), c, d, dirs); got || err != nil {
+			t.Errorf("%s: got %v, %v", d.MediaType, got, err)
+		}
+	}
+	lies := oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		return c.Open(ctx, other, off)
+	})
+	var lied *oci.DigestError
+	if _, err := Only(t.Context(), lies, good, dirs); !errors.As(err, &lied) {
+		t.Errorf("other bytes: %v", err)
+	}
+	gone := errors.New("gone")
+	lost := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) { return nil, gone })
+	if _, err := Only(t.Context(), lost, good, dirs); !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSays(t *testing.T) {
+	const text = "cache-enforce-integrity"
+	body := func(name, text string) ocitest.File { return ocitest.File{Name: name, Body: []byte(text)} }
+	for _, tc := range []struct {
+		name        string
+		layers      [][]ocitest.File
+		says, there bool
+	}{
+		{"it does", [][]ocitest.File{{body("usr/bin/opm", "x"+text+"y")}, {body("other", "z")}}, true, true},
+		{"it does not", [][]ocitest.File{{body("bin/opm", text[1:])}}, false, true},
+		{"another does", [][]ocitest.File{{body("bin/opm2", text)}}, false, false},
+		{"the upper one counts", [][]ocitest.File{{body("bin/opm", text)}, {body("bin/opm", "older")}}, false, true},
+		{"a link is none", [][]ocitest.File{{body("bin/real", text), fileOf("bin/opm", tar.TypeSymlink, "real")}}, false, false},
+	} {
+		c := ocitest.New(1)
+		var list []oci.Descriptor
+		for _, files := range tc.layers {
+			d, err := c.Files(ocitest.LayerGzip, files...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, d)
+		}
+		if says, there, err := Says(t.Context(), c, c.Image(true, list...), "opm", text); says != tc.says || there != tc.there || err != nil {
+			t.Errorf("%s: got %v, %v, %v", tc.name, says, there, err)
+		}
+	}
+	for n := 64<<10 - len(text) - 1; n <= 64<<10+1; n++ { // wherever a read ends
+		in := strings.Repeat("c", n) + text
+		if ok, err := has(strings.NewReader(in), text); !ok || err != nil {
+			t.Errorf("after %d bytes: %v, %v", n, ok, err)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package opm
+
+import (
+	"errors"
+	"io"
+
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
+)
+
+const (
+	fileCatalog = "catalog.json" // of a package
+	// fileOthers is for what is of no package: no package is called so.
+	fileOthers = "others.json"
+)
+
+// Catalog is a catalog that is being written.
+type Catalog struct {
+	configs *Files
+	cache   *cache // nil for none
+}
+
+// New begins a catalog, with or without a cache.
+func New(cached bool) (*Catalog, error) {
+	configs, err := newFiles(ModeDir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalog{configs: configs}
+	if !cached {
+		return c, nil
+	}
+	if c.cache, err = newCache(); err != nil {
+		return nil, errors.Join(err, configs.Close())
+	}
+	return c, nil
+}
+
+// Close gives up what is kept of the catalog.
+func (c *Catalog) Close() error {
+	err := c.configs.Close()
+	if c.cache != nil {
+		err = errors.Join(err, c.cache.files.Close())
+	}
+	return err
+}
+
+// Package adds a package, by name, one after the other: cfg without what is large in
+// its bundles, and write, which writes its file and gives every bundle to the function
+// that it gets, in full.
+func (c *Catalog) Package(cfg *declcfg.DeclarativeConfig, write func(io.Writer, func(*declcfg.Bundle) error) error) error {
+	each := func(*declcfg.Bundle) error { return nil }
+	if c.cache != nil {
+		p, err := c.cache.add(cfg)
+		if err != nil {
+			return err
+		}
+		each = p.bundle
+	}
+	return c.configs.add(cfg.Packages[0].Name+"/"+fileCatalog, func(w io.Writer) error { return write(w, each) })
+}
+
+// Others adds what is of no package.
+func (c *Catalog) Others(write func(io.Writer) error) error {
+	return c.configs.add(fileOthers, write)
+}
+
+// Configs gives the catalog's directory.
+func (c *Catalog) Configs(v Visitor) error { return c.configs.Each(v) }
+
+// Cache gives the directory cache and the content of the file digest beside it, after
+// the last package.
+func (c *Catalog) Cache(v Visitor) (sum string, err error) {
+	if sum, err = c.cache.finish(c.configs); err != nil {
+		return "", err
+	}
+	return sum, c.cache.files.Each(v)
+}

@@ -1,0 +1,117 @@
+package opm
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Modes of what an image gets. Whoever serves the catalog may be any user, and could
+// build the cache anew where that can be written.
+const (
+	ModeFile     fs.FileMode = 0o644
+	ModeDir      fs.FileMode = 0o755
+	ModeCacheDir fs.FileMode = 0o777
+)
+
+// Files are the files of one directory, kept on disk until they are closed.
+type Files struct {
+	dirs fs.FileMode // of it and of all below
+	f    *os.File
+	w    *bufio.Writer
+	end  int64
+	list []*file
+	by   map[string]*file // name
+}
+
+type file struct {
+	name  string // from the directory on
+	parts []part
+}
+
+// part is where a file, or some of it, lies.
+type part struct{ off, size int64 }
+
+func newFiles(dirs fs.FileMode) (*Files, error) {
+	f, err := os.CreateTemp("", "satchel-opm-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep the files of a catalog: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
+		return nil, errors.Join(fmt.Errorf("keep the files of a catalog: %w", err), f.Close())
+	}
+	return &Files{dirs: dirs, f: f, w: bufio.NewWriterSize(f, 64<<10), by: map[string]*file{}}, nil
+}
+
+// Close gives up the files.
+func (f *Files) Close() error { return f.f.Close() }
+
+// add adds what fill writes to a file, at its end if it is there.
+func (f *Files) add(name string, fill func(io.Writer) error) error {
+	out := counting{w: f.w}
+	if err := errors.Join(fill(&out), f.w.Flush()); err != nil {
+		return err
+	}
+	e := f.by[name]
+	if e == nil {
+		e = &file{name: name}
+		f.by[name], f.list = e, append(f.list, e)
+	}
+	e.parts = append(e.parts, part{f.end, out.n})
+	f.end += out.n
+	return nil
+}
+
+type counting struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// Visitor gets the directories and files of a tree, each directory before what is in it.
+type Visitor interface {
+	Dir(name string, mode fs.FileMode) error
+	File(name string, mode fs.FileMode, size int64, r io.Reader) error
+}
+
+// Each visits the directory, whose name is "", and all below it, in the order in which
+// fs.WalkDir does.
+func (f *Files) Each(v Visitor) error {
+	slices.SortFunc(f.list, func(a, b *file) int {
+		return slices.CompareFunc(strings.Split(a.name, "/"), strings.Split(b.name, "/"), cmp.Compare[string])
+	})
+	if err := v.Dir("", f.dirs); err != nil {
+		return err
+	}
+	last := "."
+	for _, e := range f.list {
+		if dir := path.Dir(e.name); dir != last && dir != "." { // one level is all that there is
+			if err := v.Dir(dir, f.dirs); err != nil {
+				return err
+			}
+			last = dir
+		}
+		var size int64
+		var parts []io.Reader
+		for _, p := range e.parts {
+			size += p.size
+			parts = append(parts, io.NewSectionReader(f.f, p.off, p.size))
+		}
+		if err := v.File(e.name, ModeFile, size, io.MultiReader(parts...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
