@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -162,5 +163,40 @@ func TestSkopeoReadsTheLayout(t *testing.T) {
 		if body := files(t, to)["manifest.json"]; oci.Digest(body) != img.Root.Digest {
 			t.Errorf("%s: skopeo copies another manifest:\n%s", img.Source, body)
 		}
+	}
+}
+
+// TestSkopeoReadsASparseLayout has skopeo take the platform that is carried out of
+// an index that stands as it was.
+func TestSkopeoReadsASparseLayout(t *testing.T) {
+	skopeo := need(t, "skopeo")
+	f := newSmall(t, false)
+	arm := f.content.ImageFor("arm64", false, f.content.Layer(50<<10, ocitest.LayerGzip))
+	lacks := f.content.Image(false, f.content.Layer(50<<10, ocitest.LayerGzip))
+	root := f.content.IndexFor(false, []string{"amd64", "arm64"}, lacks, arm)
+	f.add(t, "sparse", root)
+	for i := range f.inv.Images {
+		if img := &f.inv.Images[i]; img.Root.Digest == root.Digest {
+			img.Without = []digest.Digest{lacks.Digest}
+		}
+	}
+	f.survey(t)
+	f.pack(t)
+	out := t.TempDir()
+	if said, err := openByTools(t, f, ageFor(t, false), out); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	checkLayout(t, f, filepath.Join(out, "layout"))
+	if _, err := os.Stat(filepath.Join(out, "layout", "blobs", "sha256", lacks.Digest.Encoded())); err == nil {
+		t.Error("what is left out is in the layout")
+	}
+	from := "oci:" + filepath.Join(out, "layout") + ":registry.example:5000/made-up/sparse:v1"
+	if raw := run(t, ".", skopeo, "inspect", "--raw", from); oci.Digest([]byte(raw)) != root.Digest {
+		t.Error("skopeo gives another index")
+	}
+	to := t.TempDir()
+	run(t, ".", skopeo, "--override-arch", "arm64", "--override-os", "linux", "copy", "--insecure-policy", from, "dir:"+to)
+	if body := files(t, to)["manifest.json"]; oci.Digest(body) != arm.Digest {
+		t.Errorf("skopeo copies another manifest:\n%s", body)
 	}
 }

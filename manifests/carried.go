@@ -3,8 +3,8 @@ package manifests
 import "fmt"
 
 // Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries releases by name and by channel, operator catalogs with
-// the newest bundles, and additional images. Empty sections ask for nothing. The
+// satchel does not carry: it carries releases by name and by channel, operator catalogs from
+// registries, charts, and additional images. Empty sections ask for nothing. The
 // error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
 	p := &problems{file: c.file, places: c.places}
@@ -15,15 +15,11 @@ func (c *Config) Carried() error {
 		}
 	}
 	m.Platform.carried(p)
+	c.graphCarried(p)
 	m.Helm.carried(p)
 	section("samples", len(m.Samples) > 0)
 	for i := range m.Operators {
 		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))
-	}
-	for i, a := range m.AdditionalImages {
-		if len(a.Platforms) > 0 {
-			p.refuse(fmt.Sprintf("mirror.additionalImages[%d].platforms", i), "this version of satchel carries additional images whole, with all their platforms")
-		}
 	}
 	return p.join()
 }
@@ -37,13 +33,6 @@ func (p *problems) refuse(path, why string) {
 // named has its own architecture, so that only one which contradicts is an error,
 // in [Resolve].
 func (pf *Platform) carried(p *problems) {
-	field := func(name string, asked bool) {
-		if asked {
-			p.refuse("mirror.platform."+name, "this version of satchel carries the payloads that mirror.platform.release and channels choose, whole; a later one brings this")
-		}
-	}
-	field("graph", pf.Graph)
-	field("platforms", len(pf.Platforms) > 0)
 	if len(pf.Architectures) > 1 && pf.Release != "" && len(pf.Channels) == 0 {
 		p.refuse("mirror.platform.architectures", "the payload that mirror.platform.release names has one architecture, or multi; name that one or none")
 	}

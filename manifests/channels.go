@@ -161,7 +161,10 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	}
 	gs := newGraphs(c, from)
 	archs := sorted(slices.Clone(pf.Architectures))
-	if len(archs) == 0 {
+	switch {
+	case len(pf.Platforms) > 0: // they are chosen within payloads for several, as in oc-mirror
+		archs = []string{multiArch}
+	case len(archs) == 0:
 		archs = []string{defaultArch}
 	}
 	var list []chosen

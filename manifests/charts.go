@@ -65,6 +65,7 @@ type chartJob struct {
 	made          bool    // its artifact is satchel's, not a registry's
 	load          func(context.Context) (*chart.Chart, error)
 	paths         []chart.Path
+	only          []string // platforms of its images
 
 	found []wanted
 	lost  []string // imagePaths that point at nothing
@@ -130,9 +131,10 @@ func (s *charting) result() (asked, error) {
 
 func (j *chartJob) String() string { return j.name + " " + j.version }
 
-// add takes up a chart, if the mirror can have it under its name.
-func (s *charting) add(job *chartJob, imagePaths []string) {
-	for _, expr := range imagePaths {
+// add takes up a chart, if the mirror can have it under its name, as it is asked for.
+func (s *charting) add(job *chartJob, ch Chart) {
+	job.only = platformNames(ch.Platforms)
+	for _, expr := range ch.ImagePaths {
 		p, err := chart.ParsePath(expr)
 		if err != nil { // Carried has refused it
 			s.errs = append(s.errs, fmt.Errorf("imagePaths %s: %w", expr, err))
@@ -223,7 +225,7 @@ func chartImage(job *chartJob, img chart.Image) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	w := wanted{origin: oci.OriginChart, ref: ref, why: []string{"chart " + job.String() + ": " + img.Where}}
+	w := wanted{origin: oci.OriginChart, ref: ref, why: []string{"chart " + job.String() + ": " + img.Where}, only: job.only}
 	if ref.Tag != "" {
 		w.tags = []string{ref.Tag}
 	}
@@ -296,9 +298,6 @@ func (r *HelmRepository) carried(p *problems, at string) {
 }
 
 func (ch *Chart) carried(p *problems, at string) {
-	if len(ch.Platforms) > 0 {
-		p.refuse(at+".platforms", "this version of satchel carries the images of charts for all their platforms")
-	}
 	for i, expr := range ch.ImagePaths {
 		if _, err := chart.ParsePath(expr); err != nil {
 			path := fmt.Sprintf("%s.imagePaths[%d]", at, i)

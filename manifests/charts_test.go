@@ -271,7 +271,6 @@ func TestChartsCarried(t *testing.T) {
 		"no path":                  {"local: [{name: a}]", "mirror.helm.local[0].path is missing"},
 		"address":                  {"local: [{path: 'oci://a.io/b'}]", "mirror.helm.local[0].path is an address; it must be a file or directory. Charts elsewhere go under mirror.helm.repositories"},
 		"JSONPath":                 {"local: [{path: a, imagePaths: ['{.a[}']}]", "mirror.helm.local[0].imagePaths[0] is not a JSONPath expression such as {.spec.image}: "},
-		"platforms":                {"local: [{path: a, platforms: [{os: linux, architecture: amd64}]}]", "mirror.helm.local[0].platforms: this version of satchel carries the images of charts for all their platforms"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func (s *charting) repository(ctx context.Context, i int) error {
 	at := fmt.Sprintf("mirror.helm.repositories[%d]", i)
 	if strings.HasPrefix(r.URL, schemeOCI) {
 		for _, ch := range r.Charts {
-			s.registry(strings.TrimSuffix(r.URL, "/")+"/"+ch.Name+":"+chart.Tag(ch.Version), ch.Name, ch.Version, ch.ImagePaths)
+			s.registry(strings.TrimSuffix(r.URL, "/")+"/"+ch.Name+":"+chart.Tag(ch.Version), ch.Name, ch.Version, ch)
 		}
 		return nil
 	}
@@ -63,7 +63,7 @@ func (s *charting) repository(ctx context.Context, i int) error {
 		case err != nil:
 			s.p.add(path+".version", "%s.version: %v", path, err)
 		case ok:
-			s.entry(base, e, ch.ImagePaths)
+			s.entry(base, e, ch)
 		case len(index[ch.Name]) > 0:
 			var have []string
 			for _, e := range index[ch.Name] {
@@ -110,7 +110,7 @@ func (s *charting) without(base *url.URL, r *HelmRepository, why error) error {
 		if err != nil {
 			return err
 		}
-		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, made: true, load: func(context.Context) (*chart.Chart, error) { return nil, why }}, nil)
+		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, made: true, load: func(context.Context) (*chart.Chart, error) { return nil, why }}, ch)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (s *charting) whole(base *url.URL, index chart.Index) {
 	for _, name := range index.Names() {
 		for _, e := range index[name] {
 			if !e.IsLibrary() {
-				s.entry(base, e, nil)
+				s.entry(base, e, Chart{})
 				n++
 			}
 		}
@@ -130,9 +130,9 @@ func (s *charting) whole(base *url.URL, index chart.Index) {
 }
 
 // entry adds one version of a chart of a repository.
-func (s *charting) entry(base *url.URL, e chart.Entry, imagePaths []string) {
+func (s *charting) entry(base *url.URL, e chart.Entry, ch Chart) {
 	if strings.HasPrefix(e.URLs[0], schemeOCI) {
-		s.registry(e.URLs[0], e.Name, e.Version, imagePaths)
+		s.registry(e.URLs[0], e.Name, e.Version, ch)
 		return
 	}
 	ref, err := repositoryRef(base, e.Name, e.Version)
@@ -156,7 +156,7 @@ func (s *charting) entry(base *url.URL, e chart.Entry, imagePaths []string) {
 			return nil, fmt.Errorf("get %s: %w", bare(link), err)
 		}
 		return loadAs(body, e.Name, e.Version)
-	}}, imagePaths)
+	}}, ch)
 }
 
 // chartURL is where an entry's archive lies, as Helm finds it.
@@ -209,7 +209,7 @@ func unsupportedChart(what string, err error) error {
 }
 
 // registry adds a chart that lies in a registry, where it is carried from as it is.
-func (s *charting) registry(address, name, version string, imagePaths []string) {
+func (s *charting) registry(address, name, version string, ch Chart) {
 	ref, err := oci.ParseRef(strings.TrimPrefix(address, schemeOCI))
 	if err == nil && ref.Tag == "" {
 		err = fmt.Errorf("%s has no tag", ref)
@@ -241,7 +241,7 @@ func (s *charting) registry(address, name, version string, imagePaths []string) 
 			return nil, err
 		}
 		return loadAs(archive, name, version)
-	}}, imagePaths)
+	}}, ch)
 }
 
 // repositoryRef is the name of a chart of a repository: host, path and name, as
@@ -288,7 +288,7 @@ func (s *charting) local(i int) {
 		return
 	}
 	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, made: true,
-		load: func(context.Context) (*chart.Chart, error) { return c, nil }}, ch.ImagePaths)
+		load: func(context.Context) (*chart.Chart, error) { return c, nil }}, *ch)
 }
 
 // loadLocal reads a chart from a directory or an archive, relative to where the

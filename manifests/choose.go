@@ -28,6 +28,7 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 			chosen = append(chosen, b.Name)
 		}
 		kept = len(chosen)
+		s.gathered.whole(p)
 	default:
 		if named && !s.hasChannels(p, s.o.Packages[place], place) {
 			return nil
@@ -101,6 +102,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	for _, n := range out.Notes {
 		s.notes = append(s.notes, plain(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
+	s.gathered.filtered(p, &out.Config, req.Only)
 	return out, nil
 }
 

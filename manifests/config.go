@@ -48,6 +48,9 @@ type Extra struct {
 	SignatureKeys string   `json:"signatureKeys,omitempty"`
 	UpdateURL     string   `json:"updateURL,omitempty"`   // of update graphs, in place of those of their types
 	AcceptRisks   []string `json:"acceptRisks,omitempty"` // names of risks of conditional updates
+	// GraphData and GraphBase say what the graph image is made of.
+	GraphData GraphData `json:"graphData,omitzero"`
+	GraphBase oci.Ref   `json:"graphBase,omitzero"` // empty is Red Hat's UBI
 	// HelmValues are the values that charts are rendered with, in this order.
 	HelmValues []ChartValues `json:"helmValues,omitempty"`
 	// WithDependencies adds the operators that the chosen ones require.
@@ -56,7 +59,11 @@ type Extra struct {
 
 // told is what of e matters to the configuration.
 func (e Extra) told(c *Config) Extra {
-	if len(c.Mirror.Platform.Channels) == 0 {
+	pf := &c.Mirror.Platform
+	if !pf.Graph {
+		e.GraphData, e.GraphBase = GraphData{}, oci.Ref{}
+	}
+	if len(pf.Channels) == 0 && (!pf.Graph || e.GraphData != (GraphData{})) {
 		e.UpdateURL = ""
 	}
 	e.AcceptRisks = sorted(slices.Clone(e.AcceptRisks))

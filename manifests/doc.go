@@ -17,13 +17,25 @@
 // has between two versions, or the shortest path of updates between them. The
 // graphs that were used are the inventory's document [DocumentGraph].
 //
+// mirror.platform.graph asks for the graph image, from which an update service inside
+// gets the data of its graphs. It is made here, of a base image and of the data that
+// is published beside the graphs: see [GraphData]. graph-data.local stands for its host.
+//
 // An operator catalog is an image that lists operators: packages, which have
 // channels, which have bundles. mirror.operators asks for packages, of which
 // bundles are carried: the newest of each channel, or those that channels and versions
 // name, and what these require if [Extra.WithDependencies] asks for it. A bundle is an
 // image and its related images, which are what it runs. The catalog that is carried is
 // an image that is made here, which has what was chosen alone; one of which everything
-// is asked for is carried as it is.
+// is asked for is carried as it is. Which versions of each channel are carried
+// is the inventory's document [DocumentContents], which [ReadContents] reads.
+// A catalog may also be an OCI image layout in a directory of this host: it is
+// named catalogs.local/NAME:TAG, and [Config.OpenCatalogs] says which they are.
+//
+// Where platforms are chosen, an image for several is carried without those that
+// were not: its index stands as it is, [oci.Image].Without lists what it lacks.
+// Images that come to one repository of the mirror leave out nothing that another
+// of them brings.
 //
 // [Pods] gathers what the pods of a running cluster use, which [Config.Extra] adds to
 // the configuration: the digests that nodes have count, not where tags point by now.

@@ -91,6 +91,7 @@ type emission struct {
 	icsps    []named
 	catalogs []catalogObject
 	payloads []oci.Image
+	graph    []oci.Image // at most one: the graph image
 	signed   []signedPayload
 	tagged   []oci.Image // named by tag alone: no rule is for them
 }
@@ -110,7 +111,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
 		return nil, nil, &SiteError{Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), Hint: "write it as HOST[:PORT][/NAMESPACE]"}
 	}
-	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps)}
+	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images))}
 	e.look()
 	for _, step := range []func() error{
 		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
@@ -126,7 +127,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 
 // look finds the images that are spoken of by name.
 func (e *emission) look() {
-	e.groups = rules.Of(&oci.Inventory{Images: e.images}, e.site.Mirror)
+	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {
 		case img.Subject != "" || img.Origin == oci.OriginCatalog:
@@ -169,10 +170,20 @@ func (e *emission) note(format string, args ...any) {
 	e.notes = append(e.notes, fmt.Sprintf(format, args...))
 }
 
-// pulled leaves out the charts that satchel made artifacts of: no node pulls them,
-// and their sources are no registries.
+// pulled leaves out what satchel made and no registry has: the charts, which no node
+// pulls, and the graph image, which nodes pull by its place in the mirror.
 func pulled(images []oci.Image) []oci.Image {
-	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Made && i.Origin == oci.OriginChart })
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Made && i.Origin == oci.OriginChart || isGraph(i.Source) })
+}
+
+func graphsOf(images []oci.Image) []oci.Image {
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return !isGraph(i.Source) })
+}
+
+// nodeImages leaves out the catalogs of directories: no registry has them under that name,
+// and a CatalogSource names the mirror.
+func (e *emission) nodeImages() []oci.Image {
+	return slices.DeleteFunc(slices.Clone(e.images), isLocal)
 }
 
 func sortedImages(images []oci.Image) []oci.Image {

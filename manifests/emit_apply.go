@@ -13,7 +13,7 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images), "image", "images"))
+	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images)+len(e.graph), "image", "images"))
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
@@ -30,6 +30,7 @@ func (e *emission) applyPage() []byte {
 	e.stepCheck(p)
 	e.stepCatalogs(p)
 	e.stepRelease(p)
+	e.stepGraph(p)
 	e.stepApplications(p)
 	e.stepCut(p)
 	e.pageTagged(p)
@@ -236,7 +237,7 @@ func (e *emission) stepCheck(p *page) {
 
 // ruled is an image that a node pulls through the rules, a payload if there is one.
 func (e *emission) ruled() (oci.Image, bool) {
-	for _, img := range slices.Concat(e.payloads, e.images) {
+	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image.
 		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true

@@ -85,7 +85,7 @@ func (e *emission) stepRelease(p *page) {
 	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures.")
 	e.stepSignatures(p)
 	p.text("Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.")
-	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease && g.Subject == "" }) {
+	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease && g.Subject == "" && !isGraph(g.Source) }) {
 		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
 		return
 	}
@@ -93,6 +93,17 @@ func (e *emission) stepRelease(p *page) {
 		p.text("To update to %s, which the mirror has as `%s`:", payloadName(img), e.place(img))
 		p.run("oc adm upgrade --allow-explicit-upgrade --to-image " + img.Source.WithDigest(img.Root.Digest).String())
 	}
+}
+
+// stepGraph says what an UpdateService object is made of.
+func (e *emission) stepGraph(p *page) {
+	if len(e.graph) == 0 {
+		return
+	}
+	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: payloadPath})
+	p.step("The update service")
+	p.text("An UpdateService object of the OpenShift Update Service operator finds what it needs in the mirror: `spec.graphDataImage` is `%s`, which is `%s` now, and `spec.releases` is `%s`.",
+		e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest, releases.Name())
 }
 
 func (e *emission) stepApplications(p *page) {

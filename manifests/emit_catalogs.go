@@ -86,9 +86,8 @@ func (e *emission) nameCatalogs() error {
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
 		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
-			ref, err := oci.ParseRef(key) // a longer key is for this catalog alone, and comes later
-			if name := e.site.CatalogNames[key]; key == c.image.Source.Name() || err == nil && c.image.Is(ref) {
-				c.name, used[key] = name, true
+			if isCalled(c.image, key) { // with its tag it comes later, and is for this catalog alone
+				c.name, used[key] = e.site.CatalogNames[key], true
 			}
 		}
 		if c.name == "" {
@@ -112,6 +111,13 @@ func (e *emission) nameCatalogs() error {
 		c.file = "catalogsource-" + c.name + ".yaml"
 	}
 	return e.checkCatalogNames(used)
+}
+
+// isCalled reports whether a site means a catalog: by its reference with or without
+// the tag, or by the directory that it came from as the configuration has it.
+func isCalled(img oci.Image, name string) bool {
+	ref, err := oci.ParseRef(name)
+	return name == img.Source.Name() || err == nil && img.Is(ref) || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -48,7 +46,8 @@ func TestFilteredPlatforms(t *testing.T) {
 		c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
 		s := newSelection(&problems{}, "x", &c.Mirror.Operators[0], ref)
 		must(t, s.read(t.Context(), h))
-		err := s.makeCatalog(t.Context(), h, func(p ispec.Platform) bool { return p.Architecture == arch })
+		s.only = []string{"linux/" + arch}
+		err := s.makeCatalog(t.Context(), h)
 		switch {
 		case arch == "arm64":
 			must(t, err)

@@ -65,7 +65,7 @@ func ruleSize(r rules.Rule) int {
 // the place where the mirror has it. What satchel made is asked for there alone.
 func (e *emission) checkRules() error {
 	nodes := rules.On(e.groups, nil, nil)
-	for _, img := range e.images {
+	for _, img := range e.nodeImages() {
 		place := e.site.Mirror.Repo(img).Name()
 		if !img.Made && !slices.Contains(nodes.Pull(img.Source.Name()), place) {
 			return fmt.Errorf("internal error: the rules do not lead from %s to %s", img.Source, place)

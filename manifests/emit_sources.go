@@ -73,17 +73,17 @@ func (e *emission) noteSources(src RegistrySources) {
 
 // mirrorRepos lists the repositories of the mirror, sorted.
 func (e *emission) mirrorRepos() []string {
-	return e.repos(func(img oci.Image) string { return e.site.Mirror.Repo(img).Name() })
+	return repos(e.images, func(img oci.Image) string { return e.site.Mirror.Repo(img).Name() })
 }
 
-// sourceRepos lists the source repositories, sorted.
+// sourceRepos lists the source repositories that nodes know, sorted.
 func (e *emission) sourceRepos() []string {
-	return e.repos(func(img oci.Image) string { return img.Source.Name() })
+	return repos(e.nodeImages(), func(img oci.Image) string { return img.Source.Name() })
 }
 
-func (e *emission) repos(of func(oci.Image) string) []string {
+func repos(images []oci.Image, of func(oci.Image) string) []string {
 	seen := map[string]bool{}
-	for _, img := range e.images {
+	for _, img := range images {
 		seen[of(img)] = true
 	}
 	return slices.Sorted(maps.Keys(seen))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -52,15 +53,15 @@ func grouped(n int) string {
 }
 
 // makeCatalog makes the catalog's image with what is chosen alone, and asks for it in
-// the place of the catalog's own; one that is carried whole stays as it is. take says
-// which platforms are wanted; nil for all. The error is a *[oci.GapError] where the
-// catalog's layers cannot be had, which leaves its operators.
-func (s *selection) makeCatalog(ctx context.Context, from Images, take func(ispec.Platform) bool) error {
+// the place of the catalog's own; one that is carried whole stays as it is. The error
+// is a *[oci.GapError] where the catalog's layers cannot be had, which leaves its
+// operators.
+func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	if s.whole() || s.root.Digest == "" {
 		return nil
 	}
-	if take == nil {
-		take = func(ispec.Platform) bool { return true }
+	take := func(p ispec.Platform) bool {
+		return s.only == nil || slices.ContainsFunc(s.only, func(name string) bool { return oci.SamePlatform(name, oci.PlatformString(&p)) })
 	}
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
 	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, from)
@@ -74,6 +75,7 @@ func (s *selection) makeCatalog(ctx context.Context, from Images, take func(ispe
 		return err
 	}
 	w := &s.list[0]
+	w.only = nil // it has no others
 	w.base = w.ref.WithDigest(s.root.Digest)
 	w.made, w.platforms = oci.Descriptor{MediaType: made.MediaType, Digest: made.Digest, Size: made.Size}, platforms
 	switch {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/oci"
@@ -18,7 +20,7 @@ const formatKubeVirt = "kubevirt/1"
 const componentKubeVirt = "kube-virt-container"
 
 // kubeVirt lists the images for machines of KubeVirt of a release's architecture,
-// or of all of them for one for several. Their tags are VERSION-ARCH-
+// or of all of them for one for several, if their platforms are carried. Their tags are VERSION-ARCH-
 // kube-virt-container, with the architecture after it where there are several, and
 // with the name of the stream for those that are not of the release's own.
 func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
@@ -33,7 +35,7 @@ func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
 		archs[b.Arch] = true
 	}
 	for _, b := range boot {
-		if r.arch != multiArch && b.Arch != arch {
+		if r.arch != multiArch && b.Arch != arch || r.arch == multiArch && !r.wants(b.Arch) {
 			continue
 		}
 		name := componentKubeVirt
@@ -43,7 +45,7 @@ func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
 		if b.Stream != "" {
 			name += "-" + b.Stream
 		}
-		w := wanted{origin: oci.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []string{"release " + r.Version + " " + arch + ": " + name}}
+		w := wanted{origin: oci.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []string{"release " + r.Version + " " + arch + ": " + name}, only: r.only}
 		if !targetTag.MatchString(w.tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, is none", w.tags[0], w.ref)}
 		}
@@ -53,6 +55,14 @@ func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
 		from.Note(plain("mirror.platform.kubeVirtContainer: release " + r.Version + " " + arch + " has no image for machines of KubeVirt"))
 	}
 	return list, nil
+}
+
+// wants reports whether images for an architecture, as releases write it, are carried.
+func (r *release) wants(arch string) bool {
+	return r.only == nil || slices.ContainsFunc(r.only, func(p string) bool {
+		_, of, _ := strings.Cut(p, "/")
+		return releaseArch(of) == arch
+	})
 }
 
 func readKubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor, from Images) (list []payload.BootImage, err error) {

@@ -38,11 +38,17 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			notes = missing
 		}
 		var all asked
+		var contents []oci.Titled
 		for _, s := range list {
-			err = errors.Join(err, s.makeCatalog(ctx, from, nil))
+			err = errors.Join(err, s.makeCatalog(ctx, from))
 			all.images = append(all.images, s.list...)
-			notes = append(notes, s.notes...)
+			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
+		docs, derr := contentsDocument(ctx, contents, from)
+		if derr != nil {
+			return asked{}, derr
+		}
+		all.documents = docs
 		for _, n := range notes {
 			from.Note(n)
 		}
@@ -55,10 +61,11 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 func (c *Config) selections(ctx context.Context, from Images, also []map[string][]string) ([]*selection, error) {
 	var list []*selection
 	var errs []error
+	left := maxAllContents
 	p := &problems{file: c.file, places: c.places}
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
-		ref, err := oci.ParseRef(o.Catalog)
+		ref, err := o.ref()
 		if err != nil {
 			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
 		}
@@ -68,8 +75,9 @@ func (c *Config) selections(ctx context.Context, from Images, also []map[string]
 			errs = append(errs, err)
 			continue
 		}
-		list, errs = append(list, s), append(errs, s.errs...)
 		s.place = i
+		s.settle(&left)
+		list, errs = append(list, s), append(errs, s.errs...)
 	}
 	return list, errors.Join(append([]error{p.join()}, errs...)...)
 }
@@ -80,6 +88,7 @@ type selection struct {
 	path string // of the catalog in the configuration
 	o    *Operator
 	p    *problems
+	only []string // platforms
 	list []wanted // the catalog itself first
 	errs []error
 
@@ -99,14 +108,19 @@ type selection struct {
 	wholly bool                // learn what every bundle provides and requires
 	all    []operator          // which is then here
 	notes  []string
+
+	gathered gathering    // what of it is carried
+	contents []oci.Titled // the same, as a file
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{"catalog"}}
+	only := platformNames(o.Platforms)
+	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}, only: only}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + ref.String(), path: path, o: o, p: p, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
+	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
+	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}
@@ -122,7 +136,12 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
 		return nil
 	}
-	if s.picked, err = layers.Pick(ctx, src, root); err != nil {
+	if s.only != nil {
+		if _, err := oci.Choose(ctx, src, root, s.only); err != nil {
+			return &oci.GapError{Image: s.list[0].image(), Err: err}
+		}
+	}
+	if s.picked, err = layers.Pick(ctx, src, root, s.only...); err != nil {
 		return s.unreadable(err)
 	}
 	config, err := layers.Config(ctx, src, s.picked)
@@ -196,7 +215,7 @@ func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name, why strin
 		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
 		return
 	}
-	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}}
+	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}, only: s.only}
 	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
 		w.tags = []string{ref.Tag}
 	}
@@ -247,15 +266,7 @@ func didYouMean(name string, names []string) string {
 
 // carried refuses what of an operator catalog is not carried.
 func (o *Operator) carried(p *problems, path string) {
-	field := func(name string, asked bool) {
-		if asked {
-			p.refuse(path+"."+name, "this version of satchel carries catalogs whole; a later version brings "+name[strings.LastIndexByte(name, '.')+1:])
-		}
-	}
-	if strings.HasPrefix(o.Catalog, "oci:") {
-		p.refuse(path+".catalog", "this version of satchel carries catalogs from registries only; a later version brings those in directories")
-	} else if _, err := oci.ParseRef(o.Catalog); err != nil {
+	if _, err := o.ref(); err != nil {
 		p.add(path+".catalog", "%s.catalog: %v", path, err)
 	}
-	field("platforms", len(o.Platforms) > 0)
 }

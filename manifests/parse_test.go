@@ -145,6 +145,8 @@ var parseErrors = []struct{ name, in, want string }{
 		`f.yaml:6:17: mirror.additionalImages[0].targetRepo is "host:5000/x"; it must be a path such as ns/name, without registry, tag and digest`},
 	{"target tag", head + "mirror:\n  additionalImages:\n  - {name: a.io/b:c, targetTag: -x}\n", `f.yaml:5:33: mirror.additionalImages[0].targetTag is "-x", which is not a tag`},
 	{"half a platform", head + "mirror:\n  additionalImages:\n  - {name: a.io/b:c, platforms: [{os: linux}]}\n", "f.yaml:5:34: mirror.additionalImages[0].platforms[0].architecture is missing"},
+	{"no platform", head + "mirror:\n  additionalImages:\n  - {name: a.io/b:c, platforms: [{os: Linux, architecture: linux/amd64}]}\n",
+		"f.yaml:5:39: mirror.additionalImages[0].platforms[0].os is \"Linux\"; a platform is written as os: linux and architecture: amd64\nf.yaml:5:60: mirror.additionalImages[0].platforms[0].architecture is \"linux/amd64\"; a platform is written as os: linux and architecture: amd64"},
 	{"half a chart platform", head + "mirror: {helm: {local: [{name: a, platforms: [{architecture: arm64}]}]}}\n", "f.yaml:3:47: mirror.helm.local[0].platforms[0].os is missing"},
 	{"half a repository chart platform", head + "mirror: {helm: {repositories: [{charts: [{platforms: [{os: linux}]}]}]}}\n", "f.yaml:3:55: mirror.helm.repositories[0].charts[0].platforms[0].architecture is missing"},
 	{"both platforms", head + "mirror:\n  platform:\n    architectures: [amd64]\n    platforms: [{os: linux, architecture: arm64}]\n", "f.yaml:5:20: mirror.platform has both architectures and platforms; use one of them"},

@@ -183,13 +183,23 @@ func podImages(_ context.Context, c *Config, from Images) (asked, error) {
 }
 
 // withoutPods takes out what pods ask for by a digest that something else asks for
-// too, in the same repository: it is carried where that wants it.
+// too, in the same repository: it is carried where that wants it, for all platforms,
+// since pods do not say for which node's they need it.
 func withoutPods(list []wanted) []wanted {
-	others := map[string][]string{}
+	others, used := map[string][]string{}, map[string]bool{}
+	at := func(w wanted) string { return w.ref.WithDigest(w.ref.Digest).String() }
 	for _, w := range list {
-		if w.origin != oci.OriginPod && w.ref.Digest != "" {
-			at := w.ref.WithDigest(w.ref.Digest).String()
-			others[at] = append(others[at], w.tags...)
+		switch {
+		case w.ref.Digest == "":
+		case w.origin == oci.OriginPod:
+			used[at(w)] = true
+		default:
+			others[at(w)] = append(others[at(w)], w.tags...)
+		}
+	}
+	for i := range list {
+		if w := &list[i]; w.ref.Digest != "" && used[at(*w)] {
+			w.only = nil
 		}
 	}
 	return slices.DeleteFunc(list, func(w wanted) bool {
@@ -211,7 +221,7 @@ func settlePods(images []oci.Image, note func(string)) []oci.Image {
 	tags := map[string][]string{}   // of each image that is not of a pod
 	taken := map[string]oci.Image{} // by place
 	claim := func(img oci.Image, tag string) oci.Image {
-		at := cmp.Or(img.Path, img.Source.Repository) + ":" + tag
+		at := place(img) + ":" + tag
 		if _, ok := taken[at]; !ok {
 			taken[at] = img
 		}

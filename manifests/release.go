@@ -42,6 +42,7 @@ type release struct {
 
 	src   oci.Source
 	image oci.Descriptor // one manifest
+	only  []string       // platforms that are carried
 }
 
 // releaseImages asks for mirror.platform.release: the payload, and the image of
@@ -96,7 +97,8 @@ func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images, bro
 	if err != nil {
 		return nil, err
 	}
-	image, err := layers.Pick(ctx, src, root)
+	only := platformNames(cfg.Mirror.Platform.Platforms)
+	image, err := pick(ctx, src, root, only)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images, bro
 	if p.Architecture == multiArch {
 		arch = multiArch // one of several, named by its own digest
 	}
-	return &release{ref, arch, signatures, p, src, image}, nil
+	return &release{ref, arch, signatures, p, src, image, only}, nil
 }
 
 // payloadArch is the architecture of a payload: several for an index of more
@@ -182,12 +184,12 @@ func (r *release) tag() (tag, arch string) {
 func (r *release) wanted() ([]wanted, error) {
 	tag, arch := r.tag()
 	why := "release " + r.Version + " " + arch
-	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}}}
+	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}, only: r.only}}
 	for _, s := range r.signatures {
 		list[0].why = append(list[0].why, "signed by "+s.By)
 	}
 	for _, c := range r.Components {
-		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}})
+		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}, only: r.only})
 	}
 	for _, w := range list {
 		if !targetTag.MatchString(w.tags[0]) {

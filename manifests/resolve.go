@@ -73,7 +73,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 		return nil, err
 	}
 	list := withoutPods(unite(some))
-	images, errs := make([]oci.Image, len(list)), make([]error, len(list))
+	images, sparse := make([]found, len(list)), choosy(list)
 	var g errgroup.Group
 	g.SetLimit(parallelImages)
 	for i, w := range list {
@@ -81,20 +81,22 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			break
 		}
 		g.Go(func() error {
-			images[i], errs[i] = w.pin(ctx, from)
+			images[i] = w.pin(ctx, from, sparse)
 			return nil
 		})
 	}
-	_ = g.Wait() // each error is in its place in errs
+	_ = g.Wait() // each error is in its place in images
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("resolve images: %w", err)
 	}
+	agree(images)
+	tellAlone(images, from.Note)
 	inv := &oci.Inventory{Documents: all.documents}
-	for i, img := range images {
-		if errs[i] != nil {
-			gaps = append(gaps, &oci.GapError{Image: img, Err: errs[i]})
+	for _, f := range images {
+		if f.err != nil {
+			gaps = append(gaps, &oci.GapError{Image: f.img, Err: f.err})
 		} else {
-			inv.Images = append(inv.Images, img)
+			inv.Images = append(inv.Images, f.img)
 		}
 	}
 	inv.Images = settlePods(inv.Images, from.Note)
@@ -127,6 +129,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 	for _, part := range []func(context.Context, *Config, Images) (asked, error){
 		releaseImages,
 		channelImages,
+		graphImage,
 		operators,
 		additionalImages,
 		charts,
@@ -162,11 +165,11 @@ func joinGaps(gaps []*oci.GapError) error {
 
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
-	if c.Mirror.Helm.asked() || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
+	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
 		return nil
 	}
 	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.operators, mirror.additionalImages and mirror.helm names an image")
+	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.platform.graph, mirror.operators, mirror.additionalImages and mirror.helm names an image")
 	return p.join()
 }
 
@@ -175,7 +178,7 @@ func (c *Config) NotEmpty() error {
 func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}}
+		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}, only: platformNames(a.Platforms)}
 		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
 			w.tags = []string{tag}
 		}

@@ -278,7 +278,7 @@ func TestResolveCancelled(t *testing.T) {
 
 func TestResolveNothing(t *testing.T) {
 	for in, want := range map[string]string{
-		head + "mirror: {}\n":                      "f.yaml:3:9: there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.operators, mirror.additionalImages and mirror.helm names an image",
+		head + "mirror: {}\n":                      "f.yaml:3:9: there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.platform.graph, mirror.operators, mirror.additionalImages and mirror.helm names an image",
 		head + "mirror:\n  samples: [{name: a}]\n": "f.yaml:4:3: mirror.samples: this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this",
 	} {
 		c, err := Parse("f.yaml", []byte(in))

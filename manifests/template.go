@@ -35,7 +35,7 @@ type CatalogTemplate struct {
 func (c *Config) ReadTemplates(read func(name string) ([]byte, error)) error {
 	p := &problems{file: c.file, places: c.places}
 	for i, o := range c.Mirror.Operators {
-		ref, err := oci.ParseRef(o.Catalog)
+		ref, err := o.ref()
 		if o.TargetCatalogSourceTemplate == "" || err != nil { // Carried refuses those
 			continue
 		}

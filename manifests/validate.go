@@ -14,6 +14,8 @@ var (
 	targetPath = regexp.MustCompile(`^[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*(/[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*)*$`)
 	targetTag  = regexp.MustCompile(`^\w[\w.-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
 
+	platformPart = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+
 	releaseTypes  = []string{"ocp", "okd"}
 	architectures = []string{"amd64", "arm64", "ppc64le", "s390x", "multi"}
 )
@@ -90,8 +92,11 @@ func (p *problems) target(path, repo, tagPath, tag string) {
 func (p *problems) platforms(path string, list []InstancePlatform) {
 	for i, pf := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		p.required(at+".os", pf.OS)
-		p.required(at+".architecture", pf.Architecture)
+		for _, part := range []struct{ path, name string }{{at + ".os", pf.OS}, {at + ".architecture", pf.Architecture}} {
+			if p.required(part.path, part.name) && !platformPart.MatchString(part.name) {
+				p.add(part.path, "%s is %q; a platform is written as os: linux and architecture: amd64", part.path, part.name)
+			}
+		}
 	}
 }
 
@@ -124,7 +129,7 @@ func (pf *Platform) validate(p *problems) {
 
 func (o *Operator) validate(p *problems, path string, catalogs names) {
 	if p.required(path+".catalog", o.Catalog) {
-		p.unique(catalogs, o.place(), path+".catalog")
+		o.unique(p, catalogs, path+".catalog")
 	}
 	p.target(path+".targetCatalog", o.TargetCatalog, path+".targetTag", o.TargetTag)
 	p.platforms(path+".platforms", o.Platforms)
@@ -143,6 +148,9 @@ func (o *Operator) validate(p *problems, path string, catalogs names) {
 
 // place is the catalog with the path and tag it is to have in the mirror.
 func (o *Operator) place() string {
+	if ref, err := o.ref(); err == nil && o.isDirectory() {
+		return ref.String()
+	}
 	name, digest, _ := strings.Cut(o.Catalog, "@")
 	tag := ""
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {

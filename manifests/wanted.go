@@ -19,6 +19,7 @@ type wanted struct {
 	tags   []string // in the mirror
 	path   string   // its repository in the mirror; empty for its own
 	why    []string // a line each, for people
+	only   []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
 
 	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Keep]
 	base      oci.Ref        // what it was made from, by digest; see [oci.Image]
@@ -34,26 +35,27 @@ func (w wanted) image() oci.Image {
 		Made: w.made.Digest != "", Base: w.base}
 }
 
-// pin resolves one image, as far as it gets.
-func (w wanted) pin(ctx context.Context, from Images) (oci.Image, error) {
-	img := w.image()
+// pin resolves one image, as far as it gets; see [found.choose] for sparse.
+func (w wanted) pin(ctx context.Context, from Images, sparse bool) (f found) {
+	f.img = w.image()
 	if w.made.Digest != "" {
-		return img, img.Validate()
+		f.err = f.img.Validate()
+		return f
 	}
 	root, src, err := from.Resolve(ctx, w.ref)
-	if err != nil {
-		return img, err
+	if err == nil {
+		f.img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+		err = f.img.Validate()
 	}
-	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
-	if err := img.Validate(); err != nil {
-		return img, err
+	if err == nil {
+		err = f.choose(ctx, src, w.only, sparse)
 	}
-	img.Platforms, err = oci.Platforms(ctx, src, img.Root)
-	return img, err
+	f.err = err
+	return f
 }
 
 // unite makes one of all that are the same image in the same repository of the
-// mirror: the first origin by precedence, and the tags and reasons of all.
+// mirror: the first origin by precedence, and the tags, reasons and platforms of all.
 func unite(list []wanted) []wanted {
 	type place struct {
 		ref  oci.Ref
@@ -71,9 +73,10 @@ func unite(list []wanted) []wanted {
 		if !ok {
 			i = len(out)
 			places[at] = i
-			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms})
+			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms, only: w.only})
 		}
 		u := &out[i]
+		u.only = eitherOf(u.only, w.only)
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
 			u.origin = w.origin
 		}

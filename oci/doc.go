@@ -17,5 +17,8 @@
 // mirror registry. Whatever pushes and whatever writes cluster YAML both ask
 // it, so they cannot disagree.
 //
+// [Layout] is an OCI image layout in a directory: a Source of what it holds, which
+// never leaves its directory.
+//
 // The package knows nothing of networks, encryption, OpenShift or terminals.
 package oci

@@ -30,7 +30,17 @@ func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor
 // WalkImage is [Walk] from an image's root through all that is carried of it:
 // without what [Image].Without lists.
 func WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
-	w := walker{src: src, fn: fn, seen: map[digest.Digest]bool{}}
+	return walkImage(ctx, walker{src: src, fn: fn}, img)
+}
+
+// WalkIndexes is [WalkImage] that reads no other manifests than indexes: those of
+// images are visited with a nil body, and nothing below them.
+func WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
+	return walkImage(ctx, walker{src: src, fn: fn, indexes: true}, img)
+}
+
+func walkImage(ctx context.Context, w walker, img Image) error {
+	w.seen = map[digest.Digest]bool{}
 	for _, d := range img.Without {
 		w.seen[d] = true
 	}
@@ -38,9 +48,10 @@ func WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor,
 }
 
 type walker struct {
-	src  Source
-	fn   func(Descriptor, []byte) error
-	seen map[digest.Digest]bool
+	src     Source
+	fn      func(Descriptor, []byte) error
+	seen    map[digest.Digest]bool
+	indexes bool // reads those alone
 }
 
 func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
@@ -51,7 +62,7 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 	if depth > maxDepth || len(w.seen) > maxVisits {
 		return &UnsupportedError{"manifest " + d.Digest.String(), "indexes are nested too deep or name too much"}
 	}
-	if !IsManifest(d.MediaType) {
+	if !IsManifest(d.MediaType) || w.indexes && !IsIndex(d.MediaType) {
 		return w.fn(d, nil)
 	}
 	body, err := ReadManifest(ctx, w.src, d)

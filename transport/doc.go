@@ -8,7 +8,8 @@
 //
 // A [Mirror] is the target registry with its naming rule. It is asked in three
 // steps. [Mirror.Missing] only reads: an image whose tags all have the right
-// digest is there, and vouches for its blobs; of the others, each blob is
+// digest is there, and vouches for its blobs (an index does not for the manifests
+// that it names: those are asked for); of the others, each blob is
 // looked for in each repository that needs it, and becomes a [Delivery] where
 // it is not. [Mirror.Blobs] makes the deliveries in the caller's order: a blob
 // is uploaded once and mounted into its other repositories. [Mirror.Manifests]

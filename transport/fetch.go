@@ -19,10 +19,20 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
 
+// SizeError says that a file is larger than [Client.Fetch] was to read.
+type SizeError struct {
+	URL   string
+	Limit int64 // bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("get %s: it has more than %d bytes", e.URL, e.Limit)
+}
+
 // Fetch gets a small file over HTTP(S) from a server that is no registry, with the
 // proxies, the authorities and the patience of the registries' side, and without
 // any credential. Redirects are followed, never from TLS to plain HTTP. A file of
-// more than limit bytes is an error; a status other than 200 a *[StatusError],
+// more than limit bytes is a *[SizeError]; a status other than 200 a *[StatusError],
 // what the network does a *[RegistryError].
 func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, error) {
 	u, err := url.Parse(link)
@@ -48,7 +58,7 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 			return nil, &StatusError{bareURL(link), refused.Status}
 		}
 		if int64(len(body)) > limit {
-			return nil, fmt.Errorf("get %s: it has more than %d bytes", bareURL(link), limit)
+			return nil, &SizeError{bareURL(link), limit}
 		}
 		return body, explain("get", bareURL(link), err)
 	}

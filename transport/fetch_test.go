@@ -45,7 +45,8 @@ func TestFetch(t *testing.T) {
 	if _, err := c.Fetch(t.Context(), server.URL+"/none?token=secret", 10); !errors.As(err, &status) || status.Status != 404 || strings.Contains(err.Error(), "secret") {
 		t.Errorf("absent: %v", err)
 	}
-	if _, err := c.Fetch(t.Context(), server.URL+"/file", 9); err == nil || !strings.Contains(err.Error(), "more than 9 bytes") {
+	var large *SizeError
+	if _, err := c.Fetch(t.Context(), server.URL+"/file", 9); !errors.As(err, &large) || !strings.Contains(err.Error(), "more than 9 bytes") {
 		t.Errorf("too large: %v", err)
 	}
 	var failed *RegistryError

@@ -40,12 +40,13 @@ type Missing struct {
 }
 
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for
-// each tag, and one for each blob of an image that is not there in each
-// repository that needs it. src gives the manifests of those images. What the
+// each tag and for each manifest that an index names, and one for each blob of an
+// image that is not there in each repository that needs it. An index alone vouches
+// for nothing: it may be there with fewer platforms. src gives the manifests. What the
 // registry refuses to tell counts as missing: [Mirror.Probe] finds out why, for
 // all repositories at once. Errors are of type *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
-	absent, err := m.absent(ctx, inv.Images)
+	absent, err := m.absent(ctx, src, inv.Images)
 	if err != nil {
 		return nil, err
 	}
@@ -59,20 +60,20 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 	return missing, err
 }
 
-// Lacks lists the images of the inventory that the mirror does not have: one
-// HEAD for each tag. It asks as one who only pulls, and a refusal is an error of
-// type *[RegistryError].
-func (m *Mirror) Lacks(ctx context.Context, inv *oci.Inventory) ([]oci.Image, error) {
+// Lacks lists the images of the inventory that the mirror does not have, as
+// [Mirror.Missing] finds them. It asks as one who only pulls, and a refusal is an
+// error of type *[RegistryError].
+func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) ([]oci.Image, error) {
 	return m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
-		return m.hasImage(ctx, img, func(ctx context.Context, _ *Repository) context.Context { return ctx })
+		return m.hasImage(ctx, src, img, func(ctx context.Context, _ *Repository) context.Context { return ctx })
 	})
 }
 
-// absent lists the images that some tag of theirs does not name. Refusals count
-// as absence.
-func (m *Mirror) absent(ctx context.Context, images []oci.Image) ([]oci.Image, error) {
+// absent lists the images that some tag of theirs does not name, or some manifest
+// of which is not there. Refusals count as absence.
+func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image) ([]oci.Image, error) {
 	return m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
-		has, err := m.hasImage(ctx, img, func(ctx context.Context, r *Repository) context.Context { return r.toPush(ctx) })
+		has, err := m.hasImage(ctx, src, img, func(ctx context.Context, r *Repository) context.Context { return r.toPush(ctx) })
 		return has, unlessRefused(err)
 	})
 }
@@ -108,7 +109,7 @@ func unlessRefused(err error) error {
 	return err
 }
 
-func (m *Mirror) hasImage(ctx context.Context, img oci.Image, asking func(context.Context, *Repository) context.Context) (bool, error) {
+func (m *Mirror) hasImage(ctx context.Context, src oci.Source, img oci.Image, asking func(context.Context, *Repository) context.Context) (bool, error) {
 	r, err := m.client.Repository(m.place.Repo(img))
 	if err != nil {
 		return false, err
@@ -127,7 +128,25 @@ func (m *Mirror) hasImage(ctx context.Context, img oci.Image, asking func(contex
 			return false, err
 		}
 	}
-	return true, nil
+	return r.hasParts(ctx, src, img)
+}
+
+// hasParts looks for what an index names, which may be there without it: a
+// registry that takes sparse indexes may have had the same one with fewer platforms.
+func (r *Repository) hasParts(ctx context.Context, src oci.Source, img oci.Image) (bool, error) {
+	if !oci.IsIndex(img.Root.MediaType) {
+		return true, nil
+	}
+	all := true
+	err := oci.WalkIndexes(ctx, src, img, func(d oci.Descriptor, _ []byte) error {
+		if !all || d.Digest == img.Root.Digest || !oci.IsManifest(d.MediaType) {
+			return nil
+		}
+		var err error
+		all, err = r.Has(ctx, oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+		return err
+	})
+	return all, err
 }
 
 // toPush asks for a token that may push: some registries give none to read a

@@ -88,8 +88,20 @@ func TestSecondRunOnlyLooks(t *testing.T) {
 	if len(again.Images) != 0 || len(again.Blobs) != 0 || again.Present != len(inv.Images) {
 		t.Errorf("a full mirror lacks %d images, %d blobs, has %d", len(again.Images), len(again.Blobs), again.Present)
 	}
-	if got := proxy.Counts(); len(got) != 1 || got["HEAD manifest"] != len(inv.Images) {
-		t.Errorf("requests: %v, want one HEAD an image and nothing else", got)
+	want := len(inv.Images)
+	for _, img := range inv.Images {
+		err := oci.WalkIndexes(t.Context(), content, img, func(d oci.Descriptor, _ []byte) error {
+			if d.Digest != img.Root.Digest && oci.IsManifest(d.MediaType) {
+				want++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := proxy.Counts(); len(got) != 1 || got["HEAD manifest"] != want {
+		t.Errorf("requests: %v, want a HEAD for each image and each manifest that indexes name, %d, and nothing else", got, want)
 	}
 	tag := "satchel-" + inv.Images[0].Root.Digest.Encoded()
 	if !slices.ContainsFunc(proxy.Requests(), func(r string) bool { return strings.HasSuffix(r, "/manifests/"+tag) }) {

@@ -323,13 +323,13 @@ func TestProbesOfTwoRuns(t *testing.T) {
 	var met atomic.Bool
 	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		if registrytest.Kind(r) == "PUT manifest" && met.CompareAndSwap(false, true) {
-			if err := two.Probe(t.Context(), list, false); err != nil {
+			if err := two.Probe(t.Context(), list, nil); err != nil {
 				t.Errorf("the second run: %v", err)
 			}
 		}
 		return false
 	}
-	if err := one.Probe(t.Context(), list, false); err != nil {
+	if err := one.Probe(t.Context(), list, nil); err != nil {
 		t.Errorf("the first run: %v", err)
 	}
 }

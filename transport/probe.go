@@ -56,10 +56,11 @@ func (e *ProbeError) Error() string {
 func (e *ProbeError) Unwrap() error { return e.Err }
 
 // Probe pushes a tiny blob and manifest, by digest and by tag, into every
-// repository that is about to be written, and an index that lacks a child if
-// sparse ones will come; then it removes them where it may. All that is wrong is
-// reported together: the error joins a *[ProbeError] for each repository, by name.
-func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error {
+// repository that is about to be written, and an index that names what sparse ones
+// will lack there, see [Mirror.Sparse]; then it removes them where it may. All that
+// is wrong is reported together: the error joins a *[ProbeError] for each
+// repository, by name.
+func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref][]oci.Descriptor) error {
 	var mu sync.Mutex
 	var found []*ProbeError
 	good := map[string]bool{} // takes something
@@ -67,7 +68,7 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse bool) error 
 	g.SetLimit(m.parallel)
 	for _, ref := range repos {
 		g.Go(func() error {
-			err := m.probe(ctx, ref, sparse)
+			err := m.probe(ctx, ref, sparse[ref])
 			var p *ProbeError
 			if err != nil && (ctx.Err() != nil || !errors.As(err, &p)) {
 				return err
@@ -103,6 +104,41 @@ func (m *Mirror) Repos(missing *Missing) []oci.Ref {
 	return slices.Compact(list)
 }
 
+// maxSparse bounds what a probe's index names.
+const maxSparse = 1 << 10
+
+// Sparse lists what the indexes of the images name and do not bring, by the
+// mirror's repository, each manifest once and in a steady order. Some registries
+// demand certain platforms, or have what is left out already, so that it matters
+// which they are. src gives the manifests.
+func (m *Mirror) Sparse(ctx context.Context, src oci.Source, images []oci.Image) (map[oci.Ref][]oci.Descriptor, error) {
+	sparse := map[oci.Ref][]oci.Descriptor{}
+	for _, img := range images {
+		if len(img.Without) == 0 {
+			continue
+		}
+		ref := m.place.Repo(img)
+		err := oci.WalkIndexes(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+			if body == nil {
+				return nil
+			}
+			children, err := oci.Children(d, body)
+			for _, c := range children {
+				_, out := slices.BinarySearch(img.Without, c.Digest)
+				same := func(o oci.Descriptor) bool { return o.Digest == c.Digest }
+				if out && len(sparse[ref]) < maxSparse && !slices.ContainsFunc(sparse[ref], same) {
+					sparse[ref] = append(sparse[ref], c)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return sparse, nil
+}
+
 // blameDepth finds what registries with a limit of depth hide behind a 401 or a
 // 404: a repository is refused while a shallower one of the same project is taken.
 func blameDepth(found []*ProbeError, good map[string]bool) {
@@ -124,12 +160,12 @@ func blameDepth(found []*ProbeError, good map[string]bool) {
 }
 
 // probe tries one repository.
-func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse bool) error {
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor) error {
 	r, err := m.client.Repository(ref)
 	if err != nil {
 		return err
 	}
-	c, err := newProbe(m.run)
+	c, err := newProbe(m.run, sparse)
 	if err != nil {
 		return err
 	}
@@ -152,7 +188,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse bool) error {
 		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
 		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
 	}
-	if !sparse {
+	if len(sparse) == 0 {
 		steps = steps[:2]
 	}
 	for _, s := range steps {
@@ -183,7 +219,7 @@ type probeContent struct {
 
 // newProbe makes content of a run's own: another run may remove its own at the
 // same time.
-func newProbe(run string) (*probeContent, error) {
+func newProbe(run string, sparse []oci.Descriptor) (*probeContent, error) {
 	c := &probeContent{bodies: map[string][]byte{}}
 	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe `+run+`","rootfs":{"type":"layers","diff_ids":[]}}`))
 	for _, note := range []string{"tagged", "untagged"} {
@@ -195,8 +231,10 @@ func newProbe(run string) (*probeContent, error) {
 		}
 		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
 	}
-	absent := oci.Descriptor{MediaType: ispec.MediaTypeImageManifest, Digest: oci.Digest([]byte("a manifest that is nowhere")), Size: 26}
-	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: []oci.Descriptor{c.image, absent}})
+	child := c.image // distribution 3.1 fails on a child without a platform
+	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
+	children := append([]oci.Descriptor{child}, sparse...)
+	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: children})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -98,7 +101,24 @@ func repos(host string, names ...string) (list []oci.Ref) {
 }
 
 func probe(c *Client, host string, sparse bool, names ...string) error {
-	return NewMirror(c, oci.Mirror{Host: host}, 4).Probe(context.Background(), repos(host, names...), sparse)
+	list := repos(host, names...)
+	return NewMirror(c, oci.Mirror{Host: host}, 4).Probe(context.Background(), list, lacking(sparse, list))
+}
+
+// unknownManifest is a manifest that no registry has.
+func unknownManifest() []oci.Descriptor {
+	return []oci.Descriptor{{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte("a manifest that is nowhere")), Size: 26}}
+}
+
+// lacking has all repositories get sparse indexes, or none.
+func lacking(sparse bool, repos []oci.Ref) map[oci.Ref][]oci.Descriptor {
+	list := map[oci.Ref][]oci.Descriptor{}
+	for _, ref := range repos {
+		if sparse {
+			list[ref] = unknownManifest()
+		}
+	}
+	return list
 }
 
 // TestProbeNamesEachProblem has several repositories with several problems.
@@ -113,7 +133,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 		names = append(names, n)
 	}
 	m := NewMirror(insecure(t), oci.Mirror{Host: p.Host}, 4)
-	err := m.Probe(t.Context(), repos(p.Host, names...), true)
+	err := m.Probe(t.Context(), repos(p.Host, names...), lacking(true, repos(p.Host, names...)))
 	got := problems(t, err)
 	if len(got) != len(want) {
 		t.Errorf("%d problems, want %d: %v", len(got), len(want), err)
@@ -128,8 +148,8 @@ func TestProbeNamesEachProblem(t *testing.T) {
 	if got := problems(t, probe(insecure(t), reg.Host, true, "a/b"))["a/b"]; got != ProblemSparse {
 		t.Errorf("docker-registry: %q", got)
 	}
-	// Without sparse indexes to come, none is tried.
-	if err := m.Probe(t.Context(), repos(p.Host, "dense/x", "good/one"), false); err != nil {
+	// Without sparse indexes to come to a repository, none is tried there.
+	if err := m.Probe(t.Context(), repos(p.Host, "dense/x", "good/one"), lacking(true, repos(p.Host, "good/one"))); err != nil {
 		t.Error(err)
 	}
 	for _, r := range p.Requests() {
@@ -141,7 +161,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 
 // probeDigest reports whether a request ends in the digest of a manifest that m probes with.
 func probeDigest(m *Mirror, request string) bool {
-	c, err := newProbe(m.run)
+	c, err := newProbe(m.run, unknownManifest())
 	return err == nil && (strings.HasSuffix(request, c.untagged.Digest.String()) || strings.HasSuffix(request, c.sparse.Digest.String()))
 }
 
@@ -155,7 +175,7 @@ func TestProbeIsRemoved(t *testing.T) {
 	} {
 		client := insecure(t)
 		m := NewMirror(client, oci.Mirror{Host: c.host}, 4)
-		if err := m.Probe(t.Context(), repos(c.host, "a/b"), false); err != nil {
+		if err := m.Probe(t.Context(), repos(c.host, "a/b"), nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		r, err := client.Repository(repos(c.host, "a/b")[0])
@@ -166,7 +186,7 @@ func TestProbeIsRemoved(t *testing.T) {
 		if err != nil || (left != "") != c.left {
 			t.Errorf("%s: the tag names %q, %v", name, left, err)
 		}
-		content, err := newProbe(m.run)
+		content, err := newProbe(m.run, unknownManifest())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +282,82 @@ func TestMissingLeavesRefusalsToTheProbe(t *testing.T) {
 	if err != nil || len(missing.Images) != 1 || len(missing.Blobs) != 2 {
 		t.Fatalf("%+v, %v", missing, err)
 	}
-	if got := problems(t, m.Probe(t.Context(), m.Repos(missing), false))["mirror/team/a"]; got != ProblemCredentials {
+	if got := problems(t, m.Probe(t.Context(), m.Repos(missing), nil))["mirror/team/a"]; got != ProblemCredentials {
 		t.Errorf("problem %q", got)
+	}
+}
+
+// TestSparse asks registries for what is really left out: one that has it already,
+// and one that demands other platforms alone, take the index.
+func TestSparse(t *testing.T) {
+	content := ocitest.New(9)
+	layer := func() oci.Descriptor { return content.Layer(1000, ocitest.LayerGzip) }
+	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
+	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), "b": content.Index(false, content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), arm)})
+	inv := images(map[string]oci.Descriptor{"a": whole.Images[0].Root, "b": whole.Images[1].Root, "c": amd})
+	inv.Images[0].Without, inv.Images[1].Without = []digest.Digest{amd.Digest}, []digest.Digest{amd.Digest}
+	try := func(host string) (found map[string]Problem) {
+		m := mirrorAt(insecure(t), host, 2)
+		sparse, err := m.Sparse(t.Context(), content, inv.Images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := repos(host, "mirror/team/a", "mirror/team/b", "mirror/team/c")
+		for ref, lacks := range sparse {
+			if len(lacks) != 1 || lacks[0].Digest != amd.Digest || ref == list[2] {
+				t.Errorf("%s lacks %v", ref.Name(), lacks)
+			}
+		}
+		if err := m.Probe(t.Context(), list, sparse); err != nil {
+			found = problems(t, err)
+		}
+		return found
+	}
+	strict := registrytest.Start(t).Host
+	for _, host := range []string{strict, registrytest.StartOlareg(t).Host, registrytest.StartV3(t, false, "", "").Host, registrytest.StartSparse(t, "amd64").Host} {
+		if got := try(host); len(got) != 2 || got["mirror/team/a"] != ProblemSparse || got["mirror/team/b"] != ProblemSparse {
+			t.Errorf("problems %v", got)
+		}
+	}
+	for _, host := range []string{registrytest.StartSparse(t).Host, registrytest.StartSparse(t, "arm64", "s390x").Host} {
+		if got := try(host); len(got) > 0 {
+			t.Errorf("problems %v", got)
+		}
+	}
+	mustFill(t, mirrorAt(insecure(t), strict, 1), content, whole)
+	if got := try(strict); len(got) > 0 {
+		t.Errorf("it has them all: problems %v", got)
+	}
+	// Nothing of the images went with the probe's index.
+	for _, d := range []oci.Descriptor{amd, arm, whole.Images[0].Root} {
+		if !has(t, insecure(t), repos(strict, "mirror/team/a")[0], d) {
+			t.Errorf("%s is gone", d.Digest)
+		}
+	}
+}
+
+// TestMissingParts has a mirror with an index of which a platform is not there.
+func TestMissingParts(t *testing.T) {
+	content := ocitest.New(10)
+	layer := func() oci.Descriptor { return content.Layer(1000, ocitest.LayerGzip) }
+	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
+	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(true, []string{"amd64", "arm64"}, amd, arm)})
+	some := images(map[string]oci.Descriptor{"a": whole.Images[0].Root})
+	some.Images[0].Without = []digest.Digest{arm.Digest}
+	m := mirrorAt(insecure(t), registrytest.StartSparse(t).Host, 2)
+	mustFill(t, m, content, some)
+	for inv, want := range map[*oci.Inventory]int{some: 0, whole: 1} {
+		missing, err := m.Missing(t.Context(), content, inv)
+		if err != nil || len(missing.Images) != want || len(missing.Blobs) != 2*want {
+			t.Errorf("missing %+v, %v", missing, err)
+		}
+		lacks, err := m.Lacks(t.Context(), content, inv)
+		if err != nil || len(lacks) != want {
+			t.Errorf("lacks %+v, %v", lacks, err)
+		}
+	}
+	mustFill(t, m, content, whole)
+	if lacks, err := m.Lacks(t.Context(), content, whole); err != nil || len(lacks) > 0 {
+		t.Errorf("lacks %+v, %v", lacks, err)
 	}
 }

@@ -84,7 +84,7 @@ func (p *preparing) attachments(ctx context.Context, asked map[string]bool) ([]o
 	var questions []question
 	for _, n := range p.graph.Manifests {
 		for _, repo := range p.repos(n) {
-			if key := repo.WithDigest(n.Descriptor.Digest).String(); !asked[key] {
+			if key := repo.WithDigest(n.Descriptor.Digest).String(); !asked[key] && p.catalogs.of(repo) == nil {
 				asked[key] = true
 				questions = append(questions, question{n, repo})
 			}

@@ -76,7 +76,7 @@ func exitCode(err error) int {
 		return exitDamaged
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*manifests.SiteError](err), as[*manifests.ChartError](err), as[*bundle.RefusedError](err),
 		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
-		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
+		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*oci.LayoutError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
 		return exitKey
@@ -194,9 +194,12 @@ func hints(err error) []string {
 			add("the bundle has a second copy of %s: copy/%s; put it in its place and run satchel verify", f, f)
 		}
 		add("run satchel verify to see all that is wrong; read the drive elsewhere, or remove the bundle's directory and pack it again")
+	case as[*oci.LayoutError](err):
+		add("copy the catalog into its directory again; what is carried was pinned by digest when the bundle was begun")
 	case as[*oci.DigestError](err):
-		add("the registry, or something between, gives wrong bytes; nothing of them was kept, run the command again")
+		add("the registry, or something between, gives wrong bytes (of a catalog in a directory: its file has them); nothing of them was kept, run the command again")
 	}
+	list = append(list, graphHints(err)...)
 	list = append(list, keyHints(err)...)
 	list = append(list, driveHints(err)...)
 	return append(list, registryHints(err)...)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Variables of the environment, as oc-mirror reads them.
@@ -22,6 +23,8 @@ const (
 func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
 	f.BoolVar(&x.IgnoreReleaseSignature, "ignore-release-signature", false, "carry releases without looking at their signature: nothing then says that they are genuine ("+envSignatureURL+" and "+envSignatureKey+" name another store and key)")
 	x.UpdateURL = os.Getenv("UPDATE_URL_OVERRIDE") // as for oc-mirror
+	f.Var(graphData{&x.GraphData}, "graph-data", "make the graph image (mirror.platform.graph) of the graph data at another address or in a file, `URL|FILE` (default: what Red Hat publishes, or what is beside the graph of UPDATE_URL_OVERRIDE)")
+	f.Var(graphBase{&x.GraphBase}, "graph-base", "make the graph image from `IMAGE`, which has bash and cp (default: registry.access.redhat.com/ubi9/ubi-minimal:latest)")
 	f.StringArrayVar(&x.AcceptRisks, "accept-risk", nil, "with shortestPath, take conditional updates that have the risk `NAME`, and no other that is not accepted; may be repeated")
 	f.BoolVar(&x.WithDependencies, "with-dependencies", false, "add the operators that the chosen ones require, from the same catalogs")
 	f.Var(chartValues{&x.HelmValues}, "helm-values", "render the Helm chart of that name with the values in FILE, as `CHART=FILE` (may be given more than once)")
@@ -114,6 +117,12 @@ func readPods(set *manifests.Pods, name string) (err error) {
 func words(e manifests.Extra) (s string) {
 	for _, name := range e.PodFiles {
 		s += " --from-pods " + name
+	}
+	if g := e.GraphData; g.URL+g.File != "" {
+		s += " --graph-data " + g.URL + g.File
+	}
+	if e.GraphBase != (oci.Ref{}) {
+		s += " --graph-base " + e.GraphBase.String()
 	}
 	for _, risk := range e.AcceptRisks {
 		s += " --accept-risk " + risk

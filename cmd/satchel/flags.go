@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 	f.StringVar(&r.registriesConf, "registries-conf", "", "registries.conf `FILE`, and FILE.d (default: $CONTAINERS_REGISTRIES_CONF, then those of podman)")
 	f.UintVar(&r.retryTimes, "retry-times", transport.DefaultRetryTimes, "how often a request that fails is tried again")
 	f.Var(delayValue{&r.retryDelay}, "retry-delay", "pause between tries, such as 5s (default: from 1s, doubling, and an outage of a minute is waited for)")
-	f.Var(rateValue{&r.limitRate}, "limit-rate", "most bytes a second over all connections, such as 10MiB; 0 is no limit")
+	f.Var(rateValue{&r.limitRate}, "limit-rate", "most bytes a second over all connections, such as 10MiB or 80Mbit; 0 is no limit")
 	r.push = side == "dest"
 	r.given = func() bool { return f.Changed("tls-verify") || f.Changed(side+"-tls-verify") }
 }
@@ -92,33 +91,6 @@ func (v delayValue) Set(s string) error {
 }
 
 func (v delayValue) Type() string { return "DURATION" }
-
-// minRate is the least that --limit-rate takes: below it, requests themselves
-// would run into timeouts.
-const minRate = 1 << 10
-
-// rateValue is a flag of bytes a second.
-type rateValue struct{ bytes *int64 }
-
-func (v rateValue) String() string {
-	if v.bytes == nil || *v.bytes == 0 {
-		return ""
-	}
-	return fmt.Sprint(*v.bytes)
-}
-
-func (v rateValue) Set(s string) error {
-	n, err := int64(0), error(nil)
-	if s != "0" {
-		if n, err = bundle.ParseSize(s); err == nil && n < minRate {
-			err = errors.New("it must be at least 1KiB a second")
-		}
-	}
-	*v.bytes = n
-	return err
-}
-
-func (v rateValue) Type() string { return "SIZE" }
 
 // sizeValue is a flag of a number of bytes.
 type sizeValue struct{ bytes *int64 }

@@ -79,7 +79,7 @@ func definite(err error) bool {
 	var reg *transport.RegistryError
 	var file *manifests.FetchError
 	switch {
-	case as[*oci.DigestError](err), as[*oci.UnsupportedError](err), as[*manifests.ChartError](err):
+	case as[*oci.DigestError](err), as[*oci.UnsupportedError](err), as[*manifests.ChartError](err), as[*oci.LayoutError](err), as[*transport.SizeError](err):
 		return true
 	case errors.As(err, &file):
 		return file.Status >= 400 && file.Status < 500 && file.Status != 408 && file.Status != 429

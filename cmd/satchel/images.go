@@ -13,10 +13,12 @@ type imageReport struct {
 	Digest    digest.Digest `json:"digest"`
 	MediaType string        `json:"mediaType"`
 	Platforms []string      `json:"platforms,omitempty"`
-	Tags      []string      `json:"tags,omitempty"`
-	Path      string        `json:"path,omitempty"` // in the mirror, where it is not the source's
-	Why       []string      `json:"why,omitempty"`
-	Bytes     int64         `json:"bytes"` // of all that it reaches
+	// Without is what its indexes name and the bundle does not carry: other platforms.
+	Without []digest.Digest `json:"without,omitempty"`
+	Tags    []string        `json:"tags,omitempty"`
+	Path    string          `json:"path,omitempty"` // in the mirror, where it is not the source's
+	Why     []string        `json:"why,omitempty"`
+	Bytes   int64           `json:"bytes"` // of all that it reaches
 	// Subject is the manifest that this one is attached to: a signature, an
 	// attestation, or another referrer.
 	Subject  digest.Digest `json:"subject,omitempty"`
@@ -30,7 +32,7 @@ func reportImages(inv *oci.Inventory, graph *oci.Graph) []imageReport {
 	list := make([]imageReport, len(inv.Images))
 	for i, img := range inv.Images {
 		list[i] = imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject}
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Without, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject}
 	}
 	countAttached(list, inv, graph)
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {

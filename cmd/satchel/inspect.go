@@ -30,7 +30,8 @@ func newInspect(a *app) *cobra.Command {
 from, its digest, its platforms, and the size of all that it reaches. Content that
 images share is counted for each of them, and once in the total. Signatures and
 other referrers are counted beside the image that they belong to; with -o json
-and yaml each is listed, with the digest of its subject.
+and yaml each is listed, with the digest of its subject. Of each catalog it says
+which packages, channels and versions are carried.
 
 --manifests prints the cluster's YAML that pack made: for the mirror that pack
 --to named, else for the placeholder mirror.invalid, and without secrets. unpack
@@ -58,6 +59,8 @@ type inspectReport struct {
 	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
 	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
 	Documents   []documentReport       `json:"documents,omitempty"`  // beside the images; not among the blobs above
+	// Catalogs is what is carried of each.
+	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 }
 
 type documentReport struct {
@@ -115,7 +118,8 @@ func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 			return nil, err
 		}
 	}
-	return rep, nil
+	rep.Catalogs, err = manifests.ReadContents(ctx, inv, r)
+	return rep, err
 }
 
 // document counts what a document has beside what was seen.
@@ -165,6 +169,12 @@ func printInspect(w io.Writer, r *inspectReport) error {
 		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(r.Catalogs) > 0 {
+		head.printf("\n")
+	}
+	if err := printContents(w, r.Catalogs); err != nil {
 		return err
 	}
 	for _, inc := range r.Incomplete {

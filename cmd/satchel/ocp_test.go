@@ -174,6 +174,9 @@ func (w *world) packed(t *testing.T, o *outside, more ...string) {
 		if c.Bytes != have.BlobBytes || c.Manifests+c.Blobs != have.Blobs || len(planned.Images) != len(have.Images) {
 			t.Errorf("plan carries %+v; the bundle has %d images, %d blobs of %d bytes", c, len(have.Images), have.Blobs, have.BlobBytes)
 		}
+		if fmt.Sprint(planned.Catalogs) != fmt.Sprint(have.Catalogs) {
+			t.Errorf("plan says of the catalogs\n%+v, and inspect\n%+v", planned.Catalogs, have.Catalogs)
+		}
 	}) {
 		t.FailNow()
 	}

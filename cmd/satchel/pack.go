@@ -188,7 +188,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		only: only, onlyFile: o.only, keepGoing: o.keepGoing, parallelImages: o.parallelImages, parallelLayers: o.parallelLayers,
 		place: place, foreign: map[digest.Digest]bool{},
 	}}
-	defer p.client.Close()
+	defer p.close()
 	err = p.run(ctx)
 	var done *bundle.SealedError
 	if errors.As(err, &done) {
@@ -289,6 +289,9 @@ func (p *packing) open(ctx context.Context) error {
 	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images), Documents: slices.Clone(w.Inventory().Documents)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
 	err = p.recall(w.Gaps())
+	if err == nil {
+		err = p.reopenCatalogs()
+	}
 	if err == nil {
 		err = p.survey(ctx)
 	}

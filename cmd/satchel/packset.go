@@ -29,7 +29,10 @@ func (p *preparing) resolve(ctx context.Context) error {
 }
 
 func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
-	from := cachedImages{p.app, p.client, p.cache}
+	if err := p.openCatalogs(); err != nil {
+		return nil, err
+	}
+	from := cachedImages{p.app, p.client, p.cache, p.catalogs}
 	if p.only == nil {
 		return manifests.Resolve(ctx, p.cfg, from)
 	}
@@ -42,6 +45,7 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 		return nil, err
 	}
 	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(i) })
+	inv.Documents = slices.DeleteFunc(inv.Documents, func(d oci.Document) bool { return d.Name == manifests.DocumentContents }) // a part of that is carried
 	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.listed(g.Image) })
 	var errs []error
 	for _, g := range gaps {
@@ -79,7 +83,7 @@ func (p *preparing) listed(img oci.Image) bool {
 		case g.Digest != "" || g.Subject != "":
 			return false
 		case g.Origin == oci.OriginRelease:
-			return img.Origin == oci.OriginRelease && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
+			return img.Origin == oci.OriginRelease && !img.Made && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
 		}
 		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
 			g.Origin == oci.OriginChart && img.Origin == oci.OriginChart && partOf(img, g)
@@ -141,7 +145,7 @@ func (p *preparing) survey(ctx context.Context) error {
 			if img.Made {
 				return p.keptDocuments(), nil
 			}
-			repo, err := p.client.Repository(img.Source)
+			repo, err := p.repository(img.Source)
 			return p.cache.Filled(repo), err
 		}, p.parallelImages)
 		if err == nil {
@@ -188,9 +192,14 @@ type cachedImages struct {
 	*app
 	client *transport.Client
 	cache  *oci.Cache
+	local  catalogDirs
 }
 
 func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	if dirs := c.local.of(ref); dirs != nil {
+		d, err := dirs.resolve(ref)
+		return d, c.cache.Metadata(dirs), err
+	}
 	d, src, err := c.client.Resolve(ctx, ref)
 	if err != nil {
 		return d, nil, err

@@ -20,7 +20,7 @@ func (p *preparing) source(n oci.Node) oci.Source {
 	return p.cache.Before(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		var errs []error
 		for _, ref := range p.repos(n) {
-			repo, err := p.client.Repository(ref)
+			repo, err := p.repository(ref)
 			if err == nil {
 				var rc io.ReadCloser
 				if rc, err = repo.Open(ctx, d, off); err == nil {

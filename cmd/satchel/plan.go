@@ -29,6 +29,8 @@ type planOptions struct {
 	parallelImages int
 	keepGoing      bool
 	driveSize      int64
+	rate           int64
+	images         bool
 	output         string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -40,14 +42,18 @@ func newPlan(a *app) *cobra.Command {
 		Use:   "plan -c FILE",
 		Short: "Say what pack would carry",
 		Long: `plan does what pack does before its first byte, and then says what pack would
-carry: images by origin, bytes, what they share, what the bundle takes on drives.
+carry: of each catalog the packages, channels and versions; images by origin,
+bytes, what they share, what the bundle takes on drives.
 It needs no drive and no recipient, reads manifests, and leaves nothing but what
 it keeps in the cache for the next plan or pack.
 
 Bytes carried are exact. Bytes written are within 1%; where content must be
 compressed that plan does not read, they are an upper bound, and it is said so.
 For that, small JSON such as image configs is read too where it makes up enough
-of the set. Without recipients, one X25519 key is counted.`,
+of the set. Without recipients, one X25519 key is counted.
+
+--rate says how long it takes to fetch what has to come over the network: not what
+satchel makes, what is in the cache, or what catalogs in directories have.`,
 		Example: "  satchel plan -c imageset.yaml --drive-size 64GB",
 		Args:    exactly(0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), a, o) },
@@ -60,6 +66,8 @@ of the set. Without recipients, one X25519 key is counted.`,
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that cannot be had; list them and exit with 3")
 	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	f.Var(rateValue{&o.rate}, "rate", "also say how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
+	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
@@ -115,7 +123,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	defer p.client.Close()
+	defer p.close()
 	if err := p.prepare(ctx); err != nil {
 		return err
 	}
@@ -126,7 +134,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	err = print(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep) })
+	err = print(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images) })
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}

@@ -19,8 +19,11 @@ type planReport struct {
 	Carried carriedReport  `json:"carried"`
 	Written writtenReport  `json:"written"`
 	Drives  []driveReport  `json:"drives"`
+	Time    *timeReport    `json:"time,omitempty"` // with --rate
 	Images  []planImage    `json:"images"`
-	Gaps    []oci.Gap      `json:"gaps,omitempty"` // what --keep-going plans without
+	// Catalogs is what is carried of each.
+	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
+	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
 	// Incomplete is what lacks some of those.
 	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
 }
@@ -73,8 +76,11 @@ func (p *planning) report(ctx context.Context) (*planReport, error) {
 		return nil, err
 	}
 	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps,
-		Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
+		Time: p.time(), Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
 	if r.Drives, err = p.drives(graph); err != nil {
+		return nil, err
+	}
+	if r.Catalogs, err = manifests.ReadContents(ctx, p.inv, p.keptDocuments()); err != nil {
 		return nil, err
 	}
 	images := reportImages(p.inv, graph)
@@ -130,7 +136,21 @@ func (r *planReport) share(graph *oci.Graph) {
 	slices.SortFunc(r.Origins, func(a, b originReport) int { return cmp.Compare(a.Origin, b.Origin) })
 }
 
-func printPlan(w io.Writer, r *planReport) error {
+// printPlan writes the long lists first: what a person looks for stands at the end.
+func printPlan(w io.Writer, r *planReport, images bool) error {
+	p := &printer{w: w}
+	if images {
+		if err := printPlanImages(w, r.Images); err != nil {
+			return err
+		}
+		p.printf("\n")
+	}
+	if err := printContents(w, r.Catalogs); err != nil {
+		return err
+	}
+	if len(r.Catalogs) > 0 {
+		p.printf("\n")
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ORIGIN\tIMAGES\tATTACHED\tSIZE\tOF THAT ALONE")
 	for _, o := range r.Origins {
@@ -139,7 +159,6 @@ func printPlan(w io.Writer, r *planReport) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	p := &printer{w: w}
 	p.printf("\ncarried      %d images, %d manifests, %d blobs, %s\n", r.Carried.Images, r.Carried.Manifests, r.Carried.Blobs, bundle.FormatSize(r.Carried.Bytes))
 	if r.Carried.Attached > 0 {
 		p.printf("attached     %d signatures and other referrers\n", r.Carried.Attached)
@@ -162,6 +181,9 @@ func printPlan(w io.Writer, r *planReport) error {
 		} else {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
+	}
+	if r.Time != nil {
+		p.printf("time         %s\n", r.Time)
 	}
 	for _, g := range r.Gaps {
 		p.printf("%s  %s  NOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))

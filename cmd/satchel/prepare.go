@@ -29,6 +29,7 @@ type preparing struct {
 	parallelImages int
 	parallelLayers int
 	place          oci.Mirror // that the cluster's YAML in the bundle is for
+	catalogs       catalogDirs
 
 	inv     *oci.Inventory
 	graph   *oci.Graph
@@ -79,7 +80,11 @@ func (p *preparing) repos(n oci.Node) []oci.Ref {
 				continue
 			}
 		}
-		if ref = ref.Repo(); !slices.Contains(list, ref) {
+		switch ref = ref.Repo(); {
+		case slices.Contains(list, ref):
+		case p.catalogs.of(ref) != nil: // what is on this host need not be downloaded
+			list = slices.Insert(list, 0, ref)
+		default:
 			list = append(list, ref)
 		}
 	}
@@ -167,7 +172,7 @@ func (p *preparing) look(ctx context.Context, n oci.Node) error {
 	}
 	var errs []error
 	for _, ref := range p.repos(n) {
-		repo, err := p.client.Repository(ref)
+		repo, err := p.repository(ref)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func probeHint(p transport.Problem) string {
 	case transport.ProblemUntagged:
 		return "a mirror must keep images by digest; the registry inside an OpenShift cluster, for one, does not and cannot be a mirror"
 	case transport.ProblemSparse:
-		return "have the registry accept an index whose platforms are not all there, or pack all platforms"
+		return "have the registry take an index whose platforms are not all there (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack anew"
 	case transport.ProblemFull:
 		return "make room on the registry's disk and run the same command again"
 	}

@@ -141,7 +141,7 @@ func (u *unpacking) known(ctx context.Context) (err error) {
 // complete asks the mirror for every image of the bundle.
 func (u *unpacking) complete(ctx context.Context) error {
 	inv := u.r.Inventory()
-	lacking, err := u.mirror.Lacks(ctx, inv)
+	lacking, err := u.mirror.Lacks(ctx, u.r, inv)
 	if err != nil {
 		return err
 	}

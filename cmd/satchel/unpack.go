@@ -171,8 +171,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Sparse indexes do not come before platforms can be chosen.
-	if err := u.mirror.Probe(ctx, u.mirror.Repos(missing), false); err != nil {
+	if err := u.probe(ctx, missing); err != nil {
 		return err
 	}
 	if u.dryRun {
@@ -193,6 +192,15 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	return u.writeCluster()
+}
+
+// probe finds out whether the mirror takes what it lacks.
+func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
+	sparse, err := u.mirror.Sparse(ctx, u.r, missing.Images)
+	if err != nil {
+		return err
+	}
+	return u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse)
 }
 
 // carried leaves out foreign layers that the bundle does not have. Anything else

@@ -35,6 +35,23 @@ type Served struct {
 // asking for user and password (HTTP basic) unless user is empty.
 func StartV3(t testing.TB, secure bool, user, password string) *Served {
 	t.Helper()
+	return startV3(t, secure, user, password, configuration.ValidationIndexes{})
+}
+
+// StartSparse is a plain StartV3 for a registry that takes indexes without all that
+// they name, but for images of linux for the architectures in must.
+func StartSparse(t testing.TB, must ...string) *Served {
+	t.Helper()
+	v := configuration.ValidationIndexes{Platforms: "none"}
+	for _, arch := range must {
+		v.Platforms = "list"
+		v.PlatformList = append(v.PlatformList, configuration.Platform{OS: "linux", Architecture: arch})
+	}
+	return startV3(t, false, "", "", v)
+}
+
+func startV3(t testing.TB, secure bool, user, password string, indexes configuration.ValidationIndexes) *Served {
+	t.Helper()
 	logrus.SetOutput(io.Discard) // distribution logs through it
 	s := &Served{Dir: t.TempDir()}
 	cfg := &configuration.Configuration{Storage: configuration.Storage{
@@ -42,7 +59,7 @@ func StartV3(t testing.TB, secure bool, user, password string) *Served {
 		"delete":      configuration.Parameters{"enabled": true},
 		"maintenance": configuration.Parameters{"uploadpurging": map[any]any{"enabled": false}},
 	}}
-	cfg.HTTP.Secret = "test"
+	cfg.HTTP.Secret, cfg.Validation.Manifests.Indexes = "test", indexes
 	cfg.Log.AccessLog.Disabled = true
 	cfg.Log.Level = "error"
 	cfg.Catalog.MaxEntries = 1000

@@ -268,6 +268,36 @@ func TestPick(t *testing.T) {
 	}
 }
 
+// TestPickOnly takes images of chosen platforms alone.
+func TestPickOnly(t *testing.T) {
+	c := ocitest.New(1)
+	layer := c.Layer(4096, ocitest.LayerGzip)
+	amd, arm, ppc := c.ImageFor("amd64", true, layer), c.ImageFor("arm64", true, layer), c.ImageFor("ppc64le", true, layer)
+	list := c.IndexFor(false, []string{"ppc64le", "arm64", "amd64"}, ppc, arm, amd)
+	windows := c.Blob([]byte(strings.ReplaceAll(string(bytesOf(t, c, c.IndexFor(false, []string{"amd64"}, amd))), `"os":"linux"`, `"os":"windows"`)), oci.MediaTypeIndex)
+	mixed := c.Index(false, windows, c.IndexFor(false, []string{"arm64"}, arm))
+	for _, tc := range []struct {
+		root oci.Descriptor
+		only string
+		want oci.Descriptor
+		err  string
+	}{
+		{list, "linux/arm64", arm, ""},
+		{list, "linux/arm64 linux/ppc64le", ppc, ""},
+		{list, "linux/amd64 linux/ppc64le", amd, ""},
+		{mixed, "linux/arm64 windows/amd64", arm, ""},
+		{mixed, "windows/amd64", amd, ""},
+		{mixed, "linux/amd64", oci.Descriptor{}, "it names no image for linux/amd64"},
+		{arm, "linux/amd64", arm, ""},
+	} {
+		got, err := Pick(t.Context(), c, tc.root, strings.Fields(tc.only)...)
+		var ue *oci.UnsupportedError
+		if tc.err != "" && (!errors.As(err, &ue) || ue.Why != tc.err) || tc.err == "" && (err != nil || got.Digest != tc.want.Digest) {
+			t.Errorf("%s: got %v, %v", tc.only, got.Digest, err)
+		}
+	}
+}
+
 func TestConfig(t *testing.T) {
 	c := ocitest.New(1)
 	d := c.Labelled("arm64", true, map[string]string{"a": "b"}, c.Layer(4096, ocitest.LayerGzip))

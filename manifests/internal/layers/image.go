@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -20,26 +22,32 @@ const (
 
 // Pick gives the image that is read for root: root itself if it is an image; of
 // an index the first child for linux/amd64, else the first for linux, in the
-// order in which the index and those nested in it name them. An index that has
-// none, or is nested too deep, is an *[oci.UnsupportedError].
-func Pick(ctx context.Context, src oci.Source, root oci.Descriptor) (oci.Descriptor, error) {
+// order in which the index and those nested in it name them; with platforms in
+// only, each as os/architecture, the same among those alone, else their first. An
+// index that has none, or is nested too deep, is an *[oci.UnsupportedError].
+func Pick(ctx context.Context, src oci.Source, root oci.Descriptor, only ...string) (oci.Descriptor, error) {
 	if !oci.IsIndex(root.MediaType) {
 		return root, nil
 	}
-	p := picker{src: src}
+	p := picker{src: src, only: only}
 	if err := p.index(ctx, root, 0); err != nil {
 		return oci.Descriptor{}, err
 	}
-	if p.linux == nil {
-		return oci.Descriptor{}, unsupported("index", root, "it names no image for linux")
+	switch {
+	case p.best != nil:
+		return plain(*p.best), nil
+	case len(only) > 0:
+		return oci.Descriptor{}, unsupported("index", root, "it names no image for %s", strings.Join(only, ", "))
 	}
-	return plain(*p.linux), nil
+	return oci.Descriptor{}, unsupported("index", root, "it names no image for linux")
 }
 
 type picker struct {
 	src   oci.Source
-	linux *oci.Descriptor // the best so far
-	found bool            // it is for amd64: nothing is better
+	only  []string
+	best  *oci.Descriptor // so far
+	linux bool            // it is for linux
+	found bool            // and for amd64: nothing is better
 	read  int
 }
 
@@ -59,14 +67,23 @@ func (p *picker) index(ctx context.Context, d oci.Descriptor, depth int) error {
 			if err := p.index(ctx, c, depth+1); err != nil {
 				return err
 			}
-		case oci.IsManifest(c.MediaType) && c.Platform != nil && c.Platform.OS == "linux":
-			p.found = c.Platform.Architecture == "amd64"
-			if p.found || p.linux == nil {
-				p.linux = &c
-			}
+		case oci.IsManifest(c.MediaType) && c.Platform != nil:
+			p.image(c)
 		}
 	}
 	return nil
+}
+
+// image takes an image if it is better than the best so far.
+func (p *picker) image(c oci.Descriptor) {
+	linux := c.Platform.OS == "linux"
+	if len(p.only) == 0 && !linux || len(p.only) > 0 && !slices.Contains(p.only, c.Platform.OS+"/"+c.Platform.Architecture) {
+		return
+	}
+	p.found = linux && c.Platform.Architecture == "amd64"
+	if p.found || p.best == nil || linux && !p.linux {
+		p.best, p.linux = &c, linux
+	}
 }
 
 // Config reads and verifies the config of an image. That of an artifact, and one

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// catalogDir is a catalog in a directory of this host.
+type catalogDir struct {
+	*oci.Layout
+	ref  oci.Ref        // that stands for it
+	root oci.Descriptor // what it has now; empty when a bundle is gone on with, which has it pinned
+}
+
+// repository has the content of images: one of a registry, or catalogs in directories.
+type repository interface {
+	oci.Source
+	Has(ctx context.Context, d oci.Descriptor) (bool, error)
+}
+
+// catalogDirs are the catalogs in directories that have one repository's name, or
+// those of all names. Nothing is copied from them but to the drive; manifests and
+// image configs are kept in the cache, as those of registries.
+type catalogDirs []catalogDir
+
+// of gives those of the reference's repository; nil if that is a registry's.
+func (c catalogDirs) of(ref oci.Ref) (some catalogDirs) {
+	for _, dir := range c {
+		if dir.ref.Repo() == ref.Repo() {
+			some = append(some, dir)
+		}
+	}
+	return some
+}
+
+// resolve gives what a reference of theirs stands for.
+func (c catalogDirs) resolve(ref oci.Ref) (oci.Descriptor, error) {
+	for _, dir := range c {
+		if ref == dir.ref || ref.Digest != "" && ref.Digest == dir.root.Digest {
+			return dir.root, nil
+		}
+	}
+	return oci.Descriptor{}, &oci.UnsupportedError{What: "image " + ref.String(), Why: "no catalog of the configuration's directories has this name; registries have none under this host"}
+}
+
+// Has looks for content in one directory after the other. What the last one lacks is the error.
+func (c catalogDirs) Has(ctx context.Context, d oci.Descriptor) (ok bool, err error) {
+	for _, dir := range c {
+		if ok, err = dir.Has(ctx, d); ok {
+			break
+		}
+	}
+	return ok, err
+}
+
+// Open opens content in the first directory that has it.
+func (c catalogDirs) Open(ctx context.Context, d oci.Descriptor, off int64) (rc io.ReadCloser, err error) {
+	for _, dir := range c {
+		if rc, err = dir.Layout.Open(ctx, d, off); err == nil {
+			break
+		}
+	}
+	return rc, err
+}
+
+// openCatalogs opens the catalogs in directories and finds out what they have now.
+func (p *preparing) openCatalogs() error {
+	return p.eachCatalog(func(layout *oci.Layout, image string) (oci.Descriptor, error) { return layout.Image(image) })
+}
+
+// reopenCatalogs opens them for a bundle that is gone on with: what it carries of
+// them was pinned when it was begun.
+func (p *preparing) reopenCatalogs() error {
+	return p.eachCatalog(func(*oci.Layout, string) (oci.Descriptor, error) { return oci.Descriptor{}, nil })
+}
+
+func (p *preparing) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descriptor, error)) error {
+	return p.cfg.OpenCatalogs(func(ref oci.Ref, dir, image string) error {
+		layout, err := oci.OpenLayout(dir)
+		if err != nil {
+			return err
+		}
+		p.catalogs = append(p.catalogs, catalogDir{Layout: layout, ref: ref}) // closed with the rest
+		p.catalogs[len(p.catalogs)-1].root, err = root(layout, image)
+		return err
+	})
+}
+
+// repository gives where an image's content is, from its reference.
+func (p *preparing) repository(ref oci.Ref) (repository, error) {
+	if dirs := p.catalogs.of(ref); dirs != nil {
+		return dirs, nil
+	}
+	repo, err := p.client.Repository(ref)
+	if err != nil {
+		return nil, err
+	}
+	return repo, nil
+}
+
+// close lets go of what was opened for the run.
+func (p *preparing) close() {
+	p.client.Close()
+	for _, dir := range p.catalogs {
+		_ = dir.Close() // it was read only
+	}
+}
+
+var _ repository = (*transport.Repository)(nil)

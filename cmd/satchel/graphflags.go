@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// graphData is a flag of where the graph data is.
+type graphData struct{ to *manifests.GraphData }
+
+func (v graphData) String() string { return "" }
+
+func (v graphData) Set(s string) (err error) {
+	*v.to, err = manifests.ParseGraphData(s)
+	return err
+}
+
+func (v graphData) Type() string { return "URL|FILE" }
+
+// graphBase is a flag of the image that the graph image is made from.
+type graphBase struct{ to *oci.Ref }
+
+func (v graphBase) String() string { return "" }
+
+func (v graphBase) Set(s string) (err error) {
+	*v.to, err = oci.ParseRef(s)
+	return err
+}
+
+func (v graphBase) Type() string { return "IMAGE" }
+
+// graphHints says what other parts the graph image may be made of.
+func graphHints(err error) []string {
+	var graph *manifests.GraphError
+	switch {
+	case !errors.As(err, &graph):
+		return nil
+	case graph.Base:
+		return []string{"--graph-base names another image to make the graph image from; it must have bash and cp"}
+	}
+	return []string{"--graph-data names another address of graph data, or a file that has it"}
+}

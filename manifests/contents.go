@@ -1,0 +1,172 @@
+package manifests
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	// DocumentContents is the document that says what of each catalog is carried.
+	DocumentContents = "catalog-contents"
+	contentsArtifact = "application/vnd.satchel.catalog-contents.v1"
+
+	// versionsHeads says that only the heads of channels are listed.
+	versionsHeads = "heads"
+
+	maxContents    = 4 << 20  // bytes of one catalog's file, as documents may have
+	maxAllContents = 16 << 20 // of all of them
+	// wide is how many bytes of such a file stand for a comma at least: what has
+	// more of them would take far more memory than it has bytes.
+	wide = 12
+)
+
+// CatalogContents is what of a catalog is carried.
+type CatalogContents struct {
+	Catalog string `json:"catalog"` // its reference
+	Whole   bool   `json:"whole"`   // all that it has was asked for
+	// Versions is "heads" where all versions would be too many to list; those that
+	// are listed are then the channels' heads alone.
+	Versions string            `json:"versions,omitempty"`
+	Packages []PackageContents `json:"packages"` // by name
+}
+
+// PackageContents is what of a package is carried.
+type PackageContents struct {
+	Name           string            `json:"name"`
+	DefaultChannel string            `json:"defaultChannel,omitempty"`
+	Dependency     bool              `json:"dependency,omitempty"` // only others require it
+	Channels       []ChannelContents `json:"channels"`             // by name
+}
+
+// ChannelContents is what of a channel is carried.
+type ChannelContents struct {
+	Name     string            `json:"name"`
+	Head     string            `json:"head"` // the name of a bundle
+	Versions []VersionContents `json:"versions"`
+}
+
+// VersionContents is a bundle in a channel; the newest stands last, in
+// operator-registry's order.
+type VersionContents struct {
+	Version string `json:"version"` // with its release
+	Bundle  string `json:"bundle"`
+}
+
+// contentsDocument makes the document of the catalogs' files; none without any.
+func contentsDocument(ctx context.Context, files []oci.Titled, from Images) ([]oci.Document, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	var made oci.Made
+	root, err := made.Artifact(contentsArtifact, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range made.All() {
+		body, err := oci.ReadBlob(ctx, &made, d, d.Size)
+		if err == nil {
+			_, err = from.Keep(d.MediaType, body)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keep the contents of catalogs: %w", err)
+		}
+	}
+	return []oci.Document{{Name: DocumentContents, Root: root}}, nil
+}
+
+// ReadContents gives what of each catalog a bundle carries, in the order of its
+// configuration, without those that are gaps; none if it does not say. It is as
+// untrusted as the source.
+func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]CatalogContents, error) {
+	root, ok := inv.Document(DocumentContents)
+	if !ok {
+		return nil, nil
+	}
+	files, err := oci.ReadArtifact(ctx, src, root, contentsArtifact)
+	if err != nil {
+		return nil, fmt.Errorf("read the contents of catalogs: %w", err)
+	}
+	var list []CatalogContents
+	for _, f := range files {
+		c, err := parseContents(f.Body)
+		if err != nil {
+			return nil, &oci.UnsupportedError{What: "document " + DocumentContents, Why: plain(f.Title + ": " + err.Error())}
+		}
+		lost := func(g oci.Gap) bool {
+			return g.Origin == oci.OriginCatalog && g.Subject == "" && g.Source.String() == c.Catalog
+		}
+		if !slices.ContainsFunc(inv.Gaps, lost) {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// isSparse reports whether reading the file takes no more memory than it should.
+func isSparse(body []byte) bool { return bytes.Count(body, []byte(","))*wide <= len(body) }
+
+func parseContents(body []byte) (c CatalogContents, err error) {
+	if !isSparse(body) {
+		return c, errors.New("it is not the list of a catalog's packages")
+	}
+	if err := json.Unmarshal(body, &c); err != nil {
+		return c, err
+	}
+	if _, err := oci.ParseRef(c.Catalog); err != nil {
+		return c, err
+	}
+	if c.Versions != "" && c.Versions != versionsHeads {
+		return c, fmt.Errorf("it lists versions as %.20q", c.Versions)
+	}
+	for _, p := range c.Packages {
+		words := []string{p.Name, cmp.Or(p.DefaultChannel, "-")}
+		for _, ch := range p.Channels {
+			words = append(words, ch.Name, cmp.Or(ch.Head, "-"))
+			for _, v := range ch.Versions {
+				words = append(words, v.Version, v.Bundle)
+			}
+		}
+		if i := slices.IndexFunc(words, func(s string) bool { return s == "" || plain(s) != s }); i >= 0 {
+			return c, fmt.Errorf("it has the name %.64q", words[i])
+		}
+	}
+	return c, nil
+}
+
+// Count gives how many packages, channels and bundles are listed.
+func (c CatalogContents) Count() (packages, channels, bundles int) {
+	for _, p := range c.Packages {
+		seen := map[string]bool{}
+		for _, ch := range p.Channels {
+			for _, v := range ch.Versions {
+				seen[v.Bundle] = true
+			}
+		}
+		channels += len(p.Channels)
+		bundles += len(seen)
+	}
+	return len(c.Packages), channels, bundles
+}
+
+// Heads reports whether only the heads of channels are listed.
+func (c CatalogContents) Heads() bool { return c.Versions == versionsHeads }
+
+// Newest gives the versions, the newest first.
+func (ch ChannelContents) Newest() []string {
+	var list []string
+	for _, v := range slices.Backward(ch.Versions) {
+		list = append(list, v.Version)
+	}
+	return list
+}
+
+// said is a name as documents have it: not empty, and fit for a terminal.
+func said(name string) string { return cmp.Or(strings.TrimSpace(plain(name)), "?") }

@@ -1,0 +1,339 @@
+package manifests
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+const ubi = "registry.access.redhat.com/ubi9/ubi-minimal:latest"
+
+// graphArchive packs graph data; more is a file of it.
+func graphArchive(t testing.TB, more string, made time.Time) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	gz := gzip.NewWriter(&out)
+	w := tar.NewWriter(gz)
+	for _, name := range []string{"version", "channels/stable-4.1.yaml", "raw/metadata.json", more} {
+		body := "of " + name
+		if name == "version" {
+			body = "1.1.0\n"
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(body)), ModTime: made}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// graphWorld has the data and the base image of graph images, and payloads.
+func graphWorld(t testing.TB) *made {
+	t.Helper()
+	m := newMade()
+	m.files = map[string][]byte{graphDataURL: graphArchive(t, "LICENSE", time.Unix(1, 0))}
+	var list []oci.Descriptor
+	archs := []string{"amd64", "arm64", "s390x"}
+	for _, arch := range archs {
+		list = append(list, m.ImageFor(arch, true, m.base, m.Layer(3000, ocitest.LayerGzip)))
+	}
+	m.at(ubi, m.IndexFor(true, archs, list...))
+	m.at("a.io/one:arm", list[1])
+	return m
+}
+
+func graphConfig(t testing.TB, platform string) *Config {
+	t.Helper()
+	c, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    graph: true\n"+platform))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Extra.IgnoreReleaseSignature = true
+	return c
+}
+
+// resolved gives the graph image of a configuration.
+func resolved(t testing.TB, c *Config, m *made) oci.Image {
+	t.Helper()
+	inv, err := Resolve(t.Context(), c, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := inv.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return isGraph(i.Source) })
+	if i < 0 {
+		t.Fatalf("there is no graph image: %+v", inv.Images)
+	}
+	return inv.Images[i]
+}
+
+// keptJSON reads what was made.
+func keptJSON(t testing.TB, m *made, d oci.Descriptor, to any) {
+	t.Helper()
+	body, err := oci.ReadBlob(t.Context(), &m.kept, d, 1<<20)
+	if err == nil {
+		err = json.Unmarshal(body, to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGraphImage(t *testing.T) {
+	m := graphWorld(t)
+	img := resolved(t, graphConfig(t, ""), m)
+	base := m.refs[ubi]
+	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Made || img.Origin != oci.OriginRelease ||
+		!slices.Equal(img.Tags, []string{"latest"}) || !slices.Equal(img.Why, []string{"graph data"}) ||
+		img.Base.String() != "registry.access.redhat.com/ubi9/ubi-minimal@"+base.Digest.String() {
+		t.Errorf("got %+v", img)
+	}
+	var index ispec.Index
+	keptJSON(t, m, img.Root, &index)
+	if len(index.Manifests) != 1 || index.Manifests[0].Platform.Architecture != "amd64" {
+		t.Fatalf("index %+v", index)
+	}
+	var manifest ispec.Manifest
+	keptJSON(t, m, index.Manifests[0], &manifest)
+	var config ispec.Image
+	keptJSON(t, m, manifest.Config, &config)
+	diff := config.RootFS.DiffIDs[len(config.RootFS.DiffIDs)-1].String()
+	if len(manifest.Layers) != 3 || config.Config.Entrypoint != nil || config.Config.Labels[labelGraph] != diff || config.Config.Labels["org.opencontainers.image.base.digest"] != base.Digest.String() {
+		t.Errorf("%d layers, config %+v", len(manifest.Layers), config.Config)
+	}
+	if want := []string{"/bin/bash", "-c", "exec cp -rp /var/lib/cincinnati-graph-data/* /var/lib/cincinnati/graph-data"}; !slices.Equal(config.Config.Cmd, want) {
+		t.Errorf("it runs %q", config.Config.Cmd)
+	}
+	if n := len(m.asked); n != 1 {
+		t.Errorf("registries were asked for %q", m.asked)
+	}
+
+	anew, other := graphWorld(t), graphWorld(t)
+	anew.files[graphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
+	if again := resolved(t, graphConfig(t, ""), anew); again.Root.Digest != img.Root.Digest {
+		t.Errorf("the same data in another archive is %s, not %s", again.Root.Digest, img.Root.Digest)
+	}
+	other.files[graphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
+	if again := resolved(t, graphConfig(t, ""), other); again.Root.Digest == img.Root.Digest {
+		t.Error("other data is the same image")
+	}
+}
+
+// TestGraphPlatforms: it is for the platforms of the releases.
+func TestGraphPlatforms(t *testing.T) {
+	m := graphWorld(t)
+	m.parts = m.components("etcd-3")
+	m.files[graphLink(graphURLs["ocp"], "amd64", "stable-4.1")] = m.graphBody(t, "amd64", madeGraph{"4.1.0", nil})
+	arm := m.payload(t, "4.1.1", "arm64", m.components("etcd-1"))
+	m.at("a.io/rel:arm", arm)
+	m.at("a.io/rel:multi", m.IndexFor(false, []string{"arm64", "amd64"}, arm, m.payload(t, "4.1.1", "amd64", m.components("etcd-2"))))
+	for name, tc := range map[string]struct{ platform, base, want string }{
+		"none":                {"", "", "linux/amd64"},
+		"architectures":       {"    architectures: [s390x, amd64]\n", "", "linux/amd64 linux/s390x"},
+		"multi":               {"    architectures: [multi, amd64]\n", "", "linux/amd64 linux/arm64 linux/s390x"},
+		"a release":           {"    release: a.io/rel:arm\n", "", "linux/arm64"},
+		"a release for all":   {"    release: a.io/rel:multi\n", "", "linux/amd64 linux/arm64 linux/s390x"},
+		"release and channel": {"    release: a.io/rel:arm\n    channels: [{name: stable-4.1}]\n", "", "linux/amd64 linux/arm64"},
+		"another base":        {"    architectures: [arm64]\n", "a.io/one:arm", "linux/arm64"},
+		"all of one":          {"    architectures: [multi]\n", "a.io/one:arm", "linux/arm64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := graphConfig(t, tc.platform)
+			if tc.base != "" {
+				c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "one", Tag: "arm"}
+			}
+			if got := resolved(t, c, m); strings.Join(got.Platforms, " ") != tc.want {
+				t.Errorf("got %q, want %q", got.Platforms, tc.want)
+			}
+		})
+	}
+}
+
+func TestGraphErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "graph.tar.gz")
+	if err := os.WriteFile(file, graphArchive(t, "x", time.Unix(1, 0)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	named, err := ParseGraphData(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		platform string
+		arrange  func(*made, *Config)
+		want     string
+		base     bool
+	}{
+		"not there":       {"", func(m *made, _ *Config) { clear(m.files) }, "read the graph data: get " + graphDataURL + ": the server answers 404 Not Found", false},
+		"a page":          {"", func(m *made, _ *Config) { m.files[graphDataURL] = []byte("<html>") }, "read the graph data of " + graphDataURL + ": graph data: it is not a gzip archive; it begins with \"<html>\"", false},
+		"no base":         {"", func(m *made, _ *Config) { delete(m.refs, ubi) }, "base image " + ubi + ": manifest unknown", true},
+		"another base":    {"", func(m *made, c *Config) { m.refs[ubi] = m.Artifact("application/x", m.base) }, "it is no image", true},
+		"no platform":     {"    architectures: [amd64, ppc64le]\n", nil, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", true},
+		"one platform":    {"", func(_ *made, c *Config) { c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "one", Tag: "arm"} }, "it is not for linux/amd64; it is for linux/arm64", true},
+		"another content": {"", func(_ *made, c *Config) { c.Extra.GraphData = named }, "graph.tar.gz has changed since this began", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := graphWorld(t)
+			m.at("a.io/b:c", m.Image(false, m.base))
+			c := graphConfig(t, tc.platform+"  additionalImages: [{name: 'a.io/b:c'}]\n")
+			if tc.arrange != nil {
+				tc.arrange(m, c)
+			}
+			inv, err := Resolve(t.Context(), c, m)
+			gaps, ok := oci.Gaps(err)
+			if !ok || len(gaps) != 1 || !isGraph(gaps[0].Image.Source) || len(inv.Images) != 1 || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want a gap: %s", err, tc.want)
+			}
+			var graph *GraphError
+			if !errors.As(err, &graph) || graph.Base != tc.base {
+				t.Errorf("%v is no GraphError of the base image: %t", err, tc.base)
+			}
+		})
+	}
+}
+
+func TestGraphDataURL(t *testing.T) {
+	for _, tc := range []struct{ update, data, link, bare string }{
+		{"", "", graphDataURL, graphDataURL},
+		{"https://a.io/api/upgrades_info/v1/graph", "", "https://a.io/api/upgrades_info/graph-data", "https://a.io/api/upgrades_info/graph-data"},
+		{"https://u:p@a.io/api/upgrades_info/graph?key=v", "", "https://u:p@a.io/api/upgrades_info/graph-data?key=v", "https://a.io/api/upgrades_info/graph-data"},
+		{"http://a.io/graph", "", "http://a.io/graph-data", "http://a.io/graph-data"},
+		{"http://a.io/mygraph", "", "", ""},
+		{"a.io/graph", "", "", ""},
+		{"http://a.io/mygraph", "http://b.io/x.tgz?a=b", "http://b.io/x.tgz?a=b", "http://b.io/x.tgz"},
+	} {
+		c := graphConfig(t, "")
+		c.Extra.UpdateURL, c.Extra.GraphData.URL = tc.update, tc.data
+		link, bare, err := c.graphDataURL()
+		if link != tc.link || bare != tc.bare || (err == nil) != (link != "") {
+			t.Errorf("%s %s: got %s, %s, %v", tc.update, tc.data, link, bare, err)
+		}
+		err = c.Carried()
+		if ce, ok := one[*ConfigError](err); (link == "") != ok || ok && (!strings.Contains(ce.Hint, "--graph-data") || !strings.HasPrefix(ce.Error(), "f.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE")) {
+			t.Errorf("%s: %v", tc.update, err)
+		}
+	}
+}
+
+// TestGraphFlags are flags for a graph, and how they tell configurations apart.
+func TestGraphFlags(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "graph.tar.gz")
+	for name, want := range map[string]string{
+		"ftp://a.io/x": "not an http", "https://u:p@a.io/x": "a user or a password", file: "no such file",
+	} {
+		if _, err := ParseGraphData(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var seen []string
+	for _, body := range []string{"a", "b"} {
+		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := graphConfig(t, "")
+		var err error
+		if c.Extra.GraphData, err = ParseGraphData(file); err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, c.Digest().String())
+		c.Extra.UpdateURL = graphServer
+		if c.Digest().String() != seen[len(seen)-1] {
+			t.Error("the graph server matters beside a file")
+		}
+	}
+	for _, x := range []Extra{{}, {UpdateURL: "https://a.io/graph"}, {GraphData: GraphData{URL: "https://a.io/x"}}, {GraphBase: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}}} {
+		c := graphConfig(t, "")
+		c.Extra = x
+		seen = append(seen, c.Digest().String())
+	}
+	if n := len(sorted(slices.Clone(seen))); n != 6 {
+		t.Errorf("6 configurations have %d digests", n)
+	}
+	c := releaseConfig(t, "a.io/b:c")
+	c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
+	if ce, ok := one[*ConfigError](c.Carried()); !ok || !strings.Contains(ce.Error(), "mirror.platform.graph does not ask for it") {
+		t.Errorf("a base for no graph: %v", c.Carried())
+	}
+}
+
+// TestGraphFile takes the data from a file, and the note about OKD from its absence.
+func TestGraphFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "graph.tar.gz")
+	if err := os.WriteFile(file, graphArchive(t, "LICENSE", time.Unix(7, 0)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := graphWorld(t)
+	m.parts = m.components("etcd-1")
+	m.files[graphLink(graphURLs["okd"], "amd64", "okd-4")] = m.graphBody(t, "amd64", madeGraph{"4.1.0", nil})
+	const okd = "    channels: [{name: okd-4, type: okd}]\n"
+	want := resolved(t, graphConfig(t, okd), m)
+	if text := strings.Join(m.notes, "\n"); !strings.Contains(text, "knows no channels of OKD") {
+		t.Errorf("noted: %s", text)
+	}
+	m.notes = nil
+	delete(m.files, graphDataURL)
+	c := graphConfig(t, okd)
+	var err error
+	if c.Extra.GraphData, err = ParseGraphData(file); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolved(t, c, m); got.Root.Digest != want.Root.Digest {
+		t.Errorf("got %s, want %s", got.Root.Digest, want.Root.Digest)
+	}
+	if len(m.notes) > 0 {
+		t.Errorf("noted: %q", m.notes)
+	}
+}
+
+// TestEmitGraph: nodes need no rule for the graph image; APPLY.md says where it is.
+func TestEmitGraph(t *testing.T) {
+	m := graphWorld(t)
+	img := resolved(t, graphConfig(t, ""), m)
+	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}, Error: "gone"}}}
+	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example", Namespace: "ns"}})
+	must(t, err)
+	for _, f := range files {
+		if strings.Contains(string(f.Body), localGraph) || strings.HasPrefix(f.Name, "icsp") {
+			t.Errorf("%s:\n%s", f.Name, f.Body)
+		}
+	}
+	page := string(fileOf(t, files, fileApply).Body)
+	if !strings.Contains(page, "for 1 image.") {
+		t.Errorf("the graph image is not counted:\n%s", page)
+	}
+	if want := "`spec.graphDataImage` is `m.example/ns/openshift/graph-image:latest`, which is `" + img.Root.Digest.String() + "` now, and `spec.releases` is `m.example/ns/openshift/release-images`"; !strings.Contains(page, want) {
+		t.Errorf("it does not say %s:\n%s", want, page)
+	}
+	payload := emitImage{Origin: oci.OriginRelease, Source: "quay.io/ocp/rel:1", Path: payloadPath, Tags: []string{"1"}}.image(t)
+	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Origin: oci.OriginRelease, Source: img.Source, Why: img.Why, Error: "no"}}}
+	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
+	must(t, err)
+	page = string(fileOf(t, files, fileApply).Body)
+	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(graph data): no") {
+		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
+	}
+}

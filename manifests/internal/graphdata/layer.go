@@ -1,0 +1,119 @@
+package graphdata
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
+)
+
+// What an update service cannot do without (openshift/cincinnati, the plugin
+// openshift-secondary-metadata-parse).
+const (
+	fileVersion = "version"
+	dirChannels = "channels"
+	maxVersion  = 64 // bytes
+)
+
+// settle brings what was read into its order and finds out whether it is graph data.
+func (d *Data) settle() error {
+	if _, ok := d.dirs[fileVersion]; !ok {
+		d.strip()
+	}
+	if err := d.addParents(); err != nil {
+		return err
+	}
+	slices.SortFunc(d.list, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	if err := d.checkVersion(); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(d.list, func(e entry) bool { return !e.dir && strings.HasPrefix(e.name, dirChannels+"/") }) {
+		return refuse("it has no channels: there is no file in %s/", dirChannels)
+	}
+	return nil
+}
+
+// strip takes away the one directory that everything is in, if there is one.
+func (d *Data) strip() {
+	if len(d.list) == 0 {
+		return
+	}
+	top, _, _ := strings.Cut(d.list[0].name, "/")
+	for _, e := range d.list {
+		if !strings.HasPrefix(e.name, top+"/") && (e.name != top || !e.dir) {
+			return
+		}
+	}
+	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return e.name == top })
+	clear(d.dirs)
+	for i := range d.list {
+		e := &d.list[i]
+		e.name = strings.TrimPrefix(e.name, top+"/")
+		d.dirs[e.name] = e.dir
+	}
+}
+
+// addParents adds the directories that the archive does not name.
+func (d *Data) addParents() error {
+	for _, e := range d.list {
+		for dir := path.Dir(e.name); dir != "."; dir = path.Dir(dir) {
+			is, ok := d.dirs[dir]
+			if ok && !is {
+				return refuse("%q is a file and a directory in it", dir)
+			}
+			if !ok {
+				d.dirs[dir] = true
+				d.list = append(d.list, entry{name: dir, dir: true})
+			}
+		}
+	}
+	return nil
+}
+
+// checkVersion wants the version of the data's form, which update services read first.
+func (d *Data) checkVersion() error {
+	i := slices.IndexFunc(d.list, func(e entry) bool { return e.name == fileVersion && !e.dir })
+	if i < 0 {
+		return refuse("it has no file %s at the top", fileVersion)
+	}
+	body, err := io.ReadAll(io.NewSectionReader(d.spool, d.list[i].off, min(d.list[i].size, maxVersion)))
+	if err != nil {
+		return fmt.Errorf("read the graph data that was kept: %w", err)
+	}
+	if _, err := semver.Parse(strings.TrimSpace(string(body))); err != nil || d.list[i].size > maxVersion {
+		return refuse("its file %s has no version in it, but %.40q", fileVersion, body)
+	}
+	return nil
+}
+
+// Layer makes a layer that has the data below dir, sorted by name: anyone may read it.
+// What an image has in dir is hidden.
+func (d *Data) Layer(k rebuild.Keeper, dir string) (rebuild.Layer, error) {
+	return rebuild.NewLayer(k, func(t *rebuild.Tar) error {
+		if err := t.Dir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := t.Opaque(dir); err != nil {
+			return err
+		}
+		for _, e := range d.list {
+			if err := d.add(t, dir, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (d *Data) add(t *rebuild.Tar, dir string, e entry) error {
+	name := path.Join(dir, e.name)
+	if e.dir {
+		return t.Dir(name, 0o755)
+	}
+	return t.File(name, 0o644, e.size, io.NewSectionReader(d.spool, e.off, e.size))
+}

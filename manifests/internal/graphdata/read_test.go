@@ -1,0 +1,248 @@
+package graphdata
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// item is an entry of an archive.
+type item struct {
+	name, body string
+	flag       byte // tar.TypeReg unless set; names that end in / are directories
+}
+
+// pack makes an archive; edit changes headers.
+func pack(t testing.TB, edit func(*tar.Header), items ...item) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	gz := gzip.NewWriter(&out)
+	w := tar.NewWriter(gz)
+	for _, it := range items {
+		h := &tar.Header{Typeflag: it.flag, Name: it.name, Mode: 0o600, Size: int64(len(it.body))}
+		switch {
+		case it.flag == tar.TypeXGlobalHeader:
+			h = &tar.Header{Typeflag: it.flag, Name: it.name, PAXRecords: map[string]string{"comment": it.body}}
+			it.body = ""
+		case it.flag != 0:
+			h.Linkname = "version"
+		case strings.HasSuffix(it.name, "/"):
+			h.Typeflag = tar.TypeDir
+		}
+		if edit != nil && it.flag != tar.TypeXGlobalHeader {
+			edit(h)
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, it.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// few is graph data.
+func few() []item {
+	return []item{
+		{name: "version", body: "1.1.0\n"},
+		{name: "channels/"},
+		{name: "channels/stable-4.19.yaml", body: "name: stable-4.19\n"},
+		{name: "channels/a/b.yaml", body: "name: b\n"},
+		{name: "raw/"},
+		{name: "LICENSE"},
+	}
+}
+
+// kept keeps what is made, in memory.
+type kept struct{ oci.Made }
+
+func (k *kept) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	return k.Add(mediaType, body), nil
+}
+
+func (k *kept) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return k.Keep(mediaType, b.Bytes())
+}
+
+// layer gives what an archive becomes, and its entries as "TYPE MODE UID:GID TIME NAME\tBODY".
+func layer(t testing.TB, archive []byte) (rebuild.Layer, []string) {
+	t.Helper()
+	d, err := Read(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var k kept
+	l, err := d.Layer(&k, "var/lib/data")
+	if err = errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	body, err := oci.ReadBlob(t.Context(), &k, l.Blob, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, entries(t, body)
+}
+
+func entries(t testing.TB, layer []byte) (list []string) {
+	t.Helper()
+	gz, err := gzip.NewReader(bytes.NewReader(layer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tr := tar.NewReader(gz); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprintf("%c %o %d:%d %d %s\t%s", h.Typeflag, h.Mode, h.Uid, h.Gid, h.ModTime.Unix(), h.Name, body))
+	}
+}
+
+func TestLayer(t *testing.T) {
+	want := []string{
+		"5 755 0:0 0 var/lib/data/\t",
+		"0 644 0:0 0 var/lib/data/.wh..wh..opq\t",
+		"0 644 0:0 0 var/lib/data/LICENSE\t",
+		"5 755 0:0 0 var/lib/data/channels/\t",
+		"5 755 0:0 0 var/lib/data/channels/a/\t",
+		"0 644 0:0 0 var/lib/data/channels/a/b.yaml\tname: b\n",
+		"0 644 0:0 0 var/lib/data/channels/stable-4.19.yaml\tname: stable-4.19\n",
+		"5 755 0:0 0 var/lib/data/raw/\t",
+		"0 644 0:0 0 var/lib/data/version\t1.1.0\n",
+	}
+	first, got := layer(t, pack(t, nil, few()...))
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	below := func(top string) []item {
+		list := few()
+		for i := range list {
+			list[i].name = top + list[i].name
+		}
+		return list
+	}
+	backwards := few()
+	slices.Reverse(backwards)
+	later := func(h *tar.Header) {
+		h.ModTime, h.Mode, h.Uid, h.Gid, h.Uname = time.Unix(1700000000, 0), 0o777, 1000, 1000, "someone"
+	}
+	git := append([]item{{name: "pax_global_header", body: "52fdfc07", flag: tar.TypeXGlobalHeader}, {name: "graph-data-master/"}}, below("graph-data-master/")...)
+	for name, archive := range map[string][]byte{
+		"another order":       pack(t, nil, backwards...),
+		"other times, owners": pack(t, later, few()...),
+		"from a directory":    pack(t, nil, append([]item{{name: "./"}}, below("./")...)...),
+		"of a git host":       pack(t, later, git...),
+		"a directory unnamed": pack(t, nil, slices.DeleteFunc(few(), func(it item) bool { return it.name == "channels/" })...),
+		"names that wander":   pack(t, nil, below(".//./")...),
+	} {
+		if again, got := layer(t, archive); again.Blob.Digest != first.Blob.Digest || again.DiffID != first.DiffID {
+			t.Errorf("%s: %s, not %s: %q", name, again.Blob.Digest, first.Blob.Digest, got)
+		}
+	}
+	if other, _ := layer(t, pack(t, nil, append(few(), item{name: "more"})...)); other.DiffID == first.DiffID {
+		t.Error("other data is the same layer")
+	}
+}
+
+func TestRefused(t *testing.T) {
+	with := func(more ...item) []byte { return pack(t, nil, append(few(), more...)...) }
+	good := with()
+	var plain bytes.Buffer
+	if err := tar.NewWriter(&plain).Close(); err != nil {
+		t.Fatal(err)
+	}
+	zipped := func(body []byte) []byte {
+		var b bytes.Buffer
+		gz := gzip.NewWriter(&b)
+		if _, err := gz.Write(body); err != nil {
+			t.Fatal(err)
+		}
+		if err := gz.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)-6] ^= 1 // the checksum
+	many := make([]item, maxEntries)
+	for i := range many {
+		many[i] = item{name: fmt.Sprint("raw/", i)}
+	}
+	tests := []struct {
+		name    string
+		archive []byte
+		want    string
+	}{
+		{"nothing", nil, `it is not a gzip archive; it begins with ""`},
+		{"a page", []byte("<!DOCTYPE html>\x1b[31m<title>Log in</title>"), `it begins with "<!DOCTYPE html>\x1b[31m`},
+		{"a plain tar", plain.Bytes(), "it is not a gzip archive"},
+		{"no tar", zipped([]byte(strings.Repeat("words ", 1000))), "what the archive has is no tar"},
+		{"cut", good[:len(good)/2], "the archive is cut short"},
+		{"cut in the checksum", good[:len(good)-3], "the archive is cut short"},
+		{"cut in the header", good[:5], "it is not a gzip archive"},
+		{"damaged", flipped, "the archive is damaged: gzip: invalid checksum"},
+		{"more behind it", append(bytes.Clone(good), zipped([]byte("more"))...), "something follows the end of the tar"},
+		{"a symbolic link", with(item{name: "channels/x", flag: tar.TypeSymlink}), `"channels/x" is a link`},
+		{"a hard link", with(item{name: "channels/x", flag: tar.TypeLink}), `"channels/x" is a link`},
+		{"a device", with(item{name: "dev\x1b", flag: tar.TypeChar}), `"dev\x1b" is a device`},
+		{"a pipe", with(item{name: "pipe", flag: tar.TypeFifo}), `"pipe" is a device or a pipe`},
+		{"something else", with(item{name: "raw/x", flag: 'V'}), `"raw/x" is of type 'V'`},
+		{"leads out", with(item{name: "channels/../../x"}), `"channels/../../x" leads out of it`},
+		{"leads nowhere", with(item{name: "raw/.."}), `"raw/.." leads out of it`},
+		{"the root", with(item{name: "/etc/x"}), `"/etc/x" leads out of it`},
+		{"twice", with(item{name: "raw//"}, item{name: "./version", body: "2"}), `it has "raw" twice`},
+		{"a file twice", with(item{name: "./version", body: "2"}), `it has "version" twice`},
+		{"a file and a directory", with(item{name: "version/x"}), `"version" is a file and a directory in it`},
+		{"a whiteout", with(item{name: "raw/.wh.metadata.json"}), `"raw/.wh.metadata.json" would hide another`},
+		{"no text", with(item{name: "raw/\xff\xfe"}), "the name"},
+		{"control characters", with(item{name: "raw/a\nb"}), `"raw/a\nb" has characters`},
+		{"a long name", with(item{name: "raw/" + strings.Repeat("x", 252)}), "has more than 255 bytes"},
+		{"too many", with(many...), "it has more than 100000 entries"},
+		{"empty", pack(t, nil), "it has no file version at the top"},
+		{"no version", pack(t, nil, few()[1:]...), "it has no file version at the top"},
+		{"a version that is a directory", pack(t, nil, append([]item{{name: "version/"}}, few()[1:]...)...), "it has no file version at the top"},
+		{"a version below two directories", pack(t, nil, item{name: "a/b/version", body: "1.1.0"}, item{name: "a/b/channels/x"}), "it has no file version at the top"},
+		{"two directories", pack(t, nil, item{name: "a/version", body: "1.1.0"}, item{name: "a/channels/x"}, item{name: "b/"}), "it has no file version at the top"},
+		{"another version", pack(t, nil, append([]item{{name: "version", body: "<html>"}}, few()[1:]...)...), `its file version has no version in it, but "<html>"`},
+		{"a long version", pack(t, nil, append([]item{{name: "version", body: "1.1.0" + strings.Repeat(" ", 100)}}, few()[1:]...)...), "its file version has no version in it"},
+		{"no channels", pack(t, nil, few()[0], few()[1], few()[4]), "it has no channels"},
+		{"too large", with(item{name: "raw/large", body: strings.Repeat("\x00", maxContent)}), "it has more than 256 MiB when decompressed"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Read(bytes.NewReader(tc.archive))
+			var refused *oci.UnsupportedError
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want %s", err, tc.want)
+			}
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
+				t.Errorf("the error has control characters: %q", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,158 @@
+package graphdata
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const realData = "../../../../shared/data"
+
+// TestReal reads the data of openshift/cincinnati-graph-data.
+func TestReal(t *testing.T) {
+	items := []item{}
+	for dir, below := range map[string]string{"graph-data-channels": "channels/", "graph-data-blocked-edges-4.19": "blocked-edges/"} {
+		files, err := filepath.Glob(filepath.Join(realData, "release", dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			t.Skip("the data of other projects is not here")
+		}
+		for _, file := range files {
+			body, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := below + filepath.Base(file)
+			if filepath.Base(file) == "version" {
+				name = "version"
+			}
+			items = append(items, item{name: name, body: string(body)})
+		}
+	}
+	want := []string{"5 755 0:0 0 var/lib/data/\t", "0 644 0:0 0 var/lib/data/.wh..wh..opq\t", "5 755 0:0 0 var/lib/data/blocked-edges/\t", "5 755 0:0 0 var/lib/data/channels/\t"}
+	for _, it := range items {
+		want = append(want, fmt.Sprintf("0 644 0:0 0 var/lib/data/%s\t%s", it.name, it.body))
+	}
+	slices.Sort(want)
+	_, got := layer(t, pack(t, nil, items...))
+	slices.Sort(got)
+	if len(got) < 200 || !slices.Equal(got, want) {
+		t.Errorf("got %d entries, want %d", len(got), len(want))
+	}
+}
+
+// TestPeerLayer takes the data out of a graph image that oc-mirror made.
+func TestPeerLayer(t *testing.T) {
+	const below = "/var/lib/cincinnati-graph-data"
+	body, err := os.ReadFile(filepath.Join(realData, "oci/layouts/graph-staging/blobs/sha256/1b33520438e2e8cf5e49425e5793fd779ff833cbac7ef2400a09c60ebcf2e850"))
+	if err != nil {
+		t.Skipf("the data of other projects is not here: %v", err)
+	}
+	if _, err := Read(bytes.NewReader(body)); err == nil || !strings.Contains(err.Error(), `"`+below+`" leads out of it`) {
+		t.Errorf("a layer was taken for an archive: %v", err)
+	}
+	gz, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []item
+	for tr := tar.NewReader(gz); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it := item{name: "." + strings.TrimPrefix(h.Name, below), body: string(body)}
+		if h.Typeflag == tar.TypeDir {
+			it.name += "/"
+		}
+		items = append(items, it)
+	}
+	if _, got := layer(t, pack(t, nil, items...)); len(got) != len(items)+1 || len(got) < 100 {
+		t.Errorf("%d entries became %d", len(items), len(got))
+	}
+}
+
+// TestHoles has files that take next to nothing of an archive, as GNU tar writes them.
+func TestHoles(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int64{"version": 0, "channels/x.yaml": 0, "raw/hole": 1 << 40} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("1.1.0"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if size > 0 {
+			if err := os.Truncate(file, size); err != nil {
+				t.Skipf("no sparse files here: %v", err)
+			}
+		}
+	}
+	for format, want := range map[string]string{"posix": "it has more than 256 MiB when decompressed", "gnu": `"raw/hole" is of type 'S'`} {
+		archive, err := exec.Command("tar", "-C", dir, "-czSf", "-", "--format="+format, "version", "channels", "raw").Output()
+		if err != nil {
+			t.Skipf("tar: %v", err)
+		}
+		_, err = Read(bytes.NewReader(archive))
+		var refused *oci.UnsupportedError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+}
+
+// FuzzRead: whatever the bytes are, they are refused or become a layer that has
+// nothing but files and directories below its own, each once.
+func FuzzRead(f *testing.F) {
+	good := pack(f, nil, few()...)
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Add(pack(f, nil, item{name: "a/version", body: "1.0.0"}, item{name: "a/channels/x"}, item{name: "a/../b", flag: tar.TypeSymlink}))
+	f.Add([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255})
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		d, err := Read(bytes.NewReader(archive))
+		if err != nil {
+			var refused *oci.UnsupportedError
+			if !errors.As(err, &refused) {
+				t.Fatalf("not refused, but %v", err)
+			}
+			return
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, got := layer(t, archive)
+		names := map[string]bool{}
+		for _, e := range got {
+			head, _, _ := strings.Cut(e, "\t")
+			part := strings.SplitN(head, " ", 5)
+			if !strings.Contains("05", part[0]) || part[2] != "0:0" || part[3] != "0" {
+				t.Fatalf("it has %q", e)
+			}
+			name := strings.TrimSuffix(part[4], "/")
+			if names[name] || path.Clean(name) != name || name != "var/lib/data" && !strings.HasPrefix(name, "var/lib/data/") {
+				t.Fatalf("it has %q", e)
+			}
+			names[name] = true
+		}
+	})
+}

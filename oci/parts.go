@@ -1,0 +1,219 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	// maxParts is how many manifests an image may name of which platforms are chosen.
+	maxParts = 1 << 12
+
+	// platformNone is what BuildKit gives attestations, with the digest of what they
+	// are of in the annotation.
+	platformNone     = "unknown/unknown"
+	annotationOf     = "vnd.docker.reference.digest"
+	maxPlatformsTold = 20
+)
+
+// Parts are the manifests that an image's indexes name, at any depth, and which of
+// them are carried. One manifest alone has none.
+type Parts struct {
+	list   []*part
+	nested map[digest.Digest][]*part // of each index, while it is read
+}
+
+// part is what is kept of a descriptor: there may be very many.
+type part struct {
+	digest   digest.Digest
+	platform string        // os/arch[/variant]; "" for none
+	of       digest.Digest // what it attests
+	index    bool
+	manifest bool
+	carried  bool
+}
+
+// attests reports whether the part is an attestation, or like one.
+func (c *part) attests() bool { return c.platform == platformNone && !c.index }
+
+// Choose finds what of an image is carried for the platforms in only, each as
+// os/architecture, or for all if there are none: every variant of those, what has no platform, attestations of
+// what is carried, and the indexes that name any of it. An index that has images
+// for other platforms alone is an *[UnsupportedError], which names those.
+func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*Parts, error) {
+	p := &Parts{nested: map[digest.Digest][]*part{}}
+	if !IsIndex(root.MediaType) {
+		return p, nil
+	}
+	if err := p.read(ctx, src, root, 0); err != nil {
+		return nil, err
+	}
+	if !p.platforms(only) {
+		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.told())}
+	}
+	p.attestations()
+	p.indexes(root.Digest, map[digest.Digest]bool{})
+	p.nested = nil
+	if n := len(p.Without()); n > maxWithout {
+		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has %d images for other platforms, more than can be left out", n)}
+	}
+	return p, nil
+}
+
+// read lists what an index names, and what those nested in it do.
+func (p *Parts) read(ctx context.Context, src Source, d Descriptor, depth int) error {
+	if p.nested[d.Digest] != nil {
+		return nil
+	}
+	body, err := ReadManifest(ctx, src, d)
+	if err != nil {
+		return err
+	}
+	children, err := Children(d, body)
+	if err != nil {
+		return err
+	}
+	if depth > maxDepth || len(p.list)+len(children) > maxParts {
+		return &UnsupportedError{"index " + d.Digest.String(), "indexes are nested too deep or name too much for platforms to be chosen"}
+	}
+	here := make([]*part, len(children))
+	for i, c := range children {
+		here[i] = &part{digest: c.Digest, platform: PlatformString(c.Platform), of: digest.Digest(c.Annotations[annotationOf]),
+			index: IsIndex(c.MediaType), manifest: IsManifest(c.MediaType)}
+	}
+	p.list, p.nested[d.Digest] = append(p.list, here...), here
+	for _, c := range children {
+		if IsIndex(c.MediaType) {
+			if err := p.read(ctx, src, c, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// platforms carries images for the platforms, and what is for none. It is false if
+// there are images for others alone.
+func (p *Parts) platforms(only []string) bool {
+	found, others := false, false
+	for _, c := range p.list {
+		switch {
+		case c.index || c.attests():
+		case c.platform == "" || !c.manifest:
+			c.carried = true
+		case len(only) == 0 || slices.ContainsFunc(only, func(name string) bool { return SamePlatform(name, c.platform) }):
+			c.carried, found = true, true
+		default:
+			others = true
+		}
+	}
+	return found || !others
+}
+
+// SamePlatform reports whether a platform, os/arch[/variant], is the one of that
+// name, os/architecture, whatever its variant.
+func SamePlatform(name, platform string) bool {
+	return platform == name || strings.HasPrefix(platform, name+"/")
+}
+
+// attestations carries those that are not of an image that is left out.
+func (p *Parts) attestations() {
+	out := map[digest.Digest]bool{}
+	for _, d := range p.Without() {
+		out[d] = true
+	}
+	for _, c := range p.list {
+		if c.attests() {
+			delete(out, c.digest)
+		}
+	}
+	for _, c := range p.list {
+		if c.attests() {
+			c.carried = !out[c.of]
+		}
+	}
+}
+
+// indexes carries the indexes below d that name what is carried, or nothing, and
+// reports whether d does; done has those that were looked at.
+func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
+	if carried, ok := done[d]; ok {
+		return carried
+	}
+	here := p.nested[d]
+	carried := len(here) == 0
+	for _, c := range here {
+		if c.index {
+			c.carried = p.indexes(c.digest, done)
+		}
+		carried = carried || c.carried
+	}
+	done[d] = carried
+	return carried
+}
+
+// Without lists, sorted, what is not carried, for [Image].Without.
+func (p *Parts) Without() []digest.Digest {
+	carried := map[digest.Digest]bool{}
+	for _, c := range p.list {
+		carried[c.digest] = carried[c.digest] || c.carried
+	}
+	var list []digest.Digest
+	for d, ok := range carried {
+		if !ok {
+			list = append(list, d)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Platforms lists the platforms that are carried, sorted, for [Image].Platforms.
+func (p *Parts) Platforms() []string { return p.named(func(c *part) bool { return c.carried }) }
+
+// named lists the platforms of some parts, sorted. What an author wrote that is no
+// platform is left out, as by [Platforms].
+func (p *Parts) named(of func(*part) bool) (list []string) {
+	for _, c := range p.list {
+		if of(c) && c.platform != platformNone && platformPattern.MatchString(c.platform) {
+			list = append(list, c.platform)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// told names the platforms that there are, for an error.
+func (p *Parts) told() string {
+	list := p.named(func(*part) bool { return true })
+	more := ""
+	switch n := len(list) - maxPlatformsTold; {
+	case len(list) == 0:
+		return "none that can be named"
+	case n > 0:
+		list, more = list[:maxPlatformsTold], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(list, ", ") + more
+}
+
+// Carried lists what is carried, each digest once.
+func (p *Parts) Carried() (list []digest.Digest) {
+	for _, c := range p.list {
+		if c.carried {
+			list = append(list, c.digest)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Carry adds what else is carried: what others bring to the same place.
+func (p *Parts) Carry(also func(digest.Digest) bool) {
+	for _, c := range p.list {
+		c.carried = c.carried || also(c.digest)
+	}
+}
