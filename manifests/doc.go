@@ -27,11 +27,10 @@
 // name, and what these require if [Extra.WithDependencies] asks for it. A bundle is an
 // image and its related images, which are what it runs. The catalog that is carried is
 // an image that is made here, which has what was chosen alone; one of which everything
-// is asked for is carried as it is.
-// Which versions of each channel are carried is the inventory's document
-// [DocumentContents], which [ReadContents] reads. A catalog may also be an OCI image
-// layout in a directory of this host: it is named catalogs.local/NAME:TAG, and
-// [Config.OpenCatalogs] says which they are.
+// is asked for is carried as it is. Which versions of each channel are carried
+// is the inventory's document [DocumentContents], which [ReadContents] reads.
+// A catalog may also be an OCI image layout in a directory of this host: it is
+// named catalogs.local/NAME:TAG, and [Config.OpenCatalogs] says which they are.
 //
 // Where platforms are chosen, an image for several is carried without those that
 // were not: its index stands as it is, [oci.Image].Without lists what it lacks.

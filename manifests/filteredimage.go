@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
@@ -79,8 +81,7 @@ func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []s
 	}
 	drop := make([]bool, len(list))
 	for i, d := range list {
-		key := "layer-only-v1-" + d.Digest.Encoded() + "-" + oci.Digest([]byte(d.MediaType+"\x00"+strings.Join(replaced, "\x00"))).Encoded()
-		answer, err := f.parsed(ctx, key, func() (string, error) {
+		answer, err := f.parsed(ctx, onlyKey(layers.Layer{Digest: d.Digest, MediaType: d.MediaType}, replaced), func() (string, error) {
 			only, err := layers.Only(ctx, f.s.src, d, replaced)
 			return fmt.Sprint(only), err
 		})
@@ -90,6 +91,37 @@ func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []s
 		drop[i] = answer == fmt.Sprint(true)
 	}
 	return drop, nil
+}
+
+func onlyKey(l layers.Layer, replaced []string) string {
+	return "layer-only-v1-" + l.Digest.Encoded() + "-" + oci.Digest([]byte(l.MediaType+"\x00"+strings.Join(replaced, "\x00"))).Encoded()
+}
+
+// keepCensus keeps what was found of layers while the catalog was read, so that they
+// are not read again.
+func keepCensus(ctx context.Context, from Images, c *layers.Census) error {
+	for l, only := range c.Only {
+		rc, err := from.Parsed(ctx, onlyKey(l, c.Dirs), func(w io.Writer) error {
+			_, err := io.WriteString(w, fmt.Sprint(only))
+			return err
+		})
+		if err == nil {
+			err = rc.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replacedDirs are the directories that a filtered image most likely has anew.
+func replacedDirs(config ispec.Image, dir string) []string {
+	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
+	if cmd.Replaceable(dir) {
+		return []string{dir, cmd.CacheDir}
+	}
+	return []string{dir, opm.CacheDirBeside(dir)}
 }
 
 // parsed keeps a short answer that takes reading layers. An error of find is returned

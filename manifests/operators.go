@@ -92,10 +92,11 @@ type selection struct {
 	list []wanted // the catalog itself first
 	errs []error
 
-	src    oci.Source
-	root   oci.Descriptor // of the catalog; none if it cannot be had
-	picked oci.Descriptor // the image of it that was read
-	dir    string         // of the catalog in it
+	src      oci.Source
+	root     oci.Descriptor // of the catalog; none if it cannot be had
+	picked   oci.Descriptor // the image of it that was read
+	dir      string         // of the catalog in it
+	replaced []string       // directories of which the filtered one has nothing
 
 	asked map[string]int // of each package that is named: its place in the configuration
 	found map[string]bool
@@ -119,7 +120,7 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 		image.tags = []string{tag}
 	}
 	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
-	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: o.Full && len(o.Packages) == 0}
+	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}
@@ -150,7 +151,7 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	if s.dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
 		return err
 	}
-	s.src, s.root = src, root
+	s.src, s.root, s.replaced = src, root, replacedDirs(config, s.dir)
 	index, err := s.index(ctx, from)
 	if err != nil {
 		return err
@@ -168,10 +169,11 @@ func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, erro
 	var lost error
 	index, err := from.Parsed(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog
-		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir); lost != nil {
+		census := &layers.Census{Dirs: s.replaced, Only: map[layers.Layer]bool{}}
+		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir, census); lost != nil {
 			return lost
 		}
-		return errors.Join(c.Write(w), c.Close())
+		return errors.Join(c.Write(w), c.Close(), keepCensus(ctx, from, census))
 	})
 	switch {
 	case lost != nil:

@@ -307,7 +307,7 @@ func checkFiltered(t *testing.T, host string, c *fbc, carried []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, dir := fetched{host, "ocp/" + ref.Repository}, t.TempDir()
+	p, dir := mirroredRepo{host, "ocp/" + ref.Repository}, t.TempDir()
 	root := p.root(t, ref.Tag)
 	if root.Digest != c.root.Digest {
 		t.Errorf("%s in the mirror is %s", c.ref, root.Digest)

@@ -37,7 +37,7 @@ func newFilteredSet(t *testing.T) *filteredSet {
 	}
 	s.root = catalogImages(t, s.c, true, []byte(strings.Repeat("program ", 1000)), ocitest.CatalogRun(), files)
 	push(t, s.c, s.root, s.source.Host, "cat/index", "v1")
-	p := fetched{s.source.Host, "cat/index"}
+	p := mirroredRepo{s.source.Host, "cat/index"}
 	var m struct{ Layers []oci.Descriptor }
 	p.read(t, p.images(t, s.root)[0], &m)
 	s.base = m.Layers[0]
@@ -51,7 +51,7 @@ func (s *filteredSet) config(w *world, catalog string) {
 // inMirror wants the catalog in the mirror, whole and with one operator.
 func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
 	t.Helper()
-	p := fetched{host, "cat/index"}
+	p := mirroredRepo{host, "cat/index"}
 	root := p.root(t, tag)
 	images := p.images(t, root)
 	if root.Digest == s.root.Digest || len(images) != 2 {

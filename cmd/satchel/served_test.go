@@ -224,7 +224,7 @@ func TestServed(t *testing.T) {
 	w.run(w.unpack(mirror.Host)...).want(exitOK)
 	for i, tc := range cases {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			p := fetched{mirror.Host, fmt.Sprint("cat/", i)}
+			p := mirroredRepo{mirror.Host, fmt.Sprint("cat/", i)}
 			images := p.images(t, p.root(t, "v4"))
 			dir := t.TempDir()
 			other := p.unpacked(t, images[1], filepath.Join(dir, "arm64"))

@@ -32,7 +32,7 @@ func written(t *testing.T, files map[string]string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Parse(t.Context(), what, content, image, "/configs")
+	c, err := Parse(t.Context(), what, content, image, "/configs", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

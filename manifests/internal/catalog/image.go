@@ -71,8 +71,8 @@ type Catalog struct {
 func (c *Catalog) Close() error { return c.spool.Close() }
 
 // Parse reads the catalog in a directory of image, through all its layers. what
-// names the catalog in errors.
-func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string) (_ *Catalog, err error) {
+// names the catalog in errors. census, which may be nil, is told of the layers.
+func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string, census *layers.Census) (_ *Catalog, err error) {
 	s, err := newSpool()
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func Parse(ctx context.Context, what string, src oci.Source, image oci.Descripto
 		}
 	}()
 	b := newBuilder(what, s)
-	err = layers.Walk(ctx, src, image, dir, func(name string, _ int64, r io.Reader) error {
+	err = layers.WalkCounting(ctx, src, image, dir, census, func(name string, _ int64, r io.Reader) error {
 		if "/"+name == dir {
 			return b.refuse("its directory %s is a file", dir)
 		}

@@ -201,7 +201,7 @@ func readLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Parse(t.Context(), what, src, root, "/configs")
+	c, err := Parse(t.Context(), what, src, root, "/configs", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func parseImage(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, e
 	if err != nil {
 		return nil, err
 	}
-	c, err := Parse(t.Context(), what, src, image, dir)
+	c, err := Parse(t.Context(), what, src, image, dir, nil)
 	if err != nil {
 		return nil, err
 	}

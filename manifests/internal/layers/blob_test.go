@@ -54,7 +54,7 @@ func TestWalkDamage(t *testing.T) {
 	}
 	for name, spoil := range tests {
 		for how, visit := range visits {
-			src := &counting{Source: c, spoil: map[digest]func(io.Reader) io.Reader{layers[0].Digest: spoil}}
+			src := &counting{Source: c, spoil: map[digestOf]func(io.Reader) io.Reader{layers[0].Digest: spoil}}
 			err := Walk(t.Context(), src, d, "c", visit)
 			var de *oci.DigestError
 			if !errors.As(err, &de) || de.Want.Digest != layers[0].Digest {

@@ -15,7 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-type digest = godigest.Digest
+type digestOf = godigest.Digest
 
 func bytesOf(t *testing.T, c *ocitest.Content, d oci.Descriptor) []byte {
 	t.Helper()

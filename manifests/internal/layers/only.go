@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -22,19 +24,16 @@ func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []stri
 	if oci.IsForeign(layer.MediaType) {
 		return false, nil // its registry may not have it
 	}
-	some := false
+	var seen tally
 	err := scan(ctx, src, layer, func(h *tar.Header, _ io.Reader) error {
 		name, err := clean(h.Name)
 		kind, p, cerr := classify(name)
-		switch {
-		case err != nil || cerr != nil:
-			return Stop
-		case kind == ignored || kind == ordinary && h.Typeflag == tar.TypeDir:
-			return nil
-		case !slices.ContainsFunc(dirs, func(dir string) bool { return within(p, dir) }):
+		if err != nil || cerr != nil {
 			return Stop
 		}
-		some = true
+		if seen.add(kind, p, h, dirs); seen.elsewhere {
+			return Stop
+		}
 		return nil
 	})
 	var odd *oci.UnsupportedError
@@ -44,7 +43,36 @@ func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []stri
 	case err != nil:
 		return false, err
 	}
-	return some, nil
+	return seen.only(), nil
+}
+
+// Census is what [Only] would say of layers, for some directories. A layer that was
+// not read to its end is not in it.
+type Census struct {
+	Dirs []string
+	Only map[Layer]bool
+}
+
+// Layer names a layer: its digest, and the media type that says how it is read.
+type Layer struct {
+	Digest    digest.Digest
+	MediaType string
+}
+
+// tally is what one layer has.
+type tally struct{ some, elsewhere bool }
+
+func (t *tally) only() bool { return t.some && !t.elsewhere }
+
+// add counts one entry.
+func (t *tally) add(kind special, p string, h *tar.Header, dirs []string) {
+	switch {
+	case kind == ignored || kind == ordinary && h.Typeflag == tar.TypeDir:
+	case slices.ContainsFunc(dirs, func(dir string) bool { return within(p, dir) }):
+		t.some = true
+	default:
+		t.elsewhere = true
+	}
 }
 
 // within reports whether p, a clean path, is dir or lies below it.

@@ -50,6 +50,11 @@ func TestOnly(t *testing.T) {
 			if got, err := Only(t.Context(), c, d, []string{"/configs", "/tmp/cache"}); got != tc.want || err != nil {
 				t.Errorf("%s, %s: got %v, %v", tc.name, mt, got, err)
 			}
+			census := &Census{Dirs: []string{"/configs", "/tmp/cache"}, Only: map[Layer]bool{}}
+			err = WalkCounting(t.Context(), c, c.Image(false, d), "nothing", census, func(string, int64, io.Reader) error { return nil })
+			if got := census.Only[Layer{d.Digest, d.MediaType}]; err == nil && got != tc.want {
+				t.Errorf("%s, %s: counted %v, %d", tc.name, mt, got, len(census.Only))
+			}
 		}
 	}
 }

@@ -36,6 +36,12 @@ var Stop = errors.New("stop walking")
 // twice, a name that leads out of the image, and a layer that is not what its
 // media type says are each an *[oci.UnsupportedError].
 func Walk(ctx context.Context, src oci.Source, image oci.Descriptor, dir string, visit func(name string, size int64, r io.Reader) error) error {
+	return WalkCounting(ctx, src, image, dir, nil, visit)
+}
+
+// WalkCounting is [Walk] that also finds out what [Only] would say of the layers which
+// it reads; census may be nil.
+func WalkCounting(ctx context.Context, src oci.Source, image oci.Descriptor, dir string, census *Census, visit func(name string, size int64, r io.Reader) error) error {
 	dir, err := clean(dir)
 	if err != nil {
 		return &oci.UnsupportedError{What: "image " + image.Digest.String(), Why: fmt.Sprintf("cannot read a directory of it: %v", err)}
@@ -44,7 +50,7 @@ func Walk(ctx context.Context, src oci.Source, image oci.Descriptor, dir string,
 	if err != nil {
 		return err
 	}
-	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent}
+	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census}
 	for _, d := range slices.Backward(list[1:]) {
 		if err := w.layer(ctx, d); err != nil || w.stopped {
 			return err
@@ -63,6 +69,8 @@ type walk struct {
 	entries int
 	left    int64
 	stopped bool
+	census  *Census
+	seen    tally // of the layer at hand
 }
 
 func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
@@ -71,10 +79,14 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	w.seen = tally{}
 	err = w.tar(d, b)
 	// Whatever was made of the bytes counts only if they are the right ones.
 	if _, lied := io.Copy(io.Discard, b); lied != nil {
 		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
+	}
+	if w.census != nil && err == nil {
+		w.census.Only[Layer{d.Digest, d.MediaType}] = w.seen.only()
 	}
 	return err
 }
@@ -113,6 +125,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 		return unsupported("layer", c.layer, "%v", err)
 	}
 	kind, p, err := classify(name)
+	if w.census != nil && err == nil {
+		w.seen.add(kind, p, h, w.census.Dirs)
+	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
 		err = w.note(kind, p, h)
 	}

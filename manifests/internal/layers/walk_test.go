@@ -56,8 +56,8 @@ func image(t *testing.T, c *ocitest.Content, mediaType string, layers ...[]strin
 type counting struct {
 	oci.Source
 	mu     sync.Mutex
-	opened []digest
-	spoil  map[digest]func(io.Reader) io.Reader
+	opened []digestOf
+	spoil  map[digestOf]func(io.Reader) io.Reader
 }
 
 func (c *counting) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {

@@ -69,7 +69,7 @@ func made(t *testing.T, files map[string][]byte, req filter.Request) *Catalog {
 	if image, err = layers.Pick(t.Context(), content, image); err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := catalog.Parse(t.Context(), "catalog x", content, image, "/configs")
+	parsed, err := catalog.Parse(t.Context(), "catalog x", content, image, "/configs", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,10 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// fetched is a repository of a registry, read over plain HTTP.
-type fetched struct{ host, repo string }
+// mirroredRepo is a repository of a registry, read over plain HTTP.
+type mirroredRepo struct{ host, repo string }
 
-func (p fetched) get(ctx context.Context, kind, name string) (*http.Response, error) {
+func (p mirroredRepo) get(ctx context.Context, kind, name string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.host+"/v2/"+p.repo+"/"+kind+"/"+name, nil)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (p fetched) get(ctx context.Context, kind, name string) (*http.Response, er
 }
 
 // Open makes it an [oci.Source].
-func (p fetched) Open(ctx context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
+func (p mirroredRepo) Open(ctx context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
 	kind := "blobs"
 	if oci.IsManifest(d.MediaType) {
 		kind = "manifests"
@@ -52,7 +52,7 @@ func (p fetched) Open(ctx context.Context, d oci.Descriptor, _ int64) (io.ReadCl
 }
 
 // root is what a tag names.
-func (p fetched) root(t testing.TB, tag string) oci.Descriptor {
+func (p mirroredRepo) root(t testing.TB, tag string) oci.Descriptor {
 	t.Helper()
 	resp, err := p.get(t.Context(), "manifests", tag)
 	if err != nil {
@@ -66,7 +66,7 @@ func (p fetched) root(t testing.TB, tag string) oci.Descriptor {
 }
 
 // read decodes a manifest or config.
-func (p fetched) read(t testing.TB, d oci.Descriptor, to any) {
+func (p mirroredRepo) read(t testing.TB, d oci.Descriptor, to any) {
 	t.Helper()
 	body, err := oci.ReadBlob(t.Context(), p, d, 4<<20)
 	if err == nil {
@@ -78,7 +78,7 @@ func (p fetched) read(t testing.TB, d oci.Descriptor, to any) {
 }
 
 // images gives the images of an index, or the one that it is.
-func (p fetched) images(t testing.TB, root oci.Descriptor) []oci.Descriptor {
+func (p mirroredRepo) images(t testing.TB, root oci.Descriptor) []oci.Descriptor {
 	t.Helper()
 	if !oci.IsIndex(root.MediaType) {
 		return []oci.Descriptor{root}
@@ -90,7 +90,7 @@ func (p fetched) images(t testing.TB, root oci.Descriptor) []oci.Descriptor {
 
 // unpacked writes the finished file system of an image into a directory, as container
 // engines do it, and gives the image's config. All layers are verified.
-func (p fetched) unpacked(t testing.TB, image oci.Descriptor, dir string) ispec.Image {
+func (p mirroredRepo) unpacked(t testing.TB, image oci.Descriptor, dir string) ispec.Image {
 	t.Helper()
 	var m ispec.Manifest
 	var config ispec.Image
