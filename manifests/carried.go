@@ -2,22 +2,18 @@ package manifests
 
 import "fmt"
 
-// Carried names everything that the configuration asks for and this version of
-// satchel does not carry: it carries releases by name and by channel, operator catalogs from
-// registries, charts, and additional images. Empty sections ask for nothing. The
-// error joins one *[ConfigError] for each.
+// Carried names everything that the configuration asks for and that cannot be carried:
+// what contradicts other parts of it, or names nothing that could be looked for. Empty
+// sections ask for nothing. The error joins one *[ConfigError] for each.
 func (c *Config) Carried() error {
 	p := &problems{file: c.file, places: c.places}
 	m := &c.Mirror
-	section := func(name string, asked bool) {
-		if asked {
-			p.refuse("mirror."+name, "this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this")
-		}
-	}
 	m.Platform.carried(p)
 	c.graphCarried(p)
 	m.Helm.carried(p)
-	section("samples", len(m.Samples) > 0)
+	if len(m.Samples) > 0 {
+		p.refuse("mirror.samples", "oc-mirror reads it and carries nothing for it; name the images under mirror.additionalImages")
+	}
 	for i := range m.Operators {
 		m.Operators[i].carried(p, fmt.Sprintf("mirror.operators[%d]", i))
 	}

@@ -12,8 +12,6 @@ import (
 )
 
 func TestCarried(t *testing.T) {
-	const sections = ": this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this"
-	const releases = ": this version of satchel carries the payloads that mirror.platform.release and channels choose, whole; a later one brings this"
 	tests := []struct{ name, in, want string }{
 		{"images", "mirror:\n  additionalImages: [{name: a.io/b:c}]\n", ""},
 		{"empty sections", "mirror:\n  operators: []\n  platform: {graph: false, channels: []}\n  helm: {local: []}\n  samples:\n  blockedImages: []\n", ""},
@@ -30,7 +28,7 @@ func TestCarried(t *testing.T) {
 			""},
 		{"operators by version", "mirror:\n  operators:\n  - catalog: a.io/b:c\n    packages:\n    - name: d\n      defaultChannel: e\n      minVersion: 1.0.0\n      maxVersion: 2.0.0\n    - name: f\n      channels:\n      - name: g\n        minVersion: 1.0.0\n        maxVersion: 2.0.0\n", ""},
 		{"operators in a directory", "mirror:\n  operators: [{catalog: 'oci:///tmp/catalog'}]\n", ""},
-		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples" + sections},
+		{"samples", "mirror:\n  samples: [{name: a}]\n", "f.yaml:4:3: mirror.samples: oc-mirror reads it and carries nothing for it; name the images under mirror.additionalImages"},
 		{"blocked, then the rest", "mirror:\n  blockedImages: [{name: a}]\n  additionalImages:\n  - name: a.io/b:c\n    targetRepo: x\n    targetTag: y\n    platforms: [{os: linux, architecture: amd64}]\n",
 			""},
 	}

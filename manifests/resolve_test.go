@@ -279,7 +279,7 @@ func TestResolveCancelled(t *testing.T) {
 func TestResolveNothing(t *testing.T) {
 	for in, want := range map[string]string{
 		head + "mirror: {}\n":                      "f.yaml:3:9: there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.platform.graph, mirror.operators, mirror.additionalImages and mirror.helm names an image",
-		head + "mirror:\n  samples: [{name: a}]\n": "f.yaml:4:3: mirror.samples: this version of satchel carries mirror.platform, mirror.operators, mirror.additionalImages and mirror.helm; a later one brings this",
+		head + "mirror:\n  samples: [{name: a}]\n": "f.yaml:4:3: mirror.samples: oc-mirror reads it and carries nothing for it; name the images under mirror.additionalImages",
 	} {
 		c, err := Parse("f.yaml", []byte(in))
 		if err != nil {
