@@ -192,6 +192,15 @@ func TestContentsOfOddNames(t *testing.T) {
 	}
 }
 
+// TestContentsHead takes the bundle that no other updates, not the highest version.
+func TestContentsHead(t *testing.T) {
+	p := &catalog.Package{Name: "a", Bundles: []catalog.Bundle{{Name: "one", Version: "1.0.0"}, {Name: "two", Version: "2.0.0"}}}
+	c, head := channelContents(p, catalog.Channel{Name: "c", Entries: []catalog.Entry{{Name: "two"}, {Name: "one", Skips: []string{"two"}}}})
+	if c.Head != "one" || len(head) != 1 || head[0].Version != "1.0.0" || c.Versions[1].Bundle != "two" {
+		t.Errorf("%+v, %+v", c, head)
+	}
+}
+
 // TestHostileContents refuses documents that no pack writes.
 func TestHostileContents(t *testing.T) {
 	good := `{"catalog":"a.io/b:c","whole":false,"packages":[{"name":"etcd","channels":[{"name":"stable","head":"etcd.v1","versions":[{"version":"1.0.0","bundle":"etcd.v1"}]}]}]}`

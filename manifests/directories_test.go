@@ -101,7 +101,8 @@ func TestDirectoryResolved(t *testing.T) {
 	}
 	for key, fine := range map[string]bool{"oci:///srv/index": true, "catalogs.local/index:latest": true, "catalogs.local/index": true, "oci:///srv/other": false} {
 		site := Site{Mirror: oci.Mirror{Host: "m.example:5000"}, CatalogNames: map[string]string{key: "ours"}, Templates: c.Extra.Templates}
-		files, _, err := Emit(inv, site)
+		site.PresentImage = &ImageConfig{Sources: RegistrySources{Allowed: []string{"m.example:5000", "example.com", "quay.io", "docker.io"}}}
+		files, notes, err := Emit(inv, site)
 		if (err == nil) != fine {
 			t.Errorf("--catalog-name %s: %v", key, err)
 		}
@@ -112,9 +113,13 @@ func TestDirectoryResolved(t *testing.T) {
 		if !strings.Contains(cs, "image: m.example:5000/index@"+root.Digest.String()) || !strings.Contains(cs, "displayName: Our operators") {
 			t.Errorf("%s", cs)
 		}
+		if said := strings.Join(notes, "\n"); strings.Contains(said, "catalogs.local") {
+			t.Errorf("nodes do not know that name: %s", said)
+		}
 		for _, f := range files {
-			if strings.Contains(string(f.Body), "source: catalogs.local") || f.Name == "registries.conf" && strings.Contains(string(f.Body), "catalogs.local") {
-				t.Errorf("%s has a rule for what no registry has", f.Name)
+			body := string(f.Body)
+			if strings.Contains(body, "source: catalogs.local") || f.Name == fileRegistries && strings.Contains(body, "catalogs.local") || strings.Contains(body, "pull catalogs.local") {
+				t.Errorf("%s has nodes ask for what no registry has:\n%s", f.Name, body)
 			}
 		}
 	}

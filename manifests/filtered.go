@@ -52,10 +52,10 @@ func grouped(n int) string {
 	return s
 }
 
-// makeCatalog makes the catalog's image with what is chosen alone, and asks for it in
-// the place of the catalog's own; one that is carried whole stays as it is. The error
-// is a *[oci.GapError] where the catalog's layers cannot be had, which leaves its
-// operators.
+// makeCatalog makes the catalog's image with what is chosen alone, for the platforms
+// that are asked for, and asks for it in the place of the catalog's own; one that is
+// carried whole stays as it is. The error is a *[oci.GapError] where the catalog's
+// layers cannot be had, which leaves its operators.
 func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	if s.whole() || s.root.Digest == "" {
 		return nil

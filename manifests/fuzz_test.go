@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -27,5 +28,29 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("no place or no message: %v", e)
 			}
 		}
+	})
+}
+
+// FuzzContents looks for a document that panics, or puts on a terminal what it must not.
+func FuzzContents(f *testing.F) {
+	f.Add([]byte(`{"catalog":"a.io/b:c","whole":true,"versions":"heads","packages":[{"name":"etcd","defaultChannel":"x","dependency":true,"channels":[{"name":"x","head":"e.v1","versions":[{"version":"1","bundle":"e.v1"}]}]}]}`))
+	f.Add([]byte(`{"catalog":"a.io/b:c","packages":[{"name":"\u009b"}]}`))
+	f.Add([]byte(`{"packages":[{},{},{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseContents(data)
+		if err != nil {
+			return
+		}
+		said := []string{c.Catalog, c.Versions}
+		for _, p := range c.Packages {
+			said = append(said, p.Name, p.DefaultChannel)
+			for _, ch := range p.Channels {
+				said = append(append(said, ch.Name, ch.Head), ch.Newest()...)
+			}
+		}
+		if text := strings.Join(said, ""); plain(text[:min(len(text), 1<<10)]) != text[:min(len(text), 1<<10)] {
+			t.Fatalf("%q", text)
+		}
+		c.Count()
 	})
 }

@@ -144,19 +144,20 @@ func TestPlatformsOfCharts(t *testing.T) {
 	}
 }
 
-// TestPlatformsOfOperators has a catalog, and images that its bundles name.
+// TestPlatformsOfOperators has a catalog that is carried whole, and images that its
+// bundles name.
 func TestPlatformsOfOperators(t *testing.T) {
 	run := func(platforms string) (*oci.Inventory, error) {
 		h := newCatalogHost()
 		h.catalog(t, testCatalog, testFiles())
-		return Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: prometheus}]\n    "+platforms+"\n"), h)
+		return Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    full: true\n    "+platforms+"\n"), h)
 	}
 	inv, err := run(onArm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == oci.OriginCatalog })
-	if img := inv.Images[i]; !img.Made || len(img.Without) > 0 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) || len(inv.Images) != 4 {
+	if img := inv.Images[i]; img.Made || len(img.Without) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) || len(inv.Images) != 13 {
 		t.Errorf("%d images, the catalog %+v", len(inv.Images), img)
 	}
 	_, err = run("platforms: [{os: linux, architecture: s390x}]")

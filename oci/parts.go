@@ -27,6 +27,13 @@ type Parts struct {
 	nested map[digest.Digest][]*part // of each index, while it is read
 }
 
+// PlatformError says that an image has none of the platforms that are asked for.
+type PlatformError struct{ Err *UnsupportedError }
+
+func (e *PlatformError) Error() string { return e.Err.Error() }
+
+func (e *PlatformError) Unwrap() error { return e.Err }
+
 // part is what is kept of a descriptor: there may be very many.
 type part struct {
 	digest   digest.Digest
@@ -43,7 +50,7 @@ func (c *part) attests() bool { return c.platform == platformNone && !c.index }
 // Choose finds what of an image is carried for the platforms in only, each as
 // os/architecture, or for all if there are none: every variant of those, what has no platform, attestations of
 // what is carried, and the indexes that name any of it. An index that has images
-// for other platforms alone is an *[UnsupportedError], which names those.
+// for other platforms alone is a *[PlatformError], which names those.
 func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*Parts, error) {
 	p := &Parts{nested: map[digest.Digest][]*part{}}
 	if !IsIndex(root.MediaType) {
@@ -53,7 +60,7 @@ func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*P
 		return nil, err
 	}
 	if !p.platforms(only) {
-		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.told())}
+		return nil, &PlatformError{&UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.told())}}
 	}
 	p.attestations()
 	p.indexes(root.Digest, map[digest.Digest]bool{})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"golang.org/x/sync/errgroup"
@@ -55,6 +56,7 @@ func (m *Mirror) deliver(ctx context.Context, src oci.Source, d Delivery) error 
 // it has none. What is attached to other images comes after them. The mirror
 // must hold the blobs. Errors are as those of [Mirror.Blobs].
 func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
+	var t turns
 	for _, attached := range []bool{false, true} {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(m.parallel)
@@ -63,7 +65,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 				continue
 			}
 			g.Go(func() error {
-				if err := m.putImage(ctx, src, img); err != nil {
+				if err := m.putImage(ctx, src, img, &t); err != nil {
 					return fmt.Errorf("image %s: %w", img.Source, err)
 				}
 				return nil
@@ -76,7 +78,36 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 	return nil
 }
 
-func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) error {
+// turns has each manifest stored once in a repository, but for its tags, however many
+// images have it: docker-registry 2.8 writes in place what it is sent again, and
+// refuses an index that names it meanwhile.
+type turns struct {
+	mu sync.Mutex
+	of map[string]*turn
+}
+
+type turn struct {
+	sync.Mutex
+	stored bool
+}
+
+// take waits for the turn of a manifest by its full name; the caller unlocks.
+func (t *turns) take(name string) *turn {
+	t.mu.Lock()
+	if t.of == nil {
+		t.of = map[string]*turn{}
+	}
+	one := t.of[name]
+	if one == nil {
+		one = &turn{}
+		t.of[name] = one
+	}
+	t.mu.Unlock()
+	one.Lock()
+	return one
+}
+
+func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t *turns) error {
 	r, err := m.client.Repository(m.place.Repo(img))
 	if err != nil {
 		return err
@@ -89,10 +120,16 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image) er
 		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
 			names = tags
 		}
+		one := t.take(r.name(d))
+		defer one.Unlock()
 		for _, name := range names {
+			if one.stored && name == d.Digest.String() {
+				continue
+			}
 			if err := r.putManifest(ctx, d, body, name); err != nil {
 				return ifForeign(d, body, err)
 			}
+			one.stored = true
 		}
 		return nil
 	})

@@ -222,3 +222,25 @@ func TestRangedRead(t *testing.T) {
 		t.Error("an offset beyond the end is accepted")
 	}
 }
+
+// TestManifestIsStoredOnce has several images of one index in one repository: what
+// it names is sent once, and the index once for each tag.
+func TestManifestIsStoredOnce(t *testing.T) {
+	proxy, c := proxied(t)
+	content := ocitest.New(12)
+	root := content.Index(false, content.Image(false, content.Layer(1000, ocitest.LayerGzip)), content.ImageFor("arm64", false, content.Layer(1000, ocitest.LayerGzip)))
+	inv := &oci.Inventory{}
+	for _, tag := range []string{"1", "2", "3", "4"} {
+		src := oci.Ref{Registry: "registry.example", Repository: "team/a", Tag: tag}
+		inv.Images = append(inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: src, Root: root, Tags: []string{tag}})
+	}
+	mustFill(t, mirrorAt(c, proxy.Host, 4), content, inv)
+	if n := proxy.Count("PUT manifest"); n != 2+4 {
+		t.Errorf("%d manifests were sent, want the two of the index and one for each of four tags", n)
+	}
+	for _, img := range inv.Images {
+		if err := ocitest.Compare(t.Context(), content, root, "http://"+proxy.Host, "mirror/team/a", img.Tags[0]); err != nil {
+			t.Error(err)
+		}
+	}
+}

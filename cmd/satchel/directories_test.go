@@ -251,6 +251,8 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 			w.run(w.pack("--only", "gaps.json")...).want(exitOK)
 			if got := w.inspected(); !slices.ContainsFunc(got.Images, func(i imageReport) bool { return i.Digest == s.root.Digest }) {
 				t.Errorf("the bundle has %+v", got.Images)
+			} else if got.Catalogs != nil { // of which a part is here
+				t.Errorf("it says of catalogs %+v", got.Catalogs)
 			}
 		})
 	}

@@ -173,6 +173,8 @@ func hints(err error) []string {
 		add("mount the drive and run the command again, name another directory, or use --restart to begin anew here")
 	case as[*oci.CollisionError](err):
 		add("carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source")
+	case as[*oci.PlatformError](err):
+		add("ask for a platform that the image has, or finish without the image by --keep-going")
 	case as[*outDirError](err):
 		add("every image is in the mirror: satchel render writes the YAML again, into this directory or another")
 	case as[*absentError](err):

@@ -22,8 +22,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-// fetched reads what a registry has, by digest or tag.
-func fetched(t *testing.T, url, accept string, want *oci.Descriptor) []byte {
+// checkedGet reads what a registry has, by digest or tag.
+func checkedGet(t *testing.T, url, accept string, want *oci.Descriptor) []byte {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func fetched(t *testing.T, url, accept string, want *oci.Descriptor) []byte {
 
 func fetchedJSON(t *testing.T, url, accept string, want *oci.Descriptor, to any) {
 	t.Helper()
-	if err := json.Unmarshal(fetched(t, url, accept, want), to); err != nil {
+	if err := json.Unmarshal(checkedGet(t, url, accept, want), to); err != nil {
 		t.Fatalf("%s: %v", url, err)
 	}
 }
@@ -79,9 +79,9 @@ func checkGraphImage(t *testing.T, o *outside, host string, archs []string) {
 			t.Errorf("%s: layers %v, below %v", arch, m.Layers, below.Layers)
 		}
 		for _, l := range m.Layers[:n] {
-			fetched(t, repo+"blobs/"+l.Digest.String(), "*/*", &l)
+			checkedGet(t, repo+"blobs/"+l.Digest.String(), "*/*", &l)
 		}
-		layer := fetched(t, repo+"blobs/"+m.Layers[n].Digest.String(), "*/*", &m.Layers[n])
+		layer := checkedGet(t, repo+"blobs/"+m.Layers[n].Digest.String(), "*/*", &m.Layers[n])
 		checkGraphLayer(t, layer)
 		run := config.Config
 		if want := []string{"/bin/bash", "-c", "exec cp -rp /var/lib/cincinnati-graph-data/* /var/lib/cincinnati/graph-data"}; !slices.Equal(run.Cmd, want) || run.Entrypoint != nil || run.User != was.Config.User {
