@@ -29,7 +29,7 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 		return r, err
 	}
 	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
-	cacheDir, err := f.cacheDir(ctx, image, &cmd, dir)
+	cacheDir, knows, err := f.cacheDir(ctx, &cmd, dir)
 	if err != nil {
 		return r, err
 	}
@@ -42,36 +42,49 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	}
 	r.Comment = "satchel: the catalog, filtered"
 	if cmd.Serves && cacheDir != "" {
-		r.Edit = func(s *rebuild.Settings) { s.Cmd = cmd.Arguments(cacheDir) }
+		r.Edit = func(s *rebuild.Settings) { s.Cmd = cmd.Arguments(cacheDir, knows) }
 	}
 	r.Layer, err = f.layer(ctx, dir, cacheDir)
 	return r, err
 }
 
-// cacheDir says where an image has its cache; "" if its program reads none.
-func (f *filtering) cacheDir(ctx context.Context, image oci.Descriptor, cmd *opm.Command, dir string) (string, error) {
+// cacheDir says where an image has its cache, "" if its program reads none, and whether
+// the program knows what else it can be told of it.
+func (f *filtering) cacheDir(ctx context.Context, cmd *opm.Command, dir string) (cacheDir string, knows bool, err error) {
 	if !cmd.Serves {
 		f.note("its image does not run opm serve; its command is left as it is")
-		return opm.CacheDirBeside(dir), nil
+		return opm.CacheDirBeside(dir), false, nil
 	}
-	if cmd.Replaceable(dir) {
-		return cmd.CacheDir, nil
-	}
-	cmd.CacheDir = "" // a second one counts
-	answer, err := f.parsed(ctx, "opm-v1-"+image.Digest.Encoded()+"-"+cmd.Program, func() (string, error) {
-		says, there, err := layers.Says(ctx, f.s.src, image, cmd.Program, opm.KnowsCache)
-		return fmt.Sprint(says, there), err
-	})
+	knows, there, err := f.knows(ctx, cmd.Program)
 	switch {
 	case err != nil:
-		return "", err
-	case answer == fmt.Sprint(false, false):
+		return "", false, err
+	case cmd.Replaceable(dir):
+		return cmd.CacheDir, knows, nil
+	case !there:
 		f.note("the program %q, which serves it, was not found in its image: there is no cache for it", cmd.Program)
-	case answer == fmt.Sprint(true, true):
-		return opm.CacheDirBeside(dir), nil
+	case knows:
+		cmd.CacheDir = "" // a second one counts
+		return opm.CacheDirBeside(dir), true, nil
 	}
-	return "", nil
+	return "", false, nil
 }
+
+// knows asks the program of the image that was read: the others of its index are of
+// the same make, and are large.
+func (f *filtering) knows(ctx context.Context, program string) (knows, there bool, err error) {
+	answer, err := f.parsed(ctx, programKey(f.s.picked, program), func() (string, error) {
+		says, there, err := layers.Says(ctx, f.s.src, f.s.picked, program, opm.KnowsCache)
+		return programAnswer(says, there), err
+	})
+	return answer == programAnswer(true, true), answer != programAnswer(false, false), err
+}
+
+func programKey(image oci.Descriptor, program string) string {
+	return "opm-v2-" + image.Digest.Encoded() + "-" + program
+}
+
+func programAnswer(says, there bool) string { return fmt.Sprint(says, " ", there) }
 
 // drop says which layers have nothing but what is replaced.
 func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []string) ([]bool, error) {
@@ -97,12 +110,19 @@ func onlyKey(l layers.Layer, replaced []string) string {
 	return "layer-only-v1-" + l.Digest.Encoded() + "-" + oci.Digest([]byte(l.MediaType+"\x00"+strings.Join(replaced, "\x00"))).Encoded()
 }
 
-// keepCensus keeps what was found of layers while the catalog was read, so that they
-// are not read again.
-func keepCensus(ctx context.Context, from Images, c *layers.Census) error {
+// keepCensus keeps what was found of layers and of the program while the catalog was
+// read, so that they are not read again.
+func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Census) error {
+	answers := map[string]string{}
 	for l, only := range c.Only {
-		rc, err := from.Parsed(ctx, onlyKey(l, c.Dirs), func(w io.Writer) error {
-			_, err := io.WriteString(w, fmt.Sprint(only))
+		answers[onlyKey(l, c.Dirs)] = fmt.Sprint(only)
+	}
+	if c.There {
+		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, true)
+	}
+	for key, answer := range answers {
+		rc, err := from.Parsed(ctx, key, func(w io.Writer) error {
+			_, err := io.WriteString(w, answer)
 			return err
 		})
 		if err == nil {
@@ -113,6 +133,11 @@ func keepCensus(ctx context.Context, from Images, c *layers.Census) error {
 		}
 	}
 	return nil
+}
+
+// programOf is the last part of the name of what serves the catalog; "" for none.
+func programOf(config ispec.Image) string {
+	return opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd).Program
 }
 
 // replacedDirs are the directories that a filtered image most likely has anew.

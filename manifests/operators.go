@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -96,6 +97,7 @@ type selection struct {
 	root     oci.Descriptor // of the catalog; none if it cannot be had
 	picked   oci.Descriptor // the image of it that was read
 	dir      string         // of the catalog in it
+	program  string         // that serves it there
 	replaced []string       // directories of which the filtered one has nothing
 
 	asked map[string]int // of each package that is named: its place in the configuration
@@ -151,7 +153,7 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	if s.dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
 		return err
 	}
-	s.src, s.root, s.replaced = src, root, replacedDirs(config, s.dir)
+	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
 	index, err := s.index(ctx, from)
 	if err != nil {
 		return err
@@ -169,11 +171,11 @@ func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, erro
 	var lost error
 	index, err := from.Parsed(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog
-		census := &layers.Census{Dirs: s.replaced, Only: map[layers.Layer]bool{}}
+		census := &layers.Census{Dirs: s.replaced, Program: s.program, Text: opm.KnowsCache, Only: map[layers.Layer]bool{}}
 		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir, census); lost != nil {
 			return lost
 		}
-		return errors.Join(c.Write(w), c.Close(), keepCensus(ctx, from, census))
+		return errors.Join(c.Write(w), c.Close(), s.keepCensus(ctx, from, census))
 	})
 	switch {
 	case lost != nil:

@@ -46,12 +46,28 @@ func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []stri
 	return seen.only(), nil
 }
 
-// Census is what [Only] would say of layers, for some directories. A layer that was
-// not read to its end is not in it.
+// Census is what [Only] would say of layers, for some directories, and [Says] of a
+// program. A layer that was not read to its end is not in it.
 type Census struct {
-	Dirs []string
-	Only map[Layer]bool
+	Dirs          []string
+	Program, Text string // no program is looked for without a name
+	Only          map[Layer]bool
+	There, Says   bool // of the program, in the highest layer that has it
+
+	in Layer // which has it
 }
+
+// look reads an entry that may be the program. Layers come from the top down.
+func (c *Census) look(d oci.Descriptor, h *tar.Header, r io.Reader) error {
+	if c.Program == "" || path.Base(h.Name) != c.Program || !isRegular(h) || c.There && c.in != layerOf(d) {
+		return nil
+	}
+	ok, err := has(r, c.Text)
+	c.There, c.Says, c.in = true, c.Says || ok, layerOf(d)
+	return err
+}
+
+func layerOf(d oci.Descriptor) Layer { return Layer{d.Digest, d.MediaType} }
 
 // Layer names a layer: its digest, and the media type that says how it is read.
 type Layer struct {

@@ -86,7 +86,7 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
 	}
 	if w.census != nil && err == nil {
-		w.census.Only[Layer{d.Digest, d.MediaType}] = w.seen.only()
+		w.census.Only[layerOf(d)] = w.seen.only()
 	}
 	return err
 }
@@ -136,6 +136,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 	}
 	wanted := p == w.known.dir || below(p, w.known.dir)
 	if kind != ordinary || !isRegular(h) || !wanted || w.stopped || !w.visible(p) {
+		if w.census != nil {
+			return w.census.look(c.layer, h, fileReader{c, p, r})
+		}
 		return nil
 	}
 	err = w.visit(p, h.Size, fileReader{c, p, r})

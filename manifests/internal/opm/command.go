@@ -17,7 +17,8 @@ const (
 
 	defaultCacheDir = "/tmp/cache" // as in opm's own images
 	otherCacheDir   = "/var/cache/opm"
-	// KnowsCache is a text that an opm has in it which reads a cache that it finds.
+	// KnowsCache is a text that an opm has in it which takes all of [Command.Arguments]:
+	// the first ones with a cache had the directory's flag alone.
 	KnowsCache = "cache-enforce-integrity"
 )
 
@@ -77,17 +78,17 @@ func CacheDirBeside(configs string) string {
 // within reports whether a path is dir or below it, both clean and absolute.
 func within(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
 
-// Arguments are those of an image that has the cache in dir: where it is, and that one
-// which does not fit is built anew, which would else end the program.
-func (c Command) Arguments(dir string) []string {
+// Arguments are those of an image that has the cache in dir: where it is, and, for a
+// program that knows of it, that a cache which does not fit is built anew, which would
+// else end the program.
+func (c Command) Arguments(dir string, knows bool) []string {
 	args := slices.Clone(c.args)
 	if c.CacheDir == "" {
 		args = append(args, flagCacheDir+"="+dir)
 	}
-	for _, a := range args {
-		if a == flagEnforce || strings.HasPrefix(a, flagEnforce+"=") {
-			return args
-		}
+	told := func(a string) bool { return a == flagEnforce || strings.HasPrefix(a, flagEnforce+"=") }
+	if !knows || slices.ContainsFunc(args, told) {
+		return args
 	}
 	return append(args, flagEnforce+"="+strconv.FormatBool(false))
 }

@@ -207,8 +207,11 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%s: got %+v", tc.name, got)
 		}
 		before := slices.Clone(tc.cmd)
-		if args := strings.Join(got.Arguments(CacheDirBeside("/configs")), " "); got.Serves && args != tc.arguments {
+		if args := strings.Join(got.Arguments(CacheDirBeside("/configs"), true), " "); got.Serves && args != tc.arguments {
 			t.Errorf("%s: got %s", tc.name, args)
+		}
+		if args := strings.Join(got.Arguments("/c", false), " "); strings.Contains(tc.arguments, "=false") == strings.Contains(args, flagEnforce) && got.Serves && tc.name != "enforced" {
+			t.Errorf("%s: a program that does not know is told %s", tc.name, args)
 		}
 		if !slices.Equal(before, tc.cmd) {
 			t.Errorf("%s: the command was changed", tc.name)
