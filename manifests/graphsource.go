@@ -52,6 +52,13 @@ func (g GraphData) read() ([]byte, error) {
 }
 
 func readGraphFile(name string) (body []byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // it is read once more later
+		return nil, fmt.Errorf("%s is not a regular file; save what it gives to one", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,9 @@ func (d *Data) addParents() error {
 			if ok && !is {
 				return refuse("%q is a file and a directory in it", dir)
 			}
+			if len(d.list) >= 2*maxEntries {
+				return refuse("it has more than %d directories", maxEntries)
+			}
 			if !ok {
 				d.dirs[dir] = true
 				d.list = append(d.list, entry{name: dir, dir: true})

@@ -131,9 +131,10 @@ func (d *Data) entry(h *tar.Header, r io.Reader) error {
 	if e.dir {
 		e.size = 0
 	}
-	if d.end += e.size; d.end > maxContent { // a sparse file takes next to nothing of the archive
+	if e.size < 0 || e.size > maxContent-d.end { // a sparse file takes next to nothing of the archive
 		return tooLarge()
 	}
+	d.end += e.size
 	d.list = append(d.list, e)
 	return d.keep(e, r)
 }

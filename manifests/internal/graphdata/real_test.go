@@ -120,6 +120,59 @@ func TestHoles(t *testing.T) {
 	}
 }
 
+// rawEntry is an entry of a tar as it stands, with what no writer would write.
+func rawEntry(name string, flag byte, body string) []byte {
+	h := make([]byte, 512)
+	copy(h, name)
+	copy(h[100:], "0000644\x000000000\x000000000\x00")
+	copy(h[124:], fmt.Sprintf("%011o\x0000000000000\x00        ", len(body)))
+	h[156] = flag
+	copy(h[257:], "ustar\x0000")
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return append(append(h, body...), make([]byte, (512-len(body)%512)%512)...)
+}
+
+// TestHugeHole has a sparse file of as many bytes as a number can say.
+func TestHugeHole(t *testing.T) {
+	records := ""
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=raw", "GNU.sparse.realsize=9223372036854775807"} {
+		n := len(r) + 4
+		if n >= 100 {
+			t.Fatal("count the digits")
+		}
+		records += fmt.Sprintf("%d %s\n", n, r)
+	}
+	var raw bytes.Buffer
+	z := gzip.NewWriter(&raw)
+	for _, e := range [][]byte{rawEntry("version", '0', "1.0.0\n"), rawEntry("channels/x", '0', "x"), rawEntry("x", 'x', records), rawEntry("raw", '0', "0\n"+strings.Repeat("\x00", 510)), make([]byte, 1024)} {
+		if _, err := z.Write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(&raw); err == nil || !strings.Contains(err.Error(), "more than 256 MiB when decompressed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestManyParents has few files in very many directories.
+func TestManyParents(t *testing.T) {
+	list := few()
+	for i := range 2500 {
+		list = append(list, item{name: fmt.Sprintf("%d%s/x", i, strings.Repeat("/a", 100))})
+	}
+	_, err := Read(bytes.NewReader(pack(t, nil, list...)))
+	if err == nil || !strings.Contains(err.Error(), "directories") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // FuzzRead: whatever the bytes are, they are refused or become a layer that has
 // nothing but files and directories below its own, each once.
 func FuzzRead(f *testing.F) {

@@ -18,6 +18,9 @@ type Settings struct {
 	Labels          map[string]string
 }
 
+// settings are the keys of [Settings].
+var settings = []string{"Entrypoint", "Cmd", "Labels"}
+
 // config is an image's config, with all that is not known here.
 type config struct {
 	d       oci.Descriptor
@@ -45,6 +48,13 @@ func parseConfig(d oci.Descriptor, body []byte, layers int) (*config, error) {
 		}
 		if err := decode(c.top[part.key], part.to); err != nil {
 			return nil, c.refuse("its %s is not as it should be", part.key)
+		}
+	}
+	for key := range c.run {
+		for _, known := range settings {
+			if key != known && strings.EqualFold(key, known) {
+				return nil, c.refuse("its config has %q, which some programs would take for %q", key, known)
+			}
 		}
 	}
 	if c.run == nil { // it was null

@@ -177,6 +177,7 @@ func TestImageRefused(t *testing.T) {
 	for name, config := range map[string]string{
 		"too few diff IDs":       `{"rootfs":{"type":"layers","diff_ids":[]}}`,
 		"two configs":            `{"Config":{},"rootfs":{"type":"layers","diff_ids":["sha256:0"]}}`,
+		"another Entrypoint":     `{"config":{"entrypoint":["/other"]},"rootfs":{"type":"layers","diff_ids":["sha256:0"]}}`,
 		"a list":                 `[]`,
 		"null":                   `null`,
 		"labels that are a list": `{"config":{"Labels":[1]},"rootfs":{"type":"layers","diff_ids":["sha256:0"]}}`,
