@@ -86,7 +86,7 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descri
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close())
+			_ = f.Close()           // it may be closed
 			_ = os.Remove(f.Name()) // nothing refers to it
 		}
 	}()
@@ -102,10 +102,56 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descri
 		return d, err
 	}
 	d = Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
-	if err := errors.Join(f.Close(), os.Rename(f.Name(), c.path(d))); err != nil {
+	if err = f.Close(); err == nil {
+		err = os.Rename(f.Name(), c.path(d))
+	}
+	if err != nil {
 		return d, fmt.Errorf("write to the cache: %w", err)
 	}
 	return d, nil
+}
+
+// Take keeps what another cache has, so that it survives a crash: as a second name of
+// the same file where the file system can do that, else as a copy.
+func (c *Cache) Take(ctx context.Context, from *Cache, d Descriptor) error {
+	if c.Has(d) {
+		return nil
+	}
+	rc, err := from.open(ctx, d, 0) // it is whole
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rc.Close() }() // it was read only
+	path := c.path(d)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("keep what was made: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // damaged
+		return fmt.Errorf("keep what was made: %w", err)
+	}
+	if os.Link(from.path(d), path) != nil {
+		if _, err := c.KeepFrom(d.MediaType, func(w io.Writer) error {
+			_, err := io.Copy(w, rc)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return syncFile(path)
+}
+
+// syncFile has a file and its name survive a crash.
+func syncFile(path string) error {
+	for _, name := range []string{path, filepath.Dir(path)} {
+		f, err := os.Open(name)
+		if err == nil {
+			err = errors.Join(f.Sync(), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("keep what was made: %w", err)
+		}
+	}
+	return nil
 }
 
 // Has reports whether content is kept, as far as its size tells.

@@ -80,6 +80,36 @@ func TestKeepFromFails(t *testing.T) {
 	}
 }
 
+// TestTake keeps what another cache has, and takes it again where it was damaged.
+func TestTake(t *testing.T) {
+	dir := t.TempDir()
+	from, to := oci.NewCache(filepath.Join(dir, "from")), oci.NewCache(filepath.Join(dir, "to"))
+	body := bytes.Repeat([]byte("abc"), 3<<20)
+	d, err := from.KeepFrom("text/plain", func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "to", "sha256", d.Digest.Encoded())
+	for range 2 {
+		if err := to.Take(t.Context(), from, d); err != nil {
+			t.Fatal(err)
+		}
+		got, err := oci.ReadBlob(t.Context(), to.Before(oci.SourceFunc(nothing)), d, d.Size)
+		if err != nil || !bytes.Equal(got, body) {
+			t.Errorf("took %d bytes, %v", len(got), err)
+		}
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte("cut"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.Take(t.Context(), oci.NewCache(filepath.Join(dir, "empty")), d); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("taken from nowhere: %v", err)
+	}
+}
+
 // TestWalkImage passes over what an image leaves out, and what only that reaches.
 func TestWalkImage(t *testing.T) {
 	content := ocitest.New(1)

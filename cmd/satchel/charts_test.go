@@ -242,12 +242,15 @@ func TestChartResumed(t *testing.T) {
 	broken.Store(false)
 	s.put("/real/index.yaml", []byte("entries: {}\n"))
 
-	cache := filepath.Join(w.dir, "cache")
-	if err := os.Rename(cache, cache+"-away"); err != nil {
+	made, err := filepath.Glob(filepath.Join(w.dir, "state", "satchel", "bundles", "*", "made"))
+	if err != nil || len(made) != 1 {
+		t.Fatalf("what was made is in %q, %v", made, err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(w.dir, "cache")), os.Rename(made[0], made[0]+"-away")); err != nil {
 		t.Fatal(err)
 	}
-	w.run(pack...).want(exitFailed).says("is in the cache no more; begin anew with --restart")
-	if err := errors.Join(os.RemoveAll(cache), os.Rename(cache+"-away", cache)); err != nil {
+	w.run(pack...).want(exitFailed).says("is on this host no more; begin anew with --restart")
+	if err := errors.Join(os.RemoveAll(made[0]), os.Rename(made[0]+"-away", made[0])); err != nil {
 		t.Fatal(err)
 	}
 	w.run(pack...).want(exitOK).says("going on with bundle")

@@ -46,24 +46,31 @@ func (c catalogDirs) resolve(ref oci.Ref) (oci.Descriptor, error) {
 	return oci.Descriptor{}, &oci.UnsupportedError{What: "image " + ref.String(), Why: "no catalog of the configuration's directories has this name; registries have none under this host"}
 }
 
-// Has looks for content in one directory after the other. What the last one lacks is the error.
-func (c catalogDirs) Has(ctx context.Context, d oci.Descriptor) (ok bool, err error) {
+// Has looks for content in one directory after the other. An error that may pass goes
+// before what another directory lacks.
+func (c catalogDirs) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
+	var errs []error
 	for _, dir := range c {
-		if ok, err = dir.Has(ctx, d); ok {
-			break
+		ok, err := dir.Has(ctx, d)
+		if ok {
+			return true, nil
 		}
+		errs = append(errs, err)
 	}
-	return ok, err
+	return false, decisive(errs)
 }
 
 // Open opens content in the first directory that has it.
-func (c catalogDirs) Open(ctx context.Context, d oci.Descriptor, off int64) (rc io.ReadCloser, err error) {
+func (c catalogDirs) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	var errs []error
 	for _, dir := range c {
-		if rc, err = dir.Layout.Open(ctx, d, off); err == nil {
-			break
+		rc, err := dir.Layout.Open(ctx, d, off)
+		if err == nil {
+			return rc, nil
 		}
+		errs = append(errs, err)
 	}
-	return rc, err
+	return nil, decisive(errs)
 }
 
 // openCatalogs opens the catalogs in directories and finds out what they have now.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 
@@ -107,13 +106,6 @@ func (p *packing) writeDocuments(ctx context.Context) error {
 	}
 	p.inv.Documents = append(slices.Clone(p.inv.Documents), docs.list...)
 	return nil
-}
-
-// keptDocuments gives what was made for the bundle before. It is in the cache.
-func (p *preparing) keptDocuments() oci.Source {
-	return p.cache.Before(oci.SourceFunc(func(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error) {
-		return nil, fmt.Errorf("%s, which was made for this bundle, is in the cache no more; begin anew with --restart", d.Digest)
-	}))
 }
 
 // templates reads the templates of CatalogSources that a bundle has, if any.

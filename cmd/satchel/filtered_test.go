@@ -81,11 +81,19 @@ func TestFilteredResumed(t *testing.T) {
 	made := plan.Images[slices.IndexFunc(plan.Images, func(i planImage) bool { return i.Origin == oci.OriginCatalog })].Digest
 	k := &tap{kind: "GET blob"}
 	k.through(s.source)
-	for _, n := range []int64{1, 1 << 20, 2 << 20} {
+	for i, n := range []int64{1, 1 << 20, 2 << 20} {
 		w.disturbed(k, n, 0, func(p *os.Process) { _ = p.Kill() }, w.pack()...)
+		if i != 1 { // what was made for the bundle is kept with it
+			if err := os.RemoveAll(filepath.Join(w.dir, "cache")); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	w.run(w.pack()...).want(exitOK)
 	w.run("verify", w.drive).want(exitOK)
+	if left, err := filepath.Glob(filepath.Join(w.dir, "*", "satchel", "bundles", "*", "made")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
 	images := w.inspected().Images
 	if i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
 		t.Errorf("carried %+v, planned %s", images, made)

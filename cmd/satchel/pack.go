@@ -252,6 +252,7 @@ func (p *packing) run(ctx context.Context) error {
 	if err = errors.Join(err, p.w.Close()); err != nil {
 		return err
 	}
+	p.dropMade(id)
 	if err := p.release(ctx, dir, id); err != nil {
 		return err
 	}
@@ -286,6 +287,7 @@ func (p *packing) open(ctx context.Context) error {
 		}
 		return p.begin(ctx)
 	}
+	p.made = oci.NewCache(p.madeDir(w.ID()))
 	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images), Documents: slices.Clone(w.Inventory().Documents)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
 	err = p.recall(w.Gaps())
@@ -300,6 +302,9 @@ func (p *packing) open(ctx context.Context) error {
 	}
 	if err == nil {
 		_, err = p.checkDocuments(ctx)
+	}
+	if err == nil {
+		err = p.keepMade(ctx, w.ID()) // a kill may have come before
 	}
 	if err != nil {
 		return errors.Join(err, w.Close())
@@ -353,6 +358,9 @@ func (p *packing) begin(ctx context.Context) (err error) {
 		return err
 	}
 	p.info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
+	if err := p.keepMade(ctx, p.w.ID()); err != nil {
+		return errors.Join(err, p.w.Close())
+	}
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 
 // source gives a node's content from whichever of its repositories has it.
 func (p *preparing) source(n oci.Node) oci.Source {
-	return p.cache.Before(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	return p.kept(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		var errs []error
 		for _, ref := range p.repos(n) {
 			repo, err := p.repository(ref)

@@ -23,7 +23,8 @@ type preparing struct {
 	cfg            *manifests.Config
 	client         *transport.Client
 	cache          *oci.Cache
-	only           *gapList // what --only names; nil without
+	made           *oci.Cache // of a bundle that was begun: what was made for it; else nil
+	only           *gapList   // what --only names; nil without
 	onlyFile       string
 	keepGoing      bool
 	parallelImages int
@@ -167,7 +168,7 @@ func (p *preparing) absent(ctx context.Context, nodes []oci.Node) ([]lost, error
 
 // look asks the node's repositories whether they have it, until one does.
 func (p *preparing) look(ctx context.Context, n oci.Node) error {
-	if p.cache.Has(n.Descriptor) { // made here, or read before
+	if p.isKept(n.Descriptor) { // made here, or read before
 		return nil
 	}
 	var errs []error
@@ -190,7 +191,7 @@ func (p *preparing) look(ctx context.Context, n oci.Node) error {
 }
 
 // errMadeLost says that content which no registry has is not in the cache.
-var errMadeLost = errors.New("it was made for this bundle, and is in the cache no more; begin anew with --restart")
+var errMadeLost = errors.New("it was made for this bundle, and is on this host no more; begin anew with --restart")
 
 // decisive picks, of what several repositories said, an error that may pass:
 // content is only lost when all of them have definitely refused it.
