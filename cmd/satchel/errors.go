@@ -197,7 +197,7 @@ func hints(err error) []string {
 		}
 		add("run satchel verify to see all that is wrong; read the drive elsewhere, or remove the bundle's directory and pack it again")
 	case as[*oci.LayoutError](err):
-		add("copy the catalog into its directory again; what is carried was pinned by digest when the bundle was begun")
+		add("copy the catalog into its directory again (a bundle that was begun wants the one with the digest that it had then)")
 	case as[*oci.DigestError](err):
 		add("the registry, or something between, gives wrong bytes (of a catalog in a directory: its file has them); nothing of them was kept, run the command again")
 	}
