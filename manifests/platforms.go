@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -44,32 +45,53 @@ func eitherOf(a, b []string) []string {
 // found is an image that was looked for.
 type found struct {
 	img   oci.Image
+	src   oci.Source // of what is not made
+	only  []string   // see [wanted]
+	pods  bool
 	parts *oci.Parts // of an index, where platforms are chosen of some
-	alone bool       // it has one platform, and not one of those
+	lacks []string   // platforms of only that it does not have
 	err   error
+}
+
+// at is the image by digest, in its source; zero if it could not be pinned.
+func (f *found) at() oci.Ref {
+	d := cmp.Or(f.img.Root.Digest, f.img.Source.Digest)
+	if d == "" {
+		return oci.Ref{}
+	}
+	return f.img.Source.WithDigest(d)
 }
 
 // choose finds what of an image is carried; sparse says that platforms are chosen of
 // some image.
-func (f *found) choose(ctx context.Context, src oci.Source, only []string, sparse bool) (err error) {
-	if f.img.Platforms, err = oci.Platforms(ctx, src, f.img.Root); err != nil || !sparse {
+func (f *found) choose(ctx context.Context, sparse bool) (err error) {
+	if f.img.Platforms, err = oci.Platforms(ctx, f.src, f.img.Root); err != nil || !sparse {
 		return err
 	}
-	parts, err := oci.Choose(ctx, src, f.img.Root, only)
+	parts, err := oci.Choose(ctx, f.src, f.img.Root, f.only)
 	var much *oci.UnsupportedError
 	switch {
-	case only == nil && errors.As(err, &much): // what it names matters to others alone
+	case f.only == nil && errors.As(err, &much): // what it names matters to others alone
+		return nil
 	case err != nil:
 		return err
-	case only == nil:
-		f.parts = parts
-	case oci.IsIndex(f.img.Root.MediaType):
-		f.parts = parts
-		f.settle()
-	default:
-		f.alone = len(f.img.Platforms) > 0 && !slices.ContainsFunc(only, func(p string) bool { return oci.SamePlatform(p, f.img.Platforms[0]) })
 	}
+	f.parts = parts
+	if f.only != nil && oci.IsIndex(f.img.Root.MediaType) {
+		f.settle()
+	}
+	f.lacks = lacking(f.only, f.img.Platforms)
 	return nil
+}
+
+// lacking lists the platforms that an image for some does not have.
+func lacking(only, has []string) (list []string) {
+	for _, name := range only {
+		if len(has) > 0 && !slices.ContainsFunc(has, func(p string) bool { return oci.SamePlatform(name, p) }) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // settle writes what is carried into the image.
@@ -106,19 +128,26 @@ func agree(list []found) {
 }
 
 // choosy reports whether platforms are chosen of some image.
-func choosy(list []wanted) bool {
-	return slices.ContainsFunc(list, func(w wanted) bool { return w.only != nil })
+func choosy(list []found) bool {
+	return slices.ContainsFunc(list, func(f found) bool { return f.only != nil })
 }
 
-// tellAlone says which images offer none of the platforms that were asked for.
-func tellAlone(list []found, note func(string)) {
-	var names []string
+// tellLacking says which images lack platforms that were asked for, all or some.
+func tellLacking(list []found, note func(string)) {
+	var alone, less []string
 	for _, f := range list {
-		if f.alone && f.err == nil {
-			names = append(names, f.img.Source.String()+" ("+f.img.Platforms[0]+")")
+		switch name := f.img.Source.String(); {
+		case f.err != nil || len(f.lacks) == 0:
+		case len(f.lacks) == len(f.only):
+			alone = append(alone, name+" ("+f.img.Platforms[0]+")")
+		default:
+			less = append(less, name+" (not "+strings.Join(f.lacks, ", ")+")")
 		}
 	}
-	if names = sorted(names); len(names) > 0 {
-		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(names), "image is", "images are"), plain(some(names))))
+	if alone = sorted(alone); len(alone) > 0 {
+		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(alone), "image is", "images are"), plain(some(alone))))
+	}
+	if less = sorted(less); len(less) > 0 {
+		note(fmt.Sprintf("platforms: %s not for all that are asked for: %s", plural(len(less), "image is", "images are"), plain(some(less))))
 	}
 }
