@@ -100,30 +100,56 @@ func (f *found) settle() { f.img.Platforms, f.img.Without = f.parts.Platforms(),
 // place is an image's repository in the mirror.
 func place(img oci.Image) string { return cmp.Or(img.Path, img.Source.Repository) }
 
+// part is what an image brings to a repository of the mirror.
+type part struct {
+	place  string
+	digest digest.Digest
+}
+
 // agree has images leave out nothing that others bring to the same repository of
 // the mirror: a registry would see a sparse index for nothing.
 func agree(list []found) {
-	type part struct {
-		place  string
-		digest digest.Digest
+	by := map[part]oci.Ref{} // the first image that brings it
+	bring := func(f *found, d digest.Digest) {
+		if at := (part{place(f.img), d}); by[at] == (oci.Ref{}) {
+			by[at] = f.img.Source
+		}
 	}
-	there := map[part]bool{}
-	for _, f := range list {
+	for i := range list {
+		f := &list[i]
 		if f.err != nil {
 			continue
 		}
-		there[part{place(f.img), f.img.Root.Digest}] = true
+		bring(f, f.img.Root.Digest)
 		if f.parts != nil {
 			for _, d := range f.parts.Carried() {
-				there[part{place(f.img), d}] = true
+				bring(f, d)
 			}
 		}
 	}
 	for i := range list {
 		if f := &list[i]; f.err == nil && len(f.img.Without) > 0 {
-			f.parts.Carry(func(d digest.Digest) bool { return there[part{place(f.img), d}] })
-			f.settle()
+			f.along(by)
 		}
+	}
+}
+
+// along carries what others bring to the image's repository, and has it say so: if
+// that cannot be had, neither can the image.
+func (f *found) along(by map[part]oci.Ref) {
+	var names []string
+	before, had := f.img.Platforms, f.parts.Carried()
+	f.parts.Carry(func(d digest.Digest) bool {
+		other, there := by[part{place(f.img), d}]
+		if _, own := slices.BinarySearch(had, d); there && !own {
+			names = append(names, other.String())
+		}
+		return there
+	})
+	f.settle()
+	if names = sorted(names); len(names) > 0 {
+		more := slices.DeleteFunc(slices.Clone(f.img.Platforms), func(p string) bool { return slices.Contains(before, p) })
+		f.img.Why = sorted(append(slices.Clone(f.img.Why), plain(oci.WhyWith+cmp.Or(strings.Join(more, ", "), "more of it")+", as its repository gets that for "+some(names))))
 	}
 }
 

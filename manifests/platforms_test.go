@@ -52,18 +52,21 @@ func TestPlatforms(t *testing.T) {
 	const note = "platforms: 1 image is for another one alone, and carried as such: a.io/one:arm (linux/arm64)"
 	const less = "platforms: 2 images are not for all that are asked for: a.io/next:v1 (not linux/arm64, linux/s390x), a.io/one:amd (not linux/arm64, linux/s390x)"
 	const three = "platforms: [{os: linux, architecture: s390x}, {os: linux, architecture: amd64}, {os: linux, architecture: arm64}]"
-	for _, tc := range []struct{ name, images, want, notes string }{
-		{"all", "- name: a.io/three:v1\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"one", "- {name: 'a.io/three:v1', " + onAmd + "}\n", "a.io/three:v1 linux/amd64 -2", ""},
-		{"one is the union", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', " + onArm + ", targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"who wants all has it", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"by two tags", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v2', " + onArm + "}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1\na.io/three:v2 linux/amd64 linux/arm64 -1", ""},
-		{"by tag and digest", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three" + digest + "'}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0\na.io/three linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"elsewhere", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetRepo: x/y}\n", "a.io/three:v1 linux/amd64 -2\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"another index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three, " + onAmd + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"another whole index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three}\n", "a.io/next:v1 linux/amd64 linux/ppc64le -0\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"no choice", "- {name: 'a.io/one:arm', " + onAmd + "}\n  - {name: 'a.io/one:amd', " + onAmd + "}\n", "a.io/one:amd linux/amd64 -0\na.io/one:arm linux/arm64 -0", note},
-		{"not all", "- {name: 'a.io/next:v1', " + three + "}\n  - {name: 'a.io/three:v1', " + three + "}\n  - {name: 'a.io/one:amd', " + three + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/one:amd linux/amd64 -0\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", less},
+	for _, tc := range []struct {
+		name, images, want, notes string
+		along                     map[string]string
+	}{
+		{"all", "- name: a.io/three:v1\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"one", "- {name: 'a.io/three:v1', " + onAmd + "}\n", "a.io/three:v1 linux/amd64 -2", "", nil},
+		{"one is the union", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', " + onArm + ", targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1", "", nil},
+		{"who wants all has it", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"by two tags", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v2', " + onArm + "}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1\na.io/three:v2 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/arm64, as its repository gets that for a.io/three:v2", "a.io/three:v2": "; with linux/amd64, as its repository gets that for a.io/three:v1"}},
+		{"by tag and digest", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three" + digest + "'}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0\na.io/three linux/amd64 linux/arm64 linux/s390x -0", "", map[string]string{"a.io/three:v1": "; with linux/arm64, linux/s390x, as its repository gets that for a.io/three" + digest}},
+		{"elsewhere", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetRepo: x/y}\n", "a.io/three:v1 linux/amd64 -2\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"another index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three, " + onAmd + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/three:v1 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/amd64, as its repository gets that for a.io/next:v1"}},
+		{"another whole index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three}\n", "a.io/next:v1 linux/amd64 linux/ppc64le -0\na.io/three:v1 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/amd64, as its repository gets that for a.io/next:v1"}},
+		{"no choice", "- {name: 'a.io/one:arm', " + onAmd + "}\n  - {name: 'a.io/one:amd', " + onAmd + "}\n", "a.io/one:amd linux/amd64 -0\na.io/one:arm linux/arm64 -0", note, nil},
+		{"not all", "- {name: 'a.io/next:v1', " + three + "}\n  - {name: 'a.io/three:v1', " + three + "}\n  - {name: 'a.io/one:amd', " + three + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/one:amd linux/amd64 -0\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", less, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f.notes = nil
@@ -80,6 +83,11 @@ func TestPlatforms(t *testing.T) {
 			}
 			if got := strings.Join(f.notes, "\n"); got != tc.notes {
 				t.Errorf("notes %q", got)
+			}
+			for _, img := range inv.Images {
+				if why, want := strings.Join(img.Why, "; "), tc.along[img.Source.String()]; why != "additionalImages"+want {
+					t.Errorf("%s: why %q", img.Source, why)
+				}
 			}
 		})
 	}
