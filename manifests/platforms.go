@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
@@ -21,6 +22,11 @@ func platformNames(list []InstancePlatform) (names []string) {
 		names = append(names, p.OS+"/"+p.Architecture)
 	}
 	return sorted(names)
+}
+
+// among reports whether a platform is one of those names.
+func among(names []string, p ispec.Platform) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return oci.SamePlatform(name, oci.PlatformString(&p)) })
 }
 
 // pick gives the image that is read for root: one of those that are carried.
