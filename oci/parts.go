@@ -126,12 +126,14 @@ func SamePlatform(name, platform string) bool {
 	return platform == name || strings.HasPrefix(platform, name+"/")
 }
 
-// follow carries what goes along with the images that are carried: attestations may
-// be of an index, and an index may name attestations alone.
+// follow carries what goes along with what is carried, as long as there is more: an
+// attestation may be of an index, and an index may name attestations alone.
 func (p *Parts) follow() {
-	p.indexes(p.root, map[digest.Digest]bool{})
-	p.attestations()
-	p.indexes(p.root, map[digest.Digest]bool{})
+	for n := -1; n < len(p.Carried()); {
+		n = len(p.Carried())
+		p.indexes(p.root, map[digest.Digest]bool{})
+		p.attestations()
+	}
 }
 
 // attestations carries those that are not of something else that is left out.

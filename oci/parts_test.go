@@ -200,12 +200,12 @@ func TestNestedParts(t *testing.T) {
 	image := func(arch string) oci.Descriptor { return c.ImageFor(arch, false, c.Layer(1000, ocitest.LayerGzip)) }
 	amd, arm := image("amd64"), image("arm64")
 	of := map[string]oci.Descriptor{}
-	for _, name := range []string{"amd64", "arm64", "nested amd64", "nested arm64"} {
+	for _, name := range []string{"amd64", "arm64", "nested amd64", "nested arm64", "attestation"} {
 		of[name] = image("unknown")
 	}
 	nestedAmd, nestedArm := index(t, c, oci.MediaTypeIndex, on(amd, "linux/amd64")), index(t, c, oci.MediaTypeIndex, on(arm, "linux/arm64"))
 	ofAmd, ofArm := index(t, c, oci.MediaTypeIndex, attests(of["amd64"], amd)), index(t, c, oci.MediaTypeIndex, attests(of["arm64"], arm))
-	root := index(t, c, oci.MediaTypeIndex, nestedAmd, nestedArm, attests(of["nested amd64"], nestedAmd), attests(of["nested arm64"], nestedArm), ofAmd, ofArm)
+	root := index(t, c, oci.MediaTypeIndex, nestedAmd, nestedArm, attests(of["nested amd64"], nestedAmd), attests(of["nested arm64"], nestedArm), ofAmd, ofArm, attests(of["attestation"], ofAmd))
 	p, err := oci.Choose(t.Context(), c, root, []string{"linux/amd64"})
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestNestedParts(t *testing.T) {
 			t.Errorf("%s: walked %v\ncarried %v\nwant %v", what, got, p.Carried(), want)
 		}
 	}
-	some := []oci.Descriptor{nestedAmd, amd, of["nested amd64"], ofAmd, of["amd64"]}
+	some := []oci.Descriptor{nestedAmd, amd, of["nested amd64"], ofAmd, of["amd64"], of["attestation"]}
 	check("amd64", some...)
 	none := p.Without()
 	p.Carry(func(digest.Digest) bool { return false })

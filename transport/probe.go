@@ -151,7 +151,7 @@ func (m *Mirror) Sparse(ctx context.Context, src oci.Source, images []oci.Image)
 func probed(d oci.Descriptor) oci.Descriptor {
 	short := oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 	if p := d.Platform; p != nil {
-		cut := func(word string) string { return word[:min(len(word), maxPlatform)] }
+		cut := func(word string) string { return strings.Clone(word[:min(len(word), maxPlatform)]) }
 		short.Platform = &ispec.Platform{OS: cut(p.OS), Architecture: cut(p.Architecture), Variant: cut(p.Variant)}
 	}
 	return short
