@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strconv"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -60,9 +59,7 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	if s.whole() || s.root.Digest == "" {
 		return nil
 	}
-	take := func(p ispec.Platform) bool {
-		return s.only == nil || slices.ContainsFunc(s.only, func(name string) bool { return oci.SamePlatform(name, oci.PlatformString(&p)) })
-	}
+	take := func(p ispec.Platform) bool { return s.only == nil || among(s.only, p) }
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
 	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, from)
 	if err != nil {

@@ -89,7 +89,7 @@ func (c *Config) makeGraph(ctx context.Context, from Images, w *wanted) error {
 	if err != nil {
 		return based(err)
 	}
-	take, err := c.graphPlatforms(ctx, from).from(ctx, src, root)
+	take, err := taking(ctx, src, root, c.graphPlatforms(ctx, from))
 	if err != nil {
 		return based(err)
 	}

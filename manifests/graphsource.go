@@ -71,16 +71,11 @@ func readGraphFile(name string) (body []byte, err error) {
 	return body, err
 }
 
-// platformList is os/arch for each; nil for all that there are.
-type platformList []string
-
-// graphPlatforms are those of the releases that are asked for: the graph image runs
-// where they do.
-func (c *Config) graphPlatforms(ctx context.Context, from Images) (list platformList) {
+// graphPlatforms are those of the releases that are asked for, each os/architecture: the
+// graph image runs where they do. None are all that there are.
+func (c *Config) graphPlatforms(ctx context.Context, from Images) []string {
 	pf := &c.Mirror.Platform
-	for _, p := range pf.Platforms {
-		list = append(list, p.OS+"/"+p.Architecture)
-	}
+	list := platformNames(pf.Platforms)
 	for _, arch := range pf.Architectures {
 		list = append(list, "linux/"+arch)
 	}
@@ -98,7 +93,7 @@ func (c *Config) graphPlatforms(ctx context.Context, from Images) (list platform
 
 // payloadPlatforms are those of a payload that is named. One that cannot be had says
 // so itself.
-func payloadPlatforms(ctx context.Context, name string, from Images) platformList {
+func payloadPlatforms(ctx context.Context, name string, from Images) []string {
 	ref, err := oci.ParseRef(name)
 	if err != nil {
 		return nil
@@ -115,11 +110,11 @@ func payloadPlatforms(ctx context.Context, name string, from Images) platformLis
 	if err != nil {
 		return nil
 	}
-	return platformList{"linux/" + arch}
+	return []string{"linux/" + arch}
 }
 
-// from says which of an image's platforms they are; it must have them all.
-func (l platformList) from(ctx context.Context, src oci.Source, root oci.Descriptor) (take func(ispec.Platform) bool, err error) {
+// taking says which of an image's platforms are those of a list; it must have them all.
+func taking(ctx context.Context, src oci.Source, root oci.Descriptor, list []string) (take func(ispec.Platform) bool, err error) {
 	has, err := oci.Platforms(ctx, src, root)
 	if err != nil {
 		return nil, err
@@ -127,12 +122,8 @@ func (l platformList) from(ctx context.Context, src oci.Source, root oci.Descrip
 	if len(has) == 0 {
 		return nil, &oci.UnsupportedError{What: root.Digest.String(), Why: "it is no image"}
 	}
-	for _, want := range l {
-		if !slices.ContainsFunc(has, func(p string) bool { return p == want || strings.HasPrefix(p, want+"/") }) {
-			return nil, &oci.UnsupportedError{What: root.Digest.String(), Why: fmt.Sprintf("it is not for %s; it is for %s", want, plain(strings.Join(has, ", ")))}
-		}
+	if lacks := lacking(list, has); len(lacks) > 0 {
+		return nil, &oci.UnsupportedError{What: root.Digest.String(), Why: fmt.Sprintf("it is not for %s; it is for %s", strings.Join(lacks, ", "), plain(strings.Join(has, ", ")))}
 	}
-	return func(p ispec.Platform) bool {
-		return l == nil && p.OS == "linux" || slices.Contains(l, p.OS+"/"+p.Architecture)
-	}, nil
+	return func(p ispec.Platform) bool { return list == nil && p.OS == "linux" || among(list, p) }, nil
 }

@@ -138,12 +138,7 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
 		return nil
 	}
-	if s.only != nil {
-		if _, err := oci.Choose(ctx, src, root, s.only); err != nil {
-			return &oci.GapError{Image: s.list[0].image(), Err: err}
-		}
-	}
-	if s.picked, err = layers.Pick(ctx, src, root, s.only...); err != nil {
+	if s.picked, err = pick(ctx, src, root, s.only); err != nil {
 		return s.unreadable(err)
 	}
 	config, err := layers.Config(ctx, src, s.picked)
@@ -188,8 +183,11 @@ func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, erro
 
 // unreadable says why the catalog image could not be read.
 func (s *selection) unreadable(err error) error {
+	var other *oci.PlatformError
 	var fault *oci.UnsupportedError
 	switch {
+	case errors.As(err, &other): // it can be read, and is for others
+		return &oci.GapError{Image: s.list[0].image(), Err: err}
 	case !errors.As(err, &fault):
 		return &oci.GapError{Image: s.list[0].image(), Err: fmt.Errorf("read the catalog: %w", err)}
 	case strings.HasPrefix(fault.What, s.what):

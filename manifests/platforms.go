@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
@@ -20,6 +22,11 @@ func platformNames(list []InstancePlatform) (names []string) {
 		names = append(names, p.OS+"/"+p.Architecture)
 	}
 	return sorted(names)
+}
+
+// among reports whether a platform is one of those names.
+func among(names []string, p ispec.Platform) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return oci.SamePlatform(name, oci.PlatformString(&p)) })
 }
 
 // pick gives the image that is read for root: one of those that are carried.
@@ -44,32 +51,53 @@ func eitherOf(a, b []string) []string {
 // found is an image that was looked for.
 type found struct {
 	img   oci.Image
+	src   oci.Source // of what is not made
+	only  []string   // see [wanted]
+	pods  bool
 	parts *oci.Parts // of an index, where platforms are chosen of some
-	alone bool       // it has one platform, and not one of those
+	lacks []string   // platforms of only that it does not have
 	err   error
+}
+
+// at is the image by digest, in its source; zero if it could not be pinned.
+func (f *found) at() oci.Ref {
+	d := cmp.Or(f.img.Root.Digest, f.img.Source.Digest)
+	if d == "" {
+		return oci.Ref{}
+	}
+	return f.img.Source.WithDigest(d)
 }
 
 // choose finds what of an image is carried; sparse says that platforms are chosen of
 // some image.
-func (f *found) choose(ctx context.Context, src oci.Source, only []string, sparse bool) (err error) {
-	if f.img.Platforms, err = oci.Platforms(ctx, src, f.img.Root); err != nil || !sparse {
+func (f *found) choose(ctx context.Context, sparse bool) (err error) {
+	if f.img.Platforms, err = oci.Platforms(ctx, f.src, f.img.Root); err != nil || !sparse {
 		return err
 	}
-	parts, err := oci.Choose(ctx, src, f.img.Root, only)
+	parts, err := oci.Choose(ctx, f.src, f.img.Root, f.only)
 	var much *oci.UnsupportedError
 	switch {
-	case only == nil && errors.As(err, &much): // what it names matters to others alone
+	case f.only == nil && errors.As(err, &much): // what it names matters to others alone
+		return nil
 	case err != nil:
 		return err
-	case only == nil:
-		f.parts = parts
-	case oci.IsIndex(f.img.Root.MediaType):
-		f.parts = parts
-		f.settle()
-	default:
-		f.alone = len(f.img.Platforms) > 0 && !slices.ContainsFunc(only, func(p string) bool { return oci.SamePlatform(p, f.img.Platforms[0]) })
 	}
+	f.parts = parts
+	if f.only != nil && oci.IsIndex(f.img.Root.MediaType) {
+		f.settle()
+	}
+	f.lacks = lacking(f.only, f.img.Platforms)
 	return nil
+}
+
+// lacking lists the platforms that an image for some does not have.
+func lacking(only, has []string) (list []string) {
+	for _, name := range only {
+		if len(has) > 0 && !slices.ContainsFunc(has, func(p string) bool { return oci.SamePlatform(name, p) }) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // settle writes what is carried into the image.
@@ -78,47 +106,80 @@ func (f *found) settle() { f.img.Platforms, f.img.Without = f.parts.Platforms(),
 // place is an image's repository in the mirror.
 func place(img oci.Image) string { return cmp.Or(img.Path, img.Source.Repository) }
 
+// part is what an image brings to a repository of the mirror.
+type part struct {
+	place  string
+	digest digest.Digest
+}
+
 // agree has images leave out nothing that others bring to the same repository of
 // the mirror: a registry would see a sparse index for nothing.
 func agree(list []found) {
-	type part struct {
-		place  string
-		digest digest.Digest
+	by := map[part]oci.Ref{} // the first image that brings it
+	bring := func(f *found, d digest.Digest) {
+		if at := (part{place(f.img), d}); by[at] == (oci.Ref{}) {
+			by[at] = f.img.Source
+		}
 	}
-	there := map[part]bool{}
-	for _, f := range list {
+	for i := range list {
+		f := &list[i]
 		if f.err != nil {
 			continue
 		}
-		there[part{place(f.img), f.img.Root.Digest}] = true
+		bring(f, f.img.Root.Digest)
 		if f.parts != nil {
 			for _, d := range f.parts.Carried() {
-				there[part{place(f.img), d}] = true
+				bring(f, d)
 			}
 		}
 	}
 	for i := range list {
 		if f := &list[i]; f.err == nil && len(f.img.Without) > 0 {
-			f.parts.Carry(func(d digest.Digest) bool { return there[part{place(f.img), d}] })
-			f.settle()
+			f.along(by)
 		}
+	}
+}
+
+// along carries what others bring to the image's repository, and has it say so: if
+// that cannot be had, neither can the image.
+func (f *found) along(by map[part]oci.Ref) {
+	var names []string
+	before, had := f.img.Platforms, f.parts.Carried()
+	f.parts.Carry(func(d digest.Digest) bool {
+		other, there := by[part{place(f.img), d}]
+		if _, own := slices.BinarySearch(had, d); there && !own {
+			names = append(names, other.String())
+		}
+		return there
+	})
+	f.settle()
+	if names = sorted(names); len(names) > 0 {
+		more := slices.DeleteFunc(slices.Clone(f.img.Platforms), func(p string) bool { return slices.Contains(before, p) })
+		f.img.Why = sorted(append(slices.Clone(f.img.Why), plain(oci.WhyWith+cmp.Or(strings.Join(more, ", "), "more of it")+", as its repository gets that for "+some(names))))
 	}
 }
 
 // choosy reports whether platforms are chosen of some image.
-func choosy(list []wanted) bool {
-	return slices.ContainsFunc(list, func(w wanted) bool { return w.only != nil })
+func choosy(list []found) bool {
+	return slices.ContainsFunc(list, func(f found) bool { return f.only != nil })
 }
 
-// tellAlone says which images offer none of the platforms that were asked for.
-func tellAlone(list []found, note func(string)) {
-	var names []string
+// tellLacking says which images lack platforms that were asked for, all or some.
+func tellLacking(list []found, note func(string)) {
+	var alone, less []string
 	for _, f := range list {
-		if f.alone && f.err == nil {
-			names = append(names, f.img.Source.String()+" ("+f.img.Platforms[0]+")")
+		switch name := f.img.Source.String(); {
+		case f.err != nil || len(f.lacks) == 0:
+		case len(f.lacks) == len(f.only):
+			alone = append(alone, name+" ("+f.img.Platforms[0]+")")
+		default:
+			less = append(less, name+" (not "+strings.Join(f.lacks, ", ")+")")
 		}
 	}
-	if names = sorted(names); len(names) > 0 {
-		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(names), "image is", "images are"), plain(some(names))))
+	if alone = sorted(alone); len(alone) > 0 {
+		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(alone), "image is", "images are"), plain(some(alone))))
+	}
+	if less = sorted(less); len(less) > 0 {
+		note(fmt.Sprintf("platforms: %s not for all that are asked for: %s", plural(len(less), "image is", "images are"), plain(some(less))))
 	}
 }

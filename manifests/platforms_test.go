@@ -50,17 +50,23 @@ func TestPlatforms(t *testing.T) {
 	f.refs["a.io/one:arm"], f.refs["a.io/one:amd"] = f.image("linux/arm64", "one"), f.image("linux/amd64", "one")
 	digest := "@" + f.refs["a.io/three:v1"].Digest.String()
 	const note = "platforms: 1 image is for another one alone, and carried as such: a.io/one:arm (linux/arm64)"
-	for _, tc := range []struct{ name, images, want, notes string }{
-		{"all", "- name: a.io/three:v1\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"one", "- {name: 'a.io/three:v1', " + onAmd + "}\n", "a.io/three:v1 linux/amd64 -2", ""},
-		{"one is the union", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', " + onArm + ", targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"who wants all has it", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"by two tags", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v2', " + onArm + "}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1\na.io/three:v2 linux/amd64 linux/arm64 -1", ""},
-		{"by tag and digest", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three" + digest + "'}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0\na.io/three linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"elsewhere", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetRepo: x/y}\n", "a.io/three:v1 linux/amd64 -2\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", ""},
-		{"another index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three, " + onAmd + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"another whole index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three}\n", "a.io/next:v1 linux/amd64 linux/ppc64le -0\na.io/three:v1 linux/amd64 linux/arm64 -1", ""},
-		{"no choice", "- {name: 'a.io/one:arm', " + onAmd + "}\n  - {name: 'a.io/one:amd', " + onAmd + "}\n", "a.io/one:amd linux/amd64 -0\na.io/one:arm linux/arm64 -0", note},
+	const less = "platforms: 2 images are not for all that are asked for: a.io/next:v1 (not linux/arm64, linux/s390x), a.io/one:amd (not linux/arm64, linux/s390x)"
+	const three = "platforms: [{os: linux, architecture: s390x}, {os: linux, architecture: amd64}, {os: linux, architecture: arm64}]"
+	for _, tc := range []struct {
+		name, images, want, notes string
+		along                     map[string]string
+	}{
+		{"all", "- name: a.io/three:v1\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"one", "- {name: 'a.io/three:v1', " + onAmd + "}\n", "a.io/three:v1 linux/amd64 -2", "", nil},
+		{"one is the union", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', " + onArm + ", targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1", "", nil},
+		{"who wants all has it", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetTag: x}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"by two tags", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v2', " + onArm + "}\n", "a.io/three:v1 linux/amd64 linux/arm64 -1\na.io/three:v2 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/arm64, as its repository gets that for a.io/three:v2", "a.io/three:v2": "; with linux/amd64, as its repository gets that for a.io/three:v1"}},
+		{"by tag and digest", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three" + digest + "'}\n", "a.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0\na.io/three linux/amd64 linux/arm64 linux/s390x -0", "", map[string]string{"a.io/three:v1": "; with linux/arm64, linux/s390x, as its repository gets that for a.io/three" + digest}},
+		{"elsewhere", "- {name: 'a.io/three:v1', " + onAmd + "}\n  - {name: 'a.io/three:v1', targetRepo: x/y}\n", "a.io/three:v1 linux/amd64 -2\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", "", nil},
+		{"another index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three, " + onAmd + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/three:v1 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/amd64, as its repository gets that for a.io/next:v1"}},
+		{"another whole index brings a child", "- {name: 'a.io/three:v1', " + onArm + "}\n  - {name: 'a.io/next:v1', targetRepo: three}\n", "a.io/next:v1 linux/amd64 linux/ppc64le -0\na.io/three:v1 linux/amd64 linux/arm64 -1", "", map[string]string{"a.io/three:v1": "; with linux/amd64, as its repository gets that for a.io/next:v1"}},
+		{"no choice", "- {name: 'a.io/one:arm', " + onAmd + "}\n  - {name: 'a.io/one:amd', " + onAmd + "}\n", "a.io/one:amd linux/amd64 -0\na.io/one:arm linux/arm64 -0", note, nil},
+		{"not all", "- {name: 'a.io/next:v1', " + three + "}\n  - {name: 'a.io/three:v1', " + three + "}\n  - {name: 'a.io/one:amd', " + three + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/one:amd linux/amd64 -0\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", less, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f.notes = nil
@@ -77,6 +83,11 @@ func TestPlatforms(t *testing.T) {
 			}
 			if got := strings.Join(f.notes, "\n"); got != tc.notes {
 				t.Errorf("notes %q", got)
+			}
+			for _, img := range inv.Images {
+				if why, want := strings.Join(img.Why, "; "), tc.along[img.Source.String()]; why != "additionalImages"+want {
+					t.Errorf("%s: why %q", img.Source, why)
+				}
 			}
 		})
 	}
@@ -101,29 +112,56 @@ func TestPlatformsNotThere(t *testing.T) {
 	}
 }
 
-// TestPlatformsOfPods has pods use what is asked for of one platform.
+// TestPlatformsOfPods has pods use what is asked for of one platform, at its own place
+// or another, or of one that it does not have.
 func TestPlatformsOfPods(t *testing.T) {
 	f := newFakeImages()
 	d := f.multi("a", "linux/amd64", "linux/arm64")
 	byDigest := oci.Ref{Registry: "a.io", Repository: "x", Digest: d.Digest}
+	both := byDigest
+	both.Tag = "v1"
 	f.refs["a.io/x:v1"], f.refs[byDigest.String()] = d, d
-	for _, name := range []string{"a.io/x:v1", byDigest.String()} {
-		for _, tag := range []string{"", "v1", "v2"} {
-			c, err := Parse("f.yaml", []byte(head+"mirror:\n  additionalImages:\n  - {name: '"+name+"', "+onAmd+"}\n"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Extra.Pods = []PodImage{{Ref: byDigest, Tag: tag}}
-			inv, err := Resolve(t.Context(), c, f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, img := range inv.Images {
-				if len(img.Without) > 0 {
-					t.Errorf("%s, pods by %q: %+v", name, tag, img)
+	for _, name := range []string{"a.io/x:v1", byDigest.String(), both.String()} {
+		for _, how := range []string{onAmd, onAmd + ", targetRepo: y/z", onAmd + ", targetRepo: y/z, targetTag: v2", strings.ReplaceAll(onAmd, "amd64", "s390x")} {
+			for _, pod := range []PodImage{{Ref: byDigest}, {Ref: byDigest, Tag: "v1"}, {Ref: byDigest, Tag: "v2"}, {Ref: byDigest.WithTag("v1"), Tag: "v1"}} {
+				c, err := Parse("f.yaml", []byte(head+"mirror:\n  additionalImages:\n  - {name: '"+name+"', "+how+"}\n"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Extra.Pods = []PodImage{pod}
+				inv, err := Resolve(t.Context(), c, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, img := range inv.Images {
+					if len(img.Without) > 0 || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
+						t.Errorf("%s, %s, pods by %+v: %+v", name, how, pod, img)
+					}
 				}
 			}
 		}
+	}
+}
+
+// TestPlatformsOfPodsOfARelease has the version operator's pod name the payload, and
+// another a component: both go to places of their own.
+func TestPlatformsOfPodsOfARelease(t *testing.T) {
+	m := newMade()
+	root := m.multiRelease(t, "4.12.0")
+	m.at("quay.io/ocp/rel:m", root)
+	by := m.at("quay.io/ocp/rel@"+root.Digest.String(), root)
+	const platforms = "    platforms: [{os: linux, architecture: arm64}]\n"
+	inv, err := Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/rel:m", platforms), m)
+	if err != nil || len(inv.Images) != 2 {
+		t.Fatalf("%v, %v", inv, err)
+	}
+	c := releaseConfig(t, "quay.io/ocp/rel:m", platforms)
+	c.Extra.Pods = gathered(t, podList("openshift-cluster-version/cvo "+by+" "+by, "openshift-etcd/etcd "+inv.Images[0].Source.String()+" "+inv.Images[0].Source.String())).Pods
+	if inv, err = Resolve(t.Context(), c, m); err != nil {
+		t.Fatal(err)
+	}
+	if got := sparse(t, inv); got != "quay.io/ocp/art linux/amd64 linux/arm64 linux/s390x -0\nquay.io/ocp/rel:m linux/amd64 linux/arm64 -0" {
+		t.Errorf("got\n%s", got)
 	}
 }
 

@@ -182,30 +182,18 @@ func podImages(_ context.Context, c *Config, from Images) (asked, error) {
 	return asked{images: list}, nil
 }
 
-// withoutPods takes out what pods ask for by a digest that something else asks for
-// too, in the same repository: it is carried where that wants it, for all platforms,
-// since pods do not say for which node's they need it.
-func withoutPods(list []wanted) []wanted {
-	others, used := map[string][]string{}, map[string]bool{}
-	at := func(w wanted) string { return w.ref.WithDigest(w.ref.Digest).String() }
-	for _, w := range list {
-		switch {
-		case w.ref.Digest == "":
-		case w.origin == oci.OriginPod:
-			used[at(w)] = true
-		default:
-			others[at(w)] = append(others[at(w)], w.tags...)
-		}
+// forPods has what pods use carried for all platforms, since pods do not say for which
+// node's they need it: whatever image it turned out to be, and wherever it goes.
+func forPods(list []found) {
+	used := map[oci.Ref]bool{}
+	for _, f := range list {
+		used[f.at()] = used[f.at()] || f.pods
 	}
 	for i := range list {
-		if w := &list[i]; w.ref.Digest != "" && used[at(*w)] {
-			w.only = nil
+		if f := &list[i]; f.at() != (oci.Ref{}) && used[f.at()] {
+			f.only = nil
 		}
 	}
-	return slices.DeleteFunc(list, func(w wanted) bool {
-		tags, ok := others[w.ref.String()]
-		return ok && w.origin == oci.OriginPod && allOf(w.tags, tags)
-	})
 }
 
 // allOf reports whether list has every tag.
@@ -213,45 +201,44 @@ func allOf(tags, list []string) bool {
 	return !slices.ContainsFunc(tags, func(t string) bool { return !slices.Contains(list, t) })
 }
 
-// settlePods takes out images of pods that turned out to be others of the list. A
-// tag that two images want in the mirror stays with the one that is not of a pod,
-// else with the first: a cluster may run several versions of a tag, and each is
+// withoutPods takes out images of pods that turned out to be others of the list: each
+// is carried where that other is wanted.
+func withoutPods(list []found) []found {
+	tags := map[oci.Ref][]string{}
+	for _, f := range list {
+		if at := f.at(); at != (oci.Ref{}) && f.img.Origin != oci.OriginPod {
+			tags[at] = append(tags[at], f.img.Tags...)
+		}
+	}
+	return slices.DeleteFunc(list, func(f found) bool {
+		others, ok := tags[f.at()]
+		return ok && f.img.Origin == oci.OriginPod && allOf(f.img.Tags, others)
+	})
+}
+
+// tagPods has a tag that two images want in the mirror stay with the one that is not of
+// a pod, else with the first: a cluster may run several versions of a tag, and each is
 // carried by digest.
-func settlePods(images []oci.Image, note func(string)) []oci.Image {
-	tags := map[string][]string{}   // of each image that is not of a pod
+func tagPods(images []oci.Image, note func(string)) {
 	taken := map[string]oci.Image{} // by place
-	claim := func(img oci.Image, tag string) oci.Image {
-		at := place(img) + ":" + tag
-		if _, ok := taken[at]; !ok {
-			taken[at] = img
-		}
-		return taken[at]
-	}
-	for _, img := range images {
-		if img.Origin != oci.OriginPod {
-			at := img.Source.WithDigest(img.Root.Digest).String()
-			tags[at] = append(tags[at], img.Tags...)
-			for _, tag := range img.Tags {
-				claim(img, tag)
-			}
-		}
-	}
-	var out []oci.Image
-	for _, img := range images {
-		if img.Origin == oci.OriginPod {
-			if list, ok := tags[img.Source.WithDigest(img.Root.Digest).String()]; ok && allOf(img.Tags, list) {
+	for _, pods := range []bool{false, true} {
+		for i := range images {
+			img := &images[i]
+			if pods != (img.Origin == oci.OriginPod) {
 				continue
 			}
 			img.Tags = slices.DeleteFunc(slices.Clone(img.Tags), func(tag string) bool {
-				other := claim(img, tag)
-				lost := other.Root.Digest != img.Root.Digest
+				at := place(*img) + ":" + tag
+				other, there := taken[at]
+				if !there {
+					taken[at] = *img
+				}
+				lost := pods && there && other.Root.Digest != img.Root.Digest
 				if lost {
 					note(fmt.Sprintf("%s, which pods name by the tag %s, is carried by its digest alone: that tag is %s in the mirror", img.Source.WithDigest(img.Root.Digest), tag, other.Source))
 				}
 				return lost
 			})
 		}
-		out = append(out, img)
 	}
-	return out
 }

@@ -151,6 +151,17 @@ func TestPodsOfARelease(t *testing.T) {
 	}
 }
 
+// TestPodsLost tells once of what cannot be had.
+func TestPodsLost(t *testing.T) {
+	ref := "q.io/a@" + hexOf("a")
+	c := config(t, strings.Replace(ref, "@", ":v1@", 1))
+	c.Extra = gathered(t, podList("n/one "+ref+" "+ref))
+	_, err := Resolve(t.Context(), c, newFakeImages())
+	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != oci.OriginAdditional {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestPodsIdentity tells jobs apart by what pods use, not by the pods.
 func TestPodsIdentity(t *testing.T) {
 	a := "q.io/a@" + hexOf("a")

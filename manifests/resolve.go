@@ -72,25 +72,12 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err != nil {
 		return nil, err
 	}
-	list := withoutPods(unite(some))
-	images, sparse := make([]found, len(list)), choosy(list)
-	var g errgroup.Group
-	g.SetLimit(parallelImages)
-	for i, w := range list {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			images[i] = w.pin(ctx, from, sparse)
-			return nil
-		})
-	}
-	_ = g.Wait() // each error is in its place in images
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("resolve images: %w", err)
+	images, err := find(ctx, unite(some), from)
+	if err != nil {
+		return nil, err
 	}
 	agree(images)
-	tellAlone(images, from.Note)
+	tellLacking(images, from.Note)
 	inv := &oci.Inventory{Documents: all.documents}
 	for _, f := range images {
 		if f.err != nil {
@@ -99,9 +86,44 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 			inv.Images = append(inv.Images, f.img)
 		}
 	}
-	inv.Images = settlePods(inv.Images, from.Note)
+	tagPods(inv.Images, from.Note)
 	inv.Sort()
 	return inv, joinGaps(gaps)
+}
+
+// find pins the images of the list, and then finds what of each is carried. An error
+// of one is in its place.
+func find(ctx context.Context, list []wanted, from Images) ([]found, error) {
+	images := make([]found, len(list))
+	err := each(ctx, len(list), func(i int) { images[i] = list[i].pin(ctx, from) })
+	if err != nil {
+		return nil, err
+	}
+	forPods(images)
+	images = withoutPods(images)
+	sparse := choosy(images)
+	return images, each(ctx, len(images), func(i int) {
+		if f := &images[i]; f.err == nil && !f.img.Made {
+			f.err = f.choose(ctx, sparse)
+		}
+	})
+}
+
+// each calls fn for every number below n, several at a time; its error is the context's.
+func each(ctx context.Context, n int, fn func(int)) error {
+	var g errgroup.Group
+	g.SetLimit(parallelImages)
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		g.Go(func() error {
+			fn(i)
+			return nil
+		})
+	}
+	_ = g.Wait() // fn has none
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("resolve images: %w", err)
+	}
+	return nil
 }
 
 // sift takes out what mirror.blockedImages blocks.

@@ -20,6 +20,7 @@ type wanted struct {
 	path   string   // its repository in the mirror; empty for its own
 	why    []string // a line each, for people
 	only   []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
+	pods   bool     // pods use it, whatever else asks for it
 
 	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Keep]
 	base      oci.Ref        // what it was made from, by digest; see [oci.Image]
@@ -35,20 +36,17 @@ func (w wanted) image() oci.Image {
 		Made: w.made.Digest != "", Base: w.base}
 }
 
-// pin resolves one image, as far as it gets; see [found.choose] for sparse.
-func (w wanted) pin(ctx context.Context, from Images, sparse bool) (f found) {
-	f.img = w.image()
+// pin resolves one image, as far as it gets.
+func (w wanted) pin(ctx context.Context, from Images) found {
+	f := found{img: w.image(), only: w.only, pods: w.pods}
 	if w.made.Digest != "" {
 		f.err = f.img.Validate()
 		return f
 	}
 	root, src, err := from.Resolve(ctx, w.ref)
 	if err == nil {
-		f.img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
+		f.src, f.img.Root = src, oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
 		err = f.img.Validate()
-	}
-	if err == nil {
-		err = f.choose(ctx, src, w.only, sparse)
 	}
 	f.err = err
 	return f
@@ -76,7 +74,7 @@ func unite(list []wanted) []wanted {
 			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms, only: w.only})
 		}
 		u := &out[i]
-		u.only = eitherOf(u.only, w.only)
+		u.only, u.pods = eitherOf(u.only, w.only), u.pods || w.origin == oci.OriginPod
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
 			u.origin = w.origin
 		}

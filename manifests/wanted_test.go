@@ -21,7 +21,7 @@ func TestUnite(t *testing.T) {
 	want := []wanted{
 		{origin: oci.OriginOperator, ref: ref, tags: []string{"o", "v1"}, why: []string{"a", "additionalImages", "b"}},
 		{origin: oci.OriginRelease, ref: ref, tags: []string{"r"}, path: "openshift/release", why: []string{"release"}},
-		{origin: oci.OriginPod, ref: digest, why: []string{"pod"}},
+		{origin: oci.OriginPod, ref: digest, why: []string{"pod"}, pods: true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -14,6 +14,11 @@ func (e *GapError) Error() string {
 	for _, name := range []string{"image " + e.Image.Named() + ": ", "image " + e.Image.Source.String() + ": "} {
 		cause = strings.TrimPrefix(cause, name) // some causes name it themselves
 	}
+	for _, why := range e.Image.Why {
+		if strings.HasPrefix(why, WhyWith) {
+			cause += "; it is carried " + why
+		}
+	}
 	return "image " + e.Image.Named() + ": " + cause
 }
 

@@ -57,6 +57,10 @@ type Image struct {
 	Without []digest.Digest `json:"without,omitempty"`
 }
 
+// WhyWith begins the line of [Image].Why that says which platforms it is carried with
+// because of others: what those need and is not to be had, it lacks too.
+const WhyWith = "with "
+
 // Named is the image's reference and, where that does not speak for itself, what
 // asked for it.
 func (i Image) Named() string {

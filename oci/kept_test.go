@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -135,6 +136,30 @@ func TestWalkImage(t *testing.T) {
 	}
 	if len(some) >= len(whole) || slices.Contains(some, b.Digest) || !slices.Contains(some, a.Digest) || some[len(some)-1] != root.Digest {
 		t.Errorf("whole %v, without %s %v", whole, b.Digest, some)
+	}
+	// Neither a layer nor what nothing names can be left out.
+	body, err := oci.ReadManifest(t.Context(), content, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := oci.Children(a, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []digest.Digest{parts[0].Digest, parts[1].Digest, oci.Digest([]byte("nothing"))} {
+		img.Without = []digest.Digest{b.Digest, d}
+		slices.Sort(img.Without)
+		for name, walk := range map[string]func(context.Context, oci.Source, oci.Image, func(oci.Descriptor, []byte) error) error{"image": oci.WalkImage, "indexes": oci.WalkIndexes} {
+			seen := false
+			err := walk(t.Context(), content, img, func(v oci.Descriptor, _ []byte) error {
+				seen = seen || v.Digest == d
+				return nil
+			})
+			var fault *oci.UnsupportedError
+			if !errors.As(err, &fault) || !strings.Contains(fault.Why, d.String()) || name == "image" && d == parts[1].Digest && !seen {
+				t.Errorf("walk of %s without %s: seen %v, %v", name, d, seen, err)
+			}
+		}
 	}
 }
 

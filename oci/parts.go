@@ -24,7 +24,8 @@ const (
 // them are carried. One manifest alone has none.
 type Parts struct {
 	list   []*part
-	nested map[digest.Digest][]*part // of each index, while it is read
+	root   digest.Digest
+	nested map[digest.Digest][]*part // of each index
 }
 
 // PlatformError says that an image has none of the platforms that are asked for.
@@ -45,14 +46,14 @@ type part struct {
 }
 
 // attests reports whether the part is an attestation, or like one.
-func (c *part) attests() bool { return c.platform == platformNone && !c.index }
+func (c *part) attests() bool { return c.platform == platformNone && c.manifest && !c.index }
 
 // Choose finds what of an image is carried for the platforms in only, each as
 // os/architecture, or for all if there are none: every variant of those, what has no platform, attestations of
 // what is carried, and the indexes that name any of it. An index that has images
 // for other platforms alone is a *[PlatformError], which names those.
 func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*Parts, error) {
-	p := &Parts{nested: map[digest.Digest][]*part{}}
+	p := &Parts{root: root.Digest, nested: map[digest.Digest][]*part{}}
 	if !IsIndex(root.MediaType) {
 		return p, nil
 	}
@@ -62,9 +63,7 @@ func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*P
 	if !p.platforms(only) {
 		return nil, &PlatformError{&UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.told())}}
 	}
-	p.attestations()
-	p.indexes(root.Digest, map[digest.Digest]bool{})
-	p.nested = nil
+	p.follow()
 	if n := len(p.Without()); n > maxWithout {
 		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has %d images for other platforms, more than can be left out", n)}
 	}
@@ -127,26 +126,33 @@ func SamePlatform(name, platform string) bool {
 	return platform == name || strings.HasPrefix(platform, name+"/")
 }
 
-// attestations carries those that are not of an image that is left out.
-func (p *Parts) attestations() {
-	out := map[digest.Digest]bool{}
-	for _, d := range p.Without() {
-		out[d] = true
+// follow carries what goes along with what is carried, as long as there is more: an
+// attestation may be of an index, and an index may name attestations alone.
+func (p *Parts) follow() {
+	for n := -1; n < len(p.Carried()); {
+		n = len(p.Carried())
+		p.indexes(p.root, map[digest.Digest]bool{})
+		p.attestations()
 	}
+}
+
+// attestations carries those that are not of something else that is left out.
+func (p *Parts) attestations() {
+	carried := p.carried()
 	for _, c := range p.list {
 		if c.attests() {
-			delete(out, c.digest)
+			carried[c.digest] = true
 		}
 	}
 	for _, c := range p.list {
-		if c.attests() {
-			c.carried = !out[c.of]
+		if in, named := carried[c.of]; c.attests() && (in || !named) {
+			c.carried = true
 		}
 	}
 }
 
 // indexes carries the indexes below d that name what is carried, or nothing, and
-// reports whether d does; done has those that were looked at.
+// reports whether d does; done has those that were looked at. What is carried stays so.
 func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 	if carried, ok := done[d]; ok {
 		return carried
@@ -155,7 +161,7 @@ func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 	carried := len(here) == 0
 	for _, c := range here {
 		if c.index {
-			c.carried = p.indexes(c.digest, done)
+			c.carried = p.indexes(c.digest, done) || c.carried
 		}
 		carried = carried || c.carried
 	}
@@ -163,20 +169,31 @@ func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 	return carried
 }
 
-// Without lists, sorted, what is not carried, for [Image].Without.
-func (p *Parts) Without() []digest.Digest {
+// carried says of each part whether it is carried, wherever it is named.
+func (p *Parts) carried() map[digest.Digest]bool {
 	carried := map[digest.Digest]bool{}
 	for _, c := range p.list {
 		carried[c.digest] = carried[c.digest] || c.carried
 	}
+	return carried
+}
+
+// Without lists, sorted, what the indexes that are carried name and what is not
+// carried, for [Image].Without. What only an index names that is left out itself goes
+// without saying: nobody who has the image can know of it.
+func (p *Parts) Without() []digest.Digest {
+	carried := p.carried()
+	carried[p.root] = true
 	var list []digest.Digest
-	for d, ok := range carried {
-		if !ok {
-			list = append(list, d)
+	for d, here := range p.nested {
+		for _, c := range here {
+			if carried[d] && !carried[c.digest] {
+				list = append(list, c.digest)
+			}
 		}
 	}
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // Platforms lists the platforms that are carried, sorted, for [Image].Platforms.
@@ -218,9 +235,11 @@ func (p *Parts) Carried() (list []digest.Digest) {
 	return slices.Compact(list)
 }
 
-// Carry adds what else is carried: what others bring to the same place.
+// Carry adds what else is carried, as others bring it to the same place, and what
+// goes along with that.
 func (p *Parts) Carry(also func(digest.Digest) bool) {
 	for _, c := range p.list {
 		c.carried = c.carried || also(c.digest)
 	}
+	p.follow()
 }

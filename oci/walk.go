@@ -27,8 +27,9 @@ func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor
 	return w.visit(ctx, root, 0)
 }
 
-// WalkImage is [Walk] from an image's root through all that is carried of it:
-// without what [Image].Without lists.
+// WalkImage is [Walk] from an image's root through all that is carried of it: without
+// the manifests that its indexes name and [Image].Without lists. If that lists anything
+// else, the inventory is wrong, and the error an *[UnsupportedError].
 func WalkImage(ctx context.Context, src Source, img Image, fn func(d Descriptor, body []byte) error) error {
 	return walkImage(ctx, walker{src: src, fn: fn}, img)
 }
@@ -40,18 +41,27 @@ func WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descripto
 }
 
 func walkImage(ctx context.Context, w walker, img Image) error {
-	w.seen = map[digest.Digest]bool{}
+	w.seen, w.out = map[digest.Digest]bool{}, map[digest.Digest]bool{}
 	for _, d := range img.Without {
-		w.seen[d] = true
+		w.out[d] = false
 	}
-	return w.visit(ctx, img.Root, 0)
+	if err := w.visit(ctx, img.Root, 0); err != nil {
+		return err
+	}
+	for _, d := range img.Without {
+		if !w.out[d] {
+			return &UnsupportedError{"image " + img.Root.Digest.String(), fmt.Sprintf("it is said to go without manifest %s, which none of its indexes names", d)}
+		}
+	}
+	return nil
 }
 
 type walker struct {
 	src     Source
 	fn      func(Descriptor, []byte) error
 	seen    map[digest.Digest]bool
-	indexes bool // reads those alone
+	out     map[digest.Digest]bool // what indexes name in vain, and whether one did
+	indexes bool                   // reads those alone
 }
 
 func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
@@ -74,6 +84,10 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 		return err
 	}
 	for _, c := range children {
+		if _, out := w.out[c.Digest]; out && IsIndex(d.MediaType) && IsManifest(c.MediaType) {
+			w.out[c.Digest] = true
+			continue
+		}
 		if err := w.visit(ctx, c, depth+1); err != nil {
 			return err
 		}

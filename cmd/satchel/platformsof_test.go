@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -94,6 +95,34 @@ func TestPlatformsOfRelease(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPlatformsGapOfAnother has a layer gone that an image is carried with because of
+// another one: that is said.
+func TestPlatformsGapOfAnother(t *testing.T) {
+	o := newOutside(509)
+	_, children := o.wide(t, "quay.io/team/app:v1", false, 2<<10)
+	arm := "quay.io/team/app@" + children[1].Digest.String()
+	o.publish(t, arm, children[1])
+	body, err := oci.ReadManifest(t.Context(), o.content, children[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := oci.Children(children[1], body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := parts[len(parts)-1].Digest.String()
+	source := registrytest.StartProxy(t, o.serve(t))
+	source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, gone) {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return strings.HasSuffix(r.URL.Path, gone)
+	}
+	w := newWorld(t)
+	w.imageset("  additionalImages:\n  - {name: 'quay.io/team/app:v1', platforms: [{os: linux, architecture: amd64}]}\n  - name: " + arm + "\n")
+	w.run(w.pack("--registries-conf", o.conf(t, source.Host))...).want(exitRegistry).says("image quay.io/team/app:v1: ", gone, "; it is carried with linux/arm64, as its repository gets that for "+arm)
 }
 
 // TestRealPlatforms carries one of four platforms of a real image.

@@ -111,7 +111,7 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string) (*
 // close ends a run with its error.
 func (u *unpacking) close(err error) error {
 	u.client.Close()
-	return errors.Join(u.blame(err), u.r.Close())
+	return errors.Join(blamed(u.r, err), u.r.Close())
 }
 
 // unpacking is one run of unpack.
@@ -125,11 +125,11 @@ type unpacking struct {
 	cluster *cluster
 }
 
-// blame makes damage of what can only come from a bundle that is not as it was
+// blamed makes damage of what can only come from a bundle that is not as it was
 // packed: its bytes are authenticated, and yet they are not what they are called.
-func (u *unpacking) blame(err error) error {
+func blamed(r *bundle.Reader, err error) error {
 	if as[*oci.DigestError](err) || as[*oci.UnsupportedError](err) {
-		return &bundle.DamageError{Dir: u.r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
+		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
 	}
 	return err
 }

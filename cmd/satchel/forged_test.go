@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// forge makes a sealed bundle with an inventory that pack would not write.
+func (w *world) forge(inv *oci.Inventory, content *ocitest.Content, roots ...oci.Descriptor) {
+	w.t.Helper()
+	to, err := bundle.ParseRecipients([]string{w.recipient}, nil, nil)
+	if err == nil {
+		_, err = bundle.MakeDir(w.drive)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := bundle.Create(w.drive, filepath.Join(w.dir, "state"), bundle.Job{Config: digest.FromString("a configuration"), Recipients: to, SegmentSize: bundle.MinSegmentSize, Lanes: 1}, inv)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx := context.Background()
+	for _, root := range roots {
+		err = errors.Join(err, oci.Walk(ctx, content, root, func(d oci.Descriptor, _ []byte) error { return b.Put(ctx, d, content) }))
+	}
+	_, sealErr := b.Seal(ctx, inv)
+	if err = errors.Join(err, sealErr, b.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestForgedWithout has bundles that claim to go without what no index names: it is
+// their fault, found before the first push, and not the mirror's.
+func TestForgedWithout(t *testing.T) {
+	c := ocitest.New(508)
+	layer := c.Layer(1000, ocitest.LayerGzip)
+	root := c.IndexFor(false, []string{"amd64", "arm64"}, c.Image(false, layer), c.ImageFor("arm64", false, c.Layer(1000, ocitest.LayerGzip)))
+	for name, d := range map[string]digest.Digest{"layer": layer.Digest, "nothing": oci.Digest([]byte("nothing"))} {
+		w := newWorld(t)
+		img := oci.Image{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: "v1"}, Root: root, Tags: []string{"v1"}, Without: []digest.Digest{d}}
+		w.forge(&oci.Inventory{Images: []oci.Image{img}}, c, root)
+		w.run("verify", w.drive).want(exitOK) // which has no key
+		said := []string{"is damaged: its content is not what the format allows", "it is said to go without manifest " + d.String() + ", which none of its indexes names"}
+		w.run("inspect", "-i", w.key, w.drive).want(exitDamaged).says(said...)
+		proxy := registrytest.StartProxy(t, registrytest.StartSparse(t).Host)
+		w.run(w.unpack(proxy.Host+"/ocp", "--dry-run")...).want(exitDamaged).says(said...)
+		w.run(w.unpack(proxy.Host + "/ocp")...).want(exitDamaged).says(said...)
+		for _, r := range proxy.Requests() {
+			if !strings.HasPrefix(r, "GET ") && !strings.HasPrefix(r, "HEAD ") {
+				t.Errorf("%s: %s", name, r)
+			}
+		}
+	}
+}
