@@ -1,9 +1,14 @@
 package manifests
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -83,6 +88,100 @@ func TestContentsOfEntries(t *testing.T) {
 				if want := strings.Replace(" etcd prometheus", " "+lost, "", min(len(lost), 1)); err != nil || names != want {
 					t.Errorf("%s to %q without %q: got%s, want%s, %v", ref, targets, lost, names, want, err)
 				}
+			}
+		}
+	}
+}
+
+// sourcesOf reads the CatalogSources, by their names.
+func sourcesOf(t *testing.T, files []File) map[string]catalogSource {
+	t.Helper()
+	list := map[string]catalogSource{}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, "catalogsource-") {
+			var cs catalogSource
+			must(t, yaml.Unmarshal(f.Body, &cs))
+			list[cs.Metadata.Name] = cs
+		}
+	}
+	return list
+}
+
+// TestEmitEntries has a CatalogSource for each entry of one catalog, with a name and a
+// template of its own.
+func TestEmitEntries(t *testing.T) {
+	h, byDigest, byBoth := pinnedHost(t)
+	for _, tc := range []struct {
+		a, b         string // what else the entries have
+		names        map[string]string
+		wantA, wantB string
+	}{
+		{"targetCatalog: ours/a", "targetCatalog: ours/b", nil, "index", "b"},
+		{"targetCatalog: ours/b", "targetCatalog: ours/a", nil, "b", "index"},
+		{"targetTag: x", "targetCatalog: ours/b", nil, "index", "b"},
+		{"targetTag: y", "targetTag: x", nil, "index-y", "index"},
+		{"targetCatalog: a/index", "targetCatalog: b/index", nil, "index", "index-HASH"},
+		{"targetCatalog: ours/a", "targetCatalog: ours/b", map[string]string{"ours/b": "mine"}, "index", "mine"},
+		{"targetCatalog: ours/a", "targetCatalog: ours/b", map[string]string{"ours/a": "mine"}, "mine", "index"},
+		{"targetCatalog: ours/a\n    targetTag: x", "targetCatalog: ours/a\n    targetTag: y", map[string]string{"ours/a:y": "mine", "ours/a": "other"}, "other", "mine"},
+	} {
+		for _, ref := range []string{testCatalog, byDigest, byBoth} {
+			c := parsed(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n    targetCatalogSourceTemplate: etcd\n    "+tc.a+
+				"\n  - catalog: "+ref+"\n    packages: [{name: prometheus}]\n    targetCatalogSourceTemplate: prometheus\n    "+tc.b+"\n")
+			must(t, c.ReadTemplates(func(name string) ([]byte, error) {
+				return []byte("apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nspec: {displayName: " + name + "}\n"), nil
+			}))
+			inv, err := Resolve(t.Context(), c, h)
+			must(t, err)
+			files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: tc.names, Templates: c.Extra.Templates})
+			must(t, err)
+			got := map[string]string{}
+			for name, cs := range sourcesOf(t, files) {
+				if i := strings.LastIndexByte(name, '-'); len(name)-i == 9 {
+					name = name[:i] + "-HASH"
+				}
+				got[cs.Spec.DisplayName] = name
+			}
+			if want := map[string]string{"etcd": tc.wantA, "prometheus": tc.wantB}; !maps.Equal(got, want) {
+				t.Errorf("%s, %s: got %q, want %q", ref, tc.a, got, want)
+			}
+		}
+	}
+	inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    targetCatalog: ours/a\n  - catalog: "+testCatalog+"\n    targetCatalog: ours/b\n"), h)
+	must(t, err)
+	_, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{testCatalog: "one"}})
+	var site *SiteError
+	if !errors.As(err, &site) || site.Hint != "name one: --catalog-name ours/b:v1=NAME" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestEmitNamesStay: the names of catalogs do not depend on what was made of them.
+func TestEmitNamesStay(t *testing.T) {
+	for _, tags := range [][2]string{{"", ""}, {"v1", "v1"}, {"v2", "v1"}} {
+		var first []string
+		for made := range 8 {
+			var inv oci.Inventory
+			for i, name := range []string{"A", "B"} {
+				d := oci.Digest([]byte(fmt.Sprint(name, made)))
+				img := oci.Image{Origin: oci.OriginCatalog, Source: oci.Ref{Registry: "registry.redhat.io", Repository: "redhat/redhat-operator-index", Tag: tags[i], Digest: d},
+					Root: oci.Descriptor{MediaType: oci.MediaTypeIndex, Digest: d, Size: 1}, Made: true, Path: "x/" + strings.ToLower(name)}
+				img.Base = img.Source.WithDigest(oci.Digest([]byte(name)))
+				inv.Images = append(inv.Images, img)
+			}
+			files, _, err := Emit(&inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
+			must(t, err)
+			var names []string
+			for name, cs := range sourcesOf(t, files) {
+				image, _, _ := strings.Cut(cs.Spec.Image, "@")
+				names = append(names, image+" "+name)
+			}
+			slices.Sort(names)
+			if first == nil {
+				first = names
+			}
+			if len(names) != 2 || !slices.Equal(names, first) {
+				t.Errorf("%q: got %q, and before %q", tags, names, first)
 			}
 		}
 	}
