@@ -135,6 +135,19 @@ func (c CatalogContents) Count() (packages, channels, bundles int) {
 	return len(c.Packages), channels, bundles
 }
 
+// Elsewhere is the catalog's repository and tag in the mirror, where those are not its own.
+func (c CatalogContents) Elsewhere() string {
+	ref, err := oci.ParseRef(c.Catalog)
+	if err != nil || (c.Path == "" || c.Path == ref.Repository) && c.Tag == ref.Tag {
+		return ""
+	}
+	at := cmp.Or(c.Path, ref.Repository)
+	if c.Tag != "" {
+		at += ":" + c.Tag
+	}
+	return at
+}
+
 // Heads reports whether only the heads of channels are listed.
 func (c CatalogContents) Heads() bool { return c.Versions == versionsHeads }
 

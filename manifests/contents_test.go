@@ -211,6 +211,7 @@ func TestHostileContents(t *testing.T) {
 		strings.Replace(good, `"name":"stable"`, `"name":""`, 1):        `it has the name ""`, strings.Replace(good, `"1.0.0"`, `"1.0.0\n"`, 1): `it has the name "1.0.0\n"`,
 		strings.Replace(good, `"head":"etcd.v1"`, `"head":"`+strings.Repeat("x", 2000)+`"`, 1): "it has the name",
 		strings.Replace(good, `"name":"etcd"`, `"name":"etcd","defaultChannel":"\u009b"`, 1):   "it has the name",
+		strings.Replace(good, `"whole"`, `"path":"x\u009b","whole"`, 1):                        `it goes to "x\u009b"`,
 		`{"catalog":"a.io/b:c","packages":[` + strings.Repeat("0,", 1<<20) + `0]}`:             "it is not the list of a catalog's packages",
 	}
 	for body, want := range tests {

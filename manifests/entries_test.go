@@ -82,7 +82,10 @@ func TestContentsOfEntries(t *testing.T) {
 				})
 				list, err := ReadContents(t.Context(), inv, &h.kept)
 				names := ""
-				for _, c := range list {
+				for i, c := range list {
+					if at := c.Elsewhere(); at == "" && targets[i] != "" && lost == "" {
+						t.Errorf("%s to %s goes to its own place", ref, targets[i])
+					}
 					names += " " + c.Packages[0].Name
 				}
 				if want := strings.Replace(" etcd prometheus", " "+lost, "", min(len(lost), 1)); err != nil || names != want {

@@ -19,8 +19,8 @@ func printContents(w io.Writer, list []manifests.CatalogContents) error {
 		if c.Whole {
 			what = "whole"
 		}
-		if c.Path != "" {
-			as = " as " + c.Path
+		if at := c.Elsewhere(); at != "" {
+			as = " as " + at
 		}
 		if c.Heads() {
 			heads = ", of which only the channels' heads are listed"

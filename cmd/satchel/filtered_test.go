@@ -160,7 +160,7 @@ func TestFilteredGapOfTwo(t *testing.T) {
 	ref := s.source.Host + "/cat/index:v1@" + s.root.Digest.String()
 	w.imageset("  operators:\n    - {catalog: '" + ref + "', targetCatalog: ours/a, packages: [{name: one}]}\n    - {catalog: '" + ref + "', targetCatalog: ours/b, packages: [{name: two}]}\n")
 	if said := w.run("plan", "-c", w.config, "--tls-verify=false"); said.code != exitOK ||
-		!strings.Contains(said.stdout, "catalog      "+ref+" as ours/a, chosen") || !strings.Contains(said.stdout, "catalog      "+ref+" as ours/b, chosen") {
+		!strings.Contains(said.stdout, "catalog      "+ref+" as ours/a:v1, chosen") || !strings.Contains(said.stdout, "catalog      "+ref+" as ours/b:v1, chosen") {
 		t.Errorf("exit %d\n%s%s", said.code, said.stdout, said.stderr)
 	}
 	var mended atomic.Bool
