@@ -155,7 +155,7 @@ func compareEntries(a, b oci.Image) int {
 }
 
 // furtherName is what a catalog is called where another one has the plain name.
-func (e *emission) furtherName(img oci.Image, plain string) string {
+func (e *emission) furtherName(img oci.Image, name string) string {
 	twice := func(c catalogObject) bool {
 		return c.image.Configured() == img.Configured() && compareEntries(c.image, img) != 0
 	}
@@ -163,9 +163,9 @@ func (e *emission) furtherName(img oci.Image, plain string) string {
 		if img.Path != "" {
 			return label(lastWord(img.Path))
 		}
-		return label(plain + "-" + cmp.Or(strings.Join(img.Tags, "-"), versionOf(img)))
+		return label(name + "-" + cmp.Or(strings.Join(img.Tags, "-"), versionOf(img)))
 	}
-	return label(plain + "-" + versionOf(img))
+	return label(name + "-" + versionOf(img))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so
