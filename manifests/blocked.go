@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -43,11 +42,8 @@ func newBlock(c *Config) (*block, error) {
 
 // names are what patterns are held against.
 func (b *block) names(img oci.Image) []string {
-	path := cmp.Or(img.Path, img.Source.Repository)
-	names := []string{img.Source.String(), path}
-	if img.Base != (oci.Ref{}) && img.Source.Digest != "" { // it was asked for by the digest of that
-		names = append(names, img.Base.String())
-	}
+	path := img.Place()
+	names := []string{img.Configured().String(), path}
 	for _, tag := range img.Tags {
 		names = append(names, path+":"+tag)
 	}
@@ -71,7 +67,7 @@ func (b *block) out(img oci.Image) (blocked bool) {
 		case img.Origin == oci.OriginRelease && img.Path == pathPayload:
 			b.loud = append(b.loud, fmt.Sprintf("%s leaves out %s, a release's payload: its components are carried, and no cluster can be installed or updated from them without it", p.name, img.Source))
 		case img.Origin == oci.OriginCatalog:
-			b.loud = append(b.loud, fmt.Sprintf("%s leaves out the catalog %s: the images of its operators are carried, and no cluster can install them without it", p.name, img.Source))
+			b.loud = append(b.loud, fmt.Sprintf("%s leaves out the catalog %s: the images of its operators are carried, and no cluster can install them without it", p.name, img.Configured()))
 		}
 	}
 	return blocked

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"regexp"
 	"slices"
@@ -122,25 +121,7 @@ func (c *Config) graphURL(q graphQuery) (link, bare string, err error) {
 // document makes the document of all graphs that were used.
 func (gs *graphs) document(ctx context.Context) ([]oci.Document, error) {
 	slices.SortFunc(gs.files, func(a, b oci.Titled) int { return strings.Compare(a.Title, b.Title) })
-	var made oci.Made
-	root, err := made.Artifact(graphArtifact, gs.files)
-	if err != nil {
-		return nil, fmt.Errorf("make the document %s: %w", DocumentGraph, err)
-	}
-	for _, d := range made.All() {
-		r, err := made.Open(ctx, d, 0)
-		if err != nil {
-			return nil, err
-		}
-		body, err := io.ReadAll(r)
-		if err = errors.Join(err, r.Close()); err == nil {
-			_, err = gs.from.Keep(d.MediaType, body)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("keep the document %s: %w", DocumentGraph, err)
-		}
-	}
-	return []oci.Document{{Name: DocumentGraph, Root: root}}, nil
+	return document(ctx, DocumentGraph, graphArtifact, gs.files, gs.from)
 }
 
 // chosen is a release that a graph gave, with the reasons.

@@ -30,8 +30,9 @@ const (
 
 // CatalogContents is what of a catalog is carried.
 type CatalogContents struct {
-	Catalog string `json:"catalog"` // its reference
-	Whole   bool   `json:"whole"`   // all that it has was asked for
+	Catalog string `json:"catalog"` // its reference, as configured
+	Target
+	Whole bool `json:"whole"` // all that it has was asked for
 	// Versions is "heads" where all versions would be too many to list; those that
 	// are listed are then the channels' heads alone.
 	Versions string            `json:"versions,omitempty"`
@@ -60,31 +61,9 @@ type VersionContents struct {
 	Bundle  string `json:"bundle"`
 }
 
-// contentsDocument makes the document of the catalogs' files; none without any.
-func contentsDocument(ctx context.Context, files []oci.Titled, from Images) ([]oci.Document, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	var made oci.Made
-	root, err := made.Artifact(contentsArtifact, files)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range made.All() {
-		body, err := oci.ReadBlob(ctx, &made, d, d.Size)
-		if err == nil {
-			_, err = from.Keep(d.MediaType, body)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("keep the contents of catalogs: %w", err)
-		}
-	}
-	return []oci.Document{{Name: DocumentContents, Root: root}}, nil
-}
-
 // ReadContents gives what of each catalog a bundle carries, in the order of its
-// configuration, without those that are gaps; none if it does not say. It is as
-// untrusted as the source.
+// configuration, without those that it does not carry after all; none if it does not
+// say. It is as untrusted as the source.
 func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]CatalogContents, error) {
 	root, ok := inv.Document(DocumentContents)
 	if !ok {
@@ -100,10 +79,7 @@ func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Ca
 		if err != nil {
 			return nil, &oci.UnsupportedError{What: "document " + DocumentContents, Why: plain(f.Title + ": " + err.Error())}
 		}
-		lost := func(g oci.Gap) bool {
-			return g.Origin == oci.OriginCatalog && g.Subject == "" && g.Source.String() == c.Catalog
-		}
-		if !slices.ContainsFunc(inv.Gaps, lost) {
+		if slices.ContainsFunc(inv.Images, func(img oci.Image) bool { return c.of(c.Catalog, img) }) {
 			list = append(list, c)
 		}
 	}
@@ -122,6 +98,9 @@ func parseContents(body []byte) (c CatalogContents, err error) {
 	}
 	if _, err := oci.ParseRef(c.Catalog); err != nil {
 		return c, err
+	}
+	if to := c.Path + c.Tag; plain(to) != to {
+		return c, fmt.Errorf("it goes to %.64q", to)
 	}
 	if c.Versions != "" && c.Versions != versionsHeads {
 		return c, fmt.Errorf("it lists versions as %.20q", c.Versions)
@@ -154,6 +133,19 @@ func (c CatalogContents) Count() (packages, channels, bundles int) {
 		bundles += len(seen)
 	}
 	return len(c.Packages), channels, bundles
+}
+
+// Elsewhere is the catalog's repository and tag in the mirror, where those are not its own.
+func (c CatalogContents) Elsewhere() string {
+	ref, err := oci.ParseRef(c.Catalog)
+	if err != nil || (c.Path == "" || c.Path == ref.Repository) && c.Tag == ref.Tag {
+		return ""
+	}
+	at := cmp.Or(c.Path, ref.Repository)
+	if c.Tag != "" {
+		at += ":" + c.Tag
+	}
+	return at
 }
 
 // Heads reports whether only the heads of channels are listed.

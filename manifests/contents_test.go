@@ -3,6 +3,7 @@ package manifests
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,11 +96,7 @@ func TestContentsOfGaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := oci.ParseRef(testCatalog)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inv.Gaps = []oci.Gap{{Origin: oci.OriginCatalog, Source: ref}}
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Source.String() == testCatalog })
 	list, err := ReadContents(t.Context(), inv, &h.kept)
 	if err != nil || len(list) != 1 || list[0].Catalog != "example.com/other:v2" {
 		t.Errorf("%+v, %v", list, err)
@@ -214,6 +211,7 @@ func TestHostileContents(t *testing.T) {
 		strings.Replace(good, `"name":"stable"`, `"name":""`, 1):        `it has the name ""`, strings.Replace(good, `"1.0.0"`, `"1.0.0\n"`, 1): `it has the name "1.0.0\n"`,
 		strings.Replace(good, `"head":"etcd.v1"`, `"head":"`+strings.Repeat("x", 2000)+`"`, 1): "it has the name",
 		strings.Replace(good, `"name":"etcd"`, `"name":"etcd","defaultChannel":"\u009b"`, 1):   "it has the name",
+		strings.Replace(good, `"whole"`, `"path":"x\u009b","whole"`, 1):                        `it goes to "x\u009b"`,
 		`{"catalog":"a.io/b:c","packages":[` + strings.Repeat("0,", 1<<20) + `0]}`:             "it is not the list of a catalog's packages",
 	}
 	for body, want := range tests {

@@ -20,7 +20,8 @@ type Site struct {
 	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
-	// catalog's reference as configured, or without its tag and digest.
+	// catalog's reference as configured, or without its tag and digest, or its place in
+	// the mirror below the namespace, with or without a tag.
 	CatalogNames map[string]string
 	Signatures   []Signature       // of releases, as the bundle has them, in any order
 	Templates    []CatalogTemplate // of CatalogSources, from the bundle

@@ -238,8 +238,8 @@ func (e *emission) stepCheck(p *page) {
 // ruled is an image that a node pulls through the rules, a payload if there is one.
 func (e *emission) ruled() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
-		// A chart or another artifact cannot be pulled as an image.
-		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
+		// A chart or another artifact cannot be pulled as an image; what was made has no rule.
+		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && !img.Made && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}
 	}

@@ -40,7 +40,7 @@ func (e *emission) stepCatalogSources(p *page) {
 	var list []string
 	for _, c := range e.catalogs {
 		files = append(files, c.named)
-		list = append(list, fmt.Sprintf("`%s` is `%s`, for `%s`", c.name, e.place(c.image), c.image.Source))
+		list = append(list, fmt.Sprintf("`%s` is `%s`, for `%s`", c.name, e.place(c.image), c.image.Configured()))
 	}
 	p.run("oc apply"+flagged(files), "oc get catalogsource,pods -n openshift-marketplace")
 	p.list(list)

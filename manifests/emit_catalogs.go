@@ -34,6 +34,7 @@ var defaultCatalogs = map[string]defaultCatalog{
 type catalogObject struct {
 	named
 	image oci.Image
+	kept  bool // its name stays if others share it: it is by hand, or the one that several wanted
 }
 
 // emitCatalogs writes a CatalogSource for each catalog.
@@ -73,36 +74,34 @@ func (e *emission) emitCatalogs() error {
 // it is replaced: the one of the default catalog that it stands for, else its
 // repository's last word. Of several versions the highest has that name, so that
 // Subscriptions follow it, and the others have their tags at the end; so have
-// catalogs of different repositories that would share one.
+// catalogs of different repositories that would share one. Further entries of one
+// catalog are called as their places in the mirror are.
 func (e *emission) nameCatalogs() error {
-	byName := map[string][]catalogObject{}
-	used := map[string]bool{}
 	for _, img := range e.images {
 		if img.Origin != oci.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
 			continue
 		}
 		e.catalogs = append(e.catalogs, catalogObject{image: img})
 	}
-	for i := range e.catalogs {
-		c := &e.catalogs[i]
-		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
-			if isCalled(c.image, key) { // with its tag it comes later, and is for this catalog alone
-				c.name, used[key] = e.site.CatalogNames[key], true
-			}
-		}
+	slices.SortStableFunc(e.catalogs, func(a, b catalogObject) int { return compareEntries(a.image, b.image) })
+	used := e.namesByHand()
+	byName := map[string][]catalogObject{}
+	for _, c := range e.catalogs {
 		if c.name == "" {
 			name := catalogName(c.image.Source)
-			byName[name] = append(byName[name], *c)
+			byName[name] = append(byName[name], c)
 		}
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		if c.name == "" {
-			c.name = catalogName(c.image.Source)
-			if !e.namedByHand(c.name) && plainName(byName[c.name]) == c.image.Source {
-				continue
-			}
-			c.name = label(c.name + "-" + versionOf(c.image))
+		if c.name != "" {
+			continue
+		}
+		c.name = catalogName(c.image.Source)
+		if first, ok := plainName(byName[c.name]); ok && !e.namedByHand(c.name) && compareEntries(first, c.image) == 0 {
+			c.kept = true
+		} else {
+			c.name = e.furtherName(c.image, c.name)
 		}
 	}
 	e.settleNames()
@@ -113,11 +112,60 @@ func (e *emission) nameCatalogs() error {
 	return e.checkCatalogNames(used)
 }
 
-// isCalled reports whether a site means a catalog: by its reference with or without
-// the tag, or by the directory that it came from as the configuration has it.
-func isCalled(img oci.Image, name string) bool {
-	ref, err := oci.ParseRef(name)
-	return name == img.Source.Name() || err == nil && img.Is(ref) || isLocal(img) && slices.Contains(img.Why, "catalog "+plain(name))
+// namesByHand gives catalogs the names that the site has for them, and reports which
+// of those are used. The key that says most of a catalog counts.
+func (e *emission) namesByHand() (used map[string]bool) {
+	used = map[string]bool{}
+	for i := range e.catalogs {
+		c, most := &e.catalogs[i], 0
+		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
+			rank := slices.Index(keysOf(c.image), plain(key)) + 1
+			if rank > 0 {
+				used[key], c.kept = true, true
+			}
+			if rank > most {
+				c.name, most = e.site.CatalogNames[key], rank
+			}
+		}
+	}
+	return used
+}
+
+// keysOf is what a site may call a catalog by, what says most last: its repository, its
+// reference, the directory that it came from as the configuration has it, and its place
+// in the mirror without and with a tag.
+func keysOf(img oci.Image) []string {
+	list := []string{img.Source.Name(), img.Source.String(), img.Configured().String()}
+	for _, why := range img.Why {
+		if dir, ok := strings.CutPrefix(why, "catalog "); ok && isLocal(img) {
+			list = append(list, dir)
+		}
+	}
+	list = append(list, img.Place())
+	for _, tag := range img.Tags {
+		list = append(list, img.Place()+":"+tag)
+	}
+	return list
+}
+
+// compareEntries is an order of catalogs by what the configuration says of them, and
+// nothing that was made or found.
+func compareEntries(a, b oci.Image) int {
+	return cmp.Or(cmp.Compare(a.Configured().String(), b.Configured().String()), cmp.Compare(a.Path, b.Path), slices.Compare(a.Tags, b.Tags))
+}
+
+// furtherName is what a catalog is called where another one has the plain name.
+func (e *emission) furtherName(img oci.Image, name string) string {
+	twice := func(c catalogObject) bool {
+		return c.image.Configured() == img.Configured() && compareEntries(c.image, img) != 0
+	}
+	if slices.ContainsFunc(e.catalogs, twice) {
+		if img.Path != "" {
+			return label(lastWord(img.Path))
+		}
+		return label(name + "-" + cmp.Or(strings.Join(img.Tags, "-"), versionOf(img)))
+	}
+	return label(name + "-" + versionOf(img))
 }
 
 // settleNames sets catalogs that still share a name apart by what they are, so
@@ -128,9 +176,10 @@ func (e *emission) settleNames() {
 		count[c.name]++
 	}
 	for i := range e.catalogs {
-		if c := &e.catalogs[i]; count[c.name] > 1 && !e.namedByHand(c.name) {
+		if c := &e.catalogs[i]; count[c.name] > 1 && !c.kept {
 			const most, digits = 63, 8
-			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(c.image.Source.String())).Encoded()[:digits]
+			what := append([]string{c.image.Configured().String(), c.image.Path}, c.image.Tags...)
+			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(strings.Join(what, " "))).Encoded()[:digits]
 		}
 	}
 }
@@ -142,25 +191,28 @@ func (e *emission) namedByHand(name string) bool {
 
 // plainName picks which of the catalogs that want one name gets it: the highest
 // version of the default catalog of that name or, where all are versions of one
-// catalog, of that; the zero value for none.
-func plainName(list []catalogObject) oci.Ref {
+// catalog, of that; of several entries of it the first. It is false for none.
+func plainName(list []catalogObject) (oci.Image, bool) {
 	isDefault := func(c catalogObject) bool { return defaultCatalogs[c.image.Source.Name()].name != "" }
 	if slices.ContainsFunc(list, isDefault) {
 		list = slices.DeleteFunc(slices.Clone(list), func(c catalogObject) bool { return !isDefault(c) })
 	}
 	for _, c := range list {
 		if c.image.Source.Name() != list[0].image.Source.Name() {
-			return oci.Ref{}
+			return oci.Image{}, false
 		}
 	}
 	return slices.MaxFunc(list, func(a, b catalogObject) int {
-		return cmp.Or(compareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Source.String(), b.image.Source.String()))
-	}).image.Source
+		return cmp.Or(compareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Configured().String(), b.image.Configured().String()))
+	}).image, true
 }
 
-// hasCatalog reports whether a catalog was met before under the same reference.
+// hasCatalog reports whether a catalog was met before under the same reference, with
+// the same place in the mirror.
 func (e *emission) hasCatalog(img oci.Image) bool {
-	return slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.image.Source == img.Source })
+	return slices.ContainsFunc(e.catalogs, func(c catalogObject) bool {
+		return c.image.Source == img.Source && e.place(c.image) == e.place(img)
+	})
 }
 
 func (e *emission) checkCatalogNames(used map[string]bool) error {
@@ -172,15 +224,19 @@ func (e *emission) checkCatalogNames(used map[string]bool) error {
 			return &SiteError{Msg: fmt.Sprintf("a name was given for the catalog %q, and no such catalog is carried", key), Hint: "these are: " + e.listCatalogs()}
 		}
 	}
-	taken := map[string]oci.Ref{}
+	taken := map[string]oci.Image{}
 	for _, c := range e.catalogs {
 		if other, ok := taken[c.name]; ok {
+			key := c.image.Configured().String()
+			if list := keysOf(c.image); other.Configured() == c.image.Configured() {
+				key = list[len(list)-1]
+			}
 			return &SiteError{
-				Msg:  fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other, c.image.Source, c.name),
-				Hint: fmt.Sprintf("name one: --catalog-name %s=NAME", c.image.Source),
+				Msg:  fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other.Configured(), c.image.Configured(), c.name),
+				Hint: fmt.Sprintf("name one: --catalog-name %s=NAME", key),
 			}
 		}
-		taken[c.name] = c.image.Source
+		taken[c.name] = c.image
 	}
 	return nil
 }
@@ -188,7 +244,7 @@ func (e *emission) checkCatalogNames(used map[string]bool) error {
 func (e *emission) listCatalogs() string {
 	var list []string
 	for _, c := range e.catalogs {
-		list = append(list, c.image.Source.String())
+		list = append(list, c.image.Configured().String())
 	}
 	return cmp.Or(strings.Join(list, ", "), "none")
 }
@@ -198,12 +254,17 @@ func catalogName(source oci.Ref) string {
 	if d, ok := defaultCatalogs[source.Name()]; ok {
 		return d.name
 	}
-	return label(source.Repository[strings.LastIndexByte(source.Repository, '/')+1:])
+	return label(lastWord(source.Repository))
 }
+
+func lastWord(repository string) string { return repository[strings.LastIndexByte(repository, '/')+1:] }
 
 // versionOf tells two versions of one catalog apart: the tag, else the digest's start.
 func versionOf(img oci.Image) string {
-	return cmp.Or(img.Source.Tag, img.Root.Digest.Encoded()[:12])
+	if img.Source.Tag != "" {
+		return img.Source.Tag
+	}
+	return img.Configured().Digest.Encoded()[:12]
 }
 
 // label makes a DNS-1123 label of a name. A letter comes first, because OLM names

@@ -75,11 +75,8 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	w.only = nil // it has no others
 	w.base = w.ref.WithDigest(s.root.Digest)
 	w.made, w.platforms = oci.Descriptor{MediaType: made.MediaType, Digest: made.Digest, Size: made.Size}, platforms
-	switch {
-	case w.ref.Digest != "" && w.ref.Tag != "":
-		w.ref = w.ref.WithTag(w.ref.Tag)
-	case w.ref.Digest != "":
-		w.ref = w.ref.WithDigest(made.Digest)
+	if w.ref.Digest != "" {
+		w.ref.Digest = made.Digest
 	}
 	s.notes = append(s.notes, plain(s.what+": "+s.count.String()))
 	return nil

@@ -246,7 +246,7 @@ func TestFilteredNames(t *testing.T) {
 	for _, tc := range []struct{ ask, source, path, tags string }{
 		{testCatalog, testCatalog, "", "[v1]"},
 		{by, made, "", "[]"},
-		{"example.com/cat/index:v1@" + root.Digest.String(), testCatalog, "", "[v1]"},
+		{"example.com/cat/index:v1@" + root.Digest.String(), "example.com/cat/index:v1@MADE", "", "[v1]"},
 		{by + "\n    targetCatalog: ours/index\n    targetTag: v7", made, "ours/index", "[v7]"},
 	} {
 		img, _, _, _ := h.filteredImage(t, "  - catalog: "+tc.ask+"\n    packages: [{name: etcd}]\n")
@@ -256,7 +256,7 @@ func TestFilteredNames(t *testing.T) {
 		}
 		ref, _, _ := strings.Cut(tc.ask, "\n")
 		asked, err := oci.ParseRef(ref)
-		if err != nil || !img.Is(asked) {
+		if err != nil || !img.Is(asked) || img.Configured() != asked {
 			t.Errorf("%s is not what was asked for, %v", img.Source, err)
 		}
 	}

@@ -35,13 +35,14 @@ func FuzzParse(f *testing.F) {
 func FuzzContents(f *testing.F) {
 	f.Add([]byte(`{"catalog":"a.io/b:c","whole":true,"versions":"heads","packages":[{"name":"etcd","defaultChannel":"x","dependency":true,"channels":[{"name":"x","head":"e.v1","versions":[{"version":"1","bundle":"e.v1"}]}]}]}`))
 	f.Add([]byte(`{"catalog":"a.io/b:c","packages":[{"name":"\u009b"}]}`))
+	f.Add([]byte(`{"catalog":"a.io/b:c","path":"x/y","tag":"\u009b"}`))
 	f.Add([]byte(`{"packages":[{},{},{}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseContents(data)
 		if err != nil {
 			return
 		}
-		said := []string{c.Catalog, c.Versions}
+		said := []string{c.Catalog, c.Path, c.Tag, c.Versions}
 		for _, p := range c.Packages {
 			said = append(said, p.Name, p.DefaultChannel)
 			for _, ch := range p.Channels {

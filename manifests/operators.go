@@ -45,7 +45,7 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			all.images = append(all.images, s.list...)
 			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
-		docs, derr := contentsDocument(ctx, contents, from)
+		docs, derr := document(ctx, DocumentContents, contentsArtifact, contents, from)
 		if derr != nil {
 			return asked{}, derr
 		}
@@ -122,7 +122,7 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 		image.tags = []string{tag}
 	}
 	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
-	s.gathered.about = CatalogContents{Catalog: ref.String(), Whole: s.whole()}
+	s.gathered.about = CatalogContents{Catalog: ref.String(), Target: o.target(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}

@@ -170,7 +170,7 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		all.signatures = append(all.signatures, some.signatures...)
 		gaps = append(gaps, lost...)
 	}
-	signed, err := signatureDocument(all.signatures, from)
+	signed, err := signatureDocument(ctx, all.signatures, from)
 	all.documents = append(all.documents, signed...)
 	return all, gaps, err
 }

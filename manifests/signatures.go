@@ -176,10 +176,7 @@ func (e *SignatureError) collect(ctx context.Context, from Images, keys signatur
 }
 
 // signatureDocument makes the document of all signatures; none without any.
-func signatureDocument(list []Signature, from Images) ([]oci.Document, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
+func signatureDocument(ctx context.Context, list []Signature, from Images) ([]oci.Document, error) {
 	var files []oci.Titled
 	for _, s := range list {
 		body := base64.StdEncoding.EncodeToString(s.Message) + "\n"
@@ -187,21 +184,7 @@ func signatureDocument(list []Signature, from Images) ([]oci.Document, error) {
 	}
 	slices.SortFunc(files, func(a, b oci.Titled) int { return strings.Compare(a.Title, b.Title) })
 	files = slices.CompactFunc(files, func(a, b oci.Titled) bool { return a.Title == b.Title }) // a payload of two channels
-	var made oci.Made
-	root, err := made.Artifact(signatureArtifact, files)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range made.All() {
-		body, err := oci.ReadBlob(context.Background(), &made, d, d.Size)
-		if err == nil {
-			_, err = from.Keep(d.MediaType, body)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("keep the signatures of releases: %w", err)
-		}
-	}
-	return []oci.Document{{Name: documentSignatures, Root: root}}, nil
+	return document(ctx, documentSignatures, signatureArtifact, files, from)
 }
 
 var signatureTitle = regexp.MustCompile(`^sha256-([0-9a-f]{64})-([1-9])$`)

@@ -25,8 +25,9 @@ const (
 // CatalogTemplate is what the CatalogSource of a catalog has beside its name and
 // image: the spec of targetCatalogSourceTemplate.
 type CatalogTemplate struct {
-	Catalog string         `json:"catalog"` // its reference, as configured
-	Spec    map[string]any `json:"spec"`
+	Catalog string `json:"catalog"` // its reference, as configured
+	Target
+	Spec map[string]any `json:"spec"`
 }
 
 // ReadTemplates reads the files of mirror.operators[].targetCatalogSourceTemplate
@@ -49,7 +50,7 @@ func (c *Config) ReadTemplates(read func(name string) ([]byte, error)) error {
 			p.add(path, "%s: %v", path, err)
 			continue
 		}
-		c.Extra.Templates = append(c.Extra.Templates, CatalogTemplate{ref.String(), spec})
+		c.Extra.Templates = append(c.Extra.Templates, CatalogTemplate{ref.String(), o.target(), spec})
 	}
 	return p.join()
 }
@@ -106,21 +107,9 @@ func catalogTemplates(ctx context.Context, c *Config, from Images) (asked, error
 	if err != nil {
 		return asked{}, fmt.Errorf("write templates of CatalogSources: %w", err)
 	}
-	var made oci.Made
-	root, err := made.Artifact(ArtifactTemplates, []oci.Titled{{Title: fileTemplates, MediaType: "application/json", Body: append(body, '\n')}})
-	if err != nil {
-		return asked{}, err
-	}
-	for _, d := range made.All() {
-		body, err := oci.ReadBlob(ctx, &made, d, d.Size)
-		if err == nil {
-			_, err = from.Keep(d.MediaType, body)
-		}
-		if err != nil {
-			return asked{}, fmt.Errorf("keep templates of CatalogSources: %w", err)
-		}
-	}
-	return asked{documents: []oci.Document{{Name: DocumentTemplates, Root: root}}}, nil
+	files := []oci.Titled{{Title: fileTemplates, MediaType: "application/json", Body: append(body, '\n')}}
+	docs, err := document(ctx, DocumentTemplates, ArtifactTemplates, files, from)
+	return asked{documents: docs}, err
 }
 
 // ParseTemplates reads the files of the document that a bundle has, as strictly as
@@ -149,7 +138,7 @@ type templated struct {
 // template gives the CatalogSource of a catalog that has a template.
 func (e *emission) template(c catalogObject, o object) (templated, bool) {
 	for _, t := range e.site.Templates {
-		if ref, err := oci.ParseRef(t.Catalog); err != nil || !c.image.Is(ref) {
+		if !t.of(t.Catalog, c.image) {
 			continue
 		}
 		spec := map[string]any{}

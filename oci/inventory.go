@@ -33,7 +33,7 @@ var (
 // Image is one pinned image of an inventory.
 type Image struct {
 	Origin    Origin     `json:"origin"`
-	Source    Ref        `json:"source"`              // as configured: tag, digest or both
+	Source    Ref        `json:"source"`              // tag, digest or both; see [Image.Configured]
 	Root      Descriptor `json:"root"`                // the manifest or index it was pinned to
 	Platforms []string   `json:"platforms,omitempty"` // os/arch[/variant], sorted
 	Tags      []string   `json:"tags,omitempty"`      // tags it gets in the mirror; none: see [Image.MirrorTags]
@@ -61,24 +61,34 @@ type Image struct {
 // because of others: what those need and is not to be had, it lacks too.
 const WhyWith = "with "
 
-// Named is the image's reference and, where that does not speak for itself, what
+// Named is the image's reference, as configured, and, where that does not speak for itself, what
 // asked for it.
 func (i Image) Named() string {
 	if len(i.Why) == 0 || !strings.Contains(i.Why[0], ": ") { // a part of something, else
-		return i.Source.String()
+		return i.Configured().String()
 	}
 	more := ""
 	if n := len(i.Why) - 1; n > 0 {
 		more = fmt.Sprintf(", and %d more", n)
 	}
-	return i.Source.String() + " (" + i.Why[0] + more + ")"
+	return i.Configured().String() + " (" + i.Why[0] + more + ")"
 }
 
-// Is reports whether ref, as configured, names the image: it is its source, or, with a
-// digest, what a made image was made from.
-func (i Image) Is(ref Ref) bool {
-	return ref == i.Source || i.Base != (Ref{}) && ref.WithDigest(ref.Digest) == i.Base && (ref.Tag == i.Source.Tag)
+// Configured is the reference by which the configuration asks for the image. One that
+// was made from what a digest names has that digest here, and its own in its source.
+func (i Image) Configured() Ref {
+	ref := i.Source
+	if ref.Digest != "" && i.Base != (Ref{}) {
+		ref.Digest = i.Base.Digest
+	}
+	return ref
 }
+
+// Is reports whether ref names the image: its source, or what the configuration has.
+func (i Image) Is(ref Ref) bool { return ref == i.Source || ref == i.Configured() }
+
+// Place is the repository that the image gets in the mirror, below its namespace.
+func (i Image) Place() string { return cmp.Or(i.Path, i.Source.Repository) }
 
 // MirrorTags lists the tags that the image gets in the mirror. An image that is
 // only ever pulled by digest gets satchel-<64 hex>, because registries collect

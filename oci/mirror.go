@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -44,7 +43,7 @@ func (m Mirror) String() string {
 
 // Repo is the repository of the mirror that keeps img.
 func (m Mirror) Repo(img Image) Ref {
-	path := cmp.Or(img.Path, img.Source.Repository)
+	path := img.Place()
 	if m.Namespace != "" {
 		path = m.Namespace + "/" + path
 	}

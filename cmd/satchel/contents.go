@@ -15,15 +15,18 @@ import (
 func printContents(w io.Writer, list []manifests.CatalogContents) error {
 	for _, c := range list {
 		packages, channels, versions := c.Count()
-		what, heads := "chosen", ""
+		what, heads, as := "chosen", "", ""
 		if c.Whole {
 			what = "whole"
+		}
+		if at := c.Elsewhere(); at != "" {
+			as = " as " + at
 		}
 		if c.Heads() {
 			heads = ", of which only the channels' heads are listed"
 		}
 		p := &printer{w: w}
-		p.printf("catalog      %s, %s: %s, %s, %s%s\n", c.Catalog, what, counted(packages, "package"), counted(channels, "channel"), counted(versions, "version"), heads)
+		p.printf("catalog      %s%s, %s: %s, %s, %s%s\n", c.Catalog, as, what, counted(packages, "package"), counted(channels, "channel"), counted(versions, "version"), heads)
 		if p.err != nil {
 			return p.err
 		}

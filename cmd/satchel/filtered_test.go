@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -137,7 +138,7 @@ func TestFilteredGaps(t *testing.T) {
 					w.imageset("  operators:\n    - catalog: " + ref + "\n      packages: [{name: one}]\n  additionalImages: [{name: " + s.source.Host + "/op/two:v1}]\n")
 					list = w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json", "--restart")...))
 				}
-				if len(list.Images) != 1 || list.Images[0].Origin != oci.OriginCatalog || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
+				if len(list.Images) != 1 || list.Images[0].Origin != oci.OriginCatalog || list.Images[0].Source.String() != ref || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
 					t.Fatalf("gaps %+v", list)
 				}
 				w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -157,5 +158,44 @@ func TestFilteredGaps(t *testing.T) {
 				s.inMirror(t, mirror.Host, tag)
 			})
 		}
+	}
+}
+
+// TestFilteredGapOfTwo brings later, of two entries of one catalog, the one that a list
+// names, by the reference that the configuration has.
+func TestFilteredGapOfTwo(t *testing.T) {
+	s, w := newFilteredSet(t), newWorld(t)
+	ref := s.source.Host + "/cat/index:v1@" + s.root.Digest.String()
+	w.imageset("  operators:\n    - {catalog: '" + ref + "', targetCatalog: ours/a, packages: [{name: one}]}\n    - {catalog: '" + ref + "', targetCatalog: ours/b, packages: [{name: two}]}\n")
+	if said := w.run("plan", "-c", w.config, "--tls-verify=false"); said.code != exitOK ||
+		!strings.Contains(said.stdout, "catalog      "+ref+" as ours/a:v1, chosen") || !strings.Contains(said.stdout, "catalog      "+ref+" as ours/b:v1, chosen") {
+		t.Errorf("exit %d\n%s%s", said.code, said.stdout, said.stderr)
+	}
+	var mended atomic.Bool
+	s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		if mended.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
+			return false
+		}
+		http.NotFound(rw, r)
+		return true
+	}
+	list := w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
+	if len(list.Images) != 2 || list.Images[0].Source.String() != ref || list.Images[1].Source.String() != ref || list.Images[0].Path == list.Images[1].Path {
+		t.Fatalf("gaps %+v", list)
+	}
+	mended.Store(true)
+	list.Images = slices.DeleteFunc(list.Images, func(g gapImage) bool { return g.Path == "ours/a" })
+	list.Images[0].Digest = oci.Digest([]byte("what an older satchel made"))
+	body, err := json.Marshal(list)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.dir, "gaps.json"), body, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.drive += "-later"
+	w.run(w.pack("--only", "gaps.json")...).want(exitOK)
+	if images := w.inspected().Images; len(images) != 1 || images[0].Path != "ours/b" {
+		t.Errorf("later it carries %+v", images)
 	}
 }

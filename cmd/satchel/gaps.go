@@ -95,8 +95,9 @@ func (p *preparing) drop(g *oci.GapError) {
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
 		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
 	})
+	source := g.Image.Configured() // what is made may be another next time
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool {
-		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
+		return i.Source == source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
 	}) {
 		return
 	}
@@ -105,7 +106,7 @@ func (p *preparing) drop(g *oci.GapError) {
 	if len(reason) > most {
 		reason = strings.ToValidUTF8(reason[:most], "") + " ..."
 	}
-	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: g.Image.Source,
+	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: source,
 		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Why: g.Image.Why, Error: reason})
 	p.warn("gap: %s", oneLine(g.Error()))
 }
@@ -199,14 +200,14 @@ func (l *gapList) digest() digest.Digest {
 	return oci.Digest([]byte(strings.Join(names, "\n")))
 }
 
-// has reports whether the list names the reference.
-func (l *gapList) has(ref oci.Ref) bool {
-	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == ref && !unlisted(g) })
+// names reports whether the list names an image, with its place in the mirror.
+func (l *gapList) names(img oci.Image) bool {
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return !unlisted(g) && isGap(img, g) })
 }
 
-// names reports whether the list names an image.
-func (l *gapList) names(img oci.Image) bool {
-	return l.has(img.Source) || slices.ContainsFunc(l.Images, func(g gapImage) bool { return img.Is(g.Source) && !unlisted(g) })
+// isGap reports whether an image is the one that was a gap.
+func isGap(img oci.Image, g gapImage) bool {
+	return img.Is(g.Source) && img.Place() == oci.Image{Source: g.Source, Path: g.Path}.Place()
 }
 
 // hasAll reports whether the list names all that is attached to the subject.

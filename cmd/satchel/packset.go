@@ -99,8 +99,8 @@ func partOf(img oci.Image, g gapImage) bool {
 
 // named reports whether a listed image was resolved, or tried.
 func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
-	same := func(i oci.Image) bool { return i.Is(g.Source) && (g.Subject == "" || i.Path == g.Path) }
-	return slices.ContainsFunc(inv.Images, same) || slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return same(g.Image) })
+	return slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return isGap(i, g) }) ||
+		slices.ContainsFunc(gaps, func(e *oci.GapError) bool { return isGap(e.Image, g) })
 }
 
 // allAttached pins what is attached to an image that was carried before without,
@@ -173,7 +173,7 @@ func (p *preparing) dropOrphans() bool {
 	}
 	before := len(p.inv.Images)
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
-		return i.Subject != "" && !subjects[i.Source.WithDigest(i.Subject).String()] && !p.only.has(i.Source) &&
+		return i.Subject != "" && !subjects[i.Source.WithDigest(i.Subject).String()] && !p.only.names(i) &&
 			!p.only.hasAll(i.Source.WithDigest(i.Subject))
 	})
 	return len(p.inv.Images) != before

@@ -28,7 +28,7 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's credentials are added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
 	f.StringVar(&s.registryCA, "present-registry-ca", "", "the ConfigMap of registry authorities that the cluster uses now, `FILE`: the mirror's is added (oc get configmap NAME -n openshift-config -o yaml)")
 	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
-	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called (may be given more than once)")
+	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
