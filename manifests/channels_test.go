@@ -67,6 +67,7 @@ func channelWorld(t *testing.T) *made {
 		"eus-4.3":    {"4.2.1 4.3.0 4.3.1", []string{"4.2.1>4.3.0", "4.3.0>4.3.1"}},
 		"island-4.3": {"4.3.1", nil},
 		"none-4.3":   {"", nil},
+		"apart-4.4":  {"4.4.0 4.4.1 4.4.2", []string{"4.4.1>4.4.2"}},
 	} {
 		m.files[graphLink(graphServer, "amd64", channel)] = m.graphBody(t, "amd64", g)
 	}
@@ -115,6 +116,8 @@ func channelCases() []channelCase {
 				"channel stable-4.3 for amd64: conditional update to 4.3.3 from 4.3.2: risk Slow: about Slow (https://example.com/Slow)"},
 		{name: "max", channels: "{name: stable-4.3, maxVersion: 4.3.1}", want: "4.2.1 4.3.0 4.3.1", asked: "stable-4.3"},
 		{name: "both", channels: "{name: stable-4.2, minVersion: 4.1.2, maxVersion: 4.2.0}", want: "4.1.2 4.2.0", asked: "stable-4.2"},
+		{name: "a range that no path joins", channels: "{name: apart-4.4, minVersion: 4.4.0}", want: "4.4.0 4.4.1 4.4.2", asked: "apart-4.4",
+			notes: "channel apart-4.4 for amd64: no update path leads from 4.4.0 to 4.4.2: updates from 4.4.0 lead as far as 4.4.0, and those to 4.4.2 begin at 4.4.1; the releases of the range are carried, and a cluster cannot be led from the first of them to the last in this channel"},
 		{name: "one", channels: "{name: stable-4.2, minVersion: 4.2.0, maxVersion: 4.2.0}", want: "4.2.0", asked: "stable-4.2"},
 		{name: "one by path", channels: "{name: stable-4.2, minVersion: 4.2.0, maxVersion: 4.2.0, shortestPath: true}", want: "4.2.0", asked: "stable-4.2"},
 		{name: "full", channels: "{name: stable-4.2, full: true, type: ocp}", want: "4.1.2 4.2.0 4.2.1", asked: "stable-4.2"},

@@ -132,6 +132,7 @@ func (c *choosing) pick(ctx context.Context) error {
 			nodes := s.graph.Range(s.low, s.high)
 			c.add("channel "+s.Name, nodes...)
 			c.noteRisks(fmt.Sprintf("channel %s for %s", s.Name, c.arch), s.graph.Conditional(nodes))
+			c.noteApart(s)
 		case len(c.spans) > 1 && s.within(low, high): // the path that joins the channels is its path too
 		default:
 			hops, err := s.graph.Path(s.low, s.high, c.c.Extra.AcceptRisks)
@@ -145,6 +146,19 @@ func (c *choosing) pick(ctx context.Context) error {
 		return nil
 	}
 	return c.join(ctx, low, high, must)
+}
+
+// noteApart tells of a range from whose first release, where it is named, no update
+// path leads to the last.
+func (c *choosing) noteApart(s *span) {
+	if s.MinVersion == "" || s.low.EQ(s.high) {
+		return
+	}
+	_, err := s.graph.Path(s.low, s.high, c.c.Extra.AcceptRisks)
+	var none *graph.NoPathError
+	if errors.As(err, &none) && len(none.Risky) == 0 { // paths with risks are told of with these
+		c.note("channel %s for %s: %v; the releases of the range are carried, and a cluster cannot be led from the first of them to the last in this channel", s.Name, c.arch, none)
+	}
 }
 
 // unite puts the graphs of the channels together, and others with them.

@@ -51,7 +51,11 @@ type SignatureError struct {
 }
 
 func (e *SignatureError) Error() string {
-	s := fmt.Sprintf("verify the signature of release %s, %s: ", e.Release, e.Payload)
+	s := "verify the signature of release " + e.Release.String()
+	if e.Release.Digest == "" {
+		s += ", " + e.Payload.String()
+	}
+	s += ": "
 	if len(e.Errs) == 0 {
 		return s + e.Store + " has none"
 	}
@@ -69,7 +73,29 @@ func (e *SignatureError) Unwrap() error { return errors.Join(e.Errs...) }
 const (
 	hintOwnKey = "a release that Red Hat did not sign, such as one of OKD, needs OCP_SIGNATURE_VERIFICATION_PK, the file of the public key that signs it, and OCP_SIGNATURE_URL, where its signatures are"
 	hintIgnore = "; --ignore-release-signature carries it all the same, and nothing then says that it is genuine"
+	hintAway   = "the store of signatures gave no answer that is one: try again later, or name another store with OCP_SIGNATURE_URL"
+	hintForged = "do not use this release: what the store has for it is not its signature; ask whoever runs the store"
+	hintOver   = "a key that has expired or was withdrawn vouches for nothing; see whether the release was signed again"
 )
+
+// advise says what to do now, by the worst that was found.
+func (e *SignatureError) advise() *SignatureError {
+	e.Hint = hintOwnKey + hintIgnore
+	for _, err := range e.Errs {
+		var why *signature.Error
+		switch {
+		case !errors.As(err, &why):
+			if e.Hint != hintForged {
+				e.Hint = hintAway
+			}
+		case why.Kind == signature.Forged || why.Kind == signature.OtherPayload:
+			e.Hint = hintForged
+		case (why.Kind == signature.Expired || why.Kind == signature.Revoked) && e.Hint == hintOwnKey+hintIgnore:
+			e.Hint = hintOver
+		}
+	}
+	return e
+}
 
 // okdRepositories are where OKD publishes releases, which Red Hat's keys do not sign.
 var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|registry\.ci\.openshift\.org/origin/)`)
@@ -129,7 +155,7 @@ func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Re
 		return nil, err
 	}
 	if len(good) == 0 {
-		return nil, fail
+		return nil, fail.advise()
 	}
 	for _, err := range fail.Errs {
 		from.Note(plain(fmt.Sprintf("a signature of release %s is not carried; another one vouches for it: %v", payload, err)))

@@ -139,7 +139,14 @@ func TestReleaseSignatureRefused(t *testing.T) {
 			if tc.kind != "" && (!errors.As(err, &cause) || cause.Kind != tc.kind) {
 				t.Errorf("%v is not of kind %q", err, tc.kind)
 			}
-			if !strings.Contains(refused.Hint, "OCP_SIGNATURE_VERIFICATION_PK") || !strings.Contains(refused.Hint, "--ignore-release-signature") {
+			hint := hintOwnKey + hintIgnore
+			switch {
+			case tc.kind == signature.Forged || tc.kind == signature.OtherPayload: // and no way around it is named
+				hint = hintForged
+			case tc.name == "too large":
+				hint = hintAway
+			}
+			if refused.Hint != hint {
 				t.Errorf("the hint is %q", refused.Hint)
 			}
 			if len(s.opened) != 0 {

@@ -221,6 +221,54 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
+// TestHangsUp has hosts that end a connection which begins with TLS: one that speaks
+// plain HTTP, and one with TLS that has trouble.
+func TestHangsUp(t *testing.T) {
+	for status, want := range map[int]bool{http.StatusOK: true, http.StatusUnauthorized: true, http.StatusBadRequest: false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })}
+		go func() { _ = srv.Serve(noTLS{l}) }() // ends with the listener
+		t.Cleanup(func() { _ = srv.Close() })
+		host := l.Addr().String()
+		r, err := quick(t, Config{Authfile: authfile(t, nil)}).Repository(oci.Ref{Registry: host, Repository: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scheme, err := r.doer.site.findScheme(t.Context(), host)
+		if (err == nil && scheme == "http") != want {
+			t.Errorf("a host that answers %d: %q, %v", status, scheme, err)
+		}
+	}
+}
+
+// noTLS closes connections that begin with a TLS handshake.
+type noTLS struct{ net.Listener }
+
+func (l noTLS) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &peeked{Conn: c}, nil
+}
+
+type peeked struct {
+	net.Conn
+	begun bool
+}
+
+func (p *peeked) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if !p.begun && n > 0 && b[0] == 0x16 {
+		return 0, errors.Join(io.EOF, p.Conn.Close())
+	}
+	p.begun = true
+	return n, err
+}
+
 // A host without a port may have plain HTTP on port 80 and nothing on 443.
 func TestPlainHTTPOnItsOwnPort(t *testing.T) {
 	plain := fake(t, func(w http.ResponseWriter, r *http.Request) {})

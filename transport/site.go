@@ -166,11 +166,17 @@ func (s *site) findScheme(ctx context.Context, hostport string) (string, error) 
 		return s.scheme, nil
 	}
 	scheme := "https"
-	err := s.ping(ctx, scheme, hostport)
-	if speaksNoTLS(err) {
+	_, err := s.ping(ctx, scheme, hostport)
+	switch {
+	case speaksNoTLS(err):
 		scheme = "http"
-		if perr := s.ping(ctx, scheme, hostport); perr == nil || !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, perr := s.ping(ctx, scheme, hostport); perr == nil || !errors.Is(err, syscall.ECONNREFUSED) {
 			err = perr
+		}
+	case hangsUp(err): // so may a registry with TLS, which says 400 to plain HTTP
+		status, perr := s.ping(ctx, "http", hostport)
+		if perr == nil && (status == http.StatusOK || status == http.StatusUnauthorized) {
+			scheme, err = "http", nil
 		}
 	}
 	if err != nil {
@@ -187,11 +193,17 @@ func speaksNoTLS(err error) bool {
 	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
+// hangsUp reports whether an error is that of a host which ended the connection, as
+// some do that do not know what TLS is.
+func hangsUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 // ping asks for the API root (OCI distribution-spec, end-1); any answer will do.
-func (s *site) ping(ctx context.Context, scheme, hostport string) error {
+func (s *site) ping(ctx context.Context, scheme, hostport string) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%s/v2/", scheme, hostport), nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if ua := s.client.cfg.UserAgent; ua != "" {
 		req.Header.Set("User-Agent", ua)
@@ -202,10 +214,10 @@ func (s *site) ping(ctx context.Context, scheme, hostport string) error {
 	}
 	resp, err := plain.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	finish(resp)
-	return nil
+	return resp.StatusCode, nil
 }
 
 // finish reads what little is left of an answer, so that its connection can be

@@ -196,6 +196,8 @@ func hints(err error) []string {
 			add("the bundle has a second copy of %s: copy/%s; put it in its place and run satchel verify", f, f)
 		}
 		add("run satchel verify to see all that is wrong; read the drive elsewhere, or remove the bundle's directory and pack it again")
+	case as[*awayError](err):
+		add("--keep-going goes on without what a registry refuses, not without a registry that is away: run it again when that is back, or leave its images out with blockedImages")
 	case as[*oci.LayoutError](err):
 		add("copy the catalog into its directory again (a bundle that was begun wants the one with the digest that it had then)")
 	case as[*oci.DigestError](err):

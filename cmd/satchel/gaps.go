@@ -59,10 +59,14 @@ func (p *preparing) tolerate(err error) error {
 	if !ok {
 		return err
 	}
-	for _, g := range gaps {
-		if !definite(g.Err) {
-			return err
+	if slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return !definite(g.Err) }) {
+		errs := make([]error, len(gaps))
+		for i, g := range gaps {
+			if errs[i] = g; !definite(g.Err) {
+				errs[i] = &awayError{g}
+			}
 		}
+		return errors.Join(errs...)
 	}
 	for _, g := range gaps {
 		p.drop(g)
@@ -72,6 +76,11 @@ func (p *preparing) tolerate(err error) error {
 	}
 	return nil
 }
+
+// awayError says of an image what may pass, so that it is no gap.
+type awayError struct{ *oci.GapError }
+
+func (e *awayError) Unwrap() error { return e.GapError }
 
 // definite reports whether trying again would give the same answer, as far as
 // one can tell: the registry refused, or what it gave is wrong.

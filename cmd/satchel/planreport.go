@@ -182,6 +182,9 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
 	}
+	if !slices.ContainsFunc(r.Drives, func(d driveReport) bool { return d.Count == 1 }) {
+		p.printf("             pack writes a bundle onto one drive: take one that has room for all of it, or split the configuration\n")
+	}
 	if r.Time != nil {
 		p.printf("time         %s\n", r.Time)
 	}
@@ -193,8 +196,11 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 
 // formatDrive writes the size of a drive as it is sold, in powers of ten.
 func formatDrive(n int64) string {
-	if n%1e9 == 0 {
+	switch {
+	case n%1e9 == 0:
 		return fmt.Sprintf("%d GB", n/1e9)
+	case n%1e6 == 0:
+		return fmt.Sprintf("%d MB", n/1e6)
 	}
 	return bundle.FormatSize(n)
 }
