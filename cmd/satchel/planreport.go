@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -21,6 +22,7 @@ type planReport struct {
 	Drives  []driveReport  `json:"drives"`
 	Time    *timeReport    `json:"time,omitempty"` // with --rate
 	Images  []planImage    `json:"images"`
+	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
@@ -76,7 +78,7 @@ func (p *planning) report(ctx context.Context) (*planReport, error) {
 		return nil, err
 	}
 	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps,
-		Time: p.time(), Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
+		Time: p.time(), Releases: manifests.Releases(p.inv), Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
 	if r.Drives, err = p.drives(graph); err != nil {
 		return nil, err
 	}
@@ -145,6 +147,9 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 		}
 		p.printf("\n")
 	}
+	if err := printReleases(w, r.Releases); err != nil {
+		return err
+	}
 	if err := printContents(w, r.Catalogs); err != nil {
 		return err
 	}
@@ -192,6 +197,20 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 		p.printf("%s  %s  NOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
 	}
 	return p.err
+}
+
+// printReleases lists releases with what chose them.
+func printReleases(w io.Writer, list []manifests.CarriedRelease) error {
+	if len(list) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RELEASE\tWHY")
+	for _, r := range list {
+		fmt.Fprintf(t, "%s\t%s\n", r.Name, printable(cmp.Or(strings.Join(r.Why, ", "), "platform.release")))
+	}
+	fmt.Fprintln(t)
+	return t.Flush()
 }
 
 // formatDrive writes the size of a drive as it is sold, in powers of ten.
