@@ -14,6 +14,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
@@ -109,7 +110,7 @@ func (f *filtering) note(format string, args ...any) {
 }
 
 // layer makes the layer that an image gets, with the cache in a directory; "" for none.
-func (f *filtering) layer(ctx context.Context, dir, cacheDir string) (l rebuild.Layer, err error) {
+func (f *filtering) layer(ctx context.Context, dir, cacheDir string, around map[string]layers.Parent) (l rebuild.Layer, err error) {
 	key := dir + "\x00" + cacheDir
 	if l, ok := f.layers[key]; ok {
 		return l, nil
@@ -122,7 +123,7 @@ func (f *filtering) layer(ctx context.Context, dir, cacheDir string) (l rebuild.
 	if err := f.fill(ctx, c); err != nil {
 		return l, err
 	}
-	l, err = rebuild.NewLayer(f.from, func(t *rebuild.Tar) error { return writeServed(t, c, dir, cacheDir) })
+	l, err = rebuild.NewLayer(f.from, func(t *rebuild.Tar) error { return writeServed(t, c, dir, cacheDir, around) })
 	f.layers[key] = l
 	return l, err
 }

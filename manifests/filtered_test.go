@@ -151,7 +151,7 @@ func TestFilteredImage(t *testing.T) {
 				t.Fatalf("layers %+v", m.Layers)
 			}
 			list, diff, _ := h.entriesOf(t, m.Layers[2])
-			want := []string{"5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
+			want := []string{"5 700 tmp/", "5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
 				"5 777 tmp/cache/", "0 644 tmp/cache/.wh..wh..opq", "5 777 tmp/cache/cache/",
 				"0 644 tmp/cache/cache/etcd_stable_etcd.v1.1.0.json", "0 644 tmp/cache/cache/packages.json", "0 644 tmp/cache/digest"}
 			if !slices.Equal(list, want) {
@@ -305,6 +305,54 @@ func TestGrouped(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 2310: "2,310", 1234567: "1,234,567"} {
 		if got := grouped(n); got != want {
 			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+// TestFilteredAround has the directories around those that are new as the image has
+// them: without entries of their own they would get other modes. The layer that has
+// them may be left out, and what was kept of them may be lost.
+func TestFilteredAround(t *testing.T) {
+	dir := func(name string, mode int64) ocitest.File {
+		return ocitest.File{Name: name, Header: &tar.Header{Typeflag: tar.TypeDir, Mode: mode}}
+	}
+	const stale = "tmp/cache/digest"
+	tests := []struct {
+		name, cmd string
+		upper     []ocitest.File
+		want      string
+	}{
+		{"unknown", "", nil, "1777 tmp/"},
+		{"its own", "", []ocitest.File{dir("tmp/", 0o1770), entry("etc/x", "")}, "1770 tmp/"},
+		{"of a layer left out", "", []ocitest.File{dir("tmp", 0o1775), entry(stale, "")}, "1775 tmp/"},
+		{"twice", "", []ocitest.File{dir("tmp/", 0o700), dir("./tmp/", 0o2755), entry(stale, "")}, "2755 tmp/"},
+		{"deeper", " --cache-dir=/var/tmp/a/c", []ocitest.File{dir("var/", 0o711), entry("etc/x", "")}, "711 var/, 1777 var/tmp/, 755 var/tmp/a/"},
+	}
+	for _, tc := range tests {
+		h := newCatalogHost()
+		below := []oci.Descriptor{h.layer(t, entry("bin/opm", "cache-enforce-integrity"), dir("opt/", 0o755)),
+			h.layer(t, entry("configs/etcd/catalog.yaml", testFiles()["etcd/catalog.yaml"]))}
+		if tc.upper != nil {
+			below = append(below, h.layer(t, dir("tmp/", 0o711), entry("etc/y", "")), h.layer(t, tc.upper...))
+		}
+		run := ocitest.CatalogRun()
+		run.Cmd = strings.Fields("serve /configs" + tc.cmd)
+		h.stack(testCatalog, true, run, below...)
+		for _, lost := range []string{"", "layers-around"} {
+			for key := range h.parsed {
+				if lost != "" && strings.HasPrefix(key, lost) {
+					delete(h.parsed, key)
+				}
+			}
+			_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
+			list, _, _ := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
+			var got []string
+			for _, e := range list[:slices.Index(list, "5 755 configs/")] {
+				got = append(got, strings.TrimPrefix(e, "5 "))
+			}
+			if strings.Join(got, ", ") != tc.want {
+				t.Errorf("%s, lost %q: %q", tc.name, lost, got)
+			}
 		}
 	}
 }

@@ -2,11 +2,10 @@ package manifests
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -44,7 +43,11 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if cmd.Serves && cacheDir != "" {
 		r.Edit = func(s *rebuild.Settings) { s.Cmd = cmd.Arguments(cacheDir, knows) }
 	}
-	r.Layer, err = f.layer(ctx, dir, cacheDir)
+	around, err := f.around(ctx, replaced...)
+	if err != nil {
+		return r, err
+	}
+	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
 	return r, err
 }
 
@@ -120,6 +123,11 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 	if c.There {
 		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, true)
 	}
+	around, err := json.Marshal(c.Around)
+	if err != nil {
+		return err
+	}
+	answers[aroundKey(s.picked, c.Dirs)] = string(around)
 	for key, answer := range answers {
 		rc, err := from.Parsed(ctx, key, func(w io.Writer) error {
 			_, err := io.WriteString(w, answer)
@@ -149,6 +157,26 @@ func replacedDirs(config ispec.Image, dir string) []string {
 	return []string{dir, opm.CacheDirBeside(dir)}
 }
 
+// around gives the directories that those of a catalog image are in, as the image has
+// them that was read: the others of its index are of the same make.
+func (f *filtering) around(ctx context.Context, dirs ...string) (map[string]layers.Parent, error) {
+	answer, err := f.parsed(ctx, aroundKey(f.s.picked, dirs), func() (string, error) {
+		census := &layers.Census{Dirs: dirs, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
+		err := layers.WalkCounting(ctx, f.s.src, f.s.picked, f.s.dir, census, func(string, int64, io.Reader) error { return nil })
+		body, merr := json.Marshal(census.Around)
+		return string(body), errors.Join(err, merr)
+	})
+	around := map[string]layers.Parent{}
+	if err == nil {
+		err = json.Unmarshal([]byte(answer), &around)
+	}
+	return around, err
+}
+
+func aroundKey(image oci.Descriptor, dirs []string) string {
+	return "layers-around-v1-" + image.Digest.Encoded() + "-" + oci.Digest([]byte(strings.Join(dirs, "\x00"))).Encoded()
+}
+
 // parsed keeps a short answer that takes reading layers. An error of find is returned
 // as it is.
 func (f *filtering) parsed(ctx context.Context, key string, find func() (string, error)) (string, error) {
@@ -167,45 +195,7 @@ func (f *filtering) parsed(ctx context.Context, key string, find func() (string,
 	case err != nil:
 		return "", fmt.Errorf("%s: keep what was read of it: %w", f.s.what, err)
 	}
-	const most = 64 // bytes of an answer
+	const most = 1 << 20 // bytes of an answer
 	body, err := io.ReadAll(io.LimitReader(rc, most))
 	return string(body), errors.Join(err, rc.Close())
-}
-
-// writeServed writes the catalog's directory and the cache.
-func writeServed(t *rebuild.Tar, c *opm.Catalog, dir, cacheDir string) error {
-	configs := servedTree{t: t, at: strings.TrimPrefix(dir, "/"), opaque: true}
-	if err := c.Configs(configs); err != nil || cacheDir == "" {
-		return err
-	}
-	cache := servedTree{t: t, at: strings.TrimPrefix(cacheDir, "/"), opaque: true}
-	if err := cache.Dir("", opm.ModeCacheDir); err != nil {
-		return err
-	}
-	sum, err := c.Cache(servedTree{t: t, at: path.Join(cache.at, opm.DirCache)})
-	if err != nil {
-		return err
-	}
-	return cache.File(opm.FileDigest, opm.ModeFile, int64(len(sum)), strings.NewReader(sum))
-}
-
-// servedTree puts a tree into a layer.
-type servedTree struct {
-	t      *rebuild.Tar
-	at     string
-	opaque bool // of what the layers below have there nothing is left
-}
-
-// Dir adds a directory of the tree.
-func (s servedTree) Dir(name string, mode fs.FileMode) error {
-	at := path.Join(s.at, name)
-	if err := s.t.Dir(at, mode); err != nil || !s.opaque || name != "" {
-		return err
-	}
-	return s.t.Opaque(at)
-}
-
-// File adds a file of the tree.
-func (s servedTree) File(name string, mode fs.FileMode, size int64, r io.Reader) error {
-	return s.t.File(path.Join(s.at, name), mode, size, r)
 }

@@ -50,7 +50,8 @@ func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []stri
 // program. A layer that was not read to its end is not in it.
 type Census struct {
 	Dirs          []string
-	Program, Text string // no program is looked for without a name
+	Around        map[string]Parent // directories that those are in, if not nil
+	Program, Text string            // no program is looked for without a name
 	Only          map[Layer]bool
 	There, Says   bool // of the program, in the highest layer that has it
 
@@ -93,7 +94,7 @@ func (t *tally) add(kind special, p string, h *tar.Header, dirs []string) {
 
 // within reports whether p, a clean path, is dir or lies below it.
 func within(p, dir string) bool {
-	dir = strings.TrimPrefix(path.Clean("/"+dir), "/")
+	dir = rooted(dir)
 	return p == dir || below(p, dir)
 }
 

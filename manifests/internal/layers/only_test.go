@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -125,5 +126,37 @@ func TestSays(t *testing.T) {
 		if ok, err := has(strings.NewReader(in), text); !ok || err != nil {
 			t.Errorf("after %d bytes: %v, %v", n, ok, err)
 		}
+	}
+}
+
+// TestCensusAround keeps what the highest layer says of the directories around others.
+func TestCensusAround(t *testing.T) {
+	dir := func(name string, mode int64, uid int) ocitest.File {
+		return ocitest.File{Name: name, Header: &tar.Header{Typeflag: tar.TypeDir, Mode: mode, Uid: uid, Gid: 7}}
+	}
+	c := ocitest.New(1)
+	var list []oci.Descriptor
+	for _, files := range [][]ocitest.File{
+		{dir("tmp/", 0o1777, 0), dir("var/", 0o755, 0), dir("var/cache/", 0o700, 5), dir("etc/", 0o755, 0)},
+		{dir("./var//", 0o40775, 1001), dir("var/cache/opm/", 0o777, 0), fileOf("tmp", tar.TypeSymlink, "x")},
+		{dir("var/cache/", 0o700, -1), fileOf("etc/x", tar.TypeReg, "")},
+	} {
+		d, err := c.Files(ocitest.LayerGzip, files...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, d)
+	}
+	census := &Census{Dirs: []string{"/tmp/cache", "var/cache/opm"}, Around: map[string]Parent{}, Only: map[Layer]bool{}}
+	if err := WalkCounting(t.Context(), c, c.Image(false, list...), "nothing", census, func(string, int64, io.Reader) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, name := range Parents(census.Dirs...) {
+		p := census.Around[name]
+		got = append(got, fmt.Sprintf("%s %v %d:%d", name, p.Mode, p.UID, p.GID))
+	}
+	if want := "tmp trwxrwxrwx 0:7, var -rwxrwxr-x 1001:7, var/cache -rwx------ 5:7"; strings.Join(got, ", ") != want || len(census.Around) != 3 {
+		t.Errorf("got %q", got)
 	}
 }

@@ -127,6 +127,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 	kind, p, err := classify(name)
 	if w.census != nil && err == nil {
 		w.seen.add(kind, p, h, w.census.Dirs)
+		if kind == ordinary {
+			w.census.around(layerOf(c.layer), p, h)
+		}
 	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
 		err = w.note(kind, p, h)
