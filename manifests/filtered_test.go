@@ -207,6 +207,10 @@ func TestFilteredCommands(t *testing.T) {
 		{"its own directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/tmp/cache", "serve /configs " + knows, "tmp/cache/digest", ""},
 		{"a directory that has more", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/bin", "serve /configs --cache-dir=/bin " + knows, "tmp/cache/digest", ""},
 		{"the catalog's directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/configs/c", "serve /configs --cache-dir=/configs/c " + knows, "tmp/cache/digest", ""},
+		{"another catalog", "old", "/bin/opm", "serve --port 1 /other --debug", "serve --port 1 /configs --debug", "", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
+		{"another catalog, and a cache", "cache-enforce-integrity", "/bin/opm serve /other", "--cache-dir=../tmp/cache", "--cache-dir=../tmp/cache --cache-enforce-integrity=false", "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
+		{"from where it runs", "old", "/bin/opm", "serve ../configs --cache-dir=c/d", "serve ../configs --cache-dir=c/d", "srv/c/d/digest", ""},
+		{"no telling", "old", "/bin/opm", "serve --new x /other", "serve --new x /other", "", "which directory its image serves cannot be told; its label says /configs, and that one is filtered"},
 		{"no server", "cache-enforce-integrity", "/bin/sh", "run", "run", "tmp/cache/digest", "its image does not run opm serve; its command is left as it is"},
 	}
 	for _, tc := range tests {
@@ -215,7 +219,7 @@ func TestFilteredCommands(t *testing.T) {
 			below := layersOfTheTest(t, h)
 			below[0] = h.layer(t, entry("bin/opm", tc.program))
 			run := ocitest.CatalogRun()
-			run.Entrypoint, run.Cmd = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd)
+			run.Entrypoint, run.Cmd, run.WorkingDir = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd), "/srv"
 			h.stack(testCatalog, true, run, below...)
 			_, _, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
 			_, _, files := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
@@ -225,13 +229,32 @@ func TestFilteredCommands(t *testing.T) {
 					got = name
 				}
 			}
-			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != tc.entrypoint {
+			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != strings.Replace(tc.entrypoint, " /other", " /configs", 1) {
 				t.Errorf("it runs %s, with the cache %q", cmd, got)
 			}
 			if notes := strings.Join(unusual(h.notes), "\n"); notes != strings.TrimSuffix("catalog "+testCatalog+": "+tc.note, "catalog "+testCatalog+": ") {
 				t.Errorf("notes %q", notes)
 			}
 		})
+	}
+}
+
+// TestFilteredSystem refuses to replace a directory that has more than the catalog,
+// unless there is nothing to filter.
+func TestFilteredSystem(t *testing.T) {
+	for _, label := range []string{"/bin", "/usr", "/srv/program"} {
+		h := newCatalogHost()
+		run := ocitest.CatalogRun()
+		for k := range run.Labels {
+			run.Labels[k] = label
+		}
+		run.Entrypoint, run.Cmd = []string{"/srv/program/opm"}, []string{"serve", label}
+		h.stack(testCatalog, true, run, h.layer(t, entry("srv/program/opm", ""), entry("bin/sh", "")), h.layer(t, entry(label[1:]+"/c.yaml", testFiles()["etcd/catalog.yaml"])))
+		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), h)
+		var odd *oci.UnsupportedError
+		if want := "catalog " + testCatalog + ": its label names " + label + " as its directory, which has more than a catalog"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", label, err)
+		}
 	}
 }
 

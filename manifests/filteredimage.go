@@ -27,7 +27,11 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if err != nil {
 		return r, err
 	}
-	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
+	cmd := opm.ReadCommand(config.Config)
+	if !cmd.Alone(dir) {
+		return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its label names %s as its directory, which has more than a catalog; it can only be carried whole, with full: true and no packages", dir)}
+	}
+	cmd = f.serving(cmd, dir)
 	cacheDir, knows, err := f.cacheDir(ctx, &cmd, dir)
 	if err != nil {
 		return r, err
@@ -40,8 +44,8 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 		return r, err
 	}
 	r.Comment = "satchel: the catalog, filtered"
-	if cmd.Serves && cacheDir != "" {
-		r.Edit = func(s *rebuild.Settings) { s.Cmd = cmd.Arguments(cacheDir, knows) }
+	if cmd.Serves {
+		r.Edit = func(s *rebuild.Settings) { s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows) }
 	}
 	around, err := f.around(ctx, replaced...)
 	if err != nil {
@@ -49,6 +53,20 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	}
 	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
 	return r, err
+}
+
+// serving has the command serve the directory that is filtered: another one has all that
+// the catalog had.
+func (f *filtering) serving(cmd opm.Command, dir string) opm.Command {
+	switch {
+	case !cmd.Serves || cmd.Dir == dir:
+		return cmd
+	case cmd.Dir == "":
+		f.note("which directory its image serves cannot be told; its label says %s, and that one is filtered", dir)
+		return cmd
+	}
+	f.note("its image serves %s, and its label says %s: the filtered one serves what the label says", cmd.Dir, dir)
+	return cmd.Serving(dir)
 }
 
 // cacheDir says where an image has its cache, "" if its program reads none, and whether
@@ -145,12 +163,12 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 
 // programOf is the last part of the name of what serves the catalog; "" for none.
 func programOf(config ispec.Image) string {
-	return opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd).Program
+	return opm.ReadCommand(config.Config).Program
 }
 
 // replacedDirs are the directories that a filtered image most likely has anew.
 func replacedDirs(config ispec.Image, dir string) []string {
-	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
+	cmd := opm.ReadCommand(config.Config)
 	if cmd.Replaceable(dir) {
 		return []string{dir, cmd.CacheDir}
 	}
