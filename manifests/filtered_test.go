@@ -258,6 +258,25 @@ func TestFilteredSystem(t *testing.T) {
 	}
 }
 
+// TestFilteredUnsure does not keep what was said of a layer that was not read to its end:
+// of another platform's, whose bytes may have been others.
+func TestFilteredUnsure(t *testing.T) {
+	h := newCatalogHost()
+	below := layersOfTheTest(t, h)
+	other := h.layer(t, entry("arm", ""), entry("usr/x", ""))
+	images := []oci.Descriptor{h.content.Running("arm64", true, ocitest.CatalogRun(), append([]oci.Descriptor{other}, below...)...), h.content.Running("amd64", true, ocitest.CatalogRun(), below...)}
+	h.roots[testCatalog] = h.content.IndexFor(true, []string{"arm64", "amd64"}, images...)
+	_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
+	if ms[0].Layers[0].Digest != other.Digest || len(ms[0].Layers) != len(ms[1].Layers)+1 {
+		t.Errorf("layers %+v", ms[0].Layers)
+	}
+	for key := range h.parsed {
+		if strings.Contains(key, other.Digest.Encoded()) {
+			t.Errorf("%s is kept", key)
+		}
+	}
+}
+
 // TestFilteredNames keeps the names by which a catalog is asked for.
 func TestFilteredNames(t *testing.T) {
 	h := newCatalogHost()

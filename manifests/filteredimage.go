@@ -107,6 +107,10 @@ func programKey(image oci.Descriptor, program string) string {
 
 func programAnswer(says, there bool) string { return fmt.Sprint(says, " ", there) }
 
+// errUnsure says that a layer stays, because of bytes that were not verified: the
+// answer must not outlive them.
+var errUnsure = errors.New("the layer was not read to its end")
+
 // drop says which layers have nothing but what is replaced.
 func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []string) ([]bool, error) {
 	list, err := layers.Of(ctx, f.s.src, image)
@@ -116,10 +120,13 @@ func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []s
 	drop := make([]bool, len(list))
 	for i, d := range list {
 		answer, err := f.parsed(ctx, onlyKey(layers.Layer{Digest: d.Digest, MediaType: d.MediaType}, replaced), func() (string, error) {
-			only, err := layers.Only(ctx, f.s.src, d, replaced)
+			only, sure, err := layers.Only(ctx, f.s.src, d, replaced)
+			if err == nil && !sure {
+				err = errUnsure
+			}
 			return fmt.Sprint(only), err
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errUnsure) {
 			return nil, err
 		}
 		drop[i] = answer == fmt.Sprint(true)

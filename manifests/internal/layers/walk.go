@@ -86,7 +86,7 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
 	}
 	if w.census != nil && err == nil {
-		w.census.Only[layerOf(d)] = w.seen.only()
+		w.census.Only[layerOf(d)] = w.seen.only() && !oci.IsForeign(d.MediaType)
 	}
 	return err
 }
