@@ -65,9 +65,14 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 		return s.only == nil || slices.ContainsFunc(s.only, func(name string) bool { return oci.SamePlatform(name, oci.PlatformString(&p)) })
 	}
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
-	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, from)
+	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, keeper{from})
 	if err != nil {
-		err = s.unreadable(err)
+		var done *settledError
+		if errors.As(err, &done) {
+			err = done.err
+		} else {
+			err = s.unreadable(err)
+		}
 		var gap *oci.GapError
 		if errors.As(err, &gap) {
 			gap.Image.Root = s.root
@@ -87,6 +92,33 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	}
 	s.notes = append(s.notes, plain(s.what+": "+s.count.String()))
 	return nil
+}
+
+// settledError is one that says already whose fault it is: this host's, mostly. Every
+// other one of making an image comes from the image that it is made from.
+type settledError struct{ err error }
+
+func (e *settledError) Error() string { return e.err.Error() }
+func (e *settledError) Unwrap() error { return e.err }
+
+func settled(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &settledError{err}
+}
+
+// keeper keeps what is made.
+type keeper struct{ to rebuild.Keeper }
+
+func (k keeper) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	d, err := k.to.Keep(mediaType, body)
+	return d, settled(err)
+}
+
+func (k keeper) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	d, err := k.to.KeepFrom(mediaType, fill)
+	return d, settled(err)
 }
 
 // filtering makes the image of a filtered catalog.
@@ -182,23 +214,31 @@ func (f *filtering) fillPackage(c *opm.Catalog, p *catalog.Package, docs, full *
 	if err != nil {
 		return f.fault(p, err)
 	}
-	err = c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
-		return full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+	return f.fault(p, c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
+		err := full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
 			b, err := catalog.Full(m)
 			if err == nil {
 				err = each(b)
 			}
 			return f.fault(p, err)
 		})
-	})
-	return err
+		var done *settledError
+		if err != nil && !errors.As(err, &done) {
+			err = settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
+		}
+		return err
+	}))
 }
 
 // fault says what is wrong with a package, unless the disk is.
 func (f *filtering) fault(p *catalog.Package, err error) error {
+	var done *settledError
 	var disk *fs.PathError
-	if err == nil || errors.As(err, &disk) {
+	switch {
+	case err == nil || errors.As(err, &done):
 		return err
+	case errors.As(err, &disk):
+		return settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
 	}
-	return &oci.UnsupportedError{What: fmt.Sprintf("%s: package %q", f.s.what, p.Name), Why: plain(err.Error())}
+	return settled(&oci.UnsupportedError{What: fmt.Sprintf("%s: package %q", f.s.what, p.Name), Why: plain(err.Error())})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -47,12 +48,12 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if cmd.Serves {
 		r.Edit = func(s *rebuild.Settings) { s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows) }
 	}
-	around, err := f.around(ctx, replaced...)
+	around, err := f.around(ctx, replacedDirs(config, dir)...)
 	if err != nil {
 		return r, err
 	}
 	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
-	return r, err
+	return r, settled(err)
 }
 
 // serving has the command serve the directory that is filtered: another one has all that
@@ -145,8 +146,16 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 	for l, only := range c.Only {
 		answers[onlyKey(l, c.Dirs)] = fmt.Sprint(only)
 	}
-	if c.There {
-		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, true)
+	list, err := layers.Of(ctx, s.src, s.picked)
+	if err != nil {
+		return err
+	}
+	unread := slices.ContainsFunc(list, func(d oci.Descriptor) bool {
+		_, ok := c.Only[layers.Layer{Digest: d.Digest, MediaType: d.MediaType}]
+		return !ok
+	})
+	if c.Program != "" && (c.There || !unread) {
+		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, c.There)
 	}
 	around, err := json.Marshal(c.Around)
 	if err != nil {
@@ -193,7 +202,7 @@ func (f *filtering) around(ctx context.Context, dirs ...string) (map[string]laye
 	})
 	around := map[string]layers.Parent{}
 	if err == nil {
-		err = json.Unmarshal([]byte(answer), &around)
+		err = settled(json.Unmarshal([]byte(answer), &around))
 	}
 	return around, err
 }
@@ -218,7 +227,7 @@ func (f *filtering) parsed(ctx context.Context, key string, find func() (string,
 	case lost != nil:
 		return "", lost
 	case err != nil:
-		return "", fmt.Errorf("%s: keep what was read of it: %w", f.s.what, err)
+		return "", settled(fmt.Errorf("%s: keep what was read of it: %w", f.s.what, err))
 	}
 	const most = 1 << 20 // bytes of an answer
 	body, err := io.ReadAll(io.LimitReader(rc, most))

@@ -177,7 +177,10 @@ func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, erro
 		}
 		return errors.Join(c.Write(w), c.Close(), s.keepCensus(ctx, from, census))
 	})
+	var host *catalog.SpoolError
 	switch {
+	case errors.As(lost, &host):
+		return nil, fmt.Errorf("%s: %w", s.what, host)
 	case lost != nil:
 		return nil, s.unreadable(lost)
 	case err != nil:

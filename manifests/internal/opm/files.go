@@ -56,7 +56,11 @@ func (f *Files) Close() error { return f.f.Close() }
 // add adds what fill writes to a file, at its end if it is there.
 func (f *Files) add(name string, fill func(io.Writer) error) error {
 	out := counting{w: f.w}
-	if err := errors.Join(fill(&out), f.w.Flush()); err != nil {
+	err := fill(&out)
+	if flushed := f.w.Flush(); err == nil {
+		err = flushed
+	}
+	if err != nil {
 		return err
 	}
 	e := f.by[name]
