@@ -187,7 +187,7 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 		if err := errors.Join(err, again); err != nil {
 			return f.kept(err)
 		}
-		if err := f.fillPackage(c, p, docs, full); err != nil {
+		if err := f.fillPackage(ctx, c, p, docs, full); err != nil {
 			return err
 		}
 	}
@@ -198,9 +198,9 @@ func (f *filtering) kept(err error) error {
 }
 
 // fillPackage writes what is chosen of a package, or what is of none.
-func (f *filtering) fillPackage(c *opm.Catalog, p *catalog.Package, docs, full *catalog.Documents) error {
+func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.Package, docs, full *catalog.Documents) error {
 	if p.Name == "" {
-		return c.Others(func(w io.Writer) error { return full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, nil) })
+		return f.fault(p, c.Others(func(w io.Writer) error { return f.written(full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, nil)) }))
 	}
 	req, ok := f.s.request(p.Name)
 	if !ok {
@@ -215,19 +215,26 @@ func (f *filtering) fillPackage(c *opm.Catalog, p *catalog.Package, docs, full *
 		return f.fault(p, err)
 	}
 	return f.fault(p, c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
-		err := full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+		return f.written(full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+			if err := ctx.Err(); err != nil {
+				return settled(err)
+			}
 			b, err := catalog.Full(m)
 			if err == nil {
 				err = each(b)
 			}
 			return f.fault(p, err)
-		})
-		var done *settledError
-		if err != nil && !errors.As(err, &done) {
-			err = settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
-		}
-		return err
+		}))
 	}))
+}
+
+// written is an error of reading what was kept, or of writing it elsewhere.
+func (f *filtering) written(err error) error {
+	var done *settledError
+	if err == nil || errors.As(err, &done) || errors.Is(err, opm.ErrLarge) {
+		return err
+	}
+	return settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
 }
 
 // fault says what is wrong with a package, unless the disk is.
@@ -238,7 +245,11 @@ func (f *filtering) fault(p *catalog.Package, err error) error {
 	case err == nil || errors.As(err, &done):
 		return err
 	case errors.As(err, &disk):
-		return settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
+		return f.written(err)
 	}
-	return settled(&oci.UnsupportedError{What: fmt.Sprintf("%s: package %q", f.s.what, p.Name), Why: plain(err.Error())})
+	what := f.s.what
+	if p.Name != "" {
+		what += fmt.Sprintf(": package %q", p.Name)
+	}
+	return settled(&oci.UnsupportedError{What: what, Why: plain(err.Error())})
 }

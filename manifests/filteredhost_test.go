@@ -1,13 +1,17 @@
 package manifests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -76,5 +80,64 @@ func TestFilteredNoRoom(t *testing.T) {
 		if err == nil || errors.As(err, &gap) || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("got %v, want %s", err, tc.want)
 		}
+	}
+}
+
+// TestFilteredFaults says whose fault it is that a package cannot be written.
+func TestFilteredFaults(t *testing.T) {
+	f := &filtering{s: &selection{what: "catalog x"}}
+	for _, tc := range []struct {
+		name string
+		err  error
+		want string
+		odd  bool
+	}{
+		{"p", opm.ErrLarge, `catalog x: package "p": the catalog and its cache have more than 8 GiB`, true},
+		{"", f.written(opm.ErrLarge), "catalog x: the catalog and its cache have more than 8 GiB", true},
+		{"p", &fs.PathError{Op: "write", Path: "/t", Err: errFull}, "catalog x: write what is chosen of it: write /t: " + errFull.Error(), false},
+		{"p", f.written(io.ErrUnexpectedEOF), "catalog x: write what is chosen of it: unexpected EOF", false},
+	} {
+		err := f.fault(&catalog.Package{Name: tc.name}, tc.err)
+		var done *settledError
+		var odd *oci.UnsupportedError
+		if err.Error() != tc.want || !errors.As(err, &done) || errors.As(err, &odd) != tc.odd {
+			t.Errorf("got %v, want %s", err, tc.want)
+		}
+	}
+}
+
+// TestFilteredCancelled ends between two bundles.
+func TestFilteredCancelled(t *testing.T) {
+	h := newCatalogHost()
+	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
+	var docs [2]*catalog.Documents
+	var p *catalog.Package
+	for key, body := range h.parsed {
+		for i := range docs {
+			if !strings.HasPrefix(key, "catalog") {
+				continue
+			}
+			r, err := catalog.NewReader(io.NopCloser(bytes.NewReader(body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if p, docs[i], err = r.Next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c, err := opm.New(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := &filtering{s: newSelection(nil, "", &Operator{Catalog: testCatalog}, oci.Ref{})}
+	var done *settledError
+	if err := f.fillPackage(ctx, c, p, docs[0], docs[1]); !errors.Is(err, context.Canceled) || !errors.As(err, &done) {
+		t.Errorf("got %v", err)
 	}
 }
