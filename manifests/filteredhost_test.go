@@ -59,6 +59,30 @@ func TestFilteredHost(t *testing.T) {
 	}
 }
 
+// TestFilteredFatal makes no more catalogs once one cannot be made.
+func TestFilteredFatal(t *testing.T) {
+	h := newCatalogHost()
+	const other = "example.com/cat/other:v1"
+	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	h.stack(other, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	tried := &fullLayers{catalogHost: h}
+	_, err := Resolve(t.Context(), parsed(t, "  - {catalog: '"+testCatalog+"', packages: [{name: etcd}]}\n  - {catalog: '"+other+"', packages: [{name: etcd}]}\n"), tried)
+	if !errors.Is(err, errFull) || tried.n != 1 {
+		t.Errorf("%d layers were made, %v", tried.n, err)
+	}
+}
+
+// fullLayers counts the layers for which it has no room.
+type fullLayers struct {
+	*catalogHost
+	n int
+}
+
+func (f *fullLayers) KeepFrom(string, func(io.Writer) error) (oci.Descriptor, error) {
+	f.n++
+	return oci.Descriptor{}, errFull
+}
+
 // TestFilteredNoRoom has no directory for temporary files, from the start or once the
 // catalog was read.
 func TestFilteredNoRoom(t *testing.T) {

@@ -42,6 +42,9 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 		var contents []oci.Titled
 		for _, s := range list {
 			err = errors.Join(err, s.makeCatalog(ctx, from))
+			if _, ok := oci.Gaps(err); !ok {
+				return asked{}, err
+			}
 			all.images = append(all.images, s.list...)
 			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
