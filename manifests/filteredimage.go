@@ -52,6 +52,11 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if err != nil {
 		return r, err
 	}
+	for _, p := range layers.Parents(cacheDir) {
+		if around[p].Other {
+			return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its image has the cache in %s, and /%s is no directory in it; links are not followed", cacheDir, plain(p))}
+		}
+	}
 	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
 	return r, settled(err)
 }

@@ -27,12 +27,17 @@ func TestFilteredAround(t *testing.T) {
 		{"unknown", "", nil, "1777 tmp/"},
 		{"its own", "", []ocitest.File{dir("tmp/", 0o1770), entry("etc/x", "")}, "1770 tmp/"},
 		{"of a layer left out", "", []ocitest.File{dir("tmp", 0o1775), entry(stale, "")}, "1775 tmp/"},
+		{"of a layer left out, and without a cache", "old", []ocitest.File{dir("tmp", 0o1775), entry("configs/x", "")}, "1775 tmp/"},
 		{"twice", "", []ocitest.File{dir("tmp/", 0o700), dir("./tmp/", 0o2755), entry(stale, "")}, "2755 tmp/"},
 		{"deeper", " --cache-dir=/var/tmp/a/c", []ocitest.File{dir("var/", 0o711), entry("etc/x", "")}, "711 var/, 1777 var/tmp/, 755 var/tmp/a/"},
 	}
 	for _, tc := range tests {
 		h := newCatalogHost()
-		below := []oci.Descriptor{h.layer(t, entry("bin/opm", "cache-enforce-integrity"), dir("opt/", 0o755)),
+		program := "cache-enforce-integrity"
+		if tc.cmd == "old" {
+			program, tc.cmd = "", ""
+		}
+		below := []oci.Descriptor{h.layer(t, entry("bin/opm", program), dir("opt/", 0o755)),
 			h.layer(t, entry("configs/etcd/catalog.yaml", testFiles()["etcd/catalog.yaml"]))}
 		if tc.upper != nil {
 			below = append(below, h.layer(t, dir("tmp/", 0o711), entry("etc/y", "")), h.layer(t, tc.upper...))
@@ -56,6 +61,20 @@ func TestFilteredAround(t *testing.T) {
 				t.Errorf("%s, lost %q: %q", tc.name, lost, got)
 			}
 		}
+	}
+}
+
+// TestFilteredLink refuses to put the cache where a link leads.
+func TestFilteredLink(t *testing.T) {
+	h := newCatalogHost()
+	run := ocitest.CatalogRun()
+	run.Cmd = strings.Fields("serve /configs --cache-dir=/var/run/c")
+	link := ocitest.File{Name: "var/run", Header: &tar.Header{Typeflag: tar.TypeSymlink, Linkname: "../run"}}
+	h.stack(testCatalog, true, run, append(layersOfTheTest(t, h), h.layer(t, link))...)
+	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), h)
+	var odd *oci.UnsupportedError
+	if want := "catalog " + testCatalog + ": its image has the cache in /var/run/c, and /var/run is no directory in it"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -3,7 +3,9 @@ package manifests
 import (
 	"io"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
@@ -33,9 +35,14 @@ func writeServed(t *rebuild.Tar, c *opm.Catalog, dir, cacheDir string, around ma
 
 // writeAround writes the directories that others are in, as the image has them.
 func writeAround(t *rebuild.Tar, around map[string]layers.Parent, dirs ...string) error {
-	for _, name := range layers.Parents(dirs...) {
+	// One that is not needed may have been in a layer that is left out.
+	names := slices.Concat(layers.Parents(dirs...), slices.Collect(maps.Keys(around)))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		p, ok := around[name]
 		switch {
+		case p.Other:
+			continue
 		case ok:
 		case name == "tmp" || name == "var/tmp":
 			p.Mode = 0o777 | fs.ModeSticky

@@ -15,6 +15,8 @@ type Parent struct {
 	Mode fs.FileMode `json:"mode"`
 	UID  int         `json:"uid"`
 	GID  int         `json:"gid"`
+	// Other says that it is no directory, but a link most likely.
+	Other bool `json:"other,omitempty"`
 
 	in Layer
 }
@@ -35,13 +37,17 @@ func Parents(dirs ...string) []string {
 // rooted is a directory as layers have it.
 func rooted(dir string) string { return strings.TrimPrefix(path.Clean("/"+dir), "/") }
 
-// around takes note of a directory that others are in. Layers come from the top down;
+// around takes note of what is where directories are that others are in. Layers come from the top down;
 // the last entry of a layer counts.
 func (c *Census) around(l Layer, p string, h *tar.Header) {
-	if c.Around == nil || h.Typeflag != tar.TypeDir || p == "" || !slices.ContainsFunc(c.Dirs, func(dir string) bool { return below(rooted(dir), p) }) {
+	if c.Around == nil || p == "" || !slices.ContainsFunc(c.Dirs, func(dir string) bool { return below(rooted(dir), p) }) {
 		return
 	}
 	if was, ok := c.Around[p]; ok && was.in != l {
+		return
+	}
+	if h.Typeflag != tar.TypeDir {
+		c.Around[p] = Parent{Other: true, in: l}
 		return
 	}
 	if no := func(id int) bool { return id < 0 || id > math.MaxInt32 }; no(h.Uid) || no(h.Gid) {

@@ -179,7 +179,7 @@ func TestCensusAround(t *testing.T) {
 	for _, files := range [][]ocitest.File{
 		{dir("tmp/", 0o1777, 0), dir("var/", 0o755, 0), dir("var/cache/", 0o700, 5), dir("etc/", 0o755, 0)},
 		{dir("./var//", 0o40775, 1001), dir("var/cache/opm/", 0o777, 0), fileOf("tmp", tar.TypeSymlink, "x")},
-		{dir("var/cache/", 0o700, -1), fileOf("etc/x", tar.TypeReg, "")},
+		{dir("var/cache/", 0o700, -1), fileOf("etc/x", tar.TypeReg, ""), fileOf(".wh.var", tar.TypeReg, "")},
 	} {
 		d, err := c.Files(ocitest.LayerGzip, files...)
 		if err != nil {
@@ -194,9 +194,9 @@ func TestCensusAround(t *testing.T) {
 	var got []string
 	for _, name := range Parents(census.Dirs...) {
 		p := census.Around[name]
-		got = append(got, fmt.Sprintf("%s %v %d:%d", name, p.Mode, p.UID, p.GID))
+		got = append(got, fmt.Sprintf("%s %v %d:%d %v", name, p.Mode, p.UID, p.GID, p.Other))
 	}
-	if want := "tmp trwxrwxrwx 0:7, var -rwxrwxr-x 1001:7, var/cache -rwx------ 5:7"; strings.Join(got, ", ") != want || len(census.Around) != 3 {
+	if want := "tmp ---------- 0:0 true, var -rwxrwxr-x 1001:7 false, var/cache -rwx------ 5:7 false"; strings.Join(got, ", ") != want || len(census.Around) != 3 {
 		t.Errorf("got %q", got)
 	}
 }
