@@ -38,16 +38,20 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 			return err
 		}
 		// Stranded bundles are not in the catalog, and whoever has one runs its images.
-		chosen = slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Bundles, out.Stranded))))
+		chosen = slices.Concat(out.Bundles, out.Stranded)
 		kept = len(out.Bundles)
 	}
 	s.count.add(kept, len(p.Bundles))
+	isChosen := map[string]bool{}
+	for _, name := range chosen {
+		isChosen[name] = true
+	}
 	for i := range p.Bundles {
-		if b := &p.Bundles[i]; slices.Contains(chosen, b.Name) {
+		if b := &p.Bundles[i]; isChosen[b.Name] {
 			s.images(p, b)
 		}
 	}
-	s.learn(p, chosen)
+	s.learn(p, isChosen)
 	return nil
 }
 

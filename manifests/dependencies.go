@@ -23,7 +23,7 @@ func (o *operator) String() string { return o.Package + " " + o.Version }
 
 // learn keeps what the bundles of a package provide and require. Bundles in no
 // channel cannot be installed.
-func (s *selection) learn(p *catalog.Package, chosen []string) {
+func (s *selection) learn(p *catalog.Package, chosen map[string]bool) {
 	if !s.wholly {
 		return
 	}
@@ -37,7 +37,7 @@ func (s *selection) learn(p *catalog.Package, chosen []string) {
 	for _, b := range p.Bundles {
 		if there[b.Name] {
 			s.all = append(s.all, operator{filter.Candidate{Package: p.Name, Version: b.Version, Provides: b.Provides},
-				b.Name, b.Release, b.Requires, s, slices.Contains(chosen, b.Name), inDefault[b.Name]})
+				b.Name, b.Release, b.Requires, s, chosen[b.Name], inDefault[b.Name]})
 		}
 	}
 }

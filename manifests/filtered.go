@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
@@ -61,9 +62,14 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	}
 	take := func(p ispec.Platform) bool { return s.only == nil || among(s.only, p) }
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
-	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, from)
+	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, keeper{from})
 	if err != nil {
-		err = s.unreadable(err)
+		var done *settledError
+		if errors.As(err, &done) {
+			err = done.err
+		} else {
+			err = s.unreadable(err)
+		}
 		var gap *oci.GapError
 		if errors.As(err, &gap) {
 			gap.Image.Root = s.root
@@ -80,6 +86,33 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	}
 	s.notes = append(s.notes, plain(s.what+": "+s.count.String()))
 	return nil
+}
+
+// settledError is one that says already whose fault it is: this host's, mostly. Every
+// other one of making an image comes from the image that it is made from.
+type settledError struct{ err error }
+
+func (e *settledError) Error() string { return e.err.Error() }
+func (e *settledError) Unwrap() error { return e.err }
+
+func settled(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &settledError{err}
+}
+
+// keeper keeps what is made.
+type keeper struct{ to rebuild.Keeper }
+
+func (k keeper) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	d, err := k.to.Keep(mediaType, body)
+	return d, settled(err)
+}
+
+func (k keeper) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	d, err := k.to.KeepFrom(mediaType, fill)
+	return d, settled(err)
 }
 
 // filtering makes the image of a filtered catalog.
@@ -103,7 +136,7 @@ func (f *filtering) note(format string, args ...any) {
 }
 
 // layer makes the layer that an image gets, with the cache in a directory; "" for none.
-func (f *filtering) layer(ctx context.Context, dir, cacheDir string) (l rebuild.Layer, err error) {
+func (f *filtering) layer(ctx context.Context, dir, cacheDir string, around map[string]layers.Parent) (l rebuild.Layer, err error) {
 	key := dir + "\x00" + cacheDir
 	if l, ok := f.layers[key]; ok {
 		return l, nil
@@ -116,7 +149,7 @@ func (f *filtering) layer(ctx context.Context, dir, cacheDir string) (l rebuild.
 	if err := f.fill(ctx, c); err != nil {
 		return l, err
 	}
-	l, err = rebuild.NewLayer(f.from, func(t *rebuild.Tar) error { return writeServed(t, c, dir, cacheDir) })
+	l, err = rebuild.NewLayer(f.from, func(t *rebuild.Tar) error { return writeServed(t, c, dir, cacheDir, around) })
 	f.layers[key] = l
 	return l, err
 }
@@ -148,7 +181,7 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 		if err := errors.Join(err, again); err != nil {
 			return f.kept(err)
 		}
-		if err := f.fillPackage(c, p, docs, full); err != nil {
+		if err := f.fillPackage(ctx, c, p, docs, full); err != nil {
 			return err
 		}
 	}
@@ -159,9 +192,9 @@ func (f *filtering) kept(err error) error {
 }
 
 // fillPackage writes what is chosen of a package, or what is of none.
-func (f *filtering) fillPackage(c *opm.Catalog, p *catalog.Package, docs, full *catalog.Documents) error {
+func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.Package, docs, full *catalog.Documents) error {
 	if p.Name == "" {
-		return c.Others(func(w io.Writer) error { return full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, nil) })
+		return f.fault(p, c.Others(func(w io.Writer) error { return f.written(full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, nil)) }))
 	}
 	req, ok := f.s.request(p.Name)
 	if !ok {
@@ -175,23 +208,42 @@ func (f *filtering) fillPackage(c *opm.Catalog, p *catalog.Package, docs, full *
 	if err != nil {
 		return f.fault(p, err)
 	}
-	err = c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
-		return full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+	return f.fault(p, c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
+		return f.written(full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+			if err := ctx.Err(); err != nil {
+				return settled(err)
+			}
 			b, err := catalog.Full(m)
 			if err == nil {
 				err = each(b)
 			}
 			return f.fault(p, err)
-		})
-	})
-	return err
+		}))
+	}))
+}
+
+// written is an error of reading what was kept, or of writing it elsewhere.
+func (f *filtering) written(err error) error {
+	var done *settledError
+	if err == nil || errors.As(err, &done) || errors.Is(err, opm.ErrLarge) {
+		return err
+	}
+	return settled(fmt.Errorf("%s: write what is chosen of it: %w", f.s.what, err))
 }
 
 // fault says what is wrong with a package, unless the disk is.
 func (f *filtering) fault(p *catalog.Package, err error) error {
+	var done *settledError
 	var disk *fs.PathError
-	if err == nil || errors.As(err, &disk) {
+	switch {
+	case err == nil || errors.As(err, &done):
 		return err
+	case errors.As(err, &disk):
+		return f.written(err)
 	}
-	return &oci.UnsupportedError{What: fmt.Sprintf("%s: package %q", f.s.what, p.Name), Why: plain(err.Error())}
+	what := f.s.what
+	if p.Name != "" {
+		what += fmt.Sprintf(": package %q", p.Name)
+	}
+	return settled(&oci.UnsupportedError{What: what, Why: plain(err.Error())})
 }

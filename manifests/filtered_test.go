@@ -151,7 +151,7 @@ func TestFilteredImage(t *testing.T) {
 				t.Fatalf("layers %+v", m.Layers)
 			}
 			list, diff, _ := h.entriesOf(t, m.Layers[2])
-			want := []string{"5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
+			want := []string{"5 700 tmp/", "5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
 				"5 777 tmp/cache/", "0 644 tmp/cache/.wh..wh..opq", "5 777 tmp/cache/cache/",
 				"0 644 tmp/cache/cache/etcd_stable_etcd.v1.1.0.json", "0 644 tmp/cache/cache/packages.json", "0 644 tmp/cache/digest"}
 			if !slices.Equal(list, want) {
@@ -207,6 +207,10 @@ func TestFilteredCommands(t *testing.T) {
 		{"its own directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/tmp/cache", "serve /configs " + knows, "tmp/cache/digest", ""},
 		{"a directory that has more", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/bin", "serve /configs --cache-dir=/bin " + knows, "tmp/cache/digest", ""},
 		{"the catalog's directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/configs/c", "serve /configs --cache-dir=/configs/c " + knows, "tmp/cache/digest", ""},
+		{"another catalog", "old", "/bin/opm", "serve --port 1 /other --debug", "serve --port 1 /configs --debug", "", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
+		{"another catalog, and a cache", "cache-enforce-integrity", "/bin/opm serve /other", "--cache-dir=../tmp/cache", "--cache-dir=../tmp/cache --cache-enforce-integrity=false", "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
+		{"from where it runs", "old", "/bin/opm", "serve ../configs --cache-dir=c/d", "serve ../configs --cache-dir=c/d", "srv/c/d/digest", ""},
+		{"no telling", "old", "/bin/opm", "serve --new x /other", "serve --new x /other", "", "which directory its image serves cannot be told; its label says /configs, and that one is filtered"},
 		{"no server", "cache-enforce-integrity", "/bin/sh", "run", "run", "tmp/cache/digest", "its image does not run opm serve; its command is left as it is"},
 	}
 	for _, tc := range tests {
@@ -215,7 +219,7 @@ func TestFilteredCommands(t *testing.T) {
 			below := layersOfTheTest(t, h)
 			below[0] = h.layer(t, entry("bin/opm", tc.program))
 			run := ocitest.CatalogRun()
-			run.Entrypoint, run.Cmd = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd)
+			run.Entrypoint, run.Cmd, run.WorkingDir = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd), "/srv"
 			h.stack(testCatalog, true, run, below...)
 			_, _, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
 			_, _, files := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
@@ -225,7 +229,7 @@ func TestFilteredCommands(t *testing.T) {
 					got = name
 				}
 			}
-			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != tc.entrypoint {
+			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != strings.Replace(tc.entrypoint, " /other", " /configs", 1) {
 				t.Errorf("it runs %s, with the cache %q", cmd, got)
 			}
 			if notes := strings.Join(unusual(h.notes), "\n"); notes != strings.TrimSuffix("catalog "+testCatalog+": "+tc.note, "catalog "+testCatalog+": ") {

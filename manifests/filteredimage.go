@@ -2,11 +2,11 @@ package manifests
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
+	"slices"
 	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -28,7 +28,11 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if err != nil {
 		return r, err
 	}
-	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
+	cmd := opm.ReadCommand(config.Config)
+	if !cmd.Alone(dir) {
+		return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its label names %s as its directory, which has more than a catalog; it can only be carried whole, with full: true and no packages", dir)}
+	}
+	cmd = f.serving(cmd, dir)
 	cacheDir, knows, err := f.cacheDir(ctx, &cmd, dir)
 	if err != nil {
 		return r, err
@@ -41,11 +45,34 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 		return r, err
 	}
 	r.Comment = "satchel: the catalog, filtered"
-	if cmd.Serves && cacheDir != "" {
-		r.Edit = func(s *rebuild.Settings) { s.Cmd = cmd.Arguments(cacheDir, knows) }
+	if cmd.Serves {
+		r.Edit = func(s *rebuild.Settings) { s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows) }
 	}
-	r.Layer, err = f.layer(ctx, dir, cacheDir)
-	return r, err
+	around, err := f.around(ctx, replacedDirs(config, dir)...)
+	if err != nil {
+		return r, err
+	}
+	for _, p := range layers.Parents(cacheDir) {
+		if around[p].Other {
+			return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its image has the cache in %s, and /%s is no directory in it; links are not followed", cacheDir, plain(p))}
+		}
+	}
+	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
+	return r, settled(err)
+}
+
+// serving has the command serve the directory that is filtered: another one has all that
+// the catalog had.
+func (f *filtering) serving(cmd opm.Command, dir string) opm.Command {
+	switch {
+	case !cmd.Serves || cmd.Dir == dir:
+		return cmd
+	case cmd.Dir == "":
+		f.note("which directory its image serves cannot be told; its label says %s, and that one is filtered", dir)
+		return cmd
+	}
+	f.note("its image serves %s, and its label says %s: the filtered one serves what the label says", cmd.Dir, dir)
+	return cmd.Serving(dir)
 }
 
 // cacheDir says where an image has its cache, "" if its program reads none, and whether
@@ -86,6 +113,10 @@ func programKey(image oci.Descriptor, program string) string {
 
 func programAnswer(says, there bool) string { return fmt.Sprint(says, " ", there) }
 
+// errUnsure says that a layer stays, because of bytes that were not verified: the
+// answer must not outlive them.
+var errUnsure = errors.New("the layer was not read to its end")
+
 // drop says which layers have nothing but what is replaced.
 func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []string) ([]bool, error) {
 	list, err := layers.Of(ctx, f.s.src, image)
@@ -95,10 +126,13 @@ func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []s
 	drop := make([]bool, len(list))
 	for i, d := range list {
 		answer, err := f.parsed(ctx, onlyKey(layers.Layer{Digest: d.Digest, MediaType: d.MediaType}, replaced), func() (string, error) {
-			only, err := layers.Only(ctx, f.s.src, d, replaced)
+			only, sure, err := layers.Only(ctx, f.s.src, d, replaced)
+			if err == nil && !sure {
+				err = errUnsure
+			}
 			return fmt.Sprint(only), err
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errUnsure) {
 			return nil, err
 		}
 		drop[i] = answer == fmt.Sprint(true)
@@ -117,9 +151,22 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 	for l, only := range c.Only {
 		answers[onlyKey(l, c.Dirs)] = fmt.Sprint(only)
 	}
-	if c.There {
-		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, true)
+	list, err := layers.Of(ctx, s.src, s.picked)
+	if err != nil {
+		return err
 	}
+	unread := slices.ContainsFunc(list, func(d oci.Descriptor) bool {
+		_, ok := c.Only[layers.Layer{Digest: d.Digest, MediaType: d.MediaType}]
+		return !ok
+	})
+	if c.Program != "" && (c.There || !unread) {
+		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, c.There)
+	}
+	around, err := json.Marshal(c.Around)
+	if err != nil {
+		return err
+	}
+	answers[aroundKey(s.picked, c.Dirs)] = string(around)
 	for key, answer := range answers {
 		rc, err := from.Parsed(ctx, key, func(w io.Writer) error {
 			_, err := io.WriteString(w, answer)
@@ -137,16 +184,36 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 
 // programOf is the last part of the name of what serves the catalog; "" for none.
 func programOf(config ispec.Image) string {
-	return opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd).Program
+	return opm.ReadCommand(config.Config).Program
 }
 
 // replacedDirs are the directories that a filtered image most likely has anew.
 func replacedDirs(config ispec.Image, dir string) []string {
-	cmd := opm.ReadCommand(config.Config.Entrypoint, config.Config.Cmd)
+	cmd := opm.ReadCommand(config.Config)
 	if cmd.Replaceable(dir) {
 		return []string{dir, cmd.CacheDir}
 	}
 	return []string{dir, opm.CacheDirBeside(dir)}
+}
+
+// around gives the directories that those of a catalog image are in, as the image has
+// them that was read: the others of its index are of the same make.
+func (f *filtering) around(ctx context.Context, dirs ...string) (map[string]layers.Parent, error) {
+	answer, err := f.parsed(ctx, aroundKey(f.s.picked, dirs), func() (string, error) {
+		census := &layers.Census{Dirs: dirs, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
+		err := layers.WalkCounting(ctx, f.s.src, f.s.picked, f.s.dir, census, func(string, int64, io.Reader) error { return nil })
+		body, merr := json.Marshal(census.Around)
+		return string(body), errors.Join(err, merr)
+	})
+	around := map[string]layers.Parent{}
+	if err == nil {
+		err = settled(json.Unmarshal([]byte(answer), &around))
+	}
+	return around, err
+}
+
+func aroundKey(image oci.Descriptor, dirs []string) string {
+	return "layers-around-v1-" + image.Digest.Encoded() + "-" + oci.Digest([]byte(strings.Join(dirs, "\x00"))).Encoded()
 }
 
 // parsed keeps a short answer that takes reading layers. An error of find is returned
@@ -165,47 +232,9 @@ func (f *filtering) parsed(ctx context.Context, key string, find func() (string,
 	case lost != nil:
 		return "", lost
 	case err != nil:
-		return "", fmt.Errorf("%s: keep what was read of it: %w", f.s.what, err)
+		return "", settled(fmt.Errorf("%s: keep what was read of it: %w", f.s.what, err))
 	}
-	const most = 64 // bytes of an answer
+	const most = 1 << 20 // bytes of an answer
 	body, err := io.ReadAll(io.LimitReader(rc, most))
 	return string(body), errors.Join(err, rc.Close())
-}
-
-// writeServed writes the catalog's directory and the cache.
-func writeServed(t *rebuild.Tar, c *opm.Catalog, dir, cacheDir string) error {
-	configs := servedTree{t: t, at: strings.TrimPrefix(dir, "/"), opaque: true}
-	if err := c.Configs(configs); err != nil || cacheDir == "" {
-		return err
-	}
-	cache := servedTree{t: t, at: strings.TrimPrefix(cacheDir, "/"), opaque: true}
-	if err := cache.Dir("", opm.ModeCacheDir); err != nil {
-		return err
-	}
-	sum, err := c.Cache(servedTree{t: t, at: path.Join(cache.at, opm.DirCache)})
-	if err != nil {
-		return err
-	}
-	return cache.File(opm.FileDigest, opm.ModeFile, int64(len(sum)), strings.NewReader(sum))
-}
-
-// servedTree puts a tree into a layer.
-type servedTree struct {
-	t      *rebuild.Tar
-	at     string
-	opaque bool // of what the layers below have there nothing is left
-}
-
-// Dir adds a directory of the tree.
-func (s servedTree) Dir(name string, mode fs.FileMode) error {
-	at := path.Join(s.at, name)
-	if err := s.t.Dir(at, mode); err != nil || !s.opaque || name != "" {
-		return err
-	}
-	return s.t.Opaque(at)
-}
-
-// File adds a file of the tree.
-func (s servedTree) File(name string, mode fs.FileMode, size int64, r io.Reader) error {
-	return s.t.File(path.Join(s.at, name), mode, size, r)
 }

@@ -42,6 +42,9 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 		var contents []oci.Titled
 		for _, s := range list {
 			err = errors.Join(err, s.makeCatalog(ctx, from))
+			if _, ok := oci.Gaps(err); !ok {
+				return asked{}, err
+			}
 			all.images = append(all.images, s.list...)
 			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
@@ -166,13 +169,16 @@ func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, erro
 	var lost error
 	index, err := from.Parsed(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog
-		census := &layers.Census{Dirs: s.replaced, Program: s.program, Text: opm.KnowsCache, Only: map[layers.Layer]bool{}}
+		census := &layers.Census{Dirs: s.replaced, Program: s.program, Text: opm.KnowsCache, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
 		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir, census); lost != nil {
 			return lost
 		}
 		return errors.Join(c.Write(w), c.Close(), s.keepCensus(ctx, from, census))
 	})
+	var host *catalog.SpoolError
 	switch {
+	case errors.As(lost, &host):
+		return nil, fmt.Errorf("%s: %w", s.what, host)
 	case lost != nil:
 		return nil, s.unreadable(lost)
 	case err != nil:

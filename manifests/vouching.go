@@ -29,7 +29,7 @@ type vouching struct {
 	held []heldNotes
 	good []*release // nil until it is verified and read
 	keys signature.Keyring
-	seen map[string]bool // keys, by their text
+	seen map[string]bool // keys, by their text, and notes
 }
 
 func newVouching(c *Config, from Images, list []chosen) *vouching {
@@ -99,7 +99,11 @@ func (v *vouching) bring(ctx context.Context) (more bool, err error) {
 		}
 		text, err := r.keys(ctx, v.from)
 		if err != nil {
-			return false, fmt.Errorf("release %s: %w", r.ref, err)
+			if ctx.Err() != nil {
+				return false, fmt.Errorf("release %s: %w", r.ref, err)
+			}
+			v.unread(r, err) // what waits for them says so itself
+			continue
 		}
 		if len(text) == 0 || v.seen[string(text)] {
 			continue
@@ -107,12 +111,21 @@ func (v *vouching) bring(ctx context.Context) (more bool, err error) {
 		v.seen[string(text)] = true
 		ring, err := signature.ParseKeys(text)
 		if err != nil {
-			v.from.Note(plain(fmt.Sprintf("the keys that release %s brings are not read: %v", r.ref, err)))
+			v.unread(r, err)
 			continue
 		}
 		v.keys, more = v.keys.With(ring), true
 	}
 	return more, nil
+}
+
+// unread notes, once, that a release brings no keys, though it may have some.
+func (v *vouching) unread(r *release, err error) {
+	note := plain(fmt.Sprintf("the keys that release %s brings are not read: %v", r.ref, err))
+	if !v.seen[note] {
+		v.seen[note] = true
+		v.from.Note(note)
+	}
 }
 
 // keys reads the keys that a release brings, or what was kept of them.

@@ -1,8 +1,10 @@
 package manifests
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +108,31 @@ func TestVouchingEnds(t *testing.T) {
 	must(t, v.readAll(t.Context()))
 	if v.errs[2] != nil || unsigned(v.errs[1]) == nil || unsigned(v.errs[0]) == nil {
 		t.Errorf("a chain with a missing link: %v", v.errs)
+	}
+}
+
+// unreadKeys is an [Images] that has lost the keys of releases.
+type unreadKeys struct{ *made }
+
+func (u unreadKeys) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	if strings.HasPrefix(key, formatKeys) {
+		return nil, errors.New("connection reset")
+	}
+	return u.made.Parsed(ctx, key, fill)
+}
+
+// TestVouchingUnread goes on without the keys of a good release: those that wait for
+// them say that they are not verified.
+func TestVouchingUnread(t *testing.T) {
+	v, m := chained(t, "release.openshift.io/verification-config-map", 3)
+	v.from = unreadKeys{m}
+	must(t, v.readAll(t.Context()))
+	if v.errs[2] != nil || unsigned(v.errs[1]) == nil || unsigned(v.errs[0]) == nil {
+		t.Errorf("got %v", v.errs)
+	}
+	want := fmt.Sprintf("the keys that release %s brings are not read: connection reset", v.list[2].Payload)
+	if n := strings.Count(strings.Join(m.notes, "\n"), want); n != 1 {
+		t.Errorf("notes %q", m.notes)
 	}
 }
 

@@ -276,7 +276,7 @@ func (i Image) Validate() error {
 		return fmt.Errorf("unknown origin %q", i.Origin)
 	}
 	for _, p := range i.Platforms {
-		if !platformPattern.MatchString(p) {
+		if !IsPlatform(p) {
 			return fmt.Errorf("platform %q", p)
 		}
 	}

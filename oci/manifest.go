@@ -67,6 +67,10 @@ func parseManifest(d Descriptor, body []byte) (*manifestBody, error) {
 	return &m, nil
 }
 
+// IsPlatform reports whether a text is a platform as an inventory has it,
+// os/architecture[/variant].
+func IsPlatform(s string) bool { return platformPattern.MatchString(s) }
+
 // PlatformString writes a platform as os/arch[/variant], "" for none.
 func PlatformString(p *ispec.Platform) string {
 	if p == nil || p.OS == "" && p.Architecture == "" {

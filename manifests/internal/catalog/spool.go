@@ -13,6 +13,13 @@ import (
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 )
 
+// SpoolError says that this host could not keep a catalog's documents; the catalog is
+// not to blame.
+type SpoolError struct{ Err error }
+
+func (e *SpoolError) Error() string { return fmt.Sprintf("keep a catalog's documents: %v", e.Err) }
+func (e *SpoolError) Unwrap() error { return e.Err }
+
 // spool keeps the documents of a catalog on disk, each compressed by itself, until
 // it is known which of them count and of which packages they are.
 type spool struct {
@@ -45,10 +52,10 @@ func newSpool() (*spool, error) {
 	}
 	f, err := os.CreateTemp("", "satchel-catalog-*")
 	if err != nil {
-		return nil, fmt.Errorf("keep a catalog's documents: %w", err)
+		return nil, &SpoolError{err}
 	}
 	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
-		return nil, errors.Join(fmt.Errorf("keep a catalog's documents: %w", err), f.Close())
+		return nil, &SpoolError{errors.Join(err, f.Close())}
 	}
 	return &spool{f: f, enc: enc}, nil
 }
@@ -64,7 +71,7 @@ func (s *spool) add(file string, m *declcfg.Meta) error {
 	}
 	s.buf = s.enc.EncodeAll(m.Blob, s.buf[:0])
 	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
-		return fmt.Errorf("keep a catalog's documents: %w", err)
+		return &SpoolError{err}
 	}
 	s.list = append(s.list, kept{file, pkg, entry{m.Schema, m.Name, len(m.Blob), len(s.buf)}, s.end})
 	s.end += int64(len(s.buf))

@@ -94,11 +94,11 @@ func (d *Data) checkVersion() error {
 	return nil
 }
 
-// Layer makes a layer that has the data below dir, sorted by name: anyone may read it.
-// What an image has in dir is hidden.
+// Layer makes a layer that has the data below dir, sorted by name: anyone may read it,
+// and what is around it. What an image has in dir is hidden.
 func (d *Data) Layer(k rebuild.Keeper, dir string) (rebuild.Layer, error) {
 	return rebuild.NewLayer(k, func(t *rebuild.Tar) error {
-		if err := t.Dir(dir, 0o755); err != nil {
+		if err := addDirs(t, dir); err != nil {
 			return err
 		}
 		if err := t.Opaque(dir); err != nil {
@@ -111,6 +111,19 @@ func (d *Data) Layer(k rebuild.Keeper, dir string) (rebuild.Layer, error) {
 		}
 		return nil
 	})
+}
+
+// addDirs adds a directory, and before it those that it is in.
+func addDirs(t *rebuild.Tar, dir string) error {
+	for i, c := range dir + "/" {
+		if c != '/' {
+			continue
+		}
+		if err := t.Dir(dir[:i], 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Data) add(t *rebuild.Tar, dir string, e entry) error {

@@ -125,6 +125,8 @@ func entries(t testing.TB, layer []byte) (list []string) {
 
 func TestLayer(t *testing.T) {
 	want := []string{
+		"5 755 0:0 0 var/\t",
+		"5 755 0:0 0 var/lib/\t",
 		"5 755 0:0 0 var/lib/data/\t",
 		"0 644 0:0 0 var/lib/data/.wh..wh..opq\t",
 		"0 644 0:0 0 var/lib/data/LICENSE\t",

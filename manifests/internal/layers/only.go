@@ -17,15 +17,15 @@ import (
 
 // Only reports whether a layer has files at or below the directories and none
 // elsewhere: files of any kind, and whiteouts. Directories do not count, because
-// tools put those around a file into a layer too. It reads up to the first file
-// elsewhere, and verifies what it read to the end. A layer that is not understood has
-// something else.
-func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []string) (bool, error) {
+// tools put those around a file into a layer too. A layer that is not understood has
+// something else. It reads up to the first file elsewhere: the answer is then not sure,
+// as whether the bytes lied is known at their end.
+func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []string) (only, sure bool, err error) {
 	if oci.IsForeign(layer.MediaType) {
-		return false, nil // its registry may not have it
+		return false, true, nil // its registry may not have it
 	}
 	var seen tally
-	err := scan(ctx, src, layer, func(h *tar.Header, _ io.Reader) error {
+	err = scan(ctx, src, layer, func(h *tar.Header, _ io.Reader) error {
 		name, err := clean(h.Name)
 		kind, p, cerr := classify(name)
 		if err != nil || cerr != nil {
@@ -38,19 +38,22 @@ func Only(ctx context.Context, src oci.Source, layer oci.Descriptor, dirs []stri
 	})
 	var odd *oci.UnsupportedError
 	switch {
-	case errors.Is(err, Stop), errors.As(err, &odd):
-		return false, nil
+	case errors.Is(err, Stop):
+		return false, false, nil
+	case errors.As(err, &odd):
+		return false, true, nil
 	case err != nil:
-		return false, err
+		return false, false, err
 	}
-	return seen.only(), nil
+	return seen.only(), true, nil
 }
 
 // Census is what [Only] would say of layers, for some directories, and [Says] of a
 // program. A layer that was not read to its end is not in it.
 type Census struct {
 	Dirs          []string
-	Program, Text string // no program is looked for without a name
+	Around        map[string]Parent // directories that those are in, if not nil
+	Program, Text string            // no program is looked for without a name
 	Only          map[Layer]bool
 	There, Says   bool // of the program, in the highest layer that has it
 
@@ -93,7 +96,7 @@ func (t *tally) add(kind special, p string, h *tar.Header, dirs []string) {
 
 // within reports whether p, a clean path, is dir or lies below it.
 func within(p, dir string) bool {
-	dir = strings.TrimPrefix(path.Clean("/"+dir), "/")
+	dir = rooted(dir)
 	return p == dir || below(p, dir)
 }
 
@@ -143,14 +146,25 @@ func has(r io.Reader, text string) (bool, error) {
 	}
 }
 
-// scan visits the entries of one layer. What visit saw is right if there is no error;
-// an error of visit ends it at once.
+// scan visits the entries of one layer. What visit saw, and an *[oci.UnsupportedError],
+// are right, as the layer is read to its end: a *[oci.DigestError] goes first. [Stop] of
+// visit ends it at once.
 func scan(ctx context.Context, src oci.Source, d oci.Descriptor, visit func(*tar.Header, io.Reader) error) (err error) {
 	b, err := openBlob(ctx, src, d)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	if err = scanTar(d, b, visit); errors.Is(err, Stop) {
+		return err
+	}
+	if _, lied := io.Copy(io.Discard, b); lied != nil {
+		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
+	}
+	return err
+}
+
+func scanTar(d oci.Descriptor, b *blob, visit func(*tar.Header, io.Reader) error) error {
 	left := int64(maxContent)
 	c, err := openContent(d, b, &left)
 	if err != nil {
@@ -162,9 +176,6 @@ func scan(ctx context.Context, src oci.Source, d oci.Descriptor, visit func(*tar
 		h, err := tr.Next()
 		switch {
 		case err == io.EOF:
-			if _, err := io.Copy(io.Discard, b); err != nil {
-				return fmt.Errorf("read layer %s: %w", d.Digest, err)
-			}
 			return nil
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath): // names are checked by visit
 			return c.explain("tar", err)

@@ -86,7 +86,7 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
 	}
 	if w.census != nil && err == nil {
-		w.census.Only[layerOf(d)] = w.seen.only()
+		w.census.Only[layerOf(d)] = w.seen.only() && !oci.IsForeign(d.MediaType)
 	}
 	return err
 }
@@ -127,6 +127,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 	kind, p, err := classify(name)
 	if w.census != nil && err == nil {
 		w.seen.add(kind, p, h, w.census.Dirs)
+		if kind == ordinary {
+			w.census.around(layerOf(c.layer), p, h)
+		}
 	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
 		err = w.note(kind, p, h)

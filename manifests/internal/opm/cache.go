@@ -2,21 +2,15 @@ package opm
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	"github.com/operator-framework/operator-registry/alpha/model"
-	"github.com/operator-framework/operator-registry/pkg/api"
 )
 
-// cachePackages is the index of packages; maxFileName is the longest name that file systems take.
-const (
-	cachePackages = "packages.json"
-	maxFileName   = 255
-)
+// cachePackages is the index of packages.
+const cachePackages = "packages.json"
 
 // The index as opm's cache has it (operator-registry, pkg/cache, pkgs.go).
 type (
@@ -50,8 +44,8 @@ type cache struct {
 	done     bool
 }
 
-func newCache() (*cache, error) {
-	files, err := newFiles(ModeCacheDir)
+func newCache(left *int64) (*cache, error) {
+	files, err := newFiles(ModeCacheDir, left)
 	return &cache{files: files}, err
 }
 
@@ -78,14 +72,17 @@ func (c *cache) add(cfg *declcfg.DeclarativeConfig) (*cachePackage, error) {
 	if c.packages++; c.packages > 1 {
 		before = ","
 	}
-	return &cachePackage{c, cfg}, c.write(cachePackages, before+string(key)+":"+string(body))
+	return newCachePackage(c, cfg), c.index(before + string(key) + ":" + string(body))
 }
 
-func (c *cache) write(name, text string) error {
-	return c.files.add(name, func(w io.Writer) error {
+// index writes on in the index.
+func (c *cache) index(text string) error { return c.files.more(cachePackages, writing(text)) }
+
+func writing(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
-	})
+	}
 }
 
 // finish ends the index, and gives the digest.
@@ -95,7 +92,7 @@ func (c *cache) finish(configs *Files) (string, error) {
 		if c.packages == 0 {
 			end = "{}"
 		}
-		if err := c.write(cachePackages, end); err != nil {
+		if err := c.index(end); err != nil {
 			return "", err
 		}
 		c.done = true
@@ -127,65 +124,4 @@ func indexed(p *model.Package) (*cachedPackage, error) {
 		out.Channels[ch.Name] = c
 	}
 	return out, nil
-}
-
-// cachePackage takes the bundles of a package.
-type cachePackage struct {
-	c   *cache
-	cfg *declcfg.DeclarativeConfig
-}
-
-// bundle writes a bundle's file for each channel that has it. The model that it is
-// converted from has this bundle alone.
-func (p *cachePackage) bundle(b *declcfg.Bundle) error {
-	m, err := toModel(p.alone(b))
-	if err != nil {
-		return fmt.Errorf("bundle %q: %w", b.Name, err)
-	}
-	for _, ch := range p.cfg.Channels { // in the order of their names
-		one := m[b.Package].Channels[ch.Name]
-		if one == nil {
-			continue
-		}
-		out, err := api.ConvertModelBundleToAPIBundle(*one.Bundles[b.Name])
-		if err != nil {
-			return fmt.Errorf("bundle %q: %w", b.Name, err)
-		}
-		body, err := json.Marshal(out)
-		if err != nil {
-			return fmt.Errorf("bundle %q: %w", b.Name, err)
-		}
-		name := fmt.Sprintf("%s_%s_%s.json", b.Package, ch.Name, b.Name)
-		if strings.Contains(name, "/") || len(name) > maxFileName {
-			return fmt.Errorf("bundle %q in channel %q: opm's cache would have a file %q, which cannot be", b.Name, ch.Name, name)
-		}
-		if err := p.c.write(name, string(body)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// alone is the package with one bundle.
-func (p *cachePackage) alone(b *declcfg.Bundle) declcfg.DeclarativeConfig {
-	pkg := p.cfg.Packages[0]
-	pkg.DefaultChannel = ""
-	out := declcfg.DeclarativeConfig{Bundles: []declcfg.Bundle{*b}}
-	for _, ch := range p.cfg.Channels {
-		i := slices.IndexFunc(ch.Entries, func(e declcfg.ChannelEntry) bool { return e.Name == b.Name })
-		if i < 0 {
-			continue
-		}
-		ch.Entries = ch.Entries[i : i+1]
-		out.Channels = append(out.Channels, ch)
-		pkg.DefaultChannel = ch.Name
-	}
-	out.Packages = []declcfg.Package{pkg}
-	for _, d := range p.cfg.Deprecations {
-		d.Entries = slices.DeleteFunc(slices.Clone(d.Entries), func(e declcfg.DeprecationEntry) bool {
-			return e.Reference != declcfg.PackageScopedReference{Schema: declcfg.SchemaBundle, Name: b.Name}
-		})
-		out.Deprecations = append(out.Deprecations, d)
-	}
-	return out
 }

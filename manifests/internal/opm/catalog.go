@@ -2,6 +2,7 @@ package opm
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
@@ -13,24 +14,32 @@ const (
 	fileOthers = "others.json"
 )
 
+// maxBytes bounds the files of a catalog with its cache, which has every bundle once for
+// each of its channels: the largest catalogs in use have about 1 GiB.
+const maxBytes = 8 << 30
+
+// ErrLarge says that a catalog takes more disk than there is for one.
+var ErrLarge = fmt.Errorf("the catalog and its cache have more than %d GiB", maxBytes>>30)
+
 // Catalog is a catalog that is being written.
 type Catalog struct {
+	left    int64
 	configs *Files
 	cache   *cache // nil for none
 }
 
 // New begins a catalog, with or without a cache.
 func New(cached bool) (*Catalog, error) {
-	configs, err := newFiles(ModeDir)
-	if err != nil {
+	c := &Catalog{left: maxBytes}
+	var err error
+	if c.configs, err = newFiles(ModeDir, &c.left); err != nil {
 		return nil, err
 	}
-	c := &Catalog{configs: configs}
 	if !cached {
 		return c, nil
 	}
-	if c.cache, err = newCache(); err != nil {
-		return nil, errors.Join(err, configs.Close())
+	if c.cache, err = newCache(&c.left); err != nil {
+		return nil, errors.Join(err, c.configs.Close())
 	}
 	return c, nil
 }

@@ -10,5 +10,6 @@
 // modes of files and directories: they are as [Files.Each] gives them.
 //
 // Catalogs are large: files are kept on disk, and one bundle at a time is in memory.
-// [ReadCommand] says of an image's command line where its cache is.
+// [ReadCommand] says of an image's command line what it serves and where its
+// cache is.
 package opm

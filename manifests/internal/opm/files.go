@@ -29,6 +29,7 @@ type Files struct {
 	end  int64
 	list []*file
 	by   map[string]*file // name
+	left *int64           // bytes that may be added
 }
 
 type file struct {
@@ -39,7 +40,7 @@ type file struct {
 // part is where a file, or some of it, lies.
 type part struct{ off, size int64 }
 
-func newFiles(dirs fs.FileMode) (*Files, error) {
+func newFiles(dirs fs.FileMode, left *int64) (*Files, error) {
 	f, err := os.CreateTemp("", "satchel-opm-*")
 	if err != nil {
 		return nil, fmt.Errorf("keep the files of a catalog: %w", err)
@@ -47,16 +48,31 @@ func newFiles(dirs fs.FileMode) (*Files, error) {
 	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
 		return nil, errors.Join(fmt.Errorf("keep the files of a catalog: %w", err), f.Close())
 	}
-	return &Files{dirs: dirs, f: f, w: bufio.NewWriterSize(f, 64<<10), by: map[string]*file{}}, nil
+	return &Files{dirs: dirs, f: f, w: bufio.NewWriterSize(f, 64<<10), by: map[string]*file{}, left: left}, nil
 }
 
 // Close gives up the files.
 func (f *Files) Close() error { return f.f.Close() }
 
-// add adds what fill writes to a file, at its end if it is there.
+// has reports whether there is a file.
+func (f *Files) has(name string) bool { return f.by[name] != nil }
+
+// add adds a file that has what fill writes.
 func (f *Files) add(name string, fill func(io.Writer) error) error {
-	out := counting{w: f.w}
-	if err := errors.Join(fill(&out), f.w.Flush()); err != nil {
+	if f.has(name) {
+		return fmt.Errorf("it would have the file %q twice", name)
+	}
+	return f.more(name, fill)
+}
+
+// more adds what fill writes to a file, at its end if it is there.
+func (f *Files) more(name string, fill func(io.Writer) error) error {
+	out := counting{w: f.w, left: f.left}
+	err := fill(&out)
+	if flushed := f.w.Flush(); err == nil {
+		err = flushed
+	}
+	if err != nil {
 		return err
 	}
 	e := f.by[name]
@@ -70,11 +86,15 @@ func (f *Files) add(name string, fill func(io.Writer) error) error {
 }
 
 type counting struct {
-	w io.Writer
-	n int64
+	w    io.Writer
+	n    int64
+	left *int64
 }
 
 func (c *counting) Write(p []byte) (int, error) {
+	if *c.left -= int64(len(p)); *c.left < 0 {
+		return 0, ErrLarge
+	}
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err

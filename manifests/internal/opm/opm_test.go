@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	theirs "github.com/operator-framework/operator-registry/pkg/cache"
 
@@ -202,7 +203,7 @@ func TestCommand(t *testing.T) {
 		{"nothing", nil, nil, Command{}, ""},
 	}
 	for _, tc := range tests {
-		got := ReadCommand(tc.entrypoint, tc.cmd)
+		got := ReadCommand(ispec.ImageConfig{Entrypoint: tc.entrypoint, Cmd: tc.cmd})
 		if got.Serves != tc.want.Serves || got.Program != tc.want.Program || got.CacheDir != tc.want.CacheDir {
 			t.Errorf("%s: got %+v", tc.name, got)
 		}
@@ -215,6 +216,37 @@ func TestCommand(t *testing.T) {
 		}
 		if !slices.Equal(before, tc.cmd) {
 			t.Errorf("%s: the command was changed", tc.name)
+		}
+	}
+}
+
+// TestCommandDir finds what is served among flags and their values.
+func TestCommandDir(t *testing.T) {
+	for line, want := range map[string]string{
+		"opm serve /configs":                                  "/configs",
+		"opm serve configs/":                                  "/srv/x/configs",
+		"opm serve ../../configs --debug":                     "/configs",
+		"opm --skip-tls serve -p 5 --termination-log /t /c":   "/c",
+		"opm serve --cache-dir /tmp/cache --cache-only -- /c": "/c",
+		"opm serve --unknown /c":                              "/c",
+		"opm serve --unknown value /c":                        "",
+		"opm serve":                                           "",
+		"serve /c":                                            "/c",
+	} {
+		all := strings.Fields(line)
+		for n := range len(all) + 1 {
+			c := ReadCommand(ispec.ImageConfig{Entrypoint: all[:n], Cmd: all[n:], WorkingDir: "/srv/x"})
+			if c.Dir != want {
+				t.Errorf("%s: serves %q, not %q", line, c.Dir, want)
+			}
+			if want == "" {
+				continue
+			}
+			d := c.Serving("/other")
+			got := ReadCommand(ispec.ImageConfig{Entrypoint: d.Entrypoint(), Cmd: d.Arguments("", true)})
+			if got.Dir != "/other" || len(d.Entrypoint()) != n || !slices.Equal(all, strings.Fields(line)) {
+				t.Errorf("%s, %d in the entrypoint: became %q, %q", line, n, d.Entrypoint(), d.Arguments("", true))
+			}
 		}
 	}
 }

@@ -96,8 +96,11 @@ func (c *config) change(r Recipe, kept []bool) error {
 			return err
 		}
 	}
-	c.history = keptHistory(c.history, kept)
-	c.history = append(c.history, ispec.History{CreatedBy: r.Comment})
+	if list, ok := keptHistory(c.history, kept); ok {
+		c.history = append(list, ispec.History{CreatedBy: r.Comment})
+	} else {
+		c.history = nil
+	}
 	var diffs []digest.Digest
 	for i, d := range c.diffs {
 		if kept[i] {
@@ -120,24 +123,21 @@ func set(m map[string]json.RawMessage, key string, v any, none bool) error {
 }
 
 // keptHistory leaves out what belongs to layers that are left out. A history that
-// does not speak of every layer is given up, as none is worse than a wrong one.
-func keptHistory(list []ispec.History, kept []bool) []ispec.History {
-	var out []ispec.History
+// does not speak of every layer, or of any, is given up: readers that count its layers
+// take none, and no wrong one.
+func keptHistory(list []ispec.History, kept []bool) (out []ispec.History, ok bool) {
 	layer := 0
 	for _, h := range list {
 		if !h.EmptyLayer {
 			if layer++; layer > len(kept) {
-				return nil
+				return nil, false
 			}
 		}
 		if h.EmptyLayer || kept[layer-1] {
 			out = append(out, h)
 		}
 	}
-	if layer != len(kept) {
-		return nil
-	}
-	return out
+	return out, layer == len(kept)
 }
 
 // marshal writes the config, its keys sorted.
@@ -145,7 +145,7 @@ func (c *config) marshal() ([]byte, error) {
 	for key, v := range map[string]any{
 		"config": c.run, "history": c.history, "rootfs": ispec.RootFS{Type: "layers", DiffIDs: c.diffs},
 	} {
-		if err := set(c.top, key, v, false); err != nil {
+		if err := set(c.top, key, v, key == "history" && len(c.history) == 0); err != nil {
 			return nil, err
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	maxDepth   = 8  // indexes within indexes
 	maxIndexes = 64 // indexes read for one image
 	maxImages  = 64 // of one index
+	maxShown   = 64 // bytes of a platform in an error
 )
 
 // Index makes an index of those images that root has for the platforms which take
@@ -109,13 +110,14 @@ func (p *picker) index(ctx context.Context, d oci.Descriptor, depth int) error {
 	return nil
 }
 
-// image takes an image that has a platform.
+// image takes an image that has a platform. One that an inventory does not take is none.
 func (p *picker) image(c oci.Descriptor) error {
-	if !oci.IsManifest(c.MediaType) || c.Platform == nil || c.Platform.OS == "" || c.Platform.OS == "unknown" {
+	name := oci.PlatformString(c.Platform)
+	if !oci.IsManifest(c.MediaType) || !oci.IsPlatform(name) || c.Platform.OS == "unknown" {
 		return nil
 	}
-	name := printable(oci.PlatformString(c.Platform))
 	if !p.take(*c.Platform) {
+		name = name[:min(len(name), maxShown)]
 		if !slices.Contains(p.others, name) && len(p.others) < maxImages {
 			p.others = append(p.others, name)
 		}
@@ -135,15 +137,4 @@ func samePlatform(a, b *ispec.Platform) bool {
 	x, errA := json.Marshal(a)
 	y, errB := json.Marshal(b)
 	return errA == nil && errB == nil && string(x) == string(y)
-}
-
-// printable is a platform for a message.
-func printable(s string) string {
-	const most = 64
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
-			return '?'
-		}
-		return c
-	}, s[:min(len(s), most)])
 }

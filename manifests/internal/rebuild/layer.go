@@ -51,8 +51,24 @@ func NewLayer(k Keeper, fill func(*Tar) error) (Layer, error) {
 type Tar struct{ w *tar.Writer }
 
 // Dir adds a directory.
-func (t *Tar) Dir(name string, mode fs.FileMode) error {
-	return t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: int64(mode.Perm())})
+func (t *Tar) Dir(name string, mode fs.FileMode) error { return t.Around(name, mode, 0, 0) }
+
+// Around adds a directory that others are in, and which may be there already. Without
+// an entry of its own it would get one from whoever unpacks the layer, and overlay file
+// systems show the mode of that.
+func (t *Tar) Around(name string, mode fs.FileMode, uid, gid int) error {
+	return t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: tarMode(mode), Uid: uid, Gid: gid})
+}
+
+// tarMode is a mode as tar has it: a directory that all may write to is sticky.
+func tarMode(mode fs.FileMode) int64 {
+	m := int64(mode.Perm())
+	for bit, is := range map[fs.FileMode]int64{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&bit != 0 {
+			m |= is
+		}
+	}
+	return m
 }
 
 // File adds a file that has the size bytes of r.

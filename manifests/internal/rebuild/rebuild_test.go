@@ -202,12 +202,57 @@ func TestImageRefused(t *testing.T) {
 	}
 }
 
-// TestHistoryThatLies is given up.
+// TestHistoryThatLies is given up, and none is begun: one entry would be for the lowest
+// layer.
 func TestHistoryThatLies(t *testing.T) {
-	for _, n := range []int{1, 3} {
-		if got := keptHistory(make([]ispec.History, n), []bool{true, false}); got != nil {
-			t.Errorf("%d entries for 2 layers gave %v", n, got)
+	for _, n := range []int{0, 1, 3} {
+		c := ocitest.New(1)
+		history, err := json.Marshal(make([]ispec.History, n))
+		if err != nil {
+			t.Fatal(err)
 		}
+		config := c.Blob([]byte(`{"rootfs":{"type":"layers","diff_ids":["sha256:0","sha256:1"]},"history":`+string(history)+`}`), ispec.MediaTypeImageConfig)
+		list := []oci.Descriptor{c.Layer(10, ispec.MediaTypeImageLayer), c.Layer(11, ispec.MediaTypeImageLayer)}
+		body, err := json.Marshal(map[string]any{"schemaVersion": 2, "config": config, "layers": list})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var k kept
+		d, err := Image(t.Context(), c, c.Blob(body, oci.MediaTypeManifest), Recipe{Layer: topLayer(t, &k), Comment: "x"}, &k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m ispec.Manifest
+		k.read(t, d, &m)
+		if text := string(k.read(t, m.Config, nil)); strings.Contains(text, "history") {
+			t.Errorf("%d entries for 2 layers became %s", n, text)
+		}
+	}
+}
+
+// TestIndexOddPlatforms leaves out what no inventory takes, and shows none of it.
+func TestIndexOddPlatforms(t *testing.T) {
+	c := ocitest.New(1)
+	layer := c.Layer(100, ispec.MediaTypeImageLayerGzip)
+	archs := []string{"amd64", "arm 64", "", "\x1b[2J"}
+	var list []oci.Descriptor
+	for range archs {
+		list = append(list, c.ImageFor("amd64", false, layer))
+	}
+	root := c.IndexFor(false, archs, list...)
+	var k kept
+	cook := func(context.Context, oci.Descriptor) (Recipe, error) { return Recipe{Layer: topLayer(t, &k)}, nil }
+	made, platforms, err := Index(t.Context(), c, root, func(ispec.Platform) bool { return true }, cook, &k)
+	if err != nil || !slices.Equal(platforms, []string{"linux/amd64"}) {
+		t.Fatalf("platforms %q, %v", platforms, err)
+	}
+	var index ispec.Index
+	if k.read(t, made, &index); len(index.Manifests) != 1 {
+		t.Errorf("index %+v", index)
+	}
+	_, _, err = Index(t.Context(), c, root, func(ispec.Platform) bool { return false }, cook, &k)
+	if err == nil || !strings.HasSuffix(err.Error(), "it has linux/amd64") {
+		t.Errorf("nothing taken: %v", err)
 	}
 }
 
