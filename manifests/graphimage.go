@@ -59,6 +59,10 @@ func graphImage(ctx context.Context, c *Config, from Images) (asked, error) {
 	ref := oci.Ref{Registry: localGraph, Repository: pathGraph, Tag: "latest"}
 	w := wanted{origin: oci.OriginRelease, ref: ref, tags: []string{ref.Tag}, why: []string{whyGraph}}
 	if err := c.makeGraph(ctx, from, &w); err != nil {
+		var host *settledError
+		if errors.As(err, &host) {
+			return asked{}, fmt.Errorf("make the graph image: %w", host.err)
+		}
 		return asked{}, &oci.GapError{Image: w.image(), Err: err}
 	}
 	if c.Extra.GraphData == (GraphData{}) && slices.ContainsFunc(c.Mirror.Platform.Channels, func(ch ReleaseChannel) bool { return ch.Type == "okd" }) {
@@ -101,7 +105,7 @@ func (c *Config) makeGraph(ctx context.Context, from Images, w *wanted) error {
 		return rebuild.Recipe{Layer: layer, Edit: graphSettings(layer, root), Comment: "satchel: " + whyGraph + " " + layer.DiffID.String()}, nil
 	}
 	root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
-	if w.made, w.platforms, err = rebuild.Index(ctx, src, root, take, cook, from); err != nil {
+	if w.made, w.platforms, err = rebuild.Index(ctx, src, root, take, cook, keeper{from}); err != nil {
 		return based(err)
 	}
 	w.base = base.WithDigest(root.Digest)
@@ -136,11 +140,15 @@ func (c *Config) graphLayer(ctx context.Context, from Images) (layer rebuild.Lay
 		return layer, fmt.Errorf("read the graph data: %w", err)
 	}
 	data, err := graphdata.Read(bytes.NewReader(archive))
-	if err != nil {
+	var odd *oci.UnsupportedError
+	switch {
+	case errors.As(err, &odd):
 		return layer, fmt.Errorf("read the graph data of %s: %w", name, err)
+	case err != nil:
+		return layer, settled(err)
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	return data.Layer(from, dirGraph)
+	return data.Layer(keeper{from}, dirGraph)
 }
 
 // graphDataURL is the address of the data, and the same without query and password for

@@ -337,3 +337,35 @@ func TestEmitGraph(t *testing.T) {
 		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
 	}
 }
+
+// fullGraph is a host that has no space to keep what is made.
+type fullGraph struct {
+	*made
+	layer bool // or the rest
+}
+
+func (f fullGraph) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	if !f.layer {
+		return oci.Descriptor{}, errFull
+	}
+	return f.made.Keep(mediaType, body)
+}
+
+func (f fullGraph) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	if f.layer {
+		return oci.Descriptor{}, errFull
+	}
+	return f.made.KeepFrom(mediaType, fill)
+}
+
+// TestGraphHost tells faults of this host as such: neither data nor base can help it.
+func TestGraphHost(t *testing.T) {
+	for _, layer := range []bool{true, false} {
+		_, err := Resolve(t.Context(), graphConfig(t, ""), fullGraph{graphWorld(t), layer})
+		var gap *oci.GapError
+		var graph *GraphError
+		if !errors.Is(err, errFull) || errors.As(err, &gap) || errors.As(err, &graph) {
+			t.Errorf("layer %v: got %v", layer, err)
+		}
+	}
+}
