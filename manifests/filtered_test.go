@@ -201,16 +201,16 @@ func TestFilteredCommands(t *testing.T) {
 		note            string
 	}{
 		{"a program that knows", "..." + "cache-enforce-integrity", "/bin/opm", "serve /configs", "serve /configs " + knows, "tmp/cache/digest", ""},
-		{"one that does not", "old", "/bin/opm", "serve /configs", "serve /configs", "", ""},
+		{"one that does not", "old", "/bin/opm", "serve /configs", "serve /configs", "", `the program "opm", which serves it, is too old to read a cache, or is no opm: the pod may need a directory for temporary files that it can write`},
 		{"one that is not there", "cache-enforce-integrity", "/bin/other", "serve /configs", "serve /configs", "", `the program "other", which serves it, was not found in its image: there is no cache for it`},
 		{"another directory", "old", "/bin/opm", "serve /configs --cache-dir /var/lib/c", "serve /configs --cache-dir /var/lib/c", "var/lib/c/digest", ""},
 		{"its own directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/tmp/cache", "serve /configs " + knows, "tmp/cache/digest", ""},
 		{"a directory that has more", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/bin", "serve /configs --cache-dir=/bin " + knows, "tmp/cache/digest", ""},
 		{"the catalog's directory", "cache-enforce-integrity", "/bin/opm", "serve /configs --cache-dir=/configs/c", "serve /configs --cache-dir=/configs/c " + knows, "tmp/cache/digest", ""},
-		{"another catalog", "old", "/bin/opm", "serve --port 1 /other --debug", "serve --port 1 /configs --debug", "", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
+		{"another catalog", "cache-enforce-integrity", "/bin/opm", "serve --port 1 /other --debug", "serve --port 1 /configs --debug " + knows, "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
 		{"another catalog, and a cache", "cache-enforce-integrity", "/bin/opm serve /other", "--cache-dir=../tmp/cache", "--cache-dir=../tmp/cache --cache-enforce-integrity=false", "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
 		{"from where it runs", "old", "/bin/opm", "serve ../configs --cache-dir=c/d", "serve ../configs --cache-dir=c/d", "srv/c/d/digest", ""},
-		{"no telling", "old", "/bin/opm", "serve --new x /other", "serve --new x /other", "", "which directory its image serves cannot be told; its label says /configs, and that one is filtered"},
+		{"no telling", "cache-enforce-integrity", "/bin/opm", "serve --new x /other", "serve --new x /other " + knows, "tmp/cache/digest", "which directory its image serves cannot be told; its label says /configs, and that one is filtered"},
 		{"no server", "cache-enforce-integrity", "/bin/sh", "run", "run", "tmp/cache/digest", "its image does not run opm serve; its command is left as it is"},
 	}
 	for _, tc := range tests {

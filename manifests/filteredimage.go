@@ -93,6 +93,8 @@ func (f *filtering) cacheDir(ctx context.Context, cmd *opm.Command, dir string) 
 	case knows:
 		cmd.CacheDir = "" // a second one counts
 		return opm.CacheDirBeside(dir), true, nil
+	default:
+		f.note("the program %q, which serves it, is too old to read a cache, or is no opm: the pod may need a directory for temporary files that it can write", cmd.Program)
 	}
 	return "", false, nil
 }
