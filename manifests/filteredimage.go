@@ -143,7 +143,7 @@ func (f *filtering) drop(ctx context.Context, image oci.Descriptor, replaced []s
 }
 
 func onlyKey(l layers.Layer, replaced []string) string {
-	return "layer-only-v1-" + l.Digest.Encoded() + "-" + oci.Digest([]byte(l.MediaType+"\x00"+strings.Join(replaced, "\x00"))).Encoded()
+	return "layer-only-v2-" + l.Digest.Encoded() + "-" + oci.Digest([]byte(l.MediaType+"\x00"+strings.Join(replaced, "\x00"))).Encoded()
 }
 
 // keepCensus keeps what was found of layers and of the program while the catalog was
