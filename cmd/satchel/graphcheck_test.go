@@ -109,7 +109,7 @@ func readJSON(t *testing.T, c *ocitest.Content, d oci.Descriptor, to any) {
 func checkGraphLayer(t *testing.T, layer []byte) {
 	t.Helper()
 	const top = "var/lib/cincinnati-graph-data"
-	want := []string{top + "/ 5 755", top + "/.wh..wh..opq 0 644 "}
+	want := []string{"var/ 5 755", "var/lib/ 5 755", top + "/ 5 755", top + "/.wh..wh..opq 0 644 "}
 	var rest []string
 	for name, body := range graphFiles() {
 		rest = append(rest, top+"/"+name+" 0 644 "+body)
