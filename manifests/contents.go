@@ -138,7 +138,7 @@ func (c CatalogContents) Count() (packages, channels, bundles int) {
 // Elsewhere is the catalog's repository and tag in the mirror, where those are not its own.
 func (c CatalogContents) Elsewhere() string {
 	ref, err := oci.ParseRef(c.Catalog)
-	if err != nil || (c.Path == "" || c.Path == ref.Repository) && c.Tag == ref.Tag {
+	if err != nil || (c.Path == "" || c.Path == ref.Repository) && (c.Tag == "" || c.Tag == ref.Tag) {
 		return ""
 	}
 	at := cmp.Or(c.Path, ref.Repository)
