@@ -16,12 +16,12 @@ import (
 
 // planReport is what plan prints. All sizes are in bytes.
 type planReport struct {
-	Origins []originReport `json:"origins"`
-	Carried carriedReport  `json:"carried"`
-	Written writtenReport  `json:"written"`
-	Drives  []driveReport  `json:"drives"`
-	Time    *timeReport    `json:"time,omitempty"` // with --rate
-	Images  []planImage    `json:"images"`
+	Origins  []originReport             `json:"origins"`
+	Carried  carriedReport              `json:"carried"`
+	Written  writtenReport              `json:"written"`
+	Drives   []driveReport              `json:"drives"`
+	Time     *timeReport                `json:"time,omitempty"` // with --rate
+	Images   []planImage                `json:"images"`
 	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
