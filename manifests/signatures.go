@@ -84,7 +84,7 @@ func (e *SignatureError) advise() *SignatureError {
 	for _, err := range e.Errs {
 		var why *signature.Error
 		switch {
-		case !errors.As(err, &why):
+		case !errors.As(err, &why), why.Kind == signature.Malformed: // such as a page that says who may log in
 			if e.Hint != hintForged {
 				e.Hint = hintAway
 			}

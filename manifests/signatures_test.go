@@ -143,7 +143,7 @@ func TestReleaseSignatureRefused(t *testing.T) {
 			switch {
 			case tc.kind == signature.Forged || tc.kind == signature.OtherPayload: // and no way around it is named
 				hint = hintForged
-			case tc.name == "too large":
+			case tc.kind == signature.Malformed || tc.name == "too large":
 				hint = hintAway
 			}
 			if refused.Hint != hint {

@@ -119,12 +119,21 @@ func (v *vouching) bring(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// unread notes, once, that a release brings no keys, though it may have some.
+// unread notes, once, that a release brings no keys, though it may have some, and tells
+// so of the releases that wait for one.
 func (v *vouching) unread(r *release, err error) {
 	note := plain(fmt.Sprintf("the keys that release %s brings are not read: %v", r.ref, err))
-	if !v.seen[note] {
-		v.seen[note] = true
-		v.from.Note(note)
+	if v.seen[note] {
+		return
+	}
+	v.seen[note] = true
+	v.from.Note(note)
+	for i := range v.list {
+		if v.waits(i) { // it may be one of these
+			fail := unsigned(v.errs[i])
+			fail.Errs = append(fail.Errs, fmt.Errorf("the keys that release %s brings are not read: %w", r.ref, err))
+			fail.advise()
+		}
 	}
 }
 

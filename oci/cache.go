@@ -114,15 +114,15 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descri
 // Take keeps what another cache has, so that it survives a crash: as a second name of
 // the same file where the file system can do that, else as a copy.
 func (c *Cache) Take(ctx context.Context, from *Cache, d Descriptor) error {
-	if c.Has(d) {
-		return nil
+	path := c.path(d)
+	if rc, err := c.open(ctx, d, 0); err == nil {
+		return errors.Join(rc.Close(), syncFile(path)) // a crash may have come before
 	}
-	rc, err := from.open(ctx, d, 0) // it is whole
+	rc, err := from.open(ctx, d, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rc.Close() }() // it was read only
-	path := c.path(d)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("keep what was made: %w", err)
 	}
@@ -130,11 +130,15 @@ func (c *Cache) Take(ctx context.Context, from *Cache, d Descriptor) error {
 		return fmt.Errorf("keep what was made: %w", err)
 	}
 	if os.Link(from.path(d), path) != nil {
-		if _, err := c.KeepFrom(d.MediaType, func(w io.Writer) error {
+		copied, err := c.KeepFrom(d.MediaType, func(w io.Writer) error {
 			_, err := io.Copy(w, rc)
 			return err
-		}); err != nil {
+		})
+		if err != nil {
 			return err
+		}
+		if copied.Digest != d.Digest {
+			return fmt.Errorf("keep what was made: %s was damaged meanwhile", d.Digest)
 		}
 	}
 	return syncFile(path)

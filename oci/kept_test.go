@@ -94,7 +94,8 @@ func TestTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "to", "sha256", d.Digest.Encoded())
-	for range 2 {
+	damages := [][]byte{[]byte("cut"), append([]byte("x"), body[1:]...)} // by size, and by content alone
+	for _, damage := range append(damages, nil) {
 		if err := to.Take(t.Context(), from, d); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +103,7 @@ func TestTake(t *testing.T) {
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("took %d bytes, %v", len(got), err)
 		}
-		if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte("cut"), 0o600)); err != nil {
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, damage, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}

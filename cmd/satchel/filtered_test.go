@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -103,6 +105,39 @@ func TestFilteredResumed(t *testing.T) {
 	if got := s.inMirror(t, mirror.Host, "v1"); got.Digest != made {
 		t.Errorf("the mirror has %s, not %s", got.Digest, made)
 	}
+}
+
+// TestFilteredLost has what was made for a bundle gone, or damaged, in the cache and
+// beside the journal: nobody else is asked for it, and it is no gap.
+func TestFilteredLost(t *testing.T) {
+	s, w := newFilteredSet(t), newWorld(t)
+	s.config(w, s.source.Host+"/cat/index:v1")
+	w.plan(exitOK) // so that what is fetched from here on is written
+	k := &tap{kind: "GET blob"}
+	k.through(s.source)
+	w.disturbed(k, 1<<20, 0, func(p *os.Process) { _ = p.Kill() }, w.pack("--keep-going")...)
+	if err := os.RemoveAll(filepath.Join(w.dir, "cache")); err != nil {
+		t.Fatal(err)
+	}
+	made, err := filepath.Glob(filepath.Join(w.dir, "state", "satchel", "bundles", "*", "made", "sha256", "*"))
+	if err != nil || len(made) < 5 {
+		t.Fatalf("what was made is in %q, %v", made, err)
+	}
+	for _, file := range made {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gzip.NewReader(bytes.NewReader(body)); err != nil { // no layer
+			continue
+		}
+		body[len(body)/2] ^= 1
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(w.pack("--keep-going")...).want(exitFailed).says("on this host no more; begin anew with --restart")
+	w.run(w.pack("--keep-going", "--restart")...).want(exitOK)
 }
 
 // TestFilteredGaps goes without a catalog of which a layer is refused, and brings it,

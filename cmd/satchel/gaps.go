@@ -62,7 +62,7 @@ func (p *preparing) tolerate(err error) error {
 	if slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return !definite(g.Err) }) {
 		errs := make([]error, len(gaps))
 		for i, g := range gaps {
-			if errs[i] = g; !definite(g.Err) {
+			if errs[i] = g; isAway(g.Err) {
 				errs[i] = &awayError{g}
 			}
 		}
@@ -77,8 +77,21 @@ func (p *preparing) tolerate(err error) error {
 	return nil
 }
 
-// awayError says of an image what may pass, so that it is no gap.
+// awayError says of an image that its registry is away, so that it is no gap.
 type awayError struct{ *oci.GapError }
+
+// isAway reports whether an error is that of a registry which may come back.
+func isAway(err error) bool {
+	var reg *transport.RegistryError
+	if !errors.As(err, &reg) {
+		return false
+	}
+	switch reg.Trouble() {
+	case transport.TroubleRefused, transport.TroubleName, transport.TroubleLost, transport.TroubleTooMany, transport.TroubleServer:
+		return true
+	}
+	return false
+}
 
 func (e *awayError) Unwrap() error { return e.GapError }
 
@@ -102,11 +115,12 @@ func definite(err error) bool {
 // their place, so it must be surveyed again before it is used.
 func (p *preparing) drop(g *oci.GapError) {
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
-		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
+		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject &&
+			(g.Image.Root.Digest == "" || i.Root.Digest == g.Image.Root.Digest) // a catalog may be filtered in two ways
 	})
 	source := g.Image.Configured() // what is made may be another next time
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool {
-		return i.Source == source && i.Path == g.Image.Path && i.Subject == g.Image.Subject
+		return i.Source == source && i.Path == g.Image.Path && i.Subject == g.Image.Subject && i.Digest == g.Image.Root.Digest
 	}) {
 		return
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -17,21 +21,31 @@ import (
 // madeDir is where a bundle's is.
 func (p *packing) madeDir(id string) string { return filepath.Join(p.state, "bundles", id, "made") }
 
-// keepMade takes what was made for the bundle out of the cache.
+// keepMade takes what was made for the bundle out of the cache. Where there is no room
+// for it, the cache alone has it.
 func (p *packing) keepMade(ctx context.Context, id string) error {
-	p.made = oci.NewCache(p.madeDir(id))
+	p.made, p.ours = oci.NewCache(p.madeDir(id)), map[digest.Digest]bool{}
 	take := func(d oci.Descriptor, _ []byte) error {
-		if !p.cache.Has(d) { // a layer of what it was made from
+		if !p.isKept(d) { // a layer of what it was made from
 			return nil
 		}
-		return p.made.Take(ctx, p.cache, d)
+		p.ours[d.Digest] = true
+		err := p.made.Take(ctx, p.cache, d)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errMadeLost
+		}
+		if err != nil && ctx.Err() == nil {
+			p.warn("the cache must stay until the bundle is finished: %v", err)
+			return nil
+		}
+		return err
 	}
 	for _, img := range p.inv.Images {
 		if !img.Made {
 			continue
 		}
 		if err := oci.WalkImage(ctx, p.keptDocuments(), img, take); err != nil {
-			return fmt.Errorf("keep what was made for the bundle: %w", err)
+			return fmt.Errorf("keep what was made for the bundle, image %s: %w", img.Named(), err)
 		}
 	}
 	for _, doc := range p.inv.Documents {

@@ -204,6 +204,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) error {
 	if err := p.recall(done.Gaps); err != nil {
 		return err
 	}
+	p.dropMade(done.Bundle) // a kill may have come before
 	if done.Verified || p.opts.noVerify {
 		p.info("nothing to do")
 	} else if err := p.release(ctx, done.Dir, done.Bundle); err != nil {

@@ -23,8 +23,9 @@ type preparing struct {
 	cfg            *manifests.Config
 	client         *transport.Client
 	cache          *oci.Cache
-	made           *oci.Cache // of a bundle that was begun: what was made for it; else nil
-	only           *gapList   // what --only names; nil without
+	made           *oci.Cache             // of a bundle that was begun: what was made for it; else nil
+	ours           map[digest.Digest]bool // what that is
+	only           *gapList               // what --only names; nil without
 	onlyFile       string
 	keepGoing      bool
 	parallelImages int
@@ -77,7 +78,7 @@ func (p *preparing) repos(n oci.Node) []oci.Ref {
 		img := p.inv.Images[i]
 		ref := img.Source
 		if img.Made {
-			if ref = img.Base; ref == (oci.Ref{}) || oci.IsManifest(n.Descriptor.MediaType) {
+			if ref = img.Base; ref == (oci.Ref{}) || oci.IsManifest(n.Descriptor.MediaType) || p.ours[n.Descriptor.Digest] {
 				continue
 			}
 		}
