@@ -21,12 +21,10 @@ type operator struct {
 
 func (o *operator) String() string { return o.Package + " " + o.Version }
 
-// learn keeps what the bundles of a package provide and require. Bundles in no
-// channel cannot be installed.
+// learn keeps what the bundles of a package provide and require: of those that are
+// chosen, and of all where others are to be added. Bundles in no channel cannot be
+// installed.
 func (s *selection) learn(p *catalog.Package, chosen map[string]bool) {
-	if !s.wholly {
-		return
-	}
 	there, inDefault := map[string]bool{}, map[string]bool{}
 	for _, c := range p.Channels {
 		for _, e := range c.Entries {
@@ -35,7 +33,7 @@ func (s *selection) learn(p *catalog.Package, chosen map[string]bool) {
 		}
 	}
 	for _, b := range p.Bundles {
-		if there[b.Name] {
+		if there[b.Name] && (s.wholly || chosen[b.Name]) {
 			s.all = append(s.all, operator{filter.Candidate{Package: p.Name, Version: b.Version, Provides: b.Provides},
 				b.Name, b.Release, b.Requires, s, chosen[b.Name], inDefault[b.Name]})
 		}
@@ -49,15 +47,23 @@ type requirements struct {
 	done  map[string]bool
 	used  map[*selection]map[string]bool // packages of which a bundle is chosen
 	notes []string
+	lacks string // what is said of a requirement that nothing meets
 }
+
+const (
+	lacksProvider = "which nothing in the catalogs of the configuration provides; add the catalog that has it"
+	lacksChoice   = "which is not carried: choose it too, or have --with-dependencies add it where a catalog of the configuration has it"
+
+	maxLacks = 20 // requirements that are told of
+)
 
 // require gives the bundles that those chosen require and that are not chosen yet,
 // with all that these require, by catalog and package; and a note for each
 // requirement that no bundle meets. Of the bundles that meet one, those of the same
 // catalog come first, then those of packages that are chosen, then the package's
 // name, its default channel and last the highest version decide.
-func require(list []*selection) (map[*selection]map[string][]string, []string) {
-	r := &requirements{done: map[string]bool{}, used: map[*selection]map[string]bool{}}
+func require(list []*selection, lacks string) (map[*selection]map[string][]string, []string) {
+	r := &requirements{done: map[string]bool{}, used: map[*selection]map[string]bool{}, lacks: lacks}
 	for _, s := range list {
 		r.used[s] = map[string]bool{}
 		for i := range s.all {
@@ -85,6 +91,9 @@ func require(list []*selection) (map[*selection]map[string][]string, []string) {
 			r.todo = append(r.todo, o)
 		}
 	}
+	if n := len(r.notes) - maxLacks; n > 0 {
+		r.notes = append(r.notes[:maxLacks], fmt.Sprintf("operators require %d more things that are not carried", n))
+	}
 	return more, r.notes
 }
 
@@ -110,7 +119,7 @@ func (r *requirements) resolve(by *operator, text string) *operator {
 		}
 	}
 	if best == nil {
-		r.note(by, fmt.Sprintf("it requires %s, which nothing in the catalogs of the configuration provides; add the catalog that has it", q))
+		r.note(by, fmt.Sprintf("it requires %s, %s", q, r.lacks))
 	}
 	return best
 }

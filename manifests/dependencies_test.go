@@ -136,3 +136,34 @@ func TestStrandedBundles(t *testing.T) {
 		t.Errorf("notes %q", h.notes)
 	}
 }
+
+// TestDependenciesLeft tells what chosen operators require that is not chosen, and of no
+// more than a reader can take.
+func TestDependenciesLeft(t *testing.T) {
+	many := "1.0.0="
+	for i := range 30 {
+		many += property("olm.package.required", fmt.Sprintf("{packageName: lib%02d, versionRange: '>0.0.0'}", i))
+	}
+	requires := property("olm.gvk.required", foo)
+	for _, tc := range []struct {
+		catalog, packages string
+		notes             int
+		first             string
+	}{
+		{needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+property("olm.gvk", foo)), "{name: app}", 1,
+			"operator app 1.0.0: it requires the API example.com/v1 Foo, which is not carried: choose it too, or have --with-dependencies add it where a catalog of the configuration has it"},
+		{needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+property("olm.gvk", foo)), "{name: app}, {name: foo}", 0, ""},
+		{needy("app", "1.0.0="+requires, "2.0.0"), "{name: app}", 0, ""},
+		{needy("app", many), "{name: app}", 21, "operator app 1.0.0: it requires package lib00"},
+	} {
+		h := newCatalogHost()
+		h.catalog(t, testCatalog, map[string]string{"x": tc.catalog})
+		if _, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: ["+tc.packages+"]\n"), h); err != nil {
+			t.Fatal(err)
+		}
+		notes := unusual(h.notes)
+		if len(notes) != tc.notes || len(notes) > 0 && !strings.Contains(notes[0], tc.first) {
+			t.Errorf("%s: notes %q", tc.packages, notes)
+		}
+	}
+}

@@ -30,13 +30,13 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 		if _, ok := oci.Gaps(err); !ok {
 			return asked{}, err
 		}
-		var notes []string
+		lacks := lacksChoice
 		if c.Extra.WithDependencies {
-			more, missing := require(list)
-			if add(also, more) {
-				continue // what is added may bring connectors, which require others
-			}
-			notes = missing
+			lacks = lacksProvider
+		}
+		more, notes := require(list, lacks)
+		if add(also, more) {
+			continue // what is added may bring connectors, which require others
 		}
 		var all asked
 		var contents []oci.Titled
