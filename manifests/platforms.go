@@ -103,9 +103,6 @@ func lacking(only, has []string) (list []string) {
 // settle writes what is carried into the image.
 func (f *found) settle() { f.img.Platforms, f.img.Without = f.parts.Platforms(), f.parts.Without() }
 
-// place is an image's repository in the mirror.
-func place(img oci.Image) string { return cmp.Or(img.Path, img.Source.Repository) }
-
 // part is what an image brings to a repository of the mirror.
 type part struct {
 	place  string
@@ -117,7 +114,7 @@ type part struct {
 func agree(list []found) {
 	by := map[part]oci.Ref{} // the first image that brings it
 	bring := func(f *found, d digest.Digest) {
-		if at := (part{place(f.img), d}); by[at] == (oci.Ref{}) {
+		if at := (part{f.img.Place(), d}); by[at] == (oci.Ref{}) {
 			by[at] = f.img.Source
 		}
 	}
@@ -133,9 +130,20 @@ func agree(list []found) {
 			}
 		}
 	}
-	for i := range list {
-		if f := &list[i]; f.err == nil && len(f.img.Without) > 0 {
-			f.along(by)
+	for more := true; more; { // what one carries along another may then have too
+		more = false
+		for i := range list {
+			f := &list[i]
+			left := len(f.img.Without)
+			if f.err != nil || left == 0 {
+				continue
+			}
+			if f.along(by); len(f.img.Without) < left {
+				more = true
+				for _, d := range f.parts.Carried() {
+					bring(f, d)
+				}
+			}
 		}
 	}
 }
@@ -146,7 +154,7 @@ func (f *found) along(by map[part]oci.Ref) {
 	var names []string
 	before, had := f.img.Platforms, f.parts.Carried()
 	f.parts.Carry(func(d digest.Digest) bool {
-		other, there := by[part{place(f.img), d}]
+		other, there := by[part{f.img.Place(), d}]
 		if _, own := slices.BinarySearch(had, d); there && !own {
 			names = append(names, other.String())
 		}

@@ -228,7 +228,7 @@ func tagPods(images []oci.Image, note func(string)) {
 				continue
 			}
 			img.Tags = slices.DeleteFunc(slices.Clone(img.Tags), func(tag string) bool {
-				at := place(*img) + ":" + tag
+				at := img.Place() + ":" + tag
 				other, there := taken[at]
 				if !there {
 					taken[at] = *img
