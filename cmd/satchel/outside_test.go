@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -56,26 +57,21 @@ func (o *outside) publish(t testing.TB, ref string, root oci.Descriptor) {
 func (o *outside) serve(t testing.TB) (host string) {
 	t.Helper()
 	host = registrytest.Start(t).Host
-	repos := map[string]bool{}
+	// docker-registry answers 500 for a blob that is pushed to one repository twice
+	// at the same time: each repository gets one image after the other.
+	repos := map[string]*sync.Mutex{}
+	for _, ref := range o.refs(t) {
+		repos[repoOf(ref)] = &sync.Mutex{}
+	}
 	var g errgroup.Group
 	g.SetLimit(6)
 	put := func(root oci.Descriptor, repo, tag string) {
-		g.Go(func() error { return ocitest.Push(t.Context(), o.content, root, "http://"+host, repo, tag) })
+		g.Go(func() error {
+			repos[repo].Lock()
+			defer repos[repo].Unlock()
+			return ocitest.Push(t.Context(), o.content, root, "http://"+host, repo, tag)
+		})
 	}
-	done := func() {
-		if err := g.Wait(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// docker-registry answers 500 for a blob that is pushed to one repository twice
-	// at the same time: the shared layers come first.
-	for _, ref := range o.refs(t) {
-		if repo := repoOf(ref); !repos[repo] {
-			repos[repo] = true
-			put(o.first, repo, "base-of-the-tests")
-		}
-	}
-	done()
 	for name, ref := range o.refs(t) {
 		root := o.images[name]
 		if ref.Tag == "" {
@@ -83,7 +79,9 @@ func (o *outside) serve(t testing.TB) (host string) {
 		}
 		put(root, repoOf(ref), ref.Tag)
 	}
-	done()
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
 	return host
 }
 
