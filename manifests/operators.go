@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -255,14 +256,19 @@ func (s *selection) fault(at, why string) {
 	}
 }
 
+// didYouMean proposes what was meant by a name that is not among names.
 func didYouMean(name string, names []string) string {
 	near := catalog.Nearest(name, names)
 	for i, n := range near {
 		near[i] = fmt.Sprintf("%q", n)
 	}
+	const few = 10 // names that are listed whole where none is like it
 	switch last := len(near) - 1; last {
 	case -1:
-		return ""
+		if len(names) == 0 || len(names) > few {
+			return ""
+		}
+		return "; it has " + plain(strings.Join(sorted(slices.Clone(names)), ", "))
 	case 0:
 		return "; did you mean " + near[0] + "?"
 	default:

@@ -150,8 +150,8 @@ func TestOperatorsNotThere(t *testing.T) {
 	_, err := Resolve(t.Context(), c, h)
 	want := `f.yaml:7:13: mirror.operators[0].packages[0].name: catalog example.com/cat/index:v1 has no package "prometheuss"; did you mean "prometheus"?
 f.yaml:10:15: mirror.operators[0].packages[1].channels[0].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "stabel"; did you mean "stable"?
-f.yaml:12:15: mirror.operators[0].packages[1].channels[2].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "beta"
-f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2 has no package "nothing-like-it"`
+f.yaml:12:15: mirror.operators[0].packages[1].channels[2].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "beta"; it has alpha, next, stable
+f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2 has no package "nothing-like-it"; it has only`
 	var ce *ConfigError
 	if text(err) != want || !errors.As(err, &ce) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
