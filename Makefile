@@ -4,6 +4,8 @@ GO         ?= go
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUZZTIME   ?= 30s
+# Modules of tests alone: what they require is no part of satchel's own module.
+TESTMODULES = manifests/nodetest
 
 .DEFAULT_GOAL := help
 
@@ -25,6 +27,7 @@ deps: ## install what the tests need (as root), or say what is missing
 
 .PHONY: test
 test: deps ## all tests of CI
+	@for m in $(TESTMODULES); do (set -x; cd $$m && $(GO) test ./...) || exit 1; done
 	$(GO) test -timeout 15m ./...
 
 .PHONY: soak
@@ -50,6 +53,8 @@ fuzz: ## fuzz each parser for FUZZTIME (30s)
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, go mod tidy
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
-	$(GO) mod tidy -diff
+	@for m in . $(TESTMODULES); do (set -x; cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module
+	@for m in . $(TESTMODULES); do (set -x; cd $$m && $(GO) mod tidy) || exit 1; done

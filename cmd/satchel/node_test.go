@@ -60,7 +60,15 @@ func newNode(t *testing.T, mirror, out string) *node {
 // writeNodeConf has a registries.conf made of policies.
 func writeNodeConf(t *testing.T, name, mirror string, policies []string) {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"run", "../../manifests/nodetest", mirror}, policies...)...)
+	args := []string{"run", "-C", "../../manifests/nodetest", ".", mirror}
+	for _, p := range policies {
+		p, err := filepath.Abs(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, p)
+	}
+	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
