@@ -123,7 +123,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if places, err := find(dir); err != nil {
 		return nil, err
 	} else if len(places) > 0 {
-		return nil, &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
+		return nil, begunMeanwhile(dir)
 	}
 	if job.made == nil {
 		if err := job.MakeKey(); err != nil {
@@ -141,9 +141,6 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if root {
 		sweepEmpty(dir, state)
 		dir = filepath.Join(dir, dirPrefix+id)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return nil, &media.Error{Op: "make directory", Path: dir, Err: err}
-		}
 	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
@@ -154,14 +151,50 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if root { // after its journal, which keeps others from sweeping it away while it is empty
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			forget := os.RemoveAll(filepath.Dir(journalPath(state, id)))
+			return nil, errors.Join(&media.Error{Op: "make directory", Path: dir, Err: err}, jnl.Close(), forget)
+		}
+	}
 	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}})
 	if err != nil {
 		return nil, err
 	}
-	if err := w.start(); err != nil {
-		return nil, errors.Join(err, w.Close())
+	if err := w.startAlone(); err != nil {
+		var refused *RefusedError
+		err = errors.Join(err, w.Close())
+		if errors.As(err, &refused) { // nothing was written
+			err = errors.Join(err, os.RemoveAll(filepath.Dir(journalPath(state, id))))
+		}
+		return nil, err
 	}
 	return w, nil
+}
+
+// startAlone starts a new bundle in a directory into which another run may be
+// starting one too: one of the two finds the other's.
+func (w *Writer) startAlone() (err error) {
+	unlock, err := w.dir.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		return begunMeanwhile(w.dir.Path())
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	other, err := lookIn(w.dir)
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		return begunMeanwhile(w.dir.Path())
+	}
+	return w.start()
+}
+
+func begunMeanwhile(dir string) error {
+	return &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
 }
 
 func newID() (string, error) {
@@ -269,15 +302,22 @@ func checkMissing(dir, state string) error {
 		return fmt.Errorf("look for journals: %w", err)
 	}
 	for _, name := range journals {
-		jnl, st, err := journal.Open(name)
+		st, err := journal.Peek(name)
 		if err != nil {
-			continue // another run has it, or it never began
+			continue // it is damaged, or it never began
 		}
-		_ = jnl.Close() // it was only read
 		there := st.Session.Dir
-		if st.Sealed == nil && there != "" && (there == abs || filepath.Dir(there) == abs) {
-			return &MissingError{Dir: there, Bundle: st.Begin.Bundle}
+		if st.Sealed != nil || there == "" || there != abs && filepath.Dir(there) != abs {
+			continue
 		}
+		jnl, _, err := journal.Open(name)
+		if err != nil {
+			continue // another run has it, and has not written its first file yet
+		}
+		if err := jnl.Close(); err != nil {
+			return err
+		}
+		return &MissingError{Dir: there, Bundle: st.Begin.Bundle}
 	}
 	return nil
 }
@@ -339,14 +379,23 @@ func lostSeal(dir string) error {
 }
 
 // alreadySealed holds the seal on the drive against the one that was written.
-func alreadySealed(p place, st *journal.State) error {
-	body, err := os.ReadFile(filepath.Join(p.dir, seal.BundleName))
+func alreadySealed(p place, st *journal.State) (err error) {
+	d, err := media.OpenDir(p.dir)
 	if err != nil {
-		return &media.Error{Op: "read", Path: filepath.Join(p.dir, seal.BundleName), Err: err}
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	s := seals{dir: d}
+	body, err := s.readFile(seal.BundleName, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lostSeal(p.dir)
+	}
+	if err != nil {
+		return err
 	}
 	fp := seal.Sum(body)
 	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
-		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
+		return s.damage(seal.BundleName, "is not the one that was written", nil)
 	}
 	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
 }

@@ -119,3 +119,49 @@ func TestDriveNotMounted(t *testing.T) {
 		t.Errorf("after Restart: %v, %v", w, err)
 	}
 }
+
+// TestWrongAndReported has the source itself find in the middle of a blob that its
+// bytes are wrong: nothing of them stays, nor of what an earlier run got of it.
+func TestWrongAndReported(t *testing.T) {
+	c := ocitest.New(7)
+	wrong := c.Layer(20<<20, ocitest.LayerGzip)
+	f := newFixtureOf(t, c, map[string]oci.Descriptor{"a": c.Image(false, wrong)}, 8<<20, false)
+	f.job.Lanes = 1
+	w := f.writer(t)
+	until := func(size int64, then error) oci.Source {
+		return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+			if off >= size {
+				return nil, then
+			}
+			rc, err := c.Open(ctx, d, off)
+			return struct {
+				io.Reader
+				io.Closer
+			}{io.LimitReader(rc, size-off), rc}, err
+		})
+	}
+	gone := errors.New("the source is away")
+	if err := w.Put(t.Context(), wrong, until(9<<20, gone)); !errors.Is(err, gone) {
+		t.Fatal(err)
+	}
+	if n := len(segmentFiles(t, f.drive)); n != 2 {
+		t.Fatalf("after a source that went away there are %d segments", n)
+	}
+	var lie *oci.DigestError
+	if err := w.Put(t.Context(), wrong, until(17<<20, &oci.DigestError{Want: wrong})); !errors.As(err, &lie) {
+		t.Fatal(err)
+	}
+	if left := segmentFiles(t, f.drive); len(left) > 0 {
+		t.Errorf("after wrong bytes there are still %v", left)
+	}
+	if list, err := w.Unfinished(); len(list) > 0 || err != nil {
+		t.Errorf("unfinished: %v, %v", list, err)
+	}
+	if err := w.Put(t.Context(), wrong, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.finish(t)
+}

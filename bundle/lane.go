@@ -39,7 +39,8 @@ type lane struct {
 }
 
 // put writes the blob as one tar entry. After an error of the source or the
-// context, what was read so far is durable and a later put goes on from there.
+// context, what was read so far is durable and a later put resumes there; after a
+// *[oci.DigestError], nothing of the blob is left.
 func (l *lane) put(ctx context.Context, d oci.Descriptor, src oci.Source) error {
 	v := oci.NewVerifier(d)
 	if l.unfinished != nil {
@@ -51,8 +52,12 @@ func (l *lane) put(ctx context.Context, d oci.Descriptor, src oci.Source) error 
 	}
 	if err := l.copy(ctx, d, v, src); err != nil {
 		var broken *laneError
-		if errors.As(err, &broken) {
+		var wrong *oci.DigestError
+		switch {
+		case errors.As(err, &broken):
 			return err
+		case errors.As(err, &wrong):
+			return errors.Join(err, l.takeBack(d.Digest))
 		}
 		return errors.Join(err, l.checkpoint(d, v))
 	}

@@ -3,8 +3,6 @@ package bundle
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,7 +44,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.sealed && p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
+	if !p.sealed && p.complete && p.copied {
 		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}
 	if !p.sealed {
@@ -62,7 +60,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 		}
 	}()
 	s = &seals{dir: d, bodies: map[string][]byte{}}
-	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
+	body, err := s.readFile(seal.BundleName, seal.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +81,15 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	return s, s.compareListing()
 }
 
-// hasFile reports whether a bundle's directory has the file.
-func hasFile(dir, name string) bool {
-	_, err := os.Lstat(filepath.Join(dir, name))
-	return err == nil
+// readFile reads a small file. One that is larger than any of its kind is damage,
+// not the drive's refusal.
+func (s *seals) readFile(name string, limit int64) ([]byte, error) {
+	body, err := s.dir.ReadFile(name, limit)
+	var large *media.SizeError
+	if errors.As(err, &large) {
+		return nil, s.damage(name, "is larger than any file of its kind", large)
+	}
+	return body, err
 }
 
 func (s *seals) damage(file, what string, err error) *DamageError {
@@ -108,7 +111,7 @@ func (s *seals) gone(err error) error { return s.dir.Gone(seal.BundleName, err) 
 func (s *seals) fault(file, what string) { s.faults = append(s.faults, Fault{file, what}) }
 
 func (s *seals) readDrive() error {
-	body, err := s.dir.ReadFile(seal.DriveName, seal.MaxSize)
+	body, err := s.readFile(seal.DriveName, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.damage(seal.DriveName, "is missing", nil)
 	}
@@ -166,7 +169,7 @@ func (s *seals) readExtras() error {
 
 // parseExtras takes the file over if it is right, and else says what is wrong.
 func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
-	body, err = s.dir.ReadFile(name, seal.MaxSize)
+	body, err = s.readFile(name, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "is missing", nil
 	}

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
@@ -24,7 +26,8 @@ type place struct {
 	dir      string
 	id       string // of the drive seal, empty if it cannot be read
 	complete bool   // the drive seal says so
-	sealed   bool
+	sealed   bool   // it has the seal
+	copied   bool   // it has the seal's copy
 }
 
 // look says what bundle stands directly in dir, if any.
@@ -46,15 +49,20 @@ func lookIn(d *media.Dir) (*place, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	if _, err := d.Stat(seal.CopyDir + "/" + seal.BundleName); err == nil {
+		p.copied = true
+	}
 	body, err := d.ReadFile(seal.DriveName, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) && !p.sealed {
 		return nil, nil
 	}
-	if err == nil {
+	var large *media.SizeError
+	switch {
+	case err == nil:
 		if ds, perr := seal.ParseDrive(body); perr == nil {
 			p.id, p.complete = ds.Bundle, ds.Complete
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
 		return nil, err
 	}
 	return &p, nil
@@ -174,18 +182,40 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 	return false, err
 }
 
+// emptyFor is how long a directory without a journal here must have been empty
+// before it is removed: another host may have just made it.
+const emptyFor = time.Hour
+
 // sweepEmpty removes what a run leaves in the root of a mount that ends before
 // the first file: an empty directory satchel-<id>, and its journal.
 func sweepEmpty(root, state string) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return // the caller's next step will say so
+		return // the caller's next step will report it
 	}
 	for _, e := range entries {
 		id, ok := strings.CutPrefix(e.Name(), dirPrefix)
-		if ok && e.IsDir() && seal.IsID(id) && os.Remove(filepath.Join(root, e.Name())) == nil {
-			_ = os.RemoveAll(filepath.Dir(journalPath(state, id))) // of no use without the directory
+		if ok && e.IsDir() && seal.IsID(id) {
+			sweepOne(filepath.Join(root, e.Name()), journalPath(state, id))
 		}
+	}
+}
+
+// sweepOne removes one directory if it is empty and no run has it.
+func sweepOne(dir, path string) {
+	jnl, _, err := journal.Open(path)
+	switch {
+	case err == nil:
+		defer func() { _ = jnl.Close() }() // held to keep other runs out
+	case errors.Is(err, fs.ErrNotExist):
+		if info, err := os.Lstat(dir); err != nil || time.Since(info.ModTime()) < emptyFor {
+			return
+		}
+	default:
+		return // another run has it
+	}
+	if os.Remove(dir) == nil {
+		_ = os.RemoveAll(filepath.Dir(path)) // of no use without the directory
 	}
 }
 

@@ -80,7 +80,7 @@ func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
 	var files []keys.File
 	var changed error
 	for _, f := range s.extras.Files {
-		body, err := s.dir.ReadFile(f.Name, keys.MaxFile)
+		body, err := s.readFile(f.Name, keys.MaxFile)
 		if err != nil {
 			return keys.Key{}, err
 		}
@@ -103,7 +103,7 @@ func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
 
 // readIndex reads the index and holds it against the seals.
 func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
-	body, err := s.dir.ReadFile(seal.IndexName, maxIndex)
+	body, err := s.readFile(seal.IndexName, maxIndex)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func restartable(dir string) (*place, error) {
 		if p.sealed {
 			return nil, sealedOther(p, "already")
 		}
-		if p.complete && hasFile(p.dir, seal.CopyDir+"/"+seal.BundleName) {
+		if p.complete && p.copied {
 			return nil, lostSeal(p.dir)
 		}
 		if p.id == "" {

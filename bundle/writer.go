@@ -91,10 +91,12 @@ func (w *Writer) Unfinished() (map[digest.Digest]int64, error) {
 }
 
 // Put stores d; see [oci.Sink]. Large blobs are streamed into a lane, others
-// are read and verified first. An interrupted blob is kept as far as it got.
-// The returned error is a *[oci.DigestError] for bytes that are not d's; then
-// nothing of them is left, and good blobs beside them may have been lost with
-// them: ask [Writer.Has] again for all blobs before sealing.
+// are read and verified first. When src or ctx ends early, what was read stays on
+// the drive, unverified, and the next Put of d resumes there; no seal names it.
+// The error is a *[oci.DigestError] for bytes that are not d's, found by src or
+// here: then the lane goes back to where d began, earlier runs' bytes of d
+// included. Good blobs that shared a segment with d may be lost with it: ask
+// [Writer.Has] again for all blobs before sealing.
 func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) error {
 	return w.put(ctx, d, src, oci.IsManifest(d.MediaType))
 }

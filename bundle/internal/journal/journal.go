@@ -15,6 +15,9 @@ import (
 
 const version = 1
 
+// tempSuffix ends the name of a journal that is not begun yet.
+const tempSuffix = ".tmp"
+
 // Errors of [Open].
 var (
 	ErrLocked = errors.New("another satchel is writing this bundle")
@@ -29,18 +32,27 @@ type Journal struct {
 	err  error // once failed, always failed: the end of the file is unknown then
 }
 
-// Create starts a journal at path, in directories that are made as needed.
+// Create starts a journal at path, in directories that are made as needed. Nobody
+// sees it before it is locked and its first record is on the disk.
 func Create(path string, begin Begin) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the journal's directory: %w", err)
 	}
-	j, err := open(path, os.O_CREATE|os.O_EXCL)
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fmt.Errorf("create journal %s: %w", path, fs.ErrExist)
+	}
+	j, err := open(path+tempSuffix, os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
+	j.path = path
 	begin.Version = version
-	if err := j.Append(Record{Begin: &begin}); err != nil {
-		return nil, errors.Join(err, j.Close())
+	err = j.Append(Record{Begin: &begin})
+	if err == nil {
+		err = os.Rename(path+tempSuffix, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, j.Close(), os.Remove(path+tempSuffix))
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("sync the journal's directory: %w", err), j.Close())
@@ -66,6 +78,21 @@ func Open(path string) (*Journal, *State, error) {
 		return nil, nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), j.Close())
 	}
 	return j, state, nil
+}
+
+// Peek reads the journal at path as it is now, without locking it: for those who
+// only look, so that they are in nobody's way. Errors are those of [Open], but
+// for [ErrLocked].
+func Peek(path string) (*State, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	state, _, err := replay(f)
+	if err != nil {
+		err = fmt.Errorf("read journal %s: %w", path, err)
+	}
+	return state, errors.Join(err, f.Close())
 }
 
 func open(path string, flags int) (*Journal, error) {

@@ -38,6 +38,13 @@ func cause(err error) error {
 	return err
 }
 
+// SizeError says that a file is larger than a reader takes.
+type SizeError struct{ Size, Limit int64 }
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("it has %d bytes, more than the %d allowed", e.Size, e.Limit)
+}
+
 // Dir is one directory on a drive.
 type Dir struct {
 	path string
@@ -159,7 +166,8 @@ func (d *Dir) Gone(name string, err error) error {
 	return &Error{"read from", d.path, err}
 }
 
-// ReadFile reads a file of at most limit bytes.
+// ReadFile reads a regular file of at most limit bytes; the error wraps a
+// *[SizeError] if it has more.
 func (d *Dir) ReadFile(name string, limit int64) (body []byte, err error) {
 	f, err := d.Open(name)
 	if err != nil {
@@ -167,7 +175,7 @@ func (d *Dir) ReadFile(name string, limit int64) (body []byte, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if f.Size > limit {
-		return nil, d.fail("read", name, fmt.Errorf("it has %d bytes, more than the %d allowed", f.Size, limit))
+		return nil, d.fail("read", name, &SizeError{f.Size, limit})
 	}
 	body = make([]byte, f.Size)
 	if _, err := io.ReadFull(f, body); err != nil {
