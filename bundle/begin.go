@@ -104,9 +104,9 @@ func (j Job) differs(b journal.Begin) string {
 	case !keys.Fits(j.Recipients, b.KeyFiles):
 		return "with another passphrase"
 	case b.SegmentSize != j.SegmentSize:
-		return "with --segment-size " + CompactSize(b.SegmentSize)
+		return fmt.Sprintf("with segments of %s", CompactSize(b.SegmentSize))
 	case b.Lanes != j.Lanes:
-		return fmt.Sprintf("with --lanes %d", b.Lanes)
+		return fmt.Sprintf("with another number of lanes, %d", b.Lanes)
 	}
 	return ""
 }
@@ -194,7 +194,7 @@ func (w *Writer) startAlone() (err error) {
 }
 
 func begunMeanwhile(dir string) error {
-	return &RefusedError{Dir: dir, Why: "another bundle was begun in it meanwhile", Hint: "name another directory, or run the command again to see what it is"}
+	return &RefusedError{Dir: dir, Reason: "another bundle was begun in it meanwhile", hint: "name another directory, or run the command again to see what it is"}
 }
 
 func newID() (string, error) {
@@ -335,8 +335,8 @@ func checkEmpty(dir string) error {
 
 // otherFiles refuses a directory that is not for a bundle alone.
 func otherFiles(dir, name, besides string) error {
-	return &RefusedError{Dir: dir, Why: fmt.Sprintf("it holds other files (%s)%s", name, besides),
-		Hint: "name an empty or new directory, or the root of a drive"}
+	return &RefusedError{Dir: dir, Reason: fmt.Sprintf("it holds other files (%s)%s", name, besides),
+		hint: "name an empty or new directory, or the root of a drive"}
 }
 
 func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
@@ -345,7 +345,7 @@ func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) 
 		return nil, noJournal(p)
 	}
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
+		return nil, &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt}
 	}
 	if err != nil {
 		return nil, err
@@ -359,8 +359,8 @@ func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) 
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
-		return nil, errors.Join(&RefusedError{Dir: p.dir, Why: "it holds an unfinished bundle that was begun " + how,
-			Hint: "run the same command as then to go on with it, name another directory, or use --restart to delete it and begin anew"}, jnl.Close())
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun " + how, Unfinished: true,
+			hint: "run the same command as then to resume it, name another directory, or have it deleted by a restart"}, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)
 	if err != nil {
@@ -412,17 +412,17 @@ func MarkVerified(state, id string, fp Fingerprint) error {
 
 func noJournal(p place) error {
 	if p.id == "" {
-		return &RefusedError{Dir: p.dir, Why: "its drive.json is not one of satchel's, or is damaged",
-			Hint: "name another directory"}
+		return &RefusedError{Dir: p.dir, Reason: "its drive.json is not one of satchel's, or is damaged",
+			hint: "name another directory"}
 	}
 	if p.sealed {
 		return sealedOther(p, "on another host, or its state was removed")
 	}
-	return &RefusedError{Dir: p.dir, Why: "it holds an unfinished bundle that was begun on another host, or its state was removed",
-		Hint: "go on where it was begun, name another directory, or use --restart to delete it and begin anew"}
+	return &RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun on another host, or its state was removed", Unfinished: true,
+		hint: "resume it on the host where it was begun, name another directory, or have it deleted by a restart"}
 }
 
 func sealedOther(p place, how string) error {
-	return &RefusedError{Dir: p.dir, Why: "it holds a finished bundle that was packed " + how,
-		Hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
+	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
+		hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
 }

@@ -1,8 +1,8 @@
 package bundle
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
@@ -27,7 +27,7 @@ type MixedError = keys.MixedError
 type RecipientError = keys.RecipientError
 
 // ErrNoKey says that no key was given where one is needed.
-var ErrNoKey = errors.New("a key is needed to open the bundle")
+var ErrNoKey = keys.ErrNoKey
 
 // NoBundleError says that a directory holds no bundle at all.
 type NoBundleError struct{ Dir string }
@@ -35,6 +35,12 @@ type NoBundleError struct{ Dir string }
 func (e *NoBundleError) Error() string {
 	return fmt.Sprintf("%s holds no bundle; is the drive mounted there?", e.Dir)
 }
+
+// Hint is empty: the error says it all.
+func (e *NoBundleError) Hint() string { return "" }
+
+// Permanent is false: the drive may be mounted.
+func (e *NoBundleError) Permanent() bool { return false }
 
 // MissingError says that an unfinished bundle was begun in a directory and is not
 // there any more.
@@ -44,12 +50,28 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("bundle %s was begun in %s and is not there now: is the drive mounted?", e.Bundle, e.Dir)
 }
 
+// Hint says what to do now.
+func (e *MissingError) Hint() string {
+	return "mount the drive and start again, name another directory, or give that bundle up"
+}
+
+// Permanent is false: the drive may be mounted.
+func (e *MissingError) Permanent() bool { return false }
+
 // UnfinishedError says that a bundle was never sealed.
 type UnfinishedError struct{ Dir string }
 
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
 }
+
+// Hint says what to do now.
+func (e *UnfinishedError) Hint() string {
+	return "run pack again where it was packed; it resumes where it stopped"
+}
+
+// Permanent is true: reading it again does not finish it.
+func (e *UnfinishedError) Permanent() bool { return true }
 
 // Fault is one thing that is wrong with a bundle.
 type Fault struct {
@@ -93,6 +115,27 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// Hint says what to do now.
+func (e *DamageError) Hint() string {
+	const last = "read the drive elsewhere, or remove the bundle's directory and pack it again"
+	var names []string
+	for _, f := range e.Faults {
+		if f.Copied() && !slices.Contains(names, f.File) {
+			names = append(names, f.File)
+		}
+	}
+	if len(names) == 0 {
+		return "verify the bundle to see all that is wrong; " + last
+	}
+	if len(names) == 1 {
+		return fmt.Sprintf("the bundle has a second copy of %s: put copy/%s in its place and verify the bundle; if that does not help, %s", names[0], names[0], last)
+	}
+	return fmt.Sprintf("the bundle has second copies of %s: put each copy/NAME in the place of NAME and verify the bundle; if that does not help, %s", strings.Join(names, ", "), last)
+}
+
+// Permanent is true: the bytes stay what they are.
+func (e *DamageError) Permanent() bool { return true }
+
 // RekeyError says that a rekey of a bundle was interrupted. What the bundle
 // carries is whole, and whoever could open it still can.
 type RekeyError struct {
@@ -101,8 +144,16 @@ type RekeyError struct {
 }
 
 func (e *RekeyError) Error() string {
-	return fmt.Sprintf("a rekey of the bundle in %s was interrupted; of it there is %s", e.Dir, strings.Join(e.Files, ", "))
+	return fmt.Sprintf("a rekey of the bundle in %s was interrupted; it left %s", e.Dir, strings.Join(e.Files, ", "))
 }
+
+// Hint says what to do now.
+func (e *RekeyError) Hint() string {
+	return "run the same rekey again; what the bundle carries is whole, and the keys that opened it still do"
+}
+
+// Permanent is true: reading it again does not finish the rekey.
+func (e *RekeyError) Permanent() bool { return true }
 
 // FingerprintError says that the bundle is not the one whose fingerprint was given.
 type FingerprintError struct{ Want, Got Fingerprint }
@@ -110,6 +161,14 @@ type FingerprintError struct{ Want, Got Fingerprint }
 func (e *FingerprintError) Error() string {
 	return fmt.Sprintf("this is another bundle: its fingerprint is %s, expected %s", e.Got, e.Want)
 }
+
+// Hint says what to do now.
+func (e *FingerprintError) Hint() string {
+	return "compare the fingerprint with the one that pack printed; if they differ, do not use this bundle"
+}
+
+// Permanent is true: it is another bundle.
+func (e *FingerprintError) Permanent() bool { return true }
 
 // SpaceError says that a drive has not enough room.
 type SpaceError struct {
@@ -121,14 +180,35 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("%s has %s free, %s are needed", e.Dir, FormatSize(e.Free), FormatSize(e.Need))
 }
 
-// RefusedError says why pack does not write into a directory.
-type RefusedError struct {
-	Dir  string
-	Why  string
-	Hint string // what to do now
+// Hint says what to do now.
+func (e *SpaceError) Hint() string {
+	return "make room on the drive or take a larger one; nothing was written yet"
 }
 
-func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Dir, e.Why) }
+// Permanent is false: room can be made.
+func (e *SpaceError) Permanent() bool { return false }
+
+const waitForIt = "wait for it to end, or end it"
+
+// RefusedError says why nothing is written into a directory.
+type RefusedError struct {
+	Dir    string
+	Reason string
+	// Unfinished: an unfinished bundle stands in the way, which [Restart] deletes.
+	Unfinished bool
+	// Busy: another run stands in the way, and will end.
+	Busy bool
+
+	hint string
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Dir, e.Reason) }
+
+// Hint says what to do now.
+func (e *RefusedError) Hint() string { return e.hint }
+
+// Permanent reports whether the directory stays as it is until someone changes it.
+func (e *RefusedError) Permanent() bool { return !e.Busy }
 
 // SealedError says that the very bundle asked for is finished already.
 type SealedError struct {

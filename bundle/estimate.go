@@ -51,6 +51,12 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("blob %s has %s, and a drive of %s cannot hold it with what goes beside it", e.Blob.Digest, FormatSize(e.Blob.Size), FormatSize(e.Capacity))
 }
 
+// Hint says what to do now.
+func (e *TooLargeError) Hint() string { return "take larger drives, or leave out what needs it" }
+
+// Permanent is true: the blob stays as large as it is.
+func (e *TooLargeError) Permanent() bool { return true }
+
 // Drives says how many drives a bundle of the graph needs that hold so many
 // bytes each, by the bound of [Estimate]: what it calls one drive is enough for
 // packing. Manifests go on one drive together. The error is a *[TooLargeError].

@@ -119,7 +119,7 @@ func (l *lane) open() error {
 		return nil
 	}
 	if l.next > seal.MaxSegments {
-		return fmt.Errorf("lane %d has %d segments, the most that the format allows; use a larger --segment-size", l.number, seal.MaxSegments)
+		return fmt.Errorf("lane %d has %d segments, the most that the format allows; use larger segments", l.number, seal.MaxSegments)
 	}
 	if l.buffers == nil {
 		l.buffers = frame.NewBuffers()

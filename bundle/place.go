@@ -74,7 +74,7 @@ func find(dir string) ([]place, error) {
 	dirs := []string{dir}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, syscall.ENOTDIR) {
-		return nil, &RefusedError{Dir: dir, Why: "it is not a directory", Hint: "name the directory of a drive"}
+		return nil, &RefusedError{Dir: dir, Reason: "it is not a directory", hint: "name the directory of a drive"}
 	}
 	if err != nil {
 		return nil, &media.Error{Op: "look into", Path: dir, Err: err}
@@ -115,7 +115,7 @@ func locate(dir string) (place, error) {
 	for i, p := range list {
 		names[i] = p.dir
 	}
-	return place{}, &RefusedError{Dir: dir, Why: "it holds more than one bundle", Hint: "name one of " + strings.Join(names, ", ")}
+	return place{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + strings.Join(names, ", ")}
 }
 
 // foreign gives the first name in dir that is neither a bundle's nor ignored.

@@ -87,7 +87,7 @@ func (s *seals) blame(err error) error {
 func (s *seals) lockForRekey() (unlock func() error, err error) {
 	unlock, err = s.dir.Lock()
 	if errors.Is(err, media.ErrLocked) {
-		return nil, &RefusedError{Dir: s.dir.Path(), Why: "another rekey of this bundle is running", Hint: "wait for it to end"}
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "another rekey of this bundle is running", Busy: true, hint: waitForIt}
 	}
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (s *seals) lockForRekey() (unlock func() error, err error) {
 		var body []byte
 		body, err = s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
 		if err == nil && string(body) != string(s.bodies[seal.ExtrasName]) {
-			err = &RefusedError{Dir: s.dir.Path(), Why: "another rekey of this bundle has just ended", Hint: "run the same command again"}
+			err = &RefusedError{Dir: s.dir.Path(), Reason: "another rekey of this bundle has just ended", Busy: true, hint: "run the same command again"}
 		}
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *seals) newKeys(ctx context.Context, ids []Identity, to []Recipient) ([]
 		return nil, err
 	}
 	if s.lastKey()+len(files) > keys.MaxKeyFiles {
-		return nil, &RefusedError{Dir: s.dir.Path(), Why: fmt.Sprintf("a bundle has at most %d key files", keys.MaxKeyFiles), Hint: "pack it again for all recipients"}
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: fmt.Sprintf("a bundle has at most %d key files", keys.MaxKeyFiles), hint: "pack it again for all recipients"}
 	}
 	return files, nil
 }

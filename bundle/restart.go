@@ -70,7 +70,7 @@ func restartable(dir string) (*place, error) {
 		names[i] = p.dir
 	}
 	if len(places) > 1 {
-		return nil, &RefusedError{Dir: dir, Why: "it holds more than one unfinished bundle", Hint: "name one of " + strings.Join(names, ", ")}
+		return nil, &RefusedError{Dir: dir, Reason: "it holds more than one unfinished bundle", hint: "name one of " + strings.Join(names, ", ")}
 	}
 	return &places[0], nil
 }
@@ -82,7 +82,7 @@ func restart(p place, state string) (err error) {
 			return lostSeal(p.dir)
 		}
 	} else if errors.Is(err, journal.ErrLocked) {
-		return &RefusedError{Dir: p.dir, Why: "another satchel is writing this bundle", Hint: "wait for it to end, or end it"}
+		return &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt}
 	}
 	d, err := media.OpenDir(p.dir)
 	if err != nil {

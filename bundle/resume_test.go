@@ -40,8 +40,8 @@ var refusals = map[string]struct {
 		_, more := newKey(t, false)
 		f.job.Recipients = append(more, f.job.Recipients...)
 	}, "an unfinished bundle that was begun for other recipients"},
-	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "begun with --segment-size 1MiB"},
-	"other lanes":          {false, func(_ *testing.T, f *fixture) { f.job.Lanes++ }, "begun with --lanes 2"},
+	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "begun with segments of 1MiB"},
+	"other lanes":          {false, func(_ *testing.T, f *fixture) { f.job.Lanes++ }, "begun with another number of lanes, 2"},
 	"journal gone": {false, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
 		"an unfinished bundle that was begun on another host, or its state was removed"},
 	"sealed, journal gone": {true, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
@@ -85,7 +85,7 @@ func TestRefusals(t *testing.T) {
 			drive, state := files(t, f.drive), files(t, f.state)
 			w, err := Resume(t.Context(), f.drive, f.state, f.job, nil)
 			var refused *RefusedError
-			if w != nil || !errors.As(err, &refused) || !strings.Contains(err.Error(), c.why) || refused.Hint == "" {
+			if w != nil || !errors.As(err, &refused) || !strings.Contains(err.Error(), c.why) || refused.Hint() == "" {
 				t.Fatalf("%v", err)
 			}
 			same(t, f.drive, drive)
@@ -99,11 +99,11 @@ func TestRefusedWhileWriting(t *testing.T) {
 	f := begun(t)
 	w := f.writer(t)
 	var refused *RefusedError
-	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &refused) || !strings.Contains(refused.Why, "another satchel is writing") {
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "another satchel is writing") {
 		t.Errorf("Resume: %v", err)
 	}
 	before := files(t, f.drive)
-	if err := Restart(f.drive, f.state); !errors.As(err, &refused) || !strings.Contains(refused.Why, "another satchel is writing") {
+	if err := Restart(f.drive, f.state); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "another satchel is writing") {
 		t.Errorf("Restart: %v", err)
 	}
 	same(t, f.drive, before)
@@ -271,7 +271,7 @@ func TestRestartRefuses(t *testing.T) {
 			drive, state := files(t, f.drive), files(t, f.state)
 			var refused *RefusedError
 			for _, err := range []error{CheckRestart(f.drive), Restart(f.drive, f.state)} {
-				if !errors.As(err, &refused) || !strings.Contains(refused.Why, c.why) {
+				if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.why) {
 					t.Errorf("%v", err)
 				}
 			}

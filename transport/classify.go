@@ -43,9 +43,5 @@ func refuses(err error) bool {
 	if !errors.As(err, &answer) {
 		return false
 	}
-	switch answer.Status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return false
-	}
-	return answer.Status >= 400 && answer.Status < 500
+	return permanentStatus(answer.Status)
 }

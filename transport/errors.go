@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -70,6 +71,31 @@ func (e *PlainHTTPError) Error() string {
 	return e.Host + " speaks plain HTTP where TLS is required"
 }
 
+// Hint says what to do now.
+func (e *PlainHTTPError) Hint() string { return plainHTTPHint }
+
+// Permanent is false: no image is lost by how this host is configured.
+func (e *PlainHTTPError) Permanent() bool { return false }
+
+// MissingBlobError says that a repository has a manifest and lacks a blob that the
+// manifest names.
+type MissingBlobError struct {
+	Repo oci.Ref
+	Blob oci.Descriptor
+}
+
+func (e *MissingBlobError) Error() string {
+	return fmt.Sprintf("check %s: the registry has the manifest but lacks this blob", e.Repo.WithDigest(e.Blob.Digest))
+}
+
+// Hint says what to do now.
+func (e *MissingBlobError) Hint() string {
+	return "the image is broken in that registry: push it there again, or take another version of it"
+}
+
+// Permanent is true: the registry answered.
+func (e *MissingBlobError) Permanent() bool { return true }
+
 // AuthfileError says that the credentials configured for this side cannot be read.
 type AuthfileError struct {
 	Path string // Config.Authfile or REGISTRY_AUTH_FILE; empty for the other usual places
@@ -85,6 +111,12 @@ func (e *AuthfileError) Error() string {
 
 func (e *AuthfileError) Unwrap() error { return e.Err }
 
+// Hint is empty: the error names the file and its fault.
+func (e *AuthfileError) Hint() string { return "" }
+
+// Permanent is false: no image is lost by how this host is configured.
+func (e *AuthfileError) Permanent() bool { return false }
+
 // ConfigError says that something configured for this side's registries cannot
 // be used: registries.conf, certificates.
 type ConfigError struct {
@@ -98,6 +130,12 @@ func (e *ConfigError) Error() string {
 }
 
 func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Hint is empty: the error names the file and its fault.
+func (e *ConfigError) Hint() string { return "" }
+
+// Permanent is false: no image is lost by how this host is configured.
+func (e *ConfigError) Permanent() bool { return false }
 
 // locationError says that a registry sent an upload where its bytes must not go.
 type locationError struct{ why string }

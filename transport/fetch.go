@@ -19,6 +19,12 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
 
+// Hint is empty: the status says it all.
+func (e *StatusError) Hint() string { return "" }
+
+// Permanent reports whether the server refused, and would again.
+func (e *StatusError) Permanent() bool { return permanentStatus(e.Status) }
+
 // SizeError says that a file is larger than [Client.Fetch] was to read.
 type SizeError struct {
 	URL   string
@@ -28,6 +34,12 @@ type SizeError struct {
 func (e *SizeError) Error() string {
 	return fmt.Sprintf("get %s: it has more than %d bytes", e.URL, e.Limit)
 }
+
+// Hint is empty: the error says it all.
+func (e *SizeError) Hint() string { return "" }
+
+// Permanent is true: the file is what it is.
+func (e *SizeError) Permanent() bool { return true }
 
 // Fetch gets a small file over HTTP(S) from a server that is no registry, with the
 // proxies, the authorities and the patience of the registries' side, and without

@@ -20,6 +20,14 @@ func (e *ForeignError) Error() string {
 
 func (e *ForeignError) Unwrap() error { return e.Err }
 
+// Hint says what to do now.
+func (e *ForeignError) Hint() string {
+	return "have the registry accept the URLs of foreign layers (distribution: validation.manifests.urls.allow in its configuration), or leave the image out"
+}
+
+// Permanent is false: what the registry answered may have another cause.
+func (e *ForeignError) Permanent() bool { return false }
+
 // ifForeign says of a manifest that was refused that foreign layers may be why.
 func ifForeign(d oci.Descriptor, body []byte, err error) error {
 	var m struct {

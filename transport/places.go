@@ -124,6 +124,14 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("%s is blocked by the rule for %s in registries.conf (%s)", e.Repository, e.Prefix, e.Path)
 }
 
+// Hint says what to do now.
+func (e *BlockedError) Hint() string {
+	return "remove the rule from registries.conf, or use another file in its place"
+}
+
+// Permanent is false: no image is lost by how this host is configured.
+func (e *BlockedError) Permanent() bool { return false }
+
 // PlacesError says that none of the places that registries.conf names for an
 // image gave it.
 type PlacesError struct {

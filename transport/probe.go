@@ -55,6 +55,35 @@ func (e *ProbeError) Error() string {
 
 func (e *ProbeError) Unwrap() error { return e.Err }
 
+// Hint says what to do now, "" where what the registry answered says more.
+func (p Problem) Hint() string { return problemHints[p] }
+
+var problemHints = map[Problem]string{
+	ProblemCredentials: "check that there are credentials for this registry and repository, and that they are right",
+	ProblemDenied:      "give this user the right to push (and, to clean up after a probe, to delete), or log in as one who has it (podman login)",
+	ProblemReadOnly:    "the registry is read-only or in maintenance: have it accept pushes, then run the same command again",
+	ProblemProject:     "create the project or organization in the registry first, or push into an existing one",
+	ProblemDepth:       "limit the number of path components to what the registry allows, such as 2, in every unpack into this mirror",
+	ProblemUntagged:    "a mirror must store images by digest; the registry inside an OpenShift cluster, for one, does not and cannot be a mirror",
+	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
+	ProblemFull:        "make room on the registry's disk and run the same command again",
+}
+
+// Hint says what to do now, by the problem, else by what the registry answered.
+func (e *ProbeError) Hint() string {
+	if h := e.Problem.Hint(); h != "" {
+		return h
+	}
+	var answer *RegistryError
+	if errors.As(e.Err, &answer) {
+		return answer.Hint()
+	}
+	return ""
+}
+
+// Permanent reports whether trying again would give the same answer, as far as one can tell.
+func (e *ProbeError) Permanent() bool { return refuses(e.Err) }
+
 // Probe pushes a tiny blob and manifest, by digest and by tag, into every
 // repository that is about to be written, and an index that names what sparse ones
 // will lack there, see [Mirror.Sparse]; then it removes them where it may. All that

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -51,6 +52,60 @@ func (e *RegistryError) Trouble() Trouble {
 		return t
 	}
 	return troubleOf(e.Status)
+}
+
+// hints says what to do about each sort of trouble.
+var hints = map[Trouble]string{
+	TroubleAuthority:    "if you trust that authority, configure its certificate for this registry, for example in a certs.d directory",
+	TroubleExpired:      "check this host's clock; if it is right, the registry needs a new certificate",
+	TroubleHostName:     "use one of the names that the certificate is for, or give the registry a certificate for this name",
+	TroubleTLS:          "if the registry wants a client certificate, put *.cert and *.key into a certs.d directory for it",
+	TroublePlainHTTP:    plainHTTPHint,
+	TroubleRefused:      "check that the port is right and that the registry runs; " + hintAgain,
+	TroubleName:         "check the name, and that name resolution works on this host",
+	TroubleLost:         hintAgain,
+	TroubleProxy:        "check HTTPS_PROXY and NO_PROXY in the environment",
+	TroubleUnauthorized: hintLogin,
+	TroubleForbidden:    hintLogin,
+	TroubleNotFound:     "check the name; some registries also answer this when credentials are missing",
+	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
+	TroubleServer:       hintAgain,
+	TroubleFull:         "make room on the registry's disk; " + hintAgain,
+}
+
+const (
+	hintAgain     = "run the same command again when the registry can be reached; it resumes where it stopped"
+	hintLogin     = "check that there are credentials for this registry and repository, and that they allow this"
+	plainHTTPHint = "if that registry is meant to speak plain HTTP, allow that for it"
+)
+
+// Hint says what to do now, "" if the error says it all.
+func (e *RegistryError) Hint() string { return hints[e.Trouble()] }
+
+// Permanent reports whether trying again would give the same answer, as far as one
+// can tell: the registry refused, or what it gave is wrong.
+func (e *RegistryError) Permanent() bool {
+	if e.Status != 0 {
+		return permanentStatus(e.Status)
+	}
+	var digest *oci.DigestError
+	var kind *oci.UnsupportedError
+	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind)
+}
+
+// permanentStatus reports whether an HTTP status is a refusal that stays one.
+func permanentStatus(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
+// Away reports whether the registry is away and may come back, so that nothing is
+// known of what it has.
+func (e *RegistryError) Away() bool {
+	switch e.Trouble() {
+	case TroubleRefused, TroubleName, TroubleLost, TroubleTooMany, TroubleServer:
+		return true
+	}
+	return false
 }
 
 func troubleOf(status int) Trouble {

@@ -166,7 +166,11 @@ func hints(err error) []string {
 	}
 	var refused *bundle.RefusedError
 	if errors.As(err, &refused) {
-		add("%s", refused.Hint)
+		if refused.Unfinished {
+			add("%s: --restart", refused.Hint())
+		} else {
+			add("%s", refused.Hint())
+		}
 	}
 	switch {
 	case as[*bundle.MissingError](err):

@@ -3,19 +3,38 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 )
 
 // ErrNoMatch says that none of the identities opens a key file.
-var ErrNoMatch = errors.New("none of the given keys opens this bundle")
+var ErrNoMatch error = &keyError{"none of the given keys opens this bundle", "the key must belong to one of the recipients that the bundle was packed for"}
 
-// ErrNoTerminal says that somebody must be asked and nobody can be.
-var ErrNoTerminal = errors.New("there is no terminal to ask on")
+// ErrNoTerminal says that a person must be asked and there is no terminal.
+var ErrNoTerminal error = &keyError{"there is no terminal to ask on", "run it on a terminal, or give passphrases in a file"}
+
+// ErrNoKey says that no key was given where one is needed.
+var ErrNoKey error = &keyError{"a key is needed to open the bundle", "give a key file or a passphrase of one of its recipients"}
+
+// keyError is an error that is always the same, with what to do about it.
+type keyError struct{ text, hint string }
+
+func (e *keyError) Error() string   { return e.text }
+func (e *keyError) Hint() string    { return e.hint }
+func (e *keyError) Permanent() bool { return true }
+
+const pluginHint = "a plugin is a program, age-plugin-NAME; install it where $PATH finds it"
 
 // MixedError says why recipients may not stand together.
 type MixedError struct{ Why string }
 
 func (e *MixedError) Error() string { return e.Why }
+
+// Hint says what to do now.
+func (e *MixedError) Hint() string { return "use recipients of one kind, or pack two bundles" }
+
+// Permanent is true: the recipients stay what they are.
+func (e *MixedError) Permanent() bool { return true }
 
 var (
 	errMixed = &MixedError{"post-quantum and classic recipients cannot be mixed: the bundle would be open to whoever breaks the classic key with a quantum computer"}
@@ -35,6 +54,20 @@ func (e *RecipientError) Error() string {
 }
 
 func (e *RecipientError) Unwrap() error { return e.Err }
+
+// Hint says what to do now, "" if the error says it all.
+func (e *RecipientError) Hint() string {
+	switch {
+	case errors.Is(e.Err, exec.ErrNotFound):
+		return pluginHint
+	case errors.Is(e.Err, ErrNoTerminal):
+		return ErrNoTerminal.(*keyError).hint
+	}
+	return ""
+}
+
+// Permanent is false: a plugin may be installed, or its device plugged in.
+func (e *RecipientError) Permanent() bool { return false }
 
 // FileError says what is wrong with a key file.
 type FileError struct{ Name, Why string }
@@ -59,3 +92,18 @@ func (e *NoMatchError) Error() string {
 func (e *NoMatchError) Is(target error) bool { return target == ErrNoMatch }
 
 func (e *NoMatchError) Unwrap() []error { return e.Tried }
+
+// Hint says what to do now.
+func (e *NoMatchError) Hint() string {
+	tried := errors.Join(e.Tried...)
+	switch {
+	case errors.Is(tried, exec.ErrNotFound):
+		return pluginHint
+	case errors.Is(tried, ErrNoTerminal):
+		return ErrNoTerminal.(*keyError).hint
+	}
+	return ErrNoMatch.(*keyError).hint
+}
+
+// Permanent is true where nothing but wrong keys was found.
+func (e *NoMatchError) Permanent() bool { return len(e.Tried) == 0 }

@@ -25,6 +25,24 @@ func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, c
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Permanent is false: drives are plugged in, mounted and cleared.
+func (e *Error) Permanent() bool { return false }
+
+// Hint says what to do now.
+func (e *Error) Hint() string {
+	switch {
+	case errors.Is(e.Err, syscall.ENOSPC):
+		return "make room on the drive and start again; it resumes where it stopped"
+	case errors.Is(e.Err, syscall.EROFS):
+		return "the drive is mounted read-only, or its lock switch is set"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "give this user the right to write to the directory"
+	case errors.Is(e.Err, fs.ErrNotExist):
+		return "check that the drive is mounted"
+	}
+	return "check that the drive is still plugged in and mounted, then start again"
+}
+
 // cause drops the name that os errors repeat.
 func cause(err error) error {
 	var pe *fs.PathError
