@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	helm "helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/ignore"
@@ -121,7 +121,8 @@ func readFile(root *os.Root, name string) (body []byte, err error) {
 	return body, err
 }
 
-// pack writes an archive: the same files give the same bytes.
+// pack writes an archive: the same files give the same bytes, by an encoder that
+// does not change with the Go release.
 func pack(files []file) ([]byte, error) {
 	name, err := nameIn(files)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
@@ -101,5 +102,21 @@ func TestLoadDirRefused(t *testing.T) {
 				t.Errorf("got %v, %v; want %s", c, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestPackGolden: a chart has one digest, whichever Go release packed it. The
+// encoder is pinned in go.mod.
+func TestPackGolden(t *testing.T) {
+	t.Parallel()
+	files := webChart()
+	files["files/more.txt"] = strings.Repeat("a line of text that repeats itself, and a bit more\n", 4000)
+	c, err := LoadDir(tree(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "sha256:e40ec2361bbfc50235c05831834b85650c67802fe12242cbeea5148658952db8"
+	if got := digest.FromBytes(c.Archive); got != want {
+		t.Errorf("the archive has %d bytes with digest %s", len(c.Archive), got)
 	}
 }
