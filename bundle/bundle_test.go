@@ -71,7 +71,7 @@ func imageOf(t testing.TB, name string, root oci.Descriptor) oci.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root, Tags: []string{"v1"}}
+	return oci.Image{Origin: "additional", Source: ref, Root: root, Tags: []string{"v1"}}
 }
 
 // newKey makes an identity file and the recipient of its key.
@@ -93,7 +93,7 @@ func newKey(t testing.TB, postQuantum bool) (file string, to []Recipient) {
 
 func (f *fixture) survey(t testing.TB) {
 	t.Helper()
-	graph, err := oci.Survey(context.Background(), f.inv, func(oci.Image) (oci.Source, error) { return f.content, nil }, 2)
+	graph, err := oci.ReadGraph(context.Background(), f.inv.Images, func(oci.Image) (oci.Source, error) { return f.content, nil }, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func TestSkopeoReadsASparseLayout(t *testing.T) {
 	f.add(t, "sparse", root)
 	for i := range f.inv.Images {
 		if img := &f.inv.Images[i]; img.Root.Digest == root.Digest {
-			img.Without = []digest.Digest{lacks.Digest}
+			img.Omitted = []digest.Digest{lacks.Digest}
 		}
 	}
 	f.survey(t)

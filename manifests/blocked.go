@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -42,7 +43,7 @@ func newBlock(c *Config) (*block, error) {
 
 // names are what patterns are held against.
 func (b *block) names(img oci.Image) []string {
-	path := img.Place()
+	path := img.MirrorPath()
 	names := []string{img.Configured().String(), path}
 	for _, tag := range img.Tags {
 		names = append(names, path+":"+tag)
@@ -61,12 +62,12 @@ func (b *block) out(img oci.Image) (blocked bool) {
 		}
 		blocked = true
 		if at := strings.Join(names, " "); p.hits[at] == "" {
-			p.hits[at] = plain(img.Named())
+			p.hits[at] = plain(img.Describe())
 		}
 		switch {
-		case img.Origin == oci.OriginRelease && img.Path == pathPayload:
+		case img.Origin == ask.OriginRelease && img.Path == pathPayload:
 			b.loud = append(b.loud, fmt.Sprintf("%s leaves out %s, a release's payload: its components are carried, and no cluster can be installed or updated from them without it", p.name, img.Source))
-		case img.Origin == oci.OriginCatalog:
+		case img.Origin == ask.OriginCatalog:
 			b.loud = append(b.loud, fmt.Sprintf("%s leaves out the catalog %s: the images of its operators are carried, and no cluster can install them without it", p.name, img.Configured()))
 		}
 	}
@@ -75,9 +76,9 @@ func (b *block) out(img oci.Image) (blocked bool) {
 
 // sift takes out what is blocked, of what is asked for and of what cannot be had.
 // An image that is asked for by several names is left out only under those that match.
-func (b *block) sift(list []wanted, gaps []*oci.GapError) ([]wanted, []*oci.GapError) {
+func (b *block) sift(list []wanted, gaps []*oci.Gap) ([]wanted, []*oci.Gap) {
 	return slices.DeleteFunc(list, func(w wanted) bool { return b.out(w.image()) }),
-		slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return b.out(g.Image) })
+		slices.DeleteFunc(gaps, func(g *oci.Gap) bool { return b.out(g.Image) })
 }
 
 // report says what each pattern did, a line each, in the order of the configuration.

@@ -39,7 +39,7 @@ func TestCarried(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = c.Carried()
-			if got := text(err); got != tc.want {
+			if got := errorText(err); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 			var ce *ConfigError
@@ -99,7 +99,7 @@ func TestPeerFiles(t *testing.T) {
 		seen[name] = true
 		c, err := Parse(name, data)
 		if want, ok := peerUnparsed[name]; ok || err != nil {
-			if text(err) != name+":"+want {
+			if errorText(err) != name+":"+want {
 				t.Errorf("%s: got %v, want %s", name, err, want)
 			}
 			return nil
@@ -122,7 +122,7 @@ func TestPeerFiles(t *testing.T) {
 	}
 }
 
-func text(err error) string {
+func errorText(err error) string {
 	if err == nil {
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
@@ -53,7 +54,7 @@ type graphs struct {
 	c     *Config
 	from  Images
 	got   map[graphQuery]*graph.Graph
-	files []oci.Titled
+	files []oci.ArtifactFile
 	noted map[string]bool
 }
 
@@ -90,7 +91,7 @@ func (gs *graphs) get(ctx context.Context, q graphQuery) (*graph.Graph, error) {
 	}
 	gs.got[q] = g
 	if len(g.Nodes()) > 0 {
-		gs.files = append(gs.files, oci.Titled{Title: q.file(), MediaType: "application/json", Body: body})
+		gs.files = append(gs.files, oci.ArtifactFile{Title: q.file(), MediaType: "application/json", Body: body})
 	}
 	return g, nil
 }
@@ -120,7 +121,7 @@ func (c *Config) graphURL(q graphQuery) (link, bare string, err error) {
 
 // document makes the document of all graphs that were used.
 func (gs *graphs) document(ctx context.Context) ([]oci.Document, error) {
-	slices.SortFunc(gs.files, func(a, b oci.Titled) int { return strings.Compare(a.Title, b.Title) })
+	slices.SortFunc(gs.files, func(a, b oci.ArtifactFile) int { return strings.Compare(a.Title, b.Title) })
 	return document(ctx, DocumentGraph, graphArtifact, gs.files, gs.from)
 }
 
@@ -128,12 +129,12 @@ func (gs *graphs) document(ctx context.Context) ([]oci.Document, error) {
 type chosen struct {
 	graph.Node
 	kind, arch string
-	why        []string
+	why        []oci.Reason
 }
 
 // channelImages asks for mirror.platform.channels: the releases that are chosen
 // from the update graphs, each as [releaseImages] asks for its one, and the graphs
-// as a document. A payload that cannot be read is a *[oci.GapError]; a channel or
+// as a document. A payload that cannot be read is a *[oci.Gap]; a channel or
 // version that is not there, and versions that no path joins, are *[ConfigError].
 func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	pf := &c.Mirror.Platform
@@ -191,7 +192,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 		return asked{}, err
 	}
 	var all asked
-	var gaps []*oci.GapError
+	var gaps []*oci.Gap
 	var unverified []error
 	for i, n := range list {
 		for _, note := range v.held[i].notes {
@@ -201,15 +202,15 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 		case unsigned(err) != nil:
 			unverified = append(unverified, err)
 		case err != nil:
-			w := wanted{origin: oci.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]string{"release " + n.Version.String() + " " + releaseArch(n.arch)}, n.why...)}
-			gaps = append(gaps, &oci.GapError{Image: w.image(), Err: err})
+			w := wanted{origin: ask.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]oci.Reason{{Kind: ask.KindRelease, Name: n.Version.String() + " " + releaseArch(n.arch)}}, n.why...)}
+			gaps = append(gaps, &oci.Gap{Image: w.image(), Err: err})
 		}
 		all.images, all.signatures = append(all.images, v.read[i].images...), append(all.signatures, v.read[i].signatures...)
 	}
 	if len(unverified) > 0 {
 		return asked{}, errors.Join(unverified...)
 	}
-	return all, joinGaps(gaps)
+	return all, oci.JoinGaps(gaps)
 }
 
 // heldNotes holds back what is told to the user, so that it comes in order.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -270,7 +271,7 @@ func TestChannelValidate(t *testing.T) {
 		{"{name: ../x}", `f.yaml:5:23: mirror.platform.channels[0].name is "../x", which is not the name of a channel`},
 	}
 	for _, tc := range tests {
-		if _, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    channels: ["+tc.in+"]\n")); text(err) != tc.want {
+		if _, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    channels: ["+tc.in+"]\n")); errorText(err) != tc.want {
 			t.Errorf("%s: got %v, want %s", tc.in, err, tc.want)
 		}
 	}
@@ -295,8 +296,8 @@ func TestChannelGaps(t *testing.T) {
 	}
 	whys := map[string]bool{}
 	for _, g := range gaps {
-		whys[strings.Join(g.Image.Why, ", ")] = true
-		if g.Image.Origin != oci.OriginRelease || g.Image.Path != pathPayload {
+		whys[strings.Join(oci.Words(g.Image.Reasons), ", ")] = true
+		if g.Image.Origin != ask.OriginRelease || g.Image.Path != pathPayload {
 			t.Errorf("gap %+v", g.Image)
 		}
 	}

@@ -12,7 +12,9 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // validate checks the versions of a channel as far as that needs no graph.
@@ -130,7 +132,7 @@ func (c *choosing) pick(ctx context.Context) error {
 		switch {
 		case !s.ShortestPath:
 			nodes := s.graph.Range(s.low, s.high)
-			c.add("channel "+s.Name, nodes...)
+			c.add(oci.Reason{Kind: ask.KindChannel, Name: s.Name}, nodes...)
 			c.noteRisks(fmt.Sprintf("channel %s for %s", s.Name, c.arch), s.graph.Conditional(nodes))
 			c.noteApart(s)
 		case len(c.spans) > 1 && s.within(low, high): // the path that joins the channels is its path too
@@ -139,7 +141,7 @@ func (c *choosing) pick(ctx context.Context) error {
 			if err != nil {
 				return c.noPath(s, err)
 			}
-			c.walk("channel "+s.Name, s.graph, s.low, s.high, hops)
+			c.walk(oci.Reason{Kind: ask.KindChannel, Name: s.Name}, s.graph, s.low, s.high, hops)
 		}
 	}
 	if len(c.spans) == 1 {
@@ -212,7 +214,7 @@ func (c *choosing) join(ctx context.Context, low, high semver.Version, must bool
 	var none *graph.NoPathError
 	switch {
 	case err == nil:
-		c.walk(fmt.Sprintf("update path from %s to %s", low, high), c.union, low, high, hops)
+		c.walk(oci.Reason{Kind: ask.KindPath, Name: fmt.Sprintf("from %s to %s", low, high)}, c.union, low, high, hops)
 		return nil
 	case !errors.As(err, &none) || must:
 		return c.noPath(nil, err)
@@ -270,7 +272,7 @@ func (c *choosing) between(ctx context.Context, low, high semver.Version, failed
 }
 
 // add chooses releases for a reason.
-func (c *choosing) add(why string, nodes ...graph.Node) {
+func (c *choosing) add(why oci.Reason, nodes ...graph.Node) {
 	for _, n := range nodes {
 		i, ok := c.at[n.Version.String()]
 		if !ok {
@@ -284,7 +286,7 @@ func (c *choosing) add(why string, nodes ...graph.Node) {
 
 // walk chooses the releases on a path, and tells of its risks and of those that a
 // shorter one would have.
-func (c *choosing) walk(why string, g *graph.Graph, low, high semver.Version, hops []graph.Hop) {
+func (c *choosing) walk(why oci.Reason, g *graph.Graph, low, high semver.Version, hops []graph.Hop) {
 	if n, ok := g.Find(low); ok {
 		c.add(why, n)
 	}
@@ -293,7 +295,7 @@ func (c *choosing) walk(why string, g *graph.Graph, low, high semver.Version, ho
 			c.add(why, n)
 		}
 	}
-	what := why + " for " + c.arch
+	what := why.String() + " for " + c.arch
 	c.noteRisks(what+", accepted", hops)
 	short := slices.DeleteFunc(g.Shortest(low, high), func(h graph.Hop) bool { return graph.Accepts(c.c.Extra.AcceptRisks, h) })
 	if n := len(g.Shortest(low, high)); n < len(hops) && len(short) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/chart"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -74,7 +75,7 @@ type chartJob struct {
 
 // charts asks for mirror.helm: the charts themselves, and the images that they
 // run with their default values and those of [Extra]. A chart that cannot be had
-// or does not render is a *[oci.GapError].
+// or does not render is a *[oci.Gap].
 func charts(ctx context.Context, c *Config, from Images) (asked, error) {
 	s := &charting{c: c, from: from, p: &problems{file: c.file, places: c.places}}
 	for i := range c.Mirror.Helm.Repositories {
@@ -147,12 +148,12 @@ func (s *charting) add(job *chartJob, ch Chart) {
 
 func (j *chartJob) gap(err error) error {
 	w := j.wanted()
-	return &oci.GapError{Image: w.image(), Err: err}
+	return &oci.Gap{Image: w.image(), Err: err}
 }
 
 // wanted is the chart itself.
 func (j *chartJob) wanted() wanted {
-	w := wanted{origin: oci.OriginChart, ref: j.ref, tags: []string{j.ref.Tag}, why: []string{"chart " + j.String()}}
+	w := wanted{origin: ask.OriginChart, ref: j.ref, tags: []string{j.ref.Tag}, why: []oci.Reason{{Kind: ask.KindChart, Name: j.String()}}}
 	if j.made {
 		w.path = pathCharts + j.name
 	}
@@ -225,7 +226,7 @@ func chartImage(job *chartJob, img chart.Image) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	w := wanted{origin: oci.OriginChart, ref: ref, why: []string{"chart " + job.String() + ": " + img.Where}, only: job.only}
+	w := wanted{origin: ask.OriginChart, ref: ref, why: []oci.Reason{{Kind: ask.KindChart, Name: job.String(), Part: img.Where}}, only: job.only}
 	if ref.Tag != "" {
 		w.tags = []string{ref.Tag}
 	}

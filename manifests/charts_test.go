@@ -79,10 +79,10 @@ func chartSite(t testing.TB) *fakeImages {
 func carriedLines(inv *oci.Inventory) (list []string) {
 	for _, i := range inv.Images {
 		made := ""
-		if i.Made {
+		if i.Built {
 			made = " made in " + i.Path
 		}
-		list = append(list, fmt.Sprintf("%s%s %v: %s", i.Source, made, i.Tags, strings.Join(i.Why, "; ")))
+		list = append(list, fmt.Sprintf("%s%s %v: %s", i.Source, made, i.Tags, strings.Join(oci.Words(i.Reasons), "; ")))
 	}
 	return list
 }
@@ -128,7 +128,7 @@ func TestCharts(t *testing.T) {
 				t.Errorf("got  %q\nwant %q\nnotes %q", got, tc.want, f.notes)
 			}
 			for _, img := range inv.Images {
-				if !img.Made {
+				if !img.Built {
 					continue
 				}
 				n := 0
@@ -240,7 +240,7 @@ func TestLocalCharts(t *testing.T) {
 				t.Errorf("values are no part of the identity, or no values are: %v", same)
 			}
 			inv, err := Resolve(t.Context(), c, chartSite(t))
-			got := text(err)
+			got := errorText(err)
 			if err == nil {
 				got = strings.Join(carriedLines(inv), "\n")
 			}
@@ -278,7 +278,7 @@ func TestChartsCarried(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := message(text(c.Carried())); !strings.HasPrefix(got, tc.want) {
+			if got := message(errorText(c.Carried())); !strings.HasPrefix(got, tc.want) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})

@@ -179,7 +179,7 @@ func TestContentsOfOddNames(t *testing.T) {
 	s.gathered.whole(p)
 	left := maxAllContents
 	s.settle(&left)
-	var made oci.Made
+	var made oci.Memory
 	if _, err := made.Artifact(contentsArtifact, s.contents); err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +215,8 @@ func TestHostileContents(t *testing.T) {
 		`{"catalog":"a.io/b:c","packages":[` + strings.Repeat("0,", 1<<20) + `0]}`:             "it is not the list of a catalog's packages",
 	}
 	for body, want := range tests {
-		var made oci.Made
-		root, err := made.Artifact(contentsArtifact, []oci.Titled{{Title: "catalog-1.json", MediaType: "application/json", Body: []byte(body)}})
+		var made oci.Memory
+		root, err := made.Artifact(contentsArtifact, []oci.ArtifactFile{{Title: "catalog-1.json", MediaType: "application/json", Body: []byte(body)}})
 		if err != nil {
 			t.Fatal(err)
 		}

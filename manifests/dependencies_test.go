@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -100,7 +101,7 @@ func unusual(notes []string) []string {
 func bundlesOf(inv *oci.Inventory) []string {
 	var list []string
 	for _, img := range inv.Images {
-		if strings.HasSuffix(strings.Join(img.Why, ";"), ": bundle") {
+		if strings.HasSuffix(strings.Join(oci.Words(img.Reasons), ";"), ": bundle") {
 			list = append(list, img.Source.Repository+":"+img.Source.Tag)
 		}
 	}
@@ -125,7 +126,7 @@ func TestStrandedBundles(t *testing.T) {
 	}
 	var got []string
 	for _, i := range inv.Images {
-		if i.Origin == oci.OriginOperator {
+		if i.Origin == ask.OriginOperator {
 			got = append(got, i.Source.Tag)
 		}
 	}

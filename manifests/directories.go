@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -58,11 +59,11 @@ func (o *Operator) unique(p *problems, seen names, at string) {
 }
 
 // why says what asked for the catalog. --catalog-name finds directories by it.
-func (o *Operator) why() string {
+func (o *Operator) why() oci.Reason {
 	if o.isDirectory() {
-		return "catalog " + plain(o.Catalog)
+		return oci.Reason{Kind: ask.KindCatalog, Name: plain(o.Catalog)}
 	}
-	return "catalog"
+	return oci.Reason{Kind: ask.KindCatalog}
 }
 
 // OpenCatalogs has each catalog of mirror.operators opened that is an OCI image
@@ -89,5 +90,5 @@ func (c *Config) OpenCatalogs(open func(ref oci.Ref, dir, image string) error) e
 
 // isLocal reports whether an image is a catalog of a directory.
 func isLocal(img oci.Image) bool {
-	return img.Origin == oci.OriginCatalog && img.Source.Registry == localCatalogs
+	return img.Origin == ask.OriginCatalog && img.Source.Registry == localCatalogs
 }

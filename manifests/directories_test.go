@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -28,7 +29,7 @@ func TestDirectories(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			c := parsed(t, "  - "+tc.in+"\n")
-			if err := c.Carried(); tc.err == "" && err != nil || !strings.Contains(text(err), tc.err) {
+			if err := c.Carried(); tc.err == "" && err != nil || !strings.Contains(errorText(err), tc.err) {
 				t.Errorf("got %v, want %s", err, tc.err)
 			}
 			opened := false
@@ -57,7 +58,7 @@ func TestDirectoriesAreTold(t *testing.T) {
 	})
 	want := "f.yaml:6:14: mirror.operators[1].catalog: index.json in /srv/one: it is ?[1mwrong\nf.yaml:7:14: mirror.operators[2].catalog: open /srv/two: file does not exist"
 	var conf *ConfigError
-	if text(err) != want || !errors.As(err, &conf) || !strings.Contains(conf.Hint, "skopeo copy --all docker://CATALOG oci:DIR") {
+	if errorText(err) != want || !errors.As(err, &conf) || !strings.Contains(conf.Hint, "skopeo copy --all docker://CATALOG oci:DIR") {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -75,7 +76,7 @@ func TestDirectoriesOfOneName(t *testing.T) {
 		"  - catalog: a.io/index:latest\n":                          "",
 		"  - catalog: oci:///srv/v1/index:v2\n    targetTag: two\n": "",
 	} {
-		if _, err := Parse("f.yaml", []byte(head+first+second)); text(err) != want {
+		if _, err := Parse("f.yaml", []byte(head+first+second)); errorText(err) != want {
 			t.Errorf("%s: got %v, want %s", second, err, want)
 		}
 	}
@@ -93,10 +94,10 @@ func TestDirectoryResolved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == oci.OriginCatalog })
+	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == ask.OriginCatalog })
 	img := inv.Images[i]
-	if img.Source.String() != "catalogs.local/index:latest" || img.Root.Digest != root.Digest || img.Made || img.Path != "" || !slices.Equal(img.Tags, []string{"latest"}) ||
-		!slices.Equal(img.Why, []string{"catalog oci:///srv/index"}) {
+	if img.Source.String() != "catalogs.local/index:latest" || img.Root.Digest != root.Digest || img.Built || img.Path != "" || !slices.Equal(img.Tags, []string{"latest"}) ||
+		!slices.Equal(oci.Words(img.Reasons), []string{"catalog oci:///srv/index"}) {
 		t.Errorf("%+v", img)
 	}
 	for key, fine := range map[string]bool{"oci:///srv/index": true, "catalogs.local/index:latest": true, "catalogs.local/index": true, "oci:///srv/other": false} {

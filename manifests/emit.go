@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -131,12 +132,12 @@ func (e *emission) look() {
 	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {
-		case img.Subject != "" || img.Origin == oci.OriginCatalog:
-		case img.Origin == oci.OriginRelease:
+		case img.Subject != "" || img.Origin == ask.OriginCatalog:
+		case img.Origin == ask.OriginRelease:
 			if img.Path == payloadPath {
 				e.payloads = append(e.payloads, img)
 			}
-		case (img.Source.Digest == "" || img.Origin == oci.OriginPod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
+		case (img.Source.Digest == "" || img.Origin == ask.OriginPod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
 			e.tagged = append(e.tagged, img)
 		}
 	}
@@ -174,7 +175,7 @@ func (e *emission) note(format string, args ...any) {
 // pulled leaves out what satchel made and no registry has: the charts, which no node
 // pulls, and the graph image, which nodes pull by its place in the mirror.
 func pulled(images []oci.Image) []oci.Image {
-	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Made && i.Origin == oci.OriginChart || isGraph(i.Source) })
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Built && i.Origin == ask.OriginChart || isGraph(i.Source) })
 }
 
 func graphsOf(images []oci.Image) []oci.Image {
@@ -189,20 +190,19 @@ func (e *emission) nodeImages() []oci.Image {
 
 func sortedImages(images []oci.Image) []oci.Image {
 	list := slices.Clone(images)
-	slices.SortFunc(list, func(a, b oci.Image) int {
-		return cmp.Or(
-			cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path),
-			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Root.Digest, b.Root.Digest), slices.Compare(a.Tags, b.Tags))
-	})
+	slices.SortFunc(list, compareExactly)
 	return list
 }
 
 func sortedGaps(gaps []oci.Gap) []oci.Gap {
 	list := slices.Clone(gaps)
 	slices.SortFunc(list, func(a, b oci.Gap) int {
-		return cmp.Or(
-			cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path),
-			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Error, b.Error))
+		return cmp.Or(compareExactly(a.Image, b.Image), cmp.Compare(a.Reason(), b.Reason()))
 	})
 	return list
+}
+
+// compareExactly orders images that [oci.Image.Compare] calls equal too.
+func compareExactly(a, b oci.Image) int {
+	return cmp.Or(a.Compare(b), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Root.Digest, b.Root.Digest), slices.Compare(a.Tags, b.Tags))
 }

@@ -48,8 +48,8 @@ func (e *emission) pageGaps(p *page) {
 		p.text("The %s %s is incomplete without:", inc.Kind, clean(inc.Name))
 		var list []string
 		for _, g := range e.gaps {
-			if g.Subject == "" && slices.Contains(inc.Missing, g.Source) {
-				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Source, inc.parts(g), clean(g.Error)))
+			if g.Image.Subject == "" && slices.Contains(inc.Missing, g.Image.Source) {
+				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Image.Source, inc.parts(g), clean(g.Reason())))
 			}
 		}
 		p.list(list)
@@ -64,11 +64,11 @@ func (e *emission) pageOtherGaps(p *page) {
 		if len(wholes(g)) > 0 {
 			continue
 		}
-		what := string(g.Origin)
-		if len(g.Why) > 0 {
-			what = strings.Join(g.Why, ", ")
+		what := string(g.Image.Origin)
+		if words := oci.Words(g.Image.Reasons); len(words) > 0 {
+			what = strings.Join(words, ", ")
 		}
-		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Source, clean(what), clean(g.Error)))
+		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Image.Source, clean(what), clean(g.Reason())))
 	}
 	if len(list) == 0 {
 		return
@@ -239,7 +239,7 @@ func (e *emission) stepCheck(p *page) {
 func (e *emission) ruled() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; what was made has no rule.
-		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && !img.Made && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
+		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -85,7 +86,9 @@ func (e *emission) stepRelease(p *page) {
 	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures.")
 	e.stepSignatures(p)
 	p.text("Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.")
-	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool { return g.Origin == oci.OriginRelease && g.Subject == "" && !isGraph(g.Source) }) {
+	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool {
+		return g.Image.Origin == ask.OriginRelease && g.Image.Subject == "" && !isGraph(g.Image.Source)
+	}) {
 		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -78,7 +79,7 @@ func (e *emission) emitCatalogs() error {
 // catalog are called as their places in the mirror are.
 func (e *emission) nameCatalogs() error {
 	for _, img := range e.images {
-		if img.Origin != oci.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
+		if img.Origin != ask.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
 			continue
 		}
 		e.catalogs = append(e.catalogs, catalogObject{image: img})
@@ -136,14 +137,14 @@ func (e *emission) namesByHand() (used map[string]bool) {
 // in the mirror without and with a tag.
 func keysOf(img oci.Image) []string {
 	list := []string{img.Source.Name(), img.Source.String(), img.Configured().String()}
-	for _, why := range img.Why {
-		if dir, ok := strings.CutPrefix(why, "catalog "); ok && isLocal(img) {
-			list = append(list, dir)
+	for _, r := range img.Reasons {
+		if r.Kind == ask.KindCatalog && r.Name != "" && isLocal(img) {
+			list = append(list, r.Name)
 		}
 	}
-	list = append(list, img.Place())
+	list = append(list, img.MirrorPath())
 	for _, tag := range img.Tags {
-		list = append(list, img.Place()+":"+tag)
+		list = append(list, img.MirrorPath()+":"+tag)
 	}
 	return list
 }

@@ -79,7 +79,7 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 		inv.Images = append(inv.Images, i.image(t))
 	}
 	for _, i := range in.Gaps {
-		inv.Gaps = append(inv.Gaps, oci.Gap{Origin: i.Origin, Source: i.image(t).Source, Why: i.Why, Error: i.Error})
+		inv.Gaps = append(inv.Gaps, oci.Gap{Image: oci.Image{Origin: i.Origin, Source: i.image(t).Source, Reasons: reasons(i.Why...)}, Err: errors.New(i.Error)})
 	}
 	mirror, err := oci.ParseMirror(in.Mirror)
 	must(t, err)

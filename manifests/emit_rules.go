@@ -67,7 +67,7 @@ func (e *emission) checkRules() error {
 	nodes := rules.On(e.groups, nil, nil)
 	for _, img := range e.nodeImages() {
 		place := e.site.Mirror.Repo(img).Name()
-		if !img.Made && !slices.Contains(nodes.Pull(img.Source.Name()), place) {
+		if !img.Built && !slices.Contains(nodes.Pull(img.Source.Name()), place) {
 			return fmt.Errorf("internal error: the rules do not lead from %s to %s", img.Source, place)
 		}
 	}

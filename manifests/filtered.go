@@ -54,7 +54,7 @@ func grouped(n int) string {
 
 // makeCatalog makes the catalog's image with what is chosen alone, for the platforms
 // that are asked for, and asks for it in the place of the catalog's own; one that is
-// carried whole stays as it is. The error is a *[oci.GapError] where the catalog's
+// carried whole stays as it is. The error is a *[oci.Gap] where the catalog's
 // layers cannot be had, which leaves its operators.
 func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	if s.whole() || s.root.Digest == "" {
@@ -70,7 +70,7 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 		} else {
 			err = s.unreadable(err)
 		}
-		var gap *oci.GapError
+		var gap *oci.Gap
 		if errors.As(err, &gap) {
 			gap.Image.Root = s.root
 			s.list = s.list[1:]

@@ -52,7 +52,7 @@ func (h *catalogHost) filteredImage(t *testing.T, operators string) (img oci.Ima
 	if err != nil {
 		t.Fatal(err)
 	}
-	img = inv.Images[slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == oci.OriginCatalog })]
+	img = inv.Images[slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == OriginCatalog })]
 	read := func(d oci.Descriptor, to any) {
 		body, err := oci.ReadBlob(t.Context(), &h.kept, d, 1<<20)
 		if err == nil {
@@ -132,7 +132,7 @@ func TestFilteredImage(t *testing.T) {
 		below := layersOfTheTest(t, h)
 		root := h.stack(testCatalog, docker, ocitest.CatalogRun(), below...)
 		img, index, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
-		if img.Base.String() != "example.com/cat/index@"+root.Digest.String() || !img.Made || img.Source.String() != testCatalog || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
+		if img.Base.String() != "example.com/cat/index@"+root.Digest.String() || !img.Built || img.Source.String() != testCatalog || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
 			t.Errorf("%+v", img)
 		}
 		image, layer := oci.MediaTypeManifest, ocitest.LayerGzip
@@ -260,7 +260,7 @@ func TestFilteredNames(t *testing.T) {
 		}
 		ref, _, _ := strings.Cut(tc.ask, "\n")
 		asked, err := oci.ParseRef(ref)
-		if err != nil || !img.Is(asked) || img.Configured() != asked {
+		if err != nil || !img.Matches(asked) || img.Configured() != asked {
 			t.Errorf("%s is not what was asked for, %v", img.Source, err)
 		}
 	}
@@ -297,10 +297,10 @@ func TestFilteredGap(t *testing.T) {
 	h.fail = errors.New("connection reset")
 	inv, err := Resolve(t.Context(), parsed(t, ask), h)
 	gaps, ok := oci.Gaps(err)
-	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != oci.OriginCatalog || gaps[0].Image.Root.Digest == "" || !strings.Contains(err.Error(), "connection reset") {
+	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != OriginCatalog || gaps[0].Image.Root.Digest == "" || !strings.Contains(err.Error(), "connection reset") {
 		t.Fatalf("got %v", err)
 	}
-	if len(inv.Images) == 0 || slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == oci.OriginCatalog }) {
+	if len(inv.Images) == 0 || slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == OriginCatalog }) {
 		t.Errorf("%+v", inv.Images)
 	}
 }

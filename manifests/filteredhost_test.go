@@ -52,7 +52,7 @@ func TestFilteredHost(t *testing.T) {
 		h := newCatalogHost()
 		h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
 		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), fullHost{h, what})
-		var gap *oci.GapError
+		var gap *oci.Gap
 		if !errors.Is(err, errFull) || errors.As(err, &gap) || strings.Contains(err.Error(), "read the catalog") {
 			t.Errorf("%s: got %v", what, err)
 		}
@@ -97,7 +97,7 @@ func TestFilteredNoRoom(t *testing.T) {
 	} {
 		t.Setenv("TMPDIR", tc.dir)
 		_, err := Resolve(t.Context(), ask, h)
-		var gap *oci.GapError
+		var gap *oci.Gap
 		if tc.want == "" && err == nil {
 			continue
 		}

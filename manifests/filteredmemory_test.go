@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,16 +31,49 @@ const (
 	filteredBundles  = 60 // of each package, of about 290 kB each
 )
 
-// diskImages keeps what is made and read in files, as the command does.
+// diskImages stores what is built and read in files, as the command does.
 type diskImages struct {
-	*oci.Cache
+	dir  string
 	src  oci.Source
 	root oci.Descriptor
 }
 
 func (d diskImages) Resolve(context.Context, oci.Ref) (oci.Descriptor, oci.Source, error) {
-	return d.root, d.Metadata(d.src), nil
+	return d.root, d.src, nil
 }
+
+func (d diskImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	return d.KeepFrom(mediaType, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+}
+
+func (d diskImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	f, err := os.CreateTemp(d.dir, "")
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	h := digest.SHA256.Digester()
+	err = fill(io.MultiWriter(f, h.Hash()))
+	info, serr := f.Stat()
+	if err := errors.Join(err, serr, f.Close()); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return oci.Descriptor{MediaType: mediaType, Digest: h.Digest(), Size: info.Size()}, nil
+}
+
+func (d diskImages) Parsed(_ context.Context, _ string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	f, err := os.CreateTemp(d.dir, "")
+	if err != nil {
+		return nil, err
+	}
+	w := bufio.NewWriter(f)
+	err = errors.Join(fill(w), w.Flush())
+	_, serr := f.Seek(0, io.SeekStart)
+	return f, errors.Join(err, serr)
+}
+
 func (diskImages) Fetch(context.Context, string, int64) ([]byte, error) { return nil, io.EOF }
 func (diskImages) Note(text string)                                     { fmt.Println(text) }
 
@@ -151,7 +185,7 @@ func filterLarge(t *testing.T) {
 		go func() { w.CloseWithError(largeLayer(w)) }()
 		return r, nil
 	})
-	from := diskImages{oci.NewCache(t.TempDir()), src, put(oci.MediaTypeManifest, m)}
+	from := diskImages{t.TempDir(), src, put(oci.MediaTypeManifest, m)}
 	var packages []string
 	for i := range filteredPackages {
 		packages = append(packages, fmt.Sprintf("{name: p%d}", i))

@@ -145,7 +145,7 @@ func (s *selection) settle(left *int) {
 		return // it could not be read, or has none of what is asked
 	}
 	if body := s.gathered.file(*left); body != nil {
-		s.contents = []oci.Titled{{Title: fmt.Sprintf("catalog-%d.json", s.place+1), MediaType: "application/json", Body: body}}
+		s.contents = []oci.ArtifactFile{{Title: fmt.Sprintf("catalog-%d.json", s.place+1), MediaType: "application/json", Body: body}}
 		*left -= len(body)
 	} else {
 		s.notes = append(s.notes, plain(s.what+": it has too many packages and versions to list them; plan and inspect do not show which are carried"))

@@ -11,6 +11,7 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/graphdata"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
@@ -21,8 +22,6 @@ const (
 	// reference, localGraph stands for a host: it is made here.
 	pathGraph  = "openshift/graph-image"
 	localGraph = "graph-data.local"
-	// whyGraph says what the graph image is carried for.
-	whyGraph = "graph data"
 
 	// dirGraph has the data in the image, dirService is where update services read it
 	// ("Creating the OpenShift Update Service graph data container image").
@@ -51,19 +50,19 @@ func (e *GraphError) Error() string { return e.Err.Error() }
 func (e *GraphError) Unwrap() error { return e.Err }
 
 // graphImage asks for mirror.platform.graph: the image from which an update service
-// inside gets the data of its graphs. One that cannot be made is a *[oci.GapError].
+// inside gets the data of its graphs. One that cannot be made is a *[oci.Gap].
 func graphImage(ctx context.Context, c *Config, from Images) (asked, error) {
 	if !c.Mirror.Platform.Graph {
 		return asked{}, nil
 	}
 	ref := oci.Ref{Registry: localGraph, Repository: pathGraph, Tag: "latest"}
-	w := wanted{origin: oci.OriginRelease, ref: ref, tags: []string{ref.Tag}, why: []string{whyGraph}}
+	w := wanted{origin: ask.OriginRelease, ref: ref, tags: []string{ref.Tag}, why: []oci.Reason{{Kind: ask.KindGraph}}}
 	if err := c.makeGraph(ctx, from, &w); err != nil {
 		var host *settledError
 		if errors.As(err, &host) {
 			return asked{}, fmt.Errorf("make the graph image: %w", host.err)
 		}
-		return asked{}, &oci.GapError{Image: w.image(), Err: err}
+		return asked{}, &oci.Gap{Image: w.image(), Err: err}
 	}
 	if c.Extra.GraphData == (GraphData{}) && slices.ContainsFunc(c.Mirror.Platform.Channels, func(ch ReleaseChannel) bool { return ch.Type == "okd" }) {
 		from.Note("mirror.platform.graph: the graph data that Red Hat publishes knows no channels of OKD; --graph-data names other data")
@@ -102,7 +101,7 @@ func (c *Config) makeGraph(ctx context.Context, from Images, w *wanted) error {
 		return &GraphError{Err: err}
 	}
 	cook := func(context.Context, oci.Descriptor) (rebuild.Recipe, error) {
-		return rebuild.Recipe{Layer: layer, Edit: graphSettings(layer, root), Comment: "satchel: " + whyGraph + " " + layer.DiffID.String()}, nil
+		return rebuild.Recipe{Layer: layer, Edit: graphSettings(layer, root), Comment: "satchel: " + "graph data" + " " + layer.DiffID.String()}, nil
 	}
 	root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
 	if w.made, w.platforms, err = rebuild.Index(ctx, src, root, take, cook, keeper{from}); err != nil {

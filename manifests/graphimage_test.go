@@ -16,6 +16,7 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -104,8 +105,8 @@ func TestGraphImage(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
 	base := m.refs[ubi]
-	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Made || img.Origin != oci.OriginRelease ||
-		!slices.Equal(img.Tags, []string{"latest"}) || !slices.Equal(img.Why, []string{"graph data"}) ||
+	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Built || img.Origin != ask.OriginRelease ||
+		!slices.Equal(img.Tags, []string{"latest"}) || !slices.Equal(oci.Words(img.Reasons), []string{"platform.graph"}) ||
 		img.Base.String() != "registry.access.redhat.com/ubi9/ubi-minimal@"+base.Digest.String() {
 		t.Errorf("got %+v", img)
 	}
@@ -313,7 +314,7 @@ func TestGraphFile(t *testing.T) {
 func TestEmitGraph(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
-	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}, Error: "gone"}}}
+	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Image: oci.Image{Origin: ask.OriginAdditional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}}, Err: errors.New("gone")}}}
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example", Namespace: "ns"}})
 	must(t, err)
 	for _, f := range files {
@@ -328,12 +329,12 @@ func TestEmitGraph(t *testing.T) {
 	if want := "`spec.graphDataImage` is `m.example/ns/openshift/graph-image:latest`, which is `" + img.Root.Digest.String() + "` now, and `spec.releases` is `m.example/ns/openshift/release-images`"; !strings.Contains(page, want) {
 		t.Errorf("it does not say %s:\n%s", want, page)
 	}
-	payload := emitImage{Origin: oci.OriginRelease, Source: "quay.io/ocp/rel:1", Path: payloadPath, Tags: []string{"1"}}.image(t)
-	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Origin: oci.OriginRelease, Source: img.Source, Why: img.Why, Error: "no"}}}
+	payload := emitImage{Origin: ask.OriginRelease, Source: "quay.io/ocp/rel:1", Path: payloadPath, Tags: []string{"1"}}.image(t)
+	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: ask.OriginRelease, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	must(t, err)
 	page = string(fileOf(t, files, fileApply).Body)
-	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(graph data): no") {
+	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(platform.graph): no") {
 		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
 	}
 }
@@ -362,7 +363,7 @@ func (f fullGraph) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.D
 func TestGraphHost(t *testing.T) {
 	for _, layer := range []bool{true, false} {
 		_, err := Resolve(t.Context(), graphConfig(t, ""), fullGraph{graphWorld(t), layer})
-		var gap *oci.GapError
+		var gap *oci.Gap
 		var graph *GraphError
 		if !errors.Is(err, errFull) || errors.As(err, &gap) || errors.As(err, &graph) {
 			t.Errorf("layer %v: got %v", layer, err)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -26,8 +27,8 @@ func IncompleteOf(gaps []oci.Gap) []Incomplete {
 			if i < 0 {
 				i, list = len(list), append(list, what)
 			}
-			if !slices.Contains(list[i].Missing, g.Source) {
-				list[i].Missing = append(list[i].Missing, g.Source)
+			if !slices.Contains(list[i].Missing, g.Image.Source) {
+				list[i].Missing = append(list[i].Missing, g.Image.Source)
 			}
 		}
 	}
@@ -42,19 +43,20 @@ func IncompleteOf(gaps []oci.Gap) []Incomplete {
 }
 
 // wholeKinds are what can be incomplete, in the order of a report.
-var wholeKinds = []string{"release", "catalog", "operator", "chart"}
+var wholeKinds = []string{ask.KindRelease, ask.KindCatalog, ask.KindOperator, ask.KindChart}
 
-// wholes reads off a gap's reasons what it is a part of: "KIND NAME: PART", or the
-// thing itself without a part.
+// wholes lists what a gap is a part of, or is itself.
 func wholes(g oci.Gap) (list []Incomplete) {
-	if g.Subject != "" {
+	if g.Image.Subject != "" {
 		return nil
 	}
-	for _, why := range g.Why {
-		kind, name, _ := strings.Cut(why, " ")
-		name, _, _ = strings.Cut(name, ": ")
-		if kind == "platform.release" || kind == "catalog" && name == "" { // it could not be read, or found
-			kind, name = strings.TrimPrefix(kind, "platform."), g.Source.String()
+	for _, r := range g.Image.Reasons {
+		kind, name := r.Kind, r.Name
+		switch {
+		case kind == ask.KindConfigured: // it could not be read, so its version is not known
+			kind, name = ask.KindRelease, g.Image.Source.String()
+		case kind == ask.KindCatalog:
+			name = cmp.Or(name, g.Image.Source.String())
 		}
 		if slices.Contains(wholeKinds, kind) && name != "" {
 			list = append(list, Incomplete{Kind: kind, Name: name})
@@ -75,9 +77,9 @@ func (i Incomplete) String() string {
 // parts says, in brackets, what of it a gap is.
 func (i Incomplete) parts(g oci.Gap) string {
 	var list []string
-	for _, why := range g.Why {
-		if part, ok := strings.CutPrefix(why, i.Kind+" "+i.Name+": "); ok {
-			list = append(list, part)
+	for _, r := range g.Image.Reasons {
+		if r.Kind == i.Kind && r.Name == i.Name && r.Part != "" {
+			list = append(list, r.Part)
 		}
 	}
 	if list == nil {

@@ -1,10 +1,12 @@
 package manifests
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -14,10 +16,10 @@ func TestIncompleteOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return oci.Gap{Origin: oci.OriginRelease, Source: ref, Why: why, Error: "gone"}
+		return oci.Gap{Image: oci.Image{Origin: ask.OriginRelease, Source: ref, Reasons: reasons(why...)}, Err: errors.New("gone")}
 	}
 	signature := gap("q.io/art:sha256-x.sig", "release 4.18.1 x86_64: etcd")
-	signature.Subject = oci.Digest([]byte("x"))
+	signature.Image.Subject = oci.Digest([]byte("x"))
 	both := gap("q.io/art:both", "additionalImages", "operator acme 1.2.3: related image", "release 4.18.1 x86_64: cli", "release 4.18.1 x86_64: tools")
 	gaps := []oci.Gap{
 		both, gap("q.io/art:a", "release 4.18.1 x86_64: etcd"), gap("q.io/bundle:b", "operator acme 1.2.3: bundle"), gap("q.io/other:b", "operator acme 2.0.0: bundle"),

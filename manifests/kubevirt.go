@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -45,7 +46,7 @@ func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
 		if b.Stream != "" {
 			name += "-" + b.Stream
 		}
-		w := wanted{origin: oci.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []string{"release " + r.Version + " " + arch + ": " + name}, only: r.only}
+		w := wanted{origin: ask.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []oci.Reason{{Kind: ask.KindRelease, Name: r.Version + " " + arch, Part: name}}, only: r.only}
 		if !targetTag.MatchString(w.tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, is none", w.tags[0], w.ref)}
 		}

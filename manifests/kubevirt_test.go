@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -72,7 +73,7 @@ func TestKubeVirtContainer(t *testing.T) {
 				}
 				var tags []string
 				for _, i := range inv.Images {
-					if i.Origin != oci.OriginRelease {
+					if i.Origin != ask.OriginRelease {
 						t.Errorf("%s is a %s", i.Source, i.Origin)
 					}
 					if i.Path == pathComponents {

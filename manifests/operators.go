@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution/reference"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
@@ -40,7 +41,7 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			continue // what is added may bring connectors, which require others
 		}
 		var all asked
-		var contents []oci.Titled
+		var contents []oci.ArtifactFile
 		for _, s := range list {
 			err = errors.Join(err, s.makeCatalog(ctx, from))
 			if _, ok := oci.Gaps(err); !ok {
@@ -115,13 +116,13 @@ type selection struct {
 	all    []operator          // which is then here
 	notes  []string
 
-	gathered gathering    // what of it is carried
-	contents []oci.Titled // the same, as a file
+	gathered gathering          // what of it is carried
+	contents []oci.ArtifactFile // the same, as a file
 }
 
 func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
 	only := platformNames(o.Platforms)
-	image := wanted{origin: oci.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []string{o.why()}, only: only}
+	image := wanted{origin: ask.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []oci.Reason{o.why()}, only: only}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
@@ -134,7 +135,7 @@ func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection
 }
 
 // read chooses from the catalog's index. An image that cannot be found is left to
-// whoever resolves the list; one that cannot be read is a *[oci.GapError], and one
+// whoever resolves the list; one that cannot be read is a *[oci.Gap], and one
 // that is no catalog an *[oci.UnsupportedError].
 func (s *selection) read(ctx context.Context, from Images) error {
 	ref := s.list[0].ref
@@ -194,9 +195,9 @@ func (s *selection) unreadable(err error) error {
 	var fault *oci.UnsupportedError
 	switch {
 	case errors.As(err, &other): // it can be read, and is for others
-		return &oci.GapError{Image: s.list[0].image(), Err: err}
+		return &oci.Gap{Image: s.list[0].image(), Err: err}
 	case !errors.As(err, &fault):
-		return &oci.GapError{Image: s.list[0].image(), Err: fmt.Errorf("read the catalog: %w", err)}
+		return &oci.Gap{Image: s.list[0].image(), Err: fmt.Errorf("read the catalog: %w", err)}
 	case strings.HasPrefix(fault.What, s.what):
 		return err
 	}
@@ -205,24 +206,25 @@ func (s *selection) unreadable(err error) error {
 
 // images asks for the images of a bundle.
 func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
-	why := "operator " + p.Name + " " + b.FullVersion()
+	why := oci.Reason{Kind: ask.KindOperator, Name: p.Name + " " + b.FullVersion(), Part: "bundle", Catalog: s.list[0].ref.String()}
 	if b.Image != "" {
-		s.image(p, b, b.Image, why+": bundle")
+		s.image(p, b, b.Image, why)
 	}
+	why.Part = "related image"
 	for _, r := range b.Related {
 		if r != b.Image {
-			s.image(p, b, r, why+": related image")
+			s.image(p, b, r, why)
 		}
 	}
 }
 
-func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name, why string) {
+func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name string, why oci.Reason) {
 	ref, err := operatorRef(name)
 	if err != nil {
 		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
 		return
 	}
-	w := wanted{origin: oci.OriginOperator, ref: ref, why: []string{why}, only: s.only}
+	w := wanted{origin: ask.OriginOperator, ref: ref, why: []oci.Reason{why}, only: s.only}
 	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
 		w.tags = []string{ref.Tag}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -44,19 +45,19 @@ func TestOperators(t *testing.T) {
 			}
 			var bundles []string
 			for _, img := range inv.Images {
-				if img.Origin == oci.OriginCatalog {
+				if img.Origin == ask.OriginCatalog {
 					base := ""
 					if tc.name != "full" {
 						base = "example.com/cat/index@" + root.Digest.String()
 					}
-					if img.Made != (base != "") || (img.Root.Digest == root.Digest) == img.Made || base != strings.TrimPrefix(img.Base.String(), "/") || img.Path != "" || !slices.Equal(img.Tags, []string{"v1"}) ||
-						!slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) || !slices.Equal(img.Why, []string{"catalog"}) {
+					if img.Built != (base != "") || (img.Root.Digest == root.Digest) == img.Built || base != strings.TrimPrefix(img.Base.String(), "/") || img.Path != "" || !slices.Equal(img.Tags, []string{"v1"}) ||
+						!slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) || !slices.Equal(oci.Words(img.Reasons), []string{"catalog"}) {
 						t.Errorf("catalog: %+v", img)
 					}
-				} else if img.Origin != oci.OriginOperator {
+				} else if img.Origin != ask.OriginOperator {
 					t.Errorf("origin: %+v", img)
 				}
-				if strings.HasSuffix(strings.Join(img.Why, ";"), ": bundle") {
+				if strings.HasSuffix(strings.Join(oci.Words(img.Reasons), ";"), ": bundle") {
 					bundles = append(bundles, img.Source.Repository+":"+img.Source.Tag)
 				}
 			}
@@ -89,7 +90,7 @@ func TestOperatorImages(t *testing.T) {
 	}
 	var got []string
 	for _, img := range inv.Images {
-		got = append(got, fmt.Sprintf("%s %s %v %s", img.Origin, img.Source, img.Tags, strings.Join(img.Why, "; ")))
+		got = append(got, fmt.Sprintf("%s %s %v %s", img.Origin, img.Source, img.Tags, strings.Join(oci.Words(img.Reasons), "; ")))
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -121,8 +122,8 @@ func TestOperatorsAreKept(t *testing.T) {
 	pinned := "example.com/cat/index@" + root.Digest.String()
 	h.roots[pinned] = root
 	third := run(pinned)
-	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == oci.OriginCatalog })
-	k := slices.IndexFunc(first.Images, func(img oci.Image) bool { return img.Origin == oci.OriginCatalog })
+	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
+	k := slices.IndexFunc(first.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
 	if img := third.Images[i]; slices.Contains(h.opened, ocitest.LayerDocker) || img.Base.String() != pinned || img.Tags != nil ||
 		img.Root.Digest != first.Images[k].Root.Digest || img.Source.String() != "example.com/cat/index@"+img.Root.Digest.String() {
 		t.Errorf("by digest: opened %q, %+v", h.opened, img)
@@ -153,7 +154,7 @@ f.yaml:10:15: mirror.operators[0].packages[1].channels[0].name: package "etcd" o
 f.yaml:12:15: mirror.operators[0].packages[1].channels[2].name: package "etcd" of catalog example.com/cat/index:v1 has no channel "beta"; it has alpha, next, stable
 f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2 has no package "nothing-like-it"; it has only`
 	var ce *ConfigError
-	if text(err) != want || !errors.As(err, &ce) {
+	if errorText(err) != want || !errors.As(err, &ce) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
@@ -178,13 +179,13 @@ func TestOperatorsRanges(t *testing.T) {
 	want := `f.yaml:8:19: mirror.operators[0].packages[0].minVersion: package "prometheus" of catalog example.com/cat/index:v1: no version of any channel is in the range >=0.6.0; the highest that is there is 0.5.0
 f.yaml:12:21: mirror.operators[0].packages[1].channels[0].minVersion: package "etcd" of catalog example.com/cat/index:v1: channel "stable": no version is in the range >=1.0.1 <=1.0.9; the nearest that are there are 1.0.0 and 1.1.0`
 	var ce *ConfigError
-	if text(err) != want || !errors.As(err, &ce) {
+	if errorText(err) != want || !errors.As(err, &ce) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n")
 	_, err = Resolve(t.Context(), c, h)
 	want = `f.yaml:6:23: mirror.operators[0].packages[0].name: package "etcd" of catalog example.com/cat/index:v1: the default channel of the catalog is "stable", which is left out: set defaultChannel to one of alpha, next`
-	if text(err) != want {
+	if errorText(err) != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}]}]\n")
@@ -244,7 +245,7 @@ func TestOperatorsManyFaults(t *testing.T) {
 	}
 	h.catalog(t, testCatalog, map[string]string{"x": fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": strings.Join(related, " ")})})
 	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h)
-	if n := strings.Count(text(err), "\n") + 1; n != maxCatalogErrors {
+	if n := strings.Count(errorText(err), "\n") + 1; n != maxCatalogErrors {
 		t.Errorf("%d errors", n)
 	}
 }
@@ -257,7 +258,7 @@ func TestOperatorsNoCatalog(t *testing.T) {
 	h.roots["a.io/linked:v1"] = h.content.Labelled("amd64", true, map[string]string{ocitest.CatalogLabel: "/data"}, h.content.Blob([]byte("no gzip"), ocitest.LayerGzip))
 	h.roots["a.io/artifact:v1"] = h.content.Artifact("application/x")
 	_, err := Resolve(t.Context(), parsed(t, "  - catalog: a.io/plain:v1\n  - catalog: a.io/sqlite:v1\n  - catalog: a.io/linked:v1\n  - catalog: a.io/artifact:v1\n"), h)
-	lines := strings.Split(text(err), "\n")
+	lines := strings.Split(errorText(err), "\n")
 	want := []string{
 		"catalog a.io/plain:v1: it is not an operator catalog: it has no label operators.operatorframework.io.index.configs.v1",
 		"catalog a.io/sqlite:v1: it is an SQLite catalog (it has the label operators.operatorframework.io.index.database.v1), which is not read; use a file-based catalog, as those of OpenShift 4.11 and newer are",
@@ -286,7 +287,7 @@ func TestOperatorsGaps(t *testing.T) {
 		t.Fatalf("got %v, %v", inv, err)
 	}
 	for i, want := range []string{"image " + testCatalog + ": read the catalog: open layer sha256:", "image none.example.com/index:v1: manifest unknown"} {
-		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != oci.OriginCatalog || gaps[i].Image.Tags[0] != "v1" {
+		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != ask.OriginCatalog || gaps[i].Image.Tags[0] != "v1" {
 			t.Errorf("got %+v, want %s", gaps[i], want)
 		}
 	}
@@ -320,7 +321,7 @@ func TestOperatorsCacheFails(t *testing.T) {
 		{fullCache{h, nil, `{"format":3,"packages":1}` + "\n"}, "catalog " + testCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
 	} {
 		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), tc.images)
-		if text(err) != tc.want {
+		if errorText(err) != tc.want {
 			t.Errorf("got  %v\nwant %s", err, tc.want)
 		}
 	}

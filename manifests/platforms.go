@@ -32,7 +32,7 @@ func among(names []string, p ispec.Platform) bool {
 // pick gives the image that is read for root: one of those that are carried.
 func pick(ctx context.Context, src oci.Source, root oci.Descriptor, only []string) (oci.Descriptor, error) {
 	if only != nil {
-		if _, err := oci.Choose(ctx, src, root, only); err != nil {
+		if _, err := oci.SelectPlatforms(ctx, src, root, only); err != nil {
 			return oci.Descriptor{}, err
 		}
 	}
@@ -54,8 +54,8 @@ type found struct {
 	src   oci.Source // of what is not made
 	only  []string   // see [wanted]
 	pods  bool
-	parts *oci.Parts // of an index, where platforms are chosen of some
-	lacks []string   // platforms of only that it does not have
+	parts *oci.PlatformSelection // of an index, where platforms are chosen of some
+	lacks []string               // platforms of only that it does not have
 	err   error
 }
 
@@ -74,7 +74,7 @@ func (f *found) choose(ctx context.Context, sparse bool) (err error) {
 	if f.img.Platforms, err = oci.Platforms(ctx, f.src, f.img.Root); err != nil || !sparse {
 		return err
 	}
-	parts, err := oci.Choose(ctx, f.src, f.img.Root, f.only)
+	parts, err := oci.SelectPlatforms(ctx, f.src, f.img.Root, f.only)
 	var much *oci.UnsupportedError
 	switch {
 	case f.only == nil && errors.As(err, &much): // what it names matters to others alone
@@ -101,7 +101,7 @@ func lacking(only, has []string) (list []string) {
 }
 
 // settle writes what is carried into the image.
-func (f *found) settle() { f.img.Platforms, f.img.Without = f.parts.Platforms(), f.parts.Without() }
+func (f *found) settle() { f.img.Platforms, f.img.Omitted = f.parts.Platforms(), f.parts.Omitted() }
 
 // part is what an image brings to a repository of the mirror.
 type part struct {
@@ -114,7 +114,7 @@ type part struct {
 func agree(list []found) {
 	by := map[part]oci.Ref{} // the first image that brings it
 	bring := func(f *found, d digest.Digest) {
-		if at := (part{f.img.Place(), d}); by[at] == (oci.Ref{}) {
+		if at := (part{f.img.MirrorPath(), d}); by[at] == (oci.Ref{}) {
 			by[at] = f.img.Source
 		}
 	}
@@ -125,7 +125,7 @@ func agree(list []found) {
 		}
 		bring(f, f.img.Root.Digest)
 		if f.parts != nil {
-			for _, d := range f.parts.Carried() {
+			for _, d := range f.parts.Selected() {
 				bring(f, d)
 			}
 		}
@@ -134,13 +134,13 @@ func agree(list []found) {
 		more = false
 		for i := range list {
 			f := &list[i]
-			left := len(f.img.Without)
+			left := len(f.img.Omitted)
 			if f.err != nil || left == 0 {
 				continue
 			}
-			if f.along(by); len(f.img.Without) < left {
+			if f.along(by); len(f.img.Omitted) < left {
 				more = true
-				for _, d := range f.parts.Carried() {
+				for _, d := range f.parts.Selected() {
 					bring(f, d)
 				}
 			}
@@ -152,9 +152,9 @@ func agree(list []found) {
 // that cannot be had, neither can the image.
 func (f *found) along(by map[part]oci.Ref) {
 	var names []string
-	before, had := f.img.Platforms, f.parts.Carried()
-	f.parts.Carry(func(d digest.Digest) bool {
-		other, there := by[part{f.img.Place(), d}]
+	before, had := f.img.Platforms, f.parts.Selected()
+	f.parts.Include(func(d digest.Digest) bool {
+		other, there := by[part{f.img.MirrorPath(), d}]
 		if _, own := slices.BinarySearch(had, d); there && !own {
 			names = append(names, other.String())
 		}
@@ -163,7 +163,7 @@ func (f *found) along(by map[part]oci.Ref) {
 	f.settle()
 	if names = sorted(names); len(names) > 0 {
 		more := slices.DeleteFunc(slices.Clone(f.img.Platforms), func(p string) bool { return slices.Contains(before, p) })
-		f.img.Why = sorted(append(slices.Clone(f.img.Why), plain(oci.WhyWith+cmp.Or(strings.Join(more, ", "), "more of it")+", as its repository gets that for "+some(names))))
+		f.img.Reasons = oci.SortReasons(append(slices.Clone(f.img.Reasons), oci.Reason{Kind: oci.ReasonPlatforms, Name: plain(strings.Join(more, ", ")), Part: plain(some(names))}))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -31,7 +32,7 @@ func sparse(t *testing.T, inv *oci.Inventory) string {
 	var list []string
 	for _, img := range inv.Images {
 		source, _, _ := strings.Cut(img.Source.String(), "@")
-		list = append(list, fmt.Sprintf("%s %s -%d", source, strings.Join(img.Platforms, " "), len(img.Without)))
+		list = append(list, fmt.Sprintf("%s %s -%d", source, strings.Join(img.Platforms, " "), len(img.Omitted)))
 	}
 	return strings.Join(list, "\n")
 }
@@ -85,7 +86,7 @@ func TestPlatforms(t *testing.T) {
 				t.Errorf("notes %q", got)
 			}
 			for _, img := range inv.Images {
-				if why, want := strings.Join(img.Why, "; "), tc.along[img.Source.String()]; why != "additionalImages"+want {
+				if why, want := strings.Join(oci.Words(img.Reasons), "; "), tc.along[img.Source.String()]; why != "additionalImages"+want {
 					t.Errorf("%s: why %q", img.Source, why)
 				}
 			}
@@ -134,7 +135,7 @@ func TestPlatformsOfPods(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, img := range inv.Images {
-					if len(img.Without) > 0 || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
+					if len(img.Omitted) > 0 || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
 						t.Errorf("%s, %s, pods by %+v: %+v", name, how, pod, img)
 					}
 				}
@@ -194,13 +195,13 @@ func TestPlatformsOfOperators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == oci.OriginCatalog })
-	if img := inv.Images[i]; img.Made || len(img.Without) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) || len(inv.Images) != 13 {
+	i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
+	if img := inv.Images[i]; img.Built || len(img.Omitted) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) || len(inv.Images) != 13 {
 		t.Errorf("%d images, the catalog %+v", len(inv.Images), img)
 	}
 	_, err = run("platforms: [{os: linux, architecture: s390x}]")
 	gaps, ok := oci.Gaps(err)
-	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != oci.OriginCatalog || !strings.HasSuffix(err.Error(), "it has no image for linux/s390x; it has linux/amd64, linux/arm64") {
+	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != ask.OriginCatalog || !strings.HasSuffix(err.Error(), "it has no image for linux/s390x; it has linux/amd64, linux/arm64") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -259,7 +260,7 @@ func TestPlatformsOfKubeVirt(t *testing.T) {
 		var got []string
 		for _, img := range inv.Images {
 			if strings.Contains(strings.Join(img.Tags, " "), "kube-virt") {
-				got = append(got, fmt.Sprintf("%s -%d", strings.Join(img.Tags, " "), len(img.Without)))
+				got = append(got, fmt.Sprintf("%s -%d", strings.Join(img.Tags, " "), len(img.Omitted)))
 			}
 		}
 		if strings.Join(got, "\n") != want {

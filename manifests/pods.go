@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution/reference"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -69,7 +70,7 @@ func podsFound(n int, err error) error {
 }
 
 func (p *Pods) add(u pods.Use) error {
-	who := plain("pod " + u.Namespace + "/" + u.Pod + " " + u.Container)
+	who := plain(u.Namespace + "/" + u.Pod + " " + u.Container)
 	ref, tag, err := podRef(u)
 	if err == nil {
 		return note(p.uses, podKey{ref, tag}, who, "")
@@ -147,7 +148,7 @@ func (p *Pods) Images() (images []PodImage, notes []string) {
 		if u.why == errInside.Error() {
 			within = append(within, name)
 		} else {
-			notes = append(notes, plain(fmt.Sprintf("not carried: image %q of %s: %s", name, u, u.why)))
+			notes = append(notes, plain(fmt.Sprintf("not carried: image %q of pod %s: %s", name, u, u.why)))
 		}
 	}
 	if most := 20; len(notes) > most {
@@ -173,7 +174,7 @@ func podImages(_ context.Context, c *Config, from Images) (asked, error) {
 	}
 	var list []wanted
 	for _, p := range c.Extra.Pods {
-		w := wanted{origin: oci.OriginPod, ref: p.Ref, why: []string{cmp.Or(p.Why, "pod")}}
+		w := wanted{origin: ask.OriginPod, ref: p.Ref, why: []oci.Reason{{Kind: ask.KindPod, Name: p.Why}}}
 		if p.Tag != "" {
 			w.tags = []string{p.Tag}
 		}
@@ -206,13 +207,13 @@ func allOf(tags, list []string) bool {
 func withoutPods(list []found) []found {
 	tags := map[oci.Ref][]string{}
 	for _, f := range list {
-		if at := f.at(); at != (oci.Ref{}) && f.img.Origin != oci.OriginPod {
+		if at := f.at(); at != (oci.Ref{}) && f.img.Origin != ask.OriginPod {
 			tags[at] = append(tags[at], f.img.Tags...)
 		}
 	}
 	return slices.DeleteFunc(list, func(f found) bool {
 		others, ok := tags[f.at()]
-		return ok && f.img.Origin == oci.OriginPod && allOf(f.img.Tags, others)
+		return ok && f.img.Origin == ask.OriginPod && allOf(f.img.Tags, others)
 	})
 }
 
@@ -224,11 +225,11 @@ func tagPods(images []oci.Image, note func(string)) {
 	for _, pods := range []bool{false, true} {
 		for i := range images {
 			img := &images[i]
-			if pods != (img.Origin == oci.OriginPod) {
+			if pods != (img.Origin == ask.OriginPod) {
 				continue
 			}
 			img.Tags = slices.DeleteFunc(slices.Clone(img.Tags), func(tag string) bool {
-				at := img.Place() + ":" + tag
+				at := img.MirrorPath() + ":" + tag
 				other, there := taken[at]
 				if !there {
 					taken[at] = *img

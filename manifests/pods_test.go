@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -90,7 +91,7 @@ func TestPods(t *testing.T) {
 	}
 	var got []string
 	for _, img := range inv.Images {
-		got = append(got, fmt.Sprintf("%s %s %s %s", img.Origin, img.Source, strings.Join(img.Tags, ","), strings.Join(img.Why, ",")))
+		got = append(got, fmt.Sprintf("%s %s %s %s", img.Origin, img.Source, strings.Join(img.Tags, ","), strings.Join(oci.Words(img.Reasons), ",")))
 	}
 	want := []string{
 		"additional q.io/a/b:v1 v1 additionalImages", // the pod that has the same is not there again
@@ -104,7 +105,7 @@ func TestPods(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
-	if err := (oci.Mirror{Host: "m.example"}).CheckPlaces(inv); err != nil {
+	if err := (oci.Mirror{Host: "m.example"}).CheckCollisions(inv); err != nil {
 		t.Error(err)
 	}
 	notes := strings.Join(f.notes, "\n")
@@ -157,7 +158,7 @@ func TestPodsLost(t *testing.T) {
 	c := config(t, strings.Replace(ref, "@", ":v1@", 1))
 	c.Extra = gathered(t, podList("n/one "+ref+" "+ref))
 	_, err := Resolve(t.Context(), c, newFakeImages())
-	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != oci.OriginAdditional {
+	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != ask.OriginAdditional {
 		t.Errorf("got %v", err)
 	}
 }

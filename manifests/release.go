@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
@@ -46,7 +47,7 @@ type release struct {
 }
 
 // releaseImages asks for mirror.platform.release: the payload, and the image of
-// each component by digest. A payload that cannot be read is a *[oci.GapError], one
+// each component by digest. A payload that cannot be read is a *[oci.Gap], one
 // that is not signed a *[SignatureError].
 func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	pf := c.Mirror.Platform
@@ -67,8 +68,8 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		list, err = r.images(ctx, c, from)
 	}
 	if err != nil {
-		w := wanted{origin: oci.OriginRelease, ref: ref, path: pathPayload, why: []string{"platform.release"}}
-		return asked{}, &oci.GapError{Image: w.image(), Err: err}
+		w := wanted{origin: ask.OriginRelease, ref: ref, path: pathPayload, why: []oci.Reason{{Kind: ask.KindConfigured}}}
+		return asked{}, &oci.Gap{Image: w.image(), Err: err}
 	}
 	if len(pf.Architectures) > 0 && !slices.Contains(pf.Architectures, r.arch) {
 		p := problems{file: c.file, places: c.places}
@@ -183,13 +184,13 @@ func (r *release) tag() (tag, arch string) {
 // gives them: VERSION-ARCH, and that with the component's name.
 func (r *release) wanted() ([]wanted, error) {
 	tag, arch := r.tag()
-	why := "release " + r.Version + " " + arch
-	list := []wanted{{origin: oci.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []string{why}, only: r.only}}
+	why := oci.Reason{Kind: ask.KindRelease, Name: r.Version + " " + arch}
+	list := []wanted{{origin: ask.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []oci.Reason{why}, only: r.only}}
 	for _, s := range r.signatures {
-		list[0].why = append(list[0].why, "signed by "+s.By)
+		list[0].why = append(list[0].why, oci.Reason{Kind: ask.KindSignature, Name: s.By})
 	}
 	for _, c := range r.Components {
-		list = append(list, wanted{origin: oci.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []string{why + ": " + c.Name}, only: r.only})
+		list = append(list, wanted{origin: ask.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []oci.Reason{{Kind: why.Kind, Name: why.Name, Part: c.Name}}, only: r.only})
 	}
 	for _, w := range list {
 		if !targetTag.MatchString(w.tags[0]) {

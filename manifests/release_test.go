@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -77,7 +78,7 @@ func lines(t *testing.T, inv *oci.Inventory, names map[string]string) []string {
 	if err := inv.Validate(); err != nil {
 		t.Error(err)
 	}
-	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckPlaces(inv); err != nil {
+	if err := (oci.Mirror{Host: "mirror.invalid"}).CheckCollisions(inv); err != nil {
 		t.Error(err)
 	}
 	var list []string
@@ -86,7 +87,7 @@ func lines(t *testing.T, inv *oci.Inventory, names map[string]string) []string {
 		if i.Source.Digest != "" {
 			source = i.Source.Name() + "@" + names[i.Root.Digest.String()]
 		}
-		list = append(list, fmt.Sprintf("%s %s %s [%s] [%s]", i.Origin, source, i.Path, strings.Join(i.Tags, " "), strings.Join(i.Why, ", ")))
+		list = append(list, fmt.Sprintf("%s %s %s [%s] [%s]", i.Origin, source, i.Path, strings.Join(i.Tags, " "), strings.Join(oci.Words(i.Reasons), ", ")))
 	}
 	slices.Sort(list)
 	return list
@@ -202,18 +203,18 @@ func TestReleaseGaps(t *testing.T) {
 		t.Fatalf("got %d images, %v", len(inv.Images), err)
 	}
 	g := gaps[1].Image
-	want := oci.Image{Origin: oci.OriginRelease, Source: g.Source, Path: "openshift/release",
-		Tags: []string{"4.12.0-s390x-cli-2", "4.12.0-s390x-tools-2"}, Why: []string{"release 4.12.0 s390x: cli-2", "release 4.12.0 s390x: tools-2"}}
+	want := oci.Image{Origin: ask.OriginRelease, Source: g.Source, Path: "openshift/release",
+		Tags: []string{"4.12.0-s390x-cli-2", "4.12.0-s390x-tools-2"}, Reasons: reasons("release 4.12.0 s390x: cli-2", "release 4.12.0 s390x: tools-2")}
 	if gaps[0].Image.Source.String() != "a.io/none:v1" || g.Source.String() != parts["cli-2"] || !reflect.DeepEqual(g, want) {
 		t.Errorf("got %+v", g)
 	}
 
 	inv, err = Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/none:v", "  additionalImages: [{name: 'quay.io/ocp/rel:v'}]\n"), m)
 	gaps, ok = oci.Gaps(err)
-	if !ok || len(gaps) != 1 || len(inv.Images) != 1 || inv.Images[0].Origin != oci.OriginAdditional {
+	if !ok || len(gaps) != 1 || len(inv.Images) != 1 || inv.Images[0].Origin != ask.OriginAdditional {
 		t.Fatalf("got %+v, %v", inv, err)
 	}
-	want = oci.Image{Origin: oci.OriginRelease, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/none", Tag: "v"}, Path: "openshift/release-images", Why: []string{"platform.release"}}
+	want = oci.Image{Origin: ask.OriginRelease, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/none", Tag: "v"}, Path: "openshift/release-images", Reasons: reasons("platform.release")}
 	if !reflect.DeepEqual(gaps[0].Image, want) || err.Error() != "image quay.io/ocp/none:v: manifest unknown" {
 		t.Errorf("got %+v: %v", gaps[0].Image, err)
 	}

@@ -3,10 +3,10 @@ package manifests
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -21,14 +21,14 @@ type CarriedRelease struct {
 // Releases lists the releases of an inventory, the oldest first.
 func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 	for _, img := range inv.Images {
-		if img.Origin != oci.OriginRelease || img.Path != pathPayload || img.Subject != "" {
+		if img.Origin != ask.OriginRelease || img.Path != pathPayload || img.Subject != "" {
 			continue
 		}
 		for _, tag := range img.MirrorTags() {
 			r := CarriedRelease{Name: tag, Source: img.Source, Digest: img.Root.Digest, Why: []string{}}
-			for _, why := range img.Why {
-				if !strings.HasPrefix(why, "release ") { // which says its name
-					r.Why = append(r.Why, why)
+			for _, why := range img.Reasons {
+				if why.Kind != ask.KindRelease { // which is its name
+					r.Why = append(r.Why, why.String())
 				}
 			}
 			list = append(list, r)

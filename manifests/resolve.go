@@ -3,14 +3,13 @@ package manifests
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -52,7 +51,7 @@ func (e *FetchError) Error() string {
 // from, for each reference once, several at a time. An image whose reference has
 // a digest keeps that digest, and the tag beside it. The inventory is sorted and
 // valid; what several parts of cfg ask for is in it once, with the tags and
-// reasons of all. The error joins a *[oci.GapError] for each image that cannot be
+// reasons of all. The error joins a *[oci.Gap] for each image that cannot be
 // had, and the inventory then has the others; a configuration that asks for no
 // image at all is a *[ConfigError], and a release that is not signed a
 // *[SignatureError].
@@ -81,14 +80,14 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	inv := &oci.Inventory{Documents: all.documents}
 	for _, f := range images {
 		if f.err != nil {
-			gaps = append(gaps, &oci.GapError{Image: f.img, Err: f.err})
+			gaps = append(gaps, &oci.Gap{Image: f.img, Err: f.err})
 		} else {
 			inv.Images = append(inv.Images, f.img)
 		}
 	}
 	tagPods(inv.Images, from.Note)
 	inv.Sort()
-	return inv, joinGaps(gaps)
+	return inv, oci.JoinGaps(gaps)
 }
 
 // find pins the images of the list, and then finds what of each is carried. An error
@@ -103,7 +102,7 @@ func find(ctx context.Context, list []wanted, from Images) ([]found, error) {
 	images = withoutPods(images)
 	sparse := choosy(images)
 	return images, each(ctx, len(images), func(i int) {
-		if f := &images[i]; f.err == nil && !f.img.Made {
+		if f := &images[i]; f.err == nil && !f.img.Built {
 			f.err = f.choose(ctx, sparse)
 		}
 	})
@@ -127,7 +126,7 @@ func each(ctx context.Context, n int, fn func(int)) error {
 }
 
 // sift takes out what mirror.blockedImages blocks.
-func (c *Config) sift(list []wanted, gaps []*oci.GapError, from Images) ([]wanted, []*oci.GapError, error) {
+func (c *Config) sift(list []wanted, gaps []*oci.Gap, from Images) ([]wanted, []*oci.Gap, error) {
 	b, err := newBlock(c)
 	if err != nil {
 		return nil, nil, err
@@ -147,7 +146,7 @@ type asked struct {
 
 // wanted lists what each part of the configuration asks for, and what of it
 // cannot be had. Its error is one that nothing can go on with.
-func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oci.GapError, err error) {
+func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oci.Gap, err error) {
 	for _, part := range []func(context.Context, *Config, Images) (asked, error){
 		releaseImages,
 		channelImages,
@@ -175,16 +174,6 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 	return all, gaps, err
 }
 
-// joinGaps makes one error of many, in the order of an inventory; nil of none.
-func joinGaps(gaps []*oci.GapError) error {
-	slices.SortStableFunc(gaps, func(a, b *oci.GapError) int { return compareImages(a.Image, b.Image) })
-	errs := make([]error, len(gaps))
-	for i, g := range gaps {
-		errs[i] = g
-	}
-	return errors.Join(errs...)
-}
-
 // NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) NotEmpty() error {
 	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
@@ -200,7 +189,7 @@ func (c *Config) NotEmpty() error {
 func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: oci.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []string{"additionalImages"}, only: platformNames(a.Platforms)}
+		w := wanted{origin: ask.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []oci.Reason{{Kind: ask.KindAdditional}}, only: platformNames(a.Platforms)}
 		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
 			w.tags = []string{tag}
 		}

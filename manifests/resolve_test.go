@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -31,7 +32,7 @@ type fakeImages struct {
 	running, most int
 	files         map[string][]byte // by address
 	fetched       []string
-	kept          oci.Made
+	kept          oci.Memory
 	notes         []string
 	unverified    []string      // notes that a release was not verified
 	gate          chan struct{} // when set, Resolve waits for it or for the end of ctx
@@ -195,7 +196,7 @@ func TestResolve(t *testing.T) {
 	for i, w := range want {
 		img := inv.Images[i]
 		if img.Source.String() != w.source || strings.Join(img.Tags, " ") != w.tags || strings.Join(img.Platforms, " ") != w.platforms ||
-			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != oci.OriginAdditional || !slices.Equal(img.Why, []string{"additionalImages"}) {
+			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != ask.OriginAdditional || !slices.Equal(oci.Words(img.Reasons), []string{"additionalImages"}) {
 			t.Errorf("image %d: got %+v, want %+v", i, img, w)
 		}
 	}
@@ -223,7 +224,7 @@ func TestResolveReportsAll(t *testing.T) {
 		"image a.io/none:v1: manifest unknown\n" +
 		"image a.io/old:v1: manifest " + amd.Digest.String() + ": it is a Docker schema 1 manifest, which no current registry stores unchanged; rebuild or re-push the image\n" +
 		"image z.io/none:v1: manifest unknown"
-	if text(err) != want {
+	if errorText(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	var ue *oci.UnsupportedError

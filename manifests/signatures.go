@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -203,13 +204,13 @@ func (e *SignatureError) collect(ctx context.Context, from Images, keys signatur
 
 // signatureDocument makes the document of all signatures; none without any.
 func signatureDocument(ctx context.Context, list []Signature, from Images) ([]oci.Document, error) {
-	var files []oci.Titled
+	var files []oci.ArtifactFile
 	for _, s := range list {
 		body := base64.StdEncoding.EncodeToString(s.Message) + "\n"
-		files = append(files, oci.Titled{Title: s.title(), MediaType: "text/plain", Body: []byte(body)})
+		files = append(files, oci.ArtifactFile{Title: s.title(), MediaType: "text/plain", Body: []byte(body)})
 	}
-	slices.SortFunc(files, func(a, b oci.Titled) int { return strings.Compare(a.Title, b.Title) })
-	files = slices.CompactFunc(files, func(a, b oci.Titled) bool { return a.Title == b.Title }) // a payload of two channels
+	slices.SortFunc(files, func(a, b oci.ArtifactFile) int { return strings.Compare(a.Title, b.Title) })
+	files = slices.CompactFunc(files, func(a, b oci.ArtifactFile) bool { return a.Title == b.Title }) // a payload of two channels
 	return document(ctx, documentSignatures, signatureArtifact, files, from)
 }
 
@@ -247,7 +248,7 @@ func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]
 func SigstoreNotes(inv *oci.Inventory) []string {
 	var payloads []oci.Image
 	for _, img := range inv.Images {
-		if img.Origin == oci.OriginRelease && img.Path == pathPayload && img.Subject == "" {
+		if img.Origin == ask.OriginRelease && img.Path == pathPayload && img.Subject == "" {
 			payloads = append(payloads, img)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -80,7 +81,7 @@ func TestReleaseSignature(t *testing.T) {
 		t.Errorf("the bundle carries %+v, %v", got, err)
 	}
 	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == pathPayload })
-	if why := inv.Images[at].Why; len(why) != 2 || why[0] != "release 4.12.0 x86_64" || !strings.HasPrefix(why[1], "signed by test, key ") {
+	if why := oci.Words(inv.Images[at].Reasons); len(why) != 2 || why[0] != "release 4.12.0 x86_64" || !strings.HasPrefix(why[1], "signed by test, key ") {
 		t.Errorf("the payload's reasons are %q", why)
 	}
 	again, err := Resolve(t.Context(), s.cfg, s)
@@ -243,8 +244,8 @@ func TestReadSignatures(t *testing.T) {
 		{name + "-1", "", "is not a signature in base64"},
 		{name + "-1", base64.StdEncoding.EncodeToString(make([]byte, signature.MaxMessage+1)), "is not a signature in base64"},
 	} {
-		var made oci.Made
-		root, err := made.Artifact(signatureArtifact, []oci.Titled{{Title: tc.title, MediaType: "text/plain", Body: []byte(tc.body)}})
+		var made oci.Memory
+		root, err := made.Artifact(signatureArtifact, []oci.ArtifactFile{{Title: tc.title, MediaType: "text/plain", Body: []byte(tc.body)}})
 		must(t, err)
 		list, err := ReadSignatures(t.Context(), &oci.Inventory{Documents: []oci.Document{{Name: documentSignatures, Root: root}}}, &made)
 		var ue *oci.UnsupportedError
@@ -255,15 +256,15 @@ func TestReadSignatures(t *testing.T) {
 			t.Errorf("%s %.20q: got %v", tc.title, tc.body, err)
 		}
 	}
-	if list, err := ReadSignatures(t.Context(), &oci.Inventory{}, &oci.Made{}); list != nil || err != nil {
+	if list, err := ReadSignatures(t.Context(), &oci.Inventory{}, &oci.Memory{}); list != nil || err != nil {
 		t.Errorf("of a bundle without: %v, %v", list, err)
 	}
 }
 
 func TestSigstoreNotes(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: []emitImage{
-		{Origin: oci.OriginRelease, Source: sigstoreRepository + ":4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
-		{Origin: oci.OriginRelease, Source: "quay.io/ocp/rel:4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
+		{Origin: ask.OriginRelease, Source: sigstoreRepository + ":4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
+		{Origin: ask.OriginRelease, Source: "quay.io/ocp/rel:4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
 	}}
 	inv, _ := in.parse(t)
 	if notes := SigstoreNotes(inv); len(notes) != 1 || !strings.Contains(notes[0], "of the release 4.21.0-x86_64:") {
@@ -271,7 +272,7 @@ func TestSigstoreNotes(t *testing.T) {
 	}
 	root := inv.Images[0].Root.Digest
 	tag := "sha256-" + root.Encoded() + ".sig"
-	in.Images = append(in.Images, emitImage{Origin: oci.OriginRelease, Source: sigstoreRepository + ":" + tag, Path: payloadPath, Tags: []string{tag}, Subject: root})
+	in.Images = append(in.Images, emitImage{Origin: ask.OriginRelease, Source: sigstoreRepository + ":" + tag, Path: payloadPath, Tags: []string{tag}, Subject: root})
 	inv, _ = in.parse(t)
 	if notes := SigstoreNotes(inv); len(notes) != 0 {
 		t.Errorf("notes %q, and it is signed", notes)

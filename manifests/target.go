@@ -22,6 +22,6 @@ func (o *Operator) target() Target {
 // configured.
 func (t Target) of(ref string, img oci.Image) bool {
 	r, err := oci.ParseRef(ref)
-	return err == nil && img.Subject == "" && img.Is(r) && cmp.Or(t.Path, r.Repository) == img.Place() &&
+	return err == nil && img.Subject == "" && img.Matches(r) && cmp.Or(t.Path, r.Repository) == img.MirrorPath() &&
 		(t.Tag == "" || slices.Contains(img.Tags, t.Tag))
 }

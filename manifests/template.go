@@ -107,14 +107,14 @@ func catalogTemplates(ctx context.Context, c *Config, from Images) (asked, error
 	if err != nil {
 		return asked{}, fmt.Errorf("write templates of CatalogSources: %w", err)
 	}
-	files := []oci.Titled{{Title: fileTemplates, MediaType: "application/json", Body: append(body, '\n')}}
+	files := []oci.ArtifactFile{{Title: fileTemplates, MediaType: "application/json", Body: append(body, '\n')}}
 	docs, err := document(ctx, DocumentTemplates, ArtifactTemplates, files, from)
 	return asked{documents: docs}, err
 }
 
 // ParseTemplates reads the files of the document that a bundle has, as strictly as
 // if it came from an enemy.
-func ParseTemplates(files []oci.Titled) ([]CatalogTemplate, error) {
+func ParseTemplates(files []oci.ArtifactFile) ([]CatalogTemplate, error) {
 	if len(files) != 1 || files[0].Title != fileTemplates {
 		return nil, &oci.UnsupportedError{What: "document " + DocumentTemplates, Why: "it has other files than " + fileTemplates}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -64,7 +65,7 @@ func TestTemplate(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(list, c.Extra.Templates) {
 		t.Fatalf("got %v, %v", list, err)
 	}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != oci.OriginCatalog })
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != ask.OriginCatalog })
 	out, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, Templates: list})
 	if err != nil {
 		t.Fatal(err)
@@ -122,13 +123,13 @@ func TestTemplateRefused(t *testing.T) {
 	for body, want := range map[string]string{
 		`[{"catalog":"a","spec":{"configMap":"x"}}]`: "configMap", `[{"catalog":"a","spec":{"sourceType":7}}]`: "sourceType", `{`: "unexpected end", `[{"spec":[]}]`: "cannot unmarshal",
 	} {
-		_, err := ParseTemplates([]oci.Titled{{Title: fileTemplates, Body: []byte(body)}})
+		_, err := ParseTemplates([]oci.ArtifactFile{{Title: fileTemplates, Body: []byte(body)}})
 		var ue *oci.UnsupportedError
 		if !errors.As(err, &ue) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", body, err)
 		}
 	}
-	if _, err := ParseTemplates([]oci.Titled{{Title: "other"}}); err == nil {
+	if _, err := ParseTemplates([]oci.ArtifactFile{{Title: "other"}}); err == nil {
 		t.Error("another file is taken")
 	}
 }

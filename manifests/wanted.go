@@ -1,15 +1,15 @@
 package manifests
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // wanted is an image that a part of the configuration asks for.
@@ -18,7 +18,7 @@ type wanted struct {
 	ref    oci.Ref  // where it is, by tag, digest or both
 	tags   []string // in the mirror
 	path   string   // its repository in the mirror; empty for its own
-	why    []string // a line each, for people
+	why    []oci.Reason
 	only   []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
 	pods   bool     // pods use it, whatever else asks for it
 
@@ -28,12 +28,12 @@ type wanted struct {
 }
 
 // precedence is the order in which origins speak for an image that several ask for.
-var precedence = []oci.Origin{oci.OriginRelease, oci.OriginCatalog, oci.OriginOperator, oci.OriginAdditional, oci.OriginChart, oci.OriginPod}
+var precedence = []oci.Origin{ask.OriginRelease, ask.OriginCatalog, ask.OriginOperator, ask.OriginAdditional, ask.OriginChart, ask.OriginPod}
 
 // image is w as far as it is known before it is found.
 func (w wanted) image() oci.Image {
-	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Why: w.why,
-		Made: w.made.Digest != "", Base: w.base}
+	return oci.Image{Origin: w.origin, Source: w.ref, Root: w.made, Platforms: w.platforms, Tags: w.tags, Path: w.path, Reasons: w.why,
+		Built: w.made.Digest != "", Base: w.base}
 }
 
 // pin resolves one image, as far as it gets.
@@ -74,37 +74,30 @@ func unite(list []wanted) []wanted {
 			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms, only: w.only})
 		}
 		u := &out[i]
-		u.only, u.pods = eitherOf(u.only, w.only), u.pods || w.origin == oci.OriginPod
+		u.only, u.pods = eitherOf(u.only, w.only), u.pods || w.origin == ask.OriginPod
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
 			u.origin = w.origin
 		}
 		u.tags = append(u.tags, w.tags...)
-		for _, why := range w.why {
-			u.why = append(u.why, plain(why))
-		}
+		u.why = append(u.why, w.why...)
 	}
 	for i := range out {
-		out[i].tags, out[i].why = sorted(out[i].tags), sorted(out[i].why)
+		out[i].tags, out[i].why = sorted(out[i].tags), oci.SortReasons(plainReasons(out[i].why))
 	}
-	slices.SortFunc(out, func(a, b wanted) int { return compareImages(a.image(), b.image()) })
+	slices.SortFunc(out, func(a, b wanted) int { return a.image().Compare(b.image()) })
 	return out
 }
 
 // plain makes a line for people of what catalogs and payloads call their parts.
-func plain(s string) string {
-	const most = 1 << 10
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-	return s[:min(len(s), most)]
-}
+func plain(s string) string { return text.ASCII(s) }
 
-// compareImages is the order of an inventory.
-func compareImages(a, b oci.Image) int {
-	return cmp.Or(cmp.Compare(a.Source.String(), b.Source.String()), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Path, b.Path))
+// plainReasons makes printable ASCII of what catalogs and payloads call their parts.
+func plainReasons(list []oci.Reason) []oci.Reason {
+	out := make([]oci.Reason, len(list))
+	for i, r := range list {
+		out[i] = oci.Reason{Kind: r.Kind, Name: plain(r.Name), Part: plain(r.Part), Catalog: plain(r.Catalog)}
+	}
+	return out
 }
 
 // sorted orders a list, each once.

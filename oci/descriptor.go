@@ -43,6 +43,9 @@ func IsIndex(mediaType string) bool {
 	return mediaType == MediaTypeIndex || mediaType == MediaTypeDockerList
 }
 
+// IsConfig reports whether the media type is one of an image config.
+func IsConfig(mediaType string) bool { return mediaType == mediaConfig || mediaType == mediaDocker }
+
 // IsForeign reports whether the media type is one of a layer that its registry
 // may not have: licences of old base images forbid to distribute them (OCI
 // image-spec, "Non-Distributable Layers"). Such a layer is never fetched from
@@ -60,6 +63,9 @@ type UnsupportedError struct {
 
 func (e *UnsupportedError) Error() string { return e.What + ": " + e.Why }
 
+// Permanent reports that trying again gives the same answer.
+func (e *UnsupportedError) Permanent() bool { return true }
+
 // CheckDescriptor reports what makes d unfit to be carried: a digest that is
 // malformed or not SHA-256, a negative size, a media type that is refused, a
 // manifest above [MaxManifestSize]. The error is an *[UnsupportedError].
@@ -74,9 +80,13 @@ func CheckDescriptor(d Descriptor) error {
 	case d.Size < 0:
 		return &UnsupportedError{what, fmt.Sprintf("its descriptor gives a size of %d bytes", d.Size)}
 	case IsManifest(d.MediaType) && d.Size > MaxManifestSize:
-		return &UnsupportedError{"manifest " + d.Digest.String(), fmt.Sprintf("it has %d bytes; registries accept at most %d", d.Size, MaxManifestSize)}
+		return tooLarge(d)
 	}
 	return nil
+}
+
+func tooLarge(d Descriptor) error {
+	return &UnsupportedError{"manifest " + d.Digest.String(), fmt.Sprintf("it has %d bytes; registries accept at most %d", d.Size, MaxManifestSize)}
 }
 
 // CheckDigest reports what makes a digest unfit: malformed, or not SHA-256. The

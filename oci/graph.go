@@ -15,35 +15,39 @@ import (
 // Node is content that images reach.
 type Node struct {
 	Descriptor Descriptor
-	Images     []int // indexes into Inventory.Images, ascending
+	Images     []int // indexes into [Graph].Images, ascending
+
+	ordinary []int  // of those, the images that name it with an ordinary media type
+	foreign  string // the media type by which the others name a foreign layer; "" if none does
 }
 
-// Graph is everything that the images of an inventory reach, each digest once.
+// Graph is images and everything that they reach, each digest once. It is a value: to
+// drop images, [Graph.Drop] returns another one.
 type Graph struct {
+	Images    []Image
 	Manifests []Node // children before parents
 	Blobs     []Node // by digest
 }
 
-// Survey walks every image of the inventory, up to parallel of them at a time.
-// from gives the source of an image's manifests. The error joins a *[GapError]
-// for each image that cannot be walked to its end; one that is not of this form
-// is the context's.
-func Survey(ctx context.Context, inv *Inventory, from func(Image) (Source, error), parallel int) (*Graph, error) {
-	s := survey{nodes: map[digest.Digest]*entry{}}
-	errs := make([]error, len(inv.Images))
+// ReadGraph walks every image, up to parallel of them at a time. from gives the source
+// of an image's manifests. The error joins a *[Gap] for each image that cannot be walked
+// to its end; one that is not of this form is the context's.
+func ReadGraph(ctx context.Context, images []Image, from func(Image) (Source, error), parallel int) (*Graph, error) {
+	r := graphReader{nodes: map[digest.Digest]*entry{}}
+	errs := make([]error, len(images))
 	var g errgroup.Group
 	g.SetLimit(max(1, parallel))
-	for i, img := range inv.Images {
+	for i, img := range images {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
 			src, err := from(img)
 			if err == nil {
-				err = WalkImage(ctx, src, img, func(d Descriptor, _ []byte) error { return s.add(i, d) })
+				err = WalkImage(ctx, src, img, func(d Descriptor, _ []byte) error { return r.add(i, d) })
 			}
 			if err != nil {
-				errs[i] = &GapError{img, err}
+				errs[i] = &Gap{Image: img, Err: err}
 			}
 			return nil
 		})
@@ -55,7 +59,52 @@ func Survey(ctx context.Context, inv *Inventory, from func(Image) (Source, error
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return s.graph(), nil
+	return r.graph(images), nil
+}
+
+// Of lists the images that reach a node.
+func (g *Graph) Of(n Node) []Image {
+	list := make([]Image, len(n.Images))
+	for k, i := range n.Images {
+		list[k] = g.Images[i]
+	}
+	return list
+}
+
+// Drop returns the graph of the images for which drop is false. g stays as it is.
+func (g *Graph) Drop(drop func(Image) bool) *Graph {
+	left := &Graph{}
+	to := make([]int, len(g.Images)) // place of each image in left, -1 for none
+	for i, img := range g.Images {
+		if to[i] = -1; !drop(img) {
+			to[i] = len(left.Images)
+			left.Images = append(left.Images, img)
+		}
+	}
+	left.Manifests, left.Blobs = renumber(g.Manifests, to), renumber(g.Blobs, to)
+	return left
+}
+
+// renumber gives the nodes that images of the new numbering reach.
+func renumber(nodes []Node, to []int) (left []Node) {
+	places := func(list []int) (out []int) {
+		for _, i := range list {
+			if to[i] >= 0 {
+				out = append(out, to[i])
+			}
+		}
+		return out
+	}
+	for _, n := range nodes {
+		if n.Images = places(n.Images); len(n.Images) == 0 {
+			continue
+		}
+		if n.ordinary = places(n.ordinary); len(n.ordinary) == 0 && n.foreign != "" {
+			n.Descriptor.MediaType = n.foreign
+		}
+		left = append(left, n)
+	}
+	return left
 }
 
 type entry struct {
@@ -63,20 +112,20 @@ type entry struct {
 	rank int // when a walk first finished it
 }
 
-type survey struct {
+type graphReader struct {
 	mu    sync.Mutex
 	nodes map[digest.Digest]*entry
 	order int
 }
 
-func (s *survey) add(image int, d Descriptor) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.nodes[d.Digest]
+func (r *graphReader) add(image int, d Descriptor) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.nodes[d.Digest]
 	if e == nil {
-		e = &entry{Node: Node{Descriptor: Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}, rank: s.order}
-		s.nodes[d.Digest] = e
-		s.order++
+		e = &entry{Node: Node{Descriptor: Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}, rank: r.order}
+		r.nodes[d.Digest] = e
+		r.order++
 	}
 	if e.Descriptor.Size != d.Size {
 		return &UnsupportedError{"blob " + d.Digest.String(), fmt.Sprintf("two manifests give it different sizes, %d and %d bytes", e.Descriptor.Size, d.Size)}
@@ -84,22 +133,28 @@ func (s *survey) add(image int, d Descriptor) error {
 	if IsManifest(e.Descriptor.MediaType) != IsManifest(d.MediaType) {
 		return &UnsupportedError{"blob " + d.Digest.String(), fmt.Sprintf("it is named both as %q and as %q", e.Descriptor.MediaType, d.MediaType)}
 	}
-	if IsForeign(e.Descriptor.MediaType) && !IsForeign(d.MediaType) {
-		e.Descriptor.MediaType = d.MediaType // one image needs it as an ordinary layer
+	if IsForeign(d.MediaType) {
+		e.foreign = d.MediaType
+	} else {
+		e.ordinary = append(e.ordinary, image)
+		if IsForeign(e.Descriptor.MediaType) {
+			e.Descriptor.MediaType = d.MediaType // this image needs it as an ordinary layer
+		}
 	}
 	e.Images = append(e.Images, image)
 	return nil
 }
 
-func (s *survey) graph() *Graph {
-	entries := make([]*entry, 0, len(s.nodes))
-	for _, e := range s.nodes {
+func (r *graphReader) graph(images []Image) *Graph {
+	entries := make([]*entry, 0, len(r.nodes))
+	for _, e := range r.nodes {
 		slices.Sort(e.Images)
+		slices.Sort(e.ordinary)
 		entries = append(entries, e)
 	}
 	// A manifest's first finish comes after its children's first finish.
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.rank, b.rank) })
-	var g Graph
+	g := Graph{Images: slices.Clone(images)}
 	for _, e := range entries {
 		if IsManifest(e.Descriptor.MediaType) {
 			g.Manifests = append(g.Manifests, e.Node)

@@ -43,7 +43,7 @@ func (m Mirror) String() string {
 
 // Repo is the repository of the mirror that keeps img.
 func (m Mirror) Repo(img Image) Ref {
-	path := img.Place()
+	path := img.MirrorPath()
 	if m.Namespace != "" {
 		path = m.Namespace + "/" + path
 	}
@@ -66,9 +66,9 @@ func (e *CollisionError) Error() string {
 		e.A.Source, e.B.Source, "<mirror>", e.Place.Repository, e.Place.Tag)
 }
 
-// CheckPlaces returns a *[CollisionError] if two images of the inventory with
+// CheckCollisions returns a *[CollisionError] if two images of the inventory with
 // different digests would take the same tag of the same mirror repository.
-func (m Mirror) CheckPlaces(inv *Inventory) error {
+func (m Mirror) CheckCollisions(inv *Inventory) error {
 	type taken struct {
 		digest digest.Digest
 		image  Image

@@ -54,10 +54,14 @@ func Verified(src Source) Source {
 	})
 }
 
-// ReadManifest reads and verifies a manifest of at most [MaxManifestSize] bytes.
+// ReadManifest reads and verifies a manifest of at most [MaxManifestSize] bytes,
+// whatever media type its descriptor has. A larger one is an *[UnsupportedError].
 func ReadManifest(ctx context.Context, src Source, d Descriptor) ([]byte, error) {
 	if err := CheckDescriptor(d); err != nil {
 		return nil, err
+	}
+	if d.Size > MaxManifestSize {
+		return nil, tooLarge(d)
 	}
 	return readAll(ctx, src, d)
 }

@@ -42,13 +42,13 @@ func WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descripto
 
 func walkImage(ctx context.Context, w walker, img Image) error {
 	w.seen, w.out = map[digest.Digest]bool{}, map[digest.Digest]bool{}
-	for _, d := range img.Without {
+	for _, d := range img.Omitted {
 		w.out[d] = false
 	}
 	if err := w.visit(ctx, img.Root, 0); err != nil {
 		return err
 	}
-	for _, d := range img.Without {
+	for _, d := range img.Omitted {
 		if !w.out[d] {
 			return &UnsupportedError{"image " + img.Root.Digest.String(), fmt.Sprintf("it is said to go without manifest %s, which none of its indexes names", d)}
 		}
@@ -113,7 +113,7 @@ func Platforms(ctx context.Context, src Source, root Descriptor) ([]string, erro
 				list = append(list, p)
 			}
 		}
-	} else if m.Config.MediaType == mediaConfig || m.Config.MediaType == mediaDocker {
+	} else if IsConfig(m.Config.MediaType) {
 		p, err := configPlatform(ctx, src, *m.Config)
 		if err != nil {
 			return nil, err

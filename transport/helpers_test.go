@@ -40,7 +40,7 @@ func images(roots map[string]oci.Descriptor) *oci.Inventory {
 	inv := &oci.Inventory{}
 	for name, root := range roots {
 		src := oci.Ref{Registry: "registry.example", Repository: "team/" + name, Tag: "1"}
-		inv.Images = append(inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: src, Root: root, Tags: []string{"1"}})
+		inv.Images = append(inv.Images, oci.Image{Origin: "additional", Source: src, Root: root, Tags: []string{"1"}})
 	}
 	inv.Sort()
 	return inv

@@ -52,7 +52,7 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 	}
 	missing := &Missing{Images: absent, Present: len(inv.Images) - len(absent)}
 	from := func(oci.Image) (oci.Source, error) { return src, nil }
-	graph, err := oci.Survey(ctx, &oci.Inventory{Images: absent}, from, m.parallel)
+	graph, err := oci.ReadGraph(ctx, absent, from, m.parallel)
 	if err != nil {
 		return nil, err
 	}

@@ -232,7 +232,7 @@ func TestManifestIsStoredOnce(t *testing.T) {
 	inv := &oci.Inventory{}
 	for _, tag := range []string{"1", "2", "3", "4"} {
 		src := oci.Ref{Registry: "registry.example", Repository: "team/a", Tag: tag}
-		inv.Images = append(inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: src, Root: root, Tags: []string{tag}})
+		inv.Images = append(inv.Images, oci.Image{Origin: "additional", Source: src, Root: root, Tags: []string{tag}})
 	}
 	mustFill(t, mirrorAt(c, proxy.Host, 4), content, inv)
 	if n := proxy.Count("PUT manifest"); n != 2+4 {

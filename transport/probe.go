@@ -149,7 +149,7 @@ const (
 func (m *Mirror) Sparse(ctx context.Context, src oci.Source, images []oci.Image) (map[oci.Ref][]oci.Descriptor, error) {
 	sparse, all := map[oci.Ref][]oci.Descriptor{}, 0
 	for _, img := range images {
-		if len(img.Without) == 0 {
+		if len(img.Omitted) == 0 {
 			continue
 		}
 		ref := m.place.Repo(img)
@@ -159,7 +159,7 @@ func (m *Mirror) Sparse(ctx context.Context, src oci.Source, images []oci.Image)
 			}
 			children, err := oci.Children(d, body)
 			for _, c := range children {
-				_, out := slices.BinarySearch(img.Without, c.Digest)
+				_, out := slices.BinarySearch(img.Omitted, c.Digest)
 				n := len(sparse[ref])
 				room := n == 0 || n < maxSparse && all < maxAllSparse
 				same := func(o oci.Descriptor) bool { return o.Digest == c.Digest }

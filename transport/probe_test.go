@@ -295,7 +295,7 @@ func TestSparse(t *testing.T) {
 	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
 	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), "b": content.Index(false, content.IndexFor(false, []string{"amd64", "arm64"}, amd, arm), arm)})
 	inv := images(map[string]oci.Descriptor{"a": whole.Images[0].Root, "b": whole.Images[1].Root, "c": amd})
-	inv.Images[0].Without, inv.Images[1].Without = []digest.Digest{amd.Digest}, []digest.Digest{amd.Digest}
+	inv.Images[0].Omitted, inv.Images[1].Omitted = []digest.Digest{amd.Digest}, []digest.Digest{amd.Digest}
 	try := func(host string) (found map[string]Problem) {
 		m := mirrorAt(insecure(t), host, 2)
 		sparse, err := m.Sparse(t.Context(), content, inv.Images)
@@ -343,7 +343,7 @@ func TestMissingParts(t *testing.T) {
 	amd, arm := content.Image(false, layer()), content.ImageFor("arm64", false, layer())
 	whole := images(map[string]oci.Descriptor{"a": content.IndexFor(true, []string{"amd64", "arm64"}, amd, arm)})
 	some := images(map[string]oci.Descriptor{"a": whole.Images[0].Root})
-	some.Images[0].Without = []digest.Digest{arm.Digest}
+	some.Images[0].Omitted = []digest.Digest{arm.Digest}
 	m := mirrorAt(insecure(t), registrytest.StartSparse(t).Host, 2)
 	mustFill(t, m, content, some)
 	for inv, want := range map[*oci.Inventory]int{some: 0, whole: 1} {

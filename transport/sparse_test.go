@@ -33,7 +33,7 @@ func TestSparseBounds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, oci.Image{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "a.io", Repository: "x", Tag: fmt.Sprint("v", i)}, Root: content.Blob(body, oci.MediaTypeIndex), Without: without})
+		list = append(list, oci.Image{Origin: "additional", Source: oci.Ref{Registry: "a.io", Repository: "x", Tag: fmt.Sprint("v", i)}, Root: content.Blob(body, oci.MediaTypeIndex), Omitted: without})
 		if err := list[i].Validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -83,7 +83,7 @@ func TestContainersImageReadsTheLayout(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			inv.Images = append(inv.Images, oci.Image{Origin: oci.OriginAdditional, Source: ref, Root: root})
+			inv.Images = append(inv.Images, oci.Image{Origin: "additional", Source: ref, Root: root})
 		}
 	}
 	inv.Sort()

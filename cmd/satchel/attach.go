@@ -43,7 +43,7 @@ func (p *preparing) attach(ctx context.Context) error {
 		if unlisted(img) {
 			continue
 		}
-		carried[place{img.Source.String(), img.Path}] = true // by name, and not to be had
+		carried[place{img.Image.Source.String(), img.Image.Path}] = true // by name, and not to be had
 	}
 	for {
 		before := len(p.inv.Images)
@@ -132,9 +132,9 @@ func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]
 func unlistedError(owners []oci.Image, n oci.Node, repo oci.Ref, err error) error {
 	errs := make([]error, len(owners))
 	for i, owner := range owners {
-		what := "signatures of " + owner.Named()
-		img := oci.Image{Origin: owner.Origin, Source: repo.WithDigest(n.Descriptor.Digest), Subject: n.Descriptor.Digest, Path: owner.Path, Why: []string{what}}
-		errs[i] = &oci.GapError{Image: img, Err: fmt.Errorf("%s: %w", what, err)}
+		what := "signatures of " + owner.Describe()
+		img := oci.Image{Origin: owner.Origin, Source: repo.WithDigest(n.Descriptor.Digest), Subject: n.Descriptor.Digest, Path: owner.Path, Reasons: []oci.Reason{{Kind: oci.ReasonSignatures, Name: owner.Describe()}}}
+		errs[i] = &oci.Gap{Image: img, Err: fmt.Errorf("%s: %w", what, err)}
 	}
 	return errors.Join(errs...)
 }
@@ -144,7 +144,7 @@ func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.R
 	out := make([]oci.Image, len(list))
 	for i, a := range list {
 		out[i] = oci.Image{Origin: owner.Origin, Source: repo.WithDigest(a.Root.Digest), Root: a.Root, Subject: n.Descriptor.Digest, Path: owner.Path,
-			Why: []string{"attached to " + owner.Source.String()}}
+			Reasons: []oci.Reason{{Kind: oci.ReasonAttached, Name: owner.Source.String()}}}
 		if a.Tag != "" {
 			out[i].Source, out[i].Tags = repo.WithTag(a.Tag), []string{a.Tag}
 		}

@@ -327,7 +327,7 @@ func TestReferrerIsGone(t *testing.T) {
 		name := source.Host + "/" + signedRepo + "@" + lost.Digest.String()
 		w.run(w.pack()...).want(exitRegistry).says("image "+name, gone.String())
 		list := w.gaps(w.run(w.pack("--keep-going")...))
-		if len(list.Images) != 1 || list.Images[0].Source.String() != name || list.Images[0].Subject != s.child.Digest || list.Images[0].Digest != lost.Digest {
+		if len(list.Images) != 1 || list.Images[0].Image.Source.String() != name || list.Images[0].Image.Subject != s.child.Digest || list.Images[0].Image.Root.Digest != lost.Digest {
 			t.Errorf("%s: gaps %+v", what, list.Images)
 		}
 		w.run(w.unpack(mirror)...).want(exitOK)

@@ -19,6 +19,7 @@ import (
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -208,10 +209,10 @@ func (o *outside) carriesExactly(t testing.TB, got inspectReport, catalogs []*fb
 		t.Errorf("%s is not carried", ref)
 	}
 	for _, img := range got.Images {
-		origin := oci.OriginOperator
+		origin := manifests.OriginOperator
 		for _, c := range catalogs {
 			if img.Source.String() == c.ref {
-				origin = oci.OriginCatalog
+				origin = manifests.OriginCatalog
 			}
 		}
 		if img.Origin != origin {

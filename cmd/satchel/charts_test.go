@@ -164,7 +164,7 @@ func TestCharts(t *testing.T) {
 	delete(s.files, "/real/web.tgz")
 	s.mu.Unlock()
 	list := w.gaps(w.run(w.pack(append(s.values(), "--keep-going", "--gaps", "gaps.json")...)...))
-	if len(list.Images) != 1 || list.Images[0].Path != "charts/web" || !strings.Contains(list.Images[0].Error, "404 Not Found") {
+	if len(list.Images) != 1 || list.Images[0].Image.Path != "charts/web" || !strings.Contains(list.Images[0].Reason(), "404 Not Found") {
 		t.Errorf("gaps: %+v", list.Images)
 	}
 	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)

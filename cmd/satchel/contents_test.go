@@ -44,8 +44,8 @@ catalog      a.io/large:v1, chosen: 0 packages, 0 channels, 0 versions, of which
 func TestPrintPlanImages(t *testing.T) {
 	ref := oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
 	var b strings.Builder
-	err := printPlanImages(&b, []planImage{{imageReport: imageReport{Origin: oci.OriginAdditional, Source: ref, Bytes: 3 << 20, Why: []string{"additionalImages"}}, Shared: 1 << 20},
-		{imageReport: imageReport{Origin: oci.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}})
+	err := printPlanImages(&b, []planImage{{imageReport: imageReport{Origin: manifests.OriginAdditional, Source: ref, Bytes: 3 << 20, Why: []string{"additionalImages"}}, Shared: 1 << 20},
+		{imageReport: imageReport{Origin: manifests.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}})
 	const want = `ORIGIN      IMAGE     SIZE     SHARED   WHY
 additional  a.io/b:c  3.0 MiB  1.0 MiB  additionalImages
 operator    a.io/b:d  0 B      0 B      one; two; three; and 2 more

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -79,7 +80,7 @@ func TestCatalogDirectory(t *testing.T) {
 	checkDirectoryCopies(t, w, roots)
 	digests := map[string]string{}
 	for _, i := range have.Images {
-		if i.Origin == oci.OriginCatalog && i.Source.Registry == "catalogs.local" {
+		if i.Origin == manifests.OriginCatalog && i.Source.Registry == "catalogs.local" {
 			digests[i.Source.Repository] = i.Digest.String()
 		}
 	}
@@ -241,7 +242,7 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 				return
 			}
 			list := w.gaps(w.run(w.pack("--restart", "--keep-going", "--gaps", "gaps.json")...))
-			if len(list.Images) != 1 || list.Images[0].Source.String() != "catalogs.local/catalog:latest" || !strings.Contains(list.Images[0].Error, tc.says) {
+			if len(list.Images) != 1 || list.Images[0].Image.Source.String() != "catalogs.local/catalog:latest" || !strings.Contains(list.Images[0].Reason(), tc.says) {
 				t.Errorf("gaps: %+v", list.Images)
 			}
 			// What is missing comes later.

@@ -15,6 +15,8 @@ import (
 const (
 	// clusterArtifact is the artifact type of the cluster's YAML in a bundle.
 	clusterArtifact = "application/vnd.satchel.cluster-yaml.v1"
+	// documentCluster is the document with it.
+	documentCluster = "cluster-yaml"
 	// nowhere stands for a mirror that is not known when packing (RFC 2606).
 	nowhere = "mirror.invalid"
 )
@@ -22,7 +24,7 @@ const (
 // documents are what a bundle carries beside its images, made from them.
 type documents struct {
 	list []oci.Document
-	made oci.Made
+	made oci.Memory
 }
 
 // newDocuments renders the cluster's YAML for the mirror, without secrets.
@@ -36,15 +38,15 @@ func (p *preparing) newDocuments(ctx context.Context) (*documents, error) {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}
 	var d documents
-	titled := make([]oci.Titled, len(files))
+	titled := make([]oci.ArtifactFile, len(files))
 	for i, f := range files {
-		titled[i] = oci.Titled{Title: f.Name, MediaType: fileType(f.Name), Body: f.Body}
+		titled[i] = oci.ArtifactFile{Title: f.Name, MediaType: fileType(f.Name), Body: f.Body}
 	}
 	root, err := d.made.Artifact(clusterArtifact, titled)
 	if err != nil {
 		return nil, err
 	}
-	d.list = []oci.Document{{Name: oci.DocumentCluster, Root: root}}
+	d.list = []oci.Document{{Name: documentCluster, Root: root}}
 	return &d, nil
 }
 
@@ -70,7 +72,7 @@ func (p *preparing) checkDocuments(ctx context.Context) (size int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	for _, d := range docs.made.All() {
+	for _, d := range docs.made.Descriptors() {
 		size += d.Size
 	}
 	for _, doc := range p.inv.Documents {
@@ -99,7 +101,7 @@ func (p *packing) writeDocuments(ctx context.Context) error {
 			return fmt.Errorf("write document %s: %w", doc.Name, err)
 		}
 	}
-	for _, d := range docs.made.All() {
+	for _, d := range docs.made.Descriptors() {
 		if err := p.w.PutDocument(ctx, d, &docs.made); err != nil {
 			return fmt.Errorf("write the cluster's YAML: %w", err)
 		}
@@ -134,7 +136,7 @@ type manifestFile struct {
 
 // clusterYAML reads the cluster's YAML that pack put into the bundle.
 func clusterYAML(ctx context.Context, r *bundle.Reader) (*manifestsReport, error) {
-	root, ok := r.Inventory().Document(oci.DocumentCluster)
+	root, ok := r.Inventory().Document(documentCluster)
 	if !ok {
 		return nil, errors.New("this bundle carries no cluster YAML; satchel render makes it")
 	}

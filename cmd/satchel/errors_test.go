@@ -52,8 +52,8 @@ func TestDropTwice(t *testing.T) {
 	}
 	img := oci.Image{Source: ref}
 	p := &preparing{app: &app{stdout: io.Discard, stderr: io.Discard}, inv: &oci.Inventory{Images: []oci.Image{img}}}
-	p.gaps.Images = []gapImage{{Source: ref}}
-	p.drop(&oci.GapError{Image: img, Err: errors.New("gone")})
+	p.gaps.Images = []gapImage{{Image: oci.Image{Source: ref}}}
+	p.drop(&oci.Gap{Image: img, Err: errors.New("gone")})
 	if len(p.inv.Images) != 0 || len(p.gaps.Images) != 1 {
 		t.Errorf("inventory %v, gaps %v", p.inv.Images, p.gaps.Images)
 	}
@@ -63,7 +63,7 @@ func TestDropTwice(t *testing.T) {
 func TestLongReasons(t *testing.T) {
 	ref := oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}
 	p := &preparing{app: newApp(t, io.Discard, logFlags{level: "info", format: "text"}, true), keepGoing: true, inv: &oci.Inventory{Images: []oci.Image{{Source: ref}, {Source: ref.WithTag("v2")}}}}
-	p.drop(&oci.GapError{Image: oci.Image{Origin: oci.OriginAdditional, Source: ref}, Err: errors.New(strings.Repeat("x", 1<<20))})
+	p.drop(&oci.Gap{Image: oci.Image{Origin: manifests.OriginAdditional, Source: ref}, Err: errors.New(strings.Repeat("x", 1<<20))})
 	if err := (&oci.Inventory{Gaps: p.gaps.Images}).Validate(); err != nil {
 		t.Error(err)
 	}
@@ -72,11 +72,14 @@ func TestLongReasons(t *testing.T) {
 // TestListedChart has a chart of a registry that could not be had: --only brings its
 // images too, and those of no other chart.
 func TestListedChart(t *testing.T) {
-	gap := gapImage{Origin: oci.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "charts/db", Tag: "0.1.0"}, Why: []string{"chart db 0.1.0"}}
+	gap := gapImage{Image: oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "charts/db", Tag: "0.1.0"}, Reasons: []oci.Reason{{Kind: manifests.KindChart, Name: "db 0.1.0"}}}}
 	p := &preparing{cfg: &manifests.Config{}, only: &gapList{Images: []gapImage{gap}}}
-	for why, want := range map[string]bool{"chart db 0.1.0": true, "chart db 0.1.0: Pod/db db": true, "chart web 0.1.0: Pod/w w": false, "chart db 0.1.01: Pod/db db": false} {
-		img := oci.Image{Origin: oci.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "x", Tag: "1"}, Why: []string{why}}
-		if got := p.listed(img); got != want {
+	chart := func(name, part string) oci.Reason {
+		return oci.Reason{Kind: manifests.KindChart, Name: name, Part: part}
+	}
+	for why, want := range map[oci.Reason]bool{chart("db 0.1.0", ""): true, chart("db 0.1.0", "Pod/db db"): true, chart("web 0.1.0", "Pod/w w"): false, chart("db 0.1.01", "Pod/db db"): false} {
+		img := oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "x", Tag: "1"}, Reasons: []oci.Reason{why}}
+		if got := p.listed(&oci.Inventory{}, img); got != want {
 			t.Errorf("%s: %v", why, got)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -81,7 +82,7 @@ func TestFilteredResumed(t *testing.T) {
 	s.config(w, s.source.Host+"/cat/index:v1")
 	plan, said := w.plan(exitOK)
 	said.says(": 1 of 2 packages, 1 of 2 bundles are carried")
-	made := plan.Images[slices.IndexFunc(plan.Images, func(i planImage) bool { return i.Origin == oci.OriginCatalog })].Digest
+	made := plan.Images[slices.IndexFunc(plan.Images, func(i planImage) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	k := &tap{kind: "GET blob"}
 	k.through(s.source)
 	for i, n := range []int64{1, 1 << 20, 2 << 20} {
@@ -98,7 +99,7 @@ func TestFilteredResumed(t *testing.T) {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	images := w.inspected().Images
-	if i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
+	if i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
 		t.Errorf("carried %+v, planned %s", images, made)
 	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -173,7 +174,7 @@ func TestFilteredGaps(t *testing.T) {
 					w.imageset("  operators:\n    - catalog: " + ref + "\n      packages: [{name: one}]\n  additionalImages: [{name: " + s.source.Host + "/op/two:v1}]\n")
 					list = w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json", "--restart")...))
 				}
-				if len(list.Images) != 1 || list.Images[0].Origin != oci.OriginCatalog || list.Images[0].Source.String() != ref || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
+				if len(list.Images) != 1 || list.Images[0].Image.Origin != manifests.OriginCatalog || list.Images[0].Image.Source.String() != ref || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
 					t.Fatalf("gaps %+v", list)
 				}
 				w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -186,7 +187,7 @@ func TestFilteredGaps(t *testing.T) {
 					t.Errorf("later it carries %+v", images)
 				}
 				if byDigest {
-					i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog })
+					i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog })
 					tag = "satchel-" + images[i].Digest.Encoded()
 				}
 				w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -215,12 +216,12 @@ func TestFilteredGapOfTwo(t *testing.T) {
 		return true
 	}
 	list := w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
-	if len(list.Images) != 2 || list.Images[0].Source.String() != ref || list.Images[1].Source.String() != ref || list.Images[0].Path == list.Images[1].Path {
+	if len(list.Images) != 2 || list.Images[0].Image.Source.String() != ref || list.Images[1].Image.Source.String() != ref || list.Images[0].Image.Path == list.Images[1].Image.Path {
 		t.Fatalf("gaps %+v", list)
 	}
 	mended.Store(true)
-	list.Images = slices.DeleteFunc(list.Images, func(g gapImage) bool { return g.Path == "ours/a" })
-	list.Images[0].Digest = oci.Digest([]byte("what an older satchel made"))
+	list.Images = slices.DeleteFunc(list.Images, func(g gapImage) bool { return g.Image.Path == "ours/a" })
+	list.Images[0].Image.Root.Digest = oci.Digest([]byte("what an older satchel made"))
 	body, err := json.Marshal(list)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(w.dir, "gaps.json"), body, 0o600)

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -47,7 +48,7 @@ func TestForgedWithout(t *testing.T) {
 	root := c.IndexFor(false, []string{"amd64", "arm64"}, c.Image(false, layer), c.ImageFor("arm64", false, c.Layer(1000, ocitest.LayerGzip)))
 	for name, d := range map[string]digest.Digest{"layer": layer.Digest, "nothing": oci.Digest([]byte("nothing"))} {
 		w := newWorld(t)
-		img := oci.Image{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: "v1"}, Root: root, Tags: []string{"v1"}, Without: []digest.Digest{d}}
+		img := oci.Image{Origin: manifests.OriginAdditional, Source: oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: "v1"}, Root: root, Tags: []string{"v1"}, Omitted: []digest.Digest{d}}
 		w.forge(&oci.Inventory{Images: []oci.Image{img}}, c, root)
 		w.run("verify", w.drive).want(exitOK) // which has no key
 		said := []string{"is damaged: its content is not what the format allows", "it is said to go without manifest " + d.String() + ", which none of its indexes names"}

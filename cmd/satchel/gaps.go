@@ -59,7 +59,7 @@ func (p *preparing) tolerate(err error) error {
 	if !ok {
 		return err
 	}
-	if slices.ContainsFunc(gaps, func(g *oci.GapError) bool { return !definite(g.Err) }) {
+	if slices.ContainsFunc(gaps, func(g *oci.Gap) bool { return !definite(g.Err) }) {
 		errs := make([]error, len(gaps))
 		for i, g := range gaps {
 			if errs[i] = g; isAway(g.Err) {
@@ -78,7 +78,7 @@ func (p *preparing) tolerate(err error) error {
 }
 
 // awayError says of an image that its registry is away, so that it is no gap.
-type awayError struct{ *oci.GapError }
+type awayError struct{ *oci.Gap }
 
 // isAway reports whether an error is that of a registry which may come back.
 func isAway(err error) bool {
@@ -93,7 +93,7 @@ func isAway(err error) bool {
 	return false
 }
 
-func (e *awayError) Unwrap() error { return e.GapError }
+func (e *awayError) Unwrap() error { return e.Gap }
 
 // definite reports whether trying again would give the same answer, as far as
 // one can tell: the registry refused, or what it gave is wrong.
@@ -113,29 +113,25 @@ func definite(err error) bool {
 
 // drop notes a gap and takes the image out of the set. The graph counts images by
 // their place, so it must be surveyed again before it is used.
-func (p *preparing) drop(g *oci.GapError) {
+func (p *preparing) drop(g *oci.Gap) {
 	p.inv.Images = slices.DeleteFunc(p.inv.Images, func(i oci.Image) bool {
 		return i.Source == g.Image.Source && i.Path == g.Image.Path && i.Subject == g.Image.Subject &&
 			(g.Image.Root.Digest == "" || i.Root.Digest == g.Image.Root.Digest) // a catalog may be filtered in two ways
 	})
 	source := g.Image.Configured() // what is made may be another next time
 	if slices.ContainsFunc(p.gaps.Images, func(i gapImage) bool {
-		return i.Source == source && i.Path == g.Image.Path && i.Subject == g.Image.Subject && i.Digest == g.Image.Root.Digest
+		return i.Image.Source == source && i.Image.Path == g.Image.Path && i.Image.Subject == g.Image.Subject && i.Image.Root.Digest == g.Image.Root.Digest
 	}) {
 		return
 	}
-	const most = 4 << 10 // of a reason; what a server says may be long
-	reason := oneLine(g.Err.Error())
-	if len(reason) > most {
-		reason = strings.ToValidUTF8(reason[:most], "") + " ..."
-	}
-	p.gaps.Images = append(p.gaps.Images, gapImage{Origin: g.Image.Origin, Source: source,
-		Digest: g.Image.Root.Digest, Subject: g.Image.Subject, Path: g.Image.Path, Why: g.Image.Why, Error: reason})
+	noted := gapImage{Image: g.Image, Err: errors.New(g.Reason())}
+	noted.Image.Source = source
+	p.gaps.Images = append(p.gaps.Images, noted)
 	p.warn("gap: %s", oneLine(g.Error()))
 }
 
 func (l *gapList) sort() {
-	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Source.String(), b.Source.String()) })
+	slices.SortFunc(l.Images, func(a, b gapImage) int { return strings.Compare(a.Image.Source.String(), b.Image.Source.String()) })
 }
 
 // marshal writes the list as it stands, nothing for an empty one.
@@ -203,8 +199,8 @@ func readGaps(file string) (*gapList, error) {
 		return nil, fmt.Errorf("read gap list %s: %w", file, err)
 	}
 	for _, g := range list.Images {
-		if g.Subject != "" && oci.CheckDigest(g.Subject) != nil || g.Source.Repository == "" {
-			return nil, fmt.Errorf("read gap list %s: image %q, attached to %q, cannot be", file, g.Source, g.Subject)
+		if img := g.Image; img.Subject != "" && oci.CheckDigest(img.Subject) != nil || img.Source.Repository == "" {
+			return nil, fmt.Errorf("read gap list %s: image %q, attached to %q, cannot be", file, img.Source, img.Subject)
 		}
 	}
 	if list.Version != gapsVersion || len(list.Images) == 0 {
@@ -217,7 +213,7 @@ func readGaps(file string) (*gapList, error) {
 func (l *gapList) digest() digest.Digest {
 	names := make([]string, len(l.Images))
 	for i, g := range l.Images {
-		names[i] = strings.TrimSpace(g.Source.String() + " " + g.Path)
+		names[i] = strings.TrimSpace(g.Image.Source.String() + " " + g.Image.Path)
 	}
 	slices.Sort(names)
 	return oci.Digest([]byte(strings.Join(names, "\n")))
@@ -230,14 +226,16 @@ func (l *gapList) names(img oci.Image) bool {
 
 // isGap reports whether an image is the one that was a gap.
 func isGap(img oci.Image, g gapImage) bool {
-	return img.Is(g.Source) && img.Place() == oci.Image{Source: g.Source, Path: g.Path}.Place()
+	return img.Matches(g.Image.Source) && img.MirrorPath() == g.Image.MirrorPath()
 }
 
 // hasAll reports whether the list names all that is attached to the subject.
 func (l *gapList) hasAll(subject oci.Ref) bool {
-	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Source == subject && unlisted(g) })
+	return l != nil && slices.ContainsFunc(l.Images, func(g gapImage) bool { return g.Image.Source == subject && unlisted(g) })
 }
 
 // unlisted reports whether a gap is all that is attached to an image, because the
 // registry did not list it: its source is the subject itself.
-func unlisted(g gapImage) bool { return g.Subject != "" && g.Subject == g.Source.Digest }
+func unlisted(g gapImage) bool {
+	return g.Image.Subject != "" && g.Image.Subject == g.Image.Source.Digest
+}

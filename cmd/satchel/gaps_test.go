@@ -41,7 +41,7 @@ func (w *world) gaps(r result) gapList {
 		w.t.Fatal(err)
 	}
 	for _, g := range list.Images {
-		if list.Version != gapsVersion || list.Bundle == "" || g.Error == "" || g.Origin == "" {
+		if list.Version != gapsVersion || list.Bundle == "" || g.Reason() == "" || g.Image.Origin == "" {
 			w.t.Errorf("gap list %s", body)
 		}
 	}
@@ -152,12 +152,12 @@ func (s *gapSet) check(t testing.TB, list gapList) {
 		t.Errorf("%d gaps, want %d: %+v", len(list.Images), len(why), list.Images)
 	}
 	for _, g := range list.Images {
-		ref := g.Source.Repository + ":" + g.Source.Tag
-		if text, ok := why[ref]; !ok || !strings.Contains(g.Error, text) {
-			t.Errorf("gap %s: %s", ref, g.Error)
+		ref := g.Image.Source.Repository + ":" + g.Image.Source.Tag
+		if text, ok := why[ref]; !ok || !strings.Contains(g.Reason(), text) {
+			t.Errorf("gap %s: %s", ref, g.Reason())
 		}
-		if g.Digest != "" && g.Digest != s.bad[ref].Digest {
-			t.Errorf("gap %s is pinned to %s", ref, g.Digest)
+		if g.Image.Root.Digest != "" && g.Image.Root.Digest != s.bad[ref].Digest {
+			t.Errorf("gap %s is pinned to %s", ref, g.Image.Root.Digest)
 		}
 	}
 }

@@ -294,7 +294,7 @@ func TestGraphImageGap(t *testing.T) {
 	s.answers(func(w http.ResponseWriter, _ *http.Request, _ int) { _, _ = io.CopyN(w, zeroReader{}, 65<<20) })
 	flags := []string{"--registries-conf", conf, "--graph-data", s.URL + "/x"}
 	list := w.gaps(w.run(w.pack(append(flags, "--keep-going", "--gaps", "gaps.json")...)...).says("gap: image graph-data.local/openshift/graph-image:latest", "--graph-data "+s.URL+"/x"))
-	if len(list.Images) != 1 || len(list.Incomplete) != 0 || !slices.Equal(list.Images[0].Why, []string{"graph data"}) {
+	if len(list.Images) != 1 || len(list.Incomplete) != 0 || !slices.Equal(oci.Words(list.Images[0].Image.Reasons), []string{"platform.graph"}) {
 		t.Errorf("gaps %+v", list)
 	}
 	s.answers(serves(graphTGZ(t, "", time.Unix(1, 0))))

@@ -17,7 +17,8 @@ type imageReport struct {
 	Without []digest.Digest `json:"without,omitempty"`
 	Tags    []string        `json:"tags,omitempty"`
 	Path    string          `json:"path,omitempty"` // in the mirror, where it is not the source's
-	Why     []string        `json:"why,omitempty"`
+	Why     []string        `json:"why,omitempty"`  // the reasons, for people
+	Reasons []oci.Reason    `json:"reasons,omitempty"`
 	Bytes   int64           `json:"bytes"` // of all that it reaches
 	// Subject is the manifest that this one is attached to: a signature, an
 	// attestation, or another referrer.
@@ -32,7 +33,7 @@ func reportImages(inv *oci.Inventory, graph *oci.Graph) []imageReport {
 	list := make([]imageReport, len(inv.Images))
 	for i, img := range inv.Images {
 		list[i] = imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Without, Tags: img.Tags, Path: img.Path, Why: img.Why, Subject: img.Subject}
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Omitted, Tags: img.Tags, Path: img.Path, Why: oci.Words(img.Reasons), Reasons: img.Reasons, Subject: img.Subject}
 	}
 	countAttached(list, inv, graph)
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {

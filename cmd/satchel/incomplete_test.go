@@ -130,7 +130,7 @@ func TestUnlisted(t *testing.T) {
 			w.run(w.pack()...).want(exitRegistry).says("signatures of "+ref, "403")
 			first := w.run(w.pack("--keep-going", "--gaps", "gaps.json")...).says("satchel: warning: gap: ", "signatures of "+ref)
 			list := w.gaps(first)
-			if len(list.Images) != 1 || list.Images[0].Subject != s.root.Digest || len(list.Incomplete) != 0 || !slices.Equal(list.Images[0].Why, []string{"signatures of " + ref}) {
+			if len(list.Images) != 1 || list.Images[0].Image.Subject != s.root.Digest || len(list.Incomplete) != 0 || !slices.Equal(oci.Words(list.Images[0].Image.Reasons), []string{"signatures of " + ref}) {
 				t.Errorf("gaps %+v", list)
 			}
 			rep := w.inspected()

@@ -98,7 +98,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 
 func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
 	inv := r.Inventory()
-	graph, err := oci.Survey(ctx, inv, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
+	graph, err := oci.ReadGraph(ctx, inv.Images, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func printInspect(w io.Writer, r *inspectReport) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, last)
 	}
 	for _, g := range r.Gaps {
-		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
+		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, printable(g.Reason()))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -97,7 +97,7 @@ func needed(t testing.TB, c *ocitest.Content, images map[string]oci.Descriptor) 
 		}
 		inv.Images = append(inv.Images, oci.Image{Source: parsed, Root: root})
 	}
-	g, err := oci.Survey(t.Context(), inv, func(oci.Image) (oci.Source, error) { return c, nil }, 1)
+	g, err := oci.ReadGraph(t.Context(), inv.Images, func(oci.Image) (oci.Source, error) { return c, nil }, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

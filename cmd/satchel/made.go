@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -24,7 +25,7 @@ func (p *packing) madeDir(id string) string { return filepath.Join(p.state, "bun
 // keepMade takes what was made for the bundle out of the cache. Where there is no room
 // for it, the cache alone has it.
 func (p *packing) keepMade(ctx context.Context, id string) error {
-	p.made, p.ours = oci.NewCache(p.madeDir(id)), map[digest.Digest]bool{}
+	p.made, p.ours = cache.New(p.madeDir(id)), map[digest.Digest]bool{}
 	take := func(d oci.Descriptor, _ []byte) error {
 		if !p.isKept(d) { // a layer of what it was made from
 			return nil
@@ -41,11 +42,11 @@ func (p *packing) keepMade(ctx context.Context, id string) error {
 		return err
 	}
 	for _, img := range p.inv.Images {
-		if !img.Made {
+		if !img.Built {
 			continue
 		}
 		if err := oci.WalkImage(ctx, p.keptDocuments(), img, take); err != nil {
-			return fmt.Errorf("keep what was made for the bundle, image %s: %w", img.Named(), err)
+			return fmt.Errorf("keep what was made for the bundle, image %s: %w", img.Describe(), err)
 		}
 	}
 	for _, doc := range p.inv.Documents {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -221,7 +222,7 @@ func TestOCP410(t *testing.T) {
 	}
 	testRelease(t, o, r, func(w *world, _, _ string) {
 		for _, img := range w.inspected().Images {
-			if img.Origin != oci.OriginRelease {
+			if img.Origin != manifests.OriginRelease {
 				t.Errorf("%s is carried as %s", img.Source, img.Origin)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -35,7 +36,7 @@ func (p *packing) open(ctx context.Context) error {
 		}
 		return p.begin(ctx)
 	}
-	p.made = oci.NewCache(p.madeDir(w.ID()))
+	p.made = cache.New(p.madeDir(w.ID()))
 	p.w, p.inv = w, &oci.Inventory{Images: slices.Clone(w.Inventory().Images), Documents: slices.Clone(w.Inventory().Documents)}
 	p.info("going on with bundle %s in %s", w.ID(), w.Dir())
 	err = p.recall(w.Gaps())

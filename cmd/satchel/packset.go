@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
@@ -44,9 +44,10 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	if !ok {
 		return nil, err
 	}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(i) })
+	all := &oci.Inventory{Images: slices.Clone(inv.Images)}
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return !p.listed(all, i) })
 	inv.Documents = slices.DeleteFunc(inv.Documents, func(d oci.Document) bool { return d.Name == manifests.DocumentContents }) // a part of that is carried
-	gaps = slices.DeleteFunc(gaps, func(g *oci.GapError) bool { return !p.listed(g.Image) })
+	gaps = slices.DeleteFunc(gaps, func(g *oci.Gap) bool { return !p.listed(all, g.Image) })
 	var errs []error
 	for _, g := range gaps {
 		errs = append(errs, g)
@@ -57,8 +58,8 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 			images, err := p.allAttached(ctx, g)
 			inv.Images, errs = append(inv.Images, images...), append(errs, err)
 		case named(inv, gaps, g):
-		case g.Subject == "":
-			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.onlyFile, g.Source, p.config), "give the list with the configuration that it was written for")
+		case g.Image.Subject == "":
+			return nil, usage(fmt.Errorf("%s lists %s, which %s does not name", p.onlyFile, g.Image.Source, p.config), "give the list with the configuration that it was written for")
 		default:
 			img, err := p.attached(ctx, g)
 			if err != nil {
@@ -75,64 +76,78 @@ func (p *preparing) resolved(ctx context.Context) (*oci.Inventory, error) {
 	return nil, usage(fmt.Errorf("%s lists signatures alone, and the registry has none of them", p.onlyFile), "there is nothing to carry later")
 }
 
-// listed reports whether --only names an image: itself, or as part of a release or
-// catalog that could not even be read.
-func (p *preparing) listed(img oci.Image) bool {
-	return p.only.names(img) || slices.ContainsFunc(p.only.Images, func(g gapImage) bool {
-		switch {
-		case g.Digest != "" || g.Subject != "":
-			return false
-		case g.Origin == oci.OriginRelease:
-			return img.Origin == oci.OriginRelease && !img.Made && (g.Source.String() == p.cfg.Mirror.Platform.Release || partOf(img, g))
-		}
-		return g.Origin == oci.OriginCatalog && img.Origin == oci.OriginOperator ||
-			g.Origin == oci.OriginChart && img.Origin == oci.OriginChart && partOf(img, g)
-	})
+// listed reports whether --only names an image: itself, or as part of a release,
+// catalog or chart that could not even be read. inv has all that was resolved.
+func (p *preparing) listed(inv *oci.Inventory, img oci.Image) bool {
+	return p.only.names(img) || slices.ContainsFunc(p.only.Images, func(g gapImage) bool { return partOf(inv, img, g.Image) })
 }
 
-// partOf reports whether an image is of the release, or the chart, that a gap stands for.
-func partOf(img oci.Image, g gapImage) bool {
-	return len(g.Why) > 0 && slices.ContainsFunc(img.Why, func(why string) bool {
-		return why == g.Why[0] || strings.HasPrefix(why, g.Why[0]+": ")
-	})
+// partOf reports whether an image is of the release, catalog or chart that was missing.
+func partOf(inv *oci.Inventory, img, missing oci.Image) bool {
+	if missing.Root.Digest != "" || missing.Subject != "" {
+		return false
+	}
+	within := func(wholes []oci.Reason) bool {
+		return slices.ContainsFunc(img.Reasons, func(r oci.Reason) bool { return slices.ContainsFunc(wholes, r.Within) })
+	}
+	switch missing.Origin {
+	case manifests.OriginCatalog:
+		return slices.ContainsFunc(img.Reasons, func(r oci.Reason) bool { return r.Catalog == missing.Source.String() })
+	case manifests.OriginRelease, manifests.OriginChart:
+		return img.Origin == missing.Origin && !img.Built && (within(missing.Reasons) || within(wholesOf(inv, missing)))
+	}
+	return false
+}
+
+// wholesOf gives what an image that was missing turned out to be, now that it can be read.
+func wholesOf(inv *oci.Inventory, missing oci.Image) (list []oci.Reason) {
+	for _, img := range inv.Images {
+		if img.Origin != missing.Origin || !img.Matches(missing.Source) || img.MirrorPath() != missing.MirrorPath() {
+			continue
+		}
+		for _, r := range img.Reasons {
+			if r.Part == "" && (r.Kind == manifests.KindRelease || r.Kind == manifests.KindChart) {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
 }
 
 // named reports whether a listed image was resolved, or tried.
-func named(inv *oci.Inventory, gaps []*oci.GapError, g gapImage) bool {
+func named(inv *oci.Inventory, gaps []*oci.Gap, g gapImage) bool {
 	return slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return isGap(i, g) }) ||
-		slices.ContainsFunc(gaps, func(e *oci.GapError) bool { return isGap(e.Image, g) })
+		slices.ContainsFunc(gaps, func(e *oci.Gap) bool { return isGap(e.Image, g) })
 }
 
 // allAttached pins what is attached to an image that was carried before without,
 // because its registry did not list it.
 func (p *preparing) allAttached(ctx context.Context, g gapImage) ([]oci.Image, error) {
-	owner := oci.Image{Origin: g.Origin, Source: g.Source, Path: g.Path}
-	gap := owner
-	gap.Subject, gap.Why = g.Subject, g.Why
-	repo, err := p.client.Repository(g.Source)
+	owner, source := oci.Image{Origin: g.Image.Origin, Source: g.Image.Source, Path: g.Image.Path}, g.Image.Source
+	repo, err := p.client.Repository(source)
 	if err != nil {
 		return nil, err
 	}
-	subject, _, err := p.client.Resolve(ctx, g.Source)
+	subject, _, err := p.client.Resolve(ctx, source)
 	var list []transport.Attachment
 	if err == nil {
 		list, err = repo.Attachments(ctx, subject)
 	}
 	if err != nil {
-		return nil, &oci.GapError{Image: gap, Err: fmt.Errorf("signatures of %s: %w", g.Source, err)}
+		return nil, &oci.Gap{Image: g.Image, Err: fmt.Errorf("signatures of %s: %w", source, err)}
 	}
-	return images(list, owner, oci.Node{Descriptor: subject}, g.Source.Repo()), nil
+	return images(list, owner, oci.Node{Descriptor: subject}, source.Repo()), nil
 }
 
 // attached pins a listed signature or referrer of an image that was carried before.
 func (p *preparing) attached(ctx context.Context, g gapImage) (oci.Image, error) {
-	img := oci.Image{Origin: g.Origin, Source: g.Source, Subject: g.Subject, Path: g.Path, Why: g.Why}
-	if g.Source.Tag != "" {
-		img.Tags = []string{g.Source.Tag}
+	img := g.Image
+	if img.Root = (oci.Descriptor{}); img.Source.Tag != "" {
+		img.Tags = []string{img.Source.Tag}
 	}
-	root, _, err := p.client.Resolve(ctx, g.Source)
+	root, _, err := p.client.Resolve(ctx, img.Source)
 	if err != nil {
-		return img, &oci.GapError{Image: img, Err: err}
+		return img, &oci.Gap{Image: img, Err: err}
 	}
 	img.Root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
 	return img, nil
@@ -141,8 +156,8 @@ func (p *preparing) attached(ctx context.Context, g gapImage) (oci.Image, error)
 // survey reads all manifests, from the cache where it has them.
 func (p *preparing) survey(ctx context.Context) error {
 	for {
-		graph, err := oci.Survey(ctx, p.inv, func(img oci.Image) (oci.Source, error) {
-			if img.Made {
+		graph, err := oci.ReadGraph(ctx, p.inv.Images, func(img oci.Image) (oci.Source, error) {
+			if img.Built {
 				return p.keptDocuments(), nil
 			}
 			repo, err := p.repository(img.Source)
@@ -191,7 +206,7 @@ func size(nodes []oci.Node) (n int64) {
 type cachedImages struct {
 	*app
 	client *transport.Client
-	cache  *oci.Cache
+	cache  *cache.Cache
 	local  catalogDirs
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -264,7 +265,7 @@ func TestPlanShares(t *testing.T) {
 	if got.Carried.Shared != base.Size || got.Carried.Saved != base.Size || got.Images[0].Shared != base.Size || got.Images[1].Shared != base.Size {
 		t.Errorf("the base layer has %d bytes: %+v", base.Size, got)
 	}
-	if got.Carried.Bytes != c.Size() || len(got.Origins) != 1 || got.Origins[0] != (originReport{oci.OriginAdditional, 2, 0, c.Size(), c.Size()}) {
+	if got.Carried.Bytes != c.Size() || len(got.Origins) != 1 || got.Origins[0] != (originReport{manifests.OriginAdditional, 2, 0, c.Size(), c.Size()}) {
 		t.Errorf("all is %d bytes: %+v", c.Size(), got)
 	}
 	if len(got.Drives) != 1 || got.Drives[0] != (driveReport{1e9, 1e9, 1}) {

@@ -194,7 +194,7 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 		p.printf("time         %s\n", r.Time)
 	}
 	for _, g := range r.Gaps {
-		p.printf("%s  %s  NOT CARRIED: %s\n", g.Origin, g.Source, printable(g.Error))
+		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, printable(g.Reason()))
 	}
 	return p.err
 }

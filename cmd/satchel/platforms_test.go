@@ -249,7 +249,7 @@ func (s *platformSet) widened(t *testing.T, host string) {
 	inv, _ := w.opened(t, nil)
 	s.checkSparse(t, host, "ocp", inv, nil)
 	for _, img := range inv.Images {
-		if img.Subject == "" && img.Source.Repository != "team/whole" && len(img.Without) != 2 {
+		if img.Subject == "" && img.Source.Repository != "team/whole" && len(img.Omitted) != 2 {
 			t.Errorf("%+v", img)
 		}
 	}
@@ -277,7 +277,7 @@ func TestPlatformGap(t *testing.T) {
 	const why = "it has no image for windows/amd64; it has linux/amd64, linux/arm64, linux/ppc64le, linux/s390x"
 	w.run(w.pack("--registries-conf", conf)...).want(exitUsage).says(why, "hint: ask for a platform that the image has, or finish without the image by --keep-going")
 	list := w.gaps(w.run(w.pack("--registries-conf", conf, "--keep-going")...))
-	if len(list.Images) != 1 || list.Images[0].Path != "x/y" || !strings.HasSuffix(list.Images[0].Error, why) {
+	if len(list.Images) != 1 || list.Images[0].Image.Path != "x/y" || !strings.HasSuffix(list.Images[0].Reason(), why) {
 		t.Errorf("gaps %+v", list.Images)
 	}
 	if n := len(w.inspected().Images); n != 3+2+2+5 {

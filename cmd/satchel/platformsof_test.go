@@ -54,7 +54,7 @@ func TestPlatformsOfCatalog(t *testing.T) {
 	}
 	for _, img := range inv.Images {
 		without := map[string]int{"example/operator-index": 1, "example/foo": 3}[img.Source.Repository]
-		if len(img.Without) != without || without > 0 && !slices.Equal(img.Platforms, []string{"linux/arm64"}) {
+		if len(img.Omitted) != without || without > 0 && !slices.Equal(img.Platforms, []string{"linux/arm64"}) {
 			t.Errorf("%+v", img)
 		}
 	}
@@ -85,7 +85,7 @@ func TestPlatformsOfRelease(t *testing.T) {
 			t.Errorf("%d images", len(inv.Images))
 		}
 		for _, img := range inv.Images {
-			if len(img.Without) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) {
+			if len(img.Omitted) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) {
 				t.Errorf("%+v", img)
 			}
 		}
@@ -150,7 +150,7 @@ func TestRealPlatforms(t *testing.T) {
 	w.run(w.unpack(mirror.Host + "/ocp")...).want(exitOK)
 	inv, _ := w.opened(t, nil)
 	img := inv.Images[0]
-	if len(inv.Images) != 1 || len(img.Without) != 3 || !slices.Equal(img.Platforms, []string{"linux/amd64"}) {
+	if len(inv.Images) != 1 || len(img.Omitted) != 3 || !slices.Equal(img.Platforms, []string{"linux/amd64"}) {
 		t.Fatalf("%+v", inv.Images)
 	}
 	var want, have int64
@@ -165,7 +165,7 @@ func TestRealPlatforms(t *testing.T) {
 	if got := w.inspected().BlobBytes; err != nil || want != have || got != want {
 		t.Errorf("%d bytes are carried, %d in the mirror, want %d, %v", got, have, want, err)
 	}
-	for _, d := range img.Without {
+	for _, d := range img.Omitted {
 		if code, _ := status(t, mirror.Host, "ocp/rh_ee_aguidi/multi-platform-container", oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: d}, d.String()); code != http.StatusNotFound {
 			t.Errorf("%s: %d", d, code)
 		}

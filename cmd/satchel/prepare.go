@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
@@ -22,8 +23,8 @@ type preparing struct {
 	config         string // file of cfg
 	cfg            *manifests.Config
 	client         *transport.Client
-	cache          *oci.Cache
-	made           *oci.Cache             // of a bundle that was begun: what was made for it; else nil
+	cache          *cache.Cache
+	made           *cache.Cache           // of a bundle that was begun: what was made for it; else nil
 	ours           map[digest.Digest]bool // what that is
 	only           *gapList               // what --only names; nil without
 	onlyFile       string
@@ -40,9 +41,9 @@ type preparing struct {
 }
 
 // openCache gives the cache of manifests and other small content.
-func openCache() (*oci.Cache, error) {
+func openCache() (*cache.Cache, error) {
 	dir, err := xdg("XDG_CACHE_HOME", ".cache")
-	return oci.NewCache(filepath.Join(dir, "content")), err
+	return cache.New(filepath.Join(dir, "content")), err
 }
 
 // prepare pins the images, reads all their manifests, finds what is attached to
@@ -57,7 +58,7 @@ func (p *preparing) prepare(ctx context.Context) error {
 	if err := p.attach(ctx); err != nil {
 		return err
 	}
-	if err := p.place.CheckPlaces(p.inv); err != nil {
+	if err := p.place.CheckCollisions(p.inv); err != nil {
 		return err
 	}
 	if err := p.checkSources(ctx); err != nil {
@@ -77,7 +78,7 @@ func (p *preparing) repos(n oci.Node) []oci.Ref {
 	for _, i := range n.Images {
 		img := p.inv.Images[i]
 		ref := img.Source
-		if img.Made {
+		if img.Built {
 			if ref = img.Base; ref == (oci.Ref{}) || oci.IsManifest(n.Descriptor.MediaType) || p.ours[n.Descriptor.Digest] {
 				continue
 			}
@@ -212,7 +213,7 @@ func decisive(errs []error) error {
 func (p *preparing) refused(n oci.Node, err error) error {
 	errs := make([]error, len(n.Images))
 	for i, image := range n.Images {
-		errs[i] = &oci.GapError{Image: p.inv.Images[image], Err: err}
+		errs[i] = &oci.Gap{Image: p.inv.Images[image], Err: err}
 	}
 	return errors.Join(errs...)
 }
@@ -226,5 +227,5 @@ func (p *preparing) blame(n oci.Node, err error) error {
 	if k := len(n.Images) - 1; k > 0 {
 		more = fmt.Sprintf(" (and %d more)", k)
 	}
-	return fmt.Errorf("image %s%s: %w", p.inv.Images[n.Images[0]].Named(), more, err)
+	return fmt.Errorf("image %s%s: %w", p.inv.Images[n.Images[0]].Describe(), more, err)
 }

@@ -62,7 +62,7 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
-	if len(list.Images) != 1 || list.Images[0].Path != "openshift/release-images" || list.Images[0].Source.Repository != "ocp/rel" {
+	if len(list.Images) != 1 || list.Images[0].Image.Path != "openshift/release-images" || list.Images[0].Image.Source.Repository != "ocp/rel" {
 		t.Errorf("gaps: %+v", list.Images)
 	}
 	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)

@@ -108,7 +108,7 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 		t.Errorf("the bundle carries\n%s\nrender wrote\n%s", joined(carried), joined(want))
 	}
 	w.run("inspect", "-i", w.key, w.drive).want(exitOK).prints("inspect --manifests")
-	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, oci.DocumentCluster) {
+	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, documentCluster) {
 		t.Errorf("no document in %s", list)
 	}
 }

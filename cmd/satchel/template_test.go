@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -41,7 +41,7 @@ func TestTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := w.inspected().Images
-	made := images[slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == oci.OriginCatalog })].Digest
+	made := images[slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	for _, command := range []string{"unpack", "render"} {
 		out := filepath.Join(w.dir, command)
 		w.run(command, "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)

@@ -137,9 +137,9 @@ func blamed(r *bundle.Reader, err error) error {
 // warnGaps says what the bundle goes without.
 func (u *unpacking) warnGaps() {
 	for _, g := range u.r.Inventory().Gaps {
-		named := oci.Image{Origin: g.Origin, Source: g.Source, Why: g.Why}.Named()
+		named := g.Image.Describe()
 		if unlisted(g) { // its source is the image, which is there
-			named = "the signatures of " + g.Source.String()
+			named = "the signatures of " + g.Image.Source.String()
 		}
 		u.warn("not in this bundle: %s, which could not be had when it was packed", named)
 	}
@@ -147,7 +147,7 @@ func (u *unpacking) warnGaps() {
 
 func (u *unpacking) run(ctx context.Context) error {
 	inv := u.r.Inventory()
-	if err := u.place.CheckPlaces(inv); err != nil {
+	if err := u.place.CheckCollisions(inv); err != nil {
 		return err
 	}
 	u.info("bundle %s, %d images, to %s", u.r.ID(), len(inv.Images), u.place)

@@ -32,7 +32,7 @@ var (
 		{empty, 0, []Piece{{1, 1536, 0}}},
 		{manifest, 700, []Piece{{2, 512, 700}}},
 	}
-	image = oci.Image{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "example.com", Repository: "app", Tag: "v1"},
+	image = oci.Image{Origin: "additional", Source: oci.Ref{Registry: "example.com", Repository: "app", Tag: "v1"},
 		Root: oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: manifest, Size: 700}, Platforms: []string{"linux/amd64"}, Tags: []string{"v1"}}
 )
 

@@ -232,7 +232,7 @@ func TestArtifact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var made oci.Made
+	var made oci.Memory
 	keep := func(mediaType string, body []byte) (oci.Descriptor, error) { return made.Add(mediaType, body), nil }
 	root, err := c.Artifact(keep)
 	if err != nil {
@@ -246,12 +246,12 @@ func TestArtifact(t *testing.T) {
 	if err != nil || layer.Digest != oci.Digest(archive) {
 		t.Errorf("layer %+v, %v", layer, err)
 	}
-	config, err := oci.ReadBlob(t.Context(), &made, made.All()[0], 1<<10)
+	config, err := oci.ReadBlob(t.Context(), &made, made.Descriptors()[0], 1<<10)
 	if want := `{"name":"web","version":"1.2.3","description":"words","apiVersion":"v2"}`; err != nil || string(config) != want {
 		t.Errorf("config %s, %v; want %s", config, err, want)
 	}
 	again, err := c.Artifact(keep)
-	if err != nil || again.Digest != root.Digest || len(made.All()) != 3 {
+	if err != nil || again.Digest != root.Digest || len(made.Descriptors()) != 3 {
 		t.Errorf("made again it is %+v, %v", again, err)
 	}
 	if _, err := ArchiveOf(root, []byte(`{"config":{"mediaType":"application/vnd.oci.image.config.v1+json"}}`)); err == nil {

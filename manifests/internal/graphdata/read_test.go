@@ -68,7 +68,7 @@ func few() []item {
 }
 
 // kept keeps what is made, in memory.
-type kept struct{ oci.Made }
+type kept struct{ oci.Memory }
 
 func (k *kept) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
 	return k.Add(mediaType, body), nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -31,9 +32,9 @@ const (
 
 func groupOf(o oci.Origin) string {
 	switch o {
-	case oci.OriginRelease:
+	case ask.OriginRelease:
 		return Release
-	case oci.OriginCatalog, oci.OriginOperator:
+	case ask.OriginCatalog, ask.OriginOperator:
 		return Operator
 	}
 	return Generic
@@ -48,7 +49,7 @@ func Of(inv *oci.Inventory, mirror oci.Mirror) []Group {
 	wanted := map[string]map[string]bool{} // group -> sources
 	for _, img := range inv.Images {
 		source, place := img.Source.Name(), mirror.Repo(img).Name()
-		if source == place || img.Made {
+		if source == place || img.Built {
 			continue
 		}
 		add(places, source, place)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -22,12 +23,12 @@ func image(origin oci.Origin, source, path string) oci.Image {
 func TestOf(t *testing.T) {
 	mirror := oci.Mirror{Host: "m:5000", Namespace: "ns"}
 	groups := Of(&oci.Inventory{Images: []oci.Image{
-		image(oci.OriginAdditional, "q.example/shared:1", ""),
-		image(oci.OriginOperator, "q.example/shared:2", "b/two"),
-		image(oci.OriginCatalog, "r.example/index:1", ""),
-		image(oci.OriginRelease, "q.example/payload:1", "openshift/release-images"),
-		image(oci.OriginChart, "s.example/chart:1", ""),
-		image(oci.OriginAdditional, "m:5000/ns/here:1", "here"), // is in its place already
+		image(ask.OriginAdditional, "q.example/shared:1", ""),
+		image(ask.OriginOperator, "q.example/shared:2", "b/two"),
+		image(ask.OriginCatalog, "r.example/index:1", ""),
+		image(ask.OriginRelease, "q.example/payload:1", "openshift/release-images"),
+		image(ask.OriginChart, "s.example/chart:1", ""),
+		image(ask.OriginAdditional, "m:5000/ns/here:1", "here"), // is in its place already
 	}}, mirror)
 	want := []Group{
 		{Release, []Rule{{"q.example/payload", []string{"m:5000/ns/openshift/release-images"}}}},

@@ -16,12 +16,12 @@ import (
 const testArtifact = "application/vnd.example.files"
 
 func TestArtifactRoundTrip(t *testing.T) {
-	files := []oci.Titled{
+	files := []oci.ArtifactFile{
 		{Title: "a.yaml", MediaType: "application/yaml", Body: []byte("a: 1\n")},
 		{Title: "restore/b.md", MediaType: "text/markdown", Body: []byte("# b\n")},
 		{Title: "c.txt", MediaType: "text/plain", Body: []byte("a: 1\n")},
 	}
-	var m, again oci.Made
+	var m, again oci.Memory
 	root, err := m.Artifact(testArtifact, files)
 	if err != nil {
 		t.Fatal(err)
@@ -33,13 +33,13 @@ func TestArtifactRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same := func(a, b oci.Titled) bool {
+	same := func(a, b oci.ArtifactFile) bool {
 		return a.Title == b.Title && a.MediaType == b.MediaType && string(a.Body) == string(b.Body)
 	}
 	if !slices.EqualFunc(got, files, same) {
 		t.Errorf("got %v", got)
 	}
-	if all := m.All(); len(all) != 4 || all[len(all)-1].Digest != root.Digest {
+	if all := m.Descriptors(); len(all) != 4 || all[len(all)-1].Digest != root.Digest {
 		t.Errorf("made %v: one config, two different layers and, last, the manifest belong there", all)
 	}
 	if _, err := oci.ReadArtifact(context.Background(), &m, root, "application/vnd.other"); err == nil {
@@ -49,10 +49,10 @@ func TestArtifactRoundTrip(t *testing.T) {
 
 func TestArtifactTitlesAreUntrusted(t *testing.T) {
 	for _, titles := range [][]string{{"../a"}, {"/a"}, {"a//b"}, {""}, {"."}, {"a\x1b[2J"}, {"a", "a"}, {"a/../../b"}} {
-		var m oci.Made
-		var files []oci.Titled
+		var m oci.Memory
+		var files []oci.ArtifactFile
 		for _, title := range titles {
-			files = append(files, oci.Titled{Title: title, MediaType: ispec.MediaTypeImageLayer, Body: []byte("text")})
+			files = append(files, oci.ArtifactFile{Title: title, MediaType: ispec.MediaTypeImageLayer, Body: []byte("text")})
 		}
 		root, err := m.Artifact(testArtifact, files)
 		if err != nil {
@@ -67,13 +67,13 @@ func TestArtifactTitlesAreUntrusted(t *testing.T) {
 
 func TestArtifactIsText(t *testing.T) {
 	for _, body := range []string{"\x1b]0;title\a", "a\x00", "\xff", "\u009b2J", strings.Repeat("a", 5<<20)} {
-		var m oci.Made
-		files := []oci.Titled{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte(body)}}
+		var m oci.Memory
+		files := []oci.ArtifactFile{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte(body)}}
 		var unsupported *oci.UnsupportedError
 		if _, err := m.Artifact(testArtifact, files); !errors.As(err, &unsupported) {
 			t.Errorf("%.10q was taken: %v", body, err)
 		}
-		root, err := m.Artifact(testArtifact, []oci.Titled{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte("fine\n")}})
+		root, err := m.Artifact(testArtifact, []oci.ArtifactFile{{Title: "a.yaml", MediaType: "application/yaml", Body: []byte("fine\n")}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,17 +93,17 @@ func TestArtifactIsText(t *testing.T) {
 }
 
 func TestGapsAreUntrusted(t *testing.T) {
-	good := oci.Gap{Origin: oci.OriginRelease, Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}, Error: "404"}
+	good := oci.Gap{Image: oci.Image{Origin: "release", Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}}, Err: errors.New("404")}
 	if err := (&oci.Inventory{Gaps: []oci.Gap{good}}).Validate(); err != nil {
 		t.Error(err)
 	}
 	for name, edit := range map[string]func(*oci.Gap){
-		"origin":  func(g *oci.Gap) { g.Origin = "x\x1b[2J" },
-		"digest":  func(g *oci.Gap) { g.Digest = "sha256:\n" },
-		"subject": func(g *oci.Gap) { g.Subject = "y" },
-		"path":    func(g *oci.Gap) { g.Path = "../x" },
-		"source":  func(g *oci.Gap) { g.Source.Repository = "" },
-		"error":   func(g *oci.Gap) { g.Error = strings.Repeat("a", 1<<20) },
+		"origin":  func(g *oci.Gap) { g.Image.Origin = "x\x1b[2J" },
+		"digest":  func(g *oci.Gap) { g.Image.Root.Digest = "sha256:\n" },
+		"subject": func(g *oci.Gap) { g.Image.Subject = "y" },
+		"path":    func(g *oci.Gap) { g.Image.Path = "../x" },
+		"source":  func(g *oci.Gap) { g.Image.Source.Repository = "" },
+		"error":   func(g *oci.Gap) { g.Err = errors.New(strings.Repeat("a", 1<<20)) },
 	} {
 		bad := good
 		edit(&bad)
@@ -112,7 +112,7 @@ func TestGapsAreUntrusted(t *testing.T) {
 		}
 	}
 	root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest(nil), Size: 1}
-	img := oci.Image{Origin: oci.OriginRelease, Source: good.Source, Root: root, Why: []string{"\x1b[2J"}}
+	img := oci.Image{Origin: "release", Source: good.Image.Source, Root: root, Reasons: []oci.Reason{{Kind: "release", Name: "\x1b[2J"}}}
 	if err := img.Validate(); err == nil {
 		t.Error("a reason with control characters was taken")
 	}
@@ -125,7 +125,7 @@ func (none) Error() string   { return "none" }
 func (none) Unwrap() []error { return nil }
 
 func TestGapsAreAllOrNothing(t *testing.T) {
-	gap := &oci.GapError{Err: errors.New("gone")}
+	gap := &oci.Gap{Err: errors.New("gone")}
 	for name, c := range map[string]struct {
 		err  error
 		gaps int

@@ -8,23 +8,23 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// Made is content that satchel made itself, small enough for memory. It is a
+// Memory is content that satchel made itself, small enough for memory. It is a
 // [Source]. Calls that add to it must not run beside others.
-type Made struct {
+type Memory struct {
 	bodies map[digest.Digest][]byte
 	order  []Descriptor
 }
 
 // Add keeps body and gives its descriptor.
-func (m *Made) Add(mediaType string, body []byte) Descriptor {
+func (m *Memory) Add(mediaType string, body []byte) Descriptor {
 	d := Descriptor{MediaType: mediaType, Digest: Digest(body), Size: int64(len(body))}
 	if _, ok := m.bodies[d.Digest]; ok {
 		return d
@@ -37,8 +37,8 @@ func (m *Made) Add(mediaType string, body []byte) Descriptor {
 	return d
 }
 
-// Titled is a file of an artifact.
-type Titled struct {
+// ArtifactFile is a file of an artifact.
+type ArtifactFile struct {
 	Title     string
 	MediaType string
 	Body      []byte
@@ -47,7 +47,7 @@ type Titled struct {
 // Artifact adds an OCI artifact with one layer a text file, in this order, each
 // with its title (OCI image-spec, "Guidelines for Artifact Usage"). What
 // [ReadArtifact] would not read is an *[UnsupportedError].
-func (m *Made) Artifact(artifactType string, files []Titled) (Descriptor, error) {
+func (m *Memory) Artifact(artifactType string, files []ArtifactFile) (Descriptor, error) {
 	config := m.Add(ispec.MediaTypeEmptyJSON, []byte("{}"))
 	manifest := ispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: MediaTypeManifest,
@@ -72,12 +72,12 @@ func (m *Made) Artifact(artifactType string, files []Titled) (Descriptor, error)
 	return m.Add(MediaTypeManifest, body), nil
 }
 
-// All lists what was made, in the order of being added: children before parents.
-func (m *Made) All() []Descriptor { return slices.Clone(m.order) }
+// Descriptors lists what was made, in the order of being added: children before parents.
+func (m *Memory) Descriptors() []Descriptor { return slices.Clone(m.order) }
 
 // Open gives content from offset off on; an error for what was not made wraps
 // fs.ErrNotExist.
-func (m *Made) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
+func (m *Memory) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
 	body, ok := m.bodies[d.Digest]
 	if !ok || off < 0 || off > int64(len(body)) {
 		return nil, fmt.Errorf("made content %s from byte %d: %w", d.Digest, off, fs.ErrNotExist)
@@ -85,29 +85,18 @@ func (m *Made) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, 
 	return io.NopCloser(bytes.NewReader(body[off:])), nil
 }
 
-func checkFiles(artifactType string, files []Titled) error {
+func checkFiles(artifactType string, files []ArtifactFile) error {
 	total := 0
 	for _, f := range files {
 		total += len(f.Body)
 		if len(f.Body) > maxArtifactFile || total > maxArtifactBytes || len(files) > maxArtifactFiles {
 			return &UnsupportedError{"artifact " + artifactType, "its files are too large, or too many"}
 		}
-		if !isText(f.Body) {
+		if !text.IsPlain(f.Body) {
 			return &UnsupportedError{"artifact " + artifactType, fmt.Sprintf("its file %q is not plain text", f.Title)}
 		}
 	}
 	return nil
-}
-
-// isText reports whether bytes are UTF-8 without control characters, which do
-// harm on a terminal, but for line ends and tabs.
-func isText(b []byte) bool {
-	for _, r := range string(b) {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return false
-		}
-	}
-	return utf8.Valid(b)
 }
 
 // Bounds of what [ReadArtifact] takes.
@@ -117,9 +106,9 @@ const (
 	maxArtifactFiles = 4096
 )
 
-// ReadArtifact reads an artifact as [Made.Artifact] makes it. Titles are as
+// ReadArtifact reads an artifact as [Memory.Artifact] makes it. Titles are as
 // untrusted as the source: clean relative paths, each once, are all that is taken.
-func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType string) ([]Titled, error) {
+func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType string) ([]ArtifactFile, error) {
 	body, err := ReadManifest(ctx, src, root)
 	if err != nil {
 		return nil, err
@@ -131,11 +120,11 @@ func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType
 	if m.ArtifactType != artifactType || len(m.Layers) > maxArtifactFiles {
 		return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("it is %q, not %q, or has too many files", m.ArtifactType, artifactType)}
 	}
-	var files []Titled
+	var files []ArtifactFile
 	seen, total := map[string]bool{}, int64(0)
 	for _, l := range m.Layers {
 		title := l.Annotations[ispec.AnnotationTitle]
-		if !fs.ValidPath(title) || title == "." || seen[title] || !printable(title) {
+		if !fs.ValidPath(title) || title == "." || seen[title] || !text.IsASCII(title) {
 			return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("it has a file with the title %q", title)}
 		}
 		seen[title] = true
@@ -146,19 +135,10 @@ func ReadArtifact(ctx context.Context, src Source, root Descriptor, artifactType
 		if err != nil {
 			return nil, fmt.Errorf("read file %s of an artifact: %w", title, err)
 		}
-		if !isText(body) {
+		if !text.IsPlain(body) {
 			return nil, &UnsupportedError{"artifact " + root.Digest.String(), fmt.Sprintf("its file %q is not plain text", title)}
 		}
-		files = append(files, Titled{Title: title, MediaType: l.MediaType, Body: body})
+		files = append(files, ArtifactFile{Title: title, MediaType: l.MediaType, Body: body})
 	}
 	return files, nil
-}
-
-func printable(s string) bool {
-	for _, r := range s {
-		if r < ' ' || r > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -1,4 +1,4 @@
-package oci_test
+package cache_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -22,7 +23,7 @@ import (
 // parsed asks the cache of a directory for key, which is worked out as body.
 func parsed(t *testing.T, dir, key, body string) (got string, filled bool) {
 	t.Helper()
-	r, err := oci.NewCache(dir).Parsed(t.Context(), key, func(w io.Writer) error {
+	r, err := cache.New(dir).Parsed(t.Context(), key, func(w io.Writer) error {
 		filled = true
 		for part := range strings.SplitAfterSeq(body, "\n") {
 			if _, err := io.WriteString(w, part); err != nil {
@@ -104,7 +105,7 @@ func TestParsedDamage(t *testing.T) {
 func TestParsedErrors(t *testing.T) {
 	dir := t.TempDir()
 	broken := errors.New("cannot be parsed")
-	_, err := oci.NewCache(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
+	_, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
 		return errors.Join(errors.New("half"), broken)
 	})
 	if !errors.Is(err, broken) || strings.Contains(err.Error(), "cache") {
@@ -118,7 +119,7 @@ func TestParsedErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = oci.NewCache(file).Parsed(t.Context(), "k", func(io.Writer) error { return nil })
+	_, err = cache.New(file).Parsed(t.Context(), "k", func(io.Writer) error { return nil })
 	var pe *fs.PathError
 	if !errors.As(err, &pe) || !strings.Contains(err.Error(), "the cache: ") || !strings.Contains(err.Error(), file) {
 		t.Errorf("no directory: got %v", err)
@@ -126,7 +127,7 @@ func TestParsedErrors(t *testing.T) {
 	parsed(t, dir, "k", "x")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := oci.NewCache(dir).Parsed(ctx, "k", nil); !errors.Is(err, context.Canceled) {
+	if _, err := cache.New(dir).Parsed(ctx, "k", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
@@ -143,7 +144,7 @@ func TestParsedFull(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100 << 10, Max: limit.Max}); err != nil {
 		t.Skipf("the size of files cannot be limited: %v", err)
 	}
-	_, err := oci.NewCache(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
+	_, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
 		if _, err := w.Write(make([]byte, 200<<10)); err != nil {
 			return errors.New("fill makes another error of it")
 		}
@@ -169,7 +170,7 @@ func TestParsedBeside(t *testing.T) {
 	var bad atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			r, err := oci.NewCache(dir).Parsed(t.Context(), "k", func(w io.Writer) error { _, err := io.WriteString(w, body); return err })
+			r, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error { _, err := io.WriteString(w, body); return err })
 			if err != nil {
 				bad.Add(1)
 				return
@@ -193,7 +194,7 @@ func TestMetadata(t *testing.T) {
 	plain := c.Image(false, c.Layer(4096, ocitest.LayerZstd))
 	index := c.Index(false, d, plain)
 	var opened []string
-	src := oci.NewCache(t.TempDir()).Metadata(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	src := cache.New(t.TempDir()).Metadata(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		opened = append(opened, d.MediaType)
 		return c.Open(ctx, d, off)
 	}))

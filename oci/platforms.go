@@ -15,14 +15,14 @@ const (
 
 	// platformNone is what BuildKit gives attestations, with the digest of what they
 	// are of in the annotation.
-	platformNone     = "unknown/unknown"
-	annotationOf     = "vnd.docker.reference.digest"
-	maxPlatformsTold = 20
+	platformNone      = "unknown/unknown"
+	annotationOf      = "vnd.docker.reference.digest"
+	maxPlatformsNamed = 20
 )
 
-// Parts are the manifests that an image's indexes name, at any depth, and which of
+// PlatformSelection are the manifests that an image's indexes name, at any depth, and which of
 // them are carried. One manifest alone has none.
-type Parts struct {
+type PlatformSelection struct {
 	list   []*part
 	root   digest.Digest
 	nested map[digest.Digest][]*part // of each index
@@ -48,12 +48,12 @@ type part struct {
 // attests reports whether the part is an attestation, or like one.
 func (c *part) attests() bool { return c.platform == platformNone && c.manifest && !c.index }
 
-// Choose finds what of an image is carried for the platforms in only, each as
+// SelectPlatforms finds what of an image is carried for the platforms in only, each as
 // os/architecture, or for all if there are none: every variant of those, what has no platform, attestations of
 // what is carried, and the indexes that name any of it. An index that has images
 // for other platforms alone is a *[PlatformError], which names those.
-func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*Parts, error) {
-	p := &Parts{root: root.Digest, nested: map[digest.Digest][]*part{}}
+func SelectPlatforms(ctx context.Context, src Source, root Descriptor, only []string) (*PlatformSelection, error) {
+	p := &PlatformSelection{root: root.Digest, nested: map[digest.Digest][]*part{}}
 	if !IsIndex(root.MediaType) {
 		return p, nil
 	}
@@ -61,17 +61,17 @@ func Choose(ctx context.Context, src Source, root Descriptor, only []string) (*P
 		return nil, err
 	}
 	if !p.platforms(only) {
-		return nil, &PlatformError{&UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.told())}}
+		return nil, &PlatformError{&UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has no image for %s; it has %s", strings.Join(only, ", "), p.known())}}
 	}
 	p.follow()
-	if n := len(p.Without()); n > maxWithout {
+	if n := len(p.Omitted()); n > maxOmitted {
 		return nil, &UnsupportedError{"index " + root.Digest.String(), fmt.Sprintf("it has %d images for other platforms, more than can be left out", n)}
 	}
 	return p, nil
 }
 
 // read lists what an index names, and what those nested in it do.
-func (p *Parts) read(ctx context.Context, src Source, d Descriptor, depth int) error {
+func (p *PlatformSelection) read(ctx context.Context, src Source, d Descriptor, depth int) error {
 	if p.nested[d.Digest] != nil {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (p *Parts) read(ctx context.Context, src Source, d Descriptor, depth int) e
 
 // platforms carries images for the platforms, and what is for none. It is false if
 // there are images for others alone.
-func (p *Parts) platforms(only []string) bool {
+func (p *PlatformSelection) platforms(only []string) bool {
 	found, others := false, false
 	for _, c := range p.list {
 		switch {
@@ -128,16 +128,16 @@ func SamePlatform(name, platform string) bool {
 
 // follow carries what goes along with what is carried, as long as there is more: an
 // attestation may be of an index, and an index may name attestations alone.
-func (p *Parts) follow() {
-	for n := -1; n < len(p.Carried()); {
-		n = len(p.Carried())
+func (p *PlatformSelection) follow() {
+	for n := -1; n < len(p.Selected()); {
+		n = len(p.Selected())
 		p.indexes(p.root, map[digest.Digest]bool{})
 		p.attestations()
 	}
 }
 
 // attestations carries those that are not of something else that is left out.
-func (p *Parts) attestations() {
+func (p *PlatformSelection) attestations() {
 	carried := p.carried()
 	for _, c := range p.list {
 		if c.attests() {
@@ -153,7 +153,7 @@ func (p *Parts) attestations() {
 
 // indexes carries the indexes below d that name what is carried, or nothing, and
 // reports whether d does; done has those that were looked at. What is carried stays so.
-func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
+func (p *PlatformSelection) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 	if carried, ok := done[d]; ok {
 		return carried
 	}
@@ -170,7 +170,7 @@ func (p *Parts) indexes(d digest.Digest, done map[digest.Digest]bool) bool {
 }
 
 // carried says of each part whether it is carried, wherever it is named.
-func (p *Parts) carried() map[digest.Digest]bool {
+func (p *PlatformSelection) carried() map[digest.Digest]bool {
 	carried := map[digest.Digest]bool{}
 	for _, c := range p.list {
 		carried[c.digest] = carried[c.digest] || c.carried
@@ -178,10 +178,10 @@ func (p *Parts) carried() map[digest.Digest]bool {
 	return carried
 }
 
-// Without lists, sorted, what the indexes that are carried name and what is not
-// carried, for [Image].Without. What only an index names that is left out itself goes
+// Omitted lists, sorted, what the indexes that are carried name and what is not
+// carried, for [Image].Omitted. What only an index names that is left out itself goes
 // without saying: nobody who has the image can know of it.
-func (p *Parts) Without() []digest.Digest {
+func (p *PlatformSelection) Omitted() []digest.Digest {
 	carried := p.carried()
 	carried[p.root] = true
 	var list []digest.Digest
@@ -197,11 +197,13 @@ func (p *Parts) Without() []digest.Digest {
 }
 
 // Platforms lists the platforms that are carried, sorted, for [Image].Platforms.
-func (p *Parts) Platforms() []string { return p.named(func(c *part) bool { return c.carried }) }
+func (p *PlatformSelection) Platforms() []string {
+	return p.named(func(c *part) bool { return c.carried })
+}
 
 // named lists the platforms of some parts, sorted. What an author wrote that is no
 // platform is left out, as by [Platforms].
-func (p *Parts) named(of func(*part) bool) (list []string) {
+func (p *PlatformSelection) named(of func(*part) bool) (list []string) {
 	for _, c := range p.list {
 		if of(c) && c.platform != platformNone && platformPattern.MatchString(c.platform) {
 			list = append(list, c.platform)
@@ -211,21 +213,21 @@ func (p *Parts) named(of func(*part) bool) (list []string) {
 	return slices.Compact(list)
 }
 
-// told names the platforms that there are, for an error.
-func (p *Parts) told() string {
+// known names the platforms that there are, for an error.
+func (p *PlatformSelection) known() string {
 	list := p.named(func(*part) bool { return true })
 	more := ""
-	switch n := len(list) - maxPlatformsTold; {
+	switch n := len(list) - maxPlatformsNamed; {
 	case len(list) == 0:
 		return "none that can be named"
 	case n > 0:
-		list, more = list[:maxPlatformsTold], fmt.Sprintf(" and %d more", n)
+		list, more = list[:maxPlatformsNamed], fmt.Sprintf(" and %d more", n)
 	}
 	return strings.Join(list, ", ") + more
 }
 
-// Carried lists what is carried, each digest once.
-func (p *Parts) Carried() (list []digest.Digest) {
+// Selected lists what is carried, each digest once.
+func (p *PlatformSelection) Selected() (list []digest.Digest) {
 	for _, c := range p.list {
 		if c.carried {
 			list = append(list, c.digest)
@@ -235,9 +237,9 @@ func (p *Parts) Carried() (list []digest.Digest) {
 	return slices.Compact(list)
 }
 
-// Carry adds what else is carried, as others bring it to the same place, and what
+// Include adds what else is carried, as others bring it to the same place, and what
 // goes along with that.
-func (p *Parts) Carry(also func(digest.Digest) bool) {
+func (p *PlatformSelection) Include(also func(digest.Digest) bool) {
 	for _, c := range p.list {
 		c.carried = c.carried || also(c.digest)
 	}

@@ -1,4 +1,4 @@
-package oci
+package cache
 
 import (
 	"bufio"
@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Cache keeps small content by digest in a directory, so that what was read once
@@ -21,22 +23,22 @@ import (
 // several processes too.
 type Cache struct{ dir string }
 
-// NewCache keeps content below dir, which is made when needed.
-func NewCache(dir string) *Cache { return &Cache{dir} }
+// New keeps content below dir, which is made when needed.
+func New(dir string) *Cache { return &Cache{dir} }
 
-func (c *Cache) path(d Descriptor) string {
+func (c *Cache) path(d oci.Descriptor) string {
 	return filepath.Join(c.dir, "sha256", d.Digest.Encoded())
 }
 
 // Filled gives content from the cache where it is there, else from src, and
 // keeps it. It is for content that fits into memory.
-func (c *Cache) Filled(src Source) Source {
-	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
+func (c *Cache) Filled(src oci.Source) oci.Source {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		rc, err := c.open(ctx, d, off)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return rc, err
 		}
-		body, err := readAll(ctx, src, d)
+		body, err := oci.ReadBlob(ctx, src, d, d.Size)
 		if err == nil {
 			err = c.write(d, body)
 		}
@@ -49,10 +51,10 @@ func (c *Cache) Filled(src Source) Source {
 
 // Metadata is [Cache.Filled] for manifests and image configs, by media type. All
 // else, such as layers, comes straight from src and is not kept.
-func (c *Cache) Metadata(src Source) Source {
+func (c *Cache) Metadata(src oci.Source) oci.Source {
 	filled := c.Filled(src)
-	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
-		if IsManifest(d.MediaType) || d.MediaType == mediaConfig || d.MediaType == mediaDocker {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		if oci.IsManifest(d.MediaType) || oci.IsConfig(d.MediaType) {
 			return filled.Open(ctx, d, off)
 		}
 		return src.Open(ctx, d, off)
@@ -61,8 +63,8 @@ func (c *Cache) Metadata(src Source) Source {
 
 // Before gives content from the cache where it is there, else from src, and
 // keeps nothing.
-func (c *Cache) Before(src Source) Source {
-	return SourceFunc(func(ctx context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
+func (c *Cache) Before(src oci.Source) oci.Source {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		rc, err := c.open(ctx, d, off)
 		if errors.Is(err, fs.ErrNotExist) {
 			return src.Open(ctx, d, off)
@@ -72,14 +74,14 @@ func (c *Cache) Before(src Source) Source {
 }
 
 // Keep keeps content under its digest.
-func (c *Cache) Keep(mediaType string, body []byte) (Descriptor, error) {
-	d := Descriptor{MediaType: mediaType, Digest: Digest(body), Size: int64(len(body))}
+func (c *Cache) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
 	return d, c.write(d, body)
 }
 
 // KeepFrom keeps what fill writes, of any size, under its digest. An error of fill
 // is returned as it is, and nothing is kept.
-func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descriptor, err error) {
+func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d oci.Descriptor, err error) {
 	f, err := c.create(filepath.Join(c.dir, "sha256"))
 	if err != nil {
 		return d, err
@@ -101,7 +103,7 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descri
 	if err != nil {
 		return d, err
 	}
-	d = Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
+	d = oci.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
 	if err = f.Close(); err == nil {
 		err = os.Rename(f.Name(), c.path(d))
 	}
@@ -113,7 +115,7 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d Descri
 
 // Take keeps what another cache has, so that it survives a crash: as a second name of
 // the same file where the file system can do that, else as a copy.
-func (c *Cache) Take(ctx context.Context, from *Cache, d Descriptor) error {
+func (c *Cache) Take(ctx context.Context, from *Cache, d oci.Descriptor) error {
 	path := c.path(d)
 	if rc, err := c.open(ctx, d, 0); err == nil {
 		return errors.Join(rc.Close(), syncFile(path)) // a crash may have come before
@@ -159,17 +161,17 @@ func syncFile(path string) error {
 }
 
 // Has reports whether content is kept, as far as its size tells.
-func (c *Cache) Has(d Descriptor) bool {
+func (c *Cache) Has(d oci.Descriptor) bool {
 	info, err := os.Stat(c.path(d))
 	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
 }
 
 // maxInMemory is the largest content that is read at once, in bytes.
-const maxInMemory = MaxManifestSize
+const maxInMemory = oci.MaxManifestSize
 
 // open gives verified content from off on, or an error that wraps fs.ErrNotExist.
-func (c *Cache) open(ctx context.Context, d Descriptor, off int64) (_ io.ReadCloser, err error) {
-	if err := CheckDescriptor(d); err != nil {
+func (c *Cache) open(ctx context.Context, d oci.Descriptor, off int64) (_ io.ReadCloser, err error) {
+	if err := oci.CheckDescriptor(d); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(c.path(d))
@@ -193,12 +195,12 @@ func (c *Cache) open(ctx context.Context, d Descriptor, off int64) (_ io.ReadClo
 		if _, err := io.ReadFull(f, body); err != nil {
 			return nil, err
 		}
-		if Digest(body) != d.Digest {
+		if oci.Digest(body) != d.Digest {
 			return nil, fs.ErrNotExist
 		}
 		return bytesFrom(body, off), f.Close()
 	}
-	v := NewVerifier(d)
+	v := oci.NewVerifier(d)
 	if _, err := io.Copy(v, withContext{ctx, f}); err != nil {
 		return nil, err
 	}
@@ -227,7 +229,7 @@ func (c *Cache) create(dir string) (*os.File, error) {
 }
 
 // write stores content under a temporary name first; it need not survive a crash.
-func (c *Cache) write(d Descriptor, body []byte) error {
+func (c *Cache) write(d oci.Descriptor, body []byte) error {
 	path := c.path(d)
 	f, err := c.create(filepath.Dir(path))
 	if err != nil {

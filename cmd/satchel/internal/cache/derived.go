@@ -1,4 +1,4 @@
-package oci
+package cache
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Parsed gives what fill writes for key, or wrote for it at an earlier time: what
@@ -21,7 +23,7 @@ import (
 // nothing is kept. Several processes may fill at once. The caller closes the
 // reader.
 func (c *Cache) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
-	path := filepath.Join(c.dir, "parsed", Digest([]byte(key)).Encoded())
+	path := filepath.Join(c.dir, "parsed", oci.Digest([]byte(key)).Encoded())
 	r, err := openParsed(ctx, path, key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c.fill(path, key, fill)

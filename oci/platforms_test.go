@@ -84,21 +84,21 @@ func TestChoose(t *testing.T) {
 		{"linux/amd64 windows/amd64", "arm/v7, arm/v8, arm64, attests arm64, deep arm64, nested arm64", "linux/amd64 windows/amd64"},
 		{"linux/amd64 linux/arm linux/arm64 windows/amd64", "", "linux/amd64 linux/arm/v7 linux/arm/v8 linux/arm64 windows/amd64"},
 	} {
-		p, err := oci.Choose(t.Context(), w.c, w.root, strings.Fields(tc.only))
+		p, err := oci.SelectPlatforms(t.Context(), w.c, w.root, strings.Fields(tc.only))
 		if err != nil {
 			t.Errorf("%s: %v", tc.only, err)
 			continue
 		}
-		if got := w.names(p.Without()); got != tc.without {
+		if got := w.names(p.Omitted()); got != tc.without {
 			t.Errorf("%s: without %s\nwant %s", tc.only, got, tc.without)
 		}
 		if got := strings.Join(p.Platforms(), " "); got != tc.platforms {
 			t.Errorf("%s: platforms %s, want %s", tc.only, got, tc.platforms)
 		}
-		if !slices.IsSorted(p.Without()) {
-			t.Errorf("%s: without %v", tc.only, p.Without())
+		if !slices.IsSorted(p.Omitted()) {
+			t.Errorf("%s: without %v", tc.only, p.Omitted())
 		}
-		img := oci.Image{Origin: oci.OriginAdditional, Source: oci.Ref{Registry: "example.com", Repository: "x", Tag: "1"}, Root: w.root, Without: p.Without()}
+		img := oci.Image{Origin: "additional", Source: oci.Ref{Registry: "example.com", Repository: "x", Tag: "1"}, Root: w.root, Omitted: p.Omitted()}
 		if err := img.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -111,7 +111,7 @@ func TestChoose(t *testing.T) {
 			t.Fatal(err)
 		}
 		for d, name := range w.named {
-			if walked[d] == slices.Contains(img.Without, d) && !(tc.only == "linux/arm" && strings.HasPrefix(name, "deep")) || walked[d] != slices.Contains(p.Carried(), d) {
+			if walked[d] == slices.Contains(img.Omitted, d) && !(tc.only == "linux/arm" && strings.HasPrefix(name, "deep")) || walked[d] != slices.Contains(p.Selected(), d) {
 				t.Errorf("%s: %s: walked %v", tc.only, name, walked[d])
 			}
 		}
@@ -121,7 +121,7 @@ func TestChoose(t *testing.T) {
 // TestChooseNone has indexes that have no choice, or not the one that is asked for.
 func TestChooseNone(t *testing.T) {
 	w := newWorld(t)
-	_, err := oci.Choose(t.Context(), w.c, w.root, []string{"linux/s390x", "windows/arm64"})
+	_, err := oci.SelectPlatforms(t.Context(), w.c, w.root, []string{"linux/s390x", "windows/arm64"})
 	var fault *oci.UnsupportedError
 	if want := "it has no image for linux/s390x, windows/arm64; it has linux/amd64, linux/arm/v7, linux/arm/v8, linux/arm64, windows/amd64"; !errors.As(err, &fault) || fault.Why != want {
 		t.Errorf("got %v\nwant %s", err, want)
@@ -134,19 +134,19 @@ func TestChooseNone(t *testing.T) {
 		"nothing":      index(t, w.c, oci.MediaTypeIndex),
 		"attestations": index(t, w.c, oci.MediaTypeIndex, on(image, "unknown/unknown")),
 	} {
-		p, err := oci.Choose(t.Context(), w.c, root, []string{"linux/s390x"})
-		if err != nil || len(p.Without()) > 0 {
-			t.Errorf("%s: without %v, %v", name, p.Without(), err)
+		p, err := oci.SelectPlatforms(t.Context(), w.c, root, []string{"linux/s390x"})
+		if err != nil || len(p.Omitted()) > 0 {
+			t.Errorf("%s: without %v, %v", name, p.Omitted(), err)
 		}
 	}
 	// An artifact beside images for others does not stand for one.
-	if _, err := oci.Choose(t.Context(), w.c, index(t, w.c, oci.MediaTypeIndex, artifact, on(image, "linux/amd64")), []string{"linux/s390x"}); !errors.As(err, &fault) {
+	if _, err := oci.SelectPlatforms(t.Context(), w.c, index(t, w.c, oci.MediaTypeIndex, artifact, on(image, "linux/amd64")), []string{"linux/s390x"}); !errors.As(err, &fault) {
 		t.Errorf("an artifact and another's image: %v", err)
 	}
 	list := w.c.Index(true, image, w.c.ImageFor("arm64", true, w.c.Layer(1000, ocitest.LayerGzip)))
-	p, err := oci.Choose(t.Context(), w.c, list, []string{"linux/arm64"})
-	if err != nil || len(p.Without()) != 1 || p.Without()[0] != image.Digest {
-		t.Errorf("a Docker list: %v, %v", p.Without(), err)
+	p, err := oci.SelectPlatforms(t.Context(), w.c, list, []string{"linux/arm64"})
+	if err != nil || len(p.Omitted()) != 1 || p.Omitted()[0] != image.Digest {
+		t.Errorf("a Docker list: %v, %v", p.Omitted(), err)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestChooseBounds(t *testing.T) {
 		}
 		wide = index(t, c, oci.MediaTypeIndex, same...)
 	}
-	if p, err := oci.Choose(t.Context(), c, wide, []string{"linux/amd64"}); err != nil || len(p.Without()) > 0 {
+	if p, err := oci.SelectPlatforms(t.Context(), c, wide, []string{"linux/amd64"}); err != nil || len(p.Omitted()) > 0 {
 		t.Errorf("many times the same: %v", err)
 	}
 	var many []oci.Descriptor
@@ -175,7 +175,7 @@ func TestChooseBounds(t *testing.T) {
 	var fault *oci.UnsupportedError
 	for name, root := range map[string]oci.Descriptor{"left out": index(t, c, oci.MediaTypeIndex, many...), "deep": index(t, c, oci.MediaTypeIndex, index(t, c, oci.MediaTypeIndex, wide)),
 		"named": index(t, c, oci.MediaTypeIndex, slices.Repeat(many, 4)...)} {
-		if _, err := oci.Choose(t.Context(), c, root, []string{"linux/amd64"}); !errors.As(err, &fault) {
+		if _, err := oci.SelectPlatforms(t.Context(), c, root, []string{"linux/amd64"}); !errors.As(err, &fault) {
 			t.Errorf("too much %s: %v", name, err)
 		}
 	}
@@ -184,12 +184,12 @@ func TestChooseBounds(t *testing.T) {
 // TestCarry adds what another image brings to the same place.
 func TestCarry(t *testing.T) {
 	w := newWorld(t)
-	p, err := oci.Choose(t.Context(), w.c, w.root, []string{"linux/amd64"})
+	p, err := oci.SelectPlatforms(t.Context(), w.c, w.root, []string{"linux/amd64"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Carry(func(d digest.Digest) bool { return w.named[d] == "arm64" })
-	if got := w.names(p.Without()); got != "arm/v7, arm/v8, deep arm64, nested arm64, windows" || !slices.Equal(p.Platforms(), []string{"linux/amd64", "linux/arm64"}) {
+	p.Include(func(d digest.Digest) bool { return w.named[d] == "arm64" })
+	if got := w.names(p.Omitted()); got != "arm/v7, arm/v8, deep arm64, nested arm64, windows" || !slices.Equal(p.Platforms(), []string{"linux/amd64", "linux/arm64"}) {
 		t.Errorf("without %s, for %v", got, p.Platforms())
 	}
 }
@@ -206,12 +206,12 @@ func TestNestedParts(t *testing.T) {
 	nestedAmd, nestedArm := index(t, c, oci.MediaTypeIndex, on(amd, "linux/amd64")), index(t, c, oci.MediaTypeIndex, on(arm, "linux/arm64"))
 	ofAmd, ofArm := index(t, c, oci.MediaTypeIndex, attests(of["amd64"], amd)), index(t, c, oci.MediaTypeIndex, attests(of["arm64"], arm))
 	root := index(t, c, oci.MediaTypeIndex, nestedAmd, nestedArm, attests(of["nested amd64"], nestedAmd), attests(of["nested arm64"], nestedArm), ofAmd, ofArm, attests(of["attestation"], ofAmd))
-	p, err := oci.Choose(t.Context(), c, root, []string{"linux/amd64"})
+	p, err := oci.SelectPlatforms(t.Context(), c, root, []string{"linux/amd64"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	walked := func() (list []digest.Digest) {
-		img := oci.Image{Root: root, Without: p.Without()}
+		img := oci.Image{Root: root, Omitted: p.Omitted()}
 		err := oci.WalkImage(t.Context(), c, img, func(d oci.Descriptor, _ []byte) error {
 			if oci.IsManifest(d.MediaType) && d.Digest != root.Digest {
 				list = append(list, d.Digest)
@@ -231,20 +231,20 @@ func TestNestedParts(t *testing.T) {
 			want = append(want, d.Digest)
 		}
 		slices.Sort(want)
-		if got := walked(); !slices.Equal(got, want) || !slices.Equal(p.Carried(), want) {
-			t.Errorf("%s: walked %v\ncarried %v\nwant %v", what, got, p.Carried(), want)
+		if got := walked(); !slices.Equal(got, want) || !slices.Equal(p.Selected(), want) {
+			t.Errorf("%s: walked %v\ncarried %v\nwant %v", what, got, p.Selected(), want)
 		}
 	}
 	some := []oci.Descriptor{nestedAmd, amd, of["nested amd64"], ofAmd, of["amd64"], of["attestation"]}
 	check("amd64", some...)
-	none := p.Without()
-	p.Carry(func(digest.Digest) bool { return false })
-	if !slices.Equal(p.Without(), none) || len(none) != 3 {
-		t.Errorf("without %v, then %v", none, p.Without())
+	none := p.Omitted()
+	p.Include(func(digest.Digest) bool { return false })
+	if !slices.Equal(p.Omitted(), none) || len(none) != 3 {
+		t.Errorf("without %v, then %v", none, p.Omitted())
 	}
-	p.Carry(func(d digest.Digest) bool { return d == arm.Digest })
+	p.Include(func(d digest.Digest) bool { return d == arm.Digest })
 	check("what brings arm64", append(some, nestedArm, arm, of["nested arm64"], ofArm, of["arm64"])...)
-	if got := p.Platforms(); len(p.Without()) > 0 || !slices.Equal(got, []string{"linux/amd64", "linux/arm64"}) {
-		t.Errorf("without %v, for %v", p.Without(), got)
+	if got := p.Platforms(); len(p.Omitted()) > 0 || !slices.Equal(got, []string{"linux/amd64", "linux/arm64"}) {
+		t.Errorf("without %v, for %v", p.Omitted(), got)
 	}
 }

@@ -1,0 +1,28 @@
+package ask
+
+import "github.com/satchel-airgap/satchel/oci"
+
+// The origins that an image can have.
+const (
+	OriginRelease    oci.Origin = "release"
+	OriginCatalog    oci.Origin = "catalog"
+	OriginOperator   oci.Origin = "operator"
+	OriginAdditional oci.Origin = "additional"
+	OriginChart      oci.Origin = "chart"
+	OriginPod        oci.Origin = "pod"
+)
+
+// Kinds of reasons; see [oci.Reason].
+const (
+	KindRelease    = "release"     // Name is VERSION ARCHITECTURE, Part the component
+	KindChannel    = "channel"     // a release channel, Name
+	KindPath       = "update path" // Name is "from VERSION to VERSION"
+	KindSignature  = "signed by"   // Name is the key that signed the release
+	KindCatalog    = "catalog"     // Name is the directory of one that is in a directory
+	KindOperator   = "operator"    // Name is PACKAGE VERSION, Part what of it
+	KindChart      = "chart"       // Name is CHART VERSION, Part the object that names the image
+	KindPod        = "pod"         // Name is NAMESPACE/POD CONTAINER
+	KindConfigured = "platform.release"
+	KindGraph      = "platform.graph"
+	KindAdditional = "additionalImages"
+)

@@ -1,0 +1,100 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Count writes a number with its noun: "1 image", "2 images".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Some lists the first most names: "a, b and 3 more".
+func Some(names []string, most int) string {
+	more := ""
+	if n := len(names) - most; n > 0 {
+		names, more = names[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, ", ") + more
+}
+
+// Or joins alternatives: "a, b or c".
+func Or(names []string) string { return join(names, " or ") }
+
+// And joins names: "a, b and c".
+func And(names []string) string { return join(names, " and ") }
+
+func join(names []string, last string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	end := len(names) - 1
+	return strings.Join(names[:end], ", ") + last + names[end]
+}
+
+// OneLine replaces every run of white space, line ends among it, by one space.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Printable replaces what is not printed but obeyed or hidden (control characters,
+// direction marks) by U+FFFD. Spaces, tabs and line ends become plain spaces.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsGraphic(r) || unicode.Is(unicode.Bidi_Control, r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// MaxASCII is the longest text that [ASCII] gives, in bytes.
+const MaxASCII = 1 << 10
+
+// ASCII replaces every character that is not printable ASCII by a question mark,
+// and cuts the text at [MaxASCII] bytes.
+func ASCII(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), MaxASCII)]
+}
+
+// IsASCII reports whether a text is printable ASCII.
+func IsASCII(s string) bool {
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// IsPlain reports whether bytes are UTF-8 text without control characters, line ends
+// and tabs excepted.
+func IsPlain(b []byte) bool {
+	for _, r := range string(b) {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return false
+		}
+	}
+	return utf8.Valid(b)
+}
+
+// Cut shortens a text to at most so many bytes, between characters, and marks it.
+func Cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + " ..."
+}

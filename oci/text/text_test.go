@@ -1,0 +1,59 @@
+package text_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+func ExampleCount() {
+	fmt.Println(text.Count(1, "image", "images"), "and", text.Count(0, "policy", "policies"))
+	// Output: 1 image and 0 policies
+}
+
+func ExampleSome() {
+	fmt.Println(text.Some([]string{"a", "b", "c", "d"}, 2))
+	// Output: a, b and 2 more
+}
+
+func ExampleOr() {
+	fmt.Println(text.Or([]string{"table", "json", "yaml"}))
+	// Output: table, json or yaml
+}
+
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ list, want string }{{"", ""}, {"a", "a"}, {"a b", "a and b"}, {"a b c", "a, b and c"}} {
+		if got := text.And(strings.Fields(c.list)); got != c.want {
+			t.Errorf("And(%q) = %q, want %q", c.list, got, c.want)
+		}
+	}
+	if got := text.Some([]string{"a", "b"}, 2); got != "a, b" {
+		t.Errorf("Some = %q", got)
+	}
+}
+
+func TestSanitize(t *testing.T) {
+	t.Parallel()
+	hostile := "a\x1b[2J\u202eb\nc\tä\u0085"
+	if got := text.Printable(hostile); got != "a\ufffd[2J\ufffdb c ä " {
+		t.Errorf("Printable = %q", got)
+	}
+	if got := text.ASCII(hostile); got != "a?[2J?b?c???" || !text.IsASCII(got) || text.IsASCII(hostile) {
+		t.Errorf("ASCII = %q", got)
+	}
+	if got := text.ASCII(strings.Repeat("x", 5000)); len(got) != text.MaxASCII {
+		t.Errorf("ASCII gives %d bytes", len(got))
+	}
+	if got := text.OneLine(" a \n\n b\t"); got != "a b" {
+		t.Errorf("OneLine = %q", got)
+	}
+	if !text.IsPlain([]byte("ä\n\t")) || text.IsPlain([]byte("\x1b")) || text.IsPlain([]byte{0xff}) {
+		t.Error("IsPlain is wrong")
+	}
+	if got := text.Cut("aä", 2); got != "a ..." {
+		t.Errorf("Cut = %q", got)
+	}
+}
