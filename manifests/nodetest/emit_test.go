@@ -13,8 +13,8 @@ import (
 
 	"github.com/openshift/api/operator/v1alpha1"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
