@@ -5,24 +5,35 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/satchel-airgap/satchel/"
 
-// allowed says which of the module's packages a top-level one may import, besides
-// those below itself. Test helpers count as their owner's.
-var allowed = map[string][]string{
-	"oci":       {},
-	"transport": {"oci"},
-	"manifests": {"oci"},
-	"bundle":    {"oci"},
-	"cmd":       {"oci", "transport", "manifests", "bundle"},
-	"scripts":   {"oci"},
+// rows says, for a package and what lies below it without a row of its own, which
+// packages of the module it may import besides those below its own row. A name covers
+// what lies below it; "oci" alone is everything in oci. Test helpers count as their owner's.
+var rows = []struct {
+	pkg  string
+	may  []string
+	deny []string // prefixes of import paths that it may not have, of other modules too
+}{
+	{pkg: "oci"},
+	{pkg: "transport", may: []string{"oci"}},
+	{pkg: "manifests", may: []string{"oci"}},
+	{pkg: "bundle", may: []string{"oci"}},
+	{pkg: "cmd/satchel", may: []string{"oci", "transport", "manifests", "bundle"}},
+	{pkg: "cmd/satchel/internal", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/cache"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/cache", may: []string{"oci"}, deny: terminal},
+	{pkg: "scripts", may: []string{"oci"}},
 }
 
-// closed says which modules only these packages may import: the arrows to the outside.
+// terminal is what a person sees and types: jobs know nothing of it.
+var terminal = []string{"github.com/spf13", "github.com/schollz/progressbar", "golang.org/x/term"}
+
+// closed says which modules only these parts of the tree may import: the arrows to the outside.
 var closed = map[string][]string{
 	"filippo.io/age":                  {"bundle"},
 	"github.com/klauspost/compress":   {"bundle", "manifests"},
@@ -67,46 +78,70 @@ func packages(t *testing.T) []pkg {
 	}
 }
 
-func top(path string) string {
-	rest, ok := strings.CutPrefix(path, module)
-	if !ok {
-		return ""
+// below reports whether a package is one of the name, or lies below it.
+func below(pkg, name string) bool { return pkg == name || strings.HasPrefix(pkg, name+"/") }
+
+// row finds the row with the longest name that covers a package.
+func row(pkg string) int {
+	found := -1
+	for i, r := range rows {
+		if below(pkg, r.pkg) && (found < 0 || len(r.pkg) > len(rows[found].pkg)) {
+			found = i
+		}
 	}
-	name, _, _ := strings.Cut(rest, "/")
-	return name
+	return found
 }
 
 // TestArrows holds every import against the design's dependency arrows.
 func TestArrows(t *testing.T) {
+	t.Parallel()
 	list := packages(t)
 	if len(list) < 10 {
 		t.Fatalf("only %d packages were listed", len(list))
 	}
 	for _, p := range list {
-		from := top(p.ImportPath)
-		testHelper := strings.HasSuffix(p.ImportPath, "test")
-		may, known := allowed[from]
-		if !known {
-			t.Errorf("%s is in no known room", p.ImportPath)
+		from := strings.TrimPrefix(p.ImportPath, module)
+		at := row(from)
+		if at < 0 {
+			t.Errorf("%s is in no row", p.ImportPath)
+			continue
 		}
 		for _, imp := range p.Imports {
-			if to := top(imp); to != "" && to != from && !contains(may, to) {
-				t.Errorf("%s imports %s", p.ImportPath, imp)
+			if to, ours := strings.CutPrefix(imp, module); ours && !allowed(at, from, to) {
+				t.Errorf("%s imports %s; see rows in this test", p.ImportPath, imp)
 			}
-			for prefix, owners := range closed {
-				if strings.HasPrefix(imp, prefix) && !contains(owners, from) && from != "scripts" && !testHelper {
-					t.Errorf("%s imports %s, which belongs to %s", p.ImportPath, imp, strings.Join(owners, ", "))
-				}
-			}
+			checkOutside(t, at, from, imp)
 		}
 	}
 }
 
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
+// allowed reports whether a package of a row may import another of the module.
+func allowed(at int, from, to string) bool {
+	r := rows[at]
+	if row(to) == at { // of the same row
+		return true
+	}
+	for _, may := range r.may {
+		if below(to, may) {
 			return true
 		}
 	}
-	return false
+	// The command imports its jobs, and the root of a library what it is the door of.
+	return below(to, from) && !strings.Contains(from, "/internal/")
+}
+
+// checkOutside holds an import of another module against what the row and the tree allow.
+func checkOutside(t *testing.T, at int, from, imp string) {
+	t.Helper()
+	for _, prefix := range rows[at].deny {
+		if strings.HasPrefix(imp, prefix) {
+			t.Errorf("%s imports %s, which jobs know nothing of", from, imp)
+		}
+	}
+	top, _, _ := strings.Cut(from, "/")
+	for prefix, owners := range closed {
+		if strings.HasPrefix(imp, prefix) && !slices.Contains(owners, top) && top != "scripts" && !strings.HasSuffix(from, "test") {
+			t.Errorf("%s imports %s, which belongs to %s", from, imp, strings.Join(owners, ", "))
+		}
+	}
 }
