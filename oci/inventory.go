@@ -11,7 +11,7 @@ import (
 )
 
 // Origin is the part of a configuration that an image comes from, a short word such
-// as "release". Package manifests has those that there are; the format takes any.
+// as "release". Package manifests defines the existing ones; the format takes any.
 type Origin string
 
 var (
@@ -42,15 +42,15 @@ type Image struct {
 	// Subject is the manifest that this one is attached to, as a referrer or a
 	// signature under a tag; empty for an image carried for itself.
 	Subject digest.Digest `json:"subject,omitempty"`
-	// Built says that satchel made it for the bundle: no registry has it, and the
-	// source is a name alone.
+	// Built says that satchel built it for the bundle: no registry has it, and the
+	// source is only a name.
 	Built bool `json:"made,omitempty"`
 	// Base is the image that a built one was built from, by digest, if there is one:
 	// its repository has everything that satchel did not build.
 	Base Ref `json:"base,omitzero"`
 	// Omitted lists, sorted, the manifests that its indexes name and that are not
 	// carried: those for platforms that were not asked for. The index that names
-	// them goes along as it is.
+	// them is carried unchanged.
 	Omitted []digest.Digest `json:"without,omitempty"`
 }
 
@@ -116,7 +116,7 @@ type Document struct {
 // Inventory is the pinned list of what a bundle carries.
 type Inventory struct {
 	Images    []Image    `json:"images"`
-	Gaps      []Gap      `json:"gaps,omitempty"` // what it goes without
+	Gaps      []Gap      `json:"gaps,omitempty"` // what was asked for and is not carried
 	Documents []Document `json:"documents,omitempty"`
 }
 

@@ -25,7 +25,7 @@ type Layout struct {
 	root *os.Root
 }
 
-// LayoutError says that a file of a layout is not there, or not what it must be.
+// LayoutError says that a file of a layout is missing or wrong.
 type LayoutError struct {
 	Dir, File string // File is below Dir
 	Why       string
@@ -33,8 +33,16 @@ type LayoutError struct {
 
 func (e *LayoutError) Error() string { return fmt.Sprintf("%s in %s: %s", e.File, e.Dir, e.Why) }
 
+// Hint says what to do now.
+func (e *LayoutError) Hint() string {
+	return "copy the catalog into its directory again (a bundle that was started needs the one with the digest that it had then)"
+}
+
+// Permanent reports that reading again finds the same.
+func (e *LayoutError) Permanent() bool { return true }
+
 // OpenLayout opens the layout in dir. One of another version, and a directory that
-// is none, is a *[LayoutError].
+// has no layout, is a *[LayoutError].
 func OpenLayout(dir string) (*Layout, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -51,7 +59,7 @@ func OpenLayout(dir string) (*Layout, error) {
 	return l, nil
 }
 
-// Close lets go of the directory.
+// Close closes the directory.
 func (l *Layout) Close() error { return l.root.Close() }
 
 // attachedName is how clients name signatures and referrers beside an image.
@@ -188,7 +196,7 @@ func (l *Layout) check(name string, info fs.FileInfo, size int64, err error) err
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return l.fault(name, "it is not there")
+		return l.fault(name, "it is missing")
 	case err != nil && !errors.As(err, &errno): // the system had no part in it
 		return l.fault(name, "a link leads out of the directory")
 	case err != nil:

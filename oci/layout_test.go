@@ -169,11 +169,11 @@ func TestLayoutDamage(t *testing.T) {
 		damage func(l layout)
 		why    string
 	}{
-		{"no version", func(l layout) { remove(l, filepath.Join(l.dir, "oci-layout")) }, "oci-layout in DIR: it is not there"},
+		{"no version", func(l layout) { remove(l, filepath.Join(l.dir, "oci-layout")) }, "oci-layout in DIR: it is missing"},
 		{"another version", func(l layout) { writeFile(l.t, filepath.Join(l.dir, "oci-layout"), `{"imageLayoutVersion":"9"}`) }, `the layout is of version "9", not 1.0.0`},
 		{"no JSON", func(l layout) { writeFile(l.t, filepath.Join(l.dir, "oci-layout"), "x") }, "it is not valid JSON"},
 		{"the version elsewhere", func(l layout) { link(l, outside, filepath.Join(l.dir, "oci-layout")) }, "oci-layout in DIR: a link leads out of the directory"},
-		{"no index", func(l layout) { remove(l, filepath.Join(l.dir, "index.json")) }, "index.json in DIR: it is not there"},
+		{"no index", func(l layout) { remove(l, filepath.Join(l.dir, "index.json")) }, "index.json in DIR: it is missing"},
 		{"a huge index", func(l layout) {
 			writeFile(l.t, filepath.Join(l.dir, "index.json"), strings.Repeat(" ", oci.MaxManifestSize+1))
 		}, "it has more than 4194304 bytes"},
@@ -183,7 +183,7 @@ func TestLayoutDamage(t *testing.T) {
 				l.t.Fatal(err)
 			}
 		}, "index.json in DIR: it is not a regular file"},
-		{"no blob", func(l layout) { remove(l, blobFile(l.dir, l.layer)) }, "BLOB in DIR: it is not there"},
+		{"no blob", func(l layout) { remove(l, blobFile(l.dir, l.layer)) }, "BLOB in DIR: it is missing"},
 		{"a blob cut off", func(l layout) { writeFile(l.t, blobFile(l.dir, l.layer), "short") }, "BLOB in DIR: it has 5 bytes, not"},
 		{"a blob elsewhere", func(l layout) { link(l, outside, blobFile(l.dir, l.layer)) }, "BLOB in DIR: a link leads out of the directory"},
 		{"a blob above", func(l layout) { link(l, "../../../../outside", blobFile(l.dir, l.layer)) }, "BLOB in DIR: a link leads out of the directory"},

@@ -16,7 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// Memory is content that satchel made itself, small enough for memory. It is a
+// Memory is content that satchel generated itself, small enough for memory. It is a
 // [Source]. Calls that add to it must not run beside others.
 type Memory struct {
 	bodies map[digest.Digest][]byte
@@ -72,15 +72,15 @@ func (m *Memory) Artifact(artifactType string, files []ArtifactFile) (Descriptor
 	return m.Add(MediaTypeManifest, body), nil
 }
 
-// Descriptors lists what was made, in the order of being added: children before parents.
+// Descriptors lists what was added, in that order: children before parents.
 func (m *Memory) Descriptors() []Descriptor { return slices.Clone(m.order) }
 
-// Open gives content from offset off on; an error for what was not made wraps
+// Open gives content from offset off on; an error for what was not added wraps
 // fs.ErrNotExist.
 func (m *Memory) Open(_ context.Context, d Descriptor, off int64) (io.ReadCloser, error) {
 	body, ok := m.bodies[d.Digest]
 	if !ok || off < 0 || off > int64(len(body)) {
-		return nil, fmt.Errorf("made content %s from byte %d: %w", d.Digest, off, fs.ErrNotExist)
+		return nil, fmt.Errorf("read generated content %s from byte %d: %w", d.Digest, off, fs.ErrNotExist)
 	}
 	return io.NopCloser(bytes.NewReader(body[off:])), nil
 }

@@ -66,6 +66,11 @@ func (e *CollisionError) Error() string {
 		e.A.Source, e.B.Source, "<mirror>", e.Place.Repository, e.Place.Tag)
 }
 
+// Hint says what to do now.
+func (e *CollisionError) Hint() string {
+	return "carry one of the two, or carry them in two bundles for two mirror namespaces; of signatures, those of the image's other source"
+}
+
 // CheckCollisions returns a *[CollisionError] if two images of the inventory with
 // different digests would take the same tag of the same mirror repository.
 func (m Mirror) CheckCollisions(inv *Inventory) error {

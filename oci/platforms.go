@@ -21,7 +21,7 @@ const (
 )
 
 // PlatformSelection are the manifests that an image's indexes name, at any depth, and which of
-// them are carried. One manifest alone has none.
+// them are carried. A single manifest has none.
 type PlatformSelection struct {
 	list   []*part
 	root   digest.Digest
@@ -35,7 +35,12 @@ func (e *PlatformError) Error() string { return e.Err.Error() }
 
 func (e *PlatformError) Unwrap() error { return e.Err }
 
-// part is what is kept of a descriptor: there may be very many.
+// Hint says what to do now.
+func (e *PlatformError) Hint() string {
+	return "ask for a platform that the image has, or leave the image out"
+}
+
+// part is what is needed of a descriptor: there may be very many.
 type part struct {
 	digest   digest.Digest
 	platform string        // os/arch[/variant]; "" for none
@@ -103,7 +108,7 @@ func (p *PlatformSelection) read(ctx context.Context, src Source, d Descriptor, 
 }
 
 // platforms carries images for the platforms, and what is for none. It is false if
-// there are images for others alone.
+// there are only images for others.
 func (p *PlatformSelection) platforms(only []string) bool {
 	found, others := false, false
 	for _, c := range p.list {
@@ -126,8 +131,8 @@ func SamePlatform(name, platform string) bool {
 	return platform == name || strings.HasPrefix(platform, name+"/")
 }
 
-// follow carries what goes along with what is carried, as long as there is more: an
-// attestation may be of an index, and an index may name attestations alone.
+// follow adds what belongs to what is carried, until nothing is added: an attestation
+// may be of an index, and an index may name nothing but attestations.
 func (p *PlatformSelection) follow() {
 	for n := -1; n < len(p.Selected()); {
 		n = len(p.Selected())
@@ -179,8 +184,8 @@ func (p *PlatformSelection) carried() map[digest.Digest]bool {
 }
 
 // Omitted lists, sorted, what the indexes that are carried name and what is not
-// carried, for [Image].Omitted. What only an index names that is left out itself goes
-// without saying: nobody who has the image can know of it.
+// carried, for [Image].Omitted. What only an omitted index names is not listed:
+// nobody who has the image can know of it.
 func (p *PlatformSelection) Omitted() []digest.Digest {
 	carried := p.carried()
 	carried[p.root] = true
@@ -213,7 +218,7 @@ func (p *PlatformSelection) named(of func(*part) bool) (list []string) {
 	return slices.Compact(list)
 }
 
-// known names the platforms that there are, for an error.
+// known names the existing platforms, for an error.
 func (p *PlatformSelection) known() string {
 	list := p.named(func(*part) bool { return true })
 	more := ""
@@ -237,8 +242,8 @@ func (p *PlatformSelection) Selected() (list []digest.Digest) {
 	return slices.Compact(list)
 }
 
-// Include adds what else is carried, as others bring it to the same place, and what
-// goes along with that.
+// Include adds what else is carried, because other images bring it to the same
+// repository, and what belongs to that.
 func (p *PlatformSelection) Include(also func(digest.Digest) bool) {
 	for _, c := range p.list {
 		c.carried = c.carried || also(c.digest)

@@ -76,13 +76,13 @@ func (r Ref) String() string {
 // Repo is r without tag and digest.
 func (r Ref) Repo() Ref { return Ref{Registry: r.Registry, Repository: r.Repository} }
 
-// WithTag is the repository of r with a tag alone.
+// WithTag is the repository of r with nothing but a tag.
 func (r Ref) WithTag(tag string) Ref {
 	r.Tag, r.Digest = tag, ""
 	return r
 }
 
-// WithDigest is the repository of r with a digest alone.
+// WithDigest is the repository of r with nothing but a digest.
 func (r Ref) WithDigest(d digest.Digest) Ref {
 	r.Tag, r.Digest = "", d
 	return r

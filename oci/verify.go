@@ -15,7 +15,7 @@ import (
 // DigestError says that bytes are not those that a descriptor names.
 type DigestError struct {
 	Want    Descriptor
-	Got     digest.Digest // empty when the size alone gave the lie away
+	Got     digest.Digest // empty when the size is already wrong
 	GotSize int64         // bytes seen; more than Want.Size means at least that many
 }
 
@@ -26,8 +26,16 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("the bytes received for %s have the digest %s", e.Want.Digest, e.Got)
 }
 
+// Hint says what to do now.
+func (e *DigestError) Hint() string {
+	return "the registry, or something between, gives wrong bytes (of a catalog in a directory, its file has them); nothing of them was stored: run the command again"
+}
+
+// Permanent reports that the source gives wrong bytes, as far as one try shows.
+func (e *DigestError) Permanent() bool { return true }
+
 // Verifier checks a stream of bytes against a descriptor. Write never accepts
-// more than the descriptor's size; Close says whether the bytes lied.
+// more than the descriptor's size; Close reports wrong bytes.
 type Verifier struct {
 	want Descriptor
 	hash hash.Hash
@@ -66,12 +74,12 @@ func (v *Verifier) Close() error {
 func (v *Verifier) MarshalBinary() ([]byte, error) {
 	state, err := v.hash.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
-		return nil, fmt.Errorf("keep hash state: %w", err)
+		return nil, fmt.Errorf("store hash state: %w", err)
 	}
 	return append(binary.BigEndian.AppendUint64(nil, uint64(v.n)), state...), nil
 }
 
-// UnmarshalBinary continues a check of the same descriptor from a kept state.
+// UnmarshalBinary continues a check of the same descriptor from a stored state.
 func (v *Verifier) UnmarshalBinary(b []byte) error {
 	if len(b) < 8 {
 		return errors.New("hash state is too short")

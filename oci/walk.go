@@ -50,7 +50,7 @@ func walkImage(ctx context.Context, w walker, img Image) error {
 	}
 	for _, d := range img.Omitted {
 		if !w.out[d] {
-			return &UnsupportedError{"image " + img.Root.Digest.String(), fmt.Sprintf("it is said to go without manifest %s, which none of its indexes names", d)}
+			return &UnsupportedError{"image " + img.Root.Digest.String(), fmt.Sprintf("its inventory entry omits manifest %s, which none of its indexes names", d)}
 		}
 	}
 	return nil

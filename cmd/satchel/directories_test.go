@@ -214,14 +214,14 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 		gap    bool // with --keep-going
 	}{
 		{"no directory", func() { do(os.RemoveAll(s.dir)) }, exitUsage, at + "open " + s.dir + ": no such file or directory", false},
-		{"no layout", func() { do(os.Remove(filepath.Join(s.dir, "oci-layout"))) }, exitUsage, at + "oci-layout in " + s.dir + ": it is not there", false},
+		{"no layout", func() { do(os.Remove(filepath.Join(s.dir, "oci-layout"))) }, exitUsage, at + "oci-layout in " + s.dir + ": it is missing", false},
 		{"several images", func() {
 			index(fmt.Sprintf(`{"manifests":[{"mediaType":%q,"digest":%q,"size":%d},{"digest":"sha256:x"}]}`, s.root.MediaType, s.root.Digest, s.root.Size))
 		}, exitUsage, at + "index.json in " + s.dir + ": it lists 2 images: one without a name", false},
 		{"a huge index", func() { index(strings.Repeat(" ", 5<<20)) }, exitUsage, at + "index.json in " + s.dir + ": it has more than", false},
-		{"no manifest", func() { do(os.Remove(s.blob(s.root))) }, exitUsage, s.root.Digest.Encoded() + " in " + s.dir + ": it is not there", true},
-		{"no layer", func() { do(os.Remove(s.blob(s.layer))) }, exitUsage, s.layer.Digest.Encoded() + " in " + s.dir + ": it is not there", true},
-		{"no layer below", func() { do(os.Remove(s.blob(s.base))) }, exitUsage, s.base.Digest.Encoded() + " in " + s.dir + ": it is not there", true},
+		{"no manifest", func() { do(os.Remove(s.blob(s.root))) }, exitUsage, s.root.Digest.Encoded() + " in " + s.dir + ": it is missing", true},
+		{"no layer", func() { do(os.Remove(s.blob(s.layer))) }, exitUsage, s.layer.Digest.Encoded() + " in " + s.dir + ": it is missing", true},
+		{"no layer below", func() { do(os.Remove(s.blob(s.base))) }, exitUsage, s.base.Digest.Encoded() + " in " + s.dir + ": it is missing", true},
 		{"a layer cut off", func() { do(os.Truncate(s.blob(s.base), 7)) }, exitUsage, s.base.Digest.Encoded() + " in " + s.dir + ": it has 7 bytes, not ", true},
 		{"a layer elsewhere", func() { link(s.blob(s.base)) }, exitUsage, s.base.Digest.Encoded() + " in " + s.dir + ": a link leads out", true},
 		{"a flipped bit in the catalog", func() { flip(s.blob(s.layer)) }, exitFailed, "the bytes received for " + s.layer.Digest.String(), true},
@@ -278,7 +278,7 @@ func TestCatalogDirectoryResume(t *testing.T) {
 	if err := os.Rename(file, file+".away"); err != nil {
 		t.Fatal(err)
 	}
-	w.run(pack...).want(exitUsage).says("image catalogs.local/catalog:latest: blobs/sha256/"+s.base.Digest.Encoded()+" in "+s.dir+": it is not there", "hint: copy the catalog into its directory again")
+	w.run(pack...).want(exitUsage).says("image catalogs.local/catalog:latest: blobs/sha256/"+s.base.Digest.Encoded()+" in "+s.dir+": it is missing", "hint: copy the catalog into its directory again")
 	if err := os.Rename(s.dir, s.dir+".away"); err != nil {
 		t.Fatal(err)
 	}
