@@ -12,8 +12,8 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// Rekeyed is what [Rekey] did.
-type Rekeyed struct {
+// RekeyReport is what [Rekey] did.
+type RekeyReport struct {
 	Dir         string
 	Bundle      string
 	Fingerprint Fingerprint // as it was
@@ -26,7 +26,7 @@ type Rekeyed struct {
 // leaves a bundle that [Verify] passes or reports by a *[RekeyError]; Rekey takes
 // such a beginning back and starts again. Errors: those of [Open],
 // *[MixedError], *[RecipientError], *[RefusedError].
-func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, to []Recipient) (done *Rekeyed, err error) {
+func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
 	s, err := openSeals(dir, expect)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	done = &Rekeyed{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
+	done = &RekeyReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
 	for n := range files {
 		done.Files = append(done.Files, seal.KeyName(s.lastKey()+1+n))
 	}
