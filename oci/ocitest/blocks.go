@@ -1,6 +1,9 @@
 package ocitest
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // blocks is raw cut into chunks, each after a header of its own.
 type blocks struct {
@@ -38,7 +41,7 @@ func (b *blocks) read(p []byte, off int64) (int, error) {
 	}
 	in -= b.headSize
 	k, err := b.raw.ReadAt(p[:min(int64(len(p)), n-in)], start+in)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = nil // the last chunk ends where raw ends
 	}
 	return k, err

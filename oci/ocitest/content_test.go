@@ -128,7 +128,7 @@ func TestHuge(t *testing.T) {
 	}
 	framed := zstandard(raw)
 	end := make([]byte, 1024)
-	if n, err := framed.ReadAt(end, framed.size()-1024); n != 1024 || err != nil && err != io.EOF {
+	if n, err := framed.ReadAt(end, framed.size()-1024); n != 1024 || err != nil && !errors.Is(err, io.EOF) {
 		t.Fatalf("read the end: %d, %v", n, err)
 	}
 	if !bytes.Equal(end, make([]byte, 1024)) {

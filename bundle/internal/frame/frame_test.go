@@ -64,7 +64,7 @@ func encoders(t testing.TB) Encoders {
 func TestMaxSize(t *testing.T) {
 	enc, buffers := encoders(t), NewBuffers()
 	sizes := []int{0, 1, 511, 512, 1024, 100 << 10, 128<<10 - 1, 128 << 10, 1 << 20, MaxContent - 512, MaxContent, MaxContent + 1, 9 << 20}
-	for name, make := range kinds {
+	for name, content := range kinds {
 		for _, dense := range []bool{false, true} {
 			rnd := rand.New(rand.NewPCG(7, 7))
 			for _, first := range sizes {
@@ -84,7 +84,7 @@ func TestMaxSize(t *testing.T) {
 					if dense {
 						w.Dense()
 					}
-					if _, err := w.Write(make(1, n)); err != nil {
+					if _, err := w.Write(content(1, n)); err != nil {
 						t.Fatal(err)
 					}
 					total += int64(n)
@@ -107,12 +107,12 @@ func TestMaxSize(t *testing.T) {
 // TestPromiseOfTheWhole asks once, before anything is written.
 func TestPromiseOfTheWhole(t *testing.T) {
 	enc, buffers := encoders(t), NewBuffers()
-	for name, make := range kinds {
+	for name, content := range kinds {
 		for n := 1; n < 12<<20; n = n*5 + 3 {
 			var out bytes.Buffer
 			w := NewWriter(&out, enc, buffers)
 			promise := w.MaxSize(int64(n))
-			for body := make(2, n); len(body) > 0; {
+			for body := content(2, n); len(body) > 0; {
 				k := min(len(body), 1+n/7)
 				if _, err := w.Write(body[:k]); err != nil {
 					t.Fatal(err)

@@ -117,7 +117,7 @@ func (b *builder) documents(name string, docs *documents) error {
 	}
 	for n := 1; ; n++ {
 		doc, err := docs.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {

@@ -18,7 +18,7 @@ func read(r io.Reader) ([]string, error) {
 	docs := newDocuments(r)
 	for {
 		doc, err := docs.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list, nil
 		}
 		if err != nil {

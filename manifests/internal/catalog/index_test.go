@@ -96,7 +96,7 @@ func TestLines(t *testing.T) {
 	all := func(p *Package, docs *Documents) error {
 		for {
 			m, err := docs.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {
@@ -132,7 +132,7 @@ func TestLines(t *testing.T) {
 		}
 	}
 	stop := errors.New("enough")
-	if err := Read(strings.NewReader(whole), func(*Package, *Documents) error { return stop }); err != stop {
+	if err := Read(strings.NewReader(whole), func(*Package, *Documents) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
 	if err := c.Write(full{}); err == nil {

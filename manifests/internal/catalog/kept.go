@@ -77,7 +77,7 @@ func (d *Documents) endLine() error {
 func (d *Documents) skip() error {
 	for {
 		e, err := d.entry()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -105,7 +105,7 @@ func (d *Documents) Config() (*declcfg.DeclarativeConfig, error) {
 	cfg := &declcfg.DeclarativeConfig{}
 	for {
 		m, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return cfg, nil
 		}
 		if err == nil {
@@ -178,7 +178,7 @@ func (d *Documents) WriteFiltered(w io.Writer, filtered *declcfg.DeclarativeConf
 	}
 	for {
 		m, err := d.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

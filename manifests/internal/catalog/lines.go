@@ -104,7 +104,7 @@ func Read(r io.Reader, visit func(*Package, *Documents) error) error {
 	defer in.Close()
 	for {
 		p, docs, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
@@ -127,7 +127,7 @@ func readLine(in *bufio.Reader, v any) error {
 
 // short is io.ErrUnexpectedEOF for an end that comes too early.
 func short(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

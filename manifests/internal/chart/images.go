@@ -113,7 +113,8 @@ func (p Path) String() string { return p.expr }
 func (p Path) Images(o Object) ([]Image, error) {
 	results, err := p.parsed.FindResults(o.Fields)
 	if err != nil {
-		return nil, nil // the object has not the shape that the expression is for
+		//lint:ignore nilerr the object has not the shape that the expression is for
+		return nil, nil
 	}
 	var list []Image
 	for _, set := range results {

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -134,7 +135,8 @@ func TestPackage(t *testing.T) {
 			out, err := Package(cfg, tc.req)
 			got := ""
 			if err != nil {
-				got = err.(*Error).Field + ": " + err.Error()
+				e, _ := errors.AsType[*Error](err)
+				got = e.Field + ": " + err.Error()
 			} else {
 				got = drawn(&out.Config)
 			}

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,7 +20,7 @@ func FuzzPackage(f *testing.F) {
 		cfg := made(channel)
 		out, err := Package(cfg, Request{Range: Range{low, high}})
 		if err != nil {
-			if strings.ContainsFunc(err.(*Error).Why, func(r rune) bool { return r < ' ' }) && !strings.ContainsFunc(channel+low+high, unicode.IsControl) {
+			if e, ok := errors.AsType[*Error](err); !ok || strings.ContainsFunc(e.Why, func(r rune) bool { return r < ' ' }) && !strings.ContainsFunc(channel+low+high, unicode.IsControl) {
 				t.Errorf("%q is not one line", err)
 			}
 			return

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -122,7 +123,7 @@ func TestRandom(t *testing.T) {
 			req := randomRequest(rnd, cfg)
 			out, err := Package(cfg, req)
 			if err != nil {
-				if e := err.(*Error); e.Field == "" || !strings.Contains(e.Why, "there") && !strings.Contains(e.Why, "default") {
+				if e, ok := errors.AsType[*Error](err); !ok || e.Field == "" || !strings.Contains(e.Why, "there") && !strings.Contains(e.Why, "default") {
 					t.Errorf("seed %d, %+v: %v\n%s", seed, req, err, drawn(cfg))
 				}
 				continue

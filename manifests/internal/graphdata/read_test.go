@@ -109,7 +109,7 @@ func entries(t testing.TB, layer []byte) (list []string) {
 	}
 	for tr := tar.NewReader(gz); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list
 		}
 		if err != nil {

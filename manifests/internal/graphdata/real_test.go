@@ -72,7 +72,7 @@ func TestPeerLayer(t *testing.T) {
 	var items []item
 	for tr := tar.NewReader(gz); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

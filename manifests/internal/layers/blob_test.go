@@ -161,7 +161,8 @@ func TestWalkBomb(t *testing.T) {
 				read += n
 				most = max(most, heap()-before)
 				if err != nil {
-					return nil // the size tells whether it was the end
+					//lint:ignore nilerr the size shows whether it was the end
+					return nil
 				}
 			}
 		})

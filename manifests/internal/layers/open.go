@@ -38,6 +38,7 @@ var compressions = map[string]string{
 // blob reads a layer as it is stored, and remembers what went wrong: that goes
 // before whatever a decoder makes of it.
 type blob struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx context.Context
 	rc  io.ReadCloser
 	err error // other than io.EOF
@@ -65,7 +66,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	if err == nil {
 		n, err = b.rc.Read(p)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}
 	return n, err
@@ -89,7 +90,7 @@ func openContent(d oci.Descriptor, b *blob, left *int64) (*content, error) {
 	kind := compressions[d.MediaType]
 	br := bufio.NewReaderSize(b, 64<<10)
 	start, err := br.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if is := compressionOf(start); is != kind {
@@ -130,7 +131,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if *c.left -= int64(n); *c.left < 0 {
 		return 0, unsupported("layer", c.layer, "the image has more than %d GiB when decompressed", maxContent>>30)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = c.explain("compressed stream", err)
 	}
 	return n, err

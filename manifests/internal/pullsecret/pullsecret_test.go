@@ -205,11 +205,11 @@ func TestFaithful(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	less, any := s.Without("cloud.openshift.com")
-	if want := `{"auths":{"q\u002eio":` + odd + `},"HttpHeaders":{"A":"b"},"z":1e5}` + "\n"; string(less.JSON()) != want || !any {
+	less, found := s.Without("cloud.openshift.com")
+	if want := `{"auths":{"q\u002eio":` + odd + `},"HttpHeaders":{"A":"b"},"z":1e5}` + "\n"; string(less.JSON()) != want || !found {
 		t.Errorf("got  %s\nwant %s", less.JSON(), want)
 	}
-	if _, any := less.Without("cloud.openshift.com"); any {
+	if _, found := less.Without("cloud.openshift.com"); found {
 		t.Error("an entry was taken out twice")
 	}
 }
