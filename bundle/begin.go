@@ -264,8 +264,9 @@ func (w *Writer) ensure(name string, body []byte) error {
 
 // Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
 // it. It returns nil, nil if there is none and dir can take one. The error is a
-// *[SealedError] if the job is done already, and a *[RefusedError] if something
-// stands in the way; nothing has been changed then. rehash may be nil.
+// *[SealedError] if the job is done already, a *[NeedsError] if a newer version
+// packed what is there, and a *[RefusedError] if something else stands in the way;
+// nothing has been changed then. rehash may be nil.
 func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Writer, error) {
 	if err := job.Check(); err != nil {
 		return nil, err
@@ -340,6 +341,9 @@ func otherFiles(dir, name, besides string) error {
 }
 
 func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
+	if err := p.checkNeeds(); err != nil {
+		return nil, err
+	}
 	jnl, st, err := journal.Open(journalPath(state, p.id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noJournal(p)
@@ -379,23 +383,14 @@ func lostSeal(dir string) error {
 }
 
 // alreadySealed holds the seal on the drive against the one that was written.
-func alreadySealed(p place, st *journal.State) (err error) {
-	d, err := media.OpenDir(p.dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	s := seals{dir: d}
-	body, err := s.readFile(seal.BundleName, seal.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return lostSeal(p.dir)
-	}
+func alreadySealed(p place, st *journal.State) error {
+	body, err := p.readSeal()
 	if err != nil {
 		return err
 	}
 	fp := seal.Sum(body)
 	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
-		return s.damage(seal.BundleName, "is not the one that was written", nil)
+		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
 	}
 	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
 }

@@ -18,6 +18,7 @@ type small struct {
 	segments    []seal.File       // in name order
 	sealed      []seal.File       // index.age, drive.json, bundle.json
 	keys        map[string][]byte // the key files, by name
+	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
 
 // follow is what follows from the key files and the seals.
@@ -32,8 +33,10 @@ func (s small) follow() (f follow, err error) {
 	for _, name := range slices.Sorted(maps.Keys(s.keys)) {
 		extras.Files = append(extras.Files, seal.FileOf(name, s.keys[name]))
 	}
-	if f.extras, err = extras.Marshal(); err != nil {
-		return f, err
+	if f.extras = s.extras; f.extras == nil {
+		if f.extras, err = extras.Marshal(); err != nil {
+			return f, err
+		}
 	}
 	if f.readme, err = s.readme(); err != nil {
 		return f, err

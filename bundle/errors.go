@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,6 +73,33 @@ func (e *UnfinishedError) Hint() string {
 
 // Permanent is true: reading it again does not finish it.
 func (e *UnfinishedError) Permanent() bool { return true }
+
+// NeedsError says that a bundle needs features that this version of satchel lacks.
+// Nothing is known to be wrong with it.
+type NeedsError struct {
+	Dir      string
+	Features []string // as the bundle names them
+	PackedBy string   // the version of satchel that packed it; may be empty
+
+	err *seal.NeedsError
+}
+
+func (e *NeedsError) Error() string { return fmt.Sprintf("the bundle in %s: %v", e.Dir, e.err) }
+
+// Hint is empty: the error says it all.
+func (e *NeedsError) Hint() string { return "" }
+
+// Permanent is true: this version learns nothing more.
+func (e *NeedsError) Permanent() bool { return true }
+
+// asNeeds gives the *[NeedsError] that err has in it, nil if there is none.
+func asNeeds(dir string, err error) error {
+	var needs *seal.NeedsError
+	if !errors.As(err, &needs) {
+		return nil
+	}
+	return &NeedsError{Dir: dir, Features: needs.Features, PackedBy: needs.PackedBy, err: needs}
+}
 
 // Fault is one thing that is wrong with a bundle.
 type Fault struct {

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"regexp"
@@ -37,8 +38,9 @@ type seals struct {
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
-// files is collected in faults; the error is for what makes going on pointless:
-// no bundle, an unfinished one, another fingerprint, a seal that cannot be read.
+// files is collected in faults; the error is for what leaves nothing to check: no
+// bundle, an unfinished one, another fingerprint, a seal that cannot be read, one
+// that needs a newer version (*[NeedsError]).
 func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	p, err := locate(dir)
 	if err != nil {
@@ -70,7 +72,7 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 		return nil, &FingerprintError{Want: expect, Got: s.finger}
 	}
 	if s.bundle, err = seal.ParseBundle(body); err != nil {
-		return nil, s.damage(seal.BundleName, "cannot be read", err)
+		return nil, cmp.Or(asNeeds(p.dir, err), error(s.damage(seal.BundleName, "cannot be read", err)))
 	}
 	if err := s.readDrive(); err != nil {
 		return nil, err
@@ -177,7 +179,10 @@ func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
 		return nil, "", err
 	}
 	extras, err := seal.ParseExtras(body)
+	needs := asNeeds(s.dir.Path(), err)
 	switch {
+	case needs != nil:
+		return nil, "", needs
 	case err != nil:
 		return nil, "cannot be read: " + err.Error(), nil
 	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):

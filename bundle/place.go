@@ -68,6 +68,34 @@ func lookIn(d *media.Dir) (*place, error) {
 	return &p, nil
 }
 
+// readSeal gives the bytes of bundle.json.
+func (p place) readSeal() (body []byte, err error) {
+	d, err := media.OpenDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	s := seals{dir: d}
+	body, err = s.readFile(seal.BundleName, seal.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, lostSeal(p.dir)
+	}
+	return body, err
+}
+
+// checkNeeds reports a finished bundle that this version cannot read.
+func (p place) checkNeeds() error {
+	if !p.sealed {
+		return nil
+	}
+	body, err := p.readSeal()
+	if err != nil {
+		return err
+	}
+	_, err = seal.ParseBundle(body)
+	return asNeeds(p.dir, err)
+}
+
 // find looks for bundles in dir and in dir/satchel-*.
 func find(dir string) ([]place, error) {
 	var list []place

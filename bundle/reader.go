@@ -37,7 +37,7 @@ type Reader struct {
 // given keys. Before it looks at content it compares the seals, the names and
 // the lengths of all files; expect, if not empty, is the only fingerprint that
 // it takes. Errors: *[NoBundleError], *[UnfinishedError], *[FingerprintError],
-// *[DamageError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+// *[NeedsError], *[DamageError], [ErrNoKey], [ErrWrongKey], *[DriveError].
 func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (r *Reader, err error) {
 	s, err := openSeals(dir, expect)
 	if err != nil {
@@ -115,6 +115,9 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 		return nil, s.damage(seal.IndexName, "cannot be decrypted with the bundle key", err)
 	}
 	idx, err := index.Read(io.NewSectionReader(plain, 0, size))
+	if needs := asNeeds(s.dir.Path(), err); needs != nil {
+		return nil, needs
+	}
 	if err != nil {
 		return nil, s.damage(seal.IndexName, "cannot be read", err)
 	}

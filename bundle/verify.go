@@ -48,8 +48,8 @@ func SealedSize(dir string) (n int64, err error) {
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
 // a *[DamageError] if there is any, a *[RekeyError] if all that is wrong is a
-// rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError] or
-// *[FingerprintError] if there was nothing to check.
+// rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError],
+// *[NeedsError] or *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
 	s, err := openSeals(dir, opts.Expect)
 	var damage *DamageError

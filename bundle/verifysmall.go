@@ -55,7 +55,7 @@ func (v *verification) checkDerived(ctx context.Context) {
 	later := f
 	if begun := v.begunKeys(now); len(begun) > 0 {
 		next := now
-		next.keys = begun
+		next.keys, next.extras = begun, nil
 		if later, err = next.follow(); err != nil {
 			later = f
 		}
@@ -71,6 +71,9 @@ func (s *seals) small() (small, error) {
 	all := small{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
 	}}
+	if s.extras.More {
+		all.extras = s.bodies[seal.ExtrasName]
+	}
 	for _, f := range s.extras.Files {
 		body, err := s.dir.ReadFile(f.Name, keys.MaxFile)
 		if err != nil || seal.FileOf(f.Name, body) != f {

@@ -75,7 +75,7 @@ func exitCode(err error) int {
 	case as[*bundle.DamageError](err):
 		return exitDamaged
 	case as[*usageError](err), as[*manifests.ConfigError](err), as[*manifests.SiteError](err), as[*manifests.ChartError](err), as[*bundle.RefusedError](err),
-		as[*bundle.MixedError](err), as[*bundle.RecipientError](err),
+		as[*bundle.MixedError](err), as[*bundle.RecipientError](err), as[*bundle.NeedsError](err),
 		as[*oci.CollisionError](err), as[*oci.UnsupportedError](err), as[*oci.LayoutError](err), as[*transport.AuthfileError](err), as[*transport.ConfigError](err):
 		return exitUsage
 	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):

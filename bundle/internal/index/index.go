@@ -1,12 +1,14 @@
 package index
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -28,6 +30,7 @@ type Header struct {
 	Version int       `json:"version"`
 	Bundle  string    `json:"bundle"`
 	Created time.Time `json:"created"`
+	seal.Needs
 }
 
 // Segment is one segment of the bundle.
@@ -77,14 +80,38 @@ type line struct {
 	End      *end          `json:"end,omitempty"`
 }
 
-// kinds counts the fields that are set.
-func (l line) kinds() (n int) {
-	for _, set := range []bool{l.Index != nil, l.Segment != nil, l.Blob != nil, l.Image != nil, l.Gap != nil, l.Document != nil, l.End != nil} {
-		if set {
-			n++
+// parseLine reads one line. Its one key is a kind that this version knows: another
+// kind is a feature, which the header lists among its needs. Keys inside it that
+// this version does not know are ignored.
+func parseLine(b []byte) (l line, err error) {
+	var kinds map[string]json.RawMessage
+	if err := json.Unmarshal(b, &kinds); err != nil {
+		return l, err
+	}
+	if len(kinds) != 1 {
+		return l, fmt.Errorf("it has %d keys, not one", len(kinds))
+	}
+	for kind, body := range kinds {
+		switch kind {
+		case "index":
+			err = json.Unmarshal(body, &l.Index)
+		case "segment":
+			err = json.Unmarshal(body, &l.Segment)
+		case "blob":
+			err = json.Unmarshal(body, &l.Blob)
+		case "image":
+			err = json.Unmarshal(body, &l.Image)
+		case "gap":
+			err = json.Unmarshal(body, &l.Gap)
+		case "document":
+			err = json.Unmarshal(body, &l.Document)
+		case "end":
+			err = json.Unmarshal(body, &l.End)
+		default:
+			err = fmt.Errorf("unknown kind %q", kind)
 		}
 	}
-	return n
+	return l, err
 }
 
 // Index is a whole index in memory.

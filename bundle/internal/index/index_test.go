@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -106,7 +107,8 @@ var broken = map[string][2]string{
 	"bundle ID":                {`"bundle":"abcdefghijklmnop"`, `"bundle":"../../etc/passwd"`},
 	"no header":                {`{"index":{"version":1,"bundle":"abcdefghijklmnop","created":"2026-01-01T00:00:00Z"}}` + "\n", ""},
 	"two headers":              {`{"segment":{"name":"s-00-00001`, `{"index":{"version":1,"bundle":"abcdefghijklmnop","created":"2026-01-01T00:00:00Z"}}` + "\n" + `{"segment":{"name":"s-00-00001`},
-	"an unknown field":         {`"drive":1`, `"drive":1,"x":1`},
+	"a kind in capitals":       {`{"segment"`, `{"Segment"`},
+	"needs out of order":       {`"version":1`, `"version":1,"needs":["b","a"]`},
 	"an unknown line":          {`{"end"`, `{"note":{}}` + "\n" + `{"end"`},
 	"a line of no kind":        {`{"end"`, `{}` + "\n" + `{"end"`},
 	"an empty line":            {`{"end"`, "\n" + `{"end"`},
@@ -174,6 +176,34 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestUnknownKeys adds keys that this version does not know to every line: a later
+// one may write them without a need for them, so a reader ignores them.
+func TestUnknownKeys(t *testing.T) {
+	t.Parallel()
+	want, err := Read(bytes.NewReader(written(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := unpacked(t, written(t))
+	changed := strings.ReplaceAll(text, `":{"`, `":{"later":{"x":[1]},"`)
+	if got, err := Read(bytes.NewReader(packed(t, changed))); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestNeeds has the header need what no version has yet: what follows may be
+// anything, and is no damage.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	text := unpacked(t, written(t))
+	changed := strings.Replace(text, `"version":1`, `"version":1,"needs":["future"],"packedBy":"9.9.1"`, 1)
+	changed = strings.Replace(changed, `{"segment"`, `{"stripe"`, 1)
+	var needs *seal.NeedsError
+	if _, err := Read(bytes.NewReader(packed(t, changed))); !errors.As(err, &needs) || errors.Is(err, ErrFormat) || needs.PackedBy != "9.9.1" {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestCutAnywhere cuts the packed and the plain text at every byte.
 func TestCutAnywhere(t *testing.T) {
 	whole := written(t)
@@ -233,7 +263,7 @@ func FuzzIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		idx, err := Read(bytes.NewReader(packed(t, text)))
 		if err != nil {
-			if !errors.Is(err, ErrFormat) {
+			if !errors.Is(err, ErrFormat) && !errors.As(err, new(*seal.NeedsError)) {
 				t.Errorf("an error of no kind: %v", err)
 			}
 			return

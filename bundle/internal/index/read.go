@@ -2,9 +2,9 @@ package index
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,7 +17,8 @@ import (
 )
 
 // Read reads a whole index. An error wraps [ErrFormat] when the text breaks the
-// format, else it is the reader's own.
+// format; it is a *[seal.NeedsError] when the index needs what this version lacks,
+// else the reader's own.
 func Read(src io.Reader) (*Index, error) {
 	in := &remembering{r: src}
 	z, err := zstd.NewReader(in, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
@@ -34,7 +35,12 @@ func Read(src io.Reader) (*Index, error) {
 		if text += len(sc.Bytes()) + 1; text > MaxText {
 			return nil, fmt.Errorf("%w: it has more than %d bytes of text", ErrFormat, MaxText)
 		}
-		if err := r.line(sc.Bytes()); err != nil {
+		err := r.line(sc.Bytes())
+		var needs *seal.NeedsError
+		if errors.As(err, &needs) {
+			return nil, needs
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
 		}
 	}
@@ -83,17 +89,9 @@ type reader struct {
 }
 
 func (r *reader) line(b []byte) error {
-	var l line
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&l); err != nil {
+	l, err := parseLine(b)
+	if err != nil {
 		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("more than one object")
-	}
-	if l.kinds() != 1 {
-		return fmt.Errorf("not one kind of line")
 	}
 	switch {
 	case l.Index != nil && r.section == atStart:
@@ -132,6 +130,9 @@ func (r *reader) line(b []byte) error {
 func (r *reader) header(h Header) error {
 	if h.Version != version {
 		return fmt.Errorf("version %d; this satchel reads %d", h.Version, version)
+	}
+	if err := h.Check(); err != nil {
+		return err
 	}
 	if !seal.IsID(h.Bundle) {
 		return fmt.Errorf("bundle ID %q", h.Bundle)

@@ -81,9 +81,18 @@ func TestRoundTrip(t *testing.T) {
 // TestRefused changes the text of a good file in one place.
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct{ kind, old, new string }{
-		"unknown field":           {"drive.json", `"label"`, `"lable"`},
-		"one field more":          {"drive.json", `"drive": 1,`, `"drive": 1, "x": 0,`},
-		"unknown field of a file": {"drive.json", `"size": 5`, `"size": 5, "mode": 0`},
+		"a name in other letters": {"drive.json", `"label"`, `"lable"`},
+		// Unknown fields are accepted (TestUnknownFields), but in the one form only.
+		"one field more, crowded": {"drive.json", `"drive": 1,`, `"drive": 1, "x": 0,`},
+		"one field more, twice":   {"drive.json", `"drive": 1,`, "\"drive\": 1,\n \"x\": 0,\n \"x\": 1,"},
+		"a field in two cases":    {"drive.json", `"drive": 1,`, "\"drive\": 1,\n \"Drive\": 2,"},
+		"only in another case":    {"drive.json", `"label"`, "\"x\": 0,\n \"Label\""},
+		"more, and a field less":  {"drive.json", ` "label": "blue",`, ` "x": 0,`},
+		"needs, out of order":     {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": [\n  \"b\",\n  \"a\"\n ],"},
+		"needs, a path":           {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": [\n  \"../a\"\n ],"},
+		"needs, no list":          {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": \"a\","},
+		"a known field elsewhere": {"bundle.json", "\"index\": {", "\"packedBy\": \"1.2.3\",\n \"index\": {"},
+		"packed by control codes": {"extras.json", `"seal":`, "\"packedBy\": \"\\u001b[2J\",\n \"seal\":"},
 		"another kind":            {"drive.json", "drive/1", "bundle/1"},
 		"a later version":         {"drive.json", "drive/1", "drive/2"},
 		"no version":              {"extras.json", "extras/1", ""},
@@ -140,6 +149,56 @@ func TestRefused(t *testing.T) {
 	for name, k := range kinds {
 		if _, err := k.parse(nil); !errors.Is(err, ErrFormat) {
 			t.Errorf("an empty %s: %v", name, err)
+		}
+	}
+}
+
+// TestUnknownFields adds fields that this version does not know: a later one may,
+// without a need to, so a reader ignores them.
+func TestUnknownFields(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ kind, old, new string }{
+		"of the drive":  {"drive.json", `"drive": 1,`, "\"drive\": 1,\n \"later\": {\n  \"x\": []\n },"},
+		"of a file":     {"drive.json", `"size": 5,`, "\"size\": 5,\n   \"mode\": 0,"},
+		"of the seal":   {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"later\": null,"},
+		"of the extras": {"extras.json", `"seal":`, "\"later\": \"x\",\n \"seal\":"},
+	} {
+		k := kinds[c.kind]
+		body, err := k.write(k.value)
+		if err != nil || !bytes.Contains(body, []byte(c.old)) {
+			t.Fatalf("%s: %q is not in %s, %v", name, c.old, body, err)
+		}
+		changed := bytes.Replace(body, []byte(c.old), []byte(c.new), 1)
+		v, err := k.parse(changed)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if again, err := k.write(v); err != nil || !bytes.Equal(again, body) {
+			t.Errorf("%s: what is known of it is %s, %v", name, again, err)
+		}
+	}
+}
+
+// TestNeeds has a seal need what no version has yet: that is no damage, whatever
+// else is in it.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	b := bundle
+	b.Needs = Needs{Needs: []string{"future", "stripes-2"}, PackedBy: "9.9.1"}
+	e := extras
+	e.Needs = b.Needs
+	for name, v := range map[string]interface{ Marshal() ([]byte, error) }{"bundle.json": b, "extras.json": e} {
+		body, err := v.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range [][]byte{body, bytes.Replace(body, []byte(`"index.age"`), []byte(`"other.age"`), 1), bytes.Replace(body, []byte(`"key-1.age"`), []byte(`"p-000-01.par"`), 1)} {
+			var needs *NeedsError
+			_, err := kinds[name].parse(text)
+			if !errors.As(err, &needs) || errors.Is(err, ErrFormat) || len(needs.Features) != 2 || !strings.Contains(err.Error(), "future, stripes-2") || !strings.Contains(err.Error(), "packed by satchel 9.9.1: use that or newer") {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
@@ -249,7 +308,7 @@ func FuzzSeals(f *testing.F) {
 		for name, k := range kinds {
 			v, err := k.parse(data)
 			if err != nil {
-				if !errors.Is(err, ErrFormat) {
+				if !errors.Is(err, ErrFormat) && !errors.As(err, new(*NeedsError)) {
 					t.Errorf("%s: an error of no kind: %v", name, err)
 				}
 				continue

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -48,6 +47,7 @@ type Bundle struct {
 	Sequence int        `json:"sequence"`
 	Drives   []DriveSum `json:"drives"`
 	Index    File       `json:"index"`
+	Needs
 }
 
 // DriveSum binds one drive seal.
@@ -62,6 +62,8 @@ type Extras struct {
 	Bundle  string `json:"bundle"`
 	Seal    string `json:"seal"`
 	Files   []File `json:"files"`
+	Needs
+	More bool `json:"-"` // it has keys that this version does not know
 }
 
 // Marshal gives the bytes of drive.json.
@@ -92,20 +94,8 @@ func marshal(v any) ([]byte, error) {
 }
 
 func unmarshal(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	return nil
-}
-
-// canonical refuses bytes that say the same as v in another way: there is one way
-// to write a seal, and nothing can hide in another.
-func canonical[T interface{ Marshal() ([]byte, error) }](b []byte, v T) error {
-	same, err := v.Marshal()
-	if err != nil || !bytes.Equal(same, b) {
-		return fmt.Errorf("%w: it is not written as the format asks", ErrFormat)
 	}
 	return nil
 }
@@ -132,12 +122,17 @@ func ParseDrive(b []byte) (Drive, error) {
 		}
 		last = f.Name
 	}
-	return d, canonical(b, d)
+	_, err := asWritten(b, d)
+	return d, err
 }
 
-// ParseBundle reads bundle.json.
+// ParseBundle reads bundle.json. The error is a *[NeedsError] for one that this
+// version cannot read.
 func ParseBundle(b []byte) (Bundle, error) {
 	var s Bundle
+	if err := checkNeeds(b, bundleVersion); err != nil {
+		return s, err
+	}
 	if err := unmarshal(b, &s); err != nil {
 		return s, err
 	}
@@ -155,12 +150,17 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := s.Index.check(); err != nil {
 		return s, err
 	}
-	return s, canonical(b, s)
+	_, err := asWritten(b, s)
+	return s, err
 }
 
-// ParseExtras reads extras.json.
+// ParseExtras reads extras.json. The error is a *[NeedsError] if what was added
+// after the seal is something that this version cannot read.
 func ParseExtras(b []byte) (Extras, error) {
 	var e Extras
+	if err := checkNeeds(b, extrasVersion); err != nil {
+		return e, err
+	}
 	if err := unmarshal(b, &e); err != nil {
 		return e, err
 	}
@@ -180,7 +180,9 @@ func ParseExtras(b []byte) (Extras, error) {
 		}
 		last = f.Name
 	}
-	return e, canonical(b, e)
+	var err error
+	e.More, err = asWritten(b, e)
+	return e, err
 }
 
 func checkHead(version, want, bundle string) error {

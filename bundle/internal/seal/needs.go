@@ -1,0 +1,81 @@
+package seal
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	maxNeeds     = 32
+	needPattern  = `^[a-z0-9][a-z0-9-]{0,31}$`
+	buildPattern = `^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$`
+)
+
+var (
+	needName  = regexp.MustCompile(needPattern)
+	buildName = regexp.MustCompile(buildPattern)
+)
+
+// features are what this version can read beyond version 1 of the format.
+func features() []string { return nil }
+
+// Needs is what a reader must know to read a bundle, beyond version 1 of the
+// format. It stands in bundle.json, extras.json and the header of the index.
+type Needs struct {
+	Needs    []string `json:"needs,omitempty"`    // names of features, sorted, each once
+	PackedBy string   `json:"packedBy,omitempty"` // the version of satchel that packed it
+}
+
+// NeedsError says which features a bundle needs that this version lacks.
+type NeedsError struct {
+	Features []string
+	PackedBy string // the version of satchel that packed it, may be empty
+}
+
+func (e *NeedsError) Error() string {
+	by := "a newer satchel"
+	if e.PackedBy != "" {
+		by = "satchel " + e.PackedBy
+	}
+	return fmt.Sprintf("it needs %s, which this satchel does not have; packed by %s: use that or newer", strings.Join(e.Features, ", "), by)
+}
+
+// Check reports names that break the grammar as [ErrFormat], and features that
+// this version lacks as a *[NeedsError].
+func (n Needs) Check() error {
+	if len(n.Needs) > maxNeeds {
+		return fmt.Errorf("%w: it needs %d features, at most %d are allowed", ErrFormat, len(n.Needs), maxNeeds)
+	}
+	for i, name := range n.Needs {
+		if !needName.MatchString(name) || i > 0 && name <= n.Needs[i-1] {
+			return fmt.Errorf("%w: needs %q", ErrFormat, name)
+		}
+	}
+	if n.PackedBy != "" && !buildName.MatchString(n.PackedBy) {
+		return fmt.Errorf("%w: packed by %q", ErrFormat, n.PackedBy)
+	}
+	lacking := slices.DeleteFunc(slices.Clone(n.Needs), func(name string) bool { return slices.Contains(features(), name) })
+	if len(lacking) > 0 {
+		return &NeedsError{Features: lacking, PackedBy: n.PackedBy}
+	}
+	return nil
+}
+
+// checkNeeds looks at nothing but what a file needs: all else in it may have a
+// meaning that this version does not know.
+func checkNeeds(b []byte, version string) error {
+	var head struct {
+		Version string `json:"satchel"`
+		Needs
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if head.Version != version {
+		return nil // the caller reports it
+	}
+	return head.Check()
+}
