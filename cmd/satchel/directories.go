@@ -111,6 +111,9 @@ func (p *preparing) repository(ref oci.Ref) (repository, error) {
 // close lets go of what was opened for the run.
 func (p *preparing) close() {
 	p.client.Close()
+	if err := p.cache.Close(); err != nil {
+		p.warn("remove what was stored for this run alone: %v", err)
+	}
 	for _, dir := range p.catalogs {
 		_ = dir.Close() // it was read only
 	}

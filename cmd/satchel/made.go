@@ -31,7 +31,7 @@ func (p *packing) keepMade(ctx context.Context, id string) error {
 			return nil
 		}
 		p.ours[d.Digest] = true
-		err := p.made.Take(ctx, p.cache, d)
+		err := p.made.Adopt(ctx, p.cache, d)
 		if errors.Is(err, fs.ErrNotExist) {
 			return errMadeLost
 		}
@@ -67,9 +67,9 @@ func (p *packing) dropMade(id string) {
 // kept gives content that is on this host, else what src gives.
 func (p *preparing) kept(src oci.Source) oci.Source {
 	if p.made != nil {
-		src = p.made.Before(src)
+		src = p.made.Overlay(src)
 	}
-	return p.cache.Before(src)
+	return p.cache.Overlay(src)
 }
 
 // keptDocuments gives what was made for the bundle before.

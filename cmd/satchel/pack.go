@@ -166,10 +166,6 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	cache, err := openCache()
-	if err != nil {
-		return err
-	}
 	var only *gapList
 	if o.only != "" {
 		if only, err = readGaps(o.only); err != nil {
@@ -181,7 +177,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		job.Config = oci.Digest(fmt.Appendf(nil, "%s %s %d", job.Config, place, o.nested))
 	}
 	p := &packing{opts: o, job: job, dir: dir, state: state, preparing: preparing{
-		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: cache,
+		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: a.openCache(),
 		only: only, onlyFile: o.only, keepGoing: o.keepGoing, parallelImages: o.parallelImages, parallelLayers: o.parallelLayers,
 		place: place, foreign: map[digest.Digest]bool{},
 	}}

@@ -161,7 +161,7 @@ func (p *preparing) survey(ctx context.Context) error {
 				return p.keptDocuments(), nil
 			}
 			repo, err := p.repository(img.Source)
-			return p.cache.Filled(repo), err
+			return p.cache.ReadThrough(repo), err
 		}, p.parallelImages)
 		if err == nil {
 			p.graph = graph
@@ -223,7 +223,7 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 }
 
 func (c cachedImages) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
-	return c.cache.Parsed(ctx, key, fill)
+	return c.cache.Derived(ctx, key, fill)
 }
 
 func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
@@ -236,11 +236,11 @@ func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byt
 }
 
 func (c cachedImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
-	return c.cache.Keep(mediaType, body)
+	return c.cache.Put(mediaType, body)
 }
 
 func (c cachedImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
-	return c.cache.KeepFrom(mediaType, fill)
+	return c.cache.PutFrom(mediaType, fill)
 }
 
 func (c cachedImages) Note(text string) { c.warn("%s", text) }

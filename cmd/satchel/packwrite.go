@@ -42,7 +42,7 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 		return "", err
 	}
 	for _, n := range p.graph.Manifests {
-		if err := p.w.Put(ctx, n.Descriptor, p.cache.Filled(p.source(n))); err != nil {
+		if err := p.w.Put(ctx, n.Descriptor, p.cache.ReadThrough(p.source(n))); err != nil {
 			return "", p.blame(n, err)
 		}
 	}

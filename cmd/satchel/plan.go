@@ -107,12 +107,8 @@ func (o planOptions) planning(a *app, ui *bundle.UI) (*planning, error) {
 	if err := job.CheckNumbers(); err != nil {
 		return nil, usage(err, "see satchel plan --help")
 	}
-	cache, err := openCache()
-	if err != nil {
-		return nil, err
-	}
 	return &planning{opts: o, job: job, preparing: preparing{
-		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: cache,
+		app: a, config: o.config, cfg: cfg, client: o.registry.client(a), cache: a.openCache(),
 		keepGoing: o.keepGoing, parallelImages: o.parallelImages, parallelLayers: defaultParallel,
 		place: oci.Mirror{Host: nowhere}, foreign: map[digest.Digest]bool{},
 	}}, nil
@@ -146,7 +142,7 @@ func (p *planning) content() func(oci.Descriptor) ([]byte, bool) {
 	none := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
 		return nil, errors.New("not in the cache")
 	})
-	cached := p.cache.Before(none)
+	cached := p.cache.Overlay(none)
 	return func(d oci.Descriptor) ([]byte, bool) {
 		body, err := oci.ReadBlob(context.Background(), &p.docs.made, d, oci.MaxManifestSize)
 		if err != nil {
@@ -209,7 +205,7 @@ func (p *planning) readSmall(ctx context.Context) error {
 	g.SetLimit(p.parallelLayers)
 	for _, n := range todo {
 		g.Go(func() error {
-			_, err := oci.ReadBlob(gctx, p.cache.Filled(p.source(n)), n.Descriptor, bundle.KnownBlob)
+			_, err := oci.ReadBlob(gctx, p.cache.ReadThrough(p.source(n)), n.Descriptor, bundle.KnownBlob)
 			if err != nil && p.keepGoing && definite(err) {
 				p.debug("%v", p.blame(n, err)) // counted as it is; pack will see about it
 				return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -40,10 +41,17 @@ type preparing struct {
 	foreign map[digest.Digest]bool // foreign layers that were said to be left out
 }
 
-// openCache gives the cache of manifests and other small content.
-func openCache() (*cache.Cache, error) {
+// openCache gives the cache of manifests and other small content. A run can do without.
+func (a *app) openCache() *cache.Cache {
 	dir, err := xdg("XDG_CACHE_HOME", ".cache")
-	return cache.New(filepath.Join(dir, "content")), err
+	if err != nil {
+		a.warn("no cache: %v; what is read now is read again next time", err)
+	} else {
+		dir = filepath.Join(dir, "content")
+	}
+	return cache.Optional(dir, os.TempDir(), func(err error) {
+		a.warn("the cache in %s cannot be used; what is read now is read again next time: %v", dir, err)
+	})
 }
 
 // prepare pins the images, reads all their manifests, finds what is attached to

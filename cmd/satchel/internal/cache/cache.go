@@ -17,42 +17,42 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Cache keeps small content by digest in a directory, so that what was read once
+// Cache stores small content by digest in a directory, so that what was read once
 // to plan a run is not read again. What it gives is verified each time: a
-// damaged or shortened file counts as absent. It is safe for concurrent use, by
+// damaged or shortened file counts as missing. It is safe for concurrent use, by
 // several processes too.
-type Cache struct{ dir string }
-
-// New keeps content below dir, which is made when needed.
-func New(dir string) *Cache { return &Cache{dir} }
-
-func (c *Cache) path(d oci.Descriptor) string {
-	return filepath.Join(c.dir, "sha256", d.Digest.Encoded())
+type Cache struct {
+	dir  string
+	temp *temporary // what takes the place of dir where it cannot be used; nil if nothing does
 }
 
-// Filled gives content from the cache where it is there, else from src, and
-// keeps it. It is for content that fits into memory.
-func (c *Cache) Filled(src oci.Source) oci.Source {
+// New stores content below dir, which is created when needed. If it cannot be used,
+// that is an error of the method that needs it.
+func New(dir string) *Cache { return &Cache{dir: dir} }
+
+// ReadThrough gives content from the cache if it has it, else from src, and
+// stores it. It is for content that fits into memory.
+func (c *Cache) ReadThrough(src oci.Source) oci.Source {
 	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		rc, err := c.open(ctx, d, off)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return rc, err
 		}
 		body, err := oci.ReadBlob(ctx, src, d, d.Size)
-		if err == nil {
-			err = c.write(d, body)
-		}
 		if err != nil {
+			return nil, err
+		}
+		if err := c.write(d, body); err != nil && c.temp == nil {
 			return nil, err
 		}
 		return bytesFrom(body, off), nil
 	})
 }
 
-// Metadata is [Cache.Filled] for manifests and image configs, by media type. All
-// else, such as layers, comes straight from src and is not kept.
+// Metadata is [Cache.ReadThrough] for manifests and image configs, by media type. All
+// else, such as layers, comes straight from src and is not stored.
 func (c *Cache) Metadata(src oci.Source) oci.Source {
-	filled := c.Filled(src)
+	filled := c.ReadThrough(src)
 	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		if oci.IsManifest(d.MediaType) || oci.IsConfig(d.MediaType) {
 			return filled.Open(ctx, d, off)
@@ -61,9 +61,9 @@ func (c *Cache) Metadata(src oci.Source) oci.Source {
 	})
 }
 
-// Before gives content from the cache where it is there, else from src, and
-// keeps nothing.
-func (c *Cache) Before(src oci.Source) oci.Source {
+// Overlay gives content from the cache if it has it, else from src, and stores
+// nothing.
+func (c *Cache) Overlay(src oci.Source) oci.Source {
 	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 		rc, err := c.open(ctx, d, off)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -73,16 +73,25 @@ func (c *Cache) Before(src oci.Source) oci.Source {
 	})
 }
 
-// Keep keeps content under its digest.
-func (c *Cache) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+// Put stores content under its digest.
+func (c *Cache) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
 	return d, c.write(d, body)
 }
 
-// KeepFrom keeps what fill writes, of any size, under its digest. An error of fill
-// is returned as it is, and nothing is kept.
-func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d oci.Descriptor, err error) {
-	f, err := c.create(filepath.Join(c.dir, "sha256"))
+// PutFrom stores what fill writes, of any size, under its digest. An error of fill
+// is returned as it is, and nothing is stored. fill is called again if the content
+// must go to another directory.
+func (c *Cache) PutFrom(mediaType string, fill func(io.Writer) error) (d oci.Descriptor, err error) {
+	err = c.into(func(dir string) error {
+		d, err = putFrom(dir, mediaType, fill)
+		return err
+	})
+	return d, err
+}
+
+func putFrom(dir, mediaType string, fill func(io.Writer) error) (d oci.Descriptor, err error) {
+	f, err := create(filepath.Join(dir, "sha256"))
 	if err != nil {
 		return d, err
 	}
@@ -97,26 +106,26 @@ func (c *Cache) KeepFrom(mediaType string, fill func(io.Writer) error) (d oci.De
 	if err = fill(io.MultiWriter(buffered, h)); err == nil {
 		err = buffered.Flush()
 	}
-	if out.err != nil { // whatever fill made of it
-		return d, fmt.Errorf("write to the cache: %w", out.err)
+	if out.err != nil { // whatever fill makes of it
+		return d, &writeError{out.err}
 	}
 	if err != nil {
 		return d, err
 	}
 	d = oci.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
 	if err = f.Close(); err == nil {
-		err = os.Rename(f.Name(), c.path(d))
+		err = os.Rename(f.Name(), pathIn(dir, d))
 	}
 	if err != nil {
-		return d, fmt.Errorf("write to the cache: %w", err)
+		return d, &writeError{err}
 	}
 	return d, nil
 }
 
-// Take keeps what another cache has, so that it survives a crash: as a second name of
+// Adopt stores what another cache has, so that it survives a crash: as a second name of
 // the same file where the file system can do that, else as a copy.
-func (c *Cache) Take(ctx context.Context, from *Cache, d oci.Descriptor) error {
-	path := c.path(d)
+func (c *Cache) Adopt(ctx context.Context, from *Cache, d oci.Descriptor) error {
+	path := pathIn(c.dir, d)
 	if rc, err := c.open(ctx, d, 0); err == nil {
 		return errors.Join(rc.Close(), syncFile(path)) // a crash may have come before
 	}
@@ -126,13 +135,13 @@ func (c *Cache) Take(ctx context.Context, from *Cache, d oci.Descriptor) error {
 	}
 	defer func() { _ = rc.Close() }() // it was read only
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("keep what was made: %w", err)
+		return &writeError{err}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // damaged
-		return fmt.Errorf("keep what was made: %w", err)
+		return &writeError{err}
 	}
-	if os.Link(from.path(d), path) != nil {
-		copied, err := c.KeepFrom(d.MediaType, func(w io.Writer) error {
+	if os.Link(from.find(d), path) != nil {
+		copied, err := c.PutFrom(d.MediaType, func(w io.Writer) error {
 			_, err := io.Copy(w, rc)
 			return err
 		})
@@ -140,7 +149,7 @@ func (c *Cache) Take(ctx context.Context, from *Cache, d oci.Descriptor) error {
 			return err
 		}
 		if copied.Digest != d.Digest {
-			return fmt.Errorf("keep what was made: %s was damaged meanwhile", d.Digest)
+			return fmt.Errorf("copy %s from the cache: it was damaged meanwhile", d.Digest)
 		}
 	}
 	return syncFile(path)
@@ -154,33 +163,49 @@ func syncFile(path string) error {
 			err = errors.Join(f.Sync(), f.Close())
 		}
 		if err != nil {
-			return fmt.Errorf("keep what was made: %w", err)
+			return &writeError{err}
 		}
 	}
 	return nil
 }
 
-// Has reports whether content is kept, as far as its size tells.
-func (c *Cache) Has(d oci.Descriptor) bool {
-	info, err := os.Stat(c.path(d))
-	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
+// Has reports whether content is stored, as far as its size shows.
+func (c *Cache) Has(d oci.Descriptor) bool { return c.find(d) != "" }
+
+// find gives the file of content, "" for none.
+func (c *Cache) find(d oci.Descriptor) string {
+	for _, dir := range c.dirs() {
+		info, err := os.Stat(pathIn(dir, d))
+		if err == nil && info.Mode().IsRegular() && info.Size() == d.Size {
+			return pathIn(dir, d)
+		}
+	}
+	return ""
+}
+
+func pathIn(dir string, d oci.Descriptor) string {
+	return filepath.Join(dir, "sha256", d.Digest.Encoded())
 }
 
 // maxInMemory is the largest content that is read at once, in bytes.
 const maxInMemory = oci.MaxManifestSize
 
 // open gives verified content from off on, or an error that wraps fs.ErrNotExist.
-func (c *Cache) open(ctx context.Context, d oci.Descriptor, off int64) (_ io.ReadCloser, err error) {
+func (c *Cache) open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 	if err := oci.CheckDescriptor(d); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(c.path(d))
+	return c.from(ctx, func(dir string) (io.ReadCloser, error) { return openIn(ctx, dir, d, off) })
+}
+
+func openIn(ctx context.Context, dir string, d oci.Descriptor, off int64) (_ io.ReadCloser, err error) {
+	f, err := os.Open(pathIn(dir, d))
 	if err != nil {
-		return nil, fmt.Errorf("look into the cache: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("read from the cache: %w", errors.Join(err, f.Close()))
+			err = errors.Join(err, f.Close())
 		}
 	}()
 	info, err := f.Stat()
@@ -216,8 +241,14 @@ func bytesFrom(body []byte, off int64) io.ReadCloser {
 	return io.NopCloser(bytes.NewReader(body[min(off, int64(len(body))):]))
 }
 
-// create makes a file under a temporary name in dir.
-func (c *Cache) create(dir string) (*os.File, error) {
+// writeError says that a directory does not take content.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return "write to the cache: " + e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// create creates a file under a temporary name in dir.
+func create(dir string) (*os.File, error) {
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		var f *os.File
@@ -225,23 +256,25 @@ func (c *Cache) create(dir string) (*os.File, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("write to the cache: %w", err)
+	return nil, &writeError{err}
 }
 
 // write stores content under a temporary name first; it need not survive a crash.
 func (c *Cache) write(d oci.Descriptor, body []byte) error {
-	path := c.path(d)
-	f, err := c.create(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // nothing refers to it
-		return fmt.Errorf("write to the cache: %w", err)
-	}
-	return nil
+	return c.into(func(dir string) error {
+		path := pathIn(dir, d)
+		f, err := create(filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(body)
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+		if err != nil {
+			_ = os.Remove(f.Name()) // nothing refers to it
+			return &writeError{err}
+		}
+		return nil
+	})
 }

@@ -19,22 +19,22 @@ func nothing(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, error
 	return nil, fs.ErrNotExist
 }
 
-// TestKeepFrom keeps content that is read at once and content that is streamed,
+// TestPutFrom keeps content that is read at once and content that is streamed,
 // reads it from several offsets, and gives neither once it is damaged.
-func TestKeepFrom(t *testing.T) {
+func TestPutFrom(t *testing.T) {
 	ctx := context.Background()
 	for _, size := range []int{0, 1000, 5 << 20} {
 		dir := t.TempDir()
 		c := cache.New(dir)
 		body := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
-		d, err := c.KeepFrom("text/plain", func(w io.Writer) error {
+		d, err := c.PutFrom("text/plain", func(w io.Writer) error {
 			_, err := w.Write(body)
 			return err
 		})
 		if err != nil || d.Digest != oci.Digest(body) || d.Size != int64(size) || !c.Has(d) {
 			t.Fatalf("kept %d bytes as %v, %v", size, d, err)
 		}
-		src := c.Before(oci.SourceFunc(nothing))
+		src := c.Overlay(oci.SourceFunc(nothing))
 		for _, off := range []int{0, size / 2, size} {
 			rc, err := src.Open(ctx, d, int64(off))
 			if err != nil {
@@ -59,11 +59,11 @@ func TestKeepFrom(t *testing.T) {
 	}
 }
 
-// TestKeepFromFails leaves nothing behind.
-func TestKeepFromFails(t *testing.T) {
+// TestPutFromFails leaves nothing behind.
+func TestPutFromFails(t *testing.T) {
 	dir := t.TempDir()
 	bad := errors.New("no more")
-	_, err := cache.New(dir).KeepFrom("text/plain", func(w io.Writer) error {
+	_, err := cache.New(dir).PutFrom("text/plain", func(w io.Writer) error {
 		_, err := w.Write([]byte("begun"))
 		return errors.Join(err, bad)
 	})
@@ -76,12 +76,12 @@ func TestKeepFromFails(t *testing.T) {
 	}
 }
 
-// TestTake keeps what another cache has, and takes it again where it was damaged.
-func TestTake(t *testing.T) {
+// TestAdopt keeps what another cache has, and takes it again where it was damaged.
+func TestAdopt(t *testing.T) {
 	dir := t.TempDir()
 	from, to := cache.New(filepath.Join(dir, "from")), cache.New(filepath.Join(dir, "to"))
 	body := bytes.Repeat([]byte("abc"), 3<<20)
-	d, err := from.KeepFrom("text/plain", func(w io.Writer) error {
+	d, err := from.PutFrom("text/plain", func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})
@@ -91,10 +91,10 @@ func TestTake(t *testing.T) {
 	file := filepath.Join(dir, "to", "sha256", d.Digest.Encoded())
 	damages := [][]byte{[]byte("cut"), append([]byte("x"), body[1:]...)} // by size, and by content alone
 	for _, damage := range append(damages, nil) {
-		if err := to.Take(t.Context(), from, d); err != nil {
+		if err := to.Adopt(t.Context(), from, d); err != nil {
 			t.Fatal(err)
 		}
-		got, err := oci.ReadBlob(t.Context(), to.Before(oci.SourceFunc(nothing)), d, d.Size)
+		got, err := oci.ReadBlob(t.Context(), to.Overlay(oci.SourceFunc(nothing)), d, d.Size)
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("took %d bytes, %v", len(got), err)
 		}
@@ -102,7 +102,7 @@ func TestTake(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := to.Take(t.Context(), cache.New(filepath.Join(dir, "empty")), d); !errors.Is(err, fs.ErrNotExist) {
+	if err := to.Adopt(t.Context(), cache.New(filepath.Join(dir, "empty")), d); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("taken from nowhere: %v", err)
 	}
 }

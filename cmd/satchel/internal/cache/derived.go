@@ -16,42 +16,46 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Parsed gives what fill writes for key, or wrote for it at an earlier time: what
+// Derived gives what fill writes for key, or wrote for it at an earlier time: what
 // takes long to work out of an image and is always the same for the same key. It
-// is kept in a file, of any size, which ends in a checksum: one that is damaged
-// or shortened counts as absent. An error of fill is returned as it is, and
-// nothing is kept. Several processes may fill at once. The caller closes the
-// reader.
-func (c *Cache) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
-	path := filepath.Join(c.dir, "parsed", oci.Digest([]byte(key)).Encoded())
-	r, err := openParsed(ctx, path, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c.fill(path, key, fill)
+// is stored in a file, of any size, which ends in a checksum: one that is damaged
+// or shortened counts as missing. An error of fill is returned as it is, and
+// nothing is stored; fill is called again if the file must go to another directory.
+// Several processes may fill at once. The caller closes the reader.
+func (c *Cache) Derived(ctx context.Context, key string, fill func(io.Writer) error) (r io.ReadCloser, err error) {
+	r, err = c.from(ctx, func(dir string) (io.ReadCloser, error) { return openDerived(ctx, derivedIn(dir, key), key) })
+	if !errors.Is(err, fs.ErrNotExist) {
+		return r, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read from the cache: %w", err)
-	}
-	return r, nil
+	err = c.into(func(dir string) error {
+		r, err = fillDerived(derivedIn(dir, key), key, fill)
+		return err
+	})
+	return r, err
 }
 
-// parsedHash begins a file's checksum, which is of its key too.
-func parsedHash(key string) hash.Hash {
+func derivedIn(dir, key string) string {
+	return filepath.Join(dir, "parsed", oci.Digest([]byte(key)).Encoded())
+}
+
+// derivedHash begins a file's checksum, which is of its key too.
+func derivedHash(key string) hash.Hash {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n%s", len(key), key)
 	return h
 }
 
-// parsedFile reads a file without its checksum.
-type parsedFile struct {
+// derivedFile reads a file without its checksum.
+type derivedFile struct {
 	io.Reader
 	f *os.File
 }
 
-func (p parsedFile) Close() error { return p.f.Close() }
+func (p derivedFile) Close() error { return p.f.Close() }
 
-// openParsed checks a file before it gives it. One that is not whole is an
+// openDerived checks a file before it gives it. One that is not whole is an
 // error that wraps fs.ErrNotExist.
-func openParsed(ctx context.Context, path, key string) (r io.ReadCloser, err error) {
+func openDerived(ctx context.Context, path, key string) (r io.ReadCloser, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func openParsed(ctx context.Context, path, key string) (r io.ReadCloser, err err
 	if !info.Mode().IsRegular() || size < 0 {
 		return nil, fs.ErrNotExist
 	}
-	h, sum := parsedHash(key), make([]byte, sha256.Size)
+	h, sum := derivedHash(key), make([]byte, sha256.Size)
 	if _, err := io.Copy(h, io.LimitReader(withContext{ctx, f}, size)); err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func openParsed(ctx context.Context, path, key string) (r io.ReadCloser, err err
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return parsedFile{io.LimitReader(f, size), f}, nil
+	return derivedFile{io.LimitReader(f, size), f}, nil
 }
 
 // withContext stops a long read.
@@ -98,9 +102,9 @@ func (w withContext) Read(p []byte) (int, error) {
 	return w.r.Read(p)
 }
 
-// fill makes the file under a temporary name first; it need not survive a crash.
-func (c *Cache) fill(path, key string, fill func(io.Writer) error) (r io.ReadCloser, err error) {
-	f, err := c.create(filepath.Dir(path))
+// fillDerived creates the file under a temporary name first; it need not survive a crash.
+func fillDerived(path, key string, fill func(io.Writer) error) (r io.ReadCloser, err error) {
+	f, err := create(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func (c *Cache) fill(path, key string, fill func(io.Writer) error) (r io.ReadClo
 			_ = os.Remove(f.Name()) // nothing refers to it
 		}
 	}()
-	h := parsedHash(key)
+	h := derivedHash(key)
 	out := &counted{w: f}
 	buffered := bufio.NewWriterSize(out, 64<<10)
 	err = fill(io.MultiWriter(buffered, h))
@@ -121,19 +125,19 @@ func (c *Cache) fill(path, key string, fill func(io.Writer) error) (r io.ReadClo
 	if err == nil {
 		_, err = out.Write(h.Sum(nil))
 	}
-	if out.err != nil { // whatever fill made of it
-		return nil, fmt.Errorf("write to the cache: %w", out.err)
+	if out.err != nil { // whatever fill makes of it
+		return nil, &writeError{out.err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return nil, fmt.Errorf("write to the cache: %w", err)
+		return nil, &writeError{err}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read from the cache: %w", err)
 	}
-	return parsedFile{io.LimitReader(f, size), f}, nil
+	return derivedFile{io.LimitReader(f, size), f}, nil
 }
 
 // counted counts what is written, and remembers what went wrong.

@@ -23,7 +23,7 @@ import (
 // parsed asks the cache of a directory for key, which is worked out as body.
 func parsed(t *testing.T, dir, key, body string) (got string, filled bool) {
 	t.Helper()
-	r, err := cache.New(dir).Parsed(t.Context(), key, func(w io.Writer) error {
+	r, err := cache.New(dir).Derived(t.Context(), key, func(w io.Writer) error {
 		filled = true
 		for part := range strings.SplitAfterSeq(body, "\n") {
 			if _, err := io.WriteString(w, part); err != nil {
@@ -42,7 +42,7 @@ func parsed(t *testing.T, dir, key, body string) (got string, filled bool) {
 	return string(b), filled
 }
 
-func TestParsed(t *testing.T) {
+func TestDerived(t *testing.T) {
 	big := strings.Repeat("a line of what was worked out\n", 10000)
 	for _, body := range []string{"", "x", big} {
 		dir := t.TempDir()
@@ -61,8 +61,8 @@ func TestParsed(t *testing.T) {
 	}
 }
 
-// TestParsedDamage has files that are not what was written.
-func TestParsedDamage(t *testing.T) {
+// TestDerivedDamage has files that are not what was written.
+func TestDerivedDamage(t *testing.T) {
 	const body = "what was worked out"
 	path := func(dir, key string) string {
 		return filepath.Join(dir, "parsed", oci.Digest([]byte(key)).Encoded())
@@ -102,10 +102,10 @@ func TestParsedDamage(t *testing.T) {
 	}
 }
 
-func TestParsedErrors(t *testing.T) {
+func TestDerivedErrors(t *testing.T) {
 	dir := t.TempDir()
 	broken := errors.New("cannot be parsed")
-	_, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
+	_, err := cache.New(dir).Derived(t.Context(), "k", func(w io.Writer) error {
 		return errors.Join(errors.New("half"), broken)
 	})
 	if !errors.Is(err, broken) || strings.Contains(err.Error(), "cache") {
@@ -119,7 +119,7 @@ func TestParsedErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = cache.New(file).Parsed(t.Context(), "k", func(io.Writer) error { return nil })
+	_, err = cache.New(file).Derived(t.Context(), "k", func(io.Writer) error { return nil })
 	var pe *fs.PathError
 	if !errors.As(err, &pe) || !strings.Contains(err.Error(), "the cache: ") || !strings.Contains(err.Error(), file) {
 		t.Errorf("no directory: got %v", err)
@@ -127,13 +127,13 @@ func TestParsedErrors(t *testing.T) {
 	parsed(t, dir, "k", "x")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := cache.New(dir).Parsed(ctx, "k", nil); !errors.Is(err, context.Canceled) {
+	if _, err := cache.New(dir).Derived(ctx, "k", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
 
-// TestParsedFull fills a cache whose files may not grow.
-func TestParsedFull(t *testing.T) {
+// TestDerivedFull fills a cache whose files may not grow.
+func TestDerivedFull(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		t.Skipf("the size of files cannot be limited: %v", err)
@@ -144,7 +144,7 @@ func TestParsedFull(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100 << 10, Max: limit.Max}); err != nil {
 		t.Skipf("the size of files cannot be limited: %v", err)
 	}
-	_, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error {
+	_, err := cache.New(dir).Derived(t.Context(), "k", func(w io.Writer) error {
 		if _, err := w.Write(make([]byte, 200<<10)); err != nil {
 			return errors.New("fill makes another error of it")
 		}
@@ -162,15 +162,15 @@ func TestParsedFull(t *testing.T) {
 	}
 }
 
-// TestParsedBeside fills one key many times at once.
-func TestParsedBeside(t *testing.T) {
+// TestDerivedBeside fills one key many times at once.
+func TestDerivedBeside(t *testing.T) {
 	dir := t.TempDir()
 	body := strings.Repeat("0123456789\n", 20000)
 	var wg sync.WaitGroup
 	var bad atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			r, err := cache.New(dir).Parsed(t.Context(), "k", func(w io.Writer) error { _, err := io.WriteString(w, body); return err })
+			r, err := cache.New(dir).Derived(t.Context(), "k", func(w io.Writer) error { _, err := io.WriteString(w, body); return err })
 			if err != nil {
 				bad.Add(1)
 				return
