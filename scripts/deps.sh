@@ -15,6 +15,7 @@ package_of() {
 	*:fusermount3) echo fuse3 ;;
 	apt:script) echo bsdutils ;;
 	dnf:script) echo util-linux-script ;;
+	*:qemu-*-static) echo qemu-user-static ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -30,6 +31,8 @@ used_for() {
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
 	script) echo "on a terminal" ;;
+	gcc) echo "with the race detector" ;;
+	qemu-*-static) echo "of the bytes of built layers on the other architecture" ;;
 	esac
 }
 
@@ -47,7 +50,11 @@ if [ "$(id -u)" = 0 ]; then
 	fi
 fi
 
-programs="docker-registry skopeo podman age zstd tar ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script"
+case $(uname -m) in
+aarch64) other=qemu-x86_64-static ;;
+*) other=qemu-aarch64-static ;;
+esac
+programs="docker-registry skopeo podman age zstd tar ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"
@@ -59,7 +66,9 @@ if [ -n "$missing" ] && [ -n "$manager" ]; then
 	for p in $missing; do # one by one: one that does not exist must not stop the others
 		package=$(package_of "$p" "$manager")
 		case $manager in
-		apt) DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null ;;
+		apt) [ "$p" != gcc ] || package="gcc libc6-dev"
+			# shellcheck disable=SC2086 # two packages are two words
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $package >/dev/null ;;
 		dnf) dnf install -y -q --setopt=install_weak_deps=False "$package" >/dev/null ;;
 		esac || echo "deps: $package could not be installed" >&2
 	done
