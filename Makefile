@@ -1,11 +1,15 @@
 # satchel: `make help` lists what can be made.
 
-GO         ?= go
-VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
-FUZZTIME   ?= 30s
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 30s
+
 # Modules of tests alone: what they require is no part of satchel's own module.
 TESTMODULES = manifests/nodetest
+# The linters' own module pins their versions.
+LINT = scripts/lint
+# Packages under the race detector in CI: they run many goroutines.
+RACED = ./oci/... ./transport/... ./bundle/...
 
 .DEFAULT_GOAL := help
 
@@ -27,23 +31,28 @@ deps: ## install what the tests need (as root), or say what is missing
 
 .PHONY: test
 test: deps ## all tests of CI
-	@for m in $(TESTMODULES); do (set -x; cd $$m && $(GO) test ./...) || exit 1; done
+	@for m in $(TESTMODULES); do (set -x; $(GO) -C $$m test ./...) || exit 1; done
 	$(GO) test -timeout 15m ./...
+
+.PHONY: times
+times: deps ## all tests anew, and where their time goes
+	$(GO) test -count=1 -timeout 20m -json ./... | $(GO) run ./scripts/testtime -n 20
 
 .PHONY: soak
 soak: deps ## the full counts: takes long
 	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel ./manifests/internal/...
 
 .PHONY: race
-race: deps ## all tests with the race detector
-	$(GO) test -race -timeout 30m ./...
+race: deps ## oci, transport and bundle with the race detector
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACED); \
+	else echo "race: gcc is missing: nothing was run with the race detector" >&2; fi
 
 .PHONY: bench
 bench: ## memory, bytes and speed of pack and unpack with an 8 GiB layer
 	$(GO) run ./scripts/bench $(BENCHFLAGS)
 
 .PHONY: fuzz
-fuzz: ## fuzz each parser for FUZZTIME (30s)
+fuzz: ## fuzz each parser for FUZZTIME (30s); go test alone runs the seeds
 	@for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
@@ -51,10 +60,13 @@ fuzz: ## fuzz each parser for FUZZTIME (30s)
 	done
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, go mod tidy
+lint: ## gofmt, go vet, scripts/lint, staticcheck, go mod tidy
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	@for m in . $(TESTMODULES); do (set -x; cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) mod tidy -diff) || exit 1; done
+	CGO_ENABLED=0 $(GO) build -C $(LINT) -o ../../bin/ . honnef.co/go/tools/cmd/staticcheck
+	@for m in . $(TESTMODULES); do (cd $$m && set -x && $(GO) vet ./... && \
+		$(GO) vet -vettool=$(CURDIR)/bin/lint ./... && $(CURDIR)/bin/staticcheck ./...) || exit 1; done
+	@for m in . $(TESTMODULES) $(LINT); do (set -x; $(GO) -C $$m mod tidy -diff) || exit 1; done
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module
-	@for m in . $(TESTMODULES); do (set -x; cd $$m && $(GO) mod tidy) || exit 1; done
+	@for m in . $(TESTMODULES) $(LINT); do (set -x; $(GO) -C $$m mod tidy) || exit 1; done
