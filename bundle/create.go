@@ -1,0 +1,172 @@
+package bundle
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/frame"
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+func journalPath(state, id string) string { return filepath.Join(state, "bundles", id, "journal") }
+
+// Create starts a bundle of inv in dir; in the root of a mount it gets a
+// directory satchel-<id> of its own. The journal is kept below state. dir must
+// be one that [Resume] found no bundle in.
+func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
+	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
+		return nil, err
+	}
+	if places, err := find(dir); err != nil {
+		return nil, err
+	} else if len(places) > 0 {
+		return nil, begunMeanwhile(dir)
+	}
+	if job.made == nil {
+		if err := job.MakeKey(); err != nil {
+			return nil, err
+		}
+	}
+	id, err := newID()
+	if err != nil {
+		return nil, err
+	}
+	root, err := media.IsMountRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if root {
+		sweepEmpty(dir, state)
+		dir = filepath.Join(dir, dirPrefix+id)
+	}
+	begin := journal.Begin{
+		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.made.recipient,
+		KeyFiles: job.made.files, Inventory: *inv, Gaps: job.Gaps,
+	}
+	jnl, err := journal.Create(journalPath(state, id), begin)
+	if err != nil {
+		return nil, err
+	}
+	if root { // after its journal, which keeps others from sweeping it away while it is empty
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			forget := os.RemoveAll(filepath.Dir(journalPath(state, id)))
+			return nil, errors.Join(&media.Error{Op: "make directory", Path: dir, Err: err}, jnl.Close(), forget)
+		}
+	}
+	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.startAlone(); err != nil {
+		var refused *RefusedError
+		err = errors.Join(err, w.Close())
+		if errors.As(err, &refused) { // nothing was written
+			err = errors.Join(err, os.RemoveAll(filepath.Dir(journalPath(state, id))))
+		}
+		return nil, err
+	}
+	return w, nil
+}
+
+// startAlone starts a new bundle in a directory into which another run may be
+// starting one too: one of the two finds the other's.
+func (w *Writer) startAlone() (err error) {
+	unlock, err := w.dir.Lock()
+	if errors.Is(err, media.ErrLocked) {
+		return begunMeanwhile(w.dir.Path())
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	other, err := lookIn(w.dir)
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		return begunMeanwhile(w.dir.Path())
+	}
+	return w.start()
+}
+
+func begunMeanwhile(dir string) error {
+	return &RefusedError{Dir: dir, Reason: "another bundle was begun in it meanwhile", hint: "name another directory, or run the command again to see what it is"}
+}
+
+func newID() (string, error) {
+	var b [10]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make a bundle ID: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
+}
+
+// newWriter takes over the journal: it is closed with the writer, or at once on an error.
+func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, error) {
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return nil, errors.Join(err, jnl.Close())
+	}
+	w := &Writer{
+		dir: d, jnl: jnl, begin: st.Begin, maxAge: maxAge,
+		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
+		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
+		segments: map[int][]journal.Segment{},
+	}
+	if w.dense, err = frame.NewDense(); err != nil {
+		return nil, errors.Join(err, jnl.Close(), d.Close())
+	}
+	for n := range st.Begin.Lanes + 1 {
+		var fast *zstd.Encoder
+		if fast, err = frame.NewFast(); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		w.all = append(w.all, &lane{w: w, number: n, next: max(1, st.Next[n]), fast: fast})
+	}
+	return w, nil
+}
+
+// start writes what stands in a bundle from its beginning, and lets Put begin.
+func (w *Writer) start() error {
+	session := journal.Session{Dir: w.dir.Path(), Mount: media.Session(w.dir.Path())}
+	if err := w.jnl.Append(journal.Record{Session: &session}); err != nil {
+		return err
+	}
+	body, err := seal.Drive{Bundle: w.begin.Bundle, Drive: 1}.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := w.ensure(seal.DriveName, body); err != nil {
+		return err
+	}
+	for name, body := range w.begin.KeyFiles {
+		if err := w.ensure(name, body); err != nil {
+			return err
+		}
+	}
+	for _, l := range w.all {
+		w.giveBack(l, l.number == w.begin.Lanes)
+	}
+	return nil
+}
+
+// ensure writes a file unless it has those very bytes.
+func (w *Writer) ensure(name string, body []byte) error {
+	if have, err := w.dir.ReadFile(name, int64(len(body))); err == nil && string(have) == string(body) {
+		return nil
+	}
+	return w.dir.WriteFile(name, body)
+}

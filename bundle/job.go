@@ -1,0 +1,100 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/keys"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// Job is what makes one run of pack the same as another.
+type Job struct {
+	Config      digest.Digest // of the configuration
+	Recipients  []Recipient
+	SegmentSize int64 // bytes
+	Lanes       int
+	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
+
+	made *madeKey
+}
+
+// madeKey is a bundle key that no bundle has yet.
+type madeKey struct {
+	recipient string
+	files     map[string][]byte
+}
+
+// MakeKey makes the key of the bundle that [Create] begins, and so asks all that
+// must be asked for that: passphrases, and plugins by whatever they need. Create
+// does it otherwise. Errors: *[MixedError], *[RecipientError].
+func (j *Job) MakeKey() error {
+	files, recipient, err := keys.Make(j.Recipients)
+	if err != nil {
+		return err
+	}
+	j.made = &madeKey{recipient: recipient, files: map[string][]byte{}}
+	for i, body := range files {
+		j.made.files[seal.KeyName(i+1)] = body
+	}
+	return nil
+}
+
+// Check reports what is wrong with a job.
+func (j Job) Check() error {
+	if err := j.CheckNumbers(); err != nil {
+		return err
+	}
+	if len(j.Recipients) == 0 {
+		return errors.New("no recipient given")
+	}
+	return keys.CheckMix(j.Recipients)
+}
+
+// CheckNumbers reports what is wrong with the segment size and the lanes of a job.
+func (j Job) CheckNumbers() error {
+	if j.SegmentSize < MinSegmentSize || j.SegmentSize > MaxSegmentSize {
+		return fmt.Errorf("a segment size of %d bytes is outside %d (1MiB) to %d (4GiB - 1, the most that FAT32 holds in a file)", j.SegmentSize, MinSegmentSize, MaxSegmentSize)
+	}
+	if j.Lanes < 1 || j.Lanes > MaxLanes {
+		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
+	}
+	return nil
+}
+
+// recipients lists each once, and of passphrases how many there are.
+func (j Job) recipients() []string {
+	var list []string
+	passphrases := 0
+	for _, r := range j.Recipients {
+		if r.IsPassphrase() {
+			passphrases++
+			list = append(list, fmt.Sprintf("%s %d", r.Text, passphrases))
+		} else {
+			list = append(list, r.Text)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// differs says in which way another job began, "" if in none.
+func (j Job) differs(b journal.Begin) string {
+	switch {
+	case b.Config != j.Config:
+		return "with another configuration"
+	case !slices.Equal(b.Recipients, j.recipients()):
+		return "for other recipients"
+	case !keys.Fits(j.Recipients, b.KeyFiles):
+		return "with another passphrase"
+	case b.SegmentSize != j.SegmentSize:
+		return fmt.Sprintf("with segments of %s", CompactSize(b.SegmentSize))
+	case b.Lanes != j.Lanes:
+		return fmt.Sprintf("with another number of lanes, %d", b.Lanes)
+	}
+	return ""
+}

@@ -1,0 +1,338 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
+// it. It returns nil, nil if there is none and dir can take one. The error is a
+// *[SealedError] if the job is done already, a *[NeedsError] if a newer version
+// packed what is there, and a *[RefusedError] if something else stands in the way;
+// nothing has been changed then. rehash may be nil.
+func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Writer, error) {
+	if err := job.Check(); err != nil {
+		return nil, err
+	}
+	places, err := find(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(places) == 0 {
+		return nil, errors.Join(checkEmpty(dir), checkMissing(dir, state))
+	}
+	var refused error
+	for _, p := range places {
+		w, err := resume(ctx, p, state, job, rehash)
+		var other *RefusedError
+		if errors.As(err, &other) {
+			refused = errors.Join(refused, err)
+			continue
+		}
+		return w, err
+	}
+	return nil, refused
+}
+
+// checkMissing looks whether this host began a bundle in dir that is not there
+// now, as when the drive is not mounted: nothing must be begun in its place.
+func checkMissing(dir, state string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	journals, err := filepath.Glob(journalPath(state, "*"))
+	if err != nil {
+		return fmt.Errorf("look for journals: %w", err)
+	}
+	for _, name := range journals {
+		st, err := journal.Peek(name)
+		if err != nil {
+			continue // it is damaged, or it never began
+		}
+		there := st.Session.Dir
+		if st.Sealed != nil || there == "" || there != abs && filepath.Dir(there) != abs {
+			continue
+		}
+		jnl, _, err := journal.Open(name)
+		if err != nil {
+			continue // another run has it, and has not written its first file yet
+		}
+		if err := jnl.Close(); err != nil {
+			return err
+		}
+		return &MissingError{Dir: there, Bundle: st.Begin.Bundle}
+	}
+	return nil
+}
+
+func checkEmpty(dir string) error {
+	if root, err := media.IsMountRoot(dir); err != nil || root {
+		return err
+	}
+	name, err := foreign(dir)
+	if err != nil || name == "" {
+		return err
+	}
+	return otherFiles(dir, name, " and no bundle")
+}
+
+// otherFiles refuses a directory that is not for a bundle alone.
+func otherFiles(dir, name, besides string) error {
+	return &RefusedError{Dir: dir, Reason: fmt.Sprintf("it holds other files (%s)%s", name, besides),
+		hint: "name an empty or new directory, or the root of a drive"}
+}
+
+func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
+	if err := p.checkNeeds(); err != nil {
+		return nil, err
+	}
+	jnl, st, err := journal.Open(journalPath(state, p.id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noJournal(p)
+	}
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt}
+	}
+	if err != nil {
+		return nil, err
+	}
+	how := job.differs(st.Begin)
+	switch {
+	case !p.sealed && st.Sealed != nil:
+		return nil, errors.Join(lostSeal(p.dir), jnl.Close())
+	case p.sealed && how == "":
+		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
+	case p.sealed:
+		return nil, errors.Join(sealedOther(p, how), jnl.Close())
+	case how != "":
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun " + how, Unfinished: true,
+			hint: "run the same command as then to resume it, name another directory, or have it deleted by a restart"}, jnl.Close())
+	}
+	w, err := newWriter(p.dir, jnl, st)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.restore(ctx, st, rehash); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// lostSeal says that a finished bundle has no seal any more. What else it has must
+// not be touched: its fingerprint is on paper already.
+func lostSeal(dir string) error {
+	return &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is missing, and the bundle was finished: copy/bundle.json is its copy"}}}
+}
+
+// alreadySealed holds the seal on the drive against the one that was written.
+func alreadySealed(p place, st *journal.State) error {
+	body, err := p.readSeal()
+	if err != nil {
+		return err
+	}
+	fp := seal.Sum(body)
+	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
+		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
+	}
+	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
+}
+
+// MarkVerified notes that the finished bundle id was read back, so that a later
+// run of the same job need not.
+func MarkVerified(state, id string, fp Fingerprint) error {
+	jnl, _, err := journal.Open(journalPath(state, id))
+	if err != nil {
+		return err
+	}
+	return errors.Join(jnl.Append(journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}}), jnl.Close())
+}
+
+func noJournal(p place) error {
+	if p.id == "" {
+		return &RefusedError{Dir: p.dir, Reason: "its drive.json is not one of satchel's, or is damaged",
+			hint: "name another directory"}
+	}
+	if p.sealed {
+		return sealedOther(p, "on another host, or its state was removed")
+	}
+	return &RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun on another host, or its state was removed", Unfinished: true,
+		hint: "resume it on the host where it was begun, name another directory, or have it deleted by a restart"}
+}
+
+func sealedOther(p place, how string) error {
+	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
+		hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
+}
+
+// Rehash is told, before segments are hashed again because the drive was away,
+// how many bytes that will be; what it returns is told of bytes as they are read,
+// concurrently.
+type Rehash func(total int64) func(n int64)
+
+// restore brings the writer to where the journal says it was, as far as the
+// drive still agrees.
+func (w *Writer) restore(ctx context.Context, st *journal.State, rehash Rehash) error {
+	w.segments = st.Segments
+	mount := media.Session(w.dir.Path())
+	away := mount == "" || mount != st.Session.Mount
+	var read func(int64)
+	if away && rehash != nil {
+		read = rehash(w.written())
+	}
+	bad, err := w.checkSegments(ctx, away, read)
+	if err != nil {
+		return err
+	}
+	for _, l := range w.all {
+		unfinished, err := w.dropWhere(l.number, func(s journal.Segment) bool {
+			return s.End || bad[seal.Segment{Lane: s.Lane, Number: s.Number}]
+		})
+		if err != nil {
+			return err
+		}
+		if unfinished != nil && l.number == w.begin.Lanes {
+			// A manifest is small: begun anew, it cannot keep others from the closing lane.
+			if unfinished, err = w.dropBlob(l.number, unfinished.Digest); err != nil {
+				return err
+			}
+		}
+		l.unfinished = unfinished
+	}
+	for _, segs := range w.segments {
+		w.count(segs)
+	}
+	if err := w.sweep(); err != nil {
+		return err
+	}
+	return w.start()
+}
+
+// written is the bytes of all segments.
+func (w *Writer) written() (n int64) {
+	for _, segs := range w.segments {
+		for _, s := range segs {
+			n += s.Size
+		}
+	}
+	return n
+}
+
+// count notes the blobs that are whole in the lane's segments.
+func (w *Writer) count(segs []journal.Segment) {
+	for _, s := range segs {
+		for i, p := range s.Pieces {
+			if s.Unfinished == nil || i < len(s.Pieces)-1 {
+				w.done[p.Digest] = p.Size
+			}
+		}
+	}
+}
+
+// checkSegments finds the segments that the drive no longer has as the journal
+// knows them: by length, and by SHA-256 too if the drive was away.
+func (w *Writer) checkSegments(ctx context.Context, away bool, read func(int64)) (map[seal.Segment]bool, error) {
+	files, _, err := w.dir.List(".")
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[string]int64{}
+	for _, f := range files {
+		sizes[f.Name] = f.Size
+	}
+	bad, broken, whole := map[seal.Segment]bool{}, map[seal.Segment]error{}, 0
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(hashers())
+	for _, segs := range w.segments {
+		for _, s := range segs {
+			id := seal.Segment{Lane: s.Lane, Number: s.Number}
+			if size, there := sizes[id.String()]; !there || size != s.Size {
+				mu.Lock()
+				bad[id] = true
+				mu.Unlock()
+				continue
+			}
+			if !away {
+				continue
+			}
+			g.Go(func() error {
+				sum, err := hashFile(ctx, w.dir, id.String(), true, read)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case ctx.Err() != nil:
+					return ctx.Err()
+				case err != nil && w.dir.Gone(seal.DriveName, err) != nil:
+					return w.dir.Gone(seal.DriveName, err)
+				case errors.Is(err, syscall.EIO):
+					broken[id] = err
+				case err != nil:
+					return err
+				default:
+					whole++
+					bad[id] = bad[id] || sum.SHA256 != s.SHA256
+				}
+				return nil
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return bad, w.giveUpBroken(bad, broken, whole)
+}
+
+// giveUpBroken decides over segments that the drive could not read: a bad spot
+// costs its segment, but a drive that fails altogether costs nothing.
+func (w *Writer) giveUpBroken(bad map[seal.Segment]bool, broken map[seal.Segment]error, whole int) error {
+	for id, err := range broken {
+		if whole == 0 || w.dir.Probe() != nil {
+			return err
+		}
+		bad[id] = true
+	}
+	return nil
+}
+
+// sweep deletes what a crash left: files being written, segments that were
+// renamed but not recorded, and what an aborted seal wrote.
+func (w *Writer) sweep() error {
+	known := map[string]bool{seal.DriveName: true}
+	for name := range w.begin.KeyFiles {
+		known[name] = true
+	}
+	for _, segs := range w.segments {
+		for _, s := range segs {
+			known[segmentName(s)] = true
+		}
+	}
+	var stale []string
+	for _, sub := range []string{seal.CopyDir, "."} {
+		files, _, err := w.dir.List(sub)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if seal.Known(f.Name, true) && (sub != "." || !known[f.Name]) {
+				stale = append(stale, path.Join(sub, f.Name))
+			}
+		}
+	}
+	if len(stale) == 0 {
+		return nil
+	}
+	return w.dir.Remove(stale...)
+}
