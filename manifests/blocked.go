@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-// fewNames is how many images are named of those that are left out.
-const fewNames = 3
 
 // block is mirror.blockedImages: what matches a pattern is left out. As in
 // oc-mirror v2 a pattern is not anchored, and it is held against the reference
@@ -29,7 +28,7 @@ type blockPattern struct {
 	hits  map[string]string // what was held against it, and the name for people
 }
 
-func newBlock(c *Config) (*block, error) {
+func newBlock(c *imageset.Config) (*block, error) {
 	b := &block{}
 	for i, img := range c.Mirror.BlockedImages {
 		match, err := regexp.Compile(img.Name)
@@ -62,12 +61,12 @@ func (b *block) out(img oci.Image) (blocked bool) {
 		}
 		blocked = true
 		if at := strings.Join(names, " "); p.hits[at] == "" {
-			p.hits[at] = plain(img.Describe())
+			p.hits[at] = text.ASCII(img.Describe())
 		}
 		switch {
-		case img.Origin == ask.OriginRelease && img.Path == pathPayload:
+		case img.Origin == origin.Release && img.Path == origin.PathPayload:
 			b.loud = append(b.loud, fmt.Sprintf("%s leaves out %s, a release's payload: its components are carried, and no cluster can be installed or updated from them without it", p.name, img.Source))
-		case img.Origin == ask.OriginCatalog:
+		case img.Origin == origin.Catalog:
 			b.loud = append(b.loud, fmt.Sprintf("%s leaves out the catalog %s: the images of its operators are carried, and no cluster can install them without it", p.name, img.Configured()))
 		}
 	}
@@ -83,7 +82,7 @@ func (b *block) sift(list []wanted, gaps []*oci.Gap) ([]wanted, []*oci.Gap) {
 
 // report says what each pattern did, a line each, in the order of the configuration.
 func (b *block) report(note func(string)) {
-	for _, line := range sorted(b.loud) {
+	for _, line := range text.Sorted(b.loud) {
 		note(line)
 	}
 	for _, p := range b.patterns {
@@ -91,26 +90,17 @@ func (b *block) report(note func(string)) {
 		if len(hits) == 0 {
 			note(p.name + " matches no image")
 		} else {
-			note(fmt.Sprintf("%s leaves out %s: %s", p.name, plural(len(hits), "image", "images"), some(hits)))
+			note(fmt.Sprintf("%s leaves out %s: %s", p.name, text.Count(len(hits), "image", "images"), text.Some(hits, 3)))
 		}
 	}
 }
 
-// some names the first few images of a list.
-func some(list []string) string {
-	more := ""
-	if n := len(list) - fewNames; n > 0 {
-		list, more = list[:fewNames], fmt.Sprintf(" and %d more", n)
-	}
-	return strings.Join(list, ", ") + more
-}
-
-// check returns a *[ConfigError] if the patterns leave nothing to carry.
-func (b *block) check(c *Config, before, after int) error {
+// check returns a *[imageset.ConfigError] if the patterns leave nothing to carry.
+func (b *block) check(c *imageset.Config, before, after int) error {
 	if before == 0 || after > 0 {
 		return nil
 	}
-	p := problems{file: c.file, places: c.places}
-	p.addAt(p.places.Of("mirror.blockedImages").Key, "", "mirror.blockedImages leaves out every image: there is nothing to carry")
-	return p.join()
+	p := c.Problems()
+	p.AddAtKey("mirror.blockedImages", "", "mirror.blockedImages leaves out every image: there is nothing to carry")
+	return p.Join()
 }

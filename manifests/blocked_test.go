@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -74,7 +74,7 @@ func TestCatalogTargets(t *testing.T) {
 		if got := places(inv); !slices.Contains(got, want) || len(got) < 3 {
 			t.Errorf("%s: got %q, want %q among others", target, got, want)
 		}
-		inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != ask.OriginCatalog })
+		inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != origin.Catalog })
 		files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 		at := "m.example/" + strings.Fields(strings.Replace(want, "a.io/catalog:v1  ", "a.io/catalog:v1 catalog ", 1))[1] + "@" + inv.Images[0].Root.Digest.String()
 		if err != nil || !slices.ContainsFunc(files, func(f File) bool {

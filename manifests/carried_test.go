@@ -38,7 +38,7 @@ func TestCarried(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = c.Carried()
+			err = c.CheckSupported()
 			if got := errorText(err); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
@@ -104,7 +104,7 @@ func TestPeerFiles(t *testing.T) {
 			}
 			return nil
 		}
-		if got, want := refusals(c.Carried()), peerUncarried[name]; got != want {
+		if got, want := refusals(c.CheckSupported()), peerUncarried[name]; got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 		return nil

@@ -5,23 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/blang/semver/v4"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
-	// DocumentGraph has the update graphs by which releases were chosen, as they were received.
-	DocumentGraph = "update-graph"
-	graphArtifact = "application/vnd.satchel.update-graph.v1"
-
 	maxGraphFile     = 64 << 20 // bytes; that of a stable channel has a few hundred KiB
 	parallelReleases = 4
 )
@@ -35,15 +33,13 @@ var graphURLs = map[string]string{
 	"okd": "https://origin-release.ci.openshift.org/graph",
 }
 
-var channelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-
 // graphQuery is what a graph server is asked for.
 type graphQuery struct{ kind, arch, channel string }
 
 // file is the name under which the answer travels.
 func (q graphQuery) file() string {
 	name := q.arch + "-" + q.channel + ".json"
-	if q.kind != releaseTypes[0] {
+	if q.kind != imageset.ReleaseTypes[0] {
 		name = q.kind + "-" + name
 	}
 	return name
@@ -51,23 +47,23 @@ func (q graphQuery) file() string {
 
 // graphs are the update graphs of a run, each asked for once.
 type graphs struct {
-	c     *Config
+	c     *imageset.Config
 	from  Images
 	got   map[graphQuery]*graph.Graph
 	files []oci.ArtifactFile
 	noted map[string]bool
 }
 
-func newGraphs(c *Config, from Images) *graphs {
+func newGraphs(c *imageset.Config, from Images) *graphs {
 	return &graphs{c: c, from: from, got: map[graphQuery]*graph.Graph{}, noted: map[string]bool{}}
 }
 
 // note tells the user something once.
 func (gs *graphs) note(format string, args ...any) {
-	text := plain(strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
-	if !gs.noted[text] {
-		gs.noted[text] = true
-		gs.from.Note(text)
+	line := text.ASCII(text.OneLine(fmt.Sprintf(format, args...)))
+	if !gs.noted[line] {
+		gs.noted[line] = true
+		gs.from.Note(line)
 	}
 }
 
@@ -76,7 +72,7 @@ func (gs *graphs) get(ctx context.Context, q graphQuery) (*graph.Graph, error) {
 	if g := gs.got[q]; g != nil {
 		return g, nil
 	}
-	link, bare, err := gs.c.graphURL(q)
+	link, bare, err := graphURL(gs.c, q)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +93,18 @@ func (gs *graphs) get(ctx context.Context, q graphQuery) (*graph.Graph, error) {
 }
 
 // graphURL is the address of a graph, and the same without query and password
-// for messages. [Extra].UpdateURL goes before that of the type, with its own query.
-func (c *Config) graphURL(q graphQuery) (link, bare string, err error) {
+// for messages. [imageset.Extra].UpdateURL goes before that of the type, with its own query.
+func graphURL(c *imageset.Config, q graphQuery) (link, bare string, err error) {
 	base := graphURLs[q.kind]
 	if c.Extra.UpdateURL != "" {
 		base = c.Extra.UpdateURL
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		p := problems{file: c.file, places: c.places}
-		p.addAt(p.places.Of("mirror.platform.channels").Key, "set UPDATE_URL_OVERRIDE to the address of a graph server, such as https://HOST/graph, or unset it",
+		p := c.Problems()
+		p.AddAtKey("mirror.platform.channels", "set UPDATE_URL_OVERRIDE to the address of a graph server, such as https://HOST/graph, or unset it",
 			"mirror.platform.channels: the update graph cannot be had: UPDATE_URL_OVERRIDE is not an http or https address")
-		return "", "", p.join()
+		return "", "", p.Join()
 	}
 	query := u.Query()
 	query.Set("arch", q.arch)
@@ -119,10 +115,10 @@ func (c *Config) graphURL(q graphQuery) (link, bare string, err error) {
 	return link, u.String(), nil
 }
 
-// document makes the document of all graphs that were used.
+// Write makes the document of all graphs that were used.
 func (gs *graphs) document(ctx context.Context) ([]oci.Document, error) {
 	slices.SortFunc(gs.files, func(a, b oci.ArtifactFile) int { return strings.Compare(a.Title, b.Title) })
-	return document(ctx, DocumentGraph, graphArtifact, gs.files, gs.from)
+	return documents.Write(ctx, documents.DocumentGraph, documents.ArtifactGraph, gs.files, gs.from)
 }
 
 // chosen is a release that a graph gave, with the reasons.
@@ -135,14 +131,14 @@ type chosen struct {
 // channelImages asks for mirror.platform.channels: the releases that are chosen
 // from the update graphs, each as [releaseImages] asks for its one, and the graphs
 // as a document. A payload that cannot be read is a *[oci.Gap]; a channel or
-// version that is not there, and versions that no path joins, are *[ConfigError].
-func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
+// version that is not there, and versions that no path joins, are *[imageset.ConfigError].
+func channelImages(ctx context.Context, c *imageset.Config, from Images) (asked, error) {
 	pf := &c.Mirror.Platform
 	if len(pf.Channels) == 0 {
 		return asked{}, nil
 	}
 	gs := newGraphs(c, from)
-	archs := sorted(slices.Clone(pf.Architectures))
+	archs := text.Sorted(pf.Architectures)
 	switch {
 	case len(pf.Platforms) > 0: // they are chosen within payloads for several, as in oc-mirror
 		archs = []string{multiArch}
@@ -151,7 +147,7 @@ func channelImages(ctx context.Context, c *Config, from Images) (asked, error) {
 	}
 	var list []chosen
 	for _, arch := range archs {
-		for _, kind := range releaseTypes {
+		for _, kind := range imageset.ReleaseTypes {
 			some, err := gs.choose(ctx, kind, arch)
 			if err != nil {
 				return asked{}, err
@@ -186,7 +182,7 @@ func (gs *graphs) unknownRisks() {
 
 // readReleases reads payloads, some at a time, and lists their images in order. A
 // release that nothing vouches for ends it.
-func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (asked, error) {
+func readReleases(ctx context.Context, c *imageset.Config, from Images, list []chosen) (asked, error) {
 	v := newVouching(c, from, list)
 	if err := v.readAll(ctx); err != nil {
 		return asked{}, err
@@ -202,7 +198,7 @@ func readReleases(ctx context.Context, c *Config, from Images, list []chosen) (a
 		case unsigned(err) != nil:
 			unverified = append(unverified, err)
 		case err != nil:
-			w := wanted{origin: ask.OriginRelease, ref: n.Payload, path: pathPayload, why: append([]oci.Reason{{Kind: ask.KindRelease, Name: n.Version.String() + " " + releaseArch(n.arch)}}, n.why...)}
+			w := wanted{origin: origin.Release, ref: n.Payload, path: origin.PathPayload, why: append([]oci.Reason{{Kind: origin.KindRelease, Name: n.Version.String() + " " + releaseArch(n.arch)}}, n.why...)}
 			gaps = append(gaps, &oci.Gap{Image: w.image(), Err: err})
 		}
 		all.images, all.signatures = append(all.images, v.read[i].images...), append(all.signatures, v.read[i].signatures...)
@@ -219,10 +215,10 @@ type heldNotes struct {
 	notes []string
 }
 
-func (h *heldNotes) Note(text string) { h.notes = append(h.notes, text) }
+func (h *heldNotes) Note(line string) { h.notes = append(h.notes, line) }
 
 // ask reads a payload, which must be what the graph says that it is.
-func (n chosen) ask(ctx context.Context, c *Config, from Images, brought signature.Keyring) (*release, asked, error) {
+func (n chosen) ask(ctx context.Context, c *imageset.Config, from Images, brought signature.Keyring) (*release, asked, error) {
 	r, err := readRelease(ctx, c, n.Payload, from, brought)
 	if err != nil {
 		return nil, asked{}, err

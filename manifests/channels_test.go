@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -91,7 +92,7 @@ func channelConfig(t *testing.T, channels string, more ...string) *Config {
 func released(inv *oci.Inventory) string {
 	var list []string
 	for _, i := range inv.Images {
-		if i.Path == pathPayload {
+		if i.Path == origin.PathPayload {
 			list = append(list, strings.ReplaceAll(strings.Join(i.Tags, "+"), "-x86_64", ""))
 		}
 	}
@@ -196,7 +197,7 @@ func (m *made) compareDocument(t *testing.T, inv *oci.Inventory) {
 	if !ok {
 		t.Fatal("there is no document of the graphs")
 	}
-	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, graphArtifact)
+	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, documents.ArtifactGraph)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestChannelGaps(t *testing.T) {
 	whys := map[string]bool{}
 	for _, g := range gaps {
 		whys[strings.Join(oci.Words(g.Image.Reasons), ", ")] = true
-		if g.Image.Origin != ask.OriginRelease || g.Image.Path != pathPayload {
+		if g.Image.Origin != origin.Release || g.Image.Path != origin.PathPayload {
 			t.Errorf("gap %+v", g.Image)
 		}
 	}
@@ -317,7 +318,7 @@ func TestGraphURL(t *testing.T) {
 	for _, tc := range tests {
 		c := channelConfig(t, "{name: stable-4.1}")
 		c.Extra.UpdateURL = tc.override
-		link, bare, err := c.graphURL(graphQuery{tc.kind, "amd64", "stable-4.1"})
+		link, bare, err := graphURL(c, graphQuery{tc.kind, "amd64", "stable-4.1"})
 		if link != tc.want || bare != tc.bare || (err == nil) != (tc.want != "") {
 			t.Errorf("%s: got %s, %s, %v", tc.override, link, bare, err)
 		}
@@ -337,7 +338,7 @@ func TestOKD(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	root, _ := inv.Document(DocumentGraph)
-	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, graphArtifact)
+	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, documents.ArtifactGraph)
 	if err != nil || len(files) != 2 || files[0].Title != "amd64-ocp-4.json" || files[1].Title != "okd-amd64-okd-4.json" {
 		t.Errorf("document %+v, %v", files, err)
 	}

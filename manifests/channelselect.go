@@ -12,32 +12,16 @@ import (
 
 	"github.com/blang/semver/v4"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-// validate checks the versions of a channel as far as that needs no graph.
-func (ch *ReleaseChannel) validate(p *problems, path string) {
-	if ch.Name != "" && !channelPattern.MatchString(ch.Name) {
-		p.add(path+".name", "%s.name is %q, which is not the name of a channel", path, ch.Name)
-	}
-	low, lerr := semver.Parse(ch.MinVersion)
-	high, herr := semver.Parse(ch.MaxVersion)
-	if ch.MinVersion != "" && lerr != nil {
-		p.add(path+".minVersion", "%s.minVersion is %q; a version is written as 4.18.1", path, ch.MinVersion)
-	}
-	if ch.MaxVersion != "" && herr != nil {
-		p.add(path+".maxVersion", "%s.maxVersion is %q; a version is written as 4.18.1", path, ch.MaxVersion)
-	}
-	if lerr == nil && herr == nil && low.GT(high) {
-		p.add(path+".minVersion", "%s: minVersion %s is above maxVersion %s", path, low, high)
-	}
-}
 
 // span is a channel with its graph and the ends of what is chosen.
 type span struct {
-	ReleaseChannel
+	imageset.ReleaseChannel
 	path      string // of the configuration
 	graph     *graph.Graph
 	low, high semver.Version
@@ -56,9 +40,9 @@ type choosing struct {
 // choose gives the releases of all channels of a type, by version.
 func (gs *graphs) choose(ctx context.Context, kind, arch string) ([]chosen, error) {
 	c := &choosing{graphs: gs, kind: kind, arch: arch, at: map[string]int{}}
-	p := &problems{file: gs.c.file, places: gs.c.places}
+	p := gs.c.Problems()
 	for i, ch := range gs.c.Mirror.Platform.Channels {
-		if ch.Type != kind && (ch.Type != "" || kind != releaseTypes[0]) {
+		if ch.Type != kind && (ch.Type != "" || kind != imageset.ReleaseTypes[0]) {
 			continue
 		}
 		g, err := gs.get(ctx, graphQuery{kind, arch, ch.Name})
@@ -69,8 +53,8 @@ func (gs *graphs) choose(ctx context.Context, kind, arch string) ([]chosen, erro
 		s.ends(p, arch)
 		c.spans = append(c.spans, s)
 	}
-	if len(c.spans) == 0 || len(p.list) > 0 {
-		return nil, p.join()
+	if len(c.spans) == 0 || len(p.List) > 0 {
+		return nil, p.Join()
 	}
 	if err := c.pick(ctx); err != nil {
 		return nil, err
@@ -82,10 +66,10 @@ func (gs *graphs) choose(ctx context.Context, kind, arch string) ([]chosen, erro
 // ends finds what the channel's range begins and ends with: the head alone for a
 // channel with nothing more, from the first release on for one with a maxVersion,
 // full or shortestPath, up to the head without a maxVersion (oc-mirror v2).
-func (s *span) ends(p *problems, arch string) {
+func (s *span) ends(p *imageset.Problems, arch string) {
 	nodes := s.graph.Nodes()
 	if len(nodes) == 0 {
-		p.addAt(p.places.Of(s.path+".name").Value, "a channel is named as stable-4.18; is the name right, and is there such a channel for "+arch+"?",
+		p.AddWithHint(s.path+".name", "a channel is named as stable-4.18; is the name right, and is there such a channel for "+arch+"?",
 			"%s.name: the update graph of channel %s has no releases for %s", s.path, s.Name, arch)
 		return
 	}
@@ -102,11 +86,11 @@ func (s *span) ends(p *problems, arch string) {
 		}
 		v, err := semver.Parse(end.text)
 		if err != nil {
-			p.add(s.path+"."+end.field, "%s.%s: %v", s.path, end.field, err)
+			p.Add(s.path+"."+end.field, "%s.%s: %v", s.path, end.field, err)
 			continue
 		}
 		if _, ok := s.graph.Find(v); !ok {
-			p.addAt(p.places.Of(s.path+"."+end.field).Value, "take a release that the channel has, or a channel that has this release",
+			p.AddWithHint(s.path+"."+end.field, "take a release that the channel has, or a channel that has this release",
 				"%s.%s: channel %s has no release %s for %s; the nearest are %s", s.path, end.field, s.Name, v, arch, versions(s.graph.Near(v)))
 		}
 		*end.to = v
@@ -132,7 +116,7 @@ func (c *choosing) pick(ctx context.Context) error {
 		switch {
 		case !s.ShortestPath:
 			nodes := s.graph.Range(s.low, s.high)
-			c.add(oci.Reason{Kind: ask.KindChannel, Name: s.Name}, nodes...)
+			c.add(oci.Reason{Kind: origin.KindChannel, Name: s.Name}, nodes...)
 			c.noteRisks(fmt.Sprintf("channel %s for %s", s.Name, c.arch), s.graph.Conditional(nodes))
 			c.noteApart(s)
 		case len(c.spans) > 1 && s.within(low, high): // the path that joins the channels is its path too
@@ -141,7 +125,7 @@ func (c *choosing) pick(ctx context.Context) error {
 			if err != nil {
 				return c.noPath(s, err)
 			}
-			c.walk(oci.Reason{Kind: ask.KindChannel, Name: s.Name}, s.graph, s.low, s.high, hops)
+			c.walk(oci.Reason{Kind: origin.KindChannel, Name: s.Name}, s.graph, s.low, s.high, hops)
 		}
 	}
 	if len(c.spans) == 1 {
@@ -214,7 +198,7 @@ func (c *choosing) join(ctx context.Context, low, high semver.Version, must bool
 	var none *graph.NoPathError
 	switch {
 	case err == nil:
-		c.walk(oci.Reason{Kind: ask.KindPath, Name: fmt.Sprintf("from %s to %s", low, high)}, c.union, low, high, hops)
+		c.walk(oci.Reason{Kind: origin.KindPath, Name: fmt.Sprintf("from %s to %s", low, high)}, c.union, low, high, hops)
 		return nil
 	case !errors.As(err, &none) || must:
 		return c.noPath(nil, err)
@@ -317,9 +301,9 @@ func (c *choosing) noPath(s *span, err error) error {
 		hint = "if these risks do not matter to your clusters, accept them with --accept-risk " + strings.Join(graph.Names(none.Risky), " --accept-risk ")
 		c.noteRisks(what+" for "+c.arch+", not accepted", none.Risky)
 	}
-	p := &problems{file: c.c.file, places: c.c.places}
-	p.addAt(p.places.Of(path).Value, plain(hint), "%s for %s: %s", what, c.arch, plain(none.Error()))
-	return p.join()
+	p := c.c.Problems()
+	p.AddWithHint(path, text.ASCII(hint), "%s for %s: %s", what, c.arch, text.ASCII(none.Error()))
+	return p.Join()
 }
 
 // noteRisks tells of conditional updates, a line for each release and risk.

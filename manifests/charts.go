@@ -9,34 +9,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
-	// pathCharts is where the mirror has charts that do not come from a registry.
-	pathCharts = "charts/"
-	// localCharts stands in references for the host of charts from this one.
-	localCharts = "charts.local"
+
 	// parallelCharts is how many charts are in memory at a time.
 	parallelCharts = 4
 )
-
-// ChartValues are the values of a file, for the charts of one name.
-type ChartValues struct {
-	Chart string `json:"chart"`
-	YAML  string `json:"yaml"`
-	File  string `json:"-"` // that has them
-}
-
-// ParseChartValues checks the text of a values file for the chart of that name.
-func ParseChartValues(name, file string, text []byte) (ChartValues, error) {
-	if err := chart.CheckValues(text); err != nil {
-		return ChartValues{}, fmt.Errorf("values for chart %s: %w", name, err)
-	}
-	return ChartValues{Chart: name, YAML: string(text), File: file}, nil
-}
 
 // ChartError says that the images of a chart cannot be told, for a reason that
 // lies in the chart or its values.
@@ -48,7 +32,7 @@ type ChartError struct {
 }
 
 func (e *ChartError) Error() string {
-	return "chart " + e.Chart + ": " + plain(strings.Join(strings.Fields(e.Err.Error()), " "))
+	return "chart " + e.Chart + ": " + text.ASCII(text.OneLine(e.Err.Error()))
 }
 
 func (e *ChartError) Unwrap() error { return e.Err }
@@ -74,10 +58,10 @@ type chartJob struct {
 }
 
 // charts asks for mirror.helm: the charts themselves, and the images that they
-// run with their default values and those of [Extra]. A chart that cannot be had
+// run with their default values and those of [imageset.Extra]. A chart that cannot be had
 // or does not render is a *[oci.Gap].
-func charts(ctx context.Context, c *Config, from Images) (asked, error) {
-	s := &charting{c: c, from: from, p: &problems{file: c.file, places: c.places}}
+func charts(ctx context.Context, c *imageset.Config, from Images) (asked, error) {
+	s := &charting{c: c, from: from, p: c.Problems()}
 	for i := range c.Mirror.Helm.Repositories {
 		if err := s.repository(ctx, i); err != nil {
 			return asked{}, err
@@ -87,7 +71,7 @@ func charts(ctx context.Context, c *Config, from Images) (asked, error) {
 		s.local(i)
 	}
 	s.checkValues()
-	if err := s.p.join(); err != nil {
+	if err := s.p.Join(); err != nil {
 		return asked{}, err
 	}
 	var g errgroup.Group
@@ -107,9 +91,9 @@ func charts(ctx context.Context, c *Config, from Images) (asked, error) {
 
 // charting gathers the charts of a configuration.
 type charting struct {
-	c    *Config
+	c    *imageset.Config
 	from Images
-	p    *problems
+	p    *imageset.Problems
 	jobs []*chartJob
 	errs []error
 }
@@ -133,11 +117,11 @@ func (s *charting) result() (asked, error) {
 func (j *chartJob) String() string { return j.name + " " + j.version }
 
 // add takes up a chart, if the mirror can have it under its name, as it is asked for.
-func (s *charting) add(job *chartJob, ch Chart) {
-	job.only = platformNames(ch.Platforms)
+func (s *charting) add(job *chartJob, ch imageset.Chart) {
+	job.only = imageset.PlatformNames(ch.Platforms)
 	for _, expr := range ch.ImagePaths {
 		p, err := chart.ParsePath(expr)
-		if err != nil { // Carried has refused it
+		if err != nil { // CheckSupported has refused it
 			s.errs = append(s.errs, fmt.Errorf("imagePaths %s: %w", expr, err))
 			return
 		}
@@ -153,9 +137,9 @@ func (j *chartJob) gap(err error) error {
 
 // wanted is the chart itself.
 func (j *chartJob) wanted() wanted {
-	w := wanted{origin: ask.OriginChart, ref: j.ref, tags: []string{j.ref.Tag}, why: []oci.Reason{{Kind: ask.KindChart, Name: j.String()}}}
+	w := wanted{origin: origin.Chart, ref: j.ref, tags: []string{j.ref.Tag}, why: []oci.Reason{{Kind: origin.KindChart, Name: j.String()}}}
 	if j.made {
-		w.path = pathCharts + j.name
+		w.path = origin.PathCharts + j.name
 	}
 	return w
 }
@@ -226,7 +210,7 @@ func chartImage(job *chartJob, img chart.Image) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	w := wanted{origin: ask.OriginChart, ref: ref, why: []oci.Reason{{Kind: ask.KindChart, Name: job.String(), Part: img.Where}}, only: job.only}
+	w := wanted{origin: origin.Chart, ref: ref, why: []oci.Reason{{Kind: origin.KindChart, Name: job.String(), Part: img.Where}}, only: job.only}
 	if ref.Tag != "" {
 		w.tags = []string{ref.Tag}
 	}
@@ -245,64 +229,18 @@ func (s *charting) values(name string) (files [][]byte) {
 // checkValues reports values for charts that are not asked for, if those which
 // are asked for are all known.
 func (s *charting) checkValues() {
-	if len(s.p.list)+len(s.errs) > 0 {
+	if s.p.Any() || len(s.errs) > 0 {
 		return
 	}
 	var names []string
 	for _, job := range s.jobs {
 		names = append(names, job.name)
 	}
-	names = sorted(names)
+	names = text.Sorted(names)
 	for _, v := range s.c.Extra.HelmValues {
 		if !slices.Contains(names, v.Chart) {
-			s.p.addAt(s.p.places.Of("mirror").Key, "the name before = is the one in the chart's Chart.yaml",
+			s.p.AddAtKey("mirror", "the name before = is the one in the chart's Chart.yaml",
 				"--helm-values is for a chart %q, which mirror.helm does not ask for%s", v.Chart, didYouMean(v.Chart, names))
-		}
-	}
-}
-
-// asked reports whether any chart is asked for.
-func (h *Helm) asked() bool { return len(h.Repositories)+len(h.Local) > 0 }
-
-// carried refuses what is wrong with charts, or not carried of them.
-func (h *Helm) carried(p *problems) {
-	for i := range h.Repositories {
-		h.Repositories[i].carried(p, fmt.Sprintf("mirror.helm.repositories[%d]", i))
-	}
-	for i, ch := range h.Local {
-		at := fmt.Sprintf("mirror.helm.local[%d]", i)
-		ch.carried(p, at)
-		if p.required(at+".path", ch.Path) && strings.Contains(ch.Path, "://") {
-			p.add(at+".path", "%s.path is an address; it must be a file or directory. Charts elsewhere go under mirror.helm.repositories", at)
-		}
-	}
-}
-
-func (r *HelmRepository) carried(p *problems, at string) {
-	registry := strings.HasPrefix(r.URL, schemeOCI)
-	if p.required(at+".url", r.URL) && !registry {
-		if _, err := parseRepository(r.URL); err != nil {
-			p.add(at+".url", "%s.url: %v", at, err)
-		}
-	}
-	if registry && len(r.Charts) == 0 {
-		p.add(at+".url", "%s names no charts, and a registry does not list them: name each under charts, with its version", at)
-	}
-	for k, ch := range r.Charts {
-		path := fmt.Sprintf("%s.charts[%d]", at, k)
-		ch.carried(p, path)
-		p.required(path+".name", ch.Name)
-		if registry && !chart.IsVersion(ch.Version) {
-			p.add(path, "%s: a registry does not list versions; name the one that is to be carried", path)
-		}
-	}
-}
-
-func (ch *Chart) carried(p *problems, at string) {
-	for i, expr := range ch.ImagePaths {
-		if _, err := chart.ParsePath(expr); err != nil {
-			path := fmt.Sprintf("%s.imagePaths[%d]", at, i)
-			p.add(path, "%s is not a JSONPath expression such as {.spec.image}: %v", path, err)
 		}
 	}
 }

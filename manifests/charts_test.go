@@ -278,7 +278,7 @@ func TestChartsCarried(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := message(errorText(c.Carried())); !strings.HasPrefix(got, tc.want) {
+			if got := message(errorText(c.CheckSupported())); !strings.HasPrefix(got, tc.want) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})

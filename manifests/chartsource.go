@@ -14,40 +14,29 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-const schemeOCI = "oci://"
 
 // errLeft says that an image cannot be found: whoever resolves the list says so.
 var errLeft = errors.New("left to who resolves it")
-
-// parseRepository reads the address of a chart repository.
-func parseRepository(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, errors.New("it is not an address")
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("it must begin with https://, http:// or oci://, and a host")
-	}
-	return u, nil
-}
 
 // repository adds the charts that are asked for of one repository. An index that
 // cannot be had is a gap of each chart whose version is named, else an error.
 func (s *charting) repository(ctx context.Context, i int) error {
 	r := &s.c.Mirror.Helm.Repositories[i]
 	at := fmt.Sprintf("mirror.helm.repositories[%d]", i)
-	if strings.HasPrefix(r.URL, schemeOCI) {
+	if strings.HasPrefix(r.URL, imageset.SchemeOCI) {
 		for _, ch := range r.Charts {
 			s.registry(strings.TrimSuffix(r.URL, "/")+"/"+ch.Name+":"+chart.Tag(ch.Version), ch.Name, ch.Version, ch)
 		}
 		return nil
 	}
-	base, err := parseRepository(r.URL)
+	base, err := imageset.ParseRepository(r.URL)
 	if err != nil {
-		return fmt.Errorf("%s: %w", at, err) // Carried has refused it
+		return fmt.Errorf("%s: %w", at, err) // CheckSupported has refused it
 	}
 	index, err := s.index(ctx, base)
 	if err != nil {
@@ -61,7 +50,7 @@ func (s *charting) repository(ctx context.Context, i int) error {
 		e, ok, err := index.Find(ch.Name, ch.Version)
 		switch {
 		case err != nil:
-			s.p.add(path+".version", "%s.version: %v", path, err)
+			s.p.Add(path+".version", "%s.version: %v", path, err)
 		case ok:
 			s.entry(base, e, ch)
 		case len(index[ch.Name]) > 0:
@@ -69,9 +58,9 @@ func (s *charting) repository(ctx context.Context, i int) error {
 			for _, e := range index[ch.Name] {
 				have = append(have, e.Version)
 			}
-			s.p.add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, bare(base), orNewest(ch.Version), plain(few(have)))
+			s.p.Add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, bare(base), orNewest(ch.Version), text.ASCII(text.Some(have, 3)))
 		default:
-			s.p.add(path+".name", "%s: %s has no chart %q%s", path, bare(base), ch.Name, didYouMean(ch.Name, index.Names()))
+			s.p.Add(path+".name", "%s: %s has no chart %q%s", path, bare(base), ch.Name, didYouMean(ch.Name, index.Names()))
 		}
 	}
 	return nil
@@ -96,7 +85,7 @@ func (s *charting) index(ctx context.Context, base *url.URL) (chart.Index, error
 }
 
 // without answers for a repository whose index cannot be had.
-func (s *charting) without(base *url.URL, r *HelmRepository, why error) error {
+func (s *charting) without(base *url.URL, r *imageset.HelmRepository, why error) error {
 	for _, ch := range r.Charts {
 		if !chart.IsVersion(ch.Version) {
 			return why
@@ -121,7 +110,7 @@ func (s *charting) whole(base *url.URL, index chart.Index) {
 	for _, name := range index.Names() {
 		for _, e := range index[name] {
 			if !e.IsLibrary() {
-				s.entry(base, e, Chart{})
+				s.entry(base, e, imageset.Chart{})
 				n++
 			}
 		}
@@ -130,8 +119,8 @@ func (s *charting) whole(base *url.URL, index chart.Index) {
 }
 
 // entry adds one version of a chart of a repository.
-func (s *charting) entry(base *url.URL, e chart.Entry, ch Chart) {
-	if strings.HasPrefix(e.URLs[0], schemeOCI) {
+func (s *charting) entry(base *url.URL, e chart.Entry, ch imageset.Chart) {
+	if strings.HasPrefix(e.URLs[0], imageset.SchemeOCI) {
 		s.registry(e.URLs[0], e.Name, e.Version, ch)
 		return
 	}
@@ -205,12 +194,12 @@ func loadAs(body []byte, name, version string) (*chart.Chart, error) {
 }
 
 func unsupportedChart(what string, err error) error {
-	return &oci.UnsupportedError{What: "archive of " + what, Why: plain(err.Error())}
+	return &oci.UnsupportedError{What: "archive of " + what, Why: text.ASCII(err.Error())}
 }
 
 // registry adds a chart that lies in a registry, where it is carried from as it is.
-func (s *charting) registry(address, name, version string, ch Chart) {
-	ref, err := oci.ParseRef(strings.TrimPrefix(address, schemeOCI))
+func (s *charting) registry(address, name, version string, ch imageset.Chart) {
+	ref, err := oci.ParseRef(strings.TrimPrefix(address, imageset.SchemeOCI))
 	if err == nil && ref.Tag == "" {
 		err = fmt.Errorf("%s has no tag", ref)
 	}
@@ -262,7 +251,7 @@ func repositoryRef(base *url.URL, name, version string) (oci.Ref, error) {
 // namedChart says that a registry, the mirror's too, cannot have that name.
 func namedChart(name, version string, err error) error {
 	if err == nil {
-		_, err = oci.ParseRef(localCharts + "/" + pathCharts + name + ":" + chart.Tag(version))
+		_, err = oci.ParseRef(origin.LocalCharts + "/" + origin.PathCharts + name + ":" + chart.Tag(version))
 	}
 	if err != nil {
 		return &oci.UnsupportedError{What: fmt.Sprintf("chart %.100q %.100q", name, version), Why: "a registry cannot have a chart of this name and version"}
@@ -280,11 +269,11 @@ func (s *charting) local(i int) {
 	}
 	var ref oci.Ref
 	if err == nil {
-		ref, err = oci.ParseRef(localCharts + "/" + c.Name + ":" + chart.Tag(c.Version))
+		ref, err = oci.ParseRef(origin.LocalCharts + "/" + c.Name + ":" + chart.Tag(c.Version))
 		err = namedChart(c.Name, c.Version, err)
 	}
 	if err != nil {
-		s.p.add(at, "chart %s: %s", ch.Path, plain(strings.Join(strings.Fields(err.Error()), " ")))
+		s.p.Add(at, "chart %s: %s", ch.Path, text.ASCII(text.OneLine(err.Error())))
 		return
 	}
 	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, made: true,

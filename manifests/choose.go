@@ -7,6 +7,8 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // choose takes what is asked for of one package.
@@ -61,17 +63,17 @@ func (s *selection) whole() bool { return s.o.Full && len(s.o.Packages) == 0 }
 // request is what is asked of a package; nothing if there is nothing.
 func (s *selection) request(name string) (req filter.Request, ok bool) {
 	place, named := s.asked[name]
-	var pkg Package
+	var pkg imageset.Package
 	if named {
 		pkg = s.o.Packages[place]
 	}
-	req = pkg.request(s.o.Full)
+	req = requestOf(&pkg, s.o.Full)
 	req.Also, req.Only = s.also[name], !named && len(s.o.Packages) > 0
 	return req, !req.Only || len(req.Also) > 0
 }
 
-// request is what the configuration asks of a package.
-func (pkg *Package) request(full bool) filter.Request {
+// requestOf is what the configuration asks of a package.
+func requestOf(pkg *imageset.Package, full bool) filter.Request {
 	r := filter.Request{Full: full, Default: pkg.DefaultChannel, Range: filter.Range{Min: pkg.MinVersion, Max: pkg.MaxVersion}}
 	for _, ch := range pkg.Channels {
 		r.Channels = append(r.Channels, filter.Channel{Name: ch.Name, Range: filter.Range{Min: ch.MinVersion, Max: ch.MaxVersion}})
@@ -91,7 +93,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	switch {
 	case errors.As(err, &fault) && fault.Field != "" && named:
 		path := fmt.Sprintf("%s.packages[%d].%s", s.path, place, fault.Field)
-		s.p.add(path, "%s: package %q of %s: %v", path, p.Name, s.what, fault)
+		s.p.Add(path, "%s: package %q of %s: %v", path, p.Name, s.what, fault)
 		return nil, nil
 	case errors.As(err, &fault):
 		at := fmt.Sprintf("package %q", p.Name)
@@ -104,14 +106,14 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 		return nil, err
 	}
 	for _, n := range out.Notes {
-		s.notes = append(s.notes, plain(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
+		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
 	s.gathered.filtered(p, &out.Config, req.Only)
 	return out, nil
 }
 
 // hasChannels reports those that are named and not there.
-func (s *selection) hasChannels(p *catalog.Package, pkg Package, place int) bool {
+func (s *selection) hasChannels(p *catalog.Package, pkg imageset.Package, place int) bool {
 	ok := true
 	for k, ch := range pkg.Channels {
 		if p.Channel(ch.Name) != nil {
@@ -122,7 +124,7 @@ func (s *selection) hasChannels(p *catalog.Package, pkg Package, place int) bool
 			names = append(names, c.Name)
 		}
 		path := fmt.Sprintf("%s.packages[%d].channels[%d].name", s.path, place, k)
-		s.p.add(path, "%s: package %q of %s has no channel %q%s", path, p.Name, s.what, ch.Name, didYouMean(ch.Name, names))
+		s.p.Add(path, "%s: package %q of %s has no channel %q%s", path, p.Name, s.what, ch.Name, didYouMean(ch.Name, names))
 		ok = false
 	}
 	return ok

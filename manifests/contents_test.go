@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // contentsOf resolves a configuration of operators and reads the document of it.
@@ -135,21 +137,21 @@ func TestContentsTooLarge(t *testing.T) {
 		if len(s.contents) != 1 || len(s.notes) != 0 {
 			t.Fatalf("%d files, %q", len(s.contents), s.notes)
 		}
-		c, err := parseContents(s.contents[0].Body)
+		c, err := documents.ParseContents(s.contents[0].Body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
-	s, left := settled(maxAllContents, bulky("a", 30, 1000), bulky("b", 1, 10))
-	if c := read(s); c.Heads() || len(c.Packages) != 2 || len(c.Packages[0].Channels[29].Versions) != 1000 || left+len(s.contents[0].Body) != maxAllContents {
+	s, left := settled(documents.MaxAllContents, bulky("a", 30, 1000), bulky("b", 1, 10))
+	if c := read(s); c.Heads() || len(c.Packages) != 2 || len(c.Packages[0].Channels[29].Versions) != 1000 || left+len(s.contents[0].Body) != documents.MaxAllContents {
 		t.Errorf("%d bytes, %d left", len(s.contents[0].Body), left)
 	}
 	few, fewLeft := settled(left/20, bulky("a", 30, 1000), bulky("b", 1, 10)) // others have taken most
 	if c := read(few); !c.Heads() || len(c.Packages) != 2 || len(c.Packages[0].Channels) != 30 || fewLeft >= left/20 {
 		t.Errorf("%s, %d left", c.Versions, fewLeft)
 	}
-	s, _ = settled(maxAllContents, bulky("a", 100, 1000), bulky("b", 1, 10))
+	s, _ = settled(documents.MaxAllContents, bulky("a", 100, 1000), bulky("b", 1, 10))
 	if c := read(s); !c.Heads() || written([]CatalogContents{{Packages: c.Packages[1:]}}) != " false ; b default c, c00000 b.v1.000009 1.9.0=b.v1.000009\n" || c.Packages[0].Channels[7].Head != "a.v1.000999" {
 		t.Errorf("%s", c.Versions)
 	}
@@ -160,12 +162,12 @@ func TestContentsTooLarge(t *testing.T) {
 	for i := range 100 {
 		many = append(many, bulky(fmt.Sprintf("p%03d", i), 600, 1))
 	}
-	s, left = settled(maxAllContents, many...)
-	if len(s.contents) != 0 || left != maxAllContents || len(s.notes) != 1 || !strings.Contains(s.notes[0], "too many packages and versions to list them") {
+	s, left = settled(documents.MaxAllContents, many...)
+	if len(s.contents) != 0 || left != documents.MaxAllContents || len(s.notes) != 1 || !strings.Contains(s.notes[0], "too many packages and versions to list them") {
 		t.Errorf("%d files, %q", len(s.contents), s.notes)
 	}
 	commas := &catalog.Package{Name: strings.Repeat(",", 1000), Channels: []catalog.Channel{{Name: "c"}}}
-	if s, _ = settled(maxAllContents, commas); len(s.contents) != 0 || len(s.notes) != 1 {
+	if s, _ = settled(documents.MaxAllContents, commas); len(s.contents) != 0 || len(s.notes) != 1 {
 		t.Errorf("commas: %d files, %q", len(s.contents), s.notes)
 	}
 }
@@ -177,13 +179,13 @@ func TestContentsOfOddNames(t *testing.T) {
 		Bundles: []catalog.Bundle{{Name: "x\n", Version: "1.0.0", Release: "2"}, {Name: "y", Version: "1.0.0", Release: "10"}, {Name: "z", Version: "1.0.0", Release: "9"}}}
 	s := &selection{gathered: gathering{about: CatalogContents{Catalog: testCatalog}}}
 	s.gathered.whole(p)
-	left := maxAllContents
+	left := documents.MaxAllContents
 	s.settle(&left)
 	var made oci.Memory
-	if _, err := made.Artifact(contentsArtifact, s.contents); err != nil {
+	if _, err := made.Artifact(documents.ArtifactContents, s.contents); err != nil {
 		t.Fatal(err)
 	}
-	c, err := parseContents(s.contents[0].Body)
+	c, err := documents.ParseContents(s.contents[0].Body)
 	if got, want := written([]CatalogContents{c}), testCatalog+" false ; a???? default ?, ? y 1.0.0-2=x? 1.0.0-9=z 1.0.0-10=y\n"; err != nil || got != want {
 		t.Errorf("got  %q\nwant %q, %v", got, want, err)
 	}
@@ -201,7 +203,7 @@ func TestContentsHead(t *testing.T) {
 // TestHostileContents refuses documents that no pack writes.
 func TestHostileContents(t *testing.T) {
 	good := `{"catalog":"a.io/b:c","whole":false,"packages":[{"name":"etcd","channels":[{"name":"stable","head":"etcd.v1","versions":[{"version":"1.0.0","bundle":"etcd.v1"}]}]}]}`
-	if _, err := parseContents([]byte(good)); err != nil {
+	if _, err := documents.ParseContents([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]string{
@@ -216,13 +218,13 @@ func TestHostileContents(t *testing.T) {
 	}
 	for body, want := range tests {
 		var made oci.Memory
-		root, err := made.Artifact(contentsArtifact, []oci.ArtifactFile{{Title: "catalog-1.json", MediaType: "application/json", Body: []byte(body)}})
+		root, err := made.Artifact(documents.ArtifactContents, []oci.ArtifactFile{{Title: "catalog-1.json", MediaType: "application/json", Body: []byte(body)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		list, err := ReadContents(t.Context(), &oci.Inventory{Documents: []oci.Document{{Name: DocumentContents, Root: root}}}, &made)
 		var fault *oci.UnsupportedError
-		if !errors.As(err, &fault) || list != nil || !strings.Contains(err.Error(), want) || plain(err.Error()) != err.Error() {
+		if !errors.As(err, &fault) || list != nil || !strings.Contains(err.Error(), want) || text.ASCII(err.Error()) != err.Error() {
 			t.Errorf("%.100s: got %v, want %s", body, err, want)
 		}
 	}

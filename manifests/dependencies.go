@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // operator is a bundle that another may require.
@@ -78,8 +79,8 @@ func require(list []*selection, lacks string) (map[*selection]map[string][]strin
 	for len(r.todo) > 0 {
 		by := r.todo[0]
 		r.todo = r.todo[1:]
-		for _, text := range by.requires {
-			o := r.resolve(by, text)
+		for _, one := range by.requires {
+			o := r.resolve(by, one)
 			if o == nil {
 				continue
 			}
@@ -98,12 +99,12 @@ func require(list []*selection, lacks string) (map[*selection]map[string][]strin
 }
 
 // resolve gives the bundle to add for one requirement; nil for none.
-func (r *requirements) resolve(by *operator, text string) *operator {
-	if r.done[text] {
+func (r *requirements) resolve(by *operator, requirement string) *operator {
+	if r.done[requirement] {
 		return nil
 	}
-	r.done[text] = true
-	q, err := filter.ParseRequirement(text)
+	r.done[requirement] = true
+	q, err := filter.ParseRequirement(requirement)
 	if err != nil {
 		r.note(by, fmt.Sprintf("what it requires cannot be looked for: %v", err))
 		return nil
@@ -124,8 +125,8 @@ func (r *requirements) resolve(by *operator, text string) *operator {
 	return best
 }
 
-func (r *requirements) note(by *operator, text string) {
-	r.notes = append(r.notes, plain(fmt.Sprintf("%s: operator %s: %s", by.catalog.what, by, text)))
+func (r *requirements) note(by *operator, what string) {
+	r.notes = append(r.notes, text.ASCII(fmt.Sprintf("%s: operator %s: %s", by.catalog.what, by, what)))
 }
 
 // compare orders bundles that meet a requirement of by, the one to take first.

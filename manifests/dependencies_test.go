@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -126,7 +126,7 @@ func TestStrandedBundles(t *testing.T) {
 	}
 	var got []string
 	for _, i := range inv.Images {
-		if i.Origin == ask.OriginOperator {
+		if i.Origin == origin.Operator {
 			got = append(got, i.Source.Tag)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -29,7 +29,7 @@ func TestDirectories(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			c := parsed(t, "  - "+tc.in+"\n")
-			if err := c.Carried(); tc.err == "" && err != nil || !strings.Contains(errorText(err), tc.err) {
+			if err := c.CheckSupported(); tc.err == "" && err != nil || !strings.Contains(errorText(err), tc.err) {
 				t.Errorf("got %v, want %s", err, tc.err)
 			}
 			opened := false
@@ -94,7 +94,7 @@ func TestDirectoryResolved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == ask.OriginCatalog })
+	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == origin.Catalog })
 	img := inv.Images[i]
 	if img.Source.String() != "catalogs.local/index:latest" || img.Root.Digest != root.Digest || img.Built || img.Path != "" || !slices.Equal(img.Tags, []string{"latest"}) ||
 		!slices.Equal(oci.Words(img.Reasons), []string{"catalog oci:///srv/index"}) {

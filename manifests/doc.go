@@ -46,7 +46,7 @@
 // registry has its place under charts/ in the mirror; one of this host is named
 // charts.local/NAME:VERSION.
 //
-// Parse takes the whole schema. [Config.Carried] is the second question: does
+// Parse takes the whole schema. [Config.CheckSupported] is the second question: does
 // the file ask for anything that this version does not carry. It is asked before
 // any network is touched.
 //

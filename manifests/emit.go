@@ -7,9 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Site is the far side: the mirror and what the cluster has at present.
@@ -24,8 +26,8 @@ type Site struct {
 	// catalog's reference as configured, or without its tag and digest, or its place in
 	// the mirror below the namespace, with or without a tag.
 	CatalogNames map[string]string
-	Signatures   []Signature       // of releases, as the bundle has them, in any order
-	Templates    []CatalogTemplate // of CatalogSources, from the bundle
+	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
+	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	// Unchecked says that nobody asked the mirror whether it has the images.
 	Unchecked bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
@@ -73,8 +75,6 @@ const (
 	modePublic fs.FileMode = 0o644
 	modeSecret fs.FileMode = 0o600
 
-	// payloadPath is where payloads are in the mirror (oc-mirror v2's name).
-	payloadPath = "openshift/release-images"
 	// placeholderHost stands for a mirror that is not known yet (RFC 6761, "invalid").
 	placeholderHost = "mirror.invalid"
 )
@@ -132,18 +132,20 @@ func (e *emission) look() {
 	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {
-		case img.Subject != "" || img.Origin == ask.OriginCatalog:
-		case img.Origin == ask.OriginRelease:
-			if img.Path == payloadPath {
+		case img.Subject != "" || img.Origin == origin.Catalog:
+		case img.Origin == origin.Release:
+			if img.Path == origin.PathPayload {
 				e.payloads = append(e.payloads, img)
 			}
-		case (img.Source.Digest == "" || img.Origin == ask.OriginPod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
+		case (img.Source.Digest == "" || img.Origin == origin.Pod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
 			e.tagged = append(e.tagged, img)
 		}
 	}
-	slices.SortStableFunc(e.payloads, func(a, b oci.Image) int { return compareVersions(payloadVersion(a), payloadVersion(b)) })
+	slices.SortStableFunc(e.payloads, func(a, b oci.Image) int {
+		return origin.CompareVersions(origin.PayloadVersion(a), origin.PayloadVersion(b))
+	})
 	if n := len(e.tagged); n > 0 {
-		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", plural(n, "image is", "images are"), fileApply)
+		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", text.Count(n, "image is", "images are"), fileApply)
 	}
 	e.noteSigstore()
 	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {
@@ -175,17 +177,17 @@ func (e *emission) note(format string, args ...any) {
 // pulled leaves out what satchel made and no registry has: the charts, which no node
 // pulls, and the graph image, which nodes pull by its place in the mirror.
 func pulled(images []oci.Image) []oci.Image {
-	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Built && i.Origin == ask.OriginChart || isGraph(i.Source) })
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Built && i.Origin == origin.Chart || origin.IsGraph(i.Source) })
 }
 
 func graphsOf(images []oci.Image) []oci.Image {
-	return slices.DeleteFunc(images, func(i oci.Image) bool { return !isGraph(i.Source) })
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return !origin.IsGraph(i.Source) })
 }
 
 // nodeImages leaves out the catalogs of directories: no registry has them under that name,
 // and a CatalogSource names the mirror.
 func (e *emission) nodeImages() []oci.Image {
-	return slices.DeleteFunc(slices.Clone(e.images), isLocal)
+	return slices.DeleteFunc(slices.Clone(e.images), origin.IsLocalCatalog)
 }
 
 func sortedImages(images []oci.Image) []oci.Image {

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // applyPage writes the steps that point the cluster at the mirror, in the order
@@ -13,13 +15,13 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", plural(len(e.images)+len(e.graph), "image", "images"))
+	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", text.Count(len(e.images)+len(e.graph), "image", "images"))
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
 		var list []string
 		for _, n := range e.notes {
-			list = append(list, clean(n))
+			list = append(list, markdown(n))
 		}
 		p.list(list)
 	}
@@ -42,14 +44,18 @@ func (e *emission) pageGaps(p *page) {
 	if len(e.gaps) == 0 {
 		return
 	}
-	p.head(plural(len(e.gaps), "image is missing", "images are missing"))
+	p.head(text.Count(len(e.gaps), "image is missing", "images are missing"))
 	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
-	for _, inc := range IncompleteOf(e.gaps) {
-		p.text("The %s %s is incomplete without:", inc.Kind, clean(inc.Name))
+	for _, inc := range origin.IncompleteOf(e.gaps) {
+		p.text("The %s %s is incomplete without:", inc.Kind, markdown(inc.Name))
 		var list []string
 		for _, g := range e.gaps {
 			if g.Image.Subject == "" && slices.Contains(inc.Missing, g.Image.Source) {
-				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Image.Source, inc.parts(g), clean(g.Reason())))
+				what := ""
+				if parts := inc.Parts(g); parts != "" {
+					what = " (" + markdown(parts) + ")"
+				}
+				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Image.Source, what, markdown(g.Reason())))
 			}
 		}
 		p.list(list)
@@ -61,14 +67,14 @@ func (e *emission) pageGaps(p *page) {
 func (e *emission) pageOtherGaps(p *page) {
 	var list []string
 	for _, g := range e.gaps {
-		if len(wholes(g)) > 0 {
+		if len(origin.Wholes(g)) > 0 {
 			continue
 		}
 		what := string(g.Image.Origin)
 		if words := oci.Words(g.Image.Reasons); len(words) > 0 {
 			what = strings.Join(words, ", ")
 		}
-		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Image.Source, clean(what), clean(g.Reason())))
+		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Image.Source, markdown(what), markdown(g.Reason())))
 	}
 	if len(list) == 0 {
 		return
@@ -239,7 +245,7 @@ func (e *emission) stepCheck(p *page) {
 func (e *emission) ruled() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; what was made has no rule.
-		if runs := len(img.Platforms) > 0 || img.Path == payloadPath; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
+		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}
 	}

@@ -3,10 +3,10 @@ package manifests
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 func (e *emission) stepCatalogs(p *page) {
@@ -14,13 +14,13 @@ func (e *emission) stepCatalogs(p *page) {
 		return
 	}
 	p.step("Take the default catalogs away")
-	text := "They are on the internet. Installed operators stay, and so do Subscriptions, but each SOURCE that this prints must be"
+	where := "They are on the internet. Installed operators stay, and so do Subscriptions, but each SOURCE that this prints must be"
 	if len(e.catalogs) > 0 {
-		text += " in the list of the next step, or a catalog of your own; as long as the default ones are on, the cluster puts them back over catalogs of the same name."
+		where += " in the list of the next step, or a catalog of your own; as long as the default ones are on, the cluster puts them back over catalogs of the same name."
 	} else {
-		text += " a catalog of your own: none is carried here."
+		where += " a catalog of your own: none is carried here."
 	}
-	p.text("%s The second command shows entries that keep a default catalog on (`disabled: false`): take those out first (`oc edit operatorhub cluster`).", text)
+	p.text("%s The second command shows entries that keep a default catalog on (`disabled: false`): take those out first (`oc edit operatorhub cluster`).", where)
 	p.run(
 		"oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source",
 		"oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources}{\"\\n\"}'",
@@ -47,35 +47,11 @@ func (e *emission) stepCatalogSources(p *page) {
 	p.list(list)
 }
 
-// sigstoreRepository is where the default ClusterImagePolicy "openshift" makes
-// nodes demand a signature ("Manage secure signatures with sigstore").
-const sigstoreRepository = "quay.io/openshift-release-dev/ocp-release"
-
 // noteSigstore names the payloads whose Sigstore signature is not carried.
 func (e *emission) noteSigstore() {
-	if unsigned := withoutSigstore(e.payloads, e.images); len(unsigned) > 0 {
-		e.note("no Sigstore signature of the release %s is carried: from 4.21 on, and with technology previews before, nodes refuse that release without it", few(unsigned))
+	if unsigned := origin.WithoutSigstore(e.payloads, e.images); len(unsigned) > 0 {
+		e.note("no Sigstore signature of the release %s is carried: from 4.21 on, and with technology previews before, nodes refuse that release without it", text.Some(unsigned, 3))
 	}
-}
-
-// withoutSigstore names those payloads of which all has no signature, under the
-// tag that cosign gives it.
-func withoutSigstore(payloads, all []oci.Image) (unsigned []string) {
-	for _, p := range payloads {
-		tag := "sha256-" + p.Root.Digest.Encoded() + ".sig"
-		signs := func(img oci.Image) bool { return img.Subject == p.Root.Digest && slices.Contains(img.Tags, tag) }
-		if p.Source.Name() == sigstoreRepository && !slices.ContainsFunc(all, signs) {
-			unsigned = append(unsigned, payloadName(p))
-		}
-	}
-	return unsigned
-}
-
-func payloadName(img oci.Image) string {
-	if len(img.Tags) > 0 {
-		return strings.Join(img.Tags, ", ")
-	}
-	return img.Source.String()
 }
 
 func (e *emission) stepRelease(p *page) {
@@ -87,13 +63,13 @@ func (e *emission) stepRelease(p *page) {
 	e.stepSignatures(p)
 	p.text("Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.")
 	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool {
-		return g.Image.Origin == ask.OriginRelease && g.Image.Subject == "" && !isGraph(g.Image.Source)
+		return g.Image.Origin == origin.Release && g.Image.Subject == "" && !origin.IsGraph(g.Image.Source)
 	}) {
 		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
 		return
 	}
 	for _, img := range e.payloads {
-		p.text("To update to %s, which the mirror has as `%s`:", payloadName(img), e.place(img))
+		p.text("To update to %s, which the mirror has as `%s`:", origin.PayloadName(img), e.place(img))
 		p.run("oc adm upgrade --allow-explicit-upgrade --to-image " + img.Source.WithDigest(img.Root.Digest).String())
 	}
 }
@@ -103,7 +79,7 @@ func (e *emission) stepGraph(p *page) {
 	if len(e.graph) == 0 {
 		return
 	}
-	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: payloadPath})
+	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: origin.PathPayload})
 	p.step("The update service")
 	p.text("An UpdateService object of the OpenShift Update Service operator finds what it needs in the mirror: `spec.graphDataImage` is `%s`, which is `%s` now, and `spec.releases` is `%s`.",
 		e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest, releases.Name())

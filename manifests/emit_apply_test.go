@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -42,8 +42,8 @@ func TestEmitWarnsFirst(t *testing.T) {
 	in := emitInput{
 		Mirror: "m.example", Username: "u", Password: "p", CA: testCA(t), PullSecret: `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"}}}`,
 		Images: []emitImage{
-			{Origin: ask.OriginRelease, Source: "quay.io/openshift-release-dev/ocp-release:4.16.3-x86_64", Path: payloadPath, Tags: []string{"4.16.3-x86_64"}},
-			{Origin: ask.OriginCatalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.16"},
+			{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-release:4.16.3-x86_64", Path: origin.PathPayload, Tags: []string{"4.16.3-x86_64"}},
+			{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.16"},
 		},
 	}
 	files, _ := emit(t, in)
@@ -121,7 +121,7 @@ func TestEmitCatalogNames(t *testing.T) {
 	} {
 		in := emitInput{Mirror: "m.example", CatalogNames: c.names}
 		for _, s := range c.sources {
-			in.Images = append(in.Images, emitImage{Origin: ask.OriginCatalog, Source: s})
+			in.Images = append(in.Images, emitImage{Origin: origin.Catalog, Source: s})
 		}
 		files, notes := emit(t, in)
 		for i, want := range c.want {
@@ -142,11 +142,11 @@ func TestEmitCatalogNames(t *testing.T) {
 func TestEmitReleases(t *testing.T) {
 	const repo = "quay.io/openshift-release-dev/ocp-release"
 	payload := func(tag string) emitImage {
-		return emitImage{Origin: ask.OriginRelease, Source: repo + ":" + tag, Path: payloadPath, Tags: []string{tag}}
+		return emitImage{Origin: origin.Release, Source: repo + ":" + tag, Path: origin.PathPayload, Tags: []string{tag}}
 	}
 	in := emitInput{Mirror: "m.example", Images: []emitImage{payload("4.16.10-x86_64"), payload("4.16.9-x86_64"), payload("4.16.10-rc.2-x86_64")}}
 	subject := in.Images[0].image(t).Root.Digest
-	in.Images = append(in.Images, emitImage{Origin: ask.OriginRelease, Source: repo + ":sha256-" + subject.Encoded() + ".sig", Path: payloadPath, Tags: []string{"sha256-" + subject.Encoded() + ".sig"}, Subject: subject})
+	in.Images = append(in.Images, emitImage{Origin: origin.Release, Source: repo + ":sha256-" + subject.Encoded() + ".sig", Path: origin.PathPayload, Tags: []string{"sha256-" + subject.Encoded() + ".sig"}, Subject: subject})
 	files, notes := emit(t, in)
 	var want []string
 	for _, i := range []int{1, 2, 0} {
@@ -161,8 +161,8 @@ func TestEmitReleases(t *testing.T) {
 // TestEmitCharts: no node pulls a chart, and no pod names one.
 func TestEmitCharts(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: []emitImage{
-		{Origin: ask.OriginChart, Source: "a.example/charts/app:1"},
-		{Origin: ask.OriginAdditional, Source: "b.example/app:1", Platforms: []string{"linux/amd64"}},
+		{Origin: origin.Chart, Source: "a.example/charts/app:1"},
+		{Origin: origin.Additional, Source: "b.example/app:1", Platforms: []string{"linux/amd64"}},
 	}}
 	files, _ := emit(t, in)
 	page := string(fileOf(t, files, fileApply).Body)
@@ -193,7 +193,7 @@ func TestCatalogsAlwaysGetNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte(name)), Size: 5}
-		inv.Images = append(inv.Images, oci.Image{Origin: ask.OriginCatalog, Source: ref, Root: root, Tags: []string{"v4.12"}})
+		inv.Images = append(inv.Images, oci.Image{Origin: origin.Catalog, Source: ref, Root: root, Tags: []string{"v4.12"}})
 	}
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "mirror.invalid"}})
 	if err != nil {

@@ -139,7 +139,7 @@ func (e *emission) checkCA() (string, error) {
 }
 
 func (e *emission) noteCertificate(n int, cert *x509.Certificate) {
-	name := fmt.Sprintf("certificate %d of the mirror's CA file (%s)", n, clean(cert.Subject.String()))
+	name := fmt.Sprintf("certificate %d of the mirror's CA file (%s)", n, markdown(cert.Subject.String()))
 	now := e.site.Now
 	switch {
 	case now.IsZero():

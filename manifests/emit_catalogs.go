@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // labelPattern is a DNS-1035 label, as names of CatalogSources are: OLM names a
@@ -79,7 +80,7 @@ func (e *emission) emitCatalogs() error {
 // catalog are called as their places in the mirror are.
 func (e *emission) nameCatalogs() error {
 	for _, img := range e.images {
-		if img.Origin != ask.OriginCatalog || img.Subject != "" || e.hasCatalog(img) {
+		if img.Origin != origin.Catalog || img.Subject != "" || e.hasCatalog(img) {
 			continue
 		}
 		e.catalogs = append(e.catalogs, catalogObject{image: img})
@@ -120,7 +121,7 @@ func (e *emission) namesByHand() (used map[string]bool) {
 	for i := range e.catalogs {
 		c, most := &e.catalogs[i], 0
 		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
-			rank := slices.Index(keysOf(c.image), plain(key)) + 1
+			rank := slices.Index(keysOf(c.image), text.ASCII(key)) + 1
 			if rank > 0 {
 				used[key], c.kept = true, true
 			}
@@ -138,7 +139,7 @@ func (e *emission) namesByHand() (used map[string]bool) {
 func keysOf(img oci.Image) []string {
 	list := []string{img.Source.Name(), img.Source.String(), img.Configured().String()}
 	for _, r := range img.Reasons {
-		if r.Kind == ask.KindCatalog && r.Name != "" && isLocal(img) {
+		if r.Kind == origin.KindCatalog && r.Name != "" && origin.IsLocalCatalog(img) {
 			list = append(list, r.Name)
 		}
 	}
@@ -204,7 +205,7 @@ func plainName(list []catalogObject) (oci.Image, bool) {
 		}
 	}
 	return slices.MaxFunc(list, func(a, b catalogObject) int {
-		return cmp.Or(compareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Configured().String(), b.image.Configured().String()))
+		return cmp.Or(origin.CompareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Configured().String(), b.image.Configured().String()))
 	}).image, true
 }
 

@@ -86,7 +86,7 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
 	for _, s := range in.Signatures {
-		site.Signatures = append(site.Signatures, Signature{emitImage{Source: s.Of}.image(t).Root.Digest, s.Number, []byte(s.Message), ""})
+		site.Signatures = append(site.Signatures, Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
 	}
 	if in.Username != "" || in.Token {
 		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -16,7 +16,7 @@ func TestEmitMadeCatalog(t *testing.T) {
 	base, made := "a.example/x/catalog@"+oci.Digest([]byte("base")).String(), oci.Digest([]byte("made"))
 	ref, err := oci.ParseRef(base)
 	must(t, err)
-	img := oci.Image{Origin: ask.OriginCatalog, Source: ref.WithDigest(made), Root: oci.Descriptor{MediaType: oci.MediaTypeIndex, Digest: made, Size: 1}, Built: true, Base: ref}
+	img := oci.Image{Origin: origin.Catalog, Source: ref.WithDigest(made), Root: oci.Descriptor{MediaType: oci.MediaTypeIndex, Digest: made, Size: 1}, Built: true, Base: ref}
 	must(t, img.Validate())
 	inv := &oci.Inventory{Images: []oci.Image{img}}
 	site := Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{base: "ours"},
@@ -45,7 +45,7 @@ func TestFilteredPlatforms(t *testing.T) {
 	for _, arch := range []string{"arm64", "s390x"} {
 		c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n    platforms: [{os: linux, architecture: "+arch+"}]\n")
 		inv, err := Resolve(t.Context(), c, h)
-		i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
+		i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
 		switch {
 		case arch == "arm64" && (err != nil || i < 0 || !inv.Images[i].Built || !slices.Equal(inv.Images[i].Platforms, []string{"linux/arm64"})):
 			t.Errorf("%v, %v", inv.Images, err)

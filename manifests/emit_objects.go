@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // The objects of the cluster that are written, with the fields that are set and
@@ -78,9 +80,9 @@ type (
 
 func toYAML(v any) ([]byte, error) { return yaml.Marshal(v) }
 
-// clean makes text from elsewhere fit for one line of a Markdown page: control
+// markdown makes text from elsewhere fit for one line of a Markdown page: control
 // characters go, and what would be markup.
-func clean(s string) string {
+func markdown(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '`':
@@ -90,5 +92,5 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
+	return text.OneLine(s)
 }

@@ -44,10 +44,3 @@ func waitForNodes() []string {
 		"oc wait mcp --all --for=condition=Updated --timeout=90m",
 	}
 }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}

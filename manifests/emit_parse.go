@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 )
 
@@ -44,7 +45,7 @@ type RegistrySources struct {
 
 // ParseRegistryCA reads a ConfigMap of registry authorities, as
 // "oc get configmap NAME -n openshift-config -o yaml" (or json) prints it. Errors
-// are *[ConfigError]s.
+// are *[imageset.ConfigError]s.
 func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
 	var in struct {
 		Kind     string `json:"kind"`
@@ -59,21 +60,21 @@ func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
 	}
 	switch {
 	case in.Kind != "ConfigMap":
-		p.add("kind", "this is no ConfigMap; registry authorities are in one")
+		p.Add("kind", "this is no ConfigMap; registry authorities are in one")
 	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
-		p.add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
+		p.Add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
 	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
-		p.add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
+		p.Add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
 	}
 	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
-	if err := p.join(); err != nil {
+	if err := p.Join(); err != nil {
 		return nil, err
 	}
 	return ca, nil
 }
 
 // ParseImageConfig reads what "oc get image.config.openshift.io/cluster -o yaml"
-// (or json) prints. Errors are *[ConfigError]s.
+// (or json) prints. Errors are *[imageset.ConfigError]s.
 func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	var in struct {
 		APIVersion string `json:"apiVersion"`
@@ -92,9 +93,9 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	name := in.Spec.AdditionalTrustedCA.Name
 	switch {
 	case in.Kind != "Image" || !strings.HasPrefix(in.APIVersion, "config.openshift.io/"):
-		p.add("kind", "this is another object; image.config.openshift.io/cluster is wanted")
+		p.Add("kind", "this is another object; image.config.openshift.io/cluster is wanted")
 	case name != "" && (len(name) > 253 || !namePattern.MatchString(name)):
-		p.add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
+		p.Add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
 	}
 	src := in.Spec.Sources
 	for _, list := range []struct {
@@ -103,11 +104,11 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	}{{"insecureRegistries", src.Insecure}, {"blockedRegistries", src.Blocked}, {"allowedRegistries", src.Allowed}} {
 		for i, entry := range list.entries {
 			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern.MatchString(entry) {
-				p.add(path, "%s is neither HOST[:PORT][/PATH] nor *.DOMAIN", path)
+				p.Add(path, "%s is neither HOST[:PORT][/PATH] nor *.DOMAIN", path)
 			}
 		}
 	}
-	if err := p.join(); err != nil {
+	if err := p.Join(); err != nil {
 		return nil, err
 	}
 	return &ImageConfig{TrustedCA: name, Sources: src}, nil
@@ -116,9 +117,9 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 // peek reads the fields that into has, and passes over the others. Its errors
 // have the place and nothing of what the file says: it may be the wrong file, with
 // secrets in it.
-func peek(file string, data []byte, into any) (*problems, error) {
+func peek(file string, data []byte, into any) (*imageset.Problems, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, &ConfigError{File: file, Line: 1, Column: 1, Msg: "the file is empty"}
+		return nil, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: "the file is empty"}
 	}
 	doc, err := strict.Parse(data)
 	if err != nil {
@@ -128,26 +129,26 @@ func peek(file string, data []byte, into any) (*problems, error) {
 	if err != nil {
 		return nil, silently(file, err, "this field is of another type, or is there twice")
 	}
-	return &problems{file: file, places: places}, nil
+	return imageset.NewProblems(file, places), nil
 }
 
 // silently gives the places of errors, all with one message.
 func silently(file string, err error, msg string) error {
 	var list []error
 	for _, e := range strict.Errors(err) {
-		list = append(list, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: msg})
+		list = append(list, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: msg})
 	}
 	if list == nil {
-		list = append(list, &ConfigError{File: file, Line: 1, Column: 1, Msg: msg})
+		list = append(list, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: msg})
 	}
 	return errors.Join(list...)
 }
 
 // texts reads a ConfigMap's mapping of keys to texts; nil where it is absent.
-func texts(p *problems, data []byte, field string) map[string]string {
+func texts(p *imageset.Problems, data []byte, field string) map[string]string {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil || len(doc.Content) == 0 {
-		p.addAt(strict.Pos{Line: 1, Column: 1}, "", "%s cannot be read", field)
+		p.AddAt(strict.Pos{Line: 1, Column: 1}, "", "%s cannot be read", field)
 		return nil
 	}
 	var found *yaml.Node
@@ -161,7 +162,7 @@ func texts(p *problems, data []byte, field string) map[string]string {
 	}
 	at := func(n *yaml.Node) strict.Pos { return strict.Pos{Line: n.Line, Column: n.Column} }
 	if found.Kind != yaml.MappingNode {
-		p.addAt(at(found), "", "%s wants a mapping of keys to text", field)
+		p.AddAt(at(found), "", "%s wants a mapping of keys to text", field)
 		return nil
 	}
 	list := map[string]string{}
@@ -170,11 +171,11 @@ func texts(p *problems, data []byte, field string) map[string]string {
 		_, twice := list[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !keyPattern.MatchString(key.Value):
-			p.addAt(at(key), "", "this is no key of a ConfigMap")
+			p.AddAt(at(key), "", "this is no key of a ConfigMap")
 		case twice:
-			p.addAt(at(key), "", "this key is in %s twice", field)
+			p.AddAt(at(key), "", "this key is in %s twice", field)
 		case val.Kind != yaml.ScalarNode || val.ShortTag() != "!!str":
-			p.addAt(at(val), "", "a value of %s wants to be text", field)
+			p.AddAt(at(val), "", "a value of %s wants to be text", field)
 		default:
 			list[key.Value] = val.Value
 		}

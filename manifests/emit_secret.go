@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // insightsHost is the entry of a pull secret that lets the Insights operator
@@ -23,12 +25,12 @@ func (*PullSecret) String() string { return "(pull secret)" }
 
 // ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
 // Secret in YAML or JSON. file is its name for messages. Whatever is wrong is a
-// *[ConfigError] with its place, and holds nothing of what the file says.
+// *[imageset.ConfigError] with its place, and holds nothing of what the file says.
 func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 	s, err := pullsecret.Parse(data)
 	var e *pullsecret.Error
 	if errors.As(err, &e) {
-		return nil, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Hint: e.Hint}
+		return nil, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Hint: e.Hint}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read pull secret %s: %w", file, err)
@@ -112,7 +114,7 @@ func (e *emission) noteNarrower(s *pullsecret.Secret) {
 		}
 	}
 	if len(seen) > 0 {
-		e.note("the pull secret has narrower entries in the mirror, and nodes use those for what is in them: %s; they must allow to pull", few(slices.Sorted(maps.Keys(seen))))
+		e.note("the pull secret has narrower entries in the mirror, and nodes use those for what is in them: %s; they must allow to pull", text.Some(slices.Sorted(maps.Keys(seen)), 3))
 	}
 }
 

@@ -7,7 +7,10 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // signatureLabel makes the cluster version operator look into a ConfigMap of
@@ -23,7 +26,7 @@ type signatureConfigMap struct {
 // oc adm release mirror names it.
 func (e *emission) emitSignatures() error {
 	list := slices.Clone(e.site.Signatures)
-	slices.SortFunc(list, func(a, b Signature) int { return strings.Compare(a.title(), b.title()) })
+	slices.SortFunc(list, func(a, b documents.Signature) int { return strings.Compare(a.Title(), b.Title()) })
 	for i := 0; i < len(list); {
 		payload := list[i].Payload
 		if err := oci.CheckDigest(payload); err != nil {
@@ -36,7 +39,7 @@ func (e *emission) emitSignatures() error {
 		}
 		cm.Metadata.Labels = map[string]string{signatureLabel: ""}
 		for ; i < len(list) && list[i].Payload == payload; i++ {
-			cm.BinaryData[list[i].title()] = list[i].Message
+			cm.BinaryData[list[i].Title()] = list[i].Message
 		}
 		file := "release-signature-" + name + ".yaml"
 		if err := e.addObject(file, modePublic, cm); err != nil {
@@ -78,10 +81,10 @@ func (e *emission) stepSignatures(p *page) {
 	var without []string
 	for _, img := range e.payloads {
 		if e.signatureFile(img.Root.Digest) == "" {
-			without = append(without, payloadName(img))
+			without = append(without, origin.PayloadName(img))
 		}
 	}
 	if len(without) > 0 {
-		p.text(wants+"None is carried for %s: the operator fetches it from the internet, so update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `%s`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.", few(without), signatureLabel)
+		p.text(wants+"None is carried for %s: the operator fetches it from the internet, so update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `%s`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.", text.Some(without, 3), signatureLabel)
 	}
 }

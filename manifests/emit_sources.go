@@ -8,6 +8,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // checkSources holds the cluster's registrySources against the mirror and the
@@ -64,10 +65,10 @@ func (e *emission) noteSources(src RegistrySources) {
 	}
 	const refused = "nodes refuse the images of %s, from the mirror too: image.config.openshift.io/cluster %s"
 	if len(blocked) > 0 {
-		e.note(refused, few(blocked), "has them in blockedRegistries; the rules make blocking needless, take it out (which drains every node)")
+		e.note(refused, text.Some(blocked, 3), "has them in blockedRegistries; the rules make blocking needless, take it out (which drains every node)")
 	}
 	if len(foreign) > 0 {
-		e.note(refused, few(foreign), "has allowedRegistries, and they are not among them; add them")
+		e.note(refused, text.Some(foreign, 3), "has allowedRegistries, and they are not among them; add them")
 	}
 }
 
@@ -102,13 +103,4 @@ func blocks(repo string, scopes []string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// few lists at most three of many.
-func few(list []string) string {
-	const most = 3
-	if len(list) <= most {
-		return strings.Join(list, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
 }

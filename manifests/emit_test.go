@@ -12,7 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -81,10 +81,10 @@ func TestEmitPayload(t *testing.T) {
 		}
 		must(t, json.Unmarshal(sharedFile(t, "release/"+name), &stream))
 		in := emitInput{Mirror: "mirror.example:5000/ocp", Images: []emitImage{
-			{Origin: ask.OriginRelease, Source: "quay.io/openshift-release-dev/ocp-release:4.x-x86_64", Path: payloadPath, Tags: []string{"4.x-x86_64"}},
+			{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-release:4.x-x86_64", Path: origin.PathPayload, Tags: []string{"4.x-x86_64"}},
 		}}
 		for _, tag := range stream.Spec.Tags {
-			in.Images = append(in.Images, emitImage{Origin: ask.OriginRelease, Source: tag.From.Name, Path: "openshift/release", Tags: []string{"4.x-x86_64-" + tag.Name}})
+			in.Images = append(in.Images, emitImage{Origin: origin.Release, Source: tag.From.Name, Path: "openshift/release", Tags: []string{"4.x-x86_64-" + tag.Name}})
 		}
 		if len(in.Images) != count+1 {
 			t.Fatalf("%s has %d components", name, len(in.Images)-1)
@@ -102,7 +102,7 @@ func TestEmitPayload(t *testing.T) {
 func manyImages(n int) []emitImage {
 	var list []emitImage
 	for i := range n {
-		origin := []oci.Origin{ask.OriginOperator, ask.OriginAdditional}[i%2]
+		origin := []oci.Origin{origin.Operator, origin.Additional}[i%2]
 		list = append(list, emitImage{Origin: origin, Source: fmt.Sprintf("registry.example/%s/image-%05d:v1", strings.Repeat("p", i%90+1), i)})
 	}
 	return list
@@ -145,8 +145,8 @@ func TestEmitAgain(t *testing.T) {
 	in := emitInput{
 		Mirror: "mirror.example", Username: "fake", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`,
 		Images: append(manyImages(300),
-			emitImage{Origin: ask.OriginCatalog, Source: "a.example/x/catalog:v1"}, emitImage{Origin: ask.OriginCatalog, Source: "b.example/catalog:v2"}),
-		Gaps: []emitImage{{Origin: ask.OriginOperator, Source: "a.example/x:1", Error: "b"}, {Origin: ask.OriginOperator, Source: "a.example/x:1", Error: "a"}},
+			emitImage{Origin: origin.Catalog, Source: "a.example/x/catalog:v1"}, emitImage{Origin: origin.Catalog, Source: "b.example/catalog:v2"}),
+		Gaps: []emitImage{{Origin: origin.Operator, Source: "a.example/x:1", Error: "b"}, {Origin: origin.Operator, Source: "a.example/x:1", Error: "a"}},
 	}
 	files, notes := emit(t, in)
 	want := emitted(files, notes, nil)
@@ -167,7 +167,7 @@ func TestEmitAgain(t *testing.T) {
 		return list
 	}
 	before := names()
-	in.Images = append(in.Images, emitImage{Origin: ask.OriginAdditional, Source: "new.example/x:1"})
+	in.Images = append(in.Images, emitImage{Origin: origin.Additional, Source: "new.example/x:1"})
 	after := names()
 	if before[0] == after[0] || before[1] != after[1] {
 		t.Errorf("a new generic rule: %v, then %v", before, after)
@@ -179,8 +179,8 @@ func TestEmitRefuses(t *testing.T) {
 	image := func(spec string) string {
 		return "apiVersion: config.openshift.io/v1\nkind: Image\nspec: " + spec + "\n"
 	}
-	tool := []emitImage{{Origin: ask.OriginAdditional, Source: "registry.example/team/tool:1"}}
-	two := []emitImage{{Origin: ask.OriginCatalog, Source: "a.example/x/catalog:v1"}, {Origin: ask.OriginCatalog, Source: "b.example/catalog:v1"}}
+	tool := []emitImage{{Origin: origin.Additional, Source: "registry.example/team/tool:1"}}
+	two := []emitImage{{Origin: origin.Catalog, Source: "a.example/x/catalog:v1"}, {Origin: origin.Catalog, Source: "b.example/catalog:v1"}}
 	for name, c := range map[string]struct {
 		in        emitInput
 		msg, hint string
@@ -263,7 +263,7 @@ func TestEmitNotes(t *testing.T) {
 		case "":
 			c.in.CA = testCA(t)
 		}
-		c.in.Images = []emitImage{{Origin: ask.OriginAdditional, Source: "registry.example/team/tool@sha256:" + strings.Repeat("a", 64)}}
+		c.in.Images = []emitImage{{Origin: origin.Additional, Source: "registry.example/team/tool@sha256:" + strings.Repeat("a", 64)}}
 		_, notes := emit(t, c.in)
 		if all := strings.Join(notes, "\n"); c.note == "" && all != "" || !strings.Contains(all, c.note) {
 			t.Errorf("%s: got %q, want %q", name, all, c.note)

@@ -10,7 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -38,7 +38,7 @@ func TestBlockedFiltered(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := pattern == byBoth+"$" && ref != byBoth
-				if got := slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == ask.OriginCatalog }); got != want {
+				if got := slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == origin.Catalog }); got != want {
 					t.Errorf("%s, %s, %s: carried %t", ref, rest, pattern, got)
 				}
 				if notes := strings.Join(h.notes, "\n"); !want && (!strings.Contains(notes, "leaves out 1 image: "+ref) || !strings.Contains(notes, "leaves out the catalog "+ref+":")) {
@@ -79,7 +79,7 @@ func TestContentsOfEntries(t *testing.T) {
 			for _, lost := range []string{"", "etcd", "prometheus"} {
 				inv.Images = slices.DeleteFunc(slices.Clone(all), func(i oci.Image) bool {
 					first := i.Path == "" && !slices.Contains(i.Tags, "b") || i.Path == "ours/a"
-					return i.Origin == ask.OriginCatalog && (lost == "etcd" && first || lost == "prometheus" && !first)
+					return i.Origin == origin.Catalog && (lost == "etcd" && first || lost == "prometheus" && !first)
 				})
 				list, err := ReadContents(t.Context(), inv, &h.kept)
 				names := ""
@@ -168,7 +168,7 @@ func TestEmitNamesStay(t *testing.T) {
 			var inv oci.Inventory
 			for i, name := range []string{"A", "B"} {
 				d := oci.Digest([]byte(fmt.Sprint(name, made)))
-				img := oci.Image{Origin: ask.OriginCatalog, Source: oci.Ref{Registry: "registry.redhat.io", Repository: "redhat/redhat-operator-index", Tag: tags[i], Digest: d},
+				img := oci.Image{Origin: origin.Catalog, Source: oci.Ref{Registry: "registry.redhat.io", Repository: "redhat/redhat-operator-index", Tag: tags[i], Digest: d},
 					Root: oci.Descriptor{MediaType: oci.MediaTypeIndex, Digest: d, Size: 1}, Built: true, Path: "x/" + strings.ToLower(name)}
 				img.Base = img.Source.WithDigest(oci.Digest([]byte(name)))
 				inv.Images = append(inv.Images, img)

@@ -17,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // chosenCount is how much of a catalog is kept.
@@ -84,7 +85,7 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	if w.ref.Digest != "" {
 		w.ref.Digest = made.Digest
 	}
-	s.notes = append(s.notes, plain(s.what+": "+s.count.String()))
+	s.notes = append(s.notes, text.ASCII(s.what+": "+s.count.String()))
 	return nil
 }
 
@@ -125,13 +126,13 @@ type filtering struct {
 
 // note tells something of the catalog's images once.
 func (f *filtering) note(format string, args ...any) {
-	text := plain(f.s.what + ": " + fmt.Sprintf(format, args...))
+	line := text.ASCII(f.s.what + ": " + fmt.Sprintf(format, args...))
 	if f.noted == nil {
 		f.noted = map[string]bool{}
 	}
-	if !f.noted[text] {
-		f.noted[text] = true
-		f.s.notes = append(f.s.notes, text)
+	if !f.noted[line] {
+		f.noted[line] = true
+		f.s.notes = append(f.s.notes, line)
 	}
 }
 
@@ -245,5 +246,5 @@ func (f *filtering) fault(p *catalog.Package, err error) error {
 	if p.Name != "" {
 		what += fmt.Sprintf(": package %q", p.Name)
 	}
-	return settled(&oci.UnsupportedError{What: what, Why: plain(err.Error())})
+	return settled(&oci.UnsupportedError{What: what, Why: text.ASCII(err.Error())})
 }

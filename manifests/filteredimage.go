@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // recipe says how one image of the catalog is made.
@@ -54,7 +55,7 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	}
 	for _, p := range layers.Parents(cacheDir) {
 		if around[p].Other {
-			return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its image has the cache in %s, and /%s is no directory in it; links are not followed", cacheDir, plain(p))}
+			return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its image has the cache in %s, and /%s is no directory in it; links are not followed", cacheDir, text.ASCII(p))}
 		}
 	}
 	r.Layer, err = f.layer(ctx, dir, cacheDir, around)

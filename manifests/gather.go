@@ -10,14 +10,16 @@ import (
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // gathering is what of one catalog is carried, package by package as it is read:
 // with all versions, and with the heads alone in case those are too many.
 type gathering struct {
-	about      CatalogContents
+	about      documents.CatalogContents
 	all, heads packageList
 }
 
@@ -28,25 +30,25 @@ type packageList struct {
 	over     bool
 }
 
-func (l *packageList) add(p PackageContents) {
+func (l *packageList) add(p documents.PackageContents) {
 	if l.over {
 		return
 	}
-	body := canonical(p)
+	body := documents.Canonical(p)
 	l.packages, l.size = append(l.packages, body), l.size+len(body)+1
-	if l.size > maxContents {
+	if l.size > documents.MaxContents {
 		*l = packageList{over: true}
 	}
 }
 
 // whole adds a package as it is in its catalog.
 func (g *gathering) whole(p *catalog.Package) {
-	g.add(p, PackageContents{DefaultChannel: p.DefaultChannel}, p.Channels)
+	g.add(p, documents.PackageContents{DefaultChannel: p.DefaultChannel}, p.Channels)
 }
 
 // filtered adds what a filter left of a package. dependency says that only others require it.
 func (g *gathering) filtered(p *catalog.Package, left *declcfg.DeclarativeConfig, dependency bool) {
-	about := PackageContents{DefaultChannel: p.DefaultChannel, Dependency: dependency}
+	about := documents.PackageContents{DefaultChannel: p.DefaultChannel, Dependency: dependency}
 	if len(left.Packages) == 1 {
 		about.DefaultChannel = left.Packages[0].DefaultChannel
 	}
@@ -61,10 +63,10 @@ func (g *gathering) filtered(p *catalog.Package, left *declcfg.DeclarativeConfig
 	g.add(p, about, channels)
 }
 
-func (g *gathering) add(p *catalog.Package, about PackageContents, channels []catalog.Channel) {
-	about.Name, about.Channels = said(p.Name), []ChannelContents{}
+func (g *gathering) add(p *catalog.Package, about documents.PackageContents, channels []catalog.Channel) {
+	about.Name, about.Channels = documents.Name(p.Name), []documents.ChannelContents{}
 	if about.DefaultChannel != "" {
-		about.DefaultChannel = said(about.DefaultChannel)
+		about.DefaultChannel = documents.Name(about.DefaultChannel)
 	}
 	heads := about
 	for _, ch := range channels {
@@ -73,7 +75,7 @@ func (g *gathering) add(p *catalog.Package, about PackageContents, channels []ca
 		c.Versions = head
 		heads.Channels = append(heads.Channels, c)
 	}
-	byName := func(a, b ChannelContents) int { return strings.Compare(a.Name, b.Name) }
+	byName := func(a, b documents.ChannelContents) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortStableFunc(about.Channels, byName)
 	slices.SortStableFunc(heads.Channels, byName)
 	g.all.add(about)
@@ -82,8 +84,8 @@ func (g *gathering) add(p *catalog.Package, about PackageContents, channels []ca
 
 // channelContents lists the bundles of a channel that are there. The head is the
 // one that no other updates; of several, as odd catalogs have them, the newest.
-func channelContents(p *catalog.Package, ch catalog.Channel) (c ChannelContents, head []VersionContents) {
-	c = ChannelContents{Name: said(ch.Name), Versions: []VersionContents{}}
+func channelContents(p *catalog.Package, ch catalog.Channel) (c documents.ChannelContents, head []documents.VersionContents) {
+	c = documents.ChannelContents{Name: documents.Name(ch.Name), Versions: []documents.VersionContents{}}
 	below := map[string]bool{}
 	var bundles []*catalog.Bundle
 	for _, e := range ch.Entries {
@@ -104,12 +106,12 @@ func channelContents(p *catalog.Package, ch catalog.Channel) (c ChannelContents,
 		}
 		return cmp.Compare(a.Name, b.Name)
 	})
-	head = []VersionContents{}
+	head = []documents.VersionContents{}
 	for _, b := range bundles {
-		v := VersionContents{said(b.FullVersion()), said(b.Name)}
+		v := documents.VersionContents{Version: documents.Name(b.FullVersion()), Bundle: documents.Name(b.Name)}
 		c.Versions = append(c.Versions, v)
 		if !below[b.Name] {
-			c.Head, head = v.Bundle, []VersionContents{v}
+			c.Head, head = v.Bundle, []documents.VersionContents{v}
 		}
 	}
 	return c, head
@@ -117,21 +119,21 @@ func channelContents(p *catalog.Package, ch catalog.Channel) (c ChannelContents,
 
 // file writes what was gathered into at most so many bytes; empty if it needs more.
 func (g *gathering) file(most int) []byte {
-	most = min(most, maxContents)
+	most = min(most, documents.MaxContents)
 	for _, try := range []struct {
 		list     *packageList
 		versions string
-	}{{&g.all, ""}, {&g.heads, versionsHeads}} {
+	}{{&g.all, ""}, {&g.heads, documents.VersionsHeads}} {
 		if try.list.over {
 			continue
 		}
 		about := g.about
 		about.Versions = try.versions
-		body := append(canonical(struct {
-			CatalogContents
+		body := append(documents.Canonical(struct {
+			documents.CatalogContents
 			Packages []json.RawMessage `json:"packages"`
 		}{about, slices.Concat([]json.RawMessage{}, try.list.packages)}), '\n')
-		if len(body) <= most && isSparse(body) {
+		if len(body) <= most && documents.IsSparse(body) {
 			return body
 		}
 	}
@@ -148,7 +150,7 @@ func (s *selection) settle(left *int) {
 		s.contents = []oci.ArtifactFile{{Title: fmt.Sprintf("catalog-%d.json", s.place+1), MediaType: "application/json", Body: body}}
 		*left -= len(body)
 	} else {
-		s.notes = append(s.notes, plain(s.what+": it has too many packages and versions to list them; plan and inspect do not show which are carried"))
+		s.notes = append(s.notes, text.ASCII(s.what+": it has too many packages and versions to list them; plan and inspect do not show which are carried"))
 	}
 	s.gathered = gathering{}
 }

@@ -16,9 +16,11 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const ubi = "registry.access.redhat.com/ubi9/ubi-minimal:latest"
@@ -51,7 +53,7 @@ func graphArchive(t testing.TB, more string, made time.Time) []byte {
 func graphWorld(t testing.TB) *made {
 	t.Helper()
 	m := newMade()
-	m.files = map[string][]byte{graphDataURL: graphArchive(t, "LICENSE", time.Unix(1, 0))}
+	m.files = map[string][]byte{imageset.GraphDataURL: graphArchive(t, "LICENSE", time.Unix(1, 0))}
 	var list []oci.Descriptor
 	archs := []string{"amd64", "arm64", "s390x"}
 	for _, arch := range archs {
@@ -82,7 +84,7 @@ func resolved(t testing.TB, c *Config, m *made) oci.Image {
 	if err := inv.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return isGraph(i.Source) })
+	i := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return origin.IsGraph(i.Source) })
 	if i < 0 {
 		t.Fatalf("there is no graph image: %+v", inv.Images)
 	}
@@ -105,7 +107,7 @@ func TestGraphImage(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
 	base := m.refs[ubi]
-	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Built || img.Origin != ask.OriginRelease ||
+	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Built || img.Origin != origin.Release ||
 		!slices.Equal(img.Tags, []string{"latest"}) || !slices.Equal(oci.Words(img.Reasons), []string{"platform.graph"}) ||
 		img.Base.String() != "registry.access.redhat.com/ubi9/ubi-minimal@"+base.Digest.String() {
 		t.Errorf("got %+v", img)
@@ -131,11 +133,11 @@ func TestGraphImage(t *testing.T) {
 	}
 
 	anew, other := graphWorld(t), graphWorld(t)
-	anew.files[graphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
+	anew.files[imageset.GraphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
 	if again := resolved(t, graphConfig(t, ""), anew); again.Root.Digest != img.Root.Digest {
 		t.Errorf("the same data in another archive is %s, not %s", again.Root.Digest, img.Root.Digest)
 	}
-	other.files[graphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
+	other.files[imageset.GraphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
 	if again := resolved(t, graphConfig(t, ""), other); again.Root.Digest == img.Root.Digest {
 		t.Error("other data is the same image")
 	}
@@ -189,8 +191,8 @@ func TestGraphErrors(t *testing.T) {
 		want     string
 		base     bool
 	}{
-		"not there":       {"", func(m *made, _ *Config) { clear(m.files) }, "read the graph data: get " + graphDataURL + ": the server answers 404 Not Found", false},
-		"a page":          {"", func(m *made, _ *Config) { m.files[graphDataURL] = []byte("<html>") }, "read the graph data of " + graphDataURL + ": graph data: it is not a gzip archive; it begins with \"<html>\"", false},
+		"not there":       {"", func(m *made, _ *Config) { clear(m.files) }, "read the graph data: get " + imageset.GraphDataURL + ": the server answers 404 Not Found", false},
+		"a page":          {"", func(m *made, _ *Config) { m.files[imageset.GraphDataURL] = []byte("<html>") }, "read the graph data of " + imageset.GraphDataURL + ": graph data: it is not a gzip archive; it begins with \"<html>\"", false},
 		"no base":         {"", func(m *made, _ *Config) { delete(m.refs, ubi) }, "base image " + ubi + ": manifest unknown", true},
 		"another base":    {"", func(m *made, c *Config) { m.refs[ubi] = m.Artifact("application/x", m.base) }, "it is no image", true},
 		"no platform":     {"    architectures: [amd64, ppc64le]\n", nil, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", true},
@@ -206,7 +208,7 @@ func TestGraphErrors(t *testing.T) {
 			}
 			inv, err := Resolve(t.Context(), c, m)
 			gaps, ok := oci.Gaps(err)
-			if !ok || len(gaps) != 1 || !isGraph(gaps[0].Image.Source) || len(inv.Images) != 1 || !strings.Contains(err.Error(), tc.want) {
+			if !ok || len(gaps) != 1 || !origin.IsGraph(gaps[0].Image.Source) || len(inv.Images) != 1 || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want a gap: %s", err, tc.want)
 			}
 			var graph *GraphError
@@ -219,7 +221,7 @@ func TestGraphErrors(t *testing.T) {
 
 func TestGraphDataURL(t *testing.T) {
 	for _, tc := range []struct{ update, data, link, bare string }{
-		{"", "", graphDataURL, graphDataURL},
+		{"", "", imageset.GraphDataURL, imageset.GraphDataURL},
 		{"https://a.io/api/upgrades_info/v1/graph", "", "https://a.io/api/upgrades_info/graph-data", "https://a.io/api/upgrades_info/graph-data"},
 		{"https://u:p@a.io/api/upgrades_info/graph?key=v", "", "https://u:p@a.io/api/upgrades_info/graph-data?key=v", "https://a.io/api/upgrades_info/graph-data"},
 		{"http://a.io/graph", "", "http://a.io/graph-data", "http://a.io/graph-data"},
@@ -229,11 +231,11 @@ func TestGraphDataURL(t *testing.T) {
 	} {
 		c := graphConfig(t, "")
 		c.Extra.UpdateURL, c.Extra.GraphData.URL = tc.update, tc.data
-		link, bare, err := c.graphDataURL()
+		link, bare, err := c.GraphDataURL()
 		if link != tc.link || bare != tc.bare || (err == nil) != (link != "") {
 			t.Errorf("%s %s: got %s, %s, %v", tc.update, tc.data, link, bare, err)
 		}
-		err = c.Carried()
+		err = c.CheckSupported()
 		if ce, ok := one[*ConfigError](err); (link == "") != ok || ok && (!strings.Contains(ce.Hint, "--graph-data") || !strings.HasPrefix(ce.Error(), "f.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE")) {
 			t.Errorf("%s: %v", tc.update, err)
 		}
@@ -271,13 +273,13 @@ func TestGraphFlags(t *testing.T) {
 		c.Extra = x
 		seen = append(seen, c.Digest().String())
 	}
-	if n := len(sorted(slices.Clone(seen))); n != 6 {
+	if n := len(text.Sorted(seen)); n != 6 {
 		t.Errorf("6 configurations have %d digests", n)
 	}
 	c := releaseConfig(t, "a.io/b:c")
 	c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
-	if ce, ok := one[*ConfigError](c.Carried()); !ok || !strings.Contains(ce.Error(), "mirror.platform.graph does not ask for it") {
-		t.Errorf("a base for no graph: %v", c.Carried())
+	if ce, ok := one[*ConfigError](c.CheckSupported()); !ok || !strings.Contains(ce.Error(), "mirror.platform.graph does not ask for it") {
+		t.Errorf("a base for no graph: %v", c.CheckSupported())
 	}
 }
 
@@ -296,7 +298,7 @@ func TestGraphFile(t *testing.T) {
 		t.Errorf("noted: %s", text)
 	}
 	m.notes = nil
-	delete(m.files, graphDataURL)
+	delete(m.files, imageset.GraphDataURL)
 	c := graphConfig(t, okd)
 	var err error
 	if c.Extra.GraphData, err = ParseGraphData(file); err != nil {
@@ -314,11 +316,11 @@ func TestGraphFile(t *testing.T) {
 func TestEmitGraph(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
-	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Image: oci.Image{Origin: ask.OriginAdditional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}}, Err: errors.New("gone")}}}
+	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Additional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}}, Err: errors.New("gone")}}}
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example", Namespace: "ns"}})
 	must(t, err)
 	for _, f := range files {
-		if strings.Contains(string(f.Body), localGraph) || strings.HasPrefix(f.Name, "icsp") {
+		if strings.Contains(string(f.Body), origin.LocalGraph) || strings.HasPrefix(f.Name, "icsp") {
 			t.Errorf("%s:\n%s", f.Name, f.Body)
 		}
 	}
@@ -329,8 +331,8 @@ func TestEmitGraph(t *testing.T) {
 	if want := "`spec.graphDataImage` is `m.example/ns/openshift/graph-image:latest`, which is `" + img.Root.Digest.String() + "` now, and `spec.releases` is `m.example/ns/openshift/release-images`"; !strings.Contains(page, want) {
 		t.Errorf("it does not say %s:\n%s", want, page)
 	}
-	payload := emitImage{Origin: ask.OriginRelease, Source: "quay.io/ocp/rel:1", Path: payloadPath, Tags: []string{"1"}}.image(t)
-	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: ask.OriginRelease, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
+	payload := emitImage{Origin: origin.Release, Source: "quay.io/ocp/rel:1", Path: origin.PathPayload, Tags: []string{"1"}}.image(t)
+	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Release, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	must(t, err)
 	page = string(fileOf(t, files, fileApply).Body)

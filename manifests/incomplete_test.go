@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -16,7 +16,7 @@ func TestIncompleteOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return oci.Gap{Image: oci.Image{Origin: ask.OriginRelease, Source: ref, Reasons: reasons(why...)}, Err: errors.New("gone")}
+		return oci.Gap{Image: oci.Image{Origin: origin.Release, Source: ref, Reasons: reasons(why...)}, Err: errors.New("gone")}
 	}
 	signature := gap("q.io/art:sha256-x.sig", "release 4.18.1 x86_64: etcd")
 	signature.Image.Subject = oci.Digest([]byte("x"))
@@ -43,7 +43,7 @@ func TestIncompleteOf(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
-	if parts := list[0].parts(both); parts != " (cli, tools)" {
+	if parts := list[0].Parts(both); parts != "cli, tools" {
 		t.Errorf("parts %q", parts)
 	}
 	for i, j := 0, len(gaps)-1; i < j; i, j = i+1, j-1 {

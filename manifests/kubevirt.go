@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // formatKubeVirt is part of the key under which a payload's boot images are kept.
@@ -46,14 +48,14 @@ func (r *release) kubeVirt(ctx context.Context, from Images) ([]wanted, error) {
 		if b.Stream != "" {
 			name += "-" + b.Stream
 		}
-		w := wanted{origin: ask.OriginRelease, ref: b.Image, tags: []string{tag + "-" + name}, path: pathComponents, why: []oci.Reason{{Kind: ask.KindRelease, Name: r.Version + " " + arch, Part: name}}, only: r.only}
-		if !targetTag.MatchString(w.tags[0]) {
+		w := wanted{origin: origin.Release, ref: b.Image, tags: []string{tag + "-" + name}, path: origin.PathComponents, why: []oci.Reason{{Kind: origin.KindRelease, Name: r.Version + " " + arch, Part: name}}, only: r.only}
+		if !imageset.TargetTag.MatchString(w.tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, is none", w.tags[0], w.ref)}
 		}
 		list = append(list, w)
 	}
 	if len(list) == 0 {
-		from.Note(plain("mirror.platform.kubeVirtContainer: release " + r.Version + " " + arch + " has no image for machines of KubeVirt"))
+		from.Note(text.ASCII("mirror.platform.kubeVirtContainer: release " + r.Version + " " + arch + " has no image for machines of KubeVirt"))
 	}
 	return list, nil
 }

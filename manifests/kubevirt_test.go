@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -73,10 +73,10 @@ func TestKubeVirtContainer(t *testing.T) {
 				}
 				var tags []string
 				for _, i := range inv.Images {
-					if i.Origin != ask.OriginRelease {
+					if i.Origin != origin.Release {
 						t.Errorf("%s is a %s", i.Source, i.Origin)
 					}
-					if i.Path == pathComponents {
+					if i.Path == origin.PathComponents {
 						tags = append(tags, i.Tags...)
 					}
 				}

@@ -6,29 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // maxCatalogErrors bounds what is reported of one catalog.
 const maxCatalogErrors = 20
 
 // operators asks for the catalogs of mirror.operators, with what is chosen of each, and
-// for the images of the bundles that are chosen from them; with [Extra.WithDependencies]
+// for the images of the bundles that are chosen from them; with [imageset.Extra.WithDependencies]
 // also for those of the bundles that these require. A package, channel or version
-// that is not in its catalog is a *[ConfigError]; all of them are reported.
-func operators(ctx context.Context, c *Config, from Images) (asked, error) {
+// that is not in its catalog is a *[imageset.ConfigError]; all of them are reported.
+func operators(ctx context.Context, c *imageset.Config, from Images) (asked, error) {
 	also := make([]map[string][]string, len(c.Mirror.Operators))
 	for {
-		list, err := c.selections(ctx, from, also)
+		list, err := selections(ctx, c, from, also)
 		if _, ok := oci.Gaps(err); !ok {
 			return asked{}, err
 		}
@@ -50,7 +52,7 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 			all.images = append(all.images, s.list...)
 			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
 		}
-		docs, derr := document(ctx, DocumentContents, contentsArtifact, contents, from)
+		docs, derr := documents.Write(ctx, documents.DocumentContents, documents.ArtifactContents, contents, from)
 		if derr != nil {
 			return asked{}, derr
 		}
@@ -64,16 +66,16 @@ func operators(ctx context.Context, c *Config, from Images) (asked, error) {
 
 // selections chooses from each catalog, with also of each, by package: the names
 // of bundles that are chosen beside.
-func (c *Config) selections(ctx context.Context, from Images, also []map[string][]string) ([]*selection, error) {
+func selections(ctx context.Context, c *imageset.Config, from Images, also []map[string][]string) ([]*selection, error) {
 	var list []*selection
 	var errs []error
-	left := maxAllContents
-	p := &problems{file: c.file, places: c.places}
+	left := documents.MaxAllContents
+	p := c.Problems()
 	for i := range c.Mirror.Operators {
 		o := &c.Mirror.Operators[i]
-		ref, err := o.ref()
+		ref, err := o.Ref()
 		if err != nil {
-			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // Carried has refused it
+			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
 		s.also, s.wholly = also[i], c.Extra.WithDependencies
@@ -85,15 +87,15 @@ func (c *Config) selections(ctx context.Context, from Images, also []map[string]
 		s.settle(&left)
 		list, errs = append(list, s), append(errs, s.errs...)
 	}
-	return list, errors.Join(append([]error{p.join()}, errs...)...)
+	return list, errors.Join(append([]error{p.Join()}, errs...)...)
 }
 
 // selection chooses the images of one catalog.
 type selection struct {
 	what string // the catalog, for errors
 	path string // of the catalog in the configuration
-	o    *Operator
-	p    *problems
+	o    *imageset.Operator
+	p    *imageset.Problems
 	only []string // platforms
 	list []wanted // the catalog itself first
 	errs []error
@@ -120,14 +122,14 @@ type selection struct {
 	contents []oci.ArtifactFile // the same, as a file
 }
 
-func newSelection(p *problems, path string, o *Operator, ref oci.Ref) *selection {
-	only := platformNames(o.Platforms)
-	image := wanted{origin: ask.OriginCatalog, ref: ref, path: o.TargetCatalog, why: []oci.Reason{o.why()}, only: only}
+func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref oci.Ref) *selection {
+	only := imageset.PlatformNames(o.Platforms)
+	image := wanted{origin: origin.Catalog, ref: ref, path: o.TargetCatalog, why: []oci.Reason{catalogReason(o)}, only: only}
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + plain(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
-	s.gathered.about = CatalogContents{Catalog: ref.String(), Target: o.target(), Whole: s.whole()}
+	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []wanted{image}, asked: map[string]int{}, found: map[string]bool{}}
+	s.gathered.about = documents.CatalogContents{Catalog: ref.String(), Target: o.Target(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
 	}
@@ -206,7 +208,7 @@ func (s *selection) unreadable(err error) error {
 
 // images asks for the images of a bundle.
 func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
-	why := oci.Reason{Kind: ask.KindOperator, Name: p.Name + " " + b.FullVersion(), Part: "bundle", Catalog: s.list[0].ref.String()}
+	why := oci.Reason{Kind: origin.KindOperator, Name: p.Name + " " + b.FullVersion(), Part: "bundle", Catalog: s.list[0].ref.String()}
 	if b.Image != "" {
 		s.image(p, b, b.Image, why)
 	}
@@ -224,7 +226,7 @@ func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name string, wh
 		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
 		return
 	}
-	w := wanted{origin: ask.OriginOperator, ref: ref, why: []oci.Reason{why}, only: s.only}
+	w := wanted{origin: origin.Operator, ref: ref, why: []oci.Reason{why}, only: s.only}
 	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
 		w.tags = []string{ref.Tag}
 	}
@@ -246,7 +248,7 @@ func (s *selection) missing() {
 	for i, pkg := range s.o.Packages {
 		if s.asked[pkg.Name] == i && !s.found[pkg.Name] {
 			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
-			s.p.add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, didYouMean(pkg.Name, s.names))
+			s.p.Add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, didYouMean(pkg.Name, s.names))
 		}
 	}
 }
@@ -270,7 +272,7 @@ func didYouMean(name string, names []string) string {
 		if len(names) == 0 || len(names) > few {
 			return ""
 		}
-		return "; it has " + plain(strings.Join(sorted(slices.Clone(names)), ", "))
+		return "; it has " + text.ASCII(strings.Join(text.Sorted(names), ", "))
 	case 0:
 		return "; did you mean " + near[0] + "?"
 	default:
@@ -278,9 +280,10 @@ func didYouMean(name string, names []string) string {
 	}
 }
 
-// carried refuses what of an operator catalog is not carried.
-func (o *Operator) carried(p *problems, path string) {
-	if _, err := o.ref(); err != nil {
-		p.add(path+".catalog", "%s.catalog: %v", path, err)
+// catalogReason says what asked for the catalog. --catalog-name finds directories by it.
+func catalogReason(o *imageset.Operator) oci.Reason {
+	if o.IsDirectory() {
+		return oci.Reason{Kind: origin.KindCatalog, Name: text.ASCII(o.Catalog)}
 	}
+	return oci.Reason{Kind: origin.KindCatalog}
 }

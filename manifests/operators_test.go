@@ -12,7 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -45,7 +46,7 @@ func TestOperators(t *testing.T) {
 			}
 			var bundles []string
 			for _, img := range inv.Images {
-				if img.Origin == ask.OriginCatalog {
+				if img.Origin == origin.Catalog {
 					base := ""
 					if tc.name != "full" {
 						base = "example.com/cat/index@" + root.Digest.String()
@@ -54,7 +55,7 @@ func TestOperators(t *testing.T) {
 						!slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) || !slices.Equal(oci.Words(img.Reasons), []string{"catalog"}) {
 						t.Errorf("catalog: %+v", img)
 					}
-				} else if img.Origin != ask.OriginOperator {
+				} else if img.Origin != origin.Operator {
 					t.Errorf("origin: %+v", img)
 				}
 				if strings.HasSuffix(strings.Join(oci.Words(img.Reasons), ";"), ": bundle") {
@@ -116,14 +117,14 @@ func TestOperatorsAreKept(t *testing.T) {
 	if slices.Contains(h.opened, ocitest.LayerDocker) {
 		t.Errorf("a layer was opened again: %q", h.opened)
 	}
-	if a, b := canonical(first), canonical(second); string(a) != string(b) {
+	if a, b := documents.Canonical(first), documents.Canonical(second); string(a) != string(b) {
 		t.Errorf("first  %s\nsecond %s", a, b)
 	}
 	pinned := "example.com/cat/index@" + root.Digest.String()
 	h.roots[pinned] = root
 	third := run(pinned)
-	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
-	k := slices.IndexFunc(first.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
+	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
+	k := slices.IndexFunc(first.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
 	if img := third.Images[i]; slices.Contains(h.opened, ocitest.LayerDocker) || img.Base.String() != pinned || img.Tags != nil ||
 		img.Root.Digest != first.Images[k].Root.Digest || img.Source.String() != "example.com/cat/index@"+img.Root.Digest.String() {
 		t.Errorf("by digest: opened %q, %+v", h.opened, img)
@@ -287,7 +288,7 @@ func TestOperatorsGaps(t *testing.T) {
 		t.Fatalf("got %v, %v", inv, err)
 	}
 	for i, want := range []string{"image " + testCatalog + ": read the catalog: open layer sha256:", "image none.example.com/index:v1: manifest unknown"} {
-		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != ask.OriginCatalog || gaps[i].Image.Tags[0] != "v1" {
+		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != origin.Catalog || gaps[i].Image.Tags[0] != "v1" {
 			t.Errorf("got %+v, want %s", gaps[i], want)
 		}
 	}

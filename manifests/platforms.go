@@ -13,16 +13,8 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-// platformNames writes platforms as os/architecture, sorted; nil for none, which is
-// all of them.
-func platformNames(list []InstancePlatform) (names []string) {
-	for _, p := range list {
-		names = append(names, p.OS+"/"+p.Architecture)
-	}
-	return sorted(names)
-}
 
 // among reports whether a platform is one of those names.
 func among(names []string, p ispec.Platform) bool {
@@ -45,7 +37,7 @@ func eitherOf(a, b []string) []string {
 	if a == nil || b == nil {
 		return nil
 	}
-	return sorted(slices.Concat(a, b))
+	return text.Sorted(slices.Concat(a, b))
 }
 
 // found is an image that was looked for.
@@ -161,9 +153,9 @@ func (f *found) along(by map[part]oci.Ref) {
 		return there
 	})
 	f.settle()
-	if names = sorted(names); len(names) > 0 {
+	if names = text.Sorted(names); len(names) > 0 {
 		more := slices.DeleteFunc(slices.Clone(f.img.Platforms), func(p string) bool { return slices.Contains(before, p) })
-		f.img.Reasons = oci.SortReasons(append(slices.Clone(f.img.Reasons), oci.Reason{Kind: oci.ReasonPlatforms, Name: plain(strings.Join(more, ", ")), Part: plain(some(names))}))
+		f.img.Reasons = oci.SortReasons(append(slices.Clone(f.img.Reasons), oci.Reason{Kind: oci.ReasonPlatforms, Name: text.ASCII(strings.Join(more, ", ")), Part: text.ASCII(text.Some(names, 3))}))
 	}
 }
 
@@ -184,10 +176,10 @@ func tellLacking(list []found, note func(string)) {
 			less = append(less, name+" (not "+strings.Join(f.lacks, ", ")+")")
 		}
 	}
-	if alone = sorted(alone); len(alone) > 0 {
-		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", plural(len(alone), "image is", "images are"), plain(some(alone))))
+	if alone = text.Sorted(alone); len(alone) > 0 {
+		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", text.Count(len(alone), "image is", "images are"), text.ASCII(text.Some(alone, 3))))
 	}
-	if less = sorted(less); len(less) > 0 {
-		note(fmt.Sprintf("platforms: %s not for all that are asked for: %s", plural(len(less), "image is", "images are"), plain(some(less))))
+	if less = text.Sorted(less); len(less) > 0 {
+		note(fmt.Sprintf("platforms: %s not for all that are asked for: %s", text.Count(len(less), "image is", "images are"), text.ASCII(text.Some(less, 3))))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -195,13 +195,13 @@ func TestPlatformsOfOperators(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == ask.OriginCatalog })
+	i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
 	if img := inv.Images[i]; img.Built || len(img.Omitted) != 1 || !slices.Equal(img.Platforms, []string{"linux/arm64"}) || len(inv.Images) != 13 {
 		t.Errorf("%d images, the catalog %+v", len(inv.Images), img)
 	}
 	_, err = run("platforms: [{os: linux, architecture: s390x}]")
 	gaps, ok := oci.Gaps(err)
-	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != ask.OriginCatalog || !strings.HasSuffix(err.Error(), "it has no image for linux/s390x; it has linux/amd64, linux/arm64") {
+	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != origin.Catalog || !strings.HasSuffix(err.Error(), "it has no image for linux/s390x; it has linux/amd64, linux/arm64") {
 		t.Errorf("got %v", err)
 	}
 }

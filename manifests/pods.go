@@ -13,20 +13,15 @@ import (
 
 	"github.com/distribution/reference"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // maxPodImages is how many different images the pods of a cluster may use.
 const maxPodImages = 50_000
-
-// PodImage is an image that pods of a cluster use.
-type PodImage struct {
-	Ref oci.Ref `json:"ref"`           // by digest where one is known
-	Tag string  `json:"tag,omitempty"` // under which pods name it
-	Why string  `json:"-"`             // the first pod and how many more uses
-}
 
 // Pods gathers the images that the pods of a running cluster use. The digest that
 // a node has is what counts, not where its tag points by now.
@@ -70,12 +65,12 @@ func podsFound(n int, err error) error {
 }
 
 func (p *Pods) add(u pods.Use) error {
-	who := plain(u.Namespace + "/" + u.Pod + " " + u.Container)
+	who := text.ASCII(u.Namespace + "/" + u.Pod + " " + u.Container)
 	ref, tag, err := podRef(u)
 	if err == nil {
 		return note(p.uses, podKey{ref, tag}, who, "")
 	}
-	return note(p.left, plain(cmp.Or(u.Image, u.ID)), who, err.Error())
+	return note(p.left, text.ASCII(cmp.Or(u.Image, u.ID)), who, err.Error())
 }
 
 func note[K comparable](uses map[K]*podUses, key K, who, why string) error {
@@ -135,12 +130,12 @@ func inside(host string) bool {
 }
 
 // Images lists what was gathered, sorted, and says, a line each, what is left out.
-func (p *Pods) Images() (images []PodImage, notes []string) {
+func (p *Pods) Images() (images []imageset.PodImage, notes []string) {
 	keys := slices.SortedFunc(maps.Keys(p.uses), func(a, b podKey) int {
 		return cmp.Or(cmp.Compare(a.ref.String(), b.ref.String()), cmp.Compare(a.tag, b.tag))
 	})
 	for _, k := range keys {
-		images = append(images, PodImage{k.ref, k.tag, p.uses[k].String()})
+		images = append(images, imageset.PodImage{Ref: k.ref, Tag: k.tag, Why: p.uses[k].String()})
 	}
 	var within []string
 	for _, name := range slices.Sorted(maps.Keys(p.left)) {
@@ -148,14 +143,14 @@ func (p *Pods) Images() (images []PodImage, notes []string) {
 		if u.why == errInside.Error() {
 			within = append(within, name)
 		} else {
-			notes = append(notes, plain(fmt.Sprintf("not carried: image %q of pod %s: %s", name, u, u.why)))
+			notes = append(notes, text.ASCII(fmt.Sprintf("not carried: image %q of pod %s: %s", name, u, u.why)))
 		}
 	}
 	if most := 20; len(notes) > most {
 		notes = append(notes[:most], fmt.Sprintf("not carried: %d more images of pods, whose names cannot be read", len(notes)-most))
 	}
 	if len(within) > 0 {
-		notes = append(notes, fmt.Sprintf("not carried: what pods use of the cluster's own registry or of their node alone, %s: %s", plural(len(within), "image", "images"), some(within)))
+		notes = append(notes, fmt.Sprintf("not carried: what pods use of the cluster's own registry or of their node alone, %s: %s", text.Count(len(within), "image", "images"), text.Some(within, 3)))
 	}
 	return images, notes
 }
@@ -167,14 +162,14 @@ func (u *podUses) String() string {
 	return fmt.Sprintf("%s, and %d more", u.first, u.count-1)
 }
 
-// podImages asks for the images of [Extra.Pods].
-func podImages(_ context.Context, c *Config, from Images) (asked, error) {
-	for _, text := range c.Extra.PodNotes {
-		from.Note(text)
+// podImages asks for the images of [imageset.Extra.Pods].
+func podImages(_ context.Context, c *imageset.Config, from Images) (asked, error) {
+	for _, line := range c.Extra.PodNotes {
+		from.Note(line)
 	}
 	var list []wanted
 	for _, p := range c.Extra.Pods {
-		w := wanted{origin: ask.OriginPod, ref: p.Ref, why: []oci.Reason{{Kind: ask.KindPod, Name: p.Why}}}
+		w := wanted{origin: origin.Pod, ref: p.Ref, why: []oci.Reason{{Kind: origin.KindPod, Name: p.Why}}}
 		if p.Tag != "" {
 			w.tags = []string{p.Tag}
 		}
@@ -207,13 +202,13 @@ func allOf(tags, list []string) bool {
 func withoutPods(list []found) []found {
 	tags := map[oci.Ref][]string{}
 	for _, f := range list {
-		if at := f.at(); at != (oci.Ref{}) && f.img.Origin != ask.OriginPod {
+		if at := f.at(); at != (oci.Ref{}) && f.img.Origin != origin.Pod {
 			tags[at] = append(tags[at], f.img.Tags...)
 		}
 	}
 	return slices.DeleteFunc(list, func(f found) bool {
 		others, ok := tags[f.at()]
-		return ok && f.img.Origin == ask.OriginPod && allOf(f.img.Tags, others)
+		return ok && f.img.Origin == origin.Pod && allOf(f.img.Tags, others)
 	})
 }
 
@@ -225,7 +220,7 @@ func tagPods(images []oci.Image, note func(string)) {
 	for _, pods := range []bool{false, true} {
 		for i := range images {
 			img := &images[i]
-			if pods != (img.Origin == ask.OriginPod) {
+			if pods != (img.Origin == origin.Pod) {
 				continue
 			}
 			img.Tags = slices.DeleteFunc(slices.Clone(img.Tags), func(tag string) bool {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -158,7 +158,7 @@ func TestPodsLost(t *testing.T) {
 	c := config(t, strings.Replace(ref, "@", ":v1@", 1))
 	c.Extra = gathered(t, podList("n/one "+ref+" "+ref))
 	_, err := Resolve(t.Context(), c, newFakeImages())
-	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != ask.OriginAdditional {
+	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != origin.Additional {
 		t.Errorf("got %v", err)
 	}
 }
@@ -185,8 +185,8 @@ func TestPodsIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Extra = gathered(t, podList("n/one "+a)); c.NotEmpty() != nil {
-		t.Errorf("pods alone are nothing to carry: %v", c.NotEmpty())
+	if c.Extra = gathered(t, podList("n/one "+a)); c.CheckNotEmpty() != nil {
+		t.Errorf("pods alone are nothing to carry: %v", c.CheckNotEmpty())
 	}
 }
 

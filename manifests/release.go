@@ -10,17 +10,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
-)
-
-// Repositories of the mirror that oc-mirror v2 keeps releases in.
-const (
-	pathPayload    = "openshift/release-images"
-	pathComponents = "openshift/release"
 )
 
 // formatPayload is part of the key under which a payload that was read is kept.
@@ -38,7 +34,7 @@ var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 type release struct {
 	ref        oci.Ref
 	arch       string // as Go writes it, or multi
-	signatures []Signature
+	signatures []documents.Signature
 	*payload.Payload
 
 	src   oci.Source
@@ -49,7 +45,7 @@ type release struct {
 // releaseImages asks for mirror.platform.release: the payload, and the image of
 // each component by digest. A payload that cannot be read is a *[oci.Gap], one
 // that is not signed a *[SignatureError].
-func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
+func releaseImages(ctx context.Context, c *imageset.Config, from Images) (asked, error) {
 	pf := c.Mirror.Platform
 	if pf.Release == "" {
 		return asked{}, nil
@@ -68,13 +64,13 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 		list, err = r.images(ctx, c, from)
 	}
 	if err != nil {
-		w := wanted{origin: ask.OriginRelease, ref: ref, path: pathPayload, why: []oci.Reason{{Kind: ask.KindConfigured}}}
+		w := wanted{origin: origin.Release, ref: ref, path: origin.PathPayload, why: []oci.Reason{{Kind: origin.KindConfigured}}}
 		return asked{}, &oci.Gap{Image: w.image(), Err: err}
 	}
 	if len(pf.Architectures) > 0 && !slices.Contains(pf.Architectures, r.arch) {
-		p := problems{file: c.file, places: c.places}
-		p.add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", strings.Join(pf.Architectures, ", "), ref, r.arch)
-		return asked{}, p.join()
+		p := c.Problems()
+		p.Add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", strings.Join(pf.Architectures, ", "), ref, r.arch)
+		return asked{}, p.Join()
 	}
 	return asked{images: list, signatures: r.signatures}, nil
 }
@@ -83,7 +79,7 @@ func releaseImages(ctx context.Context, c *Config, from Images) (asked, error) {
 // that was done before. What is read and carried is what was verified, by digest:
 // from resolves a tag once. A release that nothing vouches for is a
 // *[SignatureError], which must not become a gap.
-func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images, brought signature.Keyring) (*release, error) {
+func readRelease(ctx context.Context, cfg *imageset.Config, ref oci.Ref, from Images, brought signature.Keyring) (*release, error) {
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -98,7 +94,7 @@ func readRelease(ctx context.Context, cfg *Config, ref oci.Ref, from Images, bro
 	if err != nil {
 		return nil, err
 	}
-	only := platformNames(cfg.Mirror.Platform.Platforms)
+	only := imageset.PlatformNames(cfg.Mirror.Platform.Platforms)
 	image, err := pick(ctx, src, root, only)
 	if err != nil {
 		return nil, err
@@ -157,7 +153,7 @@ func readPayload(ctx context.Context, src oci.Source, image oci.Descriptor, from
 }
 
 // images lists all that is carried of a release, the payload first.
-func (r *release) images(ctx context.Context, c *Config, from Images) ([]wanted, error) {
+func (r *release) images(ctx context.Context, c *imageset.Config, from Images) ([]wanted, error) {
 	list, err := r.wanted()
 	if err != nil || !c.Mirror.Platform.KubeVirtContainer {
 		return list, err
@@ -184,16 +180,16 @@ func (r *release) tag() (tag, arch string) {
 // gives them: VERSION-ARCH, and that with the component's name.
 func (r *release) wanted() ([]wanted, error) {
 	tag, arch := r.tag()
-	why := oci.Reason{Kind: ask.KindRelease, Name: r.Version + " " + arch}
-	list := []wanted{{origin: ask.OriginRelease, ref: r.ref, tags: []string{tag}, path: pathPayload, why: []oci.Reason{why}, only: r.only}}
+	why := oci.Reason{Kind: origin.KindRelease, Name: r.Version + " " + arch}
+	list := []wanted{{origin: origin.Release, ref: r.ref, tags: []string{tag}, path: origin.PathPayload, why: []oci.Reason{why}, only: r.only}}
 	for _, s := range r.signatures {
-		list[0].why = append(list[0].why, oci.Reason{Kind: ask.KindSignature, Name: s.By})
+		list[0].why = append(list[0].why, oci.Reason{Kind: origin.KindSignature, Name: s.By})
 	}
 	for _, c := range r.Components {
-		list = append(list, wanted{origin: ask.OriginRelease, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: pathComponents, why: []oci.Reason{{Kind: why.Kind, Name: why.Name, Part: c.Name}}, only: r.only})
+		list = append(list, wanted{origin: origin.Release, ref: c.Image, tags: []string{tag + "-" + c.Name}, path: origin.PathComponents, why: []oci.Reason{{Kind: why.Kind, Name: why.Name, Part: c.Name}}, only: r.only})
 	}
 	for _, w := range list {
-		if !targetTag.MatchString(w.tags[0]) {
+		if !imageset.TargetTag.MatchString(w.tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, would have %d characters; a tag has at most 128", w.tags[0], w.ref, len(w.tags[0]))}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -203,7 +203,7 @@ func TestReleaseGaps(t *testing.T) {
 		t.Fatalf("got %d images, %v", len(inv.Images), err)
 	}
 	g := gaps[1].Image
-	want := oci.Image{Origin: ask.OriginRelease, Source: g.Source, Path: "openshift/release",
+	want := oci.Image{Origin: origin.Release, Source: g.Source, Path: "openshift/release",
 		Tags: []string{"4.12.0-s390x-cli-2", "4.12.0-s390x-tools-2"}, Reasons: reasons("release 4.12.0 s390x: cli-2", "release 4.12.0 s390x: tools-2")}
 	if gaps[0].Image.Source.String() != "a.io/none:v1" || g.Source.String() != parts["cli-2"] || !reflect.DeepEqual(g, want) {
 		t.Errorf("got %+v", g)
@@ -211,10 +211,10 @@ func TestReleaseGaps(t *testing.T) {
 
 	inv, err = Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/none:v", "  additionalImages: [{name: 'quay.io/ocp/rel:v'}]\n"), m)
 	gaps, ok = oci.Gaps(err)
-	if !ok || len(gaps) != 1 || len(inv.Images) != 1 || inv.Images[0].Origin != ask.OriginAdditional {
+	if !ok || len(gaps) != 1 || len(inv.Images) != 1 || inv.Images[0].Origin != origin.Additional {
 		t.Fatalf("got %+v, %v", inv, err)
 	}
-	want = oci.Image{Origin: ask.OriginRelease, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/none", Tag: "v"}, Path: "openshift/release-images", Reasons: reasons("platform.release")}
+	want = oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/none", Tag: "v"}, Path: "openshift/release-images", Reasons: reasons("platform.release")}
 	if !reflect.DeepEqual(gaps[0].Image, want) || err.Error() != "image quay.io/ocp/none:v: manifest unknown" {
 		t.Errorf("got %+v: %v", gaps[0].Image, err)
 	}

@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -47,27 +49,27 @@ func (e *FetchError) Error() string {
 	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
 
-// Resolve pins what cfg asks for to digests. It asks [Config.Carried] first, and
+// Resolve pins what cfg asks for to digests. It asks [imageset.Config.Carried] first, and
 // from, for each reference once, several at a time. An image whose reference has
 // a digest keeps that digest, and the tag beside it. The inventory is sorted and
 // valid; what several parts of cfg ask for is in it once, with the tags and
 // reasons of all. The error joins a *[oci.Gap] for each image that cannot be
 // had, and the inventory then has the others; a configuration that asks for no
-// image at all is a *[ConfigError], and a release that is not signed a
+// image at all is a *[imageset.ConfigError], and a release that is not signed a
 // *[SignatureError].
-func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
-	if err := cfg.Carried(); err != nil {
+func Resolve(ctx context.Context, cfg *imageset.Config, from Images) (*oci.Inventory, error) {
+	if err := cfg.CheckSupported(); err != nil {
 		return nil, err
 	}
-	if err := cfg.NotEmpty(); err != nil {
+	if err := cfg.CheckNotEmpty(); err != nil {
 		return nil, err
 	}
 	from = newPins(from)
-	all, gaps, err := cfg.wanted(ctx, from)
+	all, gaps, err := wantedOf(ctx, cfg, from)
 	if err != nil {
 		return nil, err
 	}
-	some, gaps, err := cfg.sift(all.images, gaps, from)
+	some, gaps, err := leaveOutBlocked(cfg, all.images, gaps, from)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +127,8 @@ func each(ctx context.Context, n int, fn func(int)) error {
 	return nil
 }
 
-// sift takes out what mirror.blockedImages blocks.
-func (c *Config) sift(list []wanted, gaps []*oci.Gap, from Images) ([]wanted, []*oci.Gap, error) {
+// leaveOutBlocked takes out what mirror.blockedImages blocks.
+func leaveOutBlocked(c *imageset.Config, list []wanted, gaps []*oci.Gap, from Images) ([]wanted, []*oci.Gap, error) {
 	b, err := newBlock(c)
 	if err != nil {
 		return nil, nil, err
@@ -140,14 +142,14 @@ func (c *Config) sift(list []wanted, gaps []*oci.Gap, from Images) ([]wanted, []
 // asked is what a part of the configuration asks for.
 type asked struct {
 	images     []wanted
-	documents  []oci.Document // for the far side; what they reach was given to [Images.Keep]
-	signatures []Signature    // of releases; one document has all
+	documents  []oci.Document        // for the far side; what they reach was given to [Images.Keep]
+	signatures []documents.Signature // of releases; one document has all
 }
 
 // wanted lists what each part of the configuration asks for, and what of it
 // cannot be had. Its error is one that nothing can go on with.
-func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oci.Gap, err error) {
-	for _, part := range []func(context.Context, *Config, Images) (asked, error){
+func wantedOf(ctx context.Context, c *imageset.Config, from Images) (all asked, gaps []*oci.Gap, err error) {
+	for _, part := range []func(context.Context, *imageset.Config, Images) (asked, error){
 		releaseImages,
 		channelImages,
 		graphImage,
@@ -169,27 +171,17 @@ func (c *Config) wanted(ctx context.Context, from Images) (all asked, gaps []*oc
 		all.signatures = append(all.signatures, some.signatures...)
 		gaps = append(gaps, lost...)
 	}
-	signed, err := signatureDocument(ctx, all.signatures, from)
+	signed, err := documents.WriteSignatures(ctx, all.signatures, from)
 	all.documents = append(all.documents, signed...)
 	return all, gaps, err
 }
 
-// NotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
-func (c *Config) NotEmpty() error {
-	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
-		return nil
-	}
-	p := problems{file: c.file, places: c.places}
-	p.add("mirror", "there is nothing to carry: none of mirror.platform.release, mirror.platform.channels, mirror.platform.graph, mirror.operators, mirror.additionalImages and mirror.helm names an image")
-	return p.join()
-}
-
 // additionalImages asks for mirror.additionalImages, each under its own name or
 // that of targetRepo and targetTag.
-func additionalImages(_ context.Context, c *Config, _ Images) (asked, error) {
+func additionalImages(_ context.Context, c *imageset.Config, _ Images) (asked, error) {
 	var list []wanted
 	for _, a := range c.Mirror.AdditionalImages {
-		w := wanted{origin: ask.OriginAdditional, ref: a.Name, path: a.TargetRepo, why: []oci.Reason{{Kind: ask.KindAdditional}}, only: platformNames(a.Platforms)}
+		w := wanted{origin: origin.Additional, ref: a.Name, path: a.TargetRepo, why: []oci.Reason{{Kind: origin.KindAdditional}}, only: imageset.PlatformNames(a.Platforms)}
 		if tag := cmp.Or(a.TargetTag, a.Name.Tag); tag != "" {
 			w.tags = []string{tag}
 		}

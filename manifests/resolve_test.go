@@ -13,11 +13,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // fakeImages is a registry in memory: content by digest, manifests by reference.
+const head = "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\n"
+
 type fakeImages struct {
 	blobs map[digest.Digest][]byte
 	refs  map[string]oci.Descriptor
@@ -196,7 +198,7 @@ func TestResolve(t *testing.T) {
 	for i, w := range want {
 		img := inv.Images[i]
 		if img.Source.String() != w.source || strings.Join(img.Tags, " ") != w.tags || strings.Join(img.Platforms, " ") != w.platforms ||
-			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != ask.OriginAdditional || !slices.Equal(oci.Words(img.Reasons), []string{"additionalImages"}) {
+			img.Root.Digest != w.root || img.Root.Annotations != nil || img.Origin != origin.Additional || !slices.Equal(oci.Words(img.Reasons), []string{"additionalImages"}) {
 			t.Errorf("image %d: got %+v, want %+v", i, img, w)
 		}
 	}

@@ -2,20 +2,20 @@ package manifests
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
@@ -24,22 +24,7 @@ const (
 	signatureStore = "https://mirror.openshift.com/pub/openshift-v4/signatures/openshift/release"
 	// maxSignatures is how many a payload can have (library-go, pkg/verify/store/sigstore).
 	maxSignatures = 9
-	// documentSignatures is the document with the signatures of the releases.
-	documentSignatures = "release-signatures"
-	// signatureArtifact is its artifact type; a file is the message in base64.
-	signatureArtifact = "application/vnd.satchel.release-signatures.v1"
 )
-
-// Signature is one verified signature of a payload, as it was published.
-type Signature struct {
-	Payload digest.Digest
-	Number  int // from 1 to 9, its place in the store
-	Message []byte
-	By      string // who signed it, where it was verified; a bundle does not keep that
-}
-
-// title is the signature's name in a bundle, and its key in the cluster's ConfigMap.
-func (s Signature) title() string { return fmt.Sprintf("sha256-%s-%d", s.Payload.Encoded(), s.Number) }
 
 // SignatureError says that nothing vouches for a release. Nothing of the release
 // was used.
@@ -101,13 +86,13 @@ func (e *SignatureError) advise() *SignatureError {
 // okdRepositories are where OKD publishes releases, which Red Hat's keys do not sign.
 var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|registry\.ci\.openshift\.org/origin/)`)
 
-// CheckSignatureKeys says whether text is OpenPGP public keys, for [Extra].
+// CheckSignatureKeys says whether text is OpenPGP public keys, for [imageset.Extra].
 func CheckSignatureKeys(text string) error {
 	_, err := signature.ParseKeys([]byte(text))
 	return err
 }
 
-// CheckSignatureStore says whether an address can be that of a store, for [Extra].
+// CheckSignatureStore says whether an address can be that of a store, for [imageset.Extra].
 func CheckSignatureStore(store string) error {
 	u, err := url.Parse(store)
 	switch {
@@ -127,7 +112,7 @@ func CheckSignatureStore(store string) error {
 // for until one number is not found; those that do not verify are noted beside one
 // that does. With Extra.IgnoreReleaseSignature there are none, and a note instead.
 // Keys that other releases brought are trusted beside Red Hat's: see [vouching].
-func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]Signature, error) {
+func verifyRelease(ctx context.Context, from Images, cfg *imageset.Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]documents.Signature, error) {
 	x := cfg.Extra
 	if x.IgnoreReleaseSignature {
 		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: nothing says that %s, %s, is genuine: its signature was not looked at, by --ignore-release-signature, and none is carried", payload, root))
@@ -159,12 +144,12 @@ func verifyRelease(ctx context.Context, from Images, cfg *Config, payload oci.Re
 		return nil, fail.advise()
 	}
 	for _, err := range fail.Errs {
-		from.Note(plain(fmt.Sprintf("a signature of release %s is not carried; another one vouches for it: %v", payload, err)))
+		from.Note(text.ASCII(fmt.Sprintf("a signature of release %s is not carried; another one vouches for it: %v", payload, err)))
 	}
 	return good, nil
 }
 
-func trustedKeys(x Extra) (signature.Keyring, error) {
+func trustedKeys(x imageset.Extra) (signature.Keyring, error) {
 	if x.SignatureKeys == "" {
 		return signature.RedHat()
 	}
@@ -177,7 +162,7 @@ func trustedKeys(x Extra) (signature.Keyring, error) {
 
 // collect asks the store, gives what verifies, and keeps in e.Errs what does not.
 // A store that cannot be reached is not asked again.
-func (e *SignatureError) collect(ctx context.Context, from Images, keys signature.Keyring) (good []Signature, err error) {
+func (e *SignatureError) collect(ctx context.Context, from Images, keys signature.Keyring) (good []documents.Signature, err error) {
 	for n := 1; n <= maxSignatures; n++ {
 		link := fmt.Sprintf("%s/sha256=%s/signature-%d", e.Store, e.Payload.Encoded(), n)
 		message, err := from.Fetch(ctx, link, signature.MaxMessage)
@@ -197,64 +182,7 @@ func (e *SignatureError) collect(ctx context.Context, from Images, keys signatur
 			e.Errs = append(e.Errs, fmt.Errorf("signature-%d: %w", n, err))
 			continue
 		}
-		good = append(good, Signature{e.Payload, n, message, fmt.Sprintf("%s, key %s", signed.Signer, signed.Key)})
+		good = append(good, documents.Signature{Payload: e.Payload, Number: n, Message: message, By: fmt.Sprintf("%s, key %s", signed.Signer, signed.Key)})
 	}
 	return good, nil
-}
-
-// signatureDocument makes the document of all signatures; none without any.
-func signatureDocument(ctx context.Context, list []Signature, from Images) ([]oci.Document, error) {
-	var files []oci.ArtifactFile
-	for _, s := range list {
-		body := base64.StdEncoding.EncodeToString(s.Message) + "\n"
-		files = append(files, oci.ArtifactFile{Title: s.title(), MediaType: "text/plain", Body: []byte(body)})
-	}
-	slices.SortFunc(files, func(a, b oci.ArtifactFile) int { return strings.Compare(a.Title, b.Title) })
-	files = slices.CompactFunc(files, func(a, b oci.ArtifactFile) bool { return a.Title == b.Title }) // a payload of two channels
-	return document(ctx, documentSignatures, signatureArtifact, files, from)
-}
-
-var signatureTitle = regexp.MustCompile(`^sha256-([0-9a-f]{64})-([1-9])$`)
-
-// ReadSignatures gives the signatures that a bundle carries, for [Site], in the
-// order of its document; none if it carries none. They were verified by who packed
-// them, and the cluster verifies them again.
-func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Signature, error) {
-	root, ok := inv.Document(documentSignatures)
-	if !ok {
-		return nil, nil
-	}
-	files, err := oci.ReadArtifact(ctx, src, root, signatureArtifact)
-	if err != nil {
-		return nil, fmt.Errorf("read the signatures of releases: %w", err)
-	}
-	var list []Signature
-	for _, f := range files {
-		m := signatureTitle.FindStringSubmatch(f.Title)
-		if m == nil {
-			return nil, &oci.UnsupportedError{What: "document " + documentSignatures, Why: fmt.Sprintf("its %.128q is not the name of a signature", f.Title)}
-		}
-		body, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(string(f.Body), "\n"))
-		if err != nil || len(body) == 0 || len(body) > signature.MaxMessage {
-			return nil, &oci.UnsupportedError{What: "document " + documentSignatures, Why: fmt.Sprintf("its %s is not a signature in base64", f.Title)}
-		}
-		list = append(list, Signature{digest.NewDigestFromEncoded(digest.SHA256, m[1]), int(m[2][0] - '0'), body, ""})
-	}
-	return list, nil
-}
-
-// SigstoreNotes says which releases of an inventory lack their Sigstore signature,
-// which is carried, as every other thing attached to an image, where it is found.
-func SigstoreNotes(inv *oci.Inventory) []string {
-	var payloads []oci.Image
-	for _, img := range inv.Images {
-		if img.Origin == ask.OriginRelease && img.Path == pathPayload && img.Subject == "" {
-			payloads = append(payloads, img)
-		}
-	}
-	unsigned := withoutSigstore(payloads, inv.Images)
-	if len(unsigned) == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("%s has no Sigstore signature of the release %s: it is carried without; nodes that demand one (4.21 and later) will refuse it", sigstoreRepository, few(unsigned))}
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -76,11 +77,11 @@ func TestReleaseSignature(t *testing.T) {
 		t.Errorf("notes %q", s.notes)
 	}
 	got, err := ReadSignatures(t.Context(), inv, &s.kept)
-	want := []Signature{{s.payload.Digest, 1, good, ""}, {s.payload.Digest, 3, good, ""}}
+	want := []Signature{{Payload: s.payload.Digest, Number: 1, Message: good}, {Payload: s.payload.Digest, Number: 3, Message: good}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the bundle carries %+v, %v", got, err)
 	}
-	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == pathPayload })
+	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == origin.PathPayload })
 	if why := oci.Words(inv.Images[at].Reasons); len(why) != 2 || why[0] != "release 4.12.0 x86_64" || !strings.HasPrefix(why[1], "signed by test, key ") {
 		t.Errorf("the payload's reasons are %q", why)
 	}
@@ -222,7 +223,7 @@ func TestReleaseTagMoved(t *testing.T) {
 	if s.refs["quay.io/ocp/rel:v"].Digest != evil.Digest {
 		t.Fatal("the tag did not move")
 	}
-	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == pathPayload })
+	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == origin.PathPayload })
 	if at < 0 || inv.Images[at].Root.Digest != s.payload.Digest || len(inv.Images) != 3 {
 		t.Errorf("got %+v", inv.Images)
 	}
@@ -245,9 +246,9 @@ func TestReadSignatures(t *testing.T) {
 		{name + "-1", base64.StdEncoding.EncodeToString(make([]byte, signature.MaxMessage+1)), "is not a signature in base64"},
 	} {
 		var made oci.Memory
-		root, err := made.Artifact(signatureArtifact, []oci.ArtifactFile{{Title: tc.title, MediaType: "text/plain", Body: []byte(tc.body)}})
+		root, err := made.Artifact(documents.ArtifactSignatures, []oci.ArtifactFile{{Title: tc.title, MediaType: "text/plain", Body: []byte(tc.body)}})
 		must(t, err)
-		list, err := ReadSignatures(t.Context(), &oci.Inventory{Documents: []oci.Document{{Name: documentSignatures, Root: root}}}, &made)
+		list, err := ReadSignatures(t.Context(), &oci.Inventory{Documents: []oci.Document{{Name: documents.DocumentSignatures, Root: root}}}, &made)
 		var ue *oci.UnsupportedError
 		switch {
 		case tc.want == "" && (err != nil || len(list) != 1 || string(list[0].Message) != "message" || list[0].Number != 1):
@@ -263,8 +264,8 @@ func TestReadSignatures(t *testing.T) {
 
 func TestSigstoreNotes(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: []emitImage{
-		{Origin: ask.OriginRelease, Source: sigstoreRepository + ":4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
-		{Origin: ask.OriginRelease, Source: "quay.io/ocp/rel:4.21.0-x86_64", Path: payloadPath, Tags: []string{"4.21.0-x86_64"}},
+		{Origin: origin.Release, Source: origin.SigstoreRepository + ":4.21.0-x86_64", Path: origin.PathPayload, Tags: []string{"4.21.0-x86_64"}},
+		{Origin: origin.Release, Source: "quay.io/ocp/rel:4.21.0-x86_64", Path: origin.PathPayload, Tags: []string{"4.21.0-x86_64"}},
 	}}
 	inv, _ := in.parse(t)
 	if notes := SigstoreNotes(inv); len(notes) != 1 || !strings.Contains(notes[0], "of the release 4.21.0-x86_64:") {
@@ -272,7 +273,7 @@ func TestSigstoreNotes(t *testing.T) {
 	}
 	root := inv.Images[0].Root.Digest
 	tag := "sha256-" + root.Encoded() + ".sig"
-	in.Images = append(in.Images, emitImage{Origin: ask.OriginRelease, Source: sigstoreRepository + ":" + tag, Path: payloadPath, Tags: []string{tag}, Subject: root})
+	in.Images = append(in.Images, emitImage{Origin: origin.Release, Source: origin.SigstoreRepository + ":" + tag, Path: origin.PathPayload, Tags: []string{tag}, Subject: root})
 	inv, _ = in.parse(t)
 	if notes := SigstoreNotes(inv); len(notes) != 0 {
 		t.Errorf("notes %q, and it is signed", notes)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -65,7 +67,7 @@ func TestTemplate(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(list, c.Extra.Templates) {
 		t.Fatalf("got %v, %v", list, err)
 	}
-	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != ask.OriginCatalog })
+	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Origin != origin.Catalog })
 	out, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, Templates: list})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +114,7 @@ func TestTemplateRefused(t *testing.T) {
 		"two":         {goodTemplate + goodTemplate, "it has several documents"},
 		"no YAML":     {"a: [", "yaml"},
 		"no object":   {"- a\n", "cannot unmarshal"},
-		"large":       {goodTemplate + strings.Repeat("#", maxTemplate), "more than 65536 bytes"},
+		"large":       {goodTemplate + strings.Repeat("#", imageset.MaxTemplate), "more than 65536 bytes"},
 	} {
 		_, err := templateConfig(t, tc.body)
 		var ce *ConfigError
@@ -123,7 +125,7 @@ func TestTemplateRefused(t *testing.T) {
 	for body, want := range map[string]string{
 		`[{"catalog":"a","spec":{"configMap":"x"}}]`: "configMap", `[{"catalog":"a","spec":{"sourceType":7}}]`: "sourceType", `{`: "unexpected end", `[{"spec":[]}]`: "cannot unmarshal",
 	} {
-		_, err := ParseTemplates([]oci.ArtifactFile{{Title: fileTemplates, Body: []byte(body)}})
+		_, err := ParseTemplates([]oci.ArtifactFile{{Title: documents.FileTemplates, Body: []byte(body)}})
 		var ue *oci.UnsupportedError
 		if !errors.As(err, &ue) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", body, err)

@@ -8,8 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // formatKeys is part of the key under which the keys in a payload are kept.
@@ -20,7 +22,7 @@ const formatKeys = "payload-keys/1"
 // is trusted as far as a cluster that makes these updates would trust it. Keys that
 // the user gave are the only ones: then no release adds any.
 type vouching struct {
-	c    *Config
+	c    *imageset.Config
 	from Images
 	list []chosen
 
@@ -32,7 +34,7 @@ type vouching struct {
 	seen map[string]bool // keys, by their text, and notes
 }
 
-func newVouching(c *Config, from Images, list []chosen) *vouching {
+func newVouching(c *imageset.Config, from Images, list []chosen) *vouching {
 	n := len(list)
 	return &vouching{c: c, from: from, list: list, read: make([]asked, n), errs: make([]error, n), held: make([]heldNotes, n),
 		good: make([]*release, n), seen: map[string]bool{}}
@@ -122,7 +124,7 @@ func (v *vouching) bring(ctx context.Context) (more bool, err error) {
 // unread notes, once, that a release brings no keys, though it may have some, and tells
 // so of the releases that wait for one.
 func (v *vouching) unread(r *release, err error) {
-	note := plain(fmt.Sprintf("the keys that release %s brings are not read: %v", r.ref, err))
+	note := text.ASCII(fmt.Sprintf("the keys that release %s brings are not read: %v", r.ref, err))
 	if v.seen[note] {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -28,7 +28,7 @@ type wanted struct {
 }
 
 // precedence is the order in which origins speak for an image that several ask for.
-var precedence = []oci.Origin{ask.OriginRelease, ask.OriginCatalog, ask.OriginOperator, ask.OriginAdditional, ask.OriginChart, ask.OriginPod}
+var precedence = []oci.Origin{origin.Release, origin.Catalog, origin.Operator, origin.Additional, origin.Chart, origin.Pod}
 
 // image is w as far as it is known before it is found.
 func (w wanted) image() oci.Image {
@@ -74,7 +74,7 @@ func unite(list []wanted) []wanted {
 			out = append(out, wanted{origin: w.origin, ref: w.ref, path: w.path, made: w.made, base: w.base, platforms: w.platforms, only: w.only})
 		}
 		u := &out[i]
-		u.only, u.pods = eitherOf(u.only, w.only), u.pods || w.origin == ask.OriginPod
+		u.only, u.pods = eitherOf(u.only, w.only), u.pods || w.origin == origin.Pod
 		if slices.Index(precedence, w.origin) < slices.Index(precedence, u.origin) {
 			u.origin = w.origin
 		}
@@ -82,28 +82,19 @@ func unite(list []wanted) []wanted {
 		u.why = append(u.why, w.why...)
 	}
 	for i := range out {
-		out[i].tags, out[i].why = sorted(out[i].tags), oci.SortReasons(plainReasons(out[i].why))
+		out[i].tags, out[i].why = text.Sorted(out[i].tags), oci.SortReasons(plainReasons(out[i].why))
 	}
 	slices.SortFunc(out, func(a, b wanted) int { return a.image().Compare(b.image()) })
 	return out
 }
 
-// plain makes a line for people of what catalogs and payloads call their parts.
-func plain(s string) string { return text.ASCII(s) }
-
 // plainReasons makes printable ASCII of what catalogs and payloads call their parts.
 func plainReasons(list []oci.Reason) []oci.Reason {
 	out := make([]oci.Reason, len(list))
 	for i, r := range list {
-		out[i] = oci.Reason{Kind: r.Kind, Name: plain(r.Name), Part: plain(r.Part), Catalog: plain(r.Catalog)}
+		out[i] = oci.Reason{Kind: r.Kind, Name: text.ASCII(r.Name), Part: text.ASCII(r.Part), Catalog: text.ASCII(r.Catalog)}
 	}
 	return out
-}
-
-// sorted orders a list, each once.
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 // pins asks for each reference once, so that a tag that moves meanwhile is one

@@ -105,10 +105,10 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 		err = cfg.ReadTemplates(os.ReadFile)
 	}
 	if err == nil {
-		err = cfg.Carried()
+		err = cfg.CheckSupported()
 	}
 	if err == nil {
-		err = cfg.NotEmpty()
+		err = cfg.CheckNotEmpty()
 	}
 	return cfg, err
 }

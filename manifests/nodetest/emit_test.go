@@ -14,7 +14,7 @@ import (
 	"github.com/openshift/api/operator/v1alpha1"
 
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -78,7 +78,7 @@ func TestPayloads(t *testing.T) {
 		}
 		var images []oci.Image
 		for _, tag := range stream.Spec.Tags {
-			images = append(images, image(t, ask.OriginRelease, tag.From.Name, "openshift/release"))
+			images = append(images, image(t, origin.Release, tag.From.Name, "openshift/release"))
 		}
 		if len(images) != count {
 			t.Errorf("%s has %d components, want %d", name, len(images), count)
@@ -92,7 +92,7 @@ func TestManyRules(t *testing.T) {
 	t.Parallel()
 	var images []oci.Image
 	for i := range 5000 {
-		origin := []oci.Origin{ask.OriginOperator, ask.OriginAdditional}[i%2]
+		origin := []oci.Origin{origin.Operator, origin.Additional}[i%2]
 		images = append(images, image(t, origin, fmt.Sprintf("registry.example/%s/image-%05d@sha256:%064d", strings.Repeat("p", i%90+1), i, i), ""))
 	}
 	checkEmitted(t, images)

@@ -17,7 +17,7 @@ import (
 	"github.com/openshift/api/operator/v1alpha1"
 	"github.com/openshift/runtime-utils/pkg/registries"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -72,7 +72,7 @@ func TestNodes(t *testing.T) {
 		rnd := random{rand.New(rand.NewPCG(seed, 1))}
 		var images []oci.Image
 		for i := range rnd.IntN(12) {
-			origin := []oci.Origin{ask.OriginRelease, ask.OriginOperator, ask.OriginAdditional}[rnd.IntN(3)]
+			origin := []oci.Origin{origin.Release, origin.Operator, origin.Additional}[rnd.IntN(3)]
 			path := []string{"", "x", fmt.Sprint("other/", i)}[rnd.IntN(3)]
 			images = append(images, image(t, origin, rnd.scope()+"/img:1", path))
 		}
@@ -87,7 +87,7 @@ func TestNodes(t *testing.T) {
 			t.Fatalf("seed %d, insecure %v, blocked %v\ngot:\n%s\nwant:\n%s", seed, insecure, blocked, got, want)
 		}
 		for range 5 { // others, which wider entries may be for
-			images = append(images, image(t, ask.OriginAdditional, rnd.scope()+"/other:1", ""))
+			images = append(images, image(t, origin.Additional, rnd.scope()+"/other:1", ""))
 		}
 		checkPulls(t, nodes, images)
 	}

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,6 +24,9 @@ func Some(names []string, most int) string {
 	}
 	return strings.Join(names, ", ") + more
 }
+
+// Sorted gives the strings of a list in order, each once; the list stays as it is.
+func Sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
 // Or joins alternatives: "a, b or c".
 func Or(names []string) string { return join(names, " or ") }

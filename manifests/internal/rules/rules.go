@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -32,9 +32,9 @@ const (
 
 func groupOf(o oci.Origin) string {
 	switch o {
-	case ask.OriginRelease:
+	case origin.Release:
 		return Release
-	case ask.OriginCatalog, ask.OriginOperator:
+	case origin.Catalog, origin.Operator:
 		return Operator
 	}
 	return Generic

@@ -8,7 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -23,12 +23,12 @@ func image(origin oci.Origin, source, path string) oci.Image {
 func TestOf(t *testing.T) {
 	mirror := oci.Mirror{Host: "m:5000", Namespace: "ns"}
 	groups := Of(&oci.Inventory{Images: []oci.Image{
-		image(ask.OriginAdditional, "q.example/shared:1", ""),
-		image(ask.OriginOperator, "q.example/shared:2", "b/two"),
-		image(ask.OriginCatalog, "r.example/index:1", ""),
-		image(ask.OriginRelease, "q.example/payload:1", "openshift/release-images"),
-		image(ask.OriginChart, "s.example/chart:1", ""),
-		image(ask.OriginAdditional, "m:5000/ns/here:1", "here"), // is in its place already
+		image(origin.Additional, "q.example/shared:1", ""),
+		image(origin.Operator, "q.example/shared:2", "b/two"),
+		image(origin.Catalog, "r.example/index:1", ""),
+		image(origin.Release, "q.example/payload:1", "openshift/release-images"),
+		image(origin.Chart, "s.example/chart:1", ""),
+		image(origin.Additional, "m:5000/ns/here:1", "here"), // is in its place already
 	}}, mirror)
 	want := []Group{
 		{Release, []Rule{{"q.example/payload", []string{"m:5000/ns/openshift/release-images"}}}},

@@ -1,16 +1,16 @@
-package manifests
+package imageset
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Config is an ImageSetConfiguration of mirror.openshift.io/v2alpha1. The fields
@@ -34,7 +34,7 @@ type Config struct {
 type Extra struct {
 	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
 
-	Templates []CatalogTemplate `json:"templates,omitempty"` // see [Config.ReadTemplates]
+	Templates []documents.CatalogTemplate `json:"templates,omitempty"` // see [Config.ReadTemplates]
 
 	PodFiles []string `json:"-"` // that Pods is read from
 	PodNotes []string `json:"-"` // what of them is left out, a line each
@@ -57,8 +57,8 @@ type Extra struct {
 	WithDependencies bool `json:"withDependencies,omitempty"`
 }
 
-// told is what of e matters to the configuration.
-func (e Extra) told(c *Config) Extra {
+// relevant is what of e matters to the configuration.
+func (e Extra) relevant(c *Config) Extra {
 	pf := &c.Mirror.Platform
 	if !pf.Graph {
 		e.GraphData, e.GraphBase = GraphData{}, oci.Ref{}
@@ -66,7 +66,7 @@ func (e Extra) told(c *Config) Extra {
 	if len(pf.Channels) == 0 && (!pf.Graph || e.GraphData != (GraphData{})) {
 		e.UpdateURL = ""
 	}
-	e.AcceptRisks = sorted(slices.Clone(e.AcceptRisks))
+	e.AcceptRisks = text.Sorted(e.AcceptRisks)
 	return e
 }
 
@@ -181,22 +181,20 @@ type Sample struct {
 func (c *Config) Digest() digest.Digest {
 	plain := *c
 	images := slices.Clone(c.Mirror.AdditionalImages)
-	slices.SortFunc(images, func(a, b AdditionalImage) int { return bytes.Compare(canonical(a), canonical(b)) })
+	slices.SortFunc(images, func(a, b AdditionalImage) int { return bytes.Compare(documents.Canonical(a), documents.Canonical(b)) })
 	plain.Mirror.AdditionalImages = slices.CompactFunc(images, func(a, b AdditionalImage) bool {
-		return bytes.Equal(canonical(a), canonical(b))
+		return bytes.Equal(documents.Canonical(a), documents.Canonical(b))
 	})
-	extra := c.Extra.told(c)
+	extra := c.Extra.relevant(c)
 	if reflect.ValueOf(extra).IsZero() {
-		return oci.Digest(canonical(plain))
+		return oci.Digest(documents.Canonical(plain))
 	}
-	return oci.Digest(append(canonical(plain), canonical(extra)...))
+	return oci.Digest(append(documents.Canonical(plain), documents.Canonical(extra)...))
 }
 
-// canonical writes v as JSON, which for these types cannot fail.
-func canonical(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("manifests: write configuration as JSON: %v", err))
-	}
-	return b
+// PodImage is an image that pods of a cluster use.
+type PodImage struct {
+	Ref oci.Ref `json:"ref"`           // by digest where one is known
+	Tag string  `json:"tag,omitempty"` // under which pods name it
+	Why string  `json:"-"`             // the first pod and how many more uses
 }

@@ -1,10 +1,11 @@
-package manifests
+package imageset
 
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
+
+	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/oci"
@@ -12,11 +13,11 @@ import (
 
 var (
 	targetPath = regexp.MustCompile(`^[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*(/[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*)*$`)
-	targetTag  = regexp.MustCompile(`^\w[\w.-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
+	TargetTag  = regexp.MustCompile(`^\w[\w.-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
 
 	platformPart = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
-	releaseTypes  = []string{"ocp", "okd"}
+	ReleaseTypes  = []string{"ocp", "okd"}
 	architectures = []string{"amd64", "arm64", "ppc64le", "s390x", "multi"}
 )
 
@@ -26,12 +27,12 @@ const maxArchiveSize = 1<<33 - 1
 // validate checks what a file that could be read says: that it does not
 // contradict itself, as oc-mirror does, and that what names something has a name.
 func (c *Config) validate() error {
-	p := &problems{file: c.file, places: c.places}
+	p := c.Problems()
 	if _, ok := c.places["mirror"]; !ok {
-		p.add("mirror", "mirror is missing; it says what to carry")
+		p.Add("mirror", "mirror is missing; it says what to carry")
 	}
 	if c.ArchiveSize < 0 || c.ArchiveSize > maxArchiveSize {
-		p.add("archiveSize", "archiveSize is %d; it is a size in GiB", c.ArchiveSize)
+		p.Add("archiveSize", "archiveSize is %d; it is a size in GiB", c.ArchiveSize)
 	}
 	c.Mirror.Platform.validate(p)
 	seen := names{}
@@ -49,66 +50,42 @@ func (c *Config) validate() error {
 		path := fmt.Sprintf("mirror.blockedImages[%d].name", i)
 		if p.required(path, b.Name) {
 			if _, err := regexp.Compile(b.Name); err != nil {
-				p.add(path, "%s is not a regular expression: %v", path, err)
+				p.Add(path, "%s is not a regular expression: %v", path, err)
 			}
 		}
 	}
-	return p.join()
+	return p.Join()
 }
 
-// names maps what must be unique to the path that has it.
-type names map[string]string
-
-func (p *problems) unique(seen names, name, path string) {
-	if first, ok := seen[name]; ok {
-		p.add(path, "%s repeats %q of line %d", path, name, p.places.Of(first).Value.Line)
-		return
-	}
-	seen[name] = path
-}
-
-func (p *problems) required(path, value string) bool {
-	if value == "" {
-		p.add(path, "%s is missing", path)
-	}
-	return value != ""
-}
-
-func (p *problems) oneOf(path, value string, known []string) {
-	if !slices.Contains(known, value) {
-		p.add(path, "%s is %q; it must be one of %s", path, value, strings.Join(known, ", "))
-	}
-}
-
-func (p *problems) target(path, repo, tagPath, tag string) {
+func (p *Problems) target(path, repo, tagPath, tag string) {
 	if repo != "" && !targetPath.MatchString(repo) {
-		p.add(path, "%s is %q; it must be a path such as ns/name, without registry, tag and digest", path, repo)
+		p.Add(path, "%s is %q; it must be a path such as ns/name, without registry, tag and digest", path, repo)
 	}
-	if tag != "" && !targetTag.MatchString(tag) {
-		p.add(tagPath, "%s is %q, which is not a tag", tagPath, tag)
+	if tag != "" && !TargetTag.MatchString(tag) {
+		p.Add(tagPath, "%s is %q, which is not a tag", tagPath, tag)
 	}
 }
 
-func (p *problems) platforms(path string, list []InstancePlatform) {
+func (p *Problems) platforms(path string, list []InstancePlatform) {
 	for i, pf := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		for _, part := range []struct{ path, name string }{{at + ".os", pf.OS}, {at + ".architecture", pf.Architecture}} {
 			if p.required(part.path, part.name) && !platformPart.MatchString(part.name) {
-				p.add(part.path, "%s is %q; a platform is written as os: linux and architecture: amd64", part.path, part.name)
+				p.Add(part.path, "%s is %q; a platform is written as os: linux and architecture: amd64", part.path, part.name)
 			}
 		}
 	}
 }
 
-func (pf *Platform) validate(p *problems) {
+func (pf *Platform) validate(p *Problems) {
 	const path = "mirror.platform"
 	if pf.Release != "" {
 		if _, err := oci.ParseRef(pf.Release); err != nil {
-			p.add(path+".release", "%s.release: %v", path, err)
+			p.Add(path+".release", "%s.release: %v", path, err)
 		}
 	}
 	if len(pf.Architectures) > 0 && len(pf.Platforms) > 0 {
-		p.add(path+".architectures", "%s has both architectures and platforms; use one of them", path)
+		p.Add(path+".architectures", "%s has both architectures and platforms; use one of them", path)
 	}
 	for i, a := range pf.Architectures {
 		p.oneOf(fmt.Sprintf("%s.architectures[%d]", path, i), a, architectures)
@@ -121,13 +98,13 @@ func (pf *Platform) validate(p *problems) {
 			p.unique(seen, ch.Name, at+".name")
 		}
 		if ch.Type != "" {
-			p.oneOf(at+".type", ch.Type, releaseTypes)
+			p.oneOf(at+".type", ch.Type, ReleaseTypes)
 		}
 		ch.validate(p, at)
 	}
 }
 
-func (o *Operator) validate(p *problems, path string, catalogs names) {
+func (o *Operator) validate(p *Problems, path string, catalogs names) {
 	if p.required(path+".catalog", o.Catalog) {
 		o.unique(p, catalogs, path+".catalog")
 	}
@@ -148,7 +125,7 @@ func (o *Operator) validate(p *problems, path string, catalogs names) {
 
 // place is the catalog with the path and tag it is to have in the mirror.
 func (o *Operator) place() string {
-	if ref, err := o.ref(); err == nil && o.isDirectory() {
+	if ref, err := o.Ref(); err == nil && o.IsDirectory() {
 		return ref.String()
 	}
 	name, digest, _ := strings.Cut(o.Catalog, "@")
@@ -169,7 +146,7 @@ func (o *Operator) place() string {
 	return name + tag
 }
 
-func (pkg *Package) validate(p *problems, path string) {
+func (pkg *Package) validate(p *Problems, path string) {
 	seen := names{}
 	for i, ch := range pkg.Channels {
 		at := fmt.Sprintf("%s.channels[%d]", path, i)
@@ -177,7 +154,7 @@ func (pkg *Package) validate(p *problems, path string) {
 			p.unique(seen, ch.Name, at+".name")
 		}
 		if ch.MinVersion+ch.MaxVersion != "" && pkg.MinVersion+pkg.MaxVersion != "" {
-			p.add(at, "%s and its package both have a version range; use one of them", at)
+			p.Add(at, "%s and its package both have a version range; use one of them", at)
 		}
 		p.versions(at, ch.MinVersion, ch.MaxVersion)
 	}
@@ -185,10 +162,10 @@ func (pkg *Package) validate(p *problems, path string) {
 }
 
 // noRange refuses a range where full asks for every version.
-func (pkg *Package) noRange(p *problems, path string) {
+func (pkg *Package) noRange(p *Problems, path string) {
 	refuse := func(at, low, high string) {
 		if low+high != "" {
-			p.add(at, "%s has a version range, and its catalog has full: true, which takes every version; use one of them", at)
+			p.Add(at, "%s has a version range, and its catalog has full: true, which takes every version; use one of them", at)
 		}
 	}
 	refuse(path, pkg.MinVersion, pkg.MaxVersion)
@@ -198,24 +175,44 @@ func (pkg *Package) noRange(p *problems, path string) {
 }
 
 // versions checks a range of operator versions.
-func (p *problems) versions(path, low, high string) {
+func (p *Problems) versions(path, low, high string) {
 	if err := (filter.Range{Min: low, Max: high}).Check(); err != nil {
 		key := ".minVersion"
 		if low == "" || (filter.Range{Min: low}).Check() == nil {
 			key = ".maxVersion"
 		}
-		p.add(path+key, "%s: %v", path, err)
+		p.Add(path+key, "%s: %v", path, err)
 	}
 }
 
-func (a *AdditionalImage) validate(p *problems, path string) {
+func (a *AdditionalImage) validate(p *Problems, path string) {
 	p.required(path+".name", a.Name.Repository)
 	p.target(path+".targetRepo", a.TargetRepo, path+".targetTag", a.TargetTag)
 	p.platforms(path+".platforms", a.Platforms)
 }
 
-func validateCharts(p *problems, path string, charts []Chart) {
+func validateCharts(p *Problems, path string, charts []Chart) {
 	for i, ch := range charts {
 		p.platforms(fmt.Sprintf("%s[%d].platforms", path, i), ch.Platforms)
+	}
+}
+
+var channelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// validate checks the versions of a channel as far as that needs no graph.
+func (ch *ReleaseChannel) validate(p *Problems, path string) {
+	if ch.Name != "" && !channelPattern.MatchString(ch.Name) {
+		p.Add(path+".name", "%s.name is %q, which is not the name of a channel", path, ch.Name)
+	}
+	low, lerr := semver.Parse(ch.MinVersion)
+	high, herr := semver.Parse(ch.MaxVersion)
+	if ch.MinVersion != "" && lerr != nil {
+		p.Add(path+".minVersion", "%s.minVersion is %q; a version is written as 4.18.1", path, ch.MinVersion)
+	}
+	if ch.MaxVersion != "" && herr != nil {
+		p.Add(path+".maxVersion", "%s.maxVersion is %q; a version is written as 4.18.1", path, ch.MaxVersion)
+	}
+	if lerr == nil && herr == nil && low.GT(high) {
+		p.Add(path+".minVersion", "%s: minVersion %s is above maxVersion %s", path, low, high)
 	}
 }

@@ -1,15 +1,15 @@
-package ask
+package origin
 
 import "github.com/satchel-airgap/satchel/oci"
 
 // The origins that an image can have.
 const (
-	OriginRelease    oci.Origin = "release"
-	OriginCatalog    oci.Origin = "catalog"
-	OriginOperator   oci.Origin = "operator"
-	OriginAdditional oci.Origin = "additional"
-	OriginChart      oci.Origin = "chart"
-	OriginPod        oci.Origin = "pod"
+	Release    oci.Origin = "release"
+	Catalog    oci.Origin = "catalog"
+	Operator   oci.Origin = "operator"
+	Additional oci.Origin = "additional"
+	Chart      oci.Origin = "chart"
+	Pod        oci.Origin = "pod"
 )
 
 // Kinds of reasons; see [oci.Reason].

@@ -1,4 +1,4 @@
-package manifests
+package documents
 
 import (
 	"bytes"
@@ -11,18 +11,19 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
 	// DocumentContents is the document that says what of each catalog is carried.
 	DocumentContents = "catalog-contents"
-	contentsArtifact = "application/vnd.satchel.catalog-contents.v1"
+	ArtifactContents = "application/vnd.satchel.catalog-contents.v1"
 
-	// versionsHeads says that only the heads of channels are listed.
-	versionsHeads = "heads"
+	// VersionsHeads says that only the heads of channels are listed.
+	VersionsHeads = "heads"
 
-	maxContents    = 4 << 20  // bytes of one catalog's file, as documents may have
-	maxAllContents = 16 << 20 // of all of them
+	MaxContents    = 4 << 20  // bytes of one catalog's file, as documents may have
+	MaxAllContents = 16 << 20 // of all of them
 	// wide is how many bytes of such a file stand for a comma at least: what has
 	// more of them would take far more memory than it has bytes.
 	wide = 12
@@ -69,28 +70,28 @@ func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Ca
 	if !ok {
 		return nil, nil
 	}
-	files, err := oci.ReadArtifact(ctx, src, root, contentsArtifact)
+	files, err := oci.ReadArtifact(ctx, src, root, ArtifactContents)
 	if err != nil {
 		return nil, fmt.Errorf("read the contents of catalogs: %w", err)
 	}
 	var list []CatalogContents
 	for _, f := range files {
-		c, err := parseContents(f.Body)
+		c, err := ParseContents(f.Body)
 		if err != nil {
-			return nil, &oci.UnsupportedError{What: "document " + DocumentContents, Why: plain(f.Title + ": " + err.Error())}
+			return nil, &oci.UnsupportedError{What: "document " + DocumentContents, Why: text.ASCII(f.Title + ": " + err.Error())}
 		}
-		if slices.ContainsFunc(inv.Images, func(img oci.Image) bool { return c.of(c.Catalog, img) }) {
+		if slices.ContainsFunc(inv.Images, func(img oci.Image) bool { return c.Of(c.Catalog, img) }) {
 			list = append(list, c)
 		}
 	}
 	return list, nil
 }
 
-// isSparse reports whether reading the file takes no more memory than it should.
-func isSparse(body []byte) bool { return bytes.Count(body, []byte(","))*wide <= len(body) }
+// IsSparse reports whether reading the file takes no more memory than it should.
+func IsSparse(body []byte) bool { return bytes.Count(body, []byte(","))*wide <= len(body) }
 
-func parseContents(body []byte) (c CatalogContents, err error) {
-	if !isSparse(body) {
+func ParseContents(body []byte) (c CatalogContents, err error) {
+	if !IsSparse(body) {
 		return c, errors.New("it is not the list of a catalog's packages")
 	}
 	if err := json.Unmarshal(body, &c); err != nil {
@@ -99,10 +100,10 @@ func parseContents(body []byte) (c CatalogContents, err error) {
 	if _, err := oci.ParseRef(c.Catalog); err != nil {
 		return c, err
 	}
-	if to := c.Path + c.Tag; plain(to) != to {
+	if to := c.Path + c.Tag; text.ASCII(to) != to {
 		return c, fmt.Errorf("it goes to %.64q", to)
 	}
-	if c.Versions != "" && c.Versions != versionsHeads {
+	if c.Versions != "" && c.Versions != VersionsHeads {
 		return c, fmt.Errorf("it lists versions as %.20q", c.Versions)
 	}
 	for _, p := range c.Packages {
@@ -113,7 +114,7 @@ func parseContents(body []byte) (c CatalogContents, err error) {
 				words = append(words, v.Version, v.Bundle)
 			}
 		}
-		if i := slices.IndexFunc(words, func(s string) bool { return s == "" || plain(s) != s }); i >= 0 {
+		if i := slices.IndexFunc(words, func(s string) bool { return s == "" || text.ASCII(s) != s }); i >= 0 {
 			return c, fmt.Errorf("it has the name %.64q", words[i])
 		}
 	}
@@ -149,7 +150,7 @@ func (c CatalogContents) Elsewhere() string {
 }
 
 // Heads reports whether only the heads of channels are listed.
-func (c CatalogContents) Heads() bool { return c.Versions == versionsHeads }
+func (c CatalogContents) Heads() bool { return c.Versions == VersionsHeads }
 
 // Newest gives the versions, the newest first.
 func (ch ChannelContents) Newest() []string {
@@ -160,5 +161,5 @@ func (ch ChannelContents) Newest() []string {
 	return list
 }
 
-// said is a name as documents have it: not empty, and fit for a terminal.
-func said(name string) string { return cmp.Or(strings.TrimSpace(plain(name)), "?") }
+// Name is a name as documents have it: not empty, and fit for a terminal.
+func Name(name string) string { return cmp.Or(strings.TrimSpace(text.ASCII(name)), "?") }

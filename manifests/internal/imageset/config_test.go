@@ -1,4 +1,4 @@
-package manifests
+package imageset
 
 import "testing"
 
@@ -12,17 +12,17 @@ func TestDigest(t *testing.T) {
 		return c
 	}
 	const body = "mirror:\n  additionalImages:\n  - name: a.io/b:c\n  - name: d.io/e:f\n"
-	base := parse(head + body)
+	base := parse(header + body)
 	same := map[string]string{
-		"comments":       "# top\n" + head + "mirror: # here\n  additionalImages:\n  - name: a.io/b:c # one\n  - name: d.io/e:f\n",
+		"comments":       "# top\n" + header + "mirror: # here\n  additionalImages:\n  - name: a.io/b:c # one\n  - name: d.io/e:f\n",
 		"key order":      "mirror:\n  additionalImages:\n  - name: a.io/b:c\n  - name: d.io/e:f\napiVersion: mirror.openshift.io/v2alpha1\nkind: ImageSetConfiguration\n",
 		"key case":       "Kind: ImageSetConfiguration\nAPIVERSION: mirror.openshift.io/v2alpha1\nMirror:\n  additionalimages:\n  - NAME: a.io/b:c\n  - name: d.io/e:f\n",
 		"flow style":     `{"kind": "ImageSetConfiguration", "apiVersion": "mirror.openshift.io/v2alpha1", "mirror": {"additionalImages": [{"name": "a.io/b:c"}, {"name": "d.io/e:f"}]}}`,
-		"image order":    head + "mirror:\n  additionalImages:\n  - name: d.io/e:f\n  - name: a.io/b:c\n",
-		"repeated image": head + body + "  - name: a.io/b:c\n",
-		"empty sections": head + body + "  operators: []\n  helm: {}\n  platform: {graph: false, channels: []}\n  samples:\narchiveSize: 0\n",
-		"anchors":        head + "mirror:\n  additionalImages:\n  - &one {name: a.io/b:c}\n  - *one\n  - {name: d.io/e:f}\n",
-		"merge key":      head + "mirror:\n  additionalImages:\n  - &one {name: a.io/b:c}\n  - {<<: *one, name: d.io/e:f}\n",
+		"image order":    header + "mirror:\n  additionalImages:\n  - name: d.io/e:f\n  - name: a.io/b:c\n",
+		"repeated image": header + body + "  - name: a.io/b:c\n",
+		"empty sections": header + body + "  operators: []\n  helm: {}\n  platform: {graph: false, channels: []}\n  samples:\narchiveSize: 0\n",
+		"anchors":        header + "mirror:\n  additionalImages:\n  - &one {name: a.io/b:c}\n  - *one\n  - {name: d.io/e:f}\n",
+		"merge key":      header + "mirror:\n  additionalImages:\n  - &one {name: a.io/b:c}\n  - {<<: *one, name: d.io/e:f}\n",
 	}
 	for name, in := range same {
 		if got := parse(in); got.Digest() != base.Digest() {
@@ -30,13 +30,13 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	other := map[string]string{
-		"other image":   head + "mirror:\n  additionalImages:\n  - name: a.io/b:c\n  - name: d.io/e:g\n",
-		"one less":      head + "mirror:\n  additionalImages:\n  - name: a.io/b:c\n",
-		"archive size":  head + body + "archiveSize: 4\n",
-		"target tag":    head + body + "  - {name: a.io/b:c, targetTag: x}\n",
-		"platforms":     head + body + "  - {name: a.io/b:c, platforms: [{os: linux, architecture: arm64}]}\n",
-		"operators":     head + body + "  operators: [{catalog: a.io/b:c}]\n",
-		"release graph": head + body + "  platform: {graph: true}\n",
+		"other image":   header + "mirror:\n  additionalImages:\n  - name: a.io/b:c\n  - name: d.io/e:g\n",
+		"one less":      header + "mirror:\n  additionalImages:\n  - name: a.io/b:c\n",
+		"archive size":  header + body + "archiveSize: 4\n",
+		"target tag":    header + body + "  - {name: a.io/b:c, targetTag: x}\n",
+		"platforms":     header + body + "  - {name: a.io/b:c, platforms: [{os: linux, architecture: arm64}]}\n",
+		"operators":     header + body + "  operators: [{catalog: a.io/b:c}]\n",
+		"release graph": header + body + "  platform: {graph: true}\n",
 	}
 	digests := map[string]string{base.Digest().String(): "base"}
 	for name, in := range other {

@@ -1,4 +1,4 @@
-package manifests
+package documents
 
 import (
 	"cmp"
@@ -13,14 +13,9 @@ type Target struct {
 	Tag  string `json:"tag,omitempty"`  // empty for a catalog that has none
 }
 
-func (o *Operator) target() Target {
-	ref, _ := o.ref() // a wrong one is refused elsewhere
-	return Target{o.TargetCatalog, cmp.Or(o.TargetTag, ref.Tag)}
-}
-
-// of reports whether an image is the catalog that goes there; ref is its reference as
+// Of reports whether an image is the catalog that goes there; ref is its reference as
 // configured.
-func (t Target) of(ref string, img oci.Image) bool {
+func (t Target) Of(ref string, img oci.Image) bool {
 	r, err := oci.ParseRef(ref)
 	return err == nil && img.Subject == "" && img.Matches(r) && cmp.Or(t.Path, r.Repository) == img.MirrorPath() &&
 		(t.Tag == "" || slices.Contains(img.Tags, t.Tag))

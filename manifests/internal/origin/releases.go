@@ -1,4 +1,4 @@
-package manifests
+package origin
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -21,13 +20,13 @@ type CarriedRelease struct {
 // Releases lists the releases of an inventory, the oldest first.
 func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 	for _, img := range inv.Images {
-		if img.Origin != ask.OriginRelease || img.Path != pathPayload || img.Subject != "" {
+		if img.Origin != Release || img.Path != PathPayload || img.Subject != "" {
 			continue
 		}
 		for _, tag := range img.MirrorTags() {
 			r := CarriedRelease{Name: tag, Source: img.Source, Digest: img.Root.Digest, Why: []string{}}
 			for _, why := range img.Reasons {
-				if why.Kind != ask.KindRelease { // which is its name
+				if why.Kind != KindRelease { // which is its name
 					r.Why = append(r.Why, why.String())
 				}
 			}
@@ -35,7 +34,7 @@ func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 		}
 	}
 	slices.SortFunc(list, func(a, b CarriedRelease) int {
-		return cmp.Or(compareVersions(a.Name, b.Name), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(CompareVersions(a.Name, b.Name), cmp.Compare(a.Name, b.Name))
 	})
 	return list
 }

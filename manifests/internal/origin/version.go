@@ -1,4 +1,4 @@
-package manifests
+package origin
 
 import (
 	"cmp"
@@ -9,9 +9,16 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// compareVersions orders tags by the version that they are, as v4.9 before v4.16;
+func PayloadName(img oci.Image) string {
+	if len(img.Tags) > 0 {
+		return strings.Join(img.Tags, ", ")
+	}
+	return img.Source.String()
+}
+
+// CompareVersions orders tags by the version that they are, as v4.9 before v4.16;
 // what is no version comes before all versions, in the order of its text.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	va, errA := semver.ParseTolerant(a)
 	vb, errB := semver.ParseTolerant(b)
 	switch {
@@ -25,8 +32,8 @@ func compareVersions(a, b string) int {
 	return cmp.Or(va.Compare(vb), cmp.Compare(a, b))
 }
 
-// payloadVersion is a payload's version: its tag is VERSION-ARCHITECTURE.
-func payloadVersion(img oci.Image) string {
+// PayloadVersion is a payload's version: its tag is VERSION-ARCHITECTURE.
+func PayloadVersion(img oci.Image) string {
 	tag := img.Source.Tag
 	if len(img.Tags) > 0 {
 		tag = img.Tags[0]

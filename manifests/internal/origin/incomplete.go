@@ -1,12 +1,12 @@
-package manifests
+package origin
 
 import (
 	"cmp"
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Incomplete is something that was asked for as a whole and of which images are
@@ -22,7 +22,7 @@ type Incomplete struct {
 func IncompleteOf(gaps []oci.Gap) []Incomplete {
 	var list []Incomplete
 	for _, g := range gaps {
-		for _, what := range wholes(g) {
+		for _, what := range Wholes(g) {
 			i := slices.IndexFunc(list, func(o Incomplete) bool { return o.Kind == what.Kind && o.Name == what.Name })
 			if i < 0 {
 				i, list = len(list), append(list, what)
@@ -43,19 +43,19 @@ func IncompleteOf(gaps []oci.Gap) []Incomplete {
 }
 
 // wholeKinds are what can be incomplete, in the order of a report.
-var wholeKinds = []string{ask.KindRelease, ask.KindCatalog, ask.KindOperator, ask.KindChart}
+var wholeKinds = []string{KindRelease, KindCatalog, KindOperator, KindChart}
 
-// wholes lists what a gap is a part of, or is itself.
-func wholes(g oci.Gap) (list []Incomplete) {
+// Wholes lists what a gap is a part of, or is itself.
+func Wholes(g oci.Gap) (list []Incomplete) {
 	if g.Image.Subject != "" {
 		return nil
 	}
 	for _, r := range g.Image.Reasons {
 		kind, name := r.Kind, r.Name
 		switch {
-		case kind == ask.KindConfigured: // it could not be read, so its version is not known
-			kind, name = ask.KindRelease, g.Image.Source.String()
-		case kind == ask.KindCatalog:
+		case kind == KindConfigured: // it could not be read, so its version is not known
+			kind, name = KindRelease, g.Image.Source.String()
+		case kind == KindCatalog:
 			name = cmp.Or(name, g.Image.Source.String())
 		}
 		if slices.Contains(wholeKinds, kind) && name != "" {
@@ -71,19 +71,16 @@ func (i Incomplete) String() string {
 	for k, ref := range i.Missing {
 		names[k] = ref.String()
 	}
-	return i.Kind + " " + i.Name + " is incomplete: it lacks " + plural(len(names), "image", "images") + ", " + some(names)
+	return i.Kind + " " + i.Name + " is incomplete: it lacks " + text.Count(len(names), "image", "images") + ", " + text.Some(names, 3)
 }
 
-// parts says, in brackets, what of it a gap is.
-func (i Incomplete) parts(g oci.Gap) string {
+// Parts says what of it a gap is: "etcd, oauth-server"; empty if that is not known.
+func (i Incomplete) Parts(g oci.Gap) string {
 	var list []string
 	for _, r := range g.Image.Reasons {
 		if r.Kind == i.Kind && r.Name == i.Name && r.Part != "" {
 			list = append(list, r.Part)
 		}
 	}
-	if list == nil {
-		return ""
-	}
-	return " (" + clean(strings.Join(list, ", ")) + ")"
+	return strings.Join(list, ", ")
 }

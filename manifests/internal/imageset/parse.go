@@ -1,0 +1,70 @@
+package imageset
+
+import (
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/strict"
+)
+
+const (
+	kindImageSet       = "ImageSetConfiguration"
+	kindDeleteImageSet = "DeleteImageSetConfiguration"
+	groupMirror        = "mirror.openshift.io/"
+	apiVersionImageSet = groupMirror + "v2alpha1"
+)
+
+// hints are for keys that oc-mirror v1 had and v2 has not.
+var hints = map[string]string{
+	"storageconfig": "oc-mirror v1 kept its state there; remove it, satchel keeps its own",
+	"bundles":       "only oc-mirror v1 selected single bundles; select by channel and version",
+	"targetname":    "oc-mirror v2 has targetCatalog in its place",
+}
+
+// Parse reads an ImageSetConfiguration; name is the file's name for messages.
+// Unknown and repeated keys and values of the wrong type are errors, as is what
+// contradicts itself; each is a *[ConfigError], and the error joins as many as
+// were found. What this version does not carry is no error here: see
+// [Config.CheckSupported].
+func Parse(name string, data []byte) (*Config, error) {
+	doc, err := strict.Parse(data)
+	if err != nil {
+		return nil, located(name, err)
+	}
+	var head struct {
+		Kind       string `json:"kind"`
+		APIVersion string `json:"apiVersion"`
+	}
+	if places, err := doc.Peek(&head); err == nil {
+		if err := checkHead(name, head.Kind, head.APIVersion, places); err != nil {
+			return nil, err
+		}
+	}
+	c := &Config{file: name}
+	if c.places, err = doc.Decode(c); err != nil {
+		return nil, located(name, err)
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// checkHead refuses other formats before their keys are, which are unknown here.
+func checkHead(file, kind, apiVersion string, places strict.Places) error {
+	p := NewProblems(file, places)
+	switch {
+	case kind == "":
+		p.Add("kind", "kind is missing; it must be %s", kindImageSet)
+	case kind == kindDeleteImageSet:
+		p.Add("kind", "a %s says what to delete from a mirror; only an %s can be packed", kindDeleteImageSet, kindImageSet)
+	case kind != kindImageSet:
+		p.Add("kind", "kind is %q; it must be %s", kind, kindImageSet)
+	case apiVersion == "":
+		p.Add("apiVersion", "apiVersion is missing; it must be %s", apiVersionImageSet)
+	case strings.HasPrefix(apiVersion, groupMirror+"v1"):
+		p.Add("apiVersion", "apiVersion %s is the format of oc-mirror v1; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
+	case apiVersion != apiVersionImageSet:
+		p.Add("apiVersion", "apiVersion is %q; it must be %s", apiVersion, apiVersionImageSet)
+	}
+	return p.Join()
+}

@@ -1,0 +1,42 @@
+package origin
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// SigstoreRepository is where the default ClusterImagePolicy "openshift" makes
+// nodes demand a signature ("Manage secure signatures with sigstore").
+const SigstoreRepository = "quay.io/openshift-release-dev/ocp-release"
+
+// WithoutSigstore names those payloads of which all has no signature, under the
+// tag that cosign gives it.
+func WithoutSigstore(payloads, all []oci.Image) (unsigned []string) {
+	for _, p := range payloads {
+		tag := "sha256-" + p.Root.Digest.Encoded() + ".sig"
+		signs := func(img oci.Image) bool { return img.Subject == p.Root.Digest && slices.Contains(img.Tags, tag) }
+		if p.Source.Name() == SigstoreRepository && !slices.ContainsFunc(all, signs) {
+			unsigned = append(unsigned, PayloadName(p))
+		}
+	}
+	return unsigned
+}
+
+// SigstoreNotes says which releases of an inventory lack their Sigstore signature,
+// which is carried, as every other thing attached to an image, where it is found.
+func SigstoreNotes(inv *oci.Inventory) []string {
+	var payloads []oci.Image
+	for _, img := range inv.Images {
+		if img.Origin == Release && img.Path == PathPayload && img.Subject == "" {
+			payloads = append(payloads, img)
+		}
+	}
+	unsigned := WithoutSigstore(payloads, inv.Images)
+	if len(unsigned) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has no Sigstore signature of the release %s: it is carried without; nodes that demand one (4.21 and later) will refuse it", SigstoreRepository, text.Some(unsigned, 3))}
+}

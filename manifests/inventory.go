@@ -1,0 +1,85 @@
+package manifests
+
+import (
+	"context"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// The origins that an image can have.
+const (
+	OriginRelease    = origin.Release
+	OriginCatalog    = origin.Catalog
+	OriginOperator   = origin.Operator
+	OriginAdditional = origin.Additional
+	OriginChart      = origin.Chart
+	OriginPod        = origin.Pod
+)
+
+// Kinds of reasons that wholes have; see [oci.Reason].
+const (
+	KindRelease = origin.KindRelease
+	KindChart   = origin.KindChart
+)
+
+// What an inventory says of what is carried.
+type (
+	// CarriedRelease is a release that an inventory has.
+	CarriedRelease = origin.CarriedRelease
+	// Incomplete is a release, catalog, operator or chart of which images are missing.
+	Incomplete = origin.Incomplete
+)
+
+// Releases lists the releases of an inventory, the oldest first.
+func Releases(inv *oci.Inventory) []CarriedRelease { return origin.Releases(inv) }
+
+// SigstoreNotes names the releases of an inventory that lack their Sigstore signature.
+func SigstoreNotes(inv *oci.Inventory) []string { return origin.SigstoreNotes(inv) }
+
+// IncompleteOf says what the gaps make incomplete, sorted. A missing signature
+// makes nothing incomplete.
+func IncompleteOf(gaps []oci.Gap) []Incomplete { return origin.IncompleteOf(gaps) }
+
+// Names of the documents in a bundle, and the artifact type of one.
+const (
+	DocumentContents  = documents.DocumentContents
+	DocumentGraph     = documents.DocumentGraph
+	DocumentTemplates = documents.DocumentTemplates
+	ArtifactTemplates = documents.ArtifactTemplates
+)
+
+// What the documents of a bundle hold.
+type (
+	// Signature is one verified signature of a payload, as it was published.
+	Signature = documents.Signature
+	// CatalogTemplate is the template of a CatalogSource.
+	CatalogTemplate = documents.CatalogTemplate
+	// Target is where a catalog goes in the mirror.
+	Target = documents.Target
+	// CatalogContents is what of a catalog is carried.
+	CatalogContents = documents.CatalogContents
+	// PackageContents is what of a package is carried.
+	PackageContents = documents.PackageContents
+	// ChannelContents is what of a channel is carried.
+	ChannelContents = documents.ChannelContents
+	// VersionContents is a bundle in a channel.
+	VersionContents = documents.VersionContents
+)
+
+// ReadSignatures gives the signatures of releases that a bundle carries, for [Site].
+func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Signature, error) {
+	return documents.ReadSignatures(ctx, inv, src)
+}
+
+// ReadContents says what of each catalog a bundle carries, in the order of its
+// configuration; none if the bundle does not say.
+func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]CatalogContents, error) {
+	return documents.ReadContents(ctx, inv, src)
+}
+
+// ParseTemplates reads the files of the document with templates, for [Site].
+func ParseTemplates(files []oci.ArtifactFile) ([]CatalogTemplate, error) {
+	return documents.ParseTemplates(files)
+}
