@@ -10,10 +10,25 @@ import (
 	"slices"
 
 	"github.com/distribution/reference"
-	"github.com/satchel-airgap/satchel/oci"
 	"go.podman.io/image/v5/pkg/docker/config"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
+
+// Login is what is configured on the host to log in to a repository.
+type Login struct {
+	Username, Password string
+	Token              string // an identity token, instead of the two
+}
+
+// Login looks up what is configured for ref's repository, in the order of
+// containers-auth.json(5); the zero value is none. The error is an
+// *[AuthfileError] or says that the name is malformed.
+func (c *Client) Login(ref oci.Ref) (Login, error) {
+	cred, err := c.credential(ref)
+	return Login{Username: cred.Username, Password: cred.Password, Token: cred.RefreshToken}, err
+}
 
 // login is one credential at one host. Each has a token cache of its own.
 type login struct {

@@ -3,12 +3,14 @@ package transport
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"sync"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Blobs makes the deliveries, begun in the order of work, as many at a time as
@@ -149,4 +151,42 @@ func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []b
 		return r.remote.Manifests().PushReference(r.toPush(ctx), d, bytes.NewReader(body), reference)
 	})
 	return explain("push", name, err)
+}
+
+// ForeignError says that the mirror did not take a manifest with foreign layers.
+// Registries check the URLs that such layers name, or want the layers
+// themselves; distribution answers 500 and no reason.
+type ForeignError struct {
+	Manifest oci.Descriptor
+	Err      error // what the registry said
+}
+
+func (e *ForeignError) Error() string {
+	return "it has foreign layers, which this registry may not take: " + e.Err.Error()
+}
+
+func (e *ForeignError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *ForeignError) Hint() string {
+	return "have the registry accept the URLs of foreign layers (distribution: validation.manifests.urls.allow in its configuration), or leave the image out"
+}
+
+// Permanent is false: what the registry answered may have another cause.
+func (e *ForeignError) Permanent() bool { return false }
+
+// ifForeign says of a manifest that was refused that foreign layers may be why.
+func ifForeign(d oci.Descriptor, body []byte, err error) error {
+	var m struct {
+		Layers []oci.Descriptor `json:"layers"`
+	}
+	if err == nil || json.Unmarshal(body, &m) != nil {
+		return err
+	}
+	for _, l := range m.Layers {
+		if oci.IsForeign(l.MediaType) {
+			return &ForeignError{Manifest: d, Err: err}
+		}
+	}
+	return err
 }

@@ -13,8 +13,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Trouble is the sort of what went wrong with a registry, so that a command can

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -225,4 +227,63 @@ func (s *site) ping(ctx context.Context, scheme, hostport string) (status int, e
 func finish(resp *http.Response) {
 	io.CopyN(io.Discard, resp.Body, maxErrorBody)
 	resp.Body.Close()
+}
+
+const (
+	minBurst = 1 << 10
+	maxBurst = 256 << 10
+)
+
+// newLimiter makes a limit of bytes a second, nil for none. A burst is an
+// eighth of a second's worth, so that the rate holds over short times too.
+func newLimiter(bytesPerSecond int64) *rate.Limiter {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	burst := min(max(bytesPerSecond/8, minBurst), maxBurst)
+	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(burst))
+}
+
+// limitedConn shares a rate, of both directions together, with its like.
+type limitedConn struct {
+	net.Conn
+	limit *rate.Limiter
+	ctx   context.Context
+	stop  context.CancelFunc
+}
+
+func newLimitedConn(conn net.Conn, limit *rate.Limiter) *limitedConn {
+	ctx, stop := context.WithCancel(context.Background())
+	return &limitedConn{conn, limit, ctx, stop}
+}
+
+func (c *limitedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p[:min(len(p), c.limit.Burst())])
+	if n > 0 {
+		if werr := c.limit.WaitN(c.ctx, n); werr != nil && err == nil {
+			err = net.ErrClosed // the only end of c.ctx
+		}
+	}
+	return n, err
+}
+
+func (c *limitedConn) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		part := p[done:min(len(p), done+c.limit.Burst())]
+		if err := c.limit.WaitN(c.ctx, len(part)); err != nil {
+			return done, net.ErrClosed
+		}
+		n, err := c.Conn.Write(part)
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (c *limitedConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
 }

@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/satchel-airgap/satchel/oci"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
 	"go.podman.io/image/v5/types"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // restTime is how long a place that failed is asked last, at least.
