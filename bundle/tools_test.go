@@ -27,7 +27,7 @@ func ageFor(t *testing.T, postQuantum bool) string {
 		return filepath.Dir(need(t, "age"))
 	}
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "age"), "filippo.io/age/cmd/age")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "age"), "filippo.io/age/cmd/age")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build age: %v\n%s", err, out)
 	}

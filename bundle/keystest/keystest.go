@@ -74,7 +74,7 @@ func Age13(t testing.TB) string {
 
 func build(t testing.TB, file, pkg string) {
 	t.Helper()
-	if out, err := exec.Command("go", "build", "-o", file, pkg).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", file, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
 }

@@ -34,7 +34,7 @@ func newBench(t *testing.T) *bench {
 	registry := registrytest.Start(t)
 	b := &bench{t: t, dir: t.TempDir()}
 	b.satchel = filepath.Join(b.dir, "satchel")
-	if out, err := exec.Command("go", "build", "-o", b.satchel, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", b.satchel, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	c := ocitest.New(3)

@@ -32,7 +32,7 @@ import (
 func opmProgram(t testing.TB) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "opm")
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", name, "../../manifests/opmtest")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", name, "../../manifests/opmtest")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build opm: %v\n%s", err, out)

@@ -60,7 +60,7 @@ func run(ctx context.Context, o options, args []string) (err error) {
 }
 
 func build(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "github.com/satchel-airgap/satchel/cmd/satchel")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", dir+string(filepath.Separator), "github.com/satchel-airgap/satchel/cmd/satchel")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build satchel: %w\n%s", err, out)
