@@ -119,7 +119,7 @@ func TestDirectoryResolved(t *testing.T) {
 		}
 		for _, f := range files {
 			body := string(f.Body)
-			if strings.Contains(body, "source: catalogs.local") || f.Name == fileRegistries && strings.Contains(body, "catalogs.local") || strings.Contains(body, "pull catalogs.local") {
+			if strings.Contains(body, "source: catalogs.local") || f.Name == "registries.conf" && strings.Contains(body, "catalogs.local") || strings.Contains(body, "pull catalogs.local") {
 				t.Errorf("%s has nodes ask for what no registry has:\n%s", f.Name, body)
 			}
 		}

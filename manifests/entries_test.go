@@ -61,7 +61,7 @@ func TestEmitPullsNoMade(t *testing.T) {
 	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Source.Name() < "example.com/cat" })
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	must(t, err)
-	apply := string(fileOf(t, files, fileApply).Body)
+	apply := string(fileOf(t, files, "APPLY.md").Body)
 	if strings.Contains(apply, "crictl pull example.com/cat/index") || !strings.Contains(apply, "crictl pull example.com/etcd") {
 		t.Errorf("%s", apply)
 	}
@@ -97,13 +97,19 @@ func TestContentsOfEntries(t *testing.T) {
 	}
 }
 
+// servedCatalog is what tests look for in a CatalogSource.
+type servedCatalog struct {
+	Metadata struct{ Name string }
+	Spec     struct{ Image, DisplayName string }
+}
+
 // sourcesOf reads the CatalogSources, by their names.
-func sourcesOf(t *testing.T, files []File) map[string]catalogSource {
+func sourcesOf(t *testing.T, files []File) map[string]servedCatalog {
 	t.Helper()
-	list := map[string]catalogSource{}
+	list := map[string]servedCatalog{}
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "catalogsource-") {
-			var cs catalogSource
+			var cs servedCatalog
 			must(t, yaml.Unmarshal(f.Body, &cs))
 			list[cs.Metadata.Name] = cs
 		}

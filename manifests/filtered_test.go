@@ -15,6 +15,7 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -309,6 +310,23 @@ func TestGrouped(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 2310: "2,310", 1234567: "1,234,567"} {
 		if got := grouped(n); got != want {
 			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+// TestFilteredPlatforms makes images for the platforms that are wanted.
+func TestFilteredPlatforms(t *testing.T) {
+	h := newCatalogHost()
+	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	for _, arch := range []string{"arm64", "s390x"} {
+		c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n    platforms: [{os: linux, architecture: "+arch+"}]\n")
+		inv, err := Resolve(t.Context(), c, h)
+		i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
+		switch {
+		case arch == "arm64" && (err != nil || i < 0 || !inv.Images[i].Built || !slices.Equal(inv.Images[i].Platforms, []string{"linux/arm64"})):
+			t.Errorf("%v, %v", inv.Images, err)
+		case arch == "s390x" && (err == nil || i >= 0 || !strings.Contains(err.Error(), "linux/amd64")):
+			t.Errorf("%v, %v", inv.Images, err)
 		}
 	}
 }

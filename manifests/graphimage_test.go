@@ -324,18 +324,18 @@ func TestEmitGraph(t *testing.T) {
 			t.Errorf("%s:\n%s", f.Name, f.Body)
 		}
 	}
-	page := string(fileOf(t, files, fileApply).Body)
+	page := string(fileOf(t, files, "APPLY.md").Body)
 	if !strings.Contains(page, "for 1 image.") {
 		t.Errorf("the graph image is not counted:\n%s", page)
 	}
 	if want := "`spec.graphDataImage` is `m.example/ns/openshift/graph-image:latest`, which is `" + img.Root.Digest.String() + "` now, and `spec.releases` is `m.example/ns/openshift/release-images`"; !strings.Contains(page, want) {
 		t.Errorf("it does not say %s:\n%s", want, page)
 	}
-	payload := emitImage{Origin: origin.Release, Source: "quay.io/ocp/rel:1", Path: origin.PathPayload, Tags: []string{"1"}}.image(t)
+	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "1"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"1"}}
 	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Release, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	must(t, err)
-	page = string(fileOf(t, files, fileApply).Body)
+	page = string(fileOf(t, files, "APPLY.md").Body)
 	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(platform.graph): no") {
 		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
 	}

@@ -68,7 +68,7 @@ type (
 	VersionContents = documents.VersionContents
 )
 
-// ReadSignatures gives the signatures of releases that a bundle carries, for [Site].
+// ReadSignatures gives the signatures of releases that a bundle carries, for [emit.emit.Site].
 func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Signature, error) {
 	return documents.ReadSignatures(ctx, inv, src)
 }
@@ -79,7 +79,7 @@ func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Ca
 	return documents.ReadContents(ctx, inv, src)
 }
 
-// ParseTemplates reads the files of the document with templates, for [Site].
+// ParseTemplates reads the files of the document with templates, for [emit.emit.Site].
 func ParseTemplates(files []oci.ArtifactFile) ([]CatalogTemplate, error) {
 	return documents.ParseTemplates(files)
 }

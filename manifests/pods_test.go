@@ -132,7 +132,7 @@ func checkPodPage(t *testing.T, inv *oci.Inventory) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if file.Name == fileApply && !strings.Contains(string(file.Body), "`q.io/c:other` is `m.example/c:other`") {
+		if file.Name == "APPLY.md" && !strings.Contains(string(file.Body), "`q.io/c:other` is `m.example/c:other`") {
 			t.Errorf("APPLY.md does not tell of q.io/c:other:\n%s", file.Body)
 		}
 	}

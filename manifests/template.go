@@ -10,8 +10,6 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-const ()
-
 // catalogTemplates puts the templates into a document, for the far side.
 func catalogTemplates(ctx context.Context, c *imageset.Config, from Images) (asked, error) {
 	want := 0
@@ -33,26 +31,4 @@ func catalogTemplates(ctx context.Context, c *imageset.Config, from Images) (ask
 	files := []oci.ArtifactFile{{Title: documents.FileTemplates, MediaType: "application/json", Body: append(body, '\n')}}
 	docs, err := documents.Write(ctx, documents.DocumentTemplates, documents.ArtifactTemplates, files, from)
 	return asked{documents: docs}, err
-}
-
-// templated is a CatalogSource made from a template: its spec with our image.
-type templated struct {
-	object
-	Spec map[string]any `json:"spec"`
-}
-
-// template gives the CatalogSource of a catalog that has a template.
-func (e *emission) template(c catalogObject, o object) (templated, bool) {
-	for _, t := range e.site.Templates {
-		if !t.Of(t.Catalog, c.image) {
-			continue
-		}
-		spec := map[string]any{}
-		for k, v := range t.Spec {
-			spec[k] = v
-		}
-		spec["sourceType"], spec["image"] = "grpc", e.place(c.image)
-		return templated{o, spec}, true
-	}
-	return templated{}, false
 }

@@ -1,4 +1,4 @@
-package manifests
+package emit
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func TestIncompleteOf(t *testing.T) {
 		gap("q.io/chart/image:v", "chart podinfo 5.0.0: Deployment podinfo"), gap("q.io/app:v", "additionalImages"), gap("q.io/pod:v", "pod a/b c"), signature, both,
 	}
 	var got []string
-	list := IncompleteOf(gaps)
+	list := origin.IncompleteOf(gaps)
 	for _, inc := range list {
 		got = append(got, inc.String())
 	}
@@ -49,7 +49,7 @@ func TestIncompleteOf(t *testing.T) {
 	for i, j := 0, len(gaps)-1; i < j; i, j = i+1, j-1 {
 		gaps[i], gaps[j] = gaps[j], gaps[i]
 	}
-	if again := IncompleteOf(gaps); !reflect.DeepEqual(again, list) {
+	if again := origin.IncompleteOf(gaps); !reflect.DeepEqual(again, list) {
 		t.Errorf("in another order: %v", again)
 	}
 

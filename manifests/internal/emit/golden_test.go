@@ -1,4 +1,4 @@
-package manifests
+package emit
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -86,7 +87,7 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
 	for _, s := range in.Signatures {
-		site.Signatures = append(site.Signatures, Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
+		site.Signatures = append(site.Signatures, documents.Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
 	}
 	if in.Username != "" || in.Token {
 		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
@@ -131,10 +132,10 @@ func emitted(files []File, notes []string, err error) []byte {
 	return b.Bytes()
 }
 
-// TestEmitGolden holds what is written against testdata/emit/*.golden; -update
+// TestEmitGolden holds what is written against testdata/*.golden; -update
 // writes them anew. Every object is held against its CRD too.
 func TestEmitGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/emit/*.golden")
+	files, err := filepath.Glob("testdata/*.golden")
 	must(t, err)
 	if len(files) < 5 {
 		t.Fatalf("only %d golden files", len(files))

@@ -1,4 +1,4 @@
-package manifests
+package emit
 
 import (
 	"context"
@@ -27,7 +27,7 @@ var crds = map[string]string{
 	"Image":                    "0000_10_config-operator_01_images.crd.yaml",
 }
 
-const sharedData = "../../shared/data"
+const sharedData = "../../../../shared/data"
 
 // sharedFile reads a file that the tests are given, or skips.
 func sharedFile(t testing.TB, name string) []byte {

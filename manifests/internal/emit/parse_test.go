@@ -1,4 +1,4 @@
-package manifests
+package emit
 
 import (
 	"crypto/ecdsa"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 )
 
 var testCANotAfter = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -21,7 +23,7 @@ var testCANotAfter = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
 // testCA is the certificate of the golden files.
 func testCA(t testing.TB) string {
 	t.Helper()
-	b, err := os.ReadFile("testdata/emit/ca.pem")
+	b, err := os.ReadFile("testdata/ca.pem")
 	must(t, err)
 	return string(b)
 }
@@ -84,7 +86,7 @@ func TestParsePresentRefuses(t *testing.T) {
 		{"pull secret", parseSecret, "{\n", "f:2:1: a name in double quotes"},
 	} {
 		err := c.parse(c.text)
-		var e *ConfigError
+		var e *imageset.ConfigError
 		if !errors.As(err, &e) || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}

@@ -1,0 +1,51 @@
+package manifests
+
+import (
+	"github.com/satchel-airgap/satchel/manifests/internal/emit"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// The far side, as [Emit] needs to know it.
+type (
+	// Site is the far side: the mirror and what the cluster has at present.
+	Site = emit.Site
+	// Credential is a user's name and password in a registry.
+	Credential = emit.Credential
+	// PullSecret is a cluster's global pull secret, checked.
+	PullSecret = emit.PullSecret
+	// RegistryCA is a ConfigMap of registry authorities.
+	RegistryCA = emit.RegistryCA
+	// ImageConfig is what image.config.openshift.io/cluster says now.
+	ImageConfig = emit.ImageConfig
+	// RegistrySources are image.config's spec.registrySources.
+	RegistrySources = emit.RegistrySources
+	// File is one file that [Emit] gives.
+	File = emit.File
+	// SiteError says that the files would not fit the cluster or the mirror.
+	SiteError = emit.SiteError
+)
+
+// Emit gives the files that point a cluster at its mirror, sorted by name, from
+// the inventory of what the mirror has. The notes are what a person must know,
+// one line each; APPLY.md has them too. The same input, in whatever order, gives
+// the same bytes. The error is a *[SiteError] where the site is at fault.
+func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err error) {
+	return emit.Emit(inv, site)
+}
+
+// ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
+// Secret in YAML or JSON. Errors are *[ConfigError]s without what the file says.
+func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
+	return emit.ParsePullSecret(file, data)
+}
+
+// ParseRegistryCA reads a ConfigMap of registry authorities, as
+// "oc get configmap NAME -n openshift-config -o yaml" prints it.
+func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
+	return emit.ParseRegistryCA(file, data)
+}
+
+// ParseImageConfig reads what "oc get image.config.openshift.io/cluster -o yaml" prints.
+func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
+	return emit.ParseImageConfig(file, data)
+}
