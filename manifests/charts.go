@@ -156,7 +156,7 @@ func (s *charting) run(ctx context.Context, job *chartJob) error {
 	}
 	w := job.wanted()
 	if job.made {
-		if w.made, err = c.Artifact(s.from.Keep); err != nil {
+		if w.made, err = c.Artifact(s.from.Put); err != nil {
 			return fmt.Errorf("keep chart %s: %w", job, err)
 		}
 	}

@@ -63,7 +63,7 @@ func (s *selection) makeCatalog(ctx context.Context, from Images) error {
 	}
 	take := func(p ispec.Platform) bool { return s.only == nil || among(s.only, p) }
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
-	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, keeper{from})
+	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, hostStore{from})
 	if err != nil {
 		var done *settledError
 		if errors.As(err, &done) {
@@ -103,16 +103,16 @@ func settled(err error) error {
 	return &settledError{err}
 }
 
-// keeper keeps what is made.
-type keeper struct{ to rebuild.Keeper }
+// hostStore marks the errors of storing as those of this host.
+type hostStore struct{ to rebuild.Store }
 
-func (k keeper) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
-	d, err := k.to.Keep(mediaType, body)
+func (k hostStore) Put(mediaType string, body []byte) (oci.Descriptor, error) {
+	d, err := k.to.Put(mediaType, body)
 	return d, settled(err)
 }
 
-func (k keeper) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
-	d, err := k.to.KeepFrom(mediaType, fill)
+func (k hostStore) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	d, err := k.to.PutFrom(mediaType, fill)
 	return d, settled(err)
 }
 

@@ -25,25 +25,25 @@ type fullHost struct {
 
 var errFull = errors.New("write to the cache: no space left on device")
 
-func (f fullHost) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+func (f fullHost) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	if f.what == "made" {
 		return oci.Descriptor{}, errFull
 	}
-	return f.catalogHost.Keep(mediaType, body)
+	return f.catalogHost.Put(mediaType, body)
 }
 
-func (f fullHost) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (f fullHost) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	if f.what == "layer" {
 		return oci.Descriptor{}, errFull
 	}
-	return f.catalogHost.KeepFrom(mediaType, fill)
+	return f.catalogHost.PutFrom(mediaType, fill)
 }
 
-func (f fullHost) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+func (f fullHost) Derived(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	if strings.HasPrefix(key, f.what) {
 		return nil, errFull
 	}
-	return f.catalogHost.Parsed(ctx, key, fill)
+	return f.catalogHost.Derived(ctx, key, fill)
 }
 
 // TestFilteredHost tells faults of this host as such: they are no gaps of the catalog.
@@ -78,7 +78,7 @@ type fullLayers struct {
 	n int
 }
 
-func (f *fullLayers) KeepFrom(string, func(io.Writer) error) (oci.Descriptor, error) {
+func (f *fullLayers) PutFrom(string, func(io.Writer) error) (oci.Descriptor, error) {
 	f.n++
 	return oci.Descriptor{}, errFull
 }

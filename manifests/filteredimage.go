@@ -171,7 +171,7 @@ func (s *selection) keepCensus(ctx context.Context, from Images, c *layers.Censu
 	}
 	answers[aroundKey(s.picked, c.Dirs)] = string(around)
 	for key, answer := range answers {
-		rc, err := from.Parsed(ctx, key, func(w io.Writer) error {
+		rc, err := from.Derived(ctx, key, func(w io.Writer) error {
 			_, err := io.WriteString(w, answer)
 			return err
 		})
@@ -223,7 +223,7 @@ func aroundKey(image oci.Descriptor, dirs []string) string {
 // as it is.
 func (f *filtering) parsed(ctx context.Context, key string, find func() (string, error)) (string, error) {
 	var lost error
-	rc, err := f.from.Parsed(ctx, key, func(w io.Writer) error {
+	rc, err := f.from.Derived(ctx, key, func(w io.Writer) error {
 		var answer string
 		if answer, lost = find(); lost != nil {
 			return lost

@@ -42,14 +42,14 @@ func (d diskImages) Resolve(context.Context, oci.Ref) (oci.Descriptor, oci.Sourc
 	return d.root, d.src, nil
 }
 
-func (d diskImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
-	return d.KeepFrom(mediaType, func(w io.Writer) error {
+func (d diskImages) Put(mediaType string, body []byte) (oci.Descriptor, error) {
+	return d.PutFrom(mediaType, func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})
 }
 
-func (d diskImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (d diskImages) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	f, err := os.CreateTemp(d.dir, "")
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -63,7 +63,7 @@ func (d diskImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.
 	return oci.Descriptor{MediaType: mediaType, Digest: h.Digest(), Size: info.Size()}, nil
 }
 
-func (d diskImages) Parsed(_ context.Context, _ string, fill func(io.Writer) error) (io.ReadCloser, error) {
+func (d diskImages) Derived(_ context.Context, _ string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	f, err := os.CreateTemp(d.dir, "")
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func makeGraph(ctx context.Context, c *imageset.Config, from Images, w *wanted) 
 		return rebuild.Recipe{Layer: layer, Edit: graphSettings(layer, root), Comment: "satchel: " + "graph data" + " " + layer.DiffID.String()}, nil
 	}
 	root = oci.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size}
-	if w.made, w.platforms, err = rebuild.Index(ctx, src, root, take, cook, keeper{from}); err != nil {
+	if w.made, w.platforms, err = rebuild.Index(ctx, src, root, take, cook, hostStore{from}); err != nil {
 		return based(err)
 	}
 	w.base = base.WithDigest(root.Digest)
@@ -136,5 +136,5 @@ func graphLayer(ctx context.Context, c *imageset.Config, from Images) (layer reb
 		return layer, settled(err)
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	return data.Layer(keeper{from}, dirGraph)
+	return data.Layer(hostStore{from}, dirGraph)
 }

@@ -347,18 +347,18 @@ type fullGraph struct {
 	layer bool // or the rest
 }
 
-func (f fullGraph) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+func (f fullGraph) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	if !f.layer {
 		return oci.Descriptor{}, errFull
 	}
-	return f.made.Keep(mediaType, body)
+	return f.made.Put(mediaType, body)
 }
 
-func (f fullGraph) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (f fullGraph) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	if f.layer {
 		return oci.Descriptor{}, errFull
 	}
-	return f.made.KeepFrom(mediaType, fill)
+	return f.made.PutFrom(mediaType, fill)
 }
 
 // TestGraphHost tells faults of this host as such: neither data nor base can help it.

@@ -69,7 +69,7 @@ func (r *release) wants(arch string) bool {
 }
 
 func readKubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor, from Images) (list []payload.BootImage, err error) {
-	r, err := from.Parsed(ctx, formatKubeVirt+" "+image.Digest.String(), func(w io.Writer) error {
+	r, err := from.Derived(ctx, formatKubeVirt+" "+image.Digest.String(), func(w io.Writer) error {
 		list, err := payload.KubeVirt(ctx, src, image)
 		if err != nil {
 			return err

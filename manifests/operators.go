@@ -171,7 +171,7 @@ func (s *selection) read(ctx context.Context, from Images) error {
 // index opens what is kept of the catalog, which is read first if nothing is.
 func (s *selection) index(ctx context.Context, from Images) (io.ReadCloser, error) {
 	var lost error
-	index, err := from.Parsed(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
+	index, err := from.Derived(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog
 		census := &layers.Census{Dirs: s.replaced, Program: s.program, Text: opm.KnowsCache, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
 		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir, census); lost != nil {

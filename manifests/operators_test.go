@@ -307,7 +307,7 @@ type fullCache struct {
 	body string
 }
 
-func (f fullCache) Parsed(context.Context, string, func(io.Writer) error) (io.ReadCloser, error) {
+func (f fullCache) Derived(context.Context, string, func(io.Writer) error) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(f.body)), f.err
 }
 

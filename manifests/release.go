@@ -134,7 +134,7 @@ func payloadArch(ctx context.Context, src oci.Source, root, image oci.Descriptor
 }
 
 func readPayload(ctx context.Context, src oci.Source, image oci.Descriptor, from Images) (p *payload.Payload, err error) {
-	r, err := from.Parsed(ctx, formatPayload+" "+image.Digest.String(), func(w io.Writer) error {
+	r, err := from.Derived(ctx, formatPayload+" "+image.Digest.String(), func(w io.Writer) error {
 		p, err := payload.Read(ctx, src, image)
 		if err != nil {
 			return err

@@ -23,18 +23,18 @@ type Images interface {
 	// Resolve gives the manifest that ref names now, and the source of its
 	// content. A ref with a digest has no tag.
 	Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error)
-	// Parsed gives what fill writes for key, or wrote for it at an earlier time:
+	// Derived gives what fill writes for key, or wrote for it at an earlier time:
 	// content that was worked out of an image and is always the same for the
 	// same key. The caller closes the reader.
-	Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error)
+	Derived(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error)
 	// Fetch gets a small file over HTTP(S), following redirects; one of more than
 	// limit bytes is an error. A status other than 200 is a *[FetchError].
 	Fetch(ctx context.Context, url string, limit int64) ([]byte, error)
-	// Keep keeps content that was made for the bundle, a manifest or a blob, until
+	// Put stores content that was made for the bundle, a manifest or a blob, until
 	// it is packed.
-	Keep(mediaType string, body []byte) (oci.Descriptor, error)
-	// KeepFrom is Keep for what fill writes, of any size.
-	KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
+	Put(mediaType string, body []byte) (oci.Descriptor, error)
+	// PutFrom is Put for what fill writes, of any size.
+	PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
 	// Note tells the user what is worth knowing and no error, a line each time.
 	Note(text string)
 }
@@ -142,7 +142,7 @@ func leaveOutBlocked(c *imageset.Config, list []wanted, gaps []*oci.Gap, from Im
 // asked is what a part of the configuration asks for.
 type asked struct {
 	images     []wanted
-	documents  []oci.Document        // for the far side; what they reach was given to [Images.Keep]
+	documents  []oci.Document        // for the far side; what they reach was given to [Images.Put]
 	signatures []documents.Signature // of releases; one document has all
 }
 

@@ -109,20 +109,20 @@ func (f *fakeImages) Fetch(_ context.Context, url string, limit int64) ([]byte, 
 	return body, nil
 }
 
-// Keep keeps content beside what the images have.
-func (f *fakeImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+// Put stores content beside what the images have.
+func (f *fakeImages) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.kept.Add(mediaType, body), nil
 }
 
-// KeepFrom keeps what fill writes.
-func (f *fakeImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+// PutFrom keeps what fill writes.
+func (f *fakeImages) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	var b bytes.Buffer
 	if err := fill(&b); err != nil {
 		return oci.Descriptor{}, err
 	}
-	return f.Keep(mediaType, b.Bytes())
+	return f.Put(mediaType, b.Bytes())
 }
 
 func (f *fakeImages) Note(text string) {
@@ -135,7 +135,7 @@ func (f *fakeImages) Note(text string) {
 	f.notes = append(f.notes, text)
 }
 
-func (f *fakeImages) Parsed(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+func (f *fakeImages) Derived(_ context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	f.mu.Lock()
 	b, ok := f.parsed[key]
 	f.mu.Unlock()

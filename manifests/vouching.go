@@ -141,7 +141,7 @@ func (v *vouching) unread(r *release, err error) {
 
 // keys reads the keys that a release brings, or what was kept of them.
 func (r *release) keys(ctx context.Context, from Images) (text []byte, err error) {
-	rc, err := from.Parsed(ctx, formatKeys+" "+r.image.Digest.String(), func(w io.Writer) error {
+	rc, err := from.Derived(ctx, formatKeys+" "+r.image.Digest.String(), func(w io.Writer) error {
 		keys, err := payload.Keys(ctx, r.src, r.image)
 		if err != nil {
 			return err

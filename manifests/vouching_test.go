@@ -114,11 +114,11 @@ func TestVouchingEnds(t *testing.T) {
 // unreadKeys is an [Images] that has lost the keys of releases.
 type unreadKeys struct{ *made }
 
-func (u unreadKeys) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+func (u unreadKeys) Derived(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	if strings.HasPrefix(key, formatKeys) {
 		return nil, errors.New("connection reset")
 	}
-	return u.made.Parsed(ctx, key, fill)
+	return u.made.Derived(ctx, key, fill)
 }
 
 // TestVouchingUnread goes on without the keys of a good release: those that wait for

@@ -22,7 +22,7 @@ type wanted struct {
 	only   []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
 	pods   bool     // pods use it, whatever else asks for it
 
-	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Keep]
+	made      oci.Descriptor // what it is, for an image that satchel made; see [Images.Put]
 	base      oci.Ref        // what it was made from, by digest; see [oci.Image]
 	platforms []string       // of that
 }

@@ -222,7 +222,7 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 	return d, c.cache.Metadata(src), nil
 }
 
-func (c cachedImages) Parsed(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+func (c cachedImages) Derived(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
 	return c.cache.Derived(ctx, key, fill)
 }
 
@@ -235,11 +235,11 @@ func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byt
 	return body, err
 }
 
-func (c cachedImages) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+func (c cachedImages) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	return c.cache.Put(mediaType, body)
 }
 
-func (c cachedImages) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (c cachedImages) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	return c.cache.PutFrom(mediaType, fill)
 }
 

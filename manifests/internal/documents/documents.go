@@ -10,7 +10,7 @@ import (
 
 // Store keeps content that was built for the bundle, until it is packed.
 type Store interface {
-	Keep(mediaType string, body []byte) (oci.Descriptor, error)
+	Put(mediaType string, body []byte) (oci.Descriptor, error)
 }
 
 // Write makes a document for the far side of files; none without any.
@@ -26,7 +26,7 @@ func Write(ctx context.Context, name, artifactType string, files []oci.ArtifactF
 	for _, d := range made.Descriptors() {
 		body, err := oci.ReadBlob(ctx, &made, d, d.Size)
 		if err == nil {
-			_, err = store.Keep(d.MediaType, body)
+			_, err = store.Put(d.MediaType, body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("keep the document %s: %w", name, err)

@@ -96,7 +96,7 @@ func (d *Data) checkVersion() error {
 
 // Layer makes a layer that has the data below dir, sorted by name: anyone may read it,
 // and what is around it. What an image has in dir is hidden.
-func (d *Data) Layer(k rebuild.Keeper, dir string) (rebuild.Layer, error) {
+func (d *Data) Layer(k rebuild.Store, dir string) (rebuild.Layer, error) {
 	return rebuild.NewLayer(k, func(t *rebuild.Tar) error {
 		if err := addDirs(t, dir); err != nil {
 			return err

@@ -70,16 +70,16 @@ func few() []item {
 // kept keeps what is made, in memory.
 type kept struct{ oci.Memory }
 
-func (k *kept) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+func (k *kept) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	return k.Add(mediaType, body), nil
 }
 
-func (k *kept) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (k *kept) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	var b bytes.Buffer
 	if err := fill(&b); err != nil {
 		return oci.Descriptor{}, err
 	}
-	return k.Keep(mediaType, b.Bytes())
+	return k.Put(mediaType, b.Bytes())
 }
 
 // layer gives what an archive becomes, and its entries as "TYPE MODE UID:GID TIME NAME\tBODY".

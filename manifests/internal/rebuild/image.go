@@ -27,7 +27,7 @@ type Recipe struct {
 
 // Image makes one image of another, which is no index. The result has the same kind
 // of manifest.
-func Image(ctx context.Context, src oci.Source, image oci.Descriptor, r Recipe, k Keeper) (oci.Descriptor, error) {
+func Image(ctx context.Context, src oci.Source, image oci.Descriptor, r Recipe, k Store) (oci.Descriptor, error) {
 	m, err := readImage(ctx, src, image)
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -60,11 +60,11 @@ func Image(ctx context.Context, src oci.Source, image oci.Descriptor, r Recipe, 
 	}
 	m.Layers = append(layers, top)
 	kind := m.Config.MediaType
-	if m.Config, err = k.Keep(kind, body); err != nil {
+	if m.Config, err = k.Put(kind, body); err != nil {
 		return oci.Descriptor{}, err
 	}
 	m.Config.MediaType = kind
-	return keepManifest(k, m.MediaType, m)
+	return putManifest(k, m.MediaType, m)
 }
 
 // readImage reads the manifest of an image, as opposed to an artifact.
@@ -93,10 +93,10 @@ func readImage(ctx context.Context, src oci.Source, image oci.Descriptor) (*ispe
 	return &m, nil
 }
 
-func keepManifest(k Keeper, mediaType string, m any) (oci.Descriptor, error) {
+func putManifest(k Store, mediaType string, m any) (oci.Descriptor, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return oci.Descriptor{}, fmt.Errorf("write manifest: %w", err)
 	}
-	return k.Keep(mediaType, body)
+	return k.Put(mediaType, body)
 }

@@ -26,7 +26,7 @@ const (
 // as attestations, is left out. It gives the platforms, as os/arch[/variant], sorted.
 // A root without any such image is an *[oci.UnsupportedError] that names what it has.
 func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(ispec.Platform) bool,
-	cook func(context.Context, oci.Descriptor) (Recipe, error), k Keeper) (oci.Descriptor, []string, error) {
+	cook func(context.Context, oci.Descriptor) (Recipe, error), k Store) (oci.Descriptor, []string, error) {
 	one := func(d oci.Descriptor) (oci.Descriptor, error) {
 		r, err := cook(ctx, d)
 		if err != nil {
@@ -58,7 +58,7 @@ func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(i
 		platforms = append(platforms, oci.PlatformString(d.Platform))
 	}
 	slices.Sort(platforms)
-	made, err := keepManifest(k, root.MediaType, index)
+	made, err := putManifest(k, root.MediaType, index)
 	return made, slices.Compact(platforms), err
 }
 

@@ -19,10 +19,10 @@ import (
 // (OCI image-spec, layer.md, "Opaque Whiteout").
 const opaqueName = ".wh..wh..opq"
 
-// Keeper keeps what is made, until it is packed.
-type Keeper interface {
-	Keep(mediaType string, body []byte) (oci.Descriptor, error)
-	KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
+// Store takes what is built, until it is packed.
+type Store interface {
+	Put(mediaType string, body []byte) (oci.Descriptor, error)
+	PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
 }
 
 // Layer is a gzipped tar that was made.
@@ -33,9 +33,9 @@ type Layer struct {
 
 // NewLayer makes a layer of what fill adds. It is compressed with the module's own
 // gzip, whose output does not change with the Go release.
-func NewLayer(k Keeper, fill func(*Tar) error) (Layer, error) {
+func NewLayer(k Store, fill func(*Tar) error) (Layer, error) {
 	h := sha256.New()
-	blob, err := k.KeepFrom("application/gzip", func(w io.Writer) error {
+	blob, err := k.PutFrom("application/gzip", func(w io.Writer) error {
 		z := gzip.NewWriter(w)
 		t := &Tar{w: tar.NewWriter(io.MultiWriter(z, h))}
 		return errors.Join(fill(t), t.w.Close(), z.Close())

@@ -30,14 +30,14 @@ const (
 // discard is where a layer is written whose digest alone is of interest.
 type discard struct{}
 
-func (discard) Keep(mediaType string, body []byte) (oci.Descriptor, error) {
+func (discard) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	return oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}, nil
 }
 
-func (d discard) KeepFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+func (d discard) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	var b bytes.Buffer
 	err := fill(&b)
-	body, _ := d.Keep(mediaType, b.Bytes())
+	body, _ := d.Put(mediaType, b.Bytes())
 	return body, err
 }
 
