@@ -78,6 +78,7 @@ func (f *fixture) moments(t *testing.T) []*fixture {
 
 // stopAfter is a context that is cancelled once it was asked a number of times.
 type stopAfter struct {
+	//lint:ignore containedctx it is a context itself
 	context.Context
 	asked *int
 	good  int

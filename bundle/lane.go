@@ -288,6 +288,7 @@ func compressed(mediaType string) bool {
 // reopening reads a blob from an offset on and opens it again when a read
 // breaks, as long as each try brings bytes or fewer than maxTries in a row do not.
 type reopening struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx   context.Context
 	src   oci.Source
 	d     oci.Descriptor

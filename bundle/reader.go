@@ -205,6 +205,7 @@ func (r *Reader) Open(ctx context.Context, d oci.Descriptor, off int64) (io.Read
 
 // blobReader reads a blob's pieces, frame by frame.
 type blobReader struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx     context.Context
 	r       *Reader
 	pieces  []index.Piece // what is left, the first one in part

@@ -184,6 +184,7 @@ func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
 	case needs != nil:
 		return nil, "", needs
 	case err != nil:
+		//lint:ignore nilerr the fault is reported as a text
 		return nil, "cannot be read: " + err.Error(), nil
 	case extras.Bundle != s.bundle.Bundle || extras.Seal != string(s.finger):
 		return nil, "belongs to another seal", nil

@@ -169,7 +169,7 @@ func hashFile(ctx context.Context, dir *media.Dir, name string, cold bool, progr
 		if progress != nil && n > 0 {
 			progress(int64(n))
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -56,6 +56,7 @@ func (g Gap) Validate() error {
 
 // Gaps takes a joined error apart. It is false if anything else than gaps is in it.
 func Gaps(err error) ([]*Gap, bool) {
+	//lint:ignore errorlint joined errors are taken apart here, one by one
 	if gap, ok := err.(*Gap); ok {
 		return []*Gap{gap}, true
 	}

@@ -120,7 +120,7 @@ func (r *verifiedReader) Read(p []byte) (int, error) {
 	switch {
 	case r.v.n == r.v.want.Size:
 		r.err = r.finish()
-		if r.err != io.EOF {
+		if !errors.Is(r.err, io.EOF) {
 			return 0, r.err
 		}
 	case err == io.EOF:

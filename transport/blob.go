@@ -16,6 +16,7 @@ import (
 // blobReader reads a blob, and goes on from where it was when its connection
 // breaks or stalls. Each byte that arrives begins the count of tries anew.
 type blobReader struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx   context.Context
 	r     *Repository
 	d     oci.Descriptor
@@ -73,7 +74,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 func (b *blobReader) resume(err error) {
 	b.body.Close()
 	b.body = nil
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	err = broken(b.ctx, err)

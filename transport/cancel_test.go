@@ -17,6 +17,7 @@ import (
 
 // stuck gives some bytes, tells, and then waits for the end of its context.
 type stuck struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx    context.Context
 	r      io.Reader
 	left   int

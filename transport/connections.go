@@ -248,8 +248,9 @@ func newLimiter(bytesPerSecond int64) *rate.Limiter {
 type limitedConn struct {
 	net.Conn
 	limit *rate.Limiter
-	ctx   context.Context
-	stop  context.CancelFunc
+	//lint:ignore containedctx net.Conn takes no context
+	ctx  context.Context
+	stop context.CancelFunc
 }
 
 func newLimitedConn(conn net.Conn, limit *rate.Limiter) *limitedConn {

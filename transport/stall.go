@@ -16,6 +16,7 @@ var errStalled = errors.New("nothing was transferred for too long")
 
 // watch ends a request that stands still. It is off when made.
 type watch struct {
+	//lint:ignore containedctx it is the context of one request, which this ends
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -79,7 +80,7 @@ func (w *watch) end() {
 
 // cause puts the reason in the place of the cancelling that it caused.
 func (w *watch) cause(err error) error {
-	if err != nil && context.Cause(w.ctx) == errStalled {
+	if err != nil && errors.Is(context.Cause(w.ctx), errStalled) {
 		return errStalled
 	}
 	return err
@@ -100,7 +101,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || err == io.EOF:
 		return n, err
-	case context.Cause(b.w.ctx) == errStalled:
+	case errors.Is(context.Cause(b.w.ctx), errStalled):
 		return n, &brokenError{errStalled}
 	}
 	return n, broken(b.w.ctx, err)

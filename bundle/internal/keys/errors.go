@@ -7,11 +7,16 @@ import (
 	"strings"
 )
 
+const (
+	noMatchHint    = "the key must belong to one of the recipients that the bundle was packed for"
+	noTerminalHint = "run it on a terminal, or give passphrases in a file"
+)
+
 // ErrNoMatch says that none of the identities opens a key file.
-var ErrNoMatch error = &keyError{"none of the given keys opens this bundle", "the key must belong to one of the recipients that the bundle was packed for"}
+var ErrNoMatch error = &keyError{"none of the given keys opens this bundle", noMatchHint}
 
 // ErrNoTerminal says that a person must be asked and there is no terminal.
-var ErrNoTerminal error = &keyError{"there is no terminal to ask on", "run it on a terminal, or give passphrases in a file"}
+var ErrNoTerminal error = &keyError{"there is no terminal to ask on", noTerminalHint}
 
 // ErrNoKey says that no key was given where one is needed.
 var ErrNoKey error = &keyError{"a key is needed to open the bundle", "give a key file or a passphrase of one of its recipients"}
@@ -61,7 +66,7 @@ func (e *RecipientError) Hint() string {
 	case errors.Is(e.Err, exec.ErrNotFound):
 		return pluginHint
 	case errors.Is(e.Err, ErrNoTerminal):
-		return ErrNoTerminal.(*keyError).hint
+		return noTerminalHint
 	}
 	return ""
 }
@@ -100,9 +105,9 @@ func (e *NoMatchError) Hint() string {
 	case errors.Is(tried, exec.ErrNotFound):
 		return pluginHint
 	case errors.Is(tried, ErrNoTerminal):
-		return ErrNoTerminal.(*keyError).hint
+		return noTerminalHint
 	}
-	return ErrNoMatch.(*keyError).hint
+	return noMatchHint
 }
 
 // Permanent is true where nothing but wrong keys was found.
