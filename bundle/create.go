@@ -23,18 +23,18 @@ import (
 func journalPath(state, id string) string { return filepath.Join(state, "bundles", id, "journal") }
 
 // Create starts a bundle of inv in dir; in the root of a mount it gets a
-// directory satchel-<id> of its own. The journal is kept below state. dir must
+// directory satchel-<id> of its own. The journal is stored below state. dir must
 // be one that [Resume] found no bundle in.
 func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
 		return nil, err
 	}
-	if places, err := find(dir); err != nil {
+	if found, err := find(dir); err != nil {
 		return nil, err
-	} else if len(places) > 0 {
+	} else if len(found) > 0 {
 		return nil, begunMeanwhile(dir)
 	}
-	if job.made == nil {
+	if job.key == nil {
 		if err := job.MakeKey(); err != nil {
 			return nil, err
 		}
@@ -53,8 +53,8 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.made.recipient,
-		KeyFiles: job.made.files, Inventory: *inv, Gaps: job.Gaps,
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.key.recipient,
+		KeyFiles: job.key.files, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *Writer) startAlone() (err error) {
 }
 
 func begunMeanwhile(dir string) error {
-	return &RefusedError{Dir: dir, Reason: "another bundle was begun in it meanwhile", hint: "name another directory, or run the command again to see what it is"}
+	return &RefusedError{Dir: dir, Reason: "another bundle was started in it meanwhile", hint: "name another directory, or run the command again to see what it is"}
 }
 
 func newID() (string, error) {
@@ -158,7 +158,7 @@ func (w *Writer) start() error {
 		}
 	}
 	for _, l := range w.all {
-		w.giveBack(l, l.number == w.begin.Lanes)
+		w.release(l, l.number == w.begin.Lanes)
 	}
 	return nil
 }

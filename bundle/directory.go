@@ -21,8 +21,8 @@ const dirPrefix = "satchel-"
 // ignored are names that systems leave on drives; they make a directory no less empty.
 var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN", ".Trashes", ".fseventsd", ".Spotlight-V100", media.ProbeName, media.ProbeName + media.TempSuffix}
 
-// place is a directory that holds a bundle, or the beginning of one.
-type place struct {
+// location is a directory that holds a bundle, or the beginning of one.
+type location struct {
 	dir      string
 	id       string // of the drive seal, empty if it cannot be read
 	complete bool   // the drive seal says so
@@ -31,7 +31,7 @@ type place struct {
 }
 
 // look says what bundle stands directly in dir, if any.
-func look(dir string) (*place, error) {
+func look(dir string) (*location, error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func look(dir string) (*place, error) {
 	return p, errors.Join(err, d.Close())
 }
 
-func lookIn(d *media.Dir) (*place, error) {
-	p := place{dir: d.Path()}
+func lookIn(d *media.Dir) (*location, error) {
+	p := location{dir: d.Path()}
 	_, err := d.Stat(seal.BundleName)
 	switch {
 	case err == nil:
@@ -69,7 +69,7 @@ func lookIn(d *media.Dir) (*place, error) {
 }
 
 // readSeal gives the bytes of bundle.json.
-func (p place) readSeal() (body []byte, err error) {
+func (p location) readSeal() (body []byte, err error) {
 	d, err := media.OpenDir(p.dir)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (p place) readSeal() (body []byte, err error) {
 }
 
 // checkNeeds reports a finished bundle that this version cannot read.
-func (p place) checkNeeds() error {
+func (p location) checkNeeds() error {
 	if !p.sealed {
 		return nil
 	}
@@ -97,8 +97,8 @@ func (p place) checkNeeds() error {
 }
 
 // find looks for bundles in dir and in dir/satchel-*.
-func find(dir string) ([]place, error) {
-	var list []place
+func find(dir string) ([]location, error) {
+	var list []location
 	dirs := []string{dir}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, syscall.ENOTDIR) {
@@ -125,17 +125,17 @@ func find(dir string) ([]place, error) {
 }
 
 // locate finds the one bundle that a reader means by dir.
-func locate(dir string) (place, error) {
+func locate(dir string) (location, error) {
 	list, err := find(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return place{}, &NoBundleError{dir}
+		return location{}, &NoBundleError{dir}
 	}
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	switch len(list) {
 	case 0:
-		return place{}, &NoBundleError{dir}
+		return location{}, &NoBundleError{dir}
 	case 1:
 		return list[0], nil
 	}
@@ -143,18 +143,18 @@ func locate(dir string) (place, error) {
 	for i, p := range list {
 		names[i] = p.dir
 	}
-	return place{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + strings.Join(names, ", ")}
+	return location{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + strings.Join(names, ", ")}
 }
 
-// foreign gives the first name in dir that is neither a bundle's nor ignored.
-func foreign(dir string) (string, error) {
-	return stranger(dir, func(name string) bool {
+// firstOther gives the first name in dir that is neither a bundle's nor ignored.
+func firstOther(dir string) (string, error) {
+	return firstNot(dir, func(name string) bool {
 		return strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true)
 	})
 }
 
-// stranger gives the first name in dir that is neither ours nor ignored.
-func stranger(dir string, ours func(string) bool) (string, error) {
+// firstNot gives the first name in dir that is neither ours nor ignored.
+func firstNot(dir string, ours func(string) bool) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", &media.Error{Op: "look into", Path: dir, Err: err}
@@ -170,10 +170,10 @@ func stranger(dir string, ours func(string) bool) (string, error) {
 }
 
 // MakeDir makes dir if only its last part is missing, and reports whether it did.
-// Where systems mount drives, nothing is made: what is missing there is the drive.
+// Where systems mount drives, it makes nothing: what is missing there is the drive.
 func MakeDir(dir string) (made bool, err error) {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return false, nil // whatever else is wrong with it shows when it is used
+		return false, nil // any other fault of it shows when it is used
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -191,7 +191,7 @@ func MakeDir(dir string) (made bool, err error) {
 
 // Prepare makes sure that pack can write below dir: it writes and removes a small
 // file there, and compares the free space with need, in bytes. unknown is true
-// where the file system does not tell. Errors are *[DriveError] and *[SpaceError].
+// where the file system does not report it. Errors are *[DriveError] and *[SpaceError].
 func Prepare(dir string, need int64) (unknown bool, err error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package bundle is the format in which images cross the gap; its specification
-// is FORMAT.md beside this file.
+// is FORMAT.md in this directory.
 //
 // A bundle is a directory on a drive. Its content is one tar stream, an OCI
 // image layout, cut into segments: files that are each zstd inside age. Workers
@@ -9,7 +9,7 @@
 //
 // There are five doors:
 //
-//   - A [Writer] is an [oci.Sink]. [Create] starts a bundle, [Resume] goes on with one
+//   - A [Writer] is an [oci.Sink]. [Create] starts a bundle, [Resume] resumes one
 //     that was interrupted, [Writer.Seal] finishes it.
 //   - A [Reader] is an [oci.Source] over a sealed bundle; [Open] needs a key.
 //   - [Verify] checks every byte of a bundle without a key.

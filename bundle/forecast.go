@@ -37,32 +37,32 @@ const (
 	guessShare  = 200       // one in so many bytes may be guessed; it is half of what a forecast may be wrong by
 	upperMargin = 400       // one in so many bytes is added to an upper bound, for lanes that fill otherwise
 	upperMin    = 8 << 10   // the least that is added
-	shownNoise  = 256 << 10 // beside more than that, what tar adds to a blob is nothing
+	shownNoise  = 256 << 10 // compared with more than that, what tar adds to a blob is nothing
 )
 
-// Forecast rehearses the bundle of the inventory, whose graph is g, without its
-// large blobs: everything else is gathered, compressed and sealed as a [Writer]
+// Forecast calculates the bundle of the inventory, whose graph is g, without its
+// large blobs: everything else is collected, compressed and sealed as a [Writer]
 // does it. content gives the bytes of manifests, and of blobs that are not
-// compressed yet, where they are at hand. Nobody is asked for a passphrase or a
+// compressed yet, where they are known. Nobody is asked for a passphrase or a
 // hardware key; without recipients there is one X25519 key. What documents reach
 // stands at the end of g's manifests, blobs too, and belongs to no image.
 func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (Forecast, error) {
 	if err := j.CheckNumbers(); err != nil {
 		return Forecast{}, err
 	}
-	begin, err := j.rehearse()
+	begin, err := j.standInBegin()
 	if err != nil {
-		return Forecast{}, fmt.Errorf("rehearse the bundle: %w", err)
+		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
-	r := &rehearsal{begin: begin, content: content, noise: newNoise()}
+	r := &forecaster{begin: begin, content: content, noise: newNoise()}
 	f, err := r.run(inv, g)
 	if err != nil {
-		return Forecast{}, fmt.Errorf("rehearse the bundle: %w", err)
+		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
 	return f, nil
 }
 
-func (r *rehearsal) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err error) {
+func (r *forecaster) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err error) {
 	if err := r.measure(); err != nil {
 		return f, err
 	}
@@ -82,23 +82,23 @@ func (r *rehearsal) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err error
 	return r.sum(inv)
 }
 
-// rehearse begins a bundle that is not written. It is the same each time.
-func (j Job) rehearse() (journal.Begin, error) {
-	made := j.made
-	if made == nil {
-		stand := j
+// standInBegin begins a bundle that is not written. It is the same each time.
+func (j Job) standInBegin() (journal.Begin, error) {
+	key := j.key
+	if key == nil {
+		standIn := j
 		var err error
-		if stand.Recipients, err = keys.Rehearse(j.Recipients); err != nil {
+		if standIn.Recipients, err = keys.StandIns(j.Recipients); err != nil {
 			return journal.Begin{}, err
 		}
-		if err := stand.MakeKey(); err != nil {
+		if err := standIn.MakeKey(); err != nil {
 			return journal.Begin{}, err
 		}
-		made = stand.made
+		key = standIn.key
 	}
 	return journal.Begin{
 		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
-		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Key: made.recipient, KeyFiles: made.files,
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Key: key.recipient, KeyFiles: key.files,
 	}, nil
 }
 
@@ -122,14 +122,14 @@ func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
 	return dealt
 }
 
-// rehearsal is a bundle that is only counted.
-type rehearsal struct {
+// forecaster is a bundle that is only counted.
+type forecaster struct {
 	begin       journal.Begin
 	content     func(oci.Descriptor) ([]byte, bool)
 	fast, dense *zstd.Encoder
 	head        int64 // bytes of a segment's age header
 	noise       *noise
-	buf, out    []byte // of the frame that is gathered, in whichever lane that is
+	buf, out    []byte // of the frame that is being filled, in any lane
 
 	segs    []journal.Segment
 	guessed int64 // bytes that will be compressed, nobody knows how far
@@ -137,7 +137,7 @@ type rehearsal struct {
 }
 
 // measure makes the encoders and one age header.
-func (r *rehearsal) measure() (err error) {
+func (r *forecaster) measure() (err error) {
 	if r.fast, err = frame.NewFast(); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (r *rehearsal) measure() (err error) {
 }
 
 // closing counts the closing lane: manifests, and the end of the archive.
-func (r *rehearsal) closing(inv *oci.Inventory, g *oci.Graph) error {
+func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
 	l := r.lane(r.begin.Lanes)
 	// A graph has them in the order in which they were read; this one is the same each time.
 	manifests := slices.SortedStableFunc(slices.Values(g.Manifests), func(a, b oci.Node) int {
@@ -180,7 +180,7 @@ func (r *rehearsal) closing(inv *oci.Inventory, g *oci.Graph) error {
 }
 
 // sum adds the small files.
-func (r *rehearsal) sum(inv *oci.Inventory) (Forecast, error) {
+func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 	slices.SortFunc(r.segs, func(a, b journal.Segment) int {
 		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
 	})
@@ -243,7 +243,7 @@ const (
 
 // Estimate gives an upper bound of the bytes that a bundle of the graph, in
 // segments of the given size, takes on the drive, however often packing it is
-// interrupted. [Job.Forecast] tells more exactly what one takes.
+// interrupted. [Job.Forecast] says more exactly what one takes.
 func Estimate(g *oci.Graph, segmentSize int64) int64 {
 	n := int64(0)
 	for _, nodes := range [][]oci.Node{g.Blobs, g.Manifests} {
@@ -265,7 +265,7 @@ func driveBound(n, segmentSize int64) int64 {
 }
 
 // TooLargeError says that a bundle cannot be spread over drives: one blob fits on
-// none, as a blob never goes on over two, or there would be too many drives.
+// none, as a blob never spans two, or there would be too many drives.
 type TooLargeError struct {
 	Blob     oci.Descriptor // the largest; empty for too many drives
 	Capacity int64          // bytes of the largest drive
@@ -275,7 +275,7 @@ func (e *TooLargeError) Error() string {
 	if e.Blob.Digest == "" {
 		return fmt.Sprintf("drives of %s are too small: it would take more than the %d that a bundle may have", FormatSize(e.Capacity), MaxLanes)
 	}
-	return fmt.Sprintf("blob %s has %s, and a drive of %s cannot hold it with what goes beside it", e.Blob.Digest, FormatSize(e.Blob.Size), FormatSize(e.Capacity))
+	return fmt.Sprintf("blob %s has %s, and a drive of %s cannot hold it with the other files", e.Blob.Digest, FormatSize(e.Blob.Size), FormatSize(e.Capacity))
 }
 
 // Hint says what to do now.
@@ -286,7 +286,7 @@ func (e *TooLargeError) Permanent() bool { return true }
 
 // Drives says how many drives a bundle of the graph needs that hold so many
 // bytes each, by the bound of [Estimate]: what it calls one drive is enough for
-// packing. Manifests go on one drive together. The error is a *[TooLargeError].
+// packing. Manifests stand on one drive together. The error is a *[TooLargeError].
 func Drives(g *oci.Graph, segmentSize, capacity int64) (int, error) {
 	needs := make([]int64, 1, len(g.Blobs)+1)
 	for _, n := range g.Manifests {

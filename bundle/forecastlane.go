@@ -10,33 +10,35 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// draftLane counts what a [lane] writes.
-type draftLane struct {
-	r      *rehearsal
+// forecastLane counts what a [lane] writes.
+type forecastLane struct {
+	r      *forecaster
 	number int
 	next   int // number of the next segment
-	seg    *draft
+	seg    *forecastSegment
 	piece  int64 // tar offset at which the current piece began
 }
 
-func (r *rehearsal) lane(number int) *draftLane { return &draftLane{r: r, number: number, next: 1} }
+func (r *forecaster) lane(number int) *forecastLane {
+	return &forecastLane{r: r, number: number, next: 1}
+}
 
-// draft is a [segment] with its [frame.Writer], counted. A frame counts as
+// forecastSegment is a [segment] with its [frame.Writer], counted. A frame counts as
 // written when the next one is handed on, as it does there.
-type draft struct {
+type forecastSegment struct {
 	pieces  []journal.Piece
 	content int64 // bytes taken
-	settled int64 // bytes of content in frames that count as written
+	flushed int64 // bytes of content in frames that count as written
 	written int64 // bytes of those frames
 	frames  int
 	waiting struct{ size, content int64 } // the frame handed on last
 
-	raw   int64 // bytes of the frame being gathered that do not compress and are not in buf
+	raw   int64 // bytes of the frame being filled that do not compress and are not in buf
 	dense bool
 }
 
 // blob counts one blob or manifest.
-func (l *draftLane) blob(d oci.Descriptor) error {
+func (l *forecastLane) blob(d oci.Descriptor) error {
 	dense := !compressed(d.MediaType)
 	body := func(int64, int64) []byte { return nil }
 	if dense {
@@ -54,7 +56,7 @@ func (l *draftLane) blob(d oci.Descriptor) error {
 
 // entry counts a tar entry. body gives n bytes of its content from an offset on,
 // nil for bytes that do not compress; digest is nil for what is no blob.
-func (l *draftLane) entry(name string, size int64, digest *digest.Digest, body func(off, n int64) []byte, dense bool) error {
+func (l *forecastLane) entry(name string, size int64, digest *digest.Digest, body func(off, n int64) []byte, dense bool) error {
 	header, err := tarHeader(name, size)
 	if err != nil {
 		return err
@@ -94,27 +96,27 @@ func (l *draftLane) entry(name string, size int64, digest *digest.Digest, body f
 	return nil
 }
 
-func (l *draftLane) note(d *digest.Digest, size int64) {
+func (l *forecastLane) note(d *digest.Digest, size int64) {
 	if d != nil {
 		l.seg.pieces = append(l.seg.pieces, journal.Piece{Digest: *d, Size: size, Offset: l.piece, Length: l.seg.content - l.piece})
 	}
 }
 
-func (l *draftLane) open() {
+func (l *forecastLane) open() {
 	if l.seg == nil {
-		l.seg, l.piece = &draft{}, 0
+		l.seg, l.piece = &forecastSegment{}, 0
 		l.r.buf = l.r.buf[:0]
 	}
 }
 
 // fits is [segment.fits].
-func (l *draftLane) fits(n int64) bool {
-	plain := frame.MaxSize(l.seg.frames, l.seg.written, l.seg.content-l.seg.settled+n)
+func (l *forecastLane) fits(n int64) bool {
+	plain := frame.MaxSize(l.seg.frames, l.seg.written, l.seg.content-l.seg.flushed+n)
 	return l.r.head+plain+ageTag*(plain/ageChunk+1) <= l.r.begin.SegmentSize
 }
 
-// space is the free rest of the frame being gathered, never 0.
-func (l *draftLane) space() int64 {
+// space is the free rest of the frame being filled, never 0.
+func (l *forecastLane) space() int64 {
 	if int64(len(l.r.buf))+l.seg.raw == frame.MaxContent {
 		l.flush()
 	}
@@ -122,7 +124,7 @@ func (l *draftLane) space() int64 {
 }
 
 // take counts bytes that are known.
-func (l *draftLane) take(p []byte) {
+func (l *forecastLane) take(p []byte) {
 	for len(p) > 0 {
 		n := min(int(l.space()), len(p))
 		l.r.buf = append(l.r.buf, p[:n]...)
@@ -131,30 +133,30 @@ func (l *draftLane) take(p []byte) {
 	}
 }
 
-// flush hands the frame being gathered on.
-func (l *draftLane) flush() {
+// flush hands the frame being filled on.
+func (l *forecastLane) flush() {
 	s := l.seg
 	content := int64(len(l.r.buf)) + s.raw
 	if content == 0 {
 		return
 	}
-	s.settle()
+	s.endFrame()
 	s.waiting.size, s.waiting.content = l.r.compress(s.raw, s.dense), content
 	l.r.buf, s.raw, s.dense = l.r.buf[:0], 0, false
 }
 
-func (s *draft) settle() {
+func (s *forecastSegment) endFrame() {
 	if s.waiting.content == 0 {
 		return
 	}
 	s.frames++
 	s.written += s.waiting.size
-	s.settled += s.waiting.content
+	s.flushed += s.waiting.content
 	s.waiting.size, s.waiting.content = 0, 0
 }
 
-// compress gives the size of a frame of what is in buf and of raw bytes beside it.
-func (r *rehearsal) compress(raw int64, dense bool) int64 {
+// compress gives the size of a frame of what is in buf and of raw bytes.
+func (r *forecaster) compress(raw int64, dense bool) int64 {
 	if len(r.buf) == 0 {
 		return frame.RawSize(raw)
 	}
@@ -171,13 +173,13 @@ func (r *rehearsal) compress(raw int64, dense bool) int64 {
 }
 
 // commit ends the segment.
-func (l *draftLane) commit() {
+func (l *forecastLane) commit() {
 	if l.seg == nil {
 		return
 	}
 	l.flush()
 	s := l.seg
-	s.settle()
+	s.endFrame()
 	l.seg = nil
 	plain := s.written + frame.TableSize(s.frames)
 	id := seal.Segment{Lane: l.number, Number: l.next}

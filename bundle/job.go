@@ -20,26 +20,26 @@ type Job struct {
 	Lanes       int
 	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
 
-	made *madeKey
+	key *bundleKey
 }
 
-// madeKey is a bundle key that no bundle has yet.
-type madeKey struct {
+// bundleKey is a bundle key that no bundle has yet.
+type bundleKey struct {
 	recipient string
 	files     map[string][]byte
 }
 
 // MakeKey makes the key of the bundle that [Create] begins, and so asks all that
-// must be asked for that: passphrases, and plugins by whatever they need. Create
+// must be asked for that: passphrases, and what plugins need. Create
 // does it otherwise. Errors: *[MixedError], *[RecipientError].
 func (j *Job) MakeKey() error {
 	files, recipient, err := keys.Make(j.Recipients)
 	if err != nil {
 		return err
 	}
-	j.made = &madeKey{recipient: recipient, files: map[string][]byte{}}
+	j.key = &bundleKey{recipient: recipient, files: map[string][]byte{}}
 	for i, body := range files {
-		j.made.files[seal.KeyName(i+1)] = body
+		j.key.files[seal.KeyName(i+1)] = body
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (l *lane) put(ctx context.Context, d oci.Descriptor, src oci.Source) error 
 	v := oci.NewVerifier(d)
 	if l.unfinished != nil {
 		if err := v.UnmarshalBinary(l.unfinished.State); err != nil {
-			return fmt.Errorf("go on with %s: %w", d.Digest, err)
+			return fmt.Errorf("resume %s: %w", d.Digest, err)
 		}
 	} else if err := l.begin("blobs/sha256/"+d.Digest.Encoded(), d.Size); err != nil {
 		return err
@@ -57,17 +57,17 @@ func (l *lane) put(ctx context.Context, d oci.Descriptor, src oci.Source) error 
 		case errors.As(err, &broken):
 			return err
 		case errors.As(err, &wrong):
-			return errors.Join(err, l.takeBack(d.Digest))
+			return errors.Join(err, l.rollBack(d.Digest))
 		}
 		return errors.Join(err, l.checkpoint(d, v))
 	}
 	if err := v.Close(); err != nil {
-		return errors.Join(err, l.takeBack(d.Digest))
+		return errors.Join(err, l.rollBack(d.Digest))
 	}
 	return l.end(d)
 }
 
-// laneError is a failure of the drive, after which the lane cannot go on.
+// laneError is a failure of the drive, after which the lane cannot be used.
 type laneError struct{ err error }
 
 func (e *laneError) Error() string { return e.err.Error() }
@@ -136,7 +136,7 @@ func (l *lane) open() error {
 
 // copy reads the rest of the blob into segments.
 func (l *lane) copy(ctx context.Context, d oci.Descriptor, v *oci.Verifier, src oci.Source) error {
-	in := &reopening{ctx: ctx, src: src, d: d, off: v.Written()}
+	in := &resumingReader{ctx: ctx, src: src, d: d, off: v.Written()}
 	defer in.close()
 	dense := !compressed(d.MediaType)
 	for v.Written() < d.Size {
@@ -201,7 +201,7 @@ func (l *lane) pieceOf(d digest.Digest, size int64) journal.Piece {
 }
 
 // checkpoint closes the segment in the middle of a blob, so that a later run
-// can go on from here.
+// can resume here.
 func (l *lane) checkpoint(d oci.Descriptor, v *oci.Verifier) error {
 	if l.seg == nil {
 		return nil
@@ -238,9 +238,9 @@ func (l *lane) commit(unfinished *journal.Unfinished) error {
 	return nil
 }
 
-// takeBack removes the current blob, which is wrong, and with it every segment
+// rollBack removes the current blob, which is wrong, and with it every segment
 // that it began in or runs through.
-func (l *lane) takeBack(d digest.Digest) error {
+func (l *lane) rollBack(d digest.Digest) error {
 	var lost []journal.Piece
 	if l.seg != nil {
 		lost = l.seg.pieces
@@ -257,7 +257,7 @@ func (l *lane) takeBack(d digest.Digest) error {
 	}
 	l.unfinished = unfinished
 	if unfinished != nil && unfinished.Digest != d {
-		l.w.revive(unfinished.Digest)
+		l.w.noteCut(unfinished.Digest)
 	}
 	return nil
 }
@@ -285,9 +285,9 @@ func compressed(mediaType string) bool {
 	return strings.HasSuffix(mediaType, "gzip") || strings.HasSuffix(mediaType, "zstd") || strings.HasSuffix(mediaType, "+encrypted")
 }
 
-// reopening reads a blob from an offset on and opens it again when a read
+// resumingReader reads a blob from an offset on and opens it again when a read
 // breaks, as long as each try brings bytes or fewer than maxTries in a row do not.
-type reopening struct {
+type resumingReader struct {
 	//lint:ignore containedctx io.Reader takes no context
 	ctx   context.Context
 	src   oci.Source
@@ -300,7 +300,7 @@ type reopening struct {
 // maxTries is low, because sources of the network have a patience of their own.
 const maxTries = 2
 
-func (r *reopening) Read(p []byte) (int, error) {
+func (r *resumingReader) Read(p []byte) (int, error) {
 	for {
 		if err := r.ctx.Err(); err != nil {
 			return 0, err
@@ -347,7 +347,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (r *reopening) close() {
+func (r *resumingReader) close() {
 	if r.rc != nil {
 		_ = r.rc.Close() // its bytes are verified; nothing depends on its last word
 		r.rc = nil

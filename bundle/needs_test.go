@@ -34,14 +34,14 @@ func (f *fixture) reseal(t *testing.T, edit func(name, text string) string) {
 		t.Fatal(err)
 	}
 	body := []byte(edit(seal.BundleName, string(text)))
-	all := small{
+	all := smallFiles{
 		bundle: begin.Bundle, finger: Fingerprint(seal.Sum(body)), segments: d.Files, keys: begin.KeyFiles,
 		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, drive), seal.FileOf(seal.BundleName, body)},
 	}
-	derived, err := all.follow()
+	derived, err := all.derive()
 	if err == nil {
 		all.extras = []byte(edit(seal.ExtrasName, string(derived.extras)))
-		derived, err = all.follow()
+		derived, err = all.derive()
 	}
 	if err != nil {
 		t.Fatal(err)

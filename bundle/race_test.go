@@ -92,7 +92,7 @@ func TestCreateAtOnce(t *testing.T) {
 				if _, err := os.Stat(journalPath(f.state, w.ID())); err != nil {
 					t.Errorf("the journal: %v", err)
 				}
-				if err := errors.Join(w.Close(), restart(place{dir: w.Dir(), id: w.ID()}, f.state)); err != nil {
+				if err := errors.Join(w.Close(), restart(location{dir: w.Dir(), id: w.ID()}, f.state)); err != nil {
 					t.Error(err)
 				}
 			}

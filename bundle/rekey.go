@@ -38,7 +38,7 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 	case len(ids) == 0:
 		return nil, ErrNoKey
 	}
-	now, err := s.small()
+	now, err := s.smallFiles()
 	if err != nil {
 		return nil, s.blame(err)
 	}
@@ -142,14 +142,14 @@ func (s *seals) apply(st step) error {
 // interrupted rekey is taken back, from its end to its beginning; then the new
 // key files are added: the copy of each, then each, then what follows from
 // them, and extras.json last. So a key file that extras.json does not name
-// always says that a rekey is under way, and holds all that tells what the other
+// always shows that a rekey is under way, and holds all that shows what the other
 // files may be meanwhile.
-func (s *seals) rekeySteps(now small, files [][]byte) ([]step, error) {
-	before, err := now.follow()
+func (s *seals) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
+	before, err := now.derive()
 	if err != nil {
 		return nil, s.blame(err)
 	}
-	list, err := s.takeBack(before)
+	list, err := s.undo(before)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (s *seals) rekeySteps(now small, files [][]byte) ([]step, error) {
 		list = append(list, step{seal.CopyDir + "/" + name, body})
 		added = append(added, step{name, body})
 	}
-	after, err := next.follow()
+	after, err := next.derive()
 	if err != nil {
 		return nil, s.blame(err)
 	}
@@ -171,8 +171,8 @@ func (s *seals) rekeySteps(now small, files [][]byte) ([]step, error) {
 		step{seal.SumsName, after.sums}, step{seal.ExtrasName, after.extras}), nil
 }
 
-// takeBack lists what undoes an interrupted rekey.
-func (s *seals) takeBack(before follow) (list []step, err error) {
+// undo lists what undoes an interrupted rekey.
+func (s *seals) undo(before derivedFiles) (list []step, err error) {
 	if err := s.dir.Mkdir(seal.CopyDir); err != nil {
 		return nil, err
 	}
@@ -180,9 +180,9 @@ func (s *seals) takeBack(before follow) (list []step, err error) {
 	if err != nil {
 		return nil, err
 	}
-	names := slices.Clone(s.begun)
+	names := slices.Clone(s.pending)
 	for _, f := range copies {
-		if s.isBegun(f.Name) {
+		if s.isPending(f.Name) {
 			names = append(names, seal.CopyDir+"/"+f.Name)
 		}
 	}

@@ -20,7 +20,7 @@ func steps(t testing.TB, dir string, who, to someone) (*seals, []step) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.dir.Close() })
-	now, err := s.small()
+	now, err := s.smallFiles()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // CheckRestart reports what stands in the way of [Restart], as a *[RefusedError]:
 // a finished bundle, more than one unfinished, what only looks like one, or other
-// files beside it, for which no new bundle could begin there.
+// files with it, for which no new bundle could begin there.
 func CheckRestart(dir string) error {
 	p, err := restartable(dir)
 	if err != nil {
@@ -25,9 +25,9 @@ func CheckRestart(dir string) error {
 	if abs, err := filepath.Abs(dir); err != nil || abs != p.dir {
 		return err // the bundle has a directory of its own
 	}
-	name, err := stranger(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
+	name, err := firstNot(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
 	if err == nil && name != "" {
-		err = otherFiles(dir, name, " beside the bundle")
+		err = otherFiles(dir, name, " besides the bundle")
 	}
 	return err
 }
@@ -43,7 +43,7 @@ func Restart(dir, state string) error {
 		return restart(*p, state)
 	}
 	var gone *MissingError
-	for errors.As(checkMissing(dir, state), &gone) { // what was begun there is given up
+	for errors.As(checkMissing(dir, state), &gone) { // what was started there is given up
 		if err := os.RemoveAll(filepath.Dir(journalPath(state, gone.Bundle))); err != nil {
 			return err
 		}
@@ -51,13 +51,13 @@ func Restart(dir, state string) error {
 	return nil
 }
 
-func restartable(dir string) (*place, error) {
-	places, err := find(dir)
-	if err != nil || len(places) == 0 {
+func restartable(dir string) (*location, error) {
+	found, err := find(dir)
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	names := make([]string, len(places))
-	for i, p := range places {
+	names := make([]string, len(found))
+	for i, p := range found {
 		if p.sealed {
 			return nil, sealedOther(p, "already")
 		}
@@ -69,13 +69,13 @@ func restartable(dir string) (*place, error) {
 		}
 		names[i] = p.dir
 	}
-	if len(places) > 1 {
+	if len(found) > 1 {
 		return nil, &RefusedError{Dir: dir, Reason: "it holds more than one unfinished bundle", hint: "name one of " + strings.Join(names, ", ")}
 	}
-	return &places[0], nil
+	return &found[0], nil
 }
 
-func restart(p place, state string) (err error) {
+func restart(p location, state string) (err error) {
 	if jnl, st, err := journal.Open(journalPath(state, p.id)); err == nil {
 		defer func() { _ = jnl.Close() }() // held only to keep other runs out
 		if st.Sealed != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// Resume looks for the job's bundle in dir and dir/satchel-* and goes on with
+// Resume looks for the job's bundle in dir and dir/satchel-* and resumes
 // it. It returns nil, nil if there is none and dir can take one. The error is a
 // *[SealedError] if the job is done already, a *[NeedsError] if a newer version
 // packed what is there, and a *[RefusedError] if something else stands in the way;
@@ -26,15 +26,15 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	if err := job.Check(); err != nil {
 		return nil, err
 	}
-	places, err := find(dir)
+	found, err := find(dir)
 	if err != nil {
 		return nil, err
 	}
-	if len(places) == 0 {
+	if len(found) == 0 {
 		return nil, errors.Join(checkEmpty(dir), checkMissing(dir, state))
 	}
 	var refused error
-	for _, p := range places {
+	for _, p := range found {
 		w, err := resume(ctx, p, state, job, rehash)
 		var other *RefusedError
 		if errors.As(err, &other) {
@@ -47,7 +47,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 }
 
 // checkMissing looks whether this host began a bundle in dir that is not there
-// now, as when the drive is not mounted: nothing must be begun in its place.
+// now, as when the drive is not mounted: no other must be started in its place.
 func checkMissing(dir, state string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -82,7 +82,7 @@ func checkEmpty(dir string) error {
 	if root, err := media.IsMountRoot(dir); err != nil || root {
 		return err
 	}
-	name, err := foreign(dir)
+	name, err := firstOther(dir)
 	if err != nil || name == "" {
 		return err
 	}
@@ -95,7 +95,7 @@ func otherFiles(dir, name, besides string) error {
 		hint: "name an empty or new directory, or the root of a drive"}
 }
 
-func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) (*Writer, error) {
+func resume(ctx context.Context, p location, state string, job Job, rehash Rehash) (*Writer, error) {
 	if err := p.checkNeeds(); err != nil {
 		return nil, err
 	}
@@ -131,14 +131,14 @@ func resume(ctx context.Context, p place, state string, job Job, rehash Rehash) 
 	return w, nil
 }
 
-// lostSeal says that a finished bundle has no seal any more. What else it has must
+// lostSeal reports that a finished bundle has no seal any more. What else it has must
 // not be touched: its fingerprint is on paper already.
 func lostSeal(dir string) error {
 	return &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is missing, and the bundle was finished: copy/bundle.json is its copy"}}}
 }
 
 // alreadySealed holds the seal on the drive against the one that was written.
-func alreadySealed(p place, st *journal.State) error {
+func alreadySealed(p location, st *journal.State) error {
 	body, err := p.readSeal()
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func MarkVerified(state, id string, fp Fingerprint) error {
 	return errors.Join(jnl.Append(journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}}), jnl.Close())
 }
 
-func noJournal(p place) error {
+func noJournal(p location) error {
 	if p.id == "" {
 		return &RefusedError{Dir: p.dir, Reason: "its drive.json is not one of satchel's, or is damaged",
 			hint: "name another directory"}
@@ -172,14 +172,13 @@ func noJournal(p place) error {
 		hint: "resume it on the host where it was begun, name another directory, or have it deleted by a restart"}
 }
 
-func sealedOther(p place, how string) error {
+func sealedOther(p location, how string) error {
 	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
 		hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
 }
 
-// Rehash is told, before segments are hashed again because the drive was away,
-// how many bytes that will be; what it returns is told of bytes as they are read,
-// concurrently.
+// Rehash is called before segments are hashed again because the drive was away, with
+// the number of bytes; what it returns is called with the bytes just read, concurrently.
 type Rehash func(total int64) func(n int64)
 
 // restore brings the writer to where the journal says it was, as far as the
@@ -204,7 +203,7 @@ func (w *Writer) restore(ctx context.Context, st *journal.State, rehash Rehash) 
 			return err
 		}
 		if unfinished != nil && l.number == w.begin.Lanes {
-			// A manifest is small: begun anew, it cannot keep others from the closing lane.
+			// A manifest is small: put again from its start, it cannot keep others from the closing lane.
 			if unfinished, err = w.dropBlob(l.number, unfinished.Digest); err != nil {
 				return err
 			}

@@ -42,7 +42,7 @@ func (f Fingerprint) Grouped() string {
 // bundle.json last. Every manifest of inv's images, and all they reach, must
 // have been put. After an error the bundle is unfinished and can be resumed.
 func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, error) {
-	if err := w.settle(inv); err != nil {
+	if err := w.endLanes(inv); err != nil {
 		return "", err
 	}
 	if err := ctx.Err(); err != nil {
@@ -66,8 +66,8 @@ func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, err
 	return fp, w.jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(fp)}})
 }
 
-// settle makes everything durable and refuses to seal what is not whole.
-func (w *Writer) settle(inv *oci.Inventory) error {
+// endLanes makes everything durable and refuses to seal what is not whole.
+func (w *Writer) endLanes(inv *oci.Inventory) error {
 	w.mu.Lock()
 	err := w.err
 	for d := range w.held {
@@ -141,8 +141,8 @@ func (l *lane) file(name string, body []byte) error {
 	return l.pad(int64(len(body)))
 }
 
-// plain writes bytes of the tar stream that belong to no blob. They may go on
-// into further segments, all of which end the archive.
+// plain writes bytes of the tar stream that belong to no blob. They may continue
+// in further segments, all of which end the archive.
 func (l *lane) plain(body []byte) error {
 	for len(body) > 0 {
 		n := min(len(body), readChunk)
@@ -256,7 +256,7 @@ func writeInventory(idx *index.Writer, inv *oci.Inventory) error {
 	return nil
 }
 
-// blobs gathers the pieces of each blob, in tar order.
+// blobs collects the pieces of each blob, in tar order.
 func blobs(segs []journal.Segment) []index.Blob {
 	var list []index.Blob
 	at := map[digest.Digest]int{}
@@ -286,36 +286,36 @@ func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, er
 }
 
 // sealFiles makes the files that are there twice, by name, and those that follow.
-func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, follow, error) {
+func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, derivedFiles, error) {
 	drive := seal.Drive{Bundle: begin.Bundle, Drive: 1, Complete: true}
 	for _, s := range segs {
 		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
 	}
 	driveBody, err := drive.Marshal()
 	if err != nil {
-		return "", nil, follow{}, err
+		return "", nil, derivedFiles{}, err
 	}
 	bundleBody, err := seal.Bundle{
 		Bundle: begin.Bundle, Created: now, Sequence: 1,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
 	}.Marshal()
 	if err != nil {
-		return "", nil, follow{}, err
+		return "", nil, derivedFiles{}, err
 	}
-	all := small{
+	all := smallFiles{
 		bundle: begin.Bundle, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: begin.KeyFiles,
 		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)},
 	}
 	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
-		return "", nil, follow{}, fmt.Errorf("read the header of the index: %w", err)
+		return "", nil, derivedFiles{}, fmt.Errorf("read the header of the index: %w", err)
 	}
-	f, err := all.follow()
+	f, err := all.derive()
 	copies := maps.Clone(begin.KeyFiles)
 	copies[seal.IndexName], copies[seal.DriveName], copies[seal.BundleName], copies[seal.ExtrasName] = idx, driveBody, bundleBody, f.extras
 	return all.finger, copies, f, err
 }
 
-func (w *Writer) writeSmall(copies map[string][]byte, f follow) error {
+func (w *Writer) writeSmall(copies map[string][]byte, f derivedFiles) error {
 	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
 		return err
 	}

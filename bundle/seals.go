@@ -26,15 +26,15 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 // seals are the small cleartext files of a sealed bundle, read and bound to
 // each other, and what its directory holds.
 type seals struct {
-	dir    *media.Dir
-	bundle seal.Bundle
-	drive  seal.Drive
-	extras seal.Extras
-	finger Fingerprint
-	bodies map[string][]byte // of drive.json, bundle.json and extras.json
-	faults []Fault           // of the small files and the listing
-	temps  []string
-	begun  []string // key files of a rekey that was interrupted
+	dir     *media.Dir
+	bundle  seal.Bundle
+	drive   seal.Drive
+	extras  seal.Extras
+	finger  Fingerprint
+	bodies  map[string][]byte // of drive.json, bundle.json and extras.json
+	faults  []Fault           // of the small files and the listing
+	temps   []string
+	pending []string // key files of a rekey that was interrupted
 }
 
 // openSeals reads the seals of the bundle that dir means. What is wrong with the
@@ -226,9 +226,9 @@ func (s *seals) compareListing() error {
 	for _, f := range files {
 		switch {
 		case s.extras.Bundle == "" && seal.KeyNumber(f.Name) > 0:
-			// What binds the key files cannot be read: that is the fault, and said already.
-		case !bound[f.Name] && s.isBegun(f.Name):
-			s.begun = append(s.begun, f.Name)
+			// What binds the key files cannot be read: that is the fault, and is reported already.
+		case !bound[f.Name] && s.isPending(f.Name):
+			s.pending = append(s.pending, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
 			s.fault(f.Name, "is extra: no seal names it")
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
@@ -243,9 +243,9 @@ func (s *seals) compareListing() error {
 	return nil
 }
 
-// isBegun reports whether name is that of a key file after the last one that
+// isPending reports whether name is that of a key file after the last one that
 // extras.json names: rekey writes extras.json last.
-func (s *seals) isBegun(name string) bool {
+func (s *seals) isPending(name string) bool {
 	return s.extras.Bundle != "" && seal.KeyNumber(name) > s.lastKey()
 }
 

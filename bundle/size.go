@@ -14,7 +14,7 @@ const (
 	MaxSegmentSize     = 4<<30 - 1 // FAT32
 )
 
-// DefaultLanes is how many blobs are written at once unless said otherwise.
+// DefaultLanes is how many blobs are written at once by default.
 const DefaultLanes = 4
 
 // MaxLanes is the most lanes that a bundle may have, its closing lane left out.

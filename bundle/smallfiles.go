@@ -12,9 +12,9 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// small are the small files of a sealed bundle that extras.json and what is
+// smallFiles are the small files of a sealed bundle that extras.json and what is
 // derived depend on.
-type small struct {
+type smallFiles struct {
 	bundle      string
 	finger      Fingerprint
 	postQuantum bool              // the bundle key
@@ -24,14 +24,14 @@ type small struct {
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
 
-// follow is what follows from the key files and the seals.
-type follow struct {
+// derivedFiles is what follows from the key files and the seals.
+type derivedFiles struct {
 	extras, readme, sums []byte
 	copies               []seal.File // what the copies must be
 }
 
-// follow builds extras.json, README.txt and SHA256SUMS.
-func (s small) follow() (f follow, err error) {
+// derive builds extras.json, README.txt and SHA256SUMS.
+func (s smallFiles) derive() (f derivedFiles, err error) {
 	extras := seal.Extras{Bundle: s.bundle, Seal: string(s.finger)}
 	for _, name := range slices.Sorted(maps.Keys(s.keys)) {
 		extras.Files = append(extras.Files, seal.FileOf(name, s.keys[name]))
@@ -55,7 +55,7 @@ func (s small) follow() (f follow, err error) {
 }
 
 // readme says how each key file is opened, by what anyone can see of it.
-func (s small) readme() ([]byte, error) {
+func (s smallFiles) readme() ([]byte, error) {
 	names := slices.SortedFunc(maps.Keys(s.keys), func(a, b string) int {
 		return cmp.Compare(seal.KeyNumber(a), seal.KeyNumber(b))
 	})
@@ -112,10 +112,10 @@ func (v *verification) counted(name string) seal.File {
 // checkDerived builds what is derived again: as it must be now, and as an
 // interrupted rekey that got far has left it.
 func (v *verification) checkDerived(ctx context.Context) {
-	now, err := v.small()
-	var f follow
+	now, err := v.smallFiles()
+	var f derivedFiles
 	if err == nil {
-		f, err = now.follow()
+		f, err = now.derive()
 	}
 	if err != nil {
 		for _, name := range []string{seal.ReadmeName, seal.SumsName, seal.CopyDir + "/" + seal.ExtrasName} {
@@ -128,10 +128,10 @@ func (v *verification) checkDerived(ctx context.Context) {
 	}
 	v.checkKeys(now)
 	later := f
-	if begun := v.begunKeys(now); len(begun) > 0 {
+	if all := v.allKeys(now); len(all) > 0 {
 		next := now
-		next.keys, next.extras = begun, nil
-		if later, err = next.follow(); err != nil {
+		next.keys, next.extras = all, nil
+		if later, err = next.derive(); err != nil {
 			later = f
 		}
 	}
@@ -140,10 +140,10 @@ func (v *verification) checkDerived(ctx context.Context) {
 	v.compare(ctx, copyOf(seal.FileOf(seal.ExtrasName, f.extras)), copyOf(seal.FileOf(seal.ExtrasName, later.extras)))
 }
 
-// small gathers what the derived files depend on, from the copies where the
+// smallFiles collects what the derived files depend on, from the copies where the
 // originals are damaged.
-func (s *seals) small() (small, error) {
-	all := small{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, sealed: []seal.File{
+func (s *seals) smallFiles() (smallFiles, error) {
+	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
 	}}
 	if s.extras.More {
@@ -178,7 +178,7 @@ func (s *seals) indexKind(name string) (postQuantum bool, err error) {
 }
 
 // checkKeys looks for key files that no writer makes.
-func (v *verification) checkKeys(now small) {
+func (v *verification) checkKeys(now smallFiles) {
 	for name, body := range now.keys {
 		h, err := keys.Inspect(body)
 		if err == nil {
@@ -190,12 +190,12 @@ func (v *verification) checkKeys(now small) {
 	}
 }
 
-// begunKeys gives all key files, those that an interrupted rekey wrote too.
+// allKeys gives all key files, those that an interrupted rekey wrote too.
 // One that rekey cannot have left is extra.
-func (v *verification) begunKeys(now small) map[string][]byte {
+func (v *verification) allKeys(now smallFiles) map[string][]byte {
 	all := map[string][]byte{}
-	var begun []string
-	for _, name := range v.begun {
+	var pending []string
+	for _, name := range v.pending {
 		body, err := v.dir.ReadFile(name, keys.MaxFile)
 		var twin []byte
 		if err == nil {
@@ -209,9 +209,9 @@ func (v *verification) begunKeys(now small) map[string][]byte {
 			continue
 		}
 		all[name] = body
-		begun = append(begun, name)
+		pending = append(pending, name)
 	}
-	v.begun = begun
+	v.pending = pending
 	if len(all) == 0 {
 		return nil
 	}
@@ -235,7 +235,7 @@ func (v *verification) compare(ctx context.Context, want ...seal.File) {
 	name := want[0].Name
 	got, err := hashFile(ctx, v.dir, name, v.opts.Cold, nil)
 	switch {
-	case ctx.Err() != nil: // said by the caller
+	case ctx.Err() != nil: // reported by the caller
 	case errors.Is(err, fs.ErrNotExist):
 		v.fault(name, "is missing")
 	case err != nil:
@@ -259,9 +259,9 @@ func (v *verification) checkCopies(bound []seal.File) {
 		name := seal.CopyDir + "/" + f.Name
 		original := f.Name == seal.ExtrasName || slices.ContainsFunc(bound, func(s seal.File) bool { return s.Name == f.Name })
 		switch {
-		case original || slices.Contains(v.begun, f.Name) || v.blamed(f.Name):
-		case v.isBegun(f.Name) && v.isKeyFile(name):
-			v.begun = append(v.begun, name)
+		case original || slices.Contains(v.pending, f.Name) || v.blamed(f.Name):
+		case v.isPending(f.Name) && v.isKeyFile(name):
+			v.pending = append(v.pending, name)
 		case seal.Known(f.Name, false):
 			v.fault(name, "is extra: it is a copy of nothing")
 		case seal.Known(f.Name, true):

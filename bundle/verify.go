@@ -23,7 +23,7 @@ import (
 type VerifyOptions struct {
 	Expect   Fingerprint       // refuse any other bundle; empty: any
 	Cold     bool              // read from the drive, not from the page cache
-	Progress func(bytes int64) // told of bytes read; may be nil; called concurrently
+	Progress func(bytes int64) // called with the bytes just read, concurrently; may be nil
 }
 
 // Report is what Verify found.
@@ -75,7 +75,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	}
 	r := &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
-		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, Begun: v.begun,
+		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, Begun: v.pending,
 	}
 	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
 	if len(r.Faults) > 0 {
@@ -113,7 +113,7 @@ func (v *verification) run(ctx context.Context) error {
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
 	if v.suspects[f.Name] {
-		return nil // the listing has said what is wrong with it
+		return nil // the listing has shown what is wrong with it
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)
 	if ctx.Err() != nil {
@@ -147,7 +147,7 @@ const hashBuf = 1 << 20
 func hashers() int { return runtime.GOMAXPROCS(0) }
 
 // hashFile gives a file's size and SHA-256. cold asks for the bytes of the
-// drive, not of the page cache. progress, if not nil, is told of bytes read.
+// drive, not of the page cache. progress, if not nil, gets the bytes just read.
 func hashFile(ctx context.Context, dir *media.Dir, name string, cold bool, progress func(int64)) (f seal.File, err error) {
 	file, err := dir.Open(name)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// SmallBlob is the size, in bytes, up to which a blob is gathered in memory and
+// SmallBlob is the size, in bytes, up to which a blob is read into memory and
 // verified before it takes a lane; larger ones take a lane for as long as they last.
 const SmallBlob = frame.MaxContent
 
@@ -58,7 +58,7 @@ func (w *Writer) Inventory() *oci.Inventory { return &w.begin.Inventory }
 func (w *Writer) Gaps() []byte { return w.begin.Gaps }
 
 // SetGaps notes, in the caller's words, what the bundle is about to be sealed
-// without. A later [Resume] of the sealed bundle tells it in its *[SealedError].
+// without. A later [Resume] of the sealed bundle has it in its *[SealedError].
 func (w *Writer) SetGaps(list []byte) error {
 	return w.jnl.Append(journal.Record{Gaps: &journal.Gaps{List: list}})
 }
@@ -119,7 +119,7 @@ func (w *Writer) put(ctx context.Context, d oci.Descriptor, src oci.Source, clos
 		return err
 	}
 	if d.Size <= SmallBlob {
-		if src, err = gather(ctx, d, src); err != nil {
+		if src, err = readWhole(ctx, d, src); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (w *Writer) put(ctx context.Context, d oci.Descriptor, src oci.Source, clos
 	if err != nil {
 		return err
 	}
-	defer w.giveBack(l, l.number == w.begin.Lanes)
+	defer w.release(l, l.number == w.begin.Lanes)
 	if d.Size <= SmallBlob {
 		ctx = context.WithoutCancel(ctx) // it is in memory: writing it is quicker than noting how far it got
 	}
@@ -144,7 +144,7 @@ func (w *Writer) GiveUp(ctx context.Context, d digest.Digest) error {
 		}
 		// A whole blob that lost its end with d waits for a Put that nobody makes
 		// now, and others for its lane.
-		next, ok := w.revived()
+		next, ok := w.nextCut()
 		if !ok {
 			return nil
 		}
@@ -152,15 +152,15 @@ func (w *Writer) GiveUp(ctx context.Context, d digest.Digest) error {
 	}
 }
 
-// revive notes that a blob that was whole has lost its end.
-func (w *Writer) revive(d digest.Digest) {
+// noteCut notes that a blob that was whole has lost its end.
+func (w *Writer) noteCut(d digest.Digest) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut[d] = true
 }
 
-// revived gives a blob that has lost its end and is being put by nobody.
-func (w *Writer) revived() (digest.Digest, bool) {
+// nextCut gives a blob that has lost its end and is being put by nobody.
+func (w *Writer) nextCut() (digest.Digest, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for d := range w.cut {
@@ -186,8 +186,8 @@ func (w *Writer) giveUp(ctx context.Context, d digest.Digest) error {
 	if l == nil {
 		return nil
 	}
-	defer w.giveBack(l, l.number == w.begin.Lanes)
-	return l.takeBack(d)
+	defer w.release(l, l.number == w.begin.Lanes)
+	return l.rollBack(d)
 }
 
 // claim makes sure that one digest is put by one caller at a time.
@@ -218,9 +218,9 @@ func (w *Writer) claim(ctx context.Context, d digest.Digest) (func(), error) {
 	}
 }
 
-// gather reads a small blob into memory, verified.
-func gather(ctx context.Context, d oci.Descriptor, src oci.Source) (oci.Source, error) {
-	in := &reopening{ctx: ctx, src: src, d: d}
+// readWhole reads a small blob into memory, verified.
+func readWhole(ctx context.Context, d oci.Descriptor, src oci.Source) (oci.Source, error) {
+	in := &resumingReader{ctx: ctx, src: src, d: d}
 	defer in.close()
 	v := oci.NewVerifier(d)
 	body := make([]byte, d.Size)
@@ -259,7 +259,7 @@ func (w *Writer) take(ctx context.Context, d oci.Descriptor, closing bool) (*lan
 	}
 }
 
-func (w *Writer) giveBack(l *lane, closing bool) {
+func (w *Writer) release(l *lane, closing bool) {
 	if l.unfinished != nil {
 		w.mu.Lock()
 		w.held[l.unfinished.Digest] = l
@@ -273,7 +273,7 @@ func (w *Writer) giveBack(l *lane, closing bool) {
 	}
 }
 
-// note says that a blob is wholly in its lane.
+// note records that a blob is completely in its lane.
 func (w *Writer) note(d oci.Descriptor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -281,7 +281,7 @@ func (w *Writer) note(d oci.Descriptor) {
 	delete(w.cut, d.Digest)
 }
 
-// forget says that pieces, and so their blobs, are gone.
+// forget records that pieces, and so their blobs, are gone.
 func (w *Writer) forget(pieces []journal.Piece) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -90,7 +90,7 @@ func Program(t testing.TB, name string) string {
 }
 
 // SSHKey makes an SSH key of the type with ssh-keygen, and gives its file; the
-// public key is beside it, in FILE.pub.
+// public key is next to it, in FILE.pub.
 func SSHKey(t testing.TB, keyType, passphrase string, more ...string) string {
 	t.Helper()
 	keygen := Program(t, "ssh-keygen")
@@ -102,7 +102,7 @@ func SSHKey(t testing.TB, keyType, passphrase string, more ...string) string {
 	return file
 }
 
-// Public reads the public key beside an SSH key.
+// Public reads the public key of an SSH key.
 func Public(t testing.TB, file string) string {
 	t.Helper()
 	body, err := os.ReadFile(file + ".pub")

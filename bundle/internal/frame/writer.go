@@ -38,7 +38,7 @@ func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
 // MaxSize is the most bytes that the whole file may take if n more bytes are
 // written after those already in it, seek table included.
 func (w *Writer) MaxSize(n int64) int64 {
-	return MaxSize(len(w.sizes), w.written, w.content-w.settled+n)
+	return MaxSize(len(w.sizes), w.written, w.content-w.flushed+n)
 }
 
 // MaxSize is the most bytes that a file may take that has so many frames, of
@@ -59,13 +59,13 @@ func RawSize(n int64) int64 {
 	return head + n + (n+block-1)/block*blockHead
 }
 
-// Writer writes one seekable file. While one frame is gathered, the one before
+// Writer writes one seekable file. While one frame is filled, the one before
 // it is compressed and written by another goroutine, which ends with Close or
 // Abort.
 type Writer struct {
 	enc     Encoders
 	bufs    *Buffers
-	buf     []byte // content of the frame being gathered
+	buf     []byte // content of the frame being filled
 	dense   bool
 	content int64 // bytes taken
 
@@ -74,7 +74,7 @@ type Writer struct {
 	waiting bool        // for a result
 	err     error
 
-	settled int64 // bytes of content in frames that are written
+	flushed int64 // bytes of content in frames that are written
 	written int64 // bytes given to dst
 	sizes   []frameSize
 	dst     io.Writer
@@ -123,7 +123,7 @@ func (w *Writer) compress(out []byte) {
 // Content is the number of bytes taken so far.
 func (w *Writer) Content() int64 { return w.content }
 
-// Space is the free rest of the frame being gathered, never empty. What is put
+// Space is the free rest of the frame being filled, never empty. What is put
 // there counts once [Writer.Advance] is called.
 func (w *Writer) Space() ([]byte, error) {
 	if len(w.buf) == cap(w.buf) {
@@ -140,7 +140,7 @@ func (w *Writer) Advance(n int) {
 	w.content += int64(n)
 }
 
-// Dense marks the frame being gathered as holding uncompressed content.
+// Dense marks the frame being filled as holding uncompressed content.
 func (w *Writer) Dense() { w.dense = true }
 
 // Write takes bytes, beginning new frames as they fill.
@@ -158,13 +158,13 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return total, nil
 }
 
-// Flush ends the frame being gathered, if it holds anything, and hands it on. An
+// Flush ends the frame being filled, if it holds anything, and hands it on. An
 // error may be that of the frame before it.
 func (w *Writer) Flush() error {
 	if len(w.buf) == 0 {
 		return w.err
 	}
-	if err := w.settle(); err != nil {
+	if err := w.await(); err != nil {
 		return err
 	}
 	enc := w.enc.Fast
@@ -178,8 +178,8 @@ func (w *Writer) Flush() error {
 	return nil
 }
 
-// settle waits for the frame that is being written.
-func (w *Writer) settle() error {
+// await waits for the frame that is being written.
+func (w *Writer) await() error {
 	if !w.waiting {
 		return w.err
 	}
@@ -191,7 +191,7 @@ func (w *Writer) settle() error {
 	}
 	w.sizes = append(w.sizes, frameSize{uint32(r.compressed), uint32(r.content)})
 	w.written += int64(r.compressed)
-	w.settled += int64(r.content)
+	w.flushed += int64(r.content)
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (w *Writer) Abort() {
 		return
 	}
 	close(w.jobs)
-	for range w.results { // until the goroutine has let go of dst
+	for range w.results { // until the goroutine has stopped using dst
 		w.waiting = false
 	}
 	w.jobs = nil
@@ -213,7 +213,7 @@ func (w *Writer) Close() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := w.settle(); err != nil {
+	if err := w.await(); err != nil {
 		return err
 	}
 	le := binary.LittleEndian

@@ -20,7 +20,7 @@ import (
 // format; it is a *[seal.NeedsError] when the index needs what this version lacks,
 // else the reader's own.
 func Read(src io.Reader) (*Index, error) {
-	in := &remembering{r: src}
+	in := &errorReader{r: src}
 	z, err := zstd.NewReader(in, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -56,13 +56,13 @@ func Read(src io.Reader) (*Index, error) {
 	return r.index, nil
 }
 
-// remembering tells the reader's own errors from those of what it gave.
-type remembering struct {
+// errorReader remembers the reader's own error, which is no fault of the format.
+type errorReader struct {
 	r   io.Reader
 	err error
 }
 
-func (r *remembering) Read(p []byte) (int, error) {
+func (r *errorReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	if err != nil && err != io.EOF {
 		r.err = err

@@ -70,7 +70,7 @@ func (w *Writer) Gap(g oci.Gap) error {
 	return w.line(line{Gap: &g})
 }
 
-// Document adds what the bundle carries beside images.
+// Document adds what the bundle carries in addition to images.
 func (w *Writer) Document(d oci.Document) error {
 	w.end.Documents++
 	return w.line(line{Document: &d})

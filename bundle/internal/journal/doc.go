@@ -1,4 +1,4 @@
-// Package journal keeps what a resumed pack cannot derive, on the packing host.
+// Package journal stores what a resumed pack cannot derive, on the packing host.
 //
 // A [Journal] is an append-only file of one JSON record a line. [Journal.Append]
 // returns once the record is on the disk. While it is open it is locked, so

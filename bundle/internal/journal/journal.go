@@ -15,7 +15,7 @@ import (
 
 const version = 1
 
-// tempSuffix ends the name of a journal that is not begun yet.
+// tempSuffix ends the name of a journal that has no first record yet.
 const tempSuffix = ".tmp"
 
 // Errors of [Open].
@@ -32,7 +32,7 @@ type Journal struct {
 	err  error // once failed, always failed: the end of the file is unknown then
 }
 
-// Create starts a journal at path, in directories that are made as needed. Nobody
+// Create starts a journal at path, in directories that it makes as needed. Nobody
 // sees it before it is locked and its first record is on the disk.
 func Create(path string, begin Begin) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

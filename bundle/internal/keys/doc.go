@@ -8,8 +8,8 @@
 // A [Recipient] is a public key that may open a bundle, or a passphrase: an age
 // key (X25519 or post-quantum), an SSH key, or a key that an age plugin knows.
 // An [Identity] is the secret that belongs to it. All public keys share one key
-// file; each passphrase has one to itself, because age lets nothing stand
-// beside a passphrase.
+// file; each passphrase has one to itself, because age allows nothing together
+// with a passphrase.
 //
 // A recipient is post-quantum or classic, and the two are never mixed in one
 // bundle; passphrases go with either. What a plugin's recipient is, only the

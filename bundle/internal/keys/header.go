@@ -81,7 +81,7 @@ func (h Header) Ways() []Way {
 	return list
 }
 
-// Plugin reports whether a plugin made one of the stanzas.
+// Plugin reports whether one of the stanzas is of a plugin.
 func (h Header) Plugin() bool {
 	return slices.ContainsFunc(h.types, func(t string) bool {
 		return !slices.Contains([]string{stanzaX25519, stanzaHybrid, stanzaScrypt, stanzaEd25519, stanzaRSA}, t)

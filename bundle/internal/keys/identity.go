@@ -36,7 +36,7 @@ type Identity struct {
 
 // ReadIdentities reads the identity file name, as age-keygen writes it, as a
 // plugin's program does, or encrypted by a passphrase (age -p), or an SSH
-// private key. public reads the .pub file beside it.
+// private key. public reads the .pub file next to it.
 func ReadIdentities(name string, r io.Reader, ui *UI, public func() ([]byte, error)) ([]Identity, error) {
 	body, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	if err != nil {
@@ -125,7 +125,7 @@ func lockedFile(name string, body []byte, ui *UI) Identity {
 	})}
 }
 
-// foreign is the passphrase for a file that age made, with age's own limit:
+// foreign is the passphrase for a file that age wrote, with age's own limit:
 // age -p writes work factor 18.
 func (p Passphrase) foreign() age.Identity {
 	s, err := p.get()

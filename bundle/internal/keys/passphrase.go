@@ -79,7 +79,7 @@ func (p Passphrase) Identity() Identity {
 	return Identity{name: p.name, cost: cost, key: &scryptIdentity{pass: p}, passphrase: true}
 }
 
-// encrypter is made once the passphrase is needed.
+// encrypter is created once the passphrase is needed.
 func (p Passphrase) encrypter() (age.Recipient, error) {
 	s, err := p.get()
 	if err != nil {

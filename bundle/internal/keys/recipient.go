@@ -89,7 +89,7 @@ func shorten(s string) string {
 
 // ReadRecipients reads a recipients file, or one in the form of authorized_keys:
 // one recipient a line, empty lines and # comments skipped. As in age, SSH keys
-// of a type that cannot be encrypted to are left out, which ui is told.
+// of a type that cannot be encrypted to are left out, which ui reports.
 func ReadRecipients(r io.Reader, ui *UI) ([]Recipient, error) {
 	var list []Recipient
 	limited := &io.LimitedReader{R: r, N: MaxFile + 1}
@@ -102,7 +102,7 @@ func ReadRecipients(r io.Reader, ui *UI) ([]Recipient, error) {
 		rec, err := ParseRecipient(line, ui)
 		var other *sshTypeError
 		if errors.As(err, &other) {
-			ui.tell("line %d is left out: %v", n, err)
+			ui.show("line %d is left out: %v", n, err)
 			continue
 		}
 		if err != nil {

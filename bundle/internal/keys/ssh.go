@@ -54,10 +54,10 @@ func parseSSHIdentity(name string, pem []byte, ui *UI, public func() ([]byte, er
 	if pub == nil {
 		body, err := public()
 		if err != nil {
-			return Identity{}, fmt.Errorf("its public key is needed beside it: %w", err)
+			return Identity{}, fmt.Errorf("its public key is needed next to it: %w", err)
 		}
 		if pub, _, _, _, err = ssh.ParseAuthorizedKey(body); err != nil {
-			return Identity{}, errors.New("its public key, in the .pub file beside it, cannot be read")
+			return Identity{}, errors.New("its public key, in the .pub file next to it, cannot be read")
 		}
 	}
 	asked := sync.OnceValues(func() (string, error) { return ui.ask("Passphrase of the SSH key "+name+": ", true) })
@@ -71,7 +71,7 @@ func parseSSHIdentity(name string, pem []byte, ui *UI, public func() ([]byte, er
 	return Identity{name: name, cost: asksOnMatch, key: &lockedSSH{inner, asked, false}}, nil
 }
 
-// lockedSSH keeps what age loses: why the passphrase could not be had.
+// lockedSSH keeps what age loses: why there is no passphrase.
 type lockedSSH struct {
 	*agessh.EncryptedSSHIdentity
 	asked  func() (string, error)

@@ -25,39 +25,39 @@ func (u *UI) ask(prompt string, secret bool) (string, error) {
 	return u.Ask(prompt, secret)
 }
 
-func (u *UI) tell(format string, args ...any) {
+func (u *UI) show(format string, args ...any) {
 	if u != nil {
 		u.Tell(fmt.Sprintf(format, args...))
 	}
 }
 
-// plugin wires a plugin's questions. age tells the plugin of a failure, and
-// nobody else, so it is told here too.
+// plugin wires a plugin's questions. age reports a failure to the plugin alone,
+// so it is reported here too.
 func (u *UI) plugin() *plugin.ClientUI {
 	if u == nil {
 		return &plugin.ClientUI{}
 	}
 	return &plugin.ClientUI{
 		DisplayMessage: func(name, message string) error {
-			u.tell("age-plugin-%s: %s", name, message)
+			u.show("age-plugin-%s: %s", name, message)
 			return nil
 		},
 		RequestValue: func(name, prompt string, secret bool) (string, error) {
 			s, err := u.Ask("age-plugin-"+name+": "+strings.TrimRight(prompt, ": ")+": ", secret)
 			if err != nil {
-				u.tell("age-plugin-%s asked for something: %v", name, err)
+				u.show("age-plugin-%s asked for something: %v", name, err)
 			}
 			return s, err
 		},
 		Confirm: func(name, prompt, yes, no string) (bool, error) {
 			ok, err := u.Confirm("age-plugin-"+name+": "+prompt, yes, no)
 			if err != nil {
-				u.tell("age-plugin-%s asked for something: %v", name, err)
+				u.show("age-plugin-%s asked for something: %v", name, err)
 			}
 			return ok, err
 		},
 		WaitTimer: func(name string) {
-			u.tell("waiting for age-plugin-%s; does its key want to be touched?", name)
+			u.show("waiting for age-plugin-%s; does its key want to be touched?", name)
 		},
 	}
 }

@@ -103,7 +103,7 @@ func foreignLabel(labels []string) bool {
 }
 
 func standsAlone(labels []string) error {
-	return &MixedError{fmt.Sprintf("a plugin's recipient takes only others that say %q of themselves beside it", labels)}
+	return &MixedError{fmt.Sprintf("a plugin's recipient takes only others with the label %q", labels)}
 }
 
 func hasPassphrase(to []Recipient) bool {
@@ -114,7 +114,7 @@ func hasPublic(to []Recipient) bool {
 	return slices.ContainsFunc(to, func(r Recipient) bool { return r.kind != passphrase })
 }
 
-// wrap encrypts an identity to the recipients. identity is told the labels that
+// wrap encrypts an identity to the recipients. identity gets the labels that
 // the public keys have in common; it is called once.
 func wrap(to []Recipient, identity func(labels []string) (string, error)) ([][]byte, error) {
 	if len(to) == 0 {
@@ -218,7 +218,7 @@ func blame(to []*labelled, err error) error {
 	return fmt.Errorf("encrypt the bundle key: %w", err)
 }
 
-// labelled keeps what a recipient said while it encrypted.
+// labelled keeps the labels of a recipient, known once it has encrypted.
 type labelled struct {
 	age.Recipient
 	text   string

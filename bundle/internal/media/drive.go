@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// ErrUnknownSpace says that the file system does not tell how much space it has.
-var ErrUnknownSpace = errors.New("the file system does not say how much space is free")
+// ErrUnknownSpace says that the file system does not report how much space it has.
+var ErrUnknownSpace = errors.New("the file system does not report how much space is free")
 
 // ProbeName is the file that [Dir.Probe] writes and removes.
 const ProbeName = "satchel-probe"

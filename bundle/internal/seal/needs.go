@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
@@ -40,7 +41,11 @@ func (e *NeedsError) Error() string {
 	if e.PackedBy != "" {
 		by = "satchel " + e.PackedBy
 	}
-	return fmt.Sprintf("it needs %s, which this satchel does not have; packed by %s: use that or newer", strings.Join(e.Features, ", "), by)
+	what := "the feature " + text.And(e.Features)
+	if len(e.Features) > 1 {
+		what = "the features " + text.And(e.Features)
+	}
+	return fmt.Sprintf("it needs %s, which this satchel lacks; packed by %s: use that or newer", what, by)
 }
 
 // Check reports names that break the grammar as [ErrFormat], and features that

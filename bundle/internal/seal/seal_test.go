@@ -196,7 +196,7 @@ func TestNeeds(t *testing.T) {
 		for _, text := range [][]byte{body, bytes.Replace(body, []byte(`"index.age"`), []byte(`"other.age"`), 1), bytes.Replace(body, []byte(`"key-1.age"`), []byte(`"p-000-01.par"`), 1)} {
 			var needs *NeedsError
 			_, err := kinds[name].parse(text)
-			if !errors.As(err, &needs) || errors.Is(err, ErrFormat) || len(needs.Features) != 2 || !strings.Contains(err.Error(), "future, stripes-2") || !strings.Contains(err.Error(), "packed by satchel 9.9.1: use that or newer") {
+			if !errors.As(err, &needs) || errors.Is(err, ErrFormat) || len(needs.Features) != 2 || !strings.Contains(err.Error(), "the features future and stripes-2") || !strings.Contains(err.Error(), "packed by satchel 9.9.1: use that or newer") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -2,11 +2,11 @@ package keys
 
 import "slices"
 
-// Rehearse gives recipients whose key files are as large as those of the given
+// StandIns gives recipients whose key files are as large as those of the given
 // ones, and of whom nobody needs to be asked anything: another passphrase for a
 // passphrase, and a key of age for a plugin's, whose stanzas only the plugin
 // knows. For none it gives one X25519 key.
-func Rehearse(to []Recipient) ([]Recipient, error) {
+func StandIns(to []Recipient) ([]Recipient, error) {
 	pq := slices.ContainsFunc(to, func(r Recipient) bool { return r.kind == postQuantum })
 	if len(to) == 0 {
 		to = []Recipient{{kind: unknown}}
