@@ -32,12 +32,12 @@ func (c *Client) Login(ref oci.Ref) (Login, error) {
 
 // login is one credential at one host. Each has a token cache of its own.
 type login struct {
-	host string // as in the URL
-	cred auth.Credential
-	site *site
+	host     string // as in the URL
+	cred     auth.Credential
+	endpoint *endpoint
 }
 
-// authfile is the one file that credentials are in; "" is the usual places.
+// authfile is the one file that credentials are in; "" is the usual locations.
 // containers/image leaves the variable to its callers.
 func (c *Client) authfile() string { return cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE")) }
 
@@ -69,7 +69,7 @@ func (c *Client) authClient(l login) *auth.Client {
 	a := c.auths[l]
 	if a == nil {
 		a = &auth.Client{
-			Client: l.site.http,
+			Client: l.endpoint.http,
 			Cache:  auth.NewCache(),
 			Credential: func(_ context.Context, hostport string) (auth.Credential, error) {
 				if hostport != l.host {

@@ -237,7 +237,7 @@ func TestHangsUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scheme, err := r.doer.site.findScheme(t.Context(), host)
+		scheme, err := r.sender.endpoint.findScheme(t.Context(), host)
 		if (err == nil && scheme == "http") != want {
 			t.Errorf("a host that answers %d: %q, %v", status, scheme, err)
 		}
@@ -274,12 +274,12 @@ func TestPlainHTTPOnItsOwnPort(t *testing.T) {
 	plain := fake(t, func(w http.ResponseWriter, r *http.Request) {})
 	c := insecure(t)
 	c.mu.Lock()
-	s, err := c.site(siteKey{"registry.example", true})
+	s, err := c.endpoint(endpointKey{"registry.example", true})
 	c.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.http.Transport.(*gated).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	s.http.Transport.(*holding).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		place := map[string]string{"registry.example:443": "127.0.0.1:1", "registry.example:80": plain}[addr]
 		return new(net.Dialer).DialContext(ctx, network, place)
 	}

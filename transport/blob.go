@@ -13,8 +13,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// blobReader reads a blob, and goes on from where it was when its connection
-// breaks or stalls. Each byte that arrives begins the count of tries anew.
+// blobReader reads a blob, and resumes where it was when its connection
+// breaks or stalls. Each byte that arrives starts the count of tries again.
 type blobReader struct {
 	//lint:ignore containedctx io.Reader takes no context
 	ctx   context.Context
@@ -41,7 +41,7 @@ func (b *blobReader) open() error {
 }
 
 func (b *blobReader) again(err error) bool {
-	return b.r.doer.client.again(b.ctx, b.tries, b.r.place.Host(), err)
+	return b.r.sender.client.again(b.ctx, b.tries, b.r.location.Host(), err)
 }
 
 func (b *blobReader) Read(p []byte) (int, error) {
@@ -55,7 +55,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 		n, err := b.body.Read(p)
 		b.off += int64(n)
 		if n > 0 {
-			b.tries = b.r.doer.client.begin()
+			b.tries = b.r.sender.client.begin()
 			return n, nil // an error comes again with the next read
 		}
 		if err == nil {
@@ -70,7 +70,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// resume gets ready to go on after err, or gives up.
+// resume gets ready to continue after err, or gives up.
 func (b *blobReader) resume(err error) {
 	b.body.Close()
 	b.body = nil
@@ -119,7 +119,7 @@ func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64) 
 			return resp.Body, nil
 		}
 	default:
-		err = answered(resp)
+		err = responseError(resp)
 	}
 	if err == nil && off > 0 {
 		// A server without ranges: slow, but right.

@@ -20,9 +20,9 @@ import (
 const dockerCerts = "/etc/docker/certs.d"
 
 // tlsConfig is what is configured for TLS with a registry: the system's
-// authorities, those of the --ca-file and of the registry's directory, and the
+// authorities, those of Config.CAFile and of the registry's directory, and the
 // client certificates there.
-func (c *Client) tlsConfig(key siteKey) (*tls.Config, error) {
+func (c *Client) tlsConfig(key endpointKey) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: key.insecure}
 	dir, err := c.certDir(key.registry)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *Client) certDir(registry string) (string, error) {
 	return "", nil
 }
 
-// addAuthorities trusts the certificates in a PEM file beside the others.
+// addAuthorities trusts the certificates in a PEM file in addition to the others.
 func addAuthorities(conf *tls.Config, path string) error {
 	pem, err := os.ReadFile(path)
 	if err != nil {
@@ -92,7 +92,7 @@ func addAuthorities(conf *tls.Config, path string) error {
 }
 
 // Authorities gives the certificate authorities that are configured for a
-// registry, HOST[:PORT], beside the system's: those of the --ca-file, then the
+// registry, HOST[:PORT], in addition to the system's: those of Config.CAFile, then the
 // *.crt files of its certs.d directory, by name, as PEM; nothing for none. The
 // error is a *[ConfigError].
 func (c *Client) Authorities(registry string) ([]byte, error) {

@@ -14,21 +14,21 @@ import (
 
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {
-	Authfile       string // --authfile; empty: the usual places in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
+	Authfile       string // a file; empty: the usual locations in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
 	TLSVerify      bool   // false: certificates are not checked, and plain HTTP is spoken to a host that does not speak TLS
 	TLSStrict      bool   // TLSVerify was asked for: registries.conf does not loosen it
-	CertDir        string // --cert-dir: certificates for every registry; empty: a directory for each in the usual certs.d
-	CAFile         string // --ca-file: more authorities, PEM, for every registry
-	RegistriesConf string // --registries-conf, and FILE.d beside it; empty: the usual places, CONTAINERS_REGISTRIES_CONF included
+	CertDir        string // certificates for every registry; empty: a directory for each in the usual certs.d
+	CAFile         string // a file of more authorities, PEM, for every registry
+	RegistriesConf string // a file, and FILE.d next to it; empty: the usual locations, CONTAINERS_REGISTRIES_CONF included
 	Push           bool   // the mirror's side: of registries.conf, only blocked and insecure count, as in podman push
 
-	RetryTimes int           // --retry-times: tries after the first
-	RetryDelay time.Duration // --retry-delay between tries; 0: from 1 s doubling up to 60 s, and an outage of a minute is waited for
-	LimitRate  int64         // --limit-rate: bytes a second over all connections, both directions together; 0 is no limit
+	RetryTimes int           // tries after the first
+	RetryDelay time.Duration // between tries; 0: from 1 s doubling up to 60 s, and an outage of a minute is waited for
+	LimitRate  int64         // bytes a second over all connections, both directions together; 0 is no limit
 
 	UserAgent string                                          // empty: the HTTP library's own
-	Trace     func(method, url string, status int, err error) // told of every request when it is answered, without queries; may be nil
-	Waiting   func(host string, why string, d time.Duration)  // told now and then that a host is tried again after d; may be nil
+	Trace     func(method, url string, status int, err error) // called for every request when it is answered, without queries; may be nil
+	Waiting   func(host string, why string, d time.Duration)  // called now and then: the host is tried again after d; may be nil
 }
 
 // Client is one side's view of its registries. It is safe for concurrent use.
@@ -40,28 +40,28 @@ type Client struct {
 	limit *rate.Limiter // may be nil
 	root  string        // of the system's certs.d directories, for tests
 
-	mu     sync.Mutex
-	auths  map[login]*auth.Client
-	repos  map[string]*Repository   // by the name that was asked for
-	places map[placeKey]*Repository // by where they really are
-	sites  map[siteKey]*site
-	gates  map[string]*gate // by host[:port]
+	mu        sync.Mutex
+	auths     map[login]*auth.Client
+	repos     map[string]*Repository      // by the name that was asked for
+	locations map[locationKey]*Repository // by where they really are
+	endpoints map[endpointKey]*endpoint
+	gates     map[string]*gate // by host[:port]
 }
 
 // NewClient makes a client. Nothing is read or sent before it is asked for a
 // repository.
 func NewClient(cfg Config) *Client {
 	return &Client{
-		cfg:    cfg,
-		retry:  newPolicy(cfg),
-		stall:  stallTimeout,
-		slow:   answerTimeout,
-		limit:  newLimiter(cfg.LimitRate),
-		auths:  map[login]*auth.Client{},
-		repos:  map[string]*Repository{},
-		places: map[placeKey]*Repository{},
-		sites:  map[siteKey]*site{},
-		gates:  map[string]*gate{},
+		cfg:       cfg,
+		retry:     newPolicy(cfg),
+		stall:     stallTimeout,
+		slow:      answerTimeout,
+		limit:     newLimiter(cfg.LimitRate),
+		auths:     map[login]*auth.Client{},
+		repos:     map[string]*Repository{},
+		locations: map[locationKey]*Repository{},
+		endpoints: map[endpointKey]*endpoint{},
+		gates:     map[string]*gate{},
 	}
 }
 
@@ -69,7 +69,7 @@ func NewClient(cfg Config) *Client {
 func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.sites {
+	for _, s := range c.endpoints {
 		s.http.CloseIdleConnections()
 	}
 }
@@ -93,8 +93,8 @@ func (c *Client) Repository(ref oci.Ref) (*Repository, error) {
 	return r, nil
 }
 
-// placeKey names a repository as it is spoken to.
-type placeKey struct {
+// locationKey names a repository as it is spoken to.
+type locationKey struct {
 	name     string
 	insecure bool
 	blocked  bool
@@ -104,31 +104,31 @@ type placeKey struct {
 // answer to all that is asked of it. The caller holds c.mu.
 func (c *Client) at(ref oci.Ref, insecure bool, blocked *BlockedError) (*Repository, error) {
 	insecure = !c.cfg.TLSVerify || insecure && !c.cfg.TLSStrict
-	key := placeKey{ref.Name(), insecure, blocked != nil}
-	if r := c.places[key]; r != nil {
+	key := locationKey{ref.Name(), insecure, blocked != nil}
+	if r := c.locations[key]; r != nil {
 		return r, nil
 	}
-	place := registry.Reference{Registry: ref.Registry, Repository: ref.Repository}
-	if err := place.Validate(); err != nil {
+	location := registry.Reference{Registry: ref.Registry, Repository: ref.Repository}
+	if err := location.Validate(); err != nil {
 		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
 	cred, err := c.credential(ref)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.site(siteKey{ref.Registry, insecure})
+	s, err := c.endpoint(endpointKey{ref.Registry, insecure})
 	if err != nil {
 		return nil, err
 	}
-	d := &doer{client: c, site: s, auth: c.authClient(login{place.Host(), cred, s}), blocked: blocked}
+	d := &sender{client: c, endpoint: s, auth: c.authClient(login{location.Host(), cred, s}), blocked: blocked}
 	r := &Repository{
-		ref:   ref,
-		named: ref,
-		place: place,
-		doer:  d,
-		// Its URLs say https; the doer knows the host's scheme.
-		remote: &remote.Repository{Client: d, Reference: place, ManifestMediaTypes: oci.ManifestMediaTypes(), SkipReferrersGC: true},
+		ref:      ref,
+		named:    ref,
+		location: location,
+		sender:   d,
+		// Its URLs say https; the sender knows the host's scheme.
+		remote: &remote.Repository{Client: d, Reference: location, ManifestMediaTypes: oci.ManifestMediaTypes(), SkipReferrersGC: true},
 	}
-	c.places[key] = r
+	c.locations[key] = r
 	return r, nil
 }

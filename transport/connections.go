@@ -26,16 +26,16 @@ const (
 	maxRedirects   = 10
 )
 
-// siteKey names a registry as it is spoken to.
-type siteKey struct {
+// endpointKey names a registry as it is spoken to.
+type endpointKey struct {
 	registry string // as in references: docker.io, not the host behind it
 	insecure bool
 }
 
-// site is a registry as it is spoken to: its connections and its scheme. As
+// endpoint is a registry as it is spoken to: its connections and its scheme. As
 // containers/image does it, what is configured for a registry also holds for
 // its token service and for where it redirects to.
-type site struct {
+type endpoint struct {
 	client   *Client
 	insecure bool
 	http     *http.Client
@@ -44,22 +44,22 @@ type site struct {
 	scheme string        // "" when not known yet
 }
 
-// site gives the one site of a key. The caller holds c.mu.
-func (c *Client) site(key siteKey) (*site, error) {
-	if s := c.sites[key]; s != nil {
+// endpoint gives the one endpoint of a key. The caller holds c.mu.
+func (c *Client) endpoint(key endpointKey) (*endpoint, error) {
+	if s := c.endpoints[key]; s != nil {
 		return s, nil
 	}
 	conf, err := c.tlsConfig(key)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
-	s.http = &http.Client{CheckRedirect: checkRedirect, Transport: &gated{c, c.connections(conf)}}
-	c.sites[key] = s
+	s := &endpoint{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
+	s.http = &http.Client{CheckRedirect: checkRedirect, Transport: &holding{c, c.connections(conf)}}
+	c.endpoints[key] = s
 	return s, nil
 }
 
-// connections makes the pool of connections of a site.
+// connections makes the pool of connections of a endpoint.
 func (c *Client) connections(conf *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: connectTimeout}
 	dial := dialer.DialContext
@@ -97,15 +97,15 @@ func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.
 	return &proxyError{proxy.Host, resp.StatusCode}
 }
 
-// gated is a pool of connections that heeds Retry-After for all requests to a
-// host, those to token services included. A request that is made only once, its
+// holding is a pool of connections that heeds Retry-After for all requests to a
+// host, those to token services included. A request that is sent only once, its
 // content being elsewhere too, fails instead of waiting.
-type gated struct {
+type holding struct {
 	client *Client
 	*http.Transport
 }
 
-func (g *gated) RoundTrip(req *http.Request) (*http.Response, error) {
+func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 	gate := g.client.gate(req.URL.Host)
 	enter := gate.pass
 	if onlyOnce(req.Context()) {
@@ -127,7 +127,7 @@ func (g *gated) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// trace tells of a request. Queries are left out: upload sessions have secrets there.
+// trace reports a request. Queries are left out: upload sessions have secrets there.
 func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
 	if c.cfg.Trace == nil {
 		return
@@ -152,9 +152,9 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// findScheme tells how a host of the site is spoken to: by TLS if it can be,
+// findScheme finds out how a host of the endpoint is spoken to: by TLS if it can be,
 // and by plain HTTP only if certificates are not checked either. It is asked once.
-func (s *site) findScheme(ctx context.Context, hostport string) (string, error) {
+func (s *endpoint) findScheme(ctx context.Context, hostport string) (string, error) {
 	if !s.insecure {
 		return "https", nil
 	}
@@ -202,7 +202,7 @@ func hangsUp(err error) bool {
 }
 
 // ping asks for the API root (OCI distribution-spec, end-1); any answer will do.
-func (s *site) ping(ctx context.Context, scheme, hostport string) (status int, err error) {
+func (s *endpoint) ping(ctx context.Context, scheme, hostport string) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%s/v2/", scheme, hostport), nil)
 	if err != nil {
 		return 0, err
@@ -218,13 +218,13 @@ func (s *site) ping(ctx context.Context, scheme, hostport string) (status int, e
 	if err != nil {
 		return 0, err
 	}
-	finish(resp)
+	drain(resp)
 	return resp.StatusCode, nil
 }
 
-// finish reads what little is left of an answer, so that its connection can be
+// drain reads what little is left of an answer, so that its connection can be
 // used again, and closes it.
-func finish(resp *http.Response) {
+func drain(resp *http.Response) {
 	io.CopyN(io.Discard, resp.Body, maxErrorBody)
 	resp.Body.Close()
 }

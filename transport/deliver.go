@@ -13,7 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Blobs makes the deliveries, begun in the order of work, as many at a time as
+// Blobs makes the deliveries, started in the order of work, as many at a time as
 // the mirror was made for. The bytes of src are verified here, so src need not.
 // The first error cancels the rest and is returned: a *[RegistryError] that
 // names repository and digest, or the source's own error, wrapped.
@@ -110,7 +110,7 @@ func (t *turns) take(name string) *turn {
 }
 
 func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t *turns) error {
-	r, err := m.client.Repository(m.place.Repo(img))
+	r, err := m.client.Repository(m.target.Repo(img))
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []b
 // themselves; distribution answers 500 and no reason.
 type ForeignError struct {
 	Manifest oci.Descriptor
-	Err      error // what the registry said
+	Err      error // what the registry answered
 }
 
 func (e *ForeignError) Error() string {

@@ -8,7 +8,7 @@
 //
 // A [Mirror] is the target registry with its naming rule. It is asked in three
 // steps. [Mirror.Missing] only reads: an image whose tags all have the right
-// digest is there, and vouches for its blobs (an index does not for the manifests
+// digest is there, and so are its blobs (an index alone is no proof of the manifests
 // that it names: those are asked for); of the others, each blob is
 // looked for in each repository that needs it, and becomes a [Delivery] where
 // it is not. [Mirror.Blobs] makes the deliveries in the caller's order: a blob
@@ -22,8 +22,8 @@
 // A registry that is away for a while is waited for. What fails and may go
 // better next time is tried again, with pauses that double, for a minute at
 // least by default; Retry-After is heeded by all requests to a host. A blob's
-// reader goes on from where its connection broke or stood still, a broken upload
-// begins again. Config.LimitRate is shared by all connections.
+// reader resumes where its connection broke or stood still, a broken upload
+// starts again. Config.LimitRate is shared by all connections.
 //
 // What is configured on the host counts: credentials by containers-auth.json(5),
 // certificates by containers-certs.d(5), proxies from the environment, and

@@ -43,7 +43,7 @@ const (
 	TroubleFull                 // its disk is full
 )
 
-// Trouble tells the sort.
+// Trouble gives the sort.
 func (e *RegistryError) Trouble() Trouble {
 	switch {
 	case e.full:
@@ -83,8 +83,8 @@ const (
 // Hint says what to do now, "" if the error says it all.
 func (e *RegistryError) Hint() string { return hints[e.Trouble()] }
 
-// Permanent reports whether trying again would give the same answer, as far as one
-// can tell: the registry refused, or what it gave is wrong.
+// Permanent reports whether trying again would give the same answer, as far as
+// is known: the registry refused, or what it gave is wrong.
 func (e *RegistryError) Permanent() bool {
 	if e.Status != 0 {
 		return permanentStatus(e.Status)
@@ -126,7 +126,7 @@ func troubleOf(status int) Trouble {
 	return TroubleOther
 }
 
-// trouble tells the sort of an error without an answer, and says it in words.
+// trouble gives the sort of an error without an answer, and words for it.
 func trouble(err error) (Trouble, string) {
 	var blocked *BlockedError
 	var plain *PlainHTTPError

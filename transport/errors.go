@@ -34,7 +34,7 @@ type RegistryError struct {
 	Ref     string // the image, or repository@digest for a blob
 	Status  int    // HTTP status; 0 when there was no answer or the answer was no error
 	Code    string // error code (OCI distribution-spec, "Error Codes"), may be empty
-	Message string // what the registry said, one printable line of at most 300 characters
+	Message string // what the registry answered, one printable line of at most 300 characters
 	Err     error  // what went wrong below; nil when Status says it all
 
 	after   time.Duration // Retry-After, bounded
@@ -43,22 +43,22 @@ type RegistryError struct {
 }
 
 func (e *RegistryError) Error() string {
-	said := e.Message
-	if said == "" && e.Code != "" {
-		said = strings.ToLower(strings.ReplaceAll(e.Code, "_", " "))
+	text := e.Message
+	if text == "" && e.Code != "" {
+		text = strings.ToLower(strings.ReplaceAll(e.Code, "_", " "))
 	}
-	if said == "" && e.Status != 0 {
-		said = strings.ToLower(http.StatusText(e.Status))
+	if text == "" && e.Status != 0 {
+		text = strings.ToLower(http.StatusText(e.Status))
 	}
 	switch {
 	case e.full:
 		return fmt.Sprintf("%s %s: the registry has no space left (it answered %d)", e.Op, e.Ref, e.Status)
 	case e.Status != 0:
-		return strings.TrimSpace(fmt.Sprintf("%s %s: the registry answered %d %s", e.Op, e.Ref, e.Status, said))
+		return strings.TrimSpace(fmt.Sprintf("%s %s: the registry answered %d %s", e.Op, e.Ref, e.Status, text))
 	case e.Err != nil:
 		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err))
 	}
-	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, said)
+	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, text)
 }
 
 func (e *RegistryError) Unwrap() error { return e.Err }
@@ -179,9 +179,9 @@ func explain(op, ref string, err error) error {
 	return e
 }
 
-// answered makes an error of an answer that is not what was asked for, and
+// responseError makes an error of an answer that is not what was asked for, and
 // closes it. [explain] adds what was being done.
-func answered(resp *http.Response) *RegistryError {
+func responseError(resp *http.Response) *RegistryError {
 	e := statusOf(resp)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	resp.Body.Close()
@@ -205,8 +205,8 @@ func answered(resp *http.Response) *RegistryError {
 	return e
 }
 
-// judged is [answered] for an answer that stays readable.
-func judged(resp *http.Response) *RegistryError {
+// peekError is [responseError] for an answer that stays readable.
+func peekError(resp *http.Response) *RegistryError {
 	if resp.StatusCode < 500 || resp.Request.Method == http.MethodHead {
 		return statusOf(resp)
 	}
@@ -217,7 +217,7 @@ func judged(resp *http.Response) *RegistryError {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body}
-	return answered(&peeked)
+	return responseError(&peeked)
 }
 
 var (

@@ -55,7 +55,7 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 		return nil, fmt.Errorf("get %q: %w", link, err)
 	}
 	c.mu.Lock()
-	s, err := c.site(siteKey{u.Host, !c.cfg.TLSVerify})
+	s, err := c.endpoint(endpointKey{u.Host, !c.cfg.TLSVerify})
 	c.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 }
 
 // fetch tries once, and reads one byte beyond the limit at most.
-func (s *site) fetch(ctx context.Context, u *url.URL, limit int64) (body []byte, err error) {
+func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []byte, err error) {
 	w := watched(ctx)
 	defer w.end()
 	req, err := http.NewRequestWithContext(w.ctx, http.MethodGet, u.String(), nil)
@@ -96,7 +96,7 @@ func (s *site) fetch(ctx context.Context, u *url.URL, limit int64) (body []byte,
 	w.off()
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, judged(resp)
+		return nil, peekError(resp)
 	}
 	in := &watchedBody{resp.Body, w, s.client.stall}
 	return io.ReadAll(io.LimitReader(in, limit+1))

@@ -87,7 +87,7 @@ func TestRegistriesConf(t *testing.T) {
 		if c.ok {
 			continue
 		}
-		var all *PlacesError
+		var all *LocationsError
 		if !errors.As(err, &all) || !strings.Contains(err.Error(), mirror.Host+"/no/team/a") || !strings.Contains(err.Error(), reg.Host+"/no/mirror/team/a") {
 			t.Errorf("%s: error %v", name, err)
 		}

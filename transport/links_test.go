@@ -202,7 +202,7 @@ func everyRequestItsConnection(t *testing.T, c *Client, host string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.doer.site.http.Transport.(*gated).DisableKeepAlives = true
+	r.sender.endpoint.http.Transport.(*holding).DisableKeepAlives = true
 }
 
 // TestStallInsideABody has a body stand still: it goes on from where it was.

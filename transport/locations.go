@@ -16,7 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// restTime is how long a place that failed is asked last, at least.
+// restTime is how long a location that failed is asked last, at least.
 const restTime = time.Minute
 
 // system is what containers/image is to read on this host.
@@ -28,7 +28,7 @@ func (c *Client) system() *types.SystemContext {
 	return sys
 }
 
-// configured gives a repository with the places that registries.conf names for
+// configured gives a repository with the locations that registries.conf names for
 // it (containers-registries.conf(5)). The caller holds c.mu.
 func (c *Client) configured(ref oci.Ref) (*Repository, error) {
 	named, err := reference.ParseNamed(ref.Name())
@@ -61,11 +61,11 @@ func (c *Client) withMirrors(sys *types.SystemContext, ref oci.Ref, named refere
 	if err != nil {
 		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
-	byDigest, err := c.pullPlaces(sys, rule, digested)
+	byDigest, err := c.pullLocations(sys, rule, digested)
 	if err != nil {
 		return nil, err
 	}
-	byTag, err := c.pullPlaces(sys, rule, tagged)
+	byTag, err := c.pullLocations(sys, rule, tagged)
 	if err != nil {
 		return nil, err
 	}
@@ -77,18 +77,18 @@ func (c *Client) withMirrors(sys *types.SystemContext, ref oci.Ref, named refere
 		}
 	}
 	return &Repository{
-		ref: main.ref, named: ref, place: main.place, doer: main.doer, remote: main.remote,
+		ref: main.ref, named: ref, location: main.location, sender: main.sender, remote: main.remote,
 		main: main, tags: byTag, digests: byDigest,
 	}, nil
 }
 
-// pullPlaces lists where a reference is pulled from, in order, its location last.
-func (c *Client) pullPlaces(sys *types.SystemContext, rule *sysregistriesv2.Registry, named reference.Named) ([]*Repository, error) {
+// pullLocations lists where a reference is pulled from, in order, its location last.
+func (c *Client) pullLocations(sys *types.SystemContext, rule *sysregistriesv2.Registry, named reference.Named) ([]*Repository, error) {
 	sources, err := rule.PullSourcesFromReference(named)
 	if err != nil {
 		return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
 	}
-	var places []*Repository
+	var locations []*Repository
 	for i, s := range sources {
 		at := oci.Ref{Registry: reference.Domain(s.Reference), Repository: reference.Path(s.Reference)}
 		its, err := sysregistriesv2.FindRegistry(sys, at.Name())
@@ -102,9 +102,9 @@ func (c *Client) pullPlaces(sys *types.SystemContext, rule *sysregistriesv2.Regi
 		if err != nil {
 			return nil, err
 		}
-		places = append(places, r)
+		locations = append(locations, r)
 	}
-	return places, nil
+	return locations, nil
 }
 
 func (c *Client) blocked(sys *types.SystemContext, ref oci.Ref, rule *sysregistriesv2.Registry) *BlockedError {
@@ -133,76 +133,76 @@ func (e *BlockedError) Hint() string {
 // Permanent is false: no image is lost by how this host is configured.
 func (e *BlockedError) Permanent() bool { return false }
 
-// PlacesError says that none of the places that registries.conf names for an
+// LocationsError says that none of the locations that registries.conf names for an
 // image gave it.
-type PlacesError struct {
-	Ref    string
-	Places []string
-	Errs   []error // one for each place
+type LocationsError struct {
+	Ref       string
+	Locations []string
+	Errs      []error // one for each location
 
 	main int // the image's own location
 }
 
-func (e *PlacesError) Error() string {
+func (e *LocationsError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is to be had from none of %d places", e.Ref, len(e.Places))
+	fmt.Fprintf(&b, "%s is available from none of %d locations", e.Ref, len(e.Locations))
 	for _, err := range e.Errs {
 		b.WriteString("; " + err.Error())
 	}
 	return b.String()
 }
 
-// Unwrap gives the error first that decides what is to be said of the image.
-func (e *PlacesError) Unwrap() []error {
+// Unwrap gives the error first that decides what is reported of the image.
+func (e *LocationsError) Unwrap() []error {
 	i := e.decisive()
 	rest := slices.Delete(slices.Clone(e.Errs), i, i+1)
 	return slices.Insert(rest, 0, e.Errs[i])
 }
 
-// each asks the repository's places in turn until op succeeds at one. A single
-// place is tried again by op itself; of several, each is asked once, and all of
+// each asks the repository's locations in turn until op succeeds at one. A single
+// location is tried again by op itself; of several, each is asked once, and all of
 // them again if that may help.
 func (r *Repository) each(ctx context.Context, digested bool, op func(context.Context, *Repository) error) error {
-	places := r.tags
+	locations := r.tags
 	if digested {
-		places = r.digests
+		locations = r.digests
 	}
-	if places == nil {
-		places = []*Repository{r}
+	if locations == nil {
+		locations = []*Repository{r}
 	}
-	if len(places) == 1 {
-		return op(ctx, places[0])
+	if len(locations) == 1 {
+		return op(ctx, locations[0])
 	}
-	c := r.doer.client
+	c := r.sender.client
 	for t := c.begin(); ; {
-		if err := c.anyOpen(ctx, places); err != nil {
+		if err := c.anyOpen(ctx, locations); err != nil {
 			return err
 		}
-		err := r.round(once(ctx), places, op)
-		var all *PlacesError
+		err := r.round(once(ctx), locations, op)
+		var all *LocationsError
 		if !errors.As(err, &all) {
 			return err
 		}
 		i := all.decisive()
-		if !c.again(ctx, t, places[i].place.Host(), all.Errs[i]) {
+		if !c.again(ctx, t, locations[i].location.Host(), all.Errs[i]) {
 			return err
 		}
 	}
 }
 
-// round asks each place once, those that failed just now last.
-func (r *Repository) round(ctx context.Context, places []*Repository, op func(context.Context, *Repository) error) error {
-	all := &PlacesError{Ref: r.named.Name(), Places: make([]string, len(places)), Errs: make([]error, len(places)), main: slices.Index(places, r.main)}
-	order := make([]int, len(places))
-	for i := range places {
+// round asks each location once, those that failed just now last.
+func (r *Repository) round(ctx context.Context, locations []*Repository, op func(context.Context, *Repository) error) error {
+	all := &LocationsError{Ref: r.named.Name(), Locations: make([]string, len(locations)), Errs: make([]error, len(locations)), main: slices.Index(locations, r.main)}
+	order := make([]int, len(locations))
+	for i := range locations {
 		order[i] = i
 	}
 	now := time.Now().UnixNano()
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(min(1, max(0, places[a].rest.Load()-now)), min(1, max(0, places[b].rest.Load()-now)))
+		return cmp.Compare(min(1, max(0, locations[a].rest.Load()-now)), min(1, max(0, locations[b].rest.Load()-now)))
 	})
 	for _, i := range order {
-		p := places[i]
+		p := locations[i]
 		err := op(ctx, p)
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -210,15 +210,15 @@ func (r *Repository) round(ctx context.Context, places []*Repository, op func(co
 		if transient(err) {
 			p.rest.Store(time.Now().Add(max(restTime, askedToWait(err))).UnixNano())
 		}
-		all.Places[i], all.Errs[i] = p.ref.Name(), explain("pull", p.ref.Name(), err)
+		all.Locations[i], all.Errs[i] = p.ref.Name(), explain("pull", p.ref.Name(), err)
 	}
 	return all
 }
 
-// decisive is which place's error says whether to ask all places again: of
+// decisive is which location's error says whether to ask all locations again: of
 // those that may give the image yet, the one that is ready soonest, else the
-// location, or, if that is blocked, the last place that is not.
-func (e *PlacesError) decisive() int {
+// own location, or, if that is blocked, the last one that is not.
+func (e *LocationsError) decisive() int {
 	var may []int
 	for i, err := range e.Errs {
 		if transient(err) {
@@ -239,8 +239,8 @@ func (e *PlacesError) decisive() int {
 	return e.main
 }
 
-// absent reports whether it is in none of the places that may be asked.
-func (e *PlacesError) absent() bool {
+// absent reports whether it is in none of the locations that may be asked.
+func (e *LocationsError) absent() bool {
 	for _, err := range e.Errs {
 		if !errors.Is(err, errAbsent) && !isBlocked(err) {
 			return false

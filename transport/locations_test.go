@@ -214,7 +214,7 @@ func TestMirrorHiccup(t *testing.T) {
 	}
 }
 
-// TestReadySoonest has two places that fail, one of which wants a long time.
+// TestReadySoonest has two locations that fail, one of which wants a long time.
 func TestReadySoonest(t *testing.T) {
 	reg := registrytest.Start(t)
 	_, layer := carried(t, reg.Host)

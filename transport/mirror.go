@@ -14,15 +14,15 @@ import (
 // Mirror is the target registry with its naming rule. It is safe for concurrent use.
 type Mirror struct {
 	client   *Client
-	place    oci.Mirror
+	target   oci.Mirror
 	parallel int
 	run      string // random; sets what this run probes with apart from other runs
 }
 
-// NewMirror makes the mirror at place, with at most parallel requests or
+// NewMirror makes the mirror at target, with at most parallel requests or
 // uploads at a time (at least one).
-func NewMirror(c *Client, place oci.Mirror, parallel int) *Mirror {
-	return &Mirror{client: c, place: place, parallel: max(1, parallel), run: rand.Text()}
+func NewMirror(c *Client, target oci.Mirror, parallel int) *Mirror {
+	return &Mirror{client: c, target: target, parallel: max(1, parallel), run: rand.Text()}
 }
 
 // Delivery is one blob that the mirror lacks, and where.
@@ -34,16 +34,16 @@ type Delivery struct {
 
 // Missing is what the mirror lacks of an inventory.
 type Missing struct {
-	Images  []oci.Image // not wholly there, in the inventory's order
+	Images  []oci.Image // not completely there, in the inventory's order
 	Blobs   []Delivery  // what Images reach and is not there, by digest
 	Present int         // images that are there
 }
 
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for
 // each tag and for each manifest that an index names, and one for each blob of an
-// image that is not there in each repository that needs it. An index alone vouches
-// for nothing: it may be there with fewer platforms. src gives the manifests. What the
-// registry refuses to tell counts as missing: [Mirror.Probe] finds out why, for
+// image that is not there in each repository that needs it. An index alone
+// proves nothing: it may be there with fewer platforms. src gives the manifests. What the
+// registry refuses to answer counts as missing: [Mirror.Probe] finds out why, for
 // all repositories at once. Errors are of type *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
 	absent, err := m.absent(ctx, src, inv.Images)
@@ -56,7 +56,7 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 	if err != nil {
 		return nil, err
 	}
-	missing.Blobs, err = m.lookFor(ctx, graph.Blobs, absent)
+	missing.Blobs, err = m.findMissing(ctx, graph.Blobs, absent)
 	return missing, err
 }
 
@@ -110,7 +110,7 @@ func unlessRefused(err error) error {
 }
 
 func (m *Mirror) hasImage(ctx context.Context, src oci.Source, img oci.Image, asking func(context.Context, *Repository) context.Context) (bool, error) {
-	r, err := m.client.Repository(m.place.Repo(img))
+	r, err := m.client.Repository(m.target.Repo(img))
 	if err != nil {
 		return false, err
 	}
@@ -152,11 +152,11 @@ func (r *Repository) hasParts(ctx context.Context, src oci.Source, img oci.Image
 // toPush asks for a token that may push: some registries give none to read a
 // repository that is not there yet, but do give one to create it.
 func (r *Repository) toPush(ctx context.Context) context.Context {
-	return auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull, auth.ActionPush)
+	return auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush)
 }
 
-// lookFor asks for each blob in each repository of the images that need it.
-func (m *Mirror) lookFor(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
+// findMissing asks for each blob in each repository of the images that need it.
+func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
 	repos := make([][]oci.Ref, len(blobs))
 	has := make([][]bool, len(blobs))
 	g, ctx := errgroup.WithContext(ctx)
@@ -199,7 +199,7 @@ func (m *Mirror) lookFor(ctx context.Context, blobs []oci.Node, images []oci.Ima
 func (m *Mirror) reposOf(node oci.Node, images []oci.Image) []oci.Ref {
 	var list []oci.Ref
 	for _, i := range node.Images {
-		list = append(list, m.place.Repo(images[i]))
+		list = append(list, m.target.Repo(images[i]))
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)

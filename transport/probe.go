@@ -28,12 +28,12 @@ const ProbeTag = "satchel-probe"
 // Problem is why a repository cannot be written as a bundle needs it.
 type Problem string
 
-// The problems that a probe tells apart.
+// The problems that a probe distinguishes.
 const (
 	ProblemCredentials Problem = "the registry does not take the credentials"
 	ProblemDenied      Problem = "the credentials may not push"
 	ProblemReadOnly    Problem = "the registry is read-only"
-	ProblemProject     Problem = "its project or repository does not exist and is not made by a push"
+	ProblemProject     Problem = "its project or repository does not exist and is not created by a push"
 	ProblemDepth       Problem = "the registry seems not to allow so many path components"
 	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
 	ProblemSparse      Problem = "the registry takes no index of which some platforms are left out"
@@ -47,7 +47,7 @@ const (
 type ProbeError struct {
 	Repo    oci.Ref
 	Problem Problem
-	Err     error // what the registry said
+	Err     error // what the registry answered
 }
 
 func (e *ProbeError) Error() string {
@@ -82,7 +82,7 @@ func (e *ProbeError) Hint() string {
 	return ""
 }
 
-// Permanent reports whether trying again would give the same answer, as far as one can tell.
+// Permanent reports whether trying again would give the same answer, as far as is known.
 func (e *ProbeError) Permanent() bool { return refuses(e.Err) }
 
 // Probe pushes a tiny blob and manifest, by digest and by tag, into every
@@ -128,7 +128,7 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref]
 func (m *Mirror) Repos(missing *Missing) []oci.Ref {
 	var list []oci.Ref
 	for _, img := range missing.Images {
-		list = append(list, m.place.Repo(img))
+		list = append(list, m.target.Repo(img))
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)
@@ -153,7 +153,7 @@ func (m *Mirror) Sparse(ctx context.Context, src oci.Source, images []oci.Image)
 		if len(img.Omitted) == 0 {
 			continue
 		}
-		ref := m.place.Repo(img)
+		ref := m.target.Repo(img)
 		err := oci.WalkIndexes(ctx, src, img, func(d oci.Descriptor, body []byte) error {
 			if body == nil {
 				return nil
@@ -253,7 +253,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor
 	return nil
 }
 
-// mayRead tells credentials that are wrong from those that are only weak.
+// mayRead distinguishes credentials that are wrong from those that only may not push.
 func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
 	_, err := r.Has(ctx, d)
 	return err == nil
@@ -308,14 +308,14 @@ func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.
 func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
-	ctx = auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
+	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
 	for _, path := range pushed {
 		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
 		if err != nil {
 			return
 		}
-		if resp, err := r.doer.send(req); err == nil {
-			finish(resp)
+		if resp, err := r.sender.send(req); err == nil {
+			drain(resp)
 		}
 	}
 }
@@ -334,11 +334,11 @@ func classify(err error) Problem {
 	case TroubleRefused, TroubleName, TroubleLost, TroubleProxy:
 		return ProblemUnreachable
 	}
-	said := strings.ToLower(answer.Code + " " + answer.Message)
+	text := strings.ToLower(answer.Code + " " + answer.Message)
 	switch {
-	case strings.Contains(said, "no space left"), strings.Contains(said, "quota"):
+	case strings.Contains(text, "no space left"), strings.Contains(text, "quota"):
 		return ProblemFull
-	case answer.Status == http.StatusNotFound, strings.Contains(said, "name_unknown"):
+	case answer.Status == http.StatusNotFound, strings.Contains(text, "name_unknown"):
 		return ProblemProject
 	case answer.Status == http.StatusUnauthorized:
 		return ProblemCredentials
@@ -350,7 +350,7 @@ func classify(err error) Problem {
 	return ProblemOther
 }
 
-// refuses reports whether a registry answered that something is not to be had,
+// refuses reports whether a registry answered that something is not available,
 // and would answer the same again.
 func refuses(err error) bool {
 	var answer *RegistryError

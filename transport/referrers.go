@@ -13,7 +13,7 @@ import (
 )
 
 // Attachment is a manifest that belongs to another one: a referrer of it, or
-// what cosign keeps under a tag made of its digest.
+// what cosign keeps under a tag with its digest.
 type Attachment struct {
 	Root oci.Descriptor
 	Tag  string // sha256-<64 hex>.sig and so on; empty for a referrer
@@ -27,7 +27,7 @@ func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
 // referrers, by the referrers API or where there is none by the fallback tag
 // (OCI distribution-spec, "Listing Referrers"), and cosign's tags. The fallback
 // index itself is not among them: each registry makes its own. Where
-// registries.conf names several places, the first that has the subject is
+// registries.conf names several locations, the first that has the subject is
 // believed. The error is a *[RegistryError], or an *[oci.UnsupportedError] for an
 // attachment of a kind that is not carried.
 func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
@@ -41,7 +41,7 @@ func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([
 		list, err = p.attachments(ctx, subject)
 		return err
 	})
-	var all *PlacesError
+	var all *LocationsError
 	if errors.As(err, &all) && all.absent() {
 		return nil, nil
 	}
@@ -90,10 +90,10 @@ func fallbackTag(d oci.Descriptor) string {
 	return strings.Replace(d.Digest.String(), ":", "-", 1)
 }
 
-// referrers lists the manifests whose subject is d, each once, of whatever kind.
+// referrers lists the manifests whose subject is d, each once, of any kind.
 func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error) {
 	var list []oci.Descriptor
-	gather := func(page []oci.Descriptor) error {
+	collect := func(page []oci.Descriptor) error {
 		for _, p := range page {
 			d := oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size}
 			if !slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == d.Digest }) {
@@ -104,7 +104,7 @@ func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) ([]oci.Des
 	}
 	ask := func() error {
 		list = nil
-		return r.remote.Referrers(ctx, d, "", gather)
+		return r.remote.Referrers(ctx, d, "", collect)
 	}
 	err := r.unbroken(ctx, ask)
 	if r.noReferrersAPI(err) {

@@ -20,14 +20,14 @@ import (
 
 // Repository is one repository of one registry. It is an [oci.Source].
 type Repository struct {
-	ref    oci.Ref // where it is
-	named  oci.Ref // what it was asked for as
-	place  registry.Reference
-	doer   *doer
-	remote *remote.Repository
-	rest   atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
+	ref      oci.Ref // where it is
+	named    oci.Ref // what it was asked for as
+	location registry.Reference
+	sender   *sender
+	remote   *remote.Repository
+	rest     atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
 
-	// Where registries.conf has something to say: the places to pull from, in
+	// Where registries.conf has something to say: the locations to pull from, in
 	// order, and the one among them that the fields above are of.
 	main          *Repository
 	tags, digests []*Repository
@@ -38,7 +38,7 @@ func (r *Repository) Ref() oci.Ref { return r.named }
 
 // Open gives the bytes of d from offset off on. Manifests are asked for by their
 // media type and only from their first byte on; blobs from any, and a reader
-// whose connection breaks or stalls goes on from where it was. Errors of the
+// whose connection breaks or stalls resumes where it was. Errors of the
 // registry, those of the reader included, are of type *[RegistryError].
 func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
 	if err := oci.CheckDescriptor(d); err != nil {
@@ -48,7 +48,7 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 		return nil, fmt.Errorf("pull %s: offset %d is not within its %d bytes", r.name(d), off, d.Size)
 	}
 	if !oci.IsManifest(d.MediaType) {
-		b := &blobReader{ctx: ctx, r: r, d: d, off: off, tries: r.doer.client.begin()}
+		b := &blobReader{ctx: ctx, r: r, d: d, off: off, tries: r.sender.client.begin()}
 		if err := b.open(); err != nil {
 			return nil, explain("pull", r.name(d), err)
 		}
@@ -86,16 +86,16 @@ func (r *Repository) whole(ctx context.Context, size int64, open func(context.Co
 }
 
 // unbroken does op again when the connection breaks inside an answer. All else
-// that may pass, the [doer] has tried again already.
+// that may pass, the [sender] has tried again already.
 func (r *Repository) unbroken(ctx context.Context, op func() error) error {
-	c := r.doer.client
+	c := r.sender.client
 	for t := c.begin(); ; {
 		err := op()
 		var broke *brokenError
 		switch {
 		case !errors.As(err, &broke):
 			return err
-		case !c.again(ctx, t, r.place.Host(), err):
+		case !c.again(ctx, t, r.location.Host(), err):
 			return cmp.Or(ctx.Err(), err)
 		}
 	}
@@ -105,12 +105,12 @@ func (r *Repository) unbroken(ctx context.Context, op func() error) error {
 // counts: not every registry gives the length.
 func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
 	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error { return p.has(ctx, d) })
-	said := err
-	var all *PlacesError
+	cause := err
+	var all *LocationsError
 	if errors.As(err, &all) {
-		said = all.Errs[all.decisive()]
+		cause = all.Errs[all.decisive()]
 	}
-	if errors.Is(said, errAbsent) {
+	if errors.Is(cause, errAbsent) {
 		return false, nil
 	}
 	return err == nil, explain("check", r.name(d), err)
@@ -131,26 +131,26 @@ func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
-		finish(resp)
+		drain(resp)
 		return nil
 	case http.StatusNotFound:
-		finish(resp)
+		drain(resp)
 		return errAbsent
 	}
-	return explain("check", r.name(d), answered(resp))
+	return explain("check", r.name(d), responseError(resp))
 }
 
 func (r *Repository) name(d oci.Descriptor) string { return r.ref.WithDigest(d.Digest).String() }
 
 // url is the address of something in the repository (OCI distribution-spec,
-// "Endpoints"). The doer puts in the scheme.
+// "Endpoints"). The sender puts in the scheme.
 func (r *Repository) url(path string, query url.Values) *url.URL {
-	return &url.URL{Scheme: "https", Host: r.place.Host(), Path: "/v2/" + r.place.Repository + "/" + path, RawQuery: query.Encode()}
+	return &url.URL{Scheme: "https", Host: r.location.Host(), Path: "/v2/" + r.location.Repository + "/" + path, RawQuery: query.Encode()}
 }
 
 // ask sends a GET or a HEAD for something in the repository.
 func (r *Repository) ask(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
-	ctx = auth.AppendRepositoryScope(ctx, r.place, auth.ActionPull)
+	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull)
 	req, err := http.NewRequestWithContext(ctx, method, r.url(path, nil).String(), nil)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (r *Repository) ask(ctx context.Context, method, path string, header http.H
 	for k, v := range header {
 		req.Header[k] = v
 	}
-	return r.doer.Do(req)
+	return r.sender.Do(req)
 }
 
 func acceptManifests() http.Header {

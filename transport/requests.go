@@ -8,18 +8,18 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
-// doer sends requests to registries with one login: it puts in the host's
+// sender sends requests to registries with one login: it puts in the host's
 // scheme and tries again what [policy] allows. It is a remote.Client.
-type doer struct {
-	client  *Client
-	site    *site
-	auth    *auth.Client
-	blocked *BlockedError // may be nil
+type sender struct {
+	client   *Client
+	endpoint *endpoint
+	auth     *auth.Client
+	blocked  *BlockedError // may be nil
 }
 
 // Do sends a request whose URL says https. A request that reads, or whose body
-// can be had again, is tried again; others have their own way to.
-func (d *doer) Do(req *http.Request) (*http.Response, error) {
+// can be read again, is tried again; others have their own way to.
+func (d *sender) Do(req *http.Request) (*http.Response, error) {
 	if d.blocked != nil {
 		return nil, d.blocked
 	}
@@ -28,13 +28,13 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 		resp, err := d.send(req)
 		failed := err
 		if err == nil {
-			failed = judged(resp)
+			failed = peekError(resp)
 		}
 		if !replayable(req) || !d.client.again(req.Context(), t, req.URL.Host, failed) {
 			return resp, err
 		}
 		if resp != nil {
-			finish(resp)
+			drain(resp)
 		}
 	}
 }
@@ -48,7 +48,7 @@ func replayable(req *http.Request) bool {
 }
 
 // send tries once. The answer's body is watched.
-func (d *doer) send(req *http.Request) (*http.Response, error) {
+func (d *sender) send(req *http.Request) (*http.Response, error) {
 	w := watched(req.Context())
 	try := req.Clone(w.ctx)
 	if req.GetBody != nil {
@@ -64,7 +64,7 @@ func (d *doer) send(req *http.Request) (*http.Response, error) {
 	case req.Method != http.MethodPut: // the body of an upload is watched where it is read
 		w.expect(2 * d.client.stall)
 	}
-	resp, err := d.let(try)
+	resp, err := d.authorized(try)
 	if err != nil {
 		w.end()
 		var shut *RegistryError // of a gate
@@ -78,9 +78,9 @@ func (d *doer) send(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// let sends a request by the host's scheme.
-func (d *doer) let(req *http.Request) (*http.Response, error) {
-	scheme, err := d.site.findScheme(req.Context(), req.URL.Host)
+// authorized sends a request by the host's scheme.
+func (d *sender) authorized(req *http.Request) (*http.Response, error) {
+	scheme, err := d.endpoint.findScheme(req.Context(), req.URL.Host)
 	if err != nil {
 		return nil, err
 	}

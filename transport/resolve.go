@@ -63,13 +63,13 @@ func checkManifest(d oci.Descriptor) error {
 }
 
 // resolve asks by HEAD, which costs registries nothing, and by GET where HEAD
-// does not tell everything. want may be empty.
+// does not give everything. want may be empty.
 func (r *Repository) resolve(ctx context.Context, reference string, want digest.Digest) (oci.Descriptor, error) {
 	resp, err := r.ask(ctx, http.MethodHead, "manifests/"+reference, acceptManifests())
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	finish(resp)
+	drain(resp)
 	d := oci.Descriptor{MediaType: mediaType(resp), Digest: digest.Digest(resp.Header.Get(headerDigest)), Size: resp.ContentLength}
 	if resp.StatusCode == http.StatusOK && d.MediaType != "" && d.Digest != "" && d.Size > 0 && (want == "" || want == d.Digest) {
 		return d, nil
@@ -85,7 +85,7 @@ func (r *Repository) resolveGet(ctx context.Context, reference string, want dige
 			return nil, err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return nil, answered(resp)
+			return nil, responseError(resp)
 		}
 		return resp.Body, nil
 	})
@@ -96,8 +96,8 @@ func (r *Repository) resolveGet(ctx context.Context, reference string, want dige
 	if d.Size > oci.MaxManifestSize {
 		return oci.Descriptor{}, &oci.UnsupportedError{What: "manifest " + reference, Why: fmt.Sprintf("it has more than %d bytes, which is what registries accept at most", oci.MaxManifestSize)}
 	}
-	if said := digest.Digest(resp.Header.Get(headerDigest)); said != "" && said.Validate() == nil && said.Algorithm() != digest.SHA256 {
-		return oci.Descriptor{}, oci.CheckDigest(said)
+	if other := digest.Digest(resp.Header.Get(headerDigest)); other != "" && other.Validate() == nil && other.Algorithm() != digest.SHA256 {
+		return oci.Descriptor{}, oci.CheckDigest(other)
 	}
 	if want != "" && want != d.Digest {
 		return oci.Descriptor{}, &oci.DigestError{Want: oci.Descriptor{Digest: want, Size: d.Size}, Got: d.Digest, GotSize: d.Size}
@@ -111,13 +111,13 @@ func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, 
 	if err != nil {
 		return "", explain("check", r.ref.WithTag(tag).String(), err)
 	}
-	finish(resp)
-	said := digest.Digest(resp.Header.Get(headerDigest))
+	drain(resp)
+	named := digest.Digest(resp.Header.Get(headerDigest))
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
 		return "", nil
-	case resp.StatusCode == http.StatusOK && said != "":
-		return said, nil
+	case resp.StatusCode == http.StatusOK && named != "":
+		return named, nil
 	}
 	d, err := r.resolveGet(ctx, tag, "")
 	var refused *RegistryError

@@ -51,7 +51,7 @@ type tries struct {
 	renewed bool      // a token was fetched again
 }
 
-// next tells how long to wait before trying again what failed with err, and
+// next gives how long to wait before trying again what failed with err, and
 // whether to.
 func (t *tries) next(ctx context.Context, err error) (time.Duration, bool) {
 	var answer *RegistryError
@@ -95,7 +95,7 @@ func (t *tries) pause() time.Duration {
 }
 
 // moved notes that the try which failed got somewhere: what is wrong now has
-// only begun. It stops helping when the tries are used up, so that what breaks
+// only started. It stops helping when the tries are used up, so that what breaks
 // every time ends.
 func (t *tries) moved() {
 	if t.n <= t.times {
@@ -191,11 +191,11 @@ func retryAfter(resp *http.Response) time.Duration {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}
-	said := resp.Header.Get("Retry-After")
+	text := resp.Header.Get("Retry-After")
 	wait := time.Duration(0)
-	if s, err := strconv.ParseUint(said, 10, 31); err == nil {
+	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
 		wait = time.Duration(s) * time.Second
-	} else if at, err := http.ParseTime(said); err == nil {
+	} else if at, err := http.ParseTime(text); err == nil {
 		wait = time.Until(at)
 	}
 	return max(0, min(wait, maxRetryAfter))

@@ -191,9 +191,9 @@ func TestOutageOfAMinute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pool := r.doer.site.http.Transport.(*gated).Transport
+		pool := r.sender.endpoint.http.Transport.(*holding).Transport
 		pool.DialContext, pool.Proxy = n.dial, nil
-		r.doer.site.scheme = "http"
+		r.sender.endpoint.scheme = "http"
 		defer pool.CloseIdleConnections()
 		manifest := content.Image(false, layer)
 		body, err := oci.ReadManifest(t.Context(), content, manifest)

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// noticeEvery is how often it is told that a host is waited for.
+// noticeEvery is how often a notice says that a host is waited for.
 const noticeEvery = 10 * time.Second
 
 // gate holds back the requests to a host that asked for time by Retry-After,
-// so that all of them wait when one was told to.
+// so that all of them wait when one was asked to.
 type gate struct {
-	mu     sync.Mutex
-	until  time.Time
-	status int       // of the answer that asked for time
-	told   time.Time // when it was last told that this host is waited for
+	mu      sync.Mutex
+	until   time.Time
+	status  int       // of the answer that asked for time
+	noticed time.Time // when the last notice was given
 }
 
 // gate gives the one gate of a host, host[:port] of a URL.
@@ -70,12 +70,12 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
-// anyOpen waits until the gate of one of the places is open.
-func (c *Client) anyOpen(ctx context.Context, places []*Repository) error {
+// anyOpen waits until the gate of one of the locations is open.
+func (c *Client) anyOpen(ctx context.Context, locations []*Repository) error {
 	var waits []time.Duration
-	for _, p := range places {
-		if p.doer.blocked == nil {
-			waits = append(waits, c.gate(p.place.Host()).left())
+	for _, p := range locations {
+		if p.sender.blocked == nil {
+			waits = append(waits, c.gate(p.location.Host()).left())
 		}
 	}
 	if len(waits) == 0 || slices.Min(waits) <= 0 {
@@ -84,14 +84,14 @@ func (c *Client) anyOpen(ctx context.Context, places []*Repository) error {
 	return sleep(ctx, slices.Min(waits))
 }
 
-// tell reports whether it is time to tell again that this host is waited for.
-func (g *gate) tell() bool {
+// noticeDue reports whether it is time for another notice that this host is waited for.
+func (g *gate) noticeDue() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if time.Since(g.told) < noticeEvery {
+	if time.Since(g.noticed) < noticeEvery {
 		return false
 	}
-	g.told = time.Now()
+	g.noticed = time.Now()
 	return true
 }
 
@@ -102,7 +102,7 @@ func (c *Client) again(ctx context.Context, t *tries, hostport string, err error
 	if !ok {
 		return false
 	}
-	if c.cfg.Waiting != nil && c.gate(hostport).tell() {
+	if c.cfg.Waiting != nil && c.gate(hostport).noticeDue() {
 		c.cfg.Waiting(hostport, reason(err), wait)
 	}
 	return sleep(ctx, wait) == nil

@@ -14,7 +14,7 @@ const stallTimeout = time.Minute
 
 var errStalled = errors.New("nothing was transferred for too long")
 
-// watch ends a request that stands still. It is off when made.
+// watch ends a request that stands still. A new one is off.
 type watch struct {
 	//lint:ignore containedctx it is the context of one request, which this ends
 	ctx    context.Context
@@ -61,7 +61,7 @@ func (w *watch) expect(d time.Duration) {
 	w.timer.Reset(d)
 }
 
-// off stops watching, and tells what was expected.
+// off stops watching, and gives what was expected.
 func (w *watch) off() (limit time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

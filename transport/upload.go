@@ -21,7 +21,7 @@ import (
 // the run itself was cancelled.
 const cancelTimeout = 5 * time.Second
 
-// session is an upload that a registry has begun (OCI distribution-spec,
+// session is an upload that a registry has started (OCI distribution-spec,
 // "Pushing a blob monolithically", POST then PUT).
 type session struct {
 	location *url.URL
@@ -33,7 +33,7 @@ type session struct {
 // src, which must be verified. What failed starts again as an upload from 0.
 func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
 	ctx = r.toPush(ctx)
-	c := r.doer.client
+	c := r.sender.client
 	for t := c.begin(); ; {
 		moved, err := r.tryBlob(ctx, src, d, from)
 		if err == nil {
@@ -42,7 +42,7 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 		if moved {
 			t.moved()
 		}
-		if c.again(ctx, t, r.place.Host(), err) {
+		if c.again(ctx, t, r.location.Host(), err) {
 			from = oci.Ref{} // some registries fail at every mount
 			continue
 		}
@@ -57,7 +57,7 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 	}
 }
 
-// tryBlob also tells whether bytes were sent.
+// tryBlob also reports whether bytes were sent.
 func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (moved bool, err error) {
 	s, err := r.begin(ctx, d, from)
 	if s == nil || err != nil {
@@ -70,7 +70,7 @@ func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descript
 	}
 	w := watched(ctx)
 	defer w.end()
-	body := &sourceBody{rc: rc, w: w, client: r.doer.client}
+	body := &sourceBody{rc: rc, w: w, client: r.sender.client}
 	err = body.end(w.cause(r.fill(s, body, d)))
 	if err != nil {
 		r.cancel(ctx, s)
@@ -90,7 +90,7 @@ func (r *Repository) begin(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusAccepted {
-		return nil, answered(resp)
+		return nil, responseError(resp)
 	}
 	return r.session(resp)
 }
@@ -108,13 +108,13 @@ func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		//lint:ignore nilerr without a mount the blob is uploaded
 		return false, nil, nil
 	case resp.StatusCode == http.StatusCreated:
-		finish(resp)
+		drain(resp)
 		return true, nil, checkDigest(resp, d)
 	case resp.StatusCode == http.StatusAccepted:
 		s, err := r.session(resp)
 		return false, s, err
 	}
-	if refused := answered(resp); transientStatus(refused.Status) {
+	if refused := responseError(resp); transientStatus(refused.Status) {
 		return false, nil, refused
 	}
 	return false, nil, nil
@@ -125,20 +125,20 @@ func (r *Repository) post(ctx context.Context, query url.Values) (*http.Response
 	if err != nil {
 		return nil, err
 	}
-	return r.doer.Do(req)
+	return r.sender.Do(req)
 }
 
 // session reads where the upload goes. Bytes and credential follow it, so it
 // must be the host that was asked, and by no worse scheme.
 func (r *Repository) session(resp *http.Response) (*session, error) {
-	finish(resp)
+	drain(resp)
 	to, err := resp.Location()
 	if err != nil {
-		return nil, &locationError{"the registry began an upload and did not say where"}
+		return nil, &locationError{"the registry started an upload and gave no location"}
 	}
 	to.User = nil
 	asked := *resp.Request.URL
-	asked.Host = r.place.Host() // also when the POST was redirected
+	asked.Host = r.location.Host() // also when the POST was redirected
 	sameScheme := to.Scheme == asked.Scheme
 	samePort := to.Port() == asked.Port() || sameScheme && port(to) == port(&asked)
 	switch {
@@ -184,11 +184,11 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 		return err
 	}
 	if resp.StatusCode != http.StatusCreated {
-		refused := answered(resp)
+		refused := responseError(resp)
 		refused.expired = refused.Status == http.StatusUnauthorized && s.authz != ""
 		return refused
 	}
-	finish(resp)
+	drain(resp)
 	return checkDigest(resp, d)
 }
 
@@ -198,10 +198,10 @@ func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, erro
 	if s.authz != "" {
 		req.Header.Set("Authorization", s.authz)
 	}
-	return r.doer.Do(req)
+	return r.sender.Do(req)
 }
 
-// cancel tells the registry to forget the upload. It is a courtesy, so its
+// cancel asks the registry to forget the upload. It is a courtesy, so its
 // outcome does not matter: docker-registry refuses it for a session that has
 // got bytes since its location was given, and purges what is never committed.
 func (r *Repository) cancel(ctx context.Context, s *session) {
@@ -212,19 +212,19 @@ func (r *Repository) cancel(ctx context.Context, s *session) {
 		return
 	}
 	if resp, err := r.sendTo(s, req); err == nil {
-		finish(resp)
+		drain(resp)
 	}
 }
 
 // checkDigest refuses an answer that names other content than d.
 func checkDigest(resp *http.Response, d oci.Descriptor) error {
-	if said := digest.Digest(resp.Header.Get(headerDigest)); said != "" && said != d.Digest {
-		return fmt.Errorf("the registry stored it as %s", oneLine(said.String()))
+	if stored := digest.Digest(resp.Header.Get(headerDigest)); stored != "" && stored != d.Digest {
+		return fmt.Errorf("the registry stored it as %s", oneLine(stored.String()))
 	}
 	return nil
 }
 
-// sourceError sets apart what the source said from what the registry said.
+// sourceError marks the source's own error, which is not the registry's.
 type sourceError struct{ err error }
 
 func (e *sourceError) Error() string { return e.err.Error() }

@@ -235,7 +235,7 @@ func TestLocationElsewhereIsRefused(t *testing.T) {
 		{plain, "//user:geheim@upload.example/v2/x", "another host, upload.example"},
 		{secure, "http://" + secure + "/v2/x?token=geheim", "by http on " + secure},
 		{plain, "ftp://" + plain + "/v2/x", "by ftp on " + plain},
-		{plain, "", "did not say where"},
+		{plain, "", "gave no location"},
 	} {
 		location = c.location
 		content, d := oneBlob(c.host, 10<<10)

@@ -182,7 +182,7 @@ func (p *Proxy) takeDrop(kind string) (after int64, ok bool) {
 
 var apiPath = regexp.MustCompile(`^/v2/(?:.+/(manifests|blobs|tags|referrers)/(.*))?$`)
 
-// Kind tells what a request to a registry is, such as "GET blob".
+// Kind gives what a request to a registry is, such as "GET blob".
 func Kind(r *http.Request) string {
 	m := apiPath.FindStringSubmatch(r.URL.Path)
 	switch {
