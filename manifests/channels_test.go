@@ -260,6 +260,7 @@ func one[T error](err error) (found T, ok bool) {
 	if joined, many := err.(interface{ Unwrap() []error }); many && len(joined.Unwrap()) == 1 {
 		err = joined.Unwrap()[0]
 	}
+	//lint:ignore errorlint it is the error itself that is wanted
 	found, ok = err.(T)
 	return found, ok
 }

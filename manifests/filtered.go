@@ -176,7 +176,7 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 		}
 		p, docs, err := readers[0].Next()
 		_, full, again := readers[1].Next()
-		if err == io.EOF && again == io.EOF {
+		if errors.Is(err, io.EOF) && errors.Is(again, io.EOF) {
 			return nil
 		}
 		if err := errors.Join(err, again); err != nil {

@@ -92,7 +92,7 @@ func (h *catalogHost) entriesOf(t *testing.T, d oci.Descriptor) (list []string, 
 	files = map[string]string{}
 	for tr := tar.NewReader(bytes.NewReader(raw)); ; {
 		e, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list, oci.Digest(raw).String(), files
 		}
 		if err != nil {

@@ -143,6 +143,7 @@ func (s *selection) read(ctx context.Context, from Images) error {
 	ref := s.list[0].ref
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
+		//lint:ignore nilerr whoever resolves the list reports it
 		return nil
 	}
 	if s.picked, err = pick(ctx, src, root, s.only); err != nil {

@@ -50,6 +50,7 @@ func (v *vouching) readAll(ctx context.Context) error {
 			waits = waits || v.waits(i)
 		}
 		if !waits || v.c.Extra.SignatureKeys != "" || ctx.Err() != nil {
+			//lint:ignore nilerr whoever waits for the others sees the end of the context
 			return nil
 		}
 		more, err := v.bring(ctx)

@@ -125,7 +125,7 @@ func checkGraphLayer(t *testing.T, layer []byte) {
 	var list []string
 	for tr := tar.NewReader(gz); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -87,13 +87,13 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 		if err = errors.Join(err, r.Close()); err != nil {
 			return err
 		}
-		return print(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
+		return printAs(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
 	}
 	rep, err := inspect(ctx, r)
 	if err = errors.Join(blamed(r, err), r.Close()); err != nil {
 		return err
 	}
-	return print(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
+	return printAs(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
 }
 
 func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {

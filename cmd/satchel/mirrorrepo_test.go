@@ -124,7 +124,7 @@ func (p mirroredRepo) unpacked(t testing.TB, image oci.Descriptor, dir string) i
 func applyLayer(r io.Reader, dir string) error {
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_, err := io.Copy(io.Discard, r)
 			return err
 		}

@@ -185,8 +185,8 @@ func realPath(name string) string {
 		return name
 	}
 	for at, rest := abs, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
-		if real, err := filepath.EvalSymlinks(at); err == nil {
-			return filepath.Join(real, rest)
+		if target, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(target, rest)
 		}
 		if at == filepath.Dir(at) {
 			return abs

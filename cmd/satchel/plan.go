@@ -130,7 +130,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	err = print(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images) })
+	err = printAs(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images) })
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}

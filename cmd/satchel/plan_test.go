@@ -65,9 +65,9 @@ type planSet struct {
 type roots = map[string]oci.Descriptor
 
 // pushed makes a set of images that are pushed by their tag, name:tag.
-func pushed(make func(t testing.TB, c *ocitest.Content) roots) func(testing.TB, *ocitest.Content, string, string) []string {
+func pushed(content func(t testing.TB, c *ocitest.Content) roots) func(testing.TB, *ocitest.Content, string, string) []string {
 	return func(t testing.TB, c *ocitest.Content, host, name string) (refs []string) {
-		for tag, root := range make(t, c) {
+		for tag, root := range content(t, c) {
 			refs = append(refs, push(t, c, root, host, name+"/"+tag, "v1"))
 		}
 		slices.Sort(refs)

@@ -99,8 +99,8 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 		}
 	}
 	for i, doc := range strings.Split(text, "---\n") {
-		var any any
-		if err := yaml.Unmarshal([]byte(doc), &any); err != nil {
+		var object any
+		if err := yaml.Unmarshal([]byte(doc), &object); err != nil {
 			t.Errorf("document %d is not YAML: %v", i, err)
 		}
 	}

@@ -60,6 +60,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 // onlyCancelled reports whether nothing but the interruption is in the error: what
 // failed beside it must not be passed over.
 func onlyCancelled(err error) bool {
+	//lint:ignore errorlint it takes the error apart itself
 	switch e := err.(type) {
 	case interface{ Unwrap() []error }:
 		for _, sub := range e.Unwrap() {
@@ -71,6 +72,7 @@ func onlyCancelled(err error) bool {
 	case interface{ Unwrap() error }:
 		return errors.Is(err, context.Canceled) && onlyCancelled(e.Unwrap())
 	}
+	//lint:ignore errorlint it is unwrapped
 	return err == context.Canceled
 }
 

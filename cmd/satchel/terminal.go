@@ -21,17 +21,16 @@ var errAnswer = fmt.Errorf("the question was not answered: %w", context.Canceled
 // terminal is where people are asked: the controlling terminal, as age does it,
 // so that standard input may be a pipe.
 type terminal struct {
-	ctx   context.Context
 	tty   *os.File
 	lines *term.Terminal // kept: it may hold what was typed ahead
 }
 
 // ui lets the library ask; nothing is opened before it does.
 func (a *app) ui(ctx context.Context) *bundle.UI {
-	t := &terminal{ctx: ctx}
+	t := &terminal{}
 	return &bundle.UI{
-		Ask:     t.ask,
-		Confirm: t.confirm,
+		Ask:     func(prompt string, secret bool) (string, error) { return t.ask(ctx, prompt, secret) },
+		Confirm: func(prompt, yes, no string) (bool, error) { return t.confirm(ctx, prompt, yes, no) },
 		Tell:    func(message string) { a.warn("%s", printable(oneLine(message))) },
 	}
 }
@@ -52,8 +51,8 @@ func (t *terminal) open() error {
 }
 
 // ask reads a line, unseen if it is secret.
-func (t *terminal) ask(prompt string, secret bool) (s string, err error) {
-	err = t.raw(func() error {
+func (t *terminal) ask(ctx context.Context, prompt string, secret bool) (s string, err error) {
+	err = t.raw(ctx, func() error {
 		if secret {
 			s, err = t.lines.ReadPassword(printable(prompt))
 		} else {
@@ -66,13 +65,13 @@ func (t *terminal) ask(prompt string, secret bool) (s string, err error) {
 }
 
 // confirm lets choose; an empty no leaves no choice.
-func (t *terminal) confirm(prompt, yes, no string) (bool, error) {
+func (t *terminal) confirm(ctx context.Context, prompt, yes, no string) (bool, error) {
 	choice := fmt.Sprintf("%s (Enter: %s) ", prompt, yes)
 	if no != "" {
 		choice = fmt.Sprintf("%s (1: %s, 2: %s) ", prompt, yes, no)
 	}
 	for {
-		s, err := t.ask(choice, false)
+		s, err := t.ask(ctx, choice, false)
 		switch {
 		case err != nil:
 			return false, err
@@ -86,7 +85,7 @@ func (t *terminal) confirm(prompt, yes, no string) (bool, error) {
 
 // raw lets f read with the terminal in raw mode, in which Ctrl-C is a character
 // and no signal can leave the terminal mute. The run's end ends the reading.
-func (t *terminal) raw(f func() error) error {
+func (t *terminal) raw(ctx context.Context, f func() error) error {
 	if err := t.open(); err != nil {
 		return err
 	}
@@ -99,13 +98,13 @@ func (t *terminal) raw(f func() error) error {
 	if err := conn.Control(func(fd uintptr) { state, merr = term.MakeRaw(int(fd)) }); err != nil || merr != nil {
 		return fmt.Errorf("ask on the terminal: %w", errors.Join(err, merr))
 	}
-	stop := context.AfterFunc(t.ctx, func() { _ = t.tty.SetReadDeadline(time.Unix(1, 0)) }) // not every terminal can
+	stop := context.AfterFunc(ctx, func() { _ = t.tty.SetReadDeadline(time.Unix(1, 0)) }) // not every terminal can
 	err = f()
 	stop()
 	rerr := conn.Control(func(fd uintptr) { merr = term.Restore(int(fd), state) })
 	switch {
-	case t.ctx.Err() != nil:
-		return t.ctx.Err()
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, io.EOF):
 		return errAnswer
 	case errors.Is(err, term.ErrPasteIndicator):

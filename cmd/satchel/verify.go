@@ -70,7 +70,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
-	err = print(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
+	err = printAs(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
 	return errors.Join(verr, err)
 }
 

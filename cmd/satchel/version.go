@@ -34,7 +34,7 @@ func newVersion(a *app) *cobra.Command {
 		Args:  exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			v := versionInfo{version(), 1, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return print(a.stdout, output, v, func(w io.Writer) error {
+			return printAs(a.stdout, output, v, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "satchel %s (bundle format %d, %s, %s)\n", v.Version, v.Format, v.Go, v.Platform)
 				return err
 			})
@@ -63,8 +63,8 @@ func checkOutput(output string) error {
 	return usage(fmt.Errorf("unknown output format %q", output), "use -o table, json or yaml")
 }
 
-// print writes v in the chosen format; table writes it for people.
-func print(w io.Writer, output string, v any, table func(io.Writer) error) error {
+// printAs writes v in the chosen format; table writes it for people.
+func printAs(w io.Writer, output string, v any, table func(io.Writer) error) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}

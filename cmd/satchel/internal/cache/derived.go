@@ -91,6 +91,7 @@ func openDerived(ctx context.Context, path, key string) (r io.ReadCloser, err er
 
 // withContext stops a long read.
 type withContext struct {
+	//lint:ignore containedctx io.Reader takes no context
 	ctx context.Context
 	r   io.Reader
 }
