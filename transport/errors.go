@@ -137,10 +137,10 @@ func (e *ConfigError) Hint() string { return "" }
 // Permanent is false: no image is lost by how this host is configured.
 func (e *ConfigError) Permanent() bool { return false }
 
-// locationError says that a registry sent an upload where its bytes must not go.
-type locationError struct{ why string }
+// uploadError says that a registry sent an upload where its bytes must not go.
+type uploadError struct{ why string }
 
-func (e *locationError) Error() string { return e.why }
+func (e *uploadError) Error() string { return e.why }
 
 // redirectError says that a redirect was not followed.
 type redirectError struct{ why string }

@@ -87,7 +87,7 @@ func TestRegistriesConf(t *testing.T) {
 		if c.ok {
 			continue
 		}
-		var all *LocationsError
+		var all *LocationError
 		if !errors.As(err, &all) || !strings.Contains(err.Error(), mirror.Host+"/no/team/a") || !strings.Contains(err.Error(), reg.Host+"/no/mirror/team/a") {
 			t.Errorf("%s: error %v", name, err)
 		}

@@ -133,9 +133,9 @@ func (e *BlockedError) Hint() string {
 // Permanent is false: no image is lost by how this host is configured.
 func (e *BlockedError) Permanent() bool { return false }
 
-// LocationsError says that none of the locations that registries.conf names for an
+// LocationError says that none of the locations that registries.conf names for an
 // image gave it.
-type LocationsError struct {
+type LocationError struct {
 	Ref       string
 	Locations []string
 	Errs      []error // one for each location
@@ -143,7 +143,7 @@ type LocationsError struct {
 	main int // the image's own location
 }
 
-func (e *LocationsError) Error() string {
+func (e *LocationError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is available from none of %d locations", e.Ref, len(e.Locations))
 	for _, err := range e.Errs {
@@ -153,7 +153,7 @@ func (e *LocationsError) Error() string {
 }
 
 // Unwrap gives the error first that decides what is reported of the image.
-func (e *LocationsError) Unwrap() []error {
+func (e *LocationError) Unwrap() []error {
 	i := e.decisive()
 	rest := slices.Delete(slices.Clone(e.Errs), i, i+1)
 	return slices.Insert(rest, 0, e.Errs[i])
@@ -179,7 +179,7 @@ func (r *Repository) each(ctx context.Context, digested bool, op func(context.Co
 			return err
 		}
 		err := r.round(once(ctx), locations, op)
-		var all *LocationsError
+		var all *LocationError
 		if !errors.As(err, &all) {
 			return err
 		}
@@ -192,7 +192,7 @@ func (r *Repository) each(ctx context.Context, digested bool, op func(context.Co
 
 // round asks each location once, those that failed just now last.
 func (r *Repository) round(ctx context.Context, locations []*Repository, op func(context.Context, *Repository) error) error {
-	all := &LocationsError{Ref: r.named.Name(), Locations: make([]string, len(locations)), Errs: make([]error, len(locations)), main: slices.Index(locations, r.main)}
+	all := &LocationError{Ref: r.named.Name(), Locations: make([]string, len(locations)), Errs: make([]error, len(locations)), main: slices.Index(locations, r.main)}
 	order := make([]int, len(locations))
 	for i := range locations {
 		order[i] = i
@@ -218,7 +218,7 @@ func (r *Repository) round(ctx context.Context, locations []*Repository, op func
 // decisive is which location's error says whether to ask all locations again: of
 // those that may give the image yet, the one that is ready soonest, else the
 // own location, or, if that is blocked, the last one that is not.
-func (e *LocationsError) decisive() int {
+func (e *LocationError) decisive() int {
 	var may []int
 	for i, err := range e.Errs {
 		if transient(err) {
@@ -240,7 +240,7 @@ func (e *LocationsError) decisive() int {
 }
 
 // absent reports whether it is in none of the locations that may be asked.
-func (e *LocationsError) absent() bool {
+func (e *LocationError) absent() bool {
 	for _, err := range e.Errs {
 		if !errors.Is(err, errAbsent) && !isBlocked(err) {
 			return false

@@ -41,7 +41,7 @@ func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([
 		list, err = p.attachments(ctx, subject)
 		return err
 	})
-	var all *LocationsError
+	var all *LocationError
 	if errors.As(err, &all) && all.absent() {
 		return nil, nil
 	}

@@ -106,7 +106,7 @@ func (r *Repository) unbroken(ctx context.Context, op func() error) error {
 func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
 	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error { return p.has(ctx, d) })
 	cause := err
-	var all *LocationsError
+	var all *LocationError
 	if errors.As(err, &all) {
 		cause = all.Errs[all.decisive()]
 	}

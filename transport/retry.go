@@ -130,7 +130,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func transient(err error) bool {
 	var (
 		source   *sourceError
-		location *locationError
+		location *uploadError
 		redirect *redirectError
 		blocked  *BlockedError
 		proxy    *proxyError

@@ -134,7 +134,7 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	drain(resp)
 	to, err := resp.Location()
 	if err != nil {
-		return nil, &locationError{"the registry started an upload and gave no location"}
+		return nil, &uploadError{"the registry started an upload and gave no location"}
 	}
 	to.User = nil
 	asked := *resp.Request.URL
@@ -143,9 +143,9 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	samePort := to.Port() == asked.Port() || sameScheme && port(to) == port(&asked)
 	switch {
 	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
-		return nil, &locationError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", oneLine(to.Host))}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", oneLine(to.Host))}
 	case !sameScheme && to.Scheme != "https":
-		return nil, &locationError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", oneLine(to.Scheme), oneLine(to.Host), asked.Scheme)}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", oneLine(to.Scheme), oneLine(to.Host), asked.Scheme)}
 	}
 	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
 }
