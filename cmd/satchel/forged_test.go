@@ -51,7 +51,7 @@ func TestForgedWithout(t *testing.T) {
 		img := oci.Image{Origin: manifests.OriginAdditional, Source: oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: "v1"}, Root: root, Tags: []string{"v1"}, Omitted: []digest.Digest{d}}
 		w.forge(&oci.Inventory{Images: []oci.Image{img}}, c, root)
 		w.run("verify", w.drive).want(exitOK) // which has no key
-		said := []string{"is damaged: its content is not what the format allows", "it is said to go without manifest " + d.String() + ", which none of its indexes names"}
+		said := []string{"is damaged: its content is not what the format allows", "its inventory entry omits manifest " + d.String() + ", which none of its indexes names"}
 		w.run("inspect", "-i", w.key, w.drive).want(exitDamaged).says(said...)
 		proxy := registrytest.StartProxy(t, registrytest.StartSparse(t).Host)
 		w.run(w.unpack(proxy.Host+"/ocp", "--dry-run")...).want(exitDamaged).says(said...)
