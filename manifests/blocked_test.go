@@ -7,15 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // imagesAt has one image under each reference.
-func imagesAt(refs ...string) *fakeImages {
-	f := newFakeImages()
+func imagesAt(refs ...string) *asktest.Images {
+	f := asktest.NewImages()
 	for _, ref := range refs {
-		f.refs[ref] = f.image("linux/amd64", ref)
+		f.Refs[ref] = f.PutImage("linux/amd64", ref)
 	}
 	return f
 }
@@ -30,10 +31,10 @@ func places(inv *oci.Inventory) (list []string) {
 
 func TestTargets(t *testing.T) {
 	f := imagesAt("a.io/b:c", "a.io/d/e:f")
-	digest := f.image("linux/amd64", "by digest")
+	digest := f.PutImage("linux/amd64", "by digest")
 	pinned := "a.io/g@" + digest.Digest.String()
-	f.refs[pinned] = digest
-	in := head + `mirror:
+	f.Refs[pinned] = digest
+	in := asktest.Head + `mirror:
   additionalImages:
   - {name: 'a.io/b:c'}
   - {name: 'a.io/b:c', targetTag: stable}
@@ -65,9 +66,9 @@ func TestCatalogTargets(t *testing.T) {
 		"targetCatalog: mine/ix":               "a.io/catalog:v1 mine/ix v1",
 		"targetCatalog: mine/ix, targetTag: t": "a.io/catalog:v1 mine/ix t",
 	} {
-		h := newCatalogHost()
-		h.catalog(t, "a.io/catalog:v1", testFiles())
-		inv, err := Resolve(t.Context(), parsed(t, "  - catalog: 'a.io/catalog:v1'\n    "+strings.ReplaceAll(target, ", ", "\n    ")+"\n"), h)
+		h := asktest.NewCatalogs()
+		h.PutCatalog(t, "a.io/catalog:v1", asktest.TestFiles())
+		inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: 'a.io/catalog:v1'\n    "+strings.ReplaceAll(target, ", ", "\n    ")+"\n"), h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func TestBlocked(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			in := head + "mirror:\n  blockedImages: " + tc.patterns + "\n  additionalImages: [{name: '" + strings.Join(refs, "'}, {name: '") + "'}]\n"
+			in := asktest.Head + "mirror:\n  blockedImages: " + tc.patterns + "\n  additionalImages: [{name: '" + strings.Join(refs, "'}, {name: '") + "'}]\n"
 			c, err := Parse("f.yaml", []byte(in))
 			if err != nil {
 				t.Fatal(err)
@@ -115,11 +116,11 @@ func TestBlocked(t *testing.T) {
 			for _, img := range inv.Images {
 				got = append(got, img.Source.String())
 			}
-			if strings.Join(got, " ") != tc.want || strings.Join(f.asked, " ") == strings.Join(refs, " ") && tc.notes != nil && len(got) < len(refs) {
-				t.Errorf("got %q, asked %q, want %s", got, f.asked, tc.want)
+			if strings.Join(got, " ") != tc.want || strings.Join(f.Asked, " ") == strings.Join(refs, " ") && tc.notes != nil && len(got) < len(refs) {
+				t.Errorf("got %q, asked %q, want %s", got, f.Asked, tc.want)
 			}
-			if !slices.Equal(f.notes, tc.notes) {
-				t.Errorf("notes %q, want %q", f.notes, tc.notes)
+			if !slices.Equal(f.Notes, tc.notes) {
+				t.Errorf("notes %q, want %q", f.Notes, tc.notes)
 			}
 		})
 	}
@@ -127,7 +128,7 @@ func TestBlocked(t *testing.T) {
 
 // TestBlockedGaps leaves out what could not be had anyway, and nothing is an error.
 func TestBlockedGaps(t *testing.T) {
-	in := head + "mirror:\n  platform: {release: 'a.io/release:v1'}\n  blockedImages: [{name: release}]\n  additionalImages: [{name: 'a.io/b:c'}]\n"
+	in := asktest.Head + "mirror:\n  platform: {release: 'a.io/release:v1'}\n  blockedImages: [{name: release}]\n  additionalImages: [{name: 'a.io/b:c'}]\n"
 	c, err := Parse("f.yaml", []byte(in))
 	if err != nil {
 		t.Fatal(err)
@@ -146,9 +147,9 @@ func TestBlockedGaps(t *testing.T) {
 // that tells them apart (aws-d and etcd are the same image), and says so loudly of
 // the payload itself.
 func TestBlockedRelease(t *testing.T) {
-	m := newMade()
-	m.at("q.example/release:v1", m.payload(t, "4.18.1", "amd64", m.components("aws-a", "aws-b", "aws-c", "aws-d", "etcd")))
-	c := releaseConfig(t, "q.example/release:v1")
+	m := asktest.NewRegistry()
+	m.At("q.example/release:v1", m.PutPayload(t, "4.18.1", "amd64", m.Components("aws-a", "aws-b", "aws-c", "aws-d", "etcd")))
+	c := asktest.ReleaseConfig(t, "q.example/release:v1")
 	c.Mirror.BlockedImages = []BlockedImage{{Name: "-aws-"}}
 	inv, err := Resolve(t.Context(), c, m)
 	if err != nil {
@@ -158,15 +159,15 @@ func TestBlockedRelease(t *testing.T) {
 	if len(inv.Images) != 2 || !strings.Contains(got, "openshift/release 4.18.1-x86_64-etcd") {
 		t.Errorf("got %s", got)
 	}
-	if len(m.notes) != 1 || !strings.Contains(m.notes[0], "leaves out 4 images: ") || !strings.HasSuffix(m.notes[0], " and 1 more") || !strings.Contains(m.notes[0], "(release 4.18.1 x86_64: aws-") {
-		t.Errorf("notes %q", m.notes)
+	if len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "leaves out 4 images: ") || !strings.HasSuffix(m.Notes[0], " and 1 more") || !strings.Contains(m.Notes[0], "(release 4.18.1 x86_64: aws-") {
+		t.Errorf("notes %q", m.Notes)
 	}
-	m.notes, c.Mirror.BlockedImages = nil, []BlockedImage{{Name: "release-images"}}
+	m.Notes, c.Mirror.BlockedImages = nil, []BlockedImage{{Name: "release-images"}}
 	inv, err = Resolve(t.Context(), c, m)
 	if err != nil || len(inv.Images) != 4 {
 		t.Fatalf("got %v, %v", inv, err)
 	}
-	if len(m.notes) != 2 || !strings.Contains(m.notes[0], "leaves out q.example/release:v1, a release's payload: ") {
-		t.Errorf("notes %q", m.notes)
+	if len(m.Notes) != 2 || !strings.Contains(m.Notes[0], "leaves out q.example/release:v1, a release's payload: ") {
+		t.Errorf("notes %q", m.Notes)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 )
 
 func TestCarried(t *testing.T) {
@@ -34,7 +36,7 @@ func TestCarried(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			c, err := Parse("f.yaml", []byte(head+tc.in))
+			c, err := Parse("f.yaml", []byte(asktest.Head+tc.in))
 			if err != nil {
 				t.Fatal(err)
 			}

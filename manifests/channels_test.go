@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -9,84 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/release"
 	"github.com/satchel-airgap/satchel/oci"
 )
-
-const graphServer = "https://graph.example.com/g"
-
-// edges of a made-up graph: "A>B", or "A>B RISK" for a conditional one.
-type madeGraph struct {
-	versions string
-	edges    []string
-}
-
-// graphBody writes a graph of payloads that m has, by version.
-func (m *made) graphBody(t *testing.T, arch string, g madeGraph) []byte {
-	t.Helper()
-	nodes, edges, conditional := []map[string]any{}, [][2]int{}, []map[string]any{}
-	at := map[string]int{}
-	for i, v := range strings.Fields(g.versions) {
-		at[v] = i
-		d := m.payload(t, v, arch, m.parts)
-		ref := m.at("quay.io/ocp/rel@"+d.Digest.String(), d)
-		nodes = append(nodes, map[string]any{"version": v, "payload": ref, "metadata": map[string]string{"url": "x"}})
-	}
-	for _, e := range g.edges {
-		ends, risk, risky := strings.Cut(e, " ")
-		from, to, _ := strings.Cut(ends, ">")
-		if risky {
-			conditional = append(conditional, map[string]any{"edges": []map[string]string{{"from": from, "to": to}},
-				"risks": []map[string]string{{"name": risk, "message": "about\n" + risk, "url": "https://example.com/" + risk}}})
-		} else {
-			edges = append(edges, [2]int{at[from], at[to]})
-		}
-	}
-	body, err := json.Marshal(map[string]any{"version": 1, "nodes": nodes, "edges": edges, "conditionalEdges": conditional})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-func graphLink(base, arch, channel string) string {
-	return base + "?" + url.Values{"arch": {arch}, "channel": {channel}}.Encode()
-}
-
-// channelWorld serves graphs of channels, for amd64.
-func channelWorld(t *testing.T) *made {
-	t.Helper()
-	m := newMade()
-	m.files = map[string][]byte{}
-	parts := m.components("etcd-1")
-	m.parts = parts
-	for channel, g := range map[string]madeGraph{
-		"stable-4.1": {"4.1.0 4.1.1 4.1.2", []string{"4.1.0>4.1.1", "4.1.1>4.1.2"}},
-		"stable-4.2": {"4.1.2 4.2.0 4.2.1", []string{"4.1.2>4.2.0", "4.2.0>4.2.1"}},
-		"stable-4.3": {"4.2.1 4.3.0 4.3.1 4.3.2 4.3.3-rc.1 4.3.3", []string{"4.2.1>4.3.0", "4.3.0>4.3.1", "4.3.1>4.3.2", "4.3.0>4.3.2 Slow", "4.3.1>4.3.3 Lossy", "4.3.2>4.3.3 Slow"}},
-		"eus-4.1":    {"4.1.0 4.1.1 4.1.2", []string{"4.1.0>4.1.2"}},
-		"eus-4.3":    {"4.2.1 4.3.0 4.3.1", []string{"4.2.1>4.3.0", "4.3.0>4.3.1"}},
-		"island-4.3": {"4.3.1", nil},
-		"none-4.3":   {"", nil},
-		"apart-4.4":  {"4.4.0 4.4.1 4.4.2", []string{"4.4.1>4.4.2"}},
-	} {
-		m.files[graphLink(graphServer, "amd64", channel)] = m.graphBody(t, "amd64", g)
-	}
-	m.files[graphLink(graphServer, "arm64", "stable-4.2")] = m.graphBody(t, "arm64", madeGraph{"4.2.0 4.2.1", []string{"4.2.0>4.2.1"}})
-	return m
-}
-
-func channelConfig(t *testing.T, channels string, more ...string) *Config {
-	t.Helper()
-	c, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    channels: ["+channels+"]\n"+strings.Join(more, "")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Extra.UpdateURL = graphServer
-	c.Extra.IgnoreReleaseSignature = true // they have their own tests
-	return c
-}
 
 // released lists the payloads of an inventory by their tags.
 func released(inv *oci.Inventory) string {
@@ -143,11 +70,11 @@ func channelCases() []channelCase {
 }
 
 func TestChannels(t *testing.T) {
-	m := channelWorld(t)
+	m := asktest.ChannelWorld(t)
 	for _, tc := range channelCases() {
 		t.Run(tc.name, func(t *testing.T) {
-			m.fetched, m.notes = nil, nil
-			c := channelConfig(t, tc.channels, tc.more)
+			m.Fetched, m.Notes = nil, nil
+			c := asktest.ChannelConfig(t, tc.channels, tc.more)
 			c.Extra.AcceptRisks = strings.Fields(tc.accept)
 			inv, err := Resolve(t.Context(), c, m)
 			if err != nil {
@@ -156,13 +83,13 @@ func TestChannels(t *testing.T) {
 			if got := released(inv); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
-			if got, want := askedChannels(t, m.fetched), strings.Fields(tc.asked); !sameSet(got, want) {
+			if got, want := askedChannels(t, m.Fetched), strings.Fields(tc.asked); !sameSet(got, want) {
 				t.Errorf("asked for %q, want %q", got, want)
 			}
-			if got := strings.Join(m.notes, "\n"); got != tc.notes {
+			if got := strings.Join(m.Notes, "\n"); got != tc.notes {
 				t.Errorf("notes\n%s\nwant\n%s", got, tc.notes)
 			}
-			m.compareDocument(t, inv)
+			compareDocument(t, m, inv)
 			again, err := Resolve(t.Context(), c, m)
 			if err != nil || !reflect.DeepEqual(inv, again) {
 				t.Errorf("the second time gave %+v, %v", again, err)
@@ -191,20 +118,20 @@ func askedChannels(t *testing.T, links []string) (list []string) {
 }
 
 // compareDocument wants every graph that was had, byte for byte.
-func (m *made) compareDocument(t *testing.T, inv *oci.Inventory) {
+func compareDocument(t *testing.T, m *asktest.Registry, inv *oci.Inventory) {
 	t.Helper()
 	root, ok := inv.Document(DocumentGraph)
 	if !ok {
 		t.Fatal("there is no document of the graphs")
 	}
-	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, documents.ArtifactGraph)
+	files, err := oci.ReadArtifact(t.Context(), &m.Stored, root, documents.ArtifactGraph)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{}
-	for _, link := range m.fetched {
+	for _, link := range m.Fetched {
 		u, _ := url.Parse(link) // was parsed before
-		if body, ok := m.files[link]; ok {
+		if body, ok := m.Published[link]; ok {
 			want[u.Query().Get("arch")+"-"+u.Query().Get("channel")+".json"] = string(body)
 		}
 	}
@@ -221,12 +148,12 @@ func (m *made) compareDocument(t *testing.T, inv *oci.Inventory) {
 
 func TestChannelErrors(t *testing.T) {
 	const path = "f.yaml:5:"
-	m := channelWorld(t)
-	bad := m.graphBody(t, "amd64", madeGraph{"4.2.0", nil})
-	m.files[graphLink(graphServer, "amd64", "bad-4.2")] = []byte(strings.Replace(string(bad), "@sha256:", ":", 1)[:40])
-	other := m.payload(t, "4.2.0", "amd64", m.components("etcd-1", "cli-2"))
-	m.at("quay.io/ocp/rel@"+other.Digest.String(), other)
-	m.files[graphLink(graphServer, "amd64", "other-4.2")] = fmt.Appendf(nil, `{"nodes":[{"version":"4.2.0","payload":"quay.io/ocp/rel@%s"}],"edges":[]}`, other.Digest)
+	m := asktest.ChannelWorld(t)
+	bad := m.GraphBody(t, "amd64", asktest.Graph{Versions: "4.2.0", Edges: nil})
+	m.Published[asktest.GraphLink(asktest.GraphServer, "amd64", "bad-4.2")] = []byte(strings.Replace(string(bad), "@sha256:", ":", 1)[:40])
+	other := m.PutPayload(t, "4.2.0", "amd64", m.Components("etcd-1", "cli-2"))
+	m.At("quay.io/ocp/rel@"+other.Digest.String(), other)
+	m.Published[asktest.GraphLink(asktest.GraphServer, "amd64", "other-4.2")] = fmt.Appendf(nil, `{"nodes":[{"version":"4.2.0","payload":"quay.io/ocp/rel@%s"}],"edges":[]}`, other.Digest)
 	tests := []struct{ name, channels, want, hint string }{
 		{"no such channel", "{name: none-4.3}", path + "23: mirror.platform.channels[0].name: the update graph of channel none-4.3 has no releases for amd64", "a channel is named as stable-4.18; is the name right, and is there such a channel for amd64?"},
 		{"no such min", "{name: stable-4.3, minVersion: 4.2.9}", path + "47: mirror.platform.channels[0].minVersion: channel stable-4.3 has no release 4.2.9 for amd64; the nearest are 4.2.1 and 4.3.0", "take a release that the channel has, or a channel that has this release"},
@@ -234,13 +161,13 @@ func TestChannelErrors(t *testing.T) {
 		{"risks", "{name: stable-4.3, minVersion: 4.3.2, shortestPath: true}", path + "16: mirror.platform.channels[0]: channel stable-4.3 for amd64: no update path leads from 4.3.2 to 4.3.3 without risks that were not accepted: Slow", "if these risks do not matter to your clusters, accept them with --accept-risk Slow"},
 		{"no path", "{name: eus-4.1, minVersion: 4.1.1, shortestPath: true}", path + "16: mirror.platform.channels[0]: channel eus-4.1 for amd64: no update path leads from 4.1.1 to 4.1.2: updates from 4.1.1 lead as far as 4.1.1, and those to 4.1.2 begin at 4.1.2", "choose other versions, or carry each channel's releases without shortestPath"},
 		{"no path over channels", "{name: stable-4.1, minVersion: 4.1.0, shortestPath: true}, {name: island-4.3, shortestPath: true}", path + "15: mirror.platform.channels for amd64: no update path leads from 4.1.0 to 4.3.1: updates from 4.1.0 lead as far as 4.2.1, and those to 4.3.1 begin at 4.3.1", "choose other versions, or carry each channel's releases without shortestPath"},
-		{"unknown to the server", "{name: candidate-4.2}", "read the update graph of channel candidate-4.2 for amd64: get " + graphLink(graphServer, "amd64", "candidate-4.2") + ": the server answers 404 Not Found", ""},
+		{"unknown to the server", "{name: candidate-4.2}", "read the update graph of channel candidate-4.2 for amd64: get " + asktest.GraphLink(asktest.GraphServer, "amd64", "candidate-4.2") + ": the server answers 404 Not Found", ""},
 		{"cut", "{name: bad-4.2}", "read the update graph of channel bad-4.2 for amd64 from https://graph.example.com/g: it is not valid JSON of an update graph: unexpected end of JSON input", ""},
 		{"two payloads", "{name: stable-4.2}, {name: other-4.2}", "put the update graphs for amd64 together: release 4.2.0 has two payloads, ", ""},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := Resolve(t.Context(), channelConfig(t, tc.channels), m)
+			_, err := Resolve(t.Context(), asktest.ChannelConfig(t, tc.channels), m)
 			if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
 			}
@@ -273,7 +200,7 @@ func TestChannelValidate(t *testing.T) {
 		{"{name: ../x}", `f.yaml:5:23: mirror.platform.channels[0].name is "../x", which is not the name of a channel`},
 	}
 	for _, tc := range tests {
-		if _, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    channels: ["+tc.in+"]\n")); errorText(err) != tc.want {
+		if _, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  platform:\n    channels: ["+tc.in+"]\n")); errorText(err) != tc.want {
 			t.Errorf("%s: got %v, want %s", tc.in, err, tc.want)
 		}
 	}
@@ -281,12 +208,12 @@ func TestChannelValidate(t *testing.T) {
 
 // TestChannelGaps has a payload that is not what the graph says, and one that is gone.
 func TestChannelGaps(t *testing.T) {
-	m := channelWorld(t)
-	link := graphLink(graphServer, "amd64", "stable-4.2")
-	m.files[link] = []byte(strings.NewReplacer("4.2.1", "4.2.9").Replace(string(m.files[link])))
-	first := m.payload(t, "4.1.2", "amd64", m.parts)
-	delete(m.refs, "quay.io/ocp/rel@"+first.Digest.String())
-	inv, err := Resolve(t.Context(), channelConfig(t, "{name: stable-4.2, full: true}"), m)
+	m := asktest.ChannelWorld(t)
+	link := asktest.GraphLink(asktest.GraphServer, "amd64", "stable-4.2")
+	m.Published[link] = []byte(strings.NewReplacer("4.2.1", "4.2.9").Replace(string(m.Published[link])))
+	first := m.PutPayload(t, "4.1.2", "amd64", m.Parts)
+	delete(m.Refs, "quay.io/ocp/rel@"+first.Digest.String())
+	inv, err := Resolve(t.Context(), asktest.ChannelConfig(t, "{name: stable-4.2, full: true}"), m)
 	gaps, ok := oci.Gaps(err)
 	if !ok || len(gaps) != 2 || released(inv) != "4.2.0" {
 		t.Fatalf("got %s, %v", released(inv), err)
@@ -308,38 +235,20 @@ func TestChannelGaps(t *testing.T) {
 	}
 }
 
-func TestGraphURL(t *testing.T) {
-	tests := []struct{ override, kind, want, bare string }{
-		{"", "ocp", "https://api.openshift.com/api/upgrades_info/v1/graph?arch=amd64&channel=stable-4.1", "https://api.openshift.com/api/upgrades_info/v1/graph"},
-		{"", "okd", "https://origin-release.ci.openshift.org/graph?arch=amd64&channel=stable-4.1", "https://origin-release.ci.openshift.org/graph"},
-		{"http://me:pw@a.io:1/x?channel=no&key=v", "okd", "http://me:pw@a.io:1/x?arch=amd64&channel=stable-4.1&key=v", "http://a.io:1/x"},
-		{"a.io/x", "ocp", "", ""},
-		{"file:///x", "ocp", "", ""},
-	}
-	for _, tc := range tests {
-		c := channelConfig(t, "{name: stable-4.1}")
-		c.Extra.UpdateURL = tc.override
-		link, bare, err := graphURL(c, graphQuery{tc.kind, "amd64", "stable-4.1"})
-		if link != tc.want || bare != tc.bare || (err == nil) != (tc.want != "") {
-			t.Errorf("%s: got %s, %s, %v", tc.override, link, bare, err)
-		}
-	}
-}
-
 // TestOKD asks each type's own server, and keeps the two apart in the document.
 func TestOKD(t *testing.T) {
-	m := channelWorld(t)
+	m := asktest.ChannelWorld(t)
 	for kind, v := range map[string]string{"ocp": "4.2.0", "okd": "4.2.0-0.okd-2020-07-12-134038"} {
-		m.files[graphLink(graphURLs[kind], "amd64", kind+"-4")] = m.graphBody(t, "amd64", madeGraph{v, nil})
+		m.Published[asktest.GraphLink(release.GraphURLs[kind], "amd64", kind+"-4")] = m.GraphBody(t, "amd64", asktest.Graph{Versions: v, Edges: nil})
 	}
-	c := channelConfig(t, "{name: okd-4, type: okd}, {name: ocp-4}")
+	c := asktest.ChannelConfig(t, "{name: okd-4, type: okd}, {name: ocp-4}")
 	c.Extra.UpdateURL = ""
 	inv, err := Resolve(t.Context(), c, m)
 	if err != nil || released(inv) != "4.2.0 4.2.0-0.okd-2020-07-12-134038" {
 		t.Fatalf("got %v", err)
 	}
 	root, _ := inv.Document(DocumentGraph)
-	files, err := oci.ReadArtifact(t.Context(), &m.kept, root, documents.ArtifactGraph)
+	files, err := oci.ReadArtifact(t.Context(), &m.Stored, root, documents.ArtifactGraph)
 	if err != nil || len(files) != 2 || files[0].Title != "amd64-ocp-4.json" || files[1].Title != "okd-amd64-okd-4.json" {
 		t.Errorf("document %+v, %v", files, err)
 	}
@@ -347,10 +256,10 @@ func TestOKD(t *testing.T) {
 
 // TestArchInVersion takes a graph that writes the architecture behind versions.
 func TestArchInVersion(t *testing.T) {
-	m := channelWorld(t)
-	link := graphLink(graphServer, "amd64", "stable-4.2")
-	m.files[link] = []byte(strings.ReplaceAll(string(m.files[link]), `"4.2.1"`, `"4.2.1+amd64"`))
-	inv, err := Resolve(t.Context(), channelConfig(t, "{name: stable-4.2}"), m)
+	m := asktest.ChannelWorld(t)
+	link := asktest.GraphLink(asktest.GraphServer, "amd64", "stable-4.2")
+	m.Published[link] = []byte(strings.ReplaceAll(string(m.Published[link]), `"4.2.1"`, `"4.2.1+amd64"`))
+	inv, err := Resolve(t.Context(), asktest.ChannelConfig(t, "{name: stable-4.2}"), m)
 	if err != nil || released(inv) != "4.2.1" {
 		t.Errorf("got %v", err)
 	}
@@ -358,7 +267,7 @@ func TestArchInVersion(t *testing.T) {
 
 // TestExtraDigest counts what is asked beside the file where it matters.
 func TestExtraDigest(t *testing.T) {
-	plain := channelConfig(t, "{name: stable-4.1}")
+	plain := asktest.ChannelConfig(t, "{name: stable-4.1}")
 	base := plain.Digest()
 	plain.Extra.UpdateURL = ""
 	if plain.Digest() == base {
@@ -370,9 +279,9 @@ func TestExtraDigest(t *testing.T) {
 	if plain.Digest() != risks || !slices.Equal(plain.Extra.AcceptRisks, []string{"A", "B"}) {
 		t.Error("the order of accepted risks matters")
 	}
-	r := releaseConfig(t, "a.io/b:c")
+	r := asktest.ReleaseConfig(t, "a.io/b:c")
 	base = r.Digest()
-	r.Extra.UpdateURL = graphServer
+	r.Extra.UpdateURL = asktest.GraphServer
 	if r.Digest() != base {
 		t.Error("the graph server matters where no graph is asked for")
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -43,15 +44,15 @@ func chartArchive(t testing.TB, name, version string, more map[string]string) []
 }
 
 // chartSite has charts at repositories, and images that they name.
-func chartSite(t testing.TB) *fakeImages {
+func chartSite(t testing.TB) *asktest.Images {
 	t.Helper()
-	f := newFakeImages()
-	f.files = map[string][]byte{}
+	f := asktest.NewImages()
+	f.Published = map[string][]byte{}
 	for _, ref := range []string{"a.io/web:one", "a.io/web:two", "a.io/db:one", "docker.io/library/extra:latest"} {
-		f.refs[ref] = f.image("linux/amd64", ref)
+		f.Refs[ref] = f.PutImage("linux/amd64", ref)
 	}
 	web1, web2, db := chartArchive(t, "web", "1.0.0", nil), chartArchive(t, "web", "1.1.0+b.1", nil), chartArchive(t, "db", "0.1.0", nil)
-	f.files["https://charts.io/repo/index.yaml"] = fmt.Appendf(nil, `entries:
+	f.Published["https://charts.io/repo/index.yaml"] = fmt.Appendf(nil, `entries:
   web:
   - {name: web, version: 1.0.0, urls: [web-1.0.0.tgz], digest: %s}
   - {name: web, version: 1.1.0+b.1, urls: ['https://cdn.io/x/web.tgz?a=b'], digest: 'sha256:%s'}
@@ -66,16 +67,16 @@ func chartSite(t testing.TB) *fakeImages {
   lib:
   - {name: lib, version: 1.0.0, type: library, urls: [lib.tgz]}
 `, oci.Digest(web1).Encoded(), oci.Digest(web2).Encoded(), 0)
-	f.files["https://charts.io/repo/web-1.0.0.tgz"], f.files["https://cdn.io/x/web.tgz?a=b"] = web1, web2
-	cfg := f.put("application/vnd.cncf.helm.config.v1+json", `{"name":"db","version":"0.1.0"}`)
-	layer := f.put("application/vnd.cncf.helm.chart.content.v1.tar+gzip", string(db))
-	f.refs["reg.io/charts/db:0.1.0"] = f.put(oci.MediaTypeManifest, fmt.Sprintf(
+	f.Published["https://charts.io/repo/web-1.0.0.tgz"], f.Published["https://cdn.io/x/web.tgz?a=b"] = web1, web2
+	cfg := f.PutBlob("application/vnd.cncf.helm.config.v1+json", `{"name":"db","version":"0.1.0"}`)
+	layer := f.PutBlob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", string(db))
+	f.Refs["reg.io/charts/db:0.1.0"] = f.PutBlob(oci.MediaTypeManifest, fmt.Sprintf(
 		`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[{"mediaType":%q,"digest":%q,"size":%d}]}`,
 		oci.MediaTypeManifest, cfg.MediaType, cfg.Digest, cfg.Size, layer.MediaType, layer.Digest, layer.Size))
 	return f
 }
 
-// carriedLines writes an inventory as "SOURCE [PATH] [made] TAGS: WHY".
+// carriedLines writes an inventory as "SOURCE [PATH] [asktest.Registry] TAGS: WHY".
 func carriedLines(inv *oci.Inventory) (list []string) {
 	for _, i := range inv.Images {
 		made := ""
@@ -115,7 +116,7 @@ func TestCharts(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := chartSite(t)
-			c, err := Parse("f.yaml", []byte(head+tc.in))
+			c, err := Parse("f.yaml", []byte(asktest.Head+tc.in))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,15 +125,15 @@ func TestCharts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := carriedLines(inv); !slices.Equal(got, tc.want) || !slices.Equal(f.notes, tc.notes) {
-				t.Errorf("got  %q\nwant %q\nnotes %q", got, tc.want, f.notes)
+			if got := carriedLines(inv); !slices.Equal(got, tc.want) || !slices.Equal(f.Notes, tc.notes) {
+				t.Errorf("got  %q\nwant %q\nnotes %q", got, tc.want, f.Notes)
 			}
 			for _, img := range inv.Images {
 				if !img.Built {
 					continue
 				}
 				n := 0
-				err := oci.Walk(t.Context(), &f.kept, img.Root, func(oci.Descriptor, []byte) error { n++; return nil })
+				err := oci.Walk(t.Context(), &f.Stored, img.Root, func(oci.Descriptor, []byte) error { n++; return nil })
 				if err != nil || n != 3 {
 					t.Errorf("%s reaches %d, %v", img.Source, n, err)
 				}
@@ -144,10 +145,10 @@ func TestCharts(t *testing.T) {
 // TestChartGaps has charts that cannot be had beside one that can.
 func TestChartGaps(t *testing.T) {
 	f := chartSite(t)
-	f.files["http://cdn.io/plain.tgz"] = f.files["https://charts.io/repo/web-1.0.0.tgz"]
-	f.files["https://charts.io/repo/gone.tgz"] = nil
-	delete(f.files, "https://charts.io/repo/gone.tgz")
-	in := head + `mirror:
+	f.Published["http://cdn.io/plain.tgz"] = f.Published["https://charts.io/repo/web-1.0.0.tgz"]
+	f.Published["https://charts.io/repo/gone.tgz"] = nil
+	delete(f.Published, "https://charts.io/repo/gone.tgz")
+	in := asktest.Head + `mirror:
   helm:
     repositories:
     - url: https://charts.io/repo
@@ -169,7 +170,7 @@ func TestChartGaps(t *testing.T) {
 		"charts.io/repo/web:0.5.0 charts/web: chart web 0.5.0: address \"file:///etc/passwd\": it is not one of https, http or oci",
 		"charts.io/repo/web:0.6.0 charts/web: chart web 0.6.0: http://cdn.io/plain.tgz: it is fetched over plain HTTP, and its repository's index has no digest to check it with",
 		"charts.io/repo/web:0.7.0 charts/web: chart web 0.7.0: archive of web 0.7.0: the archive is that of \"web\" \"1.0.0\"",
-		"charts.io/repo/web:0.8.0 charts/web: chart web 0.8.0: get https://charts.io/repo/web-1.0.0.tgz: the bytes received for sha256:" + strings.Repeat("0", 64) + " have the digest " + oci.Digest(f.files["https://charts.io/repo/web-1.0.0.tgz"]).String(),
+		"charts.io/repo/web:0.8.0 charts/web: chart web 0.8.0: get https://charts.io/repo/web-1.0.0.tgz: the bytes received for sha256:" + strings.Repeat("0", 64) + " have the digest " + oci.Digest(f.Published["https://charts.io/repo/web-1.0.0.tgz"]).String(),
 		"charts.io/repo/web:0.9.0 charts/web: chart web 0.9.0: get https://charts.io/repo/gone.tgz: the server answers 404 Not Found",
 		"charts.io/repo/web:2.0.0-rc.1 charts/web: chart web 2.0.0-rc.1: archive of web 2.0.0-rc.1: the archive is that of \"web\" \"1.0.0\"",
 		"none.io/lost:1.2.3 charts/lost: chart lost 1.2.3: chart repository https://none.io: get https://none.io/index.yaml: the server answers 404 Not Found",
@@ -185,8 +186,8 @@ func TestChartGaps(t *testing.T) {
 	if n := len(inv.Images); n != 5 {
 		t.Errorf("%d images are left: %q", n, carriedLines(inv))
 	}
-	if !slices.Contains(f.notes, "https://charts.io/repo: no charts are named, so all 9 charts and versions that it publishes are carried") {
-		t.Errorf("notes: %q", f.notes)
+	if !slices.Contains(f.Notes, "https://charts.io/repo: no charts are named, so all 9 charts and versions that it publishes are carried") {
+		t.Errorf("notes: %q", f.Notes)
 	}
 }
 
@@ -230,7 +231,7 @@ func TestLocalCharts(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {local: ["+tc.local+"]}}\n"))
+			c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {local: ["+tc.local+"]}}\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -274,7 +275,7 @@ func TestChartsCarried(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {"+tc.in+"}}\n"))
+			c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {"+tc.in+"}}\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +292,7 @@ func TestChartUnknown(t *testing.T) {
 		"[{name: web, version: 7.0.0}]": `chart "web" of https://charts.io/repo has no version "7.0.0"; it has 2.0.0-rc.1, 1.1.0+b.1, 1.0.0 and 5 more`,
 		"[{name: web, version: soon}]":  `"soon" is neither a version nor a constraint`,
 	} {
-		c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo', charts: "+in+"}]}}\n"))
+		c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo', charts: "+in+"}]}}\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +303,7 @@ func TestChartUnknown(t *testing.T) {
 		}
 	}
 	// The index cannot be had, and no version is named that a gap could be of.
-	c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {repositories: [{url: 'https://none.io', charts: [{name: web}]}]}}\n"))
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {repositories: [{url: 'https://none.io', charts: [{name: web}]}]}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +316,7 @@ func TestChartUnknown(t *testing.T) {
 
 func TestEmitWithoutCharts(t *testing.T) {
 	f := chartSite(t)
-	c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo', charts: [{name: web}]}]}}\n"))
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo', charts: [{name: web}]}]}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

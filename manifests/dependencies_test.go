@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -58,15 +59,15 @@ func TestDependencies(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newCatalogHost()
-			h.catalog(t, testCatalog, map[string]string{"x": tc.first})
-			in := "  - catalog: " + testCatalog + "\n    packages: [" + tc.in + "]\n"
+			h := asktest.NewCatalogs()
+			h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": tc.first})
+			in := "  - catalog: " + asktest.TestCatalog + "\n    packages: [" + tc.in + "]\n"
 			if tc.second != "" {
-				h.catalog(t, "example.com/other:v2", map[string]string{"x": needy("alone", "1.0.0") + tc.second})
+				h.PutCatalog(t, "example.com/other:v2", map[string]string{"x": needy("alone", "1.0.0") + tc.second})
 				in += "  - catalog: example.com/other:v2\n    packages: [{name: alone}]\n"
 				tc.bundles = "alone:1.0.0 " + tc.bundles
 			}
-			c := parsed(t, in)
+			c := asktest.ParseOperators(t, in)
 			plainDigest := c.Digest()
 			without, err := Resolve(t.Context(), c, h)
 			if err != nil {
@@ -76,7 +77,7 @@ func TestDependencies(t *testing.T) {
 			if c.Digest() == plainDigest {
 				t.Error("the digest does not tell that dependencies are asked for")
 			}
-			h.notes = nil
+			h.Notes = nil
 			inv, err := Resolve(t.Context(), c, h)
 			if err != nil {
 				t.Fatal(err)
@@ -84,7 +85,7 @@ func TestDependencies(t *testing.T) {
 			if got := bundlesOf(inv); !slices.Equal(got, slices.Sorted(slices.Values(strings.Fields(tc.bundles)))) {
 				t.Errorf("got %s, want %s; without %s", got, tc.bundles, bundlesOf(without))
 			}
-			if notes := strings.Join(unusual(h.notes), "\n"); tc.note == "" && notes != "" || !strings.Contains(notes, tc.note) {
+			if notes := strings.Join(unusual(h.Notes), "\n"); tc.note == "" && notes != "" || !strings.Contains(notes, tc.note) {
 				t.Errorf("notes %q, want %q", notes, tc.note)
 			}
 		})
@@ -118,9 +119,9 @@ func TestStrandedBundles(t *testing.T) {
 		fmt.Fprintf(&b, "---\nschema: olm.bundle\npackage: app\nname: app.v%s\nimage: example.com/app:%[1]s\nproperties:\n- {type: olm.package, value: {packageName: app, version: %[1]s}}\n", v)
 	}
 	b.WriteString("---\nschema: olm.channel\npackage: app\nname: stable\nentries: [{name: app.v1.0.0}, {name: app.v1.0.5, replaces: app.v1.0.0}, {name: app.v1.1.0, replaces: app.v1.0.0}, {name: app.v1.1.1, replaces: app.v1.1.0, skips: [app.v1.0.5]}]\n")
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, map[string]string{"x": b.String()})
-	inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: app, minVersion: 1.0.0, maxVersion: 1.1.0}]\n"), h)
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": b.String()})
+	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: app, minVersion: 1.0.0, maxVersion: 1.1.0}]\n"), h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +134,8 @@ func TestStrandedBundles(t *testing.T) {
 	if want := []string{"1.0.0", "1.0.5", "1.1.0"}; !slices.Equal(got, want) {
 		t.Errorf("carried %v", got)
 	}
-	if notes := unusual(h.notes); len(notes) != 1 || !strings.Contains(notes[0], "app.v1.0.5") {
-		t.Errorf("notes %q", h.notes)
+	if notes := unusual(h.Notes); len(notes) != 1 || !strings.Contains(notes[0], "app.v1.0.5") {
+		t.Errorf("notes %q", h.Notes)
 	}
 }
 
@@ -157,12 +158,12 @@ func TestDependenciesLeft(t *testing.T) {
 		{needy("app", "1.0.0="+requires, "2.0.0"), "{name: app}", 0, ""},
 		{needy("app", many), "{name: app}", 21, "operator app 1.0.0: it requires package lib00"},
 	} {
-		h := newCatalogHost()
-		h.catalog(t, testCatalog, map[string]string{"x": tc.catalog})
-		if _, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: ["+tc.packages+"]\n"), h); err != nil {
+		h := asktest.NewCatalogs()
+		h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": tc.catalog})
+		if _, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: ["+tc.packages+"]\n"), h); err != nil {
 			t.Fatal(err)
 		}
-		notes := unusual(h.notes)
+		notes := unusual(h.Notes)
 		if len(notes) != tc.notes || len(notes) > 0 && !strings.Contains(notes[0], tc.first) {
 			t.Errorf("%s: notes %q", tc.packages, notes)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -28,7 +29,7 @@ func TestDirectories(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			c := parsed(t, "  - "+tc.in+"\n")
+			c := asktest.ParseOperators(t, "  - "+tc.in+"\n")
 			if err := c.CheckSupported(); tc.err == "" && err != nil || !strings.Contains(errorText(err), tc.err) {
 				t.Errorf("got %v, want %s", err, tc.err)
 			}
@@ -49,7 +50,7 @@ func TestDirectories(t *testing.T) {
 
 // TestDirectoriesAreTold says where what is wrong with a directory stands.
 func TestDirectoriesAreTold(t *testing.T) {
-	c := parsed(t, "  - catalog: a.io/b:c\n  - catalog: oci:///srv/one\n  - catalog: oci:///srv/two\n")
+	c := asktest.ParseOperators(t, "  - catalog: a.io/b:c\n  - catalog: oci:///srv/one\n  - catalog: oci:///srv/two\n")
 	err := c.OpenCatalogs(func(ref oci.Ref, dir, _ string) error {
 		if dir == "/srv/one" {
 			return &oci.LayoutError{Dir: dir, File: "index.json", Why: "it is\n\x1b[1mwrong"}
@@ -76,7 +77,7 @@ func TestDirectoriesOfOneName(t *testing.T) {
 		"  - catalog: a.io/index:latest\n":                          "",
 		"  - catalog: oci:///srv/v1/index:v2\n    targetTag: two\n": "",
 	} {
-		if _, err := Parse("f.yaml", []byte(head+first+second)); errorText(err) != want {
+		if _, err := Parse("f.yaml", []byte(asktest.Head+first+second)); errorText(err) != want {
 			t.Errorf("%s: got %v, want %s", second, err, want)
 		}
 	}
@@ -84,9 +85,9 @@ func TestDirectoriesOfOneName(t *testing.T) {
 
 // TestDirectoryResolved pins one as an image that is as it is, with its template.
 func TestDirectoryResolved(t *testing.T) {
-	h := newCatalogHost()
-	root := h.catalog(t, "catalogs.local/index:latest", testFiles())
-	c := parsed(t, "  - {catalog: 'oci:///srv/index', full: true, targetCatalogSourceTemplate: t.yaml}\n")
+	h := asktest.NewCatalogs()
+	root := h.PutCatalog(t, "catalogs.local/index:latest", asktest.TestFiles())
+	c := asktest.ParseOperators(t, "  - {catalog: 'oci:///srv/index', full: true, targetCatalogSourceTemplate: t.yaml}\n")
 	if err := c.ReadTemplates(func(string) ([]byte, error) { return []byte(goodTemplate), nil }); err != nil {
 		t.Fatal(err)
 	}

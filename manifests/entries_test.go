@@ -10,18 +10,19 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
 // pinnedHost has the catalog of the tests, by tag, by digest and by both.
-func pinnedHost(t *testing.T) (h *catalogHost, byDigest, byBoth string) {
+func pinnedHost(t *testing.T) (h *asktest.Catalogs, byDigest, byBoth string) {
 	t.Helper()
-	h = newCatalogHost()
-	root := h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
-	byDigest, byBoth = "example.com/cat/index@"+root.Digest.String(), testCatalog+"@"+root.Digest.String()
-	h.roots[byDigest], h.roots[byBoth] = root, root
+	h = asktest.NewCatalogs()
+	root := h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)
+	byDigest, byBoth = "example.com/cat/index@"+root.Digest.String(), asktest.TestCatalog+"@"+root.Digest.String()
+	h.Roots[byDigest], h.Roots[byBoth] = root, root
 	return h, byDigest, byBoth
 }
 
@@ -30,10 +31,10 @@ func pinnedHost(t *testing.T) (h *catalogHost, byDigest, byBoth string) {
 func TestBlockedFiltered(t *testing.T) {
 	h, byDigest, byBoth := pinnedHost(t)
 	for _, rest := range []string{"packages: [{name: etcd}]", "full: true"} {
-		for _, ref := range []string{testCatalog, byDigest, byBoth} {
+		for _, ref := range []string{asktest.TestCatalog, byDigest, byBoth} {
 			for _, pattern := range []string{ref + "$", "cat/index", byBoth + "$"} {
-				h.notes = nil
-				inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+ref+"\n    "+rest+"\n  blockedImages: [{name: '"+pattern+"'}]\n"), h)
+				h.Notes = nil
+				inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+ref+"\n    "+rest+"\n  blockedImages: [{name: '"+pattern+"'}]\n"), h)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,10 +42,10 @@ func TestBlockedFiltered(t *testing.T) {
 				if got := slices.ContainsFunc(inv.Images, func(i oci.Image) bool { return i.Origin == origin.Catalog }); got != want {
 					t.Errorf("%s, %s, %s: carried %t", ref, rest, pattern, got)
 				}
-				if notes := strings.Join(h.notes, "\n"); !want && (!strings.Contains(notes, "leaves out 1 image: "+ref) || !strings.Contains(notes, "leaves out the catalog "+ref+":")) {
+				if notes := strings.Join(h.Notes, "\n"); !want && (!strings.Contains(notes, "leaves out 1 image: "+ref) || !strings.Contains(notes, "leaves out the catalog "+ref+":")) {
 					t.Errorf("%s, %s, %s: notes %q", ref, rest, pattern, notes)
 				}
-				list, err := ReadContents(t.Context(), inv, &h.kept)
+				list, err := ReadContents(t.Context(), inv, &h.Stored)
 				if err != nil || len(list) == 1 != want {
 					t.Errorf("%s, %s, %s: %d contents, %v", ref, rest, pattern, len(list), err)
 				}
@@ -56,11 +57,11 @@ func TestBlockedFiltered(t *testing.T) {
 // TestEmitPullsNoMade has a node pull what rules lead to: a made image has none.
 func TestEmitPullsNoMade(t *testing.T) {
 	h, _, _ := pinnedHost(t)
-	inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), h)
-	must(t, err)
+	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n"), h)
+	asktest.NoError(t, err)
 	inv.Images = slices.DeleteFunc(inv.Images, func(i oci.Image) bool { return i.Source.Name() < "example.com/cat" })
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
-	must(t, err)
+	asktest.NoError(t, err)
 	apply := string(fileOf(t, files, "APPLY.md").Body)
 	if strings.Contains(apply, "crictl pull example.com/cat/index") || !strings.Contains(apply, "crictl pull example.com/etcd") {
 		t.Errorf("%s", apply)
@@ -70,18 +71,18 @@ func TestEmitPullsNoMade(t *testing.T) {
 // TestContentsOfEntries tells two entries of one catalog apart, by where they go.
 func TestContentsOfEntries(t *testing.T) {
 	h, byDigest, byBoth := pinnedHost(t)
-	for _, ref := range []string{testCatalog, byDigest, byBoth} {
+	for _, ref := range []string{asktest.TestCatalog, byDigest, byBoth} {
 		for _, targets := range [][2]string{{"", "targetCatalog: ours/b"}, {"targetCatalog: ours/a", "targetCatalog: ours/b"}, {"targetTag: a", "targetTag: b"}} {
-			inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n    "+targets[0]+
+			inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n    "+targets[0]+
 				"\n  - catalog: "+ref+"\n    packages: [{name: prometheus}]\n    "+targets[1]+"\n"), h)
-			must(t, err)
+			asktest.NoError(t, err)
 			all := inv.Images
 			for _, lost := range []string{"", "etcd", "prometheus"} {
 				inv.Images = slices.DeleteFunc(slices.Clone(all), func(i oci.Image) bool {
 					first := i.Path == "" && !slices.Contains(i.Tags, "b") || i.Path == "ours/a"
 					return i.Origin == origin.Catalog && (lost == "etcd" && first || lost == "prometheus" && !first)
 				})
-				list, err := ReadContents(t.Context(), inv, &h.kept)
+				list, err := ReadContents(t.Context(), inv, &h.Stored)
 				names := ""
 				for i, c := range list {
 					if at := c.Elsewhere(); at == "" && targets[i] != "" && lost == "" {
@@ -110,7 +111,7 @@ func sourcesOf(t *testing.T, files []File) map[string]servedCatalog {
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "catalogsource-") {
 			var cs servedCatalog
-			must(t, yaml.Unmarshal(f.Body, &cs))
+			asktest.NoError(t, yaml.Unmarshal(f.Body, &cs))
 			list[cs.Metadata.Name] = cs
 		}
 	}
@@ -135,16 +136,16 @@ func TestEmitEntries(t *testing.T) {
 		{"targetCatalog: ours/a", "targetCatalog: ours/b", map[string]string{"ours/a": "mine"}, "mine", "index"},
 		{"targetCatalog: ours/a\n    targetTag: x", "targetCatalog: ours/a\n    targetTag: y", map[string]string{"ours/a:y": "mine", "ours/a": "other"}, "other", "mine"},
 	} {
-		for _, ref := range []string{testCatalog, byDigest, byBoth} {
-			c := parsed(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n    targetCatalogSourceTemplate: etcd\n    "+tc.a+
+		for _, ref := range []string{asktest.TestCatalog, byDigest, byBoth} {
+			c := asktest.ParseOperators(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n    targetCatalogSourceTemplate: etcd\n    "+tc.a+
 				"\n  - catalog: "+ref+"\n    packages: [{name: prometheus}]\n    targetCatalogSourceTemplate: prometheus\n    "+tc.b+"\n")
-			must(t, c.ReadTemplates(func(name string) ([]byte, error) {
+			asktest.NoError(t, c.ReadTemplates(func(name string) ([]byte, error) {
 				return []byte("apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nspec: {displayName: " + name + "}\n"), nil
 			}))
 			inv, err := Resolve(t.Context(), c, h)
-			must(t, err)
+			asktest.NoError(t, err)
 			files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: tc.names, Templates: c.Extra.Templates})
-			must(t, err)
+			asktest.NoError(t, err)
 			got := map[string]string{}
 			for name, cs := range sourcesOf(t, files) {
 				if i := strings.LastIndexByte(name, '-'); len(name)-i == 9 {
@@ -157,9 +158,9 @@ func TestEmitEntries(t *testing.T) {
 			}
 		}
 	}
-	inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    targetCatalog: ours/a\n  - catalog: "+testCatalog+"\n    targetCatalog: ours/b\n"), h)
-	must(t, err)
-	_, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{testCatalog: "one"}})
+	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    targetCatalog: ours/a\n  - catalog: "+asktest.TestCatalog+"\n    targetCatalog: ours/b\n"), h)
+	asktest.NoError(t, err)
+	_, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{asktest.TestCatalog: "one"}})
 	var site *SiteError
 	if !errors.As(err, &site) || site.Hint != "name one: --catalog-name ours/b:v1=NAME" {
 		t.Errorf("got %v", err)
@@ -180,7 +181,7 @@ func TestEmitNamesStay(t *testing.T) {
 				inv.Images = append(inv.Images, img)
 			}
 			files, _, err := Emit(&inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
-			must(t, err)
+			asktest.NoError(t, err)
 			var names []string
 			for name, cs := range sourcesOf(t, files) {
 				image, _, _ := strings.Cut(cs.Spec.Image, "@")

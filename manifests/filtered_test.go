@@ -1,61 +1,32 @@
 package manifests
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-// entry is one of a layer.
-func entry(name, body string) ocitest.File {
-	f := ocitest.File{Name: name, Body: []byte(body)}
-	if strings.HasSuffix(name, "/") {
-		f.Header = &tar.Header{Typeflag: tar.TypeDir, Mode: 0o700}
-	}
-	return f
-}
-
-func (h *catalogHost) layer(t *testing.T, files ...ocitest.File) oci.Descriptor {
-	t.Helper()
-	d, err := h.content.Files(ocitest.LayerGzip, files...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// stack publishes an index of catalog images that have these layers.
-func (h *catalogHost) stack(ref string, docker bool, run ispec.ImageConfig, list ...oci.Descriptor) oci.Descriptor {
-	images := []oci.Descriptor{h.content.Running("arm64", docker, run, list...), h.content.Running("amd64", docker, run, list...)}
-	h.roots[ref] = h.content.IndexFor(docker, []string{"arm64", "amd64"}, images...)
-	return h.roots[ref]
-}
-
-// filteredImage resolves a configuration and reads the catalog's image: its index, and
+// FilteredImage resolves a configuration and reads the catalog's image: its index, and
 // of each platform the manifest and the config.
-func (h *catalogHost) filteredImage(t *testing.T, operators string) (img oci.Image, index ispec.Index, ms []ispec.Manifest, cs []ispec.Image) {
+func FilteredImage(t *testing.T, h *asktest.Catalogs, operators string) (img oci.Image, index ispec.Index, ms []ispec.Manifest, cs []ispec.Image) {
 	t.Helper()
-	inv, err := Resolve(t.Context(), parsed(t, operators), h)
+	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, operators), h)
 	if err != nil {
 		t.Fatal(err)
 	}
 	img = inv.Images[slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Origin == OriginCatalog })]
 	read := func(d oci.Descriptor, to any) {
-		body, err := oci.ReadBlob(t.Context(), &h.kept, d, 1<<20)
+		body, err := oci.ReadBlob(t.Context(), &h.Stored, d, 1<<20)
 		if err == nil {
 			err = json.Unmarshal(body, to)
 		}
@@ -74,66 +45,14 @@ func (h *catalogHost) filteredImage(t *testing.T, operators string) (img oci.Ima
 	return img, index, ms, cs
 }
 
-// entriesOf lists the entries of a layer that was made, and gives its diff ID and files.
-func (h *catalogHost) entriesOf(t *testing.T, d oci.Descriptor) (list []string, diff string, files map[string]string) {
-	t.Helper()
-	body, err := oci.ReadBlob(t.Context(), &h.kept, d, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	z, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files = map[string]string{}
-	for tr := tar.NewReader(bytes.NewReader(raw)); ; {
-		e, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return list, oci.Digest(raw).String(), files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !e.ModTime.Equal(time.Unix(0, 0)) || e.Uid != 0 || e.Gid != 0 || e.Uname != "" || e.Gname != "" || len(e.PAXRecords) > 0 {
-			t.Errorf("%s: %+v", e.Name, e)
-		}
-		text, err := io.ReadAll(tr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list, files[e.Name] = append(list, fmt.Sprintf("%c %o %s", e.Typeflag, e.Mode, e.Name)), string(text)
-	}
-}
-
-// layersOfTheTest are a program, a catalog, a cache that does not fit, a layer that
-// takes some of the catalog away, and one that has something else too.
-func layersOfTheTest(t *testing.T, h *catalogHost) []oci.Descriptor {
-	t.Helper()
-	var configs []ocitest.File
-	for _, name := range sortedKeys(testFiles()) {
-		configs = append(configs, entry("configs/"+name, testFiles()[name]))
-	}
-	return []oci.Descriptor{
-		h.layer(t, entry("bin/opm", "cache-enforce-integrity")),
-		h.layer(t, append([]ocitest.File{entry("etc/", ""), entry("configs/", "")}, configs...)...),
-		h.layer(t, entry("tmp/", ""), entry("tmp/cache/digest", "stale"), entry("tmp/cache/pogreb.v1/db", "x")),
-		h.layer(t, entry("configs/.wh.none", "")),
-		h.layer(t, entry("configs/.wh.gone", ""), entry("etc/release", "4.18")),
-	}
-}
-
 // TestFilteredImage holds every part of what is made: layers, entries, config, index.
 func TestFilteredImage(t *testing.T) {
 	for _, docker := range []bool{true, false} {
-		h := newCatalogHost()
-		below := layersOfTheTest(t, h)
-		root := h.stack(testCatalog, docker, ocitest.CatalogRun(), below...)
-		img, index, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
-		if img.Base.String() != "example.com/cat/index@"+root.Digest.String() || !img.Built || img.Source.String() != testCatalog || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
+		h := asktest.NewCatalogs()
+		below := asktest.LayersOfTheTest(t, h)
+		root := h.Stack(asktest.TestCatalog, docker, ocitest.CatalogRun(), below...)
+		img, index, ms, cs := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
+		if img.Base.String() != "example.com/cat/index@"+root.Digest.String() || !img.Built || img.Source.String() != asktest.TestCatalog || !slices.Equal(img.Platforms, []string{"linux/amd64", "linux/arm64"}) {
 			t.Errorf("%+v", img)
 		}
 		image, layer := oci.MediaTypeManifest, ocitest.LayerGzip
@@ -151,7 +70,7 @@ func TestFilteredImage(t *testing.T) {
 			if len(m.Layers) != 3 || m.Layers[0].Digest != below[0].Digest || m.Layers[1].Digest != below[4].Digest || m.Layers[2].MediaType != layer {
 				t.Fatalf("layers %+v", m.Layers)
 			}
-			list, diff, _ := h.entriesOf(t, m.Layers[2])
+			list, diff, _ := h.EntriesOf(t, m.Layers[2])
 			want := []string{"5 700 tmp/", "5 755 configs/", "0 644 configs/.wh..wh..opq", "5 755 configs/etcd/", "0 644 configs/etcd/catalog.json",
 				"5 777 tmp/cache/", "0 644 tmp/cache/.wh..wh..opq", "5 777 tmp/cache/cache/",
 				"0 644 tmp/cache/cache/etcd_stable_etcd.v1.1.0.json", "0 644 tmp/cache/cache/packages.json", "0 644 tmp/cache/digest"}
@@ -172,18 +91,18 @@ func TestFilteredImage(t *testing.T) {
 
 // TestFilteredAgain makes the same of the same, with and without what was kept.
 func TestFilteredAgain(t *testing.T) {
-	const ask = "  - catalog: " + testCatalog + "\n    packages: [{name: etcd}]\n"
+	const ask = "  - catalog: " + asktest.TestCatalog + "\n    packages: [{name: etcd}]\n"
 	var digests []string
 	for range 2 {
-		h := newCatalogHost()
-		h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+		h := asktest.NewCatalogs()
+		h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)
 		for range 2 {
-			img, _, _, _ := h.filteredImage(t, ask)
+			img, _, _, _ := FilteredImage(t, h, ask)
 			digests = append(digests, img.Root.Digest.String())
 		}
-		before := len(h.opened)
-		h.filteredImage(t, ask)
-		if slices.Contains(h.opened[before:], ocitest.LayerDocker) {
+		before := len(h.Opened)
+		FilteredImage(t, h, ask)
+		if slices.Contains(h.Opened[before:], ocitest.LayerDocker) {
 			t.Error("layers are read again")
 		}
 	}
@@ -216,14 +135,14 @@ func TestFilteredCommands(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newCatalogHost()
-			below := layersOfTheTest(t, h)
-			below[0] = h.layer(t, entry("bin/opm", tc.program))
+			h := asktest.NewCatalogs()
+			below := asktest.LayersOfTheTest(t, h)
+			below[0] = h.PutLayer(t, asktest.Entry("bin/opm", tc.program))
 			run := ocitest.CatalogRun()
 			run.Entrypoint, run.Cmd, run.WorkingDir = strings.Fields(tc.entrypoint), strings.Fields(tc.cmd), "/srv"
-			h.stack(testCatalog, true, run, below...)
-			_, _, ms, cs := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
-			_, _, files := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
+			h.Stack(asktest.TestCatalog, true, run, below...)
+			_, _, ms, cs := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
+			_, _, files := h.EntriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
 			got := ""
 			for name := range files {
 				if strings.HasSuffix(name, "/digest") {
@@ -233,7 +152,7 @@ func TestFilteredCommands(t *testing.T) {
 			if cmd := strings.Join(cs[0].Config.Cmd, " "); cmd != tc.want || got != tc.cache || strings.Join(cs[0].Config.Entrypoint, " ") != strings.Replace(tc.entrypoint, " /other", " /configs", 1) {
 				t.Errorf("it runs %s, with the cache %q", cmd, got)
 			}
-			if notes := strings.Join(unusual(h.notes), "\n"); notes != strings.TrimSuffix("catalog "+testCatalog+": "+tc.note, "catalog "+testCatalog+": ") {
+			if notes := strings.Join(unusual(h.Notes), "\n"); notes != strings.TrimSuffix("catalog "+asktest.TestCatalog+": "+tc.note, "catalog "+asktest.TestCatalog+": ") {
 				t.Errorf("notes %q", notes)
 			}
 		})
@@ -242,19 +161,19 @@ func TestFilteredCommands(t *testing.T) {
 
 // TestFilteredNames keeps the names by which a catalog is asked for.
 func TestFilteredNames(t *testing.T) {
-	h := newCatalogHost()
-	root := h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	h := asktest.NewCatalogs()
+	root := h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)
 	by := "example.com/cat/index@" + root.Digest.String()
-	h.roots[by] = root
-	h.roots["example.com/cat/index:v1@"+root.Digest.String()] = root
+	h.Roots[by] = root
+	h.Roots["example.com/cat/index:v1@"+root.Digest.String()] = root
 	const made = "example.com/cat/index@MADE"
 	for _, tc := range []struct{ ask, source, path, tags string }{
-		{testCatalog, testCatalog, "", "[v1]"},
+		{asktest.TestCatalog, asktest.TestCatalog, "", "[v1]"},
 		{by, made, "", "[]"},
 		{"example.com/cat/index:v1@" + root.Digest.String(), "example.com/cat/index:v1@MADE", "", "[v1]"},
 		{by + "\n    targetCatalog: ours/index\n    targetTag: v7", made, "ours/index", "[v7]"},
 	} {
-		img, _, _, _ := h.filteredImage(t, "  - catalog: "+tc.ask+"\n    packages: [{name: etcd}]\n")
+		img, _, _, _ := FilteredImage(t, h, "  - catalog: "+tc.ask+"\n    packages: [{name: etcd}]\n")
 		source := strings.Replace(tc.source, "MADE", img.Root.Digest.String(), 1)
 		if img.Source.String() != source || img.Path != tc.path || fmt.Sprint(img.Tags) != tc.tags || img.Base.String() != by {
 			t.Errorf("%s: %+v", tc.ask, img)
@@ -269,34 +188,34 @@ func TestFilteredNames(t *testing.T) {
 
 // TestFilteredOthers keeps what is of unknown schemas and of no package.
 func TestFilteredOthers(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, map[string]string{"a": testFiles()["etcd/catalog.yaml"] + "---\nschema: custom\npackage: etcd\nv: 1\n---\nschema: custom\npackage: other\n---\nschema: custom\nv: 2\n"})
-	_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
-	_, _, files := h.entriesOf(t, ms[0].Layers[0])
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"a": asktest.TestFiles()["etcd/catalog.yaml"] + "---\nschema: custom\npackage: etcd\nv: 1\n---\nschema: custom\npackage: other\n---\nschema: custom\nv: 2\n"})
+	_, _, ms, _ := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd, channels: [{name: stable}]}]\n")
+	_, _, files := h.EntriesOf(t, ms[0].Layers[0])
 	if got := files["configs/others.json"]; got != `{"schema":"custom","v":2}`+"\n" {
 		t.Errorf("of no package: %s", got)
 	}
 	if got := files["configs/etcd/catalog.json"]; !strings.HasSuffix(got, `{"package":"etcd","schema":"custom","v":1}`+"\n") {
 		t.Errorf("of its package: %s", got)
 	}
-	if want := "catalog " + testCatalog + ": 1 of 1 package, 1 of 3 bundles are carried"; !slices.Contains(h.notes, want) {
-		t.Errorf("notes %q", h.notes)
+	if want := "catalog " + asktest.TestCatalog + ": 1 of 1 package, 1 of 3 bundles are carried"; !slices.Contains(h.Notes, want) {
+		t.Errorf("notes %q", h.Notes)
 	}
 }
 
 // TestFilteredGap leaves the operators of a catalog whose layers cannot be had.
 func TestFilteredGap(t *testing.T) {
-	h := newCatalogHost()
-	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
-	const ask = "  - catalog: " + testCatalog + "\n    packages: [{name: etcd}]\n"
-	h.filteredImage(t, ask)
-	for key := range h.parsed {
+	h := asktest.NewCatalogs()
+	h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)
+	const ask = "  - catalog: " + asktest.TestCatalog + "\n    packages: [{name: etcd}]\n"
+	FilteredImage(t, h, ask)
+	for key := range h.Parsed {
 		if strings.HasPrefix(key, "layer-only") {
-			delete(h.parsed, key)
+			delete(h.Parsed, key)
 		}
 	}
-	h.fail = errors.New("connection reset")
-	inv, err := Resolve(t.Context(), parsed(t, ask), h)
+	h.Fail = errors.New("connection reset")
+	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, ask), h)
 	gaps, ok := oci.Gaps(err)
 	if !ok || len(gaps) != 1 || gaps[0].Image.Origin != OriginCatalog || gaps[0].Image.Root.Digest == "" || !strings.Contains(err.Error(), "connection reset") {
 		t.Fatalf("got %v", err)
@@ -306,20 +225,12 @@ func TestFilteredGap(t *testing.T) {
 	}
 }
 
-func TestGrouped(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 2310: "2,310", 1234567: "1,234,567"} {
-		if got := grouped(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-}
-
 // TestFilteredPlatforms makes images for the platforms that are wanted.
 func TestFilteredPlatforms(t *testing.T) {
-	h := newCatalogHost()
-	h.stack(testCatalog, true, ocitest.CatalogRun(), layersOfTheTest(t, h)...)
+	h := asktest.NewCatalogs()
+	h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)
 	for _, arch := range []string{"arm64", "s390x"} {
-		c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n    platforms: [{os: linux, architecture: "+arch+"}]\n")
+		c := asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n    platforms: [{os: linux, architecture: "+arch+"}]\n")
 		inv, err := Resolve(t.Context(), c, h)
 		i := slices.IndexFunc(inv.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
 		switch {

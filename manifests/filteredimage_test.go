@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -25,34 +26,34 @@ func TestFilteredAround(t *testing.T) {
 		want      string
 	}{
 		{"unknown", "", nil, "1777 tmp/"},
-		{"its own", "", []ocitest.File{dir("tmp/", 0o1770), entry("etc/x", "")}, "1770 tmp/"},
-		{"of a layer left out", "", []ocitest.File{dir("tmp", 0o1775), entry(stale, "")}, "1775 tmp/"},
-		{"of a layer left out, and without a cache", "old", []ocitest.File{dir("tmp", 0o1775), entry("configs/x", "")}, "1775 tmp/"},
-		{"twice", "", []ocitest.File{dir("tmp/", 0o700), dir("./tmp/", 0o2755), entry(stale, "")}, "2755 tmp/"},
-		{"deeper", " --cache-dir=/var/tmp/a/c", []ocitest.File{dir("var/", 0o711), entry("etc/x", "")}, "711 var/, 1777 var/tmp/, 755 var/tmp/a/"},
+		{"its own", "", []ocitest.File{dir("tmp/", 0o1770), asktest.Entry("etc/x", "")}, "1770 tmp/"},
+		{"of a layer left out", "", []ocitest.File{dir("tmp", 0o1775), asktest.Entry(stale, "")}, "1775 tmp/"},
+		{"of a layer left out, and without a cache", "old", []ocitest.File{dir("tmp", 0o1775), asktest.Entry("configs/x", "")}, "1775 tmp/"},
+		{"twice", "", []ocitest.File{dir("tmp/", 0o700), dir("./tmp/", 0o2755), asktest.Entry(stale, "")}, "2755 tmp/"},
+		{"deeper", " --cache-dir=/var/tmp/a/c", []ocitest.File{dir("var/", 0o711), asktest.Entry("etc/x", "")}, "711 var/, 1777 var/tmp/, 755 var/tmp/a/"},
 	}
 	for _, tc := range tests {
-		h := newCatalogHost()
+		h := asktest.NewCatalogs()
 		program := "cache-enforce-integrity"
 		if tc.cmd == "old" {
 			program, tc.cmd = "", ""
 		}
-		below := []oci.Descriptor{h.layer(t, entry("bin/opm", program), dir("opt/", 0o755)),
-			h.layer(t, entry("configs/etcd/catalog.yaml", testFiles()["etcd/catalog.yaml"]))}
+		below := []oci.Descriptor{h.PutLayer(t, asktest.Entry("bin/opm", program), dir("opt/", 0o755)),
+			h.PutLayer(t, asktest.Entry("configs/etcd/catalog.yaml", asktest.TestFiles()["etcd/catalog.yaml"]))}
 		if tc.upper != nil {
-			below = append(below, h.layer(t, dir("tmp/", 0o711), entry("etc/y", "")), h.layer(t, tc.upper...))
+			below = append(below, h.PutLayer(t, dir("tmp/", 0o711), asktest.Entry("etc/y", "")), h.PutLayer(t, tc.upper...))
 		}
 		run := ocitest.CatalogRun()
 		run.Cmd = strings.Fields("serve /configs" + tc.cmd)
-		h.stack(testCatalog, true, run, below...)
+		h.Stack(asktest.TestCatalog, true, run, below...)
 		for _, lost := range []string{"", "layers-around"} {
-			for key := range h.parsed {
+			for key := range h.Parsed {
 				if lost != "" && strings.HasPrefix(key, lost) {
-					delete(h.parsed, key)
+					delete(h.Parsed, key)
 				}
 			}
-			_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
-			list, _, _ := h.entriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
+			_, _, ms, _ := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
+			list, _, _ := h.EntriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
 			var got []string
 			for _, e := range list[:slices.Index(list, "5 755 configs/")] {
 				got = append(got, strings.TrimPrefix(e, "5 "))
@@ -66,14 +67,14 @@ func TestFilteredAround(t *testing.T) {
 
 // TestFilteredLink refuses to put the cache where a link leads.
 func TestFilteredLink(t *testing.T) {
-	h := newCatalogHost()
+	h := asktest.NewCatalogs()
 	run := ocitest.CatalogRun()
 	run.Cmd = strings.Fields("serve /configs --cache-dir=/var/run/c")
 	link := ocitest.File{Name: "var/run", Header: &tar.Header{Typeflag: tar.TypeSymlink, Linkname: "../run"}}
-	h.stack(testCatalog, true, run, append(layersOfTheTest(t, h), h.layer(t, link))...)
-	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), h)
+	h.Stack(asktest.TestCatalog, true, run, append(asktest.LayersOfTheTest(t, h), h.PutLayer(t, link))...)
+	_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n"), h)
 	var odd *oci.UnsupportedError
-	if want := "catalog " + testCatalog + ": its image has the cache in /var/run/c, and /var/run is no directory in it"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
+	if want := "catalog " + asktest.TestCatalog + ": its image has the cache in /var/run/c, and /var/run is no directory in it"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -82,16 +83,16 @@ func TestFilteredLink(t *testing.T) {
 // unless there is nothing to filter.
 func TestFilteredSystem(t *testing.T) {
 	for _, label := range []string{"/bin", "/usr", "/srv/program"} {
-		h := newCatalogHost()
+		h := asktest.NewCatalogs()
 		run := ocitest.CatalogRun()
 		for k := range run.Labels {
 			run.Labels[k] = label
 		}
 		run.Entrypoint, run.Cmd = []string{"/srv/program/opm"}, []string{"serve", label}
-		h.stack(testCatalog, true, run, h.layer(t, entry("srv/program/opm", ""), entry("bin/sh", "")), h.layer(t, entry(label[1:]+"/c.yaml", testFiles()["etcd/catalog.yaml"])))
-		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n"), h)
+		h.Stack(asktest.TestCatalog, true, run, h.PutLayer(t, asktest.Entry("srv/program/opm", ""), asktest.Entry("bin/sh", "")), h.PutLayer(t, asktest.Entry(label[1:]+"/c.yaml", asktest.TestFiles()["etcd/catalog.yaml"])))
+		_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n"), h)
 		var odd *oci.UnsupportedError
-		if want := "catalog " + testCatalog + ": its label names " + label + " as its directory, which has more than a catalog"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
+		if want := "catalog " + asktest.TestCatalog + ": its label names " + label + " as its directory, which has more than a catalog"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", label, err)
 		}
 	}
@@ -100,16 +101,16 @@ func TestFilteredSystem(t *testing.T) {
 // TestFilteredUnsure does not keep what was said of a layer that was not read to its end:
 // of another platform's, whose bytes may have been others.
 func TestFilteredUnsure(t *testing.T) {
-	h := newCatalogHost()
-	below := layersOfTheTest(t, h)
-	other := h.layer(t, entry("arm", ""), entry("usr/x", ""))
-	images := []oci.Descriptor{h.content.Running("arm64", true, ocitest.CatalogRun(), append([]oci.Descriptor{other}, below...)...), h.content.Running("amd64", true, ocitest.CatalogRun(), below...)}
-	h.roots[testCatalog] = h.content.IndexFor(true, []string{"arm64", "amd64"}, images...)
-	_, _, ms, _ := h.filteredImage(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd}]\n")
+	h := asktest.NewCatalogs()
+	below := asktest.LayersOfTheTest(t, h)
+	other := h.PutLayer(t, asktest.Entry("arm", ""), asktest.Entry("usr/x", ""))
+	images := []oci.Descriptor{h.Content.Running("arm64", true, ocitest.CatalogRun(), append([]oci.Descriptor{other}, below...)...), h.Content.Running("amd64", true, ocitest.CatalogRun(), below...)}
+	h.Roots[asktest.TestCatalog] = h.Content.IndexFor(true, []string{"arm64", "amd64"}, images...)
+	_, _, ms, _ := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
 	if ms[0].Layers[0].Digest != other.Digest || len(ms[0].Layers) != len(ms[1].Layers)+1 {
 		t.Errorf("layers %+v", ms[0].Layers)
 	}
-	for key := range h.parsed {
+	for key := range h.Parsed {
 		if strings.Contains(key, other.Digest.Encoded()) {
 			t.Errorf("%s is kept", key)
 		}

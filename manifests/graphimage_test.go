@@ -16,8 +16,10 @@ import (
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/release"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -50,23 +52,23 @@ func graphArchive(t testing.TB, more string, made time.Time) []byte {
 }
 
 // graphWorld has the data and the base image of graph images, and payloads.
-func graphWorld(t testing.TB) *made {
+func graphWorld(t testing.TB) *asktest.Registry {
 	t.Helper()
-	m := newMade()
-	m.files = map[string][]byte{imageset.GraphDataURL: graphArchive(t, "LICENSE", time.Unix(1, 0))}
+	m := asktest.NewRegistry()
+	m.Published = map[string][]byte{imageset.GraphDataURL: graphArchive(t, "LICENSE", time.Unix(1, 0))}
 	var list []oci.Descriptor
 	archs := []string{"amd64", "arm64", "s390x"}
 	for _, arch := range archs {
-		list = append(list, m.ImageFor(arch, true, m.base, m.Layer(3000, ocitest.LayerGzip)))
+		list = append(list, m.ImageFor(arch, true, m.Base, m.Layer(3000, ocitest.LayerGzip)))
 	}
-	m.at(ubi, m.IndexFor(true, archs, list...))
-	m.at("a.io/one:arm", list[1])
+	m.At(ubi, m.IndexFor(true, archs, list...))
+	m.At("a.io/one:arm", list[1])
 	return m
 }
 
 func graphConfig(t testing.TB, platform string) *Config {
 	t.Helper()
-	c, err := Parse("f.yaml", []byte(head+"mirror:\n  platform:\n    graph: true\n"+platform))
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  platform:\n    graph: true\n"+platform))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func graphConfig(t testing.TB, platform string) *Config {
 }
 
 // resolved gives the graph image of a configuration.
-func resolved(t testing.TB, c *Config, m *made) oci.Image {
+func resolved(t testing.TB, c *Config, m *asktest.Registry) oci.Image {
 	t.Helper()
 	inv, err := Resolve(t.Context(), c, m)
 	if err != nil {
@@ -92,9 +94,9 @@ func resolved(t testing.TB, c *Config, m *made) oci.Image {
 }
 
 // keptJSON reads what was made.
-func keptJSON(t testing.TB, m *made, d oci.Descriptor, to any) {
+func keptJSON(t testing.TB, m *asktest.Registry, d oci.Descriptor, to any) {
 	t.Helper()
-	body, err := oci.ReadBlob(t.Context(), &m.kept, d, 1<<20)
+	body, err := oci.ReadBlob(t.Context(), &m.Stored, d, 1<<20)
 	if err == nil {
 		err = json.Unmarshal(body, to)
 	}
@@ -106,7 +108,7 @@ func keptJSON(t testing.TB, m *made, d oci.Descriptor, to any) {
 func TestGraphImage(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
-	base := m.refs[ubi]
+	base := m.Refs[ubi]
 	if got := img.Source.String(); got != "graph-data.local/openshift/graph-image:latest" || !img.Built || img.Origin != origin.Release ||
 		!slices.Equal(img.Tags, []string{"latest"}) || !slices.Equal(oci.Words(img.Reasons), []string{"platform.graph"}) ||
 		img.Base.String() != "registry.access.redhat.com/ubi9/ubi-minimal@"+base.Digest.String() {
@@ -122,22 +124,22 @@ func TestGraphImage(t *testing.T) {
 	var config ispec.Image
 	keptJSON(t, m, manifest.Config, &config)
 	diff := config.RootFS.DiffIDs[len(config.RootFS.DiffIDs)-1].String()
-	if len(manifest.Layers) != 3 || config.Config.Entrypoint != nil || config.Config.Labels[labelGraph] != diff || config.Config.Labels["org.opencontainers.image.base.digest"] != base.Digest.String() {
+	if len(manifest.Layers) != 3 || config.Config.Entrypoint != nil || config.Config.Labels[release.LabelGraph] != diff || config.Config.Labels["org.opencontainers.image.base.digest"] != base.Digest.String() {
 		t.Errorf("%d layers, config %+v", len(manifest.Layers), config.Config)
 	}
 	if want := []string{"/bin/bash", "-c", "exec cp -rp /var/lib/cincinnati-graph-data/* /var/lib/cincinnati/graph-data"}; !slices.Equal(config.Config.Cmd, want) {
 		t.Errorf("it runs %q", config.Config.Cmd)
 	}
-	if n := len(m.asked); n != 1 {
-		t.Errorf("registries were asked for %q", m.asked)
+	if n := len(m.Asked); n != 1 {
+		t.Errorf("registries were asked for %q", m.Asked)
 	}
 
 	anew, other := graphWorld(t), graphWorld(t)
-	anew.files[imageset.GraphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
+	anew.Published[imageset.GraphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
 	if again := resolved(t, graphConfig(t, ""), anew); again.Root.Digest != img.Root.Digest {
 		t.Errorf("the same data in another archive is %s, not %s", again.Root.Digest, img.Root.Digest)
 	}
-	other.files[imageset.GraphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
+	other.Published[imageset.GraphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
 	if again := resolved(t, graphConfig(t, ""), other); again.Root.Digest == img.Root.Digest {
 		t.Error("other data is the same image")
 	}
@@ -146,11 +148,11 @@ func TestGraphImage(t *testing.T) {
 // TestGraphPlatforms: it is for the platforms of the releases.
 func TestGraphPlatforms(t *testing.T) {
 	m := graphWorld(t)
-	m.parts = m.components("etcd-3")
-	m.files[graphLink(graphURLs["ocp"], "amd64", "stable-4.1")] = m.graphBody(t, "amd64", madeGraph{"4.1.0", nil})
-	arm := m.payload(t, "4.1.1", "arm64", m.components("etcd-1"))
-	m.at("a.io/rel:arm", arm)
-	m.at("a.io/rel:multi", m.IndexFor(false, []string{"arm64", "amd64"}, arm, m.payload(t, "4.1.1", "amd64", m.components("etcd-2"))))
+	m.Parts = m.Components("etcd-3")
+	m.Published[asktest.GraphLink(release.GraphURLs["ocp"], "amd64", "stable-4.1")] = m.GraphBody(t, "amd64", asktest.Graph{Versions: "4.1.0", Edges: nil})
+	arm := m.PutPayload(t, "4.1.1", "arm64", m.Components("etcd-1"))
+	m.At("a.io/rel:arm", arm)
+	m.At("a.io/rel:multi", m.IndexFor(false, []string{"arm64", "amd64"}, arm, m.PutPayload(t, "4.1.1", "amd64", m.Components("etcd-2"))))
 	for name, tc := range map[string]struct{ platform, base, want string }{
 		"none":                {"", "", "linux/amd64"},
 		"architectures":       {"    architectures: [s390x, amd64]\n", "", "linux/amd64 linux/s390x"},
@@ -187,21 +189,23 @@ func TestGraphErrors(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		platform string
-		arrange  func(*made, *Config)
+		arrange  func(*asktest.Registry, *Config)
 		want     string
 		base     bool
 	}{
-		"not there":       {"", func(m *made, _ *Config) { clear(m.files) }, "read the graph data: get " + imageset.GraphDataURL + ": the server answers 404 Not Found", false},
-		"a page":          {"", func(m *made, _ *Config) { m.files[imageset.GraphDataURL] = []byte("<html>") }, "read the graph data of " + imageset.GraphDataURL + ": graph data: it is not a gzip archive; it begins with \"<html>\"", false},
-		"no base":         {"", func(m *made, _ *Config) { delete(m.refs, ubi) }, "base image " + ubi + ": manifest unknown", true},
-		"another base":    {"", func(m *made, c *Config) { m.refs[ubi] = m.Artifact("application/x", m.base) }, "it is no image", true},
-		"no platform":     {"    architectures: [amd64, ppc64le]\n", nil, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", true},
-		"one platform":    {"", func(_ *made, c *Config) { c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "one", Tag: "arm"} }, "it is not for linux/amd64; it is for linux/arm64", true},
-		"another content": {"", func(_ *made, c *Config) { c.Extra.GraphData = named }, "graph.tar.gz has changed since this began", false},
+		"not there":    {"", func(m *asktest.Registry, _ *Config) { clear(m.Published) }, "read the graph data: get " + imageset.GraphDataURL + ": the server answers 404 Not Found", false},
+		"a page":       {"", func(m *asktest.Registry, _ *Config) { m.Published[imageset.GraphDataURL] = []byte("<html>") }, "read the graph data of " + imageset.GraphDataURL + ": graph data: it is not a gzip archive; it begins with \"<html>\"", false},
+		"no base":      {"", func(m *asktest.Registry, _ *Config) { delete(m.Refs, ubi) }, "base image " + ubi + ": manifest unknown", true},
+		"another base": {"", func(m *asktest.Registry, c *Config) { m.Refs[ubi] = m.Artifact("application/x", m.Base) }, "it is no image", true},
+		"no platform":  {"    architectures: [amd64, ppc64le]\n", nil, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", true},
+		"one platform": {"", func(_ *asktest.Registry, c *Config) {
+			c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "one", Tag: "arm"}
+		}, "it is not for linux/amd64; it is for linux/arm64", true},
+		"another content": {"", func(_ *asktest.Registry, c *Config) { c.Extra.GraphData = named }, "graph.tar.gz has changed since this began", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := graphWorld(t)
-			m.at("a.io/b:c", m.Image(false, m.base))
+			m.At("a.io/b:c", m.Image(false, m.Base))
 			c := graphConfig(t, tc.platform+"  additionalImages: [{name: 'a.io/b:c'}]\n")
 			if tc.arrange != nil {
 				tc.arrange(m, c)
@@ -263,7 +267,7 @@ func TestGraphFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen = append(seen, c.Digest().String())
-		c.Extra.UpdateURL = graphServer
+		c.Extra.UpdateURL = asktest.GraphServer
 		if c.Digest().String() != seen[len(seen)-1] {
 			t.Error("the graph server matters beside a file")
 		}
@@ -276,7 +280,7 @@ func TestGraphFlags(t *testing.T) {
 	if n := len(text.Sorted(seen)); n != 6 {
 		t.Errorf("6 configurations have %d digests", n)
 	}
-	c := releaseConfig(t, "a.io/b:c")
+	c := asktest.ReleaseConfig(t, "a.io/b:c")
 	c.Extra.GraphBase = oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
 	if ce, ok := one[*ConfigError](c.CheckSupported()); !ok || !strings.Contains(ce.Error(), "mirror.platform.graph does not ask for it") {
 		t.Errorf("a base for no graph: %v", c.CheckSupported())
@@ -290,15 +294,15 @@ func TestGraphFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := graphWorld(t)
-	m.parts = m.components("etcd-1")
-	m.files[graphLink(graphURLs["okd"], "amd64", "okd-4")] = m.graphBody(t, "amd64", madeGraph{"4.1.0", nil})
+	m.Parts = m.Components("etcd-1")
+	m.Published[asktest.GraphLink(release.GraphURLs["okd"], "amd64", "okd-4")] = m.GraphBody(t, "amd64", asktest.Graph{Versions: "4.1.0", Edges: nil})
 	const okd = "    channels: [{name: okd-4, type: okd}]\n"
 	want := resolved(t, graphConfig(t, okd), m)
-	if text := strings.Join(m.notes, "\n"); !strings.Contains(text, "knows no channels of OKD") {
+	if text := strings.Join(m.Notes, "\n"); !strings.Contains(text, "knows no channels of OKD") {
 		t.Errorf("noted: %s", text)
 	}
-	m.notes = nil
-	delete(m.files, imageset.GraphDataURL)
+	m.Notes = nil
+	delete(m.Published, imageset.GraphDataURL)
 	c := graphConfig(t, okd)
 	var err error
 	if c.Extra.GraphData, err = ParseGraphData(file); err != nil {
@@ -307,8 +311,8 @@ func TestGraphFile(t *testing.T) {
 	if got := resolved(t, c, m); got.Root.Digest != want.Root.Digest {
 		t.Errorf("got %s, want %s", got.Root.Digest, want.Root.Digest)
 	}
-	if len(m.notes) > 0 {
-		t.Errorf("noted: %q", m.notes)
+	if len(m.Notes) > 0 {
+		t.Errorf("noted: %q", m.Notes)
 	}
 }
 
@@ -318,7 +322,7 @@ func TestEmitGraph(t *testing.T) {
 	img := resolved(t, graphConfig(t, ""), m)
 	inv := &oci.Inventory{Images: []oci.Image{img}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Additional, Source: oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}}, Err: errors.New("gone")}}}
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example", Namespace: "ns"}})
-	must(t, err)
+	asktest.NoError(t, err)
 	for _, f := range files {
 		if strings.Contains(string(f.Body), origin.LocalGraph) || strings.HasPrefix(f.Name, "icsp") {
 			t.Errorf("%s:\n%s", f.Name, f.Body)
@@ -334,7 +338,7 @@ func TestEmitGraph(t *testing.T) {
 	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "1"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"1"}}
 	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Release, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
-	must(t, err)
+	asktest.NoError(t, err)
 	page = string(fileOf(t, files, "APPLY.md").Body)
 	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(platform.graph): no") {
 		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
@@ -343,22 +347,22 @@ func TestEmitGraph(t *testing.T) {
 
 // fullGraph is a host that has no space to keep what is made.
 type fullGraph struct {
-	*made
+	*asktest.Registry
 	layer bool // or the rest
 }
 
 func (f fullGraph) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	if !f.layer {
-		return oci.Descriptor{}, errFull
+		return oci.Descriptor{}, asktest.ErrFull
 	}
-	return f.made.Put(mediaType, body)
+	return f.Registry.Put(mediaType, body)
 }
 
 func (f fullGraph) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
 	if f.layer {
-		return oci.Descriptor{}, errFull
+		return oci.Descriptor{}, asktest.ErrFull
 	}
-	return f.made.PutFrom(mediaType, fill)
+	return f.Registry.PutFrom(mediaType, fill)
 }
 
 // TestGraphHost tells faults of this host as such: neither data nor base can help it.
@@ -367,7 +371,7 @@ func TestGraphHost(t *testing.T) {
 		_, err := Resolve(t.Context(), graphConfig(t, ""), fullGraph{graphWorld(t), layer})
 		var gap *oci.Gap
 		var graph *GraphError
-		if !errors.Is(err, errFull) || errors.As(err, &gap) || errors.As(err, &graph) {
+		if !errors.Is(err, asktest.ErrFull) || errors.As(err, &gap) || errors.As(err, &graph) {
 			t.Errorf("layer %v: got %v", layer, err)
 		}
 	}

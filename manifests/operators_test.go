@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/operator"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
 func TestOperators(t *testing.T) {
-	const at = "  - catalog: " + testCatalog + "\n"
+	const at = "  - catalog: " + asktest.TestCatalog + "\n"
 	tests := []struct{ name, in, bundles string }{
 		{"every head", at, "etcd:1.1.0 etcd:2.0.0 prometheus:0.5.0"},
 		{"a package", at + "    packages: [{name: etcd}]\n", "etcd:1.1.0 etcd:2.0.0"},
@@ -35,9 +34,9 @@ func TestOperators(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newCatalogHost()
-			root := h.catalog(t, testCatalog, testFiles())
-			inv, err := Resolve(t.Context(), parsed(t, tc.in), h)
+			h := asktest.NewCatalogs()
+			root := h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+			inv, err := Resolve(t.Context(), asktest.ParseOperators(t, tc.in), h)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,17 +70,17 @@ func TestOperators(t *testing.T) {
 
 // TestOperatorImages holds every field of what one selection carries.
 func TestOperatorImages(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, testFiles())
-	c := parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: alpha}]}, {name: prometheus}]\n  additionalImages:\n  - name: example.com/proxy:v1\n")
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+	c := asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd, channels: [{name: alpha}]}, {name: prometheus}]\n  additionalImages:\n  - name: example.com/proxy:v1\n")
 	inv, err := Resolve(t.Context(), c, h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newFakeImages().image("linux/amd64", "operand").Digest.String()
+	d := asktest.NewImages().PutImage("linux/amd64", "operand").Digest.String()
 	want := []string{
 		"operator docker.io/library/busybox:latest [latest] operator etcd 2.0.0: related image",
-		"catalog " + testCatalog + " [v1] catalog",
+		"catalog " + asktest.TestCatalog + " [v1] catalog",
 		"operator example.com/etcd/server@" + d + " [] operator etcd 2.0.0: related image",
 		"operator example.com/etcd:2.0.0 [2.0.0] operator etcd 2.0.0: bundle",
 		"operator example.com/prometheus:0.5.0 [0.5.0] operator prometheus 0.5.0: bundle",
@@ -99,43 +98,43 @@ func TestOperatorImages(t *testing.T) {
 }
 
 func TestOperatorsAreKept(t *testing.T) {
-	h := newCatalogHost()
-	root := h.catalog(t, testCatalog, testFiles())
+	h := asktest.NewCatalogs()
+	root := h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
 	run := func(ref string) *oci.Inventory {
-		h.opened = nil
-		inv, err := Resolve(t.Context(), parsed(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n"), h)
+		h.Opened = nil
+		inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+ref+"\n    packages: [{name: etcd}]\n"), h)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return inv
 	}
-	first := run(testCatalog)
-	if n := len(slices.DeleteFunc(h.opened, func(mt string) bool { return mt != ocitest.LayerDocker })); n != 1 {
+	first := run(asktest.TestCatalog)
+	if n := len(slices.DeleteFunc(h.Opened, func(mt string) bool { return mt != ocitest.LayerDocker })); n != 1 {
 		t.Errorf("%d layers were opened at first", n)
 	}
-	second := run(testCatalog)
-	if slices.Contains(h.opened, ocitest.LayerDocker) {
-		t.Errorf("a layer was opened again: %q", h.opened)
+	second := run(asktest.TestCatalog)
+	if slices.Contains(h.Opened, ocitest.LayerDocker) {
+		t.Errorf("a layer was opened again: %q", h.Opened)
 	}
 	if a, b := documents.Canonical(first), documents.Canonical(second); string(a) != string(b) {
 		t.Errorf("first  %s\nsecond %s", a, b)
 	}
 	pinned := "example.com/cat/index@" + root.Digest.String()
-	h.roots[pinned] = root
+	h.Roots[pinned] = root
 	third := run(pinned)
 	i := slices.IndexFunc(third.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
 	k := slices.IndexFunc(first.Images, func(img oci.Image) bool { return img.Origin == origin.Catalog })
-	if img := third.Images[i]; slices.Contains(h.opened, ocitest.LayerDocker) || img.Base.String() != pinned || img.Tags != nil ||
+	if img := third.Images[i]; slices.Contains(h.Opened, ocitest.LayerDocker) || img.Base.String() != pinned || img.Tags != nil ||
 		img.Root.Digest != first.Images[k].Root.Digest || img.Source.String() != "example.com/cat/index@"+img.Root.Digest.String() {
-		t.Errorf("by digest: opened %q, %+v", h.opened, img)
+		t.Errorf("by digest: opened %q, %+v", h.Opened, img)
 	}
 }
 
 func TestOperatorsNotThere(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, testFiles())
-	h.catalog(t, "example.com/other:v2", map[string]string{"x": fbc("only", map[string]string{"stable": "1.0.0"}, map[string]string{"1.0.0": ""})})
-	c := parsed(t, `  - catalog: example.com/cat/index:v1
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+	h.PutCatalog(t, "example.com/other:v2", map[string]string{"x": asktest.FBC("only", map[string]string{"stable": "1.0.0"}, map[string]string{"1.0.0": ""})})
+	c := asktest.ParseOperators(t, `  - catalog: example.com/cat/index:v1
     packages:
     - name: prometheuss
     - name: etcd
@@ -163,9 +162,9 @@ f.yaml:17:14: mirror.operators[2].packages[0].name: catalog example.com/other:v2
 // TestOperatorsRanges names what a range or a default channel lacks, where it is
 // asked for.
 func TestOperatorsRanges(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, testFiles())
-	c := parsed(t, `  - catalog: example.com/cat/index:v1
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+	c := asktest.ParseOperators(t, `  - catalog: example.com/cat/index:v1
     packages:
     - name: prometheus
       minVersion: 0.6.0
@@ -183,44 +182,44 @@ f.yaml:12:21: mirror.operators[0].packages[1].channels[0].minVersion: package "e
 	if errorText(err) != want || !errors.As(err, &ce) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n")
+	c = asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd, channels: [{name: next}, {name: alpha}]}]\n")
 	_, err = Resolve(t.Context(), c, h)
 	want = `f.yaml:6:23: mirror.operators[0].packages[0].name: package "etcd" of catalog example.com/cat/index:v1: the default channel of the catalog is "stable", which is left out: set defaultChannel to one of alpha, next`
 	if errorText(err) != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
-	c = parsed(t, "  - catalog: "+testCatalog+"\n    packages: [{name: etcd, channels: [{name: next}]}]\n")
+	c = asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd, channels: [{name: next}]}]\n")
 	if _, err := Resolve(t.Context(), c, h); err != nil {
 		t.Error(err)
 	}
-	if want := []string{`catalog example.com/cat/index:v1: package "etcd": the default channel of the catalog is "stable", which is left out; "next" becomes the default channel`}; !slices.Equal(unusual(h.notes), want) {
-		t.Errorf("notes %q", h.notes)
+	if want := []string{`catalog example.com/cat/index:v1: package "etcd": the default channel of the catalog is "stable", which is left out; "next" becomes the default channel`}; !slices.Equal(unusual(h.Notes), want) {
+		t.Errorf("notes %q", h.Notes)
 	}
 }
 
 func TestOperatorsFaults(t *testing.T) {
 	bundles := map[string]string{"1.0.0": "", "2.0.0": ""}
 	tests := []struct{ name, body, in, want string }{
-		{"several heads", fbc("etcd", map[string]string{"a": "1.0.0 2.0.0"}, bundles), "", `package "etcd", channel "a": it has several heads, which nothing replaces or skips: etcd.v1.0.0, etcd.v2.0.0`},
-		{"no head", fbc("etcd", map[string]string{"a": "1.0.0>2.0.0 2.0.0>1.0.0"}, bundles), "", `package "etcd", channel "a": it has no head: each of its 2 entries is replaced or skipped by another`},
-		{"empty channel", fbc("etcd", map[string]string{"a": ""}, bundles), "", `package "etcd", channel "a": it has no head: each of its 0 entries is replaced or skipped by another`},
-		{"no channel", fbc("etcd", nil, bundles), "", `package "etcd": it has no channel`},
-		{"entries without bundles", fbc("etcd", map[string]string{"a": "3.0.0>2.0.0 2.0.0>0.1.0 0.1.0"}, bundles), "", `package "etcd", channel "a": it has entries whose bundles are not in the catalog: etcd.v3.0.0, etcd.v0.1.0`},
-		{"images that are none", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "Example/UPPER:x"}), "",
+		{"several heads", asktest.FBC("etcd", map[string]string{"a": "1.0.0 2.0.0"}, bundles), "", `package "etcd", channel "a": it has several heads, which nothing replaces or skips: etcd.v1.0.0, etcd.v2.0.0`},
+		{"no head", asktest.FBC("etcd", map[string]string{"a": "1.0.0>2.0.0 2.0.0>1.0.0"}, bundles), "", `package "etcd", channel "a": it has no head: each of its 2 entries is replaced or skipped by another`},
+		{"empty channel", asktest.FBC("etcd", map[string]string{"a": ""}, bundles), "", `package "etcd", channel "a": it has no head: each of its 0 entries is replaced or skipped by another`},
+		{"no channel", asktest.FBC("etcd", nil, bundles), "", `package "etcd": it has no channel`},
+		{"entries without bundles", asktest.FBC("etcd", map[string]string{"a": "3.0.0>2.0.0 2.0.0>0.1.0 0.1.0"}, bundles), "", `package "etcd", channel "a": it has entries whose bundles are not in the catalog: etcd.v3.0.0, etcd.v0.1.0`},
+		{"images that are none", asktest.FBC("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "Example/UPPER:x"}), "",
 			`package "etcd": operator-registry refuses it: package "etcd" bundle "etcd.v1.0.0" relatedImages[2].image: invalid image pull spec "Example/UPPER:x": `},
-		{"images with other digests", fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "example.com/y@sha512:" + strings.Repeat("0", 128) + " example.com/z@sha512:" + strings.Repeat("0", 128)}), "",
+		{"images with other digests", asktest.FBC("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": "example.com/y@sha512:" + strings.Repeat("0", 128) + " example.com/z@sha512:" + strings.Repeat("0", 128)}), "",
 			`package "etcd", bundle "etcd.v1.0.0": image reference "example.com/y@sha512:` + strings.Repeat("0", 128) + `": digest sha512:` + strings.Repeat("0", 128) + `: only sha256 digests are carried` + "\n" +
-				"catalog " + testCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "example.com/z@sha512:`},
-		{"not chosen", fbc("etcd", map[string]string{"a": "1.0.0 2.0.0", "b": "1.0.0"}, bundles), "    packages: [{name: etcd, channels: [{name: b}]}]\n", ""},
-		{"not chosen by package", fbc("other", map[string]string{"a": "1.0.0"}, bundles) + fbc("etcd", map[string]string{"a": "9.0.0"}, nil), "    packages: [{name: other}]\n", ""},
+				"catalog " + asktest.TestCatalog + `: package "etcd", bundle "etcd.v1.0.0": image reference "example.com/z@sha512:`},
+		{"not chosen", asktest.FBC("etcd", map[string]string{"a": "1.0.0 2.0.0", "b": "1.0.0"}, bundles), "    packages: [{name: etcd, channels: [{name: b}]}]\n", ""},
+		{"not chosen by package", asktest.FBC("other", map[string]string{"a": "1.0.0"}, bundles) + asktest.FBC("etcd", map[string]string{"a": "9.0.0"}, nil), "    packages: [{name: other}]\n", ""},
 		{"broken", "schema: [", "", `file "/configs/x": document 1: `},
 		{"sqlite", "SQLite format 3\x00", "", `file "/configs/x": it is an SQLite database`},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			h := newCatalogHost()
-			h.catalog(t, testCatalog, map[string]string{"x": tc.body})
-			_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"+tc.in), h)
+			h := asktest.NewCatalogs()
+			h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": tc.body})
+			_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"+tc.in), h)
 			if tc.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -228,7 +227,7 @@ func TestOperatorsFaults(t *testing.T) {
 				return
 			}
 			var ue *oci.UnsupportedError
-			if !errors.As(err, &ue) || !strings.HasPrefix(err.Error(), "catalog "+testCatalog+": "+tc.want) {
+			if !errors.As(err, &ue) || !strings.HasPrefix(err.Error(), "catalog "+asktest.TestCatalog+": "+tc.want) {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
 			}
 			if _, gaps := oci.Gaps(err); gaps {
@@ -239,26 +238,26 @@ func TestOperatorsFaults(t *testing.T) {
 }
 
 func TestOperatorsManyFaults(t *testing.T) {
-	h := newCatalogHost()
+	h := asktest.NewCatalogs()
 	var related []string
 	for i := range 50 {
 		related = append(related, fmt.Sprintf("example.com/x%d@sha512:%0128d", i, i))
 	}
-	h.catalog(t, testCatalog, map[string]string{"x": fbc("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": strings.Join(related, " ")})})
-	_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h)
-	if n := strings.Count(errorText(err), "\n") + 1; n != maxCatalogErrors {
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": asktest.FBC("etcd", map[string]string{"a": "1.0.0"}, map[string]string{"1.0.0": strings.Join(related, " ")})})
+	_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"), h)
+	if n := strings.Count(errorText(err), "\n") + 1; n != operator.MaxCatalogErrors {
 		t.Errorf("%d errors", n)
 	}
 }
 
 func TestOperatorsNoCatalog(t *testing.T) {
-	h := newCatalogHost()
-	layer := h.content.Layer(1000, ocitest.LayerGzip)
-	h.roots["a.io/plain:v1"] = h.content.Image(false, layer)
-	h.roots["a.io/sqlite:v1"] = h.content.Labelled("amd64", true, map[string]string{"operators.operatorframework.io.index.database.v1": "/database/index.db"}, layer)
-	h.roots["a.io/linked:v1"] = h.content.Labelled("amd64", true, map[string]string{ocitest.CatalogLabel: "/data"}, h.content.Blob([]byte("no gzip"), ocitest.LayerGzip))
-	h.roots["a.io/artifact:v1"] = h.content.Artifact("application/x")
-	_, err := Resolve(t.Context(), parsed(t, "  - catalog: a.io/plain:v1\n  - catalog: a.io/sqlite:v1\n  - catalog: a.io/linked:v1\n  - catalog: a.io/artifact:v1\n"), h)
+	h := asktest.NewCatalogs()
+	layer := h.Content.Layer(1000, ocitest.LayerGzip)
+	h.Roots["a.io/plain:v1"] = h.Content.Image(false, layer)
+	h.Roots["a.io/sqlite:v1"] = h.Content.Labelled("amd64", true, map[string]string{"operators.operatorframework.io.index.database.v1": "/database/index.db"}, layer)
+	h.Roots["a.io/linked:v1"] = h.Content.Labelled("amd64", true, map[string]string{ocitest.CatalogLabel: "/data"}, h.Content.Blob([]byte("no gzip"), ocitest.LayerGzip))
+	h.Roots["a.io/artifact:v1"] = h.Content.Artifact("application/x")
+	_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: a.io/plain:v1\n  - catalog: a.io/sqlite:v1\n  - catalog: a.io/linked:v1\n  - catalog: a.io/artifact:v1\n"), h)
 	lines := strings.Split(errorText(err), "\n")
 	want := []string{
 		"catalog a.io/plain:v1: it is not an operator catalog: it has no label operators.operatorframework.io.index.configs.v1",
@@ -278,31 +277,31 @@ func TestOperatorsNoCatalog(t *testing.T) {
 
 // TestOperatorsGaps goes on without a catalog that cannot be had.
 func TestOperatorsGaps(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, testFiles())
-	h.fail = errors.New("connection reset")
-	c := parsed(t, "  - catalog: "+testCatalog+"\n  - catalog: none.example.com/index:v1\n  additionalImages: [{name: a.io/b:c}]\n")
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+	h.Fail = errors.New("connection reset")
+	c := asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n  - catalog: none.example.com/index:v1\n  additionalImages: [{name: a.io/b:c}]\n")
 	inv, err := Resolve(t.Context(), c, h)
 	gaps, ok := oci.Gaps(err)
 	if !ok || len(gaps) != 2 || len(inv.Images) != 1 {
 		t.Fatalf("got %v, %v", inv, err)
 	}
-	for i, want := range []string{"image " + testCatalog + ": read the catalog: open layer sha256:", "image none.example.com/index:v1: manifest unknown"} {
+	for i, want := range []string{"image " + asktest.TestCatalog + ": read the catalog: open layer sha256:", "image none.example.com/index:v1: manifest unknown"} {
 		if !strings.HasPrefix(gaps[i].Error(), want) || gaps[i].Image.Origin != origin.Catalog || gaps[i].Image.Tags[0] != "v1" {
 			t.Errorf("got %+v, want %s", gaps[i], want)
 		}
 	}
-	if h.fail = nil; len(h.parsed) != 0 {
+	if h.Fail = nil; len(h.Parsed) != 0 {
 		t.Error("a catalog that could not be read is kept")
 	}
-	if inv, err = Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), h); err != nil || len(inv.Images) < 5 {
+	if inv, err = Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"), h); err != nil || len(inv.Images) < 5 {
 		t.Errorf("later: got %v, %v", inv, err)
 	}
 }
 
-// fullCache is an [Images] that cannot keep anything, or gives something else.
+// fullCache is an [ask.Images] that cannot keep anything, or gives something else.
 type fullCache struct {
-	*catalogHost
+	*asktest.Catalogs
 	err  error
 	body string
 }
@@ -312,54 +311,18 @@ func (f fullCache) Derived(context.Context, string, func(io.Writer) error) (io.R
 }
 
 func TestOperatorsCacheFails(t *testing.T) {
-	h := newCatalogHost()
-	h.catalog(t, testCatalog, testFiles())
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
 	for _, tc := range []struct {
 		images fullCache
 		want   string
 	}{
-		{fullCache{h, errors.New("no space"), ""}, "catalog " + testCatalog + ": keep what was read of it: no space"},
-		{fullCache{h, nil, `{"format":3,"packages":1}` + "\n"}, "catalog " + testCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
+		{fullCache{h, errors.New("no space"), ""}, "catalog " + asktest.TestCatalog + ": keep what was read of it: no space"},
+		{fullCache{h, nil, `{"format":3,"packages":1}` + "\n"}, "catalog " + asktest.TestCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
 	} {
-		_, err := Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n"), tc.images)
+		_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"), tc.images)
 		if errorText(err) != tc.want {
 			t.Errorf("got  %v\nwant %s", err, tc.want)
-		}
-	}
-}
-
-// TestRealReferences takes every image of real catalogs.
-func TestRealReferences(t *testing.T) {
-	const dir = "../../shared/data/fbc"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("the catalogs of other projects are not here: %v", err)
-	}
-	for _, name := range []string{"community-v4.12", "community-v4.16", "community-v4.18/infinispan", "okd-multi-file", "odd/json-in-yaml-file", "redhat"} {
-		h, files := newCatalogHost(), map[string]string{}
-		err := filepath.WalkDir(filepath.Join(dir, name), func(p string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			body, err := os.ReadFile(p)
-			files[strings.TrimPrefix(filepath.ToSlash(p), dir)] = string(body)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.catalog(t, testCatalog, files)
-		some, err := operators(t.Context(), parsed(t, "  - {catalog: '"+testCatalog+"', full: true}\n"), h)
-		list := some.images
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if len(list) < 5 {
-			t.Errorf("%s: only %d images", name, len(list))
-		}
-		for _, w := range list {
-			if _, err := oci.ParseRef(w.ref.String()); err != nil || (w.ref.Digest == "") != (len(w.tags) == 1) {
-				t.Errorf("%s: %+v, %v", name, w, err)
-			}
 		}
 	}
 }

@@ -7,21 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
-
-// multi stores an index of an image for each platform.
-func (f *fakeImages) multi(note string, platforms ...string) oci.Descriptor {
-	var children []string
-	for _, p := range platforms {
-		d := f.image(p, note)
-		goos, arch, _ := strings.Cut(p, "/")
-		children = append(children, fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"platform":{"os":%q,"architecture":%q}}`, d.MediaType, d.Digest, d.Size, goos, arch))
-	}
-	return f.put(oci.MediaTypeIndex, fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[%s]}`, oci.MediaTypeIndex, strings.Join(children, ",")))
-}
 
 // sparse writes an inventory as "SOURCE PLATFORMS -N", N manifests being left out.
 func sparse(t *testing.T, inv *oci.Inventory) string {
@@ -43,13 +33,13 @@ const (
 )
 
 func TestPlatforms(t *testing.T) {
-	f := newFakeImages()
-	f.refs["a.io/three:v1"] = f.multi("three", "linux/amd64", "linux/arm64", "linux/s390x")
-	f.refs["a.io/three:v2"] = f.refs["a.io/three:v1"]
-	f.refs["a.io/three@"+f.refs["a.io/three:v1"].Digest.String()] = f.refs["a.io/three:v1"]
-	f.refs["a.io/next:v1"] = f.multi("three", "linux/amd64", "linux/ppc64le") // has a child that three has
-	f.refs["a.io/one:arm"], f.refs["a.io/one:amd"] = f.image("linux/arm64", "one"), f.image("linux/amd64", "one")
-	digest := "@" + f.refs["a.io/three:v1"].Digest.String()
+	f := asktest.NewImages()
+	f.Refs["a.io/three:v1"] = f.PutIndex("three", "linux/amd64", "linux/arm64", "linux/s390x")
+	f.Refs["a.io/three:v2"] = f.Refs["a.io/three:v1"]
+	f.Refs["a.io/three@"+f.Refs["a.io/three:v1"].Digest.String()] = f.Refs["a.io/three:v1"]
+	f.Refs["a.io/next:v1"] = f.PutIndex("three", "linux/amd64", "linux/ppc64le") // has a child that three has
+	f.Refs["a.io/one:arm"], f.Refs["a.io/one:amd"] = f.PutImage("linux/arm64", "one"), f.PutImage("linux/amd64", "one")
+	digest := "@" + f.Refs["a.io/three:v1"].Digest.String()
 	const note = "platforms: 1 image is for another one alone, and carried as such: a.io/one:arm (linux/arm64)"
 	const less = "platforms: 2 images are not for all that are asked for: a.io/next:v1 (not linux/arm64, linux/s390x), a.io/one:amd (not linux/arm64, linux/s390x)"
 	const three = "platforms: [{os: linux, architecture: s390x}, {os: linux, architecture: amd64}, {os: linux, architecture: arm64}]"
@@ -70,8 +60,8 @@ func TestPlatforms(t *testing.T) {
 		{"not all", "- {name: 'a.io/next:v1', " + three + "}\n  - {name: 'a.io/three:v1', " + three + "}\n  - {name: 'a.io/one:amd', " + three + "}\n", "a.io/next:v1 linux/amd64 -1\na.io/one:amd linux/amd64 -0\na.io/three:v1 linux/amd64 linux/arm64 linux/s390x -0", less, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f.notes = nil
-			c, err := Parse("f.yaml", []byte(head+"mirror:\n  additionalImages:\n  "+tc.images))
+			f.Notes = nil
+			c, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  additionalImages:\n  "+tc.images))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +72,7 @@ func TestPlatforms(t *testing.T) {
 			if got := sparse(t, inv); got != tc.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tc.want)
 			}
-			if got := strings.Join(f.notes, "\n"); got != tc.notes {
+			if got := strings.Join(f.Notes, "\n"); got != tc.notes {
 				t.Errorf("notes %q", got)
 			}
 			for _, img := range inv.Images {
@@ -96,9 +86,9 @@ func TestPlatforms(t *testing.T) {
 
 // TestPlatformsNotThere has one image without the platform beside one with it.
 func TestPlatformsNotThere(t *testing.T) {
-	f := newFakeImages()
-	f.refs["a.io/arm:v1"], f.refs["a.io/both:v1"] = f.multi("a", "linux/arm64", "linux/s390x"), f.multi("b", "linux/amd64", "linux/arm64")
-	c, err := Parse("f.yaml", []byte(head+"mirror:\n  additionalImages:\n  - {name: 'a.io/arm:v1', "+onAmd+"}\n  - {name: 'a.io/both:v1', "+onAmd+"}\n"))
+	f := asktest.NewImages()
+	f.Refs["a.io/arm:v1"], f.Refs["a.io/both:v1"] = f.PutIndex("a", "linux/arm64", "linux/s390x"), f.PutIndex("b", "linux/amd64", "linux/arm64")
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  additionalImages:\n  - {name: 'a.io/arm:v1', "+onAmd+"}\n  - {name: 'a.io/both:v1', "+onAmd+"}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,16 +106,16 @@ func TestPlatformsNotThere(t *testing.T) {
 // TestPlatformsOfPods has pods use what is asked for of one platform, at its own place
 // or another, or of one that it does not have.
 func TestPlatformsOfPods(t *testing.T) {
-	f := newFakeImages()
-	d := f.multi("a", "linux/amd64", "linux/arm64")
+	f := asktest.NewImages()
+	d := f.PutIndex("a", "linux/amd64", "linux/arm64")
 	byDigest := oci.Ref{Registry: "a.io", Repository: "x", Digest: d.Digest}
 	both := byDigest
 	both.Tag = "v1"
-	f.refs["a.io/x:v1"], f.refs[byDigest.String()] = d, d
+	f.Refs["a.io/x:v1"], f.Refs[byDigest.String()] = d, d
 	for _, name := range []string{"a.io/x:v1", byDigest.String(), both.String()} {
 		for _, how := range []string{onAmd, onAmd + ", targetRepo: y/z", onAmd + ", targetRepo: y/z, targetTag: v2", strings.ReplaceAll(onAmd, "amd64", "s390x")} {
 			for _, pod := range []PodImage{{Ref: byDigest}, {Ref: byDigest, Tag: "v1"}, {Ref: byDigest, Tag: "v2"}, {Ref: byDigest.WithTag("v1"), Tag: "v1"}} {
-				c, err := Parse("f.yaml", []byte(head+"mirror:\n  additionalImages:\n  - {name: '"+name+"', "+how+"}\n"))
+				c, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  additionalImages:\n  - {name: '"+name+"', "+how+"}\n"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -147,16 +137,16 @@ func TestPlatformsOfPods(t *testing.T) {
 // TestPlatformsOfPodsOfARelease has the version operator's pod name the payload, and
 // another a component: both go to places of their own.
 func TestPlatformsOfPodsOfARelease(t *testing.T) {
-	m := newMade()
-	root := m.multiRelease(t, "4.12.0")
-	m.at("quay.io/ocp/rel:m", root)
-	by := m.at("quay.io/ocp/rel@"+root.Digest.String(), root)
+	m := asktest.NewRegistry()
+	root := m.PutMultiRelease(t, "4.12.0")
+	m.At("quay.io/ocp/rel:m", root)
+	by := m.At("quay.io/ocp/rel@"+root.Digest.String(), root)
 	const platforms = "    platforms: [{os: linux, architecture: arm64}]\n"
-	inv, err := Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/rel:m", platforms), m)
+	inv, err := Resolve(t.Context(), asktest.ReleaseConfig(t, "quay.io/ocp/rel:m", platforms), m)
 	if err != nil || len(inv.Images) != 2 {
 		t.Fatalf("%v, %v", inv, err)
 	}
-	c := releaseConfig(t, "quay.io/ocp/rel:m", platforms)
+	c := asktest.ReleaseConfig(t, "quay.io/ocp/rel:m", platforms)
 	c.Extra.Pods = gathered(t, podList("openshift-cluster-version/cvo "+by+" "+by, "openshift-etcd/etcd "+inv.Images[0].Source.String()+" "+inv.Images[0].Source.String())).Pods
 	if inv, err = Resolve(t.Context(), c, m); err != nil {
 		t.Fatal(err)
@@ -168,9 +158,9 @@ func TestPlatformsOfPodsOfARelease(t *testing.T) {
 
 func TestPlatformsOfCharts(t *testing.T) {
 	f := chartSite(t)
-	f.refs["a.io/web:one"] = f.multi("web", "linux/amd64", "linux/arm64")
-	f.refs["a.io/db:one"] = f.multi("db", "linux/amd64", "linux/arm64")
-	c, err := Parse("f.yaml", []byte(head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo/', charts: [{name: web, version: 1.0.0, "+onArm+"}]}, {url: 'oci://reg.io/charts', charts: [{name: db, version: 0.1.0}]}]}}\n"))
+	f.Refs["a.io/web:one"] = f.PutIndex("web", "linux/amd64", "linux/arm64")
+	f.Refs["a.io/db:one"] = f.PutIndex("db", "linux/amd64", "linux/arm64")
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {repositories: [{url: 'https://charts.io/repo/', charts: [{name: web, version: 1.0.0, "+onArm+"}]}, {url: 'oci://reg.io/charts', charts: [{name: db, version: 0.1.0}]}]}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,9 +177,9 @@ func TestPlatformsOfCharts(t *testing.T) {
 // bundles name.
 func TestPlatformsOfOperators(t *testing.T) {
 	run := func(platforms string) (*oci.Inventory, error) {
-		h := newCatalogHost()
-		h.catalog(t, testCatalog, testFiles())
-		return Resolve(t.Context(), parsed(t, "  - catalog: "+testCatalog+"\n    full: true\n    "+platforms+"\n"), h)
+		h := asktest.NewCatalogs()
+		h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
+		return Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    full: true\n    "+platforms+"\n"), h)
 	}
 	inv, err := run(onArm)
 	if err != nil {
@@ -206,26 +196,17 @@ func TestPlatformsOfOperators(t *testing.T) {
 	}
 }
 
-// multiRelease makes a payload for several architectures with one component that
-// is an index too; the payload says so.
-func (m *made) multiRelease(t *testing.T, version string) oci.Descriptor {
-	t.Helper()
-	etcd := m.IndexFor(false, []string{"amd64", "arm64", "s390x"}, m.ImageFor("amd64", false, m.base), m.ImageFor("arm64", false, m.base), m.ImageFor("s390x", false, m.base))
-	parts := map[string]string{"etcd": m.at(art+"@"+etcd.Digest.String(), etcd)}
-	return m.IndexFor(true, []string{"arm64", "amd64"}, m.payload(t, version, "arm64", parts), m.payload(t, version, "amd64", parts))
-}
-
 func TestPlatformsOfReleases(t *testing.T) {
-	m := newMade()
-	root := m.multiRelease(t, "4.12.0")
-	m.at("quay.io/ocp/rel:m", root)
-	by := m.at("quay.io/ocp/rel@"+root.Digest.String(), root)
-	m.files = map[string][]byte{graphLink(graphServer, "multi", "stable-4.12"): []byte(`{"version":1,"nodes":[{"version":"4.12.0","payload":"` + by + `"}],"edges":[]}`)}
+	m := asktest.NewRegistry()
+	root := m.PutMultiRelease(t, "4.12.0")
+	m.At("quay.io/ocp/rel:m", root)
+	by := m.At("quay.io/ocp/rel@"+root.Digest.String(), root)
+	m.Published = map[string][]byte{asktest.GraphLink(asktest.GraphServer, "multi", "stable-4.12"): []byte(`{"version":1,"nodes":[{"version":"4.12.0","payload":"` + by + `"}],"edges":[]}`)}
 	const want = "quay.io/ocp/art linux/%[1]s -2\nquay.io/ocp/rel%[2]s linux/%[1]s -1"
 	for _, arch := range []string{"amd64", "arm64"} {
 		platforms := "    platforms: [{os: linux, architecture: " + arch + "}]\n"
-		for tag, c := range map[string]*Config{":m": releaseConfig(t, "quay.io/ocp/rel:m", platforms), "": channelConfig(t, "{name: stable-4.12}", platforms)} {
-			m.opened = nil
+		for tag, c := range map[string]*Config{":m": asktest.ReleaseConfig(t, "quay.io/ocp/rel:m", platforms), "": asktest.ChannelConfig(t, "{name: stable-4.12}", platforms)} {
+			m.Opened = nil
 			inv, err := Resolve(t.Context(), c, m)
 			if err != nil {
 				t.Fatal(err)
@@ -239,7 +220,7 @@ func TestPlatformsOfReleases(t *testing.T) {
 		}
 	}
 	// A component for one platform, of a payload that has another.
-	_, err := Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/rel:m", "    platforms: [{os: linux, architecture: s390x}]\n"), m)
+	_, err := Resolve(t.Context(), asktest.ReleaseConfig(t, "quay.io/ocp/rel:m", "    platforms: [{os: linux, architecture: s390x}]\n"), m)
 	if _, ok := oci.Gaps(err); !ok || !strings.HasSuffix(err.Error(), "it has no image for linux/s390x; it has linux/amd64, linux/arm64") {
 		t.Errorf("got %v", err)
 	}
@@ -247,13 +228,13 @@ func TestPlatformsOfReleases(t *testing.T) {
 
 // TestPlatformsOfKubeVirt takes the disks of the platforms, and of an index its parts.
 func TestPlatformsOfKubeVirt(t *testing.T) {
-	m := newMade()
-	disk := func(d oci.Descriptor) string { return m.at(art+"@"+d.Digest.String(), d) }
+	m := asktest.NewRegistry()
+	disk := func(d oci.Descriptor) string { return m.At(asktest.Art+"@"+d.Digest.String(), d) }
 	one := disk(m.ImageFor("s390x", true, m.Layer(2048, ocitest.LayerGzip)))
 	both := disk(m.IndexFor(false, []string{"amd64", "arm64"}, m.ImageFor("amd64", false, m.Layer(2048, ocitest.LayerGzip)), m.ImageFor("arm64", false, m.Layer(2048, ocitest.LayerGzip))))
-	m.at("quay.io/ocp/rel:v", m.bootPayload(t, "amd64", "multi", map[string]string{"x86_64": both, "aarch64": both, "s390x": one}))
+	m.At("quay.io/ocp/rel:v", m.PutBootPayload(t, "amd64", "multi", map[string]string{"x86_64": both, "aarch64": both, "s390x": one}))
 	for arch, want := range map[string]string{"amd64": "4.18.1-multi-kube-virt-container-x86_64 -1", "s390x": "4.18.1-multi-kube-virt-container-s390x -0"} {
-		inv, err := Resolve(t.Context(), releaseConfig(t, "quay.io/ocp/rel:v", "    kubeVirtContainer: true\n    platforms: [{os: linux, architecture: "+arch+"}]\n"), m)
+		inv, err := Resolve(t.Context(), asktest.ReleaseConfig(t, "quay.io/ocp/rel:v", "    kubeVirtContainer: true\n    platforms: [{os: linux, architecture: "+arch+"}]\n"), m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,44 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
-	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 const clusterData = "../../shared/data/cluster"
-
-func hexOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }
-
-func TestPodRef(t *testing.T) {
-	a, b := hexOf("a"), hexOf("b")
-	for _, tc := range []struct{ name, image, id, want, tag string }{
-		{"by digest", "q.io/a/b@" + a, "q.io/a/b@" + a, "q.io/a/b@" + a, ""},
-		{"by the digest of an index", "q.io/a/b@" + a, "q.io/a/b@" + b, "q.io/a/b@" + a, ""},
-		{"by tag and digest", "q.io/a/b:v1@" + a, "", "q.io/a/b@" + a, ""},
-		{"by tag", "q.io/a/b:v1", "q.io/a/b@" + a, "q.io/a/b@" + a, "v1"},
-		{"by tag, from elsewhere", "q.io/a/b:v1", "r.io/a/b@" + a, "q.io/a/b:v1", "v1"},
-		{"by tag, not started", "q.io/a/b:v1", "", "q.io/a/b:v1", "v1"},
-		{"without a tag", "q.io/a/b", "q.io/a/b@" + a, "q.io/a/b@" + a, "latest"},
-		{"short", "nginx:1", "q.io/library/nginx@" + a, "q.io/library/nginx@" + a, "1"},
-		{"short, not started", "nginx", "", "docker.io/library/nginx:latest", "latest"},
-		{"Docker's words", "q.io/a/b:v1", "docker-pullable://q.io/a/b@" + a, "q.io/a/b@" + a, "v1"},
-		{"a config's digest", "q.io/a/b:v1", "sha256:" + strings.Repeat("c", 64), "q.io/a/b:v1", "v1"},
-		{"named by a config's digest", hexOf("c"), "q.io/a/b@" + a, "q.io/a/b@" + a, ""},
-		{"named by a config's digest alone", hexOf("c"), "", "it is named by the digest of its config", ""},
-		{"internal", "image-registry.openshift-image-registry.svc:5000/a/b:c", "", errInside.Error(), ""},
-		{"internal, long", "image-registry.openshift-image-registry.svc.cluster.local:5000/a/b@" + a, "", errInside.Error(), ""},
-		{"on the node", "localhost/a/b:c", "", errInside.Error(), ""},
-		{"got from inside", "b:c", "localhost:5000/a/b@" + a, errInside.Error(), ""},
-		{"nonsense", "UPPER CASE", "", "image reference", ""},
-		{"another hash", "q.io/a/b@sha512:" + strings.Repeat("a", 128), "", "image reference", ""},
-	} {
-		ref, tag, err := podRef(pods.Use{Image: tc.image, ID: tc.id})
-		if err != nil && (!strings.HasPrefix(err.Error(), tc.want) || strings.Contains(tc.want, "/")) || err == nil && (ref.String() != tc.want || tag != tc.tag) {
-			t.Errorf("%s: got %s %s, %v", tc.name, ref, tag, err)
-		}
-	}
-}
 
 // list writes pods as oc does: "NAMESPACE/POD IMAGE ID".
 func podList(lines ...string) string {
@@ -73,15 +41,15 @@ func gathered(t *testing.T, lists ...string) Extra {
 
 // TestPods gathers, pins and tells apart what pods use and what else asks for it.
 func TestPods(t *testing.T) {
-	f := newFakeImages()
-	old, now, third := f.image("linux/amd64", "old"), f.image("linux/amd64", "now"), f.image("linux/amd64", "third")
+	f := asktest.NewImages()
+	old, now, third := f.PutImage("linux/amd64", "old"), f.PutImage("linux/amd64", "now"), f.PutImage("linux/amd64", "third")
 	at := func(name string, d oci.Descriptor) string {
-		f.refs[name+"@"+d.Digest.String()] = d
+		f.Refs[name+"@"+d.Digest.String()] = d
 		return name + "@" + d.Digest.String()
 	}
-	f.refs["q.io/a/b:v1"], f.refs["q.io/c:v1"] = now, now
+	f.Refs["q.io/a/b:v1"], f.Refs["q.io/c:v1"] = now, now
 	oldB, nowB, thirdD, oldD, nowC := at("q.io/a/b", old), at("q.io/a/b", now), at("q.io/d", third), at("q.io/d", old), at("q.io/c", now)
-	c := config(t, "q.io/a/b:v1", thirdD)
+	c := asktest.ParseImages(t, "q.io/a/b:v1", thirdD)
 	c.Extra = gathered(t,
 		podList("n/two q.io/a/b:v1 "+oldB, "n/one q.io/a/b:v1 "+oldB, "n/three q.io/a/b:v1 "+nowB, "n/four localhost/x:y", "n/five UPPER"),
 		podList("n/six "+thirdD+" "+thirdD, "n/seven "+oldD, "n/eight q.io/c:v1 "+nowC, "n/nine q.io/c:other q.io/c@"+now.Digest.String()))
@@ -108,7 +76,7 @@ func TestPods(t *testing.T) {
 	if err := (oci.Mirror{Host: "m.example"}).CheckCollisions(inv); err != nil {
 		t.Error(err)
 	}
-	notes := strings.Join(f.notes, "\n")
+	notes := strings.Join(f.Notes, "\n")
 	for _, want := range []string{
 		"not carried: what pods use of the cluster's own registry or of their node alone, 1 image: localhost/x:y",
 		`not carried: image "UPPER" of pod n/five main: image reference "UPPER"`,
@@ -118,8 +86,8 @@ func TestPods(t *testing.T) {
 			t.Errorf("the notes do not have %s:\n%s", want, notes)
 		}
 	}
-	if len(f.notes) != 3 {
-		t.Errorf("notes %q", f.notes)
+	if len(f.Notes) != 3 {
+		t.Errorf("notes %q", f.Notes)
 	}
 	checkPodPage(t, inv)
 }
@@ -140,10 +108,10 @@ func checkPodPage(t *testing.T, inv *oci.Inventory) {
 
 // TestPodsOfARelease does not carry components twice, which have a place of their own.
 func TestPodsOfARelease(t *testing.T) {
-	m := newMade()
-	parts := m.components("etcd", "b")
-	m.at("q.example/release:v1", m.payload(t, "4.18.1", "amd64", parts))
-	c := releaseConfig(t, "q.example/release:v1")
+	m := asktest.NewRegistry()
+	parts := m.Components("etcd", "b")
+	m.At("q.example/release:v1", m.PutPayload(t, "4.18.1", "amd64", parts))
+	c := asktest.ReleaseConfig(t, "q.example/release:v1")
 	c.Extra = gathered(t, podList("openshift-etcd/etcd "+parts["etcd"]+" "+parts["etcd"]))
 	c.Extra.IgnoreReleaseSignature = true // they have their own tests
 	inv, err := Resolve(t.Context(), c, m)
@@ -155,9 +123,9 @@ func TestPodsOfARelease(t *testing.T) {
 // TestPodsLost tells once of what cannot be had.
 func TestPodsLost(t *testing.T) {
 	ref := "q.io/a@" + hexOf("a")
-	c := config(t, strings.Replace(ref, "@", ":v1@", 1))
+	c := asktest.ParseImages(t, strings.Replace(ref, "@", ":v1@", 1))
 	c.Extra = gathered(t, podList("n/one "+ref+" "+ref))
-	_, err := Resolve(t.Context(), c, newFakeImages())
+	_, err := Resolve(t.Context(), c, asktest.NewImages())
 	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || gaps[0].Image.Origin != origin.Additional {
 		t.Errorf("got %v", err)
 	}
@@ -167,7 +135,7 @@ func TestPodsLost(t *testing.T) {
 func TestPodsIdentity(t *testing.T) {
 	a := "q.io/a@" + hexOf("a")
 	digest := func(lists ...string) string {
-		c := config(t, "a.io/b:c")
+		c := asktest.ParseImages(t, "a.io/b:c")
 		c.Extra = gathered(t, lists...)
 		return c.Digest().String()
 	}
@@ -178,30 +146,15 @@ func TestPodsIdentity(t *testing.T) {
 	if other := digest(podList("n/one q.io/a@" + hexOf("b"))); other == one {
 		t.Error("another image makes no other job")
 	}
-	if none := config(t, "a.io/b:c").Digest().String(); none == one {
+	if none := asktest.ParseImages(t, "a.io/b:c").Digest().String(); none == one {
 		t.Error("pods make no other job")
 	}
-	c, err := Parse("f.yaml", []byte(head+"mirror: {}\n"))
+	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Extra = gathered(t, podList("n/one "+a)); c.CheckNotEmpty() != nil {
 		t.Errorf("pods alone are nothing to carry: %v", c.CheckNotEmpty())
-	}
-}
-
-// TestPodsAreBounded stops at more images than any cluster has.
-func TestPodsAreBounded(t *testing.T) {
-	set := NewPods()
-	for i := range maxPodImages {
-		for range 2 { // the same again is no more
-			if err := set.add(pods.Use{Image: fmt.Sprintf("q.io/a:v%d", i)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := set.add(pods.Use{Image: "q.io/a:other"}); err == nil || !strings.Contains(err.Error(), "more than 50000 different images") {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -241,3 +194,5 @@ func TestRealPods(t *testing.T) {
 		t.Errorf("%d images of the archive, notes %q", len(images), notes)
 	}
 }
+
+func hexOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }

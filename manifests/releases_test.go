@@ -4,13 +4,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 )
 
 // TestReleasesOf lists releases by version, with the channel that chose each.
 func TestReleasesOf(t *testing.T) {
-	m := channelWorld(t)
-	inv, err := Resolve(t.Context(), channelConfig(t, "{name: stable-4.3, minVersion: 4.3.1, maxVersion: 4.3.2}, {name: stable-4.2}"), m)
-	must(t, err)
+	m := asktest.ChannelWorld(t)
+	inv, err := Resolve(t.Context(), asktest.ChannelConfig(t, "{name: stable-4.3, minVersion: 4.3.1, maxVersion: 4.3.2}, {name: stable-4.2}"), m)
+	asktest.NoError(t, err)
 	var got []string
 	for _, r := range Releases(inv) {
 		if r.Digest == "" || r.Source.Digest != r.Digest {

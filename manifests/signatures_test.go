@@ -4,80 +4,38 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/release"
 	"github.com/satchel-airgap/satchel/manifests/internal/signature"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-const testStore = "https://signatures.invalid/store"
-
-// signedRelease is a registry with a release, and who signs it.
-type signedRelease struct {
-	*made
-	*ocitest.Signer
-	cfg     *Config
-	payload oci.Descriptor
-	key     string
-}
-
-func newSignedRelease(t *testing.T) *signedRelease {
-	t.Helper()
-	s := &signedRelease{made: newMade()}
-	var err error
-	s.Signer, err = ocitest.NewSigner("test", time.Now().Add(-time.Hour), 0)
-	must(t, err)
-	key, err := s.Key()
-	must(t, err)
-	s.key = string(key)
-	s.payload = s.made.payload(t, "4.12.0", "amd64", s.components("etcd-1", "cli-2"))
-	s.at("quay.io/ocp/rel:v", s.payload)
-	s.cfg = releaseConfig(t, "quay.io/ocp/rel:v")
-	s.cfg.Extra = Extra{SignatureURL: testStore + "/", SignatureKeys: s.key}
-	s.files = map[string][]byte{}
-	return s
-}
-
-// publish puts a file into the store, as signature n of the payload.
-func (s *signedRelease) publish(payload digest.Digest, n int, body []byte) {
-	s.files[fmt.Sprintf("%s/sha256=%s/signature-%d", testStore, payload.Encoded(), n)] = body
-}
-
-// sign makes a genuine message for a payload.
-func (s *signedRelease) sign(t *testing.T, payload digest.Digest) []byte {
-	t.Helper()
-	m, err := s.Sign(ocitest.Claim(payload, "quay.io/ocp/rel:v"))
-	must(t, err)
-	return m
-}
-
 func TestReleaseSignature(t *testing.T) {
-	s := newSignedRelease(t)
-	good := s.sign(t, s.payload.Digest)
-	s.publish(s.payload.Digest, 1, good)
-	s.publish(s.payload.Digest, 2, []byte("\x1b[31mnone"))
-	s.publish(s.payload.Digest, 3, good)
-	inv, err := Resolve(t.Context(), s.cfg, s)
-	must(t, err)
-	must(t, inv.Validate())
-	if len(inv.Images) != 3 || len(s.fetched) != 4 { // until the first that is not there
-		t.Errorf("%d images; fetched %q", len(inv.Images), s.fetched)
+	s := asktest.NewSignedRelease(t)
+	good := s.SignPayload(t, s.Payload.Digest)
+	s.Publish(s.Payload.Digest, 1, good)
+	s.Publish(s.Payload.Digest, 2, []byte("\x1b[31mnone"))
+	s.Publish(s.Payload.Digest, 3, good)
+	inv, err := Resolve(t.Context(), s.Cfg, s)
+	asktest.NoError(t, err)
+	asktest.NoError(t, inv.Validate())
+	if len(inv.Images) != 3 || len(s.Fetched) != 4 { // until the first that is not there
+		t.Errorf("%d images; fetched %q", len(inv.Images), s.Fetched)
 	}
-	if len(s.notes) != 1 || !strings.Contains(s.notes[0], "signature-2: it is not an OpenPGP message") {
-		t.Errorf("notes %q", s.notes)
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "signature-2: it is not an OpenPGP message") {
+		t.Errorf("notes %q", s.Notes)
 	}
-	got, err := ReadSignatures(t.Context(), inv, &s.kept)
-	want := []Signature{{Payload: s.payload.Digest, Number: 1, Message: good}, {Payload: s.payload.Digest, Number: 3, Message: good}}
+	got, err := ReadSignatures(t.Context(), inv, &s.Stored)
+	want := []Signature{{Payload: s.Payload.Digest, Number: 1, Message: good}, {Payload: s.Payload.Digest, Number: 3, Message: good}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the bundle carries %+v, %v", got, err)
 	}
@@ -85,7 +43,7 @@ func TestReleaseSignature(t *testing.T) {
 	if why := oci.Words(inv.Images[at].Reasons); len(why) != 2 || why[0] != "release 4.12.0 x86_64" || !strings.HasPrefix(why[1], "signed by test, key ") {
 		t.Errorf("the payload's reasons are %q", why)
 	}
-	again, err := Resolve(t.Context(), s.cfg, s)
+	again, err := Resolve(t.Context(), s.Cfg, s)
 	if err != nil || !reflect.DeepEqual(inv, again) {
 		t.Errorf("the second time gave %+v, %v", again, err)
 	}
@@ -97,41 +55,41 @@ func TestReleaseSignatureRefused(t *testing.T) {
 	other := digest.FromString("another payload")
 	for _, tc := range []struct {
 		name    string
-		arrange func(*testing.T, *signedRelease)
+		arrange func(*testing.T, *asktest.SignedRelease)
 		want    string // what follows the payload
 		kind    signature.Kind
 	}{
-		{"none", func(*testing.T, *signedRelease) {}, testStore + " has none", ""},
-		{"of another payload", func(t *testing.T, s *signedRelease) { s.publish(s.payload.Digest, 1, s.sign(t, other)) },
+		{"none", func(*testing.T, *asktest.SignedRelease) {}, asktest.TestStore + " has none", ""},
+		{"of another payload", func(t *testing.T, s *asktest.SignedRelease) { s.Publish(s.Payload.Digest, 1, s.SignPayload(t, other)) },
 			"signature-1: it is for another payload, " + other.String(), signature.OtherPayload},
-		{"forged", func(t *testing.T, s *signedRelease) {
-			forged := strings.Replace(string(s.sign(t, other)), other.Encoded(), s.payload.Digest.Encoded(), 1)
-			s.publish(s.payload.Digest, 1, []byte(forged))
+		{"forged", func(t *testing.T, s *asktest.SignedRelease) {
+			forged := strings.Replace(string(s.SignPayload(t, other)), other.Encoded(), s.Payload.Digest.Encoded(), 1)
+			s.Publish(s.Payload.Digest, 1, []byte(forged))
 		}, "signature-1: its body is not what was signed", signature.Forged},
-		{"Red Hat's keys", func(t *testing.T, s *signedRelease) {
-			s.publish(s.payload.Digest, 1, s.sign(t, s.payload.Digest))
-			s.cfg.Extra.SignatureKeys = ""
+		{"Red Hat's keys", func(t *testing.T, s *asktest.SignedRelease) {
+			s.Publish(s.Payload.Digest, 1, s.SignPayload(t, s.Payload.Digest))
+			s.Cfg.Extra.SignatureKeys = ""
 		}, "signature-1: it is signed by key ", signature.UnknownKey},
-		{"two bad ones", func(_ *testing.T, s *signedRelease) {
-			s.publish(s.payload.Digest, 1, []byte("a"))
-			s.publish(s.payload.Digest, 2, []byte("b"))
+		{"two bad ones", func(_ *testing.T, s *asktest.SignedRelease) {
+			s.Publish(s.Payload.Digest, 1, []byte("a"))
+			s.Publish(s.Payload.Digest, 2, []byte("b"))
 		}, "signature-1: it is not an OpenPGP message", signature.Malformed},
-		{"too large", func(t *testing.T, s *signedRelease) {
-			s.publish(s.payload.Digest, 1, append(s.sign(t, s.payload.Digest), make([]byte, signature.MaxMessage)...))
-		}, testStore + "/sha256=", ""},
-		{"bad keys", func(_ *testing.T, s *signedRelease) { s.cfg.Extra.SignatureKeys = "none" }, "the keys that were given: ", ""},
-		{"no store", func(_ *testing.T, s *signedRelease) { s.cfg.Extra.SignatureURL = "file:///x" }, "the store of signatures: it is not an http", ""},
-		{"OKD", func(t *testing.T, s *signedRelease) {
-			s.at("quay.io/okd/scos-release:v", s.payload)
-			s.cfg.Mirror.Platform.Release, s.cfg.Extra.SignatureKeys = "quay.io/okd/scos-release:v", ""
+		{"too large", func(t *testing.T, s *asktest.SignedRelease) {
+			s.Publish(s.Payload.Digest, 1, append(s.SignPayload(t, s.Payload.Digest), make([]byte, signature.MaxMessage)...))
+		}, asktest.TestStore + "/sha256=", ""},
+		{"bad keys", func(_ *testing.T, s *asktest.SignedRelease) { s.Cfg.Extra.SignatureKeys = "none" }, "the keys that were given: ", ""},
+		{"no store", func(_ *testing.T, s *asktest.SignedRelease) { s.Cfg.Extra.SignatureURL = "file:///x" }, "the store of signatures: it is not an http", ""},
+		{"OKD", func(t *testing.T, s *asktest.SignedRelease) {
+			s.At("quay.io/okd/scos-release:v", s.Payload)
+			s.Cfg.Mirror.Platform.Release, s.Cfg.Extra.SignatureKeys = "quay.io/okd/scos-release:v", ""
 		}, "it is a release of OKD, and no key of OKD's was given", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newSignedRelease(t)
+			s := asktest.NewSignedRelease(t)
 			tc.arrange(t, s)
-			inv, err := Resolve(t.Context(), s.cfg, s)
+			inv, err := Resolve(t.Context(), s.Cfg, s)
 			var refused *SignatureError
-			if !errors.As(err, &refused) || inv != nil || !strings.Contains(err.Error(), s.payload.Digest.String()+": "+tc.want) {
+			if !errors.As(err, &refused) || inv != nil || !strings.Contains(err.Error(), s.Payload.Digest.String()+": "+tc.want) {
 				t.Fatalf("got %v, want %s", err, tc.want)
 			}
 			if _, ok := oci.Gaps(err); ok {
@@ -141,93 +99,93 @@ func TestReleaseSignatureRefused(t *testing.T) {
 			if tc.kind != "" && (!errors.As(err, &cause) || cause.Kind != tc.kind) {
 				t.Errorf("%v is not of kind %q", err, tc.kind)
 			}
-			hint := hintOwnKey + hintIgnore
+			hint := release.HintOwnKey + release.HintIgnore
 			switch {
 			case tc.kind == signature.Forged || tc.kind == signature.OtherPayload: // and no way around it is named
-				hint = hintForged
+				hint = release.HintForged
 			case tc.kind == signature.Malformed || tc.name == "too large":
-				hint = hintAway
+				hint = release.HintAway
 			}
 			if refused.Hint != hint {
 				t.Errorf("the hint is %q", refused.Hint)
 			}
-			if len(s.opened) != 0 {
-				t.Errorf("%d files of it were read", len(s.opened))
+			if len(s.Opened) != 0 {
+				t.Errorf("%d files of it were read", len(s.Opened))
 			}
 		})
 	}
 }
 
 func TestReleaseSignatureIgnored(t *testing.T) {
-	s := newSignedRelease(t)
-	s.cfg.Extra = Extra{IgnoreReleaseSignature: true}
-	inv, err := Resolve(t.Context(), s.cfg, s)
-	if err != nil || len(inv.Documents) != 0 || len(s.fetched) != 0 {
-		t.Errorf("%+v, %v; fetched %q", inv, err, s.fetched)
+	s := asktest.NewSignedRelease(t)
+	s.Cfg.Extra = Extra{IgnoreReleaseSignature: true}
+	inv, err := Resolve(t.Context(), s.Cfg, s)
+	if err != nil || len(inv.Documents) != 0 || len(s.Fetched) != 0 {
+		t.Errorf("%+v, %v; fetched %q", inv, err, s.Fetched)
 	}
-	if len(s.unverified) != 1 || !strings.HasPrefix(s.unverified[0], "RELEASE NOT VERIFIED: ") {
-		t.Errorf("notes %q", s.notes)
+	if len(s.Unverified) != 1 || !strings.HasPrefix(s.Unverified[0], "RELEASE NOT VERIFIED: ") {
+		t.Errorf("notes %q", s.Notes)
 	}
-	signed := *s.cfg
+	signed := *s.Cfg
 	signed.Extra = Extra{}
-	if signed.Digest() == s.cfg.Digest() {
+	if signed.Digest() == s.Cfg.Digest() {
 		t.Error("with and without is the same job")
 	}
 }
 
 func TestReleaseSignatureMost(t *testing.T) {
-	s := newSignedRelease(t)
+	s := asktest.NewSignedRelease(t)
 	for n := 1; n <= 12; n++ {
-		s.publish(s.payload.Digest, n, []byte("none"))
+		s.Publish(s.Payload.Digest, n, []byte("none"))
 	}
-	_, err := Resolve(t.Context(), s.cfg, s)
-	if err == nil || len(s.fetched) != maxSignatures {
-		t.Errorf("fetched %d, %v", len(s.fetched), err)
+	_, err := Resolve(t.Context(), s.Cfg, s)
+	if err == nil || len(s.Fetched) != release.MaxSignatures {
+		t.Errorf("fetched %d, %v", len(s.Fetched), err)
 	}
 }
 
 // TestReleaseSignatureOfIndex: for several architectures the index is signed.
 func TestReleaseSignatureOfIndex(t *testing.T) {
-	s := newSignedRelease(t)
-	index := s.IndexFor(true, []string{"amd64"}, s.payload)
-	s.at("quay.io/ocp/rel:v", index)
-	s.publish(s.payload.Digest, 1, s.sign(t, s.payload.Digest))
-	if _, err := Resolve(t.Context(), s.cfg, s); err == nil || !strings.Contains(err.Error(), "has none") {
+	s := asktest.NewSignedRelease(t)
+	index := s.IndexFor(true, []string{"amd64"}, s.Payload)
+	s.At("quay.io/ocp/rel:v", index)
+	s.Publish(s.Payload.Digest, 1, s.SignPayload(t, s.Payload.Digest))
+	if _, err := Resolve(t.Context(), s.Cfg, s); err == nil || !strings.Contains(err.Error(), "has none") {
 		t.Errorf("a signature of a part counts for the whole: %v", err)
 	}
-	s.publish(index.Digest, 1, s.sign(t, index.Digest))
-	if _, err := Resolve(t.Context(), s.cfg, s); err != nil {
+	s.Publish(index.Digest, 1, s.SignPayload(t, index.Digest))
+	if _, err := Resolve(t.Context(), s.Cfg, s); err != nil {
 		t.Error(err)
 	}
 }
 
 // moving moves the release's tag when the signature has been asked for.
 type moving struct {
-	*signedRelease
+	*asktest.SignedRelease
 	to oci.Descriptor
 }
 
 func (m moving) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
-	body, err := m.signedRelease.Fetch(ctx, url, limit)
-	m.at("quay.io/ocp/rel:v", m.to)
+	body, err := m.SignedRelease.Fetch(ctx, url, limit)
+	m.At("quay.io/ocp/rel:v", m.to)
 	return body, err
 }
 
 // TestReleaseTagMoved: what was verified is what is carried.
 func TestReleaseTagMoved(t *testing.T) {
-	s := newSignedRelease(t)
-	s.publish(s.payload.Digest, 1, s.sign(t, s.payload.Digest))
-	evil := s.made.payload(t, "4.12.0", "amd64", s.components("evil-5"))
-	inv, err := Resolve(t.Context(), s.cfg, moving{s, evil})
-	must(t, err)
-	if s.refs["quay.io/ocp/rel:v"].Digest != evil.Digest {
+	s := asktest.NewSignedRelease(t)
+	s.Publish(s.Payload.Digest, 1, s.SignPayload(t, s.Payload.Digest))
+	evil := s.Registry.PutPayload(t, "4.12.0", "amd64", s.Components("evil-5"))
+	inv, err := Resolve(t.Context(), s.Cfg, moving{s, evil})
+	asktest.NoError(t, err)
+	if s.Refs["quay.io/ocp/rel:v"].Digest != evil.Digest {
 		t.Fatal("the tag did not move")
 	}
 	at := slices.IndexFunc(inv.Images, func(i oci.Image) bool { return i.Path == origin.PathPayload })
-	if at < 0 || inv.Images[at].Root.Digest != s.payload.Digest || len(inv.Images) != 3 {
+	if at < 0 || inv.Images[at].Root.Digest != s.Payload.Digest || len(inv.Images) != 3 {
 		t.Errorf("got %+v", inv.Images)
 	}
-	if slices.Contains(s.opened, evil.Digest) {
+	if slices.Contains(s.Opened, evil.Digest) {
 		t.Error("what the tag named later was read")
 	}
 }
@@ -247,7 +205,7 @@ func TestReadSignatures(t *testing.T) {
 	} {
 		var made oci.Memory
 		root, err := made.Artifact(documents.ArtifactSignatures, []oci.ArtifactFile{{Title: tc.title, MediaType: "text/plain", Body: []byte(tc.body)}})
-		must(t, err)
+		asktest.NoError(t, err)
 		list, err := ReadSignatures(t.Context(), &oci.Inventory{Documents: []oci.Document{{Name: documents.DocumentSignatures, Root: root}}}, &made)
 		var ue *oci.UnsupportedError
 		switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -32,7 +33,7 @@ spec:
 
 func templateConfig(t *testing.T, body string) (*Config, error) {
 	t.Helper()
-	c := parsed(t, "  - catalog: a.io/catalog:v1\n    targetCatalogSourceTemplate: t.yaml\n")
+	c := asktest.ParseOperators(t, "  - catalog: a.io/catalog:v1\n    targetCatalogSourceTemplate: t.yaml\n")
 	return c, c.ReadTemplates(func(name string) ([]byte, error) {
 		if name != "t.yaml" {
 			t.Errorf("%s is read", name)
@@ -49,8 +50,8 @@ func TestTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newCatalogHost()
-	h.catalog(t, "a.io/catalog:v1", testFiles())
+	h := asktest.NewCatalogs()
+	h.PutCatalog(t, "a.io/catalog:v1", asktest.TestFiles())
 	inv, err := Resolve(t.Context(), c, h)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func TestTemplate(t *testing.T) {
 	if !ok {
 		t.Fatal("there is no document")
 	}
-	files, err := oci.ReadArtifact(t.Context(), &h.kept, root, ArtifactTemplates)
+	files, err := oci.ReadArtifact(t.Context(), &h.Stored, root, ArtifactTemplates)
 	if err != nil {
 		t.Fatal(err)
 	}

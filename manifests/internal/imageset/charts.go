@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/manifests/internal/helm"
 )
 
 // ChartValues are the values of a file, for the charts of one name.
@@ -18,7 +18,7 @@ type ChartValues struct {
 
 // ParseChartValues checks the contents of a values file for the chart of that name.
 func ParseChartValues(name, file string, values []byte) (ChartValues, error) {
-	if err := chart.CheckValues(values); err != nil {
+	if err := helm.CheckValues(values); err != nil {
 		return ChartValues{}, fmt.Errorf("values for chart %s: %w", name, err)
 	}
 	return ChartValues{Chart: name, YAML: string(values), File: file}, nil
@@ -52,7 +52,7 @@ func (r *HelmRepository) checkSupported(p *Problems, at string) {
 		path := fmt.Sprintf("%s.charts[%d]", at, k)
 		ch.checkSupported(p, path)
 		p.required(path+".name", ch.Name)
-		if registry && !chart.IsVersion(ch.Version) {
+		if registry && !helm.IsVersion(ch.Version) {
 			p.Add(path, "%s: a registry does not list versions; name the one that is to be carried", path)
 		}
 	}
@@ -60,7 +60,7 @@ func (r *HelmRepository) checkSupported(p *Problems, at string) {
 
 func (ch *Chart) checkSupported(p *Problems, at string) {
 	for i, expr := range ch.ImagePaths {
-		if _, err := chart.ParsePath(expr); err != nil {
+		if _, err := helm.ParsePath(expr); err != nil {
 			path := fmt.Sprintf("%s.imagePaths[%d]", at, i)
 			p.Add(path, "%s is not a JSONPath expression such as {.spec.image}: %v", path, err)
 		}

@@ -1,12 +1,6 @@
-// Package pods reads which images the pods of a cluster use.
+// Package pods gathers what the pods of a running cluster use.
 //
-// A pod's spec names images as its author wrote them: by tag, by digest, or by a
-// short name. Its status has, for each container that was started, the image's ID:
-// the repository and digest that the node got. A [Use] is both, of one container.
-//
-// [Read] takes what `oc get pods -A` prints with -o json and -o yaml, and single
-// pods; [Walk] takes a directory: a must-gather, which has
-// namespaces/NAMESPACE/core/pods.yaml and namespaces/NAMESPACE/pods/POD/POD.yaml, or
-// an extracted Insights archive, which has pods/NAMESPACE/POD.json. Both hold one
-// pod at a time in memory.
+// [Pods] reads what "oc get pods -A" prints, and must-gathers. The digest that a node
+// has counts, not where a tag points by now. [Images] asks for what was gathered.
+// Package podlist reads the files.
 package pods

@@ -1,0 +1,40 @@
+package manifests
+
+import (
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/chart"
+	"github.com/satchel-airgap/satchel/manifests/internal/pods"
+	"github.com/satchel-airgap/satchel/manifests/internal/release"
+)
+
+// What [Resolve] asks for images, and what else it needs of its host.
+type (
+	// Images finds images in registries, and what is published beside them.
+	Images = ask.Images
+	// Resolver finds images in registries.
+	Resolver = ask.Resolver
+	// Fetcher gets files that are published by other servers than registries.
+	Fetcher = ask.Fetcher
+	// Store takes content that is built for the bundle, and what was derived from images.
+	Store = ask.Store
+	// Notices takes what the user should know and is no error.
+	Notices = ask.Notices
+)
+
+// Errors of [Resolve]; see [ConfigError] too.
+type (
+	// FetchError says that a server answered and did not give a file.
+	FetchError = ask.FetchError
+	// SignatureError says that no signature of a release was verified.
+	SignatureError = release.SignatureError
+	// GraphError says that the graph image cannot be built.
+	GraphError = release.GraphError
+	// ChartError says that the images of a chart cannot be known.
+	ChartError = chart.Error
+)
+
+// Pods gathers the images that the pods of a running cluster use.
+type Pods = pods.Pods
+
+// NewPods begins an empty set.
+func NewPods() *Pods { return pods.NewPods() }

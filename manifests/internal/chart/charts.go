@@ -1,0 +1,247 @@
+package chart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/helm"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+const (
+
+	// parallelCharts is how many charts are in memory at a time.
+	parallelCharts = 4
+)
+
+// Error says that the images of a chart cannot be told, for a reason that
+// lies in the chart or its values.
+type Error struct {
+	Chart string // its name and version
+	Err   error
+	// Values says that other values may help.
+	Values bool
+}
+
+func (e *Error) Error() string {
+	return "chart " + e.Chart + ": " + text.ASCII(text.OneLine(e.Err.Error()))
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Name is the chart's name, as --helm-values takes it.
+func (e *Error) Name() string {
+	name, _, _ := strings.Cut(e.Chart, " ")
+	return name
+}
+
+// chartJob is one chart that is asked for.
+type chartJob struct {
+	name, version string
+	ref           oci.Ref // in the inventory
+	made          bool    // its artifact is satchel's, not a registry's
+	load          func(context.Context) (*helm.Chart, error)
+	paths         []helm.Path
+	only          []string // platforms of its images
+
+	found []ask.Image
+	lost  []string // imagePaths that point at nothing
+	err   error
+}
+
+// Images asks for mirror.helm: the charts themselves, and the images that they
+// run with their default values and those of [imageset.Extra]. A chart that cannot be had
+// or does not render is a *[oci.Gap].
+func Images(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
+	s := &charting{c: c, from: from, p: c.Problems()}
+	for i := range c.Mirror.Helm.Repositories {
+		if err := s.repository(ctx, i); err != nil {
+			return ask.Set{}, err
+		}
+	}
+	for i := range c.Mirror.Helm.Local {
+		s.local(i)
+	}
+	s.checkValues()
+	if err := s.p.Join(); err != nil {
+		return ask.Set{}, err
+	}
+	var g errgroup.Group
+	g.SetLimit(parallelCharts)
+	for _, job := range s.jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			job.err = s.run(ctx, job)
+			return nil
+		})
+	}
+	_ = g.Wait() // each error is in its job
+	return s.result()
+}
+
+// charting gathers the charts of a configuration.
+type charting struct {
+	c    *imageset.Config
+	from ask.Images
+	p    *imageset.Problems
+	jobs []*chartJob
+	errs []error
+}
+
+func (s *charting) result() (ask.Set, error) {
+	var all ask.Set
+	errs := slices.Clone(s.errs)
+	for _, job := range s.jobs {
+		if job.err != nil {
+			errs = append(errs, job.gap(job.err))
+			continue
+		}
+		all.Images = append(all.Images, job.found...)
+		for _, expr := range job.lost {
+			s.from.Note(fmt.Sprintf("chart %s: imagePaths %s points at nothing in what it renders", job, expr))
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+func (j *chartJob) String() string { return j.name + " " + j.version }
+
+// add takes up a chart, if the mirror can have it under its name, as it is asked for.
+func (s *charting) add(job *chartJob, ch imageset.Chart) {
+	job.only = imageset.PlatformNames(ch.Platforms)
+	for _, expr := range ch.ImagePaths {
+		p, err := helm.ParsePath(expr)
+		if err != nil { // CheckSupported has refused it
+			s.errs = append(s.errs, fmt.Errorf("imagePaths %s: %w", expr, err))
+			return
+		}
+		job.paths = append(job.paths, p)
+	}
+	s.jobs = append(s.jobs, job)
+}
+
+func (j *chartJob) gap(err error) error {
+	w := j.wanted()
+	return &oci.Gap{Image: w.Entry(), Err: err}
+}
+
+// Image is the chart itself.
+func (j *chartJob) wanted() ask.Image {
+	w := ask.Image{Origin: origin.Chart, Ref: j.ref, Tags: []string{j.ref.Tag}, Reasons: []oci.Reason{{Kind: origin.KindChart, Name: j.String()}}}
+	if j.made {
+		w.Path = origin.PathCharts + j.name
+	}
+	return w
+}
+
+// run loads and renders one chart, and says what it wants.
+func (s *charting) run(ctx context.Context, job *chartJob) error {
+	c, err := job.load(ctx)
+	if errors.Is(err, errLeft) {
+		job.found = []ask.Image{job.wanted()}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("chart %s: %w", job, err)
+	}
+	w := job.wanted()
+	if job.made {
+		if w.Built, err = c.Artifact(s.from.Put); err != nil {
+			return fmt.Errorf("keep chart %s: %w", job, err)
+		}
+	}
+	job.found = []ask.Image{w}
+	if c.IsLibrary() {
+		return nil
+	}
+	if err := s.images(c, job); err != nil {
+		var render *helm.RenderError
+		return &Error{Chart: job.String(), Err: err, Values: errors.As(err, &render)}
+	}
+	return nil
+}
+
+// images renders the chart and asks for its images.
+func (s *charting) images(c *helm.Chart, job *chartJob) error {
+	objects, err := c.Objects(s.values(c.Name)...)
+	if err != nil {
+		return err
+	}
+	hits := make([]int, len(job.paths))
+	for _, o := range objects {
+		list := helm.Images(o)
+		for i, p := range job.paths {
+			more, err := p.Images(o)
+			if err != nil {
+				return fmt.Errorf("template %s: %w", o.Template, err)
+			}
+			hits[i] += len(more)
+			list = append(list, more...)
+		}
+		for _, img := range list {
+			w, err := chartImage(job, img)
+			if err != nil {
+				return fmt.Errorf("%s: %w (template %s)", img.Where, err, o.Template)
+			}
+			job.found = append(job.found, w)
+		}
+	}
+	for i, n := range hits {
+		if n == 0 {
+			job.lost = append(job.lost, job.paths[i].String())
+		}
+	}
+	return nil
+}
+
+// chartImage reads a reference as nodes do.
+func chartImage(job *chartJob, img helm.Image) (ask.Image, error) {
+	ref, err := ask.ParseNodeRef(img.Ref)
+	if err != nil {
+		return ask.Image{}, err
+	}
+	w := ask.Image{Origin: origin.Chart, Ref: ref, Reasons: []oci.Reason{{Kind: origin.KindChart, Name: job.String(), Part: img.Where}}, Only: job.only}
+	if ref.Tag != "" {
+		w.Tags = []string{ref.Tag}
+	}
+	return w, nil
+}
+
+func (s *charting) values(name string) (files [][]byte) {
+	for _, v := range s.c.Extra.HelmValues {
+		if v.Chart == name {
+			files = append(files, []byte(v.YAML))
+		}
+	}
+	return files
+}
+
+// checkValues reports values for charts that are not asked for, if those which
+// are asked for are all known.
+func (s *charting) checkValues() {
+	if s.p.Any() || len(s.errs) > 0 {
+		return
+	}
+	var names []string
+	for _, job := range s.jobs {
+		names = append(names, job.name)
+	}
+	names = text.Sorted(names)
+	for _, v := range s.c.Extra.HelmValues {
+		if !slices.Contains(names, v.Chart) {
+			s.p.AddAtKey("mirror", "the name before = is the one in the chart's Chart.yaml",
+				"--helm-values is for a chart %q, which mirror.helm does not ask for%s", v.Chart, ask.DidYouMean(v.Chart, names))
+		}
+	}
+}

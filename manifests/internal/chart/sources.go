@@ -1,0 +1,313 @@
+package chart
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/helm"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// errLeft says that an image cannot be found: whoever resolves the list says so.
+var errLeft = errors.New("left to who resolves it")
+
+// repository adds the charts that are asked for of one repository. An index that
+// cannot be had is a gap of each chart whose version is named, else an error.
+func (s *charting) repository(ctx context.Context, i int) error {
+	r := &s.c.Mirror.Helm.Repositories[i]
+	at := fmt.Sprintf("mirror.helm.repositories[%d]", i)
+	if strings.HasPrefix(r.URL, imageset.SchemeOCI) {
+		for _, ch := range r.Charts {
+			s.registry(strings.TrimSuffix(r.URL, "/")+"/"+ch.Name+":"+helm.Tag(ch.Version), ch.Name, ch.Version, ch)
+		}
+		return nil
+	}
+	base, err := imageset.ParseRepository(r.URL)
+	if err != nil {
+		return fmt.Errorf("%s: %w", at, err) // CheckSupported has refused it
+	}
+	index, err := s.index(ctx, base)
+	if err != nil {
+		return s.without(base, r, fmt.Errorf("chart repository %s: %w", bare(base), err))
+	}
+	if len(r.Charts) == 0 {
+		s.whole(base, index)
+	}
+	for k, ch := range r.Charts {
+		path := fmt.Sprintf("%s.charts[%d]", at, k)
+		e, ok, err := index.Find(ch.Name, ch.Version)
+		switch {
+		case err != nil:
+			s.p.Add(path+".version", "%s.version: %v", path, err)
+		case ok:
+			s.entry(base, e, ch)
+		case len(index[ch.Name]) > 0:
+			var have []string
+			for _, e := range index[ch.Name] {
+				have = append(have, e.Version)
+			}
+			s.p.Add(path+".version", "%s: chart %q of %s has no version %q; it has %s", path, ch.Name, bare(base), orNewest(ch.Version), text.ASCII(text.Some(have, 3)))
+		default:
+			s.p.Add(path+".name", "%s: %s has no chart %q%s", path, bare(base), ch.Name, ask.DidYouMean(ch.Name, index.Names()))
+		}
+	}
+	return nil
+}
+
+func orNewest(version string) string {
+	if version == "" {
+		return "that is no prerelease"
+	}
+	return version
+}
+
+// index fetches and reads what the repository publishes.
+func (s *charting) index(ctx context.Context, base *url.URL) (helm.Index, error) {
+	at := *base
+	at.Path, at.RawPath = strings.TrimSuffix(base.Path, "/")+"/index.yaml", ""
+	body, err := s.from.Fetch(ctx, at.String(), helm.MaxIndex)
+	if err != nil {
+		return nil, err
+	}
+	return helm.ParseIndex(body)
+}
+
+// without answers for a repository whose index cannot be had.
+func (s *charting) without(base *url.URL, r *imageset.HelmRepository, why error) error {
+	for _, ch := range r.Charts {
+		if !helm.IsVersion(ch.Version) {
+			return why
+		}
+	}
+	if len(r.Charts) == 0 {
+		return why
+	}
+	for _, ch := range r.Charts {
+		ref, err := repositoryRef(base, ch.Name, ch.Version)
+		if err != nil {
+			return err
+		}
+		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, made: true, load: func(context.Context) (*helm.Chart, error) { return nil, why }}, ch)
+	}
+	return nil
+}
+
+// whole adds every chart and version but libraries.
+func (s *charting) whole(base *url.URL, index helm.Index) {
+	n := 0
+	for _, name := range index.Names() {
+		for _, e := range index[name] {
+			if !e.IsLibrary() {
+				s.entry(base, e, imageset.Chart{})
+				n++
+			}
+		}
+	}
+	s.from.Note(fmt.Sprintf("%s: no charts are named, so all %d charts and versions that it publishes are carried", bare(base), n))
+}
+
+// Entry adds one version of a chart of a repository.
+func (s *charting) entry(base *url.URL, e helm.Entry, ch imageset.Chart) {
+	if strings.HasPrefix(e.URLs[0], imageset.SchemeOCI) {
+		s.registry(e.URLs[0], e.Name, e.Version, ch)
+		return
+	}
+	ref, err := repositoryRef(base, e.Name, e.Version)
+	if err != nil {
+		s.errs = append(s.errs, err)
+		return
+	}
+	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, made: true, load: func(ctx context.Context) (*helm.Chart, error) {
+		link, err := chartURL(base, e.URLs[0])
+		if err != nil {
+			return nil, err
+		}
+		if link.Scheme == "http" && base.Scheme == "https" && e.Digest == "" {
+			return nil, &oci.UnsupportedError{What: bare(link), Why: "it is fetched over plain HTTP, and its repository's index has no digest to check it with"}
+		}
+		body, err := s.from.Fetch(ctx, link.String(), helm.MaxArchive)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkArchive(body, e.Digest); err != nil {
+			return nil, fmt.Errorf("get %s: %w", bare(link), err)
+		}
+		return loadAs(body, e.Name, e.Version)
+	}}, ch)
+}
+
+// chartURL is where an entry's archive lies, as Helm finds it.
+func chartURL(base *url.URL, entry string) (*url.URL, error) {
+	to, err := url.Parse(entry)
+	if err != nil {
+		return nil, &oci.UnsupportedError{What: fmt.Sprintf("address %.200q", entry), Why: "it is not an address"}
+	}
+	from := *base
+	from.Path, from.RawPath = strings.TrimSuffix(base.Path, "/")+"/", ""
+	link := from.ResolveReference(to)
+	if !to.IsAbs() && link.RawQuery == "" {
+		link.RawQuery = base.RawQuery
+	}
+	if link.Scheme != "http" && link.Scheme != "https" || link.Host == "" {
+		return nil, &oci.UnsupportedError{What: fmt.Sprintf("address %.200q", entry), Why: "it is not one of https, http or oci"}
+	}
+	return link, nil
+}
+
+// checkArchive holds an archive against the digest in the index; it may have none.
+func checkArchive(body []byte, want string) error {
+	if want == "" {
+		return nil
+	}
+	d := digest.NewDigestFromEncoded(digest.SHA256, strings.TrimPrefix(want, "sha256:"))
+	if err := d.Validate(); err != nil {
+		return &oci.UnsupportedError{What: fmt.Sprintf("digest %.100q of the repository's index", want), Why: "it is not one of SHA-256"}
+	}
+	if got := oci.Digest(body); got != d {
+		return &oci.DigestError{Want: oci.Descriptor{MediaType: helm.MediaTypeArchive, Digest: d, Size: int64(len(body))}, Got: got, GotSize: int64(len(body))}
+	}
+	return nil
+}
+
+// loadAs reads an archive that must be the chart which was asked for.
+func loadAs(body []byte, name, version string) (*helm.Chart, error) {
+	c, err := helm.Load(body)
+	if err != nil {
+		return nil, unsupportedChart(name+" "+version, err)
+	}
+	if c.Name != name || helm.Tag(c.Version) != helm.Tag(version) {
+		return nil, unsupportedChart(name+" "+version, fmt.Errorf("the archive is that of %.100q %.100q", c.Name, c.Version))
+	}
+	return c, nil
+}
+
+func unsupportedChart(what string, err error) error {
+	return &oci.UnsupportedError{What: "archive of " + what, Why: text.ASCII(err.Error())}
+}
+
+// registry adds a chart that lies in a registry, where it is carried from as it is.
+func (s *charting) registry(address, name, version string, ch imageset.Chart) {
+	ref, err := oci.ParseRef(strings.TrimPrefix(address, imageset.SchemeOCI))
+	if err == nil && ref.Tag == "" {
+		err = fmt.Errorf("%s has no tag", ref)
+	}
+	if err != nil {
+		err = fmt.Errorf("chart %.100q: %w", name, err)
+	} else {
+		err = namedChart(name, version, nil)
+	}
+	if err != nil {
+		s.errs = append(s.errs, err)
+		return
+	}
+	s.add(&chartJob{name: name, version: version, ref: ref, load: func(ctx context.Context) (*helm.Chart, error) {
+		root, src, err := s.from.Resolve(ctx, ref)
+		if err != nil {
+			return nil, errLeft
+		}
+		body, err := oci.ReadManifest(ctx, src, root)
+		if err != nil {
+			return nil, err
+		}
+		layer, err := helm.ArchiveOf(root, body)
+		if err != nil {
+			return nil, err
+		}
+		archive, err := oci.ReadBlob(ctx, src, layer, helm.MaxArchive)
+		if err != nil {
+			return nil, err
+		}
+		return loadAs(archive, name, version)
+	}}, ch)
+}
+
+// repositoryRef is the name of a chart of a repository: host, path and name, as
+// far as references can have them.
+func repositoryRef(base *url.URL, name, version string) (oci.Ref, error) {
+	host := base.Host
+	if base.Port() == "" && !strings.Contains(host, ".") {
+		host += map[string]string{"http": ":80", "https": ":443"}[base.Scheme] // else it would be a short name
+	}
+	dir := strings.Trim(path.Clean("/"+strings.ToLower(base.Path)), "/")
+	ref, err := oci.ParseRef(path.Join(host, dir, name) + ":" + helm.Tag(version))
+	if err != nil {
+		ref, err = oci.ParseRef(host + "/" + name + ":" + helm.Tag(version))
+	}
+	return ref, namedChart(name, version, err)
+}
+
+// namedChart says that a registry, the mirror's too, cannot have that name.
+func namedChart(name, version string, err error) error {
+	if err == nil {
+		_, err = oci.ParseRef(origin.LocalCharts + "/" + origin.PathCharts + name + ":" + helm.Tag(version))
+	}
+	if err != nil {
+		return &oci.UnsupportedError{What: fmt.Sprintf("chart %.100q %.100q", name, version), Why: "a registry cannot have a chart of this name and version"}
+	}
+	return nil
+}
+
+// local adds a chart of this host. What is wrong with it is reported at its path.
+func (s *charting) local(i int) {
+	ch := &s.c.Mirror.Helm.Local[i]
+	at := fmt.Sprintf("mirror.helm.local[%d].path", i)
+	c, err := loadLocal(ch.Path)
+	if err == nil && ch.Version != "" && ch.Version != c.Version {
+		err = fmt.Errorf("it is version %s, not %s", c.Version, ch.Version)
+	}
+	var ref oci.Ref
+	if err == nil {
+		ref, err = oci.ParseRef(origin.LocalCharts + "/" + c.Name + ":" + helm.Tag(c.Version))
+		err = namedChart(c.Name, c.Version, err)
+	}
+	if err != nil {
+		s.p.Add(at, "chart %s: %s", ch.Path, text.ASCII(text.OneLine(err.Error())))
+		return
+	}
+	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, made: true,
+		load: func(context.Context) (*helm.Chart, error) { return c, nil }}, *ch)
+}
+
+// loadLocal reads a chart from a directory or an archive, relative to where the
+// command runs.
+func loadLocal(name string) (c *helm.Chart, err error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return helm.LoadDir(name)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is neither a file nor a directory")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	_, err = io.Copy(&body, io.LimitReader(f, helm.MaxArchive+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return helm.Load(body.Bytes())
+}
+
+// bare is an address without what may be secret in it.
+func bare(u *url.URL) string {
+	plain := *u
+	plain.User, plain.RawQuery, plain.Fragment = nil, "", ""
+	return plain.String()
+}

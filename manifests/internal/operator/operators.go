@@ -1,0 +1,259 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/ask"
+	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
+	"github.com/satchel-airgap/satchel/manifests/internal/opm"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// MaxCatalogErrors bounds what is reported of one catalog.
+const MaxCatalogErrors = 20
+
+// Catalogs asks for the catalogs of mirror.operators, with what is chosen of each, and
+// for the images of the bundles that are chosen from them; with [imageset.Extra.WithDependencies]
+// also for those of the bundles that these require. A package, channel or version
+// that is not in its catalog is a *[imageset.ConfigError]; all of them are reported.
+func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
+	also := make([]map[string][]string, len(c.Mirror.Operators))
+	for {
+		list, err := selections(ctx, c, from, also)
+		if _, ok := oci.Gaps(err); !ok {
+			return ask.Set{}, err
+		}
+		lacks := lacksChoice
+		if c.Extra.WithDependencies {
+			lacks = lacksProvider
+		}
+		more, notes := require(list, lacks)
+		if add(also, more) {
+			continue // what is added may bring connectors, which require others
+		}
+		var all ask.Set
+		var contents []oci.ArtifactFile
+		for _, s := range list {
+			err = errors.Join(err, s.makeCatalog(ctx, from))
+			if _, ok := oci.Gaps(err); !ok {
+				return ask.Set{}, err
+			}
+			all.Images = append(all.Images, s.list...)
+			contents, notes = append(contents, s.contents...), append(notes, s.notes...)
+		}
+		docs, derr := documents.Write(ctx, documents.DocumentContents, documents.ArtifactContents, contents, from)
+		if derr != nil {
+			return ask.Set{}, derr
+		}
+		all.Documents = docs
+		for _, n := range notes {
+			from.Note(n)
+		}
+		return all, err
+	}
+}
+
+// selections chooses from each catalog, with also of each, by package: the names
+// of bundles that are chosen beside.
+func selections(ctx context.Context, c *imageset.Config, from ask.Images, also []map[string][]string) ([]*selection, error) {
+	var list []*selection
+	var errs []error
+	left := documents.MaxAllContents
+	p := c.Problems()
+	for i := range c.Mirror.Operators {
+		o := &c.Mirror.Operators[i]
+		ref, err := o.Ref()
+		if err != nil {
+			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
+		}
+		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
+		s.also, s.wholly = also[i], c.Extra.WithDependencies
+		if err := s.read(ctx, from); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.place = i
+		s.settle(&left)
+		list, errs = append(list, s), append(errs, s.errs...)
+	}
+	return list, errors.Join(append([]error{p.Join()}, errs...)...)
+}
+
+// selection chooses the images of one catalog.
+type selection struct {
+	what string // the catalog, for errors
+	path string // of the catalog in the configuration
+	o    *imageset.Operator
+	p    *imageset.Problems
+	only []string    // platforms
+	list []ask.Image // the catalog itself first
+	errs []error
+
+	src      oci.Source
+	root     oci.Descriptor // of the catalog; none if it cannot be had
+	picked   oci.Descriptor // the image of it that was read
+	dir      string         // of the catalog in it
+	program  string         // that serves it there
+	replaced []string       // directories of which the filtered one has nothing
+
+	asked map[string]int // of each package that is named: its place in the configuration
+	found map[string]bool
+	names []string // of all packages, when some are named
+	count chosenCount
+
+	place  int                 // Among the catalogs
+	also   map[string][]string // bundles that are chosen beside, by package
+	wholly bool                // learn what every bundle provides and requires
+	all    []operator          // which is then here
+	notes  []string
+
+	gathered gathering          // what of it is carried
+	contents []oci.ArtifactFile // the same, as a file
+}
+
+func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref oci.Ref) *selection {
+	only := imageset.PlatformNames(o.Platforms)
+	image := ask.Image{Origin: origin.Catalog, Ref: ref, Path: o.TargetCatalog, Reasons: []oci.Reason{catalogReason(o)}, Only: only}
+	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
+		image.Tags = []string{tag}
+	}
+	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []ask.Image{image}, asked: map[string]int{}, found: map[string]bool{}}
+	s.gathered.about = documents.CatalogContents{Catalog: ref.String(), Target: o.Target(), Whole: s.whole()}
+	for i, pkg := range o.Packages {
+		s.asked[pkg.Name] = i
+	}
+	return s
+}
+
+// read chooses from the catalog's index. An image that cannot be found is left to
+// whoever resolves the list; one that cannot be read is a *[oci.Gap], and one
+// that is no catalog an *[oci.UnsupportedError].
+func (s *selection) read(ctx context.Context, from ask.Images) error {
+	ref := s.list[0].Ref
+	root, src, err := from.Resolve(ctx, ref)
+	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
+		//lint:ignore nilerr whoever resolves the list reports it
+		return nil
+	}
+	if s.picked, err = ask.Pick(ctx, src, root, s.only); err != nil {
+		return s.unreadable(err)
+	}
+	config, err := layers.Config(ctx, src, s.picked)
+	if err != nil {
+		return s.unreadable(err)
+	}
+	if s.dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
+		return err
+	}
+	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
+	index, err := s.index(ctx, from)
+	if err != nil {
+		return err
+	}
+	err = catalog.Read(index, s.choose)
+	if err := errors.Join(err, index.Close()); err != nil {
+		return fmt.Errorf("%s: read what was kept of it: %w", s.what, err)
+	}
+	s.missing()
+	return nil
+}
+
+// index opens what is kept of the catalog, which is read first if nothing is.
+func (s *selection) index(ctx context.Context, from ask.Images) (io.ReadCloser, error) {
+	var lost error
+	index, err := from.Derived(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
+		var c *catalog.Catalog
+		census := &layers.Census{Dirs: s.replaced, Program: s.program, Text: opm.KnowsCache, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
+		if c, lost = catalog.Parse(ctx, s.what, s.src, s.picked, s.dir, census); lost != nil {
+			return lost
+		}
+		return errors.Join(c.Write(w), c.Close(), s.keepCensus(ctx, from, census))
+	})
+	var host *catalog.SpoolError
+	switch {
+	case errors.As(lost, &host):
+		return nil, fmt.Errorf("%s: %w", s.what, host)
+	case lost != nil:
+		return nil, s.unreadable(lost)
+	case err != nil:
+		return nil, fmt.Errorf("%s: keep what was read of it: %w", s.what, err)
+	}
+	return index, nil
+}
+
+// unreadable says why the catalog image could not be read.
+func (s *selection) unreadable(err error) error {
+	var other *oci.PlatformError
+	var fault *oci.UnsupportedError
+	switch {
+	case errors.As(err, &other): // it can be read, and is for others
+		return &oci.Gap{Image: s.list[0].Entry(), Err: err}
+	case !errors.As(err, &fault):
+		return &oci.Gap{Image: s.list[0].Entry(), Err: fmt.Errorf("read the catalog: %w", err)}
+	case strings.HasPrefix(fault.What, s.what):
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.what, err)
+}
+
+// images asks for the images of a bundle.
+func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
+	why := oci.Reason{Kind: origin.KindOperator, Name: p.Name + " " + b.FullVersion(), Part: "bundle", Catalog: s.list[0].Ref.String()}
+	if b.Image != "" {
+		s.image(p, b, b.Image, why)
+	}
+	why.Part = "related image"
+	for _, r := range b.Related {
+		if r != b.Image {
+			s.image(p, b, r, why)
+		}
+	}
+}
+
+func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name string, why oci.Reason) {
+	ref, err := ask.ParseNodeRef(name)
+	if err != nil {
+		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
+		return
+	}
+	w := ask.Image{Origin: origin.Operator, Ref: ref, Reasons: []oci.Reason{why}, Only: s.only}
+	if ref.Digest == "" { // with a digest nodes ask for that alone, and a tag could be another image's
+		w.Tags = []string{ref.Tag}
+	}
+	s.list = append(s.list, w)
+}
+
+// missing reports the packages that the catalog does not have.
+func (s *selection) missing() {
+	for i, pkg := range s.o.Packages {
+		if s.asked[pkg.Name] == i && !s.found[pkg.Name] {
+			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
+			s.p.Add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, ask.DidYouMean(pkg.Name, s.names))
+		}
+	}
+}
+
+// fault reports what is wrong within the catalog.
+func (s *selection) fault(at, why string) {
+	if len(s.errs) < MaxCatalogErrors {
+		s.errs = append(s.errs, &oci.UnsupportedError{What: s.what + ": " + at, Why: why})
+	}
+}
+
+// catalogReason says what asked for the catalog. --catalog-name finds directories by it.
+func catalogReason(o *imageset.Operator) oci.Reason {
+	if o.IsDirectory() {
+		return oci.Reason{Kind: origin.KindCatalog, Name: text.ASCII(o.Catalog)}
+	}
+	return oci.Reason{Kind: origin.KindCatalog}
+}
