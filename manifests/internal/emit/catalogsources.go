@@ -1,21 +1,12 @@
 package emit
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-// labelPattern is a DNS-1035 label, as names of CatalogSources are: OLM names a
-// Service after each.
-var labelPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // defaultCatalog is a catalog that every cluster has from the start, as
 // operator-marketplace's defaults directory gives it. The priorities decide
@@ -72,143 +63,6 @@ func (e *emission) emitCatalogs() error {
 	return nil
 }
 
-// nameCatalogs gives every catalog a name that the next bundle's has too, so that
-// it is replaced: the one of the default catalog that it stands for, else its
-// repository's last word. Of several versions the highest has that name, so that
-// Subscriptions follow it, and the others have their tags at the end; so have
-// catalogs of different repositories that would share one. Further entries of one
-// catalog are called as their places in the mirror are.
-func (e *emission) nameCatalogs() error {
-	for _, img := range e.images {
-		if img.Origin != origin.Catalog || img.Subject != "" || e.hasCatalog(img) {
-			continue
-		}
-		e.catalogs = append(e.catalogs, catalogObject{image: img})
-	}
-	slices.SortStableFunc(e.catalogs, func(a, b catalogObject) int { return compareEntries(a.image, b.image) })
-	used := e.namesByHand()
-	byName := map[string][]catalogObject{}
-	for _, c := range e.catalogs {
-		if c.name == "" {
-			name := catalogName(c.image.Source)
-			byName[name] = append(byName[name], c)
-		}
-	}
-	for i := range e.catalogs {
-		c := &e.catalogs[i]
-		if c.name != "" {
-			continue
-		}
-		c.name = catalogName(c.image.Source)
-		if first, ok := plainName(byName[c.name]); ok && !e.namedByHand(c.name) && compareEntries(first, c.image) == 0 {
-			c.kept = true
-		} else {
-			c.name = e.furtherName(c.image, c.name)
-		}
-	}
-	e.settleNames()
-	for i := range e.catalogs {
-		c := &e.catalogs[i]
-		c.file = "catalogsource-" + c.name + ".yaml"
-	}
-	return e.checkCatalogNames(used)
-}
-
-// namesByHand gives catalogs the names that the site has for them, and reports which
-// of those are used. The key that says most of a catalog counts.
-func (e *emission) namesByHand() (used map[string]bool) {
-	used = map[string]bool{}
-	for i := range e.catalogs {
-		c, most := &e.catalogs[i], 0
-		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
-			rank := slices.Index(keysOf(c.image), text.ASCII(key)) + 1
-			if rank > 0 {
-				used[key], c.kept = true, true
-			}
-			if rank > most {
-				c.name, most = e.site.CatalogNames[key], rank
-			}
-		}
-	}
-	return used
-}
-
-// keysOf is what a site may call a catalog by, what says most last: its repository, its
-// reference, the directory that it came from as the configuration has it, and its place
-// in the mirror without and with a tag.
-func keysOf(img oci.Image) []string {
-	list := []string{img.Source.Name(), img.Source.String(), img.Configured().String()}
-	for _, r := range img.Reasons {
-		if r.Kind == origin.KindCatalog && r.Name != "" && origin.IsLocalCatalog(img) {
-			list = append(list, r.Name)
-		}
-	}
-	list = append(list, img.MirrorPath())
-	for _, tag := range img.Tags {
-		list = append(list, img.MirrorPath()+":"+tag)
-	}
-	return list
-}
-
-// compareEntries is an order of catalogs by what the configuration says of them, and
-// nothing that was made or found.
-func compareEntries(a, b oci.Image) int {
-	return cmp.Or(cmp.Compare(a.Configured().String(), b.Configured().String()), cmp.Compare(a.Path, b.Path), slices.Compare(a.Tags, b.Tags))
-}
-
-// furtherName is what a catalog is called where another one has the plain name.
-func (e *emission) furtherName(img oci.Image, name string) string {
-	twice := func(c catalogObject) bool {
-		return c.image.Configured() == img.Configured() && compareEntries(c.image, img) != 0
-	}
-	if slices.ContainsFunc(e.catalogs, twice) {
-		if img.Path != "" {
-			return label(lastWord(img.Path))
-		}
-		return label(name + "-" + cmp.Or(strings.Join(img.Tags, "-"), versionOf(img)))
-	}
-	return label(name + "-" + versionOf(img))
-}
-
-// settleNames sets catalogs that still share a name apart by what they are, so
-// that a bundle can always be made.
-func (e *emission) settleNames() {
-	count := map[string]int{}
-	for _, c := range e.catalogs {
-		count[c.name]++
-	}
-	for i := range e.catalogs {
-		if c := &e.catalogs[i]; count[c.name] > 1 && !c.kept {
-			const most, digits = 63, 8
-			what := append([]string{c.image.Configured().String(), c.image.Path}, c.image.Tags...)
-			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(strings.Join(what, " "))).Encoded()[:digits]
-		}
-	}
-}
-
-// namedByHand reports whether the site gives some catalog this name.
-func (e *emission) namedByHand(name string) bool {
-	return slices.Contains(slices.Collect(maps.Values(e.site.CatalogNames)), name)
-}
-
-// plainName picks which of the catalogs that want one name gets it: the highest
-// version of the default catalog of that name or, where all are versions of one
-// catalog, of that; of several entries of it the first. It is false for none.
-func plainName(list []catalogObject) (oci.Image, bool) {
-	isDefault := func(c catalogObject) bool { return defaultCatalogs[c.image.Source.Name()].name != "" }
-	if slices.ContainsFunc(list, isDefault) {
-		list = slices.DeleteFunc(slices.Clone(list), func(c catalogObject) bool { return !isDefault(c) })
-	}
-	for _, c := range list {
-		if c.image.Source.Name() != list[0].image.Source.Name() {
-			return oci.Image{}, false
-		}
-	}
-	return slices.MaxFunc(list, func(a, b catalogObject) int {
-		return cmp.Or(origin.CompareVersions(a.image.Source.Tag, b.image.Source.Tag), cmp.Compare(a.image.Configured().String(), b.image.Configured().String()))
-	}).image, true
-}
-
 // hasCatalog reports whether a catalog was met before under the same reference, with
 // the same place in the mirror.
 func (e *emission) hasCatalog(img oci.Image) bool {
@@ -217,96 +71,39 @@ func (e *emission) hasCatalog(img oci.Image) bool {
 	})
 }
 
-func (e *emission) checkCatalogNames(used map[string]bool) error {
-	for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
-		if name := e.site.CatalogNames[key]; !labelPattern.MatchString(name) {
-			return &SiteError{Msg: fmt.Sprintf("catalog name %q for %s: a CatalogSource's name has small letters, digits and hyphens, at most 63, a letter first and a letter or digit last", name, key)}
-		}
-		if !used[key] {
-			return &SiteError{Msg: fmt.Sprintf("a name was given for the catalog %q, and no such catalog is carried", key), Hint: "these are: " + e.listCatalogs()}
-		}
-	}
-	taken := map[string]oci.Image{}
-	for _, c := range e.catalogs {
-		if other, ok := taken[c.name]; ok {
-			key := c.image.Configured().String()
-			if list := keysOf(c.image); other.Configured() == c.image.Configured() {
-				key = list[len(list)-1]
-			}
-			return &SiteError{
-				Msg:  fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other.Configured(), c.image.Configured(), c.name),
-				Hint: fmt.Sprintf("name one: --catalog-name %s=NAME", key),
-			}
-		}
-		taken[c.name] = c.image
-	}
-	return nil
-}
-
-func (e *emission) listCatalogs() string {
+func (e *emission) stepCatalogSources(p *page) {
+	p.step("Catalogs")
+	p.text("First repeat this until it prints nothing: a catalog that comes before the old one of its name is gone is deleted with it.")
+	p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
+	p.text("A catalog of which packages or versions were chosen has these alone, and shows no others. Nodes: nothing happens to them.")
+	var files []named
 	var list []string
 	for _, c := range e.catalogs {
-		list = append(list, c.image.Configured().String())
+		files = append(files, c.named)
+		list = append(list, fmt.Sprintf("`%s` is `%s`, for `%s`", c.name, e.place(c.image), c.image.Configured()))
 	}
-	return cmp.Or(strings.Join(list, ", "), "none")
+	p.run("oc apply"+flagged(files), "oc get catalogsource,pods -n openshift-marketplace")
+	p.list(list)
 }
 
-// catalogName is a catalog's name as long as no other wants it.
-func catalogName(source oci.Ref) string {
-	if d, ok := defaultCatalogs[source.Name()]; ok {
-		return d.name
-	}
-	return label(lastWord(source.Repository))
+// templated is a CatalogSource made from a template: its spec with our image.
+type templated struct {
+	object
+	Spec map[string]any `json:"spec"`
 }
 
-func lastWord(repository string) string { return repository[strings.LastIndexByte(repository, '/')+1:] }
-
-// versionOf tells two versions of one catalog apart: the tag, else the digest's start.
-func versionOf(img oci.Image) string {
-	if img.Source.Tag != "" {
-		return img.Source.Tag
-	}
-	return img.Configured().Digest.Encoded()[:12]
-}
-
-// label makes a DNS-1123 label of a name. A letter comes first, because OLM names
-// a Service after the CatalogSource, and those need one (DNS-1035).
-func label(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
+// template gives the CatalogSource of a catalog that has a template.
+func (e *emission) template(c catalogObject, o object) (templated, bool) {
+	for _, t := range e.site.Templates {
+		if !t.Of(t.Catalog, c.image) {
+			continue
 		}
-		return '-'
-	}, strings.ToLower(s))
-	s = strings.TrimLeft(s, "-")
-	if s == "" || s[0] >= '0' && s[0] <= '9' {
-		s = "cs-" + s
-	}
-	return strings.TrimRight(s[:min(len(s), 63)], "-")
-}
-
-// emitHub writes the patch that takes the default catalogs away, where the bundle
-// is for more than single images.
-func (e *emission) emitHub() error {
-	if len(e.catalogs)+len(e.payloads) == 0 {
-		return nil
-	}
-	have := map[string]bool{}
-	for _, c := range e.catalogs {
-		have[c.name] = true
-	}
-	var lost []string
-	for _, d := range defaultCatalogs {
-		if !have[d.name] {
-			lost = append(lost, d.name)
+		spec := map[string]any{}
+		for k, v := range t.Spec {
+			spec[k] = v
 		}
+		spec["sourceType"], spec["image"] = "grpc", e.place(c.image)
+		return templated{o, spec}, true
 	}
-	if len(lost) > 0 {
-		slices.Sort(lost)
-		e.note("no catalog here takes the place of %s: Subscriptions to them stay without a source once the default catalogs are off", strings.Join(lost, ", "))
-	}
-	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
+	return templated{}, false
 }
-
-// switchesHub reports whether the default catalogs are taken away.
-func (e *emission) switchesHub() bool { return len(e.catalogs)+len(e.payloads) > 0 }

@@ -5,42 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
-
-// Site is the far side: the mirror and what the cluster has at present.
-type Site struct {
-	Mirror       oci.Mirror
-	PullSecret   *PullSecret  // the cluster's present one; nil: not given
-	Credential   *Credential  // what the mirror is pulled with; nil: none is needed or known
-	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none
-	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
-	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
-	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
-	// catalog's reference as configured, or without its tag and digest, or its place in
-	// the mirror below the namespace, with or without a tag.
-	CatalogNames map[string]string
-	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
-	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
-	// Unchecked says that nobody asked the mirror whether it has the images.
-	Unchecked bool
-	Now       time.Time // when the certificates of CA must be valid; zero: not checked
-}
-
-// Credential is a user's name and password in a registry.
-type Credential struct {
-	Username, Password string
-	Token              bool // an identity token instead of the two, which nodes cannot use
-}
-
-// String keeps the password out of what is printed.
-func (Credential) String() string { return "(credential)" }
 
 // File is one file that [Emit] makes.
 type File struct {
@@ -48,15 +18,6 @@ type File struct {
 	Mode fs.FileMode // 0600 for what holds secrets, else 0644
 	Body []byte
 }
-
-// SiteError says that what would be written does not fit the cluster or the
-// mirror as [Site] has them.
-type SiteError struct {
-	Msg  string
-	Hint string // what to do about it; may be empty, is not part of Error()
-}
-
-func (e *SiteError) Error() string { return e.Msg }
 
 // Names of the files that are written, and of what is in the cluster.
 const (
@@ -193,14 +154,6 @@ func (e *emission) nodeImages() []oci.Image {
 func sortedImages(images []oci.Image) []oci.Image {
 	list := slices.Clone(images)
 	slices.SortFunc(list, compareExactly)
-	return list
-}
-
-func sortedGaps(gaps []oci.Gap) []oci.Gap {
-	list := slices.Clone(gaps)
-	slices.SortFunc(list, func(a, b oci.Gap) int {
-		return cmp.Or(compareExactly(a.Image, b.Image), cmp.Compare(a.Reason(), b.Reason()))
-	})
 	return list
 }
 

@@ -94,3 +94,7 @@ func markdown(s string) string {
 	}, s)
 	return text.OneLine(s)
 }
+
+func objectOf(apiVersion, kind, name, namespace string) object {
+	return object{APIVersion: apiVersion, Kind: kind, Metadata: metadata{Name: name, Namespace: namespace}}
+}

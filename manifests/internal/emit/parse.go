@@ -3,9 +3,7 @@ package emit
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"regexp"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,98 +19,6 @@ var (
 	// scopePattern is an entry of registrySources: HOST[:PORT][/PATH[:TAG or @DIGEST]] or *.DOMAIN.
 	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/([A-Za-z0-9._/-]*|[A-Za-z0-9._/-]*[A-Za-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})))?)$`)
 )
-
-// RegistryCA is a ConfigMap of registry authorities, as image.config names one.
-type RegistryCA struct {
-	Name       string
-	Data       map[string]string // HOST or HOST..PORT -> PEM
-	BinaryData map[string]string // the same in base64; rare
-}
-
-// ImageConfig is what image.config.openshift.io/cluster says now.
-type ImageConfig struct {
-	TrustedCA string // name of the ConfigMap in openshift-config; may be empty
-	Sources   RegistrySources
-}
-
-// RegistrySources are image.config's spec.registrySources: each entry is
-// HOST[:PORT][/PATH] or *.DOMAIN, or names one image by its tag or digest.
-type RegistrySources struct {
-	Insecure []string `json:"insecureRegistries"`
-	Blocked  []string `json:"blockedRegistries"`
-	Allowed  []string `json:"allowedRegistries"`
-}
-
-// ParseRegistryCA reads a ConfigMap of registry authorities, as
-// "oc get configmap NAME -n openshift-config -o yaml" (or json) prints it. Errors
-// are *[imageset.ConfigError]s.
-func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
-	var in struct {
-		Kind     string `json:"kind"`
-		Metadata struct {
-			Name      string `json:"name"`
-			Namespace string `json:"namespace"`
-		} `json:"metadata"`
-	}
-	p, err := peek(file, data, &in)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case in.Kind != "ConfigMap":
-		p.Add("kind", "this is no ConfigMap; registry authorities are in one")
-	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
-		p.Add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
-	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
-		p.Add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
-	}
-	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
-	if err := p.Join(); err != nil {
-		return nil, err
-	}
-	return ca, nil
-}
-
-// ParseImageConfig reads what "oc get image.config.openshift.io/cluster -o yaml"
-// (or json) prints. Errors are *[imageset.ConfigError]s.
-func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
-	var in struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-		Spec       struct {
-			AdditionalTrustedCA struct {
-				Name string `json:"name"`
-			} `json:"additionalTrustedCA"`
-			Sources RegistrySources `json:"registrySources"`
-		} `json:"spec"`
-	}
-	p, err := peek(file, data, &in)
-	if err != nil {
-		return nil, err
-	}
-	name := in.Spec.AdditionalTrustedCA.Name
-	switch {
-	case in.Kind != "Image" || !strings.HasPrefix(in.APIVersion, "config.openshift.io/"):
-		p.Add("kind", "this is another object; image.config.openshift.io/cluster is wanted")
-	case name != "" && (len(name) > 253 || !namePattern.MatchString(name)):
-		p.Add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
-	}
-	src := in.Spec.Sources
-	for _, list := range []struct {
-		name    string
-		entries []string
-	}{{"insecureRegistries", src.Insecure}, {"blockedRegistries", src.Blocked}, {"allowedRegistries", src.Allowed}} {
-		for i, entry := range list.entries {
-			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern.MatchString(entry) {
-				p.Add(path, "%s is neither HOST[:PORT][/PATH] nor *.DOMAIN", path)
-			}
-		}
-	}
-	if err := p.Join(); err != nil {
-		return nil, err
-	}
-	return &ImageConfig{TrustedCA: name, Sources: src}, nil
-}
 
 // peek reads the fields that into has, and passes over the others. Its errors
 // have the place and nothing of what the file says: it may be the wrong file, with

@@ -128,14 +128,61 @@ func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error 
 	})
 }
 
-func objectOf(apiVersion, kind, name, namespace string) object {
-	return object{APIVersion: apiVersion, Kind: kind, Metadata: metadata{Name: name, Namespace: namespace}}
-}
-
 // checkCredential refuses what cannot be written as NAME:PASSWORD.
 func checkCredential(c *Credential) error {
 	if c.Username == "" || strings.ContainsRune(c.Username, ':') {
 		return &SiteError{Msg: "the mirror's user name is empty or has a colon, so it cannot stand in a pull secret", Hint: "give the mirror a user name and password that nodes can use"}
 	}
 	return nil
+}
+
+const (
+	// nodesPullSecret is what a change of the pull secret does to nodes ("Updating
+	// the global cluster pull secret").
+	nodesPullSecret = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
+	// wholeSecret comes before a command that replaces the pull secret.
+	wholeSecret = "The command replaces the whole secret by what it was when these files were made: if the cluster's was changed since, run satchel render again with it first."
+)
+
+func (e *emission) stepPullSecret(p *page) {
+	switch {
+	case e.secret.written && (e.secret.added || e.secret.entry != ""):
+		p.step("Pull secret")
+		what := "the present pull secret with the mirror's credential"
+		if !e.secret.added {
+			what = fmt.Sprintf("the pull secret that was given, which has `%s` for the mirror; if the cluster has that one already, go on with the next step", e.secret.entry)
+		}
+		p.text("%s is %s. %s %s", filePullSecret, what, wholeSecret, nodesPullSecret)
+		p.text("Never `oc apply` %s as it is: that leaves every credential in an annotation (for GitOps: `oc apply --server-side --force-conflicts`).", filePullSecretYAML)
+		p.run(setPullSecret(filePullSecret))
+	case e.secret.missing:
+		p.step("Pull secret: not written yet")
+		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
+		p.run(
+			extractPullSecret("present-pull-secret.json"),
+			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+e.site.Mirror.String()+" --output-dir . DRIVE",
+		)
+	}
+}
+
+func setPullSecret(file string) string {
+	return "oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + file
+}
+
+func extractPullSecret(file string) string {
+	return "(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > " + file + ")"
+}
+
+func (e *emission) restoreSecret(p *page) {
+	switch {
+	case e.secret.written && e.secret.insights:
+		p.step("The pull secret with Insights again")
+		p.text("%s What it was before the first step is in %s. Nodes: since 4.7.4 no drain and no reboot.", wholeSecret, beforeSecret)
+		p.run(setPullSecret(filePullSecret), "oc get clusteroperator insights")
+	case !e.secret.written:
+		p.step("The pull secret")
+		p.text("If %s was taken out of it for the Insights operator, get the secret, put the entry back in the file, and set it. Nodes: since 4.7.4 no drain and no reboot.", insightsHost)
+		p.run(extractPullSecret("pull-secret-now.json"))
+		p.run(setPullSecret("pull-secret-now.json"))
+	}
 }

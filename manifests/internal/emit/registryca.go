@@ -166,3 +166,105 @@ func certificates(s string) []byte {
 	}
 	return all
 }
+
+func (e *emission) stepCA(p *page) {
+	if !e.ca.written {
+		return
+	}
+	p.step("The mirror's authorities")
+	const trusted = "oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'"
+	const again = "else run satchel render again with the ConfigMap that it names as `--present-registry-ca`, or the registries in that are cut off"
+	switch {
+	case !e.ca.present:
+		var checks []string
+		if e.site.PresentImage == nil {
+			checks = append(checks, trusted)
+		}
+		checks = append(checks, "oc get configmap "+e.ca.name+" -n openshift-config --ignore-not-found -o name")
+		p.text("image.config can name one ConfigMap of authorities. This must print nothing; %s:", again)
+		p.run(checks...)
+	case e.site.PresentImage == nil:
+		p.text("image.config can name one ConfigMap of authorities. This must print nothing, or `%s`; %s:", e.ca.name, again)
+		p.run(trusted)
+	}
+	change := "oc apply -f " + fileCA
+	p.text("The ConfigMap %s gets them under `%s`, and image.config names it. Nodes: no drain, no reboot; the certificates get to /etc/docker/certs.d of every node within minutes.", e.ca.name, e.ca.key)
+	if e.ca.present {
+		change = "oc patch configmap -n openshift-config " + e.ca.name + " --type=merge --patch-file " + fileCAPatch
+		p.text("The patch leaves every other registry as it is; %s has the whole, for GitOps.", fileCA)
+	}
+	p.run(change, "oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch)
+}
+
+// trustedBefore is the ConfigMap that image.config named before; empty for none.
+func (e *emission) trustedBefore() (name string, known bool) {
+	switch {
+	case e.site.PresentImage != nil:
+		return e.site.PresentImage.TrustedCA, true
+	case e.site.PresentCA != nil:
+		return e.site.PresentCA.Name, true
+	}
+	return "", false
+}
+
+func (e *emission) restoreCA(p *page) {
+	if !e.ca.written {
+		return
+	}
+	p.step("The mirror's authorities: only if the mirror goes away")
+	p.text("They do no harm. Nothing may name the mirror any more; this must print nothing:")
+	p.run(
+		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F '"+e.site.Mirror.Host+"/'",
+		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F '"+e.site.Mirror.Host+"/' | sort -u",
+	)
+	if _, known := e.trustedBefore(); known {
+		p.text("This makes image.config what it was:")
+		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore)
+	} else {
+		p.text("Only if %s names no ConfigMap (additionalTrustedCA). If it names one, run satchel render again with that one as `--present-registry-ca`, for commands that keep it.", beforeImage)
+		p.run("oc patch image.config.openshift.io/cluster --type=merge -p '{\"spec\":{\"additionalTrustedCA\":null}}'")
+	}
+	if !e.ca.present {
+		p.run("oc delete configmap -n openshift-config --ignore-not-found " + e.ca.name)
+		return
+	}
+	p.text("Other registries may be in the ConfigMap: this takes the mirror alone out of it.")
+	p.run(fmt.Sprintf("oc patch configmap -n openshift-config %s --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/%s\"}]'", e.ca.name, e.ca.key))
+}
+
+// RegistryCA is a ConfigMap of registry authorities, as image.config names one.
+type RegistryCA struct {
+	Name       string
+	Data       map[string]string // HOST or HOST..PORT -> PEM
+	BinaryData map[string]string // the same in base64; rare
+}
+
+// ParseRegistryCA reads a ConfigMap of registry authorities, as
+// "oc get configmap NAME -n openshift-config -o yaml" (or json) prints it. Errors
+// are *[imageset.ConfigError]s.
+func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
+	var in struct {
+		Kind     string `json:"kind"`
+		Metadata struct {
+			Name      string `json:"name"`
+			Namespace string `json:"namespace"`
+		} `json:"metadata"`
+	}
+	p, err := peek(file, data, &in)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Kind != "ConfigMap":
+		p.Add("kind", "this is no ConfigMap; registry authorities are in one")
+	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
+		p.Add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
+	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
+		p.Add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
+	}
+	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
+	if err := p.Join(); err != nil {
+		return nil, err
+	}
+	return ca, nil
+}

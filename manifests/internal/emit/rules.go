@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
@@ -77,4 +78,49 @@ func (e *emission) checkRules() error {
 // place is where the mirror has an image, by digest.
 func (e *emission) place(img oci.Image) string {
 	return e.site.Mirror.Repo(img).WithDigest(img.Root.Digest).String()
+}
+
+func (e *emission) stepRules(p *page) {
+	if len(e.icsps) == 0 {
+		return
+	}
+	p.step("Rules: where nodes find the images")
+	p.text("Look at the rules that are there (`%s` has the new ones):", e.icsps[0].file)
+	p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
+	p.list([]string{
+		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first: it refuses them beside an ImageContentSourcePolicy, and its nodes then take up no change at all.",
+		"Of the rules for an image only the one with the longest source counts. If one that is there has a wider source than ours (`quay.io`, and ours `quay.io/acme/tool`), its mirrors are not asked for that repository any more: the mirror here must have every image of it that pods use.",
+		"Rules of earlier runs (satchel-*) may stay, they do no harm. Delete one only if every source and mirror in it is also in the files here; nodes then change nothing.",
+	})
+	p.text("Nodes: since 4.8 rules that are new take effect with no drain and no reboot, but releases from before mid-2022 drain if image.config has blocked or insecure registries. 4.7 drains every node, before that each is also rebooted. Taking a source or a mirror away drains every node in every version (but never a single-node cluster); satchel never changes a rule: other rules have another name.")
+	p.run("oc apply" + flagged(e.icsps))
+	p.text("Wait until every node has them; the first command ends after two minutes if there is nothing to take up:")
+	p.run(waitForNodes()...)
+}
+
+// flagged lists the files of objects for one command, so that nodes change once.
+func flagged(list []named) string {
+	var b strings.Builder
+	for _, o := range list {
+		b.WriteString(" -f " + o.file)
+	}
+	return b.String()
+}
+
+func (e *emission) restoreRules(p *page) {
+	if len(e.icsps) == 0 {
+		return
+	}
+	p.step("Delete the rules")
+	p.text("Nodes: every node is drained, one after the other (but never a single-node cluster). Rules of earlier runs are named satchel-* too: add them to the second command, so that nodes change once.")
+	names := ""
+	for _, o := range e.icsps {
+		names += " " + o.name
+	}
+	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)
+	p.text("A node's registries.conf has no [[registry]] entry of ours after that:")
+	p.run(
+		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
+		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",
+	)
 }

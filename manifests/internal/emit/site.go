@@ -1,0 +1,45 @@
+package emit
+
+import (
+	"time"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Site is the far side: the mirror and what the cluster has at present.
+type Site struct {
+	Mirror       oci.Mirror
+	PullSecret   *PullSecret  // the cluster's present one; nil: not given
+	Credential   *Credential  // what the mirror is pulled with; nil: none is needed or known
+	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none
+	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
+	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
+	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
+	// catalog's reference as configured, or without its tag and digest, or its place in
+	// the mirror below the namespace, with or without a tag.
+	CatalogNames map[string]string
+	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
+	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
+	// Unchecked says that nobody asked the mirror whether it has the images.
+	Unchecked bool
+	Now       time.Time // when the certificates of CA must be valid; zero: not checked
+}
+
+// Credential is a user's name and password in a registry.
+type Credential struct {
+	Username, Password string
+	Token              bool // an identity token instead of the two, which nodes cannot use
+}
+
+// String keeps the password out of what is printed.
+func (Credential) String() string { return "(credential)" }
+
+// SiteError says that what would be written does not fit the cluster or the
+// mirror as [Site] has them.
+type SiteError struct {
+	Msg  string
+	Hint string // what to do about it; may be empty, is not part of Error()
+}
+
+func (e *SiteError) Error() string { return e.Msg }
