@@ -124,6 +124,7 @@ func randomLane(rnd *rand.Rand) []journal.Segment {
 // remaining segment has a piece of is whole, or it is the last one, begun and
 // not ended; and nothing goes that need not.
 func TestClosure(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(5000) {
 		rnd := rand.New(rand.NewPCG(seed, 9))
 		segs := randomLane(rnd)

@@ -228,6 +228,7 @@ func TestForecastRecipients(t *testing.T) {
 
 // TestDrives counts the drives that a set needs.
 func TestDrives(t *testing.T) {
+	t.Parallel()
 	node := func(i int, size int64) oci.Node {
 		return oci.Node{Descriptor: oci.Descriptor{MediaType: ocitest.LayerGzip, Digest: oci.Digest(fmt.Append(nil, i)), Size: size}}
 	}

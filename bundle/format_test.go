@@ -191,6 +191,7 @@ func checkStream(t *testing.T, f *fixture, stream []byte, begins map[int]bool) {
 
 // TestTarHeader shows where the size field changes its form, by hand and by GNU tar.
 func TestTarHeader(t *testing.T) {
+	t.Parallel()
 	name := "blobs/sha256/" + strings.Repeat("ab", 32)
 	for _, c := range []struct {
 		size  int64

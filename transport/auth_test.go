@@ -165,6 +165,7 @@ func TestScopes(t *testing.T) {
 }
 
 func TestBlockedRealms(t *testing.T) {
+	t.Parallel()
 	loopback := netip.MustParseAddr("127.0.0.1")
 	metadata := netip.MustParseAddr("169.254.169.254")
 	blocks := func(host string, a netip.Addr) bool {

@@ -36,6 +36,7 @@ func schedule(ctx context.Context, p policy, err error) (pauses []time.Duration)
 }
 
 func TestDefaultSchedule(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		pauses := schedule(t.Context(), newPolicy(Config{RetryTimes: DefaultRetryTimes}), &RegistryError{Status: 429})
@@ -53,6 +54,7 @@ func TestDefaultSchedule(t *testing.T) {
 }
 
 func TestSchedules(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		busy := &RegistryError{Status: 503}
 		if got := schedule(t.Context(), newPolicy(Config{RetryTimes: 3, RetryDelay: 7 * time.Second}), busy); !slices.Equal(got, []time.Duration{7 * time.Second, 7 * time.Second, 7 * time.Second}) {
@@ -76,6 +78,7 @@ func TestSchedules(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for header, want := range map[string]time.Duration{
 			"3": 3 * time.Second, "3600": 5 * time.Minute, "-1": 0, "soon": 0, "": 0,
@@ -98,6 +101,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestTransient(t *testing.T) {
+	t.Parallel()
 	wrap := func(err error) error { return &url.Error{Op: "Get", URL: "https://h.example/", Err: err} }
 	for name, c := range map[string]struct {
 		err  error

@@ -17,6 +17,7 @@ import (
 
 // TestSparseBounds has indexes with much beside what matters of what is left out.
 func TestSparseBounds(t *testing.T) {
+	t.Parallel()
 	content := ocitest.New(11)
 	var list []oci.Image
 	for i := range 20 {

@@ -62,6 +62,7 @@ func encoders(t testing.TB) Encoders {
 // TestMaxSize writes entries of many sizes and kinds: the promise made before
 // an entry holds after it.
 func TestMaxSize(t *testing.T) {
+	t.Parallel()
 	enc, buffers := encoders(t), NewBuffers()
 	sizes := []int{0, 1, 511, 512, 1024, 100 << 10, 128<<10 - 1, 128 << 10, 1 << 20, MaxContent - 512, MaxContent, MaxContent + 1, 9 << 20}
 	for name, content := range kinds {
@@ -106,6 +107,7 @@ func TestMaxSize(t *testing.T) {
 
 // TestPromiseOfTheWhole asks once, before anything is written.
 func TestPromiseOfTheWhole(t *testing.T) {
+	t.Parallel()
 	enc, buffers := encoders(t), NewBuffers()
 	for name, content := range kinds {
 		for n := 1; n < 12<<20; n = n*5 + 3 {
@@ -154,6 +156,7 @@ func file(t testing.TB) (whole, content []byte) {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	whole, content := file(t)
 	table, err := ReadTable(bytes.NewReader(whole), int64(len(whole)))
 	if err != nil || table.Content() != int64(len(content)) || len(table.frames) != 3 {
@@ -195,6 +198,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestNoContent is a file of no frames, and one whose writer was used before.
 func TestNoContent(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	w := NewWriter(&out, encoders(t), NewBuffers())
 	if err := w.Close(); err != nil {
@@ -207,6 +211,7 @@ func TestNoContent(t *testing.T) {
 }
 
 func TestBrokenTables(t *testing.T) {
+	t.Parallel()
 	whole, _ := file(t)
 	le := binary.LittleEndian
 	end := len(whole)
@@ -251,6 +256,7 @@ func TestBrokenTables(t *testing.T) {
 
 // TestHostileFrames decodes frames that are not what the table says.
 func TestHostileFrames(t *testing.T) {
+	t.Parallel()
 	whole, content := file(t)
 	table, err := ReadTable(bytes.NewReader(whole), int64(len(whole)))
 	if err != nil {
@@ -286,6 +292,7 @@ func TestHostileFrames(t *testing.T) {
 
 // TestWriteError comes through.
 func TestWriteError(t *testing.T) {
+	t.Parallel()
 	full := errors.New("full")
 	w := NewWriter(failing{full}, encoders(t), NewBuffers())
 	// A frame is written while the next one is gathered: its error comes one frame later.

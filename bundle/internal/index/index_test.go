@@ -78,6 +78,7 @@ func packed(t testing.TB, text string) []byte {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	got, err := Read(bytes.NewReader(written(t)))
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +163,7 @@ var broken = map[string][2]string{
 const sumDigest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 func TestRules(t *testing.T) {
+	t.Parallel()
 	text := unpacked(t, written(t))
 	for name, c := range broken {
 		t.Run(name, func(t *testing.T) {
@@ -206,6 +208,7 @@ func TestNeeds(t *testing.T) {
 
 // TestCutAnywhere cuts the packed and the plain text at every byte.
 func TestCutAnywhere(t *testing.T) {
+	t.Parallel()
 	whole := written(t)
 	for n := range whole {
 		if _, err := Read(bytes.NewReader(whole[:n])); !errors.Is(err, ErrFormat) {
@@ -221,6 +224,7 @@ func TestCutAnywhere(t *testing.T) {
 }
 
 func TestLineLimit(t *testing.T) {
+	t.Parallel()
 	long := image
 	long.Tags = []string{strings.Repeat("a", maxLine)}
 	w, err := NewWriter(io.Discard, header)
@@ -238,6 +242,7 @@ func TestLineLimit(t *testing.T) {
 
 // TestReadersError is told from a broken format.
 func TestReadersError(t *testing.T) {
+	t.Parallel()
 	gone := errors.New("the drive is gone")
 	whole := written(t)
 	_, err := Read(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), failing{gone}))

@@ -77,6 +77,7 @@ func numbers(st *State, lane int) (list []int) {
 }
 
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	path := lived(t)
 	st := reopen(t, path)
 	want := begin
@@ -104,6 +105,7 @@ func TestReplay(t *testing.T) {
 
 // TestNumberOfADroppedSegment stays used, even if it was the highest.
 func TestNumberOfADroppedSegment(t *testing.T) {
+	t.Parallel()
 	path := lived(t)
 	body, err := os.ReadFile(path)
 	if err != nil {
@@ -121,6 +123,7 @@ func TestNumberOfADroppedSegment(t *testing.T) {
 // TestTornAnywhere cuts the journal at every byte: what was whole counts, the
 // rest is cut off, and the next record stands on a line of its own.
 func TestTornAnywhere(t *testing.T) {
+	t.Parallel()
 	body, err := os.ReadFile(lived(t))
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +158,7 @@ func TestTornAnywhere(t *testing.T) {
 }
 
 func TestDamagedJournals(t *testing.T) {
+	t.Parallel()
 	body, err := os.ReadFile(lived(t))
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +195,7 @@ func TestDamagedJournals(t *testing.T) {
 }
 
 func TestLock(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal")
 	j, err := Create(path, begin)
 	if err != nil {

@@ -39,6 +39,7 @@ var kinds = map[string]struct {
 }
 
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	for name, k := range kinds {
 		body, err := k.write(k.value)
 		if err != nil {
@@ -80,6 +81,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestRefused changes the text of a good file in one place.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ kind, old, new string }{
 		"a name in other letters": {"drive.json", `"label"`, `"lable"`},
 		// Unknown fields are accepted (TestUnknownFields), but in the one form only.
@@ -204,6 +206,7 @@ func TestNeeds(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]struct {
 		seg         Segment
 		known, temp bool
@@ -244,6 +247,7 @@ func TestNames(t *testing.T) {
 
 // TestSums has sha256sum check what Sums writes.
 func TestSums(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("sha256sum")
 	if err != nil {
 		t.Skip("sha256sum is not installed")
@@ -279,6 +283,7 @@ func TestSums(t *testing.T) {
 }
 
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
 	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
 	for _, ways := range [][]Opening{one, two} {
