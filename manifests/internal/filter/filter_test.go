@@ -69,6 +69,7 @@ func drawn(cfg *declcfg.DeclarativeConfig) string {
 }
 
 func TestPackage(t *testing.T) {
+	t.Parallel()
 	chain := []string{"a: 1.0.0 1.1.0>1.0.0 1.2.0>1.1.0 2.0.0>1.2.0", "b: 1.1.0 1.2.0>1.1.0", "c: 2.0.0 3.0.0>2.0.0"}
 	named := func(name, low, high string) Request {
 		return Request{Channels: []Channel{{name, Range{low, high}}}}
@@ -162,6 +163,7 @@ func validate(t *testing.T, cfg *declcfg.DeclarativeConfig) {
 
 // TestReleases has builds of one version that are told apart by their release.
 func TestReleases(t *testing.T) {
+	t.Parallel()
 	cfg := made("a: 1.0.0")
 	cfg.Bundles = []declcfg.Bundle{bundleOf("1.0.0_2"), bundleOf("1.0.0_10"), bundleOf("1.1.0_1")}
 	cfg.Channels[0].Entries = []declcfg.ChannelEntry{{Name: "p-v1.0.0-2"}, {Name: "p-v1.0.0-10", Replaces: "p-v1.0.0-2"}, {Name: "p-v1.1.0-1", Replaces: "p-v1.0.0-10"}}
@@ -185,6 +187,7 @@ func TestReleases(t *testing.T) {
 }
 
 func TestRest(t *testing.T) {
+	t.Parallel()
 	cfg := made("a: 1.0.0 1.1.0>1.0.0", "b: 2.0.0")
 	ref := func(schema, name string) declcfg.DeprecationEntry {
 		return declcfg.DeprecationEntry{Reference: declcfg.PackageScopedReference{Schema: schema, Name: name}, Message: "old"}
@@ -224,6 +227,7 @@ func TestRest(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct{ low, high, want string }{
 		{"3.0.0", "", `["no version in the range is in a, left out" "the default channel of the catalog is \"a\", which is left out; \"b\" becomes the default channel"]`},
 		{"", "1.1.6", `["channel \"a\": 1.1.0, 1.0.0 left out: no update leads from there to the newest in the range; the images are carried" "no version in the range is in b, left out"]`},

@@ -109,6 +109,7 @@ func randomRequest(rnd *rand.Rand, cfg *declcfg.DeclarativeConfig) Request {
 // what was asked of each channel, lets each of these be updated to the newest, and
 // has nothing else that could be left out.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	runs, filtered, connectors := 100, 0, 0
 	if os.Getenv("SATCHEL_SOAK") != "" {
 		runs = 1000

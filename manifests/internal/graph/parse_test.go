@@ -75,6 +75,7 @@ func names(nodes []Node) string {
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	g := parsed(t, "4.2.0 4.1.10 4.1.9 4.2.0-rc.1", "4.1.9>4.2.0", "4.1.9>4.1.10 B,A", "4.1.8>4.2.0 A")
 	if got := names(g.Nodes()); got != "4.1.9 4.1.10 4.2.0-rc.1 4.2.0" {
 		t.Errorf("nodes %s", got)
@@ -97,6 +98,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
+	t.Parallel()
 	node := func(version, payload string) string {
 		return fmt.Sprintf(`{"version":%q,"payload":%q}`, version, payload)
 	}
@@ -152,6 +154,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestUnion(t *testing.T) {
+	t.Parallel()
 	a := parsed(t, "4.1.0 4.1.1", "4.1.0>4.1.1 A")
 	b := parsed(t, "4.1.1 4.2.0", "4.1.1>4.2.0")
 	c := parsed(t, "4.1.0 4.1.1", "4.1.0>4.1.1")

@@ -23,6 +23,7 @@ func way(from string, hops []Hop) string {
 }
 
 func TestPath(t *testing.T) {
+	t.Parallel()
 	const nodes = "1.0.0 1.0.1 1.0.2 1.0.3 1.1.0 1.1.1 1.2.0"
 	tests := []struct {
 		name, from, to string
@@ -115,6 +116,7 @@ func away(edges map[string]map[string]bool, from string, known func(string) bool
 // when soaking from all, to all others, and holds each path against a walk of its
 // own over the file's edges.
 func TestRealPaths(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../../../shared/data/release/graph/*.json")
 	if err != nil || len(files) == 0 {
 		t.Skipf("the graphs of other projects are not here: %v", err)
@@ -197,6 +199,7 @@ func comparePaths(t *testing.T, g *Graph, plain plainGraph, accepted []string, s
 // TestRandomPaths does the same over graphs made at random, and shuffles each:
 // neither the order of a file nor the run may change a path.
 func TestRandomPaths(t *testing.T) {
+	t.Parallel()
 	rnd := rand.New(rand.NewPCG(51, 4))
 	for range 100 {
 		n := 2 + rnd.IntN(9)

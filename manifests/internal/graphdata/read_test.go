@@ -124,6 +124,7 @@ func entries(t testing.TB, layer []byte) (list []string) {
 }
 
 func TestLayer(t *testing.T) {
+	t.Parallel()
 	want := []string{
 		"5 755 0:0 0 var/\t",
 		"5 755 0:0 0 var/lib/\t",
@@ -172,6 +173,7 @@ func TestLayer(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	with := func(more ...item) []byte { return pack(t, nil, append(few(), more...)...) }
 	good := with()
 	var plain bytes.Buffer

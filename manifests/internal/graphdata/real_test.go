@@ -22,6 +22,7 @@ const realData = "../../../../shared/data"
 
 // TestReal reads the data of openshift/cincinnati-graph-data.
 func TestReal(t *testing.T) {
+	t.Parallel()
 	items := []item{}
 	for dir, below := range map[string]string{"graph-data-channels": "channels/", "graph-data-blocked-edges-4.19": "blocked-edges/"} {
 		files, err := filepath.Glob(filepath.Join(realData, "release", dir, "*"))
@@ -57,6 +58,7 @@ func TestReal(t *testing.T) {
 
 // TestPeerLayer takes the data out of a graph image that oc-mirror made.
 func TestPeerLayer(t *testing.T) {
+	t.Parallel()
 	const below = "/var/lib/cincinnati-graph-data"
 	body, err := os.ReadFile(filepath.Join(realData, "oci/layouts/graph-staging/blobs/sha256/1b33520438e2e8cf5e49425e5793fd779ff833cbac7ef2400a09c60ebcf2e850"))
 	if err != nil {
@@ -96,6 +98,7 @@ func TestPeerLayer(t *testing.T) {
 
 // TestHoles has files that take next to nothing of an archive, as GNU tar writes them.
 func TestHoles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, size := range map[string]int64{"version": 0, "channels/x.yaml": 0, "raw/hole": 1 << 40} {
 		file := filepath.Join(dir, name)
@@ -139,6 +142,7 @@ func rawEntry(name string, flag byte, body string) []byte {
 
 // TestHugeHole has a sparse file of as many bytes as a number can say.
 func TestHugeHole(t *testing.T) {
+	t.Parallel()
 	records := ""
 	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=raw", "GNU.sparse.realsize=9223372036854775807"} {
 		n := len(r) + 4
@@ -164,6 +168,7 @@ func TestHugeHole(t *testing.T) {
 
 // TestManyParents has few files in very many directories.
 func TestManyParents(t *testing.T) {
+	t.Parallel()
 	list := few()
 	for i := range 2500 {
 		list = append(list, item{name: fmt.Sprintf("%d%s/x", i, strings.Repeat("/a", 100))})

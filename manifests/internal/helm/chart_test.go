@@ -83,6 +83,7 @@ func pod(kind, inner string) string {
 }
 
 func TestImages(t *testing.T) {
+	t.Parallel()
 	const spec = "{containers: [{name: c, image: a.io/c:1}], initContainers: [{name: i, image: a.io/i:1}], ephemeralContainers: [{name: e, image: a.io/e:1}], volumes: [{name: v, image: {reference: 'a.io/v:1'}}]}"
 	all := func(kind string) []string {
 		return []string{kind + "/app container c = a.io/c:1", kind + "/app ephemeral container e = a.io/e:1", kind + "/app image volume v = a.io/v:1", kind + "/app init container i = a.io/i:1"}
@@ -151,6 +152,7 @@ func TestImages(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		files map[string]string
 		paths []string
@@ -187,6 +189,7 @@ func TestRefused(t *testing.T) {
 // TestReal renders the charts of other projects. The lists were written down by
 // reading their templates and values.
 func TestReal(t *testing.T) {
+	t.Parallel()
 	const hook = "ingress-nginx-admission-"
 	const certgen = "registry.k8s.io/ingress-nginx/kube-webhook-certgen:v1.5.2@sha256:e8825994b7a2c7497375a9b945f386506ca6a3eda80b89b74ef2db743f66a5ea"
 	redis := "Deployment/release-name-podinfo-redis container redis = redis:6.0.1"
@@ -227,6 +230,7 @@ func TestReal(t *testing.T) {
 }
 
 func TestArtifact(t *testing.T) {
+	t.Parallel()
 	archive := tgz(t, map[string]string{"Chart.yaml": chartYAML + "description: words\n"})
 	c, err := Load(archive)
 	if err != nil {

@@ -39,6 +39,7 @@ func webChart() map[string]string {
 }
 
 func TestLoadDir(t *testing.T) {
+	t.Parallel()
 	dir := tree(t, webChart())
 	if err := os.Symlink("more.txt", filepath.Join(dir, "files", "link.txt")); err != nil {
 		t.Fatal(err)
@@ -75,6 +76,7 @@ func TestLoadDir(t *testing.T) {
 }
 
 func TestLoadDirRefused(t *testing.T) {
+	t.Parallel()
 	outside := tree(t, map[string]string{"secret.txt": "x"})
 	tests := map[string]struct {
 		change func(dir string) error

@@ -4,6 +4,7 @@ import "testing"
 
 // TestDocumentsAsHelmCutsThem has what templates leave behind their separators.
 func TestDocumentsAsHelmCutsThem(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		text string
 		want int

@@ -34,6 +34,7 @@ generated: "2024-01-01T00:00:00Z"
 `
 
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	flow := `{"apiVersion": "v1", "entries": {"web": [{"name":"web","version":"1.9.0","urls":["a"]},{"name":"web","version":"1.10.0","urls":["a"]},{"name":"web","version":"2.0.0-rc.1","urls":["a"]}],
   "lib": [{"name":"lib","type":"library","version":"0.1.0+build","urls":["a"]}]}}`
 	forms := map[string]string{
@@ -82,6 +83,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestLargeIndex(t *testing.T) {
+	t.Parallel()
 	var b strings.Builder
 	b.WriteString("apiVersion: v1\nentries:\n")
 	for c := range 100 {

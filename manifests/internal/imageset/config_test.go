@@ -3,6 +3,7 @@ package imageset
 import "testing"
 
 func TestDigest(t *testing.T) {
+	t.Parallel()
 	parse := func(in string) *Config {
 		t.Helper()
 		c, err := Parse("f.yaml", []byte(in))

@@ -57,6 +57,7 @@ mirror:
 `
 
 func TestParseWholeSchema(t *testing.T) {
+	t.Parallel()
 	c, err := Parse("isc.yaml", []byte(everything))
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +180,7 @@ f.yaml:6:14: archiveSize wants a whole number, not the string "x"`},
 }
 
 func TestParseErrors(t *testing.T) {
+	t.Parallel()
 	for _, tc := range parseErrors {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := Parse("f.yaml", []byte(tc.in))
@@ -197,6 +199,7 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		header + "storageConfig: {}\nmirror: {}\n":                                                           hints["storageconfig"],
 		header + "mirror: {operators: [{catalog: a.io/b:c, targetName: x}]}\n":                               hints["targetname"],

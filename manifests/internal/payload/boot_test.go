@@ -54,6 +54,7 @@ func kubeVirt(t *testing.T, file string) (string, error) {
 }
 
 func TestKubeVirt(t *testing.T) {
+	t.Parallel()
 	const a, b = "a.io/x/y@" + digestA, "a.io/x/y@" + digestB
 	tests := []struct{ name, file, want, err string }{
 		{"none", "", "", ""},
@@ -84,6 +85,7 @@ func TestKubeVirt(t *testing.T) {
 // TestRealKubeVirt reads the files that are at hand. That of 4.12 was written for
 // a test, with a digest that is none.
 func TestRealKubeVirt(t *testing.T) {
+	t.Parallel()
 	const data = "../../../../shared/data/release"
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the data of other projects is not here: %v", err)
@@ -111,6 +113,7 @@ func TestRealKubeVirt(t *testing.T) {
 }
 
 func TestReadMulti(t *testing.T) {
+	t.Parallel()
 	one := stream(component("a", "a.io/x/y@"+digestA))
 	_, p, err := read(t, one, `{"kind":"cincinnati-metadata-v0","version":"4.12.0","metadata":{"url":"x","release.openshift.io/architecture":"multi"}}`)
 	if err != nil || p.Architecture != "multi" {

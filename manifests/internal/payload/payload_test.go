@@ -38,6 +38,7 @@ func read(t *testing.T, references, metadata string) (oci.Descriptor, *Payload, 
 }
 
 func TestRead(t *testing.T) {
+	t.Parallel()
 	_, p, err := read(t, stream(component("b", "a.io/x/y@"+digestB), component("a", "a.io/x/y:v1@"+digestA)), goodMetadata)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +51,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	t.Parallel()
 	one := component("a", "a.io/x/y@"+digestA)
 	many := make([]string, maxComponents+1)
 	for i := range many {

@@ -31,6 +31,7 @@ func inSecret(field, value string) string {
 }
 
 func TestParseTakes(t *testing.T) {
+	t.Parallel()
 	b64 := base64.StdEncoding.EncodeToString([]byte(entry))
 	quoted, _ := json.Marshal(entry)
 	for name, text := range map[string]string{
@@ -66,6 +67,7 @@ type refused struct {
 }
 
 func TestParseRefuses(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("[", 40)
 	for name, c := range map[string]refused{
 		"empty":             {" \n", "1:1", "empty"},
@@ -149,6 +151,7 @@ func silent(t *testing.T, text string, e *Error) {
 
 // TestChapter takes the two samples of the reference chapter that are not JSON.
 func TestChapter(t *testing.T) {
+	t.Parallel()
 	chapter := string(given(t, "reference/converting-to-a-disconnected-cluster.txt"))
 	first := chapter[strings.Index(chapter, `{"auths":{"<local_registry>"`):]
 	first, _, _ = strings.Cut(first, "\n")
@@ -171,6 +174,7 @@ func place(text, part string) string {
 }
 
 func TestGivenFiles(t *testing.T) {
+	t.Parallel()
 	for name, why := range map[string]string{
 		"made-here/ocp-four-registries.json": "", "made-here/bom-crlf.json": "",
 		"containers-image/full.json": "", "containers-image/example.json": "", "hypershift-fakePullSecret.json": "",
@@ -194,6 +198,7 @@ func TestGivenFiles(t *testing.T) {
 
 // TestFaithful checks that entries and other fields go through byte for byte.
 func TestFaithful(t *testing.T) {
+	t.Parallel()
 	const odd = `{ "auth" : "YTpi",  "email":"\u0061@b", "x": [1, 2.50, {"y":null}] }`
 	s, err := Parse([]byte(`{"HttpHeaders": {"A":"b"}, "auths": {"cloud.openshift.com":{"auth":"YTpi"}, "q\u002eio" : ` + odd + `}, "z":1e5}`))
 	if err != nil {
@@ -215,6 +220,7 @@ func TestFaithful(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
+	t.Parallel()
 	s, err := Parse([]byte(`{"auths":{"m:5000/ocp":{"auth":"YTpi"},"https://n.example/v1/":{"auth":"YTpi"},"o/x/":{"auth":"YTpi"}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +238,7 @@ func TestCovers(t *testing.T) {
 
 // TestEmptyEntries: an entry without a credential counts for nothing, and makes way.
 func TestEmptyEntries(t *testing.T) {
+	t.Parallel()
 	s, err := Parse([]byte(`{"auths":{"m:5000":{},"m:5000/ocp":{"auth":"","email":"a@b"},"m:50001":{},"q":{"auth":"YTpi"}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -249,6 +256,7 @@ func TestEmptyEntries(t *testing.T) {
 }
 
 func TestGives(t *testing.T) {
+	t.Parallel()
 	s, err := Parse([]byte(`{"auths":{"auth":{"auth":"dTpw"},"words":{"username":"u","password":"p"},"token":{"auth":"dTpw","identitytoken":"t"},"empty":{}}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -59,6 +59,7 @@ func topLayer(t *testing.T, k *kept) Layer {
 }
 
 func TestLayer(t *testing.T) {
+	t.Parallel()
 	var k kept
 	l := topLayer(t, &k)
 	z, err := gzip.NewReader(bytes.NewReader(k.read(t, l.Blob, nil)))
@@ -90,6 +91,7 @@ func TestLayer(t *testing.T) {
 }
 
 func TestLayerFails(t *testing.T) {
+	t.Parallel()
 	for name, fill := range map[string]func(*Tar) error{
 		"short": func(w *Tar) error { return w.File("a", 0o644, 3, strings.NewReader("ab")) },
 		"long":  func(w *Tar) error { return w.File("a", 0o644, 1, strings.NewReader("ab")) },
@@ -127,6 +129,7 @@ func start(c *ocitest.Content, docker bool) (oci.Descriptor, []oci.Descriptor) {
 }
 
 func TestImage(t *testing.T) {
+	t.Parallel()
 	for _, docker := range []bool{false, true} {
 		var k kept
 		c := ocitest.New(1)
@@ -174,6 +177,7 @@ func TestImage(t *testing.T) {
 
 // TestImageRefused are images that do not fit together.
 func TestImageRefused(t *testing.T) {
+	t.Parallel()
 	for name, config := range map[string]string{
 		"too few diff IDs":       `{"rootfs":{"type":"layers","diff_ids":[]}}`,
 		"two configs":            `{"Config":{},"rootfs":{"type":"layers","diff_ids":["sha256:0"]}}`,
@@ -205,6 +209,7 @@ func TestImageRefused(t *testing.T) {
 // TestHistoryThatLies is given up, and none is begun: one entry would be for the lowest
 // layer.
 func TestHistoryThatLies(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{0, 1, 3} {
 		c := ocitest.New(1)
 		history, err := json.Marshal(make([]ispec.History, n))
@@ -232,6 +237,7 @@ func TestHistoryThatLies(t *testing.T) {
 
 // TestIndexOddPlatforms leaves out what no inventory takes, and shows none of it.
 func TestIndexOddPlatforms(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(1)
 	layer := c.Layer(100, ispec.MediaTypeImageLayerGzip)
 	archs := []string{"amd64", "arm 64", "", "\x1b[2J"}
@@ -257,6 +263,7 @@ func TestIndexOddPlatforms(t *testing.T) {
 }
 
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	c := ocitest.New(1)
 	layer := func() oci.Descriptor { return c.Layer(100, ispec.MediaTypeImageLayerGzip) }

@@ -21,6 +21,7 @@ func image(origin oci.Origin, source, path string) oci.Image {
 }
 
 func TestOf(t *testing.T) {
+	t.Parallel()
 	mirror := oci.Mirror{Host: "m:5000", Namespace: "ns"}
 	groups := Of(&oci.Inventory{Images: []oci.Image{
 		image(origin.Additional, "q.example/shared:1", ""),
@@ -44,6 +45,7 @@ func TestOf(t *testing.T) {
 }
 
 func TestSetName(t *testing.T) {
+	t.Parallel()
 	a := Set{Release, []Rule{{"a/x", []string{"m/x"}}, {"a/y", []string{"m/y"}}}}
 	b := Set{Release, []Rule{{"a/x", []string{"m/x", "a/y"}}, {"m/y", []string{"m/z"}}}}
 	if a.Name() == b.Name() || a.Name() != (Set{Release, slices.Clone(a.Rules)}).Name() {
@@ -55,6 +57,7 @@ func TestSetName(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	g := Group{Name: Generic}
 	for i := range 10 {
 		g.Rules = append(g.Rules, Rule{Source: fmt.Sprint(i)})
@@ -73,6 +76,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestWithin(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		sub, scope string
 		want       bool

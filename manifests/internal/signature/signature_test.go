@@ -78,6 +78,7 @@ func (r realSignature) read(t *testing.T) []byte {
 
 // TestRealSignatures judges every real signature by every keyring.
 func TestRealSignatures(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob(data + "/signatures/*/*")
 	must(t, err)
 	if len(files) == 0 {
@@ -127,6 +128,7 @@ func second[T any](_ T, err error) error { return err }
 // TestRealDamage flips and cuts every byte of every real message: never is another
 // claim believed, and what is in the body never goes through changed.
 func TestRealDamage(t *testing.T) {
+	t.Parallel()
 	redhat, err := RedHat()
 	must(t, err)
 	for _, r := range realSignatures {
@@ -193,6 +195,7 @@ func (s signing) sign(t *testing.T, body string) []byte {
 
 // TestForgedBody changes each byte of a body that lies open in its message.
 func TestForgedBody(t *testing.T) {
+	t.Parallel()
 	s, payload := newSigning(t, today.Add(-time.Hour), 0), digest.FromString("p")
 	body := string(ocitest.Claim(payload, "a.io/b:c"))
 	message := s.sign(t, body)
@@ -219,6 +222,7 @@ func TestForgedBody(t *testing.T) {
 }
 
 func TestKeysInTime(t *testing.T) {
+	t.Parallel()
 	payload, made := digest.FromString("p"), today.Add(-24*time.Hour)
 	claim := string(ocitest.Claim(payload, "a.io/b:c"))
 	short := newSigning(t, made, time.Hour)
@@ -250,6 +254,7 @@ func TestKeysInTime(t *testing.T) {
 
 // TestClaim has bodies that a trusted key signed and that are no claim.
 func TestClaim(t *testing.T) {
+	t.Parallel()
 	s, payload := newSigning(t, today.Add(-time.Hour), 0), digest.FromString("p")
 	const (
 		image    = `"image":{"docker-manifest-digest":"DIGEST"}`
@@ -289,6 +294,7 @@ func TestClaim(t *testing.T) {
 
 // TestNoMessage has what is no message, or a larger one than any.
 func TestNoMessage(t *testing.T) {
+	t.Parallel()
 	s, payload := newSigning(t, today.Add(-time.Hour), 0), digest.FromString("p")
 	good := s.sign(t, string(ocitest.Claim(payload, "a.io/b:c")))
 	armoured, err := s.Key()
@@ -327,6 +333,7 @@ func bomb(t *testing.T) []byte {
 
 // TestParseKeys has what is no public key.
 func TestParseKeys(t *testing.T) {
+	t.Parallel()
 	s := newSigning(t, today, 0)
 	armoured, err := s.Key()
 	must(t, err)

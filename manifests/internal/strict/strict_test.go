@@ -41,6 +41,7 @@ func decode(in string) (target, Places, error) {
 }
 
 func TestDecodeValues(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		in   string
 		good func(v target) bool
@@ -78,6 +79,7 @@ func TestDecodeValues(t *testing.T) {
 }
 
 func TestDecodeErrors(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ in, want string }{
 		{"hidden: a", `1:1: unknown key "hidden" at the top level`},
 		{"plain: a", `1:1: unknown key "plain" at the top level`},
@@ -119,6 +121,7 @@ func TestDecodeErrors(t *testing.T) {
 }
 
 func TestDecodeReportsAtMost(t *testing.T) {
+	t.Parallel()
 	var in strings.Builder
 	for i := range 3 * maxErrors {
 		fmt.Fprintf(&in, "key%d: 1\n", i)
@@ -131,6 +134,7 @@ func TestDecodeReportsAtMost(t *testing.T) {
 }
 
 func TestDecodeWantsStruct(t *testing.T) {
+	t.Parallel()
 	doc, err := Parse([]byte("name: a"))
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +145,7 @@ func TestDecodeWantsStruct(t *testing.T) {
 }
 
 func TestPeek(t *testing.T) {
+	t.Parallel()
 	doc, err := Parse([]byte("other: [1]\nname: a\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +160,7 @@ func TestPeek(t *testing.T) {
 }
 
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	_, places, err := decode("sub: &s\n  name: b\nranges:\n  - min: é\n    max: b\n  - {min: c}\n")
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +184,7 @@ func TestPlaces(t *testing.T) {
 
 // TestBombs reads small files that stand for huge ones.
 func TestBombs(t *testing.T) {
+	t.Parallel()
 	many := func(s string, n int) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
 	deep := "sub: &m0 {name: a}\n"
 	for i := range 12 {
