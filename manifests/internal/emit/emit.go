@@ -102,9 +102,7 @@ func (e *emission) look() {
 			e.tagged = append(e.tagged, img)
 		}
 	}
-	slices.SortStableFunc(e.payloads, func(a, b oci.Image) int {
-		return origin.CompareVersions(origin.PayloadVersion(a), origin.PayloadVersion(b))
-	})
+	slices.SortStableFunc(e.payloads, origin.ComparePayloads)
 	if n := len(e.tagged); n > 0 {
 		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", text.Count(n, "image is", "images are"), fileApply)
 	}

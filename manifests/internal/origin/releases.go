@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -34,7 +33,7 @@ func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 		}
 	}
 	slices.SortFunc(list, func(a, b CarriedRelease) int {
-		return cmp.Or(CompareVersions(a.Name, b.Name), cmp.Compare(a.Name, b.Name))
+		return CompareReleaseTags(a.Name, b.Name)
 	})
 	return list
 }

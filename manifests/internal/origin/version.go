@@ -2,6 +2,7 @@ package origin
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	"github.com/blang/semver/v4"
@@ -9,6 +10,53 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
+// ReleaseTag is the tag of a payload in the mirror, VERSION-ARCHITECTURE, as
+// oc-mirror v2 writes it: 4.18.10-x86_64.
+type ReleaseTag struct {
+	Version semver.Version
+	Arch    string // as releases write it: x86_64, aarch64, multi
+}
+
+var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+
+// ParseReleaseTag reads a tag. A version's plus is an underscore in it, because a tag
+// cannot have a plus.
+func ParseReleaseTag(tag string) (ReleaseTag, bool) {
+	i := strings.LastIndexByte(tag, '-')
+	if i < 0 || !archPattern.MatchString(tag[i+1:]) {
+		return ReleaseTag{}, false
+	}
+	v, err := semver.Parse(strings.Replace(tag[:i], "_", "+", 1))
+	return ReleaseTag{v, tag[i+1:]}, err == nil
+}
+
+// CompareReleaseTags orders the tags of payloads by version, then by architecture.
+// What is no such tag comes first, in the order of its text.
+func CompareReleaseTags(a, b string) int {
+	ta, okA := ParseReleaseTag(a)
+	tb, okB := ParseReleaseTag(b)
+	switch {
+	case !okA && !okB:
+		return cmp.Compare(a, b)
+	case !okA:
+		return -1
+	case !okB:
+		return 1
+	}
+	return cmp.Or(ta.Version.Compare(tb.Version), cmp.Compare(ta.Arch, tb.Arch), cmp.Compare(a, b))
+}
+
+// ComparePayloads orders payloads by their tags, as [CompareReleaseTags] does.
+func ComparePayloads(a, b oci.Image) int { return CompareReleaseTags(payloadTag(a), payloadTag(b)) }
+
+func payloadTag(img oci.Image) string {
+	if len(img.Tags) > 0 {
+		return img.Tags[0]
+	}
+	return img.Source.Tag
+}
+
+// PayloadName is what people call a payload: its tags in the mirror.
 func PayloadName(img oci.Image) string {
 	if len(img.Tags) > 0 {
 		return strings.Join(img.Tags, ", ")
@@ -16,11 +64,11 @@ func PayloadName(img oci.Image) string {
 	return img.Source.String()
 }
 
-// CompareVersions orders tags by the version that they are, as v4.9 before v4.16;
-// what is no version comes before all versions, in the order of its text.
+// CompareVersions orders the tags of catalogs by the version that they are, as v4.9
+// before v4.16; what is no version comes first, in the order of its text.
 func CompareVersions(a, b string) int {
-	va, errA := semver.ParseTolerant(a)
-	vb, errB := semver.ParseTolerant(b)
+	va, errA := semver.ParseTolerant(strings.Replace(a, "_", "+", 1))
+	vb, errB := semver.ParseTolerant(strings.Replace(b, "_", "+", 1))
 	switch {
 	case errA != nil && errB != nil:
 		return cmp.Compare(a, b)
@@ -30,16 +78,4 @@ func CompareVersions(a, b string) int {
 		return 1
 	}
 	return cmp.Or(va.Compare(vb), cmp.Compare(a, b))
-}
-
-// PayloadVersion is a payload's version: its tag is VERSION-ARCHITECTURE.
-func PayloadVersion(img oci.Image) string {
-	tag := img.Source.Tag
-	if len(img.Tags) > 0 {
-		tag = img.Tags[0]
-	}
-	for _, arch := range []string{"x86_64", "aarch64", "ppc64le", "s390x", "multi"} {
-		tag = strings.TrimSuffix(tag, "-"+arch)
-	}
-	return tag
 }
