@@ -184,7 +184,6 @@ func TestPlaces(t *testing.T) {
 
 // TestBombs reads small files that stand for huge ones.
 func TestBombs(t *testing.T) {
-	t.Parallel()
 	many := func(s string, n int) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
 	deep := "sub: &m0 {name: a}\n"
 	for i := range 12 {
