@@ -162,7 +162,7 @@ func TestEmitEntries(t *testing.T) {
 	asktest.NoError(t, err)
 	_, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{asktest.TestCatalog: "one"}})
 	var site *SiteError
-	if !errors.As(err, &site) || site.Hint != "name one: --catalog-name ours/b:v1=NAME" {
+	if !errors.As(err, &site) || site.Hint() != "give one of them another name, for example ours/b:v1=NAME" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -145,8 +145,8 @@ func hints(err error) []string {
 		add("%s", conf.Hint)
 	}
 	var site *manifests.SiteError
-	if errors.As(err, &site) && site.Hint != "" {
-		add("%s", site.Hint)
+	if errors.As(err, &site) && site.Hint() != "" {
+		add("%s%s", site.Hint(), siteFlag(site.Field))
 	}
 	var unsigned *manifests.SignatureError
 	if errors.As(err, &unsigned) && unsigned.Hint != "" {

@@ -92,3 +92,15 @@ func mirrorKnown(site *manifests.Site, client *transport.Client, place oci.Mirro
 	site.CA, err = client.Authorities(place.Host)
 	return err
 }
+
+// siteFlag names the flag that sets a field of [manifests.Site], to follow a hint.
+func siteFlag(field string) string {
+	flag := map[string]string{
+		"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
+		"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "CatalogNames": "--catalog-name",
+	}[field]
+	if flag == "" {
+		return ""
+	}
+	return "; the flag is " + flag
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests"
@@ -26,6 +27,21 @@ func TestMirrorKnown(t *testing.T) {
 		err := mirrorKnown(&site, transport.NewClient(transport.Config{Authfile: authfile}), oci.Mirror{Host: "mirror.example"})
 		if err != nil || !reflect.DeepEqual(site.Credential, want) {
 			t.Errorf("%s: got %v, %v", entry, site.Credential, err)
+		}
+	}
+}
+
+// TestSiteFlags: a hint about the cluster's YAML names the flag to change.
+func TestSiteFlags(t *testing.T) {
+	t.Parallel()
+	_, _, err := manifests.Emit(&oci.Inventory{}, manifests.Site{Mirror: oci.Mirror{Host: "mirror.example"}, CA: []byte("nothing")})
+	if lines, hints := explain(err); exitCode(err) != exitUsage || len(lines) != 1 || len(hints) != 1 || !strings.HasSuffix(hints[0], "; the flag is --ca-file") {
+		t.Errorf("got %v, hints %q", err, hints)
+	}
+	site := reflect.TypeFor[manifests.Site]()
+	for _, field := range []string{"Mirror", "PullSecret", "Credential", "CA", "PresentCA", "PresentImage", "CatalogNames"} {
+		if _, ok := site.FieldByName(field); !ok || siteFlag(field) == "" {
+			t.Errorf("%s is no field of Site, or no flag sets it", field)
 		}
 	}
 }

@@ -157,10 +157,10 @@ func plainName(list []catalogObject) (oci.Image, bool) {
 func (e *emission) checkCatalogNames(used map[string]bool) error {
 	for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
 		if name := e.site.CatalogNames[key]; !labelPattern.MatchString(name) {
-			return &SiteError{Msg: fmt.Sprintf("catalog name %q for %s: a CatalogSource's name has small letters, digits and hyphens, at most 63, a letter first and a letter or digit last", name, key)}
+			return &SiteError{Field: "CatalogNames", Msg: fmt.Sprintf("catalog name %q for %s: it must have at most 63 small letters, digits and hyphens; the first is a letter, the last a letter or digit", name, key)}
 		}
 		if !used[key] {
-			return &SiteError{Msg: fmt.Sprintf("a name was given for the catalog %q, and no such catalog is carried", key), Hint: "these are: " + e.listCatalogs()}
+			return &SiteError{Field: "CatalogNames", Msg: fmt.Sprintf("a name was given for the catalog %q, but the bundle has no such catalog", key), hint: "it has: " + e.listCatalogs()}
 		}
 	}
 	taken := map[string]oci.Image{}
@@ -171,8 +171,9 @@ func (e *emission) checkCatalogNames(used map[string]bool) error {
 				key = list[len(list)-1]
 			}
 			return &SiteError{
-				Msg:  fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other.Configured(), c.image.Configured(), c.name),
-				Hint: fmt.Sprintf("name one: --catalog-name %s=NAME", key),
+				Field: "CatalogNames",
+				Msg:   fmt.Sprintf("the catalogs %s and %s would both be the CatalogSource %s", other.Configured(), c.image.Configured(), c.name),
+				hint:  fmt.Sprintf("give one of them another name, for example %s=NAME", key),
 			}
 		}
 		taken[c.name] = c.image

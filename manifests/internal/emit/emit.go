@@ -72,7 +72,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
 	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
-		return nil, nil, &SiteError{Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), Hint: "write it as HOST[:PORT][/NAMESPACE]"}
+		return nil, nil, &SiteError{Field: "Mirror", Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), hint: "write it as HOST[:PORT][/NAMESPACE]"}
 	}
 	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images))}
 	e.look()

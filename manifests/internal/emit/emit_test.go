@@ -185,23 +185,23 @@ func TestEmitRefuses(t *testing.T) {
 		in        emitInput
 		msg, hint string
 	}{
-		"mirror blocked":        {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull from m.example:5000/ns/team/tool", "take it out"},
-		"its path blocked":      {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['m.example:5000/ns']}}")}, "m.example:5000/ns in blockedRegistries", "take it out"},
-		"its domain blocked":    {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['*.example']}}")}, "*.example in blockedRegistries", "take it out"},
+		"mirror blocked":        {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull from m.example:5000/ns/team/tool", "remove it"},
+		"its path blocked":      {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['m.example:5000/ns']}}")}, "m.example:5000/ns in blockedRegistries", "remove it"},
+		"its domain blocked":    {emitInput{PresentImage: image("{registrySources: {blockedRegistries: ['*.example']}}")}, "*.example in blockedRegistries", "remove it"},
 		"not allowed":           {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [m.example, registry.example]}}")}, "not among them", "add m.example:5000"},
 		"other path allowed":    {emitInput{PresentImage: image("{registrySources: {allowedRegistries: ['m.example:5000/other']}}")}, "not among them", "add m.example:5000"},
-		"other configmap":       {emitInput{PresentImage: image("{additionalTrustedCA: {name: b}}"), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\n", CA: testCA(t)}, "ConfigMap b", "--present-registry-ca"},
+		"other configmap":       {emitInput{PresentImage: image("{additionalTrustedCA: {name: b}}"), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\n", CA: testCA(t)}, "ConfigMap b", "oc get configmap b"},
 		"no certificate":        {emitInput{CA: "nothing"}, "no certificate", "openssl"},
-		"a private key":         {emitInput{CA: testCA(t) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, "PEM block 2 is no certificate", "CERTIFICATE"},
+		"a private key":         {emitInput{CA: testCA(t) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}, "PEM block 2 is not a certificate", "CERTIFICATE"},
 		"not a certificate":     {emitInput{CA: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "PEM block 1 is not a certificate", ""},
 		"certificate cut off":   {emitInput{CA: testCA(t) + testCA(t)[:100]}, "cut off", ""},
 		"unknown catalog":       {emitInput{CatalogNames: map[string]string{"a.example/x:v1": "a"}, Images: two[:1]}, `"a.example/x:v1"`, "a.example/x/catalog:v1"},
 		"catalog name":          {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "A_b"}, Images: two[:1]}, `"A_b"`, ""},
-		"catalog name is taken": {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "same", "b.example/catalog:v1": "same"}, Images: two}, "CatalogSource same", "--catalog-name"},
+		"catalog name is taken": {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "same", "b.example/catalog:v1": "same"}, Images: two}, "CatalogSource same", "=NAME"},
 		"blocking drains":       {emitInput{PresentImage: image("{registrySources: {blockedRegistries: [m.example]}}")}, "never pull", "drains every node"},
 		"allowing, alone":       {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [x.example]}}")}, "not among them", "would drain every node"},
 		"name with a digit":     {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "4-15"}, Images: two[:1]}, `"4-15"`, ""},
-		"too many authorities":  {emitInput{CA: strings.Repeat(testCA(t), 500)}, "bytes of certificates", "alone as --ca-file"},
+		"too many authorities":  {emitInput{CA: strings.Repeat(testCA(t), 500)}, "bytes of certificates", "give only the authority"},
 		"user with a colon":     {emitInput{Username: "a:b", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "has a colon", "user name"},
 	} {
 		c.in.Mirror = "m.example:5000/ns"
@@ -211,9 +211,9 @@ func TestEmitRefuses(t *testing.T) {
 		inv, site := c.in.parse(t)
 		_, _, err := Emit(inv, site)
 		var e *SiteError
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.msg) || !strings.Contains(e.Hint, c.hint) {
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.msg) || !strings.Contains(e.Hint(), c.hint) || e.Field == "" || !e.Permanent() {
 			t.Errorf("%s: got %v, want %q", name, err, c.msg)
-		} else if c.hint != "" && e.Hint == "" {
+		} else if c.hint != "" && e.Hint() == "" {
 			t.Errorf("%s: no hint", name)
 		}
 	}

@@ -119,7 +119,7 @@ func emitted(files []File, notes []string, err error) []byte {
 	var b bytes.Buffer
 	var site *SiteError
 	if errors.As(err, &site) {
-		fmt.Fprintf(&b, "error: %s\nhint: %s\n", err, site.Hint)
+		fmt.Fprintf(&b, "error: %s\nhint: %s\n", err, site.Hint())
 	} else if err != nil {
 		fmt.Fprintf(&b, "error: %s\n", err)
 	}

@@ -131,7 +131,7 @@ func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error 
 // checkCredential refuses what cannot be written as NAME:PASSWORD.
 func checkCredential(c *Credential) error {
 	if c.Username == "" || strings.ContainsRune(c.Username, ':') {
-		return &SiteError{Msg: "the mirror's user name is empty or has a colon, so it cannot stand in a pull secret", Hint: "give the mirror a user name and password that nodes can use"}
+		return &SiteError{Field: "Credential", Msg: "the mirror's user name is empty or has a colon, which a pull secret cannot hold", hint: "use a user name and password that nodes can use too"}
 	}
 	return nil
 }

@@ -39,9 +39,9 @@ func (e *emission) emitCA() error {
 	present := site.PresentCA
 	if img := site.PresentImage; img != nil && img.TrustedCA != "" && (present == nil || present.Name != img.TrustedCA) {
 		return &SiteError{
-			Msg: fmt.Sprintf("image.config.openshift.io/cluster names the ConfigMap %s for registry authorities, and it was not given; it can name one alone, so another would cut off the registries in it", img.TrustedCA),
-			Hint: fmt.Sprintf("oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml, and give that file as --present-registry-ca",
-				img.TrustedCA),
+			Field: "PresentCA",
+			Msg:   fmt.Sprintf("image.config.openshift.io/cluster names the ConfigMap %s for the registries' authorities, but that was not given; image.config can name only one, so the registries in that ConfigMap would stop working", img.TrustedCA),
+			hint:  fmt.Sprintf("save it (oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml) and give that file too", img.TrustedCA),
 		}
 	}
 	if e.ca.key, err = caKey(site.Mirror.Host); err != nil {
@@ -96,7 +96,7 @@ func (e *emission) noteNoCA() {
 // dots come before the port (image.config's additionalTrustedCA).
 func caKey(host string) (string, error) {
 	if strings.HasPrefix(host, "[") {
-		return "", &SiteError{Msg: fmt.Sprintf("no ConfigMap can hold the authorities of %s: an IPv6 address cannot be a key of it", host), Hint: "give the mirror a name in DNS"}
+		return "", &SiteError{Field: "Mirror", Msg: fmt.Sprintf("no ConfigMap can hold the authorities of %s: an IPv6 address cannot be a key of it", host), hint: "use a DNS name for the mirror"}
 	}
 	return strings.Replace(host, ":", "..", 1), nil
 }
@@ -111,11 +111,11 @@ func (e *emission) checkCA() (string, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return "", &SiteError{Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is no certificate; nothing but certificates goes to the cluster", n), Hint: "give a file with the CERTIFICATE blocks alone as --ca-file"}
+			return "", &SiteError{Field: "CA", Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is not a certificate; only certificates may go to the cluster", n), hint: "give a file with only the CERTIFICATE blocks"}
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return "", &SiteError{Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is not a certificate: %v", n, err)}
+			return "", &SiteError{Field: "CA", Msg: fmt.Sprintf("the mirror's CA file: PEM block %d is not a certificate: %v", n, err)}
 		}
 		e.noteCertificate(n, cert)
 		block.Headers = nil
@@ -125,14 +125,15 @@ func (e *emission) checkCA() (string, error) {
 	}
 	switch {
 	case out.Len() == 0:
-		return "", &SiteError{Msg: "the mirror's CA file has no certificate in PEM", Hint: "openssl x509 -inform der -in FILE -out ca.pem makes PEM of DER"}
+		return "", &SiteError{Field: "CA", Msg: "the mirror's CA file has no certificate in PEM", hint: "if the file is DER, convert it: openssl x509 -inform der -in FILE -out ca.pem"}
 	case bytes.Contains(rest, []byte("-----BEGIN")):
-		return "", &SiteError{Msg: "the mirror's CA file has a PEM block that is cut off or damaged"}
+		return "", &SiteError{Field: "CA", Msg: "the mirror's CA file has a PEM block that is cut off or damaged"}
 	}
 	if out.Len() > rules.MaxBytes {
 		return "", &SiteError{
-			Msg:  fmt.Sprintf("the mirror's CA file has %d bytes of certificates; a ConfigMap for nodes takes %d", out.Len(), rules.MaxBytes),
-			Hint: "give the authority that signed the mirror's certificate alone as --ca-file, not every authority that a system trusts",
+			Field: "CA",
+			Msg:   fmt.Sprintf("the mirror's CA file has %d bytes of certificates; a ConfigMap for nodes holds at most %d", out.Len(), rules.MaxBytes),
+			hint:  "give only the authority that signed the mirror's certificate, not every authority that a system trusts",
 		}
 	}
 	return out.String(), nil

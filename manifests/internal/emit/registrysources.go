@@ -30,14 +30,16 @@ func (e *emission) checkSources() error {
 	for _, repo := range e.mirrorRepos() {
 		if scope, ok := blocks(repo, src.Blocked); ok {
 			return &SiteError{
-				Msg:  fmt.Sprintf("nodes would never pull from %s: image.config.openshift.io/cluster has %s in blockedRegistries", repo, scope),
-				Hint: "take it out (oc edit image.config.openshift.io/cluster; a change of blockedRegistries drains every node), save the image.config again, and run satchel render with it",
+				Field: "PresentImage",
+				Msg:   fmt.Sprintf("nodes would never pull from %s: image.config.openshift.io/cluster has %s in blockedRegistries", repo, scope),
+				hint:  "remove it (oc edit image.config.openshift.io/cluster; a change of blockedRegistries drains every node), save the image.config again, and give the new file",
 			}
 		}
 		if len(src.Allowed) > 0 && !within(repo, src.Allowed) {
 			return &SiteError{
-				Msg:  fmt.Sprintf("nodes may not pull from %s: image.config.openshift.io/cluster has allowedRegistries, and the mirror is not among them", repo),
-				Hint: fmt.Sprintf("add %s to spec.registrySources.allowedRegistries alone (oc edit image.config.openshift.io/cluster; a change of blockedRegistries would drain every node), save the image.config again, and run satchel render with it", e.site.Mirror.Host),
+				Field: "PresentImage",
+				Msg:   fmt.Sprintf("nodes may not pull from %s: image.config.openshift.io/cluster has allowedRegistries, and the mirror is not among them", repo),
+				hint:  fmt.Sprintf("add %s to spec.registrySources.allowedRegistries and change nothing else there (oc edit image.config.openshift.io/cluster; a change of blockedRegistries would drain every node), save the image.config again, and give the new file", e.site.Mirror.Host),
 			}
 		}
 	}

@@ -35,11 +35,18 @@ type Credential struct {
 // String keeps the password out of what is printed.
 func (Credential) String() string { return "(credential)" }
 
-// SiteError says that what would be written does not fit the cluster or the
-// mirror as [Site] has them.
+// SiteError is a fault of a [Site]: what would be written does not fit the cluster
+// or the mirror.
 type SiteError struct {
-	Msg  string
-	Hint string // what to do about it; may be empty, is not part of Error()
+	Field string // the field of Site to change, such as "CA"
+	Msg   string
+	hint  string
 }
 
 func (e *SiteError) Error() string { return e.Msg }
+
+// Hint says what to do now, "" if the error says it all.
+func (e *SiteError) Hint() string { return e.hint }
+
+// Permanent reports that the same site always gives this error.
+func (e *SiteError) Permanent() bool { return true }
