@@ -55,9 +55,3 @@ func ParseGraphData(name string) (GraphData, error) { return imageset.ParseGraph
 func ParseChartValues(name, file string, values []byte) (ChartValues, error) {
 	return imageset.ParseChartValues(name, file, values)
 }
-
-// CheckSignatureKeys reports whether text is OpenPGP public keys, for [Extra].
-func CheckSignatureKeys(text string) error { return imageset.CheckSignatureKeys(text) }
-
-// CheckSignatureStore reports whether an address can be that of a store, for [Extra].
-func CheckSignatureStore(store string) error { return imageset.CheckSignatureStore(store) }

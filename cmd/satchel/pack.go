@@ -93,22 +93,9 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	if err != nil {
 		return nil, usage(fmt.Errorf("read configuration: %w", err), "")
 	}
-	cfg, err := manifests.Parse(name, data)
-	if err == nil {
-		err = readExtra(&extra)
-	}
-	if err == nil {
-		cfg.Extra = extra
-		err = addEnvironment(cfg)
-	}
-	if err == nil {
-		err = cfg.ReadTemplates(os.ReadFile)
-	}
-	if err == nil {
-		err = cfg.CheckSupported()
-	}
-	if err == nil {
-		err = cfg.CheckNotEmpty()
+	cfg, err := manifests.Load(manifests.Request{Name: name, Data: data, Extra: extra, Getenv: os.Getenv})
+	if input := (*manifests.InputError)(nil); errors.As(err, &input) {
+		return nil, usage(err, input.Hint())
 	}
 	return cfg, err
 }

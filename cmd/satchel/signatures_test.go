@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -19,7 +20,7 @@ import (
 func signedReleases(t testing.TB) []string {
 	t.Helper()
 	signer, key := newSigner(t)
-	return []string{envSignatureURL + "=" + serveHTTP(t, signer) + "/signatures", envSignatureKey + "=" + key}
+	return []string{manifests.EnvSignatureURL + "=" + serveHTTP(t, signer) + "/signatures", manifests.EnvSignatureKey + "=" + key}
 }
 
 func newSigner(t testing.TB) (signer *ocitest.Signer, keyFile string) {
@@ -98,7 +99,7 @@ func TestReleaseNotSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := serveHTTP(t, signer)
-	url, pk := envSignatureURL+"=", envSignatureKey+"="
+	url, pk := manifests.EnvSignatureURL+"=", manifests.EnvSignatureKey+"="
 	for _, tc := range []struct {
 		name string
 		env  []string
@@ -108,7 +109,7 @@ func TestReleaseNotSigned(t *testing.T) {
 		{"no signature", []string{url + serveHTTP(t, http.NotFoundHandler()), pk + key}, exitFailed, " has none"},
 		{"unknown key", []string{url + good, pk + other}, exitFailed, "which is not trusted"},
 		{"Red Hat's keys", []string{url + good}, exitFailed, "which is not trusted"},
-		{"key that is not there", []string{url + good, pk + none}, exitUsage, envSignatureKey + ": read public key"},
+		{"key that is not there", []string{url + good, pk + none}, exitUsage, manifests.EnvSignatureKey + ": read public key"},
 		{"key that is none", []string{url + good, pk + text}, exitUsage, "it is not an OpenPGP public key"},
 		{"no address", []string{url + "file:///tmp", pk + key}, exitUsage, "it is not an http or https address"},
 		{"no server", []string{url + "http://127.0.0.1:1", pk + key}, exitRegistry, "verify the signature of release"},
@@ -145,7 +146,7 @@ func TestReleaseTagMoved(t *testing.T) {
 		moved.Add(1)
 		signer.ServeHTTP(rw, r)
 	}))
-	signed := w.withReleases(t, envSignatureURL+"="+store, envSignatureKey+"="+key)
+	signed := w.withReleases(t, manifests.EnvSignatureURL+"="+store, manifests.EnvSignatureKey+"="+key)
 	signed.run(w.pack()...).want(exitOK)
 	signed.run(w.unpack(mirror.Host)...).want(exitOK)
 	if moved.Load() == 0 {
@@ -202,7 +203,7 @@ func TestSignatureStores(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			plan := []string{"plan", "-c", w.config, "-r", w.recipient, "--tls-verify=false", "--retry-times", "2", "--retry-delay", "10ms"}
-			r := w.withReleases(t, envSignatureURL+"="+serveHTTP(t, tc.h), envSignatureKey+"="+key).run(plan...).want(tc.code)
+			r := w.withReleases(t, manifests.EnvSignatureURL+"="+serveHTTP(t, tc.h), manifests.EnvSignatureKey+"="+key).run(plan...).want(tc.code)
 			r.says(tc.says)
 			if tc.code == exitOK && tc.says == "" && strings.Contains(r.stderr, "signature") && strings.Contains(r.stderr, "warning") {
 				t.Errorf("it warns:\n%s", r.stderr)
