@@ -201,7 +201,7 @@ func TestRandomKills(t *testing.T) {
 	}
 }
 
-// killed goes on with the bundle until the source goes away. It reports whether
+// killed resumes the bundle until the source goes away. It reports whether
 // the bundle was finished.
 func (f *fixture) killed(t *testing.T, rnd *rand.Rand) bool {
 	t.Helper()
@@ -256,8 +256,8 @@ func (f *fixture) spoil(t *testing.T, name string) {
 	write(t, f.drive, map[string][]byte{name: flipped(body, len(body))})
 }
 
-// TestTwoPlaces has the job's own bundle beside one of another job.
-func TestTwoPlaces(t *testing.T) {
+// TestTwoBundles has the job's own bundle beside one of another job.
+func TestTwoBundles(t *testing.T) {
 	a, b := begun(t), begun(t)
 	top := t.TempDir()
 	write(t, filepath.Join(top, "satchel-1"), files(t, b.drive))
@@ -265,7 +265,7 @@ func TestTwoPlaces(t *testing.T) {
 	a.drive = top
 	w := a.writer(t)
 	if filepath.Base(w.Dir()) != "satchel-2" || !seal.IsID(w.ID()) {
-		t.Errorf("goes on in %s", w.Dir())
+		t.Errorf("it resumes in %s", w.Dir())
 	}
 	before := files(t, filepath.Join(top, "satchel-1"))
 	if err := a.fill(t.Context(), w, a.content); err != nil {

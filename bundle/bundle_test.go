@@ -34,7 +34,7 @@ func newFixture(t testing.TB, segmentSize int64, postQuantum bool) *fixture {
 }
 
 // newSmall is a fixture of about 5 MiB in segments of 1 MiB and two lanes: images
-// that share small layers, and one layer that goes on over several segments.
+// that share small layers, and one layer that spans several segments.
 func newSmall(t testing.TB, postQuantum bool) *fixture {
 	t.Helper()
 	c := ocitest.New(11)
@@ -108,7 +108,7 @@ func (f *fixture) add(t testing.TB, name string, root oci.Descriptor) {
 	f.survey(t)
 }
 
-// writer begins or goes on.
+// writer creates the bundle or resumes it.
 func (f *fixture) writer(t testing.TB) *Writer {
 	t.Helper()
 	if _, err := MakeDir(f.drive); err != nil {

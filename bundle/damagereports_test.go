@@ -189,7 +189,7 @@ func TestNoBundleToRead(t *testing.T) {
 // TestReport holds what Verify counts against what is there.
 func TestReport(t *testing.T) {
 	s := newSealed(t, false)
-	var told, total int64
+	var reported, total int64
 	r, err := Verify(t.Context(), s.drive, VerifyOptions{Cold: true, Progress: func(int64) {}})
 	if err != nil {
 		t.Fatal(err)
@@ -215,10 +215,10 @@ func TestReport(t *testing.T) {
 	}
 	close(done)
 	for n := range done {
-		told += n
+		reported += n
 	}
-	if told != size {
-		t.Errorf("SealedSize says %d bytes, the progress adds up to %d", size, told)
+	if reported != size {
+		t.Errorf("SealedSize says %d bytes, the progress adds up to %d", size, reported)
 	}
 	same(t, s.drive, s.whole)
 }

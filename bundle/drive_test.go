@@ -46,7 +46,7 @@ func TestMountRoot(t *testing.T) {
 	}
 }
 
-// TestFullDrive fills the drive, makes it larger, and goes on.
+// TestFullDrive fills the drive, makes it larger, and resumes.
 func TestFullDrive(t *testing.T) {
 	f, remount := newMounted(t, "6m")
 	w := f.writer(t)

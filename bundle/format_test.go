@@ -111,14 +111,14 @@ func checkListed(t *testing.T, zstdProgram, name string, plain []byte, frames, l
 	if err := os.WriteFile(file, plain, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := run(t, ".", zstdProgram, "-l", "-v", file)
-	m := listing.FindStringSubmatch(said)
+	printed := run(t, ".", zstdProgram, "-l", "-v", file)
+	m := listing.FindStringSubmatch(printed)
 	if m == nil {
-		t.Fatalf("%s: zstd -l -v says\n%s", name, said)
+		t.Fatalf("%s: zstd -l -v says\n%s", name, printed)
 	}
 	window, err := strconv.Atoi(m[2])
 	if m[1] != strconv.Itoa(frames) || m[3] != strconv.Itoa(length) || err != nil || window > frameLimit {
-		t.Errorf("%s has %d frames and %d bytes; zstd -l -v says\n%s", name, frames, length, said)
+		t.Errorf("%s has %d frames and %d bytes; zstd -l -v says\n%s", name, frames, length, printed)
 	}
 }
 

@@ -83,7 +83,7 @@ func (f *fixture) clone(t testing.TB) *fixture {
 	return &c
 }
 
-// finish goes on with the bundle to its end and checks it.
+// finish resumes the bundle to its end and checks it.
 func (f *fixture) finish(t testing.TB) {
 	t.Helper()
 	f.pack(t)

@@ -133,14 +133,14 @@ func openByHand(t testing.TB, dir, age, line, key, secret string) {
 		cmd.Stdin = strings.NewReader(secret + "\n")
 	}
 	cmd.Dir = dir
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", line, err, said)
+	if printed, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, printed)
 	}
 	rest := exec.Command("bash", "-c", `set -eo pipefail; for f in s-*.age; do "$0" -d -i "$1/bundle.key" "$f"; done | zstd -d | tar -xO index.json`, age, out)
 	rest.Dir = dir
-	said, err := rest.CombinedOutput()
-	if err != nil || !strings.Contains(string(said), "registry.example:5000/made-up/") {
-		t.Fatalf("the layout: %v\n%s", err, said)
+	printed, err := rest.CombinedOutput()
+	if err != nil || !strings.Contains(string(printed), "registry.example:5000/made-up/") {
+		t.Fatalf("the layout: %v\n%s", err, printed)
 	}
 }
 

@@ -116,8 +116,8 @@ func TestStandardToolsOpenABundle(t *testing.T) {
 			f.add(t, "big", f.content.Image(false, f.content.Layer(9<<20, ocitest.LayerGzip)))
 			f.pack(t)
 			before, out := files(t, f.drive), t.TempDir()
-			if said, err := openByTools(t, f, age, out); err != nil {
-				t.Fatalf("%v\n%s", err, said)
+			if printed, err := openByTools(t, f, age, out); err != nil {
+				t.Fatalf("%v\n%s", err, printed)
 			}
 			checkLayout(t, f, filepath.Join(out, "layout"))
 			same(t, f.drive, before)
@@ -129,8 +129,8 @@ func TestStandardToolsOpenABundle(t *testing.T) {
 			if err := os.Remove(filepath.Join(f.drive, segments[len(segments)-1])); err != nil {
 				t.Fatal(err)
 			}
-			if said, err := openByTools(t, f, age, t.TempDir()); err == nil {
-				t.Errorf("a bundle without its last segment opens:\n%s", said)
+			if printed, err := openByTools(t, f, age, t.TempDir()); err == nil {
+				t.Errorf("a bundle without its last segment opens:\n%s", printed)
 			}
 		})
 	}
@@ -143,8 +143,8 @@ func TestSkopeoReadsTheLayout(t *testing.T) {
 	f := newFixture(t, DefaultSegmentSize, false)
 	f.pack(t)
 	out := t.TempDir()
-	if said, err := openByTools(t, f, ageFor(t, false), out); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	if printed, err := openByTools(t, f, ageFor(t, false), out); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
 	}
 	for _, img := range f.inv.Images {
 		if img.Root.MediaType != oci.MediaTypeManifest && img.Root.MediaType != oci.MediaTypeIndex {
@@ -183,8 +183,8 @@ func TestSkopeoReadsASparseLayout(t *testing.T) {
 	f.survey(t)
 	f.pack(t)
 	out := t.TempDir()
-	if said, err := openByTools(t, f, ageFor(t, false), out); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	if printed, err := openByTools(t, f, ageFor(t, false), out); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
 	}
 	checkLayout(t, f, filepath.Join(out, "layout"))
 	if _, err := os.Stat(filepath.Join(out, "layout", "blobs", "sha256", lacks.Digest.Encoded())); err == nil {

@@ -329,7 +329,7 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("a redirect from TLS to plain HTTP: %v", err)
 	}
 
-	// To a host that is not there: its address may be told, its query may not.
+	// To a host that is not there: its address may be shown, its query may not.
 	away := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://user:geheim@127.0.0.1:1/data?signature=geheim", http.StatusTemporaryRedirect)
 	})

@@ -195,7 +195,7 @@ func TestBadLinks(t *testing.T) {
 	}
 }
 
-// everyRequestItsConnection makes each request meet the link anew.
+// everyRequestItsConnection makes each request meet the link again.
 func everyRequestItsConnection(t *testing.T, c *Client, host string) {
 	t.Helper()
 	r, err := c.Repository(oci.Ref{Registry: host, Repository: "a"})
@@ -205,7 +205,7 @@ func everyRequestItsConnection(t *testing.T, c *Client, host string) {
 	r.sender.endpoint.http.Transport.(*holding).DisableKeepAlives = true
 }
 
-// TestStallInsideABody has a body stand still: it goes on from where it was.
+// TestStallInsideABody has a body stand still: it resumes where it was.
 func TestStallInsideABody(t *testing.T) {
 	content, d := oneBlob("", 1<<20)
 	whole, err := readFrom(t, content, d.Blob, 0)

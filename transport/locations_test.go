@@ -191,7 +191,7 @@ func TestBlockedLocation(t *testing.T) {
 	_, err := r.Has(t.Context(), nowhere())
 	var first *RegistryError
 	if !errors.As(err, &first) || first.Status != http.StatusForbidden {
-		t.Errorf("a mirror that refuses is not what is told of: %v", err)
+		t.Errorf("a mirror that refuses is not what is reported: %v", err)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestMirrorHiccup(t *testing.T) {
 	if ok, err := r.Has(t.Context(), layer); !ok || asked.Load() != 2 {
 		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
-	// It goes on like that, so nobody knows.
+	// It continues like that, so nobody knows.
 	p, asked = failing(t, reg.Host, 100, http.StatusBadGateway, "")
 	_, r = mirrored(t, "", main.Host, p.Host)
 	ok, err := r.Has(t.Context(), layer)

@@ -143,7 +143,7 @@ func TestBrokenReadNamesTheBlob(t *testing.T) {
 }
 
 // manifestRegistry answers HEAD and GET of any manifest.
-func manifestRegistry(t *testing.T, mediaType, said string, body []byte, head bool) string {
+func manifestRegistry(t *testing.T, mediaType, named string, body []byte, head bool) string {
 	return fake(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead && !head {
 			w.WriteHeader(http.StatusMethodNotAllowed)
@@ -153,8 +153,8 @@ func manifestRegistry(t *testing.T, mediaType, said string, body []byte, head bo
 		if mediaType == "" {
 			w.Header()["Content-Type"] = nil
 		}
-		if said != "" {
-			w.Header().Set(headerDigest, said)
+		if named != "" {
+			w.Header().Set(headerDigest, named)
 		}
 		w.Write(body)
 	})
@@ -164,7 +164,7 @@ func TestResolveAnswers(t *testing.T) {
 	body := []byte(`{"schemaVersion":2}`)
 	good, other := oci.Digest(body), oci.Digest([]byte("x"))
 	for name, c := range map[string]struct {
-		mediaType, said string
+		mediaType, named string
 		body            []byte
 		head            bool
 		pin             bool
@@ -172,9 +172,9 @@ func TestResolveAnswers(t *testing.T) {
 		"no digest given": {oci.MediaTypeManifest, "", body, true, false},
 		"no HEAD":         {oci.MediaTypeIndex, good.String(), body, false, false},
 		"parameters":      {oci.MediaTypeManifest + "; charset=utf-8", "", body, true, false},
-		"wrong digest said, pinned, HEAD lies, GET is right": {oci.MediaTypeManifest, other.String(), body, true, true},
+		"wrong digest named, pinned, HEAD lies, GET is right": {oci.MediaTypeManifest, other.String(), body, true, true},
 	} {
-		host := manifestRegistry(t, c.mediaType, c.said, c.body, c.head)
+		host := manifestRegistry(t, c.mediaType, c.named, c.body, c.head)
 		ref := oci.Ref{Registry: host, Repository: "a", Tag: "1"}
 		if c.pin {
 			ref.Digest = good
@@ -189,7 +189,7 @@ func TestResolveAnswers(t *testing.T) {
 func TestResolveRefuses(t *testing.T) {
 	body := []byte(`{"schemaVersion":2}`)
 	for name, c := range map[string]struct {
-		mediaType, said string
+		mediaType, named string
 		body            []byte
 		head            bool
 		want            string
@@ -203,7 +203,7 @@ func TestResolveRefuses(t *testing.T) {
 		"large":         {oci.MediaTypeManifest, oci.Digest(body).String(), make([]byte, oci.MaxManifestSize+1), true, "4194304"},
 		"large, GET":    {oci.MediaTypeManifest, "", make([]byte, oci.MaxManifestSize+1), false, "4194304"},
 	} {
-		host := manifestRegistry(t, c.mediaType, c.said, c.body, c.head)
+		host := manifestRegistry(t, c.mediaType, c.named, c.body, c.head)
 		ref := oci.Ref{Registry: host, Repository: "a", Tag: "1"}
 		_, _, err := insecure(t).Resolve(t.Context(), ref)
 		var refused *oci.UnsupportedError

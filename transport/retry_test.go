@@ -302,18 +302,18 @@ func (h *halfway) Write(p []byte) (int, error) {
 // wait, too.
 func TestSharedPause(t *testing.T) {
 	var mu sync.Mutex
-	var told time.Time
+	var noticed time.Time
 	early := 0
 	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
 		case registrytest.Kind(r) == "GET base":
-		case told.IsZero():
-			told = time.Now()
+		case noticed.IsZero():
+			noticed = time.Now()
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusTooManyRequests)
-		case time.Since(told) < 900*time.Millisecond:
+		case time.Since(noticed) < 900*time.Millisecond:
 			early++
 		}
 	})
@@ -326,7 +326,7 @@ func TestSharedPause(t *testing.T) {
 	go func() { _, err := r.Has(t.Context(), d); first <- err }()
 	for asked := false; !asked; time.Sleep(time.Millisecond) {
 		mu.Lock()
-		asked = !told.IsZero()
+		asked = !noticed.IsZero()
 		mu.Unlock()
 	}
 	time.Sleep(50 * time.Millisecond) // the answer is on its way
@@ -343,18 +343,18 @@ func TestSharedPause(t *testing.T) {
 	}
 }
 
-// A host that is waited for is told of, by name and reason.
-func TestWaitingIsTold(t *testing.T) {
+// A host that is waited for is reported, by name and reason.
+func TestWaitingIsReported(t *testing.T) {
 	c := insecure(t)
-	var told []string
-	c.cfg.Waiting = func(host, why string, d time.Duration) { told = append(told, host+": "+why) }
+	var noticed []string
+	c.cfg.Waiting = func(host, why string, d time.Duration) { noticed = append(noticed, host+": "+why) }
 	r, err := c.Repository(oci.Ref{Registry: "127.0.0.1:1", Repository: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Has(t.Context(), oci.Descriptor{Digest: oci.Digest(nil)})
-	if want := []string{"127.0.0.1:1: connection refused by 127.0.0.1:1"}; !slices.Equal(told, want) {
-		t.Errorf("told %q, want %q", told, want)
+	if want := []string{"127.0.0.1:1: connection refused by 127.0.0.1:1"}; !slices.Equal(noticed, want) {
+		t.Errorf("noticed %q, want %q", noticed, want)
 	}
 }
 

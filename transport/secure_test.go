@@ -260,7 +260,7 @@ func TestCredentialPlaces(t *testing.T) {
 	}
 }
 
-// A token that ran out is renewed inside a read that goes on.
+// A token that ran out is renewed inside a read that continues.
 func TestExpiredTokenInsideARead(t *testing.T) {
 	content, d := oneBlob("", 1<<20)
 	whole, err := readFrom(t, content, d.Blob, 0)

@@ -240,7 +240,7 @@ func TestLineLimit(t *testing.T) {
 	}
 }
 
-// TestReadersError is told from a broken format.
+// TestReadersError is distinguished from a broken format.
 func TestReadersError(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the drive is gone")

@@ -205,7 +205,7 @@ func TestLock(t *testing.T) {
 		t.Errorf("opened while it is written: %v", err)
 	}
 	if _, err := Create(path, begin); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("made anew while it is written: %v", err)
+		t.Errorf("created again while it is written: %v", err)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestFailedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := j.Append(Record{Sealed: &Sealed{}}); err == nil {
-		t.Error("it goes on after a failure")
+		t.Error("it continues after a failure")
 	}
 	if err := errors.Join(j.Close(), full.Close()); err != nil {
 		t.Error(err)

@@ -78,7 +78,7 @@ func known(t testing.TB, text string) Passphrase {
 type answers struct {
 	list  []string
 	asked []string
-	told  []string
+	shown  []string
 }
 
 func (a *answers) ui() *UI {
@@ -93,7 +93,7 @@ func (a *answers) ui() *UI {
 			return s, nil
 		},
 		Confirm: func(string, string, string) (bool, error) { return true, nil },
-		Tell:    func(m string) { a.told = append(a.told, m) },
+		Tell:    func(m string) { a.shown = append(a.shown, m) },
 	}
 }
 

@@ -18,8 +18,8 @@ func TestReadRecipients(t *testing.T) {
 	if want := strings.Join(strings.Fields(ed.recipient)[:2], " "); list[1].Text != want {
 		t.Errorf("the SSH key is %q, want it without options and comment: %q", list[1].Text, want)
 	}
-	if len(who.told) != 1 || !strings.Contains(who.told[0], "line 5") || !strings.Contains(who.told[0], "ecdsa") {
-		t.Errorf("told %q of the key that was left out", who.told)
+	if len(who.shown) != 1 || !strings.Contains(who.shown[0], "line 5") || !strings.Contains(who.shown[0], "ecdsa") {
+		t.Errorf("shown %q of the key that was left out", who.shown)
 	}
 	secret, err := os.ReadFile(x.identity)
 	if err != nil {
