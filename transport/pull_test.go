@@ -165,9 +165,9 @@ func TestResolveAnswers(t *testing.T) {
 	good, other := oci.Digest(body), oci.Digest([]byte("x"))
 	for name, c := range map[string]struct {
 		mediaType, named string
-		body            []byte
-		head            bool
-		pin             bool
+		body             []byte
+		head             bool
+		pin              bool
 	}{
 		"no digest given": {oci.MediaTypeManifest, "", body, true, false},
 		"no HEAD":         {oci.MediaTypeIndex, good.String(), body, false, false},
@@ -190,9 +190,9 @@ func TestResolveRefuses(t *testing.T) {
 	body := []byte(`{"schemaVersion":2}`)
 	for name, c := range map[string]struct {
 		mediaType, named string
-		body            []byte
-		head            bool
-		want            string
+		body             []byte
+		head             bool
+		want             string
 	}{
 		"schema 1":      {"application/vnd.docker.distribution.manifest.v1+prettyjws", oci.Digest(body).String(), body, true, "schema 1"},
 		"sha512":        {oci.MediaTypeManifest, "sha512:" + strings.Repeat("ab", 64), body, true, "only sha256"},

@@ -78,7 +78,7 @@ func known(t testing.TB, text string) Passphrase {
 type answers struct {
 	list  []string
 	asked []string
-	shown  []string
+	shown []string
 }
 
 func (a *answers) ui() *UI {
