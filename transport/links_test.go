@@ -212,13 +212,17 @@ func TestStallInsideABody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var mu sync.Mutex
 	var ranges []string
 	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		if registrytest.Kind(r) == "GET base" {
 			return
 		}
+		mu.Lock()
 		ranges = append(ranges, r.Header.Get("Range"))
-		if len(ranges) > 1 {
+		again := len(ranges) > 1
+		mu.Unlock()
+		if again {
 			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(whole)))
 			return
 		}
@@ -235,7 +239,9 @@ func TestStallInsideABody(t *testing.T) {
 	if _, err := readFrom(t, oci.Verified(r), d.Blob, 0); err != nil {
 		t.Error(err)
 	}
-	if len(ranges) != 2 || ranges[1] != "bytes=1000-" {
+	mu.Lock()
+	defer mu.Unlock()
+	if len(ranges) < 2 || ranges[0] != "" || ranges[1] != "bytes=1000-" { // a busy machine may stall the rest too
 		t.Errorf("ranges %q", ranges)
 	}
 }
