@@ -11,13 +11,13 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s. Run the commands in this directory, logged in as cluster-admin (`oc whoami`), one step after the other.", text.Count(len(e.images)+len(e.graph), "image", "images"))
+	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", text.Count(len(e.images)+len(e.graph), "image", "images"))
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
 		var list []string
 		for _, n := range e.notes {
-			list = append(list, markdown(n))
+			list = append(list, text.OneLine(text.Printable(n)))
 		}
 		p.list(list)
 	}
@@ -36,24 +36,24 @@ func (e *emission) applyPage() []byte {
 }
 
 func (e *emission) stepBefore(p *page) {
-	p.step("Look at the cluster, and keep what is there")
-	p.text("Every node Ready, every pool Updated and not paused (a paused pool takes nothing up), no operator degraded. The copies are for the way back, see %s; those that are here already stay, so keep the files of the first run.", fileRestore)
+	p.step("Check the cluster and save its configuration")
+	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool applies no change), and no operator degraded. The commands save copies for the way back (see %s). They never overwrite an existing copy, so keep the files of the first run.", fileRestore)
 	lines := []string{
 		"oc get clusterversion,clusteroperators,nodes,machineconfigpools",
-		keep("image.config.openshift.io/cluster", beforeImage),
+		save("image.config.openshift.io/cluster", beforeImage),
 	}
 	if e.switchesHub() {
-		lines = append(lines, keep("operatorhub.config.openshift.io/cluster", beforeHub), keep("catalogsource -n openshift-marketplace", "before-catalogsources.yaml"))
+		lines = append(lines, save("operatorhub.config.openshift.io/cluster", beforeHub), save("catalogsource -n openshift-marketplace", "before-catalogsources.yaml"))
 	}
 	if e.secret.written {
 		lines = append(lines, "[ -s "+beforeSecret+" ] || "+extractPullSecret(beforeSecret))
 	}
 	if len(e.icsps) > 0 {
-		lines = append(lines, keep("imagecontentsourcepolicy", "before-icsp.yaml"), keep("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
+		lines = append(lines, save("imagecontentsourcepolicy", "before-icsp.yaml"), save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
 	}
 	p.run(lines...)
 	if len(e.icsps) > 0 {
-		p.text("Clusters before 4.13 do not have the last two resources; the error says so, and does no harm.")
+		p.text("Clusters before 4.13 do not have the last two resources. The error about that does no harm.")
 	}
 }
 
@@ -64,14 +64,14 @@ const (
 	beforeSecret = "before-pull-secret.json"
 )
 
-// keep is a command that saves a resource, and never writes over an older copy.
-func keep(resource, file string) string {
+// save is a command that saves a resource and never overwrites an older copy.
+func save(resource, file string) string {
 	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
 }
 
 func (e *emission) stepApplications(p *page) {
-	p.step("See that everything still works")
-	p.text("Every node Ready, no pod in ImagePullBackOff or ErrImagePull, no operator degraded. Pods keep images that their node has already; what a node must pull again shows only when it must.")
+	p.step("Check that everything still works")
+	p.text("Every node must be Ready, no pod in ImagePullBackOff or ErrImagePull, and no operator degraded. A node does not pull images again that it already has, so a missing image shows only when a node must pull it.")
 	p.run(
 		"oc get nodes",
 		"oc get pods --all-namespaces | grep -v -e Running -e Completed",
@@ -81,15 +81,15 @@ func (e *emission) stepApplications(p *page) {
 
 func (e *emission) stepCut(p *page) {
 	p.step("The cut")
-	p.text("Disconnect the cluster from the network. What the way back takes is in %s.", fileRestore)
+	p.text("Disconnect the cluster from the internet. The way back is in %s.", fileRestore)
 	switch {
 	case e.secret.written && !e.secret.insights:
-		p.text("The pull secret has no %s, so the Insights operator does not report and will not be degraded.", insightsHost)
+		p.text("The pull secret has no %s, so the Insights operator sends no reports and will not be degraded.", insightsHost)
 	case e.secret.written:
 		p.step("After the cut: the pull secret without Insights")
-		p.text("The Insights operator cannot report any more and would be degraded. Without %s in the pull secret it does not try. %s %s", insightsHost, wholeSecret, nodesPullSecret)
+		p.text("The Insights operator can no longer send reports and would be degraded. Without %s in the pull secret it does not try. %s %s", insightsHost, wholeSecret, nodesPullSecret)
 		p.run(setPullSecret(fileAfterCut), "oc get clusteroperator insights")
 	default:
-		p.text("The Insights operator is degraded from then on, until %s is taken out of the pull secret; satchel render writes that secret too if it has the present one (`--pull-secret`).", insightsHost)
+		p.text("After that, the Insights operator is degraded until %s is removed from the pull secret. If you give the present pull secret (`--pull-secret`), satchel render writes that one too.", insightsHost)
 	}
 }

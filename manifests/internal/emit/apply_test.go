@@ -39,6 +39,7 @@ func inOrder(t *testing.T, page string, texts ...string) {
 
 // TestEmitWarnsFirst: what can do harm is said before the command that does it.
 func TestEmitWarnsFirst(t *testing.T) {
+	t.Parallel()
 	in := emitInput{
 		Mirror: "m.example", Username: "u", Password: "p", CA: testCA(t), PullSecret: `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"}}}`,
 		Images: []emitImage{
@@ -49,20 +50,21 @@ func TestEmitWarnsFirst(t *testing.T) {
 	files, _ := emit(t, in)
 	inOrder(t, string(fileOf(t, files, fileApply).Body),
 		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
-		"replaces the whole secret", "oc set data",
+		"replaces the whole pull secret", "oc set data",
 		"must print nothing", "additionalTrustedCA.name", "oc get configmap registry-config", "oc apply -f configmap-registry-ca.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
 		"GPG signature", "Sigstore signature", "oc adm upgrade",
-		"replaces the whole secret", "oc set data")
+		"replaces the whole pull secret", "oc set data")
 	inOrder(t, string(fileOf(t, files, fileRestore).Body),
-		"replaces the whole secret", "oc set data", "were off before", "oc patch operatorhub",
-		"status.desired.image", "grep -F 'm.example/'", "Only if before-image-config.yaml names no", "additionalTrustedCA\":null")
+		"replaces the whole pull secret", "oc set data", "were off before", "oc patch operatorhub",
+		"status.desired.image", "grep -F 'm.example/'", "only if before-image-config.yaml names no", "additionalTrustedCA\":null")
 }
 
 // TestEmitPresentCAAlone: the ConfigMap is known to have others in it, and stays
 // the one that image.config names, now and on the way back.
 func TestEmitPresentCAAlone(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "m.example:5000", CA: testCA(t), Images: manyImages(1), PresentCA: "kind: ConfigMap\nmetadata: {name: company}\ndata: {other.example: x}\n"}
 	files, _ := emit(t, in)
 	apply, restore := commands(t, files, fileApply), commands(t, files, fileRestore)
@@ -82,6 +84,7 @@ func TestEmitPresentCAAlone(t *testing.T) {
 
 // TestEmitBinaryCA: a key cannot be in data and in binaryData both.
 func TestEmitBinaryCA(t *testing.T) {
+	t.Parallel()
 	for text, noted := range map[string]bool{"other": true, testCA(t): false} {
 		in := emitInput{Mirror: "m.example", CA: testCA(t), Images: manyImages(1),
 			PresentCA: "kind: ConfigMap\nmetadata: {name: a}\nbinaryData: {c: AAA=, m.example: " + base64.StdEncoding.EncodeToString([]byte(text)) + "}\n"}
@@ -107,6 +110,7 @@ func TestEmitBinaryCA(t *testing.T) {
 
 // TestEmitCatalogNames: Subscriptions follow the highest version of a catalog.
 func TestEmitCatalogNames(t *testing.T) {
+	t.Parallel()
 	const redhat = "registry.redhat.io/redhat/redhat-operator-index:"
 	for name, c := range map[string]struct {
 		sources, want []string
@@ -131,7 +135,7 @@ func TestEmitCatalogNames(t *testing.T) {
 				t.Errorf("%s: %s is not %s", name, want, c.sources[i])
 			}
 		}
-		if all := strings.Join(notes, "\n"); !strings.Contains(all, "takes the place of certified-operators") || strings.Contains(all, "redhat-operators:") == strings.Contains(c.want[0]+c.want[len(c.want)-1], "redhat") {
+		if all := strings.Join(notes, "\n"); !strings.Contains(all, "in place of certified-operators") || strings.Contains(all, "redhat-operators: once") == strings.Contains(c.want[0]+c.want[len(c.want)-1], "redhat") {
 			t.Errorf("%s: notes %s", name, all)
 		}
 	}
@@ -140,6 +144,7 @@ func TestEmitCatalogNames(t *testing.T) {
 // TestEmitReleases: one command a payload, by version, by the name that every
 // cluster knows it by; a Sigstore signature that is not carried is named.
 func TestEmitReleases(t *testing.T) {
+	t.Parallel()
 	const repo = "quay.io/openshift-release-dev/ocp-release"
 	payload := func(tag string) emitImage {
 		return emitImage{Origin: origin.Release, Source: repo + ":" + tag, Path: origin.PathPayload, Tags: []string{tag}}
@@ -153,21 +158,22 @@ func TestEmitReleases(t *testing.T) {
 		want = append(want, "--to-image "+repo+"@"+in.Images[i].image(t).Root.Digest.String())
 	}
 	inOrder(t, commands(t, files, fileApply), want...)
-	if all := strings.Join(notes, "\n"); !strings.Contains(all, "no Sigstore signature of the release 4.16.9-x86_64, 4.16.10-rc.2-x86_64 is carried") {
+	if all := strings.Join(notes, "\n"); !strings.Contains(all, "the Sigstore signature of the release 4.16.9-x86_64, 4.16.10-rc.2-x86_64 is not carried") {
 		t.Errorf("notes %s", all)
 	}
 }
 
 // TestEmitCharts: no node pulls a chart, and no pod names one.
 func TestEmitCharts(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "m.example", Images: []emitImage{
 		{Origin: origin.Chart, Source: "a.example/charts/app:1"},
 		{Origin: origin.Additional, Source: "b.example/app:1", Platforms: []string{"linux/amd64"}},
 	}}
 	files, _ := emit(t, in)
 	page := string(fileOf(t, files, fileApply).Body)
-	if strings.Contains(page, "a.example/charts/app:1") || !strings.Contains(page, "`b.example/app:1` is") {
-		t.Error("pods are told to name a chart")
+	if strings.Contains(page, "a.example/charts/app:1") || !strings.Contains(page, "`b.example/app:1`: use `m.example/app:") {
+		t.Error("the page lists a chart for pods")
 	}
 	if !strings.Contains(page, "crictl pull b.example/app@"+digest.FromString("b.example/app:1").String()) {
 		t.Error("the image to try is not the image")
@@ -176,6 +182,7 @@ func TestEmitCharts(t *testing.T) {
 
 // TestEmitGivenCredential: one that was put into the file by hand must get to the cluster.
 func TestEmitGivenCredential(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "m.example", Images: manyImages(1), PullSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}
 	files, _ := emit(t, in)
 	if !strings.Contains(commands(t, files, fileApply), setPullSecret(filePullSecret)) {
@@ -186,6 +193,7 @@ func TestEmitGivenCredential(t *testing.T) {
 // TestCatalogsAlwaysGetNames has two catalogs with the same last word and tag:
 // pack cannot ask for a name, and must not fail after everything was fetched.
 func TestCatalogsAlwaysGetNames(t *testing.T) {
+	t.Parallel()
 	inv := &oci.Inventory{}
 	for _, name := range []string{"r.example/one/my-index:v4.12", "r.example/two/my-index:v4.12"} {
 		ref, err := oci.ParseRef(name)
@@ -207,5 +215,32 @@ func TestCatalogsAlwaysGetNames(t *testing.T) {
 	}
 	if len(names) != 2 || !strings.HasPrefix(names[0], "catalogsource-my-index-v4-12-") {
 		t.Errorf("the CatalogSources are %v", names)
+	}
+}
+
+// TestEmitQuotes: an IPv6 address is a pattern for a shell.
+func TestEmitQuotes(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "[fd00::1]:5000/ocp", Username: "u", Password: "p", Images: []emitImage{
+		{Origin: origin.Release, Source: "[fd00::2]/rel/payload:4.16.3-x86_64", Path: origin.PathPayload, Tags: []string{"4.16.3-x86_64"}},
+		{Origin: origin.Release, Source: "[fd00::2]/rel/part:1", Path: "openshift/release"},
+	}}
+	files, _ := emit(t, in)
+	inOrder(t, commands(t, files, fileApply), "--to '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
+	if got := shell("it's; rm"); got != `'it'\''s; rm'` || shell("a.example:5000/b@sha256:0") != "a.example:5000/b@sha256:0" {
+		t.Errorf("quoted: %s", got)
+	}
+}
+
+// TestEmitEscapes: what a registry answers cannot put a link, an image or HTML into
+// the page, nor hide anything in it.
+func TestEmitEscapes(t *testing.T) {
+	t.Parallel()
+	const hostile = "<b>`x` ![y](https://q.example/z) \\<i>\u202e\n# head"
+	in := emitInput{Mirror: "m.example", Gaps: []emitImage{{Origin: origin.Additional, Source: "q.example/a:1", Error: hostile}}}
+	files, _ := emit(t, in)
+	const want = `: \<b>'x' !\[y](https://q.example/z) \\\<i>` + "\ufffd # head\n"
+	if page := string(fileOf(t, files, fileApply).Body); !strings.Contains(page, want) {
+		t.Errorf("no line has %s:\n%s", want, page)
 	}
 }

@@ -12,6 +12,7 @@ import (
 // TestEmitMadeCatalog names a catalog that was made by what it was made from, as the
 // configuration did; no rule leads to it.
 func TestEmitMadeCatalog(t *testing.T) {
+	t.Parallel()
 	base, made := "a.example/x/catalog@"+oci.Digest([]byte("base")).String(), oci.Digest([]byte("made"))
 	ref, err := oci.ParseRef(base)
 	must(t, err)

@@ -46,12 +46,12 @@ func (e *emission) nameCatalogs() error {
 		}
 		c.name = catalogName(c.image.Source)
 		if first, ok := plainName(byName[c.name]); ok && !e.namedByHand(c.name) && compareEntries(first, c.image) == 0 {
-			c.kept = true
+			c.fixed = true
 		} else {
 			c.name = e.furtherName(c.image, c.name)
 		}
 	}
-	e.settleNames()
+	e.separateNames()
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
 		c.file = "catalogsource-" + c.name + ".yaml"
@@ -60,7 +60,7 @@ func (e *emission) nameCatalogs() error {
 }
 
 // namesByHand gives catalogs the names that the site has for them, and reports which
-// of those are used. The key that says most of a catalog counts.
+// of those are used. The most specific key of a catalog counts.
 func (e *emission) namesByHand() (used map[string]bool) {
 	used = map[string]bool{}
 	for i := range e.catalogs {
@@ -68,7 +68,7 @@ func (e *emission) namesByHand() (used map[string]bool) {
 		for _, key := range slices.Sorted(maps.Keys(e.site.CatalogNames)) {
 			rank := slices.Index(keysOf(c.image), text.ASCII(key)) + 1
 			if rank > 0 {
-				used[key], c.kept = true, true
+				used[key], c.fixed = true, true
 			}
 			if rank > most {
 				c.name, most = e.site.CatalogNames[key], rank
@@ -78,7 +78,7 @@ func (e *emission) namesByHand() (used map[string]bool) {
 	return used
 }
 
-// keysOf is what a site may call a catalog by, what says most last: its repository, its
+// keysOf lists what a site may call a catalog by, the most specific last: its repository, its
 // reference, the directory that it came from as the configuration has it, and its place
 // in the mirror without and with a tag.
 func keysOf(img oci.Image) []string {
@@ -95,13 +95,13 @@ func keysOf(img oci.Image) []string {
 	return list
 }
 
-// compareEntries is an order of catalogs by what the configuration says of them, and
-// nothing that was made or found.
+// compareEntries orders catalogs by what the configuration says about them, and by
+// nothing that was built or found.
 func compareEntries(a, b oci.Image) int {
 	return cmp.Or(cmp.Compare(a.Configured().String(), b.Configured().String()), cmp.Compare(a.Path, b.Path), slices.Compare(a.Tags, b.Tags))
 }
 
-// furtherName is what a catalog is called where another one has the plain name.
+// furtherName is the name of a catalog if another one has the plain name.
 func (e *emission) furtherName(img oci.Image, name string) string {
 	twice := func(c catalogObject) bool {
 		return c.image.Configured() == img.Configured() && compareEntries(c.image, img) != 0
@@ -115,18 +115,18 @@ func (e *emission) furtherName(img oci.Image, name string) string {
 	return label(name + "-" + versionOf(img))
 }
 
-// settleNames sets catalogs that still share a name apart by what they are, so
-// that a bundle can always be made.
-func (e *emission) settleNames() {
+// separateNames adds a hash to names that catalogs still share, so that pack, which
+// cannot ask for names, never fails.
+func (e *emission) separateNames() {
 	count := map[string]int{}
 	for _, c := range e.catalogs {
 		count[c.name]++
 	}
 	for i := range e.catalogs {
-		if c := &e.catalogs[i]; count[c.name] > 1 && !c.kept {
+		if c := &e.catalogs[i]; count[c.name] > 1 && !c.fixed {
 			const most, digits = 63, 8
-			what := append([]string{c.image.Configured().String(), c.image.Path}, c.image.Tags...)
-			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(strings.Join(what, " "))).Encoded()[:digits]
+			identity := append([]string{c.image.Configured().String(), c.image.Path}, c.image.Tags...)
+			c.name = c.name[:min(len(c.name), most-digits-1)] + "-" + oci.Digest([]byte(strings.Join(identity, " "))).Encoded()[:digits]
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (e *emission) listCatalogs() string {
 	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
-// catalogName is a catalog's name as long as no other wants it.
+// catalogName is a catalog's name if no other one has it: its plain name.
 func catalogName(source oci.Ref) string {
 	if d, ok := defaultCatalogs[source.Name()]; ok {
 		return d.name
@@ -199,7 +199,7 @@ func catalogName(source oci.Ref) string {
 
 func lastWord(repository string) string { return repository[strings.LastIndexByte(repository, '/')+1:] }
 
-// versionOf tells two versions of one catalog apart: the tag, else the digest's start.
+// versionOf distinguishes versions of one catalog: the tag, else the first 12 digits of the digest.
 func versionOf(img oci.Image) string {
 	if img.Source.Tag != "" {
 		return img.Source.Tag

@@ -23,11 +23,11 @@ var defaultCatalogs = map[string]defaultCatalog{
 	"registry.redhat.io/redhat/community-operator-index": {"community-operators", "Community Operators", -400},
 }
 
-// catalogObject is a catalog image and the CatalogSource made of it.
+// catalogObject is a catalog image and its CatalogSource.
 type catalogObject struct {
 	named
 	image oci.Image
-	kept  bool // its name stays if others share it: it is by hand, or the one that several wanted
+	fixed bool // its name stays if others share it: it was given by hand, or is the plain name
 }
 
 // emitCatalogs writes a CatalogSource for each catalog.
@@ -73,20 +73,20 @@ func (e *emission) hasCatalog(img oci.Image) bool {
 
 func (e *emission) stepCatalogSources(p *page) {
 	p.step("Catalogs")
-	p.text("First repeat this until it prints nothing: a catalog that comes before the old one of its name is gone is deleted with it.")
+	p.text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
 	p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
-	p.text("A catalog of which packages or versions were chosen has these alone, and shows no others. Nodes: nothing happens to them.")
+	p.text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
 	var files []named
 	var list []string
 	for _, c := range e.catalogs {
 		files = append(files, c.named)
-		list = append(list, fmt.Sprintf("`%s` is `%s`, for `%s`", c.name, e.place(c.image), c.image.Configured()))
+		list = append(list, fmt.Sprintf("`%s` is `%s`, from `%s`", c.name, e.place(c.image), c.image.Configured()))
 	}
 	p.run("oc apply"+flagged(files), "oc get catalogsource,pods -n openshift-marketplace")
 	p.list(list)
 }
 
-// templated is a CatalogSource made from a template: its spec with our image.
+// templated is a CatalogSource from a template: its spec with the image in the mirror.
 type templated struct {
 	object
 	Spec map[string]any `json:"spec"`

@@ -151,6 +151,7 @@ func checkSecret(t *testing.T, f File) {
 
 // TestSchemaErrors: the check finds what it is there to find.
 func TestSchemaErrors(t *testing.T) {
+	t.Parallel()
 	const head = "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: x}\n"
 	for body, want := range map[string]string{
 		head + "spec: {repositoryDigestMirrors: [{source: a, mirrors: [b]}]}":       "",

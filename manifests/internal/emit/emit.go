@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// File is one file that [Emit] makes.
+// File is one file that [Emit] gives.
 type File struct {
 	Name string      // relative, at the top or below "restore/"; its characters need no quotes in a shell
 	Mode fs.FileMode // 0600 for what holds secrets, else 0644
@@ -56,17 +56,16 @@ type emission struct {
 	payloads []oci.Image
 	graph    []oci.Image // at most one: the graph image
 	signed   []signedPayload
-	tagged   []oci.Image // named by tag alone: no rule is for them
+	tagged   []oci.Image // named only by tag: rules do not cover them
 }
 
 // named is an object of the cluster and the file that has it.
 type named struct{ name, file string }
 
-// Emit makes the files that point a cluster at its mirror, sorted by name, from
+// Emit gives the files that point a cluster at its mirror, sorted by name, from
 // the inventory of what the mirror has. The notes are what a person must know,
-// one line each, for the terminal; APPLY.md has them too. The same input, in
-// whatever order, gives the same bytes. The error is a *[SiteError] where the
-// site is at fault.
+// one line each, for the terminal; APPLY.md has them too. The same input in any
+// order gives the same bytes. A fault of the site is a *[SiteError].
 func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err error) {
 	if err := inv.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
@@ -88,7 +87,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	return e.files, e.notes, nil
 }
 
-// look finds the images that are spoken of by name.
+// look sorts out the images that the pages name, and notes what concerns all steps.
 func (e *emission) look() {
 	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
@@ -104,14 +103,14 @@ func (e *emission) look() {
 	}
 	slices.SortStableFunc(e.payloads, origin.ComparePayloads)
 	if n := len(e.tagged); n > 0 {
-		e.note("rules are for pulls by digest, and %s named by tag alone: the end of %s says what to do", text.Count(n, "image is", "images are"), fileApply)
+		e.note("rules work only for pulls by digest, and %s named only by tag: the end of %s shows what to do", text.Count(n, "image is", "images are"), fileApply)
 	}
 	e.noteSigstore()
 	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {
-		e.note("nobody asked %s whether it has these images: rules for images that are not there stop a cluster; satchel unpack, and render without --offline, ask", e.site.Mirror.Host)
+		e.note("satchel did not check whether %s has these images: rules for missing images stop a cluster; satchel unpack checks, and so does satchel render without --offline", e.site.Mirror.Host)
 	}
 	if e.site.Mirror.Host == placeholderHost {
-		e.note("these files are for the host %s, which stands for the mirror: run satchel render with the mirror's name to get those that work", placeholderHost)
+		e.note("these files are for the placeholder host %s: run satchel render with the name of your mirror to get files that work", placeholderHost)
 	}
 }
 
@@ -133,7 +132,7 @@ func (e *emission) note(format string, args ...any) {
 	e.notes = append(e.notes, fmt.Sprintf(format, args...))
 }
 
-// pulled leaves out what satchel made and no registry has: the charts, which no node
+// pulled leaves out built images that rules are not for: the charts, which no node
 // pulls, and the graph image, which nodes pull by its place in the mirror.
 func pulled(images []oci.Image) []oci.Image {
 	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Built && i.Origin == origin.Chart || origin.IsGraph(i.Source) })
@@ -143,8 +142,8 @@ func graphsOf(images []oci.Image) []oci.Image {
 	return slices.DeleteFunc(images, func(i oci.Image) bool { return !origin.IsGraph(i.Source) })
 }
 
-// nodeImages leaves out the catalogs of directories: no registry has them under that name,
-// and a CatalogSource names the mirror.
+// nodeImages leaves out catalogs from directories: no registry has them under that
+// name, and a CatalogSource names the mirror.
 func (e *emission) nodeImages() []oci.Image {
 	return slices.DeleteFunc(slices.Clone(e.images), origin.IsLocalCatalog)
 }

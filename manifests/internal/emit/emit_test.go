@@ -68,6 +68,7 @@ func policies(t *testing.T, files []File) (list []policy) {
 
 // TestEmitPayload takes the components of real payloads.
 func TestEmitPayload(t *testing.T) {
+	t.Parallel()
 	for name, count := range map[string]int{"ocp-4.12.0-x86_64/image-references": 183, "ocp-4.10/image-references": 146} {
 		var stream struct {
 			Spec struct {
@@ -109,6 +110,7 @@ func manyImages(n int) []emitImage {
 }
 
 func TestEmitSplits(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "mirror.example:5000/namespace", Images: manyImages(5000)}
 	files, _ := emit(t, in)
 	count, sources, names := 0, map[string]bool{}, map[string]bool{}
@@ -142,6 +144,7 @@ func TestEmitSplits(t *testing.T) {
 
 // TestEmitAgain: the order of the input does not matter, nor that another's rules change.
 func TestEmitAgain(t *testing.T) {
+	t.Parallel()
 	in := emitInput{
 		Mirror: "mirror.example", Username: "fake", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`,
 		Images: append(manyImages(300),
@@ -176,6 +179,7 @@ func TestEmitAgain(t *testing.T) {
 
 // TestEmitRefuses: what is wrong with the site, and what the hint says.
 func TestEmitRefuses(t *testing.T) {
+	t.Parallel()
 	image := func(spec string) string {
 		return "apiVersion: config.openshift.io/v1\nkind: Image\nspec: " + spec + "\n"
 	}
@@ -220,6 +224,7 @@ func TestEmitRefuses(t *testing.T) {
 }
 
 func TestEmitNotes(t *testing.T) {
+	t.Parallel()
 	image := func(spec string) string {
 		return "apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: " + spec + "}\n"
 	}
@@ -230,31 +235,31 @@ func TestEmitNotes(t *testing.T) {
 		"one image blocked":   {emitInput{PresentImage: image("{blockedRegistries: ['registry.example/team/tool:1']}")}, ""},
 		"one image allowed":   {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000', 'registry.example/team/tool:1']}")}, "not among them"},
 		"blocked, and drains": {emitInput{PresentImage: image("{blockedRegistries: [registry.example]}")}, "drains every node"},
-		"never asked":         {emitInput{Unchecked: true}, "nobody asked m.example:5000"},
-		"no authorities":      {emitInput{CA: "none"}, "no authorities were given"},
+		"never asked":         {emitInput{Unchecked: true}, "did not check whether m.example:5000 has"},
+		"no authorities":      {emitInput{CA: "none"}, "no certificate authority was given"},
 		"none, and insecure":  {emitInput{CA: "none", PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check"},
 		"none, and present":   {emitInput{CA: "none", PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: x}\n"}, ""},
-		"pushes with it":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "only pull is better"},
+		"pushes with it":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "only pull is safer"},
 		"the same credential": {emitInput{Username: "fake", Password: "fake", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"another credential":  {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, `jq 'del(.auths["m.example:5000"])'`},
-		"narrower entry":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "for what is in them: m.example:5000/team;"},
-		"empty entry":         {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without one"},
-		"token":               {emitInput{Token: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "need a name and a password"},
-		"token, no secret":    {emitInput{Token: true}, "need a name and a password"},
+		"narrower entry":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "use those there: m.example:5000/team;"},
+		"empty entry":         {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without a credential"},
+		"token":               {emitInput{Token: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "need a user name and a password"},
+		"token, no secret":    {emitInput{Token: true}, "need a user name and a password"},
 		"token, and an entry": {emitInput{Token: true, PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"mirror allowed":      {emitInput{PresentImage: image("{allowedRegistries: ['*.example']}")}, ""},
 		"source not allowed":  {emitInput{PresentImage: image("{allowedRegistries: ['m.example:5000']}")}, "registry.example/team/tool"},
 		"source blocked":      {emitInput{PresentImage: image("{blockedRegistries: [registry.example/team]}")}, "registry.example/team/tool"},
 		"another blocked":     {emitInput{PresentImage: image("{blockedRegistries: [registry.example/te, m.example2]}")}, ""},
 		"insecure":            {emitInput{PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check its certificate"},
-		"allowed and blocked": {emitInput{PresentImage: image("{allowedRegistries: ['*.example'], blockedRegistries: [x.y]}")}, "take up neither"},
+		"allowed and blocked": {emitInput{PresentImage: image("{allowedRegistries: ['*.example'], blockedRegistries: [x.y]}")}, "apply neither"},
 		"expired":             {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(0, 0, 1)}, "expired on 2120-01-01"},
 		"not yet":             {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(-101, 0, 0)}, "not valid before 2020-01-01"},
 		"valid":               {emitInput{CA: testCA(t), Now: testCANotAfter.AddDate(-1, 0, 0)}, ""},
-		"leaf":                {emitInput{CA: leafPEM(t)}, "not an authority"},
+		"leaf":                {emitInput{CA: leafPEM(t)}, "not a certificate authority"},
 		"replaced":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: other}\n"}, "other certificates under m.example..5000"},
 		"the same":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: " + quoted("# ours\n"+testCA(t)) + "}\n"}, ""},
-		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without one"},
+		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without a credential"},
 	} {
 		c.in.Mirror = "m.example:5000"
 		switch c.in.CA {
@@ -278,6 +283,7 @@ func quoted(s string) string {
 
 // TestEmitPresentCA: whatever else the ConfigMap has stays, and so does its name.
 func TestEmitPresentCA(t *testing.T) {
+	t.Parallel()
 	in := emitInput{
 		Mirror: "m.example", CA: testCA(t), Images: manyImages(1),
 		PresentCA: "kind: ConfigMap\nmetadata: {name: my.own}\ndata:\n  b..443: x\n  a: \"y\\n\"\nbinaryData:\n  c: AAA=\n",
@@ -295,6 +301,7 @@ func TestEmitPresentCA(t *testing.T) {
 
 // TestSecretsStayHidden: neither printing nor a public file shows a password.
 func TestSecretsStayHidden(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "m.example", Username: "name-of-user", Password: "pass-of-user", PullSecret: `{"auths":{"q":{"auth":"dTpub2JvZHlzZWVz"}}}`, Images: manyImages(1)}
 	inv, site := in.parse(t)
 	shown := fmt.Sprintf("%v %+v %v %+v %s", site, site, *site.Credential, site.PullSecret, site.PullSecret)

@@ -11,15 +11,15 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// pageGaps says what was asked for and is not in the mirror.
+// pageGaps lists the images that were requested and are not in the mirror.
 func (e *emission) pageGaps(p *page) {
 	if len(e.gaps) == 0 {
 		return
 	}
 	p.head(text.Count(len(e.gaps), "image is missing", "images are missing"))
-	p.text("They were asked for and are not in the mirror; the rules below are for what is there alone. Nodes that need one fail to pull it once the cable is cut. Carry them (`satchel pack --only`) before that.")
+	p.text("They were requested, but they are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
 	for _, inc := range origin.IncompleteOf(e.gaps) {
-		p.text("The %s %s is incomplete without:", inc.Kind, markdown(inc.Name))
+		p.text("The %s %s is incomplete. It lacks:", inc.Kind, markdown(inc.Name))
 		var list []string
 		for _, g := range e.gaps {
 			if g.Image.Subject == "" && slices.Contains(inc.Missing, g.Image.Source) {
@@ -35,7 +35,7 @@ func (e *emission) pageGaps(p *page) {
 	e.pageOtherGaps(p)
 }
 
-// pageOtherGaps lists what is a part of nothing.
+// pageOtherGaps lists the gaps that make nothing else incomplete.
 func (e *emission) pageOtherGaps(p *page) {
 	var list []string
 	for _, g := range e.gaps {
@@ -52,7 +52,7 @@ func (e *emission) pageOtherGaps(p *page) {
 		return
 	}
 	if len(list) < len(e.gaps) {
-		p.text("A part of none of these:")
+		p.text("Not a part of any of these:")
 	}
 	p.list(list)
 }

@@ -135,6 +135,7 @@ func emitted(files []File, notes []string, err error) []byte {
 // TestEmitGolden holds what is written against testdata/*.golden; -update
 // writes them anew. Every object is held against its CRD too.
 func TestEmitGolden(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.golden")
 	must(t, err)
 	if len(files) < 5 {
@@ -142,6 +143,7 @@ func TestEmitGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".golden"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(file)
 			must(t, err)
 			input, want, _ := bytes.Cut(text, []byte(goldenLine))

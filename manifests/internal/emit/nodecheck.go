@@ -12,7 +12,11 @@ func (e *emission) stepCheck(p *page) {
 		return
 	}
 	p.step("Check a node")
-	p.text("The difference to %s is what rules of other origin add. (Older versions write `mirror-by-digest-only = true` once for each registry, in place of `pull-from-mirror` for each mirror; that is the same.) Then an image by the mirror's name, and by its own as pods pull it:", fileRegistries)
+	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules that satchel did not write. (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
+	img, ok := e.ruled()
+	if ok {
+		p.text("The last two commands pull an image: first by its name in the mirror, then by its own name, as pods do.")
+	}
 	lines := []string{
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + fileRegistries + " -",
@@ -23,23 +27,22 @@ func (e *emission) stepCheck(p *page) {
 	if e.secret.added {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+e.site.Mirror.Host+"' /var/lib/kubelet/config.json")
 	}
-	img, ok := e.ruled()
 	if ok {
 		lines = append(lines,
-			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+e.place(img),
-			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+img.Source.WithDigest(img.Root.Digest).String())
+			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(e.place(img)),
+			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(img.Source.WithDigest(img.Root.Digest).String()))
 	}
 	p.run(lines...)
 	if ok {
-		p.text("The first pull names the mirror itself. If it fails, stop here: the second may have come from the internet, which a node falls back to as long as it is there.")
+		p.text("If the first pull fails, stop here, even if the second one works: nodes fall back to the internet while they can reach it.")
 	}
-	p.text("`journalctl -u crio` on the node names the mirror in \"Trying to access\"; `crictl images` shows an image's own name always.")
+	p.text("`journalctl -u crio` on the node shows the mirror in \"Trying to access\". `crictl images` always shows an image's own name.")
 }
 
-// ruled is an image that a node pulls through the rules, a payload if there is one.
+// ruled finds an image that a node pulls through the rules, if possible a payload.
 func (e *emission) ruled() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
-		// A chart or another artifact cannot be pulled as an image; what was made has no rule.
+		// A chart or another artifact cannot be pulled as an image; no rule is for a built image.
 		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
 			return img, true
 		}

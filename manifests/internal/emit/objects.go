@@ -1,12 +1,6 @@
 package emit
 
-import (
-	"strings"
-
-	"sigs.k8s.io/yaml"
-
-	"github.com/satchel-airgap/satchel/oci/text"
-)
+import "sigs.k8s.io/yaml"
 
 // The objects of the cluster that are written, with the fields that are set and
 // no others: no status, no creationTimestamp.
@@ -79,21 +73,6 @@ type (
 )
 
 func toYAML(v any) ([]byte, error) { return yaml.Marshal(v) }
-
-// markdown makes text from elsewhere fit for one line of a Markdown page: control
-// characters go, and what would be markup.
-func markdown(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '`':
-			return '\''
-		case r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029:
-			return ' '
-		}
-		return r
-	}, s)
-	return text.OneLine(s)
-}
 
 func objectOf(apiVersion, kind, name, namespace string) object {
 	return object{APIVersion: apiVersion, Kind: kind, Metadata: metadata{Name: name, Namespace: namespace}}

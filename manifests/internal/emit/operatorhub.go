@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// emitHub writes the patch that takes the default catalogs away, where the bundle
-// is for more than single images.
+// emitHub writes the patch that turns the default catalogs off, unless the bundle
+// has only single images.
 func (e *emission) emitHub() error {
 	if len(e.catalogs)+len(e.payloads) == 0 {
 		return nil
@@ -23,31 +23,31 @@ func (e *emission) emitHub() error {
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
-		e.note("no catalog here takes the place of %s: Subscriptions to them stay without a source once the default catalogs are off", strings.Join(lost, ", "))
+		e.note("this bundle has no catalog in place of %s: once the default catalogs are off, Subscriptions to these have no source, unless an earlier bundle brought one", strings.Join(lost, ", "))
 	}
 	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
 }
 
-// switchesHub reports whether the default catalogs are taken away.
+// switchesHub reports whether the default catalogs are turned off.
 func (e *emission) switchesHub() bool { return len(e.catalogs)+len(e.payloads) > 0 }
 
 func (e *emission) stepCatalogs(p *page) {
 	if !e.switchesHub() {
 		return
 	}
-	p.step("Take the default catalogs away")
-	where := "They are on the internet. Installed operators stay, and so do Subscriptions, but each SOURCE that this prints must be"
+	p.step("Turn the default catalogs off")
+	where := "They are on the internet. Installed operators and Subscriptions stay. But each SOURCE that the first command prints must be"
 	if len(e.catalogs) > 0 {
-		where += " in the list of the next step, or a catalog of your own; as long as the default ones are on, the cluster puts them back over catalogs of the same name."
+		where += " in the list of the next step, or a catalog of your own or of an earlier bundle. While the default catalogs are on, the cluster restores them over catalogs of the same name."
 	} else {
-		where += " a catalog of your own: none is carried here."
+		where += " a catalog of your own or of an earlier bundle: this bundle has none."
 	}
-	p.text("%s The second command shows entries that keep a default catalog on (`disabled: false`): take those out first (`oc edit operatorhub cluster`).", where)
+	p.text("%s The second command shows entries that keep a default catalog on (`disabled: false`): remove those first (`oc edit operatorhub cluster`).", where)
 	p.run(
 		"oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source",
 		"oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources}{\"\\n\"}'",
 	)
-	p.text("Then take them away. Nodes: nothing happens to them.")
+	p.text("Then turn them off. Nodes: nothing changes.")
 	p.run("oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch)
 	if len(e.catalogs) > 0 {
 		e.stepCatalogSources(p)
@@ -58,8 +58,8 @@ func (e *emission) restoreCatalogs(p *page) {
 	if !e.switchesHub() {
 		return
 	}
-	p.step("The default catalogs again")
-	p.text("Leave the patch out if %s says that they were off before (`disableAllDefaultSources: true`).", beforeHub)
+	p.step("Turn the default catalogs on")
+	p.text("Do not run the patch if they were off before (%s has `disableAllDefaultSources: true`).", beforeHub)
 	var lines []string
 	if len(e.catalogs) > 0 {
 		names := ""

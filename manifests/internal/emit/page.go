@@ -3,7 +3,10 @@ package emit
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // page is a Markdown page of numbered steps.
@@ -43,4 +46,22 @@ func waitForNodes() []string {
 		"oc wait mcp --all --for=condition=Updating --timeout=2m || true",
 		"oc wait mcp --all --for=condition=Updated --timeout=90m",
 	}
+}
+
+// markup is what begins a link, an image or HTML in Markdown, or ends a code span.
+var markup = strings.NewReplacer("`", "'", `\`, `\\`, "<", `\<`, "[", `\[`)
+
+// markdown makes text from elsewhere fit for a line of a page: nothing in it is
+// hidden, and nothing in it is markup.
+func markdown(s string) string { return markup.Replace(text.OneLine(text.Printable(s))) }
+
+// plain are words that a shell takes as they are.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shell quotes a word for a shell if it needs that; an IPv6 address does, as a pattern.
+func shell(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

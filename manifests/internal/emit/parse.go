@@ -20,20 +20,19 @@ var (
 	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/([A-Za-z0-9._/-]*|[A-Za-z0-9._/-]*[A-Za-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})))?)$`)
 )
 
-// peek reads the fields that into has, and passes over the others. Its errors
-// have the place and nothing of what the file says: it may be the wrong file, with
-// secrets in it.
+// peek reads the fields that into has, and ignores the others. Its errors have the
+// place and nothing of the content: it may be the wrong file, with secrets in it.
 func peek(file string, data []byte, into any) (*imageset.Problems, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: "the file is empty"}
 	}
 	doc, err := strict.Parse(data)
 	if err != nil {
-		return nil, silently(file, err, "this is not what oc prints: one object in YAML or JSON")
+		return nil, silently(file, err, "this is not one object in YAML or JSON, as oc prints it")
 	}
 	places, err := doc.Peek(into)
 	if err != nil {
-		return nil, silently(file, err, "this field is of another type, or is there twice")
+		return nil, silently(file, err, "this field has another type or is there twice")
 	}
 	return imageset.NewProblems(file, places), nil
 }
@@ -68,7 +67,7 @@ func texts(p *imageset.Problems, data []byte, field string) map[string]string {
 	}
 	at := func(n *yaml.Node) strict.Pos { return strict.Pos{Line: n.Line, Column: n.Column} }
 	if found.Kind != yaml.MappingNode {
-		p.AddAt(at(found), "", "%s wants a mapping of keys to text", field)
+		p.AddAt(at(found), "", "%s must be a mapping of keys to text", field)
 		return nil
 	}
 	list := map[string]string{}
@@ -77,11 +76,11 @@ func texts(p *imageset.Problems, data []byte, field string) map[string]string {
 		_, twice := list[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !keyPattern.MatchString(key.Value):
-			p.AddAt(at(key), "", "this is no key of a ConfigMap")
+			p.AddAt(at(key), "", "this is not a key of a ConfigMap")
 		case twice:
 			p.AddAt(at(key), "", "this key is in %s twice", field)
 		case val.Kind != yaml.ScalarNode || val.ShortTag() != "!!str":
-			p.AddAt(at(val), "", "a value of %s wants to be text", field)
+			p.AddAt(at(val), "", "a value of %s must be text", field)
 		default:
 			list[key.Value] = val.Value
 		}

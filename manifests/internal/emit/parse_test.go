@@ -40,6 +40,7 @@ func leafPEM(t testing.TB) string {
 }
 
 func TestParseImageConfig(t *testing.T) {
+	t.Parallel()
 	got, err := ParseImageConfig("f", []byte("\xef\xbb\xbfapiVersion: config.openshift.io/v1\r\nkind: Image\r\nmetadata: {name: cluster, managedFields: [{x: y}]}\r\nspec:\r\n  additionalTrustedCA: {name: my-ca}\r\n  registrySources:\r\n    insecureRegistries: [a.example:5000/x]\r\n    allowedRegistries: ['*.b.example']\r\n"))
 	want := &ImageConfig{TrustedCA: "my-ca", Sources: RegistrySources{Insecure: []string{"a.example:5000/x"}, Allowed: []string{"*.b.example"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -56,6 +57,7 @@ func TestParseImageConfig(t *testing.T) {
 }
 
 func TestParsePresentRefuses(t *testing.T) {
+	t.Parallel()
 	const image, cm = "apiVersion: config.openshift.io/v1\nkind: Image\n", "kind: ConfigMap\nmetadata: {name: a}\n"
 	parseImage := func(s string) error { _, err := ParseImageConfig("f", []byte(s)); return err }
 	parseCA := func(s string) error { _, err := ParseRegistryCA("f", []byte(s)); return err }
@@ -75,12 +77,12 @@ func TestParsePresentRefuses(t *testing.T) {
 		{"wildcard", parseImage, image + "spec: {registrySources: {allowedRegistries: ['*']}}\n", "f:3:46:"},
 		{"ca name", parseImage, image + "spec: {additionalTrustedCA: {name: A}}\n", "f:3:36:"},
 		{"type", parseImage, image + "spec: {registrySources: {blockedRegistries: a}}\n", "f:3:45:"},
-		{"not a ConfigMap", parseCA, "kind: Secret\n", "f:1:7: this is no ConfigMap"},
+		{"not a ConfigMap", parseCA, "kind: Secret\n", "f:1:7: this is not a ConfigMap"},
 		{"no name", parseCA, "kind: ConfigMap\n", "f:1:1: metadata.name"},
 		{"namespace", parseCA, "kind: ConfigMap\nmetadata: {name: a, namespace: b}\n", "f:2:32:"},
-		{"data", parseCA, cm + "data: [a]\n", "f:3:7: data wants a mapping"},
-		{"value", parseCA, cm + "data:\n  a: 5\n", "f:4:6: a value of data wants to be text"},
-		{"key", parseCA, cm + "data:\n  'a:5': x\n", "f:4:3: this is no key"},
+		{"data", parseCA, cm + "data: [a]\n", "f:3:7: data must be a mapping"},
+		{"value", parseCA, cm + "data:\n  a: 5\n", "f:4:6: a value of data must be text"},
+		{"key", parseCA, cm + "data:\n  'a:5': x\n", "f:4:3: this is not a key"},
 		{"key twice", parseCA, cm + "data:\n  a: x\n  a: y\n", "f:5:3: this key is in data twice"},
 		{"syntax", parseCA, cm + "data: {\n", "f:3:1:"},
 		{"pull secret", parseSecret, "{\n", "f:2:1: a name in double quotes"},
@@ -95,6 +97,7 @@ func TestParsePresentRefuses(t *testing.T) {
 
 // TestParseTakesOneImage: an entry may name one image, as the documentation's examples do.
 func TestParseTakesOneImage(t *testing.T) {
+	t.Parallel()
 	want := []string{"reg1.io/myrepo/myapp:latest", "reg1.io:5000/a@sha256:" + strings.Repeat("a", 64)}
 	got, err := ParseImageConfig("f", []byte("apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: {allowedRegistries: ["+strings.Join(want, ", ")+"]}}\n"))
 	if err != nil || !reflect.DeepEqual(got.Sources.Allowed, want) {
@@ -104,6 +107,7 @@ func TestParseTakesOneImage(t *testing.T) {
 
 // TestParsePresentIsSilent: whoever gives the wrong file reads nothing of it again.
 func TestParsePresentIsSilent(t *testing.T) {
+	t.Parallel()
 	const image, cm = "apiVersion: config.openshift.io/v1\nkind: Image\n", "kind: ConfigMap\nmetadata: {name: a}\n"
 	for _, text := range []string{
 		"SECRETPW", "- SECRETPW", "*SECRETPW", "kind: *SECRETPW\n", "a: SECRETPW\n b: c\n", "kind: {SECRETPW: 1}\n", "kind: [SECRETPW]\n", "kind: SECRETPW\n", "metadata: SECRETPW\n",

@@ -24,8 +24,8 @@ type PullSecret struct{ secret *pullsecret.Secret }
 func (*PullSecret) String() string { return "(pull secret)" }
 
 // ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
-// Secret in YAML or JSON. file is its name for messages. Whatever is wrong is a
-// *[imageset.ConfigError] with its place, and holds nothing of what the file says.
+// Secret in YAML or JSON. file is its name for messages. Every fault is a
+// *[imageset.ConfigError] with its place, and shows nothing of the file's content.
 func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 	s, err := pullsecret.Parse(data)
 	var e *pullsecret.Error
@@ -38,7 +38,7 @@ func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 	return &PullSecret{s}, nil
 }
 
-// secretState is what the pages say of the pull secret.
+// secretState is what the pages need to know of the pull secret.
 type secretState struct {
 	written  bool
 	added    bool   // the mirror's credential was
@@ -48,15 +48,15 @@ type secretState struct {
 }
 
 // emitPullSecret merges the mirror's credential into the present pull secret. A
-// secret with the mirror alone is never written: to apply it would throw away
-// all that the cluster has.
+// secret with only the mirror is never written: applying it would delete every
+// other entry of the cluster.
 func (e *emission) emitPullSecret() error {
 	site := e.site
 	if site.PullSecret == nil {
 		e.secret.missing = site.Credential != nil
 		e.noteToken()
 		if e.secret.missing {
-			e.note("no pull secret is written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s says how to get it", fileApply)
+			e.note("no pull secret was written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s shows how to get it", fileApply)
 		}
 		return nil
 	}
@@ -73,18 +73,18 @@ func (e *emission) emitPullSecret() error {
 	return e.addSecret(fileAfterCut, fileAfterCutYAML, after)
 }
 
-// withMirror makes sure that a pull secret has the mirror, and says what a person
-// must know of that.
+// withMirror makes sure that a pull secret has the mirror, and notes what a person
+// must know about it.
 func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) {
 	cred, host := e.site.Credential, e.site.Mirror.Host
 	entry, has := s.Covers(e.site.Mirror.String())
 	e.secret.entry = entry
 	switch {
 	case has && cred != nil && !cred.Token && !s.Gives(entry, cred.Username, cred.Password):
-		e.note("the pull secret has another credential under %s than satchel uses, and keeps it: if it is an old one, take it out of the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW), and run satchel render again with --pull-secret NEW", entry)
+		e.note("the pull secret has its own credential for %s, not the one that satchel uses; it stays: if it is out of date, remove it from the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW) and run satchel render again with --pull-secret NEW", entry)
 	case has:
 	case cred == nil:
-		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull from it without one", host)
+		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull without a credential", host)
 	case cred.Token:
 		e.noteToken()
 	default:
@@ -92,20 +92,20 @@ func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) 
 			return nil, err
 		}
 		e.secret.added, e.secret.entry = true, host
-		e.note("the credential that satchel pushes with goes to every node: one that can only pull is better; put it into the --pull-secret file under %s, and run satchel render again", host)
+		e.note("every node gets the credential that satchel pushes with: one that can only pull is safer; put it into the --pull-secret file under %s and run satchel render again", host)
 		return s.Add(host, cred.Username, cred.Password), nil
 	}
 	return s, nil
 }
 
-// noteToken says what is missing where satchel's own login is not for nodes.
+// noteToken says what is missing where nodes cannot log in as satchel does.
 func (e *emission) noteToken() {
 	if cred := e.site.Credential; cred != nil && cred.Token {
-		e.note("satchel logs in to %s with an identity token, and nodes need a name and a password: put them into the --pull-secret file under %[1]s, and run satchel render again", e.site.Mirror.Host)
+		e.note("satchel logs in to %s with an identity token, but nodes need a user name and a password: put these into the --pull-secret file under %[1]s and run satchel render again", e.site.Mirror.Host)
 	}
 }
 
-// noteNarrower names the entries that go before the mirror's for some images.
+// noteNarrower names the entries that nodes use for parts of the mirror.
 func (e *emission) noteNarrower(s *pullsecret.Secret) {
 	seen := map[string]bool{}
 	for _, repo := range e.mirrorRepos() {
@@ -114,7 +114,7 @@ func (e *emission) noteNarrower(s *pullsecret.Secret) {
 		}
 	}
 	if len(seen) > 0 {
-		e.note("the pull secret has narrower entries in the mirror, and nodes use those for what is in them: %s; they must allow to pull", text.Some(slices.Sorted(maps.Keys(seen)), 3))
+		e.note("the pull secret has entries for parts of the mirror, and nodes use those there: %s; they must be able to pull", text.Some(slices.Sorted(maps.Keys(seen)), 3))
 	}
 }
 
@@ -139,28 +139,28 @@ func checkCredential(c *Credential) error {
 const (
 	// nodesPullSecret is what a change of the pull secret does to nodes ("Updating
 	// the global cluster pull secret").
-	nodesPullSecret = "Nodes: since 4.7.4 they take it up without drain or reboot; before, every node is drained and rebooted."
+	nodesPullSecret = "Nodes: from 4.7.4 on, no drain and no reboot. Before 4.7.4, every node is drained and rebooted."
 	// wholeSecret comes before a command that replaces the pull secret.
-	wholeSecret = "The command replaces the whole secret by what it was when these files were made: if the cluster's was changed since, run satchel render again with it first."
+	wholeSecret = "The command replaces the whole pull secret of the cluster. If that has changed since these files were written, first run satchel render again with the new one."
 )
 
 func (e *emission) stepPullSecret(p *page) {
 	switch {
 	case e.secret.written && (e.secret.added || e.secret.entry != ""):
 		p.step("Pull secret")
-		what := "the present pull secret with the mirror's credential"
+		what := "the cluster's pull secret with the mirror's credential added."
 		if !e.secret.added {
-			what = fmt.Sprintf("the pull secret that was given, which has `%s` for the mirror; if the cluster has that one already, go on with the next step", e.secret.entry)
+			what = fmt.Sprintf("the pull secret that you gave. It already has an entry for the mirror (`%s`). If the cluster has this pull secret already, continue with the next step.", e.secret.entry)
 		}
-		p.text("%s is %s. %s %s", filePullSecret, what, wholeSecret, nodesPullSecret)
-		p.text("Never `oc apply` %s as it is: that leaves every credential in an annotation (for GitOps: `oc apply --server-side --force-conflicts`).", filePullSecretYAML)
+		p.text("%s is %s %s %s", filePullSecret, what, wholeSecret, nodesPullSecret)
+		p.text("Do not use a plain `oc apply` for %s: it leaves every credential in an annotation. (For GitOps: `oc apply --server-side --force-conflicts`.)", filePullSecretYAML)
 		p.run(setPullSecret(filePullSecret))
 	case e.secret.missing:
 		p.step("Pull secret: not written yet")
-		p.text("The mirror wants a credential. It belongs in the cluster's pull secret, beside what that has now; a secret with the mirror alone would throw the rest away. Get the present one, and run satchel render again with it, with every other flag as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
+		p.text("The mirror needs a credential, and nodes read it from the cluster's pull secret. A pull secret with only the mirror would delete all other entries. So get the present one and run satchel render again with it, and with all other flags as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
 		p.run(
 			extractPullSecret("present-pull-secret.json"),
-			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+e.site.Mirror.String()+" --output-dir . DRIVE",
+			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+shell(e.site.Mirror.String())+" --output-dir . DRIVE",
 		)
 	}
 }
@@ -176,12 +176,12 @@ func extractPullSecret(file string) string {
 func (e *emission) restoreSecret(p *page) {
 	switch {
 	case e.secret.written && e.secret.insights:
-		p.step("The pull secret with Insights again")
-		p.text("%s What it was before the first step is in %s. Nodes: since 4.7.4 no drain and no reboot.", wholeSecret, beforeSecret)
+		p.step("The pull secret with Insights")
+		p.text("%s The pull secret from before the first step is in %s. Nodes: from 4.7.4 on, no drain and no reboot.", wholeSecret, beforeSecret)
 		p.run(setPullSecret(filePullSecret), "oc get clusteroperator insights")
 	case !e.secret.written:
 		p.step("The pull secret")
-		p.text("If %s was taken out of it for the Insights operator, get the secret, put the entry back in the file, and set it. Nodes: since 4.7.4 no drain and no reboot.", insightsHost)
+		p.text("If you removed %s from it for the Insights operator, get the pull secret, put the entry back into the file, and set it. Nodes: from 4.7.4 on, no drain and no reboot.", insightsHost)
 		p.run(extractPullSecret("pull-secret-now.json"))
 		p.run(setPullSecret("pull-secret-now.json"))
 	}

@@ -16,7 +16,7 @@ import (
 // the one of the documentation's example.
 const registryCAName = "registry-config"
 
-// caState is what the pages say of the authorities.
+// caState is what the pages need to know of the authorities.
 type caState struct {
 	written bool
 	name    string // of the ConfigMap
@@ -63,7 +63,7 @@ func (e *emission) emitCA() error {
 			patch.BinaryData = map[string]*string{e.ca.key: nil}
 		}
 		if ok && !sameCertificates(old, certs) {
-			e.note("the ConfigMap %s has other certificates under %s: they are replaced by the ones given", cm.Metadata.Name, e.ca.key)
+			e.note("the ConfigMap %s has other certificates under %s: the ones that you gave replace them", cm.Metadata.Name, e.ca.key)
 		}
 		if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
 			return err
@@ -77,7 +77,7 @@ func (e *emission) emitCA() error {
 	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{cm.Metadata.Name}}})
 }
 
-// noteNoCA says what it takes that no authorities were given.
+// noteNoCA says what nodes need if no authorities were given.
 func (e *emission) noteNoCA() {
 	host := e.site.Mirror.Host
 	if host == placeholderHost || len(e.images) == 0 {
@@ -89,7 +89,7 @@ func (e *emission) noteNoCA() {
 	if key, err := caKey(host); err == nil && e.site.PresentCA != nil && (e.site.PresentCA.Data[key] != "" || e.site.PresentCA.BinaryData[key] != "") {
 		return
 	}
-	e.note("no authorities were given: nodes must trust the certificate of %s already; else run satchel render again with --ca-file", host)
+	e.note("no certificate authority was given: nodes must trust the certificate of %s already; if they do not, run satchel render again with --ca-file", host)
 }
 
 // caKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
@@ -101,7 +101,7 @@ func caKey(host string) (string, error) {
 	return strings.Replace(host, ":", "..", 1), nil
 }
 
-// checkCA checks every PEM block to be a certificate, and gives the blocks alone.
+// checkCA checks that every PEM block is a certificate, and gives only the blocks.
 func (e *emission) checkCA() (string, error) {
 	var out bytes.Buffer
 	rest := e.site.CA
@@ -145,17 +145,17 @@ func (e *emission) noteCertificate(n int, cert *x509.Certificate) {
 	switch {
 	case now.IsZero():
 	case now.After(cert.NotAfter):
-		e.note("%s expired on %s: nodes refuse the mirror if they need it", name, cert.NotAfter.UTC().Format("2006-01-02"))
+		e.note("%s expired on %s: nodes that need it refuse the mirror", name, cert.NotAfter.UTC().Format("2006-01-02"))
 	case now.Before(cert.NotBefore):
 		e.note("%s is not valid before %s", name, cert.NotBefore.UTC().Format("2006-01-02"))
 	}
 	if cert.BasicConstraintsValid && !cert.IsCA {
-		e.note("%s is not an authority: nodes trust the mirror only as long as it shows this very certificate", name)
+		e.note("%s is not a certificate authority: nodes trust the mirror only while the mirror uses exactly this certificate", name)
 	}
 }
 
 // sameCertificates reports whether two texts hold the same certificates in the
-// same order, whatever stands around them.
+// same order; text around them does not count.
 func sameCertificates(a, b string) bool {
 	return bytes.Equal(certificates(a), certificates(b))
 }
@@ -172,9 +172,9 @@ func (e *emission) stepCA(p *page) {
 	if !e.ca.written {
 		return
 	}
-	p.step("The mirror's authorities")
+	p.step("The mirror's certificate authorities")
 	const trusted = "oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'"
-	const again = "else run satchel render again with the ConfigMap that it names as `--present-registry-ca`, or the registries in that are cut off"
+	const again = "If a ConfigMap is named, run satchel render again with that as `--present-registry-ca`. Otherwise the registries in it stop working."
 	switch {
 	case !e.ca.present:
 		var checks []string
@@ -182,17 +182,17 @@ func (e *emission) stepCA(p *page) {
 			checks = append(checks, trusted)
 		}
 		checks = append(checks, "oc get configmap "+e.ca.name+" -n openshift-config --ignore-not-found -o name")
-		p.text("image.config can name one ConfigMap of authorities. This must print nothing; %s:", again)
+		p.text("image.config can name only one ConfigMap of certificate authorities. The following must print nothing. %s", again)
 		p.run(checks...)
 	case e.site.PresentImage == nil:
-		p.text("image.config can name one ConfigMap of authorities. This must print nothing, or `%s`; %s:", e.ca.name, again)
+		p.text("image.config can name only one ConfigMap of certificate authorities. The following must print nothing or `%s`. %s", e.ca.name, strings.Replace(again, "a ConfigMap", "another ConfigMap", 1))
 		p.run(trusted)
 	}
 	change := "oc apply -f " + fileCA
-	p.text("The ConfigMap %s gets them under `%s`, and image.config names it. Nodes: no drain, no reboot; the certificates get to /etc/docker/certs.d of every node within minutes.", e.ca.name, e.ca.key)
+	p.text("The ConfigMap %s gets them under the key `%s`, and image.config names the ConfigMap. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", e.ca.name, e.ca.key)
 	if e.ca.present {
 		change = "oc patch configmap -n openshift-config " + e.ca.name + " --type=merge --patch-file " + fileCAPatch
-		p.text("The patch leaves every other registry as it is; %s has the whole, for GitOps.", fileCA)
+		p.text("The patch does not change any other registry. %s is the whole ConfigMap, for GitOps.", fileCA)
 	}
 	p.run(change, "oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch)
 }
@@ -212,24 +212,25 @@ func (e *emission) restoreCA(p *page) {
 	if !e.ca.written {
 		return
 	}
-	p.step("The mirror's authorities: only if the mirror goes away")
-	p.text("They do no harm. Nothing may name the mirror any more; this must print nothing:")
+	p.step("The mirror's certificate authorities: only if the mirror goes away")
+	p.text("They do no harm. Remove them only when nothing in the cluster uses the mirror any more. The following must print nothing:")
 	p.run(
 		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F '"+e.site.Mirror.Host+"/'",
 		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F '"+e.site.Mirror.Host+"/' | sort -u",
 	)
 	if _, known := e.trustedBefore(); known {
-		p.text("This makes image.config what it was:")
+		p.text("This changes image.config back to what it was:")
 		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore)
 	} else {
-		p.text("Only if %s names no ConfigMap (additionalTrustedCA). If it names one, run satchel render again with that one as `--present-registry-ca`, for commands that keep it.", beforeImage)
+		p.text("Run this only if %s names no ConfigMap (additionalTrustedCA). If it names one, run satchel render again with that one as `--present-registry-ca`; the new page has commands that keep it.", beforeImage)
 		p.run("oc patch image.config.openshift.io/cluster --type=merge -p '{\"spec\":{\"additionalTrustedCA\":null}}'")
 	}
 	if !e.ca.present {
+		p.text("This deletes the ConfigMap:")
 		p.run("oc delete configmap -n openshift-config --ignore-not-found " + e.ca.name)
 		return
 	}
-	p.text("Other registries may be in the ConfigMap: this takes the mirror alone out of it.")
+	p.text("The ConfigMap may have other registries too. This removes only the mirror:")
 	p.run(fmt.Sprintf("oc patch configmap -n openshift-config %s --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/%s\"}]'", e.ca.name, e.ca.key))
 }
 
@@ -257,11 +258,11 @@ func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
 	}
 	switch {
 	case in.Kind != "ConfigMap":
-		p.Add("kind", "this is no ConfigMap; registry authorities are in one")
+		p.Add("kind", "this is not a ConfigMap; the registries' authorities are in one")
 	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
-		p.Add("metadata.name", "metadata.name is missing or is no name of a ConfigMap")
+		p.Add("metadata.name", "metadata.name is missing or is not the name of a ConfigMap")
 	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-config":
-		p.Add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this is from another")
+		p.Add("metadata.namespace", "image.config takes its ConfigMap from the namespace openshift-config; this one is from another namespace")
 	}
 	ca := &RegistryCA{Name: in.Metadata.Name, Data: texts(p, data, "data"), BinaryData: texts(p, data, "binaryData")}
 	if err := p.Join(); err != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// checkSources holds the cluster's registrySources against the mirror and the
+// checkSources compares the cluster's registrySources with the mirror and the
 // images. What nodes do with them (machine config operator, "updatePolicyJSON"
 // and "getValidBlockedAndAllowedRegistries"): a blocked registry is refused in
 // registries.conf, by the name of the mirror that is tried, and in policy.json,
-// by the name that a pod gives; allowed ones count in policy.json alone. So an
-// image whose own name is blocked or not allowed is refused, wherever the mirror
-// has it; the payload's own repository is spared from blocking.
+// by the name that a pod gives; allowed ones count only in policy.json. So an
+// image whose own name is blocked or not allowed is refused even from the mirror;
+// the payload's own repository is never blocked.
 func (e *emission) checkSources() error {
 	img := e.site.PresentImage
 	if img == nil {
@@ -25,7 +25,7 @@ func (e *emission) checkSources() error {
 	}
 	src := img.Sources
 	if len(src.Allowed) > 0 && len(src.Blocked) > 0 {
-		e.note("image.config.openshift.io/cluster has both allowedRegistries and blockedRegistries: nodes take up neither, and no later change either")
+		e.note("image.config.openshift.io/cluster has both allowedRegistries and blockedRegistries: nodes apply neither of them, and no later change")
 	}
 	for _, repo := range e.mirrorRepos() {
 		if scope, ok := blocks(repo, src.Blocked); ok {
@@ -45,7 +45,7 @@ func (e *emission) checkSources() error {
 	}
 	e.noteSources(src)
 	if within(e.site.Mirror.String(), src.Insecure) {
-		e.note("image.config.openshift.io/cluster has the mirror in insecureRegistries: nodes do not check its certificate, whatever authorities they have")
+		e.note("image.config.openshift.io/cluster has the mirror in insecureRegistries: nodes do not check its certificate")
 	}
 	return nil
 }
@@ -65,12 +65,12 @@ func (e *emission) noteSources(src RegistrySources) {
 			foreign = append(foreign, name)
 		}
 	}
-	const refused = "nodes refuse the images of %s, from the mirror too: image.config.openshift.io/cluster %s"
+	const refused = "nodes refuse the images of %s, even from the mirror: image.config.openshift.io/cluster %s"
 	if len(blocked) > 0 {
-		e.note(refused, text.Some(blocked, 3), "has them in blockedRegistries; the rules make blocking needless, take it out (which drains every node)")
+		e.note(refused, text.Some(blocked, 3), "has them in blockedRegistries; with the rules there is no need to block them: remove them there (this drains every node)")
 	}
 	if len(foreign) > 0 {
-		e.note(refused, text.Some(foreign, 3), "has allowedRegistries, and they are not among them; add them")
+		e.note(refused, text.Some(foreign, 3), "has allowedRegistries, and they are not among them: add them")
 	}
 }
 
@@ -107,7 +107,7 @@ func blocks(repo string, scopes []string) (string, bool) {
 	return "", false
 }
 
-// ImageConfig is what image.config.openshift.io/cluster says now.
+// ImageConfig is the cluster's present image.config.openshift.io/cluster.
 type ImageConfig struct {
 	TrustedCA string // name of the ConfigMap in openshift-config; may be empty
 	Sources   RegistrySources
@@ -141,9 +141,9 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	name := in.Spec.AdditionalTrustedCA.Name
 	switch {
 	case in.Kind != "Image" || !strings.HasPrefix(in.APIVersion, "config.openshift.io/"):
-		p.Add("kind", "this is another object; image.config.openshift.io/cluster is wanted")
+		p.Add("kind", "this is another object; it must be image.config.openshift.io/cluster")
 	case name != "" && (len(name) > 253 || !namePattern.MatchString(name)):
-		p.Add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is no name of a ConfigMap")
+		p.Add("spec.additionalTrustedCA.name", "spec.additionalTrustedCA.name is not the name of a ConfigMap")
 	}
 	src := in.Spec.Sources
 	for _, list := range []struct {

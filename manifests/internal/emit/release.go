@@ -11,7 +11,7 @@ import (
 // noteSigstore names the payloads whose Sigstore signature is not carried.
 func (e *emission) noteSigstore() {
 	if unsigned := origin.WithoutSigstore(e.payloads, e.images); len(unsigned) > 0 {
-		e.note("no Sigstore signature of the release %s is carried: from 4.21 on, and with technology previews before, nodes refuse that release without it", text.Some(unsigned, 3))
+		e.note("the Sigstore signature of the release %s is not carried: nodes of 4.21 and later, and earlier ones with technology previews, refuse the release without it", text.Some(unsigned, 3))
 	}
 }
 
@@ -20,18 +20,18 @@ func (e *emission) stepRelease(p *page) {
 		return
 	}
 	p.step("The release")
-	p.text("A cluster that runs a release that is here keeps running: there is nothing to do. An update drains and reboots every node, and wants two signatures.")
+	p.text("If the cluster already runs a release of this bundle, there is nothing to do. An update drains and reboots every node, and it needs the signatures of the release.")
 	e.stepSignatures(p)
-	p.text("Nodes of 4.21 and later want the Sigstore signature too (ClusterImagePolicy `openshift`): a note at the top says so if the mirror lacks it. `--force` does nothing about it.")
+	p.text("Nodes of 4.21 and later also check the Sigstore signature (ClusterImagePolicy `openshift`). If the mirror lacks it, a note at the top of this page says so. `--force` does not skip this check.")
 	if slices.ContainsFunc(e.gaps, func(g oci.Gap) bool {
 		return g.Image.Origin == origin.Release && g.Image.Subject == "" && !origin.IsGraph(g.Image.Source)
 	}) {
-		p.text("Images of a release are missing, see the top of this page: do not update before they are in the mirror too.")
+		p.text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
 		return
 	}
 	for _, img := range e.payloads {
-		p.text("To update to %s, which the mirror has as `%s`:", origin.PayloadName(img), e.place(img))
-		p.run("oc adm upgrade --allow-explicit-upgrade --to-image " + img.Source.WithDigest(img.Root.Digest).String())
+		p.text("To update to %s (in the mirror: `%s`):", origin.PayloadName(img), e.place(img))
+		p.run("oc adm upgrade --allow-explicit-upgrade --to-image " + shell(img.Source.WithDigest(img.Root.Digest).String()))
 	}
 }
 
@@ -42,6 +42,6 @@ func (e *emission) stepGraph(p *page) {
 	}
 	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: origin.PathPayload})
 	p.step("The update service")
-	p.text("An UpdateService object of the OpenShift Update Service operator finds what it needs in the mirror: `spec.graphDataImage` is `%s`, which is `%s` now, and `spec.releases` is `%s`.",
+	p.text("For an UpdateService object (operator OpenShift Update Service), the mirror has: `spec.graphDataImage`: `%s` (digest now: `%s`); `spec.releases`: `%s`. The operator also needs the mirror's certificate authorities under the key `updateservice-registry` in the ConfigMap that image.config names.",
 		e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest, releases.Name())
 }

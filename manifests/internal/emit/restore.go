@@ -28,7 +28,7 @@ func (e *emission) emitRestore() error {
 func (e *emission) restorePage() []byte {
 	p := &page{}
 	p.text("# When the network returns")
-	p.text("Run the commands in the directory above this one, where APPLY.md is, logged in as cluster-admin. Reach the registries on the internet from a node first; the mirror may stay where it is all the while.")
+	p.text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreSecret(p)
 	e.restoreCatalogs(p)
 	e.restoreRules(p)

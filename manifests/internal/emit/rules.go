@@ -8,13 +8,14 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // emptyPolicySize is more than an ImageContentSourcePolicy without rules has, in bytes.
 const emptyPolicySize = 1000
 
 // emitRules writes the rules as ImageContentSourcePolicies, one file an object,
-// and what the nodes make of them.
+// and the registries.conf that nodes get from them.
 func (e *emission) emitRules() error {
 	if err := e.checkRules(); err != nil {
 		return err
@@ -63,13 +64,13 @@ func ruleSize(r rules.Rule) int {
 }
 
 // checkRules makes sure that a node that asks for an image by its digest gets to
-// the place where the mirror has it. What satchel made is asked for there alone.
+// its place in the mirror. Nodes ask for a built image only there.
 func (e *emission) checkRules() error {
 	nodes := rules.On(e.groups, nil, nil)
 	for _, img := range e.nodeImages() {
 		place := e.site.Mirror.Repo(img).Name()
 		if !img.Built && !slices.Contains(nodes.Pull(img.Source.Name()), place) {
-			return fmt.Errorf("internal error: the rules do not lead from %s to %s", img.Source, place)
+			return fmt.Errorf("internal error: rules do not lead from %s to %s", img.Source, place)
 		}
 	}
 	return nil
@@ -85,16 +86,20 @@ func (e *emission) stepRules(p *page) {
 		return
 	}
 	p.step("Rules: where nodes find the images")
-	p.text("Look at the rules that are there (`%s` has the new ones):", e.icsps[0].file)
+	var files []string
+	for _, o := range e.icsps {
+		files = append(files, o.file)
+	}
+	p.text("List the rules that the cluster has now (the new ones are in %s):", text.Some(files, 3))
 	p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
 	p.list([]string{
-		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first: it refuses them beside an ImageContentSourcePolicy, and its nodes then take up no change at all.",
-		"Of the rules for an image only the one with the longest source counts. If one that is there has a wider source than ours (`quay.io`, and ours `quay.io/acme/tool`), its mirrors are not asked for that repository any more: the mirror here must have every image of it that pods use.",
-		"Rules of earlier runs (satchel-*) may stay, they do no harm. Delete one only if every source and mirror in it is also in the files here; nodes then change nothing.",
+		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update the cluster first. Such a cluster refuses an ImageContentSourcePolicy in addition to them: `oc apply` fails, and nothing changes on the nodes.",
+		"For each image, only the rule with the longest source counts. An existing rule may have a shorter source than a new one (for example `quay.io`, and the new one `quay.io/acme/tool`). Then nodes no longer ask its mirrors for that repository: this mirror must have every image of the repository that pods use.",
+		"Rules of earlier runs (satchel-*) may stay; they do no harm. Delete one only if every source and mirror in it is also in the files here; then nothing changes on the nodes.",
 	})
-	p.text("Nodes: since 4.8 rules that are new take effect with no drain and no reboot, but releases from before mid-2022 drain if image.config has blocked or insecure registries. 4.7 drains every node, before that each is also rebooted. Taking a source or a mirror away drains every node in every version (but never a single-node cluster); satchel never changes a rule: other rules have another name.")
+	p.text("Nodes: from 4.8 on, new rules take effect without drain and reboot. But releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries. 4.7 drains every node; versions before 4.7 also reboot it. Removing a source or a mirror drains every node in every version (but never a single-node cluster). satchel never changes an existing rule: new rules have a new name.")
 	p.run("oc apply" + flagged(e.icsps))
-	p.text("Wait until every node has them; the first command ends after two minutes if there is nothing to take up:")
+	p.text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
 	p.run(waitForNodes()...)
 }
 
@@ -112,13 +117,13 @@ func (e *emission) restoreRules(p *page) {
 		return
 	}
 	p.step("Delete the rules")
-	p.text("Nodes: every node is drained, one after the other (but never a single-node cluster). Rules of earlier runs are named satchel-* too: add them to the second command, so that nodes change once.")
+	p.text("Nodes: every node is drained, one after the other (but never a single-node cluster). Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
 	names := ""
 	for _, o := range e.icsps {
 		names += " " + o.name
 	}
 	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)
-	p.text("A node's registries.conf has no [[registry]] entry of ours after that:")
+	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
 	p.run(
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",

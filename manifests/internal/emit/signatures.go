@@ -66,12 +66,12 @@ func (e *emission) signatureFile(payload digest.Digest) string {
 	return ""
 }
 
-// stepSignatures puts the signatures in place, those of payloads that the mirror
-// has from an earlier bundle too.
+// stepSignatures applies the signatures, also those of payloads that came with an
+// earlier bundle.
 func (e *emission) stepSignatures(p *page) {
-	const wants = "The cluster version operator wants the release's GPG signature before it updates. "
+	const checks = "The cluster version operator checks the GPG signature of a release before it updates. "
 	if len(e.signed) > 0 {
-		p.text(wants + "Put the signatures that are here in place first. Nodes: nothing happens to them.")
+		p.text(checks + "Apply the signatures first. Nodes: nothing changes.")
 		var files []named
 		for _, s := range e.signed {
 			files = append(files, named{file: s.file})
@@ -85,6 +85,6 @@ func (e *emission) stepSignatures(p *page) {
 		}
 	}
 	if len(without) > 0 {
-		p.text(wants+"None is carried for %s: the operator fetches it from the internet, so update before the cut. After the cut it must be there first, in a ConfigMap in openshift-config-managed with the label `%s`; outside, `oc adm release mirror --release-image-signature-to-dir` writes that. `--force` passes over it, and over the other checks that keep a cluster from harm.", text.Some(without, 3), signatureLabel)
+		p.text(checks+"The bundle has none for %s. The operator gets it from the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. On a host with internet access, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap. `--force` skips this check, and also the other checks that protect a cluster.", text.Some(without, 3), signatureLabel)
 	}
 }

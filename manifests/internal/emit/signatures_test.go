@@ -8,6 +8,7 @@ import (
 )
 
 func TestSigstoreNotes(t *testing.T) {
+	t.Parallel()
 	in := emitInput{Mirror: "m.example", Images: []emitImage{
 		{Origin: origin.Release, Source: origin.SigstoreRepository + ":4.21.0-x86_64", Path: origin.PathPayload, Tags: []string{"4.21.0-x86_64"}},
 		{Origin: origin.Release, Source: "quay.io/ocp/rel:4.21.0-x86_64", Path: origin.PathPayload, Tags: []string{"4.21.0-x86_64"}},

@@ -7,11 +7,11 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Site is the far side: the mirror and what the cluster has at present.
+// Site is the side behind the air gap: the mirror and what the cluster has at present.
 type Site struct {
 	Mirror       oci.Mirror
 	PullSecret   *PullSecret  // the cluster's present one; nil: not given
-	Credential   *Credential  // what the mirror is pulled with; nil: none is needed or known
+	Credential   *Credential  // for pulls from the mirror; nil: none is needed or known
 	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none
 	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
@@ -21,7 +21,7 @@ type Site struct {
 	CatalogNames map[string]string
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
-	// Unchecked says that nobody asked the mirror whether it has the images.
+	// Unchecked: the mirror was not asked whether it has the images.
 	Unchecked bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
 }
@@ -29,7 +29,7 @@ type Site struct {
 // Credential is a user's name and password in a registry.
 type Credential struct {
 	Username, Password string
-	Token              bool // an identity token instead of the two, which nodes cannot use
+	Token              bool // an identity token in place of the two, which nodes cannot use
 }
 
 // String keeps the password out of what is printed.
