@@ -31,7 +31,8 @@ type Graph struct {
 
 // ReadGraph walks every image, up to parallel of them at a time. from gives the source
 // of an image's manifests. The error joins a *[Gap] for each image that cannot be walked
-// to its end; one that is not of this form is the context's.
+// to its end: the graph, which is whole for the others, has only parts of those, and
+// [Graph.Drop] drops them. Without a graph, the error is the context's.
 func ReadGraph(ctx context.Context, images []Image, from func(Image) (Source, error), parallel int) (*Graph, error) {
 	r := graphReader{nodes: map[digest.Digest]*entry{}}
 	errs := make([]error, len(images))
@@ -56,10 +57,7 @@ func ReadGraph(ctx context.Context, images []Image, from func(Image) (Source, er
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read manifests: %w", err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return r.graph(images), nil
+	return r.graph(images), errors.Join(errs...)
 }
 
 // Of lists the images that reach a node.

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport"
@@ -207,7 +208,7 @@ func TestAttachmentsAreCarried(t *testing.T) {
 // fallback index.
 func checkSigned(t *testing.T, w *world, s *signedSet) {
 	t.Helper()
-	var got inspectReport
+	var got inspect.Report
 	if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &got); err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestFallbackIndexIsMended(t *testing.T) {
 	proxy := registrytest.StartProxy(t, mirror.Host)
 	refused := false
 	proxy.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPut && fallbackTag.MatchString(filepath.Base(r.URL.Path)) && !refused {
+		if r.Method == http.MethodPut && strings.HasPrefix(filepath.Base(r.URL.Path), "sha256-") && !refused {
 			rw.WriteHeader(http.StatusForbidden)
 			return true
 		}

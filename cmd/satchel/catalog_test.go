@@ -19,6 +19,8 @@ import (
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -193,7 +195,7 @@ func (o *outside) everything(t testing.TB, ns string) (list []mirrored) {
 }
 
 // carriesExactly holds what inspect lists against what was published.
-func (o *outside) carriesExactly(t testing.TB, got inspectReport, catalogs []*fbc) {
+func (o *outside) carriesExactly(t testing.TB, got inspect.Report, catalogs []*fbc) {
 	t.Helper()
 	want := map[string]bool{}
 	for name, ref := range o.refs(t) {
@@ -270,7 +272,7 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	w.packed(t, o)
 	got := w.inspected()
 	for _, c := range catalogs { // what is carried of a catalog is another image
-		i := slices.IndexFunc(got.Images, func(img imageReport) bool { return img.Source.String() == c.ref })
+		i := slices.IndexFunc(got.Images, func(img report.Image) bool { return img.Source.String() == c.ref })
 		if i < 0 || got.Images[i].Digest == c.root.Digest {
 			t.Fatalf("%s is not carried, or not filtered", c.ref)
 		}

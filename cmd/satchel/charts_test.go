@@ -249,11 +249,11 @@ func TestChartResumed(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(filepath.Join(w.dir, "cache")), os.Rename(made[0], made[0]+"-away")); err != nil {
 		t.Fatal(err)
 	}
-	w.run(pack...).want(exitFailed).says("is on this host no more; begin anew with --restart")
+	w.run(pack...).want(exitFailed).says("is no longer on this host")
 	if err := errors.Join(os.RemoveAll(made[0]), os.Rename(made[0]+"-away", made[0])); err != nil {
 		t.Fatal(err)
 	}
-	w.run(pack...).want(exitOK).says("going on with bundle")
+	w.run(pack...).want(exitOK).says("resuming bundle")
 	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
 	compareMirrored(t, s.c, mirror.Host, s.want)
 	s.checkPulled(t, mirror.Host)

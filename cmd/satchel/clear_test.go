@@ -26,7 +26,7 @@ func TestRangeAfterKill(t *testing.T) {
 		t.Fatalf("it ended before: %s", r.stderr)
 	}
 	asked := len(s.asked())
-	w.run(pack...).want(exitOK).says("going on with")
+	w.run(pack...).want(exitOK).says("resuming")
 	var starts []int64
 	for _, h := range s.asked()[asked:] {
 		var from int64

@@ -7,7 +7,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // printContents writes what is carried of each catalog: of one that is whole the
@@ -26,7 +28,7 @@ func printContents(w io.Writer, list []manifests.CatalogContents) error {
 			heads = ", of which only the channels' heads are listed"
 		}
 		p := &printer{w: w}
-		p.printf("catalog      %s%s, %s: %s, %s, %s%s\n", c.Catalog, as, what, counted(packages, "package"), counted(channels, "channel"), counted(versions, "version"), heads)
+		p.printf("catalog      %s%s, %s: %s, %s, %s%s\n", c.Catalog, as, what, text.Count(packages, "package", "packages"), text.Count(channels, "channel", "channels"), text.Count(versions, "version", "versions"), heads)
 		if p.err != nil {
 			return p.err
 		}
@@ -64,15 +66,8 @@ func printPackage(w io.Writer, pkg manifests.PackageContents) {
 	}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // printPlanImages writes why each image is carried, and what it shares.
-func printPlanImages(w io.Writer, list []planImage) error {
+func printPlanImages(w io.Writer, list []plan.Image) error {
 	const most = 3
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ORIGIN\tIMAGE\tSIZE\tSHARED\tWHY")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -44,8 +46,8 @@ catalog      a.io/large:v1, chosen: 0 packages, 0 channels, 0 versions, of which
 func TestPrintPlanImages(t *testing.T) {
 	ref := oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
 	var b strings.Builder
-	err := printPlanImages(&b, []planImage{{imageReport: imageReport{Origin: manifests.OriginAdditional, Source: ref, Bytes: 3 << 20, Why: []string{"additionalImages"}}, Shared: 1 << 20},
-		{imageReport: imageReport{Origin: manifests.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}})
+	err := printPlanImages(&b, []plan.Image{{Image: report.Image{Origin: manifests.OriginAdditional, Source: ref, Bytes: 3 << 20, Why: []string{"additionalImages"}}, Shared: 1 << 20},
+		{Image: report.Image{Origin: manifests.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}})
 	const want = `ORIGIN      IMAGE     SIZE     SHARED   WHY
 additional  a.io/b:c  3.0 MiB  1.0 MiB  additionalImages
 operator    a.io/b:d  0 B      0 B      one; two; three; and 2 more

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -250,7 +251,7 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 			do(os.RemoveAll(w.drive))
 			do(os.CopyFS(s.dir, os.DirFS(whole)))
 			w.run(w.pack("--only", "gaps.json")...).want(exitOK)
-			if got := w.inspected(); !slices.ContainsFunc(got.Images, func(i imageReport) bool { return i.Digest == s.root.Digest }) {
+			if got := w.inspected(); !slices.ContainsFunc(got.Images, func(i report.Image) bool { return i.Digest == s.root.Digest }) {
 				t.Errorf("the bundle has %+v", got.Images)
 			} else if got.Catalogs != nil { // of which a part is here
 				t.Errorf("it says of catalogs %+v", got.Catalogs)
@@ -289,7 +290,7 @@ func TestCatalogDirectoryResume(t *testing.T) {
 	if err := os.Rename(file+".away", file); err != nil {
 		t.Fatal(err)
 	}
-	w.run(pack...).want(exitOK).says("going on with bundle")
+	w.run(pack...).want(exitOK).says("resuming bundle")
 	mirror := registrytest.Start(t)
 	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
 	compareMirrored(t, s.c, mirror.Host, []mirrored{{"ns/catalog", "latest", s.root}})

@@ -63,7 +63,7 @@ func TestFullDrive(t *testing.T) {
 			if out, err := exec.Command("mount", "-o", "remount,size=96m", w.drive).CombinedOutput(); err != nil {
 				t.Fatalf("remount: %v %s", err, out)
 			}
-			r := w.run(pack...).want(exitOK).says("going on with")
+			r := w.run(pack...).want(exitOK).says("resuming")
 			w.run("verify", "--expect", strings.TrimSpace(r.stdout), w.drive).want(exitOK)
 			if at > 15<<20 && k.passed()-before > 12<<20 {
 				t.Errorf("with most of it on the drive, %d bytes were fetched again", k.passed()-before)
@@ -143,7 +143,7 @@ func TestReadOnlyDrive(t *testing.T) {
 	readOnly(t, w.drive)
 	hint := "hint: the drive is mounted read-only"
 	if os.Getuid() != 0 {
-		hint = "hint: the directory may not be written by this user"
+		hint = "hint: give this user the right to write to the directory"
 	}
 	w.images(host + "/team/app:v1")
 	w.run(w.pack()...).want(exitDrive).says(hint)
@@ -172,7 +172,7 @@ func TestDriveGoesAway(t *testing.T) {
 		}
 	})
 	pack := w.pack("--segment-size", "2MiB", "--lanes", "1")
-	w.run(pack...).want(exitDrive).says("satchel: ", "hint: is the drive mounted?")
+	w.run(pack...).want(exitDrive).says("satchel: ", "hint: check that the drive is mounted")
 	// It is still away: nothing is begun in its place, unless that is asked for.
 	w.run(pack...).want(exitDrive).says("is not there now: is the drive mounted?", "hint: mount the drive")
 	w.run(append(pack, "--restart")...).want(exitOK)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -134,7 +135,7 @@ func TestPackAgain(t *testing.T) {
 // checkInspect compares what inspect reports with the set.
 func checkInspect(t *testing.T, w *world, c *ocitest.Content, set []carried, fingerprint string) {
 	t.Helper()
-	var got inspectReport
+	var got inspect.Report
 	if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &got); err != nil {
 		t.Fatal(err)
 	}

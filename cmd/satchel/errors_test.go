@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os/exec"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // TestDamageComesFirst has the exit code tell what is wrong with the bundle, not
@@ -44,43 +47,52 @@ func TestInterruptionHidesNothing(t *testing.T) {
 	}
 }
 
-// TestDropTwice takes an image out that was noted as a gap before.
-func TestDropTwice(t *testing.T) {
-	ref, err := oci.ParseRef("quay.io/x/app:sha256-aa.sig")
-	if err != nil {
-		t.Fatal(err)
-	}
-	img := oci.Image{Source: ref}
-	p := &preparing{app: &app{stdout: io.Discard, stderr: io.Discard}, inv: &oci.Inventory{Images: []oci.Image{img}}}
-	p.gaps.Images = []gapImage{{Image: oci.Image{Source: ref}}}
-	p.drop(&oci.Gap{Image: img, Err: errors.New("gone")})
-	if len(p.inv.Images) != 0 || len(p.gaps.Images) != 1 {
-		t.Errorf("inventory %v, gaps %v", p.inv.Images, p.gaps.Images)
+// TestHints: what errors say to do, from the outside in, with the flags of this command.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	wrong := &oci.DigestError{}
+	refused := &transport.RegistryError{Op: "pull", Ref: "q.example/a", Status: 401}
+	plain := &transport.PlainHTTPError{Host: "q.example"}
+	damage := &bundle.DamageError{Dir: "d", Faults: []bundle.Fault{{File: "its content", What: "is wrong"}}, Err: wrong}
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"none":                       {errors.New("x"), nil},
+		"a library's, with a flag":   {fmt.Errorf("image: %w", refused), []string{refused.Hint() + ": --authfile FILE"}},
+		"joined, each once":          {errors.Join(refused, fmt.Errorf("a: %w", plain), refused), []string{refused.Hint() + ": --authfile FILE", plain.Hint() + ": --tls-verify=false"}},
+		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + ": --tls-verify=false"}},
+		"damage judges its cause":    {damage, []string{damage.Hint()}},
+		"no key":                     {fmt.Errorf("open: %w", bundle.ErrNoKey), []string{"give a key file or a passphrase of one of its recipients: -i KEY, --passphrase or --passphrase-file FILE"}},
+		"quoted":                     {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' ... DIR, into another directory`}},
+	} {
+		if got := hints(c.err); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }
 
-// TestLongReasons notes a gap whose reason is longer than a bundle may carry.
-func TestLongReasons(t *testing.T) {
-	ref := oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}
-	p := &preparing{app: newApp(t, io.Discard, logFlags{level: "info", format: "text"}, true), keepGoing: true, inv: &oci.Inventory{Images: []oci.Image{{Source: ref}, {Source: ref.WithTag("v2")}}}}
-	p.drop(&oci.Gap{Image: oci.Image{Origin: manifests.OriginAdditional, Source: ref}, Err: errors.New(strings.Repeat("x", 1<<20))})
-	if err := (&oci.Inventory{Gaps: p.gaps.Images}).Validate(); err != nil {
-		t.Error(err)
+// TestShellWords gives a shell the words that it takes for these.
+func TestShellWords(t *testing.T) {
+	t.Parallel()
+	words := []string{"", "a b", "it's", "$HOME", "tab\there", "plain-1.yaml", "new\nline", "~", "x=y;z", "*"}
+	out, err := exec.Command("sh", "-c", "printf '%s\\0' "+shellWords(words)).Output()
+	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); err != nil || !slices.Equal(got, words) {
+		t.Errorf("%q from %s, %v", got, shellWords(words), err)
 	}
 }
 
-// TestListedChart has a chart of a registry that could not be had: --only brings its
-// images too, and those of no other chart.
-func TestListedChart(t *testing.T) {
-	gap := gapImage{Image: oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "charts/db", Tag: "0.1.0"}, Reasons: []oci.Reason{{Kind: manifests.KindChart, Name: "db 0.1.0"}}}}
-	p := &preparing{cfg: &manifests.Config{}, only: &gapList{Images: []gapImage{gap}}}
-	chart := func(name, part string) oci.Reason {
-		return oci.Reason{Kind: manifests.KindChart, Name: name, Part: part}
+// TestSiteFlags: a hint about the cluster's YAML names the flag to change.
+func TestSiteFlags(t *testing.T) {
+	t.Parallel()
+	_, _, err := manifests.Emit(&oci.Inventory{}, manifests.Site{Mirror: oci.Mirror{Host: "mirror.example"}, CA: []byte("nothing")})
+	if lines, hints := explain(err); exitCode(err) != exitUsage || len(lines) != 1 || len(hints) != 1 || !strings.HasSuffix(hints[0], ": --ca-file") {
+		t.Errorf("got %v, hints %q", err, hints)
 	}
-	for why, want := range map[oci.Reason]bool{chart("db 0.1.0", ""): true, chart("db 0.1.0", "Pod/db db"): true, chart("web 0.1.0", "Pod/w w"): false, chart("db 0.1.01", "Pod/db db"): false} {
-		img := oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "x", Tag: "1"}, Reasons: []oci.Reason{why}}
-		if got := p.listed(&oci.Inventory{}, img); got != want {
-			t.Errorf("%s: %v", why, got)
+	site := reflect.TypeFor[manifests.Site]()
+	for _, field := range []string{"Mirror", "PullSecret", "Credential", "CA", "PresentCA", "PresentImage", "CatalogNames"} {
+		if _, ok := site.FieldByName(field); !ok || fieldFlags[field] == "" {
+			t.Errorf("%s is no field of Site, or no flag sets it", field)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func TestExFAT(t *testing.T) {
 	if err := os.Remove(filepath.Join(w.drive, "ballast")); err != nil {
 		t.Fatal(err)
 	}
-	done := w.run(pack...).want(exitOK).says("going on with")
+	done := w.run(pack...).want(exitOK).says("resuming")
 	w.run("verify", "--expect", strings.TrimSpace(done.stdout), w.drive).want(exitOK)
 	mirror := newMirror(t)
 	w.run(w.unpack(mirror)...).want(exitOK)

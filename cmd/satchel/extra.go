@@ -18,28 +18,28 @@ func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
 	f.StringArrayVar(&x.PodFiles, "from-pods", nil, "also carry what the pods of a running cluster use: `FILE` is what oc get pods -A -o json wrote, or a must-gather directory (may be given more than once)")
 }
 
-// words are the flags as they were given, for a command that is to be run later.
-func words(e manifests.Extra) (s string) {
+// extraArgs are the flags as they were given, for a command that is to be run later.
+func extraArgs(e manifests.Extra) (args []string) {
 	for _, name := range e.PodFiles {
-		s += " --from-pods " + name
+		args = append(args, "--from-pods", name)
 	}
 	if g := e.GraphData; g.URL+g.File != "" {
-		s += " --graph-data " + g.URL + g.File
+		args = append(args, "--graph-data", g.URL+g.File)
 	}
 	if e.GraphBase != (oci.Ref{}) {
-		s += " --graph-base " + e.GraphBase.String()
+		args = append(args, "--graph-base", e.GraphBase.String())
 	}
 	for _, risk := range e.AcceptRisks {
-		s += " --accept-risk " + risk
+		args = append(args, "--accept-risk", risk)
 	}
 	if e.WithDependencies {
-		s += " --with-dependencies"
+		args = append(args, "--with-dependencies")
 	}
 	if e.IgnoreReleaseSignature {
-		s += " --ignore-release-signature"
+		args = append(args, "--ignore-release-signature")
 	}
 	for _, v := range e.HelmValues {
-		s += " --helm-values " + v.Chart + "=" + v.File
+		args = append(args, "--helm-values", v.Chart+"="+v.File)
 	}
-	return s
+	return args
 }

@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -80,9 +83,9 @@ func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
 func TestFilteredResumed(t *testing.T) {
 	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
-	plan, said := w.plan(exitOK)
+	planned, said := w.plan(exitOK)
 	said.says(": 1 of 2 packages, 1 of 2 bundles are carried")
-	made := plan.Images[slices.IndexFunc(plan.Images, func(i planImage) bool { return i.Origin == manifests.OriginCatalog })].Digest
+	made := planned.Images[slices.IndexFunc(planned.Images, func(i plan.Image) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	k := &tap{kind: "GET blob"}
 	k.through(s.source)
 	for i, n := range []int64{1, 1 << 20, 2 << 20} {
@@ -99,7 +102,7 @@ func TestFilteredResumed(t *testing.T) {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	images := w.inspected().Images
-	if i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
+	if i := slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
 		t.Errorf("carried %+v, planned %s", images, made)
 	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -137,7 +140,7 @@ func TestFilteredLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.run(w.pack("--keep-going")...).want(exitFailed).says("on this host no more; begin anew with --restart")
+	w.run(w.pack("--keep-going")...).want(exitFailed).says("is no longer on this host", "start: --restart")
 	w.run(w.pack("--keep-going", "--restart")...).want(exitOK)
 }
 
@@ -164,7 +167,7 @@ func TestFilteredGaps(t *testing.T) {
 					http.NotFound(rw, r)
 					return true
 				}
-				var list gapList
+				var list gaps.List
 				if before {
 					list = w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
 				} else { // and then nothing is known of its operators
@@ -187,7 +190,7 @@ func TestFilteredGaps(t *testing.T) {
 					t.Errorf("later it carries %+v", images)
 				}
 				if byDigest {
-					i := slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog })
+					i := slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog })
 					tag = "satchel-" + images[i].Digest.Encoded()
 				}
 				w.run(w.unpack(mirror.Host)...).want(exitOK)
@@ -220,7 +223,7 @@ func TestFilteredGapOfTwo(t *testing.T) {
 		t.Fatalf("gaps %+v", list)
 	}
 	mended.Store(true)
-	list.Images = slices.DeleteFunc(list.Images, func(g gapImage) bool { return g.Image.Path == "ours/a" })
+	list.Images = slices.DeleteFunc(list.Images, func(g oci.Gap) bool { return g.Image.Path == "ours/a" })
 	list.Images[0].Image.Root.Digest = oci.Digest([]byte("what an older satchel made"))
 	body, err := json.Marshal(list)
 	if err == nil {

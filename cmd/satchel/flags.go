@@ -216,6 +216,9 @@ func addPublicKeyFlags(f *pflag.FlagSet, r *recipientFlags) {
 }
 
 func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
+	if err := noSecrets(r.files); err != nil {
+		return nil, err
+	}
 	to, err := bundle.ParseRecipients(r.recipients, r.files, ui)
 	if as[*bundle.MixedError](err) {
 		return nil, err

@@ -168,7 +168,7 @@ func TestDriveIsPulled(t *testing.T) {
 			drive := w.fuseDrive(errno)
 			w.images(host + "/team/app:v1")
 			pack := w.pack("--segment-size", "2MiB")
-			gone := []string{"satchel: ", "hint: see that the drive is still plugged in and mounted"}
+			gone := []string{"satchel: ", "hint: check that the drive is still plugged in and mounted"}
 
 			drive.pullAfter(12 << 20)
 			w.run(pack...).want(exitDrive).says(gone...)
@@ -178,7 +178,7 @@ func TestDriveIsPulled(t *testing.T) {
 			w.run(pack...).want(exitDrive).says(gone...)
 			drive.back()
 			asked := len(s.asked())
-			done := w.run(pack...).want(exitOK).says("going on with")
+			done := w.run(pack...).want(exitOK).says("resuming")
 			var from int64
 			for _, h := range s.asked()[asked:] {
 				var at int64

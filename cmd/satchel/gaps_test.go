@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -22,7 +24,7 @@ var promptly = []string{"--retry-times", "0"}
 var gapsFile = regexp.MustCompile(`they are listed in (\S+)`)
 
 // gaps wants a run that finished with gaps, and reads their list.
-func (w *world) gaps(r result) gapList {
+func (w *world) gaps(r result) gaps.List {
 	w.t.Helper()
 	m := gapsFile.FindStringSubmatch(r.stderr)
 	if r.code != exitGaps || m == nil || len(strings.TrimSpace(r.stdout)) != 64 || !strings.Contains(r.stderr, "\nhint: carry them later with: satchel pack") {
@@ -33,7 +35,7 @@ func (w *world) gaps(r result) gapList {
 		name = filepath.Join(w.dir, name)
 	}
 	body, err := os.ReadFile(name)
-	var list gapList
+	var list gaps.List
 	if err == nil {
 		err = json.Unmarshal(body, &list)
 	}
@@ -41,7 +43,7 @@ func (w *world) gaps(r result) gapList {
 		w.t.Fatal(err)
 	}
 	for _, g := range list.Images {
-		if list.Version != gapsVersion || list.Bundle == "" || g.Reason() == "" || g.Image.Origin == "" {
+		if list.Version != "gaps/1" || list.Bundle == "" || g.Reason() == "" || g.Image.Origin == "" {
 			w.t.Errorf("gap list %s", body)
 		}
 	}
@@ -145,9 +147,9 @@ func (s *gapSet) refs() (refs []string) {
 }
 
 // check wants exactly the bad images in the list.
-func (s *gapSet) check(t testing.TB, list gapList) {
+func (s *gapSet) check(t testing.TB, list gaps.List) {
 	t.Helper()
-	why := map[string]string{"bad/unnamed:v1": "404", "bad/childless:1": "404", "bad/blobless:v1": "404", "bad/refused:v1": "403", "bad/wrong:v1": "the bytes received"}
+	why := map[string]string{"bad/unnamed:v1": "404", "bad/childless:1": "404", "bad/blobless:v1": "lacks this blob", "bad/refused:v1": "403", "bad/wrong:v1": "the bytes received"}
 	if len(list.Images) != len(why) {
 		t.Errorf("%d gaps, want %d: %+v", len(list.Images), len(why), list.Images)
 	}
@@ -199,7 +201,7 @@ func TestKeepGoing(t *testing.T) {
 			s.mended.Store(true)
 			w.drive += "-later"
 			w.run(append(w.pack("--only", "gaps.json"), "--segment-size", "2MiB")...).want(exitOK)
-			var rep inspectReport
+			var rep inspect.Report
 			if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &rep); err != nil {
 				t.Fatal(err)
 			}
@@ -290,7 +292,7 @@ func TestOnlyRefusals(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`: "read gap list", `{"satchel":"gaps/9","images":[{"source":"a.example/b:c"}]}`: "not a list of gaps", `{"satchel":"gaps/1","images":[]}`: "not a list of gaps",
 		`{"satchel":"gaps/1","images":[{"origin":"additional","source":"a.example/b:c","error":"x"}]}`:                      "does not name",
-		`{"satchel":"gaps/1","images":[{"origin":"additional","source":"a.example/b:c","subject":"sha256:x","error":"x"}]}`: "cannot be",
+		`{"satchel":"gaps/1","images":[{"origin":"additional","source":"a.example/b:c","subject":"sha256:x","error":"x"}]}`: "is not valid",
 	} {
 		if err := os.WriteFile(filepath.Join(w.dir, "list.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -350,7 +350,7 @@ func TestGraphImageResume(t *testing.T) {
 		t.Fatalf("it ended: %s", r.stderr)
 	}
 	s.answers(serves([]byte("something else")))
-	w.run(args...).want(exitOK).says("going on with bundle")
+	w.run(args...).want(exitOK).says("resuming bundle")
 	if asked := s.requests(); len(asked) > 0 {
 		t.Errorf("the server was asked for %q", asked)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -30,15 +28,3 @@ func (v graphBase) Set(s string) (err error) {
 }
 
 func (v graphBase) Type() string { return "IMAGE" }
-
-// graphHints says what other parts the graph image may be made of.
-func graphHints(err error) []string {
-	var graph *manifests.GraphError
-	switch {
-	case !errors.As(err, &graph):
-		return nil
-	case graph.Base:
-		return []string{"--graph-base names another image to make the graph image from; it must have bash and cp"}
-	}
-	return []string{"--graph-data names another address of graph data, or a file that has it"}
-}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -134,7 +135,7 @@ func TestUnlisted(t *testing.T) {
 				t.Errorf("gaps %+v", list)
 			}
 			rep := w.inspected()
-			if i := slices.IndexFunc(rep.Images, func(i imageReport) bool { return i.Source.String() == ref }); i < 0 || rep.Images[i].Attached != 4 {
+			if i := slices.IndexFunc(rep.Images, func(i report.Image) bool { return i.Source.String() == ref }); i < 0 || rep.Images[i].Attached != 4 {
 				t.Errorf("the image is not carried with what its child has: %+v", rep.Images)
 			}
 			w.run(w.unpack(mirror.Host)...).want(exitOK).says("not in this bundle: the signatures of " + source.Host + "/" + signedRepo + "@" + s.root.Digest.String())

@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
-	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 func newInspect(a *app) *cobra.Command {
@@ -47,29 +48,6 @@ and render write it for the mirror at hand.`,
 	return cmd
 }
 
-type inspectReport struct {
-	Bundle      string                 `json:"bundle"`
-	Created     time.Time              `json:"created"`
-	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
-	Segments    int                    `json:"segments"`
-	Bytes       int64                  `json:"bytes"` // of the segments, on the drive
-	Blobs       int                    `json:"blobs"`
-	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
-	Images      []imageReport          `json:"images"`
-	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
-	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
-	Documents   []documentReport       `json:"documents,omitempty"`  // beside the images; not among the blobs above
-	// Catalogs is what is carried of each.
-	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
-}
-
-type documentReport struct {
-	Name   string        `json:"name"`
-	Digest digest.Digest `json:"digest"`
-	Blobs  int           `json:"blobs"` // that no image has
-	Bytes  int64         `json:"bytes"` // of those
-}
-
 func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml bool) error {
 	expect, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
@@ -83,65 +61,24 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 		return err
 	}
 	if yaml {
-		files, err := clusterYAML(ctx, r)
+		files, err := readClusterYAML(ctx, r)
 		if err = errors.Join(err, r.Close()); err != nil {
 			return err
 		}
-		return printAs(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
+		return printReport(a.stdout, output, files, func(w io.Writer) error { return printFiles(w, files) })
 	}
-	rep, err := inspect(ctx, r)
-	if err = errors.Join(blamed(r, err), r.Close()); err != nil {
+	rep, err := inspect.Run(ctx, r)
+	if err = errors.Join(unpack.Blamed(r, err), r.Close()); err != nil {
 		return err
 	}
-	return printAs(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
+	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
 }
 
-func inspect(ctx context.Context, r *bundle.Reader) (*inspectReport, error) {
-	inv := r.Inventory()
-	graph, err := oci.ReadGraph(ctx, inv.Images, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
-	if err != nil {
-		return nil, err
-	}
-	rep := &inspectReport{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
-	rep.Segments, rep.Bytes, _ = r.Stat()
-	rep.Gaps, rep.Incomplete = inv.Gaps, manifests.IncompleteOf(inv.Gaps)
-	// A foreign layer that its registry did not have is reached and not carried.
-	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
-	rep.Images = reportImages(inv, graph)
-	rep.Blobs, rep.BlobBytes = len(graph.Blobs)+len(graph.Manifests), size(graph.Blobs)+size(graph.Manifests)
-	seen := map[digest.Digest]bool{}
-	for _, n := range append(graph.Manifests, graph.Blobs...) {
-		seen[n.Descriptor.Digest] = true
-	}
-	for _, doc := range inv.Documents {
-		if err := rep.document(ctx, r, doc, seen); err != nil {
-			return nil, err
-		}
-	}
-	rep.Catalogs, err = manifests.ReadContents(ctx, inv, r)
-	return rep, err
-}
-
-// document counts what a document has beside what was seen.
-func (r *inspectReport) document(ctx context.Context, src oci.Source, doc oci.Document, seen map[digest.Digest]bool) error {
-	d := documentReport{Name: doc.Name, Digest: doc.Root.Digest}
-	err := oci.Walk(ctx, src, doc.Root, func(c oci.Descriptor, _ []byte) error {
-		if !seen[c.Digest] {
-			seen[c.Digest] = true
-			d.Blobs++
-			d.Bytes += c.Size
-		}
-		return nil
-	})
-	r.Documents = append(r.Documents, d)
-	return err
-}
-
-func printInspect(w io.Writer, r *inspectReport) error {
+func printInspect(w io.Writer, r *inspect.Report) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
-	attached := attachedCount(r.Images)
+	attached := report.CountAttached(r.Images)
 	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
 		head.printf("attached     %d signatures and other referrers\n", attached)
@@ -158,7 +95,7 @@ func printInspect(w io.Writer, r *inspectReport) error {
 	for _, img := range r.Images {
 		last := strings.Join(img.Platforms, " ")
 		switch {
-		case img.alone:
+		case img.Alone:
 			last = "attached to " + img.Subject.String() + ", which is not in this bundle"
 		case img.Subject != "":
 			continue
@@ -166,7 +103,7 @@ func printInspect(w io.Writer, r *inspectReport) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, last)
 	}
 	for _, g := range r.Gaps {
-		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, printable(g.Reason()))
+		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -178,9 +115,33 @@ func printInspect(w io.Writer, r *inspectReport) error {
 		return err
 	}
 	for _, inc := range r.Incomplete {
-		head.printf("%s\n", printable(inc.String()))
+		head.printf("%s\n", text.Printable(inc.String()))
 	}
 	return head.err
+}
+
+// manifestsReport is what inspect --manifests prints.
+type manifestsReport struct {
+	Bundle string         `json:"bundle"`
+	Files  []manifestFile `json:"files"`
+}
+
+type manifestFile struct {
+	Name string `json:"name"`
+	Body string `json:"body"`
+}
+
+// readClusterYAML reads the cluster's YAML that pack put into the bundle.
+func readClusterYAML(ctx context.Context, r *bundle.Reader) (*manifestsReport, error) {
+	files, err := clusteryaml.Read(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	rep := &manifestsReport{Bundle: r.ID()}
+	for _, f := range files {
+		rep.Files = append(rep.Files, manifestFile{f.Title, string(f.Body)})
+	}
+	return rep, nil
 }
 
 // printFiles writes files one after another, each below its name, as one stream of

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 )
 
 func newKeygen(a *app) *cobra.Command {
@@ -40,16 +40,12 @@ func runKeygen(a *app, file string, postQuantum bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = durable.Create(file, fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, identity))
 	if errors.Is(err, fs.ErrExist) {
-		return usage(fmt.Errorf("write key: %s is there already", file), "a key is never overwritten; name another file")
+		return usage(fmt.Errorf("write key: %s exists already", file), "a key is never overwritten; name another file")
 	}
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
-	}
-	_, err = fmt.Fprintf(f, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, identity)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write key: %w", err), os.Remove(file))
 	}
 	_, err = fmt.Fprintln(a.stdout, recipient)
 	return err

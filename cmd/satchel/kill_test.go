@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
@@ -138,8 +139,8 @@ func moment(rnd *rand.Rand, left int64) (bytes int64, requests int, delay time.D
 
 var segmentName = regexp.MustCompile(`^s-(\d\d)-\d{5}\.age$`)
 
-// durable lists the drive's segments but those of the closing lane, with size and time.
-func durable(t testing.TB, dir string) map[string]string {
+// segmentsOf lists the drive's segments but those of the closing lane, with size and time.
+func segmentsOf(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	list := map[string]string{}
 	entries, err := os.ReadDir(dir)
@@ -165,7 +166,7 @@ func durable(t testing.TB, dir string) map[string]string {
 func bytesIn(segments map[string]string) (n int64) {
 	for _, s := range segments {
 		var size int64
-		_, _ = fmt.Sscan(s, &size) // written by durable
+		_, _ = fmt.Sscan(s, &size) // written by segmentsOf
 		n += size
 	}
 	return n
@@ -205,7 +206,7 @@ func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images 
 	pack := w.pack("--segment-size", "4MiB", "--lanes", fmt.Sprint(killLanes), "--parallel-layers", fmt.Sprint(killLayers))
 	before := k.passed()
 	for kills < most {
-		have := durable(t, w.drive)
+		have := segmentsOf(t, w.drive)
 		left := unique - bytesIn(have)
 		if left < 2<<20 {
 			break
@@ -221,7 +222,7 @@ func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images 
 			begun() // the images are pinned from here on
 		}
 		// A killed run never takes back what an earlier one made durable.
-		checkKept(t, have, durable(t, w.drive))
+		checkKept(t, have, segmentsOf(t, w.drive))
 	}
 	r := w.run(pack...).want(exitOK)
 	served, bound := k.passed()-before, unique+int64(kills)*refetched(small)
@@ -254,7 +255,7 @@ func checkKept(t *testing.T, before, after map[string]string) {
 func checkPacked(t *testing.T, w *world, c *ocitest.Content, images map[string]oci.Descriptor, host, fingerprint string) {
 	t.Helper()
 	w.run("verify", "--expect", fingerprint, w.drive).want(exitOK)
-	var got inspectReport
+	var got inspect.Report
 	if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &got); err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ type logFlags struct {
 	quiet  bool
 }
 
-// newLogger makes the logger that the flags ask for.
-func newLogger(f logFlags, w io.Writer) (*slog.Logger, error) {
+// newHandler makes the handler that the flags ask for.
+func newHandler(f logFlags, w io.Writer) (slog.Handler, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.level)); err != nil {
 		return nil, usage(fmt.Errorf("unknown log level %q", f.level), "use --log-level debug, info, warn or error")
@@ -35,9 +35,9 @@ func newLogger(f logFlags, w io.Writer) (*slog.Logger, error) {
 	quietLibraries(level)
 	switch f.format {
 	case formatJSON:
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}), nil
 	case formatText:
-		return slog.New(newTextHandler(w, level)), nil
+		return newTextHandler(w, level), nil
 	}
 	return nil, usage(fmt.Errorf("unknown log format %q", f.format), "use --log-format text or json")
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -181,7 +182,7 @@ func (n *node) unreachableByPodman(t *testing.T, ref string) {
 }
 
 // originals lists what a bundle carries by original repository and digest.
-func originals(r inspectReport) (refs []string) {
+func originals(r inspect.Report) (refs []string) {
 	for _, img := range r.Images {
 		if img.Subject == "" {
 			refs = append(refs, img.Source.WithDigest(img.Digest).String())

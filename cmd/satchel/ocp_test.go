@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -184,9 +185,9 @@ func (w *world) packed(t *testing.T, o *outside, more ...string) {
 }
 
 // inspected is what inspect says of the drive.
-func (w *world) inspected() inspectReport {
+func (w *world) inspected() inspect.Report {
 	w.t.Helper()
-	var got inspectReport
+	var got inspect.Report
 	if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &got); err != nil {
 		w.t.Fatal(err)
 	}

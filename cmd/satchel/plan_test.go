@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -20,10 +22,10 @@ import (
 )
 
 // plan runs plan with the configuration and reads what it says.
-func (w *world) plan(code int, more ...string) (*planReport, result) {
+func (w *world) plan(code int, more ...string) (*plan.Report, result) {
 	w.t.Helper()
 	r := w.run(append([]string{"plan", "-c", w.config, "--tls-verify=false", "-o", "json"}, more...)...)
-	var rep planReport
+	var rep plan.Report
 	if r.code != code {
 		w.t.Fatalf("exit %d, want %d\n%s%s", r.code, code, r.stdout, r.stderr)
 	}
@@ -167,9 +169,9 @@ func TestPlanAgainstPack(t *testing.T) {
 }
 
 // checkPlan holds a plan against the bundle on the drive.
-func checkPlan(t *testing.T, w *world, got *planReport, images int, set planSet) {
+func checkPlan(t *testing.T, w *world, got *plan.Report, images int, set planSet) {
 	t.Helper()
-	var have inspectReport
+	var have inspect.Report
 	if err := json.Unmarshal([]byte(w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK).stdout), &have); err != nil {
 		t.Fatal(err)
 	}
@@ -180,8 +182,8 @@ func checkPlan(t *testing.T, w *world, got *planReport, images int, set planSet)
 	var all int64
 	for i, img := range got.Images {
 		all += img.Bytes
-		if fmt.Sprint(img.imageReport) != fmt.Sprint(have.Images[i]) {
-			t.Errorf("plan says\n%+v, and inspect\n%+v", img.imageReport, have.Images[i])
+		if fmt.Sprint(img.Image) != fmt.Sprint(have.Images[i]) {
+			t.Errorf("plan says\n%+v, and inspect\n%+v", img.Image, have.Images[i])
 		}
 	}
 	if all-c.Bytes != c.Saved {
@@ -265,10 +267,10 @@ func TestPlanShares(t *testing.T) {
 	if got.Carried.Shared != base.Size || got.Carried.Saved != base.Size || got.Images[0].Shared != base.Size || got.Images[1].Shared != base.Size {
 		t.Errorf("the base layer has %d bytes: %+v", base.Size, got)
 	}
-	if got.Carried.Bytes != c.Size() || len(got.Origins) != 1 || got.Origins[0] != (originReport{manifests.OriginAdditional, 2, 0, c.Size(), c.Size()}) {
+	if got.Carried.Bytes != c.Size() || len(got.Origins) != 1 || got.Origins[0] != (plan.Origin{Origin: manifests.OriginAdditional, Images: 2, Bytes: c.Size(), Unique: c.Size()}) {
 		t.Errorf("all is %d bytes: %+v", c.Size(), got)
 	}
-	if len(got.Drives) != 1 || got.Drives[0] != (driveReport{1e9, 1e9, 1}) {
+	if len(got.Drives) != 1 || got.Drives[0] != (plan.Drive{Size: 1e9, Free: 1e9, Count: 1}) {
 		t.Errorf("drives %+v", got.Drives)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -10,136 +9,13 @@ import (
 	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// planReport is what plan prints. All sizes are in bytes.
-type planReport struct {
-	Origins  []originReport             `json:"origins"`
-	Carried  carriedReport              `json:"carried"`
-	Written  writtenReport              `json:"written"`
-	Drives   []driveReport              `json:"drives"`
-	Time     *timeReport                `json:"time,omitempty"` // with --rate
-	Images   []planImage                `json:"images"`
-	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
-	// Catalogs is what is carried of each.
-	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
-	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
-	// Incomplete is what lacks some of those.
-	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
-}
-
-type originReport struct {
-	Origin   oci.Origin `json:"origin"`
-	Images   int        `json:"images"`
-	Attached int        `json:"attached"`
-	Bytes    int64      `json:"bytes"`       // of all that its images reach, each digest once
-	Unique   int64      `json:"uniqueBytes"` // of what no image of another origin reaches
-}
-
-type carriedReport struct {
-	Images    int   `json:"images"`
-	Attached  int   `json:"attached"` // signatures and other referrers
-	Manifests int   `json:"manifests"`
-	Blobs     int   `json:"blobs"`
-	Bytes     int64 `json:"bytes"`       // of both, each digest once
-	Shared    int64 `json:"sharedBytes"` // of what more than one image reaches, once
-	Saved     int64 `json:"savedBytes"`  // what it would be more if that were not shared
-}
-
-type writtenReport struct {
-	Bytes      int64 `json:"bytes"` // of the bundle's directory
-	UpperBound bool  `json:"upperBound"`
-	Segments   int   `json:"segments"`
-}
-
-type driveReport struct {
-	Size  int64 `json:"size"`
-	Free  int64 `json:"free"`  // what of it is counted on
-	Count int   `json:"count"` // 0: they are too small for one of the blobs
-}
-
-type planImage struct {
-	imageReport
-	Shared int64 `json:"sharedBytes"` // of its bytes, what another image reaches too
-}
-
-func (p *planning) report(ctx context.Context) (*planReport, error) {
-	graph := p.graph
-	p.gaps.sort()
-	p.inv.Gaps = p.gaps.Images
-	all, err := p.written(ctx)
-	if err != nil {
-		return nil, err
-	}
-	f, err := p.job.Forecast(p.inv, all, p.content())
-	if err != nil {
-		return nil, err
-	}
-	r := &planReport{Written: writtenReport{f.Bytes, f.Upper, f.Segments}, Images: []planImage{}, Gaps: p.inv.Gaps,
-		Time: p.time(), Releases: manifests.Releases(p.inv), Incomplete: manifests.IncompleteOf(p.inv.Gaps)}
-	if r.Drives, err = p.drives(graph); err != nil {
-		return nil, err
-	}
-	if r.Catalogs, err = manifests.ReadContents(ctx, p.inv, p.keptDocuments()); err != nil {
-		return nil, err
-	}
-	images := reportImages(p.inv, graph)
-	for _, img := range images {
-		r.Images = append(r.Images, planImage{imageReport: img})
-	}
-	attached := attachedCount(images)
-	r.Carried = carriedReport{Images: len(images) - attached, Attached: attached, Manifests: len(graph.Manifests), Blobs: len(graph.Blobs),
-		Bytes: size(graph.Blobs) + size(graph.Manifests)}
-	r.share(graph)
-	return r, nil
-}
-
-// share counts what images have in common, and what each origin brings.
-func (r *planReport) share(graph *oci.Graph) {
-	origins := map[oci.Origin]*originReport{}
-	for _, img := range r.Images {
-		o := origins[img.Origin]
-		if o == nil {
-			o = &originReport{Origin: img.Origin}
-			origins[img.Origin] = o
-		}
-		if img.Subject == "" {
-			o.Images++
-		} else {
-			o.Attached++
-		}
-	}
-	for _, n := range slices.Concat(graph.Blobs, graph.Manifests) {
-		bytes := n.Descriptor.Size
-		if len(n.Images) > 1 {
-			r.Carried.Shared += bytes
-			r.Carried.Saved += bytes * int64(len(n.Images)-1)
-		}
-		var of []oci.Origin
-		for _, i := range n.Images {
-			if len(n.Images) > 1 {
-				r.Images[i].Shared += bytes
-			}
-			if o := r.Images[i].Origin; !slices.Contains(of, o) {
-				of = append(of, o)
-				origins[o].Bytes += bytes
-			}
-		}
-		if len(of) == 1 {
-			origins[of[0]].Unique += bytes
-		}
-	}
-	r.Origins = []originReport{}
-	for _, o := range origins {
-		r.Origins = append(r.Origins, *o)
-	}
-	slices.SortFunc(r.Origins, func(a, b originReport) int { return cmp.Compare(a.Origin, b.Origin) })
-}
-
 // printPlan writes the long lists first: what a person looks for stands at the end.
-func printPlan(w io.Writer, r *planReport, images bool) error {
+func printPlan(w io.Writer, r *plan.Report, images bool) error {
 	p := &printer{w: w}
 	if images {
 		if err := printPlanImages(w, r.Images); err != nil {
@@ -187,14 +63,14 @@ func printPlan(w io.Writer, r *planReport, images bool) error {
 			p.printf("%s %d of %s\n", head, d.Count, formatDrive(d.Size))
 		}
 	}
-	if !slices.ContainsFunc(r.Drives, func(d driveReport) bool { return d.Count == 1 }) {
+	if !slices.ContainsFunc(r.Drives, func(d plan.Drive) bool { return d.Count == 1 }) {
 		p.printf("             pack writes a bundle onto one drive: take one that has room for all of it, or split the configuration\n")
 	}
 	if r.Time != nil {
-		p.printf("time         %s\n", r.Time)
+		p.printf("time         %s\n", formatTime(r.Time))
 	}
 	for _, g := range r.Gaps {
-		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, printable(g.Reason()))
+		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))
 	}
 	return p.err
 }
@@ -207,7 +83,7 @@ func printReleases(w io.Writer, list []manifests.CarriedRelease) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RELEASE\tWHY")
 	for _, r := range list {
-		fmt.Fprintf(t, "%s\t%s\n", r.Name, printable(cmp.Or(strings.Join(r.Why, ", "), "platform.release")))
+		fmt.Fprintf(t, "%s\t%s\n", r.Name, text.Printable(cmp.Or(strings.Join(r.Why, ", "), "platform.release")))
 	}
 	fmt.Fprintln(t)
 	return t.Flush()

@@ -210,7 +210,7 @@ func (s *platformSet) refused(t *testing.T, w *world) {
 		for _, name := range []string{"app", "list"} {
 			r.says("satchel: " + host + "/ocp/team/" + name + ": " + string(transport.ProblemSparse) + ": ")
 		}
-		r.says("hint: " + probeHint(transport.ProblemSparse))
+		r.says("hint: " + transport.ProblemSparse.Hint())
 		if strings.Contains(r.stderr, "/team/whole: ") {
 			t.Error(r.stderr)
 		}
@@ -275,7 +275,7 @@ func TestPlatformGap(t *testing.T) {
 	w.imageset(platformsText + "  - {name: 'quay.io/team/whole:v1', targetRepo: x/y, platforms: [{os: windows, architecture: amd64}]}\n")
 	conf := s.conf(t, s.serve(t))
 	const why = "it has no image for windows/amd64; it has linux/amd64, linux/arm64, linux/ppc64le, linux/s390x"
-	w.run(w.pack("--registries-conf", conf)...).want(exitUsage).says(why, "hint: ask for a platform that the image has, or finish without the image by --keep-going")
+	w.run(w.pack("--registries-conf", conf)...).want(exitUsage).says(why, "hint: "+(&oci.PlatformError{}).Hint()+": --keep-going")
 	list := w.gaps(w.run(w.pack("--registries-conf", conf, "--keep-going")...))
 	if len(list.Images) != 1 || list.Images[0].Image.Path != "x/y" || !strings.HasSuffix(list.Images[0].Reason(), why) {
 		t.Errorf("gaps %+v", list.Images)

@@ -57,7 +57,7 @@ func TestUnpackProbesFirst(t *testing.T) {
 		r := w.run(w.unpack(proxy.Host, append(more, promptly...)...)...).want(exitRegistry)
 		for name, problem := range map[string]transport.Problem{"absent/app": transport.ProblemProject, "flat/so/very/deep": transport.ProblemDepth,
 			"tagged/app": transport.ProblemUntagged, "weak/app": transport.ProblemDenied, "full/app": transport.ProblemFull} {
-			r.says("satchel: "+proxy.Host+"/"+name+": "+string(problem)+": ", "hint: "+probeHint(problem))
+			r.says("satchel: "+proxy.Host+"/"+name+": "+string(problem)+": ", "hint: "+problem.Hint())
 		}
 		if strings.Contains(r.stderr, "satchel: "+proxy.Host+"/good/app") || strings.Contains(r.stderr, "satchel: "+proxy.Host+"/flat/app") {
 			t.Error(r.stderr)

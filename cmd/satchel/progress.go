@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -14,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 )
 
 // plainEvery is how often a line is printed where there is no terminal.
@@ -34,8 +33,12 @@ type progress struct {
 	ended sync.WaitGroup
 }
 
-// progress starts to show; first of the total bytes are done already.
-func (a *app) progress(what string, first, total int64) *progress {
+// Progress begins to show; first of the total bytes are done already.
+func (a *app) Progress(what string, first, total int64) notice.Progress {
+	return a.newProgress(what, first, total)
+}
+
+func (a *app) newProgress(what string, first, total int64) *progress {
 	p := &progress{a: a, what: what, total: total, first: first, start: time.Now(), stop: make(chan struct{})}
 	p.done.Store(first)
 	if a.noProgress || total == 0 || !a.logger().Enabled(context.Background(), slog.LevelInfo) {
@@ -89,37 +92,15 @@ func (p *progress) line() string {
 	return s
 }
 
-// add says that n more bytes are done.
-func (p *progress) add(n int64) { p.done.Add(n) }
+// Add says that n more bytes are done.
+func (p *progress) Add(n int64) { p.done.Add(n) }
 
-// end takes the bar away.
-func (p *progress) end() {
+// End takes the bar away.
+func (p *progress) End() {
 	close(p.stop)
 	p.ended.Wait()
 	if p.bar != nil {
 		p.a.bar.Store(nil)
 		_ = p.bar.Clear() // as above
 	}
-}
-
-// source counts the bytes read from src.
-func (p *progress) source(src oci.Source) oci.Source {
-	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-		rc, err := src.Open(ctx, d, off)
-		if err != nil {
-			return nil, err
-		}
-		return &countedReader{rc, p}, nil
-	})
-}
-
-type countedReader struct {
-	io.ReadCloser
-	p *progress
-}
-
-func (r *countedReader) Read(b []byte) (int, error) {
-	n, err := r.ReadCloser.Read(b)
-	r.p.add(int64(n))
-	return n, err
 }

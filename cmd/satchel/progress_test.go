@@ -38,29 +38,29 @@ func (l *lockedBuffer) String() string {
 func newApp(t *testing.T, out io.Writer, flags logFlags, noProgress bool) *app {
 	t.Helper()
 	flags.level, flags.format = "info", "text"
-	log, err := newLogger(flags, out)
+	a := &app{stderr: out, flags: flags, noProgress: noProgress}
+	log, err := a.newLogger()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{stderr: out, flags: flags, noProgress: noProgress}
 	a.log.Store(log)
 	return a
 }
 
 func TestPlainProgress(t *testing.T) {
 	var out lockedBuffer
-	p := newApp(t, &out, logFlags{}, false).progress("packing", 100<<20, 400<<20)
+	p := newApp(t, &out, logFlags{}, false).newProgress("packing", 100<<20, 400<<20)
 	if p.bar != nil {
 		t.Fatal("a bar without a terminal")
 	}
 	p.start = time.Now().Add(-10 * time.Second)
-	p.add(100 << 20)
+	p.Add(100 << 20)
 	want := regexp.MustCompile(`^packing 200\.0 MiB of 400\.0 MiB \(50%\), (10\.0|9\.\d) MiB/s, 20s left$`)
 	if got := p.line(); !want.MatchString(got) {
 		t.Errorf("line %q", got)
 	}
 	// What had to be read twice does not lead beyond the total.
-	p.add(300 << 20)
+	p.Add(300 << 20)
 	if got := p.line(); !strings.HasPrefix(got, "packing 400.0 MiB of 400.0 MiB (100%), ") || strings.Contains(got, "left") {
 		t.Errorf("line at the end %q", got)
 	}
@@ -70,7 +70,7 @@ func TestPlainProgress(t *testing.T) {
 			t.Fatalf("only %q was printed", out.String())
 		}
 	}
-	p.end()
+	p.End()
 	printed := out.String()
 	time.Sleep(20 * time.Millisecond)
 	if out.String() != printed {
@@ -85,12 +85,12 @@ func TestPlainProgress(t *testing.T) {
 func TestProgressIsSilent(t *testing.T) {
 	var out lockedBuffer
 	for _, p := range []*progress{
-		newApp(t, &out, logFlags{quiet: true}, false).progress("packing", 0, 10),
-		newApp(t, &out, logFlags{}, true).progress("packing", 0, 10),
-		newApp(t, &out, logFlags{}, false).progress("packing", 0, 0),
+		newApp(t, &out, logFlags{quiet: true}, false).newProgress("packing", 0, 10),
+		newApp(t, &out, logFlags{}, true).newProgress("packing", 0, 10),
+		newApp(t, &out, logFlags{}, false).newProgress("packing", 0, 0),
 	} {
-		p.add(1)
-		p.end()
+		p.Add(1)
+		p.End()
 	}
 	if out.String() != "" {
 		t.Errorf("printed %q", out.String())

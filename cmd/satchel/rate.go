@@ -3,11 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 )
 
 // minRate is the least that --limit-rate takes: below it, requests themselves
@@ -50,35 +49,10 @@ func parseRate(s string) (int64, error) {
 	return n / unit, nil
 }
 
-// timeReport is how long it takes to fetch what pack has to.
-type timeReport struct {
-	Bytes   int64 `json:"bytesToFetch"`
-	Rate    int64 `json:"rate"` // bytes a second
-	Seconds int64 `json:"seconds"`
-}
-
-// time counts what has to come over the network: all but what is in the cache, what
-// satchel makes itself, and what directories of this host have.
-func (p *planning) time() *timeReport {
-	if p.opts.rate == 0 {
-		return nil
-	}
-	r := &timeReport{Rate: p.opts.rate}
-	for _, n := range slices.Concat(p.graph.Blobs, p.graph.Manifests) {
-		repos := p.repos(n)
-		near := slices.ContainsFunc(repos, func(ref oci.Ref) bool { return p.catalogs.of(ref) != nil })
-		if len(repos) > 0 && !near && !p.cache.Has(n.Descriptor) {
-			r.Bytes += n.Descriptor.Size
-		}
-	}
-	r.Seconds = (r.Bytes + r.Rate - 1) / r.Rate
-	return r
-}
-
-// String writes it for people.
-func (r *timeReport) String() string {
+// formatTime writes the time that fetching takes for people.
+func formatTime(t *plan.FetchTime) string {
 	const minute, hour, day = 60, 60 * 60, 24 * 60 * 60
-	s := r.Seconds
+	s := t.Seconds
 	var took string
 	switch {
 	case s < 2*minute:
@@ -92,7 +66,7 @@ func (r *timeReport) String() string {
 		s += hour / 2
 		took = fmt.Sprintf("%d d %d h", s/day, s%day/hour)
 	}
-	return "about " + took + " at " + formatRate(r.Rate)
+	return "about " + took + " at " + formatRate(t.Rate)
 }
 
 // formatRate writes bytes a second in powers of ten, as links have them.

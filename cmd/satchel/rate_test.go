@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
@@ -23,7 +23,7 @@ func TestRate(t *testing.T) {
 
 func TestTimeReport(t *testing.T) {
 	for seconds, want := range map[int64]string{0: "0 s", 1: "1 s", 119: "119 s", 120: "2 min", 3569: "59 min", 3570: "1 h 0 min", 8040: "2 h 14 min", 172799: "48 h 0 min", 172800: "2 d 0 h", 8639999: "100 d 0 h"} {
-		if got := fmt.Sprint(&timeReport{Rate: 20e6, Seconds: seconds}); got != "about "+want+" at 20.0 MB/s" {
+		if got := formatTime(&plan.FetchTime{Rate: 20e6, Seconds: seconds}); got != "about "+want+" at 20.0 MB/s" {
 			t.Errorf("%d: %s", seconds, got)
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -108,7 +108,7 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 		t.Errorf("the bundle carries\n%s\nrender wrote\n%s", joined(carried), joined(want))
 	}
 	w.run("inspect", "-i", w.key, w.drive).want(exitOK).prints("inspect --manifests")
-	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, documentCluster) {
+	if list := w.run("inspect", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout; !strings.Contains(list, "cluster-yaml") {
 		t.Errorf("no document in %s", list)
 	}
 }
@@ -136,7 +136,7 @@ func TestPlaceholderMirror(t *testing.T) {
 	w := newWorld(t)
 	w.images(ref)
 	w.run(w.pack()...).want(exitOK)
-	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+nowhere+"/team/app", "source: "+source.Host+"/team/app")
+	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+clusteryaml.Placeholder+"/team/app", "source: "+source.Host+"/team/app")
 	w.run(w.pack()...).want(exitOK).says("nothing to do")
 	w.run(w.pack("--to", "mirror.example/in")...).want(exitUsage)
 }
@@ -163,17 +163,55 @@ func TestRenderAsksAsPuller(t *testing.T) {
 	w.run(w.pack()...).want(exitOK)
 	out := filepath.Join(w.dir, "out")
 	w.run("render", "-i", w.key, "--tls-verify=false", "--to", mirror.Host+"/in", "--output-dir", out, w.drive).
-		want(exitRegistry).says("hint: are there credentials")
+		want(exitRegistry).says("hint: check that there are credentials")
 	if _, err := os.Stat(out); err == nil {
 		t.Errorf("it wrote %v", held(t, out))
 	}
 }
 
-// TestDocumentsBeforeTheFirstByte finds out that the cluster's YAML cannot be made
-// before anything is fetched.
-func TestDocumentsBeforeTheFirstByte(t *testing.T) {
-	p := &preparing{place: oci.Mirror{Host: "not a host"}, inv: &oci.Inventory{}, cfg: &manifests.Config{}}
-	if _, err := p.checkDocuments(t.Context()); exitCode(err) != exitUsage {
-		t.Errorf("got %v", err)
+// TestOutDirOnTheDrive refuses to write the YAML where the bundle is.
+func TestOutDirOnTheDrive(t *testing.T) {
+	c := ocitest.New(83)
+	source := registrytest.Start(t)
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	w := newWorld(t)
+	w.images(ref)
+	w.run(w.pack()...).want(exitOK)
+	before := listing(t, w.drive)
+	link := filepath.Join(w.dir, "link")
+	if err := os.Symlink(w.drive, link); err != nil {
+		t.Fatal(err)
 	}
+	for _, out := range []string{w.drive, filepath.Join(w.drive, "cluster"), filepath.Join(link, "a", "b")} {
+		w.run("render", "--offline", "-i", w.key, "--to", "mirror.example", "--output-dir", out, w.drive).want(exitUsage)
+	}
+	if after := listing(t, w.drive); !slices.Equal(before[1:], after[1:]) {
+		t.Errorf("it changed the drive:\n%s", strings.Join(after, "\n"))
+	}
+	w.run("verify", w.drive).want(exitOK)
 }
+
+// held reads a directory: content by name.
+func held(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		all[filepath.ToSlash(name)] = string(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// The list of a set of YAML in an output directory, and the head of the list.
+const outList = ".satchel-set"

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
@@ -77,14 +79,21 @@ func onlyCancelled(err error) bool {
 }
 
 // interruptedError says that the user stopped the run.
-type interruptedError struct{ command string } // the line that goes on, if one does
+type interruptedError struct{ command string } // the line that resumes, if one does
 
-func (e *interruptedError) Error() string { return "interrupted; everything so far is kept" }
+func (e *interruptedError) Error() string { return "interrupted; everything so far is saved" }
+
+func (e *interruptedError) Hint() string {
+	if e.command == "" {
+		return ""
+	}
+	return "resume with: " + e.command
+}
 
 // report writes an error: one line for each thing that went wrong, then hints.
 // As JSON, the last line carries the hints and the exit code.
 func (a *app) report(err error) {
-	if log, lerr := newLogger(a.flags, a.stderr); lerr == nil {
+	if log, lerr := a.newLogger(); lerr == nil {
 		a.log.Store(log) // a flag that cannot be read may stand after --log-format
 	}
 	lines, hints := explain(err)
@@ -136,25 +145,55 @@ func interruptible(a *app) (context.Context, func()) {
 	}
 }
 
+// newLogger makes the logger that the flags ask for.
+func (a *app) newLogger() (*slog.Logger, error) {
+	h, err := newHandler(a.flags, a.stderr)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(aboveBar{h, a}), nil
+}
+
+// aboveBar prints lines above the bar that is drawn now, which comes back by itself.
+type aboveBar struct {
+	slog.Handler
+	a *app
+}
+
+func (h aboveBar) Handle(ctx context.Context, r slog.Record) error {
+	if bar := h.a.bar.Load(); bar != nil {
+		_ = bar.Clear() // a bar that cannot be drawn is no reason to stop
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
 // logger is the one that the flags ask for, once they are read.
 func (a *app) logger() *slog.Logger {
-	if bar := a.bar.Load(); bar != nil {
-		_ = bar.Clear() // lines are printed above it; it comes back by itself
-	}
 	if log := a.log.Load(); log != nil {
 		return log
 	}
-	return slog.New(newTextHandler(a.stderr, slog.LevelInfo))
+	return slog.New(aboveBar{newTextHandler(a.stderr, slog.LevelInfo), a})
 }
 
-// debug tells what only those want to know who look for a fault.
-func (a *app) debug(format string, args ...any) { a.logger().Debug(fmt.Sprintf(format, args...)) }
+// notices is where jobs report to.
+func (a *app) notices() notice.To { return notice.To{Log: a.logger(), Reporter: a} }
 
-// info tells what is going on.
-func (a *app) info(format string, args ...any) { a.logger().Info(fmt.Sprintf(format, args...)) }
+func (a *app) debug(format string, args ...any) { a.notices().Debug(format, args...) }
+func (a *app) info(format string, args ...any)  { a.notices().Info(format, args...) }
+func (a *app) warn(format string, args ...any)  { a.notices().Warn(format, args...) }
 
-// warn tells what the user should know before going on.
-func (a *app) warn(format string, args ...any) { a.logger().Warn(fmt.Sprintf(format, args...)) }
+// openCache gives the cache of manifests and other small content. A run can do without.
+func (a *app) openCache() *cache.Cache {
+	dir, err := xdg("XDG_CACHE_HOME", ".cache")
+	if err != nil {
+		a.warn("no cache: %v; what is read now is read again next time", err)
+	} else {
+		dir = filepath.Join(dir, "content")
+	}
+	return cache.Optional(dir, os.TempDir(), func(err error) {
+		a.warn("the cache in %s cannot be used; what is read now is read again next time: %v", dir, err)
+	})
+}
 
 // resuming is the line that goes on with this run, if one does.
 func (a *app) resuming(cmd *cobra.Command) string {
@@ -165,19 +204,26 @@ func (a *app) resuming(cmd *cobra.Command) string {
 	return ""
 }
 
-// command is the line that goes on with this run: --restart would begin anew.
+// command is the line that resumes this run: --restart would start again.
 func (a *app) command() string {
 	words := []string{"satchel"}
 	for _, arg := range a.args {
-		if arg == "--restart" || strings.HasPrefix(arg, "--restart=") {
-			continue
+		if arg != "--restart" && !strings.HasPrefix(arg, "--restart=") {
+			words = append(words, arg)
 		}
-		if arg == "" || strings.ContainsAny(arg, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		words = append(words, arg)
 	}
-	return strings.Join(words, " ")
+	return shellWords(words)
+}
+
+// shellWords writes a command line that a shell takes apart into these words again.
+func shellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		if quoted[i] = w; w == "" || strings.ContainsAny(w, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 // xdg gives a base directory of the XDG specification with satchel's part.
@@ -209,7 +255,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
-		log, err := newLogger(a.flags, a.stderr)
+		log, err := a.newLogger()
 		if err == nil {
 			a.log.Store(log)
 		}

@@ -77,13 +77,13 @@ func TestInterrupt(t *testing.T) {
 
 	r := w.interrupted(reads, 30<<20, append(pack, "--restart")...)
 	resume := "satchel " + strings.Join(pack[:6], " ") + " '" + w.drive + "' " + strings.Join(pack[7:], " ")
-	r.says("satchel: interrupted", "hint: go on with: "+resume+"\n")
+	r.says("satchel: interrupted", "hint: resume with: "+resume+"\n")
 	if r.stdout != "" {
 		t.Errorf("an interrupted pack prints %q", r.stdout)
 	}
 	w.run("verify", w.drive).want(exitDamaged).says("unfinished")
 	// What the line says is run as it stands, by a shell.
-	_, line, _ := strings.Cut(r.stderr, "hint: go on with: ")
+	_, line, _ := strings.Cut(r.stderr, "hint: resume with: ")
 	line, _, _ = strings.Cut(line, "\n")
 	sh := w.command()
 	sh.Path, sh.Args = "/bin/sh", []string{"sh", "-c", line}
@@ -99,7 +99,7 @@ func TestInterrupt(t *testing.T) {
 	w.run("verify", w.drive).want(exitOK)
 
 	unpack := w.unpack(to.Host+"/in", "--parallel-layers", "1")
-	w.interrupted(writes, 30<<20, unpack...).says("hint: go on with: satchel unpack -i")
+	w.interrupted(writes, 30<<20, unpack...).says("hint: resume with: satchel unpack -i")
 	w.run(unpack...).want(exitOK)
 	if sent, most := writes.passed(), c.Size()+24<<20+socketBytes; sent > most {
 		t.Errorf("%d bytes of %d were pushed, at most %d are allowed", sent, c.Size(), most)
@@ -141,7 +141,7 @@ func TestTwoInterruptsAtOnce(t *testing.T) {
 	p.wait().want(exitInterrupted)
 	<-sent
 	k.at(0, 0, nil)
-	w.run(w.pack("--segment-size", "4MiB")...).want(exitOK).says("going on with")
+	w.run(w.pack("--segment-size", "4MiB")...).want(exitOK).says("resuming")
 	w.run("verify", w.drive).want(exitOK)
 }
 
@@ -175,7 +175,7 @@ func TestInterruptAnywhere(t *testing.T) {
 		if r.code == exitOK {
 			return
 		}
-		r.want(exitInterrupted).says("satchel: interrupted", "hint: go on with: satchel "+args[0])
+		r.want(exitInterrupted).says("satchel: interrupted", "hint: resume with: satchel "+args[0])
 	}
 	w := newWorld(t)
 	w.images(from.Host + "/x:v1")

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport"
 )
 
 // siteFlags say what the cluster has now, and where its YAML goes.
@@ -75,32 +72,4 @@ func readSite[T any](file, what string, parse func(string, []byte) (*T, error)) 
 		return nil, usage(fmt.Errorf("read %s: %w", what, err), "")
 	}
 	return parse(file, data)
-}
-
-// mirrorKnown adds what this host knows of the mirror: how to log in, and which
-// authorities signed its certificate.
-func mirrorKnown(site *manifests.Site, client *transport.Client, place oci.Mirror) error {
-	site.Mirror = place
-	login, err := client.Login(place.Repo(oci.Image{Path: "openshift/release"}))
-	if err != nil {
-		return err
-	}
-	if login != (transport.Login{}) {
-		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password, Token: login.Token != ""}
-	}
-	site.Now = time.Now()
-	site.CA, err = client.Authorities(place.Host)
-	return err
-}
-
-// siteFlag names the flag that sets a field of [manifests.Site], to follow a hint.
-func siteFlag(field string) string {
-	flag := map[string]string{
-		"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
-		"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "CatalogNames": "--catalog-name",
-	}[field]
-	if flag == "" {
-		return ""
-	}
-	return "; the flag is " + flag
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -41,7 +42,7 @@ func TestTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := w.inspected().Images
-	made := images[slices.IndexFunc(images, func(i imageReport) bool { return i.Origin == manifests.OriginCatalog })].Digest
+	made := images[slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	for _, command := range []string{"unpack", "render"} {
 		out := filepath.Join(w.dir, command)
 		w.run(command, "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)

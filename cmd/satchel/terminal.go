@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // errAnswer says that a question was answered by Ctrl-C or Ctrl-D.
@@ -22,7 +21,7 @@ var errAnswer = fmt.Errorf("the question was not answered: %w", context.Canceled
 // so that standard input may be a pipe.
 type terminal struct {
 	tty   *os.File
-	lines *term.Terminal // kept: it may hold what was typed ahead
+	lines *term.Terminal // stays: it may hold what was typed ahead
 }
 
 // ui lets the library ask; nothing is opened before it does.
@@ -31,7 +30,7 @@ func (a *app) ui(ctx context.Context) *bundle.UI {
 	return &bundle.UI{
 		Ask:     func(prompt string, secret bool) (string, error) { return t.ask(ctx, prompt, secret) },
 		Confirm: func(prompt, yes, no string) (bool, error) { return t.confirm(ctx, prompt, yes, no) },
-		Tell:    func(message string) { a.warn("%s", printable(oneLine(message))) },
+		Tell:    func(message string) { a.warn("%s", text.Printable(text.OneLine(message))) },
 	}
 }
 
@@ -54,9 +53,9 @@ func (t *terminal) open() error {
 func (t *terminal) ask(ctx context.Context, prompt string, secret bool) (s string, err error) {
 	err = t.raw(ctx, func() error {
 		if secret {
-			s, err = t.lines.ReadPassword(printable(prompt))
+			s, err = t.lines.ReadPassword(text.Printable(prompt))
 		} else {
-			t.lines.SetPrompt(printable(prompt))
+			t.lines.SetPrompt(text.Printable(prompt))
 			s, err = t.lines.ReadLine()
 		}
 		return err
@@ -114,15 +113,4 @@ func (t *terminal) raw(ctx context.Context, f func() error) error {
 		return fmt.Errorf("ask on the terminal: %w", err)
 	}
 	return nil
-}
-
-// printable takes out what could command the terminal: plugins choose some of
-// these words.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -75,178 +76,49 @@ func (o unpackOptions) place(command string) (oci.Mirror, error) {
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
-	u, err := o.open(ctx, a, "unpack", dir)
-	if err != nil {
-		return err
-	}
-	err = u.known(ctx)
-	if err == nil {
-		err = u.cluster.emit(ctx, u.r)
-	}
-	if err == nil {
-		err = u.run(ctx)
-	}
-	return u.close(err)
+	return o.open(ctx, a, "unpack", dir, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
+		return unpack.Run(ctx, r, c, job)
+	})
 }
 
-// open reads what the flags name and opens the bundle, for unpack and render.
-func (o unpackOptions) open(ctx context.Context, a *app, command, dir string) (*unpacking, error) {
-	c, err := o.cluster(command)
+// open reads what the flags name, opens the bundle, for unpack and render, and runs.
+func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, run func(*bundle.Reader, *transport.Client, unpack.Options) error) error {
+	job, err := o.job(a, command)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	expect, ids, err := o.reader.parse(a.ui(ctx))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r, err := bundle.Open(ctx, dir, expect, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	client := o.registry.client(a)
-	return &unpacking{app: a, r: r, dryRun: o.dryRun, place: c.site.Mirror, cluster: c, client: client,
-		mirror: transport.NewMirror(client, c.site.Mirror, o.parallelLayers)}, nil
+	err = run(r, client, job)
+	client.Close()
+	return errors.Join(err, r.Close())
 }
 
-// close ends a run with its error.
-func (u *unpacking) close(err error) error {
-	u.client.Close()
-	return errors.Join(blamed(u.r, err), u.r.Close())
-}
-
-// unpacking is one run of unpack.
-type unpacking struct {
-	*app
-	r       *bundle.Reader
-	place   oci.Mirror
-	client  *transport.Client
-	mirror  *transport.Mirror
-	dryRun  bool
-	cluster *cluster
-}
-
-// blamed makes damage of what can only come from a bundle that is not as it was
-// packed: its bytes are authenticated, and yet they are not what they are called.
-func blamed(r *bundle.Reader, err error) error {
-	if as[*oci.DigestError](err) || as[*oci.UnsupportedError](err) {
-		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
-	}
-	return err
-}
-
-// warnGaps says what the bundle goes without.
-func (u *unpacking) warnGaps() {
-	for _, g := range u.r.Inventory().Gaps {
-		named := g.Image.Describe()
-		if unlisted(g) { // its source is the image, which is there
-			named = "the signatures of " + g.Image.Source.String()
-		}
-		u.warn("not in this bundle: %s, which could not be had when it was packed", named)
-	}
-}
-
-func (u *unpacking) run(ctx context.Context) error {
-	inv := u.r.Inventory()
-	if err := u.place.CheckCollisions(inv); err != nil {
-		return err
-	}
-	u.info("bundle %s, %d images, to %s", u.r.ID(), len(inv.Images), u.place)
-	u.warnGaps()
-	missing, err := u.mirror.Missing(ctx, u.r, inv)
+// job reads what the flags name and looks whether the cluster's YAML can be written.
+func (o unpackOptions) job(a *app, command string) (job unpack.Options, err error) {
+	place, err := o.place(command)
 	if err != nil {
-		return err
+		return job, err
 	}
-	if len(missing.Images) == 0 {
-		u.info("nothing to do: all %d images are in the mirror", missing.Present)
-		if u.dryRun {
-			return nil
+	job.To, job.Parallel, job.DryRun = a.notices(), o.parallelLayers, o.dryRun
+	if o.site.outDir == "" {
+		if o.site.given() {
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
-		return u.writeCluster()
+		job.Site.Mirror = place
+		return job, nil
 	}
-	u.info("%d images are in the mirror, %d are not", missing.Present, len(missing.Images))
-	for _, img := range missing.Images {
-		u.debug("not in the mirror: %s", img.Source)
+	if job.Site, err = o.site.read(); err != nil {
+		return job, err
 	}
-	blobs, err := u.carried(missing.Blobs)
-	if err != nil {
-		return err
-	}
-	if err := u.probe(ctx, missing); err != nil {
-		return err
-	}
-	if u.dryRun {
-		u.info("the mirror takes all of it: %d blobs, %s", len(blobs), bundle.FormatSize(total(blobs)))
-		return nil
-	}
-	if err := u.push(ctx, blobs); err != nil {
-		return err
-	}
-	if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
-		return err
-	}
-	u.info("pushed %d images; %d were in the mirror already", len(missing.Images), missing.Present)
-	if u.cluster.out == nil {
-		return nil
-	}
-	if err := u.complete(ctx); err != nil { // as the cluster will see it
-		return err
-	}
-	return u.writeCluster()
-}
-
-// probe finds out whether the mirror takes what it lacks.
-func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
-	sparse, err := u.mirror.Sparse(ctx, u.r, missing.Images)
-	if err != nil {
-		return err
-	}
-	return u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse)
-}
-
-// carried leaves out foreign layers that the bundle does not have. Anything else
-// that it lacks is its fault, and found before the first push.
-func (u *unpacking) carried(list []transport.Delivery) ([]transport.Delivery, error) {
-	var blobs []transport.Delivery
-	var faults []bundle.Fault
-	for _, d := range list {
-		switch {
-		case u.r.Has(d.Blob):
-			blobs = append(blobs, d)
-		case oci.IsForeign(d.Blob.MediaType):
-			u.info("not pushed: foreign layer %s, which the bundle does not carry", d.Blob.Digest)
-		default:
-			faults = append(faults, bundle.Fault{File: d.Blob.Digest.String(), What: "is needed and not in it"})
-		}
-	}
-	if len(faults) > 0 {
-		return nil, &bundle.DamageError{Dir: u.r.Dir(), Faults: faults}
-	}
-	return blobs, nil
-}
-
-func total(list []transport.Delivery) (n int64) {
-	for _, d := range list {
-		n += d.Blob.Size
-	}
-	return n
-}
-
-// push makes the deliveries in the drive's order.
-func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
-	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
-	blobs := make([]oci.Descriptor, 0, len(list))
-	for _, d := range list {
-		byDigest[d.Blob.Digest] = d
-		blobs = append(blobs, d.Blob)
-	}
-	u.info("%d blobs to push, %s", len(list), bundle.FormatSize(total(list)))
-	bar := u.progress("pushing", 0, total(list))
-	defer bar.end()
-	return u.mirror.Blobs(ctx, bar.source(u.r), func(yield func(transport.Delivery) bool) {
-		for d := range u.r.Order(blobs) {
-			if !yield(byDigest[d.Digest]) {
-				return
-			}
-		}
-	})
+	job.Site.Mirror = place
+	job.Out, err = outdir.Open(o.site.outDir)
+	return job, err
 }

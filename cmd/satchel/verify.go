@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -60,9 +59,9 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	if err != nil && !as[*bundle.DamageError](err) {
 		return err
 	}
-	bar := a.progress("verifying", 0, total)
-	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.add})
-	bar.end()
+	bar := a.Progress("verifying", 0, total)
+	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
+	bar.End()
 	if r == nil {
 		return verr
 	}
@@ -70,7 +69,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
-	err = printAs(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
+	err = printReport(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
 	return errors.Join(verr, err)
 }
 
@@ -98,16 +97,4 @@ func printVerify(w io.Writer, r verifyReport) error {
 		p.printf("every byte is as it was written\n")
 	}
 	return p.err
-}
-
-// printer writes until a write fails.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) printf(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format, args...)
-	}
 }

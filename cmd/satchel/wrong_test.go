@@ -40,7 +40,7 @@ func TestWrongAtTheEnd(t *testing.T) {
 		t.Errorf("%d bytes of segments remain, the good blobs have %d", n, good.Size)
 	}
 	s.lie(bad.Digest, nil)
-	r = w.run(pack...).want(exitOK).says("going on with")
+	r = w.run(pack...).want(exitOK).says("resuming")
 	w.run("verify", "--expect", strings.TrimSpace(r.stdout), w.drive).want(exitOK)
 	mirror := newMirror(t)
 	w.run(w.unpack(mirror)...).want(exitOK)
@@ -60,14 +60,14 @@ func TestWrongAfterKill(t *testing.T) {
 	s.lie(bad.Digest, flipFrom(bad.Size-1000))
 	pack := w.pack("--segment-size", "4MiB")
 	p := w.start(pack...)
-	for len(durable(t, w.drive)) < 5 && time.Since(p.began) < 20*time.Second {
+	for len(segmentsOf(t, w.drive)) < 5 && time.Since(p.began) < 20*time.Second {
 		time.Sleep(time.Millisecond)
 	}
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	p.wait()
-	if n := len(durable(t, w.drive)); n < 5 {
+	if n := len(segmentsOf(t, w.drive)); n < 5 {
 		t.Fatalf("%d segments are durable", n)
 	}
 	w.run(pack...).want(exitFailed).says(bad.Digest.String())

@@ -58,3 +58,8 @@ type FetchError struct {
 func (e *FetchError) Error() string {
 	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
+
+// Permanent reports whether trying again would give the same answer, as far as one can tell.
+func (e *FetchError) Permanent() bool {
+	return e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
+}

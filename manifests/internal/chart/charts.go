@@ -38,6 +38,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Permanent is true: the chart stays what it is.
+func (e *Error) Permanent() bool { return true }
+
 // Name is the chart's name, as --helm-values takes it.
 func (e *Error) Name() string {
 	name, _, _ := strings.Cut(e.Chart, " ")

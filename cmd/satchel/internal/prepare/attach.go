@@ -1,4 +1,4 @@
-package main
+package prepare
 
 import (
 	"context"
@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -19,9 +21,9 @@ var fallbackTag = regexp.MustCompile(`^sha256-[0-9a-f]{64}$`)
 
 // checkFallback refuses a referrers index that is named as an image: it would
 // overwrite the one that the mirror makes of the referrers it gets.
-func checkFallback(inv *oci.Inventory) error {
+func checkFallback(images []oci.Image) error {
 	var errs []error
-	for _, img := range inv.Images {
+	for _, img := range images {
 		if img.Subject == "" && fallbackTag.MatchString(img.Source.Tag) {
 			errs = append(errs, &oci.UnsupportedError{What: "image " + img.Source.String(),
 				Why: "it is the index of another image's referrers; name that image, and its referrers go along"})
@@ -32,43 +34,39 @@ func checkFallback(inv *oci.Inventory) error {
 
 // attach adds what is attached to the images: signatures, attestations and other
 // referrers of every manifest, and what is attached to those in turn.
-func (p *preparing) attach(ctx context.Context) error {
+func (s *Set) attach(ctx context.Context) error {
 	asked := map[string]bool{}
 	type place struct{ source, path string }
 	carried := map[place]bool{}
-	for _, img := range p.inv.Images {
+	for _, img := range s.Graph.Images {
 		carried[place{img.Source.String(), img.Path}] = true
 	}
-	for _, img := range p.gaps.Images {
-		if unlisted(img) {
+	for _, img := range s.Gaps.Images {
+		if gaps.AllAttached(img) {
 			continue
 		}
-		carried[place{img.Image.Source.String(), img.Image.Path}] = true // by name, and not to be had
+		carried[place{img.Image.Source.String(), img.Image.Path}] = true // by name, and not available
 	}
 	for {
-		before := len(p.inv.Images)
-		found, err := p.attachments(ctx, asked)
+		found, err := s.attachments(ctx, asked)
 		if err != nil {
 			return err
 		}
-		dropped := len(p.inv.Images) != before
+		s.dropOrphans()
 		var images []oci.Image
 		for _, img := range found {
 			if at := (place{img.Source.String(), img.Path}); !carried[at] {
 				carried[at] = true
-				p.debug("%s is attached to %s", img.Source, img.Subject)
+				s.Debug("%s is attached to %s", img.Source, img.Subject)
 				images = append(images, img)
 			}
 		}
-		if len(images) == 0 && !dropped {
+		if len(images) == 0 {
 			return nil
 		}
-		if len(images) > 0 {
-			p.info("found %d signatures and other referrers", len(images))
-		}
-		p.inv.Images = append(p.inv.Images, images...)
-		p.inv.Sort()
-		if err := p.survey(ctx); err != nil {
+		s.Info("found %s", text.Count(len(images), "signature or other referrer", "signatures and other referrers"))
+		s.setImages(slices.Concat(s.Graph.Images, images))
+		if err := s.readManifests(ctx); err != nil {
 			return err
 		}
 	}
@@ -76,15 +74,15 @@ func (p *preparing) attach(ctx context.Context) error {
 
 // attachments asks for what is attached to each manifest, in each repository
 // that it is carried from, unless that was asked before.
-func (p *preparing) attachments(ctx context.Context, asked map[string]bool) ([]oci.Image, error) {
+func (s *Set) attachments(ctx context.Context, asked map[string]bool) ([]oci.Image, error) {
 	type question struct {
 		node oci.Node
 		repo oci.Ref
 	}
 	var questions []question
-	for _, n := range p.graph.Manifests {
-		for _, repo := range p.repos(n) {
-			if key := repo.WithDigest(n.Descriptor.Digest).String(); !asked[key] && p.catalogs.of(repo) == nil {
+	for _, n := range s.Graph.Manifests {
+		for _, repo := range s.repos(n) {
+			if key := repo.WithDigest(n.Descriptor.Digest).String(); !asked[key] && s.catalogs.of(repo) == nil {
 				asked[key] = true
 				questions = append(questions, question{n, repo})
 			}
@@ -93,13 +91,13 @@ func (p *preparing) attachments(ctx context.Context, asked map[string]bool) ([]o
 	answers := make([][]oci.Image, len(questions))
 	errs := make([]error, len(questions))
 	var g errgroup.Group
-	g.SetLimit(p.parallelImages)
+	g.SetLimit(s.ParallelImages)
 	for i, q := range questions {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			answers[i], errs[i] = p.attachedTo(ctx, q.node, q.repo)
+			answers[i], errs[i] = s.attachedTo(ctx, q.node, q.repo)
 			return nil
 		})
 	}
@@ -107,12 +105,12 @@ func (p *preparing) attachments(ctx context.Context, asked map[string]bool) ([]o
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("look for signatures: %w", err)
 	}
-	return slices.Concat(answers...), p.tolerate(errors.Join(errs...))
+	return slices.Concat(answers...), s.tolerate(errors.Join(errs...))
 }
 
-func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
-	owners := p.owners(n, ref)
-	repo, err := p.client.Repository(ref)
+func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
+	owners := s.owners(n, ref)
+	repo, err := s.Client.Repository(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +126,7 @@ func (p *preparing) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]
 }
 
 // unlistedError says that what is attached to an image cannot be listed. That is a
-// gap of its own: the image can be had.
+// gap of its own: the image is available.
 func unlistedError(owners []oci.Image, n oci.Node, repo oci.Ref, err error) error {
 	errs := make([]error, len(owners))
 	for i, owner := range owners {
@@ -154,10 +152,10 @@ func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.R
 
 // owners are the images of that repository through which the node is carried,
 // one for each path that they have in the mirror.
-func (p *preparing) owners(n oci.Node, repo oci.Ref) []oci.Image {
+func (s *Set) owners(n oci.Node, repo oci.Ref) []oci.Image {
 	var list []oci.Image
 	for _, i := range n.Images {
-		img := p.inv.Images[i]
+		img := s.Graph.Images[i]
 		same := func(o oci.Image) bool { return o.Path == img.Path }
 		if img.Source.Repo() == repo && !slices.ContainsFunc(list, same) {
 			list = append(list, img)

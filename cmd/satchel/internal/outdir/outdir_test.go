@@ -1,6 +1,7 @@
-package main
+package outdir
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci/ocitest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 func set(pairs ...string) (files []manifests.File) {
@@ -45,11 +44,11 @@ func held(t *testing.T, dir string) map[string]string {
 
 func writeOut(t *testing.T, dir string, files []manifests.File) error {
 	t.Helper()
-	o, err := openOut(dir)
+	o, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o.write(files)
+	return o.Write(files)
 }
 
 func TestOutDirReplacesItsOwnSet(t *testing.T) {
@@ -84,12 +83,12 @@ func TestOutDirLeavesWhatIsNotItsOwn(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openOut(other); exitCode(err) != exitUsage {
+	if _, err := Open(other); !refused(err) {
 		t.Errorf("a directory of someone else's: %v", err)
 	}
 	file := filepath.Join(other, "thesis.tex")
 	for _, dir := range []string{file, filepath.Join(file, "out")} {
-		if _, err := openOut(dir); exitCode(err) != exitUsage {
+		if _, err := Open(dir); !refused(err) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
@@ -101,7 +100,7 @@ func TestOutDirLeavesWhatIsNotItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := held(t, dir)
-	if err := writeOut(t, dir, set("a.yaml", "1")); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "b.yaml") {
+	if err := writeOut(t, dir, set("a.yaml", "1")); !refused(err) || !strings.Contains(err.Error(), "b.yaml") {
 		t.Errorf("a file that was changed by hand: %v", err)
 	}
 	if after := held(t, dir); !maps.Equal(before, after) {
@@ -110,7 +109,7 @@ func TestOutDirLeavesWhatIsNotItsOwn(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), []byte("the user's"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeOut(t, dir, set("a.yaml", "one", "b.yaml", "two, by hand", "c.yaml", "ours")); exitCode(err) != exitUsage {
+	if err := writeOut(t, dir, set("a.yaml", "one", "b.yaml", "two, by hand", "c.yaml", "ours")); !refused(err) {
 		t.Errorf("a file of the user's was overwritten: %v", err)
 	}
 }
@@ -127,7 +126,7 @@ func TestOutDirAfterCrash(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			o, err := openOut(dir)
+			o, err := Open(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,8 +151,8 @@ func TestOutDirAfterCrash(t *testing.T) {
 	}
 }
 
-// replay does the first steps of [outDir.replace], and reports whether that was all.
-func replay(t *testing.T, o *outDir, files []manifests.File, count int) bool {
+// replay does the first steps of [Dir.replace], and reports whether that was all.
+func replay(t *testing.T, o *Dir, files []manifests.File, count int) bool {
 	t.Helper()
 	root, err := os.OpenRoot(o.dir)
 	if err != nil {
@@ -184,7 +183,7 @@ func TestOutDirIsNoTrap(t *testing.T) {
 	downloads := t.TempDir()
 	write(filepath.Join(downloads, "rhcos.iso"), "iso")
 	write(filepath.Join(downloads, "SHA256SUMS"), hexSum([]byte("iso"))+"  rhcos.iso\n")
-	if _, err := openOut(downloads); exitCode(err) != exitUsage {
+	if _, err := Open(downloads); !refused(err) {
 		t.Errorf("a directory of downloads: %v", err)
 	}
 	for name, list := range map[string]string{
@@ -195,7 +194,7 @@ func TestOutDirIsNoTrap(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(filepath.Join(dir, outList), list)
-		if _, err := openOut(dir); exitCode(err) != exitUsage {
+		if _, err := Open(dir); !refused(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -222,29 +221,13 @@ func TestOutDirIsNoTrap(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(waiting, "a.yaml"), 0o600); err != nil {
 		t.Skip(err)
 	}
-	if err := writeOut(t, waiting, set("a.yaml", "1")); exitCode(err) != exitUsage {
+	if err := writeOut(t, waiting, set("a.yaml", "1")); !refused(err) {
 		t.Errorf("a file that makes its reader wait: %v", err)
 	}
 }
 
-// TestOutDirOnTheDrive refuses to write the YAML where the bundle is.
-func TestOutDirOnTheDrive(t *testing.T) {
-	c := ocitest.New(83)
-	source := registrytest.Start(t)
-	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
-	w := newWorld(t)
-	w.images(ref)
-	w.run(w.pack()...).want(exitOK)
-	before := listing(t, w.drive)
-	link := filepath.Join(w.dir, "link")
-	if err := os.Symlink(w.drive, link); err != nil {
-		t.Fatal(err)
-	}
-	for _, out := range []string{w.drive, filepath.Join(w.drive, "cluster"), filepath.Join(link, "a", "b")} {
-		w.run("render", "--offline", "-i", w.key, "--to", "mirror.example", "--output-dir", out, w.drive).want(exitUsage)
-	}
-	if after := listing(t, w.drive); !slices.Equal(before[1:], after[1:]) {
-		t.Errorf("it changed the drive:\n%s", strings.Join(after, "\n"))
-	}
-	w.run("verify", w.drive).want(exitOK)
+// refused reports whether nothing was written because of the directory.
+func refused(err error) bool {
+	var r *RefusedError
+	return errors.As(err, &r)
 }

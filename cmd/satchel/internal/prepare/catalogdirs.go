@@ -1,4 +1,4 @@
-package main
+package prepare
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 type catalogDir struct {
 	*oci.Layout
 	ref  oci.Ref        // that stands for it
-	root oci.Descriptor // what it has now; empty when a bundle is gone on with, which has it pinned
+	root oci.Descriptor // what it has now; empty when a bundle is resumed, which has it pinned
 }
 
 // repository has the content of images: one of a registry, or catalogs in directories.
@@ -23,7 +23,7 @@ type repository interface {
 
 // catalogDirs are the catalogs in directories that have one repository's name, or
 // those of all names. Nothing is copied from them but to the drive; manifests and
-// image configs are kept in the cache, as those of registries.
+// image configs are cached, as those of registries.
 type catalogDirs []catalogDir
 
 // of gives those of the reference's repository; nil if that is a registry's.
@@ -74,49 +74,38 @@ func (c catalogDirs) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 }
 
 // openCatalogs opens the catalogs in directories and finds out what they have now.
-func (p *preparing) openCatalogs() error {
-	return p.eachCatalog(func(layout *oci.Layout, image string) (oci.Descriptor, error) { return layout.Image(image) })
+func (s *Set) openCatalogs() error {
+	return s.eachCatalog(func(layout *oci.Layout, image string) (oci.Descriptor, error) { return layout.Image(image) })
 }
 
-// reopenCatalogs opens them for a bundle that is gone on with: what it carries of
-// them was pinned when it was begun.
-func (p *preparing) reopenCatalogs() error {
-	return p.eachCatalog(func(*oci.Layout, string) (oci.Descriptor, error) { return oci.Descriptor{}, nil })
+// reopenCatalogs opens them for a bundle that is resumed: what it carries of them was
+// pinned when it was begun.
+func (s *Set) reopenCatalogs() error {
+	return s.eachCatalog(func(*oci.Layout, string) (oci.Descriptor, error) { return oci.Descriptor{}, nil })
 }
 
-func (p *preparing) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descriptor, error)) error {
-	return p.cfg.OpenCatalogs(func(ref oci.Ref, dir, image string) error {
+func (s *Set) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descriptor, error)) error {
+	return s.Config.OpenCatalogs(func(ref oci.Ref, dir, image string) error {
 		layout, err := oci.OpenLayout(dir)
 		if err != nil {
 			return err
 		}
-		p.catalogs = append(p.catalogs, catalogDir{Layout: layout, ref: ref}) // closed with the rest
-		p.catalogs[len(p.catalogs)-1].root, err = root(layout, image)
+		s.catalogs = append(s.catalogs, catalogDir{Layout: layout, ref: ref}) // closed with the rest
+		s.catalogs[len(s.catalogs)-1].root, err = root(layout, image)
 		return err
 	})
 }
 
 // repository gives where an image's content is, from its reference.
-func (p *preparing) repository(ref oci.Ref) (repository, error) {
-	if dirs := p.catalogs.of(ref); dirs != nil {
+func (s *Set) repository(ref oci.Ref) (repository, error) {
+	if dirs := s.catalogs.of(ref); dirs != nil {
 		return dirs, nil
 	}
-	repo, err := p.client.Repository(ref)
+	repo, err := s.Client.Repository(ref)
 	if err != nil {
 		return nil, err
 	}
 	return repo, nil
-}
-
-// close lets go of what was opened for the run.
-func (p *preparing) close() {
-	p.client.Close()
-	if err := p.cache.Close(); err != nil {
-		p.warn("remove what was stored for this run alone: %v", err)
-	}
-	for _, dir := range p.catalogs {
-		_ = dir.Close() // it was read only
-	}
 }
 
 var _ repository = (*transport.Repository)(nil)

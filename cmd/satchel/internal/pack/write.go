@@ -1,10 +1,10 @@
-package main
+package pack
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -12,56 +12,60 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/oci"
 )
-
-// source gives a node's content from whichever of its repositories has it.
-func (p *preparing) source(n oci.Node) oci.Source {
-	return p.kept(oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-		var errs []error
-		for _, ref := range p.repos(n) {
-			repo, err := p.repository(ref)
-			if err == nil {
-				var rc io.ReadCloser
-				if rc, err = repo.Open(ctx, d, off); err == nil {
-					return rc, nil
-				}
-			}
-			errs = append(errs, err)
-			if ctx.Err() != nil {
-				break
-			}
-		}
-		return nil, decisive(errs)
-	}))
-}
 
 // write puts all blobs, then all manifests, and seals.
 func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 	if err := p.writeBlobs(ctx); err != nil {
 		return "", err
 	}
-	for _, n := range p.graph.Manifests {
-		if err := p.w.Put(ctx, n.Descriptor, p.cache.ReadThrough(p.source(n))); err != nil {
-			return "", p.blame(n, err)
+	for _, n := range p.Graph.Manifests {
+		if err := p.w.Put(ctx, n.Descriptor, p.Cache.ReadThrough(p.Source(n))); err != nil {
+			return "", p.Blame(n, err)
 		}
 	}
-	gaps, err := p.gaps.marshal(p.w.ID())
+	noted, err := p.noted(p.w.ID())
 	if err == nil {
-		err = p.w.SetGaps(gaps)
+		err = p.w.SetGaps(noted)
 	}
 	if err != nil {
 		return "", err
 	}
-	p.inv.Gaps = p.gaps.Images
-	if err := p.writeDocuments(ctx); err != nil {
+	inv, err := p.writeDocuments(ctx)
+	if err != nil {
 		return "", err
 	}
-	return p.w.Seal(ctx, p.inv)
+	return p.w.Seal(ctx, inv)
 }
 
-// writeBlobs puts blobs until all are there: those that shared a segment with a
-// wrong one are gone again, and those of a dropped image are not needed any more.
+// writeDocuments puts what was pinned from the start, and what is rendered for the images
+// that the bundle really has. It gives the inventory with all of them.
+func (p *packing) writeDocuments(ctx context.Context) (*oci.Inventory, error) {
+	built := p.Built()
+	err := p.WalkDocuments(ctx, func(d oci.Descriptor) error { return p.w.PutDocument(ctx, d, built) })
+	if err != nil {
+		return nil, fmt.Errorf("write %w", err)
+	}
+	yaml, err := p.ClusterYAML(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range yaml.Content.Descriptors() {
+		if err := p.w.PutDocument(ctx, d, &yaml.Content); err != nil {
+			return nil, fmt.Errorf("write the cluster's YAML: %w", err)
+		}
+	}
+	inv := p.Inventory()
+	inv.Documents = append(inv.Documents, yaml.Document)
+	return inv, nil
+}
+
+// writeBlobs puts blobs until the bundle has all: those that shared a segment with a
+// wrong one are gone again, and those of a dropped image are no longer needed.
 func (p *packing) writeBlobs(ctx context.Context) error {
 	for {
 		if err := p.giveUp(ctx); err != nil {
@@ -78,16 +82,13 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 		for _, n := range unfinished {
 			done += n
 		}
-		bar := p.progress("packing", done, size(p.graph.Blobs))
+		bar := p.Progress("packing", done, report.Size(p.Graph.Blobs))
 		err = p.put(ctx, bar, todo, len(unfinished))
-		bar.end()
+		bar.End()
 		if err == nil {
 			continue
 		}
-		if err := p.tolerate(err); err != nil {
-			return err
-		}
-		if err := errors.Join(p.survey(ctx), p.checkForeign(ctx)); err != nil {
+		if err := p.Tolerate(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (p *packing) giveUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range p.graph.Blobs {
+	for _, n := range p.Graph.Blobs {
 		delete(unfinished, n.Descriptor.Digest)
 	}
 	for d := range unfinished {
@@ -114,7 +115,7 @@ func (p *packing) giveUp(ctx context.Context) error {
 // todo lists the blobs that are not in the bundle yet: those begun first, which
 // hold lanes, then by size, the largest first. done is the bytes of the others.
 func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) (todo []oci.Node, done int64, err error) {
-	for _, n := range p.graph.Blobs {
+	for _, n := range p.Graph.Blobs {
 		ok, err := p.w.Has(ctx, n.Descriptor)
 		if err != nil {
 			return nil, 0, err
@@ -139,7 +140,7 @@ func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) 
 
 // put fetches the blobs. The first error ends it, but with --keep-going one that
 // is only some images' loss does not: the error then joins their gaps.
-func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node, begun int) error {
+func (p *packing) put(ctx context.Context, bar notice.Progress, todo []oci.Node, begun int) error {
 	large := 0 // todo has what was begun and what is large first
 	for large < len(todo) && (large < begun || todo[large].Descriptor.Size > bundle.SmallBlob) {
 		large++
@@ -148,9 +149,9 @@ func (p *packing) put(ctx context.Context, bar *progress, todo []oci.Node, begun
 	lost := make([]error, len(todo))
 	queues := [][]int{indexes(0, large), indexes(large, len(todo))}
 	var mu sync.Mutex
-	for worker := range p.opts.parallelLayers {
+	for worker := range p.ParallelBlobs {
 		first := 0
-		if worker >= p.opts.lanes {
+		if worker >= p.opts.Job.Lanes {
 			first = 1 // beyond the lanes there is only use for small ones
 		}
 		g.Go(func() error {
@@ -195,18 +196,26 @@ func next(mu *sync.Mutex, queues [][]int) (int, bool) {
 }
 
 // putOne fetches one blob. lost joins the gaps that it leaves with --keep-going.
-func (p *packing) putOne(ctx context.Context, bar *progress, n oci.Node) (lost, err error) {
-	err = p.w.Put(ctx, n.Descriptor, bar.source(p.source(n)))
+func (p *packing) putOne(ctx context.Context, bar notice.Progress, n oci.Node) (lost, err error) {
+	err = p.w.Put(ctx, n.Descriptor, notice.Counted(bar, p.Source(n)))
 	switch {
 	case err == nil:
-		p.debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
+		p.Debug("blob %s is in the bundle, %s", n.Descriptor.Digest, bundle.FormatSize(n.Descriptor.Size))
 		return nil, nil
 	case errors.Is(err, context.Canceled):
 		return nil, err
-	case p.keepGoing && definite(err) && !as[*bundle.DriveError](err):
+	case p.KeepGoing && ofSource(err) && prepare.Permanent(err):
 		// Other blobs may be waiting for the lane that it holds.
-		return p.refused(n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
+		return p.Lost(n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
 	}
-	p.debug("blob %s: %v", n.Descriptor.Digest, err)
-	return nil, p.blame(n, err)
+	p.Debug("blob %s: %v", n.Descriptor.Digest, err)
+	return nil, p.Blame(n, err)
+}
+
+// ofSource reports whether an error is of the source, and not of the drive or the bundle.
+func ofSource(err error) bool {
+	var drive *bundle.DriveError
+	var large *bundle.TooLargeError
+	var damage *bundle.DamageError
+	return !errors.As(err, &drive) && !errors.As(err, &large) && !errors.As(err, &damage)
 }

@@ -1,4 +1,5 @@
-package main
+// Package report is what plan and inspect report of images.
+package report
 
 import (
 	"github.com/opencontainers/go-digest"
@@ -6,8 +7,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// imageReport is what reports say of one image.
-type imageReport struct {
+// Image is one image of a bundle.
+type Image struct {
 	Origin    oci.Origin    `json:"origin"`
 	Source    oci.Ref       `json:"source"`
 	Digest    digest.Digest `json:"digest"`
@@ -25,17 +26,17 @@ type imageReport struct {
 	Subject  digest.Digest `json:"subject,omitempty"`
 	Attached int           `json:"attached,omitempty"` // how many are attached to it and to what it reaches, and to those in turn
 
-	alone bool // its subject is not in the bundle
+	Alone bool `json:"-"` // its subject is not in the bundle
 }
 
-// reportImages reports on the images of an inventory, in its order.
-func reportImages(inv *oci.Inventory, graph *oci.Graph) []imageReport {
-	list := make([]imageReport, len(inv.Images))
-	for i, img := range inv.Images {
-		list[i] = imageReport{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
+// Images reports on the images of a graph, in its order.
+func Images(graph *oci.Graph) []Image {
+	list := make([]Image, len(graph.Images))
+	for i, img := range graph.Images {
+		list[i] = Image{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
 			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Omitted, Tags: img.Tags, Path: img.Path, Why: oci.Words(img.Reasons), Reasons: img.Reasons, Subject: img.Subject}
 	}
-	countAttached(list, inv, graph)
+	countAttached(list, graph)
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
 		for _, n := range nodes {
 			for _, i := range n.Images {
@@ -47,14 +48,14 @@ func reportImages(inv *oci.Inventory, graph *oci.Graph) []imageReport {
 }
 
 // countAttached counts what is attached to each image.
-func countAttached(list []imageReport, inv *oci.Inventory, graph *oci.Graph) {
+func countAttached(list []Image, graph *oci.Graph) {
 	reached := map[digest.Digest][]int{}
 	for _, n := range graph.Manifests {
 		reached[n.Descriptor.Digest] = n.Images
 	}
 	owners := func(i int) (list []int) {
-		for _, o := range reached[inv.Images[i].Subject] {
-			if o != i && inv.Images[o].Source.Repo() == inv.Images[i].Source.Repo() {
+		for _, o := range reached[graph.Images[i].Subject] {
+			if o != i && graph.Images[o].Source.Repo() == graph.Images[i].Source.Repo() {
 				list = append(list, o)
 			}
 		}
@@ -64,13 +65,13 @@ func countAttached(list []imageReport, inv *oci.Inventory, graph *oci.Graph) {
 		if list[i].Subject == "" {
 			continue
 		}
-		list[i].alone = len(owners(i)) == 0
+		list[i].Alone = len(owners(i)) == 0
 		seen := map[int]bool{i: true} // a hostile bundle may have attachments go round in circles
 		for todo := owners(i); len(todo) > 0; todo = todo[1:] {
 			if o := todo[0]; !seen[o] {
 				seen[o] = true
 				list[o].Attached++
-				if inv.Images[o].Subject != "" {
+				if graph.Images[o].Subject != "" {
 					todo = append(todo, owners(o)...)
 				}
 			}
@@ -78,12 +79,20 @@ func countAttached(list []imageReport, inv *oci.Inventory, graph *oci.Graph) {
 	}
 }
 
-// attachedCount is how many of the images are attached to others.
-func attachedCount(list []imageReport) (n int) {
+// CountAttached is how many of the images are attached to others.
+func CountAttached(list []Image) (n int) {
 	for _, img := range list {
 		if img.Subject != "" {
 			n++
 		}
+	}
+	return n
+}
+
+// Size is the bytes of nodes.
+func Size(nodes []oci.Node) (n int64) {
+	for _, node := range nodes {
+		n += node.Descriptor.Size
 	}
 	return n
 }

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// hints gives what the errors of a tree say to do now, from the outside in, each once,
+// with the flags that do it.
+func hints(err error) (list []string) {
+	add := func(e error) {
+		hint := hintOf(e)
+		if flags := flagsFor(e); flags != "" && hint != "" {
+			hint += ": " + flags
+		} else if flags != "" {
+			hint = flags
+		}
+		if hint != "" && !slices.Contains(list, hint) {
+			list = append(list, hint)
+		}
+	}
+	for todo := []error{err}; len(todo) > 0; {
+		e := todo[0]
+		todo = todo[1:]
+		if e == nil {
+			continue
+		}
+		add(e)
+		switch u := e.(type) {
+		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
+		case interface{ Unwrap() error }:
+			todo = append([]error{u.Unwrap()}, todo...)
+		case interface{ Unwrap() []error }:
+			todo = append(slices.Clone(u.Unwrap()), todo...)
+		}
+	}
+	return list
+}
+
+// hintOf is what one error says to do now, without what it wraps.
+func hintOf(err error) string {
+	switch e := err.(type) {
+	case interface{ Hint() string }:
+		return e.Hint()
+	case *manifests.ConfigError:
+		return e.Hint
+	case *manifests.SignatureError:
+		return e.Hint
+	}
+	return ""
+}
+
+// flagsFor names the flags of satchel that do what an error says to do. Libraries do not
+// know them.
+func flagsFor(err error) string {
+	switch e := err.(type) {
+	case *transport.RegistryError:
+		return troubleFlags[e.Trouble()]
+	case *transport.ProbeError:
+		return problemFlags[e.Problem]
+	case *transport.PlainHTTPError:
+		return troubleFlags[transport.TroublePlainHTTP]
+	case *transport.BlockedError:
+		return "--registries-conf FILE"
+	case *bundle.RefusedError:
+		if e.Unfinished {
+			return "--restart"
+		}
+	case *bundle.MissingError, *prepare.LostError:
+		return "--restart"
+	case *prepare.AwayError, *oci.PlatformError:
+		return "--keep-going"
+	case *gaps.FileError, *prepare.ListError:
+		return "--only FILE"
+	case *outdir.RefusedError:
+		return "--output-dir OUTDIR"
+	case *unpack.AbsentError:
+		return "or satchel render --offline, which does not ask the mirror"
+	case *manifests.SiteError:
+		return fieldFlags[e.Field]
+	case *manifests.ChartError:
+		if e.Values {
+			return fmt.Sprintf("give the values that the chart needs: --helm-values %s=FILE", e.Name())
+		}
+	case *manifests.GraphError:
+		if e.Base {
+			return "--graph-base names another image to build the graph image from; it must have bash and cp"
+		}
+		return "--graph-data names another address of graph data, or a file that has it"
+	}
+	switch {
+	case isValue(err, bundle.ErrNoKey):
+		return "-i KEY, --passphrase or --passphrase-file FILE"
+	case isValue(err, bundle.ErrNoTerminal):
+		return "--passphrase-file FILE, or --new-passphrase-file FILE of rekey"
+	}
+	return ""
+}
+
+// isValue reports whether err is the value itself, and does not just wrap it.
+func isValue(err, value error) bool { return errors.Is(err, value) && errors.Unwrap(err) == nil }
+
+// fieldFlags are for fields of [manifests.Site].
+var fieldFlags = map[string]string{
+	"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
+	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "CatalogNames": "--catalog-name",
+}
+
+// troubleFlags are for sorts of trouble with a registry.
+var troubleFlags = map[transport.Trouble]string{
+	transport.TroubleAuthority:    "--ca-file FILE or --cert-dir DIR",
+	transport.TroubleTLS:          "--cert-dir DIR",
+	transport.TroublePlainHTTP:    "--tls-verify=false",
+	transport.TroubleUnauthorized: "--authfile FILE",
+	transport.TroubleForbidden:    "--authfile FILE",
+	transport.TroubleTooMany:      "--parallel-layers N",
+}
+
+// problemFlags are for problems of a repository of the mirror.
+var problemFlags = map[transport.Problem]string{
+	transport.ProblemCredentials: "--authfile FILE",
+	transport.ProblemDenied:      "--authfile FILE",
+	transport.ProblemProject:     "--to HOST[:PORT]/PROJECT",
+	transport.ProblemDepth:       "--max-nested-paths 2",
+}

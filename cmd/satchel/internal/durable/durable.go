@@ -1,0 +1,77 @@
+// Package durable writes small files that survive a crash.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Write replaces the file of that name, or creates it, with mode 0600: a crash leaves the
+// old one or the new one whole. What is no regular file, such as a pipe or a device, is
+// written to as it is.
+func Write(name string, body []byte) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, body, 0o600)
+	}
+	if err == nil {
+		if name, err = filepath.EvalSymlinks(name); err != nil { // the file is replaced, not the link
+			return err
+		}
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".satchel-tmp-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // nothing refers to it
+		return err
+	}
+	return SyncDir(filepath.Dir(name))
+}
+
+// Create creates a file with mode 0600. It never replaces one: the error then wraps
+// fs.ErrExist. If it fails otherwise, no file is left.
+func Create(name string, body []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = SyncDir(filepath.Dir(name))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// SyncDir has the names of a directory survive a crash. A file system that cannot do that
+// is no error.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) { // it may be written and not read
+			return nil
+		}
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
+		return fmt.Errorf("sync directory %s: %w", dir, err)
+	}
+	return nil
+}

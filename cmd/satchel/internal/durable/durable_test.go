@@ -1,0 +1,79 @@
+package durable_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+)
+
+func holds(t *testing.T, name, want string) {
+	t.Helper()
+	body, err := os.ReadFile(name)
+	info, serr := os.Stat(name)
+	if err := errors.Join(err, serr); err != nil || string(body) != want || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s holds %q with %v, %v", name, body, info.Mode(), err)
+	}
+}
+
+// TestWrite replaces a file by another one, through a link too, and leaves nothing else.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name, link := filepath.Join(dir, "list"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(name, []byte("old"), 0o644), os.Symlink("list", link)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Open(name) // as a reader has it that began earlier
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	for _, to := range []string{name, link} {
+		if err := durable.Write(to, []byte("new at "+to)); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, name, "new at "+to)
+	}
+	if old, err := io.ReadAll(before); err != nil || string(old) != "old" {
+		t.Errorf("the old file was written to: %q, %v", old, err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 2 {
+		t.Errorf("the directory has %v, %v", list, err)
+	}
+	if err := durable.Write(os.DevNull, []byte("x")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Errorf("%s was replaced: %v, %v", os.DevNull, info, err)
+	}
+}
+
+// TestWriteFails leaves the old file, and nothing of the new one.
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := durable.Write(filepath.Join(dir, "missing", "list"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 0 {
+		t.Errorf("the directory has %v, %v", list, err)
+	}
+}
+
+// TestCreate never overwrites.
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "key")
+	if err := durable.Create(name, []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.Create(name, []byte("second")); !errors.Is(err, fs.ErrExist) {
+		t.Error(err)
+	}
+	holds(t, name, "first")
+}

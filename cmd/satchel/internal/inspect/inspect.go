@@ -1,0 +1,81 @@
+// Package inspect reports what a bundle carries.
+package inspect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Report is what a bundle carries. All sizes are in bytes.
+type Report struct {
+	Bundle      string                 `json:"bundle"`
+	Created     time.Time              `json:"created"`
+	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
+	Segments    int                    `json:"segments"`
+	Bytes       int64                  `json:"bytes"` // of the segments, on the drive
+	Blobs       int                    `json:"blobs"`
+	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
+	Images      []report.Image         `json:"images"`
+	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
+	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
+	Documents   []Document             `json:"documents,omitempty"`  // beside the images; not among the blobs above
+	// Catalogs is what is carried of each.
+	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
+}
+
+// Document is one document of a bundle.
+type Document struct {
+	Name   string        `json:"name"`
+	Digest digest.Digest `json:"digest"`
+	Blobs  int           `json:"blobs"` // that no image has
+	Bytes  int64         `json:"bytes"` // of those
+}
+
+// Run reads the manifests of a bundle and counts what they reach.
+func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
+	inv := r.Inventory()
+	graph, err := oci.ReadGraph(ctx, inv.Images, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
+	rep.Segments, rep.Bytes, _ = r.Stat()
+	rep.Gaps, rep.Incomplete = inv.Gaps, manifests.IncompleteOf(inv.Gaps)
+	// A foreign layer that its registry did not have is reached and not carried.
+	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
+	rep.Images = report.Images(graph)
+	rep.Blobs, rep.BlobBytes = len(graph.Blobs)+len(graph.Manifests), report.Size(graph.Blobs)+report.Size(graph.Manifests)
+	seen := map[digest.Digest]bool{}
+	for _, n := range append(graph.Manifests, graph.Blobs...) {
+		seen[n.Descriptor.Digest] = true
+	}
+	for _, doc := range inv.Documents {
+		if err := rep.document(ctx, r, doc, seen); err != nil {
+			return nil, err
+		}
+	}
+	rep.Catalogs, err = manifests.ReadContents(ctx, inv, r)
+	return rep, err
+}
+
+// document counts what a document has beside what was seen.
+func (r *Report) document(ctx context.Context, src oci.Source, doc oci.Document, seen map[digest.Digest]bool) error {
+	d := Document{Name: doc.Name, Digest: doc.Root.Digest}
+	err := oci.Walk(ctx, src, doc.Root, func(c oci.Descriptor, _ []byte) error {
+		if !seen[c.Digest] {
+			seen[c.Digest] = true
+			d.Blobs++
+			d.Bytes += c.Size
+		}
+		return nil
+	})
+	r.Documents = append(r.Documents, d)
+	return err
+}

@@ -1,0 +1,172 @@
+package outdir
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/manifests"
+)
+
+// Write replaces the earlier set by files. It refuses, before anything is
+// changed, if a file was changed by hand since.
+func (o *Dir) Write(files []manifests.File) error {
+	if err := o.Check(files); err != nil {
+		return err
+	}
+	if err := o.replace(files); err != nil {
+		return &WriteError{err}
+	}
+	return nil
+}
+
+func (o *Dir) replace(files []manifests.File) (err error) {
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(o.dir, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := sweep(root); err != nil {
+		return err
+	}
+	for _, step := range o.steps(files) {
+		if err := step(root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steps are what a replacement does, in this order. While files are replaced,
+// both what they were and what they will be is listed as satchel's.
+func (o *Dir) steps(files []manifests.File) []func(*os.Root) error {
+	list := []func(*os.Root) error{func(r *os.Root) error { return put(r, outList, 0o600, listOf(o.lines(), lines(files))) }}
+	for _, f := range files {
+		list = append(list, func(r *os.Root) error { return put(r, f.Name, f.Mode, f.Body) })
+	}
+	return append(list,
+		func(r *os.Root) error { return o.dropOld(r, files) },
+		func(r *os.Root) error { return put(r, outList, 0o600, listOf(lines(files))) })
+}
+
+func listOf(parts ...[]string) []byte {
+	return []byte(outHead + "\n" + strings.Join(slices.Concat(parts...), ""))
+}
+
+func lines(files []manifests.File) (list []string) {
+	for _, f := range files {
+		list = append(list, hexSum(f.Body)+"  "+f.Name+"\n")
+	}
+	return list
+}
+
+// lines lists the earlier set.
+func (o *Dir) lines() (list []string) {
+	for _, name := range slices.Sorted(maps.Keys(o.old)) {
+		for _, sum := range o.old[name] {
+			list = append(list, sum+"  "+name+"\n")
+		}
+	}
+	return list
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// sweep removes the unfinished files that a crash left.
+func sweep(root *os.Root) error {
+	for _, dir := range []string{".", "restore"} {
+		info, err := root.Lstat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || !info.IsDir() {
+			return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
+		}
+		entries, err := fs.ReadDir(root.FS(), dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), outTemp) || !e.Type().IsRegular() {
+				continue
+			}
+			if err := root.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Gone lists what the earlier set has and the new one has not.
+func (o *Dir) Gone(files []manifests.File) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(o.old)) {
+		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// dropOld removes what the earlier set had and the new one has not.
+func (o *Dir) dropOld(root *os.Root, files []manifests.File) error {
+	for _, name := range o.Gone(files) {
+		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if dir := path.Dir(name); dir != "." {
+			_ = root.Remove(dir) // only if nothing is left in it
+		}
+	}
+	return nil
+}
+
+// put writes one file, durable before it is visible.
+func put(root *os.Root, name string, mode fs.FileMode, body []byte) error {
+	dir := path.Dir(name)
+	if dir != "." {
+		if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if info, err := root.Lstat(dir); err != nil || !info.IsDir() {
+			return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
+		}
+	}
+	temp := filepath.Join(dir, outTemp+rand.Text())
+	f, err := root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = root.Rename(temp, filepath.FromSlash(name))
+	}
+	if err != nil {
+		_ = root.Remove(temp) // nothing refers to it
+		return err
+	}
+	if name == outList { // before files are replaced, and after
+		return durable.SyncDir(root.Name())
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package pack
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+)
+
+// open resumes the bundle in the directory, or finds out all that can be found out
+// before the first byte, and begins one.
+func (p *packing) open(ctx context.Context) error {
+	made, err := bundle.MakeDir(p.opts.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if made && p.w == nil {
+			_ = os.Remove(p.opts.Dir) // nothing was begun in it
+		}
+	}()
+	w, err := p.resume(ctx)
+	if err != nil {
+		return err
+	}
+	if w == nil {
+		if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+			return err
+		}
+		return p.begin(ctx)
+	}
+	p.w = w
+	p.Info("resuming bundle %s in %s", w.ID(), w.Dir())
+	noted, err := recall(w.Gaps())
+	if err == nil {
+		err = p.Resume(ctx, w.Inventory(), noted, p.builtDir(w.ID()))
+	}
+	if err == nil {
+		_, err = p.CheckDocuments(ctx)
+	}
+	if err == nil {
+		err = p.Adopt(ctx, p.builtDir(w.ID())) // a kill may have come before
+	}
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
+	return nil
+}
+
+// resume resumes the bundle that exists, unless it is to be deleted: then it stays until
+// all else is known to be in order.
+func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
+	if p.opts.Restart {
+		return nil, bundle.CheckRestart(p.opts.Dir)
+	}
+	var bar notice.Progress
+	w, err := bundle.Resume(ctx, p.opts.Dir, p.opts.State, p.opts.Job, func(total int64) func(int64) {
+		p.Info("the drive was away: reading %s again first", bundle.FormatSize(total))
+		bar = p.Progress("checking", 0, total)
+		return bar.Add
+	})
+	if bar != nil {
+		bar.End()
+	}
+	return w, err
+}
+
+func (p *packing) begin(ctx context.Context) (err error) {
+	job := p.opts.Job
+	if err := job.MakeKey(); err != nil { // asks now, while someone is there
+		return cmp.Or(ctx.Err(), err)
+	}
+	if err := p.Prepare(ctx); err != nil {
+		return err
+	}
+	documents, err := p.CheckDocuments(ctx)
+	if err != nil {
+		return err
+	}
+	if p.opts.Restart {
+		if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
+			return err
+		}
+		if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
+			return err
+		}
+	}
+	unknown, err := bundle.Prepare(p.opts.Dir, bundle.Estimate(p.Graph, job.SegmentSize)+documents)
+	if err != nil {
+		return err
+	}
+	if unknown {
+		p.Warn("the file system of %s does not report how much space it has", p.opts.Dir)
+	}
+	if job.Gaps, err = p.noted(""); err != nil {
+		return err
+	}
+	if p.w, err = bundle.Create(p.opts.Dir, p.opts.State, job, p.Inventory()); err != nil {
+		return err
+	}
+	p.Info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
+	if err := p.Adopt(ctx, p.builtDir(p.w.ID())); err != nil {
+		return errors.Join(err, p.w.Close())
+	}
+	return nil
+}
+
+// noted is the gap list for the journal, nothing if there are no gaps.
+func (p *packing) noted(id string) ([]byte, error) {
+	if len(p.Gaps.Images) == 0 {
+		return nil, nil
+	}
+	return p.Gaps.Marshal(id)
+}
+
+// recall reads the gaps that an earlier run noted.
+func recall(body []byte) (list gaps.List, err error) {
+	if len(body) == 0 {
+		return list, nil
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return list, fmt.Errorf("read the gaps of the earlier run: %w", err)
+	}
+	return list, nil
+}

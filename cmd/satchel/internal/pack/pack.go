@@ -1,0 +1,182 @@
+// Package pack writes a bundle: it prepares what a configuration carries, or resumes the
+// bundle that was begun, fetches every blob onto the drive, seals, and reads all of it
+// back.
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Options say what is packed, and where.
+type Options struct {
+	prepare.Options
+	Job      bundle.Job // its Config comes from Identity
+	Dir      string     // that the bundle goes to, or a mount that it gets a directory in
+	State    string     // directory of the journals
+	Restart  bool       // delete an unfinished bundle in Dir and start again
+	NoVerify bool       // do not read the bundle back
+}
+
+// Identity is what makes two packs the same job, so that one resumes the other: the
+// configuration, the images that a gap list names, and the mirror that the cluster's YAML
+// is for, if one is named.
+func Identity(o prepare.Options) digest.Digest {
+	id := o.Config.Digest()
+	if o.Only != nil {
+		id = oci.Digest([]byte(id.String() + o.Only.Digest().String()))
+	}
+	if o.Mirror.Host != "" {
+		id = oci.Digest(fmt.Appendf(nil, "%s %s %d", id, o.Mirror, o.Mirror.MaxNestedPaths))
+	}
+	return id
+}
+
+// Result is a finished bundle.
+type Result struct {
+	Bundle      string // its ID
+	Dir         string
+	Fingerprint bundle.Fingerprint
+	Gaps        gaps.List // what it was finished without
+
+	state string
+}
+
+// Run packs. A bundle that the directory has already, of the same job and finished, is
+// verified if it was not yet.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	o.Job.Config = Identity(o.Options)
+	p := &packing{Set: prepare.New(o.Options), opts: o}
+	defer p.Close()
+	r, err := p.run(ctx)
+	var done *bundle.SealedError
+	if errors.As(err, &done) {
+		return p.again(ctx, done)
+	}
+	return r, err
+}
+
+// packing is one run.
+type packing struct {
+	*prepare.Set
+	opts Options
+	w    *bundle.Writer
+}
+
+func (p *packing) run(ctx context.Context) (*Result, error) {
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	dir, id := p.w.Dir(), p.w.ID()
+	fp, err := p.write(ctx)
+	if err = errors.Join(err, p.w.Close()); err != nil {
+		return nil, err
+	}
+	p.dropBuilt(id)
+	if err := p.release(ctx, dir, id); err != nil {
+		return nil, err
+	}
+	return p.result(id, dir, fp), nil
+}
+
+func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
+	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Gaps: p.Gaps, state: p.opts.State}
+}
+
+// again answers for a bundle that is finished already. One whose closing
+// verification was interrupted, or failed, is verified now.
+func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result, error) {
+	p.Info("%s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
+	var err error
+	if p.Gaps, err = recall(done.Gaps); err != nil {
+		return nil, err
+	}
+	p.dropBuilt(done.Bundle) // a kill may have come before
+	if done.Verified || p.opts.NoVerify {
+		p.Info("nothing to do")
+	} else if err := p.release(ctx, done.Dir, done.Bundle); err != nil {
+		return nil, err
+	}
+	return p.result(done.Bundle, done.Dir, done.Fingerprint), nil
+}
+
+// release verifies what was written and reports that the drive may go.
+func (p *packing) release(ctx context.Context, dir, id string) error {
+	if !p.opts.NoVerify {
+		fp, err := p.verify(ctx, dir)
+		if err == nil {
+			err = bundle.MarkVerified(p.opts.State, id, fp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
+	p.Info("packed into %s", dir)
+	p.Info("everything is on the drive: unmount it, then it is safe to remove")
+	return nil
+}
+
+// verify reads the bundle back from the drive.
+func (p *packing) verify(ctx context.Context, dir string) (bundle.Fingerprint, error) {
+	total, err := bundle.SealedSize(dir)
+	if err != nil {
+		return "", err
+	}
+	bar := p.Progress("verifying", 0, total)
+	defer bar.End()
+	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Cold: true, Progress: bar.Add})
+	if err != nil {
+		return "", fmt.Errorf("verify what was written: %w", err)
+	}
+	p.Info("verified: %s, %s, all as they were written", text.Count(r.Files, "file", "files"), bundle.FormatSize(r.Bytes))
+	return r.Fingerprint, nil
+}
+
+// bundleState is the directory of a bundle's journal.
+func bundleState(state, id string) string { return filepath.Join(state, "bundles", id) }
+
+// builtDir is where what was built for a bundle is stored until it is finished.
+func (p *packing) builtDir(id string) string {
+	return filepath.Join(bundleState(p.opts.State, id), "made")
+}
+
+func (p *packing) dropBuilt(id string) {
+	if err := os.RemoveAll(p.builtDir(id)); err != nil {
+		p.Warn("%v", err) // the bundle is finished all the same
+	}
+}
+
+// WriteGaps writes the list of what the bundle was finished without into file, or, where
+// that is empty, to the bundle's journal, and gives the name of the file. If there are no
+// gaps, an empty list is written into file, so that an older one does not count.
+func (r *Result) WriteGaps(file string) (string, error) {
+	if file == "" {
+		if len(r.Gaps.Images) == 0 {
+			return "", nil
+		}
+		file = filepath.Join(bundleState(r.state, r.Bundle), "gaps.json")
+	}
+	body, err := r.Gaps.Marshal(r.Bundle)
+	if err == nil {
+		err = durable.Write(file, body)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write the gap list: %w", err)
+	}
+	return file, nil
+}

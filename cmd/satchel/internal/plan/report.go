@@ -1,0 +1,161 @@
+package plan
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Report is what pack would carry. All sizes are in bytes.
+type Report struct {
+	Origins  []Origin                   `json:"origins"`
+	Carried  Carried                    `json:"carried"`
+	Written  Written                    `json:"written"`
+	Drives   []Drive                    `json:"drives"`
+	Time     *FetchTime                 `json:"time,omitempty"` // with --rate
+	Images   []Image                    `json:"images"`
+	Releases []manifests.CarriedRelease `json:"releases,omitempty"`
+	// Catalogs is what is carried of each.
+	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
+	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
+	// Incomplete is what lacks some of those.
+	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
+}
+
+// Origin is what images of one origin bring.
+type Origin struct {
+	Origin   oci.Origin `json:"origin"`
+	Images   int        `json:"images"`
+	Attached int        `json:"attached"`
+	Bytes    int64      `json:"bytes"`       // of all that its images reach, each digest once
+	Unique   int64      `json:"uniqueBytes"` // of what no image of another origin reaches
+}
+
+// Carried is what is carried of all origins.
+type Carried struct {
+	Images    int   `json:"images"`
+	Attached  int   `json:"attached"` // signatures and other referrers
+	Manifests int   `json:"manifests"`
+	Blobs     int   `json:"blobs"`
+	Bytes     int64 `json:"bytes"`       // of both, each digest once
+	Shared    int64 `json:"sharedBytes"` // of what more than one image reaches, once
+	Saved     int64 `json:"savedBytes"`  // what it would be more if that were not shared
+}
+
+// Written is what pack writes.
+type Written struct {
+	Bytes      int64 `json:"bytes"` // of the bundle's directory
+	UpperBound bool  `json:"upperBound"`
+	Segments   int   `json:"segments"`
+}
+
+// Drive is how many drives of a size are needed.
+type Drive struct {
+	Size  int64 `json:"size"`
+	Free  int64 `json:"free"`  // what of it is counted on
+	Count int   `json:"count"` // 0: they are too small for one of the blobs
+}
+
+// Image is one image of the plan.
+type Image struct {
+	report.Image
+	Shared int64 `json:"sharedBytes"` // of its bytes, what another image reaches too
+}
+
+func (p *planning) report(ctx context.Context) (*Report, error) {
+	graph := p.Graph
+	all, inv, err := p.written(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.opts.Job.Forecast(inv, all, p.content(ctx))
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments}, Images: []Image{}, Gaps: inv.Gaps,
+		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
+	if r.Drives, err = p.drives(graph); err != nil {
+		return nil, err
+	}
+	if r.Catalogs, err = manifests.ReadContents(ctx, inv, p.Built()); err != nil {
+		return nil, err
+	}
+	images := report.Images(graph)
+	for _, img := range images {
+		r.Images = append(r.Images, Image{Image: img})
+	}
+	attached := report.CountAttached(images)
+	r.Carried = Carried{Images: len(images) - attached, Attached: attached, Manifests: len(graph.Manifests), Blobs: len(graph.Blobs),
+		Bytes: report.Size(graph.Blobs) + report.Size(graph.Manifests)}
+	r.share(graph)
+	return r, nil
+}
+
+// share counts what images have in common, and what each origin brings.
+func (r *Report) share(graph *oci.Graph) {
+	origins := map[oci.Origin]*Origin{}
+	for _, img := range r.Images {
+		o := origins[img.Origin]
+		if o == nil {
+			o = &Origin{Origin: img.Origin}
+			origins[img.Origin] = o
+		}
+		if img.Subject == "" {
+			o.Images++
+		} else {
+			o.Attached++
+		}
+	}
+	for _, n := range slices.Concat(graph.Blobs, graph.Manifests) {
+		bytes := n.Descriptor.Size
+		if len(n.Images) > 1 {
+			r.Carried.Shared += bytes
+			r.Carried.Saved += bytes * int64(len(n.Images)-1)
+		}
+		var of []oci.Origin
+		for _, i := range n.Images {
+			if len(n.Images) > 1 {
+				r.Images[i].Shared += bytes
+			}
+			if o := r.Images[i].Origin; !slices.Contains(of, o) {
+				of = append(of, o)
+				origins[o].Bytes += bytes
+			}
+		}
+		if len(of) == 1 {
+			origins[of[0]].Unique += bytes
+		}
+	}
+	r.Origins = []Origin{}
+	for _, o := range origins {
+		r.Origins = append(r.Origins, *o)
+	}
+	slices.SortFunc(r.Origins, func(a, b Origin) int { return cmp.Compare(a.Origin, b.Origin) })
+}
+
+// FetchTime is how long it takes to fetch what pack has to.
+type FetchTime struct {
+	Bytes   int64 `json:"bytesToFetch"`
+	Rate    int64 `json:"rate"` // bytes a second
+	Seconds int64 `json:"seconds"`
+}
+
+// fetchTime counts what has to come over the network: all but what is in the cache, what
+// satchel builds itself, and what directories of this host have.
+func (p *planning) fetchTime() *FetchTime {
+	if p.opts.Rate == 0 {
+		return nil
+	}
+	r := &FetchTime{Rate: p.opts.Rate}
+	for _, n := range slices.Concat(p.Graph.Blobs, p.Graph.Manifests) {
+		if p.Remote(n) && !p.Cache.Has(n.Descriptor) {
+			r.Bytes += n.Descriptor.Size
+		}
+	}
+	r.Seconds = (r.Bytes + r.Rate - 1) / r.Rate
+	return r
+}

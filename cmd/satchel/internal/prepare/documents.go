@@ -1,0 +1,49 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// ClusterYAML is the cluster's YAML for what is carried. It is rendered once, and again
+// only if the images or the gaps have changed since.
+func (s *Set) ClusterYAML(ctx context.Context) (*clusteryaml.Rendered, error) {
+	if s.rendered != nil {
+		return s.rendered, nil
+	}
+	r, err := clusteryaml.Render(ctx, s.Inventory(), s.Built(), s.Mirror, s.Config.Extra.Templates)
+	if err != nil {
+		return nil, err
+	}
+	s.rendered = r
+	return r, nil
+}
+
+// WalkDocuments calls fn for all content of the documents that the configuration brings.
+func (s *Set) WalkDocuments(ctx context.Context, fn func(oci.Descriptor) error) error {
+	for _, doc := range s.documents {
+		if err := oci.Walk(ctx, s.Built(), doc.Root, func(d oci.Descriptor, _ []byte) error { return fn(d) }); err != nil {
+			return fmt.Errorf("document %s: %w", doc.Name, err)
+		}
+	}
+	return nil
+}
+
+// CheckDocuments finds out before the first byte, and not after the last, whether the
+// documents can be written. It gives about what they take on the drive, in bytes.
+func (s *Set) CheckDocuments(ctx context.Context) (size int64, err error) {
+	r, err := s.ClusterYAML(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range r.Content.Descriptors() {
+		size += d.Size
+	}
+	return size, s.WalkDocuments(ctx, func(d oci.Descriptor) error {
+		size += d.Size
+		return nil
+	})
+}

@@ -1,0 +1,75 @@
+package prepare
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// setOf is a set of images whose manifests are not read.
+func setOf(images ...oci.Image) *Set {
+	s := New(Options{Config: &manifests.Config{}, KeepGoing: true})
+	s.setImages(images)
+	return s
+}
+
+// TestDropTwice drops an image that was noted as a gap before.
+func TestDropTwice(t *testing.T) {
+	t.Parallel()
+	ref, err := oci.ParseRef("quay.io/x/app:sha256-aa.sig")
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := oci.Image{Source: ref}
+	s := setOf(img)
+	s.Gaps.Images = []oci.Gap{{Image: oci.Image{Source: ref}}}
+	s.drop(&oci.Gap{Image: img, Err: errors.New("gone")})
+	if len(s.Graph.Images) != 0 || len(s.Gaps.Images) != 1 {
+		t.Errorf("images %v, gaps %v", s.Graph.Images, s.Gaps.Images)
+	}
+}
+
+// TestLongReasons notes a gap whose reason is longer than a bundle may carry.
+func TestLongReasons(t *testing.T) {
+	t.Parallel()
+	ref := oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}
+	s := setOf(oci.Image{Source: ref}, oci.Image{Source: ref.WithTag("v2")})
+	s.drop(&oci.Gap{Image: oci.Image{Origin: manifests.OriginAdditional, Source: ref}, Err: errors.New(strings.Repeat("x", 1<<20))})
+	if err := (&oci.Inventory{Gaps: s.Gaps.Images}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDocumentsBeforeTheFirstByte finds out that the cluster's YAML cannot be rendered
+// before anything is fetched.
+func TestDocumentsBeforeTheFirstByte(t *testing.T) {
+	t.Parallel()
+	s := setOf()
+	s.Mirror.Host = "not a host"
+	var site *manifests.SiteError
+	if _, err := s.CheckDocuments(t.Context()); !errors.As(err, &site) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestListedChart has a chart of a registry that was not available: the gap list brings its
+// images too, and those of no other chart.
+func TestListedChart(t *testing.T) {
+	t.Parallel()
+	gap := oci.Gap{Image: oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "charts/db", Tag: "0.1.0"}, Reasons: []oci.Reason{{Kind: manifests.KindChart, Name: "db 0.1.0"}}}}
+	s := setOf()
+	s.Only = &gaps.List{Images: []oci.Gap{gap}}
+	chart := func(name, part string) oci.Reason {
+		return oci.Reason{Kind: manifests.KindChart, Name: name, Part: part}
+	}
+	for why, want := range map[oci.Reason]bool{chart("db 0.1.0", ""): true, chart("db 0.1.0", "Pod/db db"): true, chart("web 0.1.0", "Pod/w w"): false, chart("db 0.1.01", "Pod/db db"): false} {
+		img := oci.Image{Origin: manifests.OriginChart, Source: oci.Ref{Registry: "q.example", Repository: "x", Tag: "1"}, Reasons: []oci.Reason{why}}
+		if got := s.listed(&oci.Inventory{}, img); got != want {
+			t.Errorf("%s: %v", why, got)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// cachedImages resolves images, and caches their manifests and configs and what was
+// worked out of their layers.
+type cachedImages struct {
+	notice.To
+	client *transport.Client
+	cache  *cache.Cache
+	local  catalogDirs
+}
+
+func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	if dirs := c.local.of(ref); dirs != nil {
+		d, err := dirs.resolve(ref)
+		return d, c.cache.Metadata(dirs), err
+	}
+	d, src, err := c.client.Resolve(ctx, ref)
+	if err != nil {
+		return d, nil, err
+	}
+	return d, c.cache.Metadata(src), nil
+}
+
+func (c cachedImages) Derived(ctx context.Context, key string, fill func(io.Writer) error) (io.ReadCloser, error) {
+	return c.cache.Derived(ctx, key, fill)
+}
+
+func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
+	body, err := c.client.Fetch(ctx, url, limit)
+	var status *transport.StatusError
+	if errors.As(err, &status) {
+		return nil, &manifests.FetchError{URL: status.URL, Status: status.Status}
+	}
+	return body, err
+}
+
+func (c cachedImages) Put(mediaType string, body []byte) (oci.Descriptor, error) {
+	return c.cache.Put(mediaType, body)
+}
+
+func (c cachedImages) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	return c.cache.PutFrom(mediaType, fill)
+}
+
+func (c cachedImages) Note(text string) { c.Warn("%s", text) }

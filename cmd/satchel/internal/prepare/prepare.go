@@ -1,0 +1,112 @@
+package prepare
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Options say what is prepared, and how.
+type Options struct {
+	notice.To
+	Config *manifests.Config
+	File   string // of the configuration, for messages
+	Client *transport.Client
+	Cache  *cache.Cache
+
+	Only     *gaps.List // carry these images alone; nil for all
+	OnlyFile string     // of that list, for messages
+
+	KeepGoing      bool // carry what is available, and note the rest as gaps
+	ParallelImages int  // whose manifests are read at once
+	ParallelBlobs  int
+
+	Mirror oci.Mirror // that the cluster's YAML in the bundle is for; zero for a placeholder
+}
+
+// Set is what is carried.
+type Set struct {
+	Options
+	Graph *oci.Graph // the images, and everything that they reach
+	Gaps  gaps.List  // what is not carried, although the configuration asks for it
+
+	documents []oci.Document // that the configuration brings
+	catalogs  catalogDirs
+	adopted   *cache.Cache           // of a bundle that was begun: what was built for it; else nil
+	built     map[digest.Digest]bool // what that is
+	foreign   map[digest.Digest]bool // foreign layers that were reported as left out
+	rendered  *clusteryaml.Rendered  // nil: the images, or the gaps, are others since
+}
+
+// New begins a set. The caller closes it.
+func New(o Options) *Set {
+	if o.Mirror.Host == "" {
+		o.Mirror.Host = clusteryaml.Placeholder
+	}
+	return &Set{Options: o, Graph: &oci.Graph{}, foreign: map[digest.Digest]bool{}}
+}
+
+// Close ends the use of the set, of its client and of its cache.
+func (s *Set) Close() {
+	s.Client.Close()
+	if err := s.Cache.Close(); err != nil {
+		s.Warn("remove what was stored for this run alone: %v", err)
+	}
+	for _, dir := range s.catalogs {
+		_ = dir.Close() // it was read only
+	}
+}
+
+// Inventory lists what is carried. Its documents are those that the configuration brings.
+func (s *Set) Inventory() *oci.Inventory {
+	s.Gaps.Sort()
+	return &oci.Inventory{Images: s.Graph.Images, Documents: slices.Clone(s.documents), Gaps: s.Gaps.Images}
+}
+
+// Prepare pins the images, reads all their manifests, finds what is attached to
+// them, and asks for every blob.
+func (s *Set) Prepare(ctx context.Context) error {
+	if err := s.resolve(ctx); err != nil {
+		return err
+	}
+	if err := s.readManifests(ctx); err != nil {
+		return err
+	}
+	if err := s.attach(ctx); err != nil {
+		return err
+	}
+	if err := s.Mirror.CheckCollisions(s.Inventory()); err != nil {
+		return err
+	}
+	if err := s.checkSources(ctx); err != nil {
+		return err
+	}
+	for _, note := range manifests.SigstoreNotes(s.Inventory()) {
+		s.Warn("%s", note)
+	}
+	return nil
+}
+
+// Resume takes what was pinned when a bundle was begun: its inventory, and the gaps that
+// it had then. dir has what was built for it.
+func (s *Set) Resume(ctx context.Context, inv *oci.Inventory, noted gaps.List, dir string) error {
+	s.adopted = cache.New(dir)
+	s.setImages(slices.Clone(inv.Images))
+	s.documents, s.Gaps = slices.Clone(inv.Documents), noted
+	if err := s.reopenCatalogs(); err != nil {
+		return err
+	}
+	if err := s.readManifests(ctx); err != nil {
+		return err
+	}
+	return s.checkForeign(ctx)
+}

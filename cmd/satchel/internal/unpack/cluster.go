@@ -1,0 +1,102 @@
+package unpack
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// AbsentError says that the mirror lacks images of a bundle.
+type AbsentError struct {
+	Mirror string
+	Images []oci.Image // that it lacks
+	All    int         // how many the bundle has
+}
+
+func (e *AbsentError) Error() string {
+	return fmt.Sprintf("%s lacks %d of the %s of this bundle, %s among them; no cluster YAML was written", e.Mirror, len(e.Images), text.Count(e.All, "image", "images"), e.Images[0].Source)
+}
+
+// Hint says what to do now.
+func (e *AbsentError) Hint() string { return "run satchel unpack first" }
+
+// begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
+// shows before anything is pushed.
+func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
+	u := &unpacking{Options: o, r: r, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u.Site.Unchecked = o.Unasked
+	if o.Out == nil {
+		return u, nil
+	}
+	var err error
+	if u.Site.Signatures, err = manifests.ReadSignatures(ctx, r.Inventory(), r); err != nil {
+		return nil, err
+	}
+	if err := o.Out.Apart(r.Dir()); err != nil {
+		return nil, err
+	}
+	if err := mirrorKnown(&u.Site, client); err != nil {
+		return nil, err
+	}
+	if u.Site.Templates, err = clusteryaml.Templates(ctx, r); err != nil {
+		return nil, err
+	}
+	if u.files, u.notes, err = manifests.Emit(r.Inventory(), u.Site); err != nil {
+		return nil, err
+	}
+	return u, o.Out.Check(u.files)
+}
+
+// complete asks the mirror for every image of the bundle.
+func (u *unpacking) complete(ctx context.Context) error {
+	inv := u.r.Inventory()
+	lacking, err := u.mirror.Lacks(ctx, u.r, inv)
+	if err != nil {
+		return err
+	}
+	if len(lacking) > 0 {
+		return &AbsentError{u.Site.Mirror.String(), lacking, len(inv.Images)}
+	}
+	return nil
+}
+
+// writeCluster writes the YAML, now that every image is in the mirror.
+func (u *unpacking) writeCluster() error {
+	if u.Out == nil {
+		return nil
+	}
+	if err := u.Out.Write(u.files); err != nil {
+		return err
+	}
+	if gone := u.Out.Gone(u.files); len(gone) > 0 {
+		u.Warn("this set replaces an earlier one in %s, and lacks its %s: they are gone from there, not from a cluster that has them", u.Out.Path(), strings.Join(gone, ", "))
+	}
+	for _, note := range u.notes {
+		u.Warn("%s", note)
+	}
+	u.Info("wrote %s for the cluster into %s: next, follow APPLY.md there", text.Count(len(u.files), "file", "files"), u.Out.Path())
+	return nil
+}
+
+// mirrorKnown adds what this host knows of the mirror: how to log in, and which
+// authorities signed its certificate.
+func mirrorKnown(site *manifests.Site, client *transport.Client) error {
+	login, err := client.Login(site.Mirror.Repo(oci.Image{Path: "openshift/release"}))
+	if err != nil {
+		return err
+	}
+	if login != (transport.Login{}) {
+		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password, Token: login.Token != ""}
+	}
+	site.Now = time.Now()
+	site.CA, err = client.Authorities(site.Mirror.Host)
+	return err
+}

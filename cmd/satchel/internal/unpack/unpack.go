@@ -1,0 +1,187 @@
+// Package unpack pushes a bundle into the mirror and writes the cluster's YAML; render
+// writes the YAML alone.
+package unpack
+
+import (
+	"context"
+	"errors"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Options say where a bundle goes, and what is written for the cluster.
+type Options struct {
+	notice.To
+	Parallel int            // blobs, or images, that the mirror is asked for at once
+	DryRun   bool           // stop before the first layer
+	Site     manifests.Site // the mirror, and what is known of the cluster
+	Out      *outdir.Dir    // for the cluster's YAML; nil for none
+	Unasked  bool           // render: do not ask the mirror whether it has the images
+}
+
+// Run pushes the bundle, and writes the YAML when the mirror has every image.
+func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) error {
+	u, err := begin(ctx, r, client, o)
+	if err == nil {
+		err = u.run(ctx)
+	}
+	return Blamed(r, err)
+}
+
+// Render writes the YAML of a bundle that the mirror has.
+func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) error {
+	warnGaps(r.Inventory(), o.To)
+	u, err := begin(ctx, r, client, o)
+	if err == nil && !o.Unasked {
+		err = u.complete(ctx)
+	}
+	if err == nil {
+		err = u.writeCluster()
+	}
+	return Blamed(r, err)
+}
+
+// unpacking is one run.
+type unpacking struct {
+	Options
+	r      *bundle.Reader
+	mirror *transport.Mirror
+	files  []manifests.File
+	notes  []string
+}
+
+// Blamed makes damage of what can only come from a bundle that is not as it was
+// packed: its bytes are authenticated, and yet they are not what they are called.
+func Blamed(r *bundle.Reader, err error) error {
+	var digest *oci.DigestError
+	var unsupported *oci.UnsupportedError
+	if errors.As(err, &digest) || errors.As(err, &unsupported) {
+		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
+	}
+	return err
+}
+
+// warnGaps reports what the bundle lacks.
+func warnGaps(inv *oci.Inventory, to notice.To) {
+	for _, g := range inv.Gaps {
+		named := g.Image.Describe()
+		if gaps.AllAttached(g) { // its source is the image, which is there
+			named = "the signatures of " + g.Image.Source.String()
+		}
+		to.Warn("not in this bundle: %s, which was not available when it was packed", named)
+	}
+}
+
+func (u *unpacking) run(ctx context.Context) error {
+	inv := u.r.Inventory()
+	if err := u.Site.Mirror.CheckCollisions(inv); err != nil {
+		return err
+	}
+	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
+	warnGaps(inv, u.To)
+	missing, err := u.mirror.Missing(ctx, u.r, inv)
+	if err != nil {
+		return err
+	}
+	if len(missing.Images) == 0 {
+		u.Info("nothing to do: all %s in the mirror", text.Count(missing.Present, "image is", "images are"))
+		if u.DryRun {
+			return nil
+		}
+		return u.writeCluster()
+	}
+	u.Info("%s in the mirror, %d are not", text.Count(missing.Present, "image is", "images are"), len(missing.Images))
+	for _, img := range missing.Images {
+		u.Debug("not in the mirror: %s", img.Source)
+	}
+	blobs, err := u.carried(missing.Blobs)
+	if err != nil {
+		return err
+	}
+	if err := u.probe(ctx, missing); err != nil {
+		return err
+	}
+	if u.DryRun {
+		u.Info("the mirror takes all of it: %s, %s", text.Count(len(blobs), "blob", "blobs"), bundle.FormatSize(total(blobs)))
+		return nil
+	}
+	if err := u.push(ctx, blobs); err != nil {
+		return err
+	}
+	if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
+		return err
+	}
+	u.Info("pushed %s; %d were in the mirror already", text.Count(len(missing.Images), "image", "images"), missing.Present)
+	if u.Out == nil {
+		return nil
+	}
+	if err := u.complete(ctx); err != nil { // as the cluster will see it
+		return err
+	}
+	return u.writeCluster()
+}
+
+// probe finds out whether the mirror takes what it lacks.
+func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
+	sparse, err := u.mirror.Sparse(ctx, u.r, missing.Images)
+	if err != nil {
+		return err
+	}
+	return u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse)
+}
+
+// carried leaves out foreign layers that the bundle does not have. Anything else
+// that it lacks is its fault, and found before the first push.
+func (u *unpacking) carried(list []transport.Delivery) ([]transport.Delivery, error) {
+	var blobs []transport.Delivery
+	var faults []bundle.Fault
+	for _, d := range list {
+		switch {
+		case u.r.Has(d.Blob):
+			blobs = append(blobs, d)
+		case oci.IsForeign(d.Blob.MediaType):
+			u.Info("not pushed: foreign layer %s, which the bundle does not carry", d.Blob.Digest)
+		default:
+			faults = append(faults, bundle.Fault{File: d.Blob.Digest.String(), What: "is needed and not in it"})
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &bundle.DamageError{Dir: u.r.Dir(), Faults: faults}
+	}
+	return blobs, nil
+}
+
+func total(list []transport.Delivery) (n int64) {
+	for _, d := range list {
+		n += d.Blob.Size
+	}
+	return n
+}
+
+// push makes the deliveries in the drive's order.
+func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
+	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
+	blobs := make([]oci.Descriptor, 0, len(list))
+	for _, d := range list {
+		byDigest[d.Blob.Digest] = d
+		blobs = append(blobs, d.Blob)
+	}
+	u.Info("%s to push, %s", text.Count(len(list), "blob", "blobs"), bundle.FormatSize(total(list)))
+	bar := u.Progress("pushing", 0, total(list))
+	defer bar.End()
+	return u.mirror.Blobs(ctx, notice.Counted(bar, u.r), func(yield func(transport.Delivery) bool) {
+		for d := range u.r.Order(blobs) {
+			if !yield(byDigest[d.Digest]) {
+				return
+			}
+		}
+	})
+}
