@@ -85,7 +85,7 @@ func flagsFor(err error) string {
 	case *outdir.RefusedError:
 		return "--output-dir OUTDIR"
 	case *unpack.AbsentError:
-		return "or satchel render --offline, which does not ask the mirror"
+		return "satchel unpack; satchel render --offline writes the YAML without asking the mirror"
 	case *manifests.SiteError:
 		return fieldFlags[e.Field]
 	case *manifests.ChartError:

@@ -22,11 +22,11 @@ type AbsentError struct {
 }
 
 func (e *AbsentError) Error() string {
-	return fmt.Sprintf("%s lacks %d of the %s of this bundle, %s among them; no cluster YAML was written", e.Mirror, len(e.Images), text.Count(e.All, "image", "images"), e.Images[0].Source)
+	return fmt.Sprintf("%s lacks %d of %s of this bundle, %s among them; no cluster YAML was written", e.Mirror, len(e.Images), text.Count(e.All, "image", "images"), e.Images[0].Source)
 }
 
 // Hint says what to do now.
-func (e *AbsentError) Hint() string { return "run satchel unpack first" }
+func (e *AbsentError) Hint() string { return "push the bundle into the mirror first" }
 
 // begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
 // shows before anything is pushed.
