@@ -60,7 +60,7 @@ func (e *emission) stepBefore(p *page) {
 const (
 	beforeImage = "before-image-config.yaml"
 	beforeHub   = "before-operatorhub.yaml"
-	// beforeSecret holds credentials; the command that writes it keeps others out.
+	// beforeSecret holds credentials; only its owner can read it.
 	beforeSecret = "before-pull-secret.json"
 )
 

@@ -35,7 +35,7 @@ func (e *emission) stepRelease(p *page) {
 	}
 }
 
-// stepGraph says what an UpdateService object is made of.
+// stepGraph shows what an UpdateService object needs.
 func (e *emission) stepGraph(p *page) {
 	if len(e.graph) == 0 {
 		return

@@ -1,15 +1,15 @@
 // Package pullsecret reads a cluster's global pull secret, and writes it again
-// with an entry more or one less.
+// with an entry added or removed.
 //
-// A pull secret is a .dockerconfigjson: an object whose "auths" has one entry a
-// registry, of which only the credential is looked at. [Parse] takes it as it is
-// downloaded, or inside a Kubernetes Secret in JSON or YAML. It is strict where
-// the programs that read it later are not, because what they pass over in
-// silence is found only when a node cannot pull.
+// A pull secret is a .dockerconfigjson: an object whose "auths" has one entry for
+// each registry. Only the credential of an entry is looked at. [Parse] takes the
+// file as it is downloaded, or inside a Kubernetes Secret in JSON or YAML. It is
+// strict where the programs that read it later are not: what they ignore silently
+// shows only when a node cannot pull.
 //
-// What is not understood is kept: every entry and every other field goes on byte
-// for byte as it came.
+// Every entry and every other field is written byte for byte as it was read, also
+// those that the package does not understand.
 //
-// An [Error] names the place and the kind of fault, never anything that the file
-// says: whoever pasted a password into the wrong place reads it nowhere again.
+// An [Error] has the place and the kind of the fault, never anything from the file:
+// a password in the wrong place must not appear in a log.
 package pullsecret

@@ -46,13 +46,13 @@ func (v *value) get(key string) (value, bool) {
 	return value{}, false
 }
 
-// fault says what is wrong at which byte of a document.
+// fault is what is wrong, and at which byte of a document.
 type fault struct {
 	at  int
 	msg string
 }
 
-// parser reads RFC 8259 to the letter, and refuses names that are there twice.
+// parser reads exactly what RFC 8259 allows, and refuses a name that an object has twice.
 type parser struct {
 	data   []byte
 	pos    int
@@ -79,7 +79,7 @@ func (p *parser) space() {
 	}
 }
 
-// next skips space and is the byte that follows it; 0 at the end.
+// next skips space and returns the byte after it; 0 at the end.
 func (p *parser) next() byte {
 	if p.space(); p.pos < len(p.data) {
 		return p.data[p.pos]
@@ -93,7 +93,7 @@ func (p *parser) value(depth int) (v value, f *fault) {
 	v.start = p.pos
 	switch {
 	case depth > maxDepth || p.values > maxValues:
-		return v, p.fail("this goes deeper, or holds more, than a pull secret does")
+		return v, p.fail("this is nested deeper, or has more values, than a pull secret")
 	case c == 0 && p.pos == len(p.data):
 		return v, p.fail("the text ends where a value is expected")
 	case c == '{':
@@ -133,7 +133,7 @@ func (p *parser) object(depth int) ([]member, *fault) {
 			return nil, f
 		}
 		if seen[m.key] {
-			return nil, &fault{m.start, "this name is in the object twice"}
+			return nil, &fault{m.start, "the object has this name twice"}
 		}
 		seen[m.key] = true
 		if p.next() != ':' {
@@ -216,7 +216,7 @@ func (p *parser) escape() (rune, *fault) {
 	}
 	r, ok := p.hex(p.pos)
 	if !ok {
-		return 0, p.fail("this backslash starts no escape that JSON has")
+		return 0, p.fail("this backslash does not start an escape of JSON")
 	}
 	p.pos += 6
 	if utf16.IsSurrogate(r) {
@@ -245,7 +245,7 @@ func (p *parser) number() *fault {
 		p.pos++
 	}
 	if !numberPattern.Match(p.data[start:p.pos]) {
-		return &fault{start, "this is not a number as JSON writes it"}
+		return &fault{start, "this is not a number in JSON"}
 	}
 	return nil
 }

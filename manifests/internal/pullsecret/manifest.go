@@ -16,10 +16,10 @@ const (
 	keyConfig  = ".dockerconfigjson"
 )
 
-// apiVersionLine tells a Secret in YAML from JSON that is broken at its start.
+// apiVersionLine distinguishes a Secret in YAML from JSON that is damaged at its start.
 var apiVersionLine = regexp.MustCompile(`(?m)^"?(apiVersion|kind)"?:`)
 
-// manifest is what a Secret says, with the places of what it says.
+// manifest is the content of a Secret, with the place of each value.
 type manifest struct {
 	kind, typ          string
 	encoded, plain     string // data and stringData
@@ -34,7 +34,7 @@ func parseManifest(data []byte, root value) (*Secret, error) {
 	text := func(path string) (string, bool) {
 		v, ok := lookup(root, path)
 		if ok && v.kind != kindString && wrong == nil {
-			wrong = at(data, fault{v.start, "this wants to be text in double quotes"})
+			wrong = at(data, fault{v.start, "this must be text in double quotes"})
 		}
 		return v.text, ok
 	}
@@ -90,7 +90,7 @@ func parseYAML(data []byte) (*Secret, error) {
 	}
 	places, err := doc.Peek(&in)
 	if err != nil {
-		return nil, hidden(err, "a key is here twice, or its value is of another type than in a Secret")
+		return nil, hidden(err, "this key is there twice, or its value has another type than in a Secret")
 	}
 	m := manifest{
 		kind: in.Kind, typ: in.Type,
@@ -104,7 +104,7 @@ func parseYAML(data []byte) (*Secret, error) {
 	return m.secret()
 }
 
-// text is a string that knows whether it was there.
+// text is a string, and whether it was set.
 type text struct {
 	s   string
 	set bool
@@ -115,7 +115,7 @@ func (t *text) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// hidden gives the first place of an error of package strict and none of its words.
+// hidden gives the first place of an error of package strict, with another text.
 func hidden(err error, msg string) *Error {
 	list := strict.Errors(err)
 	if len(list) == 0 {
@@ -133,11 +133,11 @@ func (m manifest) secret() (*Secret, error) {
 	}
 	switch {
 	case m.kind != "Secret":
-		return wrong("kind", "a pull secret is an object of the kind Secret; this is of another kind")
+		return wrong("kind", "a pull secret is an object of kind Secret; this one has another kind")
 	case m.typ != typeConfig:
-		return wrong("type", "a pull secret is a Secret of type %s; this is of another type", typeConfig)
+		return wrong("type", "a pull secret is a Secret of type %s; this one has another type", typeConfig)
 	case m.hasData == m.hasString:
-		return wrong("data", "a pull secret has its text in data[%q] or in stringData[%[1]q], in one of the two", keyConfig)
+		return wrong("data", "a pull secret has its text in exactly one of data[%q] and stringData[%[1]q]", keyConfig)
 	case m.hasString:
 		return m.inner([]byte(m.plain), "stringData/"+keyConfig)
 	}

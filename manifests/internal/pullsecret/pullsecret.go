@@ -22,8 +22,7 @@ var (
 	registryPattern = regexp.MustCompile(`^(https?://)?([A-Za-z0-9*._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?$`)
 )
 
-// Error is what is wrong with a pull secret, and where. It holds nothing of what
-// the file says.
+// Error is what is wrong with a pull secret, and where. It has nothing from the file.
 type Error struct {
 	Line, Column int // from 1, columns in characters
 	Msg          string
@@ -35,7 +34,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Colum
 // Secret is a pull secret that was checked.
 type Secret struct {
 	auths []part // one a registry, as the file has them
-	rest  []part // what stands beside "auths"
+	rest  []part // the members besides "auths"
 }
 
 // part is one member of a JSON object.
@@ -114,7 +113,7 @@ func parseConfig(data []byte, root value) (*Secret, error) {
 			auths = m.value
 			continue
 		case strings.EqualFold(m.key, "auths"):
-			return nil, at(data, fault{m.start, `this is written "auths", in small letters`})
+			return nil, at(data, fault{m.start, `write "auths" in small letters`})
 		case m.key == "credHelpers" || m.key == "credsStore":
 			helpers = true
 		}
@@ -124,9 +123,9 @@ func parseConfig(data []byte, root value) (*Secret, error) {
 	case auths.end == 0 && helpers:
 		return nil, noCredentials(data, root.start)
 	case auths.end == 0:
-		return nil, at(data, fault{root.start, `this object has no "auths", so it is no pull secret`})
+		return nil, at(data, fault{root.start, `this object has no "auths", so it is not a pull secret`})
 	case auths.kind != kindObject:
-		return nil, at(data, fault{auths.start, `"auths" wants to be an object with one entry a registry`})
+		return nil, at(data, fault{auths.start, `"auths" must be an object with one entry for each registry`})
 	case len(auths.members) == 0 && !helpers:
 		return nil, at(data, fault{auths.start, `"auths" names no registry`})
 	}
@@ -148,8 +147,8 @@ func parseConfig(data []byte, root value) (*Secret, error) {
 }
 
 func noCredentials(data []byte, i int) *Error {
-	e := at(data, fault{i, "the credentials are with a helper program of that host, not in this file; a cluster needs them themselves"})
-	e.Hint = "take the cluster's own: oc extract secret/pull-secret -n openshift-config --to=- > pull-secret.json"
+	e := at(data, fault{i, "a helper program of that host has the credentials, not this file; a cluster needs the credentials themselves"})
+	e.Hint = "use the cluster's own pull secret: oc extract secret/pull-secret -n openshift-config --to=- > pull-secret.json"
 	return e
 }
 
@@ -159,8 +158,8 @@ func cutPart(data []byte, m member) part {
 	return part{name: m.key, key: bytes.TrimRight(key[:end], " \t\r\n"), raw: data[m.value.start:m.value.end]}
 }
 
-// loginOf gives the NAME:PASSWORD of an entry that was checked; a token goes
-// before it, and has none.
+// loginOf gives the NAME:PASSWORD of a checked entry; none if it has a token, which
+// is used first.
 func loginOf(m member) string {
 	text := func(key string) string { v, _ := m.value.get(key); return v.text }
 	auth, _ := base64.StdEncoding.DecodeString(text("auth"))
@@ -178,10 +177,10 @@ func loginOf(m member) string {
 // checkEntry checks one registry, and reports whether it has a credential.
 func checkEntry(m member) (bool, *fault) {
 	if !registryPattern.MatchString(m.key) {
-		return false, &fault{m.start, "a registry is written HOST[:PORT][/PATH]; this is not one"}
+		return false, &fault{m.start, "a registry must be HOST[:PORT][/PATH]"}
 	}
 	if m.value.kind != kindObject {
-		return false, &fault{m.value.start, "the entry of a registry wants to be an object"}
+		return false, &fault{m.value.start, "the entry of a registry must be an object"}
 	}
 	found := false
 	for _, f := range m.value.members {
@@ -190,9 +189,9 @@ func checkEntry(m member) (bool, *fault) {
 		case i < 0:
 			continue
 		case f.key != credentialFields[i]:
-			return false, &fault{f.start, "this field is written in small letters"}
+			return false, &fault{f.start, "write this field in small letters"}
 		case f.value.kind != kindString:
-			return false, &fault{f.value.start, "this field wants to be text in double quotes"}
+			return false, &fault{f.value.start, "this field must be text in double quotes"}
 		}
 		if f.key == "auth" && f.value.text != "" {
 			if msg := checkAuth(f.value.text); msg != "" {
@@ -212,10 +211,10 @@ var credentialFields = []string{"auth", "username", "password", "email", "identi
 func checkAuth(s string) string {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return `"auth" is not base64; it wants to be base64 of NAME:PASSWORD`
+		return `"auth" is not base64; it must be base64 of NAME:PASSWORD`
 	}
 	if !bytes.Contains(b, []byte(":")) {
-		return `"auth" has no colon once decoded; it wants to be base64 of NAME:PASSWORD`
+		return `"auth" has no colon once decoded; it must be base64 of NAME:PASSWORD`
 	}
 	return ""
 }
@@ -238,8 +237,8 @@ func (s *Secret) Covers(name string) (entry string, ok bool) {
 	}
 }
 
-// normal is a registry as containers/image looks it up: what docker wrote as a
-// URL is its host alone.
+// normal is a registry as containers/image looks it up: of a URL, as
+// docker wrote it, only the host counts.
 func normal(key string) string {
 	stripped := strings.TrimPrefix(strings.TrimPrefix(key, "http://"), "https://")
 	if stripped != key {
@@ -254,8 +253,8 @@ func (s *Secret) Gives(entry, username, password string) bool {
 	return slices.ContainsFunc(s.auths, func(p part) bool { return p.name == entry && p.login == username+":"+password })
 }
 
-// Add returns s with an entry for HOST[:PORT] more, the last. Entries for the host
-// and its paths that have no credential go: they would be used in its place.
+// Add returns s with one more entry at the end, for HOST[:PORT]. Entries for the
+// host and its paths that have no credential are removed: they would be used first.
 func (s *Secret) Add(host, username, password string) *Secret {
 	login := username + ":" + password
 	auth := base64.StdEncoding.EncodeToString([]byte(login))
@@ -271,7 +270,7 @@ func quote(s string) []byte {
 	return b
 }
 
-// Without returns s less its entries for a host, and whether there were any.
+// Without returns s without its entries for a host, and whether it had any.
 func (s *Secret) Without(host string) (*Secret, bool) {
 	less := &Secret{rest: s.rest}
 	for _, p := range s.auths {

@@ -27,9 +27,9 @@ type endpoint struct {
 	insecure bool
 }
 
-// On gives the nodes' configuration with rules, and with the scopes that
-// image.config.openshift.io has as insecureRegistries and blockedRegistries. It
-// does as github.com/openshift/runtime-utils/pkg/registries, which the machine
+// On gives the nodes' configuration for rules, and for the scopes in the
+// insecureRegistries and blockedRegistries of image.config.openshift.io. It
+// follows github.com/openshift/runtime-utils/pkg/registries, which the machine
 // config operator calls: of all that match only the most precise entry counts, so
 // flags and mirrors of a wider one are repeated in it.
 func On(groups []Group, insecure, blocked []string) *Nodes {

@@ -23,7 +23,7 @@ type Group struct {
 	Rules []Rule // sorted by source
 }
 
-// Groups in the order in which they get a source repository that several want.
+// Names of the groups. The first one that has images of a source repository gets its rule.
 const (
 	Release  = "release"
 	Operator = "operator"
@@ -40,10 +40,10 @@ func groupOf(o oci.Origin) string {
 	return Generic
 }
 
-// Of makes the rules for every image of the inventory, signatures and other
-// referrers among them. An image whose place in the mirror is its source needs
-// none, nor one that satchel made: nobody asks its source for it. Groups without
-// rules are left out.
+// Of gives the rules for every image of the inventory, signatures and other
+// referrers too. An image whose place in the mirror is its source needs no rule, and
+// a built image neither: nobody asks its source for it. Groups without rules are
+// left out.
 func Of(inv *oci.Inventory, mirror oci.Mirror) []Group {
 	places := map[string]map[string]bool{} // source -> mirrors
 	wanted := map[string]map[string]bool{} // group -> sources
@@ -79,14 +79,14 @@ func add(m map[string]map[string]bool, key, item string) {
 	m[key][item] = true
 }
 
-// Set is rules that stand in one object of the cluster.
+// Set is the rules of one object of the cluster.
 type Set struct {
 	Group string
 	Rules []Rule
 }
 
-// Name is one that only these rules have, so that equal rules keep their name
-// and different ones never replace each other.
+// Name depends only on the rules: equal rules have the same name, and different
+// ones never replace each other.
 func (s Set) Name() string {
 	h := sha256.New()
 	for _, r := range s.Rules {

@@ -1,0 +1,50 @@
+package manifests_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// The files for a mirror that has one image.
+func ExampleEmit() {
+	source, err := oci.ParseRef("quay.io/acme/tool@sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	inv := &oci.Inventory{Images: []oci.Image{{
+		Origin: "additional",
+		Source: source,
+		Root:   oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: source.Digest, Size: 2},
+	}}}
+	mirror, err := oci.ParseMirror("mirror.example:5000/ocp")
+	if err != nil {
+		log.Fatal(err)
+	}
+	files, notes, err := manifests.Emit(inv, manifests.Site{Mirror: mirror})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range files {
+		fmt.Println(f.Name)
+	}
+	fmt.Println("notes:", len(notes))
+	fmt.Printf("%s", files[1].Body)
+	// Output:
+	// APPLY.md
+	// icsp-generic.yaml
+	// registries.conf
+	// restore/README.md
+	// notes: 1
+	// apiVersion: operator.openshift.io/v1alpha1
+	// kind: ImageContentSourcePolicy
+	// metadata:
+	//   name: satchel-generic-48b8b7b04356
+	// spec:
+	//   repositoryDigestMirrors:
+	//   - mirrors:
+	//     - mirror.example:5000/ocp/acme/tool
+	//     source: quay.io/acme/tool
+}
