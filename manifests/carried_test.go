@@ -45,7 +45,7 @@ func TestCarried(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 			var ce *ConfigError
-			if err != nil && (!errors.As(err, &ce) || !strings.HasPrefix(ce.Hint, "remove mirror.")) {
+			if err != nil && (!errors.As(err, &ce) || !strings.HasPrefix(ce.Hint(), "remove mirror.")) {
 				t.Errorf("%+v is no ConfigError with a hint", err)
 			}
 		})

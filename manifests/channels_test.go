@@ -52,10 +52,10 @@ func channelCases() []channelCase {
 		{name: "full", channels: "{name: stable-4.2, full: true, type: ocp}", want: "4.1.2 4.2.0 4.2.1", asked: "stable-4.2"},
 		{name: "path", channels: "{name: eus-4.1, shortestPath: true}", want: "4.1.0 4.1.2", asked: "eus-4.1"},
 		{name: "path around a risk", channels: "{name: stable-4.3, minVersion: 4.3.0, maxVersion: 4.3.2, shortestPath: true}", want: "4.3.0 4.3.1 4.3.2", asked: "stable-4.3",
-			notes: "channel stable-4.3 for amd64: 2 updates are carried; 1 would do with --accept-risk Slow: conditional update to 4.3.2 from 4.3.0: risk Slow: about Slow (https://example.com/Slow)"},
+			notes: "channel stable-4.3 for amd64: 2 updates are carried; 1 would do if these risks were accepted: Slow: conditional update to 4.3.2 from 4.3.0: risk Slow: about Slow (https://example.com/Slow)"},
 		{name: "path by a risk", channels: "{name: stable-4.3, minVersion: 4.3.0, shortestPath: true}", accept: "Lossy Typo", want: "4.3.0 4.3.1 4.3.3", asked: "stable-4.3",
 			notes: "channel stable-4.3 for amd64, accepted: conditional update to 4.3.3 from 4.3.1: risk Lossy: about Lossy (https://example.com/Lossy)\n" +
-				"--accept-risk Typo: no update in the graphs of this configuration has a risk of that name"},
+				"accepted risk Typo: no update in the graphs of this configuration has a risk of that name"},
 		{name: "path over two channels", channels: "{name: stable-4.1, minVersion: 4.1.0, shortestPath: true}, {name: stable-4.2, maxVersion: 4.2.1, shortestPath: true}",
 			want: "4.1.0 4.1.1 4.1.2 4.2.0 4.2.1", asked: "stable-4.1 stable-4.2"},
 		{name: "path over a channel between", channels: "{name: eus-4.1, minVersion: 4.1.0, shortestPath: true}, {name: eus-4.3, maxVersion: 4.3.1, shortestPath: true}",
@@ -158,7 +158,7 @@ func TestChannelErrors(t *testing.T) {
 		{"no such channel", "{name: none-4.3}", path + "23: mirror.platform.channels[0].name: the update graph of channel none-4.3 has no releases for amd64", "a channel is named as stable-4.18; is the name right, and is there such a channel for amd64?"},
 		{"no such min", "{name: stable-4.3, minVersion: 4.2.9}", path + "47: mirror.platform.channels[0].minVersion: channel stable-4.3 has no release 4.2.9 for amd64; the nearest are 4.2.1 and 4.3.0", "take a release that the channel has, or a channel that has this release"},
 		{"no such max", "{name: stable-4.3, maxVersion: 4.9.9}", path + "47: mirror.platform.channels[0].maxVersion: channel stable-4.3 has no release 4.9.9 for amd64; the nearest are 4.3.3", "take a release that the channel has, or a channel that has this release"},
-		{"risks", "{name: stable-4.3, minVersion: 4.3.2, shortestPath: true}", path + "16: mirror.platform.channels[0]: channel stable-4.3 for amd64: no update path leads from 4.3.2 to 4.3.3 without risks that were not accepted: Slow", "if these risks do not matter to your clusters, accept them with --accept-risk Slow"},
+		{"risks", "{name: stable-4.3, minVersion: 4.3.2, shortestPath: true}", path + "16: mirror.platform.channels[0]: channel stable-4.3 for amd64: no update path leads from 4.3.2 to 4.3.3 without risks that were not accepted: Slow", "if these risks do not matter to your clusters, accept each of them: Slow"},
 		{"no path", "{name: eus-4.1, minVersion: 4.1.1, shortestPath: true}", path + "16: mirror.platform.channels[0]: channel eus-4.1 for amd64: no update path leads from 4.1.1 to 4.1.2: updates from 4.1.1 lead as far as 4.1.1, and those to 4.1.2 begin at 4.1.2", "choose other versions, or carry each channel's releases without shortestPath"},
 		{"no path over channels", "{name: stable-4.1, minVersion: 4.1.0, shortestPath: true}, {name: island-4.3, shortestPath: true}", path + "15: mirror.platform.channels for amd64: no update path leads from 4.1.0 to 4.3.1: updates from 4.1.0 lead as far as 4.2.1, and those to 4.3.1 begin at 4.3.1", "choose other versions, or carry each channel's releases without shortestPath"},
 		{"unknown to the server", "{name: candidate-4.2}", "read the update graph of channel candidate-4.2 for amd64: get " + asktest.GraphLink(asktest.GraphServer, "amd64", "candidate-4.2") + ": the server answers 404 Not Found", ""},
@@ -173,7 +173,7 @@ func TestChannelErrors(t *testing.T) {
 			}
 			hint := ""
 			if ce, ok := one[*ConfigError](err); ok {
-				hint = ce.Hint
+				hint = ce.Hint()
 			}
 			if hint != tc.hint {
 				t.Errorf("hint %q, want %q", hint, tc.hint)

@@ -153,7 +153,7 @@ func TestDependenciesLeft(t *testing.T) {
 		first             string
 	}{
 		{needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+property("olm.gvk", foo)), "{name: app}", 1,
-			"operator app 1.0.0: it requires the API example.com/v1 Foo, which is not carried: choose it too, or have --with-dependencies add it where a catalog of the configuration has it"},
+			"operator app 1.0.0: it requires the API example.com/v1 Foo, which is not carried: choose it too, or have dependencies added, if a catalog of the configuration has it"},
 		{needy("app", "1.0.0="+requires) + needy("foo", "1.0.0="+property("olm.gvk", foo)), "{name: app}, {name: foo}", 0, ""},
 		{needy("app", "1.0.0="+requires, "2.0.0"), "{name: app}", 0, ""},
 		{needy("app", many), "{name: app}", 21, "operator app 1.0.0: it requires package lib00"},

@@ -59,7 +59,7 @@ func TestDirectoriesAreTold(t *testing.T) {
 	})
 	want := "f.yaml:6:14: mirror.operators[1].catalog: index.json in /srv/one: it is ?[1mwrong\nf.yaml:7:14: mirror.operators[2].catalog: open /srv/two: file does not exist"
 	var conf *ConfigError
-	if errorText(err) != want || !errors.As(err, &conf) || !strings.Contains(conf.Hint, "skopeo copy --all docker://CATALOG oci:DIR") {
+	if errorText(err) != want || !errors.As(err, &conf) || !strings.Contains(conf.Hint(), "skopeo copy --all docker://CATALOG oci:DIR") {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

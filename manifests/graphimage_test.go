@@ -240,7 +240,7 @@ func TestGraphDataURL(t *testing.T) {
 			t.Errorf("%s %s: got %s, %s, %v", tc.update, tc.data, link, bare, err)
 		}
 		err = c.CheckSupported()
-		if ce, ok := one[*ConfigError](err); (link == "") != ok || ok && (!strings.Contains(ce.Hint, "--graph-data") || !strings.HasPrefix(ce.Error(), "f.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE")) {
+		if ce, ok := one[*ConfigError](err); (link == "") != ok || ok && (ce.Field != "GraphData" || !strings.HasPrefix(ce.Error(), "f.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE")) {
 			t.Errorf("%s: %v", tc.update, err)
 		}
 	}

@@ -222,9 +222,9 @@ func TestChannelErrors(t *testing.T) {
 		}, nil, exitFailed, []string{"read the update graph of channel stable-4.99 for amd64 from " + s.URL + ": it is not valid JSON of an update graph"}},
 		{"no such channel", "{name: stabel-4.99}", "", nil, nil, exitUsage, []string{"imageset.yaml:5:23: mirror.platform.channels[0].name: the update graph of channel stabel-4.99 has no releases for amd64", "hint: a channel is named as stable-4.18"}},
 		{"another architecture", "{name: stable-4.99}]\n    architectures: [amd64, arm64", "", nil, nil, exitUsage, []string{"has no releases for arm64"}},
-		{"risks", risky, "", nil, nil, exitUsage, []string{"conditional update to 4.99.3 from 4.99.1: risk DiskLost: Disks may ?[31m go. (https://example.com/1)", "no update path leads from 4.99.1 to 4.99.3 without risks that were not accepted: DiskLost", "hint: if these risks do not matter to your clusters, accept them with --accept-risk DiskLost"}},
+		{"risks", risky, "", nil, nil, exitUsage, []string{"conditional update to 4.99.3 from 4.99.1: risk DiskLost: Disks may ?[31m go. (https://example.com/1)", "no update path leads from 4.99.1 to 4.99.3 without risks that were not accepted: DiskLost", "hint: if these risks do not matter to your clusters, accept each of them: DiskLost: --accept-risk NAME"}},
 		{"another risk", risky, "", nil, []string{"--accept-risk", "Other"}, exitUsage, []string{"not accepted: DiskLost"}},
-		{"accepted", risky, "", nil, []string{"--accept-risk", "Other", "--accept-risk", "DiskLost"}, exitOK, []string{"accepted: conditional update to 4.99.3 from 4.99.1: risk DiskLost", "--accept-risk Other: no update"}},
+		{"accepted", risky, "", nil, []string{"--accept-risk", "Other", "--accept-risk", "DiskLost"}, exitOK, []string{"accepted: conditional update to 4.99.3 from 4.99.1: risk DiskLost", "accepted risk Other: no update"}},
 		{"no address", "{name: stable-4.99}", "localhost/graph", nil, nil, exitUsage, []string{"UPDATE_URL_OVERRIDE is not an http or https address", "hint: set UPDATE_URL_OVERRIDE"}},
 	}
 	for _, tc := range tests {

@@ -49,13 +49,8 @@ func hints(err error) (list []string) {
 
 // hintOf is what one error says to do now, without what it wraps.
 func hintOf(err error) string {
-	switch e := err.(type) {
-	case interface{ Hint() string }:
+	if e, ok := err.(interface{ Hint() string }); ok {
 		return e.Hint()
-	case *manifests.ConfigError:
-		return e.Hint
-	case *manifests.SignatureError:
-		return e.Hint
 	}
 	return ""
 }
@@ -90,13 +85,14 @@ func flagsFor(err error) string {
 		return fieldFlags[e.Field]
 	case *manifests.ChartError:
 		if e.Values {
-			return fmt.Sprintf("give the values that the chart needs: --helm-values %s=FILE", e.Name())
+			return fmt.Sprintf("--helm-values %s=FILE", e.Name())
 		}
+	case *manifests.ConfigError:
+		return extraFlags[e.Field]
+	case *manifests.SignatureError:
+		return extraFlags[e.Field()]
 	case *manifests.GraphError:
-		if e.Base {
-			return "--graph-base names another image to build the graph image from; it must have bash and cp"
-		}
-		return "--graph-data names another address of graph data, or a file that has it"
+		return extraFlags[e.Field()]
 	}
 	switch {
 	case isValue(err, bundle.ErrNoKey):
@@ -109,6 +105,12 @@ func flagsFor(err error) string {
 
 // isValue reports whether err is the value itself, and does not just wrap it.
 func isValue(err, value error) bool { return errors.Is(err, value) && errors.Unwrap(err) == nil }
+
+// extraFlags are for fields of [manifests.Extra].
+var extraFlags = map[string]string{
+	"GraphData": "--graph-data URL|FILE", "GraphBase": "--graph-base IMAGE", "AcceptRisks": "--accept-risk NAME",
+	"HelmValues": "--helm-values CHART=FILE", "IgnoreReleaseSignature": "--ignore-release-signature",
+}
 
 // fieldFlags are for fields of [manifests.Site].
 var fieldFlags = map[string]string{

@@ -59,7 +59,11 @@ func (e *FetchError) Error() string {
 	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
 }
 
-// Permanent reports whether trying again would give the same answer, as far as one can tell.
+// Hint is empty: the message says all that is known.
+func (e *FetchError) Hint() string { return "" }
+
+// Permanent reports that the server gives the same answer again: it refuses, rather
+// than being busy (RFC 9110, 15.5).
 func (e *FetchError) Permanent() bool {
-	return e.Status >= 400 && e.Status < 500 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
+	return e.Status/100 == 4 && e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooManyRequests
 }

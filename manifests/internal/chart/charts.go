@@ -38,10 +38,18 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent is true: the chart stays what it is.
+// Hint says what to do; empty where the chart is at fault.
+func (e *Error) Hint() string {
+	if !e.Values {
+		return ""
+	}
+	return "give the values that the chart needs"
+}
+
+// Permanent reports that the same chart and values never render.
 func (e *Error) Permanent() bool { return true }
 
-// Name is the chart's name, as --helm-values takes it.
+// Name is the chart's name, as in Chart.yaml.
 func (e *Error) Name() string {
 	name, _, _ := strings.Cut(e.Chart, " ")
 	return name
@@ -243,8 +251,9 @@ func (s *charting) checkValues() {
 	names = text.Sorted(names)
 	for _, v := range s.c.Extra.HelmValues {
 		if !slices.Contains(names, v.Chart) {
-			s.p.AddAtKey("mirror", "the name before = is the one in the chart's Chart.yaml",
-				"--helm-values is for a chart %q, which mirror.helm does not ask for%s", v.Chart, ask.DidYouMean(v.Chart, names))
+			s.p.AddAtKey("mirror", "the name of a chart is the one in its Chart.yaml",
+				"values are given for a chart %q, which mirror.helm does not ask for%s", v.Chart, ask.DidYouMean(v.Chart, names))
+			s.p.About("HelmValues")
 		}
 	}
 }

@@ -30,7 +30,7 @@ func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 	s, err := pullsecret.Parse(data)
 	var e *pullsecret.Error
 	if errors.As(err, &e) {
-		return nil, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Hint: e.Hint}
+		return nil, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Advice: e.Hint}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read pull secret %s: %w", file, err)

@@ -48,8 +48,9 @@ func (c *Config) checkGraph(p *Problems) {
 	x := &c.Extra
 	if !c.Mirror.Platform.Graph {
 		if x.GraphData != (GraphData{}) || x.GraphBase != (oci.Ref{}) {
-			p.AddAtKey("mirror", "set mirror.platform.graph: true, or leave the flag out",
-				"--graph-data and --graph-base say how the graph image is made, and mirror.platform.graph does not ask for it")
+			p.AddAtKey("mirror", "set mirror.platform.graph: true, or name neither graph data nor a base image",
+				"it is said what the graph image is built of, and mirror.platform.graph does not ask for it")
+			p.About("GraphData")
 		}
 		return
 	}
@@ -57,8 +58,9 @@ func (c *Config) checkGraph(p *Problems) {
 		return
 	}
 	if _, _, err := c.GraphDataURL(); err != nil {
-		p.AddAtKey("mirror.platform.graph", "name the address of the graph data, or a file that has it, with --graph-data",
+		p.AddAtKey("mirror.platform.graph", "name the address of the graph data, or a file that has it",
 			"mirror.platform.graph: UPDATE_URL_OVERRIDE names another graph server, and says not where its graph data is: %v", err)
+		p.About("GraphData")
 	}
 }
 

@@ -207,10 +207,10 @@ func TestHints(t *testing.T) {
 	} {
 		_, err := Parse("f.yaml", []byte(in))
 		var ce *ConfigError
-		if !errors.As(err, &ce) || ce.Hint == "" || ce.Hint != want {
+		if !errors.As(err, &ce) || ce.Hint() == "" || ce.Hint() != want {
 			t.Errorf("%s\ngot %v, hint %+v", in, err, ce)
 		}
-		if ce != nil && strings.Contains(ce.Error(), ce.Hint) {
+		if ce != nil && strings.Contains(ce.Error(), ce.Hint()) {
 			t.Errorf("the message repeats the hint: %s", ce)
 		}
 	}

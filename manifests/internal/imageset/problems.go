@@ -19,8 +19,15 @@ type ConfigError struct {
 	File         string
 	Line, Column int // from 1, columns in characters
 	Msg          string
-	Hint         string // what to do about it; may be empty, is not part of Error()
+	Advice       string // what to do about it; may be empty, is not part of Error()
+	Field        string // of [Extra] that it is about; empty if it is about the file alone
 }
+
+// Hint says what to do; empty if the message says it.
+func (e *ConfigError) Hint() string { return e.Advice }
+
+// Permanent reports that the same file is wrong every time.
+func (e *ConfigError) Permanent() bool { return true }
 
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
@@ -30,7 +37,7 @@ func (e *ConfigError) Error() string {
 func located(file string, err error) error {
 	var list []error
 	for _, e := range strict.Errors(err) {
-		list = append(list, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Hint: hints[strings.ToLower(e.Unknown)]})
+		list = append(list, &ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Advice: hints[strings.ToLower(e.Unknown)]})
 	}
 	if list == nil {
 		return fmt.Errorf("read %s: %w", file, err)
@@ -55,6 +62,9 @@ func (c *Config) Problems() *Problems { return NewProblems(c.file, c.places) }
 // Any reports whether there is one.
 func (p *Problems) Any() bool { return len(p.List) > 0 }
 
+// About names the field of [Extra] that the problem reported last is about.
+func (p *Problems) About(field string) { p.List[len(p.List)-1].Field = field }
+
 // AddAtKey reports a problem at the key of path. The hint may be empty.
 func (p *Problems) AddAtKey(path, hint, format string, args ...any) {
 	p.AddAt(p.places.Of(path).Key, hint, format, args...)
@@ -71,7 +81,7 @@ func (p *Problems) Add(path, format string, args ...any) {
 }
 
 func (p *Problems) AddAt(at strict.Pos, hint, format string, args ...any) {
-	p.List = append(p.List, &ConfigError{File: p.file, Line: at.Line, Column: at.Column, Msg: fmt.Sprintf(format, args...), Hint: hint})
+	p.List = append(p.List, &ConfigError{File: p.file, Line: at.Line, Column: at.Column, Msg: fmt.Sprintf(format, args...), Advice: hint})
 }
 
 // Join makes one error of all, in the order of the file; nil of none.

@@ -53,7 +53,7 @@ type requirements struct {
 
 const (
 	lacksProvider = "which nothing in the catalogs of the configuration provides; add the catalog that has it"
-	lacksChoice   = "which is not carried: choose it too, or have --with-dependencies add it where a catalog of the configuration has it"
+	lacksChoice   = "which is not carried: choose it too, or have dependencies added, if a catalog of the configuration has it"
 
 	maxLacks = 20 // requirements that are told of
 )

@@ -176,7 +176,7 @@ func (gs *graphs) unknownRisks() {
 	}
 	for _, name := range gs.c.Extra.AcceptRisks {
 		if !known[name] {
-			gs.note("--accept-risk %s: no update in the graphs of this configuration has a risk of that name", name)
+			gs.note("accepted risk %s: no update in the graphs of this configuration has a risk of that name", name)
 		}
 	}
 }

@@ -284,7 +284,7 @@ func (c *choosing) walk(why oci.Reason, g *graph.Graph, low, high semver.Version
 	c.noteRisks(what+", accepted", hops)
 	short := slices.DeleteFunc(g.Shortest(low, high), func(h graph.Hop) bool { return graph.Accepts(c.c.Extra.AcceptRisks, h) })
 	if n := len(g.Shortest(low, high)); n < len(hops) && len(short) > 0 {
-		c.noteRisks(fmt.Sprintf("%s: %d updates are carried; %d would do with --accept-risk %s", what, len(hops), n, strings.Join(graph.Names(short), " --accept-risk ")), short)
+		c.noteRisks(fmt.Sprintf("%s: %d updates are carried; %d would do if these risks were accepted: %s", what, len(hops), n, strings.Join(graph.Names(short), ", ")), short)
 	}
 }
 
@@ -299,11 +299,14 @@ func (c *choosing) noPath(s *span, err error) error {
 		path, what = s.path, s.path+": channel "+s.Name
 	}
 	if len(none.Risky) > 0 {
-		hint = "if these risks do not matter to your clusters, accept them with --accept-risk " + strings.Join(graph.Names(none.Risky), " --accept-risk ")
+		hint = "if these risks do not matter to your clusters, accept each of them: " + strings.Join(graph.Names(none.Risky), ", ")
 		c.noteRisks(what+" for "+c.arch+", not accepted", none.Risky)
 	}
 	p := c.c.Problems()
 	p.AddWithHint(path, text.ASCII(hint), "%s for %s: %s", what, c.arch, text.ASCII(none.Error()))
+	if len(none.Risky) > 0 {
+		p.About("AcceptRisks")
+	}
 	return p.Join()
 }
 

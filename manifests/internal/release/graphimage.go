@@ -42,6 +42,22 @@ type GraphError struct {
 func (e *GraphError) Error() string { return e.Err.Error() }
 func (e *GraphError) Unwrap() error { return e.Err }
 
+// Hint says what else the image can be built of.
+func (e *GraphError) Hint() string {
+	if e.Base {
+		return "name another image to build the graph image from; it must have bash and cp"
+	}
+	return "name another address of graph data, or a file that has it"
+}
+
+// Field is the field of imageset.Extra that the hint is about.
+func (e *GraphError) Field() string {
+	if e.Base {
+		return "GraphBase"
+	}
+	return "GraphData"
+}
+
 // GraphImage asks for mirror.platform.graph: the image from which an update service
 // inside gets the data of its graphs. One that cannot be made is a *[oci.Gap].
 func GraphImage(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
@@ -58,7 +74,7 @@ func GraphImage(ctx context.Context, c *imageset.Config, from ask.Images) (ask.S
 		return ask.Set{}, &oci.Gap{Image: w.Entry(), Err: err}
 	}
 	if c.Extra.GraphData == (imageset.GraphData{}) && slices.ContainsFunc(c.Mirror.Platform.Channels, func(ch imageset.ReleaseChannel) bool { return ch.Type == "okd" }) {
-		from.Note("mirror.platform.graph: the graph data that Red Hat publishes knows no channels of OKD; --graph-data names other data")
+		from.Note("mirror.platform.graph: the graph data that Red Hat publishes knows no channels of OKD; name other graph data for those")
 	}
 	return ask.Set{Images: []ask.Image{w}}, nil
 }

@@ -33,7 +33,7 @@ type SignatureError struct {
 	Payload digest.Digest
 	Store   string  // that was asked
 	Errs    []error // of what the store gave; none: it has nothing for the payload
-	Hint    string
+	advice  string
 }
 
 func (e *SignatureError) Error() string {
@@ -56,28 +56,43 @@ func (e *SignatureError) Error() string {
 // and one of none for no error ([oci.Gaps]).
 func (e *SignatureError) Unwrap() error { return errors.Join(e.Errs...) }
 
+// Hint says what to do.
+func (e *SignatureError) Hint() string { return e.advice }
+
+// Field is the field of imageset.Extra that the hint names as a way around; empty for none.
+func (e *SignatureError) Field() string {
+	if e.advice == hintOwnKey+hintIgnore {
+		return "IgnoreReleaseSignature"
+	}
+	return ""
+}
+
+// Permanent reports that what the store has will never do, as far as that can be known:
+// a store that gives no answer may give one later.
+func (e *SignatureError) Permanent() bool { return e.advice != hintAway }
+
 const (
-	HintOwnKey = "a release that Red Hat did not sign, such as one of OKD, needs OCP_SIGNATURE_VERIFICATION_PK, the file of the public key that signs it, and OCP_SIGNATURE_URL, where its signatures are"
-	HintIgnore = "; --ignore-release-signature carries it all the same, and nothing then says that it is genuine"
-	HintAway   = "the store of signatures gave no answer that is one: try again later, or name another store with OCP_SIGNATURE_URL"
-	HintForged = "do not use this release: what the store has for it is not its signature; ask whoever runs the store"
-	hintOver   = "a key that has expired or was withdrawn vouches for nothing; see whether the release was signed again"
+	hintOwnKey = "a release that Red Hat did not sign, such as one of OKD, needs OCP_SIGNATURE_VERIFICATION_PK, the file of the public key that signs it, and OCP_SIGNATURE_URL, where its signatures are"
+	hintIgnore = "; ignoring the signature carries the release all the same, and nothing then shows that it is genuine"
+	hintAway   = "the store of signatures gave no answer that is one: try again later, or name another store with OCP_SIGNATURE_URL"
+	hintForged = "do not use this release: what the store has for it is not its signature; ask whoever runs the store"
+	hintOver   = "a key that has expired or was withdrawn verifies nothing; see whether the release was signed again"
 )
 
 // advise says what to do now, by the worst that was found.
 func (e *SignatureError) advise() *SignatureError {
-	e.Hint = HintOwnKey + HintIgnore
+	e.advice = hintOwnKey + hintIgnore
 	for _, err := range e.Errs {
 		var why *signature.Error
 		switch {
 		case !errors.As(err, &why), why.Kind == signature.Malformed: // such as a page that says who may log in
-			if e.Hint != HintForged {
-				e.Hint = HintAway
+			if e.advice != hintForged {
+				e.advice = hintAway
 			}
 		case why.Kind == signature.Forged || why.Kind == signature.OtherPayload:
-			e.Hint = HintForged
-		case (why.Kind == signature.Expired || why.Kind == signature.Revoked) && e.Hint == HintOwnKey+HintIgnore:
-			e.Hint = hintOver
+			e.advice = hintForged
+		case (why.Kind == signature.Expired || why.Kind == signature.Revoked) && e.advice == hintOwnKey+hintIgnore:
+			e.advice = hintOver
 		}
 	}
 	return e
@@ -95,10 +110,10 @@ var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|regist
 func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]documents.Signature, error) {
 	x := cfg.Extra
 	if x.IgnoreReleaseSignature {
-		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: nothing says that %s, %s, is genuine: its signature was not looked at, by --ignore-release-signature, and none is carried", payload, root))
+		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: nothing says that %s, %s, is genuine: its signature was ignored, as was asked for, and none is carried", payload, root))
 		return nil, nil
 	}
-	fail := &SignatureError{Release: payload, Payload: root, Store: strings.TrimRight(x.SignatureURL, "/"), Hint: HintOwnKey + HintIgnore}
+	fail := &SignatureError{Release: payload, Payload: root, Store: strings.TrimRight(x.SignatureURL, "/"), advice: hintOwnKey + hintIgnore}
 	if fail.Store == "" {
 		fail.Store = signatureStore
 	}

@@ -122,7 +122,7 @@ func TestVouchingUnread(t *testing.T) {
 	if v.errs[2] != nil || unsigned(v.errs[1]) == nil || unsigned(v.errs[0]) == nil {
 		t.Errorf("got %v", v.errs)
 	}
-	if fail := unsigned(v.errs[0]); fail == nil || fail.Hint != HintAway {
+	if fail := unsigned(v.errs[0]); fail == nil || fail.Hint() != hintAway {
 		t.Errorf("the hint of what waited is %+v", fail)
 	}
 	want := fmt.Sprintf("the keys that release %s brings are not read: connection reset", v.list[2].Payload)
