@@ -74,7 +74,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 		return nil, nil, &SiteError{Field: "Mirror", Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), hint: "write it as HOST[:PORT][/NAMESPACE]"}
 	}
 	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images))}
-	e.look()
+	e.classify()
 	for _, step := range []func() error{
 		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
 	} {
@@ -87,8 +87,8 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	return e.files, e.notes, nil
 }
 
-// look sorts out the images that the pages name, and notes what concerns all steps.
-func (e *emission) look() {
+// classify sorts out the images that the pages name, and notes what concerns all steps.
+func (e *emission) classify() {
 	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
 	for _, img := range e.images {
 		switch {

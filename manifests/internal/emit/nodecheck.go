@@ -13,7 +13,7 @@ func (e *emission) stepCheck(p *page) {
 	}
 	p.step("Check a node")
 	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules that satchel did not write. (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
-	img, ok := e.ruled()
+	img, ok := e.sampleImage()
 	if ok {
 		p.text("The last two commands pull an image: first by its name in the mirror, then by its own name, as pods do.")
 	}
@@ -39,8 +39,8 @@ func (e *emission) stepCheck(p *page) {
 	p.text("`journalctl -u crio` on the node shows the mirror in \"Trying to access\". `crictl images` always shows an image's own name.")
 }
 
-// ruled finds an image that a node pulls through the rules, if possible a payload.
-func (e *emission) ruled() (oci.Image, bool) {
+// sampleImage finds an image that a node pulls through the rules, if possible a payload.
+func (e *emission) sampleImage() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; no rule is for a built image.
 		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {

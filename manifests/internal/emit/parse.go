@@ -28,17 +28,17 @@ func peek(file string, data []byte, into any) (*imageset.Problems, error) {
 	}
 	doc, err := strict.Parse(data)
 	if err != nil {
-		return nil, silently(file, err, "this is not one object in YAML or JSON, as oc prints it")
+		return nil, withoutContent(file, err, "this is not one object in YAML or JSON, as oc prints it")
 	}
 	places, err := doc.Peek(into)
 	if err != nil {
-		return nil, silently(file, err, "this field has another type or is there twice")
+		return nil, withoutContent(file, err, "this field has another type or is there twice")
 	}
 	return imageset.NewProblems(file, places), nil
 }
 
-// silently gives the places of errors, all with one message.
-func silently(file string, err error, msg string) error {
+// withoutContent gives the places of errors, all with one message.
+func withoutContent(file string, err error, msg string) error {
 	var list []error
 	for _, e := range strict.Errors(err) {
 		list = append(list, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: msg})

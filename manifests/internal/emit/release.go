@@ -11,7 +11,7 @@ import (
 // noteSigstore names the payloads whose Sigstore signature is not carried.
 func (e *emission) noteSigstore() {
 	if unsigned := origin.WithoutSigstore(e.payloads, e.images); len(unsigned) > 0 {
-		e.note("the Sigstore signature of the release %s is not carried: nodes of 4.21 and later, and earlier ones with technology previews, refuse the release without it", text.Some(unsigned, 3))
+		e.note("no Sigstore signature is carried for %s: nodes of 4.21 and later, and earlier ones with technology previews, refuse a release without it", text.Some(unsigned, 3))
 	}
 }
 
