@@ -12,7 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/transport"
 )
 
-// registryFlags say how one side's registries are spoken to.
+// registryFlags are for the registries of one side.
 type registryFlags struct {
 	authfile       string
 	tlsVerify      bool
@@ -29,9 +29,9 @@ type registryFlags struct {
 // addRegistryFlags defines the flags of a side, src or dest, some of them with
 // the side's prefix too, as the ecosystem's tools spell them.
 func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
-	f.StringVar(&r.authfile, "authfile", "", "credentials `FILE`, such as a pull secret (default: $REGISTRY_AUTH_FILE, then where podman and docker keep theirs)")
+	f.StringVar(&r.authfile, "authfile", "", "credentials `FILE`, such as a pull secret (default: $REGISTRY_AUTH_FILE, then the files of podman and docker)")
 	f.StringVar(&r.authfile, side+"-authfile", "", "the same as --authfile")
-	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; with =false, plain HTTP is taken too (default: true, but for what registries.conf says is insecure)")
+	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; with =false, plain HTTP is accepted too (default: true, except for registries that registries.conf has as insecure)")
 	f.BoolVar(&r.tlsVerify, side+"-tls-verify", true, "the same as --tls-verify")
 	f.StringVar(&r.certDir, "cert-dir", "", "`DIR` with certificates: *.crt of authorities, *.cert and *.key of this client (default: HOST[:PORT] in the certs.d directories of podman and docker)")
 	f.StringVar(&r.certDir, side+"-cert-dir", "", "the same as --cert-dir")
@@ -44,7 +44,7 @@ func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 	r.given = func() bool { return f.Changed("tls-verify") || f.Changed(side+"-tls-verify") }
 }
 
-// client makes the side's client, which says on a's terminal what it waits for.
+// client makes the side's client, which reports what it waits for.
 func (r registryFlags) client(a *app) *transport.Client {
 	return transport.NewClient(transport.Config{
 		Authfile:       r.authfile,
@@ -193,7 +193,7 @@ func (r readerFlags) parse(ui *bundle.UI) (bundle.Fingerprint, []bundle.Identity
 	return expect, ids, nil
 }
 
-// recipientFlags say who may open a bundle.
+// recipientFlags are who may open a bundle.
 type recipientFlags struct {
 	recipients      []string
 	files           []string
@@ -224,7 +224,7 @@ func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen makes one")
+		return nil, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen creates one")
 	}
 	for _, name := range r.passphraseFiles {
 		p, err := bundle.ReadPassphrase(name)

@@ -21,11 +21,11 @@ func (e *gapsError) Hint() string {
 	return fmt.Sprintf("carry them later with: %s ... DIR, into another directory", shellWords(e.later))
 }
 
-// plannedGapsError says that a plan goes without some images.
+// plannedGapsError says that a plan lacks some images.
 type plannedGapsError struct{ count int }
 
 func (e *plannedGapsError) Error() string {
-	return fmt.Sprintf("the plan goes without %d of the images, which are not available; they are listed", e.count)
+	return fmt.Sprintf("the plan lacks %d of the images, which are not available; they are listed", e.count)
 }
 
 // checkGapsFile finds out before the first byte whether the list can be written.

@@ -17,7 +17,7 @@ func (v graphData) Set(s string) (err error) {
 
 func (v graphData) Type() string { return "URL|FILE" }
 
-// graphBase is a flag of the image that the graph image is made from.
+// graphBase is a flag of the image that the graph image is built from.
 type graphBase struct{ to *oci.Ref }
 
 func (v graphBase) String() string { return "" }

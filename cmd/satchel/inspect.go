@@ -26,15 +26,15 @@ func newInspect(a *app) *cobra.Command {
 	var yaml bool
 	cmd := &cobra.Command{
 		Use:   "inspect -i KEY DIR",
-		Short: "Say what is in a bundle",
+		Short: "Show what is in a bundle",
 		Long: `inspect opens the bundle in DIR with a key and lists its images: where each came
 from, its digest, its platforms, and the size of all that it reaches. Content that
 images share is counted for each of them, and once in the total. Signatures and
-other referrers are counted beside the image that they belong to; with -o json
-and yaml each is listed, with the digest of its subject. Of each catalog it says
+other referrers are counted with the image that they belong to; with -o json
+and yaml each is listed, with the digest of its subject. For each catalog it shows
 which packages, channels and versions are carried.
 
---manifests prints the cluster's YAML that pack made: for the mirror that pack
+--manifests prints the cluster's YAML that pack rendered: for the mirror that pack
 --to named, else for the placeholder mirror.invalid, and without secrets. unpack
 and render write it for the mirror at hand.`,
 		Args: exactly(1, "one directory"),
@@ -79,14 +79,14 @@ func printInspect(w io.Writer, r *inspect.Report) error {
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	attached := report.CountAttached(r.Images)
-	head.printf("content      %d images, %d blobs and manifests, %s\n", len(r.Images)-attached, r.Blobs, bundle.FormatSize(r.BlobBytes))
+	head.printf("content      %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Blobs, "blob or manifest", "blobs and manifests"), bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
-		head.printf("attached     %d signatures and other referrers\n", attached)
+		head.printf("attached     %s\n", text.Count(attached, "signature or other referrer", "signatures and other referrers"))
 	}
 	if len(r.Documents) > 0 {
 		head.printf("documents    %d: satchel inspect --manifests prints the cluster's YAML\n", len(r.Documents))
 	}
-	head.printf("on the drive %d segments, %s\n\n", r.Segments, bundle.FormatSize(r.Bytes))
+	head.printf("on the drive %s, %s\n\n", text.Count(r.Segments, "segment", "segments"), bundle.FormatSize(r.Bytes))
 	if head.err != nil {
 		return head.err
 	}

@@ -17,9 +17,9 @@ func newKeygen(a *app) *cobra.Command {
 	var postQuantum bool
 	cmd := &cobra.Command{
 		Use:   "keygen --file FILE",
-		Short: "Make a key: the secret one into a file, the recipient on stdout",
-		Long: `keygen makes an age key. The secret key goes into FILE, which only its owner may
-read and which is never overwritten; make it where bundles are unpacked and keep
+		Short: "Create a key: the secret one into a file, the recipient on stdout",
+		Long: `keygen creates an age key. The secret key goes into FILE, which only its owner may
+read and which is never overwritten; create it where bundles are unpacked and leave
 it there. The recipient, printed on stdout, is public: pack needs it.`,
 		Example: "  satchel keygen --file inside.key > inside.pub",
 		Args:    exactly(0, ""),
@@ -31,7 +31,7 @@ it there. The recipient, printed on stdout, is public: pack needs it.`,
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "`FILE` for the secret key")
-	cmd.Flags().BoolVar(&postQuantum, "post-quantum", false, "make a post-quantum key (ML-KEM-768 with X25519); needs age 1.3 with standard tools")
+	cmd.Flags().BoolVar(&postQuantum, "post-quantum", false, "create a post-quantum key (ML-KEM-768 with X25519); needs age 1.3 with standard tools")
 	return cmd
 }
 

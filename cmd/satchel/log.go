@@ -16,7 +16,7 @@ const (
 	formatJSON = "json"
 )
 
-// logFlags choose what is told on stderr, and how.
+// logFlags choose what is logged on stderr, and how.
 type logFlags struct {
 	level  string
 	format string
@@ -42,15 +42,15 @@ func newHandler(f logFlags, w io.Writer) (slog.Handler, error) {
 	return nil, usage(fmt.Errorf("unknown log format %q", f.format), "use --log-format text or json")
 }
 
-// quietLibraries keeps what containers/image tells its own logger, such as that
-// no runtime directory is set, to those who debug.
+// quietLibraries drops what containers/image logs itself, such as that no runtime
+// directory is set, unless the level is debug.
 func quietLibraries(level slog.Level) {
 	if level > slog.LevelDebug {
 		logrus.SetLevel(logrus.ErrorLevel)
 	}
 }
 
-// textHandler writes lines for people: what is told is the line itself.
+// textHandler writes lines for people: the message is the line itself.
 type textHandler struct {
 	w     io.Writer
 	level slog.Level

@@ -42,9 +42,9 @@ func newPack(a *app) *cobra.Command {
 		Long: `pack fetches the images that an ImageSetConfiguration names and writes them to
 DIR as an encrypted bundle: into DIR itself, or, when DIR is the root of a mounted
 drive, into a directory satchel-<id> there. Tags are pinned to digests once, at
-the start. Interrupted in any way, the same command goes on where it stopped,
+the start. Interrupted in any way, the same command resumes where it stopped,
 inside a layer too. At the end every byte is read back from the drive, and the
-fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
+fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,9 +58,9 @@ fingerprint is printed on stdout: it goes on paper, for unpack --expect.`,
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs are fetched at once; those beyond --lanes are small ones")
-	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and begin anew")
-	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that cannot be had; list them and exit with 3")
-	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: beside the bundle's journal)")
+	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
+	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: next to the bundle's journal)")
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
 	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
 	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
@@ -94,7 +94,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 		return job, err
 	}
 	if len(to) == 0 {
-		return job, usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen makes one), or --passphrase")
+		return job, usage(errors.New("pack needs a recipient"), "give recipients with -r age1... or -R FILE (satchel keygen creates one), or --passphrase")
 	}
 	if o.parallelImages < 1 || o.parallelLayers < 1 {
 		return job, usage(errors.New("--parallel-images and --parallel-layers must be at least 1"), "")

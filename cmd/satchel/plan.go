@@ -13,7 +13,7 @@ import (
 )
 
 // defaultParallel is how many blobs, and how many images' manifests, are asked
-// for at once unless said otherwise.
+// for at once by default.
 const defaultParallel = 8
 
 type planOptions struct {
@@ -35,20 +35,20 @@ func newPlan(a *app) *cobra.Command {
 	o := planOptions{segmentSize: bundle.DefaultSegmentSize}
 	cmd := &cobra.Command{
 		Use:   "plan -c FILE",
-		Short: "Say what pack would carry",
-		Long: `plan does what pack does before its first byte, and then says what pack would
-carry: of each catalog the packages, channels and versions; images by origin,
+		Short: "Show what pack would carry",
+		Long: `plan does what pack does before its first byte, and then shows what pack would
+carry: the packages, channels and versions of each catalog; images by origin,
 bytes, what they share, what the bundle takes on drives.
 It needs no drive and no recipient, reads manifests, and leaves nothing but what
-it keeps in the cache for the next plan or pack.
+it stores in the cache for the next plan or pack.
 
 Bytes carried are exact. Bytes written are within 1%; where content must be
-compressed that plan does not read, they are an upper bound, and it is said so.
-For that, small JSON such as image configs is read too where it makes up enough
-of the set. Without recipients, one X25519 key is counted.
+compressed that plan does not read, they are an upper bound, and "at most" is
+printed. For that, small JSON such as image configs is read too if it is a
+noticeable part of the set. Without recipients, one X25519 key is counted.
 
---rate says how long it takes to fetch what has to come over the network: not what
-satchel makes, what is in the cache, or what catalogs in directories have.`,
+--rate shows how long it takes to fetch what must come over the network: not what
+satchel builds, what is in the cache, or what catalogs in directories have.`,
 		Example: "  satchel plan -c imageset.yaml --drive-size 64GB",
 		Args:    exactly(0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runPlan(cmd.Context(), a, o) },
@@ -56,12 +56,12 @@ satchel makes, what is in the cache, or what catalogs in directories have.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addPublicKeyFlags(f, &o.to)
-	f.Var(sizeValue{&o.segmentSize}, "segment-size", "as pack will be given it")
-	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "as pack will be given it")
+	f.Var(sizeValue{&o.segmentSize}, "segment-size", "the value that pack will get")
+	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "the value that pack will get")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
-	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that cannot be had; list them and exit with 3")
+	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that are not available; list them and exit with 3")
 	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
-	f.Var(rateValue{&o.rate}, "rate", "also say how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
+	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")

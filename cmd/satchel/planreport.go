@@ -40,9 +40,9 @@ func printPlan(w io.Writer, r *plan.Report, images bool) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	p.printf("\ncarried      %d images, %d manifests, %d blobs, %s\n", r.Carried.Images, r.Carried.Manifests, r.Carried.Blobs, bundle.FormatSize(r.Carried.Bytes))
+	p.printf("\ncarried      %s, %s, %s, %s\n", text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
 	if r.Carried.Attached > 0 {
-		p.printf("attached     %d signatures and other referrers\n", r.Carried.Attached)
+		p.printf("attached     %s\n", text.Count(r.Carried.Attached, "signature or other referrer", "signatures and other referrers"))
 	}
 	if r.Carried.Shared > 0 {
 		p.printf("shared       %s that more than one image needs; carried once, it saves %s\n", bundle.FormatSize(r.Carried.Shared), bundle.FormatSize(r.Carried.Saved))
@@ -51,7 +51,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool) error {
 	if r.Written.UpperBound {
 		how = "at most"
 	}
-	p.printf("on the drive %s %s, %d segments\n", how, bundle.FormatSize(r.Written.Bytes), r.Written.Segments)
+	p.printf("on the drive %s %s, %s\n", how, bundle.FormatSize(r.Written.Bytes), text.Count(r.Written.Segments, "segment", "segments"))
 	for i, d := range r.Drives {
 		head := "drives      "
 		if i > 0 {

@@ -57,7 +57,7 @@ func (a *app) newProgress(what string, first, total int64) *progress {
 	return p
 }
 
-// newBar draws a bar beside the plain line, which has bytes, rate and time left.
+// newBar draws a bar next to the plain line, which has bytes, rate and time left.
 func newBar(f *os.File, what string, total int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
 		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),

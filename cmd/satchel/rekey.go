@@ -18,9 +18,9 @@ func newRekey(a *app) *cobra.Command {
 		Short: "Let someone else open a bundle too",
 		Long: `rekey opens the bundle in DIR with a key that it has (-i, --passphrase or
 --passphrase-file) and adds recipients (-r, -R, --new-passphrase or
---new-passphrase-file). It writes small files alone: what the bundle carries and
+--new-passphrase-file). It writes only small files: what the bundle carries and
 its fingerprint stay as they are, and whoever could open it still can. It never
-takes a recipient away. Interrupted, it is completed by running it again.
+takes a recipient away. If it is interrupted, run it again to complete it.
 
 Post-quantum and classic recipients are never mixed in one bundle.`,
 		Example: `  satchel rekey -i inside.key -r age1... /run/media/me/drive

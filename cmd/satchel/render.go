@@ -22,10 +22,10 @@ func newRender(a *app) *cobra.Command {
 		Use:   "render -i KEY --to HOST[:PORT][/NAMESPACE] --output-dir OUTDIR DIR",
 		Short: "Write the cluster's YAML for a bundle that the mirror has",
 		Long: `render writes into OUTDIR what unpack --output-dir writes there: the YAML that makes
-a cluster pull from the mirror, with APPLY.md, which says in which order to apply
-it. Nothing is pushed. The mirror is asked whether it has every image of the
-bundle, because rules for images that are not there stop a cluster: without all
-of them nothing is written. --offline does not ask.`,
+a cluster pull from the mirror, with APPLY.md, the steps to apply it in order.
+Nothing is pushed. The mirror is asked whether it has every image of the bundle,
+because rules for missing images stop a cluster: if one is missing, nothing is
+written. --offline does not ask.`,
 		Example: "  satchel render -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +36,7 @@ of them nothing is written. --offline does not ask.`,
 	addReaderFlags(f, &o.reader)
 	addPlaceFlags(f, &o.unpackOptions)
 	f.IntVar(&o.parallelLayers, "parallel-images", 8, "how many images the mirror is asked for at once")
-	f.BoolVar(&o.offline, "offline", false, "do not ask the mirror whether the images are there")
+	f.BoolVar(&o.offline, "offline", false, "do not ask the mirror whether it has the images")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd

@@ -32,7 +32,7 @@ func TestRender(t *testing.T) {
 	render := func(more ...string) []string {
 		return append([]string{"render", "-i", w.key, "--tls-verify=false", "--to", to, "--output-dir", out, w.drive}, more...)
 	}
-	lacking := w.run(render()...).want(exitFailed).says("lacks 1 of 1 images", "satchel unpack first")
+	lacking := w.run(render()...).want(exitFailed).says("lacks 1 of 1 image of this bundle", "first: satchel unpack")
 	if _, err := os.Stat(out); err == nil || lacking.stdout != "" {
 		t.Errorf("it wrote %v, %q", held(t, out), lacking.stdout)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
@@ -60,7 +61,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 }
 
 // onlyCancelled reports whether nothing but the interruption is in the error: what
-// failed beside it must not be passed over.
+// failed in addition must not be hidden.
 func onlyCancelled(err error) bool {
 	//lint:ignore errorlint it takes the error apart itself
 	switch e := err.(type) {
@@ -127,7 +128,7 @@ func interruptible(a *app) (context.Context, func()) {
 			case first.IsZero():
 				first = time.Now()
 			case time.Since(first) < bounce:
-				continue // the same stop, told twice: to the process and to its group
+				continue // the same stop twice: for the process and for its group
 			default:
 				os.Exit(exitInterrupted)
 			}
@@ -195,7 +196,7 @@ func (a *app) openCache() *cache.Cache {
 	})
 }
 
-// resuming is the line that goes on with this run, if one does.
+// resuming is the line that resumes this run, if one does.
 func (a *app) resuming(cmd *cobra.Command) string {
 	switch cmd.Name() {
 	case "plan", "pack", "unpack", "rekey":
@@ -261,9 +262,9 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		}
 		return err
 	}
-	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors alone")
-	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is told on stderr: debug, info, warn or error")
-	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "how it is told: text or json")
+	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors only")
+	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is logged on stderr: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "form of log lines: text or json")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
@@ -288,6 +289,6 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		if n == 0 {
 			return &usageError{fmt.Errorf("%s takes no arguments, %q was given", cmd.Name(), args[0]), hint}
 		}
-		return &usageError{fmt.Errorf("%s takes %s; %d arguments were given", cmd.Name(), what, len(args)), hint}
+		return &usageError{fmt.Errorf("%s takes %s, not %s", cmd.Name(), what, text.Count(len(args), "argument", "arguments")), hint}
 	}
 }

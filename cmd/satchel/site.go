@@ -11,7 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
-// siteFlags say what the cluster has now, and where its YAML goes.
+// siteFlags are what the cluster has now, and where its YAML goes.
 type siteFlags struct {
 	outDir       string
 	pullSecret   string

@@ -40,8 +40,8 @@ HOST/NAMESPACE/example/app:1.0, with the same digest. A release goes to
 openshift/release-images and openshift/release there.
 
 With --output-dir, and when the mirror has every image, unpack writes the YAML
-that makes a cluster pull from the mirror, with APPLY.md, which says in which
-order to apply it.`,
+that makes a cluster pull from the mirror, with APPLY.md, the steps to
+apply it in order.`,
 		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +52,7 @@ order to apply it.`,
 	addReaderFlags(f, &o.reader)
 	addPlaceFlags(f, &o)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
-	f.BoolVar(&o.dryRun, "dry-run", false, "say what is missing, probe the mirror, and stop before the first layer")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd

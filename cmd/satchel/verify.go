@@ -18,7 +18,7 @@ func newVerify(a *app) *cobra.Command {
 		Short: "Check every byte of a bundle, without a key",
 		Long: `verify reads the whole bundle in DIR from the drive and compares it with its seals:
 flipped, missing, truncated, swapped and extra files are found and all listed. It
-needs no key. That it is the bundle you sent, only --expect can tell.`,
+needs no key. Only --expect shows that it is the bundle that you sent.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runVerify(cmd.Context(), a, args[0], expect, output)

@@ -25,7 +25,7 @@ type Report struct {
 	Images      []report.Image         `json:"images"`
 	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
 	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
-	Documents   []Document             `json:"documents,omitempty"`  // beside the images; not among the blobs above
+	Documents   []Document             `json:"documents,omitempty"`  // not among the images and blobs above
 	// Catalogs is what is carried of each.
 	Catalogs []manifests.CatalogContents `json:"catalogs,omitempty"`
 }
@@ -65,7 +65,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	return rep, err
 }
 
-// document counts what a document has beside what was seen.
+// document counts what a document has in addition to what was seen.
 func (r *Report) document(ctx context.Context, src oci.Source, doc oci.Document, seen map[digest.Digest]bool) error {
 	d := Document{Name: doc.Name, Digest: doc.Root.Digest}
 	err := oci.Walk(ctx, src, doc.Root, func(c oci.Descriptor, _ []byte) error {

@@ -37,7 +37,7 @@ type Bench struct {
 	identities []bundle.Identity
 }
 
-// New starts a registry and makes a key.
+// New starts a registry and creates a key.
 func New(t testing.TB, seed uint64) *Bench {
 	t.Helper()
 	registry := registrytest.StartOlareg(t)

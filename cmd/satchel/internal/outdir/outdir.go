@@ -29,7 +29,7 @@ const (
 	// outTemp begins the names of files that are not finished.
 	outTemp = ".satchel-tmp-"
 
-	maxOutFile = 64 << 20 // bytes; no file of a set comes near it
+	maxOutFile = 64 << 20 // bytes; every file of a set is much smaller
 )
 
 // outName is what files of a set may be called.
@@ -154,7 +154,7 @@ func readRegular(root *os.Root, name string) ([]byte, error) {
 }
 
 // probe finds out whether files can be made there; a directory that it has to
-// make for that is gone again afterwards.
+// create for that is removed again.
 func (o *Dir) probe() error {
 	made, at := []string{}, filepath.Clean(o.dir)
 	for ; ; at = filepath.Dir(at) {

@@ -117,7 +117,7 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
-// Gone lists what the earlier set has and the new one has not.
+// Gone lists what the earlier set has and the new one lacks.
 func (o *Dir) Gone(files []manifests.File) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(o.old)) {
 		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Name == name }) {
@@ -127,7 +127,7 @@ func (o *Dir) Gone(files []manifests.File) (names []string) {
 	return names
 }
 
-// dropOld removes what the earlier set had and the new one has not.
+// dropOld removes what the earlier set had and the new one lacks.
 func (o *Dir) dropOld(root *os.Root, files []manifests.File) error {
 	for _, name := range o.Gone(files) {
 		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

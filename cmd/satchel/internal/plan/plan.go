@@ -1,4 +1,4 @@
-// Package plan says what pack would carry and what that takes on drives, from manifests
+// Package plan shows what pack would carry and what that takes on drives, from manifests
 // alone.
 package plan
 
@@ -64,7 +64,7 @@ func (p *planning) content(ctx context.Context) func(oci.Descriptor) ([]byte, bo
 }
 
 // written is what goes into the bundle: the images, and the documents that pack
-// makes from them.
+// renders from them.
 func (p *planning) written(ctx context.Context) (*oci.Graph, *oci.Inventory, error) {
 	yaml, err := p.ClusterYAML(ctx)
 	if err != nil {
@@ -131,7 +131,7 @@ func isJSON(mediaType string) bool {
 	return strings.HasSuffix(mediaType, "+json") || strings.HasSuffix(mediaType, "/json")
 }
 
-// drives says how many drives are needed, of the size given or of the usual ones.
+// drives counts how many drives are needed, of the size given or of the usual ones.
 func (p *planning) drives(graph *oci.Graph) ([]Drive, error) {
 	if n := p.opts.DriveSize; n > 0 {
 		count, err := bundle.Drives(graph, p.opts.Job.SegmentSize, n)

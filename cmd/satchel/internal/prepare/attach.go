@@ -20,7 +20,7 @@ import (
 var fallbackTag = regexp.MustCompile(`^sha256-[0-9a-f]{64}$`)
 
 // checkFallback refuses a referrers index that is named as an image: it would
-// overwrite the one that the mirror makes of the referrers it gets.
+// overwrite the one that the mirror builds from the referrers it gets.
 func checkFallback(images []oci.Image) error {
 	var errs []error
 	for _, img := range images {
@@ -137,7 +137,7 @@ func unlistedError(owners []oci.Image, n oci.Node, repo oci.Ref, err error) erro
 	return errors.Join(errs...)
 }
 
-// images makes inventory entries of attachments: they go where their owner goes.
+// images gives inventory entries of attachments: they go where their owner goes.
 func images(list []transport.Attachment, owner oci.Image, n oci.Node, repo oci.Ref) []oci.Image {
 	out := make([]oci.Image, len(list))
 	for i, a := range list {

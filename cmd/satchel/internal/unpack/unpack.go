@@ -166,7 +166,7 @@ func total(list []transport.Delivery) (n int64) {
 	return n
 }
 
-// push makes the deliveries in the drive's order.
+// push pushes the deliveries in the drive's order.
 func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
 	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
 	blobs := make([]oci.Descriptor, 0, len(list))
