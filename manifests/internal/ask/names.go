@@ -6,7 +6,6 @@ import (
 
 	"github.com/distribution/reference"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -23,20 +22,16 @@ func ParseNodeRef(name string) (oci.Ref, error) {
 
 // DidYouMean proposes what was meant by a name that is not among names.
 func DidYouMean(name string, names []string) string {
-	near := catalog.Nearest(name, names)
+	const few = 10 // names that are listed whole where none is similar
+	near := nearest(name, names)
 	for i, n := range near {
 		near[i] = fmt.Sprintf("%q", n)
 	}
-	const few = 10 // names that are listed whole where none is like it
-	switch last := len(near) - 1; last {
-	case -1:
-		if len(names) == 0 || len(names) > few {
-			return ""
-		}
-		return "; it has " + text.ASCII(strings.Join(text.Sorted(names), ", "))
-	case 0:
-		return "; did you mean " + near[0] + "?"
-	default:
-		return "; did you mean " + strings.Join(near[:last], ", ") + " or " + near[last] + "?"
+	switch {
+	case len(near) > 0:
+		return "; did you mean " + text.Or(near) + "?"
+	case len(names) == 0 || len(names) > few:
+		return ""
 	}
+	return "; it has " + text.ASCII(strings.Join(text.Sorted(names), ", "))
 }

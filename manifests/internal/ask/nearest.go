@@ -1,4 +1,4 @@
-package catalog
+package ask
 
 import (
 	"cmp"
@@ -14,9 +14,9 @@ const (
 	maxTyped  = 256 // longer names are no slip
 )
 
-// Nearest gives up to three of names that differ from name by few letters, the
+// nearest gives up to three of names that differ from name by few letters, the
 // nearest first, and then those of which name is the first words.
-func Nearest(name string, names []string) []string {
+func nearest(name string, names []string) []string {
 	type near struct {
 		name string
 		away int
