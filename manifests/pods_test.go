@@ -92,7 +92,7 @@ func TestPods(t *testing.T) {
 	checkPodPage(t, inv)
 }
 
-// checkPodPage wants it said that rules by digest do not reach pods' tags.
+// checkPodPage: APPLY.md lists the tags of pods, which rules by digest do not cover.
 func checkPodPage(t *testing.T, inv *oci.Inventory) {
 	t.Helper()
 	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
@@ -100,8 +100,8 @@ func checkPodPage(t *testing.T, inv *oci.Inventory) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if file.Name == "APPLY.md" && !strings.Contains(string(file.Body), "`q.io/c:other` is `m.example/c:other`") {
-			t.Errorf("APPLY.md does not tell of q.io/c:other:\n%s", file.Body)
+		if file.Name == "APPLY.md" && !strings.Contains(string(file.Body), "`q.io/c:other`: use `m.example/c:other`") {
+			t.Errorf("APPLY.md does not list q.io/c:other:\n%s", file.Body)
 		}
 	}
 }

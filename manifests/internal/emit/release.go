@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -42,6 +43,10 @@ func (e *emission) stepGraph(p *page) {
 	}
 	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: origin.PathPayload})
 	p.step("The update service")
-	p.text("For an UpdateService object (operator OpenShift Update Service), the mirror has: `spec.graphDataImage`: `%s` (digest now: `%s`); `spec.releases`: `%s`. The operator also needs the mirror's certificate authorities under the key `updateservice-registry` in the ConfigMap that image.config names.",
-		e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest, releases.Name())
+	p.text("An UpdateService object (operator: OpenShift Update Service) needs these from the mirror:")
+	p.list([]string{
+		fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`)", e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest),
+		fmt.Sprintf("`spec.releases`: `%s`", releases.Name()),
+	})
+	p.text("The operator also needs the mirror's certificate authorities under the key `updateservice-registry`, in the ConfigMap that image.config names.")
 }
