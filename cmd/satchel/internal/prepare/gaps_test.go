@@ -73,3 +73,31 @@ func TestListedChart(t *testing.T) {
 		}
 	}
 }
+
+// TestListedRelease has a release that was not available: the gap list brings its
+// components too, and none of another release.
+func TestListedRelease(t *testing.T) {
+	t.Parallel()
+	payload := oci.Ref{Registry: "quay.io", Repository: "openshift-release-dev/ocp-release", Tag: "4.99.1-x86_64"}
+	release := func(name, part string) oci.Image {
+		return oci.Image{Origin: manifests.OriginRelease, Source: payload.WithTag(name + part), Reasons: []oci.Reason{{Kind: manifests.KindRelease, Name: name, Part: part}}}
+	}
+	whole := release("4.99.1-x86_64", "")
+	s := setOf()
+	s.Only = &gaps.List{Images: []oci.Gap{{Image: oci.Image{Origin: manifests.OriginRelease, Source: payload}}}} // no reason was known then
+	all := &oci.Inventory{Images: []oci.Image{whole}}
+	for _, c := range []struct {
+		img  oci.Image
+		want bool
+	}{
+		{whole, true},
+		{release("4.99.1-x86_64", "etcd"), true},
+		{release("4.99.2-x86_64", "etcd"), false},
+		{release("4.99.2-x86_64", ""), false},
+		{oci.Image{Origin: manifests.OriginAdditional, Source: payload.WithTag("other")}, false},
+	} {
+		if got := s.listed(all, c.img); got != c.want {
+			t.Errorf("%s: %v", c.img.Source, got)
+		}
+	}
+}
