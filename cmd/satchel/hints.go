@@ -36,6 +36,7 @@ func hints(err error) (list []string) {
 			continue
 		}
 		add(e)
+		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
 		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
 		case interface{ Unwrap() error }:
@@ -58,6 +59,7 @@ func hintOf(err error) string {
 // flagsFor names the flags of satchel that do what an error says to do. Libraries do not
 // know them.
 func flagsFor(err error) string {
+	//lint:ignore errorlint the caller unwraps it
 	switch e := err.(type) {
 	case *transport.RegistryError:
 		return troubleFlags[e.Trouble()]
