@@ -142,7 +142,7 @@ func TestCharts(t *testing.T) {
 	}
 }
 
-// TestChartGaps has charts that cannot be had beside one that can.
+// TestChartGaps has charts that is not available beside one that can.
 func TestChartGaps(t *testing.T) {
 	f := chartSite(t)
 	f.Published["http://cdn.io/plain.tgz"] = f.Published["https://charts.io/repo/web-1.0.0.tgz"]
@@ -302,7 +302,7 @@ func TestChartUnknown(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", in, err, want)
 		}
 	}
-	// The index cannot be had, and no version is named that a gap could be of.
+	// The index is not available, and no version is named that a gap could be of.
 	c, err := Parse("f.yaml", []byte(asktest.Head+"mirror: {helm: {repositories: [{url: 'https://none.io', charts: [{name: web}]}]}}\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func TestFilteredCommands(t *testing.T) {
 		{"another catalog", "cache-enforce-integrity", "/bin/opm", "serve --port 1 /other --debug", "serve --port 1 /configs --debug " + knows, "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
 		{"another catalog, and a cache", "cache-enforce-integrity", "/bin/opm serve /other", "--cache-dir=../tmp/cache", "--cache-dir=../tmp/cache --cache-enforce-integrity=false", "tmp/cache/digest", "its image serves /other, and its label says /configs: the filtered one serves what the label says"},
 		{"from where it runs", "old", "/bin/opm", "serve ../configs --cache-dir=c/d", "serve ../configs --cache-dir=c/d", "srv/c/d/digest", ""},
-		{"no telling", "cache-enforce-integrity", "/bin/opm", "serve --new x /other", "serve --new x /other " + knows, "tmp/cache/digest", "which directory its image serves cannot be told; its label says /configs, and that one is filtered"},
+		{"no telling", "cache-enforce-integrity", "/bin/opm", "serve --new x /other", "serve --new x /other " + knows, "tmp/cache/digest", "which directory its image serves cannot be known; its label says /configs, and that one is filtered"},
 		{"no server", "cache-enforce-integrity", "/bin/sh", "run", "run", "tmp/cache/digest", "its image does not run opm serve; its command is left as it is"},
 	}
 	for _, tc := range tests {
@@ -203,7 +203,7 @@ func TestFilteredOthers(t *testing.T) {
 	}
 }
 
-// TestFilteredGap leaves the operators of a catalog whose layers cannot be had.
+// TestFilteredGap leaves the operators of a catalog whose layers are not available.
 func TestFilteredGap(t *testing.T) {
 	h := asktest.NewCatalogs()
 	h.Stack(asktest.TestCatalog, true, ocitest.CatalogRun(), asktest.LayersOfTheTest(t, h)...)

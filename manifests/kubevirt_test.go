@@ -44,7 +44,7 @@ func TestKubeVirtContainer(t *testing.T) {
 				tc.more = "    kubeVirtContainer: " + tc.more + "\n"
 			}
 			c := asktest.ReleaseConfig(t, "quay.io/ocp/rel:v", tc.more)
-			for range 2 { // read, and as it was kept
+			for range 2 { // read, and as stored
 				inv, err := Resolve(t.Context(), c, m)
 				if err != nil {
 					t.Fatal(err)

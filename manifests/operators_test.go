@@ -275,7 +275,7 @@ func TestOperatorsNoCatalog(t *testing.T) {
 	}
 }
 
-// TestOperatorsGaps goes on without a catalog that cannot be had.
+// TestOperatorsGaps goes on without a catalog that is not available.
 func TestOperatorsGaps(t *testing.T) {
 	h := asktest.NewCatalogs()
 	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())
@@ -318,7 +318,7 @@ func TestOperatorsCacheFails(t *testing.T) {
 		want   string
 	}{
 		{fullCache{h, errors.New("no space"), ""}, "catalog " + asktest.TestCatalog + ": keep what was read of it: no space"},
-		{fullCache{h, nil, `{"format":3,"packages":1}` + "\n"}, "catalog " + asktest.TestCatalog + ": read what was kept of it: package 1 of 1: unexpected EOF"},
+		{fullCache{h, nil, `{"format":3,"packages":1}` + "\n"}, "catalog " + asktest.TestCatalog + ": read what was stored of it: package 1 of 1: unexpected EOF"},
 	} {
 		_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"), tc.images)
 		if errorText(err) != tc.want {

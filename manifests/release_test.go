@@ -135,7 +135,7 @@ func TestReleaseParsedOnce(t *testing.T) {
 	}
 }
 
-// TestReleaseGaps has components that cannot be had, and payloads.
+// TestReleaseGaps has components that is not available, and payloads.
 func TestReleaseGaps(t *testing.T) {
 	m := asktest.NewRegistry()
 	parts := m.Components("etcd-1", "cli-2", "tools-2")

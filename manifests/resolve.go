@@ -61,7 +61,7 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 }
 
 // Image lists what each part of the configuration asks for, and what of it
-// cannot be had. Its error is one that nothing can go on with.
+// is not available. Its error is one that ends the run.
 func wantedOf(ctx context.Context, c *Config, from Images) (all ask.Set, gaps []*oci.Gap, err error) {
 	for _, part := range []func(context.Context, *Config, ask.Images) (ask.Set, error){
 		release.Configured,

@@ -198,7 +198,7 @@ func TestSignatureStores(t *testing.T) {
 			default:
 				http.NotFound(rw, r)
 			}
-		}, exitOK, "another one vouches for it: signature-1: it is not an OpenPGP message"},
+		}, exitOK, "another one verifies it: signature-1: it is not an OpenPGP message"},
 		{"too large", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(make([]byte, 1<<20)) }, exitFailed, "more than 51200 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

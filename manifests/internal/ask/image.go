@@ -41,7 +41,7 @@ func Unite(list []Image) []Image {
 	type place struct {
 		ref  oci.Ref
 		path string
-		made digest.Digest // two things that were made under one name collide later, and are told of
+		made digest.Digest // two things that were made under one name collide later, and are reported
 	}
 	places := map[place]int{}
 	var out []Image

@@ -10,7 +10,7 @@
 // time, of bounded size, and keeps an index: names, versions, edges, images; the
 // documents go to disk. [Catalog.Write] writes both, one [Package] after the other
 // with its documents, and a [Reader] gives them back one package at a time. What is
-// written can be kept: it means the same while the image has the same digest.
+// written can be stored: it means the same while the image has the same digest.
 //
 // Documents are understood as package declcfg of operator-registry understands
 // them, whose own readers have no bounds. A catalog that its model refuses for

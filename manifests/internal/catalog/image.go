@@ -71,7 +71,7 @@ type Catalog struct {
 func (c *Catalog) Close() error { return c.spool.Close() }
 
 // Parse reads the catalog in a directory of image, through all its layers. what
-// names the catalog in errors. census, which may be nil, is told of the layers.
+// names the catalog in errors. census, which may be nil, learns of the layers.
 func Parse(ctx context.Context, what string, src oci.Source, image oci.Descriptor, dir string, census *layers.Census) (_ *Catalog, err error) {
 	s, err := newSpool()
 	if err != nil {

@@ -39,14 +39,14 @@ func (b *builder) packages(dir string) ([]Package, error) {
 	for _, c := range b.chans {
 		p := find(list, c.pkg)
 		if p == nil {
-			return nil, b.refuse("file %q: channel %q is of package %q, which is not there", "/"+c.file, c.Name, cut(c.pkg))
+			return nil, b.refuse("file %q: channel %q is of package %q, which is missing", "/"+c.file, c.Name, cut(c.pkg))
 		}
 		p.Channels = append(p.Channels, c.Channel)
 	}
 	for _, r := range b.bundles {
 		p := find(list, r.pkg)
 		if p == nil {
-			return nil, b.refuse("file %q: bundle %q is of package %q, which is not there", "/"+r.file, r.Name, cut(r.pkg))
+			return nil, b.refuse("file %q: bundle %q is of package %q, which is missing", "/"+r.file, r.Name, cut(r.pkg))
 		}
 		r.Related, r.Provides, r.Requires = b.related(r.related), b.related(r.provides), b.related(r.requires)
 		p.Bundles = append(p.Bundles, r.Bundle)

@@ -23,7 +23,7 @@ const (
 	parallelCharts = 4
 )
 
-// Error says that the images of a chart cannot be told, for a reason that
+// Error says that the images of a chart cannot be known, for a reason that
 // lies in the chart or its values.
 type Error struct {
 	Chart string // its name and version
@@ -70,7 +70,7 @@ type chartJob struct {
 }
 
 // Images asks for mirror.helm: the charts themselves, and the images that they
-// run with their default values and those of [imageset.Extra]. A chart that cannot be had
+// run with their default values and those of [imageset.Extra]. A chart that is not available
 // or does not render is a *[oci.Gap].
 func Images(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
 	s := &charting{c: c, from: from, p: c.Problems()}

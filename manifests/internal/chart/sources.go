@@ -25,7 +25,7 @@ import (
 var errLeft = errors.New("left to who resolves it")
 
 // repository adds the charts that are asked for of one repository. An index that
-// cannot be had is a gap of each chart whose version is named, else an error.
+// is not available is a gap of each chart whose version is named, else an error.
 func (s *charting) repository(ctx context.Context, i int) error {
 	r := &s.c.Mirror.Helm.Repositories[i]
 	at := fmt.Sprintf("mirror.helm.repositories[%d]", i)
@@ -85,7 +85,7 @@ func (s *charting) index(ctx context.Context, base *url.URL) (helm.Index, error)
 	return helm.ParseIndex(body)
 }
 
-// without answers for a repository whose index cannot be had.
+// without answers for a repository whose index is not available.
 func (s *charting) without(base *url.URL, r *imageset.HelmRepository, why error) error {
 	for _, ch := range r.Charts {
 		if !helm.IsVersion(ch.Version) {

@@ -20,8 +20,8 @@ const (
 	maxVersion  = 64 // bytes
 )
 
-// settle brings what was read into its order and finds out whether it is graph data.
-func (d *Data) settle() error {
+// finish brings what was read into its order and finds out whether it is graph data.
+func (d *Data) finish() error {
 	if _, ok := d.dirs[fileVersion]; !ok {
 		d.strip()
 	}
@@ -86,7 +86,7 @@ func (d *Data) checkVersion() error {
 	}
 	body, err := io.ReadAll(io.NewSectionReader(d.spool, d.list[i].off, min(d.list[i].size, maxVersion)))
 	if err != nil {
-		return fmt.Errorf("read the graph data that was kept: %w", err)
+		return fmt.Errorf("read the graph data that was stored: %w", err)
 	}
 	if _, err := semver.Parse(strings.TrimSpace(string(body))); err != nil || d.list[i].size > maxVersion {
 		return refuse("its file %s has no version in it, but %.40q", fileVersion, body)

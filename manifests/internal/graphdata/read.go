@@ -72,7 +72,7 @@ func Read(archive io.Reader) (_ *Data, err error) {
 	if _, err := io.Copy(zeros{}, content); err != nil {
 		return nil, explain(err)
 	}
-	return d, d.settle()
+	return d, d.finish()
 }
 
 // newSpool makes a file that lives as long as it is open.

@@ -49,7 +49,7 @@ func (c *Config) checkGraph(p *Problems) {
 	if !c.Mirror.Platform.Graph {
 		if x.GraphData != (GraphData{}) || x.GraphBase != (oci.Ref{}) {
 			p.AddAtKey("mirror", "set mirror.platform.graph: true, or name neither graph data nor a base image",
-				"it is said what the graph image is built of, and mirror.platform.graph does not ask for it")
+				"graph data or a base image is named, and mirror.platform.graph does not ask for it")
 			p.About("GraphData")
 		}
 		return

@@ -140,9 +140,9 @@ func (g *gathering) file(most int) []byte {
 	return nil
 }
 
-// settle keeps the file of what the selection gathered, if it fits beside those
+// storeContents stores the file of what the selection gathered, if it fits beside those
 // of other catalogs, and lets go of the rest.
-func (s *selection) settle(left *int) {
+func (s *selection) storeContents(left *int) {
 	if g := &s.gathered; len(g.heads.packages) == 0 && !g.heads.over {
 		return // it could not be read, or has none of what is asked
 	}

@@ -35,7 +35,7 @@ func TestContentsTooLarge(t *testing.T) {
 		for _, p := range packages {
 			s.gathered.whole(p)
 		}
-		s.settle(&left)
+		s.storeContents(&left)
 		return s, left
 	}
 	read := func(s *selection) documents.CatalogContents {
@@ -86,7 +86,7 @@ func TestContentsOfOddNames(t *testing.T) {
 	s := &selection{gathered: gathering{about: documents.CatalogContents{Catalog: asktest.TestCatalog}}}
 	s.gathered.whole(p)
 	left := documents.MaxAllContents
-	s.settle(&left)
+	s.storeContents(&left)
 	var made oci.Memory
 	if _, err := made.Artifact(documents.ArtifactContents, s.contents); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func (s *selection) learn(p *catalog.Package, chosen map[string]bool) {
 		}
 	}
 	for _, b := range p.Bundles {
-		if there[b.Name] && (s.wholly || chosen[b.Name]) {
+		if there[b.Name] && (s.learnAll || chosen[b.Name]) {
 			s.all = append(s.all, operator{filter.Candidate{Package: p.Name, Version: b.Version, Provides: b.Provides},
 				b.Name, b.Release, b.Requires, s, chosen[b.Name], inDefault[b.Name]})
 		}
@@ -55,7 +55,7 @@ const (
 	lacksProvider = "which nothing in the catalogs of the configuration provides; add the catalog that has it"
 	lacksChoice   = "which is not carried: choose it too, or have dependencies added, if a catalog of the configuration has it"
 
-	maxLacks = 20 // requirements that are told of
+	maxLacks = 20 // requirements that are reported
 )
 
 // require gives the bundles that those chosen require and that are not chosen yet,

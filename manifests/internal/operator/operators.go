@@ -77,13 +77,13 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
-		s.also, s.wholly = also[i], c.Extra.WithDependencies
+		s.also, s.learnAll = also[i], c.Extra.WithDependencies
 		if err := s.read(ctx, from); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		s.place = i
-		s.settle(&left)
+		s.storeContents(&left)
 		list, errs = append(list, s), append(errs, s.errs...)
 	}
 	return list, errors.Join(append([]error{p.Join()}, errs...)...)
@@ -100,7 +100,7 @@ type selection struct {
 	errs []error
 
 	src      oci.Source
-	root     oci.Descriptor // of the catalog; none if it cannot be had
+	root     oci.Descriptor // of the catalog; none if it is not available
 	picked   oci.Descriptor // the image of it that was read
 	dir      string         // of the catalog in it
 	program  string         // that serves it there
@@ -111,11 +111,11 @@ type selection struct {
 	names []string // of all packages, when some are named
 	count chosenCount
 
-	place  int                 // Among the catalogs
-	also   map[string][]string // bundles that are chosen beside, by package
-	wholly bool                // learn what every bundle provides and requires
-	all    []operator          // which is then here
-	notes  []string
+	place    int                 // Among the catalogs
+	also     map[string][]string // bundles that are chosen beside, by package
+	learnAll bool                // learn what every bundle provides and requires
+	all      []operator          // which is then here
+	notes    []string
 
 	gathered gathering          // what of it is carried
 	contents []oci.ArtifactFile // the same, as a file
@@ -162,13 +162,13 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 	}
 	err = catalog.Read(index, s.choose)
 	if err := errors.Join(err, index.Close()); err != nil {
-		return fmt.Errorf("%s: read what was kept of it: %w", s.what, err)
+		return fmt.Errorf("%s: read what was stored of it: %w", s.what, err)
 	}
 	s.missing()
 	return nil
 }
 
-// index opens what is kept of the catalog, which is read first if nothing is.
+// index opens what is stored of the catalog, which is read first if nothing is.
 func (s *selection) index(ctx context.Context, from ask.Images) (io.ReadCloser, error) {
 	var lost error
 	index, err := from.Derived(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {

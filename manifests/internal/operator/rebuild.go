@@ -57,7 +57,7 @@ func grouped(n int) string {
 // makeCatalog makes the catalog's image with what is chosen alone, for the platforms
 // that are asked for, and asks for it in the place of the catalog's own; one that is
 // carried whole stays as it is. The error is a *[oci.Gap] where the catalog's
-// layers cannot be had, which leaves its operators.
+// layers are not available, which leaves its operators.
 func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	if s.whole() || s.root.Digest == "" {
 		return nil
@@ -140,7 +140,7 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 		}
 		defer func() { err = errors.Join(err, in.Close()) }()
 		if readers[i], err = catalog.NewReader(in); err != nil {
-			return f.kept(err)
+			return f.storedError(err)
 		}
 		defer readers[i].Close()
 	}
@@ -154,7 +154,7 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 			return nil
 		}
 		if err := errors.Join(err, again); err != nil {
-			return f.kept(err)
+			return f.storedError(err)
 		}
 		if err := f.fillPackage(ctx, c, p, docs, full); err != nil {
 			return err
@@ -162,8 +162,8 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 	}
 }
 
-func (f *filtering) kept(err error) error {
-	return fmt.Errorf("%s: read what was kept of it: %w", f.s.what, err)
+func (f *filtering) storedError(err error) error {
+	return fmt.Errorf("%s: read what was stored of it: %w", f.s.what, err)
 }
 
 // fillPackage writes what is chosen of a package, or what is of none.
@@ -177,7 +177,7 @@ func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.
 	}
 	cfg, err := docs.Config()
 	if err != nil {
-		return f.kept(err)
+		return f.storedError(err)
 	}
 	out, err := filter.Package(cfg, req)
 	if err != nil {
@@ -197,7 +197,7 @@ func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.
 	}))
 }
 
-// Written is an error of reading what was kept, or of writing it elsewhere.
+// Written is an error of reading what was stored, or of writing it elsewhere.
 func (f *filtering) written(err error) error {
 	var done *ask.HostError
 	if err == nil || errors.As(err, &done) || errors.Is(err, opm.ErrLarge) {

@@ -70,7 +70,7 @@ func (f *filtering) serving(cmd opm.Command, dir string) opm.Command {
 	case !cmd.Serves || cmd.Dir == dir:
 		return cmd
 	case cmd.Dir == "":
-		f.note("which directory its image serves cannot be told; its label says %s, and that one is filtered", dir)
+		f.note("which directory its image serves cannot be known; its label says %s, and that one is filtered", dir)
 		return cmd
 	}
 	f.note("its image serves %s, and its label says %s: the filtered one serves what the label says", cmd.Dir, dir)
@@ -191,7 +191,7 @@ func programOf(config ispec.Image) string {
 	return opm.ReadCommand(config.Config).Program
 }
 
-// replacedDirs are the directories that a filtered image most likely has anew.
+// replacedDirs are the directories that a filtered image most likely replaces.
 func replacedDirs(config ispec.Image, dir string) []string {
 	cmd := opm.ReadCommand(config.Config)
 	if cmd.Replaceable(dir) {

@@ -29,8 +29,8 @@ type Command struct {
 	Serves  bool   // it is one that serves a catalog
 	Program string // the last part of its name
 	program string // all of it
-	// Dir is what it serves, "" if that cannot be told, and CacheDir where it looks for
-	// the cache; "" if it is not told.
+	// Dir is what it serves, "" if that is not known, and CacheDir where it looks for
+	// the cache; "" if it is not set.
 	Dir, CacheDir string
 
 	entrypoint, args []string
@@ -141,7 +141,7 @@ func CacheDirBeside(configs string) string {
 func within(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
 
 // Arguments are those of an image that has the cache in dir, "" for none: where it is,
-// and, for a program that knows of it, that a cache which does not fit is built anew,
+// and, for a program that knows of it, that a cache which does not fit is built again,
 // which would else end the program.
 func (c Command) Arguments(dir string, knows bool) []string {
 	args := slices.Clone(c.args)

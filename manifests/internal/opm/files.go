@@ -14,7 +14,7 @@ import (
 )
 
 // Modes of what an image gets. Whoever serves the catalog may be any user, and could
-// build the cache anew where that can be written.
+// build the cache again where that can be written.
 const (
 	ModeFile     fs.FileMode = 0o644
 	ModeDir      fs.FileMode = 0o755

@@ -27,7 +27,7 @@ const (
 
 // Keys reads the public keys that a payload has its cluster trust to sign releases,
 // armoured, one after the other; none is no error. It is for payloads that are
-// themselves vouched for.
+// verified themselves.
 func Keys(ctx context.Context, src oci.Source, image oci.Descriptor) ([]byte, error) {
 	var keys []byte
 	err := layers.Walk(ctx, src, image, dir, func(name string, size int64, r io.Reader) error {

@@ -74,9 +74,9 @@ func (b *block) out(img oci.Image) (blocked bool) {
 	return blocked
 }
 
-// sift takes out what is blocked, of what is asked for and of what cannot be had.
+// leaveOut takes out what is blocked, of what is asked for and of what is not available.
 // An image that is asked for by several names is left out only under those that match.
-func (b *block) sift(list []ask.Image, gaps []*oci.Gap) ([]ask.Image, []*oci.Gap) {
+func (b *block) leaveOut(list []ask.Image, gaps []*oci.Gap) ([]ask.Image, []*oci.Gap) {
 	return slices.DeleteFunc(list, func(w ask.Image) bool { return b.out(w.Entry()) }),
 		slices.DeleteFunc(gaps, func(g *oci.Gap) bool { return b.out(g.Image) })
 }
@@ -113,7 +113,7 @@ func LeaveOutBlocked(c *imageset.Config, list []ask.Image, gaps []*oci.Gap, from
 		return nil, nil, err
 	}
 	all := len(list) + len(gaps)
-	list, gaps = b.sift(list, gaps)
+	list, gaps = b.leaveOut(list, gaps)
 	b.report(from.Note)
 	return list, gaps, b.check(c, all, len(list)+len(gaps))
 }

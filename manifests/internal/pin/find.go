@@ -52,17 +52,19 @@ func (f *Found) choose(ctx context.Context, sparse bool) (err error) {
 	}
 	f.parts = parts
 	if f.only != nil && oci.IsIndex(f.Image.Root.MediaType) {
-		f.settle()
+		f.applySelection()
 	}
 	f.lacks = ask.Lacking(f.only, f.Image.Platforms)
 	return nil
 }
 
-// settle writes what is carried into the image.
-func (f *Found) settle() { f.Image.Platforms, f.Image.Omitted = f.parts.Platforms(), f.parts.Omitted() }
+// applySelection writes what is carried into the image.
+func (f *Found) applySelection() {
+	f.Image.Platforms, f.Image.Omitted = f.parts.Platforms(), f.parts.Omitted()
+}
 
 // along carries what others bring to the image's repository, and has it say so: if
-// that cannot be had, neither can the image.
+// that is not available, neither can the image.
 func (f *Found) along(by map[part]oci.Ref) {
 	var names []string
 	before, had := f.Image.Platforms, f.parts.Selected()
@@ -73,7 +75,7 @@ func (f *Found) along(by map[part]oci.Ref) {
 		}
 		return there
 	})
-	f.settle()
+	f.applySelection()
 	if names = text.Sorted(names); len(names) > 0 {
 		more := slices.DeleteFunc(slices.Clone(f.Image.Platforms), func(p string) bool { return slices.Contains(before, p) })
 		f.Image.Reasons = oci.SortReasons(append(slices.Clone(f.Image.Reasons), oci.Reason{Kind: oci.ReasonPlatforms, Name: text.ASCII(strings.Join(more, ", ")), Part: text.ASCII(text.Some(names, 3))}))

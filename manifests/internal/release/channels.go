@@ -104,7 +104,7 @@ func graphURL(c *imageset.Config, q graphQuery) (link, bare string, err error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		p := c.Problems()
 		p.AddAtKey("mirror.platform.channels", "set UPDATE_URL_OVERRIDE to the address of a graph server, such as https://HOST/graph, or unset it",
-			"mirror.platform.channels: the update graph cannot be had: UPDATE_URL_OVERRIDE is not an http or https address")
+			"mirror.platform.channels: the update graph is not available: UPDATE_URL_OVERRIDE is not an http or https address")
 		return "", "", p.Join()
 	}
 	query := u.Query()
@@ -182,7 +182,7 @@ func (gs *graphs) unknownRisks() {
 }
 
 // readReleases reads payloads, some at a time, and lists their images in order. A
-// release that nothing vouches for ends it.
+// release without a verified signature ends it.
 func readReleases(ctx context.Context, c *imageset.Config, from ask.Images, list []chosen) (ask.Set, error) {
 	v := newVerification(c, from, list)
 	if err := v.readAll(ctx); err != nil {
@@ -210,7 +210,7 @@ func readReleases(ctx context.Context, c *imageset.Config, from ask.Images, list
 	return all, oci.JoinGaps(gaps)
 }
 
-// heldNotes holds back what is told to the user, so that it comes in order.
+// heldNotes holds back what is reported to the user, so that it comes in order.
 type heldNotes struct {
 	ask.Images
 	notes []string

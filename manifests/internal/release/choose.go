@@ -143,7 +143,7 @@ func (c *choosing) noteApart(s *span) {
 	}
 	_, err := s.graph.Path(s.low, s.high, c.c.Extra.AcceptRisks)
 	var none *graph.NoPathError
-	if errors.As(err, &none) && len(none.Risky) == 0 { // paths with risks are told of with these
+	if errors.As(err, &none) && len(none.Risky) == 0 { // paths with risks are reported with these
 		c.note("channel %s for %s: %v; the releases of the range are carried, and a cluster cannot be led from the first of them to the last in this channel", s.Name, c.arch, none)
 	}
 }

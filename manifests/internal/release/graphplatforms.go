@@ -35,7 +35,7 @@ func graphPlatforms(ctx context.Context, c *imageset.Config, from ask.Images) []
 	return text.Sorted(list)
 }
 
-// payloadPlatforms are those of a payload that is named. One that cannot be had says
+// payloadPlatforms are those of a payload that is named. One that is not available says
 // so itself.
 func payloadPlatforms(ctx context.Context, name string, from ask.Images) []string {
 	ref, err := oci.ParseRef(name)

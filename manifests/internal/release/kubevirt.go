@@ -17,7 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// formatKubeVirt is part of the key under which a payload's boot images are kept.
+// formatKubeVirt is part of the key under which a payload's boot images are stored.
 const formatKubeVirt = "kubevirt/1"
 
 // componentKubeVirt is what oc-mirror v2 calls the image for machines of KubeVirt.
@@ -82,7 +82,7 @@ func readKubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor, fro
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if err := json.NewDecoder(r).Decode(&list); err != nil {
-		return nil, fmt.Errorf("read the boot images of payload %s as they were kept: %w", image.Digest, err)
+		return nil, fmt.Errorf("read the boot images of payload %s as stored: %w", image.Digest, err)
 	}
 	return list, nil
 }

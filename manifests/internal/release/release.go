@@ -20,7 +20,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// formatPayload is part of the key under which a payload that was read is kept.
+// formatPayload is part of the key under which a payload that was read is stored.
 const formatPayload = "payload/2"
 
 // MultiArch is the architecture of a payload for several.
@@ -78,7 +78,7 @@ func Configured(ctx context.Context, c *imageset.Config, from ask.Images) (ask.S
 
 // readRelease finds a payload, has its signature verified, and then reads it, unless
 // that was done before. What is read and carried is what was verified, by digest:
-// from resolves a tag once. A release that nothing vouches for is a
+// from resolves a tag once. A release without a verified signature is a
 // *[SignatureError], which must not become a gap.
 func readRelease(ctx context.Context, cfg *imageset.Config, ref oci.Ref, from ask.Images, brought signature.Keyring) (*release, error) {
 	root, src, err := from.Resolve(ctx, ref)
@@ -148,7 +148,7 @@ func readPayload(ctx context.Context, src oci.Source, image oci.Descriptor, from
 	defer func() { err = errors.Join(err, r.Close()) }()
 	p = &payload.Payload{}
 	if err := json.NewDecoder(r).Decode(p); err != nil {
-		return nil, fmt.Errorf("read payload %s as it was kept: %w", image.Digest, err)
+		return nil, fmt.Errorf("read payload %s as stored: %w", image.Digest, err)
 	}
 	return p, nil
 }

@@ -26,7 +26,7 @@ const (
 	MaxSignatures = 9
 )
 
-// SignatureError says that nothing vouches for a release. Nothing of the release
+// SignatureError says that no signature of a release was verified. Nothing of the release
 // was used.
 type SignatureError struct {
 	Release oci.Ref
@@ -101,7 +101,7 @@ func (e *SignatureError) advise() *SignatureError {
 // okdRepositories are where OKD publishes releases, which Red Hat's keys do not sign.
 var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|registry\.ci\.openshift\.org/origin/)`)
 
-// verifyRelease gives the signatures that vouch for a payload, by its digest: of an
+// verifyRelease gives the signatures that verify a payload, by its digest: of an
 // index the index's. Without one the release must not be used, whatever else can
 // be had: the error is a *[SignatureError], and never a gap. Signatures are looked
 // for until one number is not found; those that do not verify are noted beside one
@@ -122,7 +122,7 @@ func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, p
 		return nil, fail
 	}
 	// The payload has a ConfigMap of keys too, which clusters that run it trust for
-	// the next one. Here they would vouch for the payload that brought them.
+	// the next one. Here they would verify the payload that brought them.
 	keys, err := trustedKeys(x)
 	if err == nil && x.SignatureKeys == "" && okdRepositories.MatchString(payload.Name()) {
 		err = errors.New("it is a release of OKD, and no key of OKD's was given")
@@ -139,7 +139,7 @@ func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, p
 		return nil, fail.advise()
 	}
 	for _, err := range fail.Errs {
-		from.Note(text.ASCII(fmt.Sprintf("a signature of release %s is not carried; another one vouches for it: %v", payload, err)))
+		from.Note(text.ASCII(fmt.Sprintf("a signature of release %s is not carried; another one verifies it: %v", payload, err)))
 	}
 	return good, nil
 }

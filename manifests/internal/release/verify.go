@@ -15,7 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// formatKeys is part of the key under which the keys in a payload are kept.
+// formatKeys is part of the key under which the keys in a payload are stored.
 const formatKeys = "payload-keys/1"
 
 // verification reads the releases of a run. One that is verified brings the keys that its
@@ -98,7 +98,7 @@ func (v *verification) waits(i int) bool {
 // are any that were not there before.
 func (v *verification) bring(ctx context.Context) (more bool, err error) {
 	for _, r := range v.good {
-		if r == nil || len(r.signatures) == 0 { // not looked at: it vouches for nothing
+		if r == nil || len(r.signatures) == 0 { // not looked at: it verifies nothing
 			continue
 		}
 		text, err := r.keys(ctx, v.from)
@@ -141,7 +141,7 @@ func (v *verification) unread(r *release, err error) {
 	}
 }
 
-// keys reads the keys that a release brings, or what was kept of them.
+// keys reads the keys that a release brings, or what was stored of them.
 func (r *release) keys(ctx context.Context, from ask.Images) (text []byte, err error) {
 	rc, err := from.Derived(ctx, formatKeys+" "+r.image.Digest.String(), func(w io.Writer) error {
 		keys, err := payload.Keys(ctx, r.src, r.image)
@@ -158,7 +158,7 @@ func (r *release) keys(ctx context.Context, from ask.Images) (text []byte, err e
 	return io.ReadAll(io.LimitReader(rc, signature.MaxKeys+1))
 }
 
-// unsigned is the error of a release that nothing vouches for; nil for any other.
+// unsigned is the error of a release without a verified signature; nil for any other.
 func unsigned(err error) *SignatureError {
 	var fail *SignatureError
 	if errors.As(err, &fail) {

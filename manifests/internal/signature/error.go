@@ -13,7 +13,7 @@ const (
 	Revoked      Kind = "revoked"       // the key was withdrawn
 )
 
-// Error says why a message does not vouch for a payload.
+// Error says why a message does not verify a payload.
 type Error struct {
 	Kind Kind
 	Msg  string

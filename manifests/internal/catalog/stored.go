@@ -12,11 +12,11 @@ import (
 	"github.com/operator-framework/operator-registry/alpha/property"
 )
 
-// maxKept bounds a document that was kept: it is JSON, which may be longer than
+// maxKept bounds a document that was stored: it is JSON, which may be longer than
 // the YAML it was.
 const maxKept = 8 * maxDocument
 
-// Documents are those of one package, as they were kept: the package, its
+// Documents are those of one package, as stored: the package, its
 // channels, its bundles, and then the rest, each sort by name.
 type Documents struct {
 	in   *bufio.Reader
@@ -46,7 +46,7 @@ func (d *Documents) Next() (*declcfg.Meta, error) {
 		}
 	}
 	if d.buf, err = d.dec.DecodeAll(packed, d.buf[:0]); err != nil || len(d.buf) != e.Size {
-		return nil, errors.Join(fmt.Errorf("%s %q is not what was kept", e.Schema, cut(e.Name)), err)
+		return nil, errors.Join(fmt.Errorf("%s %q is not what was stored", e.Schema, cut(e.Name)), err)
 	}
 	return &declcfg.Meta{Schema: e.Schema, Package: d.pkg, Name: e.Name, Blob: d.buf}, nil
 }
@@ -162,7 +162,7 @@ func (in *bundle) light() declcfg.Bundle {
 
 // WriteFiltered writes the package that filtered is, chosen from the same
 // documents, as a file of a catalog: JSON. Its bundles and what has another schema
-// are written as they were kept, in full. each gets every bundle; nil for nobody.
+// are written as stored, in full. each gets every bundle; nil for nobody.
 func (d *Documents) WriteFiltered(w io.Writer, filtered *declcfg.DeclarativeConfig, each func(*declcfg.Meta) error) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
