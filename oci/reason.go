@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -18,7 +19,7 @@ import (
 type Reason struct {
 	// Kind is what asks for the image. Package manifests has the words of releases,
 	// catalogs and so on; [ReasonAttached] and [ReasonPlatforms] are those of this package.
-	// It is empty for the words of a bundle that has no typed reasons.
+	// It is empty for words of an older bundle that have no kind.
 	Kind    string `json:"kind,omitempty"`
 	Name    string `json:"name,omitempty"`    // which one of that kind
 	Part    string `json:"part,omitempty"`    // which part of it the image is
@@ -122,7 +123,7 @@ func (i Image) MarshalJSON() ([]byte, error) {
 	return json.Marshal(imageJSON{imageFields(i), Words(i.Reasons)})
 }
 
-// UnmarshalJSON reads an image. One without reasons keeps the words that it has.
+// UnmarshalJSON reads an image. One without reasons gets those that its words are of.
 func (i *Image) UnmarshalJSON(b []byte) error {
 	var j imageJSON
 	if err := json.Unmarshal(b, &j); err != nil {
@@ -139,9 +140,29 @@ func reasonsOr(reasons []Reason, why []string) []Reason {
 		return reasons
 	}
 	for _, s := range why {
-		reasons = append(reasons, Reason{Name: s})
+		reasons = append(reasons, ofWords(s))
 	}
 	return reasons
+}
+
+// ofWords is the reason that is written as s, see [Reason.String]: older bundles have
+// the words alone.
+func ofWords(s string) (r Reason) {
+	if name, ok := strings.CutPrefix(s, "attached to "); ok {
+		r = Reason{Kind: ReasonAttached, Name: name}
+	} else if name, ok := strings.CutPrefix(s, "signatures of "); ok {
+		r = Reason{Kind: ReasonSignatures, Name: name}
+	} else if rest, ok := strings.CutPrefix(s, "with "); ok {
+		name, part, _ := strings.Cut(rest, ", as its repository gets that for ")
+		r = Reason{Kind: ReasonPlatforms, Name: name, Part: part}
+	} else {
+		r.Kind, r.Name, _ = strings.Cut(s, " ")
+		r.Name, r.Part, _ = strings.Cut(r.Name, ": ")
+	}
+	if !kindPattern.MatchString(r.Kind) || r.String() != s {
+		return Reason{Name: s}
+	}
+	return r
 }
 
 // gapJSON is how a gap is written.

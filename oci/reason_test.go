@@ -37,15 +37,37 @@ func TestReasonsRoundTrip(t *testing.T) {
 	}
 }
 
-// TestReasonsOfOlderBundles keeps the words that bundles without typed reasons have.
+// TestReasonsOfOlderBundles: bundles without typed reasons have their words, which say the same.
 func TestReasonsOfOlderBundles(t *testing.T) {
 	t.Parallel()
-	var img oci.Image
-	if err := json.Unmarshal([]byte(`{"origin":"release","why":["release 4.18.1 x86_64: etcd"]}`), &img); err != nil {
-		t.Fatal(err)
-	}
-	if got := oci.Words(img.Reasons); len(got) != 1 || got[0] != "release 4.18.1 x86_64: etcd" {
-		t.Errorf("words: %q", got)
+	for words, want := range map[string]oci.Reason{
+		"release 4.18.1 x86_64: etcd":  {Kind: "release", Name: "4.18.1 x86_64", Part: "etcd"},
+		"operator acme 1.2.3: bundle":  {Kind: "operator", Name: "acme 1.2.3", Part: "bundle"},
+		"catalog ./dir: of mine":       {Kind: "catalog", Name: "./dir", Part: "of mine"},
+		"catalog":                      {Kind: "catalog"},
+		"platform.release":             {Kind: "platform.release"},
+		"attached to q.example/b:v1":   {Kind: oci.ReasonAttached, Name: "q.example/b:v1"},
+		"signatures of q.example/b:v1": {Kind: oci.ReasonSignatures, Name: "q.example/b:v1"},
+		"with linux/arm64, as its repository gets that for a:v1": {Kind: oci.ReasonPlatforms, Name: "linux/arm64", Part: "a:v1"},
+		"with nothing else": {Name: "with nothing else"},
+		"4 words: no kind":  {Name: "4 words: no kind"},
+		"trailing: ":        {Name: "trailing: "},
+		"":                  {},
+	} {
+		body, err := json.Marshal(map[string]any{"origin": "release", "why": []string{words}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var img oci.Image
+		var gap oci.Gap
+		if err := errors.Join(json.Unmarshal(body, &img), json.Unmarshal(body, &gap)); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range [][]oci.Reason{img.Reasons, gap.Image.Reasons} {
+			if len(got) != 1 || got[0] != want || got[0].String() != words {
+				t.Errorf("%q: %+v, want %+v", words, got, want)
+			}
+		}
 	}
 }
 
