@@ -39,6 +39,8 @@ func hints(err error) (list []string) {
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
 		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
+		case *transport.LocationError: // of many locations, one decides
+			todo = append([]error{u.Unwrap()[0]}, todo...)
 		case interface{ Unwrap() error }:
 			todo = append([]error{u.Unwrap()}, todo...)
 		case interface{ Unwrap() []error }:
@@ -64,6 +66,10 @@ func flagsFor(err error) string {
 	case *transport.RegistryError:
 		return troubleFlags[e.Trouble()]
 	case *transport.ProbeError:
+		var answer *transport.RegistryError
+		if e.Problem.Hint() == "" && errors.As(e.Err, &answer) { // its hint is that of the answer
+			return troubleFlags[answer.Trouble()]
+		}
 		return problemFlags[e.Problem]
 	case *transport.PlainHTTPError:
 		return troubleFlags[transport.TroublePlainHTTP]
@@ -75,7 +81,7 @@ func flagsFor(err error) string {
 		}
 	case *bundle.MissingError, *prepare.LostError:
 		return "--restart"
-	case *prepare.AwayError, *oci.PlatformError:
+	case *oci.PlatformError:
 		return "--keep-going"
 	case *gaps.FileError, *prepare.ListError:
 		return "--only FILE"
@@ -97,16 +103,16 @@ func flagsFor(err error) string {
 		return extraFlags[e.Field()]
 	}
 	switch {
-	case isValue(err, bundle.ErrNoKey):
+	case speaksFor(err, bundle.ErrNoKey):
 		return "-i KEY, --passphrase or --passphrase-file FILE"
-	case isValue(err, bundle.ErrNoTerminal):
+	case speaksFor(err, bundle.ErrNoTerminal):
 		return "--passphrase-file FILE, or --new-passphrase-file FILE of rekey"
 	}
 	return ""
 }
 
-// isValue reports whether err is the value itself, and does not just wrap it.
-func isValue(err, value error) bool { return errors.Is(err, value) && errors.Unwrap(err) == nil }
+// speaksFor reports whether an error's hint is the one of value.
+func speaksFor(err, value error) bool { return errors.Is(err, value) && hintOf(err) == hintOf(value) }
 
 // extraFlags are for fields of [manifests.Extra].
 var extraFlags = map[string]string{
