@@ -34,6 +34,7 @@ type app struct {
 	noProgress     bool
 	bar            atomic.Pointer[progressbar.ProgressBar] // drawn now, on the terminal
 	args           []string                                // as typed, for the line that resumes
+	cache          atomic.Pointer[cache.Cache]             // that was opened last
 }
 
 // run is the whole program; it returns the exit code.
@@ -130,6 +131,9 @@ func interruptible(a *app) (context.Context, func()) {
 			case time.Since(first) < bounce:
 				continue // the same stop twice: for the process and for its group
 			default:
+				if c := a.cache.Load(); c != nil {
+					_ = c.Close() // nothing else removes what it stored for this run alone
+				}
 				os.Exit(exitInterrupted)
 			}
 			a.warn("stopping; once more to stop at once")
@@ -191,9 +195,11 @@ func (a *app) openCache() *cache.Cache {
 	} else {
 		dir = filepath.Join(dir, "content")
 	}
-	return cache.Optional(dir, os.TempDir(), func(err error) {
+	c := cache.Optional(dir, os.TempDir(), func(err error) {
 		a.warn("the cache in %s cannot be used; what is read now is read again next time: %v", dir, err)
 	})
+	a.cache.Store(c)
+	return c
 }
 
 // resuming is the line that resumes this run, if one does.

@@ -20,7 +20,11 @@ import (
 
 // stubborn is a program that never ends by itself once it was asked to.
 func stubborn() {
-	ctx, _ := interruptible(&app{stderr: os.Stderr})
+	a := &app{stderr: os.Stderr}
+	ctx, _ := interruptible(a)
+	if _, err := a.openCache().Put("text/plain", []byte("for this run alone")); err != nil {
+		fmt.Println(err)
+	}
 	fmt.Println("ready")
 	<-ctx.Done()
 	fmt.Println("asked")
@@ -28,10 +32,11 @@ func stubborn() {
 }
 
 // TestSecondInterrupt shows that the second Ctrl-C ends a program that is still
-// busy with the first.
+// busy with the first, and leaves nothing that was stored for that run alone.
 func TestSecondInterrupt(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd := exec.Command("stubborn")
+		cmd, temp := exec.Command("stubborn"), t.TempDir()
+		cmd.Env = append(os.Environ(), "TMPDIR="+temp, "XDG_CACHE_HOME="+os.DevNull+"/cache")
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -45,6 +50,9 @@ func TestSecondInterrupt(t *testing.T) {
 			if !lines.Scan() || lines.Text() != want {
 				t.Fatalf("got %q, want %q", lines.Text(), want)
 			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) != 1 {
+				t.Errorf("stored for this run: %v, %v", left, err)
+			}
 			time.Sleep(2 * bounce) // a person's second thought, no echo of the first signal
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
@@ -54,6 +62,9 @@ func TestSecondInterrupt(t *testing.T) {
 		var exit *exec.ExitError
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || time.Since(began) > 2*time.Second {
 			t.Errorf("after the second %v: %v, %v", signal, err, time.Since(began))
+		}
+		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
 		}
 		rescue.Stop()
 	}

@@ -17,6 +17,7 @@ type temporary struct {
 
 	mu     sync.Mutex
 	needed bool
+	closed bool
 	dir    string // "" until something is stored
 }
 
@@ -28,13 +29,15 @@ func Optional(dir, parent string, warn func(error)) *Cache {
 	return &Cache{dir: dir, temp: &temporary{parent: parent, warn: warn, needed: dir == ""}}
 }
 
-// Close removes what was stored for this run alone.
+// Close removes what was stored for this run alone. What is stored later is an error,
+// unless it goes to the directory that [Optional] was given.
 func (c *Cache) Close() error {
 	if c.temp == nil {
 		return nil
 	}
 	c.temp.mu.Lock()
 	defer c.temp.mu.Unlock()
+	c.temp.closed = true
 	if c.temp.dir == "" {
 		return nil
 	}
@@ -118,6 +121,9 @@ func (t *temporary) need(why error) {
 func (t *temporary) create() (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return "", &writeError{fs.ErrClosed}
+	}
 	if t.dir != "" {
 		return t.dir, nil
 	}

@@ -75,6 +75,9 @@ func TestOptional(t *testing.T) {
 			if err := c.Close(); err != nil {
 				t.Error(err)
 			}
+			if _, err := c.Put("text/plain", []byte("late")); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("stored after the end: %v", err)
+			}
 			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
