@@ -11,18 +11,40 @@ import (
 )
 
 // Write replaces the file of that name, or creates it, with mode 0600: a crash leaves the
-// old one or the new one whole. What is no regular file, such as a pipe or a device, is
-// written to as it is.
+// old one or the new one whole. What cannot be replaced is written to as it is: a pipe, a
+// device, a mounted file, a file in a directory that this user may not write to.
 func Write(name string, body []byte) error {
 	info, err := os.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, body, 0o600)
+	if err != nil {
+		return replace(name, body)
 	}
-	if err == nil {
-		if name, err = filepath.EvalSymlinks(name); err != nil { // the file is replaced, not the link
-			return err
+	at, err := filepath.EvalSymlinks(name) // the file is replaced, not the link
+	if err != nil || !info.Mode().IsRegular() {
+		return overwrite(name, body)
+	}
+	err = replace(at, body)
+	for _, fixed := range []error{fs.ErrPermission, syscall.EROFS, syscall.EBUSY} {
+		if errors.Is(err, fixed) {
+			return overwrite(at, body)
 		}
 	}
+	return err
+}
+
+// overwrite writes into an existing file.
+func overwrite(name string, body []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	if serr := f.Sync(); !noSync(serr) {
+		err = errors.Join(err, serr)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func replace(name string, body []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".satchel-tmp-")
 	if err != nil {
 		return err
@@ -67,11 +89,16 @@ func SyncDir(dir string) error {
 		return err
 	}
 	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+	if noSync(err) {
 		err = nil
 	}
 	if err = errors.Join(err, d.Close()); err != nil {
 		return fmt.Errorf("sync directory %s: %w", dir, err)
 	}
 	return nil
+}
+
+// noSync reports whether an error is that of a file, or a file system, that has no sync.
+func noSync(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported)
 }

@@ -2,10 +2,12 @@ package durable_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
@@ -50,6 +52,42 @@ func TestWrite(t *testing.T) {
 	}
 	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
 		t.Errorf("%s was replaced: %v, %v", os.DevNull, info, err)
+	}
+}
+
+// TestWriteInPlace writes into files that cannot be replaced.
+func TestWriteInPlace(t *testing.T) {
+	t.Parallel()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = f.WriteString("what is longer than the new text")
+	if err := errors.Join(err, os.Remove(f.Name())); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.Write(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), []byte("new")); err != nil {
+		t.Error(err)
+	}
+	if body, err := io.ReadAll(io.NewSectionReader(f, 0, 100)); err != nil || string(body) != "new" {
+		t.Errorf("the file without a name has %q, %v", body, err)
+	}
+	dir := t.TempDir()
+	inside, outside := filepath.Join(dir, "inside"), filepath.Join(dir, "outside")
+	if err := errors.Join(os.WriteFile(inside, []byte("old"), 0o600), os.WriteFile(outside, []byte("old"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount(outside, inside, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("a file cannot be mounted here: %v", err)
+	}
+	err = durable.Write(inside, []byte("new"))
+	if err := errors.Join(err, syscall.Unmount(inside, 0)); err != nil {
+		t.Error(err)
+	}
+	holds(t, outside, "new")
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 2 {
+		t.Errorf("the directory has %v, %v", list, err)
 	}
 }
 
