@@ -53,7 +53,7 @@ func (e *MissingError) Error() string {
 
 // Hint says what to do now.
 func (e *MissingError) Hint() string {
-	return "mount the drive and start again, name another directory, or give that bundle up"
+	return "mount the drive and run the same command again, name another directory, or give that bundle up"
 }
 
 // Permanent is false: the drive may be mounted.
@@ -145,7 +145,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *DamageError) Hint() string {
-	const last = "read the drive elsewhere, or remove the bundle's directory and pack it again"
+	const last = "read the drive on another host, or remove the bundle's directory and pack it again"
 	var names []string
 	for _, f := range e.Faults {
 		if f.Copied() && !slices.Contains(names, f.File) {
@@ -153,7 +153,7 @@ func (e *DamageError) Hint() string {
 		}
 	}
 	if len(names) == 0 {
-		return "verify the bundle to see all that is wrong; " + last
+		return last
 	}
 	if len(names) == 1 {
 		return fmt.Sprintf("the bundle has a second copy of %s: put copy/%s in its place and verify the bundle; if that does not help, %s", names[0], names[0], last)

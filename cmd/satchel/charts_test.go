@@ -156,7 +156,7 @@ func TestCharts(t *testing.T) {
 
 	s.put("/real/web.tgz", s.web)
 	w.run(w.pack()...).want(exitUsage).says("image charts.local/tree:0.1.0: chart tree 0.1.0: execution error at (tree/templates/web.yaml:",
-		"say which registry", "hint: give the values that the chart needs: --helm-values tree=FILE", "--helm-values stored=FILE")
+		"say which registry", "hint: give the values that the chart needs (--helm-values tree=FILE)", "--helm-values stored=FILE")
 	w.run(w.pack("--helm-values", "web=none.yaml")...).want(exitUsage).says("none.yaml")
 	s.put("/real/web.tgz", append(slices.Clone(s.web), 0))
 	w.run(w.pack(s.values()...)...).want(exitFailed).says("chart web 1.0.0+b.1", "the bytes received for "+oci.Digest(s.web).String())

@@ -58,26 +58,27 @@ func TestHints(t *testing.T) {
 	missing := &transport.RegistryError{Op: "pull", Ref: "m.example/a", Status: 404}
 	unsure := &transport.RegistryError{Op: "push", Ref: "m.example/a", Err: plain}
 	away := &transport.RegistryError{Op: "pull", Ref: "q.example/a", Status: 503}
-	const terminal = "run it on a terminal, or give passphrases in a file: --passphrase-file FILE, or --new-passphrase-file FILE of rekey"
-	const key = "give a key file or a passphrase of one of its recipients: -i KEY, --passphrase or --passphrase-file FILE"
+	const terminal = "run it on a terminal, or give passphrases in a file (--passphrase-file FILE, or --new-passphrase-file FILE of rekey)"
+	const key = "give a key file or a passphrase of one of its recipients (-i KEY, --passphrase or --passphrase-file FILE)"
 	for name, c := range map[string]struct {
 		err  error
 		want []string
 	}{
 		"none":                       {errors.New("x"), nil},
-		"a library's, with a flag":   {fmt.Errorf("image: %w", refused), []string{refused.Hint() + ": --authfile FILE"}},
-		"joined, each once":          {errors.Join(refused, fmt.Errorf("a: %w", plain), refused), []string{refused.Hint() + ": --authfile FILE", plain.Hint() + ": --tls-verify=false"}},
-		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + ": --tls-verify=false"}},
+		"a library's, with a flag":   {fmt.Errorf("image: %w", refused), []string{refused.Hint() + " (--authfile FILE)"}},
+		"joined, each once":          {errors.Join(refused, fmt.Errorf("a: %w", plain), refused), []string{refused.Hint() + " (--authfile FILE)", plain.Hint() + " (--tls-verify=false)"}},
+		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + " (--tls-verify=false)"}},
 		"damage judges its cause":    {damage, []string{damage.Hint()}},
 		"no key":                     {fmt.Errorf("open: %w", bundle.ErrNoKey), []string{key}},
 		"no key, joined":             {errors.Join(bundle.ErrNoKey, nil), []string{key}},
 		"a recipient's passphrase":   {&bundle.RecipientError{Recipient: "r", Err: bundle.ErrNoTerminal}, []string{terminal}},
-		"a probe without TLS":        {&transport.ProbeError{Problem: transport.ProblemTLS, Err: unsure}, []string{plain.Hint() + ": --tls-verify=false"}},
-		"a probe that is denied":     {&transport.ProbeError{Problem: transport.ProblemDenied, Err: refused}, []string{transport.ProblemDenied.Hint() + ": --authfile FILE"}},
-		"many locations":             {&transport.LocationError{Ref: "q.example/a", Locations: []string{"q", "m"}, Errs: []error{refused, missing}}, []string{refused.Hint() + ": --authfile FILE"}},
+		"a probe without TLS":        {&transport.ProbeError{Problem: transport.ProblemTLS, Err: unsure}, []string{plain.Hint() + " (--tls-verify=false)"}},
+		"a probe that is denied":     {&transport.ProbeError{Problem: transport.ProblemDenied, Err: refused}, []string{transport.ProblemDenied.Hint() + " (--authfile FILE)"}},
+		"many locations":             {&transport.LocationError{Ref: "q.example/a", Locations: []string{"q", "m"}, Errs: []error{refused, missing}}, []string{refused.Hint() + " (--authfile FILE)"}},
 		"away": {&prepare.AwayError{Gap: &oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a"}}, Err: away}},
 			[]string{(&prepare.AwayError{}).Hint(), away.Hint()}},
-		"quoted": {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' ... DIR, into another directory`}},
+		"a gap that nobody allowed": {&oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}}, Err: &transport.MissingBlobError{}}, []string{(&transport.MissingBlobError{}).Hint(), "or finish without such images, which are then listed (--keep-going)"}},
+		"quoted":                    {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' -r RECIPIENT DIR, into another DIR`}},
 	} {
 		if got := hints(c.err); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

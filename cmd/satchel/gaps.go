@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // gapsError says that a bundle was finished without some images.
@@ -14,18 +16,18 @@ type gapsError struct {
 }
 
 func (e *gapsError) Error() string {
-	return fmt.Sprintf("finished without %d of the images; they are listed in %s", e.count, e.file)
+	return fmt.Sprintf("finished without %s, listed in %s", text.Count(e.count, "image", "images"), e.file)
 }
 
 func (e *gapsError) Hint() string {
-	return fmt.Sprintf("carry them later with: %s ... DIR, into another directory", shellWords(e.later))
+	return fmt.Sprintf("carry them later with: %s -r RECIPIENT DIR, into another DIR", shellWords(e.later))
 }
 
 // plannedGapsError says that a plan lacks some images.
 type plannedGapsError struct{ count int }
 
 func (e *plannedGapsError) Error() string {
-	return fmt.Sprintf("the plan lacks %d of the images, which are not available; they are listed", e.count)
+	return fmt.Sprintf("the plan lacks %s: not available, listed above", text.Count(e.count, "image", "images"))
 }
 
 // checkGapsFile finds out before the first byte whether the list can be written.

@@ -21,7 +21,7 @@ import (
 // promptly are the flags that keep a run from waiting for a registry to come back.
 var promptly = []string{"--retry-times", "0"}
 
-var gapsFile = regexp.MustCompile(`they are listed in (\S+)`)
+var gapsFile = regexp.MustCompile(`, listed in (\S+)`)
 
 // gaps wants a run that finished with gaps, and reads their list.
 func (w *world) gaps(r result) gaps.List {

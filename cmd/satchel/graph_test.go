@@ -231,7 +231,7 @@ func TestGraphImageErrors(t *testing.T) {
 	status := func(code int) func(http.ResponseWriter, *http.Request, int) {
 		return func(w http.ResponseWriter, _ *http.Request, _ int) { http.Error(w, "no", code) }
 	}
-	const hintData, hintBase = "hint: name another address of graph data, or a file that has it: --graph-data URL|FILE", "hint: name another image to build the graph image from; it must have bash and cp: --graph-base IMAGE"
+	const hintData, hintBase = "hint: name another address of graph data, or a file that has it (--graph-data URL|FILE)", "hint: name another image to build the graph image from; it must have bash and cp (--graph-base IMAGE)"
 	const graph = "satchel: image graph-data.local/openshift/graph-image:latest: "
 	tests := []struct {
 		name, more, url string
@@ -254,7 +254,7 @@ func TestGraphImageErrors(t *testing.T) {
 		{"no platform", "    architectures: [amd64, ppc64le]\n", "", serves(good), nil, exitUsage, []string{graph + "base image " + ubiMinimal, "it is not for linux/ppc64le; it is for linux/amd64, linux/arm64, linux/s390x", hintBase}},
 		{"no base", "", "", serves(good), []string{"--graph-base", "registry.access.redhat.com/ubi9/none:1"}, exitRegistry, []string{"registry.access.redhat.com/ubi9/none:1", hintBase}},
 		{"a base for another platform", "", "", serves(good), []string{"--graph-base", "registry.access.redhat.com/ubi9/only:arm"}, exitUsage, []string{"it is not for linux/amd64; it is for linux/arm64", hintBase}},
-		{"a graph server of another form", "", "/mine", serves(good), nil, exitUsage, []string{"imageset.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE", "hint: name the address of the graph data, or a file that has it: --graph-data URL|FILE"}},
+		{"a graph server of another form", "", "/mine", serves(good), nil, exitUsage, []string{"imageset.yaml:5:5: mirror.platform.graph: UPDATE_URL_OVERRIDE", "hint: name the address of the graph data, or a file that has it (--graph-data URL|FILE)"}},
 		{"no such file", "", "", serves(good), []string{"--graph-data", "none.tgz"}, exitUsage, []string{`--graph-data`, "none.tgz"}},
 		{"no image", "", "", serves(good), []string{"--graph-base", "ubi9"}, exitUsage, []string{`--graph-base`, "no registry host"}},
 	}

@@ -16,38 +16,48 @@ import (
 )
 
 // hints gives what the errors of a tree say to do now, from the outside in, each once,
-// with the flags that do it.
+// with the flags that do it. The way around a gap comes last.
 func hints(err error) (list []string) {
-	add := func(e error) {
-		hint := hintOf(e)
-		if flags := flagsFor(e); flags != "" && hint != "" {
-			hint += ": " + flags
-		} else if flags != "" {
-			hint = flags
-		}
-		if hint != "" && !slices.Contains(list, hint) {
-			list = append(list, hint)
-		}
-	}
+	gap := false
 	for todo := []error{err}; len(todo) > 0; {
 		e := todo[0]
 		todo = todo[1:]
 		if e == nil {
 			continue
 		}
-		add(e)
+		if hint := withFlags(e); hint != "" && !slices.Contains(list, hint) {
+			list = append(list, hint)
+		}
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
 		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
 		case *transport.LocationError: // of many locations, one decides
 			todo = append([]error{u.Unwrap()[0]}, todo...)
+		case *oci.Gap:
+			gap = gap || prepare.Permanent(u)
+			todo = append([]error{u.Err}, todo...)
 		case interface{ Unwrap() error }:
 			todo = append([]error{u.Unwrap()}, todo...)
 		case interface{ Unwrap() []error }:
 			todo = append(slices.Clone(u.Unwrap()), todo...)
 		}
 	}
+	if gap {
+		list = append(list, "or finish without such images, which are then listed (--keep-going)")
+	}
 	return list
+}
+
+// withFlags is what one error says to do now, with the flags that do it.
+func withFlags(err error) string {
+	hint, flags := hintOf(err), flagsFor(err)
+	switch {
+	case hint == "":
+		return flags
+	case flags == "":
+		return hint
+	}
+	return hint + " (" + flags + ")"
 }
 
 // hintOf is what one error says to do now, without what it wraps.
@@ -81,8 +91,6 @@ func flagsFor(err error) string {
 		}
 	case *bundle.MissingError, *prepare.LostError:
 		return "--restart"
-	case *oci.PlatformError:
-		return "--keep-going"
 	case *gaps.FileError, *prepare.ListError:
 		return "--only FILE"
 	case *outdir.RefusedError:

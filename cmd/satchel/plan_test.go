@@ -297,7 +297,7 @@ func TestPlanGaps(t *testing.T) {
 	if len(got.Gaps) != 3 || got.Carried.Images != len(refs)-3 {
 		t.Errorf("%+v", got)
 	}
-	r.says("satchel: the plan lacks 3 of the images")
+	r.says("satchel: the plan lacks 3 images")
 	table := w.run(append([]string{"plan", "-c", w.config, "--tls-verify=false", "--keep-going"}, promptly...)...)
 	if table.code != exitGaps || strings.Count(table.stdout, "NOT CARRIED: ") != 3 {
 		t.Errorf("exit %d\n%s", table.code, table.stdout)

@@ -55,7 +55,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool) error {
 	for i, d := range r.Drives {
 		head := "drives      "
 		if i > 0 {
-			head = "            "
+			head = "          or"
 		}
 		if d.Count == 0 {
 			p.printf("%s none of %s: one blob is larger\n", head, formatDrive(d.Size))

@@ -275,7 +275,7 @@ func TestPlatformGap(t *testing.T) {
 	w.imageset(platformsText + "  - {name: 'quay.io/team/whole:v1', targetRepo: x/y, platforms: [{os: windows, architecture: amd64}]}\n")
 	conf := s.conf(t, s.serve(t))
 	const why = "it has no image for windows/amd64; it has linux/amd64, linux/arm64, linux/ppc64le, linux/s390x"
-	w.run(w.pack("--registries-conf", conf)...).want(exitUsage).says(why, "hint: "+(&oci.PlatformError{}).Hint()+": --keep-going")
+	w.run(w.pack("--registries-conf", conf)...).want(exitUsage).says(why, "hint: "+(&oci.PlatformError{}).Hint(), "or finish without such images, which are then listed (--keep-going)")
 	list := w.gaps(w.run(w.pack("--registries-conf", conf, "--keep-going")...))
 	if len(list.Images) != 1 || list.Images[0].Image.Path != "x/y" || !strings.HasSuffix(list.Images[0].Reason(), why) {
 		t.Errorf("gaps %+v", list.Images)

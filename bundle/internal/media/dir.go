@@ -32,7 +32,7 @@ func (e *Error) Permanent() bool { return false }
 func (e *Error) Hint() string {
 	switch {
 	case errors.Is(e.Err, syscall.ENOSPC):
-		return "make room on the drive and start again; it resumes where it stopped"
+		return "make room on the drive and run the same command again; it resumes where it stopped"
 	case errors.Is(e.Err, syscall.EROFS):
 		return "the drive is mounted read-only, or its lock switch is set"
 	case errors.Is(e.Err, fs.ErrPermission):
@@ -40,7 +40,7 @@ func (e *Error) Hint() string {
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "check that the drive is mounted"
 	}
-	return "check that the drive is still plugged in and mounted, then start again"
+	return "check that the drive is still plugged in and mounted, then run the same command again"
 }
 
 // cause drops the name that os errors repeat.
