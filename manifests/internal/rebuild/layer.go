@@ -31,11 +31,12 @@ type Layer struct {
 	DiffID digest.Digest  // of the tar
 }
 
-// NewLayer makes a layer of what fill adds. It is compressed with the module's own
+// NewLayer makes a layer of what fill adds, each time that the store asks for it. It is compressed with the module's own
 // gzip, whose output does not change with the Go release.
 func NewLayer(k Store, fill func(*Tar) error) (Layer, error) {
 	h := sha256.New()
 	blob, err := k.PutFrom("application/gzip", func(w io.Writer) error {
+		h.Reset() // a store may ask again
 		z := gzip.NewWriter(w)
 		t := &Tar{w: tar.NewWriter(io.MultiWriter(z, h))}
 		return errors.Join(fill(t), t.w.Close(), z.Close())

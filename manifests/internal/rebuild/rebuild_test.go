@@ -90,6 +90,26 @@ func TestLayer(t *testing.T) {
 	}
 }
 
+// fullAtFirst is a store that has to ask again: its first directory has no room.
+type fullAtFirst struct{ kept }
+
+func (f *fullAtFirst) PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error) {
+	if _, err := f.kept.PutFrom(mediaType, fill); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return f.kept.PutFrom(mediaType, fill)
+}
+
+func TestLayerAskedAgain(t *testing.T) {
+	t.Parallel()
+	fill := func(w *Tar) error { return w.File("a", 0o644, 2, strings.NewReader("{}")) }
+	want, err := NewLayer(&kept{}, fill)
+	got, aerr := NewLayer(&fullAtFirst{}, fill)
+	if err := errors.Join(err, aerr); err != nil || got.DiffID != want.DiffID || got.Blob.Digest != want.Blob.Digest {
+		t.Errorf("asked again: %+v, want %+v, %v", got, want, err)
+	}
+}
+
 func TestLayerFails(t *testing.T) {
 	t.Parallel()
 	for name, fill := range map[string]func(*Tar) error{
