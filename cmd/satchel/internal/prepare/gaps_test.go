@@ -74,6 +74,26 @@ func TestListedChart(t *testing.T) {
 	}
 }
 
+// TestListedOfChannel has one of the releases of a channel that was not available: the gap
+// list does not bring the others.
+func TestListedOfChannel(t *testing.T) {
+	t.Parallel()
+	payload := func(version string) oci.Image {
+		return oci.Image{Origin: manifests.OriginRelease, Source: oci.Ref{Registry: "quay.io", Repository: "ocp", Tag: version},
+			Reasons: []oci.Reason{{Kind: "channel", Name: "stable-4.99"}, {Kind: manifests.KindRelease, Name: version + " x86_64"}}}
+	}
+	s := setOf()
+	s.Only = &gaps.List{Images: []oci.Gap{{Image: payload("4.99.1")}}}
+	part := payload("4.99.1")
+	part.Source.Tag, part.Reasons = "part", []oci.Reason{{Kind: manifests.KindRelease, Name: "4.99.1 x86_64", Part: "etcd"}}
+	all := &oci.Inventory{Images: []oci.Image{payload("4.99.1"), part, payload("4.99.2")}}
+	for i, want := range []bool{true, true, false} {
+		if got := s.listed(all, all.Images[i]); got != want {
+			t.Errorf("%s: %v", all.Images[i].Source, got)
+		}
+	}
+}
+
 // TestListedRelease has a release that was not available: the gap list brings its
 // components too, and none of another release.
 func TestListedRelease(t *testing.T) {

@@ -75,7 +75,7 @@ func partOf(inv *oci.Inventory, img, missing oci.Image) bool {
 	case manifests.OriginCatalog:
 		return slices.ContainsFunc(img.Reasons, func(r oci.Reason) bool { return r.Catalog == missing.Source.String() })
 	case manifests.OriginRelease, manifests.OriginChart:
-		return img.Origin == missing.Origin && !img.Built && (within(missing.Reasons) || within(wholesOf(inv, missing)))
+		return img.Origin == missing.Origin && !img.Built && (within(wholes(missing.Reasons)) || within(wholesOf(inv, missing)))
 	}
 	return false
 }
@@ -86,13 +86,17 @@ func wholesOf(inv *oci.Inventory, missing oci.Image) (list []oci.Reason) {
 		if img.Origin != missing.Origin || !img.Matches(missing.Source) || img.MirrorPath() != missing.MirrorPath() {
 			continue
 		}
-		for _, r := range img.Reasons {
-			if r.Part == "" && (r.Kind == manifests.KindRelease || r.Kind == manifests.KindChart) {
-				list = append(list, r)
-			}
-		}
+		list = append(list, wholes(img.Reasons)...)
 	}
 	return list
+}
+
+// wholes leaves of reasons the releases and charts that have parts: other releases may be
+// of the same channel.
+func wholes(list []oci.Reason) []oci.Reason {
+	return slices.DeleteFunc(slices.Clone(list), func(r oci.Reason) bool {
+		return r.Part != "" || r.Kind != manifests.KindRelease && r.Kind != manifests.KindChart
+	})
 }
 
 // named reports whether a listed image was resolved, or tried.
