@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,9 @@ func TestRefused(t *testing.T) {
 		"needs, out of order":     {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": [\n  \"b\",\n  \"a\"\n ],"},
 		"needs, a path":           {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": [\n  \"../a\"\n ],"},
 		"needs, no list":          {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": \"a\","},
+		"needs, hidden by a fold": {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"needs\": [\n  \"a\"\n ],\n \"need\u017f\": [],\n \"x\": 0,"},
+		"a field twice, folded":   {"drive.json", `"size": 5,`, "\"size\": 5,\n   \"\u017fize\": 5,\n   \"x\": 0,"},
+		"a list with one more":    {"bundle.json", `"sequence": 1,`, "\"sequence\": 1,\n \"x\": 0,\n \"Drives\": [],"},
 		"a known field elsewhere": {"bundle.json", "\"index\": {", "\"packedBy\": \"1.2.3\",\n \"index\": {"},
 		"packed by control codes": {"extras.json", `"seal":`, "\"packedBy\": \"\\u001b[2J\",\n \"seal\":"},
 		"another kind":            {"drive.json", "drive/1", "bundle/1"},
@@ -178,6 +182,43 @@ func TestUnknownFields(t *testing.T) {
 		}
 		if again, err := k.write(v); err != nil || !bytes.Equal(again, body) {
 			t.Errorf("%s: what is known of it is %s, %v", name, again, err)
+		}
+	}
+}
+
+// TestDeepFields: a small file that would be large once indented is refused before
+// that takes memory.
+func TestDeepFields(t *testing.T) {
+	const depth = 9000
+	body, err := bundle.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deep := strings.Repeat("[", depth) + strings.Repeat("[],", 20_000) + "0" + strings.Repeat("]", depth)
+	body = bytes.Replace(body, []byte(`"sequence": 1,`), []byte("\"sequence\": 1,\n \"x\": "+deep+","), 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = ParseBundle(body)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrFormat) || used > 64<<20 {
+		t.Errorf("%d bytes took %d bytes of memory: %v", len(body), used, err)
+	}
+}
+
+func TestManyFields(t *testing.T) {
+	t.Parallel()
+	body, err := bundle.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var more strings.Builder
+	for i := range maxKeys {
+		fmt.Fprintf(&more, "\n \"x%d\": \"\\\\\\\"{\",", i)
+	}
+	for n, ok := range map[string]bool{more.String()[:strings.LastIndex(more.String(), "\n \"x900")]: true, more.String(): false} {
+		_, err = ParseBundle(bytes.Replace(body, []byte(`"sequence": 1,`), []byte(`"sequence": 1,`+n), 1))
+		if (err == nil) != ok || !ok && !errors.Is(err, ErrFormat) {
+			t.Errorf("%d bytes more: %v", len(n), err)
 		}
 	}
 }
