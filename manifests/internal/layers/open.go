@@ -58,6 +58,13 @@ func openBlob(ctx context.Context, src oci.Source, d oci.Descriptor) (*blob, err
 	return nil, fmt.Errorf("open layer %s: %w", d.Digest, err)
 }
 
+// isEnd reports whether a reader gave its end. An error of the network, such as that
+// of a connection which was closed, may wrap the same value.
+func isEnd(err error) bool {
+	//lint:ignore errorlint what wraps it is no end
+	return err == io.EOF
+}
+
 func (b *blob) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -66,7 +73,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	if err == nil {
 		n, err = b.rc.Read(p)
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !isEnd(err) {
 		b.err = err
 	}
 	return n, err
@@ -90,7 +97,7 @@ func openContent(d oci.Descriptor, b *blob, left *int64) (*content, error) {
 	kind := compressions[d.MediaType]
 	br := bufio.NewReaderSize(b, 64<<10)
 	start, err := br.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !isEnd(err) {
 		return nil, err
 	}
 	if is := compressionOf(start); is != kind {
@@ -131,7 +138,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if *c.left -= int64(n); *c.left < 0 {
 		return 0, unsupported("layer", c.layer, "the image has more than %d GiB when decompressed", maxContent>>30)
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !isEnd(err) {
 		err = c.explain("compressed stream", err)
 	}
 	return n, err

@@ -200,7 +200,7 @@ type fileReader struct {
 
 func (f fileReader) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !isEnd(err) {
 		err = f.c.explain("tar", fmt.Errorf("in %q: %w", f.name, err))
 	}
 	return n, err
