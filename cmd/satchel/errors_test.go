@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"reflect"
 	"slices"
@@ -110,3 +111,32 @@ func TestSiteFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestExitCodes holds each kind of error to its documented exit code.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	for code, list := range map[int][]error{
+		exitUsage: {
+			&bundle.NeedsError{}, &bundle.RefusedError{}, &bundle.MixedError{}, &bundle.RecipientError{}, &manifests.ConfigError{},
+			&manifests.InputError{Err: io.EOF}, &manifests.SiteError{}, &manifests.ChartError{}, &oci.CollisionError{}, &oci.UnsupportedError{},
+			&oci.LayoutError{}, &transport.AuthfileError{}, &transport.ConfigError{}, usage(io.EOF, ""),
+		},
+		exitDamaged:  {&bundle.DamageError{}, &bundle.UnfinishedError{}, &bundle.FingerprintError{}, &bundle.RekeyError{}},
+		exitKey:      {bundle.ErrNoKey, bundle.ErrWrongKey},
+		exitDrive:    {&bundle.SpaceError{}, &bundle.NoBundleError{}, &bundle.MissingError{}, &bundle.DriveError{}, &bundle.TooLargeError{}},
+		exitRegistry: {&transport.RegistryError{}, &transport.MissingBlobError{}, &transport.PlainHTTPError{}, &transport.BlockedError{}, &manifests.FetchError{}},
+		exitFailed:   {&oci.DigestError{}, io.EOF},
+	} {
+		for _, err := range list {
+			if got := exitCode(unprinted{err}); got != code {
+				t.Errorf("%T exits with %d, want %d", err, got, code)
+			}
+		}
+	}
+}
+
+// unprinted is an error that wraps one which may be too empty for words.
+type unprinted struct{ err error }
+
+func (u unprinted) Error() string { return "it failed" }
+func (u unprinted) Unwrap() error { return u.err }
