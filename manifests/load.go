@@ -34,8 +34,10 @@ type Request struct {
 
 // InputError says that something which the environment or [Extra] names cannot be used.
 type InputError struct {
-	What string // such as the name of the variable
-	Err  error
+	What  string // such as the name of the variable
+	Err   error
+	Field string // of [Extra] that names it; empty for the environment
+
 	hint string
 }
 
@@ -91,7 +93,7 @@ func addEnvironment(c *Config, r Request) error {
 	}
 	if store := r.Getenv(EnvSignatureURL); store != "" {
 		if err := imageset.CheckSignatureStore(store); err != nil {
-			return &InputError{EnvSignatureURL, err, "give the address above the sha256=... of signatures, such as https://HOST/PATH"}
+			return &InputError{What: EnvSignatureURL, Err: err, hint: "give the address above the sha256=... of signatures, such as https://HOST/PATH"}
 		}
 		x.SignatureURL = store
 	}
@@ -104,7 +106,7 @@ func addEnvironment(c *Config, r Request) error {
 		err = imageset.CheckSignatureKeys(string(keys))
 	}
 	if err != nil {
-		return &InputError{EnvSignatureKey, fmt.Errorf("read public key %s: %w", file, err), "name a file with the armoured public key (gpg --armor --export), or unset it to trust Red Hat's keys"}
+		return &InputError{What: EnvSignatureKey, Err: fmt.Errorf("read public key %s: %w", file, err), hint: "name a file with the armoured public key (gpg --armor --export), or unset it to trust Red Hat's keys"}
 	}
 	x.SignatureKeys = string(keys)
 	return nil
@@ -133,7 +135,7 @@ func readPodFiles(x *Extra) error {
 	set := NewPods()
 	for _, name := range x.PodFiles {
 		if err := readPods(set, name); err != nil {
-			return &InputError{"read pods from " + name, err, "pods are read from what oc get pods -A -o json (or -o yaml) writes, or from an extracted must-gather"}
+			return &InputError{What: "read pods from " + name, Err: err, Field: "PodFiles", hint: "pods are read from what oc get pods -A -o json (or -o yaml) writes, or from an extracted must-gather"}
 		}
 	}
 	x.Pods, x.PodNotes = set.Images()

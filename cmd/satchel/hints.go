@@ -105,6 +105,8 @@ func flagsFor(err error) string {
 		}
 	case *manifests.ConfigError:
 		return extraFlags[e.Field]
+	case *manifests.InputError:
+		return extraFlags[e.Field]
 	case *manifests.SignatureError:
 		return extraFlags[e.Field()]
 	case *manifests.GraphError:
@@ -126,6 +128,7 @@ func speaksFor(err, value error) bool { return errors.Is(err, value) && hintOf(e
 var extraFlags = map[string]string{
 	"GraphData": "--graph-data URL|FILE", "GraphBase": "--graph-base IMAGE", "AcceptRisks": "--accept-risk NAME",
 	"HelmValues": "--helm-values CHART=FILE", "IgnoreReleaseSignature": "--ignore-release-signature",
+	"PodFiles": "--from-pods FILE",
 }
 
 // fieldFlags are for fields of [manifests.Site].
