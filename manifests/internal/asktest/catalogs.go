@@ -85,7 +85,7 @@ func (h *Catalogs) Resolve(_ context.Context, ref oci.Ref) (oci.Descriptor, oci.
 	}), nil
 }
 
-// The catalog of the tests: etcd with two channels, one bundle in both; prometheus
+// TestCatalog is the catalog of the tests: etcd with two channels, one bundle in both; prometheus
 // with one channel; and old bundles in each.
 const TestCatalog = "example.com/cat/index:v1"
 

@@ -28,9 +28,10 @@ func (f *Images) PutIndex(note string, platforms ...string) oci.Descriptor {
 	return f.PutBlob(oci.MediaTypeIndex, fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[%s]}`, oci.MediaTypeIndex, strings.Join(children, ",")))
 }
 
-// Images is a registry in memory: content by digest, manifests by reference.
+// Head begins every configuration.
 const Head = "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\n"
 
+// Images is a registry in memory: content by digest, manifests by reference.
 type Images struct {
 	blobs map[digest.Digest][]byte
 	Refs  map[string]oci.Descriptor

@@ -16,7 +16,7 @@ import (
 
 const GraphServer = "https://graph.example.com/g"
 
-// edges of a made-up graph: "A>B", or "A>B RISK" for a conditional one.
+// Graph is a made-up update graph, with edges "A>B", or "A>B RISK" for a conditional one.
 type Graph struct {
 	Versions string
 	Edges    []string
