@@ -78,7 +78,7 @@ func (i Incomplete) String() string {
 func (i Incomplete) Parts(g oci.Gap) string {
 	var list []string
 	for _, r := range g.Image.Reasons {
-		if r.Kind == i.Kind && r.Name == i.Name && r.Part != "" {
+		if r.Kind == i.Kind && r.Name == i.Name && r.Part != "" && !slices.Contains(list, r.Part) { // two catalogs may ask for it
 			list = append(list, r.Part)
 		}
 	}

@@ -34,3 +34,22 @@ func TestOlderBundles(t *testing.T) {
 		t.Errorf("releases: %+v, want reasons %q", list, want)
 	}
 }
+
+// TestPartsOnce has two catalogs ask for one image: it is one part of the operator.
+func TestPartsOnce(t *testing.T) {
+	t.Parallel()
+	var reasons []oci.Reason
+	for _, part := range []string{"bundle", "related image"} {
+		for _, catalog := range []string{"q.example/index:v4.15", "q.example/index:v4.16"} {
+			reasons = append(reasons, oci.Reason{Kind: origin.KindOperator, Name: "acme 1.2.3", Part: part, Catalog: catalog})
+		}
+	}
+	gap := oci.Gap{Image: oci.Image{Origin: origin.Operator, Source: oci.Ref{Registry: "q.example", Repository: "acme", Tag: "v1"}, Reasons: reasons}}
+	list := origin.IncompleteOf([]oci.Gap{gap})
+	if len(list) != 1 || list[0].Name != "acme 1.2.3" || len(list[0].Missing) != 1 {
+		t.Fatalf("%+v", list)
+	}
+	if got := list[0].Parts(gap); got != "bundle, related image" {
+		t.Errorf("parts: %q", got)
+	}
+}
