@@ -33,6 +33,8 @@ func hints(err error) (list []string) {
 		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
 		case *transport.LocationError: // of many locations, one decides
 			todo = append([]error{u.Unwrap()[0]}, todo...)
+		case *prepare.AllowedError: // as is what the next case advises
+			todo = append([]error{u.Err}, todo...)
 		case *oci.Gap:
 			gap = gap || prepare.Permanent(u)
 			todo = append([]error{u.Err}, todo...)

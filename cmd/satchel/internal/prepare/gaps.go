@@ -22,7 +22,8 @@ func (s *Set) tolerate(err error) error {
 	if slices.ContainsFunc(list, func(g *oci.Gap) bool { return !Permanent(g.Err) }) {
 		errs := make([]error, len(list))
 		for i, g := range list {
-			if errs[i] = g; isAway(g.Err) {
+			errs[i] = &AllowedError{g}
+			if isAway(g.Err) {
 				errs[i] = &AwayError{g}
 			}
 		}
@@ -32,7 +33,11 @@ func (s *Set) tolerate(err error) error {
 		s.drop(g)
 	}
 	if len(s.Graph.Images) == 0 {
-		return errors.Join(errors.New("no image is left to carry"), err)
+		errs := []error{errors.New("no image is left to carry")}
+		for _, g := range list {
+			errs = append(errs, &AllowedError{g})
+		}
+		return errors.Join(errs...)
 	}
 	return nil
 }
@@ -57,6 +62,11 @@ func (e *AwayError) Unwrap() error { return e.Gap }
 func (e *AwayError) Hint() string {
 	return "an image is left out as a gap if its registry refuses it, not if the registry is away: run the same command again when it is back, or leave its images out with blockedImages"
 }
+
+// AllowedError is a gap of a run that allows gaps, and fails for another reason.
+type AllowedError struct{ *oci.Gap }
+
+func (e *AllowedError) Unwrap() error { return e.Gap }
 
 // isAway reports whether an error is that of a registry which may come back.
 func isAway(err error) bool {

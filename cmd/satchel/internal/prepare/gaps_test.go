@@ -44,6 +44,23 @@ func TestLongReasons(t *testing.T) {
 	}
 }
 
+// TestAllowedGaps: a run that allows gaps, and still fails, does not advise to allow them.
+func TestAllowedGaps(t *testing.T) {
+	t.Parallel()
+	img := oci.Image{Origin: manifests.OriginAdditional, Source: oci.Ref{Registry: "q.example", Repository: "app", Tag: "v1"}}
+	gone := &oci.Gap{Image: img, Err: &oci.UnsupportedError{What: "app", Why: "odd"}}
+	unknown := &oci.Gap{Image: img, Err: errors.New("unknown")}
+	for name, err := range map[string]error{"none left": gone, "not only gaps": errors.Join(gone, unknown)} {
+		s := setOf(img)
+		s.KeepGoing = true
+		got := s.tolerate(err)
+		var allowed *AllowedError
+		if !errors.As(got, &allowed) || allowed.Gap != gone || !errors.Is(got, gone) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestDocumentsBeforeTheFirstByte finds out that the cluster's YAML cannot be rendered
 // before anything is fetched.
 func TestDocumentsBeforeTheFirstByte(t *testing.T) {
