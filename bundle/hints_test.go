@@ -44,7 +44,7 @@ func TestHints(t *testing.T) {
 		{&DriveError{Err: syscall.EIO}, "plugged in", false},
 		{&MissingError{}, "mount the drive", false},
 		{&UnfinishedError{}, "resumes", true},
-		{damage, "read the drive elsewhere", true},
+		{damage, "read the drive on another host", true},
 		{copied, "copy/key-1.age", true},
 		{&RekeyError{}, "again", true},
 		{&FingerprintError{}, "compare", true},
