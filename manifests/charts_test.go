@@ -227,7 +227,7 @@ func TestLocalCharts(t *testing.T) {
 		"mended":        {local: "{path: broken.tgz}", values: []ChartValues{{Chart: "broken", YAML: "who: me\ntag: x"}}, want: "image charts.local/broken:1.0.0: chart broken 1.0.0: template broken/templates/need.yaml: it gives a string where an object belongs"},
 		"bad name":      {local: "{path: bad.tgz}", want: "image charts.local/bad:1.0.0: chart bad 1.0.0: Pod/app init container i: image reference \"A.io/b c\": invalid reference format (template bad/templates/pod.yaml)"},
 		"values of another": {local: "{path: web.tgz}", values: []ChartValues{{Chart: "webs", YAML: "a: b"}},
-			want: "f.yaml:3:1: values are given for a chart \"webs\", which mirror.helm does not ask for; did you mean \"web\"?"},
+			want: "f.yaml:3:1: values were given for chart \"webs\", which is not in mirror.helm; did you mean \"web\"?"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

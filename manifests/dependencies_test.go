@@ -95,7 +95,7 @@ func TestDependencies(t *testing.T) {
 // unusual leaves out the notes that every filtered catalog has.
 func unusual(notes []string) []string {
 	return slices.DeleteFunc(slices.Clone(notes), func(n string) bool {
-		return strings.HasSuffix(n, "bundles are carried") || strings.HasSuffix(n, "bundle are carried")
+		return strings.HasSuffix(n, "versions are carried") || strings.HasSuffix(n, "version are carried")
 	})
 }
 

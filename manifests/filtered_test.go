@@ -198,7 +198,7 @@ func TestFilteredOthers(t *testing.T) {
 	if got := files["configs/etcd/catalog.json"]; !strings.HasSuffix(got, `{"package":"etcd","schema":"custom","v":1}`+"\n") {
 		t.Errorf("of its package: %s", got)
 	}
-	if want := "catalog " + asktest.TestCatalog + ": 1 of 1 package, 1 of 3 bundles are carried"; !slices.Contains(h.Notes, want) {
+	if want := "catalog " + asktest.TestCatalog + ": 1 of 1 package, 1 of 3 versions are carried"; !slices.Contains(h.Notes, want) {
 		t.Errorf("notes %q", h.Notes)
 	}
 }

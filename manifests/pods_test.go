@@ -78,7 +78,7 @@ func TestPods(t *testing.T) {
 	}
 	notes := strings.Join(f.Notes, "\n")
 	for _, want := range []string{
-		"not carried: what pods use of the cluster's own registry or of their node alone, 1 image: localhost/x:y",
+		"not carried: images that exist only in the cluster's own registry or on a node, 1 image: localhost/x:y",
 		`not carried: image "UPPER" of pod n/five main: image reference "UPPER"`,
 		oldB + ", which pods name by the tag v1, is carried by its digest alone: that tag is q.io/a/b:v1 in the mirror",
 	} {

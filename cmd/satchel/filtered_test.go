@@ -84,7 +84,7 @@ func TestFilteredResumed(t *testing.T) {
 	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
 	planned, said := w.plan(exitOK)
-	said.says(": 1 of 2 packages, 1 of 2 bundles are carried")
+	said.says(": 1 of 2 packages, 1 of 2 versions are carried")
 	made := planned.Images[slices.IndexFunc(planned.Images, func(i plan.Image) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	k := &tap{kind: "GET blob"}
 	k.through(s.source)

@@ -121,7 +121,7 @@ func TestReleaseNotSigned(t *testing.T) {
 	}
 	for range 2 { // each time
 		plan := []string{"plan", "-c", w.config, "-r", w.recipient, "--tls-verify=false", "--ignore-release-signature"}
-		w.withReleases(t, pk+none).run(plan...).want(exitOK).says("RELEASE NOT VERIFIED", "was ignored, as was asked for")
+		w.withReleases(t, pk+none).run(plan...).want(exitOK).says("RELEASE NOT VERIFIED", "was ignored, as requested")
 	}
 	if exists(filepath.Join(w.drive, "drive.json")) {
 		t.Error("a bundle was begun")

@@ -252,7 +252,7 @@ func (s *charting) checkValues() {
 	for _, v := range s.c.Extra.HelmValues {
 		if !slices.Contains(names, v.Chart) {
 			s.p.AddAtKey("mirror", "the name of a chart is the one in its Chart.yaml",
-				"values are given for a chart %q, which mirror.helm does not ask for%s", v.Chart, ask.DidYouMean(v.Chart, names))
+				"values were given for chart %q, which is not in mirror.helm%s", v.Chart, ask.DidYouMean(v.Chart, names))
 			s.p.About("HelmValues")
 		}
 	}

@@ -135,7 +135,7 @@ func TestEmitCatalogNames(t *testing.T) {
 				t.Errorf("%s: %s is not %s", name, want, c.sources[i])
 			}
 		}
-		if all := strings.Join(notes, "\n"); !strings.Contains(all, "in place of certified-operators") || strings.Contains(all, "redhat-operators: once") == strings.Contains(c.want[0]+c.want[len(c.want)-1], "redhat") {
+		if all := strings.Join(notes, "\n"); !strings.Contains(all, "no replacement for the default catalogs certified-operators") || strings.Contains(all, "redhat-operators; Sub") == strings.Contains(c.want[0]+c.want[len(c.want)-1], "redhat") {
 			t.Errorf("%s: notes %s", name, all)
 		}
 	}

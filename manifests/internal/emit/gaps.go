@@ -17,7 +17,11 @@ func (e *emission) pageGaps(p *page) {
 		return
 	}
 	p.head(text.Count(len(e.gaps), "image is missing", "images are missing"))
-	p.text("The images of this list were requested, but are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
+	if len(e.gaps) == 1 {
+		p.text("The image of this list was requested, but is not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing one: bring it to the mirror before that (`satchel pack --only`).")
+	} else {
+		p.text("The images of this list were requested, but are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
+	}
 	for _, inc := range origin.IncompleteOf(e.gaps) {
 		p.text("The %s %s is incomplete. It lacks:", inc.Kind, markdown(inc.Name))
 		var list []string

@@ -23,7 +23,7 @@ func (e *emission) emitHub() error {
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
-		e.note("this bundle has no catalog in place of %s: once the default catalogs are off, Subscriptions to these have no source, unless an earlier bundle brought one", strings.Join(lost, ", "))
+		e.note("this bundle has no replacement for the default catalogs %s; Subscriptions to them stop working unless an earlier bundle added one", strings.Join(lost, ", "))
 	}
 	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
 }

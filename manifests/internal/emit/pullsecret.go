@@ -56,7 +56,7 @@ func (e *emission) emitPullSecret() error {
 		e.secret.missing = site.Credential != nil
 		e.noteToken()
 		if e.secret.missing {
-			e.note("no pull secret was written, because the cluster's present one was not given: run satchel render again with --pull-secret; %s shows how to get it", fileApply)
+			e.note("no pull secret was written, because the cluster's current pull secret was not given: run satchel render again with --pull-secret; %s shows how to get it", fileApply)
 		}
 		return nil
 	}
@@ -81,7 +81,7 @@ func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) 
 	e.secret.entry = entry
 	switch {
 	case has && cred != nil && !cred.Token && !s.Gives(entry, cred.Username, cred.Password):
-		e.note("the pull secret has its own credential for %s, not the one that satchel uses; it stays: if it is out of date, remove it from the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW) and run satchel render again with --pull-secret NEW", entry)
+		e.note("the pull secret already has a credential for %s: it is kept; nodes will use that one. This is fine if you intended it; if the credential is out of date, remove it from the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW) and run satchel render again with --pull-secret NEW", entry)
 	case has:
 	case cred == nil:
 		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull without a credential", host)

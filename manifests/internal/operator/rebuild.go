@@ -35,7 +35,7 @@ func (c *chosenCount) add(kept, of int) {
 }
 
 func (c *chosenCount) String() string {
-	return fmt.Sprintf("%s of %s, %s of %s are carried", grouped(c.packages), counted(c.ofPackages, "package"), grouped(c.bundles), counted(c.ofBundles, "bundle"))
+	return fmt.Sprintf("%s of %s, %s of %s are carried", grouped(c.packages), counted(c.ofPackages, "package"), grouped(c.bundles), counted(c.ofBundles, "version"))
 }
 
 func counted(n int, what string) string {

@@ -38,5 +38,5 @@ func SigstoreNotes(inv *oci.Inventory) []string {
 	if len(unsigned) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s has no Sigstore signature of the release %s: it is carried without; nodes that demand one (4.21 and later) will refuse it", SigstoreRepository, text.Some(unsigned, 3))}
+	return []string{fmt.Sprintf("%s has no Sigstore signature of the release %s: the release is carried without one, and nodes of 4.21 and later, which require it, will refuse the release", SigstoreRepository, text.Some(unsigned, 3))}
 }

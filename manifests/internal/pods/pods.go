@@ -151,7 +151,7 @@ func (p *Pods) Images() (images []imageset.PodImage, notes []string) {
 		notes = append(notes[:most], fmt.Sprintf("not carried: %d more images of pods, whose names cannot be read", len(notes)-most))
 	}
 	if len(within) > 0 {
-		notes = append(notes, fmt.Sprintf("not carried: what pods use of the cluster's own registry or of their node alone, %s: %s", text.Count(len(within), "image", "images"), text.Some(within, 3)))
+		notes = append(notes, fmt.Sprintf("not carried: images that exist only in the cluster's own registry or on a node, %s: %s", text.Count(len(within), "image", "images"), text.Some(within, 3)))
 	}
 	return images, notes
 }

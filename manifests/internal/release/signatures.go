@@ -73,7 +73,7 @@ func (e *SignatureError) Permanent() bool { return e.advice != hintAway }
 
 const (
 	hintOwnKey = "a release that Red Hat did not sign, such as one of OKD, needs OCP_SIGNATURE_VERIFICATION_PK, the file of the public key that signs it, and OCP_SIGNATURE_URL, where its signatures are"
-	hintIgnore = "; ignoring the signature carries the release all the same, and nothing then shows that it is genuine"
+	hintIgnore = "; ignoring the signature carries the release without any proof that it is genuine"
 	hintAway   = "the store of signatures gave no answer that is one: try again later, or name another store with OCP_SIGNATURE_URL"
 	hintForged = "do not use this release: what the store has for it is not its signature; ask whoever runs the store"
 	hintOver   = "a key that has expired or was withdrawn verifies nothing; see whether the release was signed again"
@@ -110,7 +110,7 @@ var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|regist
 func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]documents.Signature, error) {
 	x := cfg.Extra
 	if x.IgnoreReleaseSignature {
-		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: nothing says that %s, %s, is genuine: its signature was ignored, as was asked for, and none is carried", payload, root))
+		from.Note(fmt.Sprintf("RELEASE NOT VERIFIED: there is no proof that %s, %s, is genuine: its signature was ignored, as requested, and none is carried", payload, root))
 		return nil, nil
 	}
 	fail := &SignatureError{Release: payload, Payload: root, Store: strings.TrimRight(x.SignatureURL, "/"), advice: hintOwnKey + hintIgnore}
