@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,34 +85,53 @@ type line struct {
 // kind is a feature, which the header lists among its needs. Keys inside it that
 // this version does not know are ignored.
 func parseLine(b []byte) (l line, err error) {
-	var kinds map[string]json.RawMessage
-	if err := json.Unmarshal(b, &kinds); err != nil {
+	kind, body, err := onlyKey(b)
+	if err != nil {
 		return l, err
 	}
-	if len(kinds) != 1 {
-		return l, fmt.Errorf("it has %d keys, not one", len(kinds))
-	}
-	for kind, body := range kinds {
-		switch kind {
-		case "index":
-			err = json.Unmarshal(body, &l.Index)
-		case "segment":
-			err = json.Unmarshal(body, &l.Segment)
-		case "blob":
-			err = json.Unmarshal(body, &l.Blob)
-		case "image":
-			err = json.Unmarshal(body, &l.Image)
-		case "gap":
-			err = json.Unmarshal(body, &l.Gap)
-		case "document":
-			err = json.Unmarshal(body, &l.Document)
-		case "end":
-			err = json.Unmarshal(body, &l.End)
-		default:
-			err = fmt.Errorf("unknown kind %q", kind)
-		}
+	switch kind {
+	case "index":
+		err = json.Unmarshal(body, &l.Index)
+	case "segment":
+		err = json.Unmarshal(body, &l.Segment)
+	case "blob":
+		err = json.Unmarshal(body, &l.Blob)
+	case "image":
+		err = json.Unmarshal(body, &l.Image)
+	case "gap":
+		err = json.Unmarshal(body, &l.Gap)
+	case "document":
+		err = json.Unmarshal(body, &l.Document)
+	case "end":
+		err = json.Unmarshal(body, &l.End)
+	default:
+		err = fmt.Errorf("unknown kind %.64q", kind)
 	}
 	return l, err
+}
+
+// onlyKey gives the one key of an object, and its value. It stops at a second key,
+// the same one too.
+func onlyKey(b []byte) (key string, value json.RawMessage, err error) {
+	if !json.Valid(b) {
+		return "", nil, errors.New("it is not JSON")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	open, err := dec.Token()
+	if err != nil || open != json.Delim('{') || !dec.More() {
+		return "", nil, errors.Join(errors.New("it is not an object with a key"), err)
+	}
+	name, err := dec.Token()
+	if err == nil {
+		err = dec.Decode(&value)
+	}
+	if err == nil && dec.More() {
+		err = errors.New("it has more keys than one")
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return name.(string), value, nil // keys are strings
 }
 
 // Index is a whole index in memory.

@@ -115,6 +115,7 @@ var broken = map[string][2]string{
 	"an empty line":            {`{"end"`, "\n" + `{"end"`},
 	"two objects in a line":    {`{"end"`, `{"image":null} {"end"`},
 	"two keys in a line":       {`{"end":`, `{"blob":{"digest":"x","size":1,"at":[]},"end":`},
+	"a key twice":              {`{"end":`, `{"end":{},"end":`},
 	"not JSON":                 {`{"end"`, `end` + "\n" + `{"end"`},
 	"segment name":             {"s-00-00001.age", "../etc/x"},
 	"segments out of order":    {"s-01-00001.age", "s-00-00000.age"},
