@@ -35,7 +35,7 @@ test: deps ## all tests of CI
 	$(GO) test -timeout 15m ./...
 
 .PHONY: times
-times: deps ## all tests anew, and where their time goes
+times: deps ## all tests again, and where their time is spent
 	$(GO) test -count=1 -timeout 20m -json ./... | $(GO) run ./scripts/testtime -n 20
 
 .PHONY: soak

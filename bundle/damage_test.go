@@ -15,7 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// sealed is a sealed bundle that tests damage and mend again.
+// sealed is a sealed bundle that tests damage and restore.
 type sealed struct {
 	*fixture
 	finger Fingerprint
@@ -36,8 +36,8 @@ func newSealed(t testing.TB, postQuantum bool) *sealed {
 	return s
 }
 
-// mend makes the drive what it was.
-func (s *sealed) mend(t testing.TB) {
+// restore makes the drive what it was.
+func (s *sealed) restore(t testing.TB) {
 	t.Helper()
 	if err := os.RemoveAll(s.drive); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestDamage(t *testing.T) {
 			}
 			for how, f := range harm {
 				t.Run(mode+"/"+name+"/"+how, func(t *testing.T) {
-					defer s.mend(t)
+					defer s.restore(t)
 					s.put(t, name, f(s.whole[name], s.whole[other]))
 					if got := s.blamed(t); !slices.Equal(got, []string{name}) {
 						t.Errorf("Verify names %v", got)
@@ -161,7 +161,7 @@ func TestDamage(t *testing.T) {
 			}
 		}
 		if got := s.blamed(t); got != nil {
-			t.Errorf("mended, and yet Verify names %v", got)
+			t.Errorf("restored, and yet Verify names %v", got)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func TestOtherFiles(t *testing.T) {
 		"sub/s-00-00001.age": {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer s.mend(t)
+			defer s.restore(t)
 			s.put(t, name, body)
 			r, err := Verify(t.Context(), s.drive, VerifyOptions{})
 			var damage *DamageError
@@ -250,7 +250,7 @@ func TestLinks(t *testing.T) {
 	s := newSealed(t, false)
 	for name := range s.victims(t) {
 		t.Run(name, func(t *testing.T) {
-			defer s.mend(t)
+			defer s.restore(t)
 			away := filepath.Join(t.TempDir(), "elsewhere")
 			path := filepath.Join(s.drive, name)
 			if err := errors.Join(os.Rename(path, away), os.Symlink(away, path)); err != nil {

@@ -91,7 +91,7 @@ func TestFilesOfAnotherBundle(t *testing.T) {
 				t.Errorf("a bundle with another's %s opens", name)
 			}
 		}
-		s.mend(t)
+		s.restore(t)
 	}
 	s.put(t, seal.ReadmeName, theirs[seal.ReadmeName])
 	if got := s.blamed(t); !slices.Equal(got, []string{seal.ReadmeName}) {

@@ -147,7 +147,7 @@ func forecastCases() map[string]forecastCase {
 	}
 }
 
-// TestForecast is within 1% of what a bundle takes, or above it and says so.
+// TestForecast is within 1% of what a bundle takes, or reported as an upper bound.
 func TestForecast(t *testing.T) {
 	for name, c := range forecastCases() {
 		t.Run(name, func(t *testing.T) {

@@ -209,6 +209,6 @@ func TestResumeForPassphrase(t *testing.T) {
 		}
 	}
 	if asked != 2 {
-		t.Error("going on asked for the passphrase again")
+		t.Error("resuming asked for the passphrase again")
 	}
 }

@@ -18,7 +18,7 @@ var errLink = errors.New("the link went down")
 type weakSource struct {
 	oci.Source
 	blob  digest.Digest
-	until int64 // bytes of the blob that can be had
+	until int64 // bytes of the blob that are available
 	lie   bool  // changes the byte at until instead of breaking there
 
 	mu    sync.Mutex

@@ -126,7 +126,7 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
-// TestBlockedGaps leaves out what could not be had anyway, and nothing is an error.
+// TestBlockedGaps leaves out what was not available anyway, and nothing is an error.
 func TestBlockedGaps(t *testing.T) {
 	in := asktest.Head + "mirror:\n  platform: {release: 'a.io/release:v1'}\n  blockedImages: [{name: release}]\n  additionalImages: [{name: 'a.io/b:c'}]\n"
 	c, err := Parse("f.yaml", []byte(in))
@@ -144,8 +144,8 @@ func TestBlockedGaps(t *testing.T) {
 }
 
 // TestBlockedRelease blocks components by their names in the mirror, which is all
-// that tells them apart (aws-d and etcd are the same image), and says so loudly of
-// the payload itself.
+// that distinguishes them (aws-d and etcd are the same image), and warns loudly
+// about the payload itself.
 func TestBlockedRelease(t *testing.T) {
 	m := asktest.NewRegistry()
 	m.At("q.example/release:v1", m.PutPayload(t, "4.18.1", "amd64", m.Components("aws-a", "aws-b", "aws-c", "aws-d", "etcd")))

@@ -224,7 +224,7 @@ func TestLocalCharts(t *testing.T) {
 		"other version": {local: "{path: web.tgz, version: 2.0.0}", want: "f.yaml:3:26: chart web.tgz: it is version 1.0.0, not 2.0.0"},
 		"its name":      {local: "{path: upper.tgz}", want: "f.yaml:3:26: chart upper.tgz: chart \"Upper\" \"1.0.0\": a registry cannot have a chart of this name and version"},
 		"broken":        {local: "{path: broken.tgz}", want: broke},
-		"mended":        {local: "{path: broken.tgz}", values: []ChartValues{{Chart: "broken", YAML: "who: me\ntag: x"}}, want: "image charts.local/broken:1.0.0: chart broken 1.0.0: template broken/templates/need.yaml: it gives a string where an object belongs"},
+		"fixed":         {local: "{path: broken.tgz}", values: []ChartValues{{Chart: "broken", YAML: "who: me\ntag: x"}}, want: "image charts.local/broken:1.0.0: chart broken 1.0.0: template broken/templates/need.yaml: it gives a string where an object belongs"},
 		"bad name":      {local: "{path: bad.tgz}", want: "image charts.local/bad:1.0.0: chart bad 1.0.0: Pod/app init container i: image reference \"A.io/b c\": invalid reference format (template bad/templates/pod.yaml)"},
 		"values of another": {local: "{path: web.tgz}", values: []ChartValues{{Chart: "webs", YAML: "a: b"}},
 			want: "f.yaml:3:1: values were given for chart \"webs\", which is not in mirror.helm; did you mean \"web\"?"},

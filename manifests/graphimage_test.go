@@ -134,9 +134,9 @@ func TestGraphImage(t *testing.T) {
 		t.Errorf("registries were asked for %q", m.Asked)
 	}
 
-	anew, other := graphWorld(t), graphWorld(t)
-	anew.Published[imageset.GraphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
-	if again := resolved(t, graphConfig(t, ""), anew); again.Root.Digest != img.Root.Digest {
+	second, other := graphWorld(t), graphWorld(t)
+	second.Published[imageset.GraphDataURL] = graphArchive(t, "LICENSE", time.Unix(99999, 0))
+	if again := resolved(t, graphConfig(t, ""), second); again.Root.Digest != img.Root.Digest {
 		t.Errorf("the same data in another archive is %s, not %s", again.Root.Digest, img.Root.Digest)
 	}
 	other.Published[imageset.GraphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))

@@ -275,7 +275,7 @@ func TestOperatorsNoCatalog(t *testing.T) {
 	}
 }
 
-// TestOperatorsGaps goes on without a catalog that is not available.
+// TestOperatorsGaps continues without a catalog that is not available.
 func TestOperatorsGaps(t *testing.T) {
 	h := asktest.NewCatalogs()
 	h.PutCatalog(t, asktest.TestCatalog, asktest.TestFiles())

@@ -120,7 +120,7 @@ func TestPodsOfARelease(t *testing.T) {
 	}
 }
 
-// TestPodsLost tells once of what is not available.
+// TestPodsLost reports once each image that is not available.
 func TestPodsLost(t *testing.T) {
 	ref := "q.io/a@" + hexOf("a")
 	c := asktest.ParseImages(t, strings.Replace(ref, "@", ":v1@", 1))

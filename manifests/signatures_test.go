@@ -49,8 +49,8 @@ func TestReleaseSignature(t *testing.T) {
 	}
 }
 
-// TestReleaseSignatureRefused has releases that nothing vouches for: they are no
-// gaps, which --keep-going would go on without, and nothing of them is read.
+// TestReleaseSignatureRefused has releases that no good signature covers: they are not
+// gaps, which --keep-going would skip, and nothing of them is read.
 func TestReleaseSignatureRefused(t *testing.T) {
 	other := digest.FromString("another payload")
 	for _, tc := range []struct {

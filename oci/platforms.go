@@ -183,7 +183,7 @@ func (p *PlatformSelection) carried() map[digest.Digest]bool {
 	return carried
 }
 
-// Omitted lists, sorted, what the indexes that are carried name and what is not
+// Omitted lists, sorted, what the carried indexes name but is not itself
 // carried, for [Image].Omitted. What only an omitted index names is not listed:
 // nobody who has the image can know of it.
 func (p *PlatformSelection) Omitted() []digest.Digest {

@@ -46,7 +46,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
 	cancelInFlight(t, c, reg.Host)
 	c.Close()
-	settle(t, before)
+	waitGoroutines(t, before)
 }
 
 func TestCancelCancelsUploads(t *testing.T) {
@@ -105,8 +105,8 @@ func cancelInFlight(t *testing.T, c *Client, host string) {
 	}
 }
 
-// settle waits for goroutines that are on their way out.
-func settle(t *testing.T, before int) {
+// waitGoroutines waits for goroutines that are on their way out.
+func waitGoroutines(t *testing.T, before int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

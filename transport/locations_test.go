@@ -185,7 +185,7 @@ func TestBlockedLocation(t *testing.T) {
 		t.Error(err)
 	}
 	if ok, err := r.Has(t.Context(), nowhere()); ok || err != nil {
-		t.Errorf("what is not there: %v, %v", ok, err)
+		t.Errorf("a missing one: %v, %v", ok, err)
 	}
 	_, r = mirrored(t, "blocked = true", "registry.example", fake(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	_, err := r.Has(t.Context(), nowhere())

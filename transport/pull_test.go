@@ -119,10 +119,10 @@ func TestBrokenReadNamesTheBlob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mended atomic.Bool
+	var fixed atomic.Bool
 	var gets atomic.Int32
 	proxy.Break = func(kind string) (int64, bool) {
-		if kind != "GET blob" || mended.Load() {
+		if kind != "GET blob" || fixed.Load() {
 			return 0, false
 		}
 		return int64(max(0, 2-gets.Add(1))) * (300 << 10), true // the first brings something
@@ -135,7 +135,7 @@ func TestBrokenReadNamesTheBlob(t *testing.T) {
 	if n := proxy.Count("GET blob"); n < 3 || n > 1+3*3 { // a break may come before the answer or after, and take the first bytes along
 		t.Errorf("%d requests, want three that brought nothing, and the one that may have", n)
 	}
-	mended.Store(true)
+	fixed.Store(true)
 	rest, err := readFrom(t, r, d.Blob, int64(len(got)))
 	if err != nil || oci.Digest(append(got, rest...)) != d.Blob.Digest {
 		t.Errorf("%d bytes before the break, %d after: %v", len(got), len(rest), err)

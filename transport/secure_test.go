@@ -113,7 +113,7 @@ func onTwo(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
-		t.Skipf("127.0.0.2 is not to be had here: %v", err)
+		t.Skipf("127.0.0.2 is not available here: %v", err)
 	}
 	srv := httptest.NewUnstartedServer(h)
 	srv.Listener.Close()

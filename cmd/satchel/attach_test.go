@@ -302,7 +302,7 @@ func remove(t testing.TB, url string) {
 	}
 }
 
-// TestReferrerIsGone has the source list a referrer that cannot be had: its
+// TestReferrerIsGone has the source list a referrer that is not available: its
 // manifest in one round, its blob in the other.
 func TestReferrerIsGone(t *testing.T) {
 	for _, what := range []string{"manifests", "blobs"} {

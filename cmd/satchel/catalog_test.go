@@ -128,7 +128,7 @@ func (c *fbc) heads(t testing.TB) (images []string) {
 
 // publish makes up the images of the heads, puts their digests into the catalog's
 // files instead of the real ones, and publishes images and catalog. No other
-// image that the catalog names can be had.
+// image that the catalog names is available.
 func (o *outside) publishCatalog(t testing.TB, c *fbc, made map[string]oci.Descriptor) {
 	t.Helper()
 	c.read(t)

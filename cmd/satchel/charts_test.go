@@ -222,8 +222,8 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 	}
 }
 
-// TestChartResumed stops a pack at the images of charts. It goes on with the charts
-// that were made, unless they are gone.
+// TestChartResumed stops a pack at the images of charts. It resumes with the charts
+// that were built, unless they are gone.
 func TestChartResumed(t *testing.T) {
 	w := newWorld(t)
 	s, mirror := newChartSet(t, w), registrytest.Start(t)
@@ -259,7 +259,7 @@ func TestChartResumed(t *testing.T) {
 	s.checkPulled(t, mirror.Host)
 }
 
-// TestChartPlan wants the same plan each time, from whatever cache.
+// TestChartPlan wants the same plan each time, from any cache.
 func TestChartPlan(t *testing.T) {
 	w := newWorld(t)
 	s := newChartSet(t, w)

@@ -35,7 +35,7 @@ func TestRangeAfterKill(t *testing.T) {
 		}
 	}
 	if len(starts) != 1 || starts[0] < layer.Size*9/10-segment-socketBytes || starts[0] > layer.Size {
-		t.Errorf("the layer was gone on with from %v, it was cut at %d", starts, layer.Size*9/10)
+		t.Errorf("the layer was resumed from %v, it was cut at %d", starts, layer.Size*9/10)
 	}
 	if again := k.passed() - c.Size(); again > segment+socketBytes {
 		t.Errorf("%d bytes were fetched twice, at most %d are allowed", again, segment+socketBytes)

@@ -261,7 +261,7 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 }
 
 // TestCatalogDirectoryResume kills pack, and has the directory changed before it
-// goes on: what was pinned is carried.
+// resumes: what was pinned is carried.
 func TestCatalogDirectoryResume(t *testing.T) {
 	w := newWorld(t)
 	s := newDirSet(t, w, 6<<20, 12<<20)

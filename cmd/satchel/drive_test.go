@@ -180,7 +180,7 @@ func TestDriveGoesAway(t *testing.T) {
 }
 
 // TestMountRoot packs into the root of a drive, where the bundle gets a
-// directory of its own: stopped, gone on with, begun anew, and a second one.
+// directory of its own: stopped, resumed, started again, and a second one.
 func TestMountRoot(t *testing.T) {
 	c := ocitest.New(86)
 	s := newShelf(c)
@@ -203,7 +203,7 @@ func TestMountRoot(t *testing.T) {
 		t.Fatalf("it ended before: %s", r.stderr)
 	}
 	if again := w.bundles(); len(first) != 1 || !slices.Equal(first, again) {
-		t.Errorf("going on made %v of %v", again, first)
+		t.Errorf("resuming made %v of %v", again, first)
 	}
 	w.run(append(pack, "--restart")...).want(exitOK)
 	second := w.bundles()

@@ -133,7 +133,7 @@ func fillAt(t testing.TB, dir string, at int64) func(int64, io.Reader) io.Reader
 			if at -= int64(n); at <= 0 {
 				once.Do(func() {
 					if err := fill(dir); err != nil {
-						t.Log(err) // a drive that is full says so on closing, too
+						t.Log(err) // a full drive fails on closing, too
 					}
 				})
 			}

@@ -159,9 +159,9 @@ func TestFilteredGaps(t *testing.T) {
 				if before {
 					w.plan(exitOK)
 				}
-				var mended atomic.Bool
+				var fixed atomic.Bool
 				s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
-					if mended.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
+					if fixed.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
 						return false
 					}
 					http.NotFound(rw, r)
@@ -182,7 +182,7 @@ func TestFilteredGaps(t *testing.T) {
 				}
 				w.run(w.unpack(mirror.Host)...).want(exitOK)
 
-				mended.Store(true)
+				fixed.Store(true)
 				w.drive += "-later"
 				w.run(w.pack("--only", "gaps.json")...).want(exitOK)
 				images := w.inspected().Images
@@ -210,9 +210,9 @@ func TestFilteredGapOfTwo(t *testing.T) {
 		!strings.Contains(said.stdout, "catalog      "+ref+" as ours/a:v1, chosen") || !strings.Contains(said.stdout, "catalog      "+ref+" as ours/b:v1, chosen") {
 		t.Errorf("exit %d\n%s%s", said.code, said.stdout, said.stderr)
 	}
-	var mended atomic.Bool
+	var fixed atomic.Bool
 	s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
-		if mended.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
+		if fixed.Load() || !strings.HasSuffix(r.URL.Path, s.base.Digest.String()) {
 			return false
 		}
 		http.NotFound(rw, r)
@@ -222,7 +222,7 @@ func TestFilteredGapOfTwo(t *testing.T) {
 	if len(list.Images) != 2 || list.Images[0].Image.Source.String() != ref || list.Images[1].Image.Source.String() != ref || list.Images[0].Image.Path == list.Images[1].Image.Path {
 		t.Fatalf("gaps %+v", list)
 	}
-	mended.Store(true)
+	fixed.Store(true)
 	list.Images = slices.DeleteFunc(list.Images, func(g oci.Gap) bool { return g.Image.Path == "ours/a" })
 	list.Images[0].Image.Root.Digest = oci.Digest([]byte("what an older satchel made"))
 	body, err := json.Marshal(list)

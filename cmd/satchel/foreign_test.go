@@ -96,7 +96,7 @@ func checkForeignMirrors(t *testing.T, w *world, foreign oci.Descriptor, url str
 		}
 		w.run(w.unpack(host)...).want(exitOK).says("nothing to do")
 	}
-	// Without a rule for URLs Debian's registry refuses the manifest, and says so.
+	// Without a rule for URLs Debian's registry refuses the manifest with that reason.
 	strict := registrytest.Start(t)
 	w.run(w.unpack(strict.Host, promptly...)...).want(exitRegistry).says("win/app:v1: it has foreign layers", "hint: have the registry accept the URLs")
 }

@@ -55,8 +55,8 @@ type gapSet struct {
 	c      *ocitest.Content
 	source *registrytest.Proxy
 	good   map[string]oci.Descriptor
-	bad    map[string]oci.Descriptor // what they are once the source is mended
-	mended atomic.Bool
+	bad    map[string]oci.Descriptor // what they are once the source is fixed
+	fixed  atomic.Bool
 	k      *tap // counts blob bytes of the source
 }
 
@@ -92,7 +92,7 @@ func newGapSet(t testing.TB) *gapSet {
 		s.k.request()
 		path := r.URL.Path
 		switch {
-		case s.mended.Load():
+		case s.fixed.Load():
 		case path == "/v2/bad/unnamed/manifests/v1", strings.HasSuffix(path, child.Digest.String()), strings.HasSuffix(path, gone.Digest.String()):
 			http.NotFound(w, r)
 			return true
@@ -104,7 +104,7 @@ func newGapSet(t testing.TB) *gapSet {
 	}
 	s.source.Alter = func(resp *http.Response) error {
 		path := resp.Request.URL.Path
-		if !s.mended.Load() && registrytest.Kind(resp.Request) == "GET blob" {
+		if !s.fixed.Load() && registrytest.Kind(resp.Request) == "GET blob" {
 			switch {
 			case strings.HasSuffix(path, large.Digest.String()):
 				resp.Body = &cut{resp.Body, 8 << 20}
@@ -164,7 +164,7 @@ func (s *gapSet) check(t testing.TB, list gaps.List) {
 	}
 }
 
-// TestKeepGoing finishes without five images that cannot be had, each for
+// TestKeepGoing finishes without five images that are not available, each for
 // another reason, and brings them later.
 func TestKeepGoing(t *testing.T) {
 	for _, lanes := range []string{"1", "4"} {
@@ -188,7 +188,7 @@ func TestKeepGoing(t *testing.T) {
 			w.run(w.unpack(mirror)...).want(exitOK).says("not in this bundle: " + s.source.Host + "/bad/wrong:v1")
 			compareAll(t, s.c, s.good, mirror)
 
-			// The finished bundle says so again, with the list anew.
+			// The finished bundle reports it again, and writes the list again.
 			if err := os.Remove(filepath.Join(w.dir, "gaps.json")); err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestKeepGoing(t *testing.T) {
 				t.Errorf("fingerprints %q and %q", first.stdout, again.stdout)
 			}
 
-			s.mended.Store(true)
+			s.fixed.Store(true)
 			w.drive += "-later"
 			w.run(append(w.pack("--only", "gaps.json"), "--segment-size", "2MiB")...).want(exitOK)
 			var rep inspect.Report
@@ -239,7 +239,7 @@ func TestKeepGoingAfterKills(t *testing.T) {
 // TestAwayIsNoGap has the source go away for good.
 func TestAwayIsNoGap(t *testing.T) {
 	s := newGapSet(t)
-	s.mended.Store(true)
+	s.fixed.Store(true)
 	var away atomic.Bool
 	answer := s.source.Answer
 	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {

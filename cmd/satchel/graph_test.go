@@ -334,8 +334,8 @@ func TestGraphImageAlone(t *testing.T) {
 	}
 }
 
-// TestGraphImageResume: what was made is kept; going on takes the base's layers alone,
-// whatever the server says by then.
+// TestGraphImageResume: what was built is stored; resuming takes only the base's layers,
+// even if the server answers differently by then.
 func TestGraphImageResume(t *testing.T) {
 	o, _ := graphBaseSet(t)
 	s := newDataServer(t)

@@ -45,9 +45,9 @@ func (s *releaseSet) addOperator(t *testing.T) (related oci.Descriptor) {
 func TestIncomplete(t *testing.T) {
 	s, mirror := newReleaseSet(t), registrytest.Start(t)
 	operand, etcd := s.addOperator(t), s.want["openshift/release:4.12.0-x86_64-etcd"]
-	var mended atomic.Bool
+	var fixed atomic.Bool
 	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		if mended.Load() || !strings.HasSuffix(r.URL.Path, etcd.Digest.String()) && !strings.HasSuffix(r.URL.Path, operand.Digest.String()) {
+		if fixed.Load() || !strings.HasSuffix(r.URL.Path, etcd.Digest.String()) && !strings.HasSuffix(r.URL.Path, operand.Digest.String()) {
 			return false
 		}
 		http.NotFound(w, r)
@@ -82,7 +82,7 @@ func TestIncomplete(t *testing.T) {
 	w.run("inspect", "-i", w.key, w.drive).want(exitOK).printed(t, "\nrelease 4.12.0 x86_64 is incomplete: it lacks 1 image, ")
 	w.run(w.unpack(mirror.Host)...).want(exitOK)
 
-	mended.Store(true)
+	fixed.Store(true)
 	w.drive += "-later"
 	w.run(w.pack("--only", "gaps.json")...).want(exitOK)
 	var got []string
@@ -114,9 +114,9 @@ func TestUnlisted(t *testing.T) {
 			reg, mirror := registrytest.Start(t), registrytest.StartOlareg(t)
 			into(t, s.c, oci.Mirror{Host: reg.Host}, s.images...)
 			source := registrytest.StartProxy(t, reg.Host)
-			var mended atomic.Bool
+			var fixed atomic.Bool
 			source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-				if mended.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-"+s.root.Digest.Encoded()) {
+				if fixed.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-"+s.root.Digest.Encoded()) {
 					return false
 				}
 				w.WriteHeader(http.StatusForbidden)
@@ -142,7 +142,7 @@ func TestUnlisted(t *testing.T) {
 
 			w.drive += "-later"
 			w.run(w.pack("--only", "gaps.json")...).want(exitRegistry).says("signatures of "+source.Host+"/"+signedRepo+"@", "403")
-			mended.Store(true)
+			fixed.Store(true)
 			w.run(w.pack("--only", "gaps.json")...).want(exitOK)
 			for _, img := range w.inspected().Images {
 				if img.Digest == s.root.Digest || img.Subject == "" {
@@ -164,16 +164,16 @@ func TestUnlistedIsNothing(t *testing.T) {
 	w := newWorld(t)
 	ref := s.source.Host + "/team/app:v1"
 	w.images(ref)
-	var mended atomic.Bool
+	var fixed atomic.Bool
 	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		if mended.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-") {
+		if fixed.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-") {
 			return false
 		}
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
 	w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
-	mended.Store(true)
+	fixed.Store(true)
 	w.drive += "-later"
 	w.run(w.pack("--only", "gaps.json")...).want(exitUsage).says("lists signatures alone, and the registry has none of them")
 }

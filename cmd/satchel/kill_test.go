@@ -310,7 +310,7 @@ func TestKillSeal(t *testing.T) {
 			t.Logf("not killed at %s: exit %d", name, r.code)
 		}
 		if !exists(filepath.Join(w.drive, "bundle.json")) && exists(filepath.Join(w.drive, "drive.json")) {
-			// The drive seal may be complete already: then it says so in other words.
+			// The drive seal may be complete already: then the message is another one.
 			if r := w.run("verify", w.drive).want(exitDamaged); !regexp.MustCompile("unfinished|sealing was interrupted").MatchString(r.stderr) {
 				t.Errorf("killed at %s: %s", name, r.stderr)
 			}

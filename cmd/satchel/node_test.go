@@ -36,8 +36,8 @@ func (w *world) unpackSite(mirror, out string, more ...string) []string {
 	return w.unpack(mirror, append(more, "--output-dir", out, "--present-image-config", file)...)
 }
 
-// newNode applies the ImageContentSourcePolicies in out to a node that has been
-// told that the mirror speaks plain HTTP.
+// newNode applies the ImageContentSourcePolicies in out to a node that is
+// configured to use plain HTTP for the mirror.
 func newNode(t *testing.T, mirror, out string) *node {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "node") // podman takes no runroot of more than 50 characters

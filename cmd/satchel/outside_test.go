@@ -149,7 +149,7 @@ func compareMirrored(t testing.TB, c *ocitest.Content, host string, want []mirro
 			return nil
 		})
 	}
-	_ = g.Wait() // told to t
+	_ = g.Wait() // reported to t
 }
 
 // shared is a file or directory of the data beside the project; without it the

@@ -275,7 +275,7 @@ func TestPlanShares(t *testing.T) {
 	}
 }
 
-// TestPlanGaps goes on without what cannot be had, when asked to.
+// TestPlanGaps continues without images that are not available, when asked to.
 func TestPlanGaps(t *testing.T) {
 	s := newGapSet(t)
 	s.source.Alter = func(*http.Response) error { return nil } // plan reads no layer, so cannot know of bad ones

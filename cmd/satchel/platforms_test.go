@@ -33,7 +33,7 @@ func (o *outside) wide(t testing.TB, ref string, docker bool, size int) (root oc
 type platformSet struct {
 	*outside
 	roots map[string]oci.Descriptor // by path in the mirror and tag
-	out   []oci.Descriptor          // what is not for arm64
+	out   []oci.Descriptor          // images that are not for arm64
 }
 
 const platformsText = "  additionalImages:\n  - {name: 'quay.io/team/app:v1', platforms: [{os: linux, architecture: arm64}]}\n  - {name: 'quay.io/team/list:v1', platforms: [{os: linux, architecture: arm64}]}\n  - name: quay.io/team/whole:v1\n"
@@ -198,7 +198,7 @@ func (s *platformSet) checkInspected(t *testing.T, w *world) {
 }
 
 // refused has mirrors that take no sparse index, or not this one: both repositories
-// are told of before the first push, and the third is not.
+// are reported before the first push, and the third is not.
 func (s *platformSet) refused(t *testing.T, w *world) {
 	proxy := registrytest.StartProxy(t, registrytest.Start(t).Host)
 	for i, host := range []string{proxy.Host, proxy.Host, registrytest.StartSparse(t, "arm64", "s390x").Host, registrytest.StartV3(t, false, "", "").Host, registrytest.StartOlareg(t).Host} {
@@ -257,7 +257,7 @@ func (s *platformSet) widened(t *testing.T, host string) {
 }
 
 // TestPlatformsByTwoParts packs an image that one part wants of one platform and
-// another part wholly: no registry need take a sparse index for that.
+// another part as a whole: no registry need take a sparse index for that.
 func TestPlatformsByTwoParts(t *testing.T) {
 	s := newPlatformSet(t, 502, 10<<10)
 	w := newWorld(t)
@@ -268,7 +268,7 @@ func TestPlatformsByTwoParts(t *testing.T) {
 	compareMirrored(t, s.content, mirror.Host, []mirrored{{"ocp/team/app", "v1", s.roots["team/app:v1"]}, {"ocp/team/list", "v2", s.roots["team/list:v1"]}})
 }
 
-// TestPlatformGap goes on without an image that lacks the platform.
+// TestPlatformGap continues without an image that lacks the platform.
 func TestPlatformGap(t *testing.T) {
 	s := newPlatformSet(t, 503, 10<<10)
 	w := newWorld(t)
@@ -285,7 +285,7 @@ func TestPlatformGap(t *testing.T) {
 	}
 }
 
-// TestKillPlatforms kills pack and unpack of sparse indexes, and goes on.
+// TestKillPlatforms kills pack and unpack of sparse indexes, and resumes.
 func TestKillPlatforms(t *testing.T) {
 	s := newPlatformSet(t, 504, 1<<20)
 	source := registrytest.StartProxy(t, s.serve(t))

@@ -47,7 +47,7 @@ func TestUnpackProbesFirst(t *testing.T) {
 		if status == 0 {
 			return false
 		}
-		_, _ = io.Copy(io.Discard, r.Body) // the answer is the same whatever it sends
+		_, _ = io.Copy(io.Discard, r.Body) // the answer does not depend on what it sends
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(status)
 		fmt.Fprintf(rw, `{"errors":[{"code":%q,"message":""}]}`, code)

@@ -23,7 +23,7 @@ import (
 )
 
 // shelf is a registry inside the test that gives made-up content, ranges
-// included, in whatever repository it is asked for.
+// included, in any repository.
 type shelf struct {
 	content *ocitest.Content
 	mu      sync.Mutex

@@ -46,7 +46,7 @@ type scripts struct {
 
 type shelfKey struct{}
 
-// gatedShelf is a registry that can be told to refuse blobs after some bytes.
+// gatedShelf is a registry that can be set to refuse blobs after some bytes.
 type gatedShelf struct {
 	*shelf
 	left atomic.Int64 // bytes of blobs it still gives

@@ -128,7 +128,7 @@ func (w *world) interrupted(k *tap, mark int64, args ...string) result {
 	return r
 }
 
-// TestTwoInterruptsAtOnce leaves a bundle that can be gone on with.
+// TestTwoInterruptsAtOnce leaves a bundle that can be resumed.
 func TestTwoInterruptsAtOnce(t *testing.T) {
 	c := ocitest.New(42)
 	s := newShelf(c)

@@ -87,7 +87,7 @@ func TestReleaseSigned(t *testing.T) {
 	}
 }
 
-// TestReleaseNotSigned has what must keep a release out, whatever flags are given.
+// TestReleaseNotSigned has what must keep a release out, with any flags.
 func TestReleaseNotSigned(t *testing.T) {
 	s, w := newReleaseSet(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")

@@ -96,7 +96,7 @@ func (r *repo) putBlob(ctx context.Context, c oci.Source, d oci.Descriptor) erro
 	if err != nil {
 		return err
 	}
-	if d.Size == 0 { // net/http takes a length of 0 for unknown unless told there is no body
+	if d.Size == 0 { // net/http takes a length of 0 for unknown unless the body is http.NoBody
 		if err := body.Close(); err != nil {
 			return err
 		}

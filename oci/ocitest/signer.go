@@ -51,7 +51,7 @@ func (s *Signer) Key() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Revoke withdraws the key; [Signer.Key] says so from then on.
+// Revoke withdraws the key; from then on [Signer.Key] shows it as withdrawn.
 func (s *Signer) Revoke() error {
 	return s.entity.RevokeKey(packet.KeyCompromised, "", s.config)
 }

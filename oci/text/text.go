@@ -45,7 +45,7 @@ func join(names []string, last string) string {
 // OneLine replaces every run of white space, line ends among it, by one space.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// Printable replaces what is not printed but obeyed or hidden (control characters,
+// Printable replaces characters that are obeyed or hidden (control characters,
 // direction marks) by U+FFFD. Spaces, tabs and line ends become plain spaces.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -169,7 +169,7 @@ func TestMirrorRefuses(t *testing.T) {
 		t.Errorf("cancel: %d", status)
 	}
 	if status, _ := call(t, "PUT", srv.URL+place+"?digest="+right, "", "right"); status != http.StatusNotFound {
-		t.Errorf("a cancelled session goes on: %d", status)
+		t.Errorf("a cancelled session continues: %d", status)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestMirrorChunksAndMounts(t *testing.T) {
 	defer srv.Close()
 	right := oci.Digest([]byte("right")).String()
 	if status, _ := call(t, "POST", srv.URL+"/v2/b/blobs/uploads/?mount="+right+"&from=a", "", ""); status != http.StatusAccepted {
-		t.Errorf("mount of what is not there: %d", status)
+		t.Errorf("mount of a missing blob: %d", status)
 	}
 	_, place := call(t, "POST", srv.URL+"/v2/a/blobs/uploads/", "", "")
 	if status, _ := call(t, "PATCH", srv.URL+place, "", "rig"); status != http.StatusAccepted {
@@ -261,7 +261,7 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("dd of 9 MiB: %+v", u)
 	}
 	if _, err := measure(exec.Command("false")); err == nil {
-		t.Error("a command that fails is measured as if it had not")
+		t.Error("a command that fails is measured as if it had succeeded")
 	}
 }
 

@@ -110,7 +110,7 @@ func (d *demo) configure(context.Context) error {
 	for _, f := range []struct{ say, name, text string }{
 		{"The same file that oc-mirror reads says what to carry.", "imageset.yaml", imageSet(d.images)},
 		{"In this demo these names lead to a registry on this machine.", "../registries.conf", sourceConf(d.images, d.source.addr)},
-		{"And the mirror speaks plain HTTP, which the cluster inside has been told.", "image-config.yaml", imageConfig(d.mirror.addr)},
+		{"And the mirror speaks plain HTTP; the cluster inside is configured for that.", "image-config.yaml", imageConfig(d.mirror.addr)},
 	} {
 		d.say("%s", f.say)
 		if err := d.cat(f.name, []byte(f.text)); err != nil {
@@ -165,7 +165,7 @@ func (d *demo) twice(ctx context.Context, what string, g *gate, took *time.Durat
 	if err := d.killed(ctx, g, half, args...); err != nil {
 		return err
 	}
-	d.say("The same command goes on where it was.")
+	d.say("The same command resumes where it stopped.")
 	if _, err := d.satchel(ctx, args...); err != nil {
 		return err
 	}

@@ -323,7 +323,7 @@ func TestHeaders(t *testing.T) {
 		"a work factor of words":         {"-> scrypt " + salt + " 1e1" + body, false, true},
 		"passphrase beside a key":        {"-> scrypt " + salt + " 15" + body + "-> X25519 " + salt + body, false, false},
 		"a key in a post-quantum bundle": {"-> X25519 " + salt + body, false, true},
-		"a plugin's, whatever it is":     {"-> someone " + salt + body, true, true},
+		"a plugin's, of any kind":        {"-> someone " + salt + body, true, true},
 		"a YubiKey's in post-quantum":    {"-> piv-p256 " + salt + body, false, true},
 		"post-quantum in classic":        {"-> mlkem768x25519 " + salt + body, false, false},
 		"post-quantum in post-quantum":   {"-> mlkem768x25519 " + salt + body, true, true},

@@ -110,7 +110,7 @@ func (m *Registry) PutBootPayload(t *testing.T, arch, says string, boot map[stri
 }
 
 // PutMultiRelease makes a payload for several architectures with one component that
-// is an index too; the payload says so.
+// is an index too, as the payload records.
 func (m *Registry) PutMultiRelease(t *testing.T, version string) oci.Descriptor {
 	t.Helper()
 	etcd := m.IndexFor(false, []string{"amd64", "arm64", "s390x"}, m.ImageFor("amd64", false, m.Base), m.ImageFor("arm64", false, m.Base), m.ImageFor("s390x", false, m.Base))

@@ -89,7 +89,7 @@ func (d *documents) cut() (document, error) {
 	return document{body, false}, err
 }
 
-// toYAML takes up the file where the JSON in it ended.
+// toYAML continues in the file where the JSON in it ended.
 func (d *documents) toYAML(why error) {
 	rest := bufio.NewReaderSize(io.MultiReader(d.json.Buffered(), d.buf), readSize)
 	skipBlank(rest)

@@ -128,7 +128,7 @@ func (s *charting) result() (ask.Set, error) {
 
 func (j *chartJob) String() string { return j.name + " " + j.version }
 
-// add takes up a chart, if the mirror can have it under its name, as it is asked for.
+// add adds a chart, as it was requested, if the mirror can have it under its name.
 func (s *charting) add(job *chartJob, ch imageset.Chart) {
 	job.only = imageset.PlatformNames(ch.Platforms)
 	for _, expr := range ch.ImagePaths {

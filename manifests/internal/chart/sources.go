@@ -21,7 +21,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// errLeft says that an image cannot be found: whoever resolves the list says so.
+// errLeft says that an image cannot be found; whoever resolves the list reports it.
 var errLeft = errors.New("left to who resolves it")
 
 // repository adds the charts that are asked for of one repository. An index that

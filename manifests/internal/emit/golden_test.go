@@ -21,7 +21,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // goldenLine parts a golden file: above it the input, below it what Emit makes.
 const goldenLine = "================\n"
@@ -133,7 +133,7 @@ func emitted(files []File, notes []string, err error) []byte {
 }
 
 // TestEmitGolden holds what is written against testdata/*.golden; -update
-// writes them anew. Every object is held against its CRD too.
+// writes them again. Every object is checked against its CRD too.
 func TestEmitGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.golden")

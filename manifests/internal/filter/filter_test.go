@@ -161,7 +161,7 @@ func validate(t *testing.T, cfg *declcfg.DeclarativeConfig) {
 	}
 }
 
-// TestReleases has builds of one version that are told apart by their release.
+// TestReleases has builds of one version that only their release distinguishes.
 func TestReleases(t *testing.T) {
 	t.Parallel()
 	cfg := made("a: 1.0.0")

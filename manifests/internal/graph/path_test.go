@@ -58,7 +58,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// plainGraph is a graph read anew, by no code of the package.
+// plainGraph is a graph read again, without code of the package.
 type plainGraph struct {
 	Nodes            []struct{ Version string }
 	Edges            [][2]int

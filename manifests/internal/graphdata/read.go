@@ -182,7 +182,7 @@ func clean(name string) (string, error) {
 	}
 }
 
-// kind names what is not taken.
+// kind names a file type that is refused.
 func kind(flag byte) string {
 	switch flag {
 	case tar.TypeSymlink, tar.TypeLink:

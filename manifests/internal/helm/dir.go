@@ -99,7 +99,7 @@ func ignoreRules(root *os.Root) (*ignore.Rules, error) {
 	return rules, nil
 }
 
-// readFile follows links within root alone. What is not a regular file is never
+// readFile follows links only within root. Anything but a regular file is never
 // opened: a pipe would wait.
 func readFile(root *os.Root, name string) (body []byte, err error) {
 	info, err := root.Stat(name)

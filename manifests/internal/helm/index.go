@@ -101,7 +101,7 @@ type indexLines struct {
 	seen   bool   // them, before
 }
 
-// add is false for what is not written as Helm writes it.
+// add is false for a line that Helm would not write.
 func (l *indexLines) add(line []byte) bool {
 	text := bytes.TrimRight(line, " \r\n")
 	indent := len(text) - len(bytes.TrimLeft(text, " "))

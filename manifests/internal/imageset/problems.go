@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 )
 
-// refuse reports what is not carried, at its key.
+// refuse reports a part that is not supported, at its key.
 func (p *Problems) refuse(path, why string) {
 	p.AddAtKey(path, "remove "+path+" from a copy of the file to carry the rest", "%s: %s", path, why)
 }

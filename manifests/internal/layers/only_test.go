@@ -61,7 +61,7 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestOnlyUnknown keeps layers that are not understood, and tells of those that lie
+// TestOnlyUnknown keeps layers that are not understood, and reports those that lie
 // or cannot be read.
 func TestOnlyUnknown(t *testing.T) {
 	c := ocitest.New(1)

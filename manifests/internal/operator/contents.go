@@ -83,7 +83,7 @@ func (g *gathering) add(p *catalog.Package, about documents.PackageContents, cha
 }
 
 // channelContents lists the bundles of a channel that are there. The head is the
-// one that no other updates; of several, as odd catalogs have them, the newest.
+// one that no other updates; of several, which some catalogs have, the newest.
 func channelContents(p *catalog.Package, ch catalog.Channel) (c documents.ChannelContents, head []documents.VersionContents) {
 	c = documents.ChannelContents{Name: documents.Name(ch.Name), Versions: []documents.VersionContents{}}
 	below := map[string]bool{}
@@ -140,8 +140,8 @@ func (g *gathering) file(most int) []byte {
 	return nil
 }
 
-// storeContents stores the file of what the selection gathered, if it fits beside those
-// of other catalogs, and lets go of the rest.
+// storeContents stores the file of what the selection gathered, if it fits in addition
+// to those of other catalogs, and drops the rest.
 func (s *selection) storeContents(left *int) {
 	if g := &s.gathered; len(g.heads.packages) == 0 && !g.heads.over {
 		return // it could not be read, or has none of what is asked

@@ -30,7 +30,7 @@ func bulky(name string, channels, versions int) *catalog.Package {
 // TestContentsTooLarge lists less of what is too much, and never fails.
 func TestContentsTooLarge(t *testing.T) {
 	about := documents.CatalogContents{Catalog: asktest.TestCatalog, Whole: true}
-	settled := func(left int, packages ...*catalog.Package) (*selection, int) {
+	selected := func(left int, packages ...*catalog.Package) (*selection, int) {
 		s := &selection{what: "catalog x", gathered: gathering{about: about}}
 		for _, p := range packages {
 			s.gathered.whole(p)
@@ -49,15 +49,15 @@ func TestContentsTooLarge(t *testing.T) {
 		}
 		return c
 	}
-	s, left := settled(documents.MaxAllContents, bulky("a", 30, 1000), bulky("b", 1, 10))
+	s, left := selected(documents.MaxAllContents, bulky("a", 30, 1000), bulky("b", 1, 10))
 	if c := read(s); c.Heads() || len(c.Packages) != 2 || len(c.Packages[0].Channels[29].Versions) != 1000 || left+len(s.contents[0].Body) != documents.MaxAllContents {
 		t.Errorf("%d bytes, %d left", len(s.contents[0].Body), left)
 	}
-	few, fewLeft := settled(left/20, bulky("a", 30, 1000), bulky("b", 1, 10)) // others have taken most
+	few, fewLeft := selected(left/20, bulky("a", 30, 1000), bulky("b", 1, 10)) // others have taken most
 	if c := read(few); !c.Heads() || len(c.Packages) != 2 || len(c.Packages[0].Channels) != 30 || fewLeft >= left/20 {
 		t.Errorf("%s, %d left", c.Versions, fewLeft)
 	}
-	s, _ = settled(documents.MaxAllContents, bulky("a", 100, 1000), bulky("b", 1, 10))
+	s, _ = selected(documents.MaxAllContents, bulky("a", 100, 1000), bulky("b", 1, 10))
 	if c := read(s); !c.Heads() || asktest.Written([]documents.CatalogContents{{Packages: c.Packages[1:]}}) != " false ; b default c, c00000 b.v1.000009 1.9.0=b.v1.000009\n" || c.Packages[0].Channels[7].Head != "a.v1.000999" {
 		t.Errorf("%s", c.Versions)
 	}
@@ -68,12 +68,12 @@ func TestContentsTooLarge(t *testing.T) {
 	for i := range 100 {
 		many = append(many, bulky(fmt.Sprintf("p%03d", i), 600, 1))
 	}
-	s, left = settled(documents.MaxAllContents, many...)
+	s, left = selected(documents.MaxAllContents, many...)
 	if len(s.contents) != 0 || left != documents.MaxAllContents || len(s.notes) != 1 || !strings.Contains(s.notes[0], "too many packages and versions to list them") {
 		t.Errorf("%d files, %q", len(s.contents), s.notes)
 	}
 	commas := &catalog.Package{Name: strings.Repeat(",", 1000), Channels: []catalog.Channel{{Name: "c"}}}
-	if s, _ = settled(documents.MaxAllContents, commas); len(s.contents) != 0 || len(s.notes) != 1 {
+	if s, _ = selected(documents.MaxAllContents, commas); len(s.contents) != 0 || len(s.notes) != 1 {
 		t.Errorf("commas: %d files, %q", len(s.contents), s.notes)
 	}
 }

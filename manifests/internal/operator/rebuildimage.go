@@ -78,7 +78,7 @@ func (f *filtering) serving(cmd opm.Command, dir string) opm.Command {
 }
 
 // cacheDir says where an image has its cache, "" if its program reads none, and whether
-// the program knows what else it can be told of it.
+// the program knows the other option for it.
 func (f *filtering) cacheDir(ctx context.Context, cmd *opm.Command, dir string) (cacheDir string, knows bool, err error) {
 	if !cmd.Serves {
 		f.note("its image does not run opm serve; its command is left as it is")

@@ -151,8 +151,8 @@ func (c Command) Arguments(dir string, knows bool) []string {
 	if c.CacheDir == "" {
 		args = append(args, flagCacheDir+"="+dir)
 	}
-	told := func(a string) bool { return a == flagEnforce || strings.HasPrefix(a, flagEnforce+"=") }
-	if !knows || slices.ContainsFunc(args, told) {
+	isEnforce := func(a string) bool { return a == flagEnforce || strings.HasPrefix(a, flagEnforce+"=") }
+	if !knows || slices.ContainsFunc(args, isEnforce) {
 		return args
 	}
 	return append(args, flagEnforce+"="+strconv.FormatBool(false))

@@ -189,11 +189,11 @@ func TestCommand(t *testing.T) {
 		want            Command
 		arguments       string
 	}{
-		{"told", []string{"/bin/opm"}, []string{"serve", "/configs", "--cache-dir=/tmp/cache"},
+		{"with a directory", []string{"/bin/opm"}, []string{"serve", "/configs", "--cache-dir=/tmp/cache"},
 			Command{Serves: true, Program: "opm", CacheDir: "/tmp/cache"}, "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
-		{"told apart", nil, []string{"opm", "serve", "/configs", "--cache-dir", "cache/"},
+		{"in two arguments", nil, []string{"opm", "serve", "/configs", "--cache-dir", "cache/"},
 			Command{Serves: true, Program: "opm", CacheDir: "/cache"}, "opm serve /configs --cache-dir cache/ --cache-enforce-integrity=false"},
-		{"not told", []string{"/bin/opm"}, []string{"serve", "/configs"},
+		{"without a directory", []string{"/bin/opm"}, []string{"serve", "/configs"},
 			Command{Serves: true, Program: "opm"}, "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
 		{"enforced", []string{"/bin/opm"}, []string{"serve", "/configs", "--cache-dir=/c", "--cache-enforce-integrity"},
 			Command{Serves: true, Program: "opm", CacheDir: "/c"}, "serve /configs --cache-dir=/c --cache-enforce-integrity"},
@@ -212,7 +212,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%s: got %s", tc.name, args)
 		}
 		if args := strings.Join(got.Arguments("/c", false), " "); strings.Contains(tc.arguments, "=false") == strings.Contains(args, flagEnforce) && got.Serves && tc.name != "enforced" {
-			t.Errorf("%s: a program that does not know is told %s", tc.name, args)
+			t.Errorf("%s: a program that does not know the option is given %s", tc.name, args)
 		}
 		if !slices.Equal(before, tc.cmd) {
 			t.Errorf("%s: the command was changed", tc.name)

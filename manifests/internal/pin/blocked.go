@@ -74,7 +74,7 @@ func (b *block) out(img oci.Image) (blocked bool) {
 	return blocked
 }
 
-// leaveOut takes out what is blocked, of what is asked for and of what is not available.
+// leaveOut removes blocked images from both lists: those requested and those not available.
 // An image that is asked for by several names is left out only under those that match.
 func (b *block) leaveOut(list []ask.Image, gaps []*oci.Gap) ([]ask.Image, []*oci.Gap) {
 	return slices.DeleteFunc(list, func(w ask.Image) bool { return b.out(w.Entry()) }),

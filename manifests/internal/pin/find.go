@@ -19,7 +19,7 @@ import (
 // Found is an image that was looked for.
 type Found struct {
 	Image oci.Image
-	src   oci.Source // of what is not made
+	src   oci.Source // nil for an image that satchel built
 	only  []string   // see [ask.Image]
 	pods  bool
 	parts *oci.PlatformSelection // of an index, where platforms are chosen of some

@@ -16,7 +16,7 @@ const maxPod = 16 << 20
 type Use struct {
 	Namespace, Pod, Container string
 	Image                     string // as the pod names it
-	ID                        string // what the node has, if it said so
+	ID                        string // what the node has, if it reports that
 }
 
 // pod is what of a pod matters here.

@@ -87,8 +87,8 @@ func note[K comparable](uses map[K]*podUses, key K, who, why string) error {
 	return nil
 }
 
-// errInside says that an image is to be had inside the cluster alone.
-var errInside = errors.New("it is in the cluster's own registry or on the node alone")
+// errInside says that an image is available only inside the cluster.
+var errInside = errors.New("it exists only in the cluster's own registry or on a node")
 
 // podRef is the image of a container, with the tag by which the pod names it. A
 // digest that the pod names is what nodes ask for. Of a tag, the node says which

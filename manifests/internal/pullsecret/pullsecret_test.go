@@ -158,7 +158,7 @@ func TestChapter(t *testing.T) {
 	second := chapter[strings.Index(chapter, `{"auths":{"cloud.openshift.com"`):]
 	second = second[:strings.Index(second, "\n\n")]
 
-	// The first goes on after its last bracket; the second lacks a colon in its third line.
+	// The first has more text after its last bracket; the second lacks a colon in its third line.
 	refused{first, place(first, `,"<registry>`), "nothing may follow"}.check(t)
 	refused{second, place(second, `{"auth":"NTE3MTMwNDB8dWhjLTFEZlN3VHkx`), "colon"}.check(t)
 	if !strings.HasPrefix(place(second, `{"auth":"NTE3MTMwNDB8dWhjLTFEZlN3VHkx`), "3:") {

@@ -166,7 +166,7 @@ func Channels(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 	return all, err
 }
 
-// unknownRisks tells of accepted risks that no graph knows: they may be misspelt.
+// unknownRisks notes accepted risks that no graph knows: they may be misspelt.
 func (gs *graphs) unknownRisks() {
 	known := map[string]bool{}
 	for _, g := range gs.got {

@@ -135,7 +135,7 @@ func (c *choosing) pick(ctx context.Context) error {
 	return c.join(ctx, low, high, must)
 }
 
-// noteApart tells of a range from whose first release, where it is named, no update
+// noteApart notes a range from whose first release, where it is named, no update
 // path leads to the last.
 func (c *choosing) noteApart(s *span) {
 	if s.MinVersion == "" || s.low.EQ(s.high) {
@@ -269,7 +269,7 @@ func (c *choosing) add(why oci.Reason, nodes ...graph.Node) {
 	}
 }
 
-// walk chooses the releases on a path, and tells of its risks and of those that a
+// walk chooses the releases on a path, and notes its risks and those that a
 // shorter one would have.
 func (c *choosing) walk(why oci.Reason, g *graph.Graph, low, high semver.Version, hops []graph.Hop) {
 	if n, ok := g.Find(low); ok {
@@ -310,7 +310,7 @@ func (c *choosing) noPath(s *span, err error) error {
 	return p.Join()
 }
 
-// noteRisks tells of conditional updates, a line for each release and risk.
+// noteRisks notes conditional updates, a line for each release and risk.
 func (c *choosing) noteRisks(what string, hops []graph.Hop) {
 	type key struct {
 		to   string

@@ -16,7 +16,7 @@ import (
 )
 
 // graphPlatforms are those of the releases that are asked for, each os/architecture: the
-// graph image runs where they do. None are all that there are.
+// graph image runs where they do. None means all existing ones.
 func graphPlatforms(ctx context.Context, c *imageset.Config, from ask.Images) []string {
 	pf := &c.Mirror.Platform
 	list := imageset.PlatformNames(pf.Platforms)

@@ -13,7 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 )
 
-// realGraph is a graph that is at hand, read anew by no code of the package.
+// realGraph is a published graph, read again without code of the package.
 type realGraph struct {
 	file, arch string
 	body       []byte

@@ -102,10 +102,10 @@ func (e *SignatureError) advise() *SignatureError {
 var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|registry\.ci\.openshift\.org/origin/)`)
 
 // verifyRelease gives the signatures that verify a payload, by its digest: of an
-// index the index's. Without one the release must not be used, whatever else can
-// be had: the error is a *[SignatureError], and never a gap. Signatures are looked
-// for until one number is not found; those that do not verify are noted beside one
-// that does. With Extra.IgnoreReleaseSignature there are none, and a note instead.
+// index the index's. Without one the release must not be used, even if all
+// else is available: the error is a *[SignatureError], and never a gap. Signatures are looked
+// for until one number is not found; those that do not verify are noted if another
+// does. With Extra.IgnoreReleaseSignature there are none, and a note instead.
 // Keys that other releases brought are trusted beside Red Hat's: see [verification].
 func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]documents.Signature, error) {
 	x := cfg.Extra

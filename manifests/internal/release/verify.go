@@ -106,7 +106,7 @@ func (v *verification) bring(ctx context.Context) (more bool, err error) {
 			if ctx.Err() != nil {
 				return false, fmt.Errorf("release %s: %w", r.ref, err)
 			}
-			v.unread(r, err) // what waits for them says so itself
+			v.unread(r, err) // releases that wait for these keys report it themselves
 			continue
 		}
 		if len(text) == 0 || v.seen[string(text)] {

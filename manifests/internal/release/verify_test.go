@@ -60,8 +60,8 @@ func chained(t *testing.T, annotation string, n int) (*verification, *asktest.Re
 	return v, m
 }
 
-// TestVouching has each release of a chain vouch for the key of the next.
-func TestVouching(t *testing.T) {
+// TestKeyChain has each release of a chain bring the key that signs the next.
+func TestKeyChain(t *testing.T) {
 	v, _ := chained(t, "release.openshift.io/verification-config-map", 3)
 	asktest.NoError(t, v.readAll(t.Context()))
 	for i := range v.list {
@@ -113,9 +113,9 @@ func (u unreadKeys) Derived(ctx context.Context, key string, fill func(io.Writer
 	return u.Registry.Derived(ctx, key, fill)
 }
 
-// TestVouchingUnread goes on without the keys of a good release: those that wait for
-// them say that they are not verified.
-func TestVouchingUnread(t *testing.T) {
+// TestKeyChainUnread continues without the keys of a good release: those that wait for
+// them report that they are not verified.
+func TestKeyChainUnread(t *testing.T) {
 	v, m := chained(t, "release.openshift.io/verification-config-map", 3)
 	v.from = unreadKeys{m}
 	asktest.NoError(t, v.readAll(t.Context()))

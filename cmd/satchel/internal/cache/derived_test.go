@@ -89,7 +89,7 @@ func TestDerivedDamage(t *testing.T) {
 			t.Errorf("%s: got %q, filled %v", name, got, filled)
 		}
 		if got, filled := parsed(t, dir, "k", body); got != body || filled {
-			t.Errorf("%s: not mended: got %q, filled %v", name, got, filled)
+			t.Errorf("%s: not fixed: got %q, filled %v", name, got, filled)
 		}
 	}
 	dir := t.TempDir()
