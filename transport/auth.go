@@ -3,7 +3,10 @@ package transport
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -49,9 +52,9 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 		return auth.EmptyCredential, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
 	path := c.authfile()
-	if path != "" { // containers/image takes a file that is not there for an empty one
-		if _, err := os.Stat(path); err != nil {
-			return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
+	if path != "" {
+		if err := checkAuthfile(path); err != nil {
+			return auth.EmptyCredential, err
 		}
 	}
 	found, err := config.GetCredentialsForRef(c.system(), named)
@@ -62,6 +65,40 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 		return auth.Credential{RefreshToken: found.IdentityToken}, nil
 	}
 	return auth.Credential{Username: found.Username, Password: found.Password}, nil
+}
+
+// checkAuthfile looks whether a file can be read as credentials: containers/image takes a
+// missing file for an empty one, and reports others in the words of a Go program.
+func checkAuthfile(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return &AuthfileError{Path: path, Err: systemCause(err)}
+	}
+	var file struct {
+		Auths   map[string]struct{} `json:"auths"`
+		Helpers map[string]string   `json:"credHelpers"`
+	}
+	switch err := json.Unmarshal(data, &file); {
+	case err != nil && !json.Valid(data):
+		return &AuthfileError{Path: path, Err: errNotJSON}
+	case err != nil:
+		return &AuthfileError{Path: path, Err: errNoAuthfile}
+	}
+	return nil
+}
+
+var (
+	errNotJSON    = errors.New("it is not valid JSON")
+	errNoAuthfile = errors.New("it has not the form of a credentials file: auths must be an object with one object for each registry")
+)
+
+// systemCause is an error of the system without the path, which the caller names.
+func systemCause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // authClient gives the one client of a login. The caller holds c.mu.

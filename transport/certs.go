@@ -30,12 +30,12 @@ func (c *Client) tlsConfig(key endpointKey) (*tls.Config, error) {
 	}
 	if dir != "" {
 		if err := tlsclientconfig.SetupCertificates(dir, conf); err != nil {
-			return nil, &ConfigError{What: "certificates", Path: dir, Err: err}
+			return nil, &ConfigError{What: ConfigCertificates, Path: dir, Err: err}
 		}
 	}
 	if c.cfg.CAFile != "" {
 		if err := addAuthorities(conf, c.cfg.CAFile); err != nil {
-			return nil, &ConfigError{What: "certificate authorities", Path: c.cfg.CAFile, Err: err}
+			return nil, &ConfigError{What: ConfigAuthorities, Path: c.cfg.CAFile, Err: err}
 		}
 	}
 	return conf, nil
@@ -51,7 +51,7 @@ func (c *Client) certDir(registry string) (string, error) {
 			err = errors.New("it is not a directory")
 		}
 		if err != nil {
-			return "", &ConfigError{What: "certificates", Path: dir, Err: err}
+			return "", &ConfigError{What: ConfigCertificates, Path: dir, Err: systemCause(err)}
 		}
 		return dir, nil
 	}
@@ -60,7 +60,7 @@ func (c *Client) certDir(registry string) (string, error) {
 		UserId: os.Geteuid(), RootForImplicitAbsolutePaths: c.root,
 	})
 	if err != nil {
-		return "", &ConfigError{What: "certificates", Path: "certs.d", Err: err}
+		return "", &ConfigError{What: ConfigCertificates, Path: "certs.d", Err: err}
 	}
 	for _, base := range append(paths.DropInDirectories, filepath.Join("/", c.root, dockerCerts)) {
 		dir := filepath.Join(base, registry)
@@ -68,7 +68,7 @@ func (c *Client) certDir(registry string) (string, error) {
 		case err == nil:
 			return dir, nil
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission): // the latter is another user's, as for podman
-			return "", &ConfigError{What: "certificates", Path: dir, Err: err}
+			return "", &ConfigError{What: ConfigCertificates, Path: dir, Err: err}
 		}
 	}
 	return "", nil
@@ -78,7 +78,7 @@ func (c *Client) certDir(registry string) (string, error) {
 func addAuthorities(conf *tls.Config, path string) error {
 	pem, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return systemCause(err)
 	}
 	if conf.RootCAs == nil {
 		if conf.RootCAs, err = x509.SystemCertPool(); err != nil {
@@ -107,7 +107,7 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	if dir != "" {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			return nil, &ConfigError{What: "certificates", Path: dir, Err: err}
+			return nil, &ConfigError{What: ConfigCertificates, Path: dir, Err: err}
 		}
 		for _, e := range entries {
 			if strings.HasSuffix(e.Name(), ".crt") {
@@ -120,7 +120,7 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	for i, name := range files {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return nil, &ConfigError{What: "certificate authorities", Path: name, Err: err}
+			return nil, &ConfigError{What: c.kindOf(name), Path: name, Err: systemCause(err)}
 		}
 		found := false
 		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
@@ -132,8 +132,16 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 			}
 		}
 		if i == 0 && c.cfg.CAFile != "" && !found {
-			return nil, &ConfigError{What: "certificate authorities", Path: name, Err: errors.New("it has no PEM certificate")}
+			return nil, &ConfigError{What: ConfigAuthorities, Path: name, Err: errors.New("it has no PEM certificate")}
 		}
 	}
 	return all, nil
+}
+
+// kindOf is what a file of authorities configures: it is the file given, or one of a directory.
+func (c *Client) kindOf(file string) string {
+	if file == c.cfg.CAFile {
+		return ConfigAuthorities
+	}
+	return ConfigCertificates
 }

@@ -111,16 +111,28 @@ func (e *AuthfileError) Error() string {
 
 func (e *AuthfileError) Unwrap() error { return e.Err }
 
-// Hint is empty: the error names the file and its fault.
-func (e *AuthfileError) Hint() string { return "" }
+// Hint says what to do now.
+func (e *AuthfileError) Hint() string {
+	if e.Path == "" {
+		return "correct the credentials file or its credential helper, or name another file"
+	}
+	return "correct the file, or name another"
+}
 
 // Permanent is false: no image is lost by how this host is configured.
 func (e *AuthfileError) Permanent() bool { return false }
 
+// What a [ConfigError] is about.
+const (
+	ConfigRegistries   = "registries"              // Config.RegistriesConf
+	ConfigCertificates = "certificates"            // Config.CertDir
+	ConfigAuthorities  = "certificate authorities" // Config.CAFile
+)
+
 // ConfigError says that something configured for this side's registries cannot
 // be used: registries.conf, certificates.
 type ConfigError struct {
-	What string // what it configures
+	What string // what it configures: one of the constants above
 	Path string // the file or directory; of registries.conf, all that are read
 	Err  error
 }
@@ -131,8 +143,13 @@ func (e *ConfigError) Error() string {
 
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// Hint is empty: the error names the file and its fault.
-func (e *ConfigError) Hint() string { return "" }
+// Hint says what to do now.
+func (e *ConfigError) Hint() string {
+	if e.What == ConfigCertificates {
+		return "correct the directory or its files, or name another"
+	}
+	return "correct the file, or name another"
+}
 
 // Permanent is false: no image is lost by how this host is configured.
 func (e *ConfigError) Permanent() bool { return false }

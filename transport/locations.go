@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,15 @@ func (c *Client) configured(ref oci.Ref) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
+	if f := cmp.Or(c.cfg.RegistriesConf, os.Getenv("CONTAINERS_REGISTRIES_CONF")); f != "" {
+		if _, err := os.Stat(f); err != nil { // containers/image takes a missing file for an empty one
+			return nil, &ConfigError{What: ConfigRegistries, Path: f, Err: systemCause(err)}
+		}
+	}
 	sys := c.system()
 	rule, err := sysregistriesv2.FindRegistry(sys, named.Name())
 	if err != nil {
-		return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+		return nil, registriesError(sys, err)
 	}
 	switch {
 	case rule == nil:
@@ -49,6 +55,10 @@ func (c *Client) configured(ref oci.Ref) (*Repository, error) {
 		return nil, c.blocked(sys, ref, rule)
 	}
 	return c.at(ref, rule.Insecure, nil)
+}
+
+func registriesError(sys *types.SystemContext, err error) error {
+	return &ConfigError{What: ConfigRegistries, Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
 }
 
 // withMirrors gives a repository to pull from by a rule of registries.conf.
@@ -86,14 +96,14 @@ func (c *Client) withMirrors(sys *types.SystemContext, ref oci.Ref, named refere
 func (c *Client) pullLocations(sys *types.SystemContext, rule *sysregistriesv2.Registry, named reference.Named) ([]*Repository, error) {
 	sources, err := rule.PullSourcesFromReference(named)
 	if err != nil {
-		return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+		return nil, registriesError(sys, err)
 	}
 	var locations []*Repository
 	for i, s := range sources {
 		at := oci.Ref{Registry: reference.Domain(s.Reference), Repository: reference.Path(s.Reference)}
 		its, err := sysregistriesv2.FindRegistry(sys, at.Name())
 		if err != nil {
-			return nil, &ConfigError{What: "registries", Path: sysregistriesv2.ConfigurationSourceDescription(sys), Err: err}
+			return nil, registriesError(sys, err)
 		}
 		if i == len(sources)-1 && rule.Blocked {
 			its = rule

@@ -105,7 +105,9 @@ func isUsage(err error) bool {
 // explain gives one line for each thing that went wrong, then hints.
 func explain(err error) (lines, hinted []string) {
 	for _, e := range flatten(err) {
-		lines = append(lines, text.OneLine(e.Error()))
+		if line := text.OneLine(configured(e).Error()); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
 		for _, h := range hints(e) {
 			if !slices.Contains(hinted, h) {
 				hinted = append(hinted, h)
@@ -113,6 +115,20 @@ func explain(err error) (lines, hinted []string) {
 		}
 	}
 	return lines, hinted
+}
+
+// configured gives the error of a file that this host's registries are configured with, if
+// that is the cause: it says the same of every image. Otherwise it gives err.
+func configured(err error) error {
+	var authfile *transport.AuthfileError
+	var config *transport.ConfigError
+	switch {
+	case errors.As(err, &authfile):
+		return authfile
+	case errors.As(err, &config):
+		return config
+	}
+	return err
 }
 
 // flatten takes joined errors apart, and leaves out what is only the echo of a

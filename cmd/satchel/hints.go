@@ -87,6 +87,10 @@ func flagsFor(err error) string {
 		return troubleFlags[transport.TroublePlainHTTP]
 	case *transport.BlockedError:
 		return "--registries-conf FILE"
+	case *transport.AuthfileError:
+		return "--authfile FILE"
+	case *transport.ConfigError:
+		return configFlags[e.What]
 	case *bundle.RefusedError:
 		if e.Unfinished {
 			return "--restart"
@@ -139,6 +143,13 @@ var fieldFlags = map[string]string{
 	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "CatalogNames": "--catalog-name",
 }
 
+// configFlags are for what is configured of registries on this host.
+var configFlags = map[string]string{
+	transport.ConfigRegistries:   "--registries-conf FILE",
+	transport.ConfigCertificates: "--cert-dir DIR",
+	transport.ConfigAuthorities:  "--ca-file FILE",
+}
+
 // troubleFlags are for sorts of trouble with a registry.
 var troubleFlags = map[transport.Trouble]string{
 	transport.TroubleAuthority:    "--ca-file FILE or --cert-dir DIR",
@@ -146,6 +157,7 @@ var troubleFlags = map[transport.Trouble]string{
 	transport.TroublePlainHTTP:    "--tls-verify=false",
 	transport.TroubleUnauthorized: "--authfile FILE",
 	transport.TroubleForbidden:    "--authfile FILE",
+	transport.TroubleNotFound:     "--authfile FILE",
 	transport.TroubleTooMany:      "--parallel-layers N",
 }
 
