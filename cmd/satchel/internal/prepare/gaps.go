@@ -32,14 +32,20 @@ func (s *Set) tolerate(err error) error {
 	for _, g := range list {
 		s.drop(g)
 	}
-	if len(s.Graph.Images) == 0 {
-		errs := []error{errors.New("no image is left to carry")}
-		for _, g := range list {
-			errs = append(errs, &AllowedError{g})
-		}
-		return errors.Join(errs...)
+	return s.checkLeft(err)
+}
+
+// checkLeft returns an error if the gaps that err joins, and are noted, left no image.
+func (s *Set) checkLeft(err error) error {
+	list, _ := oci.Gaps(err)
+	if len(list) == 0 || len(s.Graph.Images) > 0 {
+		return nil
 	}
-	return nil
+	errs := []error{errors.New("no image is left to carry")}
+	for _, g := range list {
+		errs = append(errs, &AllowedError{g})
+	}
+	return errors.Join(errs...)
 }
 
 // Tolerate is for an error that comes after [Set.Prepare]: if gaps are allowed and it is
@@ -49,6 +55,9 @@ func (s *Set) Tolerate(ctx context.Context, err error) error {
 		return err
 	}
 	s.dropOrphans()
+	if err := s.checkLeft(err); err != nil { // signatures alone are not worth a bundle
+		return err
+	}
 	s.reportCounts()
 	return s.checkForeign(ctx)
 }

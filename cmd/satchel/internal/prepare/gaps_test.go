@@ -138,3 +138,18 @@ func TestListedRelease(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlySignaturesLeft: a bundle of nothing but the signatures of images that are gaps
+// is not packed.
+func TestOnlySignaturesLeft(t *testing.T) {
+	t.Parallel()
+	ref := oci.Ref{Registry: "q.example", Repository: "app", Tag: "v1"}
+	img := oci.Image{Origin: manifests.OriginAdditional, Source: ref, Root: oci.Descriptor{Digest: oci.Digest([]byte("app"))}}
+	signature := oci.Image{Origin: manifests.OriginAdditional, Source: ref.WithTag("sig"), Subject: img.Root.Digest}
+	s := setOf(img, signature)
+	var allowed *AllowedError
+	err := s.Tolerate(t.Context(), &oci.Gap{Image: img, Err: &oci.UnsupportedError{What: "app", Why: "odd"}})
+	if !errors.As(err, &allowed) || !strings.Contains(err.Error(), "no image is left to carry") {
+		t.Errorf("got %v, with images %v", err, s.Graph.Images)
+	}
+}

@@ -34,6 +34,9 @@ func (s *Set) readManifests(ctx context.Context) error {
 		return err
 	}
 	s.dropOrphans()
+	if err := s.checkLeft(err); err != nil {
+		return err
+	}
 	s.reportCounts()
 	return nil
 }
