@@ -19,10 +19,10 @@ import (
 
 // Resolve pins what cfg asks for to digests. It asks [Config.CheckSupported] first, and
 // from, for each reference once, several at a time. An image whose reference has
-// a digest keeps that digest, and the tag beside it. The inventory is sorted and
+// a digest keeps that digest, and the tag if it has one. The inventory is sorted and
 // valid; what several parts of cfg ask for is in it once, with the tags and
-// reasons of all. The error joins a *[oci.Gap] for each image that cannot be
-// had, and the inventory then has the others; a configuration that asks for no
+// reasons of all. The error joins a *[oci.Gap] for each image that is not
+// available, and the inventory then has the others; a configuration that asks for no
 // image at all is a *[ConfigError], and a release that is not signed a
 // *[SignatureError].
 func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, error) {
