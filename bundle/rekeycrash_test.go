@@ -58,7 +58,7 @@ func inBetween(t testing.TB, dir string, fp Fingerprint, who someone, untouched 
 	t.Helper()
 	r, err := Verify(context.Background(), dir, VerifyOptions{Expect: fp})
 	var begun *RekeyError
-	if err != nil && (!errors.As(err, &begun) || len(r.Begun) == 0 || len(r.Faults) > 0) {
+	if err != nil && (!errors.As(err, &begun) || len(r.UnfinishedRekey) == 0 || len(r.Faults) > 0) {
 		t.Fatalf("verify: %v", err)
 	}
 	if untouched != (err == nil) {

@@ -28,15 +28,15 @@ type VerifyOptions struct {
 
 // Report is what Verify found.
 type Report struct {
-	Dir         string
-	Bundle      string
-	Created     time.Time
-	Fingerprint Fingerprint
-	Files       int   // files of the bundle
-	Bytes       int64 // in them
-	Faults      []Fault
-	Leftovers   []string // temporary files of a crash; harmless
-	Begun       []string // key files of a rekey that was interrupted
+	Dir             string
+	Bundle          string
+	Created         time.Time
+	Fingerprint     Fingerprint
+	Files           int   // files of the bundle
+	Bytes           int64 // in them
+	Faults          []Fault
+	Leftovers       []string // temporary files of a crash; harmless
+	UnfinishedRekey []string // key files of a rekey that was interrupted
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
@@ -75,14 +75,14 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	}
 	r := &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
-		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, Begun: v.pending,
+		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
 	}
 	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
 	if len(r.Faults) > 0 {
 		return r, &DamageError{Dir: r.Dir, Faults: r.Faults}
 	}
-	if len(r.Begun) > 0 {
-		return r, &RekeyError{Dir: r.Dir, Files: r.Begun}
+	if len(r.UnfinishedRekey) > 0 {
+		return r, &RekeyError{Dir: r.Dir, Files: r.UnfinishedRekey}
 	}
 	return r, nil
 }

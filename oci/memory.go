@@ -17,7 +17,7 @@ import (
 )
 
 // Memory is content that satchel generated itself, small enough for memory. It is a
-// [Source]. Calls that add to it must not run beside others.
+// [Source]. Calls that add to it must not run at the same time as others.
 type Memory struct {
 	bodies map[digest.Digest][]byte
 	order  []Descriptor

@@ -30,7 +30,7 @@ func (a *app) ui(ctx context.Context) *bundle.UI {
 	return &bundle.UI{
 		Ask:     func(prompt string, secret bool) (string, error) { return t.ask(ctx, prompt, secret) },
 		Confirm: func(prompt, yes, no string) (bool, error) { return t.confirm(ctx, prompt, yes, no) },
-		Tell:    func(message string) { a.warn("%s", text.Printable(text.OneLine(message))) },
+		Notify:  func(message string) { a.warn("%s", text.Printable(text.OneLine(message))) },
 	}
 }
 

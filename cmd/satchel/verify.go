@@ -65,7 +65,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	if r == nil {
 		return verr
 	}
-	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers, r.Begun}
+	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers, r.UnfinishedRekey}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}

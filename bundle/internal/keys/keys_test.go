@@ -93,7 +93,7 @@ func (a *answers) ui() *UI {
 			return s, nil
 		},
 		Confirm: func(string, string, string) (bool, error) { return true, nil },
-		Tell:    func(m string) { a.shown = append(a.shown, m) },
+		Notify:  func(m string) { a.shown = append(a.shown, m) },
 	}
 }
 

@@ -14,8 +14,8 @@ type UI struct {
 	Ask func(prompt string, secret bool) (string, error)
 	// Confirm lets choose between yes and no; an empty no leaves no choice.
 	Confirm func(prompt, yes, no string) (bool, error)
-	// Tell shows a message; it may be called concurrently.
-	Tell func(message string)
+	// Notify shows a message; it may be called concurrently.
+	Notify func(message string)
 }
 
 func (u *UI) ask(prompt string, secret bool) (string, error) {
@@ -27,7 +27,7 @@ func (u *UI) ask(prompt string, secret bool) (string, error) {
 
 func (u *UI) show(format string, args ...any) {
 	if u != nil {
-		u.Tell(fmt.Sprintf(format, args...))
+		u.Notify(fmt.Sprintf(format, args...))
 	}
 }
 

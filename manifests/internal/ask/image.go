@@ -21,8 +21,8 @@ type Image struct {
 	Only    []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
 	Pods    bool     // pods use it, whatever else asks for it
 
-	Built     oci.Descriptor // what it is, for an image that satchel made; see [Images.Put]
-	Base      oci.Ref        // what it was made from, by digest; see [oci.Image]
+	Built     oci.Descriptor // what it is, for an image that satchel built; see [Images.Put]
+	Base      oci.Ref        // what it was built from, by digest; see [oci.Image]
 	Platforms []string       // of that
 }
 
@@ -39,9 +39,9 @@ func (w Image) Entry() oci.Image {
 // mirror: the first origin by precedence, and the tags, reasons and platforms of all.
 func Unite(list []Image) []Image {
 	type place struct {
-		ref  oci.Ref
-		path string
-		made digest.Digest // two things that were made under one name collide later, and are reported
+		ref   oci.Ref
+		path  string
+		built digest.Digest // two things that were built under one name collide later, and are reported
 	}
 	places := map[place]int{}
 	var out []Image

@@ -23,13 +23,13 @@ func ParseNodeRef(name string) (oci.Ref, error) {
 // DidYouMean proposes what was meant by a name that is not among names.
 func DidYouMean(name string, names []string) string {
 	const few = 10 // names that are listed whole where none is similar
-	near := nearest(name, names)
-	for i, n := range near {
-		near[i] = fmt.Sprintf("%q", n)
+	similar := nearest(name, names)
+	for i, n := range similar {
+		similar[i] = fmt.Sprintf("%q", n)
 	}
 	switch {
-	case len(near) > 0:
-		return "; did you mean " + text.Or(near) + "?"
+	case len(similar) > 0:
+		return "; did you mean " + text.Or(similar) + "?"
 	case len(names) == 0 || len(names) > few:
 		return ""
 	}

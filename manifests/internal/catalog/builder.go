@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxIndex  = 64 << 20 // bytes that are kept of a catalog
+	maxIndex  = 64 << 20 // bytes that are stored of a catalog
 	maxIgnore = 1 << 20  // bytes of one .indexignore
 	maxFaults = 10       // files whose faults are reported
 	maxText   = 200      // bytes of what another package says is wrong
@@ -66,7 +66,7 @@ func (b *builder) refuse(format string, args ...any) error {
 	return &oci.UnsupportedError{What: b.what, Why: fmt.Sprintf(format, args...)}
 }
 
-// file reads one file. Its faults are kept for later; the error is one that ends it all.
+// file reads one file. Its faults are recorded for later; the error is one that ends it all.
 func (b *builder) file(name string, r io.Reader) error {
 	if err := b.keep(len(name)); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (b *builder) keep(n int) error {
 	return nil
 }
 
-// image gives the number of a related image, or of other text that is kept once.
+// image gives the number of a related image, or of other text that is stored once.
 func (b *builder) image(ref string) (int, error) {
 	n, ok := b.number[ref]
 	if ok {

@@ -14,6 +14,6 @@
 //
 // Documents are understood as package declcfg of operator-registry understands
 // them, whose own readers have no bounds. A catalog that its model refuses for
-// what is said twice, or of something that is not there, is refused here too.
+// what is given twice, or names something missing, is refused here too.
 // Every fault of a catalog is an [oci.UnsupportedError] that names the file.
 package catalog

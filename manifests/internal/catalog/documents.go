@@ -63,7 +63,7 @@ func (d *documents) next() (document, error) {
 	}
 	doc, err := d.cut()
 	switch {
-	case d.in.err != nil: // goes before what was made of the bytes that did come
+	case d.in.err != nil: // goes before errors in the bytes that did come
 		return document{}, d.in.err
 	case err == nil && len(doc.body) > maxDocument:
 		return document{}, errTooLarge

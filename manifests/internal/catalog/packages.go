@@ -125,13 +125,13 @@ func (b *builder) counting(dir string) (func(name string) bool, error) {
 	if err != nil {
 		return nil, b.refuse("its %s: %v", ignoreFile, err)
 	}
-	kept := map[string]bool{}
+	parsed := map[string]bool{}
 	err = declcfg.WalkFS(root, func(name string, _ *declcfg.DeclarativeConfig, err error) error {
-		kept[name] = true
+		parsed[name] = true
 		return err
 	})
 	if err != nil {
 		return nil, b.refuse("its %s: %v", ignoreFile, plain(err.Error()))
 	}
-	return func(name string) bool { return kept[below(name)] || strings.HasSuffix(name, "/"+ignoreFile) }, nil
+	return func(name string) bool { return parsed[below(name)] || strings.HasSuffix(name, "/"+ignoreFile) }, nil
 }

@@ -27,11 +27,11 @@ type spool struct {
 	enc  *zstd.Encoder
 	buf  []byte
 	end  int64
-	list []kept
+	list []spoolEntry
 }
 
-// kept is one document in the spool.
-type kept struct {
+// spoolEntry is one document in the spool.
+type spoolEntry struct {
 	file, pkg string
 	entry
 	off int64
@@ -73,7 +73,7 @@ func (s *spool) add(file string, m *declcfg.Meta) error {
 	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
 		return &SpoolError{err}
 	}
-	s.list = append(s.list, kept{file, pkg, entry{m.Schema, m.Name, len(m.Blob), len(s.buf)}, s.end})
+	s.list = append(s.list, spoolEntry{file, pkg, entry{m.Schema, m.Name, len(m.Blob), len(s.buf)}, s.end})
 	s.end += int64(len(s.buf))
 	return nil
 }
@@ -81,8 +81,8 @@ func (s *spool) add(file string, m *declcfg.Meta) error {
 // sort orders what counts by package, and within that as operator-registry
 // writes a catalog: package, channels, bundles, the rest.
 func (s *spool) sort(counts func(file string) bool) {
-	s.list = slices.DeleteFunc(s.list, func(k kept) bool { return !counts(k.file) })
-	slices.SortStableFunc(s.list, func(a, b kept) int {
+	s.list = slices.DeleteFunc(s.list, func(k spoolEntry) bool { return !counts(k.file) })
+	slices.SortStableFunc(s.list, func(a, b spoolEntry) int {
 		return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(rank(a.Schema), rank(b.Schema)),
 			cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name), cmp.Compare(a.file, b.file))
 	})
@@ -97,8 +97,8 @@ func rank(schema string) int {
 }
 
 // of gives the documents of one package.
-func (s *spool) of(pkg string) []kept {
-	from, _ := slices.BinarySearchFunc(s.list, pkg, func(k kept, pkg string) int { return cmp.Compare(k.pkg, pkg) })
+func (s *spool) of(pkg string) []spoolEntry {
+	from, _ := slices.BinarySearchFunc(s.list, pkg, func(k spoolEntry, pkg string) int { return cmp.Compare(k.pkg, pkg) })
 	to := from
 	for to < len(s.list) && s.list[to].pkg == pkg {
 		to++
@@ -107,7 +107,7 @@ func (s *spool) of(pkg string) []kept {
 }
 
 // write copies one document behind its line.
-func (s *spool) write(w io.Writer, k kept) error {
+func (s *spool) write(w io.Writer, k spoolEntry) error {
 	if err := json.NewEncoder(w).Encode(k.entry); err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (e *Error) Name() string {
 type chartJob struct {
 	name, version string
 	ref           oci.Ref // in the inventory
-	made          bool    // its artifact is satchel's, not a registry's
+	built         bool    // its artifact is satchel's, not a registry's
 	load          func(context.Context) (*helm.Chart, error)
 	paths         []helm.Path
 	only          []string // platforms of its images
@@ -150,7 +150,7 @@ func (j *chartJob) gap(err error) error {
 // Image is the chart itself.
 func (j *chartJob) wanted() ask.Image {
 	w := ask.Image{Origin: origin.Chart, Ref: j.ref, Tags: []string{j.ref.Tag}, Reasons: []oci.Reason{{Kind: origin.KindChart, Name: j.String()}}}
-	if j.made {
+	if j.built {
 		w.Path = origin.PathCharts + j.name
 	}
 	return w
@@ -167,7 +167,7 @@ func (s *charting) run(ctx context.Context, job *chartJob) error {
 		return fmt.Errorf("chart %s: %w", job, err)
 	}
 	w := job.wanted()
-	if job.made {
+	if job.built {
 		if w.Built, err = c.Artifact(s.from.Put); err != nil {
 			return fmt.Errorf("keep chart %s: %w", job, err)
 		}

@@ -100,7 +100,7 @@ func (s *charting) without(base *url.URL, r *imageset.HelmRepository, why error)
 		if err != nil {
 			return err
 		}
-		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, made: true, load: func(context.Context) (*helm.Chart, error) { return nil, why }}, ch)
+		s.add(&chartJob{name: ch.Name, version: ch.Version, ref: ref, built: true, load: func(context.Context) (*helm.Chart, error) { return nil, why }}, ch)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (s *charting) entry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 		s.errs = append(s.errs, err)
 		return
 	}
-	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, made: true, load: func(ctx context.Context) (*helm.Chart, error) {
+	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
 		link, err := chartURL(base, e.URLs[0])
 		if err != nil {
 			return nil, err
@@ -277,7 +277,7 @@ func (s *charting) local(i int) {
 		s.p.Add(at, "chart %s: %s", ch.Path, text.ASCII(text.OneLine(err.Error())))
 		return
 	}
-	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, made: true,
+	s.add(&chartJob{name: c.Name, version: c.Version, ref: ref, built: true,
 		load: func(context.Context) (*helm.Chart, error) { return c, nil }}, *ch)
 }
 

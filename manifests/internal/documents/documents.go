@@ -18,13 +18,13 @@ func Write(ctx context.Context, name, artifactType string, files []oci.ArtifactF
 	if len(files) == 0 {
 		return nil, nil
 	}
-	var made oci.Memory
-	root, err := made.Artifact(artifactType, files)
+	var content oci.Memory
+	root, err := content.Artifact(artifactType, files)
 	if err != nil {
 		return nil, fmt.Errorf("make the document %s: %w", name, err)
 	}
-	for _, d := range made.Descriptors() {
-		body, err := oci.ReadBlob(ctx, &made, d, d.Size)
+	for _, d := range content.Descriptors() {
+		body, err := oci.ReadBlob(ctx, &content, d, d.Size)
 		if err == nil {
 			_, err = store.Put(d.MediaType, body)
 		}

@@ -65,7 +65,7 @@ func (e *emission) emitPullSecret() error {
 		return err
 	}
 	e.noteNarrower(s)
-	after, insights := s.Without(insightsHost)
+	after, insights := s.WithoutHost(insightsHost)
 	e.secret.written, e.secret.insights = true, insights
 	if err := e.addSecret(filePullSecret, filePullSecretYAML, s); err != nil {
 		return err

@@ -60,7 +60,7 @@ func Package(cfg *declcfg.DeclarativeConfig, req Request) (*Result, error) {
 	if len(cfg.Packages) != 1 {
 		return nil, &Error{Why: fmt.Sprintf("there are %d packages of this name", len(cfg.Packages))}
 	}
-	f := &filter{cfg: cfg, req: req, versions: map[string]version{}, kept: map[string]bool{}, also: map[string]bool{}}
+	f := &filter{cfg: cfg, req: req, versions: map[string]version{}, selected: map[string]bool{}, also: map[string]bool{}}
 	for i := range cfg.Bundles {
 		v, err := versionOf(&cfg.Bundles[i])
 		if err != nil {
@@ -85,7 +85,7 @@ type filter struct {
 	req      Request
 	versions map[string]version // of the bundles that are there
 	also     map[string]bool
-	kept     map[string]bool // bundles
+	selected map[string]bool // bundles
 	emptied  []string        // channels that have nothing in the package's range
 	out      Result
 }
@@ -110,7 +110,7 @@ func (f *filter) channels() error {
 		c.Entries = entries
 		f.out.Config.Channels = append(f.out.Config.Channels, c)
 		for _, e := range entries {
-			f.kept[e.Name] = true
+			f.selected[e.Name] = true
 		}
 	}
 	if len(f.out.Config.Channels) == 0 {

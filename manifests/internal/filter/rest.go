@@ -19,7 +19,7 @@ func (f *filter) rest() error {
 	out := &f.out.Config
 	out.Packages = []declcfg.Package{pkg}
 	for _, b := range f.cfg.Bundles {
-		if f.kept[b.Name] {
+		if f.selected[b.Name] {
 			out.Bundles = append(out.Bundles, b)
 			f.out.Bundles = append(f.out.Bundles, b.Name)
 		}
@@ -47,7 +47,7 @@ func (f *filter) applies(r declcfg.PackageScopedReference) bool {
 	switch r.Schema {
 	case declcfg.SchemaBundle:
 		_, there := f.versions[r.Name]
-		return f.kept[r.Name] || !there
+		return f.selected[r.Name] || !there
 	case declcfg.SchemaChannel:
 		named := func(c declcfg.Channel) bool { return c.Name == r.Name }
 		return slices.ContainsFunc(f.out.Config.Channels, named) || !slices.ContainsFunc(f.cfg.Channels, named)

@@ -81,7 +81,7 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 	defer func() { err = errors.Join(err, b.Close()) }()
 	w.seen = tally{}
 	err = w.tar(d, b)
-	// Whatever was made of the bytes counts only if they are the right ones.
+	// What was read from the bytes counts only if they are the right ones.
 	if _, lied := io.Copy(io.Discard, b); lied != nil {
 		return fmt.Errorf("read layer %s: %w", d.Digest, lied)
 	}

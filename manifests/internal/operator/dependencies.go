@@ -48,7 +48,7 @@ type requirements struct {
 	done  map[string]bool
 	used  map[*selection]map[string]bool // packages of which a bundle is chosen
 	notes []string
-	lacks string // what is said of a requirement that nothing meets
+	lacks string // the note on a requirement that nothing meets
 }
 
 const (

@@ -21,7 +21,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// chosenCount is how much of a catalog is kept.
+// chosenCount is how much of a catalog is selected.
 type chosenCount struct{ packages, ofPackages, bundles, ofBundles int }
 
 // add counts one package.
@@ -64,7 +64,7 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	}
 	take := func(p ispec.Platform) bool { return s.only == nil || ask.Among(s.only, p) }
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
-	made, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, ask.HostStore{To: from})
+	built, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, ask.HostStore{To: from})
 	if err != nil {
 		var done *ask.HostError
 		if errors.As(err, &done) {
@@ -82,9 +82,9 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	w := &s.list[0]
 	w.Only = nil // it has no others
 	w.Base = w.Ref.WithDigest(s.root.Digest)
-	w.Built, w.Platforms = oci.Descriptor{MediaType: made.MediaType, Digest: made.Digest, Size: made.Size}, platforms
+	w.Built, w.Platforms = oci.Descriptor{MediaType: built.MediaType, Digest: built.Digest, Size: built.Size}, platforms
 	if w.Ref.Digest != "" {
-		w.Ref.Digest = made.Digest
+		w.Ref.Digest = built.Digest
 	}
 	s.notes = append(s.notes, text.ASCII(s.what+": "+s.count.String()))
 	return nil

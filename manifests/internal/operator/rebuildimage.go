@@ -20,7 +20,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// recipe says how one image of the catalog is made.
+// recipe says how one image of the catalog is built.
 func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild.Recipe, err error) {
 	config, err := layers.Config(ctx, f.s.src, image)
 	if err != nil {

@@ -22,7 +22,7 @@ func IsLocalCatalog(img oci.Image) bool {
 }
 
 // PathGraph is where the mirror has the graph image (oc-mirror v2's name); in its
-// reference, localGraph stands for a host: it is made here.
+// reference, localGraph stands for a host: it is built here.
 const PathGraph = "openshift/graph-image"
 
 const LocalGraph = "graph-data.local"

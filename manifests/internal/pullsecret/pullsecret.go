@@ -270,8 +270,8 @@ func quote(s string) []byte {
 	return b
 }
 
-// Without returns s without its entries for a host, and whether it had any.
-func (s *Secret) Without(host string) (*Secret, bool) {
+// WithoutHost returns s without its entries for a host, and whether it had any.
+func (s *Secret) WithoutHost(host string) (*Secret, bool) {
 	less := &Secret{rest: s.rest}
 	for _, p := range s.auths {
 		if normal(p.name) != host {

@@ -210,11 +210,11 @@ func TestFaithful(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	less, found := s.Without("cloud.openshift.com")
+	less, found := s.WithoutHost("cloud.openshift.com")
 	if want := `{"auths":{"q\u002eio":` + odd + `},"HttpHeaders":{"A":"b"},"z":1e5}` + "\n"; string(less.JSON()) != want || !found {
 		t.Errorf("got  %s\nwant %s", less.JSON(), want)
 	}
-	if _, found := less.Without("cloud.openshift.com"); found {
+	if _, found := less.WithoutHost("cloud.openshift.com"); found {
 		t.Error("an entry was taken out twice")
 	}
 }

@@ -89,7 +89,7 @@ func readImage(ctx context.Context, src oci.Source, image oci.Descriptor) (*ispe
 	if t := m.Config.MediaType; t != ispec.MediaTypeImageConfig && t != mediaTypeDockerConfig {
 		return nil, refuse(fmt.Sprintf("its config is a %q, not that of an image", t))
 	}
-	m.MediaType, m.Subject = image.MediaType, nil // what refers to something else is not made here
+	m.MediaType, m.Subject = image.MediaType, nil // what refers to something else is not built here
 	return &m, nil
 }
 

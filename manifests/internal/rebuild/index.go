@@ -39,8 +39,8 @@ func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(i
 		if err != nil {
 			return root, nil, err
 		}
-		made, err := one(root)
-		return made, platforms, err
+		built, err := one(root)
+		return built, platforms, err
 	}
 	list, err := images(ctx, src, root, take)
 	if err != nil {
@@ -58,8 +58,8 @@ func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(i
 		platforms = append(platforms, oci.PlatformString(d.Platform))
 	}
 	slices.Sort(platforms)
-	made, err := putManifest(k, root.MediaType, index)
-	return made, slices.Compact(platforms), err
+	built, err := putManifest(k, root.MediaType, index)
+	return built, slices.Compact(platforms), err
 }
 
 // images lists the images of an index, and of those nested in it, that are taken,

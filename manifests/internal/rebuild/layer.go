@@ -25,7 +25,7 @@ type Store interface {
 	PutFrom(mediaType string, fill func(io.Writer) error) (oci.Descriptor, error)
 }
 
-// Layer is a gzipped tar that was made.
+// Layer is a gzipped tar that was built.
 type Layer struct {
 	Blob   oci.Descriptor // the image that takes it says of which media type it is
 	DiffID digest.Digest  // of the tar

@@ -27,13 +27,13 @@ const (
 	LabelGraph = "io.github.satchel-airgap.graph-data"
 )
 
-// graphBase is the image that the graph image is made from unless another is named:
+// graphBase is the image that the graph image is built from unless another is named:
 // small, for all of OpenShift's platforms, with bash and cp.
 func graphBase() oci.Ref {
 	return oci.Ref{Registry: "registry.access.redhat.com", Repository: "ubi9/ubi-minimal", Tag: "latest"}
 }
 
-// GraphError says that the graph image cannot be made.
+// GraphError says that the graph image cannot be built.
 type GraphError struct {
 	Err  error
 	Base bool // it is the base image's fault, not that of the data
@@ -59,7 +59,7 @@ func (e *GraphError) Field() string {
 }
 
 // GraphImage asks for mirror.platform.graph: the image from which an update service
-// inside gets the data of its graphs. One that cannot be made is a *[oci.Gap].
+// inside gets the data of its graphs. One that cannot be built is a *[oci.Gap].
 func GraphImage(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
 	if !c.Mirror.Platform.Graph {
 		return ask.Set{}, nil

@@ -61,8 +61,8 @@ func in(path string) string {
 // unknown reports a key that t does not have, with the one that was perhaps meant.
 func (d *decoder) unknown(at Pos, key, path string, t reflect.Type) {
 	e := errAt(at, "unknown key %q%s", shorten(key), in(path))
-	if near := nearest(t, key); near != "" {
-		e.Msg += fmt.Sprintf("; did you mean %q?", near)
+	if similar := nearest(t, key); similar != "" {
+		e.Msg += fmt.Sprintf("; did you mean %q?", similar)
 	} else if homes := homesOf(d.root, key, ""); len(homes) == 1 {
 		e.Msg += fmt.Sprintf("; it belongs%s", in(homes[0]))
 	}
