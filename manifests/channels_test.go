@@ -46,7 +46,7 @@ func channelCases() []channelCase {
 		{name: "max", channels: "{name: stable-4.3, maxVersion: 4.3.1}", want: "4.2.1 4.3.0 4.3.1", asked: "stable-4.3"},
 		{name: "both", channels: "{name: stable-4.2, minVersion: 4.1.2, maxVersion: 4.2.0}", want: "4.1.2 4.2.0", asked: "stable-4.2"},
 		{name: "a range that no path joins", channels: "{name: apart-4.4, minVersion: 4.4.0}", want: "4.4.0 4.4.1 4.4.2", asked: "apart-4.4",
-			notes: "channel apart-4.4 for amd64: no update path leads from 4.4.0 to 4.4.2: updates from 4.4.0 lead as far as 4.4.0, and those to 4.4.2 begin at 4.4.1; the releases of the range are carried, and a cluster cannot be led from the first of them to the last in this channel"},
+			notes: "channel apart-4.4 for amd64: no update path leads from 4.4.0 to 4.4.2: updates from 4.4.0 lead as far as 4.4.0, and those to 4.4.2 begin at 4.4.1; the releases of the range are carried, and a cluster cannot be updated from the first of them to the last in this channel"},
 		{name: "one", channels: "{name: stable-4.2, minVersion: 4.2.0, maxVersion: 4.2.0}", want: "4.2.0", asked: "stable-4.2"},
 		{name: "one by path", channels: "{name: stable-4.2, minVersion: 4.2.0, maxVersion: 4.2.0, shortestPath: true}", want: "4.2.0", asked: "stable-4.2"},
 		{name: "full", channels: "{name: stable-4.2, full: true, type: ocp}", want: "4.1.2 4.2.0 4.2.1", asked: "stable-4.2"},
@@ -64,7 +64,7 @@ func channelCases() []channelCase {
 		{name: "ends within others", channels: "{name: stable-4.1, minVersion: 4.1.1, maxVersion: 4.1.2, shortestPath: true}, {name: eus-4.1, minVersion: 4.1.0, maxVersion: 4.1.2, shortestPath: true}",
 			want: "4.1.0 4.1.1 4.1.2", asked: "stable-4.1 eus-4.1"},
 		{name: "heads that none joins", channels: "{name: stable-4.1}, {name: island-4.3}", want: "4.1.2 4.3.1", asked: "stable-4.1 island-4.3 stable-4.2 island-4.2",
-			notes: "mirror.platform.channels: no update path leads from 4.1.2 to 4.3.1: updates from 4.1.2 lead as far as 4.2.1, and those to 4.3.1 begin at 4.3.1 (amd64); each channel's own releases are carried, and a cluster cannot be led from the first of these to the last by them alone"},
+			notes: "mirror.platform.channels: no update path leads from 4.1.2 to 4.3.1: updates from 4.1.2 lead as far as 4.2.1, and those to 4.3.1 begin at 4.3.1 (amd64); each channel's own releases are carried, and a cluster cannot be updated from the first of these to the last with only them"},
 		{name: "two architectures", channels: "{name: stable-4.2}", more: "    architectures: [arm64, amd64, arm64]\n", want: "4.2.1 4.2.1-aarch64", asked: "stable-4.2 stable-4.2"},
 	}
 }
@@ -265,7 +265,7 @@ func TestArchInVersion(t *testing.T) {
 	}
 }
 
-// TestExtraDigest counts what is asked beside the file where it matters.
+// TestExtraDigest counts what is requested in addition to the file where it matters.
 func TestExtraDigest(t *testing.T) {
 	plain := asktest.ChannelConfig(t, "{name: stable-4.1}")
 	base := plain.Digest()

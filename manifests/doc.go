@@ -3,7 +3,7 @@
 // [Load] reads a configuration: oc-mirror v2's ImageSetConfiguration, so that a site
 // keeps the file it has, with its environment, templates and pods. Whatever is wrong
 // with the file is a [ConfigError] that points at line and column, and one run reports
-// all that it can find. [Parse] reads the file alone.
+// all that it can find. [Parse] reads only the file.
 //
 // [Resolve] pins a configuration to an [oci.Inventory]: every reference is asked for
 // once, through [Images], and is a digest from then on. What several parts of the

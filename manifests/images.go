@@ -9,7 +9,7 @@ import (
 
 // What [Resolve] asks for images, and what else it needs of its host.
 type (
-	// Images finds images in registries, and what is published beside them.
+	// Images finds images in registries, and what is published with them.
 	Images = ask.Images
 	// Resolver finds images in registries.
 	Resolver = ask.Resolver

@@ -40,7 +40,7 @@ func TestPlatforms(t *testing.T) {
 	f.Refs["a.io/next:v1"] = f.PutIndex("three", "linux/amd64", "linux/ppc64le") // has a child that three has
 	f.Refs["a.io/one:arm"], f.Refs["a.io/one:amd"] = f.PutImage("linux/arm64", "one"), f.PutImage("linux/amd64", "one")
 	digest := "@" + f.Refs["a.io/three:v1"].Digest.String()
-	const note = "platforms: 1 image is for another one alone, and carried as such: a.io/one:arm (linux/arm64)"
+	const note = "platforms: 1 image is only for another platform, and carried for that one: a.io/one:arm (linux/arm64)"
 	const less = "platforms: 2 images are not for all that are asked for: a.io/next:v1 (not linux/arm64, linux/s390x), a.io/one:amd (not linux/arm64, linux/s390x)"
 	const three = "platforms: [{os: linux, architecture: s390x}, {os: linux, architecture: amd64}, {os: linux, architecture: arm64}]"
 	for _, tc := range []struct {

@@ -80,7 +80,7 @@ func TestPods(t *testing.T) {
 	for _, want := range []string{
 		"not carried: images that exist only in the cluster's own registry or on a node, 1 image: localhost/x:y",
 		`not carried: image "UPPER" of pod n/five main: image reference "UPPER"`,
-		oldB + ", which pods name by the tag v1, is carried by its digest alone: that tag is q.io/a/b:v1 in the mirror",
+		oldB + ", which pods name by the tag v1, is carried only by its digest: that tag is q.io/a/b:v1 in the mirror",
 	} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes do not have %s:\n%s", want, notes)

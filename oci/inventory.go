@@ -106,7 +106,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// Document is something beside the images that a bundle carries for the far
+// Document is something besides the images that a bundle carries for the far
 // side: an OCI artifact with one layer a file, which the mirror does not get.
 type Document struct {
 	Name string     `json:"name"` // says what it is, such as "cluster-yaml"

@@ -62,7 +62,7 @@ func OpenLayout(dir string) (*Layout, error) {
 // Close closes the directory.
 func (l *Layout) Close() error { return l.root.Close() }
 
-// attachedName is how clients name signatures and referrers beside an image.
+// attachedName is how clients name signatures and referrers of an image.
 var attachedName = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
 
 // Image finds the image of that name (org.opencontainers.image.ref.name). Without a

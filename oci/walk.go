@@ -61,7 +61,7 @@ type walker struct {
 	fn      func(Descriptor, []byte) error
 	seen    map[digest.Digest]bool
 	out     map[digest.Digest]bool // what indexes name in vain, and whether one did
-	indexes bool                   // reads those alone
+	indexes bool                   // reads only those
 }
 
 func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {

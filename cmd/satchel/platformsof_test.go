@@ -45,7 +45,7 @@ func TestPlatformsOfCatalog(t *testing.T) {
 	o.publish(t, name, root)
 	w := newWorld(t)
 	w.imageset("  operators:\n  - {catalog: '" + name + "', full: true, platforms: [{os: linux, architecture: arm64}]}\n")
-	w.run(w.pack("--registries-conf", o.conf(t, o.serve(t)))...).want(exitOK).says("platforms: 1 image is for another one alone, and carried as such: quay.io/example/foo-bundle@" + bundle.Digest.String() + " (linux/amd64)")
+	w.run(w.pack("--registries-conf", o.conf(t, o.serve(t)))...).want(exitOK).says("platforms: 1 image is only for another platform, and carried for that one: quay.io/example/foo-bundle@" + bundle.Digest.String() + " (linux/amd64)")
 	mirror := registrytest.StartSparse(t, "arm64")
 	w.run(w.unpackSite(mirror.Host+"/ocp", filepath.Join(w.dir, "out"))...).want(exitOK)
 	inv, there := w.opened(t, list[:1])

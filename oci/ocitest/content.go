@@ -13,7 +13,7 @@ import (
 )
 
 // Content holds made-up blobs and manifests by digest. It is an oci.Source.
-// Calls that add content must not run beside others.
+// Calls that add content must not run at the same time as others.
 type Content struct {
 	seed  uint64
 	count uint64 // layers and random blobs made so far

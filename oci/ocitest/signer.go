@@ -64,7 +64,7 @@ func Claim(payload digest.Digest, reference string) []byte {
 		"optional": object{"creator": "ocitest"},
 	})
 	if err != nil {
-		panic(err) // strings alone
+		panic(err) // only strings
 	}
 	return b
 }

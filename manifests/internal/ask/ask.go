@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Images finds images in registries, and what is published beside them.
+// Images finds images in registries, and what is published with them.
 type Images interface {
 	Resolver
 	Fetcher

@@ -121,7 +121,7 @@ func (f *Images) Fetch(_ context.Context, url string, limit int64) ([]byte, erro
 	return body, nil
 }
 
-// Put stores content beside what the images have.
+// Put stores content in addition to what the images have.
 func (f *Images) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

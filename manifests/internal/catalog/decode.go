@@ -14,7 +14,7 @@ const (
 	// maxMarks bounds the values of a document: a decoded value takes up to 100
 	// times the bytes it is written in. 20 times the largest document that was seen.
 	maxMarks = 1 << 19
-	// costOfNode is what a value counts beside its length where aliases are followed.
+	// costOfNode is what a value counts in addition to its length where aliases are followed.
 	costOfNode = 32
 )
 

@@ -16,7 +16,7 @@ const ArtifactTemplates = "application/vnd.satchel.catalogsource-templates.v1"
 
 const FileTemplates = "templates.json"
 
-// CatalogTemplate is what the CatalogSource of a catalog has beside its name and
+// CatalogTemplate is what the CatalogSource of a catalog has besides its name and
 // image: the spec of targetCatalogSourceTemplate.
 type CatalogTemplate struct {
 	Catalog string `json:"catalog"` // its reference, as configured

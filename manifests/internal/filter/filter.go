@@ -21,7 +21,7 @@ type Request struct {
 	Channels []Channel
 	Range           // of every channel, when none is named
 	Default  string // the default channel, which must be left
-	// Also are bundles that are chosen beside, in every channel that has them.
+	// Also are bundles that are chosen in addition, in every channel that has them.
 	Also []string
 	// Only Also is asked.
 	Only bool

@@ -13,7 +13,7 @@ import (
 // Node is a release.
 type Node struct {
 	Version semver.Version
-	Payload oci.Ref // by digest alone
+	Payload oci.Ref // only by digest
 }
 
 // Risk is why an edge is conditional.

@@ -114,7 +114,7 @@ func (d *Data) entry(h *tar.Header, r io.Reader) error {
 		return nil
 	}
 	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir {
-		return refuse("%.100q is %s; it must have files and directories alone", h.Name, kind(h.Typeflag))
+		return refuse("%.100q is %s; it may have only files and directories", h.Name, kind(h.Typeflag))
 	}
 	name, err := clean(h.Name)
 	if err != nil {

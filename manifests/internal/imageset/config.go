@@ -22,14 +22,14 @@ type Config struct {
 	// ArchiveSize is the largest archive that oc-mirror writes, in GiB; 0 is unset.
 	ArchiveSize int64 `json:"archiveSize,omitempty"`
 
-	// Extra is what is asked beside the file.
+	// Extra is what is requested in addition to the file.
 	Extra Extra `json:"-"`
 
 	file   string
 	places strict.Places
 }
 
-// Extra is what a user asks for beside the configuration, by flags. It is a part
+// Extra is what a user requests in addition to the configuration, by flags. It is a part
 // of what [Config.Digest] tells apart.
 type Extra struct {
 	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
@@ -160,7 +160,7 @@ type Chart struct {
 	Name       string             `json:"name,omitempty"`
 	Version    string             `json:"version,omitempty"`
 	Path       string             `json:"path,omitempty"`       // of a local chart
-	ImagePaths []string           `json:"imagePaths,omitempty"` // JSONPath to images beside the usual ones
+	ImagePaths []string           `json:"imagePaths,omitempty"` // JSONPath to images in addition to the usual ones
 	Platforms  []InstancePlatform `json:"platforms,omitempty"`
 }
 

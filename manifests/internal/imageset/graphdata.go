@@ -33,7 +33,7 @@ func (c *Config) GraphDataURL() (link, bare string, err error) {
 	if c.Extra.GraphData.URL == "" {
 		dir, ok := strings.CutSuffix(u.Path, "/graph")
 		if !ok {
-			return "", "", errors.New("its path does not end in /graph, which would have the graph data beside it")
+			return "", "", errors.New("its path does not end in /graph, next to which the graph data would be")
 		}
 		u.Path, u.RawPath = strings.TrimSuffix(dir, "/v1")+"/graph-data", ""
 	}

@@ -20,7 +20,7 @@ type ConfigError struct {
 	Line, Column int // from 1, columns in characters
 	Msg          string
 	Advice       string // what to do about it; may be empty, is not part of Error()
-	Field        string // of [Extra] that it is about; empty if it is about the file alone
+	Field        string // of [Extra] that it is about; empty if it is about the file
 }
 
 // Hint says what to do; empty if the message says it.

@@ -157,7 +157,7 @@ func (r *requirements) compare(by, a, b *operator) int {
 	return cmp.Compare(a.bundle, b.bundle)
 }
 
-// add joins what is required to what is asked beside, and reports whether it is more.
+// add joins what is required to what else is requested, and reports whether it is more.
 func add(also []map[string][]string, more map[*selection]map[string][]string) bool {
 	added := false
 	for s, packages := range more {

@@ -64,7 +64,7 @@ func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 }
 
 // selections chooses from each catalog, with also of each, by package: the names
-// of bundles that are chosen beside.
+// of bundles that are chosen in addition.
 func selections(ctx context.Context, c *imageset.Config, from ask.Images, also []map[string][]string) ([]*selection, error) {
 	var list []*selection
 	var errs []error
@@ -112,7 +112,7 @@ type selection struct {
 	count chosenCount
 
 	place    int                 // Among the catalogs
-	also     map[string][]string // bundles that are chosen beside, by package
+	also     map[string][]string // bundles chosen in addition, by package
 	learnAll bool                // learn what every bundle provides and requires
 	all      []operator          // which is then here
 	notes    []string

@@ -54,7 +54,7 @@ func grouped(n int) string {
 	return s
 }
 
-// makeCatalog makes the catalog's image with what is chosen alone, for the platforms
+// makeCatalog makes the catalog's image with only what is chosen, for the platforms
 // that are asked for, and asks for it in the place of the catalog's own; one that is
 // carried whole stays as it is. The error is a *[oci.Gap] where the catalog's
 // layers are not available, which leaves its operators.

@@ -7,6 +7,6 @@
 // says which of them lack images. Images that have no registry of their own are named
 // with a host that stands for this program's, such as catalogs.local.
 //
-// The package reads inventories alone. It finds no image, so that what writes the
+// The package reads only inventories. It finds no image, so that what writes the
 // cluster's YAML can use it and cannot ask a registry.
 package origin

@@ -28,7 +28,7 @@ var streamName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 type BootImage struct {
 	Arch   string  `json:"arch"`             // as releases write it, such as x86_64
 	Stream string  `json:"stream,omitempty"` // of several; empty for the release's own
-	Image  oci.Ref `json:"image"`            // by digest alone
+	Image  oci.Ref `json:"image"`            // only by digest
 }
 
 // KubeVirt reads which images a payload has for machines of KubeVirt, in the order

@@ -42,7 +42,7 @@ type Payload struct {
 // Component is one image of a release.
 type Component struct {
 	Name  string  `json:"name"`
-	Image oci.Ref `json:"image"` // by digest alone
+	Image oci.Ref `json:"image"` // only by digest
 }
 
 // Read reads the payload in image, which is one manifest, not an index.

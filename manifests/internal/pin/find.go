@@ -45,7 +45,7 @@ func (f *Found) choose(ctx context.Context, sparse bool) (err error) {
 	parts, err := oci.SelectPlatforms(ctx, f.src, f.Image.Root, f.only)
 	var much *oci.UnsupportedError
 	switch {
-	case f.only == nil && errors.As(err, &much): // what it names matters to others alone
+	case f.only == nil && errors.As(err, &much): // what it names matters only to others
 		return nil
 	case err != nil:
 		return err

@@ -74,7 +74,7 @@ func NoteLacking(list []Found, note func(string)) {
 		}
 	}
 	if alone = text.Sorted(alone); len(alone) > 0 {
-		note(fmt.Sprintf("platforms: %s for another one alone, and carried as such: %s", text.Count(len(alone), "image is", "images are"), text.ASCII(text.Some(alone, 3))))
+		note(fmt.Sprintf("platforms: %s only for another platform, and carried for that one: %s", text.Count(len(alone), "image is", "images are"), text.ASCII(text.Some(alone, 3))))
 	}
 	if less = text.Sorted(less); len(less) > 0 {
 		note(fmt.Sprintf("platforms: %s not for all that are asked for: %s", text.Count(len(less), "image is", "images are"), text.ASCII(text.Some(less, 3))))

@@ -61,7 +61,7 @@ func AssignPodTags(images []oci.Image, note func(string)) {
 				}
 				lost := pods && there && other.Root.Digest != img.Root.Digest
 				if lost {
-					note(fmt.Sprintf("%s, which pods name by the tag %s, is carried by its digest alone: that tag is %s in the mirror", img.Source.WithDigest(img.Root.Digest), tag, other.Source))
+					note(fmt.Sprintf("%s, which pods name by the tag %s, is carried only by its digest: that tag is %s in the mirror", img.Source.WithDigest(img.Root.Digest), tag, other.Source))
 				}
 				return lost
 			})

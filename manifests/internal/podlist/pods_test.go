@@ -92,7 +92,7 @@ func TestReadRefuses(t *testing.T) {
 		"cut":                {`{"items":[{"kind":"Pod"},`, "EOF"},
 		"cut in a pod":       {`{"items":[{"kind":"Po`, "EOF"},
 		"cut after a key":    {`{"items":`, "EOF"},
-		"deployments":        {`{"items":[{"kind":"Deployment"}]}`, `it has a "Deployment" and is to have pods alone`},
+		"deployments":        {`{"items":[{"kind":"Deployment"}]}`, `it has a "Deployment" and may have only pods`},
 		"deployments, YAML":  {"items:\n- kind: Deployment\n", `it has a "Deployment"`},
 		"one deployment":     {"kind: Deployment\n", `it has a "Deployment"`},
 		"another list":       {`{"items":[],"kind":"DeploymentList"}`, `it is a "DeploymentList", no list of pods`},

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// maxPod is the largest pod, and the largest of anything beside pods, in bytes.
+// maxPod is the largest pod, and the largest of anything besides pods, in bytes.
 // An API server stores nothing of more than some 3 MB.
 const maxPod = 16 << 20
 
@@ -90,7 +90,7 @@ func Read(r io.Reader, found func(Use) error) (int, error) {
 // pod takes one pod.
 func (p *reader) pod(one *pod) error {
 	if one.Kind != "" && one.Kind != "Pod" {
-		return fmt.Errorf("it has a %.64q and is to have pods alone", one.Kind)
+		return fmt.Errorf("it has a %.64q and may have only pods", one.Kind)
 	}
 	p.pods++
 	s, st := one.Spec, one.Status

@@ -144,7 +144,7 @@ func (c *choosing) noteApart(s *span) {
 	_, err := s.graph.Path(s.low, s.high, c.c.Extra.AcceptRisks)
 	var none *graph.NoPathError
 	if errors.As(err, &none) && len(none.Risky) == 0 { // paths with risks are reported with these
-		c.note("channel %s for %s: %v; the releases of the range are carried, and a cluster cannot be led from the first of them to the last in this channel", s.Name, c.arch, none)
+		c.note("channel %s for %s: %v; the releases of the range are carried, and a cluster cannot be updated from the first of them to the last in this channel", s.Name, c.arch, none)
 	}
 }
 
@@ -205,13 +205,13 @@ func (c *choosing) join(ctx context.Context, low, high semver.Version, must bool
 		return c.noPath(nil, err)
 	}
 	c.noteRisks("mirror.platform.channels for "+c.arch, none.Risky)
-	c.note("mirror.platform.channels: %v (%s); each channel's own releases are carried, and a cluster cannot be led from the first of these to the last by them alone", none, c.arch)
+	c.note("mirror.platform.channels: %v (%s); each channel's own releases are carried, and a cluster cannot be updated from the first of these to the last with only them", none, c.arch)
 	return nil
 }
 
 var channelMinor = regexp.MustCompile(`^(.+)-([0-9]{1,4})\.([0-9]{1,4})$`)
 
-// maxBetween bounds the channels that are asked for beside those of the configuration.
+// maxBetween bounds the channels that are requested in addition to those of the configuration.
 const maxBetween = 32
 
 // between looks for a path through the channels of the minor versions between

@@ -106,7 +106,7 @@ var okdRepositories = regexp.MustCompile(`^(quay\.io/(okd/|openshift/okd)|regist
 // else is available: the error is a *[SignatureError], and never a gap. Signatures are looked
 // for until one number is not found; those that do not verify are noted if another
 // does. With Extra.IgnoreReleaseSignature there are none, and a note instead.
-// Keys that other releases brought are trusted beside Red Hat's: see [verification].
+// Keys that other releases brought are trusted in addition to Red Hat's: see [verification].
 func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, payload oci.Ref, root digest.Digest, brought signature.Keyring) ([]documents.Signature, error) {
 	x := cfg.Extra
 	if x.IgnoreReleaseSignature {
