@@ -70,7 +70,7 @@ func ExampleMirror() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println("missing images:", len(missing.Images), "blobs:", len(missing.Blobs))
+		fmt.Println("missing:", len(missing.Images), "of 1 image,", len(missing.Blobs), "of 2 blobs")
 		if err := m.Blobs(ctx, content, slices.Values(missing.Blobs)); err != nil {
 			log.Fatal(err)
 		}
@@ -79,6 +79,6 @@ func ExampleMirror() {
 		}
 	}
 	// Output:
-	// missing images: 1 blobs: 2
-	// missing images: 0 blobs: 0
+	// missing: 1 of 1 image, 2 of 2 blobs
+	// missing: 0 of 1 image, 0 of 2 blobs
 }
