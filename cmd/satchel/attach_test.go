@@ -229,7 +229,7 @@ func checkSigned(t *testing.T, w *world, s *signedSet) {
 		}
 	}
 	table := w.run("inspect", "-i", w.key, w.drive).want(exitOK).stdout
-	if !strings.Contains(table, "attached     9 signatures and other referrers\n") || !strings.Contains(table, "content      1 images, ") ||
+	if !strings.Contains(table, "attached     9 signatures and other referrers\n") || !strings.Contains(table, "content      1 image, ") ||
 		strings.Count(table, signedRepo) != 1 {
 		t.Errorf("the table:\n%s", table)
 	}
