@@ -103,7 +103,7 @@ func TestShellWords(t *testing.T) {
 func TestSiteFlags(t *testing.T) {
 	t.Parallel()
 	_, _, err := manifests.Emit(&oci.Inventory{}, manifests.Site{Mirror: oci.Mirror{Host: "mirror.example"}, CA: []byte("nothing")})
-	if lines, hints := explain(err); exitCode(err) != exitUsage || len(lines) != 1 || len(hints) != 1 || !strings.HasSuffix(hints[0], ": --ca-file") {
+	if lines, hints := explain(err); exitCode(err) != exitUsage || len(lines) != 1 || len(hints) != 1 || !strings.HasSuffix(hints[0], " (--ca-file)") {
 		t.Errorf("got %v, hints %q", err, hints)
 	}
 	site := reflect.TypeFor[manifests.Site]()

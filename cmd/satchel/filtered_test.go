@@ -140,7 +140,7 @@ func TestFilteredLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.run(w.pack("--keep-going")...).want(exitFailed).says("is no longer on this host", "start: --restart")
+	w.run(w.pack("--keep-going")...).want(exitFailed).says("is no longer on this host", "start (--restart)")
 	w.run(w.pack("--keep-going", "--restart")...).want(exitOK)
 }
 
