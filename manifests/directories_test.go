@@ -115,8 +115,8 @@ func TestDirectoryResolved(t *testing.T) {
 		if !strings.Contains(cs, "image: m.example:5000/index@"+root.Digest.String()) || !strings.Contains(cs, "displayName: Our operators") {
 			t.Errorf("%s", cs)
 		}
-		if said := strings.Join(notes, "\n"); strings.Contains(said, "catalogs.local") {
-			t.Errorf("nodes do not know that name: %s", said)
+		if output := strings.Join(notes, "\n"); strings.Contains(output, "catalogs.local") {
+			t.Errorf("nodes do not know that name: %s", output)
 		}
 		for _, f := range files {
 			body := string(f.Body)

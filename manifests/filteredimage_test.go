@@ -98,7 +98,7 @@ func TestFilteredSystem(t *testing.T) {
 	}
 }
 
-// TestFilteredUnsure does not keep what was said of a layer that was not read to its end:
+// TestFilteredUnsure does not keep what was noted of a layer that was not read to its end:
 // of another platform's, whose bytes may have been others.
 func TestFilteredUnsure(t *testing.T) {
 	h := asktest.NewCatalogs()

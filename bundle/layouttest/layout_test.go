@@ -67,8 +67,8 @@ age -d -i "$1" key-1.age > "$2.key"
 for f in s-*.age; do age -d -i "$2.key" "$f"; done | zstd -d | tar -x -C "$2"
 rm "$2.key"`, "bash", key, out)
 	cmd.Dir = dir
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
 	}
 	return out
 }

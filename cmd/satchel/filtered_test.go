@@ -83,8 +83,8 @@ func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
 func TestFilteredResumed(t *testing.T) {
 	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
-	planned, said := w.plan(exitOK)
-	said.says(": 1 of 2 packages, 1 of 2 versions are carried")
+	planned, output := w.plan(exitOK)
+	output.says(": 1 of 2 packages, 1 of 2 versions are carried")
 	made := planned.Images[slices.IndexFunc(planned.Images, func(i plan.Image) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	k := &tap{kind: "GET blob"}
 	k.through(s.source)
@@ -206,9 +206,9 @@ func TestFilteredGapOfTwo(t *testing.T) {
 	s, w := newFilteredSet(t), newWorld(t)
 	ref := s.source.Host + "/cat/index:v1@" + s.root.Digest.String()
 	w.imageset("  operators:\n    - {catalog: '" + ref + "', targetCatalog: ours/a, packages: [{name: one}]}\n    - {catalog: '" + ref + "', targetCatalog: ours/b, packages: [{name: two}]}\n")
-	if said := w.run("plan", "-c", w.config, "--tls-verify=false"); said.code != exitOK ||
-		!strings.Contains(said.stdout, "catalog      "+ref+" as ours/a:v1, chosen") || !strings.Contains(said.stdout, "catalog      "+ref+" as ours/b:v1, chosen") {
-		t.Errorf("exit %d\n%s%s", said.code, said.stdout, said.stderr)
+	if output := w.run("plan", "-c", w.config, "--tls-verify=false"); output.code != exitOK ||
+		!strings.Contains(output.stdout, "catalog      "+ref+" as ours/a:v1, chosen") || !strings.Contains(output.stdout, "catalog      "+ref+" as ours/b:v1, chosen") {
+		t.Errorf("exit %d\n%s%s", output.code, output.stdout, output.stderr)
 	}
 	var fixed atomic.Bool
 	s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {

@@ -35,10 +35,10 @@ func sided(t *testing.T, side string, args ...string) (*transport.Client, *bytes
 	if err := f.Parse(append([]string{"--authfile", auth}, args...)); err != nil {
 		return nil, nil, err
 	}
-	var said bytes.Buffer
-	c := r.client(&app{stderr: &said})
+	var output bytes.Buffer
+	c := r.client(&app{stderr: &output})
 	t.Cleanup(c.Close)
-	return c, &said, nil
+	return c, &output, nil
 }
 
 // asked looks for a blob of size bytes and reads it.
@@ -68,7 +68,7 @@ func TestRetryFlags(t *testing.T) {
 	host := strings.TrimPrefix(srv.URL, "http://")
 	for times, want := range map[string]int32{"0": 1, "3": 4} {
 		n.Store(0)
-		c, said, err := sided(t, "src", "--tls-verify=false", "--retry-times", times, "--retry-delay=10ms")
+		c, output, err := sided(t, "src", "--tls-verify=false", "--retry-times", times, "--retry-delay=10ms")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,8 +76,8 @@ func TestRetryFlags(t *testing.T) {
 		if exitCode(err) != exitRegistry || n.Load() != want {
 			t.Errorf("--retry-times %s: %d requests, %v", times, n.Load(), err)
 		}
-		if told := strings.Contains(said.String(), host+": it answered 502 bad gateway; trying again in 0s"); told != (want > 1) {
-			t.Errorf("--retry-times %s says %q", times, said)
+		if retried := strings.Contains(output.String(), host+": it answered 502 bad gateway; trying again in 0s"); retried != (want > 1) {
+			t.Errorf("--retry-times %s says %q", times, output)
 		}
 	}
 }

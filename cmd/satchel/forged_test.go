@@ -51,11 +51,11 @@ func TestForgedWithout(t *testing.T) {
 		img := oci.Image{Origin: manifests.OriginAdditional, Source: oci.Ref{Registry: "quay.io", Repository: "team/app", Tag: "v1"}, Root: root, Tags: []string{"v1"}, Omitted: []digest.Digest{d}}
 		w.forge(&oci.Inventory{Images: []oci.Image{img}}, c, root)
 		w.run("verify", w.drive).want(exitOK) // which has no key
-		said := []string{"is damaged: its content is not what the format allows", "its inventory entry omits manifest " + d.String() + ", which none of its indexes names"}
-		w.run("inspect", "-i", w.key, w.drive).want(exitDamaged).says(said...)
+		words := []string{"is damaged: its content is not what the format allows", "its inventory entry omits manifest " + d.String() + ", which none of its indexes names"}
+		w.run("inspect", "-i", w.key, w.drive).want(exitDamaged).says(words...)
 		proxy := registrytest.StartProxy(t, registrytest.StartSparse(t).Host)
-		w.run(w.unpack(proxy.Host+"/ocp", "--dry-run")...).want(exitDamaged).says(said...)
-		w.run(w.unpack(proxy.Host + "/ocp")...).want(exitDamaged).says(said...)
+		w.run(w.unpack(proxy.Host+"/ocp", "--dry-run")...).want(exitDamaged).says(words...)
+		w.run(w.unpack(proxy.Host + "/ocp")...).want(exitDamaged).says(words...)
 		for _, r := range proxy.Requests() {
 			if !strings.HasPrefix(r, "GET ") && !strings.HasPrefix(r, "HEAD ") {
 				t.Errorf("%s: %s", name, r)

@@ -165,11 +165,11 @@ func runGraphImage(t *testing.T, w *world, host string) {
 		t.Helper()
 		cmd := exec.Command("podman", append([]string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}, args...)...)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir}
-		var said bytes.Buffer
-		cmd.Stderr = &said
+		var output bytes.Buffer
+		cmd.Stderr = &output
 		out, err := cmd.Output()
 		if err != nil {
-			t.Fatalf("podman %q: %v\n%s", args, err, &said)
+			t.Fatalf("podman %q: %v\n%s", args, err, &output)
 		}
 		return strings.TrimSpace(string(out))
 	}

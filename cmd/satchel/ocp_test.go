@@ -163,7 +163,7 @@ func (w *world) imageset(mirror string) {
 func releaseConfig(r ocpRelease) string { return "  platform:\n    release: " + r.source + "\n" }
 
 // packed packs the set onto the drive from a source that is gone afterwards. What
-// plan said of it before must be so.
+// plan reported of it before must be so.
 func (w *world) packed(t *testing.T, o *outside, more ...string) {
 	t.Helper()
 	if !t.Run("pack", func(t *testing.T) {

@@ -98,7 +98,7 @@ func TestPlatformsOfRelease(t *testing.T) {
 }
 
 // TestPlatformsGapOfAnother has a layer gone that an image is carried with because of
-// another one: that is said.
+// another one: that is reported.
 func TestPlatformsGapOfAnother(t *testing.T) {
 	o := newOutside(509)
 	_, children := o.wide(t, "quay.io/team/app:v1", false, 2<<10)

@@ -197,8 +197,8 @@ func TestServed(t *testing.T) {
 	}
 	program := opmProgram(t)
 	community := realCatalog(t, "community-v4.18/infinispan", "community-v4.18/trident-operator", "community-v4.18/kubevirt-wol", "community-v4.12/patterns-operator")
-	told := ocitest.CatalogRun()
-	silent := told
+	configured := ocitest.CatalogRun()
+	silent := configured
 	silent.Cmd = []string{"serve", "/configs"}
 	cases := []struct {
 		docker bool
@@ -207,10 +207,10 @@ func TestServed(t *testing.T) {
 		ask    string // in the configuration
 		cmd    string
 	}{
-		{true, told, community, "      packages: [{name: infinispan}, {name: patterns-operator, minVersion: 0.0.20}]\n", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
+		{true, configured, community, "      packages: [{name: infinispan}, {name: patterns-operator, minVersion: 0.0.20}]\n", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
 		{false, silent, community, "      full: true\n      packages: [{name: trident-operator}]\n", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
-		{true, told, realCatalog(t, "redhat/aws-load-balancer-operator", "redhat/node-observability-operator"), "", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
-		{false, told, realCatalog(t, "okd-multi-file/oadp-operator", "okd-multi-file/odf-operator"), "      full: true\n      packages: [{name: odf-operator}, {name: oadp-operator}]\n", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
+		{true, configured, realCatalog(t, "redhat/aws-load-balancer-operator", "redhat/node-observability-operator"), "", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
+		{false, configured, realCatalog(t, "okd-multi-file/oadp-operator", "okd-multi-file/odf-operator"), "      full: true\n      packages: [{name: odf-operator}, {name: oadp-operator}]\n", "serve /configs --cache-dir=/tmp/cache --cache-enforce-integrity=false"},
 	}
 	c, source, mirror := ocitest.New(511), registrytest.Start(t), registrytest.Start(t)
 	w := newWorld(t)

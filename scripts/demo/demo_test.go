@@ -196,7 +196,7 @@ func TestKilledAtTheMark(t *testing.T) {
 	}
 	<-passed
 	if g.total() != 120 || !strings.Contains(out.String(), "$ satchel pack drive/\n") {
-		t.Errorf("counted %d; said %q", g.total(), out)
+		t.Errorf("counted %d; printed %q", g.total(), out)
 	}
 }
 

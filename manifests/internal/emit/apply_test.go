@@ -37,7 +37,7 @@ func inOrder(t *testing.T, page string, texts ...string) {
 	}
 }
 
-// TestEmitWarnsFirst: what can do harm is said before the command that does it.
+// TestEmitWarnsFirst: what can do harm is written before the command that does it.
 func TestEmitWarnsFirst(t *testing.T) {
 	t.Parallel()
 	in := emitInput{

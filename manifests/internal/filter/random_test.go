@@ -177,7 +177,7 @@ func checkChannel(t *testing.T, c declcfg.Channel, out *Result, req Request) int
 		}
 	}
 	if noted := slices.ContainsFunc(want, func(v string) bool { return !stay[v] }); noted && !strings.Contains(fmt.Sprint(out.Notes), "left out: no update") {
-		t.Errorf("channel %s: it is not said what is left out", c.Name)
+		t.Errorf("channel %s: it does not report what is left out", c.Name)
 	}
 	for _, edges := range [][]declcfg.ChannelEntry{c.Entries, got} { // as it was, and as it is now
 		below := reachable(edges, top, kept)

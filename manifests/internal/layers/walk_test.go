@@ -88,7 +88,7 @@ func walked(ctx context.Context, src oci.Source, d oci.Descriptor, dir string) (
 	err := Walk(ctx, src, d, dir, func(name string, size int64, r io.Reader) error {
 		b, err := io.ReadAll(r)
 		if err == nil && int64(len(b)) != size {
-			err = fmt.Errorf("%s has %d bytes, said %d", name, len(b), size)
+			err = fmt.Errorf("%s has %d bytes, declared %d", name, len(b), size)
 		}
 		list = append(list, name+"="+string(b))
 		return err
