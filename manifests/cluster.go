@@ -27,7 +27,7 @@ type (
 
 // Emit gives the files that point a cluster at its mirror, sorted by name, from
 // the inventory of what the mirror has. The notes are what a person must know,
-// one line each; APPLY.md has them too. The same input, in whatever order, gives
+// one line each; APPLY.md has them too. The same input, in any order, gives
 // the same bytes. The error is a *[SiteError] where the site is at fault.
 func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err error) {
 	return emit.Emit(inv, site)

@@ -1,8 +1,8 @@
 // Package manifests holds what satchel knows of OpenShift's files. Three doors:
 //
 // [Load] reads a configuration: oc-mirror v2's ImageSetConfiguration, so that a site
-// keeps the file it has, with its environment, templates and pods. Whatever is wrong
-// with the file is a [ConfigError] that points at line and column, and one run reports
+// keeps the file it has, with its environment, templates and pods. Each mistake
+// in the file is a [ConfigError] that points at line and column, and one run reports
 // all that it can find. [Parse] reads only the file.
 //
 // [Resolve] pins a configuration to an [oci.Inventory]: every reference is asked for

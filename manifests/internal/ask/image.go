@@ -19,7 +19,7 @@ type Image struct {
 	Path    string   // its repository in the mirror; empty for its own
 	Reasons []oci.Reason
 	Only    []string // the platforms that are carried of it, each os/architecture, sorted; nil for all
-	Pods    bool     // pods use it, whatever else asks for it
+	Pods    bool     // pods use it; other parts may ask for it too
 
 	Built     oci.Descriptor // what it is, for an image that satchel built; see [Images.Put]
 	Base      oci.Ref        // what it was built from, by digest; see [oci.Image]

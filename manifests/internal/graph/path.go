@@ -66,7 +66,7 @@ func (g *Graph) Path(from, to semver.Version, accepted []string) ([]Hop, error) 
 	return nil, e
 }
 
-// Shortest gives a path of the fewest updates, whatever their risks; none is nil.
+// Shortest gives a path of the fewest updates, of any risk; no path is nil.
 func (g *Graph) Shortest(from, to semver.Version) []Hop { return g.path(from, to, 1, all) }
 
 func all(Hop) bool { return true }

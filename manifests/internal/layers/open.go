@@ -36,7 +36,7 @@ var compressions = map[string]string{
 }
 
 // blob reads a layer as it is stored, and remembers what went wrong: that goes
-// before whatever a decoder makes of it.
+// before an error of a decoder.
 type blob struct {
 	//lint:ignore containedctx io.Reader takes no context
 	ctx context.Context

@@ -9,7 +9,7 @@ import (
 )
 
 // forPods has what pods use carried for all platforms, since pods do not say for which
-// node's they need it: whatever image it turned out to be, and wherever it goes.
+// node's they need it: whichever image it is, and wherever it goes.
 func forPods(list []Found) {
 	used := map[oci.Ref]bool{}
 	for _, f := range list {

@@ -22,7 +22,7 @@ const (
 
 // Index makes an index of those images that root has for the platforms which take
 // accepts, each by the recipe that cook gives for it; of a root that is one image it
-// makes an image, whatever its platform. What belongs to images as they were, such
+// builds an image of any platform. What belongs to images as they were, such
 // as attestations, is left out. It gives the platforms, as os/arch[/variant], sorted.
 // A root without any such image is an *[oci.UnsupportedError] that names what it has.
 func Index(ctx context.Context, src oci.Source, root oci.Descriptor, take func(ispec.Platform) bool,

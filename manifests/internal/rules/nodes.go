@@ -100,7 +100,7 @@ func (n *Nodes) inherit(source string) {
 }
 
 // Within reports whether a scope lies in another: a path in a registry or below
-// a path, a host in *.DOMAIN, whatever its port. A scope may also be one image, by
+// a path, a host in *.DOMAIN, with any port. A scope may also be one image, by
 // tag or digest: nothing lies in that but itself, nor it in *.DOMAIN if its host
 // has no port (github.com/openshift/runtime-utils, "ScopeIsNestedInsideScope").
 func Within(sub, scope string) bool {
