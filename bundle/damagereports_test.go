@@ -168,7 +168,7 @@ func TestNoBundleToRead(t *testing.T) {
 		want any
 		says string
 	}{
-		"missing":    {filepath.Join(t.TempDir(), "x"), new(*NoBundleError), "holds no bundle"},
+		"missing":    {filepath.Join(t.TempDir(), "x"), new(*NoBundleError), "does not exist"},
 		"empty":      {t.TempDir(), new(*NoBundleError), "holds no bundle"},
 		"unfinished": {unfinished.drive, new(*UnfinishedError), "unfinished"},
 		"two":        {two, new(*RefusedError), "more than one bundle"},

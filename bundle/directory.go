@@ -128,14 +128,14 @@ func find(dir string) ([]location, error) {
 func locate(dir string) (location, error) {
 	list, err := find(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return location{}, &NoBundleError{dir}
+		return location{}, &NoBundleError{Dir: dir, Absent: true}
 	}
 	if err != nil {
 		return location{}, err
 	}
 	switch len(list) {
 	case 0:
-		return location{}, &NoBundleError{dir}
+		return location{}, &NoBundleError{Dir: dir}
 	case 1:
 		return list[0], nil
 	}

@@ -31,9 +31,15 @@ type RecipientError = keys.RecipientError
 var ErrNoKey = keys.ErrNoKey
 
 // NoBundleError says that a directory holds no bundle at all.
-type NoBundleError struct{ Dir string }
+type NoBundleError struct {
+	Dir    string
+	Absent bool // the directory does not exist
+}
 
 func (e *NoBundleError) Error() string {
+	if e.Absent {
+		return fmt.Sprintf("the directory %s does not exist; is the drive mounted there?", e.Dir)
+	}
 	return fmt.Sprintf("%s holds no bundle; is the drive mounted there?", e.Dir)
 }
 

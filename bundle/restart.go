@@ -59,7 +59,7 @@ func restartable(dir string) (*location, error) {
 	names := make([]string, len(found))
 	for i, p := range found {
 		if p.sealed {
-			return nil, sealedOther(p, "already")
+			return nil, &RefusedError{Dir: p.dir, Reason: "a restart deletes only unfinished bundles, and this one is finished", hint: anotherDir}
 		}
 		if p.complete && p.copied {
 			return nil, lostSeal(p.dir)

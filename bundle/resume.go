@@ -174,8 +174,10 @@ func noJournal(p location) error {
 
 func sealedOther(p location, how string) error {
 	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
-		hint: "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"}
+		hint: anotherDir}
 }
+
+const anotherDir = "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"
 
 // Rehash is called before segments are hashed again because the drive was away, with
 // the number of bytes; what it returns is called with the bytes just read, concurrently.

@@ -253,7 +253,7 @@ func TestRestartRefuses(t *testing.T) {
 		change func(t *testing.T, f *fixture)
 		why    string
 	}{
-		"sealed": {func(t *testing.T, f *fixture) { f.pack(t) }, "a finished bundle"},
+		"sealed": {func(t *testing.T, f *fixture) { f.pack(t) }, "this one is finished"},
 		"drive.json damaged": {func(t *testing.T, f *fixture) { write(t, f.drive, map[string][]byte{seal.DriveName: {}}) },
 			"its drive.json is not one of satchel's"},
 		"two": {func(t *testing.T, f *fixture) {
@@ -263,7 +263,7 @@ func TestRestartRefuses(t *testing.T) {
 			other := newSmall(t, false)
 			other.pack(t)
 			write(t, filepath.Join(f.drive, "satchel-b"), files(t, other.drive))
-		}, "a finished bundle"},
+		}, "this one is finished"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := begun(t)

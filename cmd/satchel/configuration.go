@@ -31,7 +31,7 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	}
 	data, err := readConfig(name)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read configuration: %w", err), "")
+		return nil, usage(fmt.Errorf("read configuration: %w", err), "name an ImageSetConfiguration (-c FILE)")
 	}
 	return manifests.Load(manifests.Request{Name: name, Data: data, Extra: extra, Getenv: os.Getenv})
 }

@@ -109,6 +109,19 @@ func (v sizeValue) Set(s string) (err error) {
 
 func (v sizeValue) Type() string { return "SIZE" }
 
+// someValue is a flag of a number of bytes that is not 0.
+type someValue struct{ sizeValue }
+
+func (v someValue) Set(s string) error {
+	err := v.sizeValue.Set(s)
+	if err == nil && *v.bytes == 0 {
+		err = errors.New("it must be more than 0")
+	}
+	return err
+}
+
+const passphraseHint = "name a file whose first line is the passphrase"
+
 // readerFlags are those of every command that reads a bundle.
 type readerFlags struct {
 	identities      []string
@@ -183,7 +196,7 @@ func (r readerFlags) parse(ui *bundle.UI) (bundle.Fingerprint, []bundle.Identity
 	for _, name := range r.passphraseFiles {
 		p, err := bundle.ReadPassphrase(name)
 		if err != nil {
-			return "", nil, usage(err, "")
+			return "", nil, usage(err, passphraseHint)
 		}
 		ids = append(ids, p.Identity())
 	}
@@ -229,7 +242,7 @@ func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
 	for _, name := range r.passphraseFiles {
 		p, err := bundle.ReadPassphrase(name)
 		if err != nil {
-			return nil, usage(err, "")
+			return nil, usage(err, passphraseHint)
 		}
 		to = append(to, p.Recipient())
 	}

@@ -31,6 +31,8 @@ func hints(err error) (list []string) {
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
 		case *bundle.DamageError, *transport.ProbeError: // these judge what is below them
+		case *unpack.AbsentError:
+			list = append(list, "or write the YAML without asking the mirror (satchel render --offline)")
 		case *transport.LocationError: // of many locations, one decides
 			todo = append([]error{u.Unwrap()[0]}, todo...)
 		case *prepare.AllowedError: // as is what the next case advises
@@ -102,7 +104,7 @@ func flagsFor(err error) string {
 	case *outdir.RefusedError:
 		return "--output-dir OUTDIR"
 	case *unpack.AbsentError:
-		return "satchel unpack; satchel render --offline writes the YAML without asking the mirror"
+		return "satchel unpack"
 	case *manifests.SiteError:
 		return fieldFlags[e.Field]
 	case *manifests.ChartError:

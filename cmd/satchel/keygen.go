@@ -42,7 +42,10 @@ func runKeygen(a *app, file string, postQuantum bool) error {
 	}
 	err = durable.Create(file, fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), recipient, identity))
 	if errors.Is(err, fs.ErrExist) {
-		return usage(fmt.Errorf("write key: %s exists already", file), "a key is never overwritten; name another file")
+		return usage(fmt.Errorf("write key: %s already exists", file), "a key is never overwritten; name another file")
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return usage(fmt.Errorf("write key: %w", err), "name a file in an existing directory that this user may write to (--file FILE)")
 	}
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)

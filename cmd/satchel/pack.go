@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -112,6 +115,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if job.State, err = xdg("XDG_STATE_HOME", ".local/state"); err != nil {
 		return job, usage(fmt.Errorf("find the directory for journals: %w", err), "set HOME or XDG_STATE_HOME")
 	}
+	if err := usableState(job.State); err != nil {
+		return job, usage(fmt.Errorf("write to the directory for journals: %w", err), "set XDG_STATE_HOME to a directory that this user may write to")
+	}
 	if o.only != "" {
 		if job.Only, err = gaps.Read(o.only); err != nil {
 			return job, err
@@ -122,6 +128,21 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	job.Dir, job.Restart, job.NoVerify = dir, o.restart, o.noVerify
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
+}
+
+// usableState finds out whether journals can be written to a directory, or to the one that
+// it will be created in.
+func usableState(dir string) error {
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	f, err := os.CreateTemp(dir, ".satchel-tmp-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func runPack(ctx context.Context, a *app, o packOptions, dir string) error {

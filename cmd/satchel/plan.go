@@ -60,7 +60,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "the value that pack will get")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that are not available; list them and exit with 3")
-	f.Var(sizeValue{&o.driveSize}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	f.Var(someValue{sizeValue{&o.driveSize}}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addExtraFlags(f, &o.extra)

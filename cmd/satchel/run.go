@@ -255,11 +255,12 @@ with internet, pack writes an encrypted bundle to a drive. Inside, unpack pushes
 it into the mirror registry. Either can be interrupted anywhere and run again.
 
 ` + exitHelp,
-		Version:       version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:                    version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       unknownCommand,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
 		log, err := a.newLogger()
@@ -283,6 +284,18 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		cmd.Long += "\n\nExit status: see satchel --help."
 	}
 	return root
+}
+
+// unknownCommand refuses what is not the name of a command.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see satchel --help"
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = fmt.Sprintf("did you mean %q?", similar[0])
+	}
+	return &usageError{fmt.Errorf("unknown command %q", args[0]), hint}
 }
 
 // exactly is cobra.ExactArgs with an error of our own.

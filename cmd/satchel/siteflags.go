@@ -37,13 +37,13 @@ func (s siteFlags) given() bool {
 func (s siteFlags) read() (manifests.Site, error) {
 	var site manifests.Site
 	var err error
-	if site.PullSecret, err = readSite(s.pullSecret, "pull secret", manifests.ParsePullSecret); err != nil {
+	if site.PullSecret, err = readSite(s.pullSecret, "pull-secret", "pull secret", manifests.ParsePullSecret); err != nil {
 		return site, err
 	}
-	if site.PresentCA, err = readSite(s.registryCA, "present registry authorities", manifests.ParseRegistryCA); err != nil {
+	if site.PresentCA, err = readSite(s.registryCA, "present-registry-ca", "present registry authorities", manifests.ParseRegistryCA); err != nil {
 		return site, err
 	}
-	if site.PresentImage, err = readSite(s.imageConfig, "present image.config", manifests.ParseImageConfig); err != nil {
+	if site.PresentImage, err = readSite(s.imageConfig, "present-image-config", "present image.config", manifests.ParseImageConfig); err != nil {
 		return site, err
 	}
 	for _, pair := range s.catalogNames {
@@ -62,14 +62,22 @@ func (s siteFlags) read() (manifests.Site, error) {
 	return site, nil
 }
 
-// readSite reads one file, if it was named.
-func readSite[T any](file, what string, parse func(string, []byte) (*T, error)) (*T, error) {
+// readSite reads one file, if the flag names it.
+func readSite[T any](file, flag, what string, parse func(string, []byte) (*T, error)) (*T, error) {
 	if file == "" {
 		return nil, nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read %s: %w", what, err), "")
+		return nil, usage(fmt.Errorf("read %s: %w", what, err), fmt.Sprintf("name the file that oc wrote (--%s FILE)", flag))
 	}
-	return parse(file, data)
+	parsed, err := parse(file, data)
+	if err == nil {
+		return parsed, nil
+	}
+	var all []error
+	for _, e := range flatten(err) {
+		all = append(all, usage(fmt.Errorf("read %s: %w", what, e), fmt.Sprintf("correct the file, or write it again with oc (--%s FILE)", flag)))
+	}
+	return nil, errors.Join(all...)
 }

@@ -3,13 +3,27 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
+const usage = `usage: go run ./scripts/demo
+
+It shows the whole way on this machine: satchel packs images from a registry, is
+killed, resumes, verifies, and unpacks into another registry. All of it is in a
+temporary directory, which is deleted at the end. It takes no arguments.
+`
+
 func main() {
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse() // -h shows the usage
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 )
 
 // Pending is a file that is being written under its temporary name.
@@ -23,13 +24,22 @@ type Pending struct {
 func (d *Dir) Create(name string) (*Pending, error) {
 	tmp := name + TempSuffix
 	if err := d.root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, d.fail("remove", tmp, err)
+		return nil, d.refused("remove", tmp, err)
 	}
 	f, err := d.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return nil, d.fail("create", tmp, err)
+		return nil, d.refused("create", tmp, err)
 	}
 	return &Pending{dir: d, name: name, f: f}, nil
+}
+
+// refused is the error of a file that could not be begun. On a read-only drive no file is
+// at fault, but the directory.
+func (d *Dir) refused(op, name string, err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return d.fail("write to", path.Dir(name), err)
+	}
+	return d.fail(op, name, err)
 }
 
 // Write appends to the file. After an error every further call fails.

@@ -311,3 +311,14 @@ func TestDrive(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestRefused has no file at fault where nothing can be written.
+func TestRefused(t *testing.T) {
+	d, path := open(t)
+	if err := d.refused("remove", "x.tmp", &fs.PathError{Op: "unlinkat", Path: "x.tmp", Err: syscall.EROFS}); err.Error() != "write to "+path+": read-only file system" {
+		t.Error(err)
+	}
+	if err := d.refused("remove", "x.tmp", fs.ErrPermission); err.Error() != "remove "+filepath.Join(path, "x.tmp")+": permission denied" {
+		t.Error(err)
+	}
+}
