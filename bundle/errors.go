@@ -254,5 +254,5 @@ type SealedError struct {
 }
 
 func (e *SealedError) Error() string {
-	return fmt.Sprintf("%s holds this bundle already, finished", e.Dir)
+	return fmt.Sprintf("%s already holds this bundle, complete", e.Dir)
 }

@@ -100,5 +100,5 @@ func ExampleVerify() {
 			fmt.Println(fault)
 		}
 	}
-	// Output: s-00-00001.age has changed: its SHA-256 is not the one that is bound
+	// Output: s-00-00001.age has changed: its SHA-256 differs from the recorded one
 }

@@ -51,7 +51,7 @@ func TestHints(t *testing.T) {
 		{&SpaceError{}, "room", false},
 		{&TooLargeError{}, "larger drives", true},
 		{&RefusedError{Busy: true, hint: waitForIt}, "wait", false},
-		{noJournal(location{id: "x"}), "restart", true},
+		{noJournal(location{id: "x"}), "start again", true},
 	} {
 		var e advising
 		if !errors.As(c.err, &e) {

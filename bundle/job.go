@@ -58,7 +58,7 @@ func (j Job) Check() error {
 // CheckNumbers reports what is wrong with the segment size and the lanes of a job.
 func (j Job) CheckNumbers() error {
 	if j.SegmentSize < MinSegmentSize || j.SegmentSize > MaxSegmentSize {
-		return fmt.Errorf("a segment size of %d bytes is outside %d (1MiB) to %d (4GiB - 1, the most that FAT32 holds in a file)", j.SegmentSize, MinSegmentSize, MaxSegmentSize)
+		return fmt.Errorf("segment size %s: it must be from 1MiB to 4GiB - 1, the most that FAT32 holds in a file", FormatSize(j.SegmentSize))
 	}
 	if j.Lanes < 1 || j.Lanes > MaxLanes {
 		return fmt.Errorf("%d lanes are outside 1 to %d", j.Lanes, MaxLanes)
@@ -86,7 +86,7 @@ func (j Job) recipients() []string {
 func (j Job) differs(b journal.Begin) string {
 	switch {
 	case b.Config != j.Config:
-		return "with another configuration"
+		return "with another configuration, list of images or mirror"
 	case !slices.Equal(b.Recipients, j.recipients()):
 		return "for other recipients"
 	case !keys.Fits(j.Recipients, b.KeyFiles):

@@ -85,7 +85,7 @@ func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
 			return keys.Key{}, err
 		}
 		if seal.Sum(body) != f.SHA256 {
-			changed = s.damage(f.Name, "has changed: its SHA-256 is not the one that is bound", nil)
+			changed = s.damage(f.Name, "has changed: its SHA-256 differs from the recorded one", nil)
 			continue
 		}
 		files = append(files, keys.File{Name: f.Name, Body: body})
@@ -108,7 +108,7 @@ func (s *seals) readIndex(key keys.Key) (*index.Index, error) {
 		return nil, err
 	}
 	if seal.Sum(body) != s.bundle.Index.SHA256 {
-		return nil, s.damage(seal.IndexName, "has changed: its SHA-256 is not the one that is bound", nil)
+		return nil, s.damage(seal.IndexName, "has changed: its SHA-256 differs from the recorded one", nil)
 	}
 	plain, size, err := key.Decrypt(bytes.NewReader(body), int64(len(body)))
 	if err != nil {

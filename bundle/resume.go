@@ -118,8 +118,8 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
-		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun " + how, Unfinished: true,
-			hint: "run the same command as then to resume it, name another directory, or have it deleted by a restart"}, jnl.Close())
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true,
+			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)
 	if err != nil {
@@ -166,10 +166,10 @@ func noJournal(p location) error {
 			hint: "name another directory"}
 	}
 	if p.sealed {
-		return sealedOther(p, "on another host, or its state was removed")
+		return sealedOther(p, "on another host, or its state on this host was deleted")
 	}
-	return &RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was begun on another host, or its state was removed", Unfinished: true,
-		hint: "resume it on the host where it was begun, name another directory, or have it deleted by a restart"}
+	return &RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started on another host, or its state on this host was deleted", Unfinished: true,
+		hint: "resume it on the host where it was started, name another directory, or delete it and start again"}
 }
 
 func sealedOther(p location, how string) error {

@@ -33,17 +33,17 @@ var refusals = map[string]struct {
 	why    string
 }{
 	"another configuration": {false, func(_ *testing.T, f *fixture) { f.job.Config = digest.FromString("another") },
-		"an unfinished bundle that was begun with another configuration"},
+		"an unfinished bundle that was started with another configuration"},
 	"other recipients": {false, func(t *testing.T, f *fixture) { _, f.job.Recipients = newKey(t, false) },
-		"an unfinished bundle that was begun for other recipients"},
+		"an unfinished bundle that was started for other recipients"},
 	"one more recipient": {false, func(t *testing.T, f *fixture) {
 		_, more := newKey(t, false)
 		f.job.Recipients = append(more, f.job.Recipients...)
-	}, "an unfinished bundle that was begun for other recipients"},
-	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "begun with segments of 1MiB"},
-	"other lanes":          {false, func(_ *testing.T, f *fixture) { f.job.Lanes++ }, "begun with another number of lanes, 2"},
+	}, "an unfinished bundle that was started for other recipients"},
+	"another segment size": {false, func(_ *testing.T, f *fixture) { f.job.SegmentSize++ }, "started with segments of 1MiB"},
+	"other lanes":          {false, func(_ *testing.T, f *fixture) { f.job.Lanes++ }, "started with another number of lanes, 2"},
 	"journal gone": {false, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
-		"an unfinished bundle that was begun on another host, or its state was removed"},
+		"an unfinished bundle that was started on another host, or its state on this host was deleted"},
 	"sealed, journal gone": {true, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
 		"a finished bundle that was packed on another host, or its state was removed"},
 	"sealed, another configuration": {true, func(_ *testing.T, f *fixture) { f.job.Config = digest.FromString("another") },

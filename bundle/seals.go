@@ -230,7 +230,7 @@ func (s *seals) compareListing() error {
 		case !bound[f.Name] && s.isPending(f.Name):
 			s.pending = append(s.pending, f.Name)
 		case !bound[f.Name] && seal.Known(f.Name, false):
-			s.fault(f.Name, "is extra: no seal names it")
+			s.fault(f.Name, "is extra: it is not listed in any seal of this bundle")
 		case seal.Known(f.Name, true) && !seal.Known(f.Name, false):
 			s.temps = append(s.temps, f.Name)
 		}

@@ -132,7 +132,7 @@ func (v *verification) check(ctx context.Context, f seal.File) error {
 	case got.Size != f.Size:
 		v.fault(f.Name, "changed its length while it was read")
 	case got != f:
-		v.fault(f.Name, "has changed: its SHA-256 is not the one that is bound")
+		v.fault(f.Name, "has changed: its SHA-256 differs from the recorded one")
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ const (
 	ProblemProject     Problem = "its project or repository does not exist and is not created by a push"
 	ProblemDepth       Problem = "the registry seems not to allow so many path components"
 	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
-	ProblemSparse      Problem = "the registry takes no index of which some platforms are left out"
+	ProblemSparse      Problem = "the registry refuses an index with missing platforms (a sparse index)"
 	ProblemFull        Problem = "the registry has no space left"
 	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"

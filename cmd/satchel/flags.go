@@ -31,7 +31,7 @@ type registryFlags struct {
 func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 	f.StringVar(&r.authfile, "authfile", "", "credentials `FILE`, such as a pull secret (default: $REGISTRY_AUTH_FILE, then the files of podman and docker)")
 	f.StringVar(&r.authfile, side+"-authfile", "", "the same as --authfile")
-	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; with =false, plain HTTP is accepted too (default: true, except for registries that registries.conf has as insecure)")
+	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; =false also allows plain HTTP (default: true, except for registries that registries.conf has as insecure)")
 	f.BoolVar(&r.tlsVerify, side+"-tls-verify", true, "the same as --tls-verify")
 	f.StringVar(&r.certDir, "cert-dir", "", "`DIR` with certificates: *.crt of authorities, *.cert and *.key of this client (default: HOST[:PORT] in the certs.d directories of podman and docker)")
 	f.StringVar(&r.certDir, side+"-cert-dir", "", "the same as --cert-dir")

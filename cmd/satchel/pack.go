@@ -60,7 +60,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs are written at once; each takes 13 MiB of memory")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
-	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs are fetched at once; those beyond --lanes are small ones")
+	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: next to the bundle's journal)")

@@ -33,7 +33,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool) error {
 		p.printf("\n")
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tIMAGES\tATTACHED\tSIZE\tOF THAT ALONE")
+	fmt.Fprintln(t, "ORIGIN\tIMAGES\tATTACHED\tSIZE\tONLY HERE")
 	for _, o := range r.Origins {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", o.Origin, o.Images, o.Attached, bundle.FormatSize(o.Bytes), bundle.FormatSize(o.Unique))
 	}

@@ -161,7 +161,7 @@ func TestPlatforms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := w.in(t)
 			out := filepath.Join(w.dir, name)
-			w.run(w.unpack(host+"/ocp", "--dry-run")...).want(exitOK).says("the mirror takes all of it")
+			w.run(w.unpack(host+"/ocp", "--dry-run")...).want(exitOK).says("the mirror accepts everything")
 			w.run(w.unpackSite(host+"/ocp", out)...).want(exitOK)
 			s.checkSparse(t, host, "ocp", inv, s.out)
 			w.run(w.unpack(host + "/ocp")...).want(exitOK).says("nothing to do")
@@ -244,7 +244,7 @@ func (s *platformSet) widened(t *testing.T, host string) {
 	w.imageset(strings.ReplaceAll(platformsText, "architecture: arm64}]", "architecture: arm64}, {os: linux, architecture: s390x}]"))
 	conf := s.conf(t, s.serve(t))
 	w.run(w.pack("--registries-conf", conf)...).want(exitOK)
-	w.run("render", "-i", w.key, "--to", host+"/ocp", "--tls-verify=false", "--output-dir", filepath.Join(w.dir, "early"), w.drive).want(exitFailed).says("/ocp lacks 4 of 14 images")
+	w.run("render", "-i", w.key, "--to", host+"/ocp", "--tls-verify=false", "--output-dir", filepath.Join(w.dir, "early"), w.drive).want(exitFailed).says("/ocp lacks 4 of the 14 images")
 	w.run(w.unpack(host+"/ocp", promptly...)...).want(exitOK).says("pushed ")
 	inv, _ := w.opened(t, nil)
 	s.checkSparse(t, host, "ocp", inv, nil)

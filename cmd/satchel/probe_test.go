@@ -66,7 +66,7 @@ func TestUnpackProbesFirst(t *testing.T) {
 	checkOnlyProbed(t, proxy, 2)
 
 	healthy = true
-	w.run(w.unpack(proxy.Host, "--dry-run")...).want(exitOK).says("the mirror takes all of it")
+	w.run(w.unpack(proxy.Host, "--dry-run")...).want(exitOK).says("the mirror accepts everything")
 	checkOnlyProbed(t, proxy, 3)
 	w.run(w.unpack(proxy.Host)...).want(exitOK)
 	w.run(w.unpack(proxy.Host, "--dry-run")...).want(exitOK).says("nothing to do")

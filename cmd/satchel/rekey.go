@@ -52,7 +52,7 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
-	a.info("added %s to bundle %s in %s: it opens to the new recipients too", strings.Join(done.Files, ", "), done.Bundle, done.Dir)
+	a.info("added %s to bundle %s in %s: the new recipients can open it too", strings.Join(done.Files, ", "), done.Bundle, done.Dir)
 	a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
 	return nil
 }

@@ -32,7 +32,7 @@ func TestRender(t *testing.T) {
 	render := func(more ...string) []string {
 		return append([]string{"render", "-i", w.key, "--tls-verify=false", "--to", to, "--output-dir", out, w.drive}, more...)
 	}
-	lacking := w.run(render()...).want(exitFailed).says("lacks 1 of 1 image of this bundle", "first: satchel unpack")
+	lacking := w.run(render()...).want(exitFailed).says(", the only image of this bundle; no cluster YAML was written", "first (satchel unpack)", "hint: or write the YAML without asking the mirror (satchel render --offline)")
 	if _, err := os.Stat(out); err == nil || lacking.stdout != "" {
 		t.Errorf("it wrote %v, %q", held(t, out), lacking.stdout)
 	}
@@ -121,7 +121,7 @@ func checkReplaced(t *testing.T, w *world, render func(...string) []string, out 
 		t.Fatal(err)
 	}
 	w.run(render("--pull-secret", secret)...).want(exitOK)
-	w.run(render()...).want(exitOK).says("replaces an earlier one", "pull-secret.dockerconfigjson")
+	w.run(render()...).want(exitOK).says("files of an earlier run were deleted from", "pull-secret.dockerconfigjson")
 	if _, ok := held(t, out)["pull-secret.dockerconfigjson"]; ok {
 		t.Error("a secret of the earlier set is still there")
 	}

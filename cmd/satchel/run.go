@@ -136,7 +136,7 @@ func interruptible(a *app) (context.Context, func()) {
 				}
 				os.Exit(exitInterrupted)
 			}
-			a.warn("stopping; once more to stop at once")
+			a.warn("stopping; press Ctrl-C again to stop immediately")
 			cancel()
 		}
 	}()
@@ -191,12 +191,12 @@ func (a *app) warn(format string, args ...any)  { a.notices().Warn(format, args.
 func (a *app) openCache() *cache.Cache {
 	dir, err := xdg("XDG_CACHE_HOME", ".cache")
 	if err != nil {
-		a.warn("no cache: %v; what is read now is read again next time", err)
+		a.warn("no cache: %v; content will be fetched again next time", err)
 	} else {
 		dir = filepath.Join(dir, "content")
 	}
 	c := cache.Optional(dir, os.TempDir(), func(err error) {
-		a.warn("the cache in %s cannot be used; what is read now is read again next time: %v", dir, err)
+		a.warn("the cache in %s cannot be used; content will be fetched again next time: %v", dir, err)
 	})
 	a.cache.Store(c)
 	return c

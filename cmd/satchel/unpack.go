@@ -31,7 +31,7 @@ func newUnpack(a *app) *cobra.Command {
 		Use:   "unpack -i KEY --to HOST[:PORT][/NAMESPACE] DIR",
 		Short: "Push a bundle into the mirror registry",
 		Long: `unpack opens the bundle in DIR with a key and pushes what the mirror registry does
-not have yet: blobs first, in the order in which they lie on the drive, then
+not have yet: blobs first, in the order as stored on the drive, then
 manifests, then tags. Nothing is written to the drive, and no layer to any disk.
 Interrupted in any way, the same command pushes what is still missing.
 

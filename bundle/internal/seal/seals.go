@@ -20,7 +20,7 @@ const (
 const MaxSize = 64 << 20
 
 // ErrFormat says that a file is not what its name promises.
-var ErrFormat = errors.New("not a valid file of its kind")
+var ErrFormat = errors.New("it is not valid")
 
 // File is a file as a seal binds it.
 type File struct {

@@ -194,7 +194,7 @@ func (o *Dir) Apart(bundle string) error {
 	out, inside := realPath(o.dir), realPath(bundle)
 	for _, pair := range [][2]string{{out, inside}, {inside, out}} {
 		if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return refuse(fmt.Errorf("the output directory %s and the directory of the bundle, %s, lie one inside the other", o.dir, bundle), "name a directory elsewhere for the output; reading changes nothing on the drive")
+			return refuse(fmt.Errorf("the output directory %s must not be inside the bundle's directory %s, nor the other way round", o.dir, bundle), "name a directory elsewhere for the output; reading changes nothing on the drive")
 		}
 	}
 	return nil

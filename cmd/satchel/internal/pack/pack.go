@@ -98,7 +98,7 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 // again answers for a bundle that is finished already. One whose closing
 // verification was interrupted, or failed, is verified now.
 func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result, error) {
-	p.Info("%s holds this bundle (%s) already, finished", done.Dir, done.Bundle)
+	p.Info("%s already holds this bundle (%s), complete", done.Dir, done.Bundle)
 	var err error
 	if p.Gaps, err = recall(done.Gaps); err != nil {
 		return nil, err

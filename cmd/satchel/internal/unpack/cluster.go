@@ -22,7 +22,11 @@ type AbsentError struct {
 }
 
 func (e *AbsentError) Error() string {
-	return fmt.Sprintf("%s lacks %d of %s of this bundle, %s among them; no cluster YAML was written", e.Mirror, len(e.Images), text.Count(e.All, "image", "images"), e.Images[0].Source)
+	lacks := e.Images[0].Source.String() + ", the only image of this bundle"
+	if e.All > 1 {
+		lacks = fmt.Sprintf("%d of the %d images of this bundle, such as %s", len(e.Images), e.All, e.Images[0].Source)
+	}
+	return fmt.Sprintf("%s lacks %s; no cluster YAML was written", e.Mirror, lacks)
 }
 
 // Hint says what to do now.
@@ -77,7 +81,7 @@ func (u *unpacking) writeCluster() error {
 		return err
 	}
 	if gone := u.Out.Gone(u.files); len(gone) > 0 {
-		u.Warn("this set replaces an earlier one in %s, and lacks its %s: they are gone from there, not from a cluster that has them", u.Out.Path(), strings.Join(gone, ", "))
+		u.Warn("files of an earlier run were deleted from %s: %s; the cluster still has what was applied", u.Out.Path(), strings.Join(gone, ", "))
 	}
 	for _, note := range u.notes {
 		u.Warn("%s", note)

@@ -5,6 +5,7 @@ package unpack
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
@@ -92,13 +93,13 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	if len(missing.Images) == 0 {
-		u.Info("nothing to do: all %s in the mirror", text.Count(missing.Present, "image is", "images are"))
+		u.Info("nothing to do: %s", inMirror(missing.Present))
 		if u.DryRun {
 			return nil
 		}
 		return u.writeCluster()
 	}
-	u.Info("%s in the mirror, %d are not", text.Count(missing.Present, "image is", "images are"), len(missing.Images))
+	u.Info("images in the mirror: %d, missing: %d", missing.Present, len(missing.Images))
 	for _, img := range missing.Images {
 		u.Debug("not in the mirror: %s", img.Source)
 	}
@@ -110,7 +111,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	if u.DryRun {
-		u.Info("the mirror takes all of it: %s, %s", text.Count(len(blobs), "blob", "blobs"), bundle.FormatSize(total(blobs)))
+		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(blobs), "blob", "blobs"), bundle.FormatSize(total(blobs)))
 		return nil
 	}
 	if err := u.push(ctx, blobs); err != nil {
@@ -127,6 +128,14 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	return u.writeCluster()
+}
+
+// inMirror says that all of n images are there.
+func inMirror(n int) string {
+	if n == 1 {
+		return "the image is in the mirror"
+	}
+	return fmt.Sprintf("all %d images are in the mirror", n)
 }
 
 // probe finds out whether the mirror takes what it lacks.
