@@ -114,6 +114,9 @@ func find(dir string) ([]location, error) {
 	}
 	for _, d := range dirs {
 		p, err := look(d)
+		if d != dir && errors.Is(err, fs.ErrNotExist) {
+			continue // another run has just removed it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -231,6 +234,9 @@ func sweepEmpty(root, state string) {
 
 // sweepOne removes one directory if it is empty and no run has it.
 func sweepOne(dir, path string) {
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		return // before its lock is taken, which its run may want
+	}
 	jnl, _, err := journal.Open(path)
 	switch {
 	case err == nil:
