@@ -19,6 +19,9 @@ import (
 // with the flags that do it. The way around a gap comes last.
 func hints(err error) (list []string) {
 	gap := false
+	if as[*bundle.DamageError](err) && !as[*listedError](err) {
+		defer func() { list = append(list, "to list all that is wrong: satchel verify DIR") }()
+	}
 	for todo := []error{err}; len(todo) > 0; {
 		e := todo[0]
 		todo = todo[1:]

@@ -70,8 +70,17 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
 	err = printReport(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
+	if as[*bundle.DamageError](verr) {
+		verr = &listedError{verr}
+	}
 	return errors.Join(verr, err)
 }
+
+// listedError is damage that verify has listed.
+type listedError struct{ err error }
+
+func (e *listedError) Error() string { return e.err.Error() }
+func (e *listedError) Unwrap() error { return e.err }
 
 func printVerify(w io.Writer, r verifyReport) error {
 	p := &printer{w: w}
