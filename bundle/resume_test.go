@@ -45,7 +45,7 @@ var refusals = map[string]struct {
 	"journal gone": {false, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
 		"an unfinished bundle that was started on another host, or its state on this host was deleted"},
 	"sealed, journal gone": {true, func(t *testing.T, f *fixture) { f.state = t.TempDir() },
-		"a finished bundle that was packed on another host, or its state was removed"},
+		"a finished bundle that was packed on another host, or its state on this host was deleted"},
 	"sealed, another configuration": {true, func(_ *testing.T, f *fixture) { f.job.Config = digest.FromString("another") },
 		"a finished bundle that was packed with another configuration"},
 	"sealed, drive.json gone": {true, func(t *testing.T, f *fixture) {
