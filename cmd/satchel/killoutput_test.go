@@ -172,7 +172,7 @@ func TestNoOutput(t *testing.T) {
 		t.Errorf("it left %v", names(got))
 	}
 	render := []string{"render", "-i", w.key, "--to", proxy.Host + "/ocp", "--tls-verify=false", "--output-dir", out, w.drive}
-	w.run(render...).want(exitFailed).says("of 7 images of this bundle", r.source)
+	w.run(render...).want(exitFailed).says("of the 7 images of this bundle", r.source)
 	if got := tree(t, out); len(got) > 0 {
 		t.Errorf("render left %v", names(got))
 	}

@@ -72,9 +72,9 @@ func TestKeyChain(t *testing.T) {
 	}
 }
 
-// TestVouchingEnds has keys that do not count: of a ConfigMap that is another one, and
+// TestKeyChainEnds has keys that do not count: of a ConfigMap that is another one, and
 // beside a key that the user gave.
-func TestVouchingEnds(t *testing.T) {
+func TestKeyChainEnds(t *testing.T) {
 	refused := func(v *verification, want int) {
 		t.Helper()
 		asktest.NoError(t, v.readAll(t.Context()))
