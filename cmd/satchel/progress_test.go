@@ -113,6 +113,7 @@ func TestTerminal(t *testing.T) {
 	}{
 		{"terminal", "xterm", nil, true},
 		{"no color", "xterm", nil, true},
+		{"no size", "xterm", nil, true},
 		{"dumb", "dumb", nil, false},
 		{"no-progress", "xterm", []string{"--no-progress"}, false},
 		{"quiet", "xterm", []string{"-q"}, false},
@@ -123,6 +124,9 @@ func TestTerminal(t *testing.T) {
 			k.at(0, 0, nil)
 			cmd := w.command(w.pack(tt.flags...)...)
 			line := strings.Join(cmd.Args, " ")
+			if tt.name == "no size" {
+				line = "stty rows 0 cols 0; " + line
+			}
 			tty := exec.Command("script", "-qec", line, "/dev/null")
 			tty.Dir, tty.Env = cmd.Dir, append(cmd.Env, "TERM="+tt.term, "COLUMNS=100", "SHELL=/bin/sh")
 			if tt.name == "no color" {
