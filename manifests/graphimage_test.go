@@ -139,7 +139,7 @@ func TestGraphImage(t *testing.T) {
 	if again := resolved(t, graphConfig(t, ""), second); again.Root.Digest != img.Root.Digest {
 		t.Errorf("the same data in another archive is %s, not %s", again.Root.Digest, img.Root.Digest)
 	}
-	other.Published[imageset.GraphDataURL] = graphArchive(t, "OWNERS", time.Unix(1, 0))
+	other.Published[imageset.GraphDataURL] = graphArchive(t, "blocked-edges/x.yaml", time.Unix(1, 0))
 	if again := resolved(t, graphConfig(t, ""), other); again.Root.Digest == img.Root.Digest {
 		t.Error("other data is the same image")
 	}

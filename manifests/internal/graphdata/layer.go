@@ -20,11 +20,26 @@ const (
 	maxVersion  = 64 // bytes
 )
 
+// read are all that it reads.
+var read = []string{fileVersion, dirChannels, "blocked-edges", "raw"}
+
+// isRead reports whether a name is one of these, or below one.
+func isRead(name string) bool {
+	top, _, _ := strings.Cut(name, "/")
+	return slices.Contains(read, top)
+}
+
 // finish brings what was read into its order and finds out whether it is graph data.
 func (d *Data) finish() error {
 	if _, ok := d.dirs[fileVersion]; !ok {
 		d.strip()
 	}
+	for _, o := range d.odd {
+		if isRead(o.name) {
+			return o.why
+		}
+	}
+	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return !isRead(e.name) })
 	if err := d.addParents(); err != nil {
 		return err
 	}
@@ -55,6 +70,9 @@ func (d *Data) strip() {
 		e := &d.list[i]
 		e.name = strings.TrimPrefix(e.name, top+"/")
 		d.dirs[e.name] = e.dir
+	}
+	for i := range d.odd {
+		d.odd[i].name = strings.TrimPrefix(d.odd[i].name, top+"/")
 	}
 }
 

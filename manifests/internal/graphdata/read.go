@@ -36,6 +36,13 @@ type Data struct {
 	end   int64
 	list  []entry
 	dirs  map[string]bool // whether a name is a directory, or a file
+	odd   []odd
+}
+
+// odd is an entry that is no part of graph data, which matters where data is read.
+type odd struct {
+	name string // as others would write it
+	why  error
 }
 
 // entry is a file or a directory, by its path in the data.
@@ -45,9 +52,10 @@ type entry struct {
 	off, size int64 // in the spool
 }
 
-// Read reads a gzipped tar. It takes regular files and directories, each name once;
-// a directory that has all of it, as archives of git hosts have one, is left out. What
-// is wrong with the archive, or no graph data, is an *[oci.UnsupportedError].
+// Read reads a gzipped tar. It takes what an update service reads: regular files and
+// directories, each file once; a directory that has all of it, as archives of git hosts
+// have one, is left out. Whatever else the archive has, of any kind and name, is passed
+// over. What is wrong with the archive, or no graph data, is an *[oci.UnsupportedError].
 func Read(archive io.Reader) (_ *Data, err error) {
 	in := bufio.NewReader(archive)
 	start, _ := in.Peek(40) // the error of a reader comes again
@@ -113,19 +121,23 @@ func (d *Data) entry(h *tar.Header, r io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader { // git's: it names the commit
 		return nil
 	}
-	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir {
-		return refuse("%.100q is %s; it may have only files and directories", h.Name, kind(h.Typeflag))
-	}
 	name, err := clean(h.Name)
+	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir {
+		err = refuse("%.100q is %s; it may have only files and directories", h.Name, kind(h.Typeflag))
+	}
 	if err != nil {
-		return err
+		d.odd = append(d.odd, odd{wanders(h.Name), err})
+		return nil
 	}
 	e := entry{name: name, dir: h.Typeflag == tar.TypeDir, off: d.end, size: h.Size}
 	if name == "." && e.dir {
 		return nil
 	}
-	if _, ok := d.dirs[name]; ok || name == "." {
-		return refuse("it has %q twice", name)
+	if was, ok := d.dirs[name]; ok || name == "." {
+		if !was || !e.dir {
+			d.odd = append(d.odd, odd{name, refuse("it has %q twice", name)})
+		}
+		return nil
 	}
 	d.dirs[name] = e.dir
 	if e.dir {
@@ -181,6 +193,9 @@ func clean(name string) (string, error) {
 		return cleaned, nil
 	}
 }
+
+// wanders is where a name leads that is none of a file here.
+func wanders(name string) string { return strings.TrimLeft(path.Clean("/"+name), "/") }
 
 // kind names a file type that is refused.
 func kind(flag byte) string {
