@@ -1,15 +1,10 @@
 package transport
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 
 	"github.com/distribution/reference"
@@ -40,10 +35,6 @@ type login struct {
 	endpoint *endpoint
 }
 
-// authfile is the one file that credentials are in; "" is the usual locations.
-// containers/image leaves the variable to its callers.
-func (c *Client) authfile() string { return cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE")) }
-
 // credential looks up what is configured for the repository, or for the longest
 // part of its name (containers-auth.json(5)).
 func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
@@ -51,54 +42,18 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 	if err != nil {
 		return auth.EmptyCredential, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
-	path := c.authfile()
-	if path != "" {
-		if err := checkAuthfile(path); err != nil {
-			return auth.EmptyCredential, err
-		}
+	sys := c.system()
+	if sys.AuthFilePath, err = c.readable(); err != nil {
+		return auth.EmptyCredential, err
 	}
-	found, err := config.GetCredentialsForRef(c.system(), named)
+	found, err := config.GetCredentialsForRef(sys, named)
 	if err != nil {
-		return auth.EmptyCredential, &AuthfileError{Path: path, Err: err}
+		return auth.EmptyCredential, &AuthfileError{Path: c.authfile(), Err: err}
 	}
 	if found.IdentityToken != "" {
 		return auth.Credential{RefreshToken: found.IdentityToken}, nil
 	}
 	return auth.Credential{Username: found.Username, Password: found.Password}, nil
-}
-
-// checkAuthfile looks whether a file can be read as credentials: containers/image takes a
-// missing file for an empty one, and reports others in the words of a Go program.
-func checkAuthfile(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return &AuthfileError{Path: path, Err: systemCause(err)}
-	}
-	var file struct {
-		Auths   map[string]struct{} `json:"auths"`
-		Helpers map[string]string   `json:"credHelpers"`
-	}
-	switch err := json.Unmarshal(data, &file); {
-	case err != nil && !json.Valid(data):
-		return &AuthfileError{Path: path, Err: errNotJSON}
-	case err != nil:
-		return &AuthfileError{Path: path, Err: errNoAuthfile}
-	}
-	return nil
-}
-
-var (
-	errNotJSON    = errors.New("it is not valid JSON")
-	errNoAuthfile = errors.New("it has not the form of a credentials file: auths must be an object with one object for each registry")
-)
-
-// systemCause is an error of the system without the path, which the caller names.
-func systemCause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
 
 // authClient gives the one client of a login. The caller holds c.mu.

@@ -34,7 +34,7 @@ func (c *Client) tlsConfig(key endpointKey) (*tls.Config, error) {
 		}
 	}
 	if c.cfg.CAFile != "" {
-		if err := addAuthorities(conf, c.cfg.CAFile); err != nil {
+		if err := c.addAuthorities(conf); err != nil {
 			return nil, &ConfigError{What: ConfigAuthorities, Path: c.cfg.CAFile, Err: err}
 		}
 	}
@@ -74,9 +74,9 @@ func (c *Client) certDir(registry string) (string, error) {
 	return "", nil
 }
 
-// addAuthorities trusts the certificates in a PEM file in addition to the others.
-func addAuthorities(conf *tls.Config, path string) error {
-	pem, err := os.ReadFile(path)
+// addAuthorities trusts the certificates of Config.CAFile in addition to the others.
+func (c *Client) addAuthorities(conf *tls.Config) error {
+	pem, err := c.ca()
 	if err != nil {
 		return systemCause(err)
 	}
@@ -118,7 +118,11 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	var all []byte
 	var seen [][]byte
 	for i, name := range files {
-		data, err := os.ReadFile(name)
+		read := func() ([]byte, error) { return os.ReadFile(name) }
+		if i == 0 && c.cfg.CAFile != "" {
+			read = c.ca
+		}
+		data, err := read()
 		if err != nil {
 			return nil, &ConfigError{What: c.kindOf(name), Path: name, Err: systemCause(err)}
 		}

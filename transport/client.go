@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -35,10 +36,12 @@ type Config struct {
 type Client struct {
 	cfg   Config
 	retry policy
-	stall time.Duration // of a transfer, and half of what an answer may take
-	slow  time.Duration // what the answer to an upload may take
-	limit *rate.Limiter // may be nil
-	root  string        // of the system's certs.d directories, for tests
+	stall time.Duration          // of a transfer, and half of what an answer may take
+	slow  time.Duration          // what the answer to an upload may take
+	limit *rate.Limiter          // may be nil
+	root  string                 // of the system's certs.d directories, for tests
+	piped pipedFile              // the credentials, where their file is a pipe
+	ca    func() ([]byte, error) // Config.CAFile, read once: it may be a pipe
 
 	mu        sync.Mutex
 	auths     map[login]*auth.Client
@@ -62,6 +65,7 @@ func NewClient(cfg Config) *Client {
 		locations: map[locationKey]*Repository{},
 		endpoints: map[endpointKey]*endpoint{},
 		gates:     map[string]*gate{},
+		ca:        sync.OnceValues(func() ([]byte, error) { return os.ReadFile(cfg.CAFile) }),
 	}
 }
 
