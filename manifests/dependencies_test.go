@@ -118,7 +118,7 @@ func TestStrandedBundles(t *testing.T) {
 	for _, v := range []string{"1.0.0", "1.0.5", "1.1.0", "1.1.1"} {
 		fmt.Fprintf(&b, "---\nschema: olm.bundle\npackage: app\nname: app.v%s\nimage: example.com/app:%[1]s\nproperties:\n- {type: olm.package, value: {packageName: app, version: %[1]s}}\n", v)
 	}
-	b.WriteString("---\nschema: olm.channel\npackage: app\nname: stable\nentries: [{name: app.v1.0.0}, {name: app.v1.0.5, replaces: app.v1.0.0}, {name: app.v1.1.0, replaces: app.v1.0.0}, {name: app.v1.1.1, replaces: app.v1.1.0, skips: [app.v1.0.5]}]\n")
+	b.WriteString("---\nschema: olm.channel\npackage: app\nname: stable\nentries: [{name: app.v1.0.0}, {name: app.v1.0.5, replaces: app.v1.0.0}, {name: app.v1.1.0, replaces: app.v1.0.0}, {name: app.v1.1.1, replaces: app.v1.1.0}]\n")
 	h := asktest.NewCatalogs()
 	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"x": b.String()})
 	inv, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: app, minVersion: 1.0.0, maxVersion: 1.1.0}]\n"), h)

@@ -34,8 +34,14 @@ type Result struct {
 	// Stranded are bundles that are asked for and from which no update leads to the
 	// newest of them: a filtered channel cannot have them.
 	Stranded []string
-	Notes    []string // what its reader may not expect, without the package's name
+	// Faults are bundles that are asked for and that no filtered catalog can have:
+	// operator-registry refuses a package with them.
+	Faults []Fault
+	Notes  []string // what its reader may not expect, without the package's name
 }
+
+// Fault says of a bundle what is wrong with it.
+type Fault struct{ Bundle, Why string }
 
 // Error says why a package cannot be filtered, in one line without the package's
 // name.
@@ -55,29 +61,53 @@ func (e *Error) Error() string {
 }
 
 // Package filters the one package of cfg, which it leaves as it is. The error is an
-// *[Error].
+// *[Error]. A bundle that operator-registry refuses is left out, and the rest is
+// filtered without it.
 func Package(cfg *declcfg.DeclarativeConfig, req Request) (*Result, error) {
 	if len(cfg.Packages) != 1 {
 		return nil, &Error{Why: fmt.Sprintf("there are %d packages of this name", len(cfg.Packages))}
 	}
-	f := &filter{cfg: cfg, req: req, versions: map[string]version{}, selected: map[string]bool{}, also: map[string]bool{}}
-	for i := range cfg.Bundles {
-		v, err := versionOf(&cfg.Bundles[i])
-		if err != nil {
-			return nil, &Error{Why: oneLine(err)}
+	rest, faults := unreadable(cfg)
+	for {
+		f := &filter{cfg: rest, req: req, versions: map[string]version{}, selected: map[string]bool{}, also: map[string]bool{}}
+		err := f.run()
+		if err == nil {
+			refused := f.check()
+			if refused == nil {
+				f.out.Faults = askedFor(faults, req, cfg)
+				return &f.out, nil
+			}
+			more := culprits(&f.out.Config)
+			if len(more) > 0 {
+				faults = append(faults, more...)
+				rest = without(rest, more)
+				continue
+			}
+			err = refused
 		}
-		f.versions[cfg.Bundles[i].Name] = v
+		if len(faults) > 0 { // without those there is nothing of what was asked
+			return nil, &Error{Why: fmt.Sprintf("bundle %q: %s", faults[0].Bundle, faults[0].Why)}
+		}
+		return nil, err
 	}
-	for _, name := range req.Also {
+}
+
+// run chooses and makes the package of what is chosen.
+func (f *filter) run() error {
+	for i := range f.cfg.Bundles {
+		v, err := versionOf(&f.cfg.Bundles[i])
+		if err != nil {
+			return &Error{Why: oneLine(err)}
+		}
+		f.versions[f.cfg.Bundles[i].Name] = v
+	}
+	for _, name := range f.req.Also {
 		f.also[name] = true
 	}
 	if err := f.channels(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := f.rest(); err != nil {
-		return nil, err
-	}
-	return &f.out, f.check()
+	return f.rest()
 }
 
 type filter struct {
@@ -120,47 +150,6 @@ func (f *filter) channels() error {
 		f.out.Notes = append(f.out.Notes, "no version in the range is in "+some(f.emptied)+", left out")
 	}
 	return nil
-}
-
-// channel gives the entries that are kept of one channel; none if it is left out.
-func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
-	rng, field, asked := f.ask(c.Name)
-	if !asked && !slices.ContainsFunc(c.Entries, func(e declcfg.ChannelEntry) bool { return f.also[e.Name] }) {
-		return nil, nil
-	}
-	g, err := newGraph(c, f.versions)
-	if err != nil {
-		return nil, &Error{Channel: c.Name, Why: err.Error()}
-	}
-	wanted := map[int]bool{}
-	for i, e := range c.Entries {
-		wanted[i] = f.also[e.Name]
-	}
-	if asked {
-		switch {
-		case f.req.Full:
-			return c.Entries, nil
-		case rng == Range{}:
-			head, err := g.head()
-			if err != nil {
-				return nil, &Error{Channel: c.Name, Why: err.Error()}
-			}
-			wanted[head] = true
-		default:
-			if err := f.inRange(g, c.Name, field, rng, wanted); err != nil {
-				return nil, err
-			}
-		}
-	}
-	kept, left, err := g.keep(wanted)
-	if err != nil {
-		return nil, &Error{Channel: c.Name, Field: field, Why: err.Error()}
-	}
-	if len(left) > 0 {
-		f.out.Stranded = append(f.out.Stranded, left...)
-		f.out.Notes = append(f.out.Notes, fmt.Sprintf("channel %q: %s left out: no update leads from there to the newest in the range; the images are carried", c.Name, some(left)))
-	}
-	return kept, nil
 }
 
 // ask says what is asked of a channel, and which key does.
@@ -237,6 +226,9 @@ func (f *filter) nothing(list []declcfg.Channel) error {
 		return &Error{Why: "it has no channel"}
 	case f.req.Only:
 		return &Error{Why: "none of its channels has " + some(f.req.Also)}
+	}
+	if f.req.Range == (Range{}) {
+		return &Error{Why: "none of its channels has a bundle that can be carried"}
 	}
 	b, err := f.req.parse()
 	if err != nil {

@@ -93,7 +93,9 @@ func TestPackage(t *testing.T) {
 		{"of the package", chain, whole("1.2.0", "2.0.0"), "a: 1.2.0>1.1.0 2.0.0>1.2.0; b: 1.2.0>1.1.0; c: 2.0.0"},
 		// one version of a package with several channels leaves no channel empty
 		{"one version", chain, whole("1.1.0", "1.1.0"), "a: 1.1.0>1.0.0; b: 1.1.0"},
-		{"one version elsewhere", chain, whole("3.0.0", "3.0.0"), "c: 3.0.0>2.0.0"},
+		{"one version elsewhere", chain, whole("3.0.0", "3.0.0"), `name: the default channel of the catalog is "a", which is left out: set defaultChannel to one of c`},
+		{"one version elsewhere, default named", chain, Request{Range: Range{"3.0.0", "3.0.0"}, Default: "c"}, "c: 3.0.0>2.0.0"},
+		{"one version of a named channel", chain, named("c", "3.0.0", "3.0.0"), "c: 3.0.0>2.0.0"},
 		{"default left out", chain, Request{Channels: []Channel{{Name: "b"}, {Name: "c"}}}, `name: the default channel of the catalog is "a", which is left out: set defaultChannel to one of b, c`},
 		{"default named", chain, Request{Channels: []Channel{{Name: "b"}, {Name: "c"}}, Default: "c"}, "b: 1.2.0>1.1.0; c: 3.0.0>2.0.0"},
 		{"default not left", chain, Request{Channels: []Channel{{Name: "b"}}, Default: "a"}, `defaultChannel: the default channel "a" is not among the channels that are left: name one of b`},
@@ -124,10 +126,20 @@ func TestPackage(t *testing.T) {
 		{"a connector", []string{"a: 1.0.0 1.5.0>1.0.0 2.0.0>1.5.0"}, Request{Channels: []Channel{{Name: "a"}}, Also: []string{"1.0.0"}}, "a: 1.0.0 1.5.0>1.0.0 2.0.0>1.5.0"},
 		{"one connector of two", []string{"a: 1.0.0 1.5.0>1.0.0 1.6.0>1.5.0 2.0.0>1.6.0,1.5.0"}, Request{Channels: []Channel{{Name: "a"}}, Also: []string{"1.0.0"}}, "a: 1.0.0 1.5.0>1.0.0,1.0.0 2.0.0>1.6.0,1.5.0"},
 		{"out of order", []string{"a: 1.0.0 9.0.0>1.0.0 2.0.0>9.0.0"}, whole("", "2.0.0"), "a: 1.0.0 9.0.0>1.0.0 2.0.0>9.0.0"},
-		{"no way up", []string{"a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5"}, whole("", "1.1.4"), "a: 1.0.0 1.1.0>1.0.0"},
+		{"no way up", []string{"a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0"}, whole("", "1.1.5"), "a: 1.0.0 1.1.0>1.0.0"},
+		// versions that only one outside the range joins
+		{"joined outside", []string{"a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5 2.1.0>2.0.0"}, whole("1.0.0", "1.1.5"), "a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5"},
+		{"joined below", []string{"a: 1.0.0 1.1.0>1.0.0 0.9.0 1.2.0>1.1.0,0.9.0 2.0.0>1.2.0"}, Request{Channels: []Channel{{Name: "a"}}, Also: []string{"1.1.0", "0.9.0"}}, "a: 1.1.0>1.0.0 0.9.0 1.2.0>1.1.0,0.9.0 2.0.0>1.2.0"},
+		{"joined by a skipRange", []string{"a: 1.0.0 1.0.5 1.1.0>1.0.0,1.0.5 1.2.0>1.1.0~<1.2.0 2.0.0>1.2.0"}, whole("1.0.0", "1.0.5"), "a: 1.0.0 1.0.5 1.1.0>1.0.0,1.0.5"},
+		{"joined only at the head", []string{"a: 1.0.0 1.0.1 1.5.0>1.0.0 1.6.0,1.0.1 2.0.0>1.5.0,1.6.0"}, whole("1.0.0", "1.0.1"), "a: 1.0.0 1.0.1 1.5.0>1.0.0 1.6.0,1.0.1 2.0.0>1.5.0,1.6.0"},
+		// what newer and older operator-registry disagree on
+		{"replaced and skipped", []string{"a: 1.0.0 1.1.0>1.0.0 1.1.4>1.1.0,1.1.0"}, Request{Full: true}, "a: 1.0.0 1.1.0>1.0.0,1.0.0 1.1.4>1.1.0,1.1.0"},
+		{"two heads, full", []string{"a: 1.0.0 1.1.0>1.0.0 2.0.0"}, Request{Full: true}, "a: 2.0.0"},
+		{"a circle behind a skip", []string{"a: 1.0.0>1.1.0 1.1.0>1.0.0 2.0.0>1.1.0,1.1.0,1.0.0"}, Request{Full: true}, "a: 1.0.0>1.1.0 1.1.0>1.0.0 2.0.0,1.1.0,1.0.0"},
+		{"skips of nothing", []string{"a: 1.0.0 2.0.0>1.0.0,"}, Request{Full: true}, "a: 1.0.0 2.0.0>1.0.0"},
 		// what is wrong with the catalog
-		{"heads of one", []string{"a: 1.0.0 2.0.0"}, Request{}, `: channel "a": it has several heads, which nothing replaces or skips: 1.0.0, 2.0.0`},
-		{"a circle", []string{"a: 1.0.0>2.0.0 2.0.0>1.0.0"}, whole("1.0.0", ""), `: channel "a": its updates go in a circle around 1.0.0, so that no part of it can be cut out; ask for the whole channel with full: true`},
+		{"heads of one", []string{"a: 1.0.0 2.0.0"}, Request{}, "a: 2.0.0"},
+		{"a circle", []string{"a: 1.0.0>2.0.0 2.0.0>1.0.0"}, whole("1.0.0", ""), `: channel "a": its updates go in a circle around 1.0.0, so that no part of it can be cut out; only the whole catalog can be carried`},
 		{"only others", chain, Request{Only: true, Also: []string{"3.0.0"}}, "c: 3.0.0>2.0.0"},
 	}
 	for _, tc := range tests {
@@ -156,6 +168,11 @@ func TestPackage(t *testing.T) {
 
 func validate(t *testing.T, cfg *declcfg.DeclarativeConfig) {
 	t.Helper()
+	for _, c := range cfg.Channels {
+		if cur, _ := circle(c.Entries, indexes(c.Entries), heads(c.Entries)[0]); cur >= 0 {
+			t.Errorf("opm 1.26 refuses it: a circle\n%s", drawn(cfg))
+		}
+	}
 	if _, err := declcfg.ConvertToModel(*cfg); err != nil {
 		t.Errorf("the model refuses it: %v\n%s", err, drawn(cfg))
 	}
@@ -220,19 +237,70 @@ func TestRest(t *testing.T) {
 	if len(cfg.Deprecations[0].Entries) != 1 || cfg.Packages[0].DefaultChannel != "a" {
 		t.Error("the input was changed")
 	}
-	cfg.Deprecations[0].Entries[0].Reference.Name = "none"
-	if _, err = Package(cfg, Request{}); err == nil || !strings.Contains(err.Error(), `operator-registry refuses it: cannot deprecate bundle "none"`) {
-		t.Errorf("got %v", err)
+	cfg.Deprecations[0].Entries = []declcfg.DeprecationEntry{ref("olm.bundle", "none"), ref("olm.package", "p"), ref("x", ""), ref("olm.channel", "a"), ref("olm.channel", "a")}
+	cfg.Deprecations = append(cfg.Deprecations, declcfg.Deprecation{Schema: declcfg.SchemaDeprecation, Package: "p", Entries: []declcfg.DeprecationEntry{ref("olm.package", ""), {Reference: declcfg.PackageScopedReference{Schema: "olm.bundle", Name: "1.0.0"}}}})
+	out, err = Package(cfg, Request{Full: true})
+	if err != nil || len(out.Config.Deprecations) != 1 || len(out.Config.Deprecations[0].Entries) != 2 || len(out.Notes) != 1 || !strings.HasSuffix(out.Notes[0], "left out: olm.bundle none, olm.package p, x, olm.channel a, olm.bundle 1.0.0") {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	validate(t, &out.Config)
+}
+
+// TestFaults leaves bundles out that operator-registry refuses, and carries the rest.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	of := func(edit func(*declcfg.Bundle)) *declcfg.DeclarativeConfig {
+		cfg := made("a: 1.0.0 1.1.0>1.0.0,1.0.5 1.0.5 1.2.0>1.1.0~<1.2.0")
+		for i := range cfg.Bundles {
+			if cfg.Bundles[i].Name == "1.1.0" {
+				edit(&cfg.Bundles[i])
+			}
+		}
+		return cfg
+	}
+	tests := []struct {
+		name string
+		edit func(*declcfg.Bundle)
+		req  Request
+		want string // as drawn, and the fault
+	}{
+		{"no version", func(b *declcfg.Bundle) { b.Properties = nil }, Request{Full: true}, "a: 1.0.0 1.0.5 1.2.0>1.0.5,1.0.0; 1.1.0: bundle \"1.1.0\" must have exactly 1 \"olm.package\" property, found 0"},
+		{"no version, not asked", func(b *declcfg.Bundle) { b.Properties = nil }, Request{}, "a: 1.2.0>1.1.0"},
+		{"another package", func(b *declcfg.Bundle) { b.Properties[0] = property.MustBuildPackage("q", "1.1.0") }, Request{Range: Range{"1.0.5", ""}}, "a: 1.0.5 1.2.0>1.0.5; 1.1.0: operator-registry refuses it: package \"p\" does not match"},
+		{"another package, not asked", func(b *declcfg.Bundle) { b.Properties[0] = property.MustBuildPackage("q", "1.1.0") }, Request{Range: Range{"1.2.0", ""}}, "a: 1.2.0>1.1.0"},
+		{"a version twice", func(b *declcfg.Bundle) { b.Properties[0] = property.MustBuildPackage("p", "1.2.0") }, Request{Full: true}, "a: 1.0.0 1.0.5 1.2.0>1.0.5,1.0.0; 1.1.0: bundle \"1.2.0\" has the same version"},
+		{"an odd image", func(b *declcfg.Bundle) { b.Image = "Not An Image" }, Request{Range: Range{"1.1.0", "1.1.0"}}, "error: bundle \"1.1.0\": operator-registry refuses it: package \"p\" bundle \"1.1.0\" image: invalid"},
+	}
+	for _, tc := range tests {
+		got := ""
+		out, err := Package(of(tc.edit), tc.req)
+		if err != nil {
+			got = "error: " + err.Error()
+		} else {
+			validate(t, &out.Config)
+			got = drawn(&out.Config)
+			for _, f := range out.Faults {
+				got += "; " + f.Bundle + ": " + f.Why
+			}
+		}
+		if !strings.HasPrefix(got, tc.want) || strings.Count(got, ";") != strings.Count(tc.want, ";") {
+			t.Errorf("%s:\ngot  %s\nwant %s", tc.name, got, tc.want)
+		}
 	}
 }
 
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ low, high, want string }{
-		{"3.0.0", "", `["no version in the range is in a, left out" "the default channel of the catalog is \"a\", which is left out; \"b\" becomes the default channel"]`},
-		{"", "1.1.6", `["channel \"a\": 1.1.0, 1.0.0 left out: no update leads from there to the newest in the range; the images are carried" "no version in the range is in b, left out"]`},
+		{"3.0.0", "", `["no version in the range is in a, left out"]`},
+		{"1.0.0", "1.0.9", `["no version in the range is in b, left out"]`},
+		{"", "1.1.6", `["channel \"a\": 2.0.0 is carried too: it is the lowest version that all in the range can be updated to" "no version in the range is in b, left out"]`},
 	} {
-		out, err := Package(made("a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5", "b: 3.0.0"), Request{Range: Range{tc.low, tc.high}})
+		req := Request{Range: Range{tc.low, tc.high}}
+		if tc.high == "" {
+			req.Default = "b"
+		}
+		out, err := Package(made("a: 1.0.0 1.1.0>1.0.0 1.1.5 2.0.0>1.1.0,1.1.5", "b: 3.0.0"), req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,19 +25,13 @@ type graph struct {
 func newGraph(c *declcfg.Channel, versions map[string]version) (*graph, error) {
 	n := len(c.Entries)
 	g := &graph{entries: c.Entries, versions: make([]version, n), up: make([][]int, n), down: make([][]int, n)}
-	place, lost := map[string]int{}, []string{}
+	place := map[string]int{}
 	for i, e := range c.Entries {
-		v, ok := versions[e.Name]
-		if !ok {
-			lost = append(lost, e.Name)
-		}
+		v := versions[e.Name]
 		if _, ok := place[e.Name]; ok {
 			return nil, fmt.Errorf("it has the entry %q twice", e.Name)
 		}
 		place[e.Name], g.versions[i] = i, v
-	}
-	if len(lost) > 0 {
-		return nil, errors.New("it has entries whose bundles are not in the catalog: " + some(lost))
 	}
 	edges := 0
 	for to, e := range c.Entries {
@@ -75,21 +68,16 @@ func (g *graph) updates(place map[string]int, to int, e declcfg.ChannelEntry) []
 }
 
 // head is the entry that none replaces or skips (operator-registry, alpha/model,
-// Channel.Head).
+// Channel.Head); of several, which operator-registry refuses, the highest.
 func (g *graph) head() (int, error) {
-	heads := heads(g.entries)
-	switch len(heads) {
-	case 1:
-		return heads[0], nil
-	case 0:
+	set := map[int]bool{}
+	for _, i := range heads(g.entries) {
+		set[i] = true
+	}
+	if len(set) == 0 {
 		return 0, fmt.Errorf("it has no head: each of its %d entries is replaced or skipped by another", len(g.entries))
 	}
-	var list []string
-	for _, i := range heads {
-		list = append(list, g.entries[i].Name)
-	}
-	slices.Sort(list)
-	return 0, errors.New("it has several heads, which nothing replaces or skips: " + some(list))
+	return g.order(set)[0], nil
 }
 
 func heads(entries []declcfg.ChannelEntry) []int {

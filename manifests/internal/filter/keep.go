@@ -2,39 +2,87 @@ package filter
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 )
 
+// kept is what is kept of a channel.
+type kept struct {
+	entries []declcfg.ChannelEntry // in the order of the catalog
+	// left are wanted, and no update leads from them to the head of the channel.
+	left []string
+	// joint is not wanted, and joins those that are; -1 for none.
+	joint int
+}
+
 // keep gives the entries of a channel that has those wanted and the connectors
-// between them, in the order of the catalog. left names the wanted from which no
-// update leads to the highest of them, in the channel as it is either.
-func (g *graph) keep(wanted map[int]bool) (kept []declcfg.ChannelEntry, left []string, err error) {
+// between them.
+func (g *graph) keep(wanted map[int]bool) (k kept, err error) {
+	k.joint = -1
 	list := g.order(wanted)
 	if len(list) == 0 {
-		return nil, nil, nil
+		return k, nil
 	}
-	top := g.top(list)
+	top := g.summit(list)
+	if !wanted[top] {
+		k.joint = top
+	}
 	below := g.reach(top, g.down, nil)
 	var stay []int
 	for _, i := range list {
 		if below[i] {
 			stay = append(stay, i)
 		} else {
-			left = append(left, g.entries[i].Name)
+			k.left = append(k.left, g.entries[i].Name)
 		}
 	}
 	in := g.connect(top, stay)
+	in[top] = true
 	var places []int
 	for i := range g.entries {
 		if in[i] {
 			e := g.entries[i]
 			e.Skips = slices.Clone(e.Skips)
-			kept, places = append(kept, e), append(places, i)
+			k.entries, places = append(k.entries, e), append(places, i)
 		}
 	}
-	return kept, left, g.link(top, kept, places)
+	return k, g.link(top, k.entries, places)
+}
+
+// summit is the entry that becomes the head: the highest that is wanted, if all are
+// updated to it from which the channel leads to its head; or else the lowest that they
+// are all updated to.
+func (g *graph) summit(wanted []int) int {
+	top := g.top(wanted)
+	head, err := g.head()
+	if err != nil {
+		return top
+	}
+	below, alive := g.reach(top, g.down, nil), g.reach(head, g.down, nil)
+	var apart []int
+	if !alive[top] {
+		below = map[int]bool{}
+	}
+	for _, i := range wanted {
+		if alive[i] && !below[i] {
+			apart = append(apart, i)
+		}
+	}
+	if len(apart) == 0 {
+		return top
+	}
+	if alive[top] {
+		apart = append(apart, top)
+	}
+	common := g.reach(apart[0], g.up, nil)
+	for _, i := range apart[1:] {
+		above := g.reach(i, g.up, nil)
+		maps.DeleteFunc(common, func(k int, _ bool) bool { return !above[k] })
+	}
+	list := g.order(common) // the head is one
+	return list[len(list)-1]
 }
 
 // connect adds to the entries that stay the connectors without which some of them
@@ -100,11 +148,7 @@ func (g *graph) shortest(top int, in map[int]bool) []int {
 // it: from top, by replaces, to all that are not skipped. Where the entry that one
 // replaced is left out, it replaces, or else skips, another that it updates.
 func (g *graph) link(top int, kept []declcfg.ChannelEntry, places []int) error {
-	at := map[string]int{} // in kept
-	for k, e := range kept {
-		at[e.Name] = k
-	}
-	first := slices.Index(places, top)
+	at, first := indexes(kept), slices.Index(places, top)
 	for {
 		tail, stranded := chain(kept, at, first)
 		if len(stranded) == 0 {
@@ -127,20 +171,16 @@ func (g *graph) link(top int, kept []declcfg.ChannelEntry, places []int) error {
 		break
 	}
 	if h := heads(kept); len(h) != 1 || h[0] != first {
-		return fmt.Errorf("its updates go in a circle around %s, so that no part of it can be cut out; ask for the whole channel with full: true", g.entries[top].Name)
+		return fmt.Errorf("its updates go in a circle around %s, so that no part of it can be cut out; only the whole catalog can be carried", g.entries[top].Name)
 	}
+	cutCircles(kept, at, first)
 	return nil
 }
 
 // chain follows replaces from one entry to the last, and gives those besides that
 // are not skipped, as the model does.
 func chain(kept []declcfg.ChannelEntry, at map[string]int, first int) (tail int, stranded []int) {
-	skipped, seen := map[string]bool{}, map[int]bool{first: true}
-	for _, e := range kept {
-		for _, name := range e.Skips {
-			skipped[name] = true
-		}
-	}
+	skipped, seen := skippedIn(kept), map[int]bool{first: true}
 	for tail = first; ; {
 		next, ok := at[kept[tail].Replaces]
 		if !ok || skipped[kept[tail].Replaces] || seen[next] {

@@ -169,11 +169,12 @@ func checkChannel(t *testing.T, c declcfg.Channel, out *Result, req Request) int
 		kept[e.Name] = true
 	}
 	top := got[heads(got)[0]].Name
+	alive := reachable(c.Entries, c.Entries[heads(c.Entries)[0]].Name, nil)
 	stay := reachable(c.Entries, top, nil)
 	n := 0
 	for _, v := range want {
-		if kept[v] != stay[v] {
-			t.Errorf("channel %s: %s is asked, kept %t, with a way to %s %t", c.Name, v, kept[v], top, stay[v])
+		if alive[v] && !kept[v] || kept[v] && !stay[v] {
+			t.Errorf("channel %s: %s is asked, kept %t, with a way to the head %t, to %s %t", c.Name, v, kept[v], alive[v], top, stay[v])
 		}
 	}
 	if noted := slices.ContainsFunc(want, func(v string) bool { return !stay[v] }); noted && !strings.Contains(fmt.Sprint(out.Notes), "left out: no update") {
@@ -200,9 +201,23 @@ func checkChannel(t *testing.T, c declcfg.Channel, out *Result, req Request) int
 		kept[v] = true
 	}
 	if !slices.Contains(want, top) {
-		t.Errorf("channel %s: its head %s was not asked for", c.Name, top)
+		checkJoint(t, c, top, slices.DeleteFunc(slices.Clone(want), func(v string) bool { return !alive[v] }))
 	}
 	return n
+}
+
+// checkJoint wants a head that was not asked for to be the lowest that joins what was,
+// and nothing that was asked for to do that.
+func checkJoint(t *testing.T, c declcfg.Channel, top string, want []string) {
+	t.Helper()
+	for _, e := range c.Entries {
+		below := reachable(c.Entries, e.Name, nil)
+		joins := !slices.ContainsFunc(want, func(v string) bool { return !below[v] })
+		v := semver.MustParse(e.Name)
+		if joins && (slices.Contains(want, e.Name) || v.LT(semver.MustParse(top))) {
+			t.Errorf("channel %s: %s joins %q, and not only %s", c.Name, e.Name, want, top)
+		}
+	}
 }
 
 // askedOf lists the bundles of a channel that a request means.

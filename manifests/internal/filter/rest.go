@@ -25,38 +25,54 @@ func (f *filter) rest() error {
 		}
 	}
 	slices.Sort(f.out.Bundles)
-	for _, d := range f.cfg.Deprecations {
-		entries := d.Entries
-		d.Entries = nil
-		for _, e := range entries {
-			if f.applies(e.Reference) {
-				d.Entries = append(d.Entries, e)
-			}
-		}
-		if len(d.Entries) > 0 {
-			out.Deprecations = append(out.Deprecations, d)
-		}
-	}
+	f.deprecations()
 	out.Others = slices.Clone(f.cfg.Others)
 	return nil
 }
 
-// applies reports whether what is deprecated is left. What refers to something
-// that never was is left in, for the model to refuse.
-func (f *filter) applies(r declcfg.PackageScopedReference) bool {
+// deprecations takes, in one document, what is said of what is left. What
+// operator-registry refuses is left out: an older one does not even look at it.
+func (f *filter) deprecations() {
+	var one declcfg.Deprecation
+	seen, odd := map[declcfg.PackageScopedReference]bool{}, []string{}
+	for _, d := range f.cfg.Deprecations {
+		for _, e := range d.Entries {
+			switch keep, fits := f.applies(e.Reference); {
+			case !fits || e.Message == "" || seen[e.Reference]:
+				odd = append(odd, strings.TrimSpace(e.Reference.Schema+" "+e.Reference.Name))
+			case keep:
+				one.Entries = append(one.Entries, e)
+			}
+			seen[e.Reference] = true
+		}
+		one.Schema, one.Package = d.Schema, d.Package
+	}
+	if len(odd) > 0 {
+		f.note("deprecations that operator-registry refuses are left out: %s", some(odd))
+	}
+	if len(one.Entries) > 0 {
+		f.out.Config.Deprecations = append(f.out.Config.Deprecations, one)
+	}
+}
+
+// applies reports whether what is deprecated is left, and whether it is something of
+// the catalog at all.
+func (f *filter) applies(r declcfg.PackageScopedReference) (keep, fits bool) {
 	switch r.Schema {
 	case declcfg.SchemaBundle:
 		_, there := f.versions[r.Name]
-		return f.selected[r.Name] || !there
+		return f.selected[r.Name], there
 	case declcfg.SchemaChannel:
 		named := func(c declcfg.Channel) bool { return c.Name == r.Name }
-		return slices.ContainsFunc(f.out.Config.Channels, named) || !slices.ContainsFunc(f.cfg.Channels, named)
+		return slices.ContainsFunc(f.out.Config.Channels, named), slices.ContainsFunc(f.cfg.Channels, named)
+	case declcfg.SchemaPackage:
+		return r.Name == "", r.Name == ""
 	}
-	return true
+	return false, false
 }
 
-// defaultChannel is one of the channels that are left: the one that is asked for,
-// the catalog's own, or the only one.
+// defaultChannel is one of the channels that are left: the one that is asked for, the
+// catalog's own, or the one that is named alone.
 func (f *filter) defaultChannel(own string) (string, error) {
 	left := f.out.Config.Channels
 	has := func(name string) bool {
@@ -73,24 +89,19 @@ func (f *filter) defaultChannel(own string) (string, error) {
 		return "", &Error{Field: "defaultChannel", Why: fmt.Sprintf("the default channel %q is not among the channels that are left: name one of %s", asked, names(left))}
 	case has(own):
 		return own, nil
-	case len(left) == 1 || f.req.Only:
-		f.out.Notes = append(f.out.Notes, fmt.Sprintf("%s; %q becomes the default channel", why, left[0].Name))
-		return left[0].Name, nil
+	}
+	becomes := ""
+	switch named := f.req.Channels; {
+	case len(named) == 1 && has(named[0].Name):
+		becomes = named[0].Name
+	case f.req.Only, len(left) == 1 && !slices.ContainsFunc(f.cfg.Channels, func(c declcfg.Channel) bool { return c.Name == own }):
+		becomes = left[0].Name
+	}
+	if becomes != "" {
+		f.note("%s; %q becomes the default channel", why, becomes)
+		return becomes, nil
 	}
 	return "", &Error{Field: "name", Why: why + ": set defaultChannel to one of " + names(left)}
-}
-
-// check asks operator-registry's model.
-func (f *filter) check() error {
-	cfg := f.out.Config
-	cfg.Bundles = slices.Clone(cfg.Bundles)
-	for i := range cfg.Bundles { // which the model rewrites
-		cfg.Bundles[i].Properties = slices.Clone(cfg.Bundles[i].Properties)
-	}
-	if _, err := declcfg.ConvertToModel(cfg); err != nil {
-		return &Error{Why: "operator-registry refuses it: " + oneLine(err)}
-	}
-	return nil
 }
 
 // oneLine makes a line, of nothing that a terminal obeys, of the trees that
