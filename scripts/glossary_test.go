@@ -16,7 +16,7 @@ import (
 // fieldTerms are words that registries, images, OpenShift, Helm and Go already have.
 var fieldTerms = strings.Fields(`
 	additional artifact attachment authfile authority bundle ca catalog channel chart client collision config contents
-	credential delivery descriptor destination digest drive error file fingerprint forbidden foreign func graph helm host http https identity
+	credential delivery descriptor destination digest drive encoding error file fingerprint forbidden foreign func graph helm host http https identity
 	image images index instance inventory key keys layer layout location login manifest memory metadata mirror mixed node notices
 	operator options package passphrase place places plain platform pod pods progress pull push reader recipient ref referrer registry
 	release repository request resolver secret selection set signature site size sink source sources space status store

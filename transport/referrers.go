@@ -78,7 +78,7 @@ func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, er
 	if got, err := r.tagDigest(ctx, tag); got == "" || err != nil {
 		return oci.Descriptor{}, err
 	}
-	d, err := r.resolve(ctx, tag, "")
+	d, _, err := r.manifestRead(ctx, tag, "")
 	if err != nil {
 		return d, explain("pull", r.ref.WithTag(tag).String(), err)
 	}

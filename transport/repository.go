@@ -26,6 +26,7 @@ type Repository struct {
 	sender   *sender
 	remote   *remote.Repository
 	rest     atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
+	noHead   headless
 
 	// Where registries.conf has something to say: the locations to pull from, in
 	// order, and the one among them that the fields above are of.
@@ -59,15 +60,26 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 	}
 	var body []byte
 	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
-		body, err = p.whole(ctx, d.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			return p.remote.Manifests().Fetch(ctx, d)
-		})
+		body, err = p.readManifest(ctx, d)
 		return explain("pull", p.name(d), err)
 	})
 	if err != nil {
 		return nil, explain("pull", r.name(d), err)
 	}
 	return io.NopCloser(bytes.NewReader(body)), nil
+}
+
+// readManifest reads the answer to a GET by digest. Who reads it checks that.
+func (r *Repository) readManifest(ctx context.Context, d oci.Descriptor) ([]byte, error) {
+	resp, body, err := r.getManifest(ctx, d.Digest.String(), d.Size+headRoom)
+	if err != nil {
+		return nil, err
+	}
+	body, right := decoded(body, d.Digest, d.Size)
+	if !right {
+		err = checkPage(mediaType(resp))
+	}
+	return body, err
 }
 
 // whole reads small content, at most one byte more than size, and begins again
@@ -99,45 +111,6 @@ func (r *Repository) unbroken(ctx context.Context, op func() error) error {
 			return cmp.Or(ctx.Err(), err)
 		}
 	}
-}
-
-// Has reports whether the repository holds d, by a HEAD. Only the status
-// counts: not every registry gives the length.
-func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
-	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error { return p.has(ctx, d) })
-	cause := err
-	var all *LocationError
-	if errors.As(err, &all) {
-		cause = all.Errs[all.decisive()]
-	}
-	if errors.Is(cause, errAbsent) {
-		return false, nil
-	}
-	return err == nil, explain("check", r.name(d), err)
-}
-
-var errAbsent = errors.New("it is not there")
-
-// has returns errAbsent for what is not there.
-func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
-	kind := "blobs/"
-	var header http.Header
-	if oci.IsManifest(d.MediaType) {
-		kind, header = "manifests/", acceptManifests()
-	}
-	resp, err := r.ask(ctx, http.MethodHead, kind+d.Digest.String(), header)
-	if err != nil {
-		return explain("check", r.name(d), err)
-	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-		drain(resp)
-		return nil
-	case http.StatusNotFound:
-		drain(resp)
-		return errAbsent
-	}
-	return explain("check", r.name(d), responseError(resp))
 }
 
 func (r *Repository) name(d oci.Descriptor) string { return r.ref.WithDigest(d.Digest).String() }

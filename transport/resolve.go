@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,20 +23,29 @@ const headerDigest = "Docker-Content-Digest"
 // *[oci.UnsupportedError] that names the image: not a manifest of a kind that is
 // carried, another digest algorithm, above [oci.MaxManifestSize].
 func (c *Client) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
+	d, _, src, err := c.ResolveManifest(ctx, ref, nil)
+	return d, src, err
+}
+
+// ResolveManifest is [Client.Resolve] that gives the manifest's bytes too. known, which
+// may be nil, gives the bytes of a manifest that this host has, nil for none; only
+// their digest is asked for then.
+func (c *Client) ResolveManifest(ctx context.Context, ref oci.Ref, known func(digest.Digest) []byte) (oci.Descriptor, []byte, oci.Source, error) {
 	r, err := c.Repository(ref)
 	if err != nil {
-		return oci.Descriptor{}, nil, err
+		return oci.Descriptor{}, nil, nil, err
 	}
 	reference := ref.Tag
 	if ref.Digest != "" {
 		reference = ref.Digest.String()
 	}
 	if reference == "" {
-		return oci.Descriptor{}, nil, fmt.Errorf("pull %s: neither a tag nor a digest is given", ref)
+		return oci.Descriptor{}, nil, nil, fmt.Errorf("pull %s: neither a tag nor a digest is given", ref)
 	}
 	var d oci.Descriptor
+	var body []byte
 	err = r.each(ctx, ref.Digest != "", func(ctx context.Context, p *Repository) (err error) {
-		if d, err = p.resolve(ctx, reference, ref.Digest); err == nil {
+		if d, body, err = p.manifest(ctx, reference, ref.Digest, known); err == nil {
 			err = checkManifest(d)
 		}
 		return err
@@ -42,19 +53,19 @@ func (c *Client) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.
 	var refused *oci.UnsupportedError
 	switch {
 	case errors.As(err, &refused):
-		return oci.Descriptor{}, nil, &oci.UnsupportedError{What: "image " + ref.String(), Why: refused.Why}
+		return oci.Descriptor{}, nil, nil, &oci.UnsupportedError{What: "image " + ref.String(), Why: refused.Why}
 	case err != nil:
-		return oci.Descriptor{}, nil, explain("pull", ref.String(), err)
+		return oci.Descriptor{}, nil, nil, explain("pull", ref.String(), err)
 	}
-	return d, r, nil
+	return d, body, r, nil
 }
 
 func checkManifest(d oci.Descriptor) error {
 	if err := oci.CheckDescriptor(d); err != nil {
 		return err
 	}
-	if strings.HasPrefix(d.MediaType, "text/") {
-		return &RegistryError{Message: "it answered with a page of text, not with a manifest: is this a registry, or did a proxy answer in its place?"}
+	if err := checkPage(d.MediaType); err != nil {
+		return err
 	}
 	if !oci.IsManifest(d.MediaType) {
 		return &oci.UnsupportedError{What: "manifest " + d.Digest.String(), Why: fmt.Sprintf("the registry gives it the media type %q, which is not one of an image, an index or an artifact", oneLine(d.MediaType))}
@@ -62,47 +73,112 @@ func checkManifest(d oci.Descriptor) error {
 	return nil
 }
 
-// resolve asks by HEAD, which costs registries nothing, and by GET where HEAD
-// does not give everything. want may be empty.
-func (r *Repository) resolve(ctx context.Context, reference string, want digest.Digest) (oci.Descriptor, error) {
-	resp, err := r.ask(ctx, http.MethodHead, "manifests/"+reference, acceptManifests())
-	if err != nil {
-		return oci.Descriptor{}, err
+// checkPage refuses the media type of a page for people.
+func checkPage(mediaType string) error {
+	if strings.HasPrefix(mediaType, "text/") {
+		return &RegistryError{Message: "it answered with a page of text, not with a manifest: is this a registry, or did a proxy answer in its place?"}
 	}
-	drain(resp)
-	d := oci.Descriptor{MediaType: mediaType(resp), Digest: digest.Digest(resp.Header.Get(headerDigest)), Size: resp.ContentLength}
-	if resp.StatusCode == http.StatusOK && d.MediaType != "" && d.Digest != "" && d.Size > 0 && (want == "" || want == d.Digest) {
-		return d, nil
-	}
-	return r.resolveGet(ctx, reference, want)
+	return nil
 }
 
-// resolveGet reads the manifest; its digest is that of the bytes.
-func (r *Repository) resolveGet(ctx context.Context, reference string, want digest.Digest) (oci.Descriptor, error) {
-	var resp *http.Response
-	body, err := r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
+// manifest asks for a manifest by its tag or digest. Its size and media type are those of
+// its bytes: what HEAD says of them may be another's, or that of a compressed answer.
+// known, which may be nil, gives the bytes of what was read before; of that, only
+// the digest is asked for, by HEAD, which many registries do not count as a pull.
+func (r *Repository) manifest(ctx context.Context, reference string, want digest.Digest, known func(digest.Digest) []byte) (oci.Descriptor, []byte, error) {
+	if known != nil {
+		d, body, status := r.manifestKnown(ctx, reference, want, known)
+		if body != nil {
+			return d, body, nil
+		}
+		d, body, err := r.manifestRead(ctx, reference, want)
+		if err == nil && (permanentStatus(status) || status == http.StatusNotImplemented) {
+			r.noHead.manifests.Store(true)
+		}
+		return d, body, err
+	}
+	return r.manifestRead(ctx, reference, want)
+}
+
+// manifestKnown gives no body unless HEAD names one that is known. Any failure is left
+// to the GET that follows; the status is that of the HEAD, 0 without an answer.
+func (r *Repository) manifestKnown(ctx context.Context, reference string, want digest.Digest, known func(digest.Digest) []byte) (d oci.Descriptor, body []byte, status int) {
+	if r.noHead.manifests.Load() {
+		return d, nil, 0
+	}
+	resp, err := r.ask(once(ctx), http.MethodHead, "manifests/"+reference, acceptManifests())
+	if err != nil {
+		return d, nil, 0
+	}
+	drain(resp)
+	named := cmp.Or(digest.Digest(resp.Header.Get(headerDigest)), want)
+	if resp.StatusCode != http.StatusOK || want != "" && named != want || oci.CheckDigest(named) != nil {
+		return d, nil, resp.StatusCode
+	}
+	body = known(named)
+	return oci.Descriptor{MediaType: manifestType(body, mediaType(resp)), Digest: named, Size: int64(len(body))}, body, resp.StatusCode
+}
+
+// manifestRead reads the manifest; its digest is that of the bytes.
+func (r *Repository) manifestRead(ctx context.Context, reference string, want digest.Digest) (oci.Descriptor, []byte, error) {
+	resp, body, err := r.getManifest(ctx, reference, oci.MaxManifestSize)
+	if err != nil {
+		return oci.Descriptor{}, nil, err
+	}
+	named := digest.Digest(resp.Header.Get(headerDigest))
+	if named != "" && named.Validate() == nil && named.Algorithm() != digest.SHA256 {
+		return oci.Descriptor{}, nil, oci.CheckDigest(named)
+	}
+	body, right := decoded(body, cmp.Or(want, named), oci.MaxManifestSize)
+	if plain, err := gunzip(body, oci.MaxManifestSize); !right && err == nil { // a manifest is never compressed in itself
+		body = plain
+	}
+	d := oci.Descriptor{MediaType: manifestType(body, mediaType(resp)), Digest: oci.Digest(body), Size: int64(len(body))}
+	if d.Size > oci.MaxManifestSize {
+		return oci.Descriptor{}, nil, &oci.UnsupportedError{What: "manifest " + reference, Why: fmt.Sprintf("it has more than %d bytes, which is what registries accept at most", oci.MaxManifestSize)}
+	}
+	if want != "" && want != d.Digest {
+		if err := checkPage(d.MediaType); err != nil {
+			return oci.Descriptor{}, nil, err
+		}
+		return oci.Descriptor{}, nil, &oci.DigestError{Want: oci.Descriptor{Digest: want, Size: d.Size}, Got: d.Digest, GotSize: d.Size}
+	}
+	return d, body, nil
+}
+
+// getManifest reads the answer to a GET, one byte beyond size at most.
+func (r *Repository) getManifest(ctx context.Context, reference string, size int64) (resp *http.Response, body []byte, err error) {
+	body, err = r.whole(ctx, size, func(ctx context.Context) (_ io.ReadCloser, err error) {
 		if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+reference, acceptManifests()); err != nil {
 			return nil, err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return nil, responseError(resp)
+			return nil, answerError(resp)
 		}
 		return resp.Body, nil
 	})
-	if err != nil {
-		return oci.Descriptor{}, err
+	return resp, body, err
+}
+
+// manifestType is the media type of a manifest: the one that it states itself, which
+// its digest covers, else the one that the registry gives, else the one of its form.
+func manifestType(body []byte, given string) string {
+	var m struct{ MediaType, Manifests, Config json.RawMessage }
+	own := ""
+	if json.Unmarshal(body, &m) == nil {
+		_ = json.Unmarshal(m.MediaType, &own) // what is no text is none
 	}
-	d := oci.Descriptor{MediaType: mediaType(resp), Digest: oci.Digest(body), Size: int64(len(body))}
-	if d.Size > oci.MaxManifestSize {
-		return oci.Descriptor{}, &oci.UnsupportedError{What: "manifest " + reference, Why: fmt.Sprintf("it has more than %d bytes, which is what registries accept at most", oci.MaxManifestSize)}
+	switch {
+	case oci.IsManifest(own):
+		return own
+	case oci.IsManifest(given), own == "" && strings.HasPrefix(given, "application/vnd.docker.distribution.manifest.v1+"):
+		return given
+	case own == "" && m.Manifests != nil:
+		return oci.MediaTypeIndex
+	case own == "" && m.Config != nil:
+		return oci.MediaTypeManifest
 	}
-	if other := digest.Digest(resp.Header.Get(headerDigest)); other != "" && other.Validate() == nil && other.Algorithm() != digest.SHA256 {
-		return oci.Descriptor{}, oci.CheckDigest(other)
-	}
-	if want != "" && want != d.Digest {
-		return oci.Descriptor{}, &oci.DigestError{Want: oci.Descriptor{Digest: want, Size: d.Size}, Got: d.Digest, GotSize: d.Size}
-	}
-	return d, nil
+	return cmp.Or(own, given)
 }
 
 // tagDigest is the digest that a tag names, "" for a tag that is not there.
@@ -119,7 +195,7 @@ func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, 
 	case resp.StatusCode == http.StatusOK && named != "":
 		return named, nil
 	}
-	d, err := r.resolveGet(ctx, tag, "")
+	d, _, err := r.manifestRead(ctx, tag, "")
 	var refused *RegistryError
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 		return "", nil

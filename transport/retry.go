@@ -135,6 +135,7 @@ func transient(err error) bool {
 		blocked  *BlockedError
 		proxy    *proxyError
 		broken   *brokenError
+		target   *TargetError
 		mine     *RegistryError
 		answer   *errcode.ErrorResponse // of a token service
 		sent     *url.Error
@@ -144,6 +145,8 @@ func transient(err error) bool {
 		return false
 	case errors.As(err, &broken), errors.Is(err, errStalled):
 		return true
+	case errors.As(err, &target):
+		return target.stale() || transientStatus(target.Status)
 	case errors.As(err, &mine) && mine.Status != 0:
 		return mine.expired || transientStatus(mine.Status) && !mine.full
 	case errors.As(err, &answer):

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -26,8 +27,14 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 		d, err := dirs.resolve(ref)
 		return d, c.cache.Metadata(dirs), err
 	}
-	d, src, err := c.client.Resolve(ctx, ref)
+	d, body, src, err := c.client.ResolveManifest(ctx, ref, c.cache.Manifest)
 	if err != nil {
+		return d, nil, err
+	}
+	read := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(body)), nil
+	})
+	if _, err := oci.ReadManifest(ctx, c.cache.ReadThrough(read), d); err != nil { // so that it is not asked for again
 		return d, nil, err
 	}
 	return d, c.cache.Metadata(src), nil
