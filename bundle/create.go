@@ -29,10 +29,12 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err := errors.Join(job.Check(), inv.Validate()); err != nil {
 		return nil, err
 	}
-	if found, err := find(dir); err != nil {
+	root, err := media.IsMountRoot(dir)
+	if err != nil {
 		return nil, err
-	} else if len(found) > 0 {
-		return nil, begunMeanwhile(dir)
+	}
+	if err := checkBeside(dir, state, root, job); err != nil {
+		return nil, err
 	}
 	if job.key == nil {
 		if err := job.MakeKey(); err != nil {
@@ -40,10 +42,6 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 		}
 	}
 	id, err := newID()
-	if err != nil {
-		return nil, err
-	}
-	root, err := media.IsMountRoot(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -233,7 +233,8 @@ type RefusedError struct {
 	// Busy: another run stands in the way, and will end.
 	Busy bool
 
-	hint string
+	hint   string
+	beside bool // in the root of a drive, another bundle can stand beside what is there
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %s", e.Dir, e.Reason) }
@@ -243,16 +244,3 @@ func (e *RefusedError) Hint() string { return e.hint }
 
 // Permanent reports whether the directory stays as it is until someone changes it.
 func (e *RefusedError) Permanent() bool { return !e.Busy }
-
-// SealedError says that the very bundle asked for is finished already.
-type SealedError struct {
-	Dir         string
-	Bundle      string
-	Fingerprint Fingerprint
-	Verified    bool   // every byte was read back since
-	Gaps        []byte // what it goes without, see [Writer.SetGaps]
-}
-
-func (e *SealedError) Error() string {
-	return fmt.Sprintf("%s already holds this bundle, complete", e.Dir)
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -55,6 +56,15 @@ func restartable(dir string) (*location, error) {
 	found, err := find(dir)
 	if err != nil || len(found) == 0 {
 		return nil, err
+	}
+	root, err := media.IsMountRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if root { // finished bundles stay, each in its own directory
+		if found = slices.DeleteFunc(found, func(p location) bool { return p.sealed }); len(found) == 0 {
+			return nil, nil
+		}
 	}
 	names := make([]string, len(found))
 	for i, p := range found {

@@ -19,7 +19,7 @@ import (
 
 // Resume looks for the job's bundle in dir and dir/satchel-* and resumes
 // it. It returns nil, nil if there is none and dir can take one. The error is a
-// *[SealedError] if the job is done already, a *[NeedsError] if a newer version
+// *[SealedError] if the job has finished bundles there, a *[NeedsError] if a newer version
 // packed what is there, and a *[RefusedError] if something else stands in the way;
 // nothing has been changed then. rehash may be nil.
 func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Writer, error) {
@@ -33,17 +33,22 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	if len(found) == 0 {
 		return nil, errors.Join(checkEmpty(dir), checkMissing(dir, state))
 	}
-	var refused error
+	root, err := media.IsMountRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	there := present{root: root}
 	for _, p := range found {
 		w, err := resume(ctx, p, state, job, rehash)
-		var other *RefusedError
-		if errors.As(err, &other) {
-			refused = errors.Join(refused, err)
-			continue
+		if w != nil {
+			return w, nil
 		}
-		return w, err
+		there.add(err)
 	}
-	return nil, refused
+	if err := there.answer(); err != nil {
+		return nil, err
+	}
+	return nil, checkMissing(dir, state)
 }
 
 // checkMissing looks whether this host began a bundle in dir that is not there
@@ -104,21 +109,23 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 		return nil, noJournal(p)
 	}
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt}
+		return nil, &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt, beside: ofOther(journalPath(state, p.id), job)}
 	}
 	if err != nil {
 		return nil, err
 	}
 	how := job.differs(st.Begin)
 	switch {
-	case !p.sealed && st.Sealed != nil:
+	case !p.sealed && st.Sealed != nil && how == "":
 		return nil, errors.Join(lostSeal(p.dir), jnl.Close())
+	case !p.sealed && st.Sealed != nil:
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds a bundle that was packed " + how + " and has lost its seal", hint: anotherDir, beside: true}, jnl.Close())
 	case p.sealed && how == "":
 		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
-		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true,
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: st.Begin.Config != job.Config,
 			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)
@@ -147,7 +154,7 @@ func alreadySealed(p location, st *journal.State) error {
 	if st.Sealed != nil && st.Sealed.Fingerprint != fp {
 		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
 	}
-	return &SealedError{Dir: p.dir, Bundle: p.id, Fingerprint: Fingerprint(fp), Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Gaps: st.Gaps}
+	return sealedError(p, body, st)
 }
 
 // MarkVerified notes that the finished bundle id was read back, so that a later
@@ -174,7 +181,7 @@ func noJournal(p location) error {
 
 func sealedOther(p location, how string) error {
 	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
-		hint: anotherDir}
+		hint: anotherDir, beside: true}
 }
 
 const anotherDir = "name another directory, such as a new one on the same drive; satchel never deletes a finished bundle"

@@ -63,7 +63,11 @@ func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, err
 	if err != nil {
 		return "", err
 	}
-	return fp, w.jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(fp)}})
+	sealed := journal.Sealed{Fingerprint: string(fp)}
+	if len(inv.Images) != len(w.begin.Inventory.Images) { // images can be left out since, and none joins
+		sealed.Images = inv.Images
+	}
+	return fp, w.jnl.Append(journal.Record{Sealed: &sealed})
 }
 
 // endLanes makes everything durable and refuses to seal what is not whole.

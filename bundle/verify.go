@@ -51,6 +51,22 @@ func SealedSize(dir string) (n int64, err error) {
 	return n, s.dir.Close()
 }
 
+// CheckSizes compares the seals of the bundle in dir with each other, and the names and
+// sizes of its files with them. It reads no content. Errors are those of [Verify].
+func CheckSizes(dir string, expect Fingerprint) error {
+	s, err := openSeals(dir, expect)
+	if err != nil {
+		return err
+	}
+	if err := s.dir.Close(); err != nil {
+		return err
+	}
+	if len(s.faults) > 0 {
+		return &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+	}
+	return nil
+}
+
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
 // a *[DamageError] if there is any, a *[RekeyError] if all that is wrong is a

@@ -51,6 +51,9 @@ func (w *Writer) ID() string { return w.begin.Bundle }
 // Dir is the bundle's directory.
 func (w *Writer) Dir() string { return w.dir.Path() }
 
+// Begun is when the bundle was begun, and what it carries was pinned.
+func (w *Writer) Begun() time.Time { return w.begin.Created }
+
 // Inventory is the pinned list of what the bundle carries.
 func (w *Writer) Inventory() *oci.Inventory { return &w.begin.Inventory }
 

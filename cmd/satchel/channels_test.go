@@ -150,7 +150,7 @@ func TestChannels(t *testing.T) {
 					t.Errorf("the server was asked for %s", q)
 				}
 			}
-			w.withGraph(s.URL+"/graph?key=mine", args...).want(exitOK).says("nothing to do")
+			w.withGraph(s.URL+"/graph?key=mine", args...).want(exitOK).says("nothing has changed since")
 			if name != "plain" {
 				return
 			}

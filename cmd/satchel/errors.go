@@ -9,6 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -96,7 +97,7 @@ func exitCode(err error) int {
 func isUsage(err error) bool {
 	return as[*usageError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
-		as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
+		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) ||
 		as[*transport.AuthfileError](err) || as[*transport.ConfigError](err) ||
 		strings.HasPrefix(err.Error(), "unknown command") // cobra gives no type

@@ -192,7 +192,7 @@ func TestKeepGoing(t *testing.T) {
 			if err := os.Remove(filepath.Join(w.dir, "gaps.json")); err != nil {
 				t.Fatal(err)
 			}
-			again := w.run(pack...).says("nothing to do")
+			again := w.run(pack...).says("nothing has changed since")
 			s.check(t, w.gaps(again))
 			if again.stdout != first.stdout {
 				t.Errorf("fingerprints %q and %q", first.stdout, again.stdout)

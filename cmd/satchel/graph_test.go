@@ -169,7 +169,7 @@ func TestGraphImage(t *testing.T) {
 	if got := s.requests(); !slices.Equal(got, []string{"/api/upgrades_info/graph-data?key=mine", "/api/upgrades_info/graph-data?key=mine", "/moved"}) {
 		t.Errorf("the server was asked for %q", got)
 	}
-	w.withGraph(s.URL+"/api/upgrades_info/v1/graph?key=mine", args...).want(exitOK).says("nothing to do")
+	w.withGraph(s.URL+"/api/upgrades_info/v1/graph?key=mine", args...).want(exitOK).says("nothing has changed since")
 	w.run("verify", w.drive).want(exitOK)
 	images := w.inspected().Images
 	if len(images) != 1 || images[0].Source.String() != "graph-data.local/openshift/graph-image:latest" || !slices.Equal(images[0].Platforms, []string{"linux/amd64", "linux/arm64"}) {

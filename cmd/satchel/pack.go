@@ -154,8 +154,10 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	a.info("fingerprint, for the paper slip: %s", done.Fingerprint.Grouped())
-	_, err = fmt.Fprintln(a.stdout, done.Fingerprint)
+	if done.Fingerprint != "" {
+		a.info("fingerprint, for the paper slip: %s", done.Fingerprint.Grouped())
+		_, err = fmt.Fprintln(a.stdout, done.Fingerprint)
+	}
 	return errors.Join(err, a.reportGaps(o, done))
 }
 

@@ -137,7 +137,7 @@ func TestPlaceholderMirror(t *testing.T) {
 	w.images(ref)
 	w.run(w.pack()...).want(exitOK)
 	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+clusteryaml.Placeholder+"/team/app", "source: "+source.Host+"/team/app")
-	w.run(w.pack()...).want(exitOK).says("nothing to do")
+	w.run(w.pack()...).want(exitOK).says("nothing has changed since")
 	w.run(w.pack("--to", "mirror.example/in")...).want(exitUsage)
 }
 

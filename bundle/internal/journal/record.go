@@ -71,6 +71,8 @@ type Gaps struct {
 // Sealed says that the bundle is finished.
 type Sealed struct {
 	Fingerprint string `json:"fingerprint"`
+	// Images is what the bundle carries, if that is not what it began with.
+	Images []oci.Image `json:"images,omitempty"`
 }
 
 // Verified says that every byte of the finished bundle was read back from the drive.

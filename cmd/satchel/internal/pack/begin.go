@@ -14,11 +14,12 @@ import (
 )
 
 // open resumes the bundle in the directory, or finds out all that can be found out
-// before the first byte, and begins one.
-func (p *packing) open(ctx context.Context) error {
+// before the first byte, and begins one. If a bundle there is finished and has what is
+// asked for, it gives that one.
+func (p *packing) open(ctx context.Context) (*Result, error) {
 	made, err := bundle.MakeDir(p.opts.Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if made && p.w == nil {
@@ -26,17 +27,25 @@ func (p *packing) open(ctx context.Context) error {
 		}
 	}()
 	w, err := p.resume(ctx)
-	if err != nil {
-		return err
+	var done *bundle.SealedError
+	switch {
+	case errors.As(err, &done):
+		return p.again(ctx, done)
+	case err != nil:
+		return nil, err
+	case w != nil:
+		return nil, p.goOn(ctx, w)
 	}
-	if w == nil {
-		if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
-			return err
-		}
-		return p.begin(ctx)
+	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+		return nil, err
 	}
+	return nil, p.begin(ctx, p.Prepare)
+}
+
+// goOn takes a bundle over that was begun.
+func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
-	p.Info("resuming bundle %s in %s", w.ID(), w.Dir())
+	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), day(w.Begun()))
 	noted, err := recall(w.Gaps())
 	if err == nil {
 		err = p.Resume(ctx, w.Inventory(), noted, p.builtDir(w.ID()))
@@ -71,12 +80,13 @@ func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 	return w, err
 }
 
-func (p *packing) begin(ctx context.Context) (err error) {
+// begin begins a bundle of what prepared finds out.
+func (p *packing) begin(ctx context.Context, prepared func(context.Context) error) (err error) {
 	job := p.opts.Job
 	if err := job.MakeKey(); err != nil { // asks now, while someone is there
 		return cmp.Or(ctx.Err(), err)
 	}
-	if err := p.Prepare(ctx); err != nil {
+	if err := prepared(ctx); err != nil {
 		return err
 	}
 	documents, err := p.CheckDocuments(ctx)

@@ -48,24 +48,19 @@ func Identity(o prepare.Options) digest.Digest {
 type Result struct {
 	Bundle      string // its ID
 	Dir         string
-	Fingerprint bundle.Fingerprint
-	Gaps        gaps.List // what it was finished without
+	Fingerprint bundle.Fingerprint // empty for a bundle of an earlier run that was not read back
+	Gaps        gaps.List          // what it was finished without
 
 	state string
 }
 
-// Run packs. A bundle that the directory has already, of the same job and finished, is
-// verified if it was not yet.
+// Run packs. If the directory has a finished bundle of the job already, it is held against
+// what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Job.Config = Identity(o.Options)
 	p := &packing{Set: prepare.New(o.Options), opts: o}
 	defer p.Close()
-	r, err := p.run(ctx)
-	var done *bundle.SealedError
-	if errors.As(err, &done) {
-		return p.again(ctx, done)
-	}
-	return r, err
+	return p.run(ctx)
 }
 
 // packing is one run.
@@ -76,8 +71,8 @@ type packing struct {
 }
 
 func (p *packing) run(ctx context.Context) (*Result, error) {
-	if err := p.open(ctx); err != nil {
-		return nil, err
+	if done, err := p.open(ctx); done != nil || err != nil {
+		return done, err
 	}
 	dir, id := p.w.Dir(), p.w.ID()
 	fp, err := p.write(ctx)
@@ -95,31 +90,10 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Gaps: p.Gaps, state: p.opts.State}
 }
 
-// again answers for a bundle that is finished already. One whose closing
-// verification was interrupted, or failed, is verified now.
-func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result, error) {
-	p.Info("%s already holds this bundle (%s), complete", done.Dir, done.Bundle)
-	var err error
-	if p.Gaps, err = recall(done.Gaps); err != nil {
-		return nil, err
-	}
-	p.dropBuilt(done.Bundle) // a kill may have come before
-	if done.Verified || p.opts.NoVerify {
-		p.Info("nothing to do")
-	} else if err := p.release(ctx, done.Dir, done.Bundle); err != nil {
-		return nil, err
-	}
-	return p.result(done.Bundle, done.Dir, done.Fingerprint), nil
-}
-
 // release verifies what was written and reports that the drive may go.
 func (p *packing) release(ctx context.Context, dir, id string) error {
 	if !p.opts.NoVerify {
-		fp, err := p.verify(ctx, dir)
-		if err == nil {
-			err = bundle.MarkVerified(p.opts.State, id, fp)
-		}
-		if err != nil {
+		if err := p.readBack(ctx, dir, id); err != nil {
 			return err
 		}
 	}
@@ -131,15 +105,24 @@ func (p *packing) release(ctx context.Context, dir, id string) error {
 	return nil
 }
 
-// verify reads the bundle back from the drive.
-func (p *packing) verify(ctx context.Context, dir string) (bundle.Fingerprint, error) {
+// readBack verifies a bundle and notes that it was.
+func (p *packing) readBack(ctx context.Context, dir, id string) error {
+	fp, err := p.verify(ctx, dir, "")
+	if err == nil {
+		err = bundle.MarkVerified(p.opts.State, id, fp)
+	}
+	return err
+}
+
+// verify reads the bundle back from the drive. Empty, expect is any bundle.
+func (p *packing) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (bundle.Fingerprint, error) {
 	total, err := bundle.SealedSize(dir)
 	if err != nil {
 		return "", err
 	}
 	bar := p.Progress("verifying", 0, total)
 	defer bar.End()
-	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Cold: true, Progress: bar.Add})
+	r, err := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
 	if err != nil {
 		return "", fmt.Errorf("verify what was written: %w", err)
 	}

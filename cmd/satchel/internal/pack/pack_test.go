@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("a gap list %s of no gaps, %v", file, err)
 	}
 	again, err := pack.Run(t.Context(), b.Pack(b.Prepare(set), "drive"))
-	if err != nil || again.Fingerprint != first.Fingerprint || !strings.Contains(b.Log.String(), "nothing to do") {
+	if err != nil || again.Fingerprint != first.Fingerprint || !strings.Contains(b.Log.String(), "nothing has changed since") {
 		t.Errorf("again: %+v, %v\n%s", again, err, b.Log)
 	}
 	if _, err := bundle.Verify(t.Context(), first.Dir, bundle.VerifyOptions{Expect: first.Fingerprint}); err != nil {

@@ -55,6 +55,14 @@ func New(o Options) *Set {
 	return &Set{Options: o, Graph: &oci.Graph{}, foreign: map[digest.Digest]bool{}}
 }
 
+// Forget takes the set back to where [New] began it.
+func (s *Set) Forget() {
+	for _, dir := range s.catalogs {
+		_ = dir.Close() // it was read only
+	}
+	*s = *New(s.Options)
+}
+
 // Close ends the use of the set, of its client and of its cache.
 func (s *Set) Close() {
 	s.Client.Close()
@@ -75,25 +83,44 @@ func (s *Set) Inventory() *oci.Inventory {
 // Prepare pins the images, reads all their manifests, finds what is attached to
 // them, and asks for every blob.
 func (s *Set) Prepare(ctx context.Context) error {
+	if err := s.Pin(ctx); err != nil {
+		return err
+	}
+	if err := s.Mirror.CheckCollisions(s.Inventory()); err != nil {
+		return err
+	}
+	if err := s.CheckSources(ctx); err != nil {
+		return err
+	}
+	s.note()
+	return nil
+}
+
+// Pin is the part of [Set.Prepare] that finds out what is carried. No blob is asked for.
+func (s *Set) Pin(ctx context.Context) error {
 	if err := s.resolve(ctx); err != nil {
 		return err
 	}
 	if err := s.readManifests(ctx); err != nil {
 		return err
 	}
-	if err := s.attach(ctx); err != nil {
-		return err
-	}
+	return s.attach(ctx)
+}
+
+// Finish is what [Set.Prepare] does besides [Set.Pin] and [Set.CheckSources], for a set
+// that has been through both.
+func (s *Set) Finish(context.Context) error {
 	if err := s.Mirror.CheckCollisions(s.Inventory()); err != nil {
 		return err
 	}
-	if err := s.checkSources(ctx); err != nil {
-		return err
-	}
+	s.note()
+	return nil
+}
+
+func (s *Set) note() {
 	for _, note := range manifests.SigstoreNotes(s.Inventory()) {
 		s.Warn("%s", note)
 	}
-	return nil
 }
 
 // Resume takes what was pinned when a bundle was begun: its inventory, and the gaps that

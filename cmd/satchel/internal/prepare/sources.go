@@ -43,8 +43,8 @@ func (s *Set) Remote(n oci.Node) bool {
 	return len(repos) > 0 && !slices.ContainsFunc(repos, func(ref oci.Ref) bool { return s.catalogs.of(ref) != nil })
 }
 
-// checkSources asks for every blob once, before the first one is fetched.
-func (s *Set) checkSources(ctx context.Context) error {
+// CheckSources asks for every blob once, before the first one is fetched.
+func (s *Set) CheckSources(ctx context.Context) error {
 	if err := s.checkForeign(ctx); err != nil {
 		return err
 	}

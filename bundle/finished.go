@@ -1,0 +1,106 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// SealedError says that a directory has a finished bundle of the job. Whether its content
+// is still what the job asks for is the caller's to find out.
+type SealedError struct {
+	Dir         string
+	Bundle      string
+	Created     time.Time // when it was sealed
+	Fingerprint Fingerprint
+	Verified    bool          // every byte was read back since
+	Inventory   oci.Inventory // what it carries; of bundles of earlier versions, perhaps images of their gaps too
+	Gaps        []byte        // what it goes without, see [Writer.SetGaps]
+	Earlier     []SealedError // further ones of the same job, the newest first
+	Beside      bool          // another bundle can be begun beside it: it is in the root of a drive
+	Refused     error         // what else stands in the way of another bundle; may be nil
+}
+
+func (e *SealedError) Error() string {
+	return fmt.Sprintf("%s already holds this bundle, complete", e.Dir)
+}
+
+// sealedError describes a finished bundle by its seal, body, and its journal.
+func sealedError(p location, body []byte, st *journal.State) error {
+	b, err := seal.ParseBundle(body)
+	if err != nil {
+		return errors.Join(asNeeds(p.dir, err), &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "cannot be read"}}, Err: err})
+	}
+	fp := seal.Sum(body)
+	e := &SealedError{
+		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp),
+		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Gaps: st.Gaps,
+	}
+	if st.Sealed != nil && st.Sealed.Images != nil {
+		e.Inventory.Images = st.Sealed.Images
+	}
+	return e
+}
+
+// present sums up what stands in a directory that a job is to go to.
+type present struct {
+	root    bool // it is the root of a mount: bundles have directories of their own
+	sealed  []SealedError
+	refused error
+	other   error
+}
+
+// add takes in what was found out about one bundle.
+func (s *present) add(err error) {
+	var done *SealedError
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &done):
+		s.sealed = append(s.sealed, *done)
+	case errors.As(err, &refused) && refused.beside && s.root: // not in the way
+	case errors.As(err, &refused):
+		s.refused = errors.Join(s.refused, err)
+	case s.other == nil:
+		s.other = err
+	}
+}
+
+// answer is nil if a bundle can be begun.
+func (s *present) answer() error {
+	switch {
+	case s.other != nil:
+		return s.other
+	case len(s.sealed) == 0:
+		return s.refused
+	}
+	slices.SortStableFunc(s.sealed, func(a, b SealedError) int { return b.Created.Compare(a.Created) })
+	first := s.sealed[0]
+	first.Earlier, first.Beside, first.Refused = s.sealed[1:], s.root && s.refused == nil, s.refused
+	return &first
+}
+
+// ofOther reports whether the journal at path is of another configuration than the job's.
+func ofOther(path string, job Job) bool {
+	st, err := journal.Peek(path)
+	return err == nil && st.Begin.Config != job.Config
+}
+
+// checkBeside refuses a directory in which another run has begun a bundle since it was
+// looked at. In the root of a mount others may stand, but no unfinished one of the job.
+func checkBeside(dir, state string, root bool, job Job) error {
+	found, err := find(dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if !root || !p.sealed && !ofOther(journalPath(state, p.id), job) {
+			return begunMeanwhile(dir)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// day is how dates of bundles are written.
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// ChangedError says that the configuration names other content now than a finished bundle
+// has, and that no other bundle can be begun where it is.
+type ChangedError struct {
+	Dir, Bundle string
+	Packed      time.Time
+	Moved       []string // what is different, image by image
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s holds bundle %s, packed on %s, and the configuration names other content now: %s", e.Dir, e.Bundle, day(e.Packed), text.Some(e.Moved, 3))
+}
+
+// Hint says what to do now.
+func (e *ChangedError) Hint() string {
+	return "name a new directory, or the root of a drive, where each bundle gets a directory of its own; satchel never deletes a finished bundle"
+}
+
+// Permanent is true: the bundle stays what it is.
+func (e *ChangedError) Permanent() bool { return true }
+
+// UncomparedError says that nobody knows whether a finished bundle still has what the
+// configuration names.
+type UncomparedError struct {
+	Dir, Bundle string
+	Packed      time.Time
+	Verified    bool // it was read back, and is whole
+}
+
+func (e *UncomparedError) Error() string {
+	state := "is whole and "
+	if !e.Verified {
+		state = ""
+	}
+	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now", e.Bundle, e.Dir, day(e.Packed), state)
+}
+
+// Hint says what to do now.
+func (e *UncomparedError) Hint() string {
+	return "run the same command again when its registries answer"
+}
+
+// Permanent is false: the registries may answer next time.
+func (e *UncomparedError) Permanent() bool { return false }
+
+// again answers for bundles of this job that are finished. It gives the one that has what
+// the configuration names now, and nil if another one was begun beside them.
+func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result, error) {
+	all := append([]bundle.SealedError{*done}, done.Earlier...)
+	noted := make([]gaps.List, len(all))
+	for i, b := range all {
+		var err error
+		if noted[i], err = recall(b.Gaps); err != nil {
+			return nil, err
+		}
+		p.dropBuilt(b.Bundle) // a kill may have come before
+	}
+	p.Info("%s holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
+	keepGoing := p.KeepGoing
+	same, moved, err := p.compare(ctx, all, noted)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, p.uncompared(ctx, *done, err)
+	case same >= 0:
+		return p.unchanged(ctx, all[same], noted[same])
+	}
+	const most = 20
+	for _, m := range moved[:min(most, len(moved))] {
+		p.Info("not as it was packed: %s", m)
+	}
+	if n := len(moved) - most; n > 0 {
+		p.Info("not as it was packed: %d more", n)
+	}
+	if !done.Beside {
+		return nil, errors.Join(&ChangedError{Dir: done.Dir, Bundle: done.Bundle, Packed: done.Created, Moved: moved}, done.Refused)
+	}
+	p.Info("a new bundle begins beside it; %s stays as it is", done.Dir)
+	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+		return nil, err
+	}
+	return nil, p.begin(ctx, func(ctx context.Context) error {
+		if p.KeepGoing == keepGoing {
+			return p.Finish(ctx)
+		}
+		p.Forget()
+		p.KeepGoing = keepGoing // gaps are known from then on, and must not be allowed by that
+		return p.Prepare(ctx)
+	})
+}
+
+// compare pins the configuration anew. same is the number of the bundle that has just
+// that, -1 if none has; moved then lists what is different from the first one.
+func (p *packing) compare(ctx context.Context, all []bundle.SealedError, noted []gaps.List) (same int, moved []string, err error) {
+	same = -1
+	find := func() {
+		for i, b := range all {
+			if same < 0 && len(differences(left(b.Inventory.Images, noted[i]), p.Graph.Images)) == 0 {
+				same = i
+			}
+		}
+	}
+	for _, list := range noted {
+		p.KeepGoing = p.KeepGoing || len(list.Images) > 0
+	}
+	if err := p.Pin(ctx); err != nil {
+		return same, nil, err
+	}
+	if find(); same >= 0 {
+		return same, nil, nil
+	}
+	if err := p.CheckSources(ctx); err != nil {
+		return same, nil, err
+	}
+	if err := p.CheckGaps(ctx, noted[0]); err != nil {
+		return same, nil, err
+	}
+	find()
+	return same, differences(left(all[0].Inventory.Images, noted[0]), p.Graph.Images), nil
+}
+
+// left leaves out the images of gaps, and what is attached to them: journals of earlier
+// versions, and those that a crash has cut, have them.
+func left(images []oci.Image, noted gaps.List) (list []oci.Image) {
+	gone := map[string]bool{}
+	for _, img := range images {
+		for _, g := range noted.Images {
+			if !gaps.AllAttached(g) && gaps.Is(img, g) && img.Subject == g.Image.Subject && (g.Image.Root.Digest == "" || g.Image.Root.Digest == img.Root.Digest) {
+				gone[img.Source.WithDigest(img.Root.Digest).String()] = true
+			}
+		}
+	}
+	for _, img := range images {
+		if !gone[img.Source.WithDigest(img.Root.Digest).String()] && (img.Subject == "" || !gone[img.Source.WithDigest(img.Subject).String()]) {
+			list = append(list, img)
+		}
+	}
+	return list
+}
+
+// unchanged reads a bundle back, as after packing it, and says that nothing has changed.
+func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
+	p.Gaps = noted
+	if err := p.checkAgain(ctx, b); err != nil {
+		return nil, err
+	}
+	if err := bundle.Release(b.Dir); err != nil {
+		return nil, err
+	}
+	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, day(b.Created))
+	if p.opts.NoVerify {
+		return p.result(b.Bundle, b.Dir, ""), nil
+	}
+	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
+}
+
+// uncompared says why a bundle could not be compared, once it is known whether it is whole.
+func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why error) error {
+	if err := p.checkAgain(ctx, b); err != nil {
+		return errors.Join(err, why)
+	}
+	return errors.Join(&UncomparedError{b.Dir, b.Bundle, b.Created, !p.opts.NoVerify}, why)
+}
+
+// checkAgain reads a finished bundle back, or, if that is not wanted, looks at its seals
+// and the sizes of its files.
+func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
+	if p.opts.NoVerify {
+		if err := bundle.CheckSizes(b.Dir, b.Fingerprint); err != nil {
+			return err
+		}
+		p.Info("%s was not read back: its seals and the sizes of its files are right", b.Dir)
+		return nil
+	}
+	if _, err := p.verify(ctx, b.Dir, b.Fingerprint); err != nil {
+		return err
+	}
+	if b.Verified {
+		return nil
+	}
+	return bundle.MarkVerified(p.opts.State, b.Bundle, b.Fingerprint)
+}
