@@ -18,6 +18,10 @@ const (
 	MediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	MediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 
+	// MediaTypeAnyManifest stands in a descriptor for whichever of them its content has:
+	// a [Source] that has manifests and blobs apart gives the manifest. It is in no bundle.
+	MediaTypeAnyManifest = "application/vnd.satchel.any-manifest"
+
 	mediaTypeDockerSchema1       = "application/vnd.docker.distribution.manifest.v1+json"
 	mediaTypeDockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
@@ -41,6 +45,10 @@ func IsManifest(mediaType string) bool {
 // IsIndex reports whether the media type is one whose manifest lists manifests.
 func IsIndex(mediaType string) bool {
 	return mediaType == MediaTypeIndex || mediaType == MediaTypeDockerList
+}
+
+func isSchema1(mediaType string) bool {
+	return mediaType == mediaTypeDockerSchema1 || mediaType == mediaTypeDockerSchema1Signed
 }
 
 // IsConfig reports whether the media type is one of an image config.
@@ -75,7 +83,7 @@ func CheckDescriptor(d Descriptor) error {
 	}
 	what := "blob " + d.Digest.String()
 	switch {
-	case d.MediaType == mediaTypeDockerSchema1 || d.MediaType == mediaTypeDockerSchema1Signed:
+	case isSchema1(d.MediaType):
 		return &UnsupportedError{"manifest " + d.Digest.String(), "it is a Docker schema 1 manifest, which no current registry stores unchanged; rebuild or re-push the image"}
 	case d.Size < 0:
 		return &UnsupportedError{what, fmt.Sprintf("its descriptor gives a size of %d bytes", d.Size)}

@@ -8,20 +8,20 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 )
 
 // Node is content that images reach.
 type Node struct {
 	Descriptor Descriptor
-	Images     []int // indexes into [Graph].Images, ascending
+	Images     []int  // indexes into [Graph].Images, ascending
+	Odd        string // of a manifest: see [Manifest]
 
 	ordinary []int  // of those, the images that name it with an ordinary media type
 	foreign  string // the media type by which the others name a foreign layer; "" if none does
 }
 
-// Graph is images and everything that they reach, each digest once. It is a value: to
+// Graph is images and everything that they reach, each digest once as a manifest and once as a blob. It is a value: to
 // drop images, [Graph.Drop] returns another one.
 type Graph struct {
 	Images    []Image
@@ -34,7 +34,7 @@ type Graph struct {
 // to its end: the graph, which is whole for the others, has only parts of those, and
 // [Graph.Drop] drops them. Without a graph, the error is the context's.
 func ReadGraph(ctx context.Context, images []Image, from func(Image) (Source, error), parallel int) (*Graph, error) {
-	r := graphReader{nodes: map[digest.Digest]*entry{}}
+	r := graphReader{nodes: map[content]*entry{}}
 	errs := make([]error, len(images))
 	var g errgroup.Group
 	g.SetLimit(max(1, parallel))
@@ -45,7 +45,7 @@ func ReadGraph(ctx context.Context, images []Image, from func(Image) (Source, er
 		g.Go(func() error {
 			src, err := from(img)
 			if err == nil {
-				err = WalkImage(ctx, src, img, func(d Descriptor, _ []byte) error { return r.add(i, d) })
+				err = WalkImage(ctx, src, img, func(d Descriptor, body []byte) error { return r.add(i, d, body) })
 			}
 			if err != nil {
 				errs[i] = &Gap{Image: img, Err: err}
@@ -112,24 +112,29 @@ type entry struct {
 
 type graphReader struct {
 	mu    sync.Mutex
-	nodes map[digest.Digest]*entry
+	nodes map[content]*entry
 	order int
 }
 
-func (r *graphReader) add(image int, d Descriptor) error {
+func (r *graphReader) add(image int, d Descriptor, body []byte) error {
+	odd := ""
+	if body != nil {
+		m, err := ParseManifest(d, body)
+		if err != nil {
+			return err
+		}
+		odd = m.Odd
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.nodes[d.Digest]
+	e := r.nodes[contentOf(d)]
 	if e == nil {
-		e = &entry{Node: Node{Descriptor: Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}, rank: r.order}
-		r.nodes[d.Digest] = e
+		e = &entry{Node: Node{Descriptor: Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, Odd: odd}, rank: r.order}
+		r.nodes[contentOf(d)] = e
 		r.order++
 	}
 	if e.Descriptor.Size != d.Size {
 		return &UnsupportedError{"blob " + d.Digest.String(), fmt.Sprintf("two manifests give it different sizes, %d and %d bytes", e.Descriptor.Size, d.Size)}
-	}
-	if IsManifest(e.Descriptor.MediaType) != IsManifest(d.MediaType) {
-		return &UnsupportedError{"blob " + d.Digest.String(), fmt.Sprintf("it is named both as %q and as %q", e.Descriptor.MediaType, d.MediaType)}
 	}
 	if IsForeign(d.MediaType) {
 		e.foreign = d.MediaType

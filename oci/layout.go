@@ -68,11 +68,11 @@ var attachedName = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
 // Image finds the image of that name (org.opencontainers.image.ref.name). Without a
 // name it is the only one or, where all have names, the one that is named latest.
 func (l *Layout) Image(name string) (Descriptor, error) {
-	var index ispec.Index
-	if err := l.json(ispec.ImageIndexFile, &index); err != nil {
+	list, err := l.images()
+	if err != nil {
 		return Descriptor{}, err
 	}
-	list := slices.DeleteFunc(index.Manifests, func(d Descriptor) bool {
+	list = slices.DeleteFunc(list, func(d Descriptor) bool {
 		have := d.Annotations[ispec.AnnotationRefName]
 		return name == "" && attachedName.MatchString(have) || name != "" && have != name
 	})
@@ -91,10 +91,30 @@ func (l *Layout) Image(name string) (Descriptor, error) {
 	if err := CheckDescriptor(d); err != nil {
 		return Descriptor{}, l.fault(ispec.ImageIndexFile, "%v", err)
 	}
-	if !IsManifest(d.MediaType) {
-		return Descriptor{}, l.fault(ispec.ImageIndexFile, "it lists a %.100q, which is no image", d.MediaType)
+	kind, err := lookUp(context.Background(), l, d)
+	if err == nil && !IsManifest(kind) {
+		err = l.fault(ispec.ImageIndexFile, "it lists a %.100q, which is no image", d.MediaType)
 	}
-	return d, nil
+	d.MediaType = kind
+	return d, err
+}
+
+// images lists what index.json names, read as any other index.
+func (l *Layout) images() (list []Descriptor, err error) {
+	var index struct {
+		Manifests []json.RawMessage `json:"manifests"`
+	}
+	if err := l.json(ispec.ImageIndexFile, &index); err != nil {
+		return nil, err
+	}
+	for i, raw := range index.Manifests {
+		d, err := new(oddities).descriptor(fmt.Sprintf("manifests[%d]", i), raw)
+		if err != nil {
+			return nil, l.fault(ispec.ImageIndexFile, "%v", err)
+		}
+		list = append(list, d)
+	}
+	return list, nil
 }
 
 func called(name string) string {

@@ -80,11 +80,7 @@ func (p *PlatformSelection) read(ctx context.Context, src Source, d Descriptor, 
 	if p.nested[d.Digest] != nil {
 		return nil
 	}
-	body, err := ReadManifest(ctx, src, d)
-	if err != nil {
-		return err
-	}
-	children, err := Children(d, body)
+	children, err := ReadChildren(ctx, src, d)
 	if err != nil {
 		return err
 	}

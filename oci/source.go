@@ -56,6 +56,7 @@ func Verified(src Source) Source {
 
 // ReadManifest reads and verifies a manifest of at most [MaxManifestSize] bytes,
 // whatever media type its descriptor has. A larger one is an *[UnsupportedError].
+// What src refuses to give, and the descriptor has with it (its Data), is taken from there.
 func ReadManifest(ctx context.Context, src Source, d Descriptor) ([]byte, error) {
 	if err := CheckDescriptor(d); err != nil {
 		return nil, err
@@ -66,7 +67,8 @@ func ReadManifest(ctx context.Context, src Source, d Descriptor) ([]byte, error)
 	return readAll(ctx, src, d)
 }
 
-// ReadBlob reads and verifies a blob of at most limit bytes into memory.
+// ReadBlob reads and verifies a blob of at most limit bytes into memory. Data of d serves
+// as for [ReadManifest].
 func ReadBlob(ctx context.Context, src Source, d Descriptor, limit int64) ([]byte, error) {
 	if err := CheckDescriptor(d); err != nil {
 		return nil, err
@@ -79,6 +81,9 @@ func ReadBlob(ctx context.Context, src Source, d Descriptor, limit int64) ([]byt
 
 func readAll(ctx context.Context, src Source, d Descriptor) (body []byte, err error) {
 	rc, err := Verified(src).Open(ctx, d, 0)
+	if refused(err) && d.Data != nil && isContent(d.Data, d) {
+		return d.Data, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,13 @@ const (
 )
 
 // Walk visits everything that root reaches, children before parents, each
-// digest once. Manifests are read from src and verified; body is the manifest's
-// bytes and nil for a blob. An index child that is not a manifest, as build
-// caches have them, is a blob. fn's error ends the walk.
+// digest once as what it is: config and layers of an image are blobs, what an index
+// names are manifests. Manifests are read from src and verified; body is the manifest's
+// bytes and nil for a blob. Of what an index names by no media type of a manifest, the
+// bytes decide; what they make no manifest, as build caches have it, is a blob. fn's
+// error ends the walk.
 func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor, body []byte) error) error {
-	w := walker{src: src, fn: fn, seen: map[digest.Digest]bool{}}
+	w := walker{src: src, fn: fn, seen: map[content]bool{}}
 	return w.visit(ctx, root, 0)
 }
 
@@ -41,7 +43,7 @@ func WalkIndexes(ctx context.Context, src Source, img Image, fn func(d Descripto
 }
 
 func walkImage(ctx context.Context, w walker, img Image) error {
-	w.seen, w.out = map[digest.Digest]bool{}, map[digest.Digest]bool{}
+	w.seen, w.out = map[content]bool{}, map[digest.Digest]bool{}
 	for _, d := range img.Omitted {
 		w.out[d] = false
 	}
@@ -59,16 +61,25 @@ func walkImage(ctx context.Context, w walker, img Image) error {
 type walker struct {
 	src     Source
 	fn      func(Descriptor, []byte) error
-	seen    map[digest.Digest]bool
+	seen    map[content]bool
 	out     map[digest.Digest]bool // what indexes name in vain, and whether one did
 	indexes bool                   // reads only those
 }
 
+// content is a digest in one of its two roles: the same bytes may be a manifest in one
+// place and a blob in another, which registries have apart.
+type content struct {
+	digest   digest.Digest
+	manifest bool
+}
+
+func contentOf(d Descriptor) content { return content{d.Digest, IsManifest(d.MediaType)} }
+
 func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
-	if w.seen[d.Digest] {
+	if w.seen[contentOf(d)] {
 		return nil
 	}
-	w.seen[d.Digest] = true
+	w.seen[contentOf(d)] = true
 	if depth > maxDepth || len(w.seen) > maxVisits {
 		return &UnsupportedError{"manifest " + d.Digest.String(), "indexes are nested too deep or name too much"}
 	}
@@ -79,14 +90,20 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 	if err != nil {
 		return err
 	}
-	children, err := Children(d, body)
+	m, err := ParseManifest(d, body)
 	if err != nil {
 		return err
 	}
-	for _, c := range children {
-		if _, out := w.out[c.Digest]; out && IsIndex(d.MediaType) && IsManifest(c.MediaType) {
+	index := IsIndex(d.MediaType)
+	for _, c := range m.children() {
+		if _, out := w.out[c.Digest]; out && index && !isBlobType(c.MediaType) {
 			w.out[c.Digest] = true
 			continue
+		}
+		if index {
+			if c.MediaType, err = lookUp(ctx, w.src, c); err != nil {
+				return err
+			}
 		}
 		if err := w.visit(ctx, c, depth+1); err != nil {
 			return err
@@ -102,7 +119,7 @@ func Platforms(ctx context.Context, src Source, root Descriptor) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseManifest(root, body)
+	m, err := ParseManifest(root, body)
 	if err != nil {
 		return nil, err
 	}

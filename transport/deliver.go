@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -138,9 +137,6 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t 
 }
 
 // putManifest stores a manifest, bytes as they are, under a tag or its digest.
-// Where the registry has no referrers API, the library adds a manifest with a
-// subject to that subject's fallback index (OCI distribution-spec, "Pushing
-// Manifests with Subject").
 func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []byte, reference string) error {
 	d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 	name := r.name(d)
@@ -148,7 +144,7 @@ func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []b
 		name = r.ref.WithTag(reference).String()
 	}
 	err := r.unbroken(ctx, func() error {
-		return r.remote.Manifests().PushReference(r.toPush(ctx), d, bytes.NewReader(body), reference)
+		return r.storeManifest(r.toPush(ctx), d, body, reference)
 	})
 	return explain("push", name, err)
 }

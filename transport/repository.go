@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -25,6 +26,7 @@ type Repository struct {
 	location registry.Reference
 	sender   *sender
 	remote   *remote.Repository
+	fallback sync.Mutex   // held while a fallback index of referrers is changed
 	rest     atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
 	noHead   headless
 
@@ -48,7 +50,7 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 	if off < 0 || off > d.Size {
 		return nil, fmt.Errorf("pull %s: offset %d is not within its %d bytes", r.name(d), off, d.Size)
 	}
-	if !oci.IsManifest(d.MediaType) {
+	if !oci.IsManifest(d.MediaType) && d.MediaType != oci.MediaTypeAnyManifest {
 		b := &blobReader{ctx: ctx, r: r, d: d, off: off, tries: r.sender.client.begin()}
 		if err := b.open(); err != nil {
 			return nil, explain("pull", r.name(d), err)

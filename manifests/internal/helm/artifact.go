@@ -52,11 +52,11 @@ func (c *Chart) Artifact(keep func(mediaType string, body []byte) (oci.Descripto
 // ArchiveOf finds the archive in the manifest of a chart in a registry. A
 // manifest of anything else is an *[oci.UnsupportedError].
 func ArchiveOf(root oci.Descriptor, body []byte) (oci.Descriptor, error) {
-	var m ispec.Manifest
-	if err := json.Unmarshal(body, &m); err != nil {
-		return oci.Descriptor{}, &oci.UnsupportedError{What: "manifest " + root.Digest.String(), Why: fmt.Sprintf("it is not valid JSON: %v", err)}
+	m, err := oci.ParseManifest(root, body)
+	if err != nil {
+		return oci.Descriptor{}, err
 	}
-	if m.Config.MediaType == MediaTypeConfig {
+	if m.Config != nil && m.Config.MediaType == MediaTypeConfig {
 		for _, l := range m.Layers {
 			if l.MediaType == MediaTypeArchive {
 				return oci.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size}, nil

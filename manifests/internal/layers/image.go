@@ -126,11 +126,11 @@ func imageParts(ctx context.Context, src oci.Source, image oci.Descriptor) ([]oc
 }
 
 func children(ctx context.Context, src oci.Source, d oci.Descriptor) ([]oci.Descriptor, error) {
-	body, err := oci.ReadManifest(ctx, src, d)
+	list, err := oci.ReadChildren(ctx, src, d)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	return oci.Children(d, body)
+	return list, nil
 }
 
 // plain is a descriptor as a registry would give it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -79,17 +80,16 @@ func readImage(ctx context.Context, src oci.Source, image oci.Descriptor) (*ispe
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
-	if _, err := oci.Children(image, body); err != nil {
+	read, err := oci.ParseManifest(image, body)
+	if err != nil {
 		return nil, err
 	}
-	var m ispec.Manifest
-	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, refuse(fmt.Sprintf("it is not valid JSON: %v", err))
-	}
+	// What refers to something else is not built here.
+	m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: image.MediaType, ArtifactType: read.ArtifactType,
+		Config: *read.Config, Layers: read.Layers, Annotations: read.Annotations}
 	if t := m.Config.MediaType; t != ispec.MediaTypeImageConfig && t != mediaTypeDockerConfig {
 		return nil, refuse(fmt.Sprintf("its config is a %q, not that of an image", t))
 	}
-	m.MediaType, m.Subject = image.MediaType, nil // what refers to something else is not built here
 	return &m, nil
 }
 

@@ -85,13 +85,9 @@ type picker struct {
 }
 
 func (p *picker) index(ctx context.Context, d oci.Descriptor, depth int) error {
-	body, err := oci.ReadManifest(ctx, p.src, d)
+	children, err := oci.ReadChildren(ctx, p.src, d)
 	if err != nil {
 		return fmt.Errorf("read index: %w", err)
-	}
-	children, err := oci.Children(d, body)
-	if err != nil {
-		return err
 	}
 	if p.read++; depth > maxDepth || p.read > maxIndexes || len(children) > maxImages {
 		return &oci.UnsupportedError{What: "index " + d.Digest.String(), Why: "it names too much, or indexes are nested too deep"}

@@ -20,13 +20,7 @@ func (s *Set) setGraph(g *oci.Graph) { s.Graph, s.rendered = g, nil }
 
 // readManifests reads the manifests of all images, from the cache where it has them.
 func (s *Set) readManifests(ctx context.Context) error {
-	graph, err := oci.ReadGraph(ctx, s.Graph.Images, func(img oci.Image) (oci.Source, error) {
-		if img.Built {
-			return s.Built(), nil
-		}
-		repo, err := s.repository(img.Source)
-		return s.Cache.ReadThrough(repo), err
-	}, s.ParallelImages)
+	graph, err := oci.ReadGraph(ctx, s.Graph.Images, s.manifestsOf, s.ParallelImages)
 	if graph != nil {
 		s.setGraph(graph)
 	}
@@ -39,6 +33,15 @@ func (s *Set) readManifests(ctx context.Context) error {
 	}
 	s.reportCounts()
 	return nil
+}
+
+// manifestsOf gives an image's manifests.
+func (s *Set) manifestsOf(img oci.Image) (oci.Source, error) {
+	if img.Built {
+		return s.Built(), nil
+	}
+	repo, err := s.repository(img.Source)
+	return s.Cache.ReadThrough(repo), err
 }
 
 func (s *Set) reportCounts() {

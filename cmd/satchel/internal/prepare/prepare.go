@@ -118,6 +118,7 @@ func (s *Set) Finish(context.Context) error {
 }
 
 func (s *Set) note() {
+	s.warnOdd()
 	for _, note := range manifests.SigstoreNotes(s.Inventory()) {
 		s.Warn("%s", note)
 	}

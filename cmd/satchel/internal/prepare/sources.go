@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,8 +103,29 @@ func (s *Set) Source(n oci.Node) oci.Source {
 				break
 			}
 		}
-		return nil, decisive(errs)
+		err := decisive(errs)
+		if data := s.inline(ctx, n, err); data != nil {
+			return io.NopCloser(bytes.NewReader(data[min(off, int64(len(data))):])), nil
+		}
+		return nil, err
 	}))
+}
+
+// inline gives content that its repositories refuse, with err, and a manifest has with it.
+func (s *Set) inline(ctx context.Context, n oci.Node, err error) []byte {
+	if !Permanent(err) || n.Descriptor.Size > oci.MaxManifestSize {
+		return nil
+	}
+	for _, img := range s.Graph.Of(n) {
+		src, err := s.manifestsOf(img)
+		if err != nil {
+			continue
+		}
+		if data, err := oci.Inline(ctx, src, img, n.Descriptor); err == nil && data != nil {
+			return data
+		}
+	}
+	return nil
 }
 
 // lost is content that its repositories definitely do not give.
@@ -158,7 +180,11 @@ func (s *Set) look(ctx context.Context, n oci.Node) error {
 		}
 		errs = append(errs, err)
 	}
-	return decisive(errs)
+	err := decisive(errs)
+	if s.inline(ctx, n, err) != nil {
+		return nil
+	}
+	return err
 }
 
 // decisive picks, of the answers of several repositories, an error that may pass:

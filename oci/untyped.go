@@ -1,0 +1,69 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// lookUp gives the media type of what an index names: its own if that is one of a
+// manifest, else what the bytes are, whoever has them: a registry, asked for a manifest
+// first, or a bundle. That of a blob stays.
+func lookUp(ctx context.Context, src Source, d Descriptor) (string, error) {
+	if IsManifest(d.MediaType) || d.Size > MaxManifestSize {
+		return d.MediaType, nil
+	}
+	asked := d
+	asked.MediaType = MediaTypeAnyManifest
+	body, err := ReadManifest(ctx, src, asked)
+	if refused(err) && !isBlobType(d.MediaType) {
+		body, err = ReadManifest(ctx, src, d)
+	}
+	switch {
+	case refused(err):
+		return d.MediaType, nil // a blob that is missing is found to be so later
+	case err != nil:
+		return "", err
+	}
+	if kind := sniff(body); kind != "" {
+		return kind, nil
+	}
+	return d.MediaType, nil
+}
+
+// refused reports whether a source definitely does not give something.
+func refused(err error) bool {
+	if err == nil {
+		return false
+	}
+	var e interface{ Permanent() bool }
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &e) && e.Permanent()
+}
+
+// isBlobType reports whether a media type is one of a config or a layer, which build
+// caches name in indexes.
+func isBlobType(mediaType string) bool {
+	return IsConfig(mediaType) || strings.HasPrefix(mediaType, "application/vnd.oci.image.layer.") ||
+		strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.") || strings.HasPrefix(mediaType, "application/vnd.buildkit.")
+}
+
+// sniff gives the media type of a manifest by its bytes alone, "" for other content.
+func sniff(body []byte) string {
+	var b manifestBody
+	if json.Unmarshal(body, &b) != nil || b.SchemaVersion != 2 {
+		return ""
+	}
+	switch {
+	case IsManifest(b.MediaType):
+		return b.MediaType
+	case b.MediaType != "":
+		return ""
+	case there(b.Manifests):
+		return MediaTypeIndex
+	case there(b.Config):
+		return MediaTypeManifest
+	}
+	return ""
+}
