@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -54,29 +53,6 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 		return auth.Credential{RefreshToken: found.IdentityToken}, nil
 	}
 	return auth.Credential{Username: found.Username, Password: found.Password}, nil
-}
-
-// authClient gives the one client of a login. The caller holds c.mu.
-func (c *Client) authClient(l login) *auth.Client {
-	a := c.auths[l]
-	if a == nil {
-		a = &auth.Client{
-			Client: l.endpoint.http,
-			Cache:  auth.NewCache(),
-			Credential: func(_ context.Context, hostport string) (auth.Credential, error) {
-				if hostport != l.host {
-					return auth.EmptyCredential, nil
-				}
-				return l.cred, nil
-			},
-			BlockedRealmPrefixes: blockedRealms(l.host),
-		}
-		if c.cfg.UserAgent != "" {
-			a.SetUserAgent(c.cfg.UserAgent)
-		}
-		c.auths[l] = a
-	}
-	return a
 }
 
 // blockedRealms lists the addresses that the host must not name as its token

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/time/rate"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
-	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
 // Config is what is configured on the host for one side, source or mirror.
@@ -44,7 +43,7 @@ type Client struct {
 	ca    func() ([]byte, error) // Config.CAFile, read once: it may be a pipe
 
 	mu        sync.Mutex
-	auths     map[login]*auth.Client
+	auths     map[login]*authorizer
 	repos     map[string]*Repository      // by the name that was asked for
 	locations map[locationKey]*Repository // by where they really are
 	endpoints map[endpointKey]*endpoint
@@ -60,7 +59,7 @@ func NewClient(cfg Config) *Client {
 		stall:     stallTimeout,
 		slow:      answerTimeout,
 		limit:     newLimiter(cfg.LimitRate),
-		auths:     map[login]*auth.Client{},
+		auths:     map[login]*authorizer{},
 		repos:     map[string]*Repository{},
 		locations: map[locationKey]*Repository{},
 		endpoints: map[endpointKey]*endpoint{},
@@ -124,7 +123,7 @@ func (c *Client) at(ref oci.Ref, insecure bool, blocked *BlockedError) (*Reposit
 	if err != nil {
 		return nil, err
 	}
-	d := &sender{client: c, endpoint: s, auth: c.authClient(login{location.Host(), cred, s}), blocked: blocked}
+	d := &sender{client: c, endpoint: s, auth: c.authorizer(login{location.Host(), cred, s}), blocked: blocked}
 	r := &Repository{
 		ref:      ref,
 		named:    ref,

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +44,10 @@ type endpoint struct {
 
 	busy   chan struct{} // holds one while someone finds out
 	scheme string        // "" when not known yet
+	root   []challenge   // of the API root
+	asked  int           // how often the API root was asked for them, or enough
+
+	silent atomic.Bool // credentials that it had not asked for were refused
 }
 
 // endpoint gives the one endpoint of a key. The caller holds c.mu.
@@ -140,8 +146,12 @@ func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
 }
 
 // checkRedirect follows redirects, to another host too, but never from TLS to
-// plain HTTP. The authenticated client drops the credential on leaving the origin.
+// plain HTTP. The credential stays with the origin: the HTTP library takes another port for the
+// same host, and puts back for a later redirect what was taken away for this one.
 func checkRedirect(req *http.Request, via []*http.Request) error {
+	if leftOrigin(req, via) {
+		req.Header.Del("Authorization")
+	}
 	from := via[len(via)-1].URL
 	if from.Scheme == "https" && req.URL.Scheme != "https" {
 		return &redirectError{fmt.Sprintf("%s redirects from https to %s on %s", from.Host, req.URL.Scheme, req.URL.Host)}
@@ -150,6 +160,17 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return &redirectError{fmt.Sprintf("%s redirects more than %d times", via[0].URL.Host, maxRedirects)}
 	}
 	return nil
+}
+
+// leftOrigin reports whether a chain of redirects has left scheme, host or port of its first request.
+func leftOrigin(req *http.Request, via []*http.Request) bool {
+	first := via[0].URL
+	for _, r := range append(via[1:len(via):len(via)], req) {
+		if r.URL.Scheme != first.Scheme || !strings.EqualFold(r.URL.Hostname(), first.Hostname()) || port(r.URL) != port(first) {
+			return true
+		}
+	}
+	return false
 }
 
 // findScheme finds out how a host of the endpoint is spoken to: by TLS if it can be,
@@ -168,24 +189,49 @@ func (s *endpoint) findScheme(ctx context.Context, hostport string) (string, err
 		return s.scheme, nil
 	}
 	scheme := "https"
-	_, err := s.ping(ctx, scheme, hostport)
+	_, list, err := s.ping(ctx, scheme, hostport, "")
 	switch {
 	case speaksNoTLS(err):
 		scheme = "http"
-		if _, perr := s.ping(ctx, scheme, hostport); perr == nil || !errors.Is(err, syscall.ECONNREFUSED) {
-			err = perr
+		if _, plain, perr := s.ping(ctx, scheme, hostport, ""); perr == nil || !errors.Is(err, syscall.ECONNREFUSED) {
+			list, err = plain, perr
 		}
 	case hangsUp(err): // so may a registry with TLS, which says 400 to plain HTTP
-		status, perr := s.ping(ctx, "http", hostport)
+		status, plain, perr := s.ping(ctx, "http", hostport, "")
 		if perr == nil && (status == http.StatusOK || status == http.StatusUnauthorized) {
-			scheme, err = "http", nil
+			scheme, list, err = "http", plain, nil
 		}
 	}
 	if err != nil {
 		return "", err
 	}
 	s.scheme = scheme
+	s.root, s.asked = list, rootTries
 	return scheme, nil
+}
+
+// rootTries is how often the API root is asked for its challenges when it does not answer.
+const rootTries = 2
+
+// challenges gives those of the API root, which is asked for them once. Most registries have the
+// same ones everywhere; some have them nowhere else.
+func (s *endpoint) challenges(ctx context.Context, asked *url.URL) ([]challenge, error) {
+	if err := pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
+		return nil, err
+	}
+	defer func() { <-s.busy }()
+	if s.asked >= rootTries {
+		return s.root, nil
+	}
+	s.asked++
+	ctx, stop := context.WithTimeout(ctx, connectTimeout)
+	defer stop()
+	status, list, err := s.ping(ctx, asked.Scheme, asked.Host, "")
+	if err != nil || transientStatus(status) {
+		return nil, err
+	}
+	s.root, s.asked = list, rootTries
+	return list, nil
 }
 
 // speaksNoTLS reports whether an error is how a host without TLS answers it, or
@@ -202,10 +248,13 @@ func hangsUp(err error) bool {
 }
 
 // ping asks for the API root (OCI distribution-spec, end-1); any answer will do.
-func (s *endpoint) ping(ctx context.Context, scheme, hostport string) (status int, err error) {
+func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (status int, list []challenge, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%s/v2/", scheme, hostport), nil)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
+	}
+	if authz != "" {
+		req.Header.Set("Authorization", authz)
 	}
 	if ua := s.client.cfg.UserAgent; ua != "" {
 		req.Header.Set("User-Agent", ua)
@@ -216,10 +265,10 @@ func (s *endpoint) ping(ctx context.Context, scheme, hostport string) (status in
 	}
 	resp, err := plain.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	drain(resp)
-	return resp.StatusCode, nil
+	return resp.StatusCode, challengesOf(resp.Header), nil
 }
 
 // drain reads what little is left of an answer, so that its connection can be

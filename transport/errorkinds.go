@@ -38,6 +38,13 @@ const (
 	TroubleUnauthorized         // 401
 	TroubleForbidden            // 403
 	TroubleNotFound             // 404
+	TroublePassword             // the credentials that are configured for it are wrong
+	TroubleDenied               // 401 or 403 to credentials that it takes otherwise
+	TroubleAbsent               // 404 where credentials are configured
+	TroubleSilent               // 401 or 403, and it asks for no credentials
+	TroubleScheme               // it asks for credentials in a way that is not supported
+	TroubleElsewhere            // a refusal by the host that it redirects to
+	TroubleToken                // its tokens end before an upload does
 	TroubleTooMany              // 429
 	TroubleServer               // 5xx
 	TroubleFull                 // its disk is full
@@ -45,14 +52,21 @@ const (
 
 // Trouble gives the sort.
 func (e *RegistryError) Trouble() Trouble {
+	_, wrong := errors.AsType[*LoginError](e.Err)
 	switch {
+	case wrong:
+		return TroublePassword
 	case e.full:
 		return TroubleFull
+	case e.ended:
+		return TroubleToken
+	case e.elsewhere && e.Status < 500:
+		return TroubleElsewhere
 	case e.Status == 0 && e.Err != nil:
 		t, _ := trouble(e.Err)
 		return t
 	}
-	return troubleOf(e.Status)
+	return e.standing.trouble(e.Status)
 }
 
 // hints says what to do about each sort of trouble.
@@ -69,6 +83,13 @@ var hints = map[Trouble]string{
 	TroubleUnauthorized: hintLogin,
 	TroubleForbidden:    hintLogin,
 	TroubleNotFound:     "check the name; some registries also answer this when credentials are missing",
+	TroublePassword:     hintPassword,
+	TroubleDenied:       "give this user the right to do this, or check that the registry and repository are the ones that you mean",
+	TroubleAbsent:       "check the name, and that this user may read it; some registries also answer this where something may not be read",
+	TroubleSilent:       "have the registry answer 401 with a challenge (WWW-Authenticate) to requests without credentials, here or at /v2/; nodes do not send theirs unasked either",
+	TroubleScheme:       "have the registry accept a user name and password (Basic) or a token (Bearer)",
+	TroubleElsewhere:    "addresses like this one are good for a short time: check this host's clock, and the storage behind the registry",
+	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
 	TroubleServer:       hintAgain,
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
@@ -77,6 +98,7 @@ var hints = map[Trouble]string{
 const (
 	hintAgain     = "run the same command again when the registry can be reached; it resumes where it stopped"
 	hintLogin     = "check that there are credentials for this registry and repository, and that they allow this"
+	hintPassword  = "correct them where they are configured, or log in again (podman login)"
 	plainHTTPHint = "if that registry is meant to speak plain HTTP, allow that for it"
 )
 

@@ -2,8 +2,8 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +17,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/errdef"
-	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -35,14 +34,22 @@ type RegistryError struct {
 	Status  int    // HTTP status; 0 when there was no answer or the answer was no error
 	Code    string // error code (OCI distribution-spec, "Error Codes"), may be empty
 	Message string // what the registry answered, one printable line of at most 300 characters
+	Host    string // who answered or was asked: the registry, or where it redirects to; may be empty
 	Err     error  // what went wrong below; nil when Status says it all
 
-	after   time.Duration // Retry-After, bounded
-	expired bool          // a token that was good for the request before
-	full    bool          // the registry's disk is
+	by        string        // who answered, if not the registry
+	elsewhere bool          // it is where the registry redirects to
+	standing  *standing     // may be nil
+	after     time.Duration // Retry-After, bounded
+	expired   bool          // a credential that was good for the request before
+	ended     bool          // it is a token
+	full      bool          // the registry's disk is
 }
 
 func (e *RegistryError) Error() string {
+	if login, ok := errors.AsType[*LoginError](e.Err); ok {
+		return fmt.Sprintf("%s %s: %v", e.Op, e.Ref, login)
+	}
 	text := e.Message
 	if text == "" && e.Code != "" {
 		text = strings.ToLower(strings.ReplaceAll(e.Code, "_", " "))
@@ -50,11 +57,14 @@ func (e *RegistryError) Error() string {
 	if text == "" && e.Status != 0 {
 		text = strings.ToLower(http.StatusText(e.Status))
 	}
+	who := cmp.Or(e.by, "the registry")
 	switch {
 	case e.full:
 		return fmt.Sprintf("%s %s: the registry has no space left (it answered %d)", e.Op, e.Ref, e.Status)
+	case e.ended:
+		return fmt.Sprintf("%s %s: the token with which the upload began had ended before it was complete (%s answered %d)", e.Op, e.Ref, who, e.Status)
 	case e.Status != 0:
-		return strings.TrimSpace(fmt.Sprintf("%s %s: the registry answered %d %s", e.Op, e.Ref, e.Status, text))
+		return strings.TrimSpace(fmt.Sprintf("%s %s: %s answered %d %s", e.Op, e.Ref, who, e.Status, text)) + e.standing.note(e.Status)
 	case e.Err != nil:
 		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err))
 	}
@@ -190,8 +200,6 @@ func explain(op, ref string, err error) error {
 		}
 	case errors.Is(err, errdef.ErrNotFound):
 		e.Status = http.StatusNotFound
-	case errors.Is(err, auth.ErrBasicCredentialNotFound):
-		e.Status, e.Message = http.StatusUnauthorized, "it wants a user name and password, and none is configured for it"
 	}
 	return e
 }
@@ -202,22 +210,12 @@ func responseError(resp *http.Response) *RegistryError {
 	e := statusOf(resp)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	resp.Body.Close()
-	var parsed struct {
-		Errors []struct {
-			Code    string          `json:"code"`
-			Message string          `json:"message"`
-			Detail  json.RawMessage `json:"detail"`
-		} `json:"errors"`
-	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	full := bytes.Contains(bytes.ToLower(body), []byte("no space left"))
-	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
-		first := parsed.Errors[0]
-		e.Code, e.Message = oneLine(first.Code), oneLine(first.Message)
-		full = full || enospc.Match(first.Detail)
-	} else if kind == "text/plain" {
+	said := readAnswer(body)
+	e.Code, e.Message = said.code, said.message
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.Message == "" && kind == "text/plain" && !said.own {
 		e.Message = oneLine(string(body))
 	}
+	full := said.full
 	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && full
 	return e
 }
@@ -239,7 +237,6 @@ func peekError(resp *http.Response) *RegistryError {
 
 var (
 	urlText    = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
-	enospc     = regexp.MustCompile(`"Err":\s*28\b`) // the error number that distribution's storage driver hands on; Linux's
 	methodText = regexp.MustCompile(`^[A-Za-z]+ "[^"]*": `)
 )
 

@@ -160,7 +160,7 @@ func TestTokenServiceWantsTime(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	realm := "http://" + tokens + "/token"
-	c, r := mirrored(t, "", reg.Host, fake(t, challenge(&realm)))
+	c, r := mirrored(t, "", reg.Host, fake(t, challenged(&realm)))
 	begun := time.Now()
 	for range 2 {
 		if ok, err := r.Has(t.Context(), layer); !ok {
@@ -287,7 +287,7 @@ func TestBrokenToken(t *testing.T) {
 		cut(w, &times, "application/json", `{"token":"good","expires_in":3600}`)
 	})
 	realm := "http://" + tokens + "/token"
-	host := fake(t, challenge(&realm))
+	host := fake(t, challenged(&realm))
 	if !has(t, insecure(t), oci.Ref{Registry: host, Repository: "a"}, nowhere()) || times.Load() != 2 {
 		t.Errorf("the token service was asked %d times", times.Load())
 	}

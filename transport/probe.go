@@ -30,8 +30,8 @@ type Problem string
 
 // The problems that a probe distinguishes.
 const (
-	ProblemCredentials Problem = "the registry does not take the credentials"
-	ProblemDenied      Problem = "the credentials may not push"
+	ProblemCredentials Problem = "the registry does not let this host in"
+	ProblemDenied      Problem = "a push is not allowed there"
 	ProblemReadOnly    Problem = "the registry is read-only"
 	ProblemProject     Problem = "its project or repository does not exist and is not created by a push"
 	ProblemDepth       Problem = "the registry seems not to allow so many path components"
@@ -60,7 +60,7 @@ func (e *ProbeError) Unwrap() error { return e.Err }
 func (p Problem) Hint() string { return problemHints[p] }
 
 var problemHints = map[Problem]string{
-	ProblemCredentials: "check that there are credentials for this registry and repository, and that they are right",
+	ProblemCredentials: "check that this user may push there, and that the registry and repository are the ones that you mean",
 	ProblemDenied:      "give this user the right to push (and, to clean up after a probe, to delete), or log in as one who has it (podman login)",
 	ProblemReadOnly:    "the registry is read-only or in maintenance: have it accept pushes, then run the same command again",
 	ProblemProject:     "create the project or organization in the registry first, or push into an existing one",
@@ -70,16 +70,21 @@ var problemHints = map[Problem]string{
 	ProblemFull:        "make room on the registry's disk and run the same command again",
 }
 
-// Hint says what to do now, by the problem, else by what the registry answered.
+// Hint says what to do now, by the problem, else by what the registry answered. Of
+// credentials the answer knows more: whether there are any, and whether they were sent.
 func (e *ProbeError) Hint() string {
-	if h := e.Problem.Hint(); h != "" {
+	h := e.Problem.Hint()
+	var answer *RegistryError
+	if !errors.As(e.Err, &answer) {
 		return h
 	}
-	var answer *RegistryError
-	if errors.As(e.Err, &answer) {
-		return answer.Hint()
+	switch answer.Trouble() {
+	case TroubleUnauthorized, TroubleForbidden, TroublePassword, TroubleSilent, TroubleScheme:
+		if e.Problem == ProblemCredentials || e.Problem == ProblemDenied {
+			return answer.Hint()
+		}
 	}
-	return ""
+	return cmp.Or(h, answer.Hint())
 }
 
 // Permanent reports whether trying again would give the same answer, as far as is known.

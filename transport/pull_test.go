@@ -42,6 +42,9 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			t.Errorf("%d, %d times: %d tries, %q, %v", c.status, c.times, tries, got, err)
 		}
 		want := fmt.Sprintf("pull %s/a@%s: the registry answered %d blob unknown to registry", host, d.Digest, c.status)
+		if c.status == http.StatusForbidden {
+			want += "; no credentials are configured for it"
+		}
 		if !c.done && (err == nil || err.Error() != want) {
 			t.Errorf("error %q, want %q", err, want)
 		}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-
-	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
 // sender sends requests to registries with one login: it puts in the host's
@@ -13,8 +11,9 @@ import (
 type sender struct {
 	client   *Client
 	endpoint *endpoint
-	auth     *auth.Client
+	auth     *authorizer
 	blocked  *BlockedError // may be nil
+	unasked  unasked
 }
 
 // Do sends a request whose URL says https. A request that reads, or whose body
@@ -85,7 +84,7 @@ func (d *sender) authorized(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	req.URL.Scheme = scheme
-	return d.auth.Do(req)
+	return d.auth.do(req, &d.unasked)
 }
 
 // mismatch names the host, registry or token service, that does not speak TLS.

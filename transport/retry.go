@@ -185,7 +185,11 @@ func transientStatus(status int) bool {
 
 // statusOf is the bare status of an answer, with its Retry-After.
 func statusOf(resp *http.Response) *RegistryError {
-	return &RegistryError{Status: resp.StatusCode, after: retryAfter(resp)}
+	e := &RegistryError{Status: resp.StatusCode, Host: oneLine(resp.Request.URL.Host), after: retryAfter(resp), standing: standingOf(resp)}
+	if redirected(resp) && e.standing != nil && e.Host != e.standing.host {
+		e.by, e.elsewhere = e.Host+", where the registry redirects to,", true
+	}
+	return e
 }
 
 // retryAfter is how long the answers 429 and 503 ask to wait, at most 5

@@ -97,8 +97,8 @@ func TestRedirectLeavesTheCredential(t *testing.T) {
 	}
 }
 
-// challenge is a registry that names a token service.
-func challenge(realm *string) http.HandlerFunc {
+// challenged is a registry that names a token service.
+func challenged(realm *string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if registrytest.Kind(r) == "GET base" || r.Header.Get("Authorization") == "Bearer good" {
 			return
@@ -134,7 +134,7 @@ func TestTokenServiceElsewhere(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	realm := "http://" + service + "/token"
-	host := fake(t, challenge(&realm))
+	host := fake(t, challenged(&realm))
 	d := oci.Descriptor{Digest: oci.Digest(nil)}
 	if !has(t, quick(t, Config{Authfile: authfile(t, map[string]string{host: "user:geheim"})}), oci.Ref{Registry: host, Repository: "a"}, d) {
 		t.Error("not let in")
@@ -145,7 +145,7 @@ func TestTokenServiceElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *RegistryError
-	if _, err = r.Has(t.Context(), d); !errors.As(err, &refused) || refused.Trouble() != TroubleUnauthorized || strings.Contains(err.Error(), "falsch") {
+	if _, err = r.Has(t.Context(), d); !errors.As(err, &refused) || refused.Trouble() != TroublePassword || strings.Contains(err.Error(), "falsch") {
 		t.Errorf("a wrong password: %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestRealmsRefused(t *testing.T) {
 	f := &thief{}
 	plain := fake(t, f.ServeHTTP)
 	var realm string
-	srv := httptest.NewTLSServer(challenge(&realm))
+	srv := httptest.NewTLSServer(challenged(&realm))
 	t.Cleanup(srv.Close)
 	moved := httptest.NewTLSServer(http.RedirectHandler("http://"+plain+"/token", http.StatusTemporaryRedirect))
 	t.Cleanup(moved.Close)

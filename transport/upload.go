@@ -185,17 +185,21 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 	}
 	if resp.StatusCode != http.StatusCreated {
 		refused := responseError(resp)
-		refused.expired = refused.Status == http.StatusUnauthorized && s.authz != ""
+		if refused.Status == http.StatusUnauthorized && s.authz != "" {
+			refused.expired, refused.ended = true, strings.HasPrefix(s.authz, "Bearer ")
+			r.sender.auth.forget(s.authz)
+		}
 		return refused
 	}
 	drain(resp)
 	return checkDigest(resp, d)
 }
 
-// sendTo sends a request within a session, with what its POST was let in with:
-// the body cannot be sent twice, so there must be no question about it.
+// sendTo sends a request within a session, with what its POST was let in with, renewed
+// if it is about to end: the body cannot be sent twice, so there must be no question about it.
 func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, error) {
 	if s.authz != "" {
+		s.authz = r.sender.auth.renewed(req.Context(), s.authz)
 		req.Header.Set("Authorization", s.authz)
 	}
 	return r.sender.Do(req)

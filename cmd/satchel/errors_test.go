@@ -75,7 +75,7 @@ func TestHints(t *testing.T) {
 		"no key, joined":             {errors.Join(bundle.ErrNoKey, nil), []string{key}},
 		"a recipient's passphrase":   {&bundle.RecipientError{Recipient: "r", Err: bundle.ErrNoTerminal}, []string{terminal}},
 		"a probe without TLS":        {&transport.ProbeError{Problem: transport.ProblemTLS, Err: unsure}, []string{plain.Hint() + " (--tls-verify=false)"}},
-		"a probe that is denied":     {&transport.ProbeError{Problem: transport.ProblemDenied, Err: refused}, []string{transport.ProblemDenied.Hint() + " (--authfile FILE)"}},
+		"a probe that is denied":     {&transport.ProbeError{Problem: transport.ProblemDenied, Err: refused}, []string{refused.Hint() + " (--authfile FILE)"}},
 		"a gap":                      {&oci.Gap{Err: refused}, []string{refused.Hint() + " (--authfile FILE)", "or finish without such images, which are then listed (--keep-going)"}},
 		"a gap that is allowed":      {&prepare.AllowedError{Gap: &oci.Gap{Err: refused}}, []string{refused.Hint() + " (--authfile FILE)"}},
 		"many locations":             {&transport.LocationError{Ref: "q.example/a", Locations: []string{"q", "m"}, Errs: []error{refused, missing}}, []string{refused.Hint() + " (--authfile FILE)"}},

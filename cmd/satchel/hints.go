@@ -84,7 +84,7 @@ func flagsFor(err error) string {
 		return troubleFlags[e.Trouble()]
 	case *transport.ProbeError:
 		var answer *transport.RegistryError
-		if e.Problem.Hint() == "" && errors.As(e.Err, &answer) { // its hint is that of the answer
+		if errors.As(e.Err, &answer) && e.Hint() == answer.Hint() { // its hint is that of the answer
 			return troubleFlags[answer.Trouble()]
 		}
 		return problemFlags[e.Problem]
@@ -168,8 +168,6 @@ var troubleFlags = map[transport.Trouble]string{
 
 // problemFlags are for problems of a repository of the mirror.
 var problemFlags = map[transport.Problem]string{
-	transport.ProblemCredentials: "--authfile FILE",
-	transport.ProblemDenied:      "--authfile FILE",
-	transport.ProblemProject:     "--to HOST[:PORT]/PROJECT",
-	transport.ProblemDepth:       "--max-nested-paths 2",
+	transport.ProblemProject: "--to HOST[:PORT]/PROJECT",
+	transport.ProblemDepth:   "--max-nested-paths 2",
 }

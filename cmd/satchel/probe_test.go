@@ -57,7 +57,11 @@ func TestUnpackProbesFirst(t *testing.T) {
 		r := w.run(w.unpack(proxy.Host, append(more, promptly...)...)...).want(exitRegistry)
 		for name, problem := range map[string]transport.Problem{"absent/app": transport.ProblemProject, "flat/so/very/deep": transport.ProblemDepth,
 			"tagged/app": transport.ProblemUntagged, "weak/app": transport.ProblemDenied, "full/app": transport.ProblemFull} {
-			r.says("satchel: "+proxy.Host+"/"+name+": "+string(problem)+": ", "hint: "+problem.Hint())
+			hint := problem.Hint()
+			if problem == transport.ProblemDenied { // of someone whom nobody asked who it is
+				hint = "check that there are credentials"
+			}
+			r.says("satchel: "+proxy.Host+"/"+name+": "+string(problem)+": ", "hint: "+hint)
 		}
 		if strings.Contains(r.stderr, "satchel: "+proxy.Host+"/good/app") || strings.Contains(r.stderr, "satchel: "+proxy.Host+"/flat/app") {
 			t.Error(r.stderr)

@@ -1,0 +1,365 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// authorizer sends requests to one host with one credential. Where a credential is configured, the
+// API root is asked first what it wants, as nodes do: many registries let anyone read, and answer
+// 403 or 404 in the place of a challenge to who may not.
+type authorizer struct {
+	client *Client
+	login
+	blocked []netip.Prefix // where a token service must not be
+
+	turn chan struct{} // held by who tries the credential first
+
+	mu     sync.Mutex
+	known  challenge // that was answered last; its scheme is empty when there is none
+	wider  map[string][]string
+	tokens map[tokenKey]*slot
+	slots  map[string]*slot // by the token that came from it
+	tried  bool             // a request has passed, with the credential or without
+	taken  bool             // the host takes the credential
+	wrong  *LoginError      // the host does not take it
+}
+
+// authorizer gives the one of a login. The caller holds c.mu.
+func (c *Client) authorizer(l login) *authorizer {
+	a := c.auths[l]
+	if a == nil {
+		a = &authorizer{client: c, login: l, blocked: blockedRealms(l.host), turn: make(chan struct{}, 1),
+			wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[string]*slot{}}
+		c.auths[l] = a
+	}
+	return a
+}
+
+func (a *authorizer) configured() bool  { return a.cred != auth.EmptyCredential }
+func (a *authorizer) hasPassword() bool { return a.cred.Username != "" || a.cred.Password != "" }
+
+func (a *authorizer) basic() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.cred.Username+":"+a.cred.Password))
+}
+
+// do sends a request, with what its host wants of the credential. One that has an Authorization
+// is sent as it is.
+func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
+	st := &standing{host: req.URL.Host, user: a.cred.Username, configured: a.configured(), identity: a.cred.RefreshToken != ""}
+	req = req.WithContext(context.WithValue(req.Context(), standingKey{}, st))
+	if authz := req.Header.Get("Authorization"); authz != "" {
+		st.sent = a.configured()
+		return a.send(req, authz)
+	}
+	leave, err := a.first(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := a.isWrong(st); err != nil {
+		return nil, err
+	}
+	authz, err := a.ahead(req, u)
+	if err != nil {
+		return nil, a.judge(err, st)
+	}
+	st.sent = authz != "" && a.configured()
+	resp, err := a.send(req, authz)
+	if err != nil || !refusal(resp.StatusCode, authz) || redirected(resp) {
+		a.passed(err, authz)
+		return resp, err
+	}
+	return a.refused(req, resp, authz, u, st)
+}
+
+// refusal reports whether an answer may be another one with credentials.
+func refusal(status int, authz string) bool {
+	switch status {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden, http.StatusNotFound:
+		return authz == ""
+	}
+	return false
+}
+
+// redirected reports whether it was not the host that was asked which answered.
+func redirected(resp *http.Response) bool { return resp.Request.Response != nil }
+
+// refused answers the challenge of a refusal and asks again, once.
+func (a *authorizer) refused(req *http.Request, resp *http.Response, authz string, u *unasked, st *standing) (*http.Response, error) {
+	next, err := a.answer(req, resp, authz, st)
+	switch {
+	case err != nil:
+		drain(resp)
+		return nil, a.judge(err, st)
+	case next == "" && authz == "" && st.why == "" && a.configured():
+		return a.offer(req, resp, u, st)
+	case next == "":
+		return a.check(req, resp, authz, st)
+	}
+	again := req
+	if req.Body != nil && req.Body != http.NoBody {
+		if req.GetBody == nil {
+			return resp, nil
+		}
+		again = req.Clone(req.Context())
+		if again.Body, err = req.GetBody(); err != nil {
+			drain(resp)
+			return nil, err
+		}
+	}
+	drain(resp)
+	st.sent = a.configured()
+	resp, err = a.send(again, next)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && !redirected(resp) {
+		return a.check(again, resp, next, st)
+	}
+	a.passed(err, next)
+	return resp, err
+}
+
+// ahead is what a request is sent with at once: by the challenge that is known.
+func (a *authorizer) ahead(req *http.Request, u *unasked) (string, error) {
+	if u.isOpen() && req.URL.Scheme == "https" {
+		return a.basic(), nil
+	}
+	a.mu.Lock()
+	c := a.known
+	a.mu.Unlock()
+	if c.scheme == "" && a.configured() {
+		c = a.root(req.Context(), req.URL)
+	}
+	switch c.scheme {
+	case schemeBasic:
+		return a.basic(), nil
+	case schemeBearer:
+		return a.bearer(req, c)
+	}
+	return "", nil
+}
+
+// bearer is a token for what the request is known to need. Without a credential, only one that is
+// there: what is public may need none.
+func (a *authorizer) bearer(req *http.Request, c challenge) (string, error) {
+	scopes := a.scopes(req)
+	realm := a.realm(c, req.URL)
+	if realm == nil || len(scopes) == 0 {
+		return "", nil
+	}
+	if !a.configured() {
+		a.mu.Lock()
+		s := a.tokens[tokenKey{realm.String(), c.params["service"], strings.Join(scopes, " ")}]
+		a.mu.Unlock()
+		if s == nil {
+			return "", nil
+		}
+	}
+	t, err := a.tokenFor(req.Context(), c, scopes, req.URL, "")
+	if err != nil {
+		return "", err
+	}
+	return "Bearer " + t.value, nil
+}
+
+// scopes are those that the request's context names, or what the host made of them.
+func (a *authorizer) scopes(req *http.Request) []string {
+	hinted := auth.GetAllScopesForHost(req.Context(), req.URL.Host)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if wider := a.wider[strings.Join(hinted, " ")]; wider != nil {
+		return wider
+	}
+	return hinted
+}
+
+// root is the challenge of the API root, if it can be answered.
+func (a *authorizer) root(ctx context.Context, asked *url.URL) challenge {
+	list, err := a.endpoint.challenges(ctx, asked)
+	if err != nil {
+		return challenge{} // the request itself will show
+	}
+	c, ok := a.answerable(list, asked)
+	if !ok {
+		return challenge{}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = c
+	return c
+}
+
+// answer gives what to try after a refusal, "" for nothing.
+func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string, st *standing) (string, error) {
+	list := challengesOf(resp.Header)
+	c, ok := a.answerable(list, req.URL)
+	if !ok && authz == "" && a.configured() {
+		if root := a.root(req.Context(), req.URL); root.scheme != "" {
+			c, ok = root, true
+		} else if len(list) == 0 {
+			list, _ = a.endpoint.challenges(req.Context(), req.URL)
+		}
+	}
+	if !ok {
+		st.why, st.asked = a.unanswered(list), len(list) > 0
+		return "", nil
+	}
+	a.mu.Lock()
+	a.known = c
+	a.mu.Unlock()
+	next := a.basic()
+	if c.scheme == schemeBearer {
+		var err error
+		if next, err = a.token(req, c, authz); err != nil {
+			if basic, ok := a.basicAmong(list); ok && req.Context().Err() == nil && !judged(err) {
+				a.mu.Lock()
+				a.known = basic
+				a.mu.Unlock()
+				return a.basic(), nil
+			}
+			return "", err
+		}
+	}
+	if next == authz {
+		return "", nil
+	}
+	return next, nil
+}
+
+// judged reports whether a token service has itself refused a credential.
+func judged(err error) bool {
+	answer, ok := errors.AsType[*RegistryError](err)
+	return ok && permanentStatus(answer.Status)
+}
+
+// token answers a Bearer challenge: with the scopes that are known, and those it names.
+func (a *authorizer) token(req *http.Request, c challenge, authz string) (string, error) {
+	hinted := auth.GetAllScopesForHost(req.Context(), req.URL.Host)
+	scopes := auth.CleanScopes(append(a.scopes(req), strings.Fields(c.params["scope"])...))
+	stale, _ := strings.CutPrefix(authz, "Bearer ")
+	t, err := a.tokenFor(req.Context(), c, scopes, req.URL, stale)
+	if err != nil {
+		return "", err
+	}
+	if len(hinted) > 0 && len(hinted) != len(scopes) {
+		a.mu.Lock()
+		a.wider[strings.Join(hinted, " ")] = scopes
+		a.mu.Unlock()
+	}
+	return "Bearer " + t.value, nil
+}
+
+// send sends a request as it is, but for Authorization.
+func (a *authorizer) send(req *http.Request, authz string) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if authz != "" {
+		req.Header.Set("Authorization", authz)
+	}
+	if ua := a.client.cfg.UserAgent; ua != "" {
+		req.Header.Set("User-Agent", ua)
+	}
+	return a.endpoint.http.Do(req)
+}
+
+// first has one request alone try a credential: a wrong one that is sent many times at once may
+// lock its account.
+func (a *authorizer) first(ctx context.Context) (leave func(), err error) {
+	a.mu.Lock()
+	tried := a.tried || !a.configured()
+	a.mu.Unlock()
+	if tried {
+		return func() {}, nil
+	}
+	if err := pausing(ctx, func(ctx context.Context) error { return enter(ctx, a.turn) }); err != nil {
+		return nil, err
+	}
+	leave = func() { <-a.turn }
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tried {
+		leave()
+		leave = func() {}
+	}
+	return leave, nil
+}
+
+// passed notes that a request was answered, and its credential, if it had one, not refused.
+func (a *authorizer) passed(err error, authz string) {
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tried = true
+	a.taken = a.taken || authz != ""
+}
+
+// isWrong is the error of a credential that the host does not take, nil of another.
+func (a *authorizer) isWrong(st *standing) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wrong == nil {
+		return nil
+	}
+	st.sent = true
+	return &RegistryError{Status: http.StatusUnauthorized, Host: a.host, standing: st, Err: a.wrong}
+}
+
+// judge says of a token service's 401 to a credential that has never been taken that it is wrong.
+func (a *authorizer) judge(err error, st *standing) error {
+	answer, ok := errors.AsType[*RegistryError](err)
+	if !ok {
+		return err
+	}
+	answer.Host, answer.standing = cmp.Or(answer.Host, a.host), st
+	st.sent = a.configured()
+	badGrant := answer.Status == http.StatusBadRequest && a.cred.RefreshToken != ""
+	if answer.Status != http.StatusUnauthorized && !badGrant || !a.configured() {
+		return err
+	}
+	if a.isTaken() {
+		return err
+	}
+	return a.declare(answer, st)
+}
+
+func (a *authorizer) isTaken() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.taken
+}
+
+func (a *authorizer) declare(answer *RegistryError, st *standing) error {
+	a.mu.Lock()
+	a.wrong = &LoginError{Host: a.host, User: a.cred.Username, By: answer.by, Status: answer.Status, Token: a.cred.RefreshToken != "", Reason: answer.Message}
+	a.mu.Unlock()
+	return a.isWrong(st)
+}
+
+// check finds out of a 401 to credentials that were sent whether they are wrong, or only may not
+// do this: then the API root takes them. Of wrong ones it makes an error.
+func (a *authorizer) check(req *http.Request, resp *http.Response, authz string, st *standing) (*http.Response, error) {
+	if a.isTaken() || !strings.HasPrefix(authz, "Basic ") {
+		a.passed(nil, authz)
+		return resp, nil
+	}
+	status, _, err := a.endpoint.ping(req.Context(), req.URL.Scheme, req.URL.Host, authz)
+	if err != nil {
+		return resp, nil
+	}
+	if status != http.StatusUnauthorized {
+		a.passed(nil, authz)
+		return resp, nil
+	}
+	return nil, a.declare(responseError(resp), st)
+}

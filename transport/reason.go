@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+)
+
+// answered is what a server's error says.
+type answered struct {
+	code, message string
+	own           bool // in the form that registries have (OCI distribution-spec, "Error Codes")
+	full          bool // a disk is
+}
+
+// readAnswer finds code and message in the body of an error: those of a registry, else of a token
+// service (OAuth 2, RFC 6749 section 5.2, and what others write).
+func readAnswer(body []byte) (a answered) {
+	var parsed struct {
+		Errors []struct {
+			Code    json.RawMessage `json:"code"`
+			Message string          `json:"message"`
+			Detail  json.RawMessage `json:"detail"`
+		} `json:"errors"`
+	}
+	a.full = fullText.Match(body)
+	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
+		first := parsed.Errors[0]
+		a.code, a.message, a.own = oneLine(plainText(first.Code)), oneLine(first.Message), true
+		for _, e := range parsed.Errors {
+			a.full = a.full || errnoFull.Match(e.Detail)
+		}
+		if a.message == "" {
+			a.message = oneLine(plainText(first.Detail))
+		}
+		return a
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return a
+	}
+	for _, name := range []string{"error_description", "message", "details", "detail", "error", "errors", "reason", "msg", "title"} {
+		if a.message = oneLine(plainText(fields[name])); a.message != "" {
+			break
+		}
+	}
+	return a
+}
+
+// plainText is the text of a JSON value: a string, or the message or first element of what holds one.
+func plainText(value json.RawMessage) string {
+	var s string
+	var list []json.RawMessage
+	var object map[string]json.RawMessage
+	switch {
+	case len(value) == 0:
+	case json.Unmarshal(value, &s) == nil:
+		return s
+	case json.Unmarshal(value, &list) == nil && len(list) > 0:
+		return plainText(list[0])
+	case json.Unmarshal(value, &object) == nil && object["message"] != nil && !slices.Contains([]byte{'{', '['}, bytes.TrimSpace(object["message"])[0]):
+		return plainText(object["message"])
+	}
+	return ""
+}
+
+var (
+	// fullText are the words of systems and stores for a disk or quota that is used up.
+	fullText = regexp.MustCompile(`(?i)no space left|disk quota exceeded|not enough space|\benospc\b|\bedquot\b|insufficient storage|disk (is )?full|storage backend has reached its minimum free`)
+	// errnoFull is the error number that distribution's storage driver hands on: Linux's ENOSPC and EDQUOT.
+	errnoFull = regexp.MustCompile(`"Err":\s*(28|122)\b`)
+)
