@@ -16,7 +16,7 @@ import (
 const (
 	maxIndex  = 64 << 20 // bytes that are stored of a catalog
 	maxIgnore = 1 << 20  // bytes of one .indexignore
-	maxFaults = 10       // files whose faults are reported
+	maxFaults = 100      // files whose faults are reported
 	maxText   = 200      // bytes of what another package says is wrong
 )
 
@@ -24,7 +24,8 @@ const (
 type source struct {
 	name   string // path in the image
 	ignore []byte // of an .indexignore: its content
-	fault  error  // why it could not be read; counts unless it is ignored
+	fault  error  // the first thing in it that could not be read; counts unless it is ignored
+	pkgs   []string
 }
 
 // Records are what was read, with the number of the file.
@@ -40,6 +41,10 @@ type (
 		related            []int // into images
 		provides, requires []int // likewise
 	}
+	faultRecord struct {
+		pkg string
+		Fault
+	}
 )
 
 // builder gathers the index of a catalog. Which files count is known at the end
@@ -50,6 +55,8 @@ type builder struct {
 	pkgs    []packageRecord
 	chans   []channelRecord
 	bundles []bundleRecord
+	faults  []faultRecord
+	refs    []objectRef
 
 	spool *spool
 
@@ -76,7 +83,7 @@ func (b *builder) file(name string, r io.Reader) error {
 	if path.Base(name) == ignoreFile {
 		src.ignore, src.fault = readIgnore(in)
 	} else {
-		src.fault = b.documents(name, newDocuments(in))
+		src.fault = b.documents(&src, newDocuments(in))
 	}
 	b.sources = append(b.sources, src)
 	var full *fullError
@@ -111,25 +118,44 @@ func readIgnore(r io.Reader) ([]byte, error) {
 	return body, err
 }
 
-func (b *builder) documents(name string, docs *documents) error {
+// documents reads those of a file. The error is of the first that could not be read, or
+// one that ends it all.
+func (b *builder) documents(src *source, docs *documents) (first error) {
 	if bytes.HasPrefix(docs.start(), []byte(sqliteHead)) {
 		return fmt.Errorf("it is an SQLite database, which is not read; %s", whatToDo)
 	}
 	for n := 1; ; n++ {
-		doc, err := docs.next()
-		if errors.Is(err, io.EOF) {
-			return nil
+		doc, lost := docs.next()
+		if errors.Is(lost, io.EOF) {
+			return first
 		}
+		err := lost
 		if err == nil {
-			err = b.document(name, doc)
+			err = b.document(src, doc)
 		}
-		if err != nil {
-			if docs.why != nil && !doc.json && n <= docs.given+1 {
-				err = docs.why // the file looks like JSON, so this is the better answer
-			}
-			return fmt.Errorf("document %d: %w", n, err)
+		var full *fullError
+		switch {
+		case err == nil:
+			continue
+		case errors.As(err, &full):
+			return err
+		case docs.why != nil && !doc.json && n <= docs.given+1:
+			err = docs.why // the file looks like JSON, so this is the better answer
+		}
+		if first == nil {
+			first = fmt.Errorf("document %d: %w", n, err)
+		}
+		if lost != nil {
+			return first
 		}
 	}
+}
+
+// blame records what is wrong with a document of a package, or a part of it.
+func (b *builder) blame(file, pkg, schema, name string, err error) error {
+	f := Fault{"/" + file, schema, cut(name), plain(err.Error())}
+	b.faults = append(b.faults, faultRecord{pkg, f})
+	return b.keep(len(file) + len(f.Why))
 }
 
 // fullError says that the index became too large, or the disk is full: no more may
@@ -169,18 +195,26 @@ func (b *builder) related(numbers []int) []string {
 	return slices.Compact(list)
 }
 
-// faults are those of the files that count, by name.
-func (b *builder) faults(counts func(name string) bool) error {
+// fileFaults are those of the files that count, by name. All that is in a directory with
+// a package's name, as catalogs have it, may be about that package.
+func (b *builder) fileFaults(dir string, counts func(name string) bool) (list []FileFault) {
 	slices.SortFunc(b.sources, func(a, c source) int { return strings.Compare(a.name, c.name) })
-	var list []error
 	for _, s := range b.sources {
 		if s.fault == nil || !counts(s.name) || len(list) == maxFaults {
 			continue
 		}
-		list = append(list, b.refuse("file %q: %s", "/"+s.name, plain(s.fault.Error())))
+		pkgs := s.pkgs
+		if top, _, ok := strings.Cut(below(dir, s.name), "/"); ok {
+			pkgs = append(pkgs, top)
+		}
+		slices.Sort(pkgs)
+		list = append(list, FileFault{"/" + s.name, slices.Compact(pkgs), plain(s.fault.Error())})
 	}
-	return errors.Join(list...)
+	return list
 }
+
+// below is a name from the catalog's directory on.
+func below(dir, name string) string { return strings.TrimPrefix("/"+name, dir+"/") }
 
 // plain is text of elsewhere for one line of a terminal: its first line, not too
 // long, with nothing that a terminal obeys.

@@ -64,7 +64,9 @@ func Key(image digest.Digest) string {
 // until it is closed.
 type Catalog struct {
 	Packages []Package
-	spool    *spool
+	// Faults are of files; what is wrong within a package is there.
+	Faults []FileFault
+	spool  *spool
 }
 
 // Close gives up the documents.
@@ -93,7 +95,10 @@ func Parse(ctx context.Context, what string, src oci.Source, image oci.Descripto
 	if err != nil {
 		return nil, err
 	}
-	if c.Packages, err = b.packages(dir); err != nil {
+	if err := b.inline(ctx, src, image, dir); err != nil {
+		return nil, err
+	}
+	if c.Packages, c.Faults, err = b.packages(dir); err != nil {
 		return nil, err
 	}
 	return c, nil

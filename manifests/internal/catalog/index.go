@@ -12,6 +12,22 @@ type Package struct {
 	DefaultChannel string    `json:"defaultChannel,omitempty"`
 	Channels       []Channel `json:"channels,omitempty"` // by name
 	Bundles        []Bundle  `json:"bundles,omitempty"`  // by name
+	Faults         []Fault   `json:"faults,omitempty"`   // by file
+}
+
+// Fault is something of a package that is not as it must be, and was passed over.
+type Fault struct {
+	File   string `json:"file"`
+	Schema string `json:"schema"` // of the document that has it
+	Name   string `json:"name"`   // of the channel or bundle
+	Why    string `json:"why"`
+}
+
+// FileFault is a file of a catalog, or a part of one, that could not be read.
+type FileFault struct {
+	File     string   `json:"file"`
+	Packages []string `json:"packages,omitempty"` // that it may be about
+	Why      string   `json:"why"`
 }
 
 // Channel is a row of bundles, each of which updates others.
@@ -41,11 +57,19 @@ type Bundle struct {
 	// olm.constraint), both as JSON, sorted, each once.
 	Provides []string `json:"provides,omitempty"`
 	Requires []string `json:"requires,omitempty"`
+	// Fault says why operator-registry cannot have the bundle; its document is not kept.
+	Fault string `json:"fault,omitempty"`
+	// Trimmed are references without the white space that the catalog has around them.
+	Trimmed []string `json:"trimmed,omitempty"`
 }
 
-// FullVersion is the version with the release, as operator-registry writes it.
+// FullVersion is the version with the release, as operator-registry writes it; the name
+// if there is no version.
 func (b *Bundle) FullVersion() string {
-	if b.Release == "" {
+	switch {
+	case b.Version == "":
+		return b.Name
+	case b.Release == "":
 		return b.Version
 	}
 	return b.Version + "-" + b.Release

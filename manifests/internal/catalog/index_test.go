@@ -50,11 +50,11 @@ func spooled(t *testing.T) *Catalog {
 			t.Fatal(err)
 		}
 	}
-	list, err := b.packages("/configs")
+	list, _, err := b.packages("/configs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Catalog{list, s}
+	c := &Catalog{Packages: list, spool: s}
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
 			t.Error(err)

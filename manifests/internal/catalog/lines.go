@@ -10,12 +10,13 @@ import (
 )
 
 // Format is the version of what [Catalog.Write] writes.
-const Format = 3
+const Format = 4
 
 // header is the first line.
 type header struct {
-	Format   int `json:"format"`
-	Packages int `json:"packages"` // with the one that has no name
+	Format   int         `json:"format"`
+	Packages int         `json:"packages"` // with the one that has no name
+	Faults   []FileFault `json:"faults,omitempty"`
 }
 
 // line is that of one package, before its documents.
@@ -33,7 +34,7 @@ func (c *Catalog) Write(w io.Writer) error {
 	if len(c.spool.of("")) > 0 {
 		list = append([]Package{{}}, list...)
 	}
-	if err := enc.Encode(header{Format, len(list)}); err != nil {
+	if err := enc.Encode(header{Format, len(list), c.Faults}); err != nil {
 		return err
 	}
 	for _, p := range list {
@@ -52,6 +53,9 @@ func (c *Catalog) Write(w io.Writer) error {
 
 // Reader gives what [Catalog.Write] wrote, one package at a time.
 type Reader struct {
+	// Faults are of files that could not be read, or of parts of them.
+	Faults []FileFault
+
 	in        *bufio.Reader
 	all, left int // packages
 	docs      *Documents
@@ -67,7 +71,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if h.Format != Format {
 		return nil, fmt.Errorf("it has format %d, not %d", h.Format, Format)
 	}
-	return &Reader{in, h.Packages, h.Packages, &Documents{in: in}}, nil
+	return &Reader{h.Faults, in, h.Packages, h.Packages, &Documents{in: in}}, nil
 }
 
 // Next gives the next package, by name, with its documents, which are read or left;

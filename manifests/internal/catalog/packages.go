@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -16,76 +17,114 @@ import (
 // (operator-registry, alpha/declcfg, WalkFS).
 const ignoreFile = ".indexignore"
 
-// packages makes the index of the files that count: packages by name, whole.
-func (b *builder) packages(dir string) ([]Package, error) {
+// packages makes the index of the files that count: packages by name, whole, and what
+// could not be read.
+func (b *builder) packages(dir string) ([]Package, []FileFault, error) {
 	counts, err := b.counting(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := b.faults(counts); err != nil {
-		return nil, err
-	}
+	faults := b.fileFaults(dir, counts)
 	b.pkgs = slices.DeleteFunc(b.pkgs, func(r packageRecord) bool { return !counts(r.file) })
 	b.chans = slices.DeleteFunc(b.chans, func(r channelRecord) bool { return !counts(r.file) })
 	b.bundles = slices.DeleteFunc(b.bundles, func(r bundleRecord) bool { return !counts(r.file) })
+	b.faults = slices.DeleteFunc(b.faults, func(r faultRecord) bool { return !counts(strings.TrimPrefix(r.File, "/")) })
 	b.spool.sort(counts)
 	list, err := b.unique()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(list) == 0 {
-		return nil, b.refuse("there is no package in its directory %s", dir)
+		return nil, nil, b.nothing(dir, faults)
+	}
+	orphan := func(file, what, pkg string) {
+		faults = append(faults, FileFault{"/" + file, []string{pkg}, fmt.Sprintf("%s is of package %q, which is missing", what, cut(pkg))})
 	}
 	for _, c := range b.chans {
-		p := find(list, c.pkg)
-		if p == nil {
-			return nil, b.refuse("file %q: channel %q is of package %q, which is missing", "/"+c.file, c.Name, cut(c.pkg))
+		if p := find(list, c.pkg); p != nil {
+			p.Channels = append(p.Channels, c.Channel)
+		} else {
+			orphan(c.file, fmt.Sprintf("channel %q", c.Name), c.pkg)
 		}
-		p.Channels = append(p.Channels, c.Channel)
 	}
 	for _, r := range b.bundles {
 		p := find(list, r.pkg)
 		if p == nil {
-			return nil, b.refuse("file %q: bundle %q is of package %q, which is missing", "/"+r.file, r.Name, cut(r.pkg))
+			orphan(r.file, fmt.Sprintf("bundle %q", r.Name), r.pkg)
+			continue
 		}
 		r.Related, r.Provides, r.Requires = b.related(r.related), b.related(r.provides), b.related(r.requires)
 		p.Bundles = append(p.Bundles, r.Bundle)
 	}
-	return list, nil
+	slices.SortStableFunc(b.faults, func(x, y faultRecord) int { return cmp.Compare(x.File, y.File) })
+	for _, r := range b.faults {
+		if p := find(list, r.pkg); p != nil {
+			p.Faults = append(p.Faults, r.Fault)
+		} else {
+			faults = append(faults, FileFault{r.File, []string{r.pkg}, fmt.Sprintf("%s %q: %s", r.Schema, r.Name, r.Why)})
+		}
+	}
+	return list, faults[:min(len(faults), maxFaults)], nil
 }
 
-// unique sorts the records and refuses what is defined twice.
+// nothing is the error for a catalog without a package.
+func (b *builder) nothing(dir string, faults []FileFault) error {
+	errs := []error{b.refuse("there is no package in its directory %s", dir)}
+	if len(faults) > 0 {
+		errs = nil
+	}
+	for _, f := range faults[:min(len(faults), maxShownFaults)] {
+		errs = append(errs, b.refuse("file %q: %s", f.File, f.Why))
+	}
+	return errors.Join(errs...)
+}
+
+// maxShownFaults is how many are reported of a catalog that has nothing else.
+const maxShownFaults = 10
+
+// unique sorts the records. Of what is defined twice, the first file counts, and the
+// other is a fault.
 func (b *builder) unique() ([]Package, error) {
-	slices.SortFunc(b.pkgs, func(x, y packageRecord) int {
+	slices.SortStableFunc(b.pkgs, func(x, y packageRecord) int {
 		return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.file, y.file))
 	})
-	slices.SortFunc(b.chans, func(x, y channelRecord) int {
+	slices.SortStableFunc(b.chans, func(x, y channelRecord) int {
 		return cmp.Or(cmp.Compare(x.pkg, y.pkg), cmp.Compare(x.Name, y.Name), cmp.Compare(x.file, y.file))
 	})
-	slices.SortFunc(b.bundles, func(x, y bundleRecord) int {
-		return cmp.Or(cmp.Compare(x.pkg, y.pkg), cmp.Compare(x.Name, y.Name), cmp.Compare(x.file, y.file))
+	slices.SortStableFunc(b.bundles, func(x, y bundleRecord) int {
+		return cmp.Or(cmp.Compare(x.pkg, y.pkg), cmp.Compare(x.Name, y.Name), cmp.Compare(x.Fault, y.Fault), cmp.Compare(x.file, y.file))
 	})
-	twice := func(what, first, second string) error {
-		return b.refuse("%s is defined twice, in %q and %q", what, "/"+first, "/"+second)
+	var errs []error
+	twice := func(pkg, schema, name, first, second string) bool {
+		errs = append(errs, b.blame(second, pkg, schema, name, fmt.Errorf("it is defined twice, in %q and %q", "/"+first, "/"+second)))
+		return true
 	}
+	b.pkgs = compact(b.pkgs, func(x, y packageRecord) bool {
+		return x.name == y.name && twice(x.name, declcfg.SchemaPackage, x.name, x.file, y.file)
+	})
+	b.chans = compact(b.chans, func(x, y channelRecord) bool {
+		return x.pkg == y.pkg && x.Name == y.Name && twice(x.pkg, declcfg.SchemaChannel, x.Name, x.file, y.file)
+	})
+	b.bundles = compact(b.bundles, func(x, y bundleRecord) bool {
+		return x.pkg == y.pkg && x.Name == y.Name && twice(x.pkg, declcfg.SchemaBundle, x.Name, x.file, y.file)
+	})
+	b.spool.unique()
 	var list []Package
-	for i, p := range b.pkgs {
-		if i > 0 && b.pkgs[i-1].name == p.name {
-			return nil, twice(fmt.Sprintf("package %q", p.name), b.pkgs[i-1].file, p.file)
-		}
+	for _, p := range b.pkgs {
 		list = append(list, Package{Name: p.name, DefaultChannel: p.channel})
 	}
-	for i, c := range b.chans {
-		if i > 0 && b.chans[i-1].pkg == c.pkg && b.chans[i-1].Name == c.Name {
-			return nil, twice(fmt.Sprintf("channel %q of package %q", c.Name, cut(c.pkg)), b.chans[i-1].file, c.file)
+	return list, errors.Join(errs...)
+}
+
+// compact leaves out of a list what is the same as the last that stays.
+func compact[T any](list []T, same func(T, T) bool) []T {
+	out := list[:0]
+	for _, v := range list {
+		if len(out) == 0 || !same(out[len(out)-1], v) {
+			out = append(out, v)
 		}
 	}
-	for i, r := range b.bundles {
-		if i > 0 && b.bundles[i-1].pkg == r.pkg && b.bundles[i-1].Name == r.Name {
-			return nil, twice(fmt.Sprintf("bundle %q of package %q", r.Name, cut(r.pkg)), b.bundles[i-1].file, r.file)
-		}
-	}
-	return list, nil
+	return out
 }
 
 func find(list []Package, name string) *Package {
@@ -103,7 +142,7 @@ func (b *builder) counting(dir string) (func(name string) bool, error) {
 	if !slices.ContainsFunc(b.sources, ignoring) {
 		return func(string) bool { return true }, nil
 	}
-	below := func(name string) string { return strings.TrimPrefix("/"+name, dir+"/") }
+	below := func(name string) string { return below(dir, name) }
 	var mem bytes.Buffer
 	z := zip.NewWriter(&mem)
 	for _, s := range b.sources {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -38,6 +40,13 @@ func parse(t *testing.T, files map[string]string, below ...func(c *ocitest.Conte
 
 func parseImage(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, error) {
 	t.Helper()
+	list, _, err := parseAll(t, src, root)
+	return list, err
+}
+
+// parseAll gives what could not be read too.
+func parseAll(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, []FileFault, error) {
+	t.Helper()
 	image, err := layers.Pick(t.Context(), src, root)
 	if err != nil {
 		t.Fatal(err)
@@ -48,24 +57,60 @@ func parseImage(t *testing.T, src oci.Source, root oci.Descriptor) ([]Package, e
 	}
 	dir, err := Dir(what, config.Config.Labels)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := Parse(t.Context(), what, src, image, dir, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var lines bytes.Buffer
 	if err := errors.Join(c.Write(&lines), c.Close()); err != nil {
 		t.Fatal(err)
 	}
+	in, err := NewReader(&lines)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
 	var list []Package
-	err = Read(&lines, func(p *Package, _ *Documents) error {
+	for {
+		p, _, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return list, in.Faults, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
 		if p.Name != "" {
 			list = append(list, *p)
 		}
-		return nil
-	})
-	return list, err
+	}
+}
+
+// faultsOf lists all that could not be read of a catalog of these files, a line each.
+func faultsOf(t *testing.T, files map[string]string) (list []string) {
+	t.Helper()
+	c, in := ocitest.New(1), map[string][]byte{}
+	for name, body := range files {
+		in[name] = []byte(body)
+	}
+	root, err := c.Catalog("amd64", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkgs, faults, err := parseAll(t, c, root)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, f := range faults {
+		list = append(list, fmt.Sprintf("file %q: %s", f.File, f.Why))
+	}
+	for _, p := range pkgs {
+		for _, f := range p.Faults {
+			list = append(list, fmt.Sprintf("file %q: %s %q: %s", f.File, f.Schema, f.Name, f.Why))
+		}
+	}
+	return list
 }
 
 // Documents of a small catalog.
@@ -148,11 +193,11 @@ func TestParseFaults(t *testing.T) {
 		{"semver template", "t.yaml", "---\nSchema: olm.semver\nGenerateMajorChannels: true\n", `file "/configs/t.yaml": document 1: it is a template (olm.semver), from which opm alpha render-template makes a catalog`},
 		{"basic template", "t.yaml", "schema: olm.template.basic\nentries: []\n", "it is a template (olm.template.basic)"},
 		{"sqlite", "index.db", "SQLite format 3\x00\x10", `file "/configs/index.db": it is an SQLite database, which is not read; use a file-based catalog`},
-		{"package name", "x", pkgDoc("A_b"), `document 1: olm.package "A_b": its name is not one of a package`},
-		{"no package name", "x", `{"schema":"olm.package"}`, `olm.package "": its name is not one of a package`},
-		{"package twice", "x", small1("a"), `package "a" is defined twice, in "/configs/a" and "/configs/x"`},
-		{"channel twice", "x", channelDoc("a", "stable"), `channel "stable" of package "a" is defined twice, in "/configs/a" and "/configs/x"`},
-		{"bundle twice", "x", bundleDoc("a", "1.0.0"), `bundle "a.v1.0.0" of package "a" is defined twice, in "/configs/a" and "/configs/x"`},
+		{"package name", "x", pkgDoc("A_b"), ""},
+		{"no package name", "x", `{"schema":"olm.package"}`, `document 1: olm.package "": its name is empty`},
+		{"package twice", "x", small1("a"), `file "/configs/x": olm.package "a": it is defined twice, in "/configs/a" and "/configs/x"`},
+		{"channel twice", "x", channelDoc("a", "stable"), `olm.channel "stable": it is defined twice, in "/configs/a" and "/configs/x"`},
+		{"bundle twice", "x", bundleDoc("a", "1.0.0"), `olm.bundle "a.v1.0.0": it is defined twice, in "/configs/a" and "/configs/x"`},
 		{"entry twice", "x", channelDoc("a", "c", `{"name":"b"}`, `{"name":"b"}`), `olm.channel "c": it has the entry "b" twice`},
 		{"entry without name", "x", channelDoc("a", "c", `{}`), `olm.channel "c": the name of an entry is empty`},
 		{"channel of nobody", "x", channelDoc("z", "c"), `file "/configs/x": channel "c" is of package "z", which is missing`},
@@ -176,27 +221,92 @@ func TestParseFaults(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := parse(t, map[string]string{"a": small1("a"), tc.file: tc.body})
-			var ue *oci.UnsupportedError
-			if !errors.As(err, &ue) || !strings.HasPrefix(err.Error(), what+": ") || !strings.Contains(err.Error(), tc.want) {
-				t.Fatalf("got  %v\nwant %s", err, tc.want)
+			list := faultsOf(t, map[string]string{"a": small1("a"), tc.file: tc.body})
+			if tc.want == "" && len(list) == 0 {
+				return
 			}
-			if s := err.Error(); strings.ContainsAny(s, "\n\x1b") || len(s) > 700 {
-				t.Errorf("not for one line of a terminal: %q", s)
+			if !slices.ContainsFunc(list, func(s string) bool { return tc.want != "" && strings.Contains(s, tc.want) }) {
+				t.Fatalf("got  %q\nwant %s", list, tc.want)
+			}
+			for _, s := range list {
+				if strings.ContainsAny(s, "\n\x1b") || len(s) > 700 {
+					t.Errorf("not for one line of a terminal: %q", s)
+				}
 			}
 		})
 	}
 }
 
-func TestParseReportsAll(t *testing.T) {
-	files := map[string]string{"good": small1("a")}
-	for i := range 15 {
-		files[fmt.Sprintf("bad-%02d", i)] = "name: x\n"
+// TestParseGoesOn reads what is right, whatever else there is, in the same file too.
+func TestParseGoesOn(t *testing.T) {
+	files := map[string]string{"good": small1("a"), "b": "---\nname: x\n---\n" + strings.ReplaceAll(small1("b"), "\n", "\n---\n"), "c": small1("c") + bundleDoc("c", "v2") + channelDoc("c", "next", `{"name":"c.v1.0.0"}`)}
+	for i := range maxFaults + 15 {
+		files[fmt.Sprintf("bad-%03d/x", i)] = "name: x\n"
 	}
-	_, err := parse(t, files)
-	lines := strings.Split(fmt.Sprint(err), "\n")
-	if len(lines) != maxFaults || !slices.IsSorted(lines) || !strings.Contains(lines[0], `"/configs/bad-00"`) {
-		t.Errorf("got %v", err)
+	list, err := parse(t, files)
+	if err != nil || names(list) != "a b c" || len(list[2].Channels) != 2 || len(list[2].Bundles) != 2 || list[2].Bundles[1].Fault == "" || list[2].Bundles[1].Image == "" {
+		t.Errorf("got %+v, %v", list, err)
+	}
+	faults := faultsOf(t, files)
+	if len(faults) != maxFaults+1 || !slices.IsSorted(faults[:maxFaults]) || !strings.Contains(faults[0], `"/configs/b": document 1: it has no schema`) || !strings.Contains(faults[1], `"/configs/bad-000/x"`) {
+		t.Errorf("got %q", faults)
+	}
+	delete(files, "good")
+	delete(files, "b")
+	delete(files, "c")
+	if got := faultsOf(t, files); len(got) != 1 || strings.Count(got[0], "it has no schema") != maxShownFaults {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestParseTrims leaves white space out of references, and what is no reference out of
+// documents alone.
+func TestParseTrims(t *testing.T) {
+	files := map[string]string{"a": pkgDoc("a") + channelDoc("a", "stable", `{"name":"a.v1.0.0"}`) + strings.Replace(bundleDoc("a", "1.0.0", " example.com/x:1", "example.com/x:1\n", "\t", "Not This", "example.com/<y>", "example.com/z:2"), `"example.com/a:1.0.0"`, `"\nexample.com/a:1.0.0 "`, 1)}
+	list, err := parse(t, files)
+	if err != nil || len(list) != 1 || list[0].Faults != nil {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	b := list[0].Bundles[0]
+	if b.Image != "example.com/a:1.0.0" || !slices.Equal(b.Related, []string{"Not This", "example.com/<y>", "example.com/x:1", "example.com/z:2"}) || !slices.Equal(b.Trimmed, []string{"example.com/a:1.0.0", "example.com/x:1"}) {
+		t.Errorf("%+v", b)
+	}
+	out, lost := filtered(t, written(t, files), func(*Package) (filter.Request, bool) { return filter.Request{}, true })
+	want := `"image":"example.com/a:1.0.0","name":"a.v1.0.0","package":"a","properties":[{"type":"olm.package","value":{"packageName":"a","version":"1.0.0"}}],` +
+		`"relatedImages":[{"name":"r0","image":"example.com/x:1"},{"name":"r1","image":"example.com/x:1"},{"name":"r2","image":""},{"name":"r5","image":"example.com/z:2"}],"schema":"olm.bundle"}` + "\n"
+	if got := string(out["a/catalog.json"].Data); !strings.HasSuffix(got, want) || lost != nil {
+		t.Errorf("got  %s, %q\nwant %s", got, lost, want)
+	}
+}
+
+// TestObjectsByRef puts into documents what they name by file, and finds what is missing.
+func TestObjectsByRef(t *testing.T) {
+	ref := func(pkg, v, name string) string {
+		return strings.Replace(bundleDoc(pkg, v), `"properties":[`, `"properties":[{"type":"olm.bundle.object","value":{"ref":"`+name+`"}},{"type":"olm.bundle.object","value":{"data":"e30="}},`, 1)
+	}
+	files := map[string]string{
+		".indexignore":        "**/objects/*\nout.yaml\n",
+		"a/catalog.json":      pkgDoc("a") + channelDoc("a", "stable", `{"name":"a.v1.0.0"}`) + ref("a", "1.0.0", "objects/o.yaml"),
+		"a/objects/o.yaml":    "kind: X\nname: <o>\n",
+		"b/deep/catalog.json": pkgDoc("b") + channelDoc("b", "stable", `{"name":"b.v1.0.0"}`) + ref("b", "1.0.0", "../../out.yaml"),
+		"out.yaml":            "",
+		"c.json":              small1("c") + ref("c", "1.1.0", "objects/none.yaml") + ref("c", "1.2.0", "../etc/passwd") + ref("c", "1.3.0", "/configs/out.yaml"),
+	}
+	out, lost := filtered(t, written(t, files), func(p *Package) (filter.Request, bool) { return filter.Request{Full: true}, true })
+	for name, want := range map[string]string{
+		"a": `{"type":"olm.bundle.object","value":{"data":"a2luZDogWApuYW1lOiA8bz4K"}},{"type":"olm.bundle.object","value":{"data":"e30="}}`,
+		"b": `{"type":"olm.bundle.object","value":{"data":""}},{"type":"olm.bundle.object","value":{"data":"e30="}}`,
+	} {
+		if got := string(out[name+"/catalog.json"].Data); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+	if len(lost) > 0 || strings.Contains(string(out["c/catalog.json"].Data), "bundle.object") {
+		t.Errorf("%q, %s", lost, out["c/catalog.json"].Data)
+	}
+	faults := faultsOf(t, files)
+	if len(faults) != 3 || !strings.HasPrefix(faults[0], `file "/configs/c.json": olm.bundle "c.v1.1.0": its object "objects/none.yaml", which it names by ref, is not in the catalog`) {
+		t.Errorf("got %q", faults)
 	}
 }
 

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/blang/semver/v4"
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	"github.com/operator-framework/operator-registry/alpha/property"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 const (
@@ -19,8 +19,9 @@ const (
 	maxProperty = 64 << 10 // bytes of a property that is looked at
 )
 
-// document takes what the index needs from one document.
-func (b *builder) document(file string, doc document) error {
+// document takes what the index needs from one document. What is wrong with one of a
+// package is recorded, and then it is not kept; the error is for one that is of none.
+func (b *builder) document(src *source, doc document) error {
 	m, err := doc.meta()
 	if err != nil {
 		return err
@@ -31,23 +32,33 @@ func (b *builder) document(file string, doc document) error {
 	case isTemplate(m.Schema):
 		return fmt.Errorf("it is a template (%s), from which opm alpha render-template makes a catalog", m.Schema)
 	}
+	pkg := m.Package
 	switch m.Schema {
 	case declcfg.SchemaPackage:
-		err = b.addPackage(file, m.Blob)
+		pkg, err = m.Name, b.addPackage(src.name, m.Blob)
 	case declcfg.SchemaChannel:
-		err = b.addChannel(file, m.Blob)
+		err = b.addChannel(src.name, m.Blob)
 	case declcfg.SchemaBundle:
-		err = b.addBundle(file, m.Blob)
+		err = b.addBundle(src.name, m)
 	case declcfg.SchemaDeprecation:
 		err = json.Unmarshal(m.Blob, new(declcfg.Deprecation))
 	}
-	if err != nil {
+	var full *fullError
+	switch {
+	case errors.As(err, &full):
+		return err
+	case err != nil && pkg == "":
 		return fmt.Errorf("%s %q: %w", m.Schema, cut(m.Name), err)
+	case err != nil:
+		return b.blame(src.name, pkg, m.Schema, m.Name, err)
+	}
+	if pkg != "" && len(pkg) <= maxName && !slices.Contains(src.pkgs, pkg) && len(src.pkgs) < maxFaults {
+		src.pkgs = append(src.pkgs, pkg)
 	}
 	if err := b.keep(len(m.Name)); err != nil {
 		return err
 	}
-	if err := b.spool.add(file, m); err != nil {
+	if err := b.spool.add(src.name, m); err != nil {
 		return &fullError{err}
 	}
 	return nil
@@ -63,8 +74,8 @@ func (b *builder) addPackage(file string, blob []byte) error {
 	if err := json.Unmarshal(blob, &p); err != nil {
 		return err
 	}
-	if errs := validation.IsDNS1123Label(p.Name); len(errs) > 0 { // as operator-registry, ConvertToModel
-		return fmt.Errorf("its name is not one of a package: %s", errs[0])
+	if err := checkName("its name", p.Name); err != nil {
+		return err
 	}
 	if p.DefaultChannel != "" {
 		if err := checkName("its default channel", p.DefaultChannel); err != nil {
@@ -93,7 +104,10 @@ func (b *builder) addChannel(file string, blob []byte) error {
 			return err
 		}
 		if seen[e.Name] {
-			return fmt.Errorf("it has the entry %q twice", e.Name)
+			if err := b.blame(file, c.Package, c.Schema, c.Name, fmt.Errorf("it has the entry %q twice", e.Name)); err != nil {
+				return err
+			}
+			continue
 		}
 		seen[e.Name] = true
 		rec.Entries = append(rec.Entries, Entry(e))
@@ -129,9 +143,11 @@ func (s *small) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (b *builder) addBundle(file string, blob []byte) error {
+// addBundle takes a bundle, and mends its document. One that operator-registry cannot have
+// is in the index with its images, for whoever carries the catalog as it is.
+func (b *builder) addBundle(file string, m *declcfg.Meta) error {
 	var in bundle
-	if err := json.Unmarshal(blob, &in); err != nil {
+	if err := json.Unmarshal(m.Blob, &in); err != nil {
 		return err
 	}
 	if in.Package == "" {
@@ -140,26 +156,40 @@ func (b *builder) addBundle(file string, blob []byte) error {
 	if err := checkName("its name", in.Name); err != nil {
 		return err
 	}
-	p, err := in.identity()
-	if err != nil {
-		return err
+	rec := bundleRecord{file: file, pkg: in.Package, Bundle: Bundle{Name: in.Name, Image: strings.TrimSpace(in.Image)}}
+	p, wrong := in.identity()
+	if p != nil {
+		rec.Version, rec.Release = p.Version, p.Release
 	}
-	rec := bundleRecord{file: file, pkg: in.Package, Bundle: Bundle{Name: in.Name, Version: p.Version, Release: p.Release, Image: in.Image}}
 	for _, r := range in.RelatedImages {
-		if r.Image == "" {
+		name := strings.TrimSpace(r.Image)
+		if name == "" {
 			continue // real catalogs have such: see operator-registry, alpha/model, Bundle.Validate
 		}
-		n, err := b.image(r.Image)
+		n, err := b.image(name)
 		if err != nil {
 			return err
 		}
 		rec.related = append(rec.related, n)
 	}
-	if err := b.addNeeds(&rec, in.Properties); err != nil {
-		return err
+	needs := b.addNeeds(&rec, in.Properties)
+	var full *fullError
+	if errors.As(needs, &full) {
+		return needs
+	}
+	if wrong == nil {
+		wrong = needs
+	}
+	if rec.Trimmed = in.trimmed(); wrong == nil {
+		wrong = b.mend(file, m, &in)
+	} else {
+		rec.Fault = plain(wrong.Error())
 	}
 	b.bundles = append(b.bundles, rec)
-	return b.keep(len(in.Package) + len(in.Name) + len(in.Image) + len(p.Version))
+	if err := b.keep(len(in.Package) + len(in.Name) + len(in.Image) + len(rec.Version) + len(rec.Fault)); err != nil {
+		return err
+	}
+	return wrong
 }
 
 // addNeeds takes what the bundle brings and what it needs.
@@ -192,7 +222,8 @@ func (b *builder) addNeeds(rec *bundleRecord, list []bundleProperty) error {
 }
 
 // identity checks the bundle's olm.package property, of which it has one, and
-// that there is something to install from.
+// that there is something to install from. The property may come with an error, if its
+// version is one.
 func (in *bundle) identity() (*property.Package, error) {
 	var list []property.Package
 	inline := false
@@ -207,23 +238,27 @@ func (in *bundle) identity() (*property.Package, error) {
 		}
 		list = append(list, p)
 	}
-	switch {
-	case len(list) != 1:
+	if len(list) != 1 {
 		return nil, fmt.Errorf("it has %d olm.package properties, not 1", len(list))
-	case list[0].PackageName != in.Package:
-		return nil, fmt.Errorf("its olm.package property is of package %q, not %q", cut(list[0].PackageName), cut(in.Package))
-	case in.Image == "" && !inline:
-		return nil, errors.New("it has no image")
 	}
-	if _, err := semver.Parse(list[0].Version); err != nil {
-		return nil, fmt.Errorf("its version %q: %w", cut(list[0].Version), err)
+	p := &list[0]
+	if _, err := semver.Parse(p.Version); err != nil {
+		return nil, fmt.Errorf("its version %q: %w", cut(p.Version), err)
 	}
-	if r := list[0].Release; r != "" {
-		if v, err := semver.Parse("0.0.0-" + r); err != nil || len(v.Build) > 0 {
-			return nil, fmt.Errorf("its release %q is not the last part of a semantic version", cut(r))
+	if p.Release != "" {
+		if v, err := semver.Parse("0.0.0-" + p.Release); err != nil || len(v.Build) > 0 {
+			err = fmt.Errorf("its release %q is not the last part of a semantic version", cut(p.Release))
+			p.Release = ""
+			return p, err
 		}
 	}
-	return &list[0], nil
+	switch {
+	case p.PackageName != in.Package:
+		return p, fmt.Errorf("its olm.package property is of package %q, not %q", cut(p.PackageName), cut(in.Package))
+	case in.Image == "" && !inline:
+		return p, errors.New("it has no image")
+	}
+	return p, nil
 }
 
 // checkName wants a name that can be shown.

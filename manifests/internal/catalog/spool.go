@@ -69,22 +69,72 @@ func (s *spool) add(file string, m *declcfg.Meta) error {
 	if pkg == "" && m.Schema == declcfg.SchemaDeprecation { // it says nothing, and operator-registry refuses it
 		return nil
 	}
-	s.buf = s.enc.EncodeAll(m.Blob, s.buf[:0])
-	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
-		return &SpoolError{err}
+	e, err := s.put(m.Blob)
+	if err != nil {
+		return err
 	}
-	s.list = append(s.list, spoolEntry{file, pkg, entry{m.Schema, m.Name, len(m.Blob), len(s.buf)}, s.end})
-	s.end += int64(len(s.buf))
+	e.file, e.pkg, e.Schema, e.Name = file, pkg, m.Schema, m.Name
+	s.list = append(s.list, e)
 	return nil
 }
+
+// put keeps bytes.
+func (s *spool) put(body []byte) (e spoolEntry, err error) {
+	s.buf = s.enc.EncodeAll(body, s.buf[:0])
+	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
+		return e, &SpoolError{err}
+	}
+	e = spoolEntry{entry: entry{Size: len(body), Packed: len(s.buf)}, off: s.end}
+	s.end += int64(len(s.buf))
+	return e, nil
+}
+
+// replace keeps other bytes for a document.
+func (s *spool) replace(doc int, body []byte) error {
+	e, err := s.put(body)
+	k := &s.list[doc]
+	k.Size, k.Packed, k.off = e.Size, e.Packed, e.off
+	return err
+}
+
+// read gives bytes that were kept.
+func (s *spool) read(e spoolEntry) ([]byte, error) {
+	packed := make([]byte, e.Packed)
+	if _, err := s.f.ReadAt(packed, e.off); err != nil {
+		return nil, &SpoolError{err}
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxKept))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	return dec.DecodeAll(packed, nil)
+}
+
+// get gives a document that was kept.
+func (s *spool) get(doc int) (*declcfg.Meta, error) {
+	e := s.list[doc]
+	body, err := s.read(e)
+	return &declcfg.Meta{Schema: e.Schema, Package: e.pkg, Name: e.Name, Blob: body}, err
+}
+
+// lostFile is the file of a document that is not kept after all.
+const lostFile = "\x00"
 
 // sort orders what counts by package, and within that as operator-registry
 // writes a catalog: package, channels, bundles, the rest.
 func (s *spool) sort(counts func(file string) bool) {
-	s.list = slices.DeleteFunc(s.list, func(k spoolEntry) bool { return !counts(k.file) })
+	s.list = slices.DeleteFunc(s.list, func(k spoolEntry) bool { return k.file == lostFile || !counts(k.file) })
 	slices.SortStableFunc(s.list, func(a, b spoolEntry) int {
 		return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(rank(a.Schema), rank(b.Schema)),
 			cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name), cmp.Compare(a.file, b.file))
+	})
+}
+
+// unique leaves out documents that define again what another has, once they are sorted.
+func (s *spool) unique() {
+	s.list = compact(s.list, func(a, b spoolEntry) bool {
+		return a.pkg != "" && a.pkg == b.pkg && a.Schema == b.Schema && a.Name == b.Name && rank(a.Schema) < rank(declcfg.SchemaDeprecation)
 	})
 }
 

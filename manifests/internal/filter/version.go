@@ -92,6 +92,15 @@ func (r Range) Check() error {
 	return err
 }
 
+// Has reports whether a version, with its release, is in the range.
+func (r Range) Has(v, release string) bool {
+	b, err := r.parse()
+	if _, verr := semver.Parse(v); err != nil || verr != nil {
+		return false
+	}
+	return b.has(parse(v, release))
+}
+
 // bounds are what a [Range] says.
 type bounds struct{ min, max *semver.Version }
 

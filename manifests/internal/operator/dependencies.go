@@ -34,7 +34,7 @@ func (s *selection) learn(p *catalog.Package, chosen map[string]bool) {
 		}
 	}
 	for _, b := range p.Bundles {
-		if there[b.Name] && (s.learnAll || chosen[b.Name]) {
+		if there[b.Name] && b.Fault == "" && (s.learnAll || chosen[b.Name]) {
 			s.all = append(s.all, operator{filter.Candidate{Package: p.Name, Version: b.Version, Provides: b.Provides},
 				b.Name, b.Release, b.Requires, s, chosen[b.Name], inDefault[b.Name]})
 		}

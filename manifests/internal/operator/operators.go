@@ -20,7 +20,7 @@ import (
 )
 
 // MaxCatalogErrors bounds what is reported of one catalog.
-const MaxCatalogErrors = 20
+const MaxCatalogErrors = 100
 
 // Catalogs asks for the catalogs of mirror.operators, with what is chosen of each, and
 // for the images of the bundles that are chosen from them; with [imageset.Extra.WithDependencies]
@@ -91,13 +91,15 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 
 // selection chooses the images of one catalog.
 type selection struct {
-	what string // the catalog, for errors
-	path string // of the catalog in the configuration
-	o    *imageset.Operator
-	p    *imageset.Problems
-	only []string    // platforms
-	list []ask.Image // the catalog itself first
-	errs []error
+	what   string // the catalog, for errors
+	path   string // of the catalog in the configuration
+	o      *imageset.Operator
+	p      *imageset.Problems
+	only   []string        // platforms
+	list   []ask.Image     // the catalog itself first
+	errs   []error         // gaps, and what ends the run
+	faults int             // of the catalog
+	lost   map[string]bool // packages that no filtered catalog can have
 
 	src      oci.Source
 	root     oci.Descriptor // of the catalog; none if it is not available
@@ -127,7 +129,7 @@ func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref o
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.Tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []ask.Image{image}, asked: map[string]int{}, found: map[string]bool{}}
+	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []ask.Image{image}, asked: map[string]int{}, found: map[string]bool{}, lost: map[string]bool{}}
 	s.gathered.about = documents.CatalogContents{Catalog: ref.String(), Target: o.Target(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i
@@ -160,12 +162,34 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 	if err != nil {
 		return err
 	}
-	err = catalog.Read(index, s.choose)
-	if err := errors.Join(err, index.Close()); err != nil {
+	if err := errors.Join(s.readIndex(index), index.Close()); err != nil {
 		return fmt.Errorf("%s: read what was stored of it: %w", s.what, err)
 	}
+	s.manyFaults()
 	s.missing()
 	return nil
+}
+
+// readIndex chooses from what is stored.
+func (s *selection) readIndex(index io.Reader) error {
+	in, err := catalog.NewReader(index)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	s.fileFaults(in.Faults)
+	for {
+		p, docs, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = s.choose(p, docs)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // index opens what is stored of the catalog, which is read first if nothing is.
@@ -208,6 +232,7 @@ func (s *selection) unreadable(err error) error {
 
 // images asks for the images of a bundle.
 func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
+	s.trimmed(b)
 	why := oci.Reason{Kind: origin.KindOperator, Name: p.Name + " " + b.FullVersion(), Part: "bundle", Catalog: s.list[0].Ref.String()}
 	if b.Image != "" {
 		s.image(p, b, b.Image, why)
@@ -223,7 +248,7 @@ func (s *selection) images(p *catalog.Package, b *catalog.Bundle) {
 func (s *selection) image(p *catalog.Package, b *catalog.Bundle, name string, why oci.Reason) {
 	ref, err := ask.ParseNodeRef(name)
 	if err != nil {
-		s.fault(fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error())
+		s.fault(why, fmt.Sprintf("package %q, bundle %q", p.Name, b.Name), err.Error(), name)
 		return
 	}
 	w := ask.Image{Origin: origin.Operator, Ref: ref, Reasons: []oci.Reason{why}, Only: s.only}
@@ -240,13 +265,6 @@ func (s *selection) missing() {
 			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
 			s.p.Add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, ask.DidYouMean(pkg.Name, s.names))
 		}
-	}
-}
-
-// fault reports what is wrong within the catalog.
-func (s *selection) fault(at, why string) {
-	if len(s.errs) < MaxCatalogErrors {
-		s.errs = append(s.errs, &oci.UnsupportedError{What: s.what + ": " + at, Why: why})
 	}
 }
 

@@ -24,7 +24,11 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 	}
 	var chosen []string
 	kept := 0
-	switch req, ok := s.request(p.Name); {
+	req, ok := s.request(p.Name)
+	if ok {
+		s.packageFaults(p, req)
+	}
+	switch {
 	case !ok:
 	case s.whole():
 		for _, b := range p.Bundles {
@@ -70,7 +74,7 @@ func (s *selection) request(name string) (req filter.Request, ok bool) {
 	}
 	req = requestOf(&pkg, s.o.Full)
 	req.Also, req.Only = s.also[name], !named && len(s.o.Packages) > 0
-	return req, !req.Only || len(req.Also) > 0
+	return req, !s.lost[name] && (!req.Only || len(req.Also) > 0)
 }
 
 // requestOf is what the configuration asks of a package.
@@ -101,13 +105,21 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 		if fault.Channel != "" {
 			at += fmt.Sprintf(", channel %q", fault.Channel)
 		}
-		s.fault(at, fault.Why)
+		s.fault(s.whyPackage(p.Name), at, fault.Why, p.Name)
+		s.lost[p.Name] = true
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
 	for _, n := range out.Notes {
 		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
+	}
+	for _, f := range out.Faults {
+		b := p.Bundle(f.Bundle)
+		if b == nil {
+			continue
+		}
+		s.fault(s.whyBundle(p, b), fmt.Sprintf("package %q, bundle %q", p.Name, f.Bundle), f.Why, f.Bundle, b.Image)
 	}
 	s.gathered.filtered(p, &out.Config, req.Only)
 	return out, nil

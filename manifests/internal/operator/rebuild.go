@@ -62,6 +62,10 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	if s.whole() || s.root.Digest == "" {
 		return nil
 	}
+	if s.count.packages == 0 && len(s.lost) > 0 { // it would have nothing in it
+		s.list = s.list[1:]
+		return nil
+	}
 	take := func(p ispec.Platform) bool { return s.only == nil || ask.Among(s.only, p) }
 	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
 	built, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, ask.HostStore{To: from})

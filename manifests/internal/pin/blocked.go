@@ -1,6 +1,7 @@
 package pin
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -53,8 +54,8 @@ func (b *block) names(img oci.Image) []string {
 
 // out reports whether an image is left out, and notes it for every pattern that
 // matches.
-func (b *block) out(img oci.Image) (blocked bool) {
-	names := b.names(img)
+func (b *block) out(img oci.Image, also ...string) (blocked bool) {
+	names := append(b.names(img), also...)
 	for i := range b.patterns {
 		p := &b.patterns[i]
 		if !slices.ContainsFunc(names, p.match.MatchString) {
@@ -78,7 +79,12 @@ func (b *block) out(img oci.Image) (blocked bool) {
 // An image that is asked for by several names is left out only under those that match.
 func (b *block) leaveOut(list []ask.Image, gaps []*oci.Gap) ([]ask.Image, []*oci.Gap) {
 	return slices.DeleteFunc(list, func(w ask.Image) bool { return b.out(w.Entry()) }),
-		slices.DeleteFunc(gaps, func(g *oci.Gap) bool { return b.out(g.Image) })
+		slices.DeleteFunc(gaps, func(g *oci.Gap) bool {
+			if fault, ok := errors.AsType[*ask.FaultError](g.Err); ok {
+				return b.out(g.Image, fault.Names...)
+			}
+			return b.out(g.Image)
+		})
 }
 
 // report says what each pattern did, a line each, in the order of the configuration.

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
+	"github.com/operator-framework/operator-registry/alpha/property"
+)
+
+// trimmed lists the references that have white space around them, without it.
+func (in *bundle) trimmed() (list []string) {
+	for _, r := range append([]declcfg.RelatedImage{{Image: in.Image}}, in.RelatedImages...) {
+		if name := strings.TrimSpace(r.Image); name != r.Image && name != "" {
+			list = append(list, cut(name))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// isReference is what operator-registry, which older ones did not, wants of an image.
+func isReference(name string) bool {
+	_, err := reference.ParseNormalizedNamed(name)
+	return name == "" || err == nil
+}
+
+// mend writes the document of a bundle as newer operator-registry takes it: no white space
+// around references, and no related images that are none. What names objects by file is
+// remembered: see [builder.inline].
+func (b *builder) mend(file string, m *declcfg.Meta, in *bundle) error {
+	ref := objectRef{doc: len(b.spool.list), dir: path.Dir(file), pkg: in.Package, bundle: in.Name, file: file}
+	for _, p := range in.Properties {
+		var o struct{ Ref string }
+		if p.Type == property.TypeBundleObject && json.Unmarshal(p.Value, &o) == nil && o.Ref != "" {
+			ref.names = append(ref.names, o.Ref)
+		}
+	}
+	if len(ref.names) > 0 {
+		b.refs = append(b.refs, ref)
+	}
+	odd := in.Image != strings.TrimSpace(in.Image)
+	for _, r := range in.RelatedImages {
+		odd = odd || !isReference(r.Image)
+	}
+	if !odd {
+		return nil
+	}
+	return rewrite(m, func(doc map[string]json.RawMessage) error {
+		image, err := json.Marshal(strings.TrimSpace(in.Image))
+		if err != nil {
+			return err
+		}
+		if in.Image != "" {
+			doc["image"] = image
+		}
+		list := []declcfg.RelatedImage{}
+		for _, r := range in.RelatedImages {
+			if r.Image = strings.TrimSpace(r.Image); isReference(r.Image) {
+				list = append(list, r)
+			}
+		}
+		related, err := json.Marshal(list)
+		doc["relatedImages"] = related
+		return err
+	})
+}
+
+// rewrite changes a document, whose keys stay sorted.
+func rewrite(m *declcfg.Meta, edit func(map[string]json.RawMessage) error) error {
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(m.Blob, &doc); err != nil {
+		return err
+	}
+	if err := edit(doc); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(doc)
+	m.Blob = out.Bytes()
+	return err
+}
