@@ -5,7 +5,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 FUZZTIME ?= 30s
 
 # Modules of tests alone: what they require is no part of satchel's own module.
-TESTMODULES = manifests/nodetest
+TESTMODULES = manifests/nodetest transport/matrixtest
 # The linters' own module pins their versions.
 LINT = scripts/lint
 # Packages under the race detector in CI: those that run many goroutines.
@@ -41,6 +41,8 @@ times: deps ## all tests again, and where their time is spent
 
 .PHONY: soak
 soak: deps ## the full counts: takes long
+	CGO_ENABLED=0 $(GO) build -C transport/matrixtest/zot -tags containers_image_openpgp -o ../../../bin/zot zotregistry.io/zot/cmd/zot
+	SATCHEL_ZOT=$(CURDIR)/bin/zot $(GO) -C transport/matrixtest test -count=1 -v .
 	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel ./manifests/internal/...
 
 .PHONY: race

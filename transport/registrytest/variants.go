@@ -43,3 +43,10 @@ func StartWithURLs(t testing.TB, prefix string) *Registry {
 	t.Helper()
 	return start(t, fmt.Sprintf("validation:\n  manifests:\n    urls:\n      allow:\n        - ^%s\n", prefix))
 }
+
+// StartConfig is [Start] with more configuration, YAML: a section of it goes before
+// the one that every registry is started with.
+func StartConfig(t testing.TB, yaml string) *Registry {
+	t.Helper()
+	return start(t, yaml)
+}
