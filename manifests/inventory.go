@@ -38,6 +38,10 @@ func Releases(inv *oci.Inventory) []CarriedRelease { return origin.Releases(inv)
 // SigstoreNotes names the releases of an inventory that lack their Sigstore signature.
 func SigstoreNotes(inv *oci.Inventory) []string { return origin.SigstoreNotes(inv) }
 
+// NeedsSignature reports whether nodes may refuse an image that has no Sigstore signature:
+// it is a release in the repository that OpenShift's own policy is for.
+func NeedsSignature(img oci.Image) bool { return origin.NeedsSignature(img) }
+
 // IncompleteOf says what the gaps make incomplete, sorted. A missing signature
 // makes nothing incomplete.
 func IncompleteOf(gaps []oci.Gap) []Incomplete { return origin.IncompleteOf(gaps) }

@@ -17,6 +17,7 @@ type Origin string
 var (
 	originPattern   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 	documentPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+	unknownPattern  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	platformPattern = regexp.MustCompile(`^[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)?$`)
 )
 
@@ -52,7 +53,13 @@ type Image struct {
 	// carried: those for platforms that were not asked for. The index that names
 	// them is carried unchanged.
 	Omitted []digest.Digest `json:"without,omitempty"`
+	// Unknown lists, sorted, the sorts of attachments of which the registry refused to
+	// say whether there are any: [UnknownReferrers], or what cosign's tags end with.
+	Unknown []string `json:"unknown,omitempty"`
 }
+
+// UnknownReferrers stands in [Image].Unknown for the list of referrers.
+const UnknownReferrers = "referrers"
 
 // Describe is the image's reference, as configured, and, if it is a part of something,
 // what asks for it.
@@ -172,6 +179,9 @@ func (i Image) checkBase() error {
 	return nil
 }
 
+// maxUnknown is how many sorts of attachments there may be.
+const maxUnknown = 16
+
 // maxOmitted is how many manifests an image may leave out.
 const maxOmitted = 1 << 10
 
@@ -220,6 +230,11 @@ func (i Image) Validate() error {
 	}
 	if err := errors.Join(i.Origin.check(), checkPath(i.Path), checkReasons(i.Reasons), i.checkBase(), i.checkOmitted()); err != nil {
 		return err
+	}
+	for k, sort := range i.Unknown {
+		if !unknownPattern.MatchString(sort) || k >= maxUnknown {
+			return fmt.Errorf("%.64q is not a sort of attachments", sort)
+		}
 	}
 	for _, tag := range i.Tags {
 		if _, err := ParseRef(i.Source.WithTag(tag).String()); err != nil {

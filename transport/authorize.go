@@ -38,11 +38,15 @@ type authorizer struct {
 func (c *Client) authorizer(l login) *authorizer {
 	a := c.auths[l]
 	if a == nil {
-		a = &authorizer{client: c, login: l, blocked: blockedRealms(l.host), turn: make(chan struct{}, 1),
-			wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[string]*slot{}}
+		a = newAuthorizer(c, l)
 		c.auths[l] = a
 	}
 	return a
+}
+
+func newAuthorizer(c *Client, l login) *authorizer {
+	return &authorizer{client: c, login: l, blocked: blockedRealms(l.host), turn: make(chan struct{}, 1),
+		wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[string]*slot{}}
 }
 
 func (a *authorizer) configured() bool  { return a.cred != auth.EmptyCredential }

@@ -58,11 +58,10 @@ func (b *blobReader) open() error {
 // addresses are good for some minutes, and may be kept for longer on the way here.
 func (b *blobReader) mayOpen(err error) bool {
 	var broke *brokenError
-	var target *TargetError
 	switch {
 	case errors.As(err, &broke):
 		return true
-	case !errors.As(err, &target) || !target.stale():
+	case !isStale(err):
 		return false
 	case b.off > 0:
 		return true

@@ -113,8 +113,7 @@ func (e *RegistryError) Permanent() bool {
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
-	var target *TargetError
-	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind) || errors.As(e.Err, &target) && target.Permanent()
+	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind)
 }
 
 // permanentStatus reports whether an HTTP status is a refusal that stays one.
@@ -157,11 +156,8 @@ func trouble(err error) (Trouble, string) {
 	var name *net.DNSError
 	var timeout net.Error
 	var broke *brokenError
-	var target *TargetError
 	host := hostOf(err)
 	switch {
-	case errors.As(err, &target):
-		return target.trouble(), target.Error()
 	case errors.As(err, &blocked):
 		return TroubleBlocked, blocked.Error()
 	case errors.As(err, &plain):

@@ -44,6 +44,7 @@ type RegistryError struct {
 	expired   bool          // a credential that was good for the request before
 	ended     bool          // it is a token
 	full      bool          // the registry's disk is
+	stale     bool          // another address may be the answer; see answerError
 }
 
 func (e *RegistryError) Error() string {

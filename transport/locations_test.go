@@ -73,7 +73,7 @@ func TestAttachmentsOfTheRightPlace(t *testing.T) {
 	} {
 		_, r := mirrored(t, "", main.Host, k.mirror)
 		list, err := r.Attachments(t.Context(), k.of)
-		if err != nil || len(list) != k.want || k.want == 1 && list[0].Root.Digest != referrer.Digest {
+		if err != nil || len(list.List) != k.want || k.want == 1 && list.List[0].Root.Digest != referrer.Digest {
 			t.Errorf("%s: %v, %v", name, list, err)
 		}
 	}
@@ -264,7 +264,7 @@ func TestBrokenReferrers(t *testing.T) {
 			t.Fatal(err)
 		}
 		list, err := r.Attachments(t.Context(), subject)
-		if err != nil || len(list) != 1 || times.Load() != 2 {
+		if err != nil || len(list.List) != 1 || times.Load() != 2 {
 			t.Errorf("%s: %v, %v, asked %d times", kind, list, err, times.Load())
 		}
 		if times.Store(0); kind == "GET referrer" {
@@ -357,7 +357,7 @@ func TestStalledReferrers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, err := r.Attachments(t.Context(), nowhere()); err != nil || len(list) != 0 || times.Load() != 2 {
+	if list, err := r.Attachments(t.Context(), nowhere()); err != nil || len(list.List) != 0 || times.Load() != 2 {
 		t.Errorf("%v, %v, asked %d times", list, err, times.Load())
 	}
 }

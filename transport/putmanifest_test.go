@@ -87,7 +87,7 @@ func TestOddManifestsAreStored(t *testing.T) {
 		}
 	}
 	found, err := r.Attachments(t.Context(), subject)
-	if err != nil || len(found) != len(listed) {
+	if err != nil || len(found.List) != len(listed) {
 		t.Errorf("attached are %+v, %v", found, err)
 	}
 }

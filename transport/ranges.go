@@ -116,7 +116,7 @@ func refusesRange(resp *http.Response) bool {
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusProxyAuthRequired, http.StatusGone:
 		return false
 	}
-	return permanentStatus(resp.StatusCode) && redirectedTo(resp) == ""
+	return permanentStatus(resp.StatusCode) && !redirected(resp)
 }
 
 // partial reads what a 206 has of d (RFC 9110, section 14.4). It may have fewer bytes

@@ -180,10 +180,9 @@ func TestAddressOutOfDate(t *testing.T) {
 			if c.ok && err == nil {
 				return
 			}
-			var target *TargetError
 			var answer *RegistryError
-			if c.ok || !errors.As(err, &target) || target.Host != store || !strings.Contains(err.Error(), store+", which answered 403 Request has expired") ||
-				strings.Contains(err.Error(), "sig=") || !errors.As(err, &answer) || !answer.Permanent() || answer.Hint() != "" || target.Hint() == "" {
+			if c.ok || !errors.As(err, &answer) || answer.Host != store || !strings.Contains(err.Error(), store+", where the registry redirects to, answered 403 Request has expired") ||
+				strings.Contains(err.Error(), "sig=") || !answer.Permanent() || answer.Trouble() != TroubleElsewhere {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -38,9 +38,10 @@ func readAnswer(body []byte) (a answered) {
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
+		a.message = xmlMessage(body)
 		return a
 	}
-	for _, name := range []string{"error_description", "message", "details", "detail", "error", "errors", "reason", "msg", "title"} {
+	for _, name := range []string{"error_description", "message", "details", "detail", "error", "errors", "reason", "msg", "title", "value"} {
 		if a.message = oneLine(plainText(fields[name])); a.message != "" {
 			break
 		}

@@ -2,73 +2,33 @@ package transport
 
 import (
 	"encoding/xml"
-	"fmt"
-	"io"
+	"errors"
 	"net/http"
-	"strings"
 )
 
-// TargetError says that the place to which a registry redirects refused.
-type TargetError struct {
-	Host    string
-	Status  int
-	Message string // one printable line of at most 300 characters, may be empty
-}
-
-func (e *TargetError) Error() string {
-	text := e.Message
-	if text == "" {
-		text = strings.ToLower(http.StatusText(e.Status))
+// answerError is [responseError] for what is read: it notes where a registry redirected to
+// an address that may be out of date, so that another one is asked for.
+func answerError(resp *http.Response) *RegistryError {
+	e := responseError(resp)
+	switch e.Status {
+	case http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestedRangeNotSatisfiable:
+	default:
+		e.stale = redirected(resp) && permanentStatus(e.Status)
 	}
-	return strings.TrimSpace(fmt.Sprintf("the registry redirects to %s, which answered %d %s", e.Host, e.Status, text))
+	return e
 }
 
-// Hint says what to do now.
-func (e *TargetError) Hint() string {
-	if e.stale() {
-		return "such addresses are valid for a short time: check this host's clock and that the host can be reached from here without a proxy that changes requests, then run the same command again"
-	}
-	return ""
+// isStale reports whether an error is a refusal of an address that a registry redirected to.
+func isStale(err error) bool {
+	e, ok := errors.AsType[*RegistryError](err)
+	return ok && e.stale
 }
 
-// Permanent reports whether it refused, and would again.
-func (e *TargetError) Permanent() bool { return permanentStatus(e.Status) }
-
-// stale reports whether the address may be out of date, so that the registry is asked
-// for another one.
-func (e *TargetError) stale() bool {
-	return permanentStatus(e.Status) && e.Status != http.StatusRequestedRangeNotSatisfiable && e.Status != http.StatusMethodNotAllowed
-}
-
-// trouble is the sort of what went wrong.
-func (e *TargetError) trouble() Trouble {
-	if t := troubleOf(e.Status); t == TroubleTooMany || t == TroubleServer {
-		return t
-	}
-	return TroubleOther
-}
-
-// redirectedTo is the host that answered in place of the registry, "" if none did.
-func redirectedTo(resp *http.Response) string {
-	if resp.Request == nil || resp.Request.Response == nil {
+// xmlMessage is what stores of objects say in their errors (Amazon S3, "Error Responses").
+func xmlMessage(body []byte) string {
+	var parsed struct{ Message string }
+	if xml.Unmarshal(body, &parsed) != nil {
 		return ""
 	}
-	return resp.Request.URL.Host
-}
-
-// answerError is [responseError], with the host that really answered.
-func answerError(resp *http.Response) *RegistryError {
-	host := redirectedTo(resp)
-	if host == "" {
-		return responseError(resp)
-	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	resp.Body.Close()
-	// Stores of objects answer in XML (Amazon S3, "Error Responses").
-	var parsed struct{ Message string }
-	message := ""
-	if xml.Unmarshal(body, &parsed) == nil {
-		message = oneLine(parsed.Message)
-	}
-	return &RegistryError{Err: &TargetError{Host: oneLine(host), Status: resp.StatusCode, Message: message}, after: retryAfter(resp)}
+	return oneLine(parsed.Message)
 }

@@ -2,87 +2,39 @@ package transport
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
-	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// Attachment is a manifest that belongs to another one: a referrer of it, or
-// what cosign keeps under a tag with its digest.
-type Attachment struct {
-	Root oci.Descriptor
-	Tag  string // sha256-<64 hex>.sig and so on; empty for a referrer
+// What is known of a repository's referrers API.
+const (
+	apiUnknown int32 = iota
+	apiThere
+	apiAbsent  // the fallback tag has the referrers
+	apiRefused // what is not under the fallback tag is not known
+)
+
+// referrersAPI is what a run found out of a repository's.
+type referrersAPI struct {
+	state   atomic.Int32
+	refusal atomic.Pointer[RegistryError] // with apiRefused
 }
 
-// cosignSuffixes end the tags that cosign makes of a digest: signatures,
-// attestations, software bills of materials (cosign, doc/cosign_tag_scheme).
-func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
-
-// Attachments lists what is attached to the subject in this repository: its
-// referrers, by the referrers API or where there is none by the fallback tag
-// (OCI distribution-spec, "Listing Referrers"), and cosign's tags. The fallback
-// index itself is not among them: each registry makes its own. Where
-// registries.conf names several locations, the first that has the subject is
-// believed. The error is a *[RegistryError], or an *[oci.UnsupportedError] for an
-// attachment of a kind that is not carried.
-func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
-	var list []Attachment
-	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
-		if len(r.digests) > 1 {
-			if err := p.has(ctx, subject); err != nil {
-				return err
-			}
-		}
-		list, err = p.attachments(ctx, subject)
-		return err
-	})
-	var all *LocationError
-	if errors.As(err, &all) && all.absent() {
-		return nil, nil
-	}
-	return list, err
-}
-
-func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) ([]Attachment, error) {
-	referrers, err := r.referrers(ctx, subject)
-	if err != nil {
-		return nil, err
-	}
-	var list []Attachment
-	for _, d := range referrers {
-		if err := checkManifest(d); err != nil {
-			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
-		}
-		list = append(list, Attachment{Root: d})
-	}
-	for _, suffix := range cosignSuffixes() {
-		d, err := r.tagged(ctx, fallbackTag(subject)+suffix)
-		if err != nil {
-			return nil, err
-		}
-		if d.Digest != "" {
-			list = append(list, Attachment{Root: d, Tag: fallbackTag(subject) + suffix})
-		}
-	}
-	return list, nil
-}
-
-// tagged gives the manifest under a tag, a zero one if there is none. Most are
-// not there, and one HEAD says so.
-func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, error) {
-	if got, err := r.tagDigest(ctx, tag); got == "" || err != nil {
-		return oci.Descriptor{}, err
-	}
-	d, _, err := r.manifestRead(ctx, tag, "")
-	if err != nil {
-		return d, explain("pull", r.ref.WithTag(tag).String(), err)
-	}
-	return d, checkManifest(d)
+// referrerList is what a registry says of a manifest's referrers.
+type referrerList struct {
+	found   []oci.Descriptor // each once, of any kind
+	read    bool             // a page was
+	refused *RegistryError   // the registry refused to say, and no fallback index does
+	stopped string           // at this page, which it had given before
 }
 
 // fallbackTag is the tag of the referrers index of a registry without the API.
@@ -90,49 +42,174 @@ func fallbackTag(d oci.Descriptor) string {
 	return strings.Replace(d.Digest.String(), ":", "-", 1)
 }
 
-// referrers lists the manifests whose subject is d, each once, of any kind.
-func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error) {
-	var list []oci.Descriptor
-	collect := func(page []oci.Descriptor) error {
-		for _, p := range page {
-			d := oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size}
-			if !slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == d.Digest }) {
-				list = append(list, d)
-			}
+// referrers lists the manifests whose subject is d: by the API, or where that is not
+// there, by the fallback tag (OCI distribution-spec, "Listing Referrers"). A refusal
+// is looked at twice, the second time with a new token.
+func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {
+	state, refusal := r.api.state.Load(), r.api.refusal.Load()
+	if state == apiUnknown || state == apiThere {
+		list, err := r.askReferrers(ctx, d)
+		now := apiAfter(list, err)
+		if now == apiRefused {
+			list, err = r.renewed().askReferrers(ctx, d)
+			now = apiAfter(list, err)
 		}
-		return nil
+		if state == apiUnknown && now != apiUnknown {
+			r.foundAPI(now, err)
+		}
+		if refusal = nil; now == apiRefused {
+			errors.As(err, &refusal)
+		}
+		switch {
+		case isUnknownName(err): // the repository is not there, so neither are referrers
+			return &referrerList{}, nil
+		case now == apiThere, now == apiUnknown:
+			return list, err
+		}
 	}
-	ask := func() error {
-		list = nil
-		return r.remote.Referrers(ctx, d, "", collect)
+	list, err := r.fallbackReferrers(ctx, d)
+	if err == nil && !list.read {
+		list.refused = refusal
 	}
-	err := r.unbroken(ctx, ask)
-	if r.noReferrersAPI(err) {
-		err = r.unbroken(ctx, ask)
-	}
-	var answer *errcode.ErrorResponse
-	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
-		return nil, nil // the repository is not there, so neither are referrers
-	}
-	if err != nil {
-		return nil, explain("list the referrers of", r.name(d), err)
-	}
-	return list, nil
+	return list, explain("list the referrers of", r.name(d), err)
 }
 
-// noReferrersAPI notes that the registry has no referrers API when it answers a
-// request for it as something it does not know or allow. Only 404 means that by
-// the specification, but proxies and older registries give other refusals.
-func (r *Repository) noReferrersAPI(err error) bool {
-	var answer *errcode.ErrorResponse
-	if !errors.As(err, &answer) {
-		return false
+// apiAfter is what an answer says of the API. Only 404 means by the specification that it
+// is not there, but proxies and older registries answer otherwise what they do not know.
+func apiAfter(list *referrerList, err error) int32 {
+	status := statusIn(err)
+	switch {
+	case err == nil:
+		return apiThere
+	case list.read, isUnknownName(err): // on a later page; of the repository
+		return apiUnknown
+	case uncertain(status):
+		return apiRefused
+	case errors.Is(err, errNoIndex), status > 0 && status < 400, permanentStatus(status), status == http.StatusNotImplemented:
+		return apiAbsent
 	}
-	switch answer.StatusCode {
-	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
-		return r.remote.SetReferrersCapability(false) == nil
+	return apiUnknown
+}
+
+// foundAPI notes what is known of the API, for pushes too.
+func (r *Repository) foundAPI(state int32, err error) {
+	var refusal *RegistryError
+	if state == apiRefused && errors.As(err, &refusal) {
+		r.api.refusal.Store(refusal)
+	}
+	r.api.state.Store(state)
+	_ = r.remote.SetReferrersCapability(state == apiThere) // an error says that it knows already
+}
+
+// uncertain reports whether a status refuses, and does not say that there is nothing.
+func uncertain(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
+		return true
 	}
 	return false
+}
+
+// statusIn is the status that the registry, or where it redirects to, answered; 0 for none.
+func statusIn(err error) int {
+	if answer, ok := errors.AsType[*RegistryError](err); ok {
+		return answer.Status
+	}
+	return 0
+}
+
+func isUnknownName(err error) bool {
+	var answer *RegistryError
+	return errors.As(err, &answer) && answer.Status == http.StatusNotFound && answer.Code == "NAME_UNKNOWN"
+}
+
+// renewed is the repository for a second look: without the tokens that were used so far.
+func (r *Repository) renewed() *Repository {
+	r.second.Do(func() {
+		d := r.sender
+		fresh := &sender{client: d.client, endpoint: d.endpoint, auth: newAuthorizer(d.client, d.auth.login), blocked: d.blocked}
+		r.again = &Repository{ref: r.ref, named: r.named, location: r.location, sender: fresh, remote: r.remote}
+	})
+	return r.again
+}
+
+var errNoIndex = errors.New("it is no index of referrers")
+
+// askReferrers asks the API.
+func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {
+	list := &referrerList{}
+	var err error
+	list.stopped, err = r.pages(ctx, "referrers/"+d.Digest.String(), http.Header{"Accept": {oci.MediaTypeIndex}}, func(resp *http.Response) (int, error) {
+		if resp.StatusCode != http.StatusOK {
+			return 0, answerError(resp)
+		}
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+		if err != nil {
+			return 0, err
+		}
+		if plain, err := gunzip(body, maxPage); err == nil {
+			body = plain
+		}
+		n, err := list.add(body, mediaType(resp) == oci.MediaTypeIndex)
+		list.read = list.read || err == nil
+		return n, err
+	})
+	return list, explain("list the referrers of", r.name(d), err)
+}
+
+// add takes the entries of one index. What is not said to be one must have entries.
+func (l *referrerList) add(body []byte, index bool) (int, error) {
+	var page struct {
+		Manifests *[]struct {
+			MediaType string
+			Digest    digest.Digest
+			Size      int64
+		}
+	}
+	if err := json.Unmarshal(body, &page); err != nil || page.Manifests == nil && !index {
+		if index {
+			return 0, &RegistryError{Err: fmt.Errorf("its index of referrers is not valid JSON, or has more than %d bytes", maxPage)}
+		}
+		return 0, errNoIndex
+	}
+	if page.Manifests == nil {
+		return 0, nil
+	}
+	for _, p := range *page.Manifests {
+		if !slices.ContainsFunc(l.found, func(o oci.Descriptor) bool { return o.Digest == p.Digest }) {
+			l.found = append(l.found, oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size})
+		}
+	}
+	return len(*page.Manifests), nil
+}
+
+// fallbackReferrers reads the index under the fallback tag, if there is one.
+func (r *Repository) fallbackReferrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {
+	list := &referrerList{}
+	read := func(p *Repository) (oci.Descriptor, []byte, error) {
+		index, body, err := p.manifestRead(ctx, fallbackTag(d), "")
+		return index, body, explain("list the referrers of", r.name(d), err)
+	}
+	index, body, err := read(r)
+	if uncertain(statusIn(err)) {
+		index, body, err = read(r.renewed())
+	}
+	var odd *oci.UnsupportedError
+	status := statusIn(err)
+	switch {
+	case uncertain(status):
+		errors.As(err, &list.refused)
+		return list, nil
+	case status == http.StatusNotFound, status == http.StatusBadRequest, status == http.StatusGone, status == http.StatusUnprocessableEntity, errors.As(err, &odd):
+		return list, nil // none, or something else under such a tag
+	case err != nil:
+		return nil, err
+	case index.MediaType != oci.MediaTypeIndex || index.Digest == d.Digest: // so do registries that take the tag for a digest
+		return list, nil
+	}
+	list.read = true
+	_, err = list.add(body, true)
+	return list, err
 }
 
 // refersTo reports whether the repository lists d among the referrers of the
@@ -142,5 +219,8 @@ func (r *Repository) refersTo(ctx context.Context, d oci.Descriptor, subject oci
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == d.Digest }), nil
+	if list.refused != nil && list.refused.Status == http.StatusUnauthorized {
+		return false, explain("list the referrers of", r.name(subject), list.refused)
+	}
+	return slices.ContainsFunc(list.found, func(o oci.Descriptor) bool { return o.Digest == d.Digest }), nil
 }

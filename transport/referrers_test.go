@@ -41,7 +41,7 @@ func TestReferrersWithoutTheAPI(t *testing.T) {
 	subject, referrer := attachedSet(t, c)
 	reg := registrytest.Start(t)
 	mustFill(t, mirrorAt(insecure(t), reg.Host, 1), c, attachedImages(subject, referrer))
-	for _, status := range []int{400, 403, 404, 405, 406, 501, 200} {
+	for _, status := range []int{204, 400, 401, 403, 404, 405, 406, 410, 415, 422, 501, 200} {
 		p := registrytest.StartProxy(t, reg.Host)
 		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 			if registrytest.Kind(r) != "GET referrer" {
@@ -57,29 +57,21 @@ func TestReferrersWithoutTheAPI(t *testing.T) {
 		}
 		for range 2 {
 			list, err := r.Attachments(t.Context(), subject)
-			if err != nil || len(list) != 1 || list[0].Root.Digest != referrer.Digest || list[0].Tag != "" {
+			if err != nil || len(list.List) != 1 || list.List[0].Root.Digest != referrer.Digest || list.List[0].Tag != "" {
 				t.Errorf("%d: %+v, %v", status, list, err)
 			}
 		}
-		if n := p.Count("GET referrer"); n != 1 {
+		want := 1
+		if uncertain(status) {
+			want = 2 // a second look
+		}
+		if n := p.Count("GET referrer"); n != want {
 			t.Errorf("%d: the API was asked %d times", status, n)
 		}
 		// Three tags of cosign's that are not there, at one HEAD each.
 		if n := p.Count("HEAD manifest"); n != 6 {
 			t.Errorf("%d: %d times HEAD", status, n)
 		}
-	}
-	p := registrytest.StartProxy(t, reg.Host)
-	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		return registrytest.Kind(r) == "GET referrer" && refuse(w, r, 401, "UNAUTHORIZED", "")
-	}
-	r, err := insecure(t).Repository(oci.Ref{Registry: p.Host, Repository: "mirror/team/a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var refused *RegistryError
-	if _, err := r.Attachments(t.Context(), subject); !errors.As(err, &refused) || refused.Status != 401 || !strings.Contains(err.Error(), subject.Digest.String()) {
-		t.Errorf("who may not ask gets %v", err)
 	}
 }
 

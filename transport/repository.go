@@ -29,6 +29,9 @@ type Repository struct {
 	fallback sync.Mutex   // held while a fallback index of referrers is changed
 	rest     atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
 	noHead   headless
+	api      referrersAPI
+	second   sync.Once
+	again    *Repository // see renewed
 
 	// Where registries.conf has something to say: the locations to pull from, in
 	// order, and the one among them that the fields above are of.
@@ -125,8 +128,12 @@ func (r *Repository) url(path string, query url.Values) *url.URL {
 
 // ask sends a GET or a HEAD for something in the repository.
 func (r *Repository) ask(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
+	return r.askURL(ctx, method, r.url(path, nil), header)
+}
+
+func (r *Repository) askURL(ctx context.Context, method string, at *url.URL, header http.Header) (*http.Response, error) {
 	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull)
-	req, err := http.NewRequestWithContext(ctx, method, r.url(path, nil).String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
 	if err != nil {
 		return nil, err
 	}

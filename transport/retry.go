@@ -135,7 +135,6 @@ func transient(err error) bool {
 		blocked  *BlockedError
 		proxy    *proxyError
 		broken   *brokenError
-		target   *TargetError
 		mine     *RegistryError
 		answer   *errcode.ErrorResponse // of a token service
 		sent     *url.Error
@@ -145,10 +144,8 @@ func transient(err error) bool {
 		return false
 	case errors.As(err, &broken), errors.Is(err, errStalled):
 		return true
-	case errors.As(err, &target):
-		return target.stale() || transientStatus(target.Status)
 	case errors.As(err, &mine) && mine.Status != 0:
-		return mine.expired || transientStatus(mine.Status) && !mine.full
+		return mine.expired || mine.stale || transientStatus(mine.Status) && !mine.full
 	case errors.As(err, &answer):
 		return transientStatus(answer.StatusCode)
 	case errors.As(err, &proxy):

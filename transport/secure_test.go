@@ -88,7 +88,7 @@ func TestRedirectLeavesTheCredential(t *testing.T) {
 		}
 		for range 2 { // with and without the cached credential
 			_, err = readFrom(t, oci.Verified(r), hello, 0)
-			var refused *TargetError
+			var refused *RegistryError
 			if status == 0 && err != nil || status != 0 && (!errors.As(err, &refused) || refused.Status != status || refused.Host != other) {
 				t.Errorf("%s: %v", path, err)
 			}

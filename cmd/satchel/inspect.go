@@ -83,6 +83,9 @@ func printInspect(w io.Writer, r *inspect.Report) error {
 	if attached > 0 {
 		head.printf("attached     %s\n", text.Count(attached, "signature or other referrer", "signatures and other referrers"))
 	}
+	if n := report.CountUnknown(r.Images); n > 0 {
+		head.printf("not known    whether anything is attached to %s (marked ?): their registry refused to say\n", text.Count(n, "image", "images"))
+	}
 	if len(r.Documents) > 0 {
 		head.printf("documents    %d: satchel inspect --manifests prints the cluster's YAML\n", len(r.Documents))
 	}
@@ -93,14 +96,17 @@ func printInspect(w io.Writer, r *inspect.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ORIGIN\tIMAGE\tDIGEST\tSIZE\tATTACHED\tPLATFORMS")
 	for _, img := range r.Images {
-		last := strings.Join(img.Platforms, " ")
+		last, more := strings.Join(img.Platforms, " "), ""
+		if len(img.Unknown) > 0 {
+			more = "?"
+		}
 		switch {
 		case img.Alone:
 			last = "attached to " + img.Subject.String() + ", which is not in this bundle"
 		case img.Subject != "":
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, last)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%s\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, more, last)
 	}
 	for _, g := range r.Gaps {
 		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))

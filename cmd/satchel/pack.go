@@ -125,6 +125,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	}
 	job.To, job.File, job.OnlyFile, job.KeepGoing = a.notices(), o.config, o.only, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
+	job.Journals = job.State
 	job.Dir, job.Restart, job.NoVerify = dir, o.restart, o.noVerify
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil

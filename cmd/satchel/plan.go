@@ -93,6 +93,7 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	}
 	job.To, job.File, job.KeepGoing = a.notices(), o.config, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, defaultParallel
+	job.Journals, _ = xdg("XDG_STATE_HOME", ".local/state") // without them, nothing is known of earlier bundles
 	job.DriveSize, job.Rate = o.driveSize, o.rate
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil

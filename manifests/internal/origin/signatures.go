@@ -25,12 +25,22 @@ func WithoutSigstore(payloads, all []oci.Image) (unsigned []string) {
 	return unsigned
 }
 
+// isPayload reports whether an image is a release.
+func isPayload(img oci.Image) bool {
+	return img.Origin == Release && img.Path == PathPayload && img.Subject == ""
+}
+
+// NeedsSignature reports whether an image is a release for which that policy demands one.
+func NeedsSignature(img oci.Image) bool {
+	return isPayload(img) && img.Source.Name() == SigstoreRepository
+}
+
 // SigstoreNotes says which releases of an inventory lack their Sigstore signature,
 // which is carried, as every other thing attached to an image, where it is found.
 func SigstoreNotes(inv *oci.Inventory) []string {
 	var payloads []oci.Image
 	for _, img := range inv.Images {
-		if img.Origin == Release && img.Path == PathPayload && img.Subject == "" {
+		if isPayload(img) {
 			payloads = append(payloads, img)
 		}
 	}

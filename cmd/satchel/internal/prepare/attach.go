@@ -32,6 +32,10 @@ func checkFallback(images []oci.Image) error {
 	return errors.Join(errs...)
 }
 
+// maxAttached is how many attachments may be attached to each other in a row: a signature
+// of a signature is one, and a registry may go on for ever.
+const maxAttached = 8
+
 // attach adds what is attached to the images: signatures, attestations and other
 // referrers of every manifest, and what is attached to those in turn.
 func (s *Set) attach(ctx context.Context) error {
@@ -47,7 +51,7 @@ func (s *Set) attach(ctx context.Context) error {
 		}
 		carried[place{img.Image.Source.String(), img.Image.Path}] = true // by name, and not available
 	}
-	for {
+	for depth := 1; ; depth++ {
 		found, err := s.attachments(ctx, asked)
 		if err != nil {
 			return err
@@ -62,6 +66,10 @@ func (s *Set) attach(ctx context.Context) error {
 			}
 		}
 		if len(images) == 0 {
+			return nil
+		}
+		if depth > maxAttached {
+			s.Warn("signatures and other referrers are attached to each other without an end: stopped at those of %s, which are not carried", images[0].Source)
 			return nil
 		}
 		s.Info("found %s", text.Count(len(images), "signature or other referrer", "signatures and other referrers"))
@@ -89,6 +97,7 @@ func (s *Set) attachments(ctx context.Context, asked map[string]bool) ([]oci.Ima
 		}
 	}
 	answers := make([][]oci.Image, len(questions))
+	refused := make([][]refusal, len(questions))
 	errs := make([]error, len(questions))
 	var g errgroup.Group
 	g.SetLimit(s.ParallelImages)
@@ -97,7 +106,7 @@ func (s *Set) attachments(ctx context.Context, asked map[string]bool) ([]oci.Ima
 			break
 		}
 		g.Go(func() error {
-			answers[i], errs[i] = s.attachedTo(ctx, q.node, q.repo)
+			answers[i], refused[i], errs[i] = s.attachedTo(ctx, q.node, q.repo)
 			return nil
 		})
 	}
@@ -105,24 +114,32 @@ func (s *Set) attachments(ctx context.Context, asked map[string]bool) ([]oci.Ima
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("look for signatures: %w", err)
 	}
+	errs = append(errs, s.noteUnknown(slices.Concat(refused...)))
 	return slices.Concat(answers...), s.tolerate(errors.Join(errs...))
 }
 
-func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, error) {
+func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, []refusal, error) {
 	owners := s.owners(n, ref)
 	repo, err := s.Client.Repository(ref)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list, err := repo.Attachments(ctx, n.Descriptor)
+	all, err := repo.Attachments(ctx, n.Descriptor)
 	if err != nil {
-		return nil, unlistedError(owners, n, ref, err)
+		return nil, nil, unlistedError(owners, n, ref, err)
+	}
+	if all.Stopped != "" {
+		s.Warn("referrers of %s: the registry gives the same page again as the next one: stopped at %s", ref.WithDigest(n.Descriptor.Digest), all.Stopped)
 	}
 	var found []oci.Image
 	for _, owner := range owners {
-		found = append(found, images(list, owner, n, ref)...)
+		found = append(found, images(all.List, owner, n, ref)...)
 	}
-	return found, nil
+	refused := make([]refusal, len(all.Unknown))
+	for i, why := range all.Unknown {
+		refused[i] = refusal{n, ref, why}
+	}
+	return found, refused, nil
 }
 
 // unlistedError says that what is attached to an image cannot be listed. That is a

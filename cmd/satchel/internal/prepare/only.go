@@ -114,14 +114,17 @@ func (s *Set) allAttached(ctx context.Context, g oci.Gap) ([]oci.Image, error) {
 		return nil, err
 	}
 	subject, _, err := s.Client.Resolve(ctx, source)
-	var list []transport.Attachment
+	all := &transport.Attached{}
 	if err == nil {
-		list, err = repo.Attachments(ctx, subject)
+		all, err = repo.Attachments(ctx, subject)
+	}
+	if err == nil && len(all.Unknown) > 0 { // it is a gap because it has to be known
+		err = all.Unknown[0]
 	}
 	if err != nil {
 		return nil, &oci.Gap{Image: g.Image, Err: fmt.Errorf("signatures of %s: %w", source, err)}
 	}
-	return images(list, owner, oci.Node{Descriptor: subject}, source.Repo()), nil
+	return images(all.List, owner, oci.Node{Descriptor: subject}, source.Repo()), nil
 }
 
 // attached pins a listed signature or referrer of an image that was carried before.

@@ -26,6 +26,8 @@ type Options struct {
 	Only     *gaps.List // carry these images alone; nil for all
 	OnlyFile string     // of that list, for messages
 
+	Journals string // directory of the journals of this host; empty for none
+
 	KeepGoing      bool // carry what is available, and note the rest as gaps
 	ParallelImages int  // whose manifests are read at once
 	ParallelBlobs  int
@@ -44,6 +46,8 @@ type Set struct {
 	adopted   *cache.Cache           // of a bundle that was begun: what was built for it; else nil
 	built     map[digest.Digest]bool // what that is
 	foreign   map[digest.Digest]bool // foreign layers that were reported as left out
+	warned    map[oci.Ref]bool       // repositories that refuse to say what is attached
+	earlier   map[string]bool        // what was attached in earlier bundles; nil if not read yet
 	rendered  *clusteryaml.Rendered  // nil: the images, or the gaps, are others since
 }
 
@@ -52,7 +56,7 @@ func New(o Options) *Set {
 	if o.Mirror.Host == "" {
 		o.Mirror.Host = clusteryaml.Placeholder
 	}
-	return &Set{Options: o, Graph: &oci.Graph{}, foreign: map[digest.Digest]bool{}}
+	return &Set{Options: o, Graph: &oci.Graph{}, foreign: map[digest.Digest]bool{}, warned: map[oci.Ref]bool{}}
 }
 
 // Forget takes the set back to where [New] began it.

@@ -26,6 +26,8 @@ type Image struct {
 	Subject  digest.Digest `json:"subject,omitempty"`
 	Attached int           `json:"attached,omitempty"` // how many are attached to it and to what it reaches, and to those in turn
 
+	Unknown []string `json:"unknown,omitempty"` // sorts of attachments of which the registry refused to say whether there are any
+
 	Alone bool `json:"-"` // its subject is not in the bundle
 }
 
@@ -34,7 +36,7 @@ func Images(graph *oci.Graph) []Image {
 	list := make([]Image, len(graph.Images))
 	for i, img := range graph.Images {
 		list[i] = Image{Origin: img.Origin, Source: img.Source, Digest: img.Root.Digest,
-			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Omitted, Tags: img.Tags, Path: img.Path, Why: oci.Words(img.Reasons), Reasons: img.Reasons, Subject: img.Subject}
+			MediaType: img.Root.MediaType, Platforms: img.Platforms, Without: img.Omitted, Tags: img.Tags, Path: img.Path, Why: oci.Words(img.Reasons), Reasons: img.Reasons, Subject: img.Subject, Unknown: img.Unknown}
 	}
 	countAttached(list, graph)
 	for _, nodes := range [][]oci.Node{graph.Blobs, graph.Manifests} {
@@ -83,6 +85,16 @@ func countAttached(list []Image, graph *oci.Graph) {
 func CountAttached(list []Image) (n int) {
 	for _, img := range list {
 		if img.Subject != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// CountUnknown is of how many images it is not known what is attached to them.
+func CountUnknown(list []Image) (n int) {
+	for _, img := range list {
+		if len(img.Unknown) > 0 {
 			n++
 		}
 	}

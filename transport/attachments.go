@@ -1,0 +1,157 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Attachment is a manifest that belongs to another one: a referrer of it, or
+// what cosign keeps under a tag with its digest.
+type Attachment struct {
+	Root oci.Descriptor
+	Tag  string // sha256-<64 hex>.sig and so on; empty for a referrer
+}
+
+// Attached is what is attached to a manifest, as far as its registry says.
+type Attached struct {
+	List    []Attachment
+	Unknown []*UnknownError // what it refused to say
+	Stopped string          // the list of referrers was read up to this page, which had been given before; "" to its end
+}
+
+// UnknownError says that a registry which gives an image refuses to say whether there are
+// attachments of one sort. That is neither a yes nor a no.
+type UnknownError struct {
+	Subject oci.Ref
+	Sort    string // [oci.UnknownReferrers] or what cosign's tags end with, without the dot
+	Err     error
+}
+
+func (e *UnknownError) Error() string {
+	what := "it has referrers"
+	if e.Sort != oci.UnknownReferrers {
+		what = "there is a tag ." + e.Sort + " of it"
+	}
+	return fmt.Sprintf("%s: whether %s is not known: the registry gives the image and refuses that: %s", e.Subject, what, reason(e.Err))
+}
+
+func (e *UnknownError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *UnknownError) Hint() string {
+	if s := statusIn(e.Err); s == http.StatusUnauthorized || s == http.StatusForbidden {
+		return "" // that of the answer says it
+	}
+	return "the registry, or what stands before it, refuses a legal request: tell who runs it"
+}
+
+// Permanent is true: the registry was asked twice.
+func (e *UnknownError) Permanent() bool { return true }
+
+// cosignSuffixes end the tags that cosign makes of a digest: signatures,
+// attestations, software bills of materials (cosign, doc/cosign_tag_scheme).
+func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
+
+// Attachments lists what is attached to the subject in this repository: its
+// referrers, by the referrers API or where there is none by the fallback tag
+// (OCI distribution-spec, "Listing Referrers"), and cosign's tags. The fallback
+// index itself is not among them: each registry makes its own. Where
+// registries.conf names several locations, the first that has the subject is
+// believed. A refusal of a registry that gives the subject itself to the same
+// credential is no error but [Attached].Unknown. The error is a *[RegistryError], or
+// an *[oci.UnsupportedError] for an attachment of a kind that is not carried.
+func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) (*Attached, error) {
+	var all *Attached
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
+		if len(r.digests) > 1 {
+			if err := p.has(ctx, subject); err != nil {
+				return err
+			}
+		}
+		all, err = p.attachments(ctx, subject)
+		return err
+	})
+	var none *LocationError
+	if errors.As(err, &none) && none.absent() {
+		return &Attached{}, nil
+	}
+	return all, err
+}
+
+func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*Attached, error) {
+	list, err := r.referrers(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	all := &Attached{Stopped: list.stopped}
+	for _, d := range list.found {
+		if err := checkManifest(d); err != nil {
+			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
+		}
+		all.List = append(all.List, Attachment{Root: d})
+	}
+	refused := func(sort string, err *RegistryError) {
+		all.Unknown = append(all.Unknown, &UnknownError{Subject: r.named.WithDigest(subject.Digest), Sort: sort, Err: err})
+	}
+	if list.refused != nil {
+		refused(oci.UnknownReferrers, list.refused)
+	}
+	for _, suffix := range cosignSuffixes() {
+		tag := fallbackTag(subject) + suffix
+		d, err := r.tagged(ctx, tag)
+		var answer *RegistryError
+		switch {
+		case uncertain(statusIn(err)) && errors.As(err, &answer):
+			refused(strings.TrimPrefix(suffix, "."), answer)
+		case err != nil:
+			return nil, err
+		case d.Digest != "":
+			all.List = append(all.List, Attachment{Root: d, Tag: tag})
+		}
+	}
+	if len(all.Unknown) > 0 { // who gets nothing at all there is told so
+		if err := r.renewed().has(ctx, subject); err != nil {
+			return nil, explain("list what is attached to", r.name(subject), all.Unknown[0].Err)
+		}
+	}
+	return all, nil
+}
+
+// tagged gives the manifest under a tag, a zero one if there is none. Most are
+// not there, and one HEAD says so. A refusal is looked at again with a new token.
+func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, error) {
+	name, at := r.ref.WithTag(tag).String(), r
+	status := 0 // of HEAD
+	if !r.noHead.manifests.Load() {
+		resp, err := r.ask(ctx, http.MethodHead, "manifests/"+tag, acceptManifests())
+		if err = explain("check", name, err); err == nil {
+			drain(resp)
+			status = resp.StatusCode
+		} else if status = statusIn(err); status == 0 {
+			return oci.Descriptor{}, err
+		}
+	}
+	switch {
+	case status == http.StatusNotFound:
+		return oci.Descriptor{}, nil
+	case uncertain(status):
+		at = r.renewed()
+	}
+	d, _, err := at.manifestRead(ctx, tag, "")
+	if err = explain("pull", name, err); at == r && uncertain(statusIn(err)) {
+		d, _, err = r.renewed().manifestRead(ctx, tag, "")
+		err = explain("pull", name, err)
+	}
+	switch {
+	case statusIn(err) == http.StatusNotFound && status != http.StatusOK:
+		return oci.Descriptor{}, nil
+	case err != nil:
+		return oci.Descriptor{}, err
+	}
+	return d, checkManifest(d)
+}
