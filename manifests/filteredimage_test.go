@@ -65,54 +65,66 @@ func TestFilteredAround(t *testing.T) {
 	}
 }
 
-// TestFilteredLink refuses to put the cache where a link leads.
+// TestFilteredLink puts catalog and cache where the links of the image lead, reads the
+// catalog through them, and finds the program behind one.
 func TestFilteredLink(t *testing.T) {
+	link := func(name, to string) ocitest.File {
+		return ocitest.File{Name: name, Header: &tar.Header{Typeflag: tar.TypeSymlink, Linkname: to}}
+	}
+	etcd := asktest.TestFiles()["etcd/catalog.yaml"]
+	tests := []struct {
+		name, cmd string
+		layers    [][]ocitest.File // besides that of the program
+		want      []string         // of the new layer
+		left      int              // layers that stay
+	}{
+		{"cache", "/configs --cache-dir=/var/run/c", [][]ocitest.File{{asktest.Entry("configs/x.yaml", etcd)}, {link("var/run", "../run")}},
+			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 run/c/", "0 644 run/c/digest"}, 2},
+		{"catalog", "/configs", [][]ocitest.File{{asktest.Entry("srv/cat/x.yaml", etcd)}, {link("configs", "/srv/cat"), asktest.Entry("etc/x", "")}},
+			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 tmp/cache/"}, 2},
+		{"file", "/configs", [][]ocitest.File{{asktest.Entry("srv/x", etcd)}, {link("configs/x.yaml", "../srv/x")}},
+			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 tmp/cache/"}, 2},
+		{"program", "/configs", [][]ocitest.File{{asktest.Entry("configs/x.yaml", etcd)}, {asktest.Entry("usr/bin/opm-v1", "cache-enforce-integrity"), link("bin/opm", "../usr/bin/opm-v1")}},
+			[]string{"5 755 configs/", "5 777 tmp/cache/"}, 2},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			h := asktest.NewCatalogs()
+			run := ocitest.CatalogRun()
+			run.Cmd = strings.Fields("serve " + tc.cmd)
+			program := "bin/opm"
+			if tc.name == "program" {
+				program = "bin/sh"
+			}
+			list := []oci.Descriptor{h.PutLayer(t, asktest.Entry(program, "cache-enforce-integrity"))}
+			for _, files := range tc.layers {
+				list = append(list, h.PutLayer(t, files...))
+			}
+			h.Stack(asktest.TestCatalog, true, run, list...)
+			_, _, ms, _ := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
+			entries, _, _ := h.EntriesOf(t, ms[0].Layers[len(ms[0].Layers)-1])
+			for _, want := range tc.want {
+				if !slices.Contains(entries, want) {
+					t.Errorf("no %s in %q", want, entries)
+				}
+			}
+			if slices.ContainsFunc(entries, func(e string) bool { return strings.Contains(e, "var/run") }) || len(ms[0].Layers) != tc.left+1 {
+				t.Errorf("%d layers, %q", len(ms[0].Layers), entries)
+			}
+		})
+	}
+}
+
+// TestFilteredLinkAway refuses to replace a directory of the system that a link leads to.
+func TestFilteredLinkAway(t *testing.T) {
 	h := asktest.NewCatalogs()
 	run := ocitest.CatalogRun()
-	run.Cmd = strings.Fields("serve /configs --cache-dir=/var/run/c")
-	link := ocitest.File{Name: "var/run", Header: &tar.Header{Typeflag: tar.TypeSymlink, Linkname: "../run"}}
+	run.Cmd = strings.Fields("serve /configs --cache-dir=/x/lib")
+	link := ocitest.File{Name: "x", Header: &tar.Header{Typeflag: tar.TypeSymlink, Linkname: "usr"}}
 	h.Stack(asktest.TestCatalog, true, run, append(asktest.LayersOfTheTest(t, h), h.PutLayer(t, link))...)
 	_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n"), h)
 	var odd *oci.UnsupportedError
-	if want := "catalog " + asktest.TestCatalog + ": its image has the cache in /var/run/c, and /var/run is no directory in it"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
+	if want := "its directory /x/lib is /usr/lib in its image, which has more than a catalog"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestFilteredSystem refuses to replace a directory that has more than the catalog,
-// unless there is nothing to filter.
-func TestFilteredSystem(t *testing.T) {
-	for _, label := range []string{"/bin", "/usr", "/srv/program"} {
-		h := asktest.NewCatalogs()
-		run := ocitest.CatalogRun()
-		for k := range run.Labels {
-			run.Labels[k] = label
-		}
-		run.Entrypoint, run.Cmd = []string{"/srv/program/opm"}, []string{"serve", label}
-		h.Stack(asktest.TestCatalog, true, run, h.PutLayer(t, asktest.Entry("srv/program/opm", ""), asktest.Entry("bin/sh", "")), h.PutLayer(t, asktest.Entry(label[1:]+"/c.yaml", asktest.TestFiles()["etcd/catalog.yaml"])))
-		_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n"), h)
-		var odd *oci.UnsupportedError
-		if want := "catalog " + asktest.TestCatalog + ": its label names " + label + " as its directory, which has more than a catalog"; !errors.As(err, &odd) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", label, err)
-		}
-	}
-}
-
-// TestFilteredUnsure does not keep what was noted of a layer that was not read to its end:
-// of another platform's, whose bytes may have been others.
-func TestFilteredUnsure(t *testing.T) {
-	h := asktest.NewCatalogs()
-	below := asktest.LayersOfTheTest(t, h)
-	other := h.PutLayer(t, asktest.Entry("arm", ""), asktest.Entry("usr/x", ""))
-	images := []oci.Descriptor{h.Content.Running("arm64", true, ocitest.CatalogRun(), append([]oci.Descriptor{other}, below...)...), h.Content.Running("amd64", true, ocitest.CatalogRun(), below...)}
-	h.Roots[asktest.TestCatalog] = h.Content.IndexFor(true, []string{"arm64", "amd64"}, images...)
-	_, _, ms, _ := FilteredImage(t, h, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
-	if ms[0].Layers[0].Digest != other.Digest || len(ms[0].Layers) != len(ms[1].Layers)+1 {
-		t.Errorf("layers %+v", ms[0].Layers)
-	}
-	for key := range h.Parsed {
-		if strings.Contains(key, other.Digest.Encoded()) {
-			t.Errorf("%s is kept", key)
-		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -87,7 +88,11 @@ func (b *builder) file(name string, r io.Reader) error {
 	}
 	b.sources = append(b.sources, src)
 	var full *fullError
+	var none *layers.LinkError
 	switch {
+	case errors.As(in.err, &none): // which counts unless it is ignored
+		b.sources[len(b.sources)-1].fault = none
+		return nil
 	case in.err != nil:
 		return in.err
 	case errors.As(src.fault, &full):

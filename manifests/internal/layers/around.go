@@ -37,16 +37,18 @@ func Parents(dirs ...string) []string {
 // rooted is a directory as layers have it.
 func rooted(dir string) string { return strings.TrimPrefix(path.Clean("/"+dir), "/") }
 
-// around takes note of what is where directories are that others are in. Layers come from the top down;
+// around takes note of what is where directories are that others are in, and of what is
+// in the place of the directories and is none. Layers come from the top down;
 // the last entry of a layer counts.
 func (c *Census) around(l Layer, p string, h *tar.Header) {
-	if c.Around == nil || p == "" || !slices.ContainsFunc(c.Dirs, func(dir string) bool { return below(rooted(dir), p) }) {
+	isDir := h.Typeflag == tar.TypeDir
+	if c.Around == nil || p == "" || !slices.ContainsFunc(c.Dirs, func(dir string) bool { return below(rooted(dir), p) || !isDir && rooted(dir) == p }) {
 		return
 	}
 	if was, ok := c.Around[p]; ok && was.in != l {
 		return
 	}
-	if h.Typeflag != tar.TypeDir {
+	if !isDir {
 		c.Around[p] = Parent{Other: true, in: l}
 		return
 	}

@@ -13,6 +13,6 @@
 // directory all that was below that path.
 //
 // Images may lie. Blobs are verified, decompression and names are bounded, and
-// what cannot be read for certain, such as a link, is an [oci.UnsupportedError]
-// and never passed over.
+// what cannot be read for certain is an [oci.UnsupportedError] and never passed
+// over. Links are followed as in a pod: they do not lead out of the image.
 package layers

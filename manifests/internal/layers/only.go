@@ -56,13 +56,19 @@ type Census struct {
 	Program, Text string            // no program is looked for without a name
 	Only          map[Layer]bool
 	There, Says   bool // of the program, in the highest layer that has it
+	// Linked says that something of the program's name is a link.
+	Linked bool
 
 	in Layer // which has it
 }
 
 // look reads an entry that may be the program. Layers come from the top down.
 func (c *Census) look(d oci.Descriptor, h *tar.Header, r io.Reader) error {
-	if c.Program == "" || path.Base(h.Name) != c.Program || !isRegular(h) || c.There && c.in != layerOf(d) {
+	if c.Program == "" || path.Base(h.Name) != c.Program || c.There && c.in != layerOf(d) {
+		return nil
+	}
+	if !isRegular(h) {
+		c.Linked = c.Linked || isLink(h)
 		return nil
 	}
 	ok, err := has(r, c.Text)
@@ -102,15 +108,35 @@ func within(p, dir string) bool {
 
 // Says reports whether a program of an image, found by the last part of its name,
 // has a text in its bytes, and whether there is such a program: the one of the
-// highest layer that has it, which is read to its end.
+// highest layer that has it, which is read to its end. A link of this name is followed to
+// the last part of the name that it has.
 func Says(ctx context.Context, src oci.Source, image oci.Descriptor, name, text string) (says, there bool, err error) {
+	for range maxFollowed {
+		to := ""
+		says, there, to, err = saysOne(ctx, src, image, name, text)
+		if err != nil || there || to == "" || to == name {
+			return says, there, err
+		}
+		name = to
+	}
+	return false, false, nil
+}
+
+// saysOne gives where a link of the name leads to, if there is no file of it.
+func saysOne(ctx context.Context, src oci.Source, image oci.Descriptor, name, text string) (says, there bool, to string, err error) {
 	list, err := imageParts(ctx, src, image)
 	if err != nil {
-		return false, false, err
+		return false, false, "", err
 	}
 	for _, layer := range slices.Backward(list[1:]) {
 		err := scan(ctx, src, layer, func(h *tar.Header, r io.Reader) error {
-			if path.Base(h.Name) != name || !isRegular(h) {
+			switch {
+			case path.Base(h.Name) != name:
+				return nil
+			case isLink(h) && to == "":
+				to = path.Base(h.Linkname)
+			}
+			if !isRegular(h) {
 				return nil
 			}
 			there = true
@@ -119,11 +145,13 @@ func Says(ctx context.Context, src oci.Source, image oci.Descriptor, name, text 
 			return err
 		})
 		if err != nil || there {
-			return says, there, err
+			return says, there, to, err
 		}
 	}
-	return false, false, nil
+	return false, false, to, nil
 }
+
+func isLink(h *tar.Header) bool { return h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink }
 
 // has reports whether a text is somewhere in r, wherever reads end.
 func has(r io.Reader, text string) (bool, error) {

@@ -32,9 +32,13 @@ var Stop = errors.New("stop walking")
 // goes before any error of visit. Layers that cannot have anything below dir any
 // more are not read, nor are those below the one in which visit returned [Stop].
 //
-// A link at, below or above dir that is not hidden, a path that a layer has
-// twice, a name that leads out of the image, and a layer that is not what its
-// media type says are each an *[oci.UnsupportedError].
+// Links are followed inside the image: the directory is walked where it really is, under
+// the name that was asked for, and a link below it to a file is visited under its own
+// name, after all others; to a directory it is passed over, and one that leads nowhere
+// gives a *[LinkError] when it is read.
+//
+// A path that a layer has twice, a name that leads out of the image, and a layer
+// that is not what its media type says are each an *[oci.UnsupportedError].
 func Walk(ctx context.Context, src oci.Source, image oci.Descriptor, dir string, visit func(name string, size int64, r io.Reader) error) error {
 	return WalkCounting(ctx, src, image, dir, nil, visit)
 }
@@ -46,11 +50,27 @@ func WalkCounting(ctx context.Context, src oci.Source, image oci.Descriptor, dir
 	if err != nil {
 		return &oci.UnsupportedError{What: "image " + image.Digest.String(), Why: fmt.Sprintf("cannot read a directory of it: %v", err)}
 	}
-	list, err := imageParts(ctx, src, image)
+	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census}
+	f := &follower{ctx: ctx, src: src, image: image, visit: visit}
+	var link *aroundError
+	switch err := w.image(ctx, image); {
+	case errors.As(err, &link):
+		return f.dir(dir, census)
+	case err != nil || w.stopped || len(w.links) == 0:
+		return err
+	}
+	if err := f.files(w.links); !errors.Is(err, Stop) {
+		return err
+	}
+	return nil
+}
+
+// image walks through the layers of an image.
+func (w *walk) image(ctx context.Context, image oci.Descriptor) error {
+	list, err := imageParts(ctx, w.src, image)
 	if err != nil {
 		return err
 	}
-	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census}
 	for _, d := range slices.Backward(list[1:]) {
 		if err := w.layer(ctx, d); err != nil || w.stopped {
 			return err
@@ -71,6 +91,8 @@ type walk struct {
 	stopped bool
 	census  *Census
 	seen    tally // of the layer at hand
+	links   []link
+	passing bool // links lead nowhere
 }
 
 func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
@@ -132,7 +154,11 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 		}
 	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
-		err = w.note(kind, p, h)
+		err = w.note(c.layer, kind, p, h)
+	}
+	var link *aroundError
+	if errors.As(err, &link) {
+		return err
 	}
 	if err != nil {
 		return unsupported("layer", c.layer, "%v", err)
@@ -152,7 +178,7 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 }
 
 // note remembers what an entry that is not buried means for lower layers.
-func (w *walk) note(kind special, p string, h *tar.Header) error {
+func (w *walk) note(layer oci.Descriptor, kind special, p string, h *tar.Header) error {
 	switch {
 	case kind == whiteout, kind == ordinary && isDevice00(h):
 		return w.known.add(p, cut)
@@ -169,7 +195,7 @@ func (w *walk) note(kind special, p string, h *tar.Header) error {
 	}
 	switch h.Typeflag {
 	case tar.TypeSymlink, tar.TypeLink:
-		return fmt.Errorf("%q is a link; links are not followed", p)
+		return w.linked(layer, p, h)
 	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		return nil
 	}

@@ -158,17 +158,73 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// TestWalkLinks follows links as a pod would.
+func TestWalkLinks(t *testing.T) {
+	loop := func(n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("l/%d->%d", i, i+1))
+		}
+		return append(list, fmt.Sprintf("l/%d=end", n))
+	}
+	tests := []struct {
+		name, dir string
+		layers    [][]string
+		want      string // what is visited, or the error
+	}{
+		{"a file", "c", [][]string{{"c/x->../y", "y=1", "c/z=2"}}, "c/x=1 c/z=2"},
+		{"an absolute one", "c", [][]string{{"y=1"}, {"c/x->/y"}}, "c/x=1"},
+		{"out of the image", "c", [][]string{{"y=1", "c/x->../../../../y"}}, "c/x=1"},
+		{"to a file of the directory", "c", [][]string{{"c/x->d/y", "c/d/y=1"}}, "c/d/y=1 c/x=1"},
+		{"through directories", "c", [][]string{{"a/b/y=1", "e->a/b", "c/x->../e/../b/y", "c/w->/e/y"}}, "c/w=1 c/x=1"},
+		{"of a link", "c", [][]string{{"c/x->w", "c/w->/v", "v->u", "u=1"}}, "c/w=1 c/x=1"},
+		{"two of one file", "c", [][]string{{"c/x->/u", "c/y->/u", "u=1", "c/z->/v", "v=2"}}, "c/x=1 c/y=1 c/z=2"},
+		{"what is there at last", "c", [][]string{{"c/x->/u", "u=old"}, {"u=new"}}, "c/x=new"},
+		{"a link that another replaces", "c", [][]string{{"c/x->/u", "u=1", "v=2"}, {"c/x->/v"}}, "c/x=2"},
+		{"a file that replaces a link on the way", "c", [][]string{{"e->u", "u/y=1", "c/x->/e/y"}, {"e/y=2"}}, "c/x=2"},
+		{"to a directory", "c", [][]string{{"c/x->d", "c/d/y=1", "e/f=1", "c/w->/e"}}, "c/d/y=1"},
+		{"to nothing", "c", [][]string{{"c/x->d"}}, `"c/x" is a link that leads to no file`},
+		{"to itself", "c", [][]string{{"c/x->x"}}, `"c/x" is a link that leads to no file`},
+		{"many", "l", [][]string{loop(39)}, ""},
+		{"too many", "l", [][]string{loop(41)}, `"l/0" is a link that leads to no file`},
+		{"a hard link", "c", [][]string{{"c/y=1", "c/x=>c/y"}}, "c/x=1 c/y=1"},
+		{"a hard link to elsewhere", "c", [][]string{{"u=1", "c/x=>./u"}, {".wh.u="}}, "c/x=1"},
+		{"a hard link to a lower layer", "c", [][]string{{"u=1"}, {"c/x=>u"}}, "c/x=1"},
+		{"a hard link to a link", "c", [][]string{{"d/u=1", "d/v->u", "c/u=2", "c/x=>d/v"}}, "c/u=2 c/x=2"},
+		{"the directory", "c", [][]string{{"c->d", "d/x=1", "d/e/y=2"}}, "c/e/y=2 c/x=1"},
+		{"the directory, absolute", "/c", [][]string{{"d/e/x=1"}, {"c->/d/e"}}, "c/x=1"},
+		{"the directory, and more in it", "c", [][]string{{"c->d", "d/x=1"}, {"d/y=2", "d/.wh.x="}}, "c/y=2"},
+		{"a directory above", "a/c", [][]string{{"a->d", "d/c/x=1"}}, "a/c/x=1"},
+		{"both", "a/c", [][]string{{"a->d", "d/c->../e", "e/x->y", "e/y=1"}}, "a/c/x=1 a/c/y=1"},
+		{"the directory, hidden", "c", [][]string{{"c->d", "d/x=1"}, {"c/y=2"}}, "c/y=2"},
+		{"the directory, to nothing", "c", [][]string{{"c->d"}}, ""},
+		{"the directory, to itself", "c", [][]string{{"c->c"}}, `its directory "c" is, or is in, a link that leads to none`},
+		{"the directory, to the root", "c", [][]string{{"c->/"}}, `its directory "c" is, or is in, a link that leads to none`},
+		{"lower", "c", [][]string{{"c/x->y"}, {"c/y=1"}}, "c/x=1 c/y=1"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			c := ocitest.New(1)
+			d, _ := image(t, c, ocitest.LayerGzip, tc.layers...)
+			got, err := walked(t.Context(), c, d, tc.dir)
+			if tc.name == "many" && err == nil && strings.Count(got, "=end") == 40 {
+				return
+			}
+			if err != nil && tc.want != "" && strings.HasSuffix(err.Error(), tc.want) {
+				return
+			}
+			if err != nil || got != tc.want {
+				t.Errorf("got  %s, %v\nwant %s", got, err, tc.want)
+			}
+		})
+	}
+}
+
 func TestWalkRefuses(t *testing.T) {
 	tests := []struct {
 		name, dir string
 		layers    [][]string
 		want      string // after "layer sha256:...: "
 	}{
-		{"link", "c", [][]string{{"c/x->../y"}}, `"c/x" is a link; links are not followed`},
-		{"hard link", "c", [][]string{{"c/y=1", "c/x=>c/y"}}, `"c/x" is a link; links are not followed`},
-		{"dir is a link", "c", [][]string{{"c->d", "d/x=1"}}, `"c" is a link; links are not followed`},
-		{"parent is a link", "a/c", [][]string{{"a->d", "d/c/x=1"}}, `"a" is a link; links are not followed`},
-		{"lower link", "c", [][]string{{"c/x->y"}, {"c/y=1"}}, `"c/x" is a link; links are not followed`},
 		{"unknown type", "c", [][]string{{"c/x!?"}}, `"c/x" is an entry of unknown type '7'`},
 		{"twice", "c", [][]string{{"c/x=1", "./c/x=2"}}, `it has "c/x" twice`},
 		{"file and directory", "c", [][]string{{"c/x=1", "c/x/y=2"}}, `"c/x" is a file and a directory at once`},

@@ -17,7 +17,6 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // recipe says how one image of the catalog is built.
@@ -39,27 +38,27 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if err != nil {
 		return r, err
 	}
-	replaced := []string{dir}
-	if cacheDir != "" {
-		replaced = append(replaced, cacheDir)
+	around, err := f.around(ctx, replacedDirs(config, dir)...)
+	if err != nil {
+		return r, err
 	}
-	if r.Drop, err = f.drop(ctx, image, replaced); err != nil {
+	at, err := f.places(ctx, image, around, cmd, dir, cacheDir)
+	if err != nil {
+		return r, err
+	}
+	if at.linked {
+		if around, err = f.around(ctx, at.replaced...); err != nil {
+			return r, err
+		}
+	}
+	if r.Drop, err = f.drop(ctx, image, at.replaced); err != nil {
 		return r, err
 	}
 	r.Comment = "satchel: the catalog, filtered"
 	if cmd.Serves {
 		r.Edit = func(s *rebuild.Settings) { s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows) }
 	}
-	around, err := f.around(ctx, replacedDirs(config, dir)...)
-	if err != nil {
-		return r, err
-	}
-	for _, p := range layers.Parents(cacheDir) {
-		if around[p].Other {
-			return r, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its image has the cache in %s, and /%s is no directory in it; links are not followed", cacheDir, text.ASCII(p))}
-		}
-	}
-	r.Layer, err = f.layer(ctx, dir, cacheDir, around)
+	r.Layer, err = f.layer(ctx, at.dir, at.cacheDir, around)
 	return r, ask.OfHost(err)
 }
 
@@ -112,7 +111,7 @@ func (f *filtering) knows(ctx context.Context, program string) (knows, there boo
 }
 
 func programKey(image oci.Descriptor, program string) string {
-	return "opm-v2-" + image.Digest.Encoded() + "-" + program
+	return "opm-v3-" + image.Digest.Encoded() + "-" + program
 }
 
 func programAnswer(says, there bool) string { return fmt.Sprint(says, " ", there) }
@@ -163,7 +162,7 @@ func (s *selection) keepCensus(ctx context.Context, from ask.Images, c *layers.C
 		_, ok := c.Only[layers.Layer{Digest: d.Digest, MediaType: d.MediaType}]
 		return !ok
 	})
-	if c.Program != "" && (c.There || !unread) {
+	if c.Program != "" && (c.There || !unread && !c.Linked) {
 		answers[programKey(s.picked, c.Program)] = programAnswer(c.Says, c.There)
 	}
 	around, err := json.Marshal(c.Around)
@@ -217,7 +216,7 @@ func (f *filtering) around(ctx context.Context, dirs ...string) (map[string]laye
 }
 
 func aroundKey(image oci.Descriptor, dirs []string) string {
-	return "layers-around-v1-" + image.Digest.Encoded() + "-" + oci.Digest([]byte(strings.Join(dirs, "\x00"))).Encoded()
+	return "layers-around-v2-" + image.Digest.Encoded() + "-" + oci.Digest([]byte(strings.Join(dirs, "\x00"))).Encoded()
 }
 
 // ParseOperators keeps a short answer that takes reading layers. An error of find is returned
