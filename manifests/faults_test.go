@@ -15,6 +15,7 @@ func TestCatalogFaults(t *testing.T) {
 	etcd := asktest.FBC("etcd", map[string]string{"stable": "1.0.0 1.1.0>1.0.0 1.2.0>1.1.0"}, map[string]string{"1.0.0": "example.com/server:1.0", "1.1.0": "Example/UPPER:x example.com/server:1.1", "1.2.0": "example.com/server:1.2"})
 	noVersion := strings.Replace(etcd, "packageName: etcd, version: 1.1.0", "packageName: etcd, version: v1", 1)
 	oddImage := strings.Replace(etcd, "image: example.com/etcd:1.1.0\n", "image: example.com/ETCD:1.1.0\n", 1)
+	oddCSV := strings.Replace(etcd, "{packageName: etcd, version: 1.1.0}}", "{packageName: etcd, version: 1.1.0}}, {type: olm.csv.metadata, value: {annotations: 1}}", 1)
 	other := map[string]string{"other/x": asktest.FBC("other", map[string]string{"stable": "1.0.0"}, map[string]string{"1.0.0": ""})}
 	const etcdAlone, all, whole = "    packages: [{name: etcd}]\n", "    full: true\n    packages: [{name: etcd}]\n", "    full: true\n"
 	const from = "    packages: [{name: etcd, minVersion: 1.1.0}]\n"
@@ -36,6 +37,9 @@ func TestCatalogFaults(t *testing.T) {
 		{"no version, head", noVersion, etcdAlone, "", "1.2.0 1.2"},
 		{"no version, as it is", noVersion, whole, `UPPER`, "1.0.0 1.1.0 1.2.0 1.0 1.1 1.2"},
 		{"no version, blocked", noVersion, all + "  blockedImages: [{name: 'etcd:1.1.0'}]\n", "", "1.0.0 1.2.0 1.0 1.2"},
+		{"a bundle that cannot be served", oddCSV, all, "UPPER csv.metadata", "1.0.0 1.1.0 1.2.0 1.0 1.1 1.2"},
+		{"a bundle that cannot be served, head", oddCSV, etcdAlone, "", "1.2.0 1.2"},
+		{"a bundle that cannot be served, blocked", oddCSV, all + "  blockedImages: [{name: etcd:1.1.0}, {name: UPPER}]\n", "", "1.0.0 1.2.0 1.0 1.1 1.2"},
 		{"a broken file", "schema: [", whole, "document 1", ""},
 		{"a broken file of another", "schema: [", "    packages: [{name: other}]\n", "", ""},
 	}

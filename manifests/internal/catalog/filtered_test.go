@@ -77,7 +77,9 @@ func filtered(t *testing.T, lines []byte, request func(*Package) (filter.Request
 			return nil
 		}
 		var out bytes.Buffer
-		err := docs.WriteFiltered(&out, &r.Config, nil)
+		err := docs.WriteFiltered(&out, &r.Config, func(m *declcfg.Meta) (bool, error) {
+			return m.Schema == declcfg.SchemaBundle || filter.RefusedByOldest(m.Blob) == "", nil
+		})
 		files[name] = &fstest.MapFile{Data: out.Bytes()}
 		return err
 	})

@@ -39,6 +39,13 @@ func Full(m *declcfg.Meta) (*declcfg.Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %s", m.Schema, cut(m.Name), plain(err.Error()))
 	}
+	p, err := property.Parse(cfg.Bundles[0].Properties)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s %q: %s", m.Schema, cut(m.Name), plain(err.Error()))
+	case len(p.CSVMetadatas) > 1:
+		return nil, fmt.Errorf("%s %q: it has %d properties of type %s, not 1", m.Schema, cut(m.Name), len(p.CSVMetadatas), property.TypeCSVMetadata)
+	}
 	return &cfg.Bundles[0], nil
 }
 

@@ -90,23 +90,32 @@ func (b *builder) inlineOne(r objectRef, stored map[string]spoolEntry) error {
 			return err
 		}
 		for i := range list {
-			var o struct{ Ref string }
+			var o struct {
+				Ref  string
+				Data []byte
+			}
 			if list[i].Type != property.TypeBundleObject || json.Unmarshal(list[i].Value, &o) != nil || o.Ref == "" {
 				continue
 			}
-			e, ok := stored[r.at(o.Ref)]
-			if !ok || e.off < 0 {
-				return &missingError{o.Ref}
+			body := o.Data // newer operator-registry knows that alone
+			if len(body) == 0 {
+				e, ok := stored[r.at(o.Ref)]
+				if !ok || e.off < 0 {
+					return &missingError{o.Ref}
+				}
+				var err error
+				if body, err = b.spool.read(e); err != nil {
+					return err
+				}
 			}
-			body, err := b.spool.read(e)
+			value, err := json.Marshal(property.BundleObject{Data: body})
 			if err != nil {
 				return err
 			}
-			if list[i].Value, err = json.Marshal(property.BundleObject{Data: body}); err != nil {
-				return err
-			}
+			list[i].Value = value
 		}
-		doc["properties"], err = json.Marshal(list)
+		properties, err := json.Marshal(list)
+		doc["properties"] = properties
 		return err
 	})
 	if err != nil {

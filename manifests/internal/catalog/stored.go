@@ -162,8 +162,9 @@ func (in *bundle) light() declcfg.Bundle {
 
 // WriteFiltered writes the package that filtered is, chosen from the same
 // documents, as a file of a catalog: JSON. Its bundles and what has another schema
-// are written as stored, in full. each gets every bundle; nil for nobody.
-func (d *Documents) WriteFiltered(w io.Writer, filtered *declcfg.DeclarativeConfig, each func(*declcfg.Meta) error) error {
+// are written as stored, in full. each gets every one of these, and says whether it stays;
+// nil for all.
+func (d *Documents) WriteFiltered(w io.Writer, filtered *declcfg.DeclarativeConfig, each func(*declcfg.Meta) (bool, error)) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	chosen := map[string]bool{}
@@ -191,12 +192,16 @@ func (d *Documents) WriteFiltered(w io.Writer, filtered *declcfg.DeclarativeConf
 			if !chosen[m.Name] {
 				continue
 			}
-			if each != nil {
-				err = each(m)
-			}
+		}
+		stays := true
+		if each != nil {
+			stays, err = each(m)
 		}
 		if err != nil {
 			return err
+		}
+		if !stays {
+			continue
 		}
 		if _, err := w.Write(m.Blob); err != nil { // it ends in a line feed
 			return err

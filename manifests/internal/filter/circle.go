@@ -1,16 +1,10 @@
 package filter
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 )
-
-// The replaces of a channel make a chain. Newer operator-registry ends it where it leads
-// to an entry that another skips; opm 1.26 follows it to its end, so that it finds
-// circles behind, and no entry that the chain does not reach (alpha/model,
-// validateReplacesChain of both).
 
 // faultOf says why operator-registry, old or new, refuses the updates of a channel; "" if
 // none does.
@@ -31,8 +25,13 @@ func faultOf(entries []declcfg.ChannelEntry) string {
 		slices.Sort(names)
 		return "stranded: " + some(names)
 	}
-	if cur, _ := circle(entries, at, list[0]); cur >= 0 {
-		return fmt.Sprintf("a circle: %s replaces %s", entries[cur].Name, entries[cur].Replaces)
+	for _, r := range oldest {
+		if r.channel == nil {
+			continue
+		}
+		if why := r.channel(entries, at, list[0]); why != "" {
+			return why
+		}
 	}
 	return ""
 }

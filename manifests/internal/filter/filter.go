@@ -25,6 +25,8 @@ type Request struct {
 	Also []string
 	// Only Also is asked.
 	Only bool
+	// Without are bundles that are there and cannot be served.
+	Without []string
 }
 
 // Result is the package that was asked for.
@@ -68,6 +70,9 @@ func Package(cfg *declcfg.DeclarativeConfig, req Request) (*Result, error) {
 		return nil, &Error{Why: fmt.Sprintf("there are %d packages of this name", len(cfg.Packages))}
 	}
 	rest, faults := unreadable(cfg)
+	for _, name := range req.Without {
+		rest = without(rest, []Fault{{Bundle: name}})
+	}
 	for {
 		f := &filter{cfg: rest, req: req, versions: map[string]version{}, selected: map[string]bool{}, also: map[string]bool{}}
 		err := f.run()

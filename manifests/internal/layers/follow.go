@@ -32,6 +32,7 @@ type link struct {
 // follower reads through links what a walk cannot see, as a pod would. Layers are read
 // again for that: few images need it.
 type follower struct {
+	//lint:ignore containedctx it lives as long as one call
 	ctx   context.Context
 	src   oci.Source
 	image oci.Descriptor
@@ -100,7 +101,7 @@ func (f *follower) hard(l link) (done bool, err error) {
 		return false, nil
 	}
 	err = scan(f.ctx, f.src, l.layer, func(h *tar.Header, r io.Reader) error {
-		if name, err := clean(h.Name); err != nil || name != l.to || !isRegular(h) || done {
+		if strings.TrimPrefix(path.Clean("/"+h.Name), "/") != l.to || !isRegular(h) || done {
 			return nil
 		}
 		done = true

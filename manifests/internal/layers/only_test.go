@@ -107,7 +107,10 @@ func TestSays(t *testing.T) {
 		{"it does not", [][]ocitest.File{{body("bin/opm", text[1:])}}, false, true},
 		{"another does", [][]ocitest.File{{body("bin/opm2", text)}}, false, false},
 		{"the upper one counts", [][]ocitest.File{{body("bin/opm", text)}, {body("bin/opm", "older")}}, false, true},
-		{"a link is none", [][]ocitest.File{{body("bin/real", text), fileOf("bin/opm", tar.TypeSymlink, "real")}}, false, false},
+		{"a link", [][]ocitest.File{{body("bin/real", text), fileOf("bin/opm", tar.TypeSymlink, "real")}}, true, true},
+		{"a link of a link", [][]ocitest.File{{body("bin/real", text[1:])}, {fileOf("bin/opm", tar.TypeSymlink, "/usr/bin/v1"), fileOf("usr/bin/v1", tar.TypeSymlink, "../../bin/real")}}, false, true},
+		{"a link in a circle", [][]ocitest.File{{fileOf("bin/opm", tar.TypeSymlink, "v1"), fileOf("bin/v1", tar.TypeSymlink, "opm")}}, false, false},
+		{"a link to nothing", [][]ocitest.File{{fileOf("bin/opm", tar.TypeSymlink, "v1")}}, false, false},
 	} {
 		c := ocitest.New(1)
 		var list []oci.Descriptor

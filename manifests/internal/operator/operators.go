@@ -44,7 +44,9 @@ func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 		var all ask.Set
 		var contents []oci.ArtifactFile
 		for _, s := range list {
-			err = errors.Join(err, s.makeCatalog(ctx, from))
+			told := len(s.errs)
+			merr := s.makeCatalog(ctx, from)
+			err = errors.Join(append([]error{err, merr}, s.errs[told:]...)...)
 			if _, ok := oci.Gaps(err); !ok {
 				return ask.Set{}, err
 			}
@@ -101,6 +103,8 @@ type selection struct {
 	faults int             // of the catalog
 	lost   map[string]bool // packages that no filtered catalog can have
 
+	without map[string][]string // bundles that cannot be served, by package
+
 	src      oci.Source
 	root     oci.Descriptor // of the catalog; none if it is not available
 	picked   oci.Descriptor // the image of it that was read
@@ -129,7 +133,7 @@ func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref o
 	if tag := cmp.Or(o.TargetTag, ref.Tag); tag != "" {
 		image.Tags = []string{tag}
 	}
-	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []ask.Image{image}, asked: map[string]int{}, found: map[string]bool{}, lost: map[string]bool{}}
+	s := &selection{what: "catalog " + text.ASCII(o.Catalog), path: path, o: o, p: p, only: only, list: []ask.Image{image}, asked: map[string]int{}, found: map[string]bool{}, lost: map[string]bool{}, without: map[string][]string{}}
 	s.gathered.about = documents.CatalogContents{Catalog: ref.String(), Target: o.Target(), Whole: s.whole()}
 	for i, pkg := range o.Packages {
 		s.asked[pkg.Name] = i

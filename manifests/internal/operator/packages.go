@@ -73,7 +73,7 @@ func (s *selection) request(name string) (req filter.Request, ok bool) {
 		pkg = s.o.Packages[place]
 	}
 	req = requestOf(&pkg, s.o.Full)
-	req.Also, req.Only = s.also[name], !named && len(s.o.Packages) > 0
+	req.Also, req.Only, req.Without = s.also[name], !named && len(s.o.Packages) > 0, s.without[name]
 	return req, !s.lost[name] && (!req.Only || len(req.Also) > 0)
 }
 

@@ -48,8 +48,8 @@ func (f *filtering) places(ctx context.Context, image oci.Descriptor, around map
 			return at, &oci.UnsupportedError{What: f.s.what, Why: fmt.Sprintf("its directory %s is %s in its image, which has more than a catalog; it can only be carried whole, with full: true and no packages", name, text.ASCII(place))}
 		}
 		at.replaced = append(at.replaced, place)
-		if real, err := links.Real(place[1:]); err == nil && real != place[1:] && cmd.Alone("/"+real) {
-			at.replaced = append(at.replaced, "/"+real)
+		if to, err := links.Real(place[1:]); err == nil && to != place[1:] && cmd.Alone("/"+to) {
+			at.replaced = append(at.replaced, "/"+to)
 		}
 		if i == 0 {
 			at.dir = place

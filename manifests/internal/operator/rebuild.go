@@ -67,8 +67,17 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 		return nil
 	}
 	take := func(p ispec.Platform) bool { return s.only == nil || ask.Among(s.only, p) }
-	f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
-	built, platforms, err := rebuild.Index(ctx, s.src, s.root, take, f.recipe, ask.HostStore{To: from})
+	var built oci.Descriptor
+	var platforms []string
+	err := errAgain
+	for range maxAgain {
+		f := &filtering{s: s, from: from, layers: map[string]rebuild.Layer{}}
+		d, names, ferr := rebuild.Index(ctx, s.src, s.root, take, f.recipe, ask.HostStore{To: from})
+		built, platforms, err = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, names, ferr
+		if !errors.Is(err, errAgain) {
+			break
+		}
+	}
 	if err != nil {
 		var done *ask.HostError
 		if errors.As(err, &done) {
@@ -86,7 +95,7 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	w := &s.list[0]
 	w.Only = nil // it has no others
 	w.Base = w.Ref.WithDigest(s.root.Digest)
-	w.Built, w.Platforms = oci.Descriptor{MediaType: built.MediaType, Digest: built.Digest, Size: built.Size}, platforms
+	w.Built, w.Platforms = built, platforms
 	if w.Ref.Digest != "" {
 		w.Ref.Digest = built.Digest
 	}
@@ -94,12 +103,20 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	return nil
 }
 
+// errAgain says that bundles were found which cannot be served: the catalog is filtered
+// without them.
+var errAgain = errors.New("bundles of the catalog cannot be served")
+
+// maxAgain is how often. Once is enough, unless leaving one out brings another in.
+const maxAgain = 5
+
 // filtering makes the image of a filtered catalog.
 type filtering struct {
 	s      *selection
 	from   ask.Images
 	layers map[string]rebuild.Layer // by their directories
 	noted  map[string]bool
+	broken bool // a bundle cannot be served
 }
 
 // note tells something of the catalog's images once.
@@ -155,6 +172,9 @@ func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 		p, docs, err := readers[0].Next()
 		_, full, again := readers[1].Next()
 		if errors.Is(err, io.EOF) && errors.Is(again, io.EOF) {
+			if f.broken {
+				return ask.OfHost(errAgain)
+			}
 			return nil
 		}
 		if err := errors.Join(err, again); err != nil {
@@ -173,7 +193,9 @@ func (f *filtering) storedError(err error) error {
 // fillPackage writes what is chosen of a package, or what is of none.
 func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.Package, docs, full *catalog.Documents) error {
 	if p.Name == "" {
-		return f.fault(p, c.Others(func(w io.Writer) error { return f.written(full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, nil)) }))
+		return f.fault(p, c.Others(func(w io.Writer) error {
+			return f.written(full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, f.serves))
+		}))
 	}
 	req, ok := f.s.request(p.Name)
 	if !ok {
@@ -184,21 +206,58 @@ func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.
 		return f.storedError(err)
 	}
 	out, err := filter.Package(cfg, req)
+	if err != nil && len(req.Without) > 0 {
+		f.note("package %q is left out: %v", p.Name, err)
+		f.s.lost[p.Name] = true
+		return nil
+	}
 	if err != nil {
 		return f.fault(p, err)
 	}
 	return f.fault(p, c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
-		return f.written(full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+		return f.written(full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) (bool, error) {
 			if err := ctx.Err(); err != nil {
-				return ask.OfHost(err)
+				return false, ask.OfHost(err)
+			}
+			if m.Schema != declcfg.SchemaBundle {
+				return f.serves(m)
 			}
 			b, err := catalog.Full(m)
 			if err == nil {
 				err = each(b)
 			}
-			return f.fault(p, err)
+			if err != nil && !ofHost(err) {
+				f.leaveOut(p, m.Name, err)
+				return false, nil
+			}
+			return true, f.fault(p, err)
 		}))
 	}))
+}
+
+// ofHost reports whether an error is no fault of the bundle that it came with.
+func ofHost(err error) bool {
+	var done *ask.HostError
+	var disk *fs.PathError
+	return errors.As(err, &done) || errors.As(err, &disk) || errors.Is(err, opm.ErrLarge)
+}
+
+// leaveOut has the catalog filtered again without a bundle.
+func (f *filtering) leaveOut(p *catalog.Package, name string, why error) {
+	f.broken = true
+	f.s.without[p.Name] = append(f.s.without[p.Name], name)
+	if b := p.Bundle(name); b != nil {
+		f.s.fault(f.s.whyBundle(p, b), fmt.Sprintf("package %q, bundle %q", p.Name, name), "it cannot be served: "+why.Error(), name, b.Image)
+	}
+}
+
+// serves leaves out documents for which an older opm would serve nothing at all.
+func (f *filtering) serves(m *declcfg.Meta) (bool, error) {
+	why := filter.RefusedByOldest(m.Blob)
+	if why != "" {
+		f.note("a document of schema %q is left out, which opm 1.26 refuses: %s", m.Schema, why)
+	}
+	return why == "", nil
 }
 
 // Written is an error of reading what was stored, or of writing it elsewhere.

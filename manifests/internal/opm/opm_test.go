@@ -108,12 +108,15 @@ func made(t *testing.T, files map[string][]byte, req filter.Request) *Catalog {
 			return nil
 		}
 		return c.Package(&out.Config, func(w io.Writer, each func(*declcfg.Bundle) error) error {
-			return full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) error {
+			return full.WriteFiltered(w, &out.Config, func(m *declcfg.Meta) (bool, error) {
+				if m.Schema != declcfg.SchemaBundle {
+					return true, nil
+				}
 				b, err := catalog.Full(m)
 				if err != nil {
-					return err
+					return false, err
 				}
-				return each(b)
+				return true, each(b)
 			})
 		})
 	})
