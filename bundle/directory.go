@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // dirPrefix begins the directory that a bundle gets in the root of a mount.
@@ -28,6 +28,8 @@ type location struct {
 	complete bool   // the drive seal says so
 	sealed   bool   // it has the seal
 	copied   bool   // it has the seal's copy
+	renamed  bool   // its files have other names, which a copy has given them
+	short    string // name of a seal that a copy has cut short: the names of the rest are lost
 }
 
 // look says what bundle stands directly in dir, if any.
@@ -59,7 +61,7 @@ func lookIn(d *media.Dir) (*location, error) {
 	var large *media.SizeError
 	switch {
 	case err == nil:
-		if ds, perr := seal.ParseDrive(body); perr == nil {
+		if ds, perr := seal.ParseDrive(unixLines(body)); perr == nil {
 			p.id, p.complete = ds.Bundle, ds.Complete
 		}
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
@@ -127,26 +129,38 @@ func find(dir string) ([]location, error) {
 	return list, nil
 }
 
-// locate finds the one bundle that a reader means by dir.
+// locate finds the one bundle that a reader means by dir: the one in it, or the only one
+// below.
 func locate(dir string) (location, error) {
-	list, err := find(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	s, err := searchBelow(dir)
+	var refused *RefusedError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return location{}, &NoBundleError{Dir: dir, Absent: true}
-	}
-	if err != nil {
+	case err != nil && !errors.As(err, &refused):
 		return location{}, err
-	}
-	switch len(list) {
-	case 0:
+	case err != nil:
+		return location{}, refused
+	case len(s.found) == 0:
 		return location{}, &NoBundleError{Dir: dir}
-	case 1:
-		return list[0], nil
 	}
-	names := make([]string, len(list))
-	for i, p := range list {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return location{}, &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	if seal.Canonical(filepath.Base(abs)) == seal.CopyDir && s.found[0].dir == abs {
+		if p, err := identify(filepath.Dir(abs)); err == nil && p != nil {
+			return location{}, &RefusedError{Dir: dir, Reason: "it has the second copies of a bundle's small files, and is not the bundle", hint: "name " + p.dir}
+		}
+	}
+	if len(s.found) == 1 || s.found[0].dir == abs {
+		return s.found[0], nil
+	}
+	names := make([]string, len(s.found))
+	for i, p := range s.found {
 		names[i] = p.dir
 	}
-	return location{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + strings.Join(names, ", ")}
+	return location{}, &RefusedError{Dir: dir, Reason: "it holds more than one bundle", hint: "name one of " + text.Some(names, 20)}
 }
 
 // firstOther gives the first name in dir that is neither a bundle's nor ignored.
@@ -164,7 +178,7 @@ func firstNot(dir string, ours func(string) bool) (string, error) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if ours(name) || slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-") {
+		if ours(name) || isIgnored(name) {
 			continue
 		}
 		return name, nil

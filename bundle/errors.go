@@ -129,6 +129,7 @@ type DamageError struct {
 	Dir    string
 	Faults []Fault // at least one
 	Err    error   // what showed it, if anything but a comparison did
+	Whole  bool    // what the bundle carries is whole: the faults are of files that follow from others, or of second copies
 }
 
 func (e *DamageError) Error() string {
@@ -141,6 +142,9 @@ func (e *DamageError) Error() string {
 		list = append(list, fmt.Sprintf("and %d more faults", n))
 	}
 	msg := fmt.Sprintf("the bundle in %s is damaged: %s", e.Dir, strings.Join(list, ", "))
+	if e.Whole {
+		msg = fmt.Sprintf("the bundle in %s is not as it was written, but what it carries is whole: %s", e.Dir, strings.Join(list, ", "))
+	}
 	if e.Err != nil {
 		msg += ": " + e.Err.Error()
 	}
@@ -151,6 +155,9 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *DamageError) Hint() string {
+	if e.Whole {
+		return "it can be unpacked as it is; what is wrong are second copies and files for people, which follow from the others"
+	}
 	const last = "read the drive on another host, or remove the bundle's directory and pack it again"
 	var names []string
 	for _, f := range e.Faults {

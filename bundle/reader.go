@@ -33,11 +33,11 @@ type Reader struct {
 	cache *segments
 }
 
-// Open opens the bundle in dir, or the one in dir/satchel-*, with one of the
+// Open opens the bundle in dir, or the only one below it (see [List]), with one of the
 // given keys. Before it looks at content it compares the seals, the names and
 // the lengths of all files; expect, if not empty, is the only fingerprint that
 // it takes. Errors: *[NoBundleError], *[UnfinishedError], *[FingerprintError],
-// *[NeedsError], *[DamageError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+// *[NeedsError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
 func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (r *Reader, err error) {
 	s, err := openSeals(dir, expect)
 	if err != nil {
@@ -48,8 +48,8 @@ func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (
 			err = errors.Join(err, s.dir.Close())
 		}
 	}()
-	if len(s.faults) > 0 {
-		return nil, &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+	if err := s.usable(); err != nil {
+		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, ErrNoKey

@@ -32,9 +32,12 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
 	switch {
-	case len(s.faults) > 0:
-		return nil, &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+	case s.renamed:
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "a copy has changed the names of its files, and more cannot be added to it", hint: "copy it to a drive and give the files back the names that SHA256SUMS has"}
 	case len(ids) == 0:
 		return nil, ErrNoKey
 	}

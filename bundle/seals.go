@@ -34,17 +34,26 @@ type seals struct {
 	bodies  map[string][]byte // of drive.json, bundle.json and extras.json
 	faults  []Fault           // of the small files and the listing
 	temps   []string
+	crlf    []string // files whose line ends a copy has changed
+	renamed bool     // the files have other names, which a copy has given them
 	pending []string // key files of a rekey that was interrupted
 }
 
-// openSeals reads the seals of the bundle that dir means. What is wrong with the
-// files is collected in faults; the error is for what leaves nothing to check: no
-// bundle, an unfinished one, another fingerprint, a seal that cannot be read, one
-// that needs a newer version (*[NeedsError]).
-func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
+// openSeals reads the seals of the bundle that dir means.
+func openSeals(dir string, expect Fingerprint) (*seals, error) {
 	p, err := locate(dir)
 	if err != nil {
 		return nil, err
+	}
+	return readSeals(p, expect)
+}
+
+// readSeals reads the seals of a bundle. What is wrong with the files is collected in
+// faults; the error is for what leaves nothing to check: an unfinished bundle, another
+// fingerprint, a seal that cannot be read, one that needs a newer version (*[NeedsError]).
+func readSeals(p location, expect Fingerprint) (s *seals, err error) {
+	if p.short != "" {
+		return nil, shortNames(p)
 	}
 	if !p.sealed && p.complete && p.copied {
 		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
@@ -61,6 +70,11 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	if p.renamed {
+		if err := d.Translate(seal.CopyDir, seal.Canonical); err != nil {
+			return nil, err
+		}
+	}
 	s = &seals{dir: d, bodies: map[string][]byte{}}
 	body, err := s.readFile(seal.BundleName, seal.MaxSize)
 	if err != nil {
@@ -80,6 +94,12 @@ func openSeals(dir string, expect Fingerprint) (s *seals, err error) {
 	if err := s.readExtras(); err != nil {
 		return nil, err
 	}
+	if !p.renamed {
+		if err := s.translate(); err != nil {
+			return nil, err
+		}
+	}
+	s.renamed = d.Translated()
 	return s, s.compareListing()
 }
 
@@ -90,6 +110,10 @@ func (s *seals) readFile(name string, limit int64) ([]byte, error) {
 	var large *media.SizeError
 	if errors.As(err, &large) {
 		return nil, s.damage(name, "is larger than any file of its kind", large)
+	}
+	if unix := unixLines(body); err == nil && isText(name) && len(unix) < len(body) {
+		s.crlf = append(s.crlf, name)
+		body = unix
 	}
 	return body, err
 }

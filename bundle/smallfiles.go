@@ -240,6 +240,8 @@ func (v *verification) compare(ctx context.Context, want ...seal.File) {
 		v.fault(name, "is missing")
 	case err != nil:
 		v.fault(name, "cannot be read: "+err.Error())
+	case !slices.Contains(want, got) && v.wasConverted(name, want):
+		v.crlf = append(v.crlf, name)
 	case !slices.Contains(want, got):
 		v.fault(name, "differs from what it must be")
 	default:

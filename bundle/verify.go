@@ -37,6 +37,8 @@ type Report struct {
 	Faults          []Fault
 	Leftovers       []string // temporary files of a crash; harmless
 	UnfinishedRekey []string // key files of a rekey that was interrupted
+	LineEnds        []string // files whose line ends a copy has changed
+	Renamed         bool     // a copy has changed how names are written; they are understood
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
@@ -58,19 +60,25 @@ func CheckSizes(dir string, expect Fingerprint) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dir.Close(); err != nil {
-		return err
+	return errors.Join(s.usable(), s.dir.Close())
+}
+
+// usable gives the error of a bundle that nothing is read from: its seals and the listing
+// have shown what is wrong with it.
+func (s *seals) usable() error {
+	if len(s.crlf) > 0 {
+		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
 	}
 	if len(s.faults) > 0 {
-		return &DamageError{Dir: s.dir.Path(), Faults: s.faults}
+		return damageOf(s.dir.Path(), s.faults)
 	}
 	return nil
 }
 
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
-// a *[DamageError] if there is any, a *[RekeyError] if all that is wrong is a
-// rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError],
+// a *[DamageError] if there is any, a *[CopyError] if a copy has changed line ends or
+// names, a *[RekeyError] if all that is wrong is a rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError],
 // *[NeedsError] or *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
 	s, err := openSeals(dir, opts.Expect)
@@ -92,10 +100,11 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	r := &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
+		LineEnds: s.crlf, Renamed: s.renamed,
 	}
 	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
-	if len(r.Faults) > 0 {
-		return r, &DamageError{Dir: r.Dir, Faults: r.Faults}
+	if err := s.usable(); err != nil {
+		return r, err
 	}
 	if len(r.UnfinishedRekey) > 0 {
 		return r, &RekeyError{Dir: r.Dir, Files: r.UnfinishedRekey}

@@ -74,7 +74,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case as[*gapsError](err), as[*plannedGapsError](err):
 		return exitGaps
-	case as[*bundle.DamageError](err):
+	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*noSuchBundleError](err):
 		return exitDamaged
 	case isUsage(err):
 		return exitUsage

@@ -128,6 +128,7 @@ type readerFlags struct {
 	passphrase      bool
 	passphraseFiles []string
 	expect          string
+	bundle          string // ID
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
@@ -139,6 +140,7 @@ func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
 	f.BoolVar(&r.passphrase, "passphrase", false, "open with a passphrase, asked for on the terminal")
 	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
 	addExpect(f, &r.expect)
+	addBundle(f, &r.bundle)
 }
 
 // expectValue is the flag of a fingerprint. Given and empty, as an unset variable

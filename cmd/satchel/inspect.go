@@ -56,6 +56,9 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if err != nil {
 		return err
 	}
+	if dir, err = a.choose(ctx, dir, wanted{expect, flags.bundle}); err != nil {
+		return err
+	}
 	r, err := bundle.Open(ctx, dir, expect, ids)
 	if err != nil {
 		return err

@@ -48,6 +48,9 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
+	if dir, err = a.choose(ctx, dir, wanted{expect, reader.bundle}); err != nil {
+		return err
+	}
 	done, err := bundle.Rekey(ctx, dir, expect, ids, to)
 	if err != nil {
 		return err

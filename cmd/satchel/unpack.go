@@ -91,6 +91,9 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if err != nil {
 		return err
 	}
+	if dir, err = a.choose(ctx, dir, wanted{expect, o.reader.bundle}); err != nil {
+		return err
+	}
 	r, err := bundle.Open(ctx, dir, expect, ids)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -9,22 +10,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 func newVerify(a *app) *cobra.Command {
-	var output, expect string
+	var output, expect, id string
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every byte of a bundle, without a key",
 		Long: `verify reads the whole bundle in DIR from the drive and compares it with its seals:
 flipped, missing, truncated, swapped and extra files are found and all listed. It
-needs no key. Only --expect shows that it is the bundle that you sent.`,
+needs no key. Only --expect shows that it is the bundle that you sent.
+
+If DIR is a drive with several bundles, all are checked, or the one that --expect
+or --bundle names.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runVerify(cmd.Context(), a, args[0], expect, output)
+			return runVerify(cmd.Context(), a, args[0], expect, id, output)
 		},
 	}
 	addExpect(cmd.Flags(), &expect)
+	addBundle(cmd.Flags(), &id)
 	addOutput(cmd, &output)
 	return cmd
 }
@@ -40,6 +46,10 @@ type verifyReport struct {
 	Faults      []faultReport      `json:"faults"`
 	Leftovers   []string           `json:"leftovers,omitempty"`
 	Rekey       []string           `json:"unfinishedRekey,omitempty"` // files of a rekey that was interrupted
+	LineEnds    []string           `json:"lineEnds,omitempty"`        // files whose line ends a copy has changed
+	Renamed     bool               `json:"renamed,omitempty"`         // a copy has changed how names are written
+	Whole       bool               `json:"whole,omitempty"`           // not ok, but what it carries is whole
+	Problem     string             `json:"problem,omitempty"`         // of several bundles: what is wrong with this one
 }
 
 type faultReport struct {
@@ -47,7 +57,7 @@ type faultReport struct {
 	What string `json:"what"`
 }
 
-func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) error {
+func runVerify(ctx context.Context, a *app, dir, expectFlag, id, output string) error {
 	expect, err := parseExpect(expectFlag)
 	if err == nil {
 		err = checkOutput(output)
@@ -55,25 +65,85 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, output string) erro
 	if err != nil {
 		return err
 	}
+	list, err := a.found(dir, wanted{expect, id})
+	if err != nil {
+		return err
+	}
+	if len(list) > 1 {
+		return a.verifyAll(ctx, dir, list, expect, output)
+	}
+	if len(list) == 1 {
+		dir = a.chosen(dir, list[0])
+	}
+	rep, verr := a.verify(ctx, dir, expect)
+	if rep == nil {
+		return verr
+	}
+	err = printReport(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, *rep) })
+	return errors.Join(verr, err)
+}
+
+// driveReport is what verify prints of several bundles.
+type driveReport struct {
+	Dir     string         `json:"dir"`
+	OK      bool           `json:"ok"` // all are
+	Bundles []verifyReport `json:"bundles"`
+}
+
+// verifyAll checks all bundles of a drive, and goes on after one that is not whole.
+func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, expect bundle.Fingerprint, output string) error {
+	rep := driveReport{Dir: dir, OK: true}
+	var errs []error
+	for _, f := range list {
+		one, err := a.verify(ctx, f.Dir, expect)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if one == nil {
+			one = &verifyReport{Dir: f.Dir, Bundle: f.Bundle, Created: f.Created, Faults: []faultReport{}}
+		}
+		if err != nil {
+			one.Problem, rep.OK = err.Error(), false
+			errs = append(errs, err)
+		}
+		rep.Bundles = append(rep.Bundles, *one)
+	}
+	err := printReport(a.stdout, output, rep, func(w io.Writer) error {
+		for _, one := range rep.Bundles {
+			if err := printOne(w, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// verify checks one bundle. There is no report if there was nothing to check.
+func (a *app) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (*verifyReport, error) {
 	total, err := bundle.SealedSize(dir)
 	if err != nil && !as[*bundle.DamageError](err) {
-		return err
+		return nil, err
 	}
 	bar := a.Progress("verifying", 0, total)
 	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
 	bar.End()
 	if r == nil {
-		return verr
+		return nil, verr
 	}
-	rep := verifyReport{r.Dir, r.Bundle, r.Created, r.Fingerprint, verr == nil, r.Files, r.Bytes, []faultReport{}, r.Leftovers, r.UnfinishedRekey}
+	rep := &verifyReport{
+		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
+		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
+	}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
 	}
-	err = printReport(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, rep) })
-	if as[*bundle.DamageError](verr) {
+	var damage *bundle.DamageError
+	if errors.As(verr, &damage) {
+		rep.Whole = damage.Whole
 		verr = &listedError{verr}
 	}
-	return errors.Join(verr, err)
+	return rep, verr
 }
 
 // listedError is damage that verify has listed.
@@ -81,6 +151,22 @@ type listedError struct{ err error }
 
 func (e *listedError) Error() string { return e.err.Error() }
 func (e *listedError) Unwrap() error { return e.err }
+
+// printOne prints the report of one of several bundles.
+func printOne(w io.Writer, r verifyReport) error {
+	p := &printer{w: w}
+	p.printf("directory    %s\n", text.Printable(r.Dir))
+	if r.Fingerprint != "" || len(r.Faults) > 0 {
+		p.err = cmp.Or(p.err, printVerify(w, r))
+	} else if r.Bundle != "" {
+		p.printf("bundle       %s\n", r.Bundle)
+	}
+	if !r.OK {
+		p.printf("PROBLEM      %s\n", text.Printable(text.OneLine(r.Problem)))
+	}
+	p.printf("\n")
+	return p.err
+}
 
 func printVerify(w io.Writer, r verifyReport) error {
 	p := &printer{w: w}
@@ -99,8 +185,17 @@ func printVerify(w io.Writer, r verifyReport) error {
 	for _, name := range r.Rekey {
 		p.printf("UNFINISHED   %s (of a rekey that was interrupted; run it again)\n", name)
 	}
+	for _, name := range r.LineEnds {
+		p.printf("line ends    %s (CR LF: changed by a copy)\n", name)
+	}
 	for _, f := range r.Faults {
 		p.printf("FAULT        %s %s\n", f.File, f.What)
+	}
+	if r.Renamed {
+		p.printf("names        changed by a copy; satchel understands them, sha256sum -c does not\n")
+	}
+	if r.Whole {
+		p.printf("what it carries is whole\n")
 	}
 	if r.OK {
 		p.printf("every byte is as it was written\n")

@@ -67,6 +67,8 @@ func (e *SizeError) Error() string {
 type Dir struct {
 	path string
 	root *os.Root
+
+	actual, canonical map[string]string // see [Dir.Translate]
 }
 
 // OpenDir opens an existing directory.
@@ -105,7 +107,7 @@ type Entry struct {
 // directory itself), sorted by name; a subdirectory that is absent has none.
 // Links and everything else that is not a regular file go to others.
 func (d *Dir) List(sub string) (files []Entry, others []string, err error) {
-	entries, err := fs.ReadDir(d.root.FS(), sub)
+	entries, err := fs.ReadDir(d.root.FS(), d.at(sub))
 	if errors.Is(err, fs.ErrNotExist) && sub != "." {
 		return nil, nil, nil
 	}
@@ -114,21 +116,21 @@ func (d *Dir) List(sub string) (files []Entry, others []string, err error) {
 	}
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			others = append(others, e.Name())
+			others = append(others, d.called(sub, e.Name()))
 			continue
 		}
 		info, err := e.Info()
 		if err != nil {
 			return nil, nil, d.fail("list", path.Join(sub, e.Name()), err)
 		}
-		files = append(files, Entry{e.Name(), info.Size()})
+		files = append(files, Entry{d.called(sub, e.Name()), info.Size()})
 	}
 	return files, others, nil
 }
 
 // Stat gives the size of a regular file. The error wraps fs.ErrNotExist if there is none.
 func (d *Dir) Stat(name string) (int64, error) {
-	info, err := d.root.Lstat(name)
+	info, err := d.root.Lstat(d.at(name))
 	if err != nil {
 		return 0, d.fail("look at", name, err)
 	}
@@ -150,7 +152,7 @@ func (d *Dir) Open(name string) (*File, error) {
 		return nil, err
 	}
 	// O_NONBLOCK: what became a pipe since the look must not hang the reader.
-	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := d.root.OpenFile(d.at(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, d.fail("open", name, err)
 	}

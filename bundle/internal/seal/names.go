@@ -76,3 +76,44 @@ func Known(name string, temp bool) bool {
 	_, ok := ParseSegment(name)
 	return ok || KeyNumber(name) > 0
 }
+
+// Canonical is the name of the grammar that a copy has written otherwise: in capitals, with
+// _ for -, or with a version number, as ISO 9660 has names. It is "" if there is none.
+func Canonical(name string) string {
+	base := plain(name)
+	for _, known := range []string{ReadmeName, SumsName, CopyDir} {
+		if strings.EqualFold(base, known) {
+			return known
+		}
+	}
+	if Known(base, false) {
+		return base
+	}
+	return ""
+}
+
+// plain undoes what can be undone of what ISO 9660 does to names.
+func plain(name string) string {
+	base, version, ok := strings.Cut(name, ";")
+	if _, err := strconv.Atoi(version); !ok || err != nil {
+		base = name
+	}
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(base, ".")), "_", "-")
+}
+
+// MayBeShort reports whether name may be what is left of that of a seal, as BUNDLE.JSO is.
+func MayBeShort(name string) bool {
+	base := plain(name)
+	return Canonical(name) == "" && strings.Contains(base, ".js") && (strings.HasPrefix(base, "bundle") || strings.HasPrefix(base, "drive"))
+}
+
+// MarksBundle reports whether a file of that name says that its directory is a bundle's,
+// or was: README.txt and SHA256SUMS are common elsewhere too.
+func MarksBundle(name string) bool {
+	switch c := Canonical(name); c {
+	case ReadmeName, SumsName, CopyDir:
+		return false
+	default:
+		return c != "" || MayBeShort(name)
+	}
+}

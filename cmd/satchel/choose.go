@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// mostListed is how many bundles of a drive a message lists.
+const mostListed = 20
+
+// addBundle defines the flag that names a bundle by its ID.
+func addBundle(f *pflag.FlagSet, id *string) {
+	f.StringVar(id, "bundle", "", "of several bundles on a drive, the one with this `ID`")
+}
+
+// wanted says which bundle of a drive is meant.
+type wanted struct {
+	expect bundle.Fingerprint // empty: any
+	id     string             // empty: any
+}
+
+// noSuchBundleError says that a drive has bundles, but not the one that is meant.
+type noSuchBundleError struct {
+	dir    string
+	wanted wanted
+	list   []bundle.Found
+}
+
+func (e *noSuchBundleError) Error() string {
+	what := "the ID " + e.wanted.id
+	if e.wanted.id == "" {
+		what = "the fingerprint " + string(e.wanted.expect)
+	}
+	if len(e.list) == 1 {
+		return fmt.Sprintf("the bundle in %s has not %s: it is %s", e.dir, what, described(e.list))
+	}
+	return fmt.Sprintf("none of the %d bundles in %s has %s: %s", len(e.list), e.dir, what, described(e.list))
+}
+
+// Hint says what to do now.
+func (e *noSuchBundleError) Hint() string {
+	return "look at what is on the drive (satchel list DRIVE), and at the slip that came with it"
+}
+
+// described lists bundles, each by its directory, with ID and date.
+func described(list []bundle.Found) string {
+	var names []string
+	for _, f := range list {
+		names = append(names, fmt.Sprintf("%s (%s)", text.Printable(f.Dir), strings.Join(attributes(f), ", ")))
+	}
+	return text.Some(names, mostListed)
+}
+
+// attributes says which bundle it is.
+func attributes(f bundle.Found) []string {
+	list := []string{"no readable ID"}
+	if f.Bundle != "" {
+		list = []string{f.Bundle}
+	}
+	if !f.Created.IsZero() {
+		list = append(list, "packed on "+f.Created.UTC().Format(time.DateOnly))
+	}
+	switch {
+	case !f.Sealed:
+		list = append(list, "unfinished")
+	case f.Err != nil:
+		list = append(list, "not whole")
+	}
+	return list
+}
+
+// found lists the bundles in dir, and of several those that are meant. None at all is no error.
+func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
+	all, notes, err := bundle.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		a.warn("%s", text.Printable(n))
+	}
+	id := strings.TrimPrefix(strings.ToLower(w.id), "satchel-")
+	if len(all) == 0 || id == "" && (w.expect == "" || len(all) == 1) {
+		return all, nil
+	}
+	var list []bundle.Found
+	for _, f := range all {
+		if id == "" && f.Fingerprint == w.expect || id != "" && f.Bundle == id {
+			list = append(list, f)
+		}
+	}
+	if len(list) == 0 {
+		return nil, &noSuchBundleError{dir, w, all}
+	}
+	return list, nil
+}
+
+// choose gives the directory of the bundle that a reader means by dir: the only one there,
+// the one that a flag names, or the one that someone at the terminal chooses.
+func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) {
+	list, err := a.found(dir, w)
+	if err != nil || len(list) == 0 {
+		return dir, err // opening it says what is wrong
+	}
+	pick := list[0]
+	switch named := w.id != "" || w.expect != ""; {
+	case len(list) == 1:
+	case named && sameSeal(list): // copies of one bundle
+		for _, f := range list {
+			if f.Err == nil {
+				pick = f
+				break
+			}
+		}
+	default:
+		n, err := a.ask(ctx, dir, list)
+		if err != nil {
+			return "", err
+		}
+		pick = list[n]
+	}
+	return a.chosen(dir, pick), nil
+}
+
+// chosen gives the directory of a bundle, and names it if it is not the one that was given.
+func (a *app) chosen(dir string, f bundle.Found) string {
+	if abs, err := filepath.Abs(dir); err == nil && abs != f.Dir {
+		a.info("bundle %s in %s", f.Bundle, text.Printable(f.Dir))
+	}
+	return f.Dir
+}
+
+// sameSeal reports whether all are one bundle.
+func sameSeal(list []bundle.Found) bool {
+	for _, f := range list {
+		if f.Fingerprint == "" || f.Fingerprint != list[0].Fingerprint {
+			return false
+		}
+	}
+	return true
+}
+
+// ask lets someone at the terminal choose. Without a terminal it is an error that lists
+// all: the first one may be last week's.
+func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, error) {
+	if stderr, ok := a.stderr.(*os.File); !ok || !term.IsTerminal(int(stderr.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) || len(list) > mostListed {
+		return 0, usage(fmt.Errorf("%s holds %d bundles: %s", dir, len(list), described(list)),
+			"name the one that you mean (--bundle ID, --expect FINGERPRINT), or its directory")
+	}
+	fmt.Fprintf(a.stderr, "%s holds %d bundles:\n", dir, len(list))
+	for i, f := range list {
+		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, text.Printable(f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
+	}
+	t := &terminal{}
+	for {
+		answer, err := t.ask(ctx, fmt.Sprintf("Which one? (1-%d) ", len(list)), false)
+		if errors.Is(err, bundle.ErrNoTerminal) {
+			return 0, usage(err, "name the bundle (--bundle ID, --expect FINGERPRINT), or its directory")
+		}
+		if err != nil {
+			return 0, err
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(answer)); err == nil && n >= 1 && n <= len(list) {
+			return n - 1, nil
+		}
+	}
+}
