@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -171,6 +172,8 @@ func manifestType(body []byte, given string) string {
 	switch {
 	case oci.IsManifest(own):
 		return own
+	case own == "" && given == oci.MediaTypeDockerManifest && hasType(m.Config, ispec.MediaTypeImageConfig):
+		return oci.MediaTypeManifest // Nexus calls it Docker's
 	case oci.IsManifest(given), own == "" && strings.HasPrefix(given, "application/vnd.docker.distribution.manifest.v1+"):
 		return given
 	case own == "" && m.Manifests != nil:
@@ -179,6 +182,12 @@ func manifestType(body []byte, given string) string {
 		return oci.MediaTypeManifest
 	}
 	return cmp.Or(own, given)
+}
+
+// hasType reports whether a descriptor states a media type.
+func hasType(descriptor json.RawMessage, mediaType string) bool {
+	var d struct{ MediaType string }
+	return json.Unmarshal(descriptor, &d) == nil && d.MediaType == mediaType
 }
 
 // tagDigest is the digest that a tag names, "" for a tag that is not there.

@@ -30,6 +30,7 @@ type tokens struct {
 	grant         func(s *Server, name string, actions []string) []string
 	last          bool // of two scopes for one repository, the last one counts
 	none          int  // the status where nothing is granted; 0 is a token for nothing
+	uses          int  // requests that a token is good for; 0 is no limit
 }
 
 // anything in the project may be done.
@@ -49,11 +50,16 @@ func bearer(ts tokens) quirk {
 				return
 			}
 			need := scopes(r)
-			if has, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && covers(has, need) {
+			has, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			switch {
+			case !ok || !covers(has, need):
+				s.meet("login")
+			case ts.uses > 0 && s.used(has) > ts.uses:
+				s.meet("a token has ended")
+			default:
 				next(w, r)
 				return
 			}
-			s.meet("login")
 			challenge := fmt.Sprintf(`Bearer realm="https://%s%s",service="%s"`, s.Host, ts.path, ts.service)
 			if len(need) > 0 {
 				challenge += fmt.Sprintf(`,scope="%s"`, need[0])
@@ -62,6 +68,14 @@ func bearer(ts tokens) quirk {
 			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "access to the requested resource is not authorized")
 		}
 	}
+}
+
+// used counts the requests of a token.
+func (s *Server) used(token string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[token]++
+	return s.tokens[token]
 }
 
 // scopes is what a request needs.
@@ -135,7 +149,7 @@ func (ts tokens) issue(s *Server, w http.ResponseWriter, r *request) {
 		refuse(w, ts.none, "DENIED", "access forbidden")
 		return
 	}
-	body := "token"
+	body := fmt.Sprint("token ", s.used("")) // each is another
 	for name, actions := range granted {
 		body += " repository:" + name + ":" + actions
 	}

@@ -32,6 +32,7 @@ type Server struct {
 	store   *store
 	storage string // where blobs are redirected to, host:port
 	met     map[string]int
+	tokens  map[string]int // how often each was used
 	mu      sync.Mutex
 }
 
@@ -49,7 +50,10 @@ type vendor struct {
 }
 
 func vendors() map[string]vendor {
-	return map[string]vendor{"quay": quay(), "harbor": harbor(), "artifactory": artifactory(), "nexus": nexus(), "gitlab": gitlab(), "ecr": ecr(), "ecr-public": ecrPublic()}
+	return map[string]vendor{
+		"quay": quay(), "harbor": harbor(), "artifactory": artifactory(), "nexus": nexus(), "gitlab": gitlab(), "ecr": ecr(), "ecr-public": ecrPublic(),
+		"docker-hub": dockerHub(), "old": old(),
+	}
 }
 
 // Names lists the vendors.
@@ -68,7 +72,7 @@ func Start(t testing.TB, name string) *Server {
 	if !ok {
 		t.Fatalf("no vendor %q", name)
 	}
-	s := &Server{Name: name, Project: v.project, store: newStore(), met: map[string]int{}}
+	s := &Server{Name: name, Project: v.project, store: newStore(), met: map[string]int{}, tokens: map[string]int{}}
 	authority := registrytest.NewAuthority(t)
 	s.CA = authority.File
 	h := s.store.serve
@@ -168,7 +172,9 @@ func (s *Server) Compare(ctx context.Context, src oci.Source, root oci.Descripto
 		got, _ := s.store.blob(name, d.Digest.String())
 		if isManifest {
 			_, m, _ := s.store.find(name, d.Digest.String())
-			got = m.body
+			if got = m.body; m.mediaType != d.MediaType {
+				return fmt.Errorf("%s: %s is stored as %q, want %q", name, d.Digest, m.mediaType, d.MediaType)
+			}
 		}
 		if !bytes.Equal(got, body) {
 			return fmt.Errorf("%s: %s is not there", name, d.Digest)

@@ -45,7 +45,8 @@ func vendorImages(t *testing.T, c *ocitest.Content, s *quirktest.Server) (refs [
 var vendorQuirks = map[string][]string{
 	"ecr":        {"GET blob is redirected to storage", "login", "no mounts", "no referrers API", "nothing is deleted", "the first POST upload is refused"},
 	"ecr-public": {"GET blob is redirected to storage", "HEAD of a blob", "login"},
-	"gitlab":     {"HEAD blob is redirected to storage", "HEAD to storage", "login", "no mounts across projects"},
+	"gitlab":     {"HEAD blob is redirected to storage", "HEAD to storage", "a token has ended", "login", "no mounts across projects"},
+	"docker-hub": {"login"},
 	"harbor":     {"login"},
 	"nexus":      {"login", "no digest in the answer", "no mounts", "no referrers API"},
 	"quay":       {"GET blob is redirected to storage", "login", "not yet tagged", "the first GET manifest is refused"},
@@ -73,6 +74,11 @@ func TestVendors(t *testing.T) {
 			}
 			if got, want := len(r.Inventory().Images), len(roots)+1; got != want {
 				t.Errorf("%d images were carried, want %d with the signature", got, want)
+			}
+			for _, quirk := range []string{"schema 1", "a credential for storage", "subject first"} {
+				if slices.Contains(s.Met(), quirk) {
+					t.Errorf("%q was met", quirk)
+				}
 			}
 			for _, quirk := range quirks {
 				if !slices.Contains(s.Met(), quirk) {
