@@ -40,6 +40,8 @@ func TestCatalogFaults(t *testing.T) {
 		{"a bundle that cannot be served", oddCSV, all, "UPPER csv.metadata", "1.0.0 1.1.0 1.2.0 1.0 1.1 1.2"},
 		{"a bundle that cannot be served, head", oddCSV, etcdAlone, "", "1.2.0 1.2"},
 		{"a bundle that cannot be served, blocked", oddCSV, all + "  blockedImages: [{name: etcd:1.1.0}, {name: UPPER}]\n", "", "1.0.0 1.2.0 1.0 1.1 1.2"},
+		{"a broken channel, named", strings.Replace(etcd, "name: stable\nentries:\n", "name: stable\nentries: none\nx:\n", 1), "    packages: [{name: etcd, channels: [{name: stable}]}, {name: other}]\n", "channel", ""},
+		{"a broken package, named", strings.Replace(etcd, "name: etcd\ndefault", "name: 7\ndefault", 1), "    packages: [{name: etcd}, {name: other}]\n", "document 1", ""},
 		{"a broken file", "schema: [", whole, "document 1", ""},
 		{"a broken file of another", "schema: [", "    packages: [{name: other}]\n", "", ""},
 	}

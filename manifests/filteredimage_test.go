@@ -82,6 +82,8 @@ func TestFilteredLink(t *testing.T) {
 			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 run/c/", "0 644 run/c/digest"}, 2},
 		{"catalog", "/configs", [][]ocitest.File{{asktest.Entry("srv/cat/x.yaml", etcd)}, {link("configs", "/srv/cat"), asktest.Entry("etc/x", "")}},
 			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 tmp/cache/"}, 2},
+		{"a directory above", "/a/cat", [][]ocitest.File{{asktest.Entry("srv/cat/x.yaml", etcd)}, {link("a", "/srv"), asktest.Entry("srv/x", "")}},
+			[]string{"5 755 srv/cat/", "0 644 srv/cat/etcd/catalog.json", "5 777 tmp/cache/"}, 2},
 		{"file", "/configs", [][]ocitest.File{{asktest.Entry("srv/x", etcd)}, {link("configs/x.yaml", "../srv/x")}},
 			[]string{"5 755 configs/", "0 644 configs/etcd/catalog.json", "5 777 tmp/cache/"}, 2},
 		{"program", "/configs", [][]ocitest.File{{asktest.Entry("configs/x.yaml", etcd)}, {asktest.Entry("usr/bin/opm-v1", "cache-enforce-integrity"), link("bin/opm", "../usr/bin/opm-v1")}},
@@ -92,6 +94,9 @@ func TestFilteredLink(t *testing.T) {
 			h := asktest.NewCatalogs()
 			run := ocitest.CatalogRun()
 			run.Cmd = strings.Fields("serve " + tc.cmd)
+			if dir, _, _ := strings.Cut(tc.cmd, " "); dir != "/configs" { // as a cluster, which looks at no label
+				run.Labels = nil
+			}
 			program := "bin/opm"
 			if tc.name == "program" {
 				program = "bin/sh"

@@ -55,6 +55,25 @@ func Dir(what string, labels map[string]string) (string, error) {
 	return path.Clean("/" + dir), nil
 }
 
+// SetDir has labels name another directory, if they name one.
+func SetDir(labels map[string]string, dir string) {
+	if _, ok := labels[labelConfigs]; ok {
+		labels[labelConfigs] = dir
+	}
+}
+
+// Served is the directory that an image without labels serves as a catalog; not ok for one
+// that has them, or that serves none.
+func Served(dir string, labels map[string]string) (string, bool) {
+	_, has := labels[labelConfigs]
+	_, old := labels[labelDatabase]
+	if has || old || dir == "" {
+		return "", false
+	}
+	dir, err := Dir("", map[string]string{labelConfigs: dir})
+	return dir, err == nil
+}
+
 // Key names what [Catalog.Write] keeps of an image, which is not an index.
 func Key(image digest.Digest) string {
 	return fmt.Sprintf("catalog-v%d-%s", Format, image.Encoded())

@@ -53,18 +53,25 @@ func (d *Data) finish() error {
 	return nil
 }
 
-// strip takes away the one directory that everything is in, if there is one.
+// strip takes away the one directory that has the data, if there is one; what is beside it
+// goes too.
 func (d *Data) strip() {
-	if len(d.list) == 0 {
-		return
-	}
-	top, _, _ := strings.Cut(d.list[0].name, "/")
+	top := ""
 	for _, e := range d.list {
-		if !strings.HasPrefix(e.name, top+"/") && (e.name != top || !e.dir) {
+		dir, name, _ := strings.Cut(e.name, "/")
+		if name != fileVersion || e.dir {
+			continue
+		}
+		if top != "" {
 			return
 		}
+		top = dir
 	}
-	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return e.name == top })
+	if top == "" {
+		return
+	}
+	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return !strings.HasPrefix(e.name, top+"/") })
+	d.odd = slices.DeleteFunc(d.odd, func(o odd) bool { return !strings.HasPrefix(o.name, top+"/") })
 	clear(d.dirs)
 	for i := range d.list {
 		e := &d.list[i]

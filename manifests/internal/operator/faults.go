@@ -34,6 +34,9 @@ func (s *selection) gapOf(why oci.Reason, at, what string, names []string) {
 
 // manyFaults reports how many there are of which nothing more is told.
 func (s *selection) manyFaults() {
+	if more := s.passed - maxPassed; more > 0 {
+		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: %d more things in it are mended or passed over", s.what, more)))
+	}
 	if more := s.faults - MaxCatalogErrors; more > 0 {
 		s.gapOf(s.whyCatalog(), "the rest of the catalog", fmt.Sprintf("%d more things in it cannot be carried", more), nil)
 	}
@@ -55,6 +58,9 @@ func (s *selection) fileFaults(list []catalog.FileFault) {
 		wanted := len(s.o.Packages) == 0 || slices.ContainsFunc(f.Packages, func(name string) bool { _, ok := s.asked[name]; return ok })
 		if wanted {
 			s.fault(s.whyCatalog(), at, f.Why, f.Packages...)
+			for _, name := range f.Packages {
+				s.found[name] = true // as far as anyone can say
+			}
 		} else {
 			s.note("%s is passed over: %s", at, f.Why)
 		}
@@ -62,8 +68,13 @@ func (s *selection) fileFaults(list []catalog.FileFault) {
 }
 
 func (s *selection) note(format string, args ...any) {
-	s.notes = append(s.notes, text.ASCII(s.what+": "+fmt.Sprintf(format, args...)))
+	if s.passed++; s.passed <= maxPassed {
+		s.notes = append(s.notes, text.ASCII(s.what+": "+fmt.Sprintf(format, args...)))
+	}
 }
+
+// maxPassed is how many things of a catalog are noted that are mended or passed over.
+const maxPassed = 50
 
 // packageFaults reports what of a package was passed over: as a gap if it is asked for,
 // and else as a note. Of a catalog that is carried whole nothing is missing as long as

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
@@ -104,6 +105,7 @@ type selection struct {
 	lost   map[string]bool // packages that no filtered catalog can have
 
 	without map[string][]string // bundles that cannot be served, by package
+	passed  int                 // things of the catalog that are mended or passed over
 
 	src      oci.Source
 	root     oci.Descriptor // of the catalog; none if it is not available
@@ -158,7 +160,7 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 	if err != nil {
 		return s.unreadable(err)
 	}
-	if s.dir, err = catalog.Dir(s.what, config.Config.Labels); err != nil {
+	if s.dir, err = s.dirOf(config); err != nil {
 		return err
 	}
 	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
@@ -194,6 +196,20 @@ func (s *selection) readIndex(index io.Reader) error {
 			return err
 		}
 	}
+}
+
+// dirOf is the directory of the catalog in an image: the one that its label names, or, as a
+// cluster does not look at labels, the one that it serves.
+func (s *selection) dirOf(config ispec.Image) (string, error) {
+	dir, err := catalog.Dir(s.what, config.Config.Labels)
+	if err == nil {
+		return dir, nil
+	}
+	served, ok := catalog.Served(opm.ReadCommand(config.Config).Dir, config.Config.Labels)
+	if !ok {
+		return "", err
+	}
+	return served, nil
 }
 
 // index opens what is stored of the catalog, which is read first if nothing is.

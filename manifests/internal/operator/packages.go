@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
@@ -130,6 +131,10 @@ func (s *selection) hasChannels(p *catalog.Package, pkg imageset.Package, place 
 	ok := true
 	for k, ch := range pkg.Channels {
 		if p.Channel(ch.Name) != nil {
+			continue
+		}
+		if slices.ContainsFunc(p.Faults, func(f catalog.Fault) bool { return f.Schema == declcfg.SchemaChannel && f.Name == ch.Name }) {
+			s.lost[p.Name], ok = true, false // which is reported
 			continue
 		}
 		var names []string

@@ -25,7 +25,7 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	if err != nil {
 		return r, err
 	}
-	dir, err := catalog.Dir(f.s.what, config.Config.Labels)
+	dir, err := f.s.dirOf(config)
 	if err != nil {
 		return r, err
 	}
@@ -55,8 +55,16 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 		return r, err
 	}
 	r.Comment = "satchel: the catalog, filtered"
-	if cmd.Serves {
-		r.Edit = func(s *rebuild.Settings) { s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows) }
+	if at.dir != dir && cmd.Serves && cmd.Dir != "" {
+		cmd = cmd.Serving(at.dir)
+	}
+	r.Edit = func(s *rebuild.Settings) {
+		if at.dir != dir {
+			catalog.SetDir(s.Labels, at.dir)
+		}
+		if cmd.Serves {
+			s.Entrypoint, s.Cmd = cmd.Entrypoint(), cmd.Arguments(cacheDir, knows)
+		}
 	}
 	r.Layer, err = f.layer(ctx, at.dir, at.cacheDir, around)
 	return r, ask.OfHost(err)

@@ -64,6 +64,9 @@ func (b *block) out(img oci.Image, also ...string) (blocked bool) {
 		blocked = true
 		if at := strings.Join(names, " "); p.hits[at] == "" {
 			p.hits[at] = text.ASCII(img.Describe())
+			if len(also) > 0 { // something within the image, which is carried
+				p.hits[at] = text.ASCII(also[0])
+			}
 		}
 		switch {
 		case img.Origin == origin.Release && img.Path == origin.PathPayload:
