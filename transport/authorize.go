@@ -59,7 +59,7 @@ func (a *authorizer) basic() string {
 // do sends a request, with what its host wants of the credential. One that has an Authorization
 // is sent as it is.
 func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
-	st := &standing{host: req.URL.Host, user: a.cred.Username, configured: a.configured(), identity: a.cred.RefreshToken != ""}
+	st := &standing{client: a.client, host: req.URL.Host, user: a.cred.Username, configured: a.configured(), identity: a.cred.RefreshToken != ""}
 	req = req.WithContext(context.WithValue(req.Context(), standingKey{}, st))
 	if authz := req.Header.Get("Authorization"); authz != "" {
 		st.sent = a.configured()
@@ -359,6 +359,7 @@ func (a *authorizer) check(req *http.Request, resp *http.Response, authz string,
 	}
 	status, _, err := a.endpoint.ping(req.Context(), req.URL.Scheme, req.URL.Host, authz)
 	if err != nil {
+		//lint:ignore nilerr the answer to the request itself is what counts
 		return resp, nil
 	}
 	if status != http.StatusUnauthorized {

@@ -33,14 +33,15 @@ type Config struct {
 
 // Client is one side's view of its registries. It is safe for concurrent use.
 type Client struct {
-	cfg   Config
-	retry policy
-	stall time.Duration          // of a transfer, and half of what an answer may take
-	slow  time.Duration          // what the answer to an upload may take
-	limit *rate.Limiter          // may be nil
-	root  string                 // of the system's certs.d directories, for tests
-	piped pipedFile              // the credentials, where their file is a pipe
-	ca    func() ([]byte, error) // Config.CAFile, read once: it may be a pipe
+	cfg     Config
+	retry   policy
+	stall   time.Duration          // of a transfer, and half of what an answer may take
+	slow    time.Duration          // what the answer to an upload may take
+	limit   *rate.Limiter          // may be nil
+	root    string                 // of the system's certs.d directories, for tests
+	proxies func() *proxies        // of the environment, read once
+	piped   pipedFile              // the credentials, where their file is a pipe
+	ca      func() ([]byte, error) // Config.CAFile, read once: it may be a pipe
 
 	mu        sync.Mutex
 	auths     map[login]*authorizer
@@ -64,6 +65,7 @@ func NewClient(cfg Config) *Client {
 		locations: map[locationKey]*Repository{},
 		endpoints: map[endpointKey]*endpoint{},
 		gates:     map[string]*gate{},
+		proxies:   sync.OnceValue(environmentProxies),
 		ca:        sync.OnceValues(func() ([]byte, error) { return os.ReadFile(cfg.CAFile) }),
 	}
 }

@@ -79,7 +79,7 @@ func (c *Client) connections(conf *tls.Config) *http.Transport {
 		}
 	}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  c.proxy,
 		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            dial,
 		TLSClientConfig:        conf,
@@ -93,14 +93,6 @@ func (c *Client) connections(conf *tls.Config) *http.Transport {
 		WriteBufferSize:        bufferSize,
 		ReadBufferSize:         bufferSize,
 	}
-}
-
-// proxyAnswer makes a typed error of a proxy's refusal.
-func proxyAnswer(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &proxyError{proxy.Host, resp.StatusCode}
 }
 
 // holding is a pool of connections that heeds Retry-After for all requests to a
@@ -124,6 +116,7 @@ func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := g.Transport.RoundTrip(identity(req))
+	resp, err = g.client.blame(req, resp, err)
 	g.client.trace(req, resp, err)
 	if err == nil {
 		if wait := retryAfter(resp); wait > 0 {

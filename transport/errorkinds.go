@@ -43,6 +43,7 @@ const (
 	TroubleAbsent               // 404 where credentials are configured
 	TroubleSilent               // 401 or 403, and it asks for no credentials
 	TroubleScheme               // it asks for credentials in a way that is not supported
+	TroubleGateway              // a proxy answers in its place
 	TroubleElsewhere            // a refusal by the host that it redirects to
 	TroubleToken                // its tokens end before an upload does
 	TroubleTooMany              // 429
@@ -60,6 +61,8 @@ func (e *RegistryError) Trouble() Trouble {
 		return TroubleFull
 	case e.ended:
 		return TroubleToken
+	case e.proxy:
+		return TroubleGateway
 	case e.elsewhere && e.Status < 500:
 		return TroubleElsewhere
 	case e.Status == 0 && e.Err != nil:
@@ -88,6 +91,7 @@ var hints = map[Trouble]string{
 	TroubleAbsent:       "check the name, and that this user may read it; some registries also answer this where something may not be read",
 	TroubleSilent:       "have the registry answer 401 with a challenge (WWW-Authenticate) to requests without credentials, here or at /v2/; nodes do not send theirs unasked either",
 	TroubleScheme:       "have the registry accept a user name and password (Basic) or a token (Bearer)",
+	TroubleGateway:      "see what limits that proxy has (of nginx, client_max_body_size and its timeouts), and whether the registry behind it runs; then run the same command again",
 	TroubleElsewhere:    "addresses like this one are good for a short time: check this host's clock, and the storage behind the registry",
 	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
@@ -103,7 +107,12 @@ const (
 )
 
 // Hint says what to do now, "" if the error says it all.
-func (e *RegistryError) Hint() string { return hints[e.Trouble()] }
+func (e *RegistryError) Hint() string {
+	if p, ok := errors.AsType[*proxyError](e.Err); ok {
+		return p.hint()
+	}
+	return hints[e.Trouble()]
+}
 
 // Permanent reports whether trying again would give the same answer, as far as
 // is known: the registry refused, or what it gave is wrong.
@@ -125,6 +134,11 @@ func permanentStatus(status int) bool {
 // known of what it has.
 func (e *RegistryError) Away() bool {
 	switch e.Trouble() {
+	case TroubleGateway:
+		return transientStatus(e.Status)
+	case TroubleProxy:
+		p, ok := errors.AsType[*proxyError](e.Err)
+		return ok && (p.status == 0 || transientStatus(p.status))
 	case TroubleRefused, TroubleName, TroubleLost, TroubleTooMany, TroubleServer:
 		return true
 	}
@@ -149,21 +163,33 @@ func troubleOf(status int) Trouble {
 }
 
 // trouble gives the sort of an error without an answer, and words for it.
-func trouble(err error) (Trouble, string) {
+func trouble(err error) (Trouble, string) { return troubleAt(err, hostOf(err)) }
+
+func troubleAt(err error, host string) (Trouble, string) {
 	var blocked *BlockedError
 	var plain *PlainHTTPError
+	var config *ConfigError
 	var proxy *proxyError
+	var service *serviceError
+	var moved *movedError
 	var name *net.DNSError
 	var timeout net.Error
 	var broke *brokenError
-	host := hostOf(err)
 	switch {
 	case errors.As(err, &blocked):
 		return TroubleBlocked, blocked.Error()
 	case errors.As(err, &plain):
 		return TroublePlainHTTP, plain.Error()
+	case errors.As(err, &config):
+		return TroubleProxy, config.Error()
 	case errors.As(err, &proxy):
 		return TroubleProxy, proxy.Error()
+	case errors.As(err, &service):
+		sort, words := troubleAt(service.err, oneLine(service.host))
+		return sort, "the token service " + oneLine(service.host) + ": " + words
+	case errors.As(err, &moved):
+		sort, words := troubleAt(moved.err, moved.host)
+		return sort, "the registry redirects to " + moved.host + ": " + words
 	case refusedTLS(err):
 		return troubleTLS(err, host)
 	case errors.Is(err, syscall.ECONNREFUSED):

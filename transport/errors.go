@@ -39,6 +39,7 @@ type RegistryError struct {
 
 	by        string        // who answered, if not the registry
 	elsewhere bool          // it is where the registry redirects to
+	proxy     bool          // it is a proxy
 	standing  *standing     // may be nil
 	after     time.Duration // Retry-After, bounded
 	expired   bool          // a credential that was good for the request before
@@ -67,7 +68,7 @@ func (e *RegistryError) Error() string {
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s %s: %s answered %d %s", e.Op, e.Ref, who, e.Status, text)) + e.standing.note(e.Status)
 	case e.Err != nil:
-		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err))
+		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err)+through(e.Err))
 	}
 	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, text)
 }
@@ -138,13 +139,14 @@ const (
 	ConfigRegistries   = "registries"              // Config.RegistriesConf
 	ConfigCertificates = "certificates"            // Config.CertDir
 	ConfigAuthorities  = "certificate authorities" // Config.CAFile
+	ConfigProxy        = "a proxy"                 // HTTPS_PROXY or HTTP_PROXY of the environment
 )
 
 // ConfigError says that something configured for this side's registries cannot
 // be used: registries.conf, certificates.
 type ConfigError struct {
 	What string // what it configures: one of the constants above
-	Path string // the file or directory; of registries.conf, all that are read
+	Path string // the file or directory; of registries.conf, all that are read; of a proxy, the variable with its value, without user and password
 	Err  error
 }
 
@@ -156,8 +158,11 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *ConfigError) Hint() string {
-	if e.What == ConfigCertificates {
+	switch e.What {
+	case ConfigCertificates:
 		return "correct the directory or its files, or name another"
+	case ConfigProxy:
+		return "correct the variable in the environment, such as http://proxy.example:3128, or remove it"
 	}
 	return "correct the file, or name another"
 }
@@ -215,6 +220,10 @@ func responseError(resp *http.Response) *RegistryError {
 	e.Code, e.Message = said.code, said.message
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.Message == "" && kind == "text/plain" && !said.own {
 		e.Message = oneLine(string(body))
+	}
+	if e.by == "" && e.standing != nil {
+		e.by = e.standing.client.notItsOwn(resp, said)
+		e.proxy = e.by != ""
 	}
 	full := said.full
 	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && full

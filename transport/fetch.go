@@ -66,7 +66,7 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 			continue
 		}
 		var refused *RegistryError
-		if errors.As(err, &refused) && refused.Status != 0 {
+		if errors.As(err, &refused) && refused.Status != 0 && refused.by == "" {
 			return nil, &StatusError{bareURL(link), refused.Status}
 		}
 		if int64(len(body)) > limit {

@@ -70,7 +70,7 @@ func (d *sender) send(req *http.Request) (*http.Response, error) {
 		if errors.As(err, &shut) {
 			return nil, shut
 		}
-		return nil, w.cause(mismatch(err))
+		return nil, w.cause(movedTo(req.URL.Host, mismatch(err)))
 	}
 	w.off()
 	resp.Body = &watchedBody{resp.Body, w, d.client.stall}
@@ -97,4 +97,27 @@ func mismatch(err error) error {
 		return &PlainHTTPError{Host: u.Host}
 	}
 	return err
+}
+
+// movedError is a failure on the way to where a registry redirects to.
+type movedError struct {
+	host string
+	err  error
+}
+
+func (e *movedError) Error() string { return e.err.Error() }
+func (e *movedError) Unwrap() error { return e.err }
+
+// movedTo marks an error of another host than the one that was asked and its token service.
+func movedTo(asked string, err error) error {
+	var sent *url.Error
+	var service *serviceError
+	if errors.As(err, &service) || !errors.As(err, &sent) {
+		return err
+	}
+	u, perr := url.Parse(sent.URL)
+	if perr != nil || u.Host == "" || u.Host == asked {
+		return err
+	}
+	return &movedError{oneLine(u.Host), err}
 }

@@ -129,6 +129,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // refusal.
 func transient(err error) bool {
 	var (
+		config   *ConfigError
 		source   *sourceError
 		location *uploadError
 		redirect *redirectError
@@ -140,7 +141,7 @@ func transient(err error) bool {
 		sent     *url.Error
 	)
 	switch {
-	case errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
+	case errors.As(err, &config), errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
 		return false
 	case errors.As(err, &broken), errors.Is(err, errStalled):
 		return true
@@ -148,7 +149,7 @@ func transient(err error) bool {
 		return mine.expired || mine.stale || transientStatus(mine.Status) && !mine.full
 	case errors.As(err, &answer):
 		return transientStatus(answer.StatusCode)
-	case errors.As(err, &proxy):
+	case errors.As(err, &proxy) && proxy.status != 0:
 		return transientStatus(proxy.status)
 	case refusedTLS(err):
 		return false
@@ -219,13 +220,3 @@ type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }
 func (e *brokenError) Unwrap() error { return e.err }
-
-// proxyError is the refusal of the proxy that the environment names.
-type proxyError struct {
-	proxy  string // host:port
-	status int
-}
-
-func (e *proxyError) Error() string {
-	return "the proxy " + e.proxy + " answered " + strconv.Itoa(e.status) + " " + http.StatusText(e.status)
-}

@@ -9,6 +9,7 @@ import (
 
 // standing is how a request stands with the credential that is configured for it.
 type standing struct {
+	client     *Client
 	host       string // of the registry
 	user       string
 	configured bool

@@ -1,0 +1,219 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// proxies is what the environment says of proxies.
+type proxies struct {
+	by map[string]proxyVariable // by the scheme of a request
+	of func(*url.URL) (*url.URL, error)
+}
+
+// proxyVariable names the proxy for one scheme.
+type proxyVariable struct {
+	name  string
+	value string // without user and password
+	err   error  // why it cannot be read
+}
+
+func (v proxyVariable) String() string { return v.name + "=" + v.value }
+
+// environmentProxies reads the variables in the order of the HTTP library. That takes an address
+// which it cannot read for none, and would connect directly.
+func environmentProxies() *proxies {
+	p := &proxies{by: map[string]proxyVariable{}}
+	cfg := &httpproxy.Config{NoProxy: cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy")), CGI: os.Getenv("REQUEST_METHOD") != ""}
+	for scheme, to := range map[string]*string{"http": &cfg.HTTPProxy, "https": &cfg.HTTPSProxy} {
+		v := proxyVariable{name: strings.ToUpper(scheme) + "_PROXY"}
+		value := os.Getenv(v.name)
+		if value == "" {
+			v.name = strings.ToLower(v.name)
+			value = os.Getenv(v.name)
+		}
+		if value == "" {
+			continue
+		}
+		u, err := parseProxy(value)
+		if err != nil {
+			v.value, v.err = text.OneLine(text.Printable(userText.ReplaceAllString(value, "$1"))), err
+			u = &url.URL{Scheme: "http", Host: "unreadable.invalid"} // NO_PROXY has its say
+		} else {
+			v.value = u.Scheme + "://" + oneLine(u.Host)
+		}
+		p.by[scheme], *to = v, u.String()
+	}
+	p.of = cfg.ProxyFunc()
+	return p
+}
+
+// userText is what comes before the host of an address, well formed or not.
+var userText = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:/*)?.*@`)
+
+// parseProxy reads the address of a proxy: a URL, or HOST[:PORT].
+func parseProxy(value string) (*url.URL, error) {
+	value = strings.TrimSpace(value)
+	whole := strings.Contains(value, "://")
+	if !whole {
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Hostname() == "" || !whole && strings.Trim(u.Path, "/") != "":
+		return nil, errors.New("it is not the address of a proxy, such as http://proxy.example:3128")
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
+		return nil, fmt.Errorf("a proxy is spoken to by http, https or socks5, not by %q", oneLine(u.Scheme))
+	}
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
+		return nil, fmt.Errorf("%q is not a port", oneLine(u.Port()))
+	}
+	return u, nil
+}
+
+// via gives the variable whose proxy a request goes through; false for none.
+func (p *proxies) via(u *url.URL) (proxyVariable, bool) {
+	to, err := p.of(u)
+	if to == nil && err == nil {
+		return proxyVariable{}, false
+	}
+	v, ok := p.by[u.Scheme]
+	return v, ok
+}
+
+// proxy is the proxy for a request, as the HTTP library asks for it.
+func (c *Client) proxy(req *http.Request) (*url.URL, error) {
+	p := c.proxies()
+	if v, ok := p.via(req.URL); ok && v.err != nil {
+		return nil, &ConfigError{What: ConfigProxy, Path: v.String(), Err: v.err}
+	}
+	return p.of(req.URL)
+}
+
+// proxyError is of the proxy that the environment names.
+type proxyError struct {
+	variable proxyVariable
+	host     string // of the registry, or who else was to be reached
+	status   int    // 0: it was not reached
+	err      error
+}
+
+func (e *proxyError) Error() string {
+	who := "the proxy of " + e.variable.String()
+	if e.status != 0 {
+		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.status, strings.ToLower(http.StatusText(e.status))))
+	}
+	_, host, _ := strings.Cut(e.variable.value, "://")
+	_, why := troubleAt(e.err, host)
+	return who + " cannot be used: " + why
+}
+
+func (e *proxyError) Unwrap() error { return e.err }
+
+// hint says what to do about the proxy.
+func (e *proxyError) hint() string {
+	name := e.variable.name
+	switch {
+	case e.status == http.StatusProxyAuthRequired:
+		return fmt.Sprintf("the proxy wants a user name and a password that it knows: %s=http://USER:PASSWORD@HOST:PORT", name)
+	case e.status == http.StatusForbidden || e.status == http.StatusUnauthorized || e.status == http.StatusMethodNotAllowed:
+		return fmt.Sprintf("have the proxy allow connections to %s, or name that host in NO_PROXY if it can be reached directly", e.host)
+	case e.status >= 500:
+		return fmt.Sprintf("check that the proxy can reach %s, or name that host in NO_PROXY if it can be reached directly", e.host)
+	}
+	return fmt.Sprintf("correct %s in the environment, or name %s in NO_PROXY if it can be reached directly", name, e.host)
+}
+
+// refusedTunnel is a proxy's refusal to connect.
+type refusedTunnel struct{ status int }
+
+func (e *refusedTunnel) Error() string { return http.StatusText(e.status) }
+
+// proxyAnswer makes a typed error of a proxy's refusal.
+func proxyAnswer(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &refusedTunnel{resp.StatusCode}
+}
+
+// blame names the proxy for what it did to a request.
+func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http.Response, error) {
+	if err == nil && resp.StatusCode != http.StatusProxyAuthRequired {
+		return resp, nil
+	}
+	v, ok := c.proxies().via(req.URL)
+	if !ok || v.err != nil {
+		return resp, err
+	}
+	e := &proxyError{variable: v, host: oneLine(req.URL.Host), err: err}
+	if err == nil {
+		drain(resp)
+		e.status = resp.StatusCode
+		return nil, e
+	}
+	if tunnel, ok := errors.AsType[*refusedTunnel](err); ok {
+		e.status, e.err = tunnel.status, nil
+		return nil, e
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "proxyconnect" || op.Op == "socks") {
+		e.err = op.Err
+		return nil, e
+	}
+	return nil, &throughError{v, err}
+}
+
+// throughError is a failure on a way that leads through a proxy, by whomever.
+type throughError struct {
+	variable proxyVariable
+	err      error
+}
+
+func (e *throughError) Error() string { return e.err.Error() }
+func (e *throughError) Unwrap() error { return e.err }
+
+// through is the words for an error's proxy, "" without.
+func through(err error) string {
+	if e, ok := errors.AsType[*throughError](err); ok {
+		return ", through the proxy of " + e.variable.String()
+	}
+	return ""
+}
+
+// notItsOwn names who answered in the place of a registry, "" if it was itself: the answer has
+// nothing of a registry's, and a status that proxies give.
+func (c *Client) notItsOwn(resp *http.Response, said answered) string {
+	switch resp.StatusCode {
+	case http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable:
+		if resp.Header.Get("Server") == "" {
+			return ""
+		}
+	default:
+		return ""
+	}
+	if said.own || resp.Header.Get("Docker-Distribution-Api-Version") != "" {
+		return ""
+	}
+	if v, ok := c.proxies().via(resp.Request.URL); ok && resp.Request.URL.Scheme == "http" {
+		return "the proxy of " + v.String() + ", or one before the registry,"
+	}
+	who := "a proxy before the registry"
+	if server := oneLine(resp.Header.Get("Server")); server != "" {
+		who += " (" + server + ")"
+	}
+	return who
+}
