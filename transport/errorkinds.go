@@ -111,6 +111,9 @@ func (e *RegistryError) Hint() string {
 	if p, ok := errors.AsType[*proxyError](e.Err); ok {
 		return p.hint()
 	}
+	if _, ok := errors.AsType[*ConfigError](e.Err); ok {
+		return "" // it has one
+	}
 	return hints[e.Trouble()]
 }
 

@@ -49,8 +49,13 @@ type RegistryError struct {
 }
 
 func (e *RegistryError) Error() string {
+	return e.Op + " " + e.Ref + ": " + e.Cause()
+}
+
+// Cause is what went wrong, without what was being done to what.
+func (e *RegistryError) Cause() string {
 	if login, ok := errors.AsType[*LoginError](e.Err); ok {
-		return fmt.Sprintf("%s %s: %v", e.Op, e.Ref, login)
+		return login.Error()
 	}
 	text := e.Message
 	if text == "" && e.Code != "" {
@@ -62,15 +67,15 @@ func (e *RegistryError) Error() string {
 	who := cmp.Or(e.by, "the registry")
 	switch {
 	case e.full:
-		return fmt.Sprintf("%s %s: the registry has no space left (it answered %d)", e.Op, e.Ref, e.Status)
+		return fmt.Sprintf("the registry has no space left (it answered %d)", e.Status)
 	case e.ended:
-		return fmt.Sprintf("%s %s: the token with which the upload began had ended before it was complete (%s answered %d)", e.Op, e.Ref, who, e.Status)
+		return fmt.Sprintf("the token with which the upload began had ended before it was complete (%s answered %d)", who, e.Status)
 	case e.Status != 0:
-		return strings.TrimSpace(fmt.Sprintf("%s %s: %s answered %d %s", e.Op, e.Ref, who, e.Status, text)) + e.standing.note(e.Status)
+		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.note(e.Status)
 	case e.Err != nil:
-		return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, reason(e.Err)+through(e.Err))
+		return reason(e.Err) + through(e.Err)
 	}
-	return fmt.Sprintf("%s %s: %s", e.Op, e.Ref, text)
+	return text
 }
 
 func (e *RegistryError) Unwrap() error { return e.Err }

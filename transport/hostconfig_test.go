@@ -253,7 +253,7 @@ func TestTroubles(t *testing.T) {
 		{answers(403, ""), TroubleForbidden, "answered 403"},
 		{answers(404, ""), TroubleNotFound, "answered 404"},
 		{answers(429, ""), TroubleTooMany, "answered 429"},
-		{answers(502, ""), TroubleServer, "answered 502"},
+		{answers(502, ""), TroubleGateway, "answered 502"},
 		{answers(507, ""), TroubleFull, "no space left"},
 		{answers(500, "write /x: no space left on device"), TroubleFull, "no space left"},
 		{answers(500, detail), TroubleFull, "no space left"},
