@@ -22,7 +22,8 @@ const (
 // digest once as what it is: config and layers of an image are blobs, what an index
 // names are manifests. Manifests are read from src and verified; body is the manifest's
 // bytes and nil for a blob. Of what an index names by no media type of a manifest, the
-// bytes decide; what they make no manifest, as build caches have it, is a blob. fn's
+// bytes decide; what they make no manifest, as build caches have it, is a blob. What
+// of an index cannot be read is a *[PartError], if the index says for which platform it is. fn's
 // error ends the walk.
 func Walk(ctx context.Context, src Source, root Descriptor, fn func(d Descriptor, body []byte) error) error {
 	w := walker{src: src, fn: fn, seen: map[content]bool{}}
@@ -64,6 +65,13 @@ type walker struct {
 	seen    map[content]bool
 	out     map[digest.Digest]bool // what indexes name in vain, and whether one did
 	indexes bool                   // reads only those
+	stopped bool                   // fn did
+}
+
+func (w *walker) call(d Descriptor, body []byte) error {
+	err := w.fn(d, body)
+	w.stopped = err != nil
+	return err
 }
 
 // content is a digest in one of its two roles: the same bytes may be a manifest in one
@@ -84,7 +92,7 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 		return &UnsupportedError{"manifest " + d.Digest.String(), "indexes are nested too deep or name too much"}
 	}
 	if !IsManifest(d.MediaType) || w.indexes && !IsIndex(d.MediaType) {
-		return w.fn(d, nil)
+		return w.call(d, nil)
 	}
 	body, err := ReadManifest(ctx, w.src, d)
 	if err != nil {
@@ -102,14 +110,17 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 		}
 		if index {
 			if c.MediaType, err = lookUp(ctx, w.src, c); err != nil {
-				return err
+				return ofPart(c, err)
 			}
 		}
 		if err := w.visit(ctx, c, depth+1); err != nil {
+			if index && !w.stopped {
+				err = ofPart(c, err)
+			}
 			return err
 		}
 	}
-	return w.fn(d, body)
+	return w.call(d, body)
 }
 
 // Platforms lists the platforms that an image is for, sorted: for an index

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
@@ -38,6 +40,11 @@ func hints(err error) (list []string) {
 			list = append(list, "or write the YAML without asking the mirror (satchel render --offline)")
 		case *transport.LocationError: // of many locations, one decides
 			todo = append([]error{u.Unwrap()[0]}, todo...)
+		case *oci.PartError:
+			var answer *transport.RegistryError
+			if !errors.As(u, &answer) || !isLeftOut(u) || answer.Status != http.StatusNotFound { // else the name that was asked for is right
+				todo = append([]error{u.Err}, todo...)
+			}
 		case *prepare.AllowedError: // as is what the next case advises
 			todo = append([]error{u.Err}, todo...)
 		case *oci.Gap:
@@ -88,6 +95,10 @@ func flagsFor(err error) string {
 			return troubleFlags[answer.Trouble()]
 		}
 		return problemFlags[e.Problem]
+	case *oci.PartError:
+		if isLeftOut(e) {
+			return "if " + strings.Join(e.Platforms, ", ") + " is not needed, leave it out: name the other platforms (platforms: in the configuration)"
+		}
 	case *transport.PlainHTTPError:
 		return troubleFlags[transport.TroublePlainHTTP]
 	case *transport.BlockedError:
@@ -130,6 +141,12 @@ func flagsFor(err error) string {
 		return "--passphrase-file FILE, or --new-passphrase-file FILE of rekey"
 	}
 	return ""
+}
+
+// isLeftOut reports whether a platform of an image, which its registry does not give, can be
+// left out.
+func isLeftOut(e *oci.PartError) bool {
+	return prepare.Permanent(e) && (as[*transport.RegistryError](e) || as[*transport.MissingBlobError](e) || as[*oci.DigestError](e)) && !as[*bundle.DamageError](e)
 }
 
 // speaksFor reports whether an error's hint is the one of value.

@@ -206,7 +206,7 @@ func (p *packing) putOne(ctx context.Context, bar notice.Progress, n oci.Node) (
 		return nil, err
 	case p.KeepGoing && ofSource(err) && prepare.Permanent(err):
 		// Other blobs may be waiting for the lane that it holds.
-		return p.Lost(n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
+		return p.Lost(ctx, n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
 	}
 	p.Debug("blob %s: %v", n.Descriptor.Digest, err)
 	return nil, p.Blame(n, err)

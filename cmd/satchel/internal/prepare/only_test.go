@@ -113,7 +113,7 @@ func TestDropReadsNothing(t *testing.T) {
 	b.Proxy.Reset()
 	for _, n := range s.Graph.Blobs {
 		if n.Descriptor.Digest == gone.Digest {
-			if err := s.Tolerate(t.Context(), s.Lost(n, &oci.DigestError{})); err != nil {
+			if err := s.Tolerate(t.Context(), s.Lost(t.Context(), n, &oci.DigestError{})); err != nil {
 				t.Fatal(err)
 			}
 			break

@@ -24,7 +24,7 @@ func (s *Set) CheckGaps(ctx context.Context, noted gaps.List) error {
 			switch {
 			case err == nil:
 			case Permanent(err):
-				errs = append(errs, s.Lost(n, err))
+				errs = append(errs, s.Lost(ctx, n, err))
 			default:
 				return s.Blame(n, err)
 			}

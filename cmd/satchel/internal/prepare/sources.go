@@ -55,7 +55,7 @@ func (s *Set) CheckSources(ctx context.Context) error {
 	}
 	var errs []error
 	for _, n := range absent {
-		errs = append(errs, s.Lost(n.Node, n.why))
+		errs = append(errs, s.Lost(ctx, n.Node, n.why))
 	}
 	if len(errs) == 0 {
 		return nil
@@ -199,15 +199,6 @@ func decisive(errs []error) error {
 		}
 	}
 	return errs[0]
-}
-
-// Lost makes a gap of every image that needs the node.
-func (s *Set) Lost(n oci.Node, err error) error {
-	errs := make([]error, len(n.Images))
-	for i, image := range n.Images {
-		errs[i] = &oci.Gap{Image: s.Graph.Images[image], Err: err}
-	}
-	return errors.Join(errs...)
 }
 
 // Blame names an image that needs the node.
