@@ -120,6 +120,7 @@ func TestScopes(t *testing.T) {
 	})
 	var mu sync.Mutex
 	scopes := map[string]string{}
+	var uploaded []byte
 	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		kind := registrytest.Kind(r)
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -133,15 +134,20 @@ func TestScopes(t *testing.T) {
 		defer mu.Unlock()
 		scopes[kind] = string(scope)
 		switch kind {
-		case "HEAD manifest", "HEAD blob":
+		case "HEAD manifest":
 			w.WriteHeader(http.StatusNotFound)
+		case "GET blob":
+			if uploaded == nil {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			w.Write(uploaded)
 		case "POST mount":
 			w.Header().Set("Location", "/v2/x/blobs/uploads/1")
 			w.WriteHeader(http.StatusAccepted)
 		case "PUT upload":
-			n, _ := io.Copy(io.Discard, r.Body)
-			if r.ContentLength != n || r.Header.Get("Content-Type") != "application/octet-stream" {
-				t.Errorf("uploads %d bytes as Content-Length %d, %q", n, r.ContentLength, r.Header.Get("Content-Type"))
+			uploaded, _ = io.ReadAll(r.Body)
+			if n := int64(len(uploaded)); r.ContentLength != n || r.Header.Get("Content-Type") != "application/octet-stream" {
+				t.Errorf("uploads %d bytes as Content-Length %d, %q", len(uploaded), r.ContentLength, r.Header.Get("Content-Type"))
 			}
 			w.WriteHeader(http.StatusCreated)
 		}
@@ -156,8 +162,9 @@ func TestScopes(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := "repository:mirror/team/a:pull,push"
+	again := "repository:mirror/one:pull,push"
 	mount := "repository:mirror/one:pull,push repository:mirror/other:pull"
-	for kind, want := range map[string]string{"HEAD manifest": look, "HEAD blob": look, "POST mount": mount, "PUT upload": mount} {
+	for kind, want := range map[string]string{"HEAD manifest": look, "GET blob": again, "POST mount": mount, "PUT upload": mount} {
 		if scopes[kind] != want {
 			t.Errorf("%s with the scope %q, want %q", kind, scopes[kind], want)
 		}

@@ -2,8 +2,6 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"iter"
 	"sync"
 
@@ -13,36 +11,54 @@ import (
 )
 
 // Blobs makes the deliveries, started in the order of work, as many at a time as
-// the mirror was made for. The bytes of src are verified here, so src need not.
-// The first error cancels the rest and is returned: a *[RegistryError] that
-// names repository and digest, or the source's own error, wrapped.
+// the mirror was made for, and looks at each blob afterwards. The bytes of src are verified
+// here, so src need not. The first error cancels the rest and is returned: a
+// *[RegistryError] or a *[BlobError] that names repository and digest, or the source's
+// own error, wrapped.
 func (m *Mirror) Blobs(ctx context.Context, src oci.Source, work iter.Seq[Delivery]) error {
-	verified := oci.Verified(src)
+	w := &pushes{m: m, src: oci.Verified(src)}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for d := range work {
 		if gctx.Err() != nil {
 			break
 		}
-		g.Go(func() error { return m.deliver(gctx, verified, d) })
+		g.Go(func() error { return w.deliver(gctx, d) })
 	}
 	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := w.lookAgain(ctx); err != nil {
 		return err
 	}
 	return ctx.Err()
 }
 
-func (m *Mirror) deliver(ctx context.Context, src oci.Source, d Delivery) error {
+// pushes is blobs on their way to the mirror.
+type pushes struct {
+	m   *Mirror
+	src oci.Source
+
+	mu    sync.Mutex
+	later []pushed // that were not there yet right after their push
+}
+
+type pushed struct {
+	r    *Repository
+	blob oci.Descriptor
+}
+
+func (w *pushes) deliver(ctx context.Context, d Delivery) error {
 	if err := oci.CheckDescriptor(d.Blob); err != nil {
 		return err
 	}
 	from := d.From
 	for i, ref := range d.Repos {
-		r, err := m.client.Repository(ref)
+		r, err := w.m.client.Repository(ref)
 		if err != nil {
 			return err
 		}
-		if err := r.putBlob(ctx, src, d.Blob, from); err != nil {
+		if err := w.put(ctx, r, d.Blob, from); err != nil {
 			return err
 		}
 		if i == 0 {
@@ -52,137 +68,52 @@ func (m *Mirror) deliver(ctx context.Context, src oci.Source, d Delivery) error 
 	return nil
 }
 
-// Manifests stores the manifests of the images, each image's children before
-// their parents and by digest, its root under each of its tags, or by digest if
-// it has none. What is attached to other images comes after them. The mirror
-// must hold the blobs. Errors are as those of [Mirror.Blobs].
-func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
-	var t turns
-	for _, attached := range []bool{false, true} {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(m.parallel)
-		for _, img := range images {
-			if attached != (img.Subject != "") {
-				continue
-			}
-			g.Go(func() error {
-				if err := m.putImage(ctx, src, img, &t); err != nil {
-					return fmt.Errorf("image %s: %w", img.Source, err)
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
+// put has the repository hold a blob, and looks: what is wrong there afterwards is pushed
+// once more, what is absent is looked for again at the end.
+func (w *pushes) put(ctx context.Context, r *Repository, d oci.Descriptor, from oci.Ref) error {
+	for uploads := 0; ; {
+		mounted, err := r.sendBlob(ctx, w.src, d, from)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// turns has each manifest stored once in a repository, but for its tags, however many
-// images have it: docker-registry 2.8 writes in place what it is sent again, and
-// refuses an index that names it meanwhile.
-type turns struct {
-	mu sync.Mutex
-	of map[string]*turn
-}
-
-type turn struct {
-	sync.Mutex
-	stored bool
-}
-
-// take waits for the turn of a manifest by its full name; the caller unlocks.
-func (t *turns) take(name string) *turn {
-	t.mu.Lock()
-	if t.of == nil {
-		t.of = map[string]*turn{}
-	}
-	one := t.of[name]
-	if one == nil {
-		one = &turn{}
-		t.of[name] = one
-	}
-	t.mu.Unlock()
-	one.Lock()
-	return one
-}
-
-func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t *turns) error {
-	r, err := m.client.Repository(m.target.Repo(img))
-	if err != nil {
-		return err
-	}
-	return oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
-		if body == nil {
+		w.m.count(d, mounted)
+		f, err := r.look(r.toPush(ctx), d)
+		if err != nil || f.whole() {
+			return err
+		}
+		if !mounted {
+			uploads++
+		}
+		switch {
+		case mounted:
+		case !f.there:
+			w.mu.Lock()
+			w.later = append(w.later, pushed{r, d})
+			w.mu.Unlock()
 			return nil
+		case uploads > 1:
+			return &BlobError{Repo: r.ref, Blob: d, Fault: f.fault, Times: uploads}
 		}
-		names := []string{d.Digest.String()}
-		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
-			names = tags
-		}
-		one := t.take(r.name(d))
-		defer one.Unlock()
-		for _, name := range names {
-			if one.stored && name == d.Digest.String() {
-				continue
+		from = oci.Ref{}
+	}
+}
+
+// lookAgain looks again for what was not there right after its push.
+func (w *pushes) lookAgain(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.m.parallel)
+	for _, p := range w.later {
+		g.Go(func() error {
+			var f found
+			there, err := p.r.patiently(ctx, func() (_ bool, err error) {
+				f, err = p.r.look(p.r.toPush(ctx), p.blob)
+				return f.there, err
+			})
+			if err == nil && (!there || !f.whole()) {
+				err = &BlobError{Repo: p.r.ref, Blob: p.blob, Fault: f.fault, Times: 1}
 			}
-			if err := r.putManifest(ctx, d, body, name); err != nil {
-				return ifForeign(d, body, err)
-			}
-			one.stored = true
-		}
-		return nil
-	})
-}
-
-// putManifest stores a manifest, bytes as they are, under a tag or its digest.
-func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []byte, reference string) error {
-	d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-	name := r.name(d)
-	if reference != d.Digest.String() {
-		name = r.ref.WithTag(reference).String()
+			return err
+		})
 	}
-	err := r.unbroken(ctx, func() error {
-		return r.storeManifest(r.toPush(ctx), d, body, reference)
-	})
-	return explain("push", name, err)
-}
-
-// ForeignError says that the mirror did not take a manifest with foreign layers.
-// Registries check the URLs that such layers name, or want the layers
-// themselves; distribution answers 500 and no reason.
-type ForeignError struct {
-	Manifest oci.Descriptor
-	Err      error // what the registry answered
-}
-
-func (e *ForeignError) Error() string {
-	return "it has foreign layers, which this registry may not take: " + e.Err.Error()
-}
-
-func (e *ForeignError) Unwrap() error { return e.Err }
-
-// Hint says what to do now.
-func (e *ForeignError) Hint() string {
-	return "have the registry accept the URLs of foreign layers (distribution: validation.manifests.urls.allow in its configuration), or leave the image out"
-}
-
-// Permanent is false: what the registry answered may have another cause.
-func (e *ForeignError) Permanent() bool { return false }
-
-// ifForeign says of a manifest that was refused that foreign layers may be why.
-func ifForeign(d oci.Descriptor, body []byte, err error) error {
-	var m struct {
-		Layers []oci.Descriptor `json:"layers"`
-	}
-	if err == nil || json.Unmarshal(body, &m) != nil {
-		return err
-	}
-	for _, l := range m.Layers {
-		if oci.IsForeign(l.MediaType) {
-			return &ForeignError{Manifest: d, Err: err}
-		}
-	}
-	return err
+	return g.Wait()
 }

@@ -3,7 +3,6 @@ package transport
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -16,13 +15,25 @@ type Mirror struct {
 	client   *Client
 	target   oci.Mirror
 	parallel int
-	run      string // random; sets what this run probes with apart from other runs
+	sent     sent
+
+	// Verify says what is asked for. Set it before the first call.
+	Verify Verify
 }
+
+// Verify is how closely what the mirror has is looked at.
+type Verify int
+
+// How closely.
+const (
+	VerifySizes     Verify = iota // manifests, and every blob by its last byte
+	VerifyManifests               // manifests alone: one that is there is proof of its blobs
+)
 
 // NewMirror makes the mirror at target, with at most parallel requests or
 // uploads at a time (at least one).
 func NewMirror(c *Client, target oci.Mirror, parallel int) *Mirror {
-	return &Mirror{client: c, target: target, parallel: max(1, parallel), run: rand.Text()}
+	return &Mirror{client: c, target: target, parallel: max(1, parallel)}
 }
 
 // Delivery is one blob that the mirror lacks, and where.
@@ -34,15 +45,16 @@ type Delivery struct {
 
 // Missing is what the mirror lacks of an inventory.
 type Missing struct {
-	Images  []oci.Image // not completely there, in the inventory's order
-	Blobs   []Delivery  // what Images reach and is not there, by digest
-	Present int         // images that are there
+	Images  []oci.Image // whose manifests or tags are not all there, in the inventory's order
+	Blobs   []Delivery  // what is not there, or not whole, by digest
+	Present int         // images whose manifests and tags are there
 }
 
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for
-// each tag and for each manifest that an index names, and one for each blob of an
-// image that is not there in each repository that needs it. An index alone
-// proves nothing: it may be there with fewer platforms. src gives the manifests. What the
+// each tag and for each manifest that an index names, and one GET of a byte for each
+// blob in each repository that needs it; with [VerifyManifests] only for blobs of images
+// that are not there. An index alone proves nothing: it may be there with fewer
+// platforms. Nor does a HEAD of a blob, see [Mirror.Verify]. src gives the manifests. What the
 // registry refuses to answer counts as missing: [Mirror.Probe] finds out why, for
 // all repositories at once. Errors are of type *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
@@ -51,22 +63,17 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 		return nil, err
 	}
 	missing := &Missing{Images: absent, Present: len(inv.Images) - len(absent)}
+	asked := inv.Images
+	if m.Verify == VerifyManifests {
+		asked = absent
+	}
 	from := func(oci.Image) (oci.Source, error) { return src, nil }
-	graph, err := oci.ReadGraph(ctx, absent, from, m.parallel)
+	graph, err := oci.ReadGraph(ctx, asked, from, m.parallel)
 	if err != nil {
 		return nil, err
 	}
-	missing.Blobs, err = m.findMissing(ctx, graph.Blobs, absent)
+	missing.Blobs, err = m.findMissing(ctx, graph.Blobs, asked)
 	return missing, err
-}
-
-// Lacks lists the images of the inventory that the mirror does not have, as
-// [Mirror.Missing] finds them. It asks as one who only pulls, and a refusal is an
-// error of type *[RegistryError].
-func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) ([]oci.Image, error) {
-	return m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
-		return m.hasImage(ctx, src, img, func(ctx context.Context, _ *Repository) context.Context { return ctx })
-	})
 }
 
 // absent lists the images that some tag of theirs does not name, or some manifest
@@ -155,7 +162,7 @@ func (r *Repository) toPush(ctx context.Context) context.Context {
 	return auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush)
 }
 
-// findMissing asks for each blob in each repository of the images that need it.
+// findMissing looks at each blob in each repository of the images that need it.
 func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
 	repos := make([][]oci.Ref, len(blobs))
 	has := make([][]bool, len(blobs))
@@ -167,9 +174,11 @@ func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci
 		for j, ref := range repos[i] {
 			g.Go(func() error {
 				r, err := m.client.Repository(ref)
-				if err == nil {
-					has[i][j], err = r.Has(r.toPush(ctx), node.Descriptor)
+				if err != nil {
+					return err
 				}
+				f, err := r.look(r.toPush(ctx), node.Descriptor)
+				has[i][j] = f.whole()
 				return unlessRefused(err)
 			})
 		}

@@ -81,6 +81,7 @@ func TestSecondRunOnlyLooks(t *testing.T) {
 	}
 	mustFill(t, m, content, inv)
 	proxy.Reset()
+	m.Verify = VerifyManifests
 	again, err := m.Missing(t.Context(), content, inv)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +180,7 @@ func TestRefusedMountIsUploaded(t *testing.T) {
 			t.Errorf("not in %s", ref.Name())
 		}
 	}
-	want := map[string]int{"POST mount": 2, "PUT upload": 1, "HEAD blob": 2, "GET base": 1}
+	want := map[string]int{"POST mount": 2, "PUT upload": 1, "GET blob": 2, "HEAD blob": 2, "GET base": 1}
 	if got := proxy.Counts(); !equalCounts(got, want) {
 		t.Errorf("requests %v, want %v: the refused mount's own session is used", got, want)
 	}

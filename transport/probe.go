@@ -1,28 +1,23 @@
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // ProbeTag is the tag that [Mirror.Probe] uses. Where the registry does not let
-// it be removed, it stays; it names an image of no content.
+// it be removed, it stays; it names an image of no content, always the same.
 const ProbeTag = "satchel-probe"
 
 // Problem is why a repository cannot be written as a bundle needs it.
@@ -40,6 +35,8 @@ const (
 	ProblemFull        Problem = "the registry has no space left"
 	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"
+	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
+	ProblemDrops       Problem = "the registry accepts a push and does not have what was pushed"
 	ProblemOther       Problem = "the registry refuses a push"
 )
 
@@ -67,6 +64,8 @@ var problemHints = map[Problem]string{
 	ProblemDepth:       "limit the number of path components to what the registry allows, such as 2, in every unpack into this mirror",
 	ProblemUntagged:    "a mirror must store images by digest; the registry inside an OpenShift cluster, for one, does not and cannot be a mirror",
 	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
+	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",
+	ProblemDrops:       "look into the registry's log; if garbage was collected there, restart the registry and empty the caches in front of it",
 	ProblemFull:        "make room on the registry's disk and run the same command again",
 }
 
@@ -129,11 +128,14 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref]
 	return errors.Join(errs...)
 }
 
-// Repos lists the repositories that the missing images will be written into.
+// Repos lists the repositories that what is missing will be written into.
 func (m *Mirror) Repos(missing *Missing) []oci.Ref {
 	var list []oci.Ref
 	for _, img := range missing.Images {
 		list = append(list, m.target.Repo(img))
+	}
+	for _, d := range missing.Blobs {
+		list = append(list, d.Repos...)
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)
@@ -208,119 +210,6 @@ func blameDepth(found []*ProbeError, good map[string]bool) {
 				p.Problem = ProblemDepth
 				break
 			}
-		}
-	}
-}
-
-// probe tries one repository.
-func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor) error {
-	r, err := m.client.Repository(ref)
-	if err != nil {
-		return err
-	}
-	c, err := newProbe(m.run, sparse)
-	if err != nil {
-		return err
-	}
-	var pushed []string // what is to be removed again, manifests first
-	defer func() { r.removeProbe(ctx, pushed) }()
-	if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
-		p := &ProbeError{ref, classify(err), err}
-		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.config) {
-			p.Problem = ProblemDenied
-		}
-		return p
-	}
-	pushed = []string{"blobs/" + c.config.Digest.String()}
-	steps := []struct {
-		d       oci.Descriptor
-		name    string
-		problem Problem // of a refusal
-	}{
-		{c.image, ProbeTag, ""},
-		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
-		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
-	}
-	if len(sparse) == 0 {
-		steps = steps[:2]
-	}
-	for _, s := range steps {
-		if err := r.putManifest(ctx, s.d, c.body(s.d), s.name); err != nil {
-			p := &ProbeError{ref, classify(err), err}
-			// A repository that has just taken a manifest refuses this one for what it is.
-			if s.problem != "" && refuses(err) && p.Problem != ProblemFull {
-				p.Problem = s.problem
-			}
-			return p
-		}
-		pushed = slices.Insert(pushed, 0, "manifests/"+s.d.Digest.String())
-	}
-	return nil
-}
-
-// mayRead distinguishes credentials that are wrong from those that only may not push.
-func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
-	_, err := r.Has(ctx, d)
-	return err == nil
-}
-
-// probeContent is what a probe pushes; it is an [oci.Source].
-type probeContent struct {
-	bodies                          map[string][]byte
-	config, image, untagged, sparse oci.Descriptor
-}
-
-// newProbe makes content of a run's own: another run may remove its own at the
-// same time.
-func newProbe(run string, sparse []oci.Descriptor) (*probeContent, error) {
-	c := &probeContent{bodies: map[string][]byte{}}
-	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe `+run+`","rootfs":{"type":"layers","diff_ids":[]}}`))
-	for _, note := range []string{"tagged", "untagged"} {
-		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
-			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
-		body, err := json.Marshal(m)
-		if err != nil {
-			return nil, err
-		}
-		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
-	}
-	child := c.image // distribution 3.1 fails on a child without a platform
-	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
-	children := append([]oci.Descriptor{child}, sparse...)
-	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: children})
-	if err != nil {
-		return nil, err
-	}
-	c.sparse = c.add(ispec.MediaTypeImageIndex, body)
-	return c, nil
-}
-
-func (c *probeContent) add(mediaType string, body []byte) oci.Descriptor {
-	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
-	c.bodies[d.Digest.String()] = body
-	return d
-}
-
-func (c *probeContent) body(d oci.Descriptor) []byte { return c.bodies[d.Digest.String()] }
-
-// Open gives the probe's content.
-func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(c.body(d)[off:])), nil
-}
-
-// removeProbe deletes what was pushed. Many registries do not allow that, and
-// then it stays: nothing depends on it.
-func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
-	defer stop()
-	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
-	for _, path := range pushed {
-		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
-		if err != nil {
-			return
-		}
-		if resp, err := r.sender.send(req); err == nil {
-			drain(resp)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -35,8 +36,14 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 func troubled(t *testing.T) *registrytest.Proxy {
 	t.Helper()
 	p := registrytest.StartProxy(t, registrytest.Start(t).Host)
+	var indexes sync.Map // that it took, by path
 	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		kind, path := registrytest.Kind(r), r.URL.Path
+		if body, ok := indexes.Load(path); ok && kind == "GET manifest" {
+			w.Header().Set("Content-Type", oci.MediaTypeIndex)
+			w.Write(body.([]byte))
+			return true
+		}
 		digested := strings.Contains(path, "/manifests/sha256:")
 		switch {
 		case strings.HasPrefix(path, "/v2/absent/") && kind == "POST upload":
@@ -48,7 +55,11 @@ func troubled(t *testing.T) *registrytest.Proxy {
 		case strings.HasPrefix(path, "/v2/dense/") && kind == "PUT manifest" && digested && r.Header.Get("Content-Type") == oci.MediaTypeIndex:
 			return refuse(w, r, 404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
 		case kind == "PUT manifest" && digested && r.Header.Get("Content-Type") == oci.MediaTypeIndex: // takes what the registry behind does not
-			io.Copy(io.Discard, r.Body)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return false
+			}
+			indexes.Store(path, body)
 			w.WriteHeader(http.StatusCreated)
 			return true
 		case strings.HasPrefix(path, "/v2/weak/") && kind == "POST upload":
@@ -153,15 +164,15 @@ func TestProbeNamesEachProblem(t *testing.T) {
 		t.Error(err)
 	}
 	for _, r := range p.Requests() {
-		if strings.HasPrefix(r, "PUT ") && strings.Contains(r, "/manifests/") && !strings.HasSuffix(r, "/manifests/"+ProbeTag) && !probeDigest(m, r) {
+		if strings.HasPrefix(r, "PUT ") && strings.Contains(r, "/manifests/") && !strings.HasSuffix(r, "/manifests/"+ProbeTag) && !probeDigest(r) {
 			t.Errorf("more than a probe was pushed: %s", r)
 		}
 	}
 }
 
-// probeDigest reports whether a request ends in the digest of a manifest that m probes with.
-func probeDigest(m *Mirror, request string) bool {
-	c, err := newProbe(m.run, unknownManifest())
+// probeDigest reports whether a request ends in the digest of a manifest of a probe.
+func probeDigest(request string) bool {
+	c, err := newProbe(unknownManifest())
 	return err == nil && (strings.HasSuffix(request, c.untagged.Digest.String()) || strings.HasSuffix(request, c.sparse.Digest.String()))
 }
 
@@ -186,7 +197,7 @@ func TestProbeIsRemoved(t *testing.T) {
 		if err != nil || (left != "") != c.left {
 			t.Errorf("%s: the tag names %q, %v", name, left, err)
 		}
-		content, err := newProbe(m.run, unknownManifest())
+		content, err := newProbe(unknownManifest())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,7 @@ func TestSparseBounds(t *testing.T) {
 		t.Fatalf("%d repositories, %v", len(sparse), err)
 	}
 	for _, lacks := range sparse {
-		c, err := newProbe("x", lacks)
+		c, err := newProbe(lacks)
 		if err != nil || len(lacks) != maxSparse || c.sparse.Size > 1<<20 {
 			t.Errorf("a probe's index names %d manifests in %d bytes, %v", len(lacks), c.sparse.Size, err)
 		}

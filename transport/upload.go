@@ -28,16 +28,22 @@ type session struct {
 	authz    string // what the POST was let in with
 }
 
-// putBlob makes the repository hold d: mounted from another repository of the
+// putBlob is sendBlob for whom it does not matter how.
+func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
+	_, err := r.sendBlob(ctx, src, d, from)
+	return err
+}
+
+// sendBlob makes the repository hold d: mounted from another repository of the
 // registry if from is not zero and the registry grants it, else uploaded from
 // src, which must be verified. What failed starts again as an upload from 0.
-func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
+func (r *Repository) sendBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (mounted bool, err error) {
 	ctx = r.toPush(ctx)
 	c := r.sender.client
 	for t := c.begin(); ; {
-		moved, err := r.tryBlob(ctx, src, d, from)
+		mounted, moved, err := r.tryBlob(ctx, src, d, from)
 		if err == nil {
-			return nil
+			return mounted, nil
 		}
 		if moved {
 			t.moved()
@@ -51,22 +57,22 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 		}
 		var broken *sourceError
 		if errors.As(err, &broken) {
-			return fmt.Errorf("read blob %s for %s: %w", d.Digest, r.ref.Name(), broken.err)
+			return false, fmt.Errorf("read blob %s for %s: %w", d.Digest, r.ref.Name(), broken.err)
 		}
-		return explain("push", r.name(d), err)
+		return false, explain("push", r.name(d), err)
 	}
 }
 
-// tryBlob also reports whether bytes were sent.
-func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (moved bool, err error) {
+// tryBlob also reports whether the blob was mounted, and whether bytes were sent.
+func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (mounted, moved bool, err error) {
 	s, err := r.begin(ctx, d, from)
 	if s == nil || err != nil {
-		return false, err
+		return err == nil, false, err
 	}
 	rc, err := src.Open(ctx, d, 0)
 	if err != nil {
 		r.cancel(ctx, s)
-		return false, &sourceError{err}
+		return false, false, &sourceError{err}
 	}
 	w := watched(ctx)
 	defer w.end()
@@ -75,7 +81,7 @@ func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descript
 	if err != nil {
 		r.cancel(ctx, s)
 	}
-	return body.moved, err
+	return false, body.moved, err
 }
 
 // begin mounts the blob and returns nil, or begins an upload.
@@ -95,7 +101,7 @@ func (r *Repository) begin(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 	return r.session(resp)
 }
 
-// mount asks for the blob to be mounted. Done, a session to upload by, an error
+// mount asks for the blob to be mounted. Only 201 says that it was. Done, a session to upload by, an error
 // that may pass, or none of these: a registry, or its token service, that refuses
 // to mount may still take an upload.
 func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) (done bool, s *session, err error) {
@@ -111,8 +117,9 @@ func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		drain(resp)
 		return true, nil, checkDigest(resp, d)
 	case resp.StatusCode == http.StatusAccepted:
-		s, err := r.session(resp)
-		return false, s, err
+		//lint:ignore nilerr a session that cannot be used is none: an upload begins another
+		s, _ := r.session(resp)
+		return false, s, nil
 	}
 	if refused := responseError(resp); transientStatus(refused.Status) {
 		return false, nil, refused
@@ -183,7 +190,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusCreated {
+	if !accepted(resp) {
 		refused := responseError(resp)
 		if refused.Status == http.StatusUnauthorized && s.authz != "" {
 			refused.expired, refused.ended = true, strings.HasPrefix(s.authz, "Bearer ")
@@ -220,10 +227,15 @@ func (r *Repository) cancel(ctx context.Context, s *session) {
 	}
 }
 
-// checkDigest refuses an answer that names other content than d.
+// accepted reports whether an answer to a PUT says that what was sent is stored. Any 2xx
+// does (OCI distribution-spec has 201); what is really there is looked at afterwards.
+func accepted(resp *http.Response) bool { return resp.StatusCode/100 == 2 }
+
+// checkDigest refuses an answer that names other content than d, by a *[changedError]. What
+// is no digest of ours says nothing.
 func checkDigest(resp *http.Response, d oci.Descriptor) error {
-	if stored := digest.Digest(resp.Header.Get(headerDigest)); stored != "" && stored != d.Digest {
-		return fmt.Errorf("the registry stored it as %s", oneLine(stored.String()))
+	if stored := digest.Digest(resp.Header.Get(headerDigest)); oci.CheckDigest(stored) == nil && stored != d.Digest {
+		return &changedError{stored}
 	}
 	return nil
 }

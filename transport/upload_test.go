@@ -275,8 +275,8 @@ func TestStoredDigestMustMatch(t *testing.T) {
 		return nil
 	}
 	err := fill(t.Context(), mirrorAt(c, proxy.Host, 1), content, inv)
-	var refused *RegistryError
-	if !errors.As(err, &refused) || refused.Op != "push" || !strings.Contains(err.Error(), "digest mismatch") {
+	var changed *ManifestError
+	if !errors.As(err, &changed) || changed.Got != oci.Digest([]byte("other")) || !strings.Contains(err.Error(), "changed this manifest: it has "+changed.Got.String()) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -215,7 +215,7 @@ func (s *platformSet) refused(t *testing.T, w *world) {
 			t.Error(r.stderr)
 		}
 	}
-	checkOnlyProbed(t, proxy, 2)
+	checkOnlyProbed(t, proxy)
 }
 
 // pullArm has clients pull the platform by the original name.

@@ -2,6 +2,8 @@ package registrytest
 
 import (
 	"fmt"
+	"github.com/opencontainers/go-digest"
+	"path/filepath"
 	"testing"
 )
 
@@ -49,4 +51,16 @@ func StartWithURLs(t testing.TB, prefix string) *Registry {
 func StartConfig(t testing.TB, yaml string) *Registry {
 	t.Helper()
 	return start(t, yaml)
+}
+
+// StartCached is [Start] for a registry that remembers in memory which blobs it has, with
+// their sizes.
+func StartCached(t testing.TB, dir string) *Registry {
+	t.Helper()
+	return start(t, fmt.Sprintf(storage+"  cache:\n    blobdescriptor: inmemory\n", dir, true, false))
+}
+
+// BlobFile is the file of a blob below the storage of docker-registry and distribution.
+func BlobFile(storage string, d digest.Digest) string {
+	return filepath.Join(storage, "docker/registry/v2/blobs/sha256", d.Encoded()[:2], d.Encoded(), "data")
 }

@@ -88,46 +88,71 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
 	warnGaps(inv, u.To)
-	missing, err := u.mirror.Missing(ctx, u.r, inv)
+	missing, err := u.missing(ctx, inv)
 	if err != nil {
 		return err
 	}
-	if len(missing.Images) == 0 {
-		u.Info("nothing to do: %s", inMirror(missing.Present))
-		if u.DryRun {
-			return nil
+	nothing := len(missing.Images)+len(missing.Blobs) == 0
+	if !nothing {
+		if err := u.probe(ctx, missing); err != nil {
+			return err
 		}
-		return u.writeCluster()
+	}
+	switch {
+	case u.DryRun && nothing:
+		u.Info("nothing to do: %s", inMirror(missing.Present))
+		return nil
+	case u.DryRun:
+		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
+		return nil
+	case !nothing:
+		if err := u.push(ctx, missing.Blobs); err != nil {
+			return err
+		}
+		if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
+			return err
+		}
+	}
+	if err := u.mirror.Confirm(ctx, u.r, inv.Images); err != nil { // as the cluster will see it
+		return err
+	}
+	u.tell(missing)
+	return u.writeCluster()
+}
+
+// missing finds out what the mirror lacks of what the bundle carries.
+func (u *unpacking) missing(ctx context.Context, inv *oci.Inventory) (*transport.Missing, error) {
+	missing, err := u.mirror.Missing(ctx, u.r, inv)
+	if err != nil {
+		return nil, err
+	}
+	if missing.Blobs, err = u.carried(missing.Blobs); err != nil {
+		return nil, err
+	}
+	if len(missing.Images)+len(missing.Blobs) == 0 {
+		return missing, nil
 	}
 	u.Info("images in the mirror: %d, missing: %d", missing.Present, len(missing.Images))
 	for _, img := range missing.Images {
 		u.Debug("not in the mirror: %s", img.Source)
 	}
-	blobs, err := u.carried(missing.Blobs)
-	if err != nil {
-		return err
+	if len(missing.Images) == 0 {
+		u.Warn("the mirror has the manifests of all images, and lacks %s, or has other bytes for them; they are pushed again", text.Count(len(missing.Blobs), "blob", "blobs"))
 	}
-	if err := u.probe(ctx, missing); err != nil {
-		return err
+	return missing, nil
+}
+
+// tell says what was done, now that it was looked at.
+func (u *unpacking) tell(missing *transport.Missing) {
+	sent := u.mirror.Sent()
+	switch {
+	case sent == transport.Sent{}:
+		u.Info("nothing to do: %s", inMirror(missing.Present))
+	case len(missing.Images) == 0:
+		u.Info("pushed %s again, %s; %s", text.Count(sent.Blobs+sent.Mounted, "blob", "blobs"), bundle.FormatSize(sent.Bytes), inMirror(missing.Present))
+	default:
+		u.Info("pushed %s; %d were in the mirror already", text.Count(len(missing.Images), "image", "images"), missing.Present)
 	}
-	if u.DryRun {
-		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(blobs), "blob", "blobs"), bundle.FormatSize(total(blobs)))
-		return nil
-	}
-	if err := u.push(ctx, blobs); err != nil {
-		return err
-	}
-	if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
-		return err
-	}
-	u.Info("pushed %s; %d were in the mirror already", text.Count(len(missing.Images), "image", "images"), missing.Present)
-	if u.Out == nil {
-		return nil
-	}
-	if err := u.complete(ctx); err != nil { // as the cluster will see it
-		return err
-	}
-	return u.writeCluster()
 }
 
 // inMirror says that all of n images are there.

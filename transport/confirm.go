@@ -1,0 +1,187 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// maxTold bounds how many manifests an error lists.
+const maxTold = 20
+
+// Confirm asks the mirror for every manifest of the images as a node would: by GET, by
+// digest, with no right but to pull, and compares the bytes; then for their tags and
+// referrers. What is absent is looked for again, for as long as an outage is waited for.
+// src gives the indexes. The error joins a *[ManifestError] for each manifest that is not
+// there as it must be (at most 20), or is a *[RegistryError].
+func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image) error {
+	errs := make([]error, len(images))
+	c := &confirming{m: m, src: src, patient: true}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for i, img := range images {
+		g.Go(func() error {
+			err := c.image(gctx, img)
+			var wrong *ManifestError
+			if errors.As(err, &wrong) {
+				errs[i], err = wrong, nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	told := 0
+	for i, err := range errs {
+		if err != nil {
+			if told++; told > maxTold {
+				errs[i] = nil
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Lacks lists the images that the mirror does not give as a node must get them. It asks
+// once, as [Mirror.Confirm] does; a refusal is an error of type *[RegistryError].
+func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) ([]oci.Image, error) {
+	c := &confirming{m: m, src: src}
+	return m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
+		err := c.image(ctx, img)
+		var wrong *ManifestError
+		if errors.As(err, &wrong) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// confirming asks for manifests, each once in a repository.
+type confirming struct {
+	m       *Mirror
+	src     oci.Source
+	patient bool
+	asked   sync.Map // by full name: func() error
+}
+
+func (c *confirming) image(ctx context.Context, img oci.Image) error {
+	r, err := c.m.client.Repository(c.m.target.Repo(img))
+	if err != nil {
+		return err
+	}
+	err = oci.WalkIndexes(ctx, c.src, img, func(d oci.Descriptor, _ []byte) error {
+		if !oci.IsManifest(d.MediaType) {
+			return nil
+		}
+		once, _ := c.asked.LoadOrStore(r.name(d), sync.OnceValue(func() error { return c.manifest(ctx, r, d, img) }))
+		return once.(func() error)()
+	})
+	if err != nil {
+		return err
+	}
+	for _, tag := range img.MirrorTags() {
+		if err := c.tag(ctx, r, tag, img.Root); err != nil {
+			return err
+		}
+	}
+	if img.Subject == "" || len(img.MirrorTags()) > 0 {
+		return nil
+	}
+	return c.until(ctx, r, &ManifestError{Repo: r.ref, Manifest: img.Root, Subject: img.Subject}, func() (bool, error) {
+		return r.refersTo(ctx, img.Root, oci.Descriptor{Digest: img.Subject})
+	})
+}
+
+// until looks for something until it is there; absent is the error if it never is.
+func (c *confirming) until(ctx context.Context, r *Repository, absent *ManifestError, look func() (bool, error)) error {
+	absent.Pushed = c.m.wasPushed(r, absent.Manifest)
+	there, err := false, error(nil)
+	if c.patient {
+		there, err = r.patiently(ctx, look)
+	} else {
+		there, err = look()
+	}
+	if err == nil && !there {
+		return absent
+	}
+	return err
+}
+
+func (c *confirming) manifest(ctx context.Context, r *Repository, d oci.Descriptor, img oci.Image) error {
+	return c.until(ctx, r, &ManifestError{Repo: r.ref, Manifest: d}, func() (bool, error) {
+		there, err := r.gives(ctx, d)
+		var wrong *ManifestError
+		if errors.As(err, &wrong) {
+			wrong.Pushed = c.m.wasPushed(r, d)
+		}
+		if there || err != nil || d.Digest != img.Root.Digest || len(img.MirrorTags()) == 0 {
+			return there, err
+		}
+		// Its tag may tell what the registry made of it.
+		tag := img.MirrorTags()[0]
+		if got, err := r.tagDigest(ctx, tag); err == nil && got != "" && got != d.Digest && c.m.wasPushed(r, d) {
+			return false, &ManifestError{Repo: r.ref, Tag: tag, Manifest: d, Got: got, Pushed: true}
+		}
+		return false, nil
+	})
+}
+
+func (c *confirming) tag(ctx context.Context, r *Repository, tag string, root oci.Descriptor) error {
+	var got digest.Digest
+	wrong := &ManifestError{Repo: r.ref, Tag: tag, Manifest: root}
+	err := c.until(ctx, r, wrong, func() (_ bool, err error) {
+		got, err = r.tagDigest(ctx, tag)
+		return got == root.Digest, err
+	})
+	wrong.Got = got
+	return err
+}
+
+// nodeTypes are the media types that nodes ask for (containers/image,
+// manifest.DefaultRequestedManifestMIMETypes).
+func nodeTypes() []string {
+	return []string{
+		"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.v1+prettyjws", "application/vnd.docker.distribution.manifest.v1+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json",
+	}
+}
+
+// gives asks for a manifest by digest, as a node would, and reports whether it is there.
+// Other bytes, or a media type that a node would take for another kind of manifest, are a
+// *[ManifestError].
+func (r *Repository) gives(ctx context.Context, d oci.Descriptor) (bool, error) {
+	var resp *http.Response
+	body, err := r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
+		if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+d.Digest.String(), http.Header{"Accept": nodeTypes()}); err != nil {
+			return nil, err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return nil, responseError(resp)
+		}
+		return resp.Body, nil
+	})
+	var answer *RegistryError
+	switch {
+	case errors.As(err, &answer) && answer.Status == http.StatusNotFound:
+		return false, nil
+	case err != nil:
+		return false, explain("check", r.name(d), err)
+	}
+	if got := oci.Digest(body); got != d.Digest {
+		return false, &ManifestError{Repo: r.ref, Manifest: d, Got: got}
+	}
+	if t := mediaType(resp); oci.IsManifest(d.MediaType) && (!oci.IsManifest(t) || oci.IsIndex(t) != oci.IsIndex(d.MediaType)) {
+		return false, &ManifestError{Repo: r.ref, Manifest: d, Type: cmp.Or(resp.Header.Get("Content-Type"), "none")}
+	}
+	return true, nil
+}

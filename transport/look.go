@@ -1,0 +1,195 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	wholeLook = 16 << 10 // bytes: a blob of no more is read whole to look at it
+	lookTries = 2        // after the first, of an answer that breaks off
+)
+
+// found is what a look at a blob in the mirror found.
+type found struct {
+	there bool
+	fault string // what is wrong with its bytes; "" if nothing is
+}
+
+func (f found) whole() bool { return f.there && f.fault == "" }
+
+// look finds out by GET whether the repository has all bytes of d. A HEAD would not
+// do: registries answer it from what they remember, and some fronts give it the length
+// 0. The last byte proves the length. Only small blobs, and those of which an answer
+// leaves a doubt, are read whole.
+func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) {
+	t := &tries{policy: policy{times: lookTries, first: r.sender.client.retry.first}}
+	for {
+		f, sure, err := r.lookOnce(ctx, d)
+		var broke *brokenError
+		switch {
+		case err == nil && sure:
+			return f, nil
+		case err == nil:
+			return r.readBack(ctx, d, nil)
+		case !errors.As(err, &broke):
+			return found{}, explain("check", r.name(d), err)
+		case !r.sender.client.again(ctx, t, r.location.Host(), err):
+			if ctx.Err() != nil {
+				return found{}, ctx.Err()
+			}
+			return found{there: true, fault: "its bytes break off before their end"}, nil
+		}
+	}
+}
+
+// lookOnce asks once. Without an error it may still not be sure.
+func (r *Repository) lookOnce(ctx context.Context, d oci.Descriptor) (f found, sure bool, err error) {
+	var header http.Header
+	if d.Size > wholeLook {
+		header = http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", d.Size-1, d.Size-1)}}
+	}
+	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), header)
+	if err != nil {
+		return f, false, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return f, true, nil
+	case resp.StatusCode == http.StatusPartialContent && header != nil:
+		p, first, perr := partial(resp, d, d.Size-1)
+		if doubt := perr != nil || first != d.Size-1; doubt {
+			return f, false, nil
+		}
+		b, err := io.ReadAll(p)
+		return found{there: true}, len(b) == 1, err
+	case resp.StatusCode == http.StatusOK && encoding(resp) == "" && resp.ContentLength == d.Size && d.Size > wholeLook:
+		return found{there: true}, true, nil // a server without ranges
+	case resp.StatusCode == http.StatusOK && encoding(resp) == "" && d.Size <= wholeLook:
+		f, err := judge(d, resp.Body)
+		return f, f.whole(), err
+	case resp.StatusCode == http.StatusOK:
+		return f, false, nil
+	case header != nil && refusesRange(resp):
+		return f, false, nil
+	}
+	return f, false, answerError(resp)
+}
+
+// judge reads bytes to their end and says whether they are those of d.
+func judge(d oci.Descriptor, body io.Reader) (found, error) {
+	v := oci.NewVerifier(d)
+	_, err := io.Copy(v, body)
+	if err == nil {
+		err = v.Close()
+	}
+	return foundIn(d, err)
+}
+
+// foundIn makes of a read's error what was found, where it says something of the bytes.
+func foundIn(d oci.Descriptor, err error) (found, error) {
+	var wrong *oci.DigestError
+	switch {
+	case err == nil:
+		return found{there: true}, nil
+	case !errors.As(err, &wrong):
+		return found{}, err
+	case wrong.Got != "":
+		return found{true, fmt.Sprintf("it has other bytes under that digest, with the digest %s", wrong.Got)}, nil
+	case wrong.GotSize > d.Size:
+		return found{true, fmt.Sprintf("it has more bytes of it than the %d that there should be", d.Size)}, nil
+	}
+	return found{true, fmt.Sprintf("it has %d bytes of it where there should be %d", wrong.GotSize, d.Size)}, nil
+}
+
+// readBack reads a blob whole, from where it got to if the link breaks, and hashes it.
+// read gets the number of bytes as they come; it may be nil.
+func (r *Repository) readBack(ctx context.Context, d oci.Descriptor, read func(int64)) (found, error) {
+	rc, err := oci.Verified(r).Open(ctx, d, 0)
+	if err == nil {
+		_, err = io.Copy(countingWriter(read), rc)
+		err = errors.Join(err, rc.Close())
+	}
+	var answer *RegistryError
+	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
+		return found{}, nil
+	}
+	f, err := foundIn(d, err)
+	return f, explain("check", r.name(d), err)
+}
+
+// countingWriter takes bytes and tells their number.
+type countingWriter func(int64)
+
+func (w countingWriter) Write(p []byte) (int, error) {
+	if w != nil {
+		w(int64(len(p)))
+	}
+	return len(p), nil
+}
+
+// patiently looks until something is there: stores that are consistent later, and caches
+// of an absence, need time. It waits as long as for an outage, and gives up then.
+func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) (bool, error) {
+	c, host := r.sender.client, r.location.Host()
+	for t := c.begin(); ; {
+		ok, err := there()
+		if ok || err != nil {
+			return ok, err
+		}
+		wait, again := t.next(ctx, errStalled)
+		if !again {
+			return false, ctx.Err()
+		}
+		wait = min(wait, longestLook)
+		if c.cfg.Waiting != nil && c.gate(host).noticeDue() {
+			c.cfg.Waiting(host, "it does not give yet what was pushed", wait)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return false, err
+		}
+	}
+}
+
+const longestLook = 15 * time.Second // between two looks for what is absent
+
+// BlobError says that a registry took a blob, and does not have its bytes.
+type BlobError struct {
+	Repo  oci.Ref
+	Blob  oci.Descriptor
+	Fault string // what it has instead; "" if nothing is there
+	Times int    // pushes that it took in this run, 0 if it was there before and could not be pushed
+}
+
+func (e *BlobError) Error() string {
+	what := "the registry does not have it"
+	if e.Fault != "" {
+		what = e.Fault
+	}
+	switch e.Times {
+	case 0:
+	case 1:
+		what = "the registry took this blob, and then: " + what
+	default:
+		what = fmt.Sprintf("the registry took this blob %d times, and still: %s", e.Times, what)
+	}
+	return fmt.Sprintf("check %s: %s", e.Repo.WithDigest(e.Blob.Digest), what)
+}
+
+// Hint says what to do now.
+func (e *BlobError) Hint() string {
+	if e.Fault == "" {
+		return "the registry, or a cache in front of it, says that it is not there (after garbage collection, restart the registry and empty its cache): " + hintAgain
+	}
+	return fmt.Sprintf("the registry's storage is damaged (after a power cut or a full disk): remove the blob there (distribution keeps it in docker/registry/v2/blobs/sha256/%.2s/%s), restart the registry, then run the same command again", e.Blob.Digest.Encoded(), e.Blob.Digest.Encoded())
+}
+
+// Permanent is true: it was looked at more than once.
+func (e *BlobError) Permanent() bool { return true }

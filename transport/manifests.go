@@ -1,0 +1,165 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Manifests stores the manifests of the images, each image's children before
+// their parents and by digest, its root under each of its tags, or by digest if
+// it has none. What is attached to other images comes after them. The mirror
+// must hold the blobs. Errors are as those of [Mirror.Blobs].
+func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
+	var t turns
+	for _, attached := range []bool{false, true} {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(m.parallel)
+		for _, img := range images {
+			if attached != (img.Subject != "") {
+				continue
+			}
+			g.Go(func() error {
+				if err := m.putImage(ctx, src, img, &t); err != nil {
+					return fmt.Errorf("image %s: %w", img.Source, err)
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turns has each manifest stored once in a repository, but for its tags, however many
+// images have it: docker-registry 2.8 writes in place what it is sent again, and
+// refuses an index that names it meanwhile.
+type turns struct {
+	mu sync.Mutex
+	of map[string]*turn
+}
+
+type turn struct {
+	sync.Mutex
+	stored bool
+}
+
+// take waits for the turn of a manifest by its full name; the caller unlocks.
+func (t *turns) take(name string) *turn {
+	t.mu.Lock()
+	if t.of == nil {
+		t.of = map[string]*turn{}
+	}
+	one := t.of[name]
+	if one == nil {
+		one = &turn{}
+		t.of[name] = one
+	}
+	t.mu.Unlock()
+	one.Lock()
+	return one
+}
+
+func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t *turns) error {
+	r, err := m.client.Repository(m.target.Repo(img))
+	if err != nil {
+		return err
+	}
+	return oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+		if body == nil {
+			return nil
+		}
+		names := []string{d.Digest.String()}
+		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
+			names = tags
+		}
+		one := t.take(r.name(d))
+		defer one.Unlock()
+		for _, name := range names {
+			if one.stored && name == d.Digest.String() {
+				continue
+			}
+			if err := r.putManifest(ctx, d, body, name); err != nil {
+				return ifForeign(d, body, err)
+			}
+			m.countManifest(r, d)
+			one.stored = true
+		}
+		return nil
+	})
+}
+
+// putManifest stores a manifest, bytes as they are, under a tag or its digest. A refusal
+// does not matter where it is there already: registries with immutable tags refuse to be
+// sent the same again.
+func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []byte, reference string) error {
+	d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	name := r.name(d)
+	if reference != d.Digest.String() {
+		name = r.ref.WithTag(reference).String()
+	}
+	err := r.unbroken(ctx, func() error {
+		return r.storeManifest(r.toPush(ctx), d, body, reference)
+	})
+	if err = explain("push", name, err); !refuses(err) {
+		return changed(r.ref, tagIn(d, reference), d, err)
+	}
+	return r.unlessThere(ctx, d, reference, err)
+}
+
+// tagIn is what a reference to d is, if it is not its digest.
+func tagIn(d oci.Descriptor, reference string) string {
+	if reference == d.Digest.String() {
+		return ""
+	}
+	return reference
+}
+
+// unlessThere forgives a refusal to store what is there, and says of a tag that names
+// something else that it cannot be changed.
+func (r *Repository) unlessThere(ctx context.Context, d oci.Descriptor, reference string, refusal error) error {
+	ctx = r.toPush(ctx)
+	if tagIn(d, reference) == "" {
+		if there, err := r.gives(ctx, d); err == nil && there {
+			return nil
+		}
+		return refusal
+	}
+	got, err := r.tagDigest(ctx, reference)
+	switch {
+	case err != nil || got == "":
+		return refusal
+	case got != d.Digest:
+		return &TagError{Ref: r.ref.WithTag(reference), Got: got, Manifest: d, Err: refusal}
+	}
+	return nil
+}
+
+// TagError says that a registry does not let a tag name another manifest.
+type TagError struct {
+	Ref      oci.Ref
+	Got      digest.Digest // what the tag names
+	Manifest oci.Descriptor
+	Err      error // what the registry answered
+}
+
+func (e *TagError) Error() string {
+	return fmt.Sprintf("%s (the tag names another manifest already, %s, and %s should take its place)", e.Err.Error(), oneLine(e.Got.String()), e.Manifest.Digest)
+}
+
+func (e *TagError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *TagError) Hint() string {
+	return "if tags are immutable in this registry, allow them to be overwritten in this repository, or delete this tag there; then run the same command again"
+}
+
+// Permanent reports whether the refusal stays one.
+func (e *TagError) Permanent() bool { return refuses(e.Err) }

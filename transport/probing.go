@@ -1,0 +1,223 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// probeTries is how often a repository is probed where another run, which removes what
+// is the same in all, seems to probe it too.
+const probeTries = 3
+
+// probe tries one repository.
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor) error {
+	r, err := m.client.Repository(ref)
+	if err != nil {
+		return err
+	}
+	c, err := newProbe(sparse)
+	if err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		err := r.tryProbe(ctx, c, len(sparse) > 0)
+		var p *ProbeError
+		if n == probeTries || !errors.As(err, &p) || p.Problem == ProblemSparse || !lacksParts(err) {
+			return err
+		}
+		if serr := sleep(ctx, time.Duration(n)*m.client.retry.first); serr != nil {
+			return serr
+		}
+	}
+}
+
+// lacksParts reports whether a registry refused a manifest for what it lacks of it.
+func lacksParts(err error) bool {
+	var answer *RegistryError
+	return errors.As(err, &answer) && slices.Contains([]string{"BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}, answer.Code)
+}
+
+// tryProbe pushes the probe once, looks at it, and removes it.
+func (r *Repository) tryProbe(ctx context.Context, c *probeContent, sparse bool) error {
+	var pushed []string // what is to be removed again, manifests first
+	defer func() { r.removeProbe(ctx, pushed) }()
+	if err := r.probeBlob(ctx, c); err != nil {
+		return err
+	}
+	pushed = []string{"blobs/" + c.config.Digest.String()}
+	steps := []struct {
+		d       oci.Descriptor
+		name    string
+		problem Problem // of a refusal
+	}{
+		{c.image, ProbeTag, ""},
+		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
+		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
+	}
+	if !sparse {
+		steps = steps[:2]
+	}
+	for _, s := range steps {
+		if err := r.probeManifest(ctx, s.d, c.body(s.d), s.name, s.problem); err != nil {
+			return err
+		}
+		pushed = slices.Insert(pushed, 0, "manifests/"+s.d.Digest.String())
+	}
+	return nil
+}
+
+// probeBlob pushes the probe's blob and looks at it.
+func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
+	if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
+		p := &ProbeError{r.ref, classify(err), err}
+		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.config) {
+			p.Problem = ProblemDenied
+		}
+		return p
+	}
+	var f found
+	there, err := r.patiently(ctx, func() (_ bool, err error) {
+		f, err = r.look(r.toPush(ctx), c.config)
+		return f.there, err
+	})
+	switch {
+	case err != nil:
+		return &ProbeError{r.ref, classify(err), err}
+	case !there || !f.whole():
+		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.config, Fault: f.fault, Times: 1}}
+	}
+	return nil
+}
+
+// probeManifest pushes one manifest of the probe and looks at it. problem is that of a refusal.
+func (r *Repository) probeManifest(ctx context.Context, d oci.Descriptor, body []byte, name string, problem Problem) error {
+	err := r.putManifest(ctx, d, body, name)
+	var tag *TagError
+	if errors.As(err, &tag) {
+		return nil // a probe of another version, where tags cannot be changed
+	}
+	if err == nil {
+		err = r.kept(ctx, d, body, name)
+	}
+	if err == nil {
+		return nil
+	}
+	p := &ProbeError{r.ref, classify(err), err}
+	var wrong *ManifestError
+	switch {
+	case errors.As(err, &wrong) && wrong.Got == "" && wrong.Type == "":
+		p.Problem = ProblemDrops
+	case errors.As(err, &wrong):
+		p.Problem = ProblemChanges
+	case problem != "" && refuses(err) && p.Problem != ProblemFull:
+		// A repository that has just taken a manifest refuses this one for what it is.
+		p.Problem = problem
+	}
+	return p
+}
+
+// kept looks whether a manifest is what was pushed. What is absent is pushed again, as
+// another run may have removed it.
+func (r *Repository) kept(ctx context.Context, d oci.Descriptor, body []byte, name string) error {
+	ctx = r.toPush(ctx)
+	first := true
+	there, err := r.patiently(ctx, func() (bool, error) {
+		if !first {
+			if err := r.putManifest(ctx, d, body, name); err != nil {
+				return false, err
+			}
+		}
+		first = false
+		there, err := r.gives(ctx, d)
+		if there || err != nil || tagIn(d, name) == "" {
+			return there, err
+		}
+		if got, err := r.tagDigest(ctx, name); err == nil && got != "" && got != d.Digest {
+			return false, &ManifestError{Repo: r.ref, Tag: name, Manifest: d, Got: got, Pushed: true}
+		}
+		return false, nil
+	})
+	if err == nil && !there {
+		err = &ManifestError{Repo: r.ref, Manifest: d, Pushed: true}
+	}
+	return err
+}
+
+// mayRead distinguishes credentials that are wrong from those that only may not push.
+func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
+	_, err := r.Has(ctx, d)
+	return err == nil
+}
+
+// probeContent is what a probe pushes; it is an [oci.Source].
+type probeContent struct {
+	bodies                          map[string][]byte
+	config, image, untagged, sparse oci.Descriptor
+}
+
+// newProbe makes the content, the same in every run: where tags are immutable, or nothing
+// can be deleted, what is left of one run must not stand in the way of the next.
+func newProbe(sparse []oci.Descriptor) (*probeContent, error) {
+	c := &probeContent{bodies: map[string][]byte{}}
+	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
+	for _, note := range []string{"tagged", "untagged"} {
+		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
+			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
+		body, err := json.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
+	}
+	child := c.image // distribution 3.1 fails on a child without a platform
+	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
+	children := append([]oci.Descriptor{child}, sparse...)
+	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: children})
+	if err != nil {
+		return nil, err
+	}
+	c.sparse = c.add(ispec.MediaTypeImageIndex, body)
+	return c, nil
+}
+
+func (c *probeContent) add(mediaType string, body []byte) oci.Descriptor {
+	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
+	c.bodies[d.Digest.String()] = body
+	return d
+}
+
+func (c *probeContent) body(d oci.Descriptor) []byte { return c.bodies[d.Digest.String()] }
+
+// Open gives the probe's content.
+func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(c.body(d)[off:])), nil
+}
+
+// removeProbe deletes what was pushed. Many registries do not allow that, and
+// then it stays: nothing depends on it.
+func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	defer stop()
+	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
+	for _, path := range pushed {
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
+		if err != nil {
+			return
+		}
+		if resp, err := r.sender.send(req); err == nil {
+			drain(resp)
+		}
+	}
+}
