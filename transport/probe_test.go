@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -36,14 +35,8 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 func troubled(t *testing.T) *registrytest.Proxy {
 	t.Helper()
 	p := registrytest.StartProxy(t, registrytest.Start(t).Host)
-	var indexes sync.Map // that it took, by path
 	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		kind, path := registrytest.Kind(r), r.URL.Path
-		if body, ok := indexes.Load(path); ok && kind == "GET manifest" {
-			w.Header().Set("Content-Type", oci.MediaTypeIndex)
-			w.Write(body.([]byte))
-			return true
-		}
 		digested := strings.Contains(path, "/manifests/sha256:")
 		switch {
 		case strings.HasPrefix(path, "/v2/absent/") && kind == "POST upload":
@@ -55,11 +48,7 @@ func troubled(t *testing.T) *registrytest.Proxy {
 		case strings.HasPrefix(path, "/v2/dense/") && kind == "PUT manifest" && digested && r.Header.Get("Content-Type") == oci.MediaTypeIndex:
 			return refuse(w, r, 404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
 		case kind == "PUT manifest" && digested && r.Header.Get("Content-Type") == oci.MediaTypeIndex: // takes what the registry behind does not
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				return false
-			}
-			indexes.Store(path, body)
+			io.Copy(io.Discard, r.Body)
 			w.WriteHeader(http.StatusCreated)
 			return true
 		case strings.HasPrefix(path, "/v2/weak/") && kind == "POST upload":

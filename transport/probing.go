@@ -101,14 +101,14 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 	return nil
 }
 
-// probeManifest pushes one manifest of the probe and looks at it. problem is that of a refusal.
+// probeManifest pushes one manifest of the probe and, if it has a tag, looks at it. problem is that of a refusal.
 func (r *Repository) probeManifest(ctx context.Context, d oci.Descriptor, body []byte, name string, problem Problem) error {
 	err := r.putManifest(ctx, d, body, name)
 	var tag *TagError
 	if errors.As(err, &tag) {
 		return nil // a probe of another version, where tags cannot be changed
 	}
-	if err == nil {
+	if err == nil && tagIn(d, name) != "" { // Quay does not serve what has no tag
 		err = r.kept(ctx, d, body, name)
 	}
 	if err == nil {
@@ -141,7 +141,7 @@ func (r *Repository) kept(ctx context.Context, d oci.Descriptor, body []byte, na
 		}
 		first = false
 		there, err := r.gives(ctx, d)
-		if there || err != nil || tagIn(d, name) == "" {
+		if there || err != nil {
 			return there, err
 		}
 		if got, err := r.tagDigest(ctx, name); err == nil && got != "" && got != d.Digest {
