@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,13 +34,18 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBeside(dir, state, root, job); err != nil {
-		return nil, err
-	}
 	if job.key == nil {
 		if err := job.MakeKey(); err != nil {
 			return nil, err
 		}
+	}
+	unlock, err := lockAlone(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unlock() }() // the bundle has begun or not
+	if err := checkBeside(dir, state, root, job); err != nil {
+		return nil, err
 	}
 	id, err := newID()
 	if err != nil {
@@ -59,49 +65,67 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 		return nil, err
 	}
 	if root { // after its journal, which keeps others from sweeping it away while it is empty
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			forget := os.RemoveAll(filepath.Dir(journalPath(state, id)))
-			return nil, errors.Join(&media.Error{Op: "make directory", Path: dir, Err: err}, jnl.Close(), forget)
+		if err := media.MakeDir(dir); err != nil {
+			return nil, errors.Join(err, jnl.Close(), forget(dir, state, id, root))
 		}
 	}
 	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}})
 	if err != nil {
 		return nil, err
 	}
-	if err := w.startAlone(); err != nil {
-		var refused *RefusedError
-		err = errors.Join(err, w.Close())
-		if errors.As(err, &refused) { // nothing was written
-			err = errors.Join(err, os.RemoveAll(filepath.Dir(journalPath(state, id))))
-		}
-		return nil, err
+	err = jnl.Append(job.self())
+	if err == nil {
+		err = w.start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close(), forget(dir, state, id, root))
 	}
 	return w, nil
 }
 
-// startAlone starts a new bundle in a directory into which another run may be
-// starting one too: one of the two finds the other's.
-func (w *Writer) startAlone() (err error) {
-	unlock, err := w.dir.Lock()
-	if errors.Is(err, media.ErrLocked) {
-		return begunMeanwhile(w.dir.Path())
+// forget removes what a bundle left that ended before its first file: its journal, and
+// the directory that was made for it. What stays is taken for what it is by the next run.
+func forget(dir, state, id string, made bool) error {
+	if p, err := look(dir); err == nil && p != nil && p.id == id {
+		return nil // it did begin
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // nobody knows
 	}
-	if err != nil {
-		return err
+	if made {
+		_ = os.Remove(filepath.Join(dir, seal.DriveName+media.TempSuffix))
+		_ = os.Remove(dir) // stays if something is in it
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	other, err := lookIn(w.dir)
-	if err != nil {
-		return err
-	}
-	if other != nil {
-		return begunMeanwhile(w.dir.Path())
-	}
-	return w.start()
+	return os.RemoveAll(filepath.Dir(journalPath(state, id)))
 }
 
-func begunMeanwhile(dir string) error {
-	return &RefusedError{Dir: dir, Reason: "another bundle was started in it meanwhile", hint: "name another directory, or run the command again to see what it is"}
+// lockPatience is how long another run may take to begin a bundle, on a slow drive.
+const lockPatience = 10 * time.Second
+
+// lockAlone locks a directory into which another run may be starting a bundle too: one of
+// the two then finds the other's.
+func lockAlone(dir string) (func() error, error) {
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var unlock func() error
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if unlock, err = d.Lock(); !errors.Is(err, media.ErrLocked) || time.Since(began) > lockPatience {
+			break
+		}
+	}
+	if errors.Is(err, media.ErrLocked) {
+		err = begunMeanwhile(dir, "")
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return func() error { return errors.Join(unlock(), d.Close()) }, nil
+}
+
+// begunMeanwhile names the run that was quicker, if its journal is at path.
+func begunMeanwhile(dir, path string) error {
+	return &RefusedError{Dir: dir, Reason: "another bundle was started in it meanwhile" + process(path), hint: "name another directory, or run the command again to see what it is"}
 }
 
 func newID() (string, error) {
@@ -139,7 +163,8 @@ func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, er
 
 // start writes what stands in a bundle from its beginning, and lets Put begin.
 func (w *Writer) start() error {
-	session := journal.Session{Dir: w.dir.Path(), Mount: media.Session(w.dir.Path())}
+	on := media.System().Of(w.dir.Path())
+	session := journal.Session{Dir: w.dir.Path(), Mount: media.Session(w.dir.Path()), Point: on.Point, FS: on.FS}
 	if err := w.jnl.Append(journal.Record{Session: &session}); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (p location) readSeal() (body []byte, err error) {
 	s := seals{dir: d}
 	body, err = s.readFile(seal.BundleName, seal.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, lostSeal(p.dir)
+		return nil, lostSeal(p)
 	}
 	return body, err
 }
@@ -200,8 +200,8 @@ func MakeDir(dir string) (made bool, err error) {
 	case parent == "/mnt", parent == "/media", parent == "/Volumes", filepath.Dir(parent) == "/media", filepath.Dir(parent) == "/run/media":
 		return false, &media.Error{Op: "write to", Path: dir, Err: fs.ErrNotExist}
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
+	if err := media.MakeDir(abs); err != nil {
+		return false, err
 	}
 	return true, nil
 }

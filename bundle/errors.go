@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -14,6 +15,10 @@ import (
 // DriveError says that the drive refused an operation: it is full, read-only,
 // gone, or not allowed to be written. Its Err wraps the system's error.
 type DriveError = media.Error
+
+// StateError says that the disk of the journals refused an operation. Its Err wraps the
+// system's error.
+type StateError = journal.Error
 
 // ErrWrongKey says that none of the given keys opens the bundle.
 var ErrWrongKey = keys.ErrNoMatch

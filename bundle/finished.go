@@ -99,7 +99,7 @@ func checkBeside(dir, state string, root bool, job Job) error {
 	}
 	for _, p := range found {
 		if !root || !p.sealed && !ofOther(journalPath(state, p.id), job) {
-			return begunMeanwhile(dir)
+			return begunMeanwhile(dir, journalPath(state, p.id))
 		}
 	}
 	return nil

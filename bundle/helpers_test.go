@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -172,6 +173,25 @@ func tmpfs(t testing.TB, size string) (dir string, remount func(options string))
 			t.Fatalf("remount with %s: %s", options, out)
 		}
 	}
+}
+
+// mountTmpfs mounts a tmpfs until unmount is called, or the test ends.
+func mountTmpfs(t testing.TB, dir string) (unmount func()) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("mounting a tmpfs needs root")
+	}
+	need(t, "mount")
+	if out, err := exec.Command("mount", "-t", "tmpfs", "satchel-test", dir).CombinedOutput(); err != nil {
+		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
+	}
+	unmount = sync.OnceFunc(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %s", out)
+		}
+	})
+	t.Cleanup(unmount)
+	return unmount
 }
 
 // run runs a program and gives what it says on stdout.

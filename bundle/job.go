@@ -19,6 +19,7 @@ type Job struct {
 	SegmentSize int64 // bytes
 	Lanes       int
 	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
+	Command     string // what is told another run that finds the bundle being written; no part of the identity either
 
 	key *bundleKey
 }

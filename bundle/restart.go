@@ -15,8 +15,8 @@ import (
 // CheckRestart reports what stands in the way of [Restart], as a *[RefusedError]:
 // a finished bundle, more than one unfinished, what only looks like one, or other
 // files with it, for which no new bundle could begin there.
-func CheckRestart(dir string) error {
-	p, err := restartable(dir)
+func CheckRestart(dir, state string) error {
+	p, err := restartable(dir, state)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func CheckRestart(dir string) error {
 // Restart deletes the files of the unfinished bundle in dir or dir/satchel-*, if
 // there is one, and nothing else, so that another can begin there.
 func Restart(dir, state string) error {
-	p, err := restartable(dir)
+	p, err := restartable(dir, state)
 	if err != nil {
 		return err
 	}
@@ -52,11 +52,45 @@ func Restart(dir, state string) error {
 	return nil
 }
 
-func restartable(dir string) (*location, error) {
+// CheckRoom reports a *[SpaceError] if a new bundle that needs so many bytes would not
+// have them in dir after a [Restart].
+func CheckRoom(dir, state string, need int64) error {
+	p, err := restartable(dir, state)
+	if err != nil || p == nil {
+		return err
+	}
+	free, err := media.Free(dir)
+	if errors.Is(err, media.ErrUnknownSpace) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d, err := media.OpenDir(p.dir)
+	if err != nil {
+		return err
+	}
+	files, _, err := d.List(".")
+	if err = errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if seal.Known(f.Name, true) {
+			free += f.Size
+		}
+	}
+	if free < need {
+		return &SpaceError{Dir: dir, Need: need, Free: free}
+	}
+	return nil
+}
+
+func restartable(dir, state string) (*location, error) {
 	found, err := find(dir)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return nil, err
 	}
+	found = orAdopted(found, dir, state)
 	root, err := media.IsMountRoot(dir)
 	if err != nil {
 		return nil, err
@@ -66,13 +100,16 @@ func restartable(dir string) (*location, error) {
 			return nil, nil
 		}
 	}
+	if len(found) == 0 {
+		return nil, nil
+	}
 	names := make([]string, len(found))
 	for i, p := range found {
 		if p.sealed {
 			return nil, &RefusedError{Dir: p.dir, Reason: "a restart deletes only unfinished bundles, and this one is finished", hint: anotherDir}
 		}
 		if p.complete && p.copied {
-			return nil, lostSeal(p.dir)
+			return nil, lostSeal(p)
 		}
 		if p.id == "" {
 			return nil, noJournal(p)
@@ -86,14 +123,40 @@ func restartable(dir string) (*location, error) {
 }
 
 func restart(p location, state string) (err error) {
-	if jnl, st, err := journal.Open(journalPath(state, p.id)); err == nil {
-		defer func() { _ = jnl.Close() }() // held only to keep other runs out
-		if st.Sealed != nil {
-			return lostSeal(p.dir)
+	path, keep := journalPath(state, p.id), false
+	jnl, st, err := journal.Open(path)
+	switch {
+	case err == nil:
+		defer func() { _ = jnl.Close() }() // held to keep other runs out
+		if st.Sealed != nil && p.wasSealed(st) {
+			return lostSeal(p)
 		}
-	} else if errors.Is(err, journal.ErrLocked) {
-		return &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt}
+		// What is here is a copy: the journal belongs to the bundle that is elsewhere.
+		if keep = st.Sealed != nil || st.Session.Dir != p.dir && isThere(st.Session.Dir, p.id); !keep {
+			if err := jnl.Append(journal.Record{GivenUp: &journal.GivenUp{}}); err != nil {
+				return err
+			}
+		}
+	case errors.Is(err, journal.ErrLocked):
+		return busy(p.dir, path, false)
 	}
+	if err := p.remove(); err != nil || keep {
+		return err
+	}
+	return os.RemoveAll(filepath.Dir(path))
+}
+
+// isThere reports whether dir holds that bundle.
+func isThere(dir, id string) bool {
+	if dir == "" {
+		return false
+	}
+	p, err := look(dir)
+	return err == nil && p != nil && p.id == id
+}
+
+// remove deletes the files of an unfinished bundle.
+func (p location) remove() (err error) {
 	d, err := media.OpenDir(p.dir)
 	if err != nil {
 		return err
@@ -122,5 +185,5 @@ func restart(p location, state string) (err error) {
 	if strings.HasPrefix(filepath.Base(p.dir), dirPrefix) {
 		_ = os.Remove(p.dir) // as above
 	}
-	return os.RemoveAll(filepath.Dir(journalPath(state, p.id)))
+	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -30,8 +30,11 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, errors.Join(checkEmpty(dir), checkMissing(dir, state))
+	if found = orAdopted(found, dir, state); len(found) == 0 {
+		if err := checkMissing(dir, state); err != nil {
+			return nil, err
+		}
+		return nil, checkEmpty(dir)
 	}
 	root, err := media.IsMountRoot(dir)
 	if err != nil {
@@ -51,36 +54,21 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	return nil, checkMissing(dir, state)
 }
 
-// checkMissing looks whether this host began a bundle in dir that is not there
-// now, as when the drive is not mounted: no other must be started in its place.
-func checkMissing(dir, state string) error {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return &media.Error{Op: "look into", Path: dir, Err: err}
+// orAdopted puts what the journal knows in the place of what drive.json does not say.
+func orAdopted(found []location, dir, state string) []location {
+	lost := slices.IndexFunc(found, func(p location) bool { return p.id == "" && !p.sealed })
+	if len(found) > 0 && lost < 0 {
+		return found
 	}
-	journals, err := filepath.Glob(journalPath(state, "*"))
-	if err != nil {
-		return fmt.Errorf("look for journals: %w", err)
+	p := adopt(dir, state)
+	switch {
+	case p == nil:
+	case len(found) == 0:
+		found = []location{*p}
+	case found[lost].dir == p.dir:
+		found[lost] = *p
 	}
-	for _, name := range journals {
-		st, err := journal.Peek(name)
-		if err != nil {
-			continue // it is damaged, or it never began
-		}
-		there := st.Session.Dir
-		if st.Sealed != nil || there == "" || there != abs && filepath.Dir(there) != abs {
-			continue
-		}
-		jnl, _, err := journal.Open(name)
-		if err != nil {
-			continue // another run has it, and has not written its first file yet
-		}
-		if err := jnl.Close(); err != nil {
-			return err
-		}
-		return &MissingError{Dir: there, Bundle: st.Begin.Bundle}
-	}
-	return nil
+	return found
 }
 
 func checkEmpty(dir string) error {
@@ -109,15 +97,19 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 		return nil, noJournal(p)
 	}
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, &RefusedError{Dir: p.dir, Reason: "another satchel is writing this bundle", Busy: true, hint: waitForIt, beside: ofOther(journalPath(state, p.id), job)}
+		return nil, busy(p.dir, journalPath(state, p.id), ofOther(journalPath(state, p.id), job))
+	}
+	if errors.Is(err, journal.ErrFormat) && !p.sealed {
+		return nil, &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("the unfinished bundle in it cannot be resumed: %v", err), Unfinished: true,
+			hint: "delete it and start again, or name another directory"}
 	}
 	if err != nil {
 		return nil, err
 	}
 	how := job.differs(st.Begin)
 	switch {
-	case !p.sealed && st.Sealed != nil && how == "":
-		return nil, errors.Join(lostSeal(p.dir), jnl.Close())
+	case !p.sealed && st.Sealed != nil && (how == "" || !p.wasSealed(st)):
+		return nil, errors.Join(p.unsealed(st, how), jnl.Close())
 	case !p.sealed && st.Sealed != nil:
 		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds a bundle that was packed " + how + " and has lost its seal", hint: anotherDir, beside: true}, jnl.Close())
 	case p.sealed && how == "":
@@ -127,6 +119,9 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	case how != "":
 		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: st.Begin.Config != job.Config,
 			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
+	}
+	if err := jnl.Append(job.self()); err != nil {
+		return nil, errors.Join(err, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)
 	if err != nil {
@@ -138,10 +133,38 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	return w, nil
 }
 
+// unsealed says what a directory without a seal is whose bundle the journal calls sealed.
+func (p location) unsealed(st *journal.State, how string) error {
+	if p.wasSealed(st) {
+		return lostSeal(p)
+	}
+	where := "elsewhere"
+	if st.Session.Dir != p.dir {
+		where = "in " + st.Session.Dir
+	}
+	return &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("it holds an unfinished copy of bundle %s, which was finished %s", p.id, where), Unfinished: true, beside: how != "",
+		hint: "use the finished bundle; to pack here, delete the unfinished copy and start again"}
+}
+
+// wasSealed reports whether this very directory had the seal that the journal knows of:
+// an unfinished bundle may have been copied elsewhere and finished there.
+func (p location) wasSealed(st *journal.State) bool {
+	return p.complete && (p.copied || st.Session.Dir == p.dir)
+}
+
 // lostSeal reports that a finished bundle has no seal any more. What else it has must
 // not be touched: its fingerprint is on paper already.
-func lostSeal(dir string) error {
-	return &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is missing, and the bundle was finished: copy/bundle.json is its copy"}}}
+func lostSeal(p location) error {
+	what := "is missing, and the bundle was finished"
+	if p.copied {
+		what += ": copy/bundle.json is its copy"
+	}
+	return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, what}}}
+}
+
+// busy says who writes a bundle.
+func busy(dir, journal string, beside bool) error {
+	return &RefusedError{Dir: dir, Reason: "another satchel is writing this bundle" + process(journal), Busy: true, hint: waitForIt, beside: beside}
 }
 
 // alreadySealed holds the seal on the drive against the one that was written.
@@ -157,14 +180,24 @@ func alreadySealed(p location, st *journal.State) error {
 	return sealedError(p, body, st)
 }
 
+// MarkReleased notes that the finished bundle id is not to be read back: the run that was
+// told so has come to its end.
+func MarkReleased(state, id string) error {
+	return mark(state, id, journal.Record{Released: &journal.Released{}})
+}
+
 // MarkVerified notes that the finished bundle id was read back, so that a later
 // run of the same job need not.
 func MarkVerified(state, id string, fp Fingerprint) error {
+	return mark(state, id, journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}})
+}
+
+func mark(state, id string, r journal.Record) error {
 	jnl, _, err := journal.Open(journalPath(state, id))
 	if err != nil {
 		return err
 	}
-	return errors.Join(jnl.Append(journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}}), jnl.Close())
+	return errors.Join(jnl.Append(r), jnl.Close())
 }
 
 func noJournal(p location) error {

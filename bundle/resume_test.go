@@ -54,6 +54,7 @@ var refusals = map[string]struct {
 		}
 	}, "its drive.json is not one of satchel's, or is damaged"},
 	"drive.json damaged": {false, func(t *testing.T, f *fixture) {
+		f.state = t.TempDir() // the journal would know
 		write(t, f.drive, map[string][]byte{seal.DriveName: []byte("{}\n")})
 	}, "its drive.json is not one of satchel's, or is damaged"},
 	"someone's files": {false, func(t *testing.T, f *fixture) {
@@ -61,6 +62,7 @@ var refusals = map[string]struct {
 		write(t, f.drive, map[string][]byte{"holiday.jpg": {1}})
 	}, "other files (holiday.jpg) and no bundle"},
 	"segments without drive.json": {false, func(t *testing.T, f *fixture) {
+		f.state = t.TempDir()
 		if err := os.Remove(filepath.Join(f.drive, seal.DriveName)); err != nil {
 			t.Fatal(err)
 		}
@@ -254,8 +256,10 @@ func TestRestartRefuses(t *testing.T) {
 		why    string
 	}{
 		"sealed": {func(t *testing.T, f *fixture) { f.pack(t) }, "this one is finished"},
-		"drive.json damaged": {func(t *testing.T, f *fixture) { write(t, f.drive, map[string][]byte{seal.DriveName: {}}) },
-			"its drive.json is not one of satchel's"},
+		"drive.json damaged": {func(t *testing.T, f *fixture) {
+			f.state = t.TempDir() // the journal would know
+			write(t, f.drive, map[string][]byte{seal.DriveName: {}})
+		}, "its drive.json is not one of satchel's"},
 		"two": {func(t *testing.T, f *fixture) {
 			write(t, filepath.Join(f.drive, "satchel-b"), files(t, begun(t).drive))
 		}, "more than one unfinished bundle"},
@@ -270,7 +274,7 @@ func TestRestartRefuses(t *testing.T) {
 			c.change(t, f)
 			drive, state := files(t, f.drive), files(t, f.state)
 			var refused *RefusedError
-			for _, err := range []error{CheckRestart(f.drive), Restart(f.drive, f.state)} {
+			for _, err := range []error{CheckRestart(f.drive, f.state), Restart(f.drive, f.state)} {
 				if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.why) {
 					t.Errorf("%v", err)
 				}
@@ -279,7 +283,7 @@ func TestRestartRefuses(t *testing.T) {
 			same(t, f.state, state)
 		})
 	}
-	if err := errors.Join(CheckRestart(t.TempDir()), Restart(t.TempDir(), t.TempDir())); err != nil {
+	if err := errors.Join(CheckRestart(t.TempDir(), t.TempDir()), Restart(t.TempDir(), t.TempDir())); err != nil {
 		t.Errorf("nothing is there to delete: %v", err)
 	}
 }

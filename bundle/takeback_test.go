@@ -65,7 +65,7 @@ func TestRestartAmongOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *RefusedError
-	if err := CheckRestart(f.drive); !errors.As(err, &refused) {
+	if err := CheckRestart(f.drive, f.state); !errors.As(err, &refused) {
 		t.Errorf("CheckRestart: %v", err)
 	}
 }
@@ -93,6 +93,9 @@ func TestLostSeal(t *testing.T) {
 func TestDriveNotMounted(t *testing.T) {
 	f := newSmall(t, false)
 	w := f.writer(t)
+	if err := f.fill(t.Context(), w, f.content); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -159,13 +159,13 @@ func (b *bench) drive(name string) string { return filepath.Join(b.dir, name) }
 func TestPassphraseOnTerminal(t *testing.T) {
 	b := newBench(t)
 	drive := b.drive("drive")
-	code, said := b.typed([]string{"hunter2\r", "hunter3\r"}, b.pack(drive, "--passphrase")...)
+	code, said := b.typed([]string{"hunter2\r", "hunter3\r"}, b.pack(drive, "--passphrase", "--yes")...)
 	want(t, "a typing error", code, exitUsage, said, "the two passphrases differ")
 	code, said = b.run(b.pack(drive, "--passphrase")...)
 	want(t, "pack without a terminal", code, exitUsage, said, "no terminal", "--passphrase-file")
-	code, said = b.typed([]string{"hunter2\r", "hunter2\r"}, b.pack(drive, "--passphrase")...)
+	code, said = b.typed([]string{"hunter2\r", "hunter2\r"}, b.pack(drive, "--passphrase", "--yes")...)
 	want(t, "pack", code, exitOK, said)
-	code, said = b.typed(nil, b.pack(drive, "--passphrase")...)
+	code, said = b.typed(nil, b.pack(drive, "--passphrase", "--yes")...)
 	want(t, "pack again", code, exitOK, said)
 
 	code, said = b.typed([]string{"hunter2\n"}, "inspect", "--passphrase", drive)

@@ -122,7 +122,7 @@ func TestTerminal(t *testing.T) {
 			w := newWorld(t)
 			w.images(proxy.Host + "/team/app:v1")
 			k.at(0, 0, nil)
-			cmd := w.command(w.pack(tt.flags...)...)
+			cmd := w.command(w.pack(append(tt.flags, "--yes")...)...)
 			line := strings.Join(cmd.Args, " ")
 			if tt.name == "no size" {
 				line = "stty rows 0 cols 0; " + line

@@ -35,8 +35,8 @@ type Journal struct {
 // Create starts a journal at path, in directories that it makes as needed. Nobody
 // sees it before it is locked and its first record is on the disk.
 func Create(path string, begin Begin) (*Journal, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the journal's directory: %w", err)
+	if err := makeDirs(filepath.Dir(path)); err != nil {
+		return nil, failed("make the journal's directory", filepath.Dir(path), err)
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("create journal %s: %w", path, fs.ErrExist)
@@ -47,15 +47,15 @@ func Create(path string, begin Begin) (*Journal, error) {
 	}
 	j.path = path
 	begin.Version = version
-	err = j.Append(Record{Begin: &begin})
-	if err == nil {
-		err = os.Rename(path+tempSuffix, path)
+	if err = j.Append(Record{Begin: &begin}); err == nil {
+		err = failed("create journal", path, os.Rename(path+tempSuffix, path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, j.Close(), os.Remove(path+tempSuffix))
+		_ = os.Remove(path + tempSuffix) // the next run removes what stays
+		return nil, errors.Join(err, j.Close())
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return nil, errors.Join(fmt.Errorf("sync the journal's directory: %w", err), j.Close())
+		return nil, errors.Join(failed("sync the journal's directory", filepath.Dir(path), err), j.Close())
 	}
 	return j, nil
 }
@@ -75,7 +75,7 @@ func Open(path string) (*Journal, *State, error) {
 		_, err = j.f.Seek(good, io.SeekStart)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("read journal %s: %w", path, err), j.Close())
+		return nil, nil, errors.Join(failed("read journal", path, err), j.Close())
 	}
 	return j, state, nil
 }
@@ -86,25 +86,22 @@ func Open(path string) (*Journal, *State, error) {
 func Peek(path string) (*State, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, failed("open journal", path, err)
 	}
 	state, _, err := replay(f)
-	if err != nil {
-		err = fmt.Errorf("read journal %s: %w", path, err)
-	}
-	return state, errors.Join(err, f.Close())
+	return state, errors.Join(failed("read journal", path, err), f.Close())
 }
 
 func open(path string, flags int) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, failed("open journal", path, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = ErrLocked
 		}
-		return nil, errors.Join(fmt.Errorf("lock journal %s: %w", path, err), f.Close())
+		return nil, errors.Join(failed("lock journal", path, err), f.Close())
 	}
 	return &Journal{f: f, path: path}, nil
 }
@@ -157,23 +154,46 @@ func (j *Journal) Append(r Record) error {
 	if _, err = j.f.Write(append(b, '\n')); err == nil {
 		err = j.f.Sync()
 	}
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err // its path is ours
-		}
-		j.err = fmt.Errorf("write journal %s: %w", j.path, err)
-	}
+	j.err = failed("write journal", j.path, err)
 	return j.err
 }
 
 // Close unlocks the journal.
 func (j *Journal) Close() error { return j.f.Close() }
 
+// makeDirs makes the directory and those above it; of each that it makes the name is
+// durable.
+func makeDirs(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir):
+		if err := makeDirs(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		return makeDirs(dir)
+	case errors.Is(err, fs.ErrExist):
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return syscall.ENOTDIR
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// syncDir makes the names in a directory durable, where its file system can.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it may be written and not read
+	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }

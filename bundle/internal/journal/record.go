@@ -27,7 +27,25 @@ type Begin struct {
 type Session struct {
 	Dir   string `json:"dir"`
 	Mount string `json:"mount"` // media.Session
+	// Point is where the file system was mounted, and FS what names it (media.Mount); empty
+	// where that was not known, and in journals of earlier versions.
+	Point string `json:"point,omitempty"`
+	FS    string `json:"fs,omitempty"`
 }
+
+// Process says who has the journal.
+type Process struct {
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+	Command string    `json:"command,omitempty"` // in the caller's words
+}
+
+// GivenUp says that the bundle is being deleted on the drive, so that another can begin.
+type GivenUp struct{}
+
+// Released says that the run which sealed the bundle, or a later one, came to its end
+// without reading it back, as it was told to.
+type Released struct{}
 
 // Piece is a run of a blob's bytes in a segment.
 type Piece struct {
@@ -89,11 +107,15 @@ type Record struct {
 	Gaps     *Gaps     `json:"gaps,omitempty"`
 	Sealed   *Sealed   `json:"sealed,omitempty"`
 	Verified *Verified `json:"verified,omitempty"`
+	Process  *Process  `json:"process,omitempty"`
+	GivenUp  *GivenUp  `json:"givenUp,omitempty"`
+	Released *Released `json:"released,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r Record) kinds() (n int) {
-	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil} {
+	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil,
+		r.Process != nil, r.GivenUp != nil, r.Released != nil} {
 		if set {
 			n++
 		}
@@ -110,6 +132,19 @@ type State struct {
 	Gaps     []byte            // the last ones
 	Sealed   *Sealed
 	Verified *Verified
+	Process  *Process // the last one
+	GivenUp  bool     // it began to be deleted, and was not resumed since
+	Released *Released
+}
+
+// Written reports whether the journal knows of a segment on the drive.
+func (s *State) Written() bool {
+	for _, segs := range s.Segments {
+		if len(segs) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *State) apply(r Record) {
@@ -117,7 +152,7 @@ func (s *State) apply(r Record) {
 	case r.Begin != nil:
 		s.Begin, s.Gaps = *r.Begin, r.Begin.Gaps
 	case r.Session != nil:
-		s.Session = *r.Session
+		s.Session, s.GivenUp = *r.Session, false
 	case r.Segment != nil:
 		s.Segments[r.Segment.Lane] = append(s.Segments[r.Segment.Lane], *r.Segment)
 		s.Next[r.Segment.Lane] = max(s.Next[r.Segment.Lane], r.Segment.Number+1)
@@ -139,5 +174,11 @@ func (s *State) apply(r Record) {
 		s.Sealed = r.Sealed
 	case r.Verified != nil:
 		s.Verified = r.Verified
+	case r.Process != nil:
+		s.Process = r.Process
+	case r.GivenUp != nil:
+		s.GivenUp = true
+	case r.Released != nil:
+		s.Released = r.Released
 	}
 }

@@ -228,9 +228,33 @@ func (d *Dir) sync(sub string) error {
 	if err != nil {
 		return d.fail("sync", sub, err)
 	}
-	err = f.Sync()
+	return d.fail("sync", sub, errors.Join(syncNames(f), f.Close()))
+}
+
+// syncNames tolerates file systems that cannot sync a directory, as many on removable
+// media.
+func syncNames(dir *os.File) error {
+	err := dir.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EBADF) {
-		err = nil // file systems on removable media often cannot sync a directory
+		return nil
 	}
-	return d.fail("sync", sub, errors.Join(err, f.Close()))
+	return err
+}
+
+// MakeDir makes a directory whose name is durable.
+func MakeDir(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return &Error{"make directory", dir, err}
+	}
+	f, err := os.Open(filepath.Dir(dir))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it may be written and not read
+	}
+	if err == nil {
+		err = errors.Join(syncNames(f), f.Close())
+	}
+	if err != nil {
+		return &Error{"sync", filepath.Dir(dir), err}
+	}
+	return nil
 }

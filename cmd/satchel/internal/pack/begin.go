@@ -17,6 +17,9 @@ import (
 // before the first byte, and begins one. If a bundle there is finished and has what is
 // asked for, it gives that one.
 func (p *packing) open(ctx context.Context) (*Result, error) {
+	if err := p.checkMount(ctx); err != nil {
+		return nil, err
+	}
 	made, err := bundle.MakeDir(p.opts.Dir)
 	if err != nil {
 		return nil, err
@@ -36,7 +39,7 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 	case w != nil:
 		return nil, p.goOn(ctx, w)
 	}
-	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+	if err := p.probe(); err != nil {
 		return nil, err
 	}
 	return nil, p.begin(ctx, p.Prepare)
@@ -66,7 +69,7 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 // all else is known to be in order.
 func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 	if p.opts.Restart {
-		return nil, bundle.CheckRestart(p.opts.Dir)
+		return nil, bundle.CheckRestart(p.opts.Dir, p.opts.State)
 	}
 	var bar notice.Progress
 	w, err := bundle.Resume(ctx, p.opts.Dir, p.opts.State, p.opts.Job, func(total int64) func(int64) {
@@ -93,20 +96,8 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if err != nil {
 		return err
 	}
-	if p.opts.Restart {
-		if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
-			return err
-		}
-		if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
-			return err
-		}
-	}
-	unknown, err := bundle.Prepare(p.opts.Dir, bundle.Estimate(p.Graph, job.SegmentSize)+documents)
-	if err != nil {
+	if err := p.makeRoom(documents); err != nil {
 		return err
-	}
-	if unknown {
-		p.Warn("the file system of %s does not report how much space it has", p.opts.Dir)
 	}
 	if job.Gaps, err = p.noted(""); err != nil {
 		return err

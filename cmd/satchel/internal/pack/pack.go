@@ -28,6 +28,9 @@ type Options struct {
 	State    string     // directory of the journals
 	Restart  bool       // delete an unfinished bundle in Dir and start again
 	NoVerify bool       // do not read the bundle back
+	// Confirm asks whether the run goes on although something may be wrong with where the
+	// bundle goes; nil where nobody is there, or the answer is yes.
+	Confirm func(ctx context.Context, doubt string) (bool, error)
 }
 
 // Identity is what makes two packs the same job, so that one resumes the other: the
@@ -68,6 +71,7 @@ type packing struct {
 	*prepare.Set
 	opts Options
 	w    *bundle.Writer
+	on   bundle.Mount // where the directory was at the start
 }
 
 func (p *packing) run(ctx context.Context) (*Result, error) {
@@ -92,16 +96,28 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 
 // release verifies what was written and reports that the drive may go.
 func (p *packing) release(ctx context.Context, dir, id string) error {
+	if err := p.on.Check(); err != nil {
+		return err
+	}
 	if !p.opts.NoVerify {
 		if err := p.readBack(ctx, dir, id); err != nil {
 			return err
 		}
+	} else if err := bundle.MarkReleased(p.opts.State, id); err != nil {
+		return err
 	}
 	if err := bundle.Release(dir); err != nil {
 		return err
 	}
+	if err := p.on.Check(); err != nil {
+		return err
+	}
 	p.Info("packed into %s", dir)
-	p.Info("everything is on the drive: unmount it, then it is safe to remove")
+	if p.on.Removable() {
+		p.Info("everything is on the drive: unmount it, then it is safe to remove")
+	} else {
+		p.Info("everything is on the disk")
+	}
 	return nil
 }
 

@@ -1,0 +1,147 @@
+package bundle
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+)
+
+// checkMissing looks whether this host began a bundle in dir that is not there
+// now, as when the drive is not mounted: no other must be started in its place. What was
+// begun and lost nothing is forgotten.
+func checkMissing(dir, state string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return &media.Error{Op: "look into", Path: dir, Err: err}
+	}
+	sweepJournals(state)
+	on := media.System().Of(abs)
+	for name, st := range journals(state) {
+		if there := st.Session.Dir; !isIn(there, abs) || finished(st) {
+			continue
+		}
+		jnl, st, err := journal.Open(name) // locked: as it is now
+		if err != nil {
+			continue // another run has it, and has not written its first file yet
+		}
+		if !finished(st) && (st.GivenUp || nothingLost(st, on)) {
+			err = discard(st.Session.Dir, abs)
+			if err == nil {
+				err = os.RemoveAll(filepath.Dir(name))
+			}
+			if err := errors.Join(err, jnl.Close()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := jnl.Close(); err != nil {
+			return err
+		}
+		return &MissingError{Dir: st.Session.Dir, Bundle: st.Begin.Bundle}
+	}
+	return nil
+}
+
+// isIn reports whether a bundle's directory is dir or directly in it.
+func isIn(there, dir string) bool { return there != "" && (there == dir || filepath.Dir(there) == dir) }
+
+// finished reports whether a run came to its end with the bundle: what was sealed and
+// never read back may not be on the drive. Earlier versions noted less.
+func finished(st *journal.State) bool {
+	return st.Sealed != nil && (st.Verified != nil || st.Released != nil || st.Session.Point == "")
+}
+
+// nothingLost reports whether a bundle was begun and not one segment of it written: its
+// directory is empty, or was lost with the power while its drive is the same.
+func nothingLost(st *journal.State, on media.Mount) bool {
+	if st.Written() {
+		return false
+	}
+	there := st.Session.Dir
+	_, err := os.Stat(there)
+	if errors.Is(err, fs.ErrNotExist) {
+		return st.Session.Point != "" && on.Point == st.Session.Point && !on.Other(st.Session.FS)
+	}
+	if err != nil {
+		return false
+	}
+	name, err := firstNot(there, isBeginning)
+	return err == nil && name == ""
+}
+
+// isBeginning reports whether a file is one of those that stand before the first segment.
+func isBeginning(name string) bool {
+	return strings.HasSuffix(name, media.TempSuffix) && seal.Known(name, true) || seal.KeyNumber(name) > 0
+}
+
+// discard removes what is left of a bundle's beginning, and the directory that was made
+// for it; keep stays.
+func discard(there, keep string) error {
+	entries, err := os.ReadDir(there)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &media.Error{Op: "look into", Path: there, Err: err}
+	}
+	for _, e := range entries {
+		if !isBeginning(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(there, e.Name())); err != nil {
+			return &media.Error{Op: "remove", Path: filepath.Join(there, e.Name()), Err: err}
+		}
+	}
+	if there != keep {
+		_ = os.Remove(there) // stays if something is in it
+	}
+	return nil
+}
+
+// adopt finds a bundle in dir of which drive.json is lost or damaged, and the journal here
+// knows all that it said. It gives nil if there is none.
+func adopt(dir, state string) *location {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil
+	}
+	for _, st := range journals(state) {
+		if there := st.Session.Dir; isIn(there, abs) && st.Sealed == nil && hasSegment(there, st) {
+			return &location{dir: there, id: st.Begin.Bundle}
+		}
+	}
+	return nil
+}
+
+// hasSegment reports whether one of the journal's segments is in dir, by name and length.
+func hasSegment(dir string, st *journal.State) bool {
+	for _, segs := range st.Segments {
+		for _, s := range segs {
+			info, err := os.Lstat(filepath.Join(dir, segmentName(s)))
+			if err == nil && info.Mode().IsRegular() && info.Size() == s.Size {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sweepJournals removes journals that never got to say where their bundle is: nothing of
+// it is anywhere.
+func sweepJournals(state string) {
+	dirs, err := filepath.Glob(filepath.Dir(journalPath(state, "*")))
+	if err != nil {
+		return // see journals
+	}
+	for _, dir := range dirs {
+		if id := filepath.Base(dir); seal.IsID(id) {
+			journal.Sweep(journalPath(state, id))
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package bundle
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
+	"github.com/satchel-airgap/satchel/bundle/internal/media"
+)
+
+// Mount is where the directory of a bundle is.
+type Mount struct {
+	// Doubt says why it may not be the drive that is meant, "" for no reason.
+	Doubt string
+
+	dir string
+	on  media.Mount
+}
+
+// Removable reports whether the directory is on a mount that is not the system's own: a
+// drive that can be unmounted and taken away.
+func (m Mount) Removable() bool { return m.on.Known() && !m.on.System }
+
+// MountError says that a directory is not where it must be: the drive is not mounted, or
+// another one is mounted in its place. Nothing was written.
+type MountError struct {
+	Dir    string
+	Reason string
+
+	hint string
+}
+
+func (e *MountError) Error() string { return e.Dir + ": " + e.Reason }
+
+// Hint says what to do now.
+func (e *MountError) Hint() string { return e.hint }
+
+// Permanent is false: the drive may be mounted.
+func (e *MountError) Permanent() bool { return false }
+
+// CheckMount looks where dir is, before anything is written or made there. The error is a
+// *[MountError] where fstab, or a journal below state, says that another file system
+// belongs there.
+func CheckMount(dir, state string) (Mount, error) { return checkMount(media.System(), dir, state) }
+
+func checkMount(tables media.Tables, dir, state string) (Mount, error) {
+	path, err := media.Real(dir)
+	if err != nil {
+		return Mount{}, err
+	}
+	m := Mount{dir: dir, on: tables.Of(dir)}
+	if !m.on.Known() {
+		return m, nil
+	}
+	if err := m.checkFstab(tables, path); err != nil {
+		return m, err
+	}
+	found, err := find(dir)
+	if err != nil {
+		found = nil // it is not there yet, or what is wrong with it shows when it is used
+	}
+	if err := m.checkJournals(path, state, found); err != nil {
+		return m, err
+	}
+	m.Doubt = m.doubt(state, found)
+	return m, nil
+}
+
+func (m Mount) checkFstab(tables media.Tables, path string) error {
+	for _, want := range tables.Expected(path) {
+		switch {
+		case !media.Within(m.on.Point, want.Point):
+			return &MountError{Dir: m.dir, Reason: fmt.Sprintf("/etc/fstab says that %s is to be mounted at %s, and it is not mounted", want.Spec, want.Point),
+				hint: fmt.Sprintf("mount the drive (mount %s) and run the same command again, or name another directory", want.Point)}
+		case m.on.Point == want.Point && m.on.Type == "autofs":
+			return &MountError{Dir: m.dir, Reason: fmt.Sprintf("%s is to be mounted at %s, and it is not mounted", want.Spec, want.Point),
+				hint: "plug the drive in and run the same command again, or name another directory"}
+		case m.on.Point == want.Point && !m.on.System && tables.Replaced(want, m.on):
+			return &MountError{Dir: m.dir, Reason: fmt.Sprintf("/etc/fstab says that %s is to be mounted at %s, and %s is mounted there", want.Spec, want.Point, m.on.Source),
+				hint: "mount the right drive and run the same command again, or mount this one elsewhere and name that directory"}
+		}
+	}
+	return nil
+}
+
+// checkJournals finds a bundle that was written to a drive which was mounted at dir or
+// above it, and is not now.
+func (m Mount) checkJournals(path, state string, found []location) error {
+	for name, st := range journals(state) {
+		at := st.Session
+		if at.Point == "" || media.IsSystemPoint(at.Point) || !media.Within(path, at.Point) || media.Within(m.on.Point, at.Point) || st.GivenUp {
+			continue
+		}
+		if m.on.FS != "" && m.on.FS == at.FS || holds(found, st.Begin.Bundle) {
+			continue
+		}
+		return &MountError{Dir: m.dir,
+			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was packed there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, st.Begin.Created.Format(time.DateOnly)),
+			hint:   fmt.Sprintf("mount the drive and run the same command again, or name another directory; if no drive will be mounted there any more, delete %s", filepath.Dir(name))}
+	}
+	return nil
+}
+
+func holds(found []location, id string) bool {
+	for _, p := range found {
+		if p.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// doubt is why a person should look before the first byte is written.
+func (m Mount) doubt(state string, found []location) string {
+	for _, p := range found {
+		if p.sealed || p.id == "" {
+			continue
+		}
+		st, err := journal.Peek(journalPath(state, p.id))
+		switch {
+		case err != nil:
+		case m.on.Other(st.Session.FS):
+			return fmt.Sprintf("%s is on another file system than the one that bundle %s was begun on", p.dir, p.id)
+		default:
+			return "" // it was begun here
+		}
+	}
+	if m.on.Root {
+		return fmt.Sprintf("%s is on the system's own disk: no drive is mounted there", m.dir)
+	}
+	return ""
+}
+
+// Declined is the error where a person says that it is not the drive that is meant.
+func (m Mount) Declined() error {
+	return &MountError{Dir: m.dir, Reason: "nothing was packed there, as you answered", hint: "mount the drive and run the same command again, or name another directory"}
+}
+
+// Check looks whether the same file system is still mounted there.
+func (m Mount) Check() error {
+	if !m.on.Known() {
+		return nil
+	}
+	now := media.System().Of(m.dir)
+	if now.Point == m.on.Point && !now.Other(m.on.FS) {
+		return nil
+	}
+	return &MountError{Dir: m.dir, Reason: fmt.Sprintf("the drive that was mounted at %s is not mounted there any more", m.on.Point),
+		hint: "mount it again and run the same command again; it goes on where it stopped"}
+}
+
+// journals gives every journal below state that can be read, with its name.
+func journals(state string) map[string]*journal.State {
+	names, err := filepath.Glob(journalPath(state, "*"))
+	if err != nil {
+		return nil // the pattern is right, unless state has odd characters
+	}
+	all := map[string]*journal.State{}
+	for _, name := range names {
+		if st, err := journal.Peek(name); err == nil { // others are damaged, or never began
+			all[name] = st
+		}
+	}
+	return all
+}
+
+// process says who writes the bundle of a journal, for the one who may not.
+func process(path string) string {
+	st, err := journal.Peek(path)
+	if err != nil || st.Process == nil {
+		return ""
+	}
+	p := st.Process
+	s := fmt.Sprintf(": process %d, since %s", p.PID, p.Since.Local().Format(time.DateTime))
+	if p.Command != "" {
+		s += ": " + p.Command
+	}
+	return s
+}
+
+// self is the record of this process.
+func (j Job) self() journal.Record {
+	return journal.Record{Process: &journal.Process{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: j.Command}}
+}
