@@ -71,7 +71,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 		}
 		p.dropBuilt(b.Bundle) // a kill may have come before
 	}
-	p.Info("%s holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
+	p.Info("%s already holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
 	keepGoing := p.KeepGoing
 	same, moved, err := p.compare(ctx, all, noted)
 	switch {
