@@ -213,9 +213,12 @@ func TestMountRoot(t *testing.T) {
 	w.run("verify", w.drive).want(exitOK)
 	mirror := newMirror(t)
 	w.run(w.unpack(mirror)...).want(exitOK)
-	// Another set on the same drive: refused in its root, fine in a directory.
+	// Another set on the same drive gets a directory of its own, or the one that is named.
 	w.images(proxy.Host + "/team/app:v2")
-	w.run(pack...).want(exitUsage).says("finished bundle that was packed with another configuration", "hint: name another directory")
+	w.run(pack...).want(exitOK).says("safe to remove")
+	if both := w.bundles(); len(both) != 2 {
+		t.Errorf("bundles %v", both)
+	}
 	w.drive = filepath.Join(w.drive, "satchel-mine")
 	w.run(w.pack()...).want(exitOK)
 	w.run("verify", w.drive).want(exitOK)
