@@ -217,14 +217,11 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 	if err := errors.Join(d.Probe(), d.Close()); err != nil {
 		return false, err
 	}
-	free, err := media.Free(dir)
-	if errors.Is(err, media.ErrUnknownSpace) {
-		return true, nil
+	room, err := SpaceOf(dir)
+	if err == nil && !room.Unknown && room.Free < need {
+		err = &SpaceError{Dir: dir, Need: need, Free: room.Free, Cluster: room.Cluster}
 	}
-	if err == nil && free < need {
-		err = &SpaceError{Dir: dir, Need: need, Free: free}
-	}
-	return false, err
+	return room.Unknown, err
 }
 
 // emptyFor is how long a directory without a journal here must have been empty

@@ -208,12 +208,14 @@ func TestEstimate(t *testing.T) {
 		f := newFixture(t, size, true)
 		f.add(t, "big", f.content.Image(false, f.content.Layer(30<<20, ocitest.LayerGzip)))
 		f.pack(t)
-		var total int64
-		for _, body := range files(t, f.drive) {
-			total += (int64(len(body)) + 4095) &^ 4095
-		}
-		if estimate := Estimate(f.graph, f.job.SegmentSize); estimate < total {
-			t.Errorf("segments of %d: %d bytes are estimated, %d are taken", size, estimate, total)
+		for _, cluster := range []int64{512, 4 << 10, 64 << 10, 128 << 10, 1 << 20, 32 << 20} {
+			total := 2 * cluster // the directories
+			for _, body := range files(t, f.drive) {
+				total += roundUp(int64(len(body)), cluster)
+			}
+			if estimate := f.job.Estimate(f.graph, cluster); estimate < total {
+				t.Errorf("segments of %d, clusters of %d: %d bytes are estimated, %d are taken", size, cluster, estimate, total)
+			}
 		}
 	}
 }

@@ -220,10 +220,15 @@ func (e *FingerprintError) Permanent() bool { return true }
 type SpaceError struct {
 	Dir        string
 	Need, Free int64 // bytes
+	Cluster    int64 // bytes that the smallest file takes, where that matters
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("%s has %s free, %s are needed", e.Dir, FormatSize(e.Free), FormatSize(e.Need))
+	s := fmt.Sprintf("%s has %s free, %s are needed", e.Dir, FormatSize(e.Free), FormatSize(e.Need))
+	if e.Cluster > perSegment {
+		s += fmt.Sprintf(", as the drive counts: each file takes whole clusters of %s", CompactSize(e.Cluster))
+	}
+	return s
 }
 
 // Hint says what to do now.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -162,10 +163,13 @@ func TestForecast(t *testing.T) {
 				t.Fatal(err)
 			}
 			again, err := f.job.Forecast(f.inv, f.graph, f.everything(t))
-			if err != nil || again != got {
+			if err != nil || !reflect.DeepEqual(again, got) {
 				t.Errorf("the second forecast is %+v (%v), the first %+v", again, err, got)
 			}
 			bytes, segments := f.packAtOnce(t)
+			if onDrive := got.OnDrive(1 << 20); onDrive < got.Bytes || onDrive%(1<<20) != 0 {
+				t.Errorf("%d bytes take %d in clusters of 1 MiB", got.Bytes, onDrive)
+			}
 			off := float64(got.Bytes-bytes) / float64(bytes)
 			t.Logf("%d bytes in %d segments, forecast %d (%+.3f%%) in %d", bytes, segments, got.Bytes, off*100, got.Segments)
 			if got.Upper != c.upper || c.upper && off < 0 || !c.upper && math.Abs(off) > 0.01 {
@@ -240,6 +244,7 @@ func TestDrives(t *testing.T) {
 		return g
 	}
 	const gb = 1e9
+	job := Job{SegmentSize: DefaultSegmentSize, Lanes: DefaultLanes}
 	for _, c := range []struct {
 		g        *oci.Graph
 		capacity int64
@@ -252,26 +257,26 @@ func TestDrives(t *testing.T) {
 		{graph(6*gb/10, 6*gb/10, 6*gb/10), gb, 3}, // no blob is spread
 		{graph(6*gb/10, 3*gb/10, 6*gb/10, 3*gb/10), gb, 2},
 	} {
-		got, err := Drives(c.g, DefaultSegmentSize, c.capacity)
+		got, err := job.Drives(c.g, c.capacity, 4096)
 		if err != nil || got != c.want {
 			t.Errorf("%d blobs on drives of %d: %d, %v; want %d", len(c.g.Blobs), c.capacity, got, err, c.want)
 		}
-		if one := Estimate(c.g, DefaultSegmentSize) <= c.capacity; one != (got == 1) {
+		if one := job.Estimate(c.g, 4096) <= c.capacity; one != (got == 1) {
 			t.Errorf("%d blobs on drives of %d: %d drives, and pack says %v", len(c.g.Blobs), c.capacity, got, one)
 		}
 	}
 	var large *TooLargeError
-	if _, err := Drives(graph(10, gb), DefaultSegmentSize, gb); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
+	if _, err := job.Drives(graph(10, gb), gb, 4096); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
 		t.Errorf("a blob as large as the drive: %v", err)
 	}
 	many := make([]int64, MaxLanes+1)
 	for i := range many {
 		many[i] = 9 * gb / 10
 	}
-	if _, err := Drives(graph(many...), DefaultSegmentSize, gb); !errors.As(err, &large) || large.Blob.Digest != "" {
+	if _, err := job.Drives(graph(many...), gb, 4096); !errors.As(err, &large) || large.Blob.Digest != "" {
 		t.Errorf("%d drives: %v", len(many), err)
 	}
-	if _, err := Drives(graph(10), DefaultSegmentSize, 1<<20); !errors.As(err, &large) {
+	if _, err := job.Drives(graph(10), 1<<20, 4096); !errors.As(err, &large) {
 		t.Errorf("a drive of 1 MiB: %v", err)
 	}
 }

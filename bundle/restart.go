@@ -52,37 +52,30 @@ func Restart(dir, state string) error {
 	return nil
 }
 
-// CheckRoom reports a *[SpaceError] if a new bundle that needs so many bytes would not
-// have them in dir after a [Restart].
-func CheckRoom(dir, state string, need int64) error {
+// Deletable gives the bytes that [Restart] would free in dir, on a drive with clusters of
+// that many bytes.
+func Deletable(dir, state string, cluster int64) (n int64, err error) {
 	p, err := restartable(dir, state)
 	if err != nil || p == nil {
-		return err
-	}
-	free, err := media.Free(dir)
-	if errors.Is(err, media.ErrUnknownSpace) {
-		return nil
-	}
-	if err != nil {
-		return err
+		return 0, err
 	}
 	d, err := media.OpenDir(p.dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	files, _, err := d.List(".")
-	if err = errors.Join(err, d.Close()); err != nil {
-		return err
-	}
-	for _, f := range files {
-		if seal.Known(f.Name, true) {
-			free += f.Size
+	defer func() { err = errors.Join(err, d.Close()) }()
+	for _, sub := range []string{seal.CopyDir, "."} {
+		files, _, err := d.List(sub)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range files {
+			if seal.Known(f.Name, true) {
+				n += roundUp(f.Size, max(cluster, 1))
+			}
 		}
 	}
-	if free < need {
-		return &SpaceError{Dir: dir, Need: need, Free: free}
-	}
-	return nil
+	return n, nil
 }
 
 func restartable(dir, state string) (*location, error) {

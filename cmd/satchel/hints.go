@@ -20,6 +20,9 @@ import (
 // hints gives what the errors of a tree say to do now, from the outside in, each once,
 // with the flags that do it. The way around a gap comes last.
 func hints(err error) (list []string) {
+	if hint := limitHint(err); hint != "" {
+		return []string{hint}
+	}
 	gap := false
 	if as[*bundle.DamageError](err) && !as[*listedError](err) {
 		defer func() { list = append(list, "to list all that is wrong: satchel verify DIR") }()
@@ -111,6 +114,8 @@ func flagsFor(err error) string {
 		if e.Unfinished {
 			return "--restart"
 		}
+	case *bundle.SpaceError:
+		return "--skip-space-check, if the drive reports it wrongly"
 	case *bundle.MissingError, *prepare.LostError:
 		return "--restart"
 	case *gaps.FileError, *prepare.ListError:

@@ -29,6 +29,7 @@ type packOptions struct {
 	restart        bool
 	noVerify       bool
 	yes            bool
+	noSpaceCheck   bool
 	keepGoing      bool
 	gaps           string
 	only           string
@@ -64,6 +65,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.IntVar(&o.parallelLayers, "parallel-layers", defaultParallel, "how many blobs are fetched at once: --lanes large ones, the rest are small")
 	f.BoolVar(&o.restart, "restart", false, "delete the unfinished bundle in DIR and start again")
 	f.BoolVar(&o.yes, "yes", false, "do not ask whether DIR is meant where it may not be the drive; warn and go on")
+	f.BoolVar(&o.noSpaceCheck, "skip-space-check", false, "only warn if the drive reports too little free space, for file systems that report it wrongly")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: next to the bundle's journal)")
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
@@ -129,6 +131,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, o.parallelLayers
 	job.Journals = job.State
 	job.Dir, job.Restart, job.NoVerify = dir, o.restart, o.noVerify
+	job.NoSpaceCheck = o.noSpaceCheck
 	if !o.yes {
 		job.Confirm = a.confirmPlace()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,6 +25,8 @@ type planOptions struct {
 	parallelImages int
 	keepGoing      bool
 	driveSize      int64
+	cluster        int64
+	drive          string
 	rate           int64
 	images         bool
 	output         string
@@ -61,6 +64,8 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests are read at once")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "plan without images that are not available; list them and exit with 3")
 	f.Var(someValue{sizeValue{&o.driveSize}}, "drive-size", "free space of the drives at hand, such as 64GB (default: what drives of the usual sizes leave)")
+	f.StringVar(&o.drive, "drive", "", "`DIR` on the drive at hand: its free space and the size of its clusters are counted with")
+	f.Var(someValue{sizeValue{&o.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addExtraFlags(f, &o.extra)
@@ -94,9 +99,28 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	job.To, job.File, job.KeepGoing = a.notices(), o.config, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, defaultParallel
 	job.Journals, _ = xdg("XDG_STATE_HOME", ".local/state") // without them, nothing is known of earlier bundles
-	job.DriveSize, job.Rate = o.driveSize, o.rate
+	job.DriveSize, job.Cluster, job.Rate = o.driveSize, o.cluster, o.rate
+	if o.drive != "" {
+		if err := o.measure(a, &job); err != nil {
+			return job, err
+		}
+	}
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
+}
+
+// measure takes the drive's own numbers for those that no flag gives.
+func (o planOptions) measure(a *app, job *plan.Options) error {
+	room, err := bundle.SpaceOf(o.drive)
+	switch {
+	case err != nil:
+		return err
+	case room.Unknown:
+		a.warn("the file system of %s does not report how much space it has", o.drive)
+		return nil
+	}
+	job.DriveSize, job.Cluster = cmp.Or(o.driveSize, room.Free), cmp.Or(o.cluster, room.Cluster)
+	return nil
 }
 
 func runPlan(ctx context.Context, a *app, o planOptions) error {

@@ -42,6 +42,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error of the write
 	log.SetOutput(io.Discard) // libraries write there, text of charts among it
 	a := &app{stdout: stdout, stderr: stderr, args: args}
 	ctx, stop := interruptible(a)
@@ -266,6 +267,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		log, err := a.newLogger()
 		if err == nil {
 			a.log.Store(log)
+			a.warnOfLimits()
 		}
 		return err
 	}

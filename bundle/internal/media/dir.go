@@ -14,48 +14,6 @@ import (
 // TempSuffix ends the name of a file that is still being written.
 const TempSuffix = ".tmp"
 
-// Error says what the drive refused.
-type Error struct {
-	Op   string // such as "write"
-	Path string
-	Err  error
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, cause(e.Err)) }
-
-func (e *Error) Unwrap() error { return e.Err }
-
-// Permanent is false: drives are plugged in, mounted and cleared.
-func (e *Error) Permanent() bool { return false }
-
-// Hint says what to do now.
-func (e *Error) Hint() string {
-	switch {
-	case errors.Is(e.Err, syscall.ENOSPC):
-		return "make room on the drive and run the same command again; it resumes where it stopped"
-	case errors.Is(e.Err, syscall.EROFS):
-		return "the drive is mounted read-only, or its lock switch is set"
-	case errors.Is(e.Err, fs.ErrPermission):
-		return "give this user the right to write to the directory"
-	case errors.Is(e.Err, fs.ErrNotExist):
-		return "check that the drive is mounted"
-	}
-	return "check that the drive is still plugged in and mounted, then run the same command again"
-}
-
-// cause drops the name that os errors repeat.
-func cause(err error) error {
-	var pe *fs.PathError
-	var le *os.LinkError
-	switch {
-	case errors.As(err, &pe):
-		return pe.Err
-	case errors.As(err, &le):
-		return le.Err
-	}
-	return err
-}
-
 // SizeError says that a file is larger than a reader takes.
 type SizeError struct{ Size, Limit int64 }
 

@@ -9,6 +9,12 @@ import (
 // ErrUnknownSpace says that the file system does not report how much space it has.
 var ErrUnknownSpace = errors.New("the file system does not report how much space is free")
 
+// Room is the space on a file system.
+type Room struct {
+	Free    int64 // bytes that a user may still write
+	Cluster int64 // bytes that the smallest file takes; at least 1
+}
+
 // ProbeName is the file that [Dir.Probe] writes and removes.
 const ProbeName = "satchel-probe"
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -11,21 +12,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Free gives the bytes that a user may still write below dir, or
-// [ErrUnknownSpace] where the file system reports no blocks at all.
-func Free(dir string) (int64, error) {
+// maxCluster is the largest cluster that any file system has: exFAT's.
+const maxCluster = 32 << 20
+
+// RoomOf gives the space below dir. The error wraps [ErrUnknownSpace] where the file system
+// does not say, or says what cannot be.
+func RoomOf(dir string) (Room, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, &Error{"ask for the free space of", dir, err}
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.EIO) {
+			return Room{}, &Error{"ask for the free space of", dir, err}
+		}
+		return Room{}, fmt.Errorf("%w: %w", ErrUnknownSpace, err)
 	}
-	if st.Blocks == 0 {
-		return 0, ErrUnknownSpace
-	}
-	unit := st.Frsize // statvfs(3): f_bavail counts fragments
+	unit := int64(st.Frsize) // statvfs(3): f_bavail counts fragments
 	if unit == 0 {
-		unit = st.Bsize
+		unit = int64(st.Bsize)
 	}
-	return int64(st.Bavail) * unit, nil
+	if st.Blocks == 0 || unit <= 0 || unit > maxCluster || st.Bavail > st.Blocks || st.Blocks > math.MaxInt64/uint64(unit) {
+		return Room{}, ErrUnknownSpace
+	}
+	return Room{Free: int64(st.Bavail) * unit, Cluster: unit}, nil
+}
+
+// FileLimit gives the largest file that this process may write, in bytes; -1 for any.
+func FileLimit() int64 {
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &lim) != nil || lim.Cur > math.MaxInt64 {
+		return -1
+	}
+	return int64(lim.Cur)
 }
 
 // Session names the present mount of the drive that holds dir. Another answer,

@@ -4,8 +4,11 @@ package media
 
 import "io/fs"
 
-// Free is not known on this system.
-func Free(string) (int64, error) { return 0, ErrUnknownSpace }
+// RoomOf is not known on this system.
+func RoomOf(string) (Room, error) { return Room{}, ErrUnknownSpace }
+
+// FileLimit is not known on this system.
+func FileLimit() int64 { return -1 }
 
 // Session is not known on this system: the drive counts as having been away.
 func Session(string) string { return "" }

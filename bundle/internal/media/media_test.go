@@ -291,13 +291,13 @@ func TestDrive(t *testing.T) {
 	if _, err := IsMountRoot(filepath.Join(dir, "absent")); !errors.As(err, &drive) {
 		t.Errorf("%v", err)
 	}
-	if n, err := Free(dir); n <= 0 || err != nil {
-		t.Errorf("%d free, %v", n, err)
+	if r, err := RoomOf(dir); r.Free <= 0 || r.Cluster <= 0 || err != nil {
+		t.Errorf("%+v free, %v", r, err)
 	}
-	if n, err := Free("/proc"); !errors.Is(err, ErrUnknownSpace) {
-		t.Errorf("a file system of no blocks: %d, %v", n, err)
+	if r, err := RoomOf("/proc"); !errors.Is(err, ErrUnknownSpace) {
+		t.Errorf("a file system of no blocks: %+v, %v", r, err)
 	}
-	if _, err := Free(filepath.Join(dir, "absent")); !errors.As(err, &drive) {
+	if _, err := RoomOf(filepath.Join(dir, "absent")); !errors.As(err, &drive) {
 		t.Errorf("%v", err)
 	}
 	here, again, elsewhere := Session(dir), Session(dir), Session("/proc")

@@ -39,9 +39,20 @@ func (p *packing) probe() error {
 // makeRoom deletes what is to be deleted, and makes sure that the bundle has room. Nothing
 // is deleted for a bundle that has none.
 func (p *packing) makeRoom(documents int64) error {
-	need := bundle.Estimate(p.Graph, p.opts.Job.SegmentSize) + documents
+	room, err := bundle.SpaceOf(p.opts.Dir)
+	if err != nil {
+		return err
+	}
+	need := p.opts.Job.Estimate(p.Graph, room.Cluster) + documents
+	if err := p.opts.Job.CheckFileLimit(p.opts.Dir, need); err != nil {
+		return err
+	}
 	if p.opts.Restart {
-		if err := bundle.CheckRoom(p.opts.Dir, p.opts.State, need); err != nil {
+		more, err := bundle.Deletable(p.opts.Dir, p.opts.State, room.Cluster)
+		if err != nil {
+			return err
+		}
+		if err := p.enough(room, room.Free+more, need); err != nil {
 			return err
 		}
 		if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
@@ -50,10 +61,27 @@ func (p *packing) makeRoom(documents int64) error {
 		if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
 			return err
 		}
+		room.Free += more
 	}
-	unknown, err := bundle.Prepare(p.opts.Dir, need)
-	if err == nil && unknown {
-		p.Warn("the file system of %s does not report how much space it has", p.opts.Dir)
+	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+		return err
+	}
+	return p.enough(room, room.Free, need)
+}
+
+// enough compares the free space with what is needed, unless nobody knows it.
+func (p *packing) enough(room bundle.Space, free, need int64) error {
+	switch {
+	case room.Unknown:
+		p.Warn("the file system of %s does not report how much space it has: %s are needed", p.opts.Dir, bundle.FormatSize(need))
+		return nil
+	case free >= need:
+		return nil
+	}
+	err := &bundle.SpaceError{Dir: p.opts.Dir, Need: need, Free: free, Cluster: room.Cluster}
+	if p.opts.NoSpaceCheck {
+		p.Warn("%v; going on, as you said", err)
+		return nil
 	}
 	return err
 }

@@ -28,6 +28,8 @@ type Options struct {
 	State    string     // directory of the journals
 	Restart  bool       // delete an unfinished bundle in Dir and start again
 	NoVerify bool       // do not read the bundle back
+	// NoSpaceCheck: what the file system says of its free space is a warning at most.
+	NoSpaceCheck bool
 	// Confirm asks whether the run goes on although something may be wrong with where the
 	// bundle goes; nil where nobody is there, or the answer is yes.
 	Confirm func(ctx context.Context, doubt string) (bool, error)

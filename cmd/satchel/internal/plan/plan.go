@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type Options struct {
 	prepare.Options
 	Job       bundle.Job // without an identity
 	DriveSize int64      // free bytes of the drives at hand; 0 for drives of the usual sizes
+	Cluster   int64      // bytes of a cluster of those drives; 0 for the usual size
 	Rate      int64      // bytes a second for the time that fetching takes; 0 for no time
 }
 
@@ -134,13 +136,13 @@ func isJSON(mediaType string) bool {
 // drives counts how many drives are needed, of the size given or of the usual ones.
 func (p *planning) drives(graph *oci.Graph) ([]Drive, error) {
 	if n := p.opts.DriveSize; n > 0 {
-		count, err := bundle.Drives(graph, p.opts.Job.SegmentSize, n)
+		count, err := p.opts.Job.Drives(graph, n, p.cluster())
 		return []Drive{{n, n, count}}, p.needing(err)
 	}
 	var list []Drive
 	for _, size := range []int64{32e9, 64e9, 128e9, 256e9} {
 		free := size / 100 * (100 - driveLoss)
-		count, err := bundle.Drives(graph, p.opts.Job.SegmentSize, free)
+		count, err := p.opts.Job.Drives(graph, free, p.cluster())
 		var large *bundle.TooLargeError
 		if err != nil && !errors.As(err, &large) {
 			return nil, err
@@ -149,6 +151,9 @@ func (p *planning) drives(graph *oci.Graph) ([]Drive, error) {
 	}
 	return list, nil
 }
+
+// cluster is the size of a cluster that is counted with.
+func (p *planning) cluster() int64 { return cmp.Or(p.opts.Cluster, bundle.DefaultCluster) }
 
 // driveLoss is what a drive sold by its size may lack of it, in percent: makers
 // round up, and the file system takes its part.

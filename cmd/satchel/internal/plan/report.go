@@ -51,6 +51,9 @@ type Written struct {
 	Bytes      int64 `json:"bytes"` // of the bundle's directory
 	UpperBound bool  `json:"upperBound"`
 	Segments   int   `json:"segments"`
+	// OnDrive is the bytes that the files take in whole clusters of that many bytes.
+	OnDrive int64 `json:"onDriveBytes"`
+	Cluster int64 `json:"clusterBytes"`
 }
 
 // Drive is how many drives of a size are needed.
@@ -76,7 +79,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments}, Images: []Image{}, Gaps: inv.Gaps,
+	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster()}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
 	if r.Drives, err = p.drives(graph); err != nil {
 		return nil, err
