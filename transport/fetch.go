@@ -7,16 +7,23 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 )
 
 // StatusError says that a server answered a [Client.Fetch] and gave no file.
 type StatusError struct {
-	URL    string
-	Status int
+	URL     string
+	Status  int
+	Message string // what it gives as the reason, one printable line of at most 300 characters; may be empty
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	text := fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
 }
 
 // Hint is empty: the status says it all.
@@ -67,7 +74,7 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 		}
 		var refused *RegistryError
 		if errors.As(err, &refused) && refused.Status != 0 && refused.by == "" {
-			return nil, &StatusError{bareURL(link), refused.Status}
+			return nil, &StatusError{bareURL(link), refused.Status, refused.Message}
 		}
 		if int64(len(body)) > limit {
 			return nil, &SizeError{bareURL(link), limit}
@@ -96,8 +103,39 @@ func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []b
 	w.off()
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, peekError(resp)
+		return nil, fetchRefused(resp, w, s.client.stall)
 	}
-	in := &watchedBody{resp.Body, w, s.client.stall}
-	return io.ReadAll(io.LimitReader(in, limit+1))
+	body, err = io.ReadAll(io.LimitReader(&watchedBody{resp.Body, w, s.client.stall}, limit+1))
+	if err == nil && encoding(resp) != "" {
+		body = plainFile(body, limit)
+	}
+	return body, err
+}
+
+// fetchRefused makes an error of an answer, with the reason that it gives and who gave it.
+func fetchRefused(resp *http.Response, w *watch, stall time.Duration) error {
+	resp.Body = &watchedBody{resp.Body, w, stall}
+	e := responseError(resp)
+	if status := http.StatusText(e.Status); strings.EqualFold(e.Message, status) || e.Message == "404 page not found" {
+		e.Message = "" // nothing that the status does not say
+	}
+	if redirected(resp) && e.Host != resp.Request.Response.Request.URL.Host {
+		e.Message = strings.TrimSuffix("from "+e.Host+", where it redirects to: "+e.Message, ": ")
+	}
+	return e
+}
+
+// plainFile undoes a compression that was not asked for. Some servers say of archives which
+// are compressed in themselves that they are so on their way: those stay as they are.
+func plainFile(body []byte, limit int64) []byte {
+	plain, err := gunzip(body, limit)
+	if err != nil || !isGzip(plain) && isTar(plain) {
+		return body
+	}
+	return plain
+}
+
+// isTar reports whether bytes begin as an archive does (POSIX.1, pax, "ustar Interchange Format").
+func isTar(b []byte) bool {
+	return len(b) > 262 && string(b[257:262]) == "ustar"
 }

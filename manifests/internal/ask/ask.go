@@ -51,12 +51,17 @@ type Notices interface {
 
 // FetchError says that a server answered and did not give a file.
 type FetchError struct {
-	URL    string
-	Status int
+	URL     string
+	Status  int
+	Message string // what it gives as the reason, one printable line; may be empty
 }
 
 func (e *FetchError) Error() string {
-	return fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	text := fmt.Sprintf("get %s: the server answers %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
 }
 
 // Hint is empty: the message says all that is known.

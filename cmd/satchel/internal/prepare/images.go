@@ -48,7 +48,7 @@ func (c cachedImages) Fetch(ctx context.Context, url string, limit int64) ([]byt
 	body, err := c.client.Fetch(ctx, url, limit)
 	var status *transport.StatusError
 	if errors.As(err, &status) {
-		return nil, &manifests.FetchError{URL: status.URL, Status: status.Status}
+		return nil, &manifests.FetchError{URL: status.URL, Status: status.Status, Message: status.Message}
 	}
 	return body, err
 }
