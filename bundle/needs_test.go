@@ -35,7 +35,7 @@ func (f *fixture) reseal(t *testing.T, edit func(name, text string) string) {
 	}
 	body := []byte(edit(seal.BundleName, string(text)))
 	all := smallFiles{
-		bundle: begin.Bundle, finger: Fingerprint(seal.Sum(body)), segments: d.Files, keys: begin.KeyFiles,
+		bundle: begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(body)), segments: d.Files, keys: begin.KeyFiles,
 		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, drive), seal.FileOf(seal.BundleName, body)},
 	}
 	derived, err := all.derive()

@@ -301,13 +301,13 @@ func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time
 	}
 	bundleBody, err := seal.Bundle{
 		Bundle: begin.Bundle, Created: now, Sequence: 1,
-		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx),
+		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
 	}.Marshal()
 	if err != nil {
 		return "", nil, derivedFiles{}, err
 	}
 	all := smallFiles{
-		bundle: begin.Bundle, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: begin.KeyFiles,
+		bundle: begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: begin.KeyFiles,
 		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)},
 	}
 	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {

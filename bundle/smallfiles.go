@@ -16,6 +16,8 @@ import (
 // derived depend on.
 type smallFiles struct {
 	bundle      string
+	text        int    // the wording of README.txt
+	found       []byte // README.txt as it is, for a wording that this version does not know
 	finger      Fingerprint
 	postQuantum bool              // the bundle key
 	segments    []seal.File       // in name order
@@ -76,7 +78,10 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	return seal.Readme(s.bundle, age, why, ways), nil
+	if text := seal.Readme(s.text, s.bundle, age, why, ways); text != nil {
+		return text, nil
+	}
+	return s.found, nil
 }
 
 // copyOf is what the copy of a small file must be.
@@ -146,6 +151,9 @@ func (s *seals) smallFiles() (smallFiles, error) {
 	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
 	}}
+	if all.text = s.bundle.Readme; all.text > seal.ReadmeText {
+		all.found, _ = s.dir.ReadFile(seal.ReadmeName, seal.MaxSize) // one that cannot be read differs from none
+	}
 	if s.extras.More {
 		all.extras = s.bodies[seal.ExtrasName]
 	}

@@ -26,7 +26,7 @@ used_for() {
 	docker-registry) echo "against a distribution registry" ;;
 	skopeo) echo "that read images and layouts by skopeo" ;;
 	podman) echo "that pull images by podman" ;;
-	age | zstd | tar) echo "that open a bundle by standard tools" ;;
+	age | zstd | tar | curl) echo "that open a bundle by standard tools" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
@@ -54,7 +54,7 @@ case $(uname -m) in
 aarch64) other=qemu-x86_64-static ;;
 *) other=qemu-aarch64-static ;;
 esac
-programs="docker-registry skopeo podman age zstd tar ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script gcc $other"
+programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"

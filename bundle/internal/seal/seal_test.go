@@ -328,7 +328,7 @@ func TestReadme(t *testing.T) {
 	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
 	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
 	for _, ways := range [][]Opening{one, two} {
-		s := string(Readme(id, "age 1.3 or newer", "a reason", ways))
+		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways))
 		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
 			t.Errorf("README.txt:\n%s", s)
 		}
@@ -337,6 +337,19 @@ func TestReadme(t *testing.T) {
 				t.Errorf("README.txt does not tell how to open %s:\n%s", w.File, s)
 			}
 		}
+	}
+}
+
+// TestReadmeWordings: bundles of earlier versions keep theirs, and one of a later version has none here.
+func TestReadmeWordings(t *testing.T) {
+	t.Parallel()
+	ways := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
+	wording := func(n int) string { return string(Readme(n, id, "age", "any version", ways)) }
+	if wording(0) != wording(1) || !strings.Contains(wording(1), "  skopeo copy oci:OUT/layout:NAME docker://HOST/PATH:TAG\n") {
+		t.Errorf("the first wording:\n%s", wording(1))
+	}
+	if !strings.Contains(wording(2), "skopeo 1.19 or newer") || !strings.Contains(wording(2), "--all --preserve-digests") || wording(ReadmeText+1) != "" {
+		t.Errorf("the second wording:\n%s", wording(2))
 	}
 }
 

@@ -47,6 +47,7 @@ type Bundle struct {
 	Sequence int        `json:"sequence"`
 	Drives   []DriveSum `json:"drives"`
 	Index    File       `json:"index"`
+	Readme   int        `json:"readme,omitempty"` // the wording of README.txt, see [Readme]
 	Needs
 }
 

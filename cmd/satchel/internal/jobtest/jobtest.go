@@ -118,6 +118,9 @@ func (b *Bench) Open(dir string) *bundle.Reader {
 	return r
 }
 
+// KeyFile opens the bench's bundles.
+func (b *Bench) KeyFile() string { return filepath.Join(b.dir, "key") }
+
 // Repos lists the repositories of images, in their order, each with its tag.
 func Repos(images []oci.Image) (list []string) {
 	for _, img := range images {
