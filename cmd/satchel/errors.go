@@ -13,7 +13,6 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -106,10 +105,9 @@ func isUsage(err error) bool {
 
 // explain gives one line for each thing that went wrong, then hints.
 func explain(err error) (lines, hinted []string) {
-	for _, e := range flatten(err) {
-		if line := text.OneLine(configured(e).Error()); !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
+	all := flatten(err)
+	lines = grouped(all)
+	for _, e := range all {
 		for _, h := range hints(e) {
 			if !slices.Contains(hinted, h) {
 				hinted = append(hinted, h)
