@@ -7,7 +7,7 @@ import "net/http"
 //   - Of two scopes for one repository in a request for a token, the second counts
 //     (GoogleContainerTools/kaniko#181); where nothing is granted, the answer is 403
 //     and no token (mayflower/docker-ls#36).
-//   - A token ends soon, after five minutes by default, here after five requests: between
+//   - A token ends soon, after five minutes by default, here after twelve requests: between
 //     layers and manifests too (docker/buildx#324).
 //   - A repository is two levels below its project at most; what is deeper is denied
 //     (containers/skopeo#2484).
@@ -16,7 +16,7 @@ import "net/http"
 //     signed for GET. Lists of tags have pages.
 func gitlab() vendor {
 	return vendor{project: "group",
-		login: bearer(tokens{path: "/jwt/auth", service: "container_registry", grant: inProject, last: true, none: http.StatusForbidden, uses: 5}),
+		login: bearer(tokens{path: "/jwt/auth", service: "container_registry", grant: inProject, last: true, none: http.StatusForbidden, uses: 12}),
 		quirks: []quirk{
 			shallow(4, http.StatusForbidden, "DENIED", "requested access to the resource is denied"),
 			when("no mounts across projects", func(_ *Server, r *request) bool { return r.kind == "POST mount" }, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required"),
