@@ -166,7 +166,7 @@ func (e *DamageError) Hint() string {
 	const last = "read the drive on another host, or remove the bundle's directory and pack it again"
 	var names []string
 	for _, f := range e.Faults {
-		if f.Copied() && !slices.Contains(names, f.File) {
+		if f.Copied() && !slices.Contains(names, f.File) && (e.Dir == "" || copyDiffers(e.Dir, f.File)) {
 			names = append(names, f.File)
 		}
 	}

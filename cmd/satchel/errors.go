@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
@@ -82,7 +83,7 @@ func exitCode(err error) int {
 	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
-		as[*bundle.MountError](err), as[*bundle.StateError](err),
+		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*cache.Error](err),
 		errors.As(err, &out) && out.Disk():
 		return exitDrive
 	case as[*oci.DigestError](err):

@@ -74,3 +74,13 @@ func groupLimit(self, root string) uint64 {
 	}
 	return least
 }
+
+// diskTrouble reports whether a disk, and not what was typed, is at fault.
+func diskTrouble(err error) bool {
+	for _, errno := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EFBIG} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}

@@ -119,7 +119,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if job.State, err = xdg("XDG_STATE_HOME", ".local/state"); err != nil {
 		return job, usage(fmt.Errorf("find the directory for journals: %w", err), "set HOME or XDG_STATE_HOME")
 	}
-	if err := usableState(job.State); err != nil {
+	if err := usableState(job.State); err != nil && !errors.Is(err, fs.ErrPermission) && diskTrouble(err) {
+		return job, &bundle.StateError{Op: "write to the directory for journals", Path: job.State, Err: err}
+	} else if err != nil {
 		return job, usage(fmt.Errorf("write to the directory for journals: %w", err), "set XDG_STATE_HOME to a directory that this user may write to")
 	}
 	if o.only != "" {

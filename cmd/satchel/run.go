@@ -43,7 +43,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error of the write
-	log.SetOutput(io.Discard) // libraries write there, text of charts among it
+	log.SetOutput(io.Discard)      // libraries write there, text of charts among it
 	a := &app{stdout: stdout, stderr: stderr, args: args}
 	ctx, stop := interruptible(a)
 	defer stop()

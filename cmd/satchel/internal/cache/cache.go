@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -24,6 +25,8 @@ import (
 type Cache struct {
 	dir  string
 	temp *temporary // what takes the place of dir where it cannot be used; nil if nothing does
+
+	swept sync.Once
 }
 
 // New stores content below dir, which is created when needed. If it cannot be used,
@@ -107,17 +110,15 @@ func putFrom(dir, mediaType string, fill func(io.Writer) error) (d oci.Descripto
 		err = buffered.Flush()
 	}
 	if out.err != nil { // whatever fill makes of it
-		return d, &writeError{out.err}
+		return d, &Error{out.err}
 	}
 	if err != nil {
 		return d, err
 	}
 	d = oci.Descriptor{MediaType: mediaType, Digest: digest.NewDigest(digest.SHA256, h), Size: out.n}
-	if err = f.Close(); err == nil {
-		err = os.Rename(f.Name(), pathIn(dir, d))
-	}
-	if err != nil {
-		return d, &writeError{err}
+	err = os.Rename(f.Name(), pathIn(dir, d)) // while it is locked
+	if err = errors.Join(err, f.Close()); err != nil {
+		return d, &Error{err}
 	}
 	return d, nil
 }
@@ -135,10 +136,10 @@ func (c *Cache) Adopt(ctx context.Context, from *Cache, d oci.Descriptor) error 
 	}
 	defer func() { _ = rc.Close() }() // it was read only
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return &writeError{err}
+		return &Error{err}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // damaged
-		return &writeError{err}
+		return &Error{err}
 	}
 	if os.Link(from.find(d), path) != nil {
 		copied, err := c.PutFrom(d.MediaType, func(w io.Writer) error {
@@ -163,7 +164,7 @@ func syncFile(path string) error {
 			err = errors.Join(f.Sync(), f.Close())
 		}
 		if err != nil {
-			return &writeError{err}
+			return &Error{err}
 		}
 	}
 	return nil
@@ -241,24 +242,6 @@ func bytesFrom(body []byte, off int64) io.ReadCloser {
 	return io.NopCloser(bytes.NewReader(body[min(off, int64(len(body))):]))
 }
 
-// writeError says that a directory does not take content.
-type writeError struct{ err error }
-
-func (e *writeError) Error() string { return "write to the cache: " + e.err.Error() }
-func (e *writeError) Unwrap() error { return e.err }
-
-// create creates a file under a temporary name in dir.
-func create(dir string) (*os.File, error) {
-	err := os.MkdirAll(dir, 0o700)
-	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(dir, ".tmp-"); err == nil {
-			return f, nil
-		}
-	}
-	return nil, &writeError{err}
-}
-
 // write stores content under a temporary name first; it need not survive a crash.
 func (c *Cache) write(d oci.Descriptor, body []byte) error {
 	return c.into(func(dir string) error {
@@ -267,13 +250,12 @@ func (c *Cache) write(d oci.Descriptor, body []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = f.Write(body)
-		if err = errors.Join(err, f.Close()); err == nil {
-			err = os.Rename(f.Name(), path)
+		if _, err = f.Write(body); err == nil {
+			err = os.Rename(f.Name(), path) // while it is locked
 		}
-		if err != nil {
+		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(f.Name()) // nothing refers to it
-			return &writeError{err}
+			return &Error{err}
 		}
 		return nil
 	})

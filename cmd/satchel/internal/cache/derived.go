@@ -127,13 +127,13 @@ func fillDerived(path, key string, fill func(io.Writer) error) (r io.ReadCloser,
 		_, err = out.Write(h.Sum(nil))
 	}
 	if out.err != nil { // whatever fill makes of it
-		return nil, &writeError{out.err}
+		return nil, &Error{out.err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return nil, &writeError{err}
+		return nil, &Error{err}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read from the cache: %w", err)

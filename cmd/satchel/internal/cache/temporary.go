@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -18,7 +19,8 @@ type temporary struct {
 	mu     sync.Mutex
 	needed bool
 	closed bool
-	dir    string // "" until something is stored
+	dir    string   // "" until something is stored
+	lock   *os.File // of dir
 }
 
 // Optional is a cache that a run can do without. If dir cannot be used, warn is called
@@ -43,7 +45,16 @@ func (c *Cache) Close() error {
 	}
 	dir := c.temp.dir
 	c.temp.dir = ""
-	return os.RemoveAll(dir)
+	return errors.Join(os.RemoveAll(dir), c.temp.lock.Close())
+}
+
+// sweep removes what crashed runs left.
+func (c *Cache) sweep() {
+	for _, sub := range []string{"sha256", "parsed"} {
+		if c.dir != "" {
+			sweep(filepath.Join(c.dir, sub), tempFile)
+		}
+	}
 }
 
 // dirs lists the directories that may have content.
@@ -64,12 +75,13 @@ func (c *Cache) dirs() (list []string) {
 // into has write store something in the directory that takes content now, and once more
 // in the temporary one if that is not possible.
 func (c *Cache) into(write func(dir string) error) error {
+	c.swept.Do(c.sweep)
 	if c.temp == nil {
 		return write(c.dir)
 	}
 	if !c.temp.isNeeded() {
 		err := write(c.dir)
-		var refused *writeError
+		var refused *Error
 		if !errors.As(err, &refused) {
 			return err
 		}
@@ -122,15 +134,25 @@ func (t *temporary) create() (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return "", &writeError{fs.ErrClosed}
+		return "", &Error{fs.ErrClosed}
 	}
 	if t.dir != "" {
 		return t.dir, nil
 	}
-	dir, err := os.MkdirTemp(t.parent, "satchel-")
-	if err != nil {
-		return "", &writeError{err}
+	sweep(t.parent, tempDir)
+	for {
+		dir, err := os.MkdirTemp(t.parent, tempDir)
+		if err != nil {
+			return "", &Error{err}
+		}
+		lock, err := os.Open(dir)
+		if err != nil {
+			return "", &Error{err}
+		}
+		if own(lock) {
+			t.dir, t.lock = dir, lock
+			return dir, nil
+		}
+		_ = lock.Close() // another run took it for left over, before it was locked
 	}
-	t.dir = dir
-	return dir, nil
 }
