@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,31 +10,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 )
-
-// oldestOpm builds the oldest opm that a supported OpenShift ships, from its own module. The
-// first time takes a minute, which only SATCHEL_SOAK waits for; go keeps what it has.
-func oldestOpm(t *testing.T) string {
-	t.Helper()
-	patience := 15 * time.Second
-	if os.Getenv("SATCHEL_SOAK") != "" {
-		patience = 10 * time.Minute
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	name := filepath.Join(t.TempDir(), "opm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", "../../opmtest/oldest", "-buildvcs=false", "-o", name, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("opm 1.26 could not be built within %v (SATCHEL_SOAK=1 waits longer): %v: %.500s", patience, err, out)
-	}
-	return name
-}
 
 // takes reports why an opm does not make its cache of a catalog; nil if it does.
 func takes(t *testing.T, opm string, files fstest.MapFS) error {
@@ -66,7 +46,7 @@ func newest(t *testing.T, files fstest.MapFS) error {
 // in package filter.
 func TestOldestOpm(t *testing.T) {
 	t.Parallel()
-	opm := oldestOpm(t)
+	opm := asktest.OldestOpm(t)
 	doc := func(v string, more string) string {
 		return strings.Replace(bundleDoc("a", v), `"properties":[`, `"properties":[`+more, 1)
 	}

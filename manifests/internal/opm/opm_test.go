@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 	theirs "github.com/operator-framework/operator-registry/pkg/cache"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
@@ -147,6 +149,36 @@ func TestTheirs(t *testing.T) {
 				}
 				compare(t, configs, ours, filepath.Join(dir, "theirs"))
 			})
+		}
+	}
+}
+
+// TestOldestCache has the oldest opm that a supported OpenShift ships read the cache, which
+// it must not build itself.
+func TestOldestCache(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat(realData); err != nil {
+		t.Skipf("the catalogs of other projects are not here: %v", err)
+	}
+	opm := asktest.OldestOpm(t)
+	for _, name := range []string{"community-v4.16", "redhat", "custom-schema"} {
+		c, dir := made(t, tree(t, filepath.Join(realData, name)), filter.Request{Full: true}), t.TempDir()
+		configs, ours := filepath.Join(dir, "configs"), filepath.Join(dir, "ours")
+		if err := c.Configs(disk{configs}); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := c.Cache(disk{filepath.Join(ours, "cache")})
+		if err := errors.Join(err, os.WriteFile(filepath.Join(ours, "digest"), []byte(sum), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		for _, enforced := range []string{"", "0"} {
+			if err := os.WriteFile(filepath.Join(ours, "digest"), []byte(sum+enforced), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), opm, "serve", configs, "--cache-dir", ours, "--cache-enforce-integrity", "--cache-only", "--termination-log", filepath.Join(dir, "log")).CombinedOutput()
+			if (err == nil) != (enforced == "") {
+				t.Errorf("%s, another digest %t: %v: %s", name, enforced != "", err, out)
+			}
 		}
 	}
 }
