@@ -14,7 +14,7 @@ import (
 // this one.
 func OldestOpm(t *testing.T) string {
 	t.Helper()
-	patience := 15 * time.Second
+	patience := 10 * time.Second
 	if os.Getenv("SATCHEL_SOAK") != "" {
 		patience = 10 * time.Minute
 	}

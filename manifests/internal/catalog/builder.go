@@ -58,6 +58,7 @@ type builder struct {
 	bundles []bundleRecord
 	faults  []faultRecord
 	refs    []objectRef
+	seen    map[string]bool // names of files
 
 	spool *spool
 
@@ -67,7 +68,7 @@ type builder struct {
 }
 
 func newBuilder(what string, s *spool) *builder {
-	return &builder{what: what, spool: s, number: map[string]int{}}
+	return &builder{what: what, spool: s, number: map[string]int{}, seen: map[string]bool{}}
 }
 
 func (b *builder) refuse(format string, args ...any) error {
@@ -79,6 +80,10 @@ func (b *builder) file(name string, r io.Reader) error {
 	if err := b.keep(len(name)); err != nil {
 		return err
 	}
+	if b.seen[name] { // a layer has it again, and the last counts
+		b.forget(name)
+	}
+	b.seen[name] = true
 	src := source{name: name}
 	in := &failing{r: r}
 	if path.Base(name) == ignoreFile {
@@ -99,6 +104,21 @@ func (b *builder) file(name string, r io.Reader) error {
 		return full.err
 	}
 	return nil
+}
+
+// forget takes back what was read of a file.
+func (b *builder) forget(name string) {
+	b.sources = slices.DeleteFunc(b.sources, func(s source) bool { return s.name == name })
+	b.pkgs = slices.DeleteFunc(b.pkgs, func(r packageRecord) bool { return r.file == name })
+	b.chans = slices.DeleteFunc(b.chans, func(r channelRecord) bool { return r.file == name })
+	b.bundles = slices.DeleteFunc(b.bundles, func(r bundleRecord) bool { return r.file == name })
+	b.faults = slices.DeleteFunc(b.faults, func(r faultRecord) bool { return r.File == "/"+name })
+	b.refs = slices.DeleteFunc(b.refs, func(r objectRef) bool { return r.file == name })
+	for i := range b.spool.list {
+		if k := &b.spool.list[i]; k.file == name {
+			k.file = lostFile
+		}
+	}
 }
 
 // failing remembers why a file could not be read, which is no fault of its content.

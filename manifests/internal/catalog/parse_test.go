@@ -259,6 +259,20 @@ func TestParseGoesOn(t *testing.T) {
 	}
 }
 
+// TestParseTwice reads the last of a file that a layer has twice.
+func TestParseTwice(t *testing.T) {
+	c := ocitest.New(1)
+	file := func(body string) ocitest.File { return ocitest.File{Name: "configs/x", Body: []byte(body)} }
+	layer, err := c.Files(ocitest.LayerGzip, file(small1("old")+bundleDoc("new", "1.0.0")+"{}"), ocitest.File{Name: "configs/y", Body: []byte(small1("y"))}, file(small1("new")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, faults, err := parseAll(t, c, c.Labelled("amd64", false, map[string]string{labelConfigs: "/configs"}, layer))
+	if err != nil || names(list) != "new y" || len(faults) > 0 || len(list[0].Faults) > 0 || len(list[0].Bundles) != 1 {
+		t.Errorf("%+v, %+v, %v", list, faults, err)
+	}
+}
+
 // TestParseTrims leaves white space out of references, and what is no reference out of
 // documents alone.
 func TestParseTrims(t *testing.T) {

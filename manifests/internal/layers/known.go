@@ -72,10 +72,7 @@ func (k *known) add(p string, m mark) error {
 
 func (k *known) set(p string, m mark) error {
 	before, ok := k.here[p]
-	switch {
-	case m&isFile != 0 && before&isFile != 0:
-		return fmt.Errorf("it has %q twice", p)
-	case (m|before)&isFile != 0 && (m|before)&isDir != 0:
+	if (m|before)&isFile != 0 && (m|before)&isDir != 0 {
 		return fmt.Errorf("%q is a file and a directory at once", p)
 	}
 	if !ok {

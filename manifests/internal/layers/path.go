@@ -27,10 +27,8 @@ func clean(name string) (string, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("the name %q has a zero byte in it", name)
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", fmt.Errorf("the name %q leads out of its directory", name)
-		}
+	if out := path.Clean(strings.TrimLeft(name, "/")); out == ".." || strings.HasPrefix(out, "../") || out == "." && strings.Contains(name, "..") {
+		return "", fmt.Errorf("the name %q leads out of its directory", name)
 	}
 	return strings.TrimPrefix(path.Clean("/"+name), "/"), nil
 }

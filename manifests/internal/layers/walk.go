@@ -37,8 +37,9 @@ var Stop = errors.New("stop walking")
 // name, after all others; to a directory it is passed over, and one that leads nowhere
 // gives a *[LinkError] when it is read.
 //
-// A path that a layer has twice, a name that leads out of the image, and a layer
-// that is not what its media type says are each an *[oci.UnsupportedError].
+// A file that a layer has twice is visited twice, and the last counts. A path that is a
+// file and a directory in a layer, a name that leads out of the image, and a layer whose
+// media type is not one of a tar are each an *[oci.UnsupportedError].
 func Walk(ctx context.Context, src oci.Source, image oci.Descriptor, dir string, visit func(name string, size int64, r io.Reader) error) error {
 	return WalkCounting(ctx, src, image, dir, nil, visit)
 }
@@ -90,7 +91,8 @@ type walk struct {
 	left    int64
 	stopped bool
 	census  *Census
-	seen    tally // of the layer at hand
+	seen    tally           // of the layer at hand
+	visited map[string]bool // of the layer at hand
 	links   []link
 	passing bool // links lead nowhere
 }
@@ -101,7 +103,7 @@ func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	w.seen = tally{}
+	w.seen, w.visited = tally{}, map[string]bool{}
 	err = w.tar(d, b)
 	// What was read from the bytes counts only if they are the right ones.
 	if _, lied := io.Copy(io.Discard, b); lied != nil {
@@ -153,6 +155,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 			w.census.around(layerOf(c.layer), p, h)
 		}
 	}
+	if err == nil && kind == ordinary && w.known.here[p]&isFile != 0 { // the last of a layer counts
+		w.links = slices.DeleteFunc(w.links, func(l link) bool { return l.name == p })
+	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
 		err = w.note(c.layer, kind, p, h)
 	}
@@ -164,12 +169,13 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 		return unsupported("layer", c.layer, "%v", err)
 	}
 	wanted := p == w.known.dir || below(p, w.known.dir)
-	if kind != ordinary || !isRegular(h) || !wanted || w.stopped || !w.visible(p) {
+	if kind != ordinary || !isRegular(h) || !wanted || w.stopped && !w.visited[p] || !w.visible(p) {
 		if w.census != nil {
 			return w.census.look(c.layer, h, fileReader{c, p, r})
 		}
 		return nil
 	}
+	w.visited[p] = true
 	err = w.visit(p, h.Size, fileReader{c, p, r})
 	if errors.Is(err, Stop) {
 		w.stopped, err = true, nil
