@@ -21,7 +21,8 @@ const maxTold = 20
 // digest, with no right but to pull, and compares the bytes; then for their tags and
 // referrers. What is absent is looked for again, for as long as an outage is waited for.
 // src gives the indexes. The error joins a *[ManifestError] for each manifest that is not
-// there as it must be (at most 20), or is a *[RegistryError].
+// there as it must be, and a *[SignatureError] for each repository that refuses to say whether
+// it has signatures (at most 20), or is a *[RegistryError].
 func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image) error {
 	errs := make([]error, len(images))
 	c := &confirming{m: m, src: src, patient: true}
@@ -31,8 +32,12 @@ func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image
 		g.Go(func() error {
 			err := c.image(gctx, img)
 			var wrong *ManifestError
-			if errors.As(err, &wrong) {
+			var unsaid *SignatureError
+			switch {
+			case errors.As(err, &wrong):
 				errs[i], err = wrong, nil
+			case errors.As(err, &unsaid):
+				errs[i], err = unsaid, nil
 			}
 			return err
 		})
@@ -94,7 +99,7 @@ func (c *confirming) image(ctx context.Context, img oci.Image) error {
 		}
 	}
 	if img.Subject == "" || len(img.MirrorTags()) > 0 {
-		return nil
+		return c.signature(ctx, r, img)
 	}
 	return c.until(ctx, r, &ManifestError{Repo: r.ref, Manifest: img.Root, Subject: img.Subject}, func() (bool, error) {
 		return r.refersTo(ctx, img.Root, oci.Descriptor{Digest: img.Subject})

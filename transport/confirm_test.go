@@ -125,8 +125,8 @@ func TestConfirmAsksEach(t *testing.T) {
 	if err := m.Confirm(t.Context(), content, inv.Images); err != nil {
 		t.Fatal(err)
 	}
-	if got := proxy.Counts(); got["GET manifest"] != 6 || got["HEAD manifest"] != 3 || got["PUT manifest"] != 0 {
-		t.Errorf("requests %v, want a GET for each of three manifests in two repositories, and a HEAD for each of three tags", got)
+	if got := proxy.Counts(); got["GET manifest"] != 8 || got["HEAD manifest"] != 3 || got["PUT manifest"] != 0 {
+		t.Errorf("requests %v, want a GET for each of three manifests in two repositories, one for a signature in each, and a HEAD for each of three tags", got)
 	}
 }
 
