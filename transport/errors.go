@@ -44,6 +44,7 @@ type RegistryError struct {
 	after     time.Duration // Retry-After, bounded
 	expired   bool          // a credential that was good for the request before
 	ended     bool          // it is a token
+	lost      bool          // the upload itself is unknown: another server answered, or it was swept
 	full      bool          // the registry's disk is
 	stale     bool          // another address may be the answer; see answerError
 }

@@ -232,7 +232,7 @@ func classify(err error) Problem {
 	switch {
 	case strings.Contains(text, "no space left"), strings.Contains(text, "quota"):
 		return ProblemFull
-	case answer.Status == http.StatusNotFound, strings.Contains(text, "name_unknown"):
+	case answer.Status == http.StatusNotFound && !answer.lost, strings.Contains(text, "name_unknown"):
 		return ProblemProject
 	case answer.Status == http.StatusUnauthorized:
 		return ProblemCredentials

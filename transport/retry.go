@@ -59,7 +59,7 @@ func (t *tries) next(ctx context.Context, err error) (time.Duration, bool) {
 	switch {
 	case ctx.Err() != nil || t.times == 0 || onlyOnce(ctx) || !transient(err):
 		return 0, false
-	case answer != nil && answer.expired && t.renewed:
+	case answer != nil && (answer.expired && t.renewed || answer.lost && t.n >= t.times):
 		return 0, false
 	}
 	t.renewed = t.renewed || answer != nil && answer.expired
@@ -146,7 +146,7 @@ func transient(err error) bool {
 	case errors.As(err, &broken), errors.Is(err, errStalled):
 		return true
 	case errors.As(err, &mine) && mine.Status != 0:
-		return mine.expired || mine.stale || transientStatus(mine.Status) && !mine.full
+		return mine.expired || mine.stale || mine.lost || transientStatus(mine.Status) && !mine.full
 	case errors.As(err, &answer):
 		return transientStatus(answer.StatusCode)
 	case errors.As(err, &proxy) && proxy.status != 0:

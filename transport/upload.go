@@ -196,6 +196,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 			refused.expired, refused.ended = true, strings.HasPrefix(s.authz, "Bearer ")
 			r.sender.auth.forget(s.authz)
 		}
+		refused.lost = refused.Code == "BLOB_UPLOAD_UNKNOWN"
 		return refused
 	}
 	drain(resp)

@@ -43,13 +43,14 @@ func vendorImages(t *testing.T, c *ocitest.Content, s *quirktest.Server) (refs [
 
 // vendorQuirks are the quirks that a pack and two unpacks must meet, by vendor.
 var vendorQuirks = map[string][]string{
-	"ecr":        {"GET blob is redirected to storage", "login", "no mounts", "no referrers API", "nothing is deleted", "the first POST upload is refused"},
-	"ecr-public": {"GET blob is redirected to storage", "HEAD of a blob", "login"},
-	"gitlab":     {"HEAD blob is redirected to storage", "HEAD to storage", "a token has ended", "login", "no mounts across projects"},
-	"docker-hub": {"login"},
-	"harbor":     {"login"},
-	"nexus":      {"login", "no digest in the answer", "no mounts", "no referrers API"},
-	"quay":       {"GET blob is redirected to storage", "login", "not yet tagged", "the first GET manifest is refused"},
+	"artifactory": {"login", "no mounts", "no referrers API", "the first PUT upload is refused"},
+	"ecr":         {"GET blob is redirected to storage", "login", "no mounts", "no referrers API", "nothing is deleted", "the first POST upload is refused"},
+	"ecr-public":  {"GET blob is redirected to storage", "HEAD of a blob", "login"},
+	"gitlab":      {"HEAD blob is redirected to storage", "HEAD to storage", "a token has ended", "login", "no mounts across projects"},
+	"docker-hub":  {"login"},
+	"harbor":      {"login"},
+	"nexus":       {"login", "no digest in the answer", "no mounts", "no referrers API"},
+	"quay":        {"GET blob is redirected to storage", "login", "not yet tagged", "the first GET manifest is refused"},
 }
 
 // TestVendors packs from the registry of each vendor, and unpacks into it, twice: what is
