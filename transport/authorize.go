@@ -75,7 +75,7 @@ func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
 	}
 	authz, err := a.ahead(req, u)
 	if err != nil {
-		return nil, a.judge(err, st)
+		return nil, a.judge(req, err, st)
 	}
 	st.sent = authz != "" && a.configured()
 	resp, err := a.send(req, authz)
@@ -106,7 +106,7 @@ func (a *authorizer) refused(req *http.Request, resp *http.Response, authz strin
 	switch {
 	case err != nil:
 		drain(resp)
-		return nil, a.judge(err, st)
+		return nil, a.judge(req, err, st)
 	case next == "" && authz == "" && st.why == "" && a.configured():
 		return a.offer(req, resp, u, st)
 	case next == "":
@@ -320,7 +320,7 @@ func (a *authorizer) isWrong(st *standing) error {
 }
 
 // judge says of a token service's 401 to a credential that has never been taken that it is wrong.
-func (a *authorizer) judge(err error, st *standing) error {
+func (a *authorizer) judge(req *http.Request, err error, st *standing) error {
 	answer, ok := errors.AsType[*RegistryError](err)
 	if !ok {
 		return err
@@ -331,10 +331,27 @@ func (a *authorizer) judge(err error, st *standing) error {
 	if answer.Status != http.StatusUnauthorized && !badGrant || !a.configured() {
 		return err
 	}
-	if a.isTaken() {
+	if a.isTaken() || a.logsIn(req) {
 		return err
 	}
 	return a.declare(answer, st)
+}
+
+// logsIn reports whether the token service takes the credential where nothing is asked for: some
+// answer 401 to who may not have one repository.
+func (a *authorizer) logsIn(req *http.Request) bool {
+	a.mu.Lock()
+	c := a.known
+	a.mu.Unlock()
+	realm := a.realm(c, req.URL)
+	if c.scheme != schemeBearer || realm == nil {
+		return false
+	}
+	if _, err := a.fetchToken(req.Context(), realm, c.params["service"], nil, req.URL); err != nil {
+		return false
+	}
+	a.passed(nil, "Bearer")
+	return true
 }
 
 func (a *authorizer) isTaken() bool {

@@ -221,12 +221,42 @@ func TestWrongPasswordIsSentOnce(t *testing.T) {
 		if !errors.As(err, &login) || login.User != "user" || login.Host != g.proxy.Host || strings.Contains(err.Error(), "falsch") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name == "Bearer" && (wrong.Load() != 1 || login.Reason != "incorrect username or password" || login.By != "the token service "+service) {
+		if name == "Bearer" && (wrong.Load() > 2 || login.Reason != "incorrect username or password" || login.By != "the token service "+service) {
 			t.Errorf("asked %d times, %+v", wrong.Load(), login)
 		}
 		if name == "Basic" && g.seen["Basic"] > 2 { // of the repository, then of the root
 			t.Errorf("sent %d times", g.seen["Basic"])
 		}
+	}
+}
+
+// TestOneRepositoryIsRefused has a token service that answers 401 for one repository, to a user whom it
+// knows.
+func TestOneRepositoryIsRefused(t *testing.T) {
+	service := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Query().Get("scope"), "closed") {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, `{"token":"T"}`)
+	})
+	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer T" {
+			bearer(service)(w, r)
+		}
+	})
+	c := withPassword(t, host, "geheim", Config{})
+	d := oci.Descriptor{Digest: oci.Digest(nil)}
+	r, err := c.Repository(oci.Ref{Registry: host, Repository: "closed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *RegistryError
+	if _, err = r.Has(t.Context(), d); !errors.As(err, &refused) || refused.Trouble() != TroubleDenied || !strings.Contains(err.Error(), "the token service "+service+" answered 401") {
+		t.Errorf("the one: %v", err)
+	}
+	if !has(t, c, oci.Ref{Registry: host, Repository: "open"}, d) {
+		t.Error("the other is not there")
 	}
 }
 
@@ -309,6 +339,7 @@ func TestTokenEndsInAnUpload(t *testing.T) {
 		refuses func(kind string, uses int) bool
 		good    bool
 	}{
+		"after a use":   {"", nil, true},
 		"once":          {"", func(kind string, uses int) bool { return kind == "PUT upload" && uses == 2 }, true},
 		"each":          {"", func(kind string, uses int) bool { return kind == "PUT upload" }, false},
 		"for no upload": {`,"expires_in":0.001`, func(string, int) bool { return false }, true},
@@ -328,6 +359,10 @@ func TestTokenEndsInAnUpload(t *testing.T) {
 			}
 			if name == "for no upload" && authz != "" && kind == "PUT upload" && authz == lastOf["POST upload"] {
 				return false
+			}
+			if c.refuses == nil { // each token is good for one request
+				lastOf[authz] += "x"
+				return strings.HasPrefix(authz, "Bearer T") && lastOf[authz] == "x"
 			}
 			lastOf[kind] = authz
 			return strings.HasPrefix(authz, "Bearer T") && !c.refuses(kind, puts+1)

@@ -45,6 +45,7 @@ type RegistryError struct {
 	expired   bool          // a credential that was good for the request before
 	ended     bool          // it is a token
 	lost      bool          // the upload itself is unknown: another server answered, or it was swept
+	early     bool          // it ended before the upload was sent
 	full      bool          // the registry's disk is
 	stale     bool          // another address may be the answer; see answerError
 }
@@ -68,7 +69,7 @@ func (e *RegistryError) Cause() string {
 	who := cmp.Or(e.by, "the registry")
 	switch {
 	case e.full:
-		return fmt.Sprintf("the registry has no space left (it answered %d)", e.Status)
+		return fmt.Sprintf("%s has no space left (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
 	case e.ended:
 		return fmt.Sprintf("the token with which the upload began had ended before it was complete (%s answered %d)", who, e.Status)
 	case e.Status != 0:

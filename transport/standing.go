@@ -92,7 +92,7 @@ func (u *unasked) isOpen() bool {
 func (a *authorizer) offer(req *http.Request, resp *http.Response, u *unasked, st *standing) (*http.Response, error) {
 	st.unasked = true
 	a.passed(nil, "")
-	fit := !a.client.cfg.Push && req.Method == http.MethodGet && req.URL.Scheme == "https" && !a.endpoint.insecure &&
+	fit := !a.client.cfg.Push && req.Method == http.MethodGet && req.URL.Scheme == "https" &&
 		strings.Contains(req.URL.Path, "/manifests/") && a.hasPassword()
 	if !fit || a.endpoint.silent.Load() {
 		return resp, nil

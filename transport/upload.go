@@ -21,6 +21,10 @@ import (
 // the run itself was cancelled.
 const cancelTimeout = 5 * time.Second
 
+// smallUpload is the size in bytes up to which a blob is sent again in the session in which a token
+// had ended, even if all of it was sent: the registry may have judged before it read.
+const smallUpload = 1 << 20
+
 // session is an upload that a registry has started (OCI distribution-spec,
 // "Pushing a blob monolithically", POST then PUT).
 type session struct {
@@ -69,19 +73,32 @@ func (r *Repository) tryBlob(ctx context.Context, src oci.Source, d oci.Descript
 	if s == nil || err != nil {
 		return err == nil, false, err
 	}
-	rc, err := src.Open(ctx, d, 0)
+	moved, err = r.fillFrom(ctx, s, src, d)
+	if e, ok := errors.AsType[*RegistryError](err); ok && e.early && ctx.Err() == nil {
+		if _, again := r.fillFrom(ctx, s, src, d); again == nil {
+			err = nil
+		}
+	}
 	if err != nil {
 		r.cancel(ctx, s)
-		return false, false, &sourceError{err}
+	}
+	return false, moved, err
+}
+
+// fillFrom uploads the whole blob from src.
+func (r *Repository) fillFrom(ctx context.Context, s *session, src oci.Source, d oci.Descriptor) (moved bool, err error) {
+	rc, err := src.Open(ctx, d, 0)
+	if err != nil {
+		return false, &sourceError{err}
 	}
 	w := watched(ctx)
 	defer w.end()
 	body := &sourceBody{rc: rc, w: w, client: r.sender.client}
 	err = body.end(w.cause(r.fill(s, body, d)))
-	if err != nil {
-		r.cancel(ctx, s)
+	if e, ok := errors.AsType[*RegistryError](err); ok && e.ended {
+		e.early = !body.whole || d.Size <= smallUpload
 	}
-	return false, body.moved, err
+	return body.moved, err
 }
 
 // begin mounts the blob and returns nil, or begins an upload.
@@ -258,6 +275,7 @@ type sourceBody struct {
 	rc    io.ReadCloser
 	err   error
 	moved bool // bytes were taken
+	whole bool // all of them
 	ended bool
 }
 
@@ -273,6 +291,7 @@ func (b *sourceBody) Read(p []byte) (int, error) {
 	case err == nil:
 		b.w.expect(b.client.stall)
 	case err == io.EOF:
+		b.whole = true
 		b.w.expect(b.client.slow)
 	default:
 		b.err = err
