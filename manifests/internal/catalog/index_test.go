@@ -104,7 +104,7 @@ func TestLines(t *testing.T) {
 			}
 		}
 	}
-	for _, in := range []string{whole + "{}", strings.Replace(whole, `"format":3`, `"format":2`, 1), "[]\n", "\x00\n", strings.Replace(whole, `"size":1`, `"size":9`, 1)} {
+	for _, in := range []string{whole + "{}", strings.Replace(whole, fmt.Sprintf(`"format":%d`, Format), `"format":2`, 1), "[]\n", "\x00\n", strings.Replace(whole, `"size":1`, `"size":9`, 1)} {
 		if err := Read(strings.NewReader(in), all); err == nil {
 			t.Errorf("%q is read", in)
 		}
