@@ -114,6 +114,9 @@ func (e *RegistryError) Hint() string {
 	if _, ok := errors.AsType[*ConfigError](e.Err); ok {
 		return "" // it has one
 	}
+	if e.lost {
+		return "if several servers answer under that name, have each upload stay with one of them (sticky sessions), or give them one storage and one secret"
+	}
 	return hints[e.Trouble()]
 }
 
@@ -121,7 +124,7 @@ func (e *RegistryError) Hint() string {
 // is known: the registry refused, or what it gave is wrong.
 func (e *RegistryError) Permanent() bool {
 	if e.Status != 0 {
-		return permanentStatus(e.Status)
+		return permanentStatus(e.Status) && !e.lost
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
@@ -259,6 +262,8 @@ func reason(err error) string {
 	var mine *RegistryError
 	var token *errcode.ErrorResponse
 	switch {
+	case errors.As(err, &mine) && mine.lost:
+		return "it does not know the upload that it began"
 	case errors.As(err, &mine) && mine.Status != 0:
 		return fmt.Sprintf("it answered %d %s", mine.Status, strings.ToLower(http.StatusText(mine.Status)))
 	case errors.As(err, &mine) && mine.Err != nil:

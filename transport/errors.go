@@ -72,6 +72,8 @@ func (e *RegistryError) Cause() string {
 		return fmt.Sprintf("%s has no space left (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
 	case e.ended:
 		return fmt.Sprintf("the token with which the upload began had ended before it was complete (%s answered %d)", who, e.Status)
+	case e.lost:
+		return fmt.Sprintf("%s %s: the registry did not know the upload any more that it had begun (%s answered %d)", e.Op, e.Ref, who, e.Status)
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.note(e.Status)
 	case e.Err != nil:

@@ -57,7 +57,7 @@ func (e *ProbeError) Unwrap() error { return e.Err }
 func (p Problem) Hint() string { return problemHints[p] }
 
 var problemHints = map[Problem]string{
-	ProblemCredentials: "check that this user may push there, and that the registry and repository are the ones that you mean",
+	ProblemCredentials: "check that this user may push there, that the project exists (Harbor, Quay and others answer so where it does not), and that registry and repository are the ones that you mean",
 	ProblemDenied:      "give this user the right to push (and, to clean up after a probe, to delete), or log in as one who has it (podman login)",
 	ProblemReadOnly:    "the registry is read-only or in maintenance: have it accept pushes, then run the same command again",
 	ProblemProject:     "create the project or organization in the registry first, or push into an existing one",
