@@ -218,7 +218,7 @@ func TestLocalCharts(t *testing.T) {
 	}{
 		"archive":       {local: "{name: x, path: web.tgz}", want: "a.io/web:one [one]: chart web 1.0.0: Pod/app container c\ncharts.local/web:1.0.0 made in charts/web [1.0.0]: chart web 1.0.0"},
 		"directory":     {local: "{path: ./tree, version: 0.1.0}", want: "charts.local/tree:0.1.0 made in charts/tree [0.1.0]: chart tree 0.1.0"},
-		"with a path":   {local: "{path: web.tgz, imagePaths: ['{.metadata.name}']}", want: "image docker.io/library/app:latest (chart web 1.0.0: Pod/app imagePaths {.metadata.name}): manifest unknown"},
+		"with a path":   {local: "{path: web.tgz, imagePaths: ['{.metadata.name}']}", want: "a.io/web:one [one]: chart web 1.0.0: Pod/app container c\ncharts.local/web:1.0.0 made in charts/web [1.0.0]: chart web 1.0.0"},
 		"no file":       {local: "{path: none.tgz}", want: "f.yaml:3:26: chart none.tgz: stat none.tgz: no such file or directory"},
 		"no chart":      {local: "{path: text.tgz}", want: "f.yaml:3:26: chart text.tgz: it is not a chart: unexpected EOF"},
 		"other version": {local: "{path: web.tgz, version: 2.0.0}", want: "f.yaml:3:26: chart web.tgz: it is version 1.0.0, not 2.0.0"},

@@ -215,7 +215,7 @@ func TestReleaseRefuses(t *testing.T) {
 		})
 	}
 	if _, err := Parse("f.yaml", []byte(asktest.Head+"mirror:\n  platform:\n    release: ocp-release\n")); err == nil ||
-		err.Error() != `f.yaml:5:14: mirror.platform.release: image reference "ocp-release" has no registry host; did you mean "docker.io/library/ocp-release"?` {
+		err.Error() != `f.yaml:5:14: mirror.platform.release: image reference "ocp-release" has no registry host; did you mean "docker.io/library/ocp-release:latest"?` {
 		t.Errorf("a bad reference: got %v", err)
 	}
 }

@@ -32,6 +32,9 @@ func Resolve(ctx context.Context, cfg *Config, from Images) (*oci.Inventory, err
 	if err := cfg.CheckNotEmpty(); err != nil {
 		return nil, err
 	}
+	for _, note := range cfg.Notes() {
+		from.Note(note)
+	}
 	from = ask.Pin(from)
 	all, gaps, err := wantedOf(ctx, cfg, from)
 	if err != nil {

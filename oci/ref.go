@@ -19,8 +19,10 @@ type Ref struct {
 }
 
 // ParseRef reads HOST[:PORT]/REPOSITORY with a tag, a digest or both. The host
-// must be written out: a short name would mean another image on another host.
+// must be written out: a short name would mean another image on another host. The
+// transport that other tools want before it, docker://, may be there.
 func ParseRef(s string) (Ref, error) {
+	s = strings.TrimPrefix(s, "docker://")
 	named, err := reference.ParseNamed(s)
 	if err != nil {
 		return Ref{}, explainRef(s, err)
@@ -52,6 +54,10 @@ func explainRef(s string, err error) error {
 	}
 	if errors.Is(err, reference.ErrNameNotCanonical) {
 		if full, ferr := reference.ParseNormalizedNamed(s); ferr == nil {
+			full = reference.TagNameOnly(full)
+			if strings.HasPrefix(s, "docker.io/") || strings.HasPrefix(s, "index.docker.io/") {
+				return fmt.Errorf("image reference %q: docker.io has such images below library/; did you mean %q?", s, full.String())
+			}
 			return fmt.Errorf("image reference %q has no registry host; did you mean %q?", s, full.String())
 		}
 	}

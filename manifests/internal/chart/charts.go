@@ -18,9 +18,10 @@ import (
 )
 
 const (
-
 	// parallelCharts is how many charts are in memory at a time.
 	parallelCharts = 4
+
+	maxValues = 20 // that are no images, named in a note
 )
 
 // Error says that the images of a chart cannot be known, for a reason that
@@ -66,6 +67,7 @@ type chartJob struct {
 
 	found []ask.Image
 	lost  []string // imagePaths that point at nothing
+	other []string // values that imagePaths point at and that are no image
 	err   error
 }
 
@@ -121,6 +123,10 @@ func (s *charting) result() (ask.Set, error) {
 		all.Images = append(all.Images, job.found...)
 		for _, expr := range job.lost {
 			s.from.Note(fmt.Sprintf("chart %s: imagePaths %s points at nothing in what it renders", job, expr))
+		}
+		if values := text.Sorted(job.other); len(values) > 0 {
+			s.from.Note(fmt.Sprintf("chart %s: imagePaths points at %s without a registry, passed over as no image: %s",
+				job, text.Count(len(values), "value", "values"), text.ASCII(text.Some(values, maxValues))))
 		}
 	}
 	return all, errors.Join(errs...)
@@ -201,6 +207,10 @@ func (s *charting) images(c *helm.Chart, job *chartJob) error {
 			list = append(list, more...)
 		}
 		for _, img := range list {
+			if img.Loose && !hasRegistry(img.Ref) {
+				job.other = append(job.other, text.OneLine(img.Ref))
+				continue
+			}
 			w, err := chartImage(job, img)
 			if err != nil {
 				return fmt.Errorf("%s: %w (template %s)", img.Where, err, o.Template)
@@ -214,6 +224,17 @@ func (s *charting) images(c *helm.Chart, job *chartJob) error {
 		}
 	}
 	return nil
+}
+
+// hasRegistry reports whether a value is the reference of an image with the host of a
+// registry: a part before the first slash with a dot or a port, or localhost.
+func hasRegistry(value string) bool {
+	host, _, ok := strings.Cut(value, "/")
+	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return false
+	}
+	_, err := ask.ParseNodeRef(value)
+	return err == nil
 }
 
 // chartImage reads a reference as nodes do.

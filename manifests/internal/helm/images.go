@@ -3,6 +3,7 @@ package helm
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
@@ -12,6 +13,7 @@ import (
 type Image struct {
 	Ref   string // as it is written
 	Where string // KIND/NAME and the container, for people
+	Loose bool   // an expression found it, and no field says that it is an image
 }
 
 // podPaths are where kinds have a pod: Pod and alike, workloads, CronJob,
@@ -60,7 +62,7 @@ func image(ref any, where, what string, name any) []Image {
 		return nil
 	}
 	called, _ := name.(string)
-	return []Image{{s, strings.TrimSpace(where + " " + what + " " + called)}}
+	return []Image{{Ref: s, Where: strings.TrimSpace(where + " " + what + " " + called)}}
 }
 
 func entries(v any) []map[string]any {
@@ -108,8 +110,12 @@ func ParsePath(expr string) (Path, error) {
 
 func (p Path) String() string { return p.expr }
 
+// namesImage matches expressions whose last field says that it is an image.
+var namesImage = regexp.MustCompile(`(?i)image(s|reference|ref)?(['"]?\])?(\[[^\]]*\])*\}?$`)
+
 // Images lists what the expression points at in an object: names, or lists of
-// them. Anything else that it points at is an error; nothing at all is not.
+// them, and other single values. Objects that it points at are an error; nothing
+// at all is not.
 func (p Path) Images(o Object) ([]Image, error) {
 	results, err := p.parsed.FindResults(o.Fields)
 	if err != nil {
@@ -134,7 +140,13 @@ func (p Path) names(v any, where string) ([]Image, error) {
 	case nil:
 		return nil, nil
 	case string:
-		return image(v, where, "imagePaths", p.expr), nil
+		list := image(v, where, "imagePaths", p.expr)
+		for i := range list {
+			list[i].Loose = !namesImage.MatchString(strings.TrimSpace(p.expr))
+		}
+		return list, nil
+	case bool, int64, float64:
+		return []Image{{Ref: fmt.Sprint(v), Where: where + " imagePaths " + p.expr, Loose: true}}, nil
 	case []any:
 		var list []Image
 		for _, item := range v {

@@ -43,6 +43,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if c.places, err = doc.Decode(c); err != nil {
 		return nil, located(name, err)
 	}
+	c.normalize()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}

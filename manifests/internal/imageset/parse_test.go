@@ -104,7 +104,7 @@ var parseErrors = []struct{ name, in, want string }{
 	{"two documents", header + "mirror: {}\n---\n" + header, "f.yaml:4:1: a second document starts here; one file holds one configuration"},
 	{"malformed", header + "mirror:\n  additionalImages:\n  - name: a\n   - name: b\n", "f.yaml:6:4: not valid YAML here or just above: did not find expected key"},
 	{"open quote", header + "mirror:\n  \"platform: {}\n", "f.yaml:4:3: not valid YAML here or just above: found unexpected end of stream"},
-	{"tab", header + "mirror:\n\tplatform: {}\n", "f.yaml:4:2: not valid YAML here or just above: found character that cannot start any token"},
+	{"tab", header + "mirror:\n\tplatform: {}\n", "f.yaml:4:2: there is a tab before this; YAML is indented with spaces alone"},
 	{"latin-1", header + "# caf\xe9\n", "f.yaml:3:6: this is not UTF-8 text"},
 
 	{"no kind", "apiVersion: mirror.openshift.io/v2alpha1\nmirror: {}\n", "f.yaml:1:1: kind is missing; it must be ImageSetConfiguration"},

@@ -34,12 +34,23 @@ func Parse(data []byte) (*Document, error) {
 	} else if err != nil {
 		return nil, syntaxError(data, err)
 	}
-	if err := dec.Decode(&second); err == nil {
-		return nil, errAt(posOfNode(&second), "a second document starts here; one file holds one configuration")
-	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxError(data, err)
+	for { // nothing after --- is no document
+		second = yaml.Node{}
+		err := dec.Decode(&second)
+		switch {
+		case errors.Is(err, io.EOF):
+			return mapping(first.Content[0])
+		case err != nil:
+			return nil, syntaxError(data, err)
+		case !isNull(follow(second.Content[0])):
+			return nil, errAt(posOfNode(&second), "a second document starts here; one file holds one configuration")
+		}
 	}
-	root := follow(first.Content[0])
+}
+
+// mapping makes a document of a mapping.
+func mapping(top *yaml.Node) (*Document, error) {
+	root := follow(top)
 	if isNull(root) {
 		return nil, errAt(Pos{1, 1}, "the file is empty")
 	}
@@ -69,10 +80,24 @@ var yamlLine = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 func syntaxError(data []byte, err error) *Error {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1])
+	if at := tabbed(data); at > 0 && (at == line || at == line+1) {
+		return errAt(Pos{at, indent(data, at)}, "there is a tab before this; YAML is indented with spaces alone")
+	}
 	if line == 0 || strings.HasPrefix(m[2], "did not find expected") {
 		line = reached(data)
 	}
 	return errAt(Pos{line, indent(data, line)}, "not valid YAML here or just above: %s", m[2])
+}
+
+var tabIndent = regexp.MustCompile(`(?m)^ *\t+[ \t]*[^\s#]`)
+
+// tabbed is the first line whose indentation has a tab, 0 for none.
+func tabbed(data []byte) int {
+	at := tabIndent.FindIndex(data)
+	if at == nil {
+		return 0
+	}
+	return posOf(data, at[0]).Line
 }
 
 // reached is the line that the YAML parser was reading when it gave up.

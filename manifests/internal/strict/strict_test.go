@@ -107,10 +107,16 @@ func TestDecodeErrors(t *testing.T) {
 		{"ranges: &r [*r]", "1:9: ranges[0] wants a mapping of keys to values, not a list"},
 		{"name: *nobody", "1:1: not valid YAML here or just above: unknown anchor 'nobody' referenced"},
 		{"name: a\n...\nb", "3:1: not valid YAML here or just above: did not find expected <document start>"},
-		{"name: a\n---\n", "2:1: a second document starts here; one file holds one configuration"},
+		{"name: a\n---\n---\nname: b", "3:1: a second document starts here; one file holds one configuration"},
+		{"sub:\n\tname: a", "2:2: there is a tab before this; YAML is indented with spaces alone"},
 		{"name: a\n---\nb: {", "3:1: not valid YAML here or just above: did not find expected node content"},
 		{"name: a\x01", "1:1: not valid YAML here or just above: control characters are not allowed"},
 		{"words:\n- a\n b\n- c: [\n", "4:1: not valid YAML here or just above: did not find expected node content"},
+	}
+	for _, end := range []string{"---\n", "---\n# the end\n", "...\n", "---\n---\n"} {
+		if v, _, err := decode("name: a\n" + end); err != nil || v.Name != "a" {
+			t.Errorf("nothing after %q: %+v, %v", end, v, err)
+		}
 	}
 	for _, tc := range tests {
 		v, _, err := decode(tc.in)

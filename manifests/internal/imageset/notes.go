@@ -1,0 +1,37 @@
+package imageset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Notes says what the configuration asks for that is legal, and likely not what is meant.
+func (c *Config) Notes() (notes []string) {
+	host := func(at, path string) {
+		first, rest, more := strings.Cut(path, "/")
+		if more && (strings.Contains(first, ".") || first == "localhost") {
+			notes = append(notes, fmt.Sprintf("%s %s: %s looks like the host of a registry and becomes a part of the path in the mirror; if it is a host, write %s", at, path, first, rest))
+		}
+	}
+	for i, o := range c.Mirror.Operators {
+		host(fmt.Sprintf("mirror.operators[%d].targetCatalog", i), o.TargetCatalog)
+	}
+	for i, a := range c.Mirror.AdditionalImages {
+		host(fmt.Sprintf("mirror.additionalImages[%d].targetRepo", i), a.TargetRepo)
+	}
+	if c.ArchiveSize > 0 {
+		notes = append(notes, fmt.Sprintf("archiveSize %d: a bundle is not split into archives of that size; it is one directory of smaller files", c.ArchiveSize))
+	}
+	return notes
+}
+
+// dockerTransport is what other tools want before a reference; it says nothing here.
+const dockerTransport = "docker://"
+
+// normalize takes from references what says nothing.
+func (c *Config) normalize() {
+	for i := range c.Mirror.Operators {
+		o := &c.Mirror.Operators[i]
+		o.Catalog = strings.TrimPrefix(o.Catalog, dockerTransport)
+	}
+}
