@@ -59,7 +59,7 @@ func (a *authorizer) basic() string {
 // do sends a request, with what its host wants of the credential. One that has an Authorization
 // is sent as it is.
 func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
-	st := &standing{client: a.client, host: req.URL.Host, user: a.cred.Username, configured: a.configured(), identity: a.cred.RefreshToken != ""}
+	st := &standing{client: a.client, host: req.URL.Host, user: a.cred.Username, configured: a.configured()}
 	req = req.WithContext(context.WithValue(req.Context(), standingKey{}, st))
 	if authz := req.Header.Get("Authorization"); authz != "" {
 		st.sent = a.configured()
@@ -215,7 +215,7 @@ func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string
 		}
 	}
 	if !ok {
-		st.why, st.asked = a.unanswered(list), len(list) > 0
+		st.why = a.unanswered(list)
 		return "", nil
 	}
 	a.mu.Lock()

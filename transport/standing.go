@@ -13,9 +13,7 @@ type standing struct {
 	host       string // of the registry
 	user       string
 	configured bool
-	identity   bool   // it is an identity token
 	sent       bool   // also by way of a token service
-	asked      bool   // the answer, or the API root, has a challenge
 	why        string // why no challenge can be answered
 	unasked    bool   // refused without a challenge
 	tried      bool   // then sent all the same, and refused
