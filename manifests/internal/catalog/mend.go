@@ -25,8 +25,44 @@ func (in *bundle) trimmed() (list []string) {
 
 // isReference is what operator-registry, which older ones did not, wants of an image.
 func isReference(name string) bool {
+	if name == "" || isUsual(name) {
+		return true
+	}
 	_, err := reference.ParseNormalizedNamed(name)
-	return name == "" || err == nil
+	return err == nil
+}
+
+// isUsual knows most references at once: catalogs have hundreds of thousands, and the
+// grammar of references takes its time. What it does not know may be one too.
+func isUsual(name string) bool {
+	const most = 255 // bytes of a name
+	name, digest, pinned := strings.Cut(name, "@sha256:")
+	if pinned && (len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "") {
+		return false
+	}
+	host, rest, ok := strings.Cut(name, "/")
+	if !ok || len(name) > most || !strings.Contains(host, ".") || !areParts(host, ".") {
+		return false
+	}
+	rest, tag, tagged := strings.Cut(rest, ":")
+	return areParts(rest, "/") && (!tagged || len(tag) <= 128 && areParts(tag, ""))
+}
+
+// areParts wants lower case letters and digits, with one of the separators, or a dot or a
+// dash, between any two of them.
+func areParts(s, separators string) bool {
+	between := true
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			between = false
+		case between, c != '.' && c != '-' && strings.IndexByte(separators, c) < 0:
+			return false
+		default:
+			between = true
+		}
+	}
+	return !between
 }
 
 // mend writes the document of a bundle as newer operator-registry takes it: no white space

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/distribution/reference"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
@@ -290,6 +291,21 @@ func TestParseTrims(t *testing.T) {
 		`"relatedImages":[{"name":"r0","image":"example.com/x:1"},{"name":"r1","image":"example.com/x:1"},{"name":"r2","image":""},{"name":"r5","image":"example.com/z:2"}],"schema":"olm.bundle"}` + "\n"
 	if got := string(out["a/catalog.json"].Data); !strings.HasSuffix(got, want) || lost != nil {
 		t.Errorf("got  %s, %q\nwant %s", got, lost, want)
+	}
+}
+
+// TestUsual knows no reference that is none.
+func TestUsual(t *testing.T) {
+	hex := many("0", 64)
+	for name, want := range map[string]bool{
+		"quay.io/a/b-c.d@sha256:" + hex: true, "registry.redhat.io/x/y:v4.18-2.1": true, "a.b/c": true,
+		"quay.io/a/B": false, "quay.io/a//b": false, "quay.io/a/b@sha256:" + hex[1:]: false, "quay.io/a/b@sha256:" + many("g", 64): false, "quay.io:5000/a": false,
+		"quay.io/a/": false, "/a.b": false, "": false, "busybox": false, "quay.io/a:": false, "quay.io/a b": false, "quay.io/-a": false, "a.b/" + many("c", 300): false, ".a.b/c": false, "a.b./c": false,
+	} {
+		_, err := reference.ParseNormalizedNamed(name)
+		if got := isUsual(name); got != want || got && err != nil {
+			t.Errorf("%q: %t, %v", name, got, err)
+		}
 	}
 }
 
