@@ -214,7 +214,11 @@ func Prepare(dir string, need int64) (unknown bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := errors.Join(d.Probe(), d.Close()); err != nil {
+	unlock, err := lockAlone(dir) // two probes at a time would be in each other's way
+	if err != nil {
+		return false, errors.Join(err, d.Close())
+	}
+	if err := errors.Join(d.Probe(), d.Close(), unlock()); err != nil {
 		return false, err
 	}
 	room, err := SpaceOf(dir)

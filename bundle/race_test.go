@@ -101,6 +101,22 @@ func TestCreateAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
+// TestPrepareAtOnce has several runs try one directory at the same time.
+func TestPrepareAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if _, err := Prepare(dir, 0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestCreateInOneDirectory starts several bundles in one directory at the same time:
 // one run gets it.
 func TestCreateInOneDirectory(t *testing.T) {

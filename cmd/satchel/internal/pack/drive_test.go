@@ -50,7 +50,7 @@ func TestSystemDisk(t *testing.T) {
 	}
 }
 
-// TestSpaceIsReportedWrongly goes on with a warning where the user knows better.
+// TestSpaceIsReportedWrongly only warns where the user knows better.
 func TestSpaceIsReportedWrongly(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
