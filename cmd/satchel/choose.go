@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -154,7 +153,9 @@ func sameSeal(list []bundle.Found) bool {
 // ask lets someone at the terminal choose. Without a terminal it is an error that lists
 // all: the first one may be last week's.
 func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, error) {
-	if stderr, ok := a.stderr.(*os.File); !ok || !term.IsTerminal(int(stderr.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) || len(list) > mostListed {
+	t := &terminal{}
+	stderr, ok := a.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(stderr.Fd())) || len(list) > mostListed || t.open() != nil {
 		return 0, usage(fmt.Errorf("%s holds %d bundles: %s", dir, len(list), described(list)),
 			"name the one that you mean (--bundle ID, --expect FINGERPRINT), or its directory")
 	}
@@ -162,12 +163,8 @@ func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, er
 	for i, f := range list {
 		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, text.Printable(f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
 	}
-	t := &terminal{}
 	for {
 		answer, err := t.ask(ctx, fmt.Sprintf("Which one? (1-%d) ", len(list)), false)
-		if errors.Is(err, bundle.ErrNoTerminal) {
-			return 0, usage(err, "name the bundle (--bundle ID, --expect FINGERPRINT), or its directory")
-		}
 		if err != nil {
 			return 0, err
 		}

@@ -40,14 +40,13 @@ type listReport struct {
 }
 
 type listedBundle struct {
-	Dir         string             `json:"dir"`
-	Bundle      string             `json:"bundle,omitempty"` // its ID, if that can be read
-	Created     *time.Time         `json:"created,omitempty"`
-	Bytes       int64              `json:"bytes"`
-	Sealed      bool               `json:"sealed"`
-	Sequence    int                `json:"sequence,omitempty"`
-	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"` // of its seal; nothing was read back
-	Problem     string             `json:"problem,omitempty"`
+	Dir      string     `json:"dir"`
+	Bundle   string     `json:"bundle,omitempty"` // its ID, if that can be read
+	Created  *time.Time `json:"created,omitempty"`
+	Bytes    int64      `json:"bytes"`
+	Sealed   bool       `json:"sealed"`
+	Sequence int        `json:"sequence,omitempty"`
+	Problem  string     `json:"problem,omitempty"`
 }
 
 func runList(a *app, dir, output string) error {
@@ -67,7 +66,7 @@ func runList(a *app, dir, output string) error {
 	}
 	rep := listReport{Dir: abs}
 	for _, f := range list {
-		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed, Sequence: f.Sequence, Fingerprint: f.Fingerprint}
+		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed, Sequence: f.Sequence}
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
 		}

@@ -42,7 +42,23 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 	if err := p.probe(); err != nil {
 		return nil, err
 	}
+	p.others()
 	return nil, p.begin(ctx, p.Prepare)
+}
+
+// others names the bundles that stand on the drive already: they stay as they are.
+func (p *packing) others() {
+	list, _, err := bundle.List(p.opts.Dir)
+	if err != nil || p.opts.Restart {
+		return // what stands in the way comes up where it matters
+	}
+	for _, f := range list {
+		if f.Sealed {
+			p.Info("%s holds another bundle, which stays as it is", f.Dir)
+		} else {
+			p.Warn("%s holds an unfinished bundle of another configuration, which stays as it is: run its own pack again to finish it, or remove the directory", f.Dir)
+		}
+	}
 }
 
 // goOn takes a bundle over that was begun.

@@ -1,0 +1,102 @@
+package bundle
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// TestBeside has bundles of several jobs in the root of a mount: each has a directory of its
+// own, an unfinished one is resumed, and a restart deletes that one alone.
+func TestBeside(t *testing.T) {
+	f, _ := newMounted(t, "64m")
+	first := f.pack(t)
+	other := *f
+	other.job.Config = oci.Digest([]byte("another configuration"))
+	if w, err := Resume(t.Context(), f.drive, f.state, other.job, nil); w != nil || err != nil {
+		t.Fatalf("another configuration: %v, %v", w, err)
+	}
+	w, err := Create(f.drive, f.state, other.job, f.inv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfinished := w.Dir()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var done *SealedError
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Fingerprint != first || !done.Beside || len(done.Inventory.Images) != len(f.inv.Images) {
+		t.Errorf("the first one: %+v, %v", done, err)
+	}
+	if w, err = Resume(t.Context(), f.drive, f.state, other.job, nil); err != nil || w.Dir() != unfinished {
+		t.Fatalf("the second one: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var refused *RefusedError
+	if _, err := Create(f.drive, f.state, other.job, f.inv); !errors.As(err, &refused) {
+		t.Errorf("the second one twice: %v", err)
+	}
+	recipients := other.job
+	recipients.Lanes++
+	if _, err := Resume(t.Context(), f.drive, f.state, recipients, nil); !errors.As(err, &refused) || !refused.Unfinished {
+		t.Errorf("with other lanes: %v", err)
+	}
+	if err := errors.Join(CheckRestart(f.drive), Restart(f.drive, f.state)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after a restart: %v", err)
+	}
+	if r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: first}); err != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	second := f.pack2(t)
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || len(done.Earlier) != 1 || done.Earlier[0].Dir == done.Dir || done.Fingerprint != second && done.Earlier[0].Fingerprint != second {
+		t.Errorf("two of a job: %+v, %v", done, err)
+	}
+	if !strings.HasPrefix(filepath.Base(done.Dir), "satchel-") {
+		t.Error(done.Dir)
+	}
+}
+
+// pack2 packs the same job once more, beside what is there.
+func (f *fixture) pack2(t *testing.T) Fingerprint {
+	t.Helper()
+	w, err := Create(f.drive, f.state, f.job, f.inv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.fill(t.Context(), w, f.content); err != nil {
+		t.Fatal(err)
+	}
+	fp, err := w.Seal(t.Context(), f.inv)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return fp
+}
+
+// TestFewerImages seals a bundle without an image that it began with: the journal knows.
+func TestFewerImages(t *testing.T) {
+	f := newSmall(t, false)
+	w := f.writer(t)
+	if err := f.fill(t.Context(), w, f.content); err != nil {
+		t.Fatal(err)
+	}
+	fewer := *f.inv
+	fewer.Images = f.inv.Images[1:]
+	_, err := w.Seal(t.Context(), &fewer)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var done *SealedError
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || len(done.Inventory.Images) != len(fewer.Images) || done.Beside {
+		t.Errorf("%+v, %v", done, err)
+	}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestChooseOnTerminal asks which of two bundles is meant, until it is told. Without a
+// terminal it takes none.
+func TestChooseOnTerminal(t *testing.T) {
+	b := newBench(t)
+	passphrase := filepath.Join(b.dir, "passphrase")
+	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		if code, said := b.run("pack", "-c", b.config, "--passphrase-file", passphrase, "--tls-verify=false", filepath.Join(b.dir, name)); code != exitOK {
+			t.Fatal(said)
+		}
+	}
+	code, said := b.typed([]string{"3\n", "two\n", "2\n"}, "inspect", "--passphrase-file", passphrase, b.dir)
+	if code != exitOK || !strings.Contains(said, " in "+b.dir+"/two") || strings.Count(said, "Which one? (1-2)") < 3 {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	if code, said := b.typed([]string{"\x03"}, "inspect", "--passphrase-file", passphrase, b.dir); code != exitInterrupted {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	if code, said := b.run("inspect", "--passphrase-file", passphrase, b.dir); code != exitUsage || !strings.Contains(said, b.dir+"/one (") || !strings.Contains(said, b.dir+"/two (") {
+		t.Errorf("exit %d: %s", code, said)
+	}
+}
