@@ -38,16 +38,21 @@ func TestBeside(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	third := f.job
+	third.Config = oci.Digest([]byte("a third one"))
+	if w, err := Resume(t.Context(), f.drive, f.state, third, nil); w != nil || err != nil {
+		t.Errorf("a third configuration: %v, %v", w, err)
+	}
 	var refused *RefusedError
 	if _, err := Create(f.drive, f.state, other.job, f.inv); !errors.As(err, &refused) {
 		t.Errorf("the second one twice: %v", err)
 	}
-	recipients := other.job
-	recipients.Lanes++
-	if _, err := Resume(t.Context(), f.drive, f.state, recipients, nil); !errors.As(err, &refused) || !refused.Unfinished {
+	lanes := other.job
+	lanes.Lanes++
+	if _, err := Resume(t.Context(), f.drive, f.state, lanes, nil); !errors.As(err, &refused) || !refused.Unfinished {
 		t.Errorf("with other lanes: %v", err)
 	}
-	if err := errors.Join(CheckRestart(f.drive), Restart(f.drive, f.state)); err != nil {
+	if err := errors.Join(CheckRestart(f.drive, f.state), Restart(f.drive, f.state)); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {

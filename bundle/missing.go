@@ -23,7 +23,7 @@ func checkMissing(dir, state string) error {
 	sweepJournals(state)
 	on := media.System().Of(abs)
 	for name, st := range journals(state) {
-		if there := st.Session.Dir; !isIn(there, abs) || finished(st) {
+		if there := st.Session.Dir; !isIn(there, abs) || finished(st) || isThere(there, st.Begin.Bundle) {
 			continue
 		}
 		jnl, st, err := journal.Open(name) // locked: as it is now

@@ -93,7 +93,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 		return nil, errors.Join(&ChangedError{Dir: done.Dir, Bundle: done.Bundle, Packed: done.Created, Moved: moved}, done.Refused)
 	}
 	p.Info("a new bundle begins beside it; %s stays as it is", done.Dir)
-	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+	if err := p.probe(); err != nil {
 		return nil, err
 	}
 	return nil, p.begin(ctx, func(ctx context.Context) error {
@@ -158,13 +158,18 @@ func left(images []oci.Image, noted gaps.List) (list []oci.Image) {
 // unchanged reads a bundle back, as after packing it, and says that nothing has changed.
 func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
 	p.Gaps = noted
-	if err := p.checkAgain(ctx, b); err != nil {
+	err := p.on.Check()
+	if err == nil {
+		err = p.checkAgain(ctx, b)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := bundle.Release(b.Dir); err != nil {
+	if err := p.letGo(b.Dir); err != nil {
 		return nil, err
 	}
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, day(b.Created))
+	p.sayWhere()
 	if p.opts.NoVerify {
 		return p.result(b.Bundle, b.Dir, ""), nil
 	}

@@ -108,19 +108,29 @@ func (p *packing) release(ctx context.Context, dir, id string) error {
 	} else if err := bundle.MarkReleased(p.opts.State, id); err != nil {
 		return err
 	}
-	if err := bundle.Release(dir); err != nil {
-		return err
-	}
-	if err := p.on.Check(); err != nil {
+	if err := p.letGo(dir); err != nil {
 		return err
 	}
 	p.Info("packed into %s", dir)
+	p.sayWhere()
+	return nil
+}
+
+// letGo makes everything durable, and finds out whether it is still where it began.
+func (p *packing) letGo(dir string) error {
+	if err := bundle.Release(dir); err != nil {
+		return err
+	}
+	return p.on.Check()
+}
+
+// sayWhere says whether there is a drive to be taken away.
+func (p *packing) sayWhere() {
 	if p.on.Removable() {
 		p.Info("everything is on the drive: unmount it, then it is safe to remove")
 	} else {
 		p.Info("everything is on the disk")
 	}
-	return nil
 }
 
 // readBack verifies a bundle and notes that it was.
