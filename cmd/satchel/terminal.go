@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -74,12 +75,18 @@ func (t *terminal) confirm(ctx context.Context, prompt, yes, no string) (bool, e
 		switch {
 		case err != nil:
 			return false, err
-		case no == "" || s == "1":
+		case no == "" || answers(s, "1", yes):
 			return true, nil
-		case s == "2":
+		case answers(s, "2", no):
 			return false, nil
 		}
 	}
+}
+
+// answers reports whether what was typed is the number, the word or its first letter.
+func answers(typed, number, word string) bool {
+	typed = strings.TrimSpace(typed)
+	return typed == number || strings.EqualFold(typed, word) || typed != "" && strings.EqualFold(typed, word[:1])
 }
 
 // raw lets f read with the terminal in raw mode, in which Ctrl-C is a character
