@@ -25,7 +25,8 @@ type authorizer struct {
 	turn chan struct{} // held by who tries the credential first
 
 	mu     sync.Mutex
-	known  challenge // that was answered last; its scheme is empty when there is none
+	known  challenge   // that was answered last; its scheme is empty when there is none
+	offers []challenge // among which it was
 	wider  map[string][]string
 	tokens map[tokenKey]*slot
 	slots  map[string]*slot // by the token that came from it
@@ -148,9 +149,22 @@ func (a *authorizer) ahead(req *http.Request, u *unasked) (string, error) {
 	case schemeBasic:
 		return a.basic(), nil
 	case schemeBearer:
-		return a.bearer(req, c)
+		authz, err := a.bearer(req, c)
+		return a.orBasic(req, authz, err)
 	}
 	return "", nil
+}
+
+// orBasic is Basic in the place of a token that cannot be had, where the registry offers it too.
+func (a *authorizer) orBasic(req *http.Request, authz string, err error) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	basic, ok := a.basicAmong(a.offers)
+	if err == nil || !ok || req.Context().Err() != nil || judged(err) {
+		return authz, err
+	}
+	a.known = basic
+	return a.basic(), nil
 }
 
 // bearer is a token for what the request is known to need. Without a credential, only one that is
@@ -199,7 +213,7 @@ func (a *authorizer) root(ctx context.Context, asked *url.URL) challenge {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.known = c
+	a.known, a.offers = c, list
 	return c
 }
 
@@ -219,18 +233,15 @@ func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string
 		return "", nil
 	}
 	a.mu.Lock()
-	a.known = c
+	if a.known = c; len(list) > 0 {
+		a.offers = list
+	}
 	a.mu.Unlock()
 	next := a.basic()
 	if c.scheme == schemeBearer {
 		var err error
-		if next, err = a.token(req, c, authz); err != nil {
-			if basic, ok := a.basicAmong(list); ok && req.Context().Err() == nil && !judged(err) {
-				a.mu.Lock()
-				a.known = basic
-				a.mu.Unlock()
-				return a.basic(), nil
-			}
+		next, err = a.token(req, c, authz)
+		if next, err = a.orBasic(req, next, err); err != nil {
 			return "", err
 		}
 	}
@@ -243,7 +254,7 @@ func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string
 // judged reports whether a token service has itself refused a credential.
 func judged(err error) bool {
 	answer, ok := errors.AsType[*RegistryError](err)
-	return ok && permanentStatus(answer.Status)
+	return ok && answer.Status < 500 && answer.Status != http.StatusTooManyRequests
 }
 
 // token answers a Bearer challenge: with the scopes that are known, and those it names.

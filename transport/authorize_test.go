@@ -260,6 +260,36 @@ func TestOneRepositoryIsRefused(t *testing.T) {
 	}
 }
 
+// TestTokensOrBasic has registries that offer both, and a token service that is not there.
+func TestTokensOrBasic(t *testing.T) {
+	absent := fake(t, http.NotFound)
+	for _, service := range []string{absent, "127.0.0.1:1"} {
+		for _, both := range []bool{true, false} {
+			host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == userGeheim {
+					return
+				}
+				bearer(service)(discardStatus{w}, r)
+				if both {
+					w.Header().Add("WWW-Authenticate", `Basic realm="r"`)
+				}
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			r := repositoryAt(t, withPassword(t, host, "geheim", Config{}), host)
+			there, err := r.Has(t.Context(), oci.Descriptor{Digest: oci.Digest(nil)})
+			var refused *RegistryError
+			if both && (err != nil || !there) || !both && (!errors.As(err, &refused) || refused.Status != 0 || !strings.Contains(err.Error(), "the token service "+service)) {
+				t.Errorf("%s, Basic too: %v: %v, %v", service, both, there, err)
+			}
+		}
+	}
+}
+
+// discardStatus leaves the status to who comes later.
+type discardStatus struct{ http.ResponseWriter }
+
+func (discardStatus) WriteHeader(int) {}
+
 // TestTokenAnswers has token services that answer in all ways.
 func TestTokenAnswers(t *testing.T) {
 	for answer, good := range map[string]bool{

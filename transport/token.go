@@ -220,11 +220,17 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 	return t, nil
 }
 
-// tokenRefused is the error of a token service that gave no token.
+// tokenRefused is the error of a token service that gave no token. A status which says nothing of the
+// credential must not pass for one of the registry: 404 there means that an image is absent.
 func (a *authorizer) tokenRefused(resp *http.Response) error {
 	e := responseError(resp)
-	e.by = "the token service " + oneLine(resp.Request.URL.Host)
-	return e
+	host := oneLine(resp.Request.URL.Host)
+	switch e.by = "the token service " + host; {
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, transientStatus(e.Status):
+		return e
+	}
+	e.by = "it"
+	return &serviceError{host, errors.New(e.Cause())}
 }
 
 // serviceError is what went wrong on the way to a token service, or with its answer.
