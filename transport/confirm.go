@@ -78,7 +78,15 @@ type confirming struct {
 	asked   sync.Map // by full name: func() error
 }
 
+// image asks for all of an image, unless it is left out, or may be.
 func (c *confirming) image(ctx context.Context, img oci.Image) error {
+	if c.m.isOut(img) {
+		return nil
+	}
+	return c.m.leaveOut(img, c.whole(ctx, img))
+}
+
+func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	r, err := c.m.client.Repository(c.m.target.Repo(img))
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,10 @@ func (m *Mirror) Blobs(ctx context.Context, src oci.Source, work iter.Seq[Delive
 		if gctx.Err() != nil {
 			break
 		}
-		g.Go(func() error { return w.deliver(gctx, d) })
+		if len(d.Optional) > 0 && !slices.ContainsFunc(d.Optional, func(img oci.Image) bool { return !m.isOut(img) }) {
+			continue
+		}
+		g.Go(func() error { return m.leaveOutOf(d, w.deliver(gctx, d)) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -44,8 +48,22 @@ type pushes struct {
 }
 
 type pushed struct {
-	r    *Repository
-	blob oci.Descriptor
+	r *Repository
+	d Delivery
+}
+
+// leaveOutOf leaves out the images that alone need a blob which the mirror does not take, if
+// they may be.
+func (m *Mirror) leaveOutOf(d Delivery, err error) error {
+	if err == nil || len(d.Optional) == 0 {
+		return err
+	}
+	for _, img := range d.Optional {
+		if err := m.leaveOut(img, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *pushes) deliver(ctx context.Context, d Delivery) error {
@@ -58,7 +76,7 @@ func (w *pushes) deliver(ctx context.Context, d Delivery) error {
 		if err != nil {
 			return err
 		}
-		if err := w.put(ctx, r, d.Blob, from); err != nil {
+		if err := w.put(ctx, r, d, from); err != nil {
 			return err
 		}
 		if i == 0 {
@@ -70,14 +88,14 @@ func (w *pushes) deliver(ctx context.Context, d Delivery) error {
 
 // put has the repository hold a blob, and looks: what is wrong there afterwards is pushed
 // once more, what is absent is looked for again at the end.
-func (w *pushes) put(ctx context.Context, r *Repository, d oci.Descriptor, from oci.Ref) error {
+func (w *pushes) put(ctx context.Context, r *Repository, d Delivery, from oci.Ref) error {
 	for uploads := 0; ; {
-		mounted, err := r.sendBlob(ctx, w.src, d, from)
+		mounted, err := r.sendBlob(ctx, w.src, d.Blob, from)
 		if err != nil {
 			return err
 		}
-		w.m.count(d, mounted)
-		f, err := r.look(r.toPush(ctx), d)
+		w.m.count(d.Blob, mounted)
+		f, err := r.look(r.toPush(ctx), d.Blob)
 		if err != nil || f.whole() {
 			return err
 		}
@@ -92,7 +110,7 @@ func (w *pushes) put(ctx context.Context, r *Repository, d oci.Descriptor, from 
 			w.mu.Unlock()
 			return nil
 		case uploads > 1:
-			return &BlobError{Repo: r.ref, Blob: d, Fault: f.fault, Times: uploads}
+			return &BlobError{Repo: r.ref, Blob: d.Blob, Fault: f.fault, Times: uploads}
 		}
 		from = oci.Ref{}
 	}
@@ -106,13 +124,13 @@ func (w *pushes) lookAgain(ctx context.Context) error {
 		g.Go(func() error {
 			var f found
 			there, err := p.r.patiently(ctx, func() (_ bool, err error) {
-				f, err = p.r.look(p.r.toPush(ctx), p.blob)
+				f, err = p.r.look(p.r.toPush(ctx), p.d.Blob)
 				return f.there, err
 			})
 			if err == nil && (!there || !f.whole()) {
-				err = &BlobError{Repo: p.r.ref, Blob: p.blob, Fault: f.fault, Times: 1}
+				err = &BlobError{Repo: p.r.ref, Blob: p.d.Blob, Fault: f.fault, Times: 1}
 			}
-			return err
+			return w.m.leaveOutOf(p.d, err)
 		})
 	}
 	return g.Wait()

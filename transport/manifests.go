@@ -21,11 +21,11 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(m.parallel)
 		for _, img := range images {
-			if attached != (img.Subject != "") {
+			if attached != (img.Subject != "") || m.isOut(img) {
 				continue
 			}
 			g.Go(func() error {
-				if err := m.putImage(ctx, src, img, &t); err != nil {
+				if err := m.leaveOut(img, m.putImage(ctx, src, img, &t)); err != nil {
 					return fmt.Errorf("image %s: %w", img.Source, err)
 				}
 				return nil

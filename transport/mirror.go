@@ -17,8 +17,12 @@ type Mirror struct {
 	parallel int
 	sent     sent
 
-	// Verify says what is asked for. Set it before the first call.
-	Verify Verify
+	left leftOut
+
+	// Verify says what is asked for, Optional which images may be left out where the
+	// mirror does not take them; nil: none. Set both before the first call.
+	Verify   Verify
+	Optional func(oci.Image) bool
 }
 
 // Verify is how closely what the mirror has is looked at.
@@ -41,6 +45,8 @@ type Delivery struct {
 	Blob  oci.Descriptor
 	Repos []oci.Ref // repositories of the mirror without it; uploaded into the first, mounted into the rest
 	From  oci.Ref   // a repository of the mirror that has it, to be mounted from; zero if none is known
+
+	Optional []oci.Image // that alone need it, if all of them may be left out
 }
 
 // Missing is what the mirror lacks of an inventory.
@@ -198,10 +204,22 @@ func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci
 			}
 		}
 		if len(d.Repos) > 0 {
+			d.Optional = m.optionalOf(node, images)
 			list = append(list, d)
 		}
 	}
 	return list, nil
+}
+
+// optionalOf lists the images that need the blob if all of them may be left out.
+func (m *Mirror) optionalOf(node oci.Node, images []oci.Image) (list []oci.Image) {
+	for _, i := range node.Images {
+		if m.Optional == nil || !m.Optional(images[i]) {
+			return nil
+		}
+		list = append(list, images[i])
+	}
+	return list
 }
 
 // reposOf lists the mirror's repositories that need the blob, by name.

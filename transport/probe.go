@@ -37,6 +37,7 @@ const (
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
 	ProblemDrops       Problem = "the registry accepts a push and does not have what was pushed"
+	ProblemAttachment  Problem = "the registry takes images and refuses what is attached to them (signatures, attestations, SBOMs)"
 	ProblemOther       Problem = "the registry refuses a push"
 )
 
@@ -66,6 +67,7 @@ var problemHints = map[Problem]string{
 	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
 	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",
 	ProblemDrops:       "look into the registry's log; if garbage was collected there, restart the registry and empty the caches in front of it",
+	ProblemAttachment:  "have the registry accept OCI artifacts and manifests with a subject, or leave attachments out",
 	ProblemFull:        "make room on the registry's disk and run the same command again",
 }
 

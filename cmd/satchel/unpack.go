@@ -21,6 +21,8 @@ type unpackOptions struct {
 	maxNestedPaths int
 	parallelLayers int
 	dryRun         bool
+	attachments    string
+	verify         string
 	registry       registryFlags
 	site           siteFlags
 }
@@ -53,6 +55,8 @@ apply it in order.`,
 	addPlaceFlags(f, &o)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
+	f.StringVar(&o.attachments, "attachments", "", "`required`, optional or none: whether the mirror must take signatures, attestations and SBOMs; what it refuses of optional ones is left out and listed (default: required for cosign's tags, which policies of nodes read, optional for the rest)")
+	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -110,6 +114,9 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	if err != nil {
 		return job, err
 	}
+	if err := o.modes(&job); err != nil {
+		return job, err
+	}
 	job.To, job.Parallel, job.DryRun = a.notices(), o.parallelLayers, o.dryRun
 	if o.site.outDir == "" {
 		if o.site.given() {
@@ -124,4 +131,21 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.Site.Mirror = place
 	job.Out, err = outdir.Open(o.site.outDir)
 	return job, err
+}
+
+// modes reads the flags that name one of several ways.
+func (o unpackOptions) modes(job *unpack.Options) error {
+	switch job.Attachments = unpack.Attachments(o.attachments); job.Attachments {
+	case unpack.AttachmentsUsual, unpack.AttachmentsRequired, unpack.AttachmentsOptional, unpack.AttachmentsNone:
+	default:
+		return usage(fmt.Errorf("--attachments %q is not one of required, optional, none", o.attachments), "")
+	}
+	switch o.verify {
+	case "", "sizes": // render has no such flag
+	case "none":
+		job.Verify = transport.VerifyManifests
+	default:
+		return usage(fmt.Errorf("--verify %q is not one of none, sizes", o.verify), "")
+	}
+	return nil
 }

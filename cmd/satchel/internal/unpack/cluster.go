@@ -36,7 +36,8 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
 	u := &unpacking{Options: o, r: r, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
-	u.Site.Unchecked = o.Unasked
+	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
+	u.attachments(r.Inventory())
 	if o.Out == nil {
 		return u, nil
 	}
@@ -61,7 +62,7 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 
 // complete asks the mirror for every image of the bundle.
 func (u *unpacking) complete(ctx context.Context) error {
-	inv := u.r.Inventory()
+	inv := &oci.Inventory{Images: u.images}
 	lacking, err := u.mirror.Lacks(ctx, u.r, inv)
 	if err != nil {
 		return err

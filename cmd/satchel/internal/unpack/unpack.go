@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
@@ -26,6 +27,9 @@ type Options struct {
 	Site     manifests.Site // the mirror, and what is known of the cluster
 	Out      *outdir.Dir    // for the cluster's YAML; nil for none
 	Unasked  bool           // render: do not ask the mirror whether it has the images
+
+	Attachments Attachments
+	Verify      transport.Verify // how closely the mirror is looked at
 }
 
 // Run pushes the bundle, and writes the YAML when the mirror has every image.
@@ -55,6 +59,7 @@ type unpacking struct {
 	Options
 	r      *bundle.Reader
 	mirror *transport.Mirror
+	images []oci.Image // that the mirror is to have
 	files  []manifests.File
 	notes  []string
 }
@@ -88,7 +93,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
 	warnGaps(inv, u.To)
-	missing, err := u.missing(ctx, inv)
+	missing, err := u.missing(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,7 +118,7 @@ func (u *unpacking) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := u.mirror.Confirm(ctx, u.r, inv.Images); err != nil { // as the cluster will see it
+	if err := u.confirm(ctx); err != nil {
 		return err
 	}
 	u.tell(missing)
@@ -121,8 +126,8 @@ func (u *unpacking) run(ctx context.Context) error {
 }
 
 // missing finds out what the mirror lacks of what the bundle carries.
-func (u *unpacking) missing(ctx context.Context, inv *oci.Inventory) (*transport.Missing, error) {
-	missing, err := u.mirror.Missing(ctx, u.r, inv)
+func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
+	missing, err := u.mirror.Missing(ctx, u.r, &oci.Inventory{Images: u.images})
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +149,22 @@ func (u *unpacking) missing(ctx context.Context, inv *oci.Inventory) (*transport
 
 // tell says what was done, now that it was looked at.
 func (u *unpacking) tell(missing *transport.Missing) {
-	sent := u.mirror.Sent()
+	sent, images := u.mirror.Sent(), len(missing.Images)
+	for _, r := range u.mirror.Refused() {
+		if slices.ContainsFunc(missing.Images, func(img oci.Image) bool {
+			return img.Root.Digest == r.Image.Root.Digest && img.Subject == r.Image.Subject && img.Source == r.Image.Source
+		}) {
+			images--
+		}
+	}
+	u.tellRefused()
 	switch {
 	case sent == transport.Sent{}:
 		u.Info("nothing to do: %s", inMirror(missing.Present))
-	case len(missing.Images) == 0:
+	case images == 0:
 		u.Info("pushed %s again, %s; %s", text.Count(sent.Blobs+sent.Mounted, "blob", "blobs"), bundle.FormatSize(sent.Bytes), inMirror(missing.Present))
 	default:
-		u.Info("pushed %s; %d were in the mirror already", text.Count(len(missing.Images), "image", "images"), missing.Present)
+		u.Info("pushed %s; %d were in the mirror already", text.Count(images, "image", "images"), missing.Present)
 	}
 }
 
@@ -169,7 +182,10 @@ func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error
 	if err != nil {
 		return err
 	}
-	return u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse)
+	if err := u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse); err != nil {
+		return err
+	}
+	return u.probeAttachments(ctx, missing.Images)
 }
 
 // carried leaves out foreign layers that the bundle does not have. Anything else

@@ -1,0 +1,93 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Attachments says what becomes of signatures, attestations and SBOMs.
+type Attachments string
+
+// What becomes of them.
+const (
+	AttachmentsUsual    Attachments = ""         // required is what cosign made under tags, the rest is optional
+	AttachmentsRequired Attachments = "required" // the mirror must take all of them
+	AttachmentsOptional Attachments = "optional" // what the mirror refuses is left out
+	AttachmentsNone     Attachments = "none"     // none is pushed
+)
+
+// attachments chooses what is pushed of an inventory, and says which images may be left
+// out: what policies of clusters need is not among them.
+func (u *unpacking) attachments(inv *oci.Inventory) {
+	u.images = inv.Images
+	switch u.Attachments {
+	case AttachmentsNone:
+		u.images = slices.DeleteFunc(slices.Clone(inv.Images), func(img oci.Image) bool { return img.Subject != "" })
+		if n := len(inv.Images) - len(u.images); n > 0 {
+			u.Warn("not pushed, as you asked for: %s (signatures, attestations, SBOMs)", text.Count(n, "attachment", "attachments"))
+		}
+		return
+	case AttachmentsRequired:
+		return
+	case AttachmentsOptional:
+		u.mirror.Optional = func(img oci.Image) bool { return img.Subject != "" }
+		return
+	}
+	u.mirror.Optional = func(img oci.Image) bool { return img.Subject != "" && !byCosign(img) }
+}
+
+// byCosign reports whether an attachment is a signature or attestation under a tag of
+// cosign. Those are what the policies of nodes read; they do not look at referrers.
+func byCosign(img oci.Image) bool {
+	return slices.ContainsFunc(img.Tags, func(tag string) bool { return strings.HasSuffix(tag, ".sig") || strings.HasSuffix(tag, ".att") })
+}
+
+// probeAttachments finds out before the first layer whether the mirror takes what is
+// attached to images.
+func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) error {
+	err := u.mirror.ProbeAttachments(ctx, u.r, images)
+	var p *transport.ProbeError
+	if errors.As(err, &p) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("try whether the mirror takes attachments: %w", err)
+	}
+	if refused := u.mirror.Refused(); len(refused) > 0 {
+		u.Warn("the mirror refuses %s (signatures, attestations, SBOMs), which will be left out", text.Count(len(refused), "attachment", "attachments"))
+	}
+	return nil
+}
+
+// confirm asks the mirror for everything, as a node would. That it refuses to say whether
+// signatures are there is a warning where attachments may be left out.
+func (u *unpacking) confirm(ctx context.Context) error {
+	err := u.mirror.Confirm(ctx, u.r, u.images)
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || u.Attachments != AttachmentsOptional && u.Attachments != AttachmentsNone {
+		return err
+	}
+	for _, e := range joined.Unwrap() {
+		if unsaid := (*transport.SignatureError)(nil); !errors.As(e, &unsaid) {
+			return err
+		}
+	}
+	for _, e := range joined.Unwrap() {
+		u.Warn("%v", e)
+	}
+	return nil
+}
+
+// tellRefused lists what was left out.
+func (u *unpacking) tellRefused() {
+	for _, r := range u.mirror.Refused() {
+		u.Warn("not pushed: %s, attached to %s: %v", r.Image.Source, r.Image.Subject, r.Err)
+	}
+}

@@ -1,0 +1,265 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// RefusedImage is an image that the mirror does not take and that may be left out, see
+// [Mirror].Optional.
+type RefusedImage struct {
+	Image oci.Image
+	Err   error // what the mirror answered
+}
+
+// leftOut is what is left out so far.
+type leftOut struct {
+	mu   sync.Mutex
+	list map[string]RefusedImage
+}
+
+func (m *Mirror) imageKey(img oci.Image) string {
+	return m.target.Repo(img).WithDigest(img.Root.Digest).String() + " " + strings.Join(img.Tags, " ")
+}
+
+// leaveOut notes an image that may be left out, with the answer that was no good; any
+// other error, or of any other image, it gives back.
+func (m *Mirror) leaveOut(img oci.Image, err error) error {
+	if err == nil || m.Optional == nil || !saidNo(err) || !m.Optional(img) {
+		return err
+	}
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	if m.left.list == nil {
+		m.left.list = map[string]RefusedImage{}
+	}
+	if key := m.imageKey(img); m.left.list[key].Err == nil {
+		m.left.list[key] = RefusedImage{img, err}
+	}
+	return nil
+}
+
+// isOut reports whether an image is left out.
+func (m *Mirror) isOut(img oci.Image) bool {
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	return m.left.list[m.imageKey(img)].Err != nil
+}
+
+// Refused lists the images that were left out so far, by name.
+func (m *Mirror) Refused() []RefusedImage {
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	list := make([]RefusedImage, 0, len(m.left.list))
+	for _, r := range m.left.list {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b RefusedImage) int { return cmp.Compare(m.imageKey(a.Image), m.imageKey(b.Image)) })
+	return list
+}
+
+// saidNo reports whether an error is what a registry answered for good: the registry is
+// there, and has room.
+func saidNo(err error) bool {
+	var answer *RegistryError
+	var blob *BlobError
+	var manifest *ManifestError
+	return errors.As(err, &answer) && answer.Status >= 400 && answer.Trouble() != TroubleFull && answer.Status != http.StatusTooManyRequests ||
+		errors.As(err, &blob) || errors.As(err, &manifest)
+}
+
+// alike is what attachments of one repository have in common as far as a registry may
+// look at it.
+type alike struct {
+	repo                            oci.Ref
+	mediaType, artifactType, config string
+	layers                          string // their media types, joined by spaces
+	suffix                          string // of the tag, such as ".sig"
+	subject                         bool
+}
+
+// ProbeAttachments finds out whether the mirror takes what is attached to other images:
+// into each repository it pushes a manifest of the same kind, attached to the probe's
+// image, and removes it again. What may be left out is, see [Mirror.Refused]; the error
+// joins a *[ProbeError] for each repository that refuses anything else.
+func (m *Mirror) ProbeAttachments(ctx context.Context, src oci.Source, images []oci.Image) error {
+	kinds := map[oci.Ref]map[alike][]oci.Image{}
+	for _, img := range images {
+		if img.Subject == "" || oci.IsIndex(img.Root.MediaType) {
+			continue
+		}
+		k, err := m.kindOf(ctx, src, img)
+		if err != nil {
+			return err
+		}
+		if kinds[k.repo] == nil {
+			kinds[k.repo] = map[alike][]oci.Image{}
+		}
+		kinds[k.repo][k] = append(kinds[k.repo][k], img)
+	}
+	var mu sync.Mutex
+	var found []error
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for repo, of := range kinds {
+		g.Go(func() error {
+			err := m.probeKinds(gctx, repo, of)
+			var p *ProbeError
+			if errors.As(err, &p) {
+				mu.Lock()
+				defer mu.Unlock()
+				found, err = append(found, p), nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	slices.SortFunc(found, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return errors.Join(found...)
+}
+
+// probeKinds tries each kind of attachment in a repository, one after the other: they
+// share what they are attached to.
+func (m *Mirror) probeKinds(ctx context.Context, repo oci.Ref, of map[alike][]oci.Image) error {
+	r, err := m.client.Repository(repo)
+	if err != nil {
+		return err
+	}
+	for k, list := range of {
+		err := r.probeKind(ctx, k)
+		for n := 1; n < probeTries && lacksParts(err); n++ { // another run removed it
+			if serr := sleep(ctx, time.Duration(n)*m.client.retry.first); serr != nil {
+				return serr
+			}
+			err = r.probeKind(ctx, k)
+		}
+		if err != nil && !saidNo(err) {
+			return err
+		}
+		for _, img := range list {
+			if m.leaveOut(img, err) != nil {
+				return &ProbeError{repo, ProblemAttachment, err}
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Mirror) kindOf(ctx context.Context, src oci.Source, img oci.Image) (alike, error) {
+	k := alike{repo: m.target.Repo(img), mediaType: img.Root.MediaType}
+	body, err := oci.ReadManifest(ctx, src, img.Root)
+	if err != nil {
+		return k, err
+	}
+	manifest, err := oci.ParseManifest(img.Root, body)
+	if err != nil {
+		return k, err
+	}
+	k.artifactType, k.subject = manifest.ArtifactType, manifest.Subject != nil
+	if manifest.Config != nil {
+		k.config = manifest.Config.MediaType
+	}
+	var layers []string
+	for _, l := range manifest.Layers {
+		if !slices.Contains(layers, l.MediaType) {
+			layers = append(layers, l.MediaType)
+		}
+	}
+	k.layers = strings.Join(layers, " ")
+	if len(img.Tags) > 0 {
+		k.suffix = path.Ext(img.Tags[0])
+	}
+	return k, nil
+}
+
+// probeKind pushes a manifest of a kind, and removes it. The empty JSON stays: others may
+// have it too.
+func (r *Repository) probeKind(ctx context.Context, k alike) error {
+	c, err := newProbe(nil)
+	if err != nil {
+		return err
+	}
+	d, blobs, err := c.attached(k)
+	if err != nil {
+		return err
+	}
+	var pushed []string
+	defer func() { r.removeProbe(ctx, pushed) }()
+	for _, b := range append(blobs, c.config) {
+		if err := r.putBlob(ctx, c, b, oci.Ref{}); err != nil {
+			return err
+		}
+	}
+	pushed = append(pushed, "blobs/"+c.config.Digest.String())
+	name := d.Digest.String()
+	if k.suffix != "" {
+		name = fallbackTag(c.image) + k.suffix
+	}
+	if err := r.putManifest(ctx, c.image, c.body(c.image), ProbeTag); err != nil && !isTagError(err) {
+		return err
+	}
+	pushed = slices.Insert(pushed, 0, "manifests/"+c.image.Digest.String())
+	err = r.unbroken(ctx, func() error { // without an index of referrers: it would stay
+		_, err := r.sendManifest(r.toPush(ctx), d, c.body(d), name)
+		return err
+	})
+	if err = explain("push", r.name(d), err); refuses(err) {
+		err = r.unlessThere(ctx, d, name, err)
+	}
+	if err != nil && !isTagError(err) {
+		return changed(r.ref, tagIn(d, name), d, err)
+	}
+	pushed = slices.Insert(pushed, 0, "manifests/"+d.Digest.String())
+	return nil
+}
+
+func isTagError(err error) bool {
+	var tag *TagError
+	return errors.As(err, &tag)
+}
+
+// attached adds a manifest of a kind, attached to the probe's image, and its blobs.
+func (c *probeContent) attached(k alike) (oci.Descriptor, []oci.Descriptor, error) {
+	empty := c.add(ispec.MediaTypeEmptyJSON, []byte("{}"))
+	m := map[string]any{"schemaVersion": 2, "mediaType": k.mediaType}
+	if k.artifactType != "" {
+		m["artifactType"] = k.artifactType
+	}
+	config := empty
+	if oci.IsConfig(k.config) {
+		config = c.config
+	}
+	config.MediaType = k.config
+	m["config"] = config
+	layers := []oci.Descriptor{}
+	for l := range strings.FieldsSeq(k.layers) {
+		layer := empty
+		layer.MediaType = l
+		layers = append(layers, layer)
+	}
+	m["layers"] = layers
+	if k.subject {
+		m["subject"] = c.image
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return oci.Descriptor{}, nil, fmt.Errorf("write a probe: %w", err)
+	}
+	return c.add(k.mediaType, body), []oci.Descriptor{empty}, nil
+}
