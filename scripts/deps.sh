@@ -29,6 +29,7 @@ used_for() {
 	age | zstd | tar | curl) echo "that open a bundle by standard tools" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
+	strace) echo "pack killed at system calls" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
 	script) echo "on a terminal" ;;
 	gcc) echo "with the race detector" ;;
@@ -54,7 +55,7 @@ case $(uname -m) in
 aarch64) other=qemu-x86_64-static ;;
 *) other=qemu-aarch64-static ;;
 esac
-programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script gcc $other"
+programs="docker-registry skopeo podman age zstd tar curl ssh-keygen mkfs.exfat mount.exfat-fuse fusermount3 script strace gcc $other"
 missing=
 for p in $programs; do
 	have "$p" || missing="$missing $p"

@@ -14,7 +14,8 @@ import (
 // the first segment, in a directory and in the root of a drive; the same command then ends
 // with a whole bundle, and nothing of the killed run is left.
 func TestKillBeginning(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
 		t.Skip("strace is not installed")
 	}
 	c := ocitest.New(94)
@@ -36,7 +37,7 @@ func TestKillBeginning(t *testing.T) {
 				w.images(host + "/team/app:v1")
 				cmd := w.command(w.pack()...)
 				traced := w.command()
-				traced.Path, traced.Args = "/usr/bin/strace", append([]string{"strace", "-f", "-qq", "-o", "/dev/null",
+				traced.Path, traced.Args = strace, append([]string{"strace", "-f", "-qq", "-o", "/dev/null",
 					"-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n)}, cmd.Args...)
 				traced.Args[len(traced.Args)-len(cmd.Args)] = cmd.Path
 				if err := traced.Run(); err != nil {
