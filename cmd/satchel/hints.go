@@ -131,6 +131,9 @@ func flagsFor(err error) string {
 			return fmt.Sprintf("--helm-values %s=FILE", e.Name())
 		}
 	case *manifests.ConfigError:
+		if e.Advice == manifests.AdviceConvert {
+			return "satchel convert -c FILE"
+		}
 		return extraFlags[e.Field]
 	case *manifests.InputError:
 		return extraFlags[e.Field]

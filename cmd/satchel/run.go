@@ -278,7 +278,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newVersion(a))
+	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newConvert(a), newVersion(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {
 			cmd.Long = cmd.Short + "."

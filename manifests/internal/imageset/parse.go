@@ -1,6 +1,7 @@
 package imageset
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
@@ -36,7 +37,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	}
 	if places, err := doc.Peek(&head); err == nil {
 		if err := checkHead(name, head.Kind, head.APIVersion, places); err != nil {
-			return nil, err
+			return nil, errors.Join(err, toChange(name, head.APIVersion, data))
 		}
 	}
 	c := &Config{file: name}
@@ -48,6 +49,19 @@ func Parse(name string, data []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// toChange lists what must change in a file of oc-mirror v1.
+func toChange(name, apiVersion string, data []byte) error {
+	if apiVersion != apiVersion1 {
+		return nil
+	}
+	_, changes, _ := Convert(name, data) // what is wrong beyond that is for later
+	errs := make([]error, len(changes))
+	for i, c := range changes {
+		errs[i] = c
+	}
+	return errors.Join(errs...)
 }
 
 // checkHead refuses other formats before their keys are, which are unknown here.
@@ -63,7 +77,11 @@ func checkHead(file, kind, apiVersion string, places strict.Places) error {
 	case apiVersion == "":
 		p.Add("apiVersion", "apiVersion is missing; it must be %s", apiVersionImageSet)
 	case strings.HasPrefix(apiVersion, groupMirror+"v1"):
-		p.Add("apiVersion", "apiVersion %s is the format of oc-mirror v1; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
+		advice := ""
+		if apiVersion == apiVersion1 {
+			advice = AdviceConvert
+		}
+		p.AddWithHint("apiVersion", advice, "apiVersion %s is the format of oc-mirror v1; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
 	case apiVersion != apiVersionImageSet:
 		p.Add("apiVersion", "apiVersion is %q; it must be %s", apiVersion, apiVersionImageSet)
 	}
