@@ -104,9 +104,9 @@ func (b *blobReader) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		switch {
-		case err == io.EOF && b.off >= b.d.Size:
+		case errors.Is(err, io.EOF) && b.off >= b.d.Size:
 			b.err = io.EOF
-		case err == io.EOF && b.off == b.body.end && b.off > b.begun: // fewer bytes than were asked for
+		case errors.Is(err, io.EOF) && b.off == b.body.end && b.off > b.begun: // fewer bytes than were asked for
 			b.body.Close()
 			b.body = nil
 		default:

@@ -147,7 +147,7 @@ type decoder struct{ z *gzip.Reader }
 
 func (r *decoder) Read(p []byte) (int, error) {
 	n, err := r.z.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = &brokenError{err}
 	}
 	return n, err
