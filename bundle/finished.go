@@ -19,6 +19,8 @@ type SealedError struct {
 	Created     time.Time // when it was sealed
 	Fingerprint Fingerprint
 	Verified    bool          // every byte was read back since
+	Interrupted bool          // the run that sealed it never came to its end
+	Begun       time.Time     // when its content was pinned
 	Inventory   oci.Inventory // what it carries; of bundles of earlier versions, perhaps images of their gaps too
 	Gaps        []byte        // what it goes without, see [Writer.SetGaps]
 	Earlier     []SealedError // further ones of the same job, the newest first
@@ -40,6 +42,7 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	e := &SealedError{
 		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp),
 		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Gaps: st.Gaps,
+		Interrupted: !finished(st), Begun: st.Begin.Created,
 	}
 	if st.Sealed != nil && st.Sealed.Images != nil {
 		e.Inventory.Images = st.Sealed.Images

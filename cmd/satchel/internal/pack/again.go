@@ -71,6 +71,11 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 		}
 		p.dropBuilt(b.Bundle) // a kill may have come before
 	}
+	for i, b := range all {
+		if b.Interrupted {
+			return p.completed(ctx, b, noted[i])
+		}
+	}
 	p.Info("%s already holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
 	keepGoing := p.KeepGoing
 	same, moved, err := p.compare(ctx, all, noted)
@@ -104,6 +109,24 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 		p.KeepGoing = keepGoing // gaps are known from then on, and must not be allowed by that
 		return p.Prepare(ctx)
 	})
+}
+
+// completed brings a run to its end that was interrupted after the seal: what it was to
+// pack was pinned when it began.
+func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
+	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, day(b.Begun))
+	p.Gaps = noted
+	shown := b.Fingerprint
+	if p.opts.NoVerify {
+		shown = ""
+		if err := p.checkAgain(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.release(ctx, b.Dir, b.Bundle); err != nil {
+		return nil, err
+	}
+	return p.result(b.Bundle, b.Dir, shown), nil
 }
 
 // compare pins the configuration anew. same is the number of the bundle that has just

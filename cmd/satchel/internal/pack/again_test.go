@@ -1,6 +1,7 @@
 package pack_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -231,4 +233,38 @@ func TestAgainBeside(t *testing.T) {
 	if r := w.packed(); r.Dir == second.Dir || r.Dir == first.Dir {
 		t.Errorf("without a journal: %+v", r)
 	}
+}
+
+// TestAgainInterrupted ends a run that was interrupted after the seal: it has what was
+// pinned when it began, and is compared from then on.
+func TestAgainInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWeekly(t, 16)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.edit = func(o *pack.Options) { o.To.Reporter = cancels{cancel} }
+	o := w.Pack(w.Prepare(w.set), "")
+	o.Dir = w.dir
+	w.edit(&o)
+	if _, err := pack.Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v\n%s", err, w.Log)
+	}
+	w.edit = nil
+	w.push("team/app")
+	if r := w.packed(); r.Fingerprint == "" || w.said("content pinned on ") != 1 || w.said("all as they were written") != 1 {
+		t.Errorf("%+v\n%s", r, w.Log)
+	}
+	var changed *pack.ChangedError
+	if r, err := w.pack(); !errors.As(err, &changed) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// cancels ends a run when it begins to verify.
+type cancels struct{ cancel func() }
+
+func (c cancels) Progress(what string, _, _ int64) notice.Progress {
+	if what == "verifying" {
+		c.cancel()
+	}
+	return notice.To{}.Progress(what, 0, 0)
 }
