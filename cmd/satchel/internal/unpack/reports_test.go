@@ -180,3 +180,22 @@ func TestRefusedManifests(t *testing.T) {
 		})
 	}
 }
+
+// TestSubjectRefused has ECR refuse manifests with a subject: an SBOM is left out and
+// listed, and holds nothing up.
+func TestSubjectRefused(t *testing.T) {
+	t.Parallel()
+	w := newWay(t, "docker-hub", "ecr")
+	c := w.Content
+	root := c.Image(false, c.Layer(1000, ocitest.LayerGzip))
+	ref := w.put(t, root, "app", "v1")
+	sbom := c.Blob(attached(c, root), oci.MediaTypeManifest)
+	w.put(t, sbom, "app", "sbom")
+	if err := w.carry(t, ref); err != nil {
+		t.Fatal(err)
+	}
+	w.arrived(t, root, "app", "v1")
+	if !slices.Contains(w.to.Met(), "a manifest with a subject") || !strings.Contains(w.Log.String(), sbom.Digest.String()) {
+		t.Errorf("met %q, and reported:\n%s", w.to.Met(), w.Log)
+	}
+}
