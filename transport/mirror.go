@@ -31,6 +31,7 @@ type Verify int
 // How closely.
 const (
 	VerifySizes     Verify = iota // manifests, and every blob by its last byte
+	VerifyFull                    // as VerifySizes; the caller also calls ReadBack
 	VerifyManifests               // manifests alone: one that is there is proof of its blobs
 )
 

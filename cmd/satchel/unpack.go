@@ -56,7 +56,7 @@ apply it in order.`,
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	f.StringVar(&o.attachments, "attachments", "", "`required`, optional or none: whether the mirror must take signatures, attestations and SBOMs; what it refuses of optional ones is left out and listed (default: required for cosign's tags, which policies of nodes read, optional for the rest)")
-	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too")
+	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -144,8 +144,11 @@ func (o unpackOptions) modes(job *unpack.Options) error {
 	case "", "sizes": // render has no such flag
 	case "none":
 		job.Verify = transport.VerifyManifests
+	case "full":
+		job.Verify = transport.VerifyFull
+		job.State, _ = xdg("XDG_STATE_HOME", ".local/state") // without it, an interrupted run begins anew
 	default:
-		return usage(fmt.Errorf("--verify %q is not one of none, sizes", o.verify), "")
+		return usage(fmt.Errorf("--verify %q is not one of none, sizes, full", o.verify), "")
 	}
 	return nil
 }

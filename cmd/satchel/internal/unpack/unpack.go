@@ -30,6 +30,7 @@ type Options struct {
 
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
+	State       string           // a directory of this host, for what an interrupted run has read back; "" for none
 }
 
 // Run pushes the bundle, and writes the YAML when the mirror has every image.
@@ -115,6 +116,11 @@ func (u *unpacking) run(ctx context.Context) error {
 			return err
 		}
 		if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
+			return err
+		}
+	}
+	if u.Verify == transport.VerifyFull {
+		if err := u.readBack(ctx); err != nil {
 			return err
 		}
 	}
