@@ -70,8 +70,12 @@ func (s *Set) noteUnknown(list []refusal) error {
 			continue
 		}
 		s.warned[repo] = true
-		s.Warn("signatures: %s gives its images and refuses to say whether there is anything attached to them (%s): %v; they are carried without, and it is asked again next time",
-			repo.Name(), strings.Join(sorts[repo], ", "), first[repo])
+		answer := ""
+		if e, ok := errors.AsType[*transport.RegistryError](first[repo]); ok {
+			answer = fmt.Sprintf("; it answered %d", e.Status)
+		}
+		s.Warn("signatures: %s gives its images, and refuses to say whether anything is attached to them (%s%s); they are carried without, and it is asked again next time",
+			repo.Name(), strings.Join(sorts[repo], ", "), answer)
 	}
 	return errors.Join(errs...)
 }
