@@ -18,8 +18,10 @@ type Mirror struct {
 	MaxNestedPaths int
 }
 
-// ParseMirror reads HOST[:PORT][/NAMESPACE].
+// ParseMirror reads HOST[:PORT][/NAMESPACE]. The transport that other tools want before
+// it, docker://, may be there.
 func ParseMirror(s string) (Mirror, error) {
+	s = strings.TrimPrefix(s, "docker://")
 	host, ns, _ := strings.Cut(s, "/")
 	ns = strings.TrimSuffix(ns, "/")
 	probe := host + "/"

@@ -303,6 +303,9 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 // exactly is cobra.ExactArgs with an error of our own.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		for i, arg := range args { // directories are so written for oc-mirror
+			args[i] = strings.TrimPrefix(arg, "file://")
+		}
 		if len(args) == n {
 			return nil
 		}
