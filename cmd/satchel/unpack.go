@@ -140,13 +140,13 @@ func (o unpackOptions) modes(job *unpack.Options) error {
 	default:
 		return usage(fmt.Errorf("--attachments %q is not one of required, optional, none", o.attachments), "")
 	}
+	job.State, _ = xdg("XDG_STATE_HOME", ".local/state") // without it, an interrupted run is not known
 	switch o.verify {
 	case "", "sizes": // render has no such flag
 	case "none":
 		job.Verify = transport.VerifyManifests
 	case "full":
 		job.Verify = transport.VerifyFull
-		job.State, _ = xdg("XDG_STATE_HOME", ".local/state") // without it, an interrupted run begins anew
 	default:
 		return usage(fmt.Errorf("--verify %q is not one of none, sizes, full", o.verify), "")
 	}

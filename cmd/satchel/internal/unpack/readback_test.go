@@ -40,6 +40,14 @@ func TestReadBack(t *testing.T) {
 	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err == nil {
 		t.Fatal("a refusal in the middle is no error")
 	}
+	if begun, err := filepath.Glob(filepath.Join(o.State, "mirrors", "*", "begun-*")); err != nil || len(begun) != 1 {
+		t.Errorf("begun: %v, %v", begun, err)
+	}
+	trusting := o
+	trusting.Verify, trusting.DryRun = transport.VerifyManifests, true
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), trusting); err == nil || !strings.Contains(s.Log.String(), "did not end: every blob is looked at") {
+		t.Errorf("after an interruption: %v\n%s", err, s.Log.String())
+	}
 	noted, err := filepath.Glob(filepath.Join(o.State, "mirrors", "*", "read-*"))
 	if err != nil || len(noted) != 1 {
 		t.Fatalf("noted: %v, %v", noted, err)

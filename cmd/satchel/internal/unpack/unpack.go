@@ -30,7 +30,7 @@ type Options struct {
 
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
-	State       string           // a directory of this host, for what an interrupted run has read back; "" for none
+	State       string           // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
 // Run pushes the bundle, and writes the YAML when the mirror has every image.
@@ -94,6 +94,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
 	warnGaps(inv, u.To)
+	u.wasInterrupted()
 	missing, err := u.missing(ctx)
 	if err != nil {
 		return err
@@ -112,6 +113,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
 		return nil
 	case !nothing:
+		u.begun()
 		if err := u.push(ctx, missing.Blobs); err != nil {
 			return err
 		}
@@ -127,6 +129,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err := u.confirm(ctx); err != nil {
 		return err
 	}
+	u.ended()
 	u.tell(missing)
 	return u.writeCluster()
 }
