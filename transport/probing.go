@@ -88,7 +88,14 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 		return p
 	}
 	var f found
+	first := true
 	there, err := r.patiently(ctx, func() (_ bool, err error) {
+		if !first { // a registry that has each blob once for all repositories may have removed it with another's probe
+			if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
+				return false, err
+			}
+		}
+		first = false
 		f, err = r.look(r.toPush(ctx), c.config)
 		return f.there, err
 	})
