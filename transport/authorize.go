@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // authorizer sends requests to one host with one credential. Where a credential is configured, the
@@ -294,7 +296,7 @@ func (a *authorizer) first(ctx context.Context) (leave func(), err error) {
 	if tried {
 		return func() {}, nil
 	}
-	if err := pausing(ctx, func(ctx context.Context) error { return enter(ctx, a.turn) }); err != nil {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, a.turn) }); err != nil {
 		return nil, err
 	}
 	leave = func() { <-a.turn }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -57,7 +58,7 @@ func (b *blobReader) open() error {
 // on the way to the offset, or the address that the registry gave is refused. Such
 // addresses are good for some minutes, and may be kept for longer on the way here.
 func (b *blobReader) mayOpen(err error) bool {
-	var broke *brokenError
+	var broke *watch.BrokenError
 	switch {
 	case errors.As(err, &broke):
 		return true
@@ -123,7 +124,7 @@ func (b *blobReader) resume(err error) {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	err = broken(b.ctx, err)
+	err = watch.Broken(b.ctx, err)
 	if !b.again(err) {
 		b.err = explain("pull", b.r.name(b.d), cmp.Or(b.ctx.Err(), err))
 	}
@@ -134,12 +135,4 @@ func (b *blobReader) Close() error {
 		return nil
 	}
 	return b.body.Close()
-}
-
-// broken marks what a connection ended with, unless it was the run that ended.
-func broken(ctx context.Context, err error) error {
-	if cerr := ctx.Err(); cerr != nil {
-		return cerr
-	}
-	return &brokenError{err}
 }

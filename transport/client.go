@@ -6,11 +6,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"golang.org/x/time/rate"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
+
+// stallTimeout is how long a transfer may stand still before its connection
+// counts as broken.
+const stallTimeout = time.Minute
 
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {

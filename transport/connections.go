@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -109,7 +111,7 @@ func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 	if onlyOnce(req.Context()) {
 		enter = gate.ifOpen
 	}
-	if err := pausing(req.Context(), enter); err != nil {
+	if err := watch.Pausing(req.Context(), enter); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
@@ -209,7 +211,7 @@ const rootTries = 2
 // challenges gives those of the API root, which is asked for them once. Most registries have the
 // same ones everywhere; some have them nowhere else.
 func (s *endpoint) challenges(ctx context.Context, asked *url.URL) ([]challenge, error) {
-	if err := pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
 		return nil, err
 	}
 	defer func() { <-s.busy }()

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -148,7 +149,7 @@ type decoder struct{ z *gzip.Reader }
 func (r *decoder) Read(p []byte) (int, error) {
 	n, err := r.z.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = &brokenError{err}
+		err = &watch.BrokenError{Err: err}
 	}
 	return n, err
 }

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // Trouble is the sort of what went wrong with a registry, so that a command can
@@ -180,7 +181,7 @@ func troubleAt(err error, host string) (Trouble, string) {
 	var moved *movedError
 	var name *net.DNSError
 	var timeout net.Error
-	var broke *brokenError
+	var broke *watch.BrokenError
 	switch {
 	case errors.As(err, &blocked):
 		return TroubleBlocked, blocked.Error()
@@ -202,12 +203,12 @@ func troubleAt(err error, host string) (Trouble, string) {
 		return TroubleRefused, "connection refused by " + host
 	case errors.As(err, &name):
 		return TroubleName, "the name " + name.Name + " cannot be resolved"
-	case errors.Is(err, errStalled):
+	case errors.Is(err, watch.ErrStalled):
 		return TroubleLost, "the connection stood still for too long"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return TroubleLost, "no answer from " + host + " in time"
 	case errors.As(err, &broke):
-		return TroubleLost, "the connection broke: " + cleanText(broke.err)
+		return TroubleLost, "the connection broke: " + cleanText(broke.Err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return TroubleLost, "the connection to " + host + " broke: " + cleanText(err)
 	}

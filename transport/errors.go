@@ -15,9 +15,10 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 const (

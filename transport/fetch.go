@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // StatusError says that a server answered a [Client.Fetch] and gave no file.
@@ -85,9 +87,9 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 
 // fetch tries once, and reads one byte beyond the limit at most.
 func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []byte, err error) {
-	w := watched(ctx)
-	defer w.end()
-	req, err := http.NewRequestWithContext(w.ctx, http.MethodGet, u.String(), nil)
+	w := watch.New(ctx)
+	defer w.End()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -95,17 +97,17 @@ func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []b
 		req.Header.Set("User-Agent", ua)
 	}
 	req.Header.Set("Accept", "*/*") // without it, graph servers (Cincinnati) may answer 406
-	w.expect(2 * s.client.stall)
+	w.Expect(2 * s.client.stall)
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return nil, w.cause(mismatch(err))
+		return nil, w.Cause(mismatch(err))
 	}
-	w.off()
+	w.Off()
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fetchRefused(resp, w, s.client.stall)
 	}
-	body, err = io.ReadAll(io.LimitReader(&watchedBody{resp.Body, w, s.client.stall}, limit+1))
+	body, err = io.ReadAll(io.LimitReader(w.Body(resp.Body, s.client.stall), limit+1))
 	if err == nil && encoding(resp) != "" {
 		body = plainFile(body, limit)
 	}
@@ -113,8 +115,8 @@ func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []b
 }
 
 // fetchRefused makes an error of an answer, with the reason that it gives and who gave it.
-func fetchRefused(resp *http.Response, w *watch, stall time.Duration) error {
-	resp.Body = &watchedBody{resp.Body, w, stall}
+func fetchRefused(resp *http.Response, w *watch.Watch, stall time.Duration) error {
+	resp.Body = w.Body(resp.Body, stall)
 	e := responseError(resp)
 	if status := http.StatusText(e.Status); strings.EqualFold(e.Message, status) || e.Message == "404 page not found" {
 		e.Message = "" // nothing that the status does not say

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -32,7 +33,7 @@ func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) 
 	t := &tries{policy: policy{times: lookTries, first: r.sender.client.retry.first}}
 	for {
 		f, sure, err := r.lookOnce(ctx, d)
-		var broke *brokenError
+		var broke *watch.BrokenError
 		switch {
 		case err == nil && sure:
 			return f, nil
@@ -144,7 +145,7 @@ func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) 
 		if ok || err != nil {
 			return ok, err
 		}
-		wait, again := t.next(ctx, errStalled)
+		wait, again := t.next(ctx, watch.ErrStalled)
 		if !again {
 			return false, ctx.Err()
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 var errTrickle = fmt.Errorf("%d answers in a row gave less than %d bytes each: stopped there", maxTrickle, leastBytes)
@@ -101,7 +102,7 @@ func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64,
 		return nil, err
 	}
 	if _, err := io.CopyN(io.Discard, p, off-first); err != nil {
-		return nil, broken(ctx, err)
+		return nil, watch.Broken(ctx, err)
 	}
 	return p, nil
 }

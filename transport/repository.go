@@ -13,10 +13,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // Repository is one repository of one registry. It is an [oci.Source].
@@ -108,7 +110,7 @@ func (r *Repository) unbroken(ctx context.Context, op func() error) error {
 	c := r.sender.client
 	for t := c.begin(); ; {
 		err := op()
-		var broke *brokenError
+		var broke *watch.BrokenError
 		switch {
 		case !errors.As(err, &broke):
 			return err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // sender sends requests to registries with one login: it puts in the host's
@@ -48,8 +50,8 @@ func replayable(req *http.Request) bool {
 
 // send tries once. The answer's body is watched.
 func (d *sender) send(req *http.Request) (*http.Response, error) {
-	w := watched(req.Context())
-	try := req.Clone(w.ctx)
+	w := watch.New(req.Context())
+	try := req.Clone(w.Context())
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -59,21 +61,21 @@ func (d *sender) send(req *http.Request) (*http.Response, error) {
 	}
 	switch {
 	case replayable(req) && req.Method == http.MethodPut:
-		w.expect(d.client.slow)
+		w.Expect(d.client.slow)
 	case req.Method != http.MethodPut: // the body of an upload is watched where it is read
-		w.expect(2 * d.client.stall)
+		w.Expect(2 * d.client.stall)
 	}
 	resp, err := d.authorized(try)
 	if err != nil {
-		w.end()
+		w.End()
 		var shut *RegistryError // of a gate
 		if errors.As(err, &shut) {
 			return nil, shut
 		}
-		return nil, w.cause(movedTo(req.URL.Host, mismatch(err)))
+		return nil, w.Cause(movedTo(req.URL.Host, mismatch(err)))
 	}
-	w.off()
-	resp.Body = &watchedBody{resp.Body, w, d.client.stall}
+	w.Off()
+	resp.Body = w.Body(resp.Body, d.client.stall)
 	return resp, nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -135,7 +137,7 @@ func transient(err error) bool {
 		redirect *redirectError
 		blocked  *BlockedError
 		proxy    *proxyError
-		broken   *brokenError
+		broken   *watch.BrokenError
 		mine     *RegistryError
 		answer   *errcode.ErrorResponse // of a token service
 		sent     *url.Error
@@ -143,7 +145,7 @@ func transient(err error) bool {
 	switch {
 	case errors.As(err, &config), errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
 		return false
-	case errors.As(err, &broken), errors.Is(err, errStalled):
+	case errors.As(err, &broken), errors.Is(err, watch.ErrStalled):
 		return true
 	case errors.As(err, &mine) && mine.Status != 0:
 		return mine.expired || mine.stale || mine.lost || transientStatus(mine.Status) && !mine.full
@@ -214,9 +216,3 @@ func askedToWait(err error) time.Duration {
 	}
 	return answer.after
 }
-
-// brokenError is an answer whose connection that ended, or stood still, before its content did.
-type brokenError struct{ err error }
-
-func (e *brokenError) Error() string { return e.err.Error() }
-func (e *brokenError) Unwrap() error { return e.err }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -111,8 +112,8 @@ func TestTransient(t *testing.T) {
 		"reset":         {wrap(syscall.ECONNRESET), true},
 		"no such name":  {wrap(&net.DNSError{IsNotFound: true}), true},
 		"timeout":       {wrap(context.DeadlineExceeded), true},
-		"stalled":       {errStalled, true},
-		"broken":        {&brokenError{io.ErrNoProgress}, true},
+		"stalled":       {watch.ErrStalled, true},
+		"broken":        {&watch.BrokenError{Err: io.ErrNoProgress}, true},
 		"token cut":     {fmt.Errorf("decode: %w", io.ErrUnexpectedEOF), true},
 		"token reset":   {fmt.Errorf("decode: %w", &net.OpError{Op: "read", Err: syscall.ECONNRESET}), true},
 		"lie":           {&oci.DigestError{}, false},

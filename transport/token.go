@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 const (
@@ -59,7 +61,7 @@ func (a *authorizer) tokenFor(ctx context.Context, c challenge, scopes []string,
 		a.tokens[key] = s
 	}
 	a.mu.Unlock()
-	if err := pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
 		return token{}, err
 	}
 	defer func() { <-s.busy }()
@@ -196,7 +198,7 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 	host := resp.Request.URL.Host
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
 	if err != nil {
-		return token{}, &serviceError{host, broken(resp.Request.Context(), err)}
+		return token{}, &serviceError{host, watch.Broken(resp.Request.Context(), err)}
 	}
 	var answer struct {
 		Token       string          `json:"token"`

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/satchel-airgap/satchel/oci"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
 // cancelTimeout is how long the cancelling of an upload may take, also after
@@ -91,10 +93,10 @@ func (r *Repository) fillFrom(ctx context.Context, s *session, src oci.Source, d
 	if err != nil {
 		return false, &sourceError{err}
 	}
-	w := watched(ctx)
-	defer w.end()
+	w := watch.New(ctx)
+	defer w.End()
 	body := &sourceBody{rc: rc, w: w, client: r.sender.client}
-	err = body.end(w.cause(r.fill(s, body, d)))
+	err = body.end(w.Cause(r.fill(s, body, d)))
 	if e, ok := errors.AsType[*RegistryError](err); ok && e.ended {
 		e.early = !body.whole || d.Size <= smallUpload
 	}
@@ -191,7 +193,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 		to.RawQuery += "&"
 	}
 	to.RawQuery += url.Values{"digest": {d.Digest.String()}}.Encode()
-	req, err := http.NewRequestWithContext(body.w.ctx, http.MethodPut, to.String(), body)
+	req, err := http.NewRequestWithContext(body.w.Context(), http.MethodPut, to.String(), body)
 	if err != nil {
 		return err
 	}
@@ -268,7 +270,7 @@ func (e *sourceError) Unwrap() error { return e.err }
 // reads any more once it has ended. Between two reads the link has its bytes,
 // and is watched.
 type sourceBody struct {
-	w      *watch
+	w      *watch.Watch
 	client *Client
 
 	mu    sync.Mutex
@@ -285,14 +287,14 @@ func (b *sourceBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	b.w.off()
+	b.w.Off()
 	n, err := b.rc.Read(p)
 	switch {
 	case err == nil:
-		b.w.expect(b.client.stall)
+		b.w.Expect(b.client.stall)
 	case err == io.EOF:
 		b.whole = true
-		b.w.expect(b.client.slow)
+		b.w.Expect(b.client.slow)
 	default:
 		b.err = err
 	}
