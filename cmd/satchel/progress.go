@@ -9,15 +9,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 )
 
-// plainEvery is how often a line is printed where there is no terminal.
-const plainEvery = 10 * time.Second
+const (
+	drawEvery  = 200 * time.Millisecond // on a terminal
+	plainEvery = 10 * time.Second       // a line, where there is none
+)
 
 // progress shows how many of a number of bytes are done: a bar on a terminal,
 // else a plain line now and then. It may be used concurrently.
@@ -28,7 +29,7 @@ type progress struct {
 	start time.Time
 	first int64 // bytes done before this run
 	done  atomic.Int64
-	bar   *progressbar.ProgressBar
+	bar   *bar
 	stop  chan struct{}
 	ended sync.WaitGroup
 }
@@ -45,24 +46,17 @@ func (a *app) newProgress(what string, first, total int64) *progress {
 		return p
 	}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {
-		p.bar = newBar(f, what, total)
+		p.bar = newBar(f)
 		a.bar.Store(p.bar)
-		p.every(200*time.Millisecond, func() {
-			_ = p.bar.Set64(p.shown()) // a bar that cannot be drawn is no reason to stop
-			p.bar.Describe(p.line())
-		})
+		p.every(drawEvery, p.draw)
 		return p
 	}
 	p.every(plainEvery, func() { a.info("%s", p.line()) })
 	return p
 }
 
-// newBar draws a bar next to the plain line, which has bytes, rate and time left.
-func newBar(f *os.File, what string, total int64) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
-}
+// draw shows on the terminal how far it is.
+func (p *progress) draw() { p.bar.draw(p.text(""), p.line(), p.shown(), p.total) }
 
 func (p *progress) every(d time.Duration, show func()) {
 	p.ended.Go(func() {
@@ -82,10 +76,14 @@ func (p *progress) every(d time.Duration, show func()) {
 // shown never passes the total, even when bytes had to be read twice.
 func (p *progress) shown() int64 { return min(p.done.Load(), p.total) }
 
-func (p *progress) line() string {
+// line is all in words.
+func (p *progress) line() string { return p.text(fmt.Sprintf(" (%d%%)", p.shown()*100/p.total)) }
+
+// text has bytes, rate and time left; percent follows the bytes.
+func (p *progress) text(percent string) string {
 	done := p.shown()
 	rate := float64(done-p.first) / time.Since(p.start).Seconds()
-	s := fmt.Sprintf("%s %s of %s (%d%%), %s/s", p.what, bundle.FormatSize(done), bundle.FormatSize(p.total), done*100/p.total, bundle.FormatSize(int64(rate)))
+	s := fmt.Sprintf("%s %s of %s%s, %s/s", p.what, bundle.FormatSize(done), bundle.FormatSize(p.total), percent, bundle.FormatSize(int64(rate)))
 	if rate > 0 && done < p.total {
 		s += fmt.Sprintf(", %s left", time.Duration(float64(p.total-done)/rate*float64(time.Second)).Round(time.Second))
 	}
@@ -100,7 +98,7 @@ func (p *progress) End() {
 	close(p.stop)
 	p.ended.Wait()
 	if p.bar != nil {
+		p.bar.clear()
 		p.a.bar.Store(nil)
-		_ = p.bar.Clear() // as above
 	}
 }

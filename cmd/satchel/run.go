@@ -19,7 +19,6 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/oci/text"
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
 
@@ -32,9 +31,9 @@ type app struct {
 	flags          logFlags
 	log            atomic.Pointer[slog.Logger] // nil until the flags are read
 	noProgress     bool
-	bar            atomic.Pointer[progressbar.ProgressBar] // drawn now, on the terminal
-	args           []string                                // as typed, for the line that resumes
-	cache          atomic.Pointer[cache.Cache]             // that was opened last
+	bar            atomic.Pointer[bar]         // drawn now, on the terminal
+	args           []string                    // as typed, for the line that resumes
+	cache          atomic.Pointer[cache.Cache] // that was opened last
 }
 
 // run is the whole program; it returns the exit code.
@@ -160,7 +159,7 @@ func (a *app) newLogger() (*slog.Logger, error) {
 	return slog.New(aboveBar{h, a}), nil
 }
 
-// aboveBar prints lines above the bar that is drawn now, which comes back by itself.
+// aboveBar prints lines above the bar that is drawn now.
 type aboveBar struct {
 	slog.Handler
 	a *app
@@ -168,7 +167,7 @@ type aboveBar struct {
 
 func (h aboveBar) Handle(ctx context.Context, r slog.Record) error {
 	if bar := h.a.bar.Load(); bar != nil {
-		_ = bar.Clear() // a bar that cannot be drawn is no reason to stop
+		return bar.above(func() error { return h.Handler.Handle(ctx, r) })
 	}
 	return h.Handler.Handle(ctx, r)
 }
