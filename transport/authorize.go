@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,10 +31,10 @@ type authorizer struct {
 	offers []challenge // among which it was
 	wider  map[string][]string
 	tokens map[tokenKey]*slot
-	slots  map[string]*slot // by the token that came from it
-	tried  bool             // a request has passed, with the credential or without
-	taken  bool             // the host takes the credential
-	wrong  *LoginError      // the host does not take it
+	slots  map[tokenHash]*slot // by the token that came from it
+	tried  bool                // a request has passed, with the credential or without
+	taken  bool                // the host takes the credential
+	wrong  *LoginError         // the host does not take it
 }
 
 // authorizer gives the one of a login. The caller holds c.mu.
@@ -48,7 +49,7 @@ func (c *Client) authorizer(l login) *authorizer {
 
 func newAuthorizer(c *Client, l login) *authorizer {
 	return &authorizer{client: c, login: l, blocked: blockedRealms(l.host), turn: make(chan struct{}, 1),
-		wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[string]*slot{}}
+		wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[tokenHash]*slot{}}
 }
 
 func (a *authorizer) configured() bool  { return a.cred != auth.EmptyCredential }
@@ -267,7 +268,7 @@ func (a *authorizer) token(req *http.Request, c challenge, authz string) (string
 	if err != nil {
 		return "", err
 	}
-	if len(hinted) > 0 && len(hinted) != len(scopes) {
+	if len(hinted) > 0 && !slices.Equal(hinted, scopes) {
 		a.mu.Lock()
 		a.wider[strings.Join(hinted, " ")] = scopes
 		a.mu.Unlock()

@@ -92,14 +92,15 @@ func (a *authorizer) offer(req *http.Request, resp *http.Response, u *unasked, s
 	a.passed(nil, "")
 	fit := !a.client.cfg.Push && req.Method == http.MethodGet && req.URL.Scheme == "https" &&
 		strings.Contains(req.URL.Path, "/manifests/") && a.hasPassword()
-	if !fit || a.endpoint.silent.Load() {
+	if !fit {
 		return resp, nil
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.tried {
+	if !u.open && (u.tried || a.endpoint.silent.Load()) {
 		return resp, nil
 	}
+	first := !u.tried
 	u.tried = true
 	drain(resp)
 	resp, err := a.send(req, a.basic())
@@ -107,9 +108,11 @@ func (a *authorizer) offer(req *http.Request, resp *http.Response, u *unasked, s
 		return nil, err
 	}
 	st.tried, st.sent = true, true
-	if resp.StatusCode == http.StatusOK && !redirected(resp) {
+	switch {
+	case !first: // it was asked before another request found out
+	case resp.StatusCode == http.StatusOK && !redirected(resp):
 		u.open = true
-	} else if refusal(resp.StatusCode, "") {
+	case refusal(resp.StatusCode, ""):
 		a.endpoint.silent.Store(true)
 	}
 	return resp, nil

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ const (
 	maxToken = 128 << 10 // bytes read of a token service's answer
 	clientID = "satchel" // OAuth 2 wants a name
 )
+
+// tokenHash stands for a token in a table that keeps all of a run: tokens are long.
+type tokenHash = [sha256.Size]byte
 
 // tokenKey is what a token is good for.
 type tokenKey struct{ realm, service, scopes string }
@@ -75,7 +79,7 @@ func (a *authorizer) tokenFor(ctx context.Context, c challenge, scopes []string,
 	if err == nil {
 		s.tok = t
 		a.mu.Lock()
-		a.slots[t.value] = s
+		a.slots[sha256.Sum256([]byte(t.value))] = s
 		a.mu.Unlock()
 	}
 	return t, err
@@ -111,7 +115,7 @@ func (a *authorizer) slotOf(authz string) *slot {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.slots[value]
+	return a.slots[sha256.Sum256([]byte(value))]
 }
 
 // enter takes a place of a channel, or ends with ctx.

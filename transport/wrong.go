@@ -36,8 +36,8 @@ func (a *authorizer) judge(req *http.Request, err error, st *standing) error {
 	return a.declare(answer, st)
 }
 
-// logsIn reports whether the token service takes the credential where nothing is asked for: some
-// answer 401 to who may not have one repository.
+// logsIn reports whether the token service takes the credential where nothing is asked for, or
+// cannot be asked: some answer 401 to who may not have one repository.
 func (a *authorizer) logsIn(req *http.Request) bool {
 	a.mu.Lock()
 	c := a.known
@@ -47,7 +47,7 @@ func (a *authorizer) logsIn(req *http.Request) bool {
 		return false
 	}
 	if _, err := a.fetchToken(req.Context(), realm, c.params["service"], nil, req.URL); err != nil {
-		return false
+		return !judged(err)
 	}
 	a.passed(nil, "Bearer")
 	return true
