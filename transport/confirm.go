@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -19,7 +20,7 @@ const maxTold = 20
 
 // Confirm asks the mirror for every manifest of the images as a node would: by GET, by
 // digest, with no right but to pull, and compares the bytes; then for their tags and
-// referrers. What is absent is looked for again, for as long as an outage is waited for.
+// referrers. What is absent is looked for again, for as long as an outage is waited for: one such time in all.
 // src gives the indexes. The error joins a *[ManifestError] for each manifest that is not
 // there as it must be, and a *[SignatureError] for each repository that refuses to say whether
 // it has signatures (at most 20), or is a *[RegistryError].
@@ -75,7 +76,8 @@ type confirming struct {
 	m       *Mirror
 	src     oci.Source
 	patient bool
-	asked   sync.Map // by full name: func() error
+	waited  atomic.Bool // for something that is absent, to the end of the patience
+	asked   sync.Map    // by full name: func() error
 }
 
 // image asks for all of an image, unless it is left out, or may be.
@@ -114,12 +116,14 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	})
 }
 
-// until looks for something until it is there; absent is the error if it never is.
+// until looks for something until it is there; absent is the error if it never is. Everything
+// was pushed before the first look: who has waited for one thing need not wait for the next.
 func (c *confirming) until(ctx context.Context, r *Repository, absent *ManifestError, look func() (bool, error)) error {
 	absent.Pushed = c.m.wasPushed(r, absent.Manifest)
 	there, err := false, error(nil)
-	if c.patient {
+	if c.patient && !c.waited.Load() {
 		there, err = r.patiently(ctx, look)
+		c.waited.CompareAndSwap(false, err == nil && !there)
 	} else {
 		there, err = look()
 	}

@@ -27,7 +27,7 @@ func (m *Mirror) Blobs(ctx context.Context, src oci.Source, work iter.Seq[Delive
 		if len(d.Optional) > 0 && !slices.ContainsFunc(d.Optional, func(img oci.Image) bool { return !m.isOut(img) }) {
 			continue
 		}
-		g.Go(func() error { return m.leaveOutOf(d, w.deliver(gctx, d)) })
+		g.Go(func() error { return w.deliver(gctx, d) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -52,35 +52,44 @@ type pushed struct {
 	d Delivery
 }
 
-// leaveOutOf leaves out the images that alone need a blob which the mirror does not take, if
-// they may be.
-func (m *Mirror) leaveOutOf(d Delivery, err error) error {
-	if err == nil || len(d.Optional) == 0 {
-		return err
+// leaveOutOf leaves out the images that alone need a blob which a repository of the mirror does
+// not take, if they may be.
+func (m *Mirror) leaveOutOf(d Delivery, repo oci.Ref, err error) error {
+	if err == nil {
+		return nil
 	}
+	out := false
 	for _, img := range d.Optional {
+		if m.target.Repo(img) != repo {
+			continue
+		}
 		if err := m.leaveOut(img, err); err != nil {
 			return err
 		}
+		out = true
 	}
-	return nil
+	if out {
+		return nil
+	}
+	return err
 }
 
 func (w *pushes) deliver(ctx context.Context, d Delivery) error {
 	if err := oci.CheckDescriptor(d.Blob); err != nil {
 		return err
 	}
-	from := d.From
-	for i, ref := range d.Repos {
+	from, uploaded := d.From, false
+	for _, ref := range d.Repos {
 		r, err := w.m.client.Repository(ref)
 		if err != nil {
 			return err
 		}
-		if err := w.put(ctx, r, d, from); err != nil {
-			return err
+		err = w.put(ctx, r, d, from)
+		if err == nil && !uploaded {
+			from, uploaded = ref, true
 		}
-		if i == 0 {
-			from = ref
+		if err := w.m.leaveOutOf(d, ref, err); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -130,7 +139,7 @@ func (w *pushes) lookAgain(ctx context.Context) error {
 			if err == nil && (!there || !f.whole()) {
 				err = &BlobError{Repo: p.r.ref, Blob: p.d.Blob, Fault: f.fault, Times: 1}
 			}
-			return w.m.leaveOutOf(p.d, err)
+			return w.m.leaveOutOf(p.d, p.r.named, err)
 		})
 	}
 	return g.Wait()

@@ -73,13 +73,22 @@ func (m *Mirror) Refused() []RefusedImage {
 }
 
 // saidNo reports whether an error is what a registry answered for good: the registry is
-// there, and has room.
+// there, and has room. Some answer 500 to what they do not support.
 func saidNo(err error) bool {
 	var answer *RegistryError
 	var blob *BlobError
 	var manifest *ManifestError
-	return errors.As(err, &answer) && answer.Status >= 400 && answer.Trouble() != TroubleFull && answer.Status != http.StatusTooManyRequests ||
-		errors.As(err, &blob) || errors.As(err, &manifest)
+	if errors.As(err, &blob) || errors.As(err, &manifest) {
+		return true
+	}
+	if !errors.As(err, &answer) || answer.Status < 400 || answer.Trouble() == TroubleFull {
+		return false
+	}
+	switch answer.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return true
 }
 
 // alike is what attachments of one repository have in common as far as a registry may

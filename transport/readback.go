@@ -11,9 +11,10 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Stored lists every blob of the images, by digest, with all repositories of the mirror
-// that need it. Nothing is asked. src gives the manifests.
+// Stored lists every blob of the images that are not left out, by digest, with all
+// repositories of the mirror that need it. Nothing is asked. src gives the manifests.
 func (m *Mirror) Stored(ctx context.Context, src oci.Source, images []oci.Image) ([]Delivery, error) {
+	images = slices.DeleteFunc(slices.Clone(images), m.isOut)
 	from := func(oci.Image) (oci.Source, error) { return src, nil }
 	graph, err := oci.ReadGraph(ctx, images, from, m.parallel)
 	if err != nil {

@@ -32,9 +32,10 @@ type referrersAPI struct {
 // referrerList is what a registry says of a manifest's referrers.
 type referrerList struct {
 	found   []oci.Descriptor // each once, of any kind
-	read    bool             // a page was
-	refused *RegistryError   // the registry refused to say, and no fallback index does
-	stopped string           // at this page, which it had given before
+	have    map[digest.Digest]bool
+	read    bool           // a page was
+	refused *RegistryError // the registry refused to say, and no fallback index does
+	stopped string         // at this page, which it had given before
 }
 
 // fallbackTag is the tag of the referrers index of a registry without the API.
@@ -175,8 +176,12 @@ func (l *referrerList) add(body []byte, index bool) (int, error) {
 	if page.Manifests == nil {
 		return 0, nil
 	}
+	if l.have == nil {
+		l.have = map[digest.Digest]bool{}
+	}
 	for _, p := range *page.Manifests {
-		if !slices.ContainsFunc(l.found, func(o oci.Descriptor) bool { return o.Digest == p.Digest }) {
+		if !l.have[p.Digest] {
+			l.have[p.Digest] = true
 			l.found = append(l.found, oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size})
 		}
 	}
