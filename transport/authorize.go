@@ -157,7 +157,7 @@ func (a *authorizer) ahead(req *http.Request, u *unasked) (string, error) {
 	return "", nil
 }
 
-// orBasic is Basic in the place of a token that cannot be had, where the registry offers it too.
+// orBasic is Basic in the place of a token that is not given, where the registry offers it too.
 func (a *authorizer) orBasic(req *http.Request, authz string, err error) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -299,7 +299,7 @@ func TestCatalogDirectoryResume(t *testing.T) {
 			t.Errorf("a registry was asked for a catalog in a directory: %s", r)
 		}
 	}
-	w.run(pack...).want(exitOK).says("nothing has changed since")
+	w.run(pack...).want(exitUsage).says("the configuration names other content now", "catalogs.local/catalog:latest")
 	if err := os.RemoveAll(s.dir); err != nil { // a finished bundle needs it no more, to be compared it does
 		t.Fatal(err)
 	}

@@ -28,9 +28,9 @@ import (
 
 const ubiMinimal = "registry.access.redhat.com/ubi9/ubi-minimal:latest"
 
-// graphFiles is graph data, by name.
+// graphFiles is graph data, by name: what an update service reads.
 func graphFiles() map[string]string {
-	files := map[string]string{"version": "1.1.0\n", "LICENSE": "free", "raw/metadata.json": "{}"}
+	files := map[string]string{"version": "1.1.0\n", "raw/metadata.json": "{}"}
 	for i := range 30 {
 		files[fmt.Sprintf("channels/stable-4.%d.yaml", i)] = fmt.Sprintf("name: stable-4.%d\nversions: []\n", i)
 		files[fmt.Sprintf("blocked-edges/4.%d.0-%s.yaml", i, strings.Repeat("Long", 30))] = fmt.Sprintf("to: 4.%d.0\n", i)
@@ -44,7 +44,9 @@ func graphTGZ(t testing.TB, top string, made time.Time) []byte {
 	var out bytes.Buffer
 	gz := gzip.NewWriter(&out)
 	w := tar.NewWriter(gz)
-	for name, body := range graphFiles() {
+	archive := graphFiles()
+	archive["LICENSE"] = "free" // no update service reads it
+	for name, body := range archive {
 		if err := w.WriteHeader(&tar.Header{Name: top + name, Mode: 0o640, Uid: 1000, Size: int64(len(body)), ModTime: made}); err != nil {
 			t.Fatal(err)
 		}
