@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // Attachment is a manifest that belongs to another one: a referrer of it, or
@@ -130,7 +131,7 @@ func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, er
 	if !r.noHead.manifests.Load() {
 		resp, err := r.ask(ctx, http.MethodHead, "manifests/"+tag, acceptManifests())
 		if err = explain("check", name, err); err == nil {
-			drain(resp)
+			reply.Drain(resp)
 			status = resp.StatusCode
 		} else if status = statusIn(err); status == 0 {
 			return oci.Descriptor{}, err

@@ -13,6 +13,7 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -82,7 +83,7 @@ func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
 	}
 	st.sent = authz != "" && a.configured()
 	resp, err := a.send(req, authz)
-	if err != nil || !refusal(resp.StatusCode, authz) || redirected(resp) {
+	if err != nil || !refusal(resp.StatusCode, authz) || reply.Redirected(resp) {
 		a.passed(err, authz)
 		return resp, err
 	}
@@ -100,15 +101,12 @@ func refusal(status int, authz string) bool {
 	return false
 }
 
-// redirected reports whether it was not the host that was asked which answered.
-func redirected(resp *http.Response) bool { return resp.Request.Response != nil }
-
 // refused answers the challenge of a refusal and asks again, once.
 func (a *authorizer) refused(req *http.Request, resp *http.Response, authz string, u *unasked, st *standing) (*http.Response, error) {
 	next, err := a.answer(req, resp, authz, st)
 	switch {
 	case err != nil:
-		drain(resp)
+		reply.Drain(resp)
 		return nil, a.judge(req, err, st)
 	case next == "" && authz == "" && st.why == "" && a.configured():
 		return a.offer(req, resp, u, st)
@@ -122,14 +120,14 @@ func (a *authorizer) refused(req *http.Request, resp *http.Response, authz strin
 		}
 		again = req.Clone(req.Context())
 		if again.Body, err = req.GetBody(); err != nil {
-			drain(resp)
+			reply.Drain(resp)
 			return nil, err
 		}
 	}
-	drain(resp)
+	reply.Drain(resp)
 	st.sent = a.configured()
 	resp, err = a.send(again, next)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && !redirected(resp) {
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && !reply.Redirected(resp) {
 		return a.check(again, resp, next, st)
 	}
 	a.passed(err, next)

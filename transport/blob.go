@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -20,6 +23,8 @@ const (
 	// if no byte of the blob was ever read.
 	staleTries = 2
 )
+
+var errTrickle = fmt.Errorf("%d answers in a row gave less than %d bytes each: stopped there", maxTrickle, leastBytes)
 
 // blobReader reads a blob, and resumes where it was when its connection
 // breaks or stalls. Each byte that arrives starts the count of tries again.
@@ -135,4 +140,100 @@ func (b *blobReader) Close() error {
 		return nil
 	}
 	return b.body.Close()
+}
+
+// rangeForm is how the bytes from an offset on are asked for. Not every server takes
+// every form, so the next one is tried where one is refused.
+type rangeForm int
+
+const (
+	rangeOpen    rangeForm = iota // bytes=N-
+	rangeBounded                  // bytes=N-M, which some take that refuse the first
+	rangeNone                     // the whole blob, of which the first bytes are passed over
+)
+
+// header is the request's, for the bytes of d from off on.
+func (f rangeForm) header(d oci.Descriptor, off int64) http.Header {
+	switch {
+	case f == rangeNone || off == 0:
+		return nil
+	case f == rangeBounded:
+		return http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", off, d.Size-1)}}
+	}
+	return http.Header{"Range": {fmt.Sprintf("bytes=%d-", off)}}
+}
+
+// part is the body of an answer, from the byte that was asked for on.
+type part struct {
+	io.Reader
+	io.Closer
+	end int64 // offset in the blob behind its last byte
+}
+
+// rangeError says that a server did not answer a request for a range as it should.
+type rangeError struct{ err error }
+
+func (e *rangeError) Error() string { return e.err.Error() }
+func (e *rangeError) Unwrap() error { return e.err }
+
+// openBlob is a GET from an offset (OCI distribution-spec, "Pulling Blobs"). It begins
+// with form, and leaves there the one that was answered.
+func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64, form *rangeForm) (*part, error) {
+	if off > 0 && off == d.Size {
+		return &part{http.NoBody, http.NoBody, d.Size}, nil // a range that starts at the end cannot be asked for
+	}
+	f := *form
+	if off == 0 {
+		f = rangeNone
+	}
+	for ; ; f++ {
+		p, err := r.openRange(ctx, d, off, f)
+		var refused *rangeError
+		if !errors.As(err, &refused) || f == rangeNone {
+			if err == nil && off > 0 {
+				*form = f
+			}
+			return p, err
+		}
+	}
+}
+
+// openRange asks in one form. The error is a *[rangeError] if another may be answered.
+func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64, form rangeForm) (p *part, err error) {
+	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), form.header(d, off))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			resp.Body.Close()
+		}
+	}()
+	first := int64(0)
+	switch {
+	case resp.StatusCode == http.StatusPartialContent:
+		p = &part{Closer: resp.Body}
+		if p.Reader, first, p.end, err = reply.Partial(resp, d, off); err != nil {
+			return nil, &rangeError{err}
+		}
+	case resp.StatusCode == http.StatusOK: // also of a server without ranges: slow, but right
+		body, err := reply.Content(resp, d)
+		if coded, ok := errors.AsType[*reply.EncodingError](err); ok {
+			err = &RegistryError{Err: &EncodingError{coded.Encoding}}
+		}
+		if err != nil {
+			return nil, err
+		}
+		p = &part{body, resp.Body, d.Size}
+	default:
+		err := answerError(resp)
+		if off > 0 && reply.RefusesRange(resp) {
+			return nil, &rangeError{err}
+		}
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, p, off-first); err != nil {
+		return nil, watch.Broken(ctx, err)
+	}
+	return p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // The schemes that are spoken, in lower case.
@@ -150,11 +151,11 @@ func (a *authorizer) unanswered(list []challenge) string {
 	for _, c := range list {
 		switch {
 		case c.scheme == schemeBearer:
-			return fmt.Sprintf("it names no token service that can be used (realm %q)", oneLine(c.params["realm"]))
+			return fmt.Sprintf("it names no token service that can be used (realm %q)", reply.OneLine(c.params["realm"]))
 		case c.scheme == schemeBasic && a.cred.RefreshToken != "":
 			return "it asks for a user name and a password, and what is configured for it is an identity token"
-		case c.scheme != schemeBasic && !slices.Contains(names, oneLine(c.name)):
-			names = append(names, oneLine(c.name))
+		case c.scheme != schemeBasic && !slices.Contains(names, reply.OneLine(c.name)):
+			names = append(names, reply.OneLine(c.name))
 		}
 	}
 	if len(names) == 0 || slices.ContainsFunc(list, func(c challenge) bool { return c.scheme == schemeBasic }) {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -117,11 +118,11 @@ func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := g.Transport.RoundTrip(identity(req))
+	resp, err := g.Transport.RoundTrip(reply.Identity(req))
 	resp, err = g.client.blame(req, resp, err)
 	g.client.trace(req, resp, err)
 	if err == nil {
-		if wait := retryAfter(resp); wait > 0 {
+		if wait := reply.RetryAfter(resp); wait > 0 {
 			gate.shut(wait, resp.StatusCode)
 		}
 	}
@@ -137,7 +138,7 @@ func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
 	if err == nil {
 		status = resp.StatusCode
 	}
-	c.cfg.Trace(req.Method, bareURL(req.URL.String()), status, err)
+	c.cfg.Trace(req.Method, reply.BareURL(req.URL.String()), status, err)
 }
 
 // checkRedirect follows redirects, to another host too, but never from TLS to
@@ -222,7 +223,7 @@ func (s *endpoint) challenges(ctx context.Context, asked *url.URL) ([]challenge,
 	ctx, stop := context.WithTimeout(ctx, connectTimeout)
 	defer stop()
 	status, list, err := s.ping(ctx, asked.Scheme, asked.Host, "")
-	if err != nil || transientStatus(status) {
+	if err != nil || reply.Transient(status) {
 		return nil, err
 	}
 	s.root, s.asked = list, rootTries
@@ -262,15 +263,8 @@ func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (st
 	if err != nil {
 		return 0, nil, err
 	}
-	drain(resp)
+	reply.Drain(resp)
 	return resp.StatusCode, challengesOf(resp.Header), nil
-}
-
-// drain reads what little is left of an answer, so that its connection can be
-// used again, and closes it.
-func drain(resp *http.Response) {
-	io.CopyN(io.Discard, resp.Body, maxErrorBody)
-	resp.Body.Close()
 }
 
 const (

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -125,16 +126,11 @@ func (e *RegistryError) Hint() string {
 // is known: the registry refused, or what it gave is wrong.
 func (e *RegistryError) Permanent() bool {
 	if e.Status != 0 {
-		return permanentStatus(e.Status) && !e.lost
+		return reply.Permanent(e.Status) && !e.lost
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
 	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind)
-}
-
-// permanentStatus reports whether an HTTP status is a refusal that stays one.
-func permanentStatus(status int) bool {
-	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
 // Away reports whether the registry is away and may come back, so that nothing is
@@ -142,10 +138,10 @@ func permanentStatus(status int) bool {
 func (e *RegistryError) Away() bool {
 	switch e.Trouble() {
 	case TroubleGateway:
-		return transientStatus(e.Status)
+		return reply.Transient(e.Status)
 	case TroubleProxy:
 		p, ok := errors.AsType[*proxyError](e.Err)
-		return ok && (p.status == 0 || transientStatus(p.status))
+		return ok && (p.status == 0 || reply.Transient(p.status))
 	case TroubleRefused, TroubleName, TroubleLost, TroubleTooMany, TroubleServer:
 		return true
 	}
@@ -192,8 +188,8 @@ func troubleAt(err error, host string) (Trouble, string) {
 	case errors.As(err, &proxy):
 		return TroubleProxy, proxy.Error()
 	case errors.As(err, &service):
-		sort, words := troubleAt(service.err, oneLine(service.host))
-		return sort, "the token service " + oneLine(service.host) + ": " + words
+		sort, words := troubleAt(service.err, reply.OneLine(service.host))
+		return sort, "the token service " + reply.OneLine(service.host) + ": " + words
 	case errors.As(err, &moved):
 		sort, words := troubleAt(moved.err, moved.host)
 		return sort, "the registry redirects to " + moved.host + ": " + words
@@ -208,11 +204,11 @@ func troubleAt(err error, host string) (Trouble, string) {
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return TroubleLost, "no answer from " + host + " in time"
 	case errors.As(err, &broke):
-		return TroubleLost, "the connection broke: " + cleanText(broke.Err)
+		return TroubleLost, "the connection broke: " + reply.CleanText(broke.Err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return TroubleLost, "the connection to " + host + " broke: " + cleanText(err)
+		return TroubleLost, "the connection to " + host + " broke: " + reply.CleanText(err)
 	}
-	return TroubleOther, cleanText(err)
+	return TroubleOther, reply.CleanText(err)
 }
 
 func troubleTLS(err error, host string) (Trouble, string) {
@@ -226,13 +222,13 @@ func troubleTLS(err error, host string) (Trouble, string) {
 		return TroubleExpired, fmt.Sprintf("the certificate of %s is good from %s to %s only", host,
 			invalid.Cert.NotBefore.UTC().Format("2006-01-02 15:04"), invalid.Cert.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
 	case errors.As(err, &names):
-		return TroubleHostName, "the certificate of " + host + " is for other names: " + oneLine(strings.Join(certNames(names.Certificate), ", "))
+		return TroubleHostName, "the certificate of " + host + " is for other names: " + reply.OneLine(strings.Join(certNames(names.Certificate), ", "))
 	}
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) {
-		return TroubleTLS, "the certificate of " + host + " is refused: " + cleanText(cert.Err)
+		return TroubleTLS, "the certificate of " + host + " is refused: " + reply.CleanText(cert.Err)
 	}
-	return TroubleTLS, "TLS with " + host + " fails: " + cleanText(err)
+	return TroubleTLS, "TLS with " + host + " fails: " + reply.CleanText(err)
 }
 
 func certNames(cert *x509.Certificate) []string {
@@ -252,7 +248,7 @@ func hostOf(err error) string {
 	var sent *url.Error
 	if errors.As(err, &sent) {
 		if u, perr := url.Parse(sent.URL); perr == nil {
-			return oneLine(u.Host)
+			return reply.OneLine(u.Host)
 		}
 	}
 	return "the registry"

@@ -9,21 +9,14 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/oci"
-)
-
-const (
-	maxErrorBody = 64 << 10 // bytes read of an answer that is not the content asked for
-	maxErrorText = 300      // characters of it that are shown
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // RegistryError says that a registry refused, could not be reached, or gave an
@@ -118,6 +111,22 @@ func (e *MissingBlobError) Hint() string {
 // Permanent is true: the registry answered.
 func (e *MissingBlobError) Permanent() bool { return true }
 
+// EncodingError says that content came compressed in a way that cannot be undone here,
+// although it was asked for as it is.
+type EncodingError struct{ Encoding string }
+
+func (e *EncodingError) Error() string {
+	return fmt.Sprintf("the answer is compressed with %q on its way, although it was asked for as it is", reply.OneLine(e.Encoding))
+}
+
+// Hint says what to do now.
+func (e *EncodingError) Hint() string {
+	return "have the registry, or the proxy before it, not compress its answers"
+}
+
+// Permanent is false: it is no matter of the content.
+func (e *EncodingError) Permanent() bool { return false }
+
 // AuthfileError says that the credentials configured for this side cannot be read.
 type AuthfileError struct {
 	Path string // Config.Authfile or REGISTRY_AUTH_FILE; empty for the other usual places
@@ -126,9 +135,9 @@ type AuthfileError struct {
 
 func (e *AuthfileError) Error() string {
 	if e.Path == "" {
-		return "look up registry credentials: " + cleanText(e.Err)
+		return "look up registry credentials: " + reply.CleanText(e.Err)
 	}
-	return fmt.Sprintf("read credentials from %s: %s", e.Path, cleanText(e.Err))
+	return fmt.Sprintf("read credentials from %s: %s", e.Path, reply.CleanText(e.Err))
 }
 
 func (e *AuthfileError) Unwrap() error { return e.Err }
@@ -161,7 +170,7 @@ type ConfigError struct {
 }
 
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("read %s configured in %s: %s", e.What, e.Path, cleanText(e.Err))
+	return fmt.Sprintf("read %s configured in %s: %s", e.What, e.Path, reply.CleanText(e.Err))
 }
 
 func (e *ConfigError) Unwrap() error { return e.Err }
@@ -212,7 +221,7 @@ func explain(op, ref string, err error) error {
 	case errors.As(err, &answer):
 		e.Status = answer.StatusCode
 		if len(answer.Errors) > 0 {
-			e.Code, e.Message = oneLine(answer.Errors[0].Code), oneLine(answer.Errors[0].Message)
+			e.Code, e.Message = reply.OneLine(answer.Errors[0].Code), reply.OneLine(answer.Errors[0].Message)
 		}
 	case errors.Is(err, errdef.ErrNotFound):
 		e.Status = http.StatusNotFound
@@ -224,18 +233,18 @@ func explain(op, ref string, err error) error {
 // closes it. [explain] adds what was being done.
 func responseError(resp *http.Response) *RegistryError {
 	e := statusOf(resp)
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, reply.MaxError))
 	resp.Body.Close()
-	said := readAnswer(body)
-	e.Code, e.Message = said.code, said.message
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.Message == "" && kind == "text/plain" && !said.own {
-		e.Message = oneLine(string(body))
+	said := reply.Read(body)
+	e.Code, e.Message = said.Code, said.Message
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.Message == "" && kind == "text/plain" && !said.Own {
+		e.Message = reply.OneLine(string(body))
 	}
 	if e.by == "" && e.standing != nil {
 		e.by = e.standing.client.notItsOwn(resp, said)
 		e.proxy = e.by != ""
 	}
-	full := said.full
+	full := said.Full
 	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && full
 	return e
 }
@@ -245,7 +254,7 @@ func peekError(resp *http.Response) *RegistryError {
 	if resp.StatusCode < 500 || resp.Request.Method == http.MethodHead {
 		return statusOf(resp)
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, reply.MaxError))
 	peeked := *resp
 	peeked.Body = io.NopCloser(bytes.NewReader(body))
 	resp.Body = struct {
@@ -255,37 +264,20 @@ func peekError(resp *http.Response) *RegistryError {
 	return responseError(&peeked)
 }
 
-var (
-	urlText    = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>]+`)
-	methodText = regexp.MustCompile(`^[A-Za-z]+ "[^"]*": `)
-)
-
-// cleanText is the error's text on one line, without the query and user
-// information of any URL, and without the URL of the request itself.
-func cleanText(err error) string {
-	return oneLine(methodText.ReplaceAllString(err.Error(), ""))
+// answerError is [responseError] for what is read: it notes where a registry redirected to
+// an address that may be out of date, so that another one is asked for.
+func answerError(resp *http.Response) *RegistryError {
+	e := responseError(resp)
+	switch e.Status {
+	case http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestedRangeNotSatisfiable:
+	default:
+		e.stale = reply.Redirected(resp) && reply.Permanent(e.Status)
+	}
+	return e
 }
 
-// oneLine makes text from outside fit to be shown.
-func oneLine(s string) string {
-	s = urlText.ReplaceAllStringFunc(strings.ToValidUTF8(s, "?"), bareURL)
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if runes := []rune(s); len(runes) > maxErrorText {
-		s = string(runes[:maxErrorText])
-	}
-	return s
-}
-
-func bareURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return "(a URL)"
-	}
-	return u.Scheme + "://" + u.Host + u.EscapedPath()
+// isStale reports whether an error is a refusal of an address that a registry redirected to.
+func isStale(err error) bool {
+	e, ok := errors.AsType[*RegistryError](err)
+	return ok && e.stale
 }

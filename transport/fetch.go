@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -32,7 +33,7 @@ func (e *StatusError) Error() string {
 func (e *StatusError) Hint() string { return "" }
 
 // Permanent reports whether the server refused, and would again.
-func (e *StatusError) Permanent() bool { return permanentStatus(e.Status) }
+func (e *StatusError) Permanent() bool { return reply.Permanent(e.Status) }
 
 // SizeError says that a file is larger than [Client.Fetch] was to read.
 type SizeError struct {
@@ -76,12 +77,12 @@ func (c *Client) Fetch(ctx context.Context, link string, limit int64) ([]byte, e
 		}
 		var refused *RegistryError
 		if errors.As(err, &refused) && refused.Status != 0 && refused.by == "" {
-			return nil, &StatusError{bareURL(link), refused.Status, refused.Message}
+			return nil, &StatusError{reply.BareURL(link), refused.Status, refused.Message}
 		}
 		if int64(len(body)) > limit {
-			return nil, &SizeError{bareURL(link), limit}
+			return nil, &SizeError{reply.BareURL(link), limit}
 		}
-		return body, explain("get", bareURL(link), err)
+		return body, explain("get", reply.BareURL(link), err)
 	}
 }
 
@@ -108,7 +109,7 @@ func (s *endpoint) fetch(ctx context.Context, u *url.URL, limit int64) (body []b
 		return nil, fetchRefused(resp, w, s.client.stall)
 	}
 	body, err = io.ReadAll(io.LimitReader(w.Body(resp.Body, s.client.stall), limit+1))
-	if err == nil && encoding(resp) != "" {
+	if err == nil && reply.Encoding(resp) != "" {
 		body = plainFile(body, limit)
 	}
 	return body, err
@@ -121,7 +122,7 @@ func fetchRefused(resp *http.Response, w *watch.Watch, stall time.Duration) erro
 	if status := http.StatusText(e.Status); strings.EqualFold(e.Message, status) || e.Message == "404 page not found" {
 		e.Message = "" // nothing that the status does not say
 	}
-	if redirected(resp) && e.Host != resp.Request.Response.Request.URL.Host {
+	if reply.Redirected(resp) && e.Host != resp.Request.Response.Request.URL.Host {
 		e.Message = strings.TrimSuffix("from "+e.Host+", where it redirects to: "+e.Message, ": ")
 	}
 	return e
@@ -130,8 +131,8 @@ func fetchRefused(resp *http.Response, w *watch.Watch, stall time.Duration) erro
 // plainFile undoes a compression that was not asked for. Some servers say of archives which
 // are compressed in themselves that they are so on their way: those stay as they are.
 func plainFile(body []byte, limit int64) []byte {
-	plain, err := gunzip(body, limit)
-	if err != nil || !isGzip(plain) && isTar(plain) {
+	plain, err := reply.Gunzip(body, limit)
+	if err != nil || !reply.IsGzip(plain) && isTar(plain) {
 		return body
 	}
 	return plain

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 var errAbsent = errors.New("it is not there")
@@ -88,14 +89,14 @@ func (r *Repository) answers(ctx context.Context, method, path string, header ht
 	}
 	switch {
 	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && method == http.MethodGet:
-		drain(resp)
+		reply.Drain(resp)
 		return nil
 	case resp.StatusCode == http.StatusNotFound:
-		drain(resp)
+		reply.Drain(resp)
 		return errAbsent
 	}
 	err = explain("check", r.name(d), answerError(resp))
-	if header.Get("Range") != "" && refusesRange(resp) {
+	if header.Get("Range") != "" && reply.RefusesRange(resp) {
 		return &rangeError{err}
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -75,7 +76,7 @@ func TestHeadIsNoProof(t *testing.T) {
 					t.Errorf("%v, %v", ok, err)
 				}
 			}
-			once := c.want && (c.head == 0 || permanentStatus(c.head) || c.head == http.StatusNotImplemented)
+			once := c.want && (c.head == 0 || reply.Permanent(c.head) || c.head == http.StatusNotImplemented)
 			if n := heads.Load(); once && n != 1 {
 				t.Errorf("HEAD was asked %d times, although it denied what is there", n)
 			}

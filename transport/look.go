@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -65,20 +66,20 @@ func (r *Repository) lookOnce(ctx context.Context, d oci.Descriptor) (f found, s
 	case resp.StatusCode == http.StatusNotFound:
 		return f, true, nil
 	case resp.StatusCode == http.StatusPartialContent && header != nil:
-		p, first, perr := partial(resp, d, d.Size-1)
+		p, first, _, perr := reply.Partial(resp, d, d.Size-1)
 		if doubt := perr != nil || first != d.Size-1; doubt {
 			return f, false, nil
 		}
 		b, err := io.ReadAll(p)
 		return found{there: true}, len(b) == 1, err
-	case resp.StatusCode == http.StatusOK && encoding(resp) == "" && resp.ContentLength == d.Size && d.Size > wholeLook:
+	case resp.StatusCode == http.StatusOK && reply.Encoding(resp) == "" && resp.ContentLength == d.Size && d.Size > wholeLook:
 		return found{there: true}, true, nil // a server without ranges
-	case resp.StatusCode == http.StatusOK && encoding(resp) == "" && d.Size <= wholeLook:
+	case resp.StatusCode == http.StatusOK && reply.Encoding(resp) == "" && d.Size <= wholeLook:
 		f, err := judge(d, resp.Body)
 		return f, f.whole(), err
 	case resp.StatusCode == http.StatusOK:
 		return f, false, nil
-	case header != nil && refusesRange(resp):
+	case header != nil && reply.RefusesRange(resp):
 		return f, false, nil
 	}
 	return f, false, answerError(resp)

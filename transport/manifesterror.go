@@ -7,12 +7,15 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // changedError says that a registry stored something as another digest than that of its bytes.
 type changedError struct{ as digest.Digest }
 
-func (e *changedError) Error() string { return "the registry stored it as " + oneLine(e.as.String()) }
+func (e *changedError) Error() string {
+	return "the registry stored it as " + reply.OneLine(e.as.String())
+}
 
 // changed says of a manifest that the registry stored in other bytes what it made of it.
 func changed(repo oci.Ref, tag string, d oci.Descriptor, err error) error {
@@ -41,13 +44,13 @@ func (e *ManifestError) Error() string {
 	}
 	switch {
 	case e.Type != "":
-		what = fmt.Sprintf("the registry changed the media type of this manifest: it gives %s as %q", e.Manifest.MediaType, oneLine(e.Type))
+		what = fmt.Sprintf("the registry changed the media type of this manifest: it gives %s as %q", e.Manifest.MediaType, reply.OneLine(e.Type))
 	case e.Subject != "":
 		what = "the registry has this manifest and does not list it as a referrer of " + e.Subject.String()
 	case e.Got != "" && (e.Pushed || e.Tag == ""):
-		what = fmt.Sprintf("the registry changed this manifest: it has %s instead of %s", oneLine(e.Got.String()), e.Manifest.Digest)
+		what = fmt.Sprintf("the registry changed this manifest: it has %s instead of %s", reply.OneLine(e.Got.String()), e.Manifest.Digest)
 	case e.Got != "":
-		what = fmt.Sprintf("the tag names another manifest, %s instead of %s", oneLine(e.Got.String()), e.Manifest.Digest)
+		what = fmt.Sprintf("the tag names another manifest, %s instead of %s", reply.OneLine(e.Got.String()), e.Manifest.Digest)
 	case e.Pushed:
 		what = "the registry accepted this manifest and does not have it"
 	default:

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // Manifests stores the manifests of the images, each image's children before
@@ -151,7 +152,7 @@ type TagError struct {
 }
 
 func (e *TagError) Error() string {
-	return fmt.Sprintf("%s (the tag names another manifest already, %s, and %s should take its place)", e.Err.Error(), oneLine(e.Got.String()), e.Manifest.Digest)
+	return fmt.Sprintf("%s (the tag names another manifest already, %s, and %s should take its place)", e.Err.Error(), reply.OneLine(e.Got.String()), e.Manifest.Digest)
 }
 
 func (e *TagError) Unwrap() error { return e.Err }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // ProbeTag is the tag that [Mirror.Probe] uses. Where the registry does not let
@@ -253,5 +254,5 @@ func refuses(err error) bool {
 	if !errors.As(err, &answer) {
 		return false
 	}
-	return permanentStatus(answer.Status)
+	return reply.Permanent(answer.Status)
 }

@@ -15,6 +15,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // probeTries is how often a repository is probed where another run, which removes what
@@ -224,7 +225,7 @@ func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
 			return
 		}
 		if resp, err := r.sender.send(req); err == nil {
-			drain(resp)
+			reply.Drain(resp)
 		}
 	}
 }

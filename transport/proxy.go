@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // proxies is what the environment says of proxies.
@@ -53,7 +54,7 @@ func environmentProxies() *proxies {
 			v.value, v.err = text.OneLine(text.Printable(userText.ReplaceAllString(value, "$1"))), err
 			u = &url.URL{Scheme: "http", Host: "unreadable.invalid"} // NO_PROXY has its say
 		} else {
-			v.value = u.Scheme + "://" + oneLine(u.Host)
+			v.value = u.Scheme + "://" + reply.OneLine(u.Host)
 		}
 		p.by[scheme], *to = v, u.String()
 	}
@@ -76,10 +77,10 @@ func parseProxy(value string) (*url.URL, error) {
 	case err != nil || u.Hostname() == "" || !whole && strings.Trim(u.Path, "/") != "":
 		return nil, errors.New("it is not the address of a proxy, such as http://proxy.example:3128")
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
-		return nil, fmt.Errorf("a proxy is spoken to by http, https or socks5, not by %q", oneLine(u.Scheme))
+		return nil, fmt.Errorf("a proxy is spoken to by http, https or socks5, not by %q", reply.OneLine(u.Scheme))
 	}
 	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
-		return nil, fmt.Errorf("%q is not a port", oneLine(u.Port()))
+		return nil, fmt.Errorf("%q is not a port", reply.OneLine(u.Port()))
 	}
 	return u, nil
 }
@@ -159,9 +160,9 @@ func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http
 	if !ok || v.err != nil {
 		return resp, err
 	}
-	e := &proxyError{variable: v, host: oneLine(req.URL.Host), err: err}
+	e := &proxyError{variable: v, host: reply.OneLine(req.URL.Host), err: err}
 	if err == nil {
-		drain(resp)
+		reply.Drain(resp)
 		e.status = resp.StatusCode
 		return nil, e
 	}
@@ -195,7 +196,7 @@ func through(err error) string {
 
 // notItsOwn names who answered in the place of a registry, "" if it was itself: the answer has
 // nothing of a registry's, and a status that proxies give.
-func (c *Client) notItsOwn(resp *http.Response, said answered) string {
+func (c *Client) notItsOwn(resp *http.Response, said reply.Reason) string {
 	switch resp.StatusCode {
 	case http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge, http.StatusBadGateway, http.StatusGatewayTimeout:
 	case http.StatusServiceUnavailable:
@@ -205,14 +206,14 @@ func (c *Client) notItsOwn(resp *http.Response, said answered) string {
 	default:
 		return ""
 	}
-	if said.own || resp.Header.Get("Docker-Distribution-Api-Version") != "" {
+	if said.Own || resp.Header.Get("Docker-Distribution-Api-Version") != "" {
 		return ""
 	}
 	if v, ok := c.proxies().via(resp.Request.URL); ok && resp.Request.URL.Scheme == "http" {
 		return "the proxy of " + v.String() + ", or one before the registry,"
 	}
 	who := "a proxy before the registry"
-	if server := oneLine(resp.Header.Get("Server")); server != "" {
+	if server := reply.OneLine(resp.Header.Get("Server")); server != "" {
 		who += " (" + server + ")"
 	}
 	return who

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -250,7 +251,7 @@ func TestOneLine(t *testing.T) {
 		"https://%zz?geheim":     "(a URL)",
 		strings.Repeat("é", 400): strings.Repeat("é", 300),
 	} {
-		if got := oneLine(in); got != want {
+		if got := reply.OneLine(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}
@@ -276,7 +277,7 @@ func TestLongErrorPage(t *testing.T) {
 	}
 	_, err = r.Open(t.Context(), oci.Descriptor{Digest: oci.Digest(nil), Size: 1}, 0)
 	var refused *RegistryError
-	if !errors.As(err, &refused) || refused.Status != 403 || len(refused.Message) > maxErrorText || !strings.HasPrefix(refused.Message, "no no") {
+	if !errors.As(err, &refused) || refused.Status != 403 || len(refused.Message) > 300 || !strings.HasPrefix(refused.Message, "no no") {
 		t.Errorf("error %v", err)
 	}
 }

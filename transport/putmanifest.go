@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 const headerSubject = "OCI-Subject"
@@ -41,7 +42,7 @@ func (r *Repository) sendManifest(ctx context.Context, d oci.Descriptor, body []
 	if resp.StatusCode/100 != 2 {
 		return false, responseError(resp)
 	}
-	drain(resp)
+	reply.Drain(resp)
 	if err := checkDigest(resp, d); err != nil {
 		return false, fmt.Errorf("digest mismatch: %w", err)
 	}

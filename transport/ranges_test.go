@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -198,7 +199,7 @@ func TestCompressedOnItsWay(t *testing.T) {
 		_ = z.Close()
 		return out.Bytes()
 	}
-	for name, size := range map[string]int{"small": 10 << 10, "large": maxDecided + 1000} {
+	for name, size := range map[string]int{"small": 10 << 10, "large": reply.MaxDecided + 1000} {
 		tar := "application/vnd.oci.image.layer.v1.tar"
 		d, plain := noise(size, tar)
 		layer := zip(plain)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // What is known of a repository's referrers API.
@@ -86,7 +87,7 @@ func apiAfter(list *referrerList, err error) int32 {
 		return apiUnknown
 	case uncertain(status):
 		return apiRefused
-	case errors.Is(err, errNoIndex), status > 0 && status < 400, permanentStatus(status), status == http.StatusNotImplemented:
+	case errors.Is(err, errNoIndex), status > 0 && status < 400, reply.Permanent(status), status == http.StatusNotImplemented:
 		return apiAbsent
 	}
 	return apiUnknown
@@ -148,7 +149,7 @@ func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*refer
 		if err != nil {
 			return 0, err
 		}
-		if plain, err := gunzip(body, maxPage); err == nil {
+		if plain, err := reply.Gunzip(body, maxPage); err == nil {
 			body = plain
 		}
 		n, err := list.add(body, mediaType(resp) == oci.MediaTypeIndex)

@@ -18,6 +18,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -76,13 +77,16 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 	return io.NopCloser(bytes.NewReader(body)), nil
 }
 
+// manifestRoom is how many bytes compression on the way may add to a manifest.
+const manifestRoom = 64 << 10
+
 // readManifest reads the answer to a GET by digest. Who reads it checks that.
 func (r *Repository) readManifest(ctx context.Context, d oci.Descriptor) ([]byte, error) {
-	resp, body, err := r.getManifest(ctx, d.Digest.String(), d.Size+headRoom)
+	resp, body, err := r.getManifest(ctx, d.Digest.String(), d.Size+manifestRoom)
 	if err != nil {
 		return nil, err
 	}
-	body, right := decoded(body, d.Digest, d.Size)
+	body, right := reply.Decoded(body, d.Digest, d.Size)
 	if !right {
 		err = checkPage(mediaType(resp))
 	}

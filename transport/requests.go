@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -35,7 +36,7 @@ func (d *sender) Do(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		if resp != nil {
-			drain(resp)
+			reply.Drain(resp)
 		}
 	}
 }
@@ -121,5 +122,5 @@ func movedTo(asked string, err error) error {
 	if perr != nil || u.Host == "" || u.Host == asked {
 		return err
 	}
-	return &movedError{oneLine(u.Host), err}
+	return &movedError{reply.OneLine(u.Host), err}
 }

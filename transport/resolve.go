@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 const headerDigest = "Docker-Content-Digest"
@@ -69,7 +70,7 @@ func checkManifest(d oci.Descriptor) error {
 		return err
 	}
 	if !oci.IsManifest(d.MediaType) {
-		return &oci.UnsupportedError{What: "manifest " + d.Digest.String(), Why: fmt.Sprintf("the registry gives it the media type %q, which is not one of an image, an index or an artifact", oneLine(d.MediaType))}
+		return &oci.UnsupportedError{What: "manifest " + d.Digest.String(), Why: fmt.Sprintf("the registry gives it the media type %q, which is not one of an image, an index or an artifact", reply.OneLine(d.MediaType))}
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func (r *Repository) manifest(ctx context.Context, reference string, want digest
 			return d, body, nil
 		}
 		d, body, err := r.manifestRead(ctx, reference, want)
-		if err == nil && (permanentStatus(status) || status == http.StatusNotImplemented) {
+		if err == nil && (reply.Permanent(status) || status == http.StatusNotImplemented) {
 			r.noHead.manifests.Store(true)
 		}
 		return d, body, err
@@ -111,7 +112,7 @@ func (r *Repository) manifestKnown(ctx context.Context, reference string, want d
 	if err != nil {
 		return d, nil, 0
 	}
-	drain(resp)
+	reply.Drain(resp)
 	named := cmp.Or(digest.Digest(resp.Header.Get(headerDigest)), want)
 	if resp.StatusCode != http.StatusOK || want != "" && named != want || oci.CheckDigest(named) != nil {
 		return d, nil, resp.StatusCode
@@ -130,8 +131,8 @@ func (r *Repository) manifestRead(ctx context.Context, reference string, want di
 	if named != "" && named.Validate() == nil && named.Algorithm() != digest.SHA256 {
 		return oci.Descriptor{}, nil, oci.CheckDigest(named)
 	}
-	body, right := decoded(body, cmp.Or(want, named), oci.MaxManifestSize)
-	if plain, err := gunzip(body, oci.MaxManifestSize); !right && err == nil { // a manifest is never compressed in itself
+	body, right := reply.Decoded(body, cmp.Or(want, named), oci.MaxManifestSize)
+	if plain, err := reply.Gunzip(body, oci.MaxManifestSize); !right && err == nil { // a manifest is never compressed in itself
 		body = plain
 	}
 	d := oci.Descriptor{MediaType: manifestType(body, mediaType(resp)), Digest: oci.Digest(body), Size: int64(len(body))}
@@ -196,7 +197,7 @@ func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, 
 	if err != nil {
 		return "", explain("check", r.ref.WithTag(tag).String(), err)
 	}
-	drain(resp)
+	reply.Drain(resp)
 	named := digest.Digest(resp.Header.Get(headerDigest))
 	switch {
 	case resp.StatusCode == http.StatusNotFound:

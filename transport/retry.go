@@ -9,12 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"syscall"
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -22,10 +22,9 @@ const (
 	// DefaultRetryTimes is how often a request is tried again.
 	DefaultRetryTimes = 5
 
-	firstPause    = time.Second
-	longestPause  = time.Minute
-	outage        = 75 * time.Second // more than the minute that is promised
-	maxRetryAfter = 5 * time.Minute
+	firstPause   = time.Second
+	longestPause = time.Minute
+	outage       = 75 * time.Second // more than the minute that is promised
 )
 
 // policy says how often something is tried again, and after how long.
@@ -148,11 +147,11 @@ func transient(err error) bool {
 	case errors.As(err, &broken), errors.Is(err, watch.ErrStalled):
 		return true
 	case errors.As(err, &mine) && mine.Status != 0:
-		return mine.expired || mine.stale || mine.lost || transientStatus(mine.Status) && !mine.full
+		return mine.expired || mine.stale || mine.lost || reply.Transient(mine.Status) && !mine.full
 	case errors.As(err, &answer):
-		return transientStatus(answer.StatusCode)
+		return reply.Transient(answer.StatusCode)
 	case errors.As(err, &proxy) && proxy.status != 0:
-		return transientStatus(proxy.status)
+		return reply.Transient(proxy.status)
 	case refusedTLS(err):
 		return false
 	}
@@ -173,39 +172,13 @@ func refusedTLS(err error) bool {
 		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &remote) && remote.Op == "remote error" // how crypto/tls hands on an alert
 }
 
-func transientStatus(status int) bool {
-	switch status {
-	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusInsufficientStorage:
-		return false
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return true
-	}
-	return status >= 500
-}
-
 // statusOf is the bare status of an answer, with its Retry-After.
 func statusOf(resp *http.Response) *RegistryError {
-	e := &RegistryError{Status: resp.StatusCode, Host: oneLine(resp.Request.URL.Host), after: retryAfter(resp), standing: standingOf(resp)}
-	if redirected(resp) && e.standing != nil && e.Host != e.standing.host {
+	e := &RegistryError{Status: resp.StatusCode, Host: reply.OneLine(resp.Request.URL.Host), after: reply.RetryAfter(resp), standing: standingOf(resp)}
+	if reply.Redirected(resp) && e.standing != nil && e.Host != e.standing.host {
 		e.by, e.elsewhere = e.Host+", where the registry redirects to,", true
 	}
 	return e
-}
-
-// retryAfter is how long the answers 429 and 503 ask to wait, at most 5
-// minutes (RFC 9110, section 10.2.3: seconds or a date); 0 if they do not.
-func retryAfter(resp *http.Response) time.Duration {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
-		return 0
-	}
-	text := resp.Header.Get("Retry-After")
-	wait := time.Duration(0)
-	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(s) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = time.Until(at)
-	}
-	return max(0, min(wait, maxRetryAfter))
 }
 
 // askedToWait is the Retry-After of the answer behind err, 0 if there is none.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -89,7 +90,7 @@ func TestRetryAfter(t *testing.T) {
 		} {
 			for status, want := range map[int]time.Duration{429: want, 503: want, 500: 0, 200: 0} {
 				resp := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {header}}}
-				if got := retryAfter(resp); got != want {
+				if got := reply.RetryAfter(resp); got != want {
 					t.Errorf("%d, Retry-After %q: %v, want %v", status, header, got, want)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // SignatureError says that a mirror refuses to say whether a signature is there. A node
@@ -45,7 +46,7 @@ func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image
 		if uncertain(resp.StatusCode) {
 			return explain("check", r.ref.WithTag(tag).String(), answerError(resp))
 		}
-		drain(resp)
+		reply.Drain(resp)
 		return nil
 	}
 	err := look(r)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // standing is how a request stands with the credential that is configured for it.
@@ -37,7 +39,7 @@ func (st *standing) note(status int) string {
 	case st.tried:
 		return "; it asks for no credentials, and refused those that are configured for it"
 	case st.sent && st.user != "":
-		return fmt.Sprintf(" (to user %q)", oneLine(st.user))
+		return fmt.Sprintf(" (to user %q)", reply.OneLine(st.user))
 	case st.sent:
 		return " (to the credentials that are configured for it)"
 	case st.unasked:
@@ -102,7 +104,7 @@ func (a *authorizer) offer(req *http.Request, resp *http.Response, u *unasked, s
 	}
 	first := !u.tried
 	u.tried = true
-	drain(resp)
+	reply.Drain(resp)
 	resp, err := a.send(req, a.basic())
 	if err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ func (a *authorizer) offer(req *http.Request, resp *http.Response, u *unasked, s
 	st.tried, st.sent = true, true
 	switch {
 	case !first: // it was asked before another request found out
-	case resp.StatusCode == http.StatusOK && !redirected(resp):
+	case resp.StatusCode == http.StatusOK && !reply.Redirected(resp):
 		u.open = true
 	case refusal(resp.StatusCode, ""):
 		a.endpoint.silent.Store(true)
@@ -141,7 +143,7 @@ func (e *LoginError) Error() string {
 	}
 	said := by + " does not take " + what
 	if e.User != "" {
-		said += fmt.Sprintf(" of user %q", oneLine(e.User))
+		said += fmt.Sprintf(" of user %q", reply.OneLine(e.User))
 	}
 	said += fmt.Sprintf(" (it answered %d)", e.Status)
 	if e.Reason != "" {

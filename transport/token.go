@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -141,7 +142,7 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	begun := time.Now()
 	client := &http.Client{Transport: a.endpoint.http.Transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if next.Body != nil && next.Body != http.NoBody && leftOrigin(next, via) {
-			return &redirectError{fmt.Sprintf("the token service %s redirects a secret to %s; that is refused", oneLine(realm.Host), oneLine(next.URL.Host))}
+			return &redirectError{fmt.Sprintf("the token service %s redirects a secret to %s; that is refused", reply.OneLine(realm.Host), reply.OneLine(next.URL.Host))}
 		}
 		return errors.Join(a.mayAsk(next.Context(), next.URL, asked), checkRedirect(next, via))
 	}}
@@ -149,7 +150,7 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	if err != nil {
 		return token{}, &serviceError{realm.Host, err}
 	}
-	defer drain(resp)
+	defer reply.Drain(resp)
 	if resp.StatusCode != http.StatusOK {
 		return token{}, a.tokenRefused(resp)
 	}
@@ -230,9 +231,9 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 // credential must not pass for one of the registry: 404 there means that an image is absent.
 func (a *authorizer) tokenRefused(resp *http.Response) error {
 	e := responseError(resp)
-	host := oneLine(resp.Request.URL.Host)
+	host := reply.OneLine(resp.Request.URL.Host)
 	switch e.by = "the token service " + host; {
-	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, transientStatus(e.Status):
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, reply.Transient(e.Status):
 		return e
 	}
 	e.by = "it"
@@ -246,7 +247,7 @@ type serviceError struct {
 }
 
 func (e *serviceError) Error() string {
-	return "the token service " + oneLine(e.host) + ": " + cleanText(e.err)
+	return "the token service " + reply.OneLine(e.host) + ": " + reply.CleanText(e.err)
 }
 func (e *serviceError) Unwrap() error { return e.err }
 
@@ -255,7 +256,7 @@ func (e *serviceError) Unwrap() error { return e.err }
 // one that a proxy resolves.
 func (a *authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
 	if u.Scheme != "https" && asked.Scheme == "https" {
-		return &redirectError{fmt.Sprintf("the token service is %s on %s, where the registry was asked by https", oneLine(u.Scheme), oneLine(u.Host))}
+		return &redirectError{fmt.Sprintf("the token service is %s on %s, where the registry was asked by https", reply.OneLine(u.Scheme), reply.OneLine(u.Host))}
 	}
 	host := u.Hostname()
 	if strings.EqualFold(host, asked.Hostname()) {
@@ -270,7 +271,7 @@ func (a *authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
 	for _, addr := range addrs {
 		inner := embedded(addr)
 		if slices.ContainsFunc(a.blocked, func(p netip.Prefix) bool { return p.Contains(inner) || p.Contains(addr.WithZone("")) }) {
-			return &redirectError{fmt.Sprintf("the token service %s is at %s, an address that a registry must not name", oneLine(u.Host), addr)}
+			return &redirectError{fmt.Sprintf("the token service %s is at %s, an address that a registry must not name", reply.OneLine(u.Host), addr)}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -133,14 +134,14 @@ func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		//lint:ignore nilerr without a mount the blob is uploaded
 		return false, nil, nil
 	case resp.StatusCode == http.StatusCreated:
-		drain(resp)
+		reply.Drain(resp)
 		return true, nil, checkDigest(resp, d)
 	case resp.StatusCode == http.StatusAccepted:
 		//lint:ignore nilerr a session that cannot be used is none: an upload begins another
 		s, _ := r.session(resp)
 		return false, s, nil
 	}
-	if refused := responseError(resp); transientStatus(refused.Status) {
+	if refused := responseError(resp); reply.Transient(refused.Status) {
 		return false, nil, refused
 	}
 	return false, nil, nil
@@ -157,7 +158,7 @@ func (r *Repository) post(ctx context.Context, query url.Values) (*http.Response
 // session reads where the upload goes. Bytes and credential follow it, so it
 // must be the host that was asked, and by no worse scheme.
 func (r *Repository) session(resp *http.Response) (*session, error) {
-	drain(resp)
+	reply.Drain(resp)
 	to, err := resp.Location()
 	if err != nil {
 		return nil, &uploadError{"the registry started an upload and gave no location"}
@@ -169,9 +170,9 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	samePort := to.Port() == asked.Port() || sameScheme && port(to) == port(&asked)
 	switch {
 	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", oneLine(to.Host))}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", reply.OneLine(to.Host))}
 	case !sameScheme && to.Scheme != "https":
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", oneLine(to.Scheme), oneLine(to.Host), asked.Scheme)}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", reply.OneLine(to.Scheme), reply.OneLine(to.Host), asked.Scheme)}
 	}
 	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
 }
@@ -218,7 +219,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 		refused.lost = refused.Code == "BLOB_UPLOAD_UNKNOWN"
 		return refused
 	}
-	drain(resp)
+	reply.Drain(resp)
 	return checkDigest(resp, d)
 }
 
@@ -243,7 +244,7 @@ func (r *Repository) cancel(ctx context.Context, s *session) {
 		return
 	}
 	if resp, err := r.sendTo(s, req); err == nil {
-		drain(resp)
+		reply.Drain(resp)
 	}
 }
 

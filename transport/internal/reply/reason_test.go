@@ -1,10 +1,10 @@
-package transport
+package reply
 
 import "testing"
 
 func TestReadAnswer(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]answered{
+	for body, want := range map[string]Reason{
 		`{"errors":[{"code":"DENIED","message":"not for you"}]}`:                                                               {"DENIED", "not for you", true, false},
 		`{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Err":28}}}]}`: {"UNKNOWN", "unknown error", true, true},
 		`{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"Err":122}}]}`:                                       {"UNKNOWN", "unknown error", true, true},
@@ -18,7 +18,7 @@ func TestReadAnswer(t *testing.T) {
 		`{"message":"a\nb"}`:                                                                                                   {"", "a b", false, false}, `{"code":128,"msg":"x"}`: {"", "x", false, false},
 		``: {}, `null`: {}, `[]`: {}, `"x"`: {}, `<html>507</html>`: {}, `{"error":{"message":{"message":"deep"}}}`: {}, `{"message":[[[]]]}`: {},
 	} {
-		if got := readAnswer([]byte(body)); got != want {
+		if got := Read([]byte(body)); got != want {
 			t.Errorf("%s: %+v, want %+v", body, got, want)
 		}
 	}

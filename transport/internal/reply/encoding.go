@@ -1,4 +1,4 @@
-package transport
+package reply
 
 import (
 	"bufio"
@@ -17,25 +17,26 @@ import (
 )
 
 const (
-	// maxDecided is the largest content that is read at once to see by its digest
+	// MaxDecided is the largest content that is read at once to see by its digest
 	// whether it was compressed on the way.
-	maxDecided = 4 << 20
+	MaxDecided = 4 << 20
 
 	sniffed  = 4 << 10 // bytes of larger content that are looked at instead
 	headRoom = 64 << 10
+	buffered = 256 << 10
 )
 
-// identity asks for content as it is: by its digest nothing else is of use. Without
+// Identity asks for content as it is: by its digest nothing else is of use. Without
 // this header, servers may compress as they like (RFC 9110, section 12.5.3).
-func identity(req *http.Request) *http.Request {
+func Identity(req *http.Request) *http.Request {
 	other := *req
 	other.Header = req.Header.Clone()
 	other.Header.Set("Accept-Encoding", "identity")
 	return &other
 }
 
-// encoding is what an answer says that its content is compressed with, "" for nothing.
-func encoding(resp *http.Response) string {
+// Encoding is what an answer says that its content is compressed with, "" for nothing.
+func Encoding(resp *http.Response) string {
 	var list []string
 	for _, line := range resp.Header.Values("Content-Encoding") {
 		for name := range strings.SplitSeq(line, ",") {
@@ -47,39 +48,30 @@ func encoding(resp *http.Response) string {
 	return strings.Join(list, ", ")
 }
 
-// EncodingError says that content came compressed in a way that cannot be undone here,
-// although it was asked for as it is.
+// EncodingError says that content came compressed in a way that cannot be undone here.
 type EncodingError struct{ Encoding string }
 
 func (e *EncodingError) Error() string {
-	return fmt.Sprintf("the answer is compressed with %q on its way, although it was asked for as it is", oneLine(e.Encoding))
+	return fmt.Sprintf("the answer is compressed with %q", OneLine(e.Encoding))
 }
 
-// Hint says what to do now.
-func (e *EncodingError) Hint() string {
-	return "have the registry, or the proxy before it, not compress its answers"
-}
-
-// Permanent is false: it is no matter of the content.
-func (e *EncodingError) Permanent() bool { return false }
-
-// plainBody gives the content of a whole answer to a GET of d. Some servers compress
+// Content gives the content of a whole answer to a GET of d. Some servers compress
 // what they were not asked to compress, and others only say so of layers that are
 // compressed in themselves: the digest decides, or of large content its size and
 // its first bytes.
-func plainBody(resp *http.Response, d oci.Descriptor) (io.Reader, error) {
-	name := encoding(resp)
+func Content(resp *http.Response, d oci.Descriptor) (io.Reader, error) {
+	name := Encoding(resp)
 	switch {
 	case name == "":
 		return resp.Body, checkWhole(resp, d)
-	case d.Size <= maxDecided:
+	case d.Size <= MaxDecided:
 		return decided(resp.Body, d, name)
 	case resp.ContentLength == d.Size:
 		return resp.Body, nil
 	case name != "gzip" && resp.ContentLength < 0: // its digest will tell
 		return resp.Body, nil
 	case name != "gzip":
-		return nil, &RegistryError{Err: &EncodingError{name}}
+		return nil, &EncodingError{name}
 	}
 	return sniff(resp, d)
 }
@@ -90,26 +82,27 @@ func decided(body io.Reader, d oci.Descriptor, name string) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, ok := decoded(raw, d.Digest, d.Size)
+	plain, ok := Decoded(raw, d.Digest, d.Size)
 	if !ok {
-		return nil, &RegistryError{Err: &EncodingError{name}}
+		return nil, &EncodingError{name}
 	}
 	return bytes.NewReader(plain), nil
 }
 
-// decoded gives those bytes, or what they decompress to, that have the digest; false
+// Decoded gives those bytes, or what they decompress to, that have the digest; false
 // and the bytes as they are if neither has. What is decompressed is at most limit.
-func decoded(raw []byte, want digest.Digest, limit int64) ([]byte, bool) {
+func Decoded(raw []byte, want digest.Digest, limit int64) ([]byte, bool) {
 	if oci.Digest(raw) == want {
 		return raw, true
 	}
-	if plain, err := gunzip(raw, limit); err == nil && oci.Digest(plain) == want {
+	if plain, err := Gunzip(raw, limit); err == nil && oci.Digest(plain) == want {
 		return plain, true
 	}
 	return raw, false
 }
 
-func gunzip(raw []byte, limit int64) ([]byte, error) {
+// Gunzip undoes a compression with gzip, and reads one byte beyond the limit at most.
+func Gunzip(raw []byte, limit int64) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
 		return nil, err
@@ -117,22 +110,23 @@ func gunzip(raw []byte, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(z, limit+1))
 }
 
-func isGzip(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
+// IsGzip reports whether bytes begin as those of gzip do.
+func IsGzip(b []byte) bool { return bytes.HasPrefix(b, []byte{0x1f, 0x8b}) }
 
 // sniff decides by the first bytes of content that is said to be compressed with gzip.
 func sniff(resp *http.Response, d oci.Descriptor) (io.Reader, error) {
-	in := bufio.NewReaderSize(resp.Body, bufferSize)
+	in := bufio.NewReaderSize(resp.Body, buffered)
 	start, err := in.Peek(sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if !isGzip(start) {
+	if !IsGzip(start) {
 		return in, checkWhole(resp, d)
 	}
 	layer := strings.HasSuffix(d.MediaType, "gzip") // compressed in itself, so twice if it is on its way too
 	if z, err := gzip.NewReader(bytes.NewReader(start)); err == nil && resp.ContentLength < 0 && layer {
 		within, _ := io.ReadAll(io.LimitReader(z, 2)) // the rest of it is cut off
-		if !isGzip(within) {
+		if !IsGzip(within) {
 			return in, nil
 		}
 	}

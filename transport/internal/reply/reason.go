@@ -1,22 +1,23 @@
-package transport
+package reply
 
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"regexp"
 	"slices"
 )
 
-// answered is what a server's error says.
-type answered struct {
-	code, message string
-	own           bool // in the form that registries have (OCI distribution-spec, "Error Codes")
-	full          bool // a disk is
+// Reason is what a server's error says.
+type Reason struct {
+	Code, Message string
+	Own           bool // in the form that registries have (OCI distribution-spec, "Error Codes")
+	Full          bool // a disk is
 }
 
-// readAnswer finds code and message in the body of an error: those of a registry, else of a token
+// Read finds code and message in the body of an error: those of a registry, else of a token
 // service (OAuth 2, RFC 6749 section 5.2, and what others write).
-func readAnswer(body []byte) (a answered) {
+func Read(body []byte) (a Reason) {
 	var parsed struct {
 		Errors []struct {
 			Code    json.RawMessage `json:"code"`
@@ -24,25 +25,25 @@ func readAnswer(body []byte) (a answered) {
 			Detail  json.RawMessage `json:"detail"`
 		} `json:"errors"`
 	}
-	a.full = fullText.Match(body)
+	a.Full = fullText.Match(body)
 	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
 		first := parsed.Errors[0]
-		a.code, a.message, a.own = oneLine(plainText(first.Code)), oneLine(first.Message), true
+		a.Code, a.Message, a.Own = OneLine(plainText(first.Code)), OneLine(first.Message), true
 		for _, e := range parsed.Errors {
-			a.full = a.full || errnoFull.Match(e.Detail)
+			a.Full = a.Full || errnoFull.Match(e.Detail)
 		}
-		if a.message == "" {
-			a.message = oneLine(plainText(first.Detail))
+		if a.Message == "" {
+			a.Message = OneLine(plainText(first.Detail))
 		}
 		return a
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
-		a.message = xmlMessage(body)
+		a.Message = xmlMessage(body)
 		return a
 	}
 	for _, name := range []string{"error_description", "message", "details", "detail", "error", "errors", "reason", "msg", "title", "value"} {
-		if a.message = oneLine(plainText(fields[name])); a.message != "" {
+		if a.Message = OneLine(plainText(fields[name])); a.Message != "" {
 			break
 		}
 	}
@@ -64,6 +65,15 @@ func plainText(value json.RawMessage) string {
 		return plainText(object["message"])
 	}
 	return ""
+}
+
+// xmlMessage is what stores of objects say in their errors (Amazon S3, "Error Responses").
+func xmlMessage(body []byte) string {
+	var parsed struct{ Message string }
+	if xml.Unmarshal(body, &parsed) != nil {
+		return ""
+	}
+	return OneLine(parsed.Message)
 }
 
 var (
