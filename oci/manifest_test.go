@@ -60,10 +60,10 @@ func TestOddManifests(t *testing.T) {
 func TestUnfitManifests(t *testing.T) {
 	t.Parallel()
 	for more, want := range map[string]string{
-		`,"layers":{}`:             "layers is no list",
+		`,"layers":{}`:             "layers is not a list",
 		`,"layers":[null]`:         "layers[0] is null",
-		`,"layers":["x"]`:          "layers[0] is no descriptor",
-		`,"layers":[{"digest":5}]`: "layers[0] is no descriptor",
+		`,"layers":["x"]`:          "layers[0] is not a descriptor",
+		`,"layers":[{"digest":5}]`: "layers[0] is not a descriptor",
 		`,"layers":[{}]`:           "not a valid digest",
 		`,"config":{}`:             "not a valid digest",
 		`,"config":null`:           "without a config",

@@ -25,7 +25,7 @@ func (e *PartError) Unwrap() error { return e.Err }
 // Hint is empty: who asks for the image knows how to leave a platform out.
 func (e *PartError) Hint() string { return "" }
 
-// ofPart says of an error which platform it is of, if the index that names d says that.
+// ofPart adds to an error the platform that it concerns, if the index that names d says which.
 func ofPart(d Descriptor, err error) error {
 	name := PlatformString(d.Platform)
 	if err == nil || !IsPlatform(name) || name == platformNone {

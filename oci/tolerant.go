@@ -52,7 +52,7 @@ func (o *oddities) annotations(name string, raw json.RawMessage) map[string]stri
 	for key, value := range all {
 		var s string
 		if json.Unmarshal(value, &s) != nil {
-			o.add(name + " with values that are no strings")
+			o.add(name + " with values that are not strings")
 		} else if there(value) {
 			list[key] = s
 		}
@@ -76,7 +76,7 @@ func (o *oddities) subject(raw json.RawMessage) *Descriptor {
 	return &d
 }
 
-// descriptorBody is a descriptor: its digest and size must be as they are to be.
+// descriptorBody is a descriptor: its digest and size must be as specified.
 type descriptorBody struct {
 	MediaType    json.RawMessage `json:"mediaType"`
 	Digest       digest.Digest   `json:"digest"`
@@ -94,7 +94,7 @@ func (o *oddities) descriptor(name string, raw json.RawMessage) (Descriptor, err
 	}
 	var b descriptorBody
 	if err := json.Unmarshal(raw, &b); err != nil {
-		return Descriptor{}, fmt.Errorf("its %s is no descriptor: %w", name, err)
+		return Descriptor{}, fmt.Errorf("its %s is not a descriptor: %w", name, err)
 	}
 	d := Descriptor{
 		MediaType: o.text(name+".mediaType", b.MediaType), Digest: b.Digest, Size: b.Size,
@@ -110,7 +110,7 @@ func (o *oddities) descriptor(name string, raw json.RawMessage) (Descriptor, err
 	return d, nil
 }
 
-// platform keeps what of a platform is as it is to be.
+// platform keeps the fields of a platform that are as specified.
 func (o *oddities) platform(name string, raw json.RawMessage) *ispec.Platform {
 	var b struct {
 		OS           json.RawMessage `json:"os"`
@@ -151,7 +151,7 @@ func (o *oddities) children(name string, raw json.RawMessage, blobs bool) ([]Des
 	}
 	var all []json.RawMessage
 	if json.Unmarshal(raw, &all) != nil {
-		return nil, errors.New("its " + name + " is no list")
+		return nil, errors.New("its " + name + " is not a list")
 	}
 	list := make([]Descriptor, 0, min(len(all), 1<<10))
 	for i, one := range all {

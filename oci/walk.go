@@ -63,7 +63,7 @@ type walker struct {
 	src     Source
 	fn      func(Descriptor, []byte) error
 	seen    map[content]bool
-	out     map[digest.Digest]bool // what indexes name in vain, and whether one did
+	out     map[digest.Digest]bool // manifests that are left out, and whether an index names them
 	indexes bool                   // reads only those
 	stopped bool                   // fn did
 }

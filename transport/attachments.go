@@ -38,7 +38,7 @@ func (e *UnknownError) Error() string {
 	if e.Sort != oci.UnknownReferrers {
 		what = "there is a tag ." + e.Sort + " of it"
 	}
-	return fmt.Sprintf("%s: whether %s is not known: the registry gives the image and refuses that: %s", e.Subject, what, reason(e.Err))
+	return fmt.Sprintf("%s: whether %s is not known: the registry gives the image, but refuses to answer that: %s", e.Subject, what, reason(e.Err))
 }
 
 func (e *UnknownError) Unwrap() error { return e.Err }
@@ -48,7 +48,7 @@ func (e *UnknownError) Hint() string {
 	if s := statusIn(e.Err); s == http.StatusUnauthorized || s == http.StatusForbidden {
 		return "" // that of the answer says it
 	}
-	return "the registry, or what stands before it, refuses a legal request: tell who runs it"
+	return "the registry, or a proxy in front of it, refuses a legal request: report it to its administrator"
 }
 
 // Permanent is true: the registry was asked twice.
@@ -115,7 +115,7 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 			all.List = append(all.List, Attachment{Root: d, Tag: tag})
 		}
 	}
-	if len(all.Unknown) > 0 { // who gets nothing at all there is told so
+	if len(all.Unknown) > 0 { // a registry that gives this host nothing at all is an error
 		if err := r.renewed().has(ctx, subject); err != nil {
 			return nil, explain("list what is attached to", r.name(subject), all.Unknown[0].Err)
 		}

@@ -35,8 +35,7 @@ func (c *Client) readable() (string, error) {
 }
 
 // checkAuthfile looks whether a file, named as name, can be read as credentials:
-// containers/image takes a missing file for an empty one, and reports others in the words of a
-// Go program.
+// containers/image takes a missing file for an empty one, and its other errors name Go types.
 func checkAuthfile(name, path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -60,7 +59,7 @@ func checkAuthfile(name, path string) error {
 var (
 	errEmptyFile  = errors.New("it is empty")
 	errNotJSON    = errors.New("it is not valid JSON")
-	errNoAuthfile = errors.New("it has not the form of a credentials file: auths must be an object with one object for each registry")
+	errNoAuthfile = errors.New("it does not have the form of a credentials file: auths must be an object with one object for each registry")
 )
 
 // systemCause is an error of the system without the path, which the caller names.

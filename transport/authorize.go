@@ -19,7 +19,7 @@ import (
 
 // authorizer sends requests to one host with one credential. Where a credential is configured, the
 // API root is asked first what it wants, as nodes do: many registries let anyone read, and answer
-// 403 or 404 in the place of a challenge to who may not.
+// 403 or 404 instead of a challenge where something may not be read.
 type authorizer struct {
 	client *Client
 	login
@@ -274,7 +274,7 @@ func (a *authorizer) token(req *http.Request, c challenge, authz string) (string
 	return "Bearer " + t.value, nil
 }
 
-// send sends a request as it is, but for Authorization.
+// send sends a request as it is, with that Authorization.
 func (a *authorizer) send(req *http.Request, authz string) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	if authz != "" {

@@ -404,7 +404,7 @@ func TestTokenEndsInAnUpload(t *testing.T) {
 		switch {
 		case c.good && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case !c.good && (!errors.As(err, &refused) || refused.Trouble() != TroubleToken || !strings.Contains(err.Error(), "the token with which the upload began had ended")):
+		case !c.good && (!errors.As(err, &refused) || refused.Trouble() != TroubleToken || !strings.Contains(err.Error(), "the token of this upload expired")):
 			t.Errorf("%s: %v", name, err)
 		}
 	}

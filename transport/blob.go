@@ -15,7 +15,7 @@ import (
 
 const (
 	// leastBytes is what an answer gives at least if it counts as progress, and
-	// maxTrickle how many in a row may give less: more would go on for ever.
+	// maxTrickle how many in a row may give less, so that reading ends.
 	leastBytes = 4 << 10
 	maxTrickle = 100
 

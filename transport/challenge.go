@@ -35,7 +35,7 @@ func challengesOf(header http.Header) []challenge {
 	return list
 }
 
-// parseChallenges reads a list of challenges. Commas part both challenges and their parameters:
+// parseChallenges reads a list of challenges. Commas separate challenges, and also their parameters:
 // a word with "=" behind it is a parameter. Parameters without a comma between them, values
 // without quotes and a quote that does not end are taken as they are meant.
 func parseChallenges(s string) []challenge {
@@ -106,7 +106,7 @@ func cutValue(s string) (value, rest string) {
 }
 
 // answerable picks the best challenge that can be answered: Bearer with a token service, then
-// Basic for who has a user name or a password.
+// Basic if there is a user name or a password.
 func (a *authorizer) answerable(list []challenge, asked *url.URL) (challenge, bool) {
 	for _, c := range list {
 		if c.scheme == schemeBearer && a.realm(c, asked) != nil {

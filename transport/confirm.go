@@ -15,8 +15,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// maxTold bounds how many manifests an error lists.
-const maxTold = 20
+// maxNamed bounds how many manifests an error lists.
+const maxNamed = 20
 
 // Confirm asks the mirror for every manifest of the images as a node would: by GET, by
 // digest, with no right but to pull, and compares the bytes; then for their tags and
@@ -46,10 +46,10 @@ func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	told := 0
+	named := 0
 	for i, err := range errs {
 		if err != nil {
-			if told++; told > maxTold {
+			if named++; named > maxNamed {
 				errs[i] = nil
 			}
 		}
@@ -117,7 +117,7 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 }
 
 // until looks for something until it is there; absent is the error if it never is. Everything
-// was pushed before the first look: who has waited for one thing need not wait for the next.
+// was pushed before the first look: after one full wait there is no need for another.
 func (c *confirming) until(ctx context.Context, r *Repository, absent *ManifestError, look func() (bool, error)) error {
 	absent.Pushed = c.m.wasPushed(r, absent.Manifest)
 	there, err := false, error(nil)

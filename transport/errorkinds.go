@@ -93,7 +93,7 @@ var hints = map[Trouble]string{
 	TroubleAbsent:       "check the name, and that this user may read it; some registries also answer this where something may not be read",
 	TroubleSilent:       "have the registry answer 401 with a challenge (WWW-Authenticate) to requests without credentials, here or at /v2/; nodes do not send theirs unasked either",
 	TroubleScheme:       "have the registry accept a user name and password (Basic) or a token (Bearer)",
-	TroubleGateway:      "see what limits that proxy has (of nginx, client_max_body_size and its timeouts), and whether the registry behind it runs; then run the same command again",
+	TroubleGateway:      "check the limits of that proxy (nginx: client_max_body_size and timeouts), and that the registry behind it runs; then run the same command again",
 	TroubleElsewhere:    "addresses like this one are good for a short time: check this host's clock, and the storage behind the registry",
 	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",

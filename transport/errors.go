@@ -65,9 +65,9 @@ func (e *RegistryError) Cause() string {
 	case e.full:
 		return fmt.Sprintf("%s has no space left (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
 	case e.ended:
-		return fmt.Sprintf("the token with which the upload began had ended before it was complete (%s answered %d)", who, e.Status)
+		return fmt.Sprintf("the token of this upload expired before the upload was complete (%s answered %d)", who, e.Status)
 	case e.lost:
-		return fmt.Sprintf("%s %s: the registry did not know the upload any more that it had begun (%s answered %d)", e.Op, e.Ref, who, e.Status)
+		return fmt.Sprintf("the registry no longer knew the upload that it had begun (%s answered %d)", who, e.Status)
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.note(e.Status)
 	case e.Err != nil:
@@ -116,7 +116,7 @@ func (e *MissingBlobError) Permanent() bool { return true }
 type EncodingError struct{ Encoding string }
 
 func (e *EncodingError) Error() string {
-	return fmt.Sprintf("the answer is compressed with %q on its way, although it was asked for as it is", reply.OneLine(e.Encoding))
+	return fmt.Sprintf("the answer is compressed with %q, although it was asked for without compression", reply.OneLine(e.Encoding))
 }
 
 // Hint says what to do now.

@@ -28,7 +28,7 @@ func (e *ForeignError) Hint() string {
 // Permanent is false: what the registry answered may have another cause.
 func (e *ForeignError) Permanent() bool { return false }
 
-// ifForeign says of a manifest that was refused that foreign layers may be why.
+// ifForeign adds to a refusal of a manifest that its foreign layers may be the reason.
 func ifForeign(d oci.Descriptor, body []byte, err error) error {
 	var m struct {
 		Layers []oci.Descriptor `json:"layers"`

@@ -46,7 +46,7 @@ func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) 
 			if ctx.Err() != nil {
 				return found{}, ctx.Err()
 			}
-			return found{there: true, fault: "its bytes break off before their end"}, nil
+			return found{there: true, fault: "its bytes end too early"}, nil
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) 
 		}
 		wait = min(wait, longestLook)
 		if c.cfg.Waiting != nil && c.gate(host).noticeDue() {
-			c.cfg.Waiting(host, "it does not give yet what was pushed", wait)
+			c.cfg.Waiting(host, "what was pushed is not available there yet", wait)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return false, err

@@ -29,7 +29,7 @@ func TestLostUpload(t *testing.T) {
 			t.Errorf("%d times: %d tries, %v", times, got, err)
 		}
 		var lost *RegistryError
-		if err != nil && (!errors.As(err, &lost) || lost.Permanent() || classify(err) != ProblemOther || !strings.Contains(lost.Hint(), "sticky") || !strings.Contains(err.Error(), "did not know the upload")) {
+		if err != nil && (!errors.As(err, &lost) || lost.Permanent() || classify(err) != ProblemOther || !strings.Contains(lost.Hint(), "sticky") || strings.Count(err.Error(), "push ") != 1 || !strings.Contains(err.Error(), "no longer knew the upload")) {
 			t.Errorf("%v", err)
 		}
 	}

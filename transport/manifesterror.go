@@ -17,7 +17,7 @@ func (e *changedError) Error() string {
 	return "the registry stored it as " + reply.OneLine(e.as.String())
 }
 
-// changed says of a manifest that the registry stored in other bytes what it made of it.
+// changed makes a *[ManifestError] of the answer of a registry that stored a manifest in other bytes.
 func changed(repo oci.Ref, tag string, d oci.Descriptor, err error) error {
 	var other *changedError
 	if !errors.As(err, &other) {

@@ -39,7 +39,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 	return nil
 }
 
-// turns has each manifest stored once in a repository, but for its tags, however many
+// turns has each manifest stored once in a repository, apart from its tags, however many
 // images have it: docker-registry 2.8 writes in place what it is sent again, and
 // refuses an index that names it meanwhile.
 type turns struct {
@@ -123,8 +123,8 @@ func tagIn(d oci.Descriptor, reference string) string {
 	return reference
 }
 
-// unlessThere forgives a refusal to store what is there, and says of a tag that names
-// something else that it cannot be changed.
+// unlessThere ignores a refusal to store what is there already. A tag that names something
+// else is a *[TagError].
 func (r *Repository) unlessThere(ctx context.Context, d oci.Descriptor, reference string, refusal error) error {
 	ctx = r.toPush(ctx)
 	if tagIn(d, reference) == "" {

@@ -36,8 +36,8 @@ func (m *Mirror) imageKey(img oci.Image) string {
 	return m.target.Repo(img).WithDigest(img.Root.Digest).String() + " " + strings.Join(img.Tags, " ")
 }
 
-// leaveOut notes an image that may be left out, with the answer that was no good; any
-// other error, or of any other image, it gives back.
+// leaveOut notes an image that may be left out, with what the mirror answered; any
+// other error, or one of any other image, is returned.
 func (m *Mirror) leaveOut(img oci.Image, err error) error {
 	if err == nil || m.Optional == nil || !saidNo(err) || !m.Optional(img) {
 		return err

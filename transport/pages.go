@@ -25,7 +25,7 @@ func (e *EndlessError) Error() string {
 
 // Hint says what to do now.
 func (e *EndlessError) Hint() string {
-	return "this is a fault of the registry, or of what stands before it: tell who runs it"
+	return "this is a fault of the registry, or of a proxy in front of it: report it to its administrator"
 }
 
 // Permanent is true: the registry answered.

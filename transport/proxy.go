@@ -19,7 +19,7 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
-// proxies is what the environment says of proxies.
+// proxies are the proxies that the environment configures.
 type proxies struct {
 	by map[string]proxyVariable // by the scheme of a request
 	of func(*url.URL) (*url.URL, error)
@@ -52,7 +52,7 @@ func environmentProxies() *proxies {
 		u, err := parseProxy(value)
 		if err != nil {
 			v.value, v.err = text.OneLine(text.Printable(userText.ReplaceAllString(value, "$1"))), err
-			u = &url.URL{Scheme: "http", Host: "unreadable.invalid"} // NO_PROXY has its say
+			u = &url.URL{Scheme: "http", Host: "unreadable.invalid"} // NO_PROXY is still looked at
 		} else {
 			v.value = u.Scheme + "://" + reply.OneLine(u.Host)
 		}
@@ -77,7 +77,7 @@ func parseProxy(value string) (*url.URL, error) {
 	case err != nil || u.Hostname() == "" || !whole && strings.Trim(u.Path, "/") != "":
 		return nil, errors.New("it is not the address of a proxy, such as http://proxy.example:3128")
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
-		return nil, fmt.Errorf("a proxy is spoken to by http, https or socks5, not by %q", reply.OneLine(u.Scheme))
+		return nil, fmt.Errorf("the address of a proxy begins with http, https or socks5, not with %q", reply.OneLine(u.Scheme))
 	}
 	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
 		return nil, fmt.Errorf("%q is not a port", reply.OneLine(u.Port()))
@@ -177,7 +177,7 @@ func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http
 	return nil, &throughError{v, err}
 }
 
-// throughError is a failure on a way that leads through a proxy, by whomever.
+// throughError is a failure of a request that went through a proxy, whoever caused it.
 type throughError struct {
 	variable proxyVariable
 	err      error

@@ -126,7 +126,7 @@ func (r *Repository) readFallback(ctx context.Context, tag string) (*fallbackInd
 	}
 	var have fallbackIndex
 	if err := json.Unmarshal(body, &have); err != nil {
-		return nil, fmt.Errorf("what the mirror has under the tag %s is no index of referrers: %w", tag, err)
+		return nil, fmt.Errorf("what the mirror has under the tag %s is not an index of referrers: %w", tag, err)
 	}
 	index.Manifests = have.Manifests
 	return index, nil

@@ -30,7 +30,7 @@ type referrersAPI struct {
 	refusal atomic.Pointer[RegistryError] // with apiRefused
 }
 
-// referrerList is what a registry says of a manifest's referrers.
+// referrerList is what a registry answered about a manifest's referrers.
 type referrerList struct {
 	found   []oci.Descriptor // each once, of any kind
 	have    map[digest.Digest]bool
@@ -76,7 +76,7 @@ func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) (*referrer
 	return list, explain("list the referrers of", r.name(d), err)
 }
 
-// apiAfter is what an answer says of the API. Only 404 means by the specification that it
+// apiAfter is what an answer shows about the API. Only 404 means by the specification that it
 // is not there, but proxies and older registries answer otherwise what they do not know.
 func apiAfter(list *referrerList, err error) int32 {
 	status := statusIn(err)
@@ -135,7 +135,7 @@ func (r *Repository) renewed() *Repository {
 	return r.again
 }
 
-var errNoIndex = errors.New("it is no index of referrers")
+var errNoIndex = errors.New("it is not an index of referrers")
 
 // askReferrers asks the API.
 func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {

@@ -26,7 +26,7 @@ func (e *SignatureError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *SignatureError) Hint() string {
-	return "have the registry, or what stands before it, answer 404 where a tag is not there"
+	return "have the registry, or the proxy in front of it, answer 404 for a tag that does not exist"
 }
 
 // signature looks, once a repository, for the tag of a signature as nodes do.

@@ -29,7 +29,7 @@ func standingOf(resp *http.Response) *standing {
 	return st
 }
 
-// note is what a refusal with this status says of the credential, "" for nothing.
+// note is what is added to a refusal with this status about the credential, "" for nothing.
 func (st *standing) note(status int) string {
 	switch {
 	case st == nil || status != http.StatusUnauthorized && status != http.StatusForbidden:

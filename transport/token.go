@@ -43,14 +43,14 @@ func (t token) good(now time.Time) bool {
 	return t.value != "" && (t.until.IsZero() || now.Before(t.until))
 }
 
-// slot holds the token for one key, and who is fetching it.
+// slot holds the token for one key; busy is held while it is fetched.
 type slot struct {
 	c      challenge
 	scopes []string
 	asked  *url.URL // the registry
 
 	busy chan struct{}
-	tok  token  // of who is busy
+	tok  token  // read and written while busy is held
 	dead string // a token that was refused; under the authorizer's lock
 }
 

@@ -32,10 +32,10 @@ const smallUpload = 1 << 20
 // "Pushing a blob monolithically", POST then PUT).
 type session struct {
 	location *url.URL
-	authz    string // what the POST was let in with
+	authz    string // of the POST
 }
 
-// putBlob is sendBlob for whom it does not matter how.
+// putBlob is sendBlob where it does not matter whether the blob was mounted.
 func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) error {
 	_, err := r.sendBlob(ctx, src, d, from)
 	return err
@@ -223,7 +223,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 	return checkDigest(resp, d)
 }
 
-// sendTo sends a request within a session, with what its POST was let in with, renewed
+// sendTo sends a request within a session, with the Authorization of its POST, renewed
 // if it is about to end: the body cannot be sent twice, so there must be no question about it.
 func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, error) {
 	if s.authz != "" {

@@ -18,7 +18,7 @@ func (a *authorizer) isWrong(st *standing) error {
 	return &RegistryError{Status: http.StatusUnauthorized, Host: a.host, standing: st, Err: a.wrong}
 }
 
-// judge says of a token service's 401 to a credential that has never been taken that it is wrong.
+// judge makes a *[LoginError] of a token service's 401 to a credential that was never accepted.
 func (a *authorizer) judge(req *http.Request, err error, st *standing) error {
 	answer, ok := errors.AsType[*RegistryError](err)
 	if !ok {
@@ -37,7 +37,7 @@ func (a *authorizer) judge(req *http.Request, err error, st *standing) error {
 }
 
 // logsIn reports whether the token service takes the credential where nothing is asked for, or
-// cannot be asked: some answer 401 to who may not have one repository.
+// cannot be asked: some answer 401 where a user may not have one repository.
 func (a *authorizer) logsIn(req *http.Request) bool {
 	a.mu.Lock()
 	c := a.known

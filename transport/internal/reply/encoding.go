@@ -76,7 +76,7 @@ func Content(resp *http.Response, d oci.Descriptor) (io.Reader, error) {
 	return sniff(resp, d)
 }
 
-// decided reads content and takes that form of it which has the digest.
+// decided reads content and takes the form of it that has the digest.
 func decided(body io.Reader, d oci.Descriptor, name string) (io.Reader, error) {
 	raw, err := io.ReadAll(io.LimitReader(body, 2*d.Size+headRoom))
 	if err != nil {

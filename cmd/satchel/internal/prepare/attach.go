@@ -33,7 +33,7 @@ func checkFallback(images []oci.Image) error {
 }
 
 // maxAttached is how many attachments may be attached to each other in a row: a signature
-// of a signature is one, and a registry may go on for ever.
+// of a signature is one, and a registry may name more without end.
 const maxAttached = 8
 
 // attach adds what is attached to the images: signatures, attestations and other

@@ -58,7 +58,7 @@ func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) er
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("try whether the mirror takes attachments: %w", err)
+		return fmt.Errorf("check whether the mirror accepts attachments: %w", err)
 	}
 	if refused := u.mirror.Refused(); len(refused) > 0 {
 		u.Warn("the mirror refuses %s (signatures, attestations, SBOMs), which will be left out", text.Count(len(refused), "attachment", "attachments"))
@@ -66,8 +66,8 @@ func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) er
 	return nil
 }
 
-// confirm asks the mirror for everything, as a node would. That it refuses to say whether
-// signatures are there is a warning where attachments may be left out.
+// confirm asks the mirror for everything, as a node would. Where attachments may be left out,
+// it is only a warning that the mirror refuses to say whether signatures are there.
 func (u *unpacking) confirm(ctx context.Context) error {
 	err := u.mirror.Confirm(ctx, u.r, u.images)
 	joined, ok := err.(interface{ Unwrap() []error })

@@ -29,7 +29,7 @@ func (u *unpacking) begun() {
 		return
 	}
 	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
-		u.Warn("that this unpack was begun cannot be noted: %v", err)
+		u.Warn("it cannot be recorded that this unpack has begun: %v", err)
 	}
 }
 

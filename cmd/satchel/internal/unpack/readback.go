@@ -34,7 +34,7 @@ func (u *unpacking) readBack(ctx context.Context) error {
 	defer seen.close()
 	todo := slices.DeleteFunc(slices.Clone(list), func(d transport.Delivery) bool { return seen.has[d.Blob.Digest] })
 	if n := len(list) - len(todo); n > 0 {
-		u.Info("%s were read back by an earlier run that did not end", text.Count(n, "blob", "blobs"))
+		u.Info("not read again: %s, checked by an earlier run that did not end", text.Count(n, "blob", "blobs"))
 	}
 	u.Info("%s to read back from the mirror, %s", text.Count(len(todo), "blob", "blobs"), bundle.FormatSize(total(todo)))
 	wrong, err := u.readEach(ctx, todo, seen)
@@ -107,7 +107,7 @@ func (u *unpacking) openSeen() *seen {
 		s.f, err = os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	}
 	if err != nil {
-		u.Warn("what is read back cannot be noted, so an interrupted run will begin anew: %v", err)
+		u.Warn("it cannot be recorded which blobs were read back, so after an interruption all of them are read again: %v", err)
 		s.f = nil
 	}
 	return s
