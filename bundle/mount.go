@@ -148,7 +148,7 @@ func (m Mount) Check() error {
 		return nil
 	}
 	return &MountError{Dir: m.dir, Reason: fmt.Sprintf("the drive that was mounted at %s is not mounted there any more", m.on.Point),
-		hint: "mount it again and run the same command again; it goes on where it stopped"}
+		hint: "mount it again and run the same command again; it resumes where it stopped"}
 }
 
 // journals gives every journal below state that can be read, with its name.

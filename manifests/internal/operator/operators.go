@@ -45,9 +45,9 @@ func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 		var all ask.Set
 		var contents []oci.ArtifactFile
 		for _, s := range list {
-			told := len(s.errs)
+			before := len(s.errs)
 			merr := s.makeCatalog(ctx, from)
-			err = errors.Join(append([]error{err, merr}, s.errs[told:]...)...)
+			err = errors.Join(append([]error{err, merr}, s.errs[before:]...)...)
 			if _, ok := oci.Gaps(err); !ok {
 				return ask.Set{}, err
 			}
