@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -26,7 +27,7 @@ const maxNamed = 20
 // it has signatures (at most 20), or is a *[RegistryError].
 func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image) error {
 	errs := make([]error, len(images))
-	c := &confirming{m: m, src: src, patient: true}
+	c := &confirming{m: m, src: src, wait: &patience{}}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for i, img := range images {
@@ -46,15 +47,19 @@ func (m *Mirror) Confirm(ctx context.Context, src oci.Source, images []oci.Image
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	named := 0
-	for i, err := range errs {
-		if err != nil {
-			if named++; named > maxNamed {
-				errs[i] = nil
-			}
-		}
+	return errors.Join(fewer(errs)...)
+}
+
+// fewer counts the errors beyond the first, and names one of them: a manifest, if one is there.
+func fewer(errs []error) []error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	more := len(errs) - maxNamed
+	if more <= 0 {
+		return errs
 	}
-	return errors.Join(errs...)
+	isManifest := func(err error) bool { _, ok := errors.AsType[*ManifestError](err); return ok }
+	one := errs[maxNamed:][max(0, slices.IndexFunc(errs[maxNamed:], isManifest))]
+	return append(errs[:maxNamed:maxNamed], fmt.Errorf("%d more in the same way, such as %w", more, one))
 }
 
 // Lacks lists the images that the mirror does not give as a node must get them. It asks
@@ -73,11 +78,10 @@ func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) 
 
 // confirming asks for manifests, each once in a repository.
 type confirming struct {
-	m       *Mirror
-	src     oci.Source
-	patient bool
-	waited  atomic.Bool // for something that is absent, to the end of the patience
-	asked   sync.Map    // by full name: func() error
+	m     *Mirror
+	src   oci.Source
+	wait  *patience
+	asked sync.Map // by full name: func() error
 }
 
 // image asks for all of an image, unless it is left out, or may be.
@@ -116,17 +120,10 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	})
 }
 
-// until looks for something until it is there; absent is the error if it never is. Everything
-// was pushed before the first look: after one full wait there is no need for another.
+// until looks for something until it is there; absent is the error if it never is.
 func (c *confirming) until(ctx context.Context, r *Repository, absent *ManifestError, look func() (bool, error)) error {
 	absent.Pushed = c.m.wasPushed(r, absent.Manifest)
-	there, err := false, error(nil)
-	if c.patient && !c.waited.Load() {
-		there, err = r.patiently(ctx, look)
-		c.waited.CompareAndSwap(false, err == nil && !there)
-	} else {
-		there, err = look()
-	}
+	there, err := c.wait.until(ctx, r, look)
 	if err == nil && !there {
 		return absent
 	}

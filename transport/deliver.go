@@ -127,12 +127,13 @@ func (w *pushes) put(ctx context.Context, r *Repository, d Delivery, from oci.Re
 
 // lookAgain looks again for what was not there right after its push.
 func (w *pushes) lookAgain(ctx context.Context) error {
+	var wait patience
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(w.m.parallel)
 	for _, p := range w.later {
 		g.Go(func() error {
 			var f found
-			there, err := p.r.patiently(ctx, func() (_ bool, err error) {
+			there, err := wait.until(ctx, p.r, func() (_ bool, err error) {
 				f, err = p.r.look(p.r.toPush(ctx), p.d.Blob)
 				return f.there, err
 			})

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,21 +69,28 @@ func TestConfirmWaitsOnce(t *testing.T) {
 	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
 	content := ocitest.New(29)
 	roots := map[string]oci.Descriptor{}
-	for _, name := range strings.Fields("a b c d e f g h i j") {
-		roots[name] = content.Image(false, content.Layer(1000, ocitest.LayerGzip))
+	for name := range maxNamed + 2 {
+		roots[fmt.Sprint(name)] = content.Image(false, content.Layer(1000, ocitest.LayerGzip))
 	}
 	inv := images(roots)
 	m := mirrorAt(insecure(t), p.Host, 1)
 	mustFill(t, m, content, inv)
 	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		return strings.HasSuffix(registrytest.Kind(r), " manifest") && refuse(w, r, http.StatusNotFound, "MANIFEST_UNKNOWN", "")
+		return registrytest.Kind(r) == "GET manifest" && refuse(w, r, http.StatusNotFound, "MANIFEST_UNKNOWN", "")
 	}
 	p.Reset()
 	err := m.Confirm(t.Context(), content, inv.Images)
-	if err == nil || strings.Count(err.Error(), "does not have it") != len(roots) {
+	if err == nil || strings.Count(err.Error(), "does not have it") != maxNamed+1 || !strings.Contains(err.Error(), "\n2 more in the same way, such as check") {
 		t.Errorf("%v", err)
 	}
 	if n := p.Count("GET manifest"); n != 2+len(roots) { // the first is asked for three times
 		t.Errorf("%d GETs", n)
+	}
+	p.Reset()
+	if got := problems(t, m.Probe(t.Context(), repos(p.Host, "x/1", "x/2", "x/3"), nil)); got["x/1"] != ProblemDrops || got["x/3"] != ProblemDrops {
+		t.Errorf("the probe finds %v", got)
+	}
+	if n := p.Count("GET manifest"); n != 2+3 {
+		t.Errorf("%d GETs by the probe", n)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
@@ -136,31 +135,6 @@ func (w countingWriter) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
-
-// patiently looks until something is there: stores that are consistent later, and caches
-// of an absence, need time. It waits as long as for an outage, and gives up then.
-func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) (bool, error) {
-	c, host := r.sender.client, r.location.Host()
-	for t := c.begin(); ; {
-		ok, err := there()
-		if ok || err != nil {
-			return ok, err
-		}
-		wait, again := t.next(ctx, watch.ErrStalled)
-		if !again {
-			return false, ctx.Err()
-		}
-		wait = min(wait, longestLook)
-		if c.cfg.Waiting != nil && c.gate(host).noticeDue() {
-			c.cfg.Waiting(host, "what was pushed is not available there yet", wait)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return false, err
-		}
-	}
-}
-
-const longestLook = 15 * time.Second // between two looks for what is absent
 
 // BlobError says that a registry took a blob, and does not have its bytes.
 type BlobError struct {

@@ -101,11 +101,12 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref]
 	var mu sync.Mutex
 	var found []*ProbeError
 	good := map[string]bool{} // takes something
+	var wait patience
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for _, ref := range repos {
 		g.Go(func() error {
-			err := m.probe(ctx, ref, sparse[ref])
+			err := m.probe(ctx, ref, sparse[ref], &wait)
 			var p *ProbeError
 			if err != nil && (ctx.Err() != nil || !errors.As(err, &p)) {
 				return err

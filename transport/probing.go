@@ -23,7 +23,7 @@ import (
 const probeTries = 3
 
 // probe tries one repository.
-func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor) error {
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor, wait *patience) error {
 	r, err := m.client.Repository(ref)
 	if err != nil {
 		return err
@@ -32,6 +32,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor
 	if err != nil {
 		return err
 	}
+	c.wait = wait
 	for n := 1; ; n++ {
 		err := r.tryProbe(ctx, c, len(sparse) > 0)
 		var p *ProbeError
@@ -71,7 +72,7 @@ func (r *Repository) tryProbe(ctx context.Context, c *probeContent, sparse bool)
 		steps = steps[:2]
 	}
 	for _, s := range steps {
-		if err := r.probeManifest(ctx, s.d, c.body(s.d), s.name, s.problem); err != nil {
+		if err := r.probeManifest(ctx, c, s.d, s.name, s.problem); err != nil {
 			return err
 		}
 		pushed = slices.Insert(pushed, 0, "manifests/"+s.d.Digest.String())
@@ -90,7 +91,7 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 	}
 	var f found
 	first := true
-	there, err := r.patiently(ctx, func() (_ bool, err error) {
+	there, err := c.wait.until(ctx, r, func() (_ bool, err error) {
 		if !first { // a registry that has each blob once for all repositories may have removed it with another's probe
 			if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
 				return false, err
@@ -110,14 +111,14 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 }
 
 // probeManifest pushes one manifest of the probe and, if it has a tag, looks at it. problem is that of a refusal.
-func (r *Repository) probeManifest(ctx context.Context, d oci.Descriptor, body []byte, name string, problem Problem) error {
-	err := r.putManifest(ctx, d, body, name)
+func (r *Repository) probeManifest(ctx context.Context, c *probeContent, d oci.Descriptor, name string, problem Problem) error {
+	err := r.putManifest(ctx, d, c.body(d), name)
 	var tag *TagError
 	if errors.As(err, &tag) {
 		return nil // a probe of another version, where tags cannot be changed
 	}
 	if err == nil && tagIn(d, name) != "" { // Quay does not serve what has no tag
-		err = r.kept(ctx, d, body, name)
+		err = r.kept(ctx, c, d, name)
 	}
 	if err == nil {
 		return nil
@@ -138,12 +139,12 @@ func (r *Repository) probeManifest(ctx context.Context, d oci.Descriptor, body [
 
 // kept looks whether a manifest is what was pushed. What is absent is pushed again, as
 // another run may have removed it.
-func (r *Repository) kept(ctx context.Context, d oci.Descriptor, body []byte, name string) error {
+func (r *Repository) kept(ctx context.Context, c *probeContent, d oci.Descriptor, name string) error {
 	ctx = r.toPush(ctx)
 	first := true
-	there, err := r.patiently(ctx, func() (bool, error) {
+	there, err := c.wait.until(ctx, r, func() (bool, error) {
 		if !first {
-			if err := r.putManifest(ctx, d, body, name); err != nil {
+			if err := r.putManifest(ctx, d, c.body(d), name); err != nil {
 				return false, err
 			}
 		}
@@ -173,6 +174,8 @@ func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
 type probeContent struct {
 	bodies                          map[string][]byte
 	config, image, untagged, sparse oci.Descriptor
+
+	wait *patience // shared by the probes of all repositories
 }
 
 // newProbe makes the content, the same in every run: where tags are immutable, or nothing
