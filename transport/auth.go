@@ -27,6 +27,15 @@ func (c *Client) Login(ref oci.Ref) (Login, error) {
 	return Login{Username: cred.Username, Password: cred.Password, Token: cred.RefreshToken}, err
 }
 
+// Authorities gives the certificate authorities that are configured for a
+// registry, HOST[:PORT], in addition to the system's: those of Config.CAFile, then the
+// *.crt files of its certs.d directory, by name, as PEM; nothing for none. The
+// error is a *[ConfigError].
+func (c *Client) Authorities(registry string) ([]byte, error) {
+	all, err := c.certificates.Authorities(registry)
+	return all, configError(err)
+}
+
 // login is one credential at one host. Each has a token cache of its own.
 type login struct {
 	host     string // as in the URL
@@ -42,12 +51,12 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 		return auth.EmptyCredential, fmt.Errorf("repository %q: %w", ref.Name(), err)
 	}
 	sys := c.system()
-	if sys.AuthFilePath, err = c.readable(); err != nil {
-		return auth.EmptyCredential, err
+	if sys.AuthFilePath, err = c.credentials.Path(); err != nil {
+		return auth.EmptyCredential, &AuthfileError{Path: c.credentials.Name(), Err: err}
 	}
 	found, err := config.GetCredentialsForRef(sys, named)
 	if err != nil {
-		return auth.EmptyCredential, &AuthfileError{Path: c.authfile(), Err: err}
+		return auth.EmptyCredential, &AuthfileError{Path: c.credentials.Name(), Err: err}
 	}
 	if found.IdentityToken != "" {
 		return auth.Credential{RefreshToken: found.IdentityToken}, nil

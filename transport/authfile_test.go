@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -42,7 +43,7 @@ func TestAuthfileIsAPipe(t *testing.T) {
 		}
 	}
 	// What is wrong with the file is said of it by its name, and each time.
-	for content, want := range map[string]error{"": errEmptyFile, "{": errNotJSON, `{"auths":[]}`: errNoAuthfile} {
+	for content, want := range map[string]error{"": hostfile.ErrEmpty, "{": hostfile.ErrNotJSON, `{"auths":[]}`: hostfile.ErrForm} {
 		path := pipe(t, content)
 		bad := quick(t, Config{Authfile: path})
 		for range 2 {

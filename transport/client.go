@@ -2,7 +2,6 @@ package transport
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 )
 
 // stallTimeout is how long a transfer may stand still before its connection
@@ -38,15 +38,14 @@ type Config struct {
 
 // Client is one side's view of its registries. It is safe for concurrent use.
 type Client struct {
-	cfg     Config
-	retry   policy
-	stall   time.Duration          // of a transfer, and half of what an answer may take
-	slow    time.Duration          // what the answer to an upload may take
-	limit   *rate.Limiter          // may be nil
-	root    string                 // of the system's certs.d directories, for tests
-	proxies func() *proxies        // of the environment, read once
-	piped   pipedFile              // the credentials, where their file is a pipe
-	ca      func() ([]byte, error) // Config.CAFile, read once: it may be a pipe
+	cfg          Config
+	retry        policy
+	stall        time.Duration   // of a transfer, and half of what an answer may take
+	slow         time.Duration   // what the answer to an upload may take
+	limit        *rate.Limiter   // may be nil
+	proxies      func() *proxies // of the environment, read once
+	credentials  *hostfile.Credentials
+	certificates *hostfile.Certificates
 
 	mu        sync.Mutex
 	auths     map[login]*authorizer
@@ -60,18 +59,19 @@ type Client struct {
 // repository.
 func NewClient(cfg Config) *Client {
 	return &Client{
-		cfg:       cfg,
-		retry:     newPolicy(cfg),
-		stall:     stallTimeout,
-		slow:      answerTimeout,
-		limit:     newLimiter(cfg.LimitRate),
-		auths:     map[login]*authorizer{},
-		repos:     map[string]*Repository{},
-		locations: map[locationKey]*Repository{},
-		endpoints: map[endpointKey]*endpoint{},
-		gates:     map[string]*gate{},
-		proxies:   sync.OnceValue(environmentProxies),
-		ca:        sync.OnceValues(func() ([]byte, error) { return os.ReadFile(cfg.CAFile) }),
+		cfg:          cfg,
+		retry:        newPolicy(cfg),
+		stall:        stallTimeout,
+		slow:         answerTimeout,
+		limit:        newLimiter(cfg.LimitRate),
+		auths:        map[login]*authorizer{},
+		repos:        map[string]*Repository{},
+		locations:    map[locationKey]*Repository{},
+		endpoints:    map[endpointKey]*endpoint{},
+		gates:        map[string]*gate{},
+		proxies:      sync.OnceValue(environmentProxies),
+		credentials:  hostfile.NewCredentials(cfg.Authfile),
+		certificates: hostfile.NewCertificates(cfg.CertDir, cfg.CAFile, ""),
 	}
 }
 

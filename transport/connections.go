@@ -58,9 +58,9 @@ func (c *Client) endpoint(key endpointKey) (*endpoint, error) {
 	if s := c.endpoints[key]; s != nil {
 		return s, nil
 	}
-	conf, err := c.tlsConfig(key)
+	conf, err := c.certificates.TLS(key.registry, key.insecure)
 	if err != nil {
-		return nil, err
+		return nil, configError(err)
 	}
 	s := &endpoint{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
 	s.http = &http.Client{CheckRedirect: checkRedirect, Transport: &holding{c, c.connections(conf)}}

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
@@ -155,10 +156,10 @@ func (e *AuthfileError) Permanent() bool { return false }
 
 // What a [ConfigError] is about.
 const (
-	ConfigRegistries   = "registries"              // Config.RegistriesConf
-	ConfigCertificates = "certificates"            // Config.CertDir
-	ConfigAuthorities  = "certificate authorities" // Config.CAFile
-	ConfigProxy        = "a proxy"                 // HTTPS_PROXY or HTTP_PROXY of the environment
+	ConfigRegistries   = "registries"         // Config.RegistriesConf
+	ConfigCertificates = hostfile.Directory   // Config.CertDir
+	ConfigAuthorities  = hostfile.Authorities // Config.CAFile
+	ConfigProxy        = "a proxy"            // HTTPS_PROXY or HTTP_PROXY of the environment
 )
 
 // ConfigError says that something configured for this side's registries cannot
@@ -188,6 +189,14 @@ func (e *ConfigError) Hint() string {
 
 // Permanent is false: no image is lost by how this host is configured.
 func (e *ConfigError) Permanent() bool { return false }
+
+// configError is the error of certificates that cannot be read.
+func configError(err error) error {
+	if e, ok := errors.AsType[*hostfile.Error](err); ok {
+		return &ConfigError{What: e.What, Path: e.Path, Err: e.Err}
+	}
+	return err
+}
 
 // uploadError says that a registry sent an upload where its bytes must not go.
 type uploadError struct{ why string }

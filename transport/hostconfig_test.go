@@ -15,6 +15,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
 )
@@ -207,9 +208,10 @@ func TestCertificates(t *testing.T) {
 	}
 	for _, base := range []string{"etc/containers/certs.d", "etc/docker/certs.d"} {
 		c := quick(t, config(Config{}))
-		c.root = t.TempDir()
+		root := t.TempDir()
+		c.certificates = hostfile.NewCertificates("", "", root)
 		for _, f := range []string{"ca.crt", "me.cert", "me.key"} {
-			copyTo(t, filepath.Join(both, f), filepath.Join(c.root, base, host, f))
+			copyTo(t, filepath.Join(both, f), filepath.Join(root, base, host, f))
 		}
 		if err := tryTLS(t, c, host); err != nil {
 			t.Errorf("%s: %v", base, err)

@@ -15,6 +15,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 )
 
 // restTime is how long a location that failed is asked last, at least.
@@ -22,7 +23,7 @@ const restTime = time.Minute
 
 // system is what containers/image is to read on this host.
 func (c *Client) system() *types.SystemContext {
-	sys := &types.SystemContext{AuthFilePath: c.authfile()}
+	sys := &types.SystemContext{AuthFilePath: c.credentials.Name()}
 	if f := c.cfg.RegistriesConf; f != "" {
 		sys.SystemRegistriesConfPath, sys.SystemRegistriesConfDirPath = f, f+".d"
 	}
@@ -38,7 +39,7 @@ func (c *Client) configured(ref oci.Ref) (*Repository, error) {
 	}
 	if f := cmp.Or(c.cfg.RegistriesConf, os.Getenv("CONTAINERS_REGISTRIES_CONF")); f != "" {
 		if _, err := os.Stat(f); err != nil { // containers/image takes a missing file for an empty one
-			return nil, &ConfigError{What: ConfigRegistries, Path: f, Err: systemCause(err)}
+			return nil, &ConfigError{What: ConfigRegistries, Path: f, Err: hostfile.Cause(err)}
 		}
 	}
 	sys := c.system()

@@ -1,4 +1,4 @@
-package transport
+package hostfile
 
 import (
 	"bytes"
@@ -11,35 +11,44 @@ import (
 	"sync"
 )
 
-// authfile is the one file that credentials are in; "" is the usual locations.
-// containers/image leaves the variable to its callers.
-func (c *Client) authfile() string { return cmp.Or(c.cfg.Authfile, os.Getenv("REGISTRY_AUTH_FILE")) }
+// Credentials is a credentials file (containers-auth.json(5)).
+type Credentials struct {
+	configured string
+	piped      pipedFile
+}
 
-// readable gives a path under which the credentials file can be read again and again: a
-// pipe gives its content once, and it is looked at for each repository.
-func (c *Client) readable() (string, error) {
-	path := c.authfile()
+// NewCredentials is for the file at a path; "" is the one that the environment names.
+func NewCredentials(path string) *Credentials { return &Credentials{configured: path} }
+
+// Name is the one file that credentials are in; "" is the usual locations.
+// containers/image leaves the variable to its callers.
+func (c *Credentials) Name() string { return cmp.Or(c.configured, os.Getenv("REGISTRY_AUTH_FILE")) }
+
+// Path is where the credentials file can be read again and again: a pipe gives its content once,
+// and it is looked at for each repository. An error does not name the file.
+func (c *Credentials) Path() (string, error) {
+	path := c.Name()
 	if path == "" {
 		return "", nil
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return "", &AuthfileError{Path: path, Err: systemCause(err)}
+		return "", Cause(err)
 	case info.Mode().IsRegular():
-		return path, checkAuthfile(path, path)
+		return path, check(path)
 	case info.IsDir():
-		return "", &AuthfileError{Path: path, Err: errors.New("it is a directory")}
+		return "", errors.New("it is a directory")
 	}
 	return c.piped.path(path)
 }
 
-// checkAuthfile looks whether a file, named as name, can be read as credentials:
-// containers/image takes a missing file for an empty one, and its other errors name Go types.
-func checkAuthfile(name, path string) error {
+// check looks whether a file can be read as credentials: containers/image takes a missing file
+// for an empty one, and its other errors name Go types.
+func check(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return &AuthfileError{Path: name, Err: systemCause(err)}
+		return Cause(err)
 	}
 	var file struct {
 		Auths   map[string]struct{} `json:"auths"`
@@ -47,23 +56,24 @@ func checkAuthfile(name, path string) error {
 	}
 	switch err := json.Unmarshal(data, &file); {
 	case err != nil && len(bytes.TrimSpace(data)) == 0:
-		return &AuthfileError{Path: name, Err: errEmptyFile}
+		return ErrEmpty
 	case err != nil && !json.Valid(data):
-		return &AuthfileError{Path: name, Err: errNotJSON}
+		return ErrNotJSON
 	case err != nil:
-		return &AuthfileError{Path: name, Err: errNoAuthfile}
+		return ErrForm
 	}
 	return nil
 }
 
+// What may be wrong with the content of a credentials file.
 var (
-	errEmptyFile  = errors.New("it is empty")
-	errNotJSON    = errors.New("it is not valid JSON")
-	errNoAuthfile = errors.New("it does not have the form of a credentials file: auths must be an object with one object for each registry")
+	ErrEmpty   = errors.New("it is empty")
+	ErrNotJSON = errors.New("it is not valid JSON")
+	ErrForm    = errors.New("it does not have the form of a credentials file: auths must be an object with one object for each registry")
 )
 
-// systemCause is an error of the system without the path, which the caller names.
-func systemCause(err error) error {
+// Cause is an error of the system without the path, which the caller names.
+func Cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err
@@ -89,9 +99,9 @@ func (p *pipedFile) path(name string) (string, error) {
 	if !p.done {
 		p.done = true
 		if p.copy, p.err = copyOf(name); p.err != nil {
-			p.err = &AuthfileError{Path: name, Err: systemCause(p.err)}
+			p.err = Cause(p.err)
 		} else {
-			p.err = checkAuthfile(name, memoryPath(p.copy))
+			p.err = check(memoryPath(p.copy))
 		}
 	}
 	if p.err != nil {
