@@ -25,6 +25,7 @@ var rows = []struct {
 	// Parts of the registry client, each of which stands alone or on those that it names.
 	{pkg: "transport/internal/watch"},
 	{pkg: "transport/internal/hostfile"},
+	{pkg: "transport/internal/redirect"},
 	{pkg: "transport/internal/reply", may: []string{"oci", "transport/internal/watch"}},
 	{pkg: "manifests", may: []string{"oci"}},
 	// What reads formats. The order above it: imageset, ask, what resolves; emit asks nobody.

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -28,7 +28,6 @@ const (
 	pingTimeout    = 15 * time.Second
 	idlePerHost    = 32
 	bufferSize     = 256 << 10
-	maxRedirects   = 10
 )
 
 // endpointKey names a registry as it is spoken to.
@@ -63,7 +62,7 @@ func (c *Client) endpoint(key endpointKey) (*endpoint, error) {
 		return nil, configError(err)
 	}
 	s := &endpoint{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
-	s.http = &http.Client{CheckRedirect: checkRedirect, Transport: &holding{c, c.connections(conf)}}
+	s.http = &http.Client{CheckRedirect: redirect.Check, Transport: &holding{c, c.connections(conf)}}
 	c.endpoints[key] = s
 	return s, nil
 }
@@ -139,34 +138,6 @@ func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
 		status = resp.StatusCode
 	}
 	c.cfg.Trace(req.Method, reply.BareURL(req.URL.String()), status, err)
-}
-
-// checkRedirect follows redirects, to another host too, but never from TLS to
-// plain HTTP. The credential stays with the origin: the HTTP library takes another port for the
-// same host, and puts back for a later redirect what was taken away for this one.
-func checkRedirect(req *http.Request, via []*http.Request) error {
-	if leftOrigin(req, via) {
-		req.Header.Del("Authorization")
-	}
-	from := via[len(via)-1].URL
-	if from.Scheme == "https" && req.URL.Scheme != "https" {
-		return &redirectError{fmt.Sprintf("%s redirects from https to %s on %s", from.Host, req.URL.Scheme, req.URL.Host)}
-	}
-	if len(via) >= maxRedirects {
-		return &redirectError{fmt.Sprintf("%s redirects more than %d times", via[0].URL.Host, maxRedirects)}
-	}
-	return nil
-}
-
-// leftOrigin reports whether a chain of redirects has left scheme, host or port of its first request.
-func leftOrigin(req *http.Request, via []*http.Request) bool {
-	first := via[0].URL
-	for _, r := range append(via[1:len(via):len(via)], req) {
-		if r.URL.Scheme != first.Scheme || !strings.EqualFold(r.URL.Hostname(), first.Hostname()) || port(r.URL) != port(first) {
-			return true
-		}
-	}
-	return false
 }
 
 // findScheme finds out how a host of the endpoint is spoken to: by TLS if it can be,

@@ -203,11 +203,6 @@ type uploadError struct{ why string }
 
 func (e *uploadError) Error() string { return e.why }
 
-// redirectError says that a redirect was not followed.
-type redirectError struct{ why string }
-
-func (e *redirectError) Error() string { return e.why }
-
 // explain turns what came back from the registry client into a *RegistryError;
 // an interruption stays one.
 func explain(op, ref string, err error) error {

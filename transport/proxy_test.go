@@ -165,8 +165,8 @@ func TestGuiltyHostIsNamed(t *testing.T) {
 	}{
 		"token service away":    {bearer(away), "the token service " + away + ": connection refused by " + away},
 		"token service refuses": {bearer(refusing), "the token service " + refusing + " answered 403 not for you"},
-		"target away":           {redirect(away), "the registry redirects to " + away + ": connection refused by " + away},
-		"target refuses":        {redirect(refusing), refusing},
+		"target away":           {redirectTo(away), "the registry redirects to " + away + ": connection refused by " + away},
+		"target refuses":        {redirectTo(refusing), refusing},
 	} {
 		host := fake(t, c.answer)
 		for _, mediaType := range []string{oci.MediaTypeManifest, "application/octet-stream"} {
@@ -185,7 +185,7 @@ func bearer(service string) http.HandlerFunc {
 	}
 }
 
-func redirect(target string) http.HandlerFunc {
+func redirectTo(target string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://"+target+r.URL.Path, http.StatusTemporaryRedirect)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
+	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -133,7 +134,7 @@ func transient(err error) bool {
 		config   *ConfigError
 		source   *sourceError
 		location *uploadError
-		redirect *redirectError
+		strayed  *redirect.Error
 		blocked  *BlockedError
 		proxy    *proxyError
 		broken   *watch.BrokenError
@@ -142,7 +143,7 @@ func transient(err error) bool {
 		sent     *url.Error
 	)
 	switch {
-	case errors.As(err, &config), errors.As(err, &source), errors.As(err, &location), errors.As(err, &redirect), errors.As(err, &blocked):
+	case errors.As(err, &config), errors.As(err, &source), errors.As(err, &location), errors.As(err, &strayed), errors.As(err, &blocked):
 		return false
 	case errors.As(err, &broken), errors.Is(err, watch.ErrStalled):
 		return true

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -141,10 +142,10 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	}
 	begun := time.Now()
 	client := &http.Client{Transport: a.endpoint.http.Transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
-		if next.Body != nil && next.Body != http.NoBody && leftOrigin(next, via) {
-			return &redirectError{fmt.Sprintf("the token service %s redirects a secret to %s; that is refused", reply.OneLine(realm.Host), reply.OneLine(next.URL.Host))}
+		if next.Body != nil && next.Body != http.NoBody && redirect.LeftOrigin(next, via) {
+			return &redirect.Error{Why: fmt.Sprintf("the token service %s redirects a secret to %s; that is refused", reply.OneLine(realm.Host), reply.OneLine(next.URL.Host))}
 		}
-		return errors.Join(a.mayAsk(next.Context(), next.URL, asked), checkRedirect(next, via))
+		return errors.Join(a.mayAsk(next.Context(), next.URL, asked), redirect.Check(next, via))
 	}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -256,7 +257,7 @@ func (e *serviceError) Unwrap() error { return e.err }
 // one that a proxy resolves.
 func (a *authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
 	if u.Scheme != "https" && asked.Scheme == "https" {
-		return &redirectError{fmt.Sprintf("the token service is %s on %s, where the registry was asked by https", reply.OneLine(u.Scheme), reply.OneLine(u.Host))}
+		return &redirect.Error{Why: fmt.Sprintf("the token service is %s on %s, where the registry was asked by https", reply.OneLine(u.Scheme), reply.OneLine(u.Host))}
 	}
 	host := u.Hostname()
 	if strings.EqualFold(host, asked.Hostname()) {
@@ -271,7 +272,7 @@ func (a *authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
 	for _, addr := range addrs {
 		inner := embedded(addr)
 		if slices.ContainsFunc(a.blocked, func(p netip.Prefix) bool { return p.Contains(inner) || p.Contains(addr.WithZone("")) }) {
-			return &redirectError{fmt.Sprintf("the token service %s is at %s, an address that a registry must not name", reply.OneLine(u.Host), addr)}
+			return &redirect.Error{Why: fmt.Sprintf("the token service %s is at %s, an address that a registry must not name", reply.OneLine(u.Host), addr)}
 		}
 	}
 	return nil

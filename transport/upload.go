@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -167,7 +168,7 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	asked := *resp.Request.URL
 	asked.Host = r.location.Host() // also when the POST was redirected
 	sameScheme := to.Scheme == asked.Scheme
-	samePort := to.Port() == asked.Port() || sameScheme && port(to) == port(&asked)
+	samePort := to.Port() == asked.Port() || sameScheme && redirect.Port(to) == redirect.Port(&asked)
 	switch {
 	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
 		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", reply.OneLine(to.Host))}
@@ -175,16 +176,6 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", reply.OneLine(to.Scheme), reply.OneLine(to.Host), asked.Scheme)}
 	}
 	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
-}
-
-func port(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case u.Scheme == "https":
-		return "443"
-	}
-	return "80"
 }
 
 // fill uploads the whole blob and commits it.

@@ -1,0 +1,2 @@
+// Package redirect says where a redirect may lead, and what may go with it.
+package redirect
