@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"iter"
-	"path/filepath"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/oci"
@@ -12,11 +11,7 @@ import (
 // their journals below state. Journals that cannot be read are passed over.
 func Inventories(state string) iter.Seq[*oci.Inventory] {
 	return func(yield func(*oci.Inventory) bool) {
-		journals, err := filepath.Glob(journalPath(state, "*"))
-		if err != nil {
-			return // a state directory whose name is a bad pattern
-		}
-		for _, name := range journals {
+		for _, name := range journalNames(state) {
 			if st, err := journal.Peek(name); err == nil && !yield(&st.Begin.Inventory) {
 				return
 			}

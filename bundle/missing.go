@@ -1,11 +1,14 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
@@ -14,8 +17,9 @@ import (
 
 // checkMissing looks whether this host began a bundle in dir that is not there
 // now, as when the drive is not mounted: no other must be started in its place. What was
-// begun and lost nothing is forgotten.
-func checkMissing(dir, state string) error {
+// begun and lost nothing is forgotten. What was begun on another drive, which had the same
+// mount point, matters to its own configuration alone; an empty one is no bundle's.
+func checkMissing(dir, state string, config digest.Digest) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return &media.Error{Op: "look into", Path: dir, Err: err}
@@ -26,12 +30,15 @@ func checkMissing(dir, state string) error {
 		if there := st.Session.Dir; !isIn(there, abs) || finished(st) || isThere(there, st.Begin.Bundle) {
 			continue
 		}
+		if st.Begin.Config != config && isOnOther(st.Session, on) {
+			continue
+		}
 		jnl, st, err := journal.Open(name) // locked: as it is now
 		if err != nil {
 			continue // another run has it, and has not written its first file yet
 		}
 		if !finished(st) && (st.GivenUp || nothingLost(st, on)) {
-			err = discard(st.Session.Dir, abs)
+			err = discard(st, abs)
 			if err == nil {
 				err = os.RemoveAll(filepath.Dir(name))
 			}
@@ -46,6 +53,12 @@ func checkMissing(dir, state string) error {
 		return &MissingError{Dir: st.Session.Dir, Bundle: st.Begin.Bundle}
 	}
 	return nil
+}
+
+// isOnOther reports whether a bundle was begun on another drive than the one that is mounted
+// in its place now.
+func isOnOther(at journal.Session, on media.Mount) bool {
+	return at.Point != "" && on.Point == at.Point && !on.System && on.Other(at.FS)
 }
 
 // isIn reports whether a bundle's directory is dir or directly in it.
@@ -81,8 +94,9 @@ func isBeginning(name string) bool {
 }
 
 // discard removes what is left of a bundle's beginning, and the directory that was made
-// for it; keep stays.
-func discard(there, keep string) error {
+// for it; keep stays, and so do key files that are not the bundle's.
+func discard(st *journal.State, keep string) error {
+	there := st.Session.Dir
 	entries, err := os.ReadDir(there)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -91,7 +105,7 @@ func discard(there, keep string) error {
 		return &media.Error{Op: "look into", Path: there, Err: err}
 	}
 	for _, e := range entries {
-		if !isBeginning(e.Name()) || !e.Type().IsRegular() {
+		if !isBeginning(e.Name()) || !e.Type().IsRegular() || isForeign(there, e.Name(), st.Begin.KeyFiles) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(there, e.Name())); err != nil {
@@ -102,6 +116,21 @@ func discard(there, keep string) error {
 		_ = os.Remove(there) // stays if something is in it
 	}
 	return nil
+}
+
+// isForeign reports whether a file has the name of a key file, and other bytes than the
+// bundle's: it may be anybody's secret. A power cut leaves zeros.
+func isForeign(dir, name string, keys map[string][]byte) bool {
+	if seal.KeyNumber(name) == 0 {
+		return false
+	}
+	d, err := media.OpenDir(dir)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = d.Close() }() // it was read only
+	body, err := d.ReadFile(name, seal.MaxSize)
+	return err != nil || !bytes.Equal(body, keys[name]) && len(bytes.Trim(body, "\x00")) > 0
 }
 
 // adopt finds a bundle in dir of which drive.json is lost or damaged, and the journal here
@@ -135,13 +164,7 @@ func hasSegment(dir string, st *journal.State) bool {
 // sweepJournals removes journals that never got to say where their bundle is: nothing of
 // it is anywhere.
 func sweepJournals(state string) {
-	dirs, err := filepath.Glob(filepath.Dir(journalPath(state, "*")))
-	if err != nil {
-		return // see journals
-	}
-	for _, dir := range dirs {
-		if id := filepath.Base(dir); seal.IsID(id) {
-			journal.Sweep(journalPath(state, id))
-		}
+	for _, name := range journalNames(state) {
+		journal.Sweep(name)
 	}
 }

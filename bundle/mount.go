@@ -8,6 +8,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // Mount is where the directory of a bundle is.
@@ -153,17 +154,28 @@ func (m Mount) Check() error {
 
 // journals gives every journal below state that can be read, with its name.
 func journals(state string) map[string]*journal.State {
-	names, err := filepath.Glob(journalPath(state, "*"))
-	if err != nil {
-		return nil // the pattern is right, unless state has odd characters
-	}
 	all := map[string]*journal.State{}
-	for _, name := range names {
+	for _, name := range journalNames(state) {
 		if st, err := journal.Peek(name); err == nil { // others are damaged, or never began
 			all[name] = st
 		}
 	}
 	return all
+}
+
+// journalNames lists where journals below state are, or would be. A pattern would do only
+// where the path of state has none of its characters.
+func journalNames(state string) (names []string) {
+	entries, err := os.ReadDir(filepath.Join(state, "bundles"))
+	if err != nil {
+		return nil // there is none, or what is wrong shows when one is written
+	}
+	for _, e := range entries {
+		if seal.IsID(e.Name()) {
+			names = append(names, journalPath(state, e.Name()))
+		}
+	}
+	return names
 }
 
 // process says who writes the bundle of a journal, for the one who may not.

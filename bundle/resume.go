@@ -31,7 +31,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 		return nil, err
 	}
 	if found = orAdopted(found, dir, state); len(found) == 0 {
-		if err := checkMissing(dir, state); err != nil {
+		if err := checkMissing(dir, state, job.Config); err != nil {
 			return nil, err
 		}
 		return nil, checkEmpty(dir)
@@ -51,7 +51,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	if err := there.answer(); err != nil {
 		return nil, err
 	}
-	return nil, checkMissing(dir, state)
+	return nil, checkMissing(dir, state, job.Config)
 }
 
 // orAdopted puts what the journal knows in the place of what drive.json does not say.

@@ -108,7 +108,7 @@ func TestDriveNotMounted(t *testing.T) {
 	}
 	var missing *MissingError
 	for _, dir := range []string{f.drive, filepath.Dir(f.drive)} { // itself, and as the root of the drive it was in
-		if err := checkMissing(dir, f.state); !errors.As(err, &missing) || missing.Bundle != w.ID() {
+		if err := checkMissing(dir, f.state, f.job.Config); !errors.As(err, &missing) || missing.Bundle != w.ID() {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 )
 
 const version = 1
@@ -35,13 +36,7 @@ type Journal struct {
 // Create starts a journal at path, in directories that it makes as needed. Nobody
 // sees it before it is locked and its first record is on the disk.
 func Create(path string, begin Begin) (*Journal, error) {
-	if err := makeDirs(filepath.Dir(path)); err != nil {
-		return nil, failed("make the journal's directory", filepath.Dir(path), err)
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return nil, fmt.Errorf("create journal %s: %w", path, fs.ErrExist)
-	}
-	j, err := open(path+tempSuffix, os.O_CREATE|os.O_EXCL)
+	j, err := createTemp(path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +53,41 @@ func Create(path string, begin Begin) (*Journal, error) {
 		return nil, errors.Join(failed("sync the journal's directory", filepath.Dir(path), err), j.Close())
 	}
 	return j, nil
+}
+
+// createTemp makes the file that becomes the journal at path, and locks it. Until then
+// another run may take what is there for what a crash left, see [Sweep].
+func createTemp(path string) (j *Journal, err error) {
+	for range 20 {
+		if err := makeDirs(filepath.Dir(path)); err != nil {
+			return nil, failed("make the journal's directory", filepath.Dir(path), err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return nil, fmt.Errorf("create journal %s: %w", path, fs.ErrExist)
+		}
+		j, err = open(path+tempSuffix, os.O_CREATE|os.O_EXCL)
+		if err == nil && j.has(path+tempSuffix) {
+			return j, nil
+		}
+		if err == nil {
+			err = errors.Join(fmt.Errorf("create journal %s: %w", path, fs.ErrNotExist), j.Close())
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) && !errors.Is(err, ErrLocked) {
+			return nil, err
+		}
+		time.Sleep(5 * time.Millisecond) // it is being removed
+	}
+	return nil, err
+}
+
+// has reports whether name is the name of the open file.
+func (j *Journal) has(name string) bool {
+	open, err := j.f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(name)
+	return err == nil && os.SameFile(open, named)
 }
 
 // Open replays and locks the journal at path. The error wraps fs.ErrNotExist if

@@ -322,3 +322,19 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOther compares names of one kind alone.
+func TestOther(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		here, there string
+		want        bool
+	}{
+		{"uuid:1", "uuid:2", true}, {"uuid:1", "uuid:1", false}, {"uuid:1", "fsid:1", false},
+		{"", "uuid:1", false}, {"uuid:1", "", false}, {"", "", false},
+	} {
+		if got := (Mount{FS: c.here}).Other(c.there); got != c.want {
+			t.Errorf("%q and %q: %v", c.here, c.there, got)
+		}
+	}
+}

@@ -20,8 +20,13 @@ type Mount struct {
 // Known reports whether anything is known of the mount.
 func (m Mount) Known() bool { return m.Point != "" }
 
-// Other reports whether two file systems are known to differ.
-func (m Mount) Other(fsID string) bool { return m.FS != "" && fsID != "" && m.FS != fsID }
+// Other reports whether two file systems are known to differ: names of two kinds, as one
+// gets with udev and without, say nothing of each other.
+func (m Mount) Other(fsID string) bool {
+	kind, _, _ := strings.Cut(m.FS, ":")
+	other, _, _ := strings.Cut(fsID, ":")
+	return m.FS != "" && m.FS != fsID && kind == other
+}
 
 // Tables are the files in which the system says what is mounted, and what should be.
 type Tables struct{ Mounts, Fstab, Disks string }

@@ -46,10 +46,10 @@ func (t Tables) Of(dir string) Mount {
 		return Mount{}
 	}
 	path = existing(path)
-	lines := t.lines()
 	at := -1
 	var st unix.Statx_t
 	known := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st) == nil && st.Mask&unix.STATX_MNT_ID != 0
+	lines := t.lines() // after the look at it, which may have mounted it (autofs)
 	for i, l := range lines {
 		switch {
 		case known && l.id == st.Mnt_id:

@@ -71,10 +71,8 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 		}
 		p.dropBuilt(b.Bundle) // a kill may have come before
 	}
-	for i, b := range all {
-		if b.Interrupted {
-			return p.completed(ctx, b, noted[i])
-		}
+	if done.Interrupted { // an earlier one was left for a newer one
+		return p.completed(ctx, all[0], noted[0])
 	}
 	p.Info("%s already holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
 	keepGoing := p.KeepGoing

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,6 +225,10 @@ func TestAgainBeside(t *testing.T) {
 	if again := w.packed(); again.Fingerprint != second.Fingerprint {
 		t.Errorf("the first configuration again: %+v", again)
 	}
+	forgetEnd(t, w.Pack(prepare.Options{}, "").State, first.Bundle) // nor is its run one to be ended
+	if again := w.packed(); again.Fingerprint != second.Fingerprint {
+		t.Errorf("the first one was interrupted: %+v", again)
+	}
 	if list, err := filepath.Glob(filepath.Join(w.dir, "satchel-*")); err != nil || len(list) != 3 {
 		t.Errorf("%v, %v", list, err)
 	}
@@ -232,6 +237,20 @@ func TestAgainBeside(t *testing.T) {
 	}
 	if r := w.packed(); r.Dir == second.Dir || r.Dir == first.Dir {
 		t.Errorf("without a journal: %+v", r)
+	}
+}
+
+// forgetEnd has the journal of a bundle say no more that it was read back.
+func forgetEnd(t *testing.T, state, id string) {
+	t.Helper()
+	file := filepath.Join(state, "bundles", id, "journal")
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(strings.SplitAfter(string(body), "\n"), func(l string) bool { return strings.HasPrefix(l, `{"verified"`) })
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -53,9 +53,11 @@ func (p *packing) others() {
 		return // what stands in the way comes up where it matters
 	}
 	for _, f := range list {
-		if f.Sealed {
+		var unfinished *bundle.UnfinishedError
+		switch {
+		case f.Sealed || !errors.As(f.Err, &unfinished):
 			p.Info("%s holds another bundle, which stays as it is", f.Dir)
-		} else {
+		default:
 			p.Warn("%s holds an unfinished bundle of another configuration, which stays as it is: run its own pack again to finish it, or remove the directory", f.Dir)
 		}
 	}
