@@ -115,6 +115,7 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 	pick := list[0]
 	switch named := w.id != "" || w.expect != ""; {
 	case len(list) == 1:
+	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
 	case named && sameSeal(list): // copies of one bundle
 		for _, f := range list {
 			if f.Err == nil {
@@ -134,10 +135,17 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 
 // chosen gives the directory of a bundle, and names it if it is not the one that was given.
 func (a *app) chosen(dir string, f bundle.Found) string {
-	if abs, err := filepath.Abs(dir); err == nil && abs != f.Dir {
+	if !isDir(f.Dir, dir) {
 		a.info("bundle %s in %s", f.Bundle, text.Printable(f.Dir))
 	}
 	return f.Dir
+}
+
+// isDir reports whether a bundle's directory, which has an absolute path, is the one that was
+// given.
+func isDir(of, dir string) bool {
+	abs, err := filepath.Abs(dir)
+	return err == nil && abs == of
 }
 
 // sameSeal reports whether all are one bundle.

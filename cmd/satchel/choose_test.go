@@ -20,6 +20,16 @@ func TestChooseOnTerminal(t *testing.T) {
 			t.Fatal(said)
 		}
 	}
+	below := filepath.Join(b.dir, "one", "saved") // a bundle that is named is meant, whatever is below it
+	if err := os.CopyFS(below, os.DirFS(filepath.Join(b.dir, "two"))); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := b.run("inspect", "--passphrase-file", passphrase, filepath.Join(b.dir, "one")); code != exitOK {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	if err := os.RemoveAll(below); err != nil {
+		t.Fatal(err)
+	}
 	code, said := b.typed([]string{"3\n", "two\n", "2\n"}, "inspect", "--passphrase-file", passphrase, b.dir)
 	if code != exitOK || !strings.Contains(said, " in "+b.dir+"/two") || strings.Count(said, "Which one? (1-2)") < 3 {
 		t.Errorf("exit %d: %s", code, said)

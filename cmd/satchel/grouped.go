@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -46,13 +45,16 @@ func grouped(errs []error) (lines []string) {
 		}
 		in[i] = g
 	}
+	for _, g := range groups {
+		g.names = unique(g.names)
+	}
 	for i, e := range errs {
 		g := in[i]
 		switch {
-		case g == nil || len(text.Sorted(g.names)) < g.least:
+		case g == nil || len(g.names) < g.least:
 			lines = append(lines, text.OneLine(configured(e).Error()))
 		case g.first == i:
-			lines = append(lines, text.OneLine(g.line+": "+text.Some(unique(g.names), maxAlike)))
+			lines = append(lines, text.OneLine(g.line+": "+text.Some(g.names, maxAlike)))
 		}
 	}
 	return unique(lines)
@@ -60,9 +62,10 @@ func grouped(errs []error) (lines []string) {
 
 // unique gives each string once, in the order of the list.
 func unique(list []string) (once []string) {
+	seen := map[string]bool{}
 	for _, s := range list {
-		if !slices.Contains(once, s) {
-			once = append(once, s)
+		if !seen[s] {
+			seen[s], once = true, append(once, s)
 		}
 	}
 	return once
