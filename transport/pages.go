@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
@@ -34,10 +35,10 @@ func (e *EndlessError) Permanent() bool { return true }
 // pages walks a list that a registry gives in pages (OCI distribution-spec, "Listing
 // Tags", "Listing Referrers"). read takes one page and gives the number of its entries.
 // stopped is the address of a page that was given before, at which it ends too; "" for none.
-func (r *Repository) pages(ctx context.Context, path string, accept http.Header, read func(*http.Response) (int, error)) (stopped string, err error) {
+func (r *Repository) pages(ctx context.Context, path string, query url.Values, accept http.Header, read func(*http.Response) (int, error)) (stopped string, err error) {
 	seen := map[string]bool{}
 	entries := 0
-	for next := r.url(path, nil); next != nil; {
+	for next := r.url(path, query); next != nil; {
 		if len(seen) == maxPages || entries > maxListed {
 			return "", &RegistryError{Err: &EndlessError{len(seen), entries}}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
@@ -74,7 +75,7 @@ func unique(list []string) (once []string) {
 // alikeOf gives the key of errors that are said in one line, "" for an error that has its own.
 func alikeOf(err error) (key string, one *alike) {
 	answer, ok := errors.AsType[*transport.RegistryError](err)
-	if !ok || as[*transport.LocationError](err) || as[*transport.AuthfileError](err) || as[*transport.ConfigError](err) {
+	if !ok || as[*prepare.TagError](err) || as[*transport.LocationError](err) || as[*transport.AuthfileError](err) || as[*transport.ConfigError](err) {
 		return "", nil
 	}
 	name := answer.Ref

@@ -23,7 +23,7 @@ func ParseNodeRef(name string) (oci.Ref, error) {
 // DidYouMean proposes what was meant by a name that is not among names.
 func DidYouMean(name string, names []string) string {
 	const few = 10 // names that are listed whole where none is similar
-	similar := nearest(name, names)
+	similar := text.Nearest(name, names)
 	for i, n := range similar {
 		similar[i] = fmt.Sprintf("%q", n)
 	}

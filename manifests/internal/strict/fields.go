@@ -3,9 +3,10 @@ package strict
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // field is a key that a struct type has.
@@ -108,30 +109,9 @@ func nearest(t reflect.Type, key string) string {
 		if len(key) < len(f.key)-limit || len(key) > len(f.key)+limit {
 			continue
 		}
-		if n := Distance(strings.ToLower(f.key), strings.ToLower(key)); n <= limit && (best == "" || n < least) {
+		if n := text.Distance(strings.ToLower(f.key), strings.ToLower(key)); n <= limit && (best == "" || n < least) {
 			best, least = f.key, n
 		}
 	}
 	return best
-}
-
-// Distance counts the bytes to insert, drop or replace between a and b (Levenshtein).
-func Distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{cost, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }

@@ -20,6 +20,7 @@ type cachedImages struct {
 	client *transport.Client
 	cache  *cache.Cache
 	local  catalogDirs
+	absent *repositories // in which tags were missing
 }
 
 func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
@@ -29,7 +30,7 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 	}
 	d, body, src, err := c.client.ResolveManifest(ctx, ref, c.cache.Manifest)
 	if err != nil {
-		return d, nil, err
+		return d, nil, c.absent.explain(ctx, ref, err)
 	}
 	read := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(body)), nil

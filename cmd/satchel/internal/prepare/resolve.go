@@ -27,7 +27,7 @@ func (s *Set) resolve(ctx context.Context) error {
 
 // resolved gives what is carried, with the error that joins the gaps.
 func (s *Set) resolved(ctx context.Context) (*oci.Inventory, error) {
-	inv, err := manifests.Resolve(ctx, s.Config, cachedImages{s.To, s.Client, s.Cache, s.catalogs})
+	inv, err := manifests.Resolve(ctx, s.Config, cachedImages{s.To, s.Client, s.Cache, s.catalogs, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}})
 	if s.Only == nil || inv == nil {
 		return inv, err
 	}
