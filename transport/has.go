@@ -28,12 +28,16 @@ func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
 	return err == nil, explain("check", r.name(d), err)
 }
 
-// has asks by HEAD, and of a source by GET where that does not show it. It returns
-// errAbsent for what is not there.
+// has asks by HEAD, and by GET where that is refused, of a source also where HEAD does not
+// show it. It returns errAbsent for what is not there.
 func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
 	path, header := contentPath(d)
 	if r.sender.client.cfg.Push {
-		return r.answers(ctx, http.MethodHead, path, header, d)
+		err := r.answers(ctx, http.MethodHead, path, header, d)
+		if errors.Is(err, errAbsent) || !definite(err) {
+			return err
+		}
+		return r.answers(ctx, http.MethodGet, path, header, d)
 	}
 	var denied error
 	if !r.noHead.of(path).Load() {
