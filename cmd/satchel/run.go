@@ -274,9 +274,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is logged on stderr: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "form of log lines: text or json")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{err, "see " + cmd.CommandPath() + " --help"}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newConvert(a), newVersion(a))
 	for _, cmd := range root.Commands() {
 		if cmd.Long == "" {
@@ -285,18 +283,6 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		cmd.Long += "\n\nExit status: see satchel --help."
 	}
 	return root
-}
-
-// unknownCommand refuses what is not the name of a command.
-func unknownCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := "see satchel --help"
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = fmt.Sprintf("did you mean %q?", similar[0])
-	}
-	return &usageError{fmt.Errorf("unknown command %q", args[0]), hint}
 }
 
 // exactly is cobra.ExactArgs with an error of our own.
