@@ -2,15 +2,13 @@ package transport
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
-	"slices"
 
 	"github.com/distribution/reference"
 	"go.podman.io/image/v5/pkg/docker/config"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 )
 
 // Login is what is configured on the host to log in to a repository.
@@ -36,11 +34,21 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	return all, configError(err)
 }
 
-// login is one credential at one host. Each has a token cache of its own.
-type login struct {
+// loginKey is one credential at one host. Each has a token cache of its own.
+type loginKey struct {
 	host     string // as in the URL
 	cred     auth.Credential
 	endpoint *endpoint
+}
+
+// login gives the one of a key. The caller holds c.mu.
+func (c *Client) login(key loginKey) *login.Authorizer {
+	a := c.logins[key]
+	if a == nil {
+		a = login.New(&key.endpoint.login, key.host, key.cred)
+		c.logins[key] = a
+	}
+	return a
 }
 
 // credential looks up what is configured for the repository, or for the longest
@@ -62,26 +70,4 @@ func (c *Client) credential(ref oci.Ref) (auth.Credential, error) {
 		return auth.Credential{RefreshToken: found.IdentityToken}, nil
 	}
 	return auth.Credential{Username: found.Username, Password: found.Password}, nil
-}
-
-// blockedRealms lists the addresses that the host must not name as its token
-// service: the library's list, which keeps a registry from aiming us at
-// services of this machine. A registry that is itself reached by a loopback
-// address (an ssh tunnel) may name another one; a host name that merely
-// resolves to one may not.
-func blockedRealms(hostport string) []netip.Prefix {
-	blocked := auth.DefaultBlockedRealmPrefixes()
-	if !isLoopback(hostport) {
-		return blocked
-	}
-	return slices.DeleteFunc(blocked, func(p netip.Prefix) bool { return p.Addr().IsLoopback() })
-}
-
-func isLoopback(hostport string) bool {
-	name, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		name = hostport
-	}
-	addr, err := netip.ParseAddr(name)
-	return name == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -217,12 +217,12 @@ func TestWrongPasswordIsSentOnce(t *testing.T) {
 		if got := problems(t, err); len(got) != len(names) || got["team/7"] != ProblemCredentials {
 			t.Errorf("%s: %d problems: %v", name, len(got), err)
 		}
-		var login *LoginError
-		if !errors.As(err, &login) || login.User != "user" || login.Host != g.proxy.Host || strings.Contains(err.Error(), "falsch") {
+		var wrongly *LoginError
+		if !errors.As(err, &wrongly) || wrongly.User != "user" || wrongly.Host != g.proxy.Host || strings.Contains(err.Error(), "falsch") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name == "Bearer" && (wrong.Load() > 2 || login.Reason != "incorrect username or password" || login.By != "the token service "+service) {
-			t.Errorf("asked %d times, %+v", wrong.Load(), login)
+		if name == "Bearer" && (wrong.Load() > 2 || wrongly.Reason != "incorrect username or password" || wrongly.By != "the token service "+service) {
+			t.Errorf("asked %d times, %+v", wrong.Load(), wrongly)
 		}
 		if name == "Basic" && g.seen["Basic"] > 2 { // of the repository, then of the root
 			t.Errorf("sent %d times", g.seen["Basic"])
@@ -353,8 +353,8 @@ func TestIdentityToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = r.Has(t.Context(), oci.Descriptor{Digest: oci.Digest(nil)})
-		var login *LoginError
-		if secret == "good" && err != nil || secret == "old" && (!errors.As(err, &login) || !login.Token || login.Reason != "it has ended") {
+		var wrongly *LoginError
+		if secret == "good" && err != nil || secret == "old" && (!errors.As(err, &wrongly) || !wrongly.Token || wrongly.Reason != "it has ended") {
 			t.Errorf("%s: %v", secret, err)
 		}
 	}

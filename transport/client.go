@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 )
 
 // stallTimeout is how long a transfer may stand still before its connection
@@ -48,7 +49,7 @@ type Client struct {
 	certificates *hostfile.Certificates
 
 	mu        sync.Mutex
-	auths     map[login]*authorizer
+	logins    map[loginKey]*login.Authorizer
 	repos     map[string]*Repository      // by the name that was asked for
 	locations map[locationKey]*Repository // by where they really are
 	endpoints map[endpointKey]*endpoint
@@ -64,7 +65,7 @@ func NewClient(cfg Config) *Client {
 		stall:        stallTimeout,
 		slow:         answerTimeout,
 		limit:        newLimiter(cfg.LimitRate),
-		auths:        map[login]*authorizer{},
+		logins:       map[loginKey]*login.Authorizer{},
 		repos:        map[string]*Repository{},
 		locations:    map[locationKey]*Repository{},
 		endpoints:    map[endpointKey]*endpoint{},
@@ -130,7 +131,7 @@ func (c *Client) at(ref oci.Ref, insecure bool, blocked *BlockedError) (*Reposit
 	if err != nil {
 		return nil, err
 	}
-	d := &sender{client: c, endpoint: s, auth: c.authorizer(login{location.Host(), cred, s}), blocked: blocked}
+	d := &sender{client: c, endpoint: s, auth: c.login(loginKey{location.Host(), cred, s}), blocked: blocked}
 	r := &Repository{
 		ref:      ref,
 		named:    ref,

@@ -9,12 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
@@ -44,12 +44,12 @@ type endpoint struct {
 	insecure bool
 	http     *http.Client
 
-	busy   chan struct{} // holds one while someone finds out
-	scheme string        // "" when not known yet
-	root   []challenge   // of the API root
-	asked  int           // how often the API root was asked for them, or enough
+	busy   chan struct{}     // holds one while someone finds out
+	scheme string            // "" when not known yet
+	root   []login.Challenge // of the API root
+	asked  int               // how often the API root was asked for them, or enough
 
-	silent atomic.Bool // credentials that it had not asked for were refused
+	login login.Host
 }
 
 // endpoint gives the one endpoint of a key. The caller holds c.mu.
@@ -63,6 +63,7 @@ func (c *Client) endpoint(key endpointKey) (*endpoint, error) {
 	}
 	s := &endpoint{client: c, insecure: key.insecure, busy: make(chan struct{}, 1)}
 	s.http = &http.Client{CheckRedirect: redirect.Check, Transport: &holding{c, c.connections(conf)}}
+	s.login.Client, s.login.Push, s.login.UserAgent, s.login.Server = s.http, c.cfg.Push, c.cfg.UserAgent, server{s}
 	c.endpoints[key] = s
 	return s, nil
 }
@@ -182,8 +183,8 @@ const rootTries = 2
 
 // challenges gives those of the API root, which is asked for them once. Most registries have the
 // same ones everywhere; some have them nowhere else.
-func (s *endpoint) challenges(ctx context.Context, asked *url.URL) ([]challenge, error) {
-	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
+func (s *endpoint) challenges(ctx context.Context, asked *url.URL) ([]login.Challenge, error) {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return login.Enter(ctx, s.busy) }); err != nil {
 		return nil, err
 	}
 	defer func() { <-s.busy }()
@@ -215,7 +216,7 @@ func hangsUp(err error) bool {
 }
 
 // ping asks for the API root (OCI distribution-spec, end-1); any answer will do.
-func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (status int, list []challenge, err error) {
+func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (status int, list []login.Challenge, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s://%s/v2/", scheme, hostport), nil)
 	if err != nil {
 		return 0, nil, err
@@ -235,7 +236,7 @@ func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (st
 		return 0, nil, err
 	}
 	reply.Drain(resp)
-	return resp.StatusCode, challengesOf(resp.Header), nil
+	return resp.StatusCode, login.Challenges(resp.Header), nil
 }
 
 const (

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -71,7 +72,7 @@ func (e *RegistryError) Trouble() Trouble {
 		t, _ := trouble(e.Err)
 		return t
 	}
-	return e.standing.trouble(e.Status)
+	return refusedTrouble(e.standing, e.Status)
 }
 
 // hints says what to do about each sort of trouble.
@@ -165,6 +166,29 @@ func troubleOf(status int) Trouble {
 	return TroubleOther
 }
 
+// refusedTrouble is the sort of a refusal with this status, of a request that stood so.
+func refusedTrouble(st *login.Standing, status int) Trouble {
+	sort := troubleOf(status)
+	switch sort {
+	case TroubleUnauthorized, TroubleForbidden, TroubleNotFound:
+	default:
+		return sort
+	}
+	switch {
+	case st == nil || !st.Configured && st.Why == "":
+		return sort
+	case sort == TroubleNotFound:
+		return TroubleAbsent
+	case st.Why != "":
+		return TroubleScheme
+	case st.Sent:
+		return TroubleDenied
+	case st.Unasked:
+		return TroubleSilent
+	}
+	return sort
+}
+
 // trouble gives the sort of an error without an answer, and words for it.
 func trouble(err error) (Trouble, string) { return troubleAt(err, hostOf(err)) }
 
@@ -173,7 +197,7 @@ func troubleAt(err error, host string) (Trouble, string) {
 	var plain *PlainHTTPError
 	var config *ConfigError
 	var proxy *proxyError
-	var service *serviceError
+	var service *login.ServiceError
 	var moved *movedError
 	var name *net.DNSError
 	var timeout net.Error
@@ -188,8 +212,8 @@ func troubleAt(err error, host string) (Trouble, string) {
 	case errors.As(err, &proxy):
 		return TroubleProxy, proxy.Error()
 	case errors.As(err, &service):
-		sort, words := troubleAt(service.err, reply.OneLine(service.host))
-		return sort, "the token service " + reply.OneLine(service.host) + ": " + words
+		sort, words := troubleAt(service.Err, reply.OneLine(service.Host))
+		return sort, "the token service " + reply.OneLine(service.Host) + ": " + words
 	case errors.As(err, &moved):
 		sort, words := troubleAt(moved.err, moved.host)
 		return sort, "the registry redirects to " + moved.host + ": " + words

@@ -17,6 +17,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
@@ -32,17 +33,17 @@ type RegistryError struct {
 	Host    string // who answered or was asked: the registry, or where it redirects to; may be empty
 	Err     error  // what went wrong below; nil when Status says it all
 
-	by        string        // who answered, if not the registry
-	elsewhere bool          // it is where the registry redirects to
-	proxy     bool          // it is a proxy
-	standing  *standing     // may be nil
-	after     time.Duration // Retry-After, bounded
-	expired   bool          // a credential that was good for the request before
-	ended     bool          // it is a token
-	lost      bool          // the upload itself is unknown: another server answered, or it was swept
-	early     bool          // it ended before the upload was sent
-	full      bool          // the registry's disk is
-	stale     bool          // another address may be the answer; see answerError
+	by        string          // who answered, if not the registry
+	elsewhere bool            // it is where the registry redirects to
+	proxy     bool            // it is a proxy
+	standing  *login.Standing // may be nil
+	after     time.Duration   // Retry-After, bounded
+	expired   bool            // a credential that was good for the request before
+	ended     bool            // it is a token
+	lost      bool            // the upload itself is unknown: another server answered, or it was swept
+	early     bool            // it ended before the upload was sent
+	full      bool            // the registry's disk is
+	stale     bool            // another address may be the answer; see answerError
 }
 
 func (e *RegistryError) Error() string {
@@ -51,8 +52,8 @@ func (e *RegistryError) Error() string {
 
 // Cause is what went wrong, without what was being done to what.
 func (e *RegistryError) Cause() string {
-	if login, ok := errors.AsType[*LoginError](e.Err); ok {
-		return login.Error()
+	if wrong, ok := errors.AsType[*LoginError](e.Err); ok {
+		return wrong.Error()
 	}
 	text := e.Message
 	if text == "" && e.Code != "" {
@@ -70,7 +71,7 @@ func (e *RegistryError) Cause() string {
 	case e.lost:
 		return fmt.Sprintf("the registry no longer knew the upload that it had begun (%s answered %d)", who, e.Status)
 	case e.Status != 0:
-		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.note(e.Status)
+		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.Note(e.Status)
 	case e.Err != nil:
 		return reason(e.Err) + through(e.Err)
 	}
@@ -127,6 +128,46 @@ func (e *EncodingError) Hint() string {
 
 // Permanent is false: it is no matter of the content.
 func (e *EncodingError) Permanent() bool { return false }
+
+// LoginError says that a registry, or its token service, does not take the credentials that are
+// configured for it. It is the cause of a [RegistryError].
+type LoginError struct {
+	Host   string // the registry
+	User   string // may be empty
+	Token  bool   // it is an identity token that is not taken
+	By     string // who refuses, if not the registry itself
+	Status int    // HTTP status of the refusal
+	Reason string // what it answered, may be empty
+}
+
+func (e *LoginError) Error() string {
+	by, what := e.By, "the user name and password"
+	if by == "" {
+		by = "the registry " + e.Host
+	} else {
+		by += " of " + e.Host
+	}
+	if e.Token {
+		what = "the identity token"
+	}
+	said := by + " does not take " + what
+	if e.User != "" {
+		said += fmt.Sprintf(" of user %q", reply.OneLine(e.User))
+	}
+	said += fmt.Sprintf(" (it answered %d)", e.Status)
+	if e.Reason != "" {
+		said += ": " + e.Reason
+	}
+	return said
+}
+
+// Hint says what to do now.
+func (e *LoginError) Hint() string {
+	return hintPassword
+}
+
+// Permanent is false: no image is lost by how this host is configured.
+func (e *LoginError) Permanent() bool { return false }
 
 // AuthfileError says that the credentials configured for this side cannot be read.
 type AuthfileError struct {
@@ -244,8 +285,8 @@ func responseError(resp *http.Response) *RegistryError {
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.Message == "" && kind == "text/plain" && !said.Own {
 		e.Message = reply.OneLine(string(body))
 	}
-	if e.by == "" && e.standing != nil {
-		e.by = e.standing.client.notItsOwn(resp, said)
+	if c, ok := resp.Request.Context().Value(clientKey{}).(*Client); ok && e.by == "" {
+		e.by = c.notItsOwn(resp, said)
 		e.proxy = e.by != ""
 	}
 	full := said.Full

@@ -129,7 +129,7 @@ func isUnknownName(err error) bool {
 func (r *Repository) renewed() *Repository {
 	r.second.Do(func() {
 		d := r.sender
-		fresh := &sender{client: d.client, endpoint: d.endpoint, auth: newAuthorizer(d.client, d.auth.login), blocked: d.blocked}
+		fresh := &sender{client: d.client, endpoint: d.endpoint, auth: d.auth.Anew(), blocked: d.blocked}
 		r.again = &Repository{ref: r.ref, named: r.named, location: r.location, sender: fresh, remote: r.remote}
 	})
 	return r.again

@@ -1,10 +1,12 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -14,9 +16,9 @@ import (
 type sender struct {
 	client   *Client
 	endpoint *endpoint
-	auth     *authorizer
+	auth     *login.Authorizer
 	blocked  *BlockedError // may be nil
-	unasked  unasked
+	unasked  login.Unasked
 }
 
 // Do sends a request whose URL says https. A request that reads, or whose body
@@ -87,7 +89,9 @@ func (d *sender) authorized(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	req.URL.Scheme = scheme
-	return d.auth.do(req, &d.unasked)
+	req = req.WithContext(context.WithValue(req.Context(), clientKey{}, d.client))
+	resp, err := d.auth.Do(req, &d.unasked)
+	return resp, d.refused(err)
 }
 
 // mismatch names the host, registry or token service, that does not speak TLS.
@@ -114,7 +118,7 @@ func (e *movedError) Unwrap() error { return e.err }
 // movedTo marks an error of another host than the one that was asked and its token service.
 func movedTo(asked string, err error) error {
 	var sent *url.Error
-	var service *serviceError
+	var service *login.ServiceError
 	if errors.As(err, &service) || !errors.As(err, &sent) {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
+	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
@@ -175,8 +176,8 @@ func refusedTLS(err error) bool {
 
 // statusOf is the bare status of an answer, with its Retry-After.
 func statusOf(resp *http.Response) *RegistryError {
-	e := &RegistryError{Status: resp.StatusCode, Host: reply.OneLine(resp.Request.URL.Host), after: reply.RetryAfter(resp), standing: standingOf(resp)}
-	if reply.Redirected(resp) && e.standing != nil && e.Host != e.standing.host {
+	e := &RegistryError{Status: resp.StatusCode, Host: reply.OneLine(resp.Request.URL.Host), after: reply.RetryAfter(resp), standing: login.StandingOf(resp)}
+	if reply.Redirected(resp) && e.standing != nil && e.Host != e.standing.Host {
 		e.by, e.elsewhere = e.Host+", where the registry redirects to,", true
 	}
 	return e

@@ -205,7 +205,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 		refused := responseError(resp)
 		if refused.Status == http.StatusUnauthorized && s.authz != "" {
 			refused.expired, refused.ended = true, strings.HasPrefix(s.authz, "Bearer ")
-			r.sender.auth.forget(s.authz)
+			r.sender.auth.Forget(s.authz)
 		}
 		refused.lost = refused.Code == "BLOB_UPLOAD_UNKNOWN"
 		return refused
@@ -218,7 +218,7 @@ func (r *Repository) fill(s *session, body *sourceBody, d oci.Descriptor) error 
 // if it is about to end: the body cannot be sent twice, so there must be no question about it.
 func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, error) {
 	if s.authz != "" {
-		s.authz = r.sender.auth.renewed(req.Context(), s.authz)
+		s.authz = r.sender.auth.Renewed(req.Context(), s.authz)
 		req.Header.Set("Authorization", s.authz)
 	}
 	return r.sender.Do(req)

@@ -1,9 +1,10 @@
-package transport
+package login
 
 import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,56 +18,54 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
-// authorizer sends requests to one host with one credential. Where a credential is configured, the
+// Authorizer sends requests to one host with one credential. Where a credential is configured, the
 // API root is asked first what it wants, as nodes do: many registries let anyone read, and answer
 // 403 or 404 instead of a challenge where something may not be read.
-type authorizer struct {
-	client *Client
-	login
+type Authorizer struct {
+	*Host
+	name    string // of the host, as in the URL
+	cred    auth.Credential
 	blocked []netip.Prefix // where a token service must not be
 
 	turn chan struct{} // held by who tries the credential first
 
 	mu     sync.Mutex
-	known  challenge   // that was answered last; its scheme is empty when there is none
-	offers []challenge // among which it was
+	known  Challenge   // that was answered last; its scheme is empty when there is none
+	offers []Challenge // among which it was
 	wider  map[string][]string
 	tokens map[tokenKey]*slot
 	slots  map[tokenHash]*slot // by the token that came from it
 	tried  bool                // a request has passed, with the credential or without
 	taken  bool                // the host takes the credential
-	wrong  *LoginError         // the host does not take it
+	wrong  *Wrong              // the host does not take it
 }
 
-// authorizer gives the one of a login. The caller holds c.mu.
-func (c *Client) authorizer(l login) *authorizer {
-	a := c.auths[l]
-	if a == nil {
-		a = newAuthorizer(c, l)
-		c.auths[l] = a
-	}
-	return a
-}
-
-func newAuthorizer(c *Client, l login) *authorizer {
-	return &authorizer{client: c, login: l, blocked: blockedRealms(l.host), turn: make(chan struct{}, 1),
+// New is one credential at one host, HOST[:PORT]; it may be the empty one.
+func New(h *Host, name string, cred auth.Credential) *Authorizer {
+	return &Authorizer{Host: h, name: name, cred: cred, blocked: blockedRealms(name), turn: make(chan struct{}, 1),
 		wider: map[string][]string{}, tokens: map[tokenKey]*slot{}, slots: map[tokenHash]*slot{}}
 }
 
-func (a *authorizer) configured() bool  { return a.cred != auth.EmptyCredential }
-func (a *authorizer) hasPassword() bool { return a.cred.Username != "" || a.cred.Password != "" }
+// Anew is the same credential at the same host, of which nothing is known yet.
+func (a *Authorizer) Anew() *Authorizer { return New(a.Host, a.name, a.cred) }
 
-func (a *authorizer) basic() string {
+// Name is the host's, HOST[:PORT].
+func (a *Authorizer) Name() string { return a.name }
+
+func (a *Authorizer) configured() bool  { return a.cred != auth.EmptyCredential }
+func (a *Authorizer) hasPassword() bool { return a.cred.Username != "" || a.cred.Password != "" }
+
+func (a *Authorizer) basic() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.cred.Username+":"+a.cred.Password))
 }
 
-// do sends a request, with what its host wants of the credential. One that has an Authorization
+// Do sends a request, with what its host wants of the credential. One that has an Authorization
 // is sent as it is.
-func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
-	st := &standing{client: a.client, host: req.URL.Host, user: a.cred.Username, configured: a.configured()}
+func (a *Authorizer) Do(req *http.Request, u *Unasked) (*http.Response, error) {
+	st := &Standing{Host: req.URL.Host, User: a.cred.Username, Configured: a.configured()}
 	req = req.WithContext(context.WithValue(req.Context(), standingKey{}, st))
 	if authz := req.Header.Get("Authorization"); authz != "" {
-		st.sent = a.configured()
+		st.Sent = a.configured()
 		return a.send(req, authz)
 	}
 	leave, err := a.first(req.Context())
@@ -81,7 +80,7 @@ func (a *authorizer) do(req *http.Request, u *unasked) (*http.Response, error) {
 	if err != nil {
 		return nil, a.judge(req, err, st)
 	}
-	st.sent = authz != "" && a.configured()
+	st.Sent = authz != "" && a.configured()
 	resp, err := a.send(req, authz)
 	if err != nil || !refusal(resp.StatusCode, authz) || reply.Redirected(resp) {
 		a.passed(err, authz)
@@ -102,13 +101,13 @@ func refusal(status int, authz string) bool {
 }
 
 // refused answers the challenge of a refusal and asks again, once.
-func (a *authorizer) refused(req *http.Request, resp *http.Response, authz string, u *unasked, st *standing) (*http.Response, error) {
+func (a *Authorizer) refused(req *http.Request, resp *http.Response, authz string, u *Unasked, st *Standing) (*http.Response, error) {
 	next, err := a.answer(req, resp, authz, st)
 	switch {
 	case err != nil:
 		reply.Drain(resp)
 		return nil, a.judge(req, err, st)
-	case next == "" && authz == "" && st.why == "" && a.configured():
+	case next == "" && authz == "" && st.Why == "" && a.configured():
 		return a.offer(req, resp, u, st)
 	case next == "":
 		return a.check(req, resp, authz, st)
@@ -125,7 +124,7 @@ func (a *authorizer) refused(req *http.Request, resp *http.Response, authz strin
 		}
 	}
 	reply.Drain(resp)
-	st.sent = a.configured()
+	st.Sent = a.configured()
 	resp, err = a.send(again, next)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && !reply.Redirected(resp) {
 		return a.check(again, resp, next, st)
@@ -135,7 +134,7 @@ func (a *authorizer) refused(req *http.Request, resp *http.Response, authz strin
 }
 
 // ahead is what a request is sent with at once: by the challenge that is known.
-func (a *authorizer) ahead(req *http.Request, u *unasked) (string, error) {
+func (a *Authorizer) ahead(req *http.Request, u *Unasked) (string, error) {
 	if u.isOpen() && req.URL.Scheme == "https" {
 		return a.basic(), nil
 	}
@@ -156,7 +155,7 @@ func (a *authorizer) ahead(req *http.Request, u *unasked) (string, error) {
 }
 
 // orBasic is Basic in the place of a token that is not given, where the registry offers it too.
-func (a *authorizer) orBasic(req *http.Request, authz string, err error) (string, error) {
+func (a *Authorizer) orBasic(req *http.Request, authz string, err error) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	basic, ok := a.basicAmong(a.offers)
@@ -169,7 +168,7 @@ func (a *authorizer) orBasic(req *http.Request, authz string, err error) (string
 
 // bearer is a token for what the request is known to need. Without a credential, only one that is
 // there: what is public may need none.
-func (a *authorizer) bearer(req *http.Request, c challenge) (string, error) {
+func (a *Authorizer) bearer(req *http.Request, c Challenge) (string, error) {
 	scopes := a.scopes(req)
 	realm := a.realm(c, req.URL)
 	if realm == nil || len(scopes) == 0 {
@@ -191,7 +190,7 @@ func (a *authorizer) bearer(req *http.Request, c challenge) (string, error) {
 }
 
 // scopes are those that the request's context names, or what the host made of them.
-func (a *authorizer) scopes(req *http.Request) []string {
+func (a *Authorizer) scopes(req *http.Request) []string {
 	hinted := auth.GetAllScopesForHost(req.Context(), req.URL.Host)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -202,14 +201,14 @@ func (a *authorizer) scopes(req *http.Request) []string {
 }
 
 // root is the challenge of the API root, if it can be answered.
-func (a *authorizer) root(ctx context.Context, asked *url.URL) challenge {
-	list, err := a.endpoint.challenges(ctx, asked)
+func (a *Authorizer) root(ctx context.Context, asked *url.URL) Challenge {
+	list, err := a.Server.Challenges(ctx, asked)
 	if err != nil {
-		return challenge{} // the request itself will show
+		return Challenge{} // the request itself will show
 	}
 	c, ok := a.answerable(list, asked)
 	if !ok {
-		return challenge{}
+		return Challenge{}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -218,18 +217,18 @@ func (a *authorizer) root(ctx context.Context, asked *url.URL) challenge {
 }
 
 // answer gives what to try after a refusal, "" for nothing.
-func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string, st *standing) (string, error) {
-	list := challengesOf(resp.Header)
+func (a *Authorizer) answer(req *http.Request, resp *http.Response, authz string, st *Standing) (string, error) {
+	list := Challenges(resp.Header)
 	c, ok := a.answerable(list, req.URL)
 	if !ok && authz == "" && a.configured() {
 		if root := a.root(req.Context(), req.URL); root.scheme != "" {
 			c, ok = root, true
 		} else if len(list) == 0 {
-			list, _ = a.endpoint.challenges(req.Context(), req.URL)
+			list, _ = a.Server.Challenges(req.Context(), req.URL)
 		}
 	}
 	if !ok {
-		st.why = a.unanswered(list)
+		st.Why = a.unanswered(list)
 		return "", nil
 	}
 	a.mu.Lock()
@@ -253,12 +252,16 @@ func (a *authorizer) answer(req *http.Request, resp *http.Response, authz string
 
 // judged reports whether a token service has itself refused a credential.
 func judged(err error) bool {
-	answer, ok := errors.AsType[*RegistryError](err)
-	return ok && answer.Status < 500 && answer.Status != http.StatusTooManyRequests
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return false
+	}
+	_, status, _ := refusal.Answer.Says()
+	return status < 500 && status != http.StatusTooManyRequests
 }
 
 // token answers a Bearer challenge: with the scopes that are known, and those it names.
-func (a *authorizer) token(req *http.Request, c challenge, authz string) (string, error) {
+func (a *Authorizer) token(req *http.Request, c Challenge, authz string) (string, error) {
 	hinted := auth.GetAllScopesForHost(req.Context(), req.URL.Host)
 	scopes := auth.CleanScopes(append(a.scopes(req), strings.Fields(c.params["scope"])...))
 	stale, _ := strings.CutPrefix(authz, "Bearer ")
@@ -275,27 +278,27 @@ func (a *authorizer) token(req *http.Request, c challenge, authz string) (string
 }
 
 // send sends a request as it is, with that Authorization.
-func (a *authorizer) send(req *http.Request, authz string) (*http.Response, error) {
+func (a *Authorizer) send(req *http.Request, authz string) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	if authz != "" {
 		req.Header.Set("Authorization", authz)
 	}
-	if ua := a.client.cfg.UserAgent; ua != "" {
+	if ua := a.UserAgent; ua != "" {
 		req.Header.Set("User-Agent", ua)
 	}
-	return a.endpoint.http.Do(req)
+	return a.Client.Do(req)
 }
 
 // first has one request alone try a credential: a wrong one that is sent many times at once may
 // lock its account.
-func (a *authorizer) first(ctx context.Context) (leave func(), err error) {
+func (a *Authorizer) first(ctx context.Context) (leave func(), err error) {
 	a.mu.Lock()
 	tried := a.tried || !a.configured()
 	a.mu.Unlock()
 	if tried {
 		return func() {}, nil
 	}
-	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, a.turn) }); err != nil {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return Enter(ctx, a.turn) }); err != nil {
 		return nil, err
 	}
 	leave = func() { <-a.turn }
@@ -309,7 +312,7 @@ func (a *authorizer) first(ctx context.Context) (leave func(), err error) {
 }
 
 // passed notes that a request was answered, and its credential, if it had one, not refused.
-func (a *authorizer) passed(err error, authz string) {
+func (a *Authorizer) passed(err error, authz string) {
 	if err != nil {
 		return
 	}
@@ -317,4 +320,26 @@ func (a *authorizer) passed(err error, authz string) {
 	defer a.mu.Unlock()
 	a.tried = true
 	a.taken = a.taken || authz != ""
+}
+
+// blockedRealms lists the addresses that the host must not name as its token
+// service: the library's list, which keeps a registry from aiming us at
+// services of this machine. A registry that is itself reached by a loopback
+// address (an ssh tunnel) may name another one; a host name that merely
+// resolves to one may not.
+func blockedRealms(hostport string) []netip.Prefix {
+	blocked := auth.DefaultBlockedRealmPrefixes()
+	if !isLoopback(hostport) {
+		return blocked
+	}
+	return slices.DeleteFunc(blocked, func(p netip.Prefix) bool { return p.Addr().IsLoopback() })
+}
+
+func isLoopback(hostport string) bool {
+	name, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		name = hostport
+	}
+	addr, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -1,4 +1,4 @@
-package transport
+package login
 
 import (
 	"fmt"
@@ -18,17 +18,17 @@ const (
 	schemeBasic  = "basic"
 )
 
-// challenge is one way to log in that an answer offers (RFC 9110, section 11.6.1).
-type challenge struct {
+// Challenge is one way to log in that an answer offers (RFC 9110, section 11.6.1).
+type Challenge struct {
 	scheme string // in lower case
 	name   string // as the server writes it
 	params map[string]string
 }
 
-// challengesOf reads every challenge of every WWW-Authenticate header, in their order. What is
+// Challenges reads every challenge of every WWW-Authenticate header, in their order. What is
 // no challenge is passed over.
-func challengesOf(header http.Header) []challenge {
-	var list []challenge
+func Challenges(header http.Header) []Challenge {
+	var list []Challenge
 	for _, line := range header.Values("WWW-Authenticate") {
 		list = append(list, parseChallenges(line)...)
 	}
@@ -38,8 +38,8 @@ func challengesOf(header http.Header) []challenge {
 // parseChallenges reads a list of challenges. Commas separate challenges, and also their parameters:
 // a word with "=" behind it is a parameter. Parameters without a comma between them, values
 // without quotes and a quote that does not end are taken as they are meant.
-func parseChallenges(s string) []challenge {
-	var list []challenge
+func parseChallenges(s string) []Challenge {
+	var list []Challenge
 	for {
 		s = strings.TrimLeft(s, " \t,")
 		word, rest := cutToken(s)
@@ -62,7 +62,7 @@ func parseChallenges(s string) []challenge {
 			}
 			continue
 		}
-		list = append(list, challenge{strings.ToLower(word), word, map[string]string{}})
+		list = append(list, Challenge{strings.ToLower(word), word, map[string]string{}})
 		s = rest
 		if blob := token68.FindString(after); blob != "" {
 			s = after[len(blob):]
@@ -107,7 +107,7 @@ func cutValue(s string) (value, rest string) {
 
 // answerable picks the best challenge that can be answered: Bearer with a token service, then
 // Basic if there is a user name or a password.
-func (a *authorizer) answerable(list []challenge, asked *url.URL) (challenge, bool) {
+func (a *Authorizer) answerable(list []Challenge, asked *url.URL) (Challenge, bool) {
 	for _, c := range list {
 		if c.scheme == schemeBearer && a.realm(c, asked) != nil {
 			return c, true
@@ -116,10 +116,10 @@ func (a *authorizer) answerable(list []challenge, asked *url.URL) (challenge, bo
 	return a.basicAmong(list)
 }
 
-func (a *authorizer) basicAmong(list []challenge) (challenge, bool) {
-	i := slices.IndexFunc(list, func(c challenge) bool { return c.scheme == schemeBasic })
+func (a *Authorizer) basicAmong(list []Challenge) (Challenge, bool) {
+	i := slices.IndexFunc(list, func(c Challenge) bool { return c.scheme == schemeBasic })
 	if i < 0 || !a.hasPassword() {
-		return challenge{}, false
+		return Challenge{}, false
 	}
 	return list[i], true
 }
@@ -127,12 +127,12 @@ func (a *authorizer) basicAmong(list []challenge) (challenge, bool) {
 // realm is the address of a challenge's token service, nil if it has none that can be used. On
 // the source's side it may be relative; nodes would not take that of a mirror. A registry with
 // TLS must not send the password to a service without.
-func (a *authorizer) realm(c challenge, asked *url.URL) *url.URL {
+func (a *Authorizer) realm(c Challenge, asked *url.URL) *url.URL {
 	u, err := url.Parse(strings.TrimSpace(c.params["realm"]))
 	if err != nil || u.String() == "" {
 		return nil
 	}
-	if !u.IsAbs() && !a.client.cfg.Push {
+	if !u.IsAbs() && !a.Push {
 		u = asked.ResolveReference(u)
 	}
 	switch {
@@ -146,7 +146,7 @@ func (a *authorizer) realm(c challenge, asked *url.URL) *url.URL {
 
 // unanswered says why none of the challenges can be answered, "" if there are none, or one
 // that wants credentials where none are configured.
-func (a *authorizer) unanswered(list []challenge) string {
+func (a *Authorizer) unanswered(list []Challenge) string {
 	var names []string
 	for _, c := range list {
 		switch {
@@ -158,7 +158,7 @@ func (a *authorizer) unanswered(list []challenge) string {
 			names = append(names, reply.OneLine(c.name))
 		}
 	}
-	if len(names) == 0 || slices.ContainsFunc(list, func(c challenge) bool { return c.scheme == schemeBasic }) {
+	if len(names) == 0 || slices.ContainsFunc(list, func(c Challenge) bool { return c.scheme == schemeBasic }) {
 		return ""
 	}
 	return "it asks for " + text.And(names) + ", which is not supported"

@@ -1,4 +1,4 @@
-package transport
+package login
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func (t token) good(now time.Time) bool {
 
 // slot holds the token for one key; busy is held while it is fetched.
 type slot struct {
-	c      challenge
+	c      Challenge
 	scopes []string
 	asked  *url.URL // the registry
 
@@ -57,7 +57,7 @@ type slot struct {
 
 // tokenFor gives a token of the service that the challenge names, other than stale. However many
 // ask, it is fetched once.
-func (a *authorizer) tokenFor(ctx context.Context, c challenge, scopes []string, asked *url.URL, stale string) (token, error) {
+func (a *Authorizer) tokenFor(ctx context.Context, c Challenge, scopes []string, asked *url.URL, stale string) (token, error) {
 	realm := a.realm(c, asked)
 	key := tokenKey{realm.String(), c.params["service"], strings.Join(scopes, " ")}
 	a.mu.Lock()
@@ -67,7 +67,7 @@ func (a *authorizer) tokenFor(ctx context.Context, c challenge, scopes []string,
 		a.tokens[key] = s
 	}
 	a.mu.Unlock()
-	if err := watch.Pausing(ctx, func(ctx context.Context) error { return enter(ctx, s.busy) }); err != nil {
+	if err := watch.Pausing(ctx, func(ctx context.Context) error { return Enter(ctx, s.busy) }); err != nil {
 		return token{}, err
 	}
 	defer func() { <-s.busy }()
@@ -87,9 +87,9 @@ func (a *authorizer) tokenFor(ctx context.Context, c challenge, scopes []string,
 	return t, err
 }
 
-// renewed is what to send in the place of what a request was sent with: a token that ends is
+// Renewed is what to send in the place of what a request was sent with: a token that ends is
 // fetched again.
-func (a *authorizer) renewed(ctx context.Context, authz string) string {
+func (a *Authorizer) Renewed(ctx context.Context, authz string) string {
 	s := a.slotOf(authz)
 	if s == nil {
 		return authz
@@ -101,8 +101,8 @@ func (a *authorizer) renewed(ctx context.Context, authz string) string {
 	return "Bearer " + t.value
 }
 
-// forget has a token that was refused fetched again.
-func (a *authorizer) forget(authz string) {
+// Forget has a token that was refused fetched again.
+func (a *Authorizer) Forget(authz string) {
 	if s := a.slotOf(authz); s != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -110,7 +110,7 @@ func (a *authorizer) forget(authz string) {
 	}
 }
 
-func (a *authorizer) slotOf(authz string) *slot {
+func (a *Authorizer) slotOf(authz string) *slot {
 	value, ok := strings.CutPrefix(authz, "Bearer ")
 	if !ok {
 		return nil
@@ -120,8 +120,8 @@ func (a *authorizer) slotOf(authz string) *slot {
 	return a.slots[sha256.Sum256([]byte(value))]
 }
 
-// enter takes a place of a channel, or ends with ctx.
-func enter(ctx context.Context, busy chan struct{}) error {
+// Enter takes a place of a channel, or ends with ctx.
+func Enter(ctx context.Context, busy chan struct{}) error {
 	select {
 	case busy <- struct{}{}:
 		return nil
@@ -132,7 +132,7 @@ func enter(ctx context.Context, busy chan struct{}) error {
 
 // fetchToken asks a token service (distribution's "Token Authentication Specification"), with an
 // identity token by OAuth 2.
-func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service string, scopes []string, asked *url.URL) (token, error) {
+func (a *Authorizer) fetchToken(ctx context.Context, realm *url.URL, service string, scopes []string, asked *url.URL) (token, error) {
 	if err := a.mayAsk(ctx, realm, asked); err != nil {
 		return token{}, err
 	}
@@ -141,7 +141,7 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 		return token{}, err
 	}
 	begun := time.Now()
-	client := &http.Client{Transport: a.endpoint.http.Transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+	client := &http.Client{Transport: a.Client.Transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if next.Body != nil && next.Body != http.NoBody && redirect.LeftOrigin(next, via) {
 			return &redirect.Error{Why: fmt.Sprintf("the token service %s redirects a secret to %s; that is refused", reply.OneLine(realm.Host), reply.OneLine(next.URL.Host))}
 		}
@@ -149,7 +149,7 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return token{}, &serviceError{realm.Host, err}
+		return token{}, &ServiceError{realm.Host, err}
 	}
 	defer reply.Drain(resp)
 	if resp.StatusCode != http.StatusOK {
@@ -158,7 +158,7 @@ func (a *authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	return tokenOf(resp, begun)
 }
 
-func (a *authorizer) tokenRequest(ctx context.Context, realm *url.URL, service string, scopes []string) (*http.Request, error) {
+func (a *Authorizer) tokenRequest(ctx context.Context, realm *url.URL, service string, scopes []string) (*http.Request, error) {
 	values := url.Values{}
 	if service != "" {
 		values.Set("service", service)
@@ -192,7 +192,7 @@ func (a *authorizer) tokenRequest(ctx context.Context, realm *url.URL, service s
 	if err != nil {
 		return nil, err
 	}
-	if ua := a.client.cfg.UserAgent; ua != "" {
+	if ua := a.UserAgent; ua != "" {
 		req.Header.Set("User-Agent", ua)
 	}
 	return req, nil
@@ -204,7 +204,7 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 	host := resp.Request.URL.Host
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxToken))
 	if err != nil {
-		return token{}, &serviceError{host, watch.Broken(resp.Request.Context(), err)}
+		return token{}, &ServiceError{host, watch.Broken(resp.Request.Context(), err)}
 	}
 	var answer struct {
 		Token       string          `json:"token"`
@@ -212,14 +212,14 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return token{}, &serviceError{host, errors.New("it answered 200 and something that is not a token (no JSON)")}
+		return token{}, &ServiceError{host, errors.New("it answered 200 and something that is not a token (no JSON)")}
 	}
 	t := token{value: answer.Token}
 	if t.value == "" {
 		t.value = answer.AccessToken
 	}
 	if t.value == "" {
-		return token{}, &serviceError{host, errors.New("it answered 200 and gave no token")}
+		return token{}, &ServiceError{host, errors.New("it answered 200 and gave no token")}
 	}
 	if s, err := strconv.ParseFloat(strings.Trim(string(answer.ExpiresIn), `"`), 64); err == nil && s > 0 && s < 1<<30 {
 		life := time.Duration(s * float64(time.Second))
@@ -230,32 +230,20 @@ func tokenOf(resp *http.Response, begun time.Time) (token, error) {
 
 // tokenRefused is the error of a token service that gave no token. A status which says nothing of the
 // credential must not pass for one of the registry: 404 there means that an image is absent.
-func (a *authorizer) tokenRefused(resp *http.Response) error {
-	e := responseError(resp)
+func (a *Authorizer) tokenRefused(resp *http.Response) error {
+	answer := a.Server.Refusal(resp)
 	host := reply.OneLine(resp.Request.URL.Host)
-	switch e.by = "the token service " + host; {
-	case e.Status == http.StatusBadRequest, e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden, reply.Transient(e.Status):
-		return e
+	switch _, status, _ := answer.Says(); {
+	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden, reply.Transient(status):
+		return &Refusal{By: "the token service " + host, Answer: answer}
 	}
-	e.by = "it"
-	return &serviceError{host, errors.New(e.Cause())}
+	return &ServiceError{host, errors.New(answer.Cause("it"))}
 }
-
-// serviceError is what went wrong on the way to a token service, or with its answer.
-type serviceError struct {
-	host string
-	err  error
-}
-
-func (e *serviceError) Error() string {
-	return "the token service " + reply.OneLine(e.host) + ": " + reply.CleanText(e.err)
-}
-func (e *serviceError) Unwrap() error { return e.err }
 
 // mayAsk refuses a token service, or where it redirects to, at an address that a registry must not
 // aim us at, and one without TLS for a registry with it. A name that cannot be resolved here may be
 // one that a proxy resolves.
-func (a *authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
+func (a *Authorizer) mayAsk(ctx context.Context, u, asked *url.URL) error {
 	if u.Scheme != "https" && asked.Scheme == "https" {
 		return &redirect.Error{Why: fmt.Sprintf("the token service is %s on %s, where the registry was asked by https", reply.OneLine(u.Scheme), reply.OneLine(u.Host))}
 	}

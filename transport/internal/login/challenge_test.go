@@ -1,4 +1,4 @@
-package transport
+package login
 
 import (
 	"maps"
@@ -45,13 +45,13 @@ func TestChallenges(t *testing.T) {
 		"nothing that is spoken":   {[]string{`Negotiate`, `Digest realm="x",nonce="1",qop="auth"`}, "", "", "", nil},
 		"no challenge":             {[]string{`=x, "", realm="r"`, ``}, "", "", "", nil},
 	} {
-		list := challengesOf(http.Header{"Www-Authenticate": c.headers})
+		list := Challenges(http.Header{"Www-Authenticate": c.headers})
 		asked := &url.URL{Scheme: "https", Host: "reg.example", Path: "/v2/a/manifests/b"}
 		for _, who := range []struct {
 			cred auth.Credential
 			want string
 		}{{auth.Credential{Username: "u", Password: "p"}, c.password}, {auth.Credential{RefreshToken: "t"}, c.identity}, {auth.EmptyCredential, c.nothing}} {
-			a := &authorizer{client: &Client{}, login: login{cred: who.cred}}
+			a := &Authorizer{Host: &Host{}, cred: who.cred}
 			got, ok := a.answerable(list, asked)
 			if got.scheme != who.want || ok != (who.want != "") {
 				t.Errorf("%s, %+v: took %q, %v, want %q", name, who.cred, got.scheme, ok, who.want)
