@@ -31,7 +31,7 @@ func (u *unpacking) attachments(inv *oci.Inventory) {
 	case AttachmentsNone:
 		u.images = slices.DeleteFunc(slices.Clone(inv.Images), func(img oci.Image) bool { return img.Subject != "" })
 		if n := len(inv.Images) - len(u.images); n > 0 {
-			u.Warn("not pushed, as you asked for: %s (signatures, attestations, SBOMs)", text.Count(n, "attachment", "attachments"))
+			u.Warn("left out, as you asked for: %s (signatures, attestations, SBOMs)", text.Count(n, "attachment", "attachments"))
 		}
 		return
 	case AttachmentsRequired:

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -83,6 +85,12 @@ func TestAttachments(t *testing.T) {
 		lacks, err := m.Lacks(t.Context(), reader, reader.Inventory())
 		if err != nil || 3-len(lacks) != try.pushed {
 			t.Errorf("%s: the mirror lacks %d images, %v", name, len(lacks), err)
+		}
+		if o.Out, err = outdir.Open(filepath.Join(t.TempDir(), "out")); err != nil {
+			t.Fatal(err)
+		}
+		if err := unpack.Render(t.Context(), reader, client, o); err != nil {
+			t.Errorf("%s: render: %v", name, err)
 		}
 		if told := b.Log.String(); try.pushed == 2 && !strings.Contains(told, "not pushed: ") {
 			t.Errorf("%s: not told:\n%s", name, told)
