@@ -60,7 +60,7 @@ func isText(name string) bool {
 	return false
 }
 
-// wasConverted reports whether a file is one of want but for its line ends.
+// wasConverted reports whether a file differs from one of want in its line ends alone.
 func (v *verification) wasConverted(name string, want []seal.File) bool {
 	if !isText(name) {
 		return false

@@ -50,7 +50,7 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	return e
 }
 
-// present sums up what stands in a directory that a job is to go to.
+// present sums up which bundles are in the directory of a job.
 type present struct {
 	root    bool // it is the root of a mount: bundles have directories of their own
 	sealed  []SealedError
@@ -81,7 +81,16 @@ func (s *present) answer() error {
 	case len(s.sealed) == 0:
 		return s.refused
 	}
-	slices.SortStableFunc(s.sealed, func(a, b SealedError) int { return b.Created.Compare(a.Created) })
+	slices.SortStableFunc(s.sealed, func(a, b SealedError) int {
+		newer := b.Created.Compare(a.Created) // to the second
+		switch {
+		case newer != 0 || a.Interrupted == b.Interrupted:
+			return newer
+		case a.Interrupted:
+			return 1
+		}
+		return -1
+	})
 	first := s.sealed[0]
 	first.Earlier, first.Beside, first.Refused = s.sealed[1:], s.root && s.refused == nil, s.refused
 	return &first

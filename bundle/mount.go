@@ -136,7 +136,7 @@ func (m Mount) doubt(state string, found []location) string {
 
 // Declined is the error where a person says that it is not the drive that is meant.
 func (m Mount) Declined() error {
-	return &MountError{Dir: m.dir, Reason: "nothing was packed there, as you answered", hint: "mount the drive and run the same command again, or name another directory"}
+	return &MountError{Dir: m.dir, Reason: "nothing was packed, because the answer was no", hint: "mount the drive and run the same command again, or name another directory"}
 }
 
 // Check looks whether the same file system is still mounted there.

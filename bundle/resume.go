@@ -180,8 +180,8 @@ func alreadySealed(p location, st *journal.State) error {
 	return sealedError(p, body, st)
 }
 
-// MarkReleased notes that the finished bundle id is not to be read back: the run that was
-// told so has come to its end.
+// MarkReleased notes that the finished bundle id is not to be read back: a run without
+// verification has come to its end.
 func MarkReleased(state, id string) error {
 	return mark(state, id, journal.Record{Released: &journal.Released{}})
 }

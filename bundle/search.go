@@ -127,8 +127,8 @@ func isIgnored(name string) bool {
 	return slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-")
 }
 
-// identify says what bundle stands in dir, under its own names or under those that a copy
-// has given it, or what is left of one.
+// identify finds the bundle in dir, or what is left of one. Its files may have the names
+// that a copy has given them.
 func identify(dir string) (p *location, err error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {

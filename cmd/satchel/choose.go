@@ -43,7 +43,7 @@ func (e *noSuchBundleError) Error() string {
 		what = "the fingerprint " + string(e.wanted.expect)
 	}
 	if len(e.list) == 1 {
-		return fmt.Sprintf("the bundle in %s has not %s: it is %s", e.dir, what, described(e.list))
+		return fmt.Sprintf("the bundle in %s does not have %s: it is %s", e.dir, what, described(e.list))
 	}
 	return fmt.Sprintf("none of the %d bundles in %s has %s: %s", len(e.list), e.dir, what, described(e.list))
 }

@@ -90,7 +90,7 @@ type driveReport struct {
 	Bundles []verifyReport `json:"bundles"`
 }
 
-// verifyAll checks all bundles of a drive, and goes on after one that is not whole.
+// verifyAll checks all bundles of a drive, also after one that is not whole.
 func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, expect bundle.Fingerprint, output string) error {
 	rep := driveReport{Dir: dir, OK: true}
 	var errs []error

@@ -44,7 +44,7 @@ type Process struct {
 type GivenUp struct{}
 
 // Released says that the run which sealed the bundle, or a later one, came to its end
-// without reading it back, as it was told to.
+// without reading it back, because verification was switched off.
 type Released struct{}
 
 // Piece is a run of a blob's bytes in a segment.

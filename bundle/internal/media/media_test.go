@@ -338,3 +338,22 @@ func TestOther(t *testing.T) {
 		}
 	}
 }
+
+// TestReplaced finds the disk that fstab means by its label, as udev writes that.
+func TestReplaced(t *testing.T) {
+	t.Parallel()
+	disks := t.TempDir()
+	if err := os.Mkdir(filepath.Join(disks, "by-label"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for label, device := range map[string]string{`my\x20drive`: "/dev/null", "other": "/dev/zero"} {
+		if err := os.Symlink(device, filepath.Join(disks, "by-label", label)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for spec, want := range map[string]bool{`LABEL=my drive`: false, `LABEL="my drive"`: false, "LABEL=other": true, "LABEL=away": true, "UUID=1": false, "host:/x": false} {
+		if got := (Tables{Disks: disks}).Replaced(FstabPoint{"/mnt/x", spec}, Mount{Source: "/dev/null"}); got != want {
+			t.Errorf("%s: %v, want %v", spec, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,7 +122,7 @@ func (t Tables) disk(spec string) (device string, absent bool) {
 		if _, err := os.Stat(dir); err != nil {
 			return "", false // nobody keeps such links here
 		}
-		device = filepath.Join(dir, strings.Trim(value, `"`))
+		device = filepath.Join(dir, linkName(strings.Trim(value, `"`)))
 	} else if !strings.HasPrefix(spec, "/dev/") {
 		return "", false
 	}
@@ -130,6 +131,20 @@ func (t Tables) disk(spec string) (device string, absent bool) {
 		return "", true
 	}
 	return resolved, false
+}
+
+// linkName is how udev writes a label or an ID in the name of a link: with \x20 for a space.
+func linkName(value string) string {
+	var b strings.Builder
+	for _, c := range []byte(value) {
+		switch {
+		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', c >= 0x80, strings.IndexByte("#+-.:=@_", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	return b.String()
 }
 
 // Replaced reports whether another disk is mounted than the one that fstab names.

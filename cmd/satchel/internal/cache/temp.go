@@ -74,7 +74,8 @@ func sweep(dir, prefix string) {
 		return // there is nothing yet
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
+		// Only what os.CreateTemp makes of the prefix: others have names of their own.
+		if made, ok := strings.CutPrefix(e.Name(), prefix); ok && made != "" && strings.Trim(made, "0123456789") == "" {
 			sweepOne(filepath.Join(dir, e.Name()))
 		}
 	}

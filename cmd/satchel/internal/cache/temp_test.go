@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -104,5 +105,25 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%v: %q", err, err.Hint())
 		}
 		hints[err.Hint()] = true
+	}
+}
+
+// TestSweepLeavesOthers removes what satchel made in the directory for temporary files, and
+// no directory that only begins with the same name.
+func TestSweepLeavesOthers(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	for _, name := range []string{tempDir + "123", tempDir + "backup", tempDir + "2026-01", tempDir} {
+		if err := os.MkdirAll(filepath.Join(parent, name, "x"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(parent, tempDir)
+	entries, err := os.ReadDir(parent)
+	if err != nil || len(entries) != 3 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if _, err := os.Stat(filepath.Join(parent, tempDir+"123")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a crash left: %v", err)
 	}
 }

@@ -186,7 +186,7 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 	if err != nil {
 		return nil, err
 	}
-	if err := p.letGo(b.Dir); err != nil {
+	if err := p.syncDrive(b.Dir); err != nil {
 		return nil, err
 	}
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, day(b.Created))

@@ -80,7 +80,7 @@ func (p *packing) enough(room bundle.Space, free, need int64) error {
 	}
 	err := &bundle.SpaceError{Dir: p.opts.Dir, Need: need, Free: free, Cluster: room.Cluster}
 	if p.opts.NoSpaceCheck {
-		p.Warn("%v; going on, as you said", err)
+		p.Warn("%v; packing all the same, as asked", err)
 		return nil
 	}
 	return err

@@ -30,8 +30,7 @@ type Options struct {
 	NoVerify bool       // do not read the bundle back
 	// NoSpaceCheck: what the file system says of its free space is a warning at most.
 	NoSpaceCheck bool
-	// Confirm asks whether the run goes on although something may be wrong with where the
-	// bundle goes; nil where nobody is there, or the answer is yes.
+	// Confirm asks whether to pack although the bundle may be in the wrong place; nil where nobody is there, or the answer is yes.
 	Confirm func(ctx context.Context, doubt string) (bool, error)
 }
 
@@ -59,8 +58,8 @@ type Result struct {
 	state string
 }
 
-// Run packs. If the directory has a finished bundle of the job already, it is held against
-// what the configuration names now, and read back.
+// Run packs. If the directory has a finished bundle of the job already, it is compared
+// with what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Job.Config = Identity(o.Options)
 	p := &packing{Set: prepare.New(o.Options), opts: o}
@@ -108,7 +107,7 @@ func (p *packing) release(ctx context.Context, dir, id string) error {
 	} else if err := bundle.MarkReleased(p.opts.State, id); err != nil {
 		return err
 	}
-	if err := p.letGo(dir); err != nil {
+	if err := p.syncDrive(dir); err != nil {
 		return err
 	}
 	p.Info("packed into %s", dir)
@@ -116,8 +115,8 @@ func (p *packing) release(ctx context.Context, dir, id string) error {
 	return nil
 }
 
-// letGo makes everything durable, and finds out whether it is still where it began.
-func (p *packing) letGo(dir string) error {
+// syncDrive makes everything durable, and checks that the drive is still mounted.
+func (p *packing) syncDrive(dir string) error {
 	if err := bundle.Release(dir); err != nil {
 		return err
 	}
