@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -25,6 +26,20 @@ func TestMirrorWithoutHead(t *testing.T) {
 		if missing, err := m.Missing(t.Context(), content, inv); err != nil || missing.Present != 1 || len(missing.Blobs) > 0 {
 			t.Errorf("%d: %+v, %v", status, missing, err)
 		}
+		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodHead {
+				return refuse(w, r, status, "UNSUPPORTED", "")
+			}
+			if !strings.HasSuffix(r.URL.Path, "/manifests/1") {
+				return false
+			}
+			_, _ = w.Write(make([]byte, oci.MaxManifestSize+1))
+			return true
+		}
+		if missing, err := m.Missing(t.Context(), content, inv); err != nil || missing.Present != 0 {
+			t.Errorf("%d, a tag of something else: %+v, %v", status, missing, err)
+		}
+		p.Answer = nil
 		if err := m.Confirm(t.Context(), content, inv.Images); err != nil {
 			t.Errorf("%d: %v", status, err)
 		}

@@ -191,7 +191,8 @@ func hasType(descriptor json.RawMessage, mediaType string) bool {
 	return json.Unmarshal(descriptor, &d) == nil && d.MediaType == mediaType
 }
 
-// tagDigest is the digest that a tag names, "" for a tag that is not there.
+// tagDigest is the digest that a tag names, "" for a tag that is not there or names no manifest
+// that bundles can have.
 func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, error) {
 	resp, err := r.ask(ctx, http.MethodHead, "manifests/"+tag, acceptManifests())
 	if err != nil {
@@ -207,7 +208,8 @@ func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, 
 	}
 	d, _, err := r.manifestRead(ctx, tag, "")
 	var refused *RegistryError
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+	var odd *oci.UnsupportedError // it names something that no bundle has
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound || errors.As(err, &odd) {
 		return "", nil
 	}
 	return d.Digest, explain("check", r.ref.WithTag(tag).String(), err)
