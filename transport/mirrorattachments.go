@@ -3,9 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -13,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -94,11 +92,9 @@ func saidNo(err error) bool {
 // alike is what attachments of one repository have in common as far as a registry may
 // look at it.
 type alike struct {
-	repo                            oci.Ref
-	mediaType, artifactType, config string
-	layers                          string // their media types, joined by spaces
-	suffix                          string // of the tag, such as ".sig"
-	subject                         bool
+	shape
+	repo   oci.Ref
+	suffix string // of the tag, such as ".sig"
 }
 
 // ProbeAttachments finds out whether the mirror takes what is attached to other images:
@@ -108,7 +104,7 @@ type alike struct {
 func (m *Mirror) ProbeAttachments(ctx context.Context, src oci.Source, images []oci.Image) error {
 	kinds := map[oci.Ref]map[alike][]oci.Image{}
 	for _, img := range images {
-		if img.Subject == "" || oci.IsIndex(img.Root.MediaType) {
+		if img.Subject == "" {
 			continue
 		}
 		k, err := m.kindOf(ctx, src, img)
@@ -171,30 +167,20 @@ func (m *Mirror) probeKinds(ctx context.Context, repo oci.Ref, of map[alike][]oc
 }
 
 func (m *Mirror) kindOf(ctx context.Context, src oci.Source, img oci.Image) (alike, error) {
-	k := alike{repo: m.target.Repo(img), mediaType: img.Root.MediaType}
-	body, err := oci.ReadManifest(ctx, src, img.Root)
-	if err != nil {
-		return k, err
-	}
-	manifest, err := oci.ParseManifest(img.Root, body)
-	if err != nil {
-		return k, err
-	}
-	k.artifactType, k.subject = manifest.ArtifactType, manifest.Subject != nil
-	if manifest.Config != nil {
-		k.config = manifest.Config.MediaType
-	}
-	var layers []string
-	for _, l := range manifest.Layers {
-		if !slices.Contains(layers, l.MediaType) {
-			layers = append(layers, l.MediaType)
+	k := alike{repo: m.target.Repo(img)}
+	known := map[digest.Digest]string{}
+	err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) (err error) {
+		if known[d.Digest] = d.MediaType; body == nil {
+			known[d.Digest] = ""
+		} else if d.Digest == img.Root.Digest {
+			k.shape, err = shapeOf(d, body, known)
 		}
-	}
-	k.layers = strings.Join(layers, " ")
+		return err
+	})
 	if len(img.Tags) > 0 {
 		k.suffix = path.Ext(img.Tags[0])
 	}
-	return k, nil
+	return k, err
 }
 
 // probeKind pushes a manifest of a kind, and removes it. The empty JSON stays: others may
@@ -204,18 +190,21 @@ func (r *Repository) probeKind(ctx context.Context, k alike) error {
 	if err != nil {
 		return err
 	}
-	d, blobs, err := c.attached(k)
+	blobs, manifests, err := c.like(k.shape, c.image)
 	if err != nil {
 		return err
 	}
+	below, d := manifests[:len(manifests)-1], manifests[len(manifests)-1]
 	var pushed []string
 	defer func() { r.removeProbe(ctx, pushed) }()
 	for _, b := range append(blobs, c.config) {
 		if err := r.putBlob(ctx, c, b, oci.Ref{}); err != nil {
 			return err
 		}
+		if path := "blobs/" + b.Digest.String(); c.own(b) && !slices.Contains(pushed, path) {
+			pushed = append(pushed, path)
+		}
 	}
-	pushed = append(pushed, "blobs/"+c.config.Digest.String())
 	name := d.Digest.String()
 	if k.suffix != "" {
 		name = fallbackTag(c.image) + k.suffix
@@ -224,6 +213,12 @@ func (r *Repository) probeKind(ctx context.Context, k alike) error {
 		return err
 	}
 	pushed = slices.Insert(pushed, 0, "manifests/"+c.image.Digest.String())
+	for _, b := range below {
+		if err := r.putManifest(ctx, b, c.body(b), b.Digest.String()); err != nil {
+			return err
+		}
+		pushed = slices.Insert(pushed, 0, "manifests/"+b.Digest.String())
+	}
 	err = r.unbroken(ctx, func() error { // without an index of referrers: it would stay
 		_, err := r.sendManifest(r.toPush(ctx), d, c.body(d), name)
 		return err
@@ -241,34 +236,4 @@ func (r *Repository) probeKind(ctx context.Context, k alike) error {
 func isTagError(err error) bool {
 	var tag *TagError
 	return errors.As(err, &tag)
-}
-
-// attached adds a manifest of a kind, attached to the probe's image, and its blobs.
-func (c *probeContent) attached(k alike) (oci.Descriptor, []oci.Descriptor, error) {
-	empty := c.add(ispec.MediaTypeEmptyJSON, []byte("{}"))
-	m := map[string]any{"schemaVersion": 2, "mediaType": k.mediaType}
-	if k.artifactType != "" {
-		m["artifactType"] = k.artifactType
-	}
-	config := empty
-	if oci.IsConfig(k.config) {
-		config = c.config
-	}
-	config.MediaType = k.config
-	m["config"] = config
-	layers := []oci.Descriptor{}
-	for l := range strings.FieldsSeq(k.layers) {
-		layer := empty
-		layer.MediaType = l
-		layers = append(layers, layer)
-	}
-	m["layers"] = layers
-	if k.subject {
-		m["subject"] = c.image
-	}
-	body, err := json.Marshal(m)
-	if err != nil {
-		return oci.Descriptor{}, nil, fmt.Errorf("write a probe: %w", err)
-	}
-	return c.add(k.mediaType, body), []oci.Descriptor{empty}, nil
 }

@@ -38,6 +38,7 @@ const (
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
 	ProblemDrops       Problem = "the registry accepts a push and does not have what was pushed"
+	ProblemKind        Problem = "the registry takes manifests, and refuses those of this kind"
 	ProblemAttachment  Problem = "the registry takes images and refuses what is attached to them (signatures, attestations, SBOMs)"
 	ProblemOther       Problem = "the registry refuses a push"
 )
@@ -68,6 +69,7 @@ var problemHints = map[Problem]string{
 	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
 	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",
 	ProblemDrops:       "look into the registry's log; if garbage was collected there, restart the registry and empty the caches in front of it",
+	ProblemKind:        "have the registry accept manifests of this kind (Quay: FEATURE_GENERAL_OCI_SUPPORT, ALLOWED_OCI_ARTIFACT_TYPES and IGNORE_UNKNOWN_MEDIATYPES), or leave these images out and pack again",
 	ProblemAttachment:  "have the registry accept OCI artifacts and manifests with a subject, or leave attachments out",
 	ProblemFull:        "make room on the registry's disk and run the same command again",
 }
@@ -98,6 +100,10 @@ func (e *ProbeError) Permanent() bool { return refuses(e.Err) }
 // is wrong is reported together: the error joins a *[ProbeError] for each
 // repository, by name.
 func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref][]oci.Descriptor) error {
+	return m.probeEach(ctx, repos, func(ref oci.Ref) (*probeContent, error) { return newProbe(sparse[ref]) })
+}
+
+func (m *Mirror) probeEach(ctx context.Context, repos []oci.Ref, content func(oci.Ref) (*probeContent, error)) error {
 	var mu sync.Mutex
 	var found []*ProbeError
 	good := map[string]bool{} // takes something
@@ -106,7 +112,10 @@ func (m *Mirror) Probe(ctx context.Context, repos []oci.Ref, sparse map[oci.Ref]
 	g.SetLimit(m.parallel)
 	for _, ref := range repos {
 		g.Go(func() error {
-			err := m.probe(ctx, ref, sparse[ref], &wait)
+			c, err := content(ref)
+			if err == nil {
+				err = m.probe(ctx, ref, c, &wait)
+			}
 			var p *ProbeError
 			if err != nil && (ctx.Err() != nil || !errors.As(err, &p)) {
 				return err

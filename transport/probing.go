@@ -23,18 +23,14 @@ import (
 const probeTries = 3
 
 // probe tries one repository.
-func (m *Mirror) probe(ctx context.Context, ref oci.Ref, sparse []oci.Descriptor, wait *patience) error {
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probeContent, wait *patience) error {
 	r, err := m.client.Repository(ref)
-	if err != nil {
-		return err
-	}
-	c, err := newProbe(sparse)
 	if err != nil {
 		return err
 	}
 	c.wait = wait
 	for n := 1; ; n++ {
-		err := r.tryProbe(ctx, c, len(sparse) > 0)
+		err := r.tryProbe(ctx, c)
 		var p *ProbeError
 		if n == probeTries || !errors.As(err, &p) || p.Problem == ProblemSparse || !lacksParts(err) {
 			return err
@@ -52,13 +48,19 @@ func lacksParts(err error) bool {
 }
 
 // tryProbe pushes the probe once, looks at it, and removes it.
-func (r *Repository) tryProbe(ctx context.Context, c *probeContent, sparse bool) error {
+func (r *Repository) tryProbe(ctx context.Context, c *probeContent) error {
 	var pushed []string // what is to be removed again, manifests first
 	defer func() { r.removeProbe(ctx, pushed) }()
 	if err := r.probeBlob(ctx, c); err != nil {
 		return err
 	}
 	pushed = []string{"blobs/" + c.config.Digest.String()}
+	for _, b := range c.layers {
+		if err := r.putBlob(ctx, c, b, oci.Ref{}); err != nil {
+			return &ProbeError{r.ref, classify(err), err}
+		}
+		pushed = append(pushed, "blobs/"+b.Digest.String())
+	}
 	steps := []struct {
 		d       oci.Descriptor
 		name    string
@@ -68,7 +70,7 @@ func (r *Repository) tryProbe(ctx context.Context, c *probeContent, sparse bool)
 		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
 		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
 	}
-	if !sparse {
+	if !c.lacking {
 		steps = steps[:2]
 	}
 	for _, s := range steps {
@@ -174,33 +176,51 @@ func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
 type probeContent struct {
 	bodies                          map[string][]byte
 	config, image, untagged, sparse oci.Descriptor
+	layers                          []oci.Descriptor // of Docker's manifests: some registries take none without
+	lacking                         bool             // sparse names what is missing
 
 	wait *patience // shared by the probes of all repositories
 }
 
-// newProbe makes the content, the same in every run: where tags are immutable, or nothing
+// newProbe makes OCI content, the same in every run: where tags are immutable, or nothing
 // can be deleted, what is left of one run must not stand in the way of the next.
-func newProbe(sparse []oci.Descriptor) (*probeContent, error) {
-	c := &probeContent{bodies: map[string][]byte{}}
-	c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
+func newProbe(sparse []oci.Descriptor) (*probeContent, error) { return newProbeOf(base{}, sparse) }
+
+func newProbeOf(b base, sparse []oci.Descriptor) (*probeContent, error) {
+	c := &probeContent{bodies: map[string][]byte{}, lacking: len(sparse) > 0}
+	if err := c.addConfig(b); err != nil {
+		return nil, err
+	}
 	for _, note := range []string{"tagged", "untagged"} {
-		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageManifest, Config: c.config,
-			Layers: []oci.Descriptor{}, Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
+		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: b.image(), Config: c.config,
+			Layers: append([]oci.Descriptor{}, c.layers...), Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
 		body, err := json.Marshal(m)
 		if err != nil {
 			return nil, err
 		}
-		c.image, c.untagged = c.untagged, c.add(ispec.MediaTypeImageManifest, body)
+		c.image, c.untagged = c.untagged, c.add(b.image(), body)
 	}
 	child := c.image // distribution 3.1 fails on a child without a platform
 	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
 	children := append([]oci.Descriptor{child}, sparse...)
-	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ispec.MediaTypeImageIndex, Manifests: children})
+	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: b.index(), Manifests: children})
 	if err != nil {
 		return nil, err
 	}
-	c.sparse = c.add(ispec.MediaTypeImageIndex, body)
+	c.sparse = c.add(b.index(), body)
 	return c, nil
+}
+
+// addConfig adds the config, and for Docker a layer.
+func (c *probeContent) addConfig(b base) (err error) {
+	if !b.docker {
+		c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
+		return nil
+	}
+	c.config, err = c.imageConfig(1)
+	c.config.MediaType = mediaTypeDockerConfig
+	c.layers = []oci.Descriptor{c.add(mediaTypeDockerLayer, []byte(probeLayer))}
+	return err
 }
 
 func (c *probeContent) add(mediaType string, body []byte) oci.Descriptor {

@@ -157,11 +157,11 @@ func TestRefusedManifests(t *testing.T) {
 	}{
 		{"Docker manifests in an OCI index", "quay", func(c *ocitest.Content) oci.Descriptor {
 			return c.Index(false, c.Image(true, c.Layer(1000, ocitest.LayerGzip)))
-		}, "does not match schema", "Docker manifests in an OCI index", false},
+		}, "does not match schema", "Docker manifests in an OCI index", true},
 		{"an artifact of its own type", "quay", func(c *ocitest.Content) oci.Descriptor {
 			return c.Blob([]byte(`{"schemaVersion":2,"mediaType":"`+oci.MediaTypeManifest+`","config":`+descriptor(c.Blob([]byte("{}"), "application/vnd.example.config.v1+json"))+
 				`,"layers":[`+descriptor(c.Layer(1000, "application/octet-stream"))+`]}`), oci.MediaTypeManifest)
-		}, "manifest invalid", "config of an unknown type", false},
+		}, "manifest invalid", "config of an unknown type", true},
 		{"an OCI image", "old", func(c *ocitest.Content) oci.Descriptor {
 			return c.Image(false, c.Layer(1000, ocitest.LayerGzip))
 		}, "manifest invalid", "OCI manifest", true},
@@ -198,4 +198,15 @@ func TestSubjectRefused(t *testing.T) {
 	if !slices.Contains(w.to.Met(), "a manifest with a subject") || !strings.Contains(w.Log.String(), sbom.Digest.String()) {
 		t.Errorf("met %q, and reported:\n%s", w.to.Met(), w.Log)
 	}
+}
+
+// TestDockerImagesAlone has a registry that takes nothing else take them.
+func TestDockerImagesAlone(t *testing.T) {
+	t.Parallel()
+	w := newWay(t, "docker-hub", "old")
+	root := w.Content.Image(true, w.Content.Layer(1000, ocitest.LayerGzip))
+	if err := w.carry(t, w.put(t, root, "app", "v1")); err != nil {
+		t.Fatal(err)
+	}
+	w.arrived(t, root, "app", "v1")
 }

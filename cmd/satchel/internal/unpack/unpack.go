@@ -187,11 +187,7 @@ func inMirror(n int) string {
 
 // probe finds out whether the mirror takes what it lacks.
 func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
-	sparse, err := u.mirror.Sparse(ctx, u.r, missing.Images)
-	if err != nil {
-		return err
-	}
-	if err := u.mirror.Probe(ctx, u.mirror.Repos(missing), sparse); err != nil {
+	if err := u.mirror.ProbeImages(ctx, u.r, u.images, missing); err != nil {
 		return err
 	}
 	return u.probeAttachments(ctx, missing.Images)
