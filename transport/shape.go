@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // shape is what manifests have in common as far as a registry may look at it.
@@ -66,7 +67,7 @@ func (s shape) String() string {
 	list := []string{s.mediaType}
 	add := func(what, name string) {
 		if name != "" {
-			list = append(list, what+" "+oneLine(name))
+			list = append(list, what+" "+reply.OneLine(name))
 		}
 	}
 	add("artifact type", s.artifactType)
