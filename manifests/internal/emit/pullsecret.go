@@ -44,6 +44,7 @@ type secretState struct {
 	added    bool   // the mirror's credential was
 	entry    string // the one of the given secret that nodes use for the mirror, if it has one
 	missing  bool   // the mirror needs a credential, and no secret is there to put it into
+	unknown  bool   // neither was given, and the mirror was not asked whether it needs one
 	insights bool   // the present one lets Insights report
 }
 
@@ -54,7 +55,11 @@ func (e *emission) emitPullSecret() error {
 	site := e.site
 	if site.PullSecret == nil {
 		e.secret.missing = site.Credential != nil
+		e.secret.unknown = site.Credential == nil && site.Unchecked && site.Mirror.Host != placeholderHost
 		e.noteToken()
+		if e.secret.unknown {
+			e.note("no pull secret was written: neither the cluster's pull secret nor a credential for %s was given, and satchel did not ask whether the mirror needs one. If it does, run satchel render again with --pull-secret and --authfile; %s shows how to find out", site.Mirror.Host, fileApply)
+		}
 		if e.secret.missing {
 			e.note("no pull secret was written, because the cluster's current pull secret was not given: run satchel render again with --pull-secret; %s shows how to get it", fileApply)
 		}
@@ -161,6 +166,15 @@ func (e *emission) stepPullSecret(p *page) {
 		p.run(
 			extractPullSecret("present-pull-secret.json"),
 			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+shell(e.site.Mirror.String())+" --output-dir . DRIVE",
+		)
+	case e.secret.unknown:
+		p.step("Pull secret: not written")
+		p.text("Nodes read the mirror's credential from the cluster's pull secret. satchel was given neither, and did not ask the mirror. The following prints 200 if the mirror needs no credential, and 401 if it asks for one. If it is 200, continue with the next step.")
+		p.run("curl -sS -k -o /dev/null -w '%{http_code}\\n' https://" + shell(e.site.Mirror.Host) + "/v2/")
+		p.text("If it is 401, get the present pull secret and run satchel render again with it, with the mirror's credential (`--authfile`), and with all other flags as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
+		p.run(
+			extractPullSecret("present-pull-secret.json"),
+			"satchel render -i KEY --authfile AUTHFILE --pull-secret present-pull-secret.json --to "+shell(e.site.Mirror.String())+" --output-dir . DRIVE",
 		)
 	}
 }

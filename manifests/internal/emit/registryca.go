@@ -22,6 +22,7 @@ type caState struct {
 	name    string // of the ConfigMap
 	key     string // of the mirror in it
 	present bool   // the cluster has the ConfigMap, which was given
+	missing bool   // none was given, and nodes may need one
 }
 
 // emitCA writes the ConfigMap of registry authorities with the mirror's among
@@ -89,6 +90,7 @@ func (e *emission) noteNoCA() {
 	if key, err := caKey(host); err == nil && e.site.PresentCA != nil && (e.site.PresentCA.Data[key] != "" || e.site.PresentCA.BinaryData[key] != "") {
 		return
 	}
+	e.ca.missing = true
 	e.note("no certificate authority was given: nodes must trust the certificate of %s already; if they do not, run satchel render again with --ca-file", host)
 }
 
@@ -169,6 +171,9 @@ func certificates(s string) []byte {
 }
 
 func (e *emission) stepCA(p *page) {
+	if e.ca.missing {
+		e.stepNoCA(p)
+	}
 	if !e.ca.written {
 		return
 	}
@@ -195,6 +200,16 @@ func (e *emission) stepCA(p *page) {
 		p.text("The patch does not change any other registry. %s is the whole ConfigMap, for GitOps.", fileCA)
 	}
 	p.run(change, "oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch)
+}
+
+// stepNoCA shows how to find out whether nodes need authorities that were not given.
+func (e *emission) stepNoCA(p *page) {
+	p.step("The mirror's certificate authorities: not written")
+	p.text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following asks the mirror from a node. If it prints a number, such as 200 or 401, continue with the next step. If it reports a problem with the certificate, run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
+	p.run(
+		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
+		"oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' https://"+shell(e.site.Mirror.Host)+"/v2/",
+	)
 }
 
 // trustedBefore is the ConfigMap that image.config named before; empty for none.
