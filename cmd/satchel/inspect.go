@@ -23,7 +23,7 @@ import (
 func newInspect(a *app) *cobra.Command {
 	var reader readerFlags
 	var output string
-	var yaml bool
+	var yaml, wide bool
 	cmd := &cobra.Command{
 		Use:   "inspect -i KEY DIR",
 		Short: "Show what is in a bundle",
@@ -39,16 +39,17 @@ which packages, channels and versions are carried.
 and render write it for the mirror at hand.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runInspect(cmd.Context(), a, reader, args[0], output, yaml)
+			return runInspect(cmd.Context(), a, reader, args[0], output, yaml, wide)
 		},
 	}
 	cmd.Flags().BoolVar(&yaml, "manifests", false, "print the cluster's YAML that the bundle carries")
 	addReaderFlags(cmd.Flags(), &reader)
+	addWide(cmd.Flags(), &wide)
 	addOutput(cmd, &output)
 	return cmd
 }
 
-func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml bool) error {
+func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml, wide bool) error {
 	expect, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
@@ -74,10 +75,10 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if err = errors.Join(unpack.Blamed(r, err), r.Close()); err != nil {
 		return err
 	}
-	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep) })
+	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep, a.digests(wide)) })
 }
 
-func printInspect(w io.Writer, r *inspect.Report) error {
+func printInspect(w io.Writer, r *inspect.Report, digests func(string) string) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
@@ -109,7 +110,7 @@ func printInspect(w io.Writer, r *inspect.Report) error {
 		case img.Subject != "":
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%s\t%s\n", img.Origin, img.Source, img.Digest, bundle.FormatSize(img.Bytes), img.Attached, more, last)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%s\t%s\n", img.Origin, digests(img.Source.String()), digests(img.Digest.String()), bundle.FormatSize(img.Bytes), img.Attached, more, digests(last))
 	}
 	for _, g := range r.Gaps {
 		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))

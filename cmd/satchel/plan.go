@@ -29,6 +29,7 @@ type planOptions struct {
 	drive          string
 	rate           int64
 	images         bool
+	wide           bool
 	output         string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -71,6 +72,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
+	addWide(f, &o.wide)
 	return cmd
 }
 
@@ -132,7 +134,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images) })
+	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images, a.digests(o.wide)) })
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}

@@ -15,10 +15,10 @@ import (
 )
 
 // printPlan writes the long lists first: what a person looks for stands at the end.
-func printPlan(w io.Writer, r *plan.Report, images bool) error {
+func printPlan(w io.Writer, r *plan.Report, images bool, digests func(string) string) error {
 	p := &printer{w: w}
 	if images {
-		if err := printPlanImages(w, r.Images); err != nil {
+		if err := printPlanImages(w, r.Images, digests); err != nil {
 			return err
 		}
 		p.printf("\n")

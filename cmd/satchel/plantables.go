@@ -67,7 +67,7 @@ func printPackage(w io.Writer, pkg manifests.PackageContents) {
 }
 
 // printPlanImages writes why each image is carried, and what it shares.
-func printPlanImages(w io.Writer, list []plan.Image) error {
+func printPlanImages(w io.Writer, list []plan.Image, digests func(string) string) error {
 	const most = 3
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ORIGIN\tIMAGE\tSIZE\tSHARED\tWHY")
@@ -76,7 +76,7 @@ func printPlanImages(w io.Writer, list []plan.Image) error {
 		if n := len(why) - most; n > 0 {
 			why, more = why[:most], fmt.Sprintf("; and %d more", n)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\n", img.Origin, img.Source, bundle.FormatSize(img.Bytes), bundle.FormatSize(img.Shared), strings.Join(why, "; "), more)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\n", img.Origin, digests(img.Source.String()), bundle.FormatSize(img.Bytes), bundle.FormatSize(img.Shared), digests(strings.Join(why, "; ")), more)
 	}
 	return t.Flush()
 }
