@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -36,7 +37,7 @@ type blobReader struct {
 	off     int64 // of the next byte
 	body    *part // nil between answers
 	form    rangeForm
-	tries   *tries
+	tries   *retry.Tries
 	stale   int   // refusals of addresses that the registry gave, before the first byte
 	begun   int64 // where the last answer began
 	trickle int   // answers in a row that gave next to nothing

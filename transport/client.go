@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // stallTimeout is how long a transfer may stand still before its connection
@@ -40,7 +41,7 @@ type Config struct {
 // Client is one side's view of its registries. It is safe for concurrent use.
 type Client struct {
 	cfg          Config
-	retry        policy
+	retry        retry.Policy
 	stall        time.Duration   // of a transfer, and half of what an answer may take
 	slow         time.Duration   // what the answer to an upload may take
 	limit        *rate.Limiter   // may be nil
@@ -53,7 +54,7 @@ type Client struct {
 	repos     map[string]*Repository      // by the name that was asked for
 	locations map[locationKey]*Repository // by where they really are
 	endpoints map[endpointKey]*endpoint
-	gates     map[string]*gate // by host[:port]
+	gates     map[string]*retry.Gate // by host[:port]
 }
 
 // NewClient makes a client. Nothing is read or sent before it is asked for a
@@ -61,7 +62,7 @@ type Client struct {
 func NewClient(cfg Config) *Client {
 	return &Client{
 		cfg:          cfg,
-		retry:        newPolicy(cfg),
+		retry:        retry.New(cfg.RetryTimes, cfg.RetryDelay),
 		stall:        stallTimeout,
 		slow:         answerTimeout,
 		limit:        newLimiter(cfg.LimitRate),
@@ -69,7 +70,7 @@ func NewClient(cfg Config) *Client {
 		repos:        map[string]*Repository{},
 		locations:    map[locationKey]*Repository{},
 		endpoints:    map[endpointKey]*endpoint{},
-		gates:        map[string]*gate{},
+		gates:        map[string]*retry.Gate{},
 		proxies:      sync.OnceValue(environmentProxies),
 		credentials:  hostfile.NewCredentials(cfg.Authfile),
 		certificates: hostfile.NewCertificates(cfg.CertDir, cfg.CAFile, ""),

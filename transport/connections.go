@@ -17,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -108,9 +109,9 @@ type holding struct {
 
 func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 	gate := g.client.gate(req.URL.Host)
-	enter := gate.pass
-	if onlyOnce(req.Context()) {
-		enter = gate.ifOpen
+	enter := gate.Pass
+	if retry.OnlyOnce(req.Context()) {
+		enter = func(context.Context) error { return ifOpen(gate) }
 	}
 	if err := watch.Pausing(req.Context(), enter); err != nil {
 		if req.Body != nil {
@@ -123,7 +124,7 @@ func (g *holding) RoundTrip(req *http.Request) (*http.Response, error) {
 	g.client.trace(req, resp, err)
 	if err == nil {
 		if wait := reply.RetryAfter(resp); wait > 0 {
-			gate.shut(wait, resp.StatusCode)
+			gate.Shut(wait, resp.StatusCode)
 		}
 	}
 	return resp, err

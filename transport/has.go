@@ -9,6 +9,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 var errAbsent = errors.New("it is not there")
@@ -41,7 +42,7 @@ func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
 	}
 	var denied error
 	if !r.noHead.of(path).Load() {
-		if denied = r.answers(once(ctx), http.MethodHead, path, header, d); denied == nil {
+		if denied = r.answers(retry.Once(ctx), http.MethodHead, path, header, d); denied == nil {
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -26,7 +27,7 @@ func insecure(t *testing.T) *Client {
 func quick(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	c := NewClient(cfg)
-	c.retry = policy{times: 2, first: time.Millisecond}
+	c.retry = retry.Policy{Times: 2, First: time.Millisecond}
 	t.Cleanup(c.Close)
 	return c
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -109,7 +110,7 @@ func impatient(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	cfg.Authfile = authfile(t, nil)
 	c := quick(t, cfg)
-	c.retry = policy{times: DefaultRetryTimes, first: 5 * time.Millisecond}
+	c.retry = retry.Policy{Times: DefaultRetryTimes, First: 5 * time.Millisecond}
 	return c
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // restTime is how long a location that failed is asked last, at least.
@@ -189,7 +190,7 @@ func (r *Repository) each(ctx context.Context, digested bool, op func(context.Co
 		if err := c.anyOpen(ctx, locations); err != nil {
 			return err
 		}
-		err := r.round(once(ctx), locations, op)
+		err := r.round(retry.Once(ctx), locations, op)
 		var all *LocationError
 		if !errors.As(err, &all) {
 			return err

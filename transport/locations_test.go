@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -119,12 +120,12 @@ func TestShutGateFailsAtOnce(t *testing.T) {
 	_, layer := carried(t, reg.Host)
 	mirror := registrytest.StartProxy(t, reg.Host)
 	c, r := mirrored(t, "", reg.Host, mirror.Host)
-	c.gate(mirror.Host).shut(time.Minute, http.StatusTooManyRequests)
+	c.gate(mirror.Host).Shut(time.Minute, http.StatusTooManyRequests)
 	begun := time.Now()
 	if ok, err := r.Has(t.Context(), layer); !ok || time.Since(begun) > 20*time.Second {
 		t.Errorf("%v, after %s", err, time.Since(begun))
 	}
-	c.retry = policy{}
+	c.retry = retry.Policy{}
 	_, err := r.Has(t.Context(), nowhere())
 	var first *RegistryError
 	if !errors.As(err, &first) || first.Status != http.StatusTooManyRequests || strings.Contains(err.Error(), "://") {
@@ -141,9 +142,9 @@ func TestAllGatesShut(t *testing.T) {
 	_, layer := carried(t, reg.Host)
 	mirror := registrytest.StartProxy(t, reg.Host)
 	c, r := mirrored(t, "", reg.Host, mirror.Host)
-	c.retry = policy{} // waiting is not trying again
-	c.gate(mirror.Host).shut(time.Minute, http.StatusTooManyRequests)
-	c.gate(reg.Host).shut(time.Second, http.StatusTooManyRequests)
+	c.retry = retry.Policy{} // waiting is not trying again
+	c.gate(mirror.Host).Shut(time.Minute, http.StatusTooManyRequests)
+	c.gate(reg.Host).Shut(time.Second, http.StatusTooManyRequests)
 	begun := time.Now()
 	ok, err := r.Has(t.Context(), layer)
 	if took := time.Since(begun); !ok || took < 900*time.Millisecond || took > 30*time.Second {
@@ -171,7 +172,7 @@ func TestTokenServiceWantsTime(t *testing.T) {
 	if took := time.Since(begun); took > 20*time.Second {
 		t.Errorf("all of it took %s", took)
 	}
-	if left := c.gate(tokens).left(); left < 60*time.Second {
+	if left := c.gate(tokens).Left(); left < 60*time.Second {
 		t.Errorf("the token service's gate is shut for %s", left)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -30,7 +31,7 @@ func (f found) whole() bool { return f.there && f.fault == "" }
 // 0. The last byte proves the length. Only small blobs, and those of which an answer
 // leaves a doubt, are read whole.
 func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) {
-	t := &tries{policy: policy{times: lookTries, first: r.sender.client.retry.first}}
+	t := &retry.Tries{Policy: retry.Policy{Times: lookTries, First: r.sender.client.retry.First}}
 	for {
 		f, sure, err := r.lookOnce(ctx, d)
 		var broke *watch.BrokenError

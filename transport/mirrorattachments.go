@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // RefusedImage is an image that the mirror does not take and that may be left out, see
@@ -149,7 +150,7 @@ func (m *Mirror) probeKinds(ctx context.Context, repo oci.Ref, of map[alike][]oc
 	for k, list := range of {
 		err := r.probeKind(ctx, k)
 		for n := 1; n < probeTries && lacksParts(err); n++ { // another run removed it
-			if serr := sleep(ctx, time.Duration(n)*m.client.retry.first); serr != nil {
+			if serr := retry.Sleep(ctx, time.Duration(n)*m.client.retry.First); serr != nil {
 				return serr
 			}
 			err = r.probeKind(ctx, k)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -35,15 +36,15 @@ func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) 
 		if ok || err != nil {
 			return ok, err
 		}
-		wait, again := t.next(ctx, watch.ErrStalled)
+		wait, again := t.Next(ctx, failureOf(watch.ErrStalled))
 		if !again {
 			return false, ctx.Err()
 		}
 		wait = min(wait, longestLook)
-		if c.cfg.Waiting != nil && c.gate(host).noticeDue() {
+		if c.cfg.Waiting != nil && c.gate(host).NoticeDue() {
 			c.cfg.Waiting(host, "what was pushed is not available there yet", wait)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return false, err
 		}
 	}

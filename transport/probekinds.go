@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // base says of what kind a probe's own manifests are; the zero value is OCI.
@@ -173,7 +174,7 @@ func (m *Mirror) probeEachKind(ctx context.Context, kinds map[oci.Ref][]*kind) e
 func (r *Repository) probeManifestOf(ctx context.Context, k *kind) error {
 	err := r.tryKind(ctx, k.shape)
 	for n := 1; n < probeTries && lacksParts(err); n++ { // another run may have removed them
-		if serr := sleep(ctx, time.Duration(n)*r.sender.client.retry.first); serr != nil {
+		if serr := retry.Sleep(ctx, time.Duration(n)*r.sender.client.retry.First); serr != nil {
 			return serr
 		}
 		err = r.tryKind(ctx, k.shape)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // probeTries is how often a repository is probed where another run, which removes what
@@ -35,7 +36,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probeContent, wait *
 		if n == probeTries || !errors.As(err, &p) || p.Problem == ProblemSparse || !lacksParts(err) {
 			return err
 		}
-		if serr := sleep(ctx, time.Duration(n)*m.client.retry.first); serr != nil {
+		if serr := retry.Sleep(ctx, time.Duration(n)*m.client.retry.First); serr != nil {
 			return serr
 		}
 	}

@@ -54,7 +54,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 
 func TestUnreachableHost(t *testing.T) {
 	c := insecure(t)
-	c.retry.times = 1
+	c.retry.Times = 1
 	r, err := c.Repository(oci.Ref{Registry: "127.0.0.1:1", Repository: "a"})
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func blobServer(t *testing.T, h func(w http.ResponseWriter, r *http.Request, n i
 		}
 	})
 	c := insecure(t)
-	c.retry.times = 4
+	c.retry.Times = 4
 	r, err := c.Repository(oci.Ref{Registry: host, Repository: "a"})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // sender sends requests to registries with one login: it puts in the host's
-// scheme and tries again what [policy] allows. It is a remote.Client.
+// scheme and tries again what the policy allows. It is a remote.Client.
 type sender struct {
 	client   *Client
 	endpoint *endpoint

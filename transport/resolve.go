@@ -15,6 +15,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 const headerDigest = "Docker-Content-Digest"
@@ -108,7 +109,7 @@ func (r *Repository) manifestKnown(ctx context.Context, reference string, want d
 	if r.noHead.manifests.Load() {
 		return d, nil, 0
 	}
-	resp, err := r.ask(once(ctx), http.MethodHead, "manifests/"+reference, acceptManifests())
+	resp, err := r.ask(retry.Once(ctx), http.MethodHead, "manifests/"+reference, acceptManifests())
 	if err != nil {
 		return d, nil, 0
 	}

@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 
@@ -17,112 +17,21 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
-const (
-	// DefaultRetryTimes is how often a request is tried again.
-	DefaultRetryTimes = 5
+// DefaultRetryTimes is how often a request is tried again.
+const DefaultRetryTimes = 5
 
-	firstPause   = time.Second
-	longestPause = time.Minute
-	outage       = 75 * time.Second // more than the minute that is promised
-)
-
-// policy says how often something is tried again, and after how long.
-type policy struct {
-	times    int           // tries after the first
-	delay    time.Duration // between tries; 0: first, then doubling up to longestPause
-	first    time.Duration
-	patience time.Duration // how long an outage is waited for at least, however many tries that takes
-}
-
-func newPolicy(cfg Config) policy {
-	p := policy{times: max(0, cfg.RetryTimes), delay: cfg.RetryDelay, first: firstPause}
-	if p.delay == 0 {
-		p.patience = outage
-	}
-	return p
-}
-
-// tries counts what failed in a row. Tried again is what may go better next
-// time, see [transient].
-type tries struct {
-	policy
-	n       int
-	since   time.Time // the first failure in a row
-	renewed bool      // a token was fetched again
-}
-
-// next gives how long to wait before trying again what failed with err, and
-// whether to.
-func (t *tries) next(ctx context.Context, err error) (time.Duration, bool) {
+// failureOf is what counts of an error for trying again.
+func failureOf(err error) retry.Failure {
+	f := retry.Failure{Transient: transient(err), After: askedToWait(err)}
 	var answer *RegistryError
-	errors.As(err, &answer)
-	switch {
-	case ctx.Err() != nil || t.times == 0 || onlyOnce(ctx) || !transient(err):
-		return 0, false
-	case answer != nil && (answer.expired && t.renewed || answer.lost && t.n >= t.times):
-		return 0, false
+	if errors.As(err, &answer) {
+		f.Expired, f.Lost = answer.expired, answer.lost
 	}
-	t.renewed = t.renewed || answer != nil && answer.expired
-	if t.n++; t.n == 1 {
-		t.since = time.Now()
-	}
-	left := t.patience - time.Since(t.since)
-	if t.n > t.times && left <= 0 {
-		return 0, false
-	}
-	if after := askedToWait(err); after > 0 {
-		return after, true
-	}
-	wait := t.pause()
-	if t.n > t.times {
-		wait = min(wait, left)
-	}
-	return wait, true
-}
-
-// pause doubles from try to try, and varies by a quarter so that requests that
-// failed together do not come back together.
-func (t *tries) pause() time.Duration {
-	if t.delay > 0 {
-		return t.delay
-	}
-	wait := t.first
-	for i := 1; i < t.n && wait < longestPause; i++ {
-		wait *= 2
-	}
-	wait = min(wait, longestPause)
-	return wait*3/4 + rand.N(wait/2+1)
-}
-
-// moved notes that the try which failed got somewhere: what is wrong now has
-// only started. It stops helping when the tries are used up, so that what breaks
-// every time ends.
-func (t *tries) moved() {
-	if t.n <= t.times {
-		t.since = time.Now()
-	}
-}
-
-type onceKey struct{}
-
-// once makes a context in which nothing is tried again, nor waited for at a gate.
-func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
-
-func onlyOnce(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
-
-// sleep waits, but not beyond the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return f
 }
 
 // transient reports whether a failure may be over at the next try: a host that
@@ -191,3 +100,54 @@ func askedToWait(err error) time.Duration {
 	}
 	return answer.after
 }
+
+// gate gives the one gate of a host, host[:port] of a URL.
+func (c *Client) gate(hostport string) *retry.Gate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.gates[hostport]
+	if g == nil {
+		g = &retry.Gate{}
+		c.gates[hostport] = g
+	}
+	return g
+}
+
+// anyOpen waits until the gate of one of the locations is open.
+func (c *Client) anyOpen(ctx context.Context, locations []*Repository) error {
+	var waits []time.Duration
+	for _, p := range locations {
+		if p.sender.blocked == nil {
+			waits = append(waits, c.gate(p.location.Host()).Left())
+		}
+	}
+	if len(waits) == 0 || slices.Min(waits) <= 0 {
+		return nil
+	}
+	return retry.Sleep(ctx, slices.Min(waits))
+}
+
+// ifOpen fails as the request did that shut the gate.
+func ifOpen(g *retry.Gate) error {
+	status, left := g.Status()
+	if left <= 0 {
+		return nil
+	}
+	return &RegistryError{Status: status, after: left}
+}
+
+// again waits before the next try of what failed with err at the host; false
+// means that there is none.
+func (c *Client) again(ctx context.Context, t *retry.Tries, hostport string, err error) bool {
+	wait, ok := t.Next(ctx, failureOf(err))
+	if !ok {
+		return false
+	}
+	if c.cfg.Waiting != nil && c.gate(hostport).NoticeDue() {
+		c.cfg.Waiting(hostport, reason(err), wait)
+	}
+	return retry.Sleep(ctx, wait) == nil
+}
+
+// begin counts the tries of one thing.
+func (c *Client) begin() *retry.Tries { return &retry.Tries{Policy: c.retry} }

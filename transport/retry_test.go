@@ -21,14 +21,15 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // schedule gives the pauses until the policy gives up, in fake time.
-func schedule(ctx context.Context, p policy, err error) (pauses []time.Duration) {
-	for t := (&tries{policy: p}); ; {
-		wait, again := t.next(ctx, err)
+func schedule(ctx context.Context, p retry.Policy, err error) (pauses []time.Duration) {
+	for t := (&retry.Tries{Policy: p}); ; {
+		wait, again := t.Next(ctx, failureOf(err))
 		if !again {
 			return pauses
 		}
@@ -41,7 +42,7 @@ func TestDefaultSchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		pauses := schedule(t.Context(), newPolicy(Config{RetryTimes: DefaultRetryTimes}), &RegistryError{Status: 429})
+		pauses := schedule(t.Context(), retry.New(DefaultRetryTimes, 0), &RegistryError{Status: 429})
 		want := time.Second
 		for i, got := range pauses[:DefaultRetryTimes] {
 			if got < want*3/4 || got > want*5/4 {
@@ -59,21 +60,21 @@ func TestSchedules(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		busy := &RegistryError{Status: 503}
-		if got := schedule(t.Context(), newPolicy(Config{RetryTimes: 3, RetryDelay: 7 * time.Second}), busy); !slices.Equal(got, []time.Duration{7 * time.Second, 7 * time.Second, 7 * time.Second}) {
+		if got := schedule(t.Context(), retry.New(3, 7*time.Second), busy); !slices.Equal(got, []time.Duration{7 * time.Second, 7 * time.Second, 7 * time.Second}) {
 			t.Errorf("a given delay: %v", got)
 		}
-		if got := schedule(t.Context(), newPolicy(Config{}), busy); got != nil {
+		if got := schedule(t.Context(), retry.New(0, 0), busy); got != nil {
 			t.Errorf("no retries: %v", got)
 		}
-		long := schedule(t.Context(), newPolicy(Config{RetryTimes: 12}), busy)
-		if len(long) != 12 || slices.Max(long) > longestPause*5/4 || long[11] < longestPause*3/4 {
+		long := schedule(t.Context(), retry.New(12, 0), busy)
+		if len(long) != 12 || slices.Max(long) > retry.Longest*5/4 || long[11] < retry.Longest*3/4 {
 			t.Errorf("12 retries: %v", long)
 		}
-		if got := schedule(once(t.Context()), newPolicy(Config{RetryTimes: 3}), busy); got != nil {
+		if got := schedule(retry.Once(t.Context()), retry.New(3, 0), busy); got != nil {
 			t.Errorf("where nothing is to be tried again: %v", got)
 		}
 		expired := &RegistryError{Status: 401, expired: true}
-		if got := schedule(t.Context(), newPolicy(Config{RetryTimes: 3, RetryDelay: 1}), expired); len(got) != 1 {
+		if got := schedule(t.Context(), retry.New(3, 1), expired); len(got) != 1 {
 			t.Errorf("an expired token is renewed %d times", len(got))
 		}
 	})
@@ -95,8 +96,8 @@ func TestRetryAfter(t *testing.T) {
 				}
 			}
 		}
-		tr := &tries{policy: policy{times: 1, first: time.Hour}}
-		if got, again := tr.next(t.Context(), &RegistryError{Status: 429, after: 4 * time.Second}); !again || got != 4*time.Second {
+		tr := &retry.Tries{Policy: retry.Policy{Times: 1, First: time.Hour}}
+		if got, again := tr.Next(t.Context(), failureOf(&RegistryError{Status: 429, after: 4 * time.Second})); !again || got != 4*time.Second {
 			t.Errorf("asked to wait 4 s: %v, %v", got, again)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // tagsPage is how many tags are asked for at once; registries may give fewer.
@@ -16,7 +18,7 @@ const tagsPage = "1000"
 // error it gives what was read before: a list without an end is an [*EndlessError].
 // Nothing is tried again.
 func (r *Repository) Tags(ctx context.Context) (tags []string, err error) {
-	err = r.each(once(ctx), false, func(ctx context.Context, p *Repository) error {
+	err = r.each(retry.Once(ctx), false, func(ctx context.Context, p *Repository) error {
 		tags = nil
 		_, err := p.pages(ctx, "tags/list", url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
 			if resp.StatusCode != http.StatusOK {

@@ -54,7 +54,7 @@ func (r *Repository) sendBlob(ctx context.Context, src oci.Source, d oci.Descrip
 			return mounted, nil
 		}
 		if moved {
-			t.moved()
+			t.Moved()
 		}
 		if c.again(ctx, t, r.location.Host(), err) {
 			from = oci.Ref{} // some registries fail at every mount
