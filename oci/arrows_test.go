@@ -26,6 +26,7 @@ var rows = []struct {
 	{pkg: "transport/internal/watch"},
 	{pkg: "transport/internal/hostfile"},
 	{pkg: "transport/internal/redirect"},
+	{pkg: "transport/internal/proxy", may: []string{"oci", "transport/internal/reply"}},
 	{pkg: "transport/internal/login", may: []string{"oci", "transport/internal/redirect", "transport/internal/reply", "transport/internal/watch"}},
 	{pkg: "transport/internal/retry"},
 	{pkg: "transport/internal/reply", may: []string{"oci", "transport/internal/watch"}},

@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
@@ -42,10 +43,10 @@ type Config struct {
 type Client struct {
 	cfg          Config
 	retry        retry.Policy
-	stall        time.Duration   // of a transfer, and half of what an answer may take
-	slow         time.Duration   // what the answer to an upload may take
-	limit        *rate.Limiter   // may be nil
-	proxies      func() *proxies // of the environment, read once
+	stall        time.Duration         // of a transfer, and half of what an answer may take
+	slow         time.Duration         // what the answer to an upload may take
+	limit        *rate.Limiter         // may be nil
+	proxies      func() *proxy.Proxies // of the environment, read once
 	credentials  *hostfile.Credentials
 	certificates *hostfile.Certificates
 
@@ -71,7 +72,7 @@ func NewClient(cfg Config) *Client {
 		locations:    map[locationKey]*Repository{},
 		endpoints:    map[endpointKey]*endpoint{},
 		gates:        map[string]*retry.Gate{},
-		proxies:      sync.OnceValue(environmentProxies),
+		proxies:      sync.OnceValue(proxy.Environment),
 		credentials:  hostfile.NewCredentials(cfg.Authfile),
 		certificates: hostfile.NewCertificates(cfg.CertDir, cfg.CAFile, ""),
 	}

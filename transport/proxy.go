@@ -1,112 +1,30 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpproxy"
-
-	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
-
-// proxies are the proxies that the environment configures.
-type proxies struct {
-	by map[string]proxyVariable // by the scheme of a request
-	of func(*url.URL) (*url.URL, error)
-}
-
-// proxyVariable names the proxy for one scheme.
-type proxyVariable struct {
-	name  string
-	value string // without user and password
-	err   error  // why it cannot be read
-}
-
-func (v proxyVariable) String() string { return v.name + "=" + v.value }
-
-// environmentProxies reads the variables in the order of the HTTP library. That takes an address
-// which it cannot read for none, and would connect directly.
-func environmentProxies() *proxies {
-	p := &proxies{by: map[string]proxyVariable{}}
-	cfg := &httpproxy.Config{NoProxy: cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy")), CGI: os.Getenv("REQUEST_METHOD") != ""}
-	for scheme, to := range map[string]*string{"http": &cfg.HTTPProxy, "https": &cfg.HTTPSProxy} {
-		v := proxyVariable{name: strings.ToUpper(scheme) + "_PROXY"}
-		value := os.Getenv(v.name)
-		if value == "" {
-			v.name = strings.ToLower(v.name)
-			value = os.Getenv(v.name)
-		}
-		if value == "" {
-			continue
-		}
-		u, err := parseProxy(value)
-		if err != nil {
-			v.value, v.err = text.OneLine(text.Printable(userText.ReplaceAllString(value, "$1"))), err
-			u = &url.URL{Scheme: "http", Host: "unreadable.invalid"} // NO_PROXY is still looked at
-		} else {
-			v.value = u.Scheme + "://" + reply.OneLine(u.Host)
-		}
-		p.by[scheme], *to = v, u.String()
-	}
-	p.of = cfg.ProxyFunc()
-	return p
-}
-
-// userText is what comes before the host of an address, well formed or not.
-var userText = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:/*)?.*@`)
-
-// parseProxy reads the address of a proxy: a URL, or HOST[:PORT].
-func parseProxy(value string) (*url.URL, error) {
-	value = strings.TrimSpace(value)
-	whole := strings.Contains(value, "://")
-	if !whole {
-		value = "http://" + value
-	}
-	u, err := url.Parse(value)
-	switch {
-	case err != nil || u.Hostname() == "" || !whole && strings.Trim(u.Path, "/") != "":
-		return nil, errors.New("it is not the address of a proxy, such as http://proxy.example:3128")
-	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
-		return nil, fmt.Errorf("the address of a proxy begins with http, https or socks5, not with %q", reply.OneLine(u.Scheme))
-	}
-	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
-		return nil, fmt.Errorf("%q is not a port", reply.OneLine(u.Port()))
-	}
-	return u, nil
-}
-
-// via gives the variable whose proxy a request goes through; false for none.
-func (p *proxies) via(u *url.URL) (proxyVariable, bool) {
-	to, err := p.of(u)
-	if to == nil && err == nil {
-		return proxyVariable{}, false
-	}
-	v, ok := p.by[u.Scheme]
-	return v, ok
-}
 
 // proxy is the proxy for a request, as the HTTP library asks for it.
 func (c *Client) proxy(req *http.Request) (*url.URL, error) {
 	p := c.proxies()
-	if v, ok := p.via(req.URL); ok && v.err != nil {
-		return nil, &ConfigError{What: ConfigProxy, Path: v.String(), Err: v.err}
+	if v, ok := p.Via(req.URL); ok && v.Err != nil {
+		return nil, &ConfigError{What: ConfigProxy, Path: v.String(), Err: v.Err}
 	}
-	return p.of(req.URL)
+	return p.Of(req.URL)
 }
 
 // proxyError is of the proxy that the environment names.
 type proxyError struct {
-	variable proxyVariable
+	variable proxy.Variable
 	host     string // of the registry, or who else was to be reached
 	status   int    // 0: it was not reached
 	err      error
@@ -117,7 +35,7 @@ func (e *proxyError) Error() string {
 	if e.status != 0 {
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.status, strings.ToLower(http.StatusText(e.status))))
 	}
-	_, host, _ := strings.Cut(e.variable.value, "://")
+	_, host, _ := strings.Cut(e.variable.Value, "://")
 	_, why := troubleAt(e.err, host)
 	return who + " cannot be used: " + why
 }
@@ -126,7 +44,7 @@ func (e *proxyError) Unwrap() error { return e.err }
 
 // hint says what to do about the proxy.
 func (e *proxyError) hint() string {
-	name := e.variable.name
+	name := e.variable.Name
 	switch {
 	case e.status == http.StatusProxyAuthRequired:
 		return fmt.Sprintf("the proxy wants a user name and a password that it knows: %s=http://USER:PASSWORD@HOST:PORT", name)
@@ -156,8 +74,8 @@ func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http
 	if err == nil && resp.StatusCode != http.StatusProxyAuthRequired {
 		return resp, nil
 	}
-	v, ok := c.proxies().via(req.URL)
-	if !ok || v.err != nil {
+	v, ok := c.proxies().Via(req.URL)
+	if !ok || v.Err != nil {
 		return resp, err
 	}
 	e := &proxyError{variable: v, host: reply.OneLine(req.URL.Host), err: err}
@@ -179,7 +97,7 @@ func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http
 
 // throughError is a failure of a request that went through a proxy, whoever caused it.
 type throughError struct {
-	variable proxyVariable
+	variable proxy.Variable
 	err      error
 }
 
@@ -209,7 +127,7 @@ func (c *Client) notItsOwn(resp *http.Response, said reply.Reason) string {
 	if said.Own || resp.Header.Get("Docker-Distribution-Api-Version") != "" {
 		return ""
 	}
-	if v, ok := c.proxies().via(resp.Request.URL); ok && resp.Request.URL.Scheme == "http" {
+	if v, ok := c.proxies().Via(resp.Request.URL); ok && resp.Request.URL.Scheme == "http" {
 		return "the proxy of " + v.String() + ", or one before the registry,"
 	}
 	who := "a proxy before the registry"

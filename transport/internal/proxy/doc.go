@@ -1,0 +1,2 @@
+// Package proxy reads what the environment says of proxies.
+package proxy
