@@ -1,11 +1,18 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
@@ -170,3 +177,94 @@ func (e *BlobError) Hint() string {
 
 // Permanent is true: it was looked at more than once.
 func (e *BlobError) Permanent() bool { return true }
+
+// Stored lists every blob of the images that are not left out, by digest, with all
+// repositories of the mirror that need it. Nothing is asked. src gives the manifests.
+func (m *Mirror) Stored(ctx context.Context, src oci.Source, images []oci.Image) ([]Delivery, error) {
+	images = slices.DeleteFunc(slices.Clone(images), m.isOut)
+	from := func(oci.Image) (oci.Source, error) { return src, nil }
+	graph, err := oci.ReadGraph(ctx, images, from, m.parallel)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Delivery, 0, len(graph.Blobs))
+	for _, node := range graph.Blobs {
+		list = append(list, Delivery{Blob: node.Descriptor, Repos: m.reposOf(node, images), Optional: m.optionalOf(node, images)})
+	}
+	return list, nil
+}
+
+// ReadBack reads each blob once, from the first of its repositories, and hashes it. read
+// gets the number of bytes as they come, whole each blob that is right; both may be called
+// at the same time. What is absent or wrong is returned, by digest.
+func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64), whole func(oci.Descriptor)) (wrong []Delivery, err error) {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, d := range list {
+		g.Go(func() error {
+			r, err := m.client.Repository(d.Repos[0])
+			if err != nil {
+				return err
+			}
+			f, err := r.readBack(ctx, d.Blob, read)
+			switch {
+			case err != nil:
+				return err
+			case f.whole():
+				whole(d.Blob)
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			wrong = append(wrong, d)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(wrong, func(a, b Delivery) int { return cmp.Compare(a.Blob.Digest, b.Blob.Digest) })
+	return wrong, nil
+}
+
+const longestLook = 15 * time.Second // between two looks for what is absent
+
+// patience is one wait that several looks share: where a mirror drops everything, one look waits
+// to the end, and not each of thousands. With nil, a look does not wait.
+type patience struct{ over atomic.Bool }
+
+// until looks for something until it is there, or once if the wait is over.
+func (p *patience) until(ctx context.Context, r *Repository, there func() (bool, error)) (bool, error) {
+	if p == nil || p.over.Load() {
+		return there()
+	}
+	ok, err := r.patiently(ctx, there)
+	if err == nil && !ok {
+		p.over.Store(true)
+	}
+	return ok, err
+}
+
+// patiently looks until something is there: stores that are consistent later, and caches
+// of an absence, need time. It waits as long as for an outage, and gives up then.
+func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) (bool, error) {
+	c, host := r.sender.client, r.location.Host()
+	for t := c.begin(); ; {
+		ok, err := there()
+		if ok || err != nil {
+			return ok, err
+		}
+		wait, again := t.Next(ctx, failureOf(watch.ErrStalled))
+		if !again {
+			return false, ctx.Err()
+		}
+		wait = min(wait, longestLook)
+		if c.cfg.Waiting != nil && c.gate(host).NoticeDue() {
+			c.cfg.Waiting(host, "what was pushed is not available there yet", wait)
+		}
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return false, err
+		}
+	}
+}
