@@ -142,6 +142,11 @@ func flagsFor(err error) string {
 	case *manifests.GraphError:
 		return extraFlags[e.Field()]
 	}
+	return keyFlags(err)
+}
+
+// keyFlags are the flags for an error about keys, "" for another.
+func keyFlags(err error) string {
 	switch {
 	case speaksFor(err, bundle.ErrNoKey):
 		return "-i KEY, --passphrase or --passphrase-file FILE"
