@@ -189,6 +189,7 @@ func (a *app) warn(format string, args ...any)  { a.notices().Warn(format, args.
 
 // openCache gives the cache of manifests and other small content. A run can do without.
 func (a *app) openCache() *cache.Cache {
+	a.warnOfTemp()
 	dir, err := xdg("XDG_CACHE_HOME", ".cache")
 	if err != nil {
 		a.warn("no cache: %v; content will be fetched again next time", err)

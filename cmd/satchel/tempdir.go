@@ -1,0 +1,16 @@
+package main
+
+import "os"
+
+// warnOfTemp says before the long work that files for a while cannot be written.
+func (a *app) warnOfTemp() {
+	dir := os.TempDir()
+	f, err := os.CreateTemp(dir, "satchel-try-*")
+	if err == nil {
+		_ = f.Close() // nothing was written
+		err = os.Remove(f.Name())
+	}
+	if err != nil {
+		a.warn("files for a while cannot be written into %s: %v; catalogs and graph data are unpacked there: set TMPDIR to a directory that can be written to", dir, err)
+	}
+}
