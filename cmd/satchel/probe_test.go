@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,6 +76,20 @@ func TestUnpackProbesFirst(t *testing.T) {
 	checkOnlyProbed(t, proxy)
 	w.run(w.unpack(proxy.Host)...).want(exitOK)
 	w.run(w.unpack(proxy.Host, "--dry-run")...).want(exitOK).says("nothing to do")
+
+	segments, err := filepath.Glob(filepath.Join(w.drive, "s-*.age"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	for _, f := range segments {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(w.unpack(proxy.Host, "--verify", "full")...).want(exitOK).says("without the drive: ", ", all whole", "the bundle itself was not read: ")
+	w.run("unpack", "--to", proxy.Host, "--tls-verify=false", "--verify", "full").want(exitOK).says("without the drive: ", ", all whole")
+	w.run("unpack", "--to", proxy.Host, "--tls-verify=false", "--verify", "full", "--bundle", "aaaabbbbccccdddd").want(exitUsage)
+	w.run("unpack", "--to", proxy.Host, "--tls-verify=false").want(exitUsage)
 }
 
 // checkOnlyProbed wants no blobs pushed but the probes', which are few, small and the same in

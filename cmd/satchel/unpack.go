@@ -45,9 +45,14 @@ With --output-dir, and when the mirror has every image, unpack writes the YAML
 that makes a cluster pull from the mirror, with APPLY.md, the steps to
 apply it in order.`,
 		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
-		Args:    exactly(1, "one directory"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil // see runUnpack
+			}
+			return exactly(1, "one directory")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runUnpack(cmd.Context(), a, o, args[0])
+			return runUnpack(cmd.Context(), a, o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -56,7 +61,7 @@ apply it in order.`,
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
-	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it")
+	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -83,10 +88,61 @@ func (o unpackOptions) place(command string) (oci.Mirror, error) {
 	return place, usage(err, "for example --to mirror.example:5000/ocp")
 }
 
-func runUnpack(ctx context.Context, a *app, o unpackOptions, dir string) error {
-	return o.open(ctx, a, "unpack", dir, func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
+func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) error {
+	full := o.verify == "full"
+	switch {
+	case len(args) == 0 && full:
+		return o.withoutDrive(ctx, a, o.reader.bundle)
+	case len(args) == 0:
+		return usage(errors.New("unpack needs the directory of a bundle"), "only --verify full does without, for a bundle that this host has unpacked before")
+	}
+	err := o.open(ctx, a, "unpack", args[0], func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
 		return unpack.Run(ctx, r, c, job)
 	})
+	id := o.reader.bundle
+	if id == "" {
+		id = idIn(args[0])
+	}
+	if !full || o.dryRun || o.site.outDir != "" || o.reader.expect != "" || id == "" || !unpack.Unreadable(err) {
+		return err
+	}
+	kept := o.withoutDrive(ctx, a, id)
+	var none *unpack.NotKeptError
+	if errors.As(kept, &none) {
+		return err
+	}
+	if kept == nil {
+		a.warn("the bundle itself was not read: %v", err)
+	}
+	return kept
+}
+
+// idIn is the ID of the only bundle in dir, "" if there is none or more than one.
+func idIn(dir string) string {
+	list, _, err := bundle.List(dir)
+	if err != nil || len(list) != 1 {
+		return ""
+	}
+	return list[0].Bundle
+}
+
+// withoutDrive reads the mirror back by what this host has noted of a bundle.
+func (o unpackOptions) withoutDrive(ctx context.Context, a *app, id string) error {
+	if o.dryRun || o.site.outDir != "" || o.reader.expect != "" {
+		return usage(errors.New("--dry-run, --output-dir and --expect need the bundle"), "name its directory")
+	}
+	job, err := o.job(a, "unpack")
+	if err != nil {
+		return err
+	}
+	client := o.registry.client(a)
+	defer client.Close()
+	err = unpack.WithoutDrive(ctx, id, client, job)
+	var none *unpack.NotKeptError
+	if errors.As(err, &none) {
+		return usage(err, none.Hint())
+	}
+	return err
 }
 
 // open reads what the flags name, opens the bundle, for unpack and render, and runs.

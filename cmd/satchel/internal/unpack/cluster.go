@@ -35,7 +35,7 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
-	u := &unpacking{Options: o, r: r, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u := &unpacking{Options: o, r: r, bundle: r.ID(), mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
 	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
 	u.attachments(r.Inventory())
 	if o.Out == nil {

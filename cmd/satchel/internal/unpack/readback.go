@@ -30,6 +30,11 @@ func (u *unpacking) readBack(ctx context.Context) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(d transport.Delivery) bool { return oci.IsForeign(d.Blob.MediaType) && !u.r.Has(d.Blob) })
+	return u.readBackOf(ctx, list, u.push)
+}
+
+// readBackOf is readBack of these blobs. Without push, what is wrong is an error at once.
+func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, push func(context.Context, []transport.Delivery) error) error {
 	seen := u.openSeen()
 	defer seen.close()
 	todo := slices.DeleteFunc(slices.Clone(list), func(d transport.Delivery) bool { return seen.has[d.Blob.Digest] })
@@ -41,9 +46,11 @@ func (u *unpacking) readBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(wrong) > 0 {
+	times := 0
+	if len(wrong) > 0 && push != nil {
+		times = 1
 		u.Warn("the mirror has wrong bytes for %s, or lacks them; they are pushed again", text.Count(len(wrong), "blob", "blobs"))
-		if err := u.push(ctx, wrong); err != nil {
+		if err := push(ctx, wrong); err != nil {
 			return err
 		}
 		if wrong, err = u.readEach(ctx, wrong, seen); err != nil {
@@ -53,7 +60,10 @@ func (u *unpacking) readBack(ctx context.Context) error {
 	if len(wrong) > 0 {
 		errs := make([]error, len(wrong))
 		for i, d := range wrong {
-			errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: "its bytes are wrong when they are read back", Times: 1}
+			errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: "its bytes are wrong when they are read back", Times: times}
+		}
+		if push == nil {
+			u.Warn("nothing can be pushed without the drive: connect it and run the same command with its directory")
 		}
 		return errors.Join(errs...)
 	}
@@ -81,7 +91,7 @@ func (u *unpacking) place(name string) string {
 		return ""
 	}
 	mirror := oci.Digest([]byte(u.Site.Mirror.String())).Encoded()[:16]
-	return filepath.Join(u.State, "mirrors", mirror, name+"-"+u.r.ID())
+	return filepath.Join(u.State, "mirrors", mirror, name+"-"+u.bundle)
 }
 
 // openSeen reads what an earlier run has seen, if that was not long ago.

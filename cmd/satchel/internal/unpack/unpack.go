@@ -59,6 +59,7 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 type unpacking struct {
 	Options
 	r      *bundle.Reader
+	bundle string // its ID
 	mirror *transport.Mirror
 	images []oci.Image // that the mirror is to have
 	files  []manifests.File
@@ -130,6 +131,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.ended()
+	u.keep(ctx)
 	u.tell(missing)
 	return u.writeCluster()
 }
@@ -161,7 +163,7 @@ func (u *unpacking) tell(missing *transport.Missing) {
 	sent, images := u.mirror.Sent(), len(missing.Images)
 	for _, r := range u.mirror.Refused() {
 		if slices.ContainsFunc(missing.Images, func(img oci.Image) bool {
-			return img.Root.Digest == r.Image.Root.Digest && img.Subject == r.Image.Subject && img.Source == r.Image.Source
+			return same(r.Image, img)
 		}) {
 			images--
 		}
@@ -175,6 +177,11 @@ func (u *unpacking) tell(missing *transport.Missing) {
 	default:
 		u.Info("pushed %s; %d were in the mirror already", text.Count(images, "image", "images"), missing.Present)
 	}
+}
+
+// same reports whether two are one image of an inventory.
+func same(a, b oci.Image) bool {
+	return a.Root.Digest == b.Root.Digest && a.Subject == b.Subject && a.Source == b.Source
 }
 
 // inMirror says that all of n images are there.

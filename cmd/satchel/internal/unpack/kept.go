@@ -1,0 +1,211 @@
+package unpack
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// maxKept bounds a file of what is kept, unpacked, in bytes.
+const maxKept = 1 << 30
+
+// kept is what this host keeps of a bundle that is in a mirror, so that the mirror can be
+// read back without the drive. It names what the bundle carries, in the clear.
+type kept struct {
+	Version   int             `json:"version"` // 1
+	Bundle    string          `json:"bundle"`  // its ID
+	Mirror    string          `json:"mirror"`
+	Unpacked  time.Time       `json:"unpacked"`
+	Images    []oci.Image     `json:"images"`    // that the mirror got
+	Manifests []keptManifest  `json:"manifests"` // of them
+	Foreign   []digest.Digest `json:"foreign"`   // layers that the bundle does not carry
+}
+
+type keptManifest struct {
+	MediaType string `json:"mediaType"`
+	Body      []byte `json:"body"`
+}
+
+// NotKeptError says that this host keeps nothing of a bundle.
+type NotKeptError struct {
+	Mirror, Bundle string   // an empty ID is any
+	IDs            []string // of the bundles that something is kept of
+}
+
+func (e *NotKeptError) Error() string {
+	what := "bundle " + e.Bundle
+	if e.Bundle == "" {
+		what = "one bundle"
+	}
+	if len(e.IDs) == 0 {
+		return fmt.Sprintf("this host has noted no bundle that it has unpacked into %s", e.Mirror)
+	}
+	return fmt.Sprintf("read %s back without the drive: this host has noted of %s: %s", what, e.Mirror, strings.Join(e.IDs, ", "))
+}
+
+// Hint says what to do now.
+func (e *NotKeptError) Hint() string {
+	if len(e.IDs) > 0 {
+		return "name one of these bundles by its ID, or connect the drive"
+	}
+	return "connect the drive, and name its directory"
+}
+
+// keep writes down what the mirror has now, unless that was done.
+func (u *unpacking) keep(ctx context.Context) {
+	file := u.place("set")
+	if file == "" {
+		return
+	}
+	if _, err := os.Stat(file); err == nil && u.mirror.Sent() == (transport.Sent{}) {
+		return
+	}
+	body, err := u.encodeKept(ctx)
+	if err == nil {
+		err = errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), durable.Write(file, body))
+	}
+	if err != nil {
+		u.Warn("what is in the mirror cannot be noted on this host, so reading it back will need the drive: %v", err)
+	}
+}
+
+func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
+	k := kept{Version: 1, Bundle: u.r.ID(), Mirror: u.Site.Mirror.String(), Unpacked: time.Now().UTC().Truncate(time.Second)}
+	seen, out := map[digest.Digest]bool{}, u.mirror.Refused()
+	refused := func(img oci.Image) bool {
+		return slices.ContainsFunc(out, func(r transport.RefusedImage) bool { return same(r.Image, img) })
+	}
+	for _, img := range u.images {
+		if refused(img) {
+			continue
+		}
+		k.Images = append(k.Images, img)
+		err := oci.WalkImage(ctx, u.r, img, func(d oci.Descriptor, body []byte) error {
+			switch {
+			case seen[d.Digest]:
+			case body != nil:
+				k.Manifests = append(k.Manifests, keptManifest{d.MediaType, body})
+			case oci.IsForeign(d.MediaType) && !u.r.Has(d):
+				k.Foreign = append(k.Foreign, d.Digest)
+			}
+			seen[d.Digest] = true
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	err := errors.Join(json.NewEncoder(z).Encode(k), z.Close())
+	return buf.Bytes(), err
+}
+
+// readKept reads what is kept of a bundle, or of the only one if id is empty.
+func readKept(dir, mirror, id string) (*kept, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "set-*"))
+	if err != nil {
+		return nil, fmt.Errorf("look for what this host has noted of %s: %w", mirror, err)
+	}
+	none := &NotKeptError{Mirror: mirror, Bundle: id}
+	for _, f := range files {
+		none.IDs = append(none.IDs, strings.TrimPrefix(filepath.Base(f), "set-"))
+	}
+	if id == "" && len(files) == 1 {
+		id = none.IDs[0]
+	}
+	if !slices.Contains(none.IDs, id) {
+		return nil, none
+	}
+	k, err := decodeKept(filepath.Join(dir, "set-"+id))
+	if err == nil && (k.Version != 1 || k.Bundle != id) {
+		err = errors.New("it is of another version of satchel")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what this host has noted of bundle %s: %w", id, err)
+	}
+	return k, nil
+}
+
+func decodeKept(name string) (k *kept, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(io.LimitReader(z, maxKept)).Decode(&k); err != nil {
+		return nil, err
+	}
+	if k == nil {
+		return nil, errors.New("it is empty")
+	}
+	return k, z.Close()
+}
+
+// WithoutDrive reads back from the mirror what this host has noted of a bundle that it has
+// unpacked into it before, and asks for every manifest. What is wrong is an error: there is
+// nothing to push it from. An empty id is the only bundle that is noted; if there
+// is none, or it is not clear which, the error is a *[NotKeptError].
+func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Options) error {
+	id = strings.TrimPrefix(strings.ToLower(id), "satchel-")
+	u := &unpacking{Options: o, bundle: id, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	if o.State == "" {
+		return &NotKeptError{Mirror: o.Site.Mirror.String(), Bundle: id}
+	}
+	k, err := readKept(filepath.Dir(u.place("set")), o.Site.Mirror.String(), id)
+	if err != nil {
+		return err
+	}
+	u.bundle, u.images = k.Bundle, k.Images
+	var src oci.Memory
+	for _, m := range k.Manifests {
+		src.Add(m.MediaType, m.Body)
+	}
+	u.Info("without the drive: bundle %s, %s, unpacked into %s on %s", k.Bundle, text.Count(len(k.Images), "image", "images"), k.Mirror, k.Unpacked.Format(time.DateOnly))
+	list, err := u.mirror.Stored(ctx, &src, k.Images)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(d transport.Delivery) bool { return slices.Contains(k.Foreign, d.Blob.Digest) })
+	if err := u.readBackOf(ctx, list, nil); err != nil {
+		return err
+	}
+	if err := u.mirror.Confirm(ctx, &src, k.Images); err != nil {
+		return err
+	}
+	u.Info("every manifest and tag is there: %s", inMirror(len(k.Images)))
+	return nil
+}
+
+// Unreadable reports whether an error says that a bundle is not there, or not whole.
+func Unreadable(err error) bool {
+	var none *bundle.NoBundleError
+	var missing *bundle.MissingError
+	var unfinished *bundle.UnfinishedError
+	var damage *bundle.DamageError
+	var drive *bundle.DriveError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &none) || errors.As(err, &missing) || errors.As(err, &unfinished) ||
+		errors.As(err, &damage) || errors.As(err, &drive)
+}
