@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -159,6 +160,7 @@ type sent struct {
 	mu     sync.Mutex
 	counts Sent
 	pushed map[string]bool // manifests, by full name
+	blobs  map[digest.Digest]bool
 }
 
 // Sent counts what was sent so far.
@@ -172,6 +174,10 @@ func (m *Mirror) Sent() Sent {
 func (m *Mirror) count(d oci.Descriptor, mounted bool) {
 	m.sent.mu.Lock()
 	defer m.sent.mu.Unlock()
+	if m.sent.blobs == nil {
+		m.sent.blobs = map[digest.Digest]bool{}
+	}
+	m.sent.blobs[d.Digest] = true
 	if mounted {
 		m.sent.counts.Mounted++
 		return
@@ -198,4 +204,11 @@ func (m *Mirror) wasPushed(r *Repository, d oci.Descriptor) bool {
 	m.sent.mu.Lock()
 	defer m.sent.mu.Unlock()
 	return m.sent.pushed[r.name(d)]
+}
+
+// wasSent is wasPushed for a manifest or a blob.
+func (m *Mirror) wasSent(r *Repository, d oci.Descriptor) bool {
+	m.sent.mu.Lock()
+	defer m.sent.mu.Unlock()
+	return m.sent.pushed[r.name(d)] || m.sent.blobs[d.Digest]
 }

@@ -15,29 +15,51 @@ import (
 
 // Manifests stores the manifests of the images, each image's children before
 // their parents and by digest, its root under each of its tags, or by digest if
-// it has none. What is attached to other images comes after them. The mirror
-// must hold the blobs. Errors are as those of [Mirror.Blobs].
+// it has none. An image comes before those that contain it, and what is attached to other
+// images after them. The mirror must hold the blobs. Errors are as those of [Mirror.Blobs].
 func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
-	var t turns
+	p := &pushing{m: m, src: src, wait: &patience{}}
 	for _, attached := range []bool{false, true} {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(m.parallel)
+		var now []oci.Image
 		for _, img := range images {
-			if attached != (img.Subject != "") || m.isOut(img) {
-				continue
+			if attached == (img.Subject != "") && !m.isOut(img) {
+				now = append(now, img)
 			}
-			g.Go(func() error {
-				if err := m.leaveOut(img, m.putImage(ctx, src, img, &t)); err != nil {
-					return fmt.Errorf("image %s: %w", img.Source, err)
-				}
-				return nil
-			})
 		}
-		if err := g.Wait(); err != nil {
+		waves, err := m.waves(ctx, src, now)
+		if err != nil {
 			return err
+		}
+		for _, wave := range waves {
+			if err := p.images(ctx, wave); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// pushing is one run of [Mirror.Manifests].
+type pushing struct {
+	m     *Mirror
+	src   oci.Source
+	turns turns
+	wait  *patience
+}
+
+// images stores images none of which contains another of them.
+func (p *pushing) images(ctx context.Context, images []oci.Image) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.m.parallel)
+	for _, img := range images {
+		g.Go(func() error {
+			if err := p.m.leaveOut(img, p.image(ctx, img)); err != nil {
+				return fmt.Errorf("image %s: %w", img.Source, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // turns has each manifest stored once in a repository, apart from its tags, however many
@@ -69,12 +91,12 @@ func (t *turns) take(name string) *turn {
 	return one
 }
 
-func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t *turns) error {
-	r, err := m.client.Repository(m.target.Repo(img))
+func (p *pushing) image(ctx context.Context, img oci.Image) error {
+	r, err := p.m.client.Repository(p.m.target.Repo(img))
 	if err != nil {
 		return err
 	}
-	return oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+	return oci.WalkImage(ctx, p.src, img, func(d oci.Descriptor, body []byte) error {
 		if body == nil {
 			return nil
 		}
@@ -82,16 +104,16 @@ func (m *Mirror) putImage(ctx context.Context, src oci.Source, img oci.Image, t 
 		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
 			names = tags
 		}
-		one := t.take(r.name(d))
+		one := p.turns.take(r.name(d))
 		defer one.Unlock()
 		for _, name := range names {
 			if one.stored && name == d.Digest.String() {
 				continue
 			}
-			if err := r.putManifest(ctx, d, body, name); err != nil {
+			if err := p.putSoon(ctx, r, img, d, body, name); err != nil {
 				return ifForeign(d, body, err)
 			}
-			m.countManifest(r, d)
+			p.m.countManifest(r, d)
 			one.stored = true
 		}
 		return nil

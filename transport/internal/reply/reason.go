@@ -8,6 +8,10 @@ import (
 	"slices"
 )
 
+// lacksPart is the cause where a registry also gives what follows from it: distribution 2.8
+// says first that a digest of an index is invalid when it cannot look at a manifest in it.
+const lacksPart = "MANIFEST_BLOB_UNKNOWN"
+
 // Reason is what a server's error says.
 type Reason struct {
 	Code, Message string
@@ -28,6 +32,12 @@ func Read(body []byte) (a Reason) {
 	a.Full = fullText.Match(body)
 	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
 		first := parsed.Errors[0]
+		for _, e := range parsed.Errors {
+			if plainText(e.Code) == lacksPart {
+				first = e
+				break
+			}
+		}
 		a.Code, a.Message, a.Own = OneLine(plainText(first.Code)), OneLine(first.Message), true
 		for _, e := range parsed.Errors {
 			a.Full = a.Full || errnoFull.Match(e.Detail)
