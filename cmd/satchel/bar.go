@@ -63,15 +63,15 @@ func drawn(text string, columns int, done, total int64) string {
 	return strings.TrimRight(strings.TrimLeft(p.String(), "\r"), " ")
 }
 
-// above lets print write whole lines above the bar.
-func (b *bar) above(print func() error) error {
+// above has draw write whole lines above the bar.
+func (b *bar) above(draw func() error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last == "" {
-		return print()
+		return draw()
 	}
 	b.write("\r\x1b[J")
-	err := print()
+	err := draw()
 	b.write("\r" + b.last + "\r")
 	return err
 }

@@ -45,15 +45,15 @@ func (b *builder) inline(ctx context.Context, src oci.Source, image oci.Descript
 		if _, ok := stored[name]; !ok {
 			return nil
 		}
-		in := &failing{r: r}
-		body, err := io.ReadAll(io.LimitReader(in, maxServed+1))
-		if in.err != nil || len(body) > maxServed {
-			return in.err
-		}
-		if stored[name], err = b.spool.put(body); err != nil {
+		body, err := io.ReadAll(io.LimitReader(r, maxServed+1))
+		if err != nil {
 			return err
 		}
-		return nil
+		if len(body) > maxServed {
+			return nil
+		}
+		stored[name], err = b.spool.put(body)
+		return err
 	})
 	if err != nil {
 		return err
