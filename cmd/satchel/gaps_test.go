@@ -57,7 +57,8 @@ type gapSet struct {
 	good   map[string]oci.Descriptor
 	bad    map[string]oci.Descriptor // what they are once the source is fixed
 	fixed  atomic.Bool
-	k      *tap // counts blob bytes of the source
+	broke  atomic.Bool // the large layer has been cut off
+	k      *tap        // counts blob bytes of the source
 }
 
 func newGapSet(t testing.TB) *gapSet {
@@ -96,7 +97,7 @@ func newGapSet(t testing.TB) *gapSet {
 		case path == "/v2/bad/unnamed/manifests/v1", strings.HasSuffix(path, child.Digest.String()), strings.HasSuffix(path, gone.Digest.String()):
 			http.NotFound(w, r)
 			return true
-		case strings.HasSuffix(path, large.Digest.String()) && r.Method == http.MethodGet && r.Header.Get("Range") != "":
+		case strings.HasSuffix(path, large.Digest.String()) && r.Method == http.MethodGet && (r.Header.Get("Range") != "" || s.broke.Load()):
 			w.WriteHeader(http.StatusForbidden) // in the middle: the connection broke before
 			return true
 		}
@@ -107,7 +108,7 @@ func newGapSet(t testing.TB) *gapSet {
 		if !s.fixed.Load() && registrytest.Kind(resp.Request) == "GET blob" {
 			switch {
 			case strings.HasSuffix(path, large.Digest.String()):
-				resp.Body = &cut{resp.Body, 8 << 20}
+				resp.Body = &cut{resp.Body, 8 << 20, &s.broke}
 			case strings.HasSuffix(path, wrong.Digest.String()):
 				resp.Body = struct {
 					io.Reader
@@ -124,10 +125,12 @@ func newGapSet(t testing.TB) *gapSet {
 type cut struct {
 	io.ReadCloser
 	left int64
+	done *atomic.Bool
 }
 
 func (b *cut) Read(p []byte) (int, error) {
 	if b.left <= 0 {
+		b.done.Store(true)
 		return 0, io.ErrUnexpectedEOF
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])

@@ -105,44 +105,73 @@ func (r result) printed(t testing.TB, text string) {
 	}
 }
 
-// TestUnlisted has a registry refuse to say what is attached to an image: the image
-// is carried, and what is attached to it later.
+// signedSource serves a set from behind a proxy that answers as it is set to where signatures
+// of the root are asked for: 0 for what the registry has.
+func signedSource(t *testing.T, s *signedSet) (ref string, status *atomic.Int32) {
+	t.Helper()
+	reg := registrytest.Start(t)
+	into(t, s.c, oci.Mirror{Host: reg.Host}, s.images...)
+	source, status := registrytest.StartProxy(t, reg.Host), new(atomic.Int32)
+	source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if status.Load() == 0 || !strings.Contains(r.URL.Path, "/manifests/sha256-"+s.root.Digest.Encoded()) {
+			return false
+		}
+		w.WriteHeader(int(status.Load()))
+		return true
+	}
+	return source.Host + "/" + signedRepo, status
+}
+
+// TestUnlisted has a registry refuse to say what is attached to an image: it is carried
+// without, and is other content once the registry answers.
 func TestUnlisted(t *testing.T) {
+	s := newSigned(t, 76)
+	repo, status := signedSource(t, s)
+	w := newWorld(t)
+	w.images(repo + ":v1")
+	status.Store(http.StatusForbidden)
+	w.run(w.pack()...).want(exitOK).says(repo+" gives its images, and refuses to say whether anything is attached to them", "403")
+	i := slices.IndexFunc(w.inspected().Images, func(i report.Image) bool { return i.Source.String() == repo+":v1" })
+	if img := w.inspected().Images[max(i, 0)]; i < 0 || img.Attached != 4 || !slices.Contains(img.Unknown, "sig") {
+		t.Errorf("the image is not carried as it is known: %+v", img)
+	}
+	w.run(w.pack()...).want(exitOK).says("nothing has changed since")
+	status.Store(0)
+	w.run(w.pack()...).want(exitUsage).says("sha256-" + s.root.Digest.Encoded() + ".sig")
+	w.drive += "-later"
+	w.run(w.pack()...).want(exitOK)
+	mirror := registrytest.StartOlareg(t)
+	w.run(w.unpack(mirror.Host)...).want(exitOK)
+	s.compare(t, mirror.Host, signedRepo, true)
+}
+
+// TestUnlistedGap has a registry refuse to say what is attached to an image, of which an
+// earlier bundle had the signature: a gap, which --only fills.
+func TestUnlistedGap(t *testing.T) {
 	for name, byDigest := range map[string]bool{"by tag": false, "by digest": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newSigned(t, 76)
-			reg, mirror := registrytest.Start(t), registrytest.StartOlareg(t)
-			into(t, s.c, oci.Mirror{Host: reg.Host}, s.images...)
-			source := registrytest.StartProxy(t, reg.Host)
-			var fixed atomic.Bool
-			source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-				if fixed.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-"+s.root.Digest.Encoded()) {
-					return false
-				}
-				w.WriteHeader(http.StatusForbidden)
-				return true
-			}
+			repo, status := signedSource(t, s)
 			w := newWorld(t)
-			ref := source.Host + "/" + signedRepo + ":v1"
+			ref := repo + ":v1"
 			if byDigest {
-				ref = source.Host + "/" + signedRepo + "@" + s.root.Digest.String()
+				ref = repo + "@" + s.root.Digest.String()
 			}
 			w.images(ref)
+			w.run(w.pack()...).want(exitOK)
+			status.Store(http.StatusForbidden)
+			w.drive += "-2"
 			w.run(w.pack()...).want(exitRegistry).says("signatures of "+ref, "403")
-			first := w.run(w.pack("--keep-going", "--gaps", "gaps.json")...).says("satchel: warning: gap: ", "signatures of "+ref)
-			list := w.gaps(first)
+			list := w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...).says("satchel: warning: gap: ", "signatures of "+ref))
 			if len(list.Images) != 1 || list.Images[0].Image.Subject != s.root.Digest || len(list.Incomplete) != 0 || !slices.Equal(oci.Words(list.Images[0].Image.Reasons), []string{"signatures of " + ref}) {
 				t.Errorf("gaps %+v", list)
 			}
-			rep := w.inspected()
-			if i := slices.IndexFunc(rep.Images, func(i report.Image) bool { return i.Source.String() == ref }); i < 0 || rep.Images[i].Attached != 4 {
-				t.Errorf("the image is not carried with what its child has: %+v", rep.Images)
-			}
-			w.run(w.unpack(mirror.Host)...).want(exitOK).says("not in this bundle: the signatures of " + source.Host + "/" + signedRepo + "@" + s.root.Digest.String())
+			mirror := registrytest.StartOlareg(t)
+			w.run(w.unpack(mirror.Host)...).want(exitOK).says("not in this bundle: the signatures of " + repo + "@" + s.root.Digest.String())
 
 			w.drive += "-later"
-			w.run(w.pack("--only", "gaps.json")...).want(exitRegistry).says("signatures of "+source.Host+"/"+signedRepo+"@", "403")
-			fixed.Store(true)
+			w.run(w.pack("--only", "gaps.json")...).want(exitRegistry).says("signatures of "+repo+"@", "403")
+			status.Store(0)
 			w.run(w.pack("--only", "gaps.json")...).want(exitOK)
 			for _, img := range w.inspected().Images {
 				if img.Digest == s.root.Digest || img.Subject == "" {
@@ -158,22 +187,18 @@ func TestUnlisted(t *testing.T) {
 	}
 }
 
-// TestUnlistedIsNothing brings the signatures of an image that turns out to have none.
+// TestUnlistedIsNothing brings the signatures of an image that turns out to have none any more.
 func TestUnlistedIsNothing(t *testing.T) {
-	s := newReleaseSet(t)
+	s := newSigned(t, 76)
+	s.images = slices.DeleteFunc(s.images, func(i oci.Image) bool { return len(i.MirrorTags()) == 0 && i.Subject == s.root.Digest })
+	repo, status := signedSource(t, s)
 	w := newWorld(t)
-	ref := s.source.Host + "/team/app:v1"
-	w.images(ref)
-	var fixed atomic.Bool
-	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-		if fixed.Load() || !strings.Contains(r.URL.Path, "/manifests/sha256-") {
-			return false
-		}
-		w.WriteHeader(http.StatusForbidden)
-		return true
-	}
+	w.images(repo + ":v1")
+	w.run(w.pack()...).want(exitOK)
+	status.Store(http.StatusForbidden)
+	w.drive += "-2"
 	w.gaps(w.run(w.pack("--keep-going", "--gaps", "gaps.json")...))
-	fixed.Store(true)
+	status.Store(http.StatusNotFound)
 	w.drive += "-later"
 	w.run(w.pack("--only", "gaps.json")...).want(exitUsage).says("lists signatures alone, and the registry has none of them")
 }

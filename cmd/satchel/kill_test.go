@@ -186,15 +186,19 @@ func TestKillPack(t *testing.T) {
 	done, rounds := 0, 0
 	for ; done < kills() && !t.Failed(); rounds++ {
 		retag(t, source.Host, "team/app", "v1", c, old)
-		done += killRound(t, rnd, k, c, images, proxy.Host, kills()-done, func() {
-			retag(t, source.Host, "team/app", "v1", other, moved)
+		done += killRound(t, rnd, k, c, images, proxy.Host, kills()-done, func(begun bool) {
+			if begun {
+				retag(t, source.Host, "team/app", "v1", other, moved)
+			} else {
+				retag(t, source.Host, "team/app", "v1", c, old)
+			}
 		})
 	}
 	t.Logf("%d kills in %d rounds", done, rounds)
 }
 
 // killRound packs one bundle with at most so many kills, and returns how many there were.
-func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images map[string]oci.Descriptor, host string, most int, begun func()) (kills int) {
+func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images map[string]oci.Descriptor, host string, most int, move func(begun bool)) (kills int) {
 	t.Helper()
 	unique, small := needed(t, c, images)
 	w := newWorld(t)
@@ -208,7 +212,7 @@ func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images 
 	for kills < most {
 		have := segmentsOf(t, w.drive)
 		left := unique - bytesIn(have)
-		if left < 2<<20 {
+		if left < 2<<20 || exists(filepath.Join(w.drive, "bundle.json")) {
 			break
 		}
 		bytes, requests, delay := moment(rnd, left)
@@ -219,10 +223,13 @@ func killRound(t *testing.T, rnd *rand.Rand, k *tap, c *ocitest.Content, images 
 		}
 		kills++
 		if exists(filepath.Join(w.drive, "drive.json")) {
-			begun() // the images are pinned from here on
+			move(true) // the images are pinned from here on
 		}
 		// A killed run never takes back what an earlier one made durable.
 		checkKept(t, have, segmentsOf(t, w.drive))
+	}
+	if exists(filepath.Join(w.drive, "bundle.json")) {
+		move(false) // a finished bundle is compared with what the tag names now
 	}
 	r := w.run(pack...).want(exitOK)
 	served, bound := k.passed()-before, unique+int64(kills)*refetched(small)
