@@ -94,6 +94,13 @@ func (j *Journal) has(name string) bool {
 // there is none, and a journal whose first record was torn counts as none.
 func Open(path string) (*Journal, *State, error) {
 	j, err := open(path, 0)
+	for range 20 {
+		if !errors.Is(err, ErrLocked) {
+			break
+		}
+		time.Sleep(5 * time.Millisecond) // a run that only looks whether it began locks it for a moment
+		j, err = open(path, 0)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

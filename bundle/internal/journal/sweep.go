@@ -21,6 +21,9 @@ func Sweep(path string) {
 		if _, err := os.Lstat(name); err != nil {
 			continue
 		}
+		if st, err := Peek(name); err == nil && st.Session.Dir != "" {
+			return // without a lock, which would stand in the way of others
+		}
 		j, err := open(name, 0)
 		if err != nil {
 			return // another run has it
