@@ -123,9 +123,12 @@ func interruptible(a *app) (context.Context, func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	var first time.Time
+	var ending atomic.Bool // the process ends as the first signal asked
 	go func() {
 		for range signals {
 			switch {
+			case ending.Load():
+				continue
 			case first.IsZero():
 				first = time.Now()
 			case time.Since(first) < bounce:
@@ -141,8 +144,9 @@ func interruptible(a *app) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() {
-		if ctx.Err() != nil { // one that comes while the process ends must not change how it ends
-			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		if ctx.Err() != nil {
+			ending.Store(true) // to stop or to ignore signals leaves a moment in which one kills
+			return
 		}
 		signal.Stop(signals)
 		close(signals)
