@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,22 +45,6 @@ func ParseRef(s string) (Ref, error) {
 		return Ref{}, fmt.Errorf("image reference %q has neither a tag nor a digest", s)
 	}
 	return ref, nil
-}
-
-func explainRef(s string, err error) error {
-	if _, after, ok := strings.Cut(s, "://"); ok {
-		return fmt.Errorf("image reference %q: write it without the transport, as %q", s, strings.TrimPrefix(after, "//"))
-	}
-	if errors.Is(err, reference.ErrNameNotCanonical) {
-		if full, ferr := reference.ParseNormalizedNamed(s); ferr == nil {
-			full = reference.TagNameOnly(full)
-			if strings.HasPrefix(s, "docker.io/") || strings.HasPrefix(s, "index.docker.io/") {
-				return fmt.Errorf("image reference %q: docker.io has such images below library/; did you mean %q?", s, full.String())
-			}
-			return fmt.Errorf("image reference %q has no registry host; did you mean %q?", s, full.String())
-		}
-	}
-	return fmt.Errorf("image reference %q: %w", s, err)
 }
 
 // Name is the repository with its registry: HOST[:PORT]/REPOSITORY.

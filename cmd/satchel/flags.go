@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -239,7 +240,7 @@ func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, usage(err, "give recipients with -r age1... or -R FILE; satchel keygen creates one")
+		return nil, usage(err, r.hint())
 	}
 	for _, name := range r.passphraseFiles {
 		p, err := bundle.ReadPassphrase(name)
@@ -252,4 +253,19 @@ func (r recipientFlags) parse(ui *bundle.UI) ([]bundle.Recipient, error) {
 		to = append(to, bundle.AskPassphrase(ui, "New passphrase for the bundle", true).Recipient())
 	}
 	return to, nil
+}
+
+// hint says how to write recipients that could not be read.
+func (r recipientFlags) hint() string {
+	for _, s := range r.recipients {
+		if onDisk(s) {
+			return fmt.Sprintf("%s is a file: -R %s takes recipients from it, one a line; of a secret key, give the recipient that is in its comment, or what age-keygen -y %[1]s prints", s, shellWords([]string{s}))
+		}
+	}
+	for _, s := range r.files {
+		if strings.HasPrefix(s, "age1") || strings.HasPrefix(s, "ssh-") {
+			return "-R takes the name of a file; give a recipient itself with -r"
+		}
+	}
+	return "give recipients with -r age1... or -R FILE; satchel keygen creates one"
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
-	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/spf13/cobra"
 )
 
@@ -290,19 +289,18 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	return root
 }
 
-// exactly is cobra.ExactArgs with an error of our own.
+// exactly is cobra.ExactArgs with errors of our own. What it lets through are directories.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		for i, arg := range args { // directories are so written for oc-mirror
-			args[i] = strings.TrimPrefix(arg, "file://")
+		if err := checkCount(cmd, args, n, what); err != nil {
+			return err
 		}
-		if len(args) == n {
-			return nil
+		for i, arg := range args {
+			args[i] = typedPath(arg)
+			if err := checkDirectory(cmd, args[i]); err != nil {
+				return err
+			}
 		}
-		hint := "see " + cmd.CommandPath() + " --help"
-		if n == 0 {
-			return &usageError{fmt.Errorf("%s takes no arguments, %q was given", cmd.Name(), args[0]), hint}
-		}
-		return &usageError{fmt.Errorf("%s takes %s, not %s", cmd.Name(), what, text.Count(len(args), "argument", "arguments")), hint}
+		return nil
 	}
 }

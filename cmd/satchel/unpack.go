@@ -85,7 +85,7 @@ func (o unpackOptions) place(command string) (oci.Mirror, error) {
 	}
 	place, err := oci.ParseMirror(o.to)
 	place.MaxNestedPaths = o.maxNestedPaths
-	return place, usage(err, "for example --to mirror.example:5000/ocp")
+	return place, explainTo(o.to, err)
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) error {

@@ -43,7 +43,7 @@ func ParseRecipient(s string, ui *UI) (Recipient, error) {
 	case strings.HasPrefix(s, "age1pq1"):
 		r, err := age.ParseHybridRecipient(s)
 		if err != nil {
-			return Recipient{}, fmt.Errorf("recipient %q: %w", shorten(s), err)
+			return Recipient{}, notRead(s, hybridChars)
 		}
 		return Recipient{Text: r.String(), kind: postQuantum, key: r}, nil
 	case strings.HasPrefix(s, "age1tag1"), strings.HasPrefix(s, "age1tagpq1"):
@@ -51,13 +51,13 @@ func ParseRecipient(s string, ui *UI) (Recipient, error) {
 	case strings.HasPrefix(s, "age1") && strings.Count(s, "1") > 1: // no other recipient has the separator twice
 		r, err := plugin.NewRecipient(s, ui.plugin())
 		if err != nil {
-			return Recipient{}, fmt.Errorf("recipient %q: %w", shorten(s), err)
+			return Recipient{}, notRead(s, 0)
 		}
 		return Recipient{Text: r.String(), kind: unknown, key: r}, nil
 	case strings.HasPrefix(s, "age1"):
 		r, err := age.ParseX25519Recipient(s)
 		if err != nil {
-			return Recipient{}, fmt.Errorf("recipient %q: %w", shorten(s), err)
+			return Recipient{}, notRead(s, x25519Chars)
 		}
 		return Recipient{Text: r.String(), kind: classic, key: r}, nil
 	case strings.HasPrefix(s, "AGE-"), strings.HasPrefix(s, "-----BEGIN"):
@@ -71,13 +71,30 @@ func ParseRecipient(s string, ui *UI) (Recipient, error) {
 func parseTag(s string) (Recipient, error) {
 	r, err := tag.ParseRecipient(s)
 	if err != nil {
-		return Recipient{}, fmt.Errorf("recipient %q: it is malformed", shorten(s))
+		return Recipient{}, notRead(s, 0)
 	}
 	k := classic
 	if r.Hybrid() {
 		k = postQuantum
 	}
 	return Recipient{Text: r.String(), kind: k, key: r}, nil
+}
+
+// How many characters recipients of age have (C2SP age specification; bech32).
+const (
+	x25519Chars = 62
+	hybridChars = 1959
+)
+
+// notRead says of a recipient that cannot be read what can be seen: a checksum is in it, so
+// that nothing but a typing error or a missing part breaks it. chars is how long it must be,
+// 0 if that is not known.
+func notRead(s string, chars int) error {
+	why := "characters are wrong or missing; copy the whole line again"
+	if chars != 0 && len(s) != chars {
+		why = fmt.Sprintf("it has %d characters and must have %d; copy the whole line again", len(s), chars)
+	}
+	return fmt.Errorf("recipient %q: %s", shorten(s), why)
 }
 
 func shorten(s string) string {
