@@ -24,7 +24,7 @@ var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN"
 // location is a directory that holds a bundle, or the beginning of one.
 type location struct {
 	dir      string
-	id       string // of the drive seal, empty if it cannot be read
+	id       string // of the seal, or else of the drive seal; empty if neither can be read
 	complete bool   // the drive seal says so
 	sealed   bool   // it has the seal
 	copied   bool   // it has the seal's copy
@@ -67,7 +67,23 @@ func lookIn(d *media.Dir) (*location, error) {
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
 		return nil, err
 	}
+	if id := sealedID(d); p.sealed && id != "" { // drive.json may be what is damaged
+		p.id = id
+	}
 	return &p, nil
+}
+
+// sealedID is the ID that a bundle's seal names, "" if it cannot be read.
+func sealedID(d *media.Dir) string {
+	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return ""
+	}
+	b, err := seal.ParseBundle(unixLines(body))
+	if err != nil {
+		return ""
+	}
+	return b.Bundle
 }
 
 // readSeal gives the bytes of bundle.json.

@@ -224,7 +224,11 @@ type SpaceError struct {
 }
 
 func (e *SpaceError) Error() string {
-	s := fmt.Sprintf("%s has %s free, %s are needed", e.Dir, FormatSize(e.Free), FormatSize(e.Need))
+	free, need := FormatSize(e.Free), FormatSize(e.Need)
+	if free == need { // rounded
+		free, need = fmt.Sprintf("%d B", e.Free), fmt.Sprintf("%d B", e.Need)
+	}
+	s := fmt.Sprintf("%s has %s free, %s are needed", e.Dir, free, need)
 	if e.Cluster > perSegment {
 		s += fmt.Sprintf(", as the drive counts: each file takes whole clusters of %s", CompactSize(e.Cluster))
 	}

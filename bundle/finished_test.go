@@ -105,3 +105,35 @@ func TestFewerImages(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 }
+
+// TestDriveSealLost has finished bundles whose drive.json is damaged, gone, or of another
+// bundle: the seal says which bundle it is, and the damage is named, not another host.
+func TestDriveSealLost(t *testing.T) {
+	other := newSmall(t, false)
+	other.pack(t)
+	foreign, err := os.ReadFile(filepath.Join(other.drive, "drive.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string][]byte{"damaged": []byte("{}"), "of another bundle": foreign, "gone": nil} {
+		f := newSmall(t, false)
+		fp := f.pack(t)
+		file := filepath.Join(f.drive, "drive.json")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if body != nil {
+			if err := os.WriteFile(file, body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var done *SealedError
+		if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Fingerprint != fp {
+			t.Errorf("%s: %+v, %v", name, done, err)
+		}
+		var damage *DamageError
+		if err := CheckSizes(f.drive, fp); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

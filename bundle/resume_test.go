@@ -48,10 +48,8 @@ var refusals = map[string]struct {
 		"a finished bundle that was packed on another host, or its state on this host was deleted"},
 	"sealed, another configuration": {true, func(_ *testing.T, f *fixture) { f.job.Config = digest.FromString("another") },
 		"a finished bundle that was packed with another configuration"},
-	"sealed, drive.json gone": {true, func(t *testing.T, f *fixture) {
-		if err := os.Remove(filepath.Join(f.drive, seal.DriveName)); err != nil {
-			t.Fatal(err)
-		}
+	"sealed, both seals damaged": {true, func(t *testing.T, f *fixture) {
+		write(t, f.drive, map[string][]byte{seal.DriveName: []byte("{}\n"), seal.BundleName: []byte("{}\n")})
 	}, "its drive.json is not one of satchel's, or is damaged"},
 	"drive.json damaged": {false, func(t *testing.T, f *fixture) {
 		f.state = t.TempDir() // the journal would know

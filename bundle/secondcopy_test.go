@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
 // TestHintOffersGoodCopies offers the second copy of a damaged file only where it has other
@@ -46,4 +48,38 @@ func spoil(name string) error {
 	}
 	body[len(body)/2] ^= 1
 	return os.WriteFile(name, body, 0o644)
+}
+
+// TestCopyIsNoDirectory has a file in the place of the second copies: they are lost, and
+// the bundle is whole.
+func TestCopyIsNoDirectory(t *testing.T) {
+	f := newSmall(t, false)
+	f.pack(t)
+	dir := filepath.Join(f.drive, seal.CopyDir)
+	if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if r, err := Verify(t.Context(), f.drive, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := CheckSizes(f.drive, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSpaceRounded has a drive that lacks so little that both numbers read the same.
+func TestSpaceRounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		free, need int64
+		want       string
+	}{
+		{4 << 20, 4<<20 + 100, "/d has 4194304 B free, 4194404 B are needed"},
+		{4 << 20, 5 << 20, "/d has 4.0 MiB free, 5.0 MiB are needed"},
+	} {
+		if got := (&SpaceError{Dir: "/d", Free: c.free, Need: c.need}).Error(); got != c.want {
+			t.Error(got)
+		}
+	}
 }

@@ -62,11 +62,11 @@ type Entry struct {
 }
 
 // List gives the regular files directly in the subdirectory sub ("." for the
-// directory itself), sorted by name; a subdirectory that is absent has none.
+// directory itself), sorted by name; a subdirectory that is absent, or is none, has none.
 // Links and everything else that is not a regular file go to others.
 func (d *Dir) List(sub string) (files []Entry, others []string, err error) {
 	entries, err := fs.ReadDir(d.root.FS(), d.at(sub))
-	if errors.Is(err, fs.ErrNotExist) && sub != "." {
+	if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && sub != "." {
 		return nil, nil, nil
 	}
 	if err != nil {
