@@ -64,17 +64,31 @@ func fewer(errs []error) []error {
 }
 
 // Lacks lists the images that the mirror does not give as a node must get them. It asks
-// once, as [Mirror.Confirm] does; a refusal is an error of type *[RegistryError].
+// once, as [Mirror.Confirm] does; a refusal is an error of type *[RegistryError]. With the list
+// there may be an error that joins a *[SignatureError] for each repository, and nothing else.
 func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) ([]oci.Image, error) {
 	c := &confirming{m: m, src: src}
-	return m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
+	var mu sync.Mutex
+	var refused []error
+	list, err := m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
 		err := c.image(ctx, img)
 		var wrong *ManifestError
-		if errors.As(err, &wrong) {
+		var unsaid *SignatureError
+		switch {
+		case errors.As(err, &wrong):
 			return false, nil
+		case errors.As(err, &unsaid):
+			mu.Lock()
+			defer mu.Unlock()
+			refused = append(refused, unsaid)
+			return true, nil
 		}
 		return err == nil, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return list, errors.Join(fewer(refused)...)
 }
 
 // confirming asks for manifests, each once in a repository.

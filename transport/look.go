@@ -195,9 +195,9 @@ func (m *Mirror) Stored(ctx context.Context, src oci.Source, images []oci.Image)
 }
 
 // ReadBack reads each blob once, from the first of its repositories, and hashes it. read
-// gets the number of bytes as they come, whole each blob that is right; both may be called
-// at the same time. What is absent or wrong is returned, by digest.
-func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64), whole func(oci.Descriptor)) (wrong []Delivery, err error) {
+// gets the number of bytes as they come, looked each delivery, and whether its blob is right; both
+// may be called at the same time. What is absent or wrong is returned, by digest.
+func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64), looked func(d Delivery, whole bool)) (wrong []Delivery, err error) {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
@@ -208,12 +208,12 @@ func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64)
 				return err
 			}
 			f, err := r.readBack(ctx, d.Blob, read)
-			switch {
-			case err != nil:
+			if ctx.Err() != nil {
+				return cmp.Or(err, ctx.Err()) // nothing is known of this blob
+			}
+			looked(d, err == nil && f.whole())
+			if err != nil || f.whole() {
 				return err
-			case f.whole():
-				whole(d.Blob)
-				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

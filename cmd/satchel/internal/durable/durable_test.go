@@ -115,3 +115,24 @@ func TestCreate(t *testing.T) {
 	}
 	holds(t, name, "first")
 }
+
+// TestAppend adds lines from several places at once; one that a crash cut off spoils no other.
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	name := filepath.Join(dir, "notes")
+	add := func(line string) error {
+		return durable.Alone(dir, func() error { return durable.Append(name, []byte(line)) })
+	}
+	if err := add("one\n"); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, name, "one\n")
+	if err := errors.Join(add("tw"), add("three\n"), add("four\n")); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, name, "one\ntw\nthree\nfour\n")
+	if err := durable.Alone(filepath.Join(name, "c"), nil); err == nil {
+		t.Error("a file was taken for a directory")
+	}
+}

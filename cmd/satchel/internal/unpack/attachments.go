@@ -66,10 +66,14 @@ func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) er
 	return nil
 }
 
-// confirm asks the mirror for everything, as a node would. Where attachments may be left out,
-// it is only a warning that the mirror refuses to say whether signatures are there.
+// confirm asks the mirror for everything, as a node would.
 func (u *unpacking) confirm(ctx context.Context) error {
-	err := u.mirror.Confirm(ctx, u.r, u.images)
+	return u.unsaid(u.mirror.Confirm(ctx, u.src, u.images))
+}
+
+// unsaid makes a warning of it that the mirror refuses to say whether signatures are there,
+// where attachments may be left out.
+func (u *unpacking) unsaid(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || u.Attachments != AttachmentsOptional && u.Attachments != AttachmentsNone {
 		return err
@@ -85,9 +89,9 @@ func (u *unpacking) confirm(ctx context.Context) error {
 	return nil
 }
 
-// tellRefused lists what was left out.
-func (u *unpacking) tellRefused() {
+// tellRefused lists what was left out, and what that means.
+func (u *unpacking) tellRefused(what string) {
 	for _, r := range u.mirror.Refused() {
-		u.Warn("not pushed: %s, attached to %s: %v", r.Image.Source, r.Image.Subject, r.Err)
+		u.Warn(what+": %s, attached to %s: %v", r.Image.Source, r.Image.Subject, r.Err)
 	}
 }

@@ -111,12 +111,21 @@ func TestSignatureRefused(t *testing.T) {
 		return true
 	}
 	var refused *transport.SignatureError
-	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), s.options(t, "")); !errors.As(err, &refused) || !strings.Contains(err.Error(), "team/") {
-		t.Errorf("usually: %v", err)
-	}
 	o := s.options(t, "")
-	o.Attachments = unpack.AttachmentsOptional
-	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil || !strings.Contains(s.Log.String(), "nodes that look for a signature") {
-		t.Errorf("optional: %v\n%s", err, s.Log.String())
+	for name, run := range map[string]func(unpack.Options) error{
+		"unpack": func(o unpack.Options) error { return unpack.Run(t.Context(), s.reader, jobtest.Client(), o) },
+		"render": func(o unpack.Options) error { return unpack.Render(t.Context(), s.reader, jobtest.Client(), o) },
+	} {
+		o.Attachments = unpack.AttachmentsUsual
+		_ = unpack.Run(t.Context(), s.reader, jobtest.Client(), o) // render needs the images there
+		if err := run(o); !errors.As(err, &refused) || !strings.Contains(err.Error(), "team/") {
+			t.Errorf("%s, usually: %v", name, err)
+		}
+		for _, o.Attachments = range []unpack.Attachments{unpack.AttachmentsOptional, unpack.AttachmentsNone} {
+			before := len(s.Log.String())
+			if err := run(o); err != nil || !strings.Contains(s.Log.String()[before:], "nodes that look for a signature") {
+				t.Errorf("%s, %s: %v\n%s", name, o.Attachments, err, s.Log.String())
+			}
+		}
 	}
 }

@@ -35,8 +35,9 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
-	u := &unpacking{Options: o, r: r, bundle: r.ID(), mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
 	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
+	u.recall()
 	u.attachments(r.Inventory())
 	if o.Out == nil {
 		return u, nil
@@ -63,14 +64,19 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 // complete asks the mirror for every image of the bundle.
 func (u *unpacking) complete(ctx context.Context) error {
 	inv := &oci.Inventory{Images: u.images}
-	lacking, err := u.mirror.Lacks(ctx, u.r, inv)
-	if err != nil {
-		return err
-	}
+	lacking, err := u.mirror.Lacks(ctx, u.src, inv)
 	if len(lacking) > 0 {
 		return &AbsentError{u.Site.Mirror.String(), lacking, len(inv.Images)}
 	}
-	return nil
+	if err := u.unsaid(err); err != nil {
+		return err
+	}
+	u.tellRefused("not in the mirror")
+	var missing transport.Missing
+	if err := u.readSuspects(ctx, &missing); err != nil {
+		return err
+	}
+	return unmended(missing.Blobs, 0)
 }
 
 // writeCluster writes the YAML, now that every image is in the mirror.

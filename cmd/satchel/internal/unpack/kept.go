@@ -80,11 +80,9 @@ func (u *unpacking) keep(ctx context.Context) {
 	}
 	body, err := u.encodeKept(ctx)
 	if err == nil {
-		err = errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), durable.Write(file, body))
+		err = durable.Alone(filepath.Dir(file), func() error { return durable.Write(file, body) })
 	}
-	if err != nil {
-		u.Warn("what is in the mirror cannot be noted on this host, so reading it back will need the drive: %v", err)
-	}
+	u.unnoted(err)
 }
 
 func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
@@ -121,15 +119,17 @@ func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
 
 // readKept reads what is kept of a bundle, or of the only one if id is empty.
 func readKept(dir, mirror, id string) (*kept, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "set-*"))
-	if err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for what this host has noted of %s: %w", mirror, err)
 	}
 	none := &NotKeptError{Mirror: mirror, Bundle: id}
-	for _, f := range files {
-		none.IDs = append(none.IDs, strings.TrimPrefix(filepath.Base(f), "set-"))
+	for _, e := range entries {
+		if of, ok := strings.CutPrefix(e.Name(), "set-"); ok {
+			none.IDs = append(none.IDs, of)
+		}
 	}
-	if id == "" && len(files) == 1 {
+	if id == "" && len(none.IDs) == 1 {
 		id = none.IDs[0]
 	}
 	if !slices.Contains(none.IDs, id) {
@@ -178,24 +178,34 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	if err != nil {
 		return err
 	}
-	u.bundle, u.images = k.Bundle, k.Images
 	var src oci.Memory
 	for _, m := range k.Manifests {
 		src.Add(m.MediaType, m.Body)
 	}
+	u.bundle, u.src = k.Bundle, &src
+	u.attachments(&oci.Inventory{Images: k.Images})
+	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
+	u.recall()
 	u.Info("without the drive: bundle %s, %s, unpacked into %s on %s", k.Bundle, text.Count(len(k.Images), "image", "images"), k.Mirror, k.Unpacked.Format(time.DateOnly))
-	list, err := u.mirror.Stored(ctx, &src, k.Images)
+	list, err := u.stored(ctx)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(d transport.Delivery) bool { return slices.Contains(k.Foreign, d.Blob.Digest) })
+	for _, d := range u.suspects(list) { // which may be wrong in other repositories than the first
+		if i := slices.IndexFunc(list, func(l transport.Delivery) bool { return l.Blob.Digest == d.Blob.Digest }); list[i].Repos[0] != d.Repos[0] {
+			list = append(list, d)
+		}
+	}
 	if err := u.readBackOf(ctx, list, nil); err != nil {
 		return err
 	}
-	if err := u.mirror.Confirm(ctx, &src, k.Images); err != nil {
+	if err := u.confirm(ctx); err != nil {
 		return err
 	}
-	u.Info("every manifest and tag is there: %s", inMirror(len(k.Images)))
+	if err := u.ended(ctx); err != nil {
+		return err
+	}
+	u.Info("every manifest and tag is there: %s", inMirror(len(u.images)))
 	return nil
 }
 

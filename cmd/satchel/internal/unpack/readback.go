@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,47 +26,113 @@ const readAgainAfter = 24 * time.Hour
 // readBack reads every blob of the bundle back from the mirror and hashes it, pushes what
 // is wrong again, and reads that again. What an interrupted run has read is not read twice.
 func (u *unpacking) readBack(ctx context.Context) error {
-	list, err := u.mirror.Stored(ctx, u.r, u.images)
+	list, err := u.stored(ctx)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(d transport.Delivery) bool { return oci.IsForeign(d.Blob.MediaType) && !u.r.Has(d.Blob) })
-	return u.readBackOf(ctx, list, u.push)
+	return u.readBackOf(ctx, list, func(ctx context.Context, wrong []transport.Delivery) error {
+		if err := u.begun(ctx); err != nil {
+			return err
+		}
+		return u.push(ctx, wrong)
+	})
+}
+
+// stored lists what the mirror is to have of what the bundle carries.
+func (u *unpacking) stored(ctx context.Context) ([]transport.Delivery, error) {
+	list, err := u.mirror.Stored(ctx, u.src, u.images)
+	return slices.DeleteFunc(list, func(d transport.Delivery) bool { return oci.IsForeign(d.Blob.MediaType) && !u.carries(d.Blob) }), err
+}
+
+// readSuspects reads whole, in the mirror, what was wrong there when it was last read, and adds
+// what still is to what is missing.
+func (u *unpacking) readSuspects(ctx context.Context, missing *transport.Missing) error {
+	if len(u.doubts.about(wrong)) == 0 {
+		return nil
+	}
+	list, err := u.stored(ctx)
+	if err != nil {
+		return err
+	}
+	suspects := u.suspects(list)
+	if len(suspects) == 0 {
+		return nil
+	}
+	u.Info("read back from the mirror, because an earlier run found wrong bytes there or could not read them: %s, %s", text.Count(len(suspects), "blob", "blobs"), bundle.FormatSize(total(suspects)))
+	bad, err := u.readEach(ctx, suspects, &seen{})
+	if err != nil {
+		return err
+	}
+	for _, d := range bad {
+		missing.Blobs = joined(missing.Blobs, d)
+	}
+	return nil
+}
+
+// joined adds a delivery to a list, sorted by digest, that has one for each blob. Nothing is
+// mounted where one of the blob's copies is wrong.
+func joined(list []transport.Delivery, d transport.Delivery) []transport.Delivery {
+	i, there := slices.BinarySearchFunc(list, d, func(a, b transport.Delivery) int { return cmp.Compare(a.Blob.Digest, b.Blob.Digest) })
+	if !there {
+		return slices.Insert(list, i, d)
+	}
+	list[i].From = oci.Ref{}
+	for _, repo := range d.Repos {
+		if !slices.Contains(list[i].Repos, repo) {
+			list[i].Repos = append(list[i].Repos, repo)
+		}
+	}
+	return list
+}
+
+// mended reads again what was wrong before it was pushed.
+func (u *unpacking) mended(ctx context.Context, pushed []transport.Delivery) error {
+	bad, err := u.readEach(ctx, u.suspects(pushed), &seen{})
+	if err != nil {
+		return err
+	}
+	return unmended(bad, 1)
+}
+
+// unmended is the error for blobs that are wrong after so many pushes.
+func unmended(list []transport.Delivery, times int) error {
+	errs := make([]error, len(list))
+	for i, d := range list {
+		errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: "its bytes are wrong when they are read back", Times: times}
+	}
+	return errors.Join(errs...)
 }
 
 // readBackOf is readBack of these blobs. Without push, what is wrong is an error at once.
 func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, push func(context.Context, []transport.Delivery) error) error {
 	seen := u.openSeen()
 	defer seen.close()
-	todo := slices.DeleteFunc(slices.Clone(list), func(d transport.Delivery) bool { return seen.has[d.Blob.Digest] })
+	is := u.doubts.about(wrong)
+	todo := slices.DeleteFunc(slices.Clone(list), func(d transport.Delivery) bool { return seen.has[d.Blob.Digest] && !is[d.Blob.Digest] })
 	if n := len(list) - len(todo); n > 0 {
 		u.Info("not read again: %s, checked by an earlier run that did not end", text.Count(n, "blob", "blobs"))
 	}
 	u.Info("%s to read back from the mirror, %s", text.Count(len(todo), "blob", "blobs"), bundle.FormatSize(total(todo)))
-	wrong, err := u.readEach(ctx, todo, seen)
+	bad, err := u.readEach(ctx, todo, seen)
 	if err != nil {
 		return err
 	}
 	times := 0
-	if len(wrong) > 0 && push != nil {
+	if len(bad) > 0 && push != nil {
 		times = 1
-		u.Warn("the mirror has wrong bytes for %s, or lacks them; they are pushed again", text.Count(len(wrong), "blob", "blobs"))
-		if err := push(ctx, wrong); err != nil {
+		u.Warn("the mirror has wrong bytes for %s, or lacks them; they are pushed again", text.Count(len(bad), "blob", "blobs"))
+		if err := push(ctx, bad); err != nil {
 			return err
 		}
-		if wrong, err = u.readEach(ctx, wrong, seen); err != nil {
+		if bad, err = u.readEach(ctx, bad, seen); err != nil {
 			return err
 		}
 	}
-	if len(wrong) > 0 {
-		errs := make([]error, len(wrong))
-		for i, d := range wrong {
-			errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: "its bytes are wrong when they are read back", Times: times}
-		}
+	if len(bad) > 0 {
 		if push == nil {
 			u.Warn("nothing can be pushed without the drive: connect it and run the same command with its directory")
 		}
-		return errors.Join(errs...)
+		return unmended(bad, times)
 	}
 	seen.remove()
 	u.Info("read back from the mirror: %s, all whole", text.Count(len(list), "blob", "blobs"))
@@ -73,9 +140,20 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 }
 
 func (u *unpacking) readEach(ctx context.Context, list []transport.Delivery, seen *seen) ([]transport.Delivery, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
 	bar := u.Progress("reading back", 0, total(list))
 	defer bar.End()
-	return u.mirror.ReadBack(ctx, list, bar.Add, seen.add)
+	defer u.takeOut()
+	return u.mirror.ReadBack(ctx, list, bar.Add, func(d transport.Delivery, whole bool) {
+		if !whole {
+			u.doubtAll(doubted(wrong, []transport.Delivery{{Blob: d.Blob, Repos: d.Repos[:1]}}))
+			return
+		}
+		seen.add(d.Blob)
+		u.proved(doubted(wrong, []transport.Delivery{{Blob: d.Blob, Repos: d.Repos[:1]}}))
+	})
 }
 
 // seen is which blobs were read back, kept on this host until the reading ends.
@@ -90,8 +168,12 @@ func (u *unpacking) place(name string) string {
 	if u.State == "" {
 		return ""
 	}
-	mirror := oci.Digest([]byte(u.Site.Mirror.String())).Encoded()[:16]
-	return filepath.Join(u.State, "mirrors", mirror, name+"-"+u.bundle)
+	return filepath.Join(u.mirrorDir(u.Site.Mirror.String()), name+"-"+u.bundle)
+}
+
+// mirrorDir is the directory for what is noted of a mirror, or of a registry.
+func (u *unpacking) mirrorDir(name string) string {
+	return filepath.Join(u.State, "mirrors", oci.Digest([]byte(name)).Encoded()[:16])
 }
 
 // openSeen reads what an earlier run has seen, if that was not long ago.
@@ -117,7 +199,7 @@ func (u *unpacking) openSeen() *seen {
 		s.f, err = os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	}
 	if err != nil {
-		u.Warn("it cannot be recorded which blobs were read back, so after an interruption all of them are read again: %v", err)
+		u.unnoted(err)
 		s.f = nil
 	}
 	return s

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
@@ -58,12 +59,17 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 // unpacking is one run.
 type unpacking struct {
 	Options
-	r      *bundle.Reader
-	bundle string // its ID
-	mirror *transport.Mirror
-	images []oci.Image // that the mirror is to have
-	files  []manifests.File
-	notes  []string
+	r       *bundle.Reader
+	bundle  string                    // its ID
+	src     oci.Source                // of its manifests
+	carries func(oci.Descriptor) bool // whether it has a blob
+	mirror  *transport.Mirror
+	images  []oci.Image // that the mirror is to have
+	files   []manifests.File
+	notes   []string
+
+	doubts doubts
+	said   atomic.Bool // that this host does not keep what it should
 }
 
 // Blamed makes damage of what can only come from a bundle that is not as it was
@@ -95,7 +101,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
 	warnGaps(inv, u.To)
-	u.wasInterrupted()
+	if err := u.wasInterrupted(ctx); err != nil {
+		return err
+	}
 	missing, err := u.missing(ctx)
 	if err != nil {
 		return err
@@ -114,8 +122,13 @@ func (u *unpacking) run(ctx context.Context) error {
 		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
 		return nil
 	case !nothing:
-		u.begun()
+		if err := u.begun(ctx); err != nil {
+			return err
+		}
 		if err := u.push(ctx, missing.Blobs); err != nil {
+			return err
+		}
+		if err := u.mended(ctx, missing.Blobs); err != nil {
 			return err
 		}
 		if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
@@ -130,7 +143,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err := u.confirm(ctx); err != nil {
 		return err
 	}
-	u.ended()
+	if err := u.ended(ctx); err != nil {
+		return err
+	}
 	u.keep(ctx)
 	u.tell(missing)
 	return u.writeCluster()
@@ -143,6 +158,9 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 		return nil, err
 	}
 	if missing.Blobs, err = u.carried(missing.Blobs); err != nil {
+		return nil, err
+	}
+	if err := u.readSuspects(ctx, missing); err != nil {
 		return nil, err
 	}
 	if len(missing.Images)+len(missing.Blobs) == 0 {
@@ -168,7 +186,7 @@ func (u *unpacking) tell(missing *transport.Missing) {
 			images--
 		}
 	}
-	u.tellRefused()
+	u.tellRefused("not pushed")
 	switch {
 	case sent == transport.Sent{}:
 		u.Info("nothing to do: %s", inMirror(missing.Present))
