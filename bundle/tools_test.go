@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/readmetest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -35,36 +35,25 @@ func ageFor(t *testing.T, postQuantum bool) string {
 }
 
 // readmeLines gives the commands of README.txt that open the bundle, with its
-// words KEY and OUT replaced.
+// words replaced.
 func readmeLines(t *testing.T, f *fixture, out string) string {
 	t.Helper()
-	text := string(files(t, f.drive)[seal.ReadmeName])
-	var lines []string
-	for _, line := range strings.Split(text, "\n") {
-		command, indented := strings.CutPrefix(line, "  ")
-		if strings.HasPrefix(command, "skopeo") {
-			break // an example of what comes after
-		}
-		if indented && (len(lines) > 0 || command == "set -eo pipefail") {
-			lines = append(lines, command)
-		}
-	}
-	script := strings.Join(lines, "\n")
-	for _, tool := range []string{"sha256sum -c", "age -d", "zstd -d", "tar -x"} {
+	groups := readmetest.Groups(string(files(t, f.drive)[seal.ReadmeName]))
+	script := strings.Join(groups[readmetest.Find(t, groups, "cd DIR"):readmetest.Find(t, groups, "skopeo")], "")
+	for _, tool := range []string{"sha256sum --quiet -c", "age -d", "zstd -d", "tar -x"} {
 		if !strings.Contains(script, tool) {
-			t.Fatalf("README.txt has no line with %q:\n%s", tool, text)
+			t.Fatalf("README.txt has no line with %q:\n%s", tool, script)
 		}
 	}
-	script = regexp.MustCompile(`\bKEY\b`).ReplaceAllString(script, f.keyFile)
-	return regexp.MustCompile(`\bOUT\b`).ReplaceAllString(script, out)
+	return readmetest.Fill(script, map[string]string{"DIR": f.drive, "KEY": f.keyFile, "OUT": out})
 }
 
 // openByTools runs README.txt's lines in the bundle's directory.
 func openByTools(t *testing.T, f *fixture, age, out string) ([]byte, error) {
 	t.Helper()
 	need(t, "zstd")
-	cmd := exec.Command(need(t, "bash"), "-c", readmeLines(t, f, out))
-	cmd.Dir, cmd.Env = f.drive, append(os.Environ(), "PATH="+age+":"+os.Getenv("PATH"), "LC_ALL=C")
+	cmd := exec.Command(need(t, "bash"), "-ec", readmeLines(t, f, out))
+	cmd.Env = append(os.Environ(), "PATH="+age+":"+os.Getenv("PATH"), "LC_ALL=C")
 	return cmd.CombinedOutput()
 }
 

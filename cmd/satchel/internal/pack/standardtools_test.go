@@ -1,17 +1,16 @@
 package pack_test
 
 import (
-	"bytes"
-	"io"
-	"net/http"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/bundle/readmetest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/oci"
@@ -21,9 +20,10 @@ import (
 
 // opened is a bundle of every kind of image, opened as its README.txt says.
 type opened struct {
-	dir, key, out string
-	lines         []string // of README.txt, from the first one that opens the bundle
-	images        []oci.Image
+	dir, out string
+	words    map[string]string // of README.txt
+	groups   []string          // of its lines
+	images   []oci.Image
 }
 
 func openByReadme(t *testing.T) *opened {
@@ -43,45 +43,35 @@ func openByReadme(t *testing.T) *opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &opened{dir: done.Dir, key: b.KeyFile(), out: t.TempDir(), images: b.Open(done.Dir).Inventory().Images}
 	text, err := os.ReadFile(filepath.Join(done.Dir, "README.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if command, ok := strings.CutPrefix(line, "  "); ok && (len(o.lines) > 0 || strings.HasPrefix(command, "set -eo")) {
-			o.lines = append(o.lines, command)
-		}
-	}
-	i := slices.IndexFunc(o.lines, func(l string) bool { return strings.HasPrefix(l, "skopeo") })
-	if i < 0 {
-		t.Fatalf("README.txt has no line with skopeo:\n%s", text)
-	}
-	if out, err := o.run(t, nil, strings.Join(o.lines[:i], "")); err != nil {
+	o := &opened{dir: done.Dir, out: filepath.Join(t.TempDir(), "out"), groups: readmetest.Groups(string(text)), images: b.Open(done.Dir).Inventory().Images}
+	o.words = map[string]string{"DIR": o.dir, "OUT": o.out, "KEY": b.KeyFile()}
+	if out, err := o.run(t, nil, "set -e\n"+strings.Join(o.opening(t), "")); err != nil || !strings.Contains(out, "complete: "+o.out+"/layout\n") {
 		t.Fatalf("open the bundle: %v\n%s", err, out)
 	}
-	o.lines = o.lines[i:]
 	return o
 }
 
-// run gives lines of README.txt to bash, with its words replaced.
-func (o *opened) run(t *testing.T, words map[string]string, script string, env ...string) (string, error) {
+// opening are the groups of lines that open the bundle.
+func (o *opened) opening(t *testing.T) []string {
 	t.Helper()
-	script = regexp.MustCompile(`\b(KEY|OUT|NAME|HOST|PATH|TAG|DIGEST|USER|PASSWORD|https)\b`).ReplaceAllStringFunc(script, func(w string) string {
-		switch w {
-		case "KEY":
-			return o.key
-		case "OUT":
-			return o.out
-		case "https":
-			return "http" // the registries of this test
-		}
-		return words[w]
-	})
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
-	cmd.Dir, cmd.Env = o.dir, append(os.Environ(), env...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return o.groups[readmetest.Find(t, o.groups, "cd DIR"):readmetest.Find(t, o.groups, "index.json")]
+}
+
+// fill replaces the words of README.txt.
+func (o *opened) fill(words map[string]string, lines string) string {
+	all := maps.Clone(o.words)
+	maps.Copy(all, words)
+	return readmetest.Fill(lines, all)
+}
+
+// run gives lines of README.txt to bash, with its words replaced.
+func (o *opened) run(t *testing.T, words map[string]string, lines string, env ...string) (string, error) {
+	t.Helper()
+	return readmetest.Run(t, o.dir, o.fill(words, lines), env...)
 }
 
 // check pulls an image from the mirror as satchel does: every byte of it.
@@ -109,52 +99,104 @@ func check(t *testing.T, c *transport.Client, host, path string, img oci.Image) 
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	o := openByReadme(t)
+	t.Run("every line", func(t *testing.T) { o.isTried(t) })
+	t.Run("pasted", func(t *testing.T) { o.pasted(t) })
 	t.Run("curl", func(t *testing.T) { o.pushByCurl(t) })
 	t.Run("another manifest", func(t *testing.T) { o.pushIsLookedAt(t) })
 	t.Run("skopeo", func(t *testing.T) { o.copyBySkopeo(t) })
+	t.Run("skopeo, TLS and a password", func(t *testing.T) { o.copyToTLS(t) })
 }
 
-// pushByCurl pushes every kind of image by the loop in README.txt.
-func (o *opened) pushByCurl(t *testing.T) {
-	script := strings.Join(o.lines[1:], "")
-	for name, host := range map[string]string{
-		"docker-registry": registrytest.StartAuth(t, "jane", "geheim").Host, "distribution v3": registrytest.StartV3(t, false, "", "").Host,
-	} {
-		auth := filepath.Join(t.TempDir(), "auth.json")
-		if err := os.WriteFile(auth, []byte(`{"auths":{"`+host+`":{"auth":"amFuZTpnZWhlaW0="}}}`), 0o600); err != nil {
-			t.Fatal(err)
+// isTried: README.txt has the groups of lines that are tried here, those of satchel (in the
+// scripts of the command), and no others. Its list names every image.
+func (o *opened) isTried(t *testing.T) {
+	for i, part := range []string{"satchel verify", "cd DIR", "age -d -i KEY", "sha256sum --quiet", "ref.name", "skopeo copy", "cacert", "push()"} {
+		if at := readmetest.Find(t, o.groups, part); at != i || len(o.groups) != 8 {
+			t.Errorf("%q is group %d of %d of README.txt", part, at, len(o.groups))
 		}
-		c := transport.NewClient(transport.Config{Authfile: auth})
-		defer c.Close()
-		for _, img := range o.images {
-			if strings.HasSuffix(img.Source.Repository, "many") { // slow, and like any other
-				continue
-			}
-			words := map[string]string{"HOST": host, "PATH": img.Source.Repository, "TAG": "v1", "DIGEST": img.Root.Digest.String(), "USER": "jane", "PASSWORD": "geheim"}
-			out, err := o.run(t, words, script)
-			if err != nil || !strings.Contains(out, "has "+img.Root.Digest.String()+" as v1") {
-				t.Errorf("%s, %s: %v\n%s", name, img.Source, err, out)
-				continue
-			}
-			check(t, c, host, img.Source.Repository, img)
+	}
+	out, err := o.run(t, nil, o.groups[4])
+	for _, img := range o.images {
+		if line := img.Root.Digest.String() + "\t" + img.Source.String() + "\n"; err != nil || !strings.Contains(out, line) {
+			t.Errorf("the list lacks %q, %v:\n%s", line, err, out)
 		}
+	}
+	if !strings.Contains(out, "\tcluster-yaml\n") {
+		t.Errorf("the list:\n%s", out)
 	}
 }
 
-// pushIsLookedAt has a registry that gives other bytes than it got: the loop says so.
-func (o *opened) pushIsLookedAt(t *testing.T) {
-	proxy := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
-	proxy.Alter = func(resp *http.Response) error {
-		if registrytest.Kind(resp.Request) != "GET manifest" {
-			return nil
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte("{"), []byte(" "), 1)))
-		return err
+// pasted: README.txt's lines in an interactive shell. What fails is seen there, and the
+// shell stays open.
+func (o *opened) pasted(t *testing.T) {
+	bare := registrytest.StartOlareg(t).Host
+	again := filepath.Join(t.TempDir(), "out")
+	words := map[string]string{"OUT": again, "https": "http", "HOST": bare, "PATH": "ns/pasted", "TAG": "v1", "DIGEST": o.images[0].Root.Digest.String()}
+	list := slices.Concat(o.opening(t), []string{"touch OUT/curl.conf", o.groups[7]})
+	for i := range list {
+		list[i] = o.fill(words, list[i])
 	}
-	words := map[string]string{"HOST": proxy.Host, "PATH": "a", "TAG": "v1", "DIGEST": o.images[0].Root.Digest.String()}
-	if out, err := o.run(t, words, strings.Join(o.lines[1:], "")); err == nil {
-		t.Errorf("a registry that changes a manifest is believed:\n%s", out)
+	shown, status := readmetest.Paste(t, o.dir, list)
+	if slices.Max(status) != 0 || !strings.Contains(shown, "\ncomplete: "+again) || !strings.Contains(shown, "\n"+bare+"/ns/pasted has "+words["DIGEST"]+" as v1") {
+		t.Errorf("status %v:\n%s", status, shown)
+	}
+	if _, err := os.Stat(filepath.Join(again, "bundle.key")); err == nil {
+		t.Error("the lines leave the bundle key behind")
+	}
+
+	damaged := filepath.Join(t.TempDir(), "damaged")
+	if err := os.CopyFS(damaged, os.DirFS(o.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(damaged, "s-00-00001.age")); err != nil {
+		t.Fatal(err)
+	}
+	words["DIR"], words["OUT"], words["DIGEST"] = damaged, filepath.Join(t.TempDir(), "out"), "sha256:"+strings.Repeat("0", 64)
+	list = slices.Concat(o.opening(t), []string{"touch OUT/curl.conf", o.groups[7]})
+	for i := range list {
+		list[i] = o.fill(words, list[i])
+	}
+	shown, status = readmetest.Paste(t, o.dir, list)
+	if status[2] == 0 || status[4] == 0 || strings.Count(shown, "\nFAILED: see above") != 2 || strings.Contains(shown, "\ncomplete:") {
+		t.Errorf("a damaged bundle: status %v:\n%s", status, shown)
+	}
+}
+
+// copyToTLS logs in and copies as README.txt says, into a registry with TLS and an authority
+// of its own.
+func (o *opened) copyToTLS(t *testing.T) {
+	program := installed()
+	if program == "" {
+		t.Skip("skopeo is not installed")
+	}
+	secure, home := registrytest.StartV3(t, true, "jane", "geheim"), homeOf(t)
+	host, ca := secure.Host, secure.CA
+	certs := filepath.Join(t.TempDir(), "certs")
+	body, err := os.ReadFile(ca)
+	if err == nil {
+		err = os.Mkdir(certs, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(certs, "ca.crt"), body, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/.config", "XDG_RUNTIME_DIR=" + home, "REGISTRY_AUTH_FILE=" + home + "/auth.json"}
+	login := "echo geheim | skopeo login --cert-dir " + certs + " -u jane --password-stdin HOST\n"
+	m := mirror{host: host, ca: ca}
+	c := m.client(t)
+	for _, img := range o.images {
+		if name := path.Base(img.Source.Repository); strings.HasPrefix(name, "docker") || name == "nested" || name == "many" {
+			continue // the installed one cannot, README.txt says so; many is like oci
+		}
+		words := map[string]string{"HOST": host, "PATH": "ocp/" + img.Source.Repository, "TAG": "v1", "NAME": img.Source.String()}
+		copying := strings.Replace(o.groups[5], "copy ", "copy --dest-cert-dir "+certs+" ", 1)
+		if out, err := o.run(t, words, "set -e\n"+login+copying, env...); err != nil {
+			t.Errorf("%s: %v\n%s", img.Source, err, out)
+			continue
+		}
+		check(t, c, host, "ocp/"+img.Source.Repository, img)
 	}
 }
 
@@ -165,14 +207,7 @@ func (o *opened) copyBySkopeo(t *testing.T) {
 	if current == "" {
 		t.Skip("no skopeo 1.19: SATCHEL_SKOPEO names one, SATCHEL_SOAK=1 builds it")
 	}
-	home := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(home, ".config/containers"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	policy := filepath.Join(home, ".config/containers/policy.json")
-	if err := os.WriteFile(policy, []byte(`{"default":[{"type":"insecureAcceptAnything"}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	home := homeOf(t)
 	for name, program := range map[string]string{"installed": installed(), "current": current} {
 		t.Run(name, func(t *testing.T) {
 			if program == "" {
@@ -186,7 +221,7 @@ func (o *opened) copyBySkopeo(t *testing.T) {
 				if docker && name == "installed" || strings.HasSuffix(img.Source.Repository, "nested") {
 					continue // README.txt says so
 				}
-				line := strings.Replace(o.lines[0], "skopeo copy", program+" copy --dest-tls-verify=false", 1)
+				line := strings.Replace(o.groups[5], "skopeo copy", program+" copy --dest-tls-verify=false", 1)
 				words := map[string]string{"HOST": host, "PATH": img.Source.Repository, "TAG": "v1", "NAME": img.Source.String()}
 				if out, err := o.run(t, words, line, "HOME="+home, "XDG_CONFIG_HOME="+home+"/.config"); err != nil {
 					t.Errorf("%s: %v\n%s", img.Source, err, out)
@@ -196,6 +231,20 @@ func (o *opened) copyBySkopeo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// homeOf is a home with skopeo's policy.
+func homeOf(t *testing.T) string {
+	t.Helper()
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, ".config/containers"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	policy := filepath.Join(home, ".config/containers/policy.json")
+	if err := os.WriteFile(policy, []byte(`{"default":[{"type":"insecureAcceptAnything"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return home
 }
 
 func installed() string {
