@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +16,8 @@ func newConvert(a *app) *cobra.Command {
 		Short: "Rewrite a configuration of oc-mirror v1 (v1alpha2) as v2alpha1",
 		Long: `convert reads an ImageSetConfiguration of v1alpha2, which oc-mirror v1 uses, and prints
 it as v2alpha1, which plan and pack read. What cannot be carried over is listed on
-stderr. Comments stay. FILE is not changed.`,
+stderr; if the rest is wrong too, nothing is printed but what is to be corrected in
+FILE. Comments stay. FILE is not changed.`,
 		Example: "  satchel convert -c old.yaml > imageset.yaml",
 		Args:    exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error {
@@ -27,12 +27,12 @@ stderr. Comments stay. FILE is not changed.`,
 			return runConvert(a, file)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "`FILE` with an ImageSetConfiguration of v1alpha2")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "`FILE` with an ImageSetConfiguration of v1alpha2, - for standard input")
 	return cmd
 }
 
 func runConvert(a *app, file string) error {
-	data, err := os.ReadFile(file)
+	data, err := readConfig(file)
 	if err != nil {
 		return usage(fmt.Errorf("read configuration: %w", err), "name an existing file (-c FILE)")
 	}
@@ -40,11 +40,11 @@ func runConvert(a *app, file string) error {
 	for _, c := range changes {
 		a.warn("%v", c)
 	}
-	if out == nil {
+	if err != nil {
 		return err
 	}
-	if _, werr := a.stdout.Write(out); werr != nil {
-		return fmt.Errorf("write the configuration: %w", werr)
+	if _, err := a.stdout.Write(out); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
 	}
-	return err
+	return nil
 }

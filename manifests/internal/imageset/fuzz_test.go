@@ -29,3 +29,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzConvert looks for input that Convert makes something of that plan would refuse.
+func FuzzConvert(f *testing.F) {
+	f.Add([]byte(versionOne))
+	f.Add([]byte(headerOne + "storageConfig: &s {local: &l {path: x}}\nmirror: {<<: *s, additionalImages: [{name: a.io/b:1, <<: *l}]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		out, _, err := Convert("f.yaml", data)
+		checkConverted(t, data, out, err)
+	})
+}

@@ -2,7 +2,6 @@ package imageset
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 )
@@ -18,6 +17,7 @@ const (
 var hints = map[string]string{
 	"storageconfig": "oc-mirror v1 kept its state there; remove it, satchel keeps its own",
 	"bundles":       "only oc-mirror v1 selected single bundles; select by channel and version",
+	"originalref":   "oc-mirror v1 did not use it since 4.13; remove it",
 	"targetname":    "oc-mirror v2 has targetCatalog in its place",
 }
 
@@ -40,7 +40,12 @@ func Parse(name string, data []byte) (*Config, error) {
 			return nil, errors.Join(err, toChange(name, head.APIVersion, data))
 		}
 	}
-	c := &Config{file: name}
+	return decode(name, doc)
+}
+
+// decode reads a configuration of v2alpha1 whose head is right.
+func decode(name string, doc *strict.Document) (c *Config, err error) {
+	c = &Config{file: name}
 	if c.places, err = doc.Decode(c); err != nil {
 		return nil, located(name, err)
 	}
@@ -76,12 +81,10 @@ func checkHead(file, kind, apiVersion string, places strict.Places) error {
 		p.Add("kind", "kind is %q; it must be %s", kind, kindImageSet)
 	case apiVersion == "":
 		p.Add("apiVersion", "apiVersion is missing; it must be %s", apiVersionImageSet)
-	case strings.HasPrefix(apiVersion, groupMirror+"v1"):
-		advice := ""
-		if apiVersion == apiVersion1 {
-			advice = AdviceConvert
-		}
-		p.AddWithHint("apiVersion", advice, "apiVersion %s is the format of oc-mirror v1; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
+	case apiVersion == groupMirror+"v1alpha1":
+		p.Add("apiVersion", "apiVersion %s is the format of oc-mirror before 4.10, with other keys; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
+	case apiVersion == apiVersion1:
+		p.AddWithHint("apiVersion", AdviceConvert, "apiVersion %s is the format of oc-mirror v1; satchel reads that of v2, %s", apiVersion, apiVersionImageSet)
 	case apiVersion != apiVersionImageSet:
 		p.Add("apiVersion", "apiVersion is %q; it must be %s", apiVersion, apiVersionImageSet)
 	}

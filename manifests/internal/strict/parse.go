@@ -60,6 +60,9 @@ func mapping(top *yaml.Node) (*Document, error) {
 	return &Document{root}, nil
 }
 
+// Of is the document of a mapping that was parsed elsewhere, with its places.
+func Of(root *yaml.Node) *Document { return &Document{root} }
+
 func invalidUTF8(data []byte) int {
 	for i := 0; i < len(data); {
 		r, n := utf8.DecodeRune(data[i:])
