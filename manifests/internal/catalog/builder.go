@@ -18,6 +18,7 @@ const (
 	maxIndex  = 64 << 20 // bytes that are stored of a catalog
 	maxIgnore = 1 << 20  // bytes of one .indexignore
 	maxFaults = 100      // files whose faults are reported
+	maxAgain  = 1000     // files that layers have twice
 	maxText   = 200      // bytes of what another package says is wrong
 )
 
@@ -59,6 +60,7 @@ type builder struct {
 	faults  []faultRecord
 	refs    []objectRef
 	seen    map[string]bool // names of files
+	again   int             // how often one was read again
 
 	spool *spool
 
@@ -81,6 +83,9 @@ func (b *builder) file(name string, r io.Reader) error {
 		return err
 	}
 	if b.seen[name] { // a layer has it again, and the last counts
+		if b.again++; b.again > maxAgain {
+			return b.refuse("its layers have the same files more than %d times", maxAgain)
+		}
 		b.forget(name)
 	}
 	b.seen[name] = true

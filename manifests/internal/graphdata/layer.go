@@ -12,21 +12,36 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 )
 
-// What an update service cannot do without (openshift/cincinnati, the plugin
-// openshift-secondary-metadata-parse).
+// What an update service reads (openshift/cincinnati, the plugins
+// dkrv2-secondary-metadata-scrape and openshift-secondary-metadata-parse): the version, the
+// YAML files of two directories, and one file of raw.
 const (
 	fileVersion = "version"
 	dirChannels = "channels"
+	dirBlocked  = "blocked-edges"
+	dirRaw      = "raw"
+	fileRaw     = dirRaw + "/metadata.json"
 	maxVersion  = 64 // bytes
 )
 
-// read are all that it reads.
-var read = []string{fileVersion, dirChannels, "blocked-edges", "raw"}
-
-// isRead reports whether a name is one of these, or below one.
-func isRead(name string) bool {
+// isTaken reports whether a name is one of these, or beside one: what is a file there does
+// no harm.
+func isTaken(name string) bool {
 	top, _, _ := strings.Cut(name, "/")
-	return slices.Contains(read, top)
+	return slices.Contains([]string{fileVersion, dirChannels, dirBlocked, dirRaw}, top)
+}
+
+// isRead reports whether the service itself would read a name, so that it must be there as
+// it was meant.
+func isRead(name string) bool {
+	switch path.Dir(name) {
+	case ".":
+		return isTaken(name)
+	case dirChannels, dirBlocked:
+		ext := path.Ext(name)
+		return ext == ".yaml" || ext == ".yml"
+	}
+	return name == fileRaw
 }
 
 // finish brings what was read into its order and finds out whether it is graph data.
@@ -39,7 +54,7 @@ func (d *Data) finish() error {
 			return o.why
 		}
 	}
-	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return !isRead(e.name) })
+	d.list = slices.DeleteFunc(d.list, func(e entry) bool { return !isTaken(e.name) })
 	if err := d.addParents(); err != nil {
 		return err
 	}

@@ -11,11 +11,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// maxFollow bounds the links below a directory that are followed.
-const maxFollow = 10000
+const (
+	maxFollow = 10000 // links below a directory that are followed
+	maxReads  = 64    // times that links may have each layer read again
+)
 
 // aroundError says that the directory of a walk is a link, or is in one.
 type aroundError struct{ name string }
@@ -38,6 +42,24 @@ type follower struct {
 	image oci.Descriptor
 	links Links // nil until they are needed
 	visit func(string, int64, io.Reader) error
+
+	count, reads int // of layers, and what is left of their readings
+}
+
+// reading counts layers that are read once more.
+func (f *follower) reading(layers int) error {
+	if f.reads -= layers; f.reads < 0 {
+		return &oci.UnsupportedError{What: "image " + f.image.Digest.String(), Why: fmt.Sprintf("for its links, each of its layers would have to be read more than %d times", maxReads)}
+	}
+	return nil
+}
+
+// walk visits a directory of the image once more.
+func (f *follower) walk(dir string, visit func(string, int64, io.Reader) error) error {
+	if err := f.reading(f.count); err != nil {
+		return err
+	}
+	return walkPassing(f.ctx, f.src, f.image, dir, visit)
 }
 
 func (f *follower) real(name string) (string, error) {
@@ -68,15 +90,16 @@ func (f *follower) dir(dir string, census *Census) error {
 // files visits the files that links lead to. A link to a directory is passed over, as
 // whoever walks a directory does; reading one that leads nowhere gives a *[LinkError].
 func (f *follower) files(list []link) error {
+	all, err := Of(f.ctx, f.src, f.image)
+	if err != nil {
+		return err
+	}
+	f.count, f.reads = len(all), maxReads*len(all)
+	if list, err = f.hard(list); err != nil {
+		return err
+	}
 	targets := map[string][]string{} // the names that lead to a file
 	for _, l := range list {
-		done, err := f.hard(l)
-		if err != nil {
-			return err
-		}
-		if done {
-			continue
-		}
 		at, err := f.real(l.name)
 		if _, isLink := f.links[l.name]; l.hard && !isLink {
 			at, err = f.real(l.to)
@@ -95,19 +118,64 @@ func (f *follower) files(list []link) error {
 	return f.targets(targets)
 }
 
-// hard visits the file that a hard link of a layer is, if its layer has that too.
-func (f *follower) hard(l link) (done bool, err error) {
-	if !l.hard {
-		return false, nil
-	}
-	err = scan(f.ctx, f.src, l.layer, func(h *tar.Header, r io.Reader) error {
-		if strings.TrimPrefix(path.Clean("/"+h.Name), "/") != l.to || !isRegular(h) || done {
-			return nil
+// hard visits the files that hard links are, where the layer of the link has the file too,
+// and gives the other links.
+func (f *follower) hard(list []link) (others []link, err error) {
+	layers := map[digest.Digest]map[string][]link{} // by layer and target
+	for _, l := range list {
+		if !l.hard {
+			others = append(others, l)
+			continue
 		}
-		done = true
-		return f.visit(l.name, h.Size, r)
-	})
-	return done, err
+		if layers[l.layer.Digest] == nil {
+			layers[l.layer.Digest] = map[string][]link{}
+		}
+		layers[l.layer.Digest][l.to] = append(layers[l.layer.Digest][l.to], l)
+	}
+	for _, d := range slices.Sorted(maps.Keys(layers)) {
+		more, err := f.hardIn(layers[d])
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, more...)
+	}
+	return others, nil
+}
+
+// hardIn visits those of one layer, which gives the bytes of a file once each time that it
+// is read.
+func (f *follower) hardIn(links map[string][]link) (others []link, err error) {
+	for len(links) > 0 {
+		if err := f.reading(1); err != nil {
+			return nil, err
+		}
+		var layer oci.Descriptor
+		for _, list := range links {
+			layer = list[0].layer
+		}
+		found, next := map[string]bool{}, map[string][]link{}
+		err := scan(f.ctx, f.src, layer, func(h *tar.Header, r io.Reader) error {
+			at := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+			if len(links[at]) == 0 || !isRegular(h) {
+				return nil
+			}
+			found[at] = true
+			return f.visit(links[at][0].name, h.Size, r)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, to := range slices.Sorted(maps.Keys(links)) {
+			switch list := links[to]; {
+			case !found[to]:
+				others = append(others, list...)
+			case len(list) > 1:
+				next[to] = list[1:]
+			}
+		}
+		links = next
+	}
+	return others, nil
 }
 
 // targets visits files by the names that lead to them.
@@ -128,50 +196,44 @@ func (f *follower) targets(names map[string][]string) error {
 	return nil
 }
 
-// group visits files in one walk of the directory that they are all in.
+// group visits files in walks of the directory that they are all in, each of which gives
+// the bytes of a file once.
 func (f *follower) group(names map[string][]string) error {
-	found, dirs := map[string]bool{}, map[string]bool{}
-	visit := func(at string, size int64, r io.Reader) error {
-		for dir := parent(at); dir != ""; dir = parent(dir) {
-			dirs[dir] = true
-		}
-		for i, name := range names[at] {
+	for len(names) > 0 {
+		found, dirs, next := map[string]bool{}, map[string]bool{}, map[string][]string{}
+		err := f.walk(common(names), func(at string, size int64, r io.Reader) error {
+			for dir := parent(at); dir != "" && !dirs[dir]; dir = parent(dir) {
+				dirs[dir] = true
+			}
+			if len(names[at]) == 0 {
+				return nil
+			}
 			found[at] = true
-			if i > 0 {
-				return f.again(at, names[at][i:])
-			}
-			if err := f.visit(name, size, r); err != nil {
-				return err
-			}
+			return f.visit(names[at][0], size, r)
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	if err := walkPassing(f.ctx, f.src, f.image, common(names), visit); err != nil {
-		return err
-	}
-	for _, at := range slices.Sorted(maps.Keys(names)) {
-		for _, name := range names[at] {
+		for _, at := range slices.Sorted(maps.Keys(names)) {
+			if list := names[at]; found[at] && len(list) > 1 {
+				next[at] = list[1:]
+			}
 			if found[at] || dirs[at] {
 				continue
 			}
-			if err := f.visit(name, 0, failingReader{&LinkError{name}}); err != nil {
+			if err := f.nowhere(names[at]); err != nil {
 				return err
 			}
 		}
+		names = next
 	}
 	return nil
 }
 
-// again visits a file for more names that lead to it: a layer gives its bytes once.
-func (f *follower) again(at string, names []string) error {
+// nowhere visits names that lead to no file.
+func (f *follower) nowhere(names []string) error {
 	for _, name := range names {
-		err := walkPassing(f.ctx, f.src, f.image, at, func(found string, size int64, r io.Reader) error {
-			if found != at {
-				return nil
-			}
-			return f.visit(name, size, r)
-		})
-		if err != nil {
+		if err := f.visit(name, 0, failingReader{&LinkError{name}}); err != nil {
 			return err
 		}
 	}
@@ -214,13 +276,13 @@ func (w *walk) linked(layer oci.Descriptor, p string, h *tar.Header) error {
 		}
 		return &aroundError{p}
 	}
-	if len(w.links) >= maxFollow {
+	if _, again := w.links[p]; !again && len(w.links) >= maxFollow {
 		return fmt.Errorf("it has more than %d links", maxFollow)
 	}
 	l := link{p, h.Linkname, h.Typeflag == tar.TypeLink, layer}
 	if l.hard {
 		l.to = strings.TrimPrefix(path.Clean("/"+h.Linkname), "/")
 	}
-	w.links = append(w.links, l)
+	w.links[p] = l
 	return nil
 }

@@ -83,6 +83,7 @@ func (r *linkReader) entry(h *tar.Header) error {
 	// Most of what an image has are files, and few are around links.
 	if isDir := kind == ordinary && h.Typeflag == tar.TypeDir; !isDir && r.dirs[p] {
 		maps.DeleteFunc(r.all, func(k, _ string) bool { return below(k, p) })
+		delete(r.dirs, p) // once for what is below it
 	}
 	to, isLink := h.Linkname, h.Typeflag == tar.TypeSymlink
 	if h.Typeflag == tar.TypeLink { // of a link it is one

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -51,16 +52,20 @@ func WalkCounting(ctx context.Context, src oci.Source, image oci.Descriptor, dir
 	if err != nil {
 		return &oci.UnsupportedError{What: "image " + image.Digest.String(), Why: fmt.Sprintf("cannot read a directory of it: %v", err)}
 	}
-	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census}
+	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census, links: map[string]link{}}
 	f := &follower{ctx: ctx, src: src, image: image, visit: visit}
-	var link *aroundError
+	var around *aroundError
 	switch err := w.image(ctx, image); {
-	case errors.As(err, &link):
+	case errors.As(err, &around):
 		return f.dir(dir, census)
 	case err != nil || w.stopped || len(w.links) == 0:
 		return err
 	}
-	if err := f.files(w.links); !errors.Is(err, Stop) {
+	var list []link
+	for _, name := range slices.Sorted(maps.Keys(w.links)) {
+		list = append(list, w.links[name])
+	}
+	if err := f.files(list); !errors.Is(err, Stop) {
 		return err
 	}
 	return nil
@@ -93,8 +98,8 @@ type walk struct {
 	census  *Census
 	seen    tally           // of the layer at hand
 	visited map[string]bool // of the layer at hand
-	links   []link
-	passing bool // links lead nowhere
+	links   map[string]link // by name
+	passing bool            // links lead nowhere
 }
 
 func (w *walk) layer(ctx context.Context, d oci.Descriptor) (err error) {
@@ -156,7 +161,7 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 		}
 	}
 	if err == nil && kind == ordinary && w.known.here[p]&isFile != 0 { // the last of a layer counts
-		w.links = slices.DeleteFunc(w.links, func(l link) bool { return l.name == p })
+		delete(w.links, p)
 	}
 	if err == nil && kind != ignored && !w.known.buried(p) {
 		err = w.note(c.layer, kind, p, h)

@@ -212,6 +212,7 @@ func TestWalkLinks(t *testing.T) {
 		{"too many", "l", [][]string{loop(41)}, `"l/0" is a link that leads to no file`},
 		{"a hard link", "c", [][]string{{"c/y=1", "c/x=>c/y"}}, "c/x=1 c/y=1"},
 		{"a hard link to elsewhere", "c", [][]string{{"u=1", "c/x=>./u"}, {".wh.u="}}, "c/x=1"},
+		{"hard links to one file", "c", [][]string{{"u=1", "v=2", "c/x=>u", "c/y=>u", "c/z=>u", "c/w=>v"}}, "c/w=2 c/x=1 c/y=1 c/z=1"},
 		{"a hard link to a lower layer", "c", [][]string{{"u=1"}, {"c/x=>u"}}, "c/x=1"},
 		{"a hard link to a link", "c", [][]string{{"d/u=1", "d/v->u", "c/u=2", "c/x=>d/v"}}, "c/u=2 c/x=2"},
 		{"the directory", "c", [][]string{{"c->d", "d/x=1", "d/e/y=2"}}, "c/e/y=2 c/x=1"},
@@ -240,6 +241,37 @@ func TestWalkLinks(t *testing.T) {
 				t.Errorf("got  %s, %v\nwant %s", got, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestWalkManyLinks has thousands of links to as many files, in few readings of the layer,
+// and refuses links to one file that would take thousands.
+func TestWalkManyLinks(t *testing.T) {
+	t.Parallel()
+	const many = 3000
+	for _, arrow := range []string{"->/", "=>"} {
+		for _, one := range []bool{false, true} {
+			entries := []string{"u/0=x"}
+			for i := range many {
+				if to := i; one {
+					entries = append(entries, fmt.Sprintf("c/%d%su/0", i, arrow))
+				} else {
+					entries = append(entries, fmt.Sprintf("u/%d=%d", to+1, to), fmt.Sprintf("c/%d%su/%d", i, arrow, to+1))
+				}
+			}
+			c := ocitest.New(1)
+			d, layers := image(t, c, ocitest.LayerGzip, entries)
+			count := &counting{Source: c}
+			n := 0
+			err := Walk(t.Context(), count, d, "c", func(string, int64, io.Reader) error { n++; return nil })
+			read := len(strings.Fields(count.layersRead(layers)))
+			switch {
+			case !one && (err != nil || n != many || read > 3):
+				t.Errorf("%s: %d visited in %d readings, %v", arrow, n, read, err)
+			case one && (err == nil || !strings.Contains(err.Error(), "more than 64 times") || read > 70):
+				t.Errorf("%s, to one file: %d readings, %v", arrow, read, err)
+			}
+		}
 	}
 }
 
