@@ -171,13 +171,11 @@ func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, er
 	for i, f := range list {
 		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, text.Printable(f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
 	}
-	for {
-		answer, err := t.ask(ctx, fmt.Sprintf("Which one? (1-%d) ", len(list)), false)
-		if err != nil {
-			return 0, err
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(answer)); err == nil && n >= 1 && n <= len(list) {
-			return n - 1, nil
-		}
-	}
+	chosen := 0
+	err := t.choose(ctx, fmt.Sprintf("Which one? (1-%d) ", len(list)), fmt.Sprintf("a number from 1 to %d", len(list)), func(s string) bool {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		chosen = n - 1
+		return err == nil && n >= 1 && n <= len(list)
+	})
+	return chosen, err
 }

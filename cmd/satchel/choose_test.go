@@ -34,8 +34,14 @@ func TestChooseOnTerminal(t *testing.T) {
 	if code != exitOK || !strings.Contains(said, " in "+b.dir+"/two") || strings.Count(said, "Which one? (1-2)") < 3 {
 		t.Errorf("exit %d: %s", code, said)
 	}
-	if code, said := b.typed([]string{"\x03"}, "inspect", "--passphrase-file", passphrase, b.dir); code != exitInterrupted {
-		t.Errorf("exit %d: %s", code, said)
+	for _, answers := range [][]string{{"\x03"}, {"\x04"}, {"q\n"}, {"\n", "\n", "\n"}} {
+		code, said := b.typed(answers, "inspect", "--passphrase-file", passphrase, b.dir)
+		if code != exitInterrupted || !strings.Contains(said, "interrupted at a question, before anything was begun") || strings.Contains(said, "saved") {
+			t.Errorf("%q: exit %d: %s", answers, code, said)
+		}
+		if n := strings.Count(said, "type a number from 1 to 2, or q to stop"); n != len(answers)-1 {
+			t.Errorf("%q: the answers are named %d times: %s", answers, n, said)
+		}
 	}
 	if code, said := b.run("inspect", "--passphrase-file", passphrase, b.dir); code != exitUsage || !strings.Contains(said, b.dir+"/one (") || !strings.Contains(said, b.dir+"/two (") {
 		t.Errorf("exit %d: %s", code, said)

@@ -31,16 +31,19 @@ type registryFlags struct {
 // the side's prefix too, as the ecosystem's tools spell them.
 func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 	f.StringVar(&r.authfile, "authfile", "", "credentials `FILE`, such as a pull secret (default: $REGISTRY_AUTH_FILE, then the files of podman and docker)")
-	f.StringVar(&r.authfile, side+"-authfile", "", "the same as --authfile")
+	f.StringVar(&r.authfile, side+"-authfile", "", "`FILE`, the same as --authfile")
 	f.BoolVar(&r.tlsVerify, "tls-verify", true, "check certificates; =false also allows plain HTTP (default: true, except for registries that registries.conf has as insecure)")
 	f.BoolVar(&r.tlsVerify, side+"-tls-verify", true, "the same as --tls-verify")
 	f.StringVar(&r.certDir, "cert-dir", "", "`DIR` with certificates: *.crt of authorities, *.cert and *.key of this client (default: HOST[:PORT] in the certs.d directories of podman and docker)")
-	f.StringVar(&r.certDir, side+"-cert-dir", "", "the same as --cert-dir")
+	f.StringVar(&r.certDir, side+"-cert-dir", "", "`DIR`, the same as --cert-dir")
 	f.StringVar(&r.caFile, "ca-file", "", "PEM `FILE` of further certificate authorities")
 	f.StringVar(&r.registriesConf, "registries-conf", "", "registries.conf `FILE`, and FILE.d (default: $CONTAINERS_REGISTRIES_CONF, then those of podman)")
-	f.UintVar(&r.retryTimes, "retry-times", transport.DefaultRetryTimes, "how often a request that fails is tried again")
+	f.UintVar(&r.retryTimes, "retry-times", transport.DefaultRetryTimes, "how often, `N` times, a request that fails is tried again")
 	f.Var(delayValue{&r.retryDelay}, "retry-delay", "pause between tries, such as 5s (default: from 1s, doubling, and an outage of a minute is waited for)")
 	f.Var(rateValue{&r.limitRate}, "limit-rate", "most bytes a second over all connections, such as 10MiB or 80Mbit; 0 is no limit")
+	for _, name := range []string{"tls-verify", side + "-tls-verify"} {
+		f.Lookup(name).DefValue = "" // the text says it
+	}
 	r.push = side == "dest"
 	r.given = func() bool { return f.Changed("tls-verify") || f.Changed(side+"-tls-verify") }
 }

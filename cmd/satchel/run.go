@@ -53,7 +53,9 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, errAnswer) || ctx.Err() != nil && onlyCancelled(err) {
+	if errors.Is(err, errAnswer) {
+		err = &interruptedError{unanswered: true}
+	} else if ctx.Err() != nil && onlyCancelled(err) {
 		err = &interruptedError{command: a.resuming(cmd)}
 	}
 	a.report(err)
@@ -80,12 +82,26 @@ func onlyCancelled(err error) bool {
 }
 
 // interruptedError says that the user stopped the run.
-type interruptedError struct{ command string } // the line that resumes, if one does
+type interruptedError struct {
+	command    string // the line that resumes, if one does
+	unanswered bool   // it was stopped at a question, and those come before the work
+}
 
-func (e *interruptedError) Error() string { return "interrupted; everything so far is saved" }
+func (e *interruptedError) Error() string {
+	if e.unanswered {
+		return "interrupted at a question, before anything was begun"
+	}
+	if e.command == "" {
+		return "interrupted"
+	}
+	return "interrupted; everything so far is saved"
+}
 
 func (e *interruptedError) Hint() string {
-	if e.command == "" {
+	switch {
+	case e.unanswered:
+		return "run the same command again, and answer"
+	case e.command == "":
 		return ""
 	}
 	return "resume with: " + e.command
@@ -275,8 +291,8 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		return err
 	}
 	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors only")
-	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "what is logged on stderr: debug, info, warn or error")
-	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "form of log lines: text or json")
+	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "`LEVEL` of what is logged on stderr: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "`FORM` of log lines: text or json")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newConvert(a), newVersion(a))
@@ -286,6 +302,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		}
 		cmd.Long += "\n\nExit status: see satchel --help."
 	}
+	addHelp(root, a.stdout)
 	return root
 }
 

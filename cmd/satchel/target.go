@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -74,6 +75,9 @@ func checkDirectory(cmd *cobra.Command, arg string) error {
 	if onDisk(arg) {
 		return nil // what it is, is said where it is opened
 	}
+	if flag := detached(cmd, []string{arg}); flag != "" {
+		return usage(fmt.Errorf("%q is not the name of a directory", arg), flag)
+	}
 	if path, ok := typedLocal(arg); ok {
 		return usage(fmt.Errorf("%q is not the name of a directory", arg), fmt.Sprintf("write the path alone: satchel %s ... %s", cmd.Name(), shellWords([]string{path})))
 	}
@@ -97,14 +101,32 @@ func checkCount(cmd *cobra.Command, args []string, n int, what string) error {
 	if len(args) == n {
 		return nil
 	}
-	hint, line := "see "+cmd.CommandPath()+" --help", likelyLine(cmd, args)
-	if line != "" {
+	hint := "see " + cmd.CommandPath() + " --help"
+	if flag := detached(cmd, args); flag != "" {
+		hint = flag
+	} else if line := likelyLine(cmd, args); line != "" {
 		hint = "did you mean: " + line
 	}
 	if n == 0 {
 		return usage(fmt.Errorf("%s takes no arguments, %q was given", cmd.Name(), args[0]), hint)
 	}
 	return usage(fmt.Errorf("%s takes %s, not %s", cmd.Name(), what, text.Count(len(args), "argument", "arguments")), hint)
+}
+
+// detached explains a true or false that stands by itself behind a flag, "" if none does.
+func detached(cmd *cobra.Command, args []string) (hint string) {
+	value := ""
+	for _, arg := range args {
+		if arg == "true" || arg == "false" {
+			value = arg
+		}
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if value != "" && f.Value.Type() == "bool" && (hint == "" || strings.Contains(f.Name, "tls-verify")) {
+			hint = fmt.Sprintf("a value that is true or false follows its flag after an equals sign: --%s=%s", f.Name, value)
+		}
+	})
+	return hint
 }
 
 // likelyLine is the command that arguments in the wrong places are likely to mean, "" for none.

@@ -15,8 +15,11 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// errAnswer says that a question was answered by Ctrl-C or Ctrl-D.
+// errAnswer says that a question was answered by Ctrl-C, Ctrl-D or q, or not at all.
 var errAnswer = fmt.Errorf("the question was not answered: %w", context.Canceled)
+
+// mostAsked is how often a question is asked that gets no answer it can have.
+const mostAsked = 3
 
 // terminal is where people are asked: the controlling terminal, as age does it,
 // so that standard input may be a pipe.
@@ -66,21 +69,36 @@ func (t *terminal) ask(ctx context.Context, prompt string, secret bool) (s strin
 
 // confirm lets choose; an empty no leaves no choice.
 func (t *terminal) confirm(ctx context.Context, prompt, yes, no string) (bool, error) {
-	choice := fmt.Sprintf("%s (Enter: %s) ", prompt, yes)
-	if no != "" {
-		choice = fmt.Sprintf("%s (1: %s, 2: %s) ", prompt, yes, no)
+	if no == "" {
+		_, err := t.ask(ctx, fmt.Sprintf("%s (Enter: %s) ", prompt, yes), false)
+		return err == nil, err
 	}
-	for {
-		s, err := t.ask(ctx, choice, false)
-		switch {
+	confirmed := false
+	err := t.choose(ctx, fmt.Sprintf("%s (1: %s, 2: %s) ", prompt, yes, no), fmt.Sprintf("1 for %s, 2 for %s", yes, no), func(s string) bool {
+		confirmed = answers(s, "1", yes)
+		return confirmed || answers(s, "2", no)
+	})
+	return confirmed, err
+}
+
+// choose asks until take accepts the answer, a few times at most; q ends it. allowed says
+// what the answers are.
+func (t *terminal) choose(ctx context.Context, prompt, allowed string, take func(string) bool) error {
+	for n := range mostAsked {
+		s, err := t.ask(ctx, prompt, false)
+		switch typed := strings.ToLower(strings.TrimSpace(s)); {
 		case err != nil:
-			return false, err
-		case no == "" || answers(s, "1", yes):
-			return true, nil
-		case answers(s, "2", no):
-			return false, nil
+			return err
+		case take(s):
+			return nil
+		case typed == "q" || typed == "quit":
+			return errAnswer
+		}
+		if n < mostAsked-1 {
+			fmt.Fprintf(t.tty, "type %s, or q to stop\n", allowed)
 		}
 	}
+	return errAnswer
 }
 
 // answers reports whether what was typed is the number, the word or its first letter.

@@ -58,17 +58,17 @@ apply it in order.`,
 	f := cmd.Flags()
 	addReaderFlags(f, &o.reader)
 	addPlaceFlags(f, &o)
-	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs are pushed at once")
+	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs, `N`, are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
-	f.StringVar(&o.verify, "verify", "sizes", "how closely the mirror is looked at: `none` asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
+	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
 }
 
 func addAttachmentsFlag(f *pflag.FlagSet, to *string) {
-	f.StringVar(to, "attachments", "", "`required`, optional or none: whether the mirror must take signatures, attestations and SBOMs; what it refuses of optional ones is left out and listed (default: required for cosign's tags, which policies of nodes read, optional for the rest)")
+	f.StringVar(to, "attachments", "", "`LEVEL`: required, optional or none, whether the mirror must take signatures, attestations and SBOMs; what it refuses of optional ones is left out and listed (default: required for cosign's tags, which policies of nodes read, optional for the rest)")
 }
 
 func addPlaceFlags(f *pflag.FlagSet, o *unpackOptions) {
