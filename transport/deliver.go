@@ -206,6 +206,13 @@ func (m *Mirror) wasPushed(r *Repository, d oci.Descriptor) bool {
 	return m.sent.pushed[r.name(d)]
 }
 
+// Pushed reports whether the manifest of an image, the index if it is one, was sent in this
+// run, and the mirror took it.
+func (m *Mirror) Pushed(img oci.Image) bool {
+	r, err := m.client.Repository(m.target.Repo(img))
+	return err == nil && m.wasPushed(r, img.Root)
+}
+
 // wasSent is wasPushed for a manifest or a blob.
 func (m *Mirror) wasSent(r *Repository, d oci.Descriptor) bool {
 	m.sent.mu.Lock()

@@ -110,10 +110,13 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 			if one.stored && name == d.Digest.String() {
 				continue
 			}
-			if err := p.putSoon(ctx, r, img, d, body, name); err != nil {
+			sent, err := p.putSoon(ctx, r, img, d, body, name)
+			if err != nil {
 				return ifForeign(d, body, err)
 			}
-			p.m.countManifest(r, d)
+			if sent {
+				p.m.countManifest(r, d)
+			}
 			one.stored = true
 		}
 		return nil
@@ -124,18 +127,25 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 // does not matter where it is there already: registries with immutable tags refuse to be
 // sent the same again.
 func (r *Repository) putManifest(ctx context.Context, d oci.Descriptor, body []byte, reference string) error {
+	_, err := r.putOrFind(ctx, d, body, reference)
+	return err
+}
+
+// putOrFind is putManifest that reports whether the registry took it, or had it already.
+func (r *Repository) putOrFind(ctx context.Context, d oci.Descriptor, body []byte, reference string) (took bool, err error) {
 	d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 	name := r.name(d)
 	if reference != d.Digest.String() {
 		name = r.ref.WithTag(reference).String()
 	}
-	err := r.unbroken(ctx, func() error {
+	err = r.unbroken(ctx, func() error {
 		return r.storeManifest(r.toPush(ctx), d, body, reference)
 	})
 	if err = explain("push", name, err); !refuses(err) {
-		return changed(r.ref, tagIn(d, reference), d, err)
+		err = changed(r.ref, tagIn(d, reference), d, err)
+		return err == nil, err
 	}
-	return r.unlessThere(ctx, d, reference, err)
+	return false, r.unlessThere(ctx, d, reference, err)
 }
 
 // tagIn is what a reference to d is, if it is not its digest.

@@ -76,17 +76,18 @@ func levelsOf(ctx context.Context, src oci.Source, images []oci.Image) (map[dige
 
 // putSoon is putManifest that waits, once for all manifests, where the registry says that it
 // lacks parts of this one that it took in this run: some stores are consistent later.
-func (p *pushing) putSoon(ctx context.Context, r *Repository, img oci.Image, d oci.Descriptor, body []byte, reference string) error {
+func (p *pushing) putSoon(ctx context.Context, r *Repository, img oci.Image, d oci.Descriptor, body []byte, reference string) (took bool, err error) {
 	var refusal error
-	_, err := p.wait.until(ctx, r, func() (bool, error) {
-		err := r.putManifest(ctx, d, body, reference)
+	_, err = p.wait.until(ctx, r, func() (bool, error) {
+		var err error
+		took, err = r.putOrFind(ctx, d, body, reference)
 		refusal = nil
 		if lacksParts(err) && len(img.Omitted) == 0 && p.m.pushedParts(r, d, body) {
 			refusal, err = err, nil
 		}
 		return refusal == nil && err == nil, err
 	})
-	return errors.Join(err, refusal)
+	return took, errors.Join(err, refusal)
 }
 
 // pushedParts reports whether the mirror took, in this run, one of what a manifest names, and

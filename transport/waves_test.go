@@ -125,7 +125,7 @@ func TestPartsConsistentLater(t *testing.T) {
 		}
 		fresh := &pushing{m: mirrorAt(m.client, host, 1), src: content, wait: &patience{}}
 		body, rerr := oci.ReadManifest(t.Context(), content, inv.Images[0].Root)
-		if err = fresh.putSoon(t.Context(), r, inv.Images[0], inv.Images[0].Root, body, "1"); rerr != nil || err == nil || refused.Load() != 1 {
+		if _, err = fresh.putSoon(t.Context(), r, inv.Images[0], inv.Images[0].Root, body, "1"); rerr != nil || err == nil || refused.Load() != 1 {
 			t.Errorf("nothing was sent before: %d pushes, %v, %v", refused.Load(), err, rerr)
 		}
 	}

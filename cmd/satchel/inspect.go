@@ -83,9 +83,9 @@ func printInspect(w io.Writer, r *inspect.Report, digests func(string) string) e
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	attached := report.CountAttached(r.Images)
-	head.printf("content      %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Blobs, "blob or manifest", "blobs and manifests"), bundle.FormatSize(r.BlobBytes))
+	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {
-		head.printf("attached     %s\n", text.Count(attached, "signature or other referrer", "signatures and other referrers"))
+		head.printf("attached     %s\n", text.Attached(attached))
 	}
 	if n := report.CountUnknown(r.Images); n > 0 {
 		head.printf("not known    whether anything is attached to %s (marked ?): their registry refused to say\n", text.Count(n, "image", "images"))

@@ -42,7 +42,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, digests func(string) st
 	}
 	p.printf("\ncarried      %s, %s, %s, %s\n", text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
 	if r.Carried.Attached > 0 {
-		p.printf("attached     %s\n", text.Count(r.Carried.Attached, "signature or other referrer", "signatures and other referrers"))
+		p.printf("attached     %s\n", text.Attached(r.Carried.Attached))
 	}
 	if r.Carried.Shared > 0 {
 		p.printf("shared       %s that more than one image needs; carried once, it saves %s\n", bundle.FormatSize(r.Carried.Shared), bundle.FormatSize(r.Carried.Saved))

@@ -16,6 +16,23 @@ func Count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+// Attached counts what is attached to images, in the words of all commands.
+func Attached(n int) string {
+	return Count(n, "signature or other referrer", "signatures and other referrers")
+}
+
+// Images counts images, and what is attached to them if anything is:
+// "2 images, 1 signature or other referrer".
+func Images(images, attached int) string {
+	switch {
+	case attached == 0:
+		return Count(images, "image", "images")
+	case images == 0:
+		return Attached(attached)
+	}
+	return Count(images, "image", "images") + ", " + Attached(attached)
+}
+
 // Some lists the first most names: "a, b and 3 more".
 func Some(names []string, most int) string {
 	more := ""

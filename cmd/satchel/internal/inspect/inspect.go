@@ -19,8 +19,9 @@ type Report struct {
 	Created     time.Time              `json:"created"`
 	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
 	Segments    int                    `json:"segments"`
-	Bytes       int64                  `json:"bytes"` // of the segments, on the drive
-	Blobs       int                    `json:"blobs"`
+	Bytes       int64                  `json:"bytes"`     // of the segments, on the drive
+	Blobs       int                    `json:"blobs"`     // and manifests
+	Manifests   int                    `json:"manifests"` // among those
 	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
 	Images      []report.Image         `json:"images"`
 	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
@@ -51,6 +52,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	// A foreign layer that its registry did not have is reached and not carried.
 	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
 	rep.Images = report.Images(graph)
+	rep.Manifests = len(graph.Manifests)
 	rep.Blobs, rep.BlobBytes = len(graph.Blobs)+len(graph.Manifests), report.Size(graph.Blobs)+report.Size(graph.Manifests)
 	seen := map[digest.Digest]bool{}
 	for _, n := range append(graph.Manifests, graph.Blobs...) {

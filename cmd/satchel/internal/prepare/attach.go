@@ -72,7 +72,7 @@ func (s *Set) attach(ctx context.Context) error {
 			s.Warn("signatures and other referrers are attached to each other without an end: stopped at those of %s, which are not carried", images[0].Source)
 			return nil
 		}
-		s.Info("found %s", text.Count(len(images), "signature or other referrer", "signatures and other referrers"))
+		s.Info("found %s", text.Attached(len(images)))
 		s.setImages(slices.Concat(s.Graph.Images, images))
 		if err := s.readManifests(ctx); err != nil {
 			return err

@@ -45,7 +45,14 @@ func (s *Set) manifestsOf(img oci.Image) (oci.Source, error) {
 }
 
 func (s *Set) reportCounts() {
-	s.Info("%s, %s, %s", text.Count(len(s.Graph.Images), "image", "images"), text.Count(len(s.Graph.Blobs), "blob", "blobs"), bundle.FormatSize(report.Size(s.Graph.Blobs)))
+	attached := 0
+	for _, img := range s.Graph.Images {
+		if img.Subject != "" {
+			attached++
+		}
+	}
+	s.Info("%s, %s, %s, %s", text.Images(len(s.Graph.Images)-attached, attached), text.Count(len(s.Graph.Manifests), "manifest", "manifests"), text.Count(len(s.Graph.Blobs), "blob", "blobs"),
+		bundle.FormatSize(report.Size(s.Graph.Blobs)+report.Size(s.Graph.Manifests)))
 }
 
 // dropOrphans drops what is attached to manifests that are no longer carried, and what

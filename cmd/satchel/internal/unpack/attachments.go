@@ -31,7 +31,7 @@ func (u *unpacking) attachments(inv *oci.Inventory) {
 	case AttachmentsNone:
 		u.images = slices.DeleteFunc(slices.Clone(inv.Images), func(img oci.Image) bool { return img.Subject != "" })
 		if n := len(inv.Images) - len(u.images); n > 0 {
-			u.Warn("left out, as you asked for: %s (signatures, attestations, SBOMs)", text.Count(n, "attachment", "attachments"))
+			u.Warn("left out, as you asked for: %s", text.Attached(n))
 		}
 		return
 	case AttachmentsRequired:
@@ -61,7 +61,7 @@ func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) er
 		return fmt.Errorf("check whether the mirror accepts attachments: %w", err)
 	}
 	if refused := u.mirror.Refused(); len(refused) > 0 {
-		u.Warn("the mirror refuses %s (signatures, attestations, SBOMs), which will be left out", text.Count(len(refused), "attachment", "attachments"))
+		u.Warn("the mirror refuses %s, which will be left out", text.Attached(len(refused)))
 	}
 	return nil
 }

@@ -37,9 +37,10 @@ func TestAttachments(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := b.Open(done.Dir)
-	if n := len(reader.Inventory().Images); n != 3 {
-		t.Fatalf("%d images in the bundle", n)
+	if n := len(reader.Inventory().Images); n != 3 || !strings.Contains(b.Log.String(), "1 image, 2 signatures and other referrers, 3 manifests, ") {
+		t.Fatalf("%d images in the bundle\n%s", n, b.Log.String())
 	}
+	counts := []string{"", "pushed 1 image; 0 ", "pushed 1 image, 1 signature or other referrer; 0 images ", "pushed 1 image, 2 signatures and other referrers; 0 images "}
 	noReferrers := func(r *http.Request) bool {
 		body, err := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -68,7 +69,7 @@ func TestAttachments(t *testing.T) {
 			return true
 		}
 		o := unpack.Options{To: b.To(), Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: mirror.Host}}, Attachments: try.way}
-		client := jobtest.Client()
+		client, before := jobtest.Client(), len(b.Log.String())
 		err := unpack.Run(t.Context(), reader, client, o)
 		var problem *transport.ProbeError
 		if try.pushed == 0 {
@@ -80,6 +81,9 @@ func TestAttachments(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if told := b.Log.String()[before:]; !strings.Contains(told, counts[try.pushed]) {
+			t.Errorf("%s: not %q:\n%s", name, counts[try.pushed], told)
 		}
 		m := transport.NewMirror(client, o.Site.Mirror, 2)
 		lacks, err := m.Lacks(t.Context(), reader, reader.Inventory())

@@ -19,11 +19,16 @@ type AbsentError struct {
 	Mirror string
 	Images []oci.Image // that it lacks
 	All    int         // how many the bundle has
+	// Attached is how many of all are attached to others.
+	Attached int
 }
 
 func (e *AbsentError) Error() string {
 	lacks := e.Images[0].Source.String() + ", the only image of this bundle"
-	if e.All > 1 {
+	switch {
+	case e.Attached > 0:
+		lacks = fmt.Sprintf("%s (of %s of this bundle), such as %s", counted(e.Images), text.Images(e.All-e.Attached, e.Attached), e.Images[0].Source)
+	case e.All > 1:
 		lacks = fmt.Sprintf("%d of the %d images of this bundle, such as %s", len(e.Images), e.All, e.Images[0].Source)
 	}
 	return fmt.Sprintf("%s lacks %s; no cluster YAML was written", e.Mirror, lacks)
@@ -66,7 +71,7 @@ func (u *unpacking) complete(ctx context.Context) error {
 	inv := &oci.Inventory{Images: u.images}
 	lacking, err := u.mirror.Lacks(ctx, u.src, inv)
 	if len(lacking) > 0 {
-		return &AbsentError{u.Site.Mirror.String(), lacking, len(inv.Images)}
+		return &AbsentError{u.Site.Mirror.String(), lacking, len(inv.Images), attached(inv.Images)}
 	}
 	if err := u.unsaid(err); err != nil {
 		return err

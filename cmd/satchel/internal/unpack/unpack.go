@@ -5,8 +5,6 @@ package unpack
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
@@ -99,7 +97,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err := u.Site.Mirror.CheckCollisions(inv); err != nil {
 		return err
 	}
-	u.Info("bundle %s, %s, to %s", u.r.ID(), text.Count(len(inv.Images), "image", "images"), u.Site.Mirror)
+	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
 	warnGaps(inv, u.To)
 	if err := u.wasInterrupted(ctx); err != nil {
 		return err
@@ -116,7 +114,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	switch {
 	case u.DryRun && nothing:
-		u.Info("nothing to do: %s", inMirror(missing.Present))
+		u.Info("nothing to do: %s", inMirror(u.images))
 		return nil
 	case u.DryRun:
 		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
@@ -166,7 +164,7 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 	if len(missing.Images)+len(missing.Blobs) == 0 {
 		return missing, nil
 	}
-	u.Info("images in the mirror: %d, missing: %d", missing.Present, len(missing.Images))
+	u.Info("in the mirror: %s; missing: %s", counted(u.present(missing)), counted(missing.Images))
 	for _, img := range missing.Images {
 		u.Debug("not in the mirror: %s", img.Source)
 	}
@@ -174,40 +172,6 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 		u.Warn("the mirror has the manifests of all images, and lacks %s, or has other bytes for them; they are pushed again", text.Count(len(missing.Blobs), "blob", "blobs"))
 	}
 	return missing, nil
-}
-
-// tell says what was done, now that it was looked at.
-func (u *unpacking) tell(missing *transport.Missing) {
-	sent, images := u.mirror.Sent(), len(missing.Images)
-	for _, r := range u.mirror.Refused() {
-		if slices.ContainsFunc(missing.Images, func(img oci.Image) bool {
-			return same(r.Image, img)
-		}) {
-			images--
-		}
-	}
-	u.tellRefused("not pushed")
-	switch {
-	case sent == transport.Sent{}:
-		u.Info("nothing to do: %s", inMirror(missing.Present))
-	case images == 0:
-		u.Info("pushed %s again, %s; %s", text.Count(sent.Blobs+sent.Mounted, "blob", "blobs"), bundle.FormatSize(sent.Bytes), inMirror(missing.Present))
-	default:
-		u.Info("pushed %s; %d were in the mirror already", text.Count(images, "image", "images"), missing.Present)
-	}
-}
-
-// same reports whether two are one image of an inventory.
-func same(a, b oci.Image) bool {
-	return a.Root.Digest == b.Root.Digest && a.Subject == b.Subject && a.Source == b.Source
-}
-
-// inMirror says that all of n images are there.
-func inMirror(n int) string {
-	if n == 1 {
-		return "the image is in the mirror"
-	}
-	return fmt.Sprintf("all %d images are in the mirror", n)
 }
 
 // probe finds out whether the mirror takes what it lacks.

@@ -1,0 +1,97 @@
+package unpack
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// tell says what was done, now that it was looked at: what this run has sent, not what was
+// missing when it began.
+func (u *unpacking) tell(missing *transport.Missing) {
+	u.tellRefused("not pushed")
+	sent, out := u.mirror.Sent(), u.mirror.Refused()
+	in := func(img oci.Image) bool {
+		return !slices.ContainsFunc(out, func(r transport.RefusedImage) bool { return same(r.Image, img) })
+	}
+	var pushed, there []oci.Image
+	for _, img := range u.images {
+		switch {
+		case !in(img):
+		case u.mirror.Pushed(img):
+			pushed = append(pushed, img)
+		default:
+			there = append(there, img)
+		}
+	}
+	blobs := text.Count(sent.Blobs+sent.Mounted, "blob", "blobs")
+	switch {
+	case sent == transport.Sent{}:
+		u.Info("nothing to do: %s", inMirror(there))
+	case len(pushed) > 0:
+		u.Info("pushed %s; %s were in the mirror already", counted(pushed), number(there, u.images))
+	case len(missing.Images) == 0:
+		u.Info("pushed %s again, %s; %s", blobs, bundle.FormatSize(sent.Bytes), inMirror(there))
+	default:
+		u.Info("pushed %s, %s; %s; another run has pushed the manifests meanwhile", blobs, bundle.FormatSize(sent.Bytes), inMirror(there))
+	}
+}
+
+// present lists the images that are not missing.
+func (u *unpacking) present(missing *transport.Missing) []oci.Image {
+	type key struct {
+		root, subject digest.Digest
+		source        oci.Ref
+	}
+	absent := map[key]bool{}
+	for _, img := range missing.Images {
+		absent[key{img.Root.Digest, img.Subject, img.Source}] = true
+	}
+	return slices.DeleteFunc(slices.Clone(u.images), func(img oci.Image) bool { return absent[key{img.Root.Digest, img.Subject, img.Source}] })
+}
+
+// same reports whether two are one image of an inventory.
+func same(a, b oci.Image) bool {
+	return a.Root.Digest == b.Root.Digest && a.Subject == b.Subject && a.Source == b.Source
+}
+
+// attached is how many of the images are attached to others.
+func attached(list []oci.Image) (n int) {
+	for _, img := range list {
+		if img.Subject != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// counted counts images, and what is attached to them.
+func counted(list []oci.Image) string {
+	n := attached(list)
+	return text.Images(len(list)-n, n)
+}
+
+// number counts some of all images, by a number alone where nothing is attached to any.
+func number(some, all []oci.Image) string {
+	if attached(all) == 0 {
+		return fmt.Sprint(len(some))
+	}
+	return counted(some)
+}
+
+// inMirror says that these images, all that there are, are in the mirror.
+func inMirror(list []oci.Image) string {
+	switch {
+	case attached(list) > 0:
+		return "all is in the mirror: " + counted(list)
+	case len(list) == 1:
+		return "the image is in the mirror"
+	}
+	return fmt.Sprintf("all %d images are in the mirror", len(list))
+}
