@@ -47,7 +47,7 @@ var rows = []struct {
 	{pkg: "manifests/opmtest", may: []string{"oci", "manifests/internal/opm", "manifests/internal/catalog"}},
 	{pkg: "bundle", may: []string{"oci"}},
 	{pkg: "cmd/satchel", may: []string{"oci", "transport", "manifests", "bundle"}},
-	{pkg: "cmd/satchel/internal/cache", may: []string{"oci"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/cache", may: []string{"oci", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/durable", deny: terminal},
 	{pkg: "cmd/satchel/internal/notice", may: []string{"oci"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/report", may: []string{"oci"}, deny: terminal},

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -42,5 +43,6 @@ func checkGapsFile(file string) error {
 	if err != nil {
 		return usage(fmt.Errorf("--gaps: %w", err), "name a file in a directory that exists")
 	}
+	durable.Sweep(filepath.Dir(file), durable.Temp)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -150,7 +151,8 @@ func usableState(dir string) error {
 			break
 		}
 	}
-	f, err := os.CreateTemp(dir, ".satchel-tmp-")
+	durable.Sweep(dir, durable.Temp)
+	f, err := os.CreateTemp(dir, durable.Temp)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -118,7 +119,7 @@ func TestSweepLeavesOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sweep(parent, tempDir)
+	durable.Sweep(parent, tempDir)
 	entries, err := os.ReadDir(parent)
 	if err != nil || len(entries) != 3 {
 		t.Errorf("%v, %v", entries, err)

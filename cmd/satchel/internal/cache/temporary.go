@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 )
 
 // temporary takes the place of a directory that cannot be used.
@@ -52,7 +54,7 @@ func (c *Cache) Close() error {
 func (c *Cache) sweep() {
 	for _, sub := range []string{"sha256", "parsed"} {
 		if c.dir != "" {
-			sweep(filepath.Join(c.dir, sub), tempFile)
+			durable.Sweep(filepath.Join(c.dir, sub), tempFile)
 		}
 	}
 }
@@ -139,7 +141,7 @@ func (t *temporary) create() (string, error) {
 	if t.dir != "" {
 		return t.dir, nil
 	}
-	sweep(t.parent, tempDir)
+	durable.Sweep(t.parent, tempDir)
 	for {
 		dir, err := os.MkdirTemp(t.parent, tempDir)
 		if err != nil {
@@ -149,7 +151,7 @@ func (t *temporary) create() (string, error) {
 		if err != nil {
 			return "", &Error{err}
 		}
-		if own(lock) {
+		if durable.Own(lock) {
 			t.dir, t.lock = dir, lock
 			return dir, nil
 		}

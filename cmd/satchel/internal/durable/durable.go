@@ -45,17 +45,23 @@ func overwrite(name string, body []byte) error {
 }
 
 func replace(name string, body []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".satchel-tmp-")
+	Sweep(filepath.Dir(name), Temp)
+	f, err := os.CreateTemp(filepath.Dir(name), Temp)
+	for err == nil && !Own(f) { // another run took it for left over, before it was locked
+		_ = f.Close()
+		f, err = os.CreateTemp(filepath.Dir(name), Temp)
+	}
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
+	if err = errors.Join(err, f.Sync()); err == nil {
+		err = os.Rename(f.Name(), name) // before it is closed: then its lock ends
 	}
 	if err != nil {
 		_ = os.Remove(f.Name()) // nothing refers to it
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(name))

@@ -136,3 +136,30 @@ func TestAppend(t *testing.T) {
 		t.Error("a file was taken for a directory")
 	}
 }
+
+// TestSweep has each write remove what a crash left of others, and nothing that is being
+// written, or that has another name.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{durable.Temp + "1", durable.Temp + "mine", durable.Temp} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, err := os.Create(filepath.Join(dir, durable.Temp+"2"))
+	if err != nil || !durable.Own(written) {
+		t.Fatal(err)
+	}
+	defer written.Close()
+	if err := durable.Write(filepath.Join(dir, "gaps.json"), nil); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) != 4 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, durable.Temp+"1")); err == nil {
+		t.Error("what was left over is still there")
+	}
+}

@@ -64,7 +64,16 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	o.Job.Config = Identity(o.Options)
 	p := &packing{Set: prepare.New(o.Options), opts: o}
 	defer p.Close()
+	p.sweep()
 	return p.run(ctx)
+}
+
+// sweep removes temporary files that a crash left beside gap lists.
+func (p *packing) sweep() {
+	bundles, _ := os.ReadDir(bundleState(p.opts.State, "")) // what cannot be read has nothing to be removed
+	for _, b := range bundles {
+		durable.Sweep(bundleState(p.opts.State, b.Name()), durable.Temp)
+	}
 }
 
 // packing is one run.

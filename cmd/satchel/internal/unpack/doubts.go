@@ -48,13 +48,17 @@ type doubts struct {
 	gone map[doubt]bool // that are over, and not yet taken out
 }
 
-// recall reads what was noted.
+// recall reads what was noted, and removes what a crash left unfinished there.
 func (u *unpacking) recall() {
 	u.doubts = doubts{all: map[doubt]bool{}, gone: map[doubt]bool{}}
 	if u.State == "" {
 		return
 	}
 	u.doubts.file = filepath.Join(u.mirrorDir(u.Site.Mirror.Host), "doubts")
+	if !u.DryRun {
+		durable.Sweep(filepath.Dir(u.doubts.file), durable.Temp)
+		durable.Sweep(u.mirrorDir(u.Site.Mirror.String()), durable.Temp)
+	}
 	body, err := os.ReadFile(u.doubts.file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		u.unnoted(err)

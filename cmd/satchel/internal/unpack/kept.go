@@ -68,6 +68,29 @@ func (e *NotKeptError) Hint() string {
 	return "connect the drive, and name its directory"
 }
 
+// keptFor is how long what is kept of a bundle counts after it was last written or used.
+const keptFor = 180 * 24 * time.Hour
+
+// tidy removes what nobody will ask for: what is kept of bundles that were unpacked long ago,
+// and what was read back in a run that was never resumed.
+func (u *unpacking) tidy() {
+	if u.State == "" {
+		return
+	}
+	dir := u.mirrorDir(u.Site.Mirror.String())
+	entries, _ := os.ReadDir(dir) // there may be none yet
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		age := time.Since(info.ModTime())
+		if strings.HasPrefix(e.Name(), "set-") && age > keptFor || strings.HasPrefix(e.Name(), "read-") && age > readAgainAfter {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // if it stays, it is in nobody's way
+		}
+	}
+}
+
 // keep writes down what the mirror has now, unless that was done.
 func (u *unpacking) keep(ctx context.Context) {
 	file := u.place("set")
@@ -75,6 +98,7 @@ func (u *unpacking) keep(ctx context.Context) {
 		return
 	}
 	if _, err := os.Stat(file); err == nil && u.mirror.Sent() == (transport.Sent{}) {
+		used(file)
 		return
 	}
 	body, err := u.encodeKept(ctx)
@@ -82,6 +106,12 @@ func (u *unpacking) keep(ctx context.Context) {
 		err = durable.Alone(filepath.Dir(file), func() error { return durable.Write(file, body) })
 	}
 	u.unnoted(err)
+}
+
+// used has a file count as new.
+func used(file string) {
+	now := time.Now()
+	_ = os.Chtimes(file, now, now) // else it is removed early, and the drive is needed
 }
 
 func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
@@ -182,6 +212,7 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 		src.Add(m.MediaType, m.Body)
 	}
 	u.bundle, u.src = k.Bundle, &src
+	used(u.place("set"))
 	u.attachments(&oci.Inventory{Images: k.Images})
 	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
 	u.recall()

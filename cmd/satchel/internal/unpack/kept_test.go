@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
@@ -55,5 +56,41 @@ func TestWithoutDrive(t *testing.T) {
 	var wrong *transport.BlobError
 	if err := unpack.WithoutDrive(t.Context(), "", jobtest.Client(), o); !errors.As(err, &wrong) {
 		t.Errorf("other bytes: %v", err)
+	}
+}
+
+// TestTidy removes what an unpack finds of no use on this host, and nothing else.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 40)
+	o := s.options(t, "")
+	o.State, o.Out = t.TempDir(), nil
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+		t.Fatal(err)
+	}
+	list, err := filepath.Glob(filepath.Join(o.State, "mirrors", "*", "set-*"))
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	dir, own := filepath.Split(list[0])
+	for name, days := range map[string]int{own: 200, "set-old": 181, "set-new": 100, "read-old": 2, ".satchel-tmp-123": 0, "notes": 999} {
+		file, then := filepath.Join(dir, name), time.Now().AddDate(0, 0, -days)
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err := errors.Join(err, f.Close(), os.Chtimes(file, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dry := range []bool{true, false} {
+		o.DryRun = dry
+		if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+			t.Fatal(err)
+		}
+		left, err := os.ReadDir(dir)
+		if dry && len(left) != 6 || !dry && len(left) != 3 || err != nil {
+			t.Errorf("dry run %v: left: %v, %v", dry, left, err)
+		}
+	}
+	if err := unpack.WithoutDrive(t.Context(), s.reader.ID(), jobtest.Client(), o); err != nil {
+		t.Error(err)
 	}
 }

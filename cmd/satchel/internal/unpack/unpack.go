@@ -145,6 +145,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	u.keep(ctx)
+	u.tidy()
 	u.tell(missing)
 	return u.writeCluster()
 }
