@@ -64,7 +64,7 @@ func (e *MissingError) Error() string {
 
 // Hint says what to do now.
 func (e *MissingError) Hint() string {
-	return "mount the drive and run the same command again, name another directory, or give that bundle up"
+	return "mount the drive and run the same command again, name another directory, or start again without that bundle"
 }
 
 // Permanent is false: the drive may be mounted.
@@ -161,7 +161,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // Hint says what to do now.
 func (e *DamageError) Hint() string {
 	if e.Whole {
-		return "it can be unpacked as it is; what is wrong are second copies and files for people, which follow from the others"
+		return "it can be unpacked as it is: only second copies and files for people are wrong, and nothing reads them to unpack"
 	}
 	const last = "read the drive on another host, or remove the bundle's directory and pack it again"
 	var names []string
@@ -243,7 +243,7 @@ func (e *SpaceError) Hint() string {
 // Permanent is false: room can be made.
 func (e *SpaceError) Permanent() bool { return false }
 
-const waitForIt = "wait for it to end, or end it"
+const waitForIt = "wait until it has finished, or stop it"
 
 // RefusedError says why nothing is written into a directory.
 type RefusedError struct {

@@ -47,7 +47,7 @@ func (e *proxyError) hint() string {
 	name := e.variable.Name
 	switch {
 	case e.status == http.StatusProxyAuthRequired:
-		return fmt.Sprintf("the proxy wants a user name and a password that it knows: %s=http://USER:PASSWORD@HOST:PORT", name)
+		return fmt.Sprintf("the proxy needs a user name and a password that it knows: %s=http://USER:PASSWORD@HOST:PORT", name)
 	case e.status == http.StatusForbidden || e.status == http.StatusUnauthorized || e.status == http.StatusMethodNotAllowed:
 		return fmt.Sprintf("have the proxy allow connections to %s, or name that host in NO_PROXY if it can be reached directly", e.host)
 	case e.status >= 500:

@@ -250,7 +250,7 @@ func TestTwoPacks(t *testing.T) {
 	k.at(4<<20, 0, func() { close(ready) })
 	p := w.start(w.pack()...)
 	<-ready
-	w.run(w.pack()...).want(exitUsage).says("another satchel is writing this bundle", "hint: wait for it to end")
+	w.run(w.pack()...).want(exitUsage).says("another satchel is writing this bundle", "hint: wait until it has finished")
 	w.run(w.pack("--restart")...).want(exitUsage).says("another satchel is writing this bundle")
 	p.wait().want(exitOK)
 	w.run("verify", w.drive).want(exitOK)

@@ -2,7 +2,7 @@ package main
 
 import "os"
 
-// warnOfTemp says before the long work that files for a while cannot be written.
+// warnOfTemp says before the long work that temporary files cannot be written.
 func (a *app) warnOfTemp() {
 	dir := os.TempDir()
 	f, err := os.CreateTemp(dir, "satchel-try-*")
@@ -11,6 +11,6 @@ func (a *app) warnOfTemp() {
 		err = os.Remove(f.Name())
 	}
 	if err != nil {
-		a.warn("files for a while cannot be written into %s: %v; catalogs and graph data are unpacked there: set TMPDIR to a directory that can be written to", dir, err)
+		a.warn("temporary files cannot be written to %s: %v; catalogs and graph data are unpacked there: set TMPDIR to a directory that can be written to", dir, err)
 	}
 }

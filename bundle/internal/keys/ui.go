@@ -57,7 +57,7 @@ func (u *UI) plugin() *plugin.ClientUI {
 			return ok, err
 		},
 		WaitTimer: func(name string) {
-			u.show("waiting for age-plugin-%s; does its key want to be touched?", name)
+			u.show("waiting for age-plugin-%s; touch its key if it asks for that", name)
 		},
 	}
 }

@@ -147,7 +147,7 @@ func (b *builder) counting(dir string) (func(name string) bool, error) {
 	z := zip.NewWriter(&mem)
 	for _, s := range b.sources {
 		if !fs.ValidPath(below(s.name)) || strings.Contains(s.name, `\`) {
-			return nil, b.refuse("file %q: its name cannot be held against an %s", "/"+s.name, ignoreFile)
+			return nil, b.refuse("file %q: its name cannot be compared with the patterns of an %s", "/"+s.name, ignoreFile)
 		}
 		w, err := z.Create(below(s.name)) // all files by name, with the content of ignore files alone
 		if err == nil {

@@ -203,7 +203,7 @@ func TestIgnored(t *testing.T) {
 		t.Errorf("got %s, want %s", names(got), want)
 	}
 	files[`a\b`] = small1("s")
-	if _, err := parse(t, files); err == nil || !strings.Contains(err.Error(), `file "/configs/a\\b": its name cannot be held against an .indexignore`) {
+	if _, err := parse(t, files); err == nil || !strings.Contains(err.Error(), `file "/configs/a\\b": its name cannot be compared with the patterns of an .indexignore`) {
 		t.Errorf("got %v", err)
 	}
 }

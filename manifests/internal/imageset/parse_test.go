@@ -99,8 +99,8 @@ func TestParseWholeSchema(t *testing.T) {
 var parseErrors = []struct{ name, in, want string }{
 	{"empty", "", "f.yaml:1:1: the file is empty"},
 	{"comments only", "# nothing\n---\n", "f.yaml:1:1: the file is empty"},
-	{"list", "- a\n", "f.yaml:1:1: the file wants to be a mapping of keys to values, not a list"},
-	{"word", "hello\n", `f.yaml:1:1: the file wants to be a mapping of keys to values, not the string "hello"`},
+	{"list", "- a\n", "f.yaml:1:1: the file must be a mapping of keys to values, not a list"},
+	{"word", "hello\n", `f.yaml:1:1: the file must be a mapping of keys to values, not the string "hello"`},
 	{"two documents", header + "mirror: {}\n---\n" + header, "f.yaml:4:1: a second document starts here; one file holds one configuration"},
 	{"malformed", header + "mirror:\n  additionalImages:\n  - name: a\n   - name: b\n", "f.yaml:6:4: not valid YAML here or just above: did not find expected key"},
 	{"open quote", header + "mirror:\n  \"platform: {}\n", "f.yaml:4:3: not valid YAML here or just above: found unexpected end of stream"},
@@ -116,7 +116,7 @@ var parseErrors = []struct{ name, in, want string }{
 		"f.yaml:2:13: apiVersion mirror.openshift.io/v1alpha2 is the format of oc-mirror v1; satchel reads that of v2, mirror.openshift.io/v2alpha1\n" +
 			"f.yaml:3:1: storageConfig is left out: oc-mirror v1 kept its state there; satchel keeps its own"},
 	{"other version", "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v3\nmirror: {}\n", `f.yaml:2:13: apiVersion is "mirror.openshift.io/v3"; it must be mirror.openshift.io/v2alpha1`},
-	{"kind of wrong type", "kind: [a]\n", "f.yaml:1:7: kind wants a string, not a list"},
+	{"kind of wrong type", "kind: [a]\n", "f.yaml:1:7: kind must be a string, not a list"},
 	{"no mirror", header, "f.yaml:1:1: mirror is missing; it says what to carry"},
 
 	{"unknown key", header + "mirror:\n  additionalImage:\n  - name: a.io/b:c\n", `f.yaml:4:3: unknown key "additionalImage" in mirror; did you mean "additionalImages"?`},
@@ -126,16 +126,16 @@ var parseErrors = []struct{ name, in, want string }{
 	{"far from all", header + "mirror: {frobnicate: 1}\n", `f.yaml:3:10: unknown key "frobnicate" in mirror`},
 	{"twice", header + "mirror:\n  helm: {}\n  helm: {}\n", `f.yaml:5:3: key "helm" in mirror is there twice; the first is on line 4`},
 	{"twice in another case", header + "mirror:\n  blockedImages: []\n  blockedimages: []\n", `f.yaml:5:3: key "blockedimages" in mirror is there twice; the first is on line 4`},
-	{"string for list", header + "mirror: {additionalImages: a.io/b:c}\n", `f.yaml:3:28: mirror.additionalImages wants a list, not the string "a.io/b:c"`},
-	{"string for mapping", header + "mirror:\n  additionalImages:\n  - a.io/b:c\n", `f.yaml:5:5: mirror.additionalImages[0] wants a mapping of keys to values, not the string "a.io/b:c"`},
-	{"list for mapping", header + "mirror: []\n", "f.yaml:3:9: mirror wants a mapping of keys to values, not a list"},
-	{"list for string", header + "mirror: {platform: {release: [a]}}\n", "f.yaml:3:30: mirror.platform.release wants a string, not a list"},
-	{"number for string", header + "mirror: {platform: {channels: [{name: a, minVersion: 4.18}]}}\n", "f.yaml:3:54: mirror.platform.channels[0].minVersion wants a string, not the number 4.18; write it in quotes"},
+	{"string for list", header + "mirror: {additionalImages: a.io/b:c}\n", `f.yaml:3:28: mirror.additionalImages must be a list, not the string "a.io/b:c"`},
+	{"string for mapping", header + "mirror:\n  additionalImages:\n  - a.io/b:c\n", `f.yaml:5:5: mirror.additionalImages[0] must be a mapping of keys to values, not the string "a.io/b:c"`},
+	{"list for mapping", header + "mirror: []\n", "f.yaml:3:9: mirror must be a mapping of keys to values, not a list"},
+	{"list for string", header + "mirror: {platform: {release: [a]}}\n", "f.yaml:3:30: mirror.platform.release must be a string, not a list"},
+	{"number for string", header + "mirror: {platform: {channels: [{name: a, minVersion: 4.18}]}}\n", "f.yaml:3:54: mirror.platform.channels[0].minVersion must be a string, not the number 4.18; write it in quotes"},
 	{"string for bool", header + "mirror: {platform: {graph: \"yes\"}}\n", `f.yaml:3:28: mirror.platform.graph wants true or false, not the string "yes"`},
 	{"number for bool", header + "mirror: {platform: {graph: 1}}\n", "f.yaml:3:28: mirror.platform.graph wants true or false, not the number 1"},
-	{"string for number", header + "archiveSize: 4GiB\nmirror: {}\n", `f.yaml:3:14: archiveSize wants a whole number, not the string "4GiB"`},
-	{"fraction", header + "archiveSize: 1.5\nmirror: {}\n", "f.yaml:3:14: archiveSize wants a whole number, not the number 1.5"},
-	{"beyond int64", header + "archiveSize: 18446744073709551615\nmirror: {}\n", "f.yaml:3:14: archiveSize wants a whole number, not the number 18446744073709551615"},
+	{"string for number", header + "archiveSize: 4GiB\nmirror: {}\n", `f.yaml:3:14: archiveSize must be a whole number, not the string "4GiB"`},
+	{"fraction", header + "archiveSize: 1.5\nmirror: {}\n", "f.yaml:3:14: archiveSize must be a whole number, not the number 1.5"},
+	{"beyond int64", header + "archiveSize: 18446744073709551615\nmirror: {}\n", "f.yaml:3:14: archiveSize must be a whole number, not the number 18446744073709551615"},
 
 	{"negative size", header + "archiveSize: -1\nmirror: {}\n", "f.yaml:3:14: archiveSize is -1; it is a size in GiB"},
 	{"size beyond bytes", header + "archiveSize: 8589934592\nmirror: {}\n", "f.yaml:3:14: archiveSize is 8589934592; it is a size in GiB"},
@@ -174,8 +174,8 @@ f.yaml:3:116: mirror.operators[0].packages[1].channels[0] has a version range, a
 	{"empty pattern", header + "mirror:\n  blockedImages:\n  - name: \"\"\n", "f.yaml:5:11: mirror.blockedImages[0].name is missing"},
 
 	{"several, in order", header + "mirror:\n  helms: {}\n  platform: []\narchivesize: x\n", `f.yaml:4:3: unknown key "helms" in mirror; did you mean "helm"?
-f.yaml:5:13: mirror.platform wants a mapping of keys to values, not a list
-f.yaml:6:14: archiveSize wants a whole number, not the string "x"`},
+f.yaml:5:13: mirror.platform must be a mapping of keys to values, not a list
+f.yaml:6:14: archiveSize must be a whole number, not the string "x"`},
 	{"several of meaning", header + "mirror:\n  blockedImages: [{name: (}]\n  operators: [{}]\narchiveSize: -4\n", "f.yaml:4:26: mirror.blockedImages[0].name is not a regular expression: error parsing regexp: missing closing ): `(`\n" +
 		"f.yaml:5:15: mirror.operators[0].catalog is missing\nf.yaml:6:14: archiveSize is -4; it is a size in GiB"},
 }

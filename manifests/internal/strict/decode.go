@@ -111,7 +111,7 @@ func (d *decoder) text(n *yaml.Node, path string, t encoding.TextUnmarshaler) {
 
 func (d *decoder) list(n *yaml.Node, path string, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(posOfNode(n), "%s wants a list, not %s", path, describe(n))
+		d.fail(posOfNode(n), "%s must be a list, not %s", path, describe(n))
 		return
 	}
 	for i, item := range n.Content {
@@ -122,7 +122,7 @@ func (d *decoder) list(n *yaml.Node, path string, v reflect.Value) {
 
 func (d *decoder) mapping(n *yaml.Node, path string, v reflect.Value) {
 	if n.Kind != yaml.MappingNode {
-		d.fail(posOfNode(n), "%s wants a mapping of keys to values, not %s", path, describe(n))
+		d.fail(posOfNode(n), "%s must be a mapping of keys to values, not %s", path, describe(n))
 		return
 	}
 	d.keys(n, path, v, map[string]Pos{}, 0)
@@ -140,7 +140,7 @@ func (d *decoder) keys(n *yaml.Node, path string, v reflect.Value, set map[strin
 		case d.spent(at):
 			return
 		case key.Kind != yaml.ScalarNode:
-			d.fail(at, "a key%s wants to be a plain word, not %s", in(path), describe(key))
+			d.fail(at, "a key%s must be a plain word, not %s", in(path), describe(key))
 			continue
 		case key.ShortTag() == "!!merge":
 			merged = append(merged, val)
@@ -181,7 +181,7 @@ func (d *decoder) merge(n *yaml.Node, path string, v reflect.Value, set map[stri
 		case d.spent(at):
 			return
 		case m.Kind != yaml.MappingNode:
-			d.fail(at, "a merge key%s wants a mapping, not %s", in(path), describe(m))
+			d.fail(at, "a merge key%s must be a mapping, not %s", in(path), describe(m))
 		case merges > maxMerges:
 			d.fail(at, "merge keys%s go more than %d deep", in(path), maxMerges)
 		default:

@@ -55,7 +55,7 @@ func mapping(top *yaml.Node) (*Document, error) {
 		return nil, errAt(Pos{1, 1}, "the file is empty")
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, errAt(posOfNode(root), "the file wants to be a mapping of keys to values, not %s", describe(root))
+		return nil, errAt(posOfNode(root), "the file must be a mapping of keys to values, not %s", describe(root))
 	}
 	return &Document{root}, nil
 }

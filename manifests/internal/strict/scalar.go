@@ -33,7 +33,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value) {
 		}
 	case reflect.Int64:
 		if tag != "!!int" || n.Decode(v.Addr().Interface()) != nil {
-			d.fail(posOfNode(n), "%s wants a whole number, not %s", path, describe(n))
+			d.fail(posOfNode(n), "%s must be a whole number, not %s", path, describe(n))
 		}
 	default:
 		d.fail(posOfNode(n), "%s is read into a %s, which has no rule", path, v.Type())
@@ -45,13 +45,13 @@ func (d *decoder) str(n *yaml.Node, tag, path string, v reflect.Value) {
 	case "!!str", "!!timestamp":
 		v.SetString(n.Value)
 	case "!!int", "!!float", "!!bool":
-		d.fail(posOfNode(n), "%s wants a string, not %s; write it in quotes", path, describe(n))
+		d.fail(posOfNode(n), "%s must be a string, not %s; write it in quotes", path, describe(n))
 	default:
-		d.fail(posOfNode(n), "%s wants a string, not %s", path, describe(n))
+		d.fail(posOfNode(n), "%s must be a string, not %s", path, describe(n))
 	}
 }
 
-// describe says what a node is, for the end of "wants a list, not ...".
+// describe says what a node is, for the end of "must be a list, not ...".
 func describe(n *yaml.Node) string {
 	const longest = 40 // bytes of a value that are repeated in a message
 	switch n.Kind {

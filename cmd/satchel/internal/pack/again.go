@@ -95,7 +95,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 	if !done.Beside {
 		return nil, errors.Join(&ChangedError{Dir: done.Dir, Bundle: done.Bundle, Packed: done.Created, Moved: moved}, done.Refused)
 	}
-	p.Info("a new bundle begins beside it; %s stays as it is", done.Dir)
+	p.Info("a new bundle is started next to it; %s is not changed", done.Dir)
 	if err := p.probe(); err != nil {
 		return nil, err
 	}

@@ -238,7 +238,7 @@ func TestStateCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := s.Log.String()[packed:]
-	if n := strings.Count(told, "level=WARN"); n != 1 || !strings.Contains(told, "cannot be noted on this host") {
+	if n := strings.Count(told, "level=WARN"); n != 1 || !strings.Contains(told, "cannot be recorded on this host") {
 		t.Errorf("%d warnings:\n%s", n, told)
 	}
 }
