@@ -17,6 +17,12 @@ func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 	if len(c.Entries) == 0 {
 		return nil, f.emptyChannel(c.Name, field)
 	}
+	why := ""
+	if asked && f.req.Full {
+		if why = faultOf(c.Entries); why == "" {
+			return c.Entries, nil // however many updates there are
+		}
+	}
 	g, err := newGraph(c, f.versions)
 	if err != nil {
 		return nil, &Error{Channel: c.Name, Why: err.Error()}
@@ -28,10 +34,6 @@ func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 	if asked {
 		switch {
 		case f.req.Full:
-			why := faultOf(c.Entries)
-			if why == "" {
-				return c.Entries, nil
-			}
 			f.note("channel %q: operator-registry refuses its updates (%s): they are written in another way", c.Name, why)
 			for i := range c.Entries {
 				wanted[i] = true
@@ -53,8 +55,8 @@ func (f *filter) note(format string, args ...any) {
 	f.out.Notes = append(f.out.Notes, fmt.Sprintf(format, args...))
 }
 
-// readable leaves out of a channel the entries whose bundles are not there, and skips
-// of nothing.
+// readable leaves out of a channel the entries whose bundles are not there, skips of
+// nothing, and updates of an entry to itself.
 func (f *filter) readable(c *declcfg.Channel) {
 	var lost []string
 	entries := c.Entries
@@ -64,8 +66,11 @@ func (f *filter) readable(c *declcfg.Channel) {
 			lost = append(lost, e.Name)
 			continue
 		}
-		if slices.Contains(e.Skips, "") {
-			e.Skips = slices.DeleteFunc(slices.Clone(e.Skips), func(s string) bool { return s == "" })
+		if slices.Contains(e.Skips, "") || slices.Contains(e.Skips, e.Name) {
+			e.Skips = slices.DeleteFunc(slices.Clone(e.Skips), func(s string) bool { return s == "" || s == e.Name })
+		}
+		if e.Replaces == e.Name {
+			e.Replaces = ""
 		}
 		c.Entries = append(c.Entries, e)
 	}

@@ -137,6 +137,8 @@ func TestPackage(t *testing.T) {
 		{"two heads, full", []string{"a: 1.0.0 1.1.0>1.0.0 2.0.0"}, Request{Full: true}, "a: 2.0.0"},
 		{"a circle behind a skip", []string{"a: 1.0.0>1.1.0 1.1.0>1.0.0 2.0.0>1.1.0,1.1.0,1.0.0"}, Request{Full: true}, "a: 1.0.0>1.1.0 1.1.0>1.0.0 2.0.0,1.1.0,1.0.0"},
 		{"skips of nothing", []string{"a: 1.0.0 2.0.0>1.0.0,"}, Request{Full: true}, "a: 1.0.0 2.0.0>1.0.0"},
+		{"itself, full", []string{"a: 1.0.0>1.0.0 2.0.0>1.0.0,2.0.0"}, Request{Full: true}, "a: 1.0.0 2.0.0>1.0.0"},
+		{"itself", []string{"a: 1.0.0>1.0.0 2.0.0>1.0.0,2.0.0"}, Request{}, "a: 2.0.0>1.0.0"},
 		// what is wrong with the catalog
 		{"heads of one", []string{"a: 1.0.0 2.0.0"}, Request{}, "a: 2.0.0"},
 		{"a circle", []string{"a: 1.0.0>2.0.0 2.0.0>1.0.0"}, whole("1.0.0", ""), `: channel "a": its updates go in a circle around 1.0.0, so that no part of it can be cut out; only the whole catalog can be carried`},
@@ -175,6 +177,22 @@ func validate(t *testing.T, cfg *declcfg.DeclarativeConfig) {
 	}
 	if _, err := declcfg.ConvertToModel(*cfg); err != nil {
 		t.Errorf("the model refuses it: %v\n%s", err, drawn(cfg))
+	}
+}
+
+// TestManyUpdates has a channel of more updates than are looked at: whole, it is carried.
+func TestManyUpdates(t *testing.T) {
+	t.Parallel()
+	list := []string{"a: 1.0.0"}
+	for i := 1; i < 3000; i++ {
+		list = append(list, fmt.Sprintf("1.%d.0>1.%d.0~<1.%d.0", i, i-1, i))
+	}
+	cfg := made(strings.Join(list, " "))
+	if out, err := Package(cfg, Request{Full: true}); err != nil || len(out.Bundles) != 3000 {
+		t.Error(err)
+	}
+	if _, err := Package(cfg, Request{}); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Error(err)
 	}
 }
 
