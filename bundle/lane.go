@@ -324,7 +324,7 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 		r.close()
 		r.tries++
 		var lie *oci.DigestError
-		if errors.As(err, &lie) || r.ctx.Err() != nil || r.tries >= maxTries {
+		if errors.As(err, &lie) || isPermanent(err) || r.ctx.Err() != nil || r.tries >= maxTries {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
@@ -334,6 +334,12 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// isPermanent reports whether an error says that trying again gives the same answer.
+func isPermanent(err error) bool {
+	var says interface{ Permanent() bool }
+	return errors.As(err, &says) && says.Permanent()
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -1,15 +1,19 @@
 package bundle
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // begun is a small fixture whose bundle was begun and left.
@@ -311,3 +315,26 @@ func TestJob(t *testing.T) {
 		}
 	}
 }
+
+// TestPermanentEndsReading has a source break for good after some bytes, each time it is opened.
+func TestPermanentEndsReading(t *testing.T) {
+	src := &dripping{}
+	r := &resumingReader{ctx: t.Context(), src: src, d: oci.Descriptor{Size: 100}}
+	n, err := io.Copy(io.Discard, r)
+	if n != 10 || src.opened != 1 || !isPermanent(err) {
+		t.Errorf("%d bytes, opened %d times, %v", n, src.opened, err)
+	}
+}
+
+// dripping gives ten bytes each time, and says that trying again gives no more.
+type dripping struct{ opened int }
+
+func (s *dripping) Open(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
+	s.opened++
+	return io.NopCloser(io.MultiReader(strings.NewReader("0123456789"), iotest.ErrReader(dripError{}))), nil
+}
+
+type dripError struct{}
+
+func (dripError) Error() string   { return "it gives next to nothing" }
+func (dripError) Permanent() bool { return true }

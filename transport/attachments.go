@@ -9,6 +9,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
 // Attachment is a manifest that belongs to another one: a referrer of it, or
@@ -107,7 +108,7 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 		d, err := r.tagged(ctx, tag)
 		var answer *RegistryError
 		switch {
-		case uncertain(statusIn(err)) && errors.As(err, &answer):
+		case notSaid(statusIn(err)) && errors.As(err, &answer):
 			refused(strings.TrimPrefix(suffix, "."), answer)
 		case err != nil:
 			return nil, err
@@ -123,18 +124,27 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 	return all, nil
 }
 
+// notSaid reports whether a status is that of a registry which does not say whether it has a tag
+// that nobody knows to exist.
+func notSaid(status int) bool {
+	return reply.Permanent(status) && status != http.StatusNotFound && status != http.StatusProxyAuthRequired || status == http.StatusNotImplemented
+}
+
 // tagged gives the manifest under a tag, a zero one if there is none. Most are
 // not there, and one HEAD says so. A refusal is looked at again with a new token.
 func (r *Repository) tagged(ctx context.Context, tag string) (oci.Descriptor, error) {
 	name, at := r.ref.WithTag(tag).String(), r
-	status := 0 // of HEAD
+	status := 0 // of HEAD, where it says something
 	if !r.noHead.manifests.Load() {
-		resp, err := r.ask(ctx, http.MethodHead, "manifests/"+tag, acceptManifests())
-		if err = explain("check", name, err); err == nil {
+		resp, err := r.ask(retry.Once(ctx), http.MethodHead, "manifests/"+tag, acceptManifests())
+		switch {
+		case err != nil: // GET may be answered all the same
+			status = statusIn(err)
+		default:
 			reply.Drain(resp)
-			status = resp.StatusCode
-		} else if status = statusIn(err); status == 0 {
-			return oci.Descriptor{}, err
+			if status = resp.StatusCode; status == http.StatusOK && resp.Header.Get(headerDigest) == "" {
+				status = 0
+			}
 		}
 	}
 	switch {

@@ -222,6 +222,10 @@ func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64,
 		if coded, ok := errors.AsType[*reply.EncodingError](err); ok {
 			err = &RegistryError{Err: &EncodingError{coded.Encoding}}
 		}
+		var short *oci.DigestError
+		if errors.As(err, &short) && off > 0 && form != rangeNone { // it gives the range, and does not say so
+			return nil, &rangeError{err}
+		}
 		if err != nil {
 			return nil, err
 		}

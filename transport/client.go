@@ -23,6 +23,9 @@ import (
 // counts as broken.
 const stallTimeout = time.Minute
 
+// lookForLeast is the least time that stores which are consistent later get.
+const lookForLeast = 4 * time.Second
+
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {
 	Authfile       string // a file; empty: the usual locations in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
@@ -48,6 +51,7 @@ type Client struct {
 	retry        retry.Policy
 	stall        time.Duration         // of a transfer, and half of what an answer may take
 	slow         time.Duration         // what the answer to an upload may take
+	lookFor      time.Duration         // how long what was pushed is looked for at least, however few tries there are
 	limit        *rate.Limiter         // may be nil
 	proxies      func() *proxy.Proxies // of the environment, read once
 	credentials  *hostfile.Credentials
@@ -69,6 +73,7 @@ func NewClient(cfg Config) *Client {
 		retry:        retry.New(cfg.RetryTimes, cfg.RetryDelay),
 		stall:        stallTimeout,
 		slow:         answerTimeout,
+		lookFor:      lookForLeast,
 		limit:        newLimiter(cfg.LimitRate),
 		logins:       map[loginKey]*login.Authorizer{},
 		repos:        map[string]*Repository{},

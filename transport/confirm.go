@@ -206,6 +206,9 @@ func (r *Repository) gives(ctx context.Context, d oci.Descriptor) (bool, error) 
 	case err != nil:
 		return false, explain("check", r.name(d), err)
 	}
+	if reply.Encoding(resp) == "gzip" { // nodes take that
+		body, _ = reply.Decoded(body, d.Digest, d.Size)
+	}
 	if got := oci.Digest(body); got != d.Digest {
 		return false, &ManifestError{Repo: r.ref, Manifest: d, Got: got}
 	}
@@ -235,6 +238,19 @@ func (e *SignatureError) Hint() string {
 	return "have the registry, or the proxy in front of it, answer 404 for a tag that does not exist"
 }
 
+// absentOrThere reports whether a status answers the question for a tag.
+func absentOrThere(status int) bool { return status/100 == 2 || status == http.StatusNotFound }
+
+// passes reports whether a status is that of a registry, or proxy, which is busy or away.
+func passes(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusProxyAuthRequired,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
 // signature looks, once a repository, for the tag of a signature as nodes do.
 func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image) error {
 	if img.Subject != "" {
@@ -249,7 +265,7 @@ func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image
 		if err != nil {
 			return explain("check", r.ref.WithTag(tag).String(), err)
 		}
-		if uncertain(resp.StatusCode) {
+		if !absentOrThere(resp.StatusCode) {
 			return explain("check", r.ref.WithTag(tag).String(), answerError(resp))
 		}
 		reply.Drain(resp)
@@ -259,7 +275,7 @@ func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image
 	if uncertain(statusIn(err)) {
 		err = look(r.renewed())
 	}
-	if uncertain(statusIn(err)) {
+	if s := statusIn(err); s != 0 && !passes(s) {
 		return &SignatureError{Repo: r.ref, Tag: tag, Err: err}
 	}
 	return err

@@ -139,7 +139,7 @@ func (w *pushes) lookAgain(ctx context.Context) error {
 				return f.there, err
 			})
 			if err == nil && (!there || !f.whole()) {
-				err = &BlobError{Repo: p.r.ref, Blob: p.d.Blob, Fault: f.fault, Times: 1}
+				err = &BlobError{Repo: p.r.ref, Blob: p.d.Blob, Fault: f.fault, Times: 1, by: f.by}
 			}
 			return w.m.leaveOutOf(p.d, p.r.named, err)
 		})

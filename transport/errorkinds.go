@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -52,6 +54,7 @@ const (
 	TroubleTooMany              // 429
 	TroubleServer               // 5xx
 	TroubleFull                 // its disk is full
+	TroubleQuota                // what may be stored there is used up
 )
 
 // Trouble gives the sort.
@@ -62,6 +65,10 @@ func (e *RegistryError) Trouble() Trouble {
 		return TroublePassword
 	case e.full:
 		return TroubleFull
+	case e.quota:
+		return TroubleQuota
+	case e.lost:
+		return TroubleOther // see Hint
 	case e.ended:
 		return TroubleToken
 	case e.proxy:
@@ -99,6 +106,7 @@ var hints = map[Trouble]string{
 	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
 	TroubleServer:       hintAgain,
+	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: it resumes where it stopped",
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
 }
 
@@ -106,6 +114,7 @@ const (
 	hintAgain     = "run the same command again when the registry can be reached; it resumes where it stopped"
 	hintLogin     = "check that there are credentials for this registry and repository, and that they allow this"
 	hintPassword  = "correct them where they are configured, or log in again (podman login)"
+	hintMoved     = "this is a fault of the registry, or of a proxy in front of it: report it to its administrator"
 	plainHTTPHint = "if that registry is meant to speak plain HTTP, allow that for it"
 )
 
@@ -117,8 +126,23 @@ func (e *RegistryError) Hint() string {
 	if _, ok := errors.AsType[*ConfigError](e.Err); ok {
 		return "" // it has one
 	}
+	var upload *uploadError
+	var moved *redirect.Error
+	switch {
+	case errors.As(e.Err, &upload):
+		return upload.hint()
+	case errors.As(e.Err, &moved), e.Status/100 == 3:
+		return hintMoved
+	}
+	service, ok := errors.AsType[*login.ServiceError](e.Err)
+	if sort := e.Trouble(); ok && service != nil && sort == TroubleOther {
+		return hintMoved
+	}
 	if e.lost {
 		return "if several servers answer under that name, have each upload stay with one of them (sticky sessions), or give them one storage and one secret"
+	}
+	if e.Op == "push" && lacksParts(e) {
+		return "the registry, or a cache in front of it, says that it lacks a part of this image which it took: run the same command again; if that does not help, restart the registry and empty its cache"
 	}
 	return hints[e.Trouble()]
 }
@@ -131,7 +155,7 @@ func (e *RegistryError) Permanent() bool {
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
-	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind)
+	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind) || errors.Is(e.Err, errTrickle)
 }
 
 // Away reports whether the registry is away and may come back, so that nothing is
@@ -212,8 +236,13 @@ func troubleAt(err error, host string) (Trouble, string) {
 	case errors.As(err, &proxy):
 		return TroubleProxy, proxy.Error()
 	case errors.As(err, &service):
-		sort, words := troubleAt(service.Err, reply.OneLine(service.Host))
-		return sort, "the token service " + reply.OneLine(service.Host) + ": " + words
+		name := reply.OneLine(service.Host)
+		host := cmp.Or(hostIn(service.Err), name)
+		if host != name {
+			name += ", which redirects to " + host
+		}
+		sort, words := troubleAt(service.Err, host)
+		return sort, "the token service " + name + ": " + words
 	case errors.As(err, &moved):
 		sort, words := troubleAt(moved.err, moved.host)
 		return sort, "the registry redirects to " + moved.host + ": " + words
@@ -268,14 +297,16 @@ func certNames(cert *x509.Certificate) []string {
 
 // hostOf is the host that an error of the HTTP library is about: the registry,
 // its token service or where it redirected to.
-func hostOf(err error) string {
+func hostOf(err error) string { return cmp.Or(hostIn(err), "the registry") }
+
+func hostIn(err error) string {
 	var sent *url.Error
 	if errors.As(err, &sent) {
 		if u, perr := url.Parse(sent.URL); perr == nil {
 			return reply.OneLine(u.Host)
 		}
 	}
-	return "the registry"
+	return ""
 }
 
 // reason says in one line why something failed.

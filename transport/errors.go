@@ -38,11 +38,13 @@ type RegistryError struct {
 	proxy     bool            // it is a proxy
 	standing  *login.Standing // may be nil
 	after     time.Duration   // Retry-After, bounded
+	to        string          // the host that it redirects to
 	expired   bool            // a credential that was good for the request before
 	ended     bool            // it is a token
 	lost      bool            // the upload itself is unknown: another server answered, or it was swept
 	early     bool            // it ended before the upload was sent
 	full      bool            // the registry's disk is
+	quota     bool            // what may be stored there is
 	stale     bool            // another address may be the answer; see answerError
 }
 
@@ -66,10 +68,14 @@ func (e *RegistryError) Cause() string {
 	switch {
 	case e.full:
 		return fmt.Sprintf("%s has no space left (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
+	case e.quota && text != "":
+		return fmt.Sprintf("%s has no room left for this by its quota: it answered %d %s", strings.TrimSuffix(who, ","), e.Status, text)
 	case e.ended:
 		return fmt.Sprintf("the token of this upload expired before the upload was complete (%s answered %d)", who, e.Status)
 	case e.lost:
 		return fmt.Sprintf("the registry no longer knew the upload that it had begun (%s answered %d)", who, e.Status)
+	case e.Status/100 == 3 && e.to != "":
+		return fmt.Sprintf("%s answered %d and redirects to %s, where this must not go", who, e.Status, e.to)
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.Note(e.Status)
 	case e.Err != nil:
@@ -82,9 +88,16 @@ func (e *RegistryError) Unwrap() error { return e.Err }
 
 // PlainHTTPError says that a host answered TLS with plain HTTP while TLS is
 // required. [Config].TLSVerify false would allow it.
-type PlainHTTPError struct{ Host string }
+type PlainHTTPError struct {
+	Host string
+
+	other bool // what it answered is neither TLS nor HTTP
+}
 
 func (e *PlainHTTPError) Error() string {
+	if e.other {
+		return e.Host + " does not speak TLS, which is required"
+	}
 	return e.Host + " speaks plain HTTP where TLS is required"
 }
 
@@ -240,9 +253,19 @@ func configError(err error) error {
 }
 
 // uploadError says that a registry sent an upload where its bytes must not go.
-type uploadError struct{ why string }
+type uploadError struct {
+	why  string
+	name bool // it gives itself another name, or scheme, than the one that it was asked by
+}
 
 func (e *uploadError) Error() string { return e.why }
+
+func (e *uploadError) hint() string {
+	if e.name {
+		return "the registry does not know by which name it is reached: have the proxy in front of it pass on Host and X-Forwarded-Proto, or set the name in the registry (distribution: http.host, or http.relativeurls: true); or name the registry as it names itself"
+	}
+	return hintMoved
+}
 
 // explain turns what came back from the registry client into a *RegistryError;
 // an interruption stays one.
@@ -289,8 +312,8 @@ func responseError(resp *http.Response) *RegistryError {
 		e.by = c.notItsOwn(resp, said)
 		e.proxy = e.by != ""
 	}
-	full := said.Full
-	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && full
+	e.quota = said.Quota && said.Own && reply.Permanent(e.Status) && resp.Request.Method != http.MethodGet
+	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && said.Full
 	return e
 }
 

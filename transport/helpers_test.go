@@ -27,7 +27,7 @@ func insecure(t *testing.T) *Client {
 func quick(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	c := NewClient(cfg)
-	c.retry = retry.Policy{Times: 2, First: time.Millisecond}
+	c.retry, c.lookFor = retry.Policy{Times: 2, First: time.Millisecond}, 0
 	t.Cleanup(c.Close)
 	return c
 }

@@ -29,6 +29,8 @@ const (
 type found struct {
 	there bool
 	fault string // what is wrong with its bytes; "" if nothing is
+	err   error  // by which it cannot be read; it is a fault too
+	by    string // who says that it is not there, if not the registry itself
 }
 
 func (f found) whole() bool { return f.there && f.fault == "" }
@@ -48,7 +50,7 @@ func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) 
 		case err == nil:
 			return r.readBack(ctx, d, nil)
 		case !errors.As(err, &broke):
-			return found{}, explain("check", r.name(d), err)
+			return unreadable(explain("check", r.name(d), err))
 		case !r.sender.client.again(ctx, t, r.location.Host(), err):
 			if ctx.Err() != nil {
 				return found{}, ctx.Err()
@@ -71,7 +73,7 @@ func (r *Repository) lookOnce(ctx context.Context, d oci.Descriptor) (f found, s
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
-		return f, true, nil
+		return found{by: answerError(resp).by}, true, nil
 	case resp.StatusCode == http.StatusPartialContent && header != nil:
 		p, first, _, perr := reply.Partial(resp, d, d.Size-1)
 		if doubt := perr != nil || first != d.Size-1; doubt {
@@ -111,11 +113,11 @@ func foundIn(d oci.Descriptor, err error) (found, error) {
 	case !errors.As(err, &wrong):
 		return found{}, err
 	case wrong.Got != "":
-		return found{true, fmt.Sprintf("it has other bytes under that digest, with the digest %s", wrong.Got)}, nil
+		return found{there: true, fault: fmt.Sprintf("it has other bytes under that digest, with the digest %s", wrong.Got)}, nil
 	case wrong.GotSize > d.Size:
-		return found{true, fmt.Sprintf("it has more bytes of it than the %d that there should be", d.Size)}, nil
+		return found{there: true, fault: fmt.Sprintf("it has more bytes of it than the %d that there should be", d.Size)}, nil
 	}
-	return found{true, fmt.Sprintf("it has %d bytes of it where there should be %d", wrong.GotSize, d.Size)}, nil
+	return found{there: true, fault: fmt.Sprintf("it has %d bytes of it where there should be %d", wrong.GotSize, d.Size)}, nil
 }
 
 // readBack reads a blob whole, from where it got to if the link breaks, and hashes it.
@@ -128,11 +130,27 @@ func (r *Repository) readBack(ctx context.Context, d oci.Descriptor, read func(i
 	}
 	var answer *RegistryError
 	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
-		return found{}, nil
+		return found{by: answer.by}, nil
 	}
 	f, err := foundIn(d, err)
-	return f, explain("check", r.name(d), err)
+	if err != nil {
+		return unreadable(explain("check", r.name(d), err))
+	}
+	return f, nil
 }
+
+// unreadable makes a fault of an error that stays and is of this blob alone: its file cannot be
+// read, and the registry answers 500.
+func unreadable(err error) (found, error) {
+	var answer *RegistryError
+	if !errors.As(err, &answer) || answer.Status != http.StatusInternalServerError || answer.Trouble() != TroubleServer {
+		return found{}, err
+	}
+	return found{there: true, fault: "it cannot be read: " + answer.Cause(), err: err}, nil
+}
+
+// maxUnreadable is how many blobs may be unreadable before it is the registry that is.
+const maxUnreadable = 20
 
 // countingWriter takes bytes and tells their number.
 type countingWriter func(int64)
@@ -150,10 +168,12 @@ type BlobError struct {
 	Blob  oci.Descriptor
 	Fault string // what it has instead; "" if nothing is there
 	Times int    // pushes that it took in this run, 0 if it was there before and could not be pushed
+
+	by string // who says that nothing is there, if not the registry
 }
 
 func (e *BlobError) Error() string {
-	what := "the registry does not have it"
+	what := cmp.Or(e.by, "the registry") + " does not have it"
 	if e.Fault != "" {
 		what = e.Fault
 	}
@@ -199,6 +219,7 @@ func (m *Mirror) Stored(ctx context.Context, src oci.Source, images []oci.Image)
 // may be called at the same time. What is absent or wrong is returned, by digest.
 func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64), looked func(d Delivery, whole bool)) (wrong []Delivery, err error) {
 	var mu sync.Mutex
+	var broken atomic.Int32
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for _, d := range list {
@@ -210,6 +231,9 @@ func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64)
 			f, err := r.readBack(ctx, d.Blob, read)
 			if ctx.Err() != nil {
 				return cmp.Or(err, ctx.Err()) // nothing is known of this blob
+			}
+			if f.err != nil && broken.Add(1) > maxUnreadable {
+				return f.err
 			}
 			looked(d, err == nil && f.whole())
 			if err != nil || f.whole() {
@@ -247,17 +271,21 @@ func (p *patience) until(ctx context.Context, r *Repository, there func() (bool,
 }
 
 // patiently looks until something is there: stores that are consistent later, and caches
-// of an absence, need time. It waits as long as for an outage, and gives up then.
+// of an absence, need time. It waits as long as for an outage, and a few seconds at least.
 func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) (bool, error) {
-	c, host := r.sender.client, r.location.Host()
+	c, host, began := r.sender.client, r.location.Host(), time.Now()
 	for t := c.begin(); ; {
 		ok, err := there()
 		if ok || err != nil {
 			return ok, err
 		}
 		wait, again := t.Next(ctx, failureOf(watch.ErrStalled))
-		if !again {
+		switch left := c.lookFor - time.Since(began); {
+		case again:
+		case ctx.Err() != nil || left <= 0:
 			return false, ctx.Err()
+		default:
+			wait = min(left, c.lookFor/10)
 		}
 		wait = min(wait, longestLook)
 		if c.cfg.Waiting != nil && c.gate(host).NoticeDue() {

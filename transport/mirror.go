@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"golang.org/x/sync/errgroup"
@@ -173,6 +174,7 @@ func (r *Repository) toPush(ctx context.Context) context.Context {
 func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
 	repos := make([][]oci.Ref, len(blobs))
 	has := make([][]bool, len(blobs))
+	var broken atomic.Int32
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
 	for i, node := range blobs {
@@ -185,6 +187,9 @@ func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci
 					return err
 				}
 				f, err := r.look(r.toPush(ctx), node.Descriptor)
+				if f.err != nil && broken.Add(1) > maxUnreadable {
+					return f.err
+				}
 				has[i][j] = f.whole()
 				return unlessRefused(err)
 			})

@@ -80,7 +80,11 @@ func saidNo(err error) bool {
 	if errors.As(err, &blob) || errors.As(err, &manifest) {
 		return true
 	}
-	if !errors.As(err, &answer) || answer.Status < 400 || answer.Trouble() == TroubleFull {
+	if !errors.As(err, &answer) || answer.Status < 400 {
+		return false
+	}
+	switch answer.Trouble() {
+	case TroubleFull, TroubleQuota:
 		return false
 	}
 	switch answer.Status {

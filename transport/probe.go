@@ -34,6 +34,7 @@ const (
 	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
 	ProblemSparse      Problem = "the registry refuses an index with missing platforms (a sparse index)"
 	ProblemFull        Problem = "the registry has no space left"
+	ProblemQuota       Problem = "a quota of the registry is used up"
 	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
@@ -236,6 +237,8 @@ func classify(err error) Problem {
 	switch answer.Trouble() {
 	case TroubleFull:
 		return ProblemFull
+	case TroubleQuota:
+		return ProblemQuota
 	case TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP:
 		return ProblemTLS
 	case TroubleRefused, TroubleName, TroubleLost, TroubleProxy:

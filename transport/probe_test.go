@@ -126,7 +126,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 	p := troubled(t)
 	want := map[string]Problem{
 		"absent/one": ProblemProject, "absent/two": ProblemProject, "flat/a/b/c": ProblemDepth, "tagged/x": ProblemUntagged, "dense/x": ProblemSparse,
-		"weak/x": ProblemDenied, "full/x": ProblemFull, "fuller/x": ProblemFull, "quota/x": ProblemFull, "odd/x": ProblemOther,
+		"weak/x": ProblemDenied, "full/x": ProblemFull, "fuller/x": ProblemFull, "quota/x": ProblemQuota, "odd/x": ProblemOther,
 	}
 	names := []string{"flat/a", "good/one", "good/two/three"}
 	for n := range want {

@@ -187,7 +187,7 @@ func (r *Repository) probeManifestOf(ctx context.Context, k *kind) error {
 	switch {
 	case errors.As(err, &wrong):
 		p.Problem = ProblemChanges
-	case !saidNo(err) || p.Problem == ProblemFull:
+	case !saidNo(err) || p.Problem == ProblemFull, p.Problem == ProblemQuota:
 		return p
 	default:
 		p.Problem = ProblemKind

@@ -108,7 +108,7 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 	case err != nil:
 		return &ProbeError{r.ref, classify(err), err}
 	case !there || !f.whole():
-		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.config, Fault: f.fault, Times: 1}}
+		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.config, Fault: f.fault, Times: 1, by: f.by}}
 	}
 	return nil
 }

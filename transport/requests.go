@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -98,11 +99,13 @@ func (d *sender) authorized(req *http.Request) (*http.Response, error) {
 // mismatch names the host, registry or token service, that does not speak TLS.
 func mismatch(err error) error {
 	var sent *url.Error
-	if !errors.Is(err, http.ErrSchemeMismatch) || !errors.As(err, &sent) {
+	var record tls.RecordHeaderError
+	if !errors.Is(err, http.ErrSchemeMismatch) && !errors.As(err, &record) || !errors.As(err, &sent) {
 		return err
 	}
-	if u, perr := url.Parse(sent.URL); perr == nil {
-		return &PlainHTTPError{Host: u.Host}
+	var proxy *proxyError
+	if u, perr := url.Parse(sent.URL); perr == nil && !errors.As(err, &proxy) {
+		return &PlainHTTPError{Host: u.Host, other: !errors.Is(err, http.ErrSchemeMismatch)}
 	}
 	return err
 }

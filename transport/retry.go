@@ -86,6 +86,9 @@ func refusedTLS(err error) bool {
 // statusOf is the bare status of an answer, with its Retry-After.
 func statusOf(resp *http.Response) *RegistryError {
 	e := &RegistryError{Status: resp.StatusCode, Host: reply.OneLine(resp.Request.URL.Host), after: reply.RetryAfter(resp), standing: login.StandingOf(resp)}
+	if to, err := resp.Location(); err == nil && e.Status/100 == 3 {
+		e.to = reply.OneLine(to.Host)
+	}
 	if reply.Redirected(resp) && e.standing != nil && e.Host != e.standing.Host {
 		e.by, e.elsewhere = e.Host+", where the registry redirects to,", true
 	}

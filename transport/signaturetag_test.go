@@ -23,7 +23,7 @@ func TestMirrorHidesSignatures(t *testing.T) {
 	inv.Images = append(inv.Images, oci.Image{Origin: "additional", Source: inv.Images[0].Source.WithTag("2"), Root: c.Image(false, c.Layer(1000, ocitest.LayerGzip)), Tags: []string{"2"}})
 	reg := registrytest.Start(t)
 	mustFill(t, mirrorAt(insecure(t), reg.Host, 1), c, inv)
-	for status, refused := range map[int]int{401: 2, 403: 2, 405: 2, 415: 2, 404: 0, 400: 0, 200: 0} {
+	for status, refused := range map[int]int{401: 2, 403: 2, 405: 2, 415: 2, 400: 2, 500: 2, 404: 0, 200: 0} {
 		p := registrytest.StartProxy(t, reg.Host)
 		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 			return strings.HasSuffix(r.URL.Path, ".sig") && refuse(w, r, status, "DENIED", "")

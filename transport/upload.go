@@ -136,7 +136,7 @@ func (r *Repository) mount(ctx context.Context, d oci.Descriptor, from oci.Ref) 
 		return false, nil, nil
 	case resp.StatusCode == http.StatusCreated:
 		reply.Drain(resp)
-		return true, nil, checkDigest(resp, d)
+		return checkDigest(resp, d) == nil, nil, nil // else it is uploaded
 	case resp.StatusCode == http.StatusAccepted:
 		//lint:ignore nilerr a session that cannot be used is none: an upload begins another
 		s, _ := r.session(resp)
@@ -162,7 +162,7 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	reply.Drain(resp)
 	to, err := resp.Location()
 	if err != nil {
-		return nil, &uploadError{"the registry started an upload and gave no location"}
+		return nil, &uploadError{why: "the registry started an upload and gave no location"}
 	}
 	to.User = nil
 	asked := *resp.Request.URL
@@ -171,9 +171,9 @@ func (r *Repository) session(resp *http.Response) (*session, error) {
 	samePort := to.Port() == asked.Port() || sameScheme && redirect.Port(to) == redirect.Port(&asked)
 	switch {
 	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", reply.OneLine(to.Host))}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", reply.OneLine(to.Host)), true}
 	case !sameScheme && to.Scheme != "https":
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", reply.OneLine(to.Scheme), reply.OneLine(to.Host), asked.Scheme)}
+		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", reply.OneLine(to.Scheme), reply.OneLine(to.Host), asked.Scheme), true}
 	}
 	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
 }

@@ -112,16 +112,13 @@ func (a *Authorizer) refused(req *http.Request, resp *http.Response, authz strin
 	case next == "":
 		return a.check(req, resp, authz, st)
 	}
-	again := req
-	if req.Body != nil && req.Body != http.NoBody {
-		if req.GetBody == nil {
-			return resp, nil
-		}
-		again = req.Clone(req.Context())
-		if again.Body, err = req.GetBody(); err != nil {
-			reply.Drain(resp)
-			return nil, err
-		}
+	again, err := anew(req)
+	switch {
+	case err != nil:
+		reply.Drain(resp)
+		return nil, err
+	case again == nil:
+		return resp, nil
 	}
 	reply.Drain(resp)
 	st.Sent = a.configured()
@@ -131,6 +128,20 @@ func (a *Authorizer) refused(req *http.Request, resp *http.Response, authz strin
 	}
 	a.passed(err, next)
 	return resp, err
+}
+
+// anew is a request that can be sent once more; nil where its body cannot be read again.
+func anew(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, nil
+	}
+	if req.GetBody == nil {
+		return nil, nil
+	}
+	again := req.Clone(req.Context())
+	var err error
+	again.Body, err = req.GetBody()
+	return again, err
 }
 
 // ahead is what a request is sent with at once: by the challenge that is known.

@@ -149,7 +149,7 @@ func (a *Authorizer) fetchToken(ctx context.Context, realm *url.URL, service str
 	}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return token{}, &ServiceError{realm.Host, err}
+		return token{}, &ServiceError{Host: realm.Host, Err: err}
 	}
 	defer reply.Drain(resp)
 	if resp.StatusCode != http.StatusOK {

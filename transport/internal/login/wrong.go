@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // isWrong is the error of a credential that the host does not take, nil of another.
@@ -66,9 +68,43 @@ func (a *Authorizer) declare(by string, status int, why string, st *Standing) er
 	return a.isWrong(st)
 }
 
+// instead sends by Basic what was refused with a token, where the registry offers that too; nil
+// where it does not, or refuses that as well.
+func (a *Authorizer) instead(req *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	basic, ok := a.basicAmong(a.offers)
+	a.mu.Unlock()
+	if !ok {
+		return nil, nil
+	}
+	again, err := anew(req)
+	if again == nil || err != nil {
+		return nil, err
+	}
+	resp, err := a.send(again, a.basic())
+	if err != nil {
+		return nil, err
+	}
+	if refusal(resp.StatusCode, a.basic()) {
+		reply.Drain(resp)
+		return nil, nil
+	}
+	a.passed(nil, a.basic())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = basic
+	return resp, nil
+}
+
 // check finds out of a 401 to credentials that were sent whether they are wrong, or only may not
 // do this: then the API root takes them. Of wrong ones it makes an error.
 func (a *Authorizer) check(req *http.Request, resp *http.Response, authz string, st *Standing) (*http.Response, error) {
+	if strings.HasPrefix(authz, "Bearer ") {
+		if other, err := a.instead(req); other != nil || err != nil {
+			reply.Drain(resp)
+			return other, err
+		}
+	}
 	if a.isTaken() || !strings.HasPrefix(authz, "Basic ") {
 		a.passed(nil, authz)
 		return resp, nil

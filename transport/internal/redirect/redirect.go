@@ -22,6 +22,14 @@ func Check(req *http.Request, via []*http.Request) error {
 		req.Header.Del("Authorization")
 	}
 	from := via[len(via)-1].URL
+	switch req.URL.Scheme {
+	case "http", "https":
+	default:
+		return &Error{Why: fmt.Sprintf("%s redirects to an address with %q", from.Host, req.URL.Scheme+":")}
+	}
+	if method := via[0].Method; req.Method != method {
+		return &Error{Why: fmt.Sprintf("%s redirects a %s to %s://%s as a %s", from.Host, method, req.URL.Scheme, req.URL.Host, req.Method)}
+	}
 	if from.Scheme == "https" && req.URL.Scheme != "https" {
 		return &Error{Why: fmt.Sprintf("%s redirects from https to %s on %s", from.Host, req.URL.Scheme, req.URL.Host)}
 	}

@@ -20,7 +20,7 @@ func RefusesRange(resp *http.Response) bool {
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusProxyAuthRequired, http.StatusGone:
 		return false
 	}
-	return Permanent(resp.StatusCode) && !Redirected(resp)
+	return resp.StatusCode < 400 || Permanent(resp.StatusCode) && !Redirected(resp)
 }
 
 // Partial reads what a 206 has of d (RFC 9110, section 14.4). It may have fewer bytes

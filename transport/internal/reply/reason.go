@@ -17,6 +17,7 @@ type Reason struct {
 	Code, Message string
 	Own           bool // in the form that registries have (OCI distribution-spec, "Error Codes")
 	Full          bool // a disk is
+	Quota         bool // what this user or project may store is used up
 }
 
 // Read finds code and message in the body of an error: those of a registry, else of a token
@@ -30,6 +31,7 @@ func Read(body []byte) (a Reason) {
 		} `json:"errors"`
 	}
 	a.Full = fullText.Match(body)
+	a.Quota = !a.Full && quotaText.Match(body)
 	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
 		first := parsed.Errors[0]
 		for _, e := range parsed.Errors {
@@ -89,6 +91,9 @@ func xmlMessage(body []byte) string {
 var (
 	// fullText are the words of systems and stores for a disk or quota that is used up.
 	fullText = regexp.MustCompile(`(?i)no space left|disk quota exceeded|not enough space|\benospc\b|\bedquot\b|insufficient storage|disk (is )?full|storage backend has reached its minimum free`)
+	// quotaText are the words of registries for what a project may store: Quay, Harbor (quota
+	// controller), GitLab, Artifactory, ECR.
+	quotaText = regexp.MustCompile(`(?i)\bquota\b|QUOTA_EXCEEDED|exceed(s|ed)? the configured upper limit|storage limit|(storage|size) limit (has been |is )?(reached|exceeded)|limit ?exceeded ?exception`)
 	// errnoFull is the error number that distribution's storage driver hands on: Linux's ENOSPC and EDQUOT.
 	errnoFull = regexp.MustCompile(`"Err":\s*(28|122)\b`)
 )
