@@ -83,8 +83,10 @@ var yamlLine = regexp.MustCompile(`(?s)^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 func syntaxError(data []byte, err error) *Error {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1])
-	if at := tabbed(data); at > 0 && (at == line || at == line+1) {
-		return errAt(Pos{at, indent(data, at)}, "there is a tab before this; YAML is indented with spaces alone")
+	for _, at := range tabbed(data) {
+		if at.Line == line || at.Line == line+1 {
+			return errAt(at, "there is a tab before this; YAML is indented with spaces alone")
+		}
 	}
 	if line == 0 || strings.HasPrefix(m[2], "did not find expected") {
 		line = reached(data)
@@ -92,15 +94,16 @@ func syntaxError(data []byte, err error) *Error {
 	return errAt(Pos{line, indent(data, line)}, "not valid YAML here or just above: %s", m[2])
 }
 
-var tabIndent = regexp.MustCompile(`(?m)^ *\t+[ \t]*[^\s#]`)
+// tabIndent is the indentation of a line, also behind the dashes of lists, with a tab.
+var tabIndent = regexp.MustCompile(`(?m)^ *(?:- *)*\t[ \t]*[^\s#]`)
 
-// tabbed is the first line whose indentation has a tab, 0 for none.
-func tabbed(data []byte) int {
-	at := tabIndent.FindIndex(data)
-	if at == nil {
-		return 0
+// tabbed are the places of what stands behind indentations that have a tab.
+func tabbed(data []byte) (list []Pos) {
+	for _, at := range tabIndent.FindAllIndex(data, -1) {
+		_, n := utf8.DecodeLastRune(data[:at[1]])
+		list = append(list, posOf(data, at[1]-n))
 	}
-	return posOf(data, at[0]).Line
+	return list
 }
 
 // reached is the line that the YAML parser was reading when it gave up.
