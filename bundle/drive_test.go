@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
 // newMounted is a large fixture whose drive is a mount of its own.
@@ -200,22 +198,4 @@ func TestReadOnlyBetweenRuns(t *testing.T) {
 	}
 	remount("rw")
 	f.finish(t)
-}
-
-// TestEstimate is never below what a bundle takes.
-func TestEstimate(t *testing.T) {
-	for _, size := range []int64{MinSegmentSize, DefaultSegmentSize} {
-		f := newFixture(t, size, true)
-		f.add(t, "big", f.content.Image(false, f.content.Layer(30<<20, ocitest.LayerGzip)))
-		f.pack(t)
-		for _, cluster := range []int64{512, 4 << 10, 64 << 10, 128 << 10, 1 << 20, 32 << 20} {
-			total := 2 * cluster // the directories
-			for _, body := range files(t, f.drive) {
-				total += roundUp(int64(len(body)), cluster)
-			}
-			if estimate := f.job.Estimate(f.graph, cluster); estimate < total {
-				t.Errorf("segments of %d, clusters of %d: %d bytes are estimated, %d are taken", size, cluster, estimate, total)
-			}
-		}
-	}
 }

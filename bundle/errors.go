@@ -216,19 +216,28 @@ func (e *FingerprintError) Hint() string {
 // Permanent is true: it is another bundle.
 func (e *FingerprintError) Permanent() bool { return true }
 
-// SpaceError says that a drive has not enough room.
+// SpaceError says that a drive has not enough room, and that nothing was written for that.
 type SpaceError struct {
-	Dir        string
-	Need, Free int64 // bytes
-	Cluster    int64 // bytes that the smallest file takes, where that matters
+	Dir                  string
+	Need, Free           int64 // bytes
+	Cluster              int64 // bytes that the smallest file takes, where that matters
+	NeedFiles, FreeFiles int64 // how many files there will be, and may be; 0 where bytes are lacking
+	Begun                bool  // the bundle was begun earlier, and needs that besides
 }
 
 func (e *SpaceError) Error() string {
+	if e.NeedFiles > 0 {
+		return fmt.Sprintf("%s has room for %d more files, %d are needed: the file system has no more inodes", e.Dir, e.FreeFiles, e.NeedFiles)
+	}
+	more := ""
+	if e.Begun {
+		more = " more"
+	}
 	free, need := FormatSize(e.Free), FormatSize(e.Need)
 	if free == need { // rounded
 		free, need = fmt.Sprintf("%d B", e.Free), fmt.Sprintf("%d B", e.Need)
 	}
-	s := fmt.Sprintf("%s has %s free, %s are needed", e.Dir, free, need)
+	s := fmt.Sprintf("%s has %s free, %s%s are needed", e.Dir, free, need, more)
 	if e.Cluster > perSegment {
 		s += fmt.Sprintf(", as the drive counts: each file takes whole clusters of %s", CompactSize(e.Cluster))
 	}
@@ -237,7 +246,14 @@ func (e *SpaceError) Error() string {
 
 // Hint says what to do now.
 func (e *SpaceError) Hint() string {
-	return "make room on the drive or take a larger one; nothing was written yet"
+	do := "make room on the drive or take a larger one"
+	if e.NeedFiles > 0 {
+		do = "remove files that are not needed from the drive, or take one whose file system has more inodes"
+	}
+	if e.Begun {
+		return "make room on the drive and run the same command again: what is written of the bundle stays, and it resumes where it stopped"
+	}
+	return do + "; nothing was written or deleted"
 }
 
 // Permanent is false: room can be made.

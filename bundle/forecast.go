@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/frame"
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -18,9 +19,10 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Forecast says how large a bundle will be that is packed in one go.
+// Forecast says how large a bundle will be that is packed in one go, or what is still to
+// be written of one that was begun.
 type Forecast struct {
-	Bytes    int64 // of all files in the bundle's directory
+	Bytes    int64 // of all files
 	Segments int
 	// Upper says that Bytes is an upper bound, because something will be
 	// compressed whose bytes are not known: a blob above [KnownBlob], or so much
@@ -29,16 +31,7 @@ type Forecast struct {
 	Upper bool
 
 	files []int64 // bytes of each
-}
-
-// OnDrive gives the bytes that the files take on a drive with clusters of that size.
-func (f Forecast) OnDrive(cluster int64) int64 {
-	sum, n := int64(0), int64(0)
-	for _, size := range f.files {
-		sum += size
-		n += roundUp(size, cluster)
-	}
-	return n + roundUp(f.Bytes-sum, cluster) + 2*cluster // what is added to an upper bound; two directories
+	lanes int     // that are written to
 }
 
 // KnownBlob is the size, in bytes, up to which a blob that is not compressed yet
@@ -67,22 +60,23 @@ func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descrip
 		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
 	r := &forecaster{begin: begin, content: content, noise: newNoise()}
-	f, err := r.run(inv, g)
-	if err != nil {
-		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
-	}
-	return f, nil
+	return r.run(inv, g)
 }
 
 func (r *forecaster) run(inv *oci.Inventory, g *oci.Graph) (f Forecast, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("calculate the size of the bundle: %w", err)
+		}
+	}()
 	if err := r.measure(); err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, r.fast.Close(), r.dense.Close()) }()
 	for n, list := range deal(g.Blobs, r.begin.Lanes) {
-		l := r.lane(n)
+		l := r.lane(n).after(r.kept)
 		for _, d := range list {
-			if err := l.blob(d); err != nil {
+			if err := l.blob(d, r.written[d.Digest]); err != nil {
 				return f, err
 			}
 		}
@@ -143,6 +137,9 @@ type forecaster struct {
 	noise       *noise
 	buf, out    []byte // of the frame that is being filled, in any lane
 
+	begun   bool                    // it is a bundle's that was begun
+	kept    []journal.Segment       // what is written of it already
+	written map[digest.Digest]int64 // of blobs that were cut in the middle
 	segs    []journal.Segment
 	guessed int64 // bytes that will be compressed, nobody knows how far
 	large   bool  // a blob above KnownBlob is among them
@@ -164,7 +161,7 @@ func (r *forecaster) measure() (err error) {
 
 // closing counts the closing lane: manifests, and the end of the archive.
 func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
-	l := r.lane(r.begin.Lanes)
+	l := r.lane(r.begin.Lanes).after(r.kept)
 	// A graph has them in the order in which they were read; this one is the same each time.
 	manifests := slices.SortedStableFunc(slices.Values(g.Manifests), func(a, b oci.Node) int {
 		if len(a.Images) == 0 || len(b.Images) == 0 { // what documents reach comes last, as it stands
@@ -173,7 +170,7 @@ func (r *forecaster) closing(inv *oci.Inventory, g *oci.Graph) error {
 		return cmp.Compare(a.Descriptor.Digest, b.Descriptor.Digest)
 	})
 	for _, n := range manifests {
-		if err := l.blob(n.Descriptor); err != nil {
+		if err := l.blob(n.Descriptor, 0); err != nil {
 			return err
 		}
 	}
@@ -197,19 +194,26 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Number, b.Number))
 	})
 	f := Forecast{Segments: len(r.segs)}
+	used := map[int]bool{}
 	for _, s := range r.segs {
 		f.files = append(f.files, s.Size)
+		used[s.Lane] = true
 	}
-	idx, err := indexFile(r.begin, inv, r.segs)
+	f.lanes = len(used)
+	all := append(slices.Clone(r.kept), r.segs...)
+	idx, err := indexFile(r.begin, inv, all)
 	if err != nil {
 		return f, err
 	}
-	_, copies, rest, err := sealFiles(r.begin, idx, r.segs, r.begin.Created)
+	_, copies, rest, err := sealFiles(r.begin, idx, all, r.begin.Created)
 	if err != nil {
 		return f, err
 	}
-	for _, body := range copies {
-		f.files = append(f.files, int64(len(body)), int64(len(body)))
+	for name, body := range copies {
+		f.files = append(f.files, int64(len(body)))
+		if !r.begun || seal.KeyNumber(name) == 0 { // the key files are there from the beginning
+			f.files = append(f.files, int64(len(body)))
+		}
 	}
 	f.files = append(f.files, int64(len(rest.readme)), int64(len(rest.sums)))
 	slices.Sort(f.files) // a map has no order

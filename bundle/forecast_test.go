@@ -244,6 +244,8 @@ func TestDrives(t *testing.T) {
 		return g
 	}
 	const gb = 1e9
+	nothing := func(oci.Descriptor) ([]byte, bool) { return nil, false }
+	full := Forecast{Bytes: 1 << 50}
 	job := Job{SegmentSize: DefaultSegmentSize, Lanes: DefaultLanes}
 	for _, c := range []struct {
 		g        *oci.Graph
@@ -257,26 +259,30 @@ func TestDrives(t *testing.T) {
 		{graph(6*gb/10, 6*gb/10, 6*gb/10), gb, 3}, // no blob is spread
 		{graph(6*gb/10, 3*gb/10, 6*gb/10, 3*gb/10), gb, 2},
 	} {
-		got, err := job.Drives(c.g, c.capacity, 4096)
+		f, err := job.Forecast(&oci.Inventory{}, c.g, nothing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := job.Drives(f, c.g, c.capacity, 4096)
 		if err != nil || got != c.want {
 			t.Errorf("%d blobs on drives of %d: %d, %v; want %d", len(c.g.Blobs), c.capacity, got, err, c.want)
 		}
-		if one := job.Estimate(c.g, 4096) <= c.capacity; one != (got == 1) {
-			t.Errorf("%d blobs on drives of %d: %d drives, and pack says %v", len(c.g.Blobs), c.capacity, got, one)
+		if err := f.CheckRoom("", Space{Free: c.capacity, Cluster: 4096, Files: -1}, 0); (err == nil) != (got == 1) {
+			t.Errorf("%d blobs on drives of %d: %d drives, and pack says %v", len(c.g.Blobs), c.capacity, got, err)
 		}
 	}
 	var large *TooLargeError
-	if _, err := job.Drives(graph(10, gb), gb, 4096); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
+	if _, err := job.Drives(full, graph(10, gb), gb, 4096); !errors.As(err, &large) || large.Blob.Size != gb || large.Capacity != gb {
 		t.Errorf("a blob as large as the drive: %v", err)
 	}
 	many := make([]int64, MaxLanes+1)
 	for i := range many {
 		many[i] = 9 * gb / 10
 	}
-	if _, err := job.Drives(graph(many...), gb, 4096); !errors.As(err, &large) || large.Blob.Digest != "" {
+	if _, err := job.Drives(full, graph(many...), gb, 4096); !errors.As(err, &large) || large.Blob.Digest != "" {
 		t.Errorf("%d drives: %v", len(many), err)
 	}
-	if _, err := job.Drives(graph(10), 1<<20, 4096); !errors.As(err, &large) {
+	if _, err := job.Drives(full, graph(10), 1<<20, 4096); !errors.As(err, &large) {
 		t.Errorf("a drive of 1 MiB: %v", err)
 	}
 }

@@ -23,6 +23,16 @@ func (r *forecaster) lane(number int) *forecastLane {
 	return &forecastLane{r: r, number: number, next: 1}
 }
 
+// after lets the lane go on behind what is written of it already.
+func (l *forecastLane) after(kept []journal.Segment) *forecastLane {
+	for _, s := range kept {
+		if s.Lane == l.number {
+			l.next = max(l.next, s.Number+1)
+		}
+	}
+	return l
+}
+
 // forecastSegment is a [segment] with its [frame.Writer], counted. A frame counts as
 // written when the next one is handed on, as it does there.
 type forecastSegment struct {
@@ -37,8 +47,8 @@ type forecastSegment struct {
 	dense bool
 }
 
-// blob counts one blob or manifest.
-func (l *forecastLane) blob(d oci.Descriptor) error {
+// blob counts one blob or manifest, of which the bytes before off are written already.
+func (l *forecastLane) blob(d oci.Descriptor, off int64) error {
 	dense := !compressed(d.MediaType)
 	body := func(int64, int64) []byte { return nil }
 	if dense {
@@ -50,6 +60,11 @@ func (l *forecastLane) blob(d oci.Descriptor) error {
 		}
 	} else if d.Size <= shownNoise {
 		body = func(_, n int64) []byte { return l.r.noise.next(n) }
+	}
+	if off > 0 {
+		l.open()
+		l.rest(d.Size, off, &d.Digest, body, dense)
+		return nil
 	}
 	return l.entry("blobs/sha256/"+d.Digest.Encoded(), d.Size, &d.Digest, body, dense)
 }
@@ -71,7 +86,13 @@ func (l *forecastLane) entry(name string, size int64, digest *digest.Digest, bod
 	}
 	l.take(header)
 	l.piece = l.seg.content
-	for off := int64(0); off < size; {
+	l.rest(size, 0, digest, body, dense)
+	return nil
+}
+
+// rest counts an entry from an offset of its content on, to its end.
+func (l *forecastLane) rest(size, off int64, digest *digest.Digest, body func(off, n int64) []byte, dense bool) {
+	for off < size {
 		chunk := min(readChunk, size-off)
 		if !l.fits(chunk + tarBlock) {
 			l.note(digest, size)
@@ -93,7 +114,6 @@ func (l *forecastLane) entry(name string, size int64, digest *digest.Digest, bod
 	if size > frame.MaxContent {
 		l.flush()
 	}
-	return nil
 }
 
 func (l *forecastLane) note(d *digest.Digest, size int64) {

@@ -25,6 +25,7 @@ const (
 type Space struct {
 	Free    int64 // bytes
 	Cluster int64 // bytes that the smallest file takes
+	Files   int64 // how many more files it takes; -1 where it does not say
 	Unknown bool  // the file system does not say; the rest is nothing then
 }
 
@@ -32,9 +33,9 @@ type Space struct {
 func SpaceOf(dir string) (Space, error) {
 	room, err := media.RoomOf(dir)
 	if errors.Is(err, media.ErrUnknownSpace) {
-		return Space{Unknown: true, Cluster: DefaultCluster}, nil
+		return Space{Unknown: true, Cluster: DefaultCluster, Files: -1}, nil
 	}
-	return Space{Free: room.Free, Cluster: room.Cluster}, err
+	return Space{Free: room.Free, Cluster: room.Cluster, Files: room.Files}, err
 }
 
 // CheckFileLimit reports a *[DriveError] if this process may not write files as large as
@@ -46,19 +47,6 @@ func (j Job) CheckFileLimit(dir string, need int64) error {
 	}
 	return &media.Error{Op: fmt.Sprintf("write files of %s to", CompactSize(largest)), Path: dir,
 		Err: fmt.Errorf("this process may write %s at most: %w", FormatSize(limit), syscall.EFBIG)}
-}
-
-// Estimate gives an upper bound of the bytes that a bundle of the graph takes on a drive
-// with clusters of that many bytes, however often packing it is interrupted.
-// [Job.Forecast] says more exactly what the files have.
-func (j Job) Estimate(g *oci.Graph, cluster int64) int64 {
-	all := load{}
-	for _, nodes := range [][]oci.Node{g.Blobs, g.Manifests} {
-		for _, node := range nodes {
-			all = all.plus(load{bound(node.Descriptor.Size), 1})
-		}
-	}
-	return j.driveBound(all, cluster)
 }
 
 // bound is the most that a blob takes in segments.
@@ -109,11 +97,14 @@ func (e *TooLargeError) Hint() string { return "take larger drives, or leave out
 // Permanent is true: the blob stays as large as it is.
 func (e *TooLargeError) Permanent() bool { return true }
 
-// Drives says how many drives a bundle of the graph needs that hold so many
-// bytes each, in clusters of that size, by the bound of [Job.Estimate]: what it calls one
-// drive is enough for packing. Manifests stand on one drive together. The error is a
-// *[TooLargeError].
-func (j Job) Drives(g *oci.Graph, capacity, cluster int64) (int, error) {
+// Drives says how many drives a bundle of the graph needs that hold so many bytes each,
+// in clusters of that size. One is enough where f, its forecast, says so, as
+// [Forecast.CheckRoom] does; more are counted by an upper bound. Manifests stand on one
+// drive together. The error is a *[TooLargeError].
+func (j Job) Drives(f Forecast, g *oci.Graph, capacity, cluster int64) (int, error) {
+	if f.OnDrive(cluster) <= capacity {
+		return 1, nil
+	}
 	needs := make([]load, 1, len(g.Blobs)+1)
 	for _, n := range g.Manifests {
 		needs[0] = needs[0].plus(load{bound(n.Descriptor.Size), 1})
@@ -140,5 +131,5 @@ func (j Job) Drives(g *oci.Graph, capacity, cluster int64) (int, error) {
 		}
 		drives[i] = drives[i].plus(need)
 	}
-	return len(drives), nil
+	return max(len(drives), 2), nil
 }

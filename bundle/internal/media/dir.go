@@ -52,7 +52,7 @@ func (d *Dir) fail(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{op, filepath.Join(d.path, filepath.FromSlash(name)), err}
+	return &Error{op, filepath.Join(d.path, filepath.FromSlash(name)), full(d.path, err)}
 }
 
 // Entry is a regular file in the directory.
@@ -202,7 +202,7 @@ func syncNames(dir *os.File) error {
 // MakeDir makes a directory whose name is durable.
 func MakeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return &Error{"make directory", dir, err}
+		return &Error{"make directory", dir, full(filepath.Dir(dir), err)}
 	}
 	f, err := os.Open(filepath.Dir(dir))
 	if errors.Is(err, fs.ErrPermission) {

@@ -13,6 +13,7 @@ var ErrUnknownSpace = errors.New("the file system does not report how much space
 type Room struct {
 	Free    int64 // bytes that a user may still write
 	Cluster int64 // bytes that the smallest file takes; at least 1
+	Files   int64 // how many more files it takes; -1 where it does not say, or has no limit
 }
 
 // ProbeName is the file that [Dir.Probe] writes and removes.

@@ -32,7 +32,11 @@ func RoomOf(dir string) (Room, error) {
 	if st.Blocks == 0 || unit <= 0 || unit > maxCluster || st.Bavail > st.Blocks || st.Blocks > math.MaxInt64/uint64(unit) {
 		return Room{}, ErrUnknownSpace
 	}
-	return Room{Free: int64(st.Bavail) * unit, Cluster: unit}, nil
+	r := Room{Free: int64(st.Bavail) * unit, Cluster: unit, Files: -1}
+	if st.Files > 0 && st.Ffree <= st.Files {
+		r.Files = int64(min(st.Ffree, math.MaxInt64))
+	}
+	return r, nil
 }
 
 // FileLimit gives the largest file that this process may write, in bytes; -1 for any.

@@ -22,6 +22,20 @@ func (e *Error) Unwrap() error { return e.Err }
 // Permanent is false: drives are plugged in, mounted and cleared.
 func (e *Error) Permanent() bool { return false }
 
+// ErrNoFiles says that a file system has free bytes, and takes no more files. It comes
+// with what the system says, ENOSPC.
+var ErrNoFiles = errors.New("the file system has free space, and no inode for one more file")
+
+// full tells a file system that takes no more files from one that has no bytes.
+func full(dir string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		if room, rerr := RoomOf(dir); rerr == nil && room.Files == 0 && room.Free > 0 {
+			return fmt.Errorf("%w: %w", cause(err), ErrNoFiles)
+		}
+	}
+	return err
+}
+
 const again = ", then run the same command again; it resumes where it stopped"
 
 // causes are what to do about what a system says of a drive.
@@ -29,6 +43,7 @@ var causes = []struct {
 	err  error
 	hint string
 }{
+	{ErrNoFiles, "remove files that are not needed from the drive (df -i counts them)" + again},
 	{syscall.ENOSPC, "make room on the drive and run the same command again; it resumes where it stopped"},
 	{syscall.EDQUOT, "the quota of this user or directory is used up: raise it or make room" + again},
 	{syscall.EFBIG, "a file may not be as large as that: raise the limit of this shell (ulimit -f unlimited) or use smaller segments; FAT32 takes files up to 4 GiB - 1"},

@@ -72,7 +72,7 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 		err = p.Resume(ctx, w.Inventory(), noted, p.builtDir(w.ID()))
 	}
 	if err == nil {
-		_, err = p.CheckDocuments(ctx)
+		err = p.stillFits(ctx)
 	}
 	if err == nil {
 		err = p.Adopt(ctx, p.builtDir(w.ID())) // a kill may have come before
@@ -110,11 +110,10 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if err := prepared(ctx); err != nil {
 		return err
 	}
-	documents, err := p.CheckDocuments(ctx)
-	if err != nil {
+	if err := p.ReadSmall(ctx); err != nil {
 		return err
 	}
-	if err := p.makeRoom(documents); err != nil {
+	if err := p.makeRoom(ctx, job); err != nil {
 		return err
 	}
 	if job.Gaps, err = p.noted(""); err != nil {

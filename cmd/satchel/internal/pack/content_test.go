@@ -30,14 +30,14 @@ func TestInlineData(t *testing.T) {
 		}
 		return lacks
 	}
+	if _, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(bad)), "other")); err == nil || !strings.Contains(err.Error(), d.Digest.String()) {
+		t.Errorf("data of another digest: %v", err)
+	}
 	done, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(good)), "drive"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkWhole(t, b, done, "team/good:v1")
-	if _, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(bad)), "other")); err == nil || !strings.Contains(err.Error(), d.Digest.String()) {
-		t.Errorf("data of another digest: %v", err)
-	}
 }
 
 // TestOddManifestIsReported carries a manifest that some registries refuse, and says so.

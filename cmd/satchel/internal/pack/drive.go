@@ -2,6 +2,7 @@ package pack
 
 import (
 	"context"
+	"errors"
 
 	"github.com/satchel-airgap/satchel/bundle"
 )
@@ -38,50 +39,78 @@ func (p *packing) probe() error {
 
 // makeRoom deletes what is to be deleted, and makes sure that the bundle has room. Nothing
 // is deleted for a bundle that has none.
-func (p *packing) makeRoom(documents int64) error {
+func (p *packing) makeRoom(ctx context.Context, job bundle.Job) error {
+	all, err := p.Bundled(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := job.Forecast(all.Inventory, all.Graph, all.Body)
+	if err != nil {
+		return err
+	}
 	room, err := bundle.SpaceOf(p.opts.Dir)
 	if err != nil {
 		return err
 	}
-	need := p.opts.Job.Estimate(p.Graph, room.Cluster) + documents
-	if err := p.opts.Job.CheckFileLimit(p.opts.Dir, need); err != nil {
+	if err := job.CheckFileLimit(p.opts.Dir, f.Bytes); err != nil {
 		return err
 	}
-	if p.opts.Restart {
-		more, err := bundle.Deletable(p.opts.Dir, p.opts.State, room.Cluster)
-		if err != nil {
+	if !p.opts.Restart {
+		if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
 			return err
 		}
-		if err := p.enough(room, room.Free+more, need); err != nil {
-			return err
-		}
-		if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
-			return err
-		}
-		if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
-			return err
-		}
-		room.Free += more
+		return p.enough(f, room, 0, false)
 	}
-	if _, err := bundle.Prepare(p.opts.Dir, 0); err != nil {
+	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, room.Cluster)
+	if err != nil {
 		return err
 	}
-	return p.enough(room, room.Free, need)
+	if err := p.enough(f, room, more, false); err != nil {
+		return err
+	}
+	if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
+		return err
+	}
+	if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
+		return err
+	}
+	_, err = bundle.Prepare(p.opts.Dir, 0)
+	return err
+}
+
+// stillFits makes sure that the rest of a bundle which was begun has room: something else
+// may have filled the drive meanwhile.
+func (p *packing) stillFits(ctx context.Context) error {
+	all, err := p.Bundled(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := p.w.Forecast(all.Inventory, all.Graph, all.Body)
+	if err != nil {
+		return err
+	}
+	room, err := bundle.SpaceOf(p.w.Dir())
+	if err != nil {
+		return err
+	}
+	return p.enough(f, room, 0, true)
 }
 
 // enough compares the free space with what is needed, unless nobody knows it.
-func (p *packing) enough(room bundle.Space, free, need int64) error {
-	switch {
-	case room.Unknown:
-		p.Warn("the file system of %s does not report how much space it has: %s are needed", p.opts.Dir, bundle.FormatSize(need))
-		return nil
-	case free >= need:
+func (p *packing) enough(f bundle.Forecast, room bundle.Space, more int64, begun bool) error {
+	if room.Unknown {
+		p.Warn("the file system of %s does not report how much space it has: %s are needed", p.opts.Dir, bundle.FormatSize(f.OnDrive(room.Cluster)))
 		return nil
 	}
-	err := &bundle.SpaceError{Dir: p.opts.Dir, Need: need, Free: free, Cluster: room.Cluster}
+	err := f.CheckRoom(p.opts.Dir, room, more)
+	var space *bundle.SpaceError
+	if !errors.As(err, &space) {
+		return err
+	}
+	space.Begun = begun
 	if p.opts.NoSpaceCheck {
-		p.Warn("%v; packing all the same, as asked", err)
+		p.Warn("%v; packing all the same, as asked", space)
 		return nil
 	}
-	return err
+	return space
 }

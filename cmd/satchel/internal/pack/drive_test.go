@@ -3,6 +3,7 @@ package pack_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,12 +58,12 @@ func TestSpaceIsReportedWrongly(t *testing.T) {
 		t.Skip("mounting a tmpfs needs root")
 	}
 	b := jobtest.New(t, 72)
-	set := jobtest.Images(b.Push(b.Content.Image(true, b.Content.Layer(64<<10, ocitest.LayerGzip)), "team/app", "v1"))
+	set := jobtest.Images(b.Push(b.Content.Image(true, b.Content.Layer(512<<10, ocitest.LayerGzip)), "team/app", "v1"))
 	o := b.Pack(b.Prepare(set), "drive")
 	if err := os.Mkdir(o.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=2m", "satchel-test", o.Dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=256k", "satchel-test", o.Dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	t.Cleanup(func() {
@@ -72,7 +73,15 @@ func TestSpaceIsReportedWrongly(t *testing.T) {
 	})
 	var space *bundle.SpaceError
 	if _, err := pack.Run(t.Context(), o); !errors.As(err, &space) {
-		t.Fatalf("2 MiB: %v", err)
+		t.Fatalf("256 KiB: %v", err)
+	}
+	size := fmt.Sprintf("remount,size=%d", space.Need-8<<10)
+	if out, err := exec.Command("mount", "-o", size, o.Dir).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %s", size, out)
+	}
+	o.Options = b.Prepare(set)
+	if _, err := pack.Run(t.Context(), o); !errors.As(err, &space) {
+		t.Fatalf("8 KiB too few: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(o.Dir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("refused, and there is %v, %v", left, err)

@@ -71,17 +71,18 @@ type Image struct {
 
 func (p *planning) report(ctx context.Context) (*Report, error) {
 	graph := p.Graph
-	all, inv, err := p.written(ctx)
+	all, err := p.Bundled(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f, err := p.opts.Job.Forecast(inv, all, p.content(ctx))
+	inv := all.Inventory
+	f, err := p.opts.Job.Forecast(inv, all.Graph, all.Body)
 	if err != nil {
 		return nil, err
 	}
 	r := &Report{Written: Written{f.Bytes, f.Upper, f.Segments, f.OnDrive(p.cluster()), p.cluster()}, Images: []Image{}, Gaps: inv.Gaps,
 		Time: p.fetchTime(), Releases: manifests.Releases(inv), Incomplete: manifests.IncompleteOf(inv.Gaps)}
-	if r.Drives, err = p.drives(graph); err != nil {
+	if r.Drives, err = p.drives(f); err != nil {
 		return nil, err
 	}
 	if r.Catalogs, err = manifests.ReadContents(ctx, inv, p.Built()); err != nil {

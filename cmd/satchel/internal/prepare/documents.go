@@ -31,19 +31,3 @@ func (s *Set) WalkDocuments(ctx context.Context, fn func(oci.Descriptor) error) 
 	}
 	return nil
 }
-
-// CheckDocuments finds out before the first byte, and not after the last, whether the
-// documents can be written. It gives about what they take on the drive, in bytes.
-func (s *Set) CheckDocuments(ctx context.Context) (size int64, err error) {
-	r, err := s.ClusterYAML(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, d := range r.Content.Descriptors() {
-		size += d.Size
-	}
-	return size, s.WalkDocuments(ctx, func(d oci.Descriptor) error {
-		size += d.Size
-		return nil
-	})
-}

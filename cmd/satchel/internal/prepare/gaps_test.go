@@ -68,7 +68,7 @@ func TestDocumentsBeforeTheFirstByte(t *testing.T) {
 	s := setOf()
 	s.Mirror.Host = "not a host"
 	var site *manifests.SiteError
-	if _, err := s.CheckDocuments(t.Context()); !errors.As(err, &site) {
+	if _, err := s.Bundled(t.Context()); !errors.As(err, &site) {
 		t.Errorf("got %v", err)
 	}
 }

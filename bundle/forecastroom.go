@@ -1,0 +1,68 @@
+package bundle
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// perName is what a directory has of each name, in bytes; exFAT and FAT32 take 96.
+const perName = 128
+
+// OnDrive gives the bytes that the files take on a drive with clusters of that size. It is
+// the number by which [Forecast.CheckRoom] and [Job.Drives] decide, and has room for one
+// more segment in each lane: lanes take blobs as they come, and an interruption ends a
+// segment early.
+func (f Forecast) OnDrive(cluster int64) int64 {
+	sum, n := int64(0), int64(0)
+	for _, size := range f.files {
+		sum += size
+		n += roundUp(size, cluster)
+	}
+	n += roundUp(f.Bytes-sum, cluster)                               // what is added to an upper bound
+	n += 2 * roundUp(int64(len(f.files))*perName, cluster)           // two directories
+	return n + int64(f.lanes)*roundUp(perSegment, cluster) + cluster // a small file that is being replaced
+}
+
+// Files is how many files there will be, directories included.
+func (f Forecast) Files() int64 { return int64(len(f.files)) + 3 }
+
+// CheckRoom reports a *[SpaceError] if the drive with dir has not enough room, where that
+// is known. more is the bytes that will be free besides.
+func (f Forecast) CheckRoom(dir string, room Space, more int64) error {
+	if room.Unknown {
+		return nil
+	}
+	e := &SpaceError{Dir: dir, Need: f.OnDrive(room.Cluster), Free: room.Free + more, Cluster: room.Cluster}
+	if e.Free < e.Need {
+		return e
+	}
+	if room.Files >= 0 && room.Files < f.Files() {
+		e.NeedFiles, e.FreeFiles = f.Files(), room.Files
+		return e
+	}
+	return nil
+}
+
+// Forecast calculates what is still to be written of the bundle, as [Job.Forecast] does
+// for all of one. Nothing may be put meanwhile.
+func (w *Writer) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descriptor) ([]byte, bool)) (Forecast, error) {
+	written, err := w.Unfinished()
+	if err != nil {
+		return Forecast{}, err
+	}
+	w.mu.Lock()
+	kept, done := w.sorted(), maps.Clone(w.done)
+	w.mu.Unlock()
+	missing := func(nodes []oci.Node) []oci.Node {
+		return slices.DeleteFunc(slices.Clone(nodes), func(n oci.Node) bool {
+			_, ok := done[n.Descriptor.Digest]
+			return ok
+		})
+	}
+	left := *g
+	left.Blobs, left.Manifests = missing(g.Blobs), missing(g.Manifests)
+	r := &forecaster{begin: w.begin, content: content, noise: newNoise(), begun: true, kept: kept, written: written}
+	return r.run(inv, &left)
+}
