@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
@@ -96,10 +98,10 @@ func (s *present) answer() error {
 	return &first
 }
 
-// ofOther reports whether the journal at path is of another configuration than the job's.
-func ofOther(path string, job Job) bool {
+// ofOther reports whether the journal at path is of another configuration.
+func ofOther(path string, config digest.Digest) bool {
 	st, err := journal.Peek(path)
-	return err == nil && st.Begin.Config != job.Config
+	return err == nil && st.Begin.Config != config
 }
 
 // checkBeside refuses a directory in which another run has begun a bundle since it was
@@ -110,7 +112,7 @@ func checkBeside(dir, state string, root bool, job Job) error {
 		return err
 	}
 	for _, p := range found {
-		if !root || !p.sealed && !ofOther(journalPath(state, p.id), job) {
+		if !root || !p.sealed && !ofOther(journalPath(state, p.id), job.Config) {
 			return begunMeanwhile(dir, journalPath(state, p.id))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -52,11 +54,17 @@ func TestBeside(t *testing.T) {
 	if _, err := Resume(t.Context(), f.drive, f.state, lanes, nil); !errors.As(err, &refused) || !refused.Unfinished {
 		t.Errorf("with other lanes: %v", err)
 	}
-	if err := errors.Join(CheckRestart(f.drive, f.state), Restart(f.drive, f.state)); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("after a restart: %v", err)
+	for _, c := range []struct {
+		config digest.Digest
+		some   bool
+	}{{f.job.Config, false}, {other.job.Config, true}} {
+		some, err := CheckRestart(f.drive, f.state, c.config)
+		if err = errors.Join(err, Restart(f.drive, f.state, c.config)); err != nil || some != c.some {
+			t.Errorf("a restart: %v, %v", some, err)
+		}
+		if _, err := os.Stat(unfinished); errors.Is(err, os.ErrNotExist) != c.some {
+			t.Errorf("after a restart that finds something %v: %v", c.some, err)
+		}
 	}
 	if r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: first}); err != nil {
 		t.Errorf("%+v, %v", r, err)
@@ -132,7 +140,7 @@ func TestDriveSealLost(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, done, err)
 		}
 		var damage *DamageError
-		if err := CheckSizes(f.drive, fp); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
+		if err := CheckSizes(t.Context(), f.drive, fp); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

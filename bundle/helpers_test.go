@@ -206,3 +206,6 @@ func run(t testing.TB, dir, program string, args ...string) string {
 	}
 	return out.String()
 }
+
+// errOf gives the error of two results.
+func errOf[T any](_ T, err error) error { return err }

@@ -7,36 +7,44 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
 
-// CheckRestart reports what stands in the way of [Restart], as a *[RefusedError]:
-// a finished bundle, more than one unfinished, what only looks like one, or other
-// files with it, for which no new bundle could begin there.
-func CheckRestart(dir, state string) error {
-	p, err := restartable(dir, state)
+// CheckRestart reports whether there is an unfinished bundle in dir, or one that was begun
+// there and is gone, for [Restart] to give up. The error is a *[RefusedError] for what
+// stands in the way: a finished bundle, more than one unfinished, what only looks like
+// one, or other files with it, for which no new bundle could begin there. In the root of a
+// drive, bundles of another configuration stand beside, and in nobody's way.
+func CheckRestart(dir, state string, config digest.Digest) (some bool, err error) {
+	p, err := restartable(dir, state, config)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if p == nil {
-		return checkEmpty(dir)
+		var gone *MissingError
+		if err := checkMissing(dir, state, ""); err != nil && !errors.As(err, &gone) {
+			return false, err
+		}
+		return gone != nil, checkEmpty(dir)
 	}
 	if abs, err := filepath.Abs(dir); err != nil || abs != p.dir {
-		return err // the bundle has a directory of its own
+		return true, err // the bundle has a directory of its own
 	}
 	name, err := firstNot(p.dir, func(name string) bool { return seal.Known(name, true) || name == seal.CopyDir })
 	if err == nil && name != "" {
 		err = otherFiles(dir, name, " besides the bundle")
 	}
-	return err
+	return true, err
 }
 
-// Restart deletes the files of the unfinished bundle in dir or dir/satchel-*, if
-// there is one, and nothing else, so that another can begin there.
-func Restart(dir, state string) error {
-	p, err := restartable(dir, state)
+// Restart deletes the files of the unfinished bundle that [CheckRestart] finds, if there
+// is one, and nothing else, so that another can begin there.
+func Restart(dir, state string, config digest.Digest) error {
+	p, err := restartable(dir, state, config)
 	if err != nil {
 		return err
 	}
@@ -54,8 +62,8 @@ func Restart(dir, state string) error {
 
 // Deletable gives the bytes that [Restart] would free in dir, on a drive with clusters of
 // that many bytes.
-func Deletable(dir, state string, cluster int64) (n int64, err error) {
-	p, err := restartable(dir, state)
+func Deletable(dir, state string, config digest.Digest, cluster int64) (n int64, err error) {
+	p, err := restartable(dir, state, config)
 	if err != nil || p == nil {
 		return 0, err
 	}
@@ -78,7 +86,7 @@ func Deletable(dir, state string, cluster int64) (n int64, err error) {
 	return n, nil
 }
 
-func restartable(dir, state string) (*location, error) {
+func restartable(dir, state string, config digest.Digest) (*location, error) {
 	found, err := find(dir)
 	if err != nil {
 		return nil, err
@@ -88,10 +96,10 @@ func restartable(dir, state string) (*location, error) {
 	if err != nil {
 		return nil, err
 	}
-	if root { // finished bundles stay, each in its own directory
-		if found = slices.DeleteFunc(found, func(p location) bool { return p.sealed }); len(found) == 0 {
-			return nil, nil
-		}
+	if root { // each in its own directory
+		found = slices.DeleteFunc(found, func(p location) bool {
+			return p.sealed || ofOther(journalPath(state, p.id), config)
+		})
 	}
 	if len(found) == 0 {
 		return nil, nil

@@ -97,7 +97,7 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 		return nil, noJournal(p)
 	}
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, busy(p.dir, journalPath(state, p.id), ofOther(journalPath(state, p.id), job))
+		return nil, busy(p.dir, journalPath(state, p.id), ofOther(journalPath(state, p.id), job.Config))
 	}
 	if errors.Is(err, journal.ErrFormat) && !p.sealed {
 		return nil, &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("the unfinished bundle in it cannot be resumed: %v", err), Unfinished: true,

@@ -53,14 +53,32 @@ func SealedSize(dir string) (n int64, err error) {
 	return n, s.dir.Close()
 }
 
-// CheckSizes compares the seals of the bundle in dir with each other, and the names and
-// sizes of its files with them. It reads no content. Errors are those of [Verify].
-func CheckSizes(dir string, expect Fingerprint) error {
+// CheckSizes compares the seals of the bundle in dir with each other, the small files that
+// follow from them with what they must be, and the names and sizes of all others with the
+// seals. It reads no segment. Errors are those of [Verify].
+func CheckSizes(ctx context.Context, dir string, expect Fingerprint) error {
 	s, err := openSeals(dir, expect)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.usable(), s.dir.Close())
+	v := verification{seals: s}
+	v.checkSmall(ctx)
+	if err := errors.Join(cmp.Or(ctx.Err(), v.away), s.dir.Close()); err != nil {
+		return err
+	}
+	return v.outcome()
+}
+
+// outcome is the error of a verification that has come to its end.
+func (v *verification) outcome() error {
+	slices.SortFunc(v.faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
+	if err := v.usable(); err != nil {
+		return err
+	}
+	if len(v.pending) > 0 {
+		return &RekeyError{Dir: v.dir.Path(), Files: v.pending}
+	}
+	return nil
 }
 
 // usable gives the error of a bundle that nothing is read from: its seals and the listing
@@ -97,19 +115,12 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	if err := errors.Join(err, s.dir.Close()); err != nil {
 		return nil, err
 	}
-	r := &Report{
+	err = v.outcome()
+	return &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
 		LineEnds: s.crlf, Renamed: s.renamed,
-	}
-	slices.SortFunc(r.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.What, b.What)) })
-	if err := s.usable(); err != nil {
-		return r, err
-	}
-	if len(r.UnfinishedRekey) > 0 {
-		return r, &RekeyError{Dir: r.Dir, Files: r.UnfinishedRekey}
-	}
-	return r, nil
+	}, err
 }
 
 type verification struct {

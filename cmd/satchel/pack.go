@@ -72,7 +72,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
 	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
 	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
-	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end")
+	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -168,7 +168,9 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	if err != nil {
 		return err
 	}
-	if done.Fingerprint != "" {
+	if done.Fingerprint == "" {
+		a.info("no fingerprint is printed, because the bundle was not read back: satchel verify %s does that, and prints it", done.Dir)
+	} else {
 		a.info("fingerprint, for the paper slip: %s", done.Fingerprint.Grouped())
 		_, err = fmt.Fprintln(a.stdout, done.Fingerprint)
 	}

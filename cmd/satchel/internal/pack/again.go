@@ -114,17 +114,10 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
 	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, day(b.Begun))
 	p.Gaps = noted
-	shown := b.Fingerprint
-	if p.opts.NoVerify {
-		shown = ""
-		if err := p.checkAgain(ctx, b); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.release(ctx, b.Dir, b.Bundle); err != nil {
+	if err := p.release(ctx, b.Dir, b.Bundle, b.Fingerprint); err != nil {
 		return nil, err
 	}
-	return p.result(b.Bundle, b.Dir, shown), nil
+	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
 }
 
 // compare pins the configuration anew. same is the number of the bundle that has just
@@ -191,9 +184,6 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 	}
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, day(b.Created))
 	p.sayWhere()
-	if p.opts.NoVerify {
-		return p.result(b.Bundle, b.Dir, ""), nil
-	}
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
 }
 
@@ -209,11 +199,7 @@ func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why erro
 // and the sizes of its files.
 func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	if p.opts.NoVerify {
-		if err := bundle.CheckSizes(b.Dir, b.Fingerprint); err != nil {
-			return err
-		}
-		p.Info("%s was not read back: its seals and the sizes of its files are right", b.Dir)
-		return nil
+		return p.checkSizes(ctx, b.Dir, b.Fingerprint)
 	}
 	if _, err := p.verify(ctx, b.Dir, b.Fingerprint); err != nil {
 		return err
@@ -222,4 +208,13 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 		return nil
 	}
 	return bundle.MarkVerified(p.opts.State, b.Bundle, b.Fingerprint)
+}
+
+// checkSizes is what is done in place of reading a bundle back.
+func (p *packing) checkSizes(ctx context.Context, dir string, fp bundle.Fingerprint) error {
+	if err := bundle.CheckSizes(ctx, dir, fp); err != nil {
+		return err
+	}
+	p.Info("%s was not read back: its seals and the sizes of its files are right", dir)
+	return nil
 }

@@ -94,12 +94,23 @@ func TestAgain(t *testing.T) {
 	if again := w.packed(); again.Fingerprint != "" || again.Bundle != first.Bundle || w.said("was not read back") != 1 {
 		t.Errorf("not read back: %+v\n%s", again, w.Log)
 	}
+	gone := filepath.Join(w.dir, "README.txt")
+	body, err := os.ReadFile(gone)
+	if err = errors.Join(err, os.Remove(gone)); err != nil {
+		t.Fatal(err)
+	}
+	var damage *bundle.DamageError
+	if r, err := w.pack(); r != nil || !errors.As(err, &damage) || !damage.Whole {
+		t.Errorf("without README.txt: %+v, %v", r, err)
+	}
+	if err := os.WriteFile(gone, body, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	name := flip(t, w.dir)
 	if again := w.packed(); again.Fingerprint != "" {
 		t.Errorf("a fingerprint of what was not read back: %+v", again)
 	}
 	w.edit = nil
-	var damage *bundle.DamageError
 	if r, err := w.pack(); r != nil || !errors.As(err, &damage) || len(damage.Faults) != 1 || damage.Faults[0].File != name {
 		t.Errorf("a flipped bit: %+v, %v", r, err)
 	}
@@ -109,6 +120,21 @@ func TestAgain(t *testing.T) {
 	}
 	if r, err := w.pack(); r != nil || !errors.As(err, &damage) || damage.Faults[0].File != name {
 		t.Errorf("a segment cut short, not read back: %+v, %v", r, err)
+	}
+}
+
+// TestNotReadBack prints no fingerprint of a bundle that was not read back, the first time.
+func TestNotReadBack(t *testing.T) {
+	t.Parallel()
+	w := newWeekly(t, 17)
+	w.edit = func(o *pack.Options) { o.NoVerify = true }
+	first := w.packed()
+	if first.Fingerprint != "" || w.said("was not read back") != 1 || w.said("as they were written") != 0 {
+		t.Errorf("%+v\n%s", first, w.Log)
+	}
+	w.edit = nil
+	if again := w.packed(); again.Fingerprint == "" || again.Bundle != first.Bundle {
+		t.Errorf("read back: %+v", again)
 	}
 }
 
@@ -217,6 +243,11 @@ func TestAgainBeside(t *testing.T) {
 	if again := w.packed(); again.Fingerprint != second.Fingerprint {
 		t.Errorf("nothing changed since the second: %+v", again)
 	}
+	w.edit = func(o *pack.Options) { o.Restart = true }
+	if again := w.packed(); again.Fingerprint != second.Fingerprint || w.said("nothing to restart") != 1 {
+		t.Errorf("a restart of what is finished, and nothing changed: %+v\n%s", again, w.Log)
+	}
+	w.edit = nil
 	one := w.set
 	w.set = jobtest.Images(w.push("team/third"))
 	third := w.packed()

@@ -87,7 +87,12 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 // all else is known to be in order.
 func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 	if p.opts.Restart {
-		return nil, bundle.CheckRestart(p.opts.Dir, p.opts.State)
+		some, err := bundle.CheckRestart(p.opts.Dir, p.opts.State, p.opts.Job.Config)
+		if some || err != nil {
+			return nil, err
+		}
+		p.Info("nothing unfinished of this configuration in %s: nothing is deleted, and there is nothing to restart", p.opts.Dir)
+		p.opts.Restart = false
 	}
 	var bar notice.Progress
 	w, err := bundle.Resume(ctx, p.opts.Dir, p.opts.State, p.opts.Job, func(total int64) func(int64) {

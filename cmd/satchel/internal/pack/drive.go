@@ -61,14 +61,14 @@ func (p *packing) makeRoom(ctx context.Context, job bundle.Job) error {
 		}
 		return p.enough(f, room, 0, false)
 	}
-	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, room.Cluster)
+	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, job.Config, room.Cluster)
 	if err != nil {
 		return err
 	}
 	if err := p.enough(f, room, more, false); err != nil {
 		return err
 	}
-	if err := bundle.Restart(p.opts.Dir, p.opts.State); err != nil {
+	if err := bundle.Restart(p.opts.Dir, p.opts.State, job.Config); err != nil {
 		return err
 	}
 	if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own

@@ -52,7 +52,7 @@ func Identity(o prepare.Options) digest.Digest {
 type Result struct {
 	Bundle      string // its ID
 	Dir         string
-	Fingerprint bundle.Fingerprint // empty for a bundle of an earlier run that was not read back
+	Fingerprint bundle.Fingerprint // empty for a bundle that was not read back in this run
 	Gaps        gaps.List          // what it was finished without
 
 	state string
@@ -94,26 +94,26 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p.dropBuilt(id)
-	if err := p.release(ctx, dir, id); err != nil {
+	if err := p.release(ctx, dir, id, fp); err != nil {
 		return nil, err
 	}
 	return p.result(id, dir, fp), nil
 }
 
 func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
+	if p.opts.NoVerify {
+		fp = "" // nobody knows whether the drive has what it stands for
+	}
 	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Gaps: p.Gaps, state: p.opts.State}
 }
 
-// release verifies what was written and reports that the drive may go.
-func (p *packing) release(ctx context.Context, dir, id string) error {
+// release verifies what was written and reports that the drive may go. fp is of what was
+// written.
+func (p *packing) release(ctx context.Context, dir, id string, fp bundle.Fingerprint) error {
 	if err := p.on.Check(); err != nil {
 		return err
 	}
-	if !p.opts.NoVerify {
-		if err := p.readBack(ctx, dir, id); err != nil {
-			return err
-		}
-	} else if err := bundle.MarkReleased(p.opts.State, id); err != nil {
+	if err := p.readBack(ctx, dir, id, fp); err != nil {
 		return err
 	}
 	if err := p.syncDrive(dir); err != nil {
@@ -141,9 +141,15 @@ func (p *packing) sayWhere() {
 	}
 }
 
-// readBack verifies a bundle and notes that it was.
-func (p *packing) readBack(ctx context.Context, dir, id string) error {
-	fp, err := p.verify(ctx, dir, "")
+// readBack verifies a bundle, as far as it is to be, and notes that it was.
+func (p *packing) readBack(ctx context.Context, dir, id string, fp bundle.Fingerprint) error {
+	if p.opts.NoVerify {
+		if err := p.checkSizes(ctx, dir, fp); err != nil {
+			return err
+		}
+		return bundle.MarkReleased(p.opts.State, id)
+	}
+	fp, err := p.verify(ctx, dir, fp)
 	if err == nil {
 		err = bundle.MarkVerified(p.opts.State, id, fp)
 	}
