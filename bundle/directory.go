@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -67,10 +68,21 @@ func lookIn(d *media.Dir) (*location, error) {
 	case !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &large):
 		return nil, err
 	}
-	if id := sealedID(d); p.sealed && id != "" { // drive.json may be what is damaged
-		p.id = id
+	if p.sealed && (p.id == "" || !isBound(d, body)) { // drive.json may be what is damaged
+		p.id = cmp.Or(sealedID(d), p.id)
 	}
 	return &p, nil
+}
+
+// isBound reports whether the seal binds these bytes of drive.json: then they are whole,
+// and what differs from them in the seal is not.
+func isBound(d *media.Dir, drive []byte) bool {
+	body, err := d.ReadFile(seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return false
+	}
+	b, err := seal.ParseBundle(unixLines(body))
+	return err == nil && len(b.Drives) == 1 && b.Drives[0].SHA256 == seal.Sum(unixLines(drive))
 }
 
 // sealedID is the ID that a bundle's seal names, "" if it cannot be read.

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -152,10 +153,15 @@ func TestVerifiedIsRemembered(t *testing.T) {
 	if err := again(); !errors.As(err, &done) || !done.Verified {
 		t.Errorf("verified: %+v, %v", done, err)
 	}
-	f.spoil(t, seal.BundleName)
+	whole := files(t, f.drive)[seal.BundleName]
 	var damage *DamageError
-	if err := again(); !errors.As(err, &damage) || damage.Faults[0].File != seal.BundleName {
-		t.Errorf("with another seal: %v", err)
+	for at := range whole { // the ID too
+		body := bytes.Clone(whole)
+		body[at] ^= 1
+		write(t, f.drive, map[string][]byte{seal.BundleName: body})
+		if err := again(); !errors.As(err, &damage) || damage.Faults[0].File != seal.BundleName {
+			t.Errorf("byte %d of the seal: %v", at, err)
+		}
 	}
 }
 
