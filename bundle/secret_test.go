@@ -16,7 +16,7 @@ import (
 // secrets is what must not be read on the drive, by what it is.
 func (f *fixture) secrets(t *testing.T) map[string][]byte {
 	t.Helper()
-	list := map[string][]byte{"media type": []byte("application/vnd"), "layout": []byte("imageLayoutVersion"), "tar": []byte("blobs/sha256")}
+	list := map[string][]byte{"media type": []byte("application/vnd"), "layout": []byte("imageLayoutVersion"), "tar": []byte("ustar")}
 	for _, img := range f.inv.Images {
 		list["reference "+img.Source.String()] = []byte(img.Source.String())
 		list["registry"], list["repository "+img.Source.Repository] = []byte(img.Source.Registry), []byte(img.Source.Repository)
