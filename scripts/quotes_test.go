@@ -13,7 +13,7 @@ import (
 )
 
 // quoted are lines of the documents that show what satchel printed.
-var quoted = regexp.MustCompile(`^(?:satchel: (?:warning: )?|hint: |bundle |images in |the mirror |resuming |verified|packed |everything |pushed |wrote |/home/|nothing |added |its |writing |on the drive |shared |carried )`)
+var quoted = regexp.MustCompile(`^(?:satchel: (?:warning: )?|hint: |bundle |images in |in the mirror|the mirror |resuming |verified|packed |everything |pushed |wrote |/home/|nothing |added |its |writing |on the drive |shared |carried )`)
 
 // run is words that stand together, without anything that was filled in.
 var run = regexp.MustCompile(`[a-z][a-z']+(?: [a-z][a-z']+){3,}`)
