@@ -19,8 +19,9 @@ import (
 // dirPrefix begins the directory that a bundle gets in the root of a mount.
 const dirPrefix = "satchel-"
 
-// ignored are names that systems leave on drives; they make a directory no less empty.
-var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN", ".Trashes", ".fseventsd", ".Spotlight-V100", media.ProbeName, media.ProbeName + media.TempSuffix}
+// ignored are names that systems leave on drives, also those that write them in another
+// case; they make a directory no less empty.
+var ignored = []string{"System Volume Information", "lost+found", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", ".Trashes", ".fseventsd", ".Spotlight-V100", ".TemporaryItems", ".DS_Store", ".directory", media.ProbeName, media.ProbeName + media.TempSuffix}
 
 // location is a directory that holds a bundle, or the beginning of one.
 type location struct {

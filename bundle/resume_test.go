@@ -199,7 +199,7 @@ func journalLines(t testing.TB, f *fixture) []string {
 func TestTakenDirectories(t *testing.T) {
 	for name, with := range map[string]map[string][]byte{
 		"empty":            {},
-		"what systems put": {"System Volume Information/x": {1}, "lost+found/y": {1}, ".Trash-1000/z": {1}},
+		"what systems put": {"System Volume Information/x": {1}, "lost+found/y": {1}, ".Trash-1000/z": {1}, ".DS_Store": {1}, "._x": {1}, "thumbs.db": {1}, "Desktop.ini": {1}},
 		"a crash's start":  {"drive.json.tmp": {1}, "key-1.age.tmp": {1}},
 	} {
 		t.Run(name, func(t *testing.T) {

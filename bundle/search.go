@@ -124,7 +124,7 @@ func (s *search) read(dir string) (subs []string, marked bool, err error) {
 
 // isIgnored reports whether systems leave a name on drives.
 func isIgnored(name string) bool {
-	return slices.Contains(ignored, name) || strings.HasPrefix(name, ".Trash-")
+	return slices.ContainsFunc(ignored, func(n string) bool { return strings.EqualFold(n, name) }) || strings.HasPrefix(name, ".Trash-") || strings.HasPrefix(name, "._")
 }
 
 // identify finds the bundle in dir, or what is left of one. Its files may have the names
