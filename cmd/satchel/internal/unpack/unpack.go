@@ -5,6 +5,7 @@ package unpack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
@@ -117,12 +118,13 @@ func (u *unpacking) run(ctx context.Context) error {
 		u.Info("nothing to do: %s", inMirror(u.images))
 		return nil
 	case u.DryRun:
-		u.Info("the mirror accepts everything: %s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
+		u.Info("the mirror accepts everything: %s", toPush(missing))
 		return nil
 	case !nothing:
 		if err := u.begun(ctx); err != nil {
 			return err
 		}
+		u.Info("%s", toPush(missing))
 		if err := u.push(ctx, missing.Blobs); err != nil {
 			return err
 		}
@@ -211,6 +213,14 @@ func total(list []transport.Delivery) (n int64) {
 	return n
 }
 
+// toPush says what the mirror lacks.
+func toPush(missing *transport.Missing) string {
+	if len(missing.Blobs) == 0 {
+		return fmt.Sprintf("no blob to push; of %s, manifests or tags", text.Count(len(missing.Images), "image", "images"))
+	}
+	return fmt.Sprintf("%s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
+}
+
 // push pushes the deliveries in the drive's order.
 func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
 	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
@@ -219,7 +229,6 @@ func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
 		byDigest[d.Blob.Digest] = d
 		blobs = append(blobs, d.Blob)
 	}
-	u.Info("%s to push, %s", text.Count(len(list), "blob", "blobs"), bundle.FormatSize(total(list)))
 	bar := u.Progress("pushing", 0, total(list))
 	defer bar.End()
 	return u.mirror.Blobs(ctx, notice.Counted(bar, u.r), func(yield func(transport.Delivery) bool) {
