@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,10 +74,13 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if err = errors.Join(unpack.Blamed(r, err), r.Close()); err != nil {
 		return err
 	}
-	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printInspect(w, rep, a.digests(wide)) })
+	v := a.view(wide)
+	return printReport(a.stdout, output, rep, func(w io.Writer) error {
+		return v.print(w, func(w io.Writer) error { return printInspect(w, rep, v) })
+	})
 }
 
-func printInspect(w io.Writer, r *inspect.Report, digests func(string) string) error {
+func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
@@ -97,8 +99,27 @@ func printInspect(w io.Writer, r *inspect.Report, digests func(string) string) e
 	if head.err != nil {
 		return head.err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tIMAGE\tDIGEST\tSIZE\tATTACHED\tPLATFORMS")
+	if err := printInspectImages(w, r, v); err != nil {
+		return err
+	}
+	if len(r.Catalogs) > 0 {
+		head.printf("\n")
+	}
+	if err := printContents(w, r.Catalogs, v); err != nil {
+		return err
+	}
+	for _, inc := range r.Incomplete {
+		head.printf("%s\n", text.Printable(inc.String()))
+	}
+	return head.err
+}
+
+// longName is how long the name of an image is that leaves out its digest on a terminal.
+const longName = 40
+
+// printInspectImages writes a row for each image, and a line for each that is missing.
+func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
+	rows := [][]string{{"ORIGIN", "IMAGE", "DIGEST", "SIZE", "ATTACHED", "PLATFORMS"}}
 	for _, img := range r.Images {
 		last, more := strings.Join(img.Platforms, " "), ""
 		if len(img.Unknown) > 0 {
@@ -110,24 +131,20 @@ func printInspect(w io.Writer, r *inspect.Report, digests func(string) string) e
 		case img.Subject != "":
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d%s\t%s\n", img.Origin, digests(img.Source.String()), digests(img.Digest.String()), bundle.FormatSize(img.Bytes), img.Attached, more, digests(last))
+		name := v.short(img.Source.String())
+		if v.columns > 0 && len(name) > longName && img.Source.Digest == img.Digest {
+			name = strings.TrimSuffix(name, "@"+v.short(img.Digest.String())) // it stands beside it
+		}
+		rows = append(rows, []string{string(img.Origin), name, v.short(img.Digest.String()), bundle.FormatSize(img.Bytes), strconv.Itoa(img.Attached) + more, v.short(last)})
 	}
+	if err := v.table(w, "", rows); err != nil {
+		return err
+	}
+	p := &printer{w: w}
 	for _, g := range r.Gaps {
-		fmt.Fprintf(t, "%s\t%s\tNOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))
+		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(r.Catalogs) > 0 {
-		head.printf("\n")
-	}
-	if err := printContents(w, r.Catalogs); err != nil {
-		return err
-	}
-	for _, inc := range r.Incomplete {
-		head.printf("%s\n", text.Printable(inc.String()))
-	}
-	return head.err
+	return p.err
 }
 
 // manifestsReport is what inspect --manifests prints.

@@ -134,7 +134,10 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error { return printPlan(w, rep, o.images, a.digests(o.wide)) })
+	v := a.view(o.wide)
+	err = printReport(a.stdout, o.output, rep, func(w io.Writer) error {
+		return v.print(w, func(w io.Writer) error { return printPlan(w, rep, o.images, v) })
+	})
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
@@ -15,29 +15,28 @@ import (
 )
 
 // printPlan writes the long lists first: what a person looks for stands at the end.
-func printPlan(w io.Writer, r *plan.Report, images bool, digests func(string) string) error {
+func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	p := &printer{w: w}
 	if images {
-		if err := printPlanImages(w, r.Images, digests); err != nil {
+		if err := printPlanImages(w, r.Images, v); err != nil {
 			return err
 		}
 		p.printf("\n")
 	}
-	if err := printReleases(w, r.Releases); err != nil {
+	if err := printReleases(w, r.Releases, v); err != nil {
 		return err
 	}
-	if err := printContents(w, r.Catalogs); err != nil {
+	if err := printContents(w, r.Catalogs, v); err != nil {
 		return err
 	}
 	if len(r.Catalogs) > 0 {
 		p.printf("\n")
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tIMAGES\tATTACHED\tSIZE\tONLY HERE")
+	rows := [][]string{{"ORIGIN", "IMAGES", "ATTACHED", "SIZE", "ONLY HERE"}}
 	for _, o := range r.Origins {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", o.Origin, o.Images, o.Attached, bundle.FormatSize(o.Bytes), bundle.FormatSize(o.Unique))
+		rows = append(rows, []string{string(o.Origin), strconv.Itoa(o.Images), strconv.Itoa(o.Attached), bundle.FormatSize(o.Bytes), bundle.FormatSize(o.Unique)})
 	}
-	if err := t.Flush(); err != nil {
+	if err := v.table(w, "", rows); err != nil {
 		return err
 	}
 	p.printf("\ncarried      %s, %s, %s, %s\n", text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
@@ -71,23 +70,25 @@ func printPlan(w io.Writer, r *plan.Report, images bool, digests func(string) st
 		p.printf("time         %s\n", formatTime(r.Time))
 	}
 	for _, g := range r.Gaps {
-		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, g.Image.Source, text.Printable(g.Reason()))
+		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
 	}
 	return p.err
 }
 
 // printReleases lists releases with what chose them.
-func printReleases(w io.Writer, list []manifests.CarriedRelease) error {
+func printReleases(w io.Writer, list []manifests.CarriedRelease, v view) error {
 	if len(list) == 0 {
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "RELEASE\tWHY")
+	rows := [][]string{{"RELEASE", "WHY"}}
 	for _, r := range list {
-		fmt.Fprintf(t, "%s\t%s\n", r.Name, text.Printable(cmp.Or(strings.Join(r.Why, ", "), "platform.release")))
+		rows = append(rows, []string{r.Name, text.Printable(cmp.Or(strings.Join(r.Why, ", "), "platform.release"))})
 	}
-	fmt.Fprintln(t)
-	return t.Flush()
+	if err := v.table(w, "", rows); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
 }
 
 // formatDrive writes the size of a drive as it is sold, in powers of ten.

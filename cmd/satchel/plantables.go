@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
@@ -14,7 +13,7 @@ import (
 
 // printContents writes what is carried of each catalog: of one that is whole the
 // counts alone, else a row for each package and channel.
-func printContents(w io.Writer, list []manifests.CatalogContents) error {
+func printContents(w io.Writer, list []manifests.CatalogContents, v view) error {
 	for _, c := range list {
 		packages, channels, versions := c.Count()
 		what, heads, as := "chosen", "", ""
@@ -35,20 +34,19 @@ func printContents(w io.Writer, list []manifests.CatalogContents) error {
 		if c.Whole {
 			continue
 		}
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "  PACKAGE\tCHANNEL\tVERSIONS")
+		rows := [][]string{{"PACKAGE", "CHANNEL", "VERSIONS"}}
 		for _, pkg := range c.Packages {
-			printPackage(t, pkg)
+			rows = append(rows, packageRows(pkg)...)
 		}
-		if err := t.Flush(); err != nil {
+		if err := v.table(w, "  ", rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printPackage writes a row for each channel, the newest versions first.
-func printPackage(w io.Writer, pkg manifests.PackageContents) {
+// packageRows gives a row for each channel, the newest versions first.
+func packageRows(pkg manifests.PackageContents) (rows [][]string) {
 	const most = 8
 	name := pkg.Name
 	if pkg.Dependency {
@@ -62,21 +60,21 @@ func printPackage(w io.Writer, pkg manifests.PackageContents) {
 		if n := len(versions) - most; n > 0 {
 			versions, more = versions[:most], fmt.Sprintf(" and %d more", n)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s%s\n", name, channel, strings.Join(versions, " "), more)
+		rows = append(rows, []string{name, channel, strings.Join(versions, " ") + more})
 	}
+	return rows
 }
 
 // printPlanImages writes why each image is carried, and what it shares.
-func printPlanImages(w io.Writer, list []plan.Image, digests func(string) string) error {
+func printPlanImages(w io.Writer, list []plan.Image, v view) error {
 	const most = 3
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tIMAGE\tSIZE\tSHARED\tWHY")
+	rows := [][]string{{"ORIGIN", "IMAGE", "SIZE", "SHARED", "WHY"}}
 	for _, img := range list {
 		why, more := img.Why, ""
 		if n := len(why) - most; n > 0 {
 			why, more = why[:most], fmt.Sprintf("; and %d more", n)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\n", img.Origin, digests(img.Source.String()), bundle.FormatSize(img.Bytes), bundle.FormatSize(img.Shared), digests(strings.Join(why, "; ")), more)
+		rows = append(rows, []string{string(img.Origin), v.short(img.Source.String()), bundle.FormatSize(img.Bytes), bundle.FormatSize(img.Shared), v.short(strings.Join(why, "; ")) + more})
 	}
-	return t.Flush()
+	return v.table(w, "", rows)
 }

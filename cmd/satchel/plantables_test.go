@@ -26,7 +26,7 @@ func TestPrintContents(t *testing.T) {
 		{Catalog: "a.io/large:v1", Versions: "heads", Packages: []manifests.PackageContents{}},
 	}
 	var b strings.Builder
-	if err := printContents(&b, list); err != nil {
+	if err := printContents(&b, list, view{}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `catalog      a.io/index:v1, chosen: 2 packages, 3 channels, 10 versions
@@ -47,7 +47,7 @@ func TestPrintPlanImages(t *testing.T) {
 	ref := oci.Ref{Registry: "a.io", Repository: "b", Tag: "c"}
 	var b strings.Builder
 	err := printPlanImages(&b, []plan.Image{{Image: report.Image{Origin: manifests.OriginAdditional, Source: ref, Bytes: 3 << 20, Why: []string{"additionalImages"}}, Shared: 1 << 20},
-		{Image: report.Image{Origin: manifests.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}}, shortDigests)
+		{Image: report.Image{Origin: manifests.OriginOperator, Source: ref.WithTag("d"), Why: []string{"one", "two", "three", "four", "five"}}}}, view{columns: 120})
 	const want = `ORIGIN      IMAGE     SIZE     SHARED   WHY
 additional  a.io/b:c  3.0 MiB  1.0 MiB  additionalImages
 operator    a.io/b:d  0 B      0 B      one; two; three; and 2 more

@@ -21,15 +21,15 @@ func TestShortDigests(t *testing.T) {
 	_, tty := pseudoTerminal(t)
 	defer tty.Close()
 	for name, c := range map[string]struct {
-		digests func(string) string
-		want    string
+		view view
+		want string
 	}{
-		"terminal":       {(&app{stdout: tty}).digests(false), "  a.io/b@" + short + "  " + short + "  0 B"},
-		"terminal, wide": {(&app{stdout: tty}).digests(true), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
-		"no terminal":    {(&app{stdout: &bytes.Buffer{}}).digests(false), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
+		"terminal":       {(&app{stdout: tty}).view(false), "  a.io/b@" + short + "  " + short + "  0 B"},
+		"terminal, wide": {(&app{stdout: tty}).view(true), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
+		"no terminal":    {(&app{stdout: &bytes.Buffer{}}).view(false), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
 	} {
 		var b strings.Builder
-		if err := printInspect(&b, rep, c.digests); err != nil || !strings.Contains(b.String(), c.want) {
+		if err := printInspect(&b, rep, c.view); err != nil || !strings.Contains(b.String(), c.want) {
 			t.Errorf("%s: %v\n%s\ndoes not have %q", name, err, b.String(), c.want)
 		}
 	}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	leastColumns = 40 // narrower terminals break lines themselves
+	betweenCells = "  "
+	belowRow     = "    "
+	leastCell    = 10 // columns that a cell of a table keeps
+	leastText    = 24 // columns that a last cell needs beside the others
+	hanging      = 13 // columns: where the text of most lines begins
+	elision      = "..."
+)
+
+// table prints rows of cells, the first of which is the head. In a view that is too narrow
+// names lose their middle, since they differ at their ends, and the last cell goes on
+// below, or begins there.
+func (v view) table(w io.Writer, indent string, rows [][]string) error {
+	widths, below := v.widths(len(indent), rows)
+	var out bytes.Buffer
+	for _, row := range rows {
+		cells, lines := make([][]string, len(widths)), 1
+		for i := range widths {
+			switch cell := row[i]; {
+			case utf8.RuneCountInString(cell) <= widths[i]:
+				cells[i] = []string{cell}
+			case i == len(row)-1:
+				cells[i] = broken(cell, widths[i])
+			case ambiguous(rows, i, cell, widths[i]):
+				cells[i] = pieces(cell, widths[i])
+			default:
+				cells[i] = []string{elided(cell, widths[i])}
+			}
+			lines = max(lines, len(cells[i]))
+		}
+		for n := range lines {
+			line := indent
+			for i, cell := range cells {
+				text := ""
+				if n < len(cell) {
+					text = cell[n]
+				}
+				line += text + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)) + betweenCells
+			}
+			out.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
+		if below && row[len(row)-1] != "" {
+			for _, line := range broken(row[len(row)-1], v.columns-len(belowRow)) {
+				out.WriteString(belowRow + line + "\n")
+			}
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+// widths are those of the columns: as much as their cells need or, where the view is too
+// narrow, the widest ones less. below says that the last cell of each row has a line of
+// its own.
+func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	total := indent - len(betweenCells)
+	for _, n := range widths {
+		total += n + len(betweenCells)
+	}
+	if v.columns == 0 || total <= v.columns {
+		return widths, false
+	}
+	last := len(widths) - 1
+	if others := total - widths[last]; others+leastText <= v.columns { // it can go on below
+		widths[last] = v.columns - others
+		return widths, false
+	}
+	total -= widths[last] + len(betweenCells)
+	widths = widths[:last]
+	for ; total > v.columns; total-- {
+		widest := slices.Index(widths, slices.Max(widths))
+		if widths[widest] <= leastCell {
+			break
+		}
+		widths[widest]--
+	}
+	return widths, true
+}
+
+// ambiguous reports whether a cell without its middle would look like another.
+func ambiguous(rows [][]string, column int, cell string, width int) bool {
+	short := elided(cell, width)
+	return slices.ContainsFunc(rows, func(row []string) bool {
+		return column < len(row) && row[column] != cell && elided(row[column], width) == short
+	})
+}
+
+// elided takes the middle out of a text that is too long: more is left of its end.
+func elided(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width || width <= len(elision) {
+		return s
+	}
+	left := width - len(elision)
+	return string(r[:left/3]) + elision + string(r[len(r)-(left-left/3):])
+}
+
+// pieces cuts a text without loss.
+func pieces(s string, width int) (list []string) {
+	for part := range slices.Chunk([]rune(s), width) {
+		list = append(list, string(part))
+	}
+	return list
+}
+
+// broken breaks a text between words; a word that is too long loses its middle.
+func broken(s string, width int) (list []string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		word = elided(word, width)
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			list, line = append(list, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(list, line)
+}
+
+// breaking breaks lines that are wider than a view.
+type breaking struct {
+	w    io.Writer
+	view view
+	rest []byte
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	b.rest = append(b.rest, p...)
+	for {
+		line, after, ok := bytes.Cut(b.rest, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		if _, err := io.WriteString(b.w, b.view.fit(string(line))+"\n"); err != nil {
+			return 0, err
+		}
+		b.rest = after
+	}
+}
+
+func (b *breaking) flush() error {
+	_, err := io.WriteString(b.w, b.view.fit(string(b.rest)))
+	return err
+}
+
+// fit breaks one line; what follows stands below its text.
+func (v view) fit(line string) string {
+	if utf8.RuneCountInString(line) <= v.columns {
+		return line
+	}
+	head, text := "", line
+	if line[hanging-1] == ' ' && utf8.ValidString(line[:hanging]) { // a word and spaces, as in "catalog      "
+		head, text = line[:hanging], line[hanging:]
+	}
+	return head + strings.Join(broken(text, v.columns-hanging), "\n"+strings.Repeat(" ", hanging))
+}
