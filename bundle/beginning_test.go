@@ -23,7 +23,7 @@ func started(t *testing.T, f *fixture) *Writer {
 }
 
 // TestCrashAtTheBeginning leaves what a crash leaves between the journal's first record
-// and the first segment: the same job then begins anew or resumes, and finishes.
+// and the first segment: the same job then begins again or resumes, and finishes.
 func TestCrashAtTheBeginning(t *testing.T) {
 	leave := map[string]func(dir, journal string) error{
 		"the directory": func(dir, journal string) error {
@@ -107,7 +107,7 @@ func TestDriveJSONIsLost(t *testing.T) {
 			}
 			again := f.writer(t)
 			if again.ID() != w.ID() || len(segmentFiles(t, f.drive)) == 0 {
-				t.Errorf("it began anew as %s", again.ID())
+				t.Errorf("it began again as %s", again.ID())
 			}
 			if err := again.Close(); err != nil {
 				t.Fatal(err)

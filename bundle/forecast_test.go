@@ -197,7 +197,7 @@ func TestForecastUnread(t *testing.T) {
 	}
 }
 
-// TestForecastRecipients counts key files for recipients of all kinds, and asks nobody.
+// TestForecastRecipients counts key files for recipients of all kinds, and makes no requests.
 func TestForecastRecipients(t *testing.T) {
 	c := ocitest.New(31)
 	f := newFixtureOf(t, c, map[string]oci.Descriptor{"one": c.Image(false, gzips(t, c, 1, 2<<10)...)}, DefaultSegmentSize, true)

@@ -34,14 +34,14 @@ func (l *forecastLane) after(kept []journal.Segment) *forecastLane {
 }
 
 // forecastSegment is a [segment] with its [frame.Writer], counted. A frame counts as
-// written when the next one is handed on, as it does there.
+// written when the next one is passed on, as it does there.
 type forecastSegment struct {
 	pieces  []journal.Piece
 	content int64 // bytes taken
 	flushed int64 // bytes of content in frames that count as written
 	written int64 // bytes of those frames
 	frames  int
-	waiting struct{ size, content int64 } // the frame handed on last
+	waiting struct{ size, content int64 } // the frame passed on last
 
 	raw   int64 // bytes of the frame being filled that do not compress and are not in buf
 	dense bool

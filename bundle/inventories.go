@@ -8,7 +8,7 @@ import (
 )
 
 // Inventories gives, in no order, what the bundles carry that this host began, from
-// their journals below state. Journals that cannot be read are passed over.
+// their journals below state. Journals that cannot be read are skipped.
 func Inventories(state string) iter.Seq[*oci.Inventory] {
 	return func(yield func(*oci.Inventory) bool) {
 		for _, name := range journalNames(state) {

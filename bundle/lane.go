@@ -268,7 +268,7 @@ func (l *lane) fail(err error) error {
 	return &laneError{err}
 }
 
-// close ends the lane for good or gives up what is not durable.
+// close ends the lane for good or drops what is not durable.
 func (l *lane) close(keep bool) error {
 	var err error
 	if l.seg != nil && keep {

@@ -52,7 +52,7 @@ func Restart(dir, state string, config digest.Digest) error {
 		return restart(*p, state)
 	}
 	var gone *MissingError
-	for errors.As(checkMissing(dir, state, ""), &gone) { // what was started there is given up
+	for errors.As(checkMissing(dir, state, ""), &gone) { // what was started there is abandoned
 		if err := os.RemoveAll(filepath.Dir(journalPath(state, gone.Bundle))); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestGiveUpFreesTheLane has a wrong blob take the end of a good one with it: once
-// it is given up, its lane must not wait for a blob that nobody puts.
+// it is abandoned, its lane must not wait for a blob that nobody puts.
 func TestGiveUpFreesTheLane(t *testing.T) {
 	c := ocitest.New(7)
 	long, wrong, next := c.Layer(20<<20, ocitest.LayerGzip), c.Layer(5<<20, ocitest.LayerGzip), c.Layer(1<<20, ocitest.LayerGzip)

@@ -137,7 +137,7 @@ func TestSkopeoReadsTheLayout(t *testing.T) {
 	}
 	for _, img := range f.inv.Images {
 		if img.Root.MediaType != oci.MediaTypeManifest && img.Root.MediaType != oci.MediaTypeIndex {
-			continue // this skopeo passes over descriptors of Docker's media types
+			continue // this skopeo skips descriptors of Docker's media types
 		}
 		from := "oci:" + filepath.Join(out, "layout") + ":" + img.Source.String()
 		raw := run(t, ".", skopeo, "inspect", "--raw", from)

@@ -31,7 +31,7 @@ var rows = []struct {
 	{pkg: "transport/internal/retry"},
 	{pkg: "transport/internal/reply", may: []string{"oci", "transport/internal/watch"}},
 	{pkg: "manifests", may: []string{"oci"}},
-	// What reads formats. The order above it: imageset, ask, what resolves; emit asks nobody.
+	// What reads formats. The order above it: imageset, ask, what resolves; emit makes no requests.
 	{pkg: "manifests/internal", may: []string{"oci", "manifests/internal/origin"}},
 	{pkg: "manifests/internal/origin", may: []string{"oci"}},
 	{pkg: "manifests/internal/documents", may: []string{"oci", "manifests/internal/signature"}},

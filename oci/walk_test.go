@@ -16,7 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
-// TestWalkImage passes over what an image leaves out, and what only that reaches.
+// TestWalkImage skips what an image leaves out, and what only that reaches.
 func TestWalkImage(t *testing.T) {
 	content := ocitest.New(1)
 	layer := func() oci.Descriptor { return content.Layer(1000, ispec.MediaTypeImageLayerGzip) }

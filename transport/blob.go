@@ -150,7 +150,7 @@ type rangeForm int
 const (
 	rangeOpen    rangeForm = iota // bytes=N-
 	rangeBounded                  // bytes=N-M, which some take that refuse the first
-	rangeNone                     // the whole blob, of which the first bytes are passed over
+	rangeNone                     // the whole blob, of which the first bytes are skipped
 )
 
 // header is the request's, for the bytes of d from off on.

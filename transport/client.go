@@ -29,7 +29,7 @@ const lookForLeast = 4 * time.Second
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {
 	Authfile       string // a file; empty: the usual locations in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
-	TLSVerify      bool   // false: certificates are not checked, and plain HTTP is spoken to a host that does not speak TLS
+	TLSVerify      bool   // false: certificates are not checked, and plain HTTP is used with a host that does not speak TLS
 	TLSStrict      bool   // TLSVerify was asked for: registries.conf does not loosen it
 	CertDir        string // certificates for every registry; empty: a directory for each in the usual certs.d
 	CAFile         string // a file of more authorities, PEM, for every registry
@@ -114,7 +114,7 @@ func (c *Client) Repository(ref oci.Ref) (*Repository, error) {
 	return r, nil
 }
 
-// locationKey names a repository as it is spoken to.
+// locationKey names a repository as requests reach it.
 type locationKey struct {
 	name     string
 	insecure bool

@@ -31,13 +31,13 @@ const (
 	bufferSize     = 256 << 10
 )
 
-// endpointKey names a registry as it is spoken to.
+// endpointKey names a registry as requests reach it.
 type endpointKey struct {
 	registry string // as in references: docker.io, not the host behind it
 	insecure bool
 }
 
-// endpoint is a registry as it is spoken to: its connections and its scheme. As
+// endpoint is a registry as requests reach it: its connections and its scheme. As
 // containers/image does it, what is configured for a registry also holds for
 // its token service and for where it redirects to.
 type endpoint struct {
@@ -142,7 +142,7 @@ func (c *Client) trace(req *http.Request, resp *http.Response, err error) {
 	c.cfg.Trace(req.Method, reply.BareURL(req.URL.String()), status, err)
 }
 
-// findScheme finds out how a host of the endpoint is spoken to: by TLS if it can be,
+// findScheme finds out how a host of the endpoint is reached: by TLS if it can be,
 // and by plain HTTP only if certificates are not checked either. It is asked once.
 func (s *endpoint) findScheme(ctx context.Context, hostport string) (string, error) {
 	if !s.insecure {

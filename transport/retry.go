@@ -80,7 +80,7 @@ func refusedTLS(err error) bool {
 		remote *net.OpError
 	)
 	return errors.As(err, &plain) || errors.As(err, &cert) || errors.As(err, &alert) || errors.As(err, &record) ||
-		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &remote) && remote.Op == "remote error" // how crypto/tls hands on an alert
+		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &remote) && remote.Op == "remote error" // how crypto/tls passes on an alert
 }
 
 // statusOf is the bare status of an answer, with its Retry-After.

@@ -71,7 +71,7 @@ func basic(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// A blob is often redirected to another host. The credential stays behind, also
+// A blob is often redirected to another host. The credential is not sent there, also
 // when that host asks for it.
 func TestRedirectLeavesTheCredential(t *testing.T) {
 	f := &thief{}

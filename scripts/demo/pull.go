@@ -126,7 +126,7 @@ func entryOf(conf, location string) string {
 	return fmt.Sprintf("  location = %q\n%s\n", location, strings.TrimRight(rest, "\n"))
 }
 
-// pullBy has a client pull the component etcd, at first in vain if without is set.
+// pullBy has a client pull the component etcd, which must fail at first if without is set.
 func (d *demo) pullBy(ctx context.Context, c client, rules string, without bool) error {
 	i := slices.IndexFunc(d.images, func(i image) bool { return strings.HasSuffix(i.placeTag, "-etcd") })
 	etcd := d.images[i]

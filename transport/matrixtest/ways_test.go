@@ -40,7 +40,7 @@ const (
 // What logs in.
 const user, secret = "robot", "s3cret-word"
 
-// way is how one registry is spoken to.
+// way is how one registry is reached.
 type way struct {
 	secure bool
 	login  string

@@ -4,7 +4,7 @@
 // A file-based catalog is a directory of documents, JSON or YAML. Each has a
 // schema: olm.package, olm.channel, whose entries say which bundle replaces or
 // skips which, olm.bundle, which names its image and related images, and others
-// that are passed over. [Dir] finds the directory by the image's labels.
+// that are skipped. [Dir] finds the directory by the image's labels.
 //
 // Catalogs are large and the memory is not. [Parse] reads one document at a
 // time, of bounded size, and keeps an index: names, versions, edges, images; the

@@ -88,7 +88,7 @@ type Catalog struct {
 	spool  *spool
 }
 
-// Close gives up the documents.
+// Close frees the documents.
 func (c *Catalog) Close() error { return c.spool.Close() }
 
 // Parse reads the catalog in a directory of image, through all its layers. what

@@ -15,7 +15,7 @@ type Package struct {
 	Faults         []Fault   `json:"faults,omitempty"`   // by file
 }
 
-// Fault is something of a package that is not as it must be, and was passed over.
+// Fault is something of a package that is not as it must be, and was skipped.
 type Fault struct {
 	File   string `json:"file"`
 	Schema string `json:"schema"` // of the document that has it

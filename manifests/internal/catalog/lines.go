@@ -96,7 +96,7 @@ func (r *Reader) Next() (*Package, *Documents, error) {
 	return &l.Package, r.docs, nil
 }
 
-// Close gives up what reading takes.
+// Close frees what reading takes.
 func (r *Reader) Close() { r.docs.close() }
 
 // Read gives what [Catalog.Write] wrote to visit, in the order of [Reader.Next].

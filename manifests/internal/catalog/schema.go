@@ -133,7 +133,7 @@ type bundleProperty struct {
 	Value small  `json:"value"`
 }
 
-// small is JSON that is passed over when it is large.
+// small is JSON that is skipped when it is large.
 type small []byte
 
 func (s *small) UnmarshalJSON(b []byte) error {

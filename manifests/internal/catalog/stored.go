@@ -73,7 +73,7 @@ func (d *Documents) endLine() error {
 	return short(err)
 }
 
-// skip passes over what was not read.
+// skip skips what was not read.
 func (d *Documents) skip() error {
 	for {
 		e, err := d.entry()

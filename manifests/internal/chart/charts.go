@@ -125,7 +125,7 @@ func (s *charting) result() (ask.Set, error) {
 			s.from.Note(fmt.Sprintf("chart %s: imagePaths %s points at nothing in what it renders", job, expr))
 		}
 		if values := text.Sorted(job.other); len(values) > 0 {
-			s.from.Note(fmt.Sprintf("chart %s: imagePaths points at %s without a registry, passed over as no image: %s",
+			s.from.Note(fmt.Sprintf("chart %s: imagePaths points at %s without a registry, skipped as no image: %s",
 				job, text.Count(len(values), "value", "values"), text.ASCII(text.Some(values, maxValues))))
 		}
 	}

@@ -82,7 +82,7 @@ func serves(crd apiextv1.CustomResourceDefinition, version string) bool {
 func checkObjects(t *testing.T, files []File) {
 	t.Helper()
 	if _, err := os.Stat(sharedData); err != nil {
-		t.Logf("objects are not held against their schemas: %v", err)
+		t.Logf("objects are not compared with their schemas: %v", err)
 		return
 	}
 	for _, f := range files {

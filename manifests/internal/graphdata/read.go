@@ -95,7 +95,7 @@ func newSpool() (*os.File, error) {
 	return nil, fmt.Errorf("keep graph data: %w", err)
 }
 
-// Close gives up what is on disk.
+// Close frees what is on disk.
 func (d *Data) Close() error { return d.spool.Close() }
 
 func (d *Data) read(tr *tar.Reader) error {

@@ -10,7 +10,7 @@
 // library: hooks and tests too, sub-charts as their conditions and aliases say.
 // No cluster is asked: lookup finds nothing, and the cluster that templates see
 // has the interfaces of Kubernetes 1.34 and of OpenShift. Nothing is asked of the network,
-// so that values are not held against schemas, which may lie there.
+// so that values are not compared with schemas, which may lie there.
 //
 // [Images] finds what the rendered objects run: the images of containers of every
 // kind that has a pod, or a template of one, at its usual place, and what JSONPath

@@ -33,7 +33,7 @@ var containerLists = []struct{ field, what string }{
 }
 
 // Images lists the images that an object's pods run or mount. A container that
-// names none, as those which an image stream fills, is passed over.
+// names none, as those which an image stream fills, is skipped.
 func Images(o Object) []Image {
 	var list []Image
 	where := o.name

@@ -87,7 +87,7 @@ func (f *follower) dir(dir string, census *Census) error {
 	})
 }
 
-// files visits the files that links lead to. A link to a directory is passed over, as
+// files visits the files that links lead to. A link to a directory is skipped, as
 // whoever walks a directory does; reading one that leads nowhere gives a *[LinkError].
 func (f *follower) files(list []link) error {
 	all, err := Of(f.ctx, f.src, f.image)

@@ -35,7 +35,7 @@ var Stop = errors.New("stop walking")
 //
 // Links are followed inside the image: the directory is walked where it really is, under
 // the name that was asked for, and a link below it to a file is visited under its own
-// name, after all others; to a directory it is passed over, and one that leads nowhere
+// name, after all others; to a directory it is skipped, and one that leads nowhere
 // gives a *[LinkError] when it is read.
 //
 // A file that a layer has twice is visited twice, and the last counts. A path that is a

@@ -35,7 +35,7 @@ func (s *selection) gapOf(why oci.Reason, at, what string, names []string) {
 // manyFaults reports how many there are of which nothing more is told.
 func (s *selection) manyFaults() {
 	if more := s.passed - maxPassed; more > 0 {
-		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: %d more things in it are mended or passed over", s.what, more)))
+		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: %d more things in it are mended or skipped", s.what, more)))
 	}
 	if more := s.faults - MaxCatalogErrors; more > 0 {
 		s.gapOf(s.whyCatalog(), "the rest of the catalog", fmt.Sprintf("%d more things in it cannot be carried", more), nil)
@@ -51,7 +51,7 @@ func (s *selection) whyPackage(name string) oci.Reason {
 }
 
 // fileFaults reports the files that could not be read, if they may be about what is asked
-// for; others are passed over, and noted.
+// for; others are skipped, and noted.
 func (s *selection) fileFaults(list []catalog.FileFault) {
 	for _, f := range list {
 		at := fmt.Sprintf("file %q", f.File)
@@ -62,7 +62,7 @@ func (s *selection) fileFaults(list []catalog.FileFault) {
 				s.found[name] = true // as far as anyone can say
 			}
 		} else {
-			s.note("%s is passed over: %s", at, f.Why)
+			s.note("%s is skipped: %s", at, f.Why)
 		}
 	}
 }
@@ -73,10 +73,10 @@ func (s *selection) note(format string, args ...any) {
 	}
 }
 
-// maxPassed is how many things of a catalog are noted that are mended or passed over.
+// maxPassed is how many things of a catalog are noted that are mended or skipped.
 const maxPassed = 50
 
-// packageFaults reports what of a package was passed over: as a gap if it is asked for,
+// packageFaults reports what of a package was skipped: as a gap if it is asked for,
 // and else as a note. Of a catalog that is carried whole nothing is missing as long as
 // its images are known.
 func (s *selection) packageFaults(p *catalog.Package, req filter.Request) {
@@ -93,7 +93,7 @@ func (s *selection) packageFaults(p *catalog.Package, req filter.Request) {
 		case f.Schema == declcfg.SchemaChannel && p.Channel(f.Name) == nil && asksForChannel(req, f.Name):
 			s.fault(s.whyPackage(p.Name), at, why, f.Name)
 		default:
-			s.note("%s is passed over: %s", at, why)
+			s.note("%s is skipped: %s", at, why)
 		}
 	}
 }

@@ -105,7 +105,7 @@ type selection struct {
 	lost   map[string]bool // packages that no filtered catalog can have
 
 	without map[string][]string // bundles that cannot be served, by package
-	passed  int                 // things of the catalog that are mended or passed over
+	passed  int                 // things of the catalog that are mended or skipped
 
 	src      oci.Source
 	root     oci.Descriptor // of the catalog; none if it is not available

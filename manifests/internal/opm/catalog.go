@@ -44,7 +44,7 @@ func New(cached bool) (*Catalog, error) {
 	return c, nil
 }
 
-// Close gives up what is kept of the catalog.
+// Close frees what is kept of the catalog.
 func (c *Catalog) Close() error {
 	err := c.configs.Close()
 	if c.cache != nil {

@@ -51,7 +51,7 @@ func newFiles(dirs fs.FileMode, left *int64) (*Files, error) {
 	return &Files{dirs: dirs, f: f, w: bufio.NewWriterSize(f, 64<<10), by: map[string]*file{}, left: left}, nil
 }
 
-// Close gives up the files.
+// Close frees the files.
 func (f *Files) Close() error { return f.f.Close() }
 
 // has reports whether there is a file.

@@ -16,7 +16,7 @@ import (
 )
 
 // block is mirror.blockedImages: what matches a pattern is left out. As in
-// oc-mirror v2 a pattern is not anchored, and it is held against the reference
+// oc-mirror v2 a pattern is not anchored, and it is compared with the reference
 // and against the image's place in the mirror, both without a transport. The
 // mirror's host and namespace, which nobody knows yet, are no part of the place.
 type block struct {
@@ -27,7 +27,7 @@ type block struct {
 type blockPattern struct {
 	name  string // in the configuration
 	match *regexp.Regexp
-	hits  map[string]string // what was held against it, and the name for people
+	hits  map[string]string // what was compared with it, and the name for people
 }
 
 func newBlock(c *imageset.Config) (*block, error) {
@@ -42,7 +42,7 @@ func newBlock(c *imageset.Config) (*block, error) {
 	return b, nil
 }
 
-// names are what patterns are held against.
+// names are what patterns are compared with.
 func (b *block) names(img oci.Image) []string {
 	path := img.MirrorPath()
 	names := []string{img.Configured().String(), path}

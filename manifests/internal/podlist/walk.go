@@ -56,7 +56,7 @@ func podFile(parts []string) (namespace string, all bool) {
 	return "", false
 }
 
-// descend passes over directories that have no pods but many files, such as logs.
+// descend skips directories that have no pods but many files, such as logs.
 func descend(parts []string, whole map[string]bool) error {
 	i := slices.Index(parts, "namespaces")
 	switch {

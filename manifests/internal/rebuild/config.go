@@ -123,7 +123,7 @@ func set(m map[string]json.RawMessage, key string, v any, none bool) error {
 }
 
 // keptHistory leaves out what belongs to layers that are left out. A history that
-// does not speak of every layer, or of any, is given up: readers that count its layers
+// does not speak of every layer, or of any, is abandoned: readers that count its layers
 // take none, and no wrong one.
 func keptHistory(list []ispec.History, kept []bool) (out []ispec.History, ok bool) {
 	layer := 0

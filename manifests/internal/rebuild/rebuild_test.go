@@ -226,7 +226,7 @@ func TestImageRefused(t *testing.T) {
 	}
 }
 
-// TestHistoryThatLies is given up, and none is begun: one entry would be for the lowest
+// TestHistoryThatLies is abandoned, and none is begun: one entry would be for the lowest
 // layer.
 func TestHistoryThatLies(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ func (p Places) Of(path string) Place {
 // leave a field as it is. The error joins up to 20 *[Error]s.
 func (d *Document) Decode(into any) (Places, error) { return d.decode(into, false) }
 
-// Peek is [Document.Decode] that passes over keys which into does not have.
+// Peek is [Document.Decode] that skips keys which into does not have.
 func (d *Document) Peek(into any) (Places, error) { return d.decode(into, true) }
 
 func (d *Document) decode(into any, lax bool) (Places, error) {

@@ -26,7 +26,7 @@ type Challenge struct {
 }
 
 // Challenges reads every challenge of every WWW-Authenticate header, in their order. What is
-// no challenge is passed over.
+// no challenge is skipped.
 func Challenges(header http.Header) []Challenge {
 	var list []Challenge
 	for _, line := range header.Values("WWW-Authenticate") {

@@ -9,7 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
-// Host is a registry as it is spoken to, for all who log in to it.
+// Host is a registry as requests reach it, for all who log in to it.
 type Host struct {
 	Client    *http.Client // for all but the API root
 	Push      bool         // the mirror's side: only what nodes do as well

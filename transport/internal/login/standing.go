@@ -14,7 +14,7 @@ type Standing struct {
 	Host       string // of the registry
 	User       string
 	Configured bool
-	Sent       bool   // also by way of a token service
+	Sent       bool   // also through a token service
 	Why        string // why no challenge can be answered
 	Unasked    bool   // refused without a challenge
 	Tried      bool   // then sent all the same, and refused

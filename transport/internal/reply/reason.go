@@ -94,6 +94,6 @@ var (
 	// quotaText are the words of registries for what a project may store: Quay, Harbor (quota
 	// controller), GitLab, Artifactory, ECR.
 	quotaText = regexp.MustCompile(`(?i)\bquota\b|QUOTA_EXCEEDED|exceed(s|ed)? the configured upper limit|storage limit|(storage|size) limit (has been |is )?(reached|exceeded)|limit ?exceeded ?exception`)
-	// errnoFull is the error number that distribution's storage driver hands on: Linux's ENOSPC and EDQUOT.
+	// errnoFull is the error number that distribution's storage driver passes on: Linux's ENOSPC and EDQUOT.
 	errnoFull = regexp.MustCompile(`"Err":\s*(28|122)\b`)
 )

@@ -120,7 +120,7 @@ func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gap
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
 }
 
-// compare pins the configuration anew. same is the number of the bundle that has just
+// compare pins the configuration again. same is the number of the bundle that has just
 // that, -1 if none has; moved then lists what is different from the first one.
 func (p *packing) compare(ctx context.Context, all []bundle.SealedError, noted []gaps.List) (same int, moved []string, err error) {
 	same = -1

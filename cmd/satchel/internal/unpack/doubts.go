@@ -66,7 +66,7 @@ func (u *unpacking) recall() {
 	u.doubts.all = parseDoubts(body)
 }
 
-// parseDoubts passes over a line that a crash cut off.
+// parseDoubts skips a line that a crash cut off.
 func parseDoubts(body []byte) map[doubt]bool {
 	all := map[doubt]bool{}
 	for line := range strings.Lines(string(body)) {
