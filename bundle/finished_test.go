@@ -145,3 +145,50 @@ func TestDriveSealLost(t *testing.T) {
 		}
 	}
 }
+
+// TestSealUnrecorded has a crash between the seal and its record in the journal: the run
+// is one that never ended, once, and not for ever.
+func TestSealUnrecorded(t *testing.T) {
+	f := newSmall(t, false)
+	fp := f.pack(t)
+	for _, more := range []string{"", `"verified"`} { // as earlier versions left it, after the next run
+		names, err := filepath.Glob(filepath.Join(f.state, "bundles", "*", "journal"))
+		if err != nil || len(names) != 1 {
+			t.Fatal(names, err)
+		}
+		if more != "" {
+			if err := MarkVerified(f.state, filepath.Base(filepath.Dir(names[0])), fp); err != nil {
+				t.Fatal(err)
+			}
+		}
+		body, err := os.ReadFile(names[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for line := range strings.Lines(string(body)) {
+			if !strings.Contains(line, `"sealed"`) {
+				left = append(left, line)
+			}
+		}
+		if err := os.WriteFile(names[0], []byte(strings.Join(left, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 {
+			var done *SealedError
+			if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Fingerprint != fp || done.Interrupted != (more == "" && n == 0) {
+				t.Fatalf("%s, %d: %+v, %v", more, n, done, err)
+			}
+			if err := MarkVerified(f.state, done.Bundle, fp); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(f.drive, "bundle.json")); err != nil {
+		t.Fatal(err)
+	}
+	var damage *DamageError
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &damage) {
+		t.Errorf("without its seal: %v", err)
+	}
+}

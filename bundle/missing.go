@@ -67,7 +67,7 @@ func isIn(there, dir string) bool { return there != "" && (there == dir || filep
 // finished reports whether a run came to its end with the bundle: what was sealed and
 // never read back may not be on the drive. Earlier versions noted less.
 func finished(st *journal.State) bool {
-	return st.Sealed != nil && (st.Verified != nil || st.Released != nil || st.Session.Point == "")
+	return st.Verified != nil || st.Released != nil || st.Sealed != nil && st.Session.Point == ""
 }
 
 // nothingLost reports whether a bundle was begun and not one segment of it written: its

@@ -113,7 +113,7 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	case !p.sealed && st.Sealed != nil:
 		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds a bundle that was packed " + how + " and has lost its seal", hint: anotherDir, beside: true}, jnl.Close())
 	case p.sealed && how == "":
-		return nil, errors.Join(alreadySealed(p, st), jnl.Close())
+		return nil, errors.Join(noteSeal(jnl, st, alreadySealed(p, st)), jnl.Close())
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
@@ -178,6 +178,19 @@ func alreadySealed(p location, st *journal.State) error {
 		return &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is not the one that was written"}}}
 	}
 	return sealedError(p, body, st)
+}
+
+// noteSeal has a journal say that its bundle was found sealed, which it does not after a
+// crash between the two, or a full disk: the bundle would count as interrupted for ever.
+func noteSeal(jnl *journal.Journal, st *journal.State, found error) error {
+	var done *SealedError
+	if st.Sealed != nil || !errors.As(found, &done) {
+		return found
+	}
+	if err := jnl.Append(journal.Record{Sealed: &journal.Sealed{Fingerprint: string(done.Fingerprint)}}); err != nil {
+		return err
+	}
+	return found
 }
 
 // MarkReleased notes that the finished bundle id is not to be read back: a run without
