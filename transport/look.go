@@ -241,6 +241,7 @@ func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64)
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			d.Fault = f.fault
 			wrong = append(wrong, d)
 			return nil
 		})

@@ -49,6 +49,10 @@ type Delivery struct {
 	From  oci.Ref   // a repository of the mirror that has it, to be mounted from; zero if none is known
 
 	Optional []oci.Image // that alone need it, if all of them may be left out
+
+	// Fault is what the first repository has instead, where [Mirror.ReadBack] has found
+	// that out; "" if nothing is there.
+	Fault string
 }
 
 // Missing is what the mirror lacks of an inventory.

@@ -55,7 +55,7 @@ func TestHints(t *testing.T) {
 	wrong := &oci.DigestError{}
 	refused := &transport.RegistryError{Op: "pull", Ref: "q.example/a", Status: 401}
 	plain := &transport.PlainHTTPError{Host: "q.example"}
-	damage := &bundle.DamageError{Dir: "d", Faults: []bundle.Fault{{File: "its content", What: "is wrong"}}, Err: wrong}
+	damage := &bundle.DamageError{Dir: "a drive", Faults: []bundle.Fault{{File: "its content", What: "is wrong"}}, Err: wrong}
 	missing := &transport.RegistryError{Op: "pull", Ref: "m.example/a", Status: 404}
 	unsure := &transport.RegistryError{Op: "push", Ref: "m.example/a", Err: plain}
 	away := &transport.RegistryError{Op: "pull", Ref: "q.example/a", Status: 503}
@@ -69,7 +69,7 @@ func TestHints(t *testing.T) {
 		"a library's, with a flag":   {fmt.Errorf("image: %w", refused), []string{refused.Hint() + " (--authfile FILE)"}},
 		"joined, each once":          {errors.Join(refused, fmt.Errorf("a: %w", plain), refused), []string{refused.Hint() + " (--authfile FILE)", plain.Hint() + " (--tls-verify=false)"}},
 		"what is outside goes first": {usage(plain, "outside"), []string{"outside", plain.Hint() + " (--tls-verify=false)"}},
-		"damage judges its cause":    {damage, []string{damage.Hint(), "to list all that is wrong: satchel verify DIR"}},
+		"damage judges its cause":    {damage, []string{damage.Hint(), "to list all that is wrong: satchel verify 'a drive'"}},
 		"damage that is listed":      {&listedError{damage}, []string{damage.Hint()}},
 		"no key":                     {fmt.Errorf("open: %w", bundle.ErrNoKey), []string{key}},
 		"no key, joined":             {errors.Join(bundle.ErrNoKey, nil), []string{key}},
@@ -81,7 +81,7 @@ func TestHints(t *testing.T) {
 		"many locations":             {&transport.LocationError{Ref: "q.example/a", Locations: []string{"q", "m"}, Errs: []error{refused, missing}}, []string{refused.Hint() + " (--authfile FILE)"}},
 		"a platform of an image": {&prepare.AllowedError{Gap: &oci.Gap{Err: &oci.PartError{Platforms: []string{"linux/arm64"}, Err: missing}}},
 			[]string{"if linux/arm64 is not needed, leave it out: name the other platforms (platforms: in the configuration)"}},
-		"a damaged platform": {&oci.PartError{Platforms: []string{"linux/arm64"}, Err: damage}, []string{damage.Hint(), "to list all that is wrong: satchel verify DIR"}},
+		"a damaged platform": {&oci.PartError{Platforms: []string{"linux/arm64"}, Err: damage}, []string{damage.Hint(), "to list all that is wrong: satchel verify 'a drive'"}},
 		"away": {&prepare.AwayError{Gap: &oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a"}}, Err: away}},
 			[]string{(&prepare.AwayError{}).Hint(), away.Hint()}},
 		"a gap that nobody allowed": {&oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}}, Err: &transport.MissingBlobError{}}, []string{(&transport.MissingBlobError{}).Hint(), "or finish without such images, which are then listed (--keep-going)"}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,8 +25,11 @@ func hints(err error) (list []string) {
 		return []string{hint}
 	}
 	gap := false
-	if as[*bundle.DamageError](err) && !as[*listedError](err) {
-		defer func() { list = append(list, "to list all that is wrong: satchel verify DIR") }()
+	var damage *bundle.DamageError
+	if errors.As(err, &damage) && !as[*listedError](err) {
+		defer func() {
+			list = append(list, "to list all that is wrong: satchel verify "+shellWords([]string{cmp.Or(damage.Dir, "DIR")}))
+		}()
 	}
 	for todo := []error{err}; len(todo) > 0; {
 		e := todo[0]

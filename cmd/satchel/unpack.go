@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -111,9 +112,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	if errors.As(kept, &none) {
 		return err
 	}
-	if kept == nil {
-		a.warn("the bundle itself was not read: %v", err)
-	}
+	a.warn("the bundle itself was not read: %s", text.OneLine(err.Error()))
 	return kept
 }
 

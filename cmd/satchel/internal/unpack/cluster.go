@@ -26,8 +26,10 @@ type AbsentError struct {
 func (e *AbsentError) Error() string {
 	lacks := e.Images[0].Source.String() + ", the only image of this bundle"
 	switch {
+	case e.Attached > 0 && len(e.Images) == e.All:
+		lacks = "all of this bundle: " + counted(e.Images)
 	case e.Attached > 0:
-		lacks = fmt.Sprintf("%s (of %s of this bundle), such as %s", counted(e.Images), text.Images(e.All-e.Attached, e.Attached), e.Images[0].Source)
+		lacks = fmt.Sprintf("%s, of the %s of this bundle, such as %s", counted(e.Images), text.Images(e.All-e.Attached, e.Attached), e.Images[0].Source)
 	case e.All > 1:
 		lacks = fmt.Sprintf("%d of the %d images of this bundle, such as %s", len(e.Images), e.All, e.Images[0].Source)
 	}
@@ -81,7 +83,10 @@ func (u *unpacking) complete(ctx context.Context) error {
 	if err := u.readSuspects(ctx, &missing); err != nil {
 		return err
 	}
-	return unmended(missing.Blobs, 0)
+	if err := unmended(missing.Blobs, 0); err != nil {
+		return &WrongError{err, "push the bundle into the mirror again, then write the YAML"}
+	}
+	return nil
 }
 
 // writeCluster writes the YAML, now that every image is in the mirror.

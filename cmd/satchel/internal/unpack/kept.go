@@ -227,16 +227,39 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 		}
 	}
 	if err := u.readBackOf(ctx, list, nil); err != nil {
-		return err
+		return u.needsDrive(err)
 	}
 	if err := u.confirm(ctx); err != nil {
-		return err
+		return u.needsDrive(err)
 	}
 	if err := u.ended(ctx); err != nil {
 		return err
 	}
-	u.Info("every manifest and tag is there: %s", inMirror(u.images))
+	u.Info("every manifest and tag is there: %s", counted(u.images))
 	return nil
+}
+
+// WrongError says that something in the mirror is wrong, or missing, and that this run cannot
+// push it.
+type WrongError struct {
+	Err error
+	Do  string // how it can be pushed
+}
+
+func (e *WrongError) Error() string { return e.Err.Error() }
+func (e *WrongError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *WrongError) Hint() string { return e.Do }
+
+// needsDrive makes a *[WrongError] of what is wrong in the mirror.
+func (u *unpacking) needsDrive(err error) error {
+	var blob *transport.BlobError
+	var manifest *transport.ManifestError
+	if errors.As(err, &blob) || errors.As(err, &manifest) {
+		return &WrongError{err, fmt.Sprintf("only the drive with bundle %s has what is to be pushed again: connect it, and name its directory in the command", u.bundle)}
+	}
+	return err
 }
 
 // Unreadable reports whether an error says that a bundle is not there, or not whole.

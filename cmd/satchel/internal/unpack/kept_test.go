@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,7 +55,8 @@ func TestWithoutDrive(t *testing.T) {
 		return nil
 	}
 	var wrong *transport.BlobError
-	if err := unpack.WithoutDrive(t.Context(), "", jobtest.Client(), o); !errors.As(err, &wrong) {
+	var drive *unpack.WrongError
+	if err := unpack.WithoutDrive(t.Context(), "", jobtest.Client(), o); !errors.As(err, &wrong) || !errors.As(err, &drive) || !strings.Contains(drive.Hint(), s.reader.ID()) {
 		t.Errorf("other bytes: %v", err)
 	}
 }

@@ -98,7 +98,7 @@ func (u *unpacking) mended(ctx context.Context, pushed []transport.Delivery) err
 func unmended(list []transport.Delivery, times int) error {
 	errs := make([]error, len(list))
 	for i, d := range list {
-		errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: "its bytes are wrong when they are read back", Times: times}
+		errs[i] = &transport.BlobError{Repo: d.Repos[0], Blob: d.Blob, Fault: d.Fault, Times: times}
 	}
 	return errors.Join(errs...)
 }
@@ -120,7 +120,7 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 	times := 0
 	if len(bad) > 0 && push != nil {
 		times = 1
-		u.Warn("the mirror has wrong bytes for %s, or lacks them; they are pushed again", text.Count(len(bad), "blob", "blobs"))
+		u.Warn("wrong in the mirror, or missing there: %s; pushing again", text.Count(len(bad), "blob", "blobs"))
 		if err := push(ctx, bad); err != nil {
 			return err
 		}
@@ -129,9 +129,6 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 		}
 	}
 	if len(bad) > 0 {
-		if push == nil {
-			u.Warn("nothing can be pushed without the drive: connect it and run the same command with its directory")
-		}
 		return unmended(bad, times)
 	}
 	seen.remove()

@@ -172,7 +172,7 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 		u.Debug("not in the mirror: %s", img.Source)
 	}
 	if len(missing.Images) == 0 {
-		u.Warn("the mirror has the manifests of all images, and lacks %s, or has other bytes for them; they are pushed again", text.Count(len(missing.Blobs), "blob", "blobs"))
+		u.Warn("the mirror has the manifests of all images, but %s missing or wrong there", text.Count(len(missing.Blobs), "blob is", "blobs are"))
 	}
 	return missing, nil
 }
