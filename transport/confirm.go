@@ -22,7 +22,8 @@ const maxNamed = 20
 
 // Confirm asks the mirror for every manifest of the images as a node would: by GET, by
 // digest, with no right but to pull, and compares the bytes; then for their tags and
-// referrers. What is absent is looked for again, for as long as an outage is waited for: one such time in all.
+// referrers. What [Mirror.Missing] has seen so is not asked for again if nothing was
+// written since. What is absent is looked for again, for as long as an outage is waited for: one such time in all.
 // src gives the indexes. The error joins a *[ManifestError] for each manifest that is not
 // there as it must be, and a *[SignatureError] for each repository that refuses to say whether
 // it has signatures (at most 20), or is a *[RegistryError].
@@ -112,6 +113,9 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	if err != nil {
 		return err
 	}
+	if c.m.unchanged(img) {
+		return c.signature(ctx, r, img)
+	}
 	err = oci.WalkIndexes(ctx, c.src, img, func(d oci.Descriptor, _ []byte) error {
 		if !oci.IsManifest(d.MediaType) {
 			return nil
@@ -171,6 +175,9 @@ func (c *confirming) tag(ctx context.Context, r *Repository, tag string, root oc
 		got, err = r.tagDigest(ctx, tag)
 		return got == root.Digest, err
 	})
+	if isDamaged(err) {
+		wrong.Status, err = statusIn(err), wrong
+	}
 	wrong.Got = got
 	return err
 }
@@ -187,22 +194,27 @@ func nodeTypes() []string {
 
 // gives asks for a manifest by digest, as a node would, and reports whether it is there.
 // Other bytes, or a media type that a node would take for another kind of manifest, are a
-// *[ManifestError].
+// *[ManifestError], and so is damage.
 func (r *Repository) gives(ctx context.Context, d oci.Descriptor) (bool, error) {
 	var resp *http.Response
-	body, err := r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
-		if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+d.Digest.String(), http.Header{"Accept": nodeTypes()}); err != nil {
-			return nil, err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return nil, responseError(resp)
-		}
-		return resp.Body, nil
+	var body []byte
+	err := r.alone(ctx, func(ctx context.Context) (err error) {
+		body, err = r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
+			if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+d.Digest.String(), http.Header{"Accept": nodeTypes()}); err != nil {
+				return nil, err
+			}
+			if resp.StatusCode != http.StatusOK {
+				return nil, responseError(resp)
+			}
+			return resp.Body, nil
+		})
+		return err
 	})
-	var answer *RegistryError
 	switch {
-	case errors.As(err, &answer) && answer.Status == http.StatusNotFound:
+	case statusIn(err) == http.StatusNotFound:
 		return false, nil
+	case isDamaged(err):
+		return false, &ManifestError{Repo: r.ref, Manifest: d, Status: statusIn(err)}
 	case err != nil:
 		return false, explain("check", r.name(d), err)
 	}
@@ -235,6 +247,9 @@ func (e *SignatureError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *SignatureError) Hint() string {
+	if isDamaged(e.Err) {
+		return hintRemove("tag", tagFile(e.Repo, e.Tag))
+	}
 	return "have the registry, or the proxy in front of it, answer 404 for a tag that does not exist"
 }
 
@@ -261,15 +276,17 @@ func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image
 	}
 	tag := fallbackTag(img.Root) + ".sig"
 	look := func(at *Repository) error {
-		resp, err := at.ask(ctx, http.MethodGet, "manifests/"+tag, http.Header{"Accept": nodeTypes()})
-		if err != nil {
-			return explain("check", r.ref.WithTag(tag).String(), err)
-		}
-		if !absentOrThere(resp.StatusCode) {
-			return explain("check", r.ref.WithTag(tag).String(), answerError(resp))
-		}
-		reply.Drain(resp)
-		return nil
+		return at.alone(ctx, func(ctx context.Context) error {
+			resp, err := at.ask(ctx, http.MethodGet, "manifests/"+tag, http.Header{"Accept": nodeTypes()})
+			if err != nil {
+				return explain("check", r.ref.WithTag(tag).String(), err)
+			}
+			if !absentOrThere(resp.StatusCode) {
+				return explain("check", r.ref.WithTag(tag).String(), answerError(resp))
+			}
+			reply.Drain(resp)
+			return nil
+		})
 	}
 	err := look(r)
 	if uncertain(statusIn(err)) {

@@ -99,6 +99,7 @@ func (w *pushes) deliver(ctx context.Context, d Delivery) error {
 // put has the repository hold a blob, and looks: what is wrong there afterwards is pushed
 // once more, what is absent is looked for again at the end.
 func (w *pushes) put(ctx context.Context, r *Repository, d Delivery, from oci.Ref) error {
+	w.m.seen.written.Store(true)
 	for uploads := 0; ; {
 		mounted, err := r.sendBlob(ctx, w.src, d.Blob, from)
 		if err != nil {

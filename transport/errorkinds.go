@@ -55,6 +55,7 @@ const (
 	TroubleServer               // 5xx
 	TroubleFull                 // its disk is full
 	TroubleQuota                // what may be stored there is used up
+	TroubleDamaged              // it fails at one thing, and serves others
 )
 
 // Trouble gives the sort.
@@ -69,6 +70,8 @@ func (e *RegistryError) Trouble() Trouble {
 		return TroubleQuota
 	case e.lost:
 		return TroubleOther // see Hint
+	case e.damaged:
+		return TroubleDamaged
 	case e.ended:
 		return TroubleToken
 	case e.proxy:
@@ -107,6 +110,7 @@ var hints = map[Trouble]string{
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
 	TroubleServer:       hintAgain,
 	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: it resumes where it stopped",
+	TroubleDamaged:      "look into the registry's log: what it has stored of this may be damaged (after a power cut or a full disk), or it fails at content of this kind",
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
 }
 
@@ -151,7 +155,7 @@ func (e *RegistryError) Hint() string {
 // is known: the registry refused, or what it gave is wrong.
 func (e *RegistryError) Permanent() bool {
 	if e.Status != 0 {
-		return reply.Permanent(e.Status) && !e.lost
+		return reply.Permanent(e.Status) && !e.lost || e.damaged
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError

@@ -46,6 +46,7 @@ type RegistryError struct {
 	full      bool            // the registry's disk is
 	quota     bool            // what may be stored there is
 	stale     bool            // another address may be the answer; see answerError
+	damaged   bool            // it answers so for this one thing; see alone
 }
 
 func (e *RegistryError) Error() string {
@@ -76,6 +77,8 @@ func (e *RegistryError) Cause() string {
 		return fmt.Sprintf("the registry no longer knew the upload that it had begun (%s answered %d)", who, e.Status)
 	case e.Status/100 == 3 && e.to != "":
 		return fmt.Sprintf("%s answered %d and redirects to %s, where this must not go", who, e.Status, e.to)
+	case e.damaged:
+		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + ", as to each such request, while it answers others"
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.Note(e.Status)
 	case e.Err != nil:

@@ -39,7 +39,19 @@ func (f found) whole() bool { return f.there && f.fault == "" }
 // do: registries answer it from what they remember, and some fronts give it the length
 // 0. The last byte proves the length. Only small blobs, and those of which an answer
 // leaves a doubt, are read whole.
-func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) {
+func (r *Repository) look(ctx context.Context, d oci.Descriptor) (f found, err error) {
+	err = r.alone(ctx, func(ctx context.Context) (err error) {
+		f, err = r.lookSure(ctx, d)
+		return err
+	})
+	if err != nil {
+		return unreadable(err)
+	}
+	return f, nil
+}
+
+// lookSure asks until it is sure.
+func (r *Repository) lookSure(ctx context.Context, d oci.Descriptor) (found, error) {
 	t := &retry.Tries{Policy: retry.Policy{Times: lookTries, First: r.sender.client.retry.First}}
 	for {
 		f, sure, err := r.lookOnce(ctx, d)
@@ -50,7 +62,7 @@ func (r *Repository) look(ctx context.Context, d oci.Descriptor) (found, error) 
 		case err == nil:
 			return r.readBack(ctx, d, nil)
 		case !errors.As(err, &broke):
-			return unreadable(explain("check", r.name(d), err))
+			return found{}, explain("check", r.name(d), err)
 		case !r.sender.client.again(ctx, t, r.location.Host(), err):
 			if ctx.Err() != nil {
 				return found{}, ctx.Err()
@@ -128,6 +140,7 @@ func (r *Repository) readBack(ctx context.Context, d oci.Descriptor, read func(i
 		_, err = io.Copy(countingWriter(read), rc)
 		err = errors.Join(err, rc.Close())
 	}
+	judged(ctx, r.serves, err)
 	var answer *RegistryError
 	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
 		return found{by: answer.by}, nil
@@ -139,11 +152,10 @@ func (r *Repository) readBack(ctx context.Context, d oci.Descriptor, read func(i
 	return f, nil
 }
 
-// unreadable makes a fault of an error that stays and is of this blob alone: its file cannot be
-// read, and the registry answers 500.
+// unreadable makes a fault of an error that is of this blob alone: its file cannot be read.
 func unreadable(err error) (found, error) {
-	var answer *RegistryError
-	if !errors.As(err, &answer) || answer.Status != http.StatusInternalServerError || answer.Trouble() != TroubleServer {
+	answer, ok := errors.AsType[*RegistryError](err)
+	if !ok || !answer.damaged {
 		return found{}, err
 	}
 	return found{there: true, fault: "it cannot be read: " + answer.Cause(), err: err}, nil
@@ -192,7 +204,7 @@ func (e *BlobError) Hint() string {
 	if e.Fault == "" {
 		return "the registry, or a cache in front of it, says that it is not there (after garbage collection, restart the registry and empty its cache): " + hintAgain
 	}
-	return fmt.Sprintf("the registry's storage is damaged (after a power cut or a full disk): remove the blob there (distribution keeps it in docker/registry/v2/blobs/sha256/%.2s/%s), restart the registry, then run the same command again", e.Blob.Digest.Encoded(), e.Blob.Digest.Encoded())
+	return hintRemove("blob", blobFile(e.Blob.Digest))
 }
 
 // Permanent is true: it was looked at more than once.

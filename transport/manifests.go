@@ -96,6 +96,7 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 	if err != nil {
 		return err
 	}
+	p.m.seen.written.Store(true)
 	return oci.WalkImage(ctx, p.src, img, func(d oci.Descriptor, body []byte) error {
 		if body == nil {
 			return nil
@@ -138,8 +139,8 @@ func (r *Repository) putOrFind(ctx context.Context, d oci.Descriptor, body []byt
 	if reference != d.Digest.String() {
 		name = r.ref.WithTag(reference).String()
 	}
-	err = r.unbroken(ctx, func() error {
-		return r.storeManifest(r.toPush(ctx), d, body, reference)
+	err = r.alonePush(r.toPush(ctx), func(ctx context.Context) error {
+		return r.unbroken(ctx, func() error { return r.storeManifest(ctx, d, body, reference) })
 	})
 	if err = explain("push", name, err); !refuses(err) {
 		err = changed(r.ref, tagIn(d, reference), d, err)
@@ -222,6 +223,7 @@ type ManifestError struct {
 	Got      digest.Digest // of the bytes that it gives instead; "" if it gives none
 	Type     string        // the media type that it gives, where that is what is wrong
 	Subject  digest.Digest // it is not listed among the referrers of this manifest
+	Status   int           // HTTP status of the answer to each request for it, where others are served; else 0
 	Pushed   bool          // it was pushed in this run, and the registry took it
 }
 
@@ -231,6 +233,8 @@ func (e *ManifestError) Error() string {
 		name = e.Repo.WithTag(e.Tag).String()
 	}
 	switch {
+	case e.Status != 0:
+		what = e.failed()
 	case e.Type != "":
 		what = fmt.Sprintf("the registry changed the media type of this manifest: it gives %s as %q", e.Manifest.MediaType, reply.OneLine(e.Type))
 	case e.Subject != "":
@@ -247,13 +251,39 @@ func (e *ManifestError) Error() string {
 	return fmt.Sprintf("check %s: %s", name, what)
 }
 
+// failed says what the registry answers so to.
+func (e *ManifestError) failed() string {
+	what := "this manifest"
+	switch {
+	case e.Subject != "":
+		what = "the referrers of " + e.Subject.String()
+	case e.Tag != "":
+		what = "this tag"
+	}
+	said := fmt.Sprintf("answers %d to each request for %s, and serves others: what it has stored of it is damaged", e.Status, what)
+	if e.Pushed {
+		return "the registry accepted this manifest, and still " + said
+	}
+	return "the registry " + said
+}
+
 // Hint says what to do now.
 func (e *ManifestError) Hint() string {
 	switch {
+	case e.Status != 0 && e.Subject != "":
+		return hintRemove("list of referrers", tagFile(e.Repo, fallbackTag(oci.Descriptor{Digest: e.Subject}))+", and the manifest that it names in docker/registry/v2/blobs")
+	case e.Status != 0 && e.Tag != "":
+		return hintRemove("tag", tagFile(e.Repo, e.Tag)+", and the manifest that it names in docker/registry/v2/blobs")
+	case e.Status != 0:
+		return hintRemove("manifest", blobFile(e.Manifest.Digest))
 	case e.Subject != "":
 		return "tools that look for signatures and the like will not find it; " + hintAgain
 	case e.Type != "" || e.Got != "" && (e.Pushed || e.Tag == ""):
-		return "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed"
+		said := "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed"
+		if e.Type == "" && e.Tag == "" {
+			said += "; if only few are changed, " + hintRemove("manifest", blobFile(e.Manifest.Digest))
+		}
+		return said
 	case e.Got != "":
 		return "someone else pushed this tag: run the same command again"
 	case e.Pushed:

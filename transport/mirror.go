@@ -19,6 +19,7 @@ type Mirror struct {
 	sent     sent
 
 	left leftOut
+	seen seen
 
 	// Verify says what is asked for, Optional which images may be left out where the
 	// mirror does not take them; nil: none. Set both before the first call.
@@ -62,13 +63,14 @@ type Missing struct {
 	Present int         // images whose manifests and tags are there
 }
 
-// Missing looks for the inventory in the mirror. It only reads: one HEAD for
-// each tag and for each manifest that an index names, and one GET of a byte for each
-// blob in each repository that needs it; with [VerifyManifests] only for blobs of images
-// that are not there. An index alone proves nothing: it may be there with fewer
-// platforms. Nor does a HEAD of a blob, see [Mirror.Verify]. src gives the manifests. What the
-// registry refuses to answer counts as missing: [Mirror.Probe] finds out why, for
-// all repositories at once. Errors are of type *[RegistryError], or those of src.
+// Missing looks for the inventory in the mirror. It only reads: one HEAD for each tag, one
+// GET for each manifest of an image whose tags are right, by digest as a node would, and one
+// GET of a byte for each blob in each repository that needs it; with [VerifyManifests] only for
+// blobs of images that are not there. An index alone proves nothing: it may be there with fewer
+// platforms. Nor does a HEAD, see [Mirror.Verify]. src gives the manifests. What the
+// registry refuses to answer counts as missing: [Mirror.Probe] finds out why, for all
+// repositories at once; and so does what it has stored and cannot give. Errors are of type
+// *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
 	absent, err := m.absent(ctx, src, inv.Images)
 	if err != nil {
@@ -86,86 +88,6 @@ func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory
 	}
 	missing.Blobs, err = m.findMissing(ctx, graph.Blobs, asked)
 	return missing, err
-}
-
-// absent lists the images that some tag of theirs does not name, or some manifest
-// of which is not there. Refusals count as absence.
-func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image) ([]oci.Image, error) {
-	return m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
-		has, err := m.hasImage(ctx, src, img, func(ctx context.Context, r *Repository) context.Context { return r.toPush(ctx) })
-		return has, unlessRefused(err)
-	})
-}
-
-func (m *Mirror) lacking(ctx context.Context, images []oci.Image, has func(context.Context, oci.Image) (bool, error)) ([]oci.Image, error) {
-	gaps := make([]bool, len(images))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(m.parallel)
-	for i, img := range images {
-		g.Go(func() error {
-			there, err := has(ctx, img)
-			gaps[i] = !there
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var list []oci.Image
-	for i, img := range images {
-		if gaps[i] {
-			list = append(list, img)
-		}
-	}
-	return list, nil
-}
-
-// unlessRefused leaves refusals to the probe.
-func unlessRefused(err error) error {
-	if refuses(err) {
-		return nil
-	}
-	return err
-}
-
-func (m *Mirror) hasImage(ctx context.Context, src oci.Source, img oci.Image, asking func(context.Context, *Repository) context.Context) (bool, error) {
-	r, err := m.client.Repository(m.target.Repo(img))
-	if err != nil {
-		return false, err
-	}
-	ctx = asking(ctx, r)
-	if len(img.MirrorTags()) == 0 {
-		ok, err := r.Has(ctx, img.Root)
-		if !ok || err != nil {
-			return false, err
-		}
-		return r.refersTo(ctx, img.Root, oci.Descriptor{Digest: img.Subject})
-	}
-	for _, tag := range img.MirrorTags() {
-		got, err := r.tagDigest(ctx, tag)
-		if err != nil || got != img.Root.Digest {
-			return false, err
-		}
-	}
-	return r.hasParts(ctx, src, img)
-}
-
-// hasParts looks for what an index names, which may be there without it: a
-// registry that takes sparse indexes may have had the same one with fewer platforms.
-func (r *Repository) hasParts(ctx context.Context, src oci.Source, img oci.Image) (bool, error) {
-	if !oci.IsIndex(img.Root.MediaType) {
-		return true, nil
-	}
-	all := true
-	err := oci.WalkIndexes(ctx, src, img, func(d oci.Descriptor, _ []byte) error {
-		if !all || d.Digest == img.Root.Digest || !oci.IsManifest(d.MediaType) {
-			return nil
-		}
-		var err error
-		all, err = r.Has(ctx, oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
-		return err
-	})
-	return all, err
 }
 
 // toPush asks for a token that may push: some registries give none to read a

@@ -101,8 +101,8 @@ func TestSecondRunOnlyLooks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := proxy.Counts(); len(got) != 1 || got["HEAD manifest"] != want {
-		t.Errorf("requests: %v, want a HEAD for each image and each manifest that indexes name, %d, and nothing else", got, want)
+	if got := proxy.Counts(); len(got) != 2 || got["HEAD manifest"] != len(inv.Images) || got["GET manifest"] != want {
+		t.Errorf("requests: %v, want a HEAD for each of %d tags, a GET for each of %d manifests, and nothing else", got, len(inv.Images), want)
 	}
 	tag := "satchel-" + inv.Images[0].Root.Digest.Encoded()
 	if !slices.ContainsFunc(proxy.Requests(), func(r string) bool { return strings.HasSuffix(r, "/manifests/"+tag) }) {

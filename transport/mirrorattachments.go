@@ -224,10 +224,7 @@ func (r *Repository) probeKind(ctx context.Context, k alike) error {
 		}
 		pushed = slices.Insert(pushed, 0, "manifests/"+b.Digest.String())
 	}
-	err = r.unbroken(ctx, func() error { // without an index of referrers: it would stay
-		_, err := r.sendManifest(r.toPush(ctx), d, c.body(d), name)
-		return err
-	})
+	err = r.sendProbe(ctx, c, d, name)
 	if err = explain("push", r.name(d), err); refuses(err) {
 		err = r.unlessThere(ctx, d, name, err)
 	}

@@ -79,6 +79,14 @@ var problemHints = map[Problem]string{
 // credentials the answer knows more: whether there are any, and whether they were sent.
 func (e *ProbeError) Hint() string {
 	h := e.Problem.Hint()
+	var blob *BlobError
+	var manifest *ManifestError
+	switch { // what is stored of the probe is damaged
+	case errors.As(e.Err, &blob) && blob.Fault != "":
+		return blob.Hint()
+	case errors.As(e.Err, &manifest) && manifest.Status != 0:
+		return manifest.Hint()
+	}
 	var answer *RegistryError
 	if !errors.As(e.Err, &answer) {
 		return h

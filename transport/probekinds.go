@@ -185,6 +185,8 @@ func (r *Repository) probeManifestOf(ctx context.Context, k *kind) error {
 	p := &ProbeError{r.ref, classify(err), err}
 	var wrong *ManifestError
 	switch {
+	case errors.As(err, &wrong) && wrong.Status != 0:
+		p.Problem = ProblemDrops
 	case errors.As(err, &wrong):
 		p.Problem = ProblemChanges
 	case !saidNo(err) || p.Problem == ProblemFull, p.Problem == ProblemQuota:
@@ -226,10 +228,7 @@ func (r *Repository) tryKind(ctx context.Context, s shape) error {
 		}
 	}
 	for _, d := range manifests {
-		err := r.unbroken(ctx, func() error { // without an index of referrers: it would stay
-			_, err := r.sendManifest(r.toPush(ctx), d, c.body(d), d.Digest.String())
-			return err
-		})
+		err := r.sendProbe(ctx, c, d, d.Digest.String())
 		there, lerr := r.gives(r.toPush(ctx), d)
 		if err != nil && !there { // it may be there from another run, where nothing can be sent twice
 			return changed(r.ref, "", d, explain("push", r.name(d), err))
@@ -240,6 +239,16 @@ func (r *Repository) tryKind(ctx context.Context, s shape) error {
 		}
 	}
 	return nil
+}
+
+// sendProbe pushes a manifest without an index of referrers, which would stay.
+func (r *Repository) sendProbe(ctx context.Context, c *probeContent, d oci.Descriptor, name string) error {
+	return r.alonePush(r.toPush(ctx), func(ctx context.Context) error {
+		return r.unbroken(ctx, func() error {
+			_, err := r.sendManifest(ctx, d, c.body(d), name)
+			return err
+		})
+	})
 }
 
 // own reports whether nothing else has these bytes, so that they may be removed.

@@ -30,6 +30,7 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probeContent, wait *
 		return err
 	}
 	c.wait = wait
+	m.seen.written.Store(true)
 	for n := 1; ; n++ {
 		err := r.tryProbe(ctx, c)
 		var p *ProbeError

@@ -106,7 +106,18 @@ func (r *Repository) mergeFallback(ctx context.Context, tag string, entry oci.De
 }
 
 // readFallback reads the index under a fallback tag; an empty one if there is none.
-func (r *Repository) readFallback(ctx context.Context, tag string) (*fallbackIndex, error) {
+func (r *Repository) readFallback(ctx context.Context, tag string) (index *fallbackIndex, err error) {
+	err = r.alone(ctx, func(ctx context.Context) (err error) {
+		index, err = r.askFallback(ctx, tag)
+		return err
+	})
+	if isDamaged(err) {
+		return nil, &ManifestError{Repo: r.ref, Tag: tag, Status: statusIn(err)}
+	}
+	return index, err
+}
+
+func (r *Repository) askFallback(ctx context.Context, tag string) (*fallbackIndex, error) {
 	index := &fallbackIndex{SchemaVersion: 2, MediaType: oci.MediaTypeIndex}
 	resp, err := r.ask(ctx, http.MethodGet, "manifests/"+tag, acceptManifests())
 	if err != nil {

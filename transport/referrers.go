@@ -219,10 +219,17 @@ func (r *Repository) fallbackReferrers(ctx context.Context, d oci.Descriptor) (*
 }
 
 // refersTo reports whether the repository lists d among the referrers of the
-// subject: by the API, or in the fallback index.
+// subject: by the API, or in the fallback index. A list that is damaged is a *[ManifestError].
 func (r *Repository) refersTo(ctx context.Context, d oci.Descriptor, subject oci.Descriptor) (bool, error) {
-	list, err := r.referrers(ctx, subject)
-	if err != nil {
+	var list *referrerList
+	err := r.alone(ctx, func(ctx context.Context) (err error) {
+		list, err = r.referrers(ctx, subject)
+		return err
+	})
+	switch {
+	case isDamaged(err):
+		return false, &ManifestError{Repo: r.ref, Manifest: d, Subject: subject.Digest, Status: statusIn(err)}
+	case err != nil:
 		return false, err
 	}
 	if list.refused != nil && list.refused.Status == http.StatusUnauthorized {

@@ -194,7 +194,15 @@ func hasType(descriptor json.RawMessage, mediaType string) bool {
 
 // tagDigest is the digest that a tag names, "" for a tag that is not there or names no manifest
 // that bundles can have.
-func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, error) {
+func (r *Repository) tagDigest(ctx context.Context, tag string) (named digest.Digest, err error) {
+	err = r.alone(ctx, func(ctx context.Context) (err error) {
+		named, err = r.askTag(ctx, tag)
+		return err
+	})
+	return named, err
+}
+
+func (r *Repository) askTag(ctx context.Context, tag string) (digest.Digest, error) {
 	resp, err := r.ask(ctx, http.MethodHead, "manifests/"+tag, acceptManifests())
 	if err != nil {
 		return "", explain("check", r.ref.WithTag(tag).String(), err)

@@ -29,7 +29,7 @@ func failureOf(err error) retry.Failure {
 	f := retry.Failure{Transient: transient(err), After: askedToWait(err)}
 	var answer *RegistryError
 	if errors.As(err, &answer) {
-		f.Expired, f.Lost = answer.expired, answer.lost
+		f.Expired, f.Lost, f.Internal = answer.expired, answer.lost, answer.internal()
 	}
 	return f
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
 
@@ -48,6 +49,7 @@ func (r *Repository) putBlob(ctx context.Context, src oci.Source, d oci.Descript
 func (r *Repository) sendBlob(ctx context.Context, src oci.Source, d oci.Descriptor, from oci.Ref) (mounted bool, err error) {
 	ctx = r.toPush(ctx)
 	c := r.sender.client
+	trying := retry.Briefly(ctx)
 	for t := c.begin(); ; {
 		mounted, moved, err := r.tryBlob(ctx, src, d, from)
 		if err == nil {
@@ -56,7 +58,12 @@ func (r *Repository) sendBlob(ctx context.Context, src oci.Source, d oci.Descrip
 		if moved {
 			t.Moved()
 		}
-		if c.again(ctx, t, r.location.Host(), err) {
+		again := c.again(trying, t, r.location.Host(), err)
+		if !again && trying != ctx && isInternal(err) && !judged(ctx, r.takes, err) {
+			trying = ctx
+			again = c.again(ctx, t, r.location.Host(), err)
+		}
+		if again {
 			from = oci.Ref{} // some registries fail at every mount
 			continue
 		}

@@ -37,6 +37,7 @@ type Failure struct {
 	Transient bool          // it may go better next time
 	Expired   bool          // a credential was good before: it is fetched again, once
 	Lost      bool          // what was begun is lost: it begins again as often as is tried, however long an outage
+	Internal  bool          // the host failed at this, and may do everything else
 	After     time.Duration // what the host asked to wait, 0 for nothing
 }
 
@@ -54,7 +55,7 @@ func (t *Tries) Next(ctx context.Context, f Failure) (time.Duration, bool) {
 	switch {
 	case ctx.Err() != nil || t.Times == 0 || OnlyOnce(ctx) || !f.Transient:
 		return 0, false
-	case f.Expired && t.renewed || f.Lost && t.n >= t.Times:
+	case f.Expired && t.renewed || f.Lost && t.n >= t.Times, f.Internal && t.n >= briefTries && isBrief(ctx):
 		return 0, false
 	}
 	t.renewed = t.renewed || f.Expired
@@ -97,6 +98,16 @@ func (t *Tries) Moved() {
 		t.since = time.Now()
 	}
 }
+
+// briefTries is how often what a host failed at is tried again where it is not to be waited for.
+const briefTries = 2
+
+type briefKey struct{}
+
+// Briefly makes a context in which what the host failed at ([Failure].Internal) is soon given up.
+func Briefly(ctx context.Context) context.Context { return context.WithValue(ctx, briefKey{}, true) }
+
+func isBrief(ctx context.Context) bool { return ctx.Value(briefKey{}) != nil }
 
 type onceKey struct{}
 

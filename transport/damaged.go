@@ -1,0 +1,99 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/retry"
+)
+
+// alone does op, which asks for one thing of the repository. A registry that answers 500 to
+// that and serves others is not away: what it stores of this thing is damaged. That is found
+// out within seconds, and noted in the error; only an outage is waited for.
+func (r *Repository) alone(ctx context.Context, op func(context.Context) error) error {
+	return aside(ctx, r.serves, op)
+}
+
+// alonePush is alone for what is sent: the registry fails at that and takes others.
+func (r *Repository) alonePush(ctx context.Context, op func(context.Context) error) error {
+	return aside(ctx, r.takes, op)
+}
+
+func aside(ctx context.Context, others func(context.Context) bool, op func(context.Context) error) error {
+	err := op(retry.Briefly(ctx))
+	if isInternal(err) && !judged(ctx, others, err) && ctx.Err() == nil {
+		err = op(ctx)
+		judged(ctx, others, err)
+	}
+	return err
+}
+
+// judged notes in an error that it is of one thing alone, and reports whether it is.
+func judged(ctx context.Context, others func(context.Context) bool, err error) bool {
+	answer, ok := errors.AsType[*RegistryError](err)
+	if !ok || !answer.internal() || ctx.Err() != nil || !answer.damaged && !others(ctx) {
+		return false
+	}
+	answer.damaged = true
+	return true
+}
+
+func isInternal(err error) bool {
+	answer, ok := errors.AsType[*RegistryError](err)
+	return ok && answer.internal()
+}
+
+// internal reports whether the registry answered that it failed, and not that it is busy, away or
+// full.
+func (e *RegistryError) internal() bool {
+	return e.Status == http.StatusInternalServerError && !e.full && !e.proxy
+}
+
+// isDamaged reports whether an error is what [Repository.alone] noted.
+func isDamaged(err error) bool {
+	answer, ok := errors.AsType[*RegistryError](err)
+	return ok && answer.damaged
+}
+
+// serves asks for a manifest that no repository has. To know that, a registry looks into its
+// storage.
+func (r *Repository) serves(ctx context.Context) bool {
+	none := oci.Digest([]byte("satchel: a manifest that no repository has"))
+	resp, err := r.ask(retry.Once(ctx), http.MethodGet, "manifests/"+none.String(), acceptManifests())
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode < 500
+}
+
+// takes uploads a blob of no use, and removes it.
+func (r *Repository) takes(ctx context.Context) bool {
+	c := &probeContent{bodies: map[string][]byte{}}
+	d := c.add("application/octet-stream", []byte("satchel: does the registry take anything?"))
+	if _, _, err := r.tryBlob(retry.Once(r.toPush(ctx)), c, d, oci.Ref{}); err != nil {
+		return false
+	}
+	r.removeProbe(ctx, []string{"blobs/" + d.Digest.String()})
+	return true
+}
+
+// hintRemove says how to mend what is damaged in a registry's storage.
+func hintRemove(what, file string) string {
+	return fmt.Sprintf("the registry's storage is damaged (after a power cut or a full disk): remove the %s there (distribution keeps it in docker/registry/v2/%s), restart the registry, then run the same command again", what, file)
+}
+
+// blobFile is where distribution keeps the bytes of a digest.
+func blobFile(d digest.Digest) string {
+	return fmt.Sprintf("blobs/sha256/%.2s/%s", d.Encoded(), d.Encoded())
+}
+
+// tagFile is where distribution keeps a tag.
+func tagFile(repo oci.Ref, tag string) string {
+	return fmt.Sprintf("repositories/%s/_manifests/tags/%s", repo.Repository, tag)
+}
