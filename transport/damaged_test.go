@@ -178,3 +178,26 @@ func TestDamagedOrAway(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedImmutable names what is damaged where the registry does not let it be pushed again.
+func TestDamagedImmutable(t *testing.T) {
+	t.Parallel()
+	v3 := registrytest.StartV3(t, false, "", "")
+	p := registrytest.StartProxy(t, v3.Host)
+	content := ocitest.New(33)
+	root := content.Image(false, content.Layer(1000, ocitest.LayerGzip))
+	inv := images(map[string]oci.Descriptor{"a": root})
+	mustFill(t, mirrorAt(patient(t), p.Host, 1), content, inv)
+	spoil(t, registrytest.BlobFile(v3.Dir, root.Digest), "emptied")
+	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if registrytest.Kind(r) == "PUT manifest" && strings.HasSuffix(r.URL.Path, "/1") {
+			return refuse(w, r, 400, "TAG_INVALID", "the tag is immutable")
+		}
+		return false
+	}
+	err := fill(t.Context(), mirrorAt(patient(t), p.Host, 1), content, inv)
+	var wrong *ManifestError
+	if !errors.As(err, &wrong) || wrong.Status != 500 || wrong.Manifest.Digest != root.Digest {
+		t.Errorf("error %v", err)
+	}
+}

@@ -161,20 +161,27 @@ func tagIn(d oci.Descriptor, reference string) string {
 // else is a *[TagError].
 func (r *Repository) unlessThere(ctx context.Context, d oci.Descriptor, reference string, refusal error) error {
 	ctx = r.toPush(ctx)
-	if tagIn(d, reference) == "" {
-		if there, err := r.gives(ctx, d); err == nil && there {
+	tag := tagIn(d, reference)
+	if tag != "" {
+		got, err := r.tagDigest(ctx, tag)
+		switch {
+		case isDamaged(err): // maybe because the manifest is
+		case err != nil || got == "":
+			return refusal
+		case got != d.Digest:
+			return &TagError{Ref: r.ref.WithTag(reference), Got: got, Manifest: d, Err: refusal}
+		default:
 			return nil
 		}
-		return refusal
 	}
-	got, err := r.tagDigest(ctx, reference)
-	switch {
-	case err != nil || got == "":
-		return refusal
-	case got != d.Digest:
-		return &TagError{Ref: r.ref.WithTag(reference), Got: got, Manifest: d, Err: refusal}
+	there, err := r.gives(ctx, d)
+	if wrong, ok := errors.AsType[*ManifestError](err); ok && wrong.Status != 0 {
+		return wrong
 	}
-	return nil
+	if tag == "" && err == nil && there {
+		return nil
+	}
+	return refusal
 }
 
 // TagError says that a registry does not let a tag name another manifest.
