@@ -66,9 +66,11 @@ func TestUnfitManifests(t *testing.T) {
 		`,"layers":[{"digest":5}]`: "layers[0] is not a descriptor",
 		`,"layers":[{}]`:           "not a valid digest",
 		`,"config":{}`:             "not a valid digest",
-		`,"config":null`:           "without a config",
-		`,"manifests":[]`:          "lists manifests",
-		`,"mediaType":5`:           "not valid JSON",
+		`,"layers":[{"digest":"` + oci.Digest(nil).String() + `"}]`:             "layers[0] gives no size",
+		`,"layers":[{"digest":"` + oci.Digest(nil).String() + `","size":null}]`: "layers[0] gives no size",
+		`,"config":null`:  "without a config",
+		`,"manifests":[]`: "lists manifests",
+		`,"mediaType":5`:  "not valid JSON",
 	} {
 		body := manifestWith(more)
 		_, err := oci.ParseManifest(oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest(body), Size: int64(len(body))}, body)

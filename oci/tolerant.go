@@ -142,7 +142,14 @@ func (o *oddities) child(name string, raw json.RawMessage, blob bool) (Descripto
 	if blob && (IsManifest(d.MediaType) || isSchema1(d.MediaType)) {
 		d.MediaType = mediaTypeBytes // its place says what it is
 	}
-	return d, CheckDescriptor(d)
+	if err := CheckDescriptor(d); err != nil {
+		return d, err
+	}
+	var b struct{ Size json.RawMessage }
+	if json.Unmarshal(raw, &b) != nil || !there(b.Size) {
+		return d, fmt.Errorf("its %s gives no size", name)
+	}
+	return d, nil
 }
 
 func (o *oddities) children(name string, raw json.RawMessage, blobs bool) ([]Descriptor, error) {

@@ -92,7 +92,8 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 	}
 	all := &Attached{Stopped: list.stopped}
 	for _, d := range list.found {
-		if err := checkManifest(d); err != nil {
+		d, err := r.listed(ctx, d)
+		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
 		}
 		all.List = append(all.List, Attachment{Root: d})
@@ -122,6 +123,22 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 		}
 	}
 	return all, nil
+}
+
+// listed is an entry of a list of referrers; one without a size, or a media type, that can be used is looked up.
+func (r *Repository) listed(ctx context.Context, d oci.Descriptor) (oci.Descriptor, error) {
+	err := checkManifest(d)
+	if err == nil && d.Size > 0 || oci.CheckDigest(d.Digest) != nil {
+		return d, err
+	}
+	found, _, gerr := r.manifestRead(ctx, d.Digest.String(), d.Digest)
+	switch {
+	case gerr == nil:
+		return found, checkManifest(found)
+	case err == nil:
+		err = explain("pull", r.name(d), gerr)
+	}
+	return d, err
 }
 
 // notSaid reports whether a status is that of a registry which does not say whether it has a tag

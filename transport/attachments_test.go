@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -111,5 +112,43 @@ func TestSecondLookHasANewToken(t *testing.T) {
 	all, err := r.Attachments(t.Context(), subject)
 	if err != nil || len(all.List)+len(all.Unknown) > 0 || tokens.Load() != 2 {
 		t.Errorf("%+v, %v, %d tokens", all, err, tokens.Load())
+	}
+}
+
+// TestReferrersInOddWords has a registry list a referrer in words of its own: its manifest says the rest.
+func TestReferrersInOddWords(t *testing.T) {
+	t.Parallel()
+	c := ocitest.New(13)
+	subject, referrer := attachedSet(t, c)
+	reg := registrytest.Start(t)
+	mustFill(t, mirrorAt(insecure(t), reg.Host, 1), c, attachedImages(subject, referrer))
+	for name, entry := range map[string]string{
+		"as it should be":  fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, referrer.MediaType, referrer.Digest, referrer.Size),
+		"a size in quotes": fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":"%d"}`, referrer.MediaType, referrer.Digest, referrer.Size),
+		"no size":          fmt.Sprintf(`{"mediaType":%q,"digest":%q}`, referrer.MediaType, referrer.Digest),
+		"no media type":    fmt.Sprintf(`{"digest":%q,"size":%d}`, referrer.Digest, referrer.Size),
+		"another type":     fmt.Sprintf(`{"mediaType":"application/json","digest":%q,"size":%d}`, referrer.Digest, referrer.Size),
+	} {
+		p := registrytest.StartProxy(t, reg.Host)
+		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if registrytest.Kind(r) != "GET referrer" {
+				return false
+			}
+			w.Header().Set("Content-Type", oci.MediaTypeIndex)
+			fmt.Fprintf(w, `{"schemaVersion":2,"manifests":[%s]}`, entry)
+			return true
+		}
+		r, err := insecure(t).Repository(oci.Ref{Registry: p.Host, Repository: "mirror/team/a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.Attachments(t.Context(), subject)
+		if err != nil || len(list.List) != 1 {
+			t.Errorf("%s: %+v, %v", name, list, err)
+			continue
+		}
+		if got := list.List[0].Root; got.Digest != referrer.Digest || got.Size != referrer.Size || got.MediaType != referrer.MediaType {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -135,7 +135,7 @@ func (e *RegistryError) Hint() string {
 	switch {
 	case errors.As(e.Err, &upload):
 		return upload.hint()
-	case errors.As(e.Err, &moved), e.Status/100 == 3:
+	case errors.As(e.Err, &moved), errors.Is(e.Err, errTrickle), e.Status/100 == 3:
 		return hintMoved
 	}
 	service, ok := errors.AsType[*login.ServiceError](e.Err)

@@ -162,10 +162,10 @@ func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*refer
 // add takes the entries of one index. What is not said to be one must have entries.
 func (l *referrerList) add(body []byte, index bool) (int, error) {
 	var page struct {
-		Manifests *[]struct {
-			MediaType string
-			Digest    digest.Digest
-			Size      int64
+		Manifests *[]struct { // what is not as specified is looked up, see attachments
+			MediaType any
+			Digest    any
+			Size      any
 		}
 	}
 	if err := json.Unmarshal(body, &page); err != nil || page.Manifests == nil && !index {
@@ -181,9 +181,16 @@ func (l *referrerList) add(body []byte, index bool) (int, error) {
 		l.have = map[digest.Digest]bool{}
 	}
 	for _, p := range *page.Manifests {
-		if !l.have[p.Digest] {
-			l.have[p.Digest] = true
-			l.found = append(l.found, oci.Descriptor{MediaType: p.MediaType, Digest: p.Digest, Size: p.Size})
+		var d oci.Descriptor
+		d.MediaType, _ = p.MediaType.(string)
+		name, _ := p.Digest.(string)
+		d.Digest = digest.Digest(name)
+		if size, ok := p.Size.(float64); ok && size == float64(int64(size)) {
+			d.Size = int64(size)
+		}
+		if !l.have[d.Digest] {
+			l.have[d.Digest] = true
+			l.found = append(l.found, d)
 		}
 	}
 	return len(*page.Manifests), nil

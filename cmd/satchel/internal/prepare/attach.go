@@ -65,7 +65,7 @@ func (s *Set) attach(ctx context.Context) error {
 				images = append(images, img)
 			}
 		}
-		if len(images) == 0 {
+		if images = s.withoutGone(ctx, images); len(images) == 0 {
 			return nil
 		}
 		if depth > maxAttached {
