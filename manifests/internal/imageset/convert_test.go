@@ -144,13 +144,11 @@ func checkConverted(t *testing.T, in, out []byte, err error) {
 		t.Errorf("a result in spite of %v", err)
 	}
 	lines := bytes.Count(in, []byte("\n")) + 1
-	joined, ok := err.(interface{ Unwrap() []error })
-	for ok && len(joined.Unwrap()) > 0 {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 {
 		first := joined.Unwrap()[0]
 		if c, ok := errors.AsType[*ConfigError](first); ok && (c.Line < 1 || c.Line > lines) {
 			t.Errorf("%s\nhas no line %d: %v", in, c.Line, c)
 		}
-		break
 	}
 }
 
