@@ -71,19 +71,29 @@ func (e *MissingError) Hint() string {
 func (e *MissingError) Permanent() bool { return false }
 
 // UnfinishedError says that a bundle was never sealed.
-type UnfinishedError struct{ Dir string }
+type UnfinishedError struct {
+	Dir     string
+	Running bool   // it is being written, see [Writing]
+	Who     string // writes it, as Writing gives it
+}
 
 func (e *UnfinishedError) Error() string {
+	if e.Running {
+		return fmt.Sprintf("the bundle in %s is not finished yet: another satchel is writing it%s", e.Dir, e.Who)
+	}
 	return fmt.Sprintf("the bundle in %s is unfinished: it was never sealed", e.Dir)
 }
 
 // Hint says what to do now.
 func (e *UnfinishedError) Hint() string {
+	if e.Running {
+		return waitForIt
+	}
 	return "run pack again where it was packed; it resumes where it stopped"
 }
 
-// Permanent is true: reading it again does not finish it.
-func (e *UnfinishedError) Permanent() bool { return true }
+// Permanent reports whether reading it again may find it finished.
+func (e *UnfinishedError) Permanent() bool { return !e.Running }
 
 // NeedsError says that a bundle needs features that this version of satchel lacks.
 // Nothing is known to be wrong with it.

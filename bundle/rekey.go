@@ -18,6 +18,7 @@ type RekeyReport struct {
 	Bundle      string
 	Fingerprint Fingerprint // as it was
 	Files       []string    // the new key files
+	Already     []Recipient // those that it shows of that they could open it before: nothing was added for them
 }
 
 // Rekey lets more recipients open the sealed bundle in dir: it opens the bundle
@@ -53,14 +54,26 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	files, err := s.newKeys(ctx, ids, to)
+	done = &RekeyReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
+	key, err := s.openKey(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var added []Recipient // after the key, so that passphrases are asked for in this order
+	for _, r := range to {
+		if keys.Known(r, now.keys, ids) {
+			done.Already = append(done.Already, r)
+		} else {
+			added = append(added, r)
+		}
+	}
+	files, err := s.newKeys(key, added)
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	done = &RekeyReport{Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Fingerprint: s.finger}
 	for n := range files {
 		done.Files = append(done.Files, seal.KeyName(s.lastKey()+1+n))
 	}
@@ -109,14 +122,20 @@ func (s *seals) lockForRekey() (unlock func() error, err error) {
 	return unlock, nil
 }
 
-// newKeys opens the bundle key and encrypts it to the new recipients.
-func (s *seals) newKeys(ctx context.Context, ids []Identity, to []Recipient) ([][]byte, error) {
+// openKey opens the bundle key.
+func (s *seals) openKey(ctx context.Context, ids []Identity) (keys.Key, error) {
 	key, err := s.unlock(ctx, ids)
 	if err != nil {
-		return nil, err
+		return key, err
 	}
-	if _, err := s.readIndex(key); err != nil { // what the key file held is the key
-		return nil, err
+	_, err = s.readIndex(key) // what the key file held is the key
+	return key, err
+}
+
+// newKeys encrypts the bundle key to the new recipients, if there are any.
+func (s *seals) newKeys(key keys.Key, to []Recipient) ([][]byte, error) {
+	if len(to) == 0 {
+		return nil, nil
 	}
 	files, err := key.Add(to)
 	if err != nil {
@@ -153,8 +172,8 @@ func (s *seals) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
 		return nil, s.blame(err)
 	}
 	list, err := s.undo(before)
-	if err != nil {
-		return nil, err
+	if err != nil || len(files) == 0 {
+		return list, err
 	}
 	next := now
 	next.extras = nil // what this version does not know of it may go: it would be among the needs else

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,6 +137,12 @@ func TestRekey(t *testing.T) {
 			f, fp := packFor(t, c.first)
 			before := snapshot(t, f.drive)
 			mustVerify(t, f.drive, fp)
+			if c.files == 2 { // passphrases take their time
+				again, err := Rekey(context.Background(), f.drive, fp, c.first.by, c.first.to[:1])
+				if now := snapshot(t, f.drive); err != nil || len(again.Files) > 0 || len(again.Already) != 1 || !maps.Equal(now, before) {
+					t.Errorf("for one who can open it: %+v, %v", again, err)
+				}
+			}
 			done, err := Rekey(context.Background(), f.drive, fp, c.first.by[:1], c.then.to)
 			if err != nil {
 				t.Fatal(err)
@@ -147,6 +154,12 @@ func TestRekey(t *testing.T) {
 			mustOpen(t, f.drive, fp, c.first.by)
 			mustOpen(t, f.drive, fp, c.then.by)
 			sumsAgree(t, f.drive)
+			if c.files == 2 {
+				again, err := Rekey(context.Background(), f.drive, fp, slices.Concat(c.first.by[:1], c.then.by), []Recipient{c.then.to[0], c.then.to[0]})
+				if err != nil || len(again.Files) > 0 || len(again.Already) != 2 {
+					t.Errorf("the same again: %+v, %v", again, err)
+				}
+			}
 			for name, body := range before {
 				changes := slices.Contains([]string{seal.ExtrasName, "copy/" + seal.ExtrasName, seal.ReadmeName, seal.SumsName}, name)
 				if now := snapshot(t, f.drive)[name]; !changes && now != body {

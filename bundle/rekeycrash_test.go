@@ -24,7 +24,11 @@ func steps(t testing.TB, dir string, who, to someone) (*seals, []step) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := s.newKeys(context.Background(), who.by, to.to)
+	key, err := s.openKey(context.Background(), who.by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := s.newKeys(key, to.to)
 	if err != nil {
 		t.Fatal(err)
 	}

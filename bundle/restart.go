@@ -115,6 +115,9 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 		if p.id == "" {
 			return nil, noJournal(p)
 		}
+		if path := journalPath(state, p.id); journal.Locked(path) { // before all else is found out for nothing
+			return nil, busy(p.dir, path, false)
+		}
 		names[i] = p.dir
 	}
 	if len(found) > 1 {

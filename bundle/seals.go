@@ -59,7 +59,7 @@ func readSeals(p location, expect Fingerprint) (s *seals, err error) {
 		return nil, &DamageError{Dir: p.dir, Faults: []Fault{{seal.BundleName, "is missing: the seal was lost, or sealing was interrupted"}}}
 	}
 	if !p.sealed {
-		return nil, &UnfinishedError{p.dir}
+		return nil, &UnfinishedError{Dir: p.dir}
 	}
 	d, err := media.OpenDir(p.dir)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,9 @@ func (e *noSuchBundleError) Error() string {
 
 // Hint says what to do now.
 func (e *noSuchBundleError) Hint() string {
+	if e.wanted.expect != "" {
+		return "do not use this drive: it does not have the bundle that the fingerprint is of; compare the fingerprint with the slip that came with it"
+	}
 	return "look at what is on the drive (satchel list DRIVE), and at the slip that came with it"
 }
 
@@ -62,6 +66,9 @@ func described(list []bundle.Found) string {
 	return text.Some(names, mostListed)
 }
 
+// minute is how the time of a bundle is written.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
+
 // attributes says which bundle it is.
 func attributes(f bundle.Found) []string {
 	list := []string{"no readable ID"}
@@ -69,9 +76,12 @@ func attributes(f bundle.Found) []string {
 		list = []string{f.Bundle}
 	}
 	if !f.Created.IsZero() {
-		list = append(list, "packed on "+f.Created.UTC().Format(time.DateOnly))
+		list = append(list, "packed "+minute(f.Created))
 	}
+	var unfinished *bundle.UnfinishedError
 	switch {
+	case errors.As(f.Err, &unfinished) && unfinished.Running:
+		list = append(list, "being written")
 	case !f.Sealed:
 		list = append(list, "unfinished")
 	case f.Err != nil:
@@ -89,6 +99,9 @@ func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
 	for _, n := range notes {
 		a.warn("%s", text.Printable(n))
 	}
+	for i := range all {
+		a.noteRunning(&all[i])
+	}
 	id := strings.TrimPrefix(strings.ToLower(w.id), "satchel-")
 	if len(all) == 0 || id == "" && (w.expect == "" || len(all) == 1) {
 		return all, nil
@@ -103,6 +116,16 @@ func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
 		return nil, &noSuchBundleError{dir, w, all}
 	}
 	return list, nil
+}
+
+// noteRunning finds out whether an unfinished bundle is being written by another run.
+func (a *app) noteRunning(f *bundle.Found) {
+	var unfinished *bundle.UnfinishedError
+	state, err := xdg("XDG_STATE_HOME", ".local/state")
+	if err != nil || !errors.As(f.Err, &unfinished) {
+		return
+	}
+	unfinished.Who, unfinished.Running = bundle.Writing(f.Dir, state)
 }
 
 // choose gives the directory of the bundle that a reader means by dir: the only one there,
@@ -130,13 +153,20 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 		}
 		pick = list[n]
 	}
+	if as[*bundle.UnfinishedError](pick.Err) {
+		return "", pick.Err // it says who writes it
+	}
 	return a.chosen(dir, pick), nil
 }
 
 // chosen gives the directory of a bundle, and names it if it is not the one that was given.
 func (a *app) chosen(dir string, f bundle.Found) string {
+	id := f.Bundle
+	if id == "" {
+		id = "without a readable ID"
+	}
 	if !isDir(f.Dir, dir) {
-		a.info("bundle %s in %s", f.Bundle, text.Printable(f.Dir))
+		a.info("bundle %s in %s", id, text.Printable(f.Dir))
 	}
 	return f.Dir
 }

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -16,19 +20,22 @@ import (
 
 func newList(a *app) *cobra.Command {
 	var output string
+	var wide bool
 	cmd := &cobra.Command{
 		Use:   "list DRIVE",
 		Short: "List the bundles on a drive",
 		Long: `list finds the bundles in DRIVE and in the directories up to two levels below it, of
-any name, and shows of each the directory, the ID, when it was packed, its size,
-whether it is sealed, and its sequence number. It needs no key and reads seals
-alone: satchel verify checks every byte.`,
+any name, and shows of each the directory, the ID, when it was packed (UTC), its
+size, whether it is sealed, and the sequence number that its seal has (SEQ): 1 for
+a bundle that has all of its content, as every bundle has today. It needs no key
+and reads seals alone: satchel verify checks every byte.`,
 		Example: "  satchel list /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return runList(a, args[0], output)
+			return runList(a, args[0], output, wide)
 		},
 	}
+	cmd.Flags().BoolVar(&wide, "wide", false, "print whole IDs; always so where stdout is no terminal")
 	addOutput(cmd, &output)
 	return cmd
 }
@@ -46,10 +53,11 @@ type listedBundle struct {
 	Bytes    int64      `json:"bytes"`
 	Sealed   bool       `json:"sealed"`
 	Sequence int        `json:"sequence,omitempty"`
+	Running  bool       `json:"beingWritten,omitempty"` // by another process of this host
 	Problem  string     `json:"problem,omitempty"`
 }
 
-func runList(a *app, dir, output string) error {
+func runList(a *app, dir, output string, wide bool) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}
@@ -72,15 +80,45 @@ func runList(a *app, dir, output string) error {
 		}
 		if f.Err != nil {
 			b.Problem = f.Err.Error()
+			unfinished, ok := errors.AsType[*bundle.UnfinishedError](f.Err)
+			b.Running = ok && unfinished.Running
 		}
 		rep.Bundles = append(rep.Bundles, b)
 	}
-	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printList(w, rep) })
+	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printList(w, rep, a.ids(rep, wide)) })
 }
 
-func printList(w io.Writer, r listReport) error {
+// shortestID is how much of an ID a table on a terminal has at least.
+const shortestID = 8
+
+// ids is how the table writes IDs: whole, or, on a terminal, as far as they differ.
+func (a *app) ids(r listReport, wide bool) func(string) string {
+	f, ok := a.stdout.(*os.File)
+	if wide || !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(id string) string { return id }
+	}
+	return shortIDs(r)
+}
+
+func shortIDs(r listReport) func(string) string {
+	n := shortestID
+	for seen := map[string]string{}; ; n++ {
+		clear(seen)
+		alike := slices.ContainsFunc(r.Bundles, func(b listedBundle) bool {
+			short := b.Bundle[:min(n, len(b.Bundle))]
+			other, ok := seen[short]
+			seen[short] = b.Bundle
+			return ok && other != b.Bundle
+		})
+		if !alike {
+			return func(id string) string { return id[:min(n, len(id))] }
+		}
+	}
+}
+
+func printList(w io.Writer, r listReport, short func(string) string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DIRECTORY\tBUNDLE\tPACKED\tSIZE\tSEALED\tSEQ")
+	fmt.Fprintln(t, "DIRECTORY\tBUNDLE\tPACKED (UTC)\tSIZE\tSEALED\tSEQ")
 	problems := &strings.Builder{}
 	for _, b := range r.Bundles {
 		name, err := filepath.Rel(r.Dir, b.Dir)
@@ -89,13 +127,15 @@ func printList(w io.Writer, r listReport) error {
 		}
 		id, packed, sealed, seq := "-", "-", "no", "-"
 		if b.Bundle != "" {
-			id = b.Bundle
+			id = short(b.Bundle)
 		}
 		if b.Created != nil {
-			packed = b.Created.UTC().Format(time.DateOnly)
+			packed = b.Created.UTC().Format("2006-01-02 15:04")
 		}
 		if b.Sealed {
 			sealed = "yes"
+		} else if b.Running {
+			sealed = "being written"
 		}
 		if b.Sequence > 0 {
 			seq = fmt.Sprint(b.Sequence)

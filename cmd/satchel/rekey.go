@@ -55,6 +55,12 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
+	for _, r := range done.Already {
+		a.info("%s already can open bundle %s: nothing was added for it", r.Text, done.Bundle)
+	}
+	if len(done.Files) == 0 {
+		return nil
+	}
 	a.info("added %s to bundle %s in %s: the new recipients can open it too", strings.Join(done.Files, ", "), done.Bundle, done.Dir)
 	a.info("its fingerprint is the same: %s", done.Fingerprint.Grouped())
 	return nil

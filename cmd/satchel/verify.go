@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -74,6 +75,9 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, id, output string) 
 	}
 	if len(list) == 1 {
 		dir = a.chosen(dir, list[0])
+		if as[*bundle.UnfinishedError](list[0].Err) {
+			return list[0].Err // it says who writes it
+		}
 	}
 	rep, verr := a.verify(ctx, dir, expect)
 	if rep == nil {
@@ -96,6 +100,9 @@ func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, ex
 	var errs []error
 	for _, f := range list {
 		one, err := a.verify(ctx, f.Dir, expect)
+		if as[*bundle.UnfinishedError](err) && as[*bundle.UnfinishedError](f.Err) {
+			err = f.Err // it says who writes it
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -114,9 +121,24 @@ func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, ex
 				return err
 			}
 		}
-		return nil
+		_, err := fmt.Fprintln(w, rep.summary())
+		return err
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// summary is the last line of a report of several bundles.
+func (r driveReport) summary() string {
+	var bad []string
+	for _, one := range r.Bundles {
+		if !one.OK {
+			bad = append(bad, text.Printable(one.Dir))
+		}
+	}
+	if len(bad) == 0 {
+		return fmt.Sprintf("all %d bundles are as they were written", len(r.Bundles))
+	}
+	return fmt.Sprintf("%d of %d bundles are as they were written; see PROBLEM of %s", len(r.Bundles)-len(bad), len(r.Bundles), text.Some(bad, mostListed))
 }
 
 // verify checks one bundle. There is no report if there was nothing to check.
