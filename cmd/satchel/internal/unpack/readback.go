@@ -45,9 +45,10 @@ func (u *unpacking) stored(ctx context.Context) ([]transport.Delivery, error) {
 }
 
 // readSuspects reads whole, in the mirror, what was wrong there when it was last read, and adds
-// what still is to what is missing.
+// what still is to what is missing. A dry run of a full look reads everything.
 func (u *unpacking) readSuspects(ctx context.Context, missing *transport.Missing) error {
-	if len(u.doubts.about(wrong)) == 0 {
+	full := u.DryRun && u.Verify == transport.VerifyFull
+	if !full && len(u.doubts.about(wrong)) == 0 {
 		return nil
 	}
 	list, err := u.stored(ctx)
@@ -55,10 +56,15 @@ func (u *unpacking) readSuspects(ctx context.Context, missing *transport.Missing
 		return err
 	}
 	suspects := u.suspects(list)
-	if len(suspects) == 0 {
+	switch {
+	case full:
+		suspects = list
+		u.Info("%s to read back from the mirror, %s", text.Count(len(list), "blob", "blobs"), bundle.FormatSize(total(list)))
+	case len(suspects) == 0:
 		return nil
+	default:
+		u.Info("read back from the mirror, because an earlier run found wrong bytes there or could not read them: %s, %s", text.Count(len(suspects), "blob", "blobs"), bundle.FormatSize(total(suspects)))
 	}
-	u.Info("read back from the mirror, because an earlier run found wrong bytes there or could not read them: %s, %s", text.Count(len(suspects), "blob", "blobs"), bundle.FormatSize(total(suspects)))
 	bad, err := u.readEach(ctx, suspects, &seen{})
 	if err != nil {
 		return err
