@@ -33,7 +33,7 @@ func graphArchive(t testing.TB, more string, made time.Time) []byte {
 	var out bytes.Buffer
 	gz := gzip.NewWriter(&out)
 	w := tar.NewWriter(gz)
-	for _, name := range []string{"version", "channels/stable-4.1.yaml", "raw/metadata.json", more} {
+	for _, name := range []string{"version", "channels/stable-4.1.yaml", "blocked-edges/4.1.0.yaml", "raw/metadata.json", more} {
 		body := "of " + name
 		if name == "version" {
 			body = "1.1.0\n"

@@ -21,7 +21,8 @@ const (
 	dirBlocked  = "blocked-edges"
 	dirRaw      = "raw"
 	fileRaw     = dirRaw + "/metadata.json"
-	maxVersion  = 64 // bytes
+	maxVersion  = 64      // bytes
+	newest      = "1.2.0" // the newest version of the data that it is known to read
 )
 
 // isTaken reports whether a name is one of these, or beside one: what is a file there does
@@ -128,10 +129,26 @@ func (d *Data) checkVersion() error {
 	if err != nil {
 		return fmt.Errorf("read the graph data that was stored: %w", err)
 	}
-	if _, err := semver.Parse(strings.TrimSpace(string(body))); err != nil || d.list[i].size > maxVersion {
+	v, err := semver.Parse(strings.TrimSpace(string(body)))
+	if err != nil || d.list[i].size > maxVersion {
 		return refuse("its file %s has no version in it, but %.40q", fileVersion, body)
 	}
+	if v.GT(semver.MustParse(newest)) {
+		d.doubts = append(d.doubts, fmt.Sprintf("its version is %s; an update service that knows versions up to %s refuses it", v, newest))
+	}
 	return nil
+}
+
+// Doubts says what an update service would refuse the data for, in words that follow its
+// name; nothing for what is right.
+func (d *Data) Doubts() []string {
+	list := slices.Clone(d.doubts)
+	for _, name := range []string{fileRaw, dirBlocked} {
+		if _, ok := d.dirs[name]; !ok {
+			list = append(list, fmt.Sprintf("it has no %s, which an update service reads before it answers", name))
+		}
+	}
+	return list
 }
 
 // Layer makes a layer that has the data below dir, sorted by name: anyone may read it,

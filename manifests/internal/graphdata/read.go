@@ -37,6 +37,8 @@ type Data struct {
 	list  []entry
 	dirs  map[string]bool // whether a name is a directory, or a file
 	odd   []odd
+
+	doubts []string
 }
 
 // odd is an entry that is no part of graph data, which matters where data is read.

@@ -203,6 +203,33 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
+// TestDoubts has data that can be read, and that an update service would not take.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	whole := []item{{name: "version", body: "1.2.0\n"}, {name: "channels/x.yaml"}, {name: "blocked-edges/y.yaml"}, {name: "raw/metadata.json", body: "{}"}}
+	newer := append([]item{{name: "version", body: "1.3.0"}}, whole[1:]...)
+	for _, tc := range []struct {
+		items []item
+		want  string
+	}{
+		{whole, ""},
+		{newer, "its version is 1.3.0; an update service that knows versions up to 1.2.0 refuses it"},
+		{whole[:3], "it has no raw/metadata.json, which an update service reads before it answers"},
+		{append(whole[:2:2], whole[3]), "it has no blocked-edges, which an update service reads before it answers"},
+	} {
+		d, err := Read(bytes.NewReader(pack(t, nil, tc.items...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(d.Doubts(), "|"); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	with := func(more ...item) []byte { return pack(t, nil, append(few(), more...)...) }

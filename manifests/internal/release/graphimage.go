@@ -153,5 +153,8 @@ func graphLayer(ctx context.Context, c *imageset.Config, from ask.Images) (layer
 		return layer, ask.OfHost(err)
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
+	for _, doubt := range data.Doubts() {
+		from.Note(fmt.Sprintf("mirror.platform.graph: the graph data of %s: %s", name, doubt))
+	}
 	return data.Layer(ask.HostStore{To: from}, dirGraph)
 }
