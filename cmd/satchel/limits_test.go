@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -48,6 +49,40 @@ func TestAnswers(t *testing.T) {
 	for typed, want := range map[string]bool{"1": true, "yes": true, "Y": true, " y ": true, "2": false, "no": false, "": false, "yesterday": false} {
 		if answers(typed, "1", "yes") != want {
 			t.Errorf("%q: %v", typed, !want)
+		}
+	}
+}
+
+// TestCheckLimits refuses what cannot end well by name, and warns of what may not.
+func TestCheckLimits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		resource int
+		limit    uint64
+		writes   bool
+		refused  string
+		warned   string
+	}{
+		"none":               {-1, 0, true, "", ""},
+		"little memory":      {syscall.RLIMIT_AS, 800 << 20, false, "ulimit -v", ""},
+		"scarce memory":      {syscall.RLIMIT_DATA, 950 << 20, false, "", "ulimit -v"},
+		"few files":          {syscall.RLIMIT_NOFILE, 16, false, "ulimit -n", ""},
+		"scarce files":       {syscall.RLIMIT_NOFILE, 64, false, "", "ulimit -n"},
+		"small files":        {syscall.RLIMIT_FSIZE, 1024, true, "ulimit -f", ""},
+		"small files unused": {syscall.RLIMIT_FSIZE, 1024, false, "", ""},
+	} {
+		var said bytes.Buffer
+		err := (&app{stderr: &said}).checkLimits(func(resource int) uint64 {
+			if resource == c.resource {
+				return c.limit
+			}
+			return noLimit
+		}, c.writes)
+		if (err != nil) != (c.refused != "") || err != nil && (!strings.Contains(err.Error(), c.refused) || exitCode(err) != exitDrive) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if warned := strings.Contains(said.String(), "(ulimit"); warned != (c.warned != "") || !strings.Contains(said.String(), c.warned) {
+			t.Errorf("%s: %s", name, &said)
 		}
 	}
 }

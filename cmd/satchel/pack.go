@@ -97,6 +97,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if job.Config, err = loadSet("pack", o.config, o.extra); err != nil {
 		return job, err
 	}
+	if err := checkTemp(job.Config); err != nil {
+		return job, err
+	}
 	to, err := o.to.parse(ui)
 	if err != nil {
 		return job, err

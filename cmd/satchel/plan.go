@@ -84,6 +84,9 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	if job.Config, err = loadSet("plan", o.config, o.extra); err != nil {
 		return job, err
 	}
+	if err := checkTemp(job.Config); err != nil {
+		return job, err
+	}
 	to, err := o.to.parse(ui)
 	if err != nil {
 		return job, err

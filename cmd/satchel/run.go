@@ -282,13 +282,19 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 		SuggestionsMinimumDistance: 2,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentPreRunE = func(*cobra.Command, []string) (err error) {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		log, err := a.newLogger()
-		if err == nil {
-			a.log.Store(log)
-			a.warnOfLimits()
+		if err != nil {
+			return err
 		}
-		return err
+		a.log.Store(log)
+		switch cmd.Name() {
+		case "plan", "pack", "unpack", "render", "rekey", "keygen":
+			return a.checkLimits(processLimit, true)
+		case "verify", "list", "inspect":
+			return a.checkLimits(processLimit, false)
+		}
+		return nil
 	}
 	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors only")
 	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "`LEVEL` of what is logged on stderr: debug, info, warn or error")

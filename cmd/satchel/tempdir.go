@@ -1,6 +1,46 @@
 package main
 
-import "os"
+import (
+	"fmt"
+	"os"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/manifests"
+)
+
+// needTemp is the room in TMPDIR, in bytes, without which catalogs and graph data are not
+// begun with: the documents of the largest public catalog take most of it.
+const needTemp = 64 << 20
+
+// tempError says that there is too little room for temporary files.
+type tempError struct {
+	dir  string
+	free int64
+}
+
+func (e *tempError) Error() string {
+	return fmt.Sprintf("the directory for temporary files, %s (TMPDIR), has %s free, and at least %s are needed to read catalogs and graph data",
+		e.dir, bundle.FormatSize(e.free), bundle.FormatSize(needTemp))
+}
+
+// Hint says what to do now.
+func (e *tempError) Hint() string {
+	return "make room there, or set TMPDIR to a directory that has it"
+}
+
+// checkTemp refuses a configuration whose temporary files have no room. What the file
+// system does not say is no reason.
+func checkTemp(cfg *manifests.Config) error {
+	if len(cfg.Mirror.Operators) == 0 && !cfg.Mirror.Platform.Graph {
+		return nil
+	}
+	dir := os.TempDir()
+	room, err := bundle.SpaceOf(dir)
+	if err != nil || room.Unknown || room.Free >= needTemp {
+		return nil // what cannot be written to is warned of
+	}
+	return &tempError{dir, room.Free}
+}
 
 // warnOfTemp says before the long work that temporary files cannot be written.
 func (a *app) warnOfTemp() {
@@ -11,6 +51,6 @@ func (a *app) warnOfTemp() {
 		err = os.Remove(f.Name())
 	}
 	if err != nil {
-		a.warn("temporary files cannot be written to %s: %v; catalogs and graph data are unpacked there: set TMPDIR to a directory that can be written to", dir, err)
+		a.warn("temporary files cannot be written to %s (TMPDIR): %v; catalogs and graph data are unpacked there: set TMPDIR to a directory that can be written to", dir, err)
 	}
 }

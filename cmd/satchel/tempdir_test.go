@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests"
 )
 
 // TestWarnOfTemp says before the work that TMPDIR is not there, and leaves nothing in one that is.
@@ -20,5 +22,27 @@ func TestWarnOfTemp(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// TestCheckTemp: catalogs and graph data need room, other images do not.
+func TestCheckTemp(t *testing.T) {
+	graph, images := &manifests.Config{}, &manifests.Config{}
+	graph.Mirror.Platform.Graph = true
+	t.Setenv("TMPDIR", t.TempDir())
+	if err := checkTemp(graph); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	if err := error(&tempError{"/x", 1 << 20}); exitCode(err) != exitDrive || !strings.Contains(err.Error(), "/x (TMPDIR), has 1.0 MiB free, and at least 64.0 MiB") {
+		t.Error(err)
+	}
+	small := t.TempDir()
+	mount(t, "-t", "tmpfs", "-o", "size=1m", "tmpfs", small)
+	t.Setenv("TMPDIR", small)
+	if err := checkTemp(images); err != nil {
+		t.Errorf("images alone: %v", err)
+	}
+	if err := checkTemp(graph); err == nil {
+		t.Error("a full file system was accepted")
 	}
 }
