@@ -55,8 +55,8 @@ func (f *filter) note(format string, args ...any) {
 	f.out.Notes = append(f.out.Notes, fmt.Sprintf(format, args...))
 }
 
-// readable leaves out of a channel the entries whose bundles are not there, skips of
-// nothing, and updates of an entry to itself.
+// readable removes from a channel the entries without a bundle, empty skips, and
+// updates of an entry to itself.
 func (f *filter) readable(c *declcfg.Channel) {
 	var lost []string
 	entries := c.Entries
@@ -108,7 +108,7 @@ func (f *filter) wantHead(g *graph, channel string, wanted map[int]bool) error {
 	return nil
 }
 
-// cut gives the entries that are kept, and tells what whoever asked may not expect.
+// cut returns the entries that are kept, and notes what differs from the request.
 func (f *filter) cut(g *graph, channel, field string, wanted map[int]bool) ([]declcfg.ChannelEntry, error) {
 	k, err := g.keep(wanted)
 	if err != nil {

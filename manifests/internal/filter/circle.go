@@ -6,8 +6,8 @@ import (
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 )
 
-// faultOf says why operator-registry, old or new, refuses the updates of a channel; "" if
-// none does.
+// faultOf says why operator-registry, the oldest or the newest, refuses the updates of a
+// channel; "" if neither does.
 func faultOf(entries []declcfg.ChannelEntry) string {
 	list, at := heads(entries), indexes(entries)
 	switch len(list) {

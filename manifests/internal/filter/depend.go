@@ -89,7 +89,8 @@ func (c *constraint) requirement(depth int) (*Requirement, error) {
 	return nil, errors.New("its olm.constraint is of a kind that only a cluster can decide")
 }
 
-// join makes one of several: the first that stops decides, with the answer then.
+// join combines several constraints: the first whose result satisfies stops decides, and
+// the combined result is then.
 func (c *compound) join(depth int, format, word string, stops func(bool) bool, then bool) (*Requirement, error) {
 	var list []*Requirement
 	var texts []string

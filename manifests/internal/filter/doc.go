@@ -9,11 +9,10 @@
 // another replaces is left out, and skipRange updates from an older one that is
 // kept, then that is what it replaces in the result: no update is made up.
 //
-// Versions are ordered as semantic versions; of two that differ in build metadata
-// alone, and of two releases of one version, the order of these decides, unless the
-// bound of a range does not name them, which then means all. A bound 4.15.0 means
-// 4.15.0-rhodf too, because catalogs put such suffixes to what is released, and not
-// 4.15.0-rc.1.
+// Versions are ordered as semantic versions. If two differ only in build metadata, or
+// are two releases of one version, these are compared as well. A bound that names
+// neither means all of them. A bound 4.15.0 also means 4.15.0-rhodf, because catalogs
+// give released versions such suffixes, but not 4.15.0-rc.1.
 //
 // A result is one that operator-registry's model takes (declcfg.ConvertToModel).
 package filter

@@ -23,9 +23,9 @@ type Request struct {
 	Default  string // the default channel, which must be left
 	// Also are bundles that are chosen in addition, in every channel that has them.
 	Also []string
-	// Only Also is asked.
+	// Only: nothing is chosen but the bundles in Also.
 	Only bool
-	// Without are bundles that are there and cannot be served.
+	// Without are bundles of the catalog that cannot be served; they are left out.
 	Without []string
 }
 

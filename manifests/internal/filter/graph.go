@@ -20,8 +20,8 @@ type graph struct {
 	up, down [][]int   // the entries that update each, and that each updates; sorted
 }
 
-// newGraph reads a channel. skipRange updates from lower versions only: a range
-// that has higher ones too makes nothing older of them.
+// newGraph reads a channel. skipRange updates from lower versions only: higher
+// versions in the range are ignored.
 func newGraph(c *declcfg.Channel, versions map[string]version) (*graph, error) {
 	n := len(c.Entries)
 	g := &graph{entries: c.Entries, versions: make([]version, n), up: make([][]int, n), down: make([][]int, n)}
@@ -47,8 +47,8 @@ func newGraph(c *declcfg.Channel, versions map[string]version) (*graph, error) {
 	return g, nil
 }
 
-// updates lists what the entry at to updates. A skipRange that is none updates
-// nothing, as on a cluster.
+// updates lists what the entry at to updates. A skipRange that is not
+// valid updates nothing, as on a cluster.
 func (g *graph) updates(place map[string]int, to int, e declcfg.ChannelEntry) []int {
 	var from []int
 	for _, name := range append([]string{e.Replaces}, e.Skips...) {
@@ -130,8 +130,8 @@ func (g *graph) reach(from int, edges [][]int, within map[int]bool) map[int]bool
 	return seen
 }
 
-// top is the highest of the entries that are wanted, or the one that updates lead
-// to from there: versions and updates may be at odds.
+// top is the highest of the wanted entries, or the wanted entry that updates lead to
+// from it: updates do not always lead to a higher version.
 func (g *graph) top(wanted []int) int {
 	top, visited := wanted[0], map[int]bool{wanted[0]: true}
 	for {

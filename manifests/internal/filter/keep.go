@@ -85,8 +85,8 @@ func (g *graph) summit(wanted []int) int {
 	return list[len(list)-1]
 }
 
-// connect adds to the entries that stay the connectors without which some of them
-// have no updates to top: none is there that could be left out.
+// connect adds the connectors that the kept entries need to be updated to top, and no
+// others.
 func (g *graph) connect(top int, stay []int) map[int]bool {
 	in := map[int]bool{}
 	for _, i := range stay {
@@ -144,8 +144,7 @@ func (g *graph) shortest(top int, in map[int]bool) []int {
 	return next
 }
 
-// link makes one chain of entries that are left of a channel, as the model wants
-// it: from top, by replaces, to all that are not skipped. Where the entry that one
+// link makes one chain of the entries that are left of a channel, as the model requires: from top, by replaces, to all that are not skipped. Where the entry that one
 // replaced is left out, it replaces, or else skips, another that it updates.
 func (g *graph) link(top int, kept []declcfg.ChannelEntry, places []int) error {
 	at, first := indexes(kept), slices.Index(places, top)

@@ -104,8 +104,8 @@ func (f *filter) defaultChannel(own string) (string, error) {
 	return "", &Error{Field: "name", Why: why + ": set defaultChannel to one of " + names(left)}
 }
 
-// oneLine makes a line, of nothing that a terminal obeys, of the trees that
-// operator-registry draws of errors.
+// oneLine turns operator-registry's tree of errors into one line without control
+// characters.
 func oneLine(err error) string {
 	const most = 500
 	fields := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })

@@ -104,8 +104,8 @@ func (r Range) Has(v, release string) bool {
 // bounds are what a [Range] says.
 type bounds struct{ min, max *semver.Version }
 
-// ParseVersion reads a bound: a semantic version, of which v in front and missing
-// numbers at the end are forgiven.
+// ParseVersion reads a bound: a semantic version. A leading v and missing numbers at
+// the end are accepted.
 func ParseVersion(s string) (semver.Version, error) { return semver.ParseTolerant(s) }
 
 func (r Range) parse() (b bounds, err error) {
@@ -141,8 +141,8 @@ func (b bounds) has(v version) bool {
 // Catalogs use other suffixes for versions that are released, as 4.15.0-rhodf.
 var prereleases = []string{"alpha", "beta", "rc", "pre", "dev", "snapshot", "nightly", "ci", "next", "canary"}
 
-// suffixed reports whether v is the bound with a suffix, which semver would order
-// before it and people do not.
+// suffixed reports whether v is the bound with a suffix that does not mean a prerelease;
+// semver would order it before the bound.
 func (v version) suffixed(bound semver.Version) bool {
 	if len(bound.Pre) > 0 || len(v.Pre) == 0 || v.Major != bound.Major || v.Minor != bound.Minor || v.Patch != bound.Patch {
 		return false

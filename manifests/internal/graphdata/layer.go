@@ -25,8 +25,8 @@ const (
 	newest      = "1.2.0" // the newest version of the data that it is known to read
 )
 
-// isTaken reports whether a name is one of these, or beside one: what is a file there does
-// no harm.
+// isTaken reports whether a name is one of these, or in one of these directories. Files
+// there that the service does not read do no harm.
 func isTaken(name string) bool {
 	top, _, _ := strings.Cut(name, "/")
 	return slices.Contains([]string{fileVersion, dirChannels, dirBlocked, dirRaw}, top)
@@ -119,7 +119,7 @@ func (d *Data) addParents() error {
 	return nil
 }
 
-// checkVersion wants the version of the data's form, which update services read first.
+// checkVersion requires the version of the data's form, which update services read first.
 func (d *Data) checkVersion() error {
 	i := slices.IndexFunc(d.list, func(e entry) bool { return e.name == fileVersion && !e.dir })
 	if i < 0 {

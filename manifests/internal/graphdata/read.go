@@ -41,7 +41,8 @@ type Data struct {
 	doubts []string
 }
 
-// odd is an entry that is no part of graph data, which matters where data is read.
+// odd is an entry that is no part of graph data. It is an error only at a name that the
+// service reads.
 type odd struct {
 	name string // as others would write it
 	why  error
@@ -197,7 +198,7 @@ func clean(name string) (string, error) {
 	}
 }
 
-// wanders is where a name leads that is none of a file here.
+// wanders is where a name leads that is not a clean relative path.
 func wanders(name string) string { return strings.TrimLeft(path.Clean("/"+name), "/") }
 
 // kind names a file type that is refused.
@@ -259,7 +260,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// zeros takes what may follow a tar.
+// zeros accepts only zero bytes, which may follow a tar as padding.
 type zeros struct{}
 
 func (zeros) Write(p []byte) (int, error) {

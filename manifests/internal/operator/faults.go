@@ -17,7 +17,7 @@ import (
 
 // fault reports something of the catalog that can never be right, as a gap: the rest is
 // carried. The gap has the catalog's reference, and a digest of its own, because nothing
-// else can be named. names are by which blockedImages may leave it out.
+// else can be named. blockedImages may leave it out by one of names.
 func (s *selection) fault(why oci.Reason, at, what string, names ...string) {
 	if s.faults++; s.faults > MaxCatalogErrors {
 		return
@@ -32,7 +32,7 @@ func (s *selection) gapOf(why oci.Reason, at, what string, names []string) {
 		Root: oci.Descriptor{Digest: oci.Digest([]byte(err.Error()))}, Reasons: []oci.Reason{why}}})
 }
 
-// manyFaults reports how many there are of which nothing more is told.
+// manyFaults reports how many faults are not listed one by one.
 func (s *selection) manyFaults() {
 	if more := s.passed - maxPassed; more > 0 {
 		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: %d more things in it are mended or skipped", s.what, more)))
@@ -73,7 +73,7 @@ func (s *selection) note(format string, args ...any) {
 	}
 }
 
-// maxPassed is how many things of a catalog are noted that are mended or skipped.
+// maxPassed bounds how many repaired or skipped things of a catalog are noted.
 const maxPassed = 50
 
 // packageFaults reports what of a package was skipped: as a gap if it is asked for,

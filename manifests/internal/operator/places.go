@@ -20,8 +20,8 @@ type places struct {
 	linked        bool
 }
 
-// places follows the links that directories are in. A link in the place of one becomes a
-// directory; where it led to, nothing is served any more.
+// places follows the links that directories are in. A link instead of a directory
+// is replaced by one; nothing is served any more from where it led.
 func (f *filtering) places(ctx context.Context, image oci.Descriptor, around map[string]layers.Parent, cmd opm.Command, dir, cacheDir string) (places, error) {
 	at := places{dir: dir, cacheDir: cacheDir, replaced: []string{dir}}
 	if cacheDir != "" {

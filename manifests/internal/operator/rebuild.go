@@ -55,7 +55,7 @@ func grouped(n int) string {
 }
 
 // makeCatalog makes the catalog's image with only what is chosen, for the platforms
-// that are asked for, and asks for it in the place of the catalog's own; one that is
+// that are asked for, and asks for it instead of the catalog's own; one that is
 // carried whole stays as it is. The error is a *[oci.Gap] where the catalog's
 // layers are not available, which leaves its operators.
 func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
@@ -107,7 +107,8 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 // without them.
 var errAgain = errors.New("bundles of the catalog cannot be served")
 
-// maxAgain is how often. Once is enough, unless leaving one out brings another in.
+// maxAgain bounds how often a catalog is filtered again. Once is enough, unless leaving
+// one bundle out brings another in.
 const maxAgain = 5
 
 // filtering makes the image of a filtered catalog.
@@ -119,7 +120,7 @@ type filtering struct {
 	broken bool // a bundle cannot be served
 }
 
-// note tells something of the catalog's images once.
+// note reports something about the catalog's images, once.
 func (f *filtering) note(format string, args ...any) {
 	line := text.ASCII(f.s.what + ": " + fmt.Sprintf(format, args...))
 	if f.noted == nil {
@@ -150,8 +151,8 @@ func (f *filtering) layer(ctx context.Context, dir, cacheDir string, around map[
 	return l, err
 }
 
-// fill filters every package a second time. One reading chooses, the other is behind
-// it and writes, so that no package is in memory.
+// fill filters every package a second time. It reads the catalog twice at once: one
+// reading chooses, the other follows it and writes, so that no package is held in memory.
 func (f *filtering) fill(ctx context.Context, c *opm.Catalog) (err error) {
 	var readers [2]*catalog.Reader
 	for i := range readers {

@@ -70,8 +70,8 @@ func (f *filtering) recipe(ctx context.Context, image oci.Descriptor) (r rebuild
 	return r, ask.OfHost(err)
 }
 
-// serving has the command serve the directory that is filtered: another one has all that
-// the catalog had.
+// serving makes the command serve the filtered directory: another one still has the whole
+// catalog.
 func (f *filtering) serving(cmd opm.Command, dir string) opm.Command {
 	switch {
 	case !cmd.Serves || cmd.Dir == dir:
@@ -108,8 +108,8 @@ func (f *filtering) cacheDir(ctx context.Context, cmd *opm.Command, dir string) 
 	return "", false, nil
 }
 
-// knows asks the program of the image that was read: the others of its index are of
-// the same make, and are large.
+// knows looks into the program of the image that was read. The others of its index are
+// built in the same way, and are large.
 func (f *filtering) knows(ctx context.Context, program string) (knows, there bool, err error) {
 	answer, err := f.parsed(ctx, programKey(f.s.picked, program), func() (string, error) {
 		says, there, err := layers.Says(ctx, f.s.src, f.s.picked, program, opm.KnowsCache)
@@ -124,8 +124,8 @@ func programKey(image oci.Descriptor, program string) string {
 
 func programAnswer(says, there bool) string { return fmt.Sprint(says, " ", there) }
 
-// errUnsure says that a layer stays, because of bytes that were not verified: the
-// answer must not outlive them.
+// errUnsure says that a layer is kept because it was not verified to its end; such an
+// answer must not be stored.
 var errUnsure = errors.New("the layer was not read to its end")
 
 // drop says which layers have nothing but what is replaced.
@@ -208,7 +208,7 @@ func replacedDirs(config ispec.Image, dir string) []string {
 }
 
 // around gives the directories that those of a catalog image are in, as the image has
-// them that was read: the others of its index are of the same make.
+// them that was read: the others of its index are built in the same way.
 func (f *filtering) around(ctx context.Context, dirs ...string) (map[string]layers.Parent, error) {
 	answer, err := f.parsed(ctx, aroundKey(f.s.picked, dirs), func() (string, error) {
 		census := &layers.Census{Dirs: dirs, Around: map[string]layers.Parent{}, Only: map[layers.Layer]bool{}}
