@@ -244,7 +244,7 @@ func (s *platformSet) widened(t *testing.T, host string) {
 	w.imageset(strings.ReplaceAll(platformsText, "architecture: arm64}]", "architecture: arm64}, {os: linux, architecture: s390x}]"))
 	conf := s.conf(t, s.serve(t))
 	w.run(w.pack("--registries-conf", conf)...).want(exitOK)
-	w.run("render", "-i", w.key, "--to", host+"/ocp", "--tls-verify=false", "--output-dir", filepath.Join(w.dir, "early"), w.drive).want(exitFailed).says("/ocp lacks 4 of the 14 images")
+	w.run("render", "-i", w.key, "--to", host+"/ocp", "--tls-verify=false", "--output-dir", filepath.Join(w.dir, "early"), w.drive).want(exitFailed).says("/ocp lacks 2 images, 2 signatures and other referrers, of the 3 images, 11 signatures")
 	w.run(w.unpack(host+"/ocp", promptly...)...).want(exitOK).says("pushed ")
 	inv, _ := w.opened(t, nil)
 	s.checkSparse(t, host, "ocp", inv, nil)
