@@ -144,8 +144,9 @@ func (g *graph) shortest(top int, in map[int]bool) []int {
 	return next
 }
 
-// link makes one chain of the entries that are left of a channel, as the model requires: from top, by replaces, to all that are not skipped. Where the entry that one
-// replaced is left out, it replaces, or else skips, another that it updates.
+// link makes one chain of the entries that are left of a channel, as the model requires:
+// from top, by replaces, to all that are not skipped. Where the entry that one replaced
+// is left out, it replaces, or else skips, another that it updates.
 func (g *graph) link(top int, kept []declcfg.ChannelEntry, places []int) error {
 	at, first := indexes(kept), slices.Index(places, top)
 	for {

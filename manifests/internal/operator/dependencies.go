@@ -98,7 +98,7 @@ func require(list []*selection, lacks string) (map[*selection]map[string][]strin
 	return more, r.notes
 }
 
-// resolve gives the bundle to add for one requirement; nil if none needs to be added.
+// resolve gives the bundle to add for one requirement; nil if there is none to add.
 func (r *requirements) resolve(by *operator, requirement string) *operator {
 	if r.done[requirement] {
 		return nil
