@@ -135,8 +135,8 @@ func TestNoChallengeAnywhere(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if len(sent) != 1 || sent["GET /v2/b/manifests/1"] != 1 {
-		t.Errorf("after a refusal they were sent for %v", sent)
+	if len(sent) != 2 || sent["GET /v2/b/manifests/1"] != 1 || sent["GET /v2/c/manifests/1"] != 1 {
+		t.Errorf("where nothing is there they were sent for %v", sent)
 	}
 	takes = true
 	clear(sent)

@@ -201,7 +201,11 @@ func (r *Repository) openBlob(ctx context.Context, d oci.Descriptor, off int64, 
 
 // openRange asks in one form. The error is a *[rangeError] if another may be answered.
 func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64, form rangeForm) (p *part, err error) {
-	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), form.header(d, off))
+	header := form.header(d, off)
+	if header != nil { // without a range it may be answered
+		ctx = retry.Briefly(ctx)
+	}
+	resp, err := r.ask(ctx, http.MethodGet, "blobs/"+d.Digest.String(), header)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +236,7 @@ func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64,
 		p = &part{body, resp.Body, d.Size}
 	default:
 		err := answerError(resp)
-		if off > 0 && reply.RefusesRange(resp) {
+		if off > 0 && (reply.RefusesRange(resp) || header != nil && err.internal()) {
 			return nil, &rangeError{err}
 		}
 		return nil, err

@@ -51,7 +51,7 @@ func isInternal(err error) bool {
 // internal reports whether the registry answered that it failed, and not that it is busy, away or
 // full.
 func (e *RegistryError) internal() bool {
-	return e.Status == http.StatusInternalServerError && !e.full && !e.proxy
+	return e.Status == http.StatusInternalServerError && !e.full && !e.readOnly && !e.proxy
 }
 
 // isDamaged reports whether an error is what [Repository.alone] noted.

@@ -54,6 +54,7 @@ const (
 	TroubleTooMany              // 429
 	TroubleServer               // 5xx
 	TroubleFull                 // its disk is full
+	TroubleReadOnly             // its disk is read-only
 	TroubleQuota                // what may be stored there is used up
 	TroubleDamaged              // it fails at one thing, and serves others
 )
@@ -66,6 +67,8 @@ func (e *RegistryError) Trouble() Trouble {
 		return TroublePassword
 	case e.full:
 		return TroubleFull
+	case e.readOnly:
+		return TroubleReadOnly
 	case e.quota:
 		return TroubleQuota
 	case e.lost:
@@ -109,6 +112,7 @@ var hints = map[Trouble]string{
 	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
 	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
 	TroubleServer:       hintAgain,
+	TroubleReadOnly:     "make the registry's disk writable again (Linux makes a disk with errors read-only: look into the system log of that host); then run the same command again",
 	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: it resumes where it stopped",
 	TroubleDamaged:      "look into the registry's log: what it has stored of this may be damaged (after a power cut or a full disk), or it fails at content of this kind",
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
@@ -160,6 +164,19 @@ func (e *RegistryError) Permanent() bool {
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
 	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind) || errors.Is(e.Err, errTrickle)
+}
+
+// Everywhere reports whether it is the registry, or what leads to it, that is wrong: the same of
+// every repository.
+func (e *RegistryError) Everywhere() bool {
+	switch e.Trouble() {
+	case TroublePassword, TroubleScheme, TroubleProxy, TroubleFull, TroubleReadOnly, TroubleRefused, TroubleName,
+		TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP:
+		return true
+	case TroubleUnauthorized:
+		return e.standing != nil && !e.standing.Configured
+	}
+	return false
 }
 
 // Away reports whether the registry is away and may come back, so that nothing is

@@ -44,6 +44,7 @@ type RegistryError struct {
 	lost      bool            // the upload itself is unknown: another server answered, or it was swept
 	early     bool            // it ended before the upload was sent
 	full      bool            // the registry's disk is
+	readOnly  bool            // it is
 	quota     bool            // what may be stored there is
 	stale     bool            // another address may be the answer; see answerError
 	damaged   bool            // it answers so for this one thing; see alone
@@ -69,6 +70,8 @@ func (e *RegistryError) Cause() string {
 	switch {
 	case e.full:
 		return fmt.Sprintf("%s has no space left (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
+	case e.readOnly:
+		return fmt.Sprintf("%s has its storage read-only (it answered %d)", strings.TrimSuffix(who, ","), e.Status)
 	case e.quota && text != "":
 		return fmt.Sprintf("%s has no room left for this by its quota: it answered %d %s", strings.TrimSuffix(who, ","), e.Status, text)
 	case e.ended:
@@ -316,6 +319,7 @@ func responseError(resp *http.Response) *RegistryError {
 		e.proxy = e.by != ""
 	}
 	e.quota = said.Quota && said.Own && reply.Permanent(e.Status) && resp.Request.Method != http.MethodGet
+	e.readOnly = e.Status >= 500 && said.ReadOnly
 	e.full = e.Status == http.StatusInsufficientStorage || e.Status >= 500 && said.Full
 	return e
 }

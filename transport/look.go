@@ -100,7 +100,7 @@ func (r *Repository) lookOnce(ctx context.Context, d oci.Descriptor) (f found, s
 		return f, f.whole(), err
 	case resp.StatusCode == http.StatusOK:
 		return f, false, nil
-	case header != nil && reply.RefusesRange(resp):
+	case header != nil && (reply.RefusesRange(resp) || resp.StatusCode == http.StatusInternalServerError):
 		return f, false, nil
 	}
 	return f, false, answerError(resp)

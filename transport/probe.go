@@ -52,6 +52,10 @@ type ProbeError struct {
 }
 
 func (e *ProbeError) Error() string {
+	//lint:ignore errorlint what wraps the answer has more to say
+	if answer, ok := e.Err.(*RegistryError); ok && answer.Everywhere() { // what was pushed does not matter
+		return fmt.Sprintf("%s: %s: %s: %s", e.Repo.Name(), e.Problem, answer.Op, answer.Cause())
+	}
 	return fmt.Sprintf("%s: %s: %v", e.Repo.Name(), e.Problem, e.Err)
 }
 
@@ -92,6 +96,8 @@ func (e *ProbeError) Hint() string {
 		return h
 	}
 	switch answer.Trouble() {
+	case TroubleReadOnly:
+		return answer.Hint()
 	case TroubleUnauthorized, TroubleForbidden, TroublePassword, TroubleSilent, TroubleScheme:
 		if e.Problem == ProblemCredentials || e.Problem == ProblemDenied {
 			return answer.Hint()
@@ -245,6 +251,8 @@ func classify(err error) Problem {
 	switch answer.Trouble() {
 	case TroubleFull:
 		return ProblemFull
+	case TroubleReadOnly:
+		return ProblemReadOnly
 	case TroubleQuota:
 		return ProblemQuota
 	case TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP:

@@ -58,7 +58,7 @@ func transient(err error) bool {
 	case errors.As(err, &broken), errors.Is(err, watch.ErrStalled):
 		return true
 	case errors.As(err, &mine) && mine.Status != 0:
-		return mine.expired || mine.stale || mine.lost || reply.Transient(mine.Status) && !mine.full
+		return mine.expired || mine.stale || mine.lost || reply.Transient(mine.Status) && !mine.full && !mine.readOnly
 	case errors.As(err, &answer):
 		return reply.Transient(answer.StatusCode)
 	case errors.As(err, &proxy) && proxy.status != 0:

@@ -96,7 +96,7 @@ func alikeOf(err error) (key string, one *alike) {
 	one = &alike{least: manyAlike, line: fmt.Sprintf("%s %s: %s", answer.Op, host, cause), names: []string{rest}}
 	if login, ok := errors.AsType[*transport.LoginError](err); ok {
 		one.least, one.line, one.names = 2, login.Error(), []string{repositoryOf(rest)}
-	} else if answer.Trouble() == transport.TroubleProxy {
+	} else if answer.Everywhere() {
 		one.least = 2
 	}
 	return host + "\n" + one.line, one

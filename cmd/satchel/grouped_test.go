@@ -24,6 +24,10 @@ func TestGrouped(t *testing.T) {
 		return &transport.ProbeError{Repo: oci.Ref{Registry: "m.example", Repository: name}, Problem: transport.ProblemDenied,
 			Err: &transport.RegistryError{Op: "push", Ref: "m.example/" + name + "@sha256:00", Status: 403}}
 	}
+	whole := func(name string) error {
+		return &transport.ProbeError{Repo: oci.Ref{Registry: "m.example", Repository: name}, Problem: transport.ProblemTLS,
+			Err: &transport.RegistryError{Op: "push", Ref: "m.example/" + name + "@sha256:00", Err: &transport.PlainHTTPError{Host: "m.example"}}}
+	}
 	for name, c := range map[string]struct {
 		errs []error
 		want []string
@@ -38,6 +42,10 @@ func TestGrouped(t *testing.T) {
 			[]string{"pull q.example: the registry answered 404 not here: a:1, b:1, c:1, d:1", "image q.example/x:1: pull q.example/x:1: the registry answered 404 not found"}},
 		"a mirror": {[]error{probe("a"), probe("b"), probe("c"), probe("d")},
 			[]string{"push m.example: a push is not allowed there: the registry answered 403 forbidden: a, b, c, d"}},
+		"two of a mirror as a whole": {[]error{whole("a"), whole("b")},
+			[]string{"push m.example: " + string(transport.ProblemTLS) + ": m.example speaks plain HTTP where TLS is required: a, b"}},
+		"one of it": {[]error{whole("a")},
+			[]string{"m.example/a: " + string(transport.ProblemTLS) + ": push: m.example speaks plain HTTP where TLS is required"}},
 	} {
 		if got := grouped(c.errs); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -90,7 +90,7 @@ func (a *Authorizer) offer(req *http.Request, resp *http.Response, u *Unasked, s
 	case !first: // it was asked before another request found out
 	case resp.StatusCode == http.StatusOK && !reply.Redirected(resp):
 		u.open = true
-	case refusal(resp.StatusCode, ""):
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
 		a.silent.Store(true)
 	}
 	return resp, nil

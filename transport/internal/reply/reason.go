@@ -17,6 +17,7 @@ type Reason struct {
 	Code, Message string
 	Own           bool // in the form that registries have (OCI distribution-spec, "Error Codes")
 	Full          bool // a disk is
+	ReadOnly      bool // it is
 	Quota         bool // what this user or project may store is used up
 }
 
@@ -30,7 +31,7 @@ func Read(body []byte) (a Reason) {
 			Detail  json.RawMessage `json:"detail"`
 		} `json:"errors"`
 	}
-	a.Full = fullText.Match(body)
+	a.Full, a.ReadOnly = fullText.Match(body), readOnlyText.Match(body)
 	a.Quota = !a.Full && quotaText.Match(body)
 	if json.Unmarshal(body, &parsed) == nil && len(parsed.Errors) > 0 {
 		first := parsed.Errors[0]
@@ -43,6 +44,7 @@ func Read(body []byte) (a Reason) {
 		a.Code, a.Message, a.Own = OneLine(plainText(first.Code)), OneLine(first.Message), true
 		for _, e := range parsed.Errors {
 			a.Full = a.Full || errnoFull.Match(e.Detail)
+			a.ReadOnly = a.ReadOnly || errnoReadOnly.Match(e.Detail)
 		}
 		if a.Message == "" {
 			a.Message = OneLine(plainText(first.Detail))
@@ -93,7 +95,10 @@ var (
 	fullText = regexp.MustCompile(`(?i)no space left|disk quota exceeded|not enough space|\benospc\b|\bedquot\b|insufficient storage|disk (is )?full|storage backend has reached its minimum free`)
 	// quotaText are the words of registries for what a project may store: Quay, Harbor (quota
 	// controller), GitLab, Artifactory, ECR.
-	quotaText = regexp.MustCompile(`(?i)\bquota\b|QUOTA_EXCEEDED|exceed(s|ed)? the configured upper limit|storage limit|(storage|size) limit (has been |is )?(reached|exceeded)|limit ?exceeded ?exception`)
+	quotaText    = regexp.MustCompile(`(?i)\bquota\b|QUOTA_EXCEEDED|exceed(s|ed)? the configured upper limit|storage limit|(storage|size) limit (has been |is )?(reached|exceeded)|limit ?exceeded ?exception`)
+	readOnlyText = regexp.MustCompile(`(?i)read-only file ?system|\berofs\b`)
+	// errnoReadOnly is as errnoFull for EROFS.
+	errnoReadOnly = regexp.MustCompile(`"Err":\s*30\b`)
 	// errnoFull is the error number that distribution's storage driver passes on: Linux's ENOSPC and EDQUOT.
 	errnoFull = regexp.MustCompile(`"Err":\s*(28|122)\b`)
 )

@@ -1,8 +1,10 @@
 package pack_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,5 +69,27 @@ func TestOddManifestIsReported(t *testing.T) {
 	checkWhole(t, b, done, "team/odd:v2")
 	if log := b.Log.String(); strings.Count(log, "artifactType of another type") != 1 || !strings.Contains(log, d.Digest.String()) {
 		t.Errorf("log %s", log)
+	}
+}
+
+// TestLostWhileWritten has a registry lose a layer of one platform after it was looked for: image
+// and platform are named.
+func TestLostWhileWritten(t *testing.T) {
+	t.Parallel()
+	b := jobtest.New(t, 61)
+	c := b.Content
+	own := c.Layer(1000, ocitest.LayerTar)
+	ref := b.Push(c.Index(false, c.ImageFor("amd64", false, c.Layer(1000, ocitest.LayerTar)), c.ImageFor("arm64", false, own)), "team/a", "v1")
+	b.Proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		lost := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/blobs/"+own.Digest.String())
+		if lost {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return lost
+	}
+	_, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(ref)), "drive"))
+	part, ok := errors.AsType[*oci.PartError](err)
+	if !ok || !slices.Equal(part.Platforms, []string{"linux/arm64"}) || !strings.Contains(err.Error(), ref) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -209,6 +209,9 @@ func (p *packing) putOne(ctx context.Context, bar notice.Progress, n oci.Node) (
 		return p.Lost(ctx, n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
 	}
 	p.Debug("blob %s: %v", n.Descriptor.Digest, err)
+	if ofSource(err) && prepare.Permanent(err) {
+		return nil, p.BlameLost(ctx, n, err)
+	}
 	return nil, p.Blame(n, err)
 }
 

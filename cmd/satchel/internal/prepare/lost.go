@@ -17,6 +17,14 @@ func (s *Set) Lost(ctx context.Context, n oci.Node, err error) error {
 	return errors.Join(errs...)
 }
 
+// BlameLost is [Set.Blame] of what a source lost: it names the platforms too.
+func (s *Set) BlameLost(ctx context.Context, n oci.Node, err error) error {
+	if len(n.Images) > 0 {
+		err = s.ofPart(ctx, s.Graph.Images[n.Images[0]], n, err)
+	}
+	return s.Blame(n, err)
+}
+
 // ofPart names the platforms that need the node, if others of the image do not.
 func (s *Set) ofPart(ctx context.Context, img oci.Image, n oci.Node, err error) error {
 	if img.Built || oci.IsManifest(n.Descriptor.MediaType) || !oci.IsIndex(img.Root.MediaType) {
