@@ -31,6 +31,9 @@ func (e *CopyError) Error() string {
 	for _, f := range e.Faults {
 		list = append(list, f.String())
 	}
+	if onlyDerived(e.Faults) {
+		return msg + "; what it carries is whole; besides, " + text.Some(list, 3)
+	}
 	return msg + "; it is not whole either: " + text.Some(list, 3)
 }
 
@@ -71,9 +74,15 @@ func (v *verification) wasConverted(name string, want []seal.File) bool {
 
 // damageOf is damage by these faults.
 func damageOf(dir string, faults []Fault) error {
-	return &DamageError{Dir: dir, Faults: faults, Whole: !slices.ContainsFunc(faults, func(f Fault) bool {
+	return &DamageError{Dir: dir, Faults: faults, Whole: onlyDerived(faults)}
+}
+
+// onlyDerived reports whether all faults are of second copies, and of files that follow
+// from others.
+func onlyDerived(faults []Fault) bool {
+	return !slices.ContainsFunc(faults, func(f Fault) bool {
 		return f.File != seal.ReadmeName && f.File != seal.SumsName && f.File != seal.CopyDir && !strings.HasPrefix(f.File, seal.CopyDir+"/")
-	})}
+	})
 }
 
 // translate finds the files of the bundle that are there under a name that a copy has

@@ -24,6 +24,9 @@ func checkMissing(dir, state string, config digest.Digest) error {
 	if err != nil {
 		return &media.Error{Op: "look into", Path: dir, Err: err}
 	}
+	if root, err := media.IsMountRoot(abs); err == nil && root {
+		sweepEmpty(abs, state) // by the journals, which go next
+	}
 	sweepJournals(state)
 	on := media.System().Of(abs)
 	for name, st := range journals(state) {

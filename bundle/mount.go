@@ -1,9 +1,11 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -51,6 +53,9 @@ func checkMount(tables media.Tables, dir, state string) (Mount, error) {
 	if err != nil {
 		return Mount{}, err
 	}
+	if _, err := os.Stat(path); errors.Is(err, syscall.ENOTCONN) { // what is behind it says nothing of it
+		return Mount{}, &media.Error{Op: "look at", Path: dir, Err: err}
+	}
 	m := Mount{dir: dir, on: tables.Of(dir)}
 	if !m.on.Known() {
 		return m, nil
@@ -97,8 +102,12 @@ func (m Mount) checkJournals(path, state string, found []location) error {
 		if m.on.FS != "" && m.on.FS == at.FS || holds(found, st.Begin.Bundle) {
 			continue
 		}
+		did := "begun"
+		if st.Sealed != nil {
+			did = "packed"
+		}
 		return &MountError{Dir: m.dir,
-			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was packed there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, st.Begin.Created.Format(time.DateOnly)),
+			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was %s there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, did, st.Begin.Created.Format(time.DateOnly)),
 			hint:   fmt.Sprintf("mount the drive and run the same command again, or name another directory; if no drive will be mounted there any more, delete %s", filepath.Dir(name))}
 	}
 	return nil

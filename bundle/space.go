@@ -45,7 +45,7 @@ func (j Job) CheckFileLimit(dir string, need int64) error {
 	if limit < 0 || limit >= largest {
 		return nil
 	}
-	return &media.Error{Op: fmt.Sprintf("write files of %s to", CompactSize(largest)), Path: dir,
+	return &media.Error{Op: fmt.Sprintf("write files of %s to", FormatSize(largest)), Path: dir,
 		Err: fmt.Errorf("this process may write %s at most: %w", FormatSize(limit), syscall.EFBIG)}
 }
 

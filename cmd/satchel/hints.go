@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
@@ -120,6 +121,10 @@ func flagsFor(err error) string {
 		}
 	case *bundle.SpaceError:
 		return "--skip-space-check, if the drive reports it wrongly"
+	case *bundle.DriveError:
+		if errors.Is(e.Err, syscall.EFBIG) {
+			return "--segment-size SIZE"
+		}
 	case *bundle.MissingError, *prepare.LostError:
 		return "--restart"
 	case *gaps.FileError, *prepare.ListError:
