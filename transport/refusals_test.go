@@ -315,3 +315,23 @@ func TestNeitherTLSNorHTTP(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestStorageLacksBlobOfASource has the storage behind a source lose a blob: it is named, and what is
+// inside is refused for good.
+func TestStorageLacksBlobOfASource(t *testing.T) {
+	t.Parallel()
+	storage := fake(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+storage+"/s?sig=secret", http.StatusTemporaryRedirect)
+	})
+	r, err := insecure(t).Repository(oci.Ref{Registry: host, Repository: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := noise(1000, "")
+	ok, err := r.Has(t.Context(), d)
+	var answer *RegistryError
+	if ok || !errors.As(err, &answer) || !answer.Permanent() || answer.Trouble() != TroubleElsewhere || !strings.Contains(err.Error(), storage+", where the registry redirects to, answered 404") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v, %v", ok, err)
+	}
+}

@@ -228,6 +228,12 @@ func contentPath(d oci.Descriptor) (path string, header http.Header) {
 	return "blobs/" + d.Digest.String(), nil
 }
 
+// storageLacks reports whether a 404 for a blob is that of another host, which the registry redirects to:
+// the registry itself has it.
+func storageLacks(resp *http.Response) bool {
+	return statusOf(resp).elsewhere && strings.Contains(resp.Request.Response.Request.URL.Path, "/blobs/")
+}
+
 // answers sends a request and looks at the status of its answer alone.
 func (r *Repository) answers(ctx context.Context, method, path string, header http.Header, d oci.Descriptor) error {
 	resp, err := r.ask(ctx, method, path, header)
@@ -238,7 +244,7 @@ func (r *Repository) answers(ctx context.Context, method, path string, header ht
 	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent && method == http.MethodGet:
 		reply.Drain(resp)
 		return nil
-	case resp.StatusCode == http.StatusNotFound:
+	case resp.StatusCode == http.StatusNotFound && !storageLacks(resp):
 		reply.Drain(resp)
 		return errAbsent
 	}
