@@ -50,11 +50,12 @@ func TestEverywhere(t *testing.T) {
 		said := map[string]bool{}
 		for _, e := range joined.Unwrap() {
 			var answer *RegistryError
-			if !errors.As(e, &answer) || !answer.Everywhere() {
+			var problem *ProbeError
+			if !errors.As(e, &problem) || !errors.As(e, &answer) || !answer.Everywhere() {
 				t.Errorf("%s: %v", want, e)
 				continue
 			}
-			said[answer.Cause()+e.(*ProbeError).Hint()] = true
+			said[answer.Cause()+problem.Hint()] = true
 		}
 		if len(said) != 1 {
 			t.Errorf("%s: %v", want, said)
