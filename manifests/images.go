@@ -5,6 +5,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/chart"
 	"github.com/satchel-airgap/satchel/manifests/internal/pods"
 	"github.com/satchel-airgap/satchel/manifests/internal/release"
+	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 )
 
 // What [Resolve] asks for images, and what else it needs of its host.
@@ -25,6 +26,8 @@ type (
 type (
 	// FetchError says that a server answered and did not give a file.
 	FetchError = ask.FetchError
+	// TempError says that this host could not keep something in its directory for temporary files.
+	TempError = tempfile.Error
 	// SignatureError says that no signature of a release was verified.
 	SignatureError = release.SignatureError
 	// GraphError says that the graph image cannot be built.

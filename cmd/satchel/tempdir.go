@@ -9,7 +9,7 @@ import (
 )
 
 // needTemp is the room in TMPDIR, in bytes, without which catalogs and graph data are not
-// begun with: the documents of the largest public catalog take most of it.
+// begun with: the documents of a large public catalog take some tens of MiB, compressed.
 const needTemp = 64 << 20
 
 // tempError says that there is too little room for temporary files.
@@ -35,11 +35,10 @@ func checkTemp(cfg *manifests.Config) error {
 		return nil
 	}
 	dir := os.TempDir()
-	room, err := bundle.SpaceOf(dir)
-	if err != nil || room.Unknown || room.Free >= needTemp {
-		return nil // what cannot be written to is warned of
+	if room, err := bundle.SpaceOf(dir); err == nil && !room.Unknown && room.Free < needTemp {
+		return &tempError{dir, room.Free}
 	}
-	return &tempError{dir, room.Free}
+	return nil // what cannot be written to is warned of
 }
 
 // warnOfTemp says before the long work that temporary files cannot be written.

@@ -46,3 +46,16 @@ func TestCheckTemp(t *testing.T) {
 		t.Error("a full file system was accepted")
 	}
 }
+
+// TestNoTemp: a catalog that cannot be kept while it is read is no fault of the catalog.
+func TestNoTemp(t *testing.T) {
+	w := newWorld(t)
+	newDirSet(t, w, 1<<10, 1<<10)
+	p := w.prepare("plan", "-c", w.config, "--tls-verify=false")
+	absent := filepath.Join(w.dir, "absent")
+	p.cmd.Env = append(p.cmd.Env, "TMPDIR="+absent)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait().want(exitDrive).says("keep the documents of a catalog in the directory for temporary files, "+absent, "hint: set TMPDIR to a directory that has room")
+}

@@ -4,26 +4,18 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
+	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 )
-
-// SpoolError says that this host could not keep a catalog's documents; the catalog is
-// not to blame.
-type SpoolError struct{ Err error }
-
-func (e *SpoolError) Error() string { return fmt.Sprintf("keep a catalog's documents: %v", e.Err) }
-func (e *SpoolError) Unwrap() error { return e.Err }
 
 // spool keeps the documents of a catalog on disk, each compressed by itself, until
 // it is known which of them count and of which packages they are.
 type spool struct {
-	f    *os.File
+	f    *tempfile.File
 	enc  *zstd.Encoder
 	buf  []byte
 	end  int64
@@ -50,12 +42,9 @@ func newSpool() (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp("", "satchel-catalog-*")
+	f, err := tempfile.New("the documents of a catalog")
 	if err != nil {
-		return nil, &SpoolError{err}
-	}
-	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
-		return nil, &SpoolError{errors.Join(err, f.Close())}
+		return nil, err
 	}
 	return &spool{f: f, enc: enc}, nil
 }
@@ -82,7 +71,7 @@ func (s *spool) add(file string, m *declcfg.Meta) error {
 func (s *spool) put(body []byte) (e spoolEntry, err error) {
 	s.buf = s.enc.EncodeAll(body, s.buf[:0])
 	if _, err := s.f.WriteAt(s.buf, s.end); err != nil {
-		return e, &SpoolError{err}
+		return e, err
 	}
 	e = spoolEntry{entry: entry{Size: len(body), Packed: len(s.buf)}, off: s.end}
 	s.end += int64(len(s.buf))
@@ -101,7 +90,7 @@ func (s *spool) replace(doc int, body []byte) error {
 func (s *spool) read(e spoolEntry) ([]byte, error) {
 	packed := make([]byte, e.Packed)
 	if _, err := s.f.ReadAt(packed, e.off); err != nil {
-		return nil, &SpoolError{err}
+		return nil, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxKept))
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -32,7 +32,7 @@ const whiteout = ".wh."
 // Data is graph data that was read. Its files are on disk, under no name, until it
 // is closed.
 type Data struct {
-	spool *os.File
+	spool *tempfile.File
 	end   int64
 	list  []entry
 	dirs  map[string]bool // whether a name is a directory, or a file
@@ -67,7 +67,7 @@ func Read(archive io.Reader) (_ *Data, err error) {
 		return nil, refuse("it is not a gzip archive; it begins with %q", start)
 	}
 	d := &Data{dirs: map[string]bool{}}
-	if d.spool, err = newSpool(); err != nil {
+	if d.spool, err = tempfile.New("graph data"); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -84,18 +84,6 @@ func Read(archive io.Reader) (_ *Data, err error) {
 		return nil, explain(err)
 	}
 	return d, d.finish()
-}
-
-// newSpool makes a file that lives as long as it is open.
-func newSpool() (*os.File, error) {
-	f, err := os.CreateTemp("", "satchel-graph-data-*")
-	if err == nil {
-		if err = os.Remove(f.Name()); err == nil {
-			return f, nil
-		}
-		err = errors.Join(err, f.Close())
-	}
-	return nil, fmt.Errorf("keep graph data: %w", err)
 }
 
 // Close frees what is on disk.

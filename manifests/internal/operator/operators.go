@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/manifests/internal/opm"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -223,7 +224,7 @@ func (s *selection) index(ctx context.Context, from ask.Images) (io.ReadCloser, 
 		}
 		return errors.Join(c.Write(w), c.Close(), s.keepCensus(ctx, from, census))
 	})
-	var host *catalog.SpoolError
+	var host *tempfile.Error
 	switch {
 	case errors.As(lost, &host):
 		return nil, fmt.Errorf("%s: %w", s.what, host)

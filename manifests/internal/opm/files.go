@@ -3,14 +3,14 @@ package opm
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 )
 
 // Modes of what an image gets. Whoever serves the catalog may be any user, and could
@@ -24,7 +24,7 @@ const (
 // Files are the files of one directory, kept on disk until they are closed.
 type Files struct {
 	dirs fs.FileMode // of it and of all below
-	f    *os.File
+	f    *tempfile.File
 	w    *bufio.Writer
 	end  int64
 	list []*file
@@ -41,12 +41,9 @@ type file struct {
 type part struct{ off, size int64 }
 
 func newFiles(dirs fs.FileMode, left *int64) (*Files, error) {
-	f, err := os.CreateTemp("", "satchel-opm-*")
+	f, err := tempfile.New("the files of a catalog")
 	if err != nil {
-		return nil, fmt.Errorf("keep the files of a catalog: %w", err)
-	}
-	if err := os.Remove(f.Name()); err != nil { // it lives as long as it is open
-		return nil, errors.Join(fmt.Errorf("keep the files of a catalog: %w", err), f.Close())
+		return nil, err
 	}
 	return &Files{dirs: dirs, f: f, w: bufio.NewWriterSize(f, 64<<10), by: map[string]*file{}, left: left}, nil
 }
