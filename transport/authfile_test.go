@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -51,6 +52,36 @@ func TestAuthfileIsAPipe(t *testing.T) {
 			var unread *AuthfileError
 			if !errors.As(err, &unread) || unread.Path != path || !errors.Is(err, want) {
 				t.Errorf("%q: %v", content, err)
+			}
+		}
+	}
+}
+
+// TestAuthfileOfOthers: a byte order mark, and fields that Docker reads in the place of auth.
+func TestAuthfileOfOthers(t *testing.T) {
+	t.Parallel()
+	basic := base64.StdEncoding.EncodeToString([]byte("user:geheim"))
+	for entry, want := range map[string]Login{
+		`{"auth":"` + basic + `"}`:                               {Username: "user", Password: "geheim"},
+		`{"username":"user","password":"geheim"}`:                {Username: "user", Password: "geheim"},
+		`{"username":"u","password":"p","auth":"` + basic + `"}`: {Username: "user", Password: "geheim"},
+		`{"auth":"","username":"user","password":"ge:heim"}`:     {Username: "user", Password: "ge:heim"},
+		`{"identitytoken":"tok"}`:                                {Token: "tok"},
+		`{"username":"user"}`:                                    {},
+	} {
+		for _, mark := range []string{"", "\xef\xbb\xbf"} {
+			content := mark + `{"auths":{"registry.example":` + entry + `}}`
+			file := filepath.Join(t.TempDir(), "auth.json")
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{file, pipe(t, content)} {
+				c := NewClient(Config{Authfile: path})
+				for range 2 {
+					if got, err := c.Login(oci.Ref{Registry: "registry.example", Repository: "a"}); err != nil || got != want {
+						t.Errorf("%q: %+v, %v", content, got, err)
+					}
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/reference"
@@ -52,6 +53,8 @@ type Client struct {
 	stall        time.Duration         // of a transfer, and half of what an answer may take
 	slow         time.Duration         // what the answer to an upload may take
 	lookFor      time.Duration         // how long what was pushed is looked for at least, however few tries there are
+	cancelling   time.Duration         // what removing something may take
+	undeleting   atomic.Bool           // a request to remove something once took longer
 	limit        *rate.Limiter         // may be nil
 	proxies      func() *proxy.Proxies // of the environment, read once
 	credentials  *hostfile.Credentials
@@ -74,6 +77,7 @@ func NewClient(cfg Config) *Client {
 		stall:        stallTimeout,
 		slow:         answerTimeout,
 		lookFor:      lookForLeast,
+		cancelling:   cancelTimeout,
 		limit:        newLimiter(cfg.LimitRate),
 		logins:       map[loginKey]*login.Authorizer{},
 		repos:        map[string]*Repository{},

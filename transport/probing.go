@@ -239,18 +239,25 @@ func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.
 }
 
 // removeProbe deletes what was pushed. Many registries do not allow that, and
-// then it stays: nothing depends on it.
+// then it stays: nothing depends on it. One that once gave no answer in time is not asked again.
 func (r *Repository) removeProbe(ctx context.Context, pushed []string) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	c := r.sender.client
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), c.cancelling)
 	defer stop()
 	ctx = auth.AppendRepositoryScope(ctx, r.location, auth.ActionPull, auth.ActionPush, auth.ActionDelete)
 	for _, path := range pushed {
+		if c.undeleting.Load() {
+			return
+		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url(path, nil).String(), nil)
 		if err != nil {
 			return
 		}
 		if resp, err := r.sender.send(req); err == nil {
 			reply.Drain(resp)
+		}
+		if ctx.Err() != nil {
+			c.undeleting.Store(true)
 		}
 	}
 }

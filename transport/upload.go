@@ -235,7 +235,11 @@ func (r *Repository) sendTo(s *session, req *http.Request) (*http.Response, erro
 // outcome does not matter: docker-registry refuses it for a session that has
 // got bytes since its location was given, and purges what is never committed.
 func (r *Repository) cancel(ctx context.Context, s *session) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	c := r.sender.client
+	if c.undeleting.Load() {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), c.cancelling)
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.location.String(), nil)
 	if err != nil {
@@ -243,6 +247,9 @@ func (r *Repository) cancel(ctx context.Context, s *session) {
 	}
 	if resp, err := r.sendTo(s, req); err == nil {
 		reply.Drain(resp)
+	}
+	if ctx.Err() != nil {
+		c.undeleting.Store(true)
 	}
 }
 

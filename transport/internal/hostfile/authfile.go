@@ -15,6 +15,7 @@ import (
 type Credentials struct {
 	configured string
 	piped      pipedFile
+	amended    amendedFile
 }
 
 // NewCredentials is for the file at a path; "" is the one that the environment names.
@@ -36,20 +37,16 @@ func (c *Credentials) Path() (string, error) {
 	case err != nil:
 		return "", Cause(err)
 	case info.Mode().IsRegular():
-		return path, check(path)
+		return c.amended.path(path)
 	case info.IsDir():
 		return "", errors.New("it is a directory")
 	}
 	return c.piped.path(path)
 }
 
-// check looks whether a file can be read as credentials: containers/image takes a missing file
+// check looks whether content can be read as credentials: containers/image takes a missing file
 // for an empty one, and its other errors name Go types.
-func check(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Cause(err)
-	}
+func check(data []byte) error {
 	var file struct {
 		Auths   map[string]struct{} `json:"auths"`
 		Helpers map[string]string   `json:"credHelpers"`
@@ -100,8 +97,6 @@ func (p *pipedFile) path(name string) (string, error) {
 		p.done = true
 		if p.copy, p.err = copyOf(name); p.err != nil {
 			p.err = Cause(p.err)
-		} else {
-			p.err = check(memoryPath(p.copy))
 		}
 	}
 	if p.err != nil {
@@ -116,15 +111,26 @@ func copyOf(name string) (*os.File, error) {
 		return nil, err
 	}
 	defer from.Close()
+	data, err := io.ReadAll(io.LimitReader(from, maxAuthfile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxAuthfile:
+		return nil, errors.New("it is too large for a credentials file")
+	}
+	data = amend(data)
+	if err := check(data); err != nil {
+		return nil, err
+	}
+	return inMemory(data)
+}
+
+func inMemory(data []byte) (*os.File, error) {
 	to, err := memoryFile()
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(to, io.LimitReader(from, maxAuthfile+1))
-	if err == nil && n > maxAuthfile {
-		err = errors.New("it is too large for a credentials file")
-	}
-	if err != nil {
+	if _, err := to.Write(data); err != nil {
 		return nil, errors.Join(err, to.Close())
 	}
 	return to, nil

@@ -3,6 +3,7 @@ package unpack
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -30,17 +31,28 @@ func (u *unpacking) tell(missing *transport.Missing) {
 			there = append(there, img)
 		}
 	}
-	blobs := text.Count(sent.Blobs+sent.Mounted, "blob", "blobs")
 	switch {
 	case sent == transport.Sent{}:
 		u.Info("nothing to do: %s", inMirror(there))
 	case len(pushed) > 0:
 		u.Info("pushed %s; %s were in the mirror already", counted(pushed), number(there, u.images))
 	case len(missing.Images) == 0:
-		u.Info("pushed %s again, %s; %s", blobs, bundle.FormatSize(sent.Bytes), inMirror(there))
+		u.Info("%s; %s", sentBlobs(sent, " again"), inMirror(there))
 	default:
-		u.Info("pushed %s, %s; %s; another run has pushed the manifests meanwhile", blobs, bundle.FormatSize(sent.Bytes), inMirror(there))
+		u.Info("%s; %s; another run has pushed the manifests meanwhile", sentBlobs(sent, ""), inMirror(there))
 	}
+}
+
+// sentBlobs says what was done with blobs alone: a mounted one was not sent.
+func sentBlobs(sent transport.Sent, again string) string {
+	var parts []string
+	if sent.Blobs > 0 || sent.Mounted == 0 {
+		parts = append(parts, fmt.Sprintf("pushed %s%s, %s", text.Count(sent.Blobs, "blob", "blobs"), again, bundle.FormatSize(sent.Bytes)))
+	}
+	if sent.Mounted > 0 {
+		parts = append(parts, fmt.Sprintf("mounted %s%s from other repositories of the mirror", text.Count(sent.Mounted, "blob", "blobs"), again))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // present lists the images that are not missing.
