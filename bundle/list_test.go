@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -109,7 +112,7 @@ func (s *sealed) id(t *testing.T) string {
 	return b.Bundle
 }
 
-// TestListBounds has a directory with more in it than is looked at, and one that may not be read.
+// TestListBounds has a directory with more in it than is looked at.
 func TestListBounds(t *testing.T) {
 	t.Parallel()
 	s := newSealed(t, false)
@@ -126,15 +129,62 @@ func TestListBounds(t *testing.T) {
 	if err := small.below(drive); err != nil || len(small.found) != 0 || small.names > 3000 || len(small.notes) == 0 {
 		t.Errorf("%+v, %v", small, err)
 	}
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything")
+}
+
+// deniedDrive names the drive that TestListDenied looks into as another user.
+const deniedDrive = "SATCHEL_TEST_DENIED"
+
+// TestListDenied has directories that may not be read. Root may read everything, so it runs
+// the test again as another user.
+func TestListDenied(t *testing.T) {
+	if drive := os.Getenv(deniedDrive); drive != "" {
+		listDenied(t, drive)
+		return
 	}
-	if err := os.Chmod(filepath.Join(drive, "a"), 0); err != nil {
+	drive := t.TempDir()
+	write(t, filepath.Join(drive, "whole"), newSealed(t, false).whole)
+	for _, sub := range []string{"a", "b/c"} {
+		if err := os.MkdirAll(filepath.Join(drive, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(drive, sub), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Getuid() != 0 {
+		listDenied(t, drive)
+		return
+	}
+	if err := os.Chmod(filepath.Dir(drive), 0o755); err != nil { // where the tests' directories are
 		t.Fatal(err)
 	}
+	const self = "/proc/self/exe" // the test's own directory may be closed to others
+	if _, err := os.Stat(self); err != nil {
+		t.Skip(self + " is not there: nothing can be run as another user")
+	}
+	cmd := exec.Command(self, "-test.v", "-test.run=^TestListDenied$")
+	cmd.Env, cmd.Dir = append(os.Environ(), deniedDrive+"="+drive), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skipf("another user may not be taken here: %v", err)
+	}
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestListDenied")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// listDenied wants the one bundle that may be read, and a note of each directory that may not.
+func listDenied(t *testing.T, drive string) {
 	list, notes, err := List(drive)
-	if err != nil || len(list) != 1 || len(notes) != 1 || !strings.Contains(notes[0], "permission denied") {
-		t.Errorf("%+v, %q, %v", list, notes, err)
+	if err != nil || len(list) != 1 || filepath.Base(list[0].Dir) != "whole" || list[0].Err != nil {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if len(notes) != 2 || !strings.Contains(notes[0], "/a: permission denied") || !strings.Contains(notes[1], "/b/c: permission denied") {
+		t.Errorf("%q", notes)
+	}
+	if list, _, err := List(filepath.Join(drive, "a")); !errors.Is(err, fs.ErrPermission) || len(list) != 0 {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 
