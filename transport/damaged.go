@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/probe"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
@@ -74,8 +75,7 @@ func (r *Repository) serves(ctx context.Context) bool {
 
 // takes uploads a blob of no use, and removes it.
 func (r *Repository) takes(ctx context.Context) bool {
-	c := &probeContent{bodies: map[string][]byte{}}
-	d := c.add("application/octet-stream", []byte("satchel: does the registry take anything?"))
+	c, d := probe.Single([]byte("satchel: does the registry take anything?"))
 	if _, _, err := r.tryBlob(retry.Once(r.toPush(ctx)), c, d, oci.Ref{}); err != nil {
 		return false
 	}

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/probe"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
 
@@ -97,7 +97,7 @@ func saidNo(err error) bool {
 // alike is what attachments of one repository have in common as far as a registry may
 // look at it.
 type alike struct {
-	shape
+	probe.Shape
 	repo   oci.Ref
 	suffix string // of the tag, such as ".sig"
 }
@@ -172,16 +172,8 @@ func (m *Mirror) probeKinds(ctx context.Context, repo oci.Ref, of map[alike][]oc
 }
 
 func (m *Mirror) kindOf(ctx context.Context, src oci.Source, img oci.Image) (alike, error) {
-	k := alike{repo: m.target.Repo(img)}
-	known := map[digest.Digest]string{}
-	err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) (err error) {
-		if known[d.Digest] = d.MediaType; body == nil {
-			known[d.Digest] = ""
-		} else if d.Digest == img.Root.Digest {
-			k.shape, err = shapeOf(d, body, known)
-		}
-		return err
-	})
+	s, err := probe.RootShape(ctx, src, img)
+	k := alike{Shape: s, repo: m.target.Repo(img)}
 	if len(img.Tags) > 0 {
 		k.suffix = path.Ext(img.Tags[0])
 	}
@@ -191,35 +183,35 @@ func (m *Mirror) kindOf(ctx context.Context, src oci.Source, img oci.Image) (ali
 // probeKind pushes a manifest of a kind, and removes it. The empty JSON stays: others may
 // have it too.
 func (r *Repository) probeKind(ctx context.Context, k alike) error {
-	c, err := newProbe(nil)
+	c, err := probe.New(probe.Base{}, nil)
 	if err != nil {
 		return err
 	}
-	blobs, manifests, err := c.like(k.shape, c.image)
+	blobs, manifests, err := c.Like(k.Shape, c.Image)
 	if err != nil {
 		return err
 	}
 	below, d := manifests[:len(manifests)-1], manifests[len(manifests)-1]
 	var pushed []string
 	defer func() { r.removeProbe(ctx, pushed) }()
-	for _, b := range append(blobs, c.config) {
+	for _, b := range append(blobs, c.Config) {
 		if err := r.putBlob(ctx, c, b, oci.Ref{}); err != nil {
 			return err
 		}
-		if path := "blobs/" + b.Digest.String(); c.own(b) && !slices.Contains(pushed, path) {
+		if path := "blobs/" + b.Digest.String(); c.Own(b) && !slices.Contains(pushed, path) {
 			pushed = append(pushed, path)
 		}
 	}
 	name := d.Digest.String()
 	if k.suffix != "" {
-		name = fallbackTag(c.image) + k.suffix
+		name = fallbackTag(c.Image) + k.suffix
 	}
-	if err := r.putManifest(ctx, c.image, c.body(c.image), ProbeTag); err != nil && !isTagError(err) {
+	if err := r.putManifest(ctx, c.Image, c.Body(c.Image), ProbeTag); err != nil && !isTagError(err) {
 		return err
 	}
-	pushed = slices.Insert(pushed, 0, "manifests/"+c.image.Digest.String())
+	pushed = slices.Insert(pushed, 0, "manifests/"+c.Image.Digest.String())
 	for _, b := range below {
-		if err := r.putManifest(ctx, b, c.body(b), b.Digest.String()); err != nil {
+		if err := r.putManifest(ctx, b, c.Body(b), b.Digest.String()); err != nil {
 			return err
 		}
 		pushed = slices.Insert(pushed, 0, "manifests/"+b.Digest.String())

@@ -19,6 +19,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/probe"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -100,7 +101,7 @@ func repos(host string, names ...string) (list []oci.Ref) {
 	return list
 }
 
-func probe(c *Client, host string, sparse bool, names ...string) error {
+func probeRepos(c *Client, host string, sparse bool, names ...string) error {
 	list := repos(host, names...)
 	return NewMirror(c, oci.Mirror{Host: host}, 4).Probe(context.Background(), list, lacking(sparse, list))
 }
@@ -145,7 +146,7 @@ func TestProbeNamesEachProblem(t *testing.T) {
 	}
 	// Debian's registry takes no sparse index.
 	reg := registrytest.Start(t)
-	if got := problems(t, probe(insecure(t), reg.Host, true, "a/b"))["a/b"]; got != ProblemSparse {
+	if got := problems(t, probeRepos(insecure(t), reg.Host, true, "a/b"))["a/b"]; got != ProblemSparse {
 		t.Errorf("docker-registry: %q", got)
 	}
 	// Without sparse indexes to come to a repository, none is tried there.
@@ -161,8 +162,8 @@ func TestProbeNamesEachProblem(t *testing.T) {
 
 // probeDigest reports whether a request ends in the digest of a manifest of a probe.
 func probeDigest(request string) bool {
-	c, err := newProbe(unknownManifest())
-	return err == nil && (strings.HasSuffix(request, c.untagged.Digest.String()) || strings.HasSuffix(request, c.sparse.Digest.String()))
+	c, err := probe.New(probe.Base{}, unknownManifest())
+	return err == nil && (strings.HasSuffix(request, c.Untagged.Digest.String()) || strings.HasSuffix(request, c.Sparse.Digest.String()))
 }
 
 // TestProbeIsRemoved looks for what is left in registries with and without DELETE.
@@ -186,14 +187,14 @@ func TestProbeIsRemoved(t *testing.T) {
 		if err != nil || (left != "") != c.left {
 			t.Errorf("%s: the tag names %q, %v", name, left, err)
 		}
-		content, err := newProbe(unknownManifest())
+		content, err := probe.New(probe.Base{}, unknownManifest())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has(t, client, r.ref, content.untagged) != c.left || has(t, client, r.ref, content.config) != c.left {
+		if has(t, client, r.ref, content.Untagged) != c.left || has(t, client, r.ref, content.Config) != c.left {
 			t.Errorf("%s: manifest or blob is there: not %v", name, c.left)
 		}
-		if err := probe(client, c.host, false, "a/b"); err != nil {
+		if err := probeRepos(client, c.host, false, "a/b"); err != nil {
 			t.Errorf("%s, again: %v", name, err)
 		}
 	}
@@ -201,7 +202,7 @@ func TestProbeIsRemoved(t *testing.T) {
 
 func TestProbeReadOnlyRegistry(t *testing.T) {
 	reg := registrytest.StartReadOnly(t, t.TempDir())
-	if got := problems(t, probe(insecure(t), reg.Host, false, "a/b"))["a/b"]; got != ProblemReadOnly {
+	if got := problems(t, probeRepos(insecure(t), reg.Host, false, "a/b"))["a/b"]; got != ProblemReadOnly {
 		t.Errorf("problem %q", got)
 	}
 }
@@ -214,13 +215,13 @@ func TestProbeFullRegistry(t *testing.T) {
 	}
 	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
 	reg := registrytest.StartOn(t, dir)
-	if err := probe(insecure(t), reg.Host, false, "a/b"); err != nil {
+	if err := probeRepos(insecure(t), reg.Host, false, "a/b"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 2<<20), 0o600); err == nil {
 		t.Fatal("the disk is not full")
 	}
-	if got := problems(t, probe(insecure(t), reg.Host, false, "c/d"))["c/d"]; got != ProblemFull {
+	if got := problems(t, probeRepos(insecure(t), reg.Host, false, "c/d"))["c/d"]; got != ProblemFull {
 		t.Errorf("problem %q", got)
 	}
 }
@@ -228,7 +229,7 @@ func TestProbeFullRegistry(t *testing.T) {
 func TestProbeCredentials(t *testing.T) {
 	reg := registrytest.StartAuth(t, "user", "geheim")
 	c := quick(t, Config{Authfile: authfile(t, map[string]string{reg.Host: "user:falsch"})})
-	err := probe(c, reg.Host, false, "a/b")
+	err := probeRepos(c, reg.Host, false, "a/b")
 	if got := problems(t, err)["a/b"]; got != ProblemCredentials || strings.Contains(err.Error(), "falsch") {
 		t.Errorf("a wrong password: %v", err)
 	}
@@ -245,7 +246,7 @@ func TestProbeCredentials(t *testing.T) {
 		}
 	})
 	c = quick(t, Config{Authfile: authfile(t, map[string]string{host: "user:geheim"}), Push: true})
-	if got := problems(t, probe(c, host, false, "a/b"))["a/b"]; got != ProblemDenied {
+	if got := problems(t, probeRepos(c, host, false, "a/b"))["a/b"]; got != ProblemDenied {
 		t.Errorf("with a token to pull: %q", got)
 	}
 }
@@ -258,7 +259,7 @@ func TestProbeWithoutAConnection(t *testing.T) {
 	plain := fake(t, func(http.ResponseWriter, *http.Request) {})
 	for host, want := range map[string]Problem{strings.TrimPrefix(srv.URL, "https://"): ProblemTLS, plain: ProblemTLS, "127.0.0.1:1": ProblemUnreachable} {
 		c := quick(t, Config{Authfile: authfile(t, nil), TLSVerify: true})
-		got := problems(t, probe(c, host, false, "a/b", "c"))
+		got := problems(t, probeRepos(c, host, false, "a/b", "c"))
 		if got["a/b"] != want || got["c"] != want {
 			t.Errorf("%s: %v, want %q twice", host, got, want)
 		}

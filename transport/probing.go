@@ -1,20 +1,16 @@
 package transport
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"time"
 
-	"github.com/opencontainers/image-spec/specs-go"
-	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/probe"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 )
@@ -23,16 +19,21 @@ import (
 // is the same in all, seems to probe it too.
 const probeTries = 3
 
+// probeContent is what a probe pushes.
+type probeContent struct {
+	*probe.Content
+	wait *patience // shared by the probes of all repositories
+}
+
 // probe tries one repository.
-func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probeContent, wait *patience) error {
+func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probe.Content, wait *patience) error {
 	r, err := m.client.Repository(ref)
 	if err != nil {
 		return err
 	}
-	c.wait = wait
 	m.seen.written.Store(true)
 	for n := 1; ; n++ {
-		err := r.tryProbe(ctx, c)
+		err := r.tryProbe(ctx, probeContent{c, wait})
 		var p *ProbeError
 		if n == probeTries || !errors.As(err, &p) || p.Problem == ProblemSparse || !lacksParts(err) {
 			return err
@@ -50,14 +51,14 @@ func lacksParts(err error) bool {
 }
 
 // tryProbe pushes the probe once, looks at it, and removes it.
-func (r *Repository) tryProbe(ctx context.Context, c *probeContent) error {
+func (r *Repository) tryProbe(ctx context.Context, c probeContent) error {
 	var pushed []string // what is to be removed again, manifests first
 	defer func() { r.removeProbe(ctx, pushed) }()
 	if err := r.probeBlob(ctx, c); err != nil {
 		return err
 	}
-	pushed = []string{"blobs/" + c.config.Digest.String()}
-	for _, b := range c.layers {
+	pushed = []string{"blobs/" + c.Config.Digest.String()}
+	for _, b := range c.Layers {
 		if err := r.putBlob(ctx, c, b, oci.Ref{}); err != nil {
 			return &ProbeError{r.ref, classify(err), err}
 		}
@@ -68,11 +69,11 @@ func (r *Repository) tryProbe(ctx context.Context, c *probeContent) error {
 		name    string
 		problem Problem // of a refusal
 	}{
-		{c.image, ProbeTag, ""},
-		{c.untagged, c.untagged.Digest.String(), ProblemUntagged},
-		{c.sparse, c.sparse.Digest.String(), ProblemSparse},
+		{c.Image, ProbeTag, ""},
+		{c.Untagged, c.Untagged.Digest.String(), ProblemUntagged},
+		{c.Sparse, c.Sparse.Digest.String(), ProblemSparse},
 	}
-	if !c.lacking {
+	if !c.Lacking {
 		steps = steps[:2]
 	}
 	for _, s := range steps {
@@ -85,10 +86,10 @@ func (r *Repository) tryProbe(ctx context.Context, c *probeContent) error {
 }
 
 // probeBlob pushes the probe's blob and looks at it.
-func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
-	if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
+func (r *Repository) probeBlob(ctx context.Context, c probeContent) error {
+	if err := r.putBlob(ctx, c, c.Config, oci.Ref{}); err != nil {
 		p := &ProbeError{r.ref, classify(err), err}
-		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.config) {
+		if p.Problem == ProblemCredentials && r.mayRead(ctx, c.Config) {
 			p.Problem = ProblemDenied
 		}
 		return p
@@ -97,26 +98,26 @@ func (r *Repository) probeBlob(ctx context.Context, c *probeContent) error {
 	first := true
 	there, err := c.wait.until(ctx, r, func() (_ bool, err error) {
 		if !first { // a registry that has each blob once for all repositories may have removed it with another's probe
-			if err := r.putBlob(ctx, c, c.config, oci.Ref{}); err != nil {
+			if err := r.putBlob(ctx, c, c.Config, oci.Ref{}); err != nil {
 				return false, err
 			}
 		}
 		first = false
-		f, err = r.look(r.toPush(ctx), c.config)
+		f, err = r.look(r.toPush(ctx), c.Config)
 		return f.there, err
 	})
 	switch {
 	case err != nil:
 		return &ProbeError{r.ref, classify(err), err}
 	case !there || !f.whole():
-		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.config, Fault: f.fault, Times: 1, by: f.by}}
+		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.Config, Fault: f.fault, Times: 1, by: f.by}}
 	}
 	return nil
 }
 
 // probeManifest pushes one manifest of the probe and, if it has a tag, looks at it. problem is that of a refusal.
-func (r *Repository) probeManifest(ctx context.Context, c *probeContent, d oci.Descriptor, name string, problem Problem) error {
-	err := r.putManifest(ctx, d, c.body(d), name)
+func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.Descriptor, name string, problem Problem) error {
+	err := r.putManifest(ctx, d, c.Body(d), name)
 	var tag *TagError
 	if errors.As(err, &tag) {
 		return nil // a probe of another version, where tags cannot be changed
@@ -143,12 +144,12 @@ func (r *Repository) probeManifest(ctx context.Context, c *probeContent, d oci.D
 
 // kept looks whether a manifest is what was pushed. What is absent is pushed again, as
 // another run may have removed it.
-func (r *Repository) kept(ctx context.Context, c *probeContent, d oci.Descriptor, name string) error {
+func (r *Repository) kept(ctx context.Context, c probeContent, d oci.Descriptor, name string) error {
 	ctx = r.toPush(ctx)
 	first := true
 	there, err := c.wait.until(ctx, r, func() (bool, error) {
 		if !first {
-			if err := r.putManifest(ctx, d, c.body(d), name); err != nil {
+			if err := r.putManifest(ctx, d, c.Body(d), name); err != nil {
 				return false, err
 			}
 		}
@@ -172,70 +173,6 @@ func (r *Repository) kept(ctx context.Context, c *probeContent, d oci.Descriptor
 func (r *Repository) mayRead(ctx context.Context, d oci.Descriptor) bool {
 	_, err := r.Has(ctx, d)
 	return err == nil
-}
-
-// probeContent is what a probe pushes; it is an [oci.Source].
-type probeContent struct {
-	bodies                          map[string][]byte
-	config, image, untagged, sparse oci.Descriptor
-	layers                          []oci.Descriptor // of Docker's manifests: some registries take none without
-	lacking                         bool             // sparse names what is missing
-
-	wait *patience // shared by the probes of all repositories
-}
-
-// newProbe makes OCI content, the same in every run: where tags are immutable, or nothing
-// can be deleted, what is left of one run must not stand in the way of the next.
-func newProbe(sparse []oci.Descriptor) (*probeContent, error) { return newProbeOf(base{}, sparse) }
-
-func newProbeOf(b base, sparse []oci.Descriptor) (*probeContent, error) {
-	c := &probeContent{bodies: map[string][]byte{}, lacking: len(sparse) > 0}
-	if err := c.addConfig(b); err != nil {
-		return nil, err
-	}
-	for _, note := range []string{"tagged", "untagged"} {
-		m := ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: b.image(), Config: c.config,
-			Layers: append([]oci.Descriptor{}, c.layers...), Annotations: map[string]string{ispec.AnnotationTitle: "satchel probe, " + note}}
-		body, err := json.Marshal(m)
-		if err != nil {
-			return nil, err
-		}
-		c.image, c.untagged = c.untagged, c.add(b.image(), body)
-	}
-	child := c.image // distribution 3.1 fails on a child without a platform
-	child.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
-	children := append([]oci.Descriptor{child}, sparse...)
-	body, err := json.Marshal(ispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: b.index(), Manifests: children})
-	if err != nil {
-		return nil, err
-	}
-	c.sparse = c.add(b.index(), body)
-	return c, nil
-}
-
-// addConfig adds the config, and for Docker a layer.
-func (c *probeContent) addConfig(b base) (err error) {
-	if !b.docker {
-		c.config = c.add(ispec.MediaTypeImageConfig, []byte(`{"architecture":"unknown","os":"unknown","author":"satchel probe","rootfs":{"type":"layers","diff_ids":[]}}`))
-		return nil
-	}
-	c.config, err = c.imageConfig(1)
-	c.config.MediaType = mediaTypeDockerConfig
-	c.layers = []oci.Descriptor{c.add(mediaTypeDockerLayer, []byte(probeLayer))}
-	return err
-}
-
-func (c *probeContent) add(mediaType string, body []byte) oci.Descriptor {
-	d := oci.Descriptor{MediaType: mediaType, Digest: oci.Digest(body), Size: int64(len(body))}
-	c.bodies[d.Digest.String()] = body
-	return d
-}
-
-func (c *probeContent) body(d oci.Descriptor) []byte { return c.bodies[d.Digest.String()] }
-
-// Open gives the probe's content.
-func (c *probeContent) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(c.body(d)[off:])), nil
 }
 
 // removeProbe deletes what was pushed. Many registries do not allow that, and

@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/probe"
 )
 
 // TestSparseBounds has indexes with much beside what matters of what is left out.
@@ -44,9 +45,9 @@ func TestSparseBounds(t *testing.T) {
 		t.Fatalf("%d repositories, %v", len(sparse), err)
 	}
 	for _, lacks := range sparse {
-		c, err := newProbe(lacks)
-		if err != nil || len(lacks) != maxSparse || c.sparse.Size > 1<<20 {
-			t.Errorf("a probe's index names %d manifests in %d bytes, %v", len(lacks), c.sparse.Size, err)
+		c, err := probe.New(probe.Base{}, lacks)
+		if err != nil || len(lacks) != 1<<10 || c.Sparse.Size > 1<<20 {
+			t.Errorf("a probe's index names %d manifests in %d bytes, %v", len(lacks), c.Sparse.Size, err)
 		}
 		if d := lacks[0]; d.URLs != nil || d.Data != nil || d.Annotations != nil || d.Platform.OSVersion != "" || d.Platform.OSFeatures != nil {
 			t.Errorf("it says %+v", d)
