@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Mount is where the directory of a bundle is.
@@ -107,7 +108,7 @@ func (m Mount) checkJournals(path, state string, found []location) error {
 			did = "packed"
 		}
 		return &MountError{Dir: m.dir,
-			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was %s there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, did, st.Begin.Created.Format(time.DateOnly)),
+			Reason: fmt.Sprintf("a drive was mounted at %s when bundle %s was %s there (%s), and it is not mounted now", at.Point, st.Begin.Bundle, did, text.Minute(st.Begin.Created)),
 			hint:   fmt.Sprintf("mount the drive and run the same command again, or name another directory; if no drive will be mounted there any more, delete %s", filepath.Dir(name))}
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -66,9 +65,6 @@ func described(list []bundle.Found) string {
 	return text.Some(names, mostListed)
 }
 
-// minute is how the time of a bundle is written.
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
-
 // attributes says which bundle it is.
 func attributes(f bundle.Found) []string {
 	list := []string{"no readable ID"}
@@ -76,7 +72,7 @@ func attributes(f bundle.Found) []string {
 		list = []string{f.Bundle}
 	}
 	if !f.Created.IsZero() {
-		list = append(list, "packed "+minute(f.Created))
+		list = append(list, "packed "+text.Minute(f.Created))
 	}
 	var unfinished *bundle.UnfinishedError
 	switch {
@@ -197,7 +193,7 @@ func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, er
 		return 0, usage(fmt.Errorf("%s holds %d bundles: %s", dir, len(list), described(list)),
 			"name the one that you mean (--bundle ID, --expect FINGERPRINT), or its directory")
 	}
-	fmt.Fprintf(a.stderr, "%s holds %d bundles:\n", dir, len(list))
+	fmt.Fprintf(a.stderr, "%s holds %d bundles:\n", text.Printable(dir), len(list))
 	for i, f := range list {
 		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, text.Printable(f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
 	}

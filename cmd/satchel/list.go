@@ -130,7 +130,7 @@ func printList(w io.Writer, r listReport, short func(string) string) error {
 			id = short(b.Bundle)
 		}
 		if b.Created != nil {
-			packed = b.Created.UTC().Format("2006-01-02 15:04")
+			packed = strings.TrimSuffix(text.Minute(*b.Created), " UTC") // the head has it
 		}
 		if b.Sealed {
 			sealed = "yes"

@@ -198,7 +198,7 @@ func printVerify(w io.Writer, r verifyReport) error {
 		}
 		return p.err
 	}
-	p.printf("bundle       %s, packed %s\n", r.Bundle, r.Created.Format(time.RFC3339))
+	p.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
 	p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
 	for _, name := range r.Leftovers {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -58,6 +59,9 @@ func join(names []string, last string) string {
 	end := len(names) - 1
 	return strings.Join(names[:end], ", ") + last + names[end]
 }
+
+// Minute writes when a bundle was packed: to the minute, in UTC, as in "2026-11-29 02:04 UTC".
+func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // OneLine replaces every run of white space, line ends among it, by one space.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -21,6 +22,11 @@ func ExampleSome() {
 func ExampleOr() {
 	fmt.Println(text.Or([]string{"table", "json", "yaml"}))
 	// Output: table, json or yaml
+}
+
+func ExampleMinute() {
+	fmt.Println(text.Minute(time.Date(2026, 11, 29, 3, 4, 59, 0, time.FixedZone("", 3600))))
+	// Output: 2026-11-29 02:04 UTC
 }
 
 func TestJoin(t *testing.T) {

@@ -12,9 +12,6 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// day is how dates of bundles are written.
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
 // ChangedError says that the configuration names other content now than a finished bundle
 // has, and that no other bundle can be begun where it is.
 type ChangedError struct {
@@ -24,7 +21,7 @@ type ChangedError struct {
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s holds bundle %s, packed on %s, and the configuration names other content now: %s", e.Dir, e.Bundle, day(e.Packed), text.Some(e.Moved, 3))
+	return fmt.Sprintf("%s holds bundle %s, packed on %s, and the configuration names other content now: %s", e.Dir, e.Bundle, text.Minute(e.Packed), text.Some(e.Moved, 3))
 }
 
 // Hint says what to do now.
@@ -48,7 +45,7 @@ func (e *UncomparedError) Error() string {
 	if !e.Verified {
 		state = ""
 	}
-	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now", e.Bundle, e.Dir, day(e.Packed), state)
+	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now", e.Bundle, e.Dir, text.Minute(e.Packed), state)
 }
 
 // Hint says what to do now.
@@ -74,7 +71,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 	if done.Interrupted { // an earlier one was left for a newer one
 		return p.completed(ctx, all[0], noted[0])
 	}
-	p.Info("%s already holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, day(done.Created))
+	p.Info("%s already holds bundle %s, packed on %s: comparing it with what the configuration names now", done.Dir, done.Bundle, text.Minute(done.Created))
 	keepGoing := p.KeepGoing
 	same, moved, err := p.compare(ctx, all, noted)
 	switch {
@@ -112,7 +109,7 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 // completed brings a run to its end that was interrupted after the seal: what it was to
 // pack was pinned when it began.
 func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
-	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, day(b.Begun))
+	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, text.Minute(b.Begun))
 	p.Gaps = noted
 	if err := p.release(ctx, b.Dir, b.Bundle, b.Fingerprint); err != nil {
 		return nil, err
@@ -182,7 +179,7 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 	if err := p.syncDrive(b.Dir); err != nil {
 		return nil, err
 	}
-	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, day(b.Created))
+	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, text.Minute(b.Created))
 	p.sayWhere()
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
 }

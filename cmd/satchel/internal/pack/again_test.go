@@ -87,7 +87,7 @@ func TestAgain(t *testing.T) {
 	t.Parallel()
 	w := newWeekly(t, 11)
 	first := w.packed()
-	if again := w.packed(); again.Fingerprint != first.Fingerprint || again.Dir != first.Dir || w.said("all as they were written") != 2 || w.said("nothing has changed since") != 1 {
+	if again := w.packed(); again.Fingerprint != first.Fingerprint || again.Dir != first.Dir || w.said("all as they were written") != 2 || w.said(" UTC, nothing has changed since") != 1 {
 		t.Errorf("%+v\n%s", again, w.Log)
 	}
 	w.edit = func(o *pack.Options) { o.NoVerify = true }

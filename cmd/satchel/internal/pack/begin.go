@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // open resumes the bundle in the directory, or finds out all that can be found out
@@ -66,7 +67,7 @@ func (p *packing) others() {
 // goOn takes a bundle over that was begun.
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
-	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), day(w.Begun()))
+	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	noted, err := recall(w.Gaps())
 	if err == nil {
 		err = p.Resume(ctx, w.Inventory(), noted, p.builtDir(w.ID()))

@@ -20,6 +20,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -216,7 +217,7 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	u.attachments(&oci.Inventory{Images: k.Images})
 	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
 	u.recall()
-	u.Info("without the drive: bundle %s, %s, unpacked into %s on %s", k.Bundle, counted(k.Images), k.Mirror, k.Unpacked.Format(time.DateOnly))
+	u.Info("without the drive: bundle %s, %s, unpacked into %s on %s", k.Bundle, counted(k.Images), k.Mirror, text.Minute(k.Unpacked))
 	list, err := u.stored(ctx)
 	if err != nil {
 		return err
