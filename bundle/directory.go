@@ -3,6 +3,7 @@ package bundle
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -221,6 +222,9 @@ func MakeDir(dir string) (made bool, err error) {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return false, nil // any other fault of it shows when it is used
 	}
+	if to, ok := dangling(dir); ok {
+		return false, &media.Error{Op: "write to", Path: dir, Err: fmt.Errorf("it is a symbolic link to %s, which does not exist%.0w", to, fs.ErrNotExist)}
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return false, &media.Error{Op: "make directory", Path: dir, Err: err}
@@ -233,6 +237,16 @@ func MakeDir(dir string) (made bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// dangling says where a symbolic link leads that leads nowhere.
+func dangling(dir string) (to string, ok bool) {
+	to, err := os.Readlink(filepath.Clean(dir)) // a slash at the end would follow it
+	if err != nil {
+		return "", false
+	}
+	_, err = os.Stat(dir)
+	return to, errors.Is(err, fs.ErrNotExist)
 }
 
 // Prepare makes sure that pack can write below dir: it writes and removes a small

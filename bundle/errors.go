@@ -42,6 +42,9 @@ type NoBundleError struct {
 }
 
 func (e *NoBundleError) Error() string {
+	if to, ok := dangling(e.Dir); ok && e.Absent {
+		return fmt.Sprintf("%s is a symbolic link to %s, which does not exist; is the drive mounted there?", e.Dir, to)
+	}
 	if e.Absent {
 		return fmt.Sprintf("the directory %s does not exist; is the drive mounted there?", e.Dir)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -96,8 +97,15 @@ func TestHints(t *testing.T) {
 // TestShellWords gives a shell the words that it takes for these.
 func TestShellWords(t *testing.T) {
 	t.Parallel()
-	words := []string{"", "a b", "it's", "$HOME", "tab\there", "plain-1.yaml", "new\nline", "~", "x=y;z", "*"}
-	out, err := exec.Command("sh", "-c", "printf '%s\\0' "+shellWords(words)).Output()
+	words := []string{"", "a b", "it's", "$HOME", "tab\there", "plain-1.yaml", "new\nline", "~", "x=y;z", "*", "red\x1b[31m'\\f", "c1\u009b and \xff9"}
+	if line := shellWords(words); text.Printable(line) != line {
+		t.Errorf("a terminal obeys %q", line)
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not installed")
+	}
+	out, err := exec.Command(bash, "-c", "printf '%s\\0' "+shellWords(words)).Output()
 	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); err != nil || !slices.Equal(got, words) {
 		t.Errorf("%q from %s, %v", got, shellWords(words), err)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
@@ -83,10 +85,9 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 		attr(a)
 	}
 	r.Attrs(attr)
-	b.WriteByte('\n')
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := h.w.Write(b.Bytes())
+	_, err := io.WriteString(h.w, text.Printable(b.String())+"\n") // names of files may have control characters
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/spf13/cobra"
 )
 
@@ -124,7 +125,7 @@ func (a *app) report(err error) {
 	}
 	for _, h := range hints {
 		if !asJSON {
-			fmt.Fprintln(a.stderr, "hint: "+h)
+			fmt.Fprintln(a.stderr, "hint: "+text.Printable(h))
 		}
 	}
 }
@@ -240,17 +241,6 @@ func (a *app) command() string {
 		}
 	}
 	return shellWords(words)
-}
-
-// shellWords writes a command line that a shell takes apart into these words again.
-func shellWords(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		if quoted[i] = w; w == "" || strings.ContainsAny(w, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
-			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(quoted, " ")
 }
 
 // xdg gives a base directory of the XDG specification with satchel's part.
