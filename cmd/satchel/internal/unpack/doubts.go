@@ -140,6 +140,9 @@ func (u *unpacking) takeOut() {
 	}
 	u.unnoted(durable.Alone(filepath.Dir(n.file), func() error {
 		body, err := os.ReadFile(n.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another run has taken out the last one
+		}
 		if err != nil {
 			return err
 		}

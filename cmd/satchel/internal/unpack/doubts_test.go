@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -243,5 +244,28 @@ func TestStateCannotBeWritten(t *testing.T) {
 	told := s.Log.String()[packed:]
 	if n := strings.Count(told, "level=WARN"); n != 1 || !strings.Contains(told, "cannot be recorded on this host") {
 		t.Errorf("%d warnings:\n%s", n, told)
+	}
+}
+
+// TestTwoRunsEndAtOnce: what one run has taken out of the notes is not missed by another.
+func TestTwoRunsEndAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 42)
+	o := s.options(t, "")
+	o.State = t.TempDir()
+	var begun atomic.Bool
+	s.mirror.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if registrytest.Kind(r) == "PUT manifest" && strings.HasSuffix(r.URL.Path, "/manifests/v1") && begun.CompareAndSwap(false, true) {
+			if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	}
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+		t.Fatal(err)
+	}
+	if log := s.Log.String(); strings.Contains(log, "cannot be recorded") || doubts(t, o.State) != "" {
+		t.Errorf("noted: %q, told:\n%s", doubts(t, o.State), log)
 	}
 }

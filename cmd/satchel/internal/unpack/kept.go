@@ -212,7 +212,7 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	for _, m := range k.Manifests {
 		src.Add(m.MediaType, m.Body)
 	}
-	u.bundle, u.src = k.Bundle, &src
+	u.bundle, u.src, u.mirror.Verify = k.Bundle, &src, transport.VerifyFull
 	used(u.place("set"))
 	u.attachments(&oci.Inventory{Images: k.Images})
 	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
@@ -222,12 +222,11 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	if err != nil {
 		return err
 	}
-	for _, d := range u.suspects(list) { // which may be wrong in other repositories than the first
-		if i := slices.IndexFunc(list, func(l transport.Delivery) bool { return l.Blob.Digest == d.Blob.Digest }); list[i].Repos[0] != d.Repos[0] {
-			list = append(list, d)
-		}
+	others, err := u.elsewhere(ctx, list)
+	if err != nil {
+		return err
 	}
-	if err := u.readBackOf(ctx, list, nil); err != nil {
+	if err := u.readBackOf(ctx, append(list, others...), nil); err != nil {
 		return u.needsDrive(err)
 	}
 	if err := u.confirm(ctx); err != nil {
@@ -238,6 +237,30 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	}
 	u.Info("every manifest and tag is there: %s", counted(u.images))
 	return nil
+}
+
+// elsewhere lists what is to be read in other repositories than the first of each blob, the only
+// one where it is read back: what they lack at a look, and what was wrong there before.
+func (u *unpacking) elsewhere(ctx context.Context, list []transport.Delivery) (others []transport.Delivery, err error) {
+	missing, err := u.mirror.Missing(ctx, u.src, &oci.Inventory{Images: u.images})
+	if err != nil {
+		return nil, err
+	}
+	first := make(map[digest.Digest]oci.Ref, len(list))
+	for _, d := range list {
+		first[d.Blob.Digest] = d.Repos[0]
+	}
+	for _, d := range missing.Blobs {
+		if _, carried := first[d.Blob.Digest]; carried {
+			u.doubtAll(doubted(wrong, []transport.Delivery{d}))
+		}
+	}
+	for _, d := range u.suspects(list) {
+		if first[d.Blob.Digest] != d.Repos[0] {
+			others = append(others, d)
+		}
+	}
+	return others, nil
 }
 
 // WrongError says that something in the mirror is wrong, or missing, and that this run cannot
