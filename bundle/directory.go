@@ -295,10 +295,13 @@ func sweepOne(dir, path string) {
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		return // before its lock is taken, which its run may want
 	}
-	jnl, _, err := journal.Open(path)
+	jnl, st, err := journal.Open(path)
 	switch {
 	case err == nil:
 		defer func() { _ = jnl.Close() }() // held to keep other runs out
+		if st.Written() && !st.GivenUp {
+			return // its segments may have been moved; only the journal can resume them
+		}
 	case errors.Is(err, fs.ErrNotExist):
 		if info, err := os.Lstat(dir); err != nil || time.Since(info.ModTime()) < emptyFor {
 			return

@@ -44,6 +44,30 @@ func TestSweepSparesOthers(t *testing.T) {
 	}
 }
 
+// TestSweepKeepsWhatWasWritten: where segments were written, an empty directory is no
+// beginning; they may have been moved, and only the journal can resume them.
+func TestSweepKeepsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]bool{"written": false, "given up": true} {
+		root, state, id := t.TempDir(), t.TempDir(), "abcdefgh234567aa"
+		jnl, err := journal.Create(journalPath(state, id), journal.Begin{Bundle: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = jnl.Append(journal.Record{Segment: &journal.Segment{Number: 1, Size: 1}})
+		if gone {
+			err = errors.Join(err, jnl.Append(journal.Record{GivenUp: &journal.GivenUp{}}))
+		}
+		if err := errors.Join(err, jnl.Close(), os.Mkdir(filepath.Join(root, dirPrefix+id), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		sweepEmpty(root, state)
+		if _, err := os.Stat(journalPath(state, id)); errors.Is(err, os.ErrNotExist) != gone {
+			t.Errorf("%s: the journal: %v", name, err)
+		}
+	}
+}
+
 // TestSweepAges leaves an empty directory without a journal here for as long as
 // another host may be about to write into it.
 func TestSweepAges(t *testing.T) {
