@@ -3,12 +3,17 @@ package transport
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 
-	"github.com/satchel-airgap/satchel/oci"
 	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Mirror is the target registry with its naming rule. It is safe for concurrent use.
@@ -162,4 +167,181 @@ func (m *Mirror) reposOf(node oci.Node, images []oci.Image) []oci.Ref {
 	}
 	slices.SortFunc(list, func(a, b oci.Ref) int { return cmp.Compare(a.Repository, b.Repository) })
 	return slices.Compact(list)
+}
+
+// seen is which images [Mirror.Missing] saw whole, as long as nothing was written since.
+type seen struct {
+	images  sync.Map // by key
+	written atomic.Bool
+}
+
+// unchanged reports whether an image was seen whole, and nothing was written since. Who
+// reads blobs back, which takes long, looks again.
+func (m *Mirror) unchanged(img oci.Image) bool {
+	_, whole := m.seen.images.Load(m.imageKey(img))
+	return whole && !m.seen.written.Load() && m.Verify != VerifyFull
+}
+
+// absent lists the images that some tag of theirs does not name, or some manifest
+// of which is not there as it should be. Refusals count as absence.
+func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image) ([]oci.Image, error) {
+	p := &presence{m: m, src: src}
+	return m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
+		has, err := p.image(ctx, img)
+		if has && err == nil {
+			m.seen.images.Store(m.imageKey(img), nil)
+		}
+		return has, unlessRefused(err)
+	})
+}
+
+// lacking lists the images that the mirror does not have.
+func (m *Mirror) lacking(ctx context.Context, images []oci.Image, has func(context.Context, oci.Image) (bool, error)) ([]oci.Image, error) {
+	gaps := make([]bool, len(images))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for i, img := range images {
+		g.Go(func() error {
+			there, err := has(ctx, img)
+			gaps[i] = !there
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []oci.Image
+	for i, img := range images {
+		if gaps[i] {
+			list = append(list, img)
+		}
+	}
+	return list, nil
+}
+
+// unlessRefused leaves refusals to the probe, and what is not as it should be to a push.
+func unlessRefused(err error) error {
+	if _, wrong := errors.AsType[*ManifestError](err); wrong || isDamaged(err) || refuses(err) {
+		return nil
+	}
+	return err
+}
+
+// presence looks once for what is there, each manifest once in a repository.
+type presence struct {
+	m     *Mirror
+	src   oci.Source
+	asked sync.Map // by full name: func() (bool, error)
+}
+
+// image looks for the tags, and where those are right for every manifest: a registry that takes
+// sparse indexes may have had the same index with fewer platforms.
+func (p *presence) image(ctx context.Context, img oci.Image) (bool, error) {
+	r, err := p.m.client.Repository(p.m.target.Repo(img))
+	if err != nil {
+		return false, err
+	}
+	tags := img.MirrorTags()
+	for _, tag := range tags {
+		got, err := r.tagDigest(r.toPush(ctx), tag)
+		if err != nil || got != img.Root.Digest {
+			return false, err
+		}
+	}
+	asking := ctx
+	if len(tags) == 0 { // nodes do not ask for it, and the repository may not be there yet
+		asking = r.toPush(ctx)
+	}
+	all := true
+	err = oci.WalkIndexes(ctx, p.src, img, func(d oci.Descriptor, _ []byte) (err error) {
+		if all && oci.IsManifest(d.MediaType) {
+			all, err = p.manifest(asking, r, d)
+		}
+		return err
+	})
+	if err != nil || !all || len(tags) > 0 {
+		return all, err
+	}
+	return r.refersTo(asking, img.Root, oci.Descriptor{Digest: img.Subject})
+}
+
+func (p *presence) manifest(ctx context.Context, r *Repository, d oci.Descriptor) (bool, error) {
+	once, _ := p.asked.LoadOrStore(r.name(d), sync.OnceValues(func() (bool, error) { return r.gives(ctx, d) }))
+	return once.(func() (bool, error))()
+}
+
+// RefusedImage is an image that the mirror does not take and that may be left out, see
+// [Mirror].Optional.
+type RefusedImage struct {
+	Image oci.Image
+	Err   error // what the mirror answered
+}
+
+// leftOut is what is left out so far.
+type leftOut struct {
+	mu   sync.Mutex
+	list map[string]RefusedImage
+}
+
+func (m *Mirror) imageKey(img oci.Image) string {
+	return m.target.Repo(img).WithDigest(img.Root.Digest).String() + " " + strings.Join(img.Tags, " ")
+}
+
+// leaveOut notes an image that may be left out, with what the mirror answered; any
+// other error, or one of any other image, is returned.
+func (m *Mirror) leaveOut(img oci.Image, err error) error {
+	if err == nil || m.Optional == nil || !saidNo(err) || !m.Optional(img) {
+		return err
+	}
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	if m.left.list == nil {
+		m.left.list = map[string]RefusedImage{}
+	}
+	if key := m.imageKey(img); m.left.list[key].Err == nil {
+		m.left.list[key] = RefusedImage{img, err}
+	}
+	return nil
+}
+
+// isOut reports whether an image is left out.
+func (m *Mirror) isOut(img oci.Image) bool {
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	return m.left.list[m.imageKey(img)].Err != nil
+}
+
+// Refused lists the images that were left out so far, by name.
+func (m *Mirror) Refused() []RefusedImage {
+	m.left.mu.Lock()
+	defer m.left.mu.Unlock()
+	list := make([]RefusedImage, 0, len(m.left.list))
+	for _, r := range m.left.list {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b RefusedImage) int { return cmp.Compare(m.imageKey(a.Image), m.imageKey(b.Image)) })
+	return list
+}
+
+// saidNo reports whether an error is what a registry answered for good: the registry is
+// there, and has room. Some answer 500 to what they do not support.
+func saidNo(err error) bool {
+	var answer *RegistryError
+	var blob *BlobError
+	var manifest *ManifestError
+	if errors.As(err, &blob) || errors.As(err, &manifest) {
+		return true
+	}
+	if !errors.As(err, &answer) || answer.Status < 400 {
+		return false
+	}
+	switch answer.Trouble() {
+	case TroubleFull, TroubleQuota:
+		return false
+	}
+	switch answer.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return true
 }
