@@ -30,6 +30,7 @@ var rows = []struct {
 	{pkg: "transport/internal/login", may: []string{"oci", "transport/internal/redirect", "transport/internal/reply", "transport/internal/watch"}},
 	{pkg: "transport/internal/retry"},
 	{pkg: "transport/internal/probe", may: []string{"oci", "transport/internal/reply"}},
+	{pkg: "transport/internal/order", may: []string{"oci"}},
 	{pkg: "transport/internal/reply", may: []string{"oci", "transport/internal/watch"}},
 	{pkg: "manifests", may: []string{"oci"}},
 	// What reads formats. The order above it: imageset, ask, what resolves; emit makes no requests.

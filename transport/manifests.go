@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/order"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
@@ -26,7 +26,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 				now = append(now, img)
 			}
 		}
-		waves, err := m.waves(ctx, src, now)
+		waves, err := order.Waves(ctx, src, m.target, now)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Ima
 type pushing struct {
 	m     *Mirror
 	src   oci.Source
-	turns turns
+	turns order.Turns
 	wait  *patience
 }
 
@@ -62,35 +62,6 @@ func (p *pushing) images(ctx context.Context, images []oci.Image) error {
 	return g.Wait()
 }
 
-// turns has each manifest stored once in a repository, apart from its tags, however many
-// images have it: docker-registry 2.8 writes in place what it is sent again, and
-// refuses an index that names it meanwhile.
-type turns struct {
-	mu sync.Mutex
-	of map[string]*turn
-}
-
-type turn struct {
-	sync.Mutex
-	stored bool
-}
-
-// take waits for the turn of a manifest by its full name; the caller unlocks.
-func (t *turns) take(name string) *turn {
-	t.mu.Lock()
-	if t.of == nil {
-		t.of = map[string]*turn{}
-	}
-	one := t.of[name]
-	if one == nil {
-		one = &turn{}
-		t.of[name] = one
-	}
-	t.mu.Unlock()
-	one.Lock()
-	return one
-}
-
 func (p *pushing) image(ctx context.Context, img oci.Image) error {
 	r, err := p.m.client.Repository(p.m.target.Repo(img))
 	if err != nil {
@@ -105,10 +76,10 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
 			names = tags
 		}
-		one := p.turns.take(r.name(d))
+		one := p.turns.Take(r.name(d))
 		defer one.Unlock()
 		for _, name := range names {
-			if one.stored && name == d.Digest.String() {
+			if one.Stored && name == d.Digest.String() {
 				continue
 			}
 			sent, err := p.putSoon(ctx, r, img, d, body, name)
@@ -118,10 +89,43 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 			if sent {
 				p.m.countManifest(r, d)
 			}
-			one.stored = true
+			one.Stored = true
 		}
 		return nil
 	})
+}
+
+// putSoon is putManifest that waits, once for all manifests, where the registry says that it
+// lacks parts of this one that it took in this run: some stores are consistent later.
+func (p *pushing) putSoon(ctx context.Context, r *Repository, img oci.Image, d oci.Descriptor, body []byte, reference string) (took bool, err error) {
+	var refusal error
+	_, err = p.wait.until(ctx, r, func() (bool, error) {
+		var err error
+		took, err = r.putOrFind(ctx, d, body, reference)
+		refusal = nil
+		if lacksParts(err) && len(img.Omitted) == 0 && p.m.pushedParts(r, d, body) {
+			refusal, err = err, nil
+		}
+		return refusal == nil && err == nil, err
+	})
+	return took, errors.Join(err, refusal)
+}
+
+// pushedParts reports whether the mirror took, in this run, one of what a manifest names, and
+// nothing else than that can be missing.
+func (m *Mirror) pushedParts(r *Repository, d oci.Descriptor, body []byte) bool {
+	parts, err := oci.Children(d, body)
+	if err != nil {
+		return false
+	}
+	took := false
+	for _, part := range parts {
+		if oci.IsForeign(part.MediaType) {
+			return false
+		}
+		took = took || m.wasSent(r, part)
+	}
+	return took
 }
 
 // putManifest stores a manifest, bytes as they are, under a tag or its digest. A refusal

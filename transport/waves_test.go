@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/order"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -56,7 +57,7 @@ func TestWaves(t *testing.T) {
 	inv := within(content, "team/web")
 	other := within(content, "team/other").Images[0] // alone in its repository
 	m := mirrorAt(insecure(t), "a.io", 1)
-	waves, err := m.waves(t.Context(), content, append(inv.Images, other))
+	waves, err := order.Waves(t.Context(), content, m.target, append(inv.Images, other))
 	if err != nil || len(waves) != 4 || len(waves[0]) != 3 {
 		t.Fatalf("%d waves, %v", len(waves), err)
 	}

@@ -1,25 +1,24 @@
-package transport
+package order
 
 import (
 	"context"
-	"errors"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// waves orders images so that each comes, with all its tags, in an earlier wave than
-// any image of its repository that contains it. src gives the indexes.
-func (m *Mirror) waves(ctx context.Context, src oci.Source, images []oci.Image) ([][]oci.Image, error) {
+// Waves orders images so that each comes, with all its tags, in an earlier wave than
+// any image of its repository in the mirror that contains it. src gives the indexes.
+func Waves(ctx context.Context, src oci.Source, to oci.Mirror, images []oci.Image) ([][]oci.Image, error) {
 	byRepo := map[string][]oci.Image{}
 	for _, img := range images {
-		repo := m.target.Repo(img).String()
+		repo := to.Repo(img).String()
 		byRepo[repo] = append(byRepo[repo], img)
 	}
 	var list [][]oci.Image
 	for _, img := range images { // keeps their order
-		repo := m.target.Repo(img).String()
+		repo := to.Repo(img).String()
 		levels, err := levelsOf(ctx, src, byRepo[repo])
 		if err != nil {
 			return nil, err
@@ -72,37 +71,4 @@ func levelsOf(ctx context.Context, src oci.Source, images []oci.Image) (map[dige
 		}
 	}
 	return levels, nil
-}
-
-// putSoon is putManifest that waits, once for all manifests, where the registry says that it
-// lacks parts of this one that it took in this run: some stores are consistent later.
-func (p *pushing) putSoon(ctx context.Context, r *Repository, img oci.Image, d oci.Descriptor, body []byte, reference string) (took bool, err error) {
-	var refusal error
-	_, err = p.wait.until(ctx, r, func() (bool, error) {
-		var err error
-		took, err = r.putOrFind(ctx, d, body, reference)
-		refusal = nil
-		if lacksParts(err) && len(img.Omitted) == 0 && p.m.pushedParts(r, d, body) {
-			refusal, err = err, nil
-		}
-		return refusal == nil && err == nil, err
-	})
-	return took, errors.Join(err, refusal)
-}
-
-// pushedParts reports whether the mirror took, in this run, one of what a manifest names, and
-// nothing else than that can be missing.
-func (m *Mirror) pushedParts(r *Repository, d oci.Descriptor, body []byte) bool {
-	parts, err := oci.Children(d, body)
-	if err != nil {
-		return false
-	}
-	took := false
-	for _, part := range parts {
-		if oci.IsForeign(part.MediaType) {
-			return false
-		}
-		took = took || m.wasSent(r, part)
-	}
-	return took
 }
