@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -25,8 +26,20 @@ func Locked(path string) bool {
 	for line := range strings.Lines(string(body)) {
 		f := strings.Fields(line)
 		if len(f) >= 6 && f[1] == "FLOCK" && f[3] == "WRITE" && strings.HasSuffix(f[5], fmt.Sprintf(":%d", st.Ino)) {
-			return true
+			return !isFree(path)
 		}
 	}
 	return false
+}
+
+// isFree tries the lock, because the list does not always name the file system as others do:
+// a file of another one may have the same number.
+func isFree(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return !errors.Is(err, syscall.EWOULDBLOCK)
 }
