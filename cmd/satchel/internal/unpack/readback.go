@@ -93,11 +93,21 @@ func joined(list []transport.Delivery, d transport.Delivery) []transport.Deliver
 
 // mended reads again what was wrong before it was pushed.
 func (u *unpacking) mended(ctx context.Context, pushed []transport.Delivery) error {
-	bad, err := u.readEach(ctx, u.suspects(pushed), &seen{})
+	bad, err := u.readEach(ctx, u.suspects(u.taken(pushed)), &seen{})
 	if err != nil {
 		return err
 	}
 	return unmended(bad, 1)
+}
+
+// taken is a list of what was pushed without blobs that only images need which were left out.
+func (u *unpacking) taken(pushed []transport.Delivery) []transport.Delivery {
+	out := u.mirror.Refused()
+	return slices.DeleteFunc(slices.Clone(pushed), func(d transport.Delivery) bool {
+		return len(d.Optional) > 0 && !slices.ContainsFunc(d.Optional, func(img oci.Image) bool {
+			return !slices.ContainsFunc(out, func(r transport.RefusedImage) bool { return same(r.Image, img) })
+		})
+	})
 }
 
 // unmended is the error for blobs that are wrong after so many pushes.
@@ -130,7 +140,7 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 		if err := push(ctx, bad); err != nil {
 			return err
 		}
-		if bad, err = u.readEach(ctx, bad, seen); err != nil {
+		if bad, err = u.readEach(ctx, u.taken(bad), seen); err != nil {
 			return err
 		}
 	}
@@ -138,7 +148,7 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 		return unmended(bad, times)
 	}
 	seen.remove()
-	u.Info("read back from the mirror: %s, all whole", text.Count(len(list), "blob", "blobs"))
+	u.Info("read back from the mirror: %s, all whole", text.Count(len(u.taken(list)), "blob", "blobs"))
 	return nil
 }
 
