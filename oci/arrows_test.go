@@ -25,6 +25,7 @@ var rows = []struct {
 	// Parts of the registry client, each of which stands alone or on those that it names.
 	{pkg: "transport/internal/watch"},
 	{pkg: "transport/internal/hostfile"},
+	{pkg: "transport/internal/limit"},
 	{pkg: "transport/internal/redirect"},
 	{pkg: "transport/internal/proxy", may: []string{"oci", "transport/internal/reply"}},
 	{pkg: "transport/internal/login", may: []string{"oci", "transport/internal/redirect", "transport/internal/reply", "transport/internal/watch"}},

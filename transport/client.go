@@ -15,6 +15,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
+	"github.com/satchel-airgap/satchel/transport/internal/limit"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
 	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
@@ -78,7 +79,7 @@ func NewClient(cfg Config) *Client {
 		slow:         answerTimeout,
 		lookFor:      lookForLeast,
 		cancelling:   cancelTimeout,
-		limit:        newLimiter(cfg.LimitRate),
+		limit:        limit.New(cfg.LimitRate),
 		logins:       map[loginKey]*login.Authorizer{},
 		repos:        map[string]*Repository{},
 		locations:    map[locationKey]*Repository{},

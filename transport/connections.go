@@ -9,12 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/satchel-airgap/satchel/transport/internal/limit"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
@@ -79,12 +80,12 @@ func (c *Client) connections(conf *tls.Config) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return newLimitedConn(conn, c.limit), nil
+			return limit.Conn(conn, c.limit), nil
 		}
 	}
 	return &http.Transport{
 		Proxy:                  c.proxy,
-		OnProxyConnectResponse: proxyAnswer,
+		OnProxyConnectResponse: proxy.Answer,
 		DialContext:            dial,
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    connectTimeout,
@@ -97,6 +98,25 @@ func (c *Client) connections(conf *tls.Config) *http.Transport {
 		WriteBufferSize:        bufferSize,
 		ReadBufferSize:         bufferSize,
 	}
+}
+
+// proxy is the proxy for a request, as the HTTP library asks for it.
+func (c *Client) proxy(req *http.Request) (*url.URL, error) {
+	p := c.proxies()
+	if v, ok := p.Via(req.URL); ok && v.Err != nil {
+		return nil, &ConfigError{What: ConfigProxy, Path: v.String(), Err: v.Err}
+	}
+	return p.Of(req.URL)
+}
+
+// blame names the proxy for what it did to a request.
+func (c *Client) blame(req *http.Request, resp *http.Response, err error) (*http.Response, error) {
+	resp, err = c.proxies().Blame(req, resp, err)
+	if p, ok := errors.AsType[*proxy.Error](err); ok && p.Err != nil {
+		_, host, _ := strings.Cut(p.Variable.Value, "://")
+		_, p.Why = troubleAt(p.Err, host)
+	}
+	return resp, err
 }
 
 // holding is a pool of connections that heeds Retry-After for all requests to a
@@ -238,64 +258,4 @@ func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (st
 	}
 	reply.Drain(resp)
 	return resp.StatusCode, login.Challenges(resp.Header), nil
-}
-
-const (
-	minBurst = 1 << 10
-	maxBurst = 256 << 10
-)
-
-// newLimiter makes a limit of bytes a second, nil for none. A burst is an
-// eighth of a second's worth, so that the rate holds over short times too.
-func newLimiter(bytesPerSecond int64) *rate.Limiter {
-	if bytesPerSecond <= 0 {
-		return nil
-	}
-	burst := min(max(bytesPerSecond/8, minBurst), maxBurst)
-	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(burst))
-}
-
-// limitedConn shares a rate, of both directions together, with its like.
-type limitedConn struct {
-	net.Conn
-	limit *rate.Limiter
-	//lint:ignore containedctx net.Conn takes no context
-	ctx  context.Context
-	stop context.CancelFunc
-}
-
-func newLimitedConn(conn net.Conn, limit *rate.Limiter) *limitedConn {
-	ctx, stop := context.WithCancel(context.Background())
-	return &limitedConn{conn, limit, ctx, stop}
-}
-
-func (c *limitedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p[:min(len(p), c.limit.Burst())])
-	if n > 0 {
-		if werr := c.limit.WaitN(c.ctx, n); werr != nil && err == nil {
-			err = net.ErrClosed // the only end of c.ctx
-		}
-	}
-	return n, err
-}
-
-func (c *limitedConn) Write(p []byte) (int, error) {
-	done := 0
-	for done < len(p) {
-		part := p[done:min(len(p), done+c.limit.Burst())]
-		if err := c.limit.WaitN(c.ctx, len(part)); err != nil {
-			return done, net.ErrClosed
-		}
-		n, err := c.Conn.Write(part)
-		done += n
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
-func (c *limitedConn) Close() error {
-	c.stop()
-	return c.Conn.Close()
 }

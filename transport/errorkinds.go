@@ -18,6 +18,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
@@ -128,8 +129,8 @@ const (
 
 // Hint says what to do now, "" if the error says it all.
 func (e *RegistryError) Hint() string {
-	if p, ok := errors.AsType[*proxyError](e.Err); ok {
-		return p.hint()
+	if p, ok := errors.AsType[*proxy.Error](e.Err); ok {
+		return p.Hint()
 	}
 	if _, ok := errors.AsType[*ConfigError](e.Err); ok {
 		return "" // it has one
@@ -186,8 +187,8 @@ func (e *RegistryError) Away() bool {
 	case TroubleGateway:
 		return reply.Transient(e.Status)
 	case TroubleProxy:
-		p, ok := errors.AsType[*proxyError](e.Err)
-		return ok && (p.status == 0 || reply.Transient(p.status))
+		p, ok := errors.AsType[*proxy.Error](e.Err)
+		return ok && (p.Status == 0 || reply.Transient(p.Status))
 	case TroubleRefused, TroubleName, TroubleLost, TroubleTooMany, TroubleServer:
 		return true
 	}
@@ -241,7 +242,7 @@ func troubleAt(err error, host string) (Trouble, string) {
 	var blocked *BlockedError
 	var plain *PlainHTTPError
 	var config *ConfigError
-	var proxy *proxyError
+	var proxied *proxy.Error
 	var service *login.ServiceError
 	var moved *movedError
 	var name *net.DNSError
@@ -254,8 +255,8 @@ func troubleAt(err error, host string) (Trouble, string) {
 		return TroublePlainHTTP, plain.Error()
 	case errors.As(err, &config):
 		return TroubleProxy, config.Error()
-	case errors.As(err, &proxy):
-		return TroubleProxy, proxy.Error()
+	case errors.As(err, &proxied):
+		return TroubleProxy, proxied.Error()
 	case errors.As(err, &service):
 		name := reply.OneLine(service.Host)
 		host := cmp.Or(hostIn(service.Err), name)

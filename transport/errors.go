@@ -18,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
@@ -85,7 +86,7 @@ func (e *RegistryError) Cause() string {
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.Note(e.Status)
 	case e.Err != nil:
-		return reason(e.Err) + through(e.Err)
+		return reason(e.Err) + proxy.Through(e.Err)
 	}
 	return text
 }
@@ -315,7 +316,7 @@ func responseError(resp *http.Response) *RegistryError {
 		e.Message = reply.OneLine(string(body))
 	}
 	if c, ok := resp.Request.Context().Value(clientKey{}).(*Client); ok && e.by == "" {
-		e.by = c.notItsOwn(resp, said)
+		e.by = c.proxies().NotItsOwn(resp, said)
 		e.proxy = e.by != ""
 	}
 	e.quota = said.Quota && said.Own && reply.Permanent(e.Status) && resp.Request.Method != http.MethodGet

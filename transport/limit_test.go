@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/limit"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -40,7 +41,7 @@ func TestLimitEndsWithItsConnection(t *testing.T) {
 			w.Write(make([]byte, 1<<20))
 		}
 	})
-	c := quick(t, Config{Authfile: authfile(t, nil), LimitRate: minBurst})
+	c := quick(t, Config{Authfile: authfile(t, nil), LimitRate: limit.MinBurst})
 	r, err := c.Repository(oci.Ref{Registry: host, Repository: "a"})
 	if err != nil {
 		t.Fatal(err)

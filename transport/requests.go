@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
 )
@@ -103,8 +104,8 @@ func mismatch(err error) error {
 	if !errors.Is(err, http.ErrSchemeMismatch) && !errors.As(err, &record) || !errors.As(err, &sent) {
 		return err
 	}
-	var proxy *proxyError
-	if u, perr := url.Parse(sent.URL); perr == nil && !errors.As(err, &proxy) {
+	var proxied *proxy.Error
+	if u, perr := url.Parse(sent.URL); perr == nil && !errors.As(err, &proxied) {
 		return &PlainHTTPError{Host: u.Host, other: !errors.Is(err, http.ErrSchemeMismatch)}
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/satchel-airgap/satchel/transport/internal/login"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/redirect"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
@@ -46,7 +47,7 @@ func transient(err error) bool {
 		location *uploadError
 		strayed  *redirect.Error
 		blocked  *BlockedError
-		proxy    *proxyError
+		proxied  *proxy.Error
 		broken   *watch.BrokenError
 		mine     *RegistryError
 		answer   *errcode.ErrorResponse // of a token service
@@ -61,8 +62,8 @@ func transient(err error) bool {
 		return mine.expired || mine.stale || mine.lost || reply.Transient(mine.Status) && !mine.full && !mine.readOnly
 	case errors.As(err, &answer):
 		return reply.Transient(answer.StatusCode)
-	case errors.As(err, &proxy) && proxy.status != 0:
-		return reply.Transient(proxy.status)
+	case errors.As(err, &proxied) && proxied.Status != 0:
+		return reply.Transient(proxied.Status)
 	case refusedTLS(err):
 		return false
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/internal/watch"
@@ -121,8 +122,8 @@ func TestTransient(t *testing.T) {
 		"lie":           {&oci.DigestError{}, false},
 		"source":        {&sourceError{wrap(syscall.ECONNRESET)}, false},
 		"alert":         {wrap(&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}), false},
-		"proxy says no": {wrap(&proxyError{status: 407}), false},
-		"proxy is busy": {wrap(&proxyError{status: 503}), true},
+		"proxy says no": {wrap(&proxy.Error{Status: 407}), false},
+		"proxy is busy": {wrap(&proxy.Error{Status: 503}), true},
 		"408":           {&RegistryError{Status: 408}, true},
 		"500":           {&RegistryError{Status: 500}, true},
 		"500, full":     {&RegistryError{Status: 500, full: true}, false},
