@@ -9,10 +9,12 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
@@ -231,4 +233,33 @@ func mediaType(resp *http.Response) string {
 		return ""
 	}
 	return t
+}
+
+// tagsPage is how many tags are asked for at once; registries may give fewer.
+const tagsPage = "1000"
+
+// Tags lists the tags of the repository (OCI distribution-spec, "Listing Tags"). With an
+// error it gives what was read before: a list without an end is an [*EndlessError].
+// Nothing is tried again.
+func (r *Repository) Tags(ctx context.Context) (tags []string, err error) {
+	err = r.each(retry.Once(ctx), false, func(ctx context.Context, p *Repository) error {
+		tags = nil
+		_, err := p.pages(ctx, "tags/list", url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
+			if resp.StatusCode != http.StatusOK {
+				return 0, answerError(resp)
+			}
+			body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+			if err != nil {
+				return 0, err
+			}
+			var page struct{ Tags []string }
+			if err := json.Unmarshal(body, &page); err != nil {
+				return 0, &RegistryError{Err: fmt.Errorf("its list of tags is not valid JSON, or has more than %d bytes", maxPage)}
+			}
+			tags = append(tags, page.Tags...)
+			return len(page.Tags), nil
+		})
+		return explain("list the tags of", r.ref.String(), err)
+	})
+	return tags, err
 }
