@@ -210,7 +210,8 @@ func TestRenamedByACopy(t *testing.T) {
 			}
 			return n + ";1"
 		},
-		"small letters": func(n string) string { return strings.ToLower(strings.ReplaceAll(n, "-", "_")) }, // as Linux shows such a disc
+		"the directory alone": func(n string) string { return strings.ReplaceAll(n, "copy/", "COPY/") },
+		"small letters":       func(n string) string { return strings.ToLower(strings.ReplaceAll(n, "-", "_")) }, // as Linux shows such a disc
 	} {
 		t.Run(name, func(t *testing.T) {
 			drive := t.TempDir()
@@ -218,6 +219,9 @@ func TestRenamedByACopy(t *testing.T) {
 			r, err := Verify(t.Context(), drive, VerifyOptions{Expect: s.finger})
 			if err != nil || !r.Renamed || len(r.Faults) > 0 || r.Files != len(s.whole) {
 				t.Fatalf("%+v, %v", r, err)
+			}
+			if list, _, err := List(drive); err != nil || len(list) != 1 || list[0].Size != r.Bytes {
+				t.Errorf("the size of %+v is not %d, %v", list, r.Bytes, err)
 			}
 			rd, err := Open(t.Context(), drive, s.finger, s.identity)
 			if err != nil {
