@@ -1,18 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -35,7 +33,7 @@ and reads seals alone: satchel verify checks every byte.`,
 			return runList(a, args[0], output, wide)
 		},
 	}
-	cmd.Flags().BoolVar(&wide, "wide", false, "print whole IDs; always so where stdout is no terminal")
+	cmd.Flags().BoolVar(&wide, "wide", false, "print whole IDs and names of directories; always so where stdout is no terminal")
 	addOutput(cmd, &output)
 	return cmd
 }
@@ -85,20 +83,15 @@ func runList(a *app, dir, output string, wide bool) error {
 		}
 		rep.Bundles = append(rep.Bundles, b)
 	}
-	return printReport(a.stdout, output, rep, func(w io.Writer) error { return printList(w, rep, a.ids(rep, wide)) })
+	v := a.view(wide)
+	return printReport(a.stdout, output, rep, func(w io.Writer) error {
+		return v.print(w, func(w io.Writer) error { return printList(w, rep, v) })
+	})
 }
 
-// shortestID is how much of an ID a table on a terminal has at least.
+// shortestID is how much of an ID a table on a terminal has at least; it has more of IDs that
+// are alike so far.
 const shortestID = 8
-
-// ids is how the table writes IDs: whole, or, on a terminal, as far as they differ.
-func (a *app) ids(r listReport, wide bool) func(string) string {
-	f, ok := a.stdout.(*os.File)
-	if wide || !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(id string) string { return id }
-	}
-	return shortIDs(r)
-}
 
 func shortIDs(r listReport) func(string) string {
 	n := shortestID
@@ -116,38 +109,52 @@ func shortIDs(r listReport) func(string) string {
 	}
 }
 
-func printList(w io.Writer, r listReport, short func(string) string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "DIRECTORY\tBUNDLE\tPACKED (UTC)\tSIZE\tSEALED\tSEQ")
+func printList(w io.Writer, r listReport, v view) error {
+	short := func(id string) string { return id }
+	if v.columns > 0 {
+		short = shortIDs(r)
+	}
+	rows := [][]string{{"DIRECTORY", "BUNDLE", "PACKED (UTC)", "SIZE", "SEALED", "SEQ"}}
 	problems := &strings.Builder{}
 	for _, b := range r.Bundles {
 		name, err := filepath.Rel(r.Dir, b.Dir)
 		if err != nil {
 			name = b.Dir
 		}
-		id, packed, sealed, seq := "-", "-", "no", "-"
-		if b.Bundle != "" {
-			id = short(b.Bundle)
-		}
-		if b.Created != nil {
-			packed = strings.TrimSuffix(text.Minute(*b.Created), " UTC") // the head has it
-		}
-		if b.Sealed {
-			sealed = "yes"
-		} else if b.Running {
-			sealed = "being written"
-		}
-		if b.Sequence > 0 {
-			seq = fmt.Sprint(b.Sequence)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", text.Printable(name), id, packed, bundle.FormatSize(b.Bytes), sealed, seq)
+		name = text.Printable(name)
+		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.sequence()})
 		if b.Problem != "" && b.Sealed {
-			fmt.Fprintf(problems, "%s: %s\n", text.Printable(name), text.Printable(b.Problem))
+			fmt.Fprintf(problems, "%s: %s\n", name, text.Printable(b.Problem))
 		}
 	}
-	if err := t.Flush(); err != nil {
+	if err := v.table(w, "", rows); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, problems.String())
 	return err
+}
+
+// packed is the cell that says when; the head of its column names the time zone.
+func (b listedBundle) packed() string {
+	if b.Created == nil {
+		return "-"
+	}
+	return strings.TrimSuffix(text.Minute(*b.Created), " UTC")
+}
+
+func (b listedBundle) sealed() string {
+	switch {
+	case b.Sealed:
+		return "yes"
+	case b.Running:
+		return "being written"
+	}
+	return "no"
+}
+
+func (b listedBundle) sequence() string {
+	if b.Sequence == 0 {
+		return "-"
+	}
+	return fmt.Sprint(b.Sequence)
 }

@@ -2,32 +2,53 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
-// TestListFits prints no line above 80 columns on a terminal, and no two bundles alike.
+// TestListFits prints no line above 80 columns on a terminal, and IDs as far as they differ;
+// elsewhere nothing is cut.
 func TestListFits(t *testing.T) {
 	t.Parallel()
 	when := time.Date(2026, 11, 29, 3, 4, 5, 0, time.FixedZone("", 3600))
-	r := listReport{Dir: "/drive"}
-	for _, id := range []string{"abcdefghij234567", "abcdefghijk34567", "bbcdefghij234567", ""} {
-		r.Bundles = append(r.Bundles, listedBundle{Dir: "/drive/satchel-" + id, Bundle: id, Created: &when, Bytes: 999 << 30, Sealed: true, Sequence: 1})
-	}
-	var out bytes.Buffer
-	if err := printList(&out, r, shortIDs(r)); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for line := range strings.Lines(out.String()) {
-		id := strings.Fields(line)[1]
-		if len(line) > 81 || seen[id] {
-			t.Errorf("%d columns: %s", len(line)-1, line)
+	const long = "/a directory of a file manager, with a name as long as they may be"
+	for name, dirs := range map[string][4]string{
+		"usual":   {"/satchel-abcdefghij234567", "/satchel-abcdefghijk34567", "/satchel-bbcdefghij234567", "/begun"},
+		"deep":    {long + "/one", long + "/two", "/x" + long, "/satchel-abcdefghij234567"},
+		"alike":   {long + " 1" + long, long + " 2" + long, long + " 3" + long, "/" + strings.Repeat("ü", 90)},
+		"control": {"/a\x1b[31m\nb", "/c", "/d", "/e"},
+	} {
+		r := listReport{Dir: "/drive"}
+		for i, id := range []string{"abcdefghij234567", "abcdefghijk34567", "bbcdefghij234567", ""} {
+			r.Bundles = append(r.Bundles, listedBundle{Dir: "/drive" + dirs[i], Bundle: id, Created: &when, Bytes: 999 << 30, Sealed: id != "", Running: id == "", Sequence: 1})
 		}
-		seen[id] = true
-	}
-	if !strings.Contains(out.String(), "2026-11-29 02:04") || !seen["abcdefghijk"] {
-		t.Errorf("%s", &out)
+		r.Bundles[1].Problem = "what is wrong with it is told in a sentence that is longer than a line of a terminal may be"
+		var fits, whole bytes.Buffer
+		v := view{columns: 80}
+		err := v.print(&fits, func(w io.Writer) error { return printList(w, r, v) })
+		if err != nil || printList(&whole, r, view{}) != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(fits.String()) {
+			if n := utf8.RuneCountInString(line) - 1; n > 80 {
+				t.Errorf("%s: %d columns: %s", name, n, line)
+			}
+		}
+		for _, want := range []string{"  abcdefghij2  2026-11-29 02:04  999.00 GiB  yes", "  abcdefghijk  2026", "  being written  1\n", "SEQ\n"} {
+			if !strings.Contains(fits.String(), want) {
+				t.Errorf("%s: no %q in\n%s", name, want, &fits)
+			}
+		}
+		for i, b := range r.Bundles {
+			if n := strings.Count(whole.String(), b.Bundle+"  2026"); name != "control" && !strings.Contains(whole.String(), dirs[i][1:]+"  ") || b.Bundle != "" && n != 1 {
+				t.Errorf("%s: %s is not whole in\n%s", name, b.Dir, &whole)
+			}
+		}
+		if strings.Contains(fits.String(), "\x1b") || len(strings.Split(whole.String(), "\n")) != 7 {
+			t.Errorf("%s:\n%s", name, &whole)
+		}
 	}
 }

@@ -80,12 +80,20 @@ func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
 		return widths, false
 	}
 	last := len(widths) - 1
-	if others := total - widths[last]; others+leastText <= v.columns { // it can go on below
+	switch others := total - widths[last]; {
+	case others+leastText <= v.columns: // it can go on below
 		widths[last] = v.columns - others
 		return widths, false
+	case widths[last] >= leastText:
+		v.narrow(widths[:last], others-len(betweenCells))
+		return widths[:last], true
 	}
-	total -= widths[last] + len(betweenCells)
-	widths = widths[:last]
+	v.narrow(widths, total)
+	return widths, false
+}
+
+// narrow takes from the widest columns what the view has no room for.
+func (v view) narrow(widths []int, total int) {
 	for ; total > v.columns; total-- {
 		widest := slices.Index(widths, slices.Max(widths))
 		if widths[widest] <= leastCell {
@@ -93,7 +101,6 @@ func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
 		}
 		widths[widest]--
 	}
-	return widths, true
 }
 
 // ambiguous reports whether a cell without its middle would look like another.
