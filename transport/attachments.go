@@ -23,6 +23,7 @@ type Attachment struct {
 type Attached struct {
 	List    []Attachment
 	Unknown []*UnknownError // what it refused to say
+	Skipped []error         // entries of the list of referrers that name nothing which could be asked for
 	Stopped string          // the list of referrers was read up to this page, which had been given before; "" to its end
 }
 
@@ -39,15 +40,22 @@ func (e *UnknownError) Error() string {
 	if e.Sort != oci.UnknownReferrers {
 		what = "there is a tag ." + e.Sort + " of it"
 	}
-	return fmt.Sprintf("%s: whether %s is not known: the registry gives the image, but refuses to answer that: %s", e.Subject, what, reason(e.Err))
+	how := "refuses to answer that: " + reason(e.Err)
+	if answer, ok := errors.AsType[*RegistryError](e.Err); ok && (answer.Status == 0 || answer.Status >= 500) {
+		how = "does not answer that as a registry should: " + answer.Cause()
+	}
+	return fmt.Sprintf("%s: whether %s is not known: the registry gives the image, but %s", e.Subject, what, how)
 }
 
 func (e *UnknownError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *UnknownError) Hint() string {
-	if s := statusIn(e.Err); s == http.StatusUnauthorized || s == http.StatusForbidden {
+	switch s := statusIn(e.Err); {
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		return "" // that of the answer says it
+	case s == 0, s >= 500:
+		return "report it to the registry's administrator: what it has stored of this may be damaged, or a proxy answers in its place"
 	}
 	return "the registry, or a proxy in front of it, refuses a legal request: report it to its administrator"
 }
@@ -65,7 +73,8 @@ func cosignSuffixes() []string { return []string{".sig", ".att", ".sbom"} }
 // index itself is not among them: each registry makes its own. Where
 // registries.conf names several locations, the first that has the subject is
 // believed. A refusal of a registry that gives the subject itself to the same
-// credential is no error but [Attached].Unknown. The error is a *[RegistryError], or
+// credential is no error but [Attached].Unknown, and so is 500 to each such request and what is
+// no list. The error is a *[RegistryError], or
 // an *[oci.UnsupportedError] for an attachment of a kind that is not carried.
 func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) (*Attached, error) {
 	var all *Attached
@@ -86,12 +95,16 @@ func (r *Repository) Attachments(ctx context.Context, subject oci.Descriptor) (*
 }
 
 func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*Attached, error) {
-	list, err := r.referrers(ctx, subject)
+	list, err := r.sourceReferrers(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	all := &Attached{Stopped: list.stopped}
 	for _, d := range list.found {
+		if err := oci.CheckDigest(d.Digest); err != nil {
+			all.Skipped = append(all.Skipped, err)
+			continue
+		}
 		d, err := r.listed(ctx, d)
 		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
@@ -106,10 +119,14 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 	}
 	for _, suffix := range cosignSuffixes() {
 		tag := fallbackTag(subject) + suffix
-		d, err := r.tagged(ctx, tag)
+		var d oci.Descriptor
+		err := r.aloneAsked(ctx, func(ctx context.Context) (err error) {
+			d, err = r.tagged(ctx, tag)
+			return err
+		})
 		var answer *RegistryError
 		switch {
-		case notSaid(statusIn(err)) && errors.As(err, &answer):
+		case errors.As(err, &answer) && (notSaid(answer.Status) || answer.damaged || answer.page):
 			refused(strings.TrimPrefix(suffix, "."), answer)
 		case err != nil:
 			return nil, err
@@ -128,10 +145,14 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 // listed is an entry of a list of referrers; one without a size, or a media type, that can be used is looked up.
 func (r *Repository) listed(ctx context.Context, d oci.Descriptor) (oci.Descriptor, error) {
 	err := checkManifest(d)
-	if err == nil && d.Size > 0 || oci.CheckDigest(d.Digest) != nil {
-		return d, err
+	if err == nil && d.Size > 0 {
+		return d, nil
 	}
-	found, _, gerr := r.manifestRead(ctx, d.Digest.String(), d.Digest)
+	var found oci.Descriptor
+	gerr := r.aloneOf(ctx, d, func(ctx context.Context) (err error) {
+		found, _, err = r.manifestRead(ctx, d.Digest.String(), d.Digest)
+		return err
+	})
 	switch {
 	case gerr == nil:
 		return found, checkManifest(found)

@@ -50,9 +50,11 @@ func (b *blobReader) open() error {
 		return err
 	}
 	for {
-		err := b.r.each(b.ctx, true, func(ctx context.Context, p *Repository) (err error) {
-			b.body, err = p.openBlob(ctx, b.d, b.off, &b.form)
-			return explain("pull", p.name(b.d), err)
+		err := b.r.each(b.ctx, true, func(ctx context.Context, p *Repository) error {
+			return p.aloneOf(ctx, b.d, func(ctx context.Context) (err error) {
+				b.body, err = p.openBlob(ctx, b.d, b.off, &b.form)
+				return explain("pull", p.name(b.d), err)
+			})
 		})
 		if err == nil || !b.mayOpen(err) || !b.again(err) {
 			return err

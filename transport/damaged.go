@@ -17,16 +17,49 @@ import (
 // that and serves others is not away: what it stores of this thing is damaged. That is found
 // out within seconds, and noted in the error; only an outage is waited for.
 func (r *Repository) alone(ctx context.Context, op func(context.Context) error) error {
-	return aside(ctx, r.serves, op)
+	return aside(ctx, retry.Briefly(ctx), r.serves, op)
 }
 
 // alonePush is alone for what is sent: the registry fails at that and takes others.
 func (r *Repository) alonePush(ctx context.Context, op func(context.Context) error) error {
-	return aside(ctx, r.takes, op)
+	return aside(ctx, retry.Briefly(ctx), r.takes, op)
 }
 
-func aside(ctx context.Context, others func(context.Context) bool, op func(context.Context) error) error {
-	err := op(retry.Briefly(ctx))
+// aloneOf is alone for content of a source: the error says that what is stored of it is damaged.
+func (r *Repository) aloneOf(ctx context.Context, d oci.Descriptor, op func(context.Context) error) error {
+	if r.sender.client.cfg.Push {
+		return op(ctx)
+	}
+	err := r.alone(ctx, op)
+	if answer, ok := errors.AsType[*RegistryError](err); ok && answer.damaged {
+		if op(retry.Hastily(ctx)) == nil { // it was away, and came back just now
+			return nil
+		}
+		answer.of = "blob"
+		if oci.IsManifest(d.MediaType) || d.MediaType == "" || d.MediaType == oci.MediaTypeAnyManifest {
+			answer.of = "manifest"
+		}
+	}
+	return err
+}
+
+// aloneAsked is alone for what a source may have or not: after the first that it fails at, the
+// others of the repository are asked for once, as it may fail at each.
+func (r *Repository) aloneAsked(ctx context.Context, op func(context.Context) error) error {
+	first := retry.Briefly(ctx)
+	if r.failing.Load() {
+		first = retry.Hastily(ctx)
+	}
+	err := aside(ctx, first, r.serves, op)
+	if isDamaged(err) {
+		r.failing.Store(true)
+	}
+	return err
+}
+
+// aside does op in the context first, and in ctx again where it is no matter of one thing.
+func aside(ctx, first context.Context, others func(context.Context) bool, op func(context.Context) error) error {
+	err := op(first)
 	if isInternal(err) && !judged(ctx, others, err) && ctx.Err() == nil {
 		err = op(ctx)
 		judged(ctx, others, err)

@@ -49,6 +49,8 @@ type RegistryError struct {
 	quota     bool            // what may be stored there is
 	stale     bool            // another address may be the answer; see answerError
 	damaged   bool            // it answers so for this one thing; see alone
+	page      bool            // it is a page for people
+	of        string          // what is damaged of a source: "blob" or "manifest"; else ""
 }
 
 func (e *RegistryError) Error() string {
@@ -82,13 +84,21 @@ func (e *RegistryError) Cause() string {
 	case e.Status/100 == 3 && e.to != "":
 		return fmt.Sprintf("%s answered %d and redirects to %s, where this must not go", who, e.Status, e.to)
 	case e.damaged:
-		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + ", as to each such request, while it answers others"
+		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + ", as to each such request, while it answers others" + e.stored()
 	case e.Status != 0:
 		return strings.TrimSpace(fmt.Sprintf("%s answered %d %s", who, e.Status, text)) + e.standing.Note(e.Status)
 	case e.Err != nil:
 		return reason(e.Err) + proxy.Through(e.Err)
 	}
 	return text
+}
+
+// stored says of content of a source what is wrong with it.
+func (e *RegistryError) stored() string {
+	if e.of == "" {
+		return ""
+	}
+	return ": what it has stored of this " + e.of + " is damaged"
 }
 
 func (e *RegistryError) Unwrap() error { return e.Err }

@@ -196,7 +196,11 @@ func (r *Repository) each(ctx context.Context, digested bool, op func(context.Co
 			return err
 		}
 		i := all.decisive()
-		if !c.again(ctx, t, locations[i].location.Host(), all.Errs[i]) {
+		waiting := ctx
+		if isDamaged(all.Errs[i]) {
+			waiting = retry.Briefly(ctx)
+		}
+		if !c.again(waiting, t, locations[i].location.Host(), all.Errs[i]) {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		status, times, tries int
 		done                 bool
-	}{{503, 2, 3, true}, {500, 3, 3, false}, {429, 1, 2, true}, {404, 1, 1, false}, {403, 1, 1, false}} {
+	}{{503, 2, 3, true}, {500, 3, 5, true}, {500, 99, 8, false}, {429, 1, 2, true}, {404, 1, 1, false}, {403, 1, 1, false}} {
 		tries := 0
 		host := fake(t, func(w http.ResponseWriter, r *http.Request) {
 			if registrytest.Kind(r) == "GET base" {

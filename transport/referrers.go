@@ -52,7 +52,7 @@ func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) (*referrer
 	if state == apiUnknown || state == apiThere {
 		list, err := r.askReferrers(ctx, d)
 		now := apiAfter(list, err)
-		if now == apiRefused {
+		if now == apiRefused && !errors.Is(err, errNoIndex) {
 			list, err = r.renewed().askReferrers(ctx, d)
 			now = apiAfter(list, err)
 		}
@@ -76,6 +76,19 @@ func (r *Repository) referrers(ctx context.Context, d oci.Descriptor) (*referrer
 	return list, explain("list the referrers of", r.name(d), err)
 }
 
+// sourceReferrers is referrers for a source, which may have a list that cannot be read: what is
+// attached is not known then.
+func (r *Repository) sourceReferrers(ctx context.Context, d oci.Descriptor) (list *referrerList, err error) {
+	err = r.aloneAsked(ctx, func(ctx context.Context) (err error) {
+		list, err = r.referrers(ctx, d)
+		return err
+	})
+	if answer, ok := errors.AsType[*RegistryError](err); ok && (answer.damaged || errors.Is(answer.Err, errBadIndex)) {
+		return &referrerList{refused: answer}, nil
+	}
+	return list, err
+}
+
 // apiAfter is what an answer shows about the API. Only 404 means by the specification that it
 // is not there, but proxies and older registries answer otherwise what they do not know.
 func apiAfter(list *referrerList, err error) int32 {
@@ -85,9 +98,9 @@ func apiAfter(list *referrerList, err error) int32 {
 		return apiThere
 	case list.read, isUnknownName(err): // on a later page; of the repository
 		return apiUnknown
-	case uncertain(status):
+	case uncertain(status), errors.Is(err, errNoIndex):
 		return apiRefused
-	case errors.Is(err, errNoIndex), status > 0 && status < 400, reply.Permanent(status), status == http.StatusNotImplemented:
+	case status > 0 && status < 400, reply.Permanent(status), status == http.StatusNotImplemented:
 		return apiAbsent
 	}
 	return apiUnknown
@@ -135,7 +148,10 @@ func (r *Repository) renewed() *Repository {
 	return r.again
 }
 
-var errNoIndex = errors.New("it is not an index of referrers")
+var (
+	errNoIndex  = errors.New("it answered 200 and something that is not an index of referrers")
+	errBadIndex = fmt.Errorf("its index of referrers is not valid JSON, or has more than %d bytes", maxPage)
+)
 
 // askReferrers asks the API.
 func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {
@@ -170,7 +186,7 @@ func (l *referrerList) add(body []byte, index bool) (int, error) {
 	}
 	if err := json.Unmarshal(body, &page); err != nil || page.Manifests == nil && !index {
 		if index {
-			return 0, &RegistryError{Err: fmt.Errorf("its index of referrers is not valid JSON, or has more than %d bytes", maxPage)}
+			return 0, &RegistryError{Err: errBadIndex}
 		}
 		return 0, errNoIndex
 	}
@@ -207,11 +223,14 @@ func (r *Repository) fallbackReferrers(ctx context.Context, d oci.Descriptor) (*
 	if uncertain(statusIn(err)) {
 		index, body, err = read(r.renewed())
 	}
+	if err == nil {
+		err = checkPage(index.MediaType)
+	}
 	var odd *oci.UnsupportedError
 	status := statusIn(err)
-	switch {
-	case uncertain(status):
-		errors.As(err, &list.refused)
+	switch answer, ok := errors.AsType[*RegistryError](err); {
+	case uncertain(status), ok && answer.page:
+		list.refused = answer
 		return list, nil
 	case status == http.StatusNotFound, status == http.StatusBadRequest, status == http.StatusGone, status == http.StatusUnprocessableEntity, errors.As(err, &odd):
 		return list, nil // none, or something else under such a tag

@@ -33,6 +33,7 @@ type Repository struct {
 	fallback sync.Mutex   // held while a fallback index of referrers is changed
 	rest     atomic.Int64 // until when, in Unix nanoseconds, it is asked last; see each
 	noHead   headless
+	failing  atomic.Bool // it answered 500 to what it may have or not; see aloneAsked
 	api      referrersAPI
 	second   sync.Once
 	again    *Repository // see renewed
@@ -68,9 +69,11 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor, off int64) (io.
 		return nil, oci.ErrNoOffset
 	}
 	var body []byte
-	err := r.each(ctx, true, func(ctx context.Context, p *Repository) (err error) {
-		body, err = p.readManifest(ctx, d)
-		return explain("pull", p.name(d), err)
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error {
+		return p.aloneOf(ctx, d, func(ctx context.Context) (err error) {
+			body, err = p.readManifest(ctx, d)
+			return explain("pull", p.name(d), err)
+		})
 	})
 	if err != nil {
 		return nil, explain("pull", r.name(d), err)
@@ -216,7 +219,9 @@ var errAbsent = errors.New("it is not there")
 // Has reports whether the repository holds d. Only the status counts: not every
 // registry gives the length.
 func (r *Repository) Has(ctx context.Context, d oci.Descriptor) (bool, error) {
-	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error { return p.has(ctx, d) })
+	err := r.each(ctx, true, func(ctx context.Context, p *Repository) error {
+		return p.aloneOf(ctx, d, func(ctx context.Context) error { return p.has(ctx, d) })
+	})
 	cause := err
 	var all *LocationError
 	if errors.As(err, &all) {
@@ -250,9 +255,13 @@ func (r *Repository) has(ctx context.Context, d oci.Descriptor) error {
 	if d.Size > 0 && !oci.IsManifest(d.MediaType) {
 		ranged = http.Header{"Range": {"bytes=0-0"}}
 	}
-	err := r.answers(ctx, http.MethodGet, path, ranged, d)
+	brief := ctx
+	if ranged.Get("Range") != "" { // without a range it may be answered
+		brief = retry.Briefly(ctx)
+	}
+	err := r.answers(brief, http.MethodGet, path, ranged, d)
 	var refused *rangeError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) || ranged.Get("Range") != "" && isInternal(err) {
 		err = r.answers(ctx, http.MethodGet, path, header, d)
 	}
 	if err == nil && definite(denied) {

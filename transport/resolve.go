@@ -49,11 +49,13 @@ func (c *Client) ResolveManifest(ctx context.Context, ref oci.Ref, known func(di
 	}
 	var d oci.Descriptor
 	var body []byte
-	err = r.each(ctx, ref.Digest != "", func(ctx context.Context, p *Repository) (err error) {
-		if d, body, err = p.manifest(ctx, reference, ref.Digest, known); err == nil {
-			err = checkManifest(d)
-		}
-		return err
+	err = r.each(ctx, ref.Digest != "", func(ctx context.Context, p *Repository) error {
+		return p.aloneOf(ctx, oci.Descriptor{Digest: ref.Digest}, func(ctx context.Context) (err error) {
+			if d, body, err = p.manifest(ctx, reference, ref.Digest, known); err == nil {
+				err = checkManifest(d)
+			}
+			return err
+		})
 	})
 	var refused *oci.UnsupportedError
 	switch {
@@ -81,7 +83,7 @@ func checkManifest(d oci.Descriptor) error {
 // checkPage refuses the media type of a page for people.
 func checkPage(mediaType string) error {
 	if strings.HasPrefix(mediaType, "text/") {
-		return &RegistryError{Message: "it answered with a page of text, not with a manifest: is this a registry, or did a proxy answer in its place?"}
+		return &RegistryError{page: true, Message: "it answered with a page of text, not with a manifest: is this a registry, or did a proxy answer in its place?"}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -55,7 +56,7 @@ func (t *Tries) Next(ctx context.Context, f Failure) (time.Duration, bool) {
 	switch {
 	case ctx.Err() != nil || t.Times == 0 || OnlyOnce(ctx) || !f.Transient:
 		return 0, false
-	case f.Expired && t.renewed || f.Lost && t.n >= t.Times, f.Internal && t.n >= briefTries && isBrief(ctx):
+	case f.Expired && t.renewed || f.Lost && t.n >= t.Times, f.Internal && t.n >= triesWithin(ctx):
 		return 0, false
 	}
 	t.renewed = t.renewed || f.Expired
@@ -105,9 +106,22 @@ const briefTries = 2
 type briefKey struct{}
 
 // Briefly makes a context in which what the host failed at ([Failure].Internal) is soon given up.
-func Briefly(ctx context.Context) context.Context { return context.WithValue(ctx, briefKey{}, true) }
+func Briefly(ctx context.Context) context.Context { return within(ctx, briefTries) }
 
-func isBrief(ctx context.Context) bool { return ctx.Value(briefKey{}) != nil }
+// Hastily is Briefly without any other try.
+func Hastily(ctx context.Context) context.Context { return within(ctx, 0) }
+
+func within(ctx context.Context, tries int) context.Context {
+	return context.WithValue(ctx, briefKey{}, min(tries, triesWithin(ctx)))
+}
+
+// triesWithin is how often what a host failed at is tried again in a context.
+func triesWithin(ctx context.Context) int {
+	if n, ok := ctx.Value(briefKey{}).(int); ok {
+		return n
+	}
+	return math.MaxInt
+}
 
 type onceKey struct{}
 

@@ -131,6 +131,13 @@ func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Im
 	if all.Stopped != "" {
 		s.Warn("referrers of %s: the registry gives the same page again as the next one: stopped at %s", ref.WithDigest(n.Descriptor.Digest), all.Stopped)
 	}
+	for i, why := range all.Skipped {
+		if i == maxOdd {
+			s.Warn("referrers of %s: %s of the list in all are left out", ref.WithDigest(n.Descriptor.Digest), text.Count(len(all.Skipped), "entry", "entries"))
+			break
+		}
+		s.Warn("referrers of %s: an entry of the list is left out: %s", ref.WithDigest(n.Descriptor.Digest), text.OneLine(why.Error()))
+	}
 	var found []oci.Image
 	for _, owner := range owners {
 		found = append(found, images(all.List, owner, n, ref)...)

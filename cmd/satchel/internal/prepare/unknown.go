@@ -70,12 +70,18 @@ func (s *Set) noteUnknown(list []refusal) error {
 			continue
 		}
 		s.warned[repo] = true
-		answer := ""
+		answer, how := "", "refuses to say"
 		if e, ok := errors.AsType[*transport.RegistryError](first[repo]); ok {
 			answer = fmt.Sprintf("; it answered %d", e.Status)
+			switch {
+			case e.Status == 0:
+				answer, how = "; "+e.Cause(), "does not say"
+			case e.Status >= 500:
+				how = "fails to say"
+			}
 		}
-		s.Warn("signatures: %s gives its images, and refuses to say whether anything is attached to them (%s%s); they are carried without, and it is asked again next time",
-			repo.Name(), strings.Join(sorts[repo], ", "), answer)
+		s.Warn("signatures: %s gives its images, and %s whether anything is attached to them (%s%s); they are carried without, and it is asked again next time",
+			repo.Name(), how, strings.Join(sorts[repo], ", "), answer)
 	}
 	return errors.Join(errs...)
 }
