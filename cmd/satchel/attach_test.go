@@ -326,10 +326,14 @@ func TestReferrerIsGone(t *testing.T) {
 		w := newWorld(t)
 		w.images(source.Host + "/" + signedRepo + ":v1")
 		name := source.Host + "/" + signedRepo + "@" + lost.Digest.String()
-		w.run(w.pack()...).want(exitRegistry).says("image "+name, gone.String())
-		list := w.gaps(w.run(w.pack("--keep-going")...))
-		if len(list.Images) != 1 || list.Images[0].Image.Source.String() != name || list.Images[0].Image.Subject != s.child.Digest || list.Images[0].Image.Root.Digest != lost.Digest {
-			t.Errorf("%s: gaps %+v", what, list.Images)
+		if what == "manifests" { // nothing but an old list names it
+			w.run(w.pack()...).want(exitOK).says("warning: ", gone.String())
+		} else {
+			w.run(w.pack()...).want(exitRegistry).says("image "+name, gone.String())
+			list := w.gaps(w.run(w.pack("--keep-going")...))
+			if len(list.Images) != 1 || list.Images[0].Image.Source.String() != name || list.Images[0].Image.Subject != s.child.Digest || list.Images[0].Image.Root.Digest != lost.Digest {
+				t.Errorf("gaps %+v", list.Images)
+			}
 		}
 		w.run(w.unpack(mirror)...).want(exitOK)
 		if err := ocitest.Compare(t.Context(), s.c, s.root, "http://"+mirror, signedRepo, "v1"); err != nil {

@@ -67,7 +67,7 @@ func TestNothingInClear(t *testing.T) {
 		}
 		needles = append(needles, d.Digest.Encoded(), raw)
 	}
-	needles = append(needles, "vnd.oci", "blobs/sha256", w.secret)
+	needles = append(needles, "vnd.oci", "ustar", w.secret)
 	w.images(refs...)
 	pack := w.pack("--segment-size", "2MiB")
 	for _, at := range []int64{14 << 20, c.Size() - 3<<20} {

@@ -56,7 +56,7 @@ var causes = []struct {
 	{fs.ErrPermission, "give this user the right to write to the directory"},
 	{syscall.EBUSY, "another program has the file or the drive: end it" + again},
 	{syscall.ETXTBSY, "another program has the file: end it" + again},
-	{syscall.ENOTCONN, "the program behind this mount (FUSE) has ended: unmount it, mount the drive again" + again},
+	{syscall.ENOTCONN, "check that the drive is still plugged in; the program behind its mount (FUSE) has ended: unmount it, mount it again" + again},
 	{fs.ErrNotExist, "check that the drive is mounted"},
 	{syscall.EIO, "check that the drive is still plugged in and mounted, then run the same command again; if it is, the drive or its cable is failing: dmesg has the reason"},
 }
