@@ -26,7 +26,7 @@ var rows = []struct {
 	{pkg: "transport/internal/watch"},
 	{pkg: "transport/internal/hostfile"},
 	{pkg: "transport/internal/limit"},
-	{pkg: "transport/internal/redirect"},
+	{pkg: "transport/internal/redirect", may: []string{"transport/internal/reply"}},
 	{pkg: "transport/internal/proxy", may: []string{"oci", "transport/internal/reply"}},
 	{pkg: "transport/internal/login", may: []string{"oci", "transport/internal/redirect", "transport/internal/reply", "transport/internal/watch"}},
 	{pkg: "transport/internal/retry"},

@@ -124,6 +124,7 @@ const (
 	hintLogin     = "check that there are credentials for this registry and repository, and that they allow this"
 	hintPassword  = "correct them where they are configured, or log in again (podman login)"
 	hintMoved     = "this is a fault of the registry, or of a proxy in front of it: report it to its administrator"
+	hintNamed     = "the registry does not know by which name it is reached: have the proxy in front of it pass on Host and X-Forwarded-Proto, or set the name in the registry (distribution: http.host, or http.relativeurls: true); or name the registry as it names itself"
 	plainHTTPHint = "if that registry is meant to speak plain HTTP, allow that for it"
 )
 
@@ -135,12 +136,12 @@ func (e *RegistryError) Hint() string {
 	if _, ok := errors.AsType[*ConfigError](e.Err); ok {
 		return "" // it has one
 	}
-	var upload *uploadError
+	var upload *redirect.UploadError
 	var moved *redirect.Error
 	switch {
-	case errors.As(e.Err, &upload):
-		return upload.hint()
-	case errors.As(e.Err, &moved), errors.Is(e.Err, errTrickle), e.Status/100 == 3:
+	case errors.As(e.Err, &upload) && upload.Named:
+		return hintNamed
+	case errors.As(e.Err, &upload), errors.As(e.Err, &moved), errors.Is(e.Err, errTrickle), e.Status/100 == 3:
 		return hintMoved
 	}
 	service, ok := errors.AsType[*login.ServiceError](e.Err)

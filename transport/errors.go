@@ -269,21 +269,6 @@ func configError(err error) error {
 	return err
 }
 
-// uploadError says that a registry sent an upload where its bytes must not go.
-type uploadError struct {
-	why  string
-	name bool // it gives itself another name, or scheme, than the one that it was asked by
-}
-
-func (e *uploadError) Error() string { return e.why }
-
-func (e *uploadError) hint() string {
-	if e.name {
-		return "the registry does not know by which name it is reached: have the proxy in front of it pass on Host and X-Forwarded-Proto, or set the name in the registry (distribution: http.host, or http.relativeurls: true); or name the registry as it names itself"
-	}
-	return hintMoved
-}
-
 // explain turns what came back from the registry client into a *RegistryError;
 // an interruption stays one.
 func explain(op, ref string, err error) error {

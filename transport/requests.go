@@ -213,7 +213,7 @@ func transient(err error) bool {
 	var (
 		config   *ConfigError
 		source   *sourceError
-		location *uploadError
+		location *redirect.UploadError
 		strayed  *redirect.Error
 		blocked  *BlockedError
 		proxied  *proxy.Error

@@ -163,24 +163,12 @@ func (r *Repository) post(ctx context.Context, query url.Values) (*http.Response
 	return r.sender.Do(req)
 }
 
-// session reads where the upload goes. Bytes and credential follow it, so it
-// must be the host that was asked, and by no worse scheme.
+// session reads where the upload goes.
 func (r *Repository) session(resp *http.Response) (*session, error) {
 	reply.Drain(resp)
-	to, err := resp.Location()
+	to, err := redirect.Upload(resp, r.location.Host())
 	if err != nil {
-		return nil, &uploadError{why: "the registry started an upload and gave no location"}
-	}
-	to.User = nil
-	asked := *resp.Request.URL
-	asked.Host = r.location.Host() // also when the POST was redirected
-	sameScheme := to.Scheme == asked.Scheme
-	samePort := to.Port() == asked.Port() || sameScheme && redirect.Port(to) == redirect.Port(&asked)
-	switch {
-	case !strings.EqualFold(to.Hostname(), asked.Hostname()) || !samePort:
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload on another host, %s; that is refused", reply.OneLine(to.Host)), true}
-	case !sameScheme && to.Scheme != "https":
-		return nil, &uploadError{fmt.Sprintf("the registry wants the upload by %s on %s, where it was asked by %s; that is refused", reply.OneLine(to.Scheme), reply.OneLine(to.Host), asked.Scheme), true}
+		return nil, err
 	}
 	return &session{location: to, authz: resp.Request.Header.Get("Authorization")}, nil
 }

@@ -1,2 +1,3 @@
-// Package redirect says where a redirect may lead, and what may go with it.
+// Package redirect says where a redirect, and the location of an upload, may lead, and what may go
+// with it.
 package redirect
