@@ -272,17 +272,17 @@ func troubleAt(err error, host string) (Trouble, string) {
 	case refusedTLS(err):
 		return troubleTLS(err, host)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return TroubleRefused, "connection refused by " + host
+		return TroubleRefused, "connection refused" + naming(" by ", host)
 	case errors.As(err, &name):
 		return TroubleName, "the name " + name.Name + " cannot be resolved"
 	case errors.Is(err, watch.ErrStalled):
 		return TroubleLost, "the connection stood still for too long"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return TroubleLost, "no answer from " + host + " in time"
+		return TroubleLost, "no answer" + naming(" from ", host) + " in time"
 	case errors.As(err, &broke):
 		return TroubleLost, "the connection broke: " + reply.CleanText(broke.Err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return TroubleLost, "the connection to " + host + " broke: " + reply.CleanText(err)
+		return TroubleLost, "the connection" + naming(" to ", host) + " broke: " + reply.CleanText(err)
 	}
 	return TroubleOther, reply.CleanText(err)
 }
@@ -332,8 +332,27 @@ func hostIn(err error) string {
 	return ""
 }
 
+// naming names a host, unless it is named already.
+func naming(how, host string) string {
+	if host == "" {
+		return ""
+	}
+	return how + host
+}
+
 // reason says in one line why something failed.
-func reason(err error) string {
+func reason(err error) string { return reasonAt(err, hostOf(err)) }
+
+// reasonOf is reason for a line that names the host.
+func reasonOf(err error, hostport string) string {
+	host := hostOf(err)
+	if host == hostport {
+		host = ""
+	}
+	return reasonAt(err, host)
+}
+
+func reasonAt(err error, host string) string {
 	var mine *RegistryError
 	var token *errcode.ErrorResponse
 	switch {
@@ -346,6 +365,6 @@ func reason(err error) string {
 	case errors.As(err, &token):
 		return fmt.Sprintf("it answered %d %s", token.StatusCode, strings.ToLower(http.StatusText(token.StatusCode)))
 	}
-	_, text := trouble(err)
+	_, text := troubleAt(err, host)
 	return text
 }

@@ -317,7 +317,7 @@ func (c *Client) again(ctx context.Context, t *retry.Tries, hostport string, err
 		return false
 	}
 	if c.cfg.Waiting != nil && c.gate(hostport).NoticeDue() {
-		c.cfg.Waiting(hostport, reason(err), wait)
+		c.cfg.Waiting(hostport, reasonOf(err, hostport), wait)
 	}
 	return retry.Sleep(ctx, wait) == nil
 }

@@ -11,7 +11,7 @@ import (
 func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
-	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", text.Count(len(e.images)+len(e.graph), "image", "images"))
+	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", e.counted)
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")

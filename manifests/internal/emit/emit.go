@@ -48,6 +48,7 @@ type emission struct {
 	files  []File
 	notes  []string
 
+	counted  string // the images of the inventory, and what is attached to them, as the terminal counts them
 	secret   secretState
 	ca       caState
 	groups   []rules.Group
@@ -73,7 +74,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
 		return nil, nil, &SiteError{Field: "Mirror", Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), hint: "write it as HOST[:PORT][/NAMESPACE]"}
 	}
-	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images))}
+	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
 	e.classify()
 	for _, step := range []func() error{
 		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
@@ -130,6 +131,17 @@ func (e *emission) addObject(name string, mode fs.FileMode, object any) error {
 
 func (e *emission) note(format string, args ...any) {
 	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
+// counted counts images, and what is attached to them.
+func counted(images []oci.Image) string {
+	n := 0
+	for _, img := range images {
+		if img.Subject != "" {
+			n++
+		}
+	}
+	return text.Images(len(images)-n, n)
 }
 
 // pulled leaves out built images that rules are not for: the charts, which no node

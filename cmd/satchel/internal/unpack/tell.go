@@ -33,13 +33,13 @@ func (u *unpacking) tell(missing *transport.Missing) {
 	}
 	switch {
 	case sent == transport.Sent{}:
-		u.Info("nothing to do: %s", inMirror(there))
+		u.Info("nothing to do: %s", u.inMirror(there))
 	case len(pushed) > 0:
-		u.Info("pushed %s; %s were in the mirror already", counted(pushed), number(there, u.images))
+		u.Info("pushed %s; %s were in the mirror already%s", counted(pushed), number(there, u.images), u.unseen(there))
 	case len(missing.Images) == 0:
-		u.Info("%s; %s", sentBlobs(sent, " again"), inMirror(there))
+		u.Info("%s; %s", sentBlobs(sent, " again"), u.inMirror(there))
 	default:
-		u.Info("%s; %s; another run has pushed the manifests meanwhile", sentBlobs(sent, ""), inMirror(there))
+		u.Info("%s; %s; another run has pushed the manifests meanwhile", sentBlobs(sent, ""), u.inMirror(there))
 	}
 }
 
@@ -97,9 +97,19 @@ func number(some, all []oci.Image) string {
 	return counted(some)
 }
 
-// inMirror says that these images, all that there are, are in the mirror.
-func inMirror(list []oci.Image) string {
+// unseen says, after other words of these images, that their blobs were not looked at.
+func (u *unpacking) unseen(there []oci.Image) string {
+	if u.Verify != transport.VerifyManifests || len(there) == 0 {
+		return ""
+	}
+	return "; of these, blobs were not looked at (--verify none)"
+}
+
+// inMirror says that these images, all that there are, are in the mirror, as far as was looked.
+func (u *unpacking) inMirror(list []oci.Image) string {
 	switch {
+	case u.Verify == transport.VerifyManifests:
+		return "all manifests are in the mirror, of " + counted(list) + "; blobs were not looked at (--verify none)"
 	case attached(list) > 0:
 		return "all is in the mirror: " + counted(list)
 	case len(list) == 1:

@@ -13,9 +13,9 @@ func TestToPush(t *testing.T) {
 	images := make([]oci.Image, 2)
 	blobs := []transport.Delivery{{Blob: oci.Descriptor{Size: 3 << 20}}}
 	for want, missing := range map[string]*transport.Missing{
-		"1 blob to push, 3.0 MiB":                         {Images: images, Blobs: blobs},
-		"no blob to push; of 2 images, manifests or tags": {Images: images},
-		"no blob to push; of 1 image, manifests or tags":  {Images: images[:1]},
+		"1 blob to push, 3.0 MiB":                             {Images: images, Blobs: blobs},
+		"no blob to push, only manifests or tags of 2 images": {Images: images},
+		"no blob to push, only manifests or tags of 1 image":  {Images: images[:1]},
 	} {
 		if got := toPush(missing); got != want {
 			t.Errorf("%q, want %q", got, want)

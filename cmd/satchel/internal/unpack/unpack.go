@@ -115,7 +115,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	switch {
 	case u.DryRun && nothing:
-		u.Info("nothing to do: %s", inMirror(u.images))
+		u.Info("nothing to do: %s", u.inMirror(u.images))
 		return nil
 	case u.DryRun:
 		u.Info("the mirror accepts everything: %s", toPush(missing))
@@ -216,7 +216,7 @@ func total(list []transport.Delivery) (n int64) {
 // toPush says what the mirror lacks.
 func toPush(missing *transport.Missing) string {
 	if len(missing.Blobs) == 0 {
-		return fmt.Sprintf("no blob to push; of %s, manifests or tags", text.Count(len(missing.Images), "image", "images"))
+		return "no blob to push, only manifests or tags of " + text.Count(len(missing.Images), "image", "images")
 	}
 	return fmt.Sprintf("%s to push, %s", text.Count(len(missing.Blobs), "blob", "blobs"), bundle.FormatSize(total(missing.Blobs)))
 }
