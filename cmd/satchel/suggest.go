@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,7 +19,12 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	}
 	hint := "see " + cmd.CommandPath() + " --help"
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = fmt.Sprintf("did you mean %q?", similar[0])
+		least := text.Distance(args[0], slices.MinFunc(similar, func(a, b string) int { return text.Distance(args[0], a) - text.Distance(args[0], b) }))
+		similar = slices.DeleteFunc(similar, func(name string) bool { return text.Distance(args[0], name) > least })
+		for i, name := range similar {
+			similar[i] = strconv.Quote(name)
+		}
+		hint = "did you mean " + text.Or(similar) + "?"
 	}
 	return &usageError{fmt.Errorf("unknown command %q", args[0]), hint}
 }

@@ -16,7 +16,7 @@ import (
 const apiVersion1 = groupMirror + "v1alpha2"
 
 // AdviceConvert is what to do about a file of oc-mirror v1.
-const AdviceConvert = "have the file rewritten for v2alpha1"
+const AdviceConvert = "have the file rewritten for v2alpha1, with the changes above"
 
 // maxNodes is how many nodes of YAML a file may have once its aliases are followed.
 const maxNodes = 1 << 16

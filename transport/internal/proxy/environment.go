@@ -69,7 +69,10 @@ func parseProxy(value string) (*url.URL, error) {
 		value = "http://" + value
 	}
 	u, err := url.Parse(value)
+	_, _, secret := strings.Cut(value, "@")
 	switch {
+	case secret && (err != nil || u.User == nil):
+		return nil, errors.New("its user name or password has a character that an address may not have as it is: write it with % and two digits, such as %20 for a space, %23 for #, %2F for /, %40 for @")
 	case err != nil || u.Hostname() == "" || !whole && strings.Trim(u.Path, "/") != "":
 		return nil, errors.New("it is not the address of a proxy, such as http://proxy.example:3128")
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":

@@ -1,6 +1,9 @@
 package proxy
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseProxy(t *testing.T) {
 	t.Parallel()
@@ -25,3 +28,16 @@ func TestParseProxy(t *testing.T) {
 }
 
 // TestUnreadableProxy wants an error, and no connection, where the HTTP library connects directly.
+
+// TestSecretOfProxy: a password that an address may not have as it is, is what is wrong with it.
+func TestSecretOfProxy(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"http://u:sek ret@127.0.0.1:9", "http://u:a#b@proxy.example:9", "u:a/b@proxy.example:9", "http://u:p%@proxy.example:1", "http://u:a?b@h:1"} {
+		if _, err := parseProxy(value); err == nil || !strings.Contains(err.Error(), "%23 for #") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	if _, err := parseProxy("http://u:p@:9"); err == nil || strings.Contains(err.Error(), "%23") {
+		t.Error(err)
+	}
+}
