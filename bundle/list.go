@@ -61,7 +61,7 @@ func (p location) size() (n int64) {
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = d.Close() }() // it was read only
+	defer func() { _ = d.Close() }()              // it was read only
 	_ = d.Translate(seal.CopyDir, seal.Canonical) // what cannot be translated counts under its own name
 	for _, sub := range []string{".", seal.CopyDir} {
 		files, _, _ := d.List(sub)
