@@ -73,7 +73,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = jnl.Append(job.self())
+	err = jnl.Append(self(job.Command))
 	if err == nil {
 		err = w.start()
 	}

@@ -30,6 +30,7 @@ type location struct {
 	id       string // of the seal, or else of the drive seal; empty if neither can be read
 	complete bool   // the drive seal says so
 	sealed   bool   // it has the seal
+	adopted  bool   // its drive.json is lost, and the journal here knows it
 	copied   bool   // it has the seal's copy
 	renamed  bool   // its files have other names, which a copy has given them
 	short    string // name of a seal that a copy has cut short: the names of the rest are lost

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,6 +58,7 @@ type present struct {
 	root    bool // it is the root of a mount: bundles have directories of their own
 	sealed  []SealedError
 	refused error
+	busy    error // another run has a bundle of the job
 	other   error
 }
 
@@ -68,6 +70,8 @@ func (s *present) add(err error) {
 	case errors.As(err, &done):
 		s.sealed = append(s.sealed, *done)
 	case errors.As(err, &refused) && refused.beside && s.root: // not in the way
+	case errors.As(err, &refused) && refused.Busy:
+		s.busy = cmp.Or(s.busy, err)
 	case errors.As(err, &refused):
 		s.refused = errors.Join(s.refused, err)
 	case s.other == nil:
@@ -78,6 +82,8 @@ func (s *present) add(err error) {
 // answer is nil if a bundle can be begun.
 func (s *present) answer() error {
 	switch {
+	case s.busy != nil:
+		return s.busy // whatever else is there may be another thing once that run has ended
 	case s.other != nil:
 		return s.other
 	case len(s.sealed) == 0:
@@ -105,15 +111,17 @@ func ofOther(path string, config digest.Digest) bool {
 }
 
 // checkBeside refuses a directory in which another run has begun a bundle since it was
-// looked at. In the root of a mount others may stand, but no unfinished one of the job.
+// looked at. In the root of a mount others may stand, but none of the job that is unfinished
+// or not read back yet.
 func checkBeside(dir, state string, root bool, job Job) error {
 	found, err := find(dir)
 	if err != nil {
 		return err
 	}
 	for _, p := range found {
-		if !root || !p.sealed && !ofOther(journalPath(state, p.id), job.Config) {
-			return begunMeanwhile(dir, journalPath(state, p.id))
+		path := journalPath(state, p.id)
+		if !root || (!p.sealed || journal.Locked(path)) && !ofOther(path, job.Config) {
+			return begunMeanwhile(dir, path)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -157,9 +158,7 @@ func TestSealUnrecorded(t *testing.T) {
 			t.Fatal(names, err)
 		}
 		if more != "" {
-			if err := MarkVerified(f.state, filepath.Base(filepath.Dir(names[0])), fp); err != nil {
-				t.Fatal(err)
-			}
+			f.mark(t, journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}})
 		}
 		body, err := os.ReadFile(names[0])
 		if err != nil {
@@ -179,9 +178,7 @@ func TestSealUnrecorded(t *testing.T) {
 			if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Fingerprint != fp || done.Interrupted != (more == "" && n == 0) {
 				t.Fatalf("%s, %d: %+v, %v", more, n, done, err)
 			}
-			if err := MarkVerified(f.state, done.Bundle, fp); err != nil {
-				t.Fatal(err)
-			}
+			f.mark(t, journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}})
 		}
 	}
 	if err := os.Remove(filepath.Join(f.drive, "bundle.json")); err != nil {

@@ -40,6 +40,12 @@ func checkMissing(dir, state string, config digest.Digest) error {
 		if err != nil {
 			continue // another run has it, and has not written its first file yet
 		}
+		if isThere(st.Session.Dir, st.Begin.Bundle) { // the run that had it has begun it meanwhile
+			if err := jnl.Close(); err != nil {
+				return err
+			}
+			continue
+		}
 		if !finished(st) && (st.GivenUp || nothingLost(st, on)) {
 			err = discard(st, abs)
 			if err == nil {
@@ -145,7 +151,7 @@ func adopt(dir, state string) *location {
 	}
 	for _, st := range journals(state) {
 		if there := st.Session.Dir; isIn(there, abs) && st.Sealed == nil && hasSegment(there, st) {
-			return &location{dir: there, id: st.Begin.Bundle}
+			return &location{dir: there, id: st.Begin.Bundle, adopted: true}
 		}
 	}
 	return nil

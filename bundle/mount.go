@@ -203,6 +203,6 @@ func process(path string) string {
 }
 
 // self is the record of this process.
-func (j Job) self() journal.Record {
-	return journal.Record{Process: &journal.Process{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: j.Command}}
+func self(command string) journal.Record {
+	return journal.Record{Process: &journal.Process{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: command}}
 }

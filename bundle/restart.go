@@ -53,11 +53,27 @@ func Restart(dir, state string, config digest.Digest) error {
 	}
 	var gone *MissingError
 	for errors.As(checkMissing(dir, state, ""), &gone) { // what was started there is abandoned
-		if err := os.RemoveAll(filepath.Dir(journalPath(state, gone.Bundle))); err != nil {
+		if err := abandon(*gone, state); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// abandon removes the journal of a bundle that is not where it was begun.
+func abandon(gone MissingError, state string) error {
+	path := journalPath(state, gone.Bundle)
+	jnl, _, err := journal.Open(path)
+	switch {
+	case err == nil:
+		defer func() { _ = jnl.Close() }() // held to keep other runs out
+	case errors.Is(err, journal.ErrLocked):
+		return busy(gone.Dir, path, false)
+	}
+	if isThere(gone.Dir, gone.Bundle) {
+		return nil // another run has just finished with it
+	}
+	return os.RemoveAll(filepath.Dir(path))
 }
 
 // Deletable gives the bytes that [Restart] would free in dir, on a drive with clusters of
@@ -91,9 +107,11 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 	if err != nil {
 		return nil, err
 	}
-	found = orAdopted(found, dir, state)
 	root, err := media.IsMountRoot(dir)
 	if err != nil {
+		return nil, err
+	}
+	if found, err = free(orAdopted(found, dir, state), state, root, config); err != nil {
 		return nil, err
 	}
 	if root { // each in its own directory
@@ -107,16 +125,13 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 	names := make([]string, len(found))
 	for i, p := range found {
 		if p.sealed {
-			return nil, &RefusedError{Dir: p.dir, Reason: "a restart deletes only unfinished bundles, and this one is finished", hint: anotherDir}
+			return nil, isFinished(p)
 		}
 		if p.complete && p.copied {
 			return nil, lostSeal(p)
 		}
 		if p.id == "" {
 			return nil, noJournal(p)
-		}
-		if path := journalPath(state, p.id); journal.Locked(path) { // before all else is found out for nothing
-			return nil, busy(p.dir, path, false)
 		}
 		names[i] = p.dir
 	}
@@ -126,12 +141,49 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 	return &found[0], nil
 }
 
+// free gives the bundles that are there when no other run has one of them. In the root of
+// a drive, those of other configurations are in nobody's way.
+func free(found []location, state string, root bool, config digest.Digest) (list []location, err error) {
+	for _, p := range found {
+		path := journalPath(state, p.id)
+		if journal.Locked(path) && !(root && ofOther(path, config)) {
+			return nil, busy(p.dir, path, false)
+		}
+		now, err := p.again() // it may have been finished before its lock was looked at
+		if err != nil {
+			return nil, err
+		}
+		if now != nil {
+			list = append(list, *now)
+		}
+	}
+	return list, nil
+}
+
+// isFinished refuses to delete a finished bundle.
+func isFinished(p location) error {
+	return &RefusedError{Dir: p.dir, Reason: "a restart deletes only unfinished bundles, and this one is finished", hint: anotherDir}
+}
+
 func restart(p location, state string) (err error) {
 	path, keep := journalPath(state, p.id), false
 	jnl, st, err := journal.Open(path)
-	switch {
-	case err == nil:
+	if errors.Is(err, journal.ErrLocked) {
+		return busy(p.dir, path, false)
+	}
+	if err == nil {
 		defer func() { _ = jnl.Close() }() // held to keep other runs out
+	}
+	now, lerr := p.again()
+	switch {
+	case lerr != nil:
+		return lerr
+	case now == nil:
+		return begunMeanwhile(p.dir, path)
+	case now.sealed:
+		return isFinished(*now)
+	}
+	if p = *now; err == nil {
 		if st.Sealed != nil && p.wasSealed(st) {
 			return lostSeal(p)
 		}
@@ -141,8 +193,6 @@ func restart(p location, state string) (err error) {
 				return err
 			}
 		}
-	case errors.Is(err, journal.ErrLocked):
-		return busy(p.dir, path, false)
 	}
 	if err := p.remove(); err != nil || keep {
 		return err

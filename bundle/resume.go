@@ -88,24 +88,40 @@ func otherFiles(dir, name, besides string) error {
 		hint: "name an empty or new directory, or the root of a drive"}
 }
 
+// resume takes the bundle's lock before it judges what is there: the run that has it may be
+// about to finish it. It gives nil, nil if the bundle is gone.
 func resume(ctx context.Context, p location, state string, job Job, rehash Rehash) (*Writer, error) {
-	if err := p.checkNeeds(); err != nil {
-		return nil, err
-	}
-	jnl, st, err := journal.Open(journalPath(state, p.id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, noJournal(p)
-	}
+	path := journalPath(state, p.id)
+	jnl, st, err := journal.Open(path)
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, busy(p.dir, journalPath(state, p.id), ofOther(journalPath(state, p.id), job.Config))
+		return nil, busy(p.dir, path, ofOther(path, job.Config))
 	}
-	if errors.Is(err, journal.ErrFormat) && !p.sealed {
+	now, lerr := p.again()
+	if lerr == nil && now != nil {
+		lerr = now.checkNeeds()
+	}
+	if lerr != nil || now == nil {
+		if err == nil {
+			lerr = errors.Join(lerr, jnl.Close())
+		}
+		return nil, lerr
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noJournal(*now)
+	}
+	if errors.Is(err, journal.ErrFormat) && !now.sealed {
 		return nil, &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("the unfinished bundle in it cannot be resumed: %v", err), Unfinished: true,
 			hint: "delete it and start again, or name another directory"}
 	}
 	if err != nil {
 		return nil, err
 	}
+	return now.resume(ctx, jnl, st, job, rehash)
+}
+
+// resume resumes a bundle whose journal is locked. The journal is closed with the writer, or
+// at once on an error.
+func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.State, job Job, rehash Rehash) (*Writer, error) {
 	how := job.differs(st.Begin)
 	switch {
 	case !p.sealed && st.Sealed != nil && (how == "" || !p.wasSealed(st)):
@@ -120,7 +136,7 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: st.Begin.Config != job.Config,
 			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
 	}
-	if err := jnl.Append(job.self()); err != nil {
+	if err := jnl.Append(self(job.Command)); err != nil {
 		return nil, errors.Join(err, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)
@@ -191,26 +207,6 @@ func noteSeal(jnl *journal.Journal, st *journal.State, found error) error {
 		return err
 	}
 	return found
-}
-
-// MarkReleased notes that the finished bundle id is not to be read back: a run without
-// verification has come to its end.
-func MarkReleased(state, id string) error {
-	return mark(state, id, journal.Record{Released: &journal.Released{}})
-}
-
-// MarkVerified notes that the finished bundle id was read back, so that a later
-// run of the same job need not.
-func MarkVerified(state, id string, fp Fingerprint) error {
-	return mark(state, id, journal.Record{Verified: &journal.Verified{Fingerprint: string(fp)}})
-}
-
-func mark(state, id string, r journal.Record) error {
-	jnl, _, err := journal.Open(journalPath(state, id))
-	if err != nil {
-		return err
-	}
-	return errors.Join(jnl.Append(r), jnl.Close())
 }
 
 func noJournal(p location) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -147,9 +148,7 @@ func TestVerifiedIsRemembered(t *testing.T) {
 	if err := again(); !errors.As(err, &done) || done.Verified {
 		t.Errorf("not verified yet: %+v, %v", done, err)
 	}
-	if err := MarkVerified(f.state, done.Bundle, finger); err != nil {
-		t.Fatal(err)
-	}
+	f.mark(t, journal.Record{Verified: &journal.Verified{Fingerprint: string(finger)}})
 	if err := again(); !errors.As(err, &done) || !done.Verified {
 		t.Errorf("verified: %+v, %v", done, err)
 	}

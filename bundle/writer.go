@@ -315,6 +315,11 @@ func (w *Writer) breakdown(err error) {
 
 // Close makes durable what is finished, and leaves the bundle resumable.
 func (w *Writer) Close() error {
+	return errors.Join(w.closeDrive(), w.jnl.Close())
+}
+
+// closeDrive closes all but the journal.
+func (w *Writer) closeDrive() error {
 	w.mu.Lock()
 	keep := w.err == nil
 	w.mu.Unlock()
@@ -322,6 +327,6 @@ func (w *Writer) Close() error {
 	for _, l := range w.all {
 		errs = append(errs, l.close(keep), l.fast.Close())
 	}
-	errs = append(errs, w.dense.Close(), w.jnl.Close(), w.dir.Close())
+	errs = append(errs, w.dense.Close(), w.dir.Close())
 	return errors.Join(errs...)
 }

@@ -104,6 +104,9 @@ func Open(path string) (*Journal, *State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if !j.has(path) { // the run that had it has just removed it
+		return nil, nil, errors.Join(fmt.Errorf("open journal %s: %w", path, fs.ErrNotExist), j.Close())
+	}
 	state, good, err := replay(j.f)
 	if err == nil {
 		err = j.f.Truncate(good)

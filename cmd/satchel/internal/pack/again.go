@@ -109,9 +109,12 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 // completed brings a run to its end that was interrupted after the seal: what it was to
 // pack was pinned when it began.
 func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
+	if err := p.holdBundle(b); err != nil {
+		return nil, err
+	}
 	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, text.Minute(b.Begun))
 	p.Gaps = noted
-	if err := p.release(ctx, b.Dir, b.Bundle, b.Fingerprint); err != nil {
+	if err := p.release(ctx, b.Dir, b.Fingerprint); err != nil {
 		return nil, err
 	}
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
@@ -169,6 +172,9 @@ func left(images []oci.Image, noted gaps.List) (list []oci.Image) {
 // unchanged reads a bundle back, as after packing it, and says that nothing has changed.
 func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
 	p.Gaps = noted
+	if err := p.holdBundle(b); err != nil {
+		return nil, err
+	}
 	err := p.on.Check()
 	if err == nil {
 		err = p.checkAgain(ctx, b)
@@ -186,10 +192,21 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 
 // uncompared says why a bundle could not be compared, once it is known whether it is whole.
 func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why error) error {
-	if err := p.checkAgain(ctx, b); err != nil {
+	err := p.holdBundle(b)
+	if err == nil {
+		err = p.checkAgain(ctx, b)
+	}
+	if err != nil {
 		return errors.Join(err, why)
 	}
 	return errors.Join(&UncomparedError{b.Dir, b.Bundle, b.Created, !p.opts.NoVerify}, why)
+}
+
+// holdBundle keeps other runs away from a finished bundle until this one ends. What is read
+// back after that is the bundle as it is then.
+func (p *packing) holdBundle(b bundle.SealedError) (err error) {
+	p.hold, err = bundle.HoldBundle(b.Dir, p.opts.State, p.opts.Job.Command)
+	return err
 }
 
 // checkAgain reads a finished bundle back, or, if that is not wanted, looks at its seals
@@ -204,7 +221,7 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	if b.Verified {
 		return nil
 	}
-	return bundle.MarkVerified(p.opts.State, b.Bundle, b.Fingerprint)
+	return p.hold.MarkVerified(b.Fingerprint)
 }
 
 // checkSizes is what is done in place of reading a bundle back.

@@ -55,7 +55,10 @@ func (p *packing) others() {
 	}
 	for _, f := range list {
 		var unfinished *bundle.UnfinishedError
+		who, running := bundle.Writing(f.Dir, p.opts.State)
 		switch {
+		case running:
+			p.Info("%s holds another bundle, which another satchel is writing%s", f.Dir, who)
 		case f.Sealed || !errors.As(f.Err, &unfinished):
 			p.Info("%s holds another bundle, which stays as it is", f.Dir)
 		default:

@@ -65,6 +65,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	p := &packing{Set: prepare.New(o.Options), opts: o}
 	defer p.Close()
 	p.sweep()
+	defer func() { _ = p.hold.Close() }() // what was noted is durable
 	return p.run(ctx)
 }
 
@@ -81,6 +82,7 @@ type packing struct {
 	*prepare.Set
 	opts Options
 	w    *bundle.Writer
+	hold *bundle.Hold // on the finished bundle, until the run ends
 	on   bundle.Mount // where the directory was at the start
 }
 
@@ -90,11 +92,14 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 	}
 	dir, id := p.w.Dir(), p.w.ID()
 	fp, err := p.write(ctx)
-	if err = errors.Join(err, p.w.Close()); err != nil {
+	if err != nil {
+		return nil, errors.Join(err, p.w.Close())
+	}
+	if p.hold, err = p.w.Hold(); err != nil { // other runs stay away until it is read back
 		return nil, err
 	}
 	p.dropBuilt(id)
-	if err := p.release(ctx, dir, id, fp); err != nil {
+	if err := p.release(ctx, dir, fp); err != nil {
 		return nil, err
 	}
 	return p.result(id, dir, fp), nil
@@ -109,11 +114,11 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 
 // release verifies what was written and reports that the drive may go. fp is of what was
 // written.
-func (p *packing) release(ctx context.Context, dir, id string, fp bundle.Fingerprint) error {
+func (p *packing) release(ctx context.Context, dir string, fp bundle.Fingerprint) error {
 	if err := p.on.Check(); err != nil {
 		return err
 	}
-	if err := p.readBack(ctx, dir, id, fp); err != nil {
+	if err := p.readBack(ctx, dir, fp); err != nil {
 		return err
 	}
 	if err := p.syncDrive(dir); err != nil {
@@ -142,16 +147,16 @@ func (p *packing) sayWhere() {
 }
 
 // readBack verifies a bundle, as far as it is to be, and notes that it was.
-func (p *packing) readBack(ctx context.Context, dir, id string, fp bundle.Fingerprint) error {
+func (p *packing) readBack(ctx context.Context, dir string, fp bundle.Fingerprint) error {
 	if p.opts.NoVerify {
 		if err := p.checkSizes(ctx, dir, fp); err != nil {
 			return err
 		}
-		return bundle.MarkReleased(p.opts.State, id)
+		return p.hold.MarkReleased()
 	}
 	fp, err := p.verify(ctx, dir, fp)
 	if err == nil {
-		err = bundle.MarkVerified(p.opts.State, id, fp)
+		err = p.hold.MarkVerified(fp)
 	}
 	return err
 }
