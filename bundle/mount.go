@@ -18,14 +18,16 @@ import (
 type Mount struct {
 	// Doubt says why it may not be the drive that is meant, "" for no reason.
 	Doubt string
+	// Memory is what the directory is in if that is in memory, such as tmpfs, "" if it is not.
+	Memory string
 
 	dir string
 	on  media.Mount
 }
 
 // Removable reports whether the directory is on a mount that is not the system's own: a
-// drive that can be unmounted and taken away.
-func (m Mount) Removable() bool { return m.on.Known() && !m.on.System }
+// drive that can be unmounted and taken away, with what is on it.
+func (m Mount) Removable() bool { return m.on.Known() && !m.on.System && m.on.Memory == "" }
 
 // MountError says that a directory is not where it must be: the drive is not mounted, or
 // another one is mounted in its place. Nothing was written.
@@ -58,6 +60,7 @@ func checkMount(tables media.Tables, dir, state string) (Mount, error) {
 		return Mount{}, &media.Error{Op: "look at", Path: dir, Err: err}
 	}
 	m := Mount{dir: dir, on: tables.Of(dir)}
+	m.Memory = m.on.Memory
 	if !m.on.Known() {
 		return m, nil
 	}
@@ -138,7 +141,10 @@ func (m Mount) doubt(state string, found []location) string {
 			return "" // it was begun here
 		}
 	}
-	if m.on.Root {
+	switch {
+	case m.Memory != "" && m.on.System:
+		return fmt.Sprintf("%s is in memory (%s): no drive is mounted there, and what is packed there is lost when this host restarts", m.dir, m.Memory)
+	case m.on.Root:
 		return fmt.Sprintf("%s is on the system's own disk: no drive is mounted there", m.dir)
 	}
 	return ""

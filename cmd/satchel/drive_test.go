@@ -215,7 +215,7 @@ func TestMountRoot(t *testing.T) {
 	w.run(w.unpack(mirror)...).want(exitOK)
 	// Another set on the same drive gets a directory of its own, or the one that is named.
 	w.images(proxy.Host + "/team/app:v2")
-	w.run(pack...).want(exitOK).says("safe to remove")
+	w.run(pack...).want(exitOK).says("everything is in memory (tmpfs): copy it to a drive")
 	if both := w.bundles(); len(both) != 2 {
 		t.Errorf("bundles %v", both)
 	}

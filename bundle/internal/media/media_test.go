@@ -357,3 +357,16 @@ func TestReplaced(t *testing.T) {
 		}
 	}
 }
+
+// TestMemory tells file systems in memory from those on disks.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"tmpfs", "none", "tmpfs"}, {"ramfs", "x", "ramfs"}, {"ext4", "/dev/ram0", "/dev/ram0"}, {"ext4", "/dev/zram12", "/dev/zram12"},
+		{"ext4", "/dev/sda1", ""}, {"ext4", "/dev/ram", ""}, {"ext4", "/dev/5", ""}, {"vfat", "ram0", ""}, {"overlay", "overlay", ""},
+	} {
+		if got := memory(c[0], c[1]); got != c[2] {
+			t.Errorf("%s on %s: %q, want %q", c[0], c[1], got, c[2])
+		}
+	}
+}

@@ -16,10 +16,26 @@ type Mount struct {
 	FS     string // names the file system wherever it is mounted; "" unknown
 	Root   bool   // it is the file system that / is on
 	System bool   // it belongs to the running system, as / and /var do
+	Memory string // what of memory it is in, such as tmpfs; "" for another
 }
 
 // Known reports whether anything is known of the mount.
 func (m Mount) Known() bool { return m.Point != "" }
+
+// memory names the kind of a file system that keeps its files in memory, or the device in
+// memory that it is on, "" for another one.
+func memory(kind, source string) string {
+	switch kind {
+	case "tmpfs", "ramfs", "devtmpfs", "rootfs":
+		return kind
+	}
+	name, isDevice := strings.CutPrefix(source, "/dev/")
+	number := strings.TrimPrefix(strings.TrimPrefix(name, "z"), "ram") // ram0, zram0
+	if isDevice && number != "" && strings.HasSuffix(name, "ram"+number) && strings.Trim(number, "0123456789") == "" {
+		return source
+	}
+	return ""
+}
 
 // Other reports whether two file systems are known to differ: names of two kinds, as one
 // gets with udev and without, say nothing of each other.

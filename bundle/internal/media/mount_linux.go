@@ -63,7 +63,7 @@ func (t Tables) Of(dir string) Mount {
 		return Mount{}
 	}
 	l := lines[at]
-	m := Mount{Point: l.point, Source: l.source, Type: l.kind, FS: t.name(path, l)}
+	m := Mount{Point: l.point, Source: l.source, Type: l.kind, FS: t.name(path, l), Memory: memory(l.kind, l.source)}
 	for _, other := range lines {
 		if other.device == l.device && IsSystemPoint(other.point) {
 			m.System = true

@@ -14,6 +14,9 @@ func (p *packing) checkMount(ctx context.Context) (err error) {
 		return err
 	}
 	if p.on.Doubt == "" {
+		if p.on.Memory != "" { // someone mounted it, or was asked when the bundle was begun
+			p.Warn("%s is in memory (%s): what is packed there is lost when this host restarts", p.opts.Dir, p.on.Memory)
+		}
 		return nil
 	}
 	p.Warn("%s", p.on.Doubt)

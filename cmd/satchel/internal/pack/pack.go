@@ -139,9 +139,12 @@ func (p *packing) syncDrive(dir string) error {
 
 // sayWhere says whether there is a drive to be taken away.
 func (p *packing) sayWhere() {
-	if p.on.Removable() {
+	switch {
+	case p.on.Memory != "":
+		p.Info("everything is in memory (%s): copy it to a drive before this host restarts", p.on.Memory)
+	case p.on.Removable():
 		p.Info("everything is on the drive: unmount it, then it is safe to remove")
-	} else {
+	default:
 		p.Info("everything is on the disk")
 	}
 }
