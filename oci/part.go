@@ -12,11 +12,15 @@ import (
 // PartError says that of an image for several platforms the one for some of them is not
 // available, or is not what it should be.
 type PartError struct {
-	Platforms []string // os/arch[/variant]
-	Err       error
+	Platforms   []string // os/arch[/variant]
+	Attestation bool     // it is the attestation of that image alone
+	Err         error
 }
 
 func (e *PartError) Error() string {
+	if e.Attestation {
+		return "the attestation of the image for " + strings.Join(e.Platforms, ", ") + ": " + e.Err.Error()
+	}
 	return "the image for " + strings.Join(e.Platforms, ", ") + ": " + e.Err.Error()
 }
 
@@ -25,16 +29,62 @@ func (e *PartError) Unwrap() error { return e.Err }
 // Hint is empty: who asks for the image knows how to leave a platform out.
 func (e *PartError) Hint() string { return "" }
 
+// What BuildKit writes of an attestation in an index (moby/buildkit, docs/attestations).
+const (
+	annotationType  = "vnd.docker.reference.type"
+	typeAttestation = "attestation-manifest"
+)
+
+// maxAlsoLost is how many more manifests of an index are asked for where one is lost.
+const maxAlsoLost = 16
+
 // ofPart adds to an error the platform that it concerns, if the index that names d says which.
-func ofPart(d Descriptor, err error) error {
-	name := PlatformString(d.Platform)
-	if err == nil || !IsPlatform(name) || name == platformNone {
+func ofPart(d Descriptor, siblings []Descriptor, err error) error {
+	if _, known := errors.AsType[*PartError](err); known || err == nil {
 		return err
 	}
-	if _, known := errors.AsType[*PartError](err); known {
+	of := d
+	if d.Annotations[annotationType] == typeAttestation {
+		for _, s := range siblings {
+			if s.Digest.String() == d.Annotations[annotationOf] {
+				of = s
+			}
+		}
+	}
+	name := PlatformString(of.Platform)
+	if !IsPlatform(name) || name == platformNone {
 		return err
 	}
-	return &PartError{Platforms: []string{name}, Err: err}
+	return &PartError{Platforms: []string{name}, Attestation: of.Digest != d.Digest, Err: err}
+}
+
+// alsoLost adds to the error of one lost manifest the platforms of others of its index that are
+// lost for good, so that one run names them all.
+func (w *walker) alsoLost(ctx context.Context, lost Descriptor, siblings []Descriptor, err error) error {
+	part, ok := errors.AsType[*PartError](err)
+	if !ok || part.Attestation || !isPermanent(part.Err) {
+		return err
+	}
+	asked := 0
+	for _, s := range siblings {
+		name := PlatformString(s.Platform)
+		_, out := w.out[s.Digest]
+		if out || s.Digest == lost.Digest || !IsManifest(s.MediaType) || !IsPlatform(name) || name == platformNone || w.seen[contentOf(s)] {
+			continue
+		}
+		if asked++; asked > maxAlsoLost {
+			break
+		}
+		if _, rerr := ReadManifest(ctx, w.src, s); isPermanent(rerr) && !slices.Contains(part.Platforms, name) {
+			part.Platforms = append(part.Platforms, name)
+		}
+	}
+	return err
+}
+
+func isPermanent(err error) bool {
+	var e interface{ Permanent() bool }
+	return errors.As(err, &e) && e.Permanent()
 }
 
 // PlatformsWith lists the platforms whose image, among those that are carried of img,

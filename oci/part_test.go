@@ -2,6 +2,7 @@ package oci_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
@@ -63,5 +65,46 @@ func TestLostPart(t *testing.T) {
 	}
 	if got, err := oci.PlatformsWith(t.Context(), c, oci.Image{Root: arm}, own.Digest); err != nil || got != nil {
 		t.Errorf("an image without an index: %q, %v", got, err)
+	}
+}
+
+// gone is an error that stays.
+type gone struct{ error }
+
+func (gone) Permanent() bool { return true }
+
+// TestLostParts names all platforms that an index lost, and says of what an attestation is.
+func TestLostParts(t *testing.T) {
+	t.Parallel()
+	c := ocitest.New(32)
+	amd, arm, z := c.ImageFor("amd64", false), c.ImageFor("arm64", false), c.ImageFor("s390x", false)
+	att := c.ImageFor("unknown", false, c.Layer(100, ocitest.LayerTar))
+	of := func(d oci.Descriptor, arch string) oci.Descriptor {
+		d.Platform = &ispec.Platform{OS: "linux", Architecture: arch}
+		return d
+	}
+	att.Platform = &ispec.Platform{OS: "unknown", Architecture: "unknown"}
+	att.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": amd.Digest.String()}
+	index := ispec.Index{MediaType: oci.MediaTypeIndex, Manifests: []oci.Descriptor{of(amd, "amd64"), of(arm, "arm64"), of(z, "s390x"), att}}
+	index.SchemaVersion = 2
+	body, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := c.Blob(body, oci.MediaTypeIndex)
+	for want, lost := range map[string][]digest.Digest{
+		"the image for linux/amd64, linux/s390x: ":       {amd.Digest, z.Digest},
+		"the attestation of the image for linux/amd64: ": {att.Digest},
+	} {
+		src := oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+			if slices.Contains(lost, d.Digest) {
+				return nil, gone{fs.ErrNotExist}
+			}
+			return c.Open(ctx, d, off)
+		})
+		err := oci.Walk(t.Context(), src, root, func(oci.Descriptor, []byte) error { return nil })
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

@@ -96,7 +96,7 @@ func (p *PlatformSelection) read(ctx context.Context, src Source, d Descriptor, 
 	for _, c := range children {
 		if IsIndex(c.MediaType) {
 			if err := p.read(ctx, src, c, depth+1); err != nil {
-				return ofPart(c, err)
+				return ofPart(c, children, err)
 			}
 		}
 	}

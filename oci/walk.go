@@ -110,12 +110,12 @@ func (w *walker) visit(ctx context.Context, d Descriptor, depth int) error {
 		}
 		if index {
 			if c.MediaType, err = lookUp(ctx, w.src, c); err != nil {
-				return ofPart(c, err)
+				return w.alsoLost(ctx, c, m.children(), ofPart(c, m.children(), err))
 			}
 		}
 		if err := w.visit(ctx, c, depth+1); err != nil {
 			if index && !w.stopped {
-				err = ofPart(c, err)
+				err = w.alsoLost(ctx, c, m.children(), ofPart(c, m.children(), err))
 			}
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
@@ -92,7 +93,7 @@ func (e *RegistryError) Trouble() Trouble {
 // hints says what to do about each sort of trouble.
 var hints = map[Trouble]string{
 	TroubleAuthority:    "if you trust that authority, configure its certificate for this registry, for example in a certs.d directory",
-	TroubleExpired:      "check this host's clock; if it is right, the registry needs a new certificate",
+	TroubleExpired:      "check this host's clock; if it is right, the host that is named needs another certificate",
 	TroubleHostName:     "use one of the names that the certificate is for, or give the registry a certificate for this name",
 	TroubleTLS:          "if the registry wants a client certificate, put *.cert and *.key into a certs.d directory for it",
 	TroublePlainHTTP:    plainHTTPHint,
@@ -295,8 +296,8 @@ func troubleTLS(err error, host string) (Trouble, string) {
 	case errors.As(err, &authority):
 		return TroubleAuthority, "the certificate of " + host + " is signed by an authority that this host does not know"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return TroubleExpired, fmt.Sprintf("the certificate of %s is good from %s to %s only", host,
-			invalid.Cert.NotBefore.UTC().Format("2006-01-02 15:04"), invalid.Cert.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
+		return TroubleExpired, fmt.Sprintf("the certificate of %s is good from %s to %s only, and the clock of this host says %s", host,
+			invalid.Cert.NotBefore.UTC().Format("2006-01-02 15:04"), invalid.Cert.NotAfter.UTC().Format("2006-01-02 15:04 MST"), time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	case errors.As(err, &names):
 		return TroubleHostName, "the certificate of " + host + " is for other names: " + reply.OneLine(strings.Join(certNames(names.Certificate), ", "))
 	}

@@ -31,6 +31,7 @@ const (
 	ProblemReadOnly    Problem = "the registry is read-only"
 	ProblemProject     Problem = "its project or repository does not exist and is not created by a push"
 	ProblemDepth       Problem = "the registry seems not to allow so many path components"
+	ProblemTag         Problem = "the registry takes manifests, and refuses the tag " + ProbeTag
 	ProblemUntagged    Problem = "the registry takes no manifest without a tag"
 	ProblemSparse      Problem = "the registry refuses an index with missing platforms (a sparse index)"
 	ProblemFull        Problem = "the registry has no space left"
@@ -70,6 +71,7 @@ var problemHints = map[Problem]string{
 	ProblemReadOnly:    "the registry is read-only or in maintenance: have it accept pushes, then run the same command again",
 	ProblemProject:     "create the project or organization in the registry first, or push into an existing one",
 	ProblemDepth:       "limit the number of path components to what the registry allows, such as 2, in every unpack into this mirror",
+	ProblemTag:         "a rule of the registry for names of tags refuses the tag of satchel's probe: allow " + ProbeTag + " there, and the tags of the images (and sha256-*, of signatures), or end the rule for these repositories",
 	ProblemUntagged:    "a mirror must store images by digest; the registry inside an OpenShift cluster, for one, does not and cannot be a mirror",
 	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
 	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",

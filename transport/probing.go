@@ -135,11 +135,22 @@ func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.De
 		p.Problem = ProblemDrops
 	case errors.As(err, &wrong):
 		p.Problem = ProblemChanges
+	case problem == "" && refuses(err) && r.takesUntagged(ctx, c, d):
+		p.Problem = ProblemTag
 	case problem != "" && refuses(err) && p.Problem != ProblemFull:
 		// A repository that has just taken a manifest refuses this one for what it is.
 		p.Problem = problem
 	}
 	return p
+}
+
+// takesUntagged reports whether a manifest that is refused under a tag is taken by its digest.
+func (r *Repository) takesUntagged(ctx context.Context, c probeContent, d oci.Descriptor) bool {
+	if err := r.putManifest(ctx, d, c.Body(d), d.Digest.String()); err != nil {
+		return false
+	}
+	r.removeProbe(ctx, []string{"manifests/" + d.Digest.String()})
+	return true
 }
 
 // kept looks whether a manifest is what was pushed. What is absent is pushed again, as
