@@ -113,9 +113,6 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	return head.err
 }
 
-// longName is how long the name of an image is that leaves out its digest on a terminal.
-const longName = 40
-
 // printInspectImages writes a row for each image, and a line for each that is missing.
 func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 	rows := [][]string{{"ORIGIN", "IMAGE", "DIGEST", "SIZE", "ATTACHED", "PLATFORMS"}}
@@ -131,7 +128,7 @@ func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 			continue
 		}
 		name := v.short(img.Source.String())
-		if v.columns > 0 && len(name) > longName && img.Source.Digest == img.Digest {
+		if v.columns > 0 && img.Source.Digest == img.Digest {
 			name = strings.TrimSuffix(name, "@"+v.short(img.Digest.String())) // it stands beside it
 		}
 		rows = append(rows, []string{string(img.Origin), name, v.short(img.Digest.String()), bundle.FormatSize(img.Bytes), strconv.Itoa(img.Attached) + more, v.short(last)})

@@ -61,7 +61,9 @@ var shelfPath = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs)/([^/]+)$`)
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := shelfPath.FindStringSubmatch(r.URL.Path)
 	if m == nil {
-		w.WriteHeader(http.StatusOK)
+		if r.URL.Path != "/v2/" {
+			http.NotFound(w, r)
+		}
 		return
 	}
 	s.mu.Lock()

@@ -84,6 +84,8 @@ func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
 	case others+leastText <= v.columns: // it can go on below
 		widths[last] = v.columns - others
 		return widths, false
+	case others-len(betweenCells) <= v.columns && widths[last] >= leastCell: // no name is cut then
+		return widths[:last], true
 	case widths[last] >= leastText:
 		v.narrow(widths[:last], others-len(betweenCells))
 		return widths[:last], true

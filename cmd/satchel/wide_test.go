@@ -24,7 +24,7 @@ func TestShortDigests(t *testing.T) {
 		view view
 		want string
 	}{
-		"terminal":       {(&app{stdout: tty}).view(false), "  a.io/b@" + short + "  " + short + "  0 B"},
+		"terminal":       {(&app{stdout: tty}).view(false), "  a.io/b  " + short + "  0 B"},
 		"terminal, wide": {(&app{stdout: tty}).view(true), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
 		"no terminal":    {(&app{stdout: &bytes.Buffer{}}).view(false), "  a.io/b@" + d.String() + "  " + d.String() + "  0 B"},
 	} {
