@@ -211,7 +211,7 @@ func (w *Writer) claim(ctx context.Context, d digest.Digest) (func(), error) {
 		}
 		w.mu.Unlock()
 		if err != nil {
-			return nil, err
+			return nil, &stoppedError{err}
 		}
 		select {
 		case <-other:
@@ -220,6 +220,16 @@ func (w *Writer) claim(ctx context.Context, d digest.Digest) (func(), error) {
 		}
 	}
 }
+
+// ErrStopped is an error of [Writer.Put] too, where it was another blob that failed: nothing was
+// tried with this one.
+var ErrStopped = errors.New("another blob failed")
+
+// stoppedError says why nothing can be put any more.
+type stoppedError struct{ error }
+
+func (e *stoppedError) Unwrap() error        { return e.error }
+func (e *stoppedError) Is(target error) bool { return target == ErrStopped }
 
 // readWhole reads a small blob into memory, verified.
 func readWhole(ctx context.Context, d oci.Descriptor, src oci.Source) (oci.Source, error) {

@@ -204,6 +204,9 @@ func (p *packing) putOne(ctx context.Context, bar notice.Progress, n oci.Node) (
 		return nil, nil
 	case errors.Is(err, context.Canceled):
 		return nil, err
+	case errors.Is(err, bundle.ErrStopped):
+		p.Debug("blob %s: not written, as another one failed before", n.Descriptor.Digest)
+		return nil, err
 	case p.KeepGoing && ofSource(err) && prepare.Permanent(err):
 		// Other blobs may be waiting for the lane that it holds.
 		return p.Lost(ctx, n, err), p.w.GiveUp(ctx, n.Descriptor.Digest)
