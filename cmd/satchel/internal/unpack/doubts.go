@@ -46,6 +46,8 @@ type doubts struct {
 	mu   sync.Mutex
 	all  map[doubt]bool // as of the beginning of this run, and what it has added
 	gone map[doubt]bool // that are over, and not yet taken out
+
+	mine []doubt // that this run noted when it began to push
 }
 
 // recall reads what was noted, and removes what a crash left unfinished there.
@@ -200,7 +202,9 @@ func (u *unpacking) wasInterrupted(ctx context.Context) error {
 func (u *unpacking) begun(ctx context.Context) error {
 	list, err := u.stored(ctx)
 	if err == nil {
-		u.doubtAll(doubted(unproven, list))
+		list := doubted(unproven, list)
+		u.doubts.mine = slices.DeleteFunc(slices.Clone(list), u.doubts.has)
+		u.doubtAll(list)
 	}
 	return err
 }
@@ -213,6 +217,7 @@ func (u *unpacking) ended(ctx context.Context) error {
 	list, err := u.stored(ctx)
 	if err == nil {
 		u.proved(doubted(unproven, list))
+		u.proved(u.doubts.mine) // what was left out has no manifest that this run pushed
 		u.takeOut()
 	}
 	return err
