@@ -106,6 +106,9 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 			continue
 		}
 		d, err := r.listed(ctx, d)
+		if statusIn(err) == http.StatusNotFound {
+			err = nil // whoever reads it finds that out, as of one with a size
+		}
 		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
 		}

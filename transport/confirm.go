@@ -1,12 +1,9 @@
 package transport
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"sync"
 
@@ -14,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
 // maxNamed bounds how many manifests an error lists.
@@ -150,8 +146,9 @@ func (c *confirming) until(ctx context.Context, r *Repository, absent *ManifestE
 }
 
 func (c *confirming) manifest(ctx context.Context, r *Repository, d oci.Descriptor, img oci.Image) error {
-	return c.until(ctx, r, &ManifestError{Repo: r.ref, Manifest: d}, func() (bool, error) {
-		there, err := r.gives(ctx, d)
+	absent := &ManifestError{Repo: r.ref, Manifest: d}
+	return c.until(ctx, r, absent, func() (bool, error) {
+		there, err := r.givesTo(ctx, d, absent)
 		var wrong *ManifestError
 		if errors.As(err, &wrong) {
 			wrong.Pushed = c.m.wasPushed(r, d)
@@ -190,110 +187,4 @@ func nodeTypes() []string {
 		"application/vnd.docker.distribution.manifest.v1+prettyjws", "application/vnd.docker.distribution.manifest.v1+json",
 		"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json",
 	}
-}
-
-// gives asks for a manifest by digest, as a node would, and reports whether it is there.
-// Other bytes, or a media type that a node would take for another kind of manifest, are a
-// *[ManifestError], and so is damage.
-func (r *Repository) gives(ctx context.Context, d oci.Descriptor) (bool, error) {
-	var resp *http.Response
-	var body []byte
-	err := r.alone(ctx, func(ctx context.Context) (err error) {
-		body, err = r.whole(ctx, oci.MaxManifestSize, func(ctx context.Context) (_ io.ReadCloser, err error) {
-			if resp, err = r.ask(ctx, http.MethodGet, "manifests/"+d.Digest.String(), http.Header{"Accept": nodeTypes()}); err != nil {
-				return nil, err
-			}
-			if resp.StatusCode != http.StatusOK {
-				return nil, responseError(resp)
-			}
-			return resp.Body, nil
-		})
-		return err
-	})
-	switch {
-	case statusIn(err) == http.StatusNotFound:
-		return false, nil
-	case isDamaged(err):
-		return false, &ManifestError{Repo: r.ref, Manifest: d, Status: statusIn(err)}
-	case err != nil:
-		return false, explain("check", r.name(d), err)
-	}
-	if reply.Encoding(resp) == "gzip" { // nodes take that
-		body, _ = reply.Decoded(body, d.Digest, d.Size)
-	}
-	if got := oci.Digest(body); got != d.Digest {
-		return false, &ManifestError{Repo: r.ref, Manifest: d, Got: got}
-	}
-	if t := mediaType(resp); oci.IsManifest(d.MediaType) && (!oci.IsManifest(t) || oci.IsIndex(t) != oci.IsIndex(d.MediaType)) {
-		return false, &ManifestError{Repo: r.ref, Manifest: d, Type: cmp.Or(resp.Header.Get("Content-Type"), "none")}
-	}
-	return true, nil
-}
-
-// SignatureError says that a mirror refuses to say whether a signature is there. A node
-// that looks for one, because of a policy, takes that for a failure and pulls nothing
-// (containers/image: anything but 404 is one).
-type SignatureError struct {
-	Repo oci.Ref
-	Tag  string // where it would be
-	Err  error
-}
-
-func (e *SignatureError) Error() string {
-	return fmt.Sprintf("check %s: the registry gives the image, and refuses to say whether it is signed: %s; nodes that look for a signature would not pull it", e.Repo.WithTag(e.Tag), reason(e.Err))
-}
-
-func (e *SignatureError) Unwrap() error { return e.Err }
-
-// Hint says what to do now.
-func (e *SignatureError) Hint() string {
-	if isDamaged(e.Err) {
-		return hintRemove("tag", tagFile(e.Repo, e.Tag))
-	}
-	return "have the registry, or the proxy in front of it, answer 404 for a tag that does not exist"
-}
-
-// absentOrThere reports whether a status answers the question for a tag.
-func absentOrThere(status int) bool { return status/100 == 2 || status == http.StatusNotFound }
-
-// passes reports whether a status is that of a registry, or proxy, which is busy or away.
-func passes(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusProxyAuthRequired,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// signature looks, once a repository, for the tag of a signature as nodes do.
-func (c *confirming) signature(ctx context.Context, r *Repository, img oci.Image) error {
-	if img.Subject != "" {
-		return nil
-	}
-	if _, asked := c.asked.LoadOrStore("signature "+r.ref.Name(), nil); asked {
-		return nil
-	}
-	tag := fallbackTag(img.Root) + ".sig"
-	look := func(at *Repository) error {
-		return at.alone(ctx, func(ctx context.Context) error {
-			resp, err := at.ask(ctx, http.MethodGet, "manifests/"+tag, http.Header{"Accept": nodeTypes()})
-			if err != nil {
-				return explain("check", r.ref.WithTag(tag).String(), err)
-			}
-			if !absentOrThere(resp.StatusCode) {
-				return explain("check", r.ref.WithTag(tag).String(), answerError(resp))
-			}
-			reply.Drain(resp)
-			return nil
-		})
-	}
-	err := look(r)
-	if uncertain(statusIn(err)) {
-		err = look(r.renewed())
-	}
-	if s := statusIn(err); s != 0 && !passes(s) {
-		return &SignatureError{Repo: r.ref, Tag: tag, Err: err}
-	}
-	return err
 }

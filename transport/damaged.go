@@ -97,13 +97,24 @@ func isDamaged(err error) bool {
 // serves asks for a manifest that no repository has. To know that, a registry looks into its
 // storage.
 func (r *Repository) serves(ctx context.Context) bool {
+	status := r.statusOfNone(ctx)
+	return status != 0 && status < 500
+}
+
+// answersOthers reports whether the repository says of what it does not have that it is not there.
+func (r *Repository) answersOthers(ctx context.Context) bool {
+	return r.statusOfNone(ctx) == http.StatusNotFound
+}
+
+// statusOfNone is the status of the answer to that, 0 for none.
+func (r *Repository) statusOfNone(ctx context.Context) int {
 	none := oci.Digest([]byte("satchel: a manifest that no repository has"))
 	resp, err := r.ask(retry.Once(ctx), http.MethodGet, "manifests/"+none.String(), acceptManifests())
 	if err != nil {
-		return false
+		return 0
 	}
 	resp.Body.Close()
-	return resp.StatusCode < 500
+	return resp.StatusCode
 }
 
 // takes uploads a blob of no use, and removes it.

@@ -83,14 +83,14 @@ func TestConfirmWaitsOnce(t *testing.T) {
 	if err == nil || strings.Count(err.Error(), "does not have it") != maxNamed+1 || !strings.Contains(err.Error(), "\n2 more in the same way, such as check") {
 		t.Errorf("%v", err)
 	}
-	if n := p.Count("GET manifest"); n != 2+len(roots) { // the first is asked for three times
+	if n := p.Count("GET manifest"); n != 2+2*len(roots) { // each in other words too, and the first twice more
 		t.Errorf("%d GETs", n)
 	}
 	p.Reset()
 	if got := problems(t, m.Probe(t.Context(), repos(p.Host, "x/1", "x/2", "x/3"), nil)); got["x/1"] != ProblemDrops || got["x/3"] != ProblemDrops {
 		t.Errorf("the probe finds %v", got)
 	}
-	if n := p.Count("GET manifest"); n != 2+3 {
+	if n := p.Count("GET manifest"); n != 2+2*3 {
 		t.Errorf("%d GETs by the probe", n)
 	}
 }

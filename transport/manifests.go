@@ -236,6 +236,10 @@ type ManifestError struct {
 	Subject  digest.Digest // it is not listed among the referrers of this manifest
 	Status   int           // HTTP status of the answer to each request for it, where others are served; else 0
 	Pushed   bool          // it was pushed in this run, and the registry took it
+
+	said       string // of an absence, by the registry
+	asked      bool   // in other words too, see givesTo
+	unaccepted bool   // it is there, and not given to who asks as nodes do
 }
 
 func (e *ManifestError) Error() string {
@@ -254,12 +258,22 @@ func (e *ManifestError) Error() string {
 		what = fmt.Sprintf("the registry changed this manifest: it has %s instead of %s", reply.OneLine(e.Got.String()), e.Manifest.Digest)
 	case e.Got != "":
 		what = fmt.Sprintf("the tag names another manifest, %s instead of %s", reply.OneLine(e.Got.String()), e.Manifest.Digest)
+	case e.unaccepted:
+		what = "the registry accepted this manifest, and does not give it to a node" + e.answered()
 	case e.Pushed:
-		what = "the registry accepted this manifest and does not have it"
+		what = "the registry accepted this manifest and does not have it" + e.answered()
 	default:
-		what = "the registry does not have this manifest"
+		what = "the registry does not have this manifest" + e.answered()
 	}
 	return fmt.Sprintf("check %s: %s", name, what)
+}
+
+// answered is what the registry said of an absence.
+func (e *ManifestError) answered() string {
+	if e.said == "" {
+		return ""
+	}
+	return " (it answered 404 " + e.said + ")"
 }
 
 // failed says what the registry answers so to.
@@ -297,6 +311,8 @@ func (e *ManifestError) Hint() string {
 		return said
 	case e.Got != "":
 		return "someone else pushed this tag: run the same command again"
+	case e.unaccepted:
+		return "nodes name each media type that they take in an Accept line of its own: have the proxy in front of the registry pass on all Accept lines as they come"
 	case e.Pushed:
 		return "the registry drops what it accepts, or it, or a cache in front of it, still says that the manifest is not there (after garbage collection, restart the registry and empty its cache): " + hintAgain
 	}

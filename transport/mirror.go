@@ -59,6 +59,8 @@ type Delivery struct {
 	// Fault is what the first repository has instead, where [Mirror.ReadBack] has found
 	// that out; "" if nothing is there.
 	Fault string
+
+	Unknown bool // the registry refuses to say of each of Repos whether it is there
 }
 
 // Missing is what the mirror lacks of an inventory.
@@ -66,6 +68,8 @@ type Missing struct {
 	Images  []oci.Image // whose manifests or tags are not all there, in the inventory's order
 	Blobs   []Delivery  // what is not there, or not whole, by digest
 	Present int         // images whose manifests and tags are there
+
+	Unknown []oci.Image // those of Images of which the registry refuses to say whether they are there
 }
 
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for each tag, one
@@ -73,15 +77,15 @@ type Missing struct {
 // GET of a byte for each blob in each repository that needs it; with [VerifyManifests] only for
 // blobs of images that are not there. An index alone proves nothing: it may be there with fewer
 // platforms. Nor does a HEAD, see [Mirror.Verify]. src gives the manifests. What the
-// registry refuses to answer counts as missing: [Mirror.Probe] finds out why, for all
-// repositories at once; and so does what it has stored and cannot give. Errors are of type
-// *[RegistryError], or those of src.
+// registry refuses to answer (some do that for a repository that is not there yet) is listed too,
+// and marked as unknown: [Mirror.Probe] finds out why, for all repositories at once. What it has
+// stored and cannot give is missing. Errors are of type *[RegistryError], or those of src.
 func (m *Mirror) Missing(ctx context.Context, src oci.Source, inv *oci.Inventory) (*Missing, error) {
-	absent, err := m.absent(ctx, src, inv.Images)
+	absent, unknown, err := m.absent(ctx, src, inv.Images)
 	if err != nil {
 		return nil, err
 	}
-	missing := &Missing{Images: absent, Present: len(inv.Images) - len(absent)}
+	missing := &Missing{Images: absent, Present: len(inv.Images) - len(absent), Unknown: unknown}
 	asked := inv.Images
 	if m.Verify == VerifyManifests {
 		asked = absent
@@ -105,6 +109,7 @@ func (r *Repository) toPush(ctx context.Context) context.Context {
 func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci.Image) ([]Delivery, error) {
 	repos := make([][]oci.Ref, len(blobs))
 	has := make([][]bool, len(blobs))
+	said := make([]atomic.Bool, len(blobs)) // of some repository, that it is not whole
 	var broken atomic.Int32
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.parallel)
@@ -122,6 +127,9 @@ func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci
 					return f.err
 				}
 				has[i][j] = f.whole()
+				if !has[i][j] && !refuses(err) {
+					said[i].Store(true)
+				}
 				return unlessRefused(err)
 			})
 		}
@@ -131,7 +139,7 @@ func (m *Mirror) findMissing(ctx context.Context, blobs []oci.Node, images []oci
 	}
 	var list []Delivery
 	for i, node := range blobs {
-		d := Delivery{Blob: node.Descriptor}
+		d := Delivery{Blob: node.Descriptor, Unknown: !said[i].Load()}
 		for j, ref := range repos[i] {
 			switch {
 			case !has[i][j]:
@@ -183,16 +191,27 @@ func (m *Mirror) unchanged(img oci.Image) bool {
 }
 
 // absent lists the images that some tag of theirs does not name, or some manifest
-// of which is not there as it should be. Refusals count as absence.
-func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image) ([]oci.Image, error) {
+// of which is not there as it should be, and with them those, also by themselves, of which the
+// registry refuses to say.
+func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image) (absent, unknown []oci.Image, err error) {
 	p := &presence{m: m, src: src}
-	return m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
+	var refused sync.Map // by key
+	absent, err = m.lacking(ctx, images, func(ctx context.Context, img oci.Image) (bool, error) {
 		has, err := p.image(ctx, img)
-		if has && err == nil {
+		switch {
+		case has && err == nil:
 			m.seen.images.Store(m.imageKey(img), nil)
+		case refuses(err) && !isDamaged(err):
+			refused.Store(m.imageKey(img), nil)
 		}
 		return has, unlessRefused(err)
 	})
+	for _, img := range absent {
+		if _, is := refused.Load(m.imageKey(img)); is {
+			unknown = append(unknown, img)
+		}
+	}
+	return absent, unknown, err
 }
 
 // lacking lists the images that the mirror does not have.

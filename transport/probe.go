@@ -39,6 +39,7 @@ const (
 	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
+	ProblemAccept      Problem = "the registry does not give manifests to nodes"
 	ProblemDrops       Problem = "the registry accepts a push and does not have what was pushed"
 	ProblemKind        Problem = "the registry takes manifests, and refuses those of this kind"
 	ProblemAttachment  Problem = "the registry takes images and refuses what is attached to them (signatures, attestations, SBOMs)"
@@ -77,7 +78,7 @@ var problemHints = map[Problem]string{
 	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",
 	ProblemDrops:       "look into the registry's log; if garbage was collected there, restart the registry and empty the caches in front of it",
 	ProblemKind:        "have the registry accept manifests of this kind (Quay: FEATURE_GENERAL_OCI_SUPPORT, ALLOWED_OCI_ARTIFACT_TYPES and IGNORE_UNKNOWN_MEDIATYPES), or leave these images out and pack again",
-	ProblemAttachment:  "have the registry accept OCI artifacts and manifests with a subject, or leave attachments out",
+	ProblemAttachment:  "have the registry accept signatures, attestations and SBOMs (OCI artifacts, and tags such as sha256-*.sig), or leave out those that it refuses",
 	ProblemFull:        "make room on the registry's disk and run the same command again",
 }
 
@@ -87,10 +88,10 @@ func (e *ProbeError) Hint() string {
 	h := e.Problem.Hint()
 	var blob *BlobError
 	var manifest *ManifestError
-	switch { // what is stored of the probe is damaged
+	switch { // they know more
 	case errors.As(e.Err, &blob) && blob.Fault != "":
 		return blob.Hint()
-	case errors.As(e.Err, &manifest) && manifest.Status != 0:
+	case errors.As(e.Err, &manifest) && (manifest.Status != 0 || manifest.unaccepted):
 		return manifest.Hint()
 	}
 	var answer *RegistryError

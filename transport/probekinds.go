@@ -92,6 +92,8 @@ func (r *Repository) probeManifestOf(ctx context.Context, k *probe.Kind) error {
 	p := &ProbeError{r.ref, classify(err), err}
 	var wrong *ManifestError
 	switch {
+	case errors.As(err, &wrong) && wrong.unaccepted:
+		p.Problem = ProblemAccept
 	case errors.As(err, &wrong) && wrong.Status != 0:
 		p.Problem = ProblemDrops
 	case errors.As(err, &wrong):
@@ -136,7 +138,7 @@ func (r *Repository) tryKind(ctx context.Context, s probe.Shape) error {
 	}
 	for _, d := range manifests {
 		err := r.sendProbe(ctx, c, d, d.Digest.String())
-		there, lerr := r.gives(r.toPush(ctx), d)
+		there, lerr := r.givesTo(r.toPush(ctx), d, &ManifestError{Pushed: err == nil})
 		if err != nil && !there { // it may be there from another run, where nothing can be sent twice
 			return changed(r.ref, "", d, explain("push", r.name(d), err))
 		}

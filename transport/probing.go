@@ -131,6 +131,8 @@ func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.De
 	p := &ProbeError{r.ref, classify(err), err}
 	var wrong *ManifestError
 	switch {
+	case errors.As(err, &wrong) && wrong.unaccepted:
+		p.Problem = ProblemAccept
 	case errors.As(err, &wrong) && wrong.Got == "" && wrong.Type == "":
 		p.Problem = ProblemDrops
 	case errors.As(err, &wrong):
@@ -157,7 +159,7 @@ func (r *Repository) takesUntagged(ctx context.Context, c probeContent, d oci.De
 // another run may have removed it.
 func (r *Repository) kept(ctx context.Context, c probeContent, d oci.Descriptor, name string) error {
 	ctx = r.toPush(ctx)
-	first := true
+	first, absent := true, &ManifestError{Repo: r.ref, Manifest: d, Pushed: true}
 	there, err := c.wait.until(ctx, r, func() (bool, error) {
 		if !first {
 			if err := r.putManifest(ctx, d, c.Body(d), name); err != nil {
@@ -165,7 +167,7 @@ func (r *Repository) kept(ctx context.Context, c probeContent, d oci.Descriptor,
 			}
 		}
 		first = false
-		there, err := r.gives(ctx, d)
+		there, err := r.givesTo(ctx, d, absent)
 		if there || err != nil {
 			return there, err
 		}
@@ -175,7 +177,7 @@ func (r *Repository) kept(ctx context.Context, c probeContent, d oci.Descriptor,
 		return false, nil
 	})
 	if err == nil && !there {
-		err = &ManifestError{Repo: r.ref, Manifest: d, Pushed: true}
+		err = absent
 	}
 	return err
 }

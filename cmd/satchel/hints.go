@@ -207,6 +207,7 @@ var troubleFlags = map[transport.Trouble]string{
 
 // problemFlags are for problems of a repository of the mirror.
 var problemFlags = map[transport.Problem]string{
-	transport.ProblemProject: "--to HOST[:PORT]/PROJECT",
-	transport.ProblemDepth:   "--max-nested-paths 2",
+	transport.ProblemProject:    "--to HOST[:PORT]/PROJECT",
+	transport.ProblemDepth:      "--max-nested-paths 2",
+	transport.ProblemAttachment: "--attachments optional",
 }

@@ -55,6 +55,43 @@ func sentBlobs(sent transport.Sent, again string) string {
 	return strings.Join(parts, "; ")
 }
 
+// tellMissing says what the mirror lacks, and of what it refuses to say whether it has it.
+func (u *unpacking) tellMissing(missing *transport.Missing) {
+	unknown := func(img oci.Image) bool {
+		return slices.ContainsFunc(missing.Unknown, func(o oci.Image) bool { return same(o, img) })
+	}
+	absent := slices.DeleteFunc(slices.Clone(missing.Images), unknown)
+	present := u.present(missing)
+	if len(absent)+len(present) > 0 {
+		u.Info("in the mirror: %s; missing: %s", counted(present), counted(absent))
+	}
+	if len(missing.Unknown) > 0 {
+		u.Info("the mirror refuses to say whether it has %s: whether it takes a push is tried now", counted(missing.Unknown))
+	}
+	for _, img := range missing.Images {
+		if unknown(img) {
+			u.Debug("not known whether it is in the mirror: %s", img.Source)
+			continue
+		}
+		u.Debug("not in the mirror: %s", img.Source)
+	}
+	if len(missing.Images) > 0 {
+		return
+	}
+	refused := 0
+	for _, d := range missing.Blobs {
+		if d.Unknown {
+			refused++
+		}
+	}
+	if n := len(missing.Blobs) - refused; n > 0 {
+		u.Warn("the mirror has the manifests of all images, but %s missing or wrong there", text.Count(n, "blob is", "blobs are"))
+	}
+	if refused > 0 {
+		u.Warn("the mirror has the manifests of all images, and refuses to say whether it has %s of them", text.Count(refused, "blob", "blobs"))
+	}
+}
+
 // present lists the images that are not missing.
 func (u *unpacking) present(missing *transport.Missing) []oci.Image {
 	type key struct {

@@ -167,19 +167,16 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 	if len(missing.Images)+len(missing.Blobs) == 0 {
 		return missing, nil
 	}
-	u.Info("in the mirror: %s; missing: %s", counted(u.present(missing)), counted(missing.Images))
-	for _, img := range missing.Images {
-		u.Debug("not in the mirror: %s", img.Source)
-	}
-	if len(missing.Images) == 0 {
-		u.Warn("the mirror has the manifests of all images, but %s missing or wrong there", text.Count(len(missing.Blobs), "blob is", "blobs are"))
-	}
+	u.tellMissing(missing)
 	return missing, nil
 }
 
 // probe finds out whether the mirror takes what it lacks.
 func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
 	if err := u.mirror.ProbeImages(ctx, u.r, u.images, missing); err != nil {
+		return err
+	}
+	if err := u.unsaid(u.mirror.ProbeSignatures(ctx, u.images)); err != nil {
 		return err
 	}
 	return u.probeAttachments(ctx, missing.Images)
