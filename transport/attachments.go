@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,9 +107,6 @@ func (r *Repository) attachments(ctx context.Context, subject oci.Descriptor) (*
 			continue
 		}
 		d, err := r.listed(ctx, d)
-		if statusIn(err) == http.StatusNotFound {
-			err = nil // whoever reads it finds that out, as of one with a size
-		}
 		if err != nil {
 			return nil, fmt.Errorf("referrers of %s: %w", subject.Digest, err)
 		}
@@ -159,6 +157,9 @@ func (r *Repository) listed(ctx context.Context, d oci.Descriptor) (oci.Descript
 	switch {
 	case gerr == nil:
 		return found, checkManifest(found)
+	case statusIn(gerr) == http.StatusNotFound && (err == nil || d.MediaType == ""): // whoever reads it finds that out, as of one with a size
+		d.MediaType = cmp.Or(d.MediaType, oci.MediaTypeAnyManifest)
+		return d, nil
 	case err == nil:
 		err = explain("pull", r.name(d), gerr)
 	}

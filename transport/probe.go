@@ -39,6 +39,7 @@ const (
 	ProblemTLS         Problem = "there is no TLS connection that can be trusted"
 	ProblemUnreachable Problem = "the registry cannot be reached"
 	ProblemChanges     Problem = "the registry does not keep manifests as they are pushed"
+	ProblemRead        Problem = "the registry takes a push, and refuses to give what was pushed"
 	ProblemAccept      Problem = "the registry does not give manifests to nodes"
 	ProblemDrops       Problem = "the registry accepts a push and does not have what was pushed"
 	ProblemKind        Problem = "the registry takes manifests, and refuses those of this kind"
@@ -76,6 +77,7 @@ var problemHints = map[Problem]string{
 	ProblemUntagged:    "a mirror must store images by digest; the registry inside an OpenShift cluster, for one, does not and cannot be a mirror",
 	ProblemSparse:      "have the registry accept an index whose platforms are not all present (distribution 3: validation.manifests.indexes.platforms: none; Quay: FEATURE_SPARSE_INDEX: true; docker-registry 2.8 and Harbor cannot), or remove platforms from the configuration and pack again",
 	ProblemChanges:     "nodes pull by digest, so a mirror must keep manifests byte for byte: have the registry, or the proxy in front of it, leave them as they are pushed",
+	ProblemRead:        "give this user the right to pull from there too, or have the registry, or the proxy in front of it, answer such requests: what was pushed is looked at, and nodes must get it",
 	ProblemDrops:       "look into the registry's log; if garbage was collected there, restart the registry and empty the caches in front of it",
 	ProblemKind:        "have the registry accept manifests of this kind (Quay: FEATURE_GENERAL_OCI_SUPPORT, ALLOWED_OCI_ARTIFACT_TYPES and IGNORE_UNKNOWN_MEDIATYPES), or leave these images out and pack again",
 	ProblemAttachment:  "have the registry accept signatures, attestations and SBOMs (OCI artifacts, and tags such as sha256-*.sig), or leave out those that it refuses",

@@ -108,11 +108,19 @@ func (r *Repository) probeBlob(ctx context.Context, c probeContent) error {
 	})
 	switch {
 	case err != nil:
-		return &ProbeError{r.ref, classify(err), err}
+		return &ProbeError{r.ref, lookProblem(err), err}
 	case !there || !f.whole():
 		return &ProbeError{r.ref, ProblemDrops, &BlobError{Repo: r.ref, Blob: c.Config, Fault: f.fault, Times: 1, by: f.by}}
 	}
 	return nil
+}
+
+// lookProblem is classify for a look at what the registry took.
+func lookProblem(err error) Problem {
+	if answer, ok := errors.AsType[*RegistryError](err); ok && answer.Op == "check" && uncertain(answer.Status) {
+		return ProblemRead
+	}
+	return classify(err)
 }
 
 // probeManifest pushes one manifest of the probe and, if it has a tag, looks at it. problem is that of a refusal.
@@ -122,7 +130,8 @@ func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.De
 	if errors.As(err, &tag) {
 		return nil // a probe of another version, where tags cannot be changed
 	}
-	if err == nil && tagIn(d, name) != "" { // Quay does not serve what has no tag
+	took := err == nil
+	if took && tagIn(d, name) != "" { // Quay does not serve what has no tag
 		err = r.kept(ctx, c, d, name)
 	}
 	if err == nil {
@@ -137,6 +146,8 @@ func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.De
 		p.Problem = ProblemDrops
 	case errors.As(err, &wrong):
 		p.Problem = ProblemChanges
+	case took && lookProblem(err) == ProblemRead:
+		p.Problem = ProblemRead
 	case problem == "" && refuses(err) && r.takesUntagged(ctx, c, d):
 		p.Problem = ProblemTag
 	case problem != "" && refuses(err) && p.Problem != ProblemFull:

@@ -22,10 +22,16 @@ type SignatureError struct {
 	Repo oci.Ref
 	Tag  string // where it would be
 	Err  error
+
+	early bool // whether the image is there was not looked at
 }
 
 func (e *SignatureError) Error() string {
-	return fmt.Sprintf("check %s: the registry gives the image, and refuses to say whether it is signed: %s; nodes that look for a signature would not pull it", e.Repo.WithTag(e.Tag), reason(e.Err))
+	what := "gives the image, and refuses to say whether it is signed"
+	if e.early {
+		what = "refuses to say whether the image is signed"
+	}
+	return fmt.Sprintf("check %s: the registry %s: %s; nodes that look for a signature would not pull it", e.Repo.WithTag(e.Tag), what, reason(e.Err))
 }
 
 func (e *SignatureError) Unwrap() error { return e.Err }
@@ -111,15 +117,17 @@ func (m *Mirror) ProbeSignatures(ctx context.Context, images []oci.Image) error 
 				return err
 			}
 			err = r.signatureOf(gctx, img)
-			if _, is := errors.AsType[*SignatureError](err); !is {
+			unsaid, is := errors.AsType[*SignatureError](err)
+			if !is {
 				return err
 			}
+			unsaid.early = true
 			if !r.answersOthers(gctx) {
 				return gctx.Err()
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			refused = append(refused, err)
+			refused = append(refused, unsaid)
 			return nil
 		})
 	}

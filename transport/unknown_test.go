@@ -57,8 +57,24 @@ func TestSignatureRefusedBefore(t *testing.T) {
 			return strings.Contains(r.URL.Path, what) && refuse(w, r, http.StatusForbidden, "DENIED", "")
 		}
 		err := m.ProbeSignatures(t.Context(), inv.Images)
-		if (err != nil) != found || found && !strings.Contains(err.Error(), "refuses to say whether it is signed") {
+		if (err != nil) != found || found && !strings.Contains(err.Error(), "refuses to say whether the image is signed") {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestProbeMayNotRead has mirrors take a push and refuse to give what was pushed: that is no
+// refused push.
+func TestProbeMayNotRead(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.Start(t)
+	for _, kind := range []string{"GET blob", "GET manifest"} {
+		p := registrytest.StartProxy(t, reg.Host)
+		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			return registrytest.Kind(r) == kind && refuse(w, r, http.StatusForbidden, "DENIED", "")
+		}
+		if got := problems(t, probeRepos(insecure(t), p.Host, false, "a/b"))["a/b"]; got != ProblemRead {
+			t.Errorf("%s: %q", kind, got)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (u *unpacking) confirm(ctx context.Context) error {
 }
 
 // unsaid makes a warning of it that the mirror refuses to say whether signatures are there,
-// where attachments may be left out.
+// where attachments may be left out: once, not again at the end.
 func (u *unpacking) unsaid(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || u.Attachments != AttachmentsOptional && u.Attachments != AttachmentsNone {
@@ -83,8 +83,11 @@ func (u *unpacking) unsaid(err error) error {
 			return err
 		}
 	}
-	for _, e := range joined.Unwrap() {
-		u.Warn("%v", e)
+	if !u.unsigned {
+		u.unsigned = true
+		for _, e := range joined.Unwrap() {
+			u.Warn("%v", e)
+		}
 	}
 	return nil
 }

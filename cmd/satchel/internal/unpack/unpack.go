@@ -67,8 +67,9 @@ type unpacking struct {
 	files   []manifests.File
 	notes   []string
 
-	doubts doubts
-	said   atomic.Bool // that this host does not keep what it should
+	doubts   doubts
+	unsigned bool        // it was said that the mirror refuses to say whether images are signed
+	said     atomic.Bool // that this host does not keep what it should
 }
 
 // Blamed makes damage of what can only come from a bundle that is not as it was
