@@ -117,7 +117,7 @@ func (r *Repository) probeBlob(ctx context.Context, c probeContent) error {
 
 // lookProblem is classify for a look at what the registry took.
 func lookProblem(err error) Problem {
-	if answer, ok := errors.AsType[*RegistryError](err); ok && answer.Op == "check" && uncertain(answer.Status) {
+	if answer, ok := errors.AsType[*RegistryError](err); ok && answer.Op == "check" && refuses(err) && !answer.Everywhere() {
 		return ProblemRead
 	}
 	return classify(err)

@@ -68,10 +68,10 @@ func TestSignatureRefusedBefore(t *testing.T) {
 func TestProbeMayNotRead(t *testing.T) {
 	t.Parallel()
 	reg := registrytest.Start(t)
-	for _, kind := range []string{"GET blob", "GET manifest"} {
+	for kind, status := range map[string]int{"GET blob": http.StatusForbidden, "GET manifest": http.StatusUnavailableForLegalReasons} {
 		p := registrytest.StartProxy(t, reg.Host)
 		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-			return registrytest.Kind(r) == kind && refuse(w, r, http.StatusForbidden, "DENIED", "")
+			return registrytest.Kind(r) == kind && refuse(w, r, status, "DENIED", "")
 		}
 		if got := problems(t, probeRepos(insecure(t), p.Host, false, "a/b"))["a/b"]; got != ProblemRead {
 			t.Errorf("%s: %q", kind, got)
