@@ -53,7 +53,7 @@ func grouped(errs []error) (lines []string) {
 		g := in[i]
 		switch {
 		case g == nil || len(g.names) < g.least:
-			lines = append(lines, text.OneLine(configured(e).Error()))
+			lines = append(lines, text.OneLine(text.Joined(configured(e).Error())))
 		case g.first == i:
 			lines = append(lines, text.OneLine(g.line+": "+text.Some(g.names, maxAlike)))
 		}

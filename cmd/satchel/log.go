@@ -87,7 +87,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(attr)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := io.WriteString(h.w, text.Printable(b.String())+"\n") // names of files may have control characters
+	_, err := io.WriteString(h.w, text.Printable(text.Joined(b.String()))+"\n") // names of files may have control characters
 	return err
 }
 

@@ -112,7 +112,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	if errors.As(kept, &none) {
 		return err
 	}
-	a.warn("the bundle itself was not read: %s", text.OneLine(err.Error()))
+	a.warn("the bundle itself was not read: %s", text.Joined(err.Error()))
 	return kept
 }
 

@@ -66,6 +66,29 @@ func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") 
 // OneLine replaces every run of white space, line ends among it, by one space.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// Joined makes one line of several, as those of joined errors: "; " stands between two,
+// or a space where the first ends in punctuation.
+func Joined(s string) string {
+	if !strings.Contains(s, "\n") {
+		return s
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(s, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if so := b.String(); so != "" {
+			if strings.ContainsRune(".,:;!?", rune(so[len(so)-1])) {
+				b.WriteString(" ")
+			} else {
+				b.WriteString("; ")
+			}
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
 // Printable replaces characters that are obeyed or hidden (control characters,
 // direction marks) by U+FFFD. Spaces, tabs and line ends become plain spaces.
 func Printable(s string) string {

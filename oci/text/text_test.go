@@ -56,6 +56,16 @@ func TestSanitize(t *testing.T) {
 	if got := text.OneLine(" a \n\n b\t"); got != "a b" {
 		t.Errorf("OneLine = %q", got)
 	}
+	for s, want := range map[string]string{
+		" a\n\n b\t": "a; b", "x: errors:\n  line 1: y\n  line 2: z\n": "x: errors: line 1: y; line 2: z", "a\r\nb": "a; b", "\n": "", " a": " a",
+	} {
+		if got := text.Joined(s); got != want {
+			t.Errorf("Joined(%q) = %q", s, got)
+		}
+	}
+	if got := text.Joined("a  b\nc"); got != "a  b; c" {
+		t.Errorf("Joined = %q", got)
+	}
 	if !text.IsPlain([]byte("ä\n\t")) || text.IsPlain([]byte("\x1b")) || text.IsPlain([]byte{0xff}) {
 		t.Error("IsPlain is wrong")
 	}

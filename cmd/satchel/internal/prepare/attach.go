@@ -136,7 +136,7 @@ func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Im
 			s.Warn("referrers of %s: %s of the list in all are left out", ref.WithDigest(n.Descriptor.Digest), text.Count(len(all.Skipped), "entry", "entries"))
 			break
 		}
-		s.Warn("referrers of %s: an entry of the list is left out: %s", ref.WithDigest(n.Descriptor.Digest), text.OneLine(why.Error()))
+		s.Warn("referrers of %s: an entry of the list is left out: %s", ref.WithDigest(n.Descriptor.Digest), text.Joined(why.Error()))
 	}
 	var found []oci.Image
 	for _, owner := range owners {

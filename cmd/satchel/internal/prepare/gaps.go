@@ -98,6 +98,6 @@ func (s *Set) drop(g *oci.Gap) {
 	})
 	if s.Gaps.Add(g) {
 		s.rendered = nil
-		s.Warn("gap: %s", text.OneLine(g.Error()))
+		s.Warn("gap: %s", text.Joined(g.Error()))
 	}
 }

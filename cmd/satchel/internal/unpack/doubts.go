@@ -166,7 +166,7 @@ func (u *unpacking) takeOut() {
 // unnoted says, once, that this host does not keep what it should.
 func (u *unpacking) unnoted(err error) {
 	if err != nil && u.said.CompareAndSwap(false, true) {
-		u.Warn("later runs will not know what this run has found: it cannot be recorded on this host: %s", text.OneLine(err.Error()))
+		u.Warn("later runs will not know what this run has found: it cannot be recorded on this host: %s", text.Joined(err.Error()))
 	}
 }
 
