@@ -168,16 +168,25 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 		return err
 	}
 	done, err := pack.Run(ctx, job)
+	if whole, ok := errors.AsType[*pack.UncomparedError](err); ok && whole.Fingerprint != "" {
+		return errors.Join(err, a.showFingerprint(whole.Fingerprint))
+	}
 	if err != nil {
 		return err
 	}
 	if done.Fingerprint == "" {
 		a.info("no fingerprint is printed, because the bundle was not read back: satchel verify %s does that, and prints it", done.Dir)
 	} else {
-		a.info("fingerprint, for the paper slip: %s", done.Fingerprint.Grouped())
-		_, err = fmt.Fprintln(a.stdout, done.Fingerprint)
+		err = a.showFingerprint(done.Fingerprint)
 	}
 	return errors.Join(err, a.reportGaps(o, done))
+}
+
+// showFingerprint prints what was read back, for people and for scripts.
+func (a *app) showFingerprint(fp bundle.Fingerprint) error {
+	a.info("fingerprint, for the paper slip: %s", fp.Grouped())
+	_, err := fmt.Fprintln(a.stdout, fp)
+	return err
 }
 
 // reportGaps writes the list of gaps where --gaps says, or to the bundle's journal. The

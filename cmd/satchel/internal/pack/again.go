@@ -37,7 +37,10 @@ func (e *ChangedError) Permanent() bool { return true }
 type UncomparedError struct {
 	Dir, Bundle string
 	Packed      time.Time
-	Verified    bool // it was read back, and is whole
+	Verified    bool               // it was read back, and is whole
+	Fingerprint bundle.Fingerprint // of what was read back; "" if it was not
+
+	hinted bool // the reason says what to do now
 }
 
 func (e *UncomparedError) Error() string {
@@ -48,8 +51,11 @@ func (e *UncomparedError) Error() string {
 	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now", e.Bundle, e.Dir, text.Minute(e.Packed), state)
 }
 
-// Hint says what to do now.
+// Hint says what to do now, "" where the reason, which is joined to it, does.
 func (e *UncomparedError) Hint() string {
+	if e.hinted {
+		return ""
+	}
 	return "run the same command again when its registries answer"
 }
 
@@ -199,7 +205,17 @@ func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why erro
 	if err != nil {
 		return errors.Join(err, why)
 	}
-	return errors.Join(&UncomparedError{b.Dir, b.Bundle, b.Created, !p.opts.NoVerify}, why)
+	found := &UncomparedError{Dir: b.Dir, Bundle: b.Bundle, Packed: b.Created, Verified: !p.opts.NoVerify}
+	if found.Verified {
+		found.Fingerprint = b.Fingerprint
+	}
+	if cause, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](why); ok {
+		found.hinted = cause.Hint() != ""
+	}
+	return errors.Join(found, why)
 }
 
 // holdBundle keeps other runs away from a finished bundle until this one ends. What is read

@@ -162,7 +162,7 @@ func TestAgainMoved(t *testing.T) {
 func TestAgainAway(t *testing.T) {
 	t.Parallel()
 	w := newWeekly(t, 13)
-	w.packed()
+	first := w.packed()
 	w.Proxy.Answer = func(rw http.ResponseWriter, _ *http.Request) bool {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 		return true
@@ -173,6 +173,14 @@ func TestAgainAway(t *testing.T) {
 	if r != nil || !errors.As(err, &uncompared) || !uncompared.Verified || !errors.As(err, &away) || w.said("all as they were written") != 2 {
 		t.Errorf("%+v, %v\n%s", r, err, w.Log)
 	}
+	if uncompared.Fingerprint != first.Fingerprint || uncompared.Hint() != "" || away.Hint() == "" {
+		t.Errorf("fingerprint %q, hints %q and %q", uncompared.Fingerprint, uncompared.Hint(), away.Hint())
+	}
+	w.edit = func(o *pack.Options) { o.NoVerify = true }
+	if r, err := w.pack(); r != nil || !errors.As(err, &uncompared) || uncompared.Fingerprint != "" {
+		t.Errorf("not read back: %+v, %v", r, err)
+	}
+	w.edit = nil
 	flip(t, w.dir)
 	var damage *bundle.DamageError
 	if r, err := w.pack(); r != nil || !errors.As(err, &damage) {
