@@ -182,6 +182,19 @@ func (c *Client) Authorities(registry string) ([]byte, error) {
 	return all, configError(err)
 }
 
+// plainHTTP reports whether a registry, HOST[:PORT], has answered without TLS so far.
+func (c *Client) plainHTTP(registry string) bool {
+	c.mu.Lock()
+	s := c.endpoints[endpointKey{registry, true}]
+	c.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	s.busy <- struct{}{}
+	defer func() { <-s.busy }()
+	return s.scheme == "http"
+}
+
 // loginKey is one credential at one host. Each has a token cache of its own.
 type loginKey struct {
 	host     string // as in the URL

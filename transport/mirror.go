@@ -48,6 +48,9 @@ func NewMirror(c *Client, target oci.Mirror, parallel int) *Mirror {
 	return &Mirror{client: c, target: target, parallel: max(1, parallel)}
 }
 
+// PlainHTTP reports whether the mirror has answered without TLS so far.
+func (m *Mirror) PlainHTTP() bool { return m.client.plainHTTP(m.target.Host) }
+
 // Delivery is one blob that the mirror lacks, and where.
 type Delivery struct {
 	Blob  oci.Descriptor

@@ -24,6 +24,7 @@ func (e *emission) applyPage() []byte {
 	e.stepBefore(p)
 	e.stepPullSecret(p)
 	e.stepCA(p)
+	e.stepPlainHTTP(p)
 	e.stepRules(p)
 	e.stepCheck(p)
 	e.stepCatalogs(p)

@@ -29,6 +29,7 @@ type caState struct {
 // them, and the patch that makes image.config name it.
 func (e *emission) emitCA() error {
 	site := e.site
+	e.notePlainHTTP()
 	if len(site.CA) == 0 {
 		e.noteNoCA()
 		return nil
@@ -81,7 +82,7 @@ func (e *emission) emitCA() error {
 // noteNoCA says what nodes need if no authorities were given.
 func (e *emission) noteNoCA() {
 	host := e.site.Mirror.Host
-	if host == placeholderHost || len(e.images) == 0 {
+	if host == placeholderHost || len(e.images) == 0 || e.site.PlainHTTP {
 		return
 	}
 	if img := e.site.PresentImage; img != nil && within(e.site.Mirror.String(), img.Sources.Insecure) {
@@ -91,6 +92,10 @@ func (e *emission) noteNoCA() {
 		return
 	}
 	e.ca.missing = true
+	if e.site.Unchecked {
+		e.note("no certificate authority was given, and %s was not asked: nodes must trust its certificate already, or, if it speaks plain HTTP, image.config must have it in insecureRegistries; %s shows how to find out, and satchel render --ca-file writes the authority", host, fileApply)
+		return
+	}
 	e.note("no certificate authority was given: nodes must trust the certificate of %s already; if they do not, run satchel render again with --ca-file", host)
 }
 
@@ -210,6 +215,10 @@ func (e *emission) stepNoCA(p *page) {
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' https://"+shell(e.site.Mirror.Host)+"/v2/",
 	)
+	if e.site.Unchecked {
+		p.text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.site.Mirror.Host)
+		p.run("oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' http://" + shell(e.site.Mirror.Host) + "/v2/")
+	}
 }
 
 // trustedBefore is the ConfigMap that image.config named before; empty for none.

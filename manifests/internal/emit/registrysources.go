@@ -44,7 +44,7 @@ func (e *emission) checkSources() error {
 		}
 	}
 	e.noteSources(src)
-	if within(e.site.Mirror.String(), src.Insecure) {
+	if within(e.site.Mirror.String(), src.Insecure) && !e.site.PlainHTTP {
 		e.note("image.config.openshift.io/cluster has the mirror in insecureRegistries: nodes do not check its certificate")
 	}
 	return nil

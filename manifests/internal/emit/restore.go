@@ -33,5 +33,6 @@ func (e *emission) restorePage() []byte {
 	e.restoreCatalogs(p)
 	e.restoreRules(p)
 	e.restoreCA(p)
+	e.restorePlainHTTP(p)
 	return p.bytes()
 }

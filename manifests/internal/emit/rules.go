@@ -33,11 +33,11 @@ func (e *emission) emitRules() error {
 			}
 		}
 	}
-	var insecure, blocked []string
+	var blocked []string
 	if img := e.site.PresentImage; img != nil {
-		insecure, blocked = img.Sources.Insecure, img.Sources.Blocked
+		blocked = img.Sources.Blocked
 	}
-	e.add(fileRegistries, modePublic, rules.On(e.groups, insecure, blocked).TOML())
+	e.add(fileRegistries, modePublic, rules.On(e.groups, e.insecure(), blocked).TOML())
 	return nil
 }
 

@@ -23,6 +23,8 @@ type Site struct {
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	// Unchecked: the mirror was not asked whether it has the images.
 	Unchecked bool
+	// PlainHTTP: the mirror was asked, and answered without TLS.
+	PlainHTTP bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
 }
 

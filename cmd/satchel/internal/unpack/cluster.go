@@ -94,6 +94,9 @@ func (u *unpacking) writeCluster() error {
 	if u.Out == nil {
 		return nil
 	}
+	if err := u.answered(); err != nil {
+		return err
+	}
 	if err := u.Out.Write(u.files); err != nil {
 		return err
 	}
@@ -105,6 +108,16 @@ func (u *unpacking) writeCluster() error {
 	}
 	u.Info("wrote %s for the cluster into %s: next, follow APPLY.md there", text.Count(len(u.files), "file", "files"), u.Out.Path())
 	return nil
+}
+
+// answered renders again where the mirror, as it now has answered, speaks plain HTTP.
+func (u *unpacking) answered() (err error) {
+	if !u.mirror.PlainHTTP() {
+		return nil
+	}
+	u.Site.PlainHTTP = true
+	u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site)
+	return err
 }
 
 // mirrorKnown adds what this host knows of the mirror: how to log in, and which

@@ -93,7 +93,7 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if body, err := os.ReadFile(filepath.Join(out, "APPLY.md")); err != nil || !strings.Contains(string(body), s.mirror.Host) {
+	if body, err := os.ReadFile(filepath.Join(out, "APPLY.md")); err != nil || !strings.Contains(string(body), s.mirror.Host+" speaks plain HTTP") || !strings.Contains(string(body), "insecureRegistries") {
 		t.Errorf("APPLY.md: %v\n%s", err, body)
 	}
 }
