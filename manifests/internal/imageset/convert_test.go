@@ -62,6 +62,10 @@ mirror:
 		}
 	}
 	// Whoever packs it is told the same.
+	for i, c := range changes {
+		c.Msg = "in v2alpha1, " + c.Msg
+		lines[i] = c.Error()
+	}
 	_, err = Parse("f.yaml", []byte(versionOne))
 	if err == nil || !strings.Contains(err.Error(), "apiVersion mirror.openshift.io/v1alpha2 is the format of oc-mirror v1") || !strings.Contains(err.Error(), strings.Join(lines, "\n")) {
 		t.Errorf("the error is %v", err)

@@ -64,6 +64,7 @@ func toChange(name, apiVersion string, data []byte) error {
 	_, changes, _ := Convert(name, data) // what is wrong beyond that is for later
 	errs := make([]error, len(changes))
 	for i, c := range changes {
+		c.Msg = "in v2alpha1, " + c.Msg // nothing is rewritten here
 		errs[i] = c
 	}
 	return errors.Join(errs...)

@@ -114,7 +114,7 @@ var parseErrors = []struct{ name, in, want string }{
 	{"no apiVersion", "kind: ImageSetConfiguration\nmirror: {}\n", "f.yaml:1:1: apiVersion is missing; it must be mirror.openshift.io/v2alpha1"},
 	{"v1", "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v1alpha2\nstorageConfig: {}\nmirror: {}\n",
 		"f.yaml:2:13: apiVersion mirror.openshift.io/v1alpha2 is the format of oc-mirror v1; satchel reads that of v2, mirror.openshift.io/v2alpha1\n" +
-			"f.yaml:3:1: storageConfig is left out: oc-mirror v1 kept its state there; satchel keeps its own"},
+			"f.yaml:3:1: in v2alpha1, storageConfig is left out: oc-mirror v1 kept its state there; satchel keeps its own"},
 	{"other version", "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v3\nmirror: {}\n", `f.yaml:2:13: apiVersion is "mirror.openshift.io/v3"; it must be mirror.openshift.io/v2alpha1`},
 	{"kind of wrong type", "kind: [a]\n", "f.yaml:1:7: kind must be a string, not a list"},
 	{"no mirror", header, "f.yaml:1:1: mirror is missing; it says what to carry"},
