@@ -89,6 +89,9 @@ func (s *search) look(dir string) ([]string, error) {
 
 // read gives the directories in dir, sorted, and whether a file there marks a bundle.
 func (s *search) read(dir string) (subs []string, marked bool, err error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() { // opening a pipe would wait
+		return nil, false, &RefusedError{Dir: dir, Reason: "it is not a directory", hint: "name the directory of a drive"}
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, false, &media.Error{Op: "look into", Path: dir, Err: err}

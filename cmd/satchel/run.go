@@ -308,6 +308,9 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		if err := checkCount(cmd, args, n, what); err != nil {
 			return err
 		}
+		if f := cmd.Flags().Lookup("output-dir"); f != nil && f.Changed && f.Value.String() == "" {
+			return usage(errors.New("--output-dir is empty"), "name a directory; in a script, the variable for it may not be set")
+		}
 		for i, arg := range args {
 			args[i] = typedPath(arg)
 			if err := checkDirectory(cmd, args[i]); err != nil {

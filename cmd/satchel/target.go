@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -72,6 +73,9 @@ func onDisk(path string) bool {
 // checkDirectory refuses an argument that names something else than a directory, with the
 // line that does what was likely meant.
 func checkDirectory(cmd *cobra.Command, arg string) error {
+	if arg == "" {
+		return usage(errors.New("the name of the directory is empty"), "name a directory; in a script, the variable for it may not be set")
+	}
 	if onDisk(arg) {
 		return nil // what it is, is said where it is opened
 	}

@@ -159,6 +159,9 @@ func (o *Dir) probe() error {
 	made, at := []string{}, filepath.Clean(o.dir)
 	for ; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
+		if to, lerr := os.Readlink(at); lerr == nil && errors.Is(err, fs.ErrNotExist) {
+			return refuse(fmt.Errorf("output directory: %s is a symbolic link to %s, which does not exist", at, to), "name another directory, or create the one that the link leads to")
+		}
 		if err == nil && !info.IsDir() {
 			err = fmt.Errorf("%s is not a directory", at)
 		}
