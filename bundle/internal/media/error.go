@@ -66,6 +66,9 @@ func (e *Error) Hint() string {
 	if e.Op == "sync" && unsupported(e.Err) {
 		return "this file system cannot make files durable (fsync), so nobody knows when the bytes are on the drive: use another file system or mount"
 	}
+	if errors.Is(e.Err, fs.ErrPermission) && (e.Op == "look into" || e.Op == "list" || e.Op == "read") {
+		return "give this user the right to read the directory and the files in it"
+	}
 	for _, c := range causes {
 		if errors.Is(e.Err, c.err) {
 			return c.hint
