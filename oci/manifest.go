@@ -111,6 +111,9 @@ func parseManifest(d Descriptor, body []byte) (*Manifest, error) {
 	if !IsManifest(d.MediaType) {
 		return nil, fmt.Errorf("its media type %q is not one of an image, an index or an artifact", d.MediaType)
 	}
+	if err := unambiguous(body, "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations", "fsLayers"); err != nil {
+		return nil, err
+	}
 	var b manifestBody
 	if err := json.Unmarshal(body, &b); err != nil {
 		return nil, fmt.Errorf("it is not valid JSON: %w", err)

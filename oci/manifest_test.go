@@ -71,6 +71,9 @@ func TestUnfitManifests(t *testing.T) {
 		`,"config":null`:  "without a config",
 		`,"manifests":[]`: "lists manifests",
 		`,"mediaType":5`:  "not valid JSON",
+		`,"Layers":[]`:    `key "Layers" is not spelled "layers"`,
+		`,"CONFIG":null`:  `key "CONFIG" is not spelled "config"`,
+		`,"layers":[{"digest":"` + oci.Digest(nil).String() + `","size":0,"Digest":"` + oci.Digest([]byte("x")).String() + `"}]`: `in its layers[0] its key "Digest"`,
 	} {
 		body := manifestWith(more)
 		_, err := oci.ParseManifest(oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest(body), Size: int64(len(body))}, body)

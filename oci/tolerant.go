@@ -92,6 +92,9 @@ func (o *oddities) descriptor(name string, raw json.RawMessage) (Descriptor, err
 	if !there(raw) {
 		return Descriptor{}, fmt.Errorf("its %s is null", name)
 	}
+	if err := unambiguous(raw, "mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"); err != nil {
+		return Descriptor{}, fmt.Errorf("in its %s %w", name, err)
+	}
 	var b descriptorBody
 	if err := json.Unmarshal(raw, &b); err != nil {
 		return Descriptor{}, fmt.Errorf("its %s is not a descriptor: %w", name, err)
