@@ -238,7 +238,8 @@ func (r *Repository) openRange(ctx context.Context, d oci.Descriptor, off int64,
 		p = &part{body, resp.Body, d.Size}
 	default:
 		err := answerError(resp)
-		if off > 0 && (reply.RefusesRange(resp) || header != nil && err.internal()) {
+		// A cache may have no parts of what it has: 404 to a range is asked again for the whole.
+		if off > 0 && (reply.RefusesRange(resp) || resp.StatusCode == http.StatusNotFound || header != nil && err.internal()) {
 			return nil, &rangeError{err}
 		}
 		return nil, err

@@ -80,6 +80,7 @@ func TestRangeFallsBack(t *testing.T) {
 		"416 to an open range":     {func(w http.ResponseWriter, r *http.Request) { openRefused(w, r, serve) }, 3},
 		"416 to any range":         {status(416), 4},
 		"403 to any range":         {status(403), 4},
+		"404 to any range":         {status(404), 4},
 		"501 to any range":         {status(501), 4},
 		"500 to any range":         {status(500), 12},
 		"the whole":                {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(whole) }, 2},
