@@ -23,7 +23,7 @@ func TestDanglingLink(t *testing.T) {
 		if made || !errors.As(err, &drive) || !errors.Is(err, fs.ErrNotExist) || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("MakeDir %s: %v", dir, err)
 		}
-		_, _, err = List(dir)
+		_, _, err = List(dir, "")
 		var none *NoBundleError
 		if !errors.As(err, &none) || !none.Absent || !strings.Contains(err.Error(), want+"; is the drive mounted there?") {
 			t.Errorf("List %s: %v", dir, err)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 )
@@ -19,14 +20,53 @@ type Found struct {
 	Fingerprint Fingerprint // of the seal
 	Size        int64       // bytes of its files
 	Sealed      bool
-	Err         error // nil for a sealed one with nothing to be seen wrong; else as [Open] gives it
+	Running     bool   // another process of this host is at work on it; a sealed one may not have been read back yet
+	Who         string // is at work on it: ": process 7, since ...", "" if it has not said so
+	Err         error  // nil for a sealed one with nothing to be seen wrong; else as [Open] gives it
 }
 
 // List finds the bundles in dir and in the directories up to two levels below it, of any
 // name. Links are not followed, and what systems leave on drives, such as a recycle bin, is
-// not looked into. notes say what else was not looked at, and why. Errors are
-// *[NoBundleError], if dir is not there, *[RefusedError] and *[DriveError].
-func List(dir string) (list []Found, notes []string, err error) {
+// not looked into. notes say what else was not looked at, and why. The journals below state
+// show which bundles are being written on this host; with state "" that is not looked at.
+// Errors are *[NoBundleError], if dir is not there, *[RefusedError] and *[DriveError].
+func List(dir, state string) (list []Found, notes []string, err error) {
+	list, notes, err = listed(dir)
+	if err != nil || state == "" {
+		return list, notes, err
+	}
+	if noteRunning(list, state) { // a run may have ended between the two looks
+		if list, notes, err = listed(dir); err == nil {
+			noteRunning(list, state)
+		}
+	}
+	return list, notes, err
+}
+
+// noteRunning notes who is at work on the bundles. unsure says that nobody is now, and that
+// something is wrong with one of them.
+func noteRunning(list []Found, state string) (unsure bool) {
+	for i := range list {
+		f := &list[i]
+		if f.Who, f.Running = writing(f.Bundle, state); !f.Running {
+			unsure = unsure || f.Err != nil
+		} else if f.Err != nil { // what half a bundle looks like is no fault
+			f.Err = &UnfinishedError{Dir: f.Dir, Running: true, Who: f.Who}
+		}
+	}
+	return unsure
+}
+
+// writing reports whether another process of this host is at work on a bundle, and which one.
+func writing(id, state string) (who string, running bool) {
+	path := journalPath(state, id)
+	if id == "" || !journal.Locked(path) {
+		return "", false
+	}
+	return process(path), true
+}
+
+func listed(dir string) (list []Found, notes []string, err error) {
 	s, err := searchBelow(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &NoBundleError{Dir: dir, Absent: true}

@@ -19,7 +19,7 @@ import (
 // places lists the directories of bundles below dir, each with "!" if something is wrong with it.
 func places(t *testing.T, dir string) (list []string) {
 	t.Helper()
-	found, notes, err := List(dir)
+	found, notes, err := List(dir, "")
 	if err != nil || len(notes) > 0 {
 		t.Errorf("%v, %v", notes, err)
 	}
@@ -89,7 +89,7 @@ func TestList(t *testing.T) {
 	if _, err := Open(t.Context(), filepath.Join(drive, "from/zip/copy"), "", s.identity); !errors.As(err, &refused) || !strings.HasSuffix(refused.Hint(), "from/zip") {
 		t.Errorf("the second copies: %v", err)
 	}
-	list, _, err := List(s.drive)
+	list, _, err := List(s.drive, "")
 	if err != nil || len(list) != 1 || list[0].Bundle != s.id(t) || !list[0].Sealed || list[0].Sequence != 1 || list[0].Fingerprint != s.finger || list[0].Created.IsZero() {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -176,14 +176,14 @@ func TestListDenied(t *testing.T) {
 
 // listDenied wants the one bundle that may be read, and a note of each directory that may not.
 func listDenied(t *testing.T, drive string) {
-	list, notes, err := List(drive)
+	list, notes, err := List(drive, "")
 	if err != nil || len(list) != 1 || filepath.Base(list[0].Dir) != "whole" || list[0].Err != nil {
 		t.Errorf("%+v, %v", list, err)
 	}
 	if len(notes) != 2 || !strings.Contains(notes[0], "/a: permission denied") || !strings.Contains(notes[1], "/b/c: permission denied") {
 		t.Errorf("%q", notes)
 	}
-	if list, _, err := List(filepath.Join(drive, "a")); !errors.Is(err, fs.ErrPermission) || len(list) != 0 {
+	if list, _, err := List(filepath.Join(drive, "a"), ""); !errors.Is(err, fs.ErrPermission) || len(list) != 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -220,7 +220,7 @@ func TestRenamedByACopy(t *testing.T) {
 			if err != nil || !r.Renamed || len(r.Faults) > 0 || r.Files != len(s.whole) {
 				t.Fatalf("%+v, %v", r, err)
 			}
-			if list, _, err := List(drive); err != nil || len(list) != 1 || list[0].Size != r.Bytes {
+			if list, _, err := List(drive, ""); err != nil || len(list) != 1 || list[0].Size != r.Bytes {
 				t.Errorf("the size of %+v is not %d, %v", list, r.Bytes, err)
 			}
 			rd, err := Open(t.Context(), drive, s.finger, s.identity)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,9 +44,9 @@ func (e *noSuchBundleError) Error() string {
 		what = "the fingerprint " + string(e.wanted.expect)
 	}
 	if len(e.list) == 1 {
-		return fmt.Sprintf("the bundle in %s does not have %s: it is %s", e.dir, what, described(e.list))
+		return fmt.Sprintf("the bundle in %s does not have %s: it is %s", e.dir, what, described(e.dir, e.list))
 	}
-	return fmt.Sprintf("none of the %d bundles in %s has %s: %s", len(e.list), e.dir, what, described(e.list))
+	return fmt.Sprintf("none of the %d bundles in %s has %s: %s", len(e.list), e.dir, what, described(e.dir, e.list))
 }
 
 // Hint says what to do now.
@@ -57,10 +58,10 @@ func (e *noSuchBundleError) Hint() string {
 }
 
 // described lists bundles, each by its directory, with ID and date.
-func described(list []bundle.Found) string {
+func described(dir string, list []bundle.Found) string {
 	var names []string
 	for _, f := range list {
-		names = append(names, fmt.Sprintf("%s (%s)", text.Printable(f.Dir), strings.Join(attributes(f), ", ")))
+		names = append(names, fmt.Sprintf("%s (%s)", below(dir, f.Dir), strings.Join(attributes(f), ", ")))
 	}
 	return text.Some(names, mostListed)
 }
@@ -74,9 +75,8 @@ func attributes(f bundle.Found) []string {
 	if !f.Created.IsZero() {
 		list = append(list, "packed "+text.Minute(f.Created))
 	}
-	var unfinished *bundle.UnfinishedError
 	switch {
-	case errors.As(f.Err, &unfinished) && unfinished.Running:
+	case f.Running && f.Err != nil:
 		list = append(list, "being written")
 	case !f.Sealed:
 		list = append(list, "unfinished")
@@ -88,15 +88,12 @@ func attributes(f bundle.Found) []string {
 
 // found lists the bundles in dir, and of several those that are meant. None at all is no error.
 func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
-	all, notes, err := bundle.List(dir)
+	all, notes, err := bundle.List(dir, a.journals())
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range notes {
 		a.warn("%s", text.Printable(n))
-	}
-	for i := range all {
-		a.noteRunning(&all[i])
 	}
 	id := strings.TrimPrefix(strings.ToLower(w.id), "satchel-")
 	if len(all) == 0 || id == "" && (w.expect == "" || len(all) == 1) {
@@ -114,14 +111,34 @@ func (a *app) found(dir string, w wanted) ([]bundle.Found, error) {
 	return list, nil
 }
 
-// noteRunning finds out whether an unfinished bundle is being written by another run.
-func (a *app) noteRunning(f *bundle.Found) {
-	var unfinished *bundle.UnfinishedError
+// journals is where the journals of this host are, "" if that is not known.
+func (a *app) journals() string {
 	state, err := xdg("XDG_STATE_HOME", ".local/state")
-	if err != nil || !errors.As(f.Err, &unfinished) {
-		return
+	if err != nil {
+		return ""
 	}
-	unfinished.Who, unfinished.Running = bundle.Writing(f.Dir, state)
+	return state
+}
+
+// inUse finds out who is at work on the bundle in dir, after something was seen wrong with it.
+func (a *app) inUse(dir string) error {
+	list, _, err := bundle.List(dir, a.journals())
+	if err != nil {
+		return nil // what was seen is what is said
+	}
+	for _, f := range list {
+		if f.Running && isDir(f.Dir, dir) {
+			return &bundle.UnfinishedError{Dir: dir, Running: true, Who: f.Who}
+		}
+	}
+	return nil
+}
+
+// warnInUse says that a sealed bundle may not have been read back yet.
+func (a *app) warnInUse(f bundle.Found) {
+	if f.Running && f.Err == nil {
+		a.warn("another satchel is still at work on the bundle in %s%s: it may not have been read back yet", text.Printable(f.Dir), f.Who)
+	}
 }
 
 // choose gives the directory of the bundle that a reader means by dir: the only one there,
@@ -136,12 +153,8 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 	case len(list) == 1:
 	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
 	case named && sameSeal(list): // copies of one bundle
-		for _, f := range list {
-			if f.Err == nil {
-				pick = f
-				break
-			}
-		}
+		pick = slices.MinFunc(list, func(f, g bundle.Found) int { return loss(f) - loss(g) })
+		a.info("%s", copies(dir, list, pick))
 	default:
 		n, err := a.ask(ctx, dir, list)
 		if err != nil {
@@ -152,6 +165,7 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 	if as[*bundle.UnfinishedError](pick.Err) {
 		return "", pick.Err // it says who writes it
 	}
+	a.warnInUse(pick)
 	return a.chosen(dir, pick), nil
 }
 
@@ -174,6 +188,42 @@ func isDir(of, dir string) bool {
 	return err == nil && abs == of
 }
 
+// loss orders copies of a bundle by what their seals show: whole, without derived files, not whole.
+func loss(f bundle.Found) int {
+	damage, ok := errors.AsType[*bundle.DamageError](f.Err)
+	switch {
+	case f.Err == nil:
+		return 0
+	case ok && damage.Whole:
+		return 1
+	}
+	return 2
+}
+
+// copies says which copy of a bundle is taken.
+func copies(dir string, list []bundle.Found, pick bundle.Found) string {
+	var others []string
+	for _, f := range list {
+		if f.Dir != pick.Dir {
+			others = append(others, below(dir, f.Dir))
+		}
+	}
+	return fmt.Sprintf("bundle %s stands more than once in %s: %s is taken, and not %s", pick.Bundle, text.Printable(dir), below(dir, pick.Dir), text.Some(others, mostListed))
+}
+
+// below names a bundle's directory as it is seen from the one that was given.
+func below(dir, of string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return text.Printable(of)
+	}
+	name, err := filepath.Rel(abs, of)
+	if err != nil {
+		name = of
+	}
+	return text.Printable(name)
+}
+
 // sameSeal reports whether all are one bundle.
 func sameSeal(list []bundle.Found) bool {
 	for _, f := range list {
@@ -190,12 +240,12 @@ func (a *app) ask(ctx context.Context, dir string, list []bundle.Found) (int, er
 	t := &terminal{}
 	stderr, ok := a.stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(stderr.Fd())) || len(list) > mostListed || t.open() != nil {
-		return 0, usage(fmt.Errorf("%s holds %d bundles: %s", dir, len(list), described(list)),
+		return 0, usage(fmt.Errorf("%s holds %d bundles: %s", dir, len(list), described(dir, list)),
 			"name the one that you mean (--bundle ID, --expect FINGERPRINT), or its directory")
 	}
 	fmt.Fprintf(a.stderr, "%s holds %d bundles:\n", text.Printable(dir), len(list))
 	for i, f := range list {
-		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, text.Printable(f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
+		fmt.Fprintf(a.stderr, "%3d  %s  %s, %s\n", i+1, below(dir, f.Dir), strings.Join(attributes(f), ", "), bundle.FormatSize(f.Size))
 	}
 	chosen := 0
 	err := t.choose(ctx, fmt.Sprintf("Which one? (1-%d) ", len(list)), fmt.Sprintf("a number from 1 to %d", len(list)), func(s string) bool {

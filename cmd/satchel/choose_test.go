@@ -43,7 +43,7 @@ func TestChooseOnTerminal(t *testing.T) {
 			t.Errorf("%q: the answers are named %d times: %s", answers, n, said)
 		}
 	}
-	if code, said := b.run("inspect", "--passphrase-file", passphrase, b.dir); code != exitUsage || !strings.Contains(said, b.dir+"/one (") || !strings.Contains(said, b.dir+"/two (") {
+	if code, said := b.run("inspect", "--passphrase-file", passphrase, b.dir); code != exitUsage || !strings.Contains(said, b.dir+" holds 2 bundles: one (") || !strings.Contains(said, ", two (") {
 		t.Errorf("exit %d: %s", code, said)
 	}
 }

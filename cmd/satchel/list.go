@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -72,14 +71,12 @@ func runList(a *app, dir, output string, wide bool) error {
 	}
 	rep := listReport{Dir: abs}
 	for _, f := range list {
-		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed, Sequence: f.Sequence}
+		b := listedBundle{Dir: f.Dir, Bundle: f.Bundle, Bytes: f.Size, Sealed: f.Sealed && !(f.Running && f.Err != nil), Sequence: f.Sequence, Running: f.Running}
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
 		}
 		if f.Err != nil {
 			b.Problem = f.Err.Error()
-			unfinished, ok := errors.AsType[*bundle.UnfinishedError](f.Err)
-			b.Running = ok && unfinished.Running
 		}
 		rep.Bundles = append(rep.Bundles, b)
 	}
@@ -144,6 +141,8 @@ func (b listedBundle) packed() string {
 
 func (b listedBundle) sealed() string {
 	switch {
+	case b.Sealed && b.Running:
+		return "yes, in use"
 	case b.Sealed:
 		return "yes"
 	case b.Running:

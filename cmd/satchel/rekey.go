@@ -51,8 +51,12 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if dir, err = a.choose(ctx, dir, wanted{expect, reader.bundle}); err != nil {
 		return err
 	}
+	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
+	if as[*bundle.RefusedError](err) {
+		return err
+	}
 	done, err := bundle.Rekey(ctx, dir, expect, ids, to)
-	if err != nil {
+	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}
 	for _, r := range done.Already {

@@ -118,7 +118,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 
 // idIn is the ID of the only bundle in dir, "" if there is none or more than one.
 func idIn(dir string) string {
-	list, _, err := bundle.List(dir)
+	list, _, err := bundle.List(dir, "")
 	if err != nil || len(list) != 1 {
 		return ""
 	}

@@ -78,6 +78,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, id, output string) 
 		if as[*bundle.UnfinishedError](list[0].Err) {
 			return list[0].Err // it says who writes it
 		}
+		a.warnInUse(list[0])
 	}
 	rep, verr := a.verify(ctx, dir, expect)
 	if rep == nil {
@@ -99,9 +100,11 @@ func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, ex
 	rep := driveReport{Dir: dir, OK: true}
 	var errs []error
 	for _, f := range list {
-		one, err := a.verify(ctx, f.Dir, expect)
-		if as[*bundle.UnfinishedError](err) && as[*bundle.UnfinishedError](f.Err) {
-			err = f.Err // it says who writes it
+		var one *verifyReport
+		err := f.Err // an unfinished one says who writes it
+		if !as[*bundle.UnfinishedError](err) {
+			a.warnInUse(f)
+			one, err = a.verify(ctx, f.Dir, expect)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -150,6 +153,11 @@ func (a *app) verify(ctx context.Context, dir string, expect bundle.Fingerprint)
 	bar := a.Progress("verifying", 0, total)
 	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
 	bar.End()
+	if verr != nil && ctx.Err() == nil || r != nil && len(r.UnfinishedRekey) > 0 {
+		if busy := a.inUse(dir); busy != nil {
+			return nil, busy
+		}
+	}
 	if r == nil {
 		return nil, verr
 	}

@@ -49,16 +49,15 @@ func (p *packing) open(ctx context.Context) (*Result, error) {
 
 // others names the bundles that stand on the drive already: they stay as they are.
 func (p *packing) others() {
-	list, _, err := bundle.List(p.opts.Dir)
+	list, _, err := bundle.List(p.opts.Dir, p.opts.State)
 	if err != nil || p.opts.Restart {
 		return // what stands in the way comes up where it matters
 	}
 	for _, f := range list {
 		var unfinished *bundle.UnfinishedError
-		who, running := bundle.Writing(f.Dir, p.opts.State)
 		switch {
-		case running:
-			p.Info("%s holds another bundle, which another satchel is writing%s", f.Dir, who)
+		case f.Running:
+			p.Info("%s holds another bundle, which another satchel is writing%s", f.Dir, f.Who)
 		case f.Sealed || !errors.As(f.Err, &unfinished):
 			p.Info("%s holds another bundle, which stays as it is", f.Dir)
 		default:

@@ -63,7 +63,7 @@ func TestResumeLooksAtTheRoom(t *testing.T) {
 	if _, err := pack.Run(t.Context(), o); !errors.As(err, &space) || space.Begun || !strings.Contains(space.Hint(), "nothing was written or deleted") {
 		t.Errorf("no room for a restart: %v", err)
 	}
-	if list, _, err := bundle.List(o.Dir); err != nil || len(list) != 1 || list[0].Size < 2<<20 {
+	if list, _, err := bundle.List(o.Dir, ""); err != nil || len(list) != 1 || list[0].Size < 2<<20 {
 		t.Errorf("what is there is %+v, %v", list, err)
 	}
 	ballast(t, o.Dir, 2<<20)
