@@ -218,7 +218,7 @@ func below(dir, of string) string {
 		return text.Printable(of)
 	}
 	name, err := filepath.Rel(abs, of)
-	if err != nil {
+	if err != nil || name == "." {
 		name = of
 	}
 	return text.Printable(name)
