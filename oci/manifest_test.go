@@ -165,3 +165,18 @@ func TestBothRoles(t *testing.T) {
 		t.Errorf("manifests %+v, blobs %+v", g.Manifests, g.Blobs)
 	}
 }
+
+// TestUnknownChild has an index name a manifest of a type that registries do not take: it is
+// refused by name, and not carried as a blob that the mirror has under no manifest's address.
+func TestUnknownChild(t *testing.T) {
+	t.Parallel()
+	content := ocitest.New(3)
+	child := content.Blob([]byte(`{"schemaVersion":2,"mediaType":"application/vnd.example.unknown+json","config":{}}`), "application/vnd.example.unknown+json")
+	body := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, oci.MediaTypeIndex, child.MediaType, child.Digest, child.Size)
+	root := content.Blob(body, oci.MediaTypeIndex)
+	err := oci.Walk(t.Context(), content, root, func(oci.Descriptor, []byte) error { return nil })
+	var refused *oci.UnsupportedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), child.Digest.String()) || !strings.Contains(err.Error(), `"application/vnd.example.unknown+json"`) {
+		t.Errorf("got %v", err)
+	}
+}

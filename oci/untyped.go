@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 )
@@ -27,8 +28,12 @@ func lookUp(ctx context.Context, src Source, d Descriptor) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	if kind := sniff(body); kind != "" {
+	kind, other := sniff(body)
+	switch {
+	case kind != "":
 		return kind, nil
+	case other != "" && !isBlobType(d.MediaType):
+		return "", &UnsupportedError{"manifest " + d.Digest.String(), fmt.Sprintf("an index names it, and its media type is %q, which registries do not take as a manifest", other)}
 	}
 	return d.MediaType, nil
 }
@@ -49,21 +54,22 @@ func isBlobType(mediaType string) bool {
 		strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.") || strings.HasPrefix(mediaType, "application/vnd.buildkit.")
 }
 
-// sniff gives the media type of a manifest by its bytes alone, "" for other content.
-func sniff(body []byte) string {
+// sniff gives the media type of a manifest by its bytes alone, "" for other content; other is
+// what the bytes call themselves if they are built as a manifest of a type that is not known.
+func sniff(body []byte) (kind, other string) {
 	var b manifestBody
 	if json.Unmarshal(body, &b) != nil || b.SchemaVersion != 2 {
-		return ""
+		return "", ""
 	}
 	switch {
 	case IsManifest(b.MediaType):
-		return b.MediaType
+		return b.MediaType, ""
 	case b.MediaType != "":
-		return ""
+		return "", b.MediaType
 	case there(b.Manifests):
-		return MediaTypeIndex
+		return MediaTypeIndex, ""
 	case there(b.Config):
-		return MediaTypeManifest
+		return MediaTypeManifest, ""
 	}
-	return ""
+	return "", ""
 }

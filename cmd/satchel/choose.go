@@ -122,10 +122,7 @@ func (a *app) journals() string {
 
 // inUse finds out who is at work on the bundle in dir, after something was seen wrong with it.
 func (a *app) inUse(dir string) error {
-	list, _, err := bundle.List(dir, a.journals())
-	if err != nil {
-		return nil // what was seen is what is said
-	}
+	list, _, _ := bundle.List(dir, a.journals()) // after an error, what was seen is what is said
 	for _, f := range list {
 		if f.Running && isDir(f.Dir, dir) {
 			return &bundle.UnfinishedError{Dir: dir, Running: true, Who: f.Who}
