@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // defaultParallel is how many blobs, and how many images' manifests, are asked
@@ -125,7 +126,12 @@ func (o planOptions) measure(a *app, job *plan.Options) error {
 		return nil
 	}
 	job.DriveSize, job.Cluster = cmp.Or(o.driveSize, room.Free), cmp.Or(o.cluster, room.Cluster)
-	return nil
+	list, _, err := bundle.List(o.drive, a.journals())
+	if err == nil && len(list) > 0 {
+		a.info("%s holds %s already: plan counts the space that is free beside that; pack resumes an unfinished bundle of the same configuration, and writes a finished one no second time",
+			text.Printable(o.drive), text.Count(len(list), "bundle", "bundles"))
+	}
+	return err
 }
 
 func runPlan(ctx context.Context, a *app, o planOptions) error {

@@ -16,14 +16,14 @@ func differences(before, now []oci.Image) (list []string) {
 	for _, img := range without(now, had) {
 		i := slices.IndexFunc(gone, func(g oci.Image) bool { return samePlace(g, img) })
 		if i < 0 {
-			list = append(list, fmt.Sprintf("%s is new, %s", named(img), img.Root.Digest))
+			list = append(list, fmt.Sprintf("%s is new (%s)", named(img), img.Root.Digest))
 			continue
 		}
 		list = append(list, change(gone[i], img))
 		gone = slices.Delete(gone, i, i+1)
 	}
 	for _, img := range gone {
-		list = append(list, fmt.Sprintf("%s is not carried any more, %s", named(img), img.Root.Digest))
+		list = append(list, fmt.Sprintf("%s is not carried any more (%s)", named(img), img.Root.Digest))
 	}
 	return list
 }
@@ -54,7 +54,7 @@ func samePlace(a, b oci.Image) bool {
 // named is the image's reference, and, for an attachment, what it is attached to.
 func named(i oci.Image) string {
 	if i.Subject != "" {
-		return fmt.Sprintf("%s, attached to %s,", i.Source, i.Subject)
+		return fmt.Sprintf("%s, attached to %s", i.Source, i.Subject)
 	}
 	return i.Configured().String()
 }
