@@ -73,7 +73,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = jnl.Append(self(job.Command))
+	err = jnl.Append(self(job.Command, w.Dir()))
 	if err == nil {
 		err = w.start()
 	}

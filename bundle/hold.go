@@ -34,7 +34,7 @@ func HoldBundle(dir, state, command string) (*Hold, error) {
 	case err != nil:
 		return nil, err
 	}
-	_ = jnl.Append(self(command)) // the lock counts; without this, others only do not learn whose it is
+	_ = jnl.Append(self(command, p.dir)) // the lock counts; without this, others only do not learn whose it is
 	return &Hold{jnl}, nil
 }
 

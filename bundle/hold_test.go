@@ -119,3 +119,35 @@ func TestFinishedSinceItWasSeen(t *testing.T) {
 		t.Errorf("gone since: %v, %v", w, err)
 	}
 }
+
+// TestListedCopy has a copy of a bundle beside the one that another run has: what is wrong with
+// the copy is said, and nobody is at work on it.
+func TestListedCopy(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t, false)
+	drive := t.TempDir()
+	broken := map[string][]byte{}
+	for name, body := range s.whole {
+		if name != "s-00-00001.age" {
+			broken[name] = body
+		}
+	}
+	write(t, filepath.Join(drive, "copy"), broken)
+	for _, held := range []string{s.drive, filepath.Join(drive, "copy")} {
+		h, err := HoldBundle(held, s.state, "rekey")
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := List(drive, s.state)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		var damage *DamageError
+		if here := held != s.drive; list[0].Running != here || errors.As(list[0].Err, &damage) == here {
+			t.Errorf("%s is held: %+v", held, list[0])
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

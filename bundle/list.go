@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -48,7 +49,7 @@ func List(dir, state string) (list []Found, notes []string, err error) {
 func noteRunning(list []Found, state string) (unsure bool) {
 	for i := range list {
 		f := &list[i]
-		if f.Who, f.Running = writing(f.Bundle, state); !f.Running {
+		if f.Who, f.Running = writing(*f, state); !f.Running {
 			unsure = unsure || f.Err != nil
 		} else if f.Err != nil { // what half a bundle looks like is no fault
 			f.Err = &UnfinishedError{Dir: f.Dir, Running: true, Who: f.Who}
@@ -58,12 +59,24 @@ func noteRunning(list []Found, state string) (unsure bool) {
 }
 
 // writing reports whether another process of this host is at work on a bundle, and which one.
-func writing(id, state string) (who string, running bool) {
-	path := journalPath(state, id)
-	if id == "" || !journal.Locked(path) {
+// Of copies it is the one whose directory the process has named, as long as that one is there.
+func writing(f Found, state string) (who string, running bool) {
+	path := journalPath(state, f.Bundle)
+	if f.Bundle == "" || !journal.Locked(path) {
+		return "", false
+	}
+	st, err := journal.Peek(path)
+	if err == nil && st.Process != nil && !sameDir(st.Process.Dir, f.Dir) && isThere(st.Process.Dir, f.Bundle) {
 		return "", false
 	}
 	return process(path), true
+}
+
+// sameDir reports whether two names are of one directory.
+func sameDir(a, b string) bool {
+	one, err := os.Stat(a)
+	other, oerr := os.Stat(b)
+	return err == nil && oerr == nil && os.SameFile(one, other)
 }
 
 func listed(dir string) (list []Found, notes []string, err error) {

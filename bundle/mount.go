@@ -208,7 +208,7 @@ func process(path string) string {
 	return s
 }
 
-// self is the record of this process.
-func self(command string) journal.Record {
-	return journal.Record{Process: &journal.Process{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: command}}
+// self is the record of this process, which is at work on the bundle in dir.
+func self(command, dir string) journal.Record {
+	return journal.Record{Process: &journal.Process{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: command, Dir: dir}}
 }

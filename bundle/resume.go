@@ -136,7 +136,7 @@ func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.
 		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: st.Begin.Config != job.Config,
 			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
 	}
-	if err := jnl.Append(self(job.Command)); err != nil {
+	if err := jnl.Append(self(job.Command, p.dir)); err != nil {
 		return nil, errors.Join(err, jnl.Close())
 	}
 	w, err := newWriter(p.dir, jnl, st)

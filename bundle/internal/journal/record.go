@@ -38,6 +38,7 @@ type Process struct {
 	PID     int       `json:"pid"`
 	Since   time.Time `json:"since"`
 	Command string    `json:"command,omitempty"` // in the caller's words
+	Dir     string    `json:"dir,omitempty"`     // of the bundle; empty in journals of earlier versions
 }
 
 // GivenUp says that the bundle is being deleted on the drive, so that another can begin.

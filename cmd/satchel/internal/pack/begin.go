@@ -57,7 +57,7 @@ func (p *packing) others() {
 		var unfinished *bundle.UnfinishedError
 		switch {
 		case f.Running:
-			p.Info("%s holds another bundle, which another satchel is writing%s", f.Dir, f.Who)
+			p.Info("%s holds another bundle, which another satchel is at work on%s", f.Dir, f.Who)
 		case f.Sealed || !errors.As(f.Err, &unfinished):
 			p.Info("%s holds another bundle, which stays as it is", f.Dir)
 		default:
