@@ -70,8 +70,10 @@ func (r *Repository) givesTo(ctx context.Context, d oci.Descriptor, absent *Mani
 		if !r.givesOthers(ctx, d) {
 			return false, nil
 		}
-		if there, said, err = r.givesAs(ctx, d, nodeTypes()); there || err != nil {
-			return there, err
+		for range 2 { // of three servers in turn, the one that lacks it may have been first and fourth
+			if there, said, err = r.givesAs(ctx, d, nodeTypes()); there || err != nil {
+				return there, err
+			}
 		}
 	}
 	return false, &ManifestError{Repo: r.ref, Manifest: d, Pushed: true, said: said, unaccepted: true}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,5 +62,28 @@ func TestReasonOfAnAbsence(t *testing.T) {
 	}
 	if err := m.Confirm(t.Context(), c, inv.Images); err == nil || !strings.Contains(err.Error(), "(it answered 404 held back until it is scanned)") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestOneOfThree has three servers take turns behind one name, the first of which does not have a
+// manifest yet: that is not blamed on a proxy that cuts lines of Accept.
+func TestOneOfThree(t *testing.T) {
+	t.Parallel()
+	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	c := ocitest.New(33)
+	inv := images(map[string]oci.Descriptor{"a": c.Image(false, c.Layer(1000, ocitest.LayerGzip))})
+	root := inv.Images[0].Root.Digest.String()
+	m := mirrorAt(insecure(t), p.Host, 1)
+	mustFill(t, m, c, inv)
+	var asked atomic.Int32
+	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, root) && asked.Add(1)%3 == 1 &&
+			refuse(w, r, http.StatusNotFound, "MANIFEST_UNKNOWN", "not there")
+	}
+	if err := m.Confirm(t.Context(), c, inv.Images); err != nil {
+		t.Error(err)
+	}
+	if n := asked.Load(); n < 5 {
+		t.Errorf("asked %d times", n)
 	}
 }

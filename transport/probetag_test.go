@@ -25,3 +25,18 @@ func TestProbeTagIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestProbeMayNotBeSeen has a registry take every push and want a login, which nobody has
+// configured, to read: that is no rule for tags.
+func TestProbeMayNotBeSeen(t *testing.T) {
+	t.Parallel()
+	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		return registrytest.Kind(r) == "GET manifest" && refuse(w, r, http.StatusUnauthorized, "UNAUTHORIZED", "log in to read")
+	}
+	err := mirrorAt(insecure(t), p.Host, 1).Probe(t.Context(), []oci.Ref{{Registry: p.Host, Repository: "a/b"}}, nil)
+	probe, ok := errors.AsType[*ProbeError](err)
+	if !ok || probe.Problem == ProblemTag || !strings.Contains(err.Error(), "log in to read") {
+		t.Errorf("%v", err)
+	}
+}

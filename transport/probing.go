@@ -148,7 +148,7 @@ func (r *Repository) probeManifest(ctx context.Context, c probeContent, d oci.De
 		p.Problem = ProblemChanges
 	case took && lookProblem(err) == ProblemRead:
 		p.Problem = ProblemRead
-	case problem == "" && refuses(err) && r.takesUntagged(ctx, c, d):
+	case !took && problem == "" && refuses(err) && r.takesUntagged(ctx, c, d):
 		p.Problem = ProblemTag
 	case problem != "" && refuses(err) && p.Problem != ProblemFull:
 		// A repository that has just taken a manifest refuses this one for what it is.
