@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -25,6 +26,7 @@ func hints(err error) (list []string) {
 	if hint := limitHint(err); hint != "" {
 		return []string{hint}
 	}
+	uncompared := as[*pack.UncomparedError](err)
 	gap := false
 	var damage *bundle.DamageError
 	if errors.As(err, &damage) && !as[*listedError](err) {
@@ -38,7 +40,11 @@ func hints(err error) (list []string) {
 		if e == nil {
 			continue
 		}
-		if hint := withFlags(e); hint != "" && !slices.Contains(list, hint) {
+		hint := withFlags(e)
+		if uncompared {
+			hint = strings.ReplaceAll(hint, "; it resumes where it stopped", "") // the bundle is finished: nothing was stopped
+		}
+		if hint != "" && !slices.Contains(list, hint) {
 			list = append(list, hint)
 		}
 		//lint:ignore errorlint it is unwrapped here

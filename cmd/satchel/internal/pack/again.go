@@ -37,8 +37,9 @@ func (e *ChangedError) Permanent() bool { return true }
 type UncomparedError struct {
 	Dir, Bundle string
 	Packed      time.Time
-	Verified    bool               // it was read back, and is whole
-	Fingerprint bundle.Fingerprint // of what was read back; "" if it was not
+	Verified    bool                 // it was read back, and is whole
+	Fingerprint bundle.Fingerprint   // of what was read back; "" if it was not
+	Others      []bundle.SealedError // of the same configuration; nobody looked at them
 
 	hinted bool // the reason says what to do now
 }
@@ -48,7 +49,23 @@ func (e *UncomparedError) Error() string {
 	if !e.Verified {
 		state = ""
 	}
-	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now", e.Bundle, e.Dir, text.Minute(e.Packed), state)
+	return fmt.Sprintf("bundle %s in %s, packed on %s, %scould not be compared with what the configuration names now%s", e.Bundle, e.Dir, text.Minute(e.Packed), state, e.others())
+}
+
+// others says of which further bundles nothing is known.
+func (e *UncomparedError) others() string {
+	if len(e.Others) == 0 {
+		return ""
+	}
+	list := make([]string, len(e.Others))
+	for i, b := range e.Others {
+		list[i] = fmt.Sprintf("%s (packed on %s)", b.Dir, text.Minute(b.Created))
+	}
+	looked := "read back"
+	if !e.Verified {
+		looked = "looked at"
+	}
+	return fmt.Sprintf("; the drive holds %d bundles of this configuration, and only this one was %s; not looked at: %s", 1+len(list), looked, text.Some(list, 20))
 }
 
 // Hint says what to do now, "" where the reason, which is joined to it, does.
@@ -205,7 +222,7 @@ func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why erro
 	if err != nil {
 		return errors.Join(err, why)
 	}
-	found := &UncomparedError{Dir: b.Dir, Bundle: b.Bundle, Packed: b.Created, Verified: !p.opts.NoVerify}
+	found := &UncomparedError{Dir: b.Dir, Bundle: b.Bundle, Packed: b.Created, Verified: !p.opts.NoVerify, Others: b.Earlier}
 	if found.Verified {
 		found.Fingerprint = b.Fingerprint
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
@@ -188,6 +189,24 @@ func TestAgainAway(t *testing.T) {
 	}
 }
 
+// TestUncomparedOfSeveral names the bundle that was read back, and those that nobody looked at.
+func TestUncomparedOfSeveral(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	older := []bundle.SealedError{{Dir: "/d/satchel-b", Created: day.AddDate(0, 0, -7)}, {Dir: "/d/satchel-c", Created: day.AddDate(0, 0, -14)}}
+	e := &pack.UncomparedError{Dir: "/d/satchel-a", Bundle: "a", Packed: day, Verified: true, Others: older}
+	const want = "the drive holds 3 bundles of this configuration, and only this one was read back; not looked at: /d/satchel-b (packed on 2026-04-24 10:00 UTC), /d/satchel-c (packed on 2026-04-17 10:00 UTC)"
+	if got := e.Error(); !strings.HasPrefix(got, "bundle a in /d/satchel-a, packed on 2026-05-01 10:00 UTC, is whole") || !strings.HasSuffix(got, want) {
+		t.Error(got)
+	}
+	if e.Verified = false; strings.Contains(e.Error(), "read back") || strings.Contains(e.Error(), "whole") {
+		t.Error(e)
+	}
+	if e.Others = nil; strings.Contains(e.Error(), "holds") {
+		t.Error(e)
+	}
+}
+
 // TestAgainGaps fills a gap: until the source gives all of the image, right to the end
 // of its layers, the bundle is as good as it can be.
 func TestAgainGaps(t *testing.T) {
@@ -251,6 +270,17 @@ func TestAgainBeside(t *testing.T) {
 	if again := w.packed(); again.Fingerprint != second.Fingerprint {
 		t.Errorf("nothing changed since the second: %+v", again)
 	}
+	flip(t, first.Dir) // back
+	w.Proxy.Answer = func(rw http.ResponseWriter, _ *http.Request) bool {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	var uncompared *pack.UncomparedError
+	if _, err := w.pack(); !errors.As(err, &uncompared) || len(uncompared.Others) != 1 || uncompared.Others[0].Dir == uncompared.Dir {
+		t.Errorf("its registry is away: %v", err)
+	}
+	w.Proxy.Answer = nil
+	flip(t, first.Dir)
 	w.edit = func(o *pack.Options) { o.Restart = true }
 	if again := w.packed(); again.Fingerprint != second.Fingerprint || w.said("nothing to restart") != 1 {
 		t.Errorf("a restart of what is finished, and nothing changed: %+v\n%s", again, w.Log)
