@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -77,6 +78,7 @@ func TestHints(t *testing.T) {
 		"a recipient's passphrase":   {&bundle.RecipientError{Recipient: "r", Err: bundle.ErrNoTerminal}, []string{terminal}},
 		"a probe without TLS":        {&transport.ProbeError{Problem: transport.ProblemTLS, Err: unsure}, []string{plain.Hint() + " (--tls-verify=false)"}},
 		"a probe that is denied":     {&transport.ProbeError{Problem: transport.ProblemDenied, Err: refused}, []string{refused.Hint() + " (--authfile FILE)"}},
+		"nothing was stopped":        {errors.Join(&pack.UncomparedError{}, away), []string{(&pack.UncomparedError{}).Hint(), "run the same command again when the registry can be reached"}},
 		"a gap":                      {&oci.Gap{Err: refused}, []string{refused.Hint() + " (--authfile FILE)", "or finish without such images, which are then listed (--keep-going)"}},
 		"a gap that is allowed":      {&prepare.AllowedError{Gap: &oci.Gap{Err: refused}}, []string{refused.Hint() + " (--authfile FILE)"}},
 		"many locations":             {&transport.LocationError{Ref: "q.example/a", Locations: []string{"q", "m"}, Errs: []error{refused, missing}}, []string{refused.Hint() + " (--authfile FILE)"}},
@@ -86,7 +88,7 @@ func TestHints(t *testing.T) {
 		"away": {&prepare.AwayError{Gap: &oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a"}}, Err: away}},
 			[]string{(&prepare.AwayError{}).Hint(), away.Hint()}},
 		"a gap that nobody allowed": {&oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}}, Err: &transport.MissingBlobError{}}, []string{(&transport.MissingBlobError{}).Hint(), "or finish without such images, which are then listed (--keep-going)"}},
-		"quoted":                    {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' -r RECIPIENT DIR, into another DIR`}},
+		"quoted":                    {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' DIR, into another DIR`}},
 	} {
 		if got := hints(c.err); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/oci"
 )
 
 // addExtraFlags defines what pack and plan take in addition to the configuration.
@@ -16,30 +15,4 @@ func addExtraFlags(f *pflag.FlagSet, x *manifests.Extra) {
 	f.BoolVar(&x.WithDependencies, "with-dependencies", false, "add the operators that the chosen ones require, from the same catalogs")
 	f.Var(chartValues{&x.HelmValues}, "helm-values", "render the Helm chart of that name with the values in FILE, as `CHART=FILE` (may be given more than once)")
 	f.StringArrayVar(&x.PodFiles, "from-pods", nil, "also carry what the pods of a running cluster use: `FILE` is what oc get pods -A -o json wrote, or a must-gather directory (may be given more than once)")
-}
-
-// extraArgs are the flags as they were given, for a command that is to be run later.
-func extraArgs(e manifests.Extra) (args []string) {
-	for _, name := range e.PodFiles {
-		args = append(args, "--from-pods", name)
-	}
-	if g := e.GraphData; g.URL+g.File != "" {
-		args = append(args, "--graph-data", g.URL+g.File)
-	}
-	if e.GraphBase != (oci.Ref{}) {
-		args = append(args, "--graph-base", e.GraphBase.String())
-	}
-	for _, risk := range e.AcceptRisks {
-		args = append(args, "--accept-risk", risk)
-	}
-	if e.WithDependencies {
-		args = append(args, "--with-dependencies")
-	}
-	if e.IgnoreReleaseSignature {
-		args = append(args, "--ignore-release-signature")
-	}
-	for _, v := range e.HelmValues {
-		args = append(args, "--helm-values", v.Chart+"="+v.File)
-	}
-	return args
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/pflag"
+
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -13,7 +15,7 @@ import (
 type gapsError struct {
 	count int
 	file  string
-	later []string // the command that carries them, but for recipients and directory
+	later []string // the command that carries them, but for the directory
 }
 
 func (e *gapsError) Error() string {
@@ -21,7 +23,33 @@ func (e *gapsError) Error() string {
 }
 
 func (e *gapsError) Hint() string {
-	return fmt.Sprintf("carry them later with: %s -r RECIPIENT DIR, into another DIR", shellWords(e.later))
+	return fmt.Sprintf("carry them later with: %s DIR, into another DIR", shellWords(e.later))
+}
+
+// laterWords are the words of the command that carries what a list names, with the flags of
+// the one that was typed, but for those that are about that run alone.
+func laterWords(flags *pflag.FlagSet, typed []string, list string) []string {
+	words := []string{"satchel", "pack"}
+	_ = flags.ParseAll(typed, func(f *pflag.Flag, value string) error { // cobra has read the same, and found nothing wrong
+		switch f.Name {
+		case "only", "gaps", "keep-going", "restart":
+			return nil
+		}
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand
+		}
+		switch {
+		case f.NoOptDefVal == "":
+			words = append(words, name, value)
+		case value == f.NoOptDefVal:
+			words = append(words, name)
+		default:
+			words = append(words, name+"="+value)
+		}
+		return nil
+	})
+	return append(words, "--only", list)
 }
 
 // plannedGapsError says that a plan lacks some images.

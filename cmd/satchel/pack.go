@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
@@ -54,7 +54,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 		Example: "  satchel pack -c imageset.yaml -r age1... /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPack(cmd.Context(), a, o, args[0])
+			return runPack(cmd, a, o, args[0])
 		},
 	}
 	f := cmd.Flags()
@@ -162,7 +162,8 @@ func usableState(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
+func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
+	ctx := cmd.Context()
 	job, err := o.job(a, a.ui(ctx), dir)
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func runPack(ctx context.Context, a *app, o packOptions, dir string) error {
 	} else {
 		err = a.showFingerprint(done.Fingerprint)
 	}
-	return errors.Join(err, a.reportGaps(o, done))
+	return errors.Join(err, a.reportGaps(cmd.Flags(), o.gaps, done))
 }
 
 // showFingerprint prints what was read back, for people and for scripts.
@@ -191,13 +192,13 @@ func (a *app) showFingerprint(fp bundle.Fingerprint) error {
 
 // reportGaps writes the list of gaps where --gaps says, or to the bundle's journal. The
 // error is a *gapsError if there are gaps.
-func (a *app) reportGaps(o packOptions, done *pack.Result) error {
-	file, err := done.WriteGaps(o.gaps)
+func (a *app) reportGaps(flags *pflag.FlagSet, to string, done *pack.Result) error {
+	file, err := done.WriteGaps(to)
 	if err != nil || len(done.Gaps.Images) == 0 {
 		return err
 	}
 	for _, inc := range done.Gaps.Incomplete {
 		a.warn("%s", text.OneLine(inc.String()))
 	}
-	return &gapsError{len(done.Gaps.Images), file, append(append([]string{"satchel", "pack", "-c", o.config}, extraArgs(o.extra)...), "--only", file)}
+	return &gapsError{len(done.Gaps.Images), file, laterWords(flags, a.args, file)}
 }

@@ -40,7 +40,7 @@ func (s *Set) onlyListed(ctx context.Context, inv *oci.Inventory, missing []*oci
 			inv.Images, errs = append(inv.Images, images...), append(errs, err)
 		case named(inv, missing, g):
 		case g.Image.Subject == "":
-			return nil, &ListError{fmt.Sprintf("%s lists %s, which %s does not name", s.OnlyFile, g.Image.Source, s.File), "give the list with the configuration that it was written for"}
+			return nil, &ListError{fmt.Sprintf("%s lists %s, which %s does not name", s.OnlyFile, g.Image.Source, s.File), "give the list with the configuration that it was written for; if the name was wrong and is corrected there, pack the corrected configuration whole into a new directory, or remove this image from the list"}
 		default:
 			img, err := s.attached(ctx, g)
 			if err != nil {
