@@ -86,9 +86,9 @@ func TestFilteredNoRoom(t *testing.T) {
 	ask := asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n    packages: [{name: etcd}]\n")
 	room := t.TempDir()
 	for _, tc := range []struct{ dir, want string }{
-		{filepath.Join(room, "gone"), "catalog " + asktest.TestCatalog + ": keep a catalog's documents: "},
+		{filepath.Join(room, "gone"), "catalog " + asktest.TestCatalog + ": keep the documents of a catalog in the directory for temporary files, "},
 		{room, ""},
-		{filepath.Join(room, "gone"), "keep the files of a catalog: "},
+		{filepath.Join(room, "gone"), "keep the files of a catalog in the directory for temporary files, "},
 	} {
 		t.Setenv("TMPDIR", tc.dir)
 		_, err := Resolve(t.Context(), ask, h)

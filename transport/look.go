@@ -247,9 +247,11 @@ func (m *Mirror) ReadBack(ctx context.Context, list []Delivery, read func(int64)
 			if f.err != nil && broken.Add(1) > maxUnreadable {
 				return f.err
 			}
-			looked(d, err == nil && f.whole())
-			if err != nil || f.whole() {
-				return err
+			if err != nil {
+				return err // of the registry, not of this blob
+			}
+			if looked(d, f.whole()); f.whole() {
+				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -24,6 +24,7 @@ type unpackOptions struct {
 	dryRun         bool
 	attachments    string
 	verify         string
+	restart        bool
 	registry       registryFlags
 	site           siteFlags
 }
@@ -63,6 +64,7 @@ apply it in order.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
 	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
+	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -208,6 +210,9 @@ func (o unpackOptions) modes(job *unpack.Options) error {
 		job.Verify = transport.VerifyFull
 	default:
 		return usage(fmt.Errorf("--verify %q is not one of none, sizes, full", o.verify), "")
+	}
+	if job.Restart = o.restart; o.restart && job.Verify != transport.VerifyFull {
+		return usage(errors.New("--restart is for what a run with --verify full has read back"), "add --verify full, or leave out --restart")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package unpack
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,14 +80,31 @@ func (u *unpacking) complete(ctx context.Context) error {
 		return err
 	}
 	u.tellRefused("not in the mirror")
-	var missing transport.Missing
-	if err := u.readSuspects(ctx, &missing); err != nil {
+	missing, err := u.unprovenBlobs(ctx)
+	if err == nil {
+		err = u.readSuspects(ctx, missing)
+	}
+	if err != nil {
 		return err
 	}
 	if err := unmended(missing.Blobs, 0); err != nil {
 		return &WrongError{err, "push the bundle into the mirror again, then write the YAML"}
 	}
 	return nil
+}
+
+// unprovenBlobs looks at every blob where an unpack of some of them into this mirror began on
+// this host and did not end, and gives what is missing.
+func (u *unpacking) unprovenBlobs(ctx context.Context) (*transport.Missing, error) {
+	if is, err := u.interrupted(ctx); err != nil || !is {
+		return &transport.Missing{}, err
+	}
+	missing, err := u.mirror.Missing(ctx, u.src, &oci.Inventory{Images: u.images})
+	if err != nil {
+		return nil, err
+	}
+	missing.Blobs = slices.DeleteFunc(missing.Blobs, func(d transport.Delivery) bool { return oci.IsForeign(d.Blob.MediaType) && !u.carries(d.Blob) })
+	return missing, nil
 }
 
 // writeCluster writes the YAML, now that every image is in the mirror.

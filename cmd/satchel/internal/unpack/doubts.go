@@ -132,6 +132,31 @@ func (u *unpacking) proved(list []doubt) {
 	}
 }
 
+// noteDamage notes the blobs of an error that the mirror took and does not have as they are.
+func (u *unpacking) noteDamage(err error) {
+	var list []doubt
+	for _, e := range flat(err) {
+		var blob *transport.BlobError
+		if errors.As(e, &blob) {
+			list = append(list, doubt{wrong, blob.Blob.Digest, blob.Repo.Repository})
+		}
+	}
+	u.doubtAll(list)
+}
+
+// flat lists the errors that were joined.
+func flat(err error) []error {
+	var many interface{ Unwrap() []error }
+	if !errors.As(err, &many) {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range many.Unwrap() {
+		list = append(list, flat(e)...)
+	}
+	return list
+}
+
 // takeOut takes out the doubts that are over; what other runs have noted meanwhile stays.
 func (u *unpacking) takeOut() {
 	n := &u.doubts
@@ -183,18 +208,25 @@ func doubted(why string, list []transport.Delivery) (all []doubt) {
 // wasInterrupted has every blob looked at where an unpack of some of them into this mirror
 // began on this host and did not end: manifests are no proof then.
 func (u *unpacking) wasInterrupted(ctx context.Context) error {
-	if u.Verify != transport.VerifyManifests || len(u.doubts.about(unproven)) == 0 {
+	if u.Verify != transport.VerifyManifests {
 		return nil
 	}
+	_, err := u.interrupted(ctx)
+	return err
+}
+
+// interrupted reports whether that is so, says it, and sets how closely the mirror is looked at.
+func (u *unpacking) interrupted(ctx context.Context) (bool, error) {
+	if len(u.doubts.about(unproven)) == 0 {
+		return false, nil
+	}
 	list, err := u.stored(ctx)
-	if err != nil {
-		return err
+	if err != nil || !slices.ContainsFunc(doubted(unproven, list), u.doubts.has) {
+		return false, err
 	}
-	if slices.ContainsFunc(doubted(unproven, list), u.doubts.has) {
-		u.Info("an earlier unpack into this mirror did not end: every blob is looked at")
-		u.mirror.Verify = transport.VerifySizes
-	}
-	return nil
+	u.Info("an earlier unpack into this mirror did not end: every blob is looked at")
+	u.mirror.Verify, u.looked = transport.VerifySizes, true
+	return true, nil
 }
 
 // begun notes that the mirror is being written: all blobs of the bundle are in doubt until

@@ -69,8 +69,16 @@ func (u *unpacking) readSuspects(ctx context.Context, missing *transport.Missing
 	if err != nil {
 		return err
 	}
+	u.looked = true
+	var damaged []transport.Delivery
 	for _, d := range bad {
+		if full && d.Fault != "" { // not only absent
+			damaged = append(damaged, d)
+		}
 		missing.Blobs = joined(missing.Blobs, d)
+	}
+	if err := unmended(damaged, 0); err != nil {
+		return &WrongError{err, "run the same command without --dry-run: it pushes them again, and looks again"}
 	}
 	return nil
 }
@@ -125,8 +133,9 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 	defer seen.close()
 	is := u.doubts.about(wrong)
 	todo := slices.DeleteFunc(slices.Clone(list), func(d transport.Delivery) bool { return seen.has[d.Blob.Digest] && !is[d.Blob.Digest] })
-	if n := len(list) - len(todo); n > 0 {
-		u.Info("not read again: %s, checked by an earlier run that did not end", text.Count(n, "blob", "blobs"))
+	earlier := len(list) - len(todo)
+	if earlier > 0 {
+		u.Info("not read again: %s, checked by an earlier run that did not end, since %s; if the registry's host has crashed since then, use --restart", text.Count(earlier, "blob", "blobs"), text.Minute(seen.since))
 	}
 	u.Info("%s to read back from the mirror, %s", text.Count(len(todo), "blob", "blobs"), bundle.FormatSize(total(todo)))
 	bad, err := u.readEach(ctx, todo, seen)
@@ -134,6 +143,9 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 		return err
 	}
 	times := 0
+	if len(bad) > 0 {
+		seen.remove() // where something is wrong, what was right before proves nothing
+	}
 	if len(bad) > 0 && push != nil {
 		times = 1
 		u.Warn("wrong in the mirror, or missing there: %s; pushing again", text.Count(len(bad), "blob", "blobs"))
@@ -148,8 +160,16 @@ func (u *unpacking) readBackOf(ctx context.Context, list []transport.Delivery, p
 		return unmended(bad, times)
 	}
 	seen.remove()
-	u.Info("read back from the mirror: %s, all whole", text.Count(len(u.taken(list)), "blob", "blobs"))
+	u.Info("read back from the mirror: %s, all whole%s", text.Count(len(u.taken(list)), "blob", "blobs"), parted(len(list), earlier))
 	return nil
+}
+
+// parted says which part of what was read back an earlier run has read.
+func parted(all, earlier int) string {
+	if earlier == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %d in this run, %d in an earlier one", all-earlier, earlier)
 }
 
 func (u *unpacking) readEach(ctx context.Context, list []transport.Delivery, seen *seen) ([]transport.Delivery, error) {
@@ -174,6 +194,8 @@ type seen struct {
 	mu  sync.Mutex
 	f   *os.File // nil where nothing can be kept
 	has map[digest.Digest]bool
+
+	since time.Time // when the first of them was read
 }
 
 // place is the file of that name for this mirror and bundle; "" without a state directory.
@@ -197,25 +219,42 @@ func (u *unpacking) openSeen() *seen {
 		return s
 	}
 	err := os.MkdirAll(filepath.Dir(file), 0o700)
-	if info, serr := os.Stat(file); serr == nil && time.Since(info.ModTime()) > readAgainAfter {
+	if info, serr := os.Stat(file); serr == nil && (u.Restart || time.Since(info.ModTime()) > readAgainAfter) {
 		err = errors.Join(err, os.Remove(file))
 	}
 	body, rerr := os.ReadFile(file)
 	if rerr == nil {
-		for line := range strings.Lines(string(body)) {
-			if d := digest.Digest(strings.TrimSuffix(line, "\n")); strings.HasSuffix(line, "\n") && oci.CheckDigest(d) == nil {
-				s.has[d] = true
-			}
-		}
+		s.parse(string(body))
 	}
 	if err == nil {
 		s.f, err = os.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	}
+	if err == nil && s.since.IsZero() {
+		s.since = time.Now()
+		clear(s.has) // of another version, or cut off: nobody knows how old it is
+		_, err = fmt.Fprintf(s.f, "%s\n", s.since.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
 		u.unnoted(err)
 		s.f = nil
 	}
 	return s
+}
+
+// parse reads the time at which reading began, and what was read since. A line that was cut
+// off is read again.
+func (s *seen) parse(body string) {
+	for line := range strings.Lines(body) {
+		text, whole := strings.CutSuffix(line, "\n")
+		if !whole {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, text); err == nil && s.since.IsZero() {
+			s.since = at
+		} else if d := digest.Digest(text); oci.CheckDigest(d) == nil {
+			s.has[d] = true
+		}
+	}
 }
 
 // add notes a blob that is whole in the mirror.
@@ -235,7 +274,10 @@ func (s *seen) close() {
 
 // remove forgets what was seen: the next full look reads all again.
 func (s *seen) remove() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.f != nil {
-		_ = os.Remove(s.f.Name()) // it grows old
+		_ = errors.Join(os.Remove(s.f.Name()), s.f.Close()) // if it stays, it grows old
+		s.f = nil
 	}
 }

@@ -136,7 +136,7 @@ func number(some, all []oci.Image) string {
 
 // unseen says, after other words of these images, that their blobs were not looked at.
 func (u *unpacking) unseen(there []oci.Image) string {
-	if u.Verify != transport.VerifyManifests || len(there) == 0 {
+	if u.Verify != transport.VerifyManifests || u.looked || len(there) == 0 {
 		return ""
 	}
 	return "; of these, blobs were not looked at (--verify none)"
@@ -145,6 +145,8 @@ func (u *unpacking) unseen(there []oci.Image) string {
 // inMirror says that these images, all that there are, are in the mirror, as far as was looked.
 func (u *unpacking) inMirror(list []oci.Image) string {
 	switch {
+	case u.Verify == transport.VerifyManifests && u.looked:
+		return "all manifests are in the mirror, of " + counted(list) + "; blobs were looked at as far as said above"
 	case u.Verify == transport.VerifyManifests:
 		return "all manifests are in the mirror, of " + counted(list) + "; blobs were not looked at (--verify none)"
 	case attached(list) > 0:

@@ -30,6 +30,7 @@ type Options struct {
 
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
+	Restart     bool             // read again what an interrupted run has read back
 	State       string           // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
@@ -38,6 +39,7 @@ func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Opti
 	u, err := begin(ctx, r, client, o)
 	if err == nil {
 		err = u.run(ctx)
+		u.noteDamage(err)
 	}
 	return Blamed(r, err)
 }
@@ -68,6 +70,7 @@ type unpacking struct {
 	notes   []string
 
 	doubts   doubts
+	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
 	unsigned bool        // it was said that the mirror refuses to say whether images are signed
 	said     atomic.Bool // that this host does not keep what it should
 }
