@@ -328,3 +328,17 @@ func TestPlanForeign(t *testing.T) {
 		t.Errorf("%d bytes are carried, want %d", got.Carried.Bytes, c.Size()-away.Size)
 	}
 }
+
+// TestPlanSmallDrive has plan say what pack does: a bundle that does not fit is refused.
+func TestPlanSmallDrive(t *testing.T) {
+	w := newWorld(t)
+	c := ocitest.New(97)
+	s := newShelf(c)
+	host := s.listen(t)
+	s.tags["team/app:v1"] = c.Image(false, c.Layer(5<<20, ocitest.LayerGzip), c.Layer(5<<20, ocitest.LayerGzip), c.Layer(5<<20, ocitest.LayerGzip))
+	w.images(host + "/team/app:v1")
+	w.smallDrive(13)
+	_, r := w.plan(exitOK, "--drive", w.drive)
+	r.says("the bundle does not fit onto "+w.drive, "pack refuses it")
+	w.run(w.pack()...).want(exitDrive)
+}
