@@ -41,6 +41,16 @@ func CheckRestart(dir, state string, config digest.Digest) (some bool, err error
 	return true, err
 }
 
+// Unfinished names the bundle that [Restart] would delete, by its directory and its ID; both
+// are empty if there is none. The error is as that of [CheckRestart].
+func Unfinished(dir, state string, config digest.Digest) (of, id string, err error) {
+	p, err := restartable(dir, state, config)
+	if err != nil || p == nil {
+		return "", "", err
+	}
+	return p.dir, p.id, nil
+}
+
 // Restart deletes the files of the unfinished bundle that [CheckRestart] finds, if there
 // is one, and nothing else, so that another can begin there.
 func Restart(dir, state string, config digest.Digest) error {

@@ -71,8 +71,15 @@ func (p *packing) makeRoom(ctx context.Context, job bundle.Job) error {
 	if err := p.enough(f, room, more, false); err != nil {
 		return err
 	}
+	dir, id, err := bundle.Unfinished(p.opts.Dir, p.opts.State, job.Config)
+	if err != nil {
+		return err
+	}
 	if err := bundle.Restart(p.opts.Dir, p.opts.State, job.Config); err != nil {
 		return err
+	}
+	if dir != "" {
+		p.Info("deleted the unfinished bundle %s in %s", id, dir)
 	}
 	if _, err := bundle.MakeDir(p.opts.Dir); err != nil { // it may have been the bundle's own
 		return err
