@@ -22,7 +22,7 @@ const mostListed = 20
 
 // addBundle defines the flag that names a bundle by its ID.
 func addBundle(f *pflag.FlagSet, id *string) {
-	f.StringVar(id, "bundle", "", "of several bundles on a drive, the one with this `ID`")
+	f.Var(givenValue{id, "ID"}, "bundle", "of several bundles on a drive, the one with this `ID`")
 }
 
 // wanted says which bundle of a drive is meant.

@@ -136,7 +136,7 @@ type readerFlags struct {
 }
 
 func addExpect(f *pflag.FlagSet, expect *string) {
-	f.Var(expectValue{expect}, "expect", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
+	f.Var(givenValue{expect, "FINGERPRINT"}, "expect", "refuse any bundle but the one with this `FINGERPRINT`, as pack printed it")
 }
 
 func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
@@ -147,18 +147,21 @@ func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
 	addBundle(f, &r.bundle)
 }
 
-// expectValue is the flag of a fingerprint. Given and empty, as an unset variable
-// makes it, it must not pass for no expectation.
-type expectValue struct{ text *string }
+// givenValue is a flag that says which bundle is meant. Given and empty, as an unset variable
+// makes it, it must not pass for any bundle.
+type givenValue struct {
+	text *string
+	kind string
+}
 
-func (v expectValue) String() string {
+func (v givenValue) String() string {
 	if v.text == nil {
 		return ""
 	}
 	return *v.text
 }
 
-func (v expectValue) Set(s string) error {
+func (v givenValue) Set(s string) error {
 	if s == "" {
 		return errors.New("it is empty")
 	}
@@ -166,7 +169,7 @@ func (v expectValue) Set(s string) error {
 	return nil
 }
 
-func (v expectValue) Type() string { return "FINGERPRINT" }
+func (v givenValue) Type() string { return v.kind }
 
 func parseExpect(s string) (bundle.Fingerprint, error) {
 	if s == "" {
