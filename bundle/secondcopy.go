@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -48,4 +49,56 @@ func sameBytes(first, second io.Reader) bool {
 
 func broken(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, fs.ErrClosed)
+}
+
+// openToVerify is openSeals for a reader that lists faults. Where bundle.json is at fault, its
+// second copy stands in for it if drive.json and extras.json agree with that: seals.second.
+func openToVerify(dir string, expect Fingerprint) (*seals, error) {
+	s, err := openSeals(dir, expect)
+	damage, ok := errors.AsType[*DamageError](err)
+	if !ok || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
+		return s, err
+	}
+	p, lerr := locate(dir)
+	if lerr != nil || p.short != "" {
+		//lint:ignore nilerr the first look has said what is wrong
+		return nil, err
+	}
+	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(expect) })
+	if serr != nil {
+		//lint:ignore nilerr the first look has said what is wrong
+		return nil, err
+	}
+	if !s.extrasAgree() {
+		return nil, errors.Join(err, s.dir.Close())
+	}
+	s.faults = append(s.faults, damage.Faults...)
+	return s, nil
+}
+
+// readSecond takes the second copy for the seal.
+func (s *seals) readSecond(expect Fingerprint) error {
+	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
+	if err != nil {
+		return err
+	}
+	body = unixLines(body)
+	if got := Fingerprint(seal.Sum(body)); expect != "" && got != expect {
+		return &FingerprintError{Want: expect, Got: got}
+	}
+	s.bodies[seal.BundleName], s.second = body, true
+	return nil
+}
+
+// extrasAgree reports whether extras.json or its copy is of this seal, or neither is there.
+func (s *seals) extrasAgree() bool {
+	if s.extras.Bundle != "" {
+		return true
+	}
+	for _, name := range []string{seal.ExtrasName, seal.CopyDir + "/" + seal.ExtrasName} {
+		if _, err := s.dir.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
 }

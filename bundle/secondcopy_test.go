@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,4 +83,72 @@ func TestSpaceRounded(t *testing.T) {
 			t.Error(got)
 		}
 	}
+}
+
+// TestAllFaultsWithoutSeal has bundle.json gone or unreadable: its second copy, where the other
+// files agree with it, shows all other faults too, and no fingerprint is given.
+func TestAllFaultsWithoutSeal(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	f.pack(t)
+	sealed := files(t, f.drive)
+	lose := func(names ...string) func(dir string) error {
+		return func(dir string) (err error) {
+			for _, name := range names {
+				err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
+			}
+			return err
+		}
+	}
+	for what, c := range map[string]struct {
+		change func(dir string) error
+		want   []string
+	}{
+		"missing, alone":       {lose("bundle.json"), []string{"bundle.json"}},
+		"missing, with others": {lose("bundle.json", "README.txt", "s-00-00001.age", "key-1.age"), []string{"README.txt", "bundle.json", "key-1.age", "s-00-00001.age"}},
+		"without extras.json":  {lose("bundle.json", "extras.json", "index.age"), []string{"bundle.json", "extras.json", "index.age"}},
+		"cannot be read": {func(dir string) error {
+			return errors.Join(spoilStart(dir, "bundle.json"), spoil(filepath.Join(dir, "s-00-00001.age")))
+		}, []string{"bundle.json", "s-00-00001.age"}},
+		"copy missing too": {lose("bundle.json", "copy/bundle.json", "README.txt"), nil},
+		"copy is of other files": {func(dir string) error {
+			return errors.Join(lose("bundle.json", "README.txt")(dir), spoil(filepath.Join(dir, "copy/bundle.json")))
+		}, []string{"bundle.json"}},
+	} {
+		dir := filepath.Join(t.TempDir(), "drive")
+		write(t, dir, sealed)
+		if err := c.change(dir); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Verify(t.Context(), dir, VerifyOptions{})
+		var damage *DamageError
+		if c.want == nil {
+			if r != nil || err == nil {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+			continue
+		}
+		var got []string
+		if r != nil {
+			for _, f := range r.Faults {
+				got = append(got, f.File)
+			}
+		}
+		if !errors.As(err, &damage) || damage.Whole || len(damage.Faults) != len(got) || !slices.Equal(got, c.want) || r.Fingerprint != "" {
+			t.Errorf("%s: %q, want %q; %+v, %v", what, got, c.want, r, err)
+		}
+		if _, err := Open(t.Context(), dir, "", nil); err == nil {
+			t.Errorf("%s: it was opened", what)
+		}
+	}
+}
+
+// spoilStart makes a file no JSON.
+func spoilStart(dir, name string) error {
+	body, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	body[0] = '?'
+	return os.WriteFile(filepath.Join(dir, name), body, 0o644)
 }

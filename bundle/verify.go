@@ -31,9 +31,9 @@ type Report struct {
 	Dir             string
 	Bundle          string
 	Created         time.Time
-	Fingerprint     Fingerprint
-	Files           int   // files of the bundle
-	Bytes           int64 // in them
+	Fingerprint     Fingerprint // of the seal; "" if only its second copy can be read
+	Files           int         // files of the bundle
+	Bytes           int64       // in them
 	Faults          []Fault
 	Leftovers       []string // temporary files of a crash; harmless
 	UnfinishedRekey []string // key files of a rekey that was interrupted
@@ -43,7 +43,7 @@ type Report struct {
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
 func SealedSize(dir string) (n int64, err error) {
-	s, err := openSeals(dir, "")
+	s, err := openToVerify(dir, "")
 	if err != nil {
 		return 0, err
 	}
@@ -84,7 +84,7 @@ func (v *verification) outcome() error {
 // usable gives the error of a bundle that nothing is read from: its seals and the listing
 // have shown what is wrong with it.
 func (s *seals) usable() error {
-	if len(s.crlf) > 0 {
+	if len(s.crlf) > 0 && !s.second {
 		return &CopyError{Dir: s.dir.Path(), Files: s.crlf, Faults: s.faults}
 	}
 	if len(s.faults) > 0 {
@@ -99,7 +99,7 @@ func (s *seals) usable() error {
 // names, a *[RekeyError] if all that is wrong is a rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError],
 // *[NeedsError] or *[FingerprintError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
-	s, err := openSeals(dir, opts.Expect)
+	s, err := openToVerify(dir, opts.Expect)
 	var damage *DamageError
 	if errors.As(err, &damage) {
 		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
@@ -116,8 +116,12 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 		return nil, err
 	}
 	err = v.outcome()
+	finger := s.finger
+	if s.second {
+		finger = "" // a copy alone shows nothing of that
+	}
 	return &Report{
-		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: s.finger,
+		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
 		LineEnds: s.crlf, Renamed: s.renamed,
 	}, err

@@ -141,7 +141,7 @@ func (r driveReport) summary() string {
 	if len(bad) == 0 {
 		return fmt.Sprintf("all %d bundles are as they were written", len(r.Bundles))
 	}
-	return fmt.Sprintf("%d of %d bundles are as they were written; see PROBLEM of %s", len(r.Bundles)-len(bad), len(r.Bundles), text.Some(bad, mostListed))
+	return fmt.Sprintf("%d of %d bundles are as they were written; see FAULT or PROBLEM of %s", len(r.Bundles)-len(bad), len(r.Bundles), text.Some(bad, mostListed))
 }
 
 // verify checks one bundle. There is no report if there was nothing to check.
@@ -191,11 +191,22 @@ func printOne(w io.Writer, r verifyReport) error {
 	} else if r.Bundle != "" {
 		p.printf("bundle       %s\n", r.Bundle)
 	}
-	if !r.OK {
+	if !r.OK && len(r.Faults) == 0 { // else those have said it
 		p.printf("PROBLEM      %s\n", text.Printable(text.OneLine(r.Problem)))
 	}
 	p.printf("\n")
 	return p.err
+}
+
+// doubt follows the fingerprint of a bundle that is not as it was written.
+func (r verifyReport) doubt() string {
+	switch {
+	case r.OK:
+		return ""
+	case len(r.Faults) > 0 && !r.Whole:
+		return " (of the seal; the files are damaged)"
+	}
+	return " (of the seal; not all files are as they were written)"
 }
 
 func printVerify(w io.Writer, r verifyReport) error {
@@ -207,7 +218,9 @@ func printVerify(w io.Writer, r verifyReport) error {
 		return p.err
 	}
 	p.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
-	p.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	if r.Fingerprint != "" {
+		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
+	}
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
 	for _, name := range r.Leftovers {
 		p.printf("left over    %s (from an interrupted run, harmless)\n", name)
