@@ -138,8 +138,8 @@ func (a *app) warnInUse(f bundle.Found) {
 	}
 }
 
-// choose gives the directory of the bundle that a reader means by dir: the only one there,
-// the one that a flag names, or the one that someone at the terminal chooses.
+// choose gives the directory of the bundle that a reader means by dir: the only one there
+// that is finished, the one that a flag names, or the one that someone at the terminal chooses.
 func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) {
 	list, err := a.found(dir, w)
 	if err != nil || len(list) == 0 {
@@ -149,9 +149,8 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 	switch named := w.id != "" || w.expect != ""; {
 	case len(list) == 1:
 	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
-	case named && sameSeal(list): // copies of one bundle
-		pick = slices.MinFunc(list, func(f, g bundle.Found) int { return loss(f) - loss(g) })
-		a.info("%s", copies(dir, list, pick))
+	case onlyOne(list, named):
+		pick = a.takeOne(dir, list)
 	default:
 		n, err := a.ask(ctx, dir, list)
 		if err != nil {
@@ -195,6 +194,43 @@ func loss(f bundle.Found) int {
 		return 1
 	}
 	return 2
+}
+
+// onlyOne reports whether a list has one finished bundle alone, perhaps in several copies:
+// unfinished ones cannot be read. named says that a flag has named it; otherwise one that
+// another satchel is at work on leaves open which one is meant.
+func onlyOne(list []bundle.Found, named bool) bool {
+	if !named && slices.ContainsFunc(list, func(f bundle.Found) bool { return f.Running }) {
+		return false
+	}
+	done, _ := finished(list)
+	return len(done) == 1 && done[0].Sealed || len(done) > 0 && sameSeal(done)
+}
+
+// finished takes a list apart. Bundles that are being written count as neither unfinished nor
+// readable: they are in done, without a fingerprint.
+func finished(list []bundle.Found) (done, unfinished []bundle.Found) {
+	for _, f := range list {
+		if as[*bundle.UnfinishedError](f.Err) && !f.Running {
+			unfinished = append(unfinished, f)
+		} else {
+			done = append(done, f)
+		}
+	}
+	return done, unfinished
+}
+
+// takeOne gives the best copy of the one finished bundle of a list, and says what it leaves.
+func (a *app) takeOne(dir string, list []bundle.Found) bundle.Found {
+	done, unfinished := finished(list)
+	pick := slices.MinFunc(done, func(f, g bundle.Found) int { return loss(f) - loss(g) })
+	if len(done) > 1 {
+		a.info("%s", copies(dir, done, pick))
+	}
+	if len(unfinished) > 0 {
+		a.warn("%s is taken, and not what is unfinished in %s: %s", below(dir, pick.Dir), text.Printable(dir), described(dir, unfinished))
+	}
+	return pick
 }
 
 // copies says which copy of a bundle is taken.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/bundle"
 )
 
 // TestChooseOnTerminal asks which of two bundles is meant, until it is told. Without a
@@ -45,5 +48,47 @@ func TestChooseOnTerminal(t *testing.T) {
 	}
 	if code, said := b.run("inspect", "--passphrase-file", passphrase, b.dir); code != exitUsage || !strings.Contains(said, b.dir+" holds 2 bundles: one (") || !strings.Contains(said, ", two (") {
 		t.Errorf("exit %d: %s", code, said)
+	}
+}
+
+// TestOnlyOne: of what stands on a drive, one finished bundle and its copies are taken without
+// a question, and nothing else is.
+func TestOnlyOne(t *testing.T) {
+	t.Parallel()
+	one := bundle.Found{Dir: "/d/one", Bundle: "a", Fingerprint: "f1", Sealed: true}
+	two := bundle.Found{Dir: "/d/two", Bundle: "b", Fingerprint: "f2", Sealed: true}
+	twin := bundle.Found{Dir: "/d/twin", Bundle: "a", Fingerprint: "f1", Sealed: true, Err: &bundle.DamageError{Dir: "/d/twin"}}
+	half := bundle.Found{Dir: "/d/half", Bundle: "c", Err: &bundle.UnfinishedError{Dir: "/d/half"}}
+	lost := bundle.Found{Dir: "/d/lost", Bundle: "d", Err: &bundle.DamageError{Dir: "/d/lost"}}
+	busy := bundle.Found{Dir: "/d/busy", Bundle: "e", Running: true, Err: &bundle.UnfinishedError{Dir: "/d/busy", Running: true}}
+	read := bundle.Found{Dir: "/d/read", Bundle: "a", Fingerprint: "f1", Sealed: true, Running: true}
+	for name, c := range map[string]struct {
+		list  []bundle.Found
+		named bool
+		dir   string // that is taken, "" if it is asked
+		said  string
+	}{
+		"finished and not":             {[]bundle.Found{half, one}, false, "/d/one", "one is taken, and not what is unfinished in /d: half (c, unfinished)"},
+		"copies":                       {[]bundle.Found{twin, one}, false, "/d/one", "bundle a stands more than once in /d: one is taken, and not twin"},
+		"copies and an unfinished one": {[]bundle.Found{half, twin, one}, false, "/d/one", "half (c, unfinished)"},
+		"two":                          {[]bundle.Found{one, two}, false, "", ""},
+		"two and an unfinished one":    {[]bundle.Found{one, half, two}, false, "", ""},
+		"unfinished ones":              {[]bundle.Found{half, half}, false, "", ""},
+		"a lost seal":                  {[]bundle.Found{half, lost}, false, "", ""},
+		"a lost seal beside":           {[]bundle.Found{one, lost}, false, "", ""},
+		"one that is being written":    {[]bundle.Found{one, busy}, false, "", ""},
+		"one that is read back":        {[]bundle.Found{one, read}, false, "", ""},
+		"the same, named":              {[]bundle.Found{one, read}, true, "/d/one", "more than once"},
+	} {
+		if !onlyOne(c.list, c.named) {
+			if c.dir != "" {
+				t.Errorf("%s: it is asked", name)
+			}
+			continue
+		}
+		var said bytes.Buffer
+		if got := (&app{stderr: &said}).takeOne("/d", c.list); got.Dir != c.dir || !strings.Contains(said.String(), c.said) {
+			t.Errorf("%s: %q is taken, want %q: %s", name, got.Dir, c.dir, &said)
+		}
 	}
 }
