@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,6 +51,8 @@ type endpoint struct {
 	scheme string            // "" when not known yet
 	root   []login.Challenge // of the API root
 	asked  int               // how often the API root was asked for them, or enough
+
+	answer atomic.Pointer[rootAnswer] // to GET /v2/
 
 	login login.Host
 }
@@ -257,5 +260,7 @@ func (s *endpoint) ping(ctx context.Context, scheme, hostport, authz string) (st
 		return 0, nil, err
 	}
 	reply.Drain(resp)
+	root := rootOf(resp)
+	s.answer.Store(&root)
 	return resp.StatusCode, login.Challenges(resp.Header), nil
 }

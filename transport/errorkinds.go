@@ -59,6 +59,7 @@ const (
 	TroubleReadOnly             // its disk is read-only
 	TroubleQuota                // what may be stored there is used up
 	TroubleDamaged              // it fails at one thing, and serves others
+	TroubleNoRegistry           // its host answers, and not as a registry
 )
 
 // Trouble gives the sort.
@@ -117,6 +118,7 @@ var hints = map[Trouble]string{
 	TroubleReadOnly:     "make the registry's disk writable again (Linux makes a disk with errors read-only: look into the system log of that host); then run the same command again",
 	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: it resumes where it stopped",
 	TroubleDamaged:      "look into the registry's log: what it has stored of this may be damaged (after a power cut or a full disk), or it fails at content of this kind",
+	TroubleNoRegistry:   "check host and port, and whether a proxy or a login page answers there",
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
 }
 
@@ -174,7 +176,7 @@ func (e *RegistryError) Permanent() bool {
 func (e *RegistryError) Everywhere() bool {
 	switch e.Trouble() {
 	case TroublePassword, TroubleScheme, TroubleProxy, TroubleFull, TroubleReadOnly, TroubleRefused, TroubleName,
-		TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP:
+		TroubleAuthority, TroubleExpired, TroubleHostName, TroubleTLS, TroublePlainHTTP, TroubleNoRegistry:
 		return true
 	case TroubleUnauthorized:
 		return e.standing != nil && !e.standing.Configured
@@ -250,7 +252,10 @@ func troubleAt(err error, host string) (Trouble, string) {
 	var name *net.DNSError
 	var timeout net.Error
 	var broke *watch.BrokenError
+	var none *notRegistryError
 	switch {
+	case errors.As(err, &none):
+		return TroubleNoRegistry, none.Error()
 	case errors.As(err, &blocked):
 		return TroubleBlocked, blocked.Error()
 	case errors.As(err, &plain):

@@ -49,6 +49,9 @@ func (r *Repository) givesAs(ctx context.Context, d oci.Descriptor, accept []str
 		body, _ = reply.Decoded(body, d.Digest, d.Size)
 	}
 	if got := oci.Digest(body); got != d.Digest {
+		if err := checkPage(mediaType(resp)); err != nil {
+			return false, "", explain("check", r.name(d), r.blameHost(ctx, err))
+		}
 		return false, "", &ManifestError{Repo: r.ref, Manifest: d, Got: got}
 	}
 	if t := mediaType(resp); oci.IsManifest(d.MediaType) && (!oci.IsManifest(t) || oci.IsIndex(t) != oci.IsIndex(d.MediaType)) {

@@ -84,6 +84,8 @@ func (r *Repository) lookOnce(ctx context.Context, d oci.Descriptor) (f found, s
 	}
 	defer resp.Body.Close()
 	switch {
+	case resp.StatusCode == http.StatusOK && mediaType(resp) == "text/html" && resp.ContentLength != d.Size:
+		return f, false, r.blameHost(ctx, checkPage("text/html"))
 	case resp.StatusCode == http.StatusNotFound:
 		return found{by: answerError(resp).by}, true, nil
 	case resp.StatusCode == http.StatusPartialContent && header != nil:

@@ -35,6 +35,9 @@ func (m *Mirror) probe(ctx context.Context, ref oci.Ref, c *probe.Content, wait 
 	for n := 1; ; n++ {
 		err := r.tryProbe(ctx, probeContent{c, wait})
 		var p *ProbeError
+		if none, ok := errors.AsType[*notRegistryError](r.blameHost(ctx, err)); ok {
+			return explain("push", ref.String(), none)
+		}
 		if n == probeTries || !errors.As(err, &p) || p.Problem == ProblemSparse || !lacksParts(err) {
 			return err
 		}

@@ -50,12 +50,13 @@ func (c *Client) ResolveManifest(ctx context.Context, ref oci.Ref, known func(di
 	var d oci.Descriptor
 	var body []byte
 	err = r.each(ctx, ref.Digest != "", func(ctx context.Context, p *Repository) error {
-		return p.aloneOf(ctx, oci.Descriptor{Digest: ref.Digest}, func(ctx context.Context) (err error) {
+		err := p.aloneOf(ctx, oci.Descriptor{Digest: ref.Digest}, func(ctx context.Context) (err error) {
 			if d, body, err = p.manifest(ctx, reference, ref.Digest, known); err == nil {
 				err = checkManifest(d)
 			}
 			return err
 		})
+		return p.blameHost(ctx, err)
 	})
 	var refused *oci.UnsupportedError
 	switch {
@@ -224,6 +225,9 @@ func (r *Repository) askTag(ctx context.Context, tag string) (digest.Digest, err
 	var odd *oci.UnsupportedError // it names something that no bundle has
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound || errors.As(err, &odd) {
 		return "", nil
+	}
+	if err == nil {
+		err = r.blameHost(ctx, checkPage(d.MediaType))
 	}
 	return d.Digest, explain("check", r.ref.WithTag(tag).String(), err)
 }

@@ -25,7 +25,7 @@ func TestPageInsteadOfManifest(t *testing.T) {
 	t.Cleanup(c.Close)
 	_, _, err := c.Resolve(t.Context(), oci.Ref{Registry: host, Repository: "a/b", Tag: "v1"})
 	var refused *RegistryError
-	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "proxy") {
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "a page of text in a registry's place") {
 		t.Errorf("got %v", err)
 	}
 	if traced == 0 {
