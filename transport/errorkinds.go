@@ -157,6 +157,9 @@ func (e *RegistryError) Hint() string {
 	if e.Op == "push" && lacksParts(e) {
 		return "the registry, or a cache in front of it, says that it lacks a part of this image which it took: run the same command again; if that does not help, restart the registry and empty its cache"
 	}
+	if e.Op == "pull" && e.Status == http.StatusNotFound && e.Code == errcode.ErrorCodeNameUnknown {
+		return "this repository is not known there: check its name; some registries also answer this when credentials are missing"
+	}
 	return hints[e.Trouble()]
 }
 

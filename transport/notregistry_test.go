@@ -87,3 +87,24 @@ func TestNotRegistry(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownRepository asks for an image of a repository that the registry says it does not know.
+func TestUnknownRepository(t *testing.T) {
+	t.Parallel()
+	host, roots := answering(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}`)
+		}
+	})
+	client := NewClient(Config{RetryTimes: 1, RetryDelay: time.Millisecond})
+	defer client.Close()
+	_, _, err := client.Resolve(t.Context(), oci.Ref{Registry: host, Repository: "apps/bgi", Tag: "1"})
+	answer, ok := errors.AsType[*RegistryError](err)
+	if !ok || !strings.HasPrefix(answer.Hint(), "this repository is not known there: check its name") {
+		t.Errorf("got %v", err)
+	}
+	if n := roots.Load(); n != 1 { // to find out that it speaks plain HTTP
+		t.Errorf("/v2/ was asked for %d times", n)
+	}
+}
