@@ -30,7 +30,7 @@ func openings(t testing.TB, dir string) (lines []string) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(body)) {
-		if cmd, _, _ := strings.Cut(line, "#"); strings.Contains(cmd, "> OUT/bundle.key") {
+		if cmd, _, _ := strings.Cut(line, "#"); strings.Contains(cmd, `> "OUT/bundle.key"`) {
 			lines = append(lines, strings.TrimSpace(cmd))
 		}
 	}
@@ -51,18 +51,18 @@ func TestStandardTools(t *testing.T) {
 	qdevice, qdid := keystest.PluginKey(keystest.PostQuantum, false, 6)
 	device2, qdevice2 := keystest.Write(t, did), keystest.Write(t, qdid)
 	for name, c := range map[string]openable{
-		"X25519":       {debian, []string{x}, nil, []string{"age -d -i KEY key-1.age"}, []string{xid}, "age (any version)"},
+		"X25519":       {debian, []string{x}, nil, []string{`age -d -i "KEY" key-1.age`}, []string{xid}, "age (any version)"},
 		"ssh-ed25519":  {debian, []string{keystest.Public(t, ed)}, nil, []string{"age -d -i ~/.ssh/id_ed25519 key-1.age"}, []string{ed}, "age (any version)"},
 		"ssh-rsa":      {debian, []string{keystest.Public(t, rsa)}, nil, []string{"age -d -i ~/.ssh/id_rsa key-1.age"}, []string{rsa}, "age (any version)"},
-		"plugin":       {debian, []string{device}, nil, []string{"age -d -i KEY key-1.age"}, []string{device2}, "age 1.1 or newer"},
+		"plugin":       {debian, []string{device}, nil, []string{`age -d -i "KEY" key-1.age`}, []string{device2}, "age 1.1 or newer"},
 		"passphrase":   {debian, nil, []string{"correct horse"}, []string{"age -d key-1.age"}, []string{""}, "age (any version)"},
-		"post-quantum": {newAge, []string{pq}, nil, []string{"age -d -i KEY key-1.age"}, []string{pqid}, "age 1.3 or newer"},
+		"post-quantum": {newAge, []string{pq}, nil, []string{`age -d -i "KEY" key-1.age`}, []string{pqid}, "age 1.3 or newer"},
 		"all classic kinds": {debian, []string{x, keystest.Public(t, ed), keystest.Public(t, rsa), device}, []string{"correct horse", "battery staple"},
-			[]string{"age -d -i KEY key-1.age", "age -d -i ~/.ssh/id_ed25519 key-1.age", "age -d -i ~/.ssh/id_rsa key-1.age", "age -d -i KEY key-1.age", "age -d key-2.age", "age -d key-3.age"},
+			[]string{`age -d -i "KEY" key-1.age`, "age -d -i ~/.ssh/id_ed25519 key-1.age", "age -d -i ~/.ssh/id_rsa key-1.age", `age -d -i "KEY" key-1.age`, "age -d key-2.age", "age -d key-3.age"},
 			[]string{xid, ed, rsa, device2, "", ""}, "age 1.1 or newer"},
 		"all post-quantum kinds": {newAge, []string{pq, qdevice}, []string{"correct horse"},
-			[]string{"age -d -i KEY key-1.age", "age -d -i KEY key-1.age", "age -d key-2.age"}, []string{pqid, qdevice2, ""}, "age 1.3 or newer"},
-		"a post-quantum plugin alone": {newAge, []string{qdevice}, nil, []string{"age -d -i KEY key-1.age"}, []string{qdevice2}, "age 1.3 or newer"},
+			[]string{`age -d -i "KEY" key-1.age`, `age -d -i "KEY" key-1.age`, "age -d key-2.age"}, []string{pqid, qdevice2, ""}, "age 1.3 or newer"},
+		"a post-quantum plugin alone": {newAge, []string{qdevice}, nil, []string{`age -d -i "KEY" key-1.age`}, []string{qdevice2}, "age 1.3 or newer"},
 	} {
 		t.Run(name, func(t *testing.T) { c.check(t) })
 	}
@@ -100,7 +100,7 @@ func (c openable) check(t *testing.T) {
 	}
 	words := c.words
 	for i, line := range lines {
-		if line != c.lines[i]+" > OUT/bundle.key" {
+		if line != c.lines[i]+` > "OUT/bundle.key"` {
 			t.Errorf("line %d is %q, want %q", i, line, c.lines[i])
 		}
 		secret := ""

@@ -39,7 +39,7 @@ func ageFor(t *testing.T, postQuantum bool) string {
 func readmeLines(t *testing.T, f *fixture, out string) string {
 	t.Helper()
 	groups := readmetest.Groups(string(files(t, f.drive)[seal.ReadmeName]))
-	script := strings.Join(groups[readmetest.Find(t, groups, "cd DIR"):readmetest.Find(t, groups, "skopeo")], "")
+	script := strings.Join(groups[readmetest.Find(t, groups, `cd "DIR"`):readmetest.Find(t, groups, "skopeo")], "")
 	for _, tool := range []string{"sha256sum --quiet -c", "age -d", "zstd -d", "tar -x"} {
 		if !strings.Contains(script, tool) {
 			t.Fatalf("README.txt has no line with %q:\n%s", tool, script)

@@ -25,16 +25,25 @@ type Opening struct {
 	Note     string
 }
 
-func (o Opening) command() string {
-	if o.Identity == "" {
-		return fmt.Sprintf("age -d %s > OUT/bundle.key", o.File)
+// command is the line of a wording; since the fourth one names may have spaces.
+func (o Opening) command(text int) string {
+	quote := `"`
+	if text < 4 {
+		quote = ""
 	}
-	return fmt.Sprintf("age -d -i %s %s > OUT/bundle.key", o.Identity, o.File)
+	if o.Identity == "" {
+		return fmt.Sprintf("age -d %s > %sOUT/bundle.key%[2]s", o.File, quote)
+	}
+	key := quote + o.Identity + quote
+	if strings.HasPrefix(o.Identity, "~") { // a shell expands it without quotes alone
+		key = o.Identity
+	}
+	return fmt.Sprintf("age -d -i %s %s > %sOUT/bundle.key%[3]s", key, o.File, quote)
 }
 
 // ReadmeText is the wording of README.txt that bundles are sealed with now. Those that say
 // nothing have the first one.
-const ReadmeText = 3
+const ReadmeText = 4
 
 // Readme gives the bytes of README.txt. It depends only on what a verifier
 // without a key can see: the wording that the bundle was sealed with, its ID, the age
@@ -43,11 +52,11 @@ const ReadmeText = 3
 func Readme(text int, bundle, age, why string, ways []Opening) []byte {
 	width := 0
 	for _, w := range ways {
-		width = max(width, len(w.command()))
+		width = max(width, len(w.command(text)))
 	}
 	var lines bytes.Buffer
 	for _, w := range ways {
-		fmt.Fprintf(&lines, "  %-*s    # %s\n", width, w.command(), w.Note)
+		fmt.Fprintf(&lines, "  %-*s    # %s\n", width, w.command(text), w.Note)
 	}
 	one := "this line"
 	if len(ways) > 1 {
@@ -60,6 +69,8 @@ func Readme(text int, bundle, age, why string, ways []Opening) []byte {
 		return fmt.Appendf(nil, readme+readmeAfter2, bundle, age, why, one, lines.Bytes())
 	case 3:
 		return fmt.Appendf(nil, readme3, bundle, age, why, one, lines.Bytes())
+	case 4:
+		return fmt.Appendf(nil, readme4, bundle, age, why, one, lines.Bytes())
 	}
 	return nil
 }

@@ -1,26 +1,26 @@
 package seal
 
-// readme3 is the third wording: every group of lines can be pasted into bash.
-const readme3 = `This directory is bundle %s, written by satchel. It holds container images for
+// readme4 is the fourth wording: as the third one, and names of directories may have spaces.
+const readme4 = `This directory is bundle %s, written by satchel. It holds container images for
 a network without internet, encrypted. It has bundle.json, drive.json, extras.json, index.age,
 key-1.age, s-00-00001.age and more like these, SHA256SUMS, and the directory copy with second
 copies of the small files. If bundle.json is missing, the bundle is not complete.
 
 Replace the words in capitals: DIR is this directory, OUT a directory elsewhere that has room for
 the whole content, KEY your key file (all three begin with /), HOST the registry with its port,
-such as mirror.example:8443.
+such as mirror.example:8443. Leave the quotes where they are: names may have spaces.
 
 With satchel:
 
-  satchel verify DIR                             # is every byte here? It needs no key
-  satchel inspect -i KEY DIR                     # what is in it?
-  satchel unpack -i KEY --to HOST/NAMESPACE DIR  # push it into a registry
+  satchel verify "DIR"                               # is every byte here? It needs no key
+  satchel inspect -i "KEY" "DIR"                     # what is in it?
+  satchel unpack -i "KEY" --to HOST/NAMESPACE "DIR"  # push it into a registry
 
 Without satchel you need bash, sha256sum, %s (%s), zstd and tar. Paste
 each group of lines into bash. First, go into this directory:
 
-  cd DIR
-  mkdir -p OUT
+  cd "DIR"
+  mkdir -p "OUT"
 
 Get the bundle's own key, with %s:
 
@@ -31,9 +31,9 @@ Check and open the bundle. The last line printed must say "complete":
     trap 'test $? = 0 || echo "FAILED: see above"' EXIT
     set -e -o pipefail
     sha256sum --quiet -c SHA256SUMS
-    mkdir -p OUT/layout
-    for f in s-*.age; do age -d -i OUT/bundle.key "$f"; done | zstd -d | tar -x -C OUT/layout
-    rm OUT/bundle.key
+    mkdir -p "OUT/layout"
+    for f in s-*.age; do age -d -i "OUT/bundle.key" "$f"; done | zstd -d | tar -x -C "OUT/layout"
+    rm "OUT/bundle.key"
     echo "complete: OUT/layout"
   )
 
@@ -41,7 +41,7 @@ Do not leave out sha256sum: tar does not notice if the last files of a bundle ar
 
 OUT/layout is then an OCI image layout. This lists the DIGEST and the NAME of every image:
 
-  grep -o '"\(digest\|[a-z.]*ref.name\)":"[^"]*' OUT/layout/index.json | cut -d'"' -f4 | paste - -
+  grep -o '"\(digest\|[a-z.]*ref.name\)":"[^"]*' "OUT/layout/index.json" | cut -d'"' -f4 | paste - -
 
 A NAME without a slash is no image. cluster-yaml, for example, is the YAML for the cluster: the
 file OUT/layout/blobs/sha256/DIGEST, without "sha256:" in it, lists its files by title and digest.
@@ -51,10 +51,10 @@ attached to an image, such as signatures.
 
 1. With skopeo 1.19 or newer (an older one finds no Docker images in a layout). If the registry
 has a password, run skopeo login HOST first. If it has a certificate authority of its own, put the
-authority's certificate as ca.crt into a directory CERTS, and add --cert-dir CERTS to skopeo login
-and --dest-cert-dir CERTS to skopeo copy.
+authority's certificate as ca.crt into a directory CERTS, and add --cert-dir "CERTS" to skopeo login
+and --dest-cert-dir "CERTS" to skopeo copy.
 
-  skopeo copy --all --preserve-digests oci:OUT/layout:NAME docker://HOST/PATH:TAG
+  skopeo copy --all --preserve-digests "oci:OUT/layout:NAME" docker://HOST/PATH:TAG
 
 2. With bash and curl, also for what skopeo refuses: an index within an index, an index of which
 some platforms are not in the bundle. With an editor, write the file OUT/curl.conf. It has the
@@ -69,8 +69,8 @@ must be printed. Delete OUT/curl.conf at the end.
   (
     trap 'test $? = 0 || echo "FAILED: see above"' EXIT
     set -e -o pipefail
-    A=sha256; B=OUT/layout/blobs/$A; V=vnd
-    web() { curl -sS -K OUT/curl.conf "$@"; }
+    A=sha256; B="OUT/layout/blobs/$A"; V=vnd
+    web() { curl -sS -K "OUT/curl.conf" "$@"; }
     login=$(web -o /dev/null -D - https://HOST/v2/ | tr -d '\r' | grep -i '^www-.*: *bearer ' || :)
     of() { sed -n "s/.*[ ,]$1=\"\([^\"]*\)\".*/\1/Ip" <<< "$login"; }
     realm=$(of realm); service=$(of service)

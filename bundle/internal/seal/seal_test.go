@@ -333,7 +333,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("README.txt:\n%s", s)
 		}
 		for _, w := range ways {
-			if !strings.Contains(s, w.command()) || !strings.Contains(s, w.Note) {
+			if !strings.Contains(s, w.command(ReadmeText)) || !strings.Contains(s, w.Note) {
 				t.Errorf("README.txt does not tell how to open %s:\n%s", w.File, s)
 			}
 		}
@@ -351,12 +351,13 @@ func TestReadmeWordings(t *testing.T) {
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
 		"6e73dba5b5aa3457e2323d0765439fd05a24a3d065e6ebbf09ef36d91f910ae0",
 		"137b3950ceeb36c29f70a7ee62556d0e058213921e387e455196625c77a7bf7f",
+		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251",
 	} {
 		if got := Sum(wording(n)); got != want {
 			t.Errorf("wording %d has changed: %s; bundles have it, so a new text needs a new number", n, got)
 		}
 	}
-	if ReadmeText != 3 || wording(ReadmeText+1) != nil {
+	if ReadmeText != 4 || wording(ReadmeText+1) != nil {
 		t.Errorf("the newest wording is %d", ReadmeText)
 	}
 }

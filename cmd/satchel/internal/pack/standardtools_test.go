@@ -39,7 +39,7 @@ func openByReadme(t *testing.T) *opened {
 		refs = append(refs, b.Push(root, "kinds/"+name, "v1"))
 	}
 	slices.Sort(refs)
-	done, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(refs...)), "drive"))
+	done, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(refs...)), "My Passport"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func openByReadme(t *testing.T) *opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &opened{dir: done.Dir, out: filepath.Join(t.TempDir(), "out"), groups: readmetest.Groups(string(text)), images: b.Open(done.Dir).Inventory().Images}
+	o := &opened{dir: done.Dir, out: filepath.Join(t.TempDir(), "the content"), groups: readmetest.Groups(string(text)), images: b.Open(done.Dir).Inventory().Images}
 	o.words = map[string]string{"DIR": o.dir, "OUT": o.out, "KEY": b.KeyFile()}
 	if out, err := o.run(t, nil, "set -e\n"+strings.Join(o.opening(t), "")); err != nil || !strings.Contains(out, "complete: "+o.out+"/layout\n") {
 		t.Fatalf("open the bundle: %v\n%s", err, out)
@@ -58,7 +58,7 @@ func openByReadme(t *testing.T) *opened {
 // opening are the groups of lines that open the bundle.
 func (o *opened) opening(t *testing.T) []string {
 	t.Helper()
-	return o.groups[readmetest.Find(t, o.groups, "cd DIR"):readmetest.Find(t, o.groups, "index.json")]
+	return o.groups[readmetest.Find(t, o.groups, `cd "DIR"`):readmetest.Find(t, o.groups, "index.json")]
 }
 
 // fill replaces the words of README.txt.
@@ -110,7 +110,7 @@ func TestReadme(t *testing.T) {
 // isTried: README.txt has the groups of lines that are tried here, those of satchel (in the
 // scripts of the command), and no others. Its list names every image.
 func (o *opened) isTried(t *testing.T) {
-	for i, part := range []string{"satchel verify", "cd DIR", "age -d -i KEY", "sha256sum --quiet", "ref.name", "skopeo copy", "cacert", "push()"} {
+	for i, part := range []string{"satchel verify", `cd "DIR"`, `age -d -i "KEY"`, "sha256sum --quiet", "ref.name", "skopeo copy", "cacert", "push()"} {
 		if at := readmetest.Find(t, o.groups, part); at != i || len(o.groups) != 8 {
 			t.Errorf("%q is group %d of %d of README.txt", part, at, len(o.groups))
 		}
