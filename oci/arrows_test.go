@@ -39,6 +39,7 @@ var rows = []struct {
 	{pkg: "manifests/internal/origin", may: []string{"oci"}},
 	{pkg: "manifests/internal/tempfile"},
 	{pkg: "manifests/internal/catalog", may: []string{"oci", "manifests/internal/layers", "manifests/internal/tempfile"}},
+	{pkg: "manifests/internal/catalogdiff", may: []string{"oci", "manifests/internal/catalog", "manifests/internal/filter", "manifests/internal/layers", "manifests/internal/opm", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/graphdata", may: []string{"oci", "manifests/internal/rebuild", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/opm", may: []string{"oci", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/documents", may: []string{"oci", "manifests/internal/signature"}},

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci"
@@ -121,4 +122,19 @@ func Parse(ctx context.Context, what string, src oci.Source, image oci.Descripto
 		return nil, err
 	}
 	return c, nil
+}
+
+// Of gives the documents of one schema that a package has.
+func (c *Catalog) Of(pkg, schema string) (list []*declcfg.Meta, err error) {
+	for _, e := range c.spool.of(pkg) {
+		if e.Schema != schema {
+			continue
+		}
+		body, err := c.spool.read(e)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, &declcfg.Meta{Schema: schema, Package: pkg, Name: e.Name, Blob: body})
+	}
+	return list, nil
 }
