@@ -142,7 +142,7 @@ func TestCrashInRestart(t *testing.T) {
 			}
 		}
 		if n%2 == 0 {
-			if err := Restart(f.drive, f.state, f.job.Config); err != nil {
+			if err := Restart(f.drive, f.state, f.job); err != nil {
 				t.Fatalf("%d files deleted: %v", n, err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestCopyFinishedElsewhere(t *testing.T) {
 	if !errors.As(err, &refused) || !refused.Unfinished || !strings.Contains(err.Error(), "finished in "+f.drive) {
 		t.Errorf("Resume: %v", err)
 	}
-	if err := Restart(first.drive, f.state, f.job.Config); err != nil {
+	if err := Restart(first.drive, f.state, f.job); err != nil {
 		t.Fatal(err)
 	}
 	if left := files(t, first.drive); len(left) > 0 {
@@ -190,7 +190,7 @@ func TestWhoWrites(t *testing.T) {
 	want := []string{"process ", "since 2", f.job.Command}
 	_, other := Resume(t.Context(), f.drive, f.state, f.job, nil)
 	_, second := Create(f.drive, f.state, f.job, f.inv)
-	for what, err := range map[string]error{"Resume": other, "Restart": Restart(f.drive, f.state, f.job.Config), "Create": second} {
+	for what, err := range map[string]error{"Resume": other, "Restart": Restart(f.drive, f.state, f.job), "Create": second} {
 		for _, part := range want {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: %v: it lacks %q", what, err, part)

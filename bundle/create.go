@@ -57,7 +57,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 	}
 	begin := journal.Begin{
 		Bundle: id, Created: time.Now().UTC().Truncate(time.Second), Config: job.Config, Recipients: job.recipients(),
-		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Key: job.key.recipient,
+		SegmentSize: job.SegmentSize, Lanes: job.Lanes, Stream: job.Stream, Key: job.key.recipient,
 		KeyFiles: job.key.files, Inventory: *inv, Gaps: job.Gaps,
 	}
 	jnl, err := journal.Create(journalPath(state, id), begin)
@@ -143,7 +143,7 @@ func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, er
 		return nil, errors.Join(err, jnl.Close())
 	}
 	w := &Writer{
-		dir: d, jnl: jnl, begin: st.Begin, maxAge: maxAge,
+		dir: d, jnl: jnl, begin: st.Begin, number: st.Number, maxAge: maxAge,
 		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
 		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
 		segments: map[int][]journal.Segment{},

@@ -169,7 +169,7 @@ func TestReadOnlyMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	remount("ro")
-	if err := Restart(f.drive, f.state, f.job.Config); !errors.As(err, &drive) || !errors.Is(err, syscall.EROFS) {
+	if err := Restart(f.drive, f.state, f.job); !errors.As(err, &drive) || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("Restart: %v", err)
 	}
 	remount("rw")

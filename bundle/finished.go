@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
@@ -21,6 +19,8 @@ type SealedError struct {
 	Bundle      string
 	Created     time.Time // when it was sealed
 	Fingerprint Fingerprint
+	Stream      Stream // that it belongs to, the zero value if to none
+	Sequence    int
 	Verified    bool          // every byte was read back since
 	Interrupted bool          // the run that sealed it never came to its end
 	Begun       time.Time     // when its content was pinned
@@ -43,7 +43,7 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	}
 	fp := seal.Sum(body)
 	e := &SealedError{
-		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp),
+		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp), Stream: streamOf(b), Sequence: b.Sequence,
 		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Gaps: st.Gaps,
 		Interrupted: !finished(st), Begun: st.Begin.Created,
 	}
@@ -105,9 +105,9 @@ func (s *present) answer() error {
 }
 
 // ofOther reports whether the journal at path is of another configuration.
-func ofOther(path string, config digest.Digest) bool {
+func ofOther(path string, job Job) bool {
 	st, err := journal.Peek(path)
-	return err == nil && st.Begin.Config != config
+	return err == nil && !job.continues(st.Begin)
 }
 
 // checkBeside refuses a directory in which another run has begun a bundle since it was
@@ -120,7 +120,7 @@ func checkBeside(dir, state string, root bool, job Job) error {
 	}
 	for _, p := range found {
 		path := journalPath(state, p.id)
-		if !root || (!p.sealed || journal.Locked(path)) && !ofOther(path, job.Config) {
+		if !root || (!p.sealed || journal.Locked(path)) && !ofOther(path, job) {
 			return begunMeanwhile(dir, path)
 		}
 	}

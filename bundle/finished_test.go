@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -56,11 +54,11 @@ func TestBeside(t *testing.T) {
 		t.Errorf("with other lanes: %v", err)
 	}
 	for _, c := range []struct {
-		config digest.Digest
-		some   bool
-	}{{f.job.Config, false}, {other.job.Config, true}} {
-		some, err := CheckRestart(f.drive, f.state, c.config)
-		if err = errors.Join(err, Restart(f.drive, f.state, c.config)); err != nil || some != c.some {
+		job  Job
+		some bool
+	}{{f.job, false}, {other.job, true}} {
+		some, err := CheckRestart(f.drive, f.state, c.job)
+		if err = errors.Join(err, Restart(f.drive, f.state, c.job)); err != nil || some != c.some {
 			t.Errorf("a restart: %v, %v", some, err)
 		}
 		if _, err := os.Stat(unfinished); errors.Is(err, os.ErrNotExist) != c.some {

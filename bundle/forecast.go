@@ -104,7 +104,7 @@ func (j Job) standInBegin() (journal.Begin, error) {
 	}
 	return journal.Begin{
 		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
-		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Key: key.recipient, KeyFiles: key.files,
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Key: key.recipient, KeyFiles: key.files,
 	}, nil
 }
 
@@ -205,7 +205,7 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 	if err != nil {
 		return f, err
 	}
-	_, copies, rest, err := sealFiles(r.begin, idx, all, r.begin.Created)
+	_, copies, rest, err := sealFiles(r.begin, foreseen(r.begin), idx, all, r.begin.Created)
 	if err != nil {
 		return f, err
 	}

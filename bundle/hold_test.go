@@ -27,11 +27,11 @@ func wantBusy(t *testing.T, f *fixture) {
 	t.Helper()
 	before := files(t, f.drive)
 	_, resumed := Resume(t.Context(), f.drive, f.state, f.job, nil)
-	_, checked := CheckRestart(f.drive, f.state, f.job.Config)
-	_, counted := Deletable(f.drive, f.state, f.job.Config, 0)
+	_, checked := CheckRestart(f.drive, f.state, f.job)
+	_, counted := Deletable(f.drive, f.state, f.job, 0)
 	_, held := HoldBundle(f.drive, f.state, "")
 	for what, err := range map[string]error{"Resume": resumed, "CheckRestart": checked, "Deletable": counted, "HoldBundle": held,
-		"Restart": Restart(f.drive, f.state, f.job.Config)} {
+		"Restart": Restart(f.drive, f.state, f.job)} {
 		var refused *RefusedError
 		if !errors.As(err, &refused) || !refused.Busy {
 			t.Errorf("%s: %v", what, err)

@@ -18,6 +18,7 @@ type Job struct {
 	Recipients  []Recipient
 	SegmentSize int64 // bytes
 	Lanes       int
+	Stream      string // name of the stream, part of the job's identity; "" for none
 	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
 	Command     string // what is told another run that finds the bundle being written; no part of the identity either
 
@@ -83,11 +84,19 @@ func (j Job) recipients() []string {
 	return slices.Compact(list)
 }
 
+// continues reports whether a bundle is of the job's configuration and stream. Journals of
+// version 1 name no stream: they are of any.
+func (j Job) continues(b journal.Begin) bool {
+	return b.Config == j.Config && (b.Stream == "" || b.Stream == j.Stream)
+}
+
 // differs says in which way another job began, "" if in none.
 func (j Job) differs(b journal.Begin) string {
 	switch {
 	case b.Config != j.Config:
 		return "with another configuration, list of images or mirror"
+	case !j.continues(b):
+		return "for the stream " + b.Stream
 	case !slices.Equal(b.Recipients, j.recipients()):
 		return "for other recipients"
 	case !keys.Fits(j.Recipients, b.KeyFiles):

@@ -17,6 +17,7 @@ type Found struct {
 	Dir         string
 	Bundle      string      // its ID; empty if that cannot be read
 	Created     time.Time   // when it was sealed; zero if it is not
+	Stream      Stream      // that it belongs to, the zero value if to none
 	Sequence    int         // as its seal has it
 	Fingerprint Fingerprint // of the seal
 	Size        int64       // bytes of its files
@@ -103,6 +104,7 @@ func (p location) describe() Found {
 		return f
 	}
 	f.Bundle, f.Created, f.Sequence, f.Fingerprint = s.bundle.Bundle, s.bundle.Created, s.bundle.Sequence, s.finger
+	f.Stream = streamOf(s.bundle)
 	f.Err = errors.Join(s.usable(), s.dir.Close())
 	f.Size = p.size()
 	return f

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -19,7 +17,7 @@ import (
 // now, as when the drive is not mounted: no other must be started in its place. What was
 // begun and lost nothing is forgotten. What was begun on another drive, which had the same
 // mount point, matters to its own configuration alone; an empty one is no bundle's.
-func checkMissing(dir, state string, config digest.Digest) error {
+func checkMissing(dir, state string, job Job) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return &media.Error{Op: "look into", Path: dir, Err: err}
@@ -33,7 +31,7 @@ func checkMissing(dir, state string, config digest.Digest) error {
 		if there := st.Session.Dir; !isIn(there, abs) || finished(st) || isThere(there, st.Begin.Bundle) {
 			continue
 		}
-		if st.Begin.Config != config && isOnOther(st.Session, on) {
+		if !job.continues(st.Begin) && isOnOther(st.Session, on) {
 			continue
 		}
 		jnl, st, err := journal.Open(name) // locked: as it is now

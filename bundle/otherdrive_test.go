@@ -84,7 +84,7 @@ func TestOtherDrive(t *testing.T) {
 	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &missing) {
 		t.Errorf("its own: %v", err)
 	}
-	if err := Restart(f.drive, f.state, f.job.Config); err != nil {
+	if err := Restart(f.drive, f.state, f.job); err != nil {
 		t.Error(err)
 	}
 	f.journal(t)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -19,14 +17,14 @@ import (
 // stands in the way: a finished bundle, more than one unfinished, what only looks like
 // one, or other files with it, for which no new bundle could begin there. In the root of a
 // drive, bundles of another configuration stand beside, and in nobody's way.
-func CheckRestart(dir, state string, config digest.Digest) (some bool, err error) {
-	p, err := restartable(dir, state, config)
+func CheckRestart(dir, state string, job Job) (some bool, err error) {
+	p, err := restartable(dir, state, job)
 	if err != nil {
 		return false, err
 	}
 	if p == nil {
 		var gone *MissingError
-		if err := checkMissing(dir, state, ""); err != nil && !errors.As(err, &gone) {
+		if err := checkMissing(dir, state, Job{}); err != nil && !errors.As(err, &gone) {
 			return false, err
 		}
 		return gone != nil, checkEmpty(dir)
@@ -43,8 +41,8 @@ func CheckRestart(dir, state string, config digest.Digest) (some bool, err error
 
 // Unfinished names the bundle that [Restart] would delete, by its directory and its ID; both
 // are empty if there is none. The error is as that of [CheckRestart].
-func Unfinished(dir, state string, config digest.Digest) (of, id string, err error) {
-	p, err := restartable(dir, state, config)
+func Unfinished(dir, state string, job Job) (of, id string, err error) {
+	p, err := restartable(dir, state, job)
 	if err != nil || p == nil {
 		return "", "", err
 	}
@@ -53,8 +51,8 @@ func Unfinished(dir, state string, config digest.Digest) (of, id string, err err
 
 // Restart deletes the files of the unfinished bundle that [CheckRestart] finds, if there
 // is one, and nothing else, so that another can begin there.
-func Restart(dir, state string, config digest.Digest) error {
-	p, err := restartable(dir, state, config)
+func Restart(dir, state string, job Job) error {
+	p, err := restartable(dir, state, job)
 	if err != nil {
 		return err
 	}
@@ -62,7 +60,7 @@ func Restart(dir, state string, config digest.Digest) error {
 		return restart(*p, state)
 	}
 	var gone *MissingError
-	for errors.As(checkMissing(dir, state, ""), &gone) { // what was started there is abandoned
+	for errors.As(checkMissing(dir, state, Job{}), &gone) { // what was started there is abandoned
 		if err := abandon(*gone, state); err != nil {
 			return err
 		}
@@ -79,6 +77,8 @@ func abandon(gone MissingError, state string) error {
 		defer func() { _ = jnl.Close() }() // held to keep other runs out
 	case errors.Is(err, journal.ErrLocked):
 		return busy(gone.Dir, path, false)
+	case isNewer(err):
+		return err
 	}
 	if isThere(gone.Dir, gone.Bundle) {
 		return nil // another run has just finished with it
@@ -88,8 +88,8 @@ func abandon(gone MissingError, state string) error {
 
 // Deletable gives the bytes that [Restart] would free in dir, on a drive with clusters of
 // that many bytes.
-func Deletable(dir, state string, config digest.Digest, cluster int64) (n int64, err error) {
-	p, err := restartable(dir, state, config)
+func Deletable(dir, state string, job Job, cluster int64) (n int64, err error) {
+	p, err := restartable(dir, state, job)
 	if err != nil || p == nil {
 		return 0, err
 	}
@@ -112,7 +112,7 @@ func Deletable(dir, state string, config digest.Digest, cluster int64) (n int64,
 	return n, nil
 }
 
-func restartable(dir, state string, config digest.Digest) (*location, error) {
+func restartable(dir, state string, job Job) (*location, error) {
 	found, err := find(dir)
 	if err != nil {
 		return nil, err
@@ -121,12 +121,12 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found, err = free(orAdopted(found, dir, state), state, root, config); err != nil {
+	if found, err = free(orAdopted(found, dir, state), state, root, job); err != nil {
 		return nil, err
 	}
 	if root { // each in its own directory
 		found = slices.DeleteFunc(found, func(p location) bool {
-			return p.sealed || ofOther(journalPath(state, p.id), config)
+			return p.sealed || ofOther(journalPath(state, p.id), job)
 		})
 	}
 	if len(found) == 0 {
@@ -153,10 +153,10 @@ func restartable(dir, state string, config digest.Digest) (*location, error) {
 
 // free gives the bundles that are there when no other run has one of them. In the root of
 // a drive, those of other configurations are in nobody's way.
-func free(found []location, state string, root bool, config digest.Digest) (list []location, err error) {
+func free(found []location, state string, root bool, job Job) (list []location, err error) {
 	for _, p := range found {
 		path := journalPath(state, p.id)
-		if journal.Locked(path) && !(root && ofOther(path, config)) {
+		if journal.Locked(path) && !(root && ofOther(path, job)) {
 			return nil, busy(p.dir, path, false)
 		}
 		now, err := p.again() // it may have been finished before its lock was looked at
@@ -180,6 +180,9 @@ func restart(p location, state string) (err error) {
 	jnl, st, err := journal.Open(path)
 	if errors.Is(err, journal.ErrLocked) {
 		return busy(p.dir, path, false)
+	}
+	if isNewer(err) {
+		return err
 	}
 	if err == nil {
 		defer func() { _ = jnl.Close() }() // held to keep other runs out

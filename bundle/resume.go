@@ -31,7 +31,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 		return nil, err
 	}
 	if found = orAdopted(found, dir, state); len(found) == 0 {
-		if err := checkMissing(dir, state, job.Config); err != nil {
+		if err := checkMissing(dir, state, job); err != nil {
 			return nil, err
 		}
 		return nil, checkEmpty(dir)
@@ -51,7 +51,7 @@ func Resume(ctx context.Context, dir, state string, job Job, rehash Rehash) (*Wr
 	if err := there.answer(); err != nil {
 		return nil, err
 	}
-	return nil, checkMissing(dir, state, job.Config)
+	return nil, checkMissing(dir, state, job)
 }
 
 // orAdopted puts what the journal knows in the place of what drive.json does not say.
@@ -94,7 +94,7 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	path := journalPath(state, p.id)
 	jnl, st, err := journal.Open(path)
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, busy(p.dir, path, ofOther(path, job.Config))
+		return nil, busy(p.dir, path, ofOther(path, job))
 	}
 	now, lerr := p.again()
 	if lerr == nil && now != nil {
@@ -108,6 +108,9 @@ func resume(ctx context.Context, p location, state string, job Job, rehash Rehas
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noJournal(*now)
+	}
+	if isNewer(err) && now.sealed {
+		return nil, sealedOther(*now, "by a newer satchel")
 	}
 	if errors.Is(err, journal.ErrFormat) && !now.sealed {
 		return nil, &RefusedError{Dir: p.dir, Reason: fmt.Sprintf("the unfinished bundle in it cannot be resumed: %v", err), Unfinished: true,
@@ -133,7 +136,7 @@ func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.
 	case p.sealed:
 		return nil, errors.Join(sealedOther(p, how), jnl.Close())
 	case how != "":
-		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: st.Begin.Config != job.Config,
+		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: !job.continues(st.Begin),
 			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
 	}
 	if err := jnl.Append(self(job.Command, p.dir)); err != nil {

@@ -109,7 +109,7 @@ func TestRefusedWhileWriting(t *testing.T) {
 		t.Errorf("Resume: %v", err)
 	}
 	before := files(t, f.drive)
-	if err := Restart(f.drive, f.state, f.job.Config); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "another satchel is writing") {
+	if err := Restart(f.drive, f.state, f.job); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "another satchel is writing") {
 		t.Errorf("Restart: %v", err)
 	}
 	same(t, f.drive, before)
@@ -224,7 +224,7 @@ func TestRestart(t *testing.T) {
 			}
 			write(t, f.drive, foreign)
 			write(t, f.drive, crash)
-			if err := Restart(f.drive, f.state, f.job.Config); err != nil {
+			if err := Restart(f.drive, f.state, f.job); err != nil {
 				t.Fatal(err)
 			}
 			same(t, f.drive, foreign)
@@ -238,7 +238,7 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, top, foreign)
-		if err := Restart(top, f.state, f.job.Config); err != nil {
+		if err := Restart(top, f.state, f.job); err != nil {
 			t.Fatal(err)
 		}
 		same(t, top, foreign)
@@ -248,7 +248,7 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("another begins", func(t *testing.T) {
 		f := begun(t)
-		if err := Restart(f.drive, f.state, f.job.Config); err != nil {
+		if err := Restart(f.drive, f.state, f.job); err != nil {
 			t.Fatal(err)
 		}
 		f.job.Lanes = 4
@@ -281,7 +281,7 @@ func TestRestartRefuses(t *testing.T) {
 			c.change(t, f)
 			drive, state := files(t, f.drive), files(t, f.state)
 			var refused *RefusedError
-			for _, err := range []error{errOf(CheckRestart(f.drive, f.state, f.job.Config)), Restart(f.drive, f.state, f.job.Config)} {
+			for _, err := range []error{errOf(CheckRestart(f.drive, f.state, f.job)), Restart(f.drive, f.state, f.job)} {
 				if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.why) {
 					t.Errorf("%v", err)
 				}
@@ -290,7 +290,7 @@ func TestRestartRefuses(t *testing.T) {
 			same(t, f.state, state)
 		})
 	}
-	if err := errors.Join(errOf(CheckRestart(t.TempDir(), t.TempDir(), "")), Restart(t.TempDir(), t.TempDir(), "")); err != nil {
+	if err := errors.Join(errOf(CheckRestart(t.TempDir(), t.TempDir(), Job{})), Restart(t.TempDir(), t.TempDir(), Job{})); err != nil {
 		t.Errorf("nothing is there to delete: %v", err)
 	}
 }

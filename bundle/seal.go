@@ -282,7 +282,7 @@ func blobs(segs []journal.Segment) []index.Blob {
 
 // writeSeals writes all that binds the bundle, bundle.json last.
 func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, error) {
-	finger, copies, f, err := sealFiles(w.begin, idx, segs, time.Now())
+	finger, copies, f, err := sealFiles(w.begin, w.number, idx, segs, time.Now())
 	if err != nil {
 		return "", err
 	}
@@ -290,7 +290,7 @@ func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, er
 }
 
 // sealFiles makes the files that are there twice, by name, and those that follow.
-func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, derivedFiles, error) {
+func sealFiles(begin journal.Begin, number journal.Number, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, derivedFiles, error) {
 	drive := seal.Drive{Bundle: begin.Bundle, Drive: 1, Complete: true}
 	for _, s := range segs {
 		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
@@ -299,10 +299,14 @@ func sealFiles(begin journal.Begin, idx []byte, segs []journal.Segment, now time
 	if err != nil {
 		return "", nil, derivedFiles{}, err
 	}
-	bundleBody, err := seal.Bundle{
+	whole := seal.Bundle{
 		Bundle: begin.Bundle, Created: now, Sequence: 1,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
-	}.Marshal()
+	}
+	if stream, n := numberOf(number); n > 0 {
+		whole.Stream, whole.Sequence = &stream, n
+	}
+	bundleBody, err := whole.Marshal()
 	if err != nil {
 		return "", nil, derivedFiles{}, err
 	}

@@ -65,7 +65,7 @@ func TestRestartAmongOtherFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *RefusedError
-	if _, err := CheckRestart(f.drive, f.state, f.job.Config); !errors.As(err, &refused) {
+	if _, err := CheckRestart(f.drive, f.state, f.job); !errors.As(err, &refused) {
 		t.Errorf("CheckRestart: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestLostSeal(t *testing.T) {
 	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &damage) {
 		t.Errorf("Resume: %v", err)
 	}
-	if err := Restart(f.drive, f.state, f.job.Config); !errors.As(err, &damage) {
+	if err := Restart(f.drive, f.state, f.job); !errors.As(err, &damage) {
 		t.Errorf("Restart: %v", err)
 	}
 	same(t, f.drive, before)
@@ -108,14 +108,14 @@ func TestDriveNotMounted(t *testing.T) {
 	}
 	var missing *MissingError
 	for _, dir := range []string{f.drive, filepath.Dir(f.drive)} { // itself, and as the root of the drive it was in
-		if err := checkMissing(dir, f.state, f.job.Config); !errors.As(err, &missing) || missing.Bundle != w.ID() {
+		if err := checkMissing(dir, f.state, f.job); !errors.As(err, &missing) || missing.Bundle != w.ID() {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
 	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &missing) {
 		t.Errorf("Resume: %v", err)
 	}
-	if err := Restart(f.drive, f.state, f.job.Config); err != nil {
+	if err := Restart(f.drive, f.state, f.job); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := Resume(t.Context(), f.drive, f.state, f.job, nil); w != nil || err != nil {

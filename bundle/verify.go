@@ -31,6 +31,8 @@ type Report struct {
 	Dir             string
 	Bundle          string
 	Created         time.Time
+	Stream          Stream // that it belongs to, the zero value if to none
+	Sequence        int
 	Fingerprint     Fingerprint // of the seal; "" if only its second copy can be read
 	Files           int         // files of the bundle
 	Bytes           int64       // in them
@@ -121,7 +123,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 		finger = "" // a copy alone shows nothing of that
 	}
 	return &Report{
-		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Fingerprint: finger,
+		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
 		LineEnds: s.crlf, Renamed: s.renamed,
 	}, err

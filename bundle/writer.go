@@ -43,6 +43,8 @@ type Writer struct {
 	cut      map[digest.Digest]bool // whole blobs that lost their end to a wrong one
 	segments map[int][]journal.Segment
 	err      error // what broke the writer
+
+	number journal.Number // its sequence is 0 as long as the bundle has none
 }
 
 // ID is the bundle's ID.

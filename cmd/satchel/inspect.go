@@ -82,6 +82,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head := &printer{w: w}
 	head.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
+	head.stream(r.Stream, r.Sequence)
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
 	attached := report.CountAttached(r.Images)
 	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))

@@ -23,8 +23,8 @@ func newList(a *app) *cobra.Command {
 		Short: "List the bundles on a drive",
 		Long: `list finds the bundles in DRIVE and in the directories up to two levels below it, of
 any name, and shows of each the directory, the ID, when it was packed (UTC), its
-size, whether it is sealed, and the sequence number that its seal has (SEQ): 1 for
-a bundle that has all of its content, as every bundle has today. It needs no key
+size, whether it is sealed, the stream that it belongs to, and its number there (SEQ):
+the bundles that one host packs of one configuration are counted. It needs no key
 and reads seals alone: satchel verify checks every byte.`,
 		Example: "  satchel list /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
@@ -44,14 +44,15 @@ type listReport struct {
 }
 
 type listedBundle struct {
-	Dir      string     `json:"dir"`
-	Bundle   string     `json:"bundle,omitempty"` // its ID, if that can be read
-	Created  *time.Time `json:"created,omitempty"`
-	Bytes    int64      `json:"bytes"`
-	Sealed   bool       `json:"sealed"`
-	Sequence int        `json:"sequence,omitempty"`
-	Running  bool       `json:"beingWritten,omitempty"` // by another process of this host
-	Problem  string     `json:"problem,omitempty"`
+	Dir      string         `json:"dir"`
+	Bundle   string         `json:"bundle,omitempty"` // its ID, if that can be read
+	Created  *time.Time     `json:"created,omitempty"`
+	Bytes    int64          `json:"bytes"`
+	Sealed   bool           `json:"sealed"`
+	Stream   *bundle.Stream `json:"stream,omitempty"`
+	Sequence int            `json:"sequence,omitempty"`
+	Running  bool           `json:"beingWritten,omitempty"` // by another process of this host
+	Problem  string         `json:"problem,omitempty"`
 }
 
 func runList(a *app, dir, output string, wide bool) error {
@@ -75,6 +76,7 @@ func runList(a *app, dir, output string, wide bool) error {
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
 		}
+		b.Stream = inStream(f.Stream)
 		if f.Err != nil {
 			b.Problem = f.Err.Error()
 		}
@@ -111,23 +113,33 @@ func printList(w io.Writer, r listReport, v view) error {
 	if v.columns > 0 {
 		short = shortIDs(r)
 	}
-	rows := [][]string{{"DIRECTORY", "BUNDLE", "PACKED (UTC)", "SIZE", "SEALED", "SEQ"}}
-	problems := &strings.Builder{}
+	rows := [][]string{{"DIRECTORY", "BUNDLE", "PACKED (UTC)", "SIZE", "SEALED", "STREAM", "SEQ"}}
+	problems, streams := &strings.Builder{}, &strings.Builder{}
 	for _, b := range r.Bundles {
 		name, err := filepath.Rel(r.Dir, b.Dir)
 		if err != nil {
 			name = b.Dir
 		}
 		name = text.Printable(name)
-		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.sequence()})
+		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.stream(), b.sequence()})
+		if b.Stream != nil {
+			fmt.Fprintf(streams, "%s: bundle %d of the stream %s\n", name, b.Sequence, b.Stream)
+		}
 		if b.Problem != "" && b.Sealed {
 			fmt.Fprintf(problems, "%s: %s\n", name, text.Printable(b.Problem))
+		}
+	}
+	if v.fits(rows) {
+		streams.Reset()
+	} else { // they have lines of their own
+		for i, row := range rows {
+			rows[i] = slices.Delete(row, len(row)-2, len(row)-1)
 		}
 	}
 	if err := v.table(w, "", rows); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, problems.String())
+	_, err := io.WriteString(w, streams.String()+problems.String())
 	return err
 }
 
@@ -149,6 +161,13 @@ func (b listedBundle) sealed() string {
 		return "being written"
 	}
 	return "no"
+}
+
+func (b listedBundle) stream() string {
+	if b.Stream == nil {
+		return "-"
+	}
+	return b.Stream.Name
 }
 
 func (b listedBundle) sequence() string {

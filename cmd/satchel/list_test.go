@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/satchel-airgap/satchel/bundle"
 )
 
 // TestListFits prints no line above 80 columns on a terminal, and IDs as far as they differ;
@@ -25,6 +27,7 @@ func TestListFits(t *testing.T) {
 		for i, id := range []string{"abcdefghij234567", "abcdefghijk34567", "bbcdefghij234567", ""} {
 			r.Bundles = append(r.Bundles, listedBundle{Dir: "/drive" + dirs[i], Bundle: id, Created: &when, Bytes: 999 << 30, Sealed: id != "", Running: id == "", Sequence: 1})
 		}
+		r.Bundles[0].Stream = &bundle.Stream{Ledger: strings.Repeat("0", 32), Name: "weekly"}
 		r.Bundles[1].Problem = "what is wrong with it is told in a sentence that is longer than a line of a terminal may be"
 		var fits, whole bytes.Buffer
 		v := view{columns: 80}
@@ -37,9 +40,18 @@ func TestListFits(t *testing.T) {
 				t.Errorf("%s: %d columns: %s", name, n, line)
 			}
 		}
-		for _, want := range []string{"  abcdefghij2  2026-11-29 02:04  999.00 GiB  yes", "  abcdefghijk  2026", "  being written  1\n", "SEQ\n"} {
+		rows := []string{"  being written  1\n", "SEALED         SEQ\n", "bundle 1 of the stream weekly"}
+		if name == "control" { // short enough for a column more
+			rows = []string{"  being written  -       1\n", "SEALED         STREAM  SEQ\n", "yes            weekly  1\n"}
+		}
+		for _, want := range append(rows, "  abcdefghij2  2026-11-29 02:04  999.00 GiB  yes", "  abcdefghijk  2026") {
 			if !strings.Contains(fits.String(), want) {
 				t.Errorf("%s: no %q in\n%s", name, want, &fits)
+			}
+		}
+		for _, want := range []string{"  weekly  1\n", "  being written  -       1\n", "STREAM  SEQ\n"} {
+			if !strings.Contains(whole.String(), want) || strings.Contains(whole.String(), "of the stream") {
+				t.Errorf("%s: no %q in\n%s", name, want, &whole)
 			}
 		}
 		for i, b := range r.Bundles {

@@ -60,6 +60,16 @@ func (v view) table(w io.Writer, indent string, rows [][]string) error {
 	return err
 }
 
+// fits reports whether a table of rows needs no more columns than there are.
+func (v view) fits(rows [][]string) bool {
+	all, _ := view{}.widths(0, rows)
+	total := -len(betweenCells)
+	for _, n := range all {
+		total += n + len(betweenCells)
+	}
+	return v.columns == 0 || total <= v.columns
+}
+
 // widths are those of the columns: as much as their cells need or, where the view is too
 // narrow, the widest ones less. below says that the last cell of each row has a line of
 // its own.

@@ -40,6 +40,8 @@ type verifyReport struct {
 	Dir         string             `json:"dir"`
 	Bundle      string             `json:"bundle"`
 	Created     time.Time          `json:"created"`
+	Stream      *bundle.Stream     `json:"stream,omitempty"`
+	Sequence    int                `json:"sequence,omitempty"` // its number in the stream, 1 without one
 	Fingerprint bundle.Fingerprint `json:"fingerprint"`
 	OK          bool               `json:"ok"`
 	Files       int                `json:"files"`
@@ -162,7 +164,7 @@ func (a *app) verify(ctx context.Context, dir string, expect bundle.Fingerprint)
 		return nil, verr
 	}
 	rep := &verifyReport{
-		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
+		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
 		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
 	}
 	for _, f := range r.Faults {
@@ -218,6 +220,7 @@ func printVerify(w io.Writer, r verifyReport) error {
 		return p.err
 	}
 	p.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
+	p.stream(r.Stream, r.Sequence)
 	if r.Fingerprint != "" {
 		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // Error says what the disk of the journals refused.
@@ -50,9 +52,12 @@ func cause(err error) error {
 // already, is not the disk's fault.
 func failed(op, path string, err error) error {
 	var errno syscall.Errno
+	var newer *oci.VersionError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &newer):
+		return newer
 	case !errors.As(err, &errno), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s %s: %w", op, path, cause(err))
 	}

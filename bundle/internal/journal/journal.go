@@ -12,9 +12,12 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
-const version = 1
+// version is that of what is written; 1 is read too. Version 2 has streams.
+const version = 2
 
 // tempSuffix ends the name of a journal that has no first record yet.
 const tempSuffix = ".tmp"
@@ -30,6 +33,7 @@ type Journal struct {
 	mu   sync.Mutex
 	f    *os.File
 	path string
+	of   int   // the version of its last records
 	err  error // once failed, always failed: the end of the file is unknown then
 }
 
@@ -40,7 +44,7 @@ func Create(path string, begin Begin) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.path = path
+	j.path, j.of = path, version
 	begin.Version = version
 	if err = j.Append(Record{Begin: &begin}); err == nil {
 		err = failed("create journal", path, os.Rename(path+tempSuffix, path))
@@ -117,6 +121,7 @@ func Open(path string) (*Journal, *State, error) {
 	if err != nil {
 		return nil, nil, errors.Join(failed("read journal", path, err), j.Close())
 	}
+	j.of = state.Version
 	return j, state, nil
 }
 
@@ -159,8 +164,12 @@ func replay(f *os.File) (*State, int64, error) {
 		if end < 0 {
 			break
 		}
+		line := data[good : good+int64(end)]
+		if err := checkVersion(f.Name(), line); err != nil {
+			return nil, 0, err
+		}
 		var r Record
-		dec := json.NewDecoder(bytes.NewReader(data[good : good+int64(end)]))
+		dec := json.NewDecoder(bytes.NewReader(line))
 		dec.DisallowUnknownFields() // a later satchel's record may matter
 		if err := dec.Decode(&r); err != nil {
 			return nil, 0, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
@@ -168,7 +177,7 @@ func replay(f *os.File) (*State, int64, error) {
 		if _, err := dec.Token(); err != io.EOF || r.kinds() != 1 {
 			return nil, 0, fmt.Errorf("%w: line %d: not one record", ErrFormat, n)
 		}
-		if (n == 1) != (r.Begin != nil) || r.Begin != nil && r.Begin.Version != version {
+		if (n == 1) != (r.Begin != nil) || r.Begin != nil && r.Begin.Version < 1 || r.Version < 0 {
 			return nil, 0, fmt.Errorf("%w: line %d: not what belongs there", ErrFormat, n)
 		}
 		state.apply(r)
@@ -178,6 +187,24 @@ func replay(f *os.File) (*State, int64, error) {
 		return nil, 0, fs.ErrNotExist
 	}
 	return state, good, nil
+}
+
+// checkVersion refuses a record of a newer satchel before the grammar of this
+// one is applied: the first line has the version, or one that stands before what is newer.
+func checkVersion(path string, line []byte) error {
+	var head struct {
+		Version int `json:"version"`
+		Begin   struct {
+			Version int `json:"version"`
+		} `json:"begin"`
+	}
+	if json.Unmarshal(line, &head) != nil {
+		return nil // the caller finds what is wrong with it
+	}
+	if n := max(head.Version, head.Begin.Version); n > version {
+		return &oci.VersionError{File: path, Has: fmt.Sprintf("journal/%d", n), Reads: fmt.Sprintf("journal/%d", version)}
+	}
+	return nil
 }
 
 // Append writes a record and returns once it is on the disk.
@@ -190,6 +217,10 @@ func (j *Journal) Append(r Record) error {
 	defer j.mu.Unlock()
 	if j.err != nil {
 		return j.err
+	}
+	if r.Number != nil && j.of < version { // the first record that version 1 does not know
+		b = append(fmt.Appendf(nil, "{\"version\":%d}\n", version), b...)
+		j.of = version
 	}
 	if _, err = j.f.Write(append(b, '\n')); err == nil {
 		err = j.f.Sync()

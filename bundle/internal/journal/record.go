@@ -17,8 +17,9 @@ type Begin struct {
 	Recipients  []string          `json:"recipients"`
 	SegmentSize int64             `json:"segmentSize"`
 	Lanes       int               `json:"lanes"`
-	Key         string            `json:"key"`      // the bundle key's recipient
-	KeyFiles    map[string][]byte `json:"keyFiles"` // ciphertext, by name
+	Stream      string            `json:"stream,omitempty"` // its name; empty in journals of version 1
+	Key         string            `json:"key"`              // the bundle key's recipient
+	KeyFiles    map[string][]byte `json:"keyFiles"`         // ciphertext, by name
 	Inventory   oci.Inventory     `json:"inventory"`
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
 }
@@ -47,6 +48,13 @@ type GivenUp struct{}
 // Released says that the run which sealed the bundle, or a later one, came to its end
 // without reading it back, because verification was switched off.
 type Released struct{}
+
+// Number says which bundle of its stream this is. It stands before the seal is written.
+type Number struct {
+	Ledger   string `json:"ledger"`
+	Name     string `json:"name"`
+	Sequence int    `json:"sequence"`
+}
 
 // Piece is a run of a blob's bytes in a segment.
 type Piece struct {
@@ -101,6 +109,7 @@ type Verified struct {
 
 // Record is one line; exactly one field is set.
 type Record struct {
+	Version  int       `json:"version,omitempty"` // what follows is of this version
 	Begin    *Begin    `json:"begin,omitempty"`
 	Session  *Session  `json:"session,omitempty"`
 	Segment  *Segment  `json:"segment,omitempty"`
@@ -111,11 +120,12 @@ type Record struct {
 	Process  *Process  `json:"process,omitempty"`
 	GivenUp  *GivenUp  `json:"givenUp,omitempty"`
 	Released *Released `json:"released,omitempty"`
+	Number   *Number   `json:"number,omitempty"`
 }
 
 // kinds counts the fields that are set.
 func (r Record) kinds() (n int) {
-	for _, set := range []bool{r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil,
+	for _, set := range []bool{r.Version != 0, r.Number != nil, r.Begin != nil, r.Session != nil, r.Segment != nil, r.Drop != nil, r.Gaps != nil, r.Sealed != nil, r.Verified != nil,
 		r.Process != nil, r.GivenUp != nil, r.Released != nil} {
 		if set {
 			n++
@@ -136,6 +146,8 @@ type State struct {
 	Process  *Process // the last one
 	GivenUp  bool     // it began to be deleted, and was not resumed since
 	Released *Released
+	Number   Number // its sequence is 0 as long as the bundle has none
+	Version  int    // of the last records
 }
 
 // Written reports whether the journal knows of a segment on the drive.
@@ -150,8 +162,12 @@ func (s *State) Written() bool {
 
 func (s *State) apply(r Record) {
 	switch {
+	case r.Version != 0:
+		s.Version = r.Version
+	case r.Number != nil:
+		s.Number = *r.Number
 	case r.Begin != nil:
-		s.Begin, s.Gaps = *r.Begin, r.Begin.Gaps
+		s.Begin, s.Gaps, s.Version = *r.Begin, r.Begin.Gaps, r.Begin.Version
 	case r.Session != nil:
 		s.Session, s.GivenUp = *r.Session, false
 	case r.Segment != nil:

@@ -44,7 +44,8 @@ type Bundle struct {
 	Version  string     `json:"satchel"`
 	Bundle   string     `json:"bundle"`
 	Created  time.Time  `json:"created"`
-	Sequence int        `json:"sequence"`
+	Stream   *Stream    `json:"stream,omitempty"` // nil for a bundle of no stream
+	Sequence int        `json:"sequence"`         // its number in the stream, 1 without one
 	Drives   []DriveSum `json:"drives"`
 	Index    File       `json:"index"`
 	Readme   int        `json:"readme,omitempty"` // the wording of README.txt, see [Readme]
@@ -140,8 +141,13 @@ func ParseBundle(b []byte) (Bundle, error) {
 	if err := checkHead(s.Version, bundleVersion, s.Bundle); err != nil {
 		return s, err
 	}
-	if len(s.Drives) == 0 || len(s.Drives) > MaxLanes || s.Sequence < 1 || s.Index.Name != IndexName {
+	if len(s.Drives) == 0 || len(s.Drives) > MaxLanes || s.Sequence < 1 || s.Sequence > MaxSequence || s.Index.Name != IndexName {
 		return s, fmt.Errorf("%w: drives, sequence or index", ErrFormat)
+	}
+	if s.Stream != nil {
+		if err := s.Stream.Check(); err != nil {
+			return s, fmt.Errorf("%w: %w", ErrFormat, err)
+		}
 	}
 	for i, d := range s.Drives {
 		if d.Drive != i+1 || !IsSum(d.SHA256) {

@@ -17,6 +17,8 @@ import (
 type Report struct {
 	Bundle      string                 `json:"bundle"`
 	Created     time.Time              `json:"created"`
+	Stream      *bundle.Stream         `json:"stream,omitempty"`
+	Sequence    int                    `json:"sequence"` // its number in the stream, 1 without one
 	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
 	Segments    int                    `json:"segments"`
 	Bytes       int64                  `json:"bytes"`     // of the segments, on the drive
@@ -46,7 +48,10 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &Report{Bundle: r.ID(), Created: r.Created(), Fingerprint: r.Fingerprint()}
+	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint()}
+	if s := r.Stream(); s != (bundle.Stream{}) {
+		rep.Stream = &s
+	}
 	rep.Segments, rep.Bytes, _ = r.Stat()
 	rep.Gaps, rep.Incomplete = inv.Gaps, manifests.IncompleteOf(inv.Gaps)
 	// A foreign layer that its registry did not have is reached and not carried.

@@ -90,7 +90,7 @@ func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 // all else is known to be in order.
 func (p *packing) resume(ctx context.Context) (*bundle.Writer, error) {
 	if p.opts.Restart {
-		some, err := bundle.CheckRestart(p.opts.Dir, p.opts.State, p.opts.Job.Config)
+		some, err := bundle.CheckRestart(p.opts.Dir, p.opts.State, p.opts.Job)
 		if some || err != nil {
 			return nil, err
 		}

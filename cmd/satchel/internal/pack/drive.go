@@ -64,18 +64,18 @@ func (p *packing) makeRoom(ctx context.Context, job bundle.Job) error {
 		}
 		return p.enough(f, room, 0, false)
 	}
-	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, job.Config, room.Cluster)
+	more, err := bundle.Deletable(p.opts.Dir, p.opts.State, job, room.Cluster)
 	if err != nil {
 		return err
 	}
 	if err := p.enough(f, room, more, false); err != nil {
 		return err
 	}
-	dir, id, err := bundle.Unfinished(p.opts.Dir, p.opts.State, job.Config)
+	dir, id, err := bundle.Unfinished(p.opts.Dir, p.opts.State, job)
 	if err != nil {
 		return err
 	}
-	if err := bundle.Restart(p.opts.Dir, p.opts.State, job.Config); err != nil {
+	if err := bundle.Restart(p.opts.Dir, p.opts.State, job); err != nil {
 		return err
 	}
 	if dir != "" {
