@@ -77,6 +77,7 @@ var terminal = []string{"github.com/spf13", "github.com/schollz/progressbar", "g
 // closed says which modules only these parts of the tree may import: the arrows to the outside.
 var closed = map[string][]string{
 	"filippo.io/age":                  {"bundle"},
+	"github.com/hiddeco/sshsig":       {"bundle"},
 	"github.com/klauspost/compress":   {"bundle", "manifests"},
 	"github.com/ProtonMail/go-crypto": {"manifests"},
 	"oras.land/oras-go":               {"transport"},
