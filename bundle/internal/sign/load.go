@@ -73,7 +73,7 @@ func notAKey(file string) error {
 // ofPrivate makes a signer of a private key.
 func ofPrivate(file string, body []byte, block *pem.Block, ask Ask) (*Signer, error) {
 	if t := typeOf(block); t != "" && t != ssh.KeyAlgoED25519 {
-		return nil, typeError(file, t) // before a passphrase is asked for in vain
+		return nil, typeError(file, t) // before a passphrase is asked for
 	}
 	raw, err := ssh.ParseRawPrivateKey(body)
 	var locked *ssh.PassphraseMissingError
