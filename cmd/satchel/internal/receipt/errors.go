@@ -1,0 +1,54 @@
+package receipt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	errSize  = fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
+	errShort = errors.New("a column ends too early, or has a number that is too large")
+	errOther = errors.New("written again, it is not the same")
+)
+
+// VersionError says that a receipt was written by a newer satchel.
+type VersionError struct{ Version string }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("it was written by a newer satchel (%s; this one reads %s)", e.Version, version)
+}
+
+// Permanent reports that trying again gives the same answer.
+func (e *VersionError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *VersionError) Hint() string { return "use the newer satchel here too" }
+
+// FormatError says that a file is no receipt as satchel writes it.
+type FormatError struct{ Err error }
+
+func (e *FormatError) Error() string {
+	return "it is not a receipt as satchel writes it: " + e.Err.Error()
+}
+
+func (e *FormatError) Unwrap() error { return e.Err }
+
+// Permanent reports that trying again gives the same answer.
+func (e *FormatError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *FormatError) Hint() string {
+	return "take the receipt from the mirror again; it must not be changed or formatted in another way"
+}
+
+// checkVersion tells a newer receipt from what is none.
+func checkVersion(said string) error {
+	if said == version {
+		return nil
+	}
+	if n, ok := strings.CutPrefix(said, "receipt/"); ok && len(n) < 10 && strings.Trim(n, "0123456789") == "" && n != "" && n[0] != '0' {
+		return &VersionError{said}
+	}
+	return &FormatError{fmt.Errorf("its version is %.40q", said)}
+}
