@@ -19,6 +19,8 @@ type (
 	ImageConfig = emit.ImageConfig
 	// RegistrySources are image.config's spec.registrySources.
 	RegistrySources = emit.RegistrySources
+	// CatalogGone is what a catalog of the mirror has no more, for [Site].
+	CatalogGone = emit.CatalogGone
 	// File is one file that [Emit] gives.
 	File = emit.File
 	// SiteError says that the files would not fit the cluster or the mirror.

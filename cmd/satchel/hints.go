@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
@@ -137,6 +138,8 @@ func flagsFor(err error) string {
 		return "--only FILE"
 	case *outdir.RefusedError:
 		return "--output-dir OUTDIR"
+	case *catalogs.ShrinkError:
+		return "--allow-shrink"
 	case *unpack.AbsentError:
 		return "satchel unpack"
 	case *manifests.SiteError:

@@ -25,6 +25,7 @@ type unpackOptions struct {
 	attachments    string
 	verify         string
 	restart        bool
+	allowShrink    bool
 	registry       registryFlags
 	site           siteFlags
 }
@@ -65,6 +66,7 @@ apply it in order.`,
 	addAttachmentsFlag(f, &o.attachments)
 	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
 	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
+	f.BoolVar(&o.allowShrink, "allow-shrink", false, "move a catalog's tag also where packages, channels or versions go from what the mirror serves now")
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -178,6 +180,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	if err := o.modes(&job); err != nil {
 		return job, err
 	}
+	job.AllowShrink = o.allowShrink
 	job.To, job.Parallel, job.DryRun = a.notices(), o.parallelLayers, o.dryRun
 	if o.site.outDir == "" {
 		if o.site.given() {

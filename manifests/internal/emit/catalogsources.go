@@ -73,6 +73,7 @@ func (e *emission) hasCatalog(img oci.Image) bool {
 
 func (e *emission) stepCatalogSources(p *page) {
 	p.step("Catalogs")
+	e.stepGone(p)
 	p.text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
 	p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
 	p.text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")

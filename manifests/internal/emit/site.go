@@ -21,6 +21,7 @@ type Site struct {
 	CatalogNames map[string]string
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
+	Gone         []CatalogGone               // what catalogs have no more, for APPLY.md
 	// Unchecked: the mirror was not asked whether it has the images.
 	Unchecked bool
 	// PlainHTTP: the mirror was asked, and answered without TLS.

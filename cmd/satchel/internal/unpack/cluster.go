@@ -50,6 +50,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if o.Out == nil {
 		return u, nil
 	}
+	if err := u.recallGone(); err != nil {
+		return nil, err
+	}
 	var err error
 	if u.Site.Signatures, err = manifests.ReadSignatures(ctx, r.Inventory(), r); err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (u *unpacking) tidy() {
 			continue
 		}
 		age := time.Since(info.ModTime())
-		if strings.HasPrefix(e.Name(), "set-") && age > keptFor || strings.HasPrefix(e.Name(), "read-") && age > readAgainAfter {
+		if (strings.HasPrefix(e.Name(), "set-") || strings.HasPrefix(e.Name(), "went-")) && age > keptFor || strings.HasPrefix(e.Name(), "read-") && age > readAgainAfter {
 			_ = os.Remove(filepath.Join(dir, e.Name())) // if it stays, it is in nobody's way
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
@@ -31,6 +32,7 @@ type Options struct {
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
 	Restart     bool             // read again what an interrupted run has read back
+	AllowShrink bool             // move catalogs also where packages, channels or versions go
 	State       string           // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
@@ -68,6 +70,9 @@ type unpacking struct {
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
+
+	moving    []catalogs.Catalog // what becomes of the catalogs
+	shrinking error              // that the dry run ends with
 
 	doubts   doubts
 	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
@@ -113,6 +118,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	nothing := len(missing.Images)+len(missing.Blobs) == 0
 	if !nothing {
+		if err := u.compareCatalogs(ctx); err != nil {
+			return err
+		}
 		if err := u.probe(ctx, missing); err != nil {
 			return err
 		}
@@ -123,7 +131,8 @@ func (u *unpacking) run(ctx context.Context) error {
 		return nil
 	case u.DryRun:
 		u.Info("the mirror accepts everything: %s", toPush(missing))
-		return nil
+		u.tellCatalogs()
+		return u.shrinking
 	case !nothing:
 		if err := u.begun(ctx); err != nil {
 			return err
@@ -153,6 +162,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.keep(ctx)
 	u.tidy()
 	u.tell(missing)
+	u.tellCatalogs()
 	return u.writeCluster()
 }
 

@@ -1,0 +1,67 @@
+package unpack
+
+import (
+	"context"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
+)
+
+// mostShown is how many lines of one catalog go to the terminal; APPLY.md has all.
+const mostShown = 20
+
+// compareCatalogs looks what goes from the catalogs that the mirror serves now, and stops
+// where anything does, unless that was allowed. Nothing has been pushed yet. A dry run stops
+// at its end.
+func (u *unpacking) compareCatalogs(ctx context.Context) error {
+	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.r, u.r.Has, u.mirror.Served)
+	if err != nil {
+		return err
+	}
+	u.moving = list
+	for _, c := range list {
+		if c.Unknown != "" {
+			u.Warn("%s", c.Summary())
+		}
+		if c.Changes != nil && len(c.Changes.Doubts) > 0 {
+			u.Warn("catalog %s: not all could be compared: %s", c.Name, catalogs.Some(c.Changes.Doubts))
+		}
+	}
+	shrinking := catalogs.Shrinking(list)
+	if shrinking == nil || u.AllowShrink {
+		return u.noteGone()
+	}
+	for _, c := range list {
+		if c.Shrinks() {
+			u.tellGoing(c)
+		}
+	}
+	if u.DryRun {
+		u.shrinking = shrinking
+		return nil
+	}
+	return shrinking
+}
+
+// tellGoing lists what would go from a catalog.
+func (u *unpacking) tellGoing(c catalogs.Catalog) {
+	going := c.Changes.Going()
+	for i, line := range going {
+		if i < mostShown {
+			u.Warn("would go from %s: %s", c.Name, line)
+		} else {
+			u.Debug("would go from %s: %s", c.Name, line)
+		}
+	}
+	if n := len(going) - mostShown; n > 0 {
+		u.Warn("would go from %s: and %d more", c.Name, n)
+	}
+}
+
+// tellCatalogs says what has come and gone of the catalogs, now that they were moved.
+func (u *unpacking) tellCatalogs() {
+	for _, c := range u.moving {
+		if line := c.Summary(); line != "" && c.Unknown == "" {
+			u.Info("%s", line)
+		}
+	}
+}
