@@ -25,7 +25,7 @@ var fieldTerms = strings.Fields(`
 
 // plainWords are words of everyday English that mean here what they mean everywhere.
 var plainWords = strings.Fields(`
-	attached blocked damage data endless extra incomplete large missing needs no part problem refused report sample too trouble unfinished unknown
+	absent attached blocked damage data endless extra incomplete large missing needs no part problem refused report sample too trouble unfinished unknown
 `)
 
 // camel finds the words of an identifier: CA, HTTP and URL are words too.

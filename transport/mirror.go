@@ -183,6 +183,7 @@ func (m *Mirror) reposOf(node oci.Node, images []oci.Image) []oci.Ref {
 // seen is which images [Mirror.Missing] saw whole, as long as nothing was written since.
 type seen struct {
 	images  sync.Map // by key
+	tags    sync.Map // what each names, by its reference
 	written atomic.Bool
 }
 
@@ -266,6 +267,9 @@ func (p *presence) image(ctx context.Context, img oci.Image) (bool, error) {
 	tags := img.MirrorTags()
 	for _, tag := range tags {
 		got, err := r.tagDigest(r.toPush(ctx), tag)
+		if err == nil {
+			p.m.seen.tags.Store(p.m.target.Repo(img).WithTag(tag), got)
+		}
 		if err != nil || got != img.Root.Digest {
 			return false, err
 		}

@@ -248,24 +248,29 @@ const tagsPage = "1000"
 // error it gives what was read before: a list without an end is an [*EndlessError].
 // Nothing is tried again.
 func (r *Repository) Tags(ctx context.Context) (tags []string, err error) {
-	err = r.each(retry.Once(ctx), false, func(ctx context.Context, p *Repository) error {
-		tags = nil
-		_, err := p.pages(ctx, "tags/list", url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
-			if resp.StatusCode != http.StatusOK {
-				return 0, answerError(resp)
-			}
-			body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
-			if err != nil {
-				return 0, err
-			}
-			var page struct{ Tags []string }
-			if err := json.Unmarshal(body, &page); err != nil {
-				return 0, &RegistryError{Err: fmt.Errorf("its list of tags is not valid JSON, or has more than %d bytes", maxPage)}
-			}
-			tags = append(tags, page.Tags...)
-			return len(page.Tags), nil
-		})
+	err = r.each(retry.Once(ctx), false, func(ctx context.Context, p *Repository) (err error) {
+		tags, err = p.listTags(ctx)
 		return explain("list the tags of", r.ref.String(), err)
+	})
+	return tags, err
+}
+
+// listTags reads the list page by page.
+func (r *Repository) listTags(ctx context.Context) (tags []string, err error) {
+	_, err = r.pages(ctx, "tags/list", url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
+		if resp.StatusCode != http.StatusOK {
+			return 0, answerError(resp)
+		}
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+		if err != nil {
+			return 0, err
+		}
+		var page struct{ Tags []string }
+		if err := json.Unmarshal(body, &page); err != nil {
+			return 0, &RegistryError{Err: fmt.Errorf("its list of tags is not valid JSON, or has more than %d bytes", maxPage)}
+		}
+		tags = append(tags, page.Tags...)
+		return len(page.Tags), nil
 	})
 	return tags, err
 }

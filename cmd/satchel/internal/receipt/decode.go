@@ -14,7 +14,7 @@ import (
 )
 
 // Decode reads a receipt. It takes nothing but what [Receipt.Encode] writes, byte for byte.
-// The error is a *[VersionError] or a *[FormatError].
+// The error is a *[FormatError], or of one of a newer satchel an *[oci.VersionError].
 func Decode(b []byte) (*Receipt, error) {
 	if len(b) > MaxSize {
 		return nil, &FormatError{errSize}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 var (
@@ -11,19 +13,6 @@ var (
 	errShort = errors.New("a column ends too early, or has a number that is too large")
 	errOther = errors.New("written again, it is not the same")
 )
-
-// VersionError says that a receipt was written by a newer satchel.
-type VersionError struct{ Version string }
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("it was written by a newer satchel (%s; this one reads %s)", e.Version, version)
-}
-
-// Permanent reports that trying again gives the same answer.
-func (e *VersionError) Permanent() bool { return true }
-
-// Hint says what to do now.
-func (e *VersionError) Hint() string { return "use the newer satchel here too" }
 
 // FormatError says that a file is no receipt as satchel writes it.
 type FormatError struct{ Err error }
@@ -48,7 +37,7 @@ func checkVersion(said string) error {
 		return nil
 	}
 	if n, ok := strings.CutPrefix(said, "receipt/"); ok && len(n) < 10 && strings.Trim(n, "0123456789") == "" && n != "" && n[0] != '0' {
-		return &VersionError{said}
+		return &oci.VersionError{File: "the receipt", Has: said, Reads: version}
 	}
 	return &FormatError{fmt.Errorf("its version is %.40q", said)}
 }

@@ -28,7 +28,7 @@ type TagFact struct {
 	By     *Receipt // its bundle, stream and sequence
 }
 
-// Merge takes receipts of one mirror together, in whatever order. Intents are passed over:
+// Merge takes receipts of one mirror together, in whatever order. Intents are left out:
 // nobody saw what became of them.
 func Merge(list ...*Receipt) *Facts {
 	f := &Facts{manifests: map[digest.Digest]map[string]Mark{}, blobs: map[Short][][]Place{}, tags: map[tagKey]TagFact{}, sources: map[string]map[string][]oci.Origin{}}

@@ -191,9 +191,9 @@ func TestFill(t *testing.T) {
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	body := encoded(t, some(t))
-	var newer *receipt.VersionError
+	var newer *oci.VersionError
 	_, err := receipt.Decode(bytes.Replace(body, []byte("receipt/1"), []byte("receipt/3"), 1))
-	if !errors.As(err, &newer) || newer.Version != "receipt/3" || !strings.Contains(err.Error(), "receipt/3; this one reads receipt/1") {
+	if !errors.As(err, &newer) || newer.Has != "receipt/3" || !strings.Contains(err.Error(), "receipt/3; this one reads receipt/1") {
 		t.Errorf("newer: %v", err)
 	}
 	if _, err := receipt.Decode([]byte(`{"satchel":"receipt/12","what":["it","is"]}`)); !errors.As(err, &newer) {

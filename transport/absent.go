@@ -1,0 +1,157 @@
+package transport
+
+import (
+	"context"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Absent is what the mirror definitely does not have of what some images need. Repositories
+// are named without their host.
+type Absent struct {
+	mu      sync.Mutex
+	content map[absentKey]bool
+	tags    map[absentKey]digest.Digest // what each names; "" for nothing
+}
+
+type absentKey struct {
+	repo, name string // a digest or a tag
+	manifest   bool
+}
+
+// Manifest reports whether a repository lacks a manifest.
+func (a *Absent) Manifest(repo string, d digest.Digest) bool {
+	return a.has(absentKey{repo, d.String(), true})
+}
+
+// Blob reports whether a repository lacks a blob.
+func (a *Absent) Blob(repo string, d digest.Digest) bool {
+	return a.has(absentKey{repo, d.String(), false})
+}
+
+func (a *Absent) has(key absentKey) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.content[key]
+}
+
+// Tag reports whether a repository lacks a tag. One that is there names another manifest than
+// the image's, or the image is not whole; named is what it names, "" where nobody asked.
+func (a *Absent) Tag(repo, tag string) (absent bool, named digest.Digest) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	named, asked := a.tags[absentKey{repo, tag, false}]
+	return asked && named == "", named
+}
+
+func (a *Absent) note(repo oci.Ref, d oci.Descriptor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.content[absentKey{repo.Repository, d.Digest.String(), oci.IsManifest(d.MediaType)}] = true
+}
+
+func (a *Absent) noteTag(repo oci.Ref, tag string, named digest.Digest) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tags[absentKey{repo.Repository, tag, false}] = named
+}
+
+// Absent finds out what is absent of what is missing, before it is pushed: one HEAD for each
+// manifest and tag that nothing is known of. A manifest is absent too where one of its blobs
+// is. What the mirror refuses to speak of is not listed; as a probe may have made its
+// repository, it is asked again. src gives the manifests.
+func (m *Mirror) Absent(ctx context.Context, src oci.Source, missing *Missing) (*Absent, error) {
+	a := &Absent{content: map[absentKey]bool{}, tags: map[absentKey]digest.Digest{}}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, d := range missing.Blobs {
+		for _, repo := range d.Repos {
+			if !d.Unknown {
+				a.note(repo, d.Blob)
+				continue
+			}
+			g.Go(func() error { return m.absentAt(gctx, repo, d.Blob, a) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	g, gctx = errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	if err := m.absentImages(gctx, g, src, missing.Images, a); err != nil {
+		return nil, err
+	}
+	return a, g.Wait()
+}
+
+// absentImages has manifests and tags asked for, each once in a repository.
+func (m *Mirror) absentImages(ctx context.Context, g *errgroup.Group, src oci.Source, images []oci.Image, a *Absent) error {
+	asked := map[absentKey]bool{}
+	first := func(repo oci.Ref, name string, manifest bool) bool {
+		key := absentKey{repo.Repository, name, manifest}
+		known := asked[key]
+		asked[key] = true
+		return !known
+	}
+	for _, img := range images {
+		repo := m.target.Repo(img)
+		err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
+			if body == nil || !first(repo, d.Digest.String(), true) {
+				return nil
+			}
+			parts, err := oci.Children(d, body)
+			if err != nil {
+				return err
+			}
+			for _, part := range parts {
+				if !oci.IsManifest(part.MediaType) && a.Blob(repo.Repository, part.Digest) {
+					a.note(repo, d)
+					return nil
+				}
+			}
+			g.Go(func() error { return m.absentAt(ctx, repo, d, a) })
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, tag := range img.MirrorTags() {
+			if first(repo, tag, false) {
+				g.Go(func() error { return m.absentTag(ctx, repo, tag, a) })
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Mirror) absentAt(ctx context.Context, repo oci.Ref, d oci.Descriptor, a *Absent) error {
+	r, err := m.client.Repository(repo)
+	if err != nil {
+		return err
+	}
+	there, err := r.Has(r.toPush(ctx), d)
+	if err == nil && !there {
+		a.note(repo, d)
+	}
+	return unlessRefused(err)
+}
+
+func (m *Mirror) absentTag(ctx context.Context, repo oci.Ref, tag string, a *Absent) error {
+	if named, known := m.seen.tags.Load(repo.WithTag(tag)); known {
+		a.noteTag(repo, tag, named.(digest.Digest))
+		return nil
+	}
+	r, err := m.client.Repository(repo)
+	if err != nil {
+		return err
+	}
+	named, err := r.tagDigest(r.toPush(ctx), tag)
+	if err == nil {
+		a.noteTag(repo, tag, named)
+	}
+	return unlessRefused(err)
+}
