@@ -21,6 +21,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/containers/image/v5/pkg/sysregistriesv2"
+	configv1 "github.com/openshift/api/config/v1"
 	"github.com/openshift/api/operator/v1alpha1"
 	"github.com/openshift/runtime-utils/pkg/registries"
 	"sigs.k8s.io/yaml"
@@ -60,8 +61,13 @@ func run(args []string, out io.Writer) error {
 // registriesConf is what the machine config operator makes of its template, the
 // policies and image.config's registrySources, by the package that it calls.
 func registriesConf(insecure, blocked []string, rules []*v1alpha1.ImageContentSourcePolicy) ([]byte, error) {
+	return confOf(insecure, blocked, rules, nil, nil)
+}
+
+// confOf is registriesConf for objects of all kinds.
+func confOf(insecure, blocked []string, rules []*v1alpha1.ImageContentSourcePolicy, idms []*configv1.ImageDigestMirrorSet, itms []*configv1.ImageTagMirrorSet) ([]byte, error) {
 	conf := sysregistriesv2.V2RegistriesConf{UnqualifiedSearchRegistries: []string{"registry.access.redhat.com", "docker.io"}}
-	if err := registries.EditRegistriesConfig(&conf, insecure, blocked, rules, nil, nil); err != nil {
+	if err := registries.EditRegistriesConfig(&conf, insecure, blocked, rules, idms, itms); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer

@@ -14,6 +14,7 @@ import (
 	"github.com/containers/image/v5/types"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	configv1 "github.com/openshift/api/config/v1"
 	"github.com/openshift/api/operator/v1alpha1"
 	"github.com/openshift/runtime-utils/pkg/registries"
 
@@ -88,6 +89,80 @@ func TestNodes(t *testing.T) {
 		}
 		for range 5 { // others, which wider entries may be for
 			images = append(images, image(t, origin.Additional, rnd.scope()+"/other:1", ""))
+		}
+		checkPulls(t, nodes, images)
+	}
+}
+
+// objectsOf writes objects as the cluster has them.
+func objectsOf(objects []rules.Object) (icsps []*v1alpha1.ImageContentSourcePolicy, idms []*configv1.ImageDigestMirrorSet, itms []*configv1.ImageTagMirrorSet) {
+	for _, o := range objects {
+		d, g := &configv1.ImageDigestMirrorSet{}, &configv1.ImageTagMirrorSet{}
+		for _, r := range o.Rules {
+			var mirrors []configv1.ImageMirror
+			for _, m := range r.Mirrors {
+				mirrors = append(mirrors, configv1.ImageMirror(m))
+			}
+			policy := configv1.AllowContactingSource
+			if slices.Contains(o.Never, r.Source) {
+				policy = configv1.NeverContactSource
+			}
+			d.Spec.ImageDigestMirrors = append(d.Spec.ImageDigestMirrors, configv1.ImageDigestMirrors{Source: r.Source, Mirrors: mirrors, MirrorSourcePolicy: policy})
+			g.Spec.ImageTagMirrors = append(g.Spec.ImageTagMirrors, configv1.ImageTagMirrors{Source: r.Source, Mirrors: mirrors, MirrorSourcePolicy: policy})
+		}
+		switch o.Kind {
+		case rules.DigestMirrors:
+			idms = append(idms, d)
+		case rules.TagMirrors:
+			itms = append(itms, g)
+		default:
+			icsps = append(icsps, policiesOf([]rules.Group{{Rules: o.Rules}})...)
+		}
+	}
+	return icsps, idms, itms
+}
+
+// TestApplied holds what nodes make of objects of all kinds, which may have the same sources,
+// against runtime-utils.
+func TestApplied(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		rnd := random{rand.New(rand.NewPCG(seed, 3))}
+		var objects []rules.Object
+		var images []oci.Image
+		for range rnd.IntN(5) {
+			o := rules.Object{Kind: []rules.Kind{rules.ContentSource, rules.DigestMirrors, rules.TagMirrors}[rnd.IntN(3)]}
+			for range rnd.IntN(4) {
+				r := rules.Rule{Source: rnd.scope()}
+				for range rnd.IntN(4) {
+					r.Mirrors = append(r.Mirrors, []string{"m.example/x", "m.example/y", "c.example", r.Source, rnd.scope()}[rnd.IntN(5)])
+				}
+				if rnd.IntN(5) == 0 && o.Kind != rules.ContentSource && !slices.ContainsFunc(o.Rules, func(other rules.Rule) bool { return other.Source == r.Source }) {
+					o.Never = append(o.Never, r.Source)
+				}
+				o.Rules = append(o.Rules, r)
+				images = append(images, image(t, origin.Additional, r.Source+"/img:1", ""))
+			}
+			o.Never = slices.DeleteFunc(o.Never, func(s string) bool {
+				n := 0
+				for _, r := range o.Rules {
+					if r.Source == s {
+						n++
+					}
+				}
+				return n > 1
+			})
+			objects = append(objects, o)
+		}
+		insecure, blocked := rnd.scopes(), rnd.scopes()
+		nodes := rules.Applied(objects, insecure, blocked)
+		icsps, idms, itms := objectsOf(objects)
+		want, err := confOf(insecure, blocked, icsps, idms, itms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := nodes.TOML(); !bytes.Equal(got, want) {
+			t.Fatalf("seed %d, %+v\ngot:\n%s\nwant:\n%s", seed, objects, got, want)
 		}
 		checkPulls(t, nodes, images)
 	}

@@ -2,8 +2,8 @@ package rules
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,26 +25,26 @@ type registry struct {
 type endpoint struct {
 	location string
 	insecure bool
+	tags     bool // for pulls by tag; else for those by digest
 }
 
-// On gives the nodes' configuration for rules, and for the scopes in the
+// On gives the nodes' configuration for groups of rules, as [Applied] does.
+func On(groups []Group, insecure, blocked []string) *Nodes {
+	var objects []Object
+	for _, g := range groups {
+		objects = append(objects, Object{Kind: ContentSource, Rules: g.Rules})
+	}
+	return Applied(objects, insecure, blocked)
+}
+
+// Applied gives the nodes' configuration for objects, and for the scopes in the
 // insecureRegistries and blockedRegistries of image.config.openshift.io. It
 // follows github.com/openshift/runtime-utils/pkg/registries, which the machine
 // config operator calls: of all that match only the most precise entry counts, so
 // flags and mirrors of a wider one are repeated in it.
-func On(groups []Group, insecure, blocked []string) *Nodes {
+func Applied(objects []Object, insecure, blocked []string) *Nodes {
 	n := &Nodes{index: map[string]int{}}
-	var all []Rule
-	for _, g := range groups {
-		all = append(all, g.Rules...)
-	}
-	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.Source, b.Source) })
-	for _, r := range all {
-		reg := n.entry(r.Source)
-		for _, m := range r.Mirrors {
-			reg.mirrors = append(reg.mirrors, endpoint{location: m})
-		}
-	}
+	sources := append(n.mirrors(objects, false), n.mirrors(objects, true)...)
 	for _, scope := range blocked {
 		n.entry(scope)
 	}
@@ -60,10 +60,34 @@ func On(groups []Group, insecure, blocked []string) *Nodes {
 	for _, scope := range blocked {
 		n.within(scope, func(r *registry) { r.blocked = true })
 	}
-	for _, r := range all {
-		n.inherit(r.Source)
-	}
+	n.inherit(sources)
 	return n
+}
+
+// mirrors adds the mirrors for pulls by tag, or by digest, and gives their sources, sorted.
+func (n *Nodes) mirrors(objects []Object, tags bool) []string {
+	lists, never := map[string][][]string{}, map[string]bool{}
+	for _, o := range objects {
+		if o.Digests() == tags {
+			continue
+		}
+		for _, r := range o.Rules {
+			if len(without(r.Mirrors, []string{r.Source})) == 0 {
+				continue // it leads nowhere else
+			}
+			lists[r.Source] = append(lists[r.Source], r.Mirrors)
+			never[r.Source] = never[r.Source] || slices.Contains(o.Never, r.Source)
+		}
+	}
+	sources := slices.Sorted(maps.Keys(lists))
+	for _, source := range sources {
+		reg := n.entry(source)
+		reg.blocked = reg.blocked || never[source]
+		for _, m := range merged(source, lists[source]) {
+			reg.mirrors = append(reg.mirrors, endpoint{location: m, tags: tags})
+		}
+	}
+	return sources
 }
 
 // entry finds the registry of that scope, or appends it.
@@ -85,18 +109,25 @@ func (n *Nodes) within(scope string, do func(*registry)) {
 	}
 }
 
-// inherit gives the mirrors of source to narrower entries that have none.
-func (n *Nodes) inherit(source string) {
-	wide := n.entry(source).mirrors
-	n.within(source, func(r *registry) {
-		if r.scope == source || len(r.mirrors) > 0 {
-			return
+// inherit gives the mirrors of sources to narrower entries that have none.
+func (n *Nodes) inherit(sources []string) {
+	var bare []*registry
+	for i := range n.registries {
+		if r := &n.registries[i]; len(r.mirrors) == 0 {
+			bare = append(bare, r)
 		}
-		for _, m := range wide {
-			m.location += strings.TrimPrefix(r.scope, source)
-			r.mirrors = append(r.mirrors, m)
+	}
+	for _, r := range bare {
+		for _, source := range sources {
+			if len(r.mirrors) > 0 || !Within(r.scope, source) {
+				continue
+			}
+			for _, m := range n.entry(source).mirrors {
+				m.location += beyond(r.scope, source)
+				r.mirrors = append(r.mirrors, m)
+			}
 		}
-	})
+	}
 }
 
 // Within reports whether a scope lies in another: a path in a registry or below
@@ -124,12 +155,24 @@ func (n *Nodes) Pull(repository string) []string {
 	}
 	var list []string
 	for _, m := range best.mirrors {
-		list = append(list, m.location+strings.TrimPrefix(repository, best.scope))
+		if !m.tags {
+			list = append(list, m.location+beyond(repository, best.scope))
+		}
 	}
 	if !best.blocked {
 		list = append(list, repository)
 	}
 	return list
+}
+
+// beyond is what of a repository, or of a narrower scope, its mirrors have too: all that
+// the scope does not match (containers/image, "rewriteReference").
+func beyond(repository, scope string) string {
+	if domain, ok := strings.CutPrefix(scope, "*"); ok {
+		_, rest, _ := strings.Cut(repository, domain)
+		return rest
+	}
+	return strings.TrimPrefix(repository, scope)
 }
 
 // find gives the most precise entry for a repository: the longest path, then the
@@ -177,7 +220,11 @@ func (n *Nodes) TOML() []byte {
 		for _, m := range r.mirrors {
 			fmt.Fprintf(&b, "\n  [[registry.mirror]]\n    location = %s\n", strconv.Quote(m.location))
 			flag(&b, "    insecure", m.insecure)
-			b.WriteString("    pull-from-mirror = \"digest-only\"\n")
+			kind := "digest-only"
+			if m.tags {
+				kind = "tag-only"
+			}
+			fmt.Fprintf(&b, "    pull-from-mirror = %q\n", kind)
 		}
 	}
 	return b.Bytes()
