@@ -17,6 +17,8 @@ type (
 	RegistryCA = emit.RegistryCA
 	// ImageConfig is what image.config.openshift.io/cluster says now.
 	ImageConfig = emit.ImageConfig
+	// PresentRules are the objects with rules that a cluster has now.
+	PresentRules = emit.PresentRules
 	// RegistrySources are image.config's spec.registrySources.
 	RegistrySources = emit.RegistrySources
 	// CatalogGone is what a catalog of the mirror has no more, for [Site].
@@ -50,4 +52,10 @@ func ParseRegistryCA(file string, data []byte) (*RegistryCA, error) {
 // ParseImageConfig reads what "oc get image.config.openshift.io/cluster -o yaml" prints.
 func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 	return emit.ParseImageConfig(file, data)
+}
+
+// ParsePresentRules reads what "oc get icsp,idms,itms -o yaml" prints: a list, an object, or
+// several documents of these. Errors are *[ConfigError]s without what the file says.
+func ParsePresentRules(file string, data []byte) (*PresentRules, error) {
+	return emit.ParsePresentRules(file, data)
 }

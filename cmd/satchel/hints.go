@@ -193,7 +193,7 @@ var extraFlags = map[string]string{
 // fieldFlags are for fields of [manifests.Site].
 var fieldFlags = map[string]string{
 	"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
-	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "CatalogNames": "--catalog-name",
+	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "PresentRules": "--present-rules", "CatalogNames": "--catalog-name",
 }
 
 // configFlags are for what is configured of registries on this host.

@@ -17,6 +17,7 @@ type siteFlags struct {
 	pullSecret   string
 	registryCA   string
 	imageConfig  string
+	rules        string
 	catalogNames []string
 }
 
@@ -25,12 +26,13 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's credentials are added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
 	f.StringVar(&s.registryCA, "present-registry-ca", "", "the ConfigMap of registry authorities that the cluster uses now, `FILE`: the mirror's is added (oc get configmap NAME -n openshift-config -o yaml)")
 	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
+	f.StringVar(&s.rules, "present-rules", "", "the rules that the cluster has now, `FILE`: the new ones are added to them, and none is dropped (oc get icsp,idms,itms -o yaml)")
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || len(s.catalogNames) > 0
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || len(s.catalogNames) > 0
 }
 
 // read reads what the flags name, before anything else is done.
@@ -44,6 +46,9 @@ func (s siteFlags) read() (manifests.Site, error) {
 		return site, err
 	}
 	if site.PresentImage, err = readSite(s.imageConfig, "present-image-config", "present image.config", manifests.ParseImageConfig); err != nil {
+		return site, err
+	}
+	if site.PresentRules, err = readSite(s.rules, "present-rules", "present rules", manifests.ParsePresentRules); err != nil {
 		return site, err
 	}
 	for _, pair := range s.catalogNames {

@@ -184,7 +184,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.To, job.Parallel, job.DryRun = a.notices(), o.parallelLayers, o.dryRun
 	if o.site.outDir == "" {
 		if o.site.given() {
-			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
 		job.Site.Mirror = place
 		return job, nil

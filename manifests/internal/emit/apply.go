@@ -27,6 +27,7 @@ func (e *emission) applyPage() []byte {
 	e.stepPlainHTTP(p)
 	e.stepRules(p)
 	e.stepCheck(p)
+	e.stepSuperfluous(p)
 	e.stepCatalogs(p)
 	e.stepRelease(p)
 	e.stepGraph(p)

@@ -52,6 +52,7 @@ type emission struct {
 	secret   secretState
 	ca       caState
 	groups   []rules.Group
+	growth   *rules.Growth // nil: neither present rules nor those of earlier bundles are known
 	icsps    []named
 	catalogs []catalogObject
 	payloads []oci.Image

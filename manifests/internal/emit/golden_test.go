@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -37,6 +38,8 @@ type emitInput struct {
 	CA             string            `json:"ca"`
 	PresentCA      string            `json:"presentCA"`
 	PresentImage   string            `json:"presentImage"`
+	PresentRules   string            `json:"presentRules"`
+	EarlierImages  []emitImage       `json:"earlierImages"` // of one earlier bundle
 	CatalogNames   map[string]string `json:"catalogNames"`
 	Unchecked      bool              `json:"unchecked"`
 	Now            time.Time         `json:"now"`
@@ -103,6 +106,17 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	if in.PresentImage != "" {
 		site.PresentImage, err = ParseImageConfig("present-image", []byte(in.PresentImage))
 		must(t, err)
+	}
+	if in.PresentRules != "" {
+		site.PresentRules, err = ParsePresentRules("present-rules", []byte(in.PresentRules))
+		must(t, err)
+	}
+	if len(in.EarlierImages) > 0 {
+		earlier := &oci.Inventory{}
+		for _, i := range in.EarlierImages {
+			earlier.Images = append(earlier.Images, i.image(t))
+		}
+		site.EarlierRules = append(site.EarlierRules, rules.Of(earlier, mirror))
 	}
 	return inv, site
 }

@@ -12,7 +12,11 @@ func (e *emission) stepCheck(p *page) {
 		return
 	}
 	p.step("Check a node")
-	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules that satchel did not write. (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
+	differ := "that satchel did not write"
+	if e.site.PresentRules != nil {
+		differ = "that changed after you saved the present ones"
+	}
+	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
 	img, ok := e.sampleImage()
 	if ok {
 		p.text("The last two commands pull an image: first by its name in the mirror, then by its own name, as pods do.")

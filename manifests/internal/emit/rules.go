@@ -17,8 +17,41 @@ const emptyPolicySize = 1000
 // emitRules writes the rules as ImageContentSourcePolicies, one file an object,
 // and the registries.conf that nodes get from them.
 func (e *emission) emitRules() error {
+	e.grow()
 	if err := e.checkRules(); err != nil {
 		return err
+	}
+	for _, set := range e.sets() {
+		e.icsps = append(e.icsps, named{set.name, set.file})
+		if err := e.addObject(set.file, modePublic, policyOf(set)); err != nil {
+			return err
+		}
+	}
+	var blocked []string
+	if img := e.site.PresentImage; img != nil {
+		blocked = img.Sources.Blocked
+	}
+	e.add(fileRegistries, modePublic, e.nodes(e.insecure(), blocked).TOML())
+	e.noteGrowth()
+	return nil
+}
+
+// ruleSet is the rules of one object.
+type ruleSet struct {
+	named
+	group string
+	rules []rules.Rule
+}
+
+// sets gives the objects: those that grow, or, where nothing is known of earlier ones, objects
+// named by what is in them.
+func (e *emission) sets() (list []ruleSet) {
+	if e.growth != nil {
+		for _, o := range e.growth.Ours {
+			file := "icsp-" + strings.TrimPrefix(o.Name, "satchel-") + ".yaml"
+			list = append(list, ruleSet{named{o.Name, file}, o.Group, o.Rules})
+		}
+		return list
 	}
 	for _, g := range e.groups {
 		sets := g.Split(emptyPolicySize, ruleSize)
@@ -27,26 +60,26 @@ func (e *emission) emitRules() error {
 			if len(sets) > 1 {
 				file = "icsp-" + g.Name + "-" + strconv.Itoa(i+1) + ".yaml"
 			}
-			e.icsps = append(e.icsps, named{set.Name(), file})
-			if err := e.addObject(file, modePublic, policyOf(set)); err != nil {
-				return err
-			}
+			list = append(list, ruleSet{named{set.Name(), file}, g.Name, set.Rules})
 		}
 	}
-	var blocked []string
-	if img := e.site.PresentImage; img != nil {
-		blocked = img.Sources.Blocked
-	}
-	e.add(fileRegistries, modePublic, rules.On(e.groups, e.insecure(), blocked).TOML())
-	return nil
+	return list
 }
 
-func policyOf(set rules.Set) contentSourcePolicy {
-	p := contentSourcePolicy{object: objectOf("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy", set.Name(), "")}
-	if set.Group == rules.Operator {
+// nodes is what nodes have once the rules are applied, as far as their other rules are known.
+func (e *emission) nodes(insecure, blocked []string) *rules.Nodes {
+	if e.growth != nil {
+		return rules.Applied(e.growth.Objects(), insecure, blocked)
+	}
+	return rules.On(e.groups, insecure, blocked)
+}
+
+func policyOf(set ruleSet) contentSourcePolicy {
+	p := contentSourcePolicy{object: objectOf("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy", set.name, "")}
+	if set.group == rules.Operator {
 		p.Metadata.Labels = map[string]string{"operators.openshift.org/catalog": "true"} // as oc and oc-mirror label them
 	}
-	for _, r := range set.Rules {
+	for _, r := range set.rules {
 		p.Spec.RepositoryDigestMirrors = append(p.Spec.RepositoryDigestMirrors, digestMirrors(r))
 	}
 	return p
@@ -66,7 +99,7 @@ func ruleSize(r rules.Rule) int {
 // checkRules makes sure that a node that asks for an image by its digest gets to
 // its place in the mirror. Nodes ask for a built image only there.
 func (e *emission) checkRules() error {
-	nodes := rules.On(e.groups, nil, nil)
+	nodes := e.nodes(nil, nil)
 	for _, img := range e.nodeImages() {
 		place := e.site.Mirror.Repo(img).Name()
 		if !img.Built && !slices.Contains(nodes.Pull(img.Source.Name()), place) {
@@ -86,6 +119,10 @@ func (e *emission) stepRules(p *page) {
 		return
 	}
 	p.step("Rules: where nodes find the images")
+	if e.site.PresentRules != nil {
+		e.stepGrown(p)
+		return
+	}
 	var files []string
 	for _, o := range e.icsps {
 		files = append(files, o.file)
@@ -93,11 +130,25 @@ func (e *emission) stepRules(p *page) {
 	p.text("List the rules that the cluster has now (the new ones are in %s):", text.Some(files, 3))
 	p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
 	p.list([]string{
-		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update the cluster first. Such a cluster refuses an ImageContentSourcePolicy in addition to them: `oc apply` fails, and nothing changes on the nodes.",
+		"If the second command lists any (oc-mirror v2 writes them) and the cluster is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update the cluster first. " + refusesMixed,
 		"For each image, only the rule with the longest source counts. An existing rule may have a shorter source than a new one (for example `quay.io`, and the new one `quay.io/acme/tool`). Then nodes no longer ask its mirrors for that repository: this mirror must have every image of the repository that pods use.",
 		"Rules of earlier runs (satchel-*) may stay; they do no harm. Delete one only if every source and mirror in it is also in the files here; then nothing changes on the nodes.",
 	})
-	p.text("Nodes: from 4.8 on, new rules take effect without drain and reboot. But releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries. 4.7 drains every node; versions before 4.7 also reboot it. Removing a source or a mirror drains every node in every version (but never a single-node cluster). satchel never changes an existing rule: new rules have a new name.")
+	p.text("Nodes: from 4.8 on, new rules take effect without drain and reboot. But releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries. 4.7 drains every node; versions before 4.7 also reboot it. Removing a source or a mirror drains every node in every version (but never a single-node cluster). %s", e.never())
+	e.runRules(p)
+}
+
+// never says what applying the files does to rules that are there.
+func (e *emission) never() string {
+	if e.growth != nil {
+		return "The files have every rule of earlier bundles that satchel keeps a receipt of, so those of that name only grow. If other hosts unpack for this cluster too, or a receipt was lost, give satchel render the rules of the cluster (`--present-rules`): `oc apply` replaces what an object of the same name has."
+	}
+	return "satchel never changes an existing rule: new rules have a new name."
+}
+
+const refusesMixed = "Such a cluster refuses an ImageContentSourcePolicy in addition to them: `oc apply` fails, and nothing changes on the nodes."
+
+func (e *emission) runRules(p *page) {
 	p.run("oc apply" + flagged(e.icsps))
 	p.text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
 	p.run(waitForNodes()...)
@@ -117,10 +168,23 @@ func (e *emission) restoreRules(p *page) {
 		return
 	}
 	p.step("Delete the rules")
-	p.text("Nodes: every node is drained, one after the other (but never a single-node cluster). Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
+	const drained = "Nodes: every node is drained, one after the other (but never a single-node cluster)."
 	names := ""
 	for _, o := range e.icsps {
 		names += " " + o.name
+	}
+	if e.site.PresentRules != nil {
+		p.text(drained)
+		for _, o := range e.growth.Others {
+			if o.Tool == rules.Satchel {
+				names += " " + o.Name
+			}
+		}
+		if len(e.deleted()) > 0 {
+			p.text("Rules of other tools that you deleted are in before-icsp.yaml and before-idms-itms.yaml.")
+		}
+	} else {
+		p.text(drained + " Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
 	}
 	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)
 	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -15,6 +16,11 @@ type Site struct {
 	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none
 	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
+	// PresentRules are the objects with rules that the cluster has; nil: not given.
+	PresentRules *PresentRules
+	// EarlierRules are those that earlier bundles brought into this mirror, the oldest first,
+	// where PresentRules is nil; nil: not known.
+	EarlierRules [][]rules.Group
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest, or its place in
 	// the mirror below the namespace, with or without a tag.
