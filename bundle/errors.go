@@ -282,6 +282,8 @@ type RefusedError struct {
 	Unfinished bool
 	// Busy: another run stands in the way, and will end.
 	Busy bool
+	// Stream is that of the bundle in the way, if that is all that is different.
+	Stream string
 
 	hint   string
 	beside bool // in the root of a drive, another bundle can stand beside what is there

@@ -90,6 +90,14 @@ func (j Job) continues(b journal.Begin) bool {
 	return b.Config == j.Config && (b.Stream == "" || b.Stream == j.Stream)
 }
 
+// otherStream is the stream of a bundle of the same configuration, "" if it is of this one.
+func (j Job) otherStream(b journal.Begin) string {
+	if b.Config == j.Config && !j.continues(b) {
+		return b.Stream
+	}
+	return ""
+}
+
 // differs says in which way another job began, "" if in none.
 func (j Job) differs(b journal.Begin) string {
 	switch {

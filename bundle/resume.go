@@ -134,10 +134,18 @@ func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.
 	case p.sealed && how == "":
 		return nil, errors.Join(noteSeal(jnl, st, alreadySealed(p, st)), jnl.Close())
 	case p.sealed:
-		return nil, errors.Join(sealedOther(p, how), jnl.Close())
+		refused := sealedOther(p, how)
+		if refused.Stream = job.otherStream(st.Begin); refused.Stream != "" {
+			refused.hint = "name its stream to compare it with the configuration, or name another directory; satchel never deletes a finished bundle"
+		}
+		return nil, errors.Join(refused, jnl.Close())
 	case how != "":
-		return nil, errors.Join(&RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: !job.continues(st.Begin),
-			hint: "run the original command to resume it, name another directory, or delete it and start again"}, jnl.Close())
+		refused := &RefusedError{Dir: p.dir, Reason: "it holds an unfinished bundle that was started " + how, Unfinished: true, beside: !job.continues(st.Begin),
+			Stream: job.otherStream(st.Begin), hint: "run the original command to resume it, name another directory, or delete it and start again"}
+		if refused.Stream != "" {
+			refused.hint = "name its stream to resume it, name another directory, or delete it and start again"
+		}
+		return nil, errors.Join(refused, jnl.Close())
 	}
 	if err := jnl.Append(self(job.Command, p.dir)); err != nil {
 		return nil, errors.Join(err, jnl.Close())
@@ -224,7 +232,7 @@ func noJournal(p location) error {
 		hint: "resume it on the host where it was started, name another directory, or delete it and start again"}
 }
 
-func sealedOther(p location, how string) error {
+func sealedOther(p location, how string) *RefusedError {
 	return &RefusedError{Dir: p.dir, Reason: "it holds a finished bundle that was packed " + how,
 		hint: anotherDir, beside: true}
 }

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"io"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalogdiff"
 	"github.com/satchel-airgap/satchel/oci"
@@ -25,6 +26,13 @@ type (
 // *[TempError], and the source's errors pass through. The caller closes the index.
 func ReadCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor) (*CatalogIndex, error) {
 	return catalogdiff.Read(ctx, name, src, root)
+}
+
+// WriteCatalog writes the documents of the catalog of an image, JSON one after another,
+// package by package, as in a file of a file-based catalog: the same bytes each time. It
+// reads the image as [ReadCatalog] does, with the same errors.
+func WriteCatalog(ctx context.Context, name string, src oci.Source, root oci.Descriptor, w io.Writer) error {
+	return catalogdiff.WriteDocuments(ctx, name, src, root, w)
 }
 
 // CompareCatalogs says what comes and what goes where after takes the place of before. It

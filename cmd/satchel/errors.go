@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
@@ -102,6 +103,7 @@ func isUsage(err error) bool {
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*unpack.NewerError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||
+		as[*ledger.DamageError](err) || as[*ledger.UnknownError](err) || as[*ledger.AmbiguousError](err) ||
 		as[*transport.AuthfileError](err) || as[*transport.ConfigError](err) ||
 		strings.HasPrefix(err.Error(), "unknown command") // cobra gives no type
 }

@@ -123,9 +123,14 @@ func flagsFor(err error) string {
 	case *transport.ConfigError:
 		return configFlags[e.What]
 	case *bundle.RefusedError:
-		if e.Unfinished {
-			return "--restart"
+		var flags []string
+		if e.Stream != "" {
+			flags = append(flags, "--stream "+e.Stream)
 		}
+		if e.Unfinished {
+			flags = append(flags, "--restart")
+		}
+		return strings.Join(flags, ", ")
 	case *bundle.SpaceError:
 		return "--skip-space-check, if the drive reports it wrongly"
 	case *bundle.DriveError:

@@ -36,6 +36,7 @@ type packOptions struct {
 	only           string
 	mirror         string
 	nested         int
+	stream         string
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -73,6 +74,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
 	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
+	addStream(f, &o.stream)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -128,6 +130,12 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	} else if err != nil {
 		return job, usage(fmt.Errorf("write to the directory for journals: %w", err), "set XDG_STATE_HOME to a directory that this user may write to")
 	}
+	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
+		return job, err
+	}
+	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
+		return job, err
+	}
 	if o.only != "" {
 		if job.Only, err = gaps.Read(o.only); err != nil {
 			return job, err
@@ -169,6 +177,9 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 		return err
 	}
 	done, err := pack.Run(ctx, job)
+	if done != nil && done.Stream != (bundle.Stream{}) {
+		a.info("this is bundle %d of the stream %s", done.Sequence, done.Stream)
+	}
 	if whole, ok := errors.AsType[*pack.UncomparedError](err); ok && whole.Fingerprint != "" {
 		a.info("fingerprint, for the paper slip: %s", whole.Fingerprint.Grouped()) // stdout is for runs that did all
 		return err

@@ -32,6 +32,7 @@ type planOptions struct {
 	images         bool
 	wide           bool
 	output         string
+	stream         string
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -70,6 +71,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.Var(someValue{sizeValue{&o.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
+	addStream(f, &o.stream)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
@@ -105,6 +107,14 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	job.To, job.File, job.KeepGoing = a.notices(), o.config, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, defaultParallel
 	job.Journals, _ = xdg("XDG_STATE_HOME", ".local/state") // without them, nothing is known of earlier bundles
+	from, name, err := streamName(o.config, o.stream)
+	if err != nil {
+		return job, err
+	}
+	job.Job.Stream = name
+	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {
+		return job, err
+	}
 	job.DriveSize, job.Cluster, job.Rate = o.driveSize, o.cluster, o.rate
 	if o.drive != "" {
 		if err := o.measure(a, &job); err != nil {

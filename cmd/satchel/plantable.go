@@ -66,6 +66,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	if !slices.ContainsFunc(r.Drives, func(d plan.Drive) bool { return d.Count == 1 }) {
 		p.printf("             pack writes a bundle onto one drive: take one that has room for all of it, or split the configuration\n")
 	}
+	p.next(r.Stream)
 	if r.Time != nil {
 		p.printf("time         %s\n", formatTime(r.Time))
 	}

@@ -39,6 +39,39 @@ func indexOf(t *testing.T, packages ...string) *Index {
 	return x
 }
 
+// TestWriteDocuments writes a catalog into one file, the same each time, which is the same
+// catalog again.
+func TestWriteDocuments(t *testing.T) {
+	t.Parallel()
+	c := ocitest.New(1)
+	packages := []string{etcd(map[string]string{"stable": "1.0.0"}, "1.0.0"), one("aaa", "2.0.0"), `{"schema":"example.note","text":"of no package"}`}
+	files := map[string][]byte{}
+	for i, p := range packages {
+		files[string(rune('z'-i))+"/catalog.json"] = []byte(p)
+	}
+	write := func(files map[string][]byte) string {
+		d, err := c.Catalog("amd64", files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := WriteDocuments(t.Context(), "catalog x", c, d, &out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	first := write(files)
+	if again := write(map[string][]byte{"all.json": []byte(first)}); again != first {
+		t.Errorf("written\n%s\nand again\n%s", first, again)
+	}
+	if n := strings.Count(first, `"schema"`); n != strings.Count(strings.Join(packages, ""), "schema") || !strings.HasPrefix(first, `{"schema":"example.note"`) {
+		t.Errorf("%d documents:\n%s", n, first)
+	}
+	if err := WriteDocuments(t.Context(), "catalog x", c, c.Image(false), io.Discard); !errors.As(err, new(*oci.UnsupportedError)) {
+		t.Errorf("an image that is no catalog: %v", err)
+	}
+}
+
 func compare(t *testing.T, before, after *Index) *Changes {
 	t.Helper()
 	c, err := Compare(before, after)

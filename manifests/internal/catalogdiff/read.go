@@ -56,7 +56,17 @@ type bundleLine struct {
 // from. name is for messages. An image that is no catalog, or one that cannot be read,
 // such as an SQLite catalog, is an [oci.UnsupportedError]; what this host cannot keep is a
 // [tempfile.Error], and the source's errors pass through.
-func Read(ctx context.Context, name string, src oci.Source, root oci.Descriptor) (_ *Index, err error) {
+func Read(ctx context.Context, name string, src oci.Source, root oci.Descriptor) (*Index, error) {
+	c, err := open(ctx, name, src, root)
+	if err != nil {
+		return nil, err
+	}
+	x, err := keep(c)
+	return x, errors.Join(err, c.Close())
+}
+
+// open parses the catalog of an image.
+func open(ctx context.Context, name string, src oci.Source, root oci.Descriptor) (*catalog.Catalog, error) {
 	image, err := layers.Pick(ctx, src, root)
 	if err != nil {
 		return nil, err
@@ -69,12 +79,7 @@ func Read(ctx context.Context, name string, src oci.Source, root oci.Descriptor)
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalog.Parse(ctx, name, src, image, dir, nil)
-	if err != nil {
-		return nil, err
-	}
-	x, err := keep(c)
-	return x, errors.Join(err, c.Close())
+	return catalog.Parse(ctx, name, src, image, dir, nil)
 }
 
 // dirOf is the directory that an image's label names, or, as a cluster does not look at

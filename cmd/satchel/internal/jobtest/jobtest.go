@@ -103,7 +103,7 @@ func (b *Bench) To() notice.To {
 func (b *Bench) Pack(o prepare.Options, dir string) pack.Options {
 	return pack.Options{
 		Options: o, Dir: filepath.Join(b.dir, dir), State: filepath.Join(b.dir, "state"),
-		Job: bundle.Job{Recipients: b.recipients, SegmentSize: 1 << 20, Lanes: 2},
+		Job: bundle.Job{Recipients: b.recipients, SegmentSize: 1 << 20, Lanes: 2, Stream: "set"}, From: "/etc/set.yaml",
 	}
 }
 

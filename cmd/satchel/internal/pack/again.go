@@ -90,6 +90,9 @@ func (p *packing) again(ctx context.Context, done *bundle.SealedError) (*Result,
 			return nil, err
 		}
 		p.dropBuilt(b.Bundle) // a kill may have come before
+		if err := p.sealed(b.Seal(), b.Dir); err != nil {
+			return nil, err
+		}
 	}
 	if done.Interrupted { // an earlier one was left for a newer one
 		return p.completed(ctx, all[0], noted[0])
@@ -137,7 +140,7 @@ func (p *packing) completed(ctx context.Context, b bundle.SealedError, noted gap
 	}
 	p.Info("resuming bundle %s in %s, content pinned on %s: it is sealed, and was not read back yet", b.Bundle, b.Dir, text.Minute(b.Begun))
 	p.Gaps = noted
-	if err := p.release(ctx, b.Dir, b.Fingerprint); err != nil {
+	if err := p.release(ctx, b.Bundle, b.Dir, b.Fingerprint); err != nil {
 		return nil, err
 	}
 	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
@@ -238,6 +241,7 @@ func (p *packing) uncompared(ctx context.Context, b bundle.SealedError, why erro
 // holdBundle keeps other runs away from a finished bundle until this one ends. What is read
 // back after that is the bundle as it is then.
 func (p *packing) holdBundle(b bundle.SealedError) (err error) {
+	p.stream, p.sequence = b.Stream, b.Sequence
 	p.hold, err = bundle.HoldBundle(b.Dir, p.opts.State, p.opts.Job.Command)
 	return err
 }
@@ -254,7 +258,7 @@ func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
 	if b.Verified {
 		return nil
 	}
-	return p.hold.MarkVerified(b.Fingerprint)
+	return p.verified(b.Fingerprint, b.Bundle, b.Dir)
 }
 
 // checkSizes is what is done in place of reading a bundle back.

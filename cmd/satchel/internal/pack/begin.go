@@ -70,7 +70,11 @@ func (p *packing) others() {
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
 	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
-	noted, err := recall(w.Gaps())
+	_, err := p.ledger().Prepare()
+	var noted gaps.List
+	if err == nil {
+		noted, err = recall(w.Gaps())
+	}
 	if err == nil {
 		err = p.Resume(ctx, w.Inventory(), noted, p.builtDir(w.ID()))
 	}

@@ -30,9 +30,12 @@ func (p *packing) checkMount(ctx context.Context) (err error) {
 	return err
 }
 
-// probe finds out early whether the directory can be written to. With a bundle in it that
-// is to be deleted, that cannot be known before.
+// probe finds out early whether the ledger and the directory can be written to. With a
+// bundle in the directory that is to be deleted, that cannot be known before.
 func (p *packing) probe() error {
+	if _, err := p.ledger().Prepare(); err != nil {
+		return err
+	}
 	if p.opts.Restart {
 		return nil
 	}

@@ -23,9 +23,10 @@ import (
 // Options say what is packed, and where.
 type Options struct {
 	prepare.Options
-	Job      bundle.Job // its Config comes from Identity
+	Job      bundle.Job // its Config comes from Identity; its Stream has a name
 	Dir      string     // that the bundle goes to, or a mount that it gets a directory in
-	State    string     // directory of the journals
+	State    string     // directory of the journals and ledgers
+	From     string     // absolute path of the configuration, "-" for standard input
 	Restart  bool       // delete an unfinished bundle in Dir and start again
 	NoVerify bool       // do not read the bundle back
 	// NoSpaceCheck: what the file system says of its free space is a warning at most.
@@ -53,7 +54,9 @@ type Result struct {
 	Bundle      string // its ID
 	Dir         string
 	Fingerprint bundle.Fingerprint // empty for a bundle that was not read back in this run
-	Gaps        gaps.List          // what it was finished without
+	Stream      bundle.Stream      // the zero value for a bundle of an earlier version
+	Sequence    int
+	Gaps        gaps.List // what it was finished without
 
 	state string
 }
@@ -84,6 +87,9 @@ type packing struct {
 	w    *bundle.Writer
 	hold *bundle.Hold // on the finished bundle, until the run ends
 	on   bundle.Mount // where the directory was at the start
+
+	stream   bundle.Stream // of the finished bundle
+	sequence int
 }
 
 func (p *packing) run(ctx context.Context) (*Result, error) {
@@ -92,6 +98,11 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 	}
 	dir, id := p.w.Dir(), p.w.ID()
 	fp, err := p.write(ctx)
+	if err == nil {
+		s := bundle.Seal{Bundle: id, Fingerprint: fp}
+		s.Stream, s.Sequence = p.w.Number()
+		err = p.sealed(s, dir)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.w.Close())
 	}
@@ -99,7 +110,7 @@ func (p *packing) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p.dropBuilt(id)
-	if err := p.release(ctx, dir, fp); err != nil {
+	if err := p.release(ctx, id, dir, fp); err != nil {
 		return nil, err
 	}
 	return p.result(id, dir, fp), nil
@@ -109,16 +120,16 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	if p.opts.NoVerify {
 		fp = "" // nobody knows whether the drive has what it stands for
 	}
-	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Gaps: p.Gaps, state: p.opts.State}
+	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Gaps: p.Gaps, state: p.opts.State}
 }
 
 // release verifies what was written and reports that the drive may go. fp is of what was
 // written.
-func (p *packing) release(ctx context.Context, dir string, fp bundle.Fingerprint) error {
+func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerprint) error {
 	if err := p.on.Check(); err != nil {
 		return err
 	}
-	if err := p.readBack(ctx, dir, fp); err != nil {
+	if err := p.readBack(ctx, id, dir, fp); err != nil {
 		return err
 	}
 	if err := p.syncDrive(dir); err != nil {
@@ -150,7 +161,7 @@ func (p *packing) sayWhere() {
 }
 
 // readBack verifies a bundle, as far as it is to be, and notes that it was.
-func (p *packing) readBack(ctx context.Context, dir string, fp bundle.Fingerprint) error {
+func (p *packing) readBack(ctx context.Context, id, dir string, fp bundle.Fingerprint) error {
 	if p.opts.NoVerify {
 		if err := p.checkSizes(ctx, dir, fp); err != nil {
 			return err
@@ -159,7 +170,7 @@ func (p *packing) readBack(ctx context.Context, dir string, fp bundle.Fingerprin
 	}
 	fp, err := p.verify(ctx, dir, fp)
 	if err == nil {
-		err = p.hold.MarkVerified(fp)
+		err = p.verified(fp, id, dir)
 	}
 	return err
 }

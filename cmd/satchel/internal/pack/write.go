@@ -39,6 +39,9 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := p.number(ctx); err != nil {
+		return "", err
+	}
 	return p.w.Seal(ctx, inv)
 }
 

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -13,6 +16,7 @@ import (
 // Report is what pack would carry. All sizes are in bytes.
 type Report struct {
 	Origins  []Origin                   `json:"origins"`
+	Stream   Stream                     `json:"stream"`
 	Carried  Carried                    `json:"carried"`
 	Written  Written                    `json:"written"`
 	Drives   []Drive                    `json:"drives"`
@@ -24,6 +28,21 @@ type Report struct {
 	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
 	// Incomplete is what lacks some of those.
 	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
+}
+
+// Stream is the row of bundles that the next one would belong to.
+type Stream struct {
+	Name    string   `json:"name"`
+	Ledger  string   `json:"ledger,omitempty"` // "" as long as the stream has no bundle
+	Next    int      `json:"next"`             // the number of the next bundle
+	Arrived *Arrived `json:"arrived,omitempty"`
+}
+
+// Arrived is the newest bundle of a stream that is known to have arrived.
+type Arrived struct {
+	Sequence    int                `json:"sequence"`
+	Sealed      time.Time          `json:"sealed"`
+	Fingerprint bundle.Fingerprint `json:"fingerprint"`
 }
 
 // Origin is what images of one origin bring.
@@ -85,6 +104,9 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if r.Drives, err = p.drives(f); err != nil {
 		return nil, err
 	}
+	if r.Stream, err = p.stream(); err != nil {
+		return nil, err
+	}
 	if r.Catalogs, err = manifests.ReadContents(ctx, inv, p.Built()); err != nil {
 		return nil, err
 	}
@@ -97,6 +119,23 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 		Bytes: report.Size(graph.Blobs) + report.Size(graph.Manifests)}
 	r.share(graph)
 	return r, nil
+}
+
+// stream asks the ledger which bundle the next one would be.
+func (p *planning) stream() (Stream, error) {
+	s := Stream{Name: p.opts.Job.Stream, Next: 1}
+	if p.opts.Journals == "" {
+		return s, nil
+	}
+	l, err := ledger.Read(p.opts.Journals, s.Name)
+	if err != nil || l == nil {
+		return s, err
+	}
+	s.Ledger, s.Next = l.ID, l.Next
+	if b := l.Arrived(); b != nil {
+		s.Arrived = &Arrived{b.Sequence, b.Sealed, b.Fingerprint}
+	}
+	return s, nil
 }
 
 // share counts what images have in common, and what each origin brings.
