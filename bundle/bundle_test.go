@@ -171,7 +171,7 @@ func (f *fixture) check(t testing.TB) {
 	if _, err := Verify(context.Background(), f.drive, VerifyOptions{Cold: true}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(context.Background(), f.drive, "", f.identity)
+	r, err := Open(context.Background(), f.drive, Wanted{}, f.identity)
 	if err != nil {
 		t.Fatal(err)
 	}

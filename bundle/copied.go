@@ -60,7 +60,7 @@ func isText(name string) bool {
 	case seal.BundleName, seal.DriveName, seal.ExtrasName, seal.ReadmeName, seal.SumsName:
 		return true
 	}
-	return false
+	return seal.IsSignature(strings.TrimPrefix(name, seal.CopyDir+"/"))
 }
 
 // wasConverted reports whether a file differs from one of want in its line ends alone.

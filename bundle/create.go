@@ -69,7 +69,7 @@ func Create(dir, state string, job Job, inv *oci.Inventory) (*Writer, error) {
 			return nil, errors.Join(err, jnl.Close(), forget(dir, state, id, root))
 		}
 	}
-	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}})
+	w, err := newWriter(dir, jnl, &journal.State{Begin: begin, Next: map[int]int{}}, job)
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +137,13 @@ func newID() (string, error) {
 }
 
 // newWriter takes over the journal: it is closed with the writer, or at once on an error.
-func newWriter(dir string, jnl *journal.Journal, st *journal.State) (*Writer, error) {
+func newWriter(dir string, jnl *journal.Journal, st *journal.State, job Job) (*Writer, error) {
 	d, err := media.OpenDir(dir)
 	if err != nil {
 		return nil, errors.Join(err, jnl.Close())
 	}
 	w := &Writer{
-		dir: d, jnl: jnl, begin: st.Begin, number: st.Number, maxAge: maxAge,
+		dir: d, jnl: jnl, begin: st.Begin, number: st.Number, signers: job.Signers, version: job.Version, maxAge: maxAge,
 		free: make(chan *lane, st.Begin.Lanes), closing: make(chan *lane, 1),
 		held: map[digest.Digest]*lane{}, busy: map[digest.Digest]chan struct{}{}, done: map[digest.Digest]int64{}, cut: map[digest.Digest]bool{},
 		segments: map[int][]journal.Segment{},

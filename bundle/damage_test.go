@@ -83,7 +83,7 @@ func (s *sealed) blamed(t testing.TB) []string {
 // refused, and fails the test where wrong bytes reach their end.
 func (s *sealed) readAll(t testing.TB) (refused, broken error) {
 	t.Helper()
-	r, err := Open(context.Background(), s.drive, "", s.identity)
+	r, err := Open(context.Background(), s.drive, Wanted{}, s.identity)
 	if err != nil {
 		return err, nil
 	}

@@ -103,14 +103,14 @@ func TestFilesOfAnotherBundle(t *testing.T) {
 		if _, err := Verify(t.Context(), dir, VerifyOptions{Expect: expect}); !errors.As(err, &wrong) || wrong.Want != expect || wrong.Got == expect {
 			t.Errorf("Verify with another's fingerprint: %v", err)
 		}
-		if _, err := Open(t.Context(), dir, expect, s.identity); !errors.As(err, &wrong) {
+		if _, err := Open(t.Context(), dir, Wanted{Expect: expect}, s.identity); !errors.As(err, &wrong) {
 			t.Errorf("Open with another's fingerprint: %v", err)
 		}
 	}
 	if r, err := Verify(t.Context(), other.drive, VerifyOptions{Expect: finger}); err != nil || r.Fingerprint != finger {
 		t.Errorf("Verify with its own fingerprint: %v", err)
 	}
-	if _, err := Open(t.Context(), other.drive, finger, s.identity); err != nil {
+	if _, err := Open(t.Context(), other.drive, Wanted{Expect: finger}, s.identity); err != nil {
 		t.Errorf("Open with its own fingerprint: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := Open(t.Context(), s.drive, "", ids)
+			r, err := Open(t.Context(), s.drive, Wanted{}, ids)
 			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 				t.Fatalf("Open: %v", err)
 			}
@@ -174,7 +174,7 @@ func TestNoBundleToRead(t *testing.T) {
 		"two":        {two, new(*RefusedError), "more than one bundle"},
 	} {
 		_, verr := Verify(t.Context(), c.dir, VerifyOptions{})
-		_, oerr := Open(t.Context(), c.dir, "", a.identity)
+		_, oerr := Open(t.Context(), c.dir, Wanted{}, a.identity)
 		for _, err := range []error{verr, oerr} {
 			if err == nil || !errors.As(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v", name, err)

@@ -137,7 +137,7 @@ func (f Fault) Copied() bool {
 	case seal.IndexName, seal.DriveName, seal.BundleName, seal.ExtrasName:
 		return true
 	}
-	return seal.KeyNumber(f.File) > 0
+	return seal.KeyNumber(f.File) > 0 || seal.IsSignature(f.File)
 }
 
 func (f Fault) String() string { return f.File + " " + f.What }
@@ -213,6 +213,25 @@ func (e *RekeyError) Hint() string {
 
 // Permanent is true: reading it again does not finish the rekey.
 func (e *RekeyError) Permanent() bool { return true }
+
+// SigningError says that signing a bundle was interrupted: some of its small files are as
+// they were before it, some as after it. What the bundle carries is whole.
+type SigningError struct {
+	Dir   string
+	Files []string // the signatures that were added
+}
+
+func (e *SigningError) Error() string {
+	return fmt.Sprintf("signing the bundle in %s was interrupted; it left %s", e.Dir, strings.Join(e.Files, ", "))
+}
+
+// Hint says what to do now.
+func (e *SigningError) Hint() string {
+	return "sign it again with the same key, or with another: that completes it; what the bundle carries is whole"
+}
+
+// Permanent is true: reading it again does not finish the signing.
+func (e *SigningError) Permanent() bool { return true }
 
 // FingerprintError says that the bundle is not the one whose fingerprint was given.
 type FingerprintError struct{ Want, Got Fingerprint }

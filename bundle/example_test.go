@@ -72,7 +72,7 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	r, err := bundle.Open(ctx, "../testdata/vectors/e944b6d/post-quantum/bundle", "", keys)
+	r, err := bundle.Open(ctx, "../testdata/vectors/e944b6d/post-quantum/bundle", bundle.Wanted{}, keys)
 	if err != nil {
 		log.Fatal(err)
 	}

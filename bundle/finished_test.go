@@ -139,7 +139,7 @@ func TestDriveSealLost(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, done, err)
 		}
 		var damage *DamageError
-		if err := CheckSizes(t.Context(), f.drive, fp); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
+		if err := CheckSizes(t.Context(), f.drive, Wanted{Expect: fp}); !errors.As(err, &damage) || !strings.Contains(damage.Error(), "drive.json") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/internal/sign"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -59,7 +61,7 @@ func (j Job) Forecast(inv *oci.Inventory, g *oci.Graph, content func(oci.Descrip
 	if err != nil {
 		return Forecast{}, fmt.Errorf("calculate the size of the bundle: %w", err)
 	}
-	r := &forecaster{begin: begin, content: content, noise: newNoise()}
+	r := &forecaster{begin: begin, signers: len(j.Signers), version: j.Version, content: content, noise: newNoise()}
 	return r.run(inv, g)
 }
 
@@ -131,6 +133,8 @@ func deal(blobs []oci.Node, lanes int) [][]oci.Descriptor {
 // forecaster is a bundle that is only counted.
 type forecaster struct {
 	begin       journal.Begin
+	signers     int // how many sign it
+	version     string
 	content     func(oci.Descriptor) ([]byte, bool)
 	fast, dense *zstd.Encoder
 	head        int64 // bytes of a segment's age header
@@ -201,21 +205,22 @@ func (r *forecaster) sum(inv *oci.Inventory) (Forecast, error) {
 	}
 	f.lanes = len(used)
 	all := append(slices.Clone(r.kept), r.segs...)
-	idx, err := indexFile(r.begin, inv, all)
+	s := sealing{begin: r.begin, number: foreseen(r.begin), signers: slices.Repeat([]*Signer{sign.StandIn()}, r.signers), version: r.version}
+	idx, err := s.index(inv, all)
 	if err != nil {
 		return f, err
 	}
-	_, copies, rest, err := sealFiles(r.begin, foreseen(r.begin), idx, all, r.begin.Created)
+	small, err := s.files(context.Background(), idx, all, r.begin.Created)
 	if err != nil {
 		return f, err
 	}
-	for name, body := range copies {
+	for name, body := range small.twice {
 		f.files = append(f.files, int64(len(body)))
 		if !r.begun || seal.KeyNumber(name) == 0 { // the key files are there from the beginning
 			f.files = append(f.files, int64(len(body)))
 		}
 	}
-	f.files = append(f.files, int64(len(rest.readme)), int64(len(rest.sums)))
+	f.files = append(f.files, int64(len(small.derived.readme)), int64(len(small.derived.sums)))
 	slices.Sort(f.files) // a map has no order
 	for _, size := range f.files {
 		f.Bytes += size

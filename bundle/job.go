@@ -18,9 +18,11 @@ type Job struct {
 	Recipients  []Recipient
 	SegmentSize int64 // bytes
 	Lanes       int
-	Stream      string // name of the stream, part of the job's identity; "" for none
-	Gaps        []byte // what is left out from the start, in the caller's words; no part of the job's identity
-	Command     string // what is told another run that finds the bundle being written; no part of the identity either
+	Stream      string    // name of the stream, part of the job's identity; "" for none
+	Gaps        []byte    // what is left out from the start, in the caller's words; no part of the job's identity
+	Signers     []*Signer // who signs the seals; no part of the identity
+	Version     string    // of satchel, noted where a bundle needs a feature; no part of the identity
+	Command     string    // what is told another run that finds the bundle being written; no part of the identity either
 
 	key *bundleKey
 }

@@ -20,6 +20,7 @@ type Found struct {
 	Stream      Stream      // that it belongs to, the zero value if to none
 	Sequence    int         // as its seal has it
 	Fingerprint Fingerprint // of the seal
+	Signed      []Signed    // who has signed it, by their keys; nobody has asked whose they are
 	Size        int64       // bytes of its files
 	Sealed      bool
 	Running     bool   // another process of this host is at work on it; a sealed one may not have been read back yet
@@ -97,14 +98,14 @@ func listed(dir string) (list []Found, notes []string, err error) {
 // describe reads the seals of what was found.
 func (p location) describe() Found {
 	f := Found{Dir: p.dir, Bundle: p.id, Sealed: p.sealed}
-	s, err := readSeals(p, "")
+	s, err := readSeals(p, Wanted{})
 	if err != nil {
 		f.Err = err
 		f.Size = p.size()
 		return f
 	}
 	f.Bundle, f.Created, f.Sequence, f.Fingerprint = s.bundle.Bundle, s.bundle.Created, s.bundle.Sequence, s.finger
-	f.Stream = streamOf(s.bundle)
+	f.Stream, f.Signed = streamOf(s.bundle), s.signed()
 	f.Err = errors.Join(s.usable(), s.dir.Close())
 	f.Size = p.size()
 	return f

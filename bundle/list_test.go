@@ -86,7 +86,7 @@ func TestList(t *testing.T) {
 		t.Errorf("a link that is named: %q", got)
 	}
 	var refused *RefusedError
-	if _, err := Open(t.Context(), filepath.Join(drive, "from/zip/copy"), "", s.identity); !errors.As(err, &refused) || !strings.HasSuffix(refused.Hint(), "from/zip") {
+	if _, err := Open(t.Context(), filepath.Join(drive, "from/zip/copy"), Wanted{}, s.identity); !errors.As(err, &refused) || !strings.HasSuffix(refused.Hint(), "from/zip") {
 		t.Errorf("the second copies: %v", err)
 	}
 	list, _, err := List(s.drive, "")
@@ -223,7 +223,7 @@ func TestRenamedByACopy(t *testing.T) {
 			if list, _, err := List(drive, ""); err != nil || len(list) != 1 || list[0].Size != r.Bytes {
 				t.Errorf("the size of %+v is not %d, %v", list, r.Bytes, err)
 			}
-			rd, err := Open(t.Context(), drive, s.finger, s.identity)
+			rd, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -231,7 +231,7 @@ func TestRenamedByACopy(t *testing.T) {
 				t.Fatal(err)
 			}
 			var refused *RefusedError
-			if _, err := Rekey(t.Context(), drive, "", s.identity, s.job.Recipients); !errors.As(err, &refused) {
+			if _, err := Rekey(t.Context(), drive, Wanted{}, s.identity, s.job.Recipients); !errors.As(err, &refused) {
 				t.Errorf("rekey: %v", err)
 			}
 			segment := filepath.Join(drive, "SATCHEL", to("s-00-00001.age"))
@@ -271,7 +271,7 @@ func TestShortNames(t *testing.T) {
 			if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &changed) || changed.Name == "" {
 				t.Errorf("Verify: %v", err)
 			}
-			if _, err := Open(t.Context(), drive, "", s.identity); !errors.As(err, &changed) {
+			if _, err := Open(t.Context(), drive, Wanted{}, s.identity); !errors.As(err, &changed) {
 				t.Errorf("Open: %v", err)
 			}
 			if got := places(t, drive); !slices.Equal(got, []string{"DISC!"}) {
@@ -308,7 +308,7 @@ func TestCopiedAsText(t *testing.T) {
 			if !errors.As(err, &changed) || (len(changed.Faults) == 0) != c.whole || len(r.LineEnds) == 0 || strings.Contains(err.Error(), "whole;") || strings.Contains(err.Error(), "carries is whole") != c.whole {
 				t.Errorf("Verify: %+v, %v", r, err)
 			}
-			if _, err := Open(t.Context(), drive, s.finger, s.identity); (err == nil) != c.opened || !c.opened && !errors.As(err, &changed) {
+			if _, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity); (err == nil) != c.opened || !c.opened && !errors.As(err, &changed) {
 				t.Errorf("Open: %v", err)
 			}
 		})
@@ -339,7 +339,7 @@ func TestWhatIsDerived(t *testing.T) {
 		if _, err := Verify(t.Context(), drive, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole || !strings.Contains(err.Error(), "what it carries is whole") {
 			t.Errorf("without %s: %v", lost, err)
 		}
-		r, err := Open(t.Context(), drive, s.finger, s.identity)
+		r, err := Open(t.Context(), drive, Wanted{Expect: s.finger}, s.identity)
 		if err != nil {
 			t.Fatalf("without %s: %v", lost, err)
 		}

@@ -35,11 +35,10 @@ type Reader struct {
 
 // Open opens the bundle in dir, or the only one below it (see [List]), with one of the
 // given keys. Before it looks at content it compares the seals, the names and
-// the lengths of all files; expect, if not empty, is the only fingerprint that
-// it takes. Errors: *[NoBundleError], *[UnfinishedError], *[FingerprintError],
-// *[NeedsError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
-func Open(ctx context.Context, dir string, expect Fingerprint, ids []Identity) (r *Reader, err error) {
-	s, err := openSeals(dir, expect)
+// the lengths of all files, and before those who has signed it. Errors: *[NoBundleError],
+// *[UnfinishedError], *[FingerprintError], *[TrustError], *[NeedsError], *[DamageError], *[CopyError], [ErrNoKey], [ErrWrongKey], *[DriveError].
+func Open(ctx context.Context, dir string, want Wanted, ids []Identity) (r *Reader, err error) {
+	s, err := openSeals(dir, want)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +79,9 @@ func (s *seals) unlock(ctx context.Context, ids []Identity) (keys.Key, error) {
 	var files []keys.File
 	var changed error
 	for _, f := range s.extras.Files {
+		if seal.KeyNumber(f.Name) == 0 {
+			continue
+		}
 		body, err := s.readFile(f.Name, keys.MaxFile)
 		if err != nil {
 			return keys.Key{}, err

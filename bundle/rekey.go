@@ -27,8 +27,8 @@ type RekeyReport struct {
 // leaves a bundle that [Verify] passes or reports by a *[RekeyError]; Rekey takes
 // such a beginning back and starts again. Errors: those of [Open],
 // *[MixedError], *[RecipientError], *[RefusedError].
-func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
-	s, err := openSeals(dir, expect)
+func Rekey(ctx context.Context, dir string, want Wanted, ids []Identity, to []Recipient) (done *RekeyReport, err error) {
+	s, err := openSeals(dir, want)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 	}
 	switch {
 	case s.renamed:
-		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "a copy has changed the names of its files, and more cannot be added to it", hint: "copy it to a drive and give the files back the names that SHA256SUMS has"}
+		return nil, refuseRenamed(s.dir.Path())
 	case len(ids) == 0:
 		return nil, ErrNoKey
 	}
@@ -49,7 +49,7 @@ func Rekey(ctx context.Context, dir string, expect Fingerprint, ids []Identity, 
 	if err := keys.CheckAdd(now.postQuantum, to); err != nil {
 		return nil, err
 	}
-	unlock, err := s.lockForRekey()
+	unlock, err := s.lock("another rekey of this bundle")
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,16 @@ func (s *seals) blame(err error) error {
 	return err
 }
 
-// lockForRekey finds out, before anyone is asked for anything, whether the drive
-// can be written, and keeps other runs of rekey out.
-func (s *seals) lockForRekey() (unlock func() error, err error) {
+func refuseRenamed(dir string) error {
+	return &RefusedError{Dir: dir, Reason: "a copy has changed the names of its files, and more cannot be added to it", hint: "copy it to a drive and give the files back the names that SHA256SUMS has"}
+}
+
+// lock finds out, before anyone is asked for anything, whether the drive can be
+// written, and keeps other runs out that change small files.
+func (s *seals) lock(other string) (unlock func() error, err error) {
 	unlock, err = s.dir.Lock()
 	if errors.Is(err, media.ErrLocked) {
-		return nil, &RefusedError{Dir: s.dir.Path(), Reason: "another rekey of this bundle is running", Busy: true, hint: waitForIt}
+		return nil, &RefusedError{Dir: s.dir.Path(), Reason: other + " is running", Busy: true, hint: waitForIt}
 	}
 	if err != nil {
 		return nil, err
@@ -113,7 +117,7 @@ func (s *seals) lockForRekey() (unlock func() error, err error) {
 		var body []byte
 		body, err = s.dir.ReadFile(seal.ExtrasName, seal.MaxSize)
 		if err == nil && string(body) != string(s.bodies[seal.ExtrasName]) {
-			err = &RefusedError{Dir: s.dir.Path(), Reason: "another rekey of this bundle has just ended", Busy: true, hint: "run the same command again"}
+			err = &RefusedError{Dir: s.dir.Path(), Reason: other + " has just ended", Busy: true, hint: "run the same command again"}
 		}
 	}
 	if err != nil {
@@ -193,7 +197,8 @@ func (s *seals) rekeySteps(now smallFiles, files [][]byte) ([]step, error) {
 		step{seal.SumsName, after.sums}, step{seal.ExtrasName, after.extras}), nil
 }
 
-// undo lists what undoes an interrupted rekey.
+// undo lists what undoes an interrupted rekey. Of an interrupted signing it undoes what
+// follows from the signatures; they stay, each shows itself that it is right.
 func (s *seals) undo(before derivedFiles) (list []step, err error) {
 	if err := s.dir.Mkdir(seal.CopyDir); err != nil {
 		return nil, err
@@ -208,7 +213,7 @@ func (s *seals) undo(before derivedFiles) (list []step, err error) {
 			names = append(names, seal.CopyDir+"/"+f.Name)
 		}
 	}
-	if len(names) == 0 {
+	if len(names) == 0 && len(s.unlisted()) == 0 {
 		return nil, nil
 	}
 	list = []step{{seal.SumsName, before.sums}, {seal.ReadmeName, before.readme}, {seal.CopyDir + "/" + seal.ExtrasName, before.extras}}

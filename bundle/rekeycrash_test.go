@@ -15,7 +15,7 @@ import (
 // steps prepares a rekey as [Rekey] does, without making any change.
 func steps(t testing.TB, dir string, who, to someone) (*seals, []step) {
 	t.Helper()
-	s, err := openSeals(dir, "")
+	s, err := openSeals(dir, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestRekeyCrash(t *testing.T) {
 				continue // the rest is the same for all; a third of them will do
 			}
 			if m < again {
-				if _, err := Rekey(context.Background(), twice, fp, a.by, c.to); err != nil {
+				if _, err := Rekey(context.Background(), twice, Wanted{Expect: fp}, a.by, c.to); err != nil {
 					t.Fatalf("after %d and %d changes: %v", n, m, err)
 				}
 			}
@@ -149,7 +149,7 @@ func TestPlantedKey(t *testing.T) {
 			if c.fault == "" && !errors.As(err, &begun) || c.fault != "" && (!errors.As(err, &damage) || !strings.Contains(err.Error(), c.fault)) {
 				t.Errorf("got %v, want %q", err, c.fault)
 			}
-			if _, err := Rekey(context.Background(), dir, fp, a.by, a.to); err != nil {
+			if _, err := Rekey(context.Background(), dir, Wanted{Expect: fp}, a.by, a.to); err != nil {
 				t.Fatal(err)
 			}
 			mustVerify(t, dir, fp)

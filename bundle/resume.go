@@ -150,7 +150,7 @@ func (p location) resume(ctx context.Context, jnl *journal.Journal, st *journal.
 	if err := jnl.Append(self(job.Command, p.dir)); err != nil {
 		return nil, errors.Join(err, jnl.Close())
 	}
-	w, err := newWriter(p.dir, jnl, st)
+	w, err := newWriter(p.dir, jnl, st, job)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/index"
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
-	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -59,7 +56,7 @@ func (w *Writer) Seal(ctx context.Context, inv *oci.Inventory) (Fingerprint, err
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	fp, err := w.writeSeals(idx, segs)
+	fp, err := w.writeSeals(ctx, idx, segs)
 	if err != nil {
 		return "", err
 	}
@@ -202,45 +199,6 @@ func segmentName(s journal.Segment) string {
 	return seal.Segment{Lane: s.Lane, Number: s.Number}.String()
 }
 
-// writeIndex writes index.age and gives what the seal says of it.
-func (w *Writer) writeIndex(inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
-	body, err := indexFile(w.begin, inv, segs)
-	if err != nil {
-		return nil, err
-	}
-	return body, w.dir.WriteFile(seal.IndexName, body)
-}
-
-// indexFile makes index.age.
-func indexFile(begin journal.Begin, inv *oci.Inventory, segs []journal.Segment) ([]byte, error) {
-	var file bytes.Buffer
-	enc, err := keys.Encrypt(&file, begin.Key)
-	if err != nil {
-		return nil, fmt.Errorf("encrypt index: %w", err)
-	}
-	idx, err := index.NewWriter(enc, index.Header{Bundle: begin.Bundle, Created: begin.Created})
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range segs {
-		if err := idx.Segment(index.Segment{Name: segmentName(s), Drive: 1, Size: s.Size, SHA256: s.SHA256, Tar: s.Tar}); err != nil {
-			return nil, err
-		}
-	}
-	for _, b := range blobs(segs) {
-		if err := idx.Blob(b); err != nil {
-			return nil, err
-		}
-	}
-	if err := writeInventory(idx, inv); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(idx.Close(), enc.Close()); err != nil {
-		return nil, fmt.Errorf("write index: %w", err)
-	}
-	return file.Bytes(), nil
-}
-
 func writeInventory(idx *index.Writer, inv *oci.Inventory) error {
 	for _, img := range inv.Images {
 		if err := idx.Image(img); err != nil {
@@ -278,67 +236,4 @@ func blobs(segs []journal.Segment) []index.Blob {
 		}
 	}
 	return list
-}
-
-// writeSeals writes all that binds the bundle, bundle.json last.
-func (w *Writer) writeSeals(idx []byte, segs []journal.Segment) (Fingerprint, error) {
-	finger, copies, f, err := sealFiles(w.begin, w.number, idx, segs, time.Now())
-	if err != nil {
-		return "", err
-	}
-	return finger, w.writeSmall(copies, f)
-}
-
-// sealFiles makes the files that are there twice, by name, and those that follow.
-func sealFiles(begin journal.Begin, number journal.Number, idx []byte, segs []journal.Segment, now time.Time) (Fingerprint, map[string][]byte, derivedFiles, error) {
-	drive := seal.Drive{Bundle: begin.Bundle, Drive: 1, Complete: true}
-	for _, s := range segs {
-		drive.Files = append(drive.Files, seal.File{Name: segmentName(s), Size: s.Size, SHA256: s.SHA256})
-	}
-	driveBody, err := drive.Marshal()
-	if err != nil {
-		return "", nil, derivedFiles{}, err
-	}
-	whole := seal.Bundle{
-		Bundle: begin.Bundle, Created: now, Sequence: 1,
-		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(driveBody)}}, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
-	}
-	if stream, n := numberOf(number); n > 0 {
-		whole.Stream, whole.Sequence = &stream, n
-	}
-	bundleBody, err := whole.Marshal()
-	if err != nil {
-		return "", nil, derivedFiles{}, err
-	}
-	all := smallFiles{
-		bundle: begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: begin.KeyFiles,
-		sealed: []seal.File{seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)},
-	}
-	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {
-		return "", nil, derivedFiles{}, fmt.Errorf("read the header of the index: %w", err)
-	}
-	f, err := all.derive()
-	copies := maps.Clone(begin.KeyFiles)
-	copies[seal.IndexName], copies[seal.DriveName], copies[seal.BundleName], copies[seal.ExtrasName] = idx, driveBody, bundleBody, f.extras
-	return all.finger, copies, f, err
-}
-
-func (w *Writer) writeSmall(copies map[string][]byte, f derivedFiles) error {
-	if err := w.dir.Mkdir(seal.CopyDir); err != nil {
-		return err
-	}
-	files := []namedBody{{seal.DriveName, copies[seal.DriveName]}, {seal.ExtrasName, copies[seal.ExtrasName]}, {seal.ReadmeName, f.readme}, {seal.SumsName, f.sums}}
-	for name, body := range copies {
-		if name != seal.BundleName {
-			files = append(files, namedBody{seal.CopyDir + "/" + name, body})
-		}
-	}
-	// The copy of the seal comes when all that it binds is durable: it is as good as the seal.
-	files = append(files, namedBody{seal.CopyDir + "/" + seal.BundleName, copies[seal.BundleName]}, namedBody{seal.BundleName, copies[seal.BundleName]})
-	for _, f := range files {
-		if err := w.dir.WriteFile(f.name, f.body); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -37,22 +37,27 @@ type seals struct {
 	crlf    []string // files whose line ends a copy has changed
 	renamed bool     // the files have other names, which a copy has given them
 	pending []string // key files of a rekey that was interrupted
-	second  bool     // the seal is the second copy: good enough to look for faults, and no more
+	signing []string // signature files of a signing that was interrupted
+	trusted []Signed // who is trusted and has signed
+
+	signatures []signature // that are right
+	second     bool        // the seal is the second copy: good enough to look for faults, and no more
 }
 
 // openSeals reads the seals of the bundle that dir means.
-func openSeals(dir string, expect Fingerprint) (*seals, error) {
+func openSeals(dir string, want Wanted) (*seals, error) {
 	p, err := locate(dir)
 	if err != nil {
 		return nil, err
 	}
-	return readSeals(p, expect)
+	return readSeals(p, want)
 }
 
 // readSeals reads the seals of a bundle. What is wrong with the files is collected in
 // faults; the error is for what leaves nothing to check: an unfinished bundle, another
-// fingerprint, a seal that cannot be read, one that needs a newer version (*[NeedsError]).
-func readSeals(p location, expect Fingerprint) (s *seals, err error) {
+// fingerprint, signatures that do not count, a seal that cannot be read, one that needs a newer
+// version (*[NeedsError]).
+func readSeals(p location, want Wanted) (s *seals, err error) {
 	if p.short != "" {
 		return nil, shortNames(p)
 	}
@@ -64,11 +69,14 @@ func readSeals(p location, expect Fingerprint) (s *seals, err error) {
 	}
 	return readSealsBy(p, func(s *seals) error {
 		body, err := s.readFile(seal.BundleName, seal.MaxSize)
-		if err == nil && expect != "" && seal.Sum(body) != string(expect) {
-			return &FingerprintError{Want: expect, Got: Fingerprint(seal.Sum(body))}
+		if err == nil && want.Expect != "" && seal.Sum(body) != string(want.Expect) {
+			return &FingerprintError{Want: want.Expect, Got: Fingerprint(seal.Sum(body))}
+		}
+		if err != nil {
+			return err
 		}
 		s.bodies[seal.BundleName] = body
-		return err
+		return s.checkTrust(want.Trust, body)
 	})
 }
 
@@ -226,9 +234,13 @@ func (s *seals) parseExtras(name string) (body []byte, what string, err error) {
 	return body, "", nil
 }
 
-// files lists every file that a seal or extras.json binds: segments, index, key files.
+// files lists every file that a seal or extras.json binds: segments, index, key files,
+// signatures.
 func (s *seals) files() []seal.File {
 	list := append(slices.Clone(s.drive.Files), s.bundle.Index)
+	for _, d := range s.bundle.Drives {
+		list = append(list, d.Signatures...)
+	}
 	return append(list, s.extras.Files...)
 }
 
@@ -248,6 +260,7 @@ func (s *seals) compareListing() error {
 		bound[f.Name] = true
 		size, ok := sizes[f.Name]
 		switch {
+		case seal.IsSignature(f.Name): // they are read, below
 		case !ok:
 			s.fault(f.Name, "is missing")
 		case size < f.Size:
@@ -258,6 +271,7 @@ func (s *seals) compareListing() error {
 	}
 	for _, f := range files {
 		switch {
+		case seal.IsSignature(f.Name):
 		case s.extras.Bundle == "" && seal.KeyNumber(f.Name) > 0:
 			// What binds the key files cannot be read: that is the fault, and is reported already.
 		case !bound[f.Name] && s.isPending(f.Name):
@@ -273,7 +287,7 @@ func (s *seals) compareListing() error {
 			s.fault(name, "is not a regular file")
 		}
 	}
-	return nil
+	return s.readSignatures(files)
 }
 
 // isPending reports whether name is that of a key file after the last one that

@@ -53,8 +53,8 @@ func broken(err error) bool {
 
 // openToVerify is openSeals for a reader that lists faults. Where bundle.json is at fault, its
 // second copy stands in for it if drive.json and extras.json agree with that: seals.second.
-func openToVerify(dir string, expect Fingerprint) (*seals, error) {
-	s, err := openSeals(dir, expect)
+func openToVerify(dir string, want Wanted) (*seals, error) {
+	s, err := openSeals(dir, want)
 	damage, ok := errors.AsType[*DamageError](err)
 	if !ok || slices.ContainsFunc(damage.Faults, func(f Fault) bool { return f.File != seal.BundleName }) {
 		return s, err
@@ -64,7 +64,7 @@ func openToVerify(dir string, expect Fingerprint) (*seals, error) {
 		//lint:ignore nilerr the first look has said what is wrong
 		return nil, err
 	}
-	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(expect) })
+	s, serr := readSealsBy(p, func(s *seals) error { return s.readSecond(want) })
 	if serr != nil {
 		//lint:ignore nilerr the first look has said what is wrong
 		return nil, err
@@ -77,17 +77,17 @@ func openToVerify(dir string, expect Fingerprint) (*seals, error) {
 }
 
 // readSecond takes the second copy for the seal.
-func (s *seals) readSecond(expect Fingerprint) error {
+func (s *seals) readSecond(want Wanted) error {
 	body, err := s.dir.ReadFile(seal.CopyDir+"/"+seal.BundleName, seal.MaxSize)
 	if err != nil {
 		return err
 	}
 	body = unixLines(body)
-	if got := Fingerprint(seal.Sum(body)); expect != "" && got != expect {
-		return &FingerprintError{Want: expect, Got: got}
+	if got := Fingerprint(seal.Sum(body)); want.Expect != "" && got != want.Expect {
+		return &FingerprintError{Want: want.Expect, Got: got}
 	}
 	s.bodies[seal.BundleName], s.second = body, true
-	return nil
+	return s.checkTrust(want.Trust, body)
 }
 
 // extrasAgree reports whether extras.json or its copy is of this seal, or neither is there.

@@ -64,7 +64,7 @@ func TestCopyIsNoDirectory(t *testing.T) {
 	if r, err := Verify(t.Context(), f.drive, VerifyOptions{}); !errors.As(err, &damage) || !damage.Whole {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := CheckSizes(t.Context(), f.drive, ""); !errors.As(err, &damage) || !damage.Whole {
+	if err := CheckSizes(t.Context(), f.drive, Wanted{}); !errors.As(err, &damage) || !damage.Whole {
 		t.Error(err)
 	}
 }
@@ -137,7 +137,7 @@ func TestAllFaultsWithoutSeal(t *testing.T) {
 		if !errors.As(err, &damage) || damage.Whole || len(damage.Faults) != len(got) || !slices.Equal(got, c.want) || r.Fingerprint != "" {
 			t.Errorf("%s: %q, want %q; %+v, %v", what, got, c.want, r, err)
 		}
-		if _, err := Open(t.Context(), dir, "", nil); err == nil {
+		if _, err := Open(t.Context(), dir, Wanted{}, nil); err == nil {
 			t.Errorf("%s: it was opened", what)
 		}
 	}

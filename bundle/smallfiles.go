@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/keys"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/bundle/internal/sign"
 )
 
 // smallFiles are the small files of a sealed bundle that extras.json and what is
@@ -21,8 +22,10 @@ type smallFiles struct {
 	finger      Fingerprint
 	postQuantum bool              // the bundle key
 	segments    []seal.File       // in name order
-	sealed      []seal.File       // index.age, drive.json, bundle.json
+	sealed      []seal.File       // index.age, drive.json and its signatures, bundle.json
 	keys        map[string][]byte // the key files, by name
+	signatures  map[string][]byte // of bundle.json, by name
+	packedBy    string            // the version that made the newest signature; may be empty
 	extras      []byte            // extras.json as it stands, if it has more in it than this version writes
 }
 
@@ -35,8 +38,14 @@ type derivedFiles struct {
 // derive builds extras.json, README.txt and SHA256SUMS.
 func (s smallFiles) derive() (f derivedFiles, err error) {
 	extras := seal.Extras{Bundle: s.bundle, Seal: string(s.finger)}
-	for _, name := range slices.Sorted(maps.Keys(s.keys)) {
-		extras.Files = append(extras.Files, seal.FileOf(name, s.keys[name]))
+	for _, files := range []map[string][]byte{s.keys, s.signatures} {
+		for name, body := range files {
+			extras.Files = append(extras.Files, seal.FileOf(name, body))
+		}
+	}
+	slices.SortFunc(extras.Files, func(a, b seal.File) int { return cmp.Compare(a.Name, b.Name) })
+	if len(s.signatures) > 0 {
+		extras.Needs = seal.Needs{Needs: []string{seal.Signatures}, PackedBy: s.packedBy}
 	}
 	if f.extras = s.extras; f.extras == nil {
 		if f.extras, err = extras.Marshal(); err != nil {
@@ -78,10 +87,28 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	if text := seal.Readme(s.text, s.bundle, age, why, ways); text != nil {
+	if text := seal.Readme(s.text, s.bundle, age, why, ways, s.signatureNames()); text != nil {
 		return text, nil
 	}
 	return s.found, nil
+}
+
+// signatureNames lists the signature files: of each seal, by number.
+func (s smallFiles) signatureNames() (names []string) {
+	for name := range s.signatures {
+		names = append(names, name)
+	}
+	for _, f := range s.sealed {
+		if seal.IsSignature(f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		of, n, _ := seal.ParseSignature(a)
+		other, m, _ := seal.ParseSignature(b)
+		return cmp.Or(cmp.Compare(of, other), cmp.Compare(n, m))
+	})
+	return names
 }
 
 // copyOf is what the copy of a small file must be.
@@ -94,6 +121,9 @@ func copyOf(f seal.File) seal.File {
 // what it is derived from.
 func (v *verification) checkSmall(ctx context.Context) {
 	bound := append([]seal.File{v.bundle.Index}, v.extras.Files...)
+	for _, d := range v.bundle.Drives {
+		bound = append(bound, d.Signatures...)
+	}
 	for _, name := range []string{seal.BundleName, seal.DriveName} {
 		bound = append(bound, v.counted(name))
 	}
@@ -135,25 +165,66 @@ func (v *verification) checkDerived(ctx context.Context) {
 		v.fault(seal.ExtrasName, "is not written as it must be")
 	}
 	v.checkKeys(now)
-	later := f
+	may := []derivedFiles{f}
 	if all := v.allKeys(now); len(all) > 0 {
 		next := now
 		next.keys, next.extras = all, nil
-		if later, err = next.derive(); err != nil {
-			later = f
+		if later, err := next.derive(); err == nil {
+			may = append(may, later)
 		}
 	}
-	v.compare(ctx, seal.FileOf(seal.ReadmeName, f.readme), seal.FileOf(seal.ReadmeName, later.readme))
-	v.compare(ctx, seal.FileOf(seal.SumsName, f.sums), seal.FileOf(seal.SumsName, later.sums))
-	v.compare(ctx, copyOf(seal.FileOf(seal.ExtrasName, f.extras)), copyOf(seal.FileOf(seal.ExtrasName, later.extras)))
+	if signed := v.signedLater(now, f); signed != nil {
+		may = append(may, *signed)
+	}
+	var readmes, sums, extras []seal.File
+	for _, m := range may {
+		readmes = append(readmes, seal.FileOf(seal.ReadmeName, m.readme))
+		sums = append(sums, seal.FileOf(seal.SumsName, m.sums))
+		extras = append(extras, copyOf(seal.FileOf(seal.ExtrasName, m.extras)))
+	}
+	v.compare(ctx, readmes...)
+	v.compare(ctx, sums...)
+	v.compare(ctx, extras...)
+}
+
+// signedLater is what a signing that was interrupted was to make of the small files, nil if
+// none was: the copy of extras.json comes first, and names the signatures that were added.
+func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles {
+	if len(v.unlisted()) == 0 {
+		return nil
+	}
+	body, err := v.dir.ReadFile(seal.CopyDir+"/"+seal.ExtrasName, seal.MaxSize)
+	if err != nil || string(unixLines(body)) == string(f.extras) {
+		return nil
+	}
+	extras, err := seal.ParseExtras(unixLines(body))
+	if err != nil {
+		return nil
+	}
+	next := now
+	next.extras, next.packedBy, next.signatures = nil, extras.PackedBy, map[string][]byte{}
+	for _, sig := range v.seals.signatures {
+		if slices.Contains(extras.Files, seal.FileOf(sig.file, sig.body)) {
+			next.signatures[sig.file] = sig.body
+		}
+	}
+	later, err := next.derive()
+	if err != nil || string(later.extras) != string(unixLines(body)) {
+		return nil
+	}
+	v.signing = v.unlisted()
+	return &later
 }
 
 // smallFiles collects what the derived files depend on, from the copies where the
 // originals are damaged.
 func (s *seals) smallFiles() (smallFiles, error) {
-	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, sealed: []seal.File{
+	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
-	}}
+	}, packedBy: s.extras.PackedBy}
+	for _, d := range s.bundle.Drives {
+		all.sealed = append(all.sealed, d.Signatures...)
+	}
 	if all.text = s.bundle.Readme; all.text > seal.ReadmeText {
 		all.found, _ = s.dir.ReadFile(seal.ReadmeName, seal.MaxSize) // one that cannot be read differs from none
 	}
@@ -161,13 +232,15 @@ func (s *seals) smallFiles() (smallFiles, error) {
 		all.extras = s.bodies[seal.ExtrasName]
 	}
 	for _, f := range s.extras.Files {
-		body, err := s.dir.ReadFile(f.Name, keys.MaxFile)
-		if err != nil || seal.FileOf(f.Name, body) != f {
-			if body, err = s.dir.ReadFile(seal.CopyDir+"/"+f.Name, keys.MaxFile); err != nil || seal.FileOf(f.Name, body) != f {
-				return all, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
-			}
+		body, err := s.twice(f)
+		if err != nil {
+			return all, err
 		}
-		all.keys[f.Name] = body
+		if seal.IsSignature(f.Name) {
+			all.signatures[f.Name] = body
+		} else {
+			all.keys[f.Name] = body
+		}
 	}
 	var err error
 	if all.postQuantum, err = s.indexKind(seal.IndexName); err != nil {
@@ -176,6 +249,20 @@ func (s *seals) smallFiles() (smallFiles, error) {
 		}
 	}
 	return all, nil
+}
+
+// twice reads a file that extras.json names, or its copy.
+func (s *seals) twice(f seal.File) ([]byte, error) {
+	for _, name := range []string{f.Name, seal.CopyDir + "/" + f.Name} {
+		body, err := s.dir.ReadFile(name, keys.MaxFile)
+		if seal.IsSignature(f.Name) {
+			body = unixLines(body)
+		}
+		if err == nil && seal.FileOf(f.Name, body) == f {
+			return body, nil
+		}
+	}
+	return nil, &keys.FileError{Name: f.Name, Why: "and its copy are damaged"}
 }
 
 // indexKind reads from an index's header whether the bundle key is post-quantum.
@@ -241,6 +328,25 @@ func (v *verification) isKeyFile(name string) bool {
 	return err == nil
 }
 
+// isUnlisted reports whether a copy is that of a signature which nothing names: the same
+// bytes, or what a signing that was interrupted wrote first.
+func (v *verification) isUnlisted(original, name string) bool {
+	of, _, ok := seal.ParseSignature(original)
+	if !ok {
+		return false
+	}
+	body, err := v.dir.ReadFile(name, sign.MaxFile)
+	if err == nil {
+		_, err = Signature{File: name, Body: body}.Of(namespaceOf(of), v.bodies[of])
+	}
+	return err == nil
+}
+
+func (v *verification) hasFile(name string) bool {
+	_, err := v.dir.Stat(name)
+	return err == nil
+}
+
 // compare checks a file that no seal names against what it must be, or may be.
 func (v *verification) compare(ctx context.Context, want ...seal.File) {
 	name := want[0].Name
@@ -275,6 +381,10 @@ func (v *verification) checkCopies(bound []seal.File) {
 		case original || slices.Contains(v.pending, f.Name) || v.blamed(f.Name):
 		case v.isPending(f.Name) && v.isKeyFile(name):
 			v.pending = append(v.pending, name)
+		case v.isUnlisted(f.Name, name):
+			if !v.hasFile(f.Name) {
+				v.temps = append(v.temps, name)
+			}
 		case seal.Known(f.Name, false):
 			v.fault(name, "is extra: it is a copy of nothing")
 		case seal.Known(f.Name, true):

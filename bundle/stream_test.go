@@ -39,7 +39,7 @@ func TestNumber(t *testing.T) {
 	}
 	fp := f.pack(t)
 	f.check(t)
-	r, err := Open(context.Background(), f.drive, "", f.identity)
+	r, err := Open(context.Background(), f.drive, Wanted{}, f.identity)
 	if err != nil {
 		t.Fatal(err)
 	}

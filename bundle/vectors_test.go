@@ -77,7 +77,7 @@ func isWhole(t *testing.T, v vector) {
 	if r, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
 		t.Errorf("Verify: %+v, %v", r, err)
 	}
-	r, err := bundle.Open(t.Context(), v.dir, "", v.keys)
+	r, err := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (v vector) faulty(t *testing.T, door string, err error) {
 func isDamaged(t *testing.T, v vector) {
 	_, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
 	v.faulty(t, "Verify", err)
-	r, err := bundle.Open(t.Context(), v.dir, "", v.keys)
+	r, err := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +148,13 @@ func isDamaged(t *testing.T, v vector) {
 func isTruncated(t *testing.T, v vector) {
 	_, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
 	v.faulty(t, "Verify", err)
-	_, err = bundle.Open(t.Context(), v.dir, "", v.keys)
+	_, err = bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
 	v.faulty(t, "Open", err)
 }
 
 func isUnfinished(t *testing.T, v vector) {
 	_, verr := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
-	_, oerr := bundle.Open(t.Context(), v.dir, "", v.keys)
+	_, oerr := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
 	for door, err := range map[string]error{"Verify": verr, "Open": oerr} {
 		if !errors.As(err, new(*bundle.UnfinishedError)) {
 			t.Errorf("%s: %v", door, err)
@@ -164,7 +164,7 @@ func isUnfinished(t *testing.T, v vector) {
 
 func hasNeeds(t *testing.T, v vector) {
 	_, verr := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{})
-	_, oerr := bundle.Open(t.Context(), v.dir, "", v.keys)
+	_, oerr := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
 	for door, err := range map[string]error{"Verify": verr, "Open": oerr} {
 		var needs *bundle.NeedsError
 		if !errors.As(err, &needs) || !slices.Equal(needs.Features, []string{v.head["feature"]}) {

@@ -22,6 +22,7 @@ import (
 // VerifyOptions say how strictly to verify.
 type VerifyOptions struct {
 	Expect   Fingerprint       // refuse any other bundle; empty: any
+	Trust    *Trust            // refuse one that not enough of them have signed; nil: nobody is asked for
 	Cold     bool              // read from the drive, not from the page cache
 	Progress func(bytes int64) // called with the bytes just read, concurrently; may be nil
 }
@@ -39,13 +40,15 @@ type Report struct {
 	Faults          []Fault
 	Leftovers       []string // temporary files of a crash; harmless
 	UnfinishedRekey []string // key files of a rekey that was interrupted
+	Signed          []Signed // who has signed it; without principals: nobody has asked whose key it is, or it does not count
+	Unlisted        []string // signature files that extras.json and SHA256SUMS do not name
 	LineEnds        []string // files whose line ends a copy has changed
 	Renamed         bool     // a copy has changed how names are written; they are understood
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
 func SealedSize(dir string) (n int64, err error) {
-	s, err := openToVerify(dir, "")
+	s, err := openToVerify(dir, Wanted{})
 	if err != nil {
 		return 0, err
 	}
@@ -58,8 +61,8 @@ func SealedSize(dir string) (n int64, err error) {
 // CheckSizes compares the seals of the bundle in dir with each other, the small files that
 // follow from them with what they must be, and the names and sizes of all others with the
 // seals. It reads no segment. Errors are those of [Verify].
-func CheckSizes(ctx context.Context, dir string, expect Fingerprint) error {
-	s, err := openSeals(dir, expect)
+func CheckSizes(ctx context.Context, dir string, want Wanted) error {
+	s, err := openSeals(dir, want)
 	if err != nil {
 		return err
 	}
@@ -80,6 +83,9 @@ func (v *verification) outcome() error {
 	if len(v.pending) > 0 {
 		return &RekeyError{Dir: v.dir.Path(), Files: v.pending}
 	}
+	if len(v.signing) > 0 {
+		return &SigningError{Dir: v.dir.Path(), Files: v.signing}
+	}
 	return nil
 }
 
@@ -98,10 +104,10 @@ func (s *seals) usable() error {
 // Verify checks every byte of the bundle in dir, without a key, on all cores and
 // in constant memory. Faults are listed in the report, all of them; the error is
 // a *[DamageError] if there is any, a *[CopyError] if a copy has changed line ends or
-// names, a *[RekeyError] if all that is wrong is a rekey that did not get to its end; an *[UnfinishedError], *[NoBundleError],
-// *[NeedsError] or *[FingerprintError] if there was nothing to check.
+// names, a *[RekeyError] or *[SigningError] if all that is wrong is a rekey or a signing that did not get to its end; an *[UnfinishedError], *[NoBundleError],
+// *[NeedsError], *[FingerprintError] or *[TrustError] if there was nothing to check.
 func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error) {
-	s, err := openToVerify(dir, opts.Expect)
+	s, err := openToVerify(dir, Wanted{Expect: opts.Expect, Trust: opts.Trust})
 	var damage *DamageError
 	if errors.As(err, &damage) {
 		return &Report{Dir: damage.Dir, Faults: damage.Faults}, err
@@ -125,7 +131,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	return &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
-		LineEnds: s.crlf, Renamed: s.renamed,
+		LineEnds: s.crlf, Renamed: s.renamed, Signed: s.signed(), Unlisted: s.unlisted(),
 	}, err
 }
 
@@ -154,7 +160,7 @@ func (v *verification) run(ctx context.Context) error {
 
 // check hashes one bound file, unless its length has given it away already.
 func (v *verification) check(ctx context.Context, f seal.File) error {
-	if v.suspects[f.Name] {
+	if v.suspects[f.Name] || seal.IsSignature(f.Name) && slices.Contains(v.crlf, f.Name) {
 		return nil // the listing has shown what is wrong with it
 	}
 	got, err := hashFile(ctx, v.dir, f.Name, v.opts.Cold, v.opts.Progress)

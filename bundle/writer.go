@@ -44,7 +44,9 @@ type Writer struct {
 	segments map[int][]journal.Segment
 	err      error // what broke the writer
 
-	number journal.Number // its sequence is 0 as long as the bundle has none
+	number  journal.Number // its sequence is 0 as long as the bundle has none
+	signers []*Signer      // who sign the seals
+	version string         // of satchel
 }
 
 // ID is the bundle's ID.

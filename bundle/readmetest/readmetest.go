@@ -44,7 +44,7 @@ func Find(t testing.TB, groups []string, text string) int {
 	return i
 }
 
-var capitals = regexp.MustCompile(`\b(DIR|OUT|KEY|HOST|NAME|PATH|TAG|DIGEST|USER|PASSWORD|FILE|CERTS|NAMESPACE|https)\b`)
+var capitals = regexp.MustCompile(`\b(DIR|OUT|KEY|HOST|NAME|PATH|TAG|DIGEST|USER|PASSWORD|FILE|CERTS|NAMESPACE|SIGNERS|WHO|https)\b`)
 
 // Fill replaces the words in capitals that a reader has to replace, and https; what words
 // does not have stays.

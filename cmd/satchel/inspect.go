@@ -58,7 +58,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if dir, err = a.choose(ctx, dir, wanted{expect, flags.bundle}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, dir, expect, ids)
+	r, err := bundle.Open(ctx, dir, bundle.Wanted{Expect: expect}, ids)
 	if err != nil {
 		return err
 	}

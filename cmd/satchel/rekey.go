@@ -55,7 +55,7 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if as[*bundle.RefusedError](err) {
 		return err
 	}
-	done, err := bundle.Rekey(ctx, dir, expect, ids, to)
+	done, err := bundle.Rekey(ctx, dir, bundle.Wanted{Expect: expect}, ids, to)
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}

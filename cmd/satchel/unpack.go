@@ -161,7 +161,7 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if dir, err = a.choose(ctx, dir, wanted{expect, o.reader.bundle}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, dir, expect, ids)
+	r, err := bundle.Open(ctx, dir, bundle.Wanted{Expect: expect}, ids)
 	if err != nil {
 		return err
 	}

@@ -20,13 +20,16 @@ const (
 
 // Limits of the grammar.
 const (
-	MaxLanes    = 100
-	MaxSegments = 99999
+	MaxLanes      = 100
+	MaxSegments   = 99999
+	MaxSignatures = 99 // of one seal
 )
 
 var (
 	segmentPattern = regexp.MustCompile(`^s-([0-9]{2})-([0-9]{5})\.age$`)
 	keyPattern     = regexp.MustCompile(`^key-([1-9][0-9]?)\.age$`)
+	signPattern    = regexp.MustCompile(`^(bundle\.json|drive\.json)(?:\.([2-9]|[1-9][0-9]))?\.sig$`)
+	flatPattern    = regexp.MustCompile(`^(bundle|drive)-json(?:-([2-9]|[1-9][0-9]))?\.sig$`)
 	idPattern      = regexp.MustCompile(`^[a-z2-7]{16}$`)
 )
 
@@ -60,6 +63,33 @@ func KeyNumber(name string) int {
 	return n
 }
 
+// SignatureName is the name of the signature n, from 1, of a seal: bundle.json.sig,
+// bundle.json.2.sig and so on.
+func SignatureName(of string, n int) string {
+	if n == 1 {
+		return of + ".sig"
+	}
+	return fmt.Sprintf("%s.%d.sig", of, n)
+}
+
+// ParseSignature reads the name of a signature file: which seal it is of, and its number.
+func ParseSignature(name string) (of string, n int, ok bool) {
+	m := signPattern.FindStringSubmatch(name)
+	if m == nil {
+		return "", 0, false
+	}
+	if n, _ = strconv.Atoi(m[2]); n == 0 {
+		n = 1
+	}
+	return m[1], n, true
+}
+
+// IsSignature reports whether name is that of a signature file.
+func IsSignature(name string) bool {
+	_, _, ok := ParseSignature(name)
+	return ok
+}
+
 // IsID reports whether s is a bundle ID.
 func IsID(s string) bool { return idPattern.MatchString(s) }
 
@@ -74,7 +104,7 @@ func Known(name string, temp bool) bool {
 		return true
 	}
 	_, ok := ParseSegment(name)
-	return ok || KeyNumber(name) > 0
+	return ok || KeyNumber(name) > 0 || IsSignature(name)
 }
 
 // Canonical is the name of the grammar that a copy has written otherwise: in capitals, with
@@ -88,6 +118,10 @@ func Canonical(name string) string {
 	}
 	if Known(base, false) {
 		return base
+	}
+	if m := flatPattern.FindStringSubmatch(base); m != nil { // all full stops but the last have gone
+		n, _ := strconv.Atoi(m[2])
+		return SignatureName(m[1]+".json", max(n, 1))
 	}
 	return ""
 }

@@ -20,14 +20,26 @@ var (
 	buildName = regexp.MustCompile(buildPattern)
 )
 
+// Signatures is the feature of a bundle that has signature files.
+const Signatures = "signatures"
+
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return nil }
+func features() []string { return []string{Signatures} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.
 type Needs struct {
 	Needs    []string `json:"needs,omitempty"`    // names of features, sorted, each once
 	PackedBy string   `json:"packedBy,omitempty"` // the version of satchel that packed it
+}
+
+// SignedBy is what a bundle with signature files needs, packed by this version of satchel. One
+// that breaks the grammar is left out.
+func SignedBy(version string) Needs {
+	if !buildName.MatchString(version) {
+		version = ""
+	}
+	return Needs{Needs: []string{Signatures}, PackedBy: version}
 }
 
 // NeedsError says which features a bundle needs that this version lacks.
@@ -65,6 +77,23 @@ func (n Needs) Check() error {
 	lacking := slices.DeleteFunc(slices.Clone(n.Needs), func(name string) bool { return slices.Contains(features(), name) })
 	if len(lacking) > 0 {
 		return &NeedsError{Features: lacking, PackedBy: n.PackedBy}
+	}
+	return nil
+}
+
+// checkFiles checks a list of key files, and of signature files of a seal, in name order.
+// Those are there only if the feature is.
+func (n Needs) checkFiles(files []File, sealed string) error {
+	last := ""
+	for _, f := range files {
+		of, _, ok := ParseSignature(f.Name)
+		if ok && (of != sealed || !slices.Contains(n.Needs, Signatures)) || !ok && (KeyNumber(f.Name) == 0 || sealed != BundleName) || f.Name <= last {
+			return fmt.Errorf("%w: name %q", ErrFormat, f.Name)
+		}
+		if err := f.check(); err != nil {
+			return err
+		}
+		last = f.Name
 	}
 	return nil
 }

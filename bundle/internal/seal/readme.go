@@ -1,7 +1,13 @@
 package seal
 
-// readme4 is the fourth wording: as the third one, and names of directories may have spaces.
-const readme4 = `This directory is bundle %s, written by satchel. It holds container images for
+// The fourth and the fifth wording: names of directories may have spaces. Between the two parts
+// the fifth one says how a bundle is signed.
+const (
+	readme4 = readmeBegin + readmeRest
+	readme5 = readmeBegin + "%s" + readmeRest
+)
+
+const readmeBegin = `This directory is bundle %s, written by satchel. It holds container images for
 a network without internet, encrypted. It has bundle.json, drive.json, extras.json, index.age,
 key-1.age, s-00-00001.age and more like these, SHA256SUMS, and the directory copy with second
 copies of the small files. If bundle.json is missing, the bundle is not complete.
@@ -22,7 +28,9 @@ each group of lines into bash. First, go into this directory:
   cd "DIR"
   mkdir -p "OUT"
 
-Get the bundle's own key, with %s:
+`
+
+const readmeRest = `Get the bundle's own key, with %s:
 
 %s
 Check and open the bundle. The last line printed must say "complete":

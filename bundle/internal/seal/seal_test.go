@@ -24,7 +24,7 @@ var (
 	drive = Drive{Version: driveVersion, Bundle: id, Drive: 1, Label: "blue", Complete: true,
 		Files: []File{{"s-00-00001.age", 5, sum}, {"s-00-00003.age", 0, sum}, {"s-01-00001.age", 9, sum}}}
 	bundle = Bundle{Version: bundleVersion, Bundle: id, Created: at, Sequence: 1,
-		Drives: []DriveSum{{1, sum}, {2, sum}}, Index: File{IndexName, 7, sum}}
+		Drives: []DriveSum{{Drive: 1, SHA256: sum}, {Drive: 2, SHA256: sum}}, Index: File{IndexName, 7, sum}}
 	extras = Extras{Version: extrasVersion, Bundle: id, Seal: sum, Files: []File{{"key-1.age", 5, sum}, {"key-2.age", 5, sum}}}
 )
 
@@ -328,7 +328,7 @@ func TestReadme(t *testing.T) {
 	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
 	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
 	for _, ways := range [][]Opening{one, two} {
-		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways))
+		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways, nil))
 		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
 			t.Errorf("README.txt:\n%s", s)
 		}
@@ -345,19 +345,24 @@ func TestReadme(t *testing.T) {
 func TestReadmeWordings(t *testing.T) {
 	t.Parallel()
 	ways := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
-	wording := func(n int) []byte { return Readme(n, id, "age", "any version", ways) }
+	wording := func(n int) []byte { return Readme(n, id, "age", "any version", ways, nil) }
 	for n, want := range []string{
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
 		"6e73dba5b5aa3457e2323d0765439fd05a24a3d065e6ebbf09ef36d91f910ae0",
 		"137b3950ceeb36c29f70a7ee62556d0e058213921e387e455196625c77a7bf7f",
 		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251",
+		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251", // as the fourth one if it is not signed
 	} {
 		if got := Sum(wording(n)); got != want {
 			t.Errorf("wording %d has changed: %s; bundles have it, so a new text needs a new number", n, got)
 		}
 	}
-	if ReadmeText != 4 || wording(ReadmeText+1) != nil {
+	signed := Readme(5, id, "age", "any version", ways, []string{"bundle.json.sig", "bundle.json.2.sig", "drive.json.sig"})
+	if got := Sum(signed); got != "9f89bb2a55f28630c523d2a4f3091c6937fb20ae7981493669b0e7ed7b56f68b" {
+		t.Errorf("the fifth wording of a signed bundle has changed: %s", got)
+	}
+	if ReadmeText != 5 || wording(ReadmeText+1) != nil {
 		t.Errorf("the newest wording is %d", ReadmeText)
 	}
 }

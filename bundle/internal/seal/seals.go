@@ -54,8 +54,9 @@ type Bundle struct {
 
 // DriveSum binds one drive seal.
 type DriveSum struct {
-	Drive  int    `json:"drive"`
-	SHA256 string `json:"sha256"`
+	Drive      int    `json:"drive"`
+	SHA256     string `json:"sha256"`
+	Signatures []File `json:"signatures,omitempty"` // signature files of the drive seal, in name order
 }
 
 // Extras is extras.json: files that may be added after the seal.
@@ -153,6 +154,9 @@ func ParseBundle(b []byte) (Bundle, error) {
 		if d.Drive != i+1 || !IsSum(d.SHA256) {
 			return s, fmt.Errorf("%w: drive %d", ErrFormat, i+1)
 		}
+		if err := s.checkFiles(d.Signatures, DriveName); err != nil {
+			return s, err
+		}
 	}
 	if err := s.Index.check(); err != nil {
 		return s, err
@@ -177,15 +181,8 @@ func ParseExtras(b []byte) (Extras, error) {
 	if !IsSum(e.Seal) {
 		return e, fmt.Errorf("%w: seal", ErrFormat)
 	}
-	last := ""
-	for _, f := range e.Files {
-		if KeyNumber(f.Name) == 0 || f.Name <= last {
-			return e, fmt.Errorf("%w: name %q", ErrFormat, f.Name)
-		}
-		if err := f.check(); err != nil {
-			return e, err
-		}
-		last = f.Name
+	if err := e.checkFiles(e.Files, BundleName); err != nil {
+		return e, err
 	}
 	var err error
 	e.More, err = asWritten(b, e)

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -73,31 +72,6 @@ func TestLoadPrivate(t *testing.T) {
 	}
 }
 
-// serve lets an agent listen at a socket.
-func serve(t *testing.T, a agent.Agent) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "agent") // the paths of sockets are short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _ = agent.ServeAgent(a, c); _ = c.Close() }()
-		}
-	}()
-	return l.Addr().String()
-}
-
 // TestLoadAgent: the private half is in an agent, which may be away, locked, without it, or
 // never answer.
 func TestLoadAgent(t *testing.T) {
@@ -105,7 +79,7 @@ func TestLoadAgent(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	file := keystest.Write(t, testSigner(t, 0).line()+" me@here\n")
 	ring := agent.NewKeyring()
-	socket := serve(t, ring)
+	socket := keystest.Agent(t, ring)
 	check := func(socket, want string) {
 		t.Helper()
 		s, err := Load(t.Context(), file, socket, nobody)

@@ -3,6 +3,7 @@ package sign
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -126,4 +127,11 @@ func (s *Signer) Sign(ctx context.Context, namespace string, message []byte) ([]
 		return nil, &SignerError{File: s.file, Err: fmt.Errorf("the signature that was made does not verify: %w", err), hint: "the private half is not that of this public key: give another key"}
 	}
 	return body, nil
+}
+
+// StandIn is a signer whose signatures are as long as those of others. They are worth nothing.
+func StandIn() *Signer {
+	key, _ := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))) // never fails for such a key
+	use := func(_ context.Context, sign func(ssh.Signer) error) error { return sign(key) }
+	return &Signer{file: "a stand-in", pub: key.PublicKey(), sign: use}
 }
