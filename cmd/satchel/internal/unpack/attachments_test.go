@@ -120,8 +120,11 @@ func TestSignatureRefused(t *testing.T) {
 		"unpack": func(o unpack.Options) error { return unpack.Run(t.Context(), s.reader, jobtest.Client(), o) },
 		"render": func(o unpack.Options) error { return unpack.Render(t.Context(), s.reader, jobtest.Client(), o) },
 	} {
+		o.Attachments = unpack.AttachmentsNone
+		if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil { // render needs the images there
+			t.Fatal(err)
+		}
 		o.Attachments = unpack.AttachmentsUsual
-		_ = unpack.Run(t.Context(), s.reader, jobtest.Client(), o) // render needs the images there
 		if err := run(o); !errors.As(err, &refused) || !strings.Contains(err.Error(), "team/") {
 			t.Errorf("%s, usually: %v", name, err)
 		}

@@ -45,6 +45,9 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
 	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
 	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
+	if err := u.checkVersions(); err != nil {
+		return nil, err
+	}
 	u.recall()
 	u.attachments(r.Inventory())
 	if o.Out == nil {

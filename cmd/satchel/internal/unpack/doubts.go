@@ -56,7 +56,7 @@ func (u *unpacking) recall() {
 	if u.State == "" {
 		return
 	}
-	u.doubts.file = filepath.Join(u.mirrorDir(u.Site.Mirror.Host), "doubts")
+	u.doubts.file = u.doubtsFile()
 	if !u.DryRun {
 		durable.Sweep(filepath.Dir(u.doubts.file), durable.Temp)
 		durable.Sweep(u.mirrorDir(u.Site.Mirror.String()), durable.Temp)
@@ -66,6 +66,11 @@ func (u *unpacking) recall() {
 		u.unnoted(err)
 	}
 	u.doubts.all = parseDoubts(body)
+}
+
+// doubtsFile is where it is noted.
+func (u *unpacking) doubtsFile() string {
+	return filepath.Join(u.mirrorDir(u.Site.Mirror.Host), "doubts")
 }
 
 // parseDoubts skips a line that a crash cut off.
@@ -116,7 +121,13 @@ func (u *unpacking) doubtAll(list []doubt) {
 	if n.file == "" || u.DryRun || lines.Len() == 0 {
 		return
 	}
-	u.unnoted(durable.Alone(filepath.Dir(n.file), func() error { return durable.Append(n.file, lines.Bytes()) }))
+	u.unnoted(durable.Alone(filepath.Dir(n.file), func() error {
+		body := lines.Bytes()
+		if isNew(n.file) {
+			body = append([]byte(doubtsVersion+"\n"), body...)
+		}
+		return durable.Append(n.file, body)
+	}))
 }
 
 // proved remembers that doubts are over, [unpacking.takeOut] writes it down.
@@ -183,7 +194,7 @@ func (u *unpacking) takeOut() {
 			lines = append(lines, d.line())
 		}
 		slices.Sort(lines)
-		return durable.Write(n.file, []byte(strings.Join(lines, "")))
+		return durable.Write(n.file, []byte(doubtsVersion+"\n"+strings.Join(lines, "")))
 	}))
 	clear(n.gone)
 }

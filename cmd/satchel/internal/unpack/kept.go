@@ -165,7 +165,11 @@ func readKept(dir, mirror, id string) (*kept, error) {
 	if !slices.Contains(none.IDs, id) {
 		return nil, none
 	}
-	k, err := decodeKept(filepath.Join(dir, "set-"+id))
+	file := filepath.Join(dir, "set-"+id)
+	if err := checkSet(file); err != nil {
+		return nil, err
+	}
+	k, err := decodeKept(file)
 	if err == nil && (k.Version != 1 || k.Bundle != id) {
 		err = errors.New("it is of another version of satchel")
 	}
@@ -216,6 +220,9 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	used(u.place("set"))
 	u.attachments(&oci.Inventory{Images: k.Images})
 	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
+	if err := u.checkVersions(); err != nil {
+		return err
+	}
 	u.recall()
 	u.Info("without the drive: bundle %s, %s, unpacked into %s on %s", k.Bundle, counted(k.Images), k.Mirror, text.Minute(k.Unpacked))
 	list, err := u.stored(ctx)

@@ -232,7 +232,7 @@ func (u *unpacking) openSeen() *seen {
 	if err == nil && s.since.IsZero() {
 		s.since = time.Now()
 		clear(s.has) // of another version, or cut off: nobody knows how old it is
-		_, err = fmt.Fprintf(s.f, "%s\n", s.since.UTC().Format(time.RFC3339))
+		_, err = fmt.Fprintf(s.f, "%s\n%s\n", readVersion, s.since.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
 		u.unnoted(err)
