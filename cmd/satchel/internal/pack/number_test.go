@@ -156,6 +156,31 @@ func TestNumberAfterACrash(t *testing.T) {
 	}
 }
 
+// TestLedgerRefused stops before any request where the ledger cannot be written.
+func TestLedgerRefused(t *testing.T) {
+	t.Parallel()
+	w := newWeekly(t, 26)
+	state := w.Pack(prepare.Options{}, "").State
+	if err := errors.Join(os.MkdirAll(state, 0o700), os.WriteFile(filepath.Join(state, "ledgers"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.Proxy.Reset()
+	_, err := w.pack()
+	var refused *bundle.StateError
+	if !errors.As(err, &refused) || !strings.HasPrefix(refused.Path, state) || len(w.Proxy.Counts()) > 0 {
+		t.Errorf("%v, %v", err, w.Proxy.Counts())
+	}
+	if _, err := os.Stat(w.dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory was left: %v", err)
+	}
+	if err := os.Remove(filepath.Join(state, "ledgers")); err != nil {
+		t.Fatal(err)
+	}
+	if done := w.packed(); done.Sequence != 1 {
+		t.Errorf("%+v", done)
+	}
+}
+
 // TestNumberIsKept interrupts a pack after its number was reserved: the next run has it, with
 // what is carried then.
 func TestNumberIsKept(t *testing.T) {
