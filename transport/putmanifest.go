@@ -139,7 +139,9 @@ func (r *Repository) askFallback(ctx context.Context, tag string) (*fallbackInde
 	if err := json.Unmarshal(body, &have); err != nil {
 		return nil, fmt.Errorf("what the mirror has under the tag %s is not an index of referrers: %w", tag, err)
 	}
-	index.Manifests = have.Manifests
+	if tag != fallbackTag(oci.Descriptor{Digest: oci.Digest(body)}) { // oc-mirror v2 gives an image that tag itself
+		index.Manifests = have.Manifests
+	}
 	return index, nil
 }
 

@@ -92,6 +92,45 @@ func TestOddManifestsAreStored(t *testing.T) {
 	}
 }
 
+// TestFallbackTagOfTheImage: oc-mirror v2 tags an image sha256-HEX with its own digest, which is
+// the tag that lists its referrers. The platforms of an index there are no referrers.
+func TestFallbackTagOfTheImage(t *testing.T) {
+	t.Parallel()
+	k := &keeper{manifests: map[string][]byte{}, types: map[string]string{}}
+	c, content := insecure(t), ocitest.New(1)
+	r, err := c.Repository(oci.Ref{Registry: fake(t, k.ServeHTTP), Repository: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := content.Index(false, content.Image(false), content.ImageFor("arm64", false))
+	section, err := content.Reader(subject.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.putManifest(t.Context(), subject, body, fallbackTag(subject)); err != nil {
+		t.Fatal(err)
+	}
+	referrer := content.Blob(fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"x/y","config":{"mediaType":"x","digest":%[2]q,"size":2},"layers":[],"subject":{"mediaType":%[3]q,"digest":%[2]q,"size":1}}`, oci.MediaTypeManifest, subject.Digest, subject.MediaType), oci.MediaTypeManifest)
+	section, err = content.Reader(referrer.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err = io.ReadAll(section); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.putManifest(t.Context(), referrer, body, ""); err != nil {
+		t.Fatal(err)
+	}
+	var index struct{ Manifests []oci.Descriptor }
+	if err := json.Unmarshal(k.manifests[fallbackTag(subject)], &index); err != nil || len(index.Manifests) != 1 || index.Manifests[0].Digest != referrer.Digest {
+		t.Errorf("referrers %+v, %v", index.Manifests, err)
+	}
+}
+
 // TestOpenUntyped asks for a manifest of a media type that is not known.
 func TestOpenUntyped(t *testing.T) {
 	t.Parallel()
