@@ -16,6 +16,20 @@ type Mirror struct {
 	// MaxNestedPaths joins what goes beyond that many path components by
 	// hyphens, for registries that limit depth; 0 is no limit.
 	MaxNestedPaths int
+	// Shared is a repository that has the images of several paths, as some tools
+	// keep them; the limit is not for it. Zero: there is none.
+	Shared Shared
+}
+
+// Shared is a repository of a mirror that has the images of several paths.
+type Shared struct {
+	Repository string    // whole, below the host
+	Paths      [2]string // as inventories have them
+}
+
+// has reports whether the repository has the images of a path.
+func (s Shared) has(path string) bool {
+	return s.Repository != "" && (path == s.Paths[0] || path == s.Paths[1])
 }
 
 // ParseMirror reads HOST[:PORT][/NAMESPACE]. The transport that other tools want before
@@ -46,6 +60,9 @@ func (m Mirror) String() string {
 // Repo is the repository of the mirror that keeps img.
 func (m Mirror) Repo(img Image) Ref {
 	path := img.MirrorPath()
+	if m.Shared.has(path) {
+		return Ref{Registry: m.Host, Repository: m.Shared.Repository}
+	}
 	if m.Namespace != "" {
 		path = m.Namespace + "/" + path
 	}
