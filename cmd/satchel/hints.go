@@ -143,6 +143,12 @@ func flagsFor(err error) string {
 		return "--only FILE"
 	case *outdir.RefusedError:
 		return "--output-dir OUTDIR"
+	case *unpack.LayoutError:
+		flags := "--layout " + e.Layout.Name
+		if there := e.Layout.Mirror; there.Repo(e.Image).Repository != there.Shared.Repository {
+			flags += fmt.Sprintf(", or --max-nested-paths %d where satchel has filled it so", there.MaxNestedPaths)
+		}
+		return flags + "; to keep a second copy in satchel's own places, --layout " + manifests.LayoutOcMirror
 	case *catalogs.ShrinkError:
 		return "--allow-shrink"
 	case *unpack.AbsentError:

@@ -34,8 +34,7 @@ type packOptions struct {
 	keepGoing      bool
 	gaps           string
 	only           string
-	mirror         string
-	nested         int
+	mirror         placeFlags
 	stream         string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -71,8 +70,8 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.BoolVar(&o.keepGoing, "keep-going", false, "finish without images that are not available; list them and exit with 3")
 	f.StringVar(&o.gaps, "gaps", "", "`FILE` that --keep-going writes its list to (default: next to the bundle's journal)")
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
-	f.StringVar(&o.mirror, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
-	f.IntVar(&o.nested, "max-nested-paths", 0, "with --to: join what goes beyond `N` path components by hyphens; 0 is no limit")
+	f.StringVar(&o.mirror.to, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
+	addLayoutFlags(f, &o.mirror, "with --to: ")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addExtraFlags(f, &o.extra)
@@ -82,13 +81,13 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 
 // where is the mirror that the cluster's YAML in the bundle is for, none if it is not named.
 func (o packOptions) where() (oci.Mirror, error) {
-	if o.mirror == "" {
-		if o.nested != 0 {
-			return oci.Mirror{}, usage(errors.New("--max-nested-paths is about a mirror, and there is no --to"), "add --to HOST[:PORT][/NAMESPACE], or give it to unpack instead")
+	if o.mirror.to == "" {
+		if o.mirror.nested.given() || o.mirror.layoutGiven() {
+			return oci.Mirror{}, usage(errors.New("--max-nested-paths and --layout are about a mirror, and there is no --to"), "add --to HOST[:PORT][/NAMESPACE], or give it to unpack instead")
 		}
 		return oci.Mirror{}, nil
 	}
-	return unpackOptions{to: o.mirror, maxNestedPaths: o.nested, parallelLayers: 1}.place("pack")
+	return o.mirror.place("pack")
 }
 
 // job reads what the flags name and checks all of it.

@@ -34,7 +34,7 @@ written. --offline does not ask.`,
 	}
 	f := cmd.Flags()
 	addReaderFlags(f, &o.reader)
-	addPlaceFlags(f, &o.unpackOptions)
+	addPlaceFlags(f, &o.placeFlags)
 	f.IntVar(&o.parallelLayers, "parallel-images", 8, "how many images, `N`, the mirror is asked for at once")
 	addAttachmentsFlag(f, &o.attachments)
 	f.BoolVar(&o.offline, "offline", false, "do not ask the mirror whether it has the images")

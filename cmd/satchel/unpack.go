@@ -11,15 +11,13 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
-	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
 type unpackOptions struct {
+	placeFlags
 	reader         readerFlags
-	to             string
-	maxNestedPaths int
 	parallelLayers int
 	dryRun         bool
 	attachments    string
@@ -60,7 +58,7 @@ apply it in order.`,
 	}
 	f := cmd.Flags()
 	addReaderFlags(f, &o.reader)
-	addPlaceFlags(f, &o)
+	addPlaceFlags(f, &o.placeFlags)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs, `N`, are pushed at once")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
@@ -74,23 +72,6 @@ apply it in order.`,
 
 func addAttachmentsFlag(f *pflag.FlagSet, to *string) {
 	f.StringVar(to, "attachments", "", "`LEVEL`: required, optional or none, whether the mirror must take signatures, attestations and SBOMs; what it refuses of optional ones is left out and listed (default: required for cosign's tags, which policies of nodes read, optional for the rest)")
-}
-
-func addPlaceFlags(f *pflag.FlagSet, o *unpackOptions) {
-	f.StringVar(&o.to, "to", "", "`MIRROR` registry, HOST[:PORT][/NAMESPACE]")
-	f.IntVar(&o.maxNestedPaths, "max-nested-paths", 0, "join what goes beyond `N` path components by hyphens; 0 is no limit")
-}
-
-func (o unpackOptions) place(command string) (oci.Mirror, error) {
-	if o.to == "" {
-		return oci.Mirror{}, usage(fmt.Errorf("%s needs --to HOST[:PORT][/NAMESPACE]", command), "name the mirror registry")
-	}
-	if o.maxNestedPaths < 0 || o.parallelLayers < 1 {
-		return oci.Mirror{}, usage(errors.New("--max-nested-paths must not be negative, and what runs at once at least 1"), "")
-	}
-	place, err := oci.ParseMirror(o.to)
-	place.MaxNestedPaths = o.maxNestedPaths
-	return place, explainTo(o.to, err)
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) error {
@@ -177,6 +158,10 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	if err != nil {
 		return job, err
 	}
+	if o.parallelLayers < 1 {
+		return job, usage(errors.New("what runs at once must be at least 1"), "")
+	}
+	job.Layouts = o.others()
 	if err := o.modes(&job); err != nil {
 		return job, err
 	}

@@ -43,7 +43,7 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
-	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel), client: client}
 	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
 	if err := u.checkVersions(); err != nil {
 		return nil, err
@@ -80,6 +80,9 @@ func (u *unpacking) complete(ctx context.Context) error {
 	inv := &oci.Inventory{Images: u.images}
 	lacking, err := u.mirror.Lacks(ctx, u.src, inv)
 	if len(lacking) > 0 {
+		if err := u.otherLayout(ctx, lacking); err != nil {
+			return err
+		}
 		return &AbsentError{u.Site.Mirror.String(), lacking, len(inv.Images), attached(inv.Images)}
 	}
 	if err := u.unsaid(err); err != nil {

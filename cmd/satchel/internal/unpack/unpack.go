@@ -29,6 +29,10 @@ type Options struct {
 	Out      *outdir.Dir    // for the cluster's YAML; nil for none
 	Unasked  bool           // render: do not ask the mirror whether it has the images
 
+	// Layouts are those of other tools; if the mirror has images there, it is said, and nothing
+	// is pushed.
+	Layouts []Layout
+
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
 	Restart     bool             // read again what an interrupted run has read back
@@ -67,6 +71,7 @@ type unpacking struct {
 	src     oci.Source                // of its manifests
 	carries func(oci.Descriptor) bool // whether it has a blob
 	mirror  *transport.Mirror
+	client  *transport.Client
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
@@ -118,6 +123,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	nothing := len(missing.Images)+len(missing.Blobs) == 0
 	if !nothing {
+		if err := u.otherLayout(ctx, missing.Images); err != nil {
+			return err
+		}
 		if err := u.compareCatalogs(ctx); err != nil {
 			return err
 		}
