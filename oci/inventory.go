@@ -34,7 +34,7 @@ type Image struct {
 	Source    Ref        `json:"source"`              // tag, digest or both; see [Image.Configured]
 	Root      Descriptor `json:"root"`                // the manifest or index it was pinned to
 	Platforms []string   `json:"platforms,omitempty"` // os/arch[/variant], sorted
-	Tags      []string   `json:"tags,omitempty"`      // tags it gets in the mirror; none: see [Image.MirrorTags]
+	Tags      []string   `json:"tags,omitempty"`      // tags of its own in the mirror; all: see [Image.MirrorTags]
 	// Path is its repository in the mirror, below the namespace; empty for the
 	// source's own path.
 	Path string `json:"path,omitempty"`
@@ -90,17 +90,6 @@ func (i Image) Matches(ref Ref) bool { return ref == i.Source || ref == i.Config
 
 // MirrorPath is the repository that the image gets in the mirror, below its namespace.
 func (i Image) MirrorPath() string { return cmp.Or(i.Path, i.Source.Repository) }
-
-// MirrorTags lists the tags that the image gets in the mirror. An image that is
-// only ever pulled by digest gets satchel-<64 hex>, because registries collect
-// untagged manifests; sha256-<hex> would be taken for a referrers index. A
-// referrer has no tag: registries keep it with its subject.
-func (i Image) MirrorTags() []string {
-	if len(i.Tags) > 0 || i.Subject != "" {
-		return i.Tags
-	}
-	return []string{"satchel-" + i.Root.Digest.Encoded()}
-}
 
 // checkPath checks a repository's path in the mirror; it may be empty.
 func checkPath(path string) error {

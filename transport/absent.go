@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -80,23 +81,28 @@ func (m *Mirror) Absent(ctx context.Context, src oci.Source, missing *Missing) (
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	g, gctx = errgroup.WithContext(ctx)
-	g.SetLimit(m.parallel)
-	if err := m.absentImages(gctx, g, src, missing.Images, a); err != nil {
+	if err := m.absentManifests(ctx, src, missing.Images, a); err != nil {
 		return nil, err
 	}
-	return a, g.Wait()
+	return a, m.absentTags(ctx, slices.Concat(missing.Images, missing.Unnamed), a)
 }
 
-// absentImages has manifests and tags asked for, each once in a repository.
-func (m *Mirror) absentImages(ctx context.Context, g *errgroup.Group, src oci.Source, images []oci.Image, a *Absent) error {
+// once reports of each name in a repository whether it is met for the first time.
+func once() func(repo oci.Ref, name string, manifest bool) bool {
 	asked := map[absentKey]bool{}
-	first := func(repo oci.Ref, name string, manifest bool) bool {
+	return func(repo oci.Ref, name string, manifest bool) bool {
 		key := absentKey{repo.Repository, name, manifest}
 		known := asked[key]
 		asked[key] = true
 		return !known
 	}
+}
+
+// absentManifests has manifests asked for, each once in a repository.
+func (m *Mirror) absentManifests(ctx context.Context, src oci.Source, images []oci.Image, a *Absent) error {
+	first := once()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
 	for _, img := range images {
 		repo := m.target.Repo(img)
 		err := oci.WalkImage(ctx, src, img, func(d oci.Descriptor, body []byte) error {
@@ -119,13 +125,29 @@ func (m *Mirror) absentImages(ctx context.Context, g *errgroup.Group, src oci.So
 		if err != nil {
 			return err
 		}
+	}
+	return g.Wait()
+}
+
+// absentTags has tags asked for, each once in a repository. That of a digest is absent with its
+// manifest.
+func (m *Mirror) absentTags(ctx context.Context, images []oci.Image, a *Absent) error {
+	first := once()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, img := range images {
+		repo := m.target.Repo(img)
 		for _, tag := range img.MirrorTags() {
-			if first(repo, tag, false) {
+			switch {
+			case !first(repo, tag, false):
+			case tag == oci.DigestTag(img.Root.Digest) && a.Manifest(repo.Repository, img.Root.Digest):
+				a.noteTag(repo, tag, "")
+			default:
 				g.Go(func() error { return m.absentTag(ctx, repo, tag, a) })
 			}
 		}
 	}
-	return nil
+	return g.Wait()
 }
 
 func (m *Mirror) absentAt(ctx context.Context, repo oci.Ref, d oci.Descriptor, a *Absent) error {
@@ -141,8 +163,8 @@ func (m *Mirror) absentAt(ctx context.Context, repo oci.Ref, d oci.Descriptor, a
 }
 
 func (m *Mirror) absentTag(ctx context.Context, repo oci.Ref, tag string, a *Absent) error {
-	if named, known := m.seen.tags.Load(repo.WithTag(tag)); known {
-		a.noteTag(repo, tag, named.(digest.Digest))
+	if named, known := m.tags.saw(repo.WithTag(tag)); known {
+		a.noteTag(repo, tag, named)
 		return nil
 	}
 	r, err := m.client.Repository(repo)

@@ -60,11 +60,12 @@ func fewer(errs []error) []error {
 	return append(errs[:maxNamed:maxNamed], fmt.Errorf("%d more in the same way, such as %w", more, one))
 }
 
-// Lacks lists the images that the mirror does not give as a node must get them. It asks
+// Lacks lists the images that the mirror does not give as a node must get them: by digest. A tag
+// may name something else, or, but for those of attachments, nothing: see [Mirror.Left]. It asks
 // once, as [Mirror.Confirm] does; a refusal is an error of type *[RegistryError]. With the list
 // there may be an error that joins a *[SignatureError] for each repository, and nothing else.
 func (m *Mirror) Lacks(ctx context.Context, src oci.Source, inv *oci.Inventory) ([]oci.Image, error) {
-	c := &confirming{m: m, src: src}
+	c := &confirming{m: m, src: src, lax: true}
 	var mu sync.Mutex
 	var refused []error
 	list, err := m.lacking(ctx, inv.Images, func(ctx context.Context, img oci.Image) (bool, error) {
@@ -93,6 +94,7 @@ type confirming struct {
 	m     *Mirror
 	src   oci.Source
 	wait  *patience
+	lax   bool     // tags of images count for nothing
 	asked sync.Map // by full name: func() error
 }
 
@@ -122,10 +124,8 @@ func (c *confirming) whole(ctx context.Context, img oci.Image) error {
 	if err != nil {
 		return err
 	}
-	for _, tag := range img.MirrorTags() {
-		if err := c.tag(ctx, r, tag, img.Root); err != nil {
-			return err
-		}
+	if err := c.tags(ctx, r, img); err != nil {
+		return err
 	}
 	if img.Subject == "" || len(img.MirrorTags()) > 0 {
 		return c.signature(ctx, r, img)
@@ -163,6 +163,54 @@ func (c *confirming) manifest(ctx context.Context, r *Repository, d oci.Descript
 		}
 		return false, nil
 	})
+}
+
+// tags asks for the tags that an image is to have, and for what those name that stay as they are.
+func (c *confirming) tags(ctx context.Context, r *Repository, img oci.Image) error {
+	if c.lax {
+		return c.ownTags(ctx, r, img)
+	}
+	names, err := c.m.wanted(ctx, c.src, img)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if c.m.tags.wasRefused(r.ref.WithTag(n.tag)) {
+			continue
+		}
+		once, _ := c.asked.LoadOrStore(r.ref.WithTag(n.tag).String(), sync.OnceValue(func() error { return c.tag(ctx, r, n.tag, n.of) }))
+		if err := once.(func() error)(); err != nil {
+			return err
+		}
+	}
+	for _, tag := range img.Tags {
+		move, stays := c.m.tags.stays(r.ref.WithTag(tag))
+		if !stays {
+			continue
+		}
+		if move.Old, err = r.tagDigest(ctx, tag); err != nil && !isDamaged(err) {
+			return err
+		}
+		c.m.tags.leave(move)
+	}
+	return nil
+}
+
+// ownTags notes which tags of an image name something else. Of an attachment, which is read by
+// tag, none may be absent.
+func (c *confirming) ownTags(ctx context.Context, r *Repository, img oci.Image) error {
+	for _, tag := range img.Tags {
+		got, err := r.tagDigest(ctx, tag)
+		switch {
+		case isDamaged(err) && img.Subject != "", err == nil && got == "" && img.Subject != "":
+			return c.tag(ctx, r, tag, img.Root)
+		case err != nil && !isDamaged(err):
+			return err
+		case got != img.Root.Digest:
+			c.m.tags.leave(TagMove{Image: img, Tag: r.ref.WithTag(tag), Old: got, New: img.Root.Digest})
+		}
+	}
+	return nil
 }
 
 func (c *confirming) tag(ctx context.Context, r *Repository, tag string, root oci.Descriptor) error {

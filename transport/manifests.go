@@ -14,8 +14,10 @@ import (
 )
 
 // Manifests stores the manifests of the images, each image's children before
-// their parents and by digest, its root under each of its tags, or by digest if
-// it has none. An image comes before those that contain it, and what is attached to other
+// their parents and by digest, its root under each of its tags that does not name it yet, or by
+// digest if there is none. A tag that the registry does not let move is no error, but for
+// attachments, which are read by tag: see [Mirror.Left]. What a tag named before keeps the tag of its
+// digest. An image comes before those that contain it, and what is attached to other
 // images after them. The mirror must hold the blobs. Errors are as those of [Mirror.Blobs].
 func (m *Mirror) Manifests(ctx context.Context, src oci.Source, images []oci.Image) error {
 	p := &pushing{m: m, src: src, wait: &patience{}}
@@ -67,31 +69,18 @@ func (p *pushing) image(ctx context.Context, img oci.Image) error {
 	if err != nil {
 		return err
 	}
+	names, err := p.m.wanted(ctx, p.src, img)
+	if err != nil {
+		return err
+	}
 	p.m.seen.written.Store(true)
 	return oci.WalkImage(ctx, p.src, img, func(d oci.Descriptor, body []byte) error {
 		if body == nil {
 			return nil
 		}
-		names := []string{d.Digest.String()}
-		if tags := img.MirrorTags(); d.Digest == img.Root.Digest && len(tags) > 0 {
-			names = tags
-		}
 		one := p.turns.Take(r.name(d))
 		defer one.Unlock()
-		for _, name := range names {
-			if one.Stored && name == d.Digest.String() {
-				continue
-			}
-			sent, err := p.putSoon(ctx, r, img, d, body, name)
-			if err != nil {
-				return ifForeign(d, body, err)
-			}
-			if sent {
-				p.m.countManifest(r, d)
-			}
-			one.Stored = true
-		}
-		return nil
+		return p.manifest(ctx, r, one, stored{img, d, body}, names)
 	})
 }
 

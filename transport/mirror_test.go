@@ -101,8 +101,8 @@ func TestSecondRunOnlyLooks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := proxy.Counts(); len(got) != 2 || got["HEAD manifest"] != len(inv.Images) || got["GET manifest"] != want {
-		t.Errorf("requests: %v, want a HEAD for each of %d tags, a GET for each of %d manifests, and nothing else", got, len(inv.Images), want)
+	if got := proxy.Counts(); len(got) != 2 || got["HEAD manifest"] != 2*len(inv.Images)-1 || got["GET manifest"] != want {
+		t.Errorf("requests: %v, want two HEADs for each of %d images but one for that without a tag, a GET for each of %d manifests, and nothing else", got, len(inv.Images), want)
 	}
 	tag := "satchel-" + inv.Images[0].Root.Digest.Encoded()
 	if !slices.ContainsFunc(proxy.Requests(), func(r string) bool { return strings.HasSuffix(r, "/manifests/"+tag) }) {
@@ -225,7 +225,7 @@ func TestRangedRead(t *testing.T) {
 }
 
 // TestManifestIsStoredOnce has several images of one index in one repository: what
-// it names is sent once, and the index once for each tag.
+// it names is sent once, and the index once for each tag and once for that of its digest.
 func TestManifestIsStoredOnce(t *testing.T) {
 	proxy, c := proxied(t)
 	content := ocitest.New(12)
@@ -236,8 +236,8 @@ func TestManifestIsStoredOnce(t *testing.T) {
 		inv.Images = append(inv.Images, oci.Image{Origin: "additional", Source: src, Root: root, Tags: []string{tag}})
 	}
 	mustFill(t, mirrorAt(c, proxy.Host, 4), content, inv)
-	if n := proxy.Count("PUT manifest"); n != 2+4 {
-		t.Errorf("%d manifests were sent, want the two of the index and one for each of four tags", n)
+	if n := proxy.Count("PUT manifest"); n != 2+4+1 {
+		t.Errorf("%d manifests were sent, want the two of the index, and it for each of four tags and for its digest's", n)
 	}
 	for _, img := range inv.Images {
 		if err := ocitest.Compare(t.Context(), content, root, "http://"+proxy.Host, "mirror/team/a", img.Tags[0]); err != nil {

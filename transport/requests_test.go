@@ -40,15 +40,15 @@ func TestRequests(t *testing.T) {
 	}{
 		{"first push", VerifySizes, map[string]int{
 			"GET base":      1,                   // once a client
-			"HEAD manifest": 2 * all,             // each tag, before and after
+			"HEAD manifest": 4 * all,             // each tag at the beginning, before its push and after, and that of the digest after
 			"GET blob":      2*all*blobs + repos, // each blob before and after, and the probe's
 			"POST upload":   all*blobs + repos, "PUT upload": all*blobs + repos,
-			"PUT manifest":    all + 2*repos, // the probe's with a tag and without
-			"GET manifest":    all + 2*repos, // each manifest, the probe's, and one for a signature
+			"PUT manifest":    2*all + 2*repos, // under its tag and under that of its digest; the probe's with a tag and without
+			"GET manifest":    all + 2*repos,   // each manifest, the probe's, and one for a signature
 			"DELETE manifest": 2 * repos, "DELETE blob": repos,
 		}},
-		{"nothing to do", VerifySizes, map[string]int{"HEAD manifest": all, "GET manifest": all + repos, "GET blob": all * blobs}},
-		{"nothing to do, manifests alone", VerifyManifests, map[string]int{"HEAD manifest": all, "GET manifest": all + repos}},
+		{"nothing to do", VerifySizes, map[string]int{"HEAD manifest": 2 * all, "GET manifest": all + repos, "GET blob": all * blobs}},
+		{"nothing to do, manifests alone", VerifyManifests, map[string]int{"HEAD manifest": 2 * all, "GET manifest": all + repos}},
 	} {
 		proxy.Reset()
 		m := mirrorAt(client, proxy.Host, 4)

@@ -29,7 +29,7 @@ func pulled(t *testing.T, c *Client, host string, inv *oci.Inventory) (total int
 	t.Helper()
 	for _, img := range inv.Images {
 		ref := oci.Mirror{Host: host, Namespace: "mirror"}.Repo(img)
-		ref.Tag = img.MirrorTags()[0]
+		ref.Tag = img.NamedTags()[0]
 		d, src, err := c.Resolve(t.Context(), ref)
 		if err != nil {
 			t.Fatal(err)

@@ -107,6 +107,7 @@ func TestPartsConsistentLater(t *testing.T) {
 			k.ServeHTTP(w, r)
 		})
 		inv := images(map[string]oci.Descriptor{"a": content.Index(false, content.Image(false))})
+		inv.Images[0].Tags = nil
 		m := mirrorAt(insecure(t), host, 1)
 		err := m.Manifests(t.Context(), content, inv.Images)
 		var e *RegistryError

@@ -115,7 +115,7 @@ func (s *platformSet) checkSparse(t *testing.T, host, ns string, inv *oci.Invent
 	t.Helper()
 	for _, img := range inv.Images {
 		repo := ns + "/" + img.Source.Repository
-		for _, tag := range img.MirrorTags() {
+		for _, tag := range img.NamedTags() {
 			if code, got := status(t, host, repo, img.Root, tag); code != http.StatusOK || got != img.Root.Digest.String() {
 				t.Errorf("%s:%s: %d, %s, want %s", repo, tag, code, got, img.Root.Digest)
 			}

@@ -45,7 +45,7 @@ func (e *emission) stepGraph(p *page) {
 	p.step("The update service")
 	p.text("An UpdateService object (operator: OpenShift Update Service) needs these from the mirror:")
 	p.list([]string{
-		fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`)", e.site.Mirror.Repo(graph).WithTag(graph.MirrorTags()[0]), graph.Root.Digest),
+		fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`)", e.site.Mirror.Repo(graph).WithTag(graph.NamedTags()[0]), graph.Root.Digest),
 		fmt.Sprintf("`spec.releases`: `%s`", releases.Name()),
 	})
 	p.text("The operator also needs the mirror's certificate authorities under the key `updateservice-registry`, in the ConfigMap that image.config names.")

@@ -12,7 +12,7 @@ func (e *emission) pageTagged(p *page) {
 	var list []string
 	for _, img := range e.tagged {
 		repo := e.site.Mirror.Repo(img)
-		for _, tag := range img.MirrorTags() {
+		for _, tag := range img.NamedTags() {
 			name := img.Source
 			if name.Digest != "" { // a pod names it by the tag, and its node had resolved the digest
 				name = name.WithTag(tag)

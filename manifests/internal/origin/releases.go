@@ -22,7 +22,7 @@ func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 		if img.Origin != Release || img.Path != PathPayload || img.Subject != "" {
 			continue
 		}
-		for _, tag := range img.MirrorTags() {
+		for _, tag := range img.NamedTags() {
 			r := CarriedRelease{Name: tag, Source: img.Source, Digest: img.Root.Digest, Why: []string{}}
 			for _, why := range img.Reasons {
 				if why.Kind != KindRelease { // which is its name

@@ -52,7 +52,7 @@ func Compare(ctx context.Context, images []oci.Image, mirror oci.Mirror, src oci
 		if img.Origin != manifests.OriginCatalog || img.Subject != "" {
 			continue
 		}
-		for _, tag := range img.MirrorTags() {
+		for _, tag := range img.NamedTags() {
 			if fixed.MatchString(tag) {
 				continue
 			}

@@ -30,7 +30,7 @@ func differences(before, now []oci.Image) (list []string) {
 
 // content is all of an image that is compared, as one text.
 func content(i oci.Image) string {
-	return strings.Join([]string{i.Source.String(), i.Root.Digest.String(), strings.Join(i.Platforms, " "), i.MirrorPath(), strings.Join(i.MirrorTags(), " "), i.Subject.String()}, "\n")
+	return strings.Join([]string{i.Source.String(), i.Root.Digest.String(), strings.Join(i.Platforms, " "), i.MirrorPath(), strings.Join(i.NamedTags(), " "), i.Subject.String()}, "\n")
 }
 
 func byContent(images []oci.Image) map[string]bool {
@@ -71,7 +71,7 @@ func change(before, now oci.Image) string {
 	add("platforms ", strings.Join(before.Platforms, " "), strings.Join(now.Platforms, " "))
 	add("path ", before.MirrorPath(), now.MirrorPath())
 	if before.Root.Digest == now.Root.Digest || len(before.Tags)+len(now.Tags) > 0 {
-		add("tags ", strings.Join(before.MirrorTags(), " "), strings.Join(now.MirrorTags(), " "))
+		add("tags ", strings.Join(before.NamedTags(), " "), strings.Join(now.NamedTags(), " "))
 	}
 	if len(list) == 0 {
 		list = append(list, fmt.Sprintf("%s -> %s", before.Source, now.Source))

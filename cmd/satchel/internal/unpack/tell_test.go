@@ -8,6 +8,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/transport"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -21,7 +22,7 @@ func TestCountsWhatWasSent(t *testing.T) {
 	o.Site.Mirror.Host, other.Site.Mirror.Host, o.Parallel = mirror.Host, served.Host, 1
 	var once sync.Once
 	mirror.Answer = func(w http.ResponseWriter, r *http.Request) (refused bool) {
-		if registrytest.Kind(r) == "PUT manifest" && strings.HasSuffix(r.URL.Path, "in/team/app/manifests/v1") {
+		if registrytest.Kind(r) == "PUT manifest" && strings.Contains(r.URL.Path, "in/team/app/manifests/satchel-") && !strings.Contains(r.URL.Path, transport.ProbeTag) {
 			once.Do(func() {
 				if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), other); err != nil {
 					t.Error(err)

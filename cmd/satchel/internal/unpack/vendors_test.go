@@ -69,7 +69,7 @@ func TestVendors(t *testing.T) {
 				}
 			}
 			for _, img := range r.Inventory().Images {
-				if err := s.Compare(t.Context(), b.Content, img.Root, to.Site.Mirror.Repo(img).Repository, img.MirrorTags()[0]); err != nil {
+				if err := s.Compare(t.Context(), b.Content, img.Root, to.Site.Mirror.Repo(img).Repository, img.NamedTags()[0]); err != nil {
 					t.Error(err)
 				}
 			}
