@@ -41,7 +41,7 @@ func (p *packing) filtered(ctx context.Context) (list []ledger.Keep) {
 			continue
 		}
 		list = append(list, ledger.Keep{
-			Catalog: ledger.Catalog{Name: img.Configured().String(), Digest: img.Root.Digest, Path: img.MirrorPath(), Tags: img.MirrorTags()},
+			Catalog: ledger.Catalog{Name: img.Configured().String(), Digest: img.Root.Digest, Path: img.MirrorPath(), Tags: img.NamedTags()},
 			Write:   func(w io.Writer) error { return p.writeCatalog(ctx, img, w) },
 		})
 	}

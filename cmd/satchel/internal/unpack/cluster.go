@@ -43,8 +43,8 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // begin finds out what the YAML is rendered from and renders it, so that whatever is wrong
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
-	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel), client: client}
-	u.Site.Unchecked, u.mirror.Verify = o.Unasked, o.Verify
+	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, client: client, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u.Site.Unchecked, u.mirror.Verify, u.mirror.TagChildren = o.Unasked, o.Verify, o.TagChildren
 	if err := u.checkVersions(); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type Options struct {
 
 	Attachments Attachments
 	Verify      transport.Verify // how closely the mirror is looked at
+	TagChildren bool             // have the images of an index keep a tag each
 	Restart     bool             // read again what an interrupted run has read back
 	AllowShrink bool             // move catalogs also where packages, channels or versions go
 	State       string           // a directory of this host, for what an interrupted run has begun and read back; "" for none
@@ -70,8 +71,8 @@ type unpacking struct {
 	bundle  string                    // its ID
 	src     oci.Source                // of its manifests
 	carries func(oci.Descriptor) bool // whether it has a blob
-	mirror  *transport.Mirror
 	client  *transport.Client
+	mirror  *transport.Mirror
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
@@ -136,25 +137,20 @@ func (u *unpacking) run(ctx context.Context) error {
 	switch {
 	case u.DryRun && nothing:
 		u.Info("nothing to do: %s", u.inMirror(u.images))
+		u.tellUnnamed(missing)
 		return nil
 	case u.DryRun:
 		u.Info("the mirror accepts everything: %s", toPush(missing))
+		u.tellUnnamed(missing)
 		u.tellCatalogs()
 		return u.shrinking
 	case !nothing:
-		if err := u.begun(ctx); err != nil {
+		if err := u.pushMissing(ctx, missing); err != nil {
 			return err
 		}
-		u.Info("%s", toPush(missing))
-		if err := u.push(ctx, missing.Blobs); err != nil {
-			return err
-		}
-		if err := u.mended(ctx, missing.Blobs); err != nil {
-			return err
-		}
-		if err := u.mirror.Manifests(ctx, u.r, missing.Images); err != nil {
-			return err
-		}
+	}
+	if err := u.mirror.Name(ctx, u.src, missing.Unnamed); err != nil {
+		return err
 	}
 	if u.Verify == transport.VerifyFull {
 		if err := u.readBack(ctx); err != nil {
@@ -170,8 +166,24 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.keep(ctx)
 	u.tidy()
 	u.tell(missing)
+	u.tellTags()
 	u.tellCatalogs()
 	return u.writeCluster()
+}
+
+// pushMissing pushes what the mirror lacks.
+func (u *unpacking) pushMissing(ctx context.Context, missing *transport.Missing) error {
+	if err := u.begun(ctx); err != nil {
+		return err
+	}
+	u.Info("%s", toPush(missing))
+	if err := u.push(ctx, missing.Blobs); err != nil {
+		return err
+	}
+	if err := u.mended(ctx, missing.Blobs); err != nil {
+		return err
+	}
+	return u.mirror.Manifests(ctx, u.r, missing.Images)
 }
 
 // missing finds out what the mirror lacks of what the bundle carries.
@@ -190,7 +202,7 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 		return missing, nil
 	}
 	u.tellMissing(missing)
-	return missing, nil
+	return missing, u.tellMoves(ctx, missing)
 }
 
 // probe finds out whether the mirror takes what it lacks.
