@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/catalogdiff"
+	"github.com/satchel-airgap/satchel/manifests/internal/catalogmerge"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -18,6 +19,9 @@ type (
 	PackageChanges = catalogdiff.Package
 	// ChannelChanges is what is not the same of one channel.
 	ChannelChanges = catalogdiff.Channel
+	// CatalogMergeError says that a package of a catalog cannot be joined with what an
+	// earlier bundle carried of it.
+	CatalogMergeError = catalogmerge.RefusedError
 )
 
 // ReadCatalog reads the catalog of an image, or of an index the image that a catalog is

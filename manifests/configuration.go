@@ -8,6 +8,8 @@ type (
 	Config = imageset.Config
 	// Extra is what is asked for in addition to the file.
 	Extra = imageset.Extra
+	// KeptCatalog is a filtered catalog that an earlier bundle carried.
+	KeptCatalog = imageset.KeptCatalog
 	// Mirror says what is mirrored.
 	Mirror = imageset.Mirror
 	// Platform selects OpenShift or OKD releases.

@@ -149,6 +149,8 @@ func flagsFor(err error) string {
 			flags += fmt.Sprintf(", or --max-nested-paths %d where satchel has filled it so", there.MaxNestedPaths)
 		}
 		return flags + "; to keep a second copy in satchel's own places, --layout " + manifests.LayoutOcMirror
+	case *manifests.CatalogMergeError:
+		return "--catalog replace"
 	case *catalogs.ShrinkError:
 		return "--allow-shrink"
 	case *unpack.AbsentError:

@@ -36,6 +36,7 @@ type packOptions struct {
 	only           string
 	mirror         placeFlags
 	stream         string
+	catalog        string
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -74,6 +75,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	addLayoutFlags(f, &o.mirror, "with --to: ")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
+	addCatalogMode(f, &o.catalog)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -129,10 +131,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	} else if err != nil {
 		return job, usage(fmt.Errorf("write to the directory for journals: %w", err), "set XDG_STATE_HOME to a directory that this user may write to")
 	}
-	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
-		return job, err
-	}
-	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
+	if err := o.join(a, &job); err != nil {
 		return job, err
 	}
 	if o.only != "" {
@@ -151,6 +150,17 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	job.Job.Command = a.command()
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
+}
+
+// join finds the stream, and what earlier bundles of it carried.
+func (o packOptions) join(a *app, job *pack.Options) (err error) {
+	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
+		return err
+	}
+	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
+		return err
+	}
+	return a.joinCatalogs(job.Config, o.catalog, job.State, job.Job.Stream)
 }
 
 // usableState finds out whether journals can be written to a directory, or to the one that

@@ -33,6 +33,7 @@ type planOptions struct {
 	wide           bool
 	output         string
 	stream         string
+	catalog        string
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -72,6 +73,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addStream(f, &o.stream)
+	addCatalogMode(f, &o.catalog)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
@@ -113,6 +115,9 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	}
 	job.Job.Stream = name
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {
+		return job, err
+	}
+	if err := a.joinCatalogs(job.Config, o.catalog, job.Journals, name); err != nil {
 		return job, err
 	}
 	job.DriveSize, job.Cluster, job.Rate = o.driveSize, o.cluster, o.rate

@@ -29,17 +29,26 @@ type Documents struct {
 // Next gives the next document, or io.EOF. Its Blob is JSON with sorted keys, the
 // same whenever the catalog is the same, and is valid until the next call.
 func (d *Documents) Next() (*declcfg.Meta, error) {
-	e, err := d.entry()
+	e, packed, err := d.next()
 	if err != nil {
 		return nil, err
 	}
-	packed := make([]byte, e.Packed)
+	return d.unpack(e, packed)
+}
+
+// next gives the next document as it is stored.
+func (d *Documents) next() (e entry, packed []byte, err error) {
+	if e, err = d.entry(); err != nil {
+		return e, nil, err
+	}
+	packed = make([]byte, e.Packed)
 	if _, err := io.ReadFull(d.in, packed); err != nil {
-		return nil, short(err)
+		return e, nil, short(err)
 	}
-	if err := d.endLine(); err != nil {
-		return nil, err
-	}
+	return e, packed, d.endLine()
+}
+
+func (d *Documents) unpack(e entry, packed []byte) (_ *declcfg.Meta, err error) {
 	if d.dec == nil {
 		if d.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxKept)); err != nil {
 			return nil, err

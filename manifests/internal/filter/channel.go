@@ -10,7 +10,10 @@ import (
 // channel gives the entries that are kept of one channel; none if it is left out.
 func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 	rng, field, asked := f.ask(c.Name)
-	if !asked && !slices.ContainsFunc(c.Entries, func(e declcfg.ChannelEntry) bool { return f.also[e.Name] }) {
+	added := func(e declcfg.ChannelEntry) bool {
+		return f.also[e.Name] || slices.Contains(f.req.Keep[c.Name], e.Name)
+	}
+	if !asked && !slices.ContainsFunc(c.Entries, added) {
 		return nil, nil
 	}
 	f.readable(c)
@@ -29,7 +32,7 @@ func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 	}
 	wanted := map[int]bool{}
 	for i, e := range c.Entries {
-		wanted[i] = f.also[e.Name]
+		wanted[i] = added(e)
 	}
 	if asked {
 		switch {

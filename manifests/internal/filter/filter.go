@@ -23,10 +23,25 @@ type Request struct {
 	Default  string // the default channel, which must be left
 	// Also are bundles that are chosen in addition, in every channel that has them.
 	Also []string
-	// Only: nothing is chosen but the bundles in Also.
+	// Keep are bundles that are chosen in addition, each in one channel: names by channel.
+	Keep map[string][]string
+	// KeepDefault becomes the default channel where the catalog's own is left out and none
+	// was asked for; it may not be left either.
+	KeepDefault string
+	// Only: nothing is chosen but the bundles in Also and Keep.
 	Only bool
 	// Without are bundles of the catalog that cannot be served; they are left out.
 	Without []string
+}
+
+// added are the bundles that are chosen in addition.
+func (r Request) added() []string {
+	list := slices.Clone(r.Also)
+	for _, names := range r.Keep {
+		list = append(list, names...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // Result is the package that was asked for.
@@ -148,9 +163,12 @@ func (f *filter) channels() error {
 			f.selected[e.Name] = true
 		}
 	}
-	if len(f.out.Config.Channels) == 0 {
+	if len(f.out.Config.Channels) == 0 || len(f.req.Channels) == 0 && len(f.emptied) == len(list) {
 		return f.nothing(list)
 	}
+	f.emptied = slices.DeleteFunc(f.emptied, func(name string) bool {
+		return slices.ContainsFunc(f.out.Config.Channels, func(c declcfg.Channel) bool { return c.Name == name })
+	})
 	if len(f.emptied) > 0 {
 		f.out.Notes = append(f.out.Notes, "no version in the range is in "+some(f.emptied)+", left out")
 	}
@@ -230,7 +248,7 @@ func (f *filter) nothing(list []declcfg.Channel) error {
 	case len(list) == 0:
 		return &Error{Why: "it has no channel"}
 	case f.req.Only:
-		return &Error{Why: "none of its channels has " + some(f.req.Also)}
+		return &Error{Why: "none of its channels has " + some(f.req.added())}
 	}
 	if f.req.Range == (Range{}) {
 		return &Error{Why: "none of its channels has a bundle that can be carried"}

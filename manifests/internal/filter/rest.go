@@ -89,6 +89,9 @@ func (f *filter) defaultChannel(own string) (string, error) {
 		return "", &Error{Field: "defaultChannel", Why: fmt.Sprintf("the default channel %q is not among the channels that are left: name one of %s", asked, names(left))}
 	case has(own):
 		return own, nil
+	case f.req.KeepDefault != "" && has(f.req.KeepDefault):
+		f.note("%s; %q stays the default channel", why, f.req.KeepDefault)
+		return f.req.KeepDefault, nil
 	}
 	becomes := ""
 	switch named := f.req.Channels; {

@@ -2,6 +2,8 @@ package imageset
 
 import (
 	"bytes"
+	"cmp"
+	"io"
 	"reflect"
 	"slices"
 
@@ -55,6 +57,34 @@ type Extra struct {
 	HelmValues []ChartValues `json:"helmValues,omitempty"`
 	// WithDependencies adds the operators that the chosen ones require.
 	WithDependencies bool `json:"withDependencies,omitempty"`
+	// Merge joins each filtered catalog with the one of Kept that the mirror has under its
+	// name, so that nothing goes from it.
+	Merge bool          `json:"merge,omitempty"`
+	Kept  []KeptCatalog `json:"-"`
+}
+
+// KeptCatalog is a filtered catalog that an earlier bundle carried.
+type KeptCatalog struct {
+	Path string   // of its repository in the mirror, below the namespace
+	Tags []string // that it has there
+	// Open gives its documents, as a file of a catalog has them.
+	Open func() (io.ReadCloser, error)
+}
+
+// KeptFor is the kept catalog that the one of the configuration takes the place of; nil for
+// none.
+func (e Extra) KeptFor(o *Operator) *KeptCatalog {
+	ref, err := o.Ref()
+	if err != nil || !e.Merge {
+		return nil
+	}
+	path, tag := cmp.Or(o.TargetCatalog, ref.Repository), cmp.Or(o.TargetTag, ref.Tag)
+	for i, k := range e.Kept {
+		if tag != "" && k.Path == path && slices.Contains(k.Tags, tag) {
+			return &e.Kept[i]
+		}
+	}
+	return nil
 }
 
 // relevant is what of e matters to the configuration.
@@ -66,7 +96,8 @@ func (e Extra) relevant(c *Config) Extra {
 	if len(pf.Channels) == 0 && (!pf.Graph || e.GraphData != (GraphData{})) {
 		e.UpdateURL = ""
 	}
-	e.AcceptRisks = text.Sorted(e.AcceptRisks)
+	e.Merge = e.Merge && len(c.Mirror.Operators) > 0
+	e.AcceptRisks, e.Kept = text.Sorted(e.AcceptRisks), nil
 	return e
 }
 

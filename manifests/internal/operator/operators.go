@@ -11,6 +11,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
+	"github.com/satchel-airgap/satchel/manifests/internal/catalogmerge"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
@@ -28,10 +29,15 @@ const MaxCatalogErrors = 100
 // for the images of the bundles that are chosen from them; with [imageset.Extra.WithDependencies]
 // also for those of the bundles that these require. A package, channel or version
 // that is not in its catalog is a *[imageset.ConfigError]; all of them are reported.
-func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
+func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (_ ask.Set, err error) {
 	also := make([]map[string][]string, len(c.Mirror.Operators))
+	var list []*selection
+	defer func() { err = errors.Join(err, closeAll(list)) }()
 	for {
-		list, err := selections(ctx, c, from, also)
+		if err := closeAll(list); err != nil {
+			return ask.Set{}, err
+		}
+		list, err = selections(ctx, c, from, also)
 		if _, ok := oci.Gaps(err); !ok {
 			return ask.Set{}, err
 		}
@@ -81,7 +87,7 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
-		s.also, s.learnAll = also[i], c.Extra.WithDependencies
+		s.also, s.learnAll, s.kept = also[i], c.Extra.WithDependencies, c.Extra.KeptFor(o)
 		if err := s.read(ctx, from); err != nil {
 			errs = append(errs, err)
 			continue
@@ -126,6 +132,9 @@ type selection struct {
 	all      []operator          // which is then here
 	notes    []string
 
+	kept   *imageset.KeptCatalog // that it is joined with; nil for none
+	joined *catalogmerge.Catalog // the two, once they are
+
 	gathered gathering          // what of it is carried
 	contents []oci.ArtifactFile // the same, as a file
 }
@@ -165,6 +174,9 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 		return err
 	}
 	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
+	if err := s.join(ctx, from); err != nil {
+		return err
+	}
 	index, err := s.index(ctx, from)
 	if err != nil {
 		return err
@@ -213,8 +225,16 @@ func (s *selection) dirOf(config ispec.Image) (string, error) {
 	return served, nil
 }
 
-// index opens what is stored of the catalog, which is read first if nothing is.
+// index opens what is stored of the catalog, joined with a kept one if there is one.
 func (s *selection) index(ctx context.Context, from ask.Images) (io.ReadCloser, error) {
+	if s.joined != nil {
+		return s.joined.Open(), nil
+	}
+	return s.today(ctx, from)
+}
+
+// today opens what is stored of the catalog, which is read first if nothing is.
+func (s *selection) today(ctx context.Context, from ask.Images) (io.ReadCloser, error) {
 	var lost error
 	index, err := from.Derived(ctx, catalog.Key(s.picked.Digest), func(w io.Writer) error {
 		var c *catalog.Catalog

@@ -75,7 +75,9 @@ func (s *selection) request(name string) (req filter.Request, ok bool) {
 	}
 	req = requestOf(&pkg, s.o.Full)
 	req.Also, req.Only, req.Without = s.also[name], !named && len(s.o.Packages) > 0, s.without[name]
-	return req, !s.lost[name] && (!req.Only || len(req.Also) > 0)
+	kept := s.keep(name)
+	req.Keep, req.KeepDefault = kept.Channels, kept.Default
+	return req, !s.lost[name] && !nothingOf(req)
 }
 
 // requestOf is what the configuration asks of a package.
@@ -96,8 +98,12 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	}
 	out, err := filter.Package(cfg, req)
 	var fault *filter.Error
+	asked := errors.As(err, &fault) && fault.Field != "" && named
+	if refused := s.checkKept(p.Name, req, out, err); refused != nil && !asked {
+		return nil, refused
+	}
 	switch {
-	case errors.As(err, &fault) && fault.Field != "" && named:
+	case asked:
 		path := fmt.Sprintf("%s.packages[%d].%s", s.path, place, fault.Field)
 		s.p.Add(path, "%s: package %q of %s: %v", path, p.Name, s.what, fault)
 		return nil, nil
@@ -122,7 +128,8 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 		}
 		s.fault(s.whyBundle(p, b), fmt.Sprintf("package %q, bundle %q", p.Name, f.Bundle), f.Why, f.Bundle, b.Image)
 	}
-	s.gathered.filtered(p, &out.Config, req.Only)
+	s.noteKept(p.Name)
+	s.gathered.filtered(p, &out.Config, isDependency(req))
 	return out, nil
 }
 

@@ -207,6 +207,9 @@ func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.
 		return f.storedError(err)
 	}
 	out, err := filter.Package(cfg, req)
+	if refused := f.s.checkKept(p.Name, req, out, err); refused != nil {
+		return ask.OfHost(refused)
+	}
 	if err != nil && len(req.Without) > 0 {
 		f.note("package %q is left out: %v", p.Name, err)
 		f.s.lost[p.Name] = true

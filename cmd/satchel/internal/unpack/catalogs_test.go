@@ -254,12 +254,12 @@ func TestNewerNotes(t *testing.T) {
 		t.Fatal(notes, err)
 	}
 	newer := filepath.Join(filepath.Dir(notes[0]), "went-"+r.ID())
-	if err := os.WriteFile(newer, []byte(`{"version":2,"catalogs":"of another form"}`), 0o600); err != nil {
+	if err := os.WriteFile(newer, []byte(`{"version":"went/2","catalogs":"of another form"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err = unpack.Run(t.Context(), r, jobtest.Client(), w.options(filepath.Join(t.TempDir(), "out")))
-	var is *unpack.NewerError
-	if !errors.As(err, &is) || !strings.Contains(err.Error(), newer+" was written by a newer satchel") {
+	var is *oci.VersionError
+	if !errors.As(err, &is) || is.File != newer || is.Has != "went/2" {
 		t.Errorf("%v", err)
 	}
 }

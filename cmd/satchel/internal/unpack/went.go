@@ -3,7 +3,6 @@ package unpack
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,12 +12,15 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
 )
+
+const wentVersion = "went/1"
 
 // went is what a bundle has taken from the catalogs of a mirror. It is kept, because a run
 // that comes after the tags were moved cannot see it any more.
 type went struct {
-	Version  int           `json:"version"` // 1
+	Version  string        `json:"version"`
 	Catalogs []wentCatalog `json:"catalogs"`
 }
 
@@ -66,12 +68,12 @@ func (u *unpacking) readWent() ([]wentCatalog, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var v struct{ Version int }
+	var v struct{ Version string }
 	if err == nil {
 		err = json.Unmarshal(body, &v)
 	}
-	if err == nil && v.Version > 1 {
-		return nil, &NewerError{File: file, Version: v.Version, Reads: 1}
+	if err == nil && v.Version != wentVersion {
+		return nil, &oci.VersionError{File: file, Has: v.Version, Reads: wentVersion}
 	}
 	var w went
 	if err == nil {
@@ -86,7 +88,7 @@ func (u *unpacking) writeWent() {
 	if file == "" {
 		return
 	}
-	w := went{Version: 1}
+	w := went{Version: wentVersion}
 	for _, g := range u.Site.Gone {
 		w.Catalogs = append(w.Catalogs, wentCatalog{g.Catalog, g.Digest, g.Lines})
 	}
@@ -96,19 +98,3 @@ func (u *unpacking) writeWent() {
 	}
 	u.unnoted(err)
 }
-
-// NewerError says that a file of this host was written by a newer version.
-type NewerError struct {
-	File           string
-	Version, Reads int
-}
-
-func (e *NewerError) Error() string {
-	return fmt.Sprintf("%s was written by a newer satchel (version %d; this one reads %d)", e.File, e.Version, e.Reads)
-}
-
-// Hint says what to do now.
-func (e *NewerError) Hint() string { return "use the newer satchel on this host" }
-
-// Permanent reports that it stays so.
-func (e *NewerError) Permanent() bool { return true }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// What becomes of the filtered catalog that an earlier bundle of the stream carried.
+const (
+	catalogMerge   = "merge"
+	catalogReplace = "replace"
+)
+
+func addCatalogMode(f *pflag.FlagSet, mode *string) {
+	f.StringVar(mode, "catalog", catalogReplace, "`MODE` of filtered catalogs: merge keeps what earlier bundles of the stream carried of them, also where the configuration or the catalog no longer has it; replace carries what the configuration names today")
+}
+
+// joinCatalogs adds to a configuration the filtered catalogs that the mirror has of earlier
+// bundles of the stream, if that is asked for.
+func (a *app) joinCatalogs(c *manifests.Config, mode, state, stream string) error {
+	switch mode {
+	case catalogReplace:
+		return nil
+	case catalogMerge:
+	default:
+		return usage(fmt.Errorf("--catalog %q is not one of merge, replace", mode), "")
+	}
+	c.Extra.Merge = true
+	l, err := ledger.Read(state, stream)
+	if err != nil {
+		return err
+	}
+	store := ledger.At(state, stream)
+	if l != nil {
+		for _, k := range l.Served() {
+			c.Extra.Kept = append(c.Extra.Kept, manifests.KeptCatalog{Path: k.Path, Tags: k.Tags, Open: func() (io.ReadCloser, error) { return store.OpenCatalog(k.Catalog) }})
+			a.debug("catalog %s is joined with that of bundle %d", text.Printable(k.Name), k.Sequence)
+		}
+	}
+	if len(c.Mirror.Operators) > 0 && len(c.Extra.Kept) == 0 {
+		a.info("no finished bundle of the stream %s has a filtered catalog: there is nothing to join with", stream)
+	}
+	return nil
+}

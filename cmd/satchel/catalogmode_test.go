@@ -1,0 +1,44 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/transport/registrytest"
+)
+
+// TestCatalogMode packs two weeks of a catalog, the second without one of its operators. That
+// one stays with --catalog merge; without it, unpack stops before the catalog is moved.
+func TestCatalogMode(t *testing.T) {
+	t.Parallel()
+	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+	set := "  operators:\n    - catalog: " + s.source.Host + "/cat/index:v1\n      packages: "
+	first := w.drive
+	w.imageset(set + "[{name: one}, {name: two}]\n")
+	w.run(w.pack("--catalog", "merge")...).want(exitOK).says("no finished bundle of the stream imageset has a filtered catalog")
+	w.run(w.unpack(mirror.Host)...).want(exitOK)
+
+	w.imageset(set + "[{name: one}]\n")
+	w.drive = filepath.Join(filepath.Dir(first), "replaced")
+	w.run(w.pack()...).want(exitOK)
+	r := w.run(w.unpack(mirror.Host, "--dry-run")...).want(exitUsage).says("would go from " + mirror.Host + "/cat/index:v1: package two (1 channel, 1 version)")
+	if !strings.Contains(r.stderr, "(--allow-shrink)") {
+		t.Error(r.stderr)
+	}
+	// The ledger's newest bundle has one operator alone: what its mirror never got is not joined.
+	w.drive = filepath.Join(filepath.Dir(first), "two")
+	w.imageset(set + "[{name: two}]\n")
+	w.run(w.pack("--catalog", "merge")...).want(exitOK)
+	for _, p := range []string{"one", "two"} {
+		if r := w.run("inspect", "-i", w.key, "-o", "json", w.drive).want(exitOK); !strings.Contains(r.stdout, "/op/"+p+"@") {
+			t.Errorf("%s is not carried:\n%s", p, r.stdout)
+		}
+	}
+	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror") // the same catalog as in the first week
+	w.run(w.pack("--catalog", "merge")...).want(exitOK).says("nothing has changed")
+	if planned, _ := w.plan(exitOK, "--catalog", "merge"); len(planned.Images) != 3 {
+		t.Errorf("planned: %+v", planned.Images)
+	}
+	w.run(w.pack("--catalog", "add")...).want(exitUsage).says(`--catalog "add" is not one of merge, replace`)
+}
