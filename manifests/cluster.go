@@ -19,6 +19,8 @@ type (
 	ImageConfig = emit.ImageConfig
 	// PresentRules are the objects with rules that a cluster has now.
 	PresentRules = emit.PresentRules
+	// PresentCatalogSources are the CatalogSources that a cluster has now.
+	PresentCatalogSources = emit.PresentCatalogSources
 	// RegistrySources are image.config's spec.registrySources.
 	RegistrySources = emit.RegistrySources
 	// CatalogGone is what a catalog of the mirror has no more, for [Site].
@@ -58,4 +60,10 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 // several documents of these. Errors are *[ConfigError]s without what the file says.
 func ParsePresentRules(file string, data []byte) (*PresentRules, error) {
 	return emit.ParsePresentRules(file, data)
+}
+
+// ParsePresentCatalogSources reads what "oc get catalogsource -n openshift-marketplace -o yaml"
+// prints. Errors are *[ConfigError]s without what the file says.
+func ParsePresentCatalogSources(file string, data []byte) (*PresentCatalogSources, error) {
+	return emit.ParsePresentCatalogSources(file, data)
 }

@@ -206,7 +206,7 @@ var extraFlags = map[string]string{
 // fieldFlags are for fields of [manifests.Site].
 var fieldFlags = map[string]string{
 	"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
-	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "PresentRules": "--present-rules", "CatalogNames": "--catalog-name",
+	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "PresentRules": "--present-rules", "PresentCatalogSources": "--present-catalog-sources", "CatalogNames": "--catalog-name",
 }
 
 // configFlags are for what is configured of registries on this host.

@@ -18,6 +18,7 @@ type siteFlags struct {
 	registryCA   string
 	imageConfig  string
 	rules        string
+	catalogs     string
 	catalogNames []string
 }
 
@@ -27,12 +28,13 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.registryCA, "present-registry-ca", "", "the ConfigMap of registry authorities that the cluster uses now, `FILE`: the mirror's is added (oc get configmap NAME -n openshift-config -o yaml)")
 	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
 	f.StringVar(&s.rules, "present-rules", "", "the rules that the cluster has now, `FILE`: the new ones are added to them, and none is dropped (oc get icsp,idms,itms -o yaml)")
+	f.StringVar(&s.catalogs, "present-catalog-sources", "", "the CatalogSources that the cluster has now, `FILE`: one that serves a catalog of the bundle keeps its name (oc get catalogsource -n openshift-marketplace -o yaml)")
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || len(s.catalogNames) > 0
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0
 }
 
 // read reads what the flags name, before anything else is done.
@@ -49,6 +51,9 @@ func (s siteFlags) read() (manifests.Site, error) {
 		return site, err
 	}
 	if site.PresentRules, err = readSite(s.rules, "present-rules", "present rules", manifests.ParsePresentRules); err != nil {
+		return site, err
+	}
+	if site.PresentCatalogSources, err = readSite(s.catalogs, "present-catalog-sources", "present CatalogSources", manifests.ParsePresentCatalogSources); err != nil {
 		return site, err
 	}
 	for _, pair := range s.catalogNames {

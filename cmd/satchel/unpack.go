@@ -171,7 +171,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
 	if o.site.outDir == "" {
 		if o.site.given() {
-			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
 		job.Site.Mirror = place
 		return job, nil

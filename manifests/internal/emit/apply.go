@@ -45,7 +45,7 @@ func (e *emission) stepBefore(p *page) {
 		save("image.config.openshift.io/cluster", beforeImage),
 	}
 	if e.switchesHub() {
-		lines = append(lines, save("operatorhub.config.openshift.io/cluster", beforeHub), save("catalogsource -n openshift-marketplace", "before-catalogsources.yaml"))
+		lines = append(lines, save("operatorhub.config.openshift.io/cluster", beforeHub), save("catalogsource -n openshift-marketplace", beforeCatalogs))
 	}
 	if e.secret.written {
 		lines = append(lines, "[ -s "+beforeSecret+" ] || "+extractPullSecret(beforeSecret))
@@ -60,8 +60,9 @@ func (e *emission) stepBefore(p *page) {
 }
 
 const (
-	beforeImage = "before-image-config.yaml"
-	beforeHub   = "before-operatorhub.yaml"
+	beforeImage    = "before-image-config.yaml"
+	beforeHub      = "before-operatorhub.yaml"
+	beforeCatalogs = "before-catalogsources.yaml"
 	// beforeSecret holds credentials; only its owner can read it.
 	beforeSecret = "before-pull-secret.json"
 )

@@ -32,6 +32,7 @@ func (e *emission) nameCatalogs() error {
 	}
 	slices.SortStableFunc(e.catalogs, func(a, b catalogObject) int { return compareEntries(a.image, b.image) })
 	used := e.namesByHand()
+	e.keepNames()
 	byName := map[string][]catalogObject{}
 	for _, c := range e.catalogs {
 		if c.name == "" {

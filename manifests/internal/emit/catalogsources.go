@@ -27,6 +27,7 @@ var defaultCatalogs = map[string]defaultCatalog{
 type catalogObject struct {
 	named
 	image oci.Image
+	kept  bool // its name is that of a CatalogSource that the cluster has
 	fixed bool // its name stays if others share it: it was given by hand, or is the plain name
 }
 
@@ -81,10 +82,15 @@ func (e *emission) stepCatalogSources(p *page) {
 	var list []string
 	for _, c := range e.catalogs {
 		files = append(files, c.named)
-		list = append(list, fmt.Sprintf("`%s` is `%s`, from `%s`", c.name, e.place(c.image), c.image.Configured()))
+		line := fmt.Sprintf("`%s` is `%s`, from `%s`", c.name, e.place(c.image), c.image.Configured())
+		if c.kept {
+			line += "; the cluster has it under this name, and Subscriptions may use it"
+		}
+		list = append(list, line)
 	}
 	p.run("oc apply"+flagged(files), "oc get catalogsource,pods -n openshift-marketplace")
 	p.list(list)
+	e.pageRenamed(p)
 }
 
 // templated is a CatalogSource from a template: its spec with the image in the mirror.

@@ -29,23 +29,24 @@ const goldenLine = "================\n"
 
 // emitInput is the input of a golden file, in YAML.
 type emitInput struct {
-	Mirror         string            `json:"mirror"`
-	MaxNestedPaths int               `json:"maxNestedPaths"`
-	Username       string            `json:"username"`
-	Password       string            `json:"password"`
-	Token          bool              `json:"token"`
-	PullSecret     string            `json:"pullSecret"`
-	CA             string            `json:"ca"`
-	PresentCA      string            `json:"presentCA"`
-	PresentImage   string            `json:"presentImage"`
-	PresentRules   string            `json:"presentRules"`
-	EarlierImages  []emitImage       `json:"earlierImages"` // of one earlier bundle
-	CatalogNames   map[string]string `json:"catalogNames"`
-	Unchecked      bool              `json:"unchecked"`
-	Now            time.Time         `json:"now"`
-	Images         []emitImage       `json:"images"`
-	Gaps           []emitImage       `json:"gaps"`
-	Signatures     []emitSignature   `json:"signatures"`
+	Mirror                string            `json:"mirror"`
+	MaxNestedPaths        int               `json:"maxNestedPaths"`
+	Username              string            `json:"username"`
+	Password              string            `json:"password"`
+	Token                 bool              `json:"token"`
+	PullSecret            string            `json:"pullSecret"`
+	CA                    string            `json:"ca"`
+	PresentCA             string            `json:"presentCA"`
+	PresentImage          string            `json:"presentImage"`
+	PresentRules          string            `json:"presentRules"`
+	PresentCatalogSources string            `json:"presentCatalogs"`
+	EarlierImages         []emitImage       `json:"earlierImages"` // of one earlier bundle
+	CatalogNames          map[string]string `json:"catalogNames"`
+	Unchecked             bool              `json:"unchecked"`
+	Now                   time.Time         `json:"now"`
+	Images                []emitImage       `json:"images"`
+	Gaps                  []emitImage       `json:"gaps"`
+	Signatures            []emitSignature   `json:"signatures"`
 }
 
 type emitSignature struct {
@@ -109,6 +110,10 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	}
 	if in.PresentRules != "" {
 		site.PresentRules, err = ParsePresentRules("present-rules", []byte(in.PresentRules))
+		must(t, err)
+	}
+	if in.PresentCatalogSources != "" {
+		site.PresentCatalogSources, err = ParsePresentCatalogSources("present-catalogs", []byte(in.PresentCatalogSources))
 		must(t, err)
 	}
 	if len(in.EarlierImages) > 0 {

@@ -3,6 +3,8 @@ package emit
 import (
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // emitHub writes the patch that turns the default catalogs off, unless the bundle
@@ -17,7 +19,7 @@ func (e *emission) emitHub() error {
 	}
 	var lost []string
 	for _, d := range defaultCatalogs {
-		if !have[d.name] {
+		if !have[d.name] && !e.replaced(d.name) {
 			lost = append(lost, d.name)
 		}
 	}
@@ -62,11 +64,20 @@ func (e *emission) restoreCatalogs(p *page) {
 	p.text("Do not run the patch if they were off before (%s has `disableAllDefaultSources: true`).", beforeHub)
 	var lines []string
 	if len(e.catalogs) > 0 {
-		names := ""
+		var names, kept []string
 		for _, c := range e.catalogs {
-			names += " " + c.name
+			if c.kept {
+				kept = append(kept, c.name)
+			} else {
+				names = append(names, c.name)
+			}
 		}
-		lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found"+names)
+		if len(names) > 0 {
+			lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found "+strings.Join(names, " "))
+		}
+		if len(kept) > 0 {
+			p.text("The cluster had %s before. What it was is in %s.", text.And(kept), beforeCatalogs)
+		}
 	}
 	p.run(append(lines,
 		"oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file "+fileHubRestore,

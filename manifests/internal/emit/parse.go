@@ -3,6 +3,8 @@ package emit
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
@@ -30,11 +32,54 @@ func peek(file string, data []byte, into any) (*imageset.Problems, error) {
 	if err != nil {
 		return nil, withoutContent(file, err, "this is not one object in YAML or JSON, as oc prints it")
 	}
+	return peekIn(file, doc, into)
+}
+
+// peekIn is peek in a document that was read.
+func peekIn(file string, doc *strict.Document, into any) (*imageset.Problems, error) {
 	places, err := doc.Peek(into)
 	if err != nil {
 		return nil, withoutContent(file, err, "this field has another type or is there twice")
 	}
 	return imageset.NewProblems(file, places), nil
+}
+
+// maxPresent is the largest file of present objects that is read, in bytes.
+const maxPresent = 8 << 20
+
+// eachDocument gives each document of a file that has objects as oc prints them: a list, an
+// object, or several of these. Its errors have nothing of the content.
+func eachDocument(file string, data []byte, do func(*strict.Document) error) error {
+	fault := func(line, column int, format string, args ...any) error {
+		return &imageset.ConfigError{File: file, Line: line, Column: column, Msg: fmt.Sprintf(format, args...)}
+	}
+	const wrong = "these are no objects in YAML or JSON, as oc prints them"
+	if len(data) > maxPresent {
+		return fault(1, 1, "the file has %d bytes; at most %d are read", len(data), maxPresent)
+	}
+	documents := 0
+	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case errors.Is(err, io.EOF) && documents == 0:
+			return fault(1, 1, "the file is empty")
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fault(1, 1, wrong)
+		}
+		root := doc.Content[0]
+		switch {
+		case root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null":
+			continue // nothing after ---
+		case root.Kind != yaml.MappingNode:
+			return fault(root.Line, root.Column, wrong)
+		}
+		documents++
+		if err := do(strict.Of(root)); err != nil {
+			return err
+		}
+	}
 }
 
 // withoutContent gives the places of errors, all with one message.

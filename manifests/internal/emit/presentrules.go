@@ -1,14 +1,9 @@
 package emit
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
@@ -17,9 +12,6 @@ import (
 
 // PresentRules are the objects with rules that a cluster has now.
 type PresentRules struct{ Objects []rules.Object }
-
-// maxPresentRules is the largest file of rules that is read, in bytes.
-const maxPresentRules = 8 << 20
 
 // presentObject is what of an object with rules matters here.
 type presentObject struct {
@@ -58,45 +50,24 @@ type presentList struct {
 // object, or several documents of these. Errors are *[imageset.ConfigError]s without what the
 // file says.
 func ParsePresentRules(file string, data []byte) (*PresentRules, error) {
-	if len(data) > maxPresentRules {
-		return nil, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: fmt.Sprintf("the file has %d bytes; at most %d are read", len(data), maxPresentRules)}
+	present := &PresentRules{}
+	err := eachDocument(file, data, func(doc *strict.Document) error { return present.document(file, doc) })
+	if err == nil {
+		err = present.twice(file)
 	}
-	const wrong = "these are no objects in YAML or JSON, as oc prints them"
-	present, documents := &PresentRules{}, 0
-	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		switch {
-		case errors.Is(err, io.EOF) && documents == 0:
-			return nil, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: "the file is empty"}
-		case errors.Is(err, io.EOF):
-			return present, present.twice(file)
-		case err != nil:
-			return nil, &imageset.ConfigError{File: file, Line: 1, Column: 1, Msg: wrong}
-		}
-		root := doc.Content[0]
-		switch {
-		case root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null":
-			continue // nothing after ---
-		case root.Kind != yaml.MappingNode:
-			return nil, &imageset.ConfigError{File: file, Line: root.Line, Column: root.Column, Msg: wrong}
-		}
-		documents++
-		if err := present.document(file, strict.Of(root)); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
+	return present, nil
 }
 
 // document adds what one document has.
 func (r *PresentRules) document(file string, doc *strict.Document) error {
-	const wrong = "this field has another type or is there twice"
 	var list presentList
-	places, err := doc.Peek(&list)
+	p, err := peekIn(file, doc, &list)
 	if err != nil {
-		return withoutContent(file, err, wrong)
+		return err
 	}
-	p := imageset.NewProblems(file, places)
 	if strings.HasSuffix(list.Kind, "List") {
 		for i, o := range list.Items {
 			r.object(p, fmt.Sprintf("items[%d].", i), o)
@@ -104,10 +75,9 @@ func (r *PresentRules) document(file string, doc *strict.Document) error {
 		return p.Join()
 	}
 	var one presentObject
-	if places, err = doc.Peek(&one); err != nil {
-		return withoutContent(file, err, wrong)
+	if p, err = peekIn(file, doc, &one); err != nil {
+		return err
 	}
-	p = imageset.NewProblems(file, places)
 	r.object(p, "", one)
 	return p.Join()
 }

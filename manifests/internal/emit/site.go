@@ -21,6 +21,8 @@ type Site struct {
 	// EarlierRules are those that earlier bundles brought into this mirror, the oldest first,
 	// where PresentRules is nil; nil: not known.
 	EarlierRules [][]rules.Group
+	// PresentCatalogSources are the CatalogSources that the cluster has; nil: not given.
+	PresentCatalogSources *PresentCatalogSources
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
 	// catalog's reference as configured, or without its tag and digest, or its place in
 	// the mirror below the namespace, with or without a tag.

@@ -1,0 +1,186 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/strict"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// PresentCatalogSources are the CatalogSources that a cluster has now in openshift-marketplace.
+type PresentCatalogSources struct{ sources []presentSource }
+
+// presentSource is one of them.
+type presentSource struct {
+	name  string
+	image oci.Ref // zero for one without an image
+}
+
+// presentCatalog is what of a CatalogSource matters here.
+type presentCatalog struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace"`
+	} `json:"metadata"`
+	Spec struct {
+		Image string `json:"image"`
+	} `json:"spec"`
+}
+
+// ParsePresentCatalogSources reads what "oc get catalogsource -n openshift-marketplace -o yaml" (or
+// json) prints: a list, an object, or several documents of these. Errors are
+// *[imageset.ConfigError]s without what the file says.
+func ParsePresentCatalogSources(file string, data []byte) (*PresentCatalogSources, error) {
+	present := &PresentCatalogSources{}
+	err := eachDocument(file, data, func(doc *strict.Document) error {
+		var list struct {
+			Kind  string           `json:"kind"`
+			Items []presentCatalog `json:"items"`
+		}
+		p, err := peekIn(file, doc, &list)
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(list.Kind, "List") {
+			for i, o := range list.Items {
+				present.object(p, fmt.Sprintf("items[%d].", i), o)
+			}
+			return p.Join()
+		}
+		var one presentCatalog
+		if p, err = peekIn(file, doc, &one); err != nil {
+			return err
+		}
+		present.object(p, "", one)
+		return p.Join()
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(present.sources, func(a, b presentSource) int { return strings.Compare(a.name, b.name) })
+	return present, nil
+}
+
+func (c *PresentCatalogSources) object(p *imageset.Problems, path string, in presentCatalog) {
+	switch {
+	case in.Kind != "CatalogSource" || !strings.HasPrefix(in.APIVersion, "operators.coreos.com/"):
+		p.Add(path+"kind", "this is not a CatalogSource")
+		return
+	case len(in.Metadata.Name) > 253 || !namePattern.MatchString(in.Metadata.Name):
+		p.Add(path+"metadata.name", "%smetadata.name is not the name of an object", path)
+		return
+	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-marketplace":
+		return // Subscriptions name the namespace too
+	}
+	ref, err := oci.ParseRef(in.Spec.Image)
+	if err != nil {
+		ref = oci.Ref{} // of another kind, or by a name that no image of a bundle has
+	}
+	c.sources = append(c.sources, presentSource{in.Metadata.Name, ref})
+}
+
+// keepNames gives catalogs the name under which the cluster has them, unless the site names
+// them, or the cluster has another one under the name that they would get.
+func (e *emission) keepNames() {
+	if e.site.PresentCatalogSources == nil {
+		return
+	}
+	taken := map[string]bool{}
+	for _, c := range e.catalogs {
+		taken[c.name] = true
+	}
+	for i := range e.catalogs {
+		c := &e.catalogs[i]
+		if c.name != "" || e.isPresent(catalogName(c.image.Source)) {
+			continue
+		}
+		for _, s := range e.servedAs(c.image) {
+			if labelPattern.MatchString(s.name) && !taken[s.name] {
+				c.name, c.fixed, c.kept, taken[s.name] = s.name, true, true, true
+				break
+			}
+		}
+	}
+}
+
+// isPresent reports whether the cluster has a CatalogSource of that name.
+func (e *emission) isPresent(name string) bool {
+	return slices.ContainsFunc(e.site.PresentCatalogSources.sources, func(s presentSource) bool { return s.name == name })
+}
+
+// replaced reports whether a default catalog needs no replacement: the cluster does not have
+// it, or has it from this mirror.
+func (e *emission) replaced(name string) bool {
+	if e.site.PresentCatalogSources == nil {
+		return false
+	}
+	return !slices.ContainsFunc(e.site.PresentCatalogSources.sources, func(s presentSource) bool {
+		return s.name == name && s.image.Registry != e.site.Mirror.Host
+	})
+}
+
+// servedAs lists the present CatalogSources that serve a catalog: from its place in the
+// mirror or from its source, of the same version.
+func (e *emission) servedAs(img oci.Image) (list []presentSource) {
+	place := e.site.Mirror.Repo(img).Name()
+	only := !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool {
+		return c.image.Root.Digest != img.Root.Digest && e.site.Mirror.Repo(c.image).Name() == place
+	})
+	for _, s := range e.site.PresentCatalogSources.sources {
+		tag := s.image.Tag
+		same := s.image.Digest == img.Root.Digest || tag != "" && (tag == img.Configured().Tag || slices.Contains(img.Tags, tag)) || tag == "" && only
+		if name := s.image.Name(); s.image != (oci.Ref{}) && same && (name == place || name == img.Source.Name()) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// pageRenamed lists CatalogSources that serve a catalog under another name.
+func (e *emission) pageRenamed(p *page) {
+	if e.site.PresentCatalogSources == nil {
+		return
+	}
+	ours := map[string]bool{}
+	for _, c := range e.catalogs {
+		ours[c.name] = true
+	}
+	var list, patches, gone []string
+	for _, c := range e.catalogs {
+		for _, s := range e.servedAs(c.image) {
+			if ours[s.name] {
+				continue
+			}
+			list = append(list, fmt.Sprintf("`%s` is now `%s`", s.name, c.name))
+			patches = append(patches, fmt.Sprintf(`oc patch subscriptions.operators.coreos.com NAME -n NS --type=merge -p '{"spec":{"source":"%s"}}' # SOURCE is %s`, c.name, s.name))
+			if !isDefault(s.name) { // those go with the patch of the operator hub
+				gone = append(gone, s.name)
+			}
+		}
+	}
+	if len(list) > 0 {
+		p.text("The cluster has these catalogs under another name too:")
+		p.list(list)
+		p.text("Subscriptions with such a SOURCE must name the new one. The first command of the step before lists NS, NAME and SOURCE. For each of them:")
+		p.run(patches...)
+	}
+	if len(gone) > 0 {
+		p.text("When no Subscription names the old ones:")
+		p.run("oc delete catalogsource -n openshift-marketplace " + strings.Join(gone, " "))
+	}
+}
+
+// isDefault reports whether every cluster has a catalog of that name from the start.
+func isDefault(name string) bool {
+	for _, d := range defaultCatalogs {
+		if d.name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,62 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+// TestKeepsCatalogNames: which CatalogSource of the cluster a catalog takes the name of.
+func TestKeepsCatalogNames(t *testing.T) {
+	t.Parallel()
+	index := emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.18", Tags: []string{"v4.18"}}
+	older := emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.17", Tags: []string{"v4.17"}}
+	const inMirror = "m.example/ns/redhat/redhat-operator-index"
+	for name, c := range map[string]struct {
+		present [][2]string // name, image
+		images  []emitImage
+		want    string
+	}{
+		"oc-mirror's":                   {[][2]string{{"cs-redhat-operator-index-v4-18", inMirror + ":v4.18"}}, []emitImage{index}, "cs-redhat-operator-index-v4-18"},
+		"both versions":                 {[][2]string{{"cs-a-v4-18", inMirror + ":v4.18"}, {"cs-a-v4-17", inMirror + ":v4.17"}}, []emitImage{index, older}, "cs-a-v4-17 cs-a-v4-18"},
+		"another version":               {[][2]string{{"cs-a-v4-16", inMirror + ":v4.16"}}, []emitImage{index}, "redhat-operators"},
+		"another mirror":                {[][2]string{{"cs-a-v4-18", "other.example/ns/redhat/redhat-operator-index:v4.18"}}, []emitImage{index}, "redhat-operators"},
+		"by last week's digest":         {[][2]string{{"ours", inMirror + "@sha256:" + strings.Repeat("a", 64)}}, []emitImage{index}, "ours"},
+		"of two, a digest says nothing": {[][2]string{{"ours", inMirror + "@sha256:" + strings.Repeat("a", 64)}}, []emitImage{index, older}, "redhat-operators redhat-operators-v4-17"},
+		"the plain name is there too":   {[][2]string{{"cs-a-v4-18", inMirror + ":v4.18"}, {"redhat-operators", "registry.redhat.io/redhat/redhat-operator-index:v4.18"}}, []emitImage{index}, "redhat-operators"},
+		"two names":                     {[][2]string{{"b", inMirror + ":v4.18"}, {"a", inMirror + ":v4.18"}}, []emitImage{index}, "a"},
+		"by its source":                 {[][2]string{{"mine", "quay.io/acme/catalog:v1"}}, []emitImage{{Origin: origin.Catalog, Source: "quay.io/acme/catalog:v1"}}, "mine"},
+		"a name that OLM cannot use":    {[][2]string{{"4.18", inMirror + ":v4.18"}}, []emitImage{index}, "redhat-operators"},
+		"no image":                      {[][2]string{{"address", ""}}, []emitImage{index}, "redhat-operators"},
+	} {
+		var docs []string
+		for _, p := range c.present {
+			docs = append(docs, fmt.Sprintf("apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: '%s', namespace: openshift-marketplace}\nspec: {image: '%s'}\n", p[0], p[1]))
+		}
+		files, _ := emit(t, emitInput{Mirror: "m.example/ns", Images: c.images, PresentCatalogSources: strings.Join(docs, "---\n")})
+		var names []string
+		for _, f := range files {
+			if n, ok := strings.CutPrefix(f.Name, "catalogsource-"); ok {
+				names = append(names, strings.TrimSuffix(n, ".yaml"))
+			}
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	for in, want := range map[string]string{
+		"":                                "the file is empty",
+		"kind: Secret\n":                  "this is not a CatalogSource",
+		"kind: List\nitems:\n- kind: X\n": "f:3:9: this is not a CatalogSource",
+		"kind: List\nitems: [a, b]\n":     "another type",
+		"apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: A B}\n": "metadata.name is not the name of an object",
+	} {
+		if _, err := ParsePresentCatalogSources("f", []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+}
