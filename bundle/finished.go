@@ -25,6 +25,7 @@ type SealedError struct {
 	Interrupted bool          // the run that sealed it never came to its end
 	Begun       time.Time     // when its content was pinned
 	Inventory   oci.Inventory // what it carries; of bundles of earlier versions, perhaps images of their gaps too
+	Baseline    *Baseline     // what it does not carry of that; nil for nothing
 	Gaps        []byte        // what it goes without, see [Writer.SetGaps]
 	Earlier     []SealedError // further ones of the same job, the newest first
 	Beside      bool          // another bundle can be begun beside it: it is in the root of a drive
@@ -44,7 +45,7 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	fp := seal.Sum(body)
 	e := &SealedError{
 		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp), Stream: streamOf(b), Sequence: b.Sequence,
-		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Gaps: st.Gaps,
+		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Baseline: st.Begin.Baseline, Gaps: st.Gaps,
 		Interrupted: !finished(st), Begun: st.Begin.Created,
 	}
 	if st.Sealed != nil && st.Sealed.Images != nil {

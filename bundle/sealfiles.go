@@ -26,10 +26,14 @@ type sealing struct {
 
 // needs are the features that the bundle uses.
 func (s sealing) needs() seal.Needs {
-	if len(s.signers) == 0 {
-		return seal.Needs{}
+	var used []string
+	if len(s.signers) > 0 {
+		used = append(used, seal.Signatures)
 	}
-	return seal.SignedBy(s.version)
+	if s.begin.Baseline.Len() > 0 {
+		used = append(used, seal.Baseline)
+	}
+	return seal.Uses(s.version, used...)
 }
 
 // writeIndex writes index.age and gives what the seal says of it.
@@ -63,6 +67,11 @@ func (s sealing) index(inv *oci.Inventory, segs []journal.Segment) ([]byte, erro
 	}
 	for _, b := range blobs(segs) {
 		if err := idx.Blob(b); err != nil {
+			return nil, err
+		}
+	}
+	if s.begin.Baseline.Len() > 0 {
+		if err := idx.Baseline(s.begin.Baseline); err != nil {
 			return nil, err
 		}
 	}

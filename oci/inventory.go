@@ -91,6 +91,15 @@ func (i Image) Matches(ref Ref) bool { return ref == i.Source || ref == i.Config
 // MirrorPath is the repository that the image gets in the mirror, below its namespace.
 func (i Image) MirrorPath() string { return cmp.Or(i.Path, i.Source.Repository) }
 
+// CheckPath reports what is wrong with the path of a repository in the mirror, below its
+// namespace.
+func CheckPath(path string) error {
+	if path == "" {
+		return errors.New("a repository in the mirror has an empty path")
+	}
+	return checkPath(path)
+}
+
 // checkPath checks a repository's path in the mirror; it may be empty.
 func checkPath(path string) error {
 	if path == "" {

@@ -68,6 +68,7 @@ type end struct {
 	Images    int `json:"images"`
 	Gaps      int `json:"gaps,omitempty"`
 	Documents int `json:"documents,omitempty"`
+	Baseline  int `json:"baseline,omitempty"` // digests
 }
 
 // line is one line of the text; exactly one field is set.
@@ -75,6 +76,7 @@ type line struct {
 	Index    *Header       `json:"index,omitempty"`
 	Segment  *Segment      `json:"segment,omitempty"`
 	Blob     *Blob         `json:"blob,omitempty"`
+	Baseline *Baseline     `json:"baseline,omitempty"`
 	Image    *oci.Image    `json:"image,omitempty"`
 	Gap      *oci.Gap      `json:"gap,omitempty"`
 	Document *oci.Document `json:"document,omitempty"`
@@ -96,6 +98,8 @@ func parseLine(b []byte) (l line, err error) {
 		err = json.Unmarshal(body, &l.Segment)
 	case "blob":
 		err = json.Unmarshal(body, &l.Blob)
+	case "baseline":
+		err = json.Unmarshal(body, &l.Baseline)
 	case "image":
 		err = json.Unmarshal(body, &l.Image)
 	case "gap":
@@ -139,5 +143,6 @@ type Index struct {
 	Header    Header
 	Segments  []Segment
 	Blobs     map[digest.Digest]Blob
+	Baseline  *Baseline // nil for a bundle that carries all that it needs
 	Inventory oci.Inventory
 }

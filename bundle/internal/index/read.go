@@ -75,6 +75,7 @@ const (
 	atStart = iota
 	inSegments
 	inBlobs
+	inBaseline
 	inImages
 	inGaps
 	inDocuments
@@ -102,6 +103,9 @@ func (r *reader) line(b []byte) error {
 	case l.Blob != nil && (r.section == inSegments || r.section == inBlobs):
 		r.section = inBlobs
 		return r.blob(*l.Blob)
+	case l.Baseline != nil && r.section >= inSegments && r.section < inBaseline && slices.Contains(r.index.Header.Needs.Needs, seal.Baseline):
+		r.section, r.index.Baseline = inBaseline, l.Baseline
+		return nil
 	case l.Image != nil && r.section >= inSegments && r.section <= inImages:
 		r.section = inImages
 		key := l.Image.Source.String() + " " + string(l.Image.Origin) + " " + l.Image.Path
@@ -191,15 +195,21 @@ func (r *reader) blob(b Blob) error {
 
 func (r *reader) finish() error {
 	inv := &r.index.Inventory
-	got := end{len(r.index.Segments), len(r.index.Blobs), len(inv.Images), len(inv.Gaps), len(inv.Documents)}
+	got := end{len(r.index.Segments), len(r.index.Blobs), len(inv.Images), len(inv.Gaps), len(inv.Documents), r.index.Baseline.Len()}
 	if r.section != atEnd || got != r.end {
 		return fmt.Errorf("it ends early")
 	}
 	if err := inv.Validate(); err != nil {
 		return err
 	}
+	for d := range r.index.Blobs {
+		if _, _, both := r.index.Baseline.Find(d); both {
+			return fmt.Errorf("%s is in it and in the baseline", d)
+		}
+	}
 	for _, img := range inv.Images {
-		if b, ok := r.index.Blobs[img.Root.Digest]; !ok || b.Size != img.Root.Size {
+		b, ok := r.index.Blobs[img.Root.Digest]
+		if _, _, left := r.index.Baseline.Find(img.Root.Digest); !left && (!ok || b.Size != img.Root.Size) {
 			return fmt.Errorf("the manifest of %s is not in it", img.Source)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// Writer writes an index, line by line: all segments, all blobs, all images, all gaps,
+// Writer writes an index, line by line: all segments, all blobs, the
+// baseline, all images, all gaps,
 // all documents.
 type Writer struct {
 	z    *zstd.Encoder
@@ -56,6 +57,12 @@ func (w *Writer) Segment(s Segment) error {
 func (w *Writer) Blob(b Blob) error {
 	w.end.Blobs++
 	return w.line(line{Blob: &b})
+}
+
+// Baseline adds what the bundle does not carry. The header lists [seal.Baseline] then.
+func (w *Writer) Baseline(b *Baseline) error {
+	w.end.Baseline = b.Len()
+	return w.line(line{Baseline: b})
 }
 
 // Image adds an image of the inventory.

@@ -62,7 +62,7 @@ func Create(path string, begin Begin) (*Journal, error) {
 // createTemp makes the file that becomes the journal at path, and locks it. Until then
 // another run may take what is there for what a crash left, see [Sweep].
 func createTemp(path string) (j *Journal, err error) {
-	for range 20 {
+	for range 200 {
 		if err := makeDirs(filepath.Dir(path)); err != nil {
 			return nil, failed("make the journal's directory", filepath.Dir(path), err)
 		}

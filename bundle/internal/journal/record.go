@@ -5,6 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/bundle/internal/index"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -22,6 +23,7 @@ type Begin struct {
 	KeyFiles    map[string][]byte `json:"keyFiles"`         // ciphertext, by name
 	Inventory   oci.Inventory     `json:"inventory"`
 	Gaps        []byte            `json:"gaps,omitempty"` // what was left out from the start, in the caller's words
+	Baseline    *index.Baseline   `json:"baseline,omitempty"`
 }
 
 // Session says where the drive was at a start.

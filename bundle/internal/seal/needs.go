@@ -20,11 +20,14 @@ var (
 	buildName = regexp.MustCompile(buildPattern)
 )
 
-// Signatures is the feature of a bundle that has signature files.
-const Signatures = "signatures"
+// The features that this version writes.
+const (
+	Signatures = "signatures" // of a bundle that has signature files
+	Baseline   = "baseline"   // of one that does not carry all that its images need
+)
 
 // features are what this version can read beyond version 1 of the format.
-func features() []string { return []string{Signatures} }
+func features() []string { return []string{Baseline, Signatures} }
 
 // Needs is what a reader must know to read a bundle, beyond version 1 of the
 // format. It stands in bundle.json, extras.json and the header of the index.
@@ -33,13 +36,19 @@ type Needs struct {
 	PackedBy string   `json:"packedBy,omitempty"` // the version of satchel that packed it
 }
 
-// SignedBy is what a bundle with signature files needs, packed by this version of satchel. One
-// that breaks the grammar is left out.
-func SignedBy(version string) Needs {
+// SignedBy is what a bundle with signature files needs, packed by this version of satchel.
+func SignedBy(version string) Needs { return Uses(version, Signatures) }
+
+// Uses is what a bundle needs that uses these features, packed by this version of satchel,
+// which is left out if it breaks the grammar.
+func Uses(version string, features ...string) Needs {
+	if len(features) == 0 {
+		return Needs{}
+	}
 	if !buildName.MatchString(version) {
 		version = ""
 	}
-	return Needs{Needs: []string{Signatures}, PackedBy: version}
+	return Needs{Needs: slices.Sorted(slices.Values(features)), PackedBy: version}
 }
 
 // NeedsError says which features a bundle needs that this version lacks.

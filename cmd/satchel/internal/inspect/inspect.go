@@ -43,6 +43,9 @@ type Document struct {
 
 // Run reads the manifests of a bundle and counts what they reach.
 func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
+	if err := r.CarriesAll(); err != nil {
+		return nil, err
+	}
 	inv := r.Inventory()
 	graph, err := oci.ReadGraph(ctx, inv.Images, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
 	if err != nil {

@@ -45,6 +45,9 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
 	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, client: client, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
 	u.Site.Unchecked, u.mirror.Verify, u.mirror.TagChildren = o.Unasked, o.Verify, o.TagChildren
+	if err := r.CarriesAll(); err != nil {
+		return nil, err
+	}
 	if err := u.checkVersions(); err != nil {
 		return nil, err
 	}
