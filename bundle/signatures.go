@@ -197,6 +197,11 @@ func (s *seals) signed() (list []Signed) {
 		}
 		list = append(list, one)
 	}
+	slices.SortFunc(list, func(a, b Signed) int {
+		_, n, _ := seal.ParseSignature(a.File)
+		_, m, _ := seal.ParseSignature(b.File)
+		return cmp.Compare(n, m)
+	})
 	return list
 }
 
@@ -210,9 +215,11 @@ func (s *seals) unlisted() (names []string) {
 	return names
 }
 
-// hasSigned reports whether a key has signed the bundle.
+// hasSigned reports whether a key has signed the bundle, and extras.json names that.
 func (s *seals) hasSigned(key string) bool {
-	return slices.ContainsFunc(s.signatures, func(sig signature) bool { return sig.of == seal.BundleName && sig.key == key })
+	return slices.ContainsFunc(s.signatures, func(sig signature) bool {
+		return sig.of == seal.BundleName && sig.key == key && sig.listed
+	})
 }
 
 // Signed is who has signed the bundle, with principals where they are trusted; no

@@ -101,12 +101,12 @@ func TestSignedSeal(t *testing.T) {
 		t.Errorf("bundle.json: %v, needs %v", err, seals.Needs)
 	}
 	r, err := Verify(t.Context(), f.drive, VerifyOptions{Expect: fp})
-	if err != nil || !slices.Equal(keysOf(r.Signed), []string{b.Fingerprint(), a.Fingerprint()}) || r.Signed[0].Principals != "" || len(r.Unlisted) > 0 {
+	if err != nil || !slices.Equal(keysOf(r.Signed), []string{a.Fingerprint(), b.Fingerprint()}) || r.Signed[0].Principals != "" || len(r.Unlisted) > 0 {
 		t.Fatalf("%v: %+v", err, r)
 	}
 	trust := trustIn(t, 2, "alice "+a.public, "bob "+b.public, "carol "+c.public)
 	r, err = Verify(t.Context(), f.drive, VerifyOptions{Trust: trust})
-	if err != nil || r.Signed[0].Principals != "bob" || r.Signed[1].Principals != "alice" || r.Files != len(all) {
+	if err != nil || r.Signed[0].Principals != "alice" || r.Signed[1].Principals != "bob" || r.Files != len(all) {
 		t.Errorf("%v: %+v, %d files", err, r, len(all))
 	}
 	reader, err := Open(t.Context(), f.drive, Wanted{Trust: trust, Expect: fp}, f.identity)

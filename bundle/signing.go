@@ -66,6 +66,21 @@ func Sign(ctx context.Context, dir string, want Wanted, signers []*Signer, versi
 	return done, confirmSigned(ctx, s.dir.Path(), s.finger, signers)
 }
 
+// Unsigned gives those of signers who have not signed the bundle in dir, or whose signature
+// is not named by extras.json yet. Errors: those of [Open].
+func Unsigned(dir string, want Wanted, signers []*Signer) (late []*Signer, err error) {
+	s, err := openSeals(dir, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, signer := range signers {
+		if !s.hasSigned(signer.Fingerprint()) {
+			late = append(late, signer)
+		}
+	}
+	return late, s.dir.Close()
+}
+
 // checkSignable looks for faults of the small files, names and sizes. What an interrupted
 // rekey or signing has left is none here.
 func (s *seals) checkSignable(ctx context.Context) error {
@@ -83,19 +98,18 @@ func (s *seals) checkSignable(ctx context.Context) error {
 
 // confirmSigned reads what was written: the bundle is as it must be, and the signatures are there.
 func confirmSigned(ctx context.Context, dir string, finger Fingerprint, signers []*Signer) error {
-	if err := CheckSizes(ctx, dir, Wanted{Expect: finger}); err != nil {
-		return fmt.Errorf("read what was signed: %w", err)
+	err := CheckSizes(ctx, dir, Wanted{Expect: finger})
+	var late []*Signer
+	if err == nil {
+		late, err = Unsigned(dir, Wanted{Expect: finger}, signers)
 	}
-	s, err := openSeals(dir, Wanted{Expect: finger})
+	if err == nil && len(late) > 0 {
+		err = &DamageError{Dir: dir, Faults: []Fault{{seal.BundleName, "is not signed by " + late[0].Fingerprint() + ", although that was written"}}}
+	}
 	if err != nil {
 		return fmt.Errorf("read what was signed: %w", err)
 	}
-	for _, signer := range signers {
-		if !s.hasSigned(signer.Fingerprint()) {
-			err = errors.Join(err, s.damage(seal.BundleName, "is not signed by "+signer.Fingerprint()+", although that was written", nil))
-		}
-	}
-	return errors.Join(err, s.dir.Close())
+	return nil
 }
 
 // newSignatures makes the signature files of those who have not signed yet.

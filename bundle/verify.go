@@ -29,21 +29,22 @@ type VerifyOptions struct {
 
 // Report is what Verify found.
 type Report struct {
-	Dir             string
-	Bundle          string
-	Created         time.Time
-	Stream          Stream // that it belongs to, the zero value if to none
-	Sequence        int
-	Fingerprint     Fingerprint // of the seal; "" if only its second copy can be read
-	Files           int         // files of the bundle
-	Bytes           int64       // in them
-	Faults          []Fault
-	Leftovers       []string // temporary files of a crash; harmless
-	UnfinishedRekey []string // key files of a rekey that was interrupted
-	Signed          []Signed // who has signed it; without principals: nobody has asked whose key it is, or it does not count
-	Unlisted        []string // signature files that extras.json and SHA256SUMS do not name
-	LineEnds        []string // files whose line ends a copy has changed
-	Renamed         bool     // a copy has changed how names are written; they are understood
+	Dir               string
+	Bundle            string
+	Created           time.Time
+	Stream            Stream // that it belongs to, the zero value if to none
+	Sequence          int
+	Fingerprint       Fingerprint // of the seal; "" if only its second copy can be read
+	Files             int         // files of the bundle
+	Bytes             int64       // in them
+	Faults            []Fault
+	Leftovers         []string // temporary files of a crash; harmless
+	UnfinishedRekey   []string // key files of a rekey that was interrupted
+	UnfinishedSigning []string // signatures of a signing that was interrupted
+	Signed            []Signed // who has signed it; without principals: nobody has asked whose key it is, or it does not count
+	Unlisted          []string // signature files that extras.json and SHA256SUMS do not name
+	LineEnds          []string // files whose line ends a copy has changed
+	Renamed           bool     // a copy has changed how names are written; they are understood
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
@@ -131,7 +132,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 	return &Report{
 		Dir: s.dir.Path(), Bundle: s.bundle.Bundle, Created: s.bundle.Created, Stream: streamOf(s.bundle), Sequence: s.bundle.Sequence, Fingerprint: finger,
 		Files: v.files, Bytes: v.bytes, Faults: s.faults, Leftovers: s.temps, UnfinishedRekey: v.pending,
-		LineEnds: s.crlf, Renamed: s.renamed, Signed: s.signed(), Unlisted: s.unlisted(),
+		LineEnds: s.crlf, Renamed: s.renamed, UnfinishedSigning: v.signing, Signed: s.signed(), Unlisted: s.unlisted(),
 	}, err
 }
 

@@ -38,7 +38,8 @@ const exitHelp = `Exit status:
   1    failed
   2    usage or configuration
   3    finished with gaps (--keep-going); they are listed
-  4    the bundle is damaged, unfinished, incomplete or not the one expected
+  4    the bundle is damaged, unfinished, incomplete, not the one expected, or not
+       signed by somebody whom --trust names
   5    wrong or missing key
   6    no space, or a drive is missing or read-only
   7    a registry refused or could not be reached
@@ -81,9 +82,9 @@ func exitCode(err error) int {
 		return exitDamaged
 	case isUsage(err):
 		return exitUsage
-	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey):
+	case errors.Is(err, bundle.ErrWrongKey), errors.Is(err, bundle.ErrNoKey), as[*bundle.SignerError](err):
 		return exitKey
-	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err):
+	case as[*bundle.UnfinishedError](err), as[*bundle.FingerprintError](err), as[*bundle.RekeyError](err), as[*bundle.SigningError](err), as[*bundle.TrustError](err):
 		return exitDamaged
 	case as[*bundle.SpaceError](err), as[*bundle.NoBundleError](err), as[*bundle.MissingError](err), as[*bundle.DriveError](err), as[*bundle.TooLargeError](err),
 		as[*bundle.MountError](err), as[*bundle.StateError](err), as[*cache.Error](err), as[*limitError](err), as[*tempError](err), as[*manifests.TempError](err),
@@ -99,7 +100,8 @@ func exitCode(err error) int {
 
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
-	return as[*usageError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	var signer *bundle.SignerError
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

@@ -132,6 +132,7 @@ type readerFlags struct {
 	passphrase      bool
 	passphraseFiles []string
 	expect          string
+	trust           trustFlags
 	bundle          string // ID
 }
 
@@ -144,6 +145,7 @@ func addReaderFlags(f *pflag.FlagSet, r *readerFlags) {
 	f.BoolVar(&r.passphrase, "passphrase", false, "open with a passphrase, asked for on the terminal")
 	f.StringArrayVar(&r.passphraseFiles, "passphrase-file", nil, "open with the passphrase in the first line of `FILE`")
 	addExpect(f, &r.expect)
+	addTrustFlags(f, &r.trust)
 	addBundle(f, &r.bundle)
 }
 
@@ -190,29 +192,29 @@ func noSecrets(files []string) error {
 	return nil
 }
 
-func (r readerFlags) parse(ui *bundle.UI) (bundle.Fingerprint, []bundle.Identity, error) {
+func (r readerFlags) parse(ui *bundle.UI) (bundle.Wanted, []bundle.Identity, error) {
 	if err := noSecrets(r.identities); err != nil {
-		return "", nil, err
+		return bundle.Wanted{}, nil, err
 	}
-	expect, err := parseExpect(r.expect)
+	want, err := r.trust.wanted(r.expect)
 	if err != nil {
-		return "", nil, err
+		return want, nil, err
 	}
 	ids, err := bundle.ReadIdentities(r.identities, ui)
 	if err != nil {
-		return "", nil, usage(err, "-i takes a key file as satchel keygen, age-keygen or an age plugin writes it, or an SSH private key")
+		return want, nil, usage(err, "-i takes a key file as satchel keygen, age-keygen or an age plugin writes it, or an SSH private key")
 	}
 	for _, name := range r.passphraseFiles {
 		p, err := bundle.ReadPassphrase(name)
 		if err != nil {
-			return "", nil, usage(err, passphraseHint)
+			return want, nil, usage(err, passphraseHint)
 		}
 		ids = append(ids, p.Identity())
 	}
 	if r.passphrase {
 		ids = append(ids, bundle.AskPassphrase(ui, "Passphrase of the bundle", false).Identity())
 	}
-	return expect, ids, nil
+	return want, ids, nil
 }
 
 // recipientFlags are who may open a bundle.

@@ -137,6 +137,14 @@ func flagsFor(err error) string {
 		if errors.Is(e.Err, syscall.EFBIG) {
 			return "--segment-size SIZE"
 		}
+	case *bundle.SigningError:
+		return "satchel sign --sign-key KEY DIR"
+	case *bundle.SignerError:
+		return "--sign-key FILE"
+	case *bundle.TrustError:
+		return "satchel sign --sign-key KEY DIR; --trust FILE"
+	case *bundle.TrustFileError:
+		return "--trust FILE"
 	case *bundle.MissingError, *prepare.LostError:
 		return "--restart"
 	case *gaps.FileError, *prepare.ListError:

@@ -48,17 +48,17 @@ and render write it for the mirror at hand.`,
 }
 
 func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output string, yaml, wide bool) error {
-	expect, ids, err := flags.parse(a.ui(ctx))
+	want, ids, err := flags.parse(a.ui(ctx))
 	if err == nil {
 		err = checkOutput(output)
 	}
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{expect, flags.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, dir, bundle.Wanted{Expect: expect}, ids)
+	r, err := bundle.Open(ctx, dir, want, ids)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,7 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head.printf("bundle       %s, packed %s\n", r.Bundle, text.Minute(r.Created))
 	head.stream(r.Stream, r.Sequence)
 	head.printf("fingerprint  %s\n", r.Fingerprint.Grouped())
+	head.signed(signers(r.Signed))
 	attached := report.CountAttached(r.Images)
 	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))
 	if attached > 0 {

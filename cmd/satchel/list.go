@@ -51,6 +51,7 @@ type listedBundle struct {
 	Sealed   bool           `json:"sealed"`
 	Stream   *bundle.Stream `json:"stream,omitempty"`
 	Sequence int            `json:"sequence,omitempty"`
+	Signed   []signerReport `json:"signed,omitempty"`       // nobody has asked whose keys they are
 	Running  bool           `json:"beingWritten,omitempty"` // by another process of this host
 	Problem  string         `json:"problem,omitempty"`
 }
@@ -76,7 +77,7 @@ func runList(a *app, dir, output string, wide bool) error {
 		if !f.Created.IsZero() {
 			b.Created = &f.Created
 		}
-		b.Stream = inStream(f.Stream)
+		b.Stream, b.Signed = inStream(f.Stream), signers(f.Signed)
 		if f.Err != nil {
 			b.Problem = f.Err.Error()
 		}
@@ -124,6 +125,9 @@ func printList(w io.Writer, r listReport, v view) error {
 		rows = append(rows, []string{name, short(cmp.Or(b.Bundle, "-")), b.packed(), bundle.FormatSize(b.Bytes), b.sealed(), b.stream(), b.sequence()})
 		if b.Stream != nil {
 			fmt.Fprintf(streams, "%s: bundle %d of the stream %s\n", name, b.Sequence, b.Stream)
+		}
+		for _, s := range b.Signed {
+			fmt.Fprintf(problems, "%s: signed by %s\n", name, s.describe(false))
 		}
 		if b.Problem != "" && b.Sealed {
 			fmt.Fprintf(problems, "%s: %s\n", name, text.Printable(b.Problem))

@@ -23,6 +23,7 @@ import (
 type packOptions struct {
 	config         string
 	to             recipientFlags
+	sign           signFlags
 	segmentSize    int64
 	lanes          int
 	parallelImages int
@@ -61,6 +62,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "ImageSetConfiguration `FILE`, - for standard input")
 	addRecipientFlags(f, &o.to, "")
+	addSignFlags(f, &o.sign)
 	f.Var(sizeValue{&o.segmentSize}, "segment-size", "largest file on the drive, such as 128MiB; at least 1MiB, at most 4GiB - 1")
 	f.IntVar(&o.lanes, "lanes", bundle.DefaultLanes, "how many large blobs, `N`, are written at once; each takes 13 MiB of memory")
 	f.IntVar(&o.parallelImages, "parallel-images", defaultParallel, "how many images' manifests, `N`, are read at once")
@@ -147,7 +149,7 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if !o.yes {
 		job.Confirm = a.confirmPlace()
 	}
-	job.Job.Command = a.command()
+	job.Job.Command, job.Job.Version = a.command(), version()
 	job.Client, job.Cache = o.registry.client(a), a.openCache()
 	return job, nil
 }
@@ -181,8 +183,12 @@ func usableState(dir string) error {
 
 func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 	ctx := cmd.Context()
-	job, err := o.job(a, a.ui(ctx), dir)
+	ui := a.ui(ctx)
+	job, err := o.job(a, ui, dir)
 	if err != nil {
+		return err
+	}
+	if job.Job.Signers, err = o.sign.load(ctx, a, ui); err != nil {
 		return err
 	}
 	done, err := pack.Run(ctx, job)

@@ -44,18 +44,18 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if len(to) == 0 {
 		return usage(errors.New("rekey needs new recipients"), "give them with -r, -R, --new-passphrase or --new-passphrase-file")
 	}
-	expect, ids, err := reader.parse(ui)
+	want, ids, err := reader.parse(ui)
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{expect, reader.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, reader.bundle}); err != nil {
 		return err
 	}
 	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())
 	if as[*bundle.RefusedError](err) {
 		return err
 	}
-	done, err := bundle.Rekey(ctx, dir, bundle.Wanted{Expect: expect}, ids, to)
+	done, err := bundle.Rekey(ctx, dir, want, ids, to)
 	if err = errors.Join(err, hold.Close()); err != nil {
 		return err
 	}

@@ -114,8 +114,8 @@ func idIn(dir string) string {
 
 // withoutDrive reads the mirror back by what this host has noted of a bundle.
 func (o unpackOptions) withoutDrive(ctx context.Context, a *app, id string) error {
-	if o.dryRun || o.site.outDir != "" || o.reader.expect != "" {
-		return usage(errors.New("--dry-run, --output-dir and --expect need the bundle"), "name its directory")
+	if o.dryRun || o.site.outDir != "" || o.reader.expect != "" || len(o.reader.trust.files) > 0 {
+		return usage(errors.New("--dry-run, --output-dir, --expect and --trust need the bundle"), "name its directory")
 	}
 	job, err := o.job(a, "unpack")
 	if err != nil {
@@ -137,17 +137,18 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if err != nil {
 		return err
 	}
-	expect, ids, err := o.reader.parse(a.ui(ctx))
+	want, ids, err := o.reader.parse(a.ui(ctx))
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{expect, o.reader.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle}); err != nil {
 		return err
 	}
-	r, err := bundle.Open(ctx, dir, bundle.Wanted{Expect: expect}, ids)
+	r, err := bundle.Open(ctx, dir, want, ids)
 	if err != nil {
 		return err
 	}
+	a.saySigned(r)
 	client := o.registry.client(a)
 	err = run(r, client, job)
 	client.Close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,21 +17,24 @@ import (
 
 func newVerify(a *app) *cobra.Command {
 	var output, expect, id string
+	var trust trustFlags
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every byte of a bundle, without a key",
 		Long: `verify reads the whole bundle in DIR from the drive and compares it with its seals:
 flipped, missing, truncated, swapped and extra files are found and all listed. It
-needs no key. Only --expect shows that it is the bundle that you sent.
+needs no key. Only --expect shows that it is the bundle that you sent, and only --trust
+that somebody whom you trust has signed it.
 
 If DIR is a drive with several bundles, all are checked, or the one that --expect
 or --bundle names.`,
 		Args: exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runVerify(cmd.Context(), a, args[0], expect, id, output)
+			return runVerify(cmd.Context(), a, trust, args[0], expect, id, output)
 		},
 	}
 	addExpect(cmd.Flags(), &expect)
+	addTrustFlags(cmd.Flags(), &trust)
 	addBundle(cmd.Flags(), &id)
 	addOutput(cmd, &output)
 	return cmd
@@ -43,16 +47,19 @@ type verifyReport struct {
 	Stream      *bundle.Stream     `json:"stream,omitempty"`
 	Sequence    int                `json:"sequence,omitempty"` // its number in the stream, 1 without one
 	Fingerprint bundle.Fingerprint `json:"fingerprint"`
+	Signed      []signerReport     `json:"signed,omitempty"`
 	OK          bool               `json:"ok"`
 	Files       int                `json:"files"`
 	Bytes       int64              `json:"bytes"`
 	Faults      []faultReport      `json:"faults"`
 	Leftovers   []string           `json:"leftovers,omitempty"`
-	Rekey       []string           `json:"unfinishedRekey,omitempty"` // files of a rekey that was interrupted
-	LineEnds    []string           `json:"lineEnds,omitempty"`        // files whose line ends a copy has changed
-	Renamed     bool               `json:"renamed,omitempty"`         // a copy has changed how names are written
-	Whole       bool               `json:"whole,omitempty"`           // not ok, but what it carries is whole
-	Problem     string             `json:"problem,omitempty"`         // of several bundles: what is wrong with this one
+	Rekey       []string           `json:"unfinishedRekey,omitempty"`   // files of a rekey that was interrupted
+	Signing     []string           `json:"unfinishedSigning,omitempty"` // files of a signing that was interrupted
+	Unlisted    []string           `json:"unlisted,omitempty"`          // signature files that SHA256SUMS does not name
+	LineEnds    []string           `json:"lineEnds,omitempty"`          // files whose line ends a copy has changed
+	Renamed     bool               `json:"renamed,omitempty"`           // a copy has changed how names are written
+	Whole       bool               `json:"whole,omitempty"`             // not ok, but what it carries is whole
+	Problem     string             `json:"problem,omitempty"`           // of several bundles: what is wrong with this one
 }
 
 type faultReport struct {
@@ -60,20 +67,20 @@ type faultReport struct {
 	What string `json:"what"`
 }
 
-func runVerify(ctx context.Context, a *app, dir, expectFlag, id, output string) error {
-	expect, err := parseExpect(expectFlag)
+func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, output string) error {
+	want, err := trust.wanted(expect)
 	if err == nil {
 		err = checkOutput(output)
 	}
 	if err != nil {
 		return err
 	}
-	list, err := a.found(dir, wanted{expect, id})
+	list, err := a.found(dir, wanted{want.Expect, id})
 	if err != nil {
 		return err
 	}
 	if len(list) > 1 {
-		return a.verifyAll(ctx, dir, list, expect, output)
+		return a.verifyAll(ctx, dir, list, want, output)
 	}
 	if len(list) == 1 {
 		dir = a.chosen(dir, list[0])
@@ -82,7 +89,7 @@ func runVerify(ctx context.Context, a *app, dir, expectFlag, id, output string) 
 		}
 		a.warnInUse(list[0])
 	}
-	rep, verr := a.verify(ctx, dir, expect)
+	rep, verr := a.verify(ctx, dir, want)
 	if rep == nil {
 		return verr
 	}
@@ -98,7 +105,7 @@ type driveReport struct {
 }
 
 // verifyAll checks all bundles of a drive, also after one that is not whole.
-func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, expect bundle.Fingerprint, output string) error {
+func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, want bundle.Wanted, output string) error {
 	rep := driveReport{Dir: dir, OK: true}
 	var errs []error
 	for _, f := range list {
@@ -106,7 +113,7 @@ func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, ex
 		err := f.Err // an unfinished one says who writes it
 		if !as[*bundle.UnfinishedError](err) {
 			a.warnInUse(f)
-			one, err = a.verify(ctx, f.Dir, expect)
+			one, err = a.verify(ctx, f.Dir, want)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -147,13 +154,13 @@ func (r driveReport) summary() string {
 }
 
 // verify checks one bundle. There is no report if there was nothing to check.
-func (a *app) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (*verifyReport, error) {
+func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*verifyReport, error) {
 	total, err := bundle.SealedSize(dir)
 	if err != nil && !as[*bundle.DamageError](err) {
 		return nil, err
 	}
 	bar := a.Progress("verifying", 0, total)
-	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: expect, Cold: true, Progress: bar.Add})
+	r, verr := bundle.Verify(ctx, dir, bundle.VerifyOptions{Expect: want.Expect, Trust: want.Trust, Cold: true, Progress: bar.Add})
 	bar.End()
 	if verr != nil && ctx.Err() == nil || r != nil && len(r.UnfinishedRekey) > 0 {
 		if busy := a.inUse(dir); busy != nil {
@@ -166,6 +173,7 @@ func (a *app) verify(ctx context.Context, dir string, expect bundle.Fingerprint)
 	rep := &verifyReport{
 		Dir: r.Dir, Bundle: r.Bundle, Created: r.Created, Stream: inStream(r.Stream), Sequence: r.Sequence, Fingerprint: r.Fingerprint, OK: verr == nil, Files: r.Files, Bytes: r.Bytes,
 		Faults: []faultReport{}, Leftovers: r.Leftovers, Rekey: r.UnfinishedRekey, LineEnds: r.LineEnds, Renamed: r.Renamed,
+		Signed: signers(r.Signed), Signing: r.UnfinishedSigning, Unlisted: r.Unlisted,
 	}
 	for _, f := range r.Faults {
 		rep.Faults = append(rep.Faults, faultReport{f.File, f.What})
@@ -224,12 +232,19 @@ func printVerify(w io.Writer, r verifyReport) error {
 	if r.Fingerprint != "" {
 		p.printf("fingerprint  %s%s\n", r.Fingerprint.Grouped(), r.doubt())
 	}
+	p.signed(r.Signed)
 	p.printf("files        %d, %s\n", r.Files, bundle.FormatSize(r.Bytes))
 	for _, name := range r.Leftovers {
 		p.printf("left over    %s (from an interrupted run, harmless)\n", name)
 	}
 	for _, name := range r.Rekey {
 		p.printf("UNFINISHED   %s (of a rekey that was interrupted; run it again)\n", name)
+	}
+	for _, name := range r.Signing {
+		p.printf("UNFINISHED   %s (of a signing that was interrupted; sign the bundle again)\n", name)
+	}
+	if len(r.Unlisted) > 0 && len(r.Signing) == 0 {
+		p.printf("not listed   %s (right, but SHA256SUMS does not name it: added by another tool than satchel sign)\n", strings.Join(r.Unlisted, ", "))
 	}
 	for _, name := range r.LineEnds {
 		p.printf("line ends    %s (CR LF: changed by a copy)\n", name)

@@ -3,6 +3,7 @@ package sign
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -101,20 +102,30 @@ func (e *TrustError) Error() string {
 		refused = append(refused, r.String())
 	}
 	if len(e.Signed) == 0 {
-		return fmt.Sprintf("%s is not trusted: no signature counts: %s", what, text.Some(refused, 5))
+		return fmt.Sprintf("%s is not trusted: no signature counts: %s", what, some(refused))
 	}
 	var signed []string
 	for _, s := range e.Signed {
 		signed = append(signed, s.String())
 	}
-	msg := fmt.Sprintf("%s is not trusted: %d different signers are needed, and these have signed: %s", what, e.Want, text.Some(signed, 5))
+	msg := fmt.Sprintf("%s is not trusted: %d different signers are needed, and these have signed: %s", what, e.Want, some(signed))
 	if Different(e.Signed) < len(e.Signed) {
 		msg += " (who may be the same person counts once)"
 	}
 	if len(refused) > 0 {
-		msg += "; these do not count: " + text.Some(refused, 5)
+		msg += "; these do not count: " + some(refused)
 	}
 	return msg
+}
+
+// some joins what has commas and colons in it.
+func some(list []string) string {
+	const most = 5
+	shown := strings.Join(list[:min(most, len(list))], "; ")
+	if n := len(list) - most; n > 0 {
+		return fmt.Sprintf("%s; and %d more", shown, n)
+	}
+	return shown
 }
 
 // Hint says what to do now.

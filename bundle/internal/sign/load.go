@@ -102,6 +102,9 @@ func ofPrivate(file string, body []byte, block *pem.Block, ask Ask) (*Signer, er
 // unlock asks for the passphrase, once.
 func unlock(file string, body []byte, ask Ask) (any, error) {
 	passphrase, err := ask("Passphrase of the signing key " + text.Printable(file) + ": ")
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &SignerError{File: file, Err: noAnswerError{err}, hint: "run it on a terminal, or add the key to ssh-agent and give its .pub file"}
 	}
@@ -119,11 +122,6 @@ func unlock(file string, body []byte, ask Ask) (any, error) {
 type noAnswerError struct{ err error }
 
 func (e noAnswerError) Error() string { return "its passphrase is needed: " + e.err.Error() }
-
-// Is reports an interrupted question as such.
-func (e noAnswerError) Is(target error) bool {
-	return target == context.Canceled && errors.Is(e.err, context.Canceled)
-}
 
 // typeOf is the type of an OpenSSH private key, which stands before what is encrypted
 // (PROTOCOL.key), "" if it cannot be told.

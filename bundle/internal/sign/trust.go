@@ -36,9 +36,9 @@ func LoadTrust(files []string, need int) (*Trust, error) {
 
 // Signed is a signature that counts.
 type Signed struct {
-	File       string // of the signature
-	Key        string // SHA256:...
-	Principals string // whose key it is, as the allowed signers say; printable
+	File       string `json:"file"`                 // of the signature
+	Key        string `json:"key"`                  // SHA256:...
+	Principals string `json:"principals,omitempty"` // whose key it is, as the allowed signers say; printable
 
 	lists []list
 }

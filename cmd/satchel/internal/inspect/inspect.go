@@ -20,6 +20,7 @@ type Report struct {
 	Stream      *bundle.Stream         `json:"stream,omitempty"`
 	Sequence    int                    `json:"sequence"` // its number in the stream, 1 without one
 	Fingerprint bundle.Fingerprint     `json:"fingerprint"`
+	Signed      []bundle.Signed        `json:"signed,omitempty"`
 	Segments    int                    `json:"segments"`
 	Bytes       int64                  `json:"bytes"`     // of the segments, on the drive
 	Blobs       int                    `json:"blobs"`     // and manifests
@@ -51,7 +52,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint()}
+	rep := &Report{Bundle: r.ID(), Created: r.Created(), Sequence: r.Sequence(), Fingerprint: r.Fingerprint(), Signed: r.Signed()}
 	if s := r.Stream(); s != (bundle.Stream{}) {
 		rep.Stream = &s
 	}

@@ -249,16 +249,20 @@ func (p *packing) holdBundle(b bundle.SealedError) (err error) {
 // checkAgain reads a finished bundle back, or, if that is not wanted, looks at its seals
 // and the sizes of its files.
 func (p *packing) checkAgain(ctx context.Context, b bundle.SealedError) error {
-	if p.opts.NoVerify {
-		return p.checkSizes(ctx, b.Dir, b.Fingerprint)
+	err := p.sign(ctx, b.Dir, b.Fingerprint)
+	switch {
+	case err != nil:
+	case p.opts.NoVerify:
+		err = p.checkSizes(ctx, b.Dir, b.Fingerprint)
+	default:
+		if _, err = p.verify(ctx, b.Dir, b.Fingerprint); err == nil && !b.Verified {
+			err = p.verified(b.Fingerprint, b.Bundle, b.Dir)
+		}
 	}
-	if _, err := p.verify(ctx, b.Dir, b.Fingerprint); err != nil {
+	if err != nil {
 		return err
 	}
-	if b.Verified {
-		return nil
-	}
-	return p.verified(b.Fingerprint, b.Bundle, b.Dir)
+	return p.checkSigned(b.Dir, b.Fingerprint)
 }
 
 // checkSizes is what is done in place of reading a bundle back.

@@ -129,7 +129,13 @@ func (p *packing) release(ctx context.Context, id, dir string, fp bundle.Fingerp
 	if err := p.on.Check(); err != nil {
 		return err
 	}
+	if err := p.sign(ctx, dir, fp); err != nil {
+		return err
+	}
 	if err := p.readBack(ctx, id, dir, fp); err != nil {
+		return err
+	}
+	if err := p.checkSigned(dir, fp); err != nil {
 		return err
 	}
 	if err := p.syncDrive(dir); err != nil {

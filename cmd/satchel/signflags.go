@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// signFlags are the keys of those who sign.
+type signFlags struct{ keys []string }
+
+func addSignFlags(f *pflag.FlagSet, s *signFlags) {
+	f.StringArrayVar(&s.keys, "sign-key", nil, "sign with `FILE`, an OpenSSH ed25519 private key, or its .pub file while the private key is in ssh-agent (may be given more than once: several signers)")
+}
+
+// load opens the keys, each once, and makes a signature with each. It asks for passphrases.
+func (s signFlags) load(ctx context.Context, a *app, ui *bundle.UI) (list []*bundle.Signer, err error) {
+	for _, name := range s.keys {
+		if strings.HasPrefix(strings.TrimSpace(name), "-----BEGIN") {
+			return nil, usage(errors.New("a private key was given where the name of a file belongs"),
+				"name the file of the key; what was typed now stands in the shell's history and in the process list")
+		}
+		signer, err := bundle.LoadSigner(ctx, name, ui)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(list, func(o *bundle.Signer) bool { return o.Fingerprint() == signer.Fingerprint() }); i >= 0 {
+			a.warn("%s and %s are the same key: it signs once", text.Printable(list[i].File()), text.Printable(name))
+			continue
+		}
+		list = append(list, signer)
+	}
+	return list, nil
+}
+
+// trustFlags are whose signatures are asked for.
+type trustFlags struct {
+	files []string
+	need  int
+	given func() bool // whether --signatures was
+}
+
+func addTrustFlags(f *pflag.FlagSet, t *trustFlags) {
+	f.StringArrayVar(&t.files, "trust", nil, "refuse any bundle that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them (may be given more than once)")
+	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
+	t.given = func() bool { return f.Changed("signatures") }
+}
+
+// load reads the files, nil if there are none.
+func (t trustFlags) load() (*bundle.Trust, error) {
+	switch {
+	case len(t.files) == 0 && t.given():
+		return nil, usage(errors.New("--signatures counts those whom --trust names, and there is no --trust"), "add --trust FILE")
+	case len(t.files) == 0:
+		return nil, nil
+	case t.need < 1:
+		return nil, usage(fmt.Errorf("--signatures %d: it must be at least 1", t.need), "")
+	case slices.Contains(t.files, ""):
+		return nil, usage(errors.New("--trust: it is empty"), "name a file of allowed signers") // as an unset variable makes it
+	}
+	return bundle.LoadTrust(t.files, t.need)
+}
+
+// wanted reads which bundle is meant.
+func (t trustFlags) wanted(expect string) (want bundle.Wanted, err error) {
+	if want.Expect, err = parseExpect(expect); err == nil {
+		want.Trust, err = t.load()
+	}
+	return want, err
+}
+
+// signerReport is a signature of a bundle, for machines.
+type signerReport struct {
+	File       string `json:"file"`
+	Key        string `json:"key"`
+	Principals string `json:"principals,omitempty"` // whose key it is, if --trust says so
+}
+
+func signers(list []bundle.Signed) (rep []signerReport) {
+	for _, s := range list {
+		rep = append(rep, signerReport{s.File, s.Key, s.Principals})
+	}
+	return rep
+}
+
+// describe says whose signature it is, as far as that was asked for.
+func (s signerReport) describe(asked bool) string {
+	switch {
+	case s.Principals != "":
+		return fmt.Sprintf("%s (%s)", s.Key, s.Principals)
+	case asked:
+		return s.Key + " (does not count: not among the allowed signers, or not valid)"
+	}
+	return s.Key + " (not checked whose key it is: --trust FILE)"
+}
+
+// signed prints who has signed a bundle.
+func (p *printer) signed(list []signerReport) {
+	asked := asks(list)
+	for _, s := range list {
+		p.printf("signed by    %s\n", s.describe(asked))
+	}
+}
+
+// asks reports whether it was asked whose signatures they are: then one at least counts.
+func asks(list []signerReport) bool {
+	return slices.ContainsFunc(list, func(s signerReport) bool { return s.Principals != "" })
+}
+
+// saySigned says on stderr who has signed the bundle that is read.
+func (a *app) saySigned(r *bundle.Reader) {
+	list := signers(r.Signed())
+	asked := asks(list)
+	for _, s := range list {
+		a.info("bundle %s is signed by %s", r.ID(), s.describe(asked))
+	}
+}
