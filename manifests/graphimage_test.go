@@ -332,7 +332,7 @@ func TestEmitGraph(t *testing.T) {
 	if !strings.Contains(page, "for 1 image.") {
 		t.Errorf("the graph image is not counted:\n%s", page)
 	}
-	if want := "- `spec.graphDataImage`: `m.example/ns/openshift/graph-image:latest` (now `" + img.Root.Digest.String() + "`)\n- `spec.releases`: `m.example/ns/openshift/release-images`\n"; !strings.Contains(page, want) {
+	if want := "- `spec.graphDataImage`: `m.example/ns/openshift/graph-image:latest` (now `" + img.Root.Digest.String() + "`; the operator reads it by tag)\n- `spec.releases`: `m.example/ns/openshift/release-images`\n"; !strings.Contains(page, want) {
 		t.Errorf("it does not say %s:\n%s", want, page)
 	}
 	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "1"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"1"}}

@@ -44,8 +44,13 @@ func (e *emission) stepGraph(p *page) {
 	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: origin.PathPayload})
 	p.step("The update service")
 	p.text("An UpdateService object (operator: OpenShift Update Service) needs these from the mirror:")
+	image := e.site.Mirror.Repo(graph).WithTag(graph.NamedTags()[0])
+	data := fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`; the operator reads it by tag)", image, graph.Root.Digest)
+	if other := e.other(image); other != "" {
+		data = fmt.Sprintf("`spec.graphDataImage`: `%s` (%s)", e.place(graph), other)
+	}
 	p.list([]string{
-		fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`)", e.site.Mirror.Repo(graph).WithTag(graph.NamedTags()[0]), graph.Root.Digest),
+		data,
 		fmt.Sprintf("`spec.releases`: `%s`", releases.Name()),
 	})
 	p.text("The operator also needs the mirror's certificate authorities under the key `updateservice-registry`, in the ConfigMap that image.config names.")

@@ -3,6 +3,8 @@ package emit
 import (
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
@@ -30,6 +32,9 @@ type Site struct {
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	Gone         []CatalogGone               // what catalogs have no more, for APPLY.md
+	// Elsewhere has the tags of the mirror, each with its registry, that name something else than
+	// the images of the inventory: a digest, or "" for nothing.
+	Elsewhere map[string]digest.Digest
 	// Unchecked: the mirror was not asked whether it has the images.
 	Unchecked bool
 	// PlainHTTP: the mirror was asked, and answered without TLS.

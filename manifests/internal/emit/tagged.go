@@ -17,7 +17,11 @@ func (e *emission) pageTagged(p *page) {
 			if name.Digest != "" { // a pod names it by the tag, and its node had resolved the digest
 				name = name.WithTag(tag)
 			}
-			list = append(list, fmt.Sprintf("`%s`: use `%s` or `%s`", name, repo.WithTag(tag), img.Source.WithDigest(img.Root.Digest)))
+			use := fmt.Sprintf("`%s`: use `%s` or `%s`", name, repo.WithTag(tag), img.Source.WithDigest(img.Root.Digest))
+			if other := e.other(repo.WithTag(tag)); other != "" {
+				use = fmt.Sprintf("`%s`: use `%s` (%s)", name, img.Source.WithDigest(img.Root.Digest), other)
+			}
+			list = append(list, use)
 		}
 	}
 	p.list(list)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -140,12 +142,18 @@ func (u *unpacking) writeCluster() error {
 	return nil
 }
 
-// answered renders again where the mirror, as it now has answered, speaks plain HTTP.
+// answered renders again where the mirror, as it now has answered, speaks plain HTTP, or has
+// tags that name something else.
 func (u *unpacking) answered() (err error) {
-	if !u.mirror.PlainHTTP() {
+	left := u.mirror.Left()
+	if !u.mirror.PlainHTTP() && len(left) == 0 {
 		return nil
 	}
-	u.Site.PlainHTTP = true
+	u.Site.PlainHTTP = u.mirror.PlainHTTP()
+	u.Site.Elsewhere = map[string]digest.Digest{}
+	for _, move := range left {
+		u.Site.Elsewhere[move.Tag.String()] = move.Old
+	}
 	u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site)
 	return err
 }

@@ -127,3 +127,24 @@ func TestRender(t *testing.T) {
 		t.Errorf("YAML onto the drive: %v", err)
 	}
 }
+
+// TestRenderTagElsewhere: the YAML of a bundle whose images are there by digest is written
+// although the mirror's tags name others, or are gone, and APPLY.md says so.
+func TestRenderTagElsewhere(t *testing.T) {
+	t.Parallel()
+	s, out := newSite(t, 14), filepath.Join(t.TempDir(), "out")
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), s.options(t, "")); err != nil {
+		t.Fatal(err)
+	}
+	other := s.Content.Image(false, s.Content.Layer(1000, ocitest.LayerGzip))
+	if err := ocitest.Push(t.Context(), s.Content, other, "http://"+s.mirror.Host, "in/team/app", "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack.Render(t.Context(), s.reader, jobtest.Client(), s.options(t, out)); err != nil {
+		t.Fatal(err)
+	}
+	body, err := os.ReadFile(filepath.Join(out, "APPLY.md"))
+	if want := "(not `" + s.mirror.Host + "/in/team/app:v1`: that tag names another image, `" + other.Digest.String() + "`)"; err != nil || !strings.Contains(string(body), want) {
+		t.Errorf("APPLY.md lacks %s: %v\n%s", want, err, body)
+	}
+}
