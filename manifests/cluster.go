@@ -17,6 +17,8 @@ type (
 	RegistryCA = emit.RegistryCA
 	// ImageConfig is what image.config.openshift.io/cluster says now.
 	ImageConfig = emit.ImageConfig
+	// SourcePlace is a repository whose images are carried, and one of the mirror that has them.
+	SourcePlace = emit.SourcePlace
 	// PresentRules are the objects with rules that a cluster has now.
 	PresentRules = emit.PresentRules
 	// PresentCatalogSources are the CatalogSources that a cluster has now.

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
-	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -117,11 +116,12 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 		must(t, err)
 	}
 	if len(in.EarlierImages) > 0 {
-		earlier := &oci.Inventory{}
+		var places []SourcePlace
 		for _, i := range in.EarlierImages {
-			earlier.Images = append(earlier.Images, i.image(t))
+			img := i.image(t)
+			places = append(places, SourcePlace{Source: img.Source.Name(), Place: mirror.Repo(img).Name(), Origins: []oci.Origin{img.Origin}})
 		}
-		site.EarlierRules = append(site.EarlierRules, rules.Of(earlier, mirror))
+		site.Earlier = append(site.Earlier, places)
 	}
 	return inv, site
 }

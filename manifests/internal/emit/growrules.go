@@ -17,12 +17,12 @@ func (e *emission) grow() {
 		e.growth = rules.Grow(present.Objects, e.groups, room)
 		return
 	}
-	if e.site.EarlierRules == nil {
+	if e.site.Earlier == nil {
 		return
 	}
 	var objects []rules.Object
-	for _, groups := range e.site.EarlierRules {
-		objects = rules.Grow(objects, groups, room).Objects()
+	for _, places := range e.site.Earlier {
+		objects = rules.Grow(objects, rules.For(places), room).Objects()
 	}
 	e.growth = rules.Grow(objects, e.groups, room)
 }

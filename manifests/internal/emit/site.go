@@ -20,9 +20,9 @@ type Site struct {
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
 	// PresentRules are the objects with rules that the cluster has; nil: not given.
 	PresentRules *PresentRules
-	// EarlierRules are those that earlier bundles brought into this mirror, the oldest first,
-	// where PresentRules is nil; nil: not known.
-	EarlierRules [][]rules.Group
+	// Earlier is what earlier bundles, the oldest first, brought into this mirror; for the rules
+	// where PresentRules is nil. nil: not known.
+	Earlier [][]SourcePlace
 	// PresentCatalogSources are the CatalogSources that the cluster has; nil: not given.
 	PresentCatalogSources *PresentCatalogSources
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
@@ -41,6 +41,9 @@ type Site struct {
 	PlainHTTP bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
 }
+
+// SourcePlace is a repository whose images are carried, and one of the mirror that has them.
+type SourcePlace = rules.SourcePlace
 
 // Credential is a user's name and password in a registry.
 type Credential struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
@@ -40,20 +41,41 @@ func groupOf(o oci.Origin) string {
 	return Generic
 }
 
+// SourcePlace is a repository whose images are carried, and one of the mirror that has them.
+type SourcePlace struct {
+	Source, Place string       // HOST[:PORT]/REPOSITORY
+	Origins       []oci.Origin // of the images; they decide the group
+}
+
 // Of gives the rules for every image of the inventory, signatures and other
-// referrers too. An image whose place in the mirror is its source needs no rule, and
-// a built image neither: nobody asks its source for it. Groups without rules are
-// left out.
+// referrers too. A built image needs none: nobody asks its source for it.
 func Of(inv *oci.Inventory, mirror oci.Mirror) []Group {
+	var list []SourcePlace
+	for _, img := range inv.Images {
+		if !img.Built {
+			list = append(list, SourcePlace{img.Source.Name(), mirror.Repo(img).Name(), []oci.Origin{img.Origin}})
+		}
+	}
+	return For(list)
+}
+
+// For gives the rules that lead from sources to their places. A source that is its own place
+// needs none, nor does a catalog of a directory, which no registry has. Groups without rules are
+// left out.
+func For(list []SourcePlace) []Group {
 	places := map[string]map[string]bool{} // source -> mirrors
 	wanted := map[string]map[string]bool{} // group -> sources
-	for _, img := range inv.Images {
-		source, place := img.Source.Name(), mirror.Repo(img).Name()
-		if source == place || img.Built {
+	for _, p := range list {
+		if host, _, _ := strings.Cut(p.Source, "/"); p.Source == p.Place || host == origin.LocalCatalogs {
 			continue
 		}
-		add(places, source, place)
-		add(wanted, groupOf(img.Origin), source)
+		add(places, p.Source, p.Place)
+		for _, o := range p.Origins {
+			add(wanted, groupOf(o), p.Source)
+		}
+		if len(p.Origins) == 0 {
+			add(wanted, Generic, p.Source)
+		}
 	}
 	var groups []Group
 	taken := map[string]bool{}
