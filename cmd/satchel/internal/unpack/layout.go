@@ -3,6 +3,8 @@ package unpack
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -19,11 +21,16 @@ type LayoutError struct {
 	Layout Layout
 	Image  oci.Image // one that is there
 	Place  oci.Ref   // where it is missing
+	Tag    string    // "" if the image itself is there, else the tag of another one in its place
 }
 
 func (e *LayoutError) Error() string {
+	has := e.Image.Source.String()
+	if e.Tag != "" {
+		has = "an image with the tag " + e.Tag
+	}
 	return fmt.Sprintf("%s looks as if %s has filled it: it has %s in %s, and not in %s",
-		e.Layout.Mirror, e.Layout.Tools, e.Image.Source, e.Layout.Mirror.Repo(e.Image).Name(), e.Place.Name())
+		e.Layout.Mirror, e.Layout.Tools, has, e.Layout.Mirror.Repo(e.Image).Name(), e.Place.Name())
 }
 
 // Hint says what to do now.
@@ -35,18 +42,23 @@ func (e *LayoutError) Hint() string {
 func (e *LayoutError) Permanent() bool { return true }
 
 // maxSamples is how many images of one origin are looked for in another layout.
-const maxSamples = 2
+const maxSamples = 8
 
-// otherLayout looks for some of the images that the mirror lacks in the places of other tools.
-// What a dry run finds is only said.
+// otherLayout looks for some of the images that the mirror lacks in the places of other tools,
+// by digest, and by tag: a catalog that moved every week is known by its tag alone. What a dry run
+// finds is only said.
 func (u *unpacking) otherLayout(ctx context.Context, absent []oci.Image) error {
 	for _, layout := range u.Layouts {
 		for _, img := range samples(absent, u.Site.Mirror, layout.Mirror) {
 			place := u.Site.Mirror.Repo(img)
-			if !u.has(ctx, layout.Mirror.Repo(img), img) || u.has(ctx, place, img) {
+			there, tag := u.hasSome(ctx, layout.Mirror.Repo(img), img)
+			if !there {
 				continue
 			}
-			err := &LayoutError{layout, img, place}
+			if here, _ := u.hasSome(ctx, place, img); here {
+				continue
+			}
+			err := &LayoutError{layout, img, place, tag}
 			if !u.DryRun {
 				return err
 			}
@@ -57,21 +69,36 @@ func (u *unpacking) otherLayout(ctx context.Context, absent []oci.Image) error {
 	return ctx.Err()
 }
 
-// has reports whether a repository is known to have an image. What is refused is not known.
-func (u *unpacking) has(ctx context.Context, repo oci.Ref, img oci.Image) bool {
-	_, _, err := u.client.Resolve(ctx, repo.WithDigest(img.Root.Digest))
-	return err == nil
+// hasSome reports whether a repository has an image, or else another one under its tag, which
+// it gives. What is refused is not there.
+func (u *unpacking) hasSome(ctx context.Context, repo oci.Ref, img oci.Image) (there bool, tag string) {
+	has := func(ref oci.Ref) bool {
+		_, _, err := u.client.Resolve(ctx, ref)
+		return err == nil
+	}
+	if has(repo.WithDigest(img.Root.Digest)) {
+		return true, ""
+	}
+	if len(img.Tags) > 0 && has(repo.WithTag(img.Tags[0])) {
+		return true, img.Tags[0]
+	}
+	return false, ""
 }
 
-// samples are the first images of each origin that two layouts keep in different places.
+// samples are images of each origin, spread over all, that two layouts keep in different places.
 func samples(images []oci.Image, ours, theirs oci.Mirror) (list []oci.Image) {
-	count := map[oci.Origin]int{}
+	byOrigin := map[oci.Origin][]oci.Image{}
 	for _, img := range images {
-		if img.Subject != "" || img.Built || ours.Repo(img) == theirs.Repo(img) || count[img.Origin] >= maxSamples {
-			continue
+		if img.Subject == "" && ours.Repo(img) != theirs.Repo(img) {
+			byOrigin[img.Origin] = append(byOrigin[img.Origin], img)
 		}
-		count[img.Origin]++
-		list = append(list, img)
+	}
+	for _, origin := range slices.Sorted(maps.Keys(byOrigin)) {
+		all := byOrigin[origin]
+		n := min(len(all), maxSamples)
+		for i := range n {
+			list = append(list, all[i*len(all)/n])
+		}
 	}
 	return list
 }

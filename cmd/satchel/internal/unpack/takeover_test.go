@@ -162,3 +162,23 @@ func TestOtherLayoutOnlyWhereItIs(t *testing.T) {
 		o.fill(t, func(img oci.Image) (string, string) { return theirs.Repo(img).Repository, "x" })
 	}
 }
+
+// TestOtherLayoutByTag: last week's image stands under the tag in the other layout.
+func TestOtherLayoutByTag(t *testing.T) {
+	t.Parallel()
+	o := newOther(t, 64)
+	place := oci.Mirror{Host: o.mirror.Host, Namespace: "in"}
+	theirs, err := manifests.Layout{Tool: manifests.LayoutOc}.On(place, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ocitest.Push(t.Context(), o.Content, o.Content.Image(false), "http://"+o.target, "in", "4.18.1-x86_64"); err != nil {
+		t.Fatal(err)
+	}
+	to := o.options(t, place)
+	to.Layouts = []unpack.Layout{{Name: "oc", Tools: "oc", Mirror: theirs}}
+	var seen *unpack.LayoutError
+	if err := unpack.Run(t.Context(), o.reader, jobtest.Client(), to); !errors.As(err, &seen) || seen.Place.Repository != "in/openshift/release-images" {
+		t.Errorf("%v", err)
+	}
+}
