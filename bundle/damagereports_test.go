@@ -205,7 +205,7 @@ func TestReport(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	size, err := SealedSize(s.drive)
+	size, err := SealedSize(s.drive, Wanted{})
 	if err != nil {
 		t.Fatal(err)
 	}

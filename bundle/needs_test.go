@@ -104,7 +104,7 @@ func TestNeeds(t *testing.T) {
 			})
 			before := files(t, f.drive)
 			_, verr := Verify(t.Context(), f.drive, VerifyOptions{})
-			_, serr := SealedSize(f.drive)
+			_, serr := SealedSize(f.drive, Wanted{})
 			_, oerr := Open(t.Context(), f.drive, Wanted{}, f.identity)
 			_, kerr := Rekey(t.Context(), f.drive, Wanted{}, f.identity, f.job.Recipients)
 			_, rerr := Resume(t.Context(), f.drive, f.state, f.job, nil)

@@ -77,9 +77,19 @@ func isWhole(t *testing.T, v vector) {
 	if r, err := bundle.Verify(t.Context(), v.dir, bundle.VerifyOptions{}); err != nil || len(r.Faults) > 0 {
 		t.Errorf("Verify: %+v, %v", r, err)
 	}
-	r, err := bundle.Open(t.Context(), v.dir, bundle.Wanted{}, v.keys)
+	want := bundle.Wanted{}
+	if _, signed := v.head["signatures"]; signed {
+		var err error
+		if want.Trust, err = bundle.LoadTrust([]string{filepath.Join(filepath.Dir(v.dir), "signers")}, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := bundle.Open(t.Context(), v.dir, want, v.keys)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want.Trust != nil {
+		v.count(t, "signatures", len(r.Signed()))
 	}
 	v.count(t, "images", len(r.Inventory().Images))
 	v.count(t, "gaps", len(r.Inventory().Gaps))

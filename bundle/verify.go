@@ -48,8 +48,8 @@ type Report struct {
 }
 
 // SealedSize gives the bytes that [Verify] will read, for a progress bar.
-func SealedSize(dir string) (n int64, err error) {
-	s, err := openToVerify(dir, Wanted{})
+func SealedSize(dir string, want Wanted) (n int64, err error) {
+	s, err := openToVerify(dir, want)
 	if err != nil {
 		return 0, err
 	}

@@ -95,7 +95,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 }
 
 // otherFlags belong to other programs, or are named because satchel does not have them.
-var otherFlags = []string{"--from-file", "--patch-file", "--type", "--since", "--all", "--preserve-digests"}
+var otherFlags = []string{"--from-file", "--patch-file", "--type", "--since", "--all", "--preserve-digests", "--delete-untagged"}
 
 var (
 	shown  = regexp.MustCompile(`(?:^|[^\w./-])(?:satchel|\.\./satchel) ((?:[^|&;#)(\n]|\\\n)+)`)

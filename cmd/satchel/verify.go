@@ -155,7 +155,7 @@ func (r driveReport) summary() string {
 
 // verify checks one bundle. There is no report if there was nothing to check.
 func (a *app) verify(ctx context.Context, dir string, want bundle.Wanted) (*verifyReport, error) {
-	total, err := bundle.SealedSize(dir)
+	total, err := bundle.SealedSize(dir, want)
 	if err != nil && !as[*bundle.DamageError](err) {
 		return nil, err
 	}

@@ -2,8 +2,8 @@
 //
 //	go run ./scripts/vectors -satchel OLD/satchel -packed-by NAME testdata/vectors/NAME
 //
-// Each vector is a directory with bundle/, key.txt, the age identity that opens it,
-// and vector.txt, which says what must happen to a reader. What a version packed
+// Each vector is a directory with bundle/, key.txt, the age identity that opens it, signers
+// (those who are allowed to sign, if it is signed), and vector.txt, which says what must happen to a reader. What a version packed
 // never changes: a later version adds vectors of its own in a directory of its own.
 // The images come from a registry inside this program, so nothing else is needed.
 // TestVectors in package bundle reads them all.

@@ -26,7 +26,8 @@ type vector struct {
 	postQuantum bool
 	change      func(dir string) error // after packing; may be nil
 	down        bool                   // the source is away in part
-	expect      []string               // lines of vector.txt
+	signers     int
+	expect      []string // lines of vector.txt
 }
 
 const segment = "s-00-00001.age"
@@ -46,6 +47,8 @@ func (m *maker) all(ctx context.Context) error {
 			expect: []string{"expect: damaged", "fault: " + segment}},
 		{name: "truncated", about: "a segment has lost its last byte", images: whole, change: cut,
 			expect: []string{"expect: truncated", "fault: " + segment}},
+		{name: "signed", about: "two have signed it", images: whole, signers: 2,
+			expect: []string{"expect: whole", "images: 3", "gaps: 0", "documents: 1", "signatures: 2"}},
 		{name: "needs", about: "the seal needs a feature that no version has", images: whole, change: future,
 			expect: []string{"expect: needs", "feature: future"}},
 	} {
@@ -77,6 +80,13 @@ func (m *maker) make(ctx context.Context, v vector) error {
 	}
 	m.source.down.Store(v.down)
 	args := append([]string{"pack", "-q", "-c", file, "-r", recipient, "--src-tls-verify=false", "--lanes=1", "--segment-size=1MiB"}, v.pack...)
+	for n := range v.signers {
+		key := filepath.Join(m.tmp, fmt.Sprintf("signer-%d", n+1))
+		if err := addSigner(key, filepath.Join(dir, "signers")); err != nil {
+			return err
+		}
+		args = append(args, "--sign-key", key)
+	}
 	if err := m.run(ctx, v.exit, append(args, bundle)...); err != nil {
 		return err
 	}

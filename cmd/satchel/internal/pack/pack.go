@@ -183,7 +183,7 @@ func (p *packing) readBack(ctx context.Context, id, dir string, fp bundle.Finger
 
 // verify reads the bundle back from the drive. Empty, expect is any bundle.
 func (p *packing) verify(ctx context.Context, dir string, expect bundle.Fingerprint) (bundle.Fingerprint, error) {
-	total, err := bundle.SealedSize(dir)
+	total, err := bundle.SealedSize(dir, bundle.Wanted{Expect: expect})
 	if err != nil {
 		return "", err
 	}
