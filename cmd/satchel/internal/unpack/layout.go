@@ -29,7 +29,7 @@ func (e *LayoutError) Error() string {
 	if e.Tag != "" {
 		has = "an image with the tag " + e.Tag
 	}
-	return fmt.Sprintf("%s looks as if %s has filled it: it has %s in %s, and not in %s",
+	return fmt.Sprintf("%s looks as if another tool has filled it (%s): it has %s in %s, and not in %s",
 		e.Layout.Mirror, e.Layout.Tools, has, e.Layout.Mirror.Repo(e.Image).Name(), e.Place.Name())
 }
 
