@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -22,6 +23,7 @@ type Content struct {
 	Images    []oci.Image
 	Manifests []Needed // children before parents
 	Blobs     []Needed
+	Baseline  *bundle.Baseline // what of that did not travel; nil: all did
 }
 
 // Needed is a manifest or blob, with the images that reach it.
@@ -39,7 +41,7 @@ func ContentOf(g *oci.Graph) Content {
 		}
 		return list
 	}
-	return Content{g.Images, needed(g.Manifests), needed(g.Blobs)}
+	return Content{Images: g.Images, Manifests: needed(g.Manifests), Blobs: needed(g.Blobs)}
 }
 
 func (c Content) count() Count {
@@ -54,15 +56,16 @@ func (c Content) count() Count {
 
 // contentForm1 is content-<id>.json.
 type contentForm1 struct {
-	Version   string      `json:"version"`
-	Bundle    string      `json:"bundle"`
-	Images    []oci.Image `json:"images"`
-	Manifests []Needed    `json:"manifests"`
-	Blobs     []Needed    `json:"blobs"`
+	Version   string           `json:"version"`
+	Bundle    string           `json:"bundle"`
+	Images    []oci.Image      `json:"images"`
+	Manifests []Needed         `json:"manifests"`
+	Blobs     []Needed         `json:"blobs"`
+	Baseline  *bundle.Baseline `json:"baseline,omitempty"`
 }
 
 func (c Content) write(id string, w io.Writer) error {
-	return json.NewEncoder(w).Encode(contentForm1{contentForm().newest(), id, c.Images, c.Manifests, c.Blobs})
+	return json.NewEncoder(w).Encode(contentForm1{contentForm().newest(), id, c.Images, c.Manifests, c.Blobs, c.Baseline})
 }
 
 // Content reads what a bundle of the ledger needs. The error wraps fs.ErrNotExist if that is
@@ -95,7 +98,7 @@ func (s Store) Content(b Bundle) (c Content, err error) {
 	if err != nil {
 		return c, damaged(err)
 	}
-	return Content{in.Images, in.Manifests, in.Blobs}, nil
+	return Content{in.Images, in.Manifests, in.Blobs, in.Baseline}, nil
 }
 
 func (in contentForm1) check(id string) error {

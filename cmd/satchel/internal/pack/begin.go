@@ -69,6 +69,7 @@ func (p *packing) others() {
 // goOn takes a bundle over that was begun.
 func (p *packing) goOn(ctx context.Context, w *bundle.Writer) error {
 	p.w = w
+	p.UseBaseline(w.Baseline())
 	p.Info("resuming bundle %s in %s, content pinned on %s", w.ID(), w.Dir(), text.Minute(w.Begun()))
 	_, err := p.ledger().Prepare()
 	var noted gaps.List
@@ -122,6 +123,9 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if err := prepared(ctx); err != nil {
 		return err
 	}
+	if job.Baseline, err = p.PinBaseline(); err != nil {
+		return err
+	}
 	if err := p.ReadSmall(ctx); err != nil {
 		return err
 	}
@@ -134,6 +138,7 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if p.w, err = bundle.Create(p.opts.Dir, p.opts.State, job, p.Inventory()); err != nil {
 		return err
 	}
+	p.UseBaseline(p.w.Baseline()) // what images are left out from now on changes nothing of it
 	p.Info("writing bundle %s into %s", p.w.ID(), p.w.Dir())
 	if err := p.Adopt(ctx, p.builtDir(p.w.ID())); err != nil {
 		return errors.Join(err, p.w.Close())

@@ -24,6 +24,7 @@ func (p *packing) number(ctx context.Context) error {
 		},
 	}
 	r.Stream, r.Sequence = p.w.Number()
+	r.Content.Baseline = p.w.Baseline()
 	stream, n, err := p.ledger().Reserve(r)
 	if err != nil {
 		return err

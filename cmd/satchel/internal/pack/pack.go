@@ -36,12 +36,15 @@ type Options struct {
 }
 
 // Identity is what makes two packs the same job, so that one resumes the other: the
-// configuration, the images that a gap list names, and the mirror that the cluster's YAML
-// is for, if one is named.
+// configuration, the images that a gap list names, what the baseline was named by, and the
+// mirror that the cluster's YAML is for, if one is named.
 func Identity(o prepare.Options) digest.Digest {
 	id := o.Config.Digest()
 	if o.Only != nil {
 		id = oci.Digest([]byte(id.String() + o.Only.Digest().String()))
+	}
+	if len(o.Since) > 0 {
+		id = oci.Digest(fmt.Appendf(nil, "%s since %q", id, o.Since))
 	}
 	if o.Mirror.Host != "" {
 		id = oci.Digest(fmt.Appendf(nil, "%s %s %d", id, o.Mirror, o.Mirror.MaxNestedPaths))

@@ -23,7 +23,7 @@ func (p *packing) write(ctx context.Context) (bundle.Fingerprint, error) {
 	if err := p.writeBlobs(ctx); err != nil {
 		return "", err
 	}
-	for _, n := range p.Graph.Manifests {
+	for _, n := range p.Carried().Manifests {
 		if err := p.w.Put(ctx, n.Descriptor, p.Cache.ReadThrough(p.Source(n))); err != nil {
 			return "", p.Blame(n, err)
 		}
@@ -85,7 +85,7 @@ func (p *packing) writeBlobs(ctx context.Context) error {
 		for _, n := range unfinished {
 			done += n
 		}
-		bar := p.Progress("packing", done, report.Size(p.Graph.Blobs))
+		bar := p.Progress("packing", done, report.Size(p.Carried().Blobs))
 		err = p.put(ctx, bar, todo, len(unfinished))
 		bar.End()
 		if err == nil {
@@ -104,7 +104,7 @@ func (p *packing) giveUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range p.Graph.Blobs {
+	for _, n := range p.Carried().Blobs {
 		delete(unfinished, n.Descriptor.Digest)
 	}
 	for d := range unfinished {
@@ -118,7 +118,7 @@ func (p *packing) giveUp(ctx context.Context) error {
 // todo lists the blobs that are not in the bundle yet: those begun first, which
 // hold lanes, then by size, the largest first. done is the bytes of the others.
 func (p *packing) todo(ctx context.Context, unfinished map[digest.Digest]int64) (todo []oci.Node, done int64, err error) {
-	for _, n := range p.Graph.Blobs {
+	for _, n := range p.Carried().Blobs {
 		ok, err := p.w.Has(ctx, n.Descriptor)
 		if err != nil {
 			return nil, 0, err

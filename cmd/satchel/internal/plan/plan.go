@@ -43,13 +43,13 @@ type planning struct {
 // drives counts how many drives are needed, of the size given or of the usual ones.
 func (p *planning) drives(f bundle.Forecast) ([]Drive, error) {
 	if n := p.opts.DriveSize; n > 0 {
-		count, err := p.opts.Job.Drives(f, p.Graph, n, p.cluster())
+		count, err := p.opts.Job.Drives(f, p.Carried(), n, p.cluster())
 		return []Drive{{n, n, count}}, p.needing(err)
 	}
 	var list []Drive
 	for _, size := range []int64{32e9, 64e9, 128e9, 256e9} {
 		free := size / 100 * (100 - driveLoss)
-		count, err := p.opts.Job.Drives(f, p.Graph, free, p.cluster())
+		count, err := p.opts.Job.Drives(f, p.Carried(), free, p.cluster())
 		var large *bundle.TooLargeError
 		if err != nil && !errors.As(err, &large) {
 			return nil, err
@@ -70,7 +70,7 @@ const driveLoss = 5
 func (p *planning) needing(err error) error {
 	var large *bundle.TooLargeError
 	if errors.As(err, &large) {
-		for _, n := range p.Graph.Blobs {
+		for _, n := range p.Carried().Blobs {
 			if n.Descriptor.Digest == large.Blob.Digest {
 				return p.Blame(n, err)
 			}

@@ -95,6 +95,9 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	inv := all.Inventory
+	if p.opts.Job.Baseline, err = p.PinBaseline(); err != nil {
+		return nil, err
+	}
 	f, err := p.opts.Job.Forecast(inv, all.Graph, all.Body)
 	if err != nil {
 		return nil, err
@@ -194,7 +197,7 @@ func (p *planning) fetchTime() *FetchTime {
 		return nil
 	}
 	r := &FetchTime{Rate: p.opts.Rate}
-	for _, n := range slices.Concat(p.Graph.Blobs, p.Graph.Manifests) {
+	for _, n := range slices.Concat(p.Carried().Blobs, p.Carried().Manifests) {
 		if p.Remote(n) && !p.Cache.Has(n.Descriptor) {
 			r.Bytes += n.Descriptor.Size
 		}

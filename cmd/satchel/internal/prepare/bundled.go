@@ -29,7 +29,8 @@ func (s *Set) Bundled(ctx context.Context) (Bundled, error) {
 	if err != nil {
 		return Bundled{}, err
 	}
-	graph := &oci.Graph{Images: s.Graph.Images, Manifests: slices.Clone(s.Graph.Manifests), Blobs: s.Graph.Blobs}
+	carried := s.Carried()
+	graph := &oci.Graph{Images: carried.Images, Manifests: slices.Clone(carried.Manifests), Blobs: carried.Blobs}
 	have := map[string]bool{}
 	for _, n := range slices.Concat(graph.Manifests, graph.Blobs) {
 		have[n.Descriptor.Digest.String()] = true
@@ -83,12 +84,13 @@ const smallShare = 400
 // definitely not available is not read: fetching it shows what is to be done about that.
 func (s *Set) ReadSmall(ctx context.Context) error {
 	var todo []oci.Node
-	for _, n := range s.Graph.Blobs {
+	carried := s.Carried()
+	for _, n := range carried.Blobs {
 		if d := n.Descriptor; d.Size <= bundle.KnownBlob && isJSON(d.MediaType) && !s.isStored(d) {
 			todo = append(todo, n)
 		}
 	}
-	if report.Size(todo) <= (report.Size(s.Graph.Blobs)+report.Size(s.Graph.Manifests))/smallShare {
+	if report.Size(todo) <= (report.Size(carried.Blobs)+report.Size(carried.Manifests))/smallShare {
 		return nil
 	}
 	s.Debug("reading %d small blobs to see how far they compress", len(todo))

@@ -26,6 +26,9 @@ type Options struct {
 	Only     *gaps.List // carry these images alone; nil for all
 	OnlyFile string     // of that list, for messages
 
+	Baseline Baseline // what need not be carried; nil: everything is
+	Since    []string // by what the baseline was named, sorted: part of what makes two packs the same job
+
 	Journals string // directory of the journals of this host; empty for none
 
 	KeepGoing      bool // carry what is available, and note the rest as gaps
@@ -49,6 +52,8 @@ type Set struct {
 	warned    map[oci.Ref]bool       // repositories that refuse to say what is attached
 	earlier   map[string]bool        // what was attached in earlier bundles; nil if not read yet
 	rendered  *clusteryaml.Rendered  // nil: the images, or the gaps, are others since
+	travels   *oci.Graph             // see [Set.Carried]; nil: not known yet
+	travelsOf *oci.Graph             // the graph that it is a part of
 }
 
 // New begins a set. The caller closes it.
@@ -96,6 +101,7 @@ func (s *Set) Prepare(ctx context.Context) error {
 	if err := s.CheckSources(ctx); err != nil {
 		return err
 	}
+	s.reportLeft()
 	s.note()
 	return nil
 }
@@ -117,6 +123,7 @@ func (s *Set) Finish(context.Context) error {
 	if err := s.Mirror.CheckCollisions(s.Inventory()); err != nil {
 		return err
 	}
+	s.reportLeft()
 	s.note()
 	return nil
 }

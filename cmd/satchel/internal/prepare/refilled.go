@@ -18,7 +18,7 @@ func (s *Set) CheckGaps(ctx context.Context, noted gaps.List) error {
 		return nil
 	}
 	var errs []error
-	for _, n := range s.Graph.Blobs {
+	for _, n := range s.Carried().Blobs {
 		if !slices.ContainsFunc(n.Images, func(i int) bool { return !noted.Names(s.Graph.Images[i]) }) {
 			err := readThrough(ctx, s.Source(n), n.Descriptor)
 			switch {

@@ -49,7 +49,7 @@ func (s *Set) CheckSources(ctx context.Context) error {
 	if err := s.checkForeign(ctx); err != nil {
 		return err
 	}
-	absent, err := s.absent(ctx, s.Graph.Blobs)
+	absent, err := s.absent(ctx, s.Carried().Blobs)
 	if err != nil {
 		return err
 	}

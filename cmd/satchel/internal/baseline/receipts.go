@@ -1,0 +1,103 @@
+package baseline
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Receipt is one that came back, with the SHA-256 of its bytes.
+type Receipt struct {
+	*receipt.Receipt
+	Sum string // 64 hexadecimal digits
+}
+
+// IntentError says that a receipt was written before a push, and not after one.
+type IntentError struct{ Bundle, Mirror string }
+
+func (e *IntentError) Error() string {
+	return fmt.Sprintf("the receipt of bundle %s for %s says what was to be pushed, not what was: it is an intent", e.Bundle, e.Mirror)
+}
+
+// Permanent is true: the file stays what it is.
+func (e *IntentError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *IntentError) Hint() string { return "name the receipt that was written at the end" }
+
+// OfReceipts is what mirrors have by their receipts: of one mirror everything that any of its
+// receipts names, of several mirrors what all of them have. A receipt that is an intent is an
+// *[IntentError].
+func OfReceipts(list []Receipt) (*Known, error) {
+	by := map[oci.Mirror][]Receipt{}
+	var order []oci.Mirror
+	for _, r := range list {
+		if r.State != receipt.Done {
+			return nil, &IntentError{r.Bundle, r.Mirror.String()}
+		}
+		if by[r.Mirror] == nil {
+			order = append(order, r.Mirror)
+		}
+		by[r.Mirror] = append(by[r.Mirror], r)
+	}
+	if len(order) == 0 {
+		return nil, errors.New("no receipt was given")
+	}
+	slices.SortFunc(order, func(a, b oci.Mirror) int {
+		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths))
+	})
+	known := &Known{}
+	for _, m := range order {
+		known.mirrors = append(known.mirrors, ofMirror(m, by[m]))
+	}
+	return known, nil
+}
+
+// ofMirror takes the receipts of one mirror together. What several name was brought by the
+// oldest of them.
+func ofMirror(at oci.Mirror, list []Receipt) *mirror {
+	plain, sums := make([]*receipt.Receipt, len(list)), map[*receipt.Receipt]string{}
+	for i, r := range list {
+		plain[i], sums[r.Receipt] = r.Receipt, r.Sum
+	}
+	m := &mirror{
+		repo:      func(img oci.Image) string { return at.Repo(img).Repository },
+		path:      func(repo string) string { return strings.TrimPrefix(repo, at.Namespace+"/") },
+		short:     func(d digest.Digest) string { return receipt.ShortOf(d).String() },
+		manifests: map[digest.Digest]entry{}, blobs: map[string]entry{},
+	}
+	for _, r := range slices.Backward(receipt.Newest(plain)) {
+		from := bundle.BaselineSource{Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence, Receipt: sums[r], Mirror: at.String()}
+		if r.Stream != (receipt.Stream{}) {
+			from.Stream = &bundle.Stream{Ledger: r.Stream.Ledger, Name: r.Stream.Name}
+		}
+		for _, x := range r.Manifests {
+			m.manifests[x.Digest] = m.manifests[x.Digest].and(x.Repo, from)
+		}
+		for _, x := range r.Blobs {
+			for _, p := range x.In {
+				m.blobs[x.Short.String()] = m.blobs[x.Short.String()].and(p.Repo, from)
+			}
+		}
+	}
+	return m
+}
+
+// and is the entry with one more repository; who brought it first stays.
+func (e entry) and(repo string, from bundle.BaselineSource) entry {
+	if len(e.repos) == 0 {
+		e.from = from
+	}
+	if i, has := slices.BinarySearch(e.repos, repo); !has {
+		e.repos = slices.Insert(e.repos, i, repo)
+	}
+	return e
+}
