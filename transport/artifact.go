@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,9 @@ func (a *Artifact) File(name string) []byte {
 // artifactConfig is the config of an artifact that passes for an image.
 const artifactConfig = `{"architecture":"unknown","os":"unknown","rootfs":{"type":"layers","diff_ids":[]}}`
 
+// artifactNote is the annotation that says what artifact an image is.
+const artifactNote = "vnd.satchel.artifact"
+
 // form is a manifest that an artifact may have, and what it needs besides its files.
 type form struct {
 	manifest, config oci.Descriptor
@@ -56,36 +60,34 @@ type form struct {
 
 // forms lists how an artifact is tried: as the specification has artifacts (OCI image-spec,
 // "Guidelines for Artifact Usage"), then as an image. Registries with a list of the types
-// that they take (Quay, GitLab, Docker Hub) refuse the first.
+// that they take (Quay, GitLab, Docker Hub) refuse the first, those of before OCI also the second.
 func (a *Artifact) forms() ([]form, error) {
-	artifact := ispec.Manifest{MediaType: oci.MediaTypeManifest, ArtifactType: a.Type, Config: ispec.DescriptorEmptyJSON}
-	artifact.Config.Data = nil
-	image := ispec.Manifest{MediaType: oci.MediaTypeManifest, Config: oci.Descriptor{MediaType: ispec.MediaTypeImageConfig},
-		Annotations: map[string]string{"vnd.satchel.artifact": a.Type}}
+	note := map[string]string{artifactNote: a.Type}
+	kinds := []struct {
+		m     ispec.Manifest
+		body  string // of the config
+		layer string // media type; "" for that of the file
+	}{
+		{ispec.Manifest{MediaType: oci.MediaTypeManifest, ArtifactType: a.Type, Config: oci.Descriptor{MediaType: ispec.MediaTypeEmptyJSON}}, "{}", ""},
+		{ispec.Manifest{MediaType: oci.MediaTypeManifest, Config: oci.Descriptor{MediaType: ispec.MediaTypeImageConfig}, Annotations: note}, artifactConfig, ispec.MediaTypeImageLayer},
+		{ispec.Manifest{MediaType: oci.MediaTypeDockerManifest, Config: oci.Descriptor{MediaType: "application/vnd.docker.container.image.v1+json"}, Annotations: note}, artifactConfig, "application/vnd.docker.image.rootfs.diff.tar.gzip"},
+	}
 	var list []form
-	for _, m := range []ispec.Manifest{artifact, image} {
+	for _, k := range kinds {
 		f := form{bodies: map[string][]byte{}}
-		config := []byte("{}")
-		if m.Config.MediaType == ispec.MediaTypeImageConfig {
-			config = []byte(artifactConfig)
-		}
-		m.Versioned = specs.Versioned{SchemaVersion: 2}
-		m.Config = f.add(m.Config.MediaType, config)
-		f.config = m.Config
+		k.m.Versioned = specs.Versioned{SchemaVersion: 2}
+		k.m.Config = f.add(k.m.Config.MediaType, []byte(k.body))
+		f.config = k.m.Config
 		for _, file := range a.Files {
-			kind := file.Type
-			if m.ArtifactType == "" {
-				kind = ispec.MediaTypeImageLayer
-			}
-			d := f.add(kind, file.Body)
+			d := f.add(cmp.Or(k.layer, file.Type), file.Body)
 			d.Annotations = map[string]string{ispec.AnnotationTitle: file.Name}
-			m.Layers = append(m.Layers, d)
+			k.m.Layers = append(k.m.Layers, d)
 		}
-		body, err := json.Marshal(m)
+		body, err := json.Marshal(k.m)
 		if err != nil {
 			return nil, err
 		}
-		f.manifest = f.add(oci.MediaTypeManifest, body)
+		f.manifest = f.add(k.m.MediaType, body)
 		list = append(list, f)
 	}
 	return list, nil
@@ -248,7 +250,7 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64) (*Ar
 		return refused(odd.Why)
 	case err != nil:
 		return nil, explain("pull", r.ref.WithTag(tag).String(), err)
-	case d.MediaType != oci.MediaTypeManifest:
+	case d.MediaType != oci.MediaTypeManifest && d.MediaType != oci.MediaTypeDockerManifest:
 		return refused("it is not an artifact")
 	}
 	var m ispec.Manifest
@@ -257,7 +259,7 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64) (*Ar
 	}
 	a := &Artifact{Type: m.ArtifactType}
 	if a.Type == "" {
-		a.Type = m.Annotations["vnd.satchel.artifact"]
+		a.Type = m.Annotations[artifactNote]
 	}
 	for _, l := range m.Layers {
 		name := l.Annotations[ispec.AnnotationTitle]

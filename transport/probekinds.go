@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"sync"
@@ -21,15 +22,19 @@ import (
 // what comes there: where all images are Docker's, the probe is too. Then it pushes one
 // manifest of each kind that comes (by media type, artifact type, types of config, layers and
 // manifests, with subject or without), into the first repository of each project that gets
-// one, and removes it. images are all that the mirror is to have, src gives their manifests.
-// The error joins a *[ProbeError] for each repository that refuses something.
-func (m *Mirror) ProbeImages(ctx context.Context, src oci.Source, images []oci.Image, missing *Missing) error {
+// one, and removes it. images are all that the mirror is to have, src gives their manifests;
+// others are further repositories that will be written. The error joins a *[ProbeError] for each repository that refuses something.
+func (m *Mirror) ProbeImages(ctx context.Context, src oci.Source, images []oci.Image, missing *Missing, others ...oci.Ref) error {
 	sparse, err := m.Sparse(ctx, src, missing.Images)
 	if err != nil {
 		return err
 	}
 	bases := probe.Bases(m.target, images)
-	if err := m.probeEach(ctx, m.Repos(missing), func(ref oci.Ref) (*probe.Content, error) {
+	docker := len(bases) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(bases)), func(b probe.Base) bool { return !b.Docker })
+	for _, ref := range others {
+		bases[ref] = probe.Base{Docker: docker, List: docker}
+	}
+	if err := m.probeEach(ctx, append(m.Repos(missing), others...), func(ref oci.Ref) (*probe.Content, error) {
 		return probe.New(bases[ref], sparse[ref])
 	}); err != nil {
 		return err

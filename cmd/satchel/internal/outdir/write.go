@@ -1,6 +1,7 @@
 package outdir
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,6 +50,27 @@ func (o *Dir) replace(files []manifests.File) (err error) {
 		if err := step(root); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Add writes one file beside the set, which must be there, with mode 0600, and reads it
+// again. It replaces what is there under that name.
+func (o *Dir) Add(name string, body []byte) (err error) {
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return &WriteError{err}
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := errors.Join(put(root, name, 0o600, body), durable.SyncDir(root.Name())); err != nil {
+		return &WriteError{err}
+	}
+	again, err := readRegular(root, name)
+	if err == nil && !bytes.Equal(again, body) {
+		err = errors.New("it is not what was written")
+	}
+	if err != nil {
+		return &WriteError{fmt.Errorf("read %s again: %w", filepath.Join(o.dir, name), err)}
 	}
 	return nil
 }

@@ -38,7 +38,8 @@ type Options struct {
 	TagChildren bool             // have the images of an index keep a tag each
 	Restart     bool             // read again what an interrupted run has read back
 	AllowShrink bool             // move catalogs also where packages, channels or versions go
-	State       string           // a directory of this host, for what an interrupted run has begun and read back; "" for none
+	Receipts    Receipts
+	State       string // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
 // Run pushes the bundle, and writes the YAML when the mirror has every image.
@@ -81,6 +82,7 @@ type unpacking struct {
 	shrinking error              // that the dry run ends with
 
 	doubts   doubts
+	receipts receipts
 	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
 	unsigned bool        // it was said that the mirror refuses to say whether images are signed
 	said     atomic.Bool // that this host does not keep what it should
@@ -115,6 +117,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	}
 	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
 	warnGaps(inv, u.To)
+	if err := u.readReceipts(ctx); err != nil {
+		return err
+	}
 	if err := u.wasInterrupted(ctx); err != nil {
 		return err
 	}
@@ -168,7 +173,32 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.tell(missing)
 	u.tellTags()
 	u.tellCatalogs()
-	return u.writeCluster()
+	one, err := u.keepReceipt(ctx)
+	if err != nil {
+		return err
+	}
+	if err := u.writeCluster(); err != nil {
+		return err
+	}
+	return u.giveReceipt(ctx, one)
+}
+
+// pushMissing pushes what the mirror lacks, and says so there before.
+func (u *unpacking) pushMissing(ctx context.Context, missing *transport.Missing) error {
+	if err := u.intend(ctx, missing); err != nil {
+		return err
+	}
+	if err := u.begun(ctx); err != nil {
+		return err
+	}
+	u.Info("%s", toPush(missing))
+	if err := u.push(ctx, missing.Blobs); err != nil {
+		return err
+	}
+	if err := u.mended(ctx, missing.Blobs); err != nil {
+		return err
+	}
+	return u.mirror.Manifests(ctx, u.r, missing.Images)
 }
 
 // pushMissing pushes what the mirror lacks.
@@ -207,8 +237,8 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 
 // probe finds out whether the mirror takes what it lacks.
 func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
-	if err := u.mirror.ProbeImages(ctx, u.r, u.images, missing); err != nil {
-		return err
+	if err := u.mirror.ProbeImages(ctx, u.r, u.images, missing, u.receiptRepos()...); err != nil {
+		return u.blameReceipts(err)
 	}
 	if err := u.unsaid(u.mirror.ProbeSignatures(ctx, u.images)); err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestRun(t *testing.T) {
 	}
 	dry := s.options(t, "")
 	dry.DryRun = true
-	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), dry); err != nil || s.mirror.Count("PUT manifest") > 6 {
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), dry); err != nil || s.mirror.Count("PUT manifest") > 8 {
 		t.Errorf("a dry run: %v, %v", err, s.mirror.Counts())
 	}
 	s.mirror.Answer = func(w http.ResponseWriter, r *http.Request) bool {

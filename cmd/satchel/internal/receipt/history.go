@@ -1,0 +1,299 @@
+package receipt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Keeper is where the receipts of one mirror are kept.
+type Keeper struct {
+	Dir    string            // of this host, see [HostDir]; "" for none
+	Mirror *transport.Mirror // nil: the mirror keeps none
+	Repo   oci.Ref           // of it, see [RepoIn]
+	Trust  *bundle.Trust     // whose receipts count, of those of the mirror; nil: everyone's
+	Signer *bundle.Signer    // nil: they are not signed
+	Look   bool              // nothing is written on this host
+}
+
+// RepoIn is the repository of a mirror that keeps receipts.
+func RepoIn(mirror oci.Mirror) oci.Ref { return mirror.Repo(oci.Image{Path: "satchel/receipts"}) }
+
+// History is all receipts that are kept of a mirror.
+type History struct {
+	Done    []*Kept // the newest first, see [Newest]
+	Intents []*Kept
+	Odd     []error // what has the name of a receipt and does not count: it cannot be read, or nobody who is trusted has signed it
+	Host    error   // this host does not give what it has
+	Refused error   // the mirror does not say which receipts it has
+
+	tags map[string]bool // of the mirror
+}
+
+// fetchers is how many receipts are fetched at once.
+const fetchers = 4
+
+// History reads what this host and the mirror have. What the mirror has is copied to this
+// host, so that each is fetched once. A receipt of a newer satchel is an *[oci.VersionError].
+func (k *Keeper) History(ctx context.Context) (*History, error) {
+	h := &History{tags: map[string]bool{}}
+	known := map[digest.Digest]*Kept{}
+	for _, dir := range []string{ownDone, ownIntents} {
+		if err := k.readOwn(h, dir, known); err != nil {
+			return nil, err
+		}
+	}
+	kept, err := k.fetch(ctx, h, known)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range kept {
+		if have := known[one.Digest]; have == nil {
+			known[one.Digest] = one
+		} else if have.Tag == "" || one.Tag < have.Tag {
+			have.Tag = one.Tag
+		}
+	}
+	h.fill(known)
+	return h, nil
+}
+
+func (h *History) fill(known map[digest.Digest]*Kept) {
+	byHead := map[*Receipt]*Kept{}
+	var done []*Receipt
+	for _, one := range known {
+		if one.Head.State == Intent {
+			h.Intents = append(h.Intents, one)
+			continue
+		}
+		byHead[&one.Head] = one
+		done = append(done, &one.Head)
+	}
+	byDigest := func(a, b *Kept) int { return cmp.Compare(a.Digest, b.Digest) }
+	slices.SortFunc(h.Intents, byDigest)
+	slices.SortFunc(done, func(a, b *Receipt) int { return byDigest(byHead[a], byHead[b]) })
+	for _, r := range Newest(done) {
+		h.Done = append(h.Done, byHead[r])
+	}
+}
+
+// readOwn reads what runs on this host wrote. It counts without a signature.
+func (k *Keeper) readOwn(h *History, dir string, known map[digest.Digest]*Kept) error {
+	if k.Dir == "" {
+		return nil
+	}
+	files, err := list(filepath.Join(k.Dir, dir), ownName)
+	if err != nil {
+		h.Host = fmt.Errorf("read receipts of this host: %w", err)
+	}
+	for _, file := range files {
+		one, err := readKept(file, nobody)
+		if err := h.odd(err); err != nil {
+			return err
+		}
+		if one != nil {
+			one.Own = true
+			known[one.Digest] = one
+		}
+	}
+	return nil
+}
+
+// odd notes what does not count. What a newer satchel wrote is an error.
+func (h *History) odd(err error) error {
+	var newer *oci.VersionError
+	if errors.As(err, &newer) {
+		return err
+	}
+	if err != nil {
+		h.Odd = append(h.Odd, err)
+	}
+	return nil
+}
+
+// fetch reads what the mirror has, or, where it is not asked, what was fetched from it before.
+func (k *Keeper) fetch(ctx context.Context, h *History, own map[digest.Digest]*Kept) ([]*Kept, error) {
+	if k.Mirror == nil {
+		return k.readFetched(h, own)
+	}
+	tags, err := k.Mirror.Tags(ctx, k.Repo)
+	var refused *transport.RegistryError
+	if errors.As(err, &refused) && refused.Permanent() && !refused.Everywhere() {
+		h.Refused = err
+		return k.readFetched(h, own)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var all []*Kept
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchers)
+	for _, tag := range tags {
+		h.tags[tag] = true
+		if !tagName.MatchString(tag) {
+			continue
+		}
+		g.Go(func() error {
+			one, err := k.fetchOne(ctx, tag, own)
+			var answer *transport.RegistryError
+			if err != nil && (ctx.Err() != nil || errors.As(err, &answer) && !answer.Permanent()) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err := h.odd(err); err != nil {
+				return err
+			}
+			if one != nil {
+				all = append(all, one)
+			}
+			return nil
+		})
+	}
+	return all, g.Wait()
+}
+
+func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Kept, err error) {
+	if k.Dir == "" {
+		return nil, nil
+	}
+	files, err := list(filepath.Join(k.Dir, fetched), fetchedName)
+	if err != nil {
+		h.Host = fmt.Errorf("read receipts of this host: %w", err)
+	}
+	for _, file := range files {
+		one, err := readKept(file, k.trust(own))
+		if err := h.odd(err); err != nil {
+			return nil, err
+		}
+		if one != nil {
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+var fetchedName = regexp.MustCompile(`^[a-z0-9]{1,64}(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?\.json$`)
+
+// trust says who must have signed: nobody, what this host wrote.
+func (k *Keeper) trust(own map[digest.Digest]*Kept) func(digest.Digest) *bundle.Trust {
+	return func(d digest.Digest) *bundle.Trust {
+		if own[d] != nil {
+			return nil
+		}
+		return k.Trust
+	}
+}
+
+func nobody(digest.Digest) *bundle.Trust { return nil }
+
+// fetchOne gives nil for a tag that is gone.
+func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest]*Kept) (*Kept, error) {
+	file := ""
+	if k.Dir != "" {
+		file = filepath.Join(k.Dir, fetched, tag+".json")
+		if one, err := readKept(file, k.trust(own)); err == nil {
+			one.Tag = tag
+			return one, nil
+		}
+	}
+	ref := k.Repo.WithTag(tag)
+	a, err := k.Mirror.Artifact(ctx, ref, MaxSize+maxSignature)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	one, err := newKept(ref.String(), a.File(File), a.File(SignatureFile), k.trust(own))
+	if err != nil {
+		return nil, err
+	}
+	one.Tag = tag
+	if file != "" && !k.Look && writeKept(file, one.body, one.signature) == nil { // else it is fetched again
+		one.file, one.body = file, nil
+	}
+	return one, nil
+}
+
+// maxSignature is the largest signature, in bytes.
+const maxSignature = 16 << 10
+
+// Open lists the intents that no receipt ends: of runs that did not end.
+func (h *History) Open() (open []*Kept) {
+	for _, intent := range h.Intents {
+		if !slices.ContainsFunc(h.Done, func(d *Kept) bool { return slices.Contains(d.Head.Closes, intent.Digest) }) {
+			open = append(open, intent)
+		}
+	}
+	return open
+}
+
+// Of lists the receipts of one bundle, the newest first.
+func (h *History) Of(bundle string) (list []*Kept) {
+	for _, one := range h.Done {
+		if one.Head.Bundle == bundle {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// Stream lists the receipts of one stream, the newest first; none for no stream.
+func (h *History) Stream(s Stream) (list []*Kept) {
+	for _, one := range h.Done {
+		if one.Head.Stream == s && s != (Stream{}) {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// Load reads all that have ended, the newest first. It takes their memory at once.
+func (h *History) Load() (list []*Receipt, err error) {
+	for _, one := range h.Done {
+		r, err := one.Load()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// Tagged is a tag of a repository.
+type Tagged struct{ Repo, Tag string }
+
+// Tags says what the newest of these receipts that names it says of each tag. It reads as
+// many as it needs, the first first; By has no lists.
+func (h *History) Tags(list []*Kept, want map[Tagged]bool) (map[Tagged]TagFact, error) {
+	found := map[Tagged]TagFact{}
+	for _, one := range list {
+		if len(found) == len(want) {
+			break
+		}
+		r, err := one.Load()
+		if err != nil {
+			return nil, err
+		}
+		for _, img := range r.Images {
+			for _, tag := range img.Tags {
+				key := Tagged{img.Repo, tag.Name}
+				if _, known := found[key]; want[key] && !known {
+					found[key] = TagFact{Digest: img.Digest, Mark: tag.Mark, By: &one.Head}
+				}
+			}
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,139 @@
+package receipt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// MirrorError says that the mirror does not keep a receipt.
+type MirrorError struct {
+	Done bool // all else is done: the images are in the mirror
+	Err  error
+}
+
+func (e *MirrorError) Error() string {
+	if e.Done {
+		return fmt.Sprintf("the images are in the mirror, and the receipt is not: %v", e.Err)
+	}
+	return fmt.Sprintf("keep a receipt in the mirror: %v", e.Err)
+}
+
+func (e *MirrorError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *MirrorError) Hint() string {
+	if e.Done {
+		return "run the same command again: it pushes the receipt alone; or keep receipts on this host alone"
+	}
+	return "create that repository in the registry, or allow this user to push there; or keep receipts on this host alone"
+}
+
+// Seal encodes and signs a receipt. Nothing is kept yet.
+func (k *Keeper) Seal(ctx context.Context, r *Receipt) (*Kept, error) {
+	body, err := r.Encode()
+	if err != nil {
+		return nil, err
+	}
+	var signature []byte
+	if k.Signer != nil {
+		if signature, err = k.Signer.Sign(ctx, bundle.ReceiptNamespace, body); err != nil {
+			return nil, fmt.Errorf("sign the receipt: %w", err)
+		}
+	}
+	one, err := newKept("the receipt of bundle "+r.Bundle, body, signature, nobody)
+	if err == nil {
+		one.Own = true
+	}
+	return one, err
+}
+
+// ToHost keeps a receipt on this host.
+func (k *Keeper) ToHost(one *Kept) error {
+	if k.Dir == "" {
+		return nil
+	}
+	dir := ownDone
+	if one.Head.State == Intent {
+		dir = ownIntents
+	}
+	body, err := one.Body()
+	if err == nil {
+		err = writeKept(filepath.Join(k.Dir, dir, ownFile(one.Head.Bundle, one.Digest)), body, one.signature)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the receipt on this host: %w", err)
+	}
+	return nil
+}
+
+// ToMirror keeps a receipt in the mirror and reads it back: an intent under a tag of its
+// own, the first receipt of a bundle under the bundle's ID, a later one under the next
+// free of ID.2, ID.3 and so on. The error is a *[MirrorError].
+func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
+	if k.Mirror == nil {
+		return nil
+	}
+	body, err := one.Body()
+	if err != nil {
+		return err
+	}
+	tag := intentTag(one.Head.Bundle, one.Digest)
+	if one.Head.State == Done {
+		tag = h.free(one.Head.Bundle)
+	}
+	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), artifact(body, one.signature)); err != nil {
+		return &MirrorError{one.Head.State == Done, err}
+	}
+	one.Tag, h.tags[tag] = tag, true
+	if k.Dir != "" {
+		_ = writeKept(filepath.Join(k.Dir, fetched, tag+".json"), body, one.signature) // else it is fetched
+	}
+	return nil
+}
+
+// artifact is a receipt as the mirror has it.
+func artifact(body, signature []byte) *transport.Artifact {
+	a := &transport.Artifact{Type: mediaType, Files: []transport.File{{Name: File, Type: mediaType + "+json", Body: body}}}
+	if signature != nil {
+		a.Files = append(a.Files, transport.File{Name: SignatureFile, Type: "application/vnd.openssh.signature", Body: signature})
+	}
+	return a
+}
+
+// mediaType is that of receipts in registries.
+const mediaType = "application/vnd.satchel.receipt.v1"
+
+// free is the next tag for a receipt of a bundle.
+func (h *History) free(bundle string) string {
+	tag := bundle
+	for n := 2; h.tags[tag]; n++ {
+		tag = fmt.Sprintf("%s.%d", bundle, n)
+	}
+	return tag
+}
+
+// Add counts a receipt that was kept just now.
+func (h *History) Add(one *Kept) {
+	if one.Head.State == Intent {
+		h.Intents = append(h.Intents, one)
+		return
+	}
+	h.Done = append([]*Kept{one}, h.Done...)
+}
+
+// DropIntents removes own intents from this host that a receipt which is kept here ends.
+func (k *Keeper) DropIntents(done *Kept) {
+	if k.Dir == "" {
+		return
+	}
+	for _, d := range done.Head.Closes {
+		file := filepath.Join(k.Dir, ownIntents, ownFile(done.Head.Bundle, d))
+		_ = os.Remove(file)          // if it stays, the receipt says that it has ended
+		_ = os.Remove(file + ".sig") // the same
+	}
+}

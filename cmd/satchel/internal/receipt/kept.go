@@ -1,0 +1,195 @@
+package receipt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// File and SignatureFile are what a receipt is called where it is a file.
+const (
+	File          = "receipt.json"
+	SignatureFile = "receipt.json.sig"
+)
+
+// Kept is a receipt as it is kept somewhere. Its lists are read when they are asked for.
+type Kept struct {
+	Head   Receipt // without its lists
+	Digest digest.Digest
+	Own    bool            // a run on this host wrote it
+	Tag    string          // that it has in the mirror; "" where it is not known to be there
+	Signed []bundle.Signed // who has signed it, of those who are trusted
+
+	name      string // for messages
+	file      string // of this host that has its bytes; "": body has them
+	body      []byte
+	signature []byte
+}
+
+// Body gives the bytes.
+func (k *Kept) Body() ([]byte, error) {
+	if k.file == "" {
+		return k.body, nil
+	}
+	body, err := readFile(k.file)
+	if err == nil && oci.Digest(body) != k.Digest {
+		err = fmt.Errorf("%s has changed since it was read", k.file)
+	}
+	return body, err
+}
+
+// Signature gives the armored signature, nil for none.
+func (k *Kept) Signature() []byte { return k.signature }
+
+// Load reads the receipt with its lists.
+func (k *Kept) Load() (*Receipt, error) {
+	body, err := k.Body()
+	if err != nil {
+		return nil, fmt.Errorf("read receipt: %w", err)
+	}
+	return named(k.name, body)
+}
+
+// named is Decode with the receipt's name in the error.
+func named(name string, body []byte) (*Receipt, error) {
+	r, err := Decode(body)
+	var newer *oci.VersionError
+	if errors.As(err, &newer) {
+		newer.File = name
+		return nil, newer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read receipt %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// newKept judges the bytes of a receipt, and who has signed them.
+func newKept(name string, body, signature []byte, trust func(digest.Digest) *bundle.Trust) (*Kept, error) {
+	r, err := named(name, body)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kept{Digest: oci.Digest(body), name: name, body: body, signature: signature}
+	k.Head = *r
+	k.Head.Repositories, k.Head.Images, k.Head.Manifests, k.Head.Blobs = nil, nil, nil, nil
+	who := trust(k.Digest)
+	if who == nil {
+		return k, nil
+	}
+	var sigs []bundle.Signature
+	if signature != nil {
+		sigs = []bundle.Signature{{File: name + ".sig", Body: signature}}
+	}
+	if k.Signed, err = who.Check(bundle.ReceiptNamespace, body, sigs, r.Time); err != nil {
+		return nil, fmt.Errorf("check receipt %s: %w", name, err)
+	}
+	return k, nil
+}
+
+// HostDir is the directory of this host, below its state, for what is kept of a mirror.
+func HostDir(state string, mirror oci.Mirror) string {
+	return filepath.Join(state, "mirrors", oci.Digest([]byte(mirror.String())).Encoded()[:16])
+}
+
+// Directories below [HostDir].
+const (
+	ownDone    = "receipts" // of runs on this host
+	ownIntents = "intents"  // the same
+	fetched    = "fetched"  // copies of what the mirror has, by tag
+)
+
+var (
+	ownName = regexp.MustCompile(`^[a-z0-9]{1,64}-[0-9a-f]{12}\.json$`)
+	tagName = regexp.MustCompile(`^([a-z0-9]{1,64})(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?$`)
+)
+
+// ownFile is the name of an own receipt.
+func ownFile(bundle string, d digest.Digest) string {
+	return bundle + "-" + d.Encoded()[:12] + ".json"
+}
+
+// intentTag is the tag of an intent in the mirror.
+func intentTag(bundle string, d digest.Digest) string {
+	return bundle + "-intent-" + d.Encoded()[:12]
+}
+
+// readFile reads a small file of this host.
+func readFile(name string) (body []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
+}
+
+// readKept reads a receipt of this host with its signature.
+func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, error) {
+	body, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := readFile(file + ".sig")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	k, err := newKept(file, body, signature, trust)
+	if err != nil {
+		return nil, err
+	}
+	k.file, k.body = file, nil
+	return k, nil
+}
+
+// writeKept writes a receipt into a directory of this host, the signature first, and reads
+// it again.
+func writeKept(file string, body, signature []byte) error {
+	dir := filepath.Dir(file)
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	return durable.Alone(dir, func() error {
+		durable.Sweep(dir, durable.Temp)
+		if signature != nil {
+			if err := durable.Write(file+".sig", signature); err != nil {
+				return err
+			}
+		}
+		if err := durable.Write(file, body); err != nil {
+			return err
+		}
+		again, err := readFile(file)
+		if err == nil && string(again) != string(body) {
+			err = fmt.Errorf("%s is not what was written", file)
+		}
+		return err
+	})
+}
+
+// list gives the files of a directory whose names match.
+func list(dir string, name *regexp.Regexp) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if name.MatchString(e.Name()) && !strings.HasPrefix(e.Name(), durable.Temp) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, err
+}

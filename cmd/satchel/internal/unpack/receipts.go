@@ -1,0 +1,342 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Receipts says what is kept of what the mirror has because of a run.
+type Receipts struct {
+	NotInMirror bool           // on this host and in the output directory alone
+	Signer      *bundle.Signer // nil: they are not signed
+	Trust       *bundle.Trust  // whose receipts in the mirror count; nil: everyone's
+}
+
+// receipts is what one run knows of them.
+type receipts struct {
+	keeper  *receipt.Keeper
+	history *receipt.History
+
+	ours   facts             // satchel pushed it, by what runs that did not end intended, and by receipts of this bundle
+	absent *transport.Absent // before this run pushed anything; nil where nothing was missing
+	moved  map[receipt.Tagged]receipt.TagFact
+	facts  *receipt.Receipt // what this run intends; nil where nothing was missing
+}
+
+// fact is a manifest, blob or tag in one repository.
+type fact struct {
+	kind       byte
+	repo, name string
+}
+
+const (
+	aManifest = 'm'
+	aBlob     = 'b'
+	aTag      = 't'
+)
+
+// readReceipts reads what is kept of earlier runs into this mirror.
+func (u *unpacking) readReceipts(ctx context.Context) (err error) {
+	k := &receipt.Keeper{Repo: receipt.RepoIn(u.Site.Mirror), Trust: u.Receipts.Trust, Signer: u.Receipts.Signer, Look: u.DryRun}
+	if u.State != "" {
+		k.Dir = receipt.HostDir(u.State, u.Site.Mirror)
+	}
+	if !u.Receipts.NotInMirror {
+		k.Mirror = u.mirror
+	}
+	u.receipts.keeper = k
+	if u.receipts.history, err = k.History(ctx); err != nil {
+		return err
+	}
+	u.unnoted(u.receipts.history.Host)
+	for _, odd := range u.receipts.history.Odd {
+		u.Warn("a receipt does not count: %v", odd)
+	}
+	if err := u.receipts.history.Refused; err != nil {
+		u.Debug("which receipts the mirror has is not known: %v", err)
+	}
+	return nil
+}
+
+// receiptRepos lists the repository that the mirror keeps receipts in.
+func (u *unpacking) receiptRepos() []oci.Ref {
+	if u.Receipts.NotInMirror {
+		return nil
+	}
+	return []oci.Ref{u.receipts.keeper.Repo}
+}
+
+// blameReceipts marks the error of a probe that found only the repository for receipts wrong.
+func (u *unpacking) blameReceipts(err error) error {
+	var p *transport.ProbeError
+	if all := flat(err); len(all) == 1 && errors.As(all[0], &p) && slices.Contains(u.receiptRepos(), p.Repo) {
+		return &receipt.MirrorError{Err: p}
+	}
+	return err
+}
+
+// claim reads what satchel pushed, by intents that nothing ends and by receipts of this bundle.
+func (u *unpacking) claim() error {
+	u.receipts.ours = facts{}
+	for _, one := range append(u.receipts.history.Open(), u.receipts.history.Of(u.bundle)...) {
+		r, err := one.Load()
+		if err != nil {
+			return err
+		}
+		u.receipts.ours.addPushed(r)
+	}
+	return nil
+}
+
+// intend says in the mirror what this run is about to push, before it does.
+func (u *unpacking) intend(ctx context.Context, missing *transport.Missing) (err error) {
+	if err := u.claim(); err != nil {
+		return err
+	}
+	if u.receipts.absent, err = u.mirror.Absent(ctx, u.src, missing); err != nil {
+		return err
+	}
+	if err := u.ownTags(missing.Images); err != nil {
+		return err
+	}
+	r, err := u.fill(ctx, receipt.Intent)
+	if err != nil {
+		return err
+	}
+	u.receipts.facts = r
+	for _, open := range u.receipts.history.Open() {
+		same, err := u.sameAs(open, r)
+		if err != nil {
+			return err
+		}
+		if same && (open.Tag != "" || u.Receipts.NotInMirror) {
+			return nil
+		}
+	}
+	one, err := u.receipts.keeper.Seal(ctx, r)
+	if err != nil {
+		return err
+	}
+	u.unnoted(u.receipts.keeper.ToHost(one))
+	if err := u.receipts.keeper.ToMirror(ctx, u.receipts.history, one); err != nil {
+		return err
+	}
+	u.receipts.history.Add(one)
+	return nil
+}
+
+// sameAs reports whether a receipt that is kept has these facts.
+func (u *unpacking) sameAs(one *receipt.Kept, r *receipt.Receipt) (bool, error) {
+	if one.Head.Bundle != r.Bundle {
+		return false, nil
+	}
+	have, err := one.Load()
+	return err == nil && have.SameFacts(r), err
+}
+
+// ownTags finds out which of the tags that will move satchel has set.
+func (u *unpacking) ownTags(images []oci.Image) (err error) {
+	moving := map[receipt.Tagged]bool{}
+	for _, img := range images {
+		repo := u.Site.Mirror.Repo(img).Repository
+		for _, tag := range img.MirrorTags() {
+			if _, named := u.receipts.absent.Tag(repo, tag); named != "" && named != img.Root.Digest {
+				moving[receipt.Tagged{Repo: repo, Tag: tag}] = true
+			}
+		}
+	}
+	u.receipts.moved, err = u.receipts.history.Tags(u.receipts.history.Done, moving)
+	return err
+}
+
+// fill makes the receipt of this run from the images that were not left out.
+func (u *unpacking) fill(ctx context.Context, state receipt.State) (*receipt.Receipt, error) {
+	out := u.mirror.Refused()
+	images := slices.DeleteFunc(slices.Clone(u.images), func(img oci.Image) bool {
+		return slices.ContainsFunc(out, func(r transport.RefusedImage) bool { return same(r.Image, img) })
+	})
+	graph, err := oci.ReadGraph(ctx, images, func(oci.Image) (oci.Source, error) { return u.src, nil }, u.Parallel)
+	if err != nil {
+		return nil, err
+	}
+	r := u.head(state)
+	r.Fill(graph, marks{u})
+	return r, nil
+}
+
+func (u *unpacking) head(state receipt.State) *receipt.Receipt {
+	r := &receipt.Receipt{State: state, Bundle: u.bundle, Fingerprint: string(u.r.Fingerprint()), Packed: u.r.Created(), Mirror: u.Site.Mirror, Time: time.Now()}
+	if s := u.r.Stream(); s != (bundle.Stream{}) {
+		r.Stream, r.Sequence = receipt.Stream(s), u.r.Sequence()
+	}
+	return r
+}
+
+// marks tells a receipt what satchel pushed.
+type marks struct{ u *unpacking }
+
+func (m marks) Manifest(repo string, d digest.Digest) (receipt.Mark, bool) {
+	absent := m.u.receipts.absent
+	return receipt.Mark(m.u.receipts.ours[fact{aManifest, repo, d.String()}] || absent != nil && absent.Manifest(repo, d)), true
+}
+
+func (m marks) Blob(repo string, d oci.Descriptor) (receipt.Mark, bool) {
+	if oci.IsForeign(d.MediaType) && !m.u.carries(d) {
+		return receipt.Found, false
+	}
+	absent := m.u.receipts.absent
+	ours := m.u.receipts.ours[fact{aBlob, repo, receipt.ShortOf(d.Digest).String()}]
+	return receipt.Mark(ours || absent != nil && absent.Blob(repo, d.Digest)), true
+}
+
+// Tag is satchel's where nothing had that name, or satchel had set what it named.
+func (m marks) Tag(repo, tag string) (receipt.Mark, bool) {
+	if m.u.receipts.ours[fact{aTag, repo, tag}] {
+		return receipt.Pushed, true
+	}
+	if m.u.receipts.absent == nil {
+		return receipt.Found, true
+	}
+	absent, named := m.u.receipts.absent.Tag(repo, tag)
+	before, known := m.u.receipts.moved[receipt.Tagged{Repo: repo, Tag: tag}]
+	return receipt.Mark(absent || known && before.Digest == named && before.Mark == receipt.Pushed), true
+}
+
+func (ours facts) addPushed(r *receipt.Receipt) {
+	for _, m := range r.Manifests {
+		if m.Mark == receipt.Pushed {
+			ours[fact{aManifest, m.Repo, m.Digest.String()}] = true
+		}
+	}
+	for _, b := range r.Blobs {
+		for _, p := range b.In {
+			if p.Mark == receipt.Pushed {
+				ours[fact{aBlob, p.Repo, b.Short.String()}] = true
+			}
+		}
+	}
+	for _, img := range r.Images {
+		for _, tag := range img.Tags {
+			if tag.Mark == receipt.Pushed {
+				ours[fact{aTag, img.Repo, tag.Name}] = true
+			}
+		}
+	}
+}
+
+type facts map[fact]bool
+
+// keepReceipt keeps what was seen, on this host and in the output directory; what is left is
+// the mirror, see [unpacking.giveReceipt]. A run that has nothing new to say keeps the
+// receipt that there is.
+func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
+	r, err := u.done(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, h := u.receipts.keeper, u.receipts.history
+	if last := h.Of(u.bundle); len(last) > 0 && len(r.Closes) == 0 && (k.Signer == nil || last[0].Signature() != nil) {
+		same, err := u.sameAs(last[0], r)
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			if !last[0].Own {
+				u.unnoted(k.ToHost(last[0]))
+			}
+			return last[0], nil
+		}
+	}
+	one, err := k.Seal(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.ToHost(one); err != nil {
+		if u.Receipts.NotInMirror && u.Out == nil {
+			return nil, err // it would be nowhere
+		}
+		u.unnoted(err)
+	} else {
+		k.DropIntents(one)
+	}
+	return one, nil
+}
+
+// done makes the receipt of what the mirror has now, as was seen.
+func (u *unpacking) done(ctx context.Context) (r *receipt.Receipt, err error) {
+	if u.receipts.facts == nil {
+		if err := u.claim(); err != nil {
+			return nil, err
+		}
+	}
+	if r = u.receipts.facts; r == nil || len(u.mirror.Refused()) > 0 {
+		if r, err = u.fill(ctx, receipt.Done); err != nil {
+			return nil, err
+		}
+	}
+	r.State, r.Time = receipt.Done, time.Now()
+	for _, open := range u.receipts.history.Open() {
+		ends, err := u.ends(open, r)
+		if err != nil {
+			return nil, err
+		}
+		if ends {
+			r.Closes = append(r.Closes, open.Digest)
+		}
+	}
+	slices.Sort(r.Closes)
+	return r, nil
+}
+
+// ends reports whether all that an intent of this bundle named is accounted for: it is in the
+// mirror now, or the mirror does not take it.
+func (u *unpacking) ends(open *receipt.Kept, r *receipt.Receipt) (bool, error) {
+	if open.Head.Bundle != u.bundle || open.Head.Mirror != r.Mirror {
+		return false, nil
+	}
+	intent, err := open.Load()
+	if err != nil {
+		return false, err
+	}
+	there := map[receipt.Tagged]bool{}
+	for _, m := range r.Manifests {
+		there[receipt.Tagged{Repo: m.Repo, Tag: m.Digest.String()}] = true
+	}
+	for _, out := range u.mirror.Refused() {
+		there[receipt.Tagged{Repo: u.Site.Mirror.Repo(out.Image).Repository, Tag: out.Image.Root.Digest.String()}] = true
+	}
+	return !slices.ContainsFunc(intent.Manifests, func(m receipt.Manifest) bool {
+		return m.Mark == receipt.Pushed && !there[receipt.Tagged{Repo: m.Repo, Tag: m.Digest.String()}]
+	}), nil
+}
+
+// giveReceipt brings a receipt into the output directory and the mirror.
+func (u *unpacking) giveReceipt(ctx context.Context, one *receipt.Kept) error {
+	body, err := one.Body()
+	if err != nil {
+		return err
+	}
+	if u.Out != nil {
+		err = u.Out.Add(receipt.File, body)
+		if sig := one.Signature(); err == nil && sig != nil {
+			err = u.Out.Add(receipt.SignatureFile, sig)
+		}
+	}
+	if one.Tag != "" || u.Receipts.NotInMirror {
+		return err
+	}
+	merr := u.receipts.keeper.ToMirror(ctx, u.receipts.history, one)
+	if merr == nil {
+		u.Info("the receipt of this bundle is in the mirror: %s", u.receipts.keeper.Repo.WithTag(one.Tag))
+	}
+	return errors.Join(err, merr)
+}
