@@ -154,7 +154,7 @@ func (f *file) readImages(r *Receipt) (err error) {
 			return err
 		}
 		if neutral > 0 {
-			img.Tags = append(img.Tags, Tag{Neutral(img.Digest), neutral == 2})
+			img.Tags = append(img.Tags, Tag{oci.DigestTag(img.Digest), neutral == 2})
 		}
 		for i := 3; i < len(w); i++ {
 			name, err := w.word(i)

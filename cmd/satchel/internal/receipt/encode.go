@@ -177,9 +177,9 @@ func (t *tables) images(r *Receipt) rows {
 		}
 		for _, tag := range img.Tags {
 			switch {
-			case tag.Name == Neutral(img.Digest) && tag.Mark == Pushed:
+			case tag.Name == oci.DigestTag(img.Digest) && tag.Mark == Pushed:
 				neutral = 2
-			case tag.Name == Neutral(img.Digest):
+			case tag.Name == oci.DigestTag(img.Digest):
 				neutral = 1
 			case tag.Mark == Pushed:
 				tags = append(tags, "+"+tag.Name)

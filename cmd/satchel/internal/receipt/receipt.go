@@ -138,9 +138,6 @@ func ShortOf(d digest.Digest) (s Short) {
 
 func (s Short) String() string { return hex.EncodeToString(s[:]) }
 
-// Neutral is the tag that never moves of an image that has no other such tag.
-func Neutral(d digest.Digest) string { return "satchel-" + d.Encoded() }
-
 // Open reports whether a receipt is an intent that none of the others ends.
 func (r *Receipt) Open(own digest.Digest, others []*Receipt) bool {
 	return r.State == Intent && !slices.ContainsFunc(others, func(o *Receipt) bool { return slices.Contains(o.Closes, own) })

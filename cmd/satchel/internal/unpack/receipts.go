@@ -235,6 +235,18 @@ func (ours facts) addPushed(r *receipt.Receipt) {
 
 type facts map[fact]bool
 
+// finish keeps the receipt and writes the YAML.
+func (u *unpacking) finish(ctx context.Context) error {
+	one, err := u.keepReceipt(ctx)
+	if err != nil {
+		return err
+	}
+	if err := u.writeCluster(); err != nil {
+		return err
+	}
+	return u.giveReceipt(ctx, one)
+}
+
 // keepReceipt keeps what was seen, on this host and in the output directory; what is left is
 // the mirror, see [unpacking.giveReceipt]. A run that has nothing new to say keeps the
 // receipt that there is.
@@ -284,6 +296,7 @@ func (u *unpacking) done(ctx context.Context) (r *receipt.Receipt, err error) {
 		}
 	}
 	r.State, r.Time = receipt.Done, time.Now()
+	u.dropTags(r)
 	for _, open := range u.receipts.history.Open() {
 		ends, err := u.ends(open, r)
 		if err != nil {
@@ -297,10 +310,27 @@ func (u *unpacking) done(ctx context.Context) (r *receipt.Receipt, err error) {
 	return r, nil
 }
 
+// dropTags takes the tags out of a receipt that stayed as they were, or that the mirror refused.
+func (u *unpacking) dropTags(r *receipt.Receipt) {
+	stayed := map[receipt.Tagged]bool{}
+	for _, move := range u.mirror.Left() {
+		stayed[receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}] = true
+	}
+	for _, refused := range u.mirror.RefusedTags() {
+		stayed[receipt.Tagged{Repo: refused.Tag.Repository, Tag: refused.Tag.Tag}] = true
+	}
+	if len(stayed) == 0 {
+		return
+	}
+	for i, img := range r.Images {
+		r.Images[i].Tags = slices.DeleteFunc(img.Tags, func(t receipt.Tag) bool { return stayed[receipt.Tagged{Repo: img.Repo, Tag: t.Name}] })
+	}
+}
+
 // ends reports whether all that an intent of this bundle named is accounted for: it is in the
 // mirror now, or the mirror does not take it.
 func (u *unpacking) ends(open *receipt.Kept, r *receipt.Receipt) (bool, error) {
-	if open.Head.Bundle != u.bundle || open.Head.Mirror != r.Mirror {
+	if open.Head.Bundle != u.bundle || open.Head.Mirror.String() != r.Mirror.String() {
 		return false, nil
 	}
 	intent, err := open.Load()

@@ -149,7 +149,13 @@ func (u *unpacking) run(ctx context.Context) error {
 		u.tellUnnamed(missing)
 		u.tellCatalogs()
 		return u.shrinking
-	case !nothing:
+	}
+	if !nothing || len(missing.Unnamed) > 0 {
+		if err := u.intend(ctx, missing); err != nil {
+			return err
+		}
+	}
+	if !nothing {
 		if err := u.pushMissing(ctx, missing); err != nil {
 			return err
 		}
@@ -173,32 +179,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.tell(missing)
 	u.tellTags()
 	u.tellCatalogs()
-	one, err := u.keepReceipt(ctx)
-	if err != nil {
-		return err
-	}
-	if err := u.writeCluster(); err != nil {
-		return err
-	}
-	return u.giveReceipt(ctx, one)
-}
-
-// pushMissing pushes what the mirror lacks, and says so there before.
-func (u *unpacking) pushMissing(ctx context.Context, missing *transport.Missing) error {
-	if err := u.intend(ctx, missing); err != nil {
-		return err
-	}
-	if err := u.begun(ctx); err != nil {
-		return err
-	}
-	u.Info("%s", toPush(missing))
-	if err := u.push(ctx, missing.Blobs); err != nil {
-		return err
-	}
-	if err := u.mended(ctx, missing.Blobs); err != nil {
-		return err
-	}
-	return u.mirror.Manifests(ctx, u.r, missing.Images)
+	return u.finish(ctx)
 }
 
 // pushMissing pushes what the mirror lacks.
