@@ -15,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -163,6 +164,8 @@ func flagsFor(err error) string {
 		return "--allow-shrink"
 	case *unpack.AbsentError:
 		return "satchel unpack"
+	case *receipt.MirrorError:
+		return "--no-mirror-receipt"
 	case *manifests.SiteError:
 		return fieldFlags[e.Field]
 	case *manifests.ChartError:

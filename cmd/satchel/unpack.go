@@ -17,16 +17,17 @@ import (
 
 type unpackOptions struct {
 	placeFlags
-	reader         readerFlags
-	parallelLayers int
-	dryRun         bool
-	attachments    string
-	verify         string
-	restart        bool
-	allowShrink    bool
-	tagChildren    bool
-	registry       registryFlags
-	site           siteFlags
+	reader          readerFlags
+	parallelLayers  int
+	dryRun          bool
+	noMirrorReceipt bool
+	attachments     string
+	verify          string
+	restart         bool
+	allowShrink     bool
+	tagChildren     bool
+	registry        registryFlags
+	site            siteFlags
 }
 
 func newUnpack(a *app) *cobra.Command {
@@ -61,6 +62,7 @@ apply it in order.`,
 	addReaderFlags(f, &o.reader)
 	addPlaceFlags(f, &o.placeFlags)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs, `N`, are pushed at once")
+	f.BoolVar(&o.noMirrorReceipt, "no-mirror-receipt", false, "keep the receipt on this host and in OUTDIR alone, for a mirror that takes no repository satchel/receipts")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
 	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")

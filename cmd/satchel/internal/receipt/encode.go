@@ -63,13 +63,13 @@ func (r *Receipt) Encode() ([]byte, error) {
 func (r *Receipt) file() file {
 	f := file{
 		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
-		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Time: second(r.Time), From: r.From, Closes: words(r.Closes),
+		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Time: short(r.Time), From: r.From, Closes: words(r.Closes),
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream
 	}
 	if !r.Packed.IsZero() {
-		packed := second(r.Packed)
+		packed := short(r.Packed)
 		f.Packed = &packed
 	}
 	t := r.tables()
@@ -79,7 +79,7 @@ func (r *Receipt) file() file {
 	return f
 }
 
-func second(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+func short(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // tables number what is named often.
 type tables struct {

@@ -113,25 +113,27 @@ func (u *unpacking) intend(ctx context.Context, missing *transport.Missing) (err
 		return err
 	}
 	u.receipts.facts = r
+	one, err := u.intended(ctx, r)
+	if err != nil || one.Tag != "" || u.Receipts.NotInMirror {
+		return err
+	}
+	return u.receipts.keeper.ToMirror(ctx, u.receipts.history, one)
+}
+
+// intended keeps an intent on this host, if none that nothing ends has the same facts.
+func (u *unpacking) intended(ctx context.Context, r *receipt.Receipt) (*receipt.Kept, error) {
 	for _, open := range u.receipts.history.Open() {
-		same, err := u.sameAs(open, r)
-		if err != nil {
-			return err
-		}
-		if same && (open.Tag != "" || u.Receipts.NotInMirror) {
-			return nil
+		if same, err := u.sameAs(open, r); err != nil || same {
+			return open, err
 		}
 	}
 	one, err := u.receipts.keeper.Seal(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	u.unnoted(u.receipts.keeper.ToHost(one))
-	if err := u.receipts.keeper.ToMirror(ctx, u.receipts.history, one); err != nil {
-		return err
-	}
 	u.receipts.history.Add(one)
-	return nil
+	return one, nil
 }
 
 // sameAs reports whether a receipt that is kept has these facts.
