@@ -63,6 +63,10 @@ func TestGrow(t *testing.T) {
 				"satchel-operator-3 grows 0 1", "  q.example/b m:5000/ns/z m:5000/ns/b m:5000/ns/c cache.example/b",
 				"satchel-generic-1 new 1 0", "  q.example/n m:5000/ns/n",
 			}},
+		"a source without mirrors": {[]Object{icsp("satchel-generic-1", to("q.example/a"), to("q.example/b"), to("q.example/c", "m:5000/ns/c"))},
+			[]Group{{Generic, []Rule{to("q.example/b", "m:5000/ns/b")}}}, []string{
+				"satchel-generic-1 grows 0 1", "  q.example/b m:5000/ns/b", "  q.example/c m:5000/ns/c",
+			}},
 		"names of earlier versions": {[]Object{icsp("satchel-generic-0123456789ab", to("q.example/b", "m:5000/ns/b"))}, nil, []string{
 			"satchel-generic-1 new 1 0", "  q.example/b m:5000/ns/b",
 			"imagecontentsourcepolicy/satchel-generic-0123456789ab superfluous ",

@@ -24,7 +24,9 @@ func newGrowing(present []Object, room Room) *growing {
 		own := Object{Kind: ContentSource, Name: o.Name, Tool: Satchel, Group: GroupNamed(o.Name)}
 		had := mirrorsOf(o)
 		for _, source := range slices.Sorted(maps.Keys(had)) {
-			own.Rules = append(own.Rules, Rule{source, had[source]})
+			if len(had[source]) > 0 { // else it leads nowhere, and is no rule for nodes
+				own.Rules = append(own.Rules, Rule{source, had[source]})
+			}
 		}
 		g.add(&own)
 	}
