@@ -3,6 +3,7 @@ package emit
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
@@ -12,6 +13,21 @@ import (
 
 // PresentRules are the objects with rules that a cluster has now.
 type PresentRules struct{ Objects []rules.Object }
+
+// Mirrors lists where the rules lead pulls by digest from a source repository, each once, in the
+// order of the objects.
+func (r *PresentRules) Mirrors(source string) (list []string) {
+	for _, o := range r.Objects {
+		for _, rule := range o.Rules {
+			for _, m := range rule.Mirrors {
+				if rule.Source == source && o.Digests() && !slices.Contains(list, m) {
+					list = append(list, m)
+				}
+			}
+		}
+	}
+	return list
+}
 
 // presentObject is what of an object with rules matters here.
 type presentObject struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -48,7 +49,7 @@ const maxSamples = 8
 // by digest, and by tag: a catalog that moved every week is known by its tag alone. What a dry run
 // finds is only said.
 func (u *unpacking) otherLayout(ctx context.Context, absent []oci.Image) error {
-	for _, layout := range u.Layouts {
+	for _, layout := range slices.Concat(u.Layouts, u.byRules(absent)) {
 		for _, img := range samples(absent, u.Site.Mirror, layout.Mirror) {
 			place := u.Site.Mirror.Repo(img)
 			there, tag := u.hasSome(ctx, layout.Mirror.Repo(img), img)
@@ -67,6 +68,29 @@ func (u *unpacking) otherLayout(ctx context.Context, absent []oci.Image) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// byRules gives the layouts in which releases are where the cluster's rules lead.
+func (u *unpacking) byRules(absent []oci.Image) (list []Layout) {
+	if u.Site.PresentRules == nil {
+		return nil
+	}
+	for _, layout := range u.Layouts {
+		for _, img := range absent {
+			if layout.Mirror.Repo(img).Repository != layout.Mirror.Shared.Repository {
+				continue
+			}
+			for _, m := range u.Site.PresentRules.Mirrors(img.Source.Name()) {
+				host, repository, _ := strings.Cut(m, "/")
+				there := Layout{layout.Name + "=" + repository, layout.Tools, layout.Mirror}
+				there.Mirror.Shared.Repository = repository
+				if host == layout.Mirror.Host && there.Mirror.Repo(img) != u.Site.Mirror.Repo(img) && !slices.Contains(list, there) {
+					list = append(list, there)
+				}
+			}
+		}
+	}
+	return list
 }
 
 // hasSome reports whether a repository has an image, or else another one under its tag, which

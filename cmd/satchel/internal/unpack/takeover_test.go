@@ -182,3 +182,30 @@ func TestOtherLayoutByTag(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestOtherLayoutByRules: the releases are in a repository that only the cluster's rules name.
+func TestOtherLayoutByRules(t *testing.T) {
+	t.Parallel()
+	o := newOther(t, 65)
+	o.fill(t, func(img oci.Image) (string, string) {
+		if len(img.Tags) > 0 {
+			return "ocp4/openshift4", img.Tags[0]
+		}
+		return "olm/acme/team/tool", "x"
+	})
+	place := oci.Mirror{Host: o.mirror.Host, Namespace: "olm"}
+	theirs, err := manifests.Layout{Tool: manifests.LayoutOc}.On(place, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := o.options(t, place)
+	to.Layouts = []unpack.Layout{{Name: "oc", Tools: "oc", Mirror: theirs}}
+	to.Site.PresentRules, err = manifests.ParsePresentRules("rules", fmt.Appendf(nil, "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: example}\nspec: {repositoryDigestMirrors: [{source: '%s/openshift-release-dev/ocp-release', mirrors: ['%s/ocp4/openshift4']}]}\n", o.Proxy.Host, o.mirror.Host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen *unpack.LayoutError
+	if err := unpack.Run(t.Context(), o.reader, jobtest.Client(), to); !errors.As(err, &seen) || seen.Layout.Name != "oc=ocp4/openshift4" {
+		t.Errorf("%v", err)
+	}
+}
