@@ -21,6 +21,7 @@ type unpackOptions struct {
 	parallelLayers  int
 	dryRun          bool
 	noMirrorReceipt bool
+	sign            signFlags
 	attachments     string
 	verify          string
 	restart         bool
@@ -62,6 +63,7 @@ apply it in order.`,
 	addReaderFlags(f, &o.reader)
 	addPlaceFlags(f, &o.placeFlags)
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs, `N`, are pushed at once")
+	addSignFlags(f, &o.sign)
 	f.BoolVar(&o.noMirrorReceipt, "no-mirror-receipt", false, "keep the receipt on this host and in OUTDIR alone, for a mirror that takes no repository satchel/receipts")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
@@ -143,6 +145,9 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if err != nil {
 		return err
 	}
+	if job.Receipts, err = o.receipts(ctx, a, want.Trust); err != nil {
+		return err
+	}
 	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle}); err != nil {
 		return err
 	}
@@ -155,6 +160,19 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	err = run(r, client, job)
 	client.Close()
 	return errors.Join(err, r.Close())
+}
+
+// receipts reads how receipts are kept. Those of the mirror must be signed where this run signs
+// too: the keys of those who pack are not asked for otherwise.
+func (o unpackOptions) receipts(ctx context.Context, a *app, trust *bundle.Trust) (r unpack.Receipts, err error) {
+	r.NotInMirror = o.noMirrorReceipt
+	if o.dryRun {
+		return r, nil
+	}
+	if r.Signers, err = o.sign.load(ctx, a, a.ui(ctx)); len(r.Signers) > 0 {
+		r.Trust = trust
+	}
+	return r, err
 }
 
 // job reads what the flags name and looks whether the cluster's YAML can be written.

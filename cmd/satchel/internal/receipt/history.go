@@ -20,12 +20,12 @@ import (
 
 // Keeper is where the receipts of one mirror are kept.
 type Keeper struct {
-	Dir    string            // of this host, see [HostDir]; "" for none
-	Mirror *transport.Mirror // nil: the mirror keeps none
-	Repo   oci.Ref           // of it, see [RepoIn]
-	Trust  *bundle.Trust     // whose receipts count, of those of the mirror; nil: everyone's
-	Signer *bundle.Signer    // nil: they are not signed
-	Look   bool              // nothing is written on this host
+	Dir     string            // of this host, see [HostDir]; "" for none
+	Mirror  *transport.Mirror // nil: the mirror keeps none
+	Repo    oci.Ref           // of it, see [RepoIn]
+	Trust   *bundle.Trust     // whose receipts count, of those of the mirror; nil: everyone's
+	Signers []*bundle.Signer  // of what is kept; none: it is not signed
+	Look    bool              // nothing is written on this host
 }
 
 // RepoIn is the repository of a mirror that keeps receipts.
@@ -62,8 +62,11 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 	for _, one := range kept {
 		if have := known[one.Digest]; have == nil {
 			known[one.Digest] = one
-		} else if have.Tag == "" || one.Tag < have.Tag {
+		} else if have.Tag == "" || one.Tag < have.Tag || len(one.signatures) > len(have.signatures) {
 			have.Tag = one.Tag
+			if len(one.signatures) > len(have.signatures) {
+				have.signatures, have.Signed = one.signatures, one.Signed
+			}
 		}
 	}
 	h.fill(known)
@@ -215,19 +218,31 @@ func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest
 	if err != nil || a == nil {
 		return nil, err
 	}
-	one, err := newKept(ref.String(), a.File(File), a.File(SignatureFile), k.trust(own))
+	one, err := newKept(ref.String(), a.File(File), signaturesIn(a), k.trust(own))
 	if err != nil {
 		return nil, err
 	}
 	one.Tag = tag
-	if file != "" && !k.Look && writeKept(file, one.body, one.signature) == nil { // else it is fetched again
+	if file != "" && !k.Look && writeKept(file, one.body, one.signatures) == nil { // else it is fetched again
 		one.file, one.body = file, nil
 	}
 	return one, nil
 }
 
-// maxSignature is the largest signature, in bytes.
-const maxSignature = 16 << 10
+// maxSignature is the largest of all signatures of a receipt together, in bytes.
+const maxSignature = 1 << 20
+
+// signaturesIn gives the signatures in an artifact.
+func signaturesIn(a *transport.Artifact) (list [][]byte) {
+	for len(list) < maxSigners {
+		sig := a.File(SignatureFile(File, len(list)))
+		if sig == nil {
+			break
+		}
+		list = append(list, sig)
+	}
+	return list
+}
 
 // Open lists the intents that no receipt ends: of runs that did not end.
 func (h *History) Open() (open []*Kept) {

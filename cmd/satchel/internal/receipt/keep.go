@@ -39,17 +39,33 @@ func (k *Keeper) Seal(ctx context.Context, r *Receipt) (*Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	var signature []byte
-	if k.Signer != nil {
-		if signature, err = k.Signer.Sign(ctx, bundle.ReceiptNamespace, body); err != nil {
-			return nil, fmt.Errorf("sign the receipt: %w", err)
-		}
+	one, err := newKept("the receipt of bundle "+r.Bundle, body, nil, nobody)
+	if err != nil {
+		return nil, err
 	}
-	one, err := newKept("the receipt of bundle "+r.Bundle, body, signature, nobody)
-	if err == nil {
-		one.Own = true
-	}
+	one.Own = true
+	_, err = k.Sign(ctx, one)
 	return one, err
+}
+
+// Sign adds the signatures of those signers whose signature a receipt lacks, and reports
+// whether there are any: it must be kept again then.
+func (k *Keeper) Sign(ctx context.Context, one *Kept) (more bool, err error) {
+	body, err := one.Body()
+	if err != nil {
+		return false, err
+	}
+	for _, s := range one.unsigned(body, k.Signers) {
+		sig, err := s.Sign(ctx, bundle.ReceiptNamespace, body)
+		if err != nil {
+			return more, fmt.Errorf("sign the receipt: %w", err)
+		}
+		one.signatures, more = append(one.signatures, sig), true
+	}
+	if more {
+		one.Tag = "" // what has that tag lacks them
+	}
+	return more, nil
 }
 
 // ToHost keeps a receipt on this host.
@@ -63,7 +79,7 @@ func (k *Keeper) ToHost(one *Kept) error {
 	}
 	body, err := one.Body()
 	if err == nil {
-		err = writeKept(filepath.Join(k.Dir, dir, ownFile(one.Head.Bundle, one.Digest)), body, one.signature)
+		err = writeKept(filepath.Join(k.Dir, dir, ownFile(one.Head.Bundle, one.Digest)), body, one.signatures)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the receipt on this host: %w", err)
@@ -86,21 +102,21 @@ func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
 	if one.Head.State == Done {
 		tag = h.free(one.Head.Bundle)
 	}
-	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), artifact(body, one.signature)); err != nil {
+	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), artifact(body, one.signatures)); err != nil {
 		return &MirrorError{one.Head.State == Done, err}
 	}
 	one.Tag, h.tags[tag] = tag, true
 	if k.Dir != "" {
-		_ = writeKept(filepath.Join(k.Dir, fetched, tag+".json"), body, one.signature) // else it is fetched
+		_ = writeKept(filepath.Join(k.Dir, fetched, tag+".json"), body, one.signatures) // else it is fetched
 	}
 	return nil
 }
 
 // artifact is a receipt as the mirror has it.
-func artifact(body, signature []byte) *transport.Artifact {
+func artifact(body []byte, signatures [][]byte) *transport.Artifact {
 	a := &transport.Artifact{Type: mediaType, Files: []transport.File{{Name: File, Type: mediaType + "+json", Body: body}}}
-	if signature != nil {
-		a.Files = append(a.Files, transport.File{Name: SignatureFile, Type: "application/vnd.openssh.signature", Body: signature})
+	for i, sig := range signatures {
+		a.Files = append(a.Files, transport.File{Name: SignatureFile(File, i), Type: "application/vnd.openssh.signature", Body: sig})
 	}
 	return a
 }
@@ -133,7 +149,11 @@ func (k *Keeper) DropIntents(done *Kept) {
 	}
 	for _, d := range done.Head.Closes {
 		file := filepath.Join(k.Dir, ownIntents, ownFile(done.Head.Bundle, d))
-		_ = os.Remove(file)          // if it stays, the receipt says that it has ended
-		_ = os.Remove(file + ".sig") // the same
+		_ = os.Remove(file) // if it stays, the receipt says that it has ended
+		for i := range maxSigners {
+			if os.Remove(SignatureFile(file, i)) != nil {
+				break // the same
+			}
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -17,11 +18,19 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// File and SignatureFile are what a receipt is called where it is a file.
-const (
-	File          = "receipt.json"
-	SignatureFile = "receipt.json.sig"
-)
+// File is what a receipt is called where it is a file.
+const File = "receipt.json"
+
+// maxSigners is how many may have signed a receipt; each has a file of its own.
+const maxSigners = 99
+
+// SignatureFile is the file beside one of that name with its signature number n, from 0.
+func SignatureFile(name string, n int) string {
+	if n == 0 {
+		return name + ".sig"
+	}
+	return fmt.Sprintf("%s.%d.sig", name, n+1)
+}
 
 // Kept is a receipt as it is kept somewhere. Its lists are read when they are asked for.
 type Kept struct {
@@ -31,10 +40,10 @@ type Kept struct {
 	Tag    string          // that it has in the mirror; "" where it is not known to be there
 	Signed []bundle.Signed // who has signed it, of those who are trusted
 
-	name      string // for messages
-	file      string // of this host that has its bytes; "": body has them
-	body      []byte
-	signature []byte
+	name       string // for messages
+	file       string // of this host that has its bytes; "": body has them
+	body       []byte
+	signatures [][]byte // armored
 }
 
 // Body gives the bytes.
@@ -49,8 +58,19 @@ func (k *Kept) Body() ([]byte, error) {
 	return body, err
 }
 
-// Signature gives the armored signature, nil for none.
-func (k *Kept) Signature() []byte { return k.signature }
+// Signatures gives the armored signatures.
+func (k *Kept) Signatures() [][]byte { return k.signatures }
+
+// unsigned lists those of the signers whose signature a receipt lacks.
+func (k *Kept) unsigned(body []byte, signers []*bundle.Signer) (list []*bundle.Signer) {
+	have := map[string]bool{}
+	for _, sig := range k.signatures {
+		if key, err := (bundle.Signature{Body: sig}).Of(bundle.ReceiptNamespace, body); err == nil {
+			have[key] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(signers), func(s *bundle.Signer) bool { return have[s.Fingerprint()] })
+}
 
 // Load reads the receipt with its lists.
 func (k *Kept) Load() (*Receipt, error) {
@@ -76,12 +96,12 @@ func named(name string, body []byte) (*Receipt, error) {
 }
 
 // newKept judges the bytes of a receipt, and who has signed them.
-func newKept(name string, body, signature []byte, trust func(digest.Digest) *bundle.Trust) (*Kept, error) {
+func newKept(name string, body []byte, signatures [][]byte, trust func(digest.Digest) *bundle.Trust) (*Kept, error) {
 	r, err := named(name, body)
 	if err != nil {
 		return nil, err
 	}
-	k := &Kept{Digest: oci.Digest(body), name: name, body: body, signature: signature}
+	k := &Kept{Digest: oci.Digest(body), name: name, body: body, signatures: signatures}
 	k.Head = *r
 	k.Head.Repositories, k.Head.Images, k.Head.Manifests, k.Head.Blobs = nil, nil, nil, nil
 	who := trust(k.Digest)
@@ -89,8 +109,8 @@ func newKept(name string, body, signature []byte, trust func(digest.Digest) *bun
 		return k, nil
 	}
 	var sigs []bundle.Signature
-	if signature != nil {
-		sigs = []bundle.Signature{{File: name + ".sig", Body: signature}}
+	for i, sig := range signatures {
+		sigs = append(sigs, bundle.Signature{File: SignatureFile(name, i), Body: sig})
 	}
 	if k.Signed, err = who.Check(bundle.ReceiptNamespace, body, sigs, r.Time); err != nil {
 		return nil, fmt.Errorf("check receipt %s: %w", name, err)
@@ -141,11 +161,18 @@ func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, erro
 	if err != nil {
 		return nil, err
 	}
-	signature, err := readFile(file + ".sig")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	var signatures [][]byte
+	for len(signatures) < maxSigners {
+		sig, err := readFile(SignatureFile(file, len(signatures)))
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		signatures = append(signatures, sig)
 	}
-	k, err := newKept(file, body, signature, trust)
+	k, err := newKept(file, body, signatures, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -153,9 +180,9 @@ func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, erro
 	return k, nil
 }
 
-// writeKept writes a receipt into a directory of this host, the signature first, and reads
+// writeKept writes a receipt into a directory of this host, the signatures first, and reads
 // it again.
-func writeKept(file string, body, signature []byte) error {
+func writeKept(file string, body []byte, signatures [][]byte) error {
 	dir := filepath.Dir(file)
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -164,8 +191,8 @@ func writeKept(file string, body, signature []byte) error {
 	}
 	return durable.Alone(dir, func() error {
 		durable.Sweep(dir, durable.Temp)
-		if signature != nil {
-			if err := durable.Write(file+".sig", signature); err != nil {
+		for i, sig := range signatures {
+			if err := durable.Write(SignatureFile(file, i), sig); err != nil {
 				return err
 			}
 		}

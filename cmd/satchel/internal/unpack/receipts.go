@@ -16,9 +16,9 @@ import (
 
 // Receipts says what is kept of what the mirror has because of a run.
 type Receipts struct {
-	NotInMirror bool           // on this host and in the output directory alone
-	Signer      *bundle.Signer // nil: they are not signed
-	Trust       *bundle.Trust  // whose receipts in the mirror count; nil: everyone's
+	NotInMirror bool             // on this host and in the output directory alone
+	Signers     []*bundle.Signer // none: they are not signed
+	Trust       *bundle.Trust    // whose receipts in the mirror count; nil: everyone's
 }
 
 // receipts is what one run knows of them.
@@ -46,7 +46,7 @@ const (
 
 // readReceipts reads what is kept of earlier runs into this mirror.
 func (u *unpacking) readReceipts(ctx context.Context) (err error) {
-	k := &receipt.Keeper{Repo: receipt.RepoIn(u.Site.Mirror), Trust: u.Receipts.Trust, Signer: u.Receipts.Signer, Look: u.DryRun}
+	k := &receipt.Keeper{Repo: receipt.RepoIn(u.Site.Mirror), Trust: u.Receipts.Trust, Signers: u.Receipts.Signers, Look: u.DryRun}
 	if u.State != "" {
 		k.Dir = receipt.HostDir(u.State, u.Site.Mirror)
 	}
@@ -258,16 +258,17 @@ func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
 		return nil, err
 	}
 	k, h := u.receipts.keeper, u.receipts.history
-	if last := h.Of(u.bundle); len(last) > 0 && len(r.Closes) == 0 && (k.Signer == nil || last[0].Signature() != nil) {
+	if last := h.Of(u.bundle); len(last) > 0 && len(r.Closes) == 0 {
 		same, err := u.sameAs(last[0], r)
 		if err != nil {
 			return nil, err
 		}
 		if same {
-			if !last[0].Own {
+			more, err := k.Sign(ctx, last[0])
+			if err == nil && (more || !last[0].Own) {
 				u.unnoted(k.ToHost(last[0]))
 			}
-			return last[0], nil
+			return last[0], err
 		}
 	}
 	one, err := k.Seal(ctx, r)
@@ -359,8 +360,8 @@ func (u *unpacking) giveReceipt(ctx context.Context, one *receipt.Kept) error {
 	}
 	if u.Out != nil {
 		err = u.Out.Add(receipt.File, body)
-		if sig := one.Signature(); err == nil && sig != nil {
-			err = u.Out.Add(receipt.SignatureFile, sig)
+		for i, sig := range one.Signatures() {
+			err = errors.Join(err, u.Out.Add(receipt.SignatureFile(receipt.File, i), sig))
 		}
 	}
 	if one.Tag != "" || u.Receipts.NotInMirror {

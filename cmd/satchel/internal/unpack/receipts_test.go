@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
@@ -356,5 +358,67 @@ func TestImmutableReceipts(t *testing.T) {
 	}
 	if n := marked(load(t, h.Done[0])); n[receipt.Found] != 0 {
 		t.Errorf("marked: %v", n)
+	}
+}
+
+// TestSignedReceipts: who signs reads only what is signed; a second signer is added.
+func TestSignedReceipts(t *testing.T) {
+	t.Parallel()
+	s, out := newSite(t, 67), filepath.Join(t.TempDir(), "out")
+	var keys []*bundle.Signer
+	var allowed strings.Builder
+	for i := range 2 {
+		file := filepath.Join(t.TempDir(), "key")
+		if text, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+			t.Skipf("ssh-keygen: %v %s", err, text)
+		}
+		signer, err := bundle.LoadSigner(t.Context(), file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, signer)
+		public, err := os.ReadFile(file + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&allowed, "person%d namespaces=\"satchel-receipt\" %s", i, public)
+	}
+	list := filepath.Join(t.TempDir(), "allowed")
+	if err := os.WriteFile(list, []byte(allowed.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trust, err := bundle.LoadTrust([]string{list}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := t.TempDir()
+	for n := 1; n <= 2; n++ {
+		o := s.options(t, out)
+		o.State, o.Receipts.Signers = state, keys[:n]
+		if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+			t.Fatal(err)
+		}
+		k := &receipt.Keeper{Mirror: transport.NewMirror(jobtest.Client(), o.Site.Mirror, 2), Repo: receipt.RepoIn(o.Site.Mirror), Trust: trust}
+		h, err := k.History(t.Context())
+		if err != nil || len(h.Done) != 1 || len(h.Odd) > 0 || len(h.Done[0].Signed) != n || len(h.Intents) != 1 {
+			t.Fatalf("%d signers: %+v, %v", n, h, err)
+		}
+	}
+	cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", list, "-I", "person1", "-n", "satchel-receipt", "-s", filepath.Join(out, "receipt.json.2.sig"))
+	if cmd.Stdin, err = os.Open(filepath.Join(out, "receipt.json")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("ssh-keygen: %v %s", err, text)
+	}
+	other := s.options(t, "")
+	other.Site.Mirror.Namespace = "other" // nobody has signed there
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), other); err != nil {
+		t.Fatal(err)
+	}
+	k := &receipt.Keeper{Mirror: transport.NewMirror(jobtest.Client(), other.Site.Mirror, 2), Repo: receipt.RepoIn(other.Site.Mirror), Trust: trust}
+	var untrusted *bundle.TrustError
+	if h, err := k.History(t.Context()); err != nil || len(h.Done) != 0 || len(h.Odd) != 2 || !errors.As(h.Odd[0], &untrusted) {
+		t.Errorf("not signed: %+v, %v", h, err)
 	}
 }
