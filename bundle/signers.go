@@ -41,12 +41,11 @@ type TrustFileError = sign.TrustFileError
 // $SSH_AUTH_SOCK. It makes one signature, so that what stands in the way shows now. The error
 // is a *[SignerError].
 func LoadSigner(ctx context.Context, file string, ui *UI) (*Signer, error) {
-	return sign.Load(ctx, file, os.Getenv("SSH_AUTH_SOCK"), func(prompt string) (string, error) {
-		if ui == nil {
-			return "", keys.ErrNoTerminal
-		}
-		return ui.Ask(prompt, true)
-	})
+	how := sign.UI{Ask: func(string) (string, error) { return "", keys.ErrNoTerminal }, Say: func(string) {}}
+	if ui != nil {
+		how = sign.UI{Ask: func(prompt string) (string, error) { return ui.Ask(prompt, true) }, Say: ui.Notify}
+	}
+	return sign.Load(ctx, file, os.Getenv("SSH_AUTH_SOCK"), how)
 }
 
 // LoadTrust reads files of allowed signers, as ssh-keygen(1) describes them. Of those who

@@ -291,7 +291,7 @@ func TestSealWithoutItsAgent(t *testing.T) {
 	if err := ring.Add(agent.AddedKey{PrivateKey: seedKey(1)}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sign.Load(t.Context(), keystest.Write(t, a.public+"\n"), keystest.Agent(t, ring), nil)
+	s, err := sign.Load(t.Context(), keystest.Write(t, a.public+"\n"), keystest.Agent(t, ring), sign.UI{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -173,3 +173,16 @@ func TestAsOpenSSH(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAllowed: whatever a line has, it is refused, or means somebody by an ed25519 key.
+func FuzzAllowed(f *testing.F) {
+	for _, line := range []string{"alice " + alice, `"a,*@b,!c" namespaces="x\"y",valid-after="20260101",valid-before="20270101Z" ` + alice + " c", `a valid-after=" ` + alice, "!a " + alice, "a ssh-ed25519 AAAA"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		e, err := parseEntry(line)
+		if err == nil && (e.pub.Type() != "ssh-ed25519" || len(e.principals.open()) == 0 || !e.principals.shares(e.principals)) {
+			t.Errorf("%q means nobody, or another key: %+v", line, e)
+		}
+	})
+}

@@ -18,23 +18,26 @@ import (
 // maxKeyFile is the largest key file that is read.
 const maxKeyFile = 64 << 10
 
-// Ask asks a person for a passphrase.
-type Ask func(prompt string) (string, error)
+// UI is how a person is asked for a passphrase, and told what is waited for.
+type UI struct {
+	Ask func(prompt string) (string, error)
+	Say func(message string)
+}
 
-// Load makes a signer of a file: an OpenSSH private key, for whose passphrase ask is asked if
+// Load makes a signer of a file: an OpenSSH private key, for whose passphrase ui is asked if
 // it has one, or a public key whose private half is in the agent that listens at the socket.
 // It signs something once, so that whatever stands in the way shows now. The error is a
 // *[SignerError].
-func Load(ctx context.Context, file, socket string, ask Ask) (*Signer, error) {
+func Load(ctx context.Context, file, socket string, ui UI) (*Signer, error) {
 	body, err := readKeyFile(file)
 	if err != nil {
 		return nil, err
 	}
 	var s *Signer
 	if block, _ := pem.Decode(body); block != nil {
-		s, err = ofPrivate(file, body, block, ask)
+		s, err = ofPrivate(file, body, block, ui)
 	} else {
-		s, err = ofPublic(file, body, socket)
+		s, err = ofPublic(file, body, socket, ui.Say)
 	}
 	if err == nil {
 		_, err = s.Sign(ctx, "satchel-test", []byte("a test of this key\n"))
@@ -71,14 +74,14 @@ func notAKey(file string) error {
 }
 
 // ofPrivate makes a signer of a private key.
-func ofPrivate(file string, body []byte, block *pem.Block, ask Ask) (*Signer, error) {
+func ofPrivate(file string, body []byte, block *pem.Block, ui UI) (*Signer, error) {
 	if t := typeOf(block); t != "" && t != ssh.KeyAlgoED25519 {
 		return nil, typeError(file, t) // before a passphrase is asked for
 	}
 	raw, err := ssh.ParseRawPrivateKey(body)
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
-		if raw, err = unlock(file, body, ask); err != nil {
+		if raw, err = unlock(file, body, ui); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +103,8 @@ func ofPrivate(file string, body []byte, block *pem.Block, ask Ask) (*Signer, er
 }
 
 // unlock asks for the passphrase, once.
-func unlock(file string, body []byte, ask Ask) (any, error) {
-	passphrase, err := ask("Passphrase of the signing key " + text.Printable(file) + ": ")
+func unlock(file string, body []byte, ui UI) (any, error) {
+	passphrase, err := ui.Ask("Passphrase of the signing key " + text.Printable(file) + ": ")
 	if errors.Is(err, context.Canceled) {
 		return nil, err
 	}

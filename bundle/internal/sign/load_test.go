@@ -15,13 +15,16 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/keystest"
 )
 
-func nobody(string) (string, error) { return "", errors.New("there is nobody to ask") }
+func answer(s string, err error) UI {
+	return UI{Ask: func(string) (string, error) { return s, err }, Say: func(string) {}}
+}
 
-func typed(s string) Ask { return func(string) (string, error) { return s, nil } }
+func typed(s string) UI { return answer(s, nil) }
 
 // TestLoadPrivate: keys as ssh-keygen writes them, and what is refused.
 func TestLoadPrivate(t *testing.T) {
 	t.Parallel()
+	nobody := answer("", errors.New("there is nobody to ask"))
 	plain := keystest.SSHKey(t, "ed25519", "")
 	locked := keystest.SSHKey(t, "ed25519", "correct horse")
 	rsa := keystest.SSHKey(t, "rsa", "", "-b", "2048")
@@ -29,7 +32,7 @@ func TestLoadPrivate(t *testing.T) {
 	ecdsa := keystest.SSHKey(t, "ecdsa", "")
 	tests := []struct {
 		name, file string
-		ask        Ask
+		ask        UI
 		input      bool
 		want       string
 	}{
@@ -82,7 +85,7 @@ func TestLoadAgent(t *testing.T) {
 	socket := keystest.Agent(t, ring)
 	check := func(socket, want string) {
 		t.Helper()
-		s, err := Load(t.Context(), file, socket, nobody)
+		s, err := Load(t.Context(), file, socket, typed(""))
 		if want == "" {
 			if err != nil || s.Fingerprint() != testSigner(t, 0).Fingerprint() {
 				t.Errorf("%v", err)
@@ -112,8 +115,14 @@ func TestLoadAgent(t *testing.T) {
 	defer func() { _ = silent.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Load(ctx, file, silent.Addr().String(), nobody); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := Load(ctx, file, silent.Addr().String(), typed("")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("an agent that never answers: %v", err)
+	}
+	said := make(chan string, 1)
+	ctx, cancel = context.WithCancel(t.Context())
+	slow := agentKey{file: file, socket: silent.Addr().String(), pub: testSigner(t, 0).pub, patience: time.Millisecond, say: func(s string) { said <- s; cancel() }}
+	if err := slow.use(ctx, nil); err == nil || !strings.Contains(<-said, "waiting for ssh-agent to sign with "+file) {
+		t.Errorf("an agent that is slow: %v", err)
 	}
 }
 

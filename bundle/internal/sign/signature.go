@@ -93,7 +93,7 @@ func parse(body []byte) (*sshsig.Signature, error) {
 type Signer struct {
 	file string
 	pub  ssh.PublicKey
-	sign func(ctx context.Context, make func(ssh.Signer) error) error
+	sign func(ctx context.Context, by func(ssh.Signer) error) error
 }
 
 // Fingerprint is that of the key, SHA256:..., as ssh-keygen -l has it.
