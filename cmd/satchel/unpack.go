@@ -27,6 +27,7 @@ type unpackOptions struct {
 	restart         bool
 	allowShrink     bool
 	tagChildren     bool
+	moveTagsBack    bool
 	registry        registryFlags
 	site            siteFlags
 }
@@ -68,6 +69,7 @@ apply it in order.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
 	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
+	f.BoolVar(&o.moveTagsBack, "move-tags-back", false, "of an older bundle of a stream, also move the tags that a newer one has set")
 	f.BoolVar(&o.tagChildren, "tag-children", false, "have every image of an index keep a tag of its own, satchel-DIGEST; for registries that collect untagged manifests also where an index names them")
 	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
 	f.BoolVar(&o.allowShrink, "allow-shrink", false, "move a catalog's tag also where packages, channels or versions go from what the mirror serves now")
@@ -190,6 +192,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	}
 	job.AllowShrink = o.allowShrink
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
+	job.MoveTagsBack = o.moveTagsBack
 	if o.site.outDir == "" {
 		if o.site.given() {
 			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")

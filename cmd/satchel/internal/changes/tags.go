@@ -21,15 +21,18 @@ const (
 	Refused State = "refused" // the registry does not let it move
 )
 
-// Tag is a tag of the mirror that names another manifest than the bundle's.
+// Tag is a tag that names another manifest than the bundle's.
 type Tag struct {
-	Tag   oci.Ref  `json:"tag"` // in the mirror
+	Tag   string   `json:"tag"` // repository and tag, with the registry where that is known
 	Old   Manifest `json:"old"`
 	New   Manifest `json:"new"`
 	State State    `json:"state"`
-	Why   string   `json:"why,omitempty"` // of one that does not move
+	Why   string   `json:"why,omitempty"` // of one that stays, and of one of which it is not known that the new image is newer
+	// Expected: an earlier bundle of the same stream has set it.
+	Expected bool `json:"expected,omitempty"`
 
 	Origin oci.Origin `json:"origin"`
+	Source string     `json:"source"` // of the bundle's image
 }
 
 // Manifest is what a tag names.
@@ -61,5 +64,5 @@ func (m Manifest) String() string {
 
 // SortTags orders tags by name.
 func SortTags(list []Tag) {
-	slices.SortFunc(list, func(a, b Tag) int { return cmp.Compare(a.Tag.String(), b.Tag.String()) })
+	slices.SortFunc(list, func(a, b Tag) int { return cmp.Compare(a.Tag, b.Tag) })
 }

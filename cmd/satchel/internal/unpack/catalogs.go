@@ -2,8 +2,11 @@ package unpack
 
 import (
 	"context"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // mostShown is how many lines of one catalog go to the terminal; APPLY.md has all.
@@ -13,7 +16,7 @@ const mostShown = 20
 // where anything does, unless that was allowed. Nothing has been pushed yet. A dry run stops
 // at its end.
 func (u *unpacking) compareCatalogs(ctx context.Context) error {
-	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.r, u.r.Has, u.mirror.Served)
+	list, err := catalogs.Compare(ctx, u.moved(), u.Site.Mirror, u.r, u.r.Has, u.mirror.Served)
 	if err != nil {
 		return err
 	}
@@ -40,6 +43,16 @@ func (u *unpacking) compareCatalogs(ctx context.Context) error {
 		return nil
 	}
 	return shrinking
+}
+
+// moved are the images whose tags do not all stay as they are.
+func (u *unpacking) moved() []oci.Image {
+	return slices.DeleteFunc(slices.Clone(u.images), func(img oci.Image) bool {
+		return len(img.Tags) > 0 && !slices.ContainsFunc(img.Tags, func(tag string) bool {
+			ref := u.Site.Mirror.Repo(img).WithTag(tag).String()
+			return !slices.ContainsFunc(u.tags, func(t changes.Tag) bool { return t.Tag == ref && t.State == changes.Stays })
+		})
+	})
 }
 
 // tellGoing lists what would go from a catalog.

@@ -155,9 +155,18 @@ func TestShrinkingCatalog(t *testing.T) {
 		}
 	}
 	// Back to the first one, everything comes, but for the new version.
-	err := unpack.Run(t.Context(), first, jobtest.Client(), w.options(out))
+	back := w.options(out)
+	back.MoveTagsBack = true
+	err := unpack.Run(t.Context(), first, jobtest.Client(), back)
 	if err == nil || !strings.Contains(err.Error(), "would lose 1 version: version 1.2.0 in channel stable of etcd") {
 		t.Errorf("back: %v", err)
+	}
+	// Without, its tag stays at the newer one, and nothing is lost.
+	if err := unpack.Run(t.Context(), first, jobtest.Client(), w.options(out)); err != nil {
+		t.Error(err)
+	}
+	if log := w.Log.String(); !strings.Contains(log, "names the catalogs of an older bundle") {
+		t.Errorf("an older one:\n%s", log)
 	}
 }
 

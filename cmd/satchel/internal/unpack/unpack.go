@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
@@ -33,13 +34,14 @@ type Options struct {
 	// is pushed.
 	Layouts []Layout
 
-	Attachments Attachments
-	Verify      transport.Verify // how closely the mirror is looked at
-	TagChildren bool             // have the images of an index keep a tag each
-	Restart     bool             // read again what an interrupted run has read back
-	AllowShrink bool             // move catalogs also where packages, channels or versions go
-	Receipts    Receipts
-	State       string // a directory of this host, for what an interrupted run has begun and read back; "" for none
+	Attachments  Attachments
+	Verify       transport.Verify // how closely the mirror is looked at
+	TagChildren  bool             // have the images of an index keep a tag each
+	Restart      bool             // read again what an interrupted run has read back
+	MoveTagsBack bool             // move tags also where a newer bundle of the stream has set them
+	AllowShrink  bool             // move catalogs also where packages, channels or versions go
+	Receipts     Receipts
+	State        string // a directory of this host, for what an interrupted run has begun and read back; "" for none
 }
 
 // Run pushes the bundle, and writes the YAML when the mirror has every image.
@@ -81,6 +83,7 @@ type unpacking struct {
 	moving    []catalogs.Catalog // what becomes of the catalogs
 	shrinking error              // that the dry run ends with
 
+	tags     []changes.Tag // of the mirror that named other images when the run began
 	doubts   doubts
 	receipts receipts
 	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
@@ -203,17 +206,20 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := u.judge(ctx, missing); err != nil {
+		return nil, err
+	}
 	if missing.Blobs, err = u.carried(missing.Blobs); err != nil {
 		return nil, err
 	}
 	if err := u.readSuspects(ctx, missing); err != nil {
 		return nil, err
 	}
-	if len(missing.Images)+len(missing.Blobs) == 0 {
-		return missing, nil
+	if len(missing.Images)+len(missing.Blobs) > 0 {
+		u.tellMissing(missing)
 	}
-	u.tellMissing(missing)
-	return missing, u.tellMoves(ctx, missing)
+	u.tellMoves()
+	return missing, nil
 }
 
 // probe finds out whether the mirror takes what it lacks.

@@ -1,0 +1,96 @@
+package unpack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// judge finds out which tags name other images than the bundle's, and has those stay that a
+// newer bundle of the same stream has set. Of other bundles nobody knows which is newer: clocks
+// decide nothing.
+func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err error) {
+	if len(missing.Moves) == 0 {
+		return nil
+	}
+	newest, all, err := u.knownTags(missing.Moves)
+	if err != nil {
+		return err
+	}
+	if u.tags, err = u.dated(ctx, missing.Moves); err != nil {
+		return err
+	}
+	var stay []transport.TagMove
+	for _, move := range missing.Moves {
+		tag := &u.tags[slices.IndexFunc(u.tags, func(t changes.Tag) bool { return t.Tag == move.Tag.String() })]
+		key := receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
+		ours, known := newest[key]
+		any, brought := all[key]
+		brought = brought && any.Digest == move.Old
+		if brought {
+			tag.Old.Packed = any.By.Packed
+		}
+		switch {
+		case known && ours.By.Sequence > u.r.Sequence() && !u.MoveTagsBack:
+			tag.State, tag.Why = changes.Stays, fmt.Sprintf("bundle %d of the stream %q, which is newer than this one (%d), has set it", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())
+			stay = append(stay, move)
+		case known && ours.By.Sequence > u.r.Sequence():
+			tag.Why = fmt.Sprintf("back from bundle %d of the stream %q, which is newer than this one (%d)", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())
+		case known && ours.Digest == move.Old:
+			tag.Expected = true
+		case brought:
+			tag.Why = "brought by " + bundleNamed(any.By) + ": which of the two is newer is not known"
+		default:
+			tag.Why = "no receipt says who has set it: which of the two is newer is not known"
+		}
+	}
+	u.mirror.Leave(missing, stay)
+	return nil
+}
+
+// bundleNamed names the bundle of a receipt.
+func bundleNamed(r *receipt.Receipt) string {
+	if r.Stream == (receipt.Stream{}) {
+		return "bundle " + r.Bundle
+	}
+	return fmt.Sprintf("bundle %s, %d of the stream %q", r.Bundle, r.Sequence, r.Stream.Name)
+}
+
+// knownTags says what receipts say of tags: the newest of the bundle's own stream, and the newest
+// of all. A run that did not end has set a tag where that names what the run intended.
+func (u *unpacking) knownTags(moves []transport.TagMove) (stream, all map[receipt.Tagged]receipt.TagFact, err error) {
+	want := map[receipt.Tagged]bool{}
+	for _, move := range moves {
+		want[receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}] = true
+	}
+	h := u.receipts.history
+	own := receipt.Stream(u.r.Stream())
+	if stream, err = h.Tags(h.Stream(own), want); err != nil {
+		return nil, nil, err
+	}
+	if all, err = h.Tags(h.Done, want); err != nil || u.r.Stream() == (bundle.Stream{}) {
+		return stream, all, err
+	}
+	for _, open := range h.Open() {
+		if open.Head.Stream != own {
+			continue
+		}
+		intended, err := h.Tags([]*receipt.Kept{open}, want)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, move := range moves {
+			key := receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
+			fact, is := intended[key]
+			if have, known := stream[key]; is && fact.Digest == move.Old && (!known || have.By.Sequence < fact.By.Sequence) {
+				stream[key], all[key] = fact, fact
+			}
+		}
+	}
+	return stream, all, nil
+}
