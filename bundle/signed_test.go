@@ -153,6 +153,9 @@ func TestSignedReadme(t *testing.T) {
 	if out, err := readmetest.Run(t, f.drive, check); err != nil || !strings.HasSuffix(out, "right\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if shown, status := readmetest.Paste(t, f.drive, []string{check}); len(status) != 1 || status[0] != 0 || !strings.Contains(shown, "right") {
+		t.Errorf("pasted: %v\n%s", status, shown)
+	}
 	segments := segmentFiles(t, f.drive)
 	for name, change := range map[string]func(dir string) error{
 		"segments swapped": func(dir string) error {
