@@ -22,6 +22,7 @@ const (
 type logFlags struct {
 	level  string
 	format string
+	file   string
 	quiet  bool
 }
 

@@ -38,6 +38,7 @@ type packOptions struct {
 	mirror         placeFlags
 	stream         string
 	catalog        string
+	output         string
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -78,6 +79,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addCatalogMode(f, &o.catalog)
+	addOutcome(cmd, &o.output)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
@@ -183,6 +185,10 @@ func usableState(dir string) error {
 
 func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 	ctx := cmd.Context()
+	said := &packed{}
+	if err := a.tellMachines(o.output, said); err != nil {
+		return err
+	}
 	ui := a.ui(ctx)
 	job, err := o.job(a, ui, dir)
 	if err != nil {
@@ -196,36 +202,45 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 		a.info("this is bundle %d of the stream %s", done.Sequence, done.Stream)
 	}
 	if whole, ok := errors.AsType[*pack.UncomparedError](err); ok && whole.Fingerprint != "" {
+		said.Bundle, said.Dir, said.Fingerprint = whole.Bundle, whole.Dir, whole.Fingerprint
 		a.info("fingerprint, for the paper slip: %s", whole.Fingerprint.Grouped()) // stdout is for runs that did all
 		return err
 	}
 	if err != nil {
 		return err
 	}
+	said.fill(done)
 	if done.Fingerprint == "" {
 		a.info("no fingerprint is printed, because the bundle was not read back: satchel verify %s does that, and prints it", done.Dir)
 	} else {
 		err = a.showFingerprint(done.Fingerprint)
 	}
-	return errors.Join(err, a.reportGaps(cmd.Flags(), o.gaps, done))
+	file, gerr := a.reportGaps(cmd.Flags(), o.gaps, done)
+	if said.Gaps != nil {
+		said.Gaps.File = file
+	}
+	return errors.Join(err, gerr)
 }
 
 // showFingerprint prints what was read back, for people and for scripts.
 func (a *app) showFingerprint(fp bundle.Fingerprint) error {
 	a.info("fingerprint, for the paper slip: %s", fp.Grouped())
+	if a.machines() {
+		return nil // it is in what they get
+	}
 	_, err := fmt.Fprintln(a.stdout, fp)
 	return err
 }
 
-// reportGaps writes the list of gaps where --gaps says, or to the bundle's journal. The
-// error is a *gapsError if there are gaps.
-func (a *app) reportGaps(flags *pflag.FlagSet, to string, done *pack.Result) error {
+// reportGaps writes the list of gaps where --gaps says, or to the bundle's journal, and gives
+// the name of the file. The error is a *gapsError if there are gaps.
+func (a *app) reportGaps(flags *pflag.FlagSet, to string, done *pack.Result) (string, error) {
 	file, err := done.WriteGaps(to)
 	if err != nil || len(done.Gaps.Images) == 0 {
-		return err
+		return "", err
 	}
 	for _, inc := range done.Gaps.Incomplete {
 		a.warn("%s", text.OneLine(inc.String()))
 	}
-	return &gapsError{len(done.Gaps.Images), file, laterWords(flags, a.args, file)}
+	return file, &gapsError{len(done.Gaps.Images), file, laterWords(flags, a.args, file)}
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -42,7 +40,7 @@ func (a *app) Progress(what string, first, total int64) notice.Progress {
 func (a *app) newProgress(what string, first, total int64) *progress {
 	p := &progress{a: a, what: what, total: total, first: first, start: time.Now(), stop: make(chan struct{})}
 	p.done.Store(first)
-	if a.noProgress || total == 0 || !a.logger().Enabled(context.Background(), slog.LevelInfo) {
+	if a.noProgress || total == 0 || a.quiet.Load() {
 		return p
 	}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && a.flags.format != formatJSON {

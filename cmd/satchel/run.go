@@ -29,6 +29,9 @@ const memoryLimit = 200 << 20
 type app struct {
 	stdout, stderr io.Writer
 	flags          logFlags
+	file           *logFile                    // of --log-file, once it is open
+	quiet          atomic.Bool                 // stderr gets warnings and errors at most
+	outcome        outcome                     // for machines
 	log            atomic.Pointer[slog.Logger] // nil until the flags are read
 	noProgress     bool
 	bar            atomic.Pointer[bar]         // drawn now, on the terminal
@@ -43,7 +46,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 	signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error of the write
 	log.SetOutput(io.Discard)      // libraries write there, text of charts among it
-	a := &app{stdout: stdout, stderr: stderr, args: args}
+	a := &app{stdout: stdout, stderr: stderr, args: args, outcome: outcome{began: time.Now()}}
 	ctx, stop := interruptible(a)
 	defer stop()
 	root := newRoot(a)
@@ -51,16 +54,30 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitOK
-	}
 	if errors.Is(err, errAnswer) {
 		err = &interruptedError{unanswered: true}
-	} else if ctx.Err() != nil && onlyCancelled(err) {
+	} else if err != nil && ctx.Err() != nil && onlyCancelled(err) {
 		err = &interruptedError{command: a.resuming(cmd)}
 	}
-	a.report(err)
-	return exitCode(err)
+	return a.end(cmd, err)
+}
+
+// end says what went wrong, and what was done to machines that want to know, and gives the
+// exit code.
+func (a *app) end(cmd *cobra.Command, err error) int {
+	code := exitOK
+	if err != nil {
+		a.report(err)
+		code = exitCode(err)
+	}
+	if oerr := a.printOutcome(cmd, err, code); oerr != nil {
+		a.report(oerr)
+		if code == exitOK {
+			code = exitCode(oerr)
+		}
+	}
+	a.closeLog(code)
+	return code
 }
 
 // onlyCancelled reports whether nothing but the interruption is in the error: what
@@ -111,7 +128,7 @@ func (e *interruptedError) Hint() string {
 // report writes an error: one line for each thing that went wrong, then hints.
 // As JSON, the last line carries the hints and the exit code.
 func (a *app) report(err error) {
-	if log, lerr := a.newLogger(); lerr == nil {
+	if log, _ := a.newLogger(); log != nil {
 		a.log.Store(log) // a flag that cannot be read may stand after --log-format
 	}
 	lines, hints := explain(err)
@@ -124,8 +141,12 @@ func (a *app) report(err error) {
 		}
 	}
 	for _, h := range hints {
-		if !asJSON {
-			fmt.Fprintln(a.stderr, "hint: "+text.Printable(h))
+		if asJSON {
+			continue // the line has them
+		}
+		fmt.Fprintln(a.stderr, "hint: "+text.Printable(h))
+		if a.file != nil {
+			a.file.hint(h)
 		}
 	}
 }
@@ -176,7 +197,27 @@ func (a *app) newLogger() (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(aboveBar{h, a}), nil
+	a.quiet.Store(!h.Enabled(context.Background(), slog.LevelInfo))
+	h = aboveBar{h, a}
+	if a.flags.file != "" && a.file == nil {
+		a.file, err = openLogFile(a.flags.file, a.flags.format == formatJSON, a.args)
+	}
+	if a.file != nil {
+		h = bothHandler{h, a.file.handler()}
+	}
+	return slog.New(h), err
+}
+
+// closeLog ends the log file.
+func (a *app) closeLog(code int) {
+	if a.file == nil {
+		return
+	}
+	slog.New(a.file.handler()).Info(fmt.Sprintf("the exit status is %d", code))
+	err := a.file.close()
+	if a.file = nil; err != nil {
+		slog.New(newTextHandler(a.stderr, slog.LevelInfo)).Warn(fmt.Sprintf("the log in %s is not whole: %v", a.flags.file, err))
+	}
 }
 
 // aboveBar prints lines above the bar that is drawn now.
@@ -289,6 +330,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors only")
 	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "`LEVEL` of what is logged on stderr: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "`FORM` of log lines: text or json")
+	root.PersistentFlags().StringVar(&a.flags.file, "log-file", "", "`FILE` that the run's log is added to, mode 0600: lines of every level with their times, in the form of --log-format")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newSign(a), newConfirm(a), newConvert(a), newVersion(a))

@@ -26,6 +26,7 @@ type unpackOptions struct {
 	verify          string
 	restart         bool
 	allowShrink     bool
+	output          string
 	tagChildren     bool
 	moveTagsBack    bool
 	registry        registryFlags
@@ -73,6 +74,7 @@ apply it in order.`,
 	f.BoolVar(&o.tagChildren, "tag-children", false, "have every image of an index keep a tag of its own, satchel-DIGEST; for registries that collect untagged manifests also where an index names them")
 	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
 	f.BoolVar(&o.allowShrink, "allow-shrink", false, "move a catalog's tag also where packages, channels or versions go from what the mirror serves now")
+	addOutcome(cmd, &o.output)
 	addSiteFlags(f, &o.site)
 	addRegistryFlags(f, &o.registry, "dest")
 	return cmd
@@ -83,6 +85,11 @@ func addAttachmentsFlag(f *pflag.FlagSet, to *string) {
 }
 
 func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) error {
+	said := &unpacked{}
+	if err := a.tellMachines(o.output, said); err != nil {
+		return err
+	}
+	defer func() { said.Gaps = gapsOf(said.Report.Gaps, "") }()
 	full := o.verify == "full"
 	switch {
 	case len(args) == 0 && full:
@@ -91,6 +98,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 		return usage(errors.New("unpack needs the directory of a bundle"), "only --verify full does without, for a bundle that this host has unpacked before")
 	}
 	err := o.open(ctx, a, "unpack", args[0], func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
+		job.Report = &said.Report
 		return unpack.Run(ctx, r, c, job)
 	})
 	id := o.reader.bundle

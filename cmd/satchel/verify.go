@@ -68,10 +68,10 @@ type faultReport struct {
 }
 
 func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, output string) error {
-	want, err := trust.wanted(expect)
-	if err == nil {
-		err = checkOutput(output)
+	if err := a.tellMachines(output, &ended{}); err != nil { // until there is more to say
+		return err
 	}
+	want, err := trust.wanted(expect)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,10 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, o
 	if rep == nil {
 		return verr
 	}
-	err = printReport(a.stdout, output, rep, func(w io.Writer) error { return printVerify(w, *rep) })
-	return errors.Join(verr, err)
+	if output == "table" {
+		return errors.Join(verr, printVerify(a.stdout, *rep))
+	}
+	return errors.Join(verr, a.tellMachines(output, &verified{verifyReport: rep}))
 }
 
 // driveReport is what verify prints of several bundles.
@@ -127,15 +129,15 @@ func (a *app) verifyAll(ctx context.Context, dir string, list []bundle.Found, wa
 		}
 		rep.Bundles = append(rep.Bundles, *one)
 	}
-	err := printReport(a.stdout, output, rep, func(w io.Writer) error {
-		for _, one := range rep.Bundles {
-			if err := printOne(w, one); err != nil {
-				return err
-			}
+	if output != "table" {
+		return errors.Join(append(errs, a.tellMachines(output, &verifiedAll{driveReport: rep}))...)
+	}
+	for _, one := range rep.Bundles {
+		if err := printOne(a.stdout, one); err != nil {
+			return errors.Join(append(errs, err)...)
 		}
-		_, err := fmt.Fprintln(w, rep.summary())
-		return err
-	})
+	}
+	_, err := fmt.Fprintln(a.stdout, rep.summary())
 	return errors.Join(append(errs, err)...)
 }
 

@@ -44,19 +44,20 @@ var fixed = regexp.MustCompile(`^satchel-[0-9a-f]{64}$`)
 
 // Compare holds each catalog among images, at each tag that it gets in the mirror, against
 // what is served there. src has the new ones; of what it lacks, the name's own source is
-// asked. A catalog that cannot be read, because it is none, or is of another form, or wrong,
+// asked. A tag that stays is left out. A catalog that cannot be read, because it is none, or is of another form, or wrong,
 // is Unknown; what may be readable at the next try, and what is wrong with this host or with
 // the bundle, is an error.
-func Compare(ctx context.Context, images []oci.Image, mirror oci.Mirror, src oci.Source, has func(oci.Descriptor) bool, served Served) (list []Catalog, err error) {
+func Compare(ctx context.Context, images []oci.Image, mirror oci.Mirror, src oci.Source, has func(oci.Descriptor) bool, served Served, stays func(oci.Ref) bool) (list []Catalog, err error) {
 	for _, img := range images {
 		if img.Origin != manifests.OriginCatalog || img.Subject != "" {
 			continue
 		}
 		for _, tag := range img.NamedTags() {
-			if fixed.MatchString(tag) {
+			name := mirror.Repo(img).WithTag(tag)
+			if fixed.MatchString(tag) || stays(name) {
 				continue
 			}
-			c, err := compareOne(ctx, img, mirror.Repo(img).WithTag(tag), src, has, served)
+			c, err := compareOne(ctx, img, name, src, has, served)
 			if err != nil {
 				return nil, err
 			}

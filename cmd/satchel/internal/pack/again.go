@@ -213,7 +213,9 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 	}
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, text.Minute(b.Created))
 	p.sayWhere()
-	return p.result(b.Bundle, b.Dir, b.Fingerprint), nil
+	done := p.result(b.Bundle, b.Dir, b.Fingerprint)
+	done.Unchanged = true
+	return done, nil
 }
 
 // uncompared says why a bundle could not be compared, once it is known whether it is whole.

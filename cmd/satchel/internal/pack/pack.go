@@ -59,7 +59,9 @@ type Result struct {
 	Fingerprint bundle.Fingerprint // empty for a bundle that was not read back in this run
 	Stream      bundle.Stream      // the zero value for a bundle of an earlier version
 	Sequence    int
-	Gaps        gaps.List // what it was finished without
+	Unchanged   bool       // it was finished before this run, and has what the configuration names now
+	Graph       *oci.Graph // what it carries; without an image where this run only read it back
+	Gaps        gaps.List  // what it was finished without
 
 	state string
 }
@@ -123,7 +125,7 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	if p.opts.NoVerify {
 		fp = "" // nobody knows whether the drive has what it stands for
 	}
-	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Gaps: p.Gaps, state: p.opts.State}
+	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Graph: p.Graph, Gaps: p.Gaps, state: p.opts.State}
 }
 
 // release verifies what was written and reports that the drive may go. fp is of what was

@@ -2,7 +2,6 @@ package unpack
 
 import (
 	"context"
-	"slices"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
@@ -16,7 +15,7 @@ const mostShown = 20
 // where anything does, unless that was allowed. Nothing has been pushed yet. A dry run stops
 // at its end.
 func (u *unpacking) compareCatalogs(ctx context.Context) error {
-	list, err := catalogs.Compare(ctx, u.moved(), u.Site.Mirror, u.r, u.r.Has, u.mirror.Served)
+	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.r, u.r.Has, u.mirror.Served, u.stays())
 	if err != nil {
 		return err
 	}
@@ -45,14 +44,13 @@ func (u *unpacking) compareCatalogs(ctx context.Context) error {
 	return shrinking
 }
 
-// moved are the images whose tags do not all stay as they are.
-func (u *unpacking) moved() []oci.Image {
-	return slices.DeleteFunc(slices.Clone(u.images), func(img oci.Image) bool {
-		return len(img.Tags) > 0 && !slices.ContainsFunc(img.Tags, func(tag string) bool {
-			ref := u.Site.Mirror.Repo(img).WithTag(tag).String()
-			return !slices.ContainsFunc(u.tags, func(t changes.Tag) bool { return t.Tag == ref && t.State == changes.Stays })
-		})
-	})
+// stays says of a tag whether it goes on naming what it names.
+func (u *unpacking) stays() func(oci.Ref) bool {
+	is := map[string]bool{}
+	for _, t := range u.tags {
+		is[t.Tag] = is[t.Tag] || t.State == changes.Stays
+	}
+	return func(name oci.Ref) bool { return is[name.String()] }
 }
 
 // tellGoing lists what would go from a catalog.

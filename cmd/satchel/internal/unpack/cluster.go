@@ -132,6 +132,7 @@ func (u *unpacking) writeCluster() error {
 	if err := u.Out.Write(u.files); err != nil {
 		return err
 	}
+	u.wrote = true
 	if gone := u.Out.Gone(u.files); len(gone) > 0 {
 		u.Warn("files of an earlier run were deleted from %s: %s; the cluster still has what was applied", u.Out.Path(), strings.Join(gone, ", "))
 	}

@@ -39,6 +39,7 @@ type Options struct {
 	TagChildren  bool             // have the images of an index keep a tag each
 	Restart      bool             // read again what an interrupted run has read back
 	MoveTagsBack bool             // move tags also where a newer bundle of the stream has set them
+	Report       *Report          // is filled with what was found and done; nil for none
 	AllowShrink  bool             // move catalogs also where packages, channels or versions go
 	Receipts     Receipts
 	State        string // a directory of this host, for what an interrupted run has begun and read back; "" for none
@@ -51,6 +52,7 @@ func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Opti
 		err = u.run(ctx)
 		u.noteDamage(err)
 	}
+	u.reportTo(o, r)
 	return Blamed(r, err)
 }
 
@@ -79,6 +81,10 @@ type unpacking struct {
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
+
+	found *transport.Missing // when the run began
+	all   bool               // all was looked at, and is there
+	wrote bool               // the YAML
 
 	moving    []catalogs.Catalog // what becomes of the catalogs
 	shrinking error              // that the dry run ends with
@@ -130,18 +136,14 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	u.found = missing
 	nothing := len(missing.Images)+len(missing.Blobs) == 0
 	if !nothing {
-		if err := u.otherLayout(ctx, missing.Images); err != nil {
-			return err
-		}
-		if err := u.compareCatalogs(ctx); err != nil {
-			return err
-		}
-		if err := u.probe(ctx, missing); err != nil {
+		if err := u.mayPush(ctx, missing); err != nil {
 			return err
 		}
 	}
+	u.all = u.DryRun
 	switch {
 	case u.DryRun && nothing:
 		u.Info("nothing to do: %s", u.inMirror(u.images))
@@ -177,12 +179,24 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err := u.ended(ctx); err != nil {
 		return err
 	}
+	u.all = true
 	u.keep(ctx)
 	u.tidy()
 	u.tell(missing)
 	u.tellTags()
 	u.tellCatalogs()
 	return u.finish(ctx)
+}
+
+// mayPush finds out what stands against a push.
+func (u *unpacking) mayPush(ctx context.Context, missing *transport.Missing) error {
+	if err := u.otherLayout(ctx, missing.Images); err != nil {
+		return err
+	}
+	if err := u.compareCatalogs(ctx); err != nil {
+		return err
+	}
+	return u.probe(ctx, missing)
 }
 
 // pushMissing pushes what the mirror lacks.
