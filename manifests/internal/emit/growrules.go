@@ -149,6 +149,12 @@ func atMost(list []string, most int) []string {
 
 // stepSuperfluous lists the objects with rules that may go, and those that may not.
 func (e *emission) stepSuperfluous(p *page) {
+	if names := e.firstNames(); len(names) > 0 {
+		p.step("Rules that are no longer needed")
+		p.text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
+		p.run("oc delete imagecontentsourcepolicy --ignore-not-found " + strings.Join(names, " "))
+		return
+	}
 	if e.site.PresentRules == nil || len(e.growth.Others) == 0 {
 		return
 	}

@@ -135,15 +135,39 @@ func (e *emission) stepRules(p *page) {
 		"Rules of earlier runs (satchel-*) may stay; they do no harm. Delete one only if every source and mirror in it is also in the files here; then nothing changes on the nodes.",
 	})
 	p.text("Nodes: from 4.8 on, new rules take effect without drain and reboot. But releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries. 4.7 drains every node; versions before 4.7 also reboot it. Removing a source or a mirror drains every node in every version (but never a single-node cluster). %s", e.never())
+	e.pageCompare(p)
 	e.runRules(p)
 }
 
 // never says what applying the files does to rules that are there.
 func (e *emission) never() string {
 	if e.growth != nil {
-		return "The files have every rule of earlier bundles that satchel keeps a receipt of, so those of that name only grow. If other hosts unpack for this cluster too, or a receipt was lost, give satchel render the rules of the cluster (`--present-rules`): `oc apply` replaces what an object of the same name has."
+		return "The files have every rule of earlier bundles that there are receipts of, so the objects only grow."
 	}
 	return "satchel never changes an existing rule: new rules have a new name."
+}
+
+// pageCompare has the cluster compare objects of the same name: another mirror's, or one of which
+// a receipt was lost, may have more.
+func (e *emission) pageCompare(p *page) {
+	if e.growth == nil {
+		return
+	}
+	p.text("`oc apply` replaces what an object of the same name has. If the first command prints a source or a mirror, the cluster has a rule that these files lack (another mirror, a lost receipt): do not apply them, save the rules of the cluster and run satchel render again with `--present-rules`.")
+	p.run("oc diff" + flagged(e.icsps) + " | grep -E '^-[^-].*(source: |- )'")
+}
+
+// firstNames are the names that the rules of the first bundle had: nothing was known then.
+func (e *emission) firstNames() (list []string) {
+	if e.growth == nil || e.site.PresentRules != nil || len(e.site.Earlier) == 0 {
+		return nil
+	}
+	for _, g := range rules.For(e.site.Earlier[0]) {
+		for _, set := range g.Split(emptyPolicySize, ruleSize) {
+			list = append(list, set.Name())
+		}
+	}
+	return list
 }
 
 const refusesMixed = "Such a cluster refuses an ImageContentSourcePolicy in addition to them: `oc apply` fails, and nothing changes on the nodes."
@@ -184,6 +208,9 @@ func (e *emission) restoreRules(p *page) {
 			p.text("Rules of other tools that you deleted are in before-icsp.yaml and before-idms-itms.yaml.")
 		}
 	} else {
+		for _, name := range e.firstNames() {
+			names += " " + name
+		}
 		p.text(drained + " Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
 	}
 	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)

@@ -74,6 +74,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if u.Site.Templates, err = clusteryaml.Templates(ctx, r); err != nil {
 		return nil, err
 	}
+	if err := u.recallEarlier(ctx); err != nil {
+		return nil, err
+	}
 	if u.files, u.notes, err = manifests.Emit(r.Inventory(), u.Site); err != nil {
 		return nil, err
 	}

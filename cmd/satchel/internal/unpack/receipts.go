@@ -46,11 +46,14 @@ const (
 
 // readReceipts reads what is kept of earlier runs into this mirror.
 func (u *unpacking) readReceipts(ctx context.Context) (err error) {
-	k := &receipt.Keeper{Repo: receipt.RepoIn(u.Site.Mirror), Trust: u.Receipts.Trust, Signers: u.Receipts.Signers, Look: u.DryRun}
+	if u.receipts.history != nil {
+		return nil
+	}
+	k := &receipt.Keeper{Repo: receipt.RepoIn(u.Site.Mirror), Trust: u.Receipts.Trust, Signers: u.Receipts.Signers, Look: u.DryRun || u.Unasked}
 	if u.State != "" {
 		k.Dir = receipt.HostDir(u.State, u.Site.Mirror)
 	}
-	if !u.Receipts.NotInMirror {
+	if !u.Receipts.NotInMirror && !u.Unasked {
 		k.Mirror = u.mirror
 	}
 	u.receipts.keeper = k
