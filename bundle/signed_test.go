@@ -355,3 +355,32 @@ func TestSignedForecast(t *testing.T) {
 		t.Errorf("forecast of %d files, %d bytes; there are %d, %d", len(cast.files), cast.Bytes, len(all), bytes)
 	}
 }
+
+// TestCrashWhileSealingSigned: after a crash between any two of the last files, the next run
+// seals with its own signers, and leaves nothing of those of the earlier one.
+func TestCrashWhileSealingSigned(t *testing.T) {
+	t.Parallel()
+	a, b := newSigner(t, 1), newSigner(t, 2)
+	f := tiny(t, a, b)
+	f.pack(t)
+	cutJournal(t, f, 1) // "sealed"
+	for i, name := range []string{
+		seal.BundleName, "copy/bundle.json", "bundle.json.2.sig", "bundle.json.sig", "drive.json.2.sig", "drive.json.sig",
+		"copy/bundle.json.2.sig", "copy/bundle.json.sig", "copy/drive.json.2.sig", "copy/drive.json.sig", seal.SumsName,
+	} {
+		if err := os.Remove(filepath.Join(f.drive, name)); err != nil {
+			t.Fatal(err)
+		}
+		by := [][]signerOf{{a, b}, {b}, nil}[i%3]
+		c := f.clone(t)
+		c.job.Signers = nil
+		for _, s := range by {
+			c.job.Signers = append(c.job.Signers, s.Signer)
+		}
+		c.finish(t)
+		r, err := Verify(t.Context(), c.drive, VerifyOptions{})
+		if err != nil || len(r.Signed) != len(by) || len(r.Unlisted)+len(r.Leftovers) > 0 {
+			t.Errorf("after a crash before %s, sealed by %d: %v: %+v", name, len(by), err, r)
+		}
+	}
+}
