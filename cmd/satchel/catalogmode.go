@@ -18,14 +18,14 @@ const (
 )
 
 func addCatalogMode(f *pflag.FlagSet, mode *string) {
-	f.StringVar(mode, "catalog", catalogReplace, "`MODE` of filtered catalogs: merge keeps what earlier bundles of the stream carried of them, also where the configuration or the catalog no longer has it; replace carries what the configuration names today")
+	f.StringVar(mode, "catalog", "", "`MODE` of filtered catalogs: merge keeps what earlier bundles of the stream carried of them, also where the configuration or the catalog no longer has it; replace carries what the configuration names today (default: replace)")
 }
 
 // joinCatalogs adds to a configuration the filtered catalogs that the mirror has of earlier
 // bundles of the stream, if that is asked for.
 func (a *app) joinCatalogs(c *manifests.Config, mode, state, stream string) error {
 	switch mode {
-	case catalogReplace:
+	case catalogReplace, "":
 		return nil
 	case catalogMerge:
 	default:

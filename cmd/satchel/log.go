@@ -38,7 +38,7 @@ func newHandler(f logFlags, w io.Writer) (slog.Handler, error) {
 	quietLibraries(level)
 	switch f.format {
 	case formatJSON:
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}), nil
+		return slog.NewJSONHandler(escaping{w}, &slog.HandlerOptions{Level: level}), nil
 	case formatText:
 		return newTextHandler(w, level), nil
 	}

@@ -74,7 +74,7 @@ func (e *logSpaceError) Hint() string {
 // handler writes to the file, in the form that was asked for.
 func (l *logFile) handler() slog.Handler {
 	if l.asJSON {
-		return slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})
+		return slog.NewJSONHandler(escaping{l}, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
 	return timedHandler{l, nil}
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -32,16 +35,54 @@ func printReport(w io.Writer, output string, v any, table func(io.Writer) error)
 	case "table":
 		return table(w)
 	case "json":
-		b, err = json.MarshalIndent(v, "", "  ")
-		b = append(b, '\n')
+		b, err = plainJSON(v)
 	case "yaml":
-		b, err = yaml.Marshal(v)
+		if b, err = yaml.Marshal(v); err != nil || bytes.ContainsFunc(b, isHidden) {
+			b, err = plainJSON(v) // which is YAML too, and can say such characters
+		}
 	}
 	if err == nil {
 		_, err = w.Write(b)
 	}
 	return err
 }
+
+// plainJSON is JSON without characters that a terminal obeys or does not show.
+func plainJSON(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(escaped(b), '\n'), err
+}
+
+// escaped escapes such characters in JSON.
+func escaped(b []byte) []byte {
+	if !bytes.ContainsFunc(b, isHidden) {
+		return b
+	}
+	var out bytes.Buffer
+	for _, r := range string(b) {
+		switch {
+		case !isHidden(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.Bytes()
+}
+
+// escaping escapes them in lines of JSON.
+type escaping struct{ w io.Writer }
+
+func (e escaping) Write(line []byte) (int, error) {
+	_, err := e.w.Write(escaped(line))
+	return len(line), err
+}
+
+// isHidden knows characters that a terminal obeys, or does not show.
+func isHidden(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // printer writes until a write fails.
 type printer struct {
