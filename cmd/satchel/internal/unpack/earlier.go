@@ -20,7 +20,7 @@ func (u *unpacking) recallEarlier(ctx context.Context) error {
 	}
 	h := u.receipts.history
 	another := func(k *receipt.Kept) bool { return k.Head.Bundle != u.bundle }
-	if h.Host != nil || h.Refused != nil || !slices.ContainsFunc(h.Done, another) {
+	if whole := h.Host == nil && h.Refused == nil; !whole || !slices.ContainsFunc(h.Done, another) {
 		return nil
 	}
 	// In the order in which they were unpacked, so that every run places rules as those before.
