@@ -70,7 +70,7 @@ func TestRender(t *testing.T) {
 // answered over plain HTTP.
 func rules(files map[string]string) map[string]string {
 	files = maps.Clone(files)
-	for _, name := range []string{"APPLY.md", outList, "registries.conf", "restore/README.md"} {
+	for _, name := range []string{"APPLY.md", outList, "registries.conf", "restore/README.md", "receipt.json"} {
 		delete(files, name)
 	}
 	return files
