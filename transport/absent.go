@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -176,4 +177,62 @@ func (m *Mirror) absentTag(ctx context.Context, repo oci.Ref, tag string, a *Abs
 		a.noteTag(repo, tag, named)
 	}
 	return unlessRefused(err)
+}
+
+// AbsentOf asks the mirror for everything that the images of a graph need: each manifest by
+// digest as a node would, each blob by its last byte, each tag. Nothing is taken as known, and
+// a refusal to say is an error, of type *[RegistryError].
+func (m *Mirror) AbsentOf(ctx context.Context, graph *oci.Graph) (*Absent, error) {
+	a := &Absent{content: map[absentKey]bool{}, tags: map[absentKey]digest.Digest{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for _, n := range slices.Concat(graph.Manifests, graph.Blobs) {
+		for _, repo := range m.reposOf(n, graph.Images) {
+			g.Go(func() error { return m.sureAt(ctx, repo, n.Descriptor, a) })
+		}
+	}
+	first := once()
+	for _, img := range graph.Images {
+		repo := m.target.Repo(img)
+		for _, tag := range img.MirrorTags() {
+			if !first(repo, tag, false) {
+				continue
+			}
+			g.Go(func() error {
+				r, err := m.client.Repository(repo)
+				if err != nil {
+					return err
+				}
+				named, err := r.tagDigest(r.toPush(ctx), tag)
+				if err == nil {
+					a.noteTag(repo, tag, named)
+				}
+				return err
+			})
+		}
+	}
+	return a, g.Wait()
+}
+
+// sureAt notes what is absent, or not as it should be.
+func (m *Mirror) sureAt(ctx context.Context, repo oci.Ref, d oci.Descriptor, a *Absent) error {
+	r, err := m.client.Repository(repo)
+	if err != nil {
+		return err
+	}
+	there := false
+	if oci.IsManifest(d.MediaType) {
+		there, err = r.gives(r.toPush(ctx), d)
+		if _, wrong := errors.AsType[*ManifestError](err); wrong {
+			err = nil
+		}
+	} else {
+		var f found
+		f, err = r.look(r.toPush(ctx), d)
+		there = err == nil && f.whole()
+	}
+	if err == nil && !there {
+		a.note(repo, d)
+	}
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -76,7 +77,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err), as[*plannedGapsError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err), as[*receipt.MissingError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*noSuchBundleError](err):
 		return exitDamaged
@@ -101,7 +102,7 @@ func exitCode(err error) int {
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
-	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

@@ -63,5 +63,12 @@ func killUnpackRound(t *testing.T, rnd *rand.Rand, w *world, c *ocitest.Content,
 		in["in/"+ref] = root
 	}
 	compareAll(t, c, in, mirror.Host)
+	rep := w.receiptsIn(proxy.Host + "/in")
+	if len(rep.Receipts) != 1 || len(rep.Open) != 0 {
+		t.Fatalf("after %d kills: %d receipts, %d open", kills, len(rep.Receipts), len(rep.Open))
+	}
+	if pushed, found := rep.Receipts[0].marks(); found != 0 || pushed == 0 {
+		t.Errorf("after %d kills: %d pushed, %d found", kills, pushed, found)
+	}
 	return kills
 }

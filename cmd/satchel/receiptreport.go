@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// receiptsReport is what receipt prints.
+type receiptsReport struct {
+	Mirror   string          `json:"mirror"`
+	Receipts []receiptReport `json:"receipts"`              // the newest first
+	Open     []receiptHead   `json:"openIntents,omitempty"` // runs that did not end
+}
+
+type receiptHead struct {
+	Bundle      string          `json:"bundle"`
+	Fingerprint string          `json:"fingerprint,omitempty"`
+	Stream      *receipt.Stream `json:"stream,omitempty"`
+	Sequence    int             `json:"sequence,omitempty"`
+	Packed      *time.Time      `json:"packed,omitempty"`
+	Time        time.Time       `json:"time"`
+	From        receipt.Source  `json:"from,omitempty"` // rebuilt or adopted
+	Digest      string          `json:"digest"`         // SHA-256 of the receipt itself
+	Tag         string          `json:"tag,omitempty"`  // in the mirror
+	ThisHost    bool            `json:"ofThisHost"`     // a run on this host wrote it
+	Signed      []signerReport  `json:"signed,omitempty"`
+}
+
+type receiptReport struct {
+	receiptHead
+	Manifests int             `json:"manifests"`
+	Pushed    int             `json:"manifestsPushed"`
+	Bytes     int64           `json:"bytes"` // of manifests and blobs, each once
+	Images    []receiptImage  `json:"images"`
+	Content   []receiptDigest `json:"content,omitempty"` // not in the table
+
+	blobs int
+}
+
+type receiptImage struct {
+	Digest     string       `json:"digest"`
+	Repository string       `json:"repository"`
+	Origins    []string     `json:"origins"`
+	Subject    string       `json:"subject,omitempty"`
+	Tags       []receiptTag `json:"tags"`
+}
+
+type receiptTag struct {
+	Name string       `json:"name"`
+	Mark receipt.Mark `json:"mark"`
+}
+
+type receiptDigest struct {
+	Digest    string         `json:"digest,omitempty"`
+	Prefix    string         `json:"digestPrefix,omitempty"` // instead: the mirror no longer gives the manifest with the rest
+	MediaType string         `json:"mediaType,omitempty"`    // of a manifest
+	Size      int64          `json:"size"`
+	In        []receiptPlace `json:"repositories"`
+}
+
+type receiptPlace struct {
+	Repository string       `json:"repository"`
+	Mark       receipt.Mark `json:"mark"`
+}
+
+func headReport(one *receipt.Kept) receiptHead {
+	h := receiptHead{
+		Bundle: one.Head.Bundle, Fingerprint: one.Head.Fingerprint, Sequence: one.Head.Sequence, Time: one.Head.Time, From: one.Head.From,
+		Digest: one.Digest.String(), Tag: one.Tag, ThisHost: one.Own, Signed: signers(one.Signed),
+	}
+	if one.Head.Stream != (receipt.Stream{}) {
+		h.Stream = &one.Head.Stream
+	}
+	if !one.Head.Packed.IsZero() {
+		h.Packed = &one.Head.Packed
+	}
+	return h
+}
+
+// report reads a receipt; its content only where it is printed.
+func (j *receiptJob) report(ctx context.Context, one *receipt.Kept) (rep receiptReport, err error) {
+	r, err := one.Load()
+	if err != nil {
+		return rep, err
+	}
+	rep = receiptReport{receiptHead: headReport(one), Images: []receiptImage{}, blobs: len(r.Blobs)}
+	for _, img := range r.Images {
+		i := receiptImage{Digest: img.Digest.String(), Repository: img.Repo, Subject: img.Subject.String(), Tags: []receiptTag{}}
+		for _, o := range img.Origins {
+			i.Origins = append(i.Origins, string(o))
+		}
+		for _, tag := range img.Tags {
+			i.Tags = append(i.Tags, receiptTag{tag.Name, tag.Mark})
+		}
+		rep.Images = append(rep.Images, i)
+	}
+	at := map[string]int{}
+	for _, m := range r.Manifests {
+		d := m.Digest.String()
+		if _, known := at[d]; !known {
+			at[d] = len(rep.Content)
+			rep.Content = append(rep.Content, receiptDigest{Digest: d, MediaType: m.MediaType, Size: m.Size})
+			rep.Manifests, rep.Bytes = rep.Manifests+1, rep.Bytes+m.Size
+			if m.Mark == receipt.Pushed {
+				rep.Pushed++
+			}
+		}
+		to := &rep.Content[at[d]]
+		to.In = append(to.In, receiptPlace{m.Repo, m.Mark})
+	}
+	for _, b := range r.Blobs {
+		rep.Bytes += b.Size
+	}
+	if j.output == "table" {
+		rep.Content = nil
+		return rep, nil
+	}
+	whole, err := r.Digests(ctx, j.client)
+	if err != nil {
+		return rep, err
+	}
+	for _, b := range r.Blobs {
+		d := receiptDigest{Digest: whole[b.Short].String(), Size: b.Size}
+		if d.Digest == "" {
+			d.Prefix = "sha256:" + b.Short.String()
+		}
+		for _, p := range b.In {
+			d.In = append(d.In, receiptPlace{p.Repo, p.Mark})
+		}
+		rep.Content = append(rep.Content, d)
+	}
+	return rep, nil
+}
+
+func printReceipts(w io.Writer, rep receiptsReport, v view) error {
+	p := &printer{w: w}
+	if len(rep.Receipts) == 0 {
+		p.printf("%s has no receipts.\n", rep.Mirror)
+	}
+	rows := [][]string{{"BUNDLE", "STREAM", "SEQ", "TIME", "IMAGES", "BLOBS", "SIZE", "PUSHED", "KEPT"}}
+	for _, r := range rep.Receipts {
+		stream, sequence := "-", "-"
+		if r.Stream != nil {
+			stream, sequence = r.Stream.Name, strconv.Itoa(r.Sequence)
+		}
+		rows = append(rows, []string{
+			r.Bundle, stream, sequence, text.Minute(r.Time), strconv.Itoa(len(r.Images)), strconv.Itoa(r.blobs), bundle.FormatSize(r.Bytes),
+			fmt.Sprintf("%d of %d manifests", r.Pushed, r.Manifests), keptWhere(r.receiptHead),
+		})
+	}
+	if len(rows) > 1 && p.err == nil {
+		p.err = v.table(w, "", rows)
+	}
+	for _, open := range rep.Open {
+		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again\n", open.Bundle, text.Minute(open.Time))
+	}
+	return p.err
+}
+
+// keptWhere says where a receipt is, and what is special about it.
+func keptWhere(h receiptHead) string {
+	where := "mirror"
+	switch {
+	case h.Tag == "":
+		where = "this host"
+	case h.ThisHost:
+		where = "mirror, this host"
+	}
+	if h.From != "" {
+		where += "; " + string(h.From)
+	}
+	if len(h.Signed) > 0 {
+		where += "; signed by " + h.Signed[0].Principals
+	}
+	return where
+}
+
+// writeReceipt writes a receipt and its signatures.
+func writeReceipt(dir, name string, body []byte, signatures [][]byte) error {
+	file := filepath.Join(dir, name)
+	if err := durable.Write(file, body); err != nil {
+		return err
+	}
+	for i, sig := range signatures {
+		if err := durable.Write(receipt.SignatureFile(file, i), sig); err != nil {
+			return err
+		}
+	}
+	again, err := os.ReadFile(file)
+	if err == nil && string(again) != string(body) {
+		err = fmt.Errorf("%s is not what was written", file)
+	}
+	return err
+}
