@@ -120,6 +120,7 @@ func TestLogFileUnwritable(t *testing.T) {
 			t.Errorf("%s:\n%s", name, r.stderr)
 		}
 	}
+	w.run(w.pack("--log-file", "")...).want(exitUsage).says("--log-file", "it is empty")
 	if _, err := os.Stat(w.drive); err == nil {
 		t.Error("it has begun")
 	}

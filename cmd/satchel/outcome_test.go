@@ -101,6 +101,9 @@ func TestOutcome(t *testing.T) {
 	if at(t, again, "missing", "images") != 0.0 || at(t, again, "pushed", "blobs") != 0.0 || at(t, again["images"].([]any)[0], "state") != "present" {
 		t.Errorf("%v", again)
 	}
+	if full := w.run("unpack", "--to", mirror.Host, "--tls-verify=false", "--verify", "full", "-o", "json").object(exitOK); full["bundle"] != p["bundle"] || at(t, full["images"].([]any)[0], "state") != "present" {
+		t.Errorf("without the drive: %v", full)
+	}
 	away := w.run(w.unpack("127.0.0.1:1", "-o", "json", "--retry-times", "0")...).object(exitRegistry)
 	if away["bundle"] != p["bundle"] || away["images"] != nil {
 		t.Errorf("%v", away)

@@ -330,7 +330,7 @@ it into the mirror registry. Either can be interrupted anywhere and run again.
 	root.PersistentFlags().BoolVarP(&a.flags.quiet, "quiet", "q", false, "print errors only")
 	root.PersistentFlags().StringVar(&a.flags.level, "log-level", "info", "`LEVEL` of what is logged on stderr: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&a.flags.format, "log-format", "text", "`FORM` of log lines: text or json")
-	root.PersistentFlags().StringVar(&a.flags.file, "log-file", "", "`FILE` that the run's log is added to, mode 0600: lines of every level with their times, in the form of --log-format")
+	root.PersistentFlags().Var(givenValue{&a.flags.file, "FILE"}, "log-file", "`FILE` that the run's log is added to, mode 0600: lines of every level with their times, in the form of --log-format")
 	root.PersistentFlags().BoolVar(&a.noProgress, "no-progress", false, "print no progress")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newKeygen(a), newPlan(a), newPack(a), newVerify(a), newList(a), newInspect(a), newUnpack(a), newRender(a), newRekey(a), newSign(a), newReceipt(a), newConfirm(a), newConvert(a), newVersion(a))

@@ -27,6 +27,7 @@ type unpackOptions struct {
 	restart         bool
 	allowShrink     bool
 	output          string
+	report          *unpack.Report // nil for render
 	tagChildren     bool
 	moveTagsBack    bool
 	registry        registryFlags
@@ -89,6 +90,7 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	if err := a.tellMachines(o.output, said); err != nil {
 		return err
 	}
+	o.report = &said.Report
 	defer func() { said.Gaps = gapsOf(said.Report.Gaps, "") }()
 	full := o.verify == "full"
 	switch {
@@ -98,7 +100,6 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 		return usage(errors.New("unpack needs the directory of a bundle"), "only --verify full does without, for a bundle that this host has unpacked before")
 	}
 	err := o.open(ctx, a, "unpack", args[0], func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
-		job.Report = &said.Report
 		return unpack.Run(ctx, r, c, job)
 	})
 	id := o.reader.bundle
@@ -198,7 +199,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	if err := o.modes(&job); err != nil {
 		return job, err
 	}
-	job.AllowShrink = o.allowShrink
+	job.AllowShrink, job.Report = o.allowShrink, o.report
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
 	job.MoveTagsBack = o.moveTagsBack
 	if o.site.outDir == "" {

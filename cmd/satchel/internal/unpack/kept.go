@@ -217,6 +217,12 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 		src.Add(m.MediaType, m.Body)
 	}
 	u.bundle, u.src, u.mirror.Verify = k.Bundle, &src, transport.VerifyFull
+	if o.Report != nil {
+		defer func() {
+			*o.Report = Report{Bundle: k.Bundle, Mirror: k.Mirror}
+			u.reportMirror(o.Report)
+		}()
+	}
 	used(u.place("set"))
 	u.attachments(&oci.Inventory{Images: k.Images})
 	u.carries = func(d oci.Descriptor) bool { return !slices.Contains(k.Foreign, d.Digest) }
@@ -242,6 +248,7 @@ func WithoutDrive(ctx context.Context, id string, client *transport.Client, o Op
 	if err := u.ended(ctx); err != nil {
 		return err
 	}
+	u.all = true
 	u.Info("every manifest and tag is there: %s", counted(u.images))
 	return nil
 }
