@@ -141,11 +141,11 @@ func printConfirmed(w io.Writer, r confirmReport) error {
 		}
 		switch {
 		case c.Newest != c.Sequence:
-			p.printf("newest       bundle %d of the stream is newer and is known to have arrived too\n", c.Newest)
+			p.printf("newest       bundle %d is newer and is known to have arrived too: --since last counts on that one\n", c.Newest)
 		case c.Kept:
-			p.printf("newest       it is the newest of the stream that is known to have arrived: %s\n", needs(c.Count))
+			p.printf("newest       of the stream that is known to have arrived: --since last leaves out %s\n", needs(c.Count))
 		default:
-			p.printf("newest       it is the newest of the stream that is known to have arrived; what it needs is not kept any more\n")
+			p.printf("newest       of the stream that is known to have arrived, but what it needs is not kept any more: --since last cannot count on it\n")
 		}
 	}
 	return p.err

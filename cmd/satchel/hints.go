@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
@@ -114,6 +115,10 @@ func flagsFor(err error) string {
 	case *oci.PartError:
 		if isLeftOut(e) {
 			return "if " + strings.Join(e.Platforms, ", ") + " is not needed, leave it out: name the other platforms (platforms: in the configuration)"
+		}
+	case *baseline.NoneArrivedError:
+		if len(e.Bundles) > 0 {
+			return "satchel confirm FINGERPRINT, or --since RECEIPT"
 		}
 	case *transport.PlainHTTPError:
 		return troubleFlags[transport.TroublePlainHTTP]

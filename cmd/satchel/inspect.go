@@ -87,6 +87,9 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head.signed(signers(r.Signed))
 	attached := report.CountAttached(r.Images)
 	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))
+	if l := r.LeftOut; l != nil {
+		head.printf("left out     %s, which %s brought into the mirror; sizes are of what is in this bundle\n", text.Count(l.Count, "manifest or blob", "manifests and blobs"), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
+	}
 	if attached > 0 {
 		head.printf("attached     %s\n", text.Attached(attached))
 	}
@@ -133,7 +136,11 @@ func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 		if v.columns > 0 && img.Source.Digest == img.Digest {
 			name = strings.TrimSuffix(name, "@"+v.short(img.Digest.String())) // it stands beside it
 		}
-		rows = append(rows, []string{string(img.Origin), name, v.short(img.Digest.String()), bundle.FormatSize(img.Bytes), strconv.Itoa(img.Attached) + more, v.short(last)})
+		size := bundle.FormatSize(img.Bytes)
+		if img.LeftOut {
+			size = "left out"
+		}
+		rows = append(rows, []string{string(img.Origin), name, v.short(img.Digest.String()), size, strconv.Itoa(img.Attached) + more, v.short(last)})
 	}
 	if err := v.table(w, "", rows); err != nil {
 		return err

@@ -37,6 +37,7 @@ type packOptions struct {
 	only           string
 	mirror         placeFlags
 	stream         string
+	since          []string
 	catalog        string
 	output         string
 	extra          manifests.Extra
@@ -78,6 +79,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	addLayoutFlags(f, &o.mirror, "with --to: ")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
+	addSince(f, &o.since)
 	addCatalogMode(f, &o.catalog)
 	addOutcome(cmd, &o.output)
 	addExtraFlags(f, &o.extra)
@@ -159,6 +161,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 // join finds the stream, and what earlier bundles of it carried.
 func (o packOptions) join(a *app, job *pack.Options) (err error) {
 	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
+		return err
+	}
+	if job.Baseline, job.Since, err = a.since(o.since, job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
 		return err
 	}
 	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {

@@ -33,6 +33,7 @@ type planOptions struct {
 	wide           bool
 	output         string
 	stream         string
+	since          []string
 	catalog        string
 	extra          manifests.Extra
 	registry       registryFlags
@@ -73,6 +74,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
 	addStream(f, &o.stream)
+	addSince(f, &o.since)
 	addCatalogMode(f, &o.catalog)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
@@ -114,6 +116,9 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 		return job, err
 	}
 	job.Job.Stream = name
+	if job.Baseline, job.Since, err = a.since(o.since, job.Journals, name, from, o.stream != ""); err != nil {
+		return job, err
+	}
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {
 		return job, err
 	}

@@ -39,7 +39,8 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	if err := v.table(w, "", rows); err != nil {
 		return err
 	}
-	p.printf("\ncarried      %s, %s, %s, %s\n", text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
+	p.printf("\n%s      %s, %s, %s, %s\n", map[bool]string{true: "carried", false: "needed "}[r.LeftOut == nil], text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
+	p.leftOut(r)
 	if r.Carried.Attached > 0 {
 		p.printf("attached     %s\n", text.Attached(r.Carried.Attached))
 	}
@@ -74,6 +75,25 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
 	}
 	return p.err
+}
+
+// leftOut says, with --since, what stays where it is and what is new.
+func (p *printer) leftOut(r *plan.Report) {
+	l := r.LeftOut
+	if l == nil {
+		return
+	}
+	p.printf("left out     %s, %s, %s, %s: the mirror has them, by %s\n", text.Count(l.Images, "image", "images"), text.Count(l.Manifests, "manifest", "manifests"), text.Count(l.Blobs, "blob", "blobs"), bundle.FormatSize(l.Bytes), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
+	for _, o := range r.Origins {
+		if o.New > 0 {
+			p.printf("new          %s: %s, %s that no other origin has\n", o.Origin, text.Count(o.New, "image", "images"), bundle.FormatSize(o.NewBytes))
+		}
+	}
+	for _, img := range r.Images {
+		if img.New && img.Subject == "" {
+			p.printf("             %s\n", text.Printable(img.Source.String()))
+		}
+	}
 }
 
 // printReleases lists releases with what chose them.

@@ -27,6 +27,7 @@ type Report struct {
 	Manifests   int                    `json:"manifests"` // among those
 	BlobBytes   int64                  `json:"blobBytes"` // unique, manifests among them
 	Images      []report.Image         `json:"images"`
+	LeftOut     *LeftOut               `json:"leftOut,omitempty"`    // nil for a bundle that carries all that its images need
 	Gaps        []oci.Gap              `json:"gaps,omitempty"`       // what pack --keep-going could not carry
 	Incomplete  []manifests.Incomplete `json:"incomplete,omitempty"` // what lacks some of those
 	Documents   []Document             `json:"documents,omitempty"`  // not among the images and blobs above
@@ -44,11 +45,8 @@ type Document struct {
 
 // Run reads the manifests of a bundle and counts what they reach.
 func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
-	if err := r.CarriesAll(); err != nil {
-		return nil, err
-	}
 	inv := r.Inventory()
-	graph, err := oci.ReadGraph(ctx, inv.Images, func(oci.Image) (oci.Source, error) { return r, nil }, 2)
+	graph, left, err := read(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +59,7 @@ func Run(ctx context.Context, r *bundle.Reader) (*Report, error) {
 	// A foreign layer that its registry did not have is reached and not carried.
 	graph.Blobs = slices.DeleteFunc(graph.Blobs, func(n oci.Node) bool { return !r.Has(n.Descriptor) })
 	rep.Images = report.Images(graph)
+	rep.leftOut(r.Baseline(), left)
 	rep.Manifests = len(graph.Manifests)
 	rep.Blobs, rep.BlobBytes = len(graph.Blobs)+len(graph.Manifests), report.Size(graph.Blobs)+report.Size(graph.Manifests)
 	seen := map[digest.Digest]bool{}

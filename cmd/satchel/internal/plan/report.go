@@ -17,6 +17,7 @@ import (
 type Report struct {
 	Origins  []Origin                   `json:"origins"`
 	Stream   Stream                     `json:"stream"`
+	LeftOut  *LeftOut                   `json:"leftOut,omitempty"` // with --since
 	Carried  Carried                    `json:"carried"`
 	Written  Written                    `json:"written"`
 	Drives   []Drive                    `json:"drives"`
@@ -52,6 +53,19 @@ type Origin struct {
 	Attached int        `json:"attached"`
 	Bytes    int64      `json:"bytes"`       // of all that its images reach, each digest once
 	Unique   int64      `json:"uniqueBytes"` // of what no image of another origin reaches
+	// New is how many images have something that the mirror lacks, NewBytes what of that no
+	// image of another origin reaches; with --since alone.
+	New      int   `json:"new,omitempty"`
+	NewBytes int64 `json:"newBytes,omitempty"`
+}
+
+// LeftOut is what stays where it is, because the mirror has it.
+type LeftOut struct {
+	Images    int                     `json:"images"` // of which nothing travels
+	Manifests int                     `json:"manifests"`
+	Blobs     int                     `json:"blobs"`
+	Bytes     int64                   `json:"bytes"`
+	From      []bundle.BaselineSource `json:"from"` // the bundles that brought it
 }
 
 // Carried is what is carried of all origins.
@@ -85,7 +99,8 @@ type Drive struct {
 // Image is one image of the plan.
 type Image struct {
 	report.Image
-	Shared int64 `json:"sharedBytes"` // of its bytes, what another image reaches too
+	Shared int64 `json:"sharedBytes"`   // of its bytes, what another image reaches too
+	New    bool  `json:"new,omitempty"` // with --since: it has something that the mirror lacks
 }
 
 func (p *planning) report(ctx context.Context) (*Report, error) {
@@ -121,6 +136,9 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	r.Carried = Carried{Images: len(images) - attached, Attached: attached, Manifests: len(graph.Manifests), Blobs: len(graph.Blobs),
 		Bytes: report.Size(graph.Blobs) + report.Size(graph.Manifests)}
 	r.share(graph)
+	if p.Baseline != nil {
+		r.leave(graph, p.Carried(), p.opts.Job.Baseline)
+	}
 	return r, nil
 }
 

@@ -28,6 +28,8 @@ type Image struct {
 
 	Unknown []string `json:"unknown,omitempty"` // sorts of attachments of which the registry refused to say whether there are any
 
+	LeftOut bool `json:"leftOut,omitempty"` // nothing of it is in the bundle: the mirror has it
+
 	Alone bool `json:"-"` // its subject is not in the bundle
 }
 

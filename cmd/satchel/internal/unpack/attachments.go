@@ -52,7 +52,7 @@ func byCosign(img oci.Image) bool {
 // probeAttachments finds out before the first layer whether the mirror takes what is
 // attached to images.
 func (u *unpacking) probeAttachments(ctx context.Context, images []oci.Image) error {
-	err := u.mirror.ProbeAttachments(ctx, u.r, images)
+	err := u.mirror.ProbeAttachments(ctx, u.src, images)
 	var p *transport.ProbeError
 	if errors.As(err, &p) {
 		return err

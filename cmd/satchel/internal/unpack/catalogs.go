@@ -15,7 +15,7 @@ const mostShown = 20
 // where anything does, unless that was allowed. Nothing has been pushed yet. A dry run stops
 // at its end.
 func (u *unpacking) compareCatalogs(ctx context.Context) error {
-	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.r, u.r.Has, u.mirror.Served, u.stays())
+	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.src, u.has, u.mirror.Served, u.stays())
 	if err != nil {
 		return err
 	}

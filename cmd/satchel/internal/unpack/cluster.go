@@ -46,10 +46,8 @@ func (e *AbsentError) Hint() string { return "push the bundle into the mirror fi
 // shows before anything is pushed.
 func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) (*unpacking, error) {
 	u := &unpacking{Options: o, r: r, bundle: r.ID(), src: r, carries: r.Has, client: client, mirror: transport.NewMirror(client, o.Site.Mirror, o.Parallel)}
+	u.src = u.source()
 	u.Site.Unchecked, u.mirror.Verify, u.mirror.TagChildren = o.Unasked, o.Verify, o.TagChildren
-	if err := r.CarriesAll(); err != nil {
-		return nil, err
-	}
 	if err := u.checkVersions(); err != nil {
 		return nil, err
 	}
@@ -85,6 +83,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 
 // complete asks the mirror for every image of the bundle.
 func (u *unpacking) complete(ctx context.Context) error {
+	if err := u.lookBehind(ctx); err != nil {
+		return err
+	}
 	inv := &oci.Inventory{Images: u.images}
 	lacking, err := u.mirror.Lacks(ctx, u.src, inv)
 	if len(lacking) > 0 {

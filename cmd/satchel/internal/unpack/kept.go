@@ -126,7 +126,7 @@ func (u *unpacking) encodeKept(ctx context.Context) ([]byte, error) {
 			continue
 		}
 		k.Images = append(k.Images, img)
-		err := oci.WalkImage(ctx, u.r, img, func(d oci.Descriptor, body []byte) error {
+		err := oci.WalkImage(ctx, u.src, img, func(d oci.Descriptor, body []byte) error {
 			switch {
 			case seen[d.Digest]:
 			case body != nil:

@@ -78,6 +78,7 @@ type unpacking struct {
 	carries func(oci.Descriptor) bool // whether it has a blob
 	client  *transport.Client
 	mirror  *transport.Mirror
+	behind  *behind     // nil for a bundle that carries all that it needs
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
@@ -127,6 +128,9 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.Info("bundle %s, %s, to %s", u.r.ID(), counted(inv.Images), u.Site.Mirror)
 	warnGaps(inv, u.To)
 	if err := u.readReceipts(ctx); err != nil {
+		return err
+	}
+	if err := u.lookBehind(ctx); err != nil {
 		return err
 	}
 	if err := u.wasInterrupted(ctx); err != nil {
@@ -211,19 +215,19 @@ func (u *unpacking) pushMissing(ctx context.Context, missing *transport.Missing)
 	if err := u.mended(ctx, missing.Blobs); err != nil {
 		return err
 	}
-	return u.mirror.Manifests(ctx, u.r, missing.Images)
+	return u.mirror.Manifests(ctx, u.src, missing.Images)
 }
 
 // missing finds out what the mirror lacks of what the bundle carries.
 func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
-	missing, err := u.mirror.Missing(ctx, u.r, &oci.Inventory{Images: u.images})
+	missing, err := u.mirror.Missing(ctx, u.src, &oci.Inventory{Images: u.images})
 	if err != nil {
 		return nil, err
 	}
 	if err := u.judge(ctx, missing); err != nil {
 		return nil, err
 	}
-	if missing.Blobs, err = u.carried(missing.Blobs); err != nil {
+	if missing.Blobs, err = u.carried(ctx, missing.Blobs); err != nil {
 		return nil, err
 	}
 	if err := u.readSuspects(ctx, missing); err != nil {
@@ -238,7 +242,7 @@ func (u *unpacking) missing(ctx context.Context) (*transport.Missing, error) {
 
 // probe finds out whether the mirror takes what it lacks.
 func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error {
-	if err := u.mirror.ProbeImages(ctx, u.r, u.images, missing, u.receiptRepos()...); err != nil {
+	if err := u.mirror.ProbeImages(ctx, u.src, u.images, missing, u.receiptRepos()...); err != nil {
 		return u.blameReceipts(err)
 	}
 	if err := u.unsaid(u.mirror.ProbeSignatures(ctx, u.images)); err != nil {
@@ -249,13 +253,15 @@ func (u *unpacking) probe(ctx context.Context, missing *transport.Missing) error
 
 // carried leaves out foreign layers that the bundle does not have. Anything else
 // that it lacks is its fault, and found before the first push.
-func (u *unpacking) carried(list []transport.Delivery) ([]transport.Delivery, error) {
-	var blobs []transport.Delivery
+func (u *unpacking) carried(ctx context.Context, list []transport.Delivery) ([]transport.Delivery, error) {
+	var blobs, behind []transport.Delivery
 	var faults []bundle.Fault
 	for _, d := range list {
 		switch {
 		case u.r.Has(d.Blob):
 			blobs = append(blobs, d)
+		case u.leftOut(d.Blob.Digest):
+			behind = append(behind, d)
 		case oci.IsForeign(d.Blob.MediaType):
 			u.Info("not pushed: foreign layer %s, which the bundle does not carry", d.Blob.Digest)
 		default:
@@ -265,7 +271,8 @@ func (u *unpacking) carried(list []transport.Delivery) ([]transport.Delivery, er
 	if len(faults) > 0 {
 		return nil, &bundle.DamageError{Dir: u.r.Dir(), Faults: faults}
 	}
-	return blobs, nil
+	behind, err := u.blobsBehind(ctx, behind)
+	return append(blobs, behind...), err
 }
 
 func total(list []transport.Delivery) (n int64) {
@@ -285,6 +292,9 @@ func toPush(missing *transport.Missing) string {
 
 // push pushes the deliveries in the drive's order.
 func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
+	if err := u.lacks(u.unfetched(list)); err != nil {
+		return err
+	}
 	byDigest := make(map[digest.Digest]transport.Delivery, len(list))
 	blobs := make([]oci.Descriptor, 0, len(list))
 	for _, d := range list {
@@ -293,7 +303,7 @@ func (u *unpacking) push(ctx context.Context, list []transport.Delivery) error {
 	}
 	bar := u.Progress("pushing", 0, total(list))
 	defer bar.End()
-	return u.mirror.Blobs(ctx, notice.Counted(bar, u.r), func(yield func(transport.Delivery) bool) {
+	return u.mirror.Blobs(ctx, notice.Counted(bar, u.src), func(yield func(transport.Delivery) bool) {
 		for d := range u.r.Order(blobs) {
 			if !yield(byDigest[d.Digest]) {
 				return
