@@ -62,8 +62,10 @@ type leftOut struct {
 	list map[string]RefusedImage
 }
 
-func (m *Mirror) imageKey(img oci.Image) string {
-	return m.target.Repo(img).WithDigest(img.Root.Digest).String() + " " + strings.Join(img.Tags, " ")
+func (m *Mirror) imageKey(img oci.Image) string { return keyOf(m.target, img) }
+
+func keyOf(target oci.Mirror, img oci.Image) string {
+	return target.Repo(img).WithDigest(img.Root.Digest).String() + " " + strings.Join(img.Tags, " ")
 }
 
 // leaveOut notes an image that may be left out, with what the mirror answered; any

@@ -46,6 +46,11 @@ type Missing struct {
 	whole map[string]bool // by key: those of Images that lack nothing but the tags of Moves
 }
 
+// Whole reports whether one of Images lacks nothing but that tags of its own move.
+func (missing *Missing) Whole(target oci.Mirror, img oci.Image) bool {
+	return missing.whole[keyOf(target, img)]
+}
+
 // Missing looks for the inventory in the mirror. It only reads: one HEAD for each tag, one
 // GET for each manifest of an image whose tags are there, by digest as a node would, and one
 // GET of a byte for each blob in each repository that needs it; with [VerifyManifests] only for

@@ -30,6 +30,7 @@ type unpackOptions struct {
 	report          *unpack.Report // nil for render
 	tagChildren     bool
 	moveTagsBack    bool
+	wide            bool
 	registry        registryFlags
 	site            siteFlags
 }
@@ -68,9 +69,10 @@ apply it in order.`,
 	f.IntVar(&o.parallelLayers, "parallel-layers", 8, "how many blobs, `N`, are pushed at once")
 	addSignFlags(f, &o.sign)
 	f.BoolVar(&o.noMirrorReceipt, "no-mirror-receipt", false, "keep the receipt on this host and in OUTDIR alone, for a mirror that takes no repository satchel/receipts")
-	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing, probe the mirror, and stop before the first layer")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show what is missing and what would change, probe the mirror, and stop before the first layer")
 	addAttachmentsFlag(f, &o.attachments)
 	f.StringVar(&o.verify, "verify", "sizes", "`LEVEL` of looking at the mirror: none asks for manifests, sizes for the last byte of every blob too, full reads every blob back and hashes it; for a bundle that this host has unpacked, full needs no DIR")
+	addWide(f, &o.wide)
 	f.BoolVar(&o.moveTagsBack, "move-tags-back", false, "of an older bundle of a stream, also move the tags that a newer one has set")
 	f.BoolVar(&o.tagChildren, "tag-children", false, "have every image of an index keep a tag of its own, satchel-DIGEST; for registries that collect untagged manifests also where an index names them")
 	f.BoolVar(&o.restart, "restart", false, "with --verify full, read again what a run that was interrupted has read back")
@@ -99,8 +101,15 @@ func runUnpack(ctx context.Context, a *app, o unpackOptions, args []string) erro
 	case len(args) == 0:
 		return usage(errors.New("unpack needs the directory of a bundle"), "only --verify full does without, for a bundle that this host has unpacked before")
 	}
+	if o.wide && !o.dryRun {
+		return usage(errors.New("--wide is for what --dry-run prints"), "")
+	}
 	err := o.open(ctx, a, "unpack", args[0], func(r *bundle.Reader, c *transport.Client, job unpack.Options) error {
-		return unpack.Run(ctx, r, c, job)
+		err := unpack.Run(ctx, r, c, job)
+		if o.output == "table" && said.Report.Changes != nil {
+			err = errors.Join(err, a.printChanges(said.Report.Changes, o.output, o.wide))
+		}
+		return err
 	})
 	id := o.reader.bundle
 	if id == "" {

@@ -26,6 +26,9 @@ type Report struct {
 	Moves    []changes.Tag      `json:"moves,omitempty"` // tags that named another image when the run began, also those that stay
 	Catalogs []catalogs.Catalog `json:"catalogs,omitempty"`
 
+	// Changes is what a dry run has found.
+	Changes *changes.Changes `json:"changes,omitempty"`
+
 	OutputDir string   `json:"outputDir,omitempty"`
 	Files     []string `json:"files,omitempty"` // that were written there
 
@@ -83,6 +86,9 @@ func (u *unpacking) reportMirror(rep *Report) {
 	rep.Catalogs, rep.Moves = u.moving, u.tags
 	if u.found != nil {
 		rep.Missing = &Amount{Images: len(u.found.Images), Blobs: len(u.found.Blobs), Bytes: total(u.found.Blobs)}
+	}
+	if u.DryRun && u.all {
+		rep.Changes = u.changes(u.found)
 	}
 	if !u.DryRun {
 		sent := u.mirror.Sent()

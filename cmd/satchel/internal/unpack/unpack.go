@@ -147,17 +147,8 @@ func (u *unpacking) run(ctx context.Context) error {
 			return err
 		}
 	}
-	u.all = u.DryRun
-	switch {
-	case u.DryRun && nothing:
-		u.Info("nothing to do: %s", u.inMirror(u.images))
-		u.tellUnnamed(missing)
-		return nil
-	case u.DryRun:
-		u.Info("the mirror accepts everything: %s", toPush(missing))
-		u.tellUnnamed(missing)
-		u.tellCatalogs()
-		return u.shrinking
+	if u.all = u.DryRun; u.DryRun {
+		return u.endDry(missing)
 	}
 	if !nothing || len(missing.Unnamed) > 0 {
 		if err := u.intend(ctx, missing); err != nil {
@@ -190,6 +181,19 @@ func (u *unpacking) run(ctx context.Context) error {
 	u.tellTags()
 	u.tellCatalogs()
 	return u.finish(ctx)
+}
+
+// endDry says at the end of a dry run what would be done.
+func (u *unpacking) endDry(missing *transport.Missing) error {
+	if len(missing.Images)+len(missing.Blobs) == 0 {
+		u.Info("nothing to do: %s", u.inMirror(u.images))
+		u.tellUnnamed(missing)
+		return nil
+	}
+	u.Info("the mirror accepts everything: %s", toPush(missing))
+	u.tellUnnamed(missing)
+	u.tellCatalogs()
+	return u.shrinking
 }
 
 // mayPush finds out what stands against a push.
