@@ -133,7 +133,7 @@ func (k *Keeper) fetch(ctx context.Context, h *History, own map[digest.Digest]*K
 	}
 	tags, err := k.Mirror.Tags(ctx, k.Repo)
 	var refused *transport.RegistryError
-	if errors.As(err, &refused) && refused.Permanent() && !refused.Everywhere() {
+	if errors.As(err, &refused) && !refused.Away() && ctx.Err() == nil { // a probe says more
 		h.Refused = err
 		return k.readFetched(h, own)
 	}

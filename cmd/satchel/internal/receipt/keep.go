@@ -1,7 +1,9 @@
 package receipt
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,7 +102,7 @@ func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
 	}
 	tag := intentTag(one.Head.Bundle, one.Digest)
 	if one.Head.State == Done {
-		tag = h.free(one.Head.Bundle)
+		tag = k.free(ctx, h, one.Head.Bundle, body)
 	}
 	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), artifact(body, one.signatures)); err != nil {
 		return &MirrorError{one.Head.State == Done, err}
@@ -124,13 +126,24 @@ func artifact(body []byte, signatures [][]byte) *transport.Artifact {
 // mediaType is that of receipts in registries.
 const mediaType = "application/vnd.satchel.receipt.v1"
 
-// free is the next tag for a receipt of a bundle.
-func (h *History) free(bundle string) string {
-	tag := bundle
-	for n := 2; h.tags[tag]; n++ {
-		tag = fmt.Sprintf("%s.%d", bundle, n)
+// free is the next tag for a receipt of a bundle. It is looked at once more: the list may be
+// old, or refused, and where tags move another receipt would be lost.
+func (k *Keeper) free(ctx context.Context, h *History, bundle string, body []byte) string {
+	for n := 1; ; n++ {
+		tag := bundle
+		if n > 1 {
+			tag = fmt.Sprintf("%s.%d", bundle, n)
+		}
+		if h.tags[tag] {
+			continue
+		}
+		a, err := k.Mirror.Artifact(ctx, k.Repo.WithTag(tag), MaxSize+maxSignature)
+		var other *transport.ArtifactError
+		if err != nil && !errors.As(err, &other) || err == nil && (a == nil || bytes.Equal(a.File(File), body) && len(signaturesIn(a)) == 0) {
+			return tag // what stands in the way shows when it is pushed
+		}
+		h.tags[tag] = true
 	}
-	return tag
 }
 
 // Add counts a receipt that was kept just now.

@@ -422,3 +422,32 @@ func TestSignedReceipts(t *testing.T) {
 		t.Errorf("not signed: %+v, %v", h, err)
 	}
 }
+
+// TestReceiptsNotListed has a mirror that refuses to list tags, or lists them late: no receipt is
+// overwritten.
+func TestReceiptsNotListed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 68)
+	o := s.options(t, "")
+	for status, body := range map[int]string{http.StatusForbidden: "", http.StatusOK: `{"tags":[]}`, http.StatusNotFound: "", http.StatusAccepted: "<html>"} {
+		s.mirror.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/satchel/receipts/tags/list") {
+				return false
+			}
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body)) // the client may go away
+			return true
+		}
+		if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mirror.Answer = nil
+	h := receiptsOf(t, o, "", jobtest.Client())
+	if len(h.Done) != 4 || h.Done[0].Tag != s.reader.ID()+".4" {
+		t.Errorf("%d receipts", len(h.Done))
+	}
+	if n := marked(load(t, h.Done[3])); n[receipt.Found] != 0 {
+		t.Errorf("the first: %v", n)
+	}
+}
