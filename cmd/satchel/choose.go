@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,7 +224,9 @@ func finished(list []bundle.Found) (done, unfinished []bundle.Found) {
 // takeOne gives the best copy of the one finished bundle of a list, and says what it leaves.
 func (a *app) takeOne(dir string, list []bundle.Found) bundle.Found {
 	done, unfinished := finished(list)
-	pick := slices.MinFunc(done, func(f, g bundle.Found) int { return loss(f) - loss(g) })
+	pick := slices.MinFunc(done, func(f, g bundle.Found) int { // of copies that are as good, the one that most have signed
+		return cmp.Or(loss(f)-loss(g), len(g.Signed)-len(f.Signed))
+	})
 	if len(done) > 1 {
 		a.info("%s", copies(dir, done, pick))
 	}
