@@ -69,7 +69,8 @@ type Growth struct {
 // it has: a source stays where it is, and a new one goes to the first object of its group
 // with room, else to a new one. Rules of objects that earlier versions named by a hash, and of
 // those that a mirroring tool wrote for this mirror, are added too, so that those objects can
-// go. Where a new rule would hide a wider one, it gets its mirrors, after its own.
+// go. Where a new rule would hide a wider one, it gets its mirrors, after its own; if the wider
+// one is also for pulls by tag, and leads to the same place, the new one is left out.
 func Grow(present []Object, groups []Group, room Room) *Growth {
 	present = slices.Clone(present)
 	slices.SortStableFunc(present, func(a, b Object) int {
@@ -83,13 +84,58 @@ func Grow(present []Object, groups []Group, room Room) *Growth {
 			}
 		}
 	}
-	for _, group := range groups {
-		for _, r := range group.Rules {
-			g.put(group.Name, r, false)
-		}
-	}
+	g.addGroups(present, groups)
 	repeated := g.repeat(present)
 	return &Growth{Ours: g.grown(present), Others: g.others(present), Repeated: repeated, Conflicts: g.conflicts(present)}
+}
+
+// addGroups adds the rules of a bundle, but for those that would only hide mirrors for tags.
+func (g *growing) addGroups(present []Object, groups []Group) {
+	type wanted struct {
+		group string
+		rule  Rule
+	}
+	var covered []wanted
+	nodes := Applied(present, nil, nil)
+	for _, group := range groups {
+		for _, r := range group.Rules {
+			if g.covers(nodes, r) {
+				covered = append(covered, wanted{group.Name, r})
+			} else {
+				g.put(group.Name, r, false)
+			}
+		}
+	}
+	for again := len(covered) > 0; again; { // one that was added may hide the wide one from another
+		again = false
+		var ours []Object
+		for _, o := range g.ours {
+			ours = append(ours, *o)
+		}
+		nodes = Applied(ours, nil, nil)
+		covered = slices.DeleteFunc(covered, func(w wanted) bool {
+			if len(without(w.rule.Mirrors, nodes.Pull(w.rule.Source))) == 0 {
+				return false
+			}
+			g.put(w.group, w.rule, false)
+			again = true
+			return true
+		})
+	}
+}
+
+// covers reports whether a wide rule of our objects leads a source to its places, and the
+// cluster has mirrors for tags under the same scope.
+func (g *growing) covers(nodes *Nodes, r Rule) bool {
+	wide, ok := nodes.find(r.Source)
+	if !ok || wide.scope == r.Source || !slices.ContainsFunc(wide.mirrors, func(m endpoint) bool { return m.tags }) {
+		return false
+	}
+	var places []string
+	for _, m := range g.mirrors(wide.scope) {
+		places = append(places, m+beyond(r.Source, wide.scope))
+	}
+	return len(without(r.Mirrors, places)) == 0
 }
 
 // Objects are the objects of the cluster once the growth was applied.

@@ -82,6 +82,15 @@ func TestGrow(t *testing.T) {
 				"satchel-operator-1 new 3 0", "  q.example m:5000/ns", "  q.example/b m:5000/ns/b", "  r.example/x m:5000/ns/x",
 				"imagedigestmirrorset/idms-operator-0 superfluous ", "imagetagmirrorset/itms-operator-0 by tag ",
 			}},
+		"oc-mirror's, also for tags: no rule hides those": {[]Object{
+			{Kind: DigestMirrors, Name: "idms-operator-0", Tool: OcMirror, Group: Operator, Rules: []Rule{to("q.example/team", "m:5000/ns/team")}},
+			{Kind: TagMirrors, Name: "itms-operator-0", Tool: OcMirror, Group: Operator, Rules: []Rule{to("q.example/team", "m:5000/ns/team")}},
+		}, []Group{{Operator, []Rule{to("q.example/team/a", "m:5000/ns/team/a"), to("q.example/team/b", "m:5000/ns/other"), to("q.example/team/b/c", "m:5000/ns/team/b/c")}}}, []string{
+			"satchel-operator-1 new 3 0", "  q.example/team m:5000/ns/team", "  q.example/team/b m:5000/ns/other m:5000/ns/team/b", "  q.example/team/b/c m:5000/ns/team/b/c",
+			"imagedigestmirrorset/idms-operator-0 superfluous ", "imagetagmirrorset/itms-operator-0 by tag ",
+			"repeated q.example/team/b of q.example/team[imagedigestmirrorset/idms-operator-0][m:5000/ns/team/b][imagetagmirrorset/itms-operator-0] false",
+			"repeated q.example/team/b/c of q.example/team[imagedigestmirrorset/idms-operator-0][][imagetagmirrorset/itms-operator-0] false",
+		}},
 		"oc-mirror's, for another mirror": {[]Object{{Kind: DigestMirrors, Name: "idms-operator-0", Tool: OcMirror, Group: Operator, Rules: []Rule{to("q.example", "old.example/ns"), to("r.example/x", "m:5000/ns/x")}}},
 			[]Group{{Operator, []Rule{to("q.example/b", "m:5000/ns/b")}}}, []string{
 				"satchel-operator-1 new 1 0", "  q.example/b m:5000/ns/b old.example/ns/b",
