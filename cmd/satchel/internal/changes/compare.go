@@ -98,9 +98,9 @@ func (f facts) tag(repo, tag string) (Manifest, bool) {
 func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes, error) {
 	c := &Changes{Bundle: SideOf(r), Against: SideOf(other)}
 	graph, err := oci.ReadGraph(ctx, other.Inventory().Images, func(oci.Image) (oci.Source, error) { return other, nil }, 1)
-	if err != nil {
+	if graph == nil {
 		return nil, err
-	}
+	} // else only of some images the parts are not known: those that a mirror had already
 	has := carried{manifests: map[string]bool{}, tags: map[string]oci.Image{}, packed: other.Created()}
 	for _, n := range graph.Manifests {
 		for _, img := range graph.Of(n) {
@@ -108,6 +108,7 @@ func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes
 		}
 	}
 	for _, img := range graph.Images {
+		has.manifests[placeless.Repo(img).Repository+"@"+img.Root.Digest.String()] = true
 		for _, tag := range img.Tags {
 			has.tags[placeless.Repo(img).Repository+":"+tag] = img
 		}

@@ -29,6 +29,9 @@ func (u *unpacking) look(ctx context.Context) (*changes.Changes, error) {
 	if err := u.readReceipts(ctx); err != nil {
 		return nil, err
 	}
+	if err := u.lookBehind(ctx); err != nil {
+		return nil, err
+	}
 	missing, err := u.missing(ctx)
 	if err != nil {
 		return nil, err
