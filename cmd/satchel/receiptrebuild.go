@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -82,7 +83,8 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if s := b.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), b.Sequence()
 	}
-	graph, err := oci.ReadGraph(ctx, b.Inventory().Images, func(oci.Image) (oci.Source, error) { return b, nil }, 4)
+	src := unpack.Source(b, j.client, j.place)
+	graph, err := oci.ReadGraph(ctx, b.Inventory().Images, func(oci.Image) (oci.Source, error) { return src, nil }, 4)
 	return r, graph, errors.Join(err, b.Close())
 }
 

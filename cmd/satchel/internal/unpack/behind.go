@@ -31,12 +31,24 @@ type behind struct {
 // keptBodies is how many bytes of manifests are kept: they are read several times.
 const keptBodies = 48 << 20
 
+// Source gives all that the images of a bundle need: what it leaves out is read from the mirror.
+func Source(r *bundle.Reader, client *transport.Client, mirror oci.Mirror) oci.Source {
+	if r.Baseline() == nil {
+		return r
+	}
+	return newBehind(r, client, mirror)
+}
+
+func newBehind(r *bundle.Reader, client *transport.Client, mirror oci.Mirror) *behind {
+	return &behind{r: r, client: client, mirror: mirror, bodies: map[digest.Digest][]byte{}, left: keptBodies, at: map[digest.Digest]oci.Ref{}}
+}
+
 // source is where a run reads manifests and blobs.
 func (u *unpacking) source() oci.Source {
 	if u.r.Baseline() == nil {
 		return u.r
 	}
-	u.behind = &behind{r: u.r, client: u.client, mirror: u.Site.Mirror, bodies: map[digest.Digest][]byte{}, left: keptBodies, at: map[digest.Digest]oci.Ref{}}
+	u.behind = newBehind(u.r, u.client, u.Site.Mirror)
 	return u.behind
 }
 
