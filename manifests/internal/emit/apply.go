@@ -34,6 +34,7 @@ func (e *emission) applyPage() []byte {
 	e.stepApplications(p)
 	e.stepCut(p)
 	e.pageTagged(p)
+	e.pageCollect(p)
 	return p.bytes()
 }
 
