@@ -117,11 +117,12 @@ func either(src oci.Source, has func(oci.Descriptor) bool, other oci.Source) oci
 func isFinal(ctx context.Context, err error) bool {
 	var foreign *oci.UnsupportedError
 	var wrong *oci.DigestError
+	var lost *transport.MissingBlobError
 	var answer *transport.RegistryError
 	switch {
 	case ctx.Err() != nil:
 		return false
-	case errors.As(err, &foreign), errors.As(err, &wrong):
+	case errors.As(err, &foreign), errors.As(err, &wrong), errors.As(err, &lost):
 		return true
 	}
 	return errors.As(err, &answer) && answer.Permanent() && !answer.Everywhere()

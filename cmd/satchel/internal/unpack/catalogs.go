@@ -2,10 +2,12 @@ package unpack
 
 import (
 	"context"
+	"errors"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // mostShown is how many lines of one catalog go to the terminal; APPLY.md has all.
@@ -16,7 +18,12 @@ const mostShown = 20
 // at its end.
 func (u *unpacking) compareCatalogs(ctx context.Context) error {
 	list, err := catalogs.Compare(ctx, u.images, u.Site.Mirror, u.src, u.has, u.mirror.Served, u.stays())
-	if err != nil {
+	var answer *transport.RegistryError
+	switch {
+	case err == nil:
+	case u.AllowShrink && ctx.Err() == nil && errors.As(err, &answer):
+		u.Warn("what goes from the catalogs of the mirror is not known: %v", err)
+	default:
 		return err
 	}
 	u.moving = list

@@ -227,14 +227,19 @@ func TestCatalogAway(t *testing.T) {
 	w := newWeeks(t, 75)
 	ref := w.publish(map[string][]string{"etcd": {"1.0.0"}})
 	set := "  - {catalog: '" + ref + "', packages: [{name: etcd}]}\n"
-	if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+	first := w.pack(set)
+	if err := unpack.Run(t.Context(), first, jobtest.Client(), w.options("")); err != nil {
 		t.Fatal(err)
 	}
 	w.publish(map[string][]string{"etcd": {"1.0.0", "1.1.0"}})
 	r := w.pack(set)
+	old := func(req *http.Request) bool { // a blob of the first catalog alone
+		d := oci.Descriptor{Digest: digest.Digest(path.Base(req.URL.Path))}
+		return registrytest.Kind(req) == "GET blob" && first.Has(d) && !r.Has(d)
+	}
 	w.mirror.Reset()
 	w.mirror.Alter = func(resp *http.Response) error {
-		if registrytest.Kind(resp.Request) == "GET blob" && !r.Has(oci.Descriptor{Digest: digest.Digest(path.Base(resp.Request.URL.Path))}) {
+		if old(resp.Request) {
 			resp.StatusCode = http.StatusServiceUnavailable
 		}
 		return nil
@@ -246,6 +251,40 @@ func TestCatalogAway(t *testing.T) {
 	}
 	if n := w.mirror.Count("PUT manifest") + w.mirror.Count("POST upload"); n > 0 {
 		t.Errorf("requests: %v", w.mirror.Counts())
+	}
+	// Whoever lets everything go need not wait for it.
+	o := w.options("")
+	o.AllowShrink = true
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), o); err != nil || !strings.Contains(w.Log.String(), "what goes from the catalogs of the mirror is not known: read the catalog that ") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestCatalogLost: a mirror that has lost a part of the catalog gets the new one.
+func TestCatalogLost(t *testing.T) {
+	t.Parallel()
+	w := newWeeks(t, 77)
+	ref := w.publish(map[string][]string{"etcd": {"1.0.0"}})
+	set := "  - {catalog: '" + ref + "', packages: [{name: etcd}]}\n"
+	first := w.pack(set)
+	if err := unpack.Run(t.Context(), first, jobtest.Client(), w.options("")); err != nil {
+		t.Fatal(err)
+	}
+	w.publish(map[string][]string{"etcd": {"1.0.0", "1.1.0"}})
+	r := w.pack(set)
+	old := func(req *http.Request) bool { // a blob of the first catalog alone
+		d := oci.Descriptor{Digest: digest.Digest(path.Base(req.URL.Path))}
+		return registrytest.Kind(req) == "GET blob" && first.Has(d) && !r.Has(d)
+	}
+	w.mirror.Answer = func(rw http.ResponseWriter, req *http.Request) bool {
+		lost := old(req)
+		if lost {
+			http.Error(rw, `{"errors":[{"code":"BLOB_UNKNOWN"}]}`, http.StatusNotFound)
+		}
+		return lost
+	}
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), w.options("")); err != nil || !strings.Contains(w.Log.String(), "what goes from the catalog "+w.mirror.Host+"/in/cat/index:v1 is not known: ") {
+		t.Errorf("%v", err)
 	}
 }
 
