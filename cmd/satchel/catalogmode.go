@@ -18,12 +18,15 @@ const (
 )
 
 func addCatalogMode(f *pflag.FlagSet, mode *string) {
-	f.StringVar(mode, "catalog", "", "`MODE` of filtered catalogs: merge keeps what earlier bundles of the stream carried of them, also where the configuration or the catalog no longer has it; replace carries what the configuration names today (default: replace)")
+	f.StringVar(mode, "catalog", "", "`MODE` of filtered catalogs: merge keeps what earlier bundles of the stream carried of them, also where the configuration or the catalog no longer has it; replace carries what the configuration names today (default: merge with --since, else replace)")
 }
 
 // joinCatalogs adds to a configuration the filtered catalogs that the mirror has of earlier
-// bundles of the stream, if that is asked for.
-func (a *app) joinCatalogs(c *manifests.Config, mode, state, stream string) error {
+// bundles of the stream, if that is asked for, or since says that the bundle adds to those.
+func (a *app) joinCatalogs(c *manifests.Config, mode string, since bool, state, stream string) error {
+	if mode == "" && since {
+		mode = catalogMerge
+	}
 	switch mode {
 	case catalogReplace, "":
 		return nil

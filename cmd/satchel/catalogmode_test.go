@@ -16,7 +16,7 @@ func TestCatalogMode(t *testing.T) {
 	set := "  operators:\n    - catalog: " + s.source.Host + "/cat/index:v1\n      packages: "
 	first := w.drive
 	w.imageset(set + "[{name: one}, {name: two}]\n")
-	w.run(w.pack("--catalog", "merge")...).want(exitOK).says("no finished bundle of the stream imageset has a filtered catalog")
+	finger := w.run(w.pack("--catalog", "merge")...).want(exitOK).says("no finished bundle of the stream imageset has a filtered catalog").stdout
 	w.run(w.unpack(mirror.Host)...).want(exitOK)
 
 	w.imageset(set + "[{name: one}]\n")
@@ -40,5 +40,11 @@ func TestCatalogMode(t *testing.T) {
 	if planned, _ := w.plan(exitOK, "--catalog", "merge"); len(planned.Images) != 3 {
 		t.Errorf("planned: %+v", planned.Images)
 	}
+	// What is left out of a bundle is in the mirror, and so is its catalog.
+	w.run("confirm", strings.TrimSpace(finger)).want(exitOK)
+	w.drive = filepath.Join(filepath.Dir(first), "three")
+	w.imageset(set + "[{name: one}]\n")
+	w.run(w.pack("--since", "last")...).want(exitOK)
+	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
 	w.run(w.pack("--catalog", "add")...).want(exitUsage).says(`--catalog "add" is not one of merge, replace`)
 }

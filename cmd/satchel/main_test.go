@@ -218,8 +218,16 @@ func checkForm(r result) error {
 			return fmt.Errorf("a hint stands before the error: %q", line)
 		}
 	}
-	if r.stdout != "" && r.args[1] != "verify" && !slices.ContainsFunc(r.args, func(arg string) bool { return arg == "json" || arg == "-ojson" || arg == "--output=json" }) { // which the object of -o json says itself
+	if r.stdout != "" && !reports(r.args) {
 		return fmt.Errorf("data on stdout of a failed run: %q", r.stdout)
 	}
 	return nil
+}
+
+// reports reports whether a command prints what it has found also where it fails: a table, or
+// the object of -o json.
+func reports(args []string) bool {
+	return args[1] == "verify" || slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "--dry-run" || arg == "json" || arg == "-ojson" || arg == "--output=json"
+	})
 }

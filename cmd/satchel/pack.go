@@ -169,7 +169,7 @@ func (o packOptions) join(a *app, job *pack.Options) (err error) {
 	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
 		return err
 	}
-	return a.joinCatalogs(job.Config, o.catalog, job.State, job.Job.Stream)
+	return a.joinCatalogs(job.Config, o.catalog, len(o.since) > 0, job.State, job.Job.Stream)
 }
 
 // usableState finds out whether journals can be written to a directory, or to the one that

@@ -122,7 +122,7 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {
 		return job, err
 	}
-	if err := a.joinCatalogs(job.Config, o.catalog, job.Journals, name); err != nil {
+	if err := a.joinCatalogs(job.Config, o.catalog, len(o.since) > 0, job.Journals, name); err != nil {
 		return job, err
 	}
 	job.DriveSize, job.Cluster, job.Rate = o.driveSize, o.cluster, o.rate
