@@ -29,8 +29,8 @@ func TestLayout(t *testing.T) {
 
 	out := filepath.Join(w.dir, "out")
 	rules := filepath.Join(w.dir, "rules.yaml")
-	body := "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: index-0, labels: {operators.openshift.org/catalog: 'true'}}\n"+
-		"spec: {repositoryDigestMirrors: [{source: "+source.Host+"/team/sub/app, mirrors: ["+to+"/team-sub-app]}, {source: q.example/x, mirrors: ["+to+"/x]}]}\n"
+	body := "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: index-0, labels: {operators.openshift.org/catalog: 'true'}}\n" +
+		"spec: {repositoryDigestMirrors: [{source: " + source.Host + "/team/sub/app, mirrors: [" + to + "/team-sub-app]}, {source: q.example/x, mirrors: [" + to + "/x]}]}\n"
 	if err := os.WriteFile(rules, []byte(body), 0o600); err != nil {
 		t.Fatal(err)
 	}

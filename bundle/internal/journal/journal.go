@@ -198,9 +198,7 @@ func checkVersion(path string, line []byte) error {
 			Version int `json:"version"`
 		} `json:"begin"`
 	}
-	if json.Unmarshal(line, &head) != nil {
-		return nil // the caller finds what is wrong with it
-	}
+	_ = json.Unmarshal(line, &head) // the caller finds what is wrong with the rest
 	if n := max(head.Version, head.Begin.Version); n > version {
 		return &oci.VersionError{File: path, Has: fmt.Sprintf("journal/%d", n), Reads: fmt.Sprintf("journal/%d", version)}
 	}

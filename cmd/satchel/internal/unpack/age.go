@@ -30,10 +30,10 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 		tag := &u.tags[slices.IndexFunc(u.tags, func(t changes.Tag) bool { return t.Tag == move.Tag.String() })]
 		key := receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
 		ours, known := newest[key]
-		any, brought := all[key]
-		brought = brought && any.Digest == move.Old
+		from, brought := all[key]
+		brought = brought && from.Digest == move.Old
 		if brought {
-			tag.Old.Packed = any.By.Packed
+			tag.Old.Packed = from.By.Packed
 		}
 		switch {
 		case known && ours.By.Sequence > u.r.Sequence() && !u.MoveTagsBack:
@@ -44,7 +44,7 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 		case known && ours.Digest == move.Old:
 			tag.Expected = true
 		case brought:
-			tag.Why = "brought by " + bundleNamed(any.By) + ": which of the two is newer is not known"
+			tag.Why = "brought by " + bundleNamed(from.By) + ": which of the two is newer is not known"
 		default:
 			tag.Why = "no receipt says who has set it: which of the two is newer is not known"
 		}

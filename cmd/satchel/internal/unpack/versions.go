@@ -53,28 +53,35 @@ func checkLines(file, reads, body string) error {
 	return nil
 }
 
-// checkSet reads the version of what is kept of a bundle, and no more of it.
+// checkSet refuses what a newer satchel keeps of a bundle.
 func checkSet(file string) error {
+	if n := setOf(file); n > 1 {
+		return &oci.VersionError{File: file, Has: fmt.Sprintf("set/%v", n), Reads: setVersion}
+	}
+	return nil
+}
+
+// setOf reads the version of what is kept of a bundle, and no more of it; 0 if there is none,
+// or if it cannot be read, which is reported where it is needed.
+func setOf(file string) float64 {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil // there is none, or that is reported where it is needed
+		return 0
 	}
 	defer func() { _ = f.Close() }() // it was read only
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil
+		return 0
 	}
 	dec := json.NewDecoder(io.LimitReader(z, 1<<10))
 	for _, want := range []json.Token{json.Delim('{'), "version"} {
 		if got, err := dec.Token(); err != nil || got != want {
-			return nil
+			return 0
 		}
 	}
-	version, err := dec.Token()
-	if n, ok := version.(float64); err == nil && ok && n > 1 {
-		return &oci.VersionError{File: file, Has: fmt.Sprintf("set/%v", n), Reads: setVersion}
-	}
-	return nil
+	version, _ := dec.Token() // nil after an error
+	n, _ := version.(float64)
+	return n
 }
 
 // isNew reports whether a file is not there yet.
