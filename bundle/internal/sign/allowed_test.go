@@ -61,6 +61,7 @@ func TestAllowedSigners(t *testing.T) {
 		{"empty namespaces", `alice namespaces="" ` + alice, "namespaces"},
 		{"a date that is none", `alice valid-before="20261341" ` + alice, "a time is written"},
 		{"a date with dashes", `alice valid-before="2026-12-01" ` + alice, "a time is written"},
+		{"a year that ssh-keygen does not take", `alice valid-before="00010101Z" ` + alice, "a time is written"},
 		{"an offset", `alice valid-before="20261201+02" ` + alice, "a time is written"},
 		{"before is not later", `alice valid-after="20260102",valid-before="20260101" ` + alice, "not later"},
 		{"RSA", "alice ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ==", `type "ssh-rsa" is not supported`},

@@ -131,7 +131,7 @@ func parseTime(s string) (time.Time, error) {
 		if len(digits) != len(layout) {
 			continue
 		}
-		if at, err := time.ParseInLocation(layout, digits, zone); err == nil {
+		if at, err := time.ParseInLocation(layout, digits, zone); err == nil && at.Unix() > 0 { // ssh-keygen has no time before 1970, and 0 means none
 			return at, nil
 		}
 	}
