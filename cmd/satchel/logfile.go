@@ -155,6 +155,7 @@ const hidden = "(hidden)"
 
 var (
 	secretKey  = regexp.MustCompile(`AGE-(SECRET-KEY|PLUGIN)-[A-Za-z0-9-]+`)
+	privateKey = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----[^"']*`) // to the end of what was quoted
 	header     = regexp.MustCompile(`(?i)((?:proxy-)?authorization"?[:=]\s*"?)[^",;]+`)
 	bearer     = regexp.MustCompile(`(?i)\bbearer\s+[A-Za-z0-9._~+/-]*[0-9.][A-Za-z0-9._~+/-]*=*`)
 	basic      = regexp.MustCompile(`(?i)\bbasic\s+([A-Za-z0-9+/_-]{4,}={0,2})`)
@@ -166,6 +167,7 @@ var (
 // may still quote what somebody else has sent or typed.
 func withoutSecrets(line string) string {
 	line = secretKey.ReplaceAllString(line, "AGE-$1-"+hidden)
+	line = privateKey.ReplaceAllString(line, "-----BEGIN ${1}PRIVATE KEY-----"+hidden)
 	line = header.ReplaceAllString(line, "${1}"+hidden)
 	line = bearer.ReplaceAllString(line, "Bearer "+hidden)
 	line = basic.ReplaceAllStringFunc(line, func(m string) string {

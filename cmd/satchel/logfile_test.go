@@ -165,6 +165,8 @@ func TestWithoutSecrets(t *testing.T) {
 		"https://a/?access_token=abc&x=1":              "https://a/?access_token=(hidden)&x=1",
 		"https://a/?X-Amz-Signature=abc&x=1":           "https://a/?X-Amz-Signature=(hidden)&x=1",
 
+		"'--sign-key=-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl+/=\n-----END OPENSSH PRIVATE KEY-----\n' dir": "'--sign-key=-----BEGIN OPENSSH PRIVATE KEY-----(hidden)' dir",
+
 		"quay.io/a/b:v1@sha256:abc":            "quay.io/a/b:v1@sha256:abc",
 		"basic authentication, bearer token":   "basic authentication, bearer token",
 		"--passphrase-file=x --pull-secret=ps": "--passphrase-file=x --pull-secret=ps",
