@@ -99,11 +99,11 @@ func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) er
 	if state, err := xdg("XDG_STATE_HOME", ".local/state"); err == nil {
 		j.keeper.Dir = receipt.HostDir(state, place)
 	}
-	if rebuilt {
-		return j.rebuild(ctx, args)
-	}
 	if j.keeper.Trust, err = o.reader.trust.load(); err != nil {
 		return err
+	}
+	if rebuilt {
+		return j.rebuild(ctx, args)
 	}
 	return j.list(ctx)
 }

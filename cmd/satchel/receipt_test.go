@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -111,6 +112,14 @@ func TestReceiptCommand(t *testing.T) {
 	found := w.receiptsIn(other).Receipts[0]
 	if pushed, there := found.marks(); pushed != 0 || there < 10 || found.From != receipt.Rebuilt {
 		t.Errorf("rebuilt: %d pushed, %d found, %q", pushed, there, found.From)
+	}
+	key := filepath.Join(w.dir, "signer")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		t.Skipf("ssh-keygen: %v: %s", err, out)
+	}
+	w.run(append(rebuild, "--no-mirror-receipt", "--sign-key", key)...).want(exitOK)
+	if sigs, err := filepath.Glob(filepath.Join(w.dir, "state", "satchel", "mirrors", "*", "receipts", "*.sig")); err != nil || len(sigs) != 1 {
+		t.Errorf("the same receipt, signed: %v, %v", sigs, err)
 	}
 	w.run(append(rebuild, "--adopt")...).want(exitUsage).says("other/team/app", "nothing was adopted", "--yes")
 	w.run(append(rebuild, "--adopt", "--yes")...).want(exitOK).says("other/team/list")

@@ -150,8 +150,8 @@ func (j *receiptJob) adoptAll(ctx context.Context, r *receipt.Receipt, h *receip
 	if err != nil {
 		return err
 	}
-	rows, total := adopting(r, receipt.Merge(kept...))
-	if total == 0 {
+	rows, manifests, tags := adopting(r, receipt.Merge(kept...))
+	if manifests+tags == 0 {
 		j.info("all of it is satchel's already")
 		r.Adopt()
 		return nil
@@ -160,7 +160,7 @@ func (j *receiptJob) adoptAll(ctx context.Context, r *receipt.Receipt, h *receip
 	if err := v.print(j.stderr, func(w io.Writer) error { return v.table(w, "", rows) }); err != nil {
 		return err
 	}
-	j.warn("%s that somebody else pushed would become satchel's: prune may remove them once no bundle needs them", text.Count(total, "manifest", "manifests"))
+	j.warn("%s and %s that somebody else pushed would become satchel's: prune may remove them once no bundle needs them", text.Count(manifests, "manifest", "manifests"), text.Count(tags, "tag", "tags"))
 	if !j.yes {
 		agreed, err := j.ui(ctx).Confirm("Adopt them?", "yes", "no")
 		switch {
@@ -176,9 +176,9 @@ func (j *receiptJob) adoptAll(ctx context.Context, r *receipt.Receipt, h *receip
 	return nil
 }
 
-// adopting is a table of the repositories with manifests that are not satchel's by what is
-// known, and how many these are.
-func adopting(r *receipt.Receipt, known *receipt.Facts) (rows [][]string, total int) {
+// adopting is a table of the repositories with manifests or tags that are not satchel's by
+// what is known, and how many these are.
+func adopting(r *receipt.Receipt, known *receipt.Facts) (rows [][]string, manifests, tags int) {
 	type sum struct {
 		manifests, tags int
 		size            int64
@@ -191,11 +191,16 @@ func adopting(r *receipt.Receipt, known *receipt.Facts) (rows [][]string, total 
 		if !slices.Contains(known.Manifest(m.Digest), receipt.Place{Repo: m.Repo, Mark: receipt.Pushed}) {
 			in[m.Repo].manifests++
 			in[m.Repo].size += m.Size
-			total++
+			manifests++
 		}
 	}
 	for _, img := range r.Images {
-		in[img.Repo].tags += len(img.Tags)
+		for _, tag := range img.Tags {
+			if fact, _ := known.Tag(img.Repo, tag.Name); fact.Mark != receipt.Pushed || fact.Digest != img.Digest {
+				in[img.Repo].tags++
+				tags++
+			}
+		}
 	}
 	for _, b := range r.Blobs {
 		for _, p := range b.In {
@@ -204,36 +209,51 @@ func adopting(r *receipt.Receipt, known *receipt.Facts) (rows [][]string, total 
 	}
 	rows = [][]string{{"REPOSITORY", "MANIFESTS", "TAGS", "SIZE"}}
 	for _, repo := range r.Repositories {
-		if s := in[repo.Name]; s.manifests > 0 {
+		if s := in[repo.Name]; s.manifests+s.tags > 0 {
 			rows = append(rows, []string{repo.Name, strconv.Itoa(s.manifests), strconv.Itoa(s.tags), bundle.FormatSize(s.size)})
 		}
 	}
-	return rows, total
+	return rows, manifests, tags
 }
 
-// keep keeps a rebuilt receipt, unless one with the same facts is there.
+// keep keeps a rebuilt receipt. Of one with the same facts it adds what is not there yet: a
+// signature, or all of it in the mirror.
 func (j *receiptJob) keep(ctx context.Context, r *receipt.Receipt, h *receipt.History) (*receipt.Kept, error) {
 	var err error
 	if j.keeper.Signers, err = j.sign.load(ctx, j.app, j.ui(ctx)); err != nil {
 		return nil, err
 	}
-	if last := h.Of(r.Bundle); len(last) > 0 {
-		if have, err := last[0].Load(); err == nil && have.SameFacts(r) {
-			return last[0], j.writeFiles(last[:1])
+	one := j.same(r, h)
+	if one == nil {
+		if one, err = j.keeper.Seal(ctx, r); err == nil {
+			err = j.keeper.ToHost(one)
+		}
+	} else {
+		var more bool
+		if more, err = j.keeper.Sign(ctx, one); err == nil && more {
+			err = j.keeper.ToHost(one)
 		}
 	}
-	one, err := j.keeper.Seal(ctx, r)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.keeper.ToHost(one); err != nil {
 		return nil, err
 	}
 	if err := j.writeFiles([]*receipt.Kept{one}); err != nil {
 		return nil, err
 	}
-	if j.notInMirror {
+	if j.notInMirror || one.Tag != "" {
 		return one, nil
 	}
 	return one, j.keeper.ToMirror(ctx, h, one)
+}
+
+// same is the newest receipt of the same bundle if it has the same facts, else nil.
+func (j *receiptJob) same(r *receipt.Receipt, h *receipt.History) *receipt.Kept {
+	last := h.Of(r.Bundle)
+	if len(last) == 0 {
+		return nil
+	}
+	if have, err := last[0].Load(); err != nil || !have.SameFacts(r) {
+		return nil
+	}
+	return last[0]
 }
