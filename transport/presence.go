@@ -44,13 +44,13 @@ func (p *presence) image(ctx context.Context, img oci.Image) (t there, err error
 	if len(before) == 0 {
 		before, after = after, nil // the repository may not be there
 	}
-	for _, n := range before {
-		if err := p.tag(ctx, r, img, n, &t); err != nil {
-			return t, err
+	for _, n := range before { // all of them, also if one fails: what was not looked at moves unsaid
+		if terr := p.tag(ctx, r, img, n, &t); err == nil {
+			err = terr
 		}
 	}
-	if !t.tags {
-		return t, nil
+	if err != nil || !t.tags {
+		return t, err
 	}
 	if t.manifests, err = p.manifests(ctx, r, img, t.some); err != nil || !t.manifests {
 		return t, err

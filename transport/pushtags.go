@@ -110,7 +110,9 @@ func (m *Mirror) keepNamed(ctx context.Context, r *Repository, old digest.Digest
 		d, body, err = r.manifestRead(ctx, old.String(), old)
 		return err
 	})
-	if _, odd := errors.AsType[*oci.UnsupportedError](err); odd || statusIn(err) == 404 {
+	_, odd := errors.AsType[*oci.UnsupportedError](err)
+	_, lied := errors.AsType[*oci.DigestError](err)
+	if odd || lied || statusIn(err) == 404 || isDamaged(err) {
 		return nil // nothing that a node could pull
 	}
 	if err == nil {

@@ -2,8 +2,10 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -141,7 +143,9 @@ func TestTagMoves(t *testing.T) {
 	if err := unpacked(t.Context(), mirrorAt(insecure(t), p.Host, 2), content, back); err != nil {
 		t.Fatal(err)
 	}
-	if puts := slices.DeleteFunc(p.Requests(), func(r string) bool { return !strings.HasPrefix(r, "PUT") || strings.Contains(r, "probe") || strings.Contains(r, "blobs/uploads") }); !slices.ContainsFunc(puts, func(r string) bool { return strings.HasSuffix(r, "/manifests/1") }) || slices.ContainsFunc(puts, func(r string) bool { return strings.Contains(r, "satchel-") && !strings.Contains(r, ProbeTag) }) {
+	if puts := slices.DeleteFunc(p.Requests(), func(r string) bool {
+		return !strings.HasPrefix(r, "PUT") || strings.Contains(r, "probe") || strings.Contains(r, "blobs/uploads")
+	}); !slices.ContainsFunc(puts, func(r string) bool { return strings.HasSuffix(r, "/manifests/1") }) || slices.ContainsFunc(puts, func(r string) bool { return strings.Contains(r, "satchel-") && !strings.Contains(r, ProbeTag) }) {
 		t.Errorf("pushed: %q", puts)
 	}
 	named(t, m, "1", old.Digest)
@@ -249,5 +253,67 @@ func TestTagChildren(t *testing.T) {
 		} else {
 			named(t, m, oci.DigestTag(y.Digest), "")
 		}
+	}
+}
+
+// TestTagBesideDamaged: a tag that moves is known beforehand also beside one that the registry
+// cannot give.
+func TestTagBesideDamaged(t *testing.T) {
+	t.Parallel()
+	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	content := ocitest.New(36)
+	old, now := content.Image(false, content.Layer(1000, ocitest.LayerGzip)), content.Image(false, content.Layer(2000, ocitest.LayerGzip))
+	if err := ocitest.Push(t.Context(), content, old, "http://"+p.Host, "mirror/team/a", "2"); err != nil {
+		t.Fatal(err)
+	}
+	p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		damaged := r.Method != http.MethodPut && strings.HasSuffix(r.URL.Path, "/team/a/manifests/1")
+		if damaged {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		return damaged
+	}
+	inv := images(map[string]oci.Descriptor{"a": now})
+	inv.Images[0].Tags = []string{"1", "2"}
+	missing, err := mirrorAt(insecure(t), p.Host, 2).Missing(t.Context(), content, inv)
+	if err != nil || len(missing.Moves) != 1 || missing.Moves[0].Tag.Tag != "2" || missing.Moves[0].Old != old.Digest {
+		t.Errorf("these move: %+v, %v", missing, err)
+	}
+}
+
+// TestTagOfDamaged: what a tag names is damaged: the tag moves all the same.
+func TestTagOfDamaged(t *testing.T) {
+	t.Parallel()
+	for name, alter := range map[string]func(*http.Response){
+		"other bytes": func(resp *http.Response) {
+			resp.Body = io.NopCloser(strings.NewReader(`{"schemaVersion":2}`))
+			resp.ContentLength = int64(len(`{"schemaVersion":2}`))
+			resp.Header.Set("Content-Length", strconv.Itoa(len(`{"schemaVersion":2}`)))
+		},
+		"an error": func(resp *http.Response) { resp.StatusCode = http.StatusInternalServerError },
+	} {
+		p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+		content := ocitest.New(37)
+		old, now := content.Image(false, content.Layer(1000, ocitest.LayerGzip)), content.Image(false, content.Layer(2000, ocitest.LayerGzip))
+		if err := ocitest.Push(t.Context(), content, old, "http://"+p.Host, "mirror/team/a", "1"); err != nil {
+			t.Fatal(err)
+		}
+		p.Alter = func(resp *http.Response) error {
+			if resp.Request.Method == http.MethodGet && strings.HasSuffix(resp.Request.URL.Path, "/manifests/"+old.Digest.String()) {
+				alter(resp)
+			}
+			return nil
+		}
+		inv := images(map[string]oci.Descriptor{"a": now})
+		m := mirrorAt(insecure(t), p.Host, 2)
+		missing, err := m.Missing(t.Context(), content, inv)
+		if err == nil {
+			err = errors.Join(m.Blobs(t.Context(), content, slices.Values(missing.Blobs)), m.Manifests(t.Context(), content, missing.Images))
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		named(t, m, "1", now.Digest)
 	}
 }
