@@ -31,40 +31,49 @@ type entry struct {
 }
 
 // Find says whether content that these images need is there already: in which repository, a
-// path below the namespace, and which bundle brought it.
+// path below the namespace, and which bundle brought it. Of several mirrors each has it there.
 func (k *Known) Find(d oci.Descriptor, images []oci.Image) (path string, from bundle.BaselineSource, ok bool) {
-	for i, m := range k.mirrors {
-		p, f, ok := m.find(d, images)
+	var entries []entry
+	for _, m := range k.mirrors {
+		e, ok := m.find(d, images)
 		if !ok {
-			return "", bundle.BaselineSource{}, false
-		}
-		if i == 0 {
-			path, from = p, f
-		}
-	}
-	return path, from, len(k.mirrors) > 0
-}
-
-func (m *mirror) find(d oci.Descriptor, images []oci.Image) (path string, from bundle.BaselineSource, ok bool) {
-	isManifest := oci.IsManifest(d.MediaType)
-	e, ok := m.blobs[m.short(d.Digest)]
-	if isManifest {
-		e, ok = m.manifests[d.Digest]
-	}
-	if !ok {
-		return "", from, false
-	}
-	for _, img := range images {
-		_, has := slices.BinarySearch(e.repos, m.repo(img))
-		if isManifest && !has {
 			return "", from, false
 		}
-		if has && path == "" {
-			path = img.MirrorPath()
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return "", from, false
+	}
+	var paths []string
+	for _, img := range images {
+		paths = append(paths, img.MirrorPath())
+	}
+	for _, repo := range entries[0].repos { // it is mounted from there
+		paths = append(paths, k.mirrors[0].path(repo))
+	}
+	for _, p := range paths {
+		everywhere := p != ""
+		for i, m := range k.mirrors {
+			_, has := slices.BinarySearch(entries[i].repos, m.repo(oci.Image{Path: p}))
+			everywhere = everywhere && has
+		}
+		if everywhere {
+			return p, entries[0].from, true
 		}
 	}
-	if path == "" { // it is mounted from there
-		path = m.path(e.repos[0])
+	return "", from, false
+}
+
+// find gives what the mirror has of content, of a manifest only if every image's repository has it.
+func (m *mirror) find(d oci.Descriptor, images []oci.Image) (e entry, ok bool) {
+	if !oci.IsManifest(d.MediaType) {
+		e, ok = m.blobs[m.short(d.Digest)]
+		return e, ok
 	}
-	return path, e.from, true
+	e, ok = m.manifests[d.Digest]
+	for _, img := range images {
+		_, has := slices.BinarySearch(e.repos, m.repo(img))
+		ok = ok && has
+	}
+	return e, ok
 }

@@ -117,6 +117,22 @@ func TestReceipts(t *testing.T) {
 			t.Errorf("in both mirrors, %s: %+v, %v", c.img.Source, from, ok)
 		}
 	}
+	// A layer that the mirrors have in different places is in none that a bundle could name.
+	apart, err := OfReceipts([]Receipt{s.of("b", 1, north, one), s.of("d", 1, south, two)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, _, ok := apart.Find(s.shared, []oci.Image{three}); ok {
+		t.Errorf("in both mirrors, apart: %q", path)
+	}
+	// The limit of the path may be reached in the namespace.
+	deep, err := OfReceipts([]Receipt{s.of("b", 1, oci.Mirror{Host: "deep.example", Namespace: "ocp4/openshift4", MaxNestedPaths: 2}, one)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, _, ok := deep.Find(layer(one), []oci.Image{three}); !ok || path != "team-deep-er-one" {
+		t.Errorf("below a deep namespace: %q", path)
+	}
 	intent := s.of("e", 3, north, three)
 	intent.State = receipt.Intent
 	var is *IntentError

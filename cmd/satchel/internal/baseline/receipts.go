@@ -70,7 +70,7 @@ func ofMirror(at oci.Mirror, list []Receipt) *mirror {
 	}
 	m := &mirror{
 		repo:      func(img oci.Image) string { return at.Repo(img).Repository },
-		path:      func(repo string) string { return strings.TrimPrefix(repo, at.Namespace+"/") },
+		path:      func(repo string) string { return pathIn(at, repo) },
 		short:     func(d digest.Digest) string { return receipt.ShortOf(d).String() },
 		manifests: map[digest.Digest]entry{}, blobs: map[string]entry{},
 	}
@@ -100,4 +100,14 @@ func (e entry) and(repo string, from bundle.BaselineSource) entry {
 		e.repos = slices.Insert(e.repos, i, repo)
 	}
 	return e
+}
+
+// pathIn is a path below the namespace that gives a repository of a mirror; "" if none does.
+func pathIn(at oci.Mirror, repo string) string {
+	const any = "x"
+	path := strings.TrimPrefix(repo, strings.TrimSuffix(at.Repo(oci.Image{Path: any}).Repository, any))
+	if path == "" || at.Repo(oci.Image{Path: path}).Repository != repo {
+		return ""
+	}
+	return path
 }
