@@ -123,7 +123,7 @@ func (p *packing) begin(ctx context.Context, prepared func(context.Context) erro
 	if err := prepared(ctx); err != nil {
 		return err
 	}
-	if job.Baseline, err = p.PinBaseline(); err != nil {
+	if job.Baseline, err = p.PinBaseline(ctx); err != nil {
 		return err
 	}
 	if err := p.ReadSmall(ctx); err != nil {

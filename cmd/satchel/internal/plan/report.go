@@ -110,7 +110,7 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	inv := all.Inventory
-	if p.opts.Job.Baseline, err = p.PinBaseline(); err != nil {
+	if p.opts.Job.Baseline, err = p.PinBaseline(ctx); err != nil {
 		return nil, err
 	}
 	f, err := p.opts.Job.Forecast(inv, all.Graph, all.Body)

@@ -42,11 +42,7 @@ func (s *Set) Bundled(ctx context.Context) (Bundled, error) {
 		}
 		return nil
 	}
-	if err := s.WalkDocuments(ctx, add); err != nil {
-		return Bundled{}, err
-	}
-	err = oci.Walk(ctx, &yaml.Content, yaml.Document.Root, func(d oci.Descriptor, _ []byte) error { return add(d) })
-	if err != nil {
+	if err := s.walkAllDocuments(ctx, add); err != nil {
 		return Bundled{}, err
 	}
 	inv := s.Inventory()

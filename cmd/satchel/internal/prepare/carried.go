@@ -1,7 +1,10 @@
 package prepare
 
 import (
+	"context"
 	"slices"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
@@ -49,15 +52,20 @@ func (s *Set) Carried() *oci.Graph {
 	return s.travels
 }
 
-// PinBaseline gives what the bundle is begun without; nil if it carries all.
-func (s *Set) PinBaseline() (*bundle.Baseline, error) {
+// PinBaseline gives what the bundle is begun without; nil if it carries all. What documents need
+// too, such as an empty config, travels with them.
+func (s *Set) PinBaseline(ctx context.Context) (*bundle.Baseline, error) {
 	if s.Baseline == nil {
 		return nil, nil
+	}
+	travels := map[digest.Digest]bool{}
+	if err := s.walkAllDocuments(ctx, func(d oci.Descriptor) error { travels[d.Digest] = true; return nil }); err != nil {
+		return nil, err
 	}
 	b := &bundle.Baseline{}
 	for _, n := range slices.Concat(s.Graph.Manifests, s.Graph.Blobs) {
 		path, from, ok := s.Baseline.Find(n.Descriptor, s.Graph.Of(n))
-		if !ok {
+		if !ok || travels[n.Descriptor.Digest] {
 			continue
 		}
 		if err := b.Add(n.Descriptor.Digest, path, b.From(from)); err != nil {

@@ -31,3 +31,15 @@ func (s *Set) WalkDocuments(ctx context.Context, fn func(oci.Descriptor) error) 
 	}
 	return nil
 }
+
+// walkAllDocuments calls fn for all content of these, and of the cluster's YAML.
+func (s *Set) walkAllDocuments(ctx context.Context, fn func(oci.Descriptor) error) error {
+	if err := s.WalkDocuments(ctx, fn); err != nil {
+		return err
+	}
+	yaml, err := s.ClusterYAML(ctx)
+	if err != nil {
+		return err
+	}
+	return oci.Walk(ctx, &yaml.Content, yaml.Document.Root, func(d oci.Descriptor, _ []byte) error { return fn(d) })
+}

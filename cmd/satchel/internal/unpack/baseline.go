@@ -130,6 +130,8 @@ func (u *unpacking) lookBehind(ctx context.Context) error {
 		var gone *absentError
 		switch {
 		case e == nil:
+		case errors.As(e, &gone) && u.mayBeRefused(e):
+			u.Warn("left out: %v", e)
 		case errors.As(e, &gone):
 			list = append(list, gone.Lacking)
 		default:
@@ -137,6 +139,17 @@ func (u *unpacking) lookBehind(ctx context.Context) error {
 		}
 	}
 	return u.lacks(list)
+}
+
+// mayBeRefused reports whether an error is about an attachment that may be left out, and takes
+// that out of what the mirror is to have: it may have refused it when an earlier bundle brought it.
+func (u *unpacking) mayBeRefused(err error) bool {
+	gap, ok := errors.AsType[*oci.Gap](err)
+	if !ok || u.mirror.Optional == nil || !u.mirror.Optional(gap.Image) {
+		return false
+	}
+	u.images = slices.DeleteFunc(slices.Clone(u.images), func(img oci.Image) bool { return same(img, gap.Image) })
+	return true
 }
 
 // blobsBehind finds, of blobs that the bundle leaves out and a repository lacks, which other

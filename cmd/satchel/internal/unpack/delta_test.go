@@ -1,7 +1,9 @@
 package unpack_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -197,5 +199,45 @@ func TestDeltaBlobs(t *testing.T) {
 	}
 	if err := unpack.Run(t.Context(), second, jobtest.Client(), o); !errors.As(err, &lacks) || lacks.Lacking[0].Fault == "" || errors.As(err, new(*bundle.DamageError)) {
 		t.Errorf("wrong bytes of what is left out: %v", err)
+	}
+}
+
+// TestDeltaRefused: an attachment that the mirror refused is no lack of what a bundle leaves out.
+func TestDeltaRefused(t *testing.T) {
+	t.Parallel()
+	d := newDeltas(t, 83)
+	c := d.Content
+	root := c.Image(true, c.Layer(1<<16, ocitest.LayerGzip))
+	empty := c.Blob([]byte("{}"), "application/vnd.oci.empty.v1+json")
+	sbom := c.Blob([]byte(`{"schemaVersion":2,"mediaType":"`+oci.MediaTypeManifest+`","artifactType":"application/spdx+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"`+
+		empty.Digest.String()+`","size":2},"layers":[],"subject":{"mediaType":"`+root.MediaType+`","digest":"`+root.Digest.String()+`","size":1}}`), oci.MediaTypeManifest)
+	d.Push(root, "team/app", "v1")
+	d.Push(sbom, "team/app", "sbom")
+	first := d.pack("first")
+	d.arrived(first)
+	d.push("team/other")
+	second := d.pack("second")
+	if second.Has(sbom) || len(second.Inventory().Images) != 4 {
+		t.Fatal("the attachment travels again")
+	}
+	mirror := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	mirror.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		refused := err == nil && registrytest.Kind(r) == "PUT manifest" && bytes.Contains(body, []byte("application/spdx+json"))
+		if refused {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		return refused
+	}
+	for _, r := range []*bundle.Reader{first, second} {
+		if err := unpack.Run(t.Context(), r, jobtest.Client(), d.options(mirror)); err != nil {
+			t.Fatalf("%v\n%s", err, d.Log)
+		}
+	}
+	o := d.options(mirror)
+	o.Attachments = unpack.AttachmentsRequired
+	if err := unpack.Run(t.Context(), second, jobtest.Client(), o); !errors.As(err, new(*unpack.BaselineError)) {
+		t.Errorf("all are required: %v", err)
 	}
 }
