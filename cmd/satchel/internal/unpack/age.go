@@ -38,6 +38,9 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 		switch {
 		case known && ours.By.Sequence > u.r.Sequence() && !u.MoveTagsBack:
 			tag.State, tag.Why = changes.Stays, fmt.Sprintf("bundle %d of the stream %q, which is newer than this one (%d), has set it", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())
+			if ours.Digest != move.Old {
+				tag.Why = fmt.Sprintf("bundle %d of the stream %q, which is newer than this one (%d), had set it to %s, and it was moved since", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence(), ours.Digest)
+			}
 			stay = append(stay, move)
 		case known && ours.By.Sequence > u.r.Sequence():
 			tag.Why = fmt.Sprintf("back from bundle %d of the stream %q, which is newer than this one (%d)", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())

@@ -99,6 +99,10 @@ func TestAge(t *testing.T) {
 		t.Errorf("moved back: %s", said)
 	}
 	w.names(t, 1)
+	if said := w.unpack(t, 0); !strings.Contains(said, "had set it to "+w.roots[2].Digest.String()) { // not to what it names
+		t.Errorf("after a move back: %s", said)
+	}
+	w.names(t, 1)
 	if said := w.unpack(t, 2); !strings.Contains(said, "moves from "+w.roots[1].Digest.String()) {
 		t.Errorf("on again: %s", said)
 	}
