@@ -60,13 +60,14 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 		return nil, err
 	}
 	for _, one := range kept {
-		if have := known[one.Digest]; have == nil {
+		have := known[one.Digest]
+		switch {
+		case have == nil:
 			known[one.Digest] = one
-		} else if have.Tag == "" || one.Tag < have.Tag || len(one.signatures) > len(have.signatures) {
+		case len(one.signatures) > len(have.signatures):
+			have.Tag, have.signatures, have.Signed = one.Tag, one.signatures, one.Signed
+		case len(one.signatures) == len(have.signatures) && (have.Tag == "" || one.Tag < have.Tag): // one with fewer is not what is to be there
 			have.Tag = one.Tag
-			if len(one.signatures) > len(have.signatures) {
-				have.signatures, have.Signed = one.signatures, one.Signed
-			}
 		}
 	}
 	h.fill(known)
@@ -160,7 +161,7 @@ func (k *Keeper) fetch(ctx context.Context, h *History, own map[digest.Digest]*K
 			if err := h.odd(err); err != nil {
 				return err
 			}
-			if one != nil {
+			if one != nil && err == nil {
 				all = append(all, one)
 			}
 			return nil
@@ -179,14 +180,26 @@ func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Ke
 	}
 	for _, file := range files {
 		one, err := readKept(file, k.trust(own))
+		if err == nil {
+			err = k.isOf(one)
+		}
 		if err := h.odd(err); err != nil {
 			return nil, err
 		}
-		if one != nil {
+		if one != nil && err == nil {
 			all = append(all, one)
 		}
 	}
 	return all, nil
+}
+
+// isOf refuses a receipt of another registry, which was copied: what was pushed there, somebody
+// else may have pushed here.
+func (k *Keeper) isOf(one *Kept) error {
+	if one.Head.Mirror.Host == k.Repo.Registry {
+		return nil
+	}
+	return fmt.Errorf("read receipt %s: it is of another mirror, %s", one.name, one.Head.Mirror)
 }
 
 var fetchedName = regexp.MustCompile(`^[a-z0-9]{1,64}(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?\.json$`)
@@ -210,7 +223,7 @@ func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest
 		file = filepath.Join(k.Dir, fetched, tag+".json")
 		if one, err := readKept(file, k.trust(own)); err == nil {
 			one.Tag = tag
-			return one, nil
+			return one, k.isOf(one)
 		}
 	}
 	ref := k.Repo.WithTag(tag)
@@ -220,6 +233,9 @@ func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest
 	}
 	one, err := newKept(ref.String(), a.File(File), signaturesIn(a), k.trust(own))
 	if err != nil {
+		return nil, err
+	}
+	if err := k.isOf(one); err != nil {
 		return nil, err
 	}
 	one.Tag = tag

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -98,19 +99,24 @@ func named(name string, body []byte) (*Receipt, error) {
 // newKept judges the bytes of a receipt, and who has signed them.
 func newKept(name string, body []byte, signatures [][]byte, trust func(digest.Digest) *bundle.Trust) (*Kept, error) {
 	r, err := named(name, body)
+	who := trust(oci.Digest(body))
+	var sigs []bundle.Signature
+	for i, sig := range signatures {
+		sigs = append(sigs, bundle.Signature{File: SignatureFile(name, i), Body: sig})
+	}
+	if newer := (*oci.VersionError)(nil); errors.As(err, &newer) && who != nil { // else anybody could stop every run
+		if _, terr := who.Check(bundle.ReceiptNamespace, body, sigs, time.Now()); terr != nil {
+			return nil, fmt.Errorf("check receipt %s: %w", name, terr)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	k := &Kept{Digest: oci.Digest(body), name: name, body: body, signatures: signatures}
 	k.Head = *r
 	k.Head.Repositories, k.Head.Images, k.Head.Manifests, k.Head.Blobs = nil, nil, nil, nil
-	who := trust(k.Digest)
 	if who == nil {
 		return k, nil
-	}
-	var sigs []bundle.Signature
-	for i, sig := range signatures {
-		sigs = append(sigs, bundle.Signature{File: SignatureFile(name, i), Body: sig})
 	}
 	if k.Signed, err = who.Check(bundle.ReceiptNamespace, body, sigs, r.Time); err != nil {
 		return nil, fmt.Errorf("check receipt %s: %w", name, err)
