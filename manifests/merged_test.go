@@ -89,7 +89,7 @@ func TestMergedCatalog(t *testing.T) {
 	// A week later zoo and the channel alpha are withdrawn, 1.2.0 skips 1.1.0, and the
 	// configuration names etcd alone.
 	h.PutCatalog(t, asktest.TestCatalog, map[string]string{
-		"etcd/c.yaml": strings.Replace(etcd(map[string]string{"stable": "1.0.0 1.2.0>1.0.0"}, "1.0.0", "1.2.0"), "  replaces: etcd.v1.0.0\n", "  replaces: etcd.v1.0.0\n  skips: [etcd.v1.1.0]\n", 1),
+		"etcd/c.yaml":  strings.Replace(etcd(map[string]string{"stable": "1.0.0 1.2.0>1.0.0"}, "1.0.0", "1.2.0"), "  replaces: etcd.v1.0.0\n", "  replaces: etcd.v1.0.0\n  skips: [etcd.v1.1.0]\n", 1),
 		"other/c.yaml": asktest.FBC("other", map[string]string{"stable": "1.0.0 2.0.0>1.0.0"}, map[string]string{"1.0.0": "", "2.0.0": ""}),
 	})
 	h.Notes = nil

@@ -98,6 +98,7 @@ func (m *Mirror) needs(ctx context.Context, r *Repository, n name) (old digest.D
 // A registry that refuses is noted.
 func (m *Mirror) keepNamed(ctx context.Context, r *Repository, old digest.Digest) error {
 	if oci.CheckDigest(old) != nil {
+		//lint:ignore nilerr of other algorithms there is no tag
 		return nil
 	}
 	tag := oci.DigestTag(old)
