@@ -104,8 +104,8 @@ func (e entry) and(repo string, from bundle.BaselineSource) entry {
 
 // pathIn is a path below the namespace that gives a repository of a mirror; "" if none does.
 func pathIn(at oci.Mirror, repo string) string {
-	const any = "x"
-	path := strings.TrimPrefix(repo, strings.TrimSuffix(at.Repo(oci.Image{Path: any}).Repository, any))
+	const some = "x"
+	path := strings.TrimPrefix(repo, strings.TrimSuffix(at.Repo(oci.Image{Path: some}).Repository, some))
 	if path == "" || at.Repo(oci.Image{Path: path}).Repository != repo {
 		return ""
 	}
