@@ -3,6 +3,7 @@ package changes
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -117,7 +118,7 @@ func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes
 	c.judge(ctx, r, other, r.Stream().Same(other.Stream()), back)
 	c.gone(r.Inventory(), other.Inventory())
 	c.Catalogs, err = catalogs.Compare(ctx, r.Inventory().Images, placeless, r, r.Has, func(_ context.Context, name oci.Ref) (oci.Descriptor, oci.Source, error) {
-		return has.tags[name.Repository+":"+name.Tag].Root, other, nil
+		return has.tags[name.Repository+":"+name.Tag].Root, inPart(r, other), nil
 	}, c.stays)
 	for i := range c.Catalogs {
 		if ref, err := oci.ParseRef(c.Catalogs[i].Name); err == nil {
@@ -125,6 +126,17 @@ func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes
 		}
 	}
 	return c.Sorted(), err
+}
+
+// inPart gives the content of the other one of two bundles. What a bundle leaves out, because a
+// mirror has it, is an [oci.UnsupportedError].
+func inPart(r, other *bundle.Reader) oci.Source {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		if !other.Has(d) && (r.Baseline() != nil || other.Baseline() != nil) {
+			return nil, &oci.UnsupportedError{What: "the catalog", Why: "a part of it did not travel, because an earlier bundle brought it"}
+		}
+		return other.Open(ctx, d, off)
+	})
 }
 
 // stays reports whether a tag goes on naming what it names.
