@@ -146,7 +146,7 @@ func (e *notAdoptedError) Hint() string {
 
 // adoptAll lists what would become satchel's, and asks.
 func (j *receiptJob) adoptAll(ctx context.Context, r *receipt.Receipt, h *receipt.History) error {
-	kept, err := h.Load()
+	kept, err := h.LoadSure()
 	if err != nil {
 		return err
 	}
@@ -250,6 +250,9 @@ func (j *receiptJob) keep(ctx context.Context, r *receipt.Receipt, h *receipt.Hi
 func (j *receiptJob) same(r *receipt.Receipt, h *receipt.History) *receipt.Kept {
 	last := h.Of(r.Bundle)
 	if len(last) == 0 {
+		return nil
+	}
+	if r.From == receipt.Adopted && !last[0].Vouched() { // the word of who agreed is what counts
 		return nil
 	}
 	if have, err := last[0].Load(); err != nil || !have.SameFacts(r) {

@@ -68,6 +68,11 @@ func (r *Receipt) checkHead() error {
 		return errors.New("its time")
 	case len(r.Closes) > maxCloses:
 		return fmt.Errorf("%d intents", len(r.Closes))
+	case len(r.Claims) > maxCloses:
+		return fmt.Errorf("%d claims", len(r.Claims))
+	}
+	if err := ascending("claim", r.Claims, oci.CheckDigest); err != nil {
+		return err
 	}
 	return ascending("intent", r.Closes, oci.CheckDigest)
 }

@@ -57,12 +57,11 @@ func (f *file) receipt() (*Receipt, error) {
 		State: f.State, Bundle: f.Bundle, Fingerprint: f.Fingerprint, Sequence: f.Sequence,
 		Mirror: mirror, Time: f.Time, From: f.From,
 	}
-	for i := range f.Closes {
-		d, err := f.Closes.word(i)
-		if err != nil {
-			return nil, err
-		}
-		r.Closes = append(r.Closes, digest.Digest(d))
+	if r.Closes, err = f.Closes.digests(); err != nil {
+		return nil, err
+	}
+	if r.Claims, err = f.Claims.digests(); err != nil {
+		return nil, err
 	}
 	if f.Stream != nil {
 		r.Stream = *f.Stream

@@ -35,6 +35,7 @@ type file struct {
 	Time         time.Time  `json:"time"`
 	From         Source     `json:"from,omitempty"`
 	Closes       row        `json:"closes,omitempty"`
+	Claims       row        `json:"claims,omitempty"`
 	Origins      row        `json:"origins"` // sets, each joined by commas
 	Hosts        row        `json:"hosts"`   // of sources
 	Repositories rows       `json:"repositories"`
@@ -63,7 +64,7 @@ func (r *Receipt) Encode() ([]byte, error) {
 func (r *Receipt) file() file {
 	f := file{
 		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
-		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Time: short(r.Time), From: r.From, Closes: words(r.Closes),
+		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims),
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream

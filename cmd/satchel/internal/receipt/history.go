@@ -70,6 +70,9 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 			have.Tag = one.Tag
 		}
 	}
+	for _, one := range known {
+		one.noteSigned(k.Signers)
+	}
 	h.fill(known)
 	return h, nil
 }

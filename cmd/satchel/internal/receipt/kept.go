@@ -41,6 +41,7 @@ type Kept struct {
 	Tag    string          // that it has in the mirror; "" where it is not known to be there
 	Signed []bundle.Signed // who has signed it, of those who are trusted
 
+	signedHere bool   // by a key of the keeper
 	name       string // for messages
 	file       string // of this host that has its bytes; "": body has them
 	body       []byte

@@ -68,6 +68,7 @@ type Receipt struct {
 	Time        time.Time // when the facts were seen
 	From        Source
 	Closes      []digest.Digest // intents that it ends
+	Claims      []digest.Digest // receipts and intents of others, which nobody vouched for, that its pushed marks rest on
 
 	Repositories []Repository
 	Images       []Image
@@ -146,6 +147,7 @@ func (r *Receipt) Open(own digest.Digest, others []*Receipt) bool {
 // Sort brings all lists into the order of the format. Every list has each thing once.
 func (r *Receipt) Sort() {
 	slices.Sort(r.Closes)
+	slices.Sort(r.Claims)
 	slices.SortFunc(r.Repositories, func(a, b Repository) int { return cmp.Compare(a.Name, b.Name) })
 	for _, repo := range r.Repositories {
 		slices.SortFunc(repo.Sources, func(a, b SourceRepository) int { return cmp.Compare(a.Name, b.Name) })
@@ -177,12 +179,13 @@ func comparePlaces(a, b Place) int {
 	return 1
 }
 
-// SameFacts reports whether two receipts differ in nothing but their time, and which
-// intents they end.
+// SameFacts reports whether two receipts differ in nothing but their time, which intents they
+// end, and whose word they rest on.
 func (r *Receipt) SameFacts(o *Receipt) bool {
 	a, b := *r, *o
 	a.Time, b.Time = time.Time{}, time.Time{}
 	a.Closes, b.Closes = nil, nil
+	a.Claims, b.Claims = nil, nil
 	x, err := a.Encode()
 	y, oerr := b.Encode()
 	return err == nil && oerr == nil && slices.Equal(x, y)

@@ -112,6 +112,7 @@ func some(t testing.TB) *receipt.Receipt {
 	r := head()
 	r.Mirror.MaxNestedPaths = 4
 	r.Closes = []digest.Digest{m.digest(), m.digest()}
+	r.Claims = []digest.Digest{m.digest()}
 	r.Fill(g, marks{mark: receipt.Pushed})
 	r.Images[1].Tags[0].Mark = receipt.Found
 	r.Blobs[3].In = []receipt.Place{{Repo: r.Blobs[3].In[0].Repo, Mark: receipt.Found}}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // row is a list of whole numbers and strings.
@@ -25,6 +27,18 @@ func words[T ~string](list []T) row {
 		w[i] = string(s)
 	}
 	return w
+}
+
+// digests reads a row of nothing but digests; none is nil.
+func (w row) digests() (list []digest.Digest, err error) {
+	for i := range w {
+		d, err := w.word(i)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, digest.Digest(d))
+	}
+	return list, nil
 }
 
 // number is a whole number of a row, below limit.

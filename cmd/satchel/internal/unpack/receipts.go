@@ -3,6 +3,7 @@ package unpack
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,23 +27,14 @@ type receipts struct {
 	keeper  *receipt.Keeper
 	history *receipt.History
 
-	ours   facts             // satchel pushed it, by what runs that did not end intended, and by receipts of this bundle
-	absent *transport.Absent // before this run pushed anything; nil where nothing was missing
+	ours   receipt.Pushes                    // satchel pushed it, by what runs that did not end intended, and by receipts of this bundle
+	claims map[receipt.Thing][]digest.Digest // the same, by what nobody vouched for, and what that is
+	rests  map[digest.Digest]bool            // which of that the marks of the receipt rest on
+	sure   bool                              // some of its pushed marks rest on none of that
+	absent *transport.Absent                 // before this run pushed anything; nil where nothing was missing
 	moved  map[receipt.Tagged]receipt.TagFact
 	facts  *receipt.Receipt // what this run intends; nil where nothing was missing
 }
-
-// fact is a manifest, blob or tag in one repository.
-type fact struct {
-	kind       byte
-	repo, name string
-}
-
-const (
-	aManifest = 'm'
-	aBlob     = 'b'
-	aTag      = 't'
-)
 
 // readReceipts reads what is kept of earlier runs into this mirror.
 func (u *unpacking) readReceipts(ctx context.Context) (err error) {
@@ -87,19 +79,6 @@ func (u *unpacking) blameReceipts(err error) error {
 	return err
 }
 
-// claim reads what satchel pushed, by intents that nothing ends and by receipts of this bundle.
-func (u *unpacking) claim() error {
-	u.receipts.ours = facts{}
-	for _, one := range append(u.receipts.history.Open(), u.receipts.history.Of(u.bundle)...) {
-		r, err := one.Load()
-		if err != nil {
-			return err
-		}
-		u.receipts.ours.addPushed(r)
-	}
-	return nil
-}
-
 // intend says in the mirror what this run is about to push, before it does.
 func (u *unpacking) intend(ctx context.Context, missing *transport.Missing) (err error) {
 	if err := u.claim(); err != nil {
@@ -126,7 +105,8 @@ func (u *unpacking) intend(ctx context.Context, missing *transport.Missing) (err
 // intended keeps an intent on this host, if none that nothing ends has the same facts.
 func (u *unpacking) intended(ctx context.Context, r *receipt.Receipt) (*receipt.Kept, error) {
 	for _, open := range u.receipts.history.Open() {
-		if same, err := u.sameAs(open, r); err != nil || same {
+		same, err := u.sameAs(open, r)
+		if err != nil || same && u.suffices(open) {
 			return open, err
 		}
 	}
@@ -174,7 +154,9 @@ func (u *unpacking) fill(ctx context.Context, state receipt.State) (*receipt.Rec
 		return nil, err
 	}
 	r := u.head(state)
+	u.receipts.rests, u.receipts.sure = map[digest.Digest]bool{}, false
 	r.Fill(graph, marks{u})
+	r.Claims = slices.Sorted(maps.Keys(u.receipts.rests))
 	return r, nil
 }
 
@@ -185,60 +167,6 @@ func (u *unpacking) head(state receipt.State) *receipt.Receipt {
 	}
 	return r
 }
-
-// marks tells a receipt what satchel pushed.
-type marks struct{ u *unpacking }
-
-func (m marks) Manifest(repo string, d digest.Digest) (receipt.Mark, bool) {
-	absent := m.u.receipts.absent
-	return receipt.Mark(m.u.receipts.ours[fact{aManifest, repo, d.String()}] || absent != nil && absent.Manifest(repo, d)), true
-}
-
-func (m marks) Blob(repo string, d oci.Descriptor) (receipt.Mark, bool) {
-	if oci.IsForeign(d.MediaType) && !m.u.carries(d) {
-		return receipt.Found, false
-	}
-	absent := m.u.receipts.absent
-	ours := m.u.receipts.ours[fact{aBlob, repo, receipt.ShortOf(d.Digest).String()}]
-	return receipt.Mark(ours || absent != nil && absent.Blob(repo, d.Digest)), true
-}
-
-// Tag is satchel's where nothing had that name, or satchel had set what it named.
-func (m marks) Tag(repo, tag string) (receipt.Mark, bool) {
-	if m.u.receipts.ours[fact{aTag, repo, tag}] {
-		return receipt.Pushed, true
-	}
-	if m.u.receipts.absent == nil {
-		return receipt.Found, true
-	}
-	absent, named := m.u.receipts.absent.Tag(repo, tag)
-	before, known := m.u.receipts.moved[receipt.Tagged{Repo: repo, Tag: tag}]
-	return receipt.Mark(absent || known && before.Digest == named && before.Mark == receipt.Pushed), true
-}
-
-func (ours facts) addPushed(r *receipt.Receipt) {
-	for _, m := range r.Manifests {
-		if m.Mark == receipt.Pushed {
-			ours[fact{aManifest, m.Repo, m.Digest.String()}] = true
-		}
-	}
-	for _, b := range r.Blobs {
-		for _, p := range b.In {
-			if p.Mark == receipt.Pushed {
-				ours[fact{aBlob, p.Repo, b.Short.String()}] = true
-			}
-		}
-	}
-	for _, img := range r.Images {
-		for _, tag := range img.Tags {
-			if tag.Mark == receipt.Pushed {
-				ours[fact{aTag, img.Repo, tag.Name}] = true
-			}
-		}
-	}
-}
-
-type facts map[fact]bool
 
 // finish keeps the receipt and writes the YAML.
 func (u *unpacking) finish(ctx context.Context) error {
@@ -260,19 +188,17 @@ func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, h := u.receipts.keeper, u.receipts.history
-	if last := h.Of(u.bundle); len(last) > 0 && len(r.Closes) == 0 {
-		same, err := u.sameAs(last[0], r)
-		if err != nil {
-			return nil, err
+	k := u.receipts.keeper
+	last, err := u.lastAs(r)
+	if err != nil {
+		return nil, err
+	}
+	if last != nil {
+		more, err := k.Sign(ctx, last)
+		if err == nil && (more || !last.Own && last.Vouched()) {
+			u.unnoted(k.ToHost(last))
 		}
-		if same {
-			more, err := k.Sign(ctx, last[0])
-			if err == nil && (more || !last[0].Own) {
-				u.unnoted(k.ToHost(last[0]))
-			}
-			return last[0], err
-		}
+		return last, err
 	}
 	one, err := k.Seal(ctx, r)
 	if err != nil {
