@@ -63,8 +63,8 @@ func (a *Absent) noteTag(repo oci.Ref, tag string, named digest.Digest) {
 }
 
 // Absent finds out what is absent of what is missing, before it is pushed: one HEAD for each
-// manifest and tag that nothing is known of. A manifest is absent too where one of its blobs
-// is. What the mirror refuses to speak of is not listed; as a probe may have made its
+// manifest and for each tag that nothing is known of. That a blob is absent says nothing of the
+// manifest that names it, which somebody may have pushed. What the mirror refuses to speak of is not listed; as a probe may have made its
 // repository, it is asked again. src gives the manifests.
 func (m *Mirror) Absent(ctx context.Context, src oci.Source, missing *Missing) (*Absent, error) {
 	a := &Absent{content: map[absentKey]bool{}, tags: map[absentKey]digest.Digest{}}
@@ -110,16 +110,6 @@ func (m *Mirror) absentManifests(ctx context.Context, src oci.Source, images []o
 			if body == nil || !first(repo, d.Digest.String(), true) {
 				return nil
 			}
-			parts, err := oci.Children(d, body)
-			if err != nil {
-				return err
-			}
-			for _, part := range parts {
-				if !oci.IsManifest(part.MediaType) && a.Blob(repo.Repository, part.Digest) {
-					a.note(repo, d)
-					return nil
-				}
-			}
 			g.Go(func() error { return m.absentAt(ctx, repo, d, a) })
 			return nil
 		})
@@ -130,8 +120,8 @@ func (m *Mirror) absentManifests(ctx context.Context, src oci.Source, images []o
 	return g.Wait()
 }
 
-// absentTags has tags asked for, each once in a repository. That of a digest is absent with its
-// manifest.
+// absentTags has tags asked for, each once in a repository, that of a digest too: somebody may
+// have given it to another manifest.
 func (m *Mirror) absentTags(ctx context.Context, images []oci.Image, a *Absent) error {
 	first := once()
 	g, ctx := errgroup.WithContext(ctx)
@@ -139,11 +129,7 @@ func (m *Mirror) absentTags(ctx context.Context, images []oci.Image, a *Absent) 
 	for _, img := range images {
 		repo := m.target.Repo(img)
 		for _, tag := range img.MirrorTags() {
-			switch {
-			case !first(repo, tag, false):
-			case tag == oci.DigestTag(img.Root.Digest) && a.Manifest(repo.Repository, img.Root.Digest):
-				a.noteTag(repo, tag, "")
-			default:
+			if first(repo, tag, false) {
 				g.Go(func() error { return m.absentTag(ctx, repo, tag, a) })
 			}
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,7 +49,7 @@ func TestAbsent(t *testing.T) {
 		"a new manifest in another":      a.Manifest("mirror/team/new", now.Digest),
 		"what nobody asked for":          !a.Manifest("mirror/team/other", now.Digest),
 		"a blob is no manifest":          !a.Blob("mirror/team/new", now.Digest),
-		"no more requests than it needs": heads.Load() == 2, // theirs, the index; all else is known
+		"no more requests than it needs": heads.Load() == 8, // five manifests, three tags of digests; all else is known
 	} {
 		if !ok {
 			t.Errorf("wrong: %s (%d HEADs)", what, heads.Load())
@@ -64,6 +65,51 @@ func TestAbsent(t *testing.T) {
 	}
 	if absent, named := a.Tag("mirror/team/new", "1"); !absent || named != "" {
 		t.Errorf("a new tag: %t, %s", absent, named)
+	}
+}
+
+// TestAbsentParts has a manifest of somebody else lack a blob: it is not absent, and neither is a
+// tag in the form of those that never move.
+func TestAbsentParts(t *testing.T) {
+	t.Parallel()
+	c := ocitest.New(8)
+	image, other := c.Image(false, c.Layer(100, ocitest.LayerGzip)), c.Image(false, c.Layer(200, ocitest.LayerGzip))
+	digests := map[string]oci.Descriptor{image.Digest.String(): image, oci.DigestTag(image.Digest): other}
+	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		_, name, _ := strings.Cut(r.URL.Path, "/manifests/")
+		d, there := digests[name]
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/v2/"):
+		case !there:
+			refuse(w, r, http.StatusNotFound, "UNKNOWN", "")
+		default:
+			body, err := oci.ReadManifest(r.Context(), c, d)
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", d.MediaType)
+			w.Header().Set("Docker-Content-Digest", d.Digest.String())
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			if r.Method != http.MethodHead {
+				_, _ = w.Write(body) // the client may go away
+			}
+		}
+	})
+	m := mirrorAt(insecure(t), host, 2)
+	missing, err := m.Missing(t.Context(), c, images(map[string]oci.Descriptor{"a": image}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := m.Absent(t.Context(), c, missing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo := "mirror/team/a"
+	if a.Manifest(repo, image.Digest) || len(missing.Blobs) == 0 || !a.Blob(repo, missing.Blobs[0].Blob.Digest) {
+		t.Errorf("the manifest that is there is absent: %+v of %+v", a, missing)
+	}
+	if absent, named := a.Tag(repo, oci.DigestTag(image.Digest)); absent || named != other.Digest {
+		t.Errorf("the tag: absent %t, names %s", absent, named)
 	}
 }
 
