@@ -133,6 +133,16 @@ func TestReceipts(t *testing.T) {
 	if path, _, ok := deep.Find(layer(one), []oci.Image{three}); !ok || path != "team-deep-er-one" {
 		t.Errorf("below a deep namespace: %q", path)
 	}
+	// In the layout of oc, one repository has the images of several paths.
+	oc := north
+	oc.Shared = oci.Shared{Repository: "ocp", Paths: [2]string{"team/deep/er/one", "team/two"}}
+	joined, err := OfReceipts([]Receipt{s.of("b", 1, oc, one)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, _, ok := joined.Find(layer(one), []oci.Image{two}); !ok || oc.Repo(oci.Image{Path: path}).Repository != "ocp" {
+		t.Errorf("in the repository of releases: %q, %v", path, ok)
+	}
 	intent := s.of("e", 3, north, three)
 	intent.State = receipt.Intent
 	var is *IntentError

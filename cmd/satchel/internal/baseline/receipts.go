@@ -52,7 +52,7 @@ func OfReceipts(list []Receipt) (*Known, error) {
 		return nil, errors.New("no receipt was given")
 	}
 	slices.SortFunc(order, func(a, b oci.Mirror) int {
-		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths))
+		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths), cmp.Compare(a.Shared.Repository, b.Shared.Repository))
 	})
 	known := &Known{}
 	for _, m := range order {
@@ -104,6 +104,9 @@ func (e entry) and(repo string, from bundle.BaselineSource) entry {
 
 // pathIn is a path below the namespace that gives a repository of a mirror; "" if none does.
 func pathIn(at oci.Mirror, repo string) string {
+	if at.Shared.Repository != "" && repo == at.Shared.Repository {
+		return at.Shared.Paths[0]
+	}
 	const some = "x"
 	path := strings.TrimPrefix(repo, strings.TrimSuffix(at.Repo(oci.Image{Path: some}).Repository, some))
 	if path == "" || at.Repo(oci.Image{Path: path}).Repository != repo {

@@ -48,6 +48,9 @@ func Identity(o prepare.Options) digest.Digest {
 	}
 	if o.Mirror.Host != "" {
 		id = oci.Digest(fmt.Appendf(nil, "%s %s %d", id, o.Mirror, o.Mirror.MaxNestedPaths))
+		if shared := o.Mirror.Shared.Repository; shared != "" {
+			id = oci.Digest(fmt.Appendf(nil, "%s releases in %s", id, shared))
+		}
 	}
 	return id
 }

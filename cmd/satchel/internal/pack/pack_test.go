@@ -168,5 +168,8 @@ func TestIdentity(t *testing.T) {
 	other("another list", func(o *pack.Options) { o.Only = &gaps.List{Images: []oci.Gap{{Image: img}}} })
 	other("a mirror", func(o *pack.Options) { o.Mirror = oci.Mirror{Host: "m.example"} })
 	other("a depth", func(o *pack.Options) { o.Mirror = oci.Mirror{Host: "m.example", MaxNestedPaths: 2} })
+	other("one repository of releases", func(o *pack.Options) {
+		o.Mirror = oci.Mirror{Host: "m.example", MaxNestedPaths: 2, Shared: oci.Shared{Repository: "r"}}
+	})
 	other("a configuration", func(o *pack.Options) { o.Config = b.Prepare(jobtest.Images("q.example/a:v2")).Config })
 }

@@ -74,7 +74,26 @@ func (r *Receipt) checkHead() error {
 	if err := ascending("claim", r.Claims, oci.CheckDigest); err != nil {
 		return err
 	}
+	if err := r.checkShared(); err != nil {
+		return err
+	}
 	return ascending("intent", r.Closes, oci.CheckDigest)
+}
+
+// checkShared wants the one repository of several paths that a layout has, or none.
+func (r *Receipt) checkShared() error {
+	shared := r.Mirror.Shared
+	if shared == (oci.Shared{}) {
+		return nil
+	}
+	ref, err := oci.ParseRef("mirror.invalid/" + shared.Repository + ":x")
+	if err != nil || ref.Repository != shared.Repository {
+		return fmt.Errorf("repository of releases %.300q", shared.Repository)
+	}
+	if of, err := ofOc(r.Mirror, shared.Repository); err != nil || of != r.Mirror {
+		return fmt.Errorf("paths %.300q of one repository", shared.Paths)
+	}
+	return nil
 }
 
 // badYear reports whether JSON has no way to write a time of that year.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -53,6 +54,11 @@ func (f *file) receipt() (*Receipt, error) {
 		return nil, err
 	}
 	mirror.MaxNestedPaths = f.MaxNested
+	if f.Releases != "" {
+		if mirror, err = ofOc(mirror, f.Releases); err != nil {
+			return nil, err
+		}
+	}
 	r := &Receipt{
 		State: f.State, Bundle: f.Bundle, Fingerprint: f.Fingerprint, Sequence: f.Sequence,
 		Mirror: mirror, Time: f.Time, From: f.From,
@@ -75,6 +81,11 @@ func (f *file) receipt() (*Receipt, error) {
 		}
 	}
 	return r, nil
+}
+
+// ofOc is the mirror in the layout of oc, with the repository that has all of releases.
+func ofOc(m oci.Mirror, releases string) (oci.Mirror, error) {
+	return manifests.Layout{Tool: manifests.LayoutOc, Releases: releases}.On(m, true)
 }
 
 func (f *file) origins(w row, i int) (list []oci.Origin, err error) {

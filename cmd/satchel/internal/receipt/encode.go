@@ -32,6 +32,7 @@ type file struct {
 	Packed       *time.Time `json:"packed,omitempty"`
 	Mirror       string     `json:"mirror"`
 	MaxNested    int        `json:"maxNestedPaths,omitempty"`
+	Releases     string     `json:"releases,omitempty"`
 	Time         time.Time  `json:"time"`
 	From         Source     `json:"from,omitempty"`
 	Closes       row        `json:"closes,omitempty"`
@@ -64,7 +65,8 @@ func (r *Receipt) Encode() ([]byte, error) {
 func (r *Receipt) file() file {
 	f := file{
 		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
-		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims),
+		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Releases: r.Mirror.Shared.Repository,
+		Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims),
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -150,6 +151,41 @@ func TestRoundTrip(t *testing.T) {
 		cmd.Stdin = bytes.NewReader(body)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "openshift4/ose-operator-000-rhel9\n") {
 			t.Errorf("jq: %v\n%s", err, out)
+		}
+	}
+}
+
+// TestLayoutOfOc: a mirror with one repository of releases is the same when it is read again.
+func TestLayoutOfOc(t *testing.T) {
+	t.Parallel()
+	for _, releases := range []string{"", "elsewhere/releases"} {
+		r := head()
+		var err error
+		if r.Mirror, err = (manifests.Layout{Tool: manifests.LayoutOc, Releases: releases}).On(r.Mirror, false); err != nil {
+			t.Fatal(err)
+		}
+		m := maker{rand.New(rand.NewPCG(7, 8))}
+		g := m.graph(2, 1, 1)
+		g.Images[0].Path = r.Mirror.Shared.Paths[1]
+		r.Fill(g, marks{mark: receipt.Pushed})
+		body := encoded(t, r)
+		got, err := receipt.Decode(body)
+		if err != nil || got.Mirror != r.Mirror || !reflect.DeepEqual(got, r) {
+			t.Errorf("%q: read %+v, %v", releases, got, err)
+			continue
+		}
+		if repo := got.Mirror.Repo(oci.Image{Path: r.Mirror.Shared.Paths[0]}).Repository; repo != r.Mirror.Shared.Repository || !slices.ContainsFunc(got.Images, func(i receipt.Image) bool { return i.Repo == repo }) {
+			t.Errorf("releases are in %q: %s", repo, body)
+		}
+	}
+	if bytes.Contains(encoded(t, head()), []byte("releases")) {
+		t.Error("another layout names a repository of releases")
+	}
+	for _, shared := range []oci.Shared{{Repository: "A b"}, {Paths: [2]string{"a", "b"}}, {Repository: "a", Paths: [2]string{"a", "b"}}} {
+		r := head()
+		r.Mirror.Shared = shared
+		if _, err := r.Encode(); err == nil {
+			t.Errorf("%+v was written", shared)
 		}
 	}
 }
