@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"fmt"
+
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/index"
@@ -19,6 +21,11 @@ func (r *Reader) Baseline() *Baseline { return r.index.Baseline }
 
 // Baseline is what the bundle was begun without, nil if it is to carry all that it needs.
 func (w *Writer) Baseline() *Baseline { return w.begin.Baseline }
+
+// twice refuses what readers would refuse.
+func twice(d digest.Digest) error {
+	return fmt.Errorf("%s is in the baseline: the bundle does not carry it too", d)
+}
 
 func (w *Writer) inBaseline(d digest.Digest) bool {
 	_, _, ok := w.begin.Baseline.Find(d)

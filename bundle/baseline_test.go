@@ -137,6 +137,38 @@ func TestBaselineIsWhole(t *testing.T) {
 	}
 }
 
+// TestBaselineIsNotCarried takes nothing that its baseline has, and seals no bundle that has it
+// all the same: no reader would open it.
+func TestBaselineIsNotCarried(t *testing.T) {
+	t.Parallel()
+	f := newSmall(t, false)
+	d, left := f.without(t, source())
+	w := d.writer(t)
+	both := f.graph.Blobs[0].Descriptor
+	for name, put := range map[string]func(context.Context, oci.Descriptor, oci.Source) error{"a blob": w.Put, "of a document": w.PutDocument} {
+		if err := put(t.Context(), both, d.content); err == nil || !strings.Contains(err.Error(), both.Digest.String()+" is in the baseline") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if has, err := w.Has(t.Context(), both); has || err != nil {
+		t.Errorf("it is there: %v, %v", has, err)
+	}
+	only := &fixture{graph: left, content: d.content}
+	if err := only.fill(t.Context(), w, d.content); err != nil {
+		t.Fatal(err)
+	}
+	carried := left.Blobs[0].Descriptor.Digest // as a baseline that was wrong from the start
+	if err := w.begin.Baseline.Add(carried, "team/app", w.begin.Baseline.From(source())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Seal(t.Context(), d.inv); err == nil || !strings.Contains(err.Error(), carried.String()+" is in the baseline") {
+		t.Errorf("sealed: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestBaselineForecast foresees what a bundle takes that leaves most of its content out.
 func TestBaselineForecast(t *testing.T) {
 	t.Parallel()

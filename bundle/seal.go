@@ -74,6 +74,11 @@ func (w *Writer) endLanes(inv *oci.Inventory) error {
 	for d := range w.held {
 		err = errors.Join(err, fmt.Errorf("blob %s is not finished", d))
 	}
+	for d := range w.done {
+		if w.inBaseline(d) {
+			err = errors.Join(err, twice(d))
+		}
+	}
 	for _, img := range inv.Images {
 		if _, ok := w.done[img.Root.Digest]; !ok && !w.inBaseline(img.Root.Digest) {
 			err = errors.Join(err, fmt.Errorf("image %s: its manifest was not put", img.Source))

@@ -103,7 +103,8 @@ func (w *Writer) Unfinished() (map[digest.Digest]int64, error) {
 // The error is a *[oci.DigestError] for bytes that are not d's, found by src or
 // here: then the lane goes back to where d began, earlier runs' bytes of d
 // included. Good blobs that shared a segment with d may be lost with it: ask
-// [Writer.Has] again for all blobs before sealing.
+// [Writer.Has] again for all blobs before sealing. What is in [Writer.Baseline] is
+// refused: a bundle has each digest in one of the two.
 func (w *Writer) Put(ctx context.Context, d oci.Descriptor, src oci.Source) error {
 	return w.put(ctx, d, src, oci.IsManifest(d.MediaType))
 }
@@ -116,6 +117,9 @@ func (w *Writer) PutDocument(ctx context.Context, d oci.Descriptor, src oci.Sour
 func (w *Writer) put(ctx context.Context, d oci.Descriptor, src oci.Source, closing bool) error {
 	if err := oci.CheckDescriptor(d); err != nil {
 		return err
+	}
+	if w.inBaseline(d.Digest) {
+		return twice(d.Digest)
 	}
 	release, err := w.claim(ctx, d.Digest)
 	if err != nil {
