@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -84,14 +85,36 @@ func (m *Mirror) needs(ctx context.Context, r *Repository, n name) (old digest.D
 	}
 	old, err = r.tagDigest(r.toPush(ctx), n.tag)
 	switch {
-	case isDamaged(err) || refuses(err): // a push may mend it, or be taken all the same
+	case isDamaged(err): // a push may mend it
 		return "", true, nil
+	case refuses(err):
+		if !n.fixed && !looked && r.hides(ctx, n.of.Digest, err) {
+			return "", false, err
+		}
+		return "", true, nil // it is not there yet, was seen before, or never moves
 	case err != nil || old == n.of.Digest:
 		return "", false, err
 	case old != "" && looked && old != saw:
 		return "", false, &ManifestError{Repo: r.ref, Tag: n.tag, Manifest: n.of, Got: old}
 	}
 	return old, true, nil
+}
+
+// hides reports whether a refusal to say what a tag names may hide another manifest, which nobody
+// was told of. Some registries refuse to speak of whatever is not there, or of everything until a
+// repository has something: where they do, what is there is answered.
+func (r *Repository) hides(ctx context.Context, there digest.Digest, err error) bool {
+	switch statusIn(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+	default:
+		return false
+	}
+	ctx = r.toPush(ctx)
+	if r.answersOthers(ctx) {
+		return true
+	}
+	own, err := r.tagDigest(ctx, oci.DigestTag(there))
+	return refuses(err) || err == nil && own == ""
 }
 
 // keepNamed has what a tag names keep a tag when that one moves on: nodes may pull it by digest.
