@@ -111,6 +111,20 @@ func (p location) describe() Found {
 	return f
 }
 
+// Trusted is who of those who are trusted has signed the bundle, and whether these are enough.
+// Who cannot be read has not.
+func (f Found) Trusted(trust *Trust) (signed []Signed, enough bool) {
+	s, err := openSeals(f.Dir, Wanted{Trust: trust})
+	var refused *TrustError
+	if errors.As(err, &refused) {
+		return refused.Signed, false
+	}
+	if err != nil {
+		return nil, false
+	}
+	return s.trusted, s.dir.Close() == nil
+}
+
 // size is the bytes of the files that are there of a bundle. What cannot be read counts nothing.
 func (p location) size() (n int64) {
 	d, err := media.OpenDir(p.dir)

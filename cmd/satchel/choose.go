@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +28,7 @@ func addBundle(f *pflag.FlagSet, id *string) {
 type wanted struct {
 	expect bundle.Fingerprint // empty: any
 	id     string             // empty: any
+	trust  *bundle.Trust      // of several copies, those that it accepts come first; nil: of nobody
 }
 
 // noSuchBundleError says that a drive has bundles, but not the one that is meant.
@@ -151,7 +150,7 @@ func (a *app) choose(ctx context.Context, dir string, w wanted) (string, error) 
 	case len(list) == 1:
 	case !named && isDir(list[0].Dir, dir): // a copy of one may be below it
 	case onlyOne(list, named):
-		pick = a.takeOne(dir, list)
+		pick = a.takeOne(dir, list, w.trust)
 	default:
 		n, err := a.ask(ctx, dir, list)
 		if err != nil {
@@ -185,18 +184,6 @@ func isDir(of, dir string) bool {
 	return err == nil && abs == of
 }
 
-// loss orders copies of a bundle by what their seals show: whole, without derived files, not whole.
-func loss(f bundle.Found) int {
-	damage, ok := errors.AsType[*bundle.DamageError](f.Err)
-	switch {
-	case f.Err == nil:
-		return 0
-	case ok && damage.Whole:
-		return 1
-	}
-	return 2
-}
-
 // onlyOne reports whether a list has one finished bundle alone, perhaps in several copies:
 // unfinished ones cannot be read. named says that a flag has named it; otherwise one that
 // another satchel is at work on leaves open which one is meant.
@@ -222,11 +209,12 @@ func finished(list []bundle.Found) (done, unfinished []bundle.Found) {
 }
 
 // takeOne gives the best copy of the one finished bundle of a list, and says what it leaves.
-func (a *app) takeOne(dir string, list []bundle.Found) bundle.Found {
+func (a *app) takeOne(dir string, list []bundle.Found, trust *bundle.Trust) bundle.Found {
 	done, unfinished := finished(list)
-	pick := slices.MinFunc(done, func(f, g bundle.Found) int { // of copies that are as good, the one that most have signed
-		return cmp.Or(loss(f)-loss(g), len(g.Signed)-len(f.Signed))
-	})
+	pick := done[0]
+	if len(done) > 1 {
+		pick = bestCopy(done, trust)
+	}
 	if len(done) > 1 {
 		a.info("%s", copies(dir, done, pick))
 	}

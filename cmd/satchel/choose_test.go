@@ -87,7 +87,7 @@ func TestOnlyOne(t *testing.T) {
 			continue
 		}
 		var said bytes.Buffer
-		if got := (&app{stderr: &said}).takeOne("/d", c.list); got.Dir != c.dir || !strings.Contains(said.String(), c.said) {
+		if got := (&app{stderr: &said}).takeOne("/d", c.list, nil); got.Dir != c.dir || !strings.Contains(said.String(), c.said) {
 			t.Errorf("%s: %q is taken, want %q: %s", name, got.Dir, c.dir, &said)
 		}
 	}

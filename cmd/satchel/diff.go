@@ -96,7 +96,7 @@ func (o diffOptions) compare(ctx context.Context, a *app, args []string) (c *cha
 	if err != nil {
 		return nil, err
 	}
-	dir, err := a.choose(ctx, args[0], wanted{want.Expect, o.reader.bundle})
+	dir, err := a.choose(ctx, args[0], wanted{want.Expect, o.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func runInspect(ctx context.Context, a *app, flags readerFlags, dir, output stri
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, flags.bundle, want.Trust}); err != nil {
 		return err
 	}
 	r, err := bundle.Open(ctx, dir, want, ids)

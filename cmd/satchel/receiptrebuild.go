@@ -70,7 +70,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := j.choose(ctx, args[0], wanted{want.Expect, j.reader.bundle})
+	dir, err := j.choose(ctx, args[0], wanted{want.Expect, j.reader.bundle, want.Trust})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -252,7 +252,7 @@ func (j *receiptJob) same(r *receipt.Receipt, h *receipt.History) *receipt.Kept 
 	if len(last) == 0 {
 		return nil
 	}
-	if r.From == receipt.Adopted && !last[0].Vouched() { // the word of who agreed is what counts
+	if r.From == receipt.Adopted && !last[0].Trusted() { // the word of who agreed is what counts
 		return nil
 	}
 	if have, err := last[0].Load(); err != nil || !have.SameFacts(r) {

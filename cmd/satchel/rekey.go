@@ -48,7 +48,7 @@ func runRekey(ctx context.Context, a *app, reader readerFlags, flags recipientFl
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, reader.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, reader.bundle, want.Trust}); err != nil {
 		return err
 	}
 	hold, err := bundle.HoldBundle(dir, a.journals(), a.command())

@@ -46,7 +46,7 @@ func runSign(ctx context.Context, a *app, keys signFlags, trust trustFlags, dir,
 	if err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, id}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, id, want.Trust}); err != nil {
 		return err
 	}
 	signers, err := keys.load(ctx, a, a.ui(ctx))

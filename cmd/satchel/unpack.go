@@ -168,7 +168,7 @@ func (o unpackOptions) open(ctx context.Context, a *app, command, dir string, ru
 	if job.Receipts, err = o.receipts(ctx, a, want.Trust); err != nil {
 		return err
 	}
-	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle}); err != nil {
+	if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
 		return err
 	}
 	r, err := bundle.Open(ctx, dir, want, ids)

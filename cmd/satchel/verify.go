@@ -75,7 +75,7 @@ func runVerify(ctx context.Context, a *app, trust trustFlags, dir, expect, id, o
 	if err != nil {
 		return err
 	}
-	list, err := a.found(dir, wanted{want.Expect, id})
+	list, err := a.found(dir, wanted{want.Expect, id, want.Trust})
 	if err != nil {
 		return err
 	}

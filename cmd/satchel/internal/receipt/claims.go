@@ -8,9 +8,9 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 )
 
-// Vouched reports whether a receipt is more than a claim: a run on this host wrote it, somebody
+// Trusted reports whether a receipt is more than a claim: a run on this host wrote it, somebody
 // who is trusted has signed it, or a key of this run has.
-func (k *Kept) Vouched() bool { return k.Own || len(k.Signed) > 0 || k.signedHere }
+func (k *Kept) Trusted() bool { return k.Own || len(k.Signed) > 0 || k.signedHere }
 
 // noteSigned finds out whether one of these signers has signed a receipt.
 func (k *Kept) noteSigned(signers []*bundle.Signer) {
@@ -21,10 +21,10 @@ func (k *Kept) noteSigned(signers []*bundle.Signer) {
 	k.signedHere = err == nil && len(k.unsigned(body, signers)) < len(signers)
 }
 
-// Rests lists what nobody vouched for of that which the pushed marks of a receipt may rest on:
+// Rests lists what nobody confirmed of that which the pushed marks of a receipt may rest on:
 // the receipt itself, or what it names as its claims. None: they are facts.
 func (h *History) Rests(one *Kept) (list []digest.Digest) {
-	if !one.Vouched() {
+	if !one.Trusted() {
 		return []digest.Digest{one.Digest}
 	}
 	for _, d := range one.Head.Claims {
@@ -58,7 +58,7 @@ func (h *History) find(d digest.Digest) *Kept {
 }
 
 // Sure reads a receipt as what may be acted on: whatever it marks as pushed and nobody may have
-// vouched for is marked as found. Where a claim is not kept any more, that is all of it.
+// confirmed is marked as found. Where a claim is not kept any more, that is all of it.
 func (h *History) Sure(one *Kept) (*Receipt, error) {
 	r, err := one.Load()
 	if err != nil {

@@ -68,7 +68,7 @@ type Receipt struct {
 	Time        time.Time // when the facts were seen
 	From        Source
 	Closes      []digest.Digest // intents that it ends
-	Claims      []digest.Digest // receipts and intents of others, which nobody vouched for, that its pushed marks rest on
+	Claims      []digest.Digest // receipts and intents of others, which nobody confirmed, that its pushed marks rest on
 
 	Repositories []Repository
 	Images       []Image

@@ -40,14 +40,14 @@ func (u *unpacking) claim() error {
 }
 
 // suffices reports whether a receipt with the facts of this run says all that this run knows. One
-// that nobody vouched for says less than a run that saw itself what was absent; and a signature
-// vouches.
+// that nobody confirmed says less than a run that saw itself what was absent; and a signature
+// confirms.
 func (u *unpacking) suffices(one *receipt.Kept) bool {
 	k := u.receipts.keeper
-	return one.Vouched() || len(k.Signers) == 0 && (k.Dir == "" || !u.receipts.sure)
+	return one.Trusted() || len(k.Signers) == 0 && (k.Dir == "" || !u.receipts.sure)
 }
 
-// lastAs is the newest receipt of the bundle, or the newest that somebody vouched for, if it has
+// lastAs is the newest receipt of the bundle, or the newest that somebody confirmed, if it has
 // these facts and suffices; else nil.
 func (u *unpacking) lastAs(r *receipt.Receipt) (*receipt.Kept, error) {
 	all := u.receipts.history.Of(u.bundle)
@@ -55,7 +55,7 @@ func (u *unpacking) lastAs(r *receipt.Receipt) (*receipt.Kept, error) {
 		return nil, nil
 	}
 	last := all[:1]
-	if i := slices.IndexFunc(all, (*receipt.Kept).Vouched); i > 0 {
+	if i := slices.IndexFunc(all, (*receipt.Kept).Trusted); i > 0 {
 		last = append(slices.Clone(last), all[i])
 	}
 	for _, one := range last {

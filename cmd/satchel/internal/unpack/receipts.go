@@ -28,7 +28,7 @@ type receipts struct {
 	history *receipt.History
 
 	ours   receipt.Pushes                    // satchel pushed it, by what runs that did not end intended, and by receipts of this bundle
-	claims map[receipt.Thing][]digest.Digest // the same, by what nobody vouched for, and what that is
+	claims map[receipt.Thing][]digest.Digest // the same, by what nobody confirmed, and what that is
 	rests  map[digest.Digest]bool            // which of that the marks of the receipt rest on
 	sure   bool                              // some of its pushed marks rest on none of that
 	absent *transport.Absent                 // before this run pushed anything; nil where nothing was missing
@@ -195,7 +195,7 @@ func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
 	}
 	if last != nil {
 		more, err := k.Sign(ctx, last)
-		if err == nil && (more || !last.Own && last.Vouched()) {
+		if err == nil && (more || !last.Own && last.Trusted()) {
 			u.unnoted(k.ToHost(last))
 		}
 		return last, err
