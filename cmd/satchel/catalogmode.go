@@ -43,6 +43,9 @@ func (a *app) joinCatalogs(c *manifests.Config, mode string, since bool, state, 
 	if l != nil {
 		for _, k := range l.Served() {
 			c.Extra.Kept = append(c.Extra.Kept, manifests.KeptCatalog{Path: k.Path, Tags: k.Tags, Open: func() (io.ReadCloser, error) { return store.OpenCatalog(k.Catalog) }})
+			if k.Newer > 0 {
+				a.warn("the ledger does not keep catalog %s as bundle %d carried it: it is joined with that of bundle %d; look at what unpack says of it before it moves", text.Printable(k.Name), k.Newer, k.Sequence)
+			}
 			a.debug("catalog %s is joined with that of bundle %d", text.Printable(k.Name), k.Sequence)
 		}
 	}

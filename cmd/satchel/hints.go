@@ -13,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
@@ -164,6 +165,8 @@ func flagsFor(err error) string {
 		}
 		return flags + "; to keep a second copy in satchel's own places, --layout " + manifests.LayoutOcMirror
 	case *manifests.CatalogMergeError:
+		return "--catalog replace"
+	case *ledger.GoneError:
 		return "--catalog replace"
 	case *catalogs.ShrinkError:
 		return "--allow-shrink"

@@ -124,10 +124,10 @@ func (in contentForm1) check(id string) error {
 }
 
 // OpenCatalog gives the documents of a filtered catalog: file-based catalogs as JSON, one
-// after another. The error wraps fs.ErrNotExist if it is not kept any more.
+// after another. The error is a *[GoneError] if it is not kept.
 func (s Store) OpenCatalog(c Catalog) (io.ReadCloser, error) {
 	if c.File == "" {
-		return nil, fmt.Errorf("catalog %s is not kept any more%.0w", c.Name, fs.ErrNotExist)
+		return nil, &GoneError{c.Name}
 	}
 	return s.open(c.File)
 }

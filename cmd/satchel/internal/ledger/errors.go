@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle"
@@ -77,6 +78,23 @@ func (e *AmbiguousError) Permanent() bool { return true }
 
 // Hint says what to do now.
 func (e *AmbiguousError) Hint() string { return "give more digits of it" }
+
+// GoneError says that the ledger does not keep a filtered catalog that a bundle carried.
+type GoneError struct{ Catalog string }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("the ledger does not keep catalog %s as a bundle carried it", e.Catalog)
+}
+
+func (e *GoneError) Unwrap() error { return fs.ErrNotExist }
+
+// Permanent is true: the ledger stays what it is.
+func (e *GoneError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *GoneError) Hint() string {
+	return "carry what the configuration names today, and all that clusters still use among it"
+}
 
 // failed makes an error of an operation on a ledger's files: the disk's refusal is a
 // *[bundle.StateError].
