@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -61,6 +62,9 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 	}
 	for _, one := range kept {
 		have := known[one.Digest]
+		if have != nil {
+			have.Head.number = one.Head.number
+		}
 		switch {
 		case have == nil:
 			known[one.Digest] = one
@@ -78,6 +82,7 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 }
 
 func (h *History) fill(known map[digest.Digest]*Kept) {
+	number(known)
 	byHead := map[*Receipt]*Kept{}
 	var done []*Receipt
 	for _, one := range known {
@@ -190,6 +195,7 @@ func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Ke
 			return nil, err
 		}
 		if one != nil && err == nil {
+			one.Head.number = numberOf(strings.TrimSuffix(filepath.Base(file), ".json"))
 			all = append(all, one)
 		}
 	}

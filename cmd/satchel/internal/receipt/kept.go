@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,43 @@ func (k *Kept) Load() (*Receipt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read receipt: %w", err)
 	}
-	return named(k.name, body)
+	r, err := named(k.name, body)
+	if err == nil {
+		r.number = k.Head.number
+	}
+	return r, err
+}
+
+// numberOf is the place that a tag gives to a receipt among those of its bundle.
+func numberOf(tag string) int {
+	_, n, more := strings.Cut(tag, ".")
+	if !more {
+		return 2
+	}
+	number, _ := strconv.Atoi(n) // a tag of a receipt has one
+	return 2 * number
+}
+
+// number gives receipts their places. One that the mirror does not have comes after those that
+// are older than it: a host has its own in order.
+func number(known map[digest.Digest]*Kept) {
+	for _, one := range known {
+		if one.Tag != "" {
+			one.Head.number = numberOf(one.Tag)
+		}
+	}
+	for _, one := range known {
+		if one.Head.number != 0 {
+			continue
+		}
+		after := 0
+		for _, o := range known {
+			if n := o.Head.number; n%2 == 0 && n > after && o.Head.State == Done && o.Head.Bundle == one.Head.Bundle && o.Head.Time.Before(one.Head.Time) {
+				after = n
+			}
+		}
+		one.Head.number = after + 1
+	}
 }
 
 // named is Decode with the receipt's name in the error.

@@ -44,21 +44,29 @@ func Merge(list ...*Receipt) *Facts {
 	return f
 }
 
-// Newest gives receipts in another order, the newest first: by the time at which their
-// facts were seen, and those of one stream among themselves by sequence.
+// Newest gives receipts in another order, the newest first: by the time at which their facts
+// were seen, those of one bundle among themselves by their number in the mirror, as far as that
+// is known, and those of one stream by sequence. Clocks go wrong, numbers do not.
 func Newest(list []*Receipt) []*Receipt {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *Receipt) int { return b.Time.Compare(a.Time) })
-	places := map[Stream][]int{}
+	list = within(list, func(r *Receipt) string { return r.Bundle }, func(r *Receipt) int { return r.number })
+	return within(list, func(r *Receipt) Stream { return r.Stream }, func(r *Receipt) int { return r.Sequence })
+}
+
+// within orders those of each group among themselves, the highest first, in the places that they
+// have together. The zero value is no group.
+func within[K comparable](list []*Receipt, group func(*Receipt) K, number func(*Receipt) int) []*Receipt {
+	places := map[K][]int{}
 	for i, r := range list {
-		if r.Stream != (Stream{}) {
-			places[r.Stream] = append(places[r.Stream], i)
+		if key := group(r); key != *new(K) {
+			places[key] = append(places[key], i)
 		}
 	}
 	out := slices.Clone(list)
 	for _, at := range places {
 		order := slices.Clone(at)
-		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(list[j].Sequence, list[i].Sequence) })
+		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(number(list[j]), number(list[i])) })
 		for k, i := range order {
 			out[at[k]] = list[i]
 		}

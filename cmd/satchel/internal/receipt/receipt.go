@@ -74,6 +74,8 @@ type Receipt struct {
 	Images       []Image
 	Manifests    []Manifest
 	Blobs        []Blob
+
+	number int // among those of its bundle, as the mirror has them; 0: not known
 }
 
 // Repository is one of the mirror, with the repositories whose images went there. Images

@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -64,6 +65,16 @@ func (u *unpacking) lastAs(r *receipt.Receipt) (*receipt.Kept, error) {
 		}
 	}
 	return nil, nil
+}
+
+// newestOwn is the time of the newest receipt of the bundle that this host wrote.
+func (u *unpacking) newestOwn() (at time.Time) {
+	for _, one := range u.receipts.history.Of(u.bundle) {
+		if one.Own && one.Head.Time.After(at) {
+			at = one.Head.Time
+		}
+	}
+	return at
 }
 
 // marks tells a receipt what satchel pushed.

@@ -200,6 +200,9 @@ func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
 		}
 		return last, err
 	}
+	if newest := u.newestOwn(); newest.After(r.Time) { // the clock was set back
+		r.Time = newest.Add(time.Millisecond)
+	}
 	one, err := k.Seal(ctx, r)
 	if err != nil {
 		return nil, err
