@@ -75,9 +75,17 @@ func (u *unpacking) tellGoing(c catalogs.Catalog) {
 	}
 }
 
-// tellCatalogs says what has come and gone of the catalogs, now that they were moved.
+// tellCatalogs says what has come and gone of the catalogs, now that they were moved: not of those
+// whose tag the registry did not let move.
 func (u *unpacking) tellCatalogs() {
+	stayed := map[string]bool{}
+	for _, move := range u.mirror.Left() {
+		stayed[move.Tag.String()] = true
+	}
 	for _, c := range u.moving {
+		if stayed[c.Name] {
+			continue
+		}
 		if line := c.Summary(); line != "" && c.Unknown == "" {
 			u.Info("%s", line)
 		}

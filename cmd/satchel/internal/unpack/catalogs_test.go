@@ -196,6 +196,32 @@ func TestGrowingCatalog(t *testing.T) {
 	}
 }
 
+// TestRefusedCatalog says nothing came to a catalog whose tag the registry does not let move.
+func TestRefusedCatalog(t *testing.T) {
+	t.Parallel()
+	w := newWeeks(t, 77)
+	ref := w.publish(map[string][]string{"etcd": {"1.0.0"}})
+	set := "  - {catalog: '" + ref + "', packages: [{name: etcd, channels: [{name: stable, minVersion: 1.0.0}]}]}\n"
+	if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+		t.Fatal(err)
+	}
+	w.publish(map[string][]string{"etcd": {"1.0.0", "1.1.0"}})
+	w.mirror.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/cat/index/manifests/v1") {
+			return false
+		}
+		rw.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(rw, `{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}`)
+		return true
+	}
+	if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+		t.Fatal(err)
+	}
+	if log := w.Log.String(); strings.Contains(log, ": comes: ") || !strings.Contains(log, "the registry does not let 1 tag move") {
+		t.Error(log)
+	}
+}
+
 // TestUnknownCatalog warns where what the mirror serves cannot be read, and goes on.
 func TestUnknownCatalog(t *testing.T) {
 	t.Parallel()
