@@ -189,10 +189,10 @@ func (m *Mirror) absent(ctx context.Context, src oci.Source, images []oci.Image)
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	missing := &Missing{whole: map[string]bool{}}
+	missing, known := &Missing{whole: map[string]bool{}}, map[oci.Ref]bool{}
 	for i, img := range images {
 		t := states[i]
-		missing.addMoves(t.moves)
+		missing.addMoves(t.moves, known)
 		switch {
 		case t.manifests && t.tags && len(t.moves) == 0 && t.named:
 			m.seen.images.Store(m.imageKey(img), nil)

@@ -140,10 +140,12 @@ func (t *tags) wasRefused(ref oci.Ref) bool {
 	return refused
 }
 
-// addMoves adds tags that move: two images may want the same one for the same manifest.
-func (missing *Missing) addMoves(moves []TagMove) {
+// addMoves adds tags that move: two images may want the same one for the same manifest. known has
+// those that were added before.
+func (missing *Missing) addMoves(moves []TagMove, known map[oci.Ref]bool) {
 	for _, move := range moves {
-		if !slices.ContainsFunc(missing.Moves, func(o TagMove) bool { return o.Tag == move.Tag }) {
+		if !known[move.Tag] {
+			known[move.Tag] = true
 			missing.Moves = append(missing.Moves, move)
 		}
 	}

@@ -3,7 +3,8 @@ package unpack
 import (
 	"context"
 	"fmt"
-	"slices"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
@@ -25,15 +26,21 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 	if u.tags, err = u.dated(ctx, missing.Moves); err != nil {
 		return err
 	}
+	setters, err := u.setters(missing.Moves, all)
+	if err != nil {
+		return err
+	}
+	place := make(map[string]int, len(u.tags))
+	for i, tag := range u.tags {
+		place[tag.Tag] = i
+	}
 	var stay []transport.TagMove
 	for _, move := range missing.Moves {
-		tag := &u.tags[slices.IndexFunc(u.tags, func(t changes.Tag) bool { return t.Tag == move.Tag.String() })]
-		key := receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
+		tag, key := &u.tags[place[move.Tag.String()]], keyOf(move)
 		ours, known := newest[key]
-		from, brought := all[key]
-		brought = brought && from.Digest == move.Old
-		if brought {
-			tag.Old.Packed = from.By.Packed
+		setter := setters[key]
+		if setter != nil {
+			tag.Old.Packed = setter.Packed
 		}
 		switch {
 		case known && ours.By.Sequence > u.r.Sequence() && !u.MoveTagsBack:
@@ -44,16 +51,59 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 			stay = append(stay, move)
 		case known && ours.By.Sequence > u.r.Sequence():
 			tag.Why = fmt.Sprintf("back from bundle %d of the stream %q, which is newer than this one (%d)", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())
-		case known && ours.Digest == move.Old:
+		case known && ours.Digest == move.Old, u.isEarlier(setter):
 			tag.Expected = true
-		case brought:
-			tag.Why = "brought by " + bundleNamed(from.By) + ": which of the two is newer is not known"
+		case setter != nil:
+			tag.Why = "brought by " + bundleNamed(setter) + ": which of the two is newer is not known"
 		default:
 			tag.Why = "no receipt says who has set it: which of the two is newer is not known"
 		}
 	}
 	u.mirror.Leave(missing, stay)
 	return nil
+}
+
+func keyOf(move transport.TagMove) receipt.Tagged {
+	return receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
+}
+
+// isEarlier reports whether a receipt is of the bundle's own stream, and of no later bundle.
+func (u *unpacking) isEarlier(r *receipt.Receipt) bool {
+	own := receipt.Stream(u.r.Stream())
+	return r != nil && own != (receipt.Stream{}) && r.Stream == own && r.Sequence <= u.r.Sequence()
+}
+
+// setters finds for each tag the newest receipt that says that it names what it does: not always
+// the newest that names the tag, which may have been moved back since.
+func (u *unpacking) setters(moves []transport.TagMove, newest map[receipt.Tagged]receipt.TagFact) (map[receipt.Tagged]*receipt.Receipt, error) {
+	found, want := map[receipt.Tagged]*receipt.Receipt{}, map[receipt.Tagged]digest.Digest{}
+	for _, move := range moves {
+		switch fact, known := newest[keyOf(move)]; {
+		case known && fact.Digest == move.Old:
+			found[keyOf(move)] = fact.By
+		case known: // else no receipt names it
+			want[keyOf(move)] = move.Old
+		}
+	}
+	for _, one := range u.receipts.history.Done {
+		if len(want) == 0 {
+			break
+		}
+		r, err := one.Load()
+		if err != nil {
+			return nil, err
+		}
+		for _, img := range r.Images {
+			for _, tag := range img.Tags {
+				key := receipt.Tagged{Repo: img.Repo, Tag: tag.Name}
+				if old, wanted := want[key]; wanted && old == img.Digest {
+					found[key] = &one.Head
+					delete(want, key)
+				}
+			}
+		}
+	}
+	return found, nil
 }
 
 // bundleNamed names the bundle of a receipt.
@@ -69,7 +119,7 @@ func bundleNamed(r *receipt.Receipt) string {
 func (u *unpacking) knownTags(moves []transport.TagMove) (stream, all map[receipt.Tagged]receipt.TagFact, err error) {
 	want := map[receipt.Tagged]bool{}
 	for _, move := range moves {
-		want[receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}] = true
+		want[keyOf(move)] = true
 	}
 	h := u.receipts.history
 	own := receipt.Stream(u.r.Stream())
@@ -88,7 +138,7 @@ func (u *unpacking) knownTags(moves []transport.TagMove) (stream, all map[receip
 			return nil, nil, err
 		}
 		for _, move := range moves {
-			key := receipt.Tagged{Repo: move.Tag.Repository, Tag: move.Tag.Tag}
+			key := keyOf(move)
 			fact, is := intended[key]
 			if have, known := stream[key]; is && fact.Digest == move.Old && (!known || have.By.Sequence < fact.By.Sequence) {
 				stream[key], all[key] = fact, fact

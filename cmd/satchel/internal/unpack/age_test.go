@@ -103,10 +103,24 @@ func TestAge(t *testing.T) {
 		t.Errorf("after a move back: %s", said)
 	}
 	w.names(t, 1)
-	if said := w.unpack(t, 2); !strings.Contains(said, "moves from "+w.roots[1].Digest.String()) {
+	if said := w.unpack(t, 2); strings.Contains(said, "WARN") || strings.Contains(said, "no receipt says") || !strings.Contains(said, "moves from "+w.roots[1].Digest.String()) {
 		t.Errorf("on again: %s", said)
 	}
 	w.names(t, 2)
+}
+
+// TestAgeAfterMoveBack names the bundle that has set a tag, also where the newest bundle that has
+// it is another one: the tag was moved back.
+func TestAgeAfterMoveBack(t *testing.T) {
+	t.Parallel()
+	w := newAges(t, 79, "site", "site", "other")
+	w.unpack(t, 1)
+	w.unpack(t, 0, func(o *unpack.Options) { o.MoveTagsBack = true })
+	w.names(t, 0)
+	said := w.unpack(t, 2)
+	if strings.Contains(said, "no receipt says") || !strings.Contains(said, "moves from "+w.roots[0].Digest.String()) || !strings.Contains(said, "brought by bundle "+w.readers[0].ID()+", 1 of the stream") {
+		t.Errorf("moved back before: %s", said)
+	}
 }
 
 // TestAgeOfOthers: which of two bundles of different streams is newer nobody knows: the tag
