@@ -94,7 +94,7 @@ func TestSyncOrder(t *testing.T) {
 			t.Errorf("%s: its name is synced %d calls later, something is written in it %d calls later", c.path, durable, inside+1)
 		}
 	}
-	if checked != 7 { // a/b/state/satchel/bundles/ID and satchel-ID
+	if checked != 9 { // a/b/state/satchel, there ledgers/NAME and bundles/ID, and satchel-ID
 		t.Errorf("%d directories were made\n%s", checked, body)
 	}
 }

@@ -139,9 +139,30 @@ func Append(name string, lines []byte) (err error) {
 	return SyncDir(filepath.Dir(name))
 }
 
+// MakeDirs makes a directory and those above it, with mode 0700. The name of each that it
+// makes survives a crash.
+func MakeDirs(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir):
+		if err := MakeDirs(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		return MakeDirs(dir)
+	case errors.Is(err, fs.ErrExist):
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	return SyncDir(filepath.Dir(dir))
+}
+
 // Alone does what changes files of a directory, which is created, while no other process does.
 func Alone(dir string, do func() error) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := MakeDirs(dir); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)

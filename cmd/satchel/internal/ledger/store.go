@@ -71,18 +71,7 @@ func (s Store) change(do func(*Ledger) (bool, error)) error {
 
 // makeDirs makes the ledger's directory, whose name survives a crash.
 func (s Store) makeDirs() error {
-	if _, err := os.Stat(s.dir()); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(s.dir(), 0o700); err != nil {
-		return failed("make the ledger's directory", s.dir(), err)
-	}
-	for _, dir := range []string{dirOf(s.state), s.state, filepath.Dir(s.state)} {
-		if err := durable.SyncDir(dir); err != nil {
-			return failed("make the ledger's directory", s.dir(), err)
-		}
-	}
-	return nil
+	return failed("make the ledger's directory", s.dir(), durable.MakeDirs(s.dir()))
 }
 
 func (s Store) locked(do func(*Ledger) (bool, error)) error {

@@ -228,11 +228,6 @@ func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, erro
 // it again.
 func writeKept(file string, body []byte, signatures [][]byte) error {
 	dir := filepath.Dir(file)
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return err
-		}
-	}
 	return durable.Alone(dir, func() error {
 		durable.Sweep(dir, durable.Temp)
 		for i, sig := range signatures {
