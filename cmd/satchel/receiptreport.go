@@ -196,6 +196,8 @@ func writeReceipt(dir, name string, body []byte, signatures [][]byte) error {
 			return err
 		}
 	}
+	for n := len(signatures); os.Remove(receipt.SignatureFile(file, n)) == nil; n++ { // of another receipt that had this name
+	}
 	again, err := os.ReadFile(file)
 	if err == nil && string(again) != string(body) {
 		err = fmt.Errorf("%s is not what was written", file)

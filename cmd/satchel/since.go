@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -75,7 +76,7 @@ func sameConfig(state, stream, from string, named bool) error {
 
 // readReceipt reads one file.
 func (a *app) readReceipt(name string) (baseline.Receipt, error) {
-	body, err := os.ReadFile(name)
+	body, err := readAtMost(name, receipt.MaxSize+1)
 	if err != nil {
 		return baseline.Receipt{}, usage(fmt.Errorf("read the receipt: %w", err), "name the file receipt.json that came back, or last")
 	}
@@ -90,6 +91,16 @@ func (a *app) readReceipt(name string) (baseline.Receipt, error) {
 	}
 	a.info("receipt %s: bundle %s in %s, %s; who wrote it was not checked", text.Printable(name), r.Bundle, text.Printable(r.Mirror.String()), text.Minute(r.Time))
 	return baseline.Receipt{Receipt: r, Sum: oci.Digest(body).Encoded()}, nil
+}
+
+// readAtMost reads the beginning of a file.
+func readAtMost(name string, limit int64) (body []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 // noteArrived confirms the bundle of a receipt, if this host packed it.

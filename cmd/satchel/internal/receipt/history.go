@@ -68,9 +68,9 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 		switch {
 		case have == nil:
 			known[one.Digest] = one
-		case len(one.signatures) > len(have.signatures):
+		case one.verified() > have.verified():
 			have.Tag, have.signatures, have.Signed = one.Tag, one.signatures, one.Signed
-		case len(one.signatures) == len(have.signatures) && (have.Tag == "" || one.Tag < have.Tag): // one with fewer is not what is to be there
+		case one.verified() == have.verified() && (have.Tag == "" || one.Tag < have.Tag): // one with fewer is not what is to be there
 			have.Tag = one.Tag
 		}
 	}

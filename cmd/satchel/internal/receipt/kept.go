@@ -64,6 +64,22 @@ func (k *Kept) Body() ([]byte, error) {
 // Signatures gives the armored signatures.
 func (k *Kept) Signatures() [][]byte { return k.signatures }
 
+// verified is how many keys have signed a receipt: of what is no signature of it, anybody can
+// write any number.
+func (k *Kept) verified() int {
+	body, err := k.Body()
+	if err != nil || len(k.signatures) == 0 {
+		return 0
+	}
+	keys := map[string]bool{}
+	for _, sig := range k.signatures {
+		if key, err := (bundle.Signature{Body: sig}).Of(bundle.ReceiptNamespace, body); err == nil {
+			keys[key] = true
+		}
+	}
+	return len(keys)
+}
+
 // unsigned lists those of the signers whose signature a receipt lacks.
 func (k *Kept) unsigned(body []byte, signers []*bundle.Signer) (list []*bundle.Signer) {
 	have := map[string]bool{}
