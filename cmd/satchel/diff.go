@@ -9,9 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -127,8 +129,15 @@ func readReceipt(file string) (*receipt.Receipt, error) {
 		return nil, usage(fmt.Errorf("read the receipt: %w", err), "unpack writes it into its output directory, as "+receipt.File)
 	}
 	r, err := receipt.Decode(body)
+	if newer, is := errors.AsType[*oci.VersionError](err); is {
+		newer.File = file
+		return nil, newer
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the receipt %s: %w", text.Printable(file), err)
+	}
+	if r.State != receipt.Done {
+		return nil, fmt.Errorf("read the receipt %s: %w", text.Printable(file), &baseline.IntentError{Bundle: r.Bundle, Mirror: r.Mirror.String()})
 	}
 	return r, nil
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/changes"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -47,5 +50,26 @@ func TestDiff(t *testing.T) {
 	w.run(diff...).want(exitUsage)
 	w.run(append(append(diff[:len(diff):len(diff)], to...), first)...).want(exitUsage)
 	w.run(append(diff[:len(diff):len(diff)], "--since", w.key)...).want(exitFailed)
+	body, err := os.ReadFile(filepath.Join(out, "receipt.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := filepath.Join(w.dir, "newer.json")
+	if err := os.WriteFile(newer, bytes.Replace(body, []byte("receipt/1"), []byte("receipt/2"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run(append(diff[:len(diff):len(diff)], "--since", newer)...).want(exitUsage).says(newer + " was written by a newer satchel")
+	r, err := receipt.Decode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.State, r.Closes = receipt.Intent, nil
+	if body, err = r.Encode(); err == nil {
+		err = os.WriteFile(newer, body, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(append(diff[:len(diff):len(diff)], "--since", newer)...).want(exitUsage).says("it is an intent")
 	w.run(w.unpack(mirror.Host, "--wide")...).want(exitUsage)
 }
