@@ -84,12 +84,12 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 		o := &c.Mirror.Operators[i]
 		ref, err := o.Ref()
 		if err != nil {
-			return nil, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
+			return list, fmt.Errorf("mirror.operators[%d].catalog: %w", i, err) // CheckSupported has refused it
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
 		s.also, s.learnAll, s.kept = also[i], c.Extra.WithDependencies, c.Extra.KeptFor(o)
 		if err := s.read(ctx, from); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, err, closeAll([]*selection{s}))
 			continue
 		}
 		s.place = i
