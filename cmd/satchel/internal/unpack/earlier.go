@@ -1,7 +1,6 @@
 package unpack
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -23,11 +22,8 @@ func (u *unpacking) recallEarlier(ctx context.Context) error {
 	if whole := h.Host == nil && h.Refused == nil; !whole || !slices.ContainsFunc(h.Done, another) {
 		return nil
 	}
-	// In the order in which they were unpacked, so that every run places rules as those before.
-	list := slices.SortedFunc(slices.Values(h.Done), func(a, b *receipt.Kept) int {
-		return cmp.Or(a.Head.Time.Compare(b.Head.Time), cmp.Compare(a.Digest, b.Digest))
-	})
-	for _, one := range list {
+	// The oldest first, within a stream by sequence, so that every run places rules as those before.
+	for _, one := range slices.Backward(h.Done) {
 		r, err := one.Load()
 		if err != nil {
 			return err
