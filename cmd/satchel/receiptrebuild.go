@@ -32,6 +32,9 @@ func (j *receiptJob) rebuild(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := h.End(r); err != nil {
+		return err
+	}
 	for i, img := range lacking {
 		if i < mostListed {
 			j.warn("not in the mirror as it should be: %s", img.Source)
@@ -228,6 +231,9 @@ func (j *receiptJob) keep(ctx context.Context, r *receipt.Receipt, h *receipt.Hi
 		if one, err = j.keeper.Seal(ctx, r); err == nil {
 			err = j.keeper.ToHost(one)
 		}
+		if err == nil {
+			j.keeper.DropIntents(one)
+		}
 	} else {
 		var more bool
 		if more, err = j.keeper.Sign(ctx, one); err == nil && more {
@@ -249,7 +255,7 @@ func (j *receiptJob) keep(ctx context.Context, r *receipt.Receipt, h *receipt.Hi
 // same is the newest receipt of the same bundle if it has the same facts, else nil.
 func (j *receiptJob) same(r *receipt.Receipt, h *receipt.History) *receipt.Kept {
 	last := h.Of(r.Bundle)
-	if len(last) == 0 {
+	if len(last) == 0 || len(r.Closes) > 0 {
 		return nil
 	}
 	if r.From == receipt.Adopted && !last[0].Trusted() { // the word of who agreed is what counts

@@ -1,0 +1,42 @@
+package receipt
+
+import "slices"
+
+// End has a receipt that was rebuilt, for which everything that its bundle needs was looked at, end
+// the intents of that bundle. What is there, and such an intent marks as pushed, is pushed; a
+// claim is not enough for that, see [History.Sure].
+func (h *History) End(r *Receipt) error {
+	pushed := Pushes{}
+	for _, open := range h.Open() {
+		if open.Head.Bundle != r.Bundle || open.Head.Mirror != r.Mirror {
+			continue
+		}
+		sure, err := h.Sure(open)
+		if err != nil {
+			return err
+		}
+		pushed.Add(sure)
+		r.Closes = append(r.Closes, open.Digest)
+	}
+	r.promote(pushed)
+	return nil
+}
+
+// promote marks as pushed what is in a set.
+func (r *Receipt) promote(pushed Pushes) {
+	for i, m := range r.Manifests {
+		r.Manifests[i].Mark = m.Mark || Mark(pushed[ManifestIn(m.Repo, m.Digest)])
+	}
+	for i, b := range r.Blobs {
+		r.Blobs[i].In = slices.Clone(b.In)
+		for k, p := range b.In {
+			r.Blobs[i].In[k].Mark = p.Mark || Mark(pushed[BlobIn(p.Repo, b.Short)])
+		}
+	}
+	for _, img := range r.Images {
+		for k, tag := range img.Tags {
+			img.Tags[k].Mark = tag.Mark || Mark(pushed[TagIn(img.Repo, tag.Name)])
+		}
+	}
+	r.Sort()
+}
