@@ -79,13 +79,17 @@ func TestAge(t *testing.T) {
 	if said := w.unpack(t, 2); !strings.Contains(said, "level=INFO") || strings.Contains(said, "WARN") || !strings.Contains(said, "moves from "+w.roots[0].Digest.String()) || !strings.Contains(said, w.roots[2].Digest.String()) {
 		t.Errorf("forward: %s", said)
 	}
-	dry := func(o *unpack.Options) { o.DryRun = true }
+	var rep unpack.Report
+	dry := func(o *unpack.Options) { o.DryRun, o.Report = true, &rep }
 	for _, with := range [][]func(*unpack.Options){{dry}, {}, {}} { // a late one, and again
 		said := w.unpack(t, 1, with...)
 		if !strings.Contains(said, "level=WARN") || !strings.Contains(said, `stays at `+w.roots[2].Digest.String()) || !strings.Contains(said, "not "+w.roots[1].Digest.String()) || !strings.Contains(said, "bundle 3 of the stream") {
 			t.Errorf("a late one: %s", said)
 		}
 		w.names(t, 2)
+	}
+	if rep.Changes == nil || len(rep.Changes.Tags) != 1 || len(rep.Moves) > 0 {
+		t.Errorf("of a dry run: %+v", rep)
 	}
 	if err := ocitest.Compare(t.Context(), w.Content, w.roots[1], "http://"+w.mirror.Host, "in/team/app", oci.DigestTag(w.roots[1].Digest)); err != nil {
 		t.Error(err)

@@ -23,7 +23,7 @@ type Report struct {
 	// Pushed is what this run has sent, and the mirror took.
 	Pushed   *Amount            `json:"pushed,omitempty"`
 	Images   []Image            `json:"images,omitempty"`
-	Moves    []changes.Tag      `json:"moves,omitempty"` // tags that named another image when the run began, also those that stay
+	Moves    []changes.Tag      `json:"moves,omitempty"` // tags that named another image when the run began, also those that stay; none where Changes has them
 	Catalogs []catalogs.Catalog `json:"catalogs,omitempty"`
 
 	// Changes is what a dry run has found.
@@ -88,7 +88,7 @@ func (u *unpacking) reportMirror(rep *Report) {
 		rep.Missing = &Amount{Images: len(u.found.Images), Blobs: len(u.found.Blobs), Bytes: total(u.found.Blobs)}
 	}
 	if u.DryRun && u.all {
-		rep.Changes = u.changes(u.found)
+		rep.Changes, rep.Moves = u.changes(u.found), nil // these have the tags
 	}
 	if !u.DryRun {
 		sent := u.mirror.Sent()
