@@ -100,8 +100,8 @@ func (m *Mirror) needs(ctx context.Context, r *Repository, n name) (old digest.D
 	return old, true, nil
 }
 
-// hides reports whether a refusal to say what a tag names may hide another manifest, which nobody
-// was told of. Some registries refuse to speak of whatever is not there, or of everything until a
+// hides reports whether a refusal to say what a tag names may hide another manifest, so that it would
+// move unsaid. Some registries refuse to speak of whatever is not there, or of everything until a
 // repository has something: where they do, what is there is answered.
 func (r *Repository) hides(ctx context.Context, there digest.Digest, err error) bool {
 	switch statusIn(err) {
