@@ -20,8 +20,10 @@ const (
 
 // Kinds of reasons that wholes have; see [oci.Reason].
 const (
-	KindRelease = origin.KindRelease
-	KindChart   = origin.KindChart
+	KindRelease  = origin.KindRelease
+	KindCatalog  = origin.KindCatalog
+	KindOperator = origin.KindOperator
+	KindChart    = origin.KindChart
 )
 
 // What an inventory says of what is carried.
@@ -30,7 +32,15 @@ type (
 	CarriedRelease = origin.CarriedRelease
 	// Incomplete is a release, catalog, operator or chart of which images are missing.
 	Incomplete = origin.Incomplete
+	// Part is a release, catalog, operator or chart, or the rest of an origin.
+	Part = origin.Part
 )
+
+// PartsOf lists what an image is part of, each once. An attachment has none of its own.
+func PartsOf(img oci.Image) []Part { return origin.PartsOf(img) }
+
+// ComparePart orders parts: by kind as a report has them, then by catalog, name and version.
+func ComparePart(a, b Part) int { return origin.ComparePart(a, b) }
 
 // Releases lists the releases of an inventory, the oldest first.
 func Releases(inv *oci.Inventory) []CarriedRelease { return origin.Releases(inv) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/bundle/keystest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -37,14 +38,28 @@ func TestCatalogMode(t *testing.T) {
 	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror") // the same catalog as in the first week
 	w.run(w.pack("--catalog", "merge")...).want(exitOK).says("nothing has changed")
-	if planned, _ := w.plan(exitOK, "--catalog", "merge"); len(planned.Images) != 3 {
+	if planned, _ := w.plan(exitOK, "--catalog", "merge"); len(planned.Images) != 3 || planned.Parts != nil {
 		t.Errorf("planned: %+v", planned.Images)
 	}
 	// What is left out of a bundle is in the mirror, and so is its catalog.
 	w.run("confirm", strings.TrimSpace(finger)).want(exitOK)
 	w.drive = filepath.Join(filepath.Dir(first), "three")
 	w.imageset(set + "[{name: one}]\n")
-	w.run(w.pack("--since", "last")...).want(exitOK)
+	planned, _ := w.plan(exitOK, "--since", "last")
+	for _, p := range planned.Parts {
+		if p.New.Images != 0 || p.LeftOut.Images != 1 || p.New.Bytes != 0 || p.LeftOut.Bytes == 0 {
+			t.Errorf("nothing is new: %+v", p)
+		}
+	}
+	if table := w.run("plan", "-c", w.config, "--tls-verify=false", "--since", "last").want(exitOK).stdout; len(planned.Parts) != 3 || !strings.Contains(table, "\noperator two ") {
+		t.Errorf("%+v\n%s", planned.Parts, table)
+	}
+	key := keystest.SSHKey(t, "ed25519", "")
+	planned, _ = w.plan(exitOK, "--since", "last", "--sign-key", key)
+	w.run(w.pack("--since", "last", "--sign-key", key)...).want(exitOK)
+	if taken := w.taken(); max(taken, planned.Written.Bytes)-min(taken, planned.Written.Bytes) > taken/100 {
+		t.Errorf("%d bytes are on the drive, plan says %+v", taken, planned.Written)
+	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
 	w.run(w.pack("--catalog", "add")...).want(exitUsage).says(`--catalog "add" is not one of merge, replace`)
 }

@@ -35,6 +35,7 @@ type planOptions struct {
 	stream         string
 	since          []string
 	catalog        string
+	sign           signFlags
 	extra          manifests.Extra
 	registry       registryFlags
 }
@@ -76,6 +77,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
 	addCatalogMode(f, &o.catalog)
+	addSignFlags(f, &o.sign)
 	addExtraFlags(f, &o.extra)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
@@ -84,7 +86,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 }
 
 // job reads what the flags name and checks all of it.
-func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
+func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.Options, err error) {
 	if err := checkOutput(o.output); err != nil {
 		return job, err
 	}
@@ -107,6 +109,9 @@ func (o planOptions) job(a *app, ui *bundle.UI) (job plan.Options, err error) {
 	job.Job = bundle.Job{Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	if err := job.Job.CheckNumbers(); err != nil {
 		return job, usage(err, "see satchel plan --help")
+	}
+	if job.Job.Signers, err = o.sign.load(ctx, a, ui); err != nil {
+		return job, err
 	}
 	job.To, job.File, job.KeepGoing = a.notices(), o.config, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, defaultParallel
@@ -155,7 +160,7 @@ func (o planOptions) measure(a *app, job *plan.Options) error {
 }
 
 func runPlan(ctx context.Context, a *app, o planOptions) error {
-	job, err := o.job(a, a.ui(ctx))
+	job, err := o.job(ctx, a, a.ui(ctx))
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	if len(r.Catalogs) > 0 {
 		p.printf("\n")
 	}
+	if err := printNew(p, r, v); err != nil {
+		return err
+	}
 	rows := [][]string{{"ORIGIN", "IMAGES", "ATTACHED", "SIZE", "ONLY HERE"}}
 	for _, o := range r.Origins {
 		rows = append(rows, []string{string(o.Origin), strconv.Itoa(o.Images), strconv.Itoa(o.Attached), bundle.FormatSize(o.Bytes), bundle.FormatSize(o.Unique)})
@@ -40,7 +43,7 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		return err
 	}
 	p.printf("\n%s      %s, %s, %s, %s\n", map[bool]string{true: "carried", false: "needed "}[r.LeftOut == nil], text.Count(r.Carried.Images, "image", "images"), text.Count(r.Carried.Manifests, "manifest", "manifests"), text.Count(r.Carried.Blobs, "blob", "blobs"), bundle.FormatSize(r.Carried.Bytes))
-	p.leftOut(r)
+	p.leftOut(r.LeftOut)
 	if r.Carried.Attached > 0 {
 		p.printf("attached     %s\n", text.Attached(r.Carried.Attached))
 	}
@@ -77,22 +80,10 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 	return p.err
 }
 
-// leftOut says, with --since, what stays where it is and what is new.
-func (p *printer) leftOut(r *plan.Report) {
-	l := r.LeftOut
-	if l == nil {
-		return
-	}
-	p.printf("left out     %s, %s, %s, %s: the mirror has them, by %s\n", text.Count(l.Images, "image", "images"), text.Count(l.Manifests, "manifest", "manifests"), text.Count(l.Blobs, "blob", "blobs"), bundle.FormatSize(l.Bytes), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
-	for _, o := range r.Origins {
-		if o.New > 0 {
-			p.printf("new          %s: %s, %s that no other origin has\n", o.Origin, text.Count(o.New, "image", "images"), bundle.FormatSize(o.NewBytes))
-		}
-	}
-	for _, img := range r.Images {
-		if img.New && img.Subject == "" {
-			p.printf("             %s\n", text.Printable(img.Source.String()))
-		}
+// leftOut says, with --since, what stays where it is.
+func (p *printer) leftOut(l *plan.LeftOut) {
+	if l != nil {
+		p.printf("left out     %s, %s, %s, %s: the mirror has them, by %s\n", text.Count(l.Images, "image", "images"), text.Count(l.Manifests, "manifest", "manifests"), text.Count(l.Blobs, "blob", "blobs"), bundle.FormatSize(l.Bytes), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
 	}
 }
 

@@ -3,6 +3,8 @@ package plan
 import (
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/oci"
@@ -15,10 +17,13 @@ func (r *Report) leave(all, carried *oci.Graph, base *bundle.Baseline) {
 	for i := range r.Origins {
 		origins[r.Origins[i].Origin] = &r.Origins[i]
 	}
+	travels := map[digest.Digest]bool{}
 	for _, n := range slices.Concat(carried.Manifests, carried.Blobs) {
+		travels[n.Descriptor.Digest] = true
 		var of []oci.Origin
 		for _, i := range n.Images {
 			r.Images[i].New = true
+			r.Images[i].NewBytes += n.Descriptor.Size
 			if o := all.Images[i].Origin; !slices.Contains(of, o) {
 				of = append(of, o)
 			}
@@ -41,4 +46,5 @@ func (r *Report) leave(all, carried *oci.Graph, base *bundle.Baseline) {
 			r.LeftOut.Images++
 		}
 	}
+	r.Parts = r.parts(all, travels)
 }

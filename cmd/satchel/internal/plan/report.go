@@ -18,6 +18,7 @@ type Report struct {
 	Origins  []Origin                   `json:"origins"`
 	Stream   Stream                     `json:"stream"`
 	LeftOut  *LeftOut                   `json:"leftOut,omitempty"` // with --since
+	Parts    []Part                     `json:"parts,omitempty"`   // with --since: what is new, and what left out
 	Carried  Carried                    `json:"carried"`
 	Written  Written                    `json:"written"`
 	Drives   []Drive                    `json:"drives"`
@@ -101,6 +102,8 @@ type Image struct {
 	report.Image
 	Shared int64 `json:"sharedBytes"`   // of its bytes, what another image reaches too
 	New    bool  `json:"new,omitempty"` // with --since: it has something that the mirror lacks
+	// NewBytes is how much of its bytes that is.
+	NewBytes int64 `json:"newBytes,omitempty"`
 }
 
 func (p *planning) report(ctx context.Context) (*Report, error) {
