@@ -290,6 +290,11 @@ func (p *patience) until(ctx context.Context, r *Repository, there func() (bool,
 // patiently looks until something is there: stores that are consistent later, and caches
 // of an absence, need time. It waits as long as for an outage, and a few seconds at least.
 func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) (bool, error) {
+	return r.patientlyFor(ctx, "what was pushed is not available there yet", there)
+}
+
+// patientlyFor is patiently; why is said while it waits.
+func (r *Repository) patientlyFor(ctx context.Context, why string, there func() (bool, error)) (bool, error) {
 	c, host, began := r.sender.client, r.location.Host(), time.Now()
 	for t := c.begin(); ; {
 		ok, err := there()
@@ -306,7 +311,7 @@ func (r *Repository) patiently(ctx context.Context, there func() (bool, error)) 
 		}
 		wait = min(wait, longestLook)
 		if c.cfg.Waiting != nil && c.gate(host).NoticeDue() {
-			c.cfg.Waiting(host, "what was pushed is not available there yet", wait)
+			c.cfg.Waiting(host, why, wait)
 		}
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return false, err

@@ -157,7 +157,7 @@ var (
 func (r *Repository) askReferrers(ctx context.Context, d oci.Descriptor) (*referrerList, error) {
 	list := &referrerList{}
 	var err error
-	list.stopped, err = r.pages(ctx, "referrers/"+d.Digest.String(), nil, http.Header{"Accept": {oci.MediaTypeIndex}}, func(resp *http.Response) (int, error) {
+	list.stopped, err = r.pages(ctx, "referrers/"+d.Digest.String(), maxListed, nil, http.Header{"Accept": {oci.MediaTypeIndex}}, func(resp *http.Response) (int, error) {
 		if resp.StatusCode != http.StatusOK {
 			return 0, answerError(resp)
 		}

@@ -156,6 +156,7 @@ func (r *Repository) askURL(ctx context.Context, method string, at *url.URL, hea
 const (
 	maxPages  = 1000    // of a list that a registry gives in pages
 	maxListed = 10_000  // entries of such a list
+	maxTags   = 100_000 // the same of tags: a release has hundreds, and a mirror many releases
 	maxPage   = 8 << 20 // bytes
 )
 
@@ -177,13 +178,13 @@ func (e *EndlessError) Hint() string {
 func (e *EndlessError) Permanent() bool { return true }
 
 // pages walks a list that a registry gives in pages (OCI distribution-spec, "Listing
-// Tags", "Listing Referrers"). read takes one page and gives the number of its entries.
+// Tags", "Listing Referrers") of not many more than most entries. read takes one page and gives the number of its entries.
 // stopped is the address of a page that was given before, at which it ends too; "" for none.
-func (r *Repository) pages(ctx context.Context, path string, query url.Values, accept http.Header, read func(*http.Response) (int, error)) (stopped string, err error) {
+func (r *Repository) pages(ctx context.Context, path string, most int, query url.Values, accept http.Header, read func(*http.Response) (int, error)) (stopped string, err error) {
 	seen := map[string]bool{}
 	entries := 0
 	for next := r.url(path, query); next != nil; {
-		if len(seen) == maxPages || entries > maxListed {
+		if len(seen) == maxPages || entries > most {
 			return "", &RegistryError{Err: &EndlessError{len(seen), entries}}
 		}
 		at := *next

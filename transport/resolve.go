@@ -257,7 +257,7 @@ func (r *Repository) Tags(ctx context.Context) (tags []string, err error) {
 
 // listTags reads the list page by page.
 func (r *Repository) listTags(ctx context.Context) (tags []string, err error) {
-	_, err = r.pages(ctx, "tags/list", url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
+	_, err = r.pages(ctx, "tags/list", maxTags, url.Values{"n": {tagsPage}}, http.Header{"Accept": {"application/json"}}, func(resp *http.Response) (int, error) {
 		if resp.StatusCode != http.StatusOK {
 			return 0, answerError(resp)
 		}
