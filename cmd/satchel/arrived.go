@@ -19,17 +19,18 @@ func newConfirm(a *app) *cobra.Command {
 	var output string
 	var wide bool
 	cmd := &cobra.Command{
-		Use:   "confirm [FINGERPRINT ...]",
+		Use:   "confirm [FINGERPRINT|RECEIPT ...]",
 		Short: "Note that bundles arrived, or list the bundles of this host's streams",
 		Long: `confirm notes in the ledger of this host that the bundle with FINGERPRINT arrived
 inside, for sites that send nothing back but a slip of paper. The first 16 digits
-are enough; spaces, and capitals or not, do not matter. It is run on the packing
-host, by the user who packs.
+are enough; spaces, and capitals or not, do not matter. Where receipts come back,
+name the file: RECEIPT is receipt.json as unpack wrote it, and confirms its bundle.
+It is run on the packing host, by the user who packs.
 
-Without FINGERPRINT it lists the streams of this host with all of their bundles:
+Without arguments it lists the streams of this host with all of their bundles:
 number, when each was finished, what it carries, whether it is known to have
 arrived, fingerprint.`,
-		Example: "  satchel confirm\n  satchel confirm 9075aba7 11a62192",
+		Example: "  satchel confirm\n  satchel confirm 9075aba7 11a62192\n  satchel confirm receipt.json",
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runConfirm(a, args, output, wide)
 		},
@@ -80,14 +81,14 @@ func runConfirm(a *app, args []string, output string, wide bool) error {
 	if len(args) == 0 {
 		return listLedgers(a, state, output, v)
 	}
-	wanted, err := fingerprints(args)
+	wanted, err := a.toConfirm(args)
 	if err != nil {
-		return usage(err, "give it as it stands on the slip")
+		return err
 	}
 	rep := confirmReport{Confirmed: []confirmedBundle{}}
 	var errs []error
-	for _, digits := range wanted {
-		c, err := ledger.Confirm(state, digits, ledger.BySlip)
+	for _, w := range wanted {
+		c, err := ledger.Confirm(state, w.digits, w.how)
 		if err != nil {
 			errs = append(errs, err)
 			continue
