@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -19,8 +20,9 @@ import (
 
 // Artifact is small files that a tag of a repository leads to.
 type Artifact struct {
-	Type  string // of all of it (OCI image-spec, artifactType)
-	Files []File
+	Type   string // of all of it (OCI image-spec, artifactType)
+	Files  []File
+	Digest digest.Digest // of its manifest in the registry; "" where it is not known to be in one
 }
 
 // File is one file of an artifact: a layer with a title.
@@ -104,8 +106,8 @@ func (f *form) Open(_ context.Context, d oci.Descriptor, off int64) (io.ReadClos
 	return io.NopCloser(bytes.NewReader(f.bodies[d.Digest.String()][off:])), nil
 }
 
-// PutArtifact stores an artifact under the tag of ref, reads it back and compares it. A
-// registry that refuses artifacts gets it as an image. A tag that names something else
+// PutArtifact stores an artifact under the tag of ref, reads it back, compares it, and notes the
+// digest of its manifest in it. A registry that refuses artifacts gets it as an image. A tag that names something else
 // already is a *[TagError] where tags do not move; other errors are as those of [Mirror.Manifests].
 func (m *Mirror) PutArtifact(ctx context.Context, ref oci.Ref, a *Artifact) error {
 	r, err := m.client.Repository(ref)
@@ -171,7 +173,7 @@ func (r *Repository) putForm(ctx context.Context, f *form, tag string) error {
 func (r *Repository) sameArtifact(ctx context.Context, tag string, a *Artifact) error {
 	var got *Artifact
 	there, err := r.patiently(ctx, func() (_ bool, err error) {
-		got, err = r.artifact(ctx, tag, a.size())
+		got, err = r.artifact(ctx, tag, a.size(), nil)
 		return got != nil, err
 	})
 	if err != nil {
@@ -181,6 +183,7 @@ func (r *Repository) sameArtifact(ctx context.Context, tag string, a *Artifact) 
 	if !there || !slices.EqualFunc(a.Files, got.Files, same) {
 		return &ArtifactError{Ref: r.ref.WithTag(tag), Absent: !there}
 	}
+	a.Digest = got.Digest
 	return nil
 }
 
@@ -222,18 +225,19 @@ func (e *ArtifactError) Hint() string {
 func (e *ArtifactError) Permanent() bool { return true }
 
 // Artifact reads the artifact under the tag of ref, nil if there is none. Of what has more
-// than limit bytes in all, or is no artifact, the error is an *[ArtifactError].
-func (m *Mirror) Artifact(ctx context.Context, ref oci.Ref, limit int64) (*Artifact, error) {
+// than limit bytes in all, or is no artifact, the error is an *[ArtifactError]. have gives files
+// that need not be read, by their digests, nil for others; it may be nil.
+func (m *Mirror) Artifact(ctx context.Context, ref oci.Ref, limit int64, have func(digest.Digest) []byte) (*Artifact, error) {
 	r, err := m.client.Repository(ref)
 	if err != nil {
 		return nil, err
 	}
-	return r.artifact(ctx, ref.Tag, limit)
+	return r.artifact(ctx, ref.Tag, limit, have)
 }
 
 // artifact gives nil for what is not there: the tag, or a part of what it leads to, which
 // some stores have later.
-func (r *Repository) artifact(ctx context.Context, tag string, limit int64) (*Artifact, error) {
+func (r *Repository) artifact(ctx context.Context, tag string, limit int64, have func(digest.Digest) []byte) (*Artifact, error) {
 	ctx = r.toPush(ctx)
 	refused := func(why string) (*Artifact, error) { return nil, &ArtifactError{Ref: r.ref.WithTag(tag), Why: why} }
 	var d oci.Descriptor
@@ -257,7 +261,7 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64) (*Ar
 	if json.Unmarshal(body, &m) != nil {
 		return refused("it is not valid JSON")
 	}
-	a := &Artifact{Type: m.ArtifactType}
+	a := &Artifact{Type: m.ArtifactType, Digest: d.Digest}
 	if a.Type == "" {
 		a.Type = m.Annotations[artifactNote]
 	}
@@ -266,7 +270,13 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64) (*Ar
 		if limit -= l.Size; limit < 0 || l.Size < 0 || name == "" {
 			return refused("it has a file without a name, or is larger than such files are")
 		}
-		body, err := oci.ReadBlob(ctx, r, l, l.Size)
+		var body []byte
+		if have != nil {
+			body = have(l.Digest)
+		}
+		if body == nil {
+			body, err = oci.ReadBlob(ctx, r, l, l.Size)
+		}
 		if statusIn(err) == http.StatusNotFound {
 			return nil, nil
 		}

@@ -35,7 +35,7 @@ func TestArtifact(t *testing.T) {
 			if tags, err := m.Tags(t.Context(), repo); err != nil || len(tags) != 0 {
 				t.Errorf("before: %v, %v", tags, err)
 			}
-			if a, err := m.Artifact(t.Context(), repo.WithTag("one"), 1<<20); err != nil || a != nil {
+			if a, err := m.Artifact(t.Context(), repo.WithTag("one"), 1<<20, nil); err != nil || a != nil {
 				t.Errorf("before: %v, %v", a, err)
 			}
 			one, two := twoFiles(100), twoFiles(5000)
@@ -50,12 +50,12 @@ func TestArtifact(t *testing.T) {
 			if slices.Sort(tags); err != nil || !slices.Equal(tags, []string{"one", "two"}) {
 				t.Errorf("%v, %v", tags, err)
 			}
-			got, err := m.Artifact(t.Context(), repo.WithTag("two"), 1<<20)
+			got, err := m.Artifact(t.Context(), repo.WithTag("two"), 1<<20, nil)
 			if err != nil || got.Type != two.Type || !bytes.Equal(got.File("notes.json"), two.Files[0].Body) || got.File("other") != nil {
 				t.Errorf("%+v, %v", got, err)
 			}
 			var wrong *ArtifactError
-			if _, err := m.Artifact(t.Context(), repo.WithTag("two"), 4000); !errors.As(err, &wrong) || wrong.Hint() == "" || !wrong.Permanent() {
+			if _, err := m.Artifact(t.Context(), repo.WithTag("two"), 4000, nil); !errors.As(err, &wrong) || wrong.Hint() == "" || !wrong.Permanent() {
 				t.Errorf("too large: %v", err)
 			}
 			if sent := m.Sent(); sent != (Sent{}) {
@@ -87,7 +87,7 @@ func TestArtifactAsImage(t *testing.T) {
 	if err := m.PutArtifact(t.Context(), ref, twoFiles(10)); err != nil || refused.Load() == 0 {
 		t.Fatalf("%v, refused %d times", err, refused.Load())
 	}
-	got, err := m.Artifact(t.Context(), ref, 1000)
+	got, err := m.Artifact(t.Context(), ref, 1000, nil)
 	if err != nil || got.Type != twoFiles(10).Type || len(got.File("notes.json")) != 10 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -168,7 +168,7 @@ func TestNoArtifact(t *testing.T) {
 	for _, name := range []string{"list", "image"} {
 		var wrong *ArtifactError
 		ref := oci.Ref{Registry: host, Repository: "mirror/team/" + name, Tag: "1"}
-		if a, err := m.Artifact(t.Context(), ref, 1<<20); !errors.As(err, &wrong) || wrong.Why == "" {
+		if a, err := m.Artifact(t.Context(), ref, 1<<20, nil); !errors.As(err, &wrong) || wrong.Why == "" {
 			t.Errorf("%s: %v, %v", name, a, err)
 		}
 	}

@@ -62,7 +62,7 @@ func (r *Receipt) checkHead() error {
 		return fmt.Errorf("mirror %.200q", r.Mirror.String())
 	case r.Mirror.MaxNestedPaths < 0 || r.Mirror.MaxNestedPaths > maxNested:
 		return fmt.Errorf("%d path components", r.Mirror.MaxNestedPaths)
-	case r.From != FromUnpack && r.From != Rebuilt && r.From != Adopted:
+	case r.From != FromUnpack && r.From != Rebuilt && r.From != Adopted && r.From != Pruned:
 		return fmt.Errorf("source of facts %.20q", string(r.From))
 	case badYear(r.Time.Year()) || badYear(r.Packed.Year()):
 		return errors.New("its time")
@@ -70,6 +70,9 @@ func (r *Receipt) checkHead() error {
 		return fmt.Errorf("%d intents", len(r.Closes))
 	case len(r.Claims) > maxCloses:
 		return fmt.Errorf("%d claims", len(r.Claims))
+	}
+	if err := r.checkPruned(); err != nil {
+		return err
 	}
 	if err := ascending("claim", r.Claims, oci.CheckDigest); err != nil {
 		return err

@@ -49,7 +49,7 @@ func (h *History) RestsOf(fact TagFact) []digest.Digest {
 }
 
 func (h *History) find(d digest.Digest) *Kept {
-	for _, list := range [][]*Kept{h.Done, h.Intents} {
+	for _, list := range [][]*Kept{h.Done, h.Intents, h.Replaced} {
 		if i := slices.IndexFunc(list, func(k *Kept) bool { return k.Digest == d }); i >= 0 {
 			return list[i]
 		}

@@ -69,6 +69,9 @@ func (f *file) receipt() (*Receipt, error) {
 	if r.Claims, err = f.Claims.digests(); err != nil {
 		return nil, err
 	}
+	if r.Replaces, err = f.Replaces.digests(); err != nil {
+		return nil, err
+	}
 	if f.Stream != nil {
 		r.Stream = *f.Stream
 	}

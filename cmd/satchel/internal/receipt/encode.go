@@ -37,6 +37,7 @@ type file struct {
 	From         Source     `json:"from,omitempty"`
 	Closes       row        `json:"closes,omitempty"`
 	Claims       row        `json:"claims,omitempty"`
+	Replaces     row        `json:"replaces,omitempty"`
 	Origins      row        `json:"origins"` // sets, each joined by commas
 	Hosts        row        `json:"hosts"`   // of sources
 	Repositories rows       `json:"repositories"`
@@ -66,7 +67,7 @@ func (r *Receipt) file() file {
 	f := file{
 		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
 		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Releases: r.Mirror.Shared.Repository,
-		Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims),
+		Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims), Replaces: words(r.Replaces),
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream

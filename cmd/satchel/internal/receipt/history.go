@@ -34,11 +34,12 @@ func RepoIn(mirror oci.Mirror) oci.Ref { return mirror.Repo(oci.Image{Path: "sat
 
 // History is all receipts that are kept of a mirror.
 type History struct {
-	Done    []*Kept // the newest first, see [Newest]
-	Intents []*Kept
-	Odd     []error // what has the name of a receipt and does not count: it cannot be read, or nobody who is trusted has signed it
-	Host    error   // this host does not give what it has
-	Refused error   // the mirror does not say which receipts it has
+	Done     []*Kept // the newest first, see [Newest]
+	Intents  []*Kept
+	Replaced []*Kept // done ones and intents that count no longer: a prune has put another in their place
+	Odd      []error // what has the name of a receipt and does not count: it cannot be read, or nobody who is trusted has signed it
+	Host     error   // this host does not give what it has
+	Refused  error   // the mirror does not say which receipts it has
 
 	tags map[string]bool // of the mirror
 }
@@ -64,6 +65,7 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 		have := known[one.Digest]
 		if have != nil {
 			have.Head.number = one.Head.number
+			have.places = append(have.places, one.places...)
 		}
 		switch {
 		case have == nil:
@@ -83,9 +85,13 @@ func (k *Keeper) History(ctx context.Context) (*History, error) {
 
 func (h *History) fill(known map[digest.Digest]*Kept) {
 	number(known)
-	byHead := map[*Receipt]*Kept{}
+	byHead, gone := map[*Receipt]*Kept{}, replaced(known)
 	var done []*Receipt
 	for _, one := range known {
+		if gone[one.Digest] {
+			h.Replaced = append(h.Replaced, one)
+			continue
+		}
 		if one.Head.State == Intent {
 			h.Intents = append(h.Intents, one)
 			continue
@@ -95,6 +101,7 @@ func (h *History) fill(known map[digest.Digest]*Kept) {
 	}
 	byDigest := func(a, b *Kept) int { return cmp.Compare(a.Digest, b.Digest) }
 	slices.SortFunc(h.Intents, byDigest)
+	slices.SortFunc(h.Replaced, byDigest)
 	slices.SortFunc(done, func(a, b *Receipt) int { return byDigest(byHead[a], byHead[b]) })
 	for _, r := range Newest(done) {
 		h.Done = append(h.Done, byHead[r])
@@ -227,16 +234,13 @@ func nobody(digest.Digest) *bundle.Trust { return nil }
 
 // fetchOne gives nil for a tag that is gone.
 func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest]*Kept) (*Kept, error) {
-	file := ""
+	file, copied := "", fetchedCopy{}
 	if k.Dir != "" {
 		file = filepath.Join(k.Dir, fetched, tag+".json")
-		if one, err := readKept(file, k.trust(own)); err == nil {
-			one.Tag = tag
-			return one, k.isOf(one)
-		}
+		copied = readFetchedCopy(file)
 	}
 	ref := k.Repo.WithTag(tag)
-	a, err := k.Mirror.Artifact(ctx, ref, MaxSize+maxSignature)
+	a, err := k.Mirror.Artifact(ctx, ref, MaxSize+maxSignature, copied.body)
 	if err != nil || a == nil {
 		return nil, err
 	}
@@ -247,8 +251,12 @@ func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest
 	if err := k.isOf(one); err != nil {
 		return nil, err
 	}
-	one.Tag = tag
-	if file != "" && !k.Look && writeKept(file, one.body, one.signatures) == nil { // else it is fetched again
+	one.Tag, one.places = tag, []mirrored{{tag, a.Digest}}
+	switch {
+	case file == "":
+	case copied.is(a): // as it was
+		one.file, one.body = file, nil
+	case !k.Look && writeKept(file, one.body, one.signatures) == nil: // else it is fetched again
 		one.file, one.body = file, nil
 	}
 	return one, nil

@@ -104,10 +104,11 @@ func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
 	if one.Head.State == Done {
 		tag = k.free(ctx, h, one.Head.Bundle, body)
 	}
-	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), artifact(body, one.signatures)); err != nil {
+	a := artifact(body, one.signatures)
+	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), a); err != nil {
 		return &MirrorError{one.Head.State == Done, err}
 	}
-	one.Tag, h.tags[tag] = tag, true
+	one.Tag, h.tags[tag], one.places = tag, true, append(one.places, mirrored{tag, a.Digest})
 	if k.Dir != "" {
 		_ = writeKept(filepath.Join(k.Dir, fetched, tag+".json"), body, one.signatures) // else it is fetched
 	}
@@ -137,7 +138,7 @@ func (k *Keeper) free(ctx context.Context, h *History, bundle string, body []byt
 		if h.tags[tag] {
 			continue
 		}
-		a, err := k.Mirror.Artifact(ctx, k.Repo.WithTag(tag), MaxSize+maxSignature)
+		a, err := k.Mirror.Artifact(ctx, k.Repo.WithTag(tag), MaxSize+maxSignature, nil)
 		var other *transport.ArtifactError
 		if err != nil && !errors.As(err, &other) || err == nil && (a == nil || bytes.Equal(a.File(File), body) && len(signaturesIn(a)) == 0) {
 			return tag // what stands in the way shows when it is pushed

@@ -46,7 +46,14 @@ type Kept struct {
 	name       string // for messages
 	file       string // of this host that has its bytes; "": body has them
 	body       []byte
-	signatures [][]byte // armored
+	signatures [][]byte   // armored
+	places     []mirrored // in the mirror
+}
+
+// mirrored is a tag of the mirror, and the manifest that it led to.
+type mirrored struct {
+	tag      string
+	manifest digest.Digest
 }
 
 // Body gives the bytes.

@@ -46,12 +46,15 @@ func Merge(list ...*Receipt) *Facts {
 
 // Newest gives receipts in another order, the newest first: by the time at which their facts
 // were seen, those of one bundle among themselves by their number in the mirror, as far as that
-// is known, and those of one stream by sequence. Clocks go wrong, numbers do not.
+// is known, and those of one stream by sequence. Clocks go wrong, numbers do not. What a prune
+// left is older than what it kept.
 func Newest(list []*Receipt) []*Receipt {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *Receipt) int { return b.Time.Compare(a.Time) })
 	list = within(list, func(r *Receipt) string { return r.Bundle }, func(r *Receipt) int { return r.number })
-	return within(list, func(r *Receipt) Stream { return r.Stream }, func(r *Receipt) int { return r.Sequence })
+	list = within(list, func(r *Receipt) Stream { return r.Stream }, func(r *Receipt) int { return r.Sequence })
+	slices.SortStableFunc(list, func(a, b *Receipt) int { return cmp.Compare(a.pruned(), b.pruned()) })
+	return list
 }
 
 // within orders those of each group among themselves, the highest first, in the places that they

@@ -47,6 +47,7 @@ const (
 	FromUnpack Source = ""        // a run of unpack pushed the bundle, or saw all of it there
 	Rebuilt    Source = "rebuilt" // a bundle or a ledger was compared with the mirror
 	Adopted    Source = "adopted" // as rebuilt, and what was found was made satchel's
+	Pruned     Source = "pruned"  // a prune left it, of what receipts named that are kept no longer
 )
 
 // Stream is the line of bundles that a bundle belongs to; zero for none.
@@ -69,6 +70,7 @@ type Receipt struct {
 	From        Source
 	Closes      []digest.Digest // intents that it ends
 	Claims      []digest.Digest // receipts and intents of others, which nobody confirmed, that its pushed marks rest on
+	Replaces    []digest.Digest // receipts and intents that count no longer; of a prune alone
 
 	Repositories []Repository
 	Images       []Image
@@ -150,6 +152,7 @@ func (r *Receipt) Open(own digest.Digest, others []*Receipt) bool {
 func (r *Receipt) Sort() {
 	slices.Sort(r.Closes)
 	slices.Sort(r.Claims)
+	slices.Sort(r.Replaces)
 	slices.SortFunc(r.Repositories, func(a, b Repository) int { return cmp.Compare(a.Name, b.Name) })
 	for _, repo := range r.Repositories {
 		slices.SortFunc(repo.Sources, func(a, b SourceRepository) int { return cmp.Compare(a.Name, b.Name) })

@@ -108,6 +108,9 @@ func (u *unpacking) setters(moves []transport.TagMove, newest map[receipt.Tagged
 
 // bundleNamed names the bundle of a receipt.
 func bundleNamed(r *receipt.Receipt) string {
+	if r.From == receipt.Pruned {
+		return "a bundle whose receipts a prune has replaced"
+	}
 	if r.Stream == (receipt.Stream{}) {
 		return "bundle " + r.Bundle
 	}
