@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // PrunedID stands where other receipts have the ID of their bundle: what a prune leaves is of no
@@ -234,15 +235,10 @@ func (h *History) bounded(gone map[digest.Digest]bool) (list []digest.Digest) {
 	return list
 }
 
-// Deleter deletes a manifest of the mirror, and the tag that leads to it: ref has both.
-type Deleter interface {
-	DeleteManifest(ctx context.Context, ref oci.Ref) error
-}
-
 // Remove removes what was replaced from the mirror and from this host. What the mirror refuses to
 // delete stays, counts no longer, and is in the list. What a kept receipt names as its claim
 // stays too: it would mean nothing without.
-func (k *Keeper) Remove(ctx context.Context, h *History, from Deleter) (refused []error, err error) {
+func (k *Keeper) Remove(ctx context.Context, h *History) (refused []*transport.DeleteError, err error) {
 	claimed := map[digest.Digest]bool{}
 	for _, one := range slices.Concat(h.Done, h.Intents) {
 		for _, d := range one.Head.Claims {
@@ -255,12 +251,12 @@ func (k *Keeper) Remove(ctx context.Context, h *History, from Deleter) (refused 
 			stay = append(stay, one)
 			continue
 		}
-		no := k.removeFrom(ctx, from, one)
-		if ctx.Err() != nil {
-			return refused, ctx.Err()
+		no, err := k.removeFrom(ctx, one)
+		if err != nil {
+			return refused, err
 		}
-		if no != nil {
-			refused, stay = append(refused, no), append(stay, one)
+		if len(no) > 0 {
+			refused, stay = append(refused, no...), append(stay, one)
 			continue
 		}
 		if err := k.forget(one); err != nil {
@@ -271,17 +267,24 @@ func (k *Keeper) Remove(ctx context.Context, h *History, from Deleter) (refused 
 	return refused, nil
 }
 
-// removeFrom removes a receipt from the mirror, under each of its tags.
-func (k *Keeper) removeFrom(ctx context.Context, from Deleter, one *Kept) (err error) {
+// removeFrom removes a receipt from the mirror, whatever tags it has.
+func (k *Keeper) removeFrom(ctx context.Context, one *Kept) (refused []*transport.DeleteError, err error) {
 	if k.Mirror == nil {
-		return nil
+		return nil, nil
 	}
 	for _, at := range one.places {
-		ref := k.Repo.WithTag(at.tag)
+		ref := k.Repo
 		ref.Digest = at.manifest
-		err = errors.Join(err, from.DeleteManifest(ctx, ref))
+		err := k.Mirror.Delete(ctx, ref)
+		var no *transport.DeleteError
+		switch {
+		case errors.As(err, &no):
+			refused = append(refused, no)
+		case err != nil:
+			return refused, fmt.Errorf("remove a receipt from the mirror: %w", err)
+		}
 	}
-	return err
+	return refused, nil
 }
 
 // forget removes a receipt from this host: the copies first, so that a run that is killed knows of

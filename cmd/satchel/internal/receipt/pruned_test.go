@@ -1,8 +1,6 @@
 package receipt_test
 
 import (
-	"context"
-	"errors"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -102,47 +100,17 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// deleter deletes in a registry; of some it is refused.
-type deleter struct {
-	host  string
-	no    func(ref oci.Ref) bool
-	after func() // called after each
-	done  []oci.Ref
-}
-
-var errRefused = errors.New("refused")
-
-func (d *deleter) DeleteManifest(ctx context.Context, ref oci.Ref) error {
-	if d.no != nil && d.no(ref) {
-		return errRefused
-	}
-	for _, path := range []string{ref.Tag, ref.Digest.String()} { // the in-memory registry keeps tags of what is gone
-		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, "http://"+d.host+"/v2/"+ref.Repository+"/manifests/"+path, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close()
-	}
-	d.done = append(d.done, ref)
-	if d.after != nil {
-		d.after()
-	}
-	return nil
-}
-
 // site is a mirror and the state of a host.
 type site struct {
 	*testing.T
 	state  string
 	mirror oci.Mirror
+	proxy  *registrytest.Proxy
 }
 
 func newSite(t *testing.T) site {
-	return site{t, t.TempDir(), oci.Mirror{Host: registrytest.StartOlareg(t).Host, Namespace: "ocp/mirror"}}
+	p := registrytest.StartProxy(t, registrytest.StartOlareg(t).Host)
+	return site{t, t.TempDir(), oci.Mirror{Host: p.Host, Namespace: "ocp/mirror"}, p}
 }
 
 func (s site) keeper(state string) *receipt.Keeper {
@@ -242,17 +210,28 @@ func TestReplace(t *testing.T) {
 		t.Errorf("on another host, which trusts nobody: %v", digests(got.Done))
 	}
 	// The second deletion is refused.
-	refusing := &deleter{host: s.mirror.Host, no: func(ref oci.Ref) bool { return strings.Contains(ref.Tag, "intent") }}
-	if refused, err := k.Remove(t.Context(), h, refusing); err != nil || len(refused) != 1 || len(refusing.done) != 1 {
+	deletions := 0
+	s.proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodDelete {
+			deletions++
+		}
+		if r.Method == http.MethodDelete && deletions > 1 {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return true
+		}
+		return false
+	}
+	if refused, err := k.Remove(t.Context(), h); err != nil || len(refused) != 1 || deletions != 2 || refused[0].Trouble != transport.DeleteUnsupported {
 		t.Errorf("%v, %v", refused, err)
 	}
+	s.proxy.Answer = nil
 	h = s.history(k)
 	same("after a refusal", h, 1)
 	again, err := k.Replace(t.Context(), h, s.left(k), nil)
 	if err != nil || again.Digest != one.Digest {
 		t.Errorf("the same was written again: %v", err)
 	}
-	if refused, err := k.Remove(t.Context(), h, &deleter{host: s.mirror.Host}); err != nil || len(refused) != 0 {
+	if refused, err := k.Remove(t.Context(), h); err != nil || len(refused) != 0 {
 		t.Errorf("%v, %v", refused, err)
 	}
 	same("at the end", s.history(k), 0)
@@ -278,7 +257,7 @@ func TestReplaceTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Remove(t.Context(), h, &deleter{host: s.mirror.Host}); err != nil {
+	if _, err := k.Remove(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 	h = s.history(k)
@@ -310,13 +289,12 @@ func TestTagUsedAgain(t *testing.T) {
 	if h := s.history(other); len(h.Done) != 1 || h.Done[0].Digest != old.Digest {
 		t.Fatalf("%+v", h)
 	}
-	d := &deleter{host: s.mirror.Host}
 	h := s.history(k)
 	if _, err := k.Replace(t.Context(), h, s.left(k), h.Done); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Remove(t.Context(), h, d); err != nil || len(d.done) != 1 {
-		t.Fatalf("%v, %v", d.done, err)
+	if refused, err := k.Remove(t.Context(), h); err != nil || len(refused) != 0 || len(h.Replaced) != 0 {
+		t.Fatalf("%v, %v", refused, err)
 	}
 	late := s.keep(k, "aaaaaaaaaaaaaaaa", 3, []digest.Digest{}...)
 	if late.Tag != old.Tag {
@@ -352,9 +330,8 @@ func TestClaimStays(t *testing.T) {
 	if _, err := k.Replace(t.Context(), h, receipt.Left(s.mirror, nil, everything{}), h.Of("aaaaaaaaaaaaaaaa")); err != nil {
 		t.Fatal(err)
 	}
-	d := &deleter{host: s.mirror.Host}
-	if _, err := k.Remove(t.Context(), h, d); err != nil || len(d.done) != 0 {
-		t.Errorf("deleted %v, %v", d.done, err)
+	if _, err := k.Remove(t.Context(), h); err != nil || s.proxy.Count("DELETE manifest") != 0 || len(h.Replaced) != 1 {
+		t.Errorf("%d replaced ones stay, %v", len(h.Replaced), err)
 	}
 	sure, err := s.history(k).Sure(s.history(k).Of("bbbbbbbbbbbbbbbb")[0])
 	if err != nil || !slices.ContainsFunc(sure.Manifests, func(m receipt.Manifest) bool { return m.Mark == receipt.Pushed }) {
