@@ -51,6 +51,7 @@ var rows = []struct {
 	{pkg: "manifests/internal/operator", may: []string{"oci", "manifests/internal/origin", "manifests/internal/tempfile", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/ask", "manifests/internal/catalog", "manifests/internal/catalogmerge", "manifests/internal/filter", "manifests/internal/layers", "manifests/internal/opm", "manifests/internal/rebuild"}},
 	{pkg: "manifests/internal/chart", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/ask", "manifests/internal/helm"}},
 	{pkg: "manifests/internal/pods", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/ask", "manifests/internal/podlist"}},
+	{pkg: "manifests/internal/mirrored", may: []string{"oci", "manifests/internal/ask", "manifests/internal/catalog", "manifests/internal/catalogdiff", "manifests/internal/imageset", "manifests/internal/layers", "manifests/internal/operator", "manifests/internal/payload"}},
 	{pkg: "manifests/internal/emit", may: []string{"oci", "manifests/internal/origin", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/pullsecret", "manifests/internal/rules", "manifests/internal/strict"}},
 	{pkg: "manifests/internal/asktest", may: []string{"oci", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/ask"}},
 	{pkg: "manifests/opmtest", may: []string{"oci", "manifests/internal/opm", "manifests/internal/catalog"}},

@@ -138,3 +138,20 @@ func (c *Catalog) Of(pkg, schema string) (list []*declcfg.Meta, err error) {
 	}
 	return list, nil
 }
+
+// Config gives the documents of a package as [Documents.Config] does.
+func (c *Catalog) Config(pkg string) (*declcfg.DeclarativeConfig, error) {
+	cfg := &declcfg.DeclarativeConfig{}
+	for _, schema := range []string{declcfg.SchemaPackage, declcfg.SchemaChannel, declcfg.SchemaBundle, declcfg.SchemaDeprecation} {
+		docs, err := c.Of(pkg, schema)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range docs {
+			if err := addTo(cfg, m); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return cfg, nil
+}

@@ -12,6 +12,8 @@ import (
 	"testing/fstest"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/objects"
 )
 
 // onePod uses an image in every way.
@@ -83,7 +85,8 @@ func TestRead(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	huge := strings.Repeat("x", 2*maxPod+1) // what was read ahead does not count
+	const tooLarge = "one pod in it, or something else, has more than 16 MiB"
+	huge := strings.Repeat("x", 2*objects.Max+1) // what was read ahead does not count
 	for name, tc := range map[string]struct{ in, want string }{
 		"no YAML":            {"a: [", "yaml"},
 		"binary":             {"\x00\x01", "yaml"},
@@ -99,10 +102,10 @@ func TestReadRefuses(t *testing.T) {
 		"another list, YAML": {"items:\nkind: DeploymentList\n", `no list of pods`},
 		"an array":           {"[]", "neither a pod nor a list"},
 		"two documents":      {`{"kind":"Pod"} 7`, "no JSON object"},
-		"a large pod":        {`{"items":[{"kind":"Pod","x":"` + huge + `"}]}`, errTooLarge.Error()},
-		"a large remark":     {`{"x":"` + huge + `"}`, errTooLarge.Error()},
-		"a large line":       {"a: " + huge, errTooLarge.Error()},
-		"a large item":       {"items:\n- a: |\n" + strings.Repeat("    "+strings.Repeat("x", 1<<20)+"\n", 17), errTooLarge.Error()},
+		"a large pod":        {`{"items":[{"kind":"Pod","x":"` + huge + `"}]}`, tooLarge},
+		"a large remark":     {`{"x":"` + huge + `"}`, tooLarge},
+		"a large line":       {"a: " + huge, tooLarge},
+		"a large item":       {"items:\n- a: |\n" + strings.Repeat("    "+strings.Repeat("x", 1<<20)+"\n", 17), tooLarge},
 		"a bomb":             {"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n", "excessive aliasing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,16 +1,12 @@
 package podlist
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-)
 
-// maxPod is the largest pod, and the largest of anything besides pods, in bytes.
-// An API server stores nothing of more than some 3 MB.
-const maxPod = 16 << 20
+	"github.com/satchel-airgap/satchel/manifests/internal/objects"
+)
 
 // Use is one container's image. A volume that is an image counts as a container.
 type Use struct {
@@ -63,28 +59,17 @@ type reader struct {
 // Read reads a list of pods, or single ones, as JSON or YAML. It gives the number
 // of pods, and stops with the first error of found.
 func Read(r io.Reader, found func(Use) error) (int, error) {
-	in := bufio.NewReaderSize(r, 64<<10)
 	p := &reader{found: found}
-	for {
-		c, err := in.ReadByte()
-		switch {
-		case errors.Is(err, io.EOF):
-			return 0, nil
-		case err != nil:
-			return 0, err
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-			continue
-		}
-		if err := in.UnreadByte(); err != nil {
-			return 0, err
-		}
-		if c == '{' {
-			err = p.json(in)
-		} else {
-			err = p.yaml(in)
-		}
-		return p.pods, err
+	err := objects.Reader{Object: p.object, List: checkList, What: "pod", Wrong: "it is neither a pod nor a list of pods"}.Read(r)
+	return p.pods, err
+}
+
+func (p *reader) object(body []byte) error {
+	var one pod
+	if err := json.Unmarshal(body, &one); err != nil {
+		return err
 	}
+	return p.pod(&one)
 }
 
 // pod takes one pod.
@@ -127,112 +112,6 @@ func idOf(started []container, name string) string {
 		}
 	}
 	return ""
-}
-
-// bounded fails when more is read at a time than one pod may have.
-type bounded struct {
-	io.Reader
-	left int
-}
-
-func (b *bounded) Read(buf []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLarge
-	}
-	n, err := b.Reader.Read(buf[:min(len(buf), b.left)])
-	b.left -= n
-	return n, err
-}
-
-var errTooLarge = fmt.Errorf("one pod in it, or something else, has more than %d MiB", maxPod>>20)
-
-// json reads documents of JSON, one after another.
-func (p *reader) json(r io.Reader) error {
-	in := &bounded{Reader: r, left: maxPod}
-	dec := json.NewDecoder(in)
-	for {
-		in.left = maxPod
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil && tok != json.Delim('{') {
-			err = errors.New("it is no JSON object")
-		}
-		if err == nil {
-			err = p.document(dec, in)
-		}
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// document reads the rest of an object: a list, or a pod.
-func (p *reader) document(dec *json.Decoder, in *bounded) error {
-	var one pod
-	list := false
-	for dec.More() {
-		in.left = maxPod
-		key, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		var into any = new(json.RawMessage)
-		switch key {
-		case "items":
-			list = true
-			if err := p.items(dec, in); err != nil {
-				return err
-			}
-			continue
-		case "kind":
-			into = &one.Kind
-		case "metadata":
-			into = &one.Metadata
-		case "spec":
-			into = &one.Spec
-		case "status":
-			into = &one.Status
-		}
-		if err := dec.Decode(into); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return err
-	}
-	if list {
-		return checkList(one.Kind)
-	}
-	return p.pod(&one)
-}
-
-func (p *reader) items(dec *json.Decoder, in *bounded) error {
-	tok, err := dec.Token()
-	switch {
-	case err != nil:
-		return err
-	case tok == nil:
-		return nil
-	case tok != json.Delim('['):
-		return errors.New("its items are no list")
-	}
-	for dec.More() {
-		in.left = maxPod
-		var one pod
-		if err := dec.Decode(&one); err != nil {
-			return err
-		}
-		if err := p.pod(&one); err != nil {
-			return err
-		}
-	}
-	_, err = dec.Token()
-	return err
 }
 
 // checkList checks the kind of what has items.

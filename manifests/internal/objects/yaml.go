@@ -1,8 +1,9 @@
-package podlist
+package objects
 
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,16 +11,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// noPods says first what is wrong in words, then where.
-func noPods(err error) error {
-	return fmt.Errorf("it is neither a pod nor a list of pods: %w", err)
-}
+// wrong says first what is wrong in words, then where.
+func (o Reader) wrong(err error) error { return fmt.Errorf("%s: %w", o.Wrong, err) }
 
 // yamlReader takes YAML apart by lines, so that one item is parsed at a time: in a
 // block sequence each begins with a hyphen at the column of the first, and all else
 // of an item stands to the right of that.
 type yamlReader struct {
-	*reader
+	Reader
 	rest   []byte // of the document, but for its items
 	item   []byte // that was begun
 	list   bool   // the document has items
@@ -28,10 +27,10 @@ type yamlReader struct {
 }
 
 // yaml reads documents of YAML.
-func (p *reader) yaml(r *bufio.Reader) error {
-	y := &yamlReader{reader: p}
+func (o Reader) yaml(r *bufio.Reader) error {
+	y := &yamlReader{Reader: o}
 	for {
-		line, err := readLine(r)
+		line, err := y.readLine(r)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
@@ -45,12 +44,12 @@ func (p *reader) yaml(r *bufio.Reader) error {
 }
 
 // readLine reads a line with its end.
-func readLine(r *bufio.Reader) ([]byte, error) {
+func (o Reader) readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxPod {
-			return nil, errTooLarge
+		if line = append(line, part...); len(line) > Max {
+			return nil, o.tooLarge()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
@@ -86,21 +85,21 @@ func (y *yamlReader) line(line []byte) error {
 	if y.inside {
 		into = &y.item
 	}
-	if *into = append(*into, line...); len(*into) > maxPod {
-		return errTooLarge
+	if *into = append(*into, line...); len(*into) > Max {
+		return y.tooLarge()
 	}
 	return nil
 }
 
 // endItem takes the item that was begun, if any.
 func (y *yamlReader) endItem() error {
-	var list []pod
+	var list []json.RawMessage
 	if err := yaml.Unmarshal(y.item, &list); err != nil {
-		return noPods(err)
+		return y.wrong(err)
 	}
 	y.item = y.item[:0]
-	for i := range list {
-		if err := y.pod(&list[i]); err != nil {
+	for _, body := range list {
+		if err := y.Object(body); err != nil {
 			return err
 		}
 	}
@@ -112,25 +111,29 @@ func (y *yamlReader) end() error {
 	if err := y.endItem(); err != nil {
 		return err
 	}
+	body, err := yaml.YAMLToJSON(y.rest)
 	var doc struct {
-		pod
-		Items []pod `json:"items"` // on one line
+		Kind  string            `json:"kind"`
+		Items []json.RawMessage `json:"items"` // on one line
 	}
-	if err := yaml.Unmarshal(y.rest, &doc); err != nil {
-		return noPods(err)
+	if err == nil {
+		err = json.Unmarshal(body, &doc)
 	}
-	empty, list := len(bytes.TrimSpace(y.rest)) == 0, y.list || doc.Items != nil
+	if err != nil {
+		return y.wrong(err)
+	}
+	empty, list := bytes.Equal(bytes.TrimSpace(body), []byte("null")), y.list || doc.Items != nil
 	y.rest, y.list, y.inside = y.rest[:0], false, false
 	switch {
 	case list:
-		for i := range doc.Items {
-			if err := y.pod(&doc.Items[i]); err != nil {
+		for _, one := range doc.Items {
+			if err := y.Object(one); err != nil {
 				return err
 			}
 		}
-		return checkList(doc.Kind)
+		return y.Reader.list(doc.Kind)
 	case empty:
 		return nil
 	}
-	return y.pod(&doc.pod)
+	return y.Object(body)
 }

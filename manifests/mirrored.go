@@ -1,0 +1,47 @@
+package manifests
+
+import (
+	"context"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/mirrored"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// What a mirror has, and what of it clusters use.
+type (
+	// ClusterUse is what the objects of clusters say is in use. Its methods read files.
+	ClusterUse = cluster.Use
+	// ClusterRelease is a release that a cluster needs.
+	ClusterRelease = cluster.Release
+	// ClusterOperator is an operator that a cluster has.
+	ClusterOperator = cluster.Operator
+	// ClusterFileError says what is wrong with a file of objects, and nothing of its content.
+	ClusterFileError = cluster.Error
+	// ReleaseContents is what a release is made of.
+	ReleaseContents = payload.Payload
+	// CatalogBundle is one version of an operator in a catalog, with its images.
+	CatalogBundle = mirrored.Bundle
+)
+
+// Repositories of releases in the mirror, below its namespace.
+const (
+	PathRelease    = origin.PathPayload
+	PathComponents = origin.PathComponents
+	PathGraph      = origin.PathGraph
+)
+
+// ReadRelease reads the payload of a release that a registry has. An image that is none is
+// an *[oci.UnsupportedError]; the source's errors pass through.
+func ReadRelease(ctx context.Context, src oci.Source, root oci.Descriptor) (*ReleaseContents, error) {
+	return mirrored.Release(ctx, src, root)
+}
+
+// ReadBundles gives each version of each operator of a catalog. selection, which may be nil,
+// marks what it chooses; doubt gets the packages from which it cannot. sure says that all of
+// the catalog could be read. Errors are those of [ReadCatalog].
+func ReadBundles(ctx context.Context, name string, src oci.Source, root oci.Descriptor, selection *Operator, each func(CatalogBundle), doubt func(pkg, why string)) (sure bool, err error) {
+	return mirrored.Operators(ctx, name, src, root, selection, each, doubt)
+}
