@@ -125,7 +125,7 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 	}
 	all := smallFiles{
 		bundle: s.begin.Bundle, text: seal.ReadmeText, finger: Fingerprint(seal.Sum(bundleBody)), segments: drive.Files, keys: s.begin.KeyFiles,
-		signatures: bundleSigs, packedBy: s.needs().PackedBy,
+		signatures: bundleSigs, packedBy: s.needs().PackedBy, sparse: s.begin.Baseline.Len() > 0,
 		sealed: append(listFiles(driveSigs), seal.FileOf(seal.IndexName, idx), seal.FileOf(seal.DriveName, driveBody), seal.FileOf(seal.BundleName, bundleBody)),
 	}
 	if all.postQuantum, err = keys.IsPostQuantum(bytes.NewReader(idx)); err != nil {

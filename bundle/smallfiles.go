@@ -18,6 +18,7 @@ import (
 type smallFiles struct {
 	bundle      string
 	text        int    // the wording of README.txt
+	sparse      bool   // it leaves out what earlier bundles brought
 	found       []byte // README.txt as it is, for a wording that this version does not know
 	finger      Fingerprint
 	postQuantum bool              // the bundle key
@@ -87,7 +88,7 @@ func (s smallFiles) readme() ([]byte, error) {
 	if s.postQuantum {
 		age, why = "age 1.3 or newer", "the keys of this bundle are post-quantum"
 	}
-	if text := seal.Readme(s.text, s.bundle, age, why, ways, s.signatureNames()); text != nil {
+	if text := seal.Readme(s.text, s.bundle, age, why, ways, s.signatureNames(), s.sparse); text != nil {
 		return text, nil
 	}
 	return s.found, nil
@@ -221,7 +222,7 @@ func (v *verification) signedLater(now smallFiles, f derivedFiles) *derivedFiles
 func (s *seals) smallFiles() (smallFiles, error) {
 	all := smallFiles{bundle: s.bundle.Bundle, finger: s.finger, segments: s.drive.Files, keys: map[string][]byte{}, signatures: map[string][]byte{}, sealed: []seal.File{
 		s.bundle.Index, seal.FileOf(seal.DriveName, s.bodies[seal.DriveName]), seal.FileOf(seal.BundleName, s.bodies[seal.BundleName]),
-	}, packedBy: s.extras.PackedBy}
+	}, packedBy: s.extras.PackedBy, sparse: slices.Contains(s.bundle.Needs.Needs, seal.Baseline)}
 	for _, d := range s.bundle.Drives {
 		all.sealed = append(all.sealed, d.Signatures...)
 	}

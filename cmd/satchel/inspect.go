@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,9 +89,7 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 	head.signed(signers(r.Signed))
 	attached := report.CountAttached(r.Images)
 	head.printf("content      %s, %s, %s, %s\n", text.Count(len(r.Images)-attached, "image", "images"), text.Count(r.Manifests, "manifest", "manifests"), text.Count(r.Blobs-r.Manifests, "blob", "blobs"), bundle.FormatSize(r.BlobBytes))
-	if l := r.LeftOut; l != nil {
-		head.printf("left out     %s, which %s brought into the mirror; sizes are of what is in this bundle\n", text.Count(l.Count, "manifest or blob", "manifests and blobs"), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
-	}
+	head.leftBehind(r.LeftOut)
 	if attached > 0 {
 		head.printf("attached     %s\n", text.Attached(attached))
 	}
@@ -116,6 +116,27 @@ func printInspect(w io.Writer, r *inspect.Report, v view) error {
 		head.printf("%s\n", text.Printable(inc.String()))
 	}
 	return head.err
+}
+
+// leftBehind says what a bundle leaves out, and which bundles brought that, the newest first.
+func (p *printer) leftBehind(l *inspect.LeftOut) {
+	const most = 10
+	if l == nil {
+		return
+	}
+	p.printf("left out     %s, which %s brought into the mirror; sizes are of what is in this bundle\n", text.Count(l.Count, "manifest or blob", "manifests and blobs"), text.Count(len(l.From), "earlier bundle", "earlier bundles"))
+	from := slices.SortedStableFunc(slices.Values(l.From), func(a, b bundle.BaselineSource) int { return cmp.Compare(b.Sequence, a.Sequence) })
+	from = slices.CompactFunc(from, func(a, b bundle.BaselineSource) bool { return a.Bundle == b.Bundle })
+	for _, s := range from[:min(len(from), most)] {
+		line := unpack.Named(s)
+		if s.Fingerprint != "" {
+			line += ", fingerprint " + bundle.Fingerprint(s.Fingerprint).Grouped()
+		}
+		p.printf("             %s\n", line)
+	}
+	if n := len(from) - most; n > 0 {
+		p.printf("             and %d more (-o json has all)\n", n)
+	}
 }
 
 // printInspectImages writes a row for each image, and a line for each that is missing.

@@ -24,6 +24,7 @@ func command(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("vectors", flag.ContinueOnError)
 	satchel := flags.String("satchel", "", "the `program` that packs")
 	by := flags.String("packed-by", "", "its version or commit, for vector.txt")
+	only := flags.String("only", "", "the `name` of the one vector that is made (default: all)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,6 +48,6 @@ func command(ctx context.Context, args []string) (err error) {
 	if err := os.Mkdir(flags.Arg(0), 0o755); err != nil { // never over vectors that are there
 		return err
 	}
-	m := &maker{satchel: program, by: *by, out: flags.Arg(0), tmp: tmp, source: src}
+	m := &maker{satchel: program, by: *by, out: flags.Arg(0), tmp: tmp, only: *only, source: src}
 	return m.all(ctx)
 }

@@ -14,6 +14,7 @@ import (
 // maker makes one directory of vectors.
 type maker struct {
 	satchel, by, out, tmp string
+	only                  string // the name of the one that is made; "" for all
 	source                *source
 }
 
@@ -21,6 +22,7 @@ type maker struct {
 type vector struct {
 	name, about string
 	images      []string // references in the source; those of another host cannot be reached
+	earlier     []string // those of a bundle that is packed before, and arrives; the other one leaves out what it has
 	pack        []string // further flags
 	exit        int      // of pack
 	postQuantum bool
@@ -49,9 +51,14 @@ func (m *maker) all(ctx context.Context) error {
 			expect: []string{"expect: truncated", "fault: " + segment}},
 		{name: "signed", about: "two have signed it", images: whole, signers: 2,
 			expect: []string{"expect: whole", "images: 3", "gaps: 0", "documents: 1", "signatures: 2"}},
+		{name: "delta", about: "it leaves out what the bundle in baseline has", images: append(whole, "vectors/late:1.0"), earlier: whole, pack: []string{"--since", "last"},
+			expect: []string{"expect: sparse", "images: 4", "left out: 13"}},
 		{name: "needs", about: "the seal needs a feature that no version has", images: whole, change: future,
 			expect: []string{"expect: needs", "feature: future"}},
 	} {
+		if m.only != "" && v.name != m.only {
+			continue
+		}
 		if err := m.make(ctx, v); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -69,17 +76,18 @@ func (m *maker) make(ctx context.Context, v vector) error {
 	if err != nil {
 		return err
 	}
-	host := m.source.server.Listener.Addr().String()
-	config := "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n"
-	for _, img := range v.images {
-		config += "    - name: " + host + "/" + img + "\n"
-	}
+	m.source.down.Store(v.down)
 	file := filepath.Join(m.tmp, v.name+".yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	args := []string{"pack", "-q", "-c", file, "-r", recipient, "--src-tls-verify=false", "--lanes=1", "--segment-size=1MiB"}
+	if len(v.earlier) > 0 {
+		if err := m.packEarlier(ctx, file, v.earlier, append(args, filepath.Join(dir, "baseline"))); err != nil {
+			return err
+		}
+	}
+	if err := m.configure(file, v.images); err != nil {
 		return err
 	}
-	m.source.down.Store(v.down)
-	args := append([]string{"pack", "-q", "-c", file, "-r", recipient, "--src-tls-verify=false", "--lanes=1", "--segment-size=1MiB"}, v.pack...)
+	args = append(args, v.pack...)
 	for n := range v.signers {
 		key := filepath.Join(m.tmp, fmt.Sprintf("signer-%d", n+1))
 		if err := addSigner(key, filepath.Join(dir, "signers")); err != nil {
@@ -97,6 +105,27 @@ func (m *maker) make(ctx context.Context, v vector) error {
 	}
 	head := fmt.Sprintf("%s\npacked by: %s\n\n%s\n", strings.Join(v.expect, "\n"), m.by, v.about)
 	return os.WriteFile(filepath.Join(dir, "vector.txt"), []byte(head), 0o644)
+}
+
+// configure writes a configuration of images of the source.
+func (m *maker) configure(file string, images []string) error {
+	config := "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n"
+	for _, img := range images {
+		config += "    - name: " + m.source.server.Listener.Addr().String() + "/" + img + "\n"
+	}
+	return os.WriteFile(file, []byte(config), 0o600)
+}
+
+// packEarlier packs a bundle, and notes that it arrived.
+func (m *maker) packEarlier(ctx context.Context, file string, images, args []string) error {
+	if err := m.configure(file, images); err != nil {
+		return err
+	}
+	fingerprint, err := m.command(ctx, args...).Output()
+	if err != nil {
+		return fmt.Errorf("satchel %s: %w", strings.Join(args, " "), err)
+	}
+	return m.run(ctx, 0, "confirm", strings.TrimSpace(string(fingerprint)))
 }
 
 func (m *maker) keygen(ctx context.Context, file string, postQuantum bool) (recipient string, err error) {

@@ -43,14 +43,14 @@ func (o Opening) command(text int) string {
 
 // ReadmeText is the wording of README.txt that bundles are sealed with now. Those that say
 // nothing have the first one.
-const ReadmeText = 5
+const ReadmeText = 6
 
 // Readme gives the bytes of README.txt. It depends only on what a verifier
 // without a key can see: the wording that the bundle was sealed with, its ID, the age
 // program that it takes, such as "age 1.3 or newer", why, the ways to open its key
-// files, and the names of its signature files. A wording that this version does not know
-// gives nil.
-func Readme(text int, bundle, age, why string, ways []Opening, signatures []string) []byte {
+// files, the names of its signature files, and, since the sixth one, whether it is sparse:
+// whole only together with earlier bundles. A wording that this version does not know gives nil.
+func Readme(text int, bundle, age, why string, ways []Opening, signatures []string, sparse bool) []byte {
 	width := 0
 	for _, w := range ways {
 		width = max(width, len(w.command(text)))
@@ -72,8 +72,12 @@ func Readme(text int, bundle, age, why string, ways []Opening, signatures []stri
 		return fmt.Appendf(nil, readme3, bundle, age, why, one, lines.Bytes())
 	case 4:
 		return fmt.Appendf(nil, readme4, bundle, age, why, one, lines.Bytes())
-	case 5:
-		return fmt.Appendf(nil, readme5, bundle, age, why, signedText(signatures), one, lines.Bytes())
+	case 5, 6:
+		more := signedText(signatures)
+		if sparse && text == 6 {
+			more = readmeSparse + more
+		}
+		return fmt.Appendf(nil, readme5, bundle, age, why, more, one, lines.Bytes())
 	}
 	return nil
 }

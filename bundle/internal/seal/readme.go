@@ -1,7 +1,8 @@
 package seal
 
-// The fourth and the fifth wording: names of directories may have spaces. Between the two parts
-// the fifth one says how a bundle is signed.
+// The fourth wording and those after it: names of directories may have spaces. Between the two
+// parts the fifth one says how a bundle is signed, and the sixth one before that what a sparse
+// bundle lacks.
 const (
 	readme4 = readmeBegin + readmeRest
 	readme5 = readmeBegin + "%s" + readmeRest

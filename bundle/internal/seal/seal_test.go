@@ -328,7 +328,7 @@ func TestReadme(t *testing.T) {
 	one := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
 	two := append(one, Opening{File: "key-2.age", Note: "with the passphrase"})
 	for _, ways := range [][]Opening{one, two} {
-		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways, nil))
+		s := string(Readme(ReadmeText, id, "age 1.3 or newer", "a reason", ways, nil, false))
 		if !strings.Contains(s, id) || strings.Contains(s, "%!") || !strings.Contains(s, "age 1.3 or newer (a reason)") {
 			t.Errorf("README.txt:\n%s", s)
 		}
@@ -345,7 +345,7 @@ func TestReadme(t *testing.T) {
 func TestReadmeWordings(t *testing.T) {
 	t.Parallel()
 	ways := []Opening{{File: "key-1.age", Identity: "KEY", Note: "with your key"}}
-	wording := func(n int) []byte { return Readme(n, id, "age", "any version", ways, nil) }
+	wording := func(n int) []byte { return Readme(n, id, "age", "any version", ways, nil, false) }
 	for n, want := range []string{
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
 		"212770eb2d198dc4cbe243879b9ad30ec949029aebcad470440955914b275fca",
@@ -353,16 +353,23 @@ func TestReadmeWordings(t *testing.T) {
 		"137b3950ceeb36c29f70a7ee62556d0e058213921e387e455196625c77a7bf7f",
 		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251",
 		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251", // as the fourth one if it is not signed
+		"c213d1d8d857b6a07309f045d47166dae0797902d46225f8b6280cb51feb0251", // as that if it is whole alone
 	} {
 		if got := Sum(wording(n)); got != want {
 			t.Errorf("wording %d has changed: %s; bundles have it, so a new text needs a new number", n, got)
 		}
 	}
-	signed := Readme(5, id, "age", "any version", ways, []string{"bundle.json.sig", "bundle.json.2.sig", "drive.json.sig"})
+	signed := Readme(5, id, "age", "any version", ways, []string{"bundle.json.sig", "bundle.json.2.sig", "drive.json.sig"}, false)
 	if got := Sum(signed); got != "9f89bb2a55f28630c523d2a4f3091c6937fb20ae7981493669b0e7ed7b56f68b" {
 		t.Errorf("the fifth wording of a signed bundle has changed: %s", got)
 	}
-	if ReadmeText != 5 || wording(ReadmeText+1) != nil {
+	if string(Readme(5, id, "age", "any version", ways, nil, true)) != string(wording(5)) {
+		t.Error("the fifth wording says something of a sparse bundle")
+	}
+	if got := Sum(Readme(6, id, "age", "any version", ways, nil, true)); got != "6d47503d2c9ce17858c257bbf11ee889e01788eee4dae9a4651374a13e679ac1" {
+		t.Errorf("the sixth wording of a sparse bundle has changed: %s", got)
+	}
+	if ReadmeText != 6 || wording(ReadmeText+1) != nil {
 		t.Errorf("the newest wording is %d", ReadmeText)
 	}
 }

@@ -88,4 +88,10 @@ func (r *Report) leftOut(b *bundle.Baseline, left []oci.Image) {
 		img.LeftOut = true
 		r.Images = append(r.Images, img)
 	}
+	for i, img := range r.Images { // what it is attached to may be in the mirror
+		if img.Alone {
+			_, _, there := b.Find(img.Subject)
+			r.Images[i].Alone = !there
+		}
+	}
 }

@@ -35,11 +35,11 @@ func (l Lacking) String() string {
 	if l.Fault != "" {
 		more = " (" + l.Fault + ")"
 	}
-	return fmt.Sprintf("%s %s of %s%s, which %s brought", kind, l.Descriptor.Digest, l.Repository, more, named(l.From))
+	return fmt.Sprintf("%s %s of %s%s, which %s brought", kind, l.Descriptor.Digest, l.Repository, more, Named(l.From))
 }
 
-// named says which bundle it is.
-func named(s bundle.BaselineSource) string {
+// Named says which bundle it is.
+func Named(s bundle.BaselineSource) string {
 	if s.Stream == nil {
 		return "bundle " + s.Bundle
 	}
@@ -75,7 +75,7 @@ func (e *BaselineError) Error() string {
 				blobs++
 			}
 		}
-		parts = append(parts, fmt.Sprintf("%s and %s of %s", text.Count(manifests, "manifest", "manifests"), text.Count(blobs, "blob", "blobs"), named(s)))
+		parts = append(parts, fmt.Sprintf("%s and %s of %s", text.Count(manifests, "manifest", "manifests"), text.Count(blobs, "blob", "blobs"), Named(s)))
 	}
 	return fmt.Sprintf("%s lacks what this bundle leaves out because earlier bundles brought it: %s", e.Mirror, text.Some(parts, 5))
 }
@@ -87,7 +87,7 @@ func (e *BaselineError) Permanent() bool { return true }
 func (e *BaselineError) Hint() string {
 	var names []string
 	for _, s := range e.bundles() {
-		name := named(s)
+		name := Named(s)
 		if s.Fingerprint != "" {
 			name += " with the fingerprint " + bundle.Fingerprint(s.Fingerprint).Grouped()
 		}
