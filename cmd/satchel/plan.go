@@ -37,6 +37,7 @@ type planOptions struct {
 	catalog        string
 	sign           signFlags
 	extra          manifests.Extra
+	pin            pinFlags
 	registry       registryFlags
 }
 
@@ -74,6 +75,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	f.Var(someValue{sizeValue{&o.cluster}}, "cluster-size", "what a file takes at least on the drives at hand, such as 1MiB; exFAT and NTFS have large ones (default 128KiB)")
 	f.Var(rateValue{&o.rate}, "rate", "also show how long fetching takes at so many bytes a second, such as 20MB or 160Mbit")
 	f.BoolVar(&o.images, "images", false, "list every image too: its size, what of that others share, and why it is carried (-o json and yaml always do)")
+	addPinFlags(f, &o.pin)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
 	addCatalogMode(f, &o.catalog)
@@ -106,6 +108,10 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if err := checkArchiveSize(job.Config, o.config, o.segmentSize); err != nil {
 		return job, err
 	}
+	if err := o.pin.check(o.config, o.since, o.catalog); err != nil {
+		return job, err
+	}
+	job.Pin = o.pin.file != ""
 	job.Job = bundle.Job{Recipients: to, SegmentSize: o.segmentSize, Lanes: o.lanes}
 	if err := job.Job.CheckNumbers(); err != nil {
 		return job, usage(err, "see satchel plan --help")
@@ -166,6 +172,9 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	}
 	rep, err := plan.Run(ctx, job)
 	if err != nil {
+		return err
+	}
+	if err := o.pin.write(a, o.config, rep); err != nil {
 		return err
 	}
 	v := a.view(o.wide)

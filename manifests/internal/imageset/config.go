@@ -28,6 +28,7 @@ type Config struct {
 	Extra Extra `json:"-"`
 
 	file   string
+	data   []byte // of the file
 	places strict.Places
 }
 

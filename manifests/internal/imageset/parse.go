@@ -40,7 +40,11 @@ func Parse(name string, data []byte) (*Config, error) {
 			return nil, errors.Join(err, toChange(name, head.APIVersion, data))
 		}
 	}
-	return decode(name, doc)
+	c, err := decode(name, doc)
+	if err == nil {
+		c.data = data
+	}
+	return c, err
 }
 
 // decode reads a configuration of v2alpha1 whose head is right.

@@ -19,6 +19,7 @@ type Options struct {
 	DriveSize int64      // free bytes of the drives at hand; 0 for drives of the usual sizes
 	Cluster   int64      // bytes of a cluster of those drives; 0 for the usual size
 	Rate      int64      // bytes a second for the time that fetching takes; 0 for no time
+	Pin       bool       // also write the configuration's file with what it names today
 }
 
 // Run plans. Images that are not available are gaps of the report, if they are allowed.

@@ -30,6 +30,10 @@ type Report struct {
 	Gaps     []oci.Gap                   `json:"gaps,omitempty"` // what --keep-going plans without
 	// Incomplete is what lacks some of those.
 	Incomplete []manifests.Incomplete `json:"incomplete,omitempty"`
+	// Pinned is the configuration's file with what it names today, NotPinned what it has no
+	// place for.
+	Pinned    []byte   `json:"-"`
+	NotPinned []string `json:"notPinned,omitempty"`
 }
 
 // Stream is the row of bundles that the next one would belong to.
@@ -142,7 +146,10 @@ func (p *planning) report(ctx context.Context) (*Report, error) {
 	if p.Baseline != nil {
 		r.leave(graph, p.Carried(), p.opts.Job.Baseline)
 	}
-	return r, nil
+	if p.opts.Pin {
+		err = p.pin(ctx, r)
+	}
+	return r, err
 }
 
 // stream asks the ledger which bundle the next one would be.

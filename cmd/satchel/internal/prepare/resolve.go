@@ -3,6 +3,7 @@ package prepare
 import (
 	"context"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -27,7 +28,7 @@ func (s *Set) resolve(ctx context.Context) error {
 
 // resolved gives what is carried, with the error that joins the gaps.
 func (s *Set) resolved(ctx context.Context) (*oci.Inventory, error) {
-	inv, err := manifests.Resolve(ctx, s.Config, cachedImages{s.To, s.Client, s.Cache, s.catalogs, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}})
+	inv, err := manifests.Resolve(ctx, s.Config, s.images())
 	if s.Only == nil || inv == nil {
 		return inv, err
 	}
@@ -36,4 +37,16 @@ func (s *Set) resolved(ctx context.Context) (*oci.Inventory, error) {
 		return nil, err
 	}
 	return s.onlyListed(ctx, inv, missing)
+}
+
+// Resolves gives what another configuration names now. Its notices are discarded, and what is
+// not available is in its error.
+func (s *Set) Resolves(ctx context.Context, cfg *manifests.Config) (*oci.Inventory, error) {
+	images := s.images()
+	images.To = notice.To{}
+	return manifests.Resolve(ctx, cfg, images)
+}
+
+func (s *Set) images() cachedImages {
+	return cachedImages{s.To, s.Client, s.Cache, s.catalogs, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}}
 }
