@@ -35,7 +35,7 @@ func TestVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			expect := map[string]func(*testing.T, vector){
-				"whole": isWhole, "damaged": isDamaged, "truncated": isTruncated, "unfinished": isUnfinished, "needs": hasNeeds,
+				"whole": isWhole, "damaged": isDamaged, "truncated": isTruncated, "unfinished": isUnfinished, "needs": hasNeeds, "sparse": isSparse,
 			}[v.head["expect"]]
 			if expect == nil {
 				t.Fatalf("expect: %q", v.head["expect"])
