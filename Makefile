@@ -54,6 +54,10 @@ race: deps ## oci, transport and bundle with the race detector
 bench: ## memory, bytes and speed of pack and unpack with an 8 GiB layer
 	$(GO) run ./scripts/bench $(BENCHFLAGS)
 
+.PHONY: weeks
+weeks: ## eight weeks of real churn: what each week's bundle carries
+	SATCHEL_SOAK=1 $(GO) test -C cmd/satchel -count=1 -timeout 1h -run '^TestEightWeeks$$'
+
 .PHONY: fuzz
 fuzz: ## fuzz each parser for FUZZTIME (30s); go test alone runs the seeds
 	@for p in $$($(GO) list ./...); do \

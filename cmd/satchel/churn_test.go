@@ -100,6 +100,7 @@ type churnWeek struct {
 	changed int                       // components of the release whose image is another one than in the week before
 	images  []placed                  // without the catalog, which satchel builds
 	signed  map[string]oci.Descriptor // cosign's signatures, by repository and tag
+	noted   oci.Image                 // a referrer of acme/list
 	source  []published
 }
 
@@ -110,7 +111,8 @@ type published struct {
 }
 
 const (
-	churnCatalog = "registry.redhat.io/redhat/redhat-operator-index:v4.16"
+	catalogRepo  = "redhat/redhat-operator-index"
+	churnCatalog = "registry.redhat.io/" + catalogRepo + ":v4.16"
 	churnPayload = "quay.io/openshift-release-dev/ocp-release"
 )
 
@@ -229,6 +231,8 @@ func (s *churnSet) week(n int) *churnWeek {
 	arm := s.shared(fmt.Sprintf("list %d", n/2)) // one of the two platforms changes every second week
 	list := s.c.IndexFor(false, []string{"amd64", "arm64"}, s.image("list", n), s.c.ImageFor("arm64", false, arm))
 	w.add(published{"quay.io/acme/list:latest", list}, "acme/list", "latest", "")
+	note := referrer(s.t, s.c, list, s.c.Layer(700, ocitest.LayerGzip))
+	w.noted = oci.Image{Source: oci.Ref{Registry: "quay.io", Repository: "acme/list", Digest: note.Digest}, Root: note, Subject: list.Digest}
 	w.add(published{"quay.io/acme/fixed:1.0", s.component("fixed", 0, churned{})}, "acme/fixed", "1.0", "")
 	return w
 }

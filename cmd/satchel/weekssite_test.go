@@ -68,7 +68,7 @@ func (s *weeksSite) unpack(n int) {
 		row.unpack = done.took
 	}
 	if n < s.newest {
-		done.says("stays")
+		done.says("3 tags stay as newer bundles of this stream have set them", "names the catalogs of an older bundle")
 	}
 	receiptFits(s.t, filepath.Join(s.out(n), "receipt.json"))
 	s.apply(n)
@@ -153,8 +153,24 @@ func (s *weeksSite) wanted(weeks []*churnWeek) *stored {
 			s.reach(want, repo, d)
 			want.tag(repo, tag, d.Digest.Encoded())
 		}
+		s.noted(want, w.noted)
 	}
 	return want
+}
+
+// noted adds a referrer, and the index that lists it.
+func (s *weeksSite) noted(want *stored, img oci.Image) {
+	s.t.Helper()
+	repo, tag := "ocp/"+img.Source.Repository, "sha256-"+img.Subject.Encoded()
+	s.reach(want, repo, img.Root)
+	from := mirroredRepo{s.host, repo}
+	list := from.root(s.t, tag)
+	if is := from.images(s.t, list); len(is) != 1 || is[0].Digest != img.Root.Digest {
+		s.t.Errorf("%s: %s lists %v, not %s", s.name, tag, is, img.Root.Digest)
+	}
+	want.tag(repo, tag, list.Digest.Encoded())
+	want.manifest(repo, list.Digest.Encoded())
+	want.blobs[list.Digest.Encoded()] = true
 }
 
 // reach adds all that an image has. What satchel built is read from the mirror itself.

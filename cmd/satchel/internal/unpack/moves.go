@@ -102,14 +102,14 @@ func (u *unpacking) createdInMirror(ctx context.Context, move transport.TagMove)
 // tellUnnamed says what a run would do in addition.
 func (u *unpacking) tellUnnamed(missing *transport.Missing) {
 	if n := len(missing.Unnamed); n > 0 {
-		u.Info("%s in the mirror would get a tag that never moves (satchel-DIGEST)", text.Count(n, "image", "images"))
+		u.Info("%s in the mirror would get a tag that never moves (that of their release, or satchel-DIGEST)", text.Count(n, "image", "images"))
 	}
 }
 
 // tellTags says which tags stayed as they are, and what got the tag of its digest.
 func (u *unpacking) tellTags() {
 	if n := u.mirror.Named(); n > 0 {
-		u.Info("%s of the mirror got a tag that never moves (satchel-DIGEST); no blob was sent for that", text.Count(n, "image", "images"))
+		u.Info("%s of the mirror got a tag that never moves (that of their release, or satchel-DIGEST); no blob was sent for that", text.Count(n, "image", "images"))
 	}
 	for i, r := range u.mirror.RefusedTags() {
 		if i == 0 {
