@@ -15,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -39,7 +40,8 @@ const exitHelp = `Exit status:
   0    all done
   1    failed
   2    usage or configuration
-  3    finished with gaps (--keep-going); they are listed
+  3    finished with gaps (--keep-going), or with things that a registry refused to
+       delete; they are listed
   4    the bundle is damaged, unfinished, incomplete, not the one expected, or not
        signed by somebody whom --trust names
   5    wrong or missing key
@@ -78,7 +80,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err), as[*plannedGapsError](err), as[*receipt.MissingError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err), as[*receipt.MissingError](err), as[*prune.RefusedError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*noSuchBundleError](err):
 		return exitDamaged
@@ -94,7 +96,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
+	case as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.DeleteError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
 		return exitRegistry
 	}
 	return exitFailed

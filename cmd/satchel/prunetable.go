@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// printPruning writes what stays and what goes; what a person looks for stands at the end.
+func printPruning(w io.Writer, plan *prune.Plan, v view) error {
+	p := &printer{w: w}
+	stays := [][]string{{"STAYS", "DIGEST", "TAGS", "WHY"}}
+	goes := [][]string{{"GOES", "DIGEST", "TAGS", "BROUGHT BY"}}
+	for _, item := range plan.Manifests {
+		repo, d, tags := text.Printable(item.Repository), v.short(item.Digest.String()), v.short(strings.Join(item.Tags, ","))
+		switch item.State {
+		case prune.Goes:
+			goes = append(goes, []string{repo, d, tags, strings.Join(item.Bundles, ",")})
+		case prune.Stays:
+			why := text.Printable(item.Why)
+			if len(item.Untagged) > 0 {
+				why += "; these tags go: " + strings.Join(item.Untagged, ",")
+			}
+			stays = append(stays, []string{repo, d, tags, v.short(why)})
+		}
+	}
+	for _, rows := range [][][]string{stays, goes} {
+		if err := v.someRows(p, rows); err != nil {
+			return err
+		}
+	}
+	p.printf("mirror       %s\n", plan.Mirror)
+	p.printf("kept         %s\n", bundlesText(plan.Kept))
+	p.printf("not kept     %s\n", bundlesText(plan.Dropped))
+	goesText := text.Count(plan.Count(prune.Goes), "manifest", "manifests")
+	if plan.Blobs > 0 && plan.Count(prune.Goes) > 0 {
+		goesText += "; " + bundle.FormatSize(plan.Blobs) + " of blobs at most, once the registry collects garbage"
+	}
+	p.printf("goes         %s\n", goesText)
+	if n := plan.Untagged(); n > 0 {
+		p.printf("tags go      %d, of manifests that stay, if the registry deletes a tag alone\n", n)
+	}
+	p.printf("stays        %s that only these brought\n", text.Count(plan.Count(prune.Stays), "manifest", "manifests"))
+	p.printf("needed       %s that kept bundles need too\n", text.Count(plan.Needed, "manifest", "manifests"))
+	if n := plan.Count(prune.Gone); n > 0 {
+		p.printf("gone         %s not there any more\n", text.Count(n, "manifest is", "manifests are"))
+	}
+	return p.err
+}
+
+// mostBundles is how many bundles a line names.
+const mostBundles = 5
+
+// bundlesText names bundles, the newest first.
+func bundlesText(list []prune.Bundle) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, b := range list {
+		name := b.ID
+		if b.Stream != "" {
+			name += " (" + b.Stream + " " + strconv.Itoa(b.Sequence) + ")"
+		}
+		names = append(names, name)
+	}
+	return text.Count(len(list), "bundle", "bundles") + ": " + text.Some(names, mostBundles)
+}
