@@ -211,7 +211,7 @@ func (e *ChangedError) Error() string {
 
 // Hint says what to do now.
 func (e *ChangedError) Hint() string {
-	return "when the other run has ended, run the same command again: it goes on with what is left"
+	return "when the other run has ended, run the same command again: it deletes what is left"
 }
 
 // unchanged makes sure that no other run has begun, or ended, since the receipts were read.
