@@ -200,6 +200,20 @@ func (m *Mirror) AbsentOf(ctx context.Context, graph *oci.Graph) (*Absent, error
 	return a, g.Wait()
 }
 
+// AbsentIn asks repositories of the mirror for content, each manifest by digest as a node would,
+// each blob by its last byte. A refusal to say is an error, of type *[RegistryError].
+func (m *Mirror) AbsentIn(ctx context.Context, want map[oci.Ref][]oci.Descriptor) (*Absent, error) {
+	a := &Absent{content: map[absentKey]bool{}, tags: map[absentKey]digest.Digest{}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.parallel)
+	for repo, list := range want {
+		for _, d := range list {
+			g.Go(func() error { return m.sureAt(ctx, repo, d, a) })
+		}
+	}
+	return a, g.Wait()
+}
+
 // sureAt notes what is absent, or not as it should be.
 func (m *Mirror) sureAt(ctx context.Context, repo oci.Ref, d oci.Descriptor, a *Absent) error {
 	r, err := m.client.Repository(repo)

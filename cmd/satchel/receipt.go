@@ -23,6 +23,7 @@ type receiptOptions struct {
 	outDir      string
 	output      string
 	wide        bool
+	endIntent   string
 	adopt, yes  bool
 	notInMirror bool
 	sign        signFlags
@@ -43,7 +44,11 @@ as files.
 With DIR and a key, or with --ledger, the receipt is rebuilt: what the bundle needs
 is compared with the mirror. What is there is marked as found, so that pack and check
 can build on it; it is never satchel's to remove. --adopt lists what would become
-satchel's, asks, and marks it as pushed.`,
+satchel's, asks, and marks it as pushed.
+
+--end-intent is for a run of unpack that was killed, where the bundle will never be
+unpacked again: what it was about to push, and is there, is satchel's. It is for when
+no unpack of that bundle runs.`,
 		Example: "  satchel receipt --to mirror.example:5000/ocp --output-dir receipts\n  satchel receipt --to mirror.example:5000/ocp -i inside.key /run/media/me/drive",
 		Args:    optional("one directory at most"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +63,7 @@ satchel's, asks, and marks it as pushed.`,
 	f.BoolVar(&o.adopt, "adopt", false, "make what a rebuilt receipt found satchel's, after it was listed: prune may remove it later")
 	f.BoolVar(&o.yes, "yes", false, "adopt without asking")
 	f.BoolVar(&o.notInMirror, "no-mirror-receipt", false, "keep a rebuilt receipt on this host alone")
+	f.StringVar(&o.endIntent, "end-intent", "", "end what a killed unpack left open of a bundle: `ID` is that of the bundle, or of the intent")
 	addSignFlags(f, &o.sign)
 	addWide(f, &o.wide)
 	addOutput(cmd, &o.output)
@@ -87,8 +93,12 @@ func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) er
 	switch {
 	case len(args) > 0 && o.ledger != "":
 		return usage(errors.New("a receipt is rebuilt from a bundle or from a ledger, not from both"), "leave out DIR or --ledger")
-	case !rebuilt && (o.adopt || o.notInMirror || len(o.sign.keys) > 0):
-		return usage(errors.New("--adopt, --no-mirror-receipt and --sign-key are for a receipt that is rebuilt"), "name the directory of a bundle, or --ledger STREAM")
+	case o.endIntent != "" && (rebuilt || o.adopt || o.reader.bundle != ""):
+		return usage(errors.New("--end-intent goes with no DIR, --ledger, --adopt or --bundle"), "name the bundle, or the intent, with --end-intent alone")
+	case !rebuilt && o.adopt:
+		return usage(errors.New("--adopt is for a receipt that is rebuilt"), "name the directory of a bundle, or --ledger STREAM")
+	case !rebuilt && o.endIntent == "" && (o.notInMirror || len(o.sign.keys) > 0):
+		return usage(errors.New("--no-mirror-receipt and --sign-key are for a receipt that is rebuilt, or that ends an intent"), "name the directory of a bundle, --ledger STREAM, or --end-intent ID")
 	case o.yes && !o.adopt:
 		return usage(errors.New("--yes is for --adopt"), "")
 	}
@@ -102,7 +112,10 @@ func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) er
 	if j.keeper.Trust, err = o.reader.trust.load(); err != nil {
 		return err
 	}
-	if rebuilt {
+	switch {
+	case o.endIntent != "":
+		return j.endIntents(ctx)
+	case rebuilt:
 		return j.rebuild(ctx, args)
 	}
 	return j.list(ctx)

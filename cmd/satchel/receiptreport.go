@@ -20,6 +20,8 @@ type receiptsReport struct {
 	Mirror   string          `json:"mirror"`
 	Receipts []receiptReport `json:"receipts"`              // the newest first
 	Open     []receiptHead   `json:"openIntents,omitempty"` // runs that did not end
+
+	ended bool // it lists receipts that end intents, and not all there are
 }
 
 type receiptHead struct {
@@ -144,7 +146,7 @@ func (j *receiptJob) report(ctx context.Context, one *receipt.Kept) (rep receipt
 
 func printReceipts(w io.Writer, rep receiptsReport, v view) error {
 	p := &printer{w: w}
-	if len(rep.Receipts) == 0 {
+	if len(rep.Receipts) == 0 && !rep.ended {
 		p.printf("%s has no receipts.\n", rep.Mirror)
 	}
 	rows := [][]string{{"BUNDLE", "STREAM", "SEQ", "TIME", "IMAGES", "BLOBS", "SIZE", "PUSHED", "KEPT"}}
@@ -162,7 +164,7 @@ func printReceipts(w io.Writer, rep receiptsReport, v view) error {
 		p.err = v.table(w, "", rows)
 	}
 	for _, open := range rep.Open {
-		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again\n", open.Bundle, text.Minute(open.Time))
+		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again, or end it with satchel receipt --end-intent %s\n", open.Bundle, text.Minute(open.Time), open.Bundle)
 	}
 	return p.err
 }
