@@ -1,0 +1,79 @@
+package inuse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// parent is an index with the manifests that it names.
+type parent struct {
+	digest   digest.Digest
+	children []digest.Digest
+}
+
+// parents has the indexes stay whose images are in use: a node says the digest of the image
+// for its platform, and a registry keeps that only as long as something with a tag names it.
+func (k *keeping) parents(ctx context.Context) error {
+	for more := true; more; {
+		more = false
+		for at, why := range k.out.digests {
+			if img := k.of[at]; img != nil && img.itself && len(img.tags) > 0 {
+				continue // it has a name of its own
+			}
+			list, err := k.indexesIn(ctx, at.repo)
+			if err != nil {
+				return err
+			}
+			for _, p := range list {
+				if slices.Contains(p.children, at.digest) && k.Digest(place{at.repo, p.digest}) == "" {
+					k.mark(at.repo, p.digest, why)
+					more = true
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// indexesIn reads the indexes of a repository, once.
+func (k *keeping) indexesIn(ctx context.Context, repo string) ([]parent, error) {
+	if list, known := k.kids[repo]; known {
+		return list, nil
+	}
+	list := []parent{}
+	for _, d := range k.indexes[repo] {
+		at := place{repo, d}
+		root, src, err := k.served(ctx, at)
+		if err != nil {
+			return nil, fmt.Errorf("read the index %s: %w", at.ref(k.Host), err)
+		}
+		if root.Digest == "" {
+			continue
+		}
+		body, err := oci.ReadManifest(ctx, src, root)
+		if err == nil {
+			var children []oci.Descriptor
+			if children, err = oci.Children(root, body); err == nil {
+				list = append(list, parent{d, digests(children)})
+				continue
+			}
+		}
+		if !isFinal(ctx, err) {
+			return nil, fmt.Errorf("read the index %s: %w", at.ref(k.Host), err)
+		}
+	}
+	k.kids[repo] = list
+	return list, nil
+}
+
+func digests(list []oci.Descriptor) (out []digest.Digest) {
+	for _, d := range list {
+		out = append(out, d.Digest)
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package inuse
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Files are those that say what clusters use, of all clusters that the mirror serves. A file
+// of one kind may have objects of the others too.
+type Files struct {
+	Pods, ClusterVersions, Subscriptions []string
+}
+
+// None reports whether there is no file.
+func (f Files) None() bool { return len(f.Pods)+len(f.ClusterVersions)+len(f.Subscriptions) == 0 }
+
+// Clusters is what files say.
+type Clusters struct {
+	use   manifests.ClusterUse
+	files Files
+	notes []string
+}
+
+// FileError says that a file of objects cannot be used.
+type FileError struct {
+	File string
+	Err  error
+}
+
+func (e *FileError) Error() string { return "read " + e.File + ": " + e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Permanent reports that the same file is wrong every time.
+func (e *FileError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *FileError) Hint() string {
+	var wrong *manifests.ClusterFileError
+	if errors.As(e.Err, &wrong) {
+		return wrong.Hint()
+	}
+	return ""
+}
+
+// errDirectory is for a must-gather, which lacks the pods of all other namespaces.
+var errDirectory = errors.New("it is a directory, and must be a file: a must-gather has the pods of the platform alone")
+
+// Read reads files. The error joins a *[FileError] for each that cannot be used.
+func Read(f Files) (*Clusters, error) {
+	c := &Clusters{files: f}
+	var errs []error
+	for _, kind := range []struct {
+		files []string
+		read  func(name string, r io.Reader) error
+	}{{f.Pods, c.use.ReadPods}, {f.ClusterVersions, c.use.ReadClusterVersion}, {f.Subscriptions, c.use.ReadSubscriptions}} {
+		for _, name := range kind.files {
+			if err := readFile(name, kind.read); err != nil {
+				errs = append(errs, &FileError{name, err})
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(f.Pods) > 0 && len(c.use.Namespaces) == 1 {
+		for only := range c.use.Namespaces {
+			c.notes = append(c.notes, fmt.Sprintf("all pods in the files are of the namespace %q: if there are others, they must be in the files too (oc get pods -A)", text.ASCII(only)))
+		}
+	}
+	return c, nil
+}
+
+func readFile(name string, read func(string, io.Reader) error) error {
+	info, err := os.Stat(name)
+	if err == nil && info.IsDir() {
+		err = errDirectory
+	}
+	if err != nil {
+		return bare(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return bare(err)
+	}
+	return errors.Join(read(name, f), f.Close())
+}
+
+// bare leaves out of an error the name of the file, which is said anyway.
+func bare(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// clusters is how many there are, as far as the files say.
+func (c *Clusters) clusters() int {
+	seen := map[string]bool{}
+	for _, r := range c.use.Releases {
+		seen[r.From] = true
+	}
+	return len(seen)
+}
+
+// knows reports which kinds of files there are for every cluster.
+func (c *Clusters) knows() (pods, versions, subscriptions bool) {
+	n := cmp.Or(c.clusters(), 1)
+	return len(c.files.Pods) >= n, len(c.files.ClusterVersions) > 0, len(c.files.Subscriptions) >= n
+}
