@@ -19,8 +19,8 @@ import (
 
 type pruneOptions struct {
 	placeFlags
+	useFlags
 	keep        int
-	noCluster   bool
 	dryRun, yes bool
 	parallel    int
 	notInMirror bool
@@ -41,10 +41,18 @@ is kept: the newest bundles of each stream (--keep). Which these are, and what s
 pushed, the receipts say that unpack has kept. What has a tag of somebody else, is a
 part of somebody else's index, or is in doubt stays.
 
+Releases, catalogs and operators go only when files say what the clusters use that the
+mirror serves (--from-pods, --cluster-version and --subscriptions, each once for each
+cluster), or with --no-cluster. Without these, only other images go.
+
 First it shows what would go. On a terminal it asks then; elsewhere nothing is deleted
 without --yes. How the registry gives the space back is shown at the end.`,
-		Example: "  satchel prune --to mirror.example:5000/ocp --no-cluster --dry-run",
-		Args:    exactly(0, ""),
+		Example: `  oc get pods -A -o yaml > pods.yaml
+  oc get clusterversion -o yaml > version.yaml
+  oc get subscriptions.operators.coreos.com -A -o yaml > subscriptions.yaml
+  satchel prune --to mirror.example:5000/ocp --from-pods pods.yaml \
+    --cluster-version version.yaml --subscriptions subscriptions.yaml --dry-run`,
+		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPrune(cmd.Context(), a, o)
 		},
@@ -52,7 +60,7 @@ without --yes. How the registry gives the space back is shown at the end.`,
 	f := cmd.Flags()
 	addPlaceFlags(f, &o.placeFlags)
 	f.IntVar(&o.keep, "keep", 3, "keep what the newest `N` bundles of each stream need")
-	f.BoolVar(&o.noCluster, "no-cluster", false, "delete also releases, catalogs and operators, although what clusters run is not known")
+	addUseFlags(f, &o.useFlags)
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be deleted, and end")
 	f.BoolVar(&o.yes, "yes", false, "delete without asking")
 	f.IntVar(&o.parallel, "parallel-requests", 8, "send `N` requests at once")
@@ -82,14 +90,16 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	switch {
 	case err != nil:
 		return err
-	case !o.noCluster:
-		return usage(errors.New("prune does not know what clusters run"), "if nothing that runs needs older bundles: --no-cluster")
 	case o.keep < 1:
 		return usage(fmt.Errorf("--keep %d: it must be at least 1", o.keep), "")
 	case o.parallel < 1:
 		return usage(fmt.Errorf("--parallel-requests %d: it must be at least 1", o.parallel), "")
 	case o.yes && o.dryRun:
 		return usage(errors.New("--dry-run deletes nothing, and --yes is for what deletes"), "leave out one of them")
+	}
+	question, err := o.ask()
+	if err != nil {
+		return err
 	}
 	client := o.registry.client(a)
 	defer client.Close()
@@ -104,6 +114,7 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if job.Keeper.Signers, err = o.sign.load(ctx, a, a.ui(ctx)); err != nil {
 		return err
 	}
+	job.InUse = usesOf(&job, question)
 	plan, err := prune.Look(ctx, job)
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func TestClusterVersion(t *testing.T) {
 		in   string
 		want []string
 	}{
-		"settled":      {cv("", "Completed 4.16.9", "Completed 4.16.3", "Partial 4.16.2", "Completed 4.16.1"), []string{"desired 4.16.9"}},
+		"finished":     {cv("", "Completed 4.16.9", "Completed 4.16.3", "Partial 4.16.2", "Completed 4.16.1"), []string{"desired 4.16.9"}},
 		"updating":     {cv("", "Partial 4.16.9", "Completed 4.16.3", "Completed 4.16.1"), []string{"desired 4.16.9", "present 4.16.3"}},
 		"ordered":      {cv("4.16.12", "Completed 4.16.9"), []string{"desired 4.16.12", "desired 4.16.9"}},
 		"two at once":  {cv("", "Partial 4.16.9", "Partial 4.15.20", "Completed 4.14.30", "Completed 4.14.1"), []string{"desired 4.16.9", "begun 4.15.20", "present 4.14.30"}},
