@@ -24,6 +24,9 @@ func addCatalogMode(f *pflag.FlagSet, mode *string) {
 // joinCatalogs adds to a configuration the filtered catalogs that the mirror has of earlier
 // bundles of the stream, if that is asked for, or since says that the bundle adds to those.
 func (a *app) joinCatalogs(c *manifests.Config, mode string, since bool, state, stream string) error {
+	if since || mode == catalogMerge {
+		a.warnDropped(c, state, stream)
+	}
 	if mode == "" && since {
 		mode = catalogMerge
 	}
@@ -53,4 +56,31 @@ func (a *app) joinCatalogs(c *manifests.Config, mode string, since bool, state, 
 		a.info("no finished bundle of the stream %s has a filtered catalog: there is nothing to join with", stream)
 	}
 	return nil
+}
+
+// warnDropped names catalogs that the newest finished bundle of the stream has, and the
+// configuration does not name any more.
+func (a *app) warnDropped(c *manifests.Config, state, stream string) {
+	l, err := ledger.Read(state, stream)
+	if err != nil || l == nil {
+		return // said where the ledger is needed
+	}
+	i := len(l.Bundles) - 1
+	for i >= 0 && l.Bundles[i].Sealed.IsZero() {
+		i--
+	}
+	if i < 0 {
+		return
+	}
+	content, err := ledger.At(state, stream).Content(l.Bundles[i])
+	if err != nil {
+		a.debug("which catalogs bundle %d has is not known: %v", l.Bundles[i].Sequence, err)
+		return
+	}
+	for _, img := range content.Images {
+		if img.Origin == manifests.OriginCatalog && img.Subject == "" && !c.NamesCatalog(img) {
+			a.warn("the configuration does not name the catalog %s any more, which bundle %d of the stream %s has: the mirror goes on serving that one, and what was installed from it gets no updates",
+				text.Printable(img.Configured().String()), l.Bundles[i].Sequence, stream)
+		}
+	}
 }

@@ -62,4 +62,16 @@ func TestCatalogMode(t *testing.T) {
 	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
 	w.run(w.pack("--catalog", "add")...).want(exitUsage).says(`--catalog "add" is not one of merge, replace`)
+	// Another name for the same catalog in the mirror is no other catalog; none is.
+	const gone = "the configuration does not name the catalog "
+	w.imageset(strings.Replace(set, "/cat/index:v1", "/cat/other:v7\n      targetCatalog: cat/index\n      targetTag: v1", 1) + "[{name: one}]\n")
+	if r := w.run("plan", "-c", w.config, "--tls-verify=false", "--since", "last"); strings.Contains(r.stderr, gone) {
+		t.Error(r.stderr)
+	}
+	w.imageset("  additionalImages: [{name: " + s.source.Host + "/op/one:v1}]\n")
+	_, r = w.plan(exitOK, "--since", "last")
+	r.says(gone + s.source.Host + "/cat/index:v1 any more, which bundle 4 of the stream imageset has")
+	if _, r = w.plan(exitOK); strings.Contains(r.stderr, gone) {
+		t.Error(r.stderr)
+	}
 }

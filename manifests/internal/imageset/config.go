@@ -88,6 +88,16 @@ func (e Extra) KeptFor(o *Operator) *KeptCatalog {
 	return nil
 }
 
+// NamesCatalog reports whether the configuration names a catalog that goes where the image of an
+// earlier bundle went.
+func (c *Config) NamesCatalog(img oci.Image) bool {
+	return slices.ContainsFunc(c.Mirror.Operators, func(o Operator) bool {
+		ref, err := o.Ref()
+		tag := cmp.Or(o.TargetTag, ref.Tag) // none: by digest
+		return err == nil && cmp.Or(o.TargetCatalog, ref.Repository) == img.MirrorPath() && (tag == "" || slices.Contains(img.NamedTags(), tag))
+	})
+}
+
 // relevant is what of e matters to the configuration.
 func (e Extra) relevant(c *Config) Extra {
 	pf := &c.Mirror.Platform

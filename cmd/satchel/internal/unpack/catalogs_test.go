@@ -187,7 +187,15 @@ func TestGrowingCatalog(t *testing.T) {
 	set := "  - {catalog: '" + ref + "', packages: [{name: etcd, channels: [{name: stable, minVersion: 1.0.0}]}]}\n"
 	for _, week := range [][]string{{"1.0.0"}, {"1.0.0", "1.1.0"}} {
 		w.publish(map[string][]string{"etcd": week, "zoo": {"3.0.0"}})
-		if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+		r, dry := w.pack(set), w.options("")
+		dry.DryRun, dry.Report = true, &unpack.Report{}
+		if err := unpack.Run(t.Context(), r, jobtest.Client(), dry); err != nil {
+			t.Fatal(err)
+		}
+		if rep := dry.Report; rep.Changes == nil || len(rep.Changes.Catalogs) != 1 || rep.Catalogs != nil { // once
+			t.Errorf("a dry run: %+v", rep)
+		}
+		if err := unpack.Run(t.Context(), r, jobtest.Client(), w.options("")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -196,16 +204,18 @@ func TestGrowingCatalog(t *testing.T) {
 	}
 }
 
-// TestRefusedCatalog says nothing came to a catalog whose tag the registry does not let move.
+// TestRefusedCatalog says nothing came to a catalog whose tag the registry does not let move. What
+// goes is in APPLY.md all the same: the cluster's YAML names the catalog by its digest.
 func TestRefusedCatalog(t *testing.T) {
 	t.Parallel()
-	w := newWeeks(t, 77)
-	ref := w.publish(map[string][]string{"etcd": {"1.0.0"}})
+	w, out := newWeeks(t, 77), filepath.Join(t.TempDir(), "out")
+	ref := w.publish(map[string][]string{"etcd": {"1.0.0"}, "zoo": {"3.0.0"}})
 	set := "  - {catalog: '" + ref + "', packages: [{name: etcd, channels: [{name: stable, minVersion: 1.0.0}]}]}\n"
-	if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+	if err := unpack.Run(t.Context(), w.pack(strings.Replace(set, "]}]}", "]}, {name: zoo}]}", 1)), jobtest.Client(), w.options("")); err != nil {
 		t.Fatal(err)
 	}
 	w.publish(map[string][]string{"etcd": {"1.0.0", "1.1.0"}})
+	less := w.pack(set)
 	w.mirror.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/cat/index/manifests/v1") {
 			return false
@@ -214,8 +224,18 @@ func TestRefusedCatalog(t *testing.T) {
 		fmt.Fprint(rw, `{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}`)
 		return true
 	}
-	if err := unpack.Run(t.Context(), w.pack(set), jobtest.Client(), w.options("")); err != nil {
+	o := w.options(out)
+	o.AllowShrink = true
+	if err := unpack.Run(t.Context(), less, jobtest.Client(), o); err != nil {
 		t.Fatal(err)
+	}
+	source, err := filepath.Glob(filepath.Join(out, "catalogsource-*.yaml"))
+	if err != nil || len(source) != 1 {
+		t.Fatal(source, err)
+	}
+	body, err := os.ReadFile(source[0])
+	if err != nil || !strings.Contains(string(body), "image: "+w.mirror.Host+"/in/cat/index@sha256:") || !strings.Contains(apply(t, out), ": package zoo (1 channel, 1 version)\n") {
+		t.Errorf("%v\n%s\n%s", err, body, apply(t, out))
 	}
 	if log := w.Log.String(); strings.Contains(log, ": comes: ") || !strings.Contains(log, "the registry does not let 1 tag move") {
 		t.Error(log)

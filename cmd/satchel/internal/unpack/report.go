@@ -24,7 +24,7 @@ type Report struct {
 	Pushed   *Amount            `json:"pushed,omitempty"`
 	Images   []Image            `json:"images,omitempty"`
 	Moves    []changes.Tag      `json:"moves,omitempty"` // tags that named another image when the run began, also those that stay; none where Changes has them
-	Catalogs []catalogs.Catalog `json:"catalogs,omitempty"`
+	Catalogs []catalogs.Catalog `json:"catalogs,omitempty"` // none where Changes has them
 
 	// Changes is what a dry run has found.
 	Changes *changes.Changes `json:"changes,omitempty"`
@@ -88,7 +88,7 @@ func (u *unpacking) reportMirror(rep *Report) {
 		rep.Missing = &Amount{Images: len(u.found.Images), Blobs: len(u.found.Blobs), Bytes: total(u.found.Blobs)}
 	}
 	if u.DryRun && u.all {
-		rep.Changes, rep.Moves = u.changes(u.found), nil // these have the tags
+		rep.Changes, rep.Moves, rep.Catalogs = u.changes(u.found), nil, nil // these have both
 	}
 	if !u.DryRun {
 		sent := u.mirror.Sent()
