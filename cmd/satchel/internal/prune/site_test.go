@@ -3,6 +3,7 @@ package prune_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
@@ -263,5 +266,28 @@ func compare(t testing.TB, was, now map[string]string, named map[string]bool) {
 		if _, there := was[file]; !there && !strings.Contains(file, "/blobs/sha256/") {
 			t.Errorf("%s is new", file)
 		}
+	}
+}
+
+// referrer is an artifact that names its subject.
+func (s *site) referrer(subject oci.Descriptor, text string) oci.Descriptor {
+	config := s.Blob([]byte("{}"), "application/vnd.oci.empty.v1+json")
+	layer := s.Blob([]byte(text), "text/plain")
+	body, err := json.Marshal(ispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeManifest, ArtifactType: "text/spam", Config: config, Layers: []oci.Descriptor{layer}, Subject: &subject})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.Blob(body, oci.MediaTypeManifest)
+}
+
+// list writes the list of referrers of an image, where the registry does not keep it itself.
+func (s *site) list(subject oci.Descriptor, referrers ...oci.Descriptor) {
+	s.t.Helper()
+	_, itself, err := s.mirror().Referrers(s.t.Context(), s.ref("app").WithDigest(subject.Digest))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !itself {
+		s.push("app", s.Index(false, referrers...), "sha256-"+subject.Digest.Encoded())
 	}
 }
