@@ -19,9 +19,10 @@ type notRegistryError struct {
 
 // rootAnswer is what a host answered to GET /v2/.
 type rootAnswer struct {
-	status int
-	page   bool // for people
-	spoke  bool // as registries do
+	status  int
+	page    bool // for people
+	spoke   bool // as registries do
+	product Product
 }
 
 func (e *notRegistryError) Error() string {
@@ -37,7 +38,7 @@ func rootOf(resp *http.Response) rootAnswer {
 	api := resp.Header.Get("Docker-Distribution-Api-Version")
 	to, err := resp.Location()
 	moved := err == nil && strings.HasSuffix(strings.TrimSuffix(to.Path, "/"), "/v2") // as registry.k8s.io does
-	return rootAnswer{resp.StatusCode, strings.HasPrefix(mediaType(resp), "text/html"), api != "" || moved}
+	return rootAnswer{resp.StatusCode, strings.HasPrefix(mediaType(resp), "text/html"), api != "" || moved, productOf(resp.Header)}
 }
 
 // isNone reports whether it is an answer that no registry gives, after one to something else that

@@ -77,7 +77,8 @@ without --yes. How the registry gives the space back is shown at the end.`,
 // pruned is what prune has done.
 type pruned struct {
 	ended
-	DryRun bool `json:"dryRun,omitempty"` // nothing was deleted, as it was not asked for
+	DryRun bool     `json:"dryRun,omitempty"` // nothing was deleted, as it was not asked for
+	Space  []string `json:"space,omitempty"`  // how the registry gives space back
 	*prune.Plan
 }
 
@@ -123,13 +124,32 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if err := a.showPlan(o, plan); err != nil {
 		return err
 	}
+	if !plan.Idle() {
+		said.Space = prune.Space(job.Mirror.Product(ctx))
+	}
 	if agreed, err := a.mayPrune(ctx, o, plan); err != nil || !agreed {
+		a.saySpace(said.Space)
 		return err
 	}
 	said.DryRun = false
 	err = plan.Do(ctx)
 	a.sayPruned(plan)
+	a.saySpace(said.Space)
 	return err
+}
+
+// saySpace says how the registry gives space back.
+func (a *app) saySpace(list []string) {
+	if len(list) == 1 {
+		a.info("what is deleted takes space until the registry collects it. %s", list[0])
+		return
+	}
+	for i, line := range list {
+		if i == 0 {
+			a.info("what is deleted takes space until the registry collects it; how depends on what it is:")
+		}
+		a.info("- %s", line)
+	}
 }
 
 // showPlan prints what would go, for people.
