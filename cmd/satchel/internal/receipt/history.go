@@ -209,10 +209,11 @@ func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Ke
 	return all, nil
 }
 
-// isOf refuses a receipt of another registry, which was copied: what was pushed there, somebody
-// else may have pushed here.
+// isOf refuses a receipt of another mirror, or of another namespace or depth of it, which was copied
+// from there: what was pushed there, somebody else may have pushed here, and what a prune there
+// replaced would count again.
 func (k *Keeper) isOf(one *Kept) error {
-	if one.Head.Mirror.Host == k.Repo.Registry {
+	if RepoIn(one.Head.Mirror) == k.Repo {
 		return nil
 	}
 	return fmt.Errorf("read receipt %s: it is of another mirror, %s", one.name, one.Head.Mirror)

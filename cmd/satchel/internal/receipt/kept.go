@@ -185,7 +185,8 @@ func newKept(name string, body []byte, signatures [][]byte, trust func(digest.Di
 	return k, nil
 }
 
-// HostDir is the directory of this host, below its state, for what is kept of a mirror.
+// HostDir is the directory of this host, below its state, for what is kept of a mirror: in all its
+// layouts, because facts name repositories whole.
 func HostDir(state string, mirror oci.Mirror) string {
 	return filepath.Join(state, "mirrors", oci.Digest([]byte(mirror.String())).Encoded()[:16])
 }

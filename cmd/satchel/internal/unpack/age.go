@@ -13,8 +13,8 @@ import (
 )
 
 // judge finds out which tags name other images than the bundle's, and has those stay that a
-// newer bundle of the same stream has set. Of other bundles nobody knows which is newer: clocks
-// decide nothing.
+// newer bundle of the same stream has set, as somebody says who is trusted. Of other bundles nobody
+// knows which is newer: clocks decide nothing.
 func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err error) {
 	if len(missing.Moves) == 0 {
 		return nil
@@ -37,7 +37,7 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 	var stay []transport.TagMove
 	for _, move := range missing.Moves {
 		tag, key := &u.tags[place[move.Tag.String()]], keyOf(move)
-		ours, known := newest[key]
+		ours, known := newest.sure[key]
 		setter := setters[key]
 		if setter != nil {
 			tag.Old.Packed = setter.Packed
@@ -49,6 +49,9 @@ func (u *unpacking) judge(ctx context.Context, missing *transport.Missing) (err 
 				tag.Why = fmt.Sprintf("bundle %d of the stream %q, which is newer than this one (%d), had set it to %s, and it was moved since", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence(), ours.Digest)
 			}
 			stay = append(stay, move)
+		case newest.claimed[key].By != nil && newest.claimed[key].By.Sequence > u.r.Sequence():
+			by := newest.claimed[key].By
+			tag.Why = fmt.Sprintf("bundle %d of the stream %q, which is newer than this one (%d), has set it, by a receipt that nobody who is trusted has signed: such a receipt keeps no tag", by.Sequence, by.Stream.Name, u.r.Sequence())
 		case known && ours.By.Sequence > u.r.Sequence():
 			tag.Why = fmt.Sprintf("back from bundle %d of the stream %q, which is newer than this one (%d)", ours.By.Sequence, ours.By.Stream.Name, u.r.Sequence())
 		case known && ours.Digest == move.Old, u.isEarlier(setter):
@@ -117,36 +120,58 @@ func bundleNamed(r *receipt.Receipt) string {
 	return fmt.Sprintf("bundle %s, %d of the stream %q", r.Bundle, r.Sequence, r.Stream.Name)
 }
 
+// streamTags is what the newest receipts of the bundle's own stream say of tags.
+type streamTags struct {
+	sure    map[receipt.Tagged]receipt.TagFact
+	claimed map[receipt.Tagged]receipt.TagFact // by what nobody confirmed
+}
+
 // knownTags says what receipts say of tags: the newest of the bundle's own stream, and the newest
 // of all. A run that did not end has set a tag where that names what the run intended.
-func (u *unpacking) knownTags(moves []transport.TagMove) (stream, all map[receipt.Tagged]receipt.TagFact, err error) {
+func (u *unpacking) knownTags(moves []transport.TagMove) (stream streamTags, all map[receipt.Tagged]receipt.TagFact, err error) {
 	want := map[receipt.Tagged]bool{}
 	for _, move := range moves {
 		want[keyOf(move)] = true
 	}
 	h := u.receipts.history
 	own := receipt.Stream(u.r.Stream())
-	if stream, err = h.Tags(h.Stream(own), want); err != nil {
-		return nil, nil, err
+	sure, claims := byTrust(h.Stream(own))
+	if stream.sure, err = h.Tags(sure, want); err != nil {
+		return stream, nil, err
+	}
+	if stream.claimed, err = h.Tags(claims, want); err != nil {
+		return stream, nil, err
 	}
 	if all, err = h.Tags(h.Done, want); err != nil || u.r.Stream() == (bundle.Stream{}) {
 		return stream, all, err
 	}
 	for _, open := range h.Open() {
-		if open.Head.Stream != own {
+		if open.Head.Stream != own || !open.Trusted() {
 			continue
 		}
 		intended, err := h.Tags([]*receipt.Kept{open}, want)
 		if err != nil {
-			return nil, nil, err
+			return stream, nil, err
 		}
 		for _, move := range moves {
 			key := keyOf(move)
 			fact, is := intended[key]
-			if have, known := stream[key]; is && fact.Digest == move.Old && (!known || have.By.Sequence < fact.By.Sequence) {
-				stream[key], all[key] = fact, fact
+			if have, known := stream.sure[key]; is && fact.Digest == move.Old && (!known || have.By.Sequence < fact.By.Sequence) {
+				stream.sure[key], all[key] = fact, fact
 			}
 		}
 	}
 	return stream, all, nil
+}
+
+// byTrust separates what counts from what somebody else claims.
+func byTrust(list []*receipt.Kept) (sure, claims []*receipt.Kept) {
+	for _, one := range list {
+		if one.Trusted() {
+			sure = append(sure, one)
+		} else {
+			claims = append(claims, one)
+		}
+	}
+	return sure, claims
 }

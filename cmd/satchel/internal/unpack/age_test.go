@@ -23,12 +23,13 @@ type ages struct {
 	readers []*bundle.Reader
 	roots   []oci.Descriptor
 	mirror  *registrytest.Proxy
+	state   string // of the host
 }
 
 func newAges(t *testing.T, seed uint64, streams ...string) *ages {
 	t.Helper()
 	b := jobtest.New(t, seed)
-	w := &ages{Bench: b, mirror: registrytest.StartProxy(t, registrytest.StartV3(t, false, "", "").Host)}
+	w := &ages{Bench: b, state: t.TempDir(), mirror: registrytest.StartProxy(t, registrytest.StartV3(t, false, "", "").Host)}
 	for i, stream := range streams {
 		root := b.Content.Image(false, b.Content.Layer(1000+i, ocitest.LayerGzip))
 		o := b.Pack(b.Prepare(jobtest.Images(b.Push(root, "team/app", "v1"))), fmt.Sprint("drive", i))
@@ -45,7 +46,7 @@ func newAges(t *testing.T, seed uint64, streams ...string) *ages {
 // unpack brings a week to the mirror, and gives what was said of tags.
 func (w *ages) unpack(t *testing.T, week int, with ...func(*unpack.Options)) string {
 	t.Helper()
-	o := unpack.Options{To: w.To(), Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: w.mirror.Host, Namespace: "in"}}}
+	o := unpack.Options{To: w.To(), State: w.state, Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: w.mirror.Host, Namespace: "in"}}}
 	for _, f := range with {
 		f(&o)
 	}
@@ -127,6 +128,18 @@ func TestAgeAfterMoveBack(t *testing.T) {
 	}
 }
 
+// TestAgeClaimed: a receipt of a newer bundle that nobody confirmed keeps no tag: it is named.
+func TestAgeClaimed(t *testing.T) {
+	t.Parallel()
+	w := newAges(t, 74, "site", "site")
+	other := func(o *unpack.Options) { o.State = t.TempDir() }
+	w.unpack(t, 1, other)
+	if said := w.unpack(t, 0); !strings.Contains(said, "level=WARN") || !strings.Contains(said, "moves from "+w.roots[1].Digest.String()) || !strings.Contains(said, "bundle 2 of the stream") || !strings.Contains(said, "nobody who is trusted has signed") {
+		t.Errorf("a stranger's receipt: %s", said)
+	}
+	w.names(t, 0)
+}
+
 // TestAgeOfOthers: which of two bundles of different streams is newer nobody knows: the tag
 // moves, and that is said, with who has set it.
 func TestAgeOfOthers(t *testing.T) {
@@ -158,7 +171,7 @@ func TestAgeAfterAKill(t *testing.T) {
 		}
 		return false
 	}
-	o := unpack.Options{To: w.To(), Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: w.mirror.Host, Namespace: "in"}}}
+	o := unpack.Options{To: w.To(), State: w.state, Parallel: 2, Site: manifests.Site{Mirror: oci.Mirror{Host: w.mirror.Host, Namespace: "in"}}}
 	if err := unpack.Run(t.Context(), w.readers[1], jobtest.Client(), o); err == nil {
 		t.Fatal("it did not end early")
 	}

@@ -44,6 +44,7 @@ func TestDeltaLate(t *testing.T) {
 	d := newDeltas(t, 84)
 	mirror := newMirror(t)
 	o := d.options(mirror)
+	o.State = t.TempDir()
 	run := func(r *bundle.Reader) string {
 		t.Helper()
 		before := len(d.Log.String())

@@ -265,7 +265,7 @@ func (u *unpacking) dropTags(r *receipt.Receipt) {
 // ends reports whether all that an intent of this bundle named is accounted for: it is in the
 // mirror now, or the mirror does not take it.
 func (u *unpacking) ends(open *receipt.Kept, r *receipt.Receipt) (bool, error) {
-	if open.Head.Bundle != u.bundle || open.Head.Mirror.String() != r.Mirror.String() {
+	if open.Head.Bundle != u.bundle || open.Head.Mirror != r.Mirror {
 		return false, nil
 	}
 	intent, err := open.Load()
