@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/mirrored"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
@@ -22,6 +23,8 @@ type (
 	ClusterFileError = cluster.Error
 	// ReleaseContents is what a release is made of.
 	ReleaseContents = payload.Payload
+	// DeleteConfig is a DeleteImageSetConfiguration of mirror.openshift.io/v2alpha1.
+	DeleteConfig = imageset.Delete
 	// CatalogBundle is one version of an operator in a catalog, with its images.
 	CatalogBundle = mirrored.Bundle
 )
@@ -31,7 +34,14 @@ const (
 	PathRelease    = origin.PathPayload
 	PathComponents = origin.PathComponents
 	PathGraph      = origin.PathGraph
+	PathCharts     = origin.PathCharts // and the chart's name
 )
+
+// ParseDelete reads a DeleteImageSetConfiguration as [Parse] reads an ImageSetConfiguration,
+// with the same errors.
+func ParseDelete(name string, data []byte) (*DeleteConfig, error) {
+	return imageset.ParseDelete(name, data)
+}
 
 // ReadRelease reads the payload of a release that a registry has. An image that is none is
 // an *[oci.UnsupportedError]; the source's errors pass through.

@@ -35,7 +35,7 @@ func TestReadMirrored(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	selection := &manifests.Operator{Packages: []manifests.Package{{Name: "etcd"}}}
+	selection := &manifests.Operator{Packages: []manifests.Package{{Name: "etcd", MinVersion: "1.1.0"}}}
 	sure, err := manifests.ReadBundles(t.Context(), "catalog", c, c.Index(true, catalog), selection, func(b manifests.CatalogBundle) {
 		got = append(got, fmt.Sprint(b.Package, " ", b.Name, " ", b.Images, " ", b.Chosen))
 	}, func(pkg, why string) { t.Errorf("%s: %s", pkg, why) })

@@ -8,8 +8,8 @@ import (
 )
 
 // Choose names, sorted, the bundles of a package that a request asks for, each for itself:
-// without what updates lead through, and whatever a package of them alone would be worth. A
-// channel or a range of which there is nothing is no error. The error joins an *[Error] for
+// without what updates lead through, and whatever a package of them alone would be worth.
+// Without a range all of a channel is meant. A channel or a range of which there is nothing is no error. The error joins an *[Error] for
 // each channel from which nothing can be chosen.
 func Choose(cfg *declcfg.DeclarativeConfig, req Request) ([]string, error) {
 	f := &filter{cfg: cfg, req: req, versions: map[string]version{}}
@@ -37,7 +37,7 @@ func (f *filter) choose(c *declcfg.Channel) (names []string, err error) {
 	if f.readable(c); len(c.Entries) == 0 {
 		return nil, nil
 	}
-	if f.req.Full {
+	if f.req.Full || rng == (Range{}) {
 		for _, e := range c.Entries {
 			names = append(names, e.Name)
 		}
@@ -48,17 +48,14 @@ func (f *filter) choose(c *declcfg.Channel) (names []string, err error) {
 		return nil, &Error{Channel: c.Name, Why: err.Error()}
 	}
 	wanted := map[int]bool{}
-	if rng == (Range{}) {
-		err = f.wantHead(g, c.Name, wanted)
-	} else if _, bad := rng.parse(); bad != nil {
-		err = f.inRange(g, c.Name, field, rng, wanted)
-	} else {
-		_ = f.inRange(g, c.Name, field, rng, wanted) // a range without a version is no error here
+	if _, bad := rng.parse(); bad != nil {
+		return nil, f.inRange(g, c.Name, field, rng, wanted)
 	}
+	_ = f.inRange(g, c.Name, field, rng, wanted) // a range without a version is no error here
 	for i, e := range g.entries {
 		if wanted[i] {
 			names = append(names, e.Name)
 		}
 	}
-	return names, err
+	return names, nil
 }

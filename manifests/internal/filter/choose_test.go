@@ -14,9 +14,9 @@ func TestChoose(t *testing.T) {
 		req      Request
 		want     string
 	}{
-		"heads":             {chain, Request{}, "1.2.0 2.0.0 3.0.0"},
+		"all":               {chain, Request{}, "1.0.0 1.1.0 1.2.0 2.0.0 3.0.0"},
 		"full":              {chain, Request{Full: true}, "1.0.0 1.1.0 1.2.0 2.0.0 3.0.0"},
-		"a channel":         {chain, Request{Channels: []Channel{{Name: "c"}}}, "3.0.0"},
+		"a channel":         {chain, Request{Channels: []Channel{{Name: "c"}}}, "2.0.0 3.0.0"},
 		"a range of it":     {chain, Request{Channels: []Channel{{"a", Range{"1.1.0", "1.2.0"}}}}, "1.1.0 1.2.0"},
 		"of all":            {chain, Request{Range: Range{"", "1.1.0"}}, "1.0.0 1.1.0"},
 		"none in a range":   {chain, Request{Range: Range{"7.0.0", ""}}, ""},

@@ -29,9 +29,9 @@ func (c *Config) Notes() (notes []string) {
 const dockerTransport = "docker://"
 
 // normalize takes from references what says nothing.
-func (c *Config) normalize() {
-	for i := range c.Mirror.Operators {
-		o := &c.Mirror.Operators[i]
+func (m *Mirror) normalize() {
+	for i := range m.Operators {
+		o := &m.Operators[i]
 		o.Catalog = strings.TrimPrefix(o.Catalog, dockerTransport)
 	}
 }

@@ -36,7 +36,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		APIVersion string `json:"apiVersion"`
 	}
 	if places, err := doc.Peek(&head); err == nil {
-		if err := checkHead(name, head.Kind, head.APIVersion, places); err != nil {
+		if err := checkHead(name, kindImageSet, head.Kind, head.APIVersion, places); err != nil {
 			return nil, errors.Join(err, toChange(name, head.APIVersion, data))
 		}
 	}
@@ -53,7 +53,7 @@ func decode(name string, doc *strict.Document) (c *Config, err error) {
 	if c.places, err = doc.Decode(c); err != nil {
 		return nil, located(name, err)
 	}
-	c.normalize()
+	c.Mirror.normalize()
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -75,15 +75,17 @@ func toChange(name, apiVersion string, data []byte) error {
 }
 
 // checkHead refuses other formats before their keys are, which are unknown here.
-func checkHead(file, kind, apiVersion string, places strict.Places) error {
+func checkHead(file, want, kind, apiVersion string, places strict.Places) error {
 	p := NewProblems(file, places)
 	switch {
 	case kind == "":
-		p.Add("kind", "kind is missing; it must be %s", kindImageSet)
-	case kind == kindDeleteImageSet:
+		p.Add("kind", "kind is missing; it must be %s", want)
+	case kind == kindImageSet && want == kindDeleteImageSet:
+		p.Add("kind", "an %s says what to carry to a mirror; only a %s says what goes from it", kindImageSet, kindDeleteImageSet)
+	case kind == kindDeleteImageSet && want == kindImageSet:
 		p.Add("kind", "a %s says what to delete from a mirror; only an %s can be packed", kindDeleteImageSet, kindImageSet)
-	case kind != kindImageSet:
-		p.Add("kind", "kind is %q; it must be %s", kind, kindImageSet)
+	case kind != want:
+		p.Add("kind", "kind is %q; it must be %s", kind, want)
 	case apiVersion == "":
 		p.Add("apiVersion", "apiVersion is missing; it must be %s", apiVersionImageSet)
 	case apiVersion == groupMirror+"v1alpha1":

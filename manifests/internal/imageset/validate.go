@@ -34,18 +34,7 @@ func (c *Config) validate() error {
 	if c.ArchiveSize < 0 || c.ArchiveSize > maxArchiveSize {
 		p.Add("archiveSize", "archiveSize is %d; it is a size in GiB", c.ArchiveSize)
 	}
-	c.Mirror.Platform.validate(p)
-	seen := names{}
-	for i, o := range c.Mirror.Operators {
-		o.validate(p, fmt.Sprintf("mirror.operators[%d]", i), seen)
-	}
-	for i, a := range c.Mirror.AdditionalImages {
-		a.validate(p, fmt.Sprintf("mirror.additionalImages[%d]", i))
-	}
-	for i, r := range c.Mirror.Helm.Repositories {
-		validateCharts(p, fmt.Sprintf("mirror.helm.repositories[%d].charts", i), r.Charts)
-	}
-	validateCharts(p, "mirror.helm.local", c.Mirror.Helm.Local)
+	c.Mirror.validate(p, "mirror")
 	for i, b := range c.Mirror.BlockedImages {
 		path := fmt.Sprintf("mirror.blockedImages[%d].name", i)
 		if p.required(path, b.Name) {
@@ -55,6 +44,22 @@ func (c *Config) validate() error {
 		}
 	}
 	return p.Join()
+}
+
+// validate checks what a configuration names, below the key root.
+func (m *Mirror) validate(p *Problems, root string) {
+	m.Platform.validate(p, root+".platform")
+	seen := names{}
+	for i, o := range m.Operators {
+		o.validate(p, fmt.Sprintf("%s.operators[%d]", root, i), seen)
+	}
+	for i, a := range m.AdditionalImages {
+		a.validate(p, fmt.Sprintf("%s.additionalImages[%d]", root, i))
+	}
+	for i, r := range m.Helm.Repositories {
+		validateCharts(p, fmt.Sprintf("%s.helm.repositories[%d].charts", root, i), r.Charts)
+	}
+	validateCharts(p, root+".helm.local", m.Helm.Local)
 }
 
 func (p *Problems) target(path, repo, tagPath, tag string) {
@@ -77,8 +82,7 @@ func (p *Problems) platforms(path string, list []InstancePlatform) {
 	}
 }
 
-func (pf *Platform) validate(p *Problems) {
-	const path = "mirror.platform"
+func (pf *Platform) validate(p *Problems, path string) {
 	if pf.Release != "" {
 		if _, err := oci.ParseRef(pf.Release); err != nil {
 			p.Add(path+".release", "%s.release: %v", path, err)

@@ -46,13 +46,24 @@ func (k *Images) Tag(repo, tag string) string { return k.tags[tagged{repo, tag}]
 // Notes is what is not known, a line each.
 func (k *Images) Notes() []string { return k.notes }
 
+// asking is what receipts and the mirror are asked by.
+type asking struct {
+	*facts
+	host   string
+	mirror Mirror
+	kids   map[string][]parent // the indexes of a repository, once they were read
+}
+
+func newAsking(host string, list []*receipt.Receipt, mirror Mirror) *asking {
+	return &asking{factsOf(list), host, mirror, map[string][]parent{}}
+}
+
 // keeping is one run of [Keep].
 type keeping struct {
 	Question
-	*facts
+	*asking
 	out  *Images
 	done map[*image]bool        // releases
-	kids map[string][]parent    // the indexes of a repository, once they were read
 	live map[digest.Digest]bool // named by more than pods that have ended
 	went map[oci.Origin]string  // why all images of an origin stay
 }
@@ -61,8 +72,8 @@ type keeping struct {
 // later is an error; what the mirror does not have, or is not what it should be, makes more
 // stay.
 func Keep(ctx context.Context, q Question) (*Images, error) {
-	k := &keeping{Question: q, facts: factsOf(q.Receipts), out: &Images{digests: map[place]string{}, tags: map[tagged]string{}},
-		done: map[*image]bool{}, kids: map[string][]parent{}, live: map[digest.Digest]bool{}, went: map[oci.Origin]string{}}
+	k := &keeping{Question: q, asking: newAsking(q.Host, q.Receipts, q.Mirror), out: &Images{digests: map[place]string{}, tags: map[tagged]string{}},
+		done: map[*image]bool{}, live: map[digest.Digest]bool{}, went: map[oci.Origin]string{}}
 	k.graphImage()
 	switch {
 	case q.NoCluster:
@@ -216,8 +227,8 @@ func (k *keeping) Digest(at place) string { return k.out.digests[at] }
 
 // served gives what the mirror has of a manifest; no digest where it has none, or where what
 // it has cannot be read at any time.
-func (k *keeping) served(ctx context.Context, at place) (oci.Descriptor, oci.Source, error) {
-	d, src, err := k.Mirror.Served(ctx, at.ref(k.Host))
+func (a *asking) served(ctx context.Context, at place) (oci.Descriptor, oci.Source, error) {
+	d, src, err := a.mirror.Served(ctx, at.ref(a.host))
 	if err != nil && isFinal(ctx, err) {
 		return oci.Descriptor{}, nil, nil
 	}

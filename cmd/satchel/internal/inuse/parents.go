@@ -41,16 +41,16 @@ func (k *keeping) parents(ctx context.Context) error {
 }
 
 // indexesIn reads the indexes of a repository, once.
-func (k *keeping) indexesIn(ctx context.Context, repo string) ([]parent, error) {
-	if list, known := k.kids[repo]; known {
+func (a *asking) indexesIn(ctx context.Context, repo string) ([]parent, error) {
+	if list, known := a.kids[repo]; known {
 		return list, nil
 	}
 	list := []parent{}
-	for _, d := range k.indexes[repo] {
+	for _, d := range a.indexes[repo] {
 		at := place{repo, d}
-		root, src, err := k.served(ctx, at)
+		root, src, err := a.served(ctx, at)
 		if err != nil {
-			return nil, fmt.Errorf("read the index %s: %w", at.ref(k.Host), err)
+			return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
 		}
 		if root.Digest == "" {
 			continue
@@ -64,10 +64,10 @@ func (k *keeping) indexesIn(ctx context.Context, repo string) ([]parent, error) 
 			}
 		}
 		if !isFinal(ctx, err) {
-			return nil, fmt.Errorf("read the index %s: %w", at.ref(k.Host), err)
+			return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
 		}
 	}
-	k.kids[repo] = list
+	a.kids[repo] = list
 	return list, nil
 }
 
