@@ -25,7 +25,7 @@ func (a *app) toConfirm(args []string) (list []confirming, err error) {
 			slips = append(slips, arg)
 			continue
 		}
-		r, err := a.readReceipt(arg)
+		r, err := a.readReceipt(arg, nil)
 		if err != nil {
 			return nil, err
 		}

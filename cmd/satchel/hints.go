@@ -150,6 +150,8 @@ func flagsFor(err error) string {
 		return "--sign-key FILE"
 	case *bundle.TrustError:
 		return "satchel sign --sign-key KEY DIR; --trust FILE"
+	case *untrustedError:
+		return "satchel unpack --sign-key KEY; --trust FILE"
 	case *bundle.TrustFileError:
 		return "--trust FILE"
 	case *bundle.MissingError, *prepare.LostError:

@@ -38,6 +38,7 @@ type packOptions struct {
 	mirror         placeFlags
 	stream         string
 	since          []string
+	trust          trustFlags
 	catalog        string
 	output         string
 	extra          manifests.Extra
@@ -80,6 +81,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
+	addReceiptTrust(f, &o.trust)
 	addCatalogMode(f, &o.catalog)
 	addOutcome(cmd, &o.output)
 	addExtraFlags(f, &o.extra)
@@ -163,7 +165,7 @@ func (o packOptions) join(a *app, job *pack.Options) (err error) {
 	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
 		return err
 	}
-	if job.Baseline, job.Since, err = a.since(o.since, job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
+	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
 		return err
 	}
 	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {

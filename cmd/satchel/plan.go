@@ -34,6 +34,7 @@ type planOptions struct {
 	output         string
 	stream         string
 	since          []string
+	trust          trustFlags
 	catalog        string
 	sign           signFlags
 	extra          manifests.Extra
@@ -78,6 +79,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addPinFlags(f, &o.pin)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
+	addReceiptTrust(f, &o.trust)
 	addCatalogMode(f, &o.catalog)
 	addSignFlags(f, &o.sign)
 	addExtraFlags(f, &o.extra)
@@ -127,7 +129,7 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 		return job, err
 	}
 	job.Job.Stream = name
-	if job.Baseline, job.Since, err = a.since(o.since, job.Journals, name, from, o.stream != ""); err != nil {
+	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.Journals, name, from, o.stream != ""); err != nil {
 		return job, err
 	}
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {

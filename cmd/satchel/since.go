@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/pflag"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
@@ -25,8 +25,13 @@ func addSince(f *pflag.FlagSet, since *[]string) {
 }
 
 // since gives what need not be carried, and the words for it; nil where there is no --since.
-func (a *app) since(values []string, state, stream, from string, named bool) (prepare.Baseline, []string, error) {
+func (a *app) since(values []string, signers trustFlags, state, stream, from string, named bool) (prepare.Baseline, []string, error) {
+	trust, err := signers.load()
 	switch {
+	case err != nil:
+		return nil, nil, err
+	case trust != nil && (len(values) == 0 || slices.Contains(values, sinceLast)):
+		return nil, nil, usage(errors.New("--trust is for receipts: it says who must have signed those that --since names"), "name a receipt with --since, or leave out --trust")
 	case len(values) == 0:
 		return nil, nil, nil
 	case slices.Contains(values, ""):
@@ -46,7 +51,7 @@ func (a *app) since(values []string, state, stream, from string, named bool) (pr
 	var list []baseline.Receipt
 	var words []string
 	for _, name := range values {
-		r, err := a.readReceipt(name)
+		r, err := a.readReceipt(name, trust)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -56,7 +61,7 @@ func (a *app) since(values []string, state, stream, from string, named bool) (pr
 		}
 	}
 	slices.Sort(words)
-	known, err := baseline.OfReceipts(list)
+	known, err := baseline.OfReceipts(state, list)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,33 +79,56 @@ func sameConfig(state, stream, from string, named bool) error {
 		fmt.Sprintf("if it is the same site's, say so (--stream %s); else name another stream", stream))
 }
 
-// readReceipt reads one file.
-func (a *app) readReceipt(name string) (baseline.Receipt, error) {
-	body, err := readAtMost(name, receipt.MaxSize+1)
-	if err != nil {
-		return baseline.Receipt{}, usage(fmt.Errorf("read the receipt: %w", err), "name the file receipt.json that came back, or last")
-	}
-	r, err := receipt.Decode(body)
-	var newer *oci.VersionError
-	if errors.As(err, &newer) {
-		newer.File = name
-		return baseline.Receipt{}, newer
-	}
-	if err != nil {
-		return baseline.Receipt{}, usage(fmt.Errorf("read the receipt %s: %w", name, err), "name the file receipt.json as unpack wrote it")
-	}
-	a.info("receipt %s: bundle %s in %s, %s; who wrote it was not checked", text.Printable(name), r.Bundle, text.Printable(r.Mirror.String()), text.Minute(r.Time))
-	return baseline.Receipt{Receipt: r, Sum: oci.Digest(body).Encoded()}, nil
+// untrustedError says that a receipt counts only for who does not ask who signed it.
+type untrustedError struct {
+	File string
+	Err  *bundle.TrustError
 }
 
-// readAtMost reads the beginning of a file.
-func readAtMost(name string, limit int64) (body []byte, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+func (e *untrustedError) Error() string {
+	return fmt.Sprintf("read the receipt %s: %v", text.Printable(e.File), e.Err)
+}
+
+// Permanent is true: the file stays what it is.
+func (e *untrustedError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *untrustedError) Hint() string {
+	return fmt.Sprintf("bring the signatures that lie beside it (%s), or have it signed inside", receipt.SignatureFile(text.Printable(filepath.Base(e.File)), 0))
+}
+
+// readReceipt reads one file; with trust, somebody who is trusted must have signed it.
+func (a *app) readReceipt(name string, trust *bundle.Trust) (baseline.Receipt, error) {
+	none := baseline.Receipt{}
+	one, err := receipt.Open(name, trust)
+	var format *receipt.FormatError
+	var newer *oci.VersionError
+	var untrusted *bundle.TrustError
+	switch {
+	case errors.As(err, &newer):
+		newer.File = name
+		return none, newer
+	case errors.As(err, &untrusted):
+		return none, &untrustedError{name, untrusted}
+	case errors.As(err, &format):
+		return none, usage(fmt.Errorf("read the receipt %s: %w", name, format), "name the file receipt.json as unpack wrote it")
+	case err != nil:
+		return none, usage(fmt.Errorf("read the receipt: %w", err), "name the file receipt.json that came back, or last")
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, limit))
+	r, err := one.Load()
+	if err != nil {
+		return none, err
+	}
+	who := "who wrote it was not checked"
+	if trust != nil {
+		list := make([]string, len(one.Signed))
+		for i, s := range one.Signed {
+			list[i] = s.Principals
+		}
+		who = "signed by " + text.Some(list, 5)
+	}
+	a.info("receipt %s: bundle %s in %s, %s; %s", text.Printable(name), r.Bundle, text.Printable(r.Mirror.String()), text.Minute(r.Time), who)
+	return baseline.Receipt{Receipt: r, Sum: one.Digest.Encoded()}, nil
 }
 
 // noteArrived confirms the bundle of a receipt, if this host packed it.

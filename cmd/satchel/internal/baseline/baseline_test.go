@@ -81,7 +81,7 @@ func TestReceipts(t *testing.T) {
 		return oci.Descriptor{}
 	}
 	first, second := s.of("b", 1, north, one), s.of("c", 2, north, one, two)
-	k, err := OfReceipts([]Receipt{second, first})
+	k, err := OfReceipts("", []Receipt{second, first})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestReceipts(t *testing.T) {
 			t.Errorf("%s: %q, %+v, %v", name, path, from, ok)
 		}
 	}
-	both, err := OfReceipts([]Receipt{second, s.of("d", 1, south, two, three), first})
+	both, err := OfReceipts("", []Receipt{second, s.of("d", 1, south, two, three), first})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestReceipts(t *testing.T) {
 		}
 	}
 	// A layer that the mirrors have in different places is in none that a bundle could name.
-	apart, err := OfReceipts([]Receipt{s.of("b", 1, north, one), s.of("d", 1, south, two)})
+	apart, err := OfReceipts("", []Receipt{s.of("b", 1, north, one), s.of("d", 1, south, two)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestReceipts(t *testing.T) {
 		t.Errorf("in both mirrors, apart: %q", path)
 	}
 	// The limit of the path may be reached in the namespace.
-	deep, err := OfReceipts([]Receipt{s.of("b", 1, oci.Mirror{Host: "deep.example", Namespace: "ocp4/openshift4", MaxNestedPaths: 2}, one)})
+	deep, err := OfReceipts("", []Receipt{s.of("b", 1, oci.Mirror{Host: "deep.example", Namespace: "ocp4/openshift4", MaxNestedPaths: 2}, one)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestReceipts(t *testing.T) {
 	// In the layout of oc, one repository has the images of several paths.
 	oc := north
 	oc.Shared = oci.Shared{Repository: "ocp", Paths: [2]string{"team/deep/er/one", "team/two"}}
-	joined, err := OfReceipts([]Receipt{s.of("b", 1, oc, one)})
+	joined, err := OfReceipts("", []Receipt{s.of("b", 1, oc, one)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +146,22 @@ func TestReceipts(t *testing.T) {
 	intent := s.of("e", 3, north, three)
 	intent.State = receipt.Intent
 	var is *IntentError
-	if _, err := OfReceipts([]Receipt{first, intent}); !errors.As(err, &is) || is.Bundle != id("e") {
+	if _, err := OfReceipts("", []Receipt{first, intent}); !errors.As(err, &is) || is.Bundle != id("e") {
 		t.Errorf("an intent: %v", err)
 	}
-	if _, err := OfReceipts(nil); err == nil {
+	var pruned *PrunedError
+	left := Receipt{&receipt.Receipt{State: receipt.Done, From: receipt.Pruned, Bundle: receipt.PrunedID, Mirror: north, Replaces: []digest.Digest{digest.Digest("sha256:" + first.Sum)}}, strings.Repeat("f", 64)}
+	if _, err := OfReceipts("", []Receipt{first, left}); !errors.As(err, &pruned) || pruned.Hint() == "" {
+		t.Errorf("what a prune left, and replaced: %v", err)
+	}
+	kept, err := OfReceipts("", []Receipt{left, second, first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, from, ok := kept.Find(one.Root, []oci.Image{one}); !ok || from.Bundle != id("c") {
+		t.Errorf("what was replaced counts: %+v", from)
+	}
+	if _, err := OfReceipts("", nil); err == nil {
 		t.Error("no receipts are a baseline")
 	}
 }
@@ -185,6 +197,9 @@ func TestLedger(t *testing.T) {
 	if err := base.Add(one.Root.Digest, "team/one", base.From(bundle.BaselineSource{Bundle: id("a"), Sequence: 1})); err != nil {
 		t.Fatal(err)
 	}
+	if err := base.Add(s.shared.Digest, "team/one", 0); err != nil {
+		t.Fatal(err)
+	}
 	pack("b", base, one, two)
 	pack("c", nil, three)
 	if _, err := ledger.Confirm(state, strings.Repeat("0b", 8), ledger.BySlip); err != nil {
@@ -199,10 +214,28 @@ func TestLedger(t *testing.T) {
 		img  oci.Image
 		path string
 		from string
-	}{{one.Root, one, "team/one", id("a")}, {two.Root, two, "team/two", id("b")}, {s.shared, three, "team/one", id("b")}, {three.Root, three, "", ""}, {two.Root, three, "", ""}} {
+	}{{one.Root, one, "team/one", id("a")}, {two.Root, two, "team/two", id("b")}, {s.shared, three, "team/one", id("a")}, {three.Root, three, "", ""}, {two.Root, three, "", ""}} {
 		path, from, ok := k.Find(c.d, []oci.Image{c.img})
 		if path != c.path || from.Bundle != c.from || ok != (c.from != "") {
 			t.Errorf("%s of %s: %q, %+v", c.d.Digest, c.img.Source, path, from)
+		}
+	}
+	// A receipt of the delta names what the first bundle brought too.
+	r := s.of("b", 2, oci.Mirror{Host: "north.example"}, one, two)
+	r.Stream.Ledger, r.Fingerprint = k.mirrors[0].manifests[two.Root.Digest].from.Stream.Ledger, strings.Repeat("0b", 32)
+	for dir, want := range map[string]string{state: id("a"), t.TempDir(): id("b"), "": id("b")} {
+		known, err := OfReceipts(dir, []Receipt{r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			d    oci.Descriptor
+			img  oci.Image
+			from string
+		}{{one.Root, one, want}, {s.shared, one, want}, {two.Root, two, id("b")}} {
+			if _, from, ok := known.Find(c.d, []oci.Image{c.img}); !ok || from.Bundle != c.from || from.Receipt != r.Sum || from.Mirror != "north.example" {
+				t.Errorf("%q: %s is from %+v, want %s", dir, c.d.Digest, from, c.from)
+			}
 		}
 	}
 	if _, from, _ := k.Find(two.Root, []oci.Image{two}); from.Sequence != 2 || from.Stream == nil || from.Stream.Name != "weekly" || from.Fingerprint != strings.Repeat("0b", 32) {

@@ -33,10 +33,29 @@ func (e *IntentError) Permanent() bool { return true }
 // Hint says what to do now.
 func (e *IntentError) Hint() string { return "name the receipt that was written at the end" }
 
+// PrunedError says that no receipt is of a bundle, or each was replaced.
+type PrunedError struct{ Mirror string }
+
+func (e *PrunedError) Error() string {
+	return "these receipts of " + e.Mirror + " are what a prune left, or what it replaced: what they name may be deleted next"
+}
+
+// Permanent is true: the files stay what they are.
+func (e *PrunedError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *PrunedError) Hint() string { return "name the receipt of the newest bundle that arrived" }
+
 // OfReceipts is what mirrors have by their receipts: of one mirror everything that any of its
-// receipts names, of several mirrors what all of them have. A receipt that is an intent is an
-// *[IntentError].
-func OfReceipts(list []Receipt) (*Known, error) {
+// receipts names, of several mirrors what all of them have. What a prune left is passed over, and
+// so is what it replaced. state has the ledgers, which know which bundle carried what; it may be
+// "". A receipt that is an intent is an *[IntentError]; where none is left, the error is a
+// *[PrunedError].
+func OfReceipts(state string, list []Receipt) (*Known, error) {
+	list, err := unpruned(list)
+	if err != nil {
+		return nil, err
+	}
 	by := map[oci.Mirror][]Receipt{}
 	var order []oci.Mirror
 	for _, r := range list {
@@ -56,14 +75,33 @@ func OfReceipts(list []Receipt) (*Known, error) {
 	})
 	known := &Known{}
 	for _, m := range order {
-		known.mirrors = append(known.mirrors, ofMirror(m, by[m]))
+		known.mirrors = append(known.mirrors, ofMirror(state, m, by[m]))
 	}
 	return known, nil
 }
 
+// unpruned leaves out what a prune left, and what it replaced.
+func unpruned(list []Receipt) (rest []Receipt, err error) {
+	gone := map[string]bool{}
+	for _, r := range list {
+		for _, d := range r.Replaces {
+			gone[d.Encoded()] = true
+		}
+	}
+	for _, r := range list {
+		if r.From != receipt.Pruned && !gone[r.Sum] {
+			rest = append(rest, r)
+		}
+	}
+	if len(rest) == 0 && len(list) > 0 {
+		return nil, &PrunedError{list[0].Mirror.String()}
+	}
+	return rest, nil
+}
+
 // ofMirror takes the receipts of one mirror together. What several name was brought by the
 // oldest of them.
-func ofMirror(at oci.Mirror, list []Receipt) *mirror {
+func ofMirror(state string, at oci.Mirror, list []Receipt) *mirror {
 	plain, sums := make([]*receipt.Receipt, len(list)), map[*receipt.Receipt]string{}
 	for i, r := range list {
 		plain[i], sums[r.Receipt] = r.Receipt, r.Sum
@@ -79,12 +117,14 @@ func ofMirror(at oci.Mirror, list []Receipt) *mirror {
 		if r.Stream != (receipt.Stream{}) {
 			from.Stream = &bundle.Stream{Ledger: r.Stream.Ledger, Name: r.Stream.Name}
 		}
+		carried := broughtBy(state, from)
 		for _, x := range r.Manifests {
-			m.manifests[x.Digest] = m.manifests[x.Digest].and(x.Repo, from)
+			m.manifests[x.Digest] = m.manifests[x.Digest].and(x.Repo, carried.of(x.Digest))
 		}
 		for _, x := range r.Blobs {
+			source := carried.ofBlob(x.Short)
 			for _, p := range x.In {
-				m.blobs[x.Short.String()] = m.blobs[x.Short.String()].and(p.Repo, from)
+				m.blobs[x.Short.String()] = m.blobs[x.Short.String()].and(p.Repo, source)
 			}
 		}
 	}

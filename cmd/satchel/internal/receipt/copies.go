@@ -18,11 +18,11 @@ func readFetchedCopy(file string) fetchedCopy {
 		return nil
 	}
 	c := fetchedCopy{oci.Digest(body): body}
-	for n := range maxSigners {
-		sig, err := readFile(SignatureFile(file, n))
-		if err != nil {
-			break // it is fetched
-		}
+	list, err := readSignatures(file)
+	if err != nil {
+		return nil
+	}
+	for _, sig := range list {
 		c[oci.Digest(sig)] = sig
 	}
 	return c

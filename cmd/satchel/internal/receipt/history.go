@@ -268,12 +268,10 @@ const maxSignature = 1 << 20
 
 // signaturesIn gives the signatures in an artifact.
 func signaturesIn(a *transport.Artifact) (list [][]byte) {
-	for len(list) < maxSigners {
-		sig := a.File(SignatureFile(File, len(list)))
-		if sig == nil {
-			break
+	for n := range maxSigners { // one that is not there does not hide the next
+		if sig := a.File(SignatureFile(File, n)); sig != nil {
+			list = append(list, sig)
 		}
-		list = append(list, sig)
 	}
 	return list
 }

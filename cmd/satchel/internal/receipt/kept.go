@@ -229,16 +229,9 @@ func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, erro
 	if err != nil {
 		return nil, err
 	}
-	var signatures [][]byte
-	for len(signatures) < maxSigners {
-		sig, err := readFile(SignatureFile(file, len(signatures)))
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		signatures = append(signatures, sig)
+	signatures, err := readSignatures(file)
+	if err != nil {
+		return nil, err
 	}
 	k, err := newKept(file, body, signatures, trust)
 	if err != nil {
@@ -246,6 +239,32 @@ func readKept(file string, trust func(digest.Digest) *bundle.Trust) (*Kept, erro
 	}
 	k.file, k.body = file, nil
 	return k, nil
+}
+
+// maxGap is how many files of signatures may be missing before the next one.
+const maxGap = 8
+
+// readSignatures reads the signatures beside a file. One that is not there does not hide the next:
+// somebody may have removed one that was wrong.
+func readSignatures(file string) (list [][]byte, err error) {
+	for n, missing := 0, 0; n < maxSigners && missing <= maxGap; n++ {
+		sig, err := readFile(SignatureFile(file, n))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing++
+			continue
+		case err != nil:
+			return nil, err
+		}
+		list, missing = append(list, sig), 0
+	}
+	return list, nil
+}
+
+// Open reads a receipt from a file, with the signatures beside it. With trust it is refused unless
+// that counts them: the error is then a *[bundle.TrustError].
+func Open(file string, trust *bundle.Trust) (*Kept, error) {
+	return readKept(file, func(digest.Digest) *bundle.Trust { return trust })
 }
 
 // writeKept writes a receipt into a directory of this host, the signatures first, and reads
@@ -258,6 +277,9 @@ func writeKept(file string, body []byte, signatures [][]byte) error {
 			if err := durable.Write(SignatureFile(file, i), sig); err != nil {
 				return err
 			}
+		}
+		for n := len(signatures); n < maxSigners; n++ {
+			_ = os.Remove(SignatureFile(file, n)) // of another receipt that had this name
 		}
 		if err := durable.Write(file, body); err != nil {
 			return err
