@@ -60,6 +60,7 @@ const (
 	TroubleQuota                // what may be stored there is used up
 	TroubleDamaged              // it fails at one thing, and serves others
 	TroubleNoRegistry           // its host answers, and not as a registry
+	TroubleRule                 // 403 to one manifest or tag, from a registry that took others of this repository
 )
 
 // Trouble gives the sort.
@@ -74,6 +75,8 @@ func (e *RegistryError) Trouble() Trouble {
 		return TroubleReadOnly
 	case e.quota:
 		return TroubleQuota
+	case e.rule:
+		return TroubleRule
 	case e.lost:
 		return TroubleOther // see Hint
 	case e.damaged:
@@ -113,17 +116,19 @@ var hints = map[Trouble]string{
 	TroubleGateway:      "check the limits of that proxy (nginx: client_max_body_size and timeouts), and that the registry behind it runs; then run the same command again",
 	TroubleElsewhere:    "addresses like this one are good for a short time: check this host's clock, and the storage behind the registry",
 	TroubleToken:        "have the registry's token service issue tokens that last longer than an upload, or use a faster link; then run the same command again",
-	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; it resumes where it stopped",
+	TroubleTooMany:      "the registry limits the number of requests: run the same command again later, with fewer requests at a time; " + hintKept,
 	TroubleServer:       hintAgain,
 	TroubleReadOnly:     "make the registry's disk writable again (Linux makes a disk with errors read-only: look into the system log of that host); then run the same command again",
-	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: it resumes where it stopped",
+	TroubleQuota:        "raise the quota of this project or user in the registry, or remove from there what is not needed any more; then run the same command again: " + hintKept,
 	TroubleDamaged:      "look into the registry's log: what it has stored of this may be damaged (after a power cut or a full disk), or it fails at content of this kind",
 	TroubleNoRegistry:   "check host and port, and whether a proxy or a login page answers there",
+	TroubleRule:         "the registry takes other content of this repository: look there for rules that this meets (tags that may not move or have this name, a scan for vulnerabilities); then run the same command again",
 	TroubleFull:         "make room on the registry's disk; " + hintAgain,
 }
 
 const (
-	hintAgain     = "run the same command again when the registry can be reached; it resumes where it stopped"
+	hintAgain     = "run the same command again when the registry can be reached; " + hintKept
+	hintKept      = "what is done is not done again"
 	hintLogin     = "check that there are credentials for this registry and repository, and that they allow this"
 	hintPassword  = "correct them where they are configured, or log in again (podman login)"
 	hintMoved     = "this is a fault of the registry, or of a proxy in front of it: report it to its administrator"
@@ -144,7 +149,7 @@ func (e *RegistryError) Hint() string {
 	switch {
 	case errors.As(e.Err, &upload) && upload.Named:
 		return hintNamed
-	case errors.As(e.Err, &upload), errors.As(e.Err, &moved), errors.Is(e.Err, errTrickle), e.Status/100 == 3:
+	case errors.As(e.Err, &upload), errors.As(e.Err, &moved), errors.Is(e.Err, errTrickle), errors.Is(e.Err, reply.ErrLink), e.Status/100 == 3:
 		return hintMoved
 	}
 	service, ok := errors.AsType[*login.ServiceError](e.Err)
@@ -171,7 +176,7 @@ func (e *RegistryError) Permanent() bool {
 	}
 	var digest *oci.DigestError
 	var kind *oci.UnsupportedError
-	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind) || errors.Is(e.Err, errTrickle)
+	return errors.As(e.Err, &digest) || errors.As(e.Err, &kind) || errors.Is(e.Err, errTrickle) || errors.Is(e.Err, reply.ErrLink)
 }
 
 // Everywhere reports whether it is the registry, or what leads to it, that is wrong: the same of

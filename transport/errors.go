@@ -46,6 +46,7 @@ type RegistryError struct {
 	early     bool            // it ended before the upload was sent
 	full      bool            // the registry's disk is
 	readOnly  bool            // it is
+	rule      bool            // it takes other content of this repository, see pushing.ruled
 	quota     bool            // what may be stored there is
 	stale     bool            // another address may be the answer; see answerError
 	damaged   bool            // it answers so for this one thing; see alone

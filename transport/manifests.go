@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -97,7 +98,20 @@ func (p *pushing) putSoon(ctx context.Context, r *Repository, img oci.Image, d o
 		}
 		return refusal == nil && err == nil, err
 	})
-	return took, errors.Join(err, refusal)
+	err = errors.Join(err, refusal)
+	p.ruled(ctx, r, d, body, err)
+	return took, err
+}
+
+// ruled notes of a refusal that the registry has taken other content of the repository: who may
+// push there is not the question then.
+func (p *pushing) ruled(ctx context.Context, r *Repository, d oci.Descriptor, body []byte, err error) {
+	var answer *RegistryError
+	if !errors.As(err, &answer) || answer.Status != http.StatusForbidden || isTagError(err) {
+		return
+	}
+	there, looked := r.gives(r.toPush(ctx), d)
+	answer.rule = p.m.pushedParts(r, d, body) || there && looked == nil
 }
 
 // pushedParts reports whether the mirror took, in this run, one of what a manifest names, and

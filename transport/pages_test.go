@@ -12,6 +12,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/reply"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -39,6 +40,7 @@ func TestPagesEnd(t *testing.T) {
 			return until(n, 2, `<?a,b>; rel="prev"; title="a, b", <?n=%d>; title="x"; REL="last next"`)
 		}, 1, 2, 2, false, ""},
 		"without rel":    {func(r *http.Request, n int) string { return until(n, 2, `<?n=%d>`) }, 1, 2, 2, false, ""},
+		"unreadable":     {func(r *http.Request, n int) string { return `</v2/%zz>; rel="next"` }, 1, 1, 0, false, "cannot be read"},
 		"last":           {func(r *http.Request, n int) string { return fmt.Sprintf(`<?n=%d>; rel="last"`, n) }, 1, 1, 1, false, ""},
 		"prev and self":  {func(r *http.Request, n int) string { return `<?p>; rel="prev", <` + r.URL.Path + `>; rel="self"` }, 1, 1, 1, false, ""},
 		"the same":       {func(r *http.Request, n int) string { return `<` + r.URL.RequestURI() + `>; rel="next"` }, 1, 1, 1, true, ""},
@@ -75,12 +77,15 @@ func TestPagesEnd(t *testing.T) {
 			}
 			var endless *EndlessError
 			if c.fails != "" {
-				if !errors.As(err, &endless) || !strings.Contains(err.Error(), c.fails) || !strings.Contains(err.Error(), "referrers") || endless.Hint() == "" || !endless.Permanent() {
+				var answer *RegistryError
+				known := errors.As(err, &endless) && endless.Hint() != "" && endless.Permanent() ||
+					errors.Is(err, reply.ErrLink) && errors.As(err, &answer) && answer.Hint() == hintMoved && answer.Permanent()
+				if !known || !strings.Contains(err.Error(), c.fails) || !strings.Contains(err.Error(), "referrers") {
 					t.Errorf("got %v", err)
 				}
 				return
 			}
-			if err != nil || len(all.List) != c.found || all.Stopped != "" != c.stopped || len(all.Unknown) > 0 {
+			if err != nil || len(all.List) != c.found || all.Stopped != "" != c.stopped || strings.Contains(all.Stopped, "://") || len(all.Unknown) > 0 {
 				t.Errorf("%+v, %v", all, err)
 			}
 		})

@@ -189,7 +189,7 @@ func (r *Repository) pages(ctx context.Context, path string, most int, query url
 		}
 		at := *next
 		if seen[at.RequestURI()] {
-			return reply.BareURL(at.String()), nil
+			return at.Host + at.EscapedPath(), nil // no scheme: what is asked for by name may be asked for in plain HTTP
 		}
 		seen[at.RequestURI()] = true
 		err := r.unbroken(ctx, func() error {
@@ -199,8 +199,11 @@ func (r *Repository) pages(ctx context.Context, path string, most int, query url
 			}
 			defer resp.Body.Close()
 			n, err := read(resp)
-			if next = reply.NextPage(resp, &at); err == nil {
+			if err == nil {
 				entries += n
+				if next, err = reply.NextPage(resp, &at); err != nil {
+					err = &RegistryError{Err: err}
+				}
 			}
 			return err
 		})

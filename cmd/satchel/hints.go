@@ -53,7 +53,7 @@ func hints(err error) (list []string) {
 		}
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
-		case *bundle.DamageError, *transport.ProbeError, *prepare.TagError: // these judge what is below them
+		case *bundle.DamageError, *transport.ProbeError, *transport.TagError, *prepare.TagError: // these judge what is below them
 		case *unpack.AbsentError:
 			list = append(list, "or write the YAML without asking the mirror (satchel render --offline)")
 		case *transport.LocationError: // of many locations, one decides

@@ -163,6 +163,9 @@ func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 		}
 		rows = append(rows, []string{string(img.Origin), name, v.short(img.Digest.String()), size, strconv.Itoa(img.Attached) + more, v.short(last)})
 	}
+	if !v.fits(rows) { // so that no name is cut
+		rows = v.nameBelow(rows)
+	}
 	if err := v.table(w, "", rows); err != nil {
 		return err
 	}
@@ -171,6 +174,16 @@ func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
 	}
 	return p.err
+}
+
+// nameBelow puts the image, which is long, where a row goes on below: before its platforms.
+func (v view) nameBelow(rows [][]string) (list [][]string) {
+	for i, row := range rows {
+		between := map[bool]string{true: ", ", false: " "}[i == 0]
+		last := len(row) - 1
+		list = append(list, slices.Concat(row[:1], row[2:last], []string{strings.TrimSpace(strings.Join(pieces(row[1], v.columns-len(belowRow)), " ") + between + row[last])}))
+	}
+	return list
 }
 
 // manifestsReport is what inspect --manifests prints.

@@ -91,7 +91,7 @@ func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
 	}
 	last := len(widths) - 1
 	switch others := total - widths[last]; {
-	case others+leastText <= v.columns: // it can go on below
+	case others+max(leastText, v.longestWord(rows)) <= v.columns: // it can go on below
 		widths[last] = v.columns - others
 		return widths, false
 	case others-len(betweenCells) <= v.columns && widths[last] >= leastCell: // no name is cut then
@@ -102,6 +102,19 @@ func (v view) widths(indent int, rows [][]string) (widths []int, below bool) {
 	}
 	v.narrow(widths, total)
 	return widths, false
+}
+
+// longestWord is how many columns the longest word of the last cells has, of those that fit into a
+// line of their own.
+func (v view) longestWord(rows [][]string) (longest int) {
+	for _, row := range rows {
+		for word := range strings.FieldsSeq(row[len(row)-1]) {
+			if n := utf8.RuneCountInString(word); n <= v.columns-len(belowRow) {
+				longest = max(longest, n)
+			}
+		}
+	}
+	return longest
 }
 
 // narrow takes from the widest columns what the view has no room for.
