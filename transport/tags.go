@@ -165,11 +165,17 @@ func (m *Mirror) Leave(missing *Missing, stay []TagMove) {
 			return false
 		}
 		missing.Present++
-		if img.FixedTag() != "" {
+		if fixed := img.FixedTag(); fixed != "" && (m.TagChildren || !m.sawName(img, fixed)) {
 			missing.Unnamed = append(missing.Unnamed, img)
 		}
 		return true
 	})
+}
+
+// sawName reports whether a tag was seen to name an image.
+func (m *Mirror) sawName(img oci.Image, tag string) bool {
+	is, _ := m.tags.saw(m.target.Repo(img).WithTag(tag))
+	return is == img.Root.Digest
 }
 
 // has reports whether a tag of the mirror is one of an image.

@@ -180,6 +180,9 @@ func TestTagStays(t *testing.T) {
 			if len(missing.Moves) > 0 || again != (len(missing.Images) == 0) || again != (missing.Present == 1) {
 				t.Errorf("%s, again: %v: %d images are missing, %d are there", name, again, len(missing.Images), missing.Present)
 			}
+			if again && of.origin == "additional" && len(missing.Unnamed) > 0 { // its tag that never moves was looked at
+				t.Errorf("%s, again: %d images lack a tag that never moves", name, len(missing.Unnamed))
+			}
 			p.Reset()
 			if err := errors.Join(m.Blobs(t.Context(), content, slices.Values(missing.Blobs)), m.Manifests(t.Context(), content, missing.Images),
 				m.Name(t.Context(), content, missing.Unnamed), m.Confirm(t.Context(), content, image(older).Images)); err != nil {

@@ -31,15 +31,18 @@ type weeksSite struct {
 	names   []string            // of the objects with them, once they are fixed
 	objects map[string][]byte   // all that were applied
 	pruned  bool
+	// keepsTags: the registry does not delete a tag alone.
+	keepsTags bool
 }
 
 // site adds one. unpack is given the rules of its cluster if present, else they are known from
 // receipts alone.
-func (r *weeksRun) site(name, host, storage string, collect func(), present bool) {
+func (r *weeksRun) site(name, host, storage string, collect func(), present bool) *weeksSite {
 	r.t.Helper()
 	s := &weeksSite{world: newWorld(r.t), r: r, name: name, host: host, storage: storage, collect: collect, present: present, arrived: map[int]bool{}, objects: map[string][]byte{}}
 	s.key, s.secret = r.key, r.secret
 	r.sites = append(r.sites, s)
+	return s
 }
 
 func (s *weeksSite) to() string { return s.host + "/ocp" }
@@ -84,6 +87,32 @@ func (s *weeksSite) again(n int) {
 	}
 }
 
+// prune deletes what no kept week needs: that goes, nothing else, and the space comes back.
+func (s *weeksSite) prune(kept []*churnWeek) {
+	s.t.Helper()
+	before := readStorage(s.t, s.storage)
+	args := []string{"prune", "--to", s.to(), "--tls-verify=false", "--no-cluster", "--keep", fmt.Sprint(len(kept))}
+	shown := s.run(append(args, "--dry-run")...).want(exitOK)
+	if diff := before.difference(readStorage(s.t, s.storage)); diff != "" {
+		s.t.Errorf("%s: --dry-run: %s", s.name, diff)
+	}
+	done := s.run(append(args, "--yes")...).want(exitOK)
+	s.t.Logf("%s\n%s%s\n%s%s", s.name, shown.stdout, shown.stderr, done.stdout, done.stderr)
+	s.collect()
+	s.pruned = true
+	s.check(kept)
+	after := readStorage(s.t, s.storage)
+	if after.bytes >= before.bytes {
+		s.t.Errorf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
+	}
+	s.t.Logf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
+	s.again(s.newest)
+	s.run(append(args, "--yes")...).want(exitOK)
+	if diff := after.difference(readStorage(s.t, s.storage)); diff != "" {
+		s.t.Errorf("%s: prune again: %s", s.name, diff)
+	}
+}
+
 // check holds the storage of the mirror against what arrived, and reads every image of the
 // kept weeks.
 func (s *weeksSite) check(kept []*churnWeek) {
@@ -93,6 +122,9 @@ func (s *weeksSite) check(kept []*churnWeek) {
 		names = kept
 	}
 	want := s.wanted(names)
+	if s.pruned && s.keepsTags {
+		s.leftTags(want)
+	}
 	has := readStorage(s.t, s.storage)
 	s.receipts(has, want)
 	if diff := want.difference(has); diff != "" {
@@ -103,6 +135,17 @@ func (s *weeksSite) check(kept []*churnWeek) {
 		for _, p := range w.images {
 			if err := s.pull("ocp/"+p.repo, p.root, read); err != nil {
 				s.t.Errorf("%s, after week %d: %s of week %d: %v", s.name, s.newest, p.source, w.number, err)
+			}
+		}
+	}
+}
+
+// leftTags adds the tags of older weeks on images that stay.
+func (s *weeksSite) leftTags(want *stored) {
+	for _, w := range s.r.weeks {
+		for _, p := range w.images {
+			if repo := "ocp/" + p.repo; s.arrived[w.number] && want.manifests[repo][p.root.Digest.Encoded()] {
+				want.tag(repo, p.fixed, p.root.Digest.Encoded())
 			}
 		}
 	}
