@@ -161,7 +161,10 @@ func (a *app) showPlan(o pruneOptions, plan *prune.Plan) error {
 	if len(plan.Lacks) > 0 {
 		a.warn("the mirror lacks %s that bundles need which are kept, such as %s: unpack the newest bundle again", text.Count(len(plan.Lacks), "manifest", "manifests"), plan.Lacks[0])
 	}
-	if a.machines() {
+	if plan.Unconfirmed > 0 {
+		a.warn("%s of this mirror: neither this host wrote them, nor somebody who is trusted has signed them (--trust FILE). What they name stays", text.Count(plan.Unconfirmed, "receipt does not count", "receipts do not count"))
+	}
+	if a.machines() || plan.Unknown {
 		return nil
 	}
 	v := a.view(o.wide)
@@ -171,6 +174,9 @@ func (a *app) showPlan(o pruneOptions, plan *prune.Plan) error {
 // mayPrune finds out whether anything is to be deleted.
 func (a *app) mayPrune(ctx context.Context, o pruneOptions, plan *prune.Plan) (bool, error) {
 	switch {
+	case plan.Unknown:
+		a.info("nothing was deleted: no receipt says that satchel pushed anything into %s", plan.Mirror)
+		return false, nil
 	case plan.Idle():
 		a.info("nothing to delete")
 		return false, nil

@@ -24,6 +24,14 @@ const atOnce = 32
 // done; run again, it goes on where it stopped.
 func (plan *Plan) Do(ctx context.Context) error {
 	p := plan.p
+	if plan.Idle() {
+		return nil
+	}
+	release, err := p.Keeper.Hold(true)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for _, items := range byRepository(plan.Manifests) {
 		if err := p.unchanged(ctx, plan); err != nil {
 			return err

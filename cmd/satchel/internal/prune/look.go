@@ -32,14 +32,15 @@ type pruning struct {
 func Look(ctx context.Context, o Options) (*Plan, error) {
 	p := &pruning{Options: o, candidates: map[string]map[digest.Digest]bool{}, lacks: map[thing]bool{}}
 	var err error
-	if p.src, err = readSources(ctx, o.Keeper, o.Keep); err != nil {
+	if p.src, err = readSources(ctx, o.Keeper, o.Place, o.Keep); err != nil {
 		return nil, err
 	}
 	if p.receipts, err = p.receiptTags(ctx); err != nil {
 		return nil, err
 	}
 	plan := &Plan{Mirror: o.Place.String(), Kept: bundlesOf(p.src.kept), Dropped: bundlesOf(p.src.dropped), p: p}
-	if !pushes(p.src.all) {
+	plan.Unconfirmed, plan.Unknown = p.src.unconfirmed, !pushes(p.src.all)
+	if plan.Unknown {
 		return plan, nil
 	}
 	p.f = learn(p.src)

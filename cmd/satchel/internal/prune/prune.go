@@ -57,16 +57,18 @@ const (
 // Plan is what goes and what stays, of what the receipts that are kept no longer brought. After
 // [Plan.Do] it says what was done.
 type Plan struct {
-	Mirror    string    `json:"mirror"`
-	Kept      []Bundle  `json:"kept"`    // the newest first
-	Dropped   []Bundle  `json:"dropped"` // the same
-	Manifests []*Item   `json:"manifests,omitempty"`
-	Needed    int       `json:"needed"`            // manifests that dropped bundles brought and kept ones need
-	Blobs     int64     `json:"blobs,omitempty"`   // bytes that the registry may free at most
-	Lacks     []string  `json:"lacks,omitempty"`   // what kept bundles need and the mirror did not have before
-	Notes     []string  `json:"notes,omitempty"`   // what was not known
-	Refusals  []Refusal `json:"refused,omitempty"` // by kind
-	Receipt   string    `json:"receipt,omitempty"` // that took the place of the dropped ones
+	Mirror      string    `json:"mirror"`
+	Kept        []Bundle  `json:"kept"`    // the newest first
+	Dropped     []Bundle  `json:"dropped"` // the same
+	Manifests   []*Item   `json:"manifests,omitempty"`
+	Unknown     bool      `json:"unknown,omitempty"`     // no receipt that counts says that satchel pushed anything
+	Unconfirmed int       `json:"unconfirmed,omitempty"` // receipts of the mirror that nobody confirmed: what they name stays
+	Needed      int       `json:"needed"`                // manifests that dropped bundles brought and kept ones need
+	Blobs       int64     `json:"blobs,omitempty"`       // bytes that the registry may free at most
+	Lacks       []string  `json:"lacks,omitempty"`       // what kept bundles need and the mirror did not have before
+	Notes       []string  `json:"notes,omitempty"`       // what was not known
+	Refusals    []Refusal `json:"refused,omitempty"`     // by kind
+	Receipt     string    `json:"receipt,omitempty"`     // that took the place of the dropped ones
 
 	p *pruning
 }
@@ -124,5 +126,5 @@ func (p *Plan) Nothing() bool { return p.Count(Goes)+p.Untagged() == 0 }
 
 // Idle reports whether [Plan.Do] has nothing to do: not even receipts to put in order.
 func (p *Plan) Idle() bool {
-	return p.Nothing() && p.Count(Gone) == 0 && len(p.Dropped) == 0 && len(p.p.src.history.Replaced) == 0
+	return p.Unknown || p.Nothing() && p.Count(Gone) == 0 && len(p.Dropped) == 0 && len(p.p.src.history.Replaced) == 0
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
@@ -37,6 +38,8 @@ type site struct {
 	log    *log
 	stream receipt.Stream
 	client *transport.Client
+
+	signers []*bundle.Signer // of receipts
 }
 
 // log is what a job reports.
@@ -80,7 +83,7 @@ func (s *site) ref(repo string) oci.Ref {
 func (s *site) mirror() *transport.Mirror { return transport.NewMirror(s.client, s.place, 4) }
 
 func (s *site) keeper() receipt.Keeper {
-	return receipt.Keeper{Dir: receipt.HostDir(s.state, s.place), Mirror: s.mirror(), Repo: receipt.RepoIn(s.place)}
+	return receipt.Keeper{Dir: receipt.HostDir(s.state, s.place), Mirror: s.mirror(), Repo: receipt.RepoIn(s.place), Signers: s.signers}
 }
 
 func (s *site) has(ref oci.Ref) bool {
@@ -95,9 +98,29 @@ func (s *site) has(ref oci.Ref) bool {
 // push puts an image into the mirror by a tag, as anybody may.
 func (s *site) push(repo string, root oci.Descriptor, tag string) {
 	s.t.Helper()
-	if err := ocitest.Push(s.t.Context(), s.Content, root, "http://"+s.host, "in/"+repo, tag); err != nil {
+	s.pushTo("in/"+repo, root, tag)
+}
+
+func (s *site) pushTo(repo string, root oci.Descriptor, tag string) {
+	s.t.Helper()
+	if err := ocitest.Push(s.t.Context(), s.Content, root, "http://"+s.host, repo, tag); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// intent is the only intent that the mirror has.
+func (s *site) intent() oci.Ref {
+	s.t.Helper()
+	tags, err := s.mirror().Tags(s.t.Context(), receipt.RepoIn(s.place))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	i := slices.IndexFunc(tags, func(tag string) bool { return strings.Contains(tag, "-intent-") })
+	d, err := s.mirror().TagDigest(s.t.Context(), receipt.RepoIn(s.place).WithTag(tags[i]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return receipt.RepoIn(s.place).WithDigest(d)
 }
 
 // before is what the mirror had before a bundle came.
@@ -146,12 +169,10 @@ func (s *site) bring(sequence int, images ...oci.Image) string {
 	}
 	for _, img := range images {
 		for _, tag := range append([]string{}, img.MirrorTags()...) {
-			s.push(img.Source.Repository, img.Root, tag)
+			s.pushTo(s.place.Repo(img).Repository, img.Root, tag)
 		}
 		if len(img.MirrorTags()) == 0 { // attached by its subject alone
-			if err := ocitest.Push(ctx, s.Content, img.Root, "http://"+s.host, "in/"+img.Source.Repository, img.Root.Digest.String()); err != nil {
-				s.t.Fatal(err)
-			}
+			s.pushTo(s.place.Repo(img).Repository, img.Root, img.Root.Digest.String())
 		}
 	}
 	id := fmt.Sprintf("bundle%010d", sequence)

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -28,11 +29,12 @@ type sources struct {
 	others  []*receipt.Receipt // nobody confirmed them: what they name stays
 	all     []*receipt.Receipt // kept and dropped
 
-	replaced []*receipt.Kept // the dropped ones
+	replaced    []*receipt.Kept // the dropped ones
+	unconfirmed int             // how many of the others are receipts of this place
 }
 
 // readSources reads what this host and the mirror have, and decides what is kept.
-func readSources(ctx context.Context, k receipt.Keeper, keep int) (*sources, error) {
+func readSources(ctx context.Context, k receipt.Keeper, at oci.Mirror, keep int) (*sources, error) {
 	h, err := k.History(ctx)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,10 @@ func readSources(ctx context.Context, k receipt.Keeper, keep int) (*sources, err
 		}
 		s.others = append(s.others, r)
 	}
-	return s, nil
+	s.unconfirmed = len(s.others)
+	more, err := elsewhere(ctx, k, at)
+	s.others = append(s.others, more...)
+	return s, err
 }
 
 // divide decides which receipts are kept.
@@ -102,43 +107,47 @@ func (s *sources) divide(keep int) error {
 	return nil
 }
 
+// place is where a bundle stands among those of its stream.
+type place struct {
+	sequence int
+	packed   time.Time
+}
+
+// newer orders the newest first.
+func newer(a, b place) int {
+	return cmp.Or(cmp.Compare(b.sequence, a.sequence), b.packed.Compare(a.packed))
+}
+
 // newestBundles lists the bundles of which the receipts are kept: the newest of each stream, by
 // sequence, and of all that are of no stream, by when they were packed. Two bundles with the same
-// place count as one.
+// place count as one; one that may never have arrived whole does not count, and is kept if it is
+// newer.
 func newestBundles(list []*receipt.Kept, keep int) map[string]bool {
-	type place struct {
-		sequence int
-		packed   time.Time
-	}
-	places := map[receipt.Stream]map[string]place{}
+	places, whole := map[receipt.Stream]map[string]place{}, map[receipt.Stream][]place{}
 	for _, one := range list {
 		h := &one.Head
 		if h.From == receipt.Pruned || !one.Trusted() {
 			continue
 		}
-		at := place{h.Sequence, h.Packed}
-		if h.Stream != (receipt.Stream{}) {
-			at.packed = time.Time{} // numbers, not clocks
-		} else {
-			at.sequence = 0
+		at := place{sequence: h.Sequence} // numbers, not clocks
+		if h.Stream == (receipt.Stream{}) {
+			at = place{packed: h.Packed}
 		}
 		if places[h.Stream] == nil {
 			places[h.Stream] = map[string]place{}
 		}
 		places[h.Stream][h.Bundle] = at
+		if h.From != receipt.Rebuilt || len(h.Closes) == 0 { // else it may only end what was begun
+			whole[h.Stream] = append(whole[h.Stream], at)
+		}
 	}
 	newest := map[string]bool{}
-	for _, bundles := range places {
-		var order []place
-		for _, at := range bundles {
-			order = append(order, at)
-		}
-		compare := func(a, b place) int { return cmp.Or(cmp.Compare(b.sequence, a.sequence), b.packed.Compare(a.packed)) }
-		slices.SortFunc(order, compare)
-		order = slices.CompactFunc(order, func(a, b place) bool { return compare(a, b) == 0 })
-		last := order[min(keep, len(order))-1]
+	for stream, bundles := range places {
+		order := whole[stream]
+		slices.SortFunc(order, newer)
+		order = slices.CompactFunc(order, func(a, b place) bool { return newer(a, b) == 0 })
 		for id, at := range bundles {
-			if compare(at, last) <= 0 {
+			if len(order) <= keep || newer(at, order[keep-1]) <= 0 {
 				newest[id] = true
 			}
 		}

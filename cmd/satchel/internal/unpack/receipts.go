@@ -26,6 +26,7 @@ type Receipts struct {
 type receipts struct {
 	keeper  *receipt.Keeper
 	history *receipt.History
+	release func() // of what keeps a prune away; may be nil
 
 	ours   receipt.Pushes                    // satchel pushed it, by what runs that did not end intended, and by receipts of this bundle
 	claims map[receipt.Thing][]digest.Digest // the same, by what nobody confirmed, and what that is
@@ -49,6 +50,11 @@ func (u *unpacking) readReceipts(ctx context.Context) (err error) {
 		k.Mirror = u.mirror
 	}
 	u.receipts.keeper = k
+	if !k.Look {
+		if u.receipts.release, err = k.Hold(false); err != nil {
+			return err
+		}
+	}
 	if u.receipts.history, err = k.History(ctx); err != nil {
 		return err
 	}
@@ -60,6 +66,13 @@ func (u *unpacking) readReceipts(ctx context.Context) (err error) {
 		u.Debug("which receipts the mirror has is not known: %v", err)
 	}
 	return nil
+}
+
+// letGo lets a prune of this host begin.
+func (r *receipts) letGo() {
+	if r.release != nil {
+		r.release()
+	}
 }
 
 // receiptRepos lists the repository that the mirror keeps receipts in.

@@ -50,6 +50,7 @@ func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Opti
 	u, err := begin(ctx, r, client, o)
 	if err == nil {
 		err = u.run(ctx)
+		u.receipts.letGo()
 		u.noteDamage(err)
 	}
 	u.reportTo(o, r)
@@ -65,6 +66,9 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 	}
 	if err == nil {
 		err = u.writeCluster()
+	}
+	if u != nil {
+		u.receipts.letGo()
 	}
 	return Blamed(r, err)
 }
