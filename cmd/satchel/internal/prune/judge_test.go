@@ -144,7 +144,7 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
-// TestRefused passes over what the registry does not delete; what belongs to it stays, and the
+// TestRefused leaves what the registry does not delete; what belongs to it stays, and the
 // receipts too where nothing could be deleted.
 func TestRefused(t *testing.T) {
 	t.Parallel()

@@ -30,10 +30,10 @@ func (e *BusyError) Hint() string { return "run the same command again when it h
 // host; the error is a *[BusyError]. Where this host cannot lock files it keeps nothing apart.
 func (k *Keeper) Hold(alone bool) (release func(), err error) {
 	none := func() {}
-	if k.Dir == "" || durable.MakeDirs(k.Dir) != nil {
+	if k.Dir == "" || durable.MakeDirs(filepath.Join(k.Dir, ownDone)) != nil {
 		return none, nil
 	}
-	f, err := os.OpenFile(filepath.Join(k.Dir, "hold"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(k.Dir, ownDone, "hold"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return none, nil
 	}
