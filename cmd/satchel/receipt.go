@@ -168,7 +168,7 @@ func (j *receiptJob) list(ctx context.Context) error {
 	}
 	rep := receiptsReport{Mirror: j.place.String(), Receipts: []receiptReport{}}
 	for _, one := range chosen {
-		r, err := j.report(ctx, one)
+		r, err := j.report(ctx, h, one)
 		if err != nil {
 			return err
 		}

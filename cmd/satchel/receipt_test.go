@@ -18,21 +18,19 @@ import (
 func (w *world) receiptsIn(mirror string, more ...string) (rep receiptsReport) {
 	w.t.Helper()
 	r := w.run(append([]string{"receipt", "--to", mirror, "--tls-verify=false", "-o", "json"}, more...)...).want(exitOK)
-	// Marks are words there, which nothing reads back.
-	words := strings.NewReplacer(`"mark": "pushed"`, `"mark": true`, `"mark": "found"`, `"mark": false`).Replace(r.stdout)
-	if err := json.Unmarshal([]byte(words), &rep); err != nil {
+	if err := json.Unmarshal([]byte(r.stdout), &rep); err != nil {
 		w.t.Fatalf("%v\n%s", err, r.stdout)
 	}
 	return rep
 }
 
-// marks counts what a report says of manifests, blobs and tags.
+// marks counts what a report says of manifests, blobs and tags: what is pushed or claimed, and found.
 func (r receiptReport) marks() (pushed, found int) {
-	count := func(m receipt.Mark) {
-		if m == receipt.Pushed {
-			pushed++
-		} else {
+	count := func(m string) {
+		if m == receipt.Found.String() {
 			found++
+		} else {
+			pushed++
 		}
 	}
 	for _, d := range r.Content {
@@ -78,6 +76,12 @@ func TestReceiptCommand(t *testing.T) {
 		t.Fatalf("%+v", rep)
 	}
 	one := rep.Receipts[0]
+	if one.Trusted || one.Pushed != 0 || one.Claimed != 3 || one.Content[0].In[0].Mark != "claimed" || len(one.Claims) != 0 {
+		t.Errorf("on a host that trusts nobody: %+v", one)
+	}
+	if own := w.receiptsIn(to).Receipts[0]; !own.Trusted || own.Pushed != 3 || own.Claimed != 0 || own.Content[0].In[0].Mark != "pushed" {
+		t.Errorf("on the host that pushed it: %+v", own)
+	}
 	if pushed, found := one.marks(); found != 0 || pushed < 10 {
 		t.Errorf("%d pushed, %d found", pushed, found)
 	}
@@ -94,10 +98,15 @@ func TestReceiptCommand(t *testing.T) {
 	if _, err := receipt.Decode(readFile(t, filepath.Join(files, one.Bundle+".json"))); err != nil {
 		t.Error(err)
 	}
-	if r := far.run("receipt", "--to", to, "--tls-verify=false").want(exitOK); !strings.Contains(r.stdout, "3 of 3 manifests") || !strings.Contains(r.stdout, one.Bundle) {
+	if r := far.run("receipt", "--to", to, "--tls-verify=false").want(exitOK); !strings.Contains(r.stdout, "0 of 3 manifests; 3 claimed") || !strings.Contains(r.stdout, one.Bundle) {
 		t.Errorf("%s", r.stdout)
 	}
 	far.run("receipt", "--to", to, "--tls-verify=false", "--bundle", "aaaaaaaaaaaaaaaa").want(exitFailed).says("aaaaaaaaaaaaaaaa")
+
+	w.run("receipt", "--to", to, "--tls-verify=false", "-i", w.key, w.drive).want(exitOK) // unpack has said all of it
+	if all := w.receiptsIn(to).Receipts; len(all) != 1 || all[0].From != receipt.FromUnpack {
+		t.Errorf("rebuilt where nothing is new: %d receipts", len(all))
+	}
 
 	other := mirror.Host + "/other"
 	rebuild := []string{"receipt", "--to", other, "--tls-verify=false", "-i", w.key, w.drive}
@@ -108,7 +117,12 @@ func TestReceiptCommand(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(w.dir, "state", "satchel", "mirrors")); err != nil {
 		t.Fatal(err)
 	}
-	w.run(rebuild...).want(exitOK)
+	for range 2 { // the second one has nothing to say
+		w.run(rebuild...).want(exitOK)
+	}
+	if n := len(w.receiptsIn(other).Receipts); n != 2 { // the first one was of an empty mirror
+		t.Errorf("%d receipts", n)
+	}
 	found := w.receiptsIn(other).Receipts[0]
 	if pushed, there := found.marks(); pushed != 0 || there < 10 || found.From != receipt.Rebuilt {
 		t.Errorf("rebuilt: %d pushed, %d found, %q", pushed, there, found.From)

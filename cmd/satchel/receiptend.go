@@ -53,7 +53,7 @@ func (j *receiptJob) endIntents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r, err := j.report(ctx, one)
+		r, err := j.report(ctx, h, one)
 		if err != nil {
 			return err
 		}

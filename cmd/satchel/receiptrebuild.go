@@ -52,7 +52,7 @@ func (j *receiptJob) rebuild(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	rep, err := j.report(ctx, one)
+	rep, err := j.report(ctx, h, one)
 	if err == nil {
 		err = j.print(receiptsReport{Mirror: j.place.String(), Receipts: []receiptReport{rep}})
 	}
@@ -252,17 +252,29 @@ func (j *receiptJob) keep(ctx context.Context, r *receipt.Receipt, h *receipt.Hi
 	return one, j.keeper.ToMirror(ctx, h, one)
 }
 
-// same is the newest receipt of the same bundle if it has the same facts, else nil.
+// same is the newest receipt of the same bundle, or the newest that somebody confirmed, if it has
+// the same facts, wherever it has them from; else nil.
 func (j *receiptJob) same(r *receipt.Receipt, h *receipt.History) *receipt.Kept {
-	last := h.Of(r.Bundle)
-	if len(last) == 0 || len(r.Closes) > 0 {
+	all := h.Of(r.Bundle)
+	if len(all) == 0 || len(r.Closes) > 0 {
 		return nil
 	}
-	if r.From == receipt.Adopted && !last[0].Trusted() { // the word of who agreed is what counts
-		return nil
+	last := all[:1]
+	if i := slices.IndexFunc(all, (*receipt.Kept).Trusted); i > 0 {
+		last = append(slices.Clone(last), all[i])
 	}
-	if have, err := last[0].Load(); err != nil || !have.SameFacts(r) {
-		return nil
+	for _, one := range last {
+		if !one.Trusted() && r.From == receipt.Adopted { // the word of who agreed is what counts
+			continue
+		}
+		have, err := one.Load()
+		if err != nil {
+			continue
+		}
+		as := *r
+		if as.From = have.From; have.SameFacts(&as) {
+			return one
+		}
 	}
-	return last[0]
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
@@ -36,12 +38,15 @@ type receiptHead struct {
 	Tag         string          `json:"tag,omitempty"`  // in the mirror
 	ThisHost    bool            `json:"ofThisHost"`     // a run on this host wrote it
 	Signed      []signerReport  `json:"signed,omitempty"`
+	Trusted     bool            `json:"trusted"`          // it is more than a claim
+	Claims      []digest.Digest `json:"claims,omitempty"` // what nobody confirmed of that which its pushed marks rest on
 }
 
 type receiptReport struct {
 	receiptHead
 	Manifests int             `json:"manifests"`
 	Pushed    int             `json:"manifestsPushed"`
+	Claimed   int             `json:"manifestsClaimed"`
 	Bytes     int64           `json:"bytes"` // of manifests and blobs, each once
 	Images    []receiptImage  `json:"images"`
 	Content   []receiptDigest `json:"content,omitempty"` // not in the table
@@ -58,8 +63,8 @@ type receiptImage struct {
 }
 
 type receiptTag struct {
-	Name string       `json:"name"`
-	Mark receipt.Mark `json:"mark"`
+	Name string `json:"name"`
+	Mark string `json:"mark"`
 }
 
 type receiptDigest struct {
@@ -71,14 +76,28 @@ type receiptDigest struct {
 }
 
 type receiptPlace struct {
-	Repository string       `json:"repository"`
-	Mark       receipt.Mark `json:"mark"`
+	Repository string `json:"repository"`
+	Mark       string `json:"mark"` // pushed, found, or claimed
+}
+
+// claimed is the mark of what a receipt says was pushed, where nobody confirmed that.
+const claimed = "claimed"
+
+// marking tells what is sure from what is claimed.
+type marking struct{ sure receipt.Pushes }
+
+func (m marking) of(mark receipt.Mark, thing receipt.Thing) string {
+	if mark == receipt.Pushed && !m.sure[thing] {
+		return claimed
+	}
+	return mark.String()
 }
 
 func headReport(one *receipt.Kept) receiptHead {
 	h := receiptHead{
 		Bundle: one.Head.Bundle, Fingerprint: one.Head.Fingerprint, Sequence: one.Head.Sequence, Time: one.Head.Time, From: one.Head.From,
 		Digest: one.Digest.String(), Tag: one.Tag, ThisHost: one.Own, Signed: signers(one.Signed),
+		Trusted: one.Trusted(),
 	}
 	if one.Head.Stream != (receipt.Stream{}) {
 		h.Stream = &one.Head.Stream
@@ -90,36 +109,23 @@ func headReport(one *receipt.Kept) receiptHead {
 }
 
 // report reads a receipt; its content only where it is printed.
-func (j *receiptJob) report(ctx context.Context, one *receipt.Kept) (rep receiptReport, err error) {
+func (j *receiptJob) report(ctx context.Context, h *receipt.History, one *receipt.Kept) (rep receiptReport, err error) {
 	r, err := one.Load()
 	if err != nil {
 		return rep, err
 	}
+	sure, err := h.Sure(one)
+	if err != nil {
+		return rep, err
+	}
+	m := marking{receipt.Pushes{}}
+	m.sure.Add(sure)
 	rep = receiptReport{receiptHead: headReport(one), Images: []receiptImage{}, blobs: len(r.Blobs)}
-	for _, img := range r.Images {
-		i := receiptImage{Digest: img.Digest.String(), Repository: img.Repo, Subject: img.Subject.String(), Tags: []receiptTag{}}
-		for _, o := range img.Origins {
-			i.Origins = append(i.Origins, string(o))
-		}
-		for _, tag := range img.Tags {
-			i.Tags = append(i.Tags, receiptTag{tag.Name, tag.Mark})
-		}
-		rep.Images = append(rep.Images, i)
+	if one.Trusted() {
+		rep.Claims = h.Rests(one)
 	}
-	at := map[string]int{}
-	for _, m := range r.Manifests {
-		d := m.Digest.String()
-		if _, known := at[d]; !known {
-			at[d] = len(rep.Content)
-			rep.Content = append(rep.Content, receiptDigest{Digest: d, MediaType: m.MediaType, Size: m.Size})
-			rep.Manifests, rep.Bytes = rep.Manifests+1, rep.Bytes+m.Size
-			if m.Mark == receipt.Pushed {
-				rep.Pushed++
-			}
-		}
-		to := &rep.Content[at[d]]
-		to.In = append(to.In, receiptPlace{m.Repo, m.Mark})
-	}
+	rep.images(r, m)
+	rep.manifests(r, m)
 	for _, b := range r.Blobs {
 		rep.Bytes += b.Size
 	}
@@ -137,11 +143,44 @@ func (j *receiptJob) report(ctx context.Context, one *receipt.Kept) (rep receipt
 			d.Prefix = "sha256:" + b.Short.String()
 		}
 		for _, p := range b.In {
-			d.In = append(d.In, receiptPlace{p.Repo, p.Mark})
+			d.In = append(d.In, receiptPlace{p.Repo, m.of(p.Mark, receipt.BlobIn(p.Repo, b.Short))})
 		}
 		rep.Content = append(rep.Content, d)
 	}
 	return rep, nil
+}
+
+func (rep *receiptReport) images(r *receipt.Receipt, m marking) {
+	for _, img := range r.Images {
+		i := receiptImage{Digest: img.Digest.String(), Repository: img.Repo, Subject: img.Subject.String(), Tags: []receiptTag{}}
+		for _, o := range img.Origins {
+			i.Origins = append(i.Origins, string(o))
+		}
+		for _, tag := range img.Tags {
+			i.Tags = append(i.Tags, receiptTag{tag.Name, m.of(tag.Mark, receipt.TagIn(img.Repo, tag.Name))})
+		}
+		rep.Images = append(rep.Images, i)
+	}
+}
+
+func (rep *receiptReport) manifests(r *receipt.Receipt, marks marking) {
+	at := map[string]int{}
+	for _, m := range r.Manifests {
+		d, mark := m.Digest.String(), marks.of(m.Mark, receipt.ManifestIn(m.Repo, m.Digest))
+		if _, known := at[d]; !known {
+			at[d] = len(rep.Content)
+			rep.Content = append(rep.Content, receiptDigest{Digest: d, MediaType: m.MediaType, Size: m.Size})
+			rep.Manifests, rep.Bytes = rep.Manifests+1, rep.Bytes+m.Size
+			switch mark {
+			case receipt.Pushed.String():
+				rep.Pushed++
+			case claimed:
+				rep.Claimed++
+			}
+		}
+		to := &rep.Content[at[d]]
+		to.In = append(to.In, receiptPlace{m.Repo, mark})
+	}
 }
 
 func printReceipts(w io.Writer, rep receiptsReport, v view) error {
@@ -157,7 +196,7 @@ func printReceipts(w io.Writer, rep receiptsReport, v view) error {
 		}
 		rows = append(rows, []string{
 			r.Bundle, stream, sequence, text.Minute(r.Time), strconv.Itoa(len(r.Images)), strconv.Itoa(r.blobs), bundle.FormatSize(r.Bytes),
-			fmt.Sprintf("%d of %d manifests", r.Pushed, r.Manifests), keptWhere(r.receiptHead),
+			pushedOf(r), keptWhere(r.receiptHead),
 		})
 	}
 	if len(rows) > 1 && p.err == nil {
@@ -167,6 +206,15 @@ func printReceipts(w io.Writer, rep receiptsReport, v view) error {
 		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again, or end it with satchel receipt --end-intent %s\n", open.Bundle, text.Minute(open.Time), open.Bundle)
 	}
 	return p.err
+}
+
+// pushedOf says how much of a receipt is satchel's, and how much nobody confirmed of that.
+func pushedOf(r receiptReport) string {
+	s := fmt.Sprintf("%d of %d manifests", r.Pushed, r.Manifests)
+	if r.Claimed > 0 {
+		s += fmt.Sprintf("; %d claimed", r.Claimed)
+	}
+	return s
 }
 
 // keptWhere says where a receipt is, and what is special about it.

@@ -47,7 +47,7 @@ func (e *PrunedError) Permanent() bool { return true }
 func (e *PrunedError) Hint() string { return "name the receipt of the newest bundle that arrived" }
 
 // OfReceipts is what mirrors have by their receipts: of one mirror everything that any of its
-// receipts names, of several mirrors what all of them have. What a prune left is passed over, and
+// receipts names, of several mirrors what all of them have. What a prune left is left out, and
 // so is what it replaced. state has the ledgers, which know which bundle carried what; it may be
 // "". A receipt that is an intent is an *[IntentError]; where none is left, the error is a
 // *[PrunedError].

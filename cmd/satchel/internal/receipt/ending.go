@@ -3,10 +3,17 @@ package receipt
 import "slices"
 
 // End has a receipt that was rebuilt, for which everything that its bundle needs was looked at, end
-// the intents of that bundle. What is there, and such an intent marks as pushed, is pushed; a
-// claim is not enough for that, see [History.Sure].
+// the intents of that bundle. What is there, and such an intent or a receipt of the bundle marks as
+// pushed, is pushed; a claim is not enough for that, see [History.Sure].
 func (h *History) End(r *Receipt) error {
 	pushed := Pushes{}
+	for _, one := range h.Of(r.Bundle) {
+		sure, err := h.Sure(one)
+		if err != nil {
+			return err
+		}
+		pushed.Add(sure)
+	}
 	for _, open := range h.Open() {
 		if open.Head.Bundle != r.Bundle || open.Head.Mirror != r.Mirror {
 			continue
