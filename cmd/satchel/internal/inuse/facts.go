@@ -45,6 +45,7 @@ type facts struct {
 	releases  map[string]bool            // repositories that have releases
 	parts     map[string]bool            // repositories that have components of releases
 	graphs    map[string]bool            // repositories that have graph images
+	mirrors   []oci.Mirror               // as receipts have this one
 }
 
 // factsOf takes receipts together.
@@ -52,6 +53,7 @@ func factsOf(list []*receipt.Receipt) *facts {
 	f := &facts{of: map[place]*image{}, manifests: map[digest.Digest][]string{}, indexes: map[string][]digest.Digest{}, tags: map[tagged][]digest.Digest{},
 		sources: map[string][]string{}, releases: map[string]bool{}, parts: map[string]bool{}, graphs: map[string]bool{}}
 	for _, r := range receipt.Newest(list) {
+		f.mirrors = with(f.mirrors, r.Mirror)
 		f.releases[repoOf(r.Mirror, manifests.PathRelease)] = true
 		f.parts[repoOf(r.Mirror, manifests.PathComponents)] = true
 		f.graphs[repoOf(r.Mirror, manifests.PathGraph)] = true
@@ -111,6 +113,14 @@ func (f *facts) repos(host string, ref oci.Ref) []string {
 		return []string{ref.Repository}
 	}
 	return f.sources[ref.Name()]
+}
+
+// at lists the repositories of the mirror that a path is.
+func (f *facts) at(path string) (repos []string) {
+	for _, m := range f.mirrors {
+		repos = with(repos, repoOf(m, path))
+	}
+	return repos
 }
 
 // payloads lists the images that are a release: by the digest, or, if no receipt has that,
