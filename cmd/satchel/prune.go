@@ -43,7 +43,8 @@ part of somebody else's index, or is in doubt stays.
 
 Releases, catalogs and operators go only when files say what the clusters use that the
 mirror serves (--from-pods, --cluster-version and --subscriptions, each once for each
-cluster), or with --no-cluster. Without these, only other images go.
+cluster), or with --no-cluster. Without these, only other images go. With -c, nothing
+goes that the DeleteImageSetConfiguration does not name.
 
 First it shows what would go. On a terminal it asks then; elsewhere nothing is deleted
 without --yes. How the registry gives the space back is shown at the end.`,
@@ -102,6 +103,10 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if err != nil {
 		return err
 	}
+	named, err := o.chosen()
+	if err != nil {
+		return err
+	}
 	client := o.registry.client(a)
 	defer client.Close()
 	job := prune.Options{To: a.notices(), Place: place, Mirror: transport.NewMirror(client, place, o.parallel), Apart: o.notInMirror, Keep: o.keep, Parallel: o.parallel}
@@ -116,6 +121,9 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 		return err
 	}
 	job.InUse = usesOf(&job, question)
+	if named != nil {
+		job.Only = choiceOf(&job, named)
+	}
 	plan, err := prune.Look(ctx, job)
 	if err != nil {
 		return err

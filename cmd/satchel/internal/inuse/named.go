@@ -37,7 +37,7 @@ type naming struct {
 }
 
 // Name finds what a delete configuration names, by the receipts, and by the releases and
-// catalogs in the mirror; it asks nobody else. It only reads. What a registry does not say
+// catalogs in the mirror alone. It only reads. What a registry does not say
 // now and may say later is an error.
 func Name(ctx context.Context, c *manifests.DeleteConfig, host string, list []*receipt.Receipt, mirror Mirror) (*Named, error) {
 	n := &naming{asking: newAsking(host, list, mirror), out: &Named{goes: map[place]bool{}}, origins: map[place][]oci.Origin{},
