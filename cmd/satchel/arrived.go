@@ -18,6 +18,7 @@ import (
 func newConfirm(a *app) *cobra.Command {
 	var output string
 	var wide bool
+	var trust trustFlags
 	cmd := &cobra.Command{
 		Use:   "confirm [FINGERPRINT|RECEIPT ...]",
 		Short: "Note that bundles arrived, or list the bundles of this host's streams",
@@ -32,9 +33,10 @@ number, when each was finished, what it carries, whether it is known to have
 arrived, fingerprint.`,
 		Example: "  satchel confirm\n  satchel confirm 9075aba7 11a62192\n  satchel confirm receipt.json",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return runConfirm(a, args, output, wide)
+			return runConfirm(a, args, trust, output, wide)
 		},
 	}
+	addReceiptTrust(cmd.Flags(), &trust, "receipt")
 	addWide(cmd.Flags(), &wide)
 	addOutput(cmd, &output)
 	return cmd
@@ -69,7 +71,7 @@ type ledgerBundle struct {
 	Kept bool `json:"contentKept"` // the ledger still knows what it needs
 }
 
-func runConfirm(a *app, args []string, output string, wide bool) error {
+func runConfirm(a *app, args []string, trust trustFlags, output string, wide bool) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func runConfirm(a *app, args []string, output string, wide bool) error {
 	if len(args) == 0 {
 		return listLedgers(a, state, output, v)
 	}
-	wanted, err := a.toConfirm(args)
+	wanted, err := a.toConfirm(args, trust)
 	if err != nil {
 		return err
 	}

@@ -18,14 +18,18 @@ type confirming struct {
 }
 
 // toConfirm reads the arguments of confirm: fingerprints, and files of receipts that came back.
-func (a *app) toConfirm(args []string) (list []confirming, err error) {
+func (a *app) toConfirm(args []string, by trustFlags) (list []confirming, err error) {
+	trust, err := by.load()
+	if err != nil {
+		return nil, err
+	}
 	var slips []string
 	for _, arg := range args {
 		if !isFile(arg) {
 			slips = append(slips, arg)
 			continue
 		}
-		r, err := a.readReceipt(arg, nil)
+		r, err := a.readReceipt(arg, trust)
 		if err != nil {
 			return nil, err
 		}
@@ -33,6 +37,9 @@ func (a *app) toConfirm(args []string) (list []confirming, err error) {
 			return nil, err
 		}
 		list = append(list, confirming{r.Fingerprint, ledger.ByReceipt})
+	}
+	if trust != nil && len(list) == 0 {
+		return nil, usage(errors.New("--trust is for receipts: a slip is not signed"), "name a receipt that came back, or leave out --trust")
 	}
 	digits, err := fingerprints(slips)
 	if err != nil {

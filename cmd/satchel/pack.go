@@ -81,7 +81,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
-	addReceiptTrust(f, &o.trust)
+	addReceiptTrust(f, &o.trust, "receipt of --since")
 	addCatalogMode(f, &o.catalog)
 	addOutcome(cmd, &o.output)
 	addExtraFlags(f, &o.extra)

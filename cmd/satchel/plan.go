@@ -79,7 +79,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addPinFlags(f, &o.pin)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
-	addReceiptTrust(f, &o.trust)
+	addReceiptTrust(f, &o.trust, "receipt of --since")
 	addCatalogMode(f, &o.catalog)
 	addSignFlags(f, &o.sign)
 	addExtraFlags(f, &o.extra)

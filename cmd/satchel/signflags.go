@@ -53,9 +53,9 @@ func addTrustFlags(f *pflag.FlagSet, t *trustFlags) {
 	t.given = func() bool { return f.Changed("signatures") }
 }
 
-// addReceiptTrust adds the same flags for the receipts that --since names.
-func addReceiptTrust(f *pflag.FlagSet, t *trustFlags) {
-	f.StringArrayVar(&t.files, "trust", nil, "refuse any receipt of --since that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them; signatures lie beside the receipt, as RECEIPT.sig (may be given more than once)")
+// addReceiptTrust adds the same flags for the receipts that a command takes, as it calls them.
+func addReceiptTrust(f *pflag.FlagSet, t *trustFlags, receipt string) {
+	f.StringArrayVar(&t.files, "trust", nil, "refuse any "+receipt+" that nobody in `FILE` has signed: allowed signers, as ssh-keygen(1) describes them; signatures lie beside the receipt, as RECEIPT.sig (may be given more than once)")
 	f.IntVar(&t.need, "signatures", 1, "with --trust: how many different signers, `N`, must have signed")
 	t.given = func() bool { return f.Changed("signatures") }
 }

@@ -77,4 +77,7 @@ func TestSinceTrust(t *testing.T) {
 		w.run(append(args, "-c", w.config, "-r", w.recipient, "--trust", signers)...).want(exitUsage).says("--trust is for receipts")
 	}
 	w.run("pack", w.drive, "-c", w.config, "-r", w.recipient, "--since", file, "--trust", signers, "--signatures", "2").want(exitDamaged).says("came back.json")
+	w.run("confirm", file, "--trust", signers, "--signatures", "2").want(exitDamaged).says("came back.json")
+	w.run("confirm", file, "--trust", signers).want(exitUsage).says("signed by alice@example.com", "it does not say which bundle it is of")
+	w.run("confirm", strings.Repeat("a", 16), "--trust", signers).want(exitUsage).says("--trust is for receipts")
 }

@@ -277,7 +277,7 @@ func TestEightWeeks(t *testing.T) {
 	r := newWeeksRun(t, weeksForm{churnForm: churnForm{seed: 1202, minor: "4.16", weeks: 8, copies: 8, layer: 400 << 10, retired: 6}, lost: 3, late: 5, twice: 7, keep: 3, whole: true},
 		registrytest.Start(t).Host)
 	v3, v2 := registrytest.StartV3(t, false, "", ""), registrytest.Start(t)
-	r.site("distribution 3", v3.Host, v3.Dir, func() { v3.Collect(t, true) }, false)
+	r.site("distribution 3", v3.Host, v3.Dir, func() { v3.Collect(t, true) }, false).keepsTags = true
 	r.site("docker-registry 2.8", v2.Host, v2.Dir, func() { v2.Collect(t, false) }, true).keepsTags = true
 	r.all()
 	r.table()
