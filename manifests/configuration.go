@@ -10,6 +10,8 @@ type (
 	Extra = imageset.Extra
 	// KeptCatalog is a filtered catalog that an earlier bundle carried.
 	KeptCatalog = imageset.KeptCatalog
+	// Hub is what a mirror inside got by a bundle.
+	Hub = imageset.Hub
 	// Mirror says what is mirrored.
 	Mirror = imageset.Mirror
 	// Platform selects OpenShift or OKD releases.

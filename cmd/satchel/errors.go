@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/hub"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inuse"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
@@ -106,7 +107,7 @@ func exitCode(err error) int {
 // isUsage reports whether an error is of what was typed or configured.
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
-	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
+	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*inuse.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||

@@ -105,6 +105,9 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if job.Mirror, err = o.where(); err != nil {
 		return job, err
 	}
+	if o.extra.Hub, err = a.hub(o.registry); err != nil {
+		return job, err
+	}
 	if job.Config, err = loadSet("pack", o.config, o.extra); err != nil {
 		return job, err
 	}
@@ -162,10 +165,10 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 
 // join finds the stream, and what earlier bundles of it carried.
 func (o packOptions) join(a *app, job *pack.Options) (err error) {
-	if job.From, job.Job.Stream, err = streamName(o.config, o.stream); err != nil {
+	if job.From, job.Job.Stream, err = streamName(o.config, o.stream, o.extra.Hub != nil); err != nil {
 		return err
 	}
-	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {
+	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.State, job.Job.Stream, job.From, o.stream != "", o.extra.Hub); err != nil {
 		return err
 	}
 	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {

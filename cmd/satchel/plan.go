@@ -94,6 +94,9 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if err := checkOutput(o.output); err != nil {
 		return job, err
 	}
+	if o.extra.Hub, err = a.hub(o.registry); err != nil {
+		return job, err
+	}
 	if job.Config, err = loadSet("plan", o.config, o.extra); err != nil {
 		return job, err
 	}
@@ -124,12 +127,12 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	job.To, job.File, job.KeepGoing = a.notices(), o.config, o.keepGoing
 	job.ParallelImages, job.ParallelBlobs = o.parallelImages, defaultParallel
 	job.Journals, _ = xdg("XDG_STATE_HOME", ".local/state") // without them, nothing is known of earlier bundles
-	from, name, err := streamName(o.config, o.stream)
+	from, name, err := streamName(o.config, o.stream, o.extra.Hub != nil)
 	if err != nil {
 		return job, err
 	}
 	job.Job.Stream = name
-	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.Journals, name, from, o.stream != ""); err != nil {
+	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.Journals, name, from, o.stream != "", o.extra.Hub); err != nil {
 		return job, err
 	}
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {

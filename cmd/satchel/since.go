@@ -13,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -25,7 +26,7 @@ func addSince(f *pflag.FlagSet, since *[]string) {
 }
 
 // since gives what need not be carried, and the words for it; nil where there is no --since.
-func (a *app) since(values []string, signers trustFlags, state, stream, from string, named bool) (prepare.Baseline, []string, error) {
+func (a *app) since(values []string, signers trustFlags, state, stream, from string, named bool, h *manifests.Hub) (prepare.Baseline, []string, error) {
 	trust, err := signers.load()
 	switch {
 	case err != nil:
@@ -53,6 +54,9 @@ func (a *app) since(values []string, signers trustFlags, state, stream, from str
 	for _, name := range values {
 		r, err := a.readReceipt(name, trust)
 		if err != nil {
+			return nil, nil, err
+		}
+		if err := notOfHub(h, state, r); err != nil {
 			return nil, nil, err
 		}
 		list, words = append(list, r), append(words, r.Sum)

@@ -15,15 +15,21 @@ func addStream(f *pflag.FlagSet, name *string) {
 	f.Var(givenValue{name, "NAME"}, "stream", "`NAME` of the row of bundles that are counted together: a-z, 0-9, full stop, hyphen, underscore (default: the name of the configuration's file); it can be read on the drive")
 }
 
+// behindHub ends the name of a stream for a mirror behind a hub, if none was given.
+const behindHub = "-enclave"
+
 // streamName gives the configuration's place, as a ledger has it, and the name of the stream.
-func streamName(config, name string) (from, stream string, err error) {
+func streamName(config, name string, hub bool) (from, stream string, err error) {
 	from = config
 	if config != "-" {
 		if from, err = filepath.Abs(config); err != nil {
 			return "", "", err
 		}
 	}
-	if name == "" {
+	switch {
+	case name == "" && hub: // what comes from a mirror inside is no bundle of the stream that filled it
+		return from, ledger.NameOf(config)[:min(len(ledger.NameOf(config)), 64-len(behindHub))] + behindHub, nil
+	case name == "":
 		return from, ledger.NameOf(config), nil
 	}
 	if err := bundle.CheckStreamName(name); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -76,6 +77,9 @@ func orNewest(version string) string {
 
 // index fetches and reads what the repository publishes.
 func (s *charting) index(ctx context.Context, base *url.URL) (helm.Index, error) {
+	if h := s.c.Extra.Hub; h != nil {
+		return ofHub(h, base)
+	}
 	at := *base
 	at.Path, at.RawPath = strings.TrimSuffix(base.Path, "/")+"/index.yaml", ""
 	body, err := s.from.Fetch(ctx, at.String(), helm.MaxIndex)
@@ -121,6 +125,10 @@ func (s *charting) whole(base *url.URL, index helm.Index) {
 
 // Entry adds one version of a chart of a repository.
 func (s *charting) entry(base *url.URL, e helm.Entry, ch imageset.Chart) {
+	if s.c.Extra.Hub != nil {
+		s.hubEntry(base, e, ch)
+		return
+	}
 	if strings.HasPrefix(e.URLs[0], imageset.SchemeOCI) {
 		s.registry(e.URLs[0], e.Name, e.Version, ch)
 		return
@@ -214,24 +222,39 @@ func (s *charting) registry(address, name, version string, ch imageset.Chart) {
 		return
 	}
 	s.add(&chartJob{name: name, version: version, ref: ref, load: func(ctx context.Context) (*helm.Chart, error) {
-		root, src, err := s.from.Resolve(ctx, ref)
-		if err != nil {
+		c, err := s.pulled(ctx, ref, name, version)
+		var away *resolveError
+		if errors.As(err, &away) {
 			return nil, errLeft
 		}
-		body, err := oci.ReadManifest(ctx, src, root)
-		if err != nil {
-			return nil, err
-		}
-		layer, err := helm.ArchiveOf(root, body)
-		if err != nil {
-			return nil, err
-		}
-		archive, err := oci.ReadBlob(ctx, src, layer, helm.MaxArchive)
-		if err != nil {
-			return nil, err
-		}
-		return loadAs(archive, name, version)
+		return c, err
 	}}, ch)
+}
+
+// resolveError says that a registry did not give a chart.
+type resolveError struct{ error }
+
+func (e *resolveError) Unwrap() error { return e.error }
+
+// pulled reads a chart that is an image.
+func (s *charting) pulled(ctx context.Context, ref oci.Ref, name, version string) (*helm.Chart, error) {
+	root, src, err := s.from.Resolve(ctx, ref)
+	if err != nil {
+		return nil, &resolveError{err}
+	}
+	body, err := oci.ReadManifest(ctx, src, root)
+	if err != nil {
+		return nil, err
+	}
+	layer, err := helm.ArchiveOf(root, body)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := oci.ReadBlob(ctx, src, layer, helm.MaxArchive)
+	if err != nil {
+		return nil, err
+	}
+	return loadAs(archive, name, version)
 }
 
 // repositoryRef is the name of a chart of a repository: host, path and name, as
@@ -265,6 +288,9 @@ func (s *charting) local(i int) {
 	ch := &s.c.Mirror.Helm.Local[i]
 	at := fmt.Sprintf("mirror.helm.local[%d].path", i)
 	c, err := loadLocal(ch.Path)
+	if errors.Is(err, fs.ErrNotExist) && s.hubLocal(ch) {
+		return
+	}
 	if err == nil && ch.Version != "" && ch.Version != c.Version {
 		err = fmt.Errorf("it is version %s, not %s", c.Version, ch.Version)
 	}

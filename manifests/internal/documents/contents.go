@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -34,6 +36,9 @@ type CatalogContents struct {
 	Catalog string `json:"catalog"` // its reference, as configured
 	Target
 	Whole bool `json:"whole"` // all that it has was asked for
+	// Asked is the digest of what the configuration asked of the catalog; empty in bundles of
+	// earlier versions.
+	Asked digest.Digest `json:"asked,omitempty"`
 	// Versions is "heads" where all versions would be too many to list; those that
 	// are listed are then the channels' heads alone.
 	Versions string            `json:"versions,omitempty"`

@@ -62,6 +62,7 @@ type Extra struct {
 	// name, so that nothing goes from it.
 	Merge bool          `json:"merge,omitempty"`
 	Kept  []KeptCatalog `json:"-"`
+	Hub   *Hub          `json:"hub,omitempty"` // that everything comes from; nil: from where it is published
 }
 
 // KeptCatalog is a filtered catalog that an earlier bundle carried.

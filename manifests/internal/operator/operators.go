@@ -88,11 +88,20 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
 		s.also, s.learnAll, s.kept = also[i], c.Extra.WithDependencies, c.Extra.KeptFor(o)
+		s.gathered.about.Asked = askedOf(o, c.Extra)
+		if h := c.Extra.Hub; h != nil && s.ofHub(h, i) {
+			list = append(list, s)
+			continue
+		}
 		if err := s.read(ctx, from); err != nil {
 			errs = append(errs, err, closeAll([]*selection{s}))
 			continue
 		}
 		s.place = i
+		if s.equalsHub() && s.asItIs() {
+			list = append(list, s)
+			continue
+		}
 		s.storeContents(&left)
 		list, errs = append(list, s), append(errs, s.errs...)
 	}
@@ -135,6 +144,9 @@ type selection struct {
 	kept   *imageset.KeptCatalog // that it is joined with; nil for none
 	joined *catalogmerge.Catalog // the two, once they are
 
+	hub   *imageset.Hub // that it comes from; nil for none
+	inHub oci.Image     // what it is there
+
 	gathered gathering          // what of it is carried
 	contents []oci.ArtifactFile // the same, as a file
 }
@@ -158,6 +170,9 @@ func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref o
 // that is no catalog an *[oci.UnsupportedError].
 func (s *selection) read(ctx context.Context, from ask.Images) error {
 	ref := s.list[0].Ref
+	if s.hub != nil {
+		ref = s.inHub.Source // of a filtered one, the digest is another
+	}
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {
 		//lint:ignore nilerr whoever resolves the list reports it

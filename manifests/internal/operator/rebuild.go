@@ -95,6 +95,9 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	w := &s.list[0]
 	w.Only = nil // it has no others
 	w.Base = w.Ref.WithDigest(s.root.Digest)
+	if s.hub != nil {
+		s.ofLess(w)
+	}
 	w.Built, w.Platforms = built, platforms
 	if w.Ref.Digest != "" {
 		w.Ref.Digest = built.Digest

@@ -73,24 +73,40 @@ func (gs *graphs) get(ctx context.Context, q graphQuery) (*graph.Graph, error) {
 	if g := gs.got[q]; g != nil {
 		return g, nil
 	}
-	link, bare, err := graphURL(gs.c, q)
-	if err != nil {
-		return nil, err
-	}
 	what := fmt.Sprintf("read the update graph of channel %s for %s", q.channel, q.arch)
-	body, err := gs.from.Fetch(ctx, link, maxGraphFile)
+	body, where, err := gs.body(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	g, err := graph.Parse(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s from %s: %w", what, bare, err)
+		return nil, fmt.Errorf("%s from %s: %w", what, where, err)
 	}
 	gs.got[q] = g
 	if len(g.Nodes()) > 0 {
 		gs.files = append(gs.files, oci.ArtifactFile{Title: q.file(), MediaType: "application/json", Body: body})
 	}
 	return g, nil
+}
+
+// body gives a graph and says where it is from: the hub, else the server of graphs. A hub
+// without it knows no such channel, unless a server was named.
+func (gs *graphs) body(ctx context.Context, q graphQuery) (body []byte, where string, err error) {
+	if h := gs.c.Extra.Hub; h != nil {
+		if body, ok := h.File(documents.DocumentGraph, q.file()); ok {
+			return body, h.Mirror.String(), nil
+		}
+		if gs.c.Extra.UpdateURL == "" {
+			gs.note("the bundle that filled %s brought no update graph of channel %s for %s", h.Mirror, q.channel, q.arch)
+			return []byte(`{"version":1,"nodes":[],"edges":[]}`), h.Mirror.String(), nil
+		}
+	}
+	link, bare, err := graphURL(gs.c, q)
+	if err != nil {
+		return nil, "", err
+	}
+	body, err = gs.from.Fetch(ctx, link, maxGraphFile)
+	return body, bare, err
 }
 
 // graphURL is the address of a graph, and the same without query and password

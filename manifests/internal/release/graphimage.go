@@ -66,6 +66,12 @@ func GraphImage(ctx context.Context, c *imageset.Config, from ask.Images) (ask.S
 	}
 	ref := oci.Ref{Registry: origin.LocalGraph, Repository: origin.PathGraph, Tag: "latest"}
 	w := ask.Image{Origin: origin.Release, Ref: ref, Tags: []string{ref.Tag}, Reasons: []oci.Reason{{Kind: origin.KindGraph}}}
+	if isGraphOfHub(c) {
+		if err := graphOfHub(c.Extra.Hub, &w); err != nil {
+			return ask.Set{}, &oci.Gap{Image: w.Entry(), Err: err}
+		}
+		return ask.Set{Images: []ask.Image{w}}, nil
+	}
 	if err := makeGraph(ctx, c, from, &w); err != nil {
 		var host *ask.HostError
 		if errors.As(err, &host) {

@@ -131,6 +131,12 @@ func verifyRelease(ctx context.Context, from ask.Images, cfg *imageset.Config, p
 		fail.Errs = []error{err}
 		return nil, fail
 	}
+	if h := x.Hub; h != nil {
+		from = &hubSignatures{Images: from, hub: h, other: x.SignatureURL != ""}
+		if x.SignatureURL == "" {
+			fail.Store = h.Mirror.String()
+		}
+	}
 	good, err := fail.collect(ctx, from, keys.With(brought))
 	if err != nil {
 		return nil, err

@@ -50,7 +50,11 @@ func (p *packing) filtered(ctx context.Context) (list []ledger.Keep) {
 }
 
 func (p *packing) writeCatalog(ctx context.Context, img oci.Image, w io.Writer) error {
-	return manifests.WriteCatalog(ctx, img.Describe(), p.Built(), img.Root, w)
+	src, err := p.BuiltImage(img)
+	if err != nil {
+		return err
+	}
+	return manifests.WriteCatalog(ctx, img.Describe(), src, img.Root, w)
 }
 
 // sealed notes in the ledger that a bundle is finished.

@@ -120,11 +120,7 @@ func (s *Set) attachments(ctx context.Context, asked map[string]bool) ([]oci.Ima
 
 func (s *Set) attachedTo(ctx context.Context, n oci.Node, ref oci.Ref) ([]oci.Image, []refusal, error) {
 	owners := s.owners(n, ref)
-	repo, err := s.Client.Repository(ref)
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err := repo.Attachments(ctx, n.Descriptor)
+	all, err := s.attachmentsOf(ctx, ref, n.Descriptor)
 	if err != nil {
 		return nil, nil, unlistedError(owners, n, ref, err)
 	}

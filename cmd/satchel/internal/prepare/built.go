@@ -57,7 +57,7 @@ func (s *Set) Adopt(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, img := range s.Graph.Images {
-		if !img.Built {
+		if !img.Built || s.Config.Extra.Hub.Has(img) {
 			continue
 		}
 		if err := oci.WalkImage(ctx, s.Built(), img, take); err != nil {

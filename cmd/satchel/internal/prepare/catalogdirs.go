@@ -86,6 +86,9 @@ func (s *Set) reopenCatalogs() error {
 
 func (s *Set) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descriptor, error)) error {
 	return s.Config.OpenCatalogs(func(ref oci.Ref, dir, image string) error {
+		if _, ok := s.Config.Extra.Hub.Find(ref); ok {
+			return nil // the directory is on the host that packed for the hub
+		}
 		layout, err := oci.OpenLayout(dir)
 		if err != nil {
 			return err
@@ -100,6 +103,9 @@ func (s *Set) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descr
 func (s *Set) repository(ref oci.Ref) (repository, error) {
 	if dirs := s.catalogs.of(ref); dirs != nil {
 		return dirs, nil
+	}
+	if hub, err := s.hubRepository(ref); hub != nil || err != nil {
+		return hub, err
 	}
 	repo, err := s.Client.Repository(ref)
 	if err != nil {

@@ -38,7 +38,7 @@ func (s *Set) readManifests(ctx context.Context) error {
 // manifestsOf gives an image's manifests.
 func (s *Set) manifestsOf(img oci.Image) (oci.Source, error) {
 	if img.Built {
-		return s.Built(), nil
+		return s.BuiltImage(img)
 	}
 	repo, err := s.repository(img.Source)
 	return s.Cache.ReadThrough(repo), err

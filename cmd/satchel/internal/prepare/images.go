@@ -20,6 +20,7 @@ type cachedImages struct {
 	client *transport.Client
 	cache  *cache.Cache
 	local  catalogDirs
+	hub    *manifests.Hub // that all else comes from; nil for none
 	absent *repositories // in which tags were missing
 }
 
@@ -28,9 +29,19 @@ func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor,
 		d, err := dirs.resolve(ref)
 		return d, c.cache.Metadata(dirs), err
 	}
-	d, body, src, err := c.client.ResolveManifest(ctx, ref, c.cache.Manifest)
+	at, known := ref, true
+	if c.hub != nil {
+		at, known = inHub(c.hub, ref)
+	}
+	d, body, src, err := c.client.ResolveManifest(ctx, at, c.cache.Manifest)
+	if err != nil && c.hub != nil {
+		return d, nil, err
+	}
 	if err != nil {
 		return d, nil, c.absent.explain(ctx, ref, err)
+	}
+	if !known {
+		c.Warn("%s is not in the bundle that filled %s: it is what %s names now", ref, c.hub.Mirror, at)
 	}
 	read := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(body)), nil

@@ -109,14 +109,10 @@ func named(inv *oci.Inventory, missing []*oci.Gap, g oci.Gap) bool {
 // because its registry did not list it.
 func (s *Set) allAttached(ctx context.Context, g oci.Gap) ([]oci.Image, error) {
 	owner, source := oci.Image{Origin: g.Image.Origin, Source: g.Image.Source, Path: g.Image.Path}, g.Image.Source
-	repo, err := s.Client.Repository(source)
-	if err != nil {
-		return nil, err
-	}
-	subject, _, err := s.Client.Resolve(ctx, source)
+	subject, _, err := s.images().Resolve(ctx, source)
 	all := &transport.Attached{}
 	if err == nil {
-		all, err = repo.Attachments(ctx, subject)
+		all, err = s.attachmentsOf(ctx, source, subject)
 	}
 	if err == nil && len(all.Unknown) > 0 { // it is a gap because it has to be known
 		err = all.Unknown[0]
@@ -133,7 +129,7 @@ func (s *Set) attached(ctx context.Context, g oci.Gap) (oci.Image, error) {
 	if img.Root = (oci.Descriptor{}); img.Source.Tag != "" {
 		img.Tags = []string{img.Source.Tag}
 	}
-	root, _, err := s.Client.Resolve(ctx, img.Source)
+	root, _, err := s.images().Resolve(ctx, img.Source)
 	if err != nil {
 		return img, &oci.Gap{Image: img, Err: err}
 	}

@@ -48,5 +48,5 @@ func (s *Set) Resolves(ctx context.Context, cfg *manifests.Config) (*oci.Invento
 }
 
 func (s *Set) images() cachedImages {
-	return cachedImages{s.To, s.Client, s.Cache, s.catalogs, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}}
+	return cachedImages{s.To, s.Client, s.Cache, s.catalogs, s.Config.Extra.Hub, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}}
 }

@@ -22,7 +22,7 @@ func (s *Set) repos(n oci.Node) []oci.Ref {
 	for _, i := range n.Images {
 		img := s.Graph.Images[i]
 		ref := img.Source
-		if img.Built {
+		if img.Built && !s.Config.Extra.Hub.Has(img) {
 			if ref = img.Base; ref == (oci.Ref{}) || oci.IsManifest(n.Descriptor.MediaType) || s.built[n.Descriptor.Digest] {
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/hub"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -75,7 +76,10 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if err := u.recallEarlier(ctx); err != nil {
 		return nil, err
 	}
-	if u.files, u.notes, err = manifests.Emit(r.Inventory(), u.Site); err != nil {
+	if u.forHub, err = manifests.HubOf(ctx, o.Site.Mirror, r.Inventory(), r); err != nil {
+		return nil, err
+	}
+	if err := u.emit(); err != nil {
 		return nil, err
 	}
 	return u, o.Out.Check(u.files)
@@ -149,7 +153,7 @@ func (u *unpacking) writeCluster() error {
 
 // answered renders again where the mirror, as it now has answered, speaks plain HTTP, or has
 // tags that name something else.
-func (u *unpacking) answered() (err error) {
+func (u *unpacking) answered() error {
 	left := u.mirror.Left()
 	if !u.mirror.PlainHTTP() && len(left) == 0 {
 		return nil
@@ -159,7 +163,16 @@ func (u *unpacking) answered() (err error) {
 	for _, move := range left {
 		u.Site.Elsewhere[move.Tag.String()] = move.Old
 	}
-	u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site)
+	return u.emit()
+}
+
+// emit renders the YAML, and what a bundle for a mirror behind this one is packed by.
+func (u *unpacking) emit() (err error) {
+	if u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site); err != nil {
+		return err
+	}
+	f, err := hub.Of(u.bundle, u.forHub)
+	u.files = append(u.files, f)
 	return err
 }
 

@@ -86,6 +86,7 @@ type unpacking struct {
 	images  []oci.Image // that the mirror is to have
 	files   []manifests.File
 	notes   []string
+	forHub  *manifests.Hub
 
 	found *transport.Missing // when the run began
 	all   bool               // all was looked at, and is there

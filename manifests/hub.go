@@ -1,0 +1,31 @@
+package manifests
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// HubOf is what a bundle brings into a mirror, by its inventory and its documents, which src
+// has: signatures of releases, update graphs, contents of catalogs.
+func HubOf(ctx context.Context, at oci.Mirror, inv *oci.Inventory, src oci.Source) (*Hub, error) {
+	h := &Hub{Mirror: at, Images: []oci.Image{}, Files: map[string][]oci.ArtifactFile{}}
+	h.Images = append(h.Images, slices.DeleteFunc(slices.Clone(inv.Images), func(img oci.Image) bool { return img.Subject != "" })...)
+	for name, kind := range map[string]string{
+		documents.DocumentSignatures: documents.ArtifactSignatures, documents.DocumentGraph: documents.ArtifactGraph, documents.DocumentContents: documents.ArtifactContents,
+	} {
+		root, ok := inv.Document(name)
+		if !ok {
+			continue
+		}
+		files, err := oci.ReadArtifact(ctx, src, root, kind)
+		if err != nil {
+			return nil, fmt.Errorf("read document %s: %w", name, err)
+		}
+		h.Files[name] = files
+	}
+	return h, nil
+}
