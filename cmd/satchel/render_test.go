@@ -92,7 +92,7 @@ func checkDocument(t *testing.T, w *world, want map[string]string) {
 	if err := json.Unmarshal([]byte(w.run("inspect", "--manifests", "-o", "json", "-i", w.key, w.drive).want(exitOK).stdout), &got); err != nil {
 		t.Fatal(err)
 	}
-	carried := map[string]string{outList: want[outList]}
+	carried := map[string]string{outList: want[outList], "hub.json": want["hub.json"]} // this is of a mirror, not for a cluster
 	text := w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).stdout
 	for _, f := range got.Files {
 		carried[f.Name] = f.Body
