@@ -140,8 +140,9 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 		return err
 	}
 	said.DryRun = false
+	before := len(plan.Notes)
 	err = plan.Do(ctx)
-	a.sayPruned(plan)
+	a.sayPruned(plan, plan.Notes[before:])
 	a.saySpace(said.Space)
 	return err
 }
@@ -165,7 +166,6 @@ func (a *app) showPlan(o pruneOptions, plan *prune.Plan) error {
 	for _, note := range plan.Notes {
 		a.warn("%s", text.Printable(note))
 	}
-	plan.Notes = nil
 	if len(plan.Lacks) > 0 {
 		a.warn("the mirror lacks %s that bundles need which are kept, such as %s: unpack the newest bundle again", text.Count(len(plan.Lacks), "manifest", "manifests"), plan.Lacks[0])
 	}
@@ -208,8 +208,8 @@ func (a *app) mayPrune(ctx context.Context, o pruneOptions, plan *prune.Plan) (b
 }
 
 // sayPruned says what was done.
-func (a *app) sayPruned(plan *prune.Plan) {
-	for _, note := range plan.Notes {
+func (a *app) sayPruned(plan *prune.Plan, notes []string) {
+	for _, note := range notes {
 		a.warn("%s", text.Printable(note))
 	}
 	a.info("deleted: %s", text.Count(plan.Count(prune.Deleted), "manifest", "manifests"))

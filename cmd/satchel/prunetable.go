@@ -28,7 +28,11 @@ func printPruning(w io.Writer, plan *prune.Plan, v view) error {
 			stays = append(stays, []string{repo, d, tags, v.short(why)})
 		}
 	}
-	for _, rows := range [][][]string{stays, goes} {
+	tags := [][]string{{"TAG GOES", "OF", ""}}
+	for _, tag := range plan.Tags {
+		tags = append(tags, []string{text.Printable(tag.Repository + ":" + tag.Tag), v.short(tag.Digest.String()), "which stays"})
+	}
+	for _, rows := range [][][]string{stays, tags, goes} {
 		if err := v.someRows(p, rows); err != nil {
 			return err
 		}

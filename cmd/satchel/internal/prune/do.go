@@ -32,6 +32,7 @@ func (plan *Plan) Do(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	plan.began = true
 	for _, items := range byRepository(plan.Manifests) {
 		if err := p.unchanged(ctx, plan); err != nil {
 			return err
@@ -41,6 +42,9 @@ func (plan *Plan) Do(ctx context.Context) error {
 		}
 	}
 	if err := p.unchanged(ctx, plan); err != nil {
+		return err
+	}
+	if err := p.untagStale(ctx, plan); err != nil {
 		return err
 	}
 	if err := p.confirm(ctx); err != nil {
@@ -81,8 +85,8 @@ func (p *pruning) repository(ctx context.Context, plan *Plan, items []*Item) err
 	if err := d.untag(ctx); err != nil {
 		return err
 	}
-	if d.deleted > 0 {
-		p.Info("deleted from %s: %s", oci.Ref{Registry: p.Place.Host, Repository: v.repo}, text.Count(d.deleted, "manifest", "manifests"))
+	if d.brought > 0 {
+		p.Info("deleted from %s: %s", oci.Ref{Registry: p.Place.Host, Repository: v.repo}, text.Count(d.brought, "manifest", "manifests"))
 	}
 	return nil
 }
@@ -96,7 +100,8 @@ type deleting struct {
 	all   []*Item
 
 	mu      sync.Mutex
-	deleted int
+	deleted int // lists of referrers too
+	brought int // the same without them
 	refused map[digest.Digest]bool
 	never   *transport.DeleteError // the registry would refuse all that is left in the same way
 }
@@ -198,6 +203,7 @@ func (d *deleting) one(ctx context.Context, x digest.Digest) error {
 	d.deleted++
 	if item != nil {
 		item.State = Deleted
+		d.brought++
 	}
 	return nil
 }

@@ -51,11 +51,16 @@ func Look(ctx context.Context, o Options) (*Plan, error) {
 		}
 		p.candidates[item.Repository][item.Digest] = true
 	}
-	if len(plan.Manifests) == 0 {
+	if len(plan.Dropped)+len(plan.Manifests) == 0 {
 		return plan, nil
 	}
 	if err := p.choose(ctx, plan); err != nil {
 		return nil, err
+	}
+	if p.Only == nil {
+		if plan.Tags, err = p.live(ctx, p.staleTags()); err != nil {
+			return nil, err
+		}
 	}
 	repos := byRepository(plan.Manifests)
 	p.Info("looking at %s of the mirror, for %s that no kept bundle needs", text.Count(len(repos), "repository", "repositories"), text.Count(len(plan.Manifests), "manifest", "manifests"))

@@ -61,6 +61,7 @@ type Plan struct {
 	Kept        []Bundle  `json:"kept"`    // the newest first
 	Dropped     []Bundle  `json:"dropped"` // the same
 	Manifests   []*Item   `json:"manifests,omitempty"`
+	Tags        []*Tag    `json:"tags,omitempty"`        // that go from what kept bundles need
 	Unknown     bool      `json:"unknown,omitempty"`     // no receipt that counts says that satchel pushed anything
 	Unconfirmed int       `json:"unconfirmed,omitempty"` // receipts of the mirror that nobody confirmed: what they name stays
 	Needed      int       `json:"needed"`                // manifests that dropped bundles brought and kept ones need
@@ -70,7 +71,8 @@ type Plan struct {
 	Refusals    []Refusal `json:"refused,omitempty"`     // by kind
 	Receipt     string    `json:"receipt,omitempty"`     // that took the place of the dropped ones
 
-	p *pruning
+	p     *pruning
+	began bool // to delete
 }
 
 // Bundle is one whose receipts the mirror has.
@@ -113,10 +115,15 @@ func (p *Plan) Count(s State) (n int) {
 	return n
 }
 
-// Untagged counts the tags that go from manifests that stay.
+// Untagged counts the tags that go from manifests that stay; after [Plan.Do], those that went.
 func (p *Plan) Untagged() (n int) {
 	for _, item := range p.Manifests {
 		n += len(item.Untagged)
+	}
+	for _, tag := range p.Tags {
+		if tag.Deleted || !p.began {
+			n++
+		}
 	}
 	return n
 }

@@ -1,8 +1,11 @@
 package prune_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -95,4 +98,32 @@ func TestShared(t *testing.T) {
 	}
 	s.pulls("list", over)
 	s.pulls("list", parts[0])
+}
+
+// TestStaleTags takes tags that only older bundles gave from what a kept bundle needs, and leaves
+// those that somebody uses, or has set.
+func TestStaleTags(t *testing.T) {
+	t.Parallel()
+	for host, alone := range map[string]bool{registrytest.StartV3(t, false, "", "").Host: true, registrytest.Start(t).Host: false} {
+		s := newSite(t, host, 9)
+		both := s.image()
+		s.push("app", both, "theirs")
+		if err := s.mirror().Delete(t.Context(), s.ref("app").WithDigest(both.Digest)); err != nil {
+			t.Fatal(err)
+		}
+		s.bring(1, from("app", both, "1.0", "used", "again"))
+		s.push("app", both, "theirs")
+		s.bring(2, from("app", both, "1.1", "again", "theirs"))
+		o := s.options(1)
+		o.InUse = func(context.Context, []*receipt.Receipt) (prune.Uses, error) {
+			return uses{nil, map[string]string{"in/app:used": "pod a/b"}}, nil
+		}
+		plan := s.prune(o)
+		if len(plan.Tags) != 1 || plan.Tags[0].Tag != "1.0" || plan.Tags[0].Deleted != alone || plan.Untagged() != 1 && alone {
+			t.Errorf("%+v", plan)
+		}
+		s.want(true, s.ref("app").WithTag("1.1"), s.ref("app").WithTag("used"), s.ref("app").WithTag("again"), s.ref("app").WithTag("theirs"), s.ref("app").WithTag(oci.DigestTag(both.Digest)))
+		s.want(!alone, s.ref("app").WithTag("1.0"))
+		s.pulls("app", both)
+	}
 }
