@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
@@ -118,4 +119,41 @@ func (s *churnSet) documents(pkg string, week int) []byte {
 // gone says whether a version of lvms-operator is withdrawn in a week.
 func (s *churnSet) gone(pkg string, n, week int) bool {
 	return pkg == "lvms-operator" && s.retired > 0 && n == s.retired-1 && week >= s.retired
+}
+
+// grows holds what a bundle carries of the catalog against all that the weeks so far had: no
+// version goes, not even the one that was withdrawn, and the head of each channel is the newest.
+func (s *churnSet) grows(week int, got []manifests.CatalogContents) {
+	s.t.Helper()
+	want, is := []string{}, []string{}
+	for pkg, channels := range churnChannels {
+		for _, channel := range channels {
+			line, head := pkg+" "+channel, ""
+			for n := 1; n <= week; n++ {
+				if pkg != "unwanted" && (channel != "stable" || n%2 == 1) {
+					head = fmt.Sprintf("%s.v4.16.%d", pkg, n)
+					line += " " + head
+				}
+			}
+			if head != "" {
+				want = append(want, line+", head "+head)
+			}
+		}
+	}
+	for _, c := range got {
+		for _, p := range c.Packages {
+			for _, ch := range p.Channels {
+				line := p.Name + " " + ch.Name
+				for _, v := range ch.Versions {
+					line += " " + v.Bundle
+				}
+				is = append(is, line+", head "+ch.Head)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(is)
+	if !slices.Equal(is, want) {
+		s.t.Errorf("week %d: the catalog has\n%s\nand not\n%s", week, strings.Join(is, "\n"), strings.Join(want, "\n"))
+	}
 }

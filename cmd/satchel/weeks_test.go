@@ -98,11 +98,16 @@ func (r *weeksRun) all() {
 	}
 }
 
-// prune deletes at each site what only older bundles brought.
+// prune deletes at each site what only older bundles brought. Of the second one's cluster there
+// are files: it is still at the first week.
 func (r *weeksRun) prune() {
 	r.t.Helper()
-	for _, s := range r.sites {
-		s.prune(r.last(r.keep))
+	for i, s := range r.sites {
+		var used *churnWeek
+		if i > 0 {
+			used = r.weeks[0]
+		}
+		s.prune(r.last(r.keep), used)
 	}
 }
 
@@ -179,6 +184,7 @@ func (r *weeksRun) carries(w *churnWeek, row *weekRow) {
 	on.drive = r.bundleDir(w.number)
 	got := on.inspected()
 	row.images, row.newBlobs = len(got.Images), got.Blobs
+	r.set.grows(w.number, got.Catalogs)
 	want := map[string]bool{}
 	for _, p := range w.images {
 		want[p.source] = true

@@ -31,6 +31,7 @@ type weeksSite struct {
 	names   []string            // of the objects with them, once they are fixed
 	objects map[string][]byte   // all that were applied
 	pruned  bool
+	used    *churnWeek // what its cluster keeps from prune
 	// keepsTags: the registry does not delete a tag alone.
 	keepsTags bool
 }
@@ -87,32 +88,6 @@ func (s *weeksSite) again(n int) {
 	}
 }
 
-// prune deletes what no kept week needs: that goes, nothing else, and the space comes back.
-func (s *weeksSite) prune(kept []*churnWeek) {
-	s.t.Helper()
-	before := readStorage(s.t, s.storage)
-	args := []string{"prune", "--to", s.to(), "--tls-verify=false", "--no-cluster", "--keep", fmt.Sprint(len(kept))}
-	shown := s.run(append(args, "--dry-run")...).want(exitOK)
-	if diff := before.difference(readStorage(s.t, s.storage)); diff != "" {
-		s.t.Errorf("%s: --dry-run: %s", s.name, diff)
-	}
-	done := s.run(append(args, "--yes")...).want(exitOK)
-	s.t.Logf("%s\n%s%s\n%s%s", s.name, shown.stdout, shown.stderr, done.stdout, done.stderr)
-	s.collect()
-	s.pruned = true
-	s.check(kept)
-	after := readStorage(s.t, s.storage)
-	if after.bytes >= before.bytes {
-		s.t.Errorf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
-	}
-	s.t.Logf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
-	s.again(s.newest)
-	s.run(append(args, "--yes")...).want(exitOK)
-	if diff := after.difference(readStorage(s.t, s.storage)); diff != "" {
-		s.t.Errorf("%s: prune again: %s", s.name, diff)
-	}
-}
-
 // check holds the storage of the mirror against what arrived, and reads every image of the
 // kept weeks.
 func (s *weeksSite) check(kept []*churnWeek) {
@@ -120,6 +95,9 @@ func (s *weeksSite) check(kept []*churnWeek) {
 	names := slices.DeleteFunc(slices.Clone(s.r.weeks), func(w *churnWeek) bool { return !s.arrived[w.number] })
 	if s.pruned {
 		names = kept
+		if s.used != nil {
+			names = append([]*churnWeek{s.used}, kept...)
+		}
 	}
 	want := s.wanted(names)
 	if s.pruned && s.keepsTags {
@@ -135,17 +113,6 @@ func (s *weeksSite) check(kept []*churnWeek) {
 		for _, p := range w.images {
 			if err := s.pull("ocp/"+p.repo, p.root, read); err != nil {
 				s.t.Errorf("%s, after week %d: %s of week %d: %v", s.name, s.newest, p.source, w.number, err)
-			}
-		}
-	}
-}
-
-// leftTags adds the tags of older weeks on images that stay.
-func (s *weeksSite) leftTags(want *stored) {
-	for _, w := range s.r.weeks {
-		for _, p := range w.images {
-			if repo := "ocp/" + p.repo; s.arrived[w.number] && want.manifests[repo][p.root.Digest.Encoded()] {
-				want.tag(repo, p.fixed, p.root.Digest.Encoded())
 			}
 		}
 	}
@@ -199,21 +166,6 @@ func (s *weeksSite) wanted(weeks []*churnWeek) *stored {
 		s.noted(want, w.noted)
 	}
 	return want
-}
-
-// noted adds a referrer, and the index that lists it.
-func (s *weeksSite) noted(want *stored, img oci.Image) {
-	s.t.Helper()
-	repo, tag := "ocp/"+img.Source.Repository, "sha256-"+img.Subject.Encoded()
-	s.reach(want, repo, img.Root)
-	from := mirroredRepo{s.host, repo}
-	list := from.root(s.t, tag)
-	if is := from.images(s.t, list); len(is) != 1 || is[0].Digest != img.Root.Digest {
-		s.t.Errorf("%s: %s lists %v, not %s", s.name, tag, is, img.Root.Digest)
-	}
-	want.tag(repo, tag, list.Digest.Encoded())
-	want.manifest(repo, list.Digest.Encoded())
-	want.blobs[list.Digest.Encoded()] = true
 }
 
 // reach adds all that an image has. What satchel built is read from the mirror itself.
