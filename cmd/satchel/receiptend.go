@@ -66,7 +66,7 @@ func (j *receiptJob) endIntents(ctx context.Context) error {
 func inOneReceipt(open []*receipt.Kept) (groups [][]*receipt.Kept) {
 	for _, one := range open {
 		i := slices.IndexFunc(groups, func(g []*receipt.Kept) bool {
-			return g[0].Head.Bundle == one.Head.Bundle && g[0].Head.Mirror == one.Head.Mirror
+			return len(g) < receipt.MaxCloses && g[0].Head.Bundle == one.Head.Bundle && g[0].Head.Mirror == one.Head.Mirror
 		})
 		if i < 0 {
 			groups = append(groups, []*receipt.Kept{one})

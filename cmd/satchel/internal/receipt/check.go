@@ -23,8 +23,10 @@ const (
 	maxBlobSize = 1 << 50 // bytes
 	maxSequence = 1 << 31
 	maxNested   = 1 << 10
-	maxCloses   = 1 << 12
 )
+
+// MaxCloses is how many intents a receipt can end, and how many claims it can name.
+const MaxCloses = 1 << 12
 
 // check is as strict as if the receipt came from an enemy: it may.
 func (r *Receipt) check() error {
@@ -66,9 +68,9 @@ func (r *Receipt) checkHead() error {
 		return fmt.Errorf("source of facts %.20q", string(r.From))
 	case badYear(r.Time.Year()) || badYear(r.Packed.Year()):
 		return errors.New("its time")
-	case len(r.Closes) > maxCloses:
+	case len(r.Closes) > MaxCloses:
 		return fmt.Errorf("%d intents", len(r.Closes))
-	case len(r.Claims) > maxCloses:
+	case len(r.Claims) > MaxCloses:
 		return fmt.Errorf("%d claims", len(r.Claims))
 	}
 	if err := r.checkPruned(); err != nil {

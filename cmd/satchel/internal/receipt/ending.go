@@ -14,10 +14,7 @@ func (h *History) End(r *Receipt) error {
 		}
 		pushed.Add(sure)
 	}
-	for _, open := range h.Open() {
-		if open.Head.Bundle != r.Bundle || open.Head.Mirror != r.Mirror {
-			continue
-		}
+	for _, open := range h.Closable(r) {
 		sure, err := h.Sure(open)
 		if err != nil {
 			return err
@@ -27,6 +24,26 @@ func (h *History) End(r *Receipt) error {
 	}
 	r.promote(pushed)
 	return nil
+}
+
+// Closable lists the open intents of a receipt's bundle and mirror, those that are trusted first, and
+// no more than a receipt can end.
+func (h *History) Closable(r *Receipt) (list []*Kept) {
+	for _, open := range h.Open() {
+		if open.Head.Bundle == r.Bundle && open.Head.Mirror == r.Mirror {
+			list = append(list, open)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Kept) int {
+		switch {
+		case a.Trusted() == b.Trusted():
+			return 0
+		case a.Trusted():
+			return -1
+		}
+		return 1
+	})
+	return list[:min(len(list), MaxCloses)]
 }
 
 // promote marks as pushed what is in a set.

@@ -8,11 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
@@ -27,6 +24,8 @@ type Keeper struct {
 	Trust   *bundle.Trust     // whose receipts count, of those of the mirror; nil: everyone's
 	Signers []*bundle.Signer  // of what is kept; none: it is not signed
 	Look    bool              // nothing is written on this host
+
+	most bounds // of what is read of the mirror; zero: the usual ones
 }
 
 // RepoIn is the repository of a mirror that keeps receipts.
@@ -142,73 +141,6 @@ func (h *History) odd(err error) error {
 	return nil
 }
 
-// fetch reads what the mirror has, or, where it is not asked, what was fetched from it before.
-func (k *Keeper) fetch(ctx context.Context, h *History, own map[digest.Digest]*Kept) ([]*Kept, error) {
-	if k.Mirror == nil {
-		return k.readFetched(h, own)
-	}
-	tags, err := k.Mirror.Tags(ctx, k.Repo)
-	var refused *transport.RegistryError
-	if errors.As(err, &refused) && !refused.Away() && ctx.Err() == nil { // a probe says more
-		h.Refused = err
-		return k.readFetched(h, own)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var mu sync.Mutex
-	var all []*Kept
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(fetchers)
-	for _, tag := range tags {
-		h.tags[tag] = true
-		if !tagName.MatchString(tag) {
-			continue
-		}
-		g.Go(func() error {
-			one, err := k.fetchOne(ctx, tag, own)
-			var answer *transport.RegistryError
-			if err != nil && (ctx.Err() != nil || errors.As(err, &answer) && !answer.Permanent()) {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err := h.odd(err); err != nil {
-				return err
-			}
-			if one != nil && err == nil {
-				all = append(all, one)
-			}
-			return nil
-		})
-	}
-	return all, g.Wait()
-}
-
-func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Kept, err error) {
-	if k.Dir == "" {
-		return nil, nil
-	}
-	files, err := list(filepath.Join(k.Dir, fetched), fetchedName)
-	if err != nil {
-		h.Host = fmt.Errorf("read receipts of this host: %w", err)
-	}
-	for _, file := range files {
-		one, err := readKept(file, k.trust(own))
-		if err == nil {
-			err = k.isOf(one)
-		}
-		if err := h.odd(err); err != nil {
-			return nil, err
-		}
-		if one != nil && err == nil {
-			one.Head.number = numberOf(strings.TrimSuffix(filepath.Base(file), ".json"))
-			all = append(all, one)
-		}
-	}
-	return all, nil
-}
-
 // isOf refuses a receipt of another mirror, or of another namespace or depth of it, which was copied
 // from there: what was pushed there, somebody else may have pushed here, and what a prune there
 // replaced would count again.
@@ -232,36 +164,6 @@ func (k *Keeper) trust(own map[digest.Digest]*Kept) func(digest.Digest) *bundle.
 }
 
 func nobody(digest.Digest) *bundle.Trust { return nil }
-
-// fetchOne gives nil for a tag that is gone.
-func (k *Keeper) fetchOne(ctx context.Context, tag string, own map[digest.Digest]*Kept) (*Kept, error) {
-	file, copied := "", fetchedCopy{}
-	if k.Dir != "" {
-		file = filepath.Join(k.Dir, fetched, tag+".json")
-		copied = readFetchedCopy(file)
-	}
-	ref := k.Repo.WithTag(tag)
-	a, err := k.Mirror.Artifact(ctx, ref, MaxSize+maxSignature, copied.body)
-	if err != nil || a == nil {
-		return nil, err
-	}
-	one, err := newKept(ref.String(), a.File(File), signaturesIn(a), k.trust(own))
-	if err != nil {
-		return nil, err
-	}
-	if err := k.isOf(one); err != nil {
-		return nil, err
-	}
-	one.Tag, one.places = tag, []mirrored{{tag, a.Digest}}
-	switch {
-	case file == "":
-	case copied.is(a): // as it was
-		one.file, one.body = file, nil
-	case !k.Look && writeKept(file, one.body, one.signatures) == nil: // else it is fetched again
-		one.file, one.body = file, nil
-	}
-	return one, nil
-}
 
 // maxSignature is the largest of all signatures of a receipt together, in bytes.
 const maxSignature = 1 << 20

@@ -102,7 +102,9 @@ func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
 	}
 	tag := intentTag(one.Head.Bundle, one.Digest)
 	if one.Head.State == Done {
-		tag = k.free(ctx, h, one.Head.Bundle, body)
+		if tag, err = k.free(ctx, h, one.Head.Bundle, body); err != nil {
+			return &MirrorError{true, err}
+		}
 	}
 	a := artifact(body, one.signatures)
 	if err := k.Mirror.PutArtifact(ctx, k.Repo.WithTag(tag), a); err != nil {
@@ -110,7 +112,7 @@ func (k *Keeper) ToMirror(ctx context.Context, h *History, one *Kept) error {
 	}
 	one.Tag, h.tags[tag], one.places = tag, true, append(one.places, mirrored{tag, a.Digest})
 	if k.Dir != "" {
-		_ = writeKept(filepath.Join(k.Dir, fetched, tag+".json"), body, one.signatures) // else it is fetched
+		_ = writeKept(k.copyOf(tag), body, one.signatures) // else it is fetched
 	}
 	return nil
 }
@@ -127,10 +129,13 @@ func artifact(body []byte, signatures [][]byte) *transport.Artifact {
 // mediaType is that of receipts in registries.
 const mediaType = "application/vnd.satchel.receipt.v1"
 
+// mostTried is how many tags are looked at that the mirror did not list.
+const mostTried = 50
+
 // free is the next tag for a receipt of a bundle. It is looked at once more: the list may be
 // old, or refused, and where tags move another receipt would be lost.
-func (k *Keeper) free(ctx context.Context, h *History, bundle string, body []byte) string {
-	for n := 1; ; n++ {
+func (k *Keeper) free(ctx context.Context, h *History, bundle string, body []byte) (string, error) {
+	for n, tried := 1, 0; tried < mostTried; n++ {
 		tag := bundle
 		if n > 1 {
 			tag = fmt.Sprintf("%s.%d", bundle, n)
@@ -138,13 +143,15 @@ func (k *Keeper) free(ctx context.Context, h *History, bundle string, body []byt
 		if h.tags[tag] {
 			continue
 		}
+		tried++
 		a, err := k.Mirror.Artifact(ctx, k.Repo.WithTag(tag), MaxSize+maxSignature, nil)
 		var other *transport.ArtifactError
 		if err != nil && !errors.As(err, &other) || err == nil && (a == nil || bytes.Equal(a.File(File), body) && len(signaturesIn(a)) == 0) {
-			return tag // what stands in the way shows when it is pushed
+			return tag, nil // what stands in the way shows when it is pushed
 		}
 		h.tags[tag] = true
 	}
+	return "", fmt.Errorf("find a tag for the receipt of bundle %s: %s has something under %d tags that it does not list", bundle, k.Repo.Name(), mostTried)
 }
 
 // Add counts a receipt that was kept just now.

@@ -46,8 +46,9 @@ type Kept struct {
 	name       string // for messages
 	file       string // of this host that has its bytes; "": body has them
 	body       []byte
-	signatures [][]byte   // armored
-	places     []mirrored // in the mirror
+	again      func() ([]byte, error) // fetches them, where neither has them
+	signatures [][]byte               // armored
+	places     []mirrored             // in the mirror
 }
 
 // mirrored is a tag of the mirror, and the manifest that it led to.
@@ -58,7 +59,10 @@ type mirrored struct {
 
 // Body gives the bytes.
 func (k *Kept) Body() ([]byte, error) {
-	if k.file == "" {
+	switch {
+	case k.file == "" && k.body == nil && k.again != nil:
+		return k.again()
+	case k.file == "":
 		return k.body, nil
 	}
 	body, err := readFile(k.file)

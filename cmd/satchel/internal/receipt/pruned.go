@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,16 +221,19 @@ func (k *Keeper) complete(ctx context.Context, h *History, one *Kept, err error)
 // maxReplaces bounds what a receipt replaces, and of a few a week it is years.
 const maxReplaces = 1 << 12
 
-// bounded lists what is gone; of too much, what is not kept here any more is left out.
+// bounded lists what is gone; of too much, what is not kept here any more is left out first.
 func (h *History) bounded(gone map[digest.Digest]bool) (list []digest.Digest) {
-	here := map[digest.Digest]bool{}
-	for _, one := range slices.Concat(h.Done, h.Intents, h.Replaced) {
-		here[one.Digest] = true
-	}
-	for d := range gone {
-		if here[d] || len(gone) <= maxReplaces {
+	add := func(d digest.Digest) {
+		if gone[d] && len(list) < maxReplaces {
 			list = append(list, d)
+			delete(gone, d)
 		}
+	}
+	for _, one := range slices.Concat(h.Done, h.Replaced, h.Intents) {
+		add(one.Digest)
+	}
+	for _, d := range slices.Sorted(maps.Keys(gone)) {
+		add(d)
 	}
 	slices.Sort(list)
 	return list
@@ -295,7 +299,7 @@ func (k *Keeper) forget(one *Kept) error {
 	}
 	var files []string
 	for _, at := range one.places {
-		files = append(files, filepath.Join(k.Dir, fetched, at.tag+".json"))
+		files = append(files, k.copyOf(at.tag))
 	}
 	for _, dir := range []string{ownDone, ownIntents} {
 		files = append(files, filepath.Join(k.Dir, dir, ownFile(one.Head.Bundle, one.Digest)))

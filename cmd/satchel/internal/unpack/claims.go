@@ -90,6 +90,9 @@ func (m marks) pushed(thing receipt.Thing, absent bool, more ...digest.Digest) r
 	if len(more) == 0 {
 		more = rc.claims[thing]
 	}
+	if len(more) > receipt.MaxCloses-len(rc.rests) { // more strangers claim it than a receipt can name: nobody knows
+		return receipt.Found
+	}
 	for _, d := range more {
 		rc.rests[d] = true
 	}

@@ -108,11 +108,25 @@ func (u *unpacking) intend(ctx context.Context, missing *transport.Missing) (err
 		return err
 	}
 	u.receipts.facts = r
+	if err := u.fits(*r); err != nil {
+		return err
+	}
 	one, err := u.intended(ctx, r)
 	if err != nil || one.Tag != "" || u.Receipts.NotInMirror {
 		return err
 	}
 	return u.receipts.keeper.ToMirror(ctx, u.receipts.history, one)
+}
+
+// fits finds out before the first upload whether the receipt at the end can be written.
+func (u *unpacking) fits(end receipt.Receipt) error {
+	end.State = receipt.Done
+	for _, open := range u.receipts.history.Closable(&end) {
+		end.Closes = append(end.Closes, open.Digest)
+	}
+	slices.Sort(end.Closes)
+	_, err := end.Encode()
+	return err
 }
 
 // intended keeps an intent on this host, if none that nothing ends has the same facts.
@@ -245,7 +259,7 @@ func (u *unpacking) done(ctx context.Context) (r *receipt.Receipt, err error) {
 	}
 	r.State, r.Time = receipt.Done, time.Now()
 	u.dropTags(r)
-	for _, open := range u.receipts.history.Open() {
+	for _, open := range u.receipts.history.Closable(r) {
 		ends, err := u.ends(open, r)
 		if err != nil {
 			return nil, err
@@ -275,12 +289,9 @@ func (u *unpacking) dropTags(r *receipt.Receipt) {
 	}
 }
 
-// ends reports whether all that an intent of this bundle named is accounted for: it is in the
+// ends reports whether all that an intent of this bundle and mirror named is accounted for: it is in the
 // mirror now, or the mirror does not take it.
 func (u *unpacking) ends(open *receipt.Kept, r *receipt.Receipt) (bool, error) {
-	if open.Head.Bundle != u.bundle || open.Head.Mirror != r.Mirror {
-		return false, nil
-	}
 	intent, err := open.Load()
 	if err != nil {
 		return false, err
