@@ -132,7 +132,7 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if err := a.showPlan(o, plan); err != nil {
 		return err
 	}
-	if !plan.Idle() {
+	if !plan.Nothing() {
 		said.Space = prune.Space(job.Mirror.Product(ctx))
 	}
 	if agreed, err := a.mayPrune(ctx, o, plan); err != nil || !agreed {
@@ -143,7 +143,9 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	before := len(plan.Notes)
 	err = plan.Do(ctx)
 	a.sayPruned(plan, plan.Notes[before:])
-	a.saySpace(said.Space)
+	if plan.Count(prune.Deleted) > 0 {
+		a.saySpace(said.Space)
+	}
 	return err
 }
 
@@ -175,8 +177,18 @@ func (a *app) showPlan(o pruneOptions, plan *prune.Plan) error {
 	if a.machines() || plan.Unknown {
 		return nil
 	}
+	out := a.stdout
+	if o.yes || a.asksPrune(o) { // what is shown is no result then
+		out = a.stderr
+	}
 	v := a.view(o.wide)
-	return v.print(a.stdout, func(w io.Writer) error { return printPruning(w, plan, v) })
+	return v.print(out, func(w io.Writer) error { return printPruning(w, plan, v) })
+}
+
+// asksPrune reports whether somebody is there who can be asked.
+func (a *app) asksPrune(o pruneOptions) bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && !a.machines() && !o.dryRun
 }
 
 // mayPrune finds out whether anything is to be deleted.
@@ -194,7 +206,7 @@ func (a *app) mayPrune(ctx context.Context, o pruneOptions, plan *prune.Plan) (b
 	case o.yes:
 		return true, nil
 	}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && !a.machines() {
+	if a.asksPrune(o) {
 		agreed, err := a.ui(ctx).Confirm("Delete this?", "yes", "no")
 		if err == nil && !agreed {
 			a.info("nothing was deleted")

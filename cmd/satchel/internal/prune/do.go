@@ -213,9 +213,17 @@ func (plan *Plan) refuse(err *transport.DeleteError) {
 	i := slices.IndexFunc(plan.Refusals, func(r Refusal) bool { return r.Why == string(err.Trouble) })
 	if i < 0 {
 		i = len(plan.Refusals)
-		plan.Refusals = append(plan.Refusals, Refusal{Why: string(err.Trouble), Such: text.Joined(err.Error()), Hint: err.Hint()})
+		plan.Refusals = append(plan.Refusals, Refusal{Why: string(err.Trouble), Such: such(err), Hint: err.Hint()})
 	}
 	plan.Refusals[i].Count++
+}
+
+// such names what was refused, and what the registry answered.
+func such(err *transport.DeleteError) string {
+	if answer, ok := errors.AsType[*transport.RegistryError](err.Err); ok {
+		return err.Ref.String() + ": " + text.Joined(answer.Cause())
+	}
+	return err.Ref.String()
 }
 
 // RefusedError says that a registry did not delete what should go, and that all else is done.
