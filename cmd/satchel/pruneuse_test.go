@@ -41,7 +41,14 @@ func newTwoWeeks(t *testing.T) *twoWeeks {
 			t.Fatal(err)
 		}
 		put("payload "+v, "ocp/rel", "v"+v, "openshift/release-images", payload)
-		put("app "+v, "team/app", "v"+v, "team/app", image())
+		left, right := image(), image()
+		app := c.Index(false, left, right)
+		put("app "+v, "team/app", "v"+v, "team/app", app)
+		s.roots["part "+v] = left
+		for _, d := range []oci.Descriptor{left, right} {
+			s.names["ns/team/app@"+d.Digest.String()] = "app " + v + " part"
+		}
+		put("sig "+v, "team/app", "sha256-"+app.Digest.Encoded()+".sig", "team/app", image())
 		docs := fmt.Sprintf(`{"schema":"olm.package","name":"acme","defaultChannel":"a"}
 {"schema":"olm.channel","package":"acme","name":"a","entries":[{"name":"acme.v%[1]s.0.0"}]}
 {"schema":"olm.bundle","package":"acme","name":"acme.v%[1]s.0.0","image":%[2]q,"properties":[{"type":"olm.package","value":{"packageName":"acme","version":"%[1]s.0.0"}}],"relatedImages":[{"name":"operand","image":%[3]q}]}
@@ -120,16 +127,17 @@ func TestPruneUse(t *testing.T) {
 	subs := func(v string) string {
 		return s.file("subs.yaml", "kind: Subscription\napiVersion: operators.coreos.com/v1alpha1\nspec: {name: acme}\nstatus: {installedCSV: acme.v"+v+".0.0}\n")
 	}
-	const old = "app 1, bundle 1, catalog 1, operand 1, own 1, payload 1"
+	const app = "app 1, app 1 part, app 1 part"
+	const old = app + ", bundle 1, catalog 1, operand 1, own 1, payload 1, sig 1"
 	other := "docker.io/library/busybox:1"
 	for _, tc := range []struct{ what, want, says string }{
-		{"", "app 1", "nothing says which clusters use this mirror"},
-		{"pods", "app 1", "there is no file with a ClusterVersion"},
-		{"old", "app 1, catalog 1", ""},
+		{"", app + ", sig 1", "nothing says which clusters use this mirror"},
+		{"pods", app + ", sig 1", "there is no file with a ClusterVersion"},
+		{"old", app + ", catalog 1, sig 1", ""},
 		{"new", old, ""},
-		{"new used", old[len("app 1, "):], ""},
+		{"new used", "bundle 1, catalog 1, operand 1, own 1, payload 1", ""},
 		{"none", old, "nothing is known of what clusters use"},
-		{"named", "app 1", "nothing is known of what clusters use"},
+		{"named", app + ", sig 1", "nothing is known of what clusters use"},
 	} {
 		var flags []string
 		switch tc.what {
@@ -140,7 +148,7 @@ func TestPruneUse(t *testing.T) {
 		case "new", "new used":
 			image := other
 			if tc.what == "new used" {
-				image = s.mirror + "/team/app:v1"
+				image = s.mirror + "/team/app@" + s.roots["part 1"].Digest.String() // as the node says it
 			}
 			flags = []string{"--from-pods", pods(image), "--cluster-version", version("2"), "--subscriptions", subs("2")}
 		case "none":
@@ -158,7 +166,7 @@ func TestPruneUse(t *testing.T) {
 	s.prune("--from-pods", pods(other), "--no-cluster").want(exitUsage).says("leave out one of the two")
 	s.prune("--no-cluster", "-c", s.config).want(exitUsage).says("only a DeleteImageSetConfiguration says what goes from it")
 
-	s.prune("--yes", "--from-pods", pods(other), "--cluster-version", version("2"), "--subscriptions", subs("2")).want(exitOK).says("deleted: 6 manifests", "never with -m", "two weeks by default")
+	s.prune("--yes", "--from-pods", pods(other), "--cluster-version", version("2"), "--subscriptions", subs("2")).want(exitOK).says("deleted: 9 manifests", "never with -m", "two weeks by default")
 	s.run(s.unpack(s.mirror, "--dry-run")...).want(exitOK).says("nothing to do")
 	if got, _ := s.going("--no-cluster"); got != "" {
 		t.Errorf("afterwards %s goes", got)

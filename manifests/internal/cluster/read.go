@@ -46,7 +46,7 @@ func (e *Error) Permanent() bool { return true }
 
 // wrong makes an error of what a file is.
 func (k kind) wrong(format string, args ...any) error {
-	return &Error{fmt.Sprintf(format, args...), "a file is what this command prints: " + k.get}
+	return &Error{fmt.Sprintf(format, args...), "write the file with: " + k.get + " > FILE"}
 }
 
 // Use is what objects name. The zero value names nothing.

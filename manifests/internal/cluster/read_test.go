@@ -240,6 +240,28 @@ func TestRealCluster(t *testing.T) {
 	}
 }
 
+// TestRealPods reads single pods of another cluster, in an older form.
+func TestRealPods(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../../../shared/data/cluster/insights-archive/pods/*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Skip("shared data is not here")
+	}
+	var u Use
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(u.ReadPods(name, f), f.Close()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(u.Digests) < 5 || len(u.Namespaces) < 3 {
+		t.Errorf("%d digests of %d files, in namespaces %v", len(u.Digests), len(files), u.Namespaces)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"kind":"ClusterVersion","status":{"desired":{"version":"4.1.2"},"history":[{"version":"x"}]}}`))
 	f.Add([]byte("items:\n- kind: Subscription\n  spec: {name: a}\nkind: List\n"))

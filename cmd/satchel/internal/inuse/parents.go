@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -45,30 +46,52 @@ func (a *asking) indexesIn(ctx context.Context, repo string) ([]parent, error) {
 	if list, known := a.kids[repo]; known {
 		return list, nil
 	}
+	found := make([]*parent, len(a.indexes[repo]))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, d := range a.indexes[repo] {
+		g.Go(func() (err error) {
+			found[i], err = a.index(ctx, place{repo, d})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	list := []parent{}
-	for _, d := range a.indexes[repo] {
-		at := place{repo, d}
-		root, src, err := a.served(ctx, at)
-		if err != nil {
-			return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
-		}
-		if root.Digest == "" {
-			continue
-		}
-		body, err := oci.ReadManifest(ctx, src, root)
-		if err == nil {
-			var children []oci.Descriptor
-			if children, err = oci.Children(root, body); err == nil {
-				list = append(list, parent{d, digests(children)})
-				continue
-			}
-		}
-		if !isFinal(ctx, err) {
-			return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
+	for _, p := range found {
+		if p != nil {
+			list = append(list, *p)
 		}
 	}
 	a.kids[repo] = list
 	return list, nil
+}
+
+// readers is how many indexes are read at once.
+const readers = 8
+
+// index reads an index; nil for one that is not there, or is none.
+func (a *asking) index(ctx context.Context, at place) (*parent, error) {
+	root, src, err := a.served(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
+	}
+	if root.Digest == "" {
+		return nil, nil
+	}
+	body, err := oci.ReadManifest(ctx, src, root)
+	var children []oci.Descriptor
+	if err == nil {
+		children, err = oci.Children(root, body)
+	}
+	switch {
+	case err != nil && isFinal(ctx, err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the index %s: %w", at.ref(a.host), err)
+	}
+	return &parent{at.digest, digests(children)}, nil
 }
 
 func digests(list []oci.Descriptor) (out []digest.Digest) {
