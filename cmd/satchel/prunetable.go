@@ -23,7 +23,7 @@ func printPruning(w io.Writer, plan *prune.Plan, v view) error {
 		case prune.Stays:
 			why := text.Printable(item.Why)
 			if len(item.Untagged) > 0 {
-				why += "; these tags go: " + strings.Join(item.Untagged, ",")
+				why += "; satchel's tags on it go"
 			}
 			stays = append(stays, []string{repo, d, tags, v.short(why)})
 		}
