@@ -19,6 +19,7 @@ func newConfirm(a *app) *cobra.Command {
 	var output string
 	var wide bool
 	var trust trustFlags
+	var sites siteNames
 	cmd := &cobra.Command{
 		Use:   "confirm [FINGERPRINT|RECEIPT ...]",
 		Short: "Note that bundles arrived, or list the bundles of this host's streams",
@@ -28,14 +29,21 @@ are enough; spaces, and capitals or not, do not matter. Where receipts come back
 name the file: RECEIPT is receipt.json as unpack wrote it, and confirms its bundle.
 It is run on the packing host, by the user who packs.
 
+Where one bundle goes to several sites, say at which one it arrived (--site): then
+--since last counts on what each site has. A receipt names its mirror.
+
 Without arguments it lists the streams of this host with all of their bundles:
 number, when each was finished, what it carries, whether it is known to have
 arrived, fingerprint.`,
 		Example: "  satchel confirm\n  satchel confirm 9075aba7 11a62192\n  satchel confirm receipt.json",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return runConfirm(a, args, trust, output, wide)
+			if sites.gone != "" {
+				return forgetSite(a, args, sites)
+			}
+			return runConfirm(a, args, trust, sites.site, output, wide)
 		},
 	}
+	addSiteNames(cmd.Flags(), &sites)
 	addReceiptTrust(cmd.Flags(), &trust, "receipt")
 	addWide(cmd.Flags(), &wide)
 	addOutput(cmd, &output)
@@ -52,6 +60,8 @@ type confirmedBundle struct {
 	ledgerBundle
 	Before bool `json:"before"` // it was known before
 	Newest int  `json:"newest"` // number of the newest one of the stream that is known to have arrived
+	// SiteList says which bundle each site has, "north 3, south 2".
+	SiteList string `json:"siteList,omitempty"`
 }
 
 // ledgerReport is what confirm lists.
@@ -71,7 +81,7 @@ type ledgerBundle struct {
 	Kept bool `json:"contentKept"` // the ledger still knows what it needs
 }
 
-func runConfirm(a *app, args []string, trust trustFlags, output string, wide bool) error {
+func runConfirm(a *app, args []string, trust trustFlags, site, output string, wide bool) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}
@@ -83,19 +93,19 @@ func runConfirm(a *app, args []string, trust trustFlags, output string, wide boo
 	if len(args) == 0 {
 		return listLedgers(a, state, output, v)
 	}
-	wanted, err := a.toConfirm(args, trust)
+	wanted, err := a.toConfirm(args, trust, site)
 	if err != nil {
 		return err
 	}
 	rep := confirmReport{Confirmed: []confirmedBundle{}}
 	var errs []error
 	for _, w := range wanted {
-		c, err := ledger.Confirm(state, w.digits, w.how)
+		c, err := ledger.Confirm(state, w.digits, w.site, w.how)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		rep.Confirmed = append(rep.Confirmed, confirmedBundle{c.Stream, ledgerBundle{c.Bundle, c.Bundle.Content != ""}, c.Before, c.Newest.Sequence})
+		rep.Confirmed = append(rep.Confirmed, confirmedBundle{c.Stream, ledgerBundle{c.Bundle, c.Bundle.Content != ""}, c.Before, c.Newest.Sequence, c.Sites})
 	}
 	if len(rep.Confirmed) > 0 {
 		errs = append(errs, printReport(a.stdout, output, rep, func(w io.Writer) error { return printConfirmed(w, rep) }))
@@ -143,6 +153,8 @@ func printConfirmed(w io.Writer, r confirmReport) error {
 			p.printf("arrived      noted now, %s\n", text.Minute(c.Confirmed))
 		}
 		switch {
+		case strings.Contains(c.SiteList, ", "):
+			p.printf("sites        %s: --since last counts on what all of them have\n", text.Printable(c.SiteList))
 		case c.Newest != c.Sequence:
 			p.printf("newest       bundle %d is newer and is known to have arrived too: --since last counts on that one\n", c.Newest)
 		case c.Kept:

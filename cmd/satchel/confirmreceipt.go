@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -14,11 +15,12 @@ import (
 // confirming is a bundle that confirm is to note, and by what its arrival is known.
 type confirming struct {
 	digits string // of its fingerprint
+	site   string // that it arrived at; "" for all
 	how    ledger.How
 }
 
 // toConfirm reads the arguments of confirm: fingerprints, and files of receipts that came back.
-func (a *app) toConfirm(args []string, by trustFlags) (list []confirming, err error) {
+func (a *app) toConfirm(args []string, by trustFlags, site string) (list []confirming, err error) {
 	trust, err := by.load()
 	if err != nil {
 		return nil, err
@@ -36,7 +38,7 @@ func (a *app) toConfirm(args []string, by trustFlags) (list []confirming, err er
 		if err := arrival(arg, r.Receipt); err != nil {
 			return nil, err
 		}
-		list = append(list, confirming{r.Fingerprint, ledger.ByReceipt})
+		list = append(list, confirming{r.Fingerprint, cmp.Or(site, r.Mirror.String()), ledger.ByReceipt})
 	}
 	if trust != nil && len(list) == 0 {
 		return nil, usage(errors.New("--trust is for receipts: a slip is not signed"), "name a receipt that came back, or leave out --trust")
@@ -46,7 +48,7 @@ func (a *app) toConfirm(args []string, by trustFlags) (list []confirming, err er
 		return nil, usage(err, "give it as it stands on the slip, or name the file receipt.json that came back")
 	}
 	for _, d := range digits {
-		list = append(list, confirming{d, ledger.BySlip})
+		list = append(list, confirming{d, site, ledger.BySlip})
 	}
 	return list, nil
 }

@@ -38,6 +38,7 @@ type packOptions struct {
 	mirror         placeFlags
 	stream         string
 	since          []string
+	sites          int
 	trust          trustFlags
 	catalog        string
 	output         string
@@ -81,6 +82,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
+	addSites(f, &o.sites)
 	addReceiptTrust(f, &o.trust, "receipt of --since")
 	addCatalogMode(f, &o.catalog)
 	addOutcome(cmd, &o.output)
@@ -168,7 +170,7 @@ func (o packOptions) join(a *app, job *pack.Options) (err error) {
 	if job.From, job.Job.Stream, err = streamName(o.config, o.stream, o.extra.Hub != nil); err != nil {
 		return err
 	}
-	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.State, job.Job.Stream, job.From, o.stream != "", o.extra.Hub); err != nil {
+	if job.Baseline, job.Since, err = a.since(sinceFlags{o.since, o.trust, o.sites}, job.State, job.Job.Stream, job.From, o.stream != "", o.extra.Hub); err != nil {
 		return err
 	}
 	if err := a.warnOtherConfig(job.State, job.Job.Stream, job.From, o.stream != ""); err != nil {

@@ -34,6 +34,7 @@ type planOptions struct {
 	output         string
 	stream         string
 	since          []string
+	sites          int
 	trust          trustFlags
 	catalog        string
 	sign           signFlags
@@ -79,6 +80,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addPinFlags(f, &o.pin)
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
+	addSites(f, &o.sites)
 	addReceiptTrust(f, &o.trust, "receipt of --since")
 	addCatalogMode(f, &o.catalog)
 	addSignFlags(f, &o.sign)
@@ -132,7 +134,7 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 		return job, err
 	}
 	job.Job.Stream = name
-	if job.Baseline, job.Since, err = a.since(o.since, o.trust, job.Journals, name, from, o.stream != "", o.extra.Hub); err != nil {
+	if job.Baseline, job.Since, err = a.since(sinceFlags{o.since, o.trust, o.sites}, job.Journals, name, from, o.stream != "", o.extra.Hub); err != nil {
 		return job, err
 	}
 	if err := a.warnOtherConfig(job.Journals, name, from, o.stream != ""); err != nil {

@@ -25,14 +25,28 @@ func addSince(f *pflag.FlagSet, since *[]string) {
 	f.StringArrayVar(since, "since", nil, "leave out what the mirror has already: by `RECEIPT`, a file that came back, or by the newest bundle of the stream that is known to have arrived (last). Several receipts of one mirror count together; of several mirrors, what all of them have")
 }
 
+func addSites(f *pflag.FlagSet, sites *int) {
+	f.IntVar(sites, "sites", 0, "with --since last: count on nothing unless bundles are known to have arrived at `N` sites; then on what each of them has")
+}
+
+// sinceFlags say by what it is known what a mirror has.
+type sinceFlags struct {
+	values  []string // of --since
+	signers trustFlags
+	sites   int
+}
+
 // since gives what need not be carried, and the words for it; nil where there is no --since.
-func (a *app) since(values []string, signers trustFlags, state, stream, from string, named bool, h *manifests.Hub) (prepare.Baseline, []string, error) {
-	trust, err := signers.load()
+func (a *app) since(f sinceFlags, state, stream, from string, named bool, h *manifests.Hub) (prepare.Baseline, []string, error) {
+	values := f.values
+	trust, err := f.signers.load()
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case trust != nil && (len(values) == 0 || slices.Contains(values, sinceLast)):
 		return nil, nil, usage(errors.New("--trust is for receipts: it says who must have signed those that --since names"), "name a receipt with --since, or leave out --trust")
+	case f.sites != 0 && (f.sites < 0 || !slices.Equal(values, []string{sinceLast})):
+		return nil, nil, usage(errors.New("--sites is for --since last, and at least 1"), "receipts name their sites themselves")
 	case len(values) == 0:
 		return nil, nil, nil
 	case slices.Contains(values, ""):
@@ -43,11 +57,7 @@ func (a *app) since(values []string, signers trustFlags, state, stream, from str
 		if err := sameConfig(state, stream, from, named); err != nil {
 			return nil, nil, err
 		}
-		known, err := baseline.OfLedger(state, stream)
-		if err != nil {
-			return nil, nil, err
-		}
-		return known, []string{sinceLast}, nil
+		return a.sinceLast(state, stream, f.sites)
 	}
 	var list []baseline.Receipt
 	var words []string
@@ -70,6 +80,26 @@ func (a *app) since(values []string, signers trustFlags, state, stream, from str
 		return nil, nil, err
 	}
 	return known, slices.Compact(words), nil
+}
+
+// sinceLast counts on the ledger, and says at which sites bundles arrived.
+func (a *app) sinceLast(state, stream string, sites int) (prepare.Baseline, []string, error) {
+	known, err := baseline.OfLedger(state, stream, sites)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := ledger.Read(state, stream)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch at := l.ArrivedAt(); {
+	case l.SiteList() == "":
+	case len(at) == 1:
+		a.info("counting on what arrived at one site: %s", text.Printable(l.SiteList()))
+	default:
+		a.info("counting on what all sites have: %s", text.Printable(l.SiteList()))
+	}
+	return known, []string{sinceLast}, nil
 }
 
 // sameConfig refuses the ledger of a stream that another configuration was packed for, unless
@@ -140,7 +170,7 @@ func (a *app) noteArrived(state string, r baseline.Receipt) error {
 	if r.State != receipt.Done || r.From != receipt.FromUnpack || r.Fingerprint == "" {
 		return nil
 	}
-	c, err := ledger.Confirm(state, r.Fingerprint, ledger.ByReceipt)
+	c, err := ledger.Confirm(state, r.Fingerprint, r.Mirror.String(), ledger.ByReceipt)
 	var unknown *ledger.UnknownError
 	switch {
 	case errors.As(err, &unknown):

@@ -175,7 +175,7 @@ func TestLedger(t *testing.T) {
 	state := t.TempDir()
 	store := ledger.At(state, "weekly")
 	var none *NoneArrivedError
-	if _, err := OfLedger(state, "weekly"); !errors.As(err, &none) || len(none.Bundles) != 0 {
+	if _, err := OfLedger(state, "weekly", 0); !errors.As(err, &none) || len(none.Bundles) != 0 {
 		t.Errorf("without a ledger: %v", err)
 	}
 	pack := func(letter string, base *bundle.Baseline, list ...oci.Image) {
@@ -190,7 +190,7 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	pack("a", nil, one)
-	if _, err := OfLedger(state, "weekly"); !errors.As(err, &none) || len(none.Bundles) != 1 {
+	if _, err := OfLedger(state, "weekly", 0); !errors.As(err, &none) || len(none.Bundles) != 1 {
 		t.Errorf("none arrived: %v", err)
 	}
 	base := &bundle.Baseline{}
@@ -202,10 +202,10 @@ func TestLedger(t *testing.T) {
 	}
 	pack("b", base, one, two)
 	pack("c", nil, three)
-	if _, err := ledger.Confirm(state, strings.Repeat("0b", 8), ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(state, strings.Repeat("0b", 8), "", ledger.BySlip); err != nil {
 		t.Fatal(err)
 	}
-	k, err := OfLedger(state, "weekly")
+	k, err := OfLedger(state, "weekly", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

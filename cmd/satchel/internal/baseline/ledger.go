@@ -1,6 +1,8 @@
 package baseline
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -8,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/ledger"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // NoneArrivedError says that no bundle of a stream is known to have arrived.
@@ -34,10 +37,35 @@ func (e *NoneArrivedError) Hint() string {
 	return "note that a bundle arrived, by its fingerprint on the slip, or name a receipt that came back"
 }
 
+// SitesError says that bundles of a stream are known to have arrived at too few sites.
+type SitesError struct {
+	Stream string
+	Known  string // the sites, each with its newest bundle; "" for none
+	Has    int
+	Least  int
+}
+
+func (e *SitesError) Error() string {
+	s := fmt.Sprintf("bundles of the stream %s are known to have arrived at %s, and not at %d", e.Stream, text.Count(e.Has, "site", "sites"), e.Least)
+	if e.Known != "" {
+		s += ": " + e.Known
+	}
+	return s
+}
+
+// Permanent is true: somebody must say that one arrived.
+func (e *SitesError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *SitesError) Hint() string {
+	return "note what arrived at the others, by their receipts or with their names; or pack a whole bundle, which needs no site to have anything"
+}
+
 // OfLedger is what the newest bundle of a stream needs that is known to have arrived, whether
-// it travelled in that bundle or an earlier one. Errors: *[NoneArrivedError], those of
+// it travelled in that bundle or an earlier one; of several sites, what each of them has. Of
+// fewer than least it is a *[SitesError]; other errors: *[NoneArrivedError], those of
 // [ledger.Read] and [ledger.Store.Content].
-func OfLedger(state, stream string) (*Known, error) {
+func OfLedger(state, stream string, least int) (*Known, error) {
 	l, err := ledger.Read(state, stream)
 	if err != nil {
 		return nil, err
@@ -45,17 +73,32 @@ func OfLedger(state, stream string) (*Known, error) {
 	if l == nil {
 		return nil, &NoneArrivedError{Stream: stream}
 	}
-	b := l.Arrived()
-	if b == nil {
+	at := l.ArrivedAt()
+	named := len(at)
+	if at[""] != nil {
+		named-- // it was not said where
+	}
+	switch {
+	case len(at) == 0:
 		return nil, &NoneArrivedError{Stream: stream, Bundles: l.Bundles}
+	case least > 1 && named < least:
+		return nil, &SitesError{stream, l.SiteList(), named, least}
 	}
-	content, err := ledger.At(state, stream).Content(*b)
-	if err != nil {
-		return nil, err
+	known, of := &Known{}, l.Stream()
+	var done []int
+	for _, b := range slices.SortedFunc(maps.Values(at), func(a, b *ledger.Bundle) int { return a.Sequence - b.Sequence }) {
+		if slices.Contains(done, b.Sequence) {
+			continue
+		}
+		done = append(done, b.Sequence)
+		content, err := ledger.At(state, stream).Content(*b)
+		if err != nil {
+			return nil, err
+		}
+		self := bundle.BaselineSource{Bundle: b.Bundle, Fingerprint: string(b.Fingerprint), Stream: &of, Sequence: b.Sequence}
+		known.mirrors = append(known.mirrors, ofContent(content, self))
 	}
-	of := l.Stream()
-	self := bundle.BaselineSource{Bundle: b.Bundle, Fingerprint: string(b.Fingerprint), Stream: &of, Sequence: b.Sequence}
-	return &Known{[]*mirror{ofContent(content, self)}}, nil
+	return known, nil
 }
 
 func ofContent(c ledger.Content, self bundle.BaselineSource) *mirror {

@@ -34,7 +34,7 @@ func deltaWeeks(t *testing.T, b *jobtest.Bench) (readers []*bundle.Reader) {
 		}
 		o := b.Pack(b.Prepare(jobtest.Images(append(refs, app)...)), fmt.Sprint("drive", week))
 		if week > 0 {
-			known, err := baseline.OfLedger(o.State, o.Job.Stream)
+			known, err := baseline.OfLedger(o.State, o.Job.Stream, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func deltaWeeks(t *testing.T, b *jobtest.Bench) (readers []*bundle.Reader) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ledger.Confirm(o.State, string(done.Fingerprint), ledger.BySlip); err != nil {
+		if _, err := ledger.Confirm(o.State, string(done.Fingerprint), "", ledger.BySlip); err != nil {
 			t.Fatal(err)
 		}
 		readers = append(readers, b.Open(done.Dir))

@@ -31,12 +31,13 @@ type Confirmed struct {
 	Bundle Bundle
 	Before bool   // it was known before
 	Newest Bundle // of the stream that is known to have arrived: this one or a newer one
+	Sites  string // which bundle each site has; see [Ledger.SiteList]
 }
 
-// Confirm notes that the bundle with that fingerprint, or one that begins so, arrived, and by
-// what that is known. It looks into every ledger of this host. Errors: *[UnknownError],
-// *[AmbiguousError], those of [Read].
-func Confirm(state, digits string, how How) (c Confirmed, err error) {
+// Confirm notes that the bundle with that fingerprint, or one that begins so, arrived, at which
+// site, "" for all that there are, and by what that is known. It looks into every ledger of
+// this host. Errors: *[UnknownError], *[AmbiguousError], those of [Read].
+func Confirm(state, digits, site string, how How) (c Confirmed, err error) {
 	list, unread := All(state)
 	var fits []Known
 	var in *Ledger
@@ -59,12 +60,9 @@ func Confirm(state, digits string, how How) (c Confirmed, err error) {
 			return false, &UnknownError{digits, known(list)} // it was taken away meanwhile
 		}
 		b := &l.Bundles[i]
-		c.Before = !b.Confirmed.IsZero()
-		if !c.Before {
-			b.Confirmed, b.How = now(), how
-		}
+		c.Before = !b.arrive(site, how)
 		l.forget() // what is told is what stays
-		c.Stream, c.Bundle, c.Newest = l.Stream(), *b, *l.Arrived()
+		c.Stream, c.Bundle, c.Newest, c.Sites = l.Stream(), *b, *l.Arrived(), l.SiteList()
 		return !c.Before, nil
 	})
 	return c, err

@@ -136,10 +136,10 @@ func (t *kept) drop() {
 
 // forget takes the names of files from bundles whose content is not kept any more.
 func (l *Ledger) forget() {
-	recent, arrived := l.recent(), l.Arrived()
+	recent, counted := l.recent(), append(l.counted(), l.Arrived())
 	for i := range l.Bundles {
 		b := &l.Bundles[i]
-		if slices.Contains(recent, b.Sequence) || b == arrived {
+		if slices.Contains(recent, b.Sequence) || slices.Contains(counted, b) {
 			continue
 		}
 		b.Content = ""

@@ -38,6 +38,7 @@ type Bundle struct {
 	Verified    bool               `json:"verified,omitempty"` // every byte was read back from the drive
 	Confirmed   time.Time          `json:"confirmed,omitzero"` // when it became known that it arrived
 	How         How                `json:"how,omitempty"`      // by what
+	Sites       []Site             `json:"sites,omitempty"`    // where it arrived
 	Count       Count              `json:"count"`
 	Content     string             `json:"content,omitempty"` // name of the file; "" once it is not kept any more
 	Catalogs    []Catalog          `json:"catalogs,omitempty"`

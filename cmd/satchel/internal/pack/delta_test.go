@@ -19,7 +19,7 @@ import (
 func (w *weekly) since(dir string) {
 	w.t.Helper()
 	o := w.Pack(w.Prepare(w.set), dir)
-	known, err := baseline.OfLedger(o.State, o.Job.Stream)
+	known, err := baseline.OfLedger(o.State, o.Job.Stream, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (w *weekly) since(dir string) {
 // arrived notes that a bundle arrived.
 func (w *weekly) arrived(done *pack.Result) {
 	w.t.Helper()
-	if _, err := ledger.Confirm(w.Pack(w.Prepare(w.set), "").State, string(done.Fingerprint), ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(w.Pack(w.Prepare(w.set), "").State, string(done.Fingerprint), "", ledger.BySlip); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -49,7 +49,7 @@ func (d *deltas) push(repo string) string {
 func (d *deltas) pack(name string) *bundle.Reader {
 	d.t.Helper()
 	o := d.Pack(d.Prepare(d.set), name)
-	known, err := baseline.OfLedger(d.state, o.Job.Stream)
+	known, err := baseline.OfLedger(d.state, o.Job.Stream, 0)
 	var none *baseline.NoneArrivedError
 	switch {
 	case err == nil:
@@ -67,7 +67,7 @@ func (d *deltas) pack(name string) *bundle.Reader {
 
 func (d *deltas) arrived(r *bundle.Reader) {
 	d.t.Helper()
-	if _, err := ledger.Confirm(d.state, string(r.Fingerprint()), ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(d.state, string(r.Fingerprint()), "", ledger.BySlip); err != nil {
 		d.t.Fatal(err)
 	}
 }
