@@ -42,6 +42,7 @@ type weeksRun struct {
 	sites  []*weeksSite
 	known  bool // a bundle is known to have arrived
 	rows   []weekRow
+	sizes  string // of the last receipt
 }
 
 // weekRow is one line of the table of docs/bench.md.
@@ -66,35 +67,43 @@ func newWeeksRun(t *testing.T, f weeksForm, source string) *weeksRun {
 	return r
 }
 
-// all goes through the weeks.
+// all goes through the weeks, prunes, and has one more week arrive.
 func (r *weeksRun) all() {
 	r.t.Helper()
 	for n := 1; n <= r.weeksForm.churnForm.weeks; n++ {
-		r.publish(r.set.week(n))
-		r.packWeek(n)
-		if n == r.lost || n == r.late {
-			continue
+		r.week(n)
+	}
+	r.prune()
+	r.week(r.weeksForm.churnForm.weeks + 1)
+}
+
+// week packs a week's bundle, and has it arrive.
+func (r *weeksRun) week(n int) {
+	r.t.Helper()
+	r.publish(r.set.week(n))
+	r.packWeek(n)
+	if n == r.lost || n == r.late {
+		return
+	}
+	arrived := []int{n}
+	if n == r.late+1 && r.late > 0 {
+		arrived = append(arrived, r.late)
+	}
+	for _, s := range r.sites {
+		for _, k := range arrived {
+			s.unpack(k)
 		}
-		arrived := []int{n}
-		if n == r.late+1 && r.late > 0 {
-			arrived = append(arrived, r.late)
-		}
-		for _, s := range r.sites {
+		if n == r.twice || len(arrived) > 1 {
 			for _, k := range arrived {
-				s.unpack(k)
+				s.again(k)
 			}
-			if n == r.twice || len(arrived) > 1 {
-				for _, k := range arrived {
-					s.again(k)
-				}
-			}
-			s.collect()
-			s.check(r.last(r.keep))
 		}
-		for _, k := range arrived { // the receipt comes back
-			r.world.run("confirm", filepath.Join(r.sites[0].out(k), "receipt.json")).want(exitOK)
-			r.known = true
-		}
+		s.collect()
+		s.check(r.last(r.keep))
+	}
+	for _, k := range arrived { // the receipt comes back
+		r.world.run("confirm", filepath.Join(r.sites[0].out(k), "receipt.json")).want(exitOK)
+		r.known = true
 	}
 }
 
@@ -229,7 +238,7 @@ func sizeOf(t testing.TB, dir string) (n int64) {
 }
 
 // receiptFits holds a receipt against the size that it may have.
-func receiptFits(t testing.TB, file string) {
+func receiptFits(t testing.TB, file string) string {
 	t.Helper()
 	body := readFile(t, file)
 	r, err := receipt.Decode(body)
@@ -240,7 +249,7 @@ func receiptFits(t testing.TB, file string) {
 	if len(body) > limit {
 		t.Errorf("%s has %d bytes for %d blobs and %d images: more than %d", file, len(body), len(r.Blobs), len(r.Images), limit)
 	}
-	t.Logf("receipt of bundle %d: %d bytes for %d blobs and %d images (at most %d)", r.Sequence, len(body), len(r.Blobs), len(r.Images), limit)
+	return fmt.Sprintf("%d bytes for %d blobs and %d images", len(body), len(r.Blobs), len(r.Images))
 }
 
 // table prints what was carried each week, as docs/bench.md has it.
@@ -249,7 +258,7 @@ func (r *weeksRun) table() {
 	b.WriteString("\n| week | components changed | images, new ones | bundle MiB | whole bundle MiB | of it | pack s | unpack s | |\n|---|---|---|---|---|---|---|---|---|\n")
 	mib := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
 	var carried, whole int64
-	for _, w := range r.rows {
+	for _, w := range r.rows[:r.weeksForm.churnForm.weeks] {
 		note := map[int]string{r.lost: "lost", r.late: "late", r.twice: "twice"}[w.week]
 		unpack := ""
 		if w.unpack > 0 {
@@ -260,6 +269,10 @@ func (r *weeksRun) table() {
 		carried, whole = carried+w.carried, whole+w.whole
 	}
 	fmt.Fprintf(&b, "| all | | | %s | %s | %.0f%% | | | |\n", mib(carried), mib(whole), 100*float64(carried)/float64(max(whole, 1)))
+	for _, s := range r.sites {
+		fmt.Fprintf(&b, "\n%s: %s MiB in its storage after the last week; after prune --keep %d and garbage collection %s MiB", s.name, mib(s.before), r.keep, mib(s.after))
+	}
+	fmt.Fprintf(&b, "\nreceipt of the last week: %s", r.sizes)
 	fmt.Println(b.String()) // go test shows it in the package's directory, as make weeks runs it
 }
 
@@ -272,7 +285,6 @@ func TestWeeks(t *testing.T) {
 	v3 := registrytest.StartV3(t, false, "", "")
 	r.site("distribution 3", v3.Host, v3.Dir, func() { v3.Collect(t, true) }, false)
 	r.all()
-	r.prune()
 }
 
 // TestEightWeeks is the same with eight weeks, all components and two registries.
@@ -283,11 +295,10 @@ func TestEightWeeks(t *testing.T) {
 	r := newWeeksRun(t, weeksForm{churnForm: churnForm{seed: 1202, minor: "4.16", weeks: 8, copies: 8, layer: 400 << 10, retired: 6}, lost: 3, late: 5, twice: 7, keep: 3, whole: true},
 		registrytest.Start(t).Host)
 	v3, v2 := registrytest.StartV3(t, false, "", ""), registrytest.Start(t)
-	r.site("distribution 3", v3.Host, v3.Dir, func() { v3.Collect(t, true) }, false).keepsTags = true
+	r.site("distribution 3", v3.Host, v3.Dir, func() { v3.Collect(t, true) }, false)
 	r.site("docker-registry 2.8", v2.Host, v2.Dir, func() { v2.Collect(t, false) }, true).keepsTags = true
 	r.all()
 	r.table()
-	r.prune()
 	last := r.last(1)[0]
 	n := newNode(t, r.sites[0].host, r.sites[0].out(last.number))
 	var refs []string

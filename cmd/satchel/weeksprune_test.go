@@ -20,7 +20,7 @@ func (s *weeksSite) prune(kept []*churnWeek, used *churnWeek) {
 		args = append(args, "--no-cluster")
 	} else {
 		args = append(args, s.cluster(used)...)
-		s.used = used.used()
+		s.kept = append(s.kept, used.used())
 	}
 	shown := s.run(append(args, "--dry-run")...).want(exitOK)
 	if diff := before.difference(readStorage(s.t, s.storage)); diff != "" {
@@ -29,15 +29,16 @@ func (s *weeksSite) prune(kept []*churnWeek, used *churnWeek) {
 	done := s.run(append(args, "--yes")...).want(exitOK)
 	s.t.Logf("%s\n%s%s\n%s%s", s.name, shown.stdout, shown.stderr, done.stdout, done.stderr)
 	s.collect()
-	s.pruned = true
+	s.kept, s.prunedAt = append(s.kept, kept...), s.newest
 	s.check(kept)
 	after := readStorage(s.t, s.storage)
 	if after.bytes >= before.bytes {
 		s.t.Errorf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
 	}
-	s.t.Logf("%s: %d bytes before, %d after", s.name, before.bytes, after.bytes)
+	s.before, s.after = before.bytes, after.bytes
 	s.again(s.newest)
 	s.run(append(args, "--yes")...).want(exitOK)
+	s.collect() // it may have tried out what the registry deletes
 	if diff := after.difference(readStorage(s.t, s.storage)); diff != "" {
 		s.t.Errorf("%s: prune again: %s", s.name, diff)
 	}

@@ -30,8 +30,10 @@ type weeksSite struct {
 	rules   map[string][]string // the mirrors of each source
 	names   []string            // of the objects with them, once they are fixed
 	objects map[string][]byte   // all that were applied
-	pruned  bool
-	used    *churnWeek // what its cluster keeps from prune
+
+	prunedAt      int          // the newest week then
+	kept          []*churnWeek // what stayed of the weeks until then
+	before, after int64        // bytes of the storage then
 	// keepsTags: the registry does not delete a tag alone.
 	keepsTags bool
 }
@@ -74,7 +76,7 @@ func (s *weeksSite) unpack(n int) {
 	if n < s.newest {
 		done.says("3 tags stay as newer bundles of this stream have set them", "names the catalogs of an older bundle")
 	}
-	receiptFits(s.t, filepath.Join(s.out(n), "receipt.json"))
+	s.r.sizes = receiptFits(s.t, filepath.Join(s.out(n), "receipt.json"))
 	s.apply(n)
 }
 
@@ -92,15 +94,8 @@ func (s *weeksSite) again(n int) {
 // kept weeks.
 func (s *weeksSite) check(kept []*churnWeek) {
 	s.t.Helper()
-	names := slices.DeleteFunc(slices.Clone(s.r.weeks), func(w *churnWeek) bool { return !s.arrived[w.number] })
-	if s.pruned {
-		names = kept
-		if s.used != nil {
-			names = append([]*churnWeek{s.used}, kept...)
-		}
-	}
-	want := s.wanted(names)
-	if s.pruned && s.keepsTags {
+	want := s.wanted(s.needed())
+	if s.kept != nil && s.keepsTags {
 		s.leftTags(want)
 	}
 	has := readStorage(s.t, s.storage)
@@ -116,6 +111,17 @@ func (s *weeksSite) check(kept []*churnWeek) {
 			}
 		}
 	}
+}
+
+// needed lists the weeks whose images the mirror has: all that arrived, but what prune took.
+func (s *weeksSite) needed() []*churnWeek {
+	list := slices.Clone(s.kept)
+	for _, w := range s.r.weeks {
+		if s.arrived[w.number] && w.number > s.prunedAt {
+			list = append(list, w)
+		}
+	}
+	return list
 }
 
 // pull reads all of an image.
