@@ -38,11 +38,27 @@ func printChanges(w io.Writer, c *changes.Changes, v view) error {
 	for _, t := range c.Tags {
 		tags = append(tags, []string{t.Tag, v.short(t.Old.String()), v.short(t.New.String()), string(t.State), t.Why})
 	}
+	if !v.fits(tags) { // so that no digest is cut
+		tags = tagsBelow(tags)
+	}
 	if err := v.someRows(p, tags); err != nil {
 		return err
 	}
 	printChangesSummary(p, c)
 	return p.err
+}
+
+// tagsBelow puts all of a tag but its state into one cell, which goes on below.
+func tagsBelow(rows [][]string) [][]string {
+	list := [][]string{{"", "TAG, NOW, IN THE BUNDLE"}}
+	for _, row := range rows[1:] {
+		text := row[0] + ": now " + row[1] + ", in the bundle " + row[2]
+		if row[4] != "" {
+			text += "; " + row[4]
+		}
+		list = append(list, []string{row[3], text})
+	}
+	return list
 }
 
 // inMirror is an image's repository, with its tags.

@@ -29,7 +29,7 @@ func TestChangesTable(t *testing.T) {
 			Old: changes.Manifest{Digest: digest.FromString("old")}, New: changes.Manifest{Digest: digest.FromString("new")}})
 	}
 	c.New = append(c.New, changes.Image{Source: "quay.io/team/app:v00", Repo: "ocp/team/app", Tags: []string{"v00"}, Digest: digest.FromString("new")})
-	for _, v := range []view{{}, {columns: 200}} {
+	for _, v := range []view{{}, {columns: 200}, {columns: 80}} {
 		var out bytes.Buffer
 		if err := printChanges(&out, c, v); err != nil {
 			t.Fatal(err)
@@ -38,6 +38,9 @@ func TestChangesTable(t *testing.T) {
 		short := v.columns > 0
 		if want := map[bool]int{false: 30, true: 20}[short]; rows != want || short != strings.Contains(out.String(), "and 10 more (--wide lists all)") {
 			t.Errorf("%+v: %d rows\n%s", v, rows, out.String())
+		}
+		if words := strings.Join(strings.Fields(out.String()), " "); v.columns == 80 && !strings.Contains(words, "stays mirror.example/ocp/team/app:v00: now "+v.short(digest.FromString("old").String())+", in the bundle "+v.short(digest.FromString("new").String())+"; a reason") {
+			t.Errorf("%+v: cut\n%s", v, out.String())
 		}
 		for _, want := range []string{"bundle       abc, number 7 of the stream site\n", "against      mirror mirror.example/ocp\n", "new          1 image; 2 blobs to push, 2.0 KiB\n", "there        3 images of this bundle\n",
 			"tags         27 move, 3 stay\n", "releases     new: 4.18.12-x86_64\n", "releases     there: 4.18.11-x86_64\n", "catalog mirror.example/ocp/index:v1: new in the mirror\n", "odd:v1 is not known", "1 image in the mirror would get a tag that never moves\n", "ocp/team/app:v00"} {
