@@ -1,6 +1,9 @@
 package bundle
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/journal"
@@ -29,6 +32,45 @@ func SealOf(state, id string) (s Seal, ok bool) {
 	}
 	s.Verified = st.Verified != nil && st.Verified.Fingerprint == st.Sealed.Fingerprint
 	return s, true
+}
+
+// mostNumbered is of how many bundles, the last ones, [Numbered] reads the journals.
+const mostNumbered = 64
+
+// Numbered lists the bundles that have a number in a stream by the journals of this host, below
+// state: those that were written to last. One that is not finished has no fingerprint.
+func Numbered(state string) (list []Seal) {
+	type written struct {
+		id string
+		at time.Time
+	}
+	var all []written
+	entries, err := os.ReadDir(filepath.Join(state, "bundles"))
+	if err != nil {
+		return nil // there are none
+	}
+	for _, e := range entries {
+		if info, err := os.Stat(journalPath(state, e.Name())); err == nil {
+			all = append(all, written{e.Name(), info.ModTime()})
+		}
+	}
+	slices.SortFunc(all, func(a, b written) int { return b.at.Compare(a.at) })
+	for _, w := range all[:min(len(all), mostNumbered)] {
+		st, err := journal.Peek(journalPath(state, w.id))
+		if err != nil {
+			continue // it is read where its bundle is
+		}
+		stream, n := numberOf(st.Number)
+		if n == 0 {
+			continue
+		}
+		s := Seal{Bundle: w.id, Stream: stream, Sequence: n}
+		if st.Sealed != nil {
+			s.Fingerprint = Fingerprint(st.Sealed.Fingerprint)
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // Seal is what is known of the finished bundle.

@@ -11,8 +11,12 @@ import (
 
 // Known is what one mirror, or each of several mirrors, has already.
 type Known struct {
-	mirrors []*mirror
+	mirrors  []*mirror
+	receipts []bundle.BaselineSource // whose they are; none where a ledger says it
 }
+
+// Sources lists the bundles of the receipts.
+func (k *Known) Sources() []bundle.BaselineSource { return slices.Clone(k.receipts) }
 
 // mirror is what one has. Repositories are named as the receipts of the mirror name them, or,
 // of a ledger, as inventories do.

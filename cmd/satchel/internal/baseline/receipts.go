@@ -74,6 +74,9 @@ func OfReceipts(state string, list []Receipt) (*Known, error) {
 		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths), cmp.Compare(a.Shared.Repository, b.Shared.Repository))
 	})
 	known := &Known{}
+	for _, r := range list {
+		known.receipts = append(known.receipts, sourceOf(r))
+	}
 	for _, m := range order {
 		known.mirrors = append(known.mirrors, ofMirror(state, m, by[m]))
 	}
@@ -113,10 +116,7 @@ func ofMirror(state string, at oci.Mirror, list []Receipt) *mirror {
 		manifests: map[digest.Digest]entry{}, blobs: map[string]entry{},
 	}
 	for _, r := range slices.Backward(receipt.Newest(plain)) {
-		from := bundle.BaselineSource{Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence, Receipt: sums[r], Mirror: at.String()}
-		if r.Stream != (receipt.Stream{}) {
-			from.Stream = &bundle.Stream{Ledger: r.Stream.Ledger, Name: r.Stream.Name}
-		}
+		from := sourceOf(Receipt{r, sums[r]})
 		carried := broughtBy(state, from)
 		for _, x := range r.Manifests {
 			m.manifests[x.Digest] = m.manifests[x.Digest].and(x.Repo, carried.of(x.Digest))
@@ -129,6 +129,15 @@ func ofMirror(state string, at oci.Mirror, list []Receipt) *mirror {
 		}
 	}
 	return m
+}
+
+// sourceOf is the bundle of a receipt.
+func sourceOf(r Receipt) bundle.BaselineSource {
+	from := bundle.BaselineSource{Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence, Receipt: r.Sum, Mirror: r.Mirror.String()}
+	if r.Stream != (receipt.Stream{}) {
+		from.Stream = &bundle.Stream{Ledger: r.Stream.Ledger, Name: r.Stream.Name}
+	}
+	return from
 }
 
 // and is the entry with one more repository; who brought it first stays.

@@ -126,8 +126,21 @@ type Reservation struct {
 	Sequence int
 	Content  Content
 	Catalogs []Keep
-	Lost     func(Catalog, error) // learns of a catalog that could not be read, which is not kept
+	Lost     func(Catalog, error)    // learns of a catalog that could not be read, which is not kept
+	Seen     []Seen                  // of whatever stream: a ledger from an old backup does not know them
+	Raised   func(next int, by Seen) // learns that the ledger was about to give number next, which another bundle may have
 }
+
+// Seen is a bundle that has a number, as something else than the ledger says.
+type Seen struct {
+	Stream   bundle.Stream
+	Bundle   string // its ID
+	Sequence int
+	Where    string // what says so, such as "the receipt"
+}
+
+// mostAhead is by how much a number may be ahead of the ledger: one that is false would use up all.
+const mostAhead = 1 << 12
 
 // Reserve gives a bundle its number, and keeps what it needs. The same bundle gets the same
 // number again; no other bundle ever gets it.
@@ -177,12 +190,27 @@ func (l *Ledger) reserve(r Reservation) *Bundle {
 	}
 	// A ledger from a backup does not know the number that the bundle has already.
 	number := l.Next
-	if r.Stream == l.Stream() {
+	if r.Stream == l.Stream() && r.Sequence > 0 {
 		number = max(number, r.Sequence)
+	} else if by, ahead := l.ahead(r); ahead {
+		number = by.Sequence + 1
+		if r.Raised != nil {
+			r.Raised(l.Next, by)
+		}
 	}
 	l.Next = number + 1
 	l.Bundles = append(l.Bundles, Bundle{Sequence: number, Bundle: r.Bundle, Dir: r.Dir, Reserved: now()})
 	return &l.Bundles[len(l.Bundles)-1]
+}
+
+// ahead finds the bundle of the stream with the highest number, if the ledger does not know that.
+func (l *Ledger) ahead(r Reservation) (by Seen, is bool) {
+	for _, s := range r.Seen {
+		if s.Stream == l.Stream() && s.Bundle != r.Bundle && s.Sequence >= l.Next && s.Sequence < l.Next+mostAhead && s.Sequence > by.Sequence {
+			by, is = s, true
+		}
+	}
+	return by, is
 }
 
 // Sealed notes that a bundle of the stream is finished. One that the ledger does not know,

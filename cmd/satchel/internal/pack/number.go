@@ -24,6 +24,9 @@ func (p *packing) number(ctx context.Context) error {
 		},
 	}
 	r.Stream, r.Sequence = p.w.Number()
+	r.Seen, r.Raised = p.seen(), func(next int, by ledger.Seen) {
+		p.Warn("the ledger of the stream %s was about to give the number %d, but bundle %s has number %d, by %s: the ledger seems to come from an old backup; this bundle is number %d", by.Stream.Name, next, by.Bundle, by.Sequence, by.Where, by.Sequence+1)
+	}
 	r.Content.Baseline = p.w.Baseline()
 	stream, n, err := p.ledger().Reserve(r)
 	if err != nil {
@@ -33,6 +36,33 @@ func (p *packing) number(ctx context.Context) error {
 		return err
 	}
 	return p.w.SetNumber(stream, n)
+}
+
+// seen lists the bundles whose numbers can be seen without the ledger: by the journals of this host,
+// on the drive, and in receipts.
+func (p *packing) seen() (list []ledger.Seen) {
+	for _, s := range bundle.Numbered(p.opts.State) {
+		list = append(list, ledger.Seen{Stream: s.Stream, Bundle: s.Bundle, Sequence: s.Sequence, Where: "its journal on this host"})
+	}
+	found, _, _ := bundle.List(p.opts.Dir, "") // that the drive can be written shows elsewhere
+	for _, f := range found {
+		list = append(list, ledger.Seen{Stream: f.Stream, Bundle: f.Bundle, Sequence: f.Sequence, Where: "its seal in " + f.Dir})
+	}
+	var sources []bundle.BaselineSource
+	if b := p.w.Baseline(); b != nil {
+		sources = b.Sources()
+	}
+	if b, ok := p.opts.Baseline.(interface {
+		Sources() []bundle.BaselineSource
+	}); ok {
+		sources = append(sources, b.Sources()...)
+	}
+	for _, s := range sources {
+		if s.Stream != nil && s.Receipt != "" {
+			list = append(list, ledger.Seen{Stream: *s.Stream, Bundle: s.Bundle, Sequence: s.Sequence, Where: "a receipt of " + s.Mirror})
+		}
+	}
+	return list
 }
 
 // filtered are the catalogs that were built for the bundle.

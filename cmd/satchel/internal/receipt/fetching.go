@@ -64,7 +64,7 @@ type fetching struct {
 	own      map[digest.Digest]*Kept
 	most     bounds
 	again    func(oci.Ref) (*transport.Artifact, error) // reads one, also later in the run
-	decoding sync.Mutex // lists take many times the memory of their bytes
+	decoding sync.Mutex                                 // lists take many times the memory of their bytes
 
 	mu      sync.Mutex
 	all     []*Kept
