@@ -111,7 +111,7 @@ func (r *Repository) delete(ctx context.Context, ref oci.Ref) (err error) {
 		name = ref.Digest.String()
 	}
 	for _, actions := range [][]string{{auth.ActionPull, auth.ActionPush, auth.ActionDelete}, {auth.ActionPull, auth.ActionPush}} {
-		err = r.askDelete(auth.AppendRepositoryScope(ctx, r.location, actions...), name)
+		err = r.alone(auth.AppendRepositoryScope(ctx, r.location, actions...), func(ctx context.Context) error { return r.askDelete(ctx, name) })
 		switch statusIn(err) {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 			continue

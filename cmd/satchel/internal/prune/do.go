@@ -16,7 +16,8 @@ import (
 	"github.com/satchel-airgap/satchel/transport"
 )
 
-// atOnce is how many manifests are deleted between two looks at the tags of their repository.
+// atOnce is how many manifests are deleted between two looks at the tags of their repository,
+// unless so many tags must be looked at that more is right.
 const atOnce = 32
 
 // Do deletes what the plan says, as far as a fresh look at each repository agrees. The plan says
@@ -114,7 +115,7 @@ func (d *deleting) run(ctx context.Context) error {
 		if len(turn) == 0 {
 			return nil
 		}
-		turn = turn[:min(len(turn), atOnce)]
+		turn = turn[:min(len(turn), max(atOnce, d.v.foreign/2))]
 		if d.deleted > 0 { // else it was looked at just now
 			if err := d.p.unchanged(ctx, d.plan); err != nil {
 				return err

@@ -3,6 +3,7 @@ package prune
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // pruning is one run.
@@ -23,7 +25,7 @@ type pruning struct {
 
 	candidates map[string]map[digest.Digest]bool // by repository
 	lacks      map[thing]bool                    // what kept bundles need and was not there before
-	receipts   []string                          // the tags of the mirror's receipts, as they were
+	receipts   []string                          // that the mirror and this host had
 	alone      *bool                             // whether the registry deletes a tag alone; nil: not known yet
 }
 
@@ -32,10 +34,10 @@ type pruning struct {
 func Look(ctx context.Context, o Options) (*Plan, error) {
 	p := &pruning{Options: o, candidates: map[string]map[digest.Digest]bool{}, lacks: map[thing]bool{}}
 	var err error
-	if p.src, err = readSources(ctx, o.Keeper, o.Place, o.Keep); err != nil {
+	if p.receipts, err = p.listReceipts(ctx); err != nil {
 		return nil, err
 	}
-	if p.receipts, err = p.receiptTags(ctx); err != nil {
+	if p.src, err = readSources(ctx, o.Keeper, o.Place, o.Keep); err != nil {
 		return nil, err
 	}
 	plan := &Plan{Mirror: o.Place.String(), Kept: bundlesOf(p.src.kept), Dropped: bundlesOf(p.src.dropped), p: p}
@@ -161,11 +163,17 @@ func (p *pruning) plan(ctx context.Context, items []*Item) error {
 	return nil
 }
 
-// receiptTags lists the receipts that the mirror has.
-func (p *pruning) receiptTags(ctx context.Context) ([]string, error) {
+// listReceipts lists the receipts that the mirror and this host have.
+func (p *pruning) listReceipts(ctx context.Context) ([]string, error) {
 	tags, err := p.Mirror.Tags(ctx, p.Keeper.Repo)
-	slices.Sort(tags)
-	return tags, err
+	var answer *transport.RegistryError
+	if errors.As(err, &answer) && !answer.Away() && ctx.Err() == nil { // who reads them judges that
+		tags, err = nil, nil
+	}
+	here, herr := p.Keeper.Here()
+	all := append(tags, here...)
+	slices.Sort(all)
+	return all, errors.Join(err, herr)
 }
 
 // missing finds out what the mirror lacks of what the kept bundles need.
@@ -222,11 +230,11 @@ func (e *ChangedError) Hint() string {
 
 // unchanged makes sure that no other run has begun, or ended, since the receipts were read.
 func (p *pruning) unchanged(ctx context.Context, plan *Plan) error {
-	tags, err := p.receiptTags(ctx)
+	now, err := p.listReceipts(ctx)
 	if err != nil {
 		return err
 	}
-	if fresh := slices.DeleteFunc(tags, func(tag string) bool { _, known := slices.BinarySearch(p.receipts, tag); return known }); len(fresh) > 0 {
+	if fresh := slices.DeleteFunc(now, func(tag string) bool { _, known := slices.BinarySearch(p.receipts, tag); return known }); len(fresh) > 0 {
 		return &ChangedError{plan.Count(Deleted)}
 	}
 	return nil

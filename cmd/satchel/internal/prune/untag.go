@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -53,7 +54,7 @@ func (d *deleting) untag(ctx context.Context) error {
 // tagsGoAlone finds out once whether the registry deletes a tag alone.
 func (p *pruning) tagsGoAlone(ctx context.Context, repo oci.Ref) (bool, error) {
 	if p.alone == nil {
-		if len(p.receipts) > 0 { // a repository of satchel's own
+		if slices.ContainsFunc(p.src.history.Done, func(one *receipt.Kept) bool { return one.Tag != "" }) { // a repository of satchel's own
 			repo = p.Keeper.Repo
 		}
 		alone, err := p.Mirror.DeletesTags(ctx, repo)

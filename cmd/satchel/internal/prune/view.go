@@ -28,6 +28,7 @@ type view struct {
 	named map[digest.Digest][]string // the same, the other way round
 	nodes map[digest.Digest]*node
 
+	foreign       int  // tags that are not satchel's
 	asked, itself bool // whether the registry keeps the lists of referrers
 }
 
@@ -75,8 +76,11 @@ func (v *view) refresh(ctx context.Context, items []*Item) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	v.tags, v.named = tags, map[digest.Digest][]string{}
+	v.tags, v.named, v.foreign = tags, map[digest.Digest][]string{}, 0
 	for tag, d := range tags {
+		if !v.f.own(v.repo, tag, d) {
+			v.foreign++
+		}
 		v.named[d] = append(v.named[d], tag)
 		if n := v.nodes[d]; n != nil && !n.there { // it was pushed meanwhile
 			delete(v.nodes, d)

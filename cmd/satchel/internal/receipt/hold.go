@@ -48,3 +48,15 @@ func (k *Keeper) Hold(alone bool) (release func(), err error) {
 	}
 	return func() { _ = f.Close() }, nil
 }
+
+// Here lists the receipts that runs on this host wrote, by name.
+func (k *Keeper) Here() (names []string, err error) {
+	for _, dir := range []string{ownDone, ownIntents} {
+		if k.Dir == "" {
+			break
+		}
+		files, lerr := list(filepath.Join(k.Dir, dir), ownName)
+		names, err = append(names, files...), errors.Join(err, lerr)
+	}
+	return names, err
+}
