@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,19 +126,37 @@ func (s *weeksSite) needed() []*churnWeek {
 	return list
 }
 
-// pull reads all of an image.
+// pull reads all of an image; a blob of several repositories is read in one and asked for in the
+// others.
 func (s *weeksSite) pull(repo string, root oci.Descriptor, read map[string]bool) error {
 	from := mirroredRepo{s.host, repo}
 	if root.Size == 0 { // satchel built it
 		root = from.root(s.t, root.Digest.String())
 	}
 	return oci.Walk(s.t.Context(), from, root, func(d oci.Descriptor, body []byte) error {
-		if body != nil || read[repo+d.Digest.String()] {
+		key := repo + d.Digest.String()
+		if body != nil || read[key] {
 			return nil
 		}
-		read[repo+d.Digest.String()] = true
+		read[key] = true
+		if read[d.Digest.String()] {
+			return s.serves(repo, d)
+		}
+		read[d.Digest.String()] = true
 		return readWhole(s.t.Context(), oci.Verified(from), d)
 	})
+}
+
+// serves asks for a blob in one more repository.
+func (s *weeksSite) serves(repo string, d oci.Descriptor) error {
+	resp, err := http.Head("http://" + s.host + "/v2/" + repo + "/blobs/" + d.Digest.String())
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || resp.ContentLength != d.Size {
+		err = fmt.Errorf("%s in %s: %s, %d bytes", d.Digest, repo, resp.Status, resp.ContentLength)
+	}
+	return errors.Join(err, resp.Body.Close())
 }
 
 func readWhole(ctx context.Context, from oci.Source, d oci.Descriptor) error {
