@@ -13,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -99,30 +100,11 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	case o.yes && o.dryRun:
 		return usage(errors.New("--dry-run deletes nothing, and --yes is for what deletes"), "leave out one of them")
 	}
-	question, err := o.ask()
-	if err != nil {
-		return err
-	}
-	named, err := o.chosen()
-	if err != nil {
-		return err
-	}
 	client := o.registry.client(a)
 	defer client.Close()
-	job := prune.Options{To: a.notices(), Place: place, Mirror: transport.NewMirror(client, place, o.parallel), Apart: o.notInMirror, Keep: o.keep, Parallel: o.parallel}
-	job.Keeper = receipt.Keeper{Mirror: job.Mirror, Repo: receipt.RepoIn(place)}
-	if state, err := xdg("XDG_STATE_HOME", ".local/state"); err == nil {
-		job.Keeper.Dir = receipt.HostDir(state, place)
-	}
-	if job.Keeper.Trust, err = o.trust.load(); err != nil {
+	job, err := o.job(ctx, a, client, place)
+	if err != nil {
 		return err
-	}
-	if job.Keeper.Signers, err = o.sign.load(ctx, a, a.ui(ctx)); err != nil {
-		return err
-	}
-	job.InUse = usesOf(&job, question)
-	if named != nil {
-		job.Only = choiceOf(&job, named)
 	}
 	plan, err := prune.Look(ctx, job)
 	if err != nil {
@@ -147,6 +129,34 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 		a.saySpace(said.Space)
 	}
 	return err
+}
+
+// job is what is asked for. It reads all files that are named, and makes no requests.
+func (o *pruneOptions) job(ctx context.Context, a *app, client *transport.Client, place oci.Mirror) (job prune.Options, err error) {
+	job = prune.Options{To: a.notices(), Place: place, Mirror: transport.NewMirror(client, place, o.parallel), Apart: o.notInMirror, Keep: o.keep, Parallel: o.parallel}
+	job.Keeper = receipt.Keeper{Mirror: job.Mirror, Repo: receipt.RepoIn(place)}
+	if state, err := xdg("XDG_STATE_HOME", ".local/state"); err == nil {
+		job.Keeper.Dir = receipt.HostDir(state, place)
+	}
+	question, err := o.ask()
+	if err != nil {
+		return job, err
+	}
+	named, err := o.chosen()
+	if err != nil {
+		return job, err
+	}
+	if job.Keeper.Trust, err = o.trust.load(); err != nil {
+		return job, err
+	}
+	if job.Keeper.Signers, err = o.sign.load(ctx, a, a.ui(ctx)); err != nil {
+		return job, err
+	}
+	job.InUse = usesOf(&job, question)
+	if named != nil {
+		job.Only = choiceOf(&job, named)
+	}
+	return job, nil
 }
 
 // saySpace says how the registry gives space back.
