@@ -132,8 +132,8 @@ func everyTag(t *testing.T, host string) map[string]string {
 		get("/v2/"+repo+"/tags/list", &tags)
 		for _, tag := range tags.Tags {
 			if !strings.HasSuffix(repo, "satchel/receipts") && tag != "satchel-probe" {
-				var any map[string]any
-				all[repo+":"+tag] = get("/v2/"+repo+"/manifests/"+tag, &any).Get("Docker-Content-Digest")
+				var body map[string]any
+				all[repo+":"+tag] = get("/v2/"+repo+"/manifests/"+tag, &body).Get("Docker-Content-Digest")
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type cachedImages struct {
 	cache  *cache.Cache
 	local  catalogDirs
 	hub    *manifests.Hub // that all else comes from; nil for none
-	absent *repositories // in which tags were missing
+	absent *repositories  // in which tags were missing
 }
 
 func (c cachedImages) Resolve(ctx context.Context, ref oci.Ref) (oci.Descriptor, oci.Source, error) {
