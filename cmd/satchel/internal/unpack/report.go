@@ -23,7 +23,7 @@ type Report struct {
 	// Pushed is what this run has sent, and the mirror took.
 	Pushed   *Amount            `json:"pushed,omitempty"`
 	Images   []Image            `json:"images,omitempty"`
-	Moves    []changes.Tag      `json:"moves,omitempty"` // tags that named another image when the run began, also those that stay; none where Changes has them
+	Moves    []changes.Tag      `json:"moves,omitempty"`    // tags that named another image when the run began, also those that stay; none where Changes has them
 	Catalogs []catalogs.Catalog `json:"catalogs,omitempty"` // none where Changes has them
 
 	// Changes is what a dry run has found.
