@@ -139,5 +139,8 @@ func readReceipt(file string) (*receipt.Receipt, error) {
 	if r.State != receipt.Done {
 		return nil, fmt.Errorf("read the receipt %s: %w", text.Printable(file), &baseline.IntentError{Bundle: r.Bundle, Mirror: r.Mirror.String()})
 	}
+	if r.From == receipt.Pruned {
+		return nil, fmt.Errorf("read the receipt %s: %w", text.Printable(file), &baseline.PrunedError{Mirror: r.Mirror.String()})
+	}
 	return r, nil
 }

@@ -225,6 +225,9 @@ func (u *unpacking) keepReceipt(ctx context.Context) (*receipt.Kept, error) {
 		if err == nil && (more || !last.Own && last.Trusted()) {
 			u.unnoted(k.ToHost(last))
 		}
+		if last.Own {
+			k.DropIntents(last) // a run may have ended before it did
+		}
 		return last, err
 	}
 	if newest := u.newestOwn(); newest.After(r.Time) { // the clock was set back
