@@ -25,6 +25,8 @@ type (
 	ReleaseContents = payload.Payload
 	// DeleteConfig is a DeleteImageSetConfiguration of mirror.openshift.io/v2alpha1.
 	DeleteConfig = imageset.Delete
+	// ChartContents is a Helm chart that a registry has, with its images.
+	ChartContents = mirrored.Chart
 	// CatalogBundle is one version of an operator in a catalog, with its images.
 	CatalogBundle = mirrored.Bundle
 )
@@ -54,4 +56,12 @@ func ReadRelease(ctx context.Context, src oci.Source, root oci.Descriptor) (*Rel
 // the catalog could be read. Errors are those of [ReadCatalog].
 func ReadBundles(ctx context.Context, name string, src oci.Source, root oci.Descriptor, selection *Operator, each func(CatalogBundle), doubt func(pkg, why string)) (sure bool, err error) {
 	return mirrored.Operators(ctx, name, src, root, selection, each, doubt)
+}
+
+// ReadChart reads a Helm chart that a registry has, and renders it with its own values; paths
+// are further places of images, as JSONPath. An image that is no chart is an
+// *[oci.UnsupportedError]. A chart that cannot be read or does not render is an error with a
+// result, as far as that goes.
+func ReadChart(ctx context.Context, src oci.Source, root oci.Descriptor, paths []string) (*ChartContents, error) {
+	return mirrored.ReadChart(ctx, src, root, paths)
 }

@@ -44,7 +44,9 @@ func Name(ctx context.Context, c *manifests.DeleteConfig, host string, list []*r
 		whole: map[place]bool{}, tags: map[tagged]bool{}, shared: map[place]bool{}}
 	n.releases(&c.Delete.Platform)
 	n.additional(c.Delete.AdditionalImages)
-	n.charts(&c.Delete.Helm)
+	if err := n.charts(ctx, &c.Delete.Helm); err != nil {
+		return nil, err
+	}
 	if err := n.operators(ctx, c.Delete.Operators); err != nil {
 		return nil, err
 	}
@@ -161,38 +163,6 @@ func (n *naming) byTag(repo, tag string, origins ...oci.Origin) bool {
 		n.name(place{repo, d}, origins...)
 	}
 	return n.tags[at]
-}
-
-// charts names charts; which images those run is not known here.
-func (n *naming) charts(h *manifests.Helm) {
-	list := slices.Clone(h.Local)
-	for i, r := range h.Repositories {
-		if len(r.Charts) == 0 {
-			n.note("delete.helm.repositories[%d]: which charts it had is not known here: name them", i)
-		}
-		list = append(list, r.Charts...)
-	}
-	for _, c := range list {
-		found := false
-		for _, repo := range n.at(manifests.PathCharts + c.Name) {
-			if c.Name == "" {
-				continue
-			}
-			for at := range n.facts.tags {
-				if at.repo == repo && (c.Version == "" || at.tag == strings.ReplaceAll(c.Version, "+", "_")) && !strings.HasPrefix(at.tag, fixedPrefix) {
-					found = n.byTag(repo, at.tag, manifests.OriginChart) || found
-				}
-			}
-		}
-		what := strings.TrimSpace(c.Name + " " + c.Version)
-		if what == "" {
-			what = c.Path
-		}
-		if !found {
-			n.note("delete.helm: no receipt has the chart %s", what)
-		}
-		n.note("delete.helm: which images the chart %s runs is not known here: name them under delete.additionalImages", what)
-	}
 }
 
 // choose decides, root by root: every part of a configuration that asked for it must be

@@ -1,6 +1,7 @@
 package inuse
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,8 @@ func TestName(t *testing.T) {
 		"by a digest":            {`{additionalImages: [{name: "q.io/app/web@` + s.names["app 1"].Digest.String() + `"}]}`, "app 1, child 1", ""},
 		"by another's tag":       {`{additionalImages: [{name: "q.io/app/tool:v1", targetRepo: else/where}]}`, "", "delete.additionalImages[0]: no receipt has q.io/app/tool:v1"},
 		"an operand alone":       {`{additionalImages: [{name: "q.io/etcd/operand@` + s.names["operand 1.0.0"].Digest.String() + `"}]}`, "", ""},
-		"a chart":                {`{helm: {local: [{name: web, version: 1.0.0}]}}`, "", "which images the chart web 1.0.0 runs is not known here"},
+		"a chart":                {`{helm: {local: [{name: web, version: 1.0.0}]}}`, "", "no receipt has the chart web 1.0.0"},
+		"a chart by its path":    {`{helm: {local: [{path: /charts/web.tgz}]}}`, "", "which chart /charts/web.tgz was is not known here"},
 		"charts":                 {`{helm: {repositories: [{name: r, url: "https://charts.example"}]}}`, "", "which charts it had is not known here"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,5 +123,55 @@ func TestNameAlsoElsewhere(t *testing.T) {
 	}
 	if got := s.going(n); got != "" {
 		t.Errorf("goes: %s", got)
+	}
+}
+
+// chart puts a chart that runs images.
+func (s *site) chart(t *testing.T, name, template string) {
+	t.Helper()
+	layer, err := s.Files(ocitest.LayerGzip,
+		ocitest.File{Name: name + "/Chart.yaml", Body: []byte("apiVersion: v2\nname: " + name + "\nversion: 1.0.0\n")},
+		ocitest.File{Name: name + "/templates/pod.yaml", Body: []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n" + template)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+	config := s.Blob([]byte(`{"name":"`+name+`","version":"1.0.0"}`), "application/vnd.cncf.helm.config.v1+json")
+	body, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": oci.MediaTypeManifest, "config": config, "layers": []oci.Descriptor{layer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put("chart "+name, oci.Image{Origin: manifests.OriginChart, Source: ref("charts.local/charts/" + name + ":1.0.0"), Root: s.Blob(body, oci.MediaTypeManifest), Path: manifests.PathCharts + name, Tags: []string{"1.0.0"}, Built: true})
+}
+
+// TestNameChart names the images that a chart runs, without those of others.
+func TestNameChart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, name := range []string{"one", "both"} {
+		s.put(name, oci.Image{Origin: manifests.OriginChart, Source: ref("q.io/chart/" + name + ":v1"), Root: s.image(), Tags: []string{"v1"}})
+	}
+	s.chart(t, "web", "  - {name: a, image: 'q.io/chart/one:v1'}\n  - {name: b, image: 'q.io/chart/both:v1'}\n")
+	const config = `{helm: {local: [{name: web, version: v1.0.0}]}}`
+	for _, step := range []struct{ template, want, note string }{
+		{"", "both, chart web, one", "images are named that it runs with its own values"},
+		{"  - {name: c, image: 'q.io/chart/both:v1'}\n", "chart web, one", ""},
+		{"  - {{ fail \"no\" }}\n", "chart web", "cannot be rendered, and it may run them"},
+	} {
+		if step.template != "" {
+			s.chart(t, "other", step.template)
+		}
+		n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.going(n); got != step.want || !strings.Contains(strings.Join(n.Notes(), "\n"), step.note) {
+			t.Errorf("%q: %s, want %s; %q", step.template, got, step.want, n.Notes())
+		}
+	}
+	s.chart(t, "web", "  - {{ fail \"no\" }}\n")
+	n, err := Name(t.Context(), deleteConfig(t, config), host, s.bundles, s)
+	if err != nil || !strings.Contains(strings.Join(n.Notes(), "\n"), "the chart web 1.0.0 cannot be rendered, so not all of its images are known") {
+		t.Errorf("%v, %q", err, n.Notes())
 	}
 }
