@@ -47,7 +47,7 @@ func hints(err error) (list []string) {
 		}
 		hint := withFlags(e)
 		if uncompared {
-			hint = strings.ReplaceAll(hint, "; it resumes where it stopped", "") // the bundle is finished: nothing was stopped
+			hint = strings.NewReplacer("; it resumes where it stopped", "", "; what is done is not done again", "").Replace(hint) // the bundle is finished: nothing was stopped
 		}
 		if hint != "" && !slices.Contains(list, hint) {
 			list = append(list, hint)
