@@ -90,6 +90,9 @@ func runConfirm(a *app, args []string, trust trustFlags, site, output string, wi
 		return usage(fmt.Errorf("find the directory of the ledgers: %w", err), "set HOME or XDG_STATE_HOME")
 	}
 	v := a.view(wide)
+	if len(args) == 0 && site != "" {
+		return usage(errors.New("--site says where a bundle arrived, and none is named"), "name its fingerprint, or its receipt")
+	}
 	if len(args) == 0 {
 		return listLedgers(a, state, output, v)
 	}
