@@ -29,6 +29,11 @@ func (e *noIntentError) Hint() string {
 
 // endIntents ends what killed runs of unpack left open, by what the mirror has.
 func (j *receiptJob) endIntents(ctx context.Context) error {
+	release, err := j.keeper.Hold(true) // an unpack of this host may be the one
+	if err != nil {
+		return err
+	}
+	defer release()
 	h, err := j.history(ctx)
 	if err != nil {
 		return err

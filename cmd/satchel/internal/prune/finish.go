@@ -55,7 +55,11 @@ func (p *pruning) finish(ctx context.Context, plan *Plan) error {
 	if len(p.src.history.Replaced) == 0 { // of this run, and of one that was killed
 		return nil
 	}
-	refused, err := p.Keeper.Remove(ctx, p.src.history)
+	k := p.Keeper
+	if p.Apart { // other hosts know nothing else than what the mirror has
+		k.Mirror = nil
+	}
+	refused, err := k.Remove(ctx, p.src.history)
 	if len(refused) > 0 {
 		plan.Notes = append(plan.Notes, fmt.Sprintf("%s of bundles that are kept no longer stay in the mirror and count no longer: %s", text.Count(len(refused), "receipt", "receipts"), text.Joined(refused[0].Error())))
 	}

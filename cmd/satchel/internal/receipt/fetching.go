@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -179,6 +180,7 @@ func (f *fetching) one(ctx context.Context, tag string) (*Kept, error) {
 	one, err := newKept(ref.String(), a.File(File), signaturesIn(a), f.k.trust(f.own))
 	f.decoding.Unlock()
 	if err != nil {
+		f.noteClaims(a.File(File), err)
 		return nil, err
 	}
 	if err := f.k.isOf(one); err != nil {
@@ -214,6 +216,28 @@ func (f *fetching) count(a *transport.Artifact, copied fetchedCopy) {
 		if copied.body(oci.Digest(file.Body)) == nil {
 			f.fetched += int64(len(file.Body))
 		}
+	}
+}
+
+// noteClaims notes what a receipt rests on that nobody who is trusted has signed.
+func (f *fetching) noteClaims(body []byte, err error) {
+	var untrusted *bundle.TrustError
+	if !errors.As(err, &untrusted) {
+		return
+	}
+	f.decoding.Lock()
+	r, err := Decode(body)
+	f.decoding.Unlock()
+	if err != nil {
+		return // it is none
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.h.claims == nil {
+		f.h.claims = map[digest.Digest]bool{}
+	}
+	for _, d := range r.Claims {
+		f.h.claims[d] = true
 	}
 }
 

@@ -40,7 +40,8 @@ type History struct {
 	Host     error   // this host does not give what it has
 	Refused  error   // the mirror does not say which receipts it has
 
-	tags map[string]bool // of the mirror
+	tags   map[string]bool        // of the mirror
+	claims map[digest.Digest]bool // that receipts name which do not count: later they may
 }
 
 // fetchers is how many receipts are fetched at once.
@@ -178,10 +179,14 @@ func signaturesIn(a *transport.Artifact) (list [][]byte) {
 	return list
 }
 
-// Open lists the intents that no receipt ends: of runs that did not end.
+// Open lists the intents that no receipt ends: of runs that did not end. What is trusted is ended by
+// what is trusted alone: else anybody could end what a run on this host has begun.
 func (h *History) Open() (open []*Kept) {
 	for _, intent := range h.Intents {
-		if !slices.ContainsFunc(h.Done, func(d *Kept) bool { return slices.Contains(d.Head.Closes, intent.Digest) }) {
+		ends := func(d *Kept) bool {
+			return slices.Contains(d.Head.Closes, intent.Digest) && (d.Trusted() || !intent.Trusted())
+		}
+		if !slices.ContainsFunc(h.Done, ends) {
 			open = append(open, intent)
 		}
 	}

@@ -240,10 +240,17 @@ func (h *History) bounded(gone map[digest.Digest]bool) (list []digest.Digest) {
 }
 
 // Remove removes what was replaced from the mirror and from this host. What the mirror refuses to
-// delete stays, counts no longer, and is in the list. What a kept receipt names as its claim
-// stays too: it would mean nothing without.
+// delete stays, counts no longer, and is in the list. What another receipt names as its claim stays
+// too: it would mean nothing without. If a run ended before the mirror had what replaces, it gets
+// that first: other hosts know nothing else.
 func (k *Keeper) Remove(ctx context.Context, h *History) (refused []*transport.DeleteError, err error) {
-	claimed := map[digest.Digest]bool{}
+	if err := k.completeAll(ctx, h); err != nil {
+		return nil, err
+	}
+	claimed := maps.Clone(h.claims)
+	if claimed == nil {
+		claimed = map[digest.Digest]bool{}
+	}
 	for _, one := range slices.Concat(h.Done, h.Intents) {
 		for _, d := range one.Head.Claims {
 			claimed[d] = true
@@ -269,6 +276,18 @@ func (k *Keeper) Remove(ctx context.Context, h *History) (refused []*transport.D
 	}
 	h.Replaced = stay
 	return refused, nil
+}
+
+// completeAll brings what prunes on this host left into the mirror, if it is not there.
+func (k *Keeper) completeAll(ctx context.Context, h *History) error {
+	for _, one := range h.Of(PrunedID) {
+		if one.Tag == "" && one.Trusted() {
+			if err := k.ToMirror(ctx, h, one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // removeFrom removes a receipt from the mirror, whatever tags it has.
