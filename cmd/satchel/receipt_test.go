@@ -25,7 +25,7 @@ func (w *world) receiptsIn(mirror string, more ...string) (rep receiptsReport) {
 }
 
 // marks counts what a report says of manifests, blobs and tags: what is pushed or claimed, and found.
-func (r receiptReport) marks() (pushed, found int) {
+func (rep receiptReport) marks() (pushed, found int) {
 	count := func(m string) {
 		if m == receipt.Found.String() {
 			found++
@@ -33,12 +33,12 @@ func (r receiptReport) marks() (pushed, found int) {
 			pushed++
 		}
 	}
-	for _, d := range r.Content {
+	for _, d := range rep.Content {
 		for _, p := range d.In {
 			count(p.Mark)
 		}
 	}
-	for _, img := range r.Images {
+	for _, img := range rep.Images {
 		for _, tag := range img.Tags {
 			count(tag.Mark)
 		}

@@ -274,7 +274,7 @@ func (r *weeksRun) table() {
 	for _, s := range r.sites {
 		fmt.Fprintf(&b, "\n%s: %s MiB in its storage after the last week; after prune --keep %d and garbage collection %s MiB", s.name, mib(s.before), r.keep, mib(s.after))
 	}
-	fmt.Fprintf(&b, "\nreceipt of the last week: %s", r.sizes)
+	fmt.Fprintf(&b, "\nreceipt of the newest bundle: %s", r.sizes)
 	fmt.Println(b.String()) // go test shows it in the package's directory, as make weeks runs it
 }
 
