@@ -79,7 +79,7 @@ func readSources(ctx context.Context, k receipt.Keeper, at oci.Mirror, keep int)
 		s.others = append(s.others, r)
 	}
 	s.unconfirmed = len(s.others)
-	more, err := elsewhere(ctx, k, at)
+	more, err := elsewhere(ctx, k, s.otherPlaces(receipt.RepoIn(at)))
 	s.others = append(s.others, more...)
 	return s, err
 }

@@ -24,6 +24,7 @@ type Keeper struct {
 	Trust   *bundle.Trust     // whose receipts count, of those of the mirror; nil: everyone's
 	Signers []*bundle.Signer  // of what is kept; none: it is not signed
 	Look    bool              // nothing is written on this host
+	AnyHost bool              // receipts count that were written under another name of the registry
 
 	most bounds // of what is read of the mirror; zero: the usual ones
 }
@@ -146,7 +147,8 @@ func (h *History) odd(err error) error {
 // from there: what was pushed there, somebody else may have pushed here, and what a prune there
 // replaced would count again.
 func (k *Keeper) isOf(one *Kept) error {
-	if RepoIn(one.Head.Mirror) == k.Repo {
+	of := RepoIn(one.Head.Mirror)
+	if of == k.Repo || k.AnyHost && of.Repository == k.Repo.Repository {
 		return nil
 	}
 	return fmt.Errorf("read receipt %s: it is of another mirror, %s", one.name, one.Head.Mirror)
