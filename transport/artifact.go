@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -288,7 +289,11 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64, have
 	return a, nil
 }
 
-// Tags lists the tags of a repository of the mirror; none where it is not there.
+// tagGrammar is what can be a tag (OCI distribution-spec, "Pulling manifests").
+var tagGrammar = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+
+// Tags lists the tags of a repository of the mirror; none where it is not there. What cannot be
+// one is left out.
 func (m *Mirror) Tags(ctx context.Context, repo oci.Ref) (tags []string, err error) {
 	r, err := m.client.Repository(repo)
 	if err != nil {
@@ -301,5 +306,6 @@ func (m *Mirror) Tags(ctx context.Context, repo oci.Ref) (tags []string, err err
 	if statusIn(err) == http.StatusNotFound {
 		return nil, nil
 	}
+	tags = slices.DeleteFunc(tags, func(tag string) bool { return !tagGrammar.MatchString(tag) })
 	return tags, explain("list the tags of", repo.Name(), err)
 }

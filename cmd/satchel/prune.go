@@ -121,9 +121,11 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 		a.saySpace(said.Space)
 		return err
 	}
-	said.DryRun = false
 	before := len(plan.Notes)
 	err = plan.Do(ctx)
+	if said.DryRun = !plan.Began(); said.DryRun {
+		return err
+	}
 	a.sayPruned(plan, plan.Notes[before:])
 	if plan.Count(prune.Deleted) > 0 {
 		a.saySpace(said.Space)
@@ -235,7 +237,7 @@ func (a *app) sayPruned(plan *prune.Plan, notes []string) {
 		a.warn("%s", text.Printable(note))
 	}
 	a.info("deleted: %s", text.Count(plan.Count(prune.Deleted), "manifest", "manifests"))
-	if n := plan.Untagged(); n > 0 && plan.Count(prune.Goes) == 0 {
+	if n := plan.Untagged(); n > 0 {
 		a.info("deleted: %s of manifests that stay", text.Count(n, "tag", "tags"))
 	}
 	if n := plan.Count(prune.Gone); n > 0 {

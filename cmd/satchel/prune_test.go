@@ -89,7 +89,7 @@ func TestPruneCommand(t *testing.T) {
 func TestPruneRefused(t *testing.T) {
 	t.Parallel()
 	p := newPruneWorld(t, registrytest.StartUndeletable(t).Host, 82)
-	p.run(p.prune("--yes")...).want(exitGaps).says("2 manifests were not deleted").says("storage.delete.enabled")
+	p.run(p.prune("--yes")...).want(exitGaps).says("2 manifests or tags were not deleted").says("storage.delete.enabled")
 }
 
 // TestKillPrune kills prune by SIGKILL at requests of any kind: what is kept stays, and the next

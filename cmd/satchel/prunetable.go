@@ -16,7 +16,7 @@ func printPruning(w io.Writer, plan *prune.Plan, v view) error {
 	stays := [][]string{{"STAYS", "DIGEST", "TAGS", "WHY"}}
 	goes := [][]string{{"GOES", "DIGEST", "TAGS", "BROUGHT BY"}}
 	for _, item := range plan.Manifests {
-		repo, d, tags := text.Printable(item.Repository), v.short(item.Digest.String()), v.short(strings.Join(item.Tags, ","))
+		repo, d, tags := text.Printable(item.Repository), v.short(item.Digest.String()), v.short(text.Printable(strings.Join(item.Tags, ",")))
 		switch item.State {
 		case prune.Goes:
 			goes = append(goes, []string{repo, d, tags, strings.Join(item.Bundles, ",")})

@@ -7,17 +7,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
-// atOnce is how many manifests are deleted between two looks at the tags of their repository,
-// unless so many tags must be looked at that more is right.
+// atOnce is how many manifests are deleted between two looks at the tags of their repository.
 const atOnce = 32
 
 // Do deletes what the plan says, as far as a fresh look at each repository agrees. The plan says
@@ -33,7 +34,47 @@ func (plan *Plan) Do(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	plan.begin()
+	err = p.delete(ctx, plan)
+	var refused *RefusedError
+	if err != nil && !errors.As(err, &refused) && plan.Count(Deleted) > 0 {
+		p.note(ctx, plan)
+	}
+	return err
+}
+
+// begin takes from the plan what has yet to be done.
+func (plan *Plan) begin() {
 	plan.began = true
+	for _, item := range plan.Manifests {
+		item.spare, item.Untagged = item.Untagged, nil
+	}
+}
+
+// Began reports whether [Plan.Do] has begun to delete.
+func (plan *Plan) Began() bool { return plan.began }
+
+// noteFor is how long a run that ends early may take to note what it has done.
+const noteFor = 20 * time.Second
+
+// note keeps what a run that ends early has deleted, at least on this host: it is not satchel's any
+// more if somebody else brings it again. Else the next run finds out.
+func (p *pruning) note(ctx context.Context, plan *Plan) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), noteFor)
+	defer stop()
+	left := &remains{gone: p.goneThings(plan), tags: map[receipt.Tagged]digest.Digest{}}
+	for tag, fact := range p.f.tags {
+		if !left.gone[thing{tag.Repo, fact.d}] {
+			left.tags[tag] = fact.d // as far as is known
+		}
+	}
+	if err := p.replace(ctx, plan, left); err != nil {
+		p.Debug("what was deleted is noted by the next run: %v", err)
+	}
+}
+
+// delete deletes, and puts the receipts in order.
+func (p *pruning) delete(ctx context.Context, plan *Plan) error {
 	for _, items := range byRepository(plan.Manifests) {
 		if err := p.unchanged(ctx, plan); err != nil {
 			return err
@@ -51,12 +92,19 @@ func (plan *Plan) Do(ctx context.Context) error {
 	if err := p.confirm(ctx); err != nil {
 		return err
 	}
+	if err := p.recheckGone(ctx, plan); err != nil {
+		return err
+	}
 	if err := p.finish(ctx, plan); err != nil {
 		return err
 	}
 	slices.SortFunc(plan.Refusals, compareRefusals)
-	if n := plan.Count(Refused); n > 0 {
-		return &RefusedError{Count: n, Refusals: plan.Refusals}
+	if len(plan.Refusals) > 0 {
+		e := &RefusedError{Refusals: plan.Refusals}
+		for _, r := range plan.Refusals {
+			e.Count += r.Count
+		}
+		return e
 	}
 	return nil
 }
@@ -64,7 +112,7 @@ func (plan *Plan) Do(ctx context.Context) error {
 // repository deletes what goes of one repository.
 func (p *pruning) repository(ctx context.Context, plan *Plan, items []*Item) error {
 	may := pending(items)
-	if len(may) == 0 && !slices.ContainsFunc(items, func(i *Item) bool { return len(i.Untagged) > 0 }) {
+	if len(may) == 0 && !slices.ContainsFunc(items, func(i *Item) bool { return len(i.spare) > 0 }) {
 		return nil
 	}
 	v := newView(&p.Options, p.f, items[0].Repository)
@@ -115,7 +163,7 @@ func (d *deleting) run(ctx context.Context) error {
 		if len(turn) == 0 {
 			return nil
 		}
-		turn = turn[:min(len(turn), max(atOnce, d.v.foreign/2))]
+		turn = turn[:min(len(turn), atOnce)]
 		if d.deleted > 0 { // else it was looked at just now
 			if err := d.p.unchanged(ctx, d.plan); err != nil {
 				return err
@@ -196,8 +244,9 @@ func (d *deleting) one(ctx context.Context, x digest.Digest) error {
 		}
 		if item != nil {
 			item.State, item.Why = Refused, string(refused.Trouble)
-			d.plan.refuse(refused)
 		}
+		d.p.undeletable = d.p.undeletable || refused.Trouble == transport.DeleteUnsupported
+		d.plan.refuse(refused)
 		return nil
 	}
 	d.v.gone(x)
@@ -238,7 +287,7 @@ func (e *RefusedError) Error() string {
 	for _, r := range e.Refusals {
 		kinds = append(kinds, fmt.Sprintf("%d: %s (such as %s)", r.Count, r.Why, r.Such))
 	}
-	return fmt.Sprintf("%s not deleted, as the registry refuses it: %s", text.Count(e.Count, "manifest was", "manifests were"), strings.Join(kinds, "; "))
+	return fmt.Sprintf("%s not deleted, as the registry refuses it: %s", text.Count(e.Count, "manifest or tag was", "manifests or tags were"), strings.Join(kinds, "; "))
 }
 
 // Hint says what to do now.

@@ -14,7 +14,8 @@ import (
 type facts struct {
 	needs    map[thing]bool             // by a kept receipt, or by one that nobody confirmed
 	needTags map[receipt.Tagged]bool    // the same
-	tags     map[receipt.Tagged]tagFact // by the newest receipt that names the tag
+	tags     map[receipt.Tagged]tagFact // by the newest receipt that names the tag, of those that count
+	given    map[thing][]string         // tags that receipts which count give a manifest
 	subjects map[thing]digest.Digest    // of what is attached
 	images   map[digest.Digest]bool     // manifests that are no index
 	indexes  map[string][]digest.Digest // by repository
@@ -31,7 +32,7 @@ type tagFact struct {
 func learn(s *sources) *facts {
 	f := &facts{
 		needs: map[thing]bool{}, needTags: map[receipt.Tagged]bool{}, tags: map[receipt.Tagged]tagFact{}, subjects: map[thing]digest.Digest{},
-		images: map[digest.Digest]bool{}, indexes: map[string][]digest.Digest{}, roots: map[thing]bool{},
+		given: map[thing][]string{}, images: map[digest.Digest]bool{}, indexes: map[string][]digest.Digest{}, roots: map[thing]bool{},
 	}
 	for _, r := range slices.Concat(s.kept, s.others) {
 		for _, m := range r.Manifests {
@@ -43,8 +44,11 @@ func learn(s *sources) *facts {
 			}
 		}
 	}
-	for _, r := range receipt.Newest(slices.Concat(s.all, s.others)) {
-		f.add(r)
+	for _, r := range receipt.Newest(s.all) {
+		f.add(r, true)
+	}
+	for _, r := range s.others { // they have more stay, and nothing go
+		f.add(r, false)
 	}
 	for repo := range f.indexes {
 		slices.Sort(f.indexes[repo])
@@ -53,11 +57,13 @@ func learn(s *sources) *facts {
 	return f
 }
 
-func (f *facts) add(r *receipt.Receipt) {
+// add adds what a receipt says. What it calls an image is not read, and a tag that it set may go:
+// that is believed only of a receipt that counts.
+func (f *facts) add(r *receipt.Receipt, counts bool) {
 	for _, m := range r.Manifests {
 		if oci.IsIndex(m.MediaType) {
 			f.indexes[m.Repo] = append(f.indexes[m.Repo], m.Digest)
-		} else {
+		} else if counts {
 			f.images[m.Digest] = true
 		}
 	}
@@ -66,7 +72,11 @@ func (f *facts) add(r *receipt.Receipt) {
 		if img.Subject != "" {
 			f.subjects[thing{img.Repo, img.Digest}] = img.Subject
 		}
+		if !counts {
+			continue
+		}
 		for _, tag := range img.Tags {
+			f.given[thing{img.Repo, img.Digest}] = append(f.given[thing{img.Repo, img.Digest}], tag.Name)
 			key := receipt.Tagged{Repo: img.Repo, Tag: tag.Name}
 			fact, known := f.tags[key]
 			if !known {
@@ -83,6 +93,17 @@ func (f *facts) add(r *receipt.Receipt) {
 func (f *facts) own(repo, tag string, d digest.Digest) bool {
 	fact := f.tags[receipt.Tagged{Repo: repo, Tag: tag}]
 	return tag == oci.DigestTag(d) || fact.d == d && fact.pushed
+}
+
+// givenTo lists the tags that receipts give an item.
+func (f *facts) givenTo(item *Item) (list []string) {
+	for _, tag := range f.given[thing{item.Repository, item.Digest}] {
+		if f.own(item.Repository, tag, item.Digest) {
+			list = append(list, tag)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // candidates lists what dropped bundles brought and no kept one needs, and counts what one needs.

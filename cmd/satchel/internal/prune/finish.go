@@ -3,6 +3,7 @@ package prune
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -48,7 +49,11 @@ func (p *pruning) confirm(ctx context.Context) error {
 func (p *pruning) finish(ctx context.Context, plan *Plan) error {
 	done := plan.Count(Deleted) + plan.Count(Gone) + plan.Untagged()
 	if done > 0 || len(plan.Dropped) > 0 && plan.Count(Refused) == 0 {
-		if err := p.replace(ctx, plan); err != nil {
+		there, err := p.remains(ctx, plan)
+		if err == nil {
+			err = p.replace(ctx, plan, there)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -67,11 +72,7 @@ func (p *pruning) finish(ctx context.Context, plan *Plan) error {
 }
 
 // replace keeps what is left of what dropped receipts name.
-func (p *pruning) replace(ctx context.Context, plan *Plan) error {
-	there, err := p.remains(ctx, plan)
-	if err != nil {
-		return err
-	}
+func (p *pruning) replace(ctx context.Context, plan *Plan, there *remains) error {
 	k := p.Keeper
 	if p.Apart {
 		k.Mirror = nil
@@ -96,17 +97,20 @@ func (r *remains) Tag(repo, tag string, d digest.Digest) bool {
 	return r.tags[receipt.Tagged{Repo: repo, Tag: tag}] == d
 }
 
-// remains finds out what is left.
-func (p *pruning) remains(ctx context.Context, plan *Plan) (*remains, error) {
-	r := &remains{gone: map[thing]bool{}, tags: map[receipt.Tagged]digest.Digest{}}
-	for t := range p.lacks {
-		r.gone[t] = true
-	}
+// goneThings lists what is not there any more.
+func (p *pruning) goneThings(plan *Plan) map[thing]bool {
+	gone := maps.Clone(p.lacks)
 	for _, item := range plan.Manifests {
 		if item.State == Deleted || item.State == Gone {
-			r.gone[thing{item.Repository, item.Digest}] = true
+			gone[thing{item.Repository, item.Digest}] = true
 		}
 	}
+	return gone
+}
+
+// remains finds out what is left.
+func (p *pruning) remains(ctx context.Context, plan *Plan) (*remains, error) {
+	r := &remains{gone: p.goneThings(plan), tags: map[receipt.Tagged]digest.Digest{}}
 	ask := map[receipt.Tagged]bool{}
 	for _, from := range p.src.dropped {
 		for _, img := range from.Images {

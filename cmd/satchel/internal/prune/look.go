@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
@@ -23,10 +24,11 @@ type pruning struct {
 	f    *facts
 	uses Uses // may be nil
 
-	candidates map[string]map[digest.Digest]bool // by repository
-	lacks      map[thing]bool                    // what kept bundles need and was not there before
-	receipts   []string                          // that the mirror and this host had
-	alone      *bool                             // whether the registry deletes a tag alone; nil: not known yet
+	candidates  map[string]map[digest.Digest]bool // by repository
+	lacks       map[thing]bool                    // what kept bundles need and was not there before
+	receipts    []string                          // that the mirror and this host had
+	undeletable bool                              // the registry has refused to delete anything
+	alone       *bool                             // whether the registry deletes a tag alone; nil: not known yet
 }
 
 // Look finds out what would go. It deletes nothing. An *[OpenError] says that an unpack has not
@@ -37,7 +39,7 @@ func Look(ctx context.Context, o Options) (*Plan, error) {
 	if p.receipts, err = p.listReceipts(ctx); err != nil {
 		return nil, err
 	}
-	if p.src, err = readSources(ctx, o.Keeper, o.Place, o.Keep); err != nil {
+	if p.src, err = readSources(ctx, &o); err != nil {
 		return nil, err
 	}
 	plan := &Plan{Mirror: o.Place.String(), Kept: bundlesOf(p.src.kept), Dropped: bundlesOf(p.src.dropped), p: p}
@@ -69,6 +71,11 @@ func Look(ctx context.Context, o Options) (*Plan, error) {
 	for _, items := range repos {
 		if err := p.plan(ctx, items); err != nil {
 			return nil, err
+		}
+	}
+	for _, item := range plan.Manifests {
+		if item.State == Stays && len(item.Tags) == 0 { // it was not looked at
+			item.Tags = p.f.givenTo(item)
 		}
 	}
 	if p.lacks, err = p.missing(ctx); err != nil {
@@ -163,13 +170,34 @@ func (p *pruning) plan(ctx context.Context, items []*Item) error {
 	return nil
 }
 
+// recheckGone asks once more for what was not there, and takes back what is.
+func (p *pruning) recheckGone(ctx context.Context, plan *Plan) error {
+	wanted := map[thing]bool{}
+	for _, item := range plan.Manifests {
+		if item.State == Gone {
+			wanted[thing{item.Repository, item.Digest}] = true
+		}
+	}
+	absent, err := p.absent(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	for _, item := range plan.Manifests {
+		if item.State == Gone && !absent[thing{item.Repository, item.Digest}] {
+			item.State, item.Why = Stays, "the registry did not give it before, and does now"
+		}
+	}
+	return nil
+}
+
 // listReceipts lists the receipts that the mirror and this host have.
 func (p *pruning) listReceipts(ctx context.Context) ([]string, error) {
 	tags, err := p.Mirror.Tags(ctx, p.Keeper.Repo)
 	var answer *transport.RegistryError
-	if errors.As(err, &answer) && !answer.Away() && ctx.Err() == nil { // who reads them judges that
+	if errors.As(err, &answer) && !answer.Away() && ctx.Err() == nil && p.Apart { // the mirror keeps none
 		tags, err = nil, nil
 	}
+	tags = slices.DeleteFunc(tags, func(tag string) bool { return !receipt.IsTag(tag) })
 	here, herr := p.Keeper.Here()
 	all := append(tags, here...)
 	slices.Sort(all)
@@ -234,7 +262,7 @@ func (p *pruning) unchanged(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	if fresh := slices.DeleteFunc(now, func(tag string) bool { _, known := slices.BinarySearch(p.receipts, tag); return known }); len(fresh) > 0 {
+	if !slices.Equal(now, p.receipts) { // a list that lacks some is not whole
 		return &ChangedError{plan.Count(Deleted)}
 	}
 	return nil

@@ -94,7 +94,8 @@ type Item struct {
 	Bundles    []string      `json:"bundles"`            // that brought it, the newest first
 	Size       int64         `json:"size"`               // of the manifest itself, in bytes
 
-	part bool // of an index
+	part  bool     // of an index
+	spare []string // tags that are to go although it stays
 }
 
 // Refusal is what a registry answered to some of the requests to delete.

@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
-	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -34,7 +33,8 @@ type sources struct {
 }
 
 // readSources reads what this host and the mirror have, and decides what is kept.
-func readSources(ctx context.Context, k receipt.Keeper, at oci.Mirror, keep int) (*sources, error) {
+func readSources(ctx context.Context, o *Options) (*sources, error) {
+	k := o.Keeper
 	h, err := k.History(ctx)
 	if err != nil {
 		return nil, err
@@ -62,13 +62,17 @@ func readSources(ctx context.Context, k receipt.Keeper, at oci.Mirror, keep int)
 			}
 		}
 	}
-	if err := errors.Join(h.Host, h.Refused, unreadable(odd)); err != nil {
+	refused := h.Refused
+	if o.Apart { // the mirror keeps none
+		refused = nil
+	}
+	if err := errors.Join(h.Host, refused, unreadable(odd)); err != nil {
 		return nil, err
 	}
 	if open := h.Open(); len(open) > 0 {
 		return nil, openError(open)
 	}
-	if err := s.divide(keep); err != nil {
+	if err := s.divide(o.Keep); err != nil {
 		return nil, err
 	}
 	for _, one := range claims {
@@ -79,7 +83,7 @@ func readSources(ctx context.Context, k receipt.Keeper, at oci.Mirror, keep int)
 		s.others = append(s.others, r)
 	}
 	s.unconfirmed = len(s.others)
-	more, err := elsewhere(ctx, k, s.otherPlaces(receipt.RepoIn(at)))
+	more, err := elsewhere(ctx, k, s.otherPlaces(receipt.RepoIn(o.Place)))
 	s.others = append(s.others, more...)
 	return s, err
 }

@@ -15,8 +15,7 @@ import (
 func (d *deleting) untag(ctx context.Context) error {
 	j := d.judge()
 	for _, item := range d.all {
-		planned := item.Untagged
-		item.Untagged = nil
+		planned := item.spare
 		if len(planned) == 0 || item.State != Stays {
 			continue
 		}
@@ -29,6 +28,12 @@ func (d *deleting) untag(ctx context.Context) error {
 			return err
 		}
 		for _, tag := range tags {
+			if now, err := d.p.Mirror.TagDigest(ctx, d.v.ref.WithTag(tag)); err != nil || now != item.Digest {
+				if err != nil {
+					return err
+				}
+				continue // somebody has moved it
+			}
 			var refused *transport.DeleteError
 			err := d.p.Mirror.Delete(ctx, d.v.ref.WithTag(tag))
 			if errors.As(err, &refused) {
@@ -53,6 +58,9 @@ func (d *deleting) untag(ctx context.Context) error {
 
 // tagsGoAlone finds out once whether the registry deletes a tag alone.
 func (p *pruning) tagsGoAlone(ctx context.Context, repo oci.Ref) (bool, error) {
+	if p.undeletable {
+		return false, nil
+	}
 	if p.alone == nil {
 		if slices.ContainsFunc(p.src.history.Done, func(one *receipt.Kept) bool { return one.Tag != "" }) { // a repository of satchel's own
 			repo = p.Keeper.Repo

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -28,7 +28,9 @@ type view struct {
 	named map[digest.Digest][]string // the same, the other way round
 	nodes map[digest.Digest]*node
 
-	foreign       int  // tags that are not satchel's
+	looked time.Time // when all tags were asked for
+	next   int       // where the next look at some of them begins
+
 	asked, itself bool // whether the registry keeps the lists of referrers
 }
 
@@ -44,47 +46,12 @@ func newView(o *Options, f *facts, repo string) *view {
 	return &view{o: o, f: f, ref: oci.Ref{Registry: o.Place.Host, Repository: repo}, repo: repo, tags: map[string]digest.Digest{}, nodes: map[digest.Digest]*node{}}
 }
 
-// refresh looks at the repository: at all tags the first time, then at new ones and at those that
-// are not satchel's; and at what has not been read yet of the manifests that they name, of the
-// indexes that receipts know, of items, and of what these belong to.
+// refresh looks at the repository: at its tags, see [view.look]; and at what has not been read yet
+// of the manifests that they name, of the indexes that receipts know, of items, and of what these
+// belong to.
 func (v *view) refresh(ctx context.Context, items []*Item) error {
-	list, err := v.o.Mirror.Tags(ctx, v.ref)
-	if err != nil {
+	if err := v.look(ctx); err != nil {
 		return err
-	}
-	tags := make(map[string]digest.Digest, len(list))
-	var mu sync.Mutex
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(v.o.Parallel)
-	for _, tag := range list {
-		if d := v.tags[tag]; d != "" && v.f.own(v.repo, tag, d) {
-			mu.Lock()
-			tags[tag] = d
-			mu.Unlock()
-			continue
-		}
-		g.Go(func() error {
-			d, err := v.o.Mirror.TagDigest(gctx, v.ref.WithTag(tag))
-			mu.Lock()
-			defer mu.Unlock()
-			if d != "" {
-				tags[tag] = d
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	v.tags, v.named, v.foreign = tags, map[digest.Digest][]string{}, 0
-	for tag, d := range tags {
-		if !v.f.own(v.repo, tag, d) {
-			v.foreign++
-		}
-		v.named[d] = append(v.named[d], tag)
-		if n := v.nodes[d]; n != nil && !n.there { // it was pushed meanwhile
-			delete(v.nodes, d)
-		}
 	}
 	want := slices.Clone(v.f.indexes[v.repo])
 	for _, d := range v.tags {
@@ -111,6 +78,9 @@ func (v *view) refresh(ctx context.Context, items []*Item) error {
 		want = append(want, v.nodes[item.Digest].children...)
 	}
 	if err := v.load(ctx, slices.DeleteFunc(want, func(d digest.Digest) bool { return oci.CheckDigest(d) != nil })); err != nil {
+		return err
+	}
+	if err := v.doubt(ctx, items); err != nil {
 		return err
 	}
 	return v.askReferrers(ctx, items)
@@ -238,10 +208,11 @@ func unjudged(err error) bool {
 	var answer *transport.RegistryError
 	var endless *transport.EndlessError
 	var odd *oci.UnsupportedError
+	var doubt *doubtError
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &endless), errors.As(err, &odd), errors.As(err, &syntax), errors.As(err, &kind):
+	case errors.As(err, &doubt), errors.As(err, &endless), errors.As(err, &odd), errors.As(err, &syntax), errors.As(err, &kind):
 		return true
 	case errors.As(err, &answer):
 		return answer.Permanent() && !answer.Everywhere()

@@ -207,6 +207,9 @@ var (
 	tagName = regexp.MustCompile(`^([a-z0-9]{1,64})(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?$`)
 )
 
+// IsTag reports whether a tag may be that of a receipt.
+func IsTag(tag string) bool { return tagName.MatchString(tag) }
+
 // ownFile is the name of an own receipt.
 func ownFile(bundle string, d digest.Digest) string {
 	return bundle + "-" + d.Encoded()[:12] + ".json"
