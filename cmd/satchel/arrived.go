@@ -60,7 +60,7 @@ type confirmedBundle struct {
 	ledgerBundle
 	Before bool `json:"before"` // it was known before
 	Newest int  `json:"newest"` // number of the newest one of the stream that is known to have arrived
-	// SiteList says which bundle each site has, "north 3, south 2".
+	// SiteList says which bundle each site has, "bundle 3 at north, bundle 2 at south".
 	SiteList string `json:"siteList,omitempty"`
 }
 

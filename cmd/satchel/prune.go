@@ -184,7 +184,7 @@ func (a *app) showPlan(o pruneOptions, plan *prune.Plan) error {
 		a.warn("the mirror lacks %s that bundles need which are kept, such as %s: unpack the newest bundle again", text.Count(len(plan.Lacks), "manifest", "manifests"), plan.Lacks[0])
 	}
 	if plan.Unconfirmed > 0 {
-		a.warn("%s of this mirror: neither this host wrote them, nor somebody who is trusted has signed them (--trust FILE). What they name stays", text.Count(plan.Unconfirmed, "receipt does not count", "receipts do not count"))
+		a.warn("%s", strangersText(plan.Unconfirmed))
 	}
 	if a.machines() || plan.Unknown {
 		return nil

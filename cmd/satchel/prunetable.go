@@ -74,3 +74,13 @@ func bundlesText(list []prune.Bundle) string {
 	}
 	return text.Count(len(list), "bundle", "bundles") + ": " + text.Some(names, mostBundles)
 }
+
+// strangersText says that receipts count for nothing but what stays.
+func strangersText(n int) string {
+	does, them, they := "do", "them", "they name"
+	if n == 1 {
+		does, them, they = "does", "it", "it names"
+	}
+	return text.Count(n, "receipt", "receipts") + " of this mirror " + does + " not count: this host did not write " + them +
+		", and nobody who is trusted has signed " + them + " (--trust FILE). What " + they + " stays"
+}

@@ -94,7 +94,7 @@ func (j *receiptJob) endGroup(ctx context.Context, h *receipt.History, open []*r
 	if err != nil {
 		return nil, err
 	}
-	j.info("of %s that it was about to push, %d are there", text.Count(ended.Pushed, "manifest", "manifests"), ended.There)
+	j.info("of %s that it was about to push, %s there", text.Count(ended.Pushed, "manifest", "manifests"), text.Count(ended.There, "is", "are"))
 	one, err := j.keep(ctx, ended.Receipt, h)
 	if err != nil {
 		return nil, err

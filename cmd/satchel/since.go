@@ -95,7 +95,7 @@ func (a *app) sinceLast(state, stream string, sites int) (prepare.Baseline, []st
 	switch at := l.ArrivedAt(); {
 	case l.SiteList() == "":
 	case len(at) == 1:
-		a.info("counting on what arrived at one site: %s", text.Printable(l.SiteList()))
+		a.info("counting on what one site has: %s", text.Printable(l.SiteList()))
 	default:
 		a.info("counting on what all sites have: %s", text.Printable(l.SiteList()))
 	}

@@ -58,7 +58,7 @@ func TestSites(t *testing.T) {
 	arrived("b", "north")
 	counts("one of two sites, of which the other is not known", 0, one, two)
 	var few *SitesError
-	if _, err := OfLedger(state, "weekly", 2); !errors.As(err, &few) || few.Has != 1 || few.Known != "north 2" {
+	if _, err := OfLedger(state, "weekly", 2); !errors.As(err, &few) || few.Has != 1 || few.Known != "bundle 2 at north" {
 		t.Errorf("two sites were asked for: %v", err)
 	}
 	arrived("a", "south")

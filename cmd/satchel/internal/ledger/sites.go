@@ -77,14 +77,14 @@ func (l *Ledger) counted() (list []*Bundle) {
 	return list
 }
 
-// SiteList says for people which bundle each site has, "north 3, south 2"; "" if no site is
-// known by name.
+// SiteList says for people which bundle each site has, "bundle 3 at north, bundle 2 at south";
+// "" if no site is known by name.
 func (l *Ledger) SiteList() string {
 	at := l.ArrivedAt()
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(at)) {
 		if name != "" {
-			words = append(words, fmt.Sprintf("%s %d", name, at[name].Sequence))
+			words = append(words, fmt.Sprintf("bundle %d at %s", at[name].Sequence, name))
 		}
 	}
 	return strings.Join(words, ", ")

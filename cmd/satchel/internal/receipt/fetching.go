@@ -15,6 +15,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -35,7 +36,7 @@ type UnreadError struct {
 }
 
 func (e *UnreadError) Error() string {
-	return fmt.Sprintf("read the receipts in %s: there are too many, or they are too large: %d were not read", e.Repo.Name(), e.Left)
+	return fmt.Sprintf("read the receipts in %s: there are too many, or they are too large: %s not read", e.Repo.Name(), text.Count(e.Left, "was", "were"))
 }
 
 // Permanent is true: the mirror has them.

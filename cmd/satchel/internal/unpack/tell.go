@@ -35,7 +35,7 @@ func (u *unpacking) tell(missing *transport.Missing) {
 	case sent == transport.Sent{}:
 		u.Info("nothing to do: %s", u.inMirror(there))
 	case len(pushed) > 0:
-		u.Info("pushed %s; %s were in the mirror already%s", counted(pushed), number(there, u.images), u.unseen(there))
+		u.Info("pushed %s; %s in the mirror already%s", counted(pushed), wereThere(there, u.images), u.unseen(there))
 	case len(missing.Images) == 0:
 		u.Info("%s; %s", sentBlobs(sent, " again"), u.inMirror(there))
 	default:
@@ -126,12 +126,16 @@ func counted(list []oci.Image) string {
 	return text.Images(len(list)-n, n)
 }
 
-// number counts some of all images, by a number alone where nothing is attached to any.
-func number(some, all []oci.Image) string {
-	if attached(all) == 0 {
-		return fmt.Sprint(len(some))
+// wereThere counts some of all images, by a number alone where nothing is attached to any, with
+// its verb.
+func wereThere(some, all []oci.Image) string {
+	switch {
+	case attached(all) == 0:
+		return text.Count(len(some), "was", "were")
+	case len(some) == 1:
+		return counted(some) + " was"
 	}
-	return counted(some)
+	return counted(some) + " were"
 }
 
 // unseen says, after other words of these images, that their blobs were not looked at.

@@ -36,7 +36,7 @@ func TestCountsWhatWasSent(t *testing.T) {
 	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
 		t.Fatal(err)
 	}
-	if log := s.Log.String(); !strings.Contains(log, "pushed 2 images; 0 were in") || !strings.Contains(log, "pushed 1 image; 1 were in") {
+	if log := s.Log.String(); !strings.Contains(log, "pushed 2 images; 0 were in") || !strings.Contains(log, "pushed 1 image; 1 was in") {
 		t.Errorf("told:\n%s", log)
 	}
 }
