@@ -57,6 +57,8 @@ type Use struct {
 	Tags      map[string]Name // HOST[:PORT]/REPOSITORY:TAG
 	// Namespaces are those that pods were read of.
 	Namespaces map[string]bool
+	// Clusters are those that there is a ClusterVersion or HostedCluster of, by their IDs.
+	Clusters map[string]bool
 }
 
 // Name says who names an image.
@@ -156,6 +158,8 @@ type reading struct {
 	file  string
 	kind  kind
 	found int // objects that the file is given for
+
+	clusters int // in it
 }
 
 // head is what all objects have.
@@ -212,6 +216,10 @@ func (r *reading) typed(h head, body []byte) error {
 	switch h.Kind {
 	case "ClusterVersion":
 		return r.clusterVersion(body)
+	case "HostedCluster":
+		if err := r.hostedCluster(body); err != nil {
+			return err
+		}
 	case "Node", "Event", "Secret":
 		return nil // what a node has stored is not in use; a Secret is nobody's business
 	case "Subscription":

@@ -117,6 +117,42 @@ func TestClusterVersion(t *testing.T) {
 	}
 }
 
+// TestClusterVersions reads those of several clusters from one file, and counts the clusters.
+func TestClusterVersions(t *testing.T) {
+	t.Parallel()
+	cv := func(id, version string) string {
+		return fmt.Sprintf(`{"kind":"ClusterVersion","metadata":{"name":"version"},"spec":{"clusterID":%q},"status":{"desired":{"version":%[2]q},"history":[{"state":"Completed","version":%[2]q}]}}`, id, version)
+	}
+	hosted := `{"apiVersion":"hypershift.openshift.io/v1beta1","kind":"HostedCluster","metadata":{"name":"h"},"spec":{"clusterID":"c","release":{"image":"q.io/rel@` + hexDigest("a") + `"}}}`
+	for name, tc := range map[string]struct {
+		list     []string
+		clusters int
+		releases string
+	}{
+		"the same version":   {[]string{cv("a", "4.16.9"), cv("b", "4.16.9")}, 2, "desired 4.16.9"},
+		"the same twice":     {[]string{cv("a", "4.16.9"), cv("a", "4.16.9")}, 1, "desired 4.16.9"},
+		"no IDs":             {[]string{cv("", "4.16.9"), cv("", "4.16.9")}, 2, "desired 4.16.9"},
+		"different":          {[]string{cv("a", "4.16.9"), cv("b", "4.16.8")}, 2, "desired 4.16.9, desired 4.16.8"},
+		"one that is hosted": {[]string{cv("a", "4.16.9"), hosted}, 2, "desired 4.16.9"},
+	} {
+		var u Use
+		if err := u.ReadClusterVersion("cv.json", strings.NewReader(`{"kind":"List","items":[`+strings.Join(tc.list, ",")+`]}`)); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := strings.Join(versions(&u), ", "); len(u.Clusters) != tc.clusters || got != tc.releases {
+			t.Errorf("%s: %v, %s", name, u.Clusters, got)
+		}
+		if _, named := u.Digests[hexDigest("a")]; named != (tc.list[1] == hosted) {
+			t.Errorf("%s: %v", name, u.Digests)
+		}
+	}
+	var u Use
+	if err := u.ReadClusterVersion("cv.json", strings.NewReader(cv("a", "4.16.9")+"\n"+cv("b", ""))); err == nil || !strings.Contains(err.Error(), "names no release") {
+		t.Errorf("one without a release, after another one: %v", err)
+	}
+}
+
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
 	sub := func(name, installed, current string) string {

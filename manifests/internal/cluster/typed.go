@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 
 	"github.com/blang/semver/v4"
 
@@ -29,6 +30,7 @@ type release struct {
 func (r *reading) clusterVersion(body []byte) error {
 	var cv struct {
 		Spec struct {
+			ClusterID     string  `json:"clusterID"`
 			DesiredUpdate release `json:"desiredUpdate"`
 		} `json:"spec"`
 		Status struct {
@@ -39,20 +41,20 @@ func (r *reading) clusterVersion(body []byte) error {
 	if err := json.Unmarshal(body, &cv); err != nil {
 		return err
 	}
-	before := len(r.use.Releases)
-	r.release(cv.Spec.DesiredUpdate, "desired")
-	r.release(cv.Status.Desired, "desired")
+	r.cluster(cv.Spec.ClusterID)
+	named := r.release(cv.Spec.DesiredUpdate, "desired")
+	named = r.release(cv.Status.Desired, "desired") || named
 	at := 0
 	for i, one := range cv.Status.History {
 		at = i + 1
 		if one.State == "Completed" {
-			r.release(one, "present")
+			named = r.release(one, "present") || named
 			break
 		}
-		r.release(one, "begun")
+		named = r.release(one, "begun") || named
 	}
 	r.earlier(cv.Status.History, at)
-	if len(r.use.Releases) == before {
+	if !named {
 		return &Error{Why: "a ClusterVersion names no release"}
 	}
 	return nil
@@ -83,20 +85,47 @@ func (r *reading) earlier(history []release, at int) {
 	}
 }
 
-func (r *reading) release(one release, why string) {
+// hostedCluster counts a cluster of which the file of another one says what it runs
+// (openshift/hypershift, v1beta1, HostedCluster).
+func (r *reading) hostedCluster(body []byte) error {
+	var hc struct {
+		Spec struct {
+			ClusterID string `json:"clusterID"`
+		} `json:"spec"`
+	}
+	err := json.Unmarshal(body, &hc)
+	r.cluster(hc.Spec.ClusterID)
+	return err
+}
+
+// cluster notes a cluster. One without an ID counts each time that it is read.
+func (r *reading) cluster(id string) {
+	if id == "" {
+		id = fmt.Sprintf("%s#%d", r.file, r.clusters)
+	}
+	r.clusters++
+	if r.use.Clusters == nil {
+		r.use.Clusters = map[string]bool{}
+	}
+	r.use.Clusters[id] = true
+}
+
+// release reports whether one is named.
+func (r *reading) release(one release, why string) bool {
 	digest := digestPattern.FindString(one.Image)
 	if digest == "" && one.Image != "" {
 		r.text("image", one.Image, Name{By: "ClusterVersion of " + r.file, Live: true})
 	}
 	if one.Version == "" && digest == "" {
-		return
+		return false
 	}
 	for _, have := range r.use.Releases {
 		if have.Version == one.Version && have.Digest == digest && have.From == r.file {
-			return
+			return true
 		}
 	}
 	r.use.Releases = append(r.use.Releases, Release{text.ASCII(text.Cut(one.Version, 100)), digest, why, r.file})
+	return true
 }
 
 // Operator is one that a cluster has, or is about to have.

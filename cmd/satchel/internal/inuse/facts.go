@@ -1,6 +1,7 @@
 package inuse
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,6 +43,7 @@ type facts struct {
 	indexes   map[string][]digest.Digest // by repository
 	tags      map[tagged][]digest.Digest // that a tag was on, the newest first
 	sources   map[string][]string        // repositories of the mirror, by that of the source
+	byName    map[string][]string        // repositories of the mirror, by the last part of their names
 	releases  map[string]bool            // repositories that have releases
 	parts     map[string]bool            // repositories that have components of releases
 	graphs    map[string]bool            // repositories that have graph images
@@ -51,7 +53,7 @@ type facts struct {
 // factsOf takes receipts together.
 func factsOf(list []*receipt.Receipt) *facts {
 	f := &facts{of: map[place]*image{}, manifests: map[digest.Digest][]string{}, indexes: map[string][]digest.Digest{}, tags: map[tagged][]digest.Digest{},
-		sources: map[string][]string{}, releases: map[string]bool{}, parts: map[string]bool{}, graphs: map[string]bool{}}
+		sources: map[string][]string{}, byName: map[string][]string{}, releases: map[string]bool{}, parts: map[string]bool{}, graphs: map[string]bool{}}
 	for _, r := range receipt.Newest(list) {
 		f.mirrors = with(f.mirrors, r.Mirror)
 		f.releases[repoOf(r.Mirror, manifests.PathRelease)] = true
@@ -75,7 +77,7 @@ func factsOf(list []*receipt.Receipt) *facts {
 	return f
 }
 
-func repoOf(m oci.Mirror, path string) string { return m.Repo(oci.Image{Path: path}).Repository }
+func repoOf(m oci.Mirror, below string) string { return m.Repo(oci.Image{Path: below}).Repository }
 
 func with[T comparable](list []T, v T) []T {
 	if slices.Contains(list, v) {
@@ -99,6 +101,7 @@ func (f *facts) add(in receipt.Image) {
 		img.subjects = with(img.subjects, in.Subject)
 	}
 	img.itself = img.itself || in.Subject == ""
+	f.byName[path.Base(in.Repo)] = with(f.byName[path.Base(in.Repo)], in.Repo)
 	for _, tag := range in.Tags {
 		img.tags = with(img.tags, tag.Name)
 		key := tagged{in.Repo, tag.Name}
@@ -115,10 +118,24 @@ func (f *facts) repos(host string, ref oci.Ref) []string {
 	return f.sources[ref.Name()]
 }
 
-// at lists the repositories of the mirror that a path is.
-func (f *facts) at(path string) (repos []string) {
+// meant lists what a cluster may mean by a reference: as repos, and, where it names no host that
+// is known, the mirror under another name of it. That may give the namespace, too, or leave it out.
+func (f *facts) meant(host string, ref oci.Ref) (list []string) {
+	if list = f.repos(host, ref); len(list) > 0 {
+		return list
+	}
+	for _, repo := range f.byName[path.Base(ref.Repository)] {
+		if strings.HasSuffix("/"+repo, "/"+ref.Repository) || strings.HasSuffix("/"+ref.Repository, "/"+repo) {
+			list = append(list, repo)
+		}
+	}
+	return list
+}
+
+// at lists the repositories of the mirror that a path below its namespace is.
+func (f *facts) at(below string) (repos []string) {
 	for _, m := range f.mirrors {
-		repos = with(repos, repoOf(m, path))
+		repos = with(repos, repoOf(m, below))
 	}
 	return repos
 }

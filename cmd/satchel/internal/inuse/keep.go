@@ -116,7 +116,7 @@ func (k *keeping) named(ref oci.Ref, before bool, why string) (found []digest.Di
 		k.everywhere(ref.Digest, why)
 		return []digest.Digest{ref.Digest}
 	}
-	for _, repo := range k.repos(k.Host, ref) {
+	for _, repo := range k.meant(k.Host, ref) {
 		at := tagged{repo, ref.Tag}
 		if k.out.tags[at] == "" {
 			k.out.tags[at] = why

@@ -1,11 +1,11 @@
 package inuse
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -54,11 +54,14 @@ var errDirectory = errors.New("it is a directory, and must be a file: a must-gat
 // Read reads files. The error joins a *[FileError] for each that cannot be used.
 func Read(f Files) (*Clusters, error) {
 	c := &Clusters{files: f}
+	for _, kind := range []*[]string{&c.files.Pods, &c.files.ClusterVersions, &c.files.Subscriptions} {
+		*kind = different(*kind)
+	}
 	var errs []error
 	for _, kind := range []struct {
 		files []string
 		read  func(name string, r io.Reader) error
-	}{{f.Pods, c.use.ReadPods}, {f.ClusterVersions, c.use.ReadClusterVersion}, {f.Subscriptions, c.use.ReadSubscriptions}} {
+	}{{c.files.Pods, c.use.ReadPods}, {c.files.ClusterVersions, c.use.ReadClusterVersion}, {c.files.Subscriptions, c.use.ReadSubscriptions}} {
 		for _, name := range kind.files {
 			if err := readFile(name, kind.read); err != nil {
 				errs = append(errs, &FileError{name, err})
@@ -100,17 +103,25 @@ func bare(err error) error {
 	return err
 }
 
-// clusters is how many there are, as far as the files say.
-func (c *Clusters) clusters() int {
-	seen := map[string]bool{}
-	for _, r := range c.use.Releases {
-		seen[r.From] = true
+// different leaves out files that are named before, under whatever name: they say nothing of
+// another cluster.
+func different(names []string) (list []string) {
+	var have []os.FileInfo
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err == nil && slices.ContainsFunc(have, func(one os.FileInfo) bool { return os.SameFile(one, info) }) {
+			continue
+		}
+		if err == nil { // else who reads it says so
+			have = append(have, info)
+		}
+		list = append(list, name)
 	}
-	return len(seen)
+	return list
 }
 
 // knows reports which kinds of files there are for every cluster.
 func (c *Clusters) knows() (pods, versions, subscriptions bool) {
-	n := cmp.Or(c.clusters(), 1)
+	n := max(len(c.use.Clusters), 1)
 	return len(c.files.Pods) >= n, len(c.files.ClusterVersions) > 0, len(c.files.Subscriptions) >= n
 }
