@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -29,10 +30,16 @@ func (e *gapsError) Hint() string {
 // laterWords are the words of the command that carries what a list names, with the flags of
 // the one that was typed, but for those that are about that run alone.
 func laterWords(flags *pflag.FlagSet, typed []string, list string) []string {
-	words := []string{"satchel", "pack"}
+	words := append([]string{"satchel", "pack"}, typedFlags(flags, typed, func(name string) bool {
+		return !slices.Contains([]string{"only", "gaps", "keep-going", "restart"}, name)
+	})...)
+	return append(words, "--only", list)
+}
+
+// typedFlags are the words of the flags that were typed, of those that are meant.
+func typedFlags(flags *pflag.FlagSet, typed []string, meant func(name string) bool) (words []string) {
 	_ = flags.ParseAll(typed, func(f *pflag.Flag, value string) error { // cobra has read the same, and found nothing wrong
-		switch f.Name {
-		case "only", "gaps", "keep-going", "restart":
+		if !meant(f.Name) {
 			return nil
 		}
 		name := "--" + f.Name
@@ -49,7 +56,7 @@ func laterWords(flags *pflag.FlagSet, typed []string, list string) []string {
 		}
 		return nil
 	})
-	return append(words, "--only", list)
+	return words
 }
 
 // plannedGapsError says that a plan lacks some images.

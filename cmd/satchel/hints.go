@@ -17,7 +17,6 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -175,8 +174,6 @@ func flagsFor(err error) string {
 		return "--allow-shrink"
 	case *unpack.AbsentError:
 		return "satchel unpack"
-	case *prune.OpenError:
-		return "satchel receipt --end-intent " + e.Bundles[0]
 	case *receipt.MirrorError:
 		return "--no-mirror-receipt"
 	case *manifests.SiteError:

@@ -56,7 +56,7 @@ without --yes. How the registry gives the space back is shown at the end.`,
     --cluster-version version.yaml --subscriptions subscriptions.yaml --dry-run`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runPrune(cmd.Context(), a, o)
+			return a.withLines(cmd, runPrune(cmd.Context(), a, o))
 		},
 	}
 	f := cmd.Flags()
@@ -114,11 +114,13 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	if err := a.showPlan(o, plan); err != nil {
 		return err
 	}
-	if !plan.Nothing() {
+	if plan.Count(prune.Goes) > 0 {
 		said.Space = prune.Space(job.Mirror.Product(ctx))
 	}
-	if agreed, err := a.mayPrune(ctx, o, plan); err != nil || !agreed {
+	if o.dryRun {
 		a.saySpace(said.Space)
+	}
+	if agreed, err := a.mayPrune(ctx, o, plan); err != nil || !agreed {
 		return err
 	}
 	before := len(plan.Notes)

@@ -60,7 +60,14 @@ func TestPruneCommand(t *testing.T) {
 			t.Errorf("it does not show %s:\n%s", want, shown.stdout)
 		}
 	}
-	p.run(p.prune("--dry-run")...).want(exitOK).says("this was a dry run")
+	const space = "until the registry collects it"
+	dry := p.run(p.prune("--dry-run")...).want(exitOK).says("this was a dry run").says(space)
+	if !strings.HasSuffix(dry.stderr, "nothing was deleted: this was a dry run\n") {
+		t.Errorf("that nothing was deleted stands not at the end:\n%s", dry.stderr)
+	}
+	if strings.Contains(shown.stderr, space) {
+		t.Errorf("nothing was deleted, and it tells how space comes back:\n%s", shown.stderr)
+	}
 	p.run(p.prune("--dry-run", "--yes")...).want(exitUsage)
 	p.run(append(p.prune(), "--keep", "0")...).want(exitUsage)
 	p.run("prune", "--no-cluster").want(exitUsage).says("--to")
@@ -75,7 +82,9 @@ func TestPruneCommand(t *testing.T) {
 	}
 	mirror.Collect(t, true)
 	compareAll(t, p.Content, p.kept, mirror.Host)
-	p.run(p.prune("--yes")...).want(exitOK).says("nothing to delete")
+	if idle := p.run(p.prune("--yes")...).want(exitOK).says("nothing to delete"); strings.Contains(idle.stderr, space) {
+		t.Errorf("there is nothing to delete, and it tells how space comes back:\n%s", idle.stderr)
+	}
 	if rep := p.receiptsIn(p.to); len(rep.Receipts) != 2 {
 		t.Errorf("%+v", rep)
 	}

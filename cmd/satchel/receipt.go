@@ -52,7 +52,7 @@ no unpack of that bundle runs.`,
 		Example: "  satchel receipt --to mirror.example:5000/ocp --output-dir receipts\n  satchel receipt --to mirror.example:5000/ocp -i inside.key /run/media/me/drive",
 		Args:    optional("one directory at most"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runReceipt(cmd.Context(), a, o, args)
+			return runReceipt(cmd, a, o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -81,7 +81,8 @@ func optional(what string) cobra.PositionalArgs {
 	}
 }
 
-func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) error {
+func runReceipt(cmd *cobra.Command, a *app, o receiptOptions, args []string) error {
+	ctx := cmd.Context()
 	if err := checkOutput(o.output); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) er
 	}
 	client := o.registry.client(a)
 	defer client.Close()
-	j := &receiptJob{app: a, receiptOptions: o, client: client, place: place, mirror: transport.NewMirror(client, place, 8)}
+	j := &receiptJob{app: a, cmd: cmd, receiptOptions: o, client: client, place: place, mirror: transport.NewMirror(client, place, 8)}
 	j.keeper = receipt.Keeper{Mirror: j.mirror, Repo: receipt.RepoIn(place)}
 	if state, err := xdg("XDG_STATE_HOME", ".local/state"); err == nil {
 		j.keeper.Dir = receipt.HostDir(state, place)
@@ -124,6 +125,7 @@ func runReceipt(ctx context.Context, a *app, o receiptOptions, args []string) er
 // receiptJob is one run of receipt.
 type receiptJob struct {
 	*app
+	cmd *cobra.Command
 	receiptOptions
 	client *transport.Client
 	mirror *transport.Mirror
@@ -166,7 +168,7 @@ func (j *receiptJob) list(ctx context.Context) error {
 	if err := j.writeFiles(chosen); err != nil {
 		return err
 	}
-	rep := receiptsReport{Mirror: j.place.String(), Receipts: []receiptReport{}}
+	rep := receiptsReport{Mirror: j.place.String(), Receipts: []receiptReport{}, endLine: func(id string) string { return j.endLine(j.cmd, id) }}
 	for _, one := range chosen {
 		r, err := j.report(ctx, h, one)
 		if err != nil {

@@ -41,6 +41,10 @@ func TestEndIntent(t *testing.T) {
 	if !found {
 		t.Fatal(list)
 	}
+	if !strings.Contains(list, "or end it with: satchel receipt --to "+mirror.Host+" --tls-verify=false --end-intent "+id) {
+		t.Error(list)
+	}
+	w.run("prune", "--to", mirror.Host, "--no-cluster", "--tls-verify=false", "--dry-run").want(exitFailed).says("satchel receipt --to " + mirror.Host + " --tls-verify=false --end-intent " + id + "\n")
 	end := func(id string, more ...string) result {
 		return w.run(append([]string{"receipt", "--to", mirror.Host, "--tls-verify=false", "--end-intent", id}, more...)...)
 	}

@@ -23,6 +23,8 @@ type receiptsReport struct {
 	Receipts []receiptReport `json:"receipts"`              // the newest first
 	Open     []receiptHead   `json:"openIntents,omitempty"` // runs that did not end
 
+	endLine func(id string) string // the command that ends the intents of a bundle
+
 	ended bool // it lists receipts that end intents, and not all there are
 }
 
@@ -203,7 +205,7 @@ func printReceipts(w io.Writer, rep receiptsReport, v view) error {
 		p.err = v.table(w, "", rows)
 	}
 	for _, open := range rep.Open {
-		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again, or end it with satchel receipt --end-intent %s\n", open.Bundle, text.Minute(open.Time), open.Bundle)
+		p.printf("\nnot ended: an unpack of bundle %s, begun %s: run it again, or end it with: %s\n", open.Bundle, text.Minute(open.Time), rep.endLine(open.Bundle))
 	}
 	return p.err
 }
