@@ -2,8 +2,10 @@ package transport
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -171,5 +173,23 @@ func TestNoArtifact(t *testing.T) {
 		if a, err := m.Artifact(t.Context(), ref, 1<<20, nil); !errors.As(err, &wrong) || wrong.Why == "" {
 			t.Errorf("%s: %v, %v", name, a, err)
 		}
+	}
+}
+
+// TestTagsGrammar leaves out of a registry's list what cannot be a tag: it would become a part of
+// addresses, and of what people read.
+func TestTagsGrammar(t *testing.T) {
+	t.Parallel()
+	good := []string{"1", "_x", "v1.0-a_b", strings.Repeat("a", 128)}
+	bad := []string{"", ".a", "-a", "a/b", "../x", "a b", "a?n=1", "a\x1b[2J", "a\n", "\u00e9", "sha256:" + strings.Repeat("0", 64), strings.Repeat("a", 129)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"name": "a", "tags": slices.Concat(bad, good)})
+	}))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	tags, err := mirrorAt(insecure(t), host, 2).Tags(t.Context(), oci.Ref{Registry: host, Repository: "mirror/a"})
+	if err != nil || !slices.Equal(tags, good) {
+		t.Errorf("%q, %v", tags, err)
 	}
 }
