@@ -262,7 +262,14 @@ func (p *pruning) unchanged(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(now, p.receipts) { // a list that lacks some is not whole
+	same := slices.Equal(now, p.receipts) // a list that lacks some is not whole
+	if same {
+		same, err = p.src.sameElsewhere(ctx, p.Mirror)
+	}
+	if err != nil {
+		return err
+	}
+	if !same {
 		return &ChangedError{plan.Count(Deleted)}
 	}
 	return nil

@@ -64,16 +64,17 @@ func (s *sources) otherPlaces(own oci.Ref) (list []oci.Ref) {
 	return list
 }
 
-// elsewhere reads the receipts of other places, under whatever name of the registry they were
+// readElsewhere reads the receipts of other places, under whatever name of the registry they were
 // written. What they name stays, whoever wrote them and whatever has ended there. A place that
 // this user may not read is none; what cannot be read in the others is an *[UnreadableError].
-func elsewhere(ctx context.Context, k receipt.Keeper, places []oci.Ref) (list []*receipt.Receipt, err error) {
+func (s *sources) readElsewhere(ctx context.Context, k receipt.Keeper, places []oci.Ref) error {
+	s.elsewhere = map[oci.Ref][]string{}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookers)
 	for _, repo := range places {
 		g.Go(func() error {
-			tags, err := k.Mirror.Tags(gctx, repo)
+			tags, err := receiptsIn(gctx, k.Mirror, repo)
 			var answer *transport.RegistryError
 			if errors.As(err, &answer) && !answer.Away() && gctx.Err() == nil || err == nil && len(tags) == 0 {
 				return nil
@@ -84,11 +85,29 @@ func elsewhere(ctx context.Context, k receipt.Keeper, places []oci.Ref) (list []
 			found, err := allIn(gctx, receipt.Keeper{Mirror: k.Mirror, Repo: repo, Look: true, AnyHost: true})
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, found...)
+			s.others, s.elsewhere[repo] = append(s.others, found...), tags
 			return err
 		})
 	}
-	return list, g.Wait()
+	return g.Wait()
+}
+
+// receiptsIn lists the tags of receipts that a repository has, sorted.
+func receiptsIn(ctx context.Context, m *transport.Mirror, repo oci.Ref) ([]string, error) {
+	tags, err := m.Tags(ctx, repo)
+	tags = slices.DeleteFunc(tags, func(tag string) bool { return !receipt.IsTag(tag) })
+	slices.Sort(tags)
+	return tags, err
+}
+
+// sameElsewhere reports whether the other places have the receipts that were read.
+func (s *sources) sameElsewhere(ctx context.Context, m *transport.Mirror) (bool, error) {
+	for repo, had := range s.elsewhere {
+		if now, err := receiptsIn(ctx, m, repo); err != nil || !slices.Equal(now, had) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // allIn reads all receipts of a place.

@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -45,7 +47,19 @@ func TestElsewhere(t *testing.T) {
 			s.state, s.place, s.host = t.TempDir(), c.theirs, c.theirs.Host
 			s.bring(1001, from(name, both, "1"))
 			s.state, s.place, s.host = own, c.own, host
-			plan := s.prune(s.options(1))
+			plan, err := prune.Look(t.Context(), s.options(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			own, s.state = s.state, t.TempDir()
+			s.place, s.host = c.theirs, c.theirs.Host
+			s.keep(&receipt.Receipt{State: receipt.Intent, Bundle: "begun", Mirror: s.place, Time: time.Now(), Packed: time.Now()})
+			s.state, s.place, s.host = own, c.own, host
+			var changed *prune.ChangedError
+			if err := plan.Do(t.Context()); !errors.As(err, &changed) || changed.Deleted > 0 {
+				t.Errorf("an unpack has begun there: %v", err)
+			}
+			plan = s.prune(s.options(1))
 			if !s.has(oci.Ref{Registry: host, Repository: repo, Digest: both.Digest}) {
 				t.Errorf("deleted what another receipt needs: %+v", plan.Manifests[0])
 			}

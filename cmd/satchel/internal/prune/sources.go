@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -28,8 +29,9 @@ type sources struct {
 	others  []*receipt.Receipt // nobody confirmed them: what they name stays
 	all     []*receipt.Receipt // kept and dropped
 
-	replaced    []*receipt.Kept // the dropped ones
-	unconfirmed int             // how many of the others are receipts of this place
+	elsewhere   map[oci.Ref][]string // tags of receipts in other places
+	replaced    []*receipt.Kept      // the dropped ones
+	unconfirmed int                  // how many of the others are receipts of this place
 }
 
 // readSources reads what this host and the mirror have, and decides what is kept.
@@ -83,9 +85,7 @@ func readSources(ctx context.Context, o *Options) (*sources, error) {
 		s.others = append(s.others, r)
 	}
 	s.unconfirmed = len(s.others)
-	more, err := elsewhere(ctx, k, s.otherPlaces(receipt.RepoIn(o.Place)))
-	s.others = append(s.others, more...)
-	return s, err
+	return s, s.readElsewhere(ctx, k, s.otherPlaces(receipt.RepoIn(o.Place)))
 }
 
 // divide decides which receipts are kept.
