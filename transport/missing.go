@@ -161,6 +161,10 @@ type seen struct {
 	written atomic.Bool
 }
 
+// LookAnew has [Mirror.Confirm] ask for everything, also for what was seen before: somebody may
+// have deleted it since.
+func (m *Mirror) LookAnew() { m.seen.written.Store(true) }
+
 // unchanged reports whether an image was seen whole, and nothing was written since. Who
 // reads blobs back, which takes long, looks again.
 func (m *Mirror) unchanged(img oci.Image) bool {

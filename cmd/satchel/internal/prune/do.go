@@ -34,13 +34,46 @@ func (plan *Plan) Do(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	end, err := p.mark(ctx, plan)
+	if err != nil {
+		return err
+	}
 	plan.begin()
 	err = p.delete(ctx, plan)
+	end()
 	var refused *RefusedError
 	if err != nil && !errors.As(err, &refused) && plan.Count(Deleted) > 0 {
 		p.note(ctx, plan)
 	}
 	return err
+}
+
+// mark says in the mirror that it is deleted from, until end is called. Other runs may have begun
+// before they could see that: the receipts are listed once more then.
+func (p *pruning) mark(ctx context.Context, plan *Plan) (end func(), err error) {
+	if p.Apart || plan.Count(Goes)+plan.Untagged()+len(plan.Tags) == 0 {
+		return func() {}, nil
+	}
+	before, err := p.Mirror.Tags(ctx, p.Keeper.Repo)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := p.Keeper.BeginPrune(ctx)
+	if err != nil {
+		return nil, err
+	}
+	end = func() {
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), noteFor)
+		defer stop()
+		if err := p.Keeper.EndPrune(ctx, ref, before); err != nil {
+			p.Debug("%s stays: the next prune takes it away: %v", ref, err)
+		}
+	}
+	if err := p.unchanged(ctx, plan); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
 }
 
 // begin takes from the plan what has yet to be done.

@@ -244,3 +244,39 @@ func TestReceiptsMeanwhile(t *testing.T) {
 	}
 	s.want(true, s.ref("app").WithDigest(old.Digest))
 }
+
+// TestMarked says in the mirror that it is deleted from, until the end, and takes away what a run
+// that was killed left of that.
+func TestMarked(t *testing.T) {
+	t.Parallel()
+	s, p := proxied(t, 28)
+	s.bring(1, from("app", s.image(), "1"))
+	s.bring(2, from("app", s.image(), "2"))
+	k := s.keeper()
+	if _, err := k.BeginPrune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	marks := func() (n int) {
+		tags, err := s.mirror().Tags(t.Context(), receipt.RepoIn(s.place))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, tag := range tags {
+			if receipt.Pruning(tag) {
+				n++
+			}
+		}
+		return n
+	}
+	var during atomic.Int64
+	p.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/in/app/") {
+			during.Store(int64(marks()))
+		}
+		return false
+	}
+	s.prune(s.options(1))
+	if n := marks(); during.Load() != 2 || n != 0 {
+		t.Errorf("%d while it deletes, %d at the end", during.Load(), n)
+	}
+}

@@ -135,6 +135,7 @@ func (u *unpacking) run(ctx context.Context) error {
 	if err := u.readReceipts(ctx); err != nil {
 		return err
 	}
+	u.sayPruning()
 	if err := u.lookBehind(ctx); err != nil {
 		return err
 	}
@@ -177,6 +178,9 @@ func (u *unpacking) run(ctx context.Context) error {
 		return err
 	}
 	if err := u.ended(ctx); err != nil {
+		return err
+	}
+	if err := u.afterPrune(ctx); err != nil {
 		return err
 	}
 	u.all = true
