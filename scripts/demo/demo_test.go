@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,24 @@ func TestRegistryTakesAndCountsTheImages(t *testing.T) {
 	}
 	if r.taken.total() != sent || r.served.total() != sent {
 		t.Errorf("took %d and served %d blob bytes, want %d", r.taken.total(), r.served.total(), sent)
+	}
+}
+
+func TestRegistryWasAskedForWhatItLacks(t *testing.T) {
+	r, err := startRegistry(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get(r.url() + "/v2/a/nothing/manifests/v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNotFound {
+		t.Errorf("answered %s", resp.Status)
+	}
+	if err := r.close(); err != nil {
+		t.Errorf("closing: %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
+	"github.com/olareg/olareg/types"
 )
 
 // registry is a registry on 127.0.0.1 that counts the blob bytes it serves and takes.
@@ -49,7 +50,22 @@ func (r *registry) close() error {
 	if err != nil {
 		err = errors.Join(err, r.server.Close())
 	}
-	return errors.Join(err, r.store.Close())
+	return errors.Join(err, ofRepositories(r.store.Close()))
+}
+
+// ofRepositories leaves out what the store says of repositories that were asked for and are not there.
+func ofRepositories(err error) error {
+	all, several := err.(interface{ Unwrap() []error })
+	if !several {
+		return err
+	}
+	var left []error
+	for _, one := range all.Unwrap() {
+		if !errors.Is(one, types.ErrNotFound) {
+			left = append(left, one)
+		}
+	}
+	return errors.Join(left...)
 }
 
 func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
