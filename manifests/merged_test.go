@@ -19,16 +19,15 @@ type mergedWeek struct {
 	inv  *oci.Inventory
 }
 
-// resolveMerged resolves a configuration of one catalog, joined with an earlier week's if
-// there is one.
-func resolveMerged(t *testing.T, h *asktest.Catalogs, operators string, kept *mergedWeek) (w mergedWeek, err error) {
+// resolveMerged resolves a configuration of one catalog, joined with those of earlier weeks.
+func resolveMerged(t *testing.T, h *asktest.Catalogs, operators string, weeks ...*mergedWeek) (w mergedWeek, err error) {
 	t.Helper()
 	c := asktest.ParseOperators(t, operators)
 	c.Extra.Merge = true
-	if kept != nil {
-		c.Extra.Kept = []KeptCatalog{{Path: kept.img.MirrorPath(), Tags: kept.img.MirrorTags(), Open: func() (io.ReadCloser, error) {
+	for _, kept := range weeks {
+		c.Extra.Kept = append(c.Extra.Kept, KeptCatalog{Path: kept.img.MirrorPath(), Tags: kept.img.MirrorTags(), Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(kept.docs)), nil
-		}}}
+		}})
 	}
 	if w.inv, err = Resolve(t.Context(), c, h); err != nil {
 		return w, err
@@ -82,7 +81,7 @@ func TestMergedCatalog(t *testing.T) {
 		"etcd/c.yaml": etcd(map[string]string{"stable": "1.0.0 1.1.0>1.0.0", "alpha": "0.9.0"}, "0.9.0", "1.0.0", "1.1.0"), "zoo/c.yaml": zoo, "other/c.yaml": asktest.FBC("other", map[string]string{"stable": "1.0.0"}, map[string]string{"1.0.0": ""}),
 	})
 	all := "  - catalog: " + asktest.TestCatalog + "\n    packages: [{name: etcd}, {name: zoo}]\n"
-	first, err := resolveMerged(t, h, all, nil)
+	first, err := resolveMerged(t, h, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +145,7 @@ func TestMergedCatalogRefused(t *testing.T) {
 	}
 	put("2.0.0")
 	set := "  - catalog: " + asktest.TestCatalog + "\n    packages: [{name: a}, {name: b}]\n"
-	first, err := resolveMerged(t, h, set, nil)
+	first, err := resolveMerged(t, h, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,5 +166,51 @@ func TestMergedCatalogRefused(t *testing.T) {
 	}}}
 	if _, err := Resolve(t.Context(), whole, h); err != nil {
 		t.Errorf("whole: %v", err)
+	}
+}
+
+// TestMergedWithSeveral joins today's catalog with the newest one, which may never have arrived and
+// carries less, and with the older one that did: nothing goes from either.
+func TestMergedWithSeveral(t *testing.T) {
+	t.Parallel()
+	h := asktest.NewCatalogs()
+	pkg := func(name, entries string, versions ...string) string {
+		bundles := map[string]string{}
+		for _, v := range versions {
+			bundles[v] = "example.com/" + name + ":" + v
+		}
+		return asktest.FBC(name, map[string]string{"stable": entries}, bundles)
+	}
+	zoo, gone := pkg("zoo", "3.0.0", "3.0.0"), pkg("gone", "7.0.0", "7.0.0")
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"etcd/c.yaml": pkg("etcd", "1.0.0", "1.0.0"), "zoo/c.yaml": zoo, "gone/c.yaml": gone})
+	set := func(names string) string {
+		return "  - catalog: " + asktest.TestCatalog + "\n    packages: [" + names + "]\n"
+	}
+	arrived, err := resolveMerged(t, h, set("{name: etcd, minVersion: 1.0.0}, {name: zoo}, {name: gone}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"etcd/c.yaml": pkg("etcd", "1.0.0 1.1.0>1.0.0", "1.0.0", "1.1.0"), "zoo/c.yaml": zoo})
+	lost, err := resolveMerged(t, h, set("{name: etcd}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes := arrived.changesTo(t, h, lost); !changes.Shrinks() {
+		t.Fatalf("%+v", changes)
+	}
+	h.PutCatalog(t, asktest.TestCatalog, map[string]string{"etcd/c.yaml": pkg("etcd", "1.0.0 1.1.0>1.0.0 1.2.0>1.1.0", "1.0.0", "1.1.0", "1.2.0"), "zoo/c.yaml": zoo})
+	now, err := resolveMerged(t, h, set("{name: etcd}"), &lost, &arrived)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, before := range []mergedWeek{arrived, lost} {
+		if changes := before.changesTo(t, h, now); changes.Shrinks() {
+			t.Errorf("%+v", changes)
+		}
+	}
+	for _, want := range []string{"etcd:1.0.0", "etcd:1.1.0", "etcd:1.2.0", "zoo:3.0.0", "gone:7.0.0"} {
+		if !carries(now.inv, "example.com/"+want) {
+			t.Errorf("%s is not carried", want)
+		}
 	}
 }

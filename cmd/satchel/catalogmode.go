@@ -52,7 +52,11 @@ func (a *app) joinCatalogs(c *manifests.Config, mode string, since bool, state, 
 			a.debug("catalog %s is joined with that of bundle %d", text.Printable(k.Name), k.Sequence)
 		}
 	}
-	if len(c.Mirror.Operators) > 0 && len(c.Extra.Kept) == 0 {
+	switch {
+	case len(c.Mirror.Operators) == 0 || len(c.Extra.Kept) > 0:
+	case since:
+		a.warn("no finished bundle of the stream %s is known on this host that has a filtered catalog: catalogs are carried as the configuration names them now. What the mirror has of them beyond that would go, and unpack stops then: put the ledger back, or name all of it in the configuration", stream)
+	default:
 		a.info("no finished bundle of the stream %s has a filtered catalog: there is nothing to join with", stream)
 	}
 	return nil

@@ -43,8 +43,11 @@ func TestCatalogMode(t *testing.T) {
 	}
 	// What is left out of a bundle is in the mirror, and so is its catalog.
 	w.run("confirm", strings.TrimSpace(finger)).want(exitOK)
-	w.drive = filepath.Join(filepath.Dir(first), "three")
+	// A whole bundle that never arrives takes nothing away from what is known to be there.
+	w.drive = filepath.Join(filepath.Dir(first), "lost")
 	w.imageset(set + "[{name: one}]\n")
+	w.run(w.pack()...).want(exitOK)
+	w.drive = filepath.Join(filepath.Dir(first), "three")
 	planned, _ := w.plan(exitOK, "--since", "last")
 	for _, p := range planned.Parts {
 		if p.New.Images != 0 || p.LeftOut.Images != 1 || p.New.Bytes != 0 || p.LeftOut.Bytes == 0 {
@@ -61,6 +64,13 @@ func TestCatalogMode(t *testing.T) {
 		t.Errorf("%d bytes are on the drive, plan says %+v", taken, planned.Written)
 	}
 	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
+	receipts := filepath.Join(filepath.Dir(first), "receipts")
+	w.run("receipt", "--to", mirror.Host, "--tls-verify=false", "--output-dir", receipts).want(exitOK)
+	kept, err := filepath.Glob(filepath.Join(receipts, "*.json"))
+	if err != nil || len(kept) == 0 {
+		t.Fatal(kept, err)
+	}
+	w.run("plan", "-c", w.config, "--tls-verify=false", "--stream", "elsewhere", "--since", kept[0]).want(exitOK).says("satchel: warning: no finished bundle of the stream elsewhere is known on this host")
 	w.run(w.pack("--catalog", "add")...).want(exitUsage).says(`--catalog "add" is not one of merge, replace`)
 	// Another name for the same catalog in the mirror is no other catalog; none is.
 	const gone = "the configuration does not name the catalog "
@@ -70,7 +80,7 @@ func TestCatalogMode(t *testing.T) {
 	}
 	w.imageset("  additionalImages: [{name: " + s.source.Host + "/op/one:v1}]\n")
 	_, r = w.plan(exitOK, "--since", "last")
-	r.says(gone + s.source.Host + "/cat/index:v1 any more, which bundle 4 of the stream imageset has")
+	r.says(gone + s.source.Host + "/cat/index:v1 any more, which bundle 5 of the stream imageset has")
 	if _, r = w.plan(exitOK); strings.Contains(r.stderr, gone) {
 		t.Error(r.stderr)
 	}

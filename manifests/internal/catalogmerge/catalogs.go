@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/operator-framework/operator-registry/alpha/declcfg"
 
@@ -26,6 +27,28 @@ type Keep struct {
 	Channels map[string][]string // names of bundles
 	Default  string              // the default channel of the kept package
 	Notes    []string
+}
+
+// Add wants in addition what must be left of packages that a newer kept catalog has, with which
+// today's was joined before.
+func (c *Catalog) Add(newer map[string]Keep) {
+	for name, first := range newer {
+		one, both := c.Packages[name]
+		if !both {
+			c.Packages[name] = first
+			continue
+		}
+		for channel, bundles := range first.Channels {
+			one.Channels[channel] = text.Sorted(slices.Concat(bundles, one.Channels[channel]))
+		}
+		one.Default = first.Default
+		for _, note := range first.Notes {
+			if !slices.Contains(one.Notes, note) {
+				one.Notes = append(one.Notes, note)
+			}
+		}
+		c.Packages[name] = one
+	}
 }
 
 // RefusedError says that a package cannot be joined.

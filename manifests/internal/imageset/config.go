@@ -58,8 +58,8 @@ type Extra struct {
 	HelmValues []ChartValues `json:"helmValues,omitempty"`
 	// WithDependencies adds the operators that the chosen ones require.
 	WithDependencies bool `json:"withDependencies,omitempty"`
-	// Merge joins each filtered catalog with the one of Kept that the mirror has under its
-	// name, so that nothing goes from it.
+	// Merge joins each filtered catalog with those of Kept that a mirror may have under its
+	// name, so that nothing goes from it. The newest of Kept come first.
 	Merge bool          `json:"merge,omitempty"`
 	Kept  []KeptCatalog `json:"-"`
 	Hub   *Hub          `json:"hub,omitempty"` // that everything comes from; nil: from where it is published
@@ -73,20 +73,20 @@ type KeptCatalog struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// KeptFor is the kept catalog that the one of the configuration takes the place of; nil for
-// none.
-func (e Extra) KeptFor(o *Operator) *KeptCatalog {
+// KeptFor are the kept catalogs, in their order, that the one of the configuration takes the place
+// of.
+func (e Extra) KeptFor(o *Operator) (list []KeptCatalog) {
 	ref, err := o.Ref()
 	if err != nil || !e.Merge {
 		return nil
 	}
 	path, tag := cmp.Or(o.TargetCatalog, ref.Repository), cmp.Or(o.TargetTag, ref.Tag)
-	for i, k := range e.Kept {
+	for _, k := range e.Kept {
 		if tag != "" && k.Path == path && slices.Contains(k.Tags, tag) {
-			return &e.Kept[i]
+			list = append(list, k)
 		}
 	}
-	return nil
+	return list
 }
 
 // NamesCatalog reports whether the configuration names a catalog that goes where the image of an

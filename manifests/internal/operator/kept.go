@@ -8,6 +8,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalogmerge"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/tempfile"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -24,23 +25,40 @@ func closeAll(list []*selection) error {
 	return errors.Join(errs...)
 }
 
-// join joins the catalog with the one that an earlier bundle carried. One that is carried
-// whole stays as it is.
-func (s *selection) join(ctx context.Context, from ask.Images) (err error) {
-	if s.kept == nil || s.whole() {
+// join joins the catalog with those that earlier bundles carried. One that is carried whole stays
+// as it is.
+func (s *selection) join(ctx context.Context, from ask.Images) error {
+	if s.whole() {
 		return nil
 	}
-	today, err := s.today(ctx, from)
+	for _, kept := range s.kept {
+		if err := s.joinOne(ctx, from, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinOne joins the catalog, as far as it is joined, with one that an earlier bundle carried.
+func (s *selection) joinOne(ctx context.Context, from ask.Images, with imageset.KeptCatalog) (err error) {
+	today, err := s.index(ctx, from)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, today.Close()) }()
-	kept, err := s.kept.Open()
+	kept, err := with.Open()
 	if err != nil {
 		return fmt.Errorf("%s: read it as an earlier bundle carried it: %w", s.what, err)
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
-	s.joined, err = catalogmerge.Join(s.what, today, kept)
+	joined, err := catalogmerge.Join(s.what, today, kept)
+	if err == nil {
+		if before := s.joined; before != nil {
+			joined.Add(before.Packages)
+			err = before.Close()
+		}
+		s.joined = joined
+	}
 	var refused *catalogmerge.RefusedError
 	var host *tempfile.Error
 	if err != nil && !errors.As(err, &refused) && !errors.As(err, &host) {

@@ -141,8 +141,8 @@ type selection struct {
 	all      []operator          // which is then here
 	notes    []string
 
-	kept   *imageset.KeptCatalog // that it is joined with; nil for none
-	joined *catalogmerge.Catalog // the two, once they are
+	kept   []imageset.KeptCatalog // that it is joined with, the newest first
+	joined *catalogmerge.Catalog  // the two, once they are
 
 	hub   *imageset.Hub // that it comes from; nil for none
 	inHub oci.Image     // what it is there

@@ -1,10 +1,14 @@
 package ledger
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// Served are the filtered catalogs that the mirror serves if every finished bundle of the
-// stream arrived: of each repository and tag the newest that is kept, and where none is kept the
-// newest, which cannot be opened.
+// Served are the filtered catalogs that a mirror may serve. First those of a mirror where every
+// finished bundle of the stream arrived: of each repository and tag the newest that is kept, and
+// where none is kept the newest, which cannot be opened. Then, of each site, the newest that is
+// known to have arrived there, where that is another one: what came after it may be lost.
 func (l *Ledger) Served() (list []ServedCatalog) {
 	kept, lost := map[string]bool{}, map[string]int{} // by repository and tag; the bundle
 	for _, withFile := range []bool{true, false} {
@@ -17,6 +21,47 @@ func (l *Ledger) Served() (list []ServedCatalog) {
 			}
 		}
 	}
+	return append(list, l.arrived(list)...)
+}
+
+// arrived are the newest catalogs that are known to have arrived at each site, but for those that
+// are known.
+func (l *Ledger) arrived(known []ServedCatalog) (list []ServedCatalog) {
+	have := map[string]bool{} // by file, repository and tag
+	add := func(c Catalog, tag string) bool {
+		key := strings.Join([]string{c.File, c.Path, tag}, " ")
+		fresh := !have[key]
+		have[key] = true
+		return fresh
+	}
+	for _, c := range known {
+		for _, tag := range c.Tags {
+			add(c.Catalog, tag)
+		}
+	}
+	for site := range l.ArrivedAt() {
+		taken := map[string]bool{} // by repository and tag
+		for _, b := range slices.Backward(l.Bundles) {
+			if !slices.ContainsFunc(b.sites(), func(s Site) bool { return s.Name == site || s.Name == "" }) {
+				continue
+			}
+			for _, c := range b.Catalogs {
+				for _, tag := range c.Tags {
+					key := c.Path + " " + tag
+					if c.File == "" || taken[key] {
+						continue
+					}
+					taken[key] = true
+					if add(c, tag) {
+						one := ServedCatalog{c, b.Sequence, 0}
+						one.Tags = []string{tag}
+						list = append(list, one)
+					}
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ServedCatalog) int { return b.Sequence - a.Sequence })
 	return list
 }
 

@@ -37,3 +37,43 @@ func TestServed(t *testing.T) {
 		t.Errorf("%s, want %s", strings.Join(got, "; "), want)
 	}
 }
+
+// TestServedArrived takes in addition, of each site, what is known to have arrived there: a newer
+// bundle that carries less may never have.
+func TestServedArrived(t *testing.T) {
+	t.Parallel()
+	sealed := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	bundle := func(sequence int, a, b string, sites ...string) Bundle {
+		one := Bundle{Sequence: sequence, Sealed: sealed}
+		for path, file := range map[string]string{"a": a, "b": b} {
+			if file != "-" {
+				one.Catalogs = append(one.Catalogs, Catalog{Path: path, File: file, Tags: []string{"v1"}})
+			}
+		}
+		for _, s := range sites {
+			one.arrive(s, ByReceipt)
+		}
+		return one
+	}
+	for _, c := range []struct {
+		name    string
+		bundles []Bundle
+		want    string
+	}{
+		{"none arrived", []Bundle{bundle(1, "a1", "-"), bundle(2, "a2", "-")}, "2 a2"},
+		{"the newest arrived", []Bundle{bundle(1, "a1", "-", "north"), bundle(2, "a2", "-", "north")}, "2 a2"},
+		{"a newer one did not, which has less", []Bundle{bundle(1, "a1", "-", "north"), bundle(2, "a2", "-")}, "2 a2; 1 a1"},
+		{"the same catalog", []Bundle{bundle(1, "a1", "-", "north"), bundle(2, "a2", "-"), bundle(3, "a1", "-")}, "3 a1"},
+		{"it is in an older one", []Bundle{bundle(1, "-", "b1", "north"), bundle(2, "a2", "-", "north"), bundle(3, "-", "b3")}, "3 b3; 2 a2; 1 b1"},
+		{"two sites", []Bundle{bundle(1, "a1", "-", "south"), bundle(2, "a2", "-", "north"), bundle(3, "a3", "-")}, "3 a3; 2 a2; 1 a1"},
+		{"it is not kept", []Bundle{bundle(1, "a1", "-", "north"), bundle(2, "", "-", "north"), bundle(3, "a3", "-")}, "3 a3; 1 a1"},
+	} {
+		var got []string
+		for _, s := range (&Ledger{Bundles: c.bundles}).Served() {
+			got = append(got, fmt.Sprint(s.Sequence, " ", s.File))
+		}
+		if strings.Join(got, "; ") != c.want {
+			t.Errorf("%s: %s, want %s", c.name, strings.Join(got, "; "), c.want)
+		}
+	}
+}
