@@ -32,6 +32,7 @@ func (j *receiptJob) rebuild(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	r.First = j.keeper.First(h)
 	if err := h.End(r); err != nil {
 		return err
 	}

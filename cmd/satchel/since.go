@@ -79,6 +79,9 @@ func (a *app) since(f sinceFlags, state, stream, from string, named bool, h *man
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, mirror := range known.Alike() {
+		a.warn("the receipts of %s do not show that they are of one mirror, as if two sites had mirrors of that name: only what each of them names is left out", text.Printable(mirror))
+	}
 	return known, slices.Compact(words), nil
 }
 

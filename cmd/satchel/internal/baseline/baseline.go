@@ -13,7 +13,12 @@ import (
 type Known struct {
 	mirrors  []*mirror
 	receipts []bundle.BaselineSource // whose they are; none where a ledger says it
+	alike    []string
 }
+
+// Alike names the mirrors that the receipts do not show to be one: of several sites, or of one
+// whose receipts were lost in between. Only what all of them have counts.
+func (k *Known) Alike() []string { return slices.Clone(k.alike) }
 
 // Sources lists the bundles of the receipts.
 func (k *Known) Sources() []bundle.BaselineSource { return slices.Clone(k.receipts) }

@@ -58,7 +58,7 @@ func id(letter string) string { return strings.Repeat(letter, 16) }
 // of is the receipt of a bundle of those images.
 func (s *images) of(letter string, sequence int, mirror oci.Mirror, list ...oci.Image) Receipt {
 	r := &receipt.Receipt{State: receipt.Done, Bundle: id(letter), Fingerprint: strings.Repeat("0a", 32), Sequence: sequence, Mirror: mirror,
-		Stream: receipt.Stream{Ledger: strings.Repeat("1c", 16), Name: "weekly"}, Time: time.Unix(int64(1e9+100*sequence), 0).UTC()}
+		Stream: receipt.Stream{Ledger: strings.Repeat("1c", 16), Name: "weekly"}, Time: time.Unix(int64(1e9+100*sequence), 0).UTC(), First: oci.Digest([]byte(mirror.Host))}
 	r.Fill(s.graph(list...), everywhere{})
 	return Receipt{r, strings.Repeat("0", 62) + letter + letter}
 }

@@ -46,8 +46,20 @@ func (e *PrunedError) Permanent() bool { return true }
 // Hint says what to do now.
 func (e *PrunedError) Hint() string { return "name the receipt of the newest bundle that arrived" }
 
+// place is one mirror: of those with one name, that of one site.
+type place struct {
+	oci.Mirror
+	site digest.Digest
+}
+
+func placeOf(r Receipt) place { return place{r.Mirror, r.Site(r.Digest())} }
+
+// Digest is that of the receipt's bytes.
+func (r Receipt) Digest() digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, r.Sum) }
+
 // OfReceipts is what mirrors have by their receipts: of one mirror everything that any of its
-// receipts names, of several mirrors what all of them have. What a prune left is left out, and
+// receipts names, of several mirrors what all of them have. Two sites can have mirrors of the same
+// name, and receipts are only of one where they say so. What a prune left is left out, and
 // so is what it replaced. state has the ledgers, which know which bundle carried what; it may be
 // "". A receipt that is an intent is an *[IntentError]; where none is left, the error is a
 // *[PrunedError].
@@ -56,29 +68,33 @@ func OfReceipts(state string, list []Receipt) (*Known, error) {
 	if err != nil {
 		return nil, err
 	}
-	by := map[oci.Mirror][]Receipt{}
-	var order []oci.Mirror
+	by := map[place][]Receipt{}
+	var order []place
 	for _, r := range list {
 		if r.State != receipt.Done {
 			return nil, &IntentError{r.Bundle, r.Mirror.String()}
 		}
-		if by[r.Mirror] == nil {
-			order = append(order, r.Mirror)
+		at := placeOf(r)
+		if by[at] == nil {
+			order = append(order, at)
 		}
-		by[r.Mirror] = append(by[r.Mirror], r)
+		by[at] = append(by[at], r)
 	}
 	if len(order) == 0 {
 		return nil, errors.New("no receipt was given")
 	}
-	slices.SortFunc(order, func(a, b oci.Mirror) int {
-		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths), cmp.Compare(a.Shared.Repository, b.Shared.Repository))
+	slices.SortFunc(order, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.String(), b.String()), cmp.Compare(a.MaxNestedPaths, b.MaxNestedPaths), cmp.Compare(a.Shared.Repository, b.Shared.Repository), cmp.Compare(a.site, b.site))
 	})
 	known := &Known{}
 	for _, r := range list {
 		known.receipts = append(known.receipts, sourceOf(r))
 	}
-	for _, m := range order {
-		known.mirrors = append(known.mirrors, ofMirror(state, m, by[m]))
+	for i, at := range order {
+		known.mirrors = append(known.mirrors, ofMirror(state, at.Mirror, by[at]))
+		if i > 0 && at.Mirror == order[i-1].Mirror && !slices.Contains(known.alike, at.Mirror.String()) {
+			known.alike = append(known.alike, at.Mirror.String())
+		}
 	}
 	return known, nil
 }

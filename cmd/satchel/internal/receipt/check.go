@@ -76,6 +76,9 @@ func (r *Receipt) checkHead() error {
 	if err := r.checkPruned(); err != nil {
 		return err
 	}
+	if err := r.checkFirst(); err != nil {
+		return err
+	}
 	if err := ascending("claim", r.Claims, oci.CheckDigest); err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (f *file) receipt() (*Receipt, error) {
 	}
 	r := &Receipt{
 		State: f.State, Bundle: f.Bundle, Fingerprint: f.Fingerprint, Sequence: f.Sequence,
-		Mirror: mirror, Time: f.Time, From: f.From,
+		Mirror: mirror, Time: f.Time, From: f.From, First: digest.Digest(f.First),
 	}
 	if r.Closes, err = f.Closes.digests(); err != nil {
 		return nil, err

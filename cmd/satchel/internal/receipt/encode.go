@@ -35,6 +35,7 @@ type file struct {
 	Releases     string     `json:"releases,omitempty"`
 	Time         time.Time  `json:"time"`
 	From         Source     `json:"from,omitempty"`
+	First        string     `json:"first,omitempty"`
 	Closes       row        `json:"closes,omitempty"`
 	Claims       row        `json:"claims,omitempty"`
 	Replaces     row        `json:"replaces,omitempty"`
@@ -67,7 +68,7 @@ func (r *Receipt) file() file {
 	f := file{
 		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
 		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Releases: r.Mirror.Shared.Repository,
-		Time: short(r.Time), From: r.From, Closes: words(r.Closes), Claims: words(r.Claims), Replaces: words(r.Replaces),
+		Time: short(r.Time), From: r.From, First: r.First.String(), Closes: words(r.Closes), Claims: words(r.Claims), Replaces: words(r.Replaces),
 	}
 	if r.Stream != (Stream{}) {
 		f.Stream = &r.Stream

@@ -66,7 +66,8 @@ type Receipt struct {
 	Sequence    int       // of the bundle in its stream
 	Packed      time.Time // when the bundle was made
 	Mirror      oci.Mirror
-	Time        time.Time // when the facts were seen
+	Time        time.Time     // when the facts were seen
+	First       digest.Digest // the first receipt of the mirror, as far as it is kept; "" for that one itself. See [Receipt.Site]
 	From        Source
 	Closes      []digest.Digest // intents that it ends
 	Claims      []digest.Digest // receipts and intents of others, which nobody confirmed, that its pushed marks rest on
@@ -191,6 +192,7 @@ func (r *Receipt) SameFacts(o *Receipt) bool {
 	a.Time, b.Time = time.Time{}, time.Time{}
 	a.Closes, b.Closes = nil, nil
 	a.Claims, b.Claims = nil, nil
+	a.First, b.First = "", ""
 	x, err := a.Encode()
 	y, oerr := b.Encode()
 	return err == nil && oerr == nil && slices.Equal(x, y)

@@ -260,7 +260,7 @@ func (u *unpacking) done(ctx context.Context) (r *receipt.Receipt, err error) {
 			return nil, err
 		}
 	}
-	r.State, r.Time = receipt.Done, time.Now()
+	r.State, r.Time, r.First = receipt.Done, time.Now(), u.receipts.keeper.First(u.receipts.history)
 	u.dropTags(r)
 	for _, open := range u.receipts.history.Closable(r) {
 		ends, err := u.ends(open, r)
