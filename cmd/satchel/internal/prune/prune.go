@@ -107,8 +107,8 @@ type Refusal struct {
 }
 
 // Count counts manifests by what becomes of them.
-func (p *Plan) Count(s State) (n int) {
-	for _, item := range p.Manifests {
+func (plan *Plan) Count(s State) (n int) {
+	for _, item := range plan.Manifests {
 		if item.State == s {
 			n++
 		}
@@ -117,12 +117,12 @@ func (p *Plan) Count(s State) (n int) {
 }
 
 // Untagged counts the tags that go from manifests that stay; after [Plan.Do], those that went.
-func (p *Plan) Untagged() (n int) {
-	for _, item := range p.Manifests {
+func (plan *Plan) Untagged() (n int) {
+	for _, item := range plan.Manifests {
 		n += len(item.Untagged)
 	}
-	for _, tag := range p.Tags {
-		if tag.Deleted || !p.began {
+	for _, tag := range plan.Tags {
+		if tag.Deleted || !plan.began {
 			n++
 		}
 	}
@@ -130,9 +130,9 @@ func (p *Plan) Untagged() (n int) {
 }
 
 // Nothing reports whether there is nothing to delete.
-func (p *Plan) Nothing() bool { return p.Count(Goes)+p.Untagged() == 0 }
+func (plan *Plan) Nothing() bool { return plan.Count(Goes)+plan.Untagged() == 0 }
 
 // Idle reports whether [Plan.Do] has nothing to do: not even receipts to put in order.
-func (p *Plan) Idle() bool {
-	return p.Unknown || p.Nothing() && p.Count(Gone) == 0 && len(p.Dropped) == 0 && len(p.p.src.history.Replaced) == 0
+func (plan *Plan) Idle() bool {
+	return plan.Unknown || plan.Nothing() && plan.Count(Gone) == 0 && len(plan.Dropped) == 0 && len(plan.p.src.history.Replaced) == 0
 }
