@@ -10,9 +10,10 @@ import (
 )
 
 // HubOf is what a bundle brings into a mirror, by its inventory and its documents, which src
-// has: signatures of releases, update graphs, contents of catalogs.
+// has: signatures of releases, update graphs, contents of catalogs. What the bundle lacks, the
+// mirror may lack too.
 func HubOf(ctx context.Context, at oci.Mirror, inv *oci.Inventory, src oci.Source) (*Hub, error) {
-	h := &Hub{Mirror: at, Images: []oci.Image{}, Files: map[string][]oci.ArtifactFile{}}
+	h := &Hub{Mirror: at, Images: []oci.Image{}, Gaps: inv.Gaps, Files: map[string][]oci.ArtifactFile{}}
 	h.Images = append(h.Images, slices.DeleteFunc(slices.Clone(inv.Images), func(img oci.Image) bool { return img.Subject != "" })...)
 	for name, kind := range map[string]string{
 		documents.DocumentSignatures: documents.ArtifactSignatures, documents.DocumentGraph: documents.ArtifactGraph, documents.DocumentContents: documents.ArtifactContents,

@@ -41,6 +41,14 @@ func ofHub(h *imageset.Hub, base *url.URL) (helm.Index, error) {
 	return helm.ParseIndex(body)
 }
 
+// ofName gives a chart that satchel built, by its digest: its name may be another image's outside.
+func ofName(h *imageset.Hub, ref oci.Ref) oci.Ref {
+	if img, ok := h.Built(origin.Chart, ref); ok {
+		return ref.WithDigest(img.Root.Digest)
+	}
+	return ref
+}
+
 // hubEntry adds one version of a chart of a repository, from the hub.
 func (s *charting) hubEntry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 	address := strings.TrimPrefix(e.URLs[0], imageset.SchemeOCI)
@@ -50,7 +58,7 @@ func (s *charting) hubEntry(base *url.URL, e helm.Entry, ch imageset.Chart) {
 		return
 	}
 	s.add(&chartJob{name: e.Name, version: e.Version, ref: ref, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
-		return s.pulled(ctx, ref, e.Name, e.Version)
+		return s.pulled(ctx, ofName(s.c.Extra.Hub, ref), e.Name, e.Version)
 	}}, ch)
 }
 
@@ -68,7 +76,7 @@ func (s *charting) hubLocal(ch *imageset.Chart) bool {
 		}
 		done = true
 		s.add(&chartJob{name: name, version: version, ref: img.Source, built: true, load: func(ctx context.Context) (*helm.Chart, error) {
-			return s.pulled(ctx, img.Source, name, version)
+			return s.pulled(ctx, img.Source.WithDigest(img.Root.Digest), name, version)
 		}}, *ch)
 	})
 	return done

@@ -45,6 +45,19 @@ type CatalogContents struct {
 	Packages []PackageContents `json:"packages"` // by name
 }
 
+// Has reports whether a version is listed, written PACKAGE VERSION.
+func (c CatalogContents) Has(name string) bool {
+	for _, p := range c.Packages {
+		version, ok := strings.CutPrefix(name, p.Name+" ")
+		if ok && slices.ContainsFunc(p.Channels, func(ch ChannelContents) bool {
+			return slices.ContainsFunc(ch.Versions, func(v VersionContents) bool { return v.Version == version })
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
 // PackageContents is what of a package is carried.
 type PackageContents struct {
 	Name           string            `json:"name"`

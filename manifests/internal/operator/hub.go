@@ -29,7 +29,10 @@ func askedOf(o *imageset.Operator, x imageset.Extra) digest.Digest {
 // taken as it is, because it was made of the same configuration; else what is asked for is
 // chosen from it.
 func (s *selection) ofHub(h *imageset.Hub, place int) bool {
-	img, ok := h.Find(s.list[0].Ref)
+	img, ok, err := h.Catalog(s.list[0].Ref, s.o.Target())
+	if err != nil {
+		s.p.Add(s.path+".catalog", "%s.catalog: %v", s.path, err)
+	}
 	if !ok {
 		return false // whoever resolves the list reports it
 	}
@@ -58,31 +61,44 @@ func (s *selection) asItIs() bool {
 	if !ok {
 		return false
 	}
-	own := s.list[0]
+	own, configured := s.list[0], s.list[0].Ref
 	own.Ref = s.inHub.Source
 	if s.inHub.Built {
 		own.Built, own.Base, own.Platforms, own.Only = s.inHub.Root, s.inHub.Base, s.inHub.Platforms, nil
 	}
 	s.list = []ask.Image{own}
 	for _, img := range s.hub.Images {
-		w := ask.Image{Origin: origin.Operator, Ref: img.Source, Only: s.only}
-		for _, why := range img.Reasons {
-			if why.Catalog == s.gathered.about.Catalog {
-				w.Reasons = append(w.Reasons, why)
-			}
+		s.belonging(img)
+	}
+	for _, g := range s.hub.Gaps {
+		switch {
+		case g.Image.Source != configured:
+			s.belonging(g.Image) // another bundle may have brought it since
+		case g.Image.Origin == origin.Operator && g.Image.Path == own.Path: // what no image can be named of
+			s.errs = append(s.errs, &g)
 		}
-		if len(w.Reasons) == 0 || img.Subject != "" {
-			continue
-		}
-		if img.Source.Digest == "" { // as for those that are chosen
-			w.Tags = []string{img.Source.Tag}
-		}
-		s.list = append(s.list, w)
 	}
 	s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: taken as it is from %s, %s", s.what, s.hub.Mirror, s.inHub.Root.Digest)))
 	s.contents = []oci.ArtifactFile{{Title: fmt.Sprintf("catalog-%d.json", s.place+1), MediaType: "application/json", Body: body}}
 	s.root, s.gathered = oci.Descriptor{}, gathering{} // nothing is built of it
 	return true
+}
+
+// belonging asks for an image of the hub's bundle if the catalog is why it is there.
+func (s *selection) belonging(img oci.Image) {
+	w := ask.Image{Origin: origin.Operator, Ref: img.Source, Only: s.only}
+	for _, why := range img.Reasons {
+		if why.Catalog == s.gathered.about.Catalog && !s.hub.Another(why.Catalog, s.o.Target(), why.Name) {
+			w.Reasons = append(w.Reasons, why)
+		}
+	}
+	if len(w.Reasons) == 0 || img.Subject != "" {
+		return
+	}
+	if img.Source.Digest == "" { // as for those that are chosen
+		w.Tags = []string{img.Source.Tag}
+	}
+	s.list = append(s.list, w)
 }
 
 // ofLess says that less is asked for than the hub's catalog has. What that was built from stays

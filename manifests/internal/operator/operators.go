@@ -90,7 +90,7 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 		s.also, s.learnAll, s.kept = also[i], c.Extra.WithDependencies, c.Extra.KeptFor(o)
 		s.gathered.about.Asked = askedOf(o, c.Extra)
 		if h := c.Extra.Hub; h != nil && s.ofHub(h, i) {
-			list = append(list, s)
+			list, errs = append(list, s), append(errs, s.errs...)
 			continue
 		}
 		if err := s.read(ctx, from); err != nil {
@@ -99,7 +99,7 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 		}
 		s.place = i
 		if s.equalsHub() && s.asItIs() {
-			list = append(list, s)
+			list, errs = append(list, s), append(errs, s.errs...)
 			continue
 		}
 		s.storeContents(&left)
@@ -171,7 +171,7 @@ func newSelection(p *imageset.Problems, path string, o *imageset.Operator, ref o
 func (s *selection) read(ctx context.Context, from ask.Images) error {
 	ref := s.list[0].Ref
 	if s.hub != nil {
-		ref = s.inHub.Source // of a filtered one, the digest is another
+		ref = s.inHub.Source.WithDigest(s.inHub.Root.Digest) // that one, of all that were made of its source
 	}
 	root, src, err := from.Resolve(ctx, ref)
 	if err != nil || ref.Digest != "" && ref.Digest != root.Digest {

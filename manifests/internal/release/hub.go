@@ -40,7 +40,7 @@ func (s *hubSignatures) Fetch(ctx context.Context, link string, limit int64) ([]
 
 // graphOfHub asks for the graph image that the hub has, as it is.
 func graphOfHub(h *imageset.Hub, w *ask.Image) error {
-	img, ok := h.Find(w.Ref)
+	img, ok := h.Built(w.Origin, w.Ref)
 	if !ok {
 		return fmt.Errorf("the bundle that filled %s brought no graph image", h.Mirror)
 	}

@@ -86,7 +86,7 @@ func (s *Set) reopenCatalogs() error {
 
 func (s *Set) eachCatalog(root func(layout *oci.Layout, image string) (oci.Descriptor, error)) error {
 	return s.Config.OpenCatalogs(func(ref oci.Ref, dir, image string) error {
-		if _, ok := s.Config.Extra.Hub.Find(ref); ok {
+		if s.Config.Extra.Hub.Names(ref) {
 			return nil // the directory is on the host that packed for the hub
 		}
 		layout, err := oci.OpenLayout(dir)

@@ -67,7 +67,7 @@ func inHub(h *manifests.Hub, ref oci.Ref) (at oci.Ref, known bool) {
 	if img, ok := h.Find(ref); ok {
 		return h.Mirror.Repo(img).WithDigest(img.Root.Digest), true
 	}
-	at = h.Places(ref)[0]
+	at = h.Place(ref)
 	at.Tag, at.Digest = ref.Tag, ref.Digest
 	if at.Digest != "" {
 		at.Tag = ""
