@@ -30,3 +30,28 @@ func HubOf(ctx context.Context, at oci.Mirror, inv *oci.Inventory, src oci.Sourc
 	}
 	return h, nil
 }
+
+// MergeHubFiles gives the files of a newer bundle's documents, and those of an older one's that
+// the newer has not: of catalogs by what they were made of and where they go, of others by title.
+func MergeHubFiles(old, newer map[string][]oci.ArtifactFile) map[string][]oci.ArtifactFile {
+	all := map[string][]oci.ArtifactFile{}
+	for _, files := range []map[string][]oci.ArtifactFile{newer, old} {
+		for name, list := range files {
+			for _, f := range list {
+				if !slices.ContainsFunc(all[name], func(has oci.ArtifactFile) bool { return sameFile(name, has, f) }) {
+					all[name] = append(all[name], f)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func sameFile(document string, a, b oci.ArtifactFile) bool {
+	if document != documents.DocumentContents {
+		return a.Title == b.Title
+	}
+	x, err := documents.ParseContents(a.Body)
+	y, err2 := documents.ParseContents(b.Body)
+	return err == nil && err2 == nil && x.Catalog == y.Catalog && x.Target == y.Target
+}

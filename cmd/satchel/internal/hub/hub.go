@@ -21,12 +21,21 @@ const (
 	maxFile = 256 << 20 // bytes; that of thousands of images has some
 )
 
+// Bundle is the bundle that a file is of.
+type Bundle struct {
+	ID       string `json:"bundle"`
+	Ledger   string `json:"ledger,omitempty"` // of its stream; empty for a bundle of none
+	Stream   string `json:"stream,omitempty"`
+	Sequence int    `json:"sequence,omitempty"`
+}
+
 // file is hub.json.
 type file struct {
-	Version   string                        `json:"version"`
-	Bundle    string                        `json:"bundle"` // its ID
+	Version string `json:"version"`
+	Bundle
 	Mirror    mirror                        `json:"mirror"`
 	Images    []oci.Image                   `json:"images"`
+	Gaps      []oci.Gap                     `json:"gaps,omitempty"` // what the bundle lacks
 	Documents map[string][]oci.ArtifactFile `json:"documents"`
 }
 
@@ -38,13 +47,29 @@ type mirror struct {
 	Paths          [2]string `json:"paths,omitzero"`
 }
 
-// Of writes the file of a bundle, by its ID.
-func Of(bundle string, h *manifests.Hub) (manifests.File, error) {
+// Of writes the file of a bundle. The earlier file, nil for none, counts if it is of the same
+// mirror and stream: that of a newer bundle stays, unless back is true, which is reported; of
+// another one stays what this bundle says nothing of.
+func Of(b Bundle, h *manifests.Hub, earlier []byte, back bool) (f manifests.File, kept *Bundle, err error) {
+	if old, body, err := parseFile(Name, earlier); err == nil && old.isOf(b, h) {
+		if old.Sequence > b.Sequence && !back {
+			return manifests.File{Name: Name, Mode: 0o644, Body: earlier}, &old.Bundle, nil
+		}
+		h = merge(body, h)
+	}
 	at := h.Mirror
-	f := file{Version: version, Bundle: bundle, Images: h.Images, Documents: h.Files,
+	out := file{Version: version, Bundle: b, Images: h.Images, Gaps: h.Gaps, Documents: h.Files,
 		Mirror: mirror{at.Host, at.Namespace, at.MaxNestedPaths, at.Shared.Repository, at.Shared.Paths}}
-	body, err := json.MarshalIndent(f, "", " ")
-	return manifests.File{Name: Name, Mode: 0o644, Body: append(body, '\n')}, err
+	body, err := json.MarshalIndent(out, "", " ")
+	return manifests.File{Name: Name, Mode: 0o644, Body: append(body, '\n')}, nil, err
+}
+
+func (f *file) isOf(b Bundle, h *manifests.Hub) bool {
+	return f.Stream != "" && f.Stream == b.Stream && f.Ledger == b.Ledger && f.mirror() == h.Mirror
+}
+
+func (f *file) mirror() oci.Mirror {
+	return oci.Mirror{Host: f.Mirror.Host, Namespace: f.Mirror.Namespace, MaxNestedPaths: f.Mirror.MaxNestedPaths, Shared: oci.Shared{Repository: f.Mirror.Shared, Paths: f.Mirror.Paths}}
 }
 
 // FileError says that a hub.json cannot be used.
@@ -84,6 +109,13 @@ func Beside(registriesConf string) (*manifests.Hub, error) {
 }
 
 func read(name string) (body []byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe would never open
+		return nil, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -97,29 +129,33 @@ func read(name string) (body []byte, err error) {
 }
 
 func parse(name string, body []byte) (*manifests.Hub, error) {
+	_, h, err := parseFile(name, body)
+	return h, err
+}
+
+func parseFile(name string, body []byte) (*file, *manifests.Hub, error) {
 	var head struct {
 		Version string `json:"version"`
 	}
 	if err := json.Unmarshal(body, &head); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var n int
 	if _, err := fmt.Sscanf(head.Version, "hub/%d", &n); err != nil || n < 1 {
-		return nil, fmt.Errorf("its version is %.40q", head.Version)
+		return nil, nil, fmt.Errorf("its version is %.40q", head.Version)
 	}
 	if n > 1 {
-		return nil, &oci.VersionError{File: name, Has: head.Version, Reads: version}
+		return nil, nil, &oci.VersionError{File: name, Has: head.Version, Reads: version}
 	}
 	var f file
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	h := &manifests.Hub{Images: f.Images, Files: f.Documents}
-	h.Mirror = oci.Mirror{Host: f.Mirror.Host, Namespace: f.Mirror.Namespace, MaxNestedPaths: f.Mirror.MaxNestedPaths, Shared: oci.Shared{Repository: f.Mirror.Shared, Paths: f.Mirror.Paths}}
+	h := &manifests.Hub{Mirror: f.mirror(), Images: f.Images, Gaps: f.Gaps, Files: f.Documents}
 	if plain, err := oci.ParseMirror(h.Mirror.String()); err != nil || plain.Host != h.Mirror.Host {
-		return nil, fmt.Errorf("it names no mirror: %.100q", h.Mirror)
+		return nil, nil, fmt.Errorf("it names no mirror: %.100q", h.Mirror)
 	}
-	return h, (&oci.Inventory{Images: h.Images}).Validate()
+	return &f, h, (&oci.Inventory{Images: h.Images, Gaps: h.Gaps}).Validate()
 }

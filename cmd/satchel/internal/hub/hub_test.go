@@ -26,7 +26,7 @@ func TestFile(t *testing.T) {
 		Images: []oci.Image{{Origin: "additional", Source: ref, Root: c.Image(true, c.Layer(100, ocitest.LayerGzip)), Tags: []string{"v1"}, Path: "our/place", Reasons: []oci.Reason{{Kind: "additionalImages"}}}},
 		Files:  map[string][]oci.ArtifactFile{"release-signatures": {{Title: "sha256-x-1", MediaType: "text/plain", Body: []byte("message")}}},
 	}
-	f, err := Of("aaaabbbbccccdddd", want)
+	f, _, err := Of(Bundle{ID: "aaaabbbbccccdddd"}, want, nil, false)
 	if err != nil || f.Name != "hub.json" {
 		t.Fatal(f.Name, err)
 	}

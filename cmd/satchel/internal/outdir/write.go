@@ -139,6 +139,20 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
+// Has gives a file of the earlier set, as it was written; nil if it is not there, or was changed.
+func (o *Dir) Has(name string) []byte {
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = root.Close() }() // nothing was written
+	body, err := readRegular(root, name)
+	if err != nil || !slices.Contains(o.old[name], hexSum(body)) {
+		return nil
+	}
+	return body
+}
+
 // Gone lists what the earlier set has and the new one lacks.
 func (o *Dir) Gone(files []manifests.File) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(o.old)) {

@@ -171,9 +171,30 @@ func (u *unpacking) emit() (err error) {
 	if u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site); err != nil {
 		return err
 	}
-	f, err := hub.Of(u.bundle, u.forHub)
+	f, err := u.hubFile()
 	u.files = append(u.files, f)
 	return err
+}
+
+// hubFile says what the mirror now has: by a newer bundle of the stream if its file is there,
+// and without what tags name that another bundle has set.
+func (u *unpacking) hubFile() (manifests.File, error) {
+	h := *u.forHub
+	h.Images = slices.DeleteFunc(slices.Clone(h.Images), func(img oci.Image) bool {
+		return slices.ContainsFunc(img.Tags, func(tag string) bool {
+			_, other := u.Site.Elsewhere[h.Mirror.Repo(img).WithTag(tag).String()]
+			return other
+		})
+	})
+	b := hub.Bundle{ID: u.bundle}
+	if s := u.r.Stream(); s != (bundle.Stream{}) {
+		b.Stream, b.Ledger, b.Sequence = s.Name, s.Ledger, u.r.Sequence()
+	}
+	f, kept, err := hub.Of(b, &h, u.Out.Has(hub.Name), u.MoveTagsBack)
+	if kept != nil {
+		u.notes = append(u.notes, fmt.Sprintf("%s stays as bundle %s has written it, %d of the stream %q, which is newer than this one (%d)", hub.Name, kept.ID, kept.Sequence, kept.Stream, b.Sequence))
+	}
+	return f, err
 }
 
 // mirrorKnown adds what this host knows of the mirror: how to log in, and which
