@@ -44,6 +44,12 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	table := w.run(append(diff[:len(diff):len(diff)], to...)...).want(exitOK).stdout
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("kind: List\napiVersion: v1\nitems: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run(w.unpack(mirror.Host, "--dry-run", "--present-rules", rules)...).want(exitOK)
+	w.run(w.unpack(mirror.Host, "--present-rules", rules)...).want(exitUsage).says("there is no --output-dir")
 	if dry := w.run(w.unpack(mirror.Host, "--dry-run")...).want(exitOK).stdout; dry != table || !strings.Contains(table, "team/app:v1") || !strings.Contains(table, "tags         1 moves, 0 stay") {
 		t.Errorf("a dry run:\n%s\ndiff:\n%s", dry, table)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
@@ -156,3 +157,13 @@ type unprinted struct{ err error }
 
 func (u unprinted) Error() string { return "it failed" }
 func (u unprinted) Unwrap() error { return u.err }
+
+// TestReceiptsOfPrune: a receipt that says nothing is as wrong as an intent, and not a failure.
+func TestReceiptsOfPrune(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{&baseline.PrunedError{Mirror: "mirror.example"}, &baseline.IntentError{}} {
+		if code := exitCode(fmt.Errorf("pack: %w", err)); code != exitUsage {
+			t.Errorf("%T: exit status %d", err, code)
+		}
+	}
+}

@@ -212,11 +212,12 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
 	job.MoveTagsBack = o.moveTagsBack
 	if o.site.outDir == "" {
-		if o.site.given() {
+		if o.site.given() && !o.dryRun {
 			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
+		job.Site, err = o.site.read() // a dry run looks at the same files
 		job.Site.Mirror = place
-		return job, nil
+		return job, err
 	}
 	if job.Site, err = o.site.read(); err != nil {
 		return job, err

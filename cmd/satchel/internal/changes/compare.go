@@ -2,6 +2,7 @@ package changes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -98,10 +99,13 @@ func (f facts) tag(repo, tag string) (Manifest, bool) {
 // catalogs of both. back is as for [ToReceipt].
 func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes, error) {
 	c := &Changes{Bundle: SideOf(r), Against: SideOf(other)}
-	graph, err := oci.ReadGraph(ctx, other.Inventory().Images, func(oci.Image) (oci.Source, error) { return other, nil }, 1)
+	graph, err := oci.ReadGraph(ctx, other.Inventory().Images, func(oci.Image) (oci.Source, error) { return carriedBy(other), nil }, 1)
 	if graph == nil {
 		return nil, err
-	} // else only of some images the parts are not known: those that a mirror had already
+	}
+	if err := unread(err); err != nil {
+		return nil, fmt.Errorf("read bundle %s: %w", other.ID(), err)
+	}
 	has := carried{manifests: map[string]bool{}, tags: map[string]oci.Image{}, packed: other.Created()}
 	for _, n := range graph.Manifests {
 		for _, img := range graph.Of(n) {
@@ -126,6 +130,29 @@ func ToBundle(ctx context.Context, r, other *bundle.Reader, back bool) (*Changes
 		}
 	}
 	return c.Sorted(), err
+}
+
+// errLeftOut says that a bundle does not carry something, because a mirror had it already.
+var errLeftOut = errors.New("an earlier bundle brought it")
+
+// carriedBy gives the content of a bundle. What it leaves out is errLeftOut.
+func carriedBy(r *bundle.Reader) oci.Source {
+	return oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+		if !r.Has(d) && r.Baseline() != nil {
+			return nil, errLeftOut
+		}
+		return r.Open(ctx, d, off)
+	})
+}
+
+// unread leaves of the errors of a graph those that are not of what a bundle leaves out: of such
+// images only the parts are not known.
+func unread(err error) error {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	return errors.Join(slices.DeleteFunc(slices.Clone(all), func(e error) bool { return errors.Is(e, errLeftOut) })...)
 }
 
 // inPart gives the content of the other one of two bundles. What a bundle leaves out, because a
