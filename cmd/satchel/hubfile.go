@@ -20,9 +20,14 @@ func (a *app) hub(r registryFlags) (*manifests.Hub, error) {
 	if conf == "" {
 		return nil, nil
 	}
-	h, err := hub.Beside(conf)
+	h, of, err := hub.Beside(conf)
 	if h != nil {
 		a.info("everything comes from %s, as the files of unpack beside %s say; no other server is asked", h.Mirror, text.Printable(conf))
+		stream := ""
+		if of.Stream != "" {
+			stream = fmt.Sprintf(", %d of the stream %s", of.Sequence, text.Printable(of.Stream))
+		}
+		a.info("%s is of bundle %s%s", hub.Name, text.Printable(of.ID), stream)
 	}
 	return h, err
 }

@@ -89,23 +89,24 @@ func (e *FileError) Hint() string {
 // Permanent is true: the file stays what it is.
 func (e *FileError) Permanent() bool { return true }
 
-// Beside reads the file beside a registries.conf; nil where there is none. Errors: *[FileError],
+// Beside reads the file beside a registries.conf, and which bundle it is of; nil where there is none. Errors: *[FileError],
 // *[oci.VersionError] for one of a newer satchel.
-func Beside(registriesConf string) (*manifests.Hub, error) {
+func Beside(registriesConf string) (*manifests.Hub, Bundle, error) {
 	name := filepath.Join(filepath.Dir(registriesConf), Name)
 	body, err := read(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, Bundle{}, nil
 	}
 	var h *manifests.Hub
+	var of Bundle
 	if err == nil {
-		h, err = parse(name, body)
+		h, of, err = parse(name, body)
 	}
 	var newer *oci.VersionError
 	if err != nil && !errors.As(err, &newer) {
 		err = &FileError{name, err}
 	}
-	return h, err
+	return h, of, err
 }
 
 func read(name string) (body []byte, err error) {
@@ -128,9 +129,12 @@ func read(name string) (body []byte, err error) {
 	return body, err
 }
 
-func parse(name string, body []byte) (*manifests.Hub, error) {
-	_, h, err := parseFile(name, body)
-	return h, err
+func parse(name string, body []byte) (*manifests.Hub, Bundle, error) {
+	f, h, err := parseFile(name, body)
+	if err != nil {
+		return nil, Bundle{}, err
+	}
+	return h, f.Bundle, nil
 }
 
 func parseFile(name string, body []byte) (*file, *manifests.Hub, error) {

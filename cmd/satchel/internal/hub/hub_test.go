@@ -32,7 +32,7 @@ func TestFile(t *testing.T) {
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "registries.conf")
-	if got, err := Beside(conf); got != nil || err != nil {
+	if got, _, err := Beside(conf); got != nil || err != nil {
 		t.Errorf("there is none: %v, %v", got, err)
 	}
 	write := func(body string) (*manifests.Hub, error) {
@@ -40,7 +40,8 @@ func TestFile(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "hub.json"), []byte(body), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return Beside(conf)
+		h, _, err := Beside(conf)
+		return h, err
 	}
 	if got, err := write(string(f.Body)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("read again\n%+v, %v\n%+v", got, err, want)
