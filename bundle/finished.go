@@ -21,6 +21,7 @@ type SealedError struct {
 	Fingerprint Fingerprint
 	Stream      Stream // that it belongs to, the zero value if to none
 	Sequence    int
+	Partial     bool          // see [Job]
 	Verified    bool          // every byte was read back since
 	Interrupted bool          // the run that sealed it never came to its end
 	Begun       time.Time     // when its content was pinned
@@ -44,7 +45,7 @@ func sealedError(p location, body []byte, st *journal.State) error {
 	}
 	fp := seal.Sum(body)
 	e := &SealedError{
-		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp), Stream: streamOf(b), Sequence: b.Sequence,
+		Dir: p.dir, Bundle: p.id, Created: b.Created, Fingerprint: Fingerprint(fp), Stream: streamOf(b), Sequence: b.Sequence, Partial: b.Partial,
 		Verified: st.Verified != nil && st.Verified.Fingerprint == fp, Inventory: st.Begin.Inventory, Baseline: st.Begin.Baseline, Gaps: st.Gaps,
 		Interrupted: !finished(st), Begun: st.Begin.Created,
 	}

@@ -106,7 +106,7 @@ func (j Job) standInBegin() (journal.Begin, error) {
 	}
 	return journal.Begin{
 		Bundle: "rehearsal2345677", Created: time.Unix(1<<30, 0).UTC(),
-		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Baseline: j.Baseline, Key: key.recipient, KeyFiles: key.files,
+		SegmentSize: j.SegmentSize, Lanes: j.Lanes, Stream: j.Stream, Partial: j.Partial, Baseline: j.Baseline, Key: key.recipient, KeyFiles: key.files,
 	}, nil
 }
 

@@ -19,6 +19,7 @@ type Job struct {
 	SegmentSize int64 // bytes
 	Lanes       int
 	Stream      string    // name of the stream, part of the job's identity; "" for none
+	Partial     bool      // it is only of a part of the configuration's images, which Config stands for too
 	Baseline    *Baseline // what the bundle need not carry; a resumed one keeps what it was begun with, so it is no part of the identity
 	Gaps        []byte    // what is left out from the start, in the caller's words; no part of the job's identity
 	Signers     []*Signer // who signs the seals; no part of the identity

@@ -142,7 +142,7 @@ func (s sealing) files(ctx context.Context, idx []byte, segs []journal.Segment, 
 // whole is bundle.json.
 func (s sealing) whole(idx, drive []byte, driveSigs map[string][]byte, now time.Time) seal.Bundle {
 	b := seal.Bundle{
-		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
+		Bundle: s.begin.Bundle, Created: now, Sequence: 1, Partial: s.begin.Partial, Index: seal.FileOf(seal.IndexName, idx), Readme: seal.ReadmeText,
 		Drives: []seal.DriveSum{{Drive: 1, SHA256: seal.Sum(drive), Signatures: listFiles(driveSigs)}}, Needs: s.needs(),
 	}
 	if stream, n := numberOf(s.number); n > 0 {

@@ -15,6 +15,7 @@ type Seal struct {
 	Fingerprint Fingerprint
 	Stream      Stream // the zero value for none
 	Sequence    int
+	Partial     bool      // see [Job]
 	Created     time.Time // when it was sealed; zero where that is not known
 	Verified    bool      // every byte was read back from the drive since
 }
@@ -26,7 +27,7 @@ func SealOf(state, id string) (s Seal, ok bool) {
 	if err != nil || st.Sealed == nil {
 		return s, false
 	}
-	s = Seal{Bundle: id, Fingerprint: Fingerprint(st.Sealed.Fingerprint), Sequence: 1}
+	s = Seal{Bundle: id, Fingerprint: Fingerprint(st.Sealed.Fingerprint), Sequence: 1, Partial: st.Begin.Partial}
 	if stream, n := numberOf(st.Number); n > 0 {
 		s.Stream, s.Sequence = stream, n
 	}
@@ -64,7 +65,7 @@ func Numbered(state string) (list []Seal) {
 		if n == 0 {
 			continue
 		}
-		s := Seal{Bundle: w.id, Stream: stream, Sequence: n}
+		s := Seal{Bundle: w.id, Stream: stream, Sequence: n, Partial: st.Begin.Partial}
 		if st.Sealed != nil {
 			s.Fingerprint = Fingerprint(st.Sealed.Fingerprint)
 		}
@@ -75,5 +76,5 @@ func Numbered(state string) (list []Seal) {
 
 // Seal is what is known of the finished bundle.
 func (e *SealedError) Seal() Seal {
-	return Seal{e.Bundle, e.Fingerprint, e.Stream, e.Sequence, e.Created, e.Verified}
+	return Seal{e.Bundle, e.Fingerprint, e.Stream, e.Sequence, e.Partial, e.Created, e.Verified}
 }

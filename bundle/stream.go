@@ -23,6 +23,10 @@ func (r *Reader) Stream() Stream { return streamOf(r.seals.bundle) }
 // Sequence is the bundle's number in its stream, from 1; 1 without a stream.
 func (r *Reader) Sequence() int { return r.seals.bundle.Sequence }
 
+// Partial reports whether the bundle is only of a part of the images of its configuration, see
+// [Job]. Of a bundle of an earlier version nobody knows.
+func (r *Reader) Partial() bool { return r.seals.bundle.Partial }
+
 // SetNumber gives the bundle its stream and its number there, before it is sealed. They are
 // noted in the journal first: a resumed run has the same ones, see [Writer.Number].
 func (w *Writer) SetNumber(s Stream, sequence int) error {

@@ -16,7 +16,7 @@ import (
 func TestNumber(t *testing.T) {
 	t.Parallel()
 	f := newSmall(t, false)
-	f.job.Stream = "weekly"
+	f.job.Stream, f.job.Partial = "weekly", true
 	stream := Stream{Ledger: strings.Repeat("3c", 16), Name: "weekly"}
 	w := f.writer(t)
 	if s, n := w.Number(); n != 0 || s != (Stream{}) {
@@ -43,7 +43,7 @@ func TestNumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Stream() != stream || r.Sequence() != 7 {
+	if r.Stream() != stream || r.Sequence() != 7 || !r.Partial() {
 		t.Errorf("the reader has bundle %d of %s", r.Sequence(), r.Stream())
 	}
 	list, _, err := List(f.drive, "")
@@ -55,8 +55,11 @@ func TestNumber(t *testing.T) {
 		t.Errorf("verified: %+v, %v", rep, err)
 	}
 	var done *SealedError
-	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Stream != stream || done.Sequence != 7 || done.Fingerprint != fp {
+	if _, err := Resume(t.Context(), f.drive, f.state, f.job, nil); !errors.As(err, &done) || done.Stream != stream || done.Sequence != 7 || !done.Partial || done.Fingerprint != fp {
 		t.Errorf("found finished: %+v, %v", done, err)
+	}
+	if s, ok := SealOf(f.state, done.Bundle); !ok || !s.Partial {
+		t.Errorf("by the journal: %+v, %v", s, ok)
 	}
 }
 

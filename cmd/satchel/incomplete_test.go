@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -85,6 +87,10 @@ func TestIncomplete(t *testing.T) {
 	fixed.Store(true)
 	w.drive += "-later"
 	w.run(w.pack("--only", "gaps.json")...).want(exitOK)
+	var seal struct{ Partial bool }
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(w.drive, "bundle.json"))), &seal); err != nil || !seal.Partial {
+		t.Errorf("the bundle of --only does not say that it is of a part: %v", err)
+	}
 	var got []string
 	for _, img := range w.inspected().Images {
 		got = append(got, img.Source.String())

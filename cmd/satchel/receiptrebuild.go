@@ -83,7 +83,7 @@ func (j *receiptJob) needed(ctx context.Context, args []string) (*receipt.Receip
 		return nil, nil, err
 	}
 	j.saySigned(b)
-	r.Bundle, r.Fingerprint, r.Packed = b.ID(), string(b.Fingerprint()), b.Created()
+	r.Bundle, r.Fingerprint, r.Packed, r.Partial = b.ID(), string(b.Fingerprint()), b.Created(), b.Partial()
 	if s := b.Stream(); s != (bundle.Stream{}) {
 		r.Stream, r.Sequence = receipt.Stream(s), b.Sequence()
 	}
@@ -120,7 +120,7 @@ func (j *receiptJob) inLedger(r *receipt.Receipt) (*oci.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Bundle, r.Fingerprint, r.Sequence, r.Stream = b.Bundle, string(b.Fingerprint), b.Sequence, receipt.Stream(l.Stream())
+	r.Bundle, r.Fingerprint, r.Sequence, r.Partial, r.Stream = b.Bundle, string(b.Fingerprint), b.Sequence, b.Partial, receipt.Stream(l.Stream())
 	nodes := func(list []ledger.Needed) (out []oci.Node) {
 		for _, n := range list {
 			out = append(out, oci.Node{Descriptor: n.Descriptor, Images: n.Images})

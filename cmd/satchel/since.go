@@ -74,6 +74,7 @@ func (a *app) since(f sinceFlags, state, stream, from string, named bool, h *man
 			return nil, nil, err
 		}
 	}
+	a.warnPartial(list)
 	slices.Sort(words)
 	known, err := baseline.OfReceipts(state, list)
 	if err != nil {
@@ -83,6 +84,16 @@ func (a *app) since(f sinceFlags, state, stream, from string, named bool, h *man
 		a.warn("the receipts of %s do not show that they are of one mirror, as if two sites had mirrors of that name: only what each of them names is left out", text.Printable(mirror))
 	}
 	return known, slices.Compact(words), nil
+}
+
+// warnPartial warns of mirrors of which only receipts of a part of the images were named.
+func (a *app) warnPartial(list []baseline.Receipt) {
+	for i, r := range list {
+		at := func(o baseline.Receipt) bool { return o.Mirror == r.Mirror }
+		if slices.IndexFunc(list, at) == i && !slices.ContainsFunc(list, func(o baseline.Receipt) bool { return at(o) && !o.Partial }) {
+			a.warn("of %s only receipts of bundles with a part of the images (--only) are named: what earlier bundles brought is carried again, unless their receipts are named too", text.Printable(r.Mirror.String()))
+		}
+	}
 }
 
 // sinceLast counts on the ledger, and says at which sites bundles arrived.

@@ -44,8 +44,9 @@ type Bundle struct {
 	Version  string     `json:"satchel"`
 	Bundle   string     `json:"bundle"`
 	Created  time.Time  `json:"created"`
-	Stream   *Stream    `json:"stream,omitempty"` // nil for a bundle of no stream
-	Sequence int        `json:"sequence"`         // its number in the stream, 1 without one
+	Stream   *Stream    `json:"stream,omitempty"`  // nil for a bundle of no stream
+	Sequence int        `json:"sequence"`          // its number in the stream, 1 without one
+	Partial  bool       `json:"partial,omitempty"` // it has only those of the configuration's images that were asked for
 	Drives   []DriveSum `json:"drives"`
 	Index    File       `json:"index"`
 	Readme   int        `json:"readme,omitempty"` // the wording of README.txt, see [Readme]

@@ -62,7 +62,8 @@ func (e *SitesError) Hint() string {
 }
 
 // OfLedger is what the newest bundle of a stream needs that is known to have arrived, whether
-// it travelled in that bundle or an earlier one; of several sites, what each of them has. Of
+// it travelled in that bundle or an earlier one, and with it what bundles of a part of the images
+// brought after it; of several sites, what each of them has. Of
 // fewer than least it is a *[SitesError]; other errors: *[NoneArrivedError], those of
 // [ledger.Read] and [ledger.Store.Content].
 func OfLedger(state, stream string, least int) (*Known, error) {
@@ -84,45 +85,56 @@ func OfLedger(state, stream string, least int) (*Known, error) {
 	case least > 1 && named < least:
 		return nil, &SitesError{stream, l.SiteList(), named, least}
 	}
+	return ofSites(ledger.At(state, stream), l)
+}
+
+// ofSites takes together what each site has; sites with the same bundles count as one.
+func ofSites(store ledger.Store, l *ledger.Ledger) (*Known, error) {
 	known, of := &Known{}, l.Stream()
-	var done []int
-	for _, b := range slices.SortedFunc(maps.Values(at), func(a, b *ledger.Bundle) int { return a.Sequence - b.Sequence }) {
-		if slices.Contains(done, b.Sequence) {
-			continue
+	same := func(a, b []*ledger.Bundle) int {
+		return slices.CompareFunc(a, b, func(a, b *ledger.Bundle) int { return a.Sequence - b.Sequence })
+	}
+	sites := slices.SortedFunc(maps.Values(l.CountedAt()), same)
+	for _, site := range slices.CompactFunc(sites, func(a, b []*ledger.Bundle) bool { return same(a, b) == 0 }) {
+		m := ofBundles()
+		for _, b := range site {
+			content, err := store.Content(*b)
+			if err != nil {
+				return nil, err
+			}
+			m.add(content, bundle.BaselineSource{Bundle: b.Bundle, Fingerprint: string(b.Fingerprint), Stream: &of, Sequence: b.Sequence})
 		}
-		done = append(done, b.Sequence)
-		content, err := ledger.At(state, stream).Content(*b)
-		if err != nil {
-			return nil, err
-		}
-		self := bundle.BaselineSource{Bundle: b.Bundle, Fingerprint: string(b.Fingerprint), Stream: &of, Sequence: b.Sequence}
-		known.mirrors = append(known.mirrors, ofContent(content, self))
+		known.mirrors = append(known.mirrors, m)
 	}
 	return known, nil
 }
 
-func ofContent(c ledger.Content, self bundle.BaselineSource) *mirror {
-	m := &mirror{
+// ofBundles is a mirror that has nothing yet.
+func ofBundles() *mirror {
+	return &mirror{
 		repo: oci.Image.MirrorPath, path: func(repo string) string { return repo }, short: digest.Digest.String,
 		manifests: map[digest.Digest]entry{}, blobs: map[string]entry{},
 	}
-	one := func(n ledger.Needed) entry {
-		e := entry{from: self}
+}
+
+// add puts into the mirror what a bundle needs. What is there already was brought by who brought
+// it first.
+func (m *mirror) add(c ledger.Content, self bundle.BaselineSource) {
+	with := func(e entry, n ledger.Needed) entry {
+		from := self
 		if _, earlier, ok := c.Baseline.Find(n.Descriptor.Digest); ok {
-			e.from = earlier
+			from = earlier
 		}
 		for _, i := range n.Images {
-			e.repos = append(e.repos, c.Images[i].MirrorPath())
+			e = e.and(c.Images[i].MirrorPath(), from)
 		}
-		slices.Sort(e.repos)
-		e.repos = slices.Compact(e.repos)
 		return e
 	}
 	for _, n := range c.Manifests {
-		m.manifests[n.Descriptor.Digest] = one(n)
+		m.manifests[n.Descriptor.Digest] = with(m.manifests[n.Descriptor.Digest], n)
 	}
 	for _, n := range c.Blobs {
-		m.blobs[n.Descriptor.Digest.String()] = one(n)
+		d := n.Descriptor.Digest.String()
+		m.blobs[d] = with(m.blobs[d], n)
 	}
-	return m
 }

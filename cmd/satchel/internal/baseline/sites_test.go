@@ -79,3 +79,54 @@ func TestSites(t *testing.T) {
 	}
 	counts("no site is known", 0, two, three)
 }
+
+// TestPartial counts on the newest bundle of all images, and on those of a part of them that
+// arrived after it; each site by itself.
+func TestPartial(t *testing.T) {
+	t.Parallel()
+	s := newImages(t)
+	images := map[string]oci.Image{}
+	for _, letter := range []string{"a", "b", "c", "d", "e"} {
+		images[letter] = s.image("team/" + letter)
+	}
+	state := t.TempDir()
+	store := ledger.At(state, "weekly")
+	for _, letter := range []string{"a", "b", "c", "d", "e"} { // b, d and e are of a part
+		stream, n, err := store.Reserve(ledger.Reservation{Bundle: id(letter), Partial: letter != "a" && letter != "c", Content: ledger.ContentOf(s.graph(images[letter]))})
+		if err == nil {
+			err = store.Sealed(bundle.Seal{Bundle: id(letter), Fingerprint: bundle.Fingerprint(strings.Repeat("0"+letter, 32)), Stream: stream, Sequence: n}, "/d")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct{ arrives, site, want string }{
+		{"b", "", "b"}, // nothing else is known to be there
+		{"a", "", "ab"},
+		{"d", "", "abd"},
+		{"c", "", "cd"}, // b is older than the bundle that all of it is in
+		{"e", "north", "cde"},
+		{"e", "south", "cde"},
+		{"d", "south", "cde"},
+	} {
+		if _, err := ledger.Confirm(state, strings.Repeat("0"+step.arrives, 8), step.site, ledger.BySlip); err != nil {
+			t.Fatal(err)
+		}
+		k, err := OfLedger(state, "weekly", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, letter := range []string{"a", "b", "c", "d", "e"} {
+			img := images[letter]
+			if _, from, ok := k.Find(img.Root, []oci.Image{img}); ok {
+				if got += letter; from.Bundle != id(letter) {
+					t.Errorf("%s is said to be of bundle %s", letter, from.Bundle)
+				}
+			}
+		}
+		if got != step.want {
+			t.Errorf("when %s has arrived at %q: counts on %s, not on %s", step.arrives, step.site, got, step.want)
+		}
+	}
+}

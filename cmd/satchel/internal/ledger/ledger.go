@@ -30,8 +30,9 @@ type Ledger struct {
 // Bundle is one bundle of a stream. Times are UTC, zero for what has not happened.
 type Bundle struct {
 	Sequence    int                `json:"sequence"`
-	Bundle      string             `json:"bundle"` // its ID
-	Dir         string             `json:"dir"`    // that it was packed into
+	Bundle      string             `json:"bundle"`            // its ID
+	Partial     bool               `json:"partial,omitempty"` // it is of a part of the configuration's images
+	Dir         string             `json:"dir"`               // that it was packed into
 	Reserved    time.Time          `json:"reserved"`
 	Sealed      time.Time          `json:"sealed,omitzero"`
 	Fingerprint bundle.Fingerprint `json:"fingerprint,omitempty"`

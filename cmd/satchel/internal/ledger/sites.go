@@ -65,12 +65,33 @@ func (l *Ledger) ArrivedAt() map[string]*Bundle {
 	return newest
 }
 
-// counted are the bundles that a baseline counts on, the oldest first: what all of them need is
-// at every site.
+// CountedAt gives for each site of [Ledger.ArrivedAt] the bundles that a baseline counts on, the
+// oldest first: the newest that arrived there of all images of the configuration, and those of a
+// part of them that arrived after it; together they have what was to be there.
+func (l *Ledger) CountedAt() map[string][]*Bundle {
+	counted := map[string][]*Bundle{}
+	for name := range l.ArrivedAt() {
+		for i := range l.Bundles {
+			b := &l.Bundles[i]
+			if !slices.ContainsFunc(b.sites(), func(s Site) bool { return s.Name == name || s.Name == "" }) {
+				continue
+			}
+			if !b.Partial {
+				counted[name] = nil
+			}
+			counted[name] = append(counted[name], b)
+		}
+	}
+	return counted
+}
+
+// counted are the bundles that a baseline counts on at any site, the oldest first.
 func (l *Ledger) counted() (list []*Bundle) {
-	for _, b := range l.ArrivedAt() {
-		if !slices.Contains(list, b) {
-			list = append(list, b)
+	for _, at := range l.CountedAt() {
+		for _, b := range at {
+			if !slices.Contains(list, b) {
+				list = append(list, b)
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b *Bundle) int { return a.Sequence - b.Sequence })

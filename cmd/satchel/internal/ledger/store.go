@@ -124,6 +124,7 @@ type Reservation struct {
 	// Stream and Sequence are what the bundle's journal has from an earlier run, if anything.
 	Stream   bundle.Stream
 	Sequence int
+	Partial  bool // it is of a part of the configuration's images alone
 	Content  Content
 	Catalogs []Keep
 	Lost     func(Catalog, error)    // learns of a catalog that could not be read, which is not kept
@@ -199,7 +200,7 @@ func (l *Ledger) reserve(r Reservation) *Bundle {
 		}
 	}
 	l.Next = number + 1
-	l.Bundles = append(l.Bundles, Bundle{Sequence: number, Bundle: r.Bundle, Dir: r.Dir, Reserved: now()})
+	l.Bundles = append(l.Bundles, Bundle{Sequence: number, Bundle: r.Bundle, Partial: r.Partial, Dir: r.Dir, Reserved: now()})
 	return &l.Bundles[len(l.Bundles)-1]
 }
 
@@ -251,7 +252,7 @@ func (l *Ledger) insert(found bundle.Seal, dir string) *Bundle {
 	if at < len(l.Bundles) && l.Bundles[at].Sequence == found.Sequence {
 		return nil
 	}
-	b := Bundle{Sequence: found.Sequence, Bundle: found.Bundle, Dir: dir, Reserved: now()}
+	b := Bundle{Sequence: found.Sequence, Bundle: found.Bundle, Partial: found.Partial, Dir: dir, Reserved: now()}
 	l.Bundles = slices.Insert(l.Bundles, at, b)
 	l.Next = max(l.Next, found.Sequence+1)
 	return &l.Bundles[at]

@@ -16,7 +16,7 @@ func (p *packing) ledger() ledger.Store { return ledger.At(p.opts.State, p.opts.
 // number gives the bundle its number in the stream, and has the ledger keep what it needs.
 func (p *packing) number(ctx context.Context) error {
 	r := ledger.Reservation{
-		Bundle: p.w.ID(), Dir: p.w.Dir(), Config: p.opts.From, Content: ledger.ContentOf(p.Graph), Catalogs: p.filtered(ctx),
+		Bundle: p.w.ID(), Dir: p.w.Dir(), Partial: p.opts.Only != nil, Config: p.opts.From, Content: ledger.ContentOf(p.Graph), Catalogs: p.filtered(ctx),
 		Lost: func(c ledger.Catalog, err error) {
 			if ctx.Err() == nil {
 				p.Warn("the ledger does not keep the filtered catalog %s: %v", c.Name, err)

@@ -23,7 +23,7 @@ import (
 // Options say what is packed, and where.
 type Options struct {
 	prepare.Options
-	Job      bundle.Job // its Config comes from Identity; its Stream has a name
+	Job      bundle.Job // its Config comes from Identity, and Partial from Only; its Stream has a name
 	Dir      string     // that the bundle goes to, or a mount that it gets a directory in
 	State    string     // directory of the journals and ledgers
 	From     string     // absolute path of the configuration, "-" for standard input
@@ -72,7 +72,7 @@ type Result struct {
 // Run packs. If the directory has a finished bundle of the job already, it is compared
 // with what the configuration names now, and read back.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	o.Job.Config = Identity(o.Options)
+	o.Job.Config, o.Job.Partial = Identity(o.Options), o.Only != nil
 	p := &packing{Set: prepare.New(o.Options), opts: o}
 	defer p.Close()
 	p.sweep()

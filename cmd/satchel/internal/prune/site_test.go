@@ -31,13 +31,14 @@ import (
 // site is a mirror with the receipts of what was brought there.
 type site struct {
 	*ocitest.Content
-	t      testing.TB
-	host   string
-	place  oci.Mirror
-	state  string
-	log    *log
-	stream receipt.Stream
-	client *transport.Client
+	t       testing.TB
+	host    string
+	place   oci.Mirror
+	state   string
+	log     *log
+	stream  receipt.Stream
+	partial bool // what comes next is of bundles of a part of the images
+	client  *transport.Client
 
 	signers []*bundle.Signer // of receipts
 }
@@ -177,7 +178,7 @@ func (s *site) bring(sequence int, images ...oci.Image) string {
 	}
 	id := fmt.Sprintf("bundle%010d", sequence)
 	at := time.Date(2026, 1, sequence, 8, 0, 0, 0, time.UTC)
-	r := &receipt.Receipt{State: receipt.Done, Bundle: id, Stream: s.stream, Sequence: sequence, Packed: at, Mirror: s.place, Time: at.Add(time.Hour)}
+	r := &receipt.Receipt{State: receipt.Done, Bundle: id, Stream: s.stream, Sequence: sequence, Partial: s.partial, Packed: at, Mirror: s.place, Time: at.Add(time.Hour)}
 	r.Fill(graph, b)
 	s.keep(r)
 	return id

@@ -124,8 +124,8 @@ func newer(a, b place) int {
 
 // newestBundles lists the bundles of which the receipts are kept: the newest of each stream, by
 // sequence, and of all that are of no stream, by when they were packed. Two bundles with the same
-// place count as one; one that may never have arrived whole does not count, and is kept if it is
-// newer.
+// place count as one; one that may never have arrived whole, or is of a part of the images alone,
+// does not count, and is kept if it is newer.
 func newestBundles(list []*receipt.Kept, keep int) map[string]bool {
 	places, whole := map[receipt.Stream]map[string]place{}, map[receipt.Stream][]place{}
 	for _, one := range list {
@@ -141,7 +141,7 @@ func newestBundles(list []*receipt.Kept, keep int) map[string]bool {
 			places[h.Stream] = map[string]place{}
 		}
 		places[h.Stream][h.Bundle] = at
-		if h.From != receipt.Rebuilt || len(h.Closes) == 0 { // else it may only end what was begun
+		if !h.Partial && (h.From != receipt.Rebuilt || len(h.Closes) == 0) { // else it may only end what was begun
 			whole[h.Stream] = append(whole[h.Stream], at)
 		}
 	}

@@ -2,9 +2,11 @@ package prune_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 )
 
 // TestKept keeps the newest bundles of each stream by their numbers, and of all others by when they
-// were packed; what never arrived whole takes nobody's place.
+// were packed; what never arrived whole, or is of a part of the images, takes nobody's place.
 func TestKept(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, registrytest.StartOlareg(t).Host, 11)
@@ -33,6 +35,19 @@ func TestKept(t *testing.T) {
 	bring("one-2", 2, one) // late
 	bring("one-3", 3, one)
 	bring("two-9", 9, two)
+	three := receipt.Stream{Ledger: s.stream.Ledger, Name: "three"}
+	bring("three-11", 11, three)
+	s.partial = true
+	bring("three-12-part", 12, three)
+	bring("three-14-part", 14, three)
+	s.partial = false
+	bring("three-13", 13, three)
+	bring("three-15", 15, three)
+	s.partial = true
+	for _, n := range []int{16, 17, 18} {
+		bring(fmt.Sprintf("three-%d-part", n), n, three)
+	}
+	s.partial = false
 	bring("none-5", 5, receipt.Stream{})
 	bring("none-6", 6, receipt.Stream{})
 	bring("none-7", 7, receipt.Stream{})
@@ -42,7 +57,7 @@ func TestKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, root := range images {
-		goes := name == "one-2" || name == "none-5"
+		goes := slices.Contains([]string{"one-2", "none-5", "three-11", "three-12-part"}, name)
 		if got := why(plan, name, root); (got == "goes: ") != goes {
 			t.Errorf("%s: %s", name, got)
 		}

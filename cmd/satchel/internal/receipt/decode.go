@@ -60,7 +60,7 @@ func (f *file) receipt() (*Receipt, error) {
 		}
 	}
 	r := &Receipt{
-		State: f.State, Bundle: f.Bundle, Fingerprint: f.Fingerprint, Sequence: f.Sequence,
+		State: f.State, Bundle: f.Bundle, Fingerprint: f.Fingerprint, Sequence: f.Sequence, Partial: f.Partial,
 		Mirror: mirror, Time: f.Time, From: f.From, First: digest.Digest(f.First),
 	}
 	if r.Closes, err = f.Closes.digests(); err != nil {

@@ -29,6 +29,7 @@ type file struct {
 	Fingerprint  string     `json:"fingerprint,omitempty"`
 	Stream       *Stream    `json:"stream,omitempty"`
 	Sequence     int        `json:"sequence,omitempty"`
+	Partial      bool       `json:"partial,omitempty"`
 	Packed       *time.Time `json:"packed,omitempty"`
 	Mirror       string     `json:"mirror"`
 	MaxNested    int        `json:"maxNestedPaths,omitempty"`
@@ -66,7 +67,7 @@ func (r *Receipt) Encode() ([]byte, error) {
 
 func (r *Receipt) file() file {
 	f := file{
-		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence,
+		Version: version, State: r.State, Bundle: r.Bundle, Fingerprint: r.Fingerprint, Sequence: r.Sequence, Partial: r.Partial,
 		Mirror: r.Mirror.String(), MaxNested: r.Mirror.MaxNestedPaths, Releases: r.Mirror.Shared.Repository,
 		Time: short(r.Time), From: r.From, First: r.First.String(), Closes: words(r.Closes), Claims: words(r.Claims), Replaces: words(r.Replaces),
 	}

@@ -64,6 +64,7 @@ type Receipt struct {
 	Fingerprint string // of the bundle, 64 hexadecimal digits; "" where it is not known
 	Stream      Stream
 	Sequence    int       // of the bundle in its stream
+	Partial     bool      // the bundle is of a part of its configuration's images alone
 	Packed      time.Time // when the bundle was made
 	Mirror      oci.Mirror
 	Time        time.Time     // when the facts were seen

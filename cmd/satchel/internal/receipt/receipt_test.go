@@ -125,6 +125,7 @@ func some(t testing.TB) *receipt.Receipt {
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	r := some(t)
+	r.Partial = true
 	body := encoded(t, r)
 	got, err := receipt.Decode(body)
 	if err != nil {
