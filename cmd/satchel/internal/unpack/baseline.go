@@ -135,10 +135,27 @@ func (u *unpacking) lookBehind(ctx context.Context) error {
 		case errors.As(e, &gone):
 			list = append(list, gone.Lacking)
 		default:
-			return err
+			return ofMirror(err)
 		}
 	}
 	return u.lacks(list)
+}
+
+// ofMirror takes from errors the images whose manifests were read: it is the mirror that did not
+// give them, and not where the images are from.
+func ofMirror(err error) error {
+	var list []error
+	said := map[string]bool{}
+	for _, e := range flat(err) {
+		if gap, is := errors.AsType[*oci.Gap](e); is {
+			e = gap.Err
+		}
+		if e != nil && !said[e.Error()] {
+			said[e.Error()] = true
+			list = append(list, e)
+		}
+	}
+	return errors.Join(list...)
 }
 
 // mayBeRefused reports whether an error is about an attachment that may be left out, and takes

@@ -241,3 +241,29 @@ func TestDeltaRefused(t *testing.T) {
 		t.Errorf("all are required: %v", err)
 	}
 }
+
+// TestDeltaNoLogin: a mirror that refuses to give what a bundle leaves out is blamed itself, and
+// not the registries that the images are from.
+func TestDeltaNoLogin(t *testing.T) {
+	t.Parallel()
+	d := newDeltas(t, 85)
+	d.push("team/app")
+	first := d.pack("first")
+	mirror := newMirror(t)
+	if err := unpack.Run(t.Context(), first, jobtest.Client(), d.options(mirror)); err != nil {
+		t.Fatal(err)
+	}
+	d.arrived(first)
+	d.push("team/other")
+	second := d.pack("second")
+	mirror.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+	_, changes := unpack.Changes(t.Context(), second, jobtest.Client(), d.options(mirror))
+	for _, err := range []error{changes, unpack.Run(t.Context(), second, jobtest.Client(), d.options(mirror))} {
+		if err == nil || errors.As(err, new(*oci.Gap)) || !strings.Contains(err.Error(), "pull "+mirror.Host+"/in/team/app") || !strings.Contains(err.Error(), "401") {
+			t.Errorf("a mirror without a login: %v", err)
+		}
+	}
+}
