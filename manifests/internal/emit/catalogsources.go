@@ -36,6 +36,7 @@ func (e *emission) emitCatalogs() error {
 	if err := e.nameCatalogs(); err != nil {
 		return err
 	}
+	e.noteReplaced()
 	for _, c := range e.catalogs {
 		source := c.image.Source
 		if cs, ok := e.template(c, objectOf("operators.coreos.com/v1alpha1", "CatalogSource", c.name, "openshift-marketplace")); ok {

@@ -108,6 +108,24 @@ func (e *emission) keepNames() {
 	}
 }
 
+// noteReplaced warns of CatalogSources of the cluster that serve another catalog under the name of
+// one here. Another mirror, or the source itself, may have the same catalog.
+func (e *emission) noteReplaced() {
+	if e.site.PresentCatalogSources == nil {
+		return
+	}
+	for _, c := range e.catalogs {
+		place := e.site.Mirror.Repo(c.image)
+		for _, s := range e.site.PresentCatalogSources.sources {
+			moved := s.image.Registry != place.Registry && (lastWord(s.image.Repository) == lastWord(place.Repository) || lastWord(s.image.Repository) == lastWord(c.image.Source.Repository))
+			if s.name != c.name || s.image == (oci.Ref{}) || s.image.Name() == place.Name() || moved {
+				continue
+			}
+			e.note("the CatalogSource %s of the cluster serves another catalog, %s: applying %s replaces it, and Subscriptions to it get %s. If both are needed, give this one another name: --catalog-name %s=NAME", s.name, s.image, c.file, place.Name(), c.image.MirrorPath())
+		}
+	}
+}
+
 // isPresent reports whether the cluster has a CatalogSource of that name.
 func (e *emission) isPresent(name string) bool {
 	return slices.ContainsFunc(e.site.PresentCatalogSources.sources, func(s presentSource) bool { return s.name == name })

@@ -60,3 +60,23 @@ func TestKeepsCatalogNames(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedCatalog warns where the cluster has another catalog under the name of one here.
+func TestReplacedCatalog(t *testing.T) {
+	t.Parallel()
+	image := emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.18", Path: "shop/operator-index", Tags: []string{"v4.18"}}
+	for present, warned := range map[string]bool{
+		"m.example/ns/redhat/redhat-operator-index:v4.18":       true, // another team's
+		"m.example/other/shop/operator-index:v4.18":             true,
+		"quay.io/acme/catalog:v1":                               true,
+		"m.example/ns/shop/operator-index:v4.17":                false, // last week's
+		"old.example/shop/operator-index:v4.18":                 false, // of another mirror
+		"registry.redhat.io/redhat/redhat-operator-index:v4.18": false,
+	} {
+		doc := fmt.Sprintf("apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: redhat-operators, namespace: openshift-marketplace}\nspec: {image: '%s'}\n", present)
+		_, notes := emit(t, emitInput{Mirror: "m.example/ns", Images: []emitImage{image}, PresentCatalogSources: doc})
+		if got := strings.Contains(strings.Join(notes, "\n"), "serves another catalog, "+present) && strings.Contains(strings.Join(notes, "\n"), "--catalog-name shop/operator-index=NAME"); got != warned {
+			t.Errorf("%s: warned %v: %q", present, got, notes)
+		}
+	}
+}
