@@ -58,8 +58,9 @@ type confirmReport struct {
 type confirmedBundle struct {
 	Stream bundle.Stream `json:"stream"`
 	ledgerBundle
-	Before bool `json:"before"` // it was known before
-	Newest int  `json:"newest"` // number of the newest one of the stream that is known to have arrived
+	Before bool      `json:"before"` // it was known before, of the same site
+	At     time.Time `json:"at"`     // when it became known, of that site
+	Newest int       `json:"newest"` // number of the newest one of the stream that is known to have arrived
 	// SiteList says which bundle each site has, "bundle 3 at north, bundle 2 at south".
 	SiteList string `json:"siteList,omitempty"`
 }
@@ -74,6 +75,8 @@ type ledgerStream struct {
 	Config  string         `json:"config"`
 	Next    int            `json:"next"` // the number of the next bundle
 	Bundles []ledgerBundle `json:"bundles"`
+	// SiteList says which bundle each site has, "bundle 3 at north, bundle 2 at south".
+	SiteList string `json:"siteList,omitempty"`
 }
 
 type ledgerBundle struct {
@@ -100,15 +103,18 @@ func runConfirm(a *app, args []string, trust trustFlags, site, output string, wi
 	if err != nil {
 		return err
 	}
+	if len(wanted) == 0 {
+		return usage(errors.New("confirm: the fingerprint is empty"), "in a script, the variable for it may not be set")
+	}
 	rep := confirmReport{Confirmed: []confirmedBundle{}}
 	var errs []error
 	for _, w := range wanted {
-		c, err := ledger.Confirm(state, w.digits, w.site, w.how)
+		c, err := ledger.Confirm(state, w.digits, w.at)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		rep.Confirmed = append(rep.Confirmed, confirmedBundle{c.Stream, ledgerBundle{c.Bundle, c.Bundle.Content != ""}, c.Before, c.Newest.Sequence, c.Sites})
+		rep.Confirmed = append(rep.Confirmed, confirmedBundle{c.Stream, ledgerBundle{c.Bundle, c.Bundle.Content != ""}, c.Before, c.At, c.Newest.Sequence, c.Sites})
 	}
 	if len(rep.Confirmed) > 0 {
 		errs = append(errs, printReport(a.stdout, output, rep, func(w io.Writer) error { return printConfirmed(w, rep) }))
@@ -151,9 +157,9 @@ func printConfirmed(w io.Writer, r confirmReport) error {
 		p.printf("bundle       %d of the stream %s, packed %s\n", c.Sequence, c.Stream, text.Minute(c.Sealed))
 		p.printf("fingerprint  %s\n", c.Fingerprint.Grouped())
 		if c.Before {
-			p.printf("arrived      known since %s\n", text.Minute(c.Confirmed))
+			p.printf("arrived      known since %s\n", text.Minute(c.At))
 		} else {
-			p.printf("arrived      noted now, %s\n", text.Minute(c.Confirmed))
+			p.printf("arrived      noted now, %s\n", text.Minute(c.At))
 		}
 		switch {
 		case strings.Contains(c.SiteList, ", "):
@@ -178,7 +184,7 @@ func listLedgers(a *app, state, output string, v view) error {
 	list, err := ledger.All(state)
 	rep := ledgerReport{Streams: []ledgerStream{}}
 	for _, l := range list {
-		s := ledgerStream{l.Stream(), l.Config, l.Next, []ledgerBundle{}}
+		s := ledgerStream{l.Stream(), l.Config, l.Next, []ledgerBundle{}, l.SiteList()}
 		for _, b := range l.Bundles {
 			s.Bundles = append(s.Bundles, ledgerBundle{b, b.Content != ""})
 		}
@@ -200,6 +206,9 @@ func printLedgers(w io.Writer, r ledgerReport, v view) error {
 			p.printf("\n")
 		}
 		p.printf("stream       %s, of %s; the next bundle is number %d\n", s.Stream, place(s.Config), s.Next)
+		if s.SiteList != "" {
+			p.printf("sites        %s\n", text.Printable(s.SiteList))
+		}
 		rows := [][]string{{"SEQ", "BUNDLE", "PACKED (UTC)", "NEEDS", "ARRIVED (UTC)", "FINGERPRINT"}}
 		for _, b := range s.Bundles {
 			rows = append(rows, []string{strconv.Itoa(b.Sequence), b.Bundle.Bundle, minute(b.Sealed, "not finished"), bundle.FormatSize(b.Count.Bytes), minute(b.Confirmed, "-"), b.Fingerprint.Grouped()})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -15,8 +14,7 @@ import (
 // confirming is a bundle that confirm is to note, and by what its arrival is known.
 type confirming struct {
 	digits string // of its fingerprint
-	site   string // that it arrived at; "" for all
-	how    ledger.How
+	at     ledger.Arrival
 }
 
 // toConfirm reads the arguments of confirm: fingerprints, and files of receipts that came back.
@@ -38,7 +36,7 @@ func (a *app) toConfirm(args []string, by trustFlags, site string) (list []confi
 		if err := arrival(arg, r.Receipt); err != nil {
 			return nil, err
 		}
-		list = append(list, confirming{r.Fingerprint, cmp.Or(site, r.Mirror.String()), ledger.ByReceipt})
+		list = append(list, confirming{r.Fingerprint, ledger.Arrival{Site: site, Mirror: r.Mirror.String(), First: r.Site(r.Digest()), How: ledger.ByReceipt}})
 	}
 	if trust != nil && len(list) == 0 {
 		return nil, usage(errors.New("--trust is for receipts: a slip is not signed"), "name a receipt that came back, or leave out --trust")
@@ -48,7 +46,7 @@ func (a *app) toConfirm(args []string, by trustFlags, site string) (list []confi
 		return nil, usage(err, "give it as it stands on the slip, or name the file receipt.json that came back")
 	}
 	for _, d := range digits {
-		list = append(list, confirming{d, site, ledger.BySlip})
+		list = append(list, confirming{d, ledger.Arrival{Site: site, How: ledger.BySlip}})
 	}
 	return list, nil
 }

@@ -111,7 +111,7 @@ func isUsage(err error) bool {
 		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*inuse.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||
-		as[*ledger.DamageError](err) || as[*ledger.GoneError](err) || as[*baseline.NoneArrivedError](err) || as[*baseline.SitesError](err) || as[*ledger.UnknownSiteError](err) || as[*baseline.IntentError](err) || as[*baseline.PrunedError](err) || as[*ledger.UnknownError](err) || as[*ledger.AmbiguousError](err) ||
+		as[*ledger.DamageError](err) || as[*ledger.GoneError](err) || as[*baseline.NoneArrivedError](err) || as[*baseline.SitesError](err) || as[*ledger.UnknownSiteError](err) || as[*baseline.IntentError](err) || as[*baseline.PrunedError](err) || as[*ledger.UnknownError](err) || as[*ledger.AmbiguousError](err) || as[*ledger.WhichSiteError](err) || as[*ledger.OtherSiteError](err) ||
 		as[*transport.AuthfileError](err) || as[*transport.ConfigError](err) ||
 		strings.HasPrefix(err.Error(), "unknown command") // cobra gives no type
 }

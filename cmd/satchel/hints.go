@@ -168,6 +168,8 @@ func flagsFor(err error) string {
 		return flags + "; to keep a second copy in satchel's own places, --layout " + manifests.LayoutOcMirror
 	case *manifests.CatalogMergeError:
 		return "--catalog replace"
+	case *ledger.WhichSiteError, *ledger.OtherSiteError:
+		return "--site NAME; --forget-site NAME"
 	case *ledger.GoneError:
 		return "--catalog replace"
 	case *catalogs.ShrinkError:

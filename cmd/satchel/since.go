@@ -112,6 +112,7 @@ func (a *app) sinceLast(state, stream string, sites int) (prepare.Baseline, []st
 		a.info("counting on what one site has: %s", text.Printable(l.SiteList()))
 	default:
 		a.info("counting on what all sites have: %s", text.Printable(l.SiteList()))
+		a.warnSites(at, sites)
 	}
 	return known, []string{sinceLast}, nil
 }
@@ -184,13 +185,17 @@ func (a *app) noteArrived(state string, r baseline.Receipt) error {
 	if r.State != receipt.Done || r.From != receipt.FromUnpack || r.Fingerprint == "" {
 		return nil
 	}
-	c, err := ledger.Confirm(state, r.Fingerprint, r.Mirror.String(), ledger.ByReceipt)
+	c, err := ledger.Confirm(state, r.Fingerprint, ledger.Arrival{Mirror: r.Mirror.String(), First: r.Site(r.Digest()), How: ledger.ByReceipt})
 	var unknown *ledger.UnknownError
+	var which *ledger.WhichSiteError
 	switch {
 	case errors.As(err, &unknown):
 		return nil
+	case errors.As(err, &which):
+		a.warn("that a bundle arrived is not noted for --since last: %v; satchel confirm --site NAME with the receipt notes it", err)
+		return nil
 	case err == nil && !c.Before:
-		a.info("the receipt shows that bundle %d of the stream %s arrived", c.Bundle.Sequence, c.Stream)
+		a.info("the receipt shows that bundle %d of the stream %s arrived; noted as site %s", c.Bundle.Sequence, c.Stream, text.Printable(c.Site))
 	}
 	return err
 }

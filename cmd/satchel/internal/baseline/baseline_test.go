@@ -202,7 +202,7 @@ func TestLedger(t *testing.T) {
 	}
 	pack("b", base, one, two)
 	pack("c", nil, three)
-	if _, err := ledger.Confirm(state, strings.Repeat("0b", 8), "", ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(state, strings.Repeat("0b", 8), ledger.Arrival{How: ledger.BySlip}); err != nil {
 		t.Fatal(err)
 	}
 	k, err := OfLedger(state, "weekly", 0)

@@ -32,7 +32,7 @@ func TestSites(t *testing.T) {
 	}
 	arrived := func(letter, site string) {
 		t.Helper()
-		if _, err := ledger.Confirm(state, strings.Repeat("0"+letter, 8), site, ledger.BySlip); err != nil {
+		if _, err := ledger.Confirm(state, strings.Repeat("0"+letter, 8), ledger.Arrival{Site: site, How: ledger.BySlip}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,18 +56,22 @@ func TestSites(t *testing.T) {
 	arrived("a", "")
 	counts("everywhere", 0, one)
 	arrived("b", "north")
-	counts("one of two sites, of which the other is not known", 0, one, two)
+	counts("a site that was not named has only the first", 0, one)
 	var few *SitesError
-	if _, err := OfLedger(state, "weekly", 2); !errors.As(err, &few) || few.Has != 1 || few.Known != "bundle 2 at north" {
+	if _, err := OfLedger(state, "weekly", 2); !errors.As(err, &few) || few.Has != 1 || few.Known != "bundle 1 at unnamed, bundle 2 at north" {
 		t.Errorf("two sites were asked for: %v", err)
 	}
+	if _, err := ledger.ForgetSite(state, ledger.Unnamed); err != nil {
+		t.Fatal(err)
+	}
+	counts("one site", 0, one, two)
 	arrived("a", "south")
 	counts("south has only the first", 2, one)
 	arrived("c", "north")
 	counts("what went from the newer one", 2) // bundle 3 does not need it
 	arrived("b", "south")
 	counts("both have the second image", 2, two)
-	arrived("c", "")
+	arrived("c", ledger.Everywhere)
 	counts("everywhere again", 2, two, three)
 	if _, err := ledger.ForgetSite(state, "east"); err == nil || !strings.Contains(err.Error(), `"east"`) {
 		t.Errorf("a site that is not known: %v", err)
@@ -77,7 +81,10 @@ func TestSites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	counts("no site is known", 0, two, three)
+	var none *NoneArrivedError
+	if _, err := OfLedger(state, "weekly", 0); !errors.As(err, &none) {
+		t.Errorf("no site is known: %v", err)
+	}
 }
 
 // TestPartial counts on the newest bundle of all images, and on those of a part of them that
@@ -105,11 +112,15 @@ func TestPartial(t *testing.T) {
 		{"a", "", "ab"},
 		{"d", "", "abd"},
 		{"c", "", "cd"}, // b is older than the bundle that all of it is in
-		{"e", "north", "cde"},
-		{"e", "south", "cde"},
+		{"c", "north", "c"},
+		{"d", "north", "cd"},
+		{"e", "north", "cd"},
+		{"e", ledger.Unnamed, "cde"},
+		{"c", "south", "c"},
+		{"e", "south", "ce"},
 		{"d", "south", "cde"},
 	} {
-		if _, err := ledger.Confirm(state, strings.Repeat("0"+step.arrives, 8), step.site, ledger.BySlip); err != nil {
+		if _, err := ledger.Confirm(state, strings.Repeat("0"+step.arrives, 8), ledger.Arrival{Site: step.site, How: ledger.BySlip}); err != nil {
 			t.Fatal(err)
 		}
 		k, err := OfLedger(state, "weekly", 0)

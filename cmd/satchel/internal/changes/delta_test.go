@@ -44,7 +44,7 @@ func deltaWeeks(t *testing.T, b *jobtest.Bench) (readers []*bundle.Reader) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ledger.Confirm(o.State, string(done.Fingerprint), "", ledger.BySlip); err != nil {
+		if _, err := ledger.Confirm(o.State, string(done.Fingerprint), ledger.Arrival{How: ledger.BySlip}); err != nil {
 			t.Fatal(err)
 		}
 		readers = append(readers, b.Open(done.Dir))

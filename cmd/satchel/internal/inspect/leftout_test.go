@@ -26,7 +26,7 @@ func TestLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := b.Pack(b.Prepare(set), "second")
-	if _, err := ledger.Confirm(o.State, string(first.Fingerprint), "", ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(o.State, string(first.Fingerprint), ledger.Arrival{How: ledger.BySlip}); err != nil {
 		t.Fatal(err)
 	}
 	b.Push(c.IndexFor(false, []string{"amd64", "arm64"}, amd, c.Image(false, c.Layer(8000, ocitest.LayerGzip))), "team/list", "v1")

@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/satchel-airgap/satchel/bundle"
 )
@@ -29,15 +31,17 @@ func ParseBeginning(s string) (string, error) {
 type Confirmed struct {
 	Stream bundle.Stream
 	Bundle Bundle
-	Before bool   // it was known before
-	Newest Bundle // of the stream that is known to have arrived: this one or a newer one
-	Sites  string // which bundle each site has; see [Ledger.SiteList]
+	Before bool      // it was known before, of the same site
+	At     time.Time // when it became known
+	Site   string    // the last one that it is noted for
+	Newest Bundle    // of the stream that is known to have arrived: this one or a newer one
+	Sites  string    // which bundle each site has; see [Ledger.SiteList]
 }
 
-// Confirm notes that the bundle with that fingerprint, or one that begins so, arrived, at which
-// site, "" for all that there are, and by what that is known. It looks into every ledger of
-// this host. Errors: *[UnknownError], *[AmbiguousError], those of [Read].
-func Confirm(state, digits, site string, how How) (c Confirmed, err error) {
+// Confirm notes that the bundle with that fingerprint, or one that begins so, arrived. It looks
+// into every ledger of this host. Errors: *[UnknownError], *[AmbiguousError], *[WhichSiteError],
+// *[OtherSiteError], those of [Read].
+func Confirm(state, digits string, a Arrival) (c Confirmed, err error) {
 	list, unread := All(state)
 	var fits []Known
 	var in *Ledger
@@ -59,11 +63,20 @@ func Confirm(state, digits, site string, how How) (c Confirmed, err error) {
 		if i < 0 {
 			return false, &UnknownError{digits, known(list)} // it was taken away meanwhile
 		}
-		b := &l.Bundles[i]
-		c.Before = !b.arrive(site, how)
+		names, err := l.where(a)
+		if err != nil {
+			return false, fmt.Errorf("confirm bundle %d of the stream %s: %w", fits[0].Sequence, l.Name, err)
+		}
+		b, before := &l.Bundles[i], l.SiteList()
+		c.Before = true
+		for _, name := range names {
+			c.Before = !b.arrive(name, a) && c.Before
+			k := slices.IndexFunc(b.Sites, func(s Site) bool { return s.Name == name })
+			c.At, c.Site = b.Sites[k].At, cmp.Or(name, Unnamed)
+		}
 		l.forget() // what is told is what stays
 		c.Stream, c.Bundle, c.Newest, c.Sites = l.Stream(), *b, *l.Arrived(), l.SiteList()
-		return !c.Before, nil
+		return !c.Before || a.Mirror != "" || before != c.Sites, nil
 	})
 	return c, err
 }

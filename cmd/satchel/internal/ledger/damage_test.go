@@ -59,7 +59,7 @@ func TestVersions(t *testing.T) {
 	}
 	_, prepared := s.Prepare()
 	_, _, reserved := s.Reserve(Reservation{Bundle: id(2), Content: content(t)})
-	_, confirmed := Confirm(s.state, string(finger(1)), "", BySlip)
+	_, confirmed := Confirm(s.state, string(finger(1)), Arrival{How: BySlip})
 	for what, err := range map[string]error{"Prepare": prepared, "Reserve": reserved, "Confirm": confirmed} {
 		var version *oci.VersionError
 		if !errors.As(err, &version) || version.File != path || version.Has != "ledger/3" || version.Reads != "ledger/1" {

@@ -58,9 +58,9 @@ func (e *UnknownError) Hint() string {
 	}
 	list := make([]string, len(e.Known))
 	for i, k := range e.Known {
-		list[i] = fmt.Sprintf("%s (bundle %d of %s)", k.Fingerprint.Grouped(), k.Sequence, k.Stream)
+		list[i] = fmt.Sprintf("%s (bundle %d of %s)", bundle.Fingerprint(k.Fingerprint[:min(len(k.Fingerprint), leastDigits)]).Grouped(), k.Sequence, k.Stream)
 	}
-	return "compare it with the slip; this host knows " + text.Some(list, 10)
+	return "compare it with the slip; this host knows those that begin with " + text.Some(list, 5)
 }
 
 // AmbiguousError says that the beginning of a fingerprint fits several bundles.

@@ -77,7 +77,7 @@ func giveNumbers(t *testing.T, s Store, round string) {
 			t.Fatal(err)
 		}
 		if n%3 == 0 {
-			if _, err := Confirm(s.state, string(finger(number)), "", BySlip); err != nil {
+			if _, err := Confirm(s.state, string(finger(number)), Arrival{How: BySlip}); err != nil {
 				t.Fatal(err)
 			}
 		}

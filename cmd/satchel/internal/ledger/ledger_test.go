@@ -193,7 +193,7 @@ func TestBounded(t *testing.T) {
 	for n := 1; n <= Kept+3; n++ {
 		s.made(t, n)
 		if n == 2 {
-			if _, err := Confirm(s.state, string(finger(2)), "", ByReceipt); err != nil {
+			if _, err := Confirm(s.state, string(finger(2)), Arrival{How: ByReceipt}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -213,7 +213,7 @@ func TestBounded(t *testing.T) {
 	if entries, err := os.ReadDir(s.dir()); err != nil || len(entries) != Kept+2 {
 		t.Errorf("the directory has %d files, %v", len(entries), err)
 	}
-	late, err := Confirm(s.state, string(finger(3)), "", BySlip)
+	late, err := Confirm(s.state, string(finger(3)), Arrival{How: BySlip})
 	if err != nil || late.Bundle.Content != "" || late.Newest.Sequence != 3 {
 		t.Errorf("confirmed late: %+v, %v", late, err)
 	}
@@ -229,27 +229,27 @@ func TestConfirm(t *testing.T) {
 	}
 	south.made(t, 10)
 	before := time.Now().Add(-time.Second)
-	c, err := Confirm(state, string(finger(2)), "", BySlip)
+	c, err := Confirm(state, string(finger(2)), Arrival{How: BySlip})
 	if err != nil || c.Stream.Name != "north" || c.Bundle.Sequence != 2 || c.Before || c.Newest.Sequence != 2 || c.Bundle.How != BySlip || c.Bundle.Confirmed.Before(before) {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c, err := Confirm(state, string(finger(2))[:16], "", ByReceipt); err != nil || !c.Before || c.Bundle.How != BySlip {
+	if c, err := Confirm(state, string(finger(2))[:16], Arrival{How: ByReceipt}); err != nil || !c.Before || c.Bundle.How != BySlip {
 		t.Errorf("again: %+v, %v", c, err)
 	}
-	if c, err := Confirm(state, string(finger(1)), "", BySlip); err != nil || c.Before || c.Newest.Sequence != 2 {
+	if c, err := Confirm(state, string(finger(1)), Arrival{How: BySlip}); err != nil || c.Before || c.Newest.Sequence != 2 {
 		t.Errorf("an older one: %+v, %v", c, err)
 	}
 	if b := north.mustRead(t).Arrived(); b == nil || b.Sequence != 2 {
 		t.Errorf("arrived: %+v", b)
 	}
-	if c, err := Confirm(state, string(finger(10)), "", BySlip); err != nil || c.Stream.Name != "south" {
+	if c, err := Confirm(state, string(finger(10)), Arrival{How: BySlip}); err != nil || c.Stream.Name != "south" {
 		t.Errorf("of another ledger: %+v, %v", c, err)
 	}
 	var unknown *UnknownError
-	if _, err := Confirm(state, string(finger(99)), "", BySlip); !errors.As(err, &unknown) || len(unknown.Known) != 4 || unknown.Known[0].Sequence != 3 || unknown.Known[1].Stream != "south" || !strings.Contains(unknown.Hint(), finger(3).Grouped()+" (bundle 3 of north)") {
+	if _, err := Confirm(state, string(finger(99)), Arrival{How: BySlip}); !errors.As(err, &unknown) || len(unknown.Known) != 4 || unknown.Known[0].Sequence != 3 || unknown.Known[1].Stream != "south" || !strings.Contains(unknown.Hint(), finger(3)[:16].Grouped()+" (bundle 3 of north)") {
 		t.Errorf("unknown: %v", err)
 	}
-	if _, err := Confirm(t.TempDir(), string(finger(1)), "", BySlip); !errors.As(err, &unknown) || len(unknown.Known) != 0 {
+	if _, err := Confirm(t.TempDir(), string(finger(1)), Arrival{How: BySlip}); !errors.As(err, &unknown) || len(unknown.Known) != 0 {
 		t.Errorf("without ledgers: %v", err)
 	}
 	stream := south.mustRead(t).Stream()
@@ -261,10 +261,10 @@ func TestConfirm(t *testing.T) {
 		t.Fatal(err)
 	}
 	var several *AmbiguousError
-	if _, err := Confirm(state, string(like[:18]), "", BySlip); !errors.As(err, &several) || len(several.Known) != 2 {
+	if _, err := Confirm(state, string(like[:18]), Arrival{How: BySlip}); !errors.As(err, &several) || len(several.Known) != 2 {
 		t.Errorf("two that begin alike: %v", err)
 	}
-	if c, err := Confirm(state, string(like), "", BySlip); err != nil || c.Bundle.Sequence != 2 {
+	if c, err := Confirm(state, string(like), Arrival{How: BySlip}); err != nil || c.Bundle.Sequence != 2 {
 		t.Errorf("all digits of one: %+v, %v", c, err)
 	}
 }

@@ -51,7 +51,7 @@ func TestServedArrived(t *testing.T) {
 			}
 		}
 		for _, s := range sites {
-			one.arrive(s, ByReceipt)
+			one.arrive(s, Arrival{How: ByReceipt})
 		}
 		return one
 	}

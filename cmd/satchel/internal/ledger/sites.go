@@ -1,23 +1,33 @@
 package ledger
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
-// Site is a mirror, or another name for where bundles go, that a bundle arrived at.
+// Unnamed is the site of bundles that were confirmed while no site had a name. Everywhere stands
+// for all sites.
+const (
+	Unnamed    = "unnamed"
+	Everywhere = "all"
+)
+
+// Site is one that a bundle arrived at.
 type Site struct {
-	Name string    `json:"name"` // "" where it was not named: then the bundle arrived at all of them
-	At   time.Time `json:"at"`   // when it became known
-	How  How       `json:"how"`
+	Name   string        `json:"name"` // "" where it was not named
+	Mirror string        `json:"mirror,omitempty"`
+	First  digest.Digest `json:"first,omitempty"` // that the mirror's receipts follow; it tells mirrors of one name apart
+	At     time.Time     `json:"at"`              // when it became known
+	How    How           `json:"how"`
 }
 
-// sites are those that a bundle is known to have arrived at. One that was confirmed before sites
-// were named arrived everywhere.
+// sites are those that a bundle is known to have arrived at.
 func (b *Bundle) sites() []Site {
 	if len(b.Sites) == 0 && !b.Confirmed.IsZero() {
 		return []Site{{At: b.Confirmed, How: b.How}}
@@ -26,43 +36,57 @@ func (b *Bundle) sites() []Site {
 }
 
 // arrive notes that a bundle arrived at a site, and reports whether that was not known.
-func (b *Bundle) arrive(site string, how How) bool {
-	list := b.sites()
-	if slices.ContainsFunc(list, func(s Site) bool { return s.Name == site }) {
-		return false
+func (b *Bundle) arrive(site string, a Arrival) (fresh bool) {
+	list := slices.Clone(b.sites())
+	i := slices.IndexFunc(list, func(s Site) bool { return s.Name == site })
+	if fresh = i < 0; fresh {
+		i = len(list)
+		list = append(list, Site{Name: site, At: now(), How: a.How})
 	}
-	at := now()
+	if a.Mirror != "" {
+		list[i].Mirror, list[i].First = a.Mirror, a.First
+	}
 	if b.Confirmed.IsZero() {
-		b.Confirmed, b.How = at, how
+		b.Confirmed, b.How = list[i].At, a.How
 	}
-	b.Sites = append(slices.Clone(list), Site{site, at, how})
-	return true
+	b.Sites = list
+	return fresh
 }
 
-// ArrivedAt gives for each site that is known by name the newest bundle that arrived there;
-// without any, the newest that arrived, under no name.
+// all lists what is known of sites.
+func (l *Ledger) all() (list []Site) {
+	for i := range l.Bundles {
+		list = append(list, l.Bundles[i].sites()...)
+	}
+	return list
+}
+
+// ArrivedAt gives for each site the newest bundle that arrived there. What was confirmed without
+// a name is a site of its own, "", but where the only name is that of the mirror which receipts
+// have: then it is that one.
 func (l *Ledger) ArrivedAt() map[string]*Bundle {
 	newest := map[string]*Bundle{}
-	var everywhere *Bundle
 	for i := range l.Bundles {
-		b := &l.Bundles[i]
-		for _, s := range b.sites() {
-			if s.Name == "" {
-				everywhere = b
-			} else {
-				newest[s.Name] = b
+		for _, s := range l.Bundles[i].sites() {
+			newest[s.Name] = &l.Bundles[i]
+		}
+	}
+	if unnamed := newest[""]; unnamed != nil && len(newest) == 2 {
+		for name, b := range newest {
+			if name != "" && l.byMirror(name) {
+				delete(newest, "")
+				if unnamed.Sequence > b.Sequence {
+					newest[name] = unnamed
+				}
 			}
 		}
 	}
-	for name, b := range newest {
-		if everywhere != nil && everywhere.Sequence > b.Sequence {
-			newest[name] = everywhere
-		}
-	}
-	if len(newest) == 0 && everywhere != nil {
-		newest[""] = everywhere
-	}
 	return newest
+}
+
+// byMirror reports whether receipts gave a site its name.
+func (l *Ledger) byMirror(name string) bool {
+	return slices.ContainsFunc(l.all(), func(s Site) bool { return s.Name == name && s.Mirror == name })
 }
 
 // CountedAt gives for each site of [Ledger.ArrivedAt] the bundles that a baseline counts on, the
@@ -70,10 +94,12 @@ func (l *Ledger) ArrivedAt() map[string]*Bundle {
 // part of them that arrived after it; together they have what was to be there.
 func (l *Ledger) CountedAt() map[string][]*Bundle {
 	counted := map[string][]*Bundle{}
-	for name := range l.ArrivedAt() {
+	at := l.ArrivedAt()
+	for name := range at {
+		is := func(s Site) bool { return s.Name == name || s.Name == "" && at[""] == nil }
 		for i := range l.Bundles {
 			b := &l.Bundles[i]
-			if !slices.ContainsFunc(b.sites(), func(s Site) bool { return s.Name == name || s.Name == "" }) {
+			if !slices.ContainsFunc(b.sites(), is) {
 				continue
 			}
 			if !b.Partial {
@@ -102,11 +128,12 @@ func (l *Ledger) counted() (list []*Bundle) {
 // "" if no site is known by name.
 func (l *Ledger) SiteList() string {
 	at := l.ArrivedAt()
+	if at[""] != nil && len(at) == 1 {
+		return ""
+	}
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(at)) {
-		if name != "" {
-			words = append(words, fmt.Sprintf("bundle %d at %s", at[name].Sequence, name))
-		}
+		words = append(words, fmt.Sprintf("bundle %d at %s", at[name].Sequence, cmp.Or(name, Unnamed)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -130,38 +157,4 @@ func (e *UnknownSiteError) Hint() string {
 		return "no site is known by name"
 	}
 	return "name one of " + strings.Join(e.Known, ", ")
-}
-
-// ForgetSite takes a site that is gone out of all ledgers of this host, and gives the streams
-// that it was in. Errors: *[UnknownSiteError], those of [All].
-func ForgetSite(state, site string) (streams []string, err error) {
-	list, unread := All(state)
-	known := map[string]bool{}
-	for _, l := range list {
-		for name := range l.ArrivedAt() {
-			known[name] = true
-		}
-		if l.ArrivedAt()[site] == nil {
-			continue
-		}
-		streams = append(streams, l.Name)
-		err := At(state, l.Name).change(func(l *Ledger) (bool, error) {
-			for i := range l.Bundles {
-				b := &l.Bundles[i]
-				b.Sites = slices.DeleteFunc(slices.Clone(b.sites()), func(s Site) bool { return s.Name == site })
-				if len(b.Sites) == 0 {
-					b.Confirmed, b.How, b.Sites = time.Time{}, "", nil
-				}
-			}
-			return true, nil
-		})
-		if err != nil {
-			return streams, err
-		}
-	}
-	delete(known, "")
-	if len(streams) == 0 {
-		return nil, errors.Join(&UnknownSiteError{site, slices.Sorted(maps.Keys(known))}, unread)
-	}
-	return streams, unread
 }

@@ -29,7 +29,7 @@ func (w *weekly) since(dir string) {
 // arrived notes that a bundle arrived.
 func (w *weekly) arrived(done *pack.Result) {
 	w.t.Helper()
-	if _, err := ledger.Confirm(w.Pack(w.Prepare(w.set), "").State, string(done.Fingerprint), "", ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(w.Pack(w.Prepare(w.set), "").State, string(done.Fingerprint), ledger.Arrival{How: ledger.BySlip}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -67,7 +67,7 @@ func (d *deltas) pack(name string) *bundle.Reader {
 
 func (d *deltas) arrived(r *bundle.Reader) {
 	d.t.Helper()
-	if _, err := ledger.Confirm(d.state, string(r.Fingerprint()), "", ledger.BySlip); err != nil {
+	if _, err := ledger.Confirm(d.state, string(r.Fingerprint()), ledger.Arrival{How: ledger.BySlip}); err != nil {
 		d.t.Fatal(err)
 	}
 }
