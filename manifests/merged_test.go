@@ -112,6 +112,7 @@ func TestMergedCatalog(t *testing.T) {
 	for _, want := range []string{
 		`package "etcd": withdrawn from its catalog and kept: channel alpha, etcd.v1.1.0 from channel stable`,
 		`package "zoo": withdrawn from its catalog and kept as a whole`,
+		`stays as an earlier bundle carried it, and nothing asks for it: 1 version of package "etcd", package "zoo"`,
 	} {
 		if !slices.ContainsFunc(h.Notes, func(n string) bool { return strings.HasSuffix(n, want) }) {
 			t.Errorf("no note %q in %q", want, h.Notes)

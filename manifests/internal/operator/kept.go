@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/catalogmerge"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
@@ -88,6 +90,33 @@ func (s *selection) checkKept(name string, req filter.Request, out *filter.Resul
 		return nil
 	}
 	return &catalogmerge.RefusedError{What: s.what, Package: name, Err: err}
+}
+
+// stay gathers what of a package is chosen because an earlier bundle carried it alone.
+func (s *selection) stay(name string, cfg *declcfg.DeclarativeConfig, req filter.Request, out *filter.Result) {
+	if len(req.Keep) == 0 {
+		return
+	}
+	req.Keep, req.KeepDefault = nil, ""
+	if nothingOf(req) {
+		s.stays = append(s.stays, fmt.Sprintf("package %q", name))
+		return
+	}
+	asked, err := filter.Package(cfg, req)
+	if err != nil { // nothing is left of what is asked for, or it cannot stand alone
+		asked = &filter.Result{}
+	}
+	if more := len(out.Bundles) - len(asked.Bundles); more > 0 {
+		s.stays = append(s.stays, fmt.Sprintf("%s of package %q", text.Count(more, "version", "versions"), name))
+	}
+}
+
+// noteStays says what stays though nothing asks for it any more.
+func (s *selection) noteStays() {
+	const most = 10
+	if len(s.stays) > 0 {
+		s.notes = append(s.notes, text.ASCII(s.what+": stays as an earlier bundle carried it, and nothing asks for it: "+text.Some(s.stays, most)))
+	}
 }
 
 // noteKept says what of a package was withdrawn or deprecated since an earlier bundle.

@@ -140,6 +140,7 @@ type selection struct {
 	learnAll bool                // learn what every bundle provides and requires
 	all      []operator          // which is then here
 	notes    []string
+	stays    []string // what is chosen because an earlier bundle carried it alone
 
 	kept   []imageset.KeptCatalog // that it is joined with, the newest first
 	joined *catalogmerge.Catalog  // the two, once they are

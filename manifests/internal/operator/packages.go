@@ -121,6 +121,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	for _, n := range out.Notes {
 		s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: package %q: %s", s.what, p.Name, n)))
 	}
+	s.stay(p.Name, cfg, req, out)
 	for _, f := range out.Faults {
 		b := p.Bundle(f.Bundle)
 		if b == nil {

@@ -102,6 +102,7 @@ func (s *selection) makeCatalog(ctx context.Context, from ask.Images) error {
 	if w.Ref.Digest != "" {
 		w.Ref.Digest = built.Digest
 	}
+	s.noteStays()
 	s.notes = append(s.notes, text.ASCII(s.what+": "+s.count.String()))
 	return nil
 }

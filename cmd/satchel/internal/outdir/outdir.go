@@ -53,7 +53,7 @@ func (e *WriteError) Unwrap() error { return e.err }
 
 // Hint says what to do now.
 func (e *WriteError) Hint() string {
-	return "every image is in the mirror: satchel render writes the YAML again, into this directory or another"
+	return "every image is in the mirror: make room, or name another directory, and run the same command again; it pushes nothing twice"
 }
 
 // RefusedError says why nothing is written into the directory.

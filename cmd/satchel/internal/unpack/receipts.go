@@ -201,8 +201,8 @@ func (u *unpacking) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := u.writeCluster(); err != nil {
-		return err
+	if err := u.writeCluster(); err != nil { // other hosts need not wait for the directory
+		return errors.Join(err, u.receiptToMirror(ctx, one))
 	}
 	return u.giveReceipt(ctx, one)
 }
@@ -323,12 +323,17 @@ func (u *unpacking) giveReceipt(ctx context.Context, one *receipt.Kept) error {
 			err = errors.Join(err, u.Out.Add(receipt.SignatureFile(receipt.File, i), sig))
 		}
 	}
+	return errors.Join(err, u.receiptToMirror(ctx, one))
+}
+
+// receiptToMirror brings a receipt into the mirror, unless it is there or is not wanted there.
+func (u *unpacking) receiptToMirror(ctx context.Context, one *receipt.Kept) error {
 	if one.Tag != "" || u.Receipts.NotInMirror {
-		return err
+		return nil
 	}
-	merr := u.receipts.keeper.ToMirror(ctx, u.receipts.history, one)
-	if merr == nil {
+	err := u.receipts.keeper.ToMirror(ctx, u.receipts.history, one)
+	if err == nil {
 		u.Info("the receipt of this bundle is in the mirror: %s", u.receipts.keeper.Repo.WithTag(one.Tag))
 	}
-	return errors.Join(err, merr)
+	return err
 }
