@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,7 +60,11 @@ func TestCatalogMode(t *testing.T) {
 	}
 	key := keystest.SSHKey(t, "ed25519", "")
 	planned, _ = w.plan(exitOK, "--since", "last", "--sign-key", key)
-	w.run(w.pack("--since", "last", "--sign-key", key)...).want(exitOK)
+	var did packed
+	if r := w.run(w.pack("--since", "last", "--sign-key", key, "-o", "json")...).want(exitOK); json.Unmarshal([]byte(r.stdout), &did) != nil || did.Carried == nil || did.LeftOut == nil ||
+		did.Carried.Images != 0 || did.Carried.Bytes != 0 || did.LeftOut.Images != 3 || did.LeftOut.Bytes == 0 || len(did.Images) != 3 {
+		t.Errorf("%+v\n%s", did.Carried, r.stdout)
+	}
 	if taken := w.taken(); max(taken, planned.Written.Bytes)-min(taken, planned.Written.Bytes) > taken/100 {
 		t.Errorf("%d bytes are on the drive, plan says %+v", taken, planned.Written)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -44,11 +45,12 @@ type packed struct {
 	Sequence    int                `json:"sequence,omitempty"`  // its number there
 	Unchanged   bool               `json:"unchanged,omitempty"` // the bundle was finished before this run
 	Carried     *carriedCount      `json:"carried,omitempty"`
+	LeftOut     *carriedCount      `json:"leftOut,omitempty"` // with --since: the mirror has it
 	Images      []carriedImage     `json:"images,omitempty"`
 	Gaps        *foundGaps         `json:"gaps,omitempty"`
 }
 
-// carriedCount counts what a bundle has.
+// carriedCount counts what a bundle has, or leaves out.
 type carriedCount struct {
 	Images    int   `json:"images"`
 	Attached  int   `json:"attached"` // signatures and other referrers
@@ -115,15 +117,44 @@ func (p *packed) fill(done *pack.Result) {
 	if len(g.Images) == 0 { // this run has only read it back
 		return
 	}
-	p.Carried = &carriedCount{Manifests: len(g.Manifests), Blobs: len(g.Blobs), Bytes: report.Size(g.Manifests) + report.Size(g.Blobs)}
+	if done.Carried != nil {
+		all, carried := countOf(g), countOf(done.Carried)
+		p.Carried = &carried
+		if left := all.less(carried); left != (carriedCount{}) {
+			p.LeftOut = &left
+		}
+	}
 	for _, img := range g.Images {
 		if img.Subject != "" {
-			p.Carried.Attached++
 			continue
 		}
-		p.Carried.Images++
 		p.Images = append(p.Images, carriedImage{img.Origin, img.Configured(), img.Root.Digest, img.MirrorTags()})
 	}
+}
+
+// countOf counts a graph, of its images those that something in it is of.
+func countOf(g *oci.Graph) (c carriedCount) {
+	c.Manifests, c.Blobs, c.Bytes = len(g.Manifests), len(g.Blobs), report.Size(g.Manifests)+report.Size(g.Blobs)
+	known := map[string]bool{}
+	for _, n := range slices.Concat(g.Manifests, g.Blobs) {
+		for _, img := range g.Of(n) {
+			key := strings.Join([]string{string(img.Origin), img.Source.String(), img.Root.Digest.String(), img.Subject.String()}, " ")
+			switch {
+			case known[key]:
+			case img.Subject != "":
+				c.Attached++
+			default:
+				c.Images++
+			}
+			known[key] = true
+		}
+	}
+	return c
+}
+
+// less is what is not in a part.
+func (c carriedCount) less(part carriedCount) carriedCount {
+	return carriedCount{c.Images - part.Images, c.Attached - part.Attached, c.Manifests - part.Manifests, c.Blobs - part.Blobs, c.Bytes - part.Bytes}
 }
 
 // addOutcome defines -o for commands that do something.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,7 +92,7 @@ func TestOutcome(t *testing.T) {
 		at(t, image, "repository") != mirror.Host+"/team/app" || at(t, image, "digest") != root.Digest.String() || at(t, image, "state") != "pushed" {
 		t.Errorf("%v", u)
 	}
-	if files := u["files"].([]any); u["outputDir"] != out || len(files) < 2 || files[0] != "APPLY.md" {
+	if files := u["files"].([]any); u["outputDir"] != out || len(files) < 2 || files[0] != "APPLY.md" || !slices.Contains(files, any("receipt.json")) {
 		t.Errorf("%v", files)
 	}
 	if len(at(t, u, "gaps", "images").([]any)) != 1 {

@@ -43,6 +43,9 @@ func printPruning(w io.Writer, plan *prune.Plan, v view) error {
 	goesText := text.Count(plan.Count(prune.Goes), "manifest", "manifests")
 	if plan.Blobs > 0 && plan.Count(prune.Goes) > 0 {
 		goesText += "; " + bundle.FormatSize(plan.Blobs) + " of blobs at most, once the registry collects garbage"
+		if plan.Count(prune.Stays) > 0 {
+			goesText += ", less what those need that stay"
+		}
 	}
 	p.printf("goes         %s\n", goesText)
 	if n := plan.Untagged(); n > 0 {

@@ -214,7 +214,9 @@ func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gap
 	p.Info("bundle %s in %s: packed on %s, nothing has changed since", b.Bundle, b.Dir, text.Minute(b.Created))
 	p.sayWhere()
 	done := p.result(b.Bundle, b.Dir, b.Fingerprint)
-	done.Unchanged = true
+	if done.Unchanged = true; p.Baseline != nil {
+		done.Carried = nil // it was begun with another baseline
+	}
 	return done, nil
 }
 

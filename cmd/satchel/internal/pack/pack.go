@@ -63,7 +63,8 @@ type Result struct {
 	Stream      bundle.Stream      // the zero value for a bundle of an earlier version
 	Sequence    int
 	Unchanged   bool       // it was finished before this run, and has what the configuration names now
-	Graph       *oci.Graph // what it carries; without an image where this run only read it back
+	Graph       *oci.Graph // what it needs; without an image where this run only read it back
+	Carried     *oci.Graph // the part of that which travels; nil where that is not known
 	Gaps        gaps.List  // what it was finished without
 
 	state string
@@ -128,7 +129,9 @@ func (p *packing) result(id, dir string, fp bundle.Fingerprint) *Result {
 	if p.opts.NoVerify {
 		fp = "" // nobody knows whether the drive has what it stands for
 	}
-	return &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Graph: p.Graph, Gaps: p.Gaps, state: p.opts.State}
+	done := &Result{Bundle: id, Dir: dir, Fingerprint: fp, Stream: p.stream, Sequence: p.sequence, Graph: p.Graph, Gaps: p.Gaps, state: p.opts.State}
+	done.Carried = p.Carried()
+	return done
 }
 
 // release verifies what was written and reports that the drive may go. fp is of what was

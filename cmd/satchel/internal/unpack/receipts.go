@@ -318,9 +318,9 @@ func (u *unpacking) giveReceipt(ctx context.Context, one *receipt.Kept) error {
 		return err
 	}
 	if u.Out != nil {
-		err = u.Out.Add(receipt.File, body)
+		err = u.addFile(receipt.File, body)
 		for i, sig := range one.Signatures() {
-			err = errors.Join(err, u.Out.Add(receipt.SignatureFile(receipt.File, i), sig))
+			err = errors.Join(err, u.addFile(receipt.SignatureFile(receipt.File, i), sig))
 		}
 	}
 	return errors.Join(err, u.receiptToMirror(ctx, one))

@@ -78,6 +78,7 @@ func (u *unpacking) reportTo(o Options, r *bundle.Reader) {
 		for _, f := range u.files {
 			o.Report.Files = append(o.Report.Files, f.Name)
 		}
+		o.Report.Files = append(o.Report.Files, u.receiptFiles...)
 	}
 }
 
@@ -122,4 +123,13 @@ func (u *unpacking) reportMirror(rep *Report) {
 			rep.Images = append(rep.Images, one)
 		}
 	}
+}
+
+// addFile writes a file beside those for the cluster.
+func (u *unpacking) addFile(name string, body []byte) error {
+	err := u.Out.Add(name, body)
+	if err == nil {
+		u.receiptFiles = append(u.receiptFiles, name)
+	}
+	return err
 }

@@ -92,6 +92,8 @@ type unpacking struct {
 	all   bool               // all was looked at, and is there
 	wrote bool               // the YAML
 
+	receiptFiles []string // that were written beside it
+
 	moving    []catalogs.Catalog // what becomes of the catalogs
 	shrinking error              // that the dry run ends with
 
