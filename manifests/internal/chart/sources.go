@@ -2,6 +2,7 @@ package chart
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,8 +78,8 @@ func orNewest(version string) string {
 
 // index fetches and reads what the repository publishes.
 func (s *charting) index(ctx context.Context, base *url.URL) (helm.Index, error) {
-	if h := s.c.Extra.Hub; h != nil {
-		return ofHub(h, base)
+	if s.c.Extra.Hub != nil {
+		return s.ofHub(base)
 	}
 	at := *base
 	at.Path, at.RawPath = strings.TrimSuffix(base.Path, "/")+"/index.yaml", ""
@@ -288,8 +289,12 @@ func (s *charting) local(i int) {
 	ch := &s.c.Mirror.Helm.Local[i]
 	at := fmt.Sprintf("mirror.helm.local[%d].path", i)
 	c, err := loadLocal(ch.Path)
-	if errors.Is(err, fs.ErrNotExist) && s.hubLocal(ch) {
-		return
+	if errors.Is(err, fs.ErrNotExist) {
+		found, several := s.hubLocal(ch)
+		if found {
+			return
+		}
+		err = cmp.Or(several, err)
 	}
 	if err == nil && ch.Version != "" && ch.Version != c.Version {
 		err = fmt.Errorf("it is version %s, not %s", c.Version, ch.Version)

@@ -30,9 +30,16 @@ func merge(old, h *manifests.Hub) *manifests.Hub {
 	return &m
 }
 
+// localCharts stands for the host of charts that were files.
+const localCharts = "charts.local"
+
 // replaces reports whether an image takes the place of an older one: a tag of it in the mirror,
-// or what its source names.
+// or what its source names. A chart that was a file takes that of its other versions: the file
+// is the same.
 func replaces(at oci.Mirror, by, old oci.Image) bool {
+	if by.Origin == manifests.OriginChart && by.Source.Registry == localCharts && by.Source.Repo() == old.Source.Repo() {
+		return true
+	}
 	if at.Repo(by) == at.Repo(old) {
 		return by.Root.Digest == old.Root.Digest || slices.ContainsFunc(old.Tags, func(tag string) bool { return slices.Contains(by.Tags, tag) })
 	}
