@@ -20,7 +20,7 @@ type Arrival struct {
 	How    How
 }
 
-// WhichSiteError says that a bundle cannot be noted, because it is not known at which site it arrived.
+// WhichSiteError says that it is not known at which site a bundle arrived, so that nothing is kept of it.
 type WhichSiteError struct {
 	Mirror string // of a receipt that may be of another site; "" of a slip
 	Sites  []string
