@@ -11,7 +11,7 @@ import (
 )
 
 // pin writes the configuration with what it names today into the report. What was written is
-// resolved: it names the same images, or the report says which are others.
+// resolved: it names the same images, else it is a *[PinError].
 func (p *planning) pin(ctx context.Context, r *Report) error {
 	inv := p.Inventory()
 	pins := manifests.PinsOf(p.Config, inv, r.Catalogs)
@@ -27,10 +27,28 @@ func (p *planning) pin(ctx context.Context, r *Report) error {
 		r.NotPinned = append(slices.Clone(r.NotPinned), "the versions of operators, as ranges, would choose other images; the digests of their catalogs fix them as well")
 	}
 	if len(others) > 0 {
-		r.NotPinned = append(r.NotPinned, fmt.Sprintf("%s: what was written names others already: %s", text.Count(len(others), "image", "images"), text.Some(others, 3)))
+		return &PinError{others}
 	}
 	return nil
 }
+
+// PinError says that a configuration with digests and versions names other images than the one
+// that it was made of, which was found before it was written.
+type PinError struct {
+	Others []string // images that only one of the two names
+}
+
+func (e *PinError) Error() string {
+	return fmt.Sprintf("pin the configuration: with digests and versions it names other images than without, so it was not written: %s, such as %s", text.Count(len(e.Others), "image", "images"), text.Some(e.Others, 3))
+}
+
+// Hint says what to do now.
+func (e *PinError) Hint() string {
+	return "pin it again: what it names may have changed just now"
+}
+
+// Permanent is false: tags may have moved between the two looks.
+func (e *PinError) Permanent() bool { return false }
 
 // pinned writes the file with some pins, and gives the images that it does not name.
 func (p *planning) pinned(ctx context.Context, r *Report, inv *oci.Inventory, pins manifests.Pins) (others []string, err error) {
