@@ -228,14 +228,4 @@ func TestEnclave(t *testing.T) {
 	if strings.Contains(delta.stderr, "unconfirmed") {
 		t.Error(delta.stderr)
 	}
-
-	// Less than the hub has is chosen from its catalog.
-	in.imageset("  operators:\n  - catalog: registry.redhat.io/cat/index:v1\n    packages: [{name: two}]\n")
-	less := in.run("plan", "-c", in.config, "--tls-verify=false", "--registries-conf", conf, "--stream", "less", "-o", "json").want(exitOK).
-		says("filtered again, as less is asked for than "+hub.Host+"/ocp has of it", "1 of 2 packages")
-	if strings.Contains(less.stdout, "quay.io/op/one") || !strings.Contains(less.stdout, "quay.io/op/two@") {
-		t.Errorf("%s", less.stdout)
-	}
-	in.imageset("  additionalImages: [{name: quay.io/team/other:v1}]\n")
-	in.run("plan", "-c", in.config, "--tls-verify=false", "--registries-conf", conf, "--stream", "more").want(exitRegistry).says("pull " + hub.Host + "/ocp/team/other:v1: ")
 }
