@@ -106,7 +106,7 @@ func (j Job) otherStream(b journal.Begin) string {
 func (j Job) differs(b journal.Begin) string {
 	switch {
 	case b.Config != j.Config:
-		return "with another configuration, list of images or mirror"
+		return "with another configuration, list of images, mirror or baseline (another receipt, or none)"
 	case !j.continues(b):
 		return "for the stream " + b.Stream
 	case !slices.Equal(b.Recipients, j.recipients()):

@@ -209,7 +209,7 @@ func (a *app) asksPrune(o pruneOptions) bool {
 func (a *app) mayPrune(ctx context.Context, o pruneOptions, plan *prune.Plan) (bool, error) {
 	switch {
 	case plan.Unknown:
-		a.info("nothing was deleted: no receipt says that satchel pushed anything into %s", plan.Mirror)
+		a.warn("nothing was deleted: no receipt says that satchel pushed anything into %s; --to names the same namespace as for unpack", plan.Mirror)
 		return false, nil
 	case plan.Idle():
 		a.info("nothing to delete")
