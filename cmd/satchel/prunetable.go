@@ -51,8 +51,8 @@ func printPruning(w io.Writer, plan *prune.Plan, v view) error {
 	if n := plan.Untagged(); n > 0 {
 		p.printf("tags go      %d, of manifests that stay, if the registry deletes a tag alone\n", n)
 	}
-	p.printf("stays        %s that bundles brought which are not kept\n", text.Count(plan.Count(prune.Stays), "manifest", "manifests"))
-	p.printf("needed       %s of the same bundles, because kept bundles need them\n", text.Count(plan.Needed, "manifest", "manifests"))
+	p.printf("stays        %s of bundles that are not kept, for the reasons above\n", text.Count(plan.Count(prune.Stays), "manifest", "manifests"))
+	p.printf("needed       %s of these bundles, because kept bundles need them too\n", text.Count(plan.Needed, "manifest", "manifests"))
 	if n := plan.Count(prune.Gone); n > 0 {
 		p.printf("gone         %s not there any more\n", text.Count(n, "manifest is", "manifests are"))
 	}
