@@ -7,8 +7,8 @@ import (
 
 // Served are the filtered catalogs that a mirror may serve. First those of a mirror where every
 // finished bundle of the stream arrived: of each repository and tag the newest that is kept, and
-// where none is kept the newest, which cannot be opened. Then, of each site, the newest that is
-// known to have arrived there, where that is another one: what came after it may be lost.
+// where none is kept the newest, which cannot be opened. Then, of each site, those from the newest that is
+// known to have arrived there, where these are others: which of what came after it did is not known.
 func (l *Ledger) Served() (list []ServedCatalog) {
 	kept, lost := map[string]bool{}, map[string]int{} // by repository and tag; the bundle
 	for _, withFile := range []bool{true, false} {
@@ -24,8 +24,8 @@ func (l *Ledger) Served() (list []ServedCatalog) {
 	return append(list, l.arrived(list)...)
 }
 
-// arrived are the newest catalogs that are known to have arrived at each site, but for those that
-// are known.
+// arrived are the catalogs that each site may have, from the newest that is known to have arrived
+// there, but for those that are known.
 func (l *Ledger) arrived(known []ServedCatalog) (list []ServedCatalog) {
 	have := map[string]bool{} // by file, repository and tag
 	add := func(c Catalog, tag string) bool {
@@ -42,16 +42,14 @@ func (l *Ledger) arrived(known []ServedCatalog) (list []ServedCatalog) {
 	for site := range l.ArrivedAt() {
 		taken := map[string]bool{} // by repository and tag
 		for _, b := range slices.Backward(l.Bundles) {
-			if !slices.ContainsFunc(b.sites(), func(s Site) bool { return s.Name == site || s.Name == "" }) {
-				continue
-			}
+			here := slices.ContainsFunc(b.sites(), func(s Site) bool { return s.Name == site || s.Name == "" })
 			for _, c := range b.Catalogs {
 				for _, tag := range c.Tags {
 					key := c.Path + " " + tag
-					if c.File == "" || taken[key] {
+					if c.File == "" || taken[key] || b.Sealed.IsZero() {
 						continue
 					}
-					taken[key] = true
+					taken[key] = here
 					if add(c, tag) {
 						one := ServedCatalog{c, b.Sequence, 0}
 						one.Tags = []string{tag}
