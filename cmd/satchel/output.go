@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"unicode"
-	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 func addOutput(cmd *cobra.Command, output *string) {
@@ -50,34 +51,14 @@ func printReport(w io.Writer, output string, v any, table func(io.Writer) error)
 // plainJSON is JSON without characters that a terminal obeys or does not show.
 func plainJSON(v any) ([]byte, error) {
 	b, err := json.MarshalIndent(v, "", "  ")
-	return append(escaped(b), '\n'), err
-}
-
-// escaped escapes such characters in JSON.
-func escaped(b []byte) []byte {
-	if !bytes.ContainsFunc(b, isHidden) {
-		return b
-	}
-	var out bytes.Buffer
-	for _, r := range string(b) {
-		switch {
-		case !isHidden(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	return out.Bytes()
+	return append(text.JSON(b), '\n'), err
 }
 
 // escaping escapes them in lines of JSON.
 type escaping struct{ w io.Writer }
 
 func (e escaping) Write(line []byte) (int, error) {
-	_, err := e.w.Write(escaped(line))
+	_, err := e.w.Write(text.JSON(line))
 	return len(line), err
 }
 

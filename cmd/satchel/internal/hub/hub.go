@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 const (
@@ -61,7 +62,7 @@ func Of(b Bundle, h *manifests.Hub, earlier []byte, back bool) (f manifests.File
 	out := file{Version: version, Bundle: b, Images: h.Images, Gaps: h.Gaps, Documents: h.Files,
 		Mirror: mirror{at.Host, at.Namespace, at.MaxNestedPaths, at.Shared.Repository, at.Shared.Paths}}
 	body, err := json.MarshalIndent(out, "", " ")
-	return manifests.File{Name: Name, Mode: 0o644, Body: append(body, '\n')}, nil, err
+	return manifests.File{Name: Name, Mode: 0o644, Body: append(text.JSON(body), '\n')}, nil, err
 }
 
 func (f *file) isOf(b Bundle, h *manifests.Hub) bool {

@@ -30,6 +30,11 @@ func TestFile(t *testing.T) {
 	if err != nil || f.Name != "hub.json" {
 		t.Fatal(f.Name, err)
 	}
+	odd := *want
+	odd.Gaps = []oci.Gap{{Image: want.Images[0], Err: errors.New("bad \u009b31m\u202e")}}
+	if g, _, err := Of(Bundle{ID: "aaaabbbbccccdddd"}, &odd, nil, false); err != nil || strings.ContainsAny(string(g.Body), "\u009b\u202e") || !strings.Contains(string(g.Body), `bad \u009b31m\u202e`) {
+		t.Errorf("an error as a registry words it: %v %q", err, g.Body)
+	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "registries.conf")
 	if got, _, err := Beside(conf); got != nil || err != nil {
