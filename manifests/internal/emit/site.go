@@ -5,6 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
@@ -12,7 +13,9 @@ import (
 
 // Site is the side behind the air gap: the mirror and what the cluster has at present.
 type Site struct {
-	Mirror       oci.Mirror
+	Mirror oci.Mirror
+	// Cluster is what the cluster is at present: its version and its objects; nil: not given.
+	Cluster      *cluster.State
 	PullSecret   *PullSecret  // the cluster's present one; nil: not given
 	Credential   *Credential  // for pulls from the mirror; nil: none is needed or known
 	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none

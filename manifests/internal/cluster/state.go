@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/blang/semver/v4"
+)
+
+// Object is one object of a cluster, as the API server gave it.
+type Object struct {
+	APIVersion string
+	Kind       string
+	Namespace  string // "" for those of the whole cluster
+	Name       string
+	Labels     map[string]string
+	Body       json.RawMessage // the whole object
+}
+
+// Group is the API group, without the version; "" for the core group.
+func (o Object) Group() string {
+	for i := range len(o.APIVersion) {
+		if o.APIVersion[i] == '/' {
+			return o.APIVersion[:i]
+		}
+	}
+	return ""
+}
+
+// State is what one cluster is: its objects, as far as they were asked for. A nil State knows
+// nothing, and so does the zero value.
+type State struct {
+	Name    string // what the cluster is called in messages and directories
+	Version string // of the release that runs, as given by hand; else it is in ClusterVersion
+
+	objects []Object // sorted by kind, namespace and name
+	asked   map[string]bool
+}
+
+// NewState makes a state of objects. Each kind that there is an object of counts as asked for;
+// asked has those that are known to have none.
+func NewState(name string, objects []Object, asked ...string) *State {
+	s := &State{Name: name, objects: slices.Clone(objects), asked: map[string]bool{}}
+	slices.SortFunc(s.objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
+	})
+	for _, o := range s.objects {
+		s.asked[o.Kind] = true
+	}
+	for _, kind := range asked {
+		s.asked[kind] = true
+	}
+	return s
+}
+
+// Known reports whether the objects of a kind were asked for, so that one which is not in the
+// state is not in the cluster either.
+func (s *State) Known(kind string) bool { return s != nil && s.asked[kind] }
+
+// Of lists the objects of a kind, sorted by namespace and name.
+func (s *State) Of(kind string) (list []Object) {
+	if s == nil {
+		return nil
+	}
+	for _, o := range s.objects {
+		if o.Kind == kind {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// One gives an object by its name.
+func (s *State) One(kind, namespace, name string) (Object, bool) {
+	for _, o := range s.Of(kind) {
+		if o.Namespace == namespace && o.Name == name {
+			return o, true
+		}
+	}
+	return Object{}, false
+}
+
+// Running is the version of the release that the cluster runs: the newest that was installed
+// whole. ok is false where it is not known.
+func (s *State) Running() (v semver.Version, ok bool) {
+	if s == nil {
+		return v, false
+	}
+	if s.Version != "" {
+		v, err := semver.ParseTolerant(s.Version)
+		return v, err == nil
+	}
+	one, ok := s.One("ClusterVersion", "", "version")
+	if !ok {
+		return v, false
+	}
+	var cv struct {
+		Status struct {
+			Desired release   `json:"desired"`
+			History []release `json:"history"`
+		} `json:"status"`
+	}
+	if json.Unmarshal(one.Body, &cv) != nil {
+		return v, false
+	}
+	named := cv.Status.Desired.Version
+	for _, r := range cv.Status.History {
+		if r.State == "Completed" {
+			named = r.Version
+			break
+		}
+	}
+	v, err := semver.Parse(named)
+	return v, err == nil
+}
