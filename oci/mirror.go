@@ -19,6 +19,9 @@ type Mirror struct {
 	// Shared is a repository that has the images of several paths, as some tools
 	// keep them; the limit is not for it. Zero: there is none.
 	Shared Shared
+
+	// other is the mirror behind this address; nil where this is the mirror itself.
+	other *Mirror
 }
 
 // Shared is a repository of a mirror that has the images of several paths.
@@ -57,8 +60,37 @@ func (m Mirror) String() string {
 	return m.Host + "/" + m.Namespace
 }
 
+// Behind gives m as seen from another address, such as a load balancer's or a group
+// port's: it has the repositories of m, below the namespace of at in place of m's.
+func (m Mirror) Behind(at Mirror) (Mirror, error) {
+	joined := m.MaxNestedPaths > 0 && m.Namespace != "" && strings.Count(m.Namespace, "/")+1 >= m.MaxNestedPaths
+	switch {
+	case at.Namespace == m.Namespace:
+	case joined:
+		return Mirror{}, fmt.Errorf("%s under the name of %s: the namespace %s is joined with what follows it into one path component, so it cannot have another name", m, at, m.Namespace)
+	case at.Namespace == "" && m.Shared.Repository == m.Namespace && m.Namespace != "":
+		return Mirror{}, fmt.Errorf("%s under the name of %s: the repository %s needs a name there too", m, at, m.Namespace)
+	}
+	return Mirror{Host: at.Host, Namespace: at.Namespace, other: &m}, nil
+}
+
+// seen is the repository under this address that leads to repo of the mirror behind it.
+func (m Mirror) seen(repo Ref) Ref {
+	path, prefix := repo.Repository, ""
+	if m.other.Namespace != "" {
+		prefix = "/" + m.other.Namespace
+	}
+	if rest, ok := strings.CutPrefix("/"+path, prefix); ok && (rest == "" || rest[0] == '/') {
+		path = strings.TrimPrefix(m.Namespace+rest, "/")
+	}
+	return Ref{Registry: m.Host, Repository: path}
+}
+
 // Repo is the repository of the mirror that keeps img.
 func (m Mirror) Repo(img Image) Ref {
+	if m.other != nil {
+		return m.seen(m.other.Repo(img))
+	}
 	path := img.MirrorPath()
 	if m.Shared.has(path) {
 		return Ref{Registry: m.Host, Repository: m.Shared.Repository}

@@ -48,7 +48,8 @@ type emission struct {
 	files  []File
 	notes  []string
 
-	counted  string // the images of the inventory, and what is attached to them, as the terminal counts them
+	pullFrom []oci.Mirror // the mirror under the addresses that nodes use; empty for its own
+	counted  string       // the images of the inventory, and what is attached to them, as the terminal counts them
 	secret   secretState
 	ca       caState
 	groups   []rules.Group
@@ -72,10 +73,10 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if err := inv.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
-	if m, err := oci.ParseMirror(site.Mirror.String()); err != nil || m.Host != site.Mirror.Host || m.Namespace != site.Mirror.Namespace {
-		return nil, nil, &SiteError{Field: "Mirror", Msg: fmt.Sprintf("write cluster YAML: %q is not a mirror", site.Mirror.String()), hint: "write it as HOST[:PORT][/NAMESPACE]"}
-	}
 	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
+	if err := e.checkMirrors(); err != nil {
+		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+	}
 	e.classify()
 	for _, step := range []func() error{
 		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
-	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -107,11 +106,6 @@ func (e *emission) checkRules() error {
 		}
 	}
 	return nil
-}
-
-// place is where the mirror has an image, by digest.
-func (e *emission) place(img oci.Image) string {
-	return e.site.Mirror.Repo(img).WithDigest(img.Root.Digest).String()
 }
 
 func (e *emission) stepRules(p *page) {

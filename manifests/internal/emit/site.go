@@ -14,6 +14,9 @@ import (
 // Site is the side behind the air gap: the mirror and what the cluster has at present.
 type Site struct {
 	Mirror oci.Mirror
+	// PullFrom are the addresses that nodes pull from in place of the mirror's, HOST[:PORT] and
+	// namespace each, in the order in which nodes try them; empty: the mirror's own.
+	PullFrom []oci.Mirror
 	// Cluster is what the cluster is at present: its version and its objects; nil: not given.
 	Cluster      *cluster.State
 	PullSecret   *PullSecret  // the cluster's present one; nil: not given
