@@ -31,9 +31,10 @@ func ExampleEmit() {
 		fmt.Println(f.Name)
 	}
 	fmt.Println("notes:", len(notes))
-	fmt.Printf("%s", files[1].Body)
+	fmt.Printf("%s", files[2].Body)
 	// Output:
 	// APPLY.md
+	// CUT.md
 	// icsp-generic.yaml
 	// registries.conf
 	// restore/README.md
@@ -41,6 +42,8 @@ func ExampleEmit() {
 	// apiVersion: operator.openshift.io/v1alpha1
 	// kind: ImageContentSourcePolicy
 	// metadata:
+	//   labels:
+	//     app.kubernetes.io/managed-by: satchel
 	//   name: satchel-generic-48b8b7b04356
 	// spec:
 	//   repositoryDigestMirrors:

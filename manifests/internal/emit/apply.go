@@ -2,16 +2,37 @@ package emit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
+// newPage begins a page for the cluster.
+func (e *emission) newPage() *page { return &page{} }
+
 // applyPage writes the steps that point the cluster at the mirror, in the order
-// of "Converting a connected cluster to a disconnected cluster".
+// of "Converting a connected cluster to a disconnected cluster". A step is left out, and named
+// in the list of what is not to be done, only where the cluster's own objects show that.
 func (e *emission) applyPage() []byte {
+	steps := e.newPage()
+	for _, step := range []func(*page){
+		e.stepBefore,
+		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
+		e.stepRules, e.stepCheck, e.stepSuperfluous,
+		e.stepCatalogs,
+		e.stepRelease,
+		e.stepGraph,
+		e.stepApplications,
+		e.pageCut, e.pageTagged, e.pageCollect,
+	} {
+		step(steps)
+	}
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
 	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", e.counted)
+	if len(steps.idle) > 0 {
+		p.text("Nothing to do: %s.", strings.Join(steps.idle, ", "))
+	}
 	e.pageGaps(p)
 	if len(e.notes) > 0 {
 		p.head("Read this first")
@@ -21,20 +42,7 @@ func (e *emission) applyPage() []byte {
 		}
 		p.list(list)
 	}
-	e.stepBefore(p)
-	e.stepPullSecret(p)
-	e.stepCA(p)
-	e.stepPlainHTTP(p)
-	e.stepRules(p)
-	e.stepCheck(p)
-	e.stepSuperfluous(p)
-	e.stepCatalogs(p)
-	e.stepRelease(p)
-	e.stepGraph(p)
-	e.stepApplications(p)
-	e.stepCut(p)
-	e.pageTagged(p)
-	e.pageCollect(p)
+	p.b.Write(steps.b.Bytes())
 	return p.bytes()
 }
 
@@ -81,19 +89,4 @@ func (e *emission) stepApplications(p *page) {
 		"oc get pods --all-namespaces | grep -v -e Running -e Completed",
 		"oc get clusteroperators",
 	)
-}
-
-func (e *emission) stepCut(p *page) {
-	p.step("The cut")
-	p.text("Disconnect the cluster from the internet. The way back is in %s.", fileRestore)
-	switch {
-	case e.secret.written && !e.secret.insights:
-		p.text("The pull secret has no %s, so the Insights operator sends no reports and will not be degraded.", insightsHost)
-	case e.secret.written:
-		p.step("After the cut: the pull secret without Insights")
-		p.text("The Insights operator can no longer send reports and would be degraded. Without %s in the pull secret it does not try. %s %s", insightsHost, wholeSecret, nodesPullSecret)
-		p.run(setPullSecret(fileAfterCut), "oc get clusteroperator insights")
-	default:
-		p.text("After that, the Insights operator is degraded until %s is removed from the pull secret. If you give the present pull secret (`--pull-secret`), satchel render writes that one too.", insightsHost)
-	}
 }

@@ -54,8 +54,8 @@ func TestEmitWarnsFirst(t *testing.T) {
 		"must print nothing", "additionalTrustedCA.name", "oc get configmap registry-config", "oc apply -f configmap-registry-ca.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
-		"GPG signature", "Sigstore signature", "oc adm upgrade",
-		"replaces the whole pull secret", "oc set data")
+		"GPG signature", "Sigstore signature", "oc adm upgrade", "follow CUT.md")
+	inOrder(t, string(fileOf(t, files, fileCut).Body), "No operator", "Disconnect the cluster", "replaces the whole pull secret", "oc set data")
 	inOrder(t, string(fileOf(t, files, fileRestore).Body),
 		"replaces the whole pull secret", "oc set data", "were off before", "oc patch operatorhub",
 		"status.desired.image", "grep -F 'm.example/'", "only if before-image-config.yaml names no", "additionalTrustedCA\":null")

@@ -14,7 +14,7 @@ import (
 
 // File is one file that [Emit] gives.
 type File struct {
-	Name string      // relative, at the top or below "restore/"; its characters need no quotes in a shell
+	Name string      // relative, with slashes; its characters need no quotes in a shell
 	Mode fs.FileMode // 0600 for what holds secrets, else 0644
 	Body []byte
 }
@@ -79,7 +79,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	}
 	e.classify()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitCut, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)

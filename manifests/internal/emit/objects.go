@@ -74,6 +74,18 @@ type (
 
 func toYAML(v any) ([]byte, error) { return yaml.Marshal(v) }
 
+// managedBy is the label of every object that satchel creates; patches of the cluster's own
+// objects do not have it.
+const managedBy, satchel = "app.kubernetes.io/managed-by", "satchel"
+
+// objectOf is the head of an object that satchel creates.
 func objectOf(apiVersion, kind, name, namespace string) object {
+	o := theirs(apiVersion, kind, name, namespace)
+	o.Metadata.Labels = map[string]string{managedBy: satchel}
+	return o
+}
+
+// theirs is the head of an object that every cluster has.
+func theirs(apiVersion, kind, name, namespace string) object {
 	return object{APIVersion: apiVersion, Kind: kind, Metadata: metadata{Name: name, Namespace: namespace}}
 }

@@ -13,7 +13,34 @@ import (
 type page struct {
 	b     bytes.Buffer
 	steps int
+	idle  []string // where nothing is to be done, for the top of the page
+	alone bool     // the cluster is known to have a single node
 }
+
+// nothing says that nothing is to be done for what a step is for, such as "the pull secret".
+func (p *page) nothing(what string) { p.idle = append(p.idle, what) }
+
+// drains says, before a command, that what it changes ("a new list of insecure registries")
+// drains the nodes (machine config operator, pkg/daemon/drain.go: never a single-node cluster).
+func (p *page) drains(what string) {
+	if p.alone {
+		p.text("Nodes: no drain and no reboot, because this is a single-node cluster. (%s drains every node of a larger one.)", first(what))
+		return
+	}
+	p.text("**Nodes: %s drains every node, one after the other** (but never a single-node cluster). Pods are moved to other nodes meanwhile.", what)
+}
+
+// reboots says, before a command, that what it changes drains and reboots the nodes.
+func (p *page) reboots(what string) {
+	if p.alone {
+		p.text("**Nodes: %s reboots the only node.** The cluster does not answer meanwhile.", what)
+		return
+	}
+	p.text("**Nodes: %s drains and reboots every node, one after the other.** Pods are moved to other nodes meanwhile. (A single-node cluster does not answer while its node reboots.)", what)
+}
+
+// first gives a text the capital letter of a sentence.
+func first(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // text writes a paragraph.
 func (p *page) text(format string, args ...any) { fmt.Fprintf(&p.b, format+"\n\n", args...) }

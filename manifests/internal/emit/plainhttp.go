@@ -34,8 +34,9 @@ func (e *emission) stepPlainHTTP(p *page) {
 	}
 	p.step("Plain HTTP: let nodes use it for the mirror")
 	p.text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The command opens image.config in an editor: add `%[1]s` to the list spec.registrySources.insecureRegistries. Do not remove anything there. If spec has no such list, add `registrySources: {insecureRegistries: ['%[1]s']}` to it. In a registrySources that is there, add only the list.", e.site.Mirror.Host)
+	p.drains("a new entry in insecureRegistries")
 	p.run("oc edit image.config.openshift.io/cluster")
-	p.text("Nodes: every node is drained, one after the other. Versions before 4.7 also reboot it. Wait until every node is updated:")
+	p.text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
 	p.run(waitForNodes()...)
 	p.text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this line again (which also drains every node).")
 }
@@ -45,6 +46,7 @@ func (e *emission) restorePlainHTTP(p *page) {
 		return
 	}
 	p.step("Plain HTTP: only if the mirror goes away")
-	p.text("Remove `%s` from spec.registrySources.insecureRegistries, and nothing else. This drains every node.", e.site.Mirror.Host)
+	p.text("Remove `%s` from spec.registrySources.insecureRegistries, and nothing else.", e.site.Mirror.Host)
+	p.drains("this change")
 	p.run("oc edit image.config.openshift.io/cluster")
 }

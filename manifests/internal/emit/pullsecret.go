@@ -127,7 +127,7 @@ func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error 
 	body := s.JSON()
 	e.add(config, modeSecret, body)
 	return e.addObject(object, modeSecret, secret{
-		object: objectOf("v1", "Secret", "pull-secret", "openshift-config"),
+		object: theirs("v1", "Secret", "pull-secret", "openshift-config"),
 		Type:   "kubernetes.io/dockerconfigjson",
 		Data:   map[string][]byte{".dockerconfigjson": body},
 	})

@@ -53,7 +53,9 @@ func (e *emission) emitCA() error {
 	e.ca.present = present != nil
 	patch := dataPatch{Data: map[string]string{e.ca.key: certs}}
 	if present != nil {
-		cm.Metadata.Name = present.Name
+		if cm.Metadata.Name = present.Name; present.Name != registryCAName {
+			cm.Metadata.Labels = nil // it is somebody else's
+		}
 		maps.Copy(cm.Data, present.Data)
 		cm.BinaryData = maps.Clone(present.BinaryData)
 		old, ok := cm.Data[e.ca.key]

@@ -26,7 +26,7 @@ func (e *emission) emitRestore() error {
 }
 
 func (e *emission) restorePage() []byte {
-	p := &page{}
+	p := e.newPage()
 	p.text("# When the network returns")
 	p.text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreSecret(p)

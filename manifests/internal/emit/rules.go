@@ -76,7 +76,7 @@ func (e *emission) nodes(insecure, blocked []string) *rules.Nodes {
 func policyOf(set ruleSet) contentSourcePolicy {
 	p := contentSourcePolicy{object: objectOf("operator.openshift.io/v1alpha1", "ImageContentSourcePolicy", set.name, "")}
 	if set.group == rules.Operator {
-		p.Metadata.Labels = map[string]string{"operators.openshift.org/catalog": "true"} // as oc and oc-mirror label them
+		p.Metadata.Labels["operators.openshift.org/catalog"] = "true" // as oc and oc-mirror label them
 	}
 	for _, r := range set.rules {
 		p.Spec.RepositoryDigestMirrors = append(p.Spec.RepositoryDigestMirrors, digestMirrors(r))
@@ -186,13 +186,12 @@ func (e *emission) restoreRules(p *page) {
 		return
 	}
 	p.step("Delete the rules")
-	const drained = "Nodes: every node is drained, one after the other (but never a single-node cluster)."
+	p.drains("deleting rules")
 	names := ""
 	for _, o := range e.icsps {
 		names += " " + o.name
 	}
 	if e.site.PresentRules != nil {
-		p.text(drained)
 		for _, o := range e.growth.Others {
 			if o.Tool == rules.Satchel {
 				names += " " + o.Name
@@ -205,7 +204,7 @@ func (e *emission) restoreRules(p *page) {
 		for _, name := range e.firstNames() {
 			names += " " + name
 		}
-		p.text(drained + " Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
+		p.text("Rules of earlier runs are also named satchel-*: add them to the second command, so that the nodes change only once.")
 	}
 	p.run(append([]string{"oc get imagecontentsourcepolicy", "oc delete imagecontentsourcepolicy --ignore-not-found" + names}, waitForNodes()...)...)
 	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")

@@ -37,7 +37,7 @@ func (e *emission) emitSignatures() error {
 			object:     objectOf("v1", "ConfigMap", name, "openshift-config-managed"),
 			BinaryData: map[string][]byte{},
 		}
-		cm.Metadata.Labels = map[string]string{signatureLabel: ""}
+		cm.Metadata.Labels[signatureLabel] = ""
 		for ; i < len(list) && list[i].Payload == payload; i++ {
 			cm.BinaryData[list[i].Title()] = list[i].Message
 		}

@@ -32,8 +32,17 @@ const (
 	maxOutFile = 64 << 20 // bytes; every file of a set is much smaller
 )
 
-// outName is what files of a set may be called.
-var outName = regexp.MustCompile(`^(restore/)?[A-Za-z0-9][A-Za-z0-9._-]*$`)
+// outDirs are the directories of a set, each after the one that it is in.
+var outDirs = []string{"restore", "install", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
+
+// outName is what files of a set may be called, in one of outDirs or above them.
+var outName = regexp.MustCompile(`^(?:[a-z]+/){0,2}[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// named reports whether a file of a set may be called so.
+func named(name string) bool {
+	dir := path.Dir(name)
+	return outName.MatchString(name) && (dir == "." || slices.Contains(outDirs, dir))
+}
 
 // Dir is the directory that the cluster's YAML is written into. It is absent,
 // empty, or holds the set of an earlier run, which the new one replaces.
@@ -120,7 +129,7 @@ func (o *Dir) readList(root *os.Root) error {
 	}
 	for line := range strings.Lines(rest) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		if !ok || !outName.MatchString(name) {
+		if !ok || !named(name) {
 			return fmt.Errorf("%s: %q is not a line that satchel wrote", filepath.Join(o.dir, outList), line)
 		}
 		o.old[name] = append(o.old[name], sum)
@@ -131,7 +140,7 @@ func (o *Dir) readList(root *os.Root) error {
 // readRegular reads a regular file of limited size; through no link that leads
 // out of root, and nothing that would make it wait.
 func readRegular(root *os.Root, name string) ([]byte, error) {
-	if parent := path.Dir(name); parent != "." {
+	for parent := path.Dir(name); parent != "."; parent = path.Dir(parent) {
 		if info, err := root.Lstat(parent); err != nil {
 			return nil, err
 		} else if !info.IsDir() {

@@ -53,7 +53,7 @@ func writeOut(t *testing.T, dir string, files []manifests.File) error {
 
 func TestOutDirReplacesItsOwnSet(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "out")
-	if err := writeOut(t, dir, set("icsp-1.yaml", "one", "restore/b.md", "two", "kept.yaml", "three")); err != nil {
+	if err := writeOut(t, dir, set("icsp-1.yaml", "one", "restore/b.md", "two", "kept.yaml", "three", "gitops/drains/c.yaml", "four")); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
@@ -73,8 +73,10 @@ func TestOutDirReplacesItsOwnSet(t *testing.T) {
 	if want := map[string]string{"icsp-2.yaml": "1", "kept.yaml": "3", "mine.txt": "a note of the user's"}; !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "restore")); err == nil {
-		t.Error("a directory of the earlier set is still there, empty")
+	for _, gone := range []string{"restore", "gitops"} {
+		if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
+			t.Errorf("%s of the earlier set is still there, empty", gone)
+		}
 	}
 }
 
@@ -117,7 +119,7 @@ func TestOutDirLeavesWhatIsNotItsOwn(t *testing.T) {
 // TestOutDirAfterCrash stops a replacement after every one of its steps; the next
 // run must take what is there for its own, and finish.
 func TestOutDirAfterCrash(t *testing.T) {
-	old, news := set("a.yaml", "one", "b.yaml", "two", "restore/c.md", "three"), set("a.yaml", "1", "d.yaml", "4")
+	old, news := set("a.yaml", "one", "b.yaml", "two", "restore/c.md", "three", "gitops/drains/c.yaml", "four"), set("a.yaml", "1", "d.yaml", "4")
 	for _, first := range []bool{true, false} {
 		for step := 0; ; step++ {
 			dir := filepath.Join(t.TempDir(), "out")
@@ -188,6 +190,7 @@ func TestOutDirIsNoTrap(t *testing.T) {
 	}
 	for name, list := range map[string]string{
 		"up":       outHead + "\n" + hexSum([]byte("x")) + "  ../x\n",
+		"deep":     outHead + "\n" + hexSum([]byte("x")) + "  gitops/other/x\n",
 		"hidden":   outHead + "\n" + hexSum([]byte("x")) + "  .bashrc\n",
 		"absolute": outHead + "\n" + hexSum([]byte("x")) + "  /etc/passwd\n",
 		"version":  "satchel cluster-yaml/2\n",

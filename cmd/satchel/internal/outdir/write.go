@@ -115,13 +115,13 @@ func hexSum(b []byte) string {
 
 // sweep removes the unfinished files that a crash left.
 func sweep(root *os.Root) error {
-	for _, dir := range []string{".", "restore"} {
+	for _, dir := range append([]string{"."}, outDirs...) {
 		info, err := root.Lstat(dir)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() { // put refuses it if it is in the way
 			continue
 		}
-		if err != nil || !info.IsDir() {
-			return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
+		if err != nil {
+			return err
 		}
 		entries, err := fs.ReadDir(root.FS(), dir)
 		if err != nil {
@@ -169,22 +169,30 @@ func (o *Dir) dropOld(root *os.Root, files []manifests.File) error {
 		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if dir := path.Dir(name); dir != "." {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			_ = root.Remove(dir) // only if nothing is left in it
 		}
 	}
 	return nil
 }
 
+// parents are the directories that a file of a set is in, the outer one first.
+func parents(name string) (list []string) {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		list = slices.Insert(list, 0, dir)
+	}
+	return list
+}
+
 // put writes one file, durable before it is visible.
 func put(root *os.Root, name string, mode fs.FileMode, body []byte) error {
 	dir := path.Dir(name)
-	if dir != "." {
-		if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	for _, at := range parents(name) {
+		if err := root.Mkdir(at, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if info, err := root.Lstat(dir); err != nil || !info.IsDir() {
-			return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
+		if info, err := root.Lstat(at); err != nil || !info.IsDir() {
+			return errors.Join(err, fmt.Errorf("%s is not a directory", at))
 		}
 	}
 	temp := filepath.Join(dir, outTemp+rand.Text())

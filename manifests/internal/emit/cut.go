@@ -1,0 +1,79 @@
+package emit
+
+// fileCut has what is done once, when the cluster is cut off.
+const fileCut = "CUT.md"
+
+// emitCut writes the chapter of the cut.
+func (e *emission) emitCut() error {
+	p := e.newPage()
+	p.text("# The cut")
+	p.text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
+	e.stepBeforeCut(p)
+	p.step("Disconnect")
+	p.text("Disconnect the cluster from the internet.")
+	e.stepInsights(p)
+	p.step("Look again")
+	p.text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
+	p.run("oc get nodes", "oc get clusteroperators")
+	e.add(fileCut, modePublic, p.bytes())
+	return nil
+}
+
+// stepBeforeCut shows what must be right before nothing can be fetched any more.
+func (e *emission) stepBeforeCut(p *page) {
+	p.step("Look before you disconnect")
+	if len(e.gaps) > 0 {
+		p.text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", fileApply)
+	}
+	p.text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", fileRegistries)
+	p.run(
+		"oc get pods --all-namespaces -o jsonpath='{..image}' | tr ' ' '\\n' | sort -u",
+		"oc get pods --all-namespaces | grep -e ImagePullBackOff -e ErrImagePull",
+		"oc get clusteroperators",
+	)
+}
+
+// stepInsights takes the entry for reports to Red Hat out of the pull secret.
+func (e *emission) stepInsights(p *page) {
+	switch {
+	case e.secret.written && !e.secret.insights:
+		p.text("The pull secret has no %s, so the Insights operator sends no reports and will not be degraded.", insightsHost)
+	case e.secret.written:
+		p.step("The pull secret without Insights")
+		p.text("The Insights operator can no longer send reports and would be degraded. Without %s in the pull secret it does not try. %s %s", insightsHost, wholeSecret, nodesPullSecret)
+		p.run(setPullSecret(fileAfterCut), "oc get clusteroperator insights")
+	default:
+		p.text("After that, the Insights operator is degraded until %s is removed from the pull secret. If you give the present pull secret (`--pull-secret`), satchel render writes that one too.", insightsHost)
+	}
+}
+
+// pageCut names the chapter of the cut in one line.
+func (e *emission) pageCut(p *page) {
+	p.head("The cut")
+	if why := e.cutAlready(); why != "" {
+		p.text("Nothing to do: the cluster seems to be cut off (%s). If it is not, %s has the steps.", why, fileCut)
+		return
+	}
+	p.text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
+}
+
+// cutAlready says what shows that the cluster is cut off; empty if nothing does. A pull secret
+// alone does not: who wants no reports takes the entry out of a connected cluster too.
+func (e *emission) cutAlready() string {
+	if !e.secret.written || e.secret.insights || !e.applied() {
+		return ""
+	}
+	return "its pull secret has no " + insightsHost + ", and it has rules of satchel"
+}
+
+// applied reports whether the cluster is known to have rules that satchel wrote.
+func (e *emission) applied() bool {
+	for _, kind := range []string{"ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet"} {
+		for _, o := range e.site.Cluster.Of(kind) {
+			if ours(o) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,84 @@
+package emit
+
+import (
+	"encoding/json"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+)
+
+// change is what applying an object, or a merge patch, does to the cluster.
+type change int
+
+const (
+	unknown change = iota // the cluster was not asked for objects of the kind
+	added                 // the cluster has no such object
+	changed               // it has one with another value in a field that is set here
+	same                  // every field that is set here has that value there
+)
+
+// present gives an object that the cluster has; namespace is "" for those of the whole cluster.
+func (e *emission) present(kind, namespace, name string) (cluster.Object, bool) {
+	return e.site.Cluster.One(kind, namespace, name)
+}
+
+// change compares an object or a merge patch with what the cluster has under the name.
+func (e *emission) change(object any, kind, namespace, name string) change {
+	one, ok := e.present(kind, namespace, name)
+	switch {
+	case !ok && e.site.Cluster.Known(kind):
+		return added
+	case !ok:
+		return unknown
+	}
+	ours, err := json.Marshal(object)
+	if err != nil {
+		return unknown
+	}
+	var set, has any
+	if json.Unmarshal(ours, &set) != nil || json.Unmarshal(one.Body, &has) != nil {
+		return unknown
+	}
+	if within, ok := set.(map[string]any); ok { // a patch has neither, and versions of an API name one object
+		delete(within, "apiVersion")
+		delete(within, "kind")
+	}
+	if !holds(has, set) {
+		return changed
+	}
+	return same
+}
+
+// holds reports whether a value has everything that another one sets. Lists are replaced
+// whole, so they are as long; null takes a field away.
+func holds(has, set any) bool {
+	switch set := set.(type) {
+	case nil:
+		return has == nil
+	case map[string]any:
+		m, ok := has.(map[string]any)
+		if !ok {
+			return len(set) == 0 && has == nil
+		}
+		for key, want := range set {
+			if !holds(m[key], want) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		list, ok := has.([]any)
+		if !ok || len(list) != len(set) {
+			return len(set) == 0 && has == nil
+		}
+		for i := range set {
+			if !holds(list[i], set[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return has == set
+}
+
+// ours reports whether satchel made an object: by its label.
+func ours(o cluster.Object) bool { return o.Labels[managedBy] == satchel }
