@@ -33,7 +33,7 @@ const (
 )
 
 // outDirs are the directories of a set, each after the one that it is in.
-var outDirs = []string{"restore", "install", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
+var outDirs = []string{"restore", "secrets", "install", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
 
 // outName is what files of a set may be called, in one of outDirs or above them.
 var outName = regexp.MustCompile(`^(?:[a-z]+/){0,2}[A-Za-z0-9][A-Za-z0-9._-]*$`)
