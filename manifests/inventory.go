@@ -68,6 +68,8 @@ const (
 type (
 	// Signature is one verified signature of a payload, as it was published.
 	Signature = documents.Signature
+	// PayloadFacts are what a carried release says to those who update to it, or from it.
+	PayloadFacts = documents.PayloadFacts
 	// CatalogTemplate is the template of a CatalogSource.
 	CatalogTemplate = documents.CatalogTemplate
 	// Target is where a catalog goes in the mirror.
@@ -85,6 +87,12 @@ type (
 // ReadSignatures gives the signatures of releases that a bundle carries, for [emit.emit.Site].
 func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Signature, error) {
 	return documents.ReadSignatures(ctx, inv, src)
+}
+
+// ReadPayloadFacts gives what the releases of a bundle say to those who update, the oldest
+// first; none for a bundle of earlier versions.
+func ReadPayloadFacts(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]PayloadFacts, error) {
+	return documents.ReadPayloadFacts(ctx, inv, src)
 }
 
 // ReadContents says what of each catalog a bundle carries, in the order of its

@@ -101,7 +101,7 @@ func TestRelease(t *testing.T) {
 				t.Errorf("asked for %q", m.Asked)
 			}
 			if slices.Contains(m.Opened, m.Base.Digest) {
-				t.Error("a layer below that of the two files was read")
+				t.Error("a layer below those of the manifests was read")
 			}
 			again, err := Resolve(t.Context(), asktest.ReleaseConfig(t, tc.ref, tc.more), m)
 			if err != nil || !reflect.DeepEqual(inv, again) {
@@ -109,7 +109,7 @@ func TestRelease(t *testing.T) {
 			}
 		})
 	}
-	if len(m.Parsed) != 3 { // the multi-arch one is read as the one for amd64
+	if len(m.Parsed) != 2*3 { // components, and facts; the multi-arch one is read as the one for amd64
 		t.Errorf("kept %d payloads", len(m.Parsed))
 	}
 }
@@ -127,7 +127,7 @@ func TestReleaseParsedOnce(t *testing.T) {
 		}
 		return n
 	}
-	for _, want := range []int{1, 0} {
+	for _, want := range []int{4, 0} { // the top one three times: for components, and by each of two directories
 		m.Opened = nil
 		if _, err := Resolve(t.Context(), asktest.ReleaseConfig(t, "quay.io/ocp/rel:v"), m); err != nil || count() != want {
 			t.Errorf("opened %d layers, not %d; %v", count(), want, err)

@@ -85,11 +85,15 @@ func wantedOf(ctx context.Context, c *Config, from Images) (all ask.Set, gaps []
 			return ask.Set{}, nil, err
 		}
 		all.Images, all.Documents = append(all.Images, some.Images...), append(all.Documents, some.Documents...)
-		all.Signatures = append(all.Signatures, some.Signatures...)
+		all.Signatures, all.Payloads = append(all.Signatures, some.Signatures...), append(all.Payloads, some.Payloads...)
 		gaps = append(gaps, lost...)
 	}
 	signed, err := documents.WriteSignatures(ctx, all.Signatures, from)
-	all.Documents = append(all.Documents, signed...)
+	if err != nil {
+		return all, gaps, err
+	}
+	facts, err := documents.WritePayloadFacts(ctx, all.Payloads, from)
+	all.Documents = append(append(all.Documents, signed...), facts...)
 	return all, gaps, err
 }
 

@@ -120,7 +120,7 @@ func TestReleaseSignatureIgnored(t *testing.T) {
 	s := asktest.NewSignedRelease(t)
 	s.Cfg.Extra = Extra{IgnoreReleaseSignature: true}
 	inv, err := Resolve(t.Context(), s.Cfg, s)
-	if err != nil || len(inv.Documents) != 0 || len(s.Fetched) != 0 {
+	if _, has := inv.Document(documents.DocumentSignatures); err != nil || has || len(s.Fetched) != 0 {
 		t.Errorf("%+v, %v; fetched %q", inv, err, s.Fetched)
 	}
 	if len(s.Unverified) != 1 || !strings.HasPrefix(s.Unverified[0], "RELEASE NOT VERIFIED: ") {

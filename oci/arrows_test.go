@@ -43,7 +43,7 @@ var rows = []struct {
 	{pkg: "manifests/internal/catalogmerge", may: []string{"oci", "manifests/internal/catalog", "manifests/internal/filter", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/graphdata", may: []string{"oci", "manifests/internal/rebuild", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/opm", may: []string{"oci", "manifests/internal/tempfile"}},
-	{pkg: "manifests/internal/documents", may: []string{"oci", "manifests/internal/signature"}},
+	{pkg: "manifests/internal/documents", may: []string{"oci", "manifests/internal/payload", "manifests/internal/signature"}},
 	{pkg: "manifests/internal/imageset", may: []string{"oci", "manifests/internal/origin", "manifests/internal/documents", "manifests/internal/filter", "manifests/internal/graphdata", "manifests/internal/helm", "manifests/internal/signature", "manifests/internal/strict"}},
 	{pkg: "manifests/internal/ask", may: []string{"oci", "manifests/internal/origin", "manifests/internal/documents", "manifests/internal/layers", "manifests/internal/rebuild", "manifests/internal/strict"}},
 	{pkg: "manifests/internal/pin", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/ask"}},

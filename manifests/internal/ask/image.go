@@ -85,4 +85,5 @@ type Set struct {
 	Images     []Image
 	Documents  []oci.Document        // for the far side; what they reach was given to [Images.Put]
 	Signatures []documents.Signature // of releases; one document has all
+	Payloads   []documents.PayloadFacts
 }

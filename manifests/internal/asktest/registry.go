@@ -155,9 +155,16 @@ func (m *Registry) Components(names ...string) map[string]string {
 	return refs
 }
 
+// gates is among the manifests of the version operator in each payload.
+const gates = "kind: ConfigMap\nmetadata: {name: admin-gates, namespace: openshift-config-managed}\ndata: {ack-4.12-a-in-4.13: Something goes.}\n"
+
 func (m *Registry) PutPayload(t *testing.T, version, arch string, components map[string]string) oci.Descriptor {
 	t.Helper()
-	d, err := m.Payload(version, arch, components, m.Base)
+	own, err := m.Files(ocitest.LayerGzip, ocitest.File{Name: "manifests/0000_00_gates.yaml", Body: []byte(gates)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := m.Payload(version, arch, components, m.Base, own)
 	if err != nil {
 		t.Fatal(err)
 	}

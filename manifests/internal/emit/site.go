@@ -35,6 +35,7 @@ type Site struct {
 	// catalog's reference as configured, or without its tag and digest, or its place in
 	// the mirror below the namespace, with or without a tag.
 	CatalogNames map[string]string
+	Payloads     []documents.PayloadFacts    // what the carried releases say of updates, as the bundle has it
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	Gone         []CatalogGone               // what catalogs have no more, for APPLY.md

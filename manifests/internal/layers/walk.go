@@ -22,6 +22,12 @@ const (
 //lint:ignore ST1012 it is no failure, as fs.SkipAll is none
 var Stop = errors.New("stop walking")
 
+// Last is returned by visit where lower layers have nothing more that is wanted: the walk
+// ends with the layer at hand, of which the other files are visited too.
+//
+//lint:ignore ST1012 it is no failure
+var Last = errors.New("the last layer")
+
 // Walk visits every regular file at or below dir that the finished file system
 // of image has, each once, by layers from the top down and by their order there.
 // image is one manifest, not an index; dir and the names that visit gets are
@@ -53,7 +59,12 @@ func WalkCounting(ctx context.Context, src oci.Source, image oci.Descriptor, dir
 		return &oci.UnsupportedError{What: "image " + image.Digest.String(), Why: fmt.Sprintf("cannot read a directory of it: %v", err)}
 	}
 	w := &walk{src: src, visit: visit, known: newKnown(dir), left: maxContent, census: census, links: map[string]link{}}
-	f := &follower{ctx: ctx, src: src, image: image, visit: visit}
+	f := &follower{ctx: ctx, src: src, image: image, visit: func(name string, size int64, r io.Reader) error {
+		if err := visit(name, size, r); !errors.Is(err, Last) { // links lead to any layer
+			return err
+		}
+		return nil
+	}}
 	var around *aroundError
 	switch err := w.image(ctx, image); {
 	case errors.As(err, &around):
@@ -81,7 +92,7 @@ func (w *walk) image(ctx context.Context, image oci.Descriptor) error {
 		if err := w.layer(ctx, d); err != nil || w.stopped {
 			return err
 		}
-		if !w.known.next() {
+		if w.last || !w.known.next() {
 			return nil
 		}
 	}
@@ -95,6 +106,7 @@ type walk struct {
 	entries int
 	left    int64
 	stopped bool
+	last    bool // no lower layer is wanted
 	census  *Census
 	seen    tally           // of the layer at hand
 	visited map[string]bool // of the layer at hand
@@ -184,6 +196,9 @@ func (w *walk) entry(c *content, h *tar.Header, r io.Reader) error {
 	err = w.visit(p, h.Size, fileReader{c, p, r})
 	if errors.Is(err, Stop) {
 		w.stopped, err = true, nil
+	}
+	if errors.Is(err, Last) {
+		w.last, err = true, nil
 	}
 	return err
 }

@@ -249,5 +249,5 @@ func (n chosen) ask(ctx context.Context, c *imageset.Config, from ask.Images, br
 		return nil, ask.Set{}, err
 	}
 	list[0].Reasons = append(list[0].Reasons, n.why...)
-	return r, ask.Set{Images: list, Signatures: r.signatures}, nil
+	return r, ask.Set{Images: list, Signatures: r.signatures, Payloads: r.told}, nil
 }

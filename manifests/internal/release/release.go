@@ -36,6 +36,7 @@ type release struct {
 	ref        oci.Ref
 	arch       string // as Go writes it, or multi
 	signatures []documents.Signature
+	told       []documents.PayloadFacts // at most one: what it says of updates
 	*payload.Payload
 
 	src   oci.Source
@@ -73,7 +74,7 @@ func Configured(ctx context.Context, c *imageset.Config, from ask.Images) (ask.S
 		p.Add("mirror.platform.architectures[0]", "mirror.platform.architectures asks for %s; the payload %s is for %s", strings.Join(pf.Architectures, ", "), ref, r.arch)
 		return ask.Set{}, p.Join()
 	}
-	return ask.Set{Images: list, Signatures: r.signatures}, nil
+	return ask.Set{Images: list, Signatures: r.signatures, Payloads: r.told}, nil
 }
 
 // readRelease finds a payload, has its signature verified, and then reads it, unless
@@ -111,7 +112,9 @@ func readRelease(ctx context.Context, cfg *imageset.Config, ref oci.Ref, from as
 	if p.Architecture == MultiArch {
 		arch = MultiArch // one of several, named by its own digest
 	}
-	return &release{ref, arch, signatures, p, src, image, only}, nil
+	r := &release{ref: ref, arch: arch, signatures: signatures, Payload: p, src: src, image: image, only: only}
+	r.told, err = r.facts(ctx, root, from)
+	return r, err
 }
 
 // payloadArch is the architecture of a payload: several for an index of more

@@ -34,7 +34,11 @@ func Render(ctx context.Context, inv *oci.Inventory, stored oci.Source, mirror o
 	if err != nil {
 		return nil, err
 	}
-	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Unchecked: true, Signatures: signatures, Templates: templates})
+	payloads, err := manifests.ReadPayloadFacts(ctx, inv, stored)
+	if err != nil {
+		return nil, err
+	}
+	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Unchecked: true, Payloads: payloads, Signatures: signatures, Templates: templates})
 	if err != nil {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}

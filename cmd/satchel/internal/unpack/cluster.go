@@ -64,6 +64,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if u.Site.Signatures, err = manifests.ReadSignatures(ctx, r.Inventory(), r); err != nil {
 		return nil, err
 	}
+	if u.Site.Payloads, err = manifests.ReadPayloadFacts(ctx, r.Inventory(), r); err != nil {
+		return nil, err
+	}
 	if err := o.Out.Apart(r.Dir()); err != nil {
 		return nil, err
 	}
