@@ -13,6 +13,10 @@ type (
 	Credential = emit.Credential
 	// PullSecret is a cluster's global pull secret, checked.
 	PullSecret = emit.PullSecret
+	// PullSecretEdit is what is to become of a pull secret.
+	PullSecretEdit = emit.PullSecretEdit
+	// PullSecretChanges are the registries of which entries differ.
+	PullSecretChanges = emit.PullSecretChanges
 	// RegistryCA is a ConfigMap of registry authorities.
 	RegistryCA = emit.RegistryCA
 	// ImageConfig is what image.config.openshift.io/cluster says now.
@@ -45,6 +49,11 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 // Secret in YAML or JSON. Errors are *[ConfigError]s without what the file says.
 func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
 	return emit.ParsePullSecret(file, data)
+}
+
+// ParsePresentPullSecret is [ParsePullSecret] for what a cluster has: that may name no registry.
+func ParsePresentPullSecret(file string, data []byte) (*PullSecret, error) {
+	return emit.ParsePresentPullSecret(file, data)
 }
 
 // ParseRegistryCA reads a ConfigMap of registry authorities, as

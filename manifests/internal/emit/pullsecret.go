@@ -1,13 +1,11 @@
 package emit
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -15,28 +13,6 @@ import (
 // insightsHost is the entry of a pull secret that lets the Insights operator
 // report; without it, it does not try ("Restoring a degraded Insights Operator").
 const insightsHost = "cloud.openshift.com"
-
-// PullSecret is a cluster's global pull secret, checked. It keeps every field of
-// every entry as it was written.
-type PullSecret struct{ secret *pullsecret.Secret }
-
-// String keeps the credentials out of what is printed.
-func (*PullSecret) String() string { return "(pull secret)" }
-
-// ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a
-// Secret in YAML or JSON. file is its name for messages. Every fault is a
-// *[imageset.ConfigError] with its place, and shows nothing of the file's content.
-func ParsePullSecret(file string, data []byte) (*PullSecret, error) {
-	s, err := pullsecret.Parse(data)
-	var e *pullsecret.Error
-	if errors.As(err, &e) {
-		return nil, &imageset.ConfigError{File: file, Line: e.Line, Column: e.Column, Msg: e.Msg, Advice: e.Hint}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read pull secret %s: %w", file, err)
-	}
-	return &PullSecret{s}, nil
-}
 
 // secretState is what the pages need to know of the pull secret.
 type secretState struct {
