@@ -150,10 +150,12 @@ func (c *Cluster) put(live, next *unstructured.Unstructured, is bool) string {
 	switch {
 	case !is:
 		c.note("created", key)
+		c.react(next)
 		return "created"
 	case reflect.DeepEqual(stripped(live).Object, stripped(next).Object):
 		return "unchanged"
 	}
 	c.note("configured", key)
+	c.react(next)
 	return "configured"
 }

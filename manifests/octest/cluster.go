@@ -36,13 +36,14 @@ type Cluster struct {
 	// Debug answers a command on a node (oc debug node/NAME -- chroot /host COMMAND...); nil: each
 	// succeeds and says nothing. dir is where oc was started.
 	Debug func(dir string, command []string) (out string, code int)
-	// Changed is called after each change of an object, when it is in the cluster; nil: nothing is done.
-	Changed func(verb string, key Key)
+	// Releases are the payloads that the cluster can be updated to: an image, and its version.
+	Releases map[string]string
 
 	mu      sync.Mutex
 	objects map[Key]*unstructured.Unstructured
 	log     []string
 	asked   []string
+	failed  []string
 }
 
 // New makes a cluster of a version that has objects, in YAML.
@@ -85,6 +86,13 @@ func (c *Cluster) Asked() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.asked)
+}
+
+// Failed lists the commands of oc that failed, with what they said.
+func (c *Cluster) Failed() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.failed)
 }
 
 // Snapshot gives each object in YAML, without what the server keeps for itself.
@@ -180,9 +188,6 @@ func parse(raw []byte) (*unstructured.Unstructured, error) {
 // note records a change.
 func (c *Cluster) note(verb string, k Key) {
 	c.log = append(c.log, verb+" "+k.String())
-	if c.Changed != nil {
-		c.Changed(verb, k)
-	}
 }
 
 // manager records who owns which fields of an object.

@@ -35,6 +35,11 @@ type options struct {
 func (c *Cluster) run(in call) (out answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() {
+		if out.Code != 0 {
+			c.failed = append(c.failed, "oc "+strings.Join(in.Args, " ")+": "+strings.TrimSpace(out.Err))
+		}
+	}()
 	var o options
 	f := flags(&o)
 	args, command := in.Args, []string(nil)
