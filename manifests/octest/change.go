@@ -190,7 +190,7 @@ func (c *Cluster) deletion(in call, o *options, words []string) (string, error) 
 	for _, one := range list {
 		key := keyOf(one)
 		if _, is := c.objects[key]; !is {
-			missing = append(missing, fmt.Errorf("Error from server (NotFound): %s not found", key))
+			missing = append(missing, notFound(key.String()))
 			continue
 		}
 		delete(c.objects, key)

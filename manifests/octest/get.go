@@ -27,6 +27,11 @@ func (c *Cluster) get(o *options, words []string) (string, error) {
 	return c.print(o, list, single)
 }
 
+// notFound is what oc says of an object that is not there.
+type notFound string
+
+func (n notFound) Error() string { return "Error from server (NotFound): " + string(n) + " not found" }
+
 // find gives the objects that words name: TYPE[,TYPE] [NAME...], or TYPE/NAME...; and an error for
 // each that is not there.
 func (c *Cluster) find(o *options, words []string) (list []*unstructured.Unstructured, missing []error, err error) {
@@ -40,7 +45,7 @@ func (c *Cluster) find(o *options, words []string) (list []*unstructured.Unstruc
 		}
 		found, is := c.objects[Key{r.kind, c.namespace(o, r), name}]
 		if !is {
-			missing = append(missing, fmt.Errorf("Error from server (NotFound): %s %q not found", r.plural, name))
+			missing = append(missing, notFound(r.plural+" "+name))
 			return nil
 		}
 		list = append(list, found)
