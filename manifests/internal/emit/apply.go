@@ -17,6 +17,7 @@ func (e *emission) applyPage() []byte {
 	steps := e.newPage()
 	for _, step := range []func(*page){
 		e.stepBefore,
+		e.stepProxy,
 		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
 		e.stepRules, e.stepCheck, e.stepSuperfluous,
 		e.stepCatalogs,

@@ -74,7 +74,7 @@ func TestEmitPresentCAAlone(t *testing.T) {
 	if patch := string(fileOf(t, files, fileCAPatch).Body); strings.Contains(patch, "other.example") {
 		t.Errorf("the patch has more than the mirror: %s", patch)
 	}
-	if strings.Contains(restore, "null") || strings.Contains(restore, "oc delete configmap") || !strings.Contains(restore, `"path":"/data/m.example..5000"`) {
+	if strings.Contains(restore, `additionalTrustedCA":null`) || strings.Contains(restore, "oc delete configmap") || !strings.Contains(restore, `"path":"/data/m.example..5000"`) {
 		t.Errorf("the way back cuts others off:\n%s", restore)
 	}
 	if patch := string(fileOf(t, files, fileImageRestore).Body); !strings.Contains(patch, "name: company") {

@@ -34,5 +34,6 @@ func (e *emission) restorePage() []byte {
 	e.restoreRules(p)
 	e.restoreCA(p)
 	e.restorePlainHTTP(p)
+	e.restoreProxy(p)
 	return p.bytes()
 }

@@ -1,0 +1,211 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// clusterProxy is what of proxies.config.openshift.io/cluster matters here (openshift/api,
+// config/v1). The status is what nodes have: the network operator adds the cluster's own networks.
+type clusterProxy struct {
+	Spec, Status struct {
+		HTTPProxy  string `json:"httpProxy"`
+		HTTPSProxy string `json:"httpsProxy"`
+		NoProxy    string `json:"noProxy"`
+	}
+}
+
+const (
+	proxyObject = "proxy.config.openshift.io/cluster"
+	// beforeNoProxy has what noProxy was before the first run.
+	beforeNoProxy = "before-no-proxy.txt"
+)
+
+// proxy gives the cluster's proxy; known is false where nothing is known of it.
+func (e *emission) proxy() (p clusterProxy, known bool) {
+	if !e.site.Cluster.Known("Proxy") {
+		return p, false
+	}
+	one, ok := e.site.Cluster.One("Proxy", "", "cluster")
+	if !ok {
+		return p, true
+	}
+	return p, json.Unmarshal(one.Body, &p) == nil
+}
+
+// behindProxy lists the mirror's hosts that nodes ask through the cluster's proxy; known is false
+// where nothing is known of it, and the list then has all of them.
+func (e *emission) behindProxy() (hosts []string, known bool) {
+	p, known := e.proxy()
+	if !known {
+		return e.mirrorHosts(), false
+	}
+	now := p.Status
+	if now.HTTPProxy+now.HTTPSProxy == "" { // not taken up yet
+		now = p.Spec
+	}
+	// CRI-O reads its environment as all programs in Go do (MCO, etc-mco-proxy.yaml).
+	of := (&httpproxy.Config{HTTPProxy: now.HTTPProxy, HTTPSProxy: now.HTTPSProxy, NoProxy: now.NoProxy}).ProxyFunc()
+	for _, m := range e.mirrors() {
+		at := &url.URL{Scheme: "https", Host: m.Host}
+		if e.site.PlainHTTP {
+			at.Scheme = "http"
+		}
+		// A proxy that is no address cannot be judged: it counts as one.
+		if through, err := of(at); (through != nil || err != nil) && !slices.Contains(hosts, proxyHost(m.Host)) {
+			hosts = append(hosts, proxyHost(m.Host))
+		}
+	}
+	return hosts, true
+}
+
+// mirrorHosts are the hosts that nodes pull from, as noProxy has them.
+func (e *emission) mirrorHosts() (hosts []string) {
+	for _, m := range e.mirrors() {
+		if h := proxyHost(m.Host); !slices.Contains(hosts, h) {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// proxyHost is a host as noProxy takes it: domains and networks, without ports
+// (cluster-network-operator, proxyconfig/validation.go). An IPv6 address is no domain.
+func proxyHost(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if strings.Contains(host, ":") {
+		return host + "/128"
+	}
+	return host
+}
+
+// stepProxy comes before everything else: it reboots, and without it nodes cannot pull.
+func (e *emission) stepProxy(p *page) {
+	hosts, known := e.behindProxy()
+	if len(e.images) == 0 {
+		return
+	}
+	if len(hosts) == 0 {
+		p.nothing("the cluster's proxy")
+		return
+	}
+	p.step("The cluster's proxy: let nodes ask the mirror directly")
+	names := text.And(codes(hosts))
+	if e.hosted() {
+		p.text("This is a hosted cluster. If it uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. Add that on the management cluster, in the HostedCluster: spec.configuration.proxy.noProxy. Keep what stands there. It replaces or reboots every node.", names)
+		p.run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
+		return
+	}
+	if known {
+		p.text("The cluster uses a proxy, and its noProxy does not have %s: nodes would send pulls from the mirror through the proxy.", names)
+	} else {
+		p.text("If the cluster uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. The command prints the proxies and noProxy. If it prints no proxy, or if noProxy covers the mirror (its name, a domain that it is in, or its network), go on with the next step.", names)
+		p.run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
+	}
+	p.text("The commands read what noProxy has now, and add to it only what it does not have.")
+	p.reboots("a change of noProxy")
+	p.run(addNoProxy(hosts)...)
+	p.text("Wait until every node is updated. The last command shows noProxy as nodes have it.")
+	p.run(append(waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
+}
+
+// addNoProxy are the commands that add hosts to noProxy, where a proxy is used that they are not
+// excepted from.
+func addNoProxy(hosts []string) []string {
+	lines := []string{
+		"[ -e " + beforeNoProxy + " ] || oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}' > " + beforeNoProxy,
+		"PROXY=$(oc get " + proxyObject + " -o jsonpath='{.status.httpProxy}{.status.httpsProxy}')",
+		"ALL=$(oc get " + proxyObject + " -o jsonpath='{.status.noProxy}' | tr -d ' ')",
+		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
+		"NEW=$NOW",
+	}
+	for _, h := range hosts {
+		lines = append(lines, fmt.Sprintf(`case ",$ALL,$NEW," in %s) ;; *) NEW="${NEW:+$NEW,}%s" ;; esac`, strings.Join(coveredBy(h), "|"), h))
+	}
+	return append(lines, `[ -z "$PROXY" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`)
+}
+
+// coveredBy are the shell's patterns of a list that has a host, or a domain that it is in.
+func coveredBy(host string) []string {
+	list := []string{`*,\*,*`, "*," + host + ",*"}
+	if _, err := netip.ParseAddr(host); err == nil || strings.Contains(host, "/") {
+		return list
+	}
+	for rest := host; ; {
+		i := strings.IndexByte(rest, '.')
+		if i < 0 {
+			return list
+		}
+		rest = rest[i+1:]
+		list = append(list, "*,"+rest+",*", "*,."+rest+",*", `*,\*.`+rest+",*")
+	}
+}
+
+// restoreProxy takes the mirror out of noProxy again.
+func (e *emission) restoreProxy(p *page) {
+	hosts, known := e.behindProxy()
+	if known && len(hosts) == 0 {
+		hosts = e.addedToProxy()
+	}
+	if len(hosts) == 0 || len(e.images) == 0 || e.hosted() {
+		return
+	}
+	p.step("The cluster's proxy: only if the mirror goes away")
+	p.text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; %s, from the first run, shows what that was.", beforeNoProxy)
+	p.reboots("a change of noProxy")
+	lines := []string{"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')", `NEW=",$NOW,"`}
+	for _, h := range hosts {
+		lines = append(lines, fmt.Sprintf(`case ",$(cat %s)," in *,%s,*) ;; *) NEW="${NEW/,%s,/,}" ;; esac`, beforeNoProxy, h, strings.ReplaceAll(h, "/", `\/`)))
+	}
+	lines = append(lines,
+		`NEW="${NEW#,}"`, `NEW="${NEW%,}"`,
+		`[ ! -e `+beforeNoProxy+` ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
+	p.run(lines...)
+}
+
+// addedToProxy lists the mirror's hosts that stand in noProxy by name, where an earlier run may
+// have put them.
+func (e *emission) addedToProxy() (hosts []string) {
+	p, _ := e.proxy()
+	for _, h := range e.mirrorHosts() {
+		if slices.Contains(strings.Split(p.Spec.NoProxy, ","), h) {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// hosted reports whether the cluster's control plane is a hosted one, elsewhere.
+func (e *emission) hosted() bool { return e.infrastructure().Status.ControlPlaneTopology == "External" }
+
+// infrastructure is what of the object of that kind matters here (openshift/api, config/v1).
+func (e *emission) infrastructure() (in struct {
+	Status struct {
+		ControlPlaneTopology string `json:"controlPlaneTopology"`
+	} `json:"status"`
+}) {
+	if one, ok := e.site.Cluster.One("Infrastructure", "", "cluster"); ok {
+		_ = json.Unmarshal(one.Body, &in) // not known then
+	}
+	return in
+}
+
+// codes puts words into code spans.
+func codes(words []string) (list []string) {
+	for _, w := range words {
+		list = append(list, "`"+w+"`")
+	}
+	return list
+}
