@@ -48,6 +48,12 @@ type (
 	ConfigError = imageset.ConfigError
 )
 
+// Lists that a [ConfigError] has as its Field: they show what can be named in place of what is wrong.
+const (
+	FieldListReleases = imageset.ListReleases
+	FieldListCatalog  = imageset.ListCatalog
+)
+
 // Parse reads an ImageSetConfiguration strictly; name is the file's name for messages.
 // Everything that is wrong is a *[ConfigError], and the error joins as many as were found.
 func Parse(name string, data []byte) (*Config, error) { return imageset.Parse(name, data) }

@@ -58,6 +58,7 @@ var rows = []struct {
 	{pkg: "manifests/opmtest", may: []string{"oci", "manifests/internal/opm", "manifests/internal/catalog"}},
 	{pkg: "bundle", may: []string{"oci"}},
 	{pkg: "cmd/satchel", may: []string{"oci", "transport", "manifests", "bundle"}},
+	{pkg: "cmd/satchel/internal/available", may: []string{"oci", "transport", "manifests", "cmd/satchel/internal/cache", "cmd/satchel/internal/notice", "cmd/satchel/internal/prepare"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/cache", may: []string{"oci", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/durable", deny: terminal},
 	{pkg: "cmd/satchel/internal/hub", may: []string{"oci", "manifests"}, deny: terminal},

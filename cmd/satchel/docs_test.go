@@ -77,8 +77,8 @@ func TestCommandsAreDocumented(t *testing.T) {
 			has[command] = append(has[command], codes(cells[1])...)
 		}
 	}
-	for _, cmd := range commandTree().Commands() {
-		name := cmd.Name()
+	for _, cmd := range documented(commandTree()) {
+		name := strings.TrimPrefix(cmd.CommandPath(), "satchel ")
 		if !strings.Contains(text, "`satchel "+name) {
 			t.Errorf("docs/commands.md does not have satchel %s", name)
 		}
@@ -92,6 +92,18 @@ func TestCommandsAreDocumented(t *testing.T) {
 	if len(has) > 0 {
 		t.Errorf("docs/commands.md has flags of what is no command: %q", slices.Collect(maps.Keys(has)))
 	}
+}
+
+// documented are the commands that do something, those of completion under one name.
+func documented(root *cobra.Command) (list []*cobra.Command) {
+	for _, cmd := range root.Commands() {
+		if len(cmd.Commands()) == 0 || cmd.Name() == "completion" {
+			list = append(list, cmd)
+			continue
+		}
+		list = append(list, cmd.Commands()...)
+	}
+	return list
 }
 
 // otherFlags belong to other programs, or are named because satchel does not have them.
@@ -108,7 +120,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	t.Parallel()
 	root := commandTree()
 	every := map[string]bool{}
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range append(documented(root), root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { every["--"+f.Name] = true })
 		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { every["--"+f.Name] = true })
 	}
@@ -167,6 +179,9 @@ func lookUp(root *cobra.Command, line string) error {
 		return fmt.Errorf("there is no such command")
 	}
 	cmd, _, err := root.Find(words[at : at+1])
+	if err == nil && len(cmd.Commands()) > 0 && len(words) > at+1 {
+		cmd, _, err = root.Find(words[at : at+2])
+	}
 	if err != nil {
 		return err
 	}

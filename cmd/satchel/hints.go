@@ -223,7 +223,9 @@ func speaksFor(err, value error) bool { return errors.Is(err, value) && hintOf(e
 var extraFlags = map[string]string{
 	"GraphData": "--graph-data URL|FILE", "GraphBase": "--graph-base IMAGE", "AcceptRisks": "--accept-risk NAME",
 	"HelmValues": "--helm-values CHART=FILE", "IgnoreReleaseSignature": "--ignore-release-signature",
-	"PodFiles": "--from-pods FILE",
+	"PodFiles":                  "--from-pods FILE",
+	manifests.FieldListReleases: "list what there is: satchel available releases",
+	manifests.FieldListCatalog:  "list what there is: satchel available operators --catalog IMAGE",
 }
 
 // fieldFlags are for fields of [manifests.Site].

@@ -14,6 +14,9 @@ import (
 type Node struct {
 	Version semver.Version
 	Payload oci.Ref // only by digest
+	// Channels are those that it is in, as its server says; there may be none.
+	Channels []string
+	Advisory string // where it is described, an address; may be empty
 }
 
 // Risk is why an edge is conditional.

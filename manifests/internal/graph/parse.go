@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/blang/semver/v4"
 
@@ -82,8 +84,9 @@ func each[T any](raw json.RawMessage, what string, most int, visit func(T) error
 
 func parseNodes(raw json.RawMessage) ([]Node, error) {
 	type node struct {
-		Version string `json:"version"`
-		Payload string `json:"payload"`
+		Version  string          `json:"version"`
+		Payload  string          `json:"payload"`
+		Metadata json.RawMessage `json:"metadata"`
 	}
 	var list []Node
 	err := each(raw, "nodes", maxNodes, func(n node) error {
@@ -101,10 +104,27 @@ func parseNodes(raw json.RawMessage) ([]Node, error) {
 		if ref.Digest == "" {
 			return fmt.Errorf("the payload of %s, %s, is named by a tag, which could move, and not by digest", v, ref)
 		}
-		list = append(list, Node{v, ref.WithDigest(ref.Digest)})
+		one := Node{Version: v, Payload: ref.WithDigest(ref.Digest)}
+		one.describe(n.Metadata)
+		list = append(list, one)
 		return nil
 	})
 	return list, err
+}
+
+// describe takes what a server says about a release beside what updates need. What is of
+// another form is left out.
+func (n *Node) describe(raw json.RawMessage) {
+	var about struct {
+		Channels string `json:"io.openshift.upgrades.graph.release.channels"`
+		URL      string `json:"url"`
+	}
+	if len(raw) > maxText || json.Unmarshal(raw, &about) != nil {
+		return
+	}
+	n.Channels = strings.FieldsFunc(about.Channels, func(r rune) bool { return r == ',' || r == ' ' })
+	slices.Sort(n.Channels)
+	n.Advisory = about.URL
 }
 
 // parseEdges reads pairs of numbers of nodes, as they stand in the file.

@@ -20,7 +20,7 @@ type ConfigError struct {
 	Line, Column int // from 1, columns in characters
 	Msg          string
 	Advice       string // what to do about it; may be empty, is not part of Error()
-	Field        string // of [Extra] that it is about; empty if it is about the file
+	Field        string // of [Extra] that it is about, or a list that [Problems.About] has; empty if it is about the file
 }
 
 // Hint says what to do; empty if the message says it.
@@ -62,7 +62,14 @@ func (c *Config) Problems() *Problems { return NewProblems(c.file, c.places) }
 // Any reports whether there is one.
 func (p *Problems) Any() bool { return len(p.List) > 0 }
 
-// About names the field of [Extra] that the problem reported last is about.
+// Lists that show what can be named in place of what is wrong.
+const (
+	ListReleases = "list of releases"
+	ListCatalog  = "list of a catalog"
+)
+
+// About names the field of [Extra] that the problem reported last is about, or the list that
+// shows what can be named.
 func (p *Problems) About(field string) { p.List[len(p.List)-1].Field = field }
 
 // AddAtKey reports a problem at the key of path. The hint may be empty.

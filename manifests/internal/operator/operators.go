@@ -179,17 +179,9 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 		//lint:ignore nilerr whoever resolves the list reports it
 		return nil
 	}
-	if s.picked, err = ask.Pick(ctx, src, root, s.only); err != nil {
-		return s.unreadable(err)
-	}
-	config, err := layers.Config(ctx, src, s.picked)
-	if err != nil {
-		return s.unreadable(err)
-	}
-	if s.dir, err = s.dirOf(config); err != nil {
+	if err := s.opened(ctx, root, src); err != nil {
 		return err
 	}
-	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
 	if err := s.join(ctx, from); err != nil {
 		return err
 	}
@@ -202,6 +194,22 @@ func (s *selection) read(ctx context.Context, from ask.Images) error {
 	}
 	s.manyFaults()
 	s.missing()
+	return nil
+}
+
+// opened finds the catalog in its image.
+func (s *selection) opened(ctx context.Context, root oci.Descriptor, src oci.Source) (err error) {
+	if s.picked, err = ask.Pick(ctx, src, root, s.only); err != nil {
+		return s.unreadable(err)
+	}
+	config, err := layers.Config(ctx, src, s.picked)
+	if err != nil {
+		return s.unreadable(err)
+	}
+	if s.dir, err = s.dirOf(config); err != nil {
+		return err
+	}
+	s.src, s.root, s.replaced, s.program = src, root, replacedDirs(config, s.dir), programOf(config)
 	return nil
 }
 
@@ -321,6 +329,7 @@ func (s *selection) missing() {
 		if s.asked[pkg.Name] == i && !s.found[pkg.Name] {
 			path := fmt.Sprintf("%s.packages[%d].name", s.path, i)
 			s.p.Add(path, "%s: %s has no package %q%s", path, s.what, pkg.Name, ask.DidYouMean(pkg.Name, s.names))
+			s.p.About(imageset.ListCatalog)
 		}
 	}
 }

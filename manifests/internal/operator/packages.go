@@ -106,6 +106,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 	case asked:
 		path := fmt.Sprintf("%s.packages[%d].%s", s.path, place, fault.Field)
 		s.p.Add(path, "%s: package %q of %s: %v", path, p.Name, s.what, fault)
+		s.p.About(imageset.ListCatalog)
 		return nil, nil
 	case errors.As(err, &fault):
 		at := fmt.Sprintf("package %q", p.Name)
@@ -151,6 +152,7 @@ func (s *selection) hasChannels(p *catalog.Package, pkg imageset.Package, place 
 		}
 		path := fmt.Sprintf("%s.packages[%d].channels[%d].name", s.path, place, k)
 		s.p.Add(path, "%s: package %q of %s has no channel %q%s", path, p.Name, s.what, ch.Name, ask.DidYouMean(ch.Name, names))
+		s.p.About(imageset.ListCatalog)
 		ok = false
 	}
 	return ok

@@ -72,6 +72,7 @@ func (s *span) ends(p *imageset.Problems, arch string) {
 	if len(nodes) == 0 {
 		p.AddWithHint(s.path+".name", "a channel is named as stable-4.18; is the name right, and is there such a channel for "+arch+"?",
 			"%s.name: the update graph of channel %s has no releases for %s", s.path, s.Name, arch)
+		p.About(imageset.ListReleases)
 		return
 	}
 	s.low, s.high = nodes[len(nodes)-1].Version, nodes[len(nodes)-1].Version
@@ -93,6 +94,7 @@ func (s *span) ends(p *imageset.Problems, arch string) {
 		if _, ok := s.graph.Find(v); !ok {
 			p.AddWithHint(s.path+"."+end.field, "take a release that the channel has, or a channel that has this release",
 				"%s.%s: channel %s has no release %s for %s; the nearest are %s", s.path, end.field, s.Name, v, arch, versions(s.graph.Near(v)))
+			p.About(imageset.ListReleases)
 		}
 		*end.to = v
 	}

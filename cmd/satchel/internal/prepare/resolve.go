@@ -47,6 +47,15 @@ func (s *Set) Resolves(ctx context.Context, cfg *manifests.Config) (*oci.Invento
 	return manifests.Resolve(ctx, cfg, images)
 }
 
+// Asks opens the catalogs in directories that the configuration names, and gives what is asked
+// for images, for questions of other jobs.
+func (s *Set) Asks() (manifests.Images, error) {
+	if err := s.openCatalogs(); err != nil {
+		return nil, err
+	}
+	return s.images(), nil
+}
+
 func (s *Set) images() cachedImages {
 	return cachedImages{s.To, s.Client, s.Cache, s.catalogs, s.Config.Extra.Hub, &repositories{client: s.Client, tags: map[oci.Ref]func() []string{}}}
 }
