@@ -1,7 +1,6 @@
 package emit
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -45,41 +44,6 @@ func (e *emission) applyPage() []byte {
 	}
 	p.b.Write(steps.b.Bytes())
 	return p.bytes()
-}
-
-func (e *emission) stepBefore(p *page) {
-	p.step("Check the cluster and save its configuration")
-	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool applies no change), and no operator degraded. The commands save copies for the way back (see %s). They never overwrite an existing copy, so keep the files of the first run.", fileRestore)
-	lines := []string{
-		"oc get clusterversion,clusteroperators,nodes,machineconfigpools",
-		save("image.config.openshift.io/cluster", beforeImage),
-	}
-	if e.switchesHub() {
-		lines = append(lines, save("operatorhub.config.openshift.io/cluster", beforeHub), save("catalogsource -n openshift-marketplace", beforeCatalogs))
-	}
-	if e.secret.written {
-		lines = append(lines, "[ -s "+beforeSecret+" ] || "+extractPullSecret(beforeSecret))
-	}
-	if len(e.icsps) > 0 {
-		lines = append(lines, save("imagecontentsourcepolicy", "before-icsp.yaml"), save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
-	}
-	p.run(lines...)
-	if len(e.icsps) > 0 {
-		p.text("Clusters before 4.13 do not have the last two resources. The error about that does no harm.")
-	}
-}
-
-const (
-	beforeImage    = "before-image-config.yaml"
-	beforeHub      = "before-operatorhub.yaml"
-	beforeCatalogs = "before-catalogsources.yaml"
-	// beforeSecret holds credentials; only its owner can read it.
-	beforeSecret = "before-pull-secret.json"
-)
-
-// save is a command that saves a resource and never overwrites an older copy.
-func save(resource, file string) string {
-	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
 }
 
 func (e *emission) stepApplications(p *page) {

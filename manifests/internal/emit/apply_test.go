@@ -51,14 +51,14 @@ func TestEmitWarnsFirst(t *testing.T) {
 	inOrder(t, string(fileOf(t, files, fileApply).Body),
 		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
 		"replaces the whole pull secret", "oc set data",
-		"must print nothing", "additionalTrustedCA.name", "oc get configmap registry-config", "oc apply -f configmap-registry-ca.yaml",
+		"additionalTrustedCA.name", "oc get configmap", "|| oc create -f configmap-registry-ca.yaml", "--patch-file configmap-registry-ca-patch.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
 		"GPG signature", "Sigstore signature", "oc adm upgrade", "follow CUT.md")
 	inOrder(t, string(fileOf(t, files, fileCut).Body), "No operator", "Disconnect the cluster", "replaces the whole pull secret", "oc set data")
 	inOrder(t, string(fileOf(t, files, fileRestore).Body),
-		"replaces the whole pull secret", "oc set data", "were off before", "oc patch operatorhub",
-		"status.desired.image", "grep -F 'm.example/'", "only if before-image-config.yaml names no", "additionalTrustedCA\":null")
+		"replaces the whole pull secret", "oc set data", "oc delete catalogsource -n openshift-marketplace -l", "data.default-catalogs-off", "oc patch operatorhub",
+		"status.desired.image", "grep -F -e m.example/", "data.trusted-ca", `[ -n "$CA" ] || oc delete configmap`)
 }
 
 // TestEmitPresentCAAlone: the ConfigMap is known to have others in it, and stays
@@ -68,13 +68,13 @@ func TestEmitPresentCAAlone(t *testing.T) {
 	in := emitInput{Mirror: "m.example:5000", CA: testCA(t), Images: manyImages(1), PresentCA: "kind: ConfigMap\nmetadata: {name: company}\ndata: {other.example: x}\n"}
 	files, _ := emit(t, in)
 	apply, restore := commands(t, files, fileApply), commands(t, files, fileRestore)
-	if strings.Contains(apply, "oc apply -f "+fileCA) || !strings.Contains(apply, "oc patch configmap -n openshift-config company --type=merge --patch-file "+fileCAPatch) {
+	if strings.Contains(apply, "oc apply -f "+fileCA) || !strings.Contains(apply, `oc patch configmap "${CA:-company}" -n openshift-config --type=merge --patch-file `+fileCAPatch) {
 		t.Errorf("the ConfigMap is not patched by its key alone:\n%s", apply)
 	}
 	if patch := string(fileOf(t, files, fileCAPatch).Body); strings.Contains(patch, "other.example") {
 		t.Errorf("the patch has more than the mirror: %s", patch)
 	}
-	if strings.Contains(restore, `additionalTrustedCA":null`) || strings.Contains(restore, "oc delete configmap") || !strings.Contains(restore, `"path":"/data/m.example..5000"`) {
+	if strings.Contains(restore, "additionalTrustedCA") || strings.Contains(restore, "oc delete configmap -n openshift-config ") || !strings.Contains(restore, `{"data":{"m.example..5000":null}}`) {
 		t.Errorf("the way back cuts others off:\n%s", restore)
 	}
 	if patch := string(fileOf(t, files, fileImageRestore).Body); !strings.Contains(patch, "name: company") {

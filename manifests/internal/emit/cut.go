@@ -65,15 +65,3 @@ func (e *emission) cutAlready() string {
 	}
 	return "its pull secret has no " + insightsHost + ", and it has rules of satchel"
 }
-
-// applied reports whether the cluster is known to have rules that satchel wrote.
-func (e *emission) applied() bool {
-	for _, kind := range []string{"ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet"} {
-		for _, o := range e.site.Cluster.Of(kind) {
-			if ours(o) {
-				return true
-			}
-		}
-	}
-	return false
-}

@@ -52,6 +52,7 @@ type emission struct {
 	counted  string       // the images of the inventory, and what is attached to them, as the terminal counts them
 	secret   secretState
 	ca       caState
+	before   before // what is known of the cluster before satchel
 	groups   []rules.Group
 	growth   *rules.Growth // nil: neither present rules nor those of earlier bundles are known
 	icsps    []named
@@ -77,9 +78,10 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if err := e.checkMirrors(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
+	e.fillPresent()
 	e.classify()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitCut, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitBefore, e.emitCut, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
@@ -120,6 +122,11 @@ func (e *emission) classify() {
 
 func (e *emission) add(name string, mode fs.FileMode, body []byte) {
 	e.files = append(e.files, File{Name: name, Mode: mode, Body: body})
+}
+
+// has reports whether a file was written.
+func (e *emission) has(name string) bool {
+	return slices.ContainsFunc(e.files, func(f File) bool { return f.Name == name })
 }
 
 // addObject writes an object of the cluster, or a patch, as YAML.

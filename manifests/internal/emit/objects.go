@@ -78,6 +78,9 @@ func toYAML(v any) ([]byte, error) { return yaml.Marshal(v) }
 // objects do not have it.
 const managedBy, satchel = "app.kubernetes.io/managed-by", "satchel"
 
+// mine selects these objects.
+const mine = managedBy + "=" + satchel
+
 // objectOf is the head of an object that satchel creates.
 func objectOf(apiVersion, kind, name, namespace string) object {
 	o := theirs(apiVersion, kind, name, namespace)

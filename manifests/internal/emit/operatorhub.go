@@ -3,8 +3,6 @@ package emit
 import (
 	"slices"
 	"strings"
-
-	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // emitHub writes the patch that turns the default catalogs off, unless the bundle
@@ -54,33 +52,4 @@ func (e *emission) stepCatalogs(p *page) {
 	if len(e.catalogs) > 0 {
 		e.stepCatalogSources(p)
 	}
-}
-
-func (e *emission) restoreCatalogs(p *page) {
-	if !e.switchesHub() {
-		return
-	}
-	p.step("Turn the default catalogs on")
-	p.text("Do not run the patch if they were off before (%s has `disableAllDefaultSources: true`).", beforeHub)
-	var lines []string
-	if len(e.catalogs) > 0 {
-		var names, kept []string
-		for _, c := range e.catalogs {
-			if c.kept {
-				kept = append(kept, c.name)
-			} else {
-				names = append(names, c.name)
-			}
-		}
-		if len(names) > 0 {
-			lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found "+strings.Join(names, " "))
-		}
-		if len(kept) > 0 {
-			p.text("The cluster had %s before. What it was is in %s.", text.And(kept), beforeCatalogs)
-		}
-	}
-	p.run(append(lines,
-		"oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file "+fileHubRestore,
-		"oc get catalogsource,pods -n openshift-marketplace",
-	)...)
 }

@@ -39,6 +39,9 @@ func (p *page) reboots(what string) {
 	p.text("**Nodes: %s drains and reboots every node, one after the other.** Pods are moved to other nodes meanwhile. (A single-node cluster does not answer while its node reboots.)", what)
 }
 
+// code names what a terminal has in a sentence.
+func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+
 // first gives a text the capital letter of a sentence.
 func first(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 

@@ -1,18 +1,30 @@
 package emit
 
-// needsInsecure reports whether nodes must be told that the mirror speaks plain HTTP.
-func (e *emission) needsInsecure() bool {
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// newInsecure lists the hosts that nodes must be told to use without TLS.
+func (e *emission) newInsecure() (hosts []string) {
 	if !e.site.PlainHTTP || len(e.images) == 0 {
-		return false
+		return nil
 	}
-	img := e.site.PresentImage
-	return img == nil || !within(e.site.Mirror.String(), img.Sources.Insecure)
+	for _, m := range e.mirrors() {
+		if img := e.site.PresentImage; (img == nil || !within(m.String(), img.Sources.Insecure)) && !slices.Contains(hosts, m.Host) {
+			hosts = append(hosts, m.Host)
+		}
+	}
+	return hosts
 }
 
 // notePlainHTTP says what nodes need for a mirror without TLS.
 func (e *emission) notePlainHTTP() {
-	if e.needsInsecure() {
-		e.note("%s speaks plain HTTP, without TLS: nodes pull from it only if image.config.openshift.io/cluster has it in insecureRegistries; %s shows how to add it there, before the rules", e.site.Mirror.Host, fileApply)
+	if hosts := e.newInsecure(); len(hosts) > 0 {
+		e.note("%s speaks plain HTTP, without TLS: nodes pull from it only if image.config.openshift.io/cluster has it in insecureRegistries; %s shows how to add it there, before the rules", text.And(hosts), fileApply)
 	}
 }
 
@@ -21,32 +33,66 @@ func (e *emission) insecure() (list []string) {
 	if img := e.site.PresentImage; img != nil {
 		list = append(list, img.Sources.Insecure...)
 	}
-	if e.needsInsecure() {
-		list = append(list, e.site.Mirror.Host)
-	}
-	return list
+	return append(list, e.newInsecure()...)
 }
+
+const (
+	readInsecure = "LIST=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.registrySources.insecureRegistries}')"
+	setInsecure  = `oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"registrySources\":{\"insecureRegistries\":${LIST:-[]}}}}"`
+)
 
 // stepPlainHTTP comes before the rules: nodes must not ask the mirror by TLS, which fails.
 func (e *emission) stepPlainHTTP(p *page) {
-	if !e.needsInsecure() {
+	hosts := e.newInsecure()
+	if len(hosts) == 0 {
+		if e.site.PlainHTTP && len(e.images) > 0 {
+			p.nothing("plain HTTP in image.config")
+		}
 		return
 	}
 	p.step("Plain HTTP: let nodes use it for the mirror")
-	p.text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The command opens image.config in an editor: add `%[1]s` to the list spec.registrySources.insecureRegistries. Do not remove anything there. If spec has no such list, add `registrySources: {insecureRegistries: ['%[1]s']}` to it. In a registrySources that is there, add only the list.", e.site.Mirror.Host)
+	p.text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The commands add %s to the list spec.registrySources.insecureRegistries, unless it is there. Nothing else of the list changes.", code(hosts))
 	p.drains("a new entry in insecureRegistries")
-	p.run("oc edit image.config.openshift.io/cluster")
+	lines := []string{readInsecure, setInsecure}
+	for _, host := range hosts {
+		lines = append(lines, fmt.Sprintf(`echo "$LIST" | grep -F '"%s"' || oc patch image.config.openshift.io/cluster --type=json -p '[{"op":"add","path":"/spec/registrySources/insecureRegistries/-","value":"%[1]s"}]'`, host))
+	}
+	p.run(lines...)
 	p.text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
 	p.run(waitForNodes()...)
-	p.text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this line again (which also drains every node).")
+	p.text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
 }
 
+// restorePlainHTTP takes away what was not in the list before.
 func (e *emission) restorePlainHTTP(p *page) {
-	if !e.needsInsecure() {
+	if !e.site.PlainHTTP || len(e.images) == 0 {
+		return
+	}
+	before, known := e.before.insecure()
+	var lines []string
+	for _, host := range e.hosts() {
+		switch {
+		case known && within(host, before):
+		case known:
+			lines = append(lines, withoutInsecure(host))
+		default:
+			lines = append(lines, fmt.Sprintf(`echo "$BEFORE" | grep -F '"%s"' || %s`, host, withoutInsecure(host)))
+		}
+	}
+	if len(lines) == 0 {
 		return
 	}
 	p.step("Plain HTTP: only if the mirror goes away")
-	p.text("Remove `%s` from spec.registrySources.insecureRegistries, and nothing else.", e.site.Mirror.Host)
+	p.text("The commands take %s out of spec.registrySources.insecureRegistries, if it was not there before satchel. Nothing else of the list changes.", code(e.hosts()))
 	p.drains("this change")
-	p.run("oc edit image.config.openshift.io/cluster")
+	first := []string{readInsecure}
+	if !known {
+		first = append(first, readBefore("BEFORE", keyInsecure))
+	}
+	p.run(append(append(first, lines...), setInsecure)...)
+}
+
+// withoutInsecure takes a host out of the list in LIST, which is JSON.
+func withoutInsecure(host string) string {
+	return fmt.Sprintf(`LIST=$(echo "$LIST" | sed -e 's|"%s"||' -e 's|,,|,|' -e 's|\[,|[|' -e 's|,\]|]|')`, regexp.QuoteMeta(host))
 }

@@ -16,9 +16,9 @@ func TestPlainHTTP(t *testing.T) {
 		plain, unchecked bool
 		with, without    []string
 	}{
-		"plain":         {"", true, false, []string{note, step, "add `m.example:5000` to the list spec.registrySources.insecureRegistries", "insecure = true"}, []string{"authority", "--ca-file"}},
+		"plain":         {"", true, false, []string{note, step, "add `m.example:5000` to the list spec.registrySources.insecureRegistries", `"value":"m.example:5000"`, "insecure = true"}, []string{"authority", "--ca-file"}},
 		"plain, listed": {listed, true, false, []string{"insecure = true"}, []string{note, step, "authority", "certificate"}},
-		"TLS":           {"", false, false, []string{"no certificate authority was given: nodes must trust"}, []string{note, step, "insecure = true", "http://", "insecureRegistries"}},
+		"TLS":           {"", false, false, []string{"no certificate authority was given: nodes must trust"}, []string{note, step, "insecure = true", "http://", "list spec.registrySources.insecureRegistries"}},
 		"not asked":     {"", false, true, []string{"m.example:5000 was not asked", "https://m.example:5000/v2/", " http://m.example:5000/v2/", "insecureRegistries"}, []string{note, step, "insecure = true"}},
 	} {
 		in := emitInput{Unchecked: c.unchecked}

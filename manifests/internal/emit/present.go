@@ -1,9 +1,13 @@
 package emit
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
 // change is what applying an object, or a merge patch, does to the cluster.
@@ -80,5 +84,51 @@ func holds(has, set any) bool {
 	return has == set
 }
 
+// fillPresent takes from the cluster's objects what was not given by hand.
+func (e *emission) fillPresent() {
+	const from = "the cluster"
+	if one, ok := e.present("Image", "", "cluster"); ok && e.site.PresentImage == nil {
+		img, err := ParseImageConfig(from, one.Body)
+		if err != nil {
+			e.note("the cluster's image.config cannot be read, and counts as not known: %v", err)
+		} else {
+			e.site.PresentImage = img
+		}
+	}
+	img := e.site.PresentImage
+	if img == nil || e.site.PresentCA != nil {
+		return
+	}
+	name := cmp.Or(img.TrustedCA, registryCAName)
+	one, ok := e.present("ConfigMap", "openshift-config", name)
+	if !ok {
+		return
+	}
+	ca, err := ParseRegistryCA(from, one.Body)
+	if err != nil {
+		e.note("the cluster's ConfigMap %s cannot be read, and counts as not known: %v", name, err)
+		return
+	}
+	e.site.PresentCA = ca
+}
+
 // ours reports whether satchel made an object: by its label.
 func ours(o cluster.Object) bool { return o.Labels[managedBy] == satchel }
+
+// ruleKinds are the kinds of objects with rules.
+var ruleKinds = []rules.Kind{rules.ContentSource, rules.DigestMirrors, rules.TagMirrors}
+
+// applied reports whether the cluster is known to have rules that satchel wrote.
+func (e *emission) applied() bool {
+	if r := e.site.PresentRules; r != nil && slices.ContainsFunc(r.Objects, func(o rules.Object) bool { return o.Tool == rules.Satchel }) {
+		return true
+	}
+	for _, kind := range ruleKinds {
+		for _, o := range e.site.Cluster.Of(string(kind)) {
+			if ours(o) || strings.HasPrefix(o.Name, "satchel-") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -2,35 +2,42 @@ package emit
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // registryCAName is the ConfigMap's name where the cluster has none yet; it is
 // the one of the documentation's example.
 const registryCAName = "registry-config"
 
+// updateServiceKey is the key under which the update service looks for the authorities of the
+// registry that it reads (cincinnati-operator, updateservice_controller.go).
+const updateServiceKey = "updateservice-registry"
+
 // caState is what the pages need to know of the authorities.
 type caState struct {
 	written bool
-	name    string // of the ConfigMap
-	key     string // of the mirror in it
-	present bool   // the cluster has the ConfigMap, which was given
-	missing bool   // none was given, and nodes may need one
+	name    string   // of the ConfigMap
+	keys    []string // of the hosts that nodes pull from, in it
+	present bool     // the cluster has the ConfigMap, and its content was given
+	missing bool     // none was given, and nodes may need one
+	same    bool     // the cluster is known to have all of it
 }
 
 // emitCA writes the ConfigMap of registry authorities with the mirror's among
-// them, and the patch that makes image.config name it.
+// them, the patch that adds only these, and the one that makes image.config name the ConfigMap.
 func (e *emission) emitCA() error {
-	site := e.site
 	e.notePlainHTTP()
-	if len(site.CA) == 0 {
+	if len(e.site.CA) == 0 {
 		e.noteNoCA()
 		return nil
 	}
@@ -38,47 +45,88 @@ func (e *emission) emitCA() error {
 	if err != nil {
 		return err
 	}
-	present := site.PresentCA
-	if img := site.PresentImage; img != nil && img.TrustedCA != "" && (present == nil || present.Name != img.TrustedCA) {
-		return &SiteError{
-			Field: "PresentCA",
-			Msg:   fmt.Sprintf("image.config.openshift.io/cluster names the ConfigMap %s for the registries' authorities, but that was not given; image.config can name only one, so the registries in that ConfigMap would stop working", img.TrustedCA),
-			hint:  fmt.Sprintf("save it (oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml) and give that file too", img.TrustedCA),
-		}
-	}
-	if e.ca.key, err = caKey(site.Mirror.Host); err != nil {
+	if e.ca.keys, err = e.caKeys(); err != nil {
 		return err
 	}
-	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
-	e.ca.present = present != nil
-	patch := dataPatch{Data: map[string]string{e.ca.key: certs}}
-	if present != nil {
-		if cm.Metadata.Name = present.Name; present.Name != registryCAName {
-			cm.Metadata.Labels = nil // it is somebody else's
+	present, img := e.site.PresentCA, e.site.PresentImage
+	if img != nil && img.TrustedCA != "" && present != nil && present.Name != img.TrustedCA {
+		return &SiteError{
+			Field: "PresentCA",
+			Msg:   fmt.Sprintf("image.config.openshift.io/cluster names the ConfigMap %s for the registries' authorities, but %s was given; image.config can name only one, so the registries in the other would stop working", img.TrustedCA, present.Name),
+			hint:  fmt.Sprintf("save it (oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml) and give that file", img.TrustedCA),
 		}
-		maps.Copy(cm.Data, present.Data)
-		cm.BinaryData = maps.Clone(present.BinaryData)
-		old, ok := cm.Data[e.ca.key]
-		if b64, binary := cm.BinaryData[e.ca.key]; binary {
-			// A key cannot be in both (Kubernetes, "ConfigMaps").
-			raw, _ := base64.StdEncoding.DecodeString(b64)
-			old, ok = string(raw), true
-			delete(cm.BinaryData, e.ca.key)
-			patch.BinaryData = map[string]*string{e.ca.key: nil}
-		}
-		if ok && !sameCertificates(old, certs) {
-			e.note("the ConfigMap %s has other certificates under %s: the ones that you gave replace them", cm.Metadata.Name, e.ca.key)
-		}
-		if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
+	}
+	e.ca.written, e.ca.name = true, registryCAName
+	if img != nil {
+		e.ca.name = cmp.Or(img.TrustedCA, registryCAName)
+	}
+	patch := dataPatch{Data: map[string]string{}}
+	for _, key := range e.ca.keys {
+		patch.Data[key] = certs
+	}
+	if present != nil || img == nil || img.TrustedCA == "" { // else it has content that is not known
+		if err := e.addObject(fileCA, modePublic, e.wholeCA(&patch)); err != nil {
 			return err
 		}
 	}
-	cm.Data[e.ca.key] = certs
-	e.ca.written, e.ca.name = true, cm.Metadata.Name
-	if err := e.addObject(fileCA, modePublic, cm); err != nil {
+	e.ca.same = e.ca.same && img != nil && img.TrustedCA == e.ca.name
+	if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
 		return err
 	}
-	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{cm.Metadata.Name}}})
+	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{e.ca.name}}})
+}
+
+// wholeCA is the ConfigMap with everything that it has. The patch also takes keys away that
+// would be there twice.
+func (e *emission) wholeCA(patch *dataPatch) configMap {
+	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
+	present := e.site.PresentCA
+	if present == nil {
+		maps.Copy(cm.Data, patch.Data)
+		return cm
+	}
+	e.ca.present, e.ca.same, e.ca.name = true, true, present.Name
+	if cm.Metadata.Name = present.Name; !e.ownCA() {
+		cm.Metadata.Labels = nil
+	}
+	maps.Copy(cm.Data, present.Data)
+	cm.BinaryData = maps.Clone(present.BinaryData)
+	for _, key := range e.ca.keys {
+		old, ok := cm.Data[key]
+		if b64, binary := cm.BinaryData[key]; binary {
+			// A key cannot be in both (Kubernetes, "ConfigMaps").
+			raw, _ := base64.StdEncoding.DecodeString(b64)
+			old, ok = string(raw), true
+			delete(cm.BinaryData, key)
+			if patch.BinaryData == nil {
+				patch.BinaryData = map[string]*string{}
+			}
+			patch.BinaryData[key] = nil
+		}
+		if !ok || !sameCertificates(old, patch.Data[key]) {
+			e.ca.same = false
+		}
+		if ok && !sameCertificates(old, patch.Data[key]) {
+			e.note("the ConfigMap %s has other certificates under %s: the ones that you gave replace them", cm.Metadata.Name, key)
+		}
+		cm.Data[key] = patch.Data[key]
+	}
+	return cm
+}
+
+// caKeys are the keys of the hosts that nodes pull from, and of the update service.
+func (e *emission) caKeys() (keys []string, err error) {
+	for _, host := range e.hosts() {
+		key, err := caKey(host)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(e.graph) > 0 {
+		keys = append(keys, updateServiceKey)
+	}
+	return keys, nil
 }
 
 // noteNoCA says what nodes need if no authorities were given.
@@ -87,10 +135,7 @@ func (e *emission) noteNoCA() {
 	if host == placeholderHost || len(e.images) == 0 || e.site.PlainHTTP {
 		return
 	}
-	if img := e.site.PresentImage; img != nil && within(e.site.Mirror.String(), img.Sources.Insecure) {
-		return
-	}
-	if key, err := caKey(host); err == nil && e.site.PresentCA != nil && (e.site.PresentCA.Data[key] != "" || e.site.PresentCA.BinaryData[key] != "") {
+	if !slices.ContainsFunc(e.mirrors(), e.untrusted) {
 		return
 	}
 	e.ca.missing = true
@@ -99,6 +144,16 @@ func (e *emission) noteNoCA() {
 		return
 	}
 	e.note("no certificate authority was given: nodes must trust the certificate of %s already; if they do not, run satchel render again with --ca-file", host)
+}
+
+// untrusted reports whether nothing that is known makes nodes trust an address of the mirror.
+func (e *emission) untrusted(m oci.Mirror) bool {
+	if img := e.site.PresentImage; img != nil && within(m.String(), img.Sources.Insecure) {
+		return false
+	}
+	key, err := caKey(m.Host)
+	ca := e.site.PresentCA
+	return err != nil || ca == nil || ca.Data[key] == "" && ca.BinaryData[key] == ""
 }
 
 // caKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
@@ -181,32 +236,41 @@ func (e *emission) stepCA(p *page) {
 	if e.ca.missing {
 		e.stepNoCA(p)
 	}
-	if !e.ca.written {
+	if e.ca.same {
+		p.nothing("the mirror's certificate authorities")
+	}
+	if !e.ca.written || e.ca.same {
 		return
 	}
 	p.step("The mirror's certificate authorities")
-	const trusted = "oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}{\"\\n\"}'"
-	const again = "If a ConfigMap is named, run satchel render again with that as `--present-registry-ca`. Otherwise the registries in it stop working."
-	switch {
-	case !e.ca.present:
-		var checks []string
-		if e.site.PresentImage == nil {
-			checks = append(checks, trusted)
-		}
-		checks = append(checks, "oc get configmap "+e.ca.name+" -n openshift-config --ignore-not-found -o name")
-		p.text("image.config can name only one ConfigMap of certificate authorities. The following must print nothing. %s", again)
-		p.run(checks...)
-	case e.site.PresentImage == nil:
-		p.text("image.config can name only one ConfigMap of certificate authorities. The following must print nothing or `%s`. %s", e.ca.name, strings.Replace(again, "a ConfigMap", "another ConfigMap", 1))
-		p.run(trusted)
+	p.text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
+	exists := "oc get configmap %s -n openshift-config -o name || oc create -f " + fileCA
+	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch
+	image := "oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImagePatch
+	switch img := e.site.PresentImage; {
+	case img == nil:
+		p.text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named.", e.ca.name)
+		name := fmt.Sprintf(`"${CA:-%s}"`, e.ca.name)
+		p.run(
+			"CA=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}')",
+			fmt.Sprintf(exists, name), fmt.Sprintf(patch, name), `[ -n "$CA" ] || `+image,
+		)
+	case img.TrustedCA == "":
+		p.run(fmt.Sprintf(exists, e.ca.name), fmt.Sprintf(patch, e.ca.name), image)
+	default:
+		p.run(fmt.Sprintf(patch, e.ca.name))
 	}
-	change := "oc apply -f " + fileCA
-	p.text("The ConfigMap %s gets them under the key `%s`, and image.config names the ConfigMap. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", e.ca.name, e.ca.key)
 	if e.ca.present {
-		change = "oc patch configmap -n openshift-config " + e.ca.name + " --type=merge --patch-file " + fileCAPatch
-		p.text("The patch does not change any other registry. %s is the whole ConfigMap, for GitOps.", fileCA)
+		p.text("%s is the whole ConfigMap, for GitOps.", fileCA)
 	}
-	p.run(change, "oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImagePatch)
+}
+
+// keysText names keys in a sentence.
+func keysText(keys []string) string {
+	if len(keys) == 1 {
+		return "the key " + code(keys)
+	}
+	return "the keys " + code(keys)
 }
 
 // stepNoCA shows how to find out whether nodes need authorities that were not given.
@@ -221,43 +285,6 @@ func (e *emission) stepNoCA(p *page) {
 		p.text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.site.Mirror.Host)
 		p.run("oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' http://" + shell(e.site.Mirror.Host) + "/v2/")
 	}
-}
-
-// trustedBefore is the ConfigMap that image.config named before; empty for none.
-func (e *emission) trustedBefore() (name string, known bool) {
-	switch {
-	case e.site.PresentImage != nil:
-		return e.site.PresentImage.TrustedCA, true
-	case e.site.PresentCA != nil:
-		return e.site.PresentCA.Name, true
-	}
-	return "", false
-}
-
-func (e *emission) restoreCA(p *page) {
-	if !e.ca.written {
-		return
-	}
-	p.step("The mirror's certificate authorities: only if the mirror goes away")
-	p.text("They do no harm. Remove them only when nothing in the cluster uses the mirror any more. The following must print nothing:")
-	p.run(
-		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F '"+e.site.Mirror.Host+"/'",
-		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F '"+e.site.Mirror.Host+"/' | sort -u",
-	)
-	if _, known := e.trustedBefore(); known {
-		p.text("This changes image.config back to what it was:")
-		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore)
-	} else {
-		p.text("Run this only if %s names no ConfigMap (additionalTrustedCA). If it names one, run satchel render again with that one as `--present-registry-ca`; the new page has commands that keep it.", beforeImage)
-		p.run("oc patch image.config.openshift.io/cluster --type=merge -p '{\"spec\":{\"additionalTrustedCA\":null}}'")
-	}
-	if !e.ca.present {
-		p.text("This deletes the ConfigMap:")
-		p.run("oc delete configmap -n openshift-config --ignore-not-found " + e.ca.name)
-		return
-	}
-	p.text("The ConfigMap may have other registries too. This removes only the mirror:")
-	p.run(fmt.Sprintf("oc patch configmap -n openshift-config %s --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/%s\"}]'", e.ca.name, e.ca.key))
 }
 
 // RegistryCA is a ConfigMap of registry authorities, as image.config names one.

@@ -1,0 +1,352 @@
+package emit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// The state before satchel is kept in the cluster itself, in one ConfigMap: it is found again
+// whatever became of the directories of earlier runs, and nothing overwrites it.
+const (
+	beforeName = "satchel-before"
+	fileBefore = "satchel-before.yaml"
+)
+
+// Keys of that ConfigMap. A list of names is parted by spaces.
+const (
+	keyTrustedCA   = "trusted-ca"           // the ConfigMap that image.config names; "" for none
+	keyTrustedKeys = "trusted-ca-keys"      // of that ConfigMap
+	keyInsecure    = "insecure-registries"  // of image.config, as JSON; "" for none
+	keyDefaultsOff = "default-catalogs-off" // "true", or "" where they are on
+	keyNoProxy     = "no-proxy"             // of the cluster's proxy, as it was written
+	keyUpstream    = "upstream"             // of the ClusterVersion
+	keyChannel     = "channel"              // of the ClusterVersion
+	keyCatalogs    = "catalogsources"       // names in openshift-marketplace
+	keyCatalog     = "catalogsource-"       // and NAME.yaml: one of them, as it was
+	keyRules       = "rules-"               // and KIND-NAME.yaml: rules of others that satchel makes superfluous
+)
+
+// before is what is known of the state before satchel, by key. A key that is missing is not known.
+type before map[string]string
+
+// get gives one fact.
+func (b before) get(key string) (value string, known bool) { value, known = b[key]; return }
+
+// insecure are the registries that nodes used without TLS.
+func (b before) insecure() (list []string, known bool) {
+	text, known := b[keyInsecure]
+	if text == "" {
+		return nil, known
+	}
+	return list, json.Unmarshal([]byte(text), &list) == nil
+}
+
+// readBefore is a command that reads one fact into a variable; it fails where there is none.
+func readBefore(variable, key string) string {
+	return fmt.Sprintf("%s=$(oc get configmap %s -n openshift-config -o jsonpath='{.data.%s}')", variable, beforeName, key)
+}
+
+// emitBefore writes the ConfigMap, where all of it is known and the cluster does not have it yet.
+func (e *emission) emitBefore() error {
+	e.before = e.stateBefore()
+	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
+		return nil
+	}
+	cm := configMap{object: objectOf("v1", "ConfigMap", beforeName, "openshift-config"), Data: map[string]string{}}
+	size := 0
+	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keyNoProxy, keyUpstream, keyChannel, keyCatalogs} {
+		value, known := e.before.get(key)
+		if !known {
+			return nil
+		}
+		cm.Data[key], size = value, size+len(value)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.before)) {
+		if _, ok := cm.Data[key]; ok {
+			continue
+		}
+		if size += len(e.before[key]); size > rules.MaxBytes {
+			e.note("what the cluster has is too large for the ConfigMap %s: the copies of step 1 have the rest", beforeName)
+			break
+		}
+		cm.Data[key] = e.before[key]
+	}
+	return e.addObject(fileBefore, modePublic, cm)
+}
+
+// stateBefore finds what is known: the ConfigMap has it, or the cluster's objects have, less what
+// satchel made of them.
+func (e *emission) stateBefore() before {
+	if kept, ok := e.keptBefore(); ok {
+		return kept
+	}
+	b := before{}
+	if img := e.site.PresentImage; img != nil {
+		b[keyTrustedCA] = img.TrustedCA
+		if e.ownCA() {
+			b[keyTrustedCA] = ""
+		}
+		if ca := e.site.PresentCA; ca != nil && !e.applied() {
+			b[keyTrustedKeys] = strings.Join(slices.Sorted(maps.Keys(ca.Data)), " ")
+		}
+		b[keyInsecure] = jsonList(slices.DeleteFunc(slices.Clone(img.Sources.Insecure), func(s string) bool { return e.applied() && e.isHost(s) }))
+	} else if ca := e.site.PresentCA; ca != nil && !e.ownCA() {
+		b[keyTrustedCA] = ca.Name
+	}
+	var spec struct {
+		Spec struct {
+			Off      bool   `json:"disableAllDefaultSources"`
+			NoProxy  string `json:"noProxy"`
+			Upstream string `json:"upstream"`
+			Channel  string `json:"channel"`
+		} `json:"spec"`
+	}
+	if e.read("OperatorHub", "cluster", &spec) {
+		b[keyDefaultsOff] = ""
+		if spec.Spec.Off && !e.applied() { // else satchel has done that
+			b[keyDefaultsOff] = strconv.FormatBool(true)
+		}
+	}
+	if e.read("Proxy", "cluster", &spec) {
+		b[keyNoProxy] = e.withoutMirror(spec.Spec.NoProxy)
+	}
+	if e.read("ClusterVersion", "version", &spec) {
+		b[keyUpstream], b[keyChannel] = spec.Spec.Upstream, spec.Spec.Channel
+	}
+	e.catalogsBefore(b)
+	e.rulesBefore(b)
+	return b
+}
+
+// keptBefore reads the ConfigMap.
+func (e *emission) keptBefore() (before, bool) {
+	one, ok := e.present("ConfigMap", "openshift-config", beforeName)
+	if !ok {
+		return nil, false
+	}
+	var cm configMap
+	if err := json.Unmarshal(one.Body, &cm); err != nil {
+		e.note("the cluster's ConfigMap openshift-config/%s cannot be read: the way back is by the objects of today", beforeName)
+		return nil, false
+	}
+	return maps.Clone(before(cm.Data)), true
+}
+
+// read decodes an object of the whole cluster that it has.
+func (e *emission) read(kind, name string, into any) bool {
+	one, ok := e.present(kind, "", name)
+	return ok && json.Unmarshal(one.Body, into) == nil
+}
+
+func jsonList(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// isHost reports whether a name is a host that nodes pull from.
+func (e *emission) isHost(name string) bool { return slices.Contains(e.hosts(), name) }
+
+// hosts are those that nodes pull from, each once.
+func (e *emission) hosts() (list []string) {
+	for _, m := range e.mirrors() {
+		if !slices.Contains(list, m.Host) {
+			list = append(list, m.Host)
+		}
+	}
+	return list
+}
+
+// withoutMirror takes hosts that nodes pull from out of a noProxy, where satchel has been before.
+func (e *emission) withoutMirror(noProxy string) string {
+	if !e.applied() {
+		return noProxy
+	}
+	parts := strings.Split(noProxy, ",")
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool {
+		return slices.ContainsFunc(e.hosts(), func(h string) bool { return strings.TrimSpace(s) == proxyHost(h) })
+	}), ",")
+}
+
+// catalogsBefore adds the CatalogSources that are not satchel's.
+func (e *emission) catalogsBefore(b before) {
+	if !e.site.Cluster.Known("CatalogSource") {
+		return
+	}
+	var names []string
+	for _, o := range e.site.Cluster.Of("CatalogSource") {
+		if o.Namespace != "openshift-marketplace" || e.ownCatalog(o) {
+			continue
+		}
+		names = append(names, o.Name)
+		if !marketplaces(o) { // the cluster makes those itself
+			b[keyCatalog+o.Name+".yaml"] = clean(o)
+		}
+	}
+	b[keyCatalogs] = strings.Join(names, " ")
+}
+
+// marketplaces reports whether the cluster makes a CatalogSource itself (operator-marketplace,
+// pkg/operatorhub).
+func marketplaces(o cluster.Object) bool {
+	return isDefault(o.Name) && bytes.Contains(o.Body, []byte(`"marketplace-operator"`))
+}
+
+// ownCatalog reports whether satchel made a CatalogSource: by its label, or, of earlier versions,
+// by an image of the mirror that is named by digest, as no other tool names it.
+func (e *emission) ownCatalog(o cluster.Object) bool {
+	if ours(o) {
+		return true
+	}
+	var in presentCatalog
+	if json.Unmarshal(o.Body, &in) != nil || strings.HasPrefix(o.Name, "cs-") || marketplaces(o) {
+		return false
+	}
+	ref, err := oci.ParseRef(in.Spec.Image)
+	return err == nil && ref.Digest != "" && within(ref.Name(), e.mirrorNames())
+}
+
+// mirrorNames are the addresses that nodes pull from, each HOST[:PORT][/NAMESPACE].
+func (e *emission) mirrorNames() (list []string) {
+	for _, m := range append(e.mirrors(), e.site.Mirror) {
+		list = append(list, m.String())
+	}
+	return list
+}
+
+// rulesBefore adds the rules that this run lists for deletion and satchel did not write.
+func (e *emission) rulesBefore(b before) {
+	for _, o := range e.deleted() {
+		if one, ok := e.present(string(o.Kind), "", o.Name); ok && o.Tool != rules.Satchel {
+			b[keyRules+strings.ToLower(string(o.Kind))+"-"+o.Name+".yaml"] = clean(one)
+		}
+	}
+}
+
+// clean is an object as it can be created again, without what the API server writes.
+func clean(o cluster.Object) string {
+	var all struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Name        string            `json:"name"`
+			Namespace   string            `json:"namespace,omitempty"`
+			Labels      map[string]string `json:"labels,omitempty"`
+			Annotations map[string]string `json:"annotations,omitempty"`
+		} `json:"metadata"`
+		Spec map[string]any `json:"spec,omitempty"`
+	}
+	if json.Unmarshal(o.Body, &all) != nil {
+		return ""
+	}
+	delete(all.Metadata.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	text, err := yaml.Marshal(all)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// stepBefore saves what the cluster was before satchel, once.
+func (e *emission) stepBefore(p *page) {
+	p.step("Check the cluster and save its configuration")
+	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
+	p.run("oc get clusterversion,clusteroperators,nodes,machineconfigpools")
+	e.pagePaused(p)
+	if e.secret.written {
+		p.text("The pull secret of today, for the way back:")
+		p.run("[ -s " + beforeSecret + " ] || " + extractPullSecret(beforeSecret))
+	}
+	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
+		p.nothing("the copy of what the cluster was before satchel")
+		return
+	}
+	p.text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
+	lines := []string{"if ! oc get configmap " + beforeName + " -n openshift-config -o name; then"}
+	lines = append(lines, e.saves()...)
+	if e.has(fileBefore) {
+		lines = append(lines, "oc create -f "+fileBefore)
+	} else {
+		lines = append(lines, createBefore()...)
+	}
+	p.run(append(lines, "fi")...)
+	if !e.site.Cluster.Known("ImageDigestMirrorSet") {
+		p.text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
+	}
+}
+
+const (
+	beforeSecret   = "before-pull-secret.json" // credentials: only its owner can read it
+	beforeImage    = "before-image-config.yaml"
+	beforeHub      = "before-operatorhub.yaml"
+	beforeCatalogs = "before-catalogsources.yaml"
+)
+
+// saves are commands that make copies for a person to look at.
+func (e *emission) saves() []string {
+	return []string{
+		save("image.config.openshift.io/cluster", beforeImage),
+		save("operatorhub.config.openshift.io/cluster", beforeHub),
+		save("catalogsource -n openshift-marketplace", beforeCatalogs),
+		save("imagecontentsourcepolicy", "before-icsp.yaml"),
+		save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml") + " || true",
+	}
+}
+
+// save is a command that saves a resource and never overwrites an older copy.
+func save(resource, file string) string {
+	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
+}
+
+// createBefore are commands that read what the cluster is and make the ConfigMap.
+func createBefore() []string {
+	literal := func(key, resource, path string) string {
+		return fmt.Sprintf(`  --from-literal=%s="$(oc get %s -o jsonpath='{%s}')"`, key, resource, path)
+	}
+	return []string{
+		"oc create configmap " + beforeName + " -n openshift-config \\",
+		literal(keyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name") + " \\",
+		literal(keyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries") + " \\",
+		literal(keyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources") + " \\",
+		literal(keyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy") + " \\",
+		literal(keyUpstream, "clusterversion version", ".spec.upstream") + " \\",
+		literal(keyChannel, "clusterversion version", ".spec.channel") + " \\",
+		literal(keyCatalogs, "catalogsource -n openshift-marketplace", ".items[*].metadata.name"),
+		"oc label configmap " + beforeName + " -n openshift-config " + mine,
+	}
+}
+
+// pagePaused names the pools that get no changes.
+func (e *emission) pagePaused(p *page) {
+	var names []string
+	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
+		var pool struct {
+			Spec struct {
+				Paused bool `json:"paused"`
+			} `json:"spec"`
+		}
+		if json.Unmarshal(o.Body, &pool) == nil && pool.Spec.Paused {
+			names = append(names, markdown(o.Name))
+		}
+	}
+	if len(names) > 0 {
+		p.text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
+	}
+}
