@@ -134,8 +134,8 @@ func (c *Cluster) diff(in call, o *options) (string, int, error) {
 
 // patch is oc patch with a merge patch.
 func (c *Cluster) patch(in call, o *options, words []string) (string, error) {
-	if o.patchType != "merge" {
-		return "", fmt.Errorf("error: only --type=merge is known, not %q", o.patchType)
+	if o.patchType != "merge" && o.patchType != "json" {
+		return "", fmt.Errorf("error: only --type=merge and json are known, not %q", o.patchType)
 	}
 	body := []byte(o.patch)
 	if o.patchFile != "" {
@@ -161,7 +161,11 @@ func (c *Cluster) patch(in call, o *options, words []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		did, err := c.merge(r, live, patch, "kubectl-patch")
+		change := func() (string, error) { return c.merge(r, live, patch, "kubectl-patch") }
+		if o.patchType == "json" {
+			change = func() (string, error) { return c.jsonPatch(r, live, patch) }
+		}
+		did, err := change()
 		if err != nil {
 			return "", err
 		}

@@ -27,7 +27,7 @@ type options struct {
 	namespace, output, selector, patchType, patch, patchFile string
 	kustomize, manager, to, toImage, waitFor, timeout        string
 	image                                                    string
-	files, fromFile, keys                                    []string
+	files, fromFile, keys, literals                          []string
 	allNamespaces, ignoreNotFound, serverSide, force         bool
 	explicit, confirm, all, quiet, wait                      bool
 }
@@ -80,6 +80,7 @@ func flags(o *options) *pflag.FlagSet {
 	f.StringVar(&o.timeout, "timeout", "", "")
 	f.StringVar(&o.image, "image", "", "")
 	f.StringArrayVar(&o.fromFile, "from-file", nil, "")
+	f.StringArrayVar(&o.literals, "from-literal", nil, "")
 	f.StringSliceVar(&o.keys, "keys", nil, "")
 	f.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "")
 	f.BoolVar(&o.ignoreNotFound, "ignore-not-found", false, "")
@@ -118,6 +119,8 @@ func (c *Cluster) do(in call, o *options, words, command []string) (string, int,
 		text, err = c.extract(in, o, rest)
 	case "apply":
 		text, err = c.applyFiles(in, o)
+	case "create":
+		text, err = c.create(in, o, rest)
 	case "patch":
 		text, err = c.patch(in, o, rest)
 	case "delete":

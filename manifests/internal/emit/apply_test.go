@@ -51,7 +51,7 @@ func TestEmitWarnsFirst(t *testing.T) {
 	inOrder(t, string(fileOf(t, files, fileApply).Body),
 		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
 		"replaces the whole pull secret", "oc set data",
-		"additionalTrustedCA.name", "oc get configmap", "|| oc create -f configmap-registry-ca.yaml", "--patch-file configmap-registry-ca-patch.yaml",
+		"additionalTrustedCA.name", "oc get configmap", "] || oc create -f configmap-registry-ca.yaml", "--patch-file configmap-registry-ca-patch.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
 		"GPG signature", "Sigstore signature", "oc adm upgrade", "follow CUT.md")

@@ -279,7 +279,10 @@ func (e *emission) stepBefore(p *page) {
 		return
 	}
 	p.text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
-	lines := []string{"if ! oc get configmap " + beforeName + " -n openshift-config -o name; then"}
+	lines := []string{
+		"BEFORE=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
+		`if [ -z "$BEFORE" ]; then`,
+	}
 	lines = append(lines, e.saves()...)
 	if e.has(fileBefore) {
 		lines = append(lines, "oc create -f "+fileBefore)

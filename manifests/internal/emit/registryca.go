@@ -244,7 +244,7 @@ func (e *emission) stepCA(p *page) {
 	}
 	p.step("The mirror's certificate authorities")
 	p.text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
-	exists := "oc get configmap %s -n openshift-config -o name || oc create -f " + fileCA
+	exists := `[ -n "$(oc get configmap %s -n openshift-config --ignore-not-found -o name)" ] || oc create -f ` + fileCA
 	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch
 	image := "oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImagePatch
 	switch img := e.site.PresentImage; {
