@@ -7,5 +7,8 @@
 // containers, their status, what an operator's variables or a CatalogSource name. What a
 // node has stored is not in use, and what a ClusterVersion offers as an update is neither.
 //
+// [Read] and [ReadDir] read what one cluster is, as the line of [Query] fetches it or as a
+// must-gather has it: a [State].
+//
 // Errors say nothing of the content: it may be the wrong file, with secrets in it.
 package cluster

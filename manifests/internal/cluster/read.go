@@ -173,7 +173,7 @@ type head struct {
 }
 
 // list refuses a list that has no kind: oc writes it last.
-func (r *reading) list(kind string) error {
+func (r *reading) list(_, kind string) error {
 	if kind == "" {
 		return r.kind.wrong("its list has no end: the file is not whole")
 	}

@@ -33,9 +33,17 @@ func (o Object) Group() string {
 type State struct {
 	Name    string // what the cluster is called in messages and directories
 	Version string // of the release that runs, as given by hand; else it is in ClusterVersion
+	// Use is what all objects name, those too that are not kept; nil: none was read.
+	Use *Use
+	// Images are those that pods run, and that their owners would run, of all namespaces, sorted.
+	// Each is there once for each kind of object, namespace, image and ID.
+	Images []ImageUse
 
-	objects []Object // sorted by kind, namespace and name
-	asked   map[string]bool
+	objects    []Object // sorted by kind, namespace and name
+	asked      map[string]bool
+	namespaces map[string]bool // that pods were read of
+	everywhere bool            // pods were asked for in all namespaces
+	notes      []string
 }
 
 // NewState makes a state of objects. Each kind that there is an object of counts as asked for;

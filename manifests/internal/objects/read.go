@@ -15,9 +15,10 @@ const Max = 16 << 20
 // Reader says what becomes of what is read. An error of one of its functions ends it.
 type Reader struct {
 	Object func(body []byte) error // gets one object, or what stands in the place of one, as JSON
-	List   func(kind string) error // gets the kind of each list, after its items; nil: any will do
-	What   string                  // one object, for messages: "pod"
-	Wrong  string                  // what is said of YAML that cannot be read
+	// List gets apiVersion and kind of each list, after its items; nil: any will do.
+	List  func(apiVersion, kind string) error
+	What  string // one object, for messages: "pod"
+	Wrong string // what is said of YAML that cannot be read
 }
 
 // Read reads all of r.
@@ -43,11 +44,37 @@ func (o Reader) Read(r io.Reader) error {
 	}
 }
 
-func (o Reader) list(kind string) error {
+func (o Reader) list(apiVersion, kind string) error {
 	if o.List == nil {
 		return nil
 	}
-	return o.List(kind)
+	return o.List(apiVersion, kind)
+}
+
+// maxValues is how many values an object may have; one of an API server has some thousands.
+const maxValues = 1 << 19
+
+// dense refuses what would take much more memory than it has bytes.
+func (o Reader) dense(body []byte) error {
+	n := 0
+	for _, c := range body {
+		switch c {
+		case ',', ':', '[', '{', '-', '\n':
+			n++
+		}
+	}
+	if n > 2*maxValues {
+		return fmt.Errorf("one %s in it has more than %d values", o.What, maxValues)
+	}
+	return nil
+}
+
+// object passes one on.
+func (o Reader) object(body []byte) error {
+	if err := o.dense(body); err != nil {
+		return err
+	}
+	return o.Object(body)
 }
 
 // bounded fails when more is read at a time than one object may have.
@@ -122,19 +149,22 @@ func (o Reader) document(dec *json.Decoder, in *bounded) error {
 		return err
 	}
 	if list {
-		var kind string
-		if one["kind"] != nil {
-			if err := json.Unmarshal(one["kind"], &kind); err != nil {
+		var apiVersion, kind string
+		for key, into := range map[string]*string{"apiVersion": &apiVersion, "kind": &kind} {
+			if one[key] == nil {
+				continue
+			}
+			if err := json.Unmarshal(one[key], into); err != nil {
 				return err
 			}
 		}
-		return o.list(kind)
+		return o.list(apiVersion, kind)
 	}
 	body, err := json.Marshal(one)
 	if err != nil {
 		return err
 	}
-	return o.Object(body)
+	return o.object(body)
 }
 
 func (o Reader) items(dec *json.Decoder, in *bounded) error {
@@ -153,7 +183,7 @@ func (o Reader) items(dec *json.Decoder, in *bounded) error {
 		if err := dec.Decode(&body); err != nil {
 			return err
 		}
-		if err := o.Object(body); err != nil {
+		if err := o.object(body); err != nil {
 			return err
 		}
 	}

@@ -93,6 +93,9 @@ func (y *yamlReader) line(line []byte) error {
 
 // endItem takes the item that was begun, if any.
 func (y *yamlReader) endItem() error {
+	if err := y.dense(y.item); err != nil {
+		return err
+	}
 	var list []json.RawMessage
 	if err := yaml.Unmarshal(y.item, &list); err != nil {
 		return y.wrong(err)
@@ -111,10 +114,14 @@ func (y *yamlReader) end() error {
 	if err := y.endItem(); err != nil {
 		return err
 	}
+	if err := y.dense(y.rest); err != nil {
+		return err
+	}
 	body, err := yaml.YAMLToJSON(y.rest)
 	var doc struct {
-		Kind  string            `json:"kind"`
-		Items []json.RawMessage `json:"items"` // on one line
+		APIVersion string            `json:"apiVersion"`
+		Kind       string            `json:"kind"`
+		Items      []json.RawMessage `json:"items"` // on one line
 	}
 	if err == nil {
 		err = json.Unmarshal(body, &doc)
@@ -131,7 +138,7 @@ func (y *yamlReader) end() error {
 				return err
 			}
 		}
-		return y.Reader.list(doc.Kind)
+		return y.Reader.list(doc.APIVersion, doc.Kind)
 	case empty:
 		return nil
 	}

@@ -115,7 +115,7 @@ func idOf(started []container, name string) string {
 }
 
 // checkList checks the kind of what has items.
-func checkList(kind string) error {
+func checkList(_, kind string) error {
 	if kind != "" && kind != "List" && kind != "PodList" {
 		return fmt.Errorf("it is a %.64q, no list of pods", kind)
 	}

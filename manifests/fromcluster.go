@@ -1,0 +1,33 @@
+package manifests
+
+import (
+	"io"
+	"io/fs"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+)
+
+// What one cluster is.
+type (
+	// Cluster is what one cluster is: its version, its objects, the images in use. nil knows nothing.
+	Cluster = cluster.State
+	// ClusterImage is an image that pods of a cluster run, or that their owners would run.
+	ClusterImage = cluster.ImageUse
+)
+
+// ClusterQuery is the line that fetches what [ReadCluster] reads into a file, for a shell in which
+// oc is logged in to the cluster.
+func ClusterQuery(file string) string { return cluster.Query(file) }
+
+// ReadCluster reads what one cluster is from the file that the line of [ClusterQuery] wrote, or
+// from other objects as oc prints them. name is what the cluster is called. Errors are
+// *[ClusterFileError]s and those of r.
+func ReadCluster(name string, r io.Reader) (*Cluster, error) { return cluster.Read(name, r) }
+
+// ReadClusterDir reads the same from a directory: a must-gather, what oc adm inspect wrote, or such
+// files.
+func ReadClusterDir(name string, fsys fs.FS) (*Cluster, error) { return cluster.ReadDir(name, fsys) }
+
+// PlatformNamespace reports whether a namespace belongs to the platform: a default must-gather has
+// those and no others.
+func PlatformNamespace(name string) bool { return cluster.Platform(name) }

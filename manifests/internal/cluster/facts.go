@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Platform reports whether a namespace belongs to the platform: a default must-gather has those
+// and no others. Operators are installed into some of them.
+func Platform(namespace string) bool {
+	switch namespace {
+	case "default", "openshift", "assisted-installer":
+		return true
+	}
+	return strings.HasPrefix(namespace, "openshift-") || strings.HasPrefix(namespace, "kube-")
+}
+
+// Applications reports whether the pods of all namespaces were asked for, so that what
+// applications run is known. A must-gather has the platform's alone.
+func (s *State) Applications() bool { return s != nil && s.everywhere }
+
+// Namespaces lists those that pods were read of.
+func (s *State) Namespaces() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.namespaces))
+}
+
+// Notes is what could not be read, a line each.
+func (s *State) Notes() []string {
+	if s == nil {
+		return nil
+	}
+	return s.notes
+}
+
+// ID is the cluster's own; "" where it is not known.
+func (s *State) ID() string {
+	cv, _ := s.One("ClusterVersion", "", "version")
+	return idOf(cv.Body)
+}
+
+// Topology is where the control plane runs: HighlyAvailable, SingleReplica, External (hosted
+// control planes), and others of later versions; "" where it is not known (openshift/api,
+// config/v1, Infrastructure).
+func (s *State) Topology() string {
+	var i struct {
+		Status struct {
+			Topology string `json:"controlPlaneTopology"`
+		} `json:"status"`
+	}
+	one, ok := s.One("Infrastructure", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &i) != nil {
+		return ""
+	}
+	return i.Status.Topology
+}
+
+// OKD reports whether a cluster is OKD and not OpenShift, by the image or the version of what
+// runs. known is false where neither is known.
+func (s *State) OKD() (is, known bool) {
+	var cv struct {
+		Status struct {
+			Desired release `json:"desired"`
+		} `json:"status"`
+	}
+	one, ok := s.One("ClusterVersion", "", "version")
+	if ok && json.Unmarshal(one.Body, &cv) == nil && cv.Status.Desired.Image != "" {
+		if strings.Contains(cv.Status.Desired.Image, "okd") || strings.Contains(cv.Status.Desired.Image, "origin/release") {
+			return true, true
+		}
+	}
+	v, ok := s.Running()
+	if !ok {
+		return false, false
+	}
+	for _, pre := range v.Pre { // 4.15.0-0.okd-2024-03-10-010116, 4.20.0-okd-scos.1
+		if strings.Contains(pre.VersionStr, "okd") {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// Payload is the digest of the release image that the version operator runs from, sha256:HEX; ""
+// where its pod was not read. It is known also where no ClusterVersion was given.
+func (s *State) Payload() string {
+	if s == nil {
+		return ""
+	}
+	for _, u := range s.Images {
+		if u.Kind == "Pod" && u.Namespace == "openshift-cluster-version" && u.Container == "cluster-version-operator" && !u.Ended {
+			for _, name := range []string{u.Image, u.ID} {
+				if d := digestPattern.FindString(name); d != "" {
+					return d
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// authorities lists the ConfigMaps of openshift-config that hold the authorities of registries
+// and of the proxy.
+func (s *State) authorities() (names []string) {
+	for _, kind := range []string{"Image", "Proxy"} {
+		one, ok := s.One(kind, "", "cluster")
+		var spec struct {
+			Spec struct {
+				Trusted    struct{ Name string } `json:"trustedCA"`
+				Additional struct{ Name string } `json:"additionalTrustedCA"`
+			} `json:"spec"`
+		}
+		if !ok || json.Unmarshal(one.Body, &spec) != nil {
+			continue
+		}
+		for _, name := range []string{spec.Spec.Trusted.Name, spec.Spec.Additional.Name} {
+			if name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

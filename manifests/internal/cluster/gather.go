@@ -1,0 +1,398 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/objects"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// maxState is how much memory one cluster may take, in bytes; large ones take some megabytes.
+const maxState = 24 << 20
+
+// gathering is the reading of one cluster.
+type gathering struct {
+	state    *State
+	left     int // of maxState
+	at       map[objectKey]int
+	images   map[imageKey]int
+	tags     map[string]tag  // of ImageStreams, by NAMESPACE/NAME:TAG and NAMESPACE/NAME@DIGEST
+	internal map[string]bool // names of the cluster's own registry
+	config   map[string]bool // namespaces whose ConfigMaps were asked for
+	broken   map[string]bool // kinds that a file was to have which cannot be read
+	objects  int             // of kinds that are known
+
+	file  string // that is read now
+	path  place  // of it in a must-gather; zero for other files
+	query query  // what the file says of the query
+	list  map[string]bool
+}
+
+type objectKey struct{ kind, namespace, name string }
+
+// query is what the marks of a file say.
+type query struct {
+	version      int
+	ended        bool
+	asked, heard map[string]bool
+}
+
+func gather(name string) *gathering {
+	s := NewState(name, nil)
+	s.Use, s.namespaces = &Use{}, map[string]bool{}
+	return &gathering{state: s, left: maxState, at: map[objectKey]int{}, images: map[imageKey]int{}, tags: map[string]tag{},
+		internal: map[string]bool{}, config: map[string]bool{}, broken: map[string]bool{}}
+}
+
+// fetched is what a file is that [Query] wrote, for errors.
+var fetched = kind{name: "object of a cluster", get: "satchel's query of a cluster"}
+
+const hintQuery = "write the file again with the line that fetches what a cluster is"
+
+func (g *gathering) wrong(format string, args ...any) error {
+	return &Error{Why: fmt.Sprintf(format, args...), hint: hintQuery}
+}
+
+// spend counts memory.
+func (g *gathering) spend(n int) error {
+	if g.left -= n; g.left < 0 {
+		return g.wrong("what must be kept of it has more than %d MiB", maxState>>20)
+	}
+	return nil
+}
+
+// read reads one file.
+func (g *gathering) read(name string, in place, r io.Reader) error {
+	g.file, g.path, g.query, g.list = name, in, query{asked: map[string]bool{}, heard: map[string]bool{}}, map[string]bool{}
+	f, err := fetched.opened(r)
+	if err != nil {
+		var known *Error
+		if errors.As(err, &known) {
+			known.hint = hintQuery
+		}
+		return err
+	}
+	err = objects.Reader{Object: g.object, List: g.endList, What: "object", Wrong: "no YAML"}.Read(f)
+	var known *Error
+	switch {
+	case errors.As(err, &known):
+		return err
+	case f.err != nil:
+		return f.err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return g.wrong("it ends in the middle of an object")
+	case err != nil:
+		return g.wrong("it has no objects in YAML or JSON, as oc prints them")
+	case g.query.version > 0 && !g.query.ended:
+		return g.wrong("it is not whole: the query was stopped before its end")
+	}
+	return g.answered()
+}
+
+// answered takes what the marks say of kinds.
+func (g *gathering) answered() error {
+	if g.query.version == 0 {
+		return nil
+	}
+	if name := ofKind("config.openshift.io/v1", "ClusterVersion").name(); !g.query.asked[name] {
+		return g.wrong("it is not whole: the query did not ask for %s", name)
+	}
+	var silent []string
+	for _, k := range kinds {
+		name := k.name()
+		switch {
+		case g.query.heard[name], !k.own && !g.query.asked[name]:
+			g.state.asked[k.kind] = true
+			if k.kind == "Pod" {
+				g.state.everywhere = true
+			}
+		default:
+			silent = append(silent, name)
+		}
+	}
+	for _, ns := range []string{namespaceConfig, namespaceManaged} {
+		if name := "configmaps/" + ns; g.query.heard[name] {
+			g.config[ns] = true
+		} else {
+			silent = append(silent, name)
+		}
+	}
+	if len(silent) > 0 {
+		g.note("%s: the cluster did not answer what was asked of %s; it counts as not known", g.file, text.Some(silent, 8))
+	}
+	return nil
+}
+
+// endList takes a list that was read whole. In a list of oc get -A are the pods of all namespaces.
+func (g *gathering) endList(apiVersion, kind string) error {
+	if kind == "" {
+		return g.wrong("its list has no end: the file is not whole")
+	}
+	if g.path == (place{}) && len(g.list) > 1 {
+		for ns := range g.list {
+			g.state.everywhere = g.state.everywhere || !Platform(ns)
+		}
+	}
+	clear(g.list)
+	of, ok := strings.CutSuffix(kind, "List")
+	k := ofKind(apiVersion, of)
+	switch {
+	case !ok || k == nil:
+	case !k.spaced:
+		g.state.asked[k.kind] = true
+	case k == &configMaps:
+		g.config[g.path.namespace] = true
+	}
+	return nil
+}
+
+// object takes one object.
+func (g *gathering) object(body []byte) error {
+	var h head
+	if err := json.Unmarshal(body, &h); err != nil {
+		return g.wrong("one of its objects has fields of another type")
+	}
+	if h.Kind == kindQuery && h.APIVersion == "" {
+		return g.mark(body)
+	}
+	k := ofKind(h.APIVersion, h.Kind)
+	if g.path.kind != nil {
+		if h.Kind == "" { // as some versions of oc write the items of lists
+			k = g.path.kind
+			h.Kind, h.APIVersion = k.kind, strings.TrimPrefix(k.group+"/v1", "/")
+		}
+		if k != g.path.kind {
+			return nil
+		}
+		if h.Metadata.Namespace == "" {
+			h.Metadata.Namespace = g.path.namespace
+		}
+	}
+	if k == nil || h.Metadata.Name == "" {
+		return nil // an empty list, or none of our business
+	}
+	if len(h.Metadata.Name)+len(h.Metadata.Namespace) > 2*253 {
+		return g.wrong("one of its objects has a name that no object can have")
+	}
+	g.objects++
+	if err := g.known(k, h, body); err != nil {
+		var known *Error
+		if errors.As(err, &known) {
+			return err
+		}
+		return g.wrong("its %s %s has fields of another type", h.Kind, text.ASCII(h.Metadata.Name))
+	}
+	return nil
+}
+
+// mark takes a mark of the query.
+func (g *gathering) mark(body []byte) error {
+	var m struct {
+		Version         int `json:"version"`
+		Asked, Answered string
+		End             bool `json:"end"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return g.wrong("a mark of the query in it cannot be read")
+	}
+	switch {
+	case m.Version > queryVersion:
+		return g.wrong("the line of a newer satchel wrote it")
+	case m.Version > 0:
+		g.query.version = m.Version
+	case m.Asked != "" && len(g.query.asked) < len(kinds)+2:
+		g.query.asked[m.Asked] = true
+	case m.Answered != "" && len(g.query.heard) < len(kinds)+2:
+		g.query.heard[m.Answered] = true
+	}
+	g.query.ended = m.End
+	return nil
+}
+
+// known takes an object of a kind that is known.
+func (g *gathering) known(k *known, h head, body []byte) error {
+	if k.kind == "ClusterServiceVersion" && copied(body) {
+		return nil
+	}
+	if err := g.use(k, h, body); err != nil {
+		return err
+	}
+	switch {
+	case k.kind == "Pod":
+		g.namespace(h.Metadata.Namespace)
+		if err := g.owner(h, body); err != nil {
+			return err
+		}
+	case k.kind == "ImageStream":
+		return g.stream(h, body)
+	case k.kind == "BuildConfig":
+		return g.buildConfig(h, body)
+	case !k.keep:
+		return g.owner(h, body)
+	}
+	if !k.keep {
+		return nil
+	}
+	return g.keep(k, h, body)
+}
+
+// use notes what an object names, as for files of prune.
+func (g *gathering) use(k *known, h head, body []byte) error {
+	switch k.kind {
+	case "Namespace", "Node", "ConfigMap", "ClusterOperator":
+		return nil
+	}
+	one := reading{use: g.state.Use, file: g.state.Name, kind: fetched}
+	if k.kind == "ClusterVersion" {
+		id := idOf(body)
+		for other := range g.clusters() {
+			if other != id {
+				return &Error{Why: "it is of another cluster than the other files: the cluster's IDs are " + text.ASCII(text.Cut(other, 64)) + " and " + text.ASCII(text.Cut(id, 64)), hint: "name what is of each cluster alone"}
+			}
+		}
+	}
+	if err := one.typed(h, body); err != nil {
+		return err
+	}
+	if len(g.state.Use.Digests)+len(g.state.Use.Tags) > maxNames {
+		return g.wrong("it names more than %d images", maxNames)
+	}
+	return nil
+}
+
+// clusters gives the IDs of the ClusterVersions that were read: one.
+func (g *gathering) clusters() map[string]bool {
+	ids := map[string]bool{}
+	if i, ok := g.at[objectKey{"ClusterVersion", "", "version"}]; ok {
+		ids[idOf(g.state.objects[i].Body)] = true
+	}
+	return ids
+}
+
+func idOf(body []byte) string {
+	var cv struct {
+		Spec struct {
+			ClusterID string `json:"clusterID"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(body, &cv) != nil {
+		return ""
+	}
+	return cv.Spec.ClusterID
+}
+
+func (g *gathering) namespace(name string) {
+	if len(g.list) < 2 || !Platform(name) {
+		g.list[name] = true
+	}
+	g.state.namespaces[name] = true
+}
+
+// copied reports whether a ClusterServiceVersion is a copy of one in another namespace.
+func copied(body []byte) bool {
+	var csv struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+		Status struct {
+			Reason string `json:"reason"`
+		} `json:"status"`
+	}
+	return json.Unmarshal(body, &csv) == nil && (csv.Metadata.Labels["olm.copiedFrom"] != "" || csv.Status.Reason == "Copied")
+}
+
+// mayKeep reports whether an object is kept: of ConfigMaps those that may be named, of the rest all.
+func mayKeep(o Object) bool {
+	_, signature := o.Labels[labelSignatures]
+	switch {
+	case o.Kind != configMaps.kind, o.Labels[labelOurs] == ours, o.Namespace == namespaceConfig:
+		return true
+	}
+	return o.Namespace == namespaceManaged && (o.Name == adminGates || signature)
+}
+
+// keep adds an object to the state. Of one that is read twice the newer counts.
+func (g *gathering) keep(k *known, h head, body []byte) error {
+	trimmed, err := k.trimmed(body)
+	if err != nil {
+		return err
+	}
+	var meta struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(body, &meta); err != nil {
+		return err
+	}
+	one := Object{APIVersion: h.APIVersion, Kind: h.Kind, Namespace: h.Metadata.Namespace, Name: h.Metadata.Name, Labels: meta.Metadata.Labels, Body: trimmed}
+	if !mayKeep(one) {
+		return nil
+	}
+	if err := g.spend(2*len(trimmed) + 256); err != nil {
+		return err
+	}
+	key := objectKey{h.Kind, h.Metadata.Namespace, h.Metadata.Name}
+	i, twice := g.at[key]
+	switch {
+	case !twice:
+		g.at[key] = len(g.state.objects)
+		g.state.objects = append(g.state.objects, one)
+	case age(one.Body) >= age(g.state.objects[i].Body):
+		g.state.objects[i] = one
+	}
+	return nil
+}
+
+// age is the number that the API server counts changes by.
+func age(body []byte) uint64 {
+	var meta struct {
+		Metadata struct {
+			ResourceVersion string `json:"resourceVersion"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(body, &meta) != nil {
+		return 0
+	}
+	n, _ := strconv.ParseUint(meta.Metadata.ResourceVersion, 10, 64)
+	return n
+}
+
+func (g *gathering) note(format string, args ...any) {
+	const most = 20
+	if len(g.state.notes) < most {
+		g.state.notes = append(g.state.notes, text.Printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+// end makes the state of what was read.
+func (g *gathering) end() (*State, error) {
+	if g.objects == 0 {
+		return nil, g.wrong("there is no %s in it", fetched.name)
+	}
+	s := g.state
+	named := map[string]bool{adminAcks: true, "registry-config": true, "satchel-before": true}
+	for _, name := range s.authorities() {
+		named[name] = true
+	}
+	s.objects = slices.DeleteFunc(s.objects, func(o Object) bool {
+		return o.Kind == configMaps.kind && o.Namespace == namespaceConfig && !named[o.Name] && o.Labels[labelOurs] != ours
+	})
+	g.resolve()
+	done := NewState(s.Name, s.objects)
+	for kind := range s.asked {
+		done.asked[kind] = true
+	}
+	done.asked["ConfigMap"] = g.config[namespaceConfig] && g.config[namespaceManaged]
+	for kind := range g.broken {
+		delete(done.asked, kind)
+	}
+	done.Use, done.Images, done.namespaces, done.everywhere, done.notes = s.Use, s.Images, s.namespaces, s.everywhere, s.notes
+	return done, nil
+}

@@ -1,0 +1,114 @@
+package cluster
+
+import "strings"
+
+// known is a kind of objects that satchel asks a cluster for.
+type known struct {
+	resource, group, kind string
+	own                   bool // it exists in every cluster, and not by a CustomResourceDefinition
+	spaced                bool // its objects are in namespaces
+	keep                  bool // as an object of the [State]; else only for the images that it names
+	trim                  func(object map[string]any)
+}
+
+// name is the resource as oc takes it: RESOURCE.GROUP.
+func (k *known) name() string {
+	if k.group == "" {
+		return k.resource
+	}
+	return k.resource + "." + k.group
+}
+
+// kinds are all of them. Kinds of other groups with one of these names are not read. Secrets and
+// MachineConfigs, which may have some, are not among them.
+var kinds = []known{
+	{resource: "namespaces", kind: "Namespace", own: true, keep: true, trim: trimNamespace},
+	{resource: "nodes", kind: "Node", own: true, keep: true, trim: trimNode},
+	{resource: "pods", kind: "Pod", spaced: true, own: true},
+	{resource: "deployments", group: "apps", kind: "Deployment", spaced: true, own: true},
+	{resource: "statefulsets", group: "apps", kind: "StatefulSet", spaced: true, own: true},
+	{resource: "daemonsets", group: "apps", kind: "DaemonSet", spaced: true, own: true},
+	{resource: "cronjobs", group: "batch", kind: "CronJob", spaced: true, own: true},
+	{resource: "jobs", group: "batch", kind: "Job", spaced: true, own: true},
+	{resource: "deploymentconfigs", group: "apps.openshift.io", kind: "DeploymentConfig", spaced: true, own: true},
+	{resource: "buildconfigs", group: "build.openshift.io", kind: "BuildConfig", spaced: true, own: true},
+	{resource: "imagestreams", group: "image.openshift.io", kind: "ImageStream", spaced: true, own: true},
+	{resource: "dataimportcrons", group: "cdi.kubevirt.io", kind: "DataImportCron", spaced: true},
+	{resource: "datavolumes", group: "cdi.kubevirt.io", kind: "DataVolume", spaced: true},
+	{resource: "virtualmachines", group: "kubevirt.io", kind: "VirtualMachine", spaced: true},
+	{resource: "services", group: "serving.knative.dev", kind: "Service", spaced: true},
+	{resource: "tasks", group: "tekton.dev", kind: "Task", spaced: true},
+
+	{resource: "clusterversions", group: "config.openshift.io", kind: "ClusterVersion", keep: true},
+	{resource: "clusteroperators", group: "config.openshift.io", kind: "ClusterOperator", keep: true, trim: trimClusterOperator},
+	{resource: "infrastructures", group: "config.openshift.io", kind: "Infrastructure", keep: true},
+	{resource: "featuregates", group: "config.openshift.io", kind: "FeatureGate", keep: true},
+	{resource: "proxies", group: "config.openshift.io", kind: "Proxy", keep: true},
+	{resource: "ingresses", group: "config.openshift.io", kind: "Ingress", keep: true},
+	{resource: "images", group: "config.openshift.io", kind: "Image", keep: true},
+	{resource: "imagedigestmirrorsets", group: "config.openshift.io", kind: "ImageDigestMirrorSet", keep: true},
+	{resource: "imagetagmirrorsets", group: "config.openshift.io", kind: "ImageTagMirrorSet", keep: true},
+	{resource: "imagepolicies", group: "config.openshift.io", kind: "ImagePolicy", spaced: true, keep: true},
+	{resource: "clusterimagepolicies", group: "config.openshift.io", kind: "ClusterImagePolicy", keep: true},
+	{resource: "operatorhubs", group: "config.openshift.io", kind: "OperatorHub", keep: true},
+	{resource: "imagecontentsourcepolicies", group: "operator.openshift.io", kind: "ImageContentSourcePolicy", keep: true},
+	{resource: "machineconfigpools", group: "machineconfiguration.openshift.io", kind: "MachineConfigPool", keep: true},
+	{resource: "machineosconfigs", group: "machineconfiguration.openshift.io", kind: "MachineOSConfig", keep: true},
+	{resource: "pinnedimagesets", group: "machineconfiguration.openshift.io", kind: "PinnedImageSet", keep: true},
+	{resource: "internalreleaseimages", group: "machineconfiguration.openshift.io", kind: "InternalReleaseImage", keep: true},
+	{resource: "configs", group: "samples.operator.openshift.io", kind: "Config", keep: true},
+	{resource: "helmchartrepositories", group: "helm.openshift.io", kind: "HelmChartRepository", keep: true},
+	{resource: "projecthelmchartrepositories", group: "helm.openshift.io", kind: "ProjectHelmChartRepository", spaced: true, keep: true},
+	{resource: "catalogsources", group: "operators.coreos.com", kind: "CatalogSource", spaced: true, keep: true},
+	{resource: "subscriptions", group: "operators.coreos.com", kind: "Subscription", spaced: true, keep: true},
+	{resource: "clusterserviceversions", group: "operators.coreos.com", kind: "ClusterServiceVersion", spaced: true, keep: true, trim: trimCSV},
+	{resource: "clustercatalogs", group: "olm.operatorframework.io", kind: "ClusterCatalog", keep: true},
+	{resource: "clusterextensions", group: "olm.operatorframework.io", kind: "ClusterExtension", keep: true},
+	{resource: "updateservices", group: "updateservice.operator.openshift.io", kind: "UpdateService", spaced: true, keep: true},
+	{resource: "clusterimagesets", group: "hive.openshift.io", kind: "ClusterImageSet", keep: true},
+	{resource: "hostedclusters", group: "hypershift.openshift.io", kind: "HostedCluster", spaced: true, keep: true},
+	{resource: "nodepools", group: "hypershift.openshift.io", kind: "NodePool", spaced: true, keep: true},
+	{resource: "managedclusters", group: "cluster.open-cluster-management.io", kind: "ManagedCluster", keep: true},
+}
+
+// configMaps are kept where something names them (gates, authorities), and those of satchel and of
+// release signatures.
+var configMaps = known{resource: "configmaps", kind: "ConfigMap", spaced: true, own: true, keep: true}
+
+const (
+	namespaceConfig  = "openshift-config"
+	namespaceManaged = "openshift-config-managed"
+	adminGates       = "admin-gates"
+	adminAcks        = "admin-acks"
+
+	labelOurs       = "app.kubernetes.io/managed-by"
+	ours            = "satchel" // of what satchel's YAML makes
+	labelSignatures = "release.openshift.io/verification-signatures"
+)
+
+// ofKind finds a kind by what its objects say of themselves; nil: it is not read. The version is
+// of no account.
+func ofKind(apiVersion, kind string) *known {
+	group, _, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		group = ""
+	}
+	return find(func(k *known) bool { return k.kind == kind && k.group == group })
+}
+
+// ofResource finds a kind by the names in a path.
+func ofResource(group, resource string) *known {
+	return find(func(k *known) bool { return k.resource == resource && k.group == group })
+}
+
+func find(is func(*known) bool) *known {
+	for i := range kinds {
+		if is(&kinds[i]) {
+			return &kinds[i]
+		}
+	}
+	if is(&configMaps) {
+		return &configMaps
+	}
+	return nil
+}
