@@ -26,7 +26,23 @@ type PayloadFacts struct {
 	Payload      digest.Digest  `json:"payload"` // as carried: of the index, if it is one
 	Version      semver.Version `json:"version"`
 	Architecture string         `json:"architecture"` // as releases write it: x86_64, multi
+	// Updates are those that lead to the release by the update graphs that chose it; nil: no
+	// graph did.
+	Updates []Update `json:"updates,omitempty"`
 	payload.Facts
+}
+
+// Update is one that a graph has.
+type Update struct {
+	From  semver.Version `json:"from"`
+	Risks []Risk         `json:"risks,omitempty"` // known problems that some clusters run into
+}
+
+// Risk is a known problem of an update.
+type Risk struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
+	URL     string `json:"url"`
 }
 
 // WritePayloadFacts makes the document; none without any release.

@@ -180,6 +180,19 @@ func (g *Graph) Conditional(among []Node) []Hop {
 	return list
 }
 
+// Into lists the updates to a release, by version.
+func (g *Graph) Into(v semver.Version) []Hop {
+	to, ok := g.index[v.String()]
+	if !ok {
+		return nil
+	}
+	var list []Hop
+	for _, from := range slices.Sorted(slices.Values(g.in[to])) {
+		list = append(list, g.hop(from, to))
+	}
+	return list
+}
+
 func (g *Graph) hop(from, to int) Hop {
 	return Hop{g.nodes[from].Version, g.nodes[to].Version, g.out[from][to]}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -34,6 +35,7 @@ const (
 	maxGates    = 256       // of a payload
 	maxGateText = 16 << 10  // bytes of one
 	maxPolicies = 64        // of a payload
+	maxPrevious = 4096      // versions; 4.16.40 has some 150
 	maxPolicy   = 256 << 10 // bytes of one
 )
 
@@ -42,6 +44,8 @@ var gateName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
 
 // Facts are what the manifests of a payload say to those who update to it, or from it.
 type Facts struct {
+	// Previous are the versions that may update to this release, as it says itself.
+	Previous []string `json:"previous,omitempty"`
 	// Gates are what an administrator must acknowledge before a cluster of this release
 	// goes on to the next minor version: the texts of the ConfigMap admin-gates, by key.
 	// Operators add more to it in a cluster.
@@ -90,6 +94,9 @@ func Manifests(ctx context.Context, src oci.Source, image oci.Descriptor) (*Fact
 
 // file reads one file, which may have several objects.
 func (f *Facts) file(name string, size int64, r io.Reader) error {
+	if name == metadata && size <= maxFile {
+		return f.metadata(r)
+	}
 	if ext := path.Ext(name); ext != ".yaml" && ext != ".yml" && ext != ".json" || size > maxManifest {
 		return nil
 	}
@@ -110,6 +117,21 @@ func (f *Facts) file(name string, size int64, r io.Reader) error {
 			return &oci.UnsupportedError{What: "a manifest of a payload", Why: fmt.Sprintf("its %.256q: %v", name, err)}
 		}
 	}
+}
+
+// metadata reads from which versions updates lead to the payload.
+func (f *Facts) metadata(r io.Reader) error {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	var m struct {
+		Previous []string `json:"previous"`
+	}
+	if json.Unmarshal(body, &m) == nil { // whoever reads the payload reports what is wrong with it
+		f.Previous = m.Previous
+	}
+	return nil
 }
 
 // object takes what an object says, if it is one that matters.
@@ -150,6 +172,14 @@ func (f *Facts) object(doc []byte) error {
 func (f *Facts) Check() error {
 	if len(f.Gates) > maxGates || len(f.Policies) > maxPolicies {
 		return fmt.Errorf("it has %d gates for updates and %d policies for signatures", len(f.Gates), len(f.Policies))
+	}
+	if len(f.Previous) > maxPrevious {
+		return fmt.Errorf("it names %d previous versions", len(f.Previous))
+	}
+	for _, v := range f.Previous {
+		if _, err := semver.Parse(v); err != nil {
+			return fmt.Errorf("its previous version %.64q is no version", v)
+		}
 	}
 	for name, text := range f.Gates {
 		if !gateName.MatchString(name) || len(text) > maxGateText {

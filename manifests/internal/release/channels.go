@@ -178,6 +178,7 @@ func Channels(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 		return ask.Set{}, err
 	}
 	all, err := readReleases(ctx, c, from, list)
+	gs.updates(all.Payloads)
 	all.Documents = append(all.Documents, docs...)
 	return all, err
 }
@@ -219,6 +220,7 @@ func readReleases(ctx context.Context, c *imageset.Config, from ask.Images, list
 			gaps = append(gaps, &oci.Gap{Image: w.Entry(), Err: err})
 		}
 		all.Images, all.Signatures = append(all.Images, v.read[i].Images...), append(all.Signatures, v.read[i].Signatures...)
+		all.Payloads = append(all.Payloads, v.read[i].Payloads...)
 	}
 	if len(unverified) > 0 {
 		return ask.Set{}, errors.Join(unverified...)

@@ -1,11 +1,14 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/blang/semver/v4"
 
@@ -17,7 +20,7 @@ import (
 )
 
 // formatFacts is part of the key under which the facts of a payload are stored.
-const formatFacts = "payload-facts/1"
+const formatFacts = "payload-facts/2"
 
 // facts reads what a release says to those who update, or what was stored of it. A release of
 // which that is refused for good is carried without: it says so, and the cluster says it too.
@@ -55,4 +58,32 @@ func (r *release) readFacts(ctx context.Context, from ask.Images, facts *payload
 		return fmt.Errorf("read the facts of payload %s as stored: %w", r.image.Digest, err)
 	}
 	return nil
+}
+
+// updates notes of releases which updates lead to them by the graphs.
+func (gs *graphs) updates(list []documents.PayloadFacts) {
+	for i := range list {
+		one := &list[i]
+		seen := map[string]int{}
+		for _, q := range slices.SortedFunc(maps.Keys(gs.got), func(a, b graphQuery) int { return cmp.Compare(a.file(), b.file()) }) {
+			if releaseArch(q.arch) != one.Architecture {
+				continue
+			}
+			for _, hop := range gs.got[q].Into(one.Version) {
+				u := documents.Update{From: hop.From}
+				for _, r := range hop.Risks {
+					u.Risks = append(u.Risks, documents.Risk(r))
+				}
+				at, again := seen[hop.From.String()]
+				switch {
+				case !again:
+					seen[hop.From.String()] = len(one.Updates)
+					one.Updates = append(one.Updates, u)
+				case len(u.Risks) == 0: // one channel has it without
+					one.Updates[at].Risks = nil
+				}
+			}
+		}
+		slices.SortFunc(one.Updates, func(a, b documents.Update) int { return a.From.Compare(b.From) })
+	}
 }
