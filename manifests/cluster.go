@@ -33,8 +33,21 @@ type (
 	CatalogGone = emit.CatalogGone
 	// File is one file that [Emit] gives.
 	File = emit.File
+	// MirrorAPI is the kind of objects that rules are written as.
+	MirrorAPI = emit.MirrorAPI
+	// SourcePolicy says whether nodes may ask the sources of rules themselves.
+	SourcePolicy = emit.SourcePolicy
 	// SiteError says that the files would not fit the cluster or the mirror.
 	SiteError = emit.SiteError
+)
+
+// Values of [Site].MirrorAPI and [Site].SourcePolicy.
+const (
+	MirrorICSP  = emit.MirrorICSP
+	MirrorIDMS  = emit.MirrorIDMS
+	MirrorAuto  = emit.MirrorAuto
+	SourceAllow = emit.SourceAllow
+	SourceNever = emit.SourceNever
 )
 
 // Emit gives the files that point a cluster at its mirror, sorted by name, from

@@ -232,6 +232,7 @@ var extraFlags = map[string]string{
 var fieldFlags = map[string]string{
 	"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
 	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "PresentRules": "--present-rules", "PresentCatalogSources": "--present-catalog-sources", "CatalogNames": "--catalog-name",
+	"MirrorAPI": "--mirror-api", "SourcePolicy": "--mirror-source-policy",
 }
 
 // configFlags are for what is configured of registries on this host.

@@ -36,6 +36,7 @@ type packOptions struct {
 	gaps           string
 	only           string
 	mirror         placeFlags
+	api            mirrorAPI
 	stream         string
 	since          []string
 	sites          int
@@ -79,6 +80,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	f.StringVar(&o.only, "only", "", "carry only the images in `FILE`, a list that --keep-going wrote")
 	f.StringVar(&o.mirror.to, "to", "", "`MIRROR`, HOST[:PORT][/NAMESPACE], that the cluster's YAML in the bundle is for; nothing is sent to it (default: the placeholder "+clusteryaml.Placeholder+")")
 	addLayoutFlags(f, &o.mirror, "with --to: ")
+	addMirrorAPI(f, &o.api)
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read the bundle back at the end, and print no fingerprint")
 	addStream(f, &o.stream)
 	addSince(f, &o.since)
@@ -105,6 +107,10 @@ func (o packOptions) where() (oci.Mirror, error) {
 // job reads what the flags name and checks all of it.
 func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, err error) {
 	if job.Mirror, err = o.where(); err != nil {
+		return job, err
+	}
+	job.MirrorAPI = o.api.MirrorAPI
+	if err := o.api.check(); err != nil {
 		return job, err
 	}
 	if o.extra.Hub, err = a.hub(o.registry); err != nil {

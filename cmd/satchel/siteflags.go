@@ -20,6 +20,7 @@ type siteFlags struct {
 	rules        string
 	catalogs     string
 	catalogNames []string
+	rule         ruleFlags
 }
 
 func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
@@ -29,18 +30,22 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
 	f.StringVar(&s.rules, "present-rules", "", "the rules that the cluster has now, `FILE`: the new ones are added to them, and none is dropped (oc get icsp,idms,itms -o yaml)")
 	f.StringVar(&s.catalogs, "present-catalog-sources", "", "the CatalogSources that the cluster has now, `FILE`: one that serves a catalog of the bundle keeps its name (oc get catalogsource -n openshift-marketplace -o yaml)")
+	addRuleFlags(f, &s.rule)
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given()
 }
 
 // read reads what the flags name, before anything else is done.
 func (s siteFlags) read() (manifests.Site, error) {
 	var site manifests.Site
-	var err error
+	err := s.rule.into(&site)
+	if err != nil {
+		return site, err
+	}
 	if site.PullSecret, err = readSite(s.pullSecret, "pull-secret", "pull secret", manifests.ParsePullSecret); err != nil {
 		return site, err
 	}

@@ -213,7 +213,7 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.MoveTagsBack = o.moveTagsBack
 	if o.site.outDir == "" {
 		if o.site.given() && !o.dryRun {
-			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources, --mirror-api, --mirror-source-policy and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
 		job.Site, err = o.site.read() // a dry run looks at the same files
 		job.Site.Mirror = place

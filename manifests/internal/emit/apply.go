@@ -18,7 +18,7 @@ func (e *emission) applyPage() []byte {
 		e.stepBefore,
 		e.stepProxy,
 		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
-		e.stepRules, e.stepCheck, e.stepSuperfluous,
+		e.stepRules, e.stepCheck, e.stepTagRules, e.stepSuperfluous,
 		e.stepCatalogs,
 		e.stepRelease,
 		e.stepGraph,

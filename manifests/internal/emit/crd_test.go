@@ -23,6 +23,8 @@ import (
 // crds are the definitions of what is written, by kind.
 var crds = map[string]string{
 	"ImageContentSourcePolicy": "0000_10_config-operator_01_imagecontentsourcepolicies.crd.yaml",
+	"ImageDigestMirrorSet":     "0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
+	"ImageTagMirrorSet":        "0000_10_config-operator_01_imagetagmirrorsets.crd.yaml",
 	"CatalogSource":            "operators.coreos.com_catalogsources.yaml",
 	"Image":                    "0000_10_config-operator_01_images.crd.yaml",
 }

@@ -52,15 +52,19 @@ type emission struct {
 	counted  string       // the images of the inventory, and what is attached to them, as the terminal counts them
 	secret   secretState
 	ca       caState
-	before   before // what is known of the cluster before satchel
+	before   before     // what is known of the cluster before satchel
+	kind     rules.Kind // of the rules for pulls by digest
 	groups   []rules.Group
-	growth   *rules.Growth // nil: neither present rules nor those of earlier bundles are known
-	icsps    []named
-	catalogs []catalogObject
-	payloads []oci.Image
-	graph    []oci.Image // at most one: the graph image
-	signed   []signedPayload
-	tagged   []oci.Image // named only by tag: rules do not cover them
+	// tagGroups are rules for pulls by tag; none but beside ImageDigestMirrorSets.
+	tagGroups []rules.Group
+	growth    *rules.Growth // nil: neither present rules nor those of earlier bundles are known
+	icsps     []named       // objects with rules for pulls by digest
+	itms      []named       // and by tag
+	catalogs  []catalogObject
+	payloads  []oci.Image
+	graph     []oci.Image // at most one: the graph image
+	signed    []signedPayload
+	tagged    []oci.Image // named only by tag: rules do not cover them
 }
 
 // named is an object of the cluster and the file that has it.
@@ -94,7 +98,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 
 // classify sorts out the images that the pages name, and notes what concerns all steps.
 func (e *emission) classify() {
-	e.groups = rules.Of(&oci.Inventory{Images: e.nodeImages()}, e.site.Mirror)
+	e.groups = e.groupsOf(e.nodeImages())
 	for _, img := range e.images {
 		switch {
 		case img.Subject != "" || img.Origin == origin.Catalog:

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -39,6 +40,10 @@ type emitInput struct {
 	PresentImage          string            `json:"presentImage"`
 	PresentRules          string            `json:"presentRules"`
 	PresentCatalogSources string            `json:"presentCatalogs"`
+	MirrorAPI             MirrorAPI         `json:"mirrorAPI"`
+	SourcePolicy          SourcePolicy      `json:"sourcePolicy"`
+	PullFrom              []string          `json:"pullFrom"`
+	ClusterVersion        string            `json:"clusterVersion"`
 	EarlierImages         []emitImage       `json:"earlierImages"` // of one earlier bundle
 	CatalogNames          map[string]string `json:"catalogNames"`
 	Unchecked             bool              `json:"unchecked"`
@@ -89,6 +94,16 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
+	site.MirrorAPI, site.SourcePolicy = in.MirrorAPI, in.SourcePolicy
+	if in.ClusterVersion != "" {
+		site.Cluster = cluster.NewState("cluster", nil)
+		site.Cluster.Version = in.ClusterVersion
+	}
+	for _, at := range in.PullFrom {
+		from, err := oci.ParseMirror(at)
+		must(t, err)
+		site.PullFrom = append(site.PullFrom, from)
+	}
 	for _, s := range in.Signatures {
 		site.Signatures = append(site.Signatures, documents.Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
 	}

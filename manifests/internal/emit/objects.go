@@ -35,6 +35,21 @@ type (
 	digestMirrors struct {
 		Source  string   `json:"source"`
 		Mirrors []string `json:"mirrors"`
+		Policy  string   `json:"mirrorSourcePolicy,omitempty"`
+	}
+	digestMirrorSet struct {
+		object
+		Spec digestMirrorSpec `json:"spec"`
+	}
+	digestMirrorSpec struct {
+		ImageDigestMirrors []digestMirrors `json:"imageDigestMirrors"`
+	}
+	tagMirrorSet struct {
+		object
+		Spec tagMirrorSpec `json:"spec"`
+	}
+	tagMirrorSpec struct {
+		ImageTagMirrors []digestMirrors `json:"imageTagMirrors"`
 	}
 	catalogSource struct {
 		object

@@ -1,11 +1,13 @@
 package emit
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
@@ -75,6 +77,40 @@ func ParsePresentRules(file string, data []byte) (*PresentRules, error) {
 		return nil, err
 	}
 	return present, nil
+}
+
+// PresentRulesOf gives the rules of a cluster whose objects are known; nil if they are not.
+func PresentRulesOf(state *cluster.State) (*PresentRules, error) {
+	v, known := state.Running()
+	asked := state.Known(string(rules.ContentSource))
+	if !known || hasMirrorSets(v) {
+		asked = asked && state.Known(string(rules.DigestMirrors)) && state.Known(string(rules.TagMirrors))
+	}
+	if !asked {
+		return nil, nil
+	}
+	list := struct {
+		Kind  string            `json:"kind"`
+		Items []json.RawMessage `json:"items"`
+	}{Kind: "List"}
+	for _, kind := range []rules.Kind{rules.ContentSource, rules.DigestMirrors, rules.TagMirrors} {
+		for _, o := range state.Of(string(kind)) {
+			list.Items = append(list.Items, o.Body)
+		}
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePresentRules(state.Name, body)
+}
+
+// presentFromCluster takes the present rules from what is known of the cluster.
+func (e *emission) presentFromCluster() (err error) {
+	if e.site.PresentRules == nil {
+		e.site.PresentRules, err = PresentRulesOf(e.site.Cluster)
+	}
+	return err
 }
 
 // document adds what one document has.
@@ -151,11 +187,10 @@ var installed = regexp.MustCompile(`^(image-policy-[0-9]+|image-digest-mirror)$`
 
 // toolOf says which tool wrote an object, by what that tool calls it.
 func toolOf(o rules.Object, createdBy string, catalog bool) rules.Tool {
-	ours := strings.HasPrefix(o.Name, "satchel-") && o.Kind == rules.ContentSource
 	switch named := rules.GroupNamed(o.Name) != ""; {
-	case ours && named:
+	case o.Ours():
 		return rules.Satchel
-	case strings.HasPrefix(createdBy, "oc-mirror"), named && !strings.HasPrefix(o.Name, "satchel-"):
+	case strings.HasPrefix(createdBy, "oc-mirror"), named:
 		return rules.OcMirror
 	case catalog, o.Name == "example" && o.Kind != rules.TagMirrors: // as oc adm release mirror prints it
 		return rules.Oc

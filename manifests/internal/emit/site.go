@@ -26,6 +26,8 @@ type Site struct {
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given
 	// PresentRules are the objects with rules that the cluster has; nil: not given.
 	PresentRules *PresentRules
+	MirrorAPI    MirrorAPI
+	SourcePolicy SourcePolicy
 	// Earlier is what earlier bundles, the oldest first, brought into this mirror; for the rules
 	// where PresentRules is nil. nil: not known.
 	Earlier [][]SourcePlace

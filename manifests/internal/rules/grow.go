@@ -2,35 +2,32 @@ package rules
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
-
-// Room says how objects are filled.
-type Room struct {
-	Place string         // the mirror, HOST[:PORT][/NAMESPACE]: its rules stand first for a source
-	Base  int            // bytes of an object without rules
-	Size  func(Rule) int // at least the bytes that a rule takes
-}
 
 // State is what applying the new rules does to an object of the cluster.
 type State int
 
-// The states. The last three are those of objects that are not written.
+// The states. Those from Superfluous on are of objects that are not written.
 const (
 	New State = iota
 	Grows
 	Same
-	Superfluous // every source and mirror is in the objects that are written
+	Superfluous // everything in it is in the objects that are written
 	ByTag       // as Superfluous, but pulls by tag need it
 	Needed      // it has something of its own
+	Internal    // it leads to the cluster's internal release registry
 )
 
 // Grown is an object that is to be applied.
 type Grown struct {
 	Object
-	State   State
-	Sources int // that are new in it
-	Mirrors int // that are new for sources that it had
+	State    State
+	Sources  int // that are new in it
+	Mirrors  int // that are new for sources that it had
+	Ordered  int // sources whose mirrors get another order
+	Policies int // sources that get another policy
 }
 
 // Other is an object that the cluster has and that is not written.
@@ -40,84 +37,109 @@ type Other struct {
 	Own   Rule // Needed: an example of what only it has; without mirrors, where it alone keeps nodes from the source
 }
 
-// Repeated says that a rule would hide a wider one from nodes.
-type Repeated struct {
-	Source  string   // of the narrow rule
-	Wide    string   // source of the wide one
-	Objects []string // that have the wide one, for pulls by digest
-	Mirrors []string // that the narrow rule has got from it
-	Tags    []string // objects that have the wide one for pulls by tag, which cannot be repeated
-	Never   bool     // nodes never ask the wide source itself, which cannot be repeated
-}
-
-// Conflict says that another object sends pulls from a source elsewhere first.
-type Conflict struct {
-	Source string
-	Object string   // that has another first mirror
-	Order  []string // in which nodes ask, once the new rules are there
-}
-
 // Growth is what becomes of the rules of a cluster.
 type Growth struct {
-	Ours      []Grown // by group and number
+	Ours      []Grown // those for pulls by digest, then those by tag, each by group and number
 	Others    []Other // sorted
 	Repeated  []Repeated
 	Conflicts []Conflict
+	Forced    []Forced       // sources that did not get the policy that was asked for
+	Refused   []Forced       // sources that got no rule, because of another object's policy
+	Broken    []Forced       // sources for which the cluster's own objects have both policies
+	Internal  []InternalRule // rules that lead to the cluster's internal release registry
+}
+
+// grower adds rules to what a cluster has.
+type grower struct {
+	present []Object // sorted
+	room    Room
+	digests *growing
+	tags    *growing          // nil: objects for pulls by tag are not written
+	nodes   *Nodes            // what nodes have now
+	ours    map[string]policy // of the sources of the objects that are written
+	theirs  map[string]policy // and of all others
+	refused []Forced
 }
 
 // Grow adds rules to the objects that a cluster has. An object keeps everything that
 // it has: a source stays where it is, and a new one goes to the first object of its group
-// with room, else to a new one. Rules of objects that earlier versions named by a hash, and of
-// those that a mirroring tool wrote for this mirror, are added too, so that those objects can
-// go. Where a new rule would hide a wider one, it gets its mirrors, after its own; if the wider
-// one is also for pulls by tag, and leads to the same place, the new one is left out.
-func Grow(present []Object, groups []Group, room Room) *Growth {
-	present = slices.Clone(present)
-	slices.SortStableFunc(present, func(a, b Object) int {
+// with room, else to a new one. Rules of objects that earlier versions named by a hash, of this
+// program's objects of the other kind, and of those that a mirroring tool wrote for this mirror,
+// are added too, so that those objects can go. Where a new rule would hide a wider one, it gets
+// its mirrors, after its own; if the wider one is also for pulls by tag, and leads to the same
+// place, the new one is left out. tags are rules for pulls by tag, which there are only beside
+// ImageDigestMirrorSets.
+func Grow(present []Object, digests, tags []Group, room Room) *Growth {
+	g := &grower{present: slices.Clone(present), room: room}
+	slices.SortStableFunc(g.present, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	g := newGrowing(present, room)
-	for _, o := range present {
-		if o.Number() == 0 && g.taken(o) {
-			for _, r := range sortedRules(o.Rules) {
-				g.put(o.Group, r, false)
+	g.digests = newGrowing(g.present, room.Kind, room)
+	if room.Kind == DigestMirrors {
+		g.tags = newGrowing(g.present, TagMirrors, room)
+	}
+	g.nodes = Applied(g.present, nil, nil)
+	g.ours, g.theirs = policiesOf(g.present, g.written), policiesOf(g.present, func(o Object) bool { return !g.written(o) })
+	for _, side := range g.sides() {
+		for _, o := range g.present {
+			if side.taken(o) {
+				for _, r := range sortedRules(o.Rules) {
+					side.put(o.Group, r, afterOurs)
+				}
 			}
 		}
 	}
-	g.addGroups(present, groups)
-	repeated := g.repeat(present)
-	return &Growth{Ours: g.grown(present), Others: g.others(present), Repeated: repeated, Conflicts: g.conflicts(present)}
+	g.addGroups(g.digests, digests)
+	if g.tags != nil {
+		g.addGroups(g.tags, tags)
+	}
+	internal := g.internal()
+	repeated := g.repeat()
+	for _, side := range g.sides() {
+		side.arrange()
+	}
+	forced := g.policies()
+	return &Growth{Ours: g.grown(), Others: g.others(), Repeated: repeated, Conflicts: g.conflicts(), Forced: forced, Refused: g.refused, Broken: g.broken(), Internal: internal}
+}
+
+func (g *grower) sides() []*growing {
+	if g.tags == nil {
+		return []*growing{g.digests}
+	}
+	return []*growing{g.digests, g.tags}
+}
+
+// written reports whether an object of the cluster is one that is written again.
+func (g *grower) written(o Object) bool {
+	return o.is(g.room.Kind) || g.tags != nil && o.is(TagMirrors)
 }
 
 // addGroups adds the rules of a bundle, but for those that would only hide mirrors for tags.
-func (g *growing) addGroups(present []Object, groups []Group) {
+func (g *grower) addGroups(to *growing, groups []Group) {
 	type wanted struct {
 		group string
 		rule  Rule
 	}
 	var covered []wanted
-	nodes := Applied(present, nil, nil)
 	for _, group := range groups {
 		for _, r := range group.Rules {
-			if g.covers(nodes, r) {
+			switch {
+			case g.room.Closed[r.Source] || g.refuses(r):
+			case g.covers(r):
 				covered = append(covered, wanted{group.Name, r})
-			} else {
-				g.put(group.Name, r, false)
+			default:
+				to.put(group.Name, r, afterOurs)
 			}
 		}
 	}
 	for again := len(covered) > 0; again; { // one that was added may hide the wide one from another
 		again = false
-		var ours []Object
-		for _, o := range g.ours {
-			ours = append(ours, *o)
-		}
-		nodes = Applied(ours, nil, nil)
+		nodes := Applied(to.objects(), nil, nil)
 		covered = slices.DeleteFunc(covered, func(w wanted) bool {
-			if len(without(w.rule.Mirrors, nodes.Pull(w.rule.Source))) == 0 {
+			if len(without(w.rule.Mirrors, nodes.pulled(w.rule.Source, to.kind == TagMirrors))) == 0 {
 				return false
 			}
-			g.put(w.group, w.rule, false)
+			to.put(w.group, w.rule, afterOurs)
 			again = true
 			return true
 		})
@@ -126,13 +148,13 @@ func (g *growing) addGroups(present []Object, groups []Group) {
 
 // covers reports whether a wide rule of our objects leads a source to its places, and the
 // cluster has mirrors for tags under the same scope.
-func (g *growing) covers(nodes *Nodes, r Rule) bool {
-	wide, ok := nodes.find(r.Source)
+func (g *grower) covers(r Rule) bool {
+	wide, ok := g.nodes.find(r.Source)
 	if !ok || wide.scope == r.Source || !slices.ContainsFunc(wide.mirrors, func(m endpoint) bool { return m.tags }) {
 		return false
 	}
 	var places []string
-	for _, m := range g.mirrors(wide.scope) {
+	for _, m := range g.digests.mirrors(wide.scope) {
 		places = append(places, m+beyond(r.Source, wide.scope))
 	}
 	return len(without(r.Mirrors, places)) == 0
@@ -157,83 +179,68 @@ func (g *Growth) Left(deleted func(Other) bool) []Object {
 	return rest.Objects()
 }
 
-// repeat gives narrow rules the mirrors of the wide ones that they hide. If some other
-// object has the narrow source too, its owner wants it so.
-func (g *growing) repeat(present []Object) (list []Repeated) {
-	foreign := slices.DeleteFunc(slices.Clone(present), func(o Object) bool { return !o.foreign() })
-	all, theirs := Applied(present, nil, nil), Applied(foreign, nil, nil)
-	for _, source := range g.sources() {
-		nodes := all
-		if _, is := all.index[source]; is {
-			nodes = theirs
-		}
-		wide, ok := nodes.find(source)
-		if !ok || wide.scope == source {
-			continue
-		}
-		r := Repeated{Source: source, Wide: wide.scope, Never: wide.blocked}
-		var mirrors []string
-		for _, m := range wide.mirrors {
-			if !m.tags {
-				mirrors = append(mirrors, m.location+beyond(source, wide.scope))
-			}
-		}
-		r.Mirrors = without(mirrors, g.mirrors(source))
-		for _, o := range present {
-			switch has := slices.ContainsFunc(o.Rules, func(r Rule) bool { return r.Source == wide.scope }); {
-			case has && o.Digests():
-				r.Objects = append(r.Objects, o.String())
-			case has:
-				r.Tags = append(r.Tags, o.String())
-			}
-		}
-		if len(r.Mirrors) > 0 {
-			g.put(Generic, Rule{source, mirrors}, true)
-		}
-		if len(r.Mirrors)+len(r.Tags) > 0 || r.Never {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
 // grown compares what is to be applied with what is there.
-func (g *growing) grown(present []Object) (list []Grown) {
-	for _, o := range g.ours {
-		is := Grown{Object: *o, State: New}
-		i := slices.IndexFunc(present, func(p Object) bool { return p.Number() > 0 && p.Name == o.Name })
-		had := map[string][]string{}
-		if i >= 0 {
-			is.State, had = Same, mirrorsOf(present[i])
-		}
-		for _, r := range o.Rules {
-			switch before, ok := had[r.Source]; {
-			case !ok:
-				is.Sources++
-			case !slices.Equal(before, r.Mirrors):
-				is.Mirrors += len(without(r.Mirrors, before))
+func (g *grower) grown() (list []Grown) {
+	for _, side := range g.sides() {
+		for _, o := range side.ours {
+			is := Grown{Object: *o, State: New}
+			i := slices.IndexFunc(g.present, func(p Object) bool { return p.Kind == o.Kind && p.Name == o.Name })
+			had := map[string][]string{}
+			var never []string
+			if i >= 0 {
+				is.State, had, never = Same, mirrorsOf(g.present[i]), g.present[i].Never
 			}
+			for _, r := range o.Rules {
+				before, ok := had[r.Source]
+				more := len(without(r.Mirrors, before))
+				switch {
+				case !ok:
+					is.Sources++
+				case more > 0:
+					is.Mirrors += more
+				case !slices.Equal(before, r.Mirrors):
+					is.Ordered++
+				}
+				if ok && slices.Contains(never, r.Source) != slices.Contains(o.Never, r.Source) {
+					is.Policies++
+				}
+			}
+			if is.State == Same && is.Sources+is.Mirrors+is.Ordered+is.Policies > 0 {
+				is.State = Grows
+			}
+			list = append(list, is)
 		}
-		if is.State == Same && is.Sources+is.Mirrors > 0 {
-			is.State = Grows
-		}
-		list = append(list, is)
 	}
 	return list
 }
 
 // others says of the objects that are not written whether they are needed.
-func (g *growing) others(present []Object) (list []Other) {
-	have := map[string][]string{}
-	for _, source := range g.sources() {
-		have[source] = g.mirrors(source)
+func (g *grower) others() (list []Other) {
+	digests, tags := g.digests.have(), map[string][]string{}
+	if g.tags != nil {
+		tags = g.tags.have()
 	}
-	for _, o := range present {
-		if o.Number() > 0 {
+	blocked := map[string]bool{}
+	for _, side := range g.sides() {
+		for _, o := range side.ours {
+			for _, source := range o.Never {
+				blocked[source] = true
+			}
+		}
+	}
+	for _, o := range g.present {
+		if g.written(o) {
 			continue
 		}
 		is := Other{Object: o, State: Superfluous}
+		have := digests
+		if !o.Digests() && o.within(tags) {
+			have = tags
+		}
+		alone := slices.IndexFunc(o.Never, func(source string) bool { return !blocked[source] })
 		switch {
+		case o.internal():
+			is.State = Internal
 		case !o.within(have):
 			is.State = Needed
 			for _, r := range sortedRules(o.Rules) {
@@ -242,9 +249,9 @@ func (g *growing) others(present []Object) (list []Other) {
 					break
 				}
 			}
-		case len(o.Never) > 0:
-			is.State, is.Own = Needed, Rule{Source: o.Never[0]}
-		case !o.Digests():
+		case alone >= 0:
+			is.State, is.Own = Needed, Rule{Source: o.Never[alone]}
+		case !o.Digests() && !o.within(tags):
 			is.State = ByTag
 		}
 		list = append(list, is)
@@ -252,27 +259,22 @@ func (g *growing) others(present []Object) (list []Other) {
 	return list
 }
 
-// conflicts lists sources that another object sends elsewhere first.
-func (g *growing) conflicts(present []Object) (list []Conflict) {
-	var objects []Object
-	for _, o := range present {
-		if o.Number() == 0 {
-			objects = append(objects, o)
+// have gives the mirrors of each source of our objects of a kind.
+func (g *growing) have() map[string][]string {
+	have := map[string][]string{}
+	for _, source := range g.sources() {
+		have[source] = g.mirrors(source)
+	}
+	return have
+}
+
+// allSources lists the sources of our objects of all kinds, sorted.
+func (g *grower) allSources() []string {
+	all := map[string]bool{}
+	for _, side := range g.sides() {
+		for source := range side.by {
+			all[source] = true
 		}
 	}
-	for _, o := range g.ours {
-		objects = append(objects, *o)
-	}
-	nodes := Applied(objects, nil, nil)
-	for _, o := range present {
-		if !o.foreign() || !o.Digests() {
-			continue
-		}
-		for _, r := range sortedRules(o.Rules) {
-			if ours := g.mirrors(r.Source); len(ours) > 0 && len(r.Mirrors) > 0 && r.Mirrors[0] != ours[0] {
-				list = append(list, Conflict{r.Source, o.String(), nodes.Pull(r.Source)})
-			}
-		}
-	}
-	return list
+	return slices.Sorted(maps.Keys(all))
 }

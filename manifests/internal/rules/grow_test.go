@@ -10,7 +10,7 @@ import (
 )
 
 func room(size int) Room {
-	return Room{Place: "m:5000/ns", Size: func(r Rule) int { return size * (1 + len(r.Mirrors)) }}
+	return Room{Kind: ContentSource, Places: []string{"m:5000/ns"}, Size: func(r Rule) int { return size * (1 + len(r.Mirrors)) }}
 }
 
 func icsp(name string, list ...Rule) Object {
@@ -71,11 +71,10 @@ func TestGrow(t *testing.T) {
 			"satchel-generic-1 new 1 0", "  q.example/b m:5000/ns/b",
 			"imagecontentsourcepolicy/satchel-generic-0123456789ab superfluous ",
 		}},
-		"an ImageDigestMirrorSet of our name is not ours": {[]Object{{Kind: DigestMirrors, Name: "satchel-generic-1", Group: Generic, Rules: []Rule{to("q.example/b", "x.example/b")}}},
+		"our rules as the other kind": {[]Object{{Kind: DigestMirrors, Name: "satchel-generic-1", Tool: Satchel, Group: Generic, Rules: []Rule{to("q.example/a", "m:5000/ns/a"), to("q.example/b", "x.example/b")}}},
 			[]Group{{Generic, []Rule{to("q.example/b", "m:5000/ns/b")}}}, []string{
-				"satchel-generic-1 new 1 0", "  q.example/b m:5000/ns/b",
-				"imagedigestmirrorset/satchel-generic-1 needed q.example/b",
-				"conflict {q.example/b imagedigestmirrorset/satchel-generic-1 [m:5000/ns/b x.example/b q.example/b]}",
+				"satchel-generic-1 new 2 0", "  q.example/a m:5000/ns/a", "  q.example/b m:5000/ns/b x.example/b",
+				"imagedigestmirrorset/satchel-generic-1 superfluous ",
 			}},
 		"oc-mirror's": {[]Object{{Kind: DigestMirrors, Name: "idms-operator-0", Tool: OcMirror, Group: Operator, Rules: []Rule{to("q.example", "m:5000/ns"), to("r.example/x", "m:5000/ns/x")}}, tagged},
 			[]Group{{Operator, []Rule{to("q.example/b", "m:5000/ns/b")}}}, []string{
@@ -112,11 +111,11 @@ func TestGrow(t *testing.T) {
 			"satchel-generic-1 new 1 0", "  q.example/a m:5000/ns/a", "imagecontentsourcepolicy/corp superfluous ",
 		}},
 	} {
-		got := Grow(c.present, c.groups, room(1))
+		got := Grow(c.present, c.groups, nil, room(1))
 		if lines := got.lines(); !slices.Equal(lines, c.want) {
 			t.Errorf("%s:\ngot\n%s\nwant\n%s", name, strings.Join(lines, "\n"), strings.Join(c.want, "\n"))
 		}
-		again := Grow(got.Objects(), c.groups, room(1))
+		again := Grow(got.Objects(), c.groups, nil, room(1))
 		for _, o := range again.Ours {
 			if o.State != Same {
 				t.Errorf("%s: applied and grown again, %s is not the same", name, o.Name)
@@ -182,8 +181,8 @@ func TestWeeks(t *testing.T) {
 				}
 				groups = append(groups, g)
 			}
-			g := Grow(present, groups, at)
-			if !reflect.DeepEqual(g, Grow(shuffled(rnd, present), groups, at)) {
+			g := Grow(present, groups, nil, at)
+			if !reflect.DeepEqual(g, Grow(shuffled(rnd, present), groups, nil, at)) {
 				t.Fatalf("seed %d, week %d: another order of objects, another result", seed, week)
 			}
 			present = g.Objects()

@@ -7,21 +7,22 @@ import (
 	"strings"
 )
 
-// growing is the objects of this program while rules are added.
+// growing is the objects of this program of one kind, while rules are added.
 type growing struct {
+	kind Kind
 	room Room
 	ours []*Object            // by group and number
 	by   map[string][]*Object // source -> those that have it, in that order
 	used map[*Object]int      // bytes
 }
 
-func newGrowing(present []Object, room Room) *growing {
-	g := &growing{room: room, by: map[string][]*Object{}, used: map[*Object]int{}}
+func newGrowing(present []Object, kind Kind, room Room) *growing {
+	g := &growing{kind: kind, room: room, by: map[string][]*Object{}, used: map[*Object]int{}}
 	for _, o := range present {
-		if o.Number() == 0 {
+		if !o.is(kind) {
 			continue
 		}
-		own := Object{Kind: ContentSource, Name: o.Name, Tool: Satchel, Group: GroupNamed(o.Name)}
+		own := Object{Kind: kind, Name: o.Name, Tool: Satchel, Group: GroupNamed(o.Name)}
 		had := mirrorsOf(o)
 		for _, source := range slices.Sorted(maps.Keys(had)) {
 			if len(had[source]) > 0 { // else it leads nowhere, and is no rule for nodes
@@ -50,29 +51,41 @@ func compareOurs(a, b *Object) int {
 	return cmp.Or(cmp.Compare(slices.Index(order, a.Group), slices.Index(order, b.Group)), cmp.Compare(a.Number(), b.Number()))
 }
 
-// taken reports whether the rules of an object become ours: those that earlier versions
-// of this program wrote, and those of mirroring tools that lead only to this mirror.
+// taken reports whether the rules of an object become ours: those that this program wrote under
+// other names or as the other kind for the same pulls, and for pulls by digest those of mirroring
+// tools that lead only to this mirror.
 func (g *growing) taken(o Object) bool {
-	if !o.foreign() {
+	if o.Digests() != (g.kind != TagMirrors) || o.is(g.kind) {
+		return false
+	}
+	if o.Ours() {
 		return true
 	}
 	if o.Tool == "" || !o.Digests() || len(o.Never) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(o.Rules, func(r Rule) bool {
-		return slices.ContainsFunc(r.Mirrors, func(m string) bool { return !Within(m, g.room.Place) })
+		return slices.ContainsFunc(r.Mirrors, func(m string) bool { return g.room.place(m) < 0 })
 	})
 }
 
-// put adds what is missing of a rule. Mirrors of this mirror come before all others of
-// the source, those that are put last after all.
-func (g *growing) put(group string, r Rule, last bool) {
+// where says where among the mirrors of a source new ones go.
+type where int
+
+const (
+	afterOurs where = iota // before all others
+	atEnd
+	atFront
+)
+
+// put adds what is missing of a rule.
+func (g *growing) put(group string, r Rule, at where) {
 	if r.Mirrors = without(r.Mirrors, g.mirrors(r.Source)); len(r.Mirrors) == 0 {
 		return
 	}
 	for _, o := range g.by[r.Source] {
 		i, _ := find(o, r.Source)
-		next := Rule{r.Source, g.joined(o.Rules[i].Mirrors, r.Mirrors, last)}
+		next := Rule{r.Source, g.joined(o.Rules[i].Mirrors, r.Mirrors, at)}
 		if more := g.room.Size(next) - g.room.Size(o.Rules[i]); g.used[o]+more <= MaxBytes {
 			o.Rules[i] = next
 			g.used[o] += more
@@ -81,8 +94,11 @@ func (g *growing) put(group string, r Rule, last bool) {
 	}
 	if have := g.by[r.Source]; len(have) > 0 { // none of these has room
 		group = have[0].Group
-		if last { // their order holds only within a rule
+		switch at { // their order holds only within a rule
+		case atEnd:
 			r.Mirrors = slices.Concat(g.mirrors(r.Source), r.Mirrors)
+		case atFront:
+			r.Mirrors = slices.Concat(r.Mirrors, g.mirrors(r.Source))
 		}
 	}
 	g.place(group, r)
@@ -109,16 +125,31 @@ func (g *growing) place(group string, r Rule) {
 	for numbers[n] {
 		n++
 	}
-	g.add(&Object{Kind: ContentSource, Name: FixedName(group, n), Tool: Satchel, Group: group, Rules: []Rule{r}})
+	g.add(&Object{Kind: g.kind, Name: FixedName(group, n), Tool: Satchel, Group: group, Rules: []Rule{r}})
 }
 
-// joined adds mirrors behind the last one of this mirror, or at the end.
-func (g *growing) joined(have, more []string, last bool) []string {
-	at := len(have)
-	for !last && at > 0 && !Within(have[at-1], g.room.Place) {
-		at--
+// joined adds mirrors behind the last one of this mirror, at the end, or at the front.
+func (g *growing) joined(have, more []string, at where) []string {
+	i := len(have)
+	switch at {
+	case atFront:
+		i = 0
+	case afterOurs:
+		for i > 0 && g.room.place(have[i-1]) < 0 {
+			i--
+		}
 	}
-	return slices.Insert(slices.Clone(have), at, more...)
+	return slices.Insert(slices.Clone(have), i, more...)
+}
+
+// arrange brings what each rule has in the places of this mirror into the order of these. What
+// else it has stays where it is.
+func (g *growing) arrange() {
+	for _, o := range g.ours {
+		for i, r := range o.Rules {
+			o.Rules[i].Mirrors = g.room.arranged(r.Mirrors)
+		}
+	}
 }
 
 // mirrors lists what our objects have for a source.

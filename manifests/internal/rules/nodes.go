@@ -148,17 +148,17 @@ func Within(sub, scope string) bool {
 // Pull lists the repositories that a node tries, in this order, for an image
 // that is named by its digest in a repository. The source comes last; it is left
 // out where it is blocked.
-func (n *Nodes) Pull(repository string) []string {
+func (n *Nodes) Pull(repository string) []string { return n.pulled(repository, false) }
+
+// PullTag is as Pull for an image that is named by a tag.
+func (n *Nodes) PullTag(repository string) []string { return n.pulled(repository, true) }
+
+func (n *Nodes) pulled(repository string, tags bool) []string {
 	best, ok := n.find(repository)
 	if !ok {
 		return []string{repository}
 	}
-	var list []string
-	for _, m := range best.mirrors {
-		if !m.tags {
-			list = append(list, m.location+beyond(repository, best.scope))
-		}
-	}
+	list := best.under(repository, tags)
 	if !best.blocked {
 		list = append(list, repository)
 	}

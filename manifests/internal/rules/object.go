@@ -54,21 +54,21 @@ var hashed = regexp.MustCompile(`^satchel-(` + Release + `|` + Operator + `|` + 
 // FixedName is the name of the object of that number, from 1, in a group.
 func FixedName(group string, number int) string { return fmt.Sprintf("satchel-%s-%d", group, number) }
 
-// Number is an object's number in its group, 0 if it is not one that grows. Only those
-// are written again.
+// Number is an object's number in its group, 0 if it is not one that grows.
 func (o Object) Number() int {
 	m := fixed.FindStringSubmatch(o.Name)
-	if m == nil || o.Kind != ContentSource {
+	if m == nil {
 		return 0
 	}
 	n, _ := strconv.Atoi(m[2])
 	return n
 }
 
-// foreign reports whether the object is not one of this program's.
-func (o Object) foreign() bool {
-	return o.Kind != ContentSource || !fixed.MatchString(o.Name) && !hashed.MatchString(o.Name)
-}
+// Ours reports whether the object has a name as this program gives, of any kind.
+func (o Object) Ours() bool { return fixed.MatchString(o.Name) || hashed.MatchString(o.Name) }
+
+// is reports whether the object grows as one of a kind: only those are written again.
+func (o Object) is(kind Kind) bool { return o.Kind == kind && o.Number() > 0 }
 
 // within reports whether rules, by source, have every source and mirror of the object.
 func (o Object) within(have map[string][]string) bool {

@@ -27,18 +27,18 @@ type Rendered struct {
 	Content  oci.Memory
 }
 
-// Render renders the YAML of an inventory for the mirror, without secrets. stored has the
-// documents that the inventory names.
-func Render(ctx context.Context, inv *oci.Inventory, stored oci.Source, mirror oci.Mirror, templates []manifests.CatalogTemplate) (*Rendered, error) {
+// Render renders the YAML of an inventory for a site, without secrets: of the site, the mirror and
+// what is in no document of the bundle. stored has the documents that the inventory names.
+func Render(ctx context.Context, inv *oci.Inventory, stored oci.Source, site manifests.Site) (*Rendered, error) {
 	signatures, err := manifests.ReadSignatures(ctx, inv, stored)
 	if err != nil {
 		return nil, err
 	}
-	payloads, err := manifests.ReadPayloadFacts(ctx, inv, stored)
-	if err != nil {
+	site.Unchecked, site.Signatures = true, signatures
+	if site.Payloads, err = manifests.ReadPayloadFacts(ctx, inv, stored); err != nil {
 		return nil, err
 	}
-	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Unchecked: true, Payloads: payloads, Signatures: signatures, Templates: templates})
+	files, _, err := manifests.Emit(inv, site)
 	if err != nil {
 		return nil, fmt.Errorf("render the cluster's YAML: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -37,7 +38,7 @@ type Options struct {
 
 // Identity is what makes two packs the same job, so that one resumes the other: the
 // configuration, the images that a gap list names, what the baseline was named by, and the
-// mirror that the cluster's YAML is for, if one is named.
+// mirror that the cluster's YAML is for, if one is named, and the kind of rules in it, if it is not the usual one.
 func Identity(o prepare.Options) digest.Digest {
 	id := o.Config.Digest()
 	if o.Only != nil {
@@ -51,6 +52,9 @@ func Identity(o prepare.Options) digest.Digest {
 		if shared := o.Mirror.Shared.Repository; shared != "" {
 			id = oci.Digest(fmt.Appendf(nil, "%s releases in %s", id, shared))
 		}
+	}
+	if api := o.MirrorAPI; api != "" && api != manifests.MirrorICSP {
+		id = oci.Digest(fmt.Appendf(nil, "%s rules as %s", id, api))
 	}
 	return id
 }

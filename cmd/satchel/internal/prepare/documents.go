@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -14,7 +15,7 @@ func (s *Set) ClusterYAML(ctx context.Context) (*clusteryaml.Rendered, error) {
 	if s.rendered != nil {
 		return s.rendered, nil
 	}
-	r, err := clusteryaml.Render(ctx, s.Inventory(), s.Built(), s.Mirror, s.Config.Extra.Templates)
+	r, err := clusteryaml.Render(ctx, s.Inventory(), s.Built(), manifests.Site{Mirror: s.Mirror, MirrorAPI: s.MirrorAPI, Templates: s.Config.Extra.Templates})
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	ParallelBlobs  int
 
 	Mirror oci.Mirror // that the cluster's YAML in the bundle is for; zero for a placeholder
+	// MirrorAPI is the kind of rules in that YAML.
+	MirrorAPI manifests.MirrorAPI
 }
 
 // Set is what is carried.

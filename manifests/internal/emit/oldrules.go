@@ -1,0 +1,187 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+)
+
+// deletable reports whether an object that the cluster has is one that satchel may name for
+// deletion: its own, or one that a mirroring tool wrote.
+func deletable(o rules.Other) bool { return o.State == rules.Superfluous && o.Tool != "" }
+
+// deleted lists what the rules make superfluous.
+func (e *emission) deleted() (list []rules.Other) {
+	if e.site.PresentRules == nil {
+		return nil
+	}
+	for _, o := range e.growth.Others {
+		if deletable(o) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// stepSuperfluous lists the objects with rules that may go, and those that may not.
+func (e *emission) stepSuperfluous(p *page) {
+	if names := e.firstNames(); len(names) > 0 {
+		p.step("Rules that are no longer needed")
+		p.text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
+		p.run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
+		return
+	}
+	if e.site.PresentRules == nil || len(e.growth.Others) == 0 {
+		return
+	}
+	if gone := e.deleted(); len(gone) > 0 {
+		p.step("Rules that are no longer needed")
+		p.text("Everything in these objects is also in the files here. Delete them only when every node has the new rules (see the steps before).")
+		e.pageDeletion(p, deletable)
+		p.run(deletion(gone, "")...)
+	} else {
+		p.step("Other rules in the cluster")
+	}
+	var list []string
+	for _, o := range e.growth.Others {
+		if !deletable(o) {
+			list = append(list, "`"+o.String()+"`: "+e.whyKept(o))
+		}
+	}
+	if len(list) > 0 {
+		p.text("satchel changes none of these objects:")
+		p.list(list)
+	}
+}
+
+// deletion are the commands that delete objects, one for each kind.
+func deletion(list []rules.Other, flags string) (lines []string) {
+	for _, kind := range []rules.Kind{rules.ContentSource, rules.DigestMirrors, rules.TagMirrors} {
+		line := ""
+		for _, o := range list {
+			if o.Kind == kind {
+				line += " " + o.Name
+			}
+		}
+		if line != "" {
+			lines = append(lines, "oc delete "+resource(kind)+flags+line)
+		}
+	}
+	return lines
+}
+
+// resource is a kind as oc names it.
+func resource(kind rules.Kind) string { return strings.ToLower(string(kind)) }
+
+// pageDeletion says what deleting objects does to nodes.
+func (e *emission) pageDeletion(p *page, gone func(rules.Other) bool) {
+	before := e.nodes(e.insecure(), e.blocked())
+	after := e.nodesWithout(gone)
+	v, known := e.site.Cluster.Running()
+	switch old := known && v.Major == 4 && v.Minor < 8; {
+	case string(before.TOML()) == string(after.TOML()):
+		p.text("Nodes: nothing changes, no drain and no reboot.")
+	case !old && len(after.Drains(before)) == 0:
+		p.text("Nodes: no drain and no reboot; nodes ask some mirrors in another order.")
+	default:
+		e.pageNodes(p, "deleting them", before, after)
+	}
+}
+
+// nodesWithout is what nodes have once objects were deleted.
+func (e *emission) nodesWithout(gone func(rules.Other) bool) *rules.Nodes {
+	list := e.growth.Left(gone)
+	if !e.tagsNeeded() {
+		list = e.withoutTags(list)
+	}
+	return rules.Applied(list, e.insecure(), e.blocked())
+}
+
+// drainOf says what deleting one object does to nodes.
+func (e *emission) drainOf(o rules.Other) string {
+	after := e.nodesWithout(func(other rules.Other) bool { return other.String() == o.String() })
+	if len(after.Drains(e.nodes(e.insecure(), e.blocked()))) > 0 {
+		return "Deleting it drains every node."
+	}
+	return "Nodes: no drain and no reboot."
+}
+
+func (e *emission) whyKept(o rules.Other) string {
+	switch {
+	case o.State == rules.Internal:
+		return "keep it: it leads to the cluster's internal release registry. " + e.drainOf(o)
+	case o.State == rules.ByTag:
+		return "every source and mirror of it is also in the files here, but those are for pulls by digest. If no pod names an image by tag, it can be deleted (`oc delete " + strings.ReplaceAll(o.String(), "/", " ") + "`). " + e.drainOf(o)
+	case o.State == rules.Superfluous:
+		return "everything in it is also in the files here, but satchel does not know who wrote it. Ask before you delete it. " + e.drainOf(o)
+	case len(o.Own.Mirrors) == 0:
+		return "keep it: with mirrorSourcePolicy it keeps nodes from " + o.Own.Source + " itself, which the files here do not. " + e.drainOf(o)
+	}
+	return fmt.Sprintf("keep it: only it leads from %s to %s. %s", o.Own.Source, strings.Join(o.Own.Mirrors, ", "), e.drainOf(o))
+}
+
+// stepTagRules has the rules for pulls by tag, which drain and which not every cluster needs.
+func (e *emission) stepTagRules(p *page) {
+	switch {
+	case len(e.itms) == 0 || e.tagsNeeded():
+		return
+	case e.sameRules(e.itms):
+		p.nothing("the rules for tags")
+		return
+	}
+	p.step("Only if pods name images by tag: rules for tags")
+	p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
+	p.run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
+	if e.site.PresentRules != nil {
+		var list []string
+		for i, o := range e.grownOf(e.itms) {
+			list = append(list, fmt.Sprintf("`%s` (%s): %s", o.Name, e.itms[i].file, stateOf(o)))
+		}
+		p.list(list)
+	}
+	p.drains("adding rules for pulls by tag")
+	p.text("From then on, each new mirror for one of these sources drains the nodes too. %s is without these rules.", fileRegistries)
+	e.runRules(p, e.itms)
+}
+
+func (e *emission) restoreRules(p *page) {
+	if len(e.icsps) == 0 {
+		return
+	}
+	p.step("Delete the rules")
+	p.drains("deleting rules")
+	var list []rules.Other
+	for _, set := range e.sets() {
+		list = append(list, rules.Other{Object: rules.Object{Kind: set.kind, Name: set.name}})
+	}
+	kinds := []string{resource(e.kind)}
+	if e.kind == rules.DigestMirrors {
+		kinds = append(kinds, resource(rules.TagMirrors))
+	}
+	if e.site.PresentRules != nil {
+		for _, o := range e.growth.Others {
+			if o.Ours() {
+				list = append(list, o)
+				if !slices.Contains(kinds, resource(o.Kind)) {
+					kinds = append(kinds, resource(o.Kind))
+				}
+			}
+		}
+		if slices.ContainsFunc(e.deleted(), func(o rules.Other) bool { return !o.Ours() }) {
+			p.text("Rules of other tools that you deleted are in before-icsp.yaml and before-idms-itms.yaml.")
+		}
+	} else {
+		for _, name := range e.firstNames() {
+			list = append(list, rules.Other{Object: rules.Object{Kind: e.kind, Name: name}})
+		}
+		p.text("Rules of earlier runs are also named satchel-*: add them to the command that deletes, so that the nodes change only once.")
+	}
+	p.run(slices.Concat([]string{"oc get " + strings.Join(kinds, ",")}, deletion(list, " --ignore-not-found"), waitForNodes())...)
+	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
+	p.run(
+		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
+		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",
+	)
+}

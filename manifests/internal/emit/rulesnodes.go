@@ -1,0 +1,145 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+)
+
+// pageNodes says, before a command, what a change of rules does to nodes: by what they have before
+// it and after it, or, where before is nil, for new rules beside others.
+func (e *emission) pageNodes(p *page, what string, before, after *rules.Nodes) {
+	v, known := e.site.Cluster.Running()
+	known = known && v.Major == 4
+	var list []rules.Drain
+	if before != nil {
+		list = after.Drains(before)
+	}
+	switch {
+	case known && v.Minor < 7:
+		p.reboots(what)
+	case known && v.Minor == 7:
+		p.drains(what)
+	case len(list) > 0:
+		p.drains(what)
+		var why []string
+		for _, d := range list {
+			why = append(why, fmt.Sprintf("`%s`: %s", d.Source, d.Why))
+		}
+		p.text("This is why:")
+		p.list(atMost(why, 10))
+	default:
+		p.text("Nodes: %s", e.noDrain(before != nil))
+	}
+}
+
+// noDrain says that rules drain no node, and in which versions they do nevertheless.
+func (e *emission) noDrain(compared bool) string {
+	v, known := e.site.Cluster.Running()
+	const safe = "new rules take effect without drain and reboot."
+	said := safe
+	if compared {
+		said = "no source and no mirror is removed: no drain and no reboot."
+	}
+	const old = "releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries"
+	img := e.site.PresentImage
+	switch {
+	case !known:
+		said = "from 4.8 on, " + safe
+		if compared {
+			said = "no source and no mirror is removed. From 4.8 on, " + safe
+		}
+		said += " But " + old + ". 4.7 drains every node; versions before 4.7 also reboot it."
+	case v.Major == 4 && v.Minor < 11 && (img == nil || len(e.insecure())+len(e.blocked()) > 0):
+		said += " But " + old + ", and this may be one of them (" + v.String() + ")."
+	}
+	return said
+}
+
+// pagePolicies says for which sources nodes may be kept from asking them, and for which not.
+func (e *emission) pagePolicies(p *page) {
+	const most = 20
+	g := e.growth
+	var list []string
+	for _, b := range g.Broken {
+		list = append(list, fmt.Sprintf("`%s`: %s has it without mirrorSourcePolicy, and another object with NeverContactSource", b.Source, b.Object))
+	}
+	if len(list) > 0 {
+		p.text("**Objects of the cluster contradict each other. The machine config operator applies no change of rules at all while they do. Correct this first:**")
+		p.list(atMost(list, most))
+	}
+	never := 0
+	for _, o := range g.Ours {
+		never += len(o.Never)
+	}
+	if never > 0 {
+		p.text("Nodes will not ask these sources themselves (mirrorSourcePolicy NeverContactSource): a pull of an image that the mirror lacks fails, as it will after the cut. Pulls by tag fail too, unless a rule for tags leads to the mirror.")
+	}
+	list = nil
+	for _, f := range g.Forced {
+		switch {
+		case f.Object == "" && f.Never:
+			list = append(list, fmt.Sprintf("`%s`: nodes may not ask it, as a rule with a shorter source says", f.Source))
+		case f.Object == "":
+			list = append(list, fmt.Sprintf("`%s`: nodes may ask it, because it is among its own mirrors", f.Source))
+		case f.Never:
+			list = append(list, fmt.Sprintf("`%s`: nodes may not ask it, as %s says", f.Source, f.Object))
+		default:
+			list = append(list, fmt.Sprintf("`%s`: nodes may still ask it, because %s has it without mirrorSourcePolicy", f.Source, f.Object))
+		}
+	}
+	if len(list) > 0 {
+		p.text("All objects must have the same mirrorSourcePolicy for a source, else nodes take no change of rules at all. So these sources do not get the policy that was asked for. Where an object can be deleted (see below), run satchel render once more after that.")
+		p.list(atMost(list, most))
+	}
+}
+
+// pageInternal shows the rules that lead to the cluster's internal release registry.
+func (e *emission) pageInternal(p *page) {
+	var list []string
+	for _, r := range e.growth.Internal {
+		said := fmt.Sprintf("%s leads from `%s` to %s", r.Object, r.Source, strings.Join(r.Mirrors, ", "))
+		if len(r.Hidden) > 0 {
+			said += fmt.Sprintf("; the rules here have that mirror first for %s", strings.Join(atMost(r.Hidden, 5), ", "))
+		}
+		list = append(list, said)
+	}
+	if len(list) > 0 {
+		p.text("The cluster has a registry of its own for its release (InternalReleaseImage, port 22625). Its rules stay, and nodes ask it first:")
+		p.list(atMost(list, 20))
+	}
+}
+
+// pageConflicts lists where rules of others lead elsewhere.
+func (e *emission) pageConflicts(p *page) {
+	const most = 50
+	var list []string
+	for _, c := range e.growth.Conflicts {
+		list = append(list, fmt.Sprintf("`%s`: %s has another mirror first. Nodes will ask in this order: %s", c.Source, c.Object, strings.Join(c.Order, ", ")))
+	}
+	if len(list) > 0 {
+		p.text("Other objects have rules for the same sources, with another mirror first:")
+		p.list(atMost(list, most))
+	}
+	list = nil
+	for _, r := range e.growth.Repeated {
+		from := strings.Join(r.Objects, ", ")
+		if len(r.Mirrors) > 0 {
+			list = append(list, fmt.Sprintf("`%s` has in addition %s, as %s leads there", r.Source, strings.Join(r.Mirrors, ", "), from))
+		}
+		if len(r.ByTag) > 0 {
+			list = append(list, fmt.Sprintf("`%s` has for pulls by tag %s, as %s leads there", r.Source, strings.Join(r.ByTag, ", "), from))
+		}
+		if len(r.Tags) > 0 {
+			list = append(list, fmt.Sprintf("`%s`: pulls by tag no longer go where %s leads: a rule here cannot say that", r.Source, strings.Join(r.Tags, ", ")))
+		}
+		if r.Never {
+			list = append(list, fmt.Sprintf("`%s`: nodes may ask it itself, which %s forbids for `%s`: a rule here cannot say that", r.Source, from, r.Wide))
+		}
+	}
+	if len(list) > 0 {
+		p.text("For each image, only the rule with the longest source counts. The cluster has rules with shorter sources, and nodes no longer use them for these sources. So their mirrors are repeated after this one:")
+		p.list(atMost(list, most))
+	}
+}
