@@ -45,6 +45,7 @@ func (f *filter) channel(c *declcfg.Channel) ([]declcfg.ChannelEntry, error) {
 			if err := f.wantHead(g, c.Name, wanted); err != nil {
 				return nil, err
 			}
+			f.fromInstalled(g, c.Name, wanted)
 		default:
 			if err := f.inRange(g, c.Name, field, rng, wanted); err != nil {
 				return nil, err

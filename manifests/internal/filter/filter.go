@@ -28,6 +28,9 @@ type Request struct {
 	// KeepDefault becomes the default channel where the catalog's own is left out and none
 	// was asked for; it may not be left either.
 	KeepDefault string
+	// Installed are bundles of clusters: where the head of a channel is asked for, what leads
+	// there from the lowest of these is chosen too.
+	Installed []Installed
 	// Only: nothing is chosen but the bundles in Also and Keep.
 	Only bool
 	// Without are bundles of the catalog that cannot be served; they are left out.

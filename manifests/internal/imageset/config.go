@@ -37,6 +37,9 @@ type Config struct {
 type Extra struct {
 	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
 
+	// Installed are the operators of running clusters: catalogs are carried from there on.
+	Installed []Installed `json:"installed,omitempty"`
+
 	Templates []documents.CatalogTemplate `json:"templates,omitempty"` // see [Config.ReadTemplates]
 
 	PodFiles []string `json:"-"` // that Pods is read from

@@ -22,7 +22,8 @@ func askedOf(o *imageset.Operator, x imageset.Extra) digest.Digest {
 		Full         bool
 		Platforms    []imageset.InstancePlatform
 		Dependencies bool
-	}{o.Packages, o.Full, o.Platforms, x.WithDependencies}))
+		Installed    []imageset.Installed `json:",omitempty"`
+	}{o.Packages, o.Full, o.Platforms, x.WithDependencies, installedFrom(o, x.Installed)}))
 }
 
 // ofHub finds the catalog in the hub, where it is filtered already. It reports whether it is

@@ -46,6 +46,7 @@ func Catalogs(ctx context.Context, c *imageset.Config, from ask.Images) (_ ask.S
 			lacks = lacksProvider
 		}
 		more, notes := require(list, lacks)
+		notes = append(notes, notCarried(list, c.Extra.Installed)...)
 		if add(also, more) {
 			continue // what is added may bring connectors, which require others
 		}
@@ -88,6 +89,7 @@ func selections(ctx context.Context, c *imageset.Config, from ask.Images, also [
 		}
 		s := newSelection(p, fmt.Sprintf("mirror.operators[%d]", i), o, ref)
 		s.also, s.learnAll, s.kept = also[i], c.Extra.WithDependencies, c.Extra.KeptFor(o)
+		s.installed = installedFrom(o, c.Extra.Installed)
 		s.gathered.about.Asked = askedOf(o, c.Extra)
 		if h := c.Extra.Hub; h != nil && s.ofHub(h, i) {
 			list, errs = append(list, s), append(errs, s.errs...)
@@ -141,6 +143,8 @@ type selection struct {
 	all      []operator          // which is then here
 	notes    []string
 	stays    []string // what is chosen because an earlier bundle carried it alone
+
+	installed []imageset.Installed // operators of clusters that may come from it
 
 	kept   []imageset.KeptCatalog // that it is joined with, the newest first
 	joined *catalogmerge.Catalog  // the two, once they are

@@ -25,7 +25,7 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 	}
 	var chosen []string
 	kept := 0
-	req, ok := s.request(p.Name)
+	req, ok := s.request(p)
 	if ok {
 		s.packageFaults(p, req)
 	}
@@ -67,7 +67,8 @@ func (s *selection) choose(p *catalog.Package, docs *catalog.Documents) error {
 func (s *selection) whole() bool { return s.o.Full && len(s.o.Packages) == 0 }
 
 // request is what is asked of a package; nothing if there is nothing.
-func (s *selection) request(name string) (req filter.Request, ok bool) {
+func (s *selection) request(p *catalog.Package) (req filter.Request, ok bool) {
+	name := p.Name
 	place, named := s.asked[name]
 	var pkg imageset.Package
 	if named {
@@ -75,6 +76,7 @@ func (s *selection) request(name string) (req filter.Request, ok bool) {
 	}
 	req = requestOf(&pkg, s.o.Full)
 	req.Also, req.Only, req.Without = s.also[name], !named && len(s.o.Packages) > 0, s.without[name]
+	s.from(p, &req)
 	kept := s.keep(name)
 	req.Keep, req.KeepDefault = kept.Channels, kept.Default
 	return req, !s.lost[name] && !nothingOf(req)
@@ -131,6 +133,7 @@ func (s *selection) filter(p *catalog.Package, docs *catalog.Documents, req filt
 		s.fault(s.whyBundle(p, b), fmt.Sprintf("package %q, bundle %q", p.Name, f.Bundle), f.Why, f.Bundle, b.Image)
 	}
 	s.noteKept(p.Name)
+	s.leftBehind(p, out)
 	s.gathered.filtered(p, &out.Config, isDependency(req))
 	return out, nil
 }

@@ -202,7 +202,7 @@ func (f *filtering) fillPackage(ctx context.Context, c *opm.Catalog, p *catalog.
 			return f.written(full.WriteFiltered(w, &declcfg.DeclarativeConfig{}, f.serves))
 		}))
 	}
-	req, ok := f.s.request(p.Name)
+	req, ok := f.s.request(p)
 	if !ok {
 		return nil
 	}
