@@ -30,11 +30,13 @@ const (
 	keyTrustedKeys = "trusted-ca-keys"      // of that ConfigMap
 	keyInsecure    = "insecure-registries"  // of image.config, as JSON; "" for none
 	keyDefaultsOff = "default-catalogs-off" // "true", or "" where they are on
+	keySources     = "default-catalogs"     // sources of OperatorHub, as JSON; "" for none
 	keyNoProxy     = "no-proxy"             // of the cluster's proxy, as it was written
 	keyUpstream    = "upstream"             // of the ClusterVersion
 	keyChannel     = "channel"              // of the ClusterVersion
 	keyCatalogs    = "catalogsources"       // names in openshift-marketplace
 	keyCatalog     = "catalogsource-"       // and NAME.yaml: one of them, as it was
+	keyCut         = "cut"                  // "true" once the cluster was cut off: not of before, but of all weeks after
 	keyRules       = "rules-"               // and KIND-NAME.yaml: rules of others that satchel makes superfluous
 )
 
@@ -66,7 +68,7 @@ func (e *emission) emitBefore() error {
 	}
 	cm := configMap{object: objectOf("v1", "ConfigMap", beforeName, "openshift-config"), Data: map[string]string{}}
 	size := 0
-	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keyNoProxy, keyUpstream, keyChannel, keyCatalogs} {
+	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keySources, keyNoProxy, keyUpstream, keyChannel, keyCatalogs} {
 		value, known := e.before.get(key)
 		if !known {
 			return nil
@@ -107,14 +109,15 @@ func (e *emission) stateBefore() before {
 	}
 	var spec struct {
 		Spec struct {
-			Off      bool   `json:"disableAllDefaultSources"`
-			NoProxy  string `json:"noProxy"`
-			Upstream string `json:"upstream"`
-			Channel  string `json:"channel"`
+			Off      bool            `json:"disableAllDefaultSources"`
+			Sources  json.RawMessage `json:"sources"`
+			NoProxy  string          `json:"noProxy"`
+			Upstream string          `json:"upstream"`
+			Channel  string          `json:"channel"`
 		} `json:"spec"`
 	}
 	if e.read("OperatorHub", "cluster", &spec) {
-		b[keyDefaultsOff] = ""
+		b[keyDefaultsOff], b[keySources] = "", string(spec.Spec.Sources)
 		if spec.Spec.Off && !e.applied() { // else satchel has done that
 			b[keyDefaultsOff] = strconv.FormatBool(true)
 		}
@@ -328,6 +331,7 @@ func createBefore() []string {
 		literal(keyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name") + " \\",
 		literal(keyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries") + " \\",
 		literal(keyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources") + " \\",
+		literal(keySources, "operatorhub.config.openshift.io/cluster", ".spec.sources") + " \\",
 		literal(keyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy") + " \\",
 		literal(keyUpstream, "clusterversion version", ".spec.upstream") + " \\",
 		literal(keyChannel, "clusterversion version", ".spec.channel") + " \\",

@@ -107,7 +107,7 @@ func checkObjects(t *testing.T, files []File) {
 		case f.Name == fileCAPatch:
 			strictly(t, f, &dataPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
-			strictly(t, f, &hubPatch{})
+			strictly(t, f, &hubRestore{})
 		case crds[kind] != "":
 			noErrors(t, f.Name, schemaErrors(t, kind, f.Body))
 		default:

@@ -15,6 +15,8 @@ func (e *emission) emitCut() error {
 	p.step("Look again")
 	p.text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
 	p.run("oc get nodes", "oc get clusteroperators")
+	p.text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only.")
+	p.run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":"true"}}'`)
 	e.add(fileCut, modePublic, p.bytes())
 	return nil
 }
@@ -49,19 +51,22 @@ func (e *emission) stepInsights(p *page) {
 
 // pageCut names the chapter of the cut in one line.
 func (e *emission) pageCut(p *page) {
-	p.head("The cut")
 	if why := e.cutAlready(); why != "" {
-		p.text("Nothing to do: the cluster seems to be cut off (%s). If it is not, %s has the steps.", why, fileCut)
+		p.nothing("the cut (" + why + "; if it is connected all the same, " + fileCut + " has the steps)")
 		return
 	}
+	p.head("The cut")
 	p.text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
 }
 
 // cutAlready says what shows that the cluster is cut off; empty if nothing does. A pull secret
 // alone does not: who wants no reports takes the entry out of a connected cluster too.
 func (e *emission) cutAlready() string {
-	if !e.secret.written || e.secret.insights || !e.applied() {
-		return ""
+	switch {
+	case e.before[keyCut] == "true":
+		return "the ConfigMap " + beforeName + " says that the cluster is cut off"
+	case e.secret.written && !e.secret.insights && e.applied():
+		return "the pull secret has no " + insightsHost + ", and the cluster has rules of satchel"
 	}
-	return "its pull secret has no " + insightsHost + ", and it has rules of satchel"
+	return ""
 }

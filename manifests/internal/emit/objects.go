@@ -1,6 +1,10 @@
 package emit
 
-import "sigs.k8s.io/yaml"
+import (
+	"encoding/json"
+
+	"sigs.k8s.io/yaml"
+)
 
 // The objects of the cluster that are written, with the fields that are set and
 // no others: no status, no creationTimestamp.
@@ -84,6 +88,13 @@ type (
 	}
 	hubPatchSpec struct {
 		DisableAllDefaultSources bool `json:"disableAllDefaultSources"`
+	}
+	hubRestore struct {
+		Spec hubRestoreSpec `json:"spec"`
+	}
+	hubRestoreSpec struct {
+		DisableAllDefaultSources bool            `json:"disableAllDefaultSources"`
+		Sources                  json.RawMessage `json:"sources"` // null takes it away
 	}
 )
 

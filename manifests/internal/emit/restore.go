@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -16,7 +17,11 @@ const (
 // emitRestore writes how to go back when the network returns ("Restoring the network").
 func (e *emission) emitRestore() error {
 	if off, known := e.before.get(keyDefaultsOff); known && e.switchesHub() {
-		if err := e.addObject(fileHubRestore, modePublic, hubPatch{hubPatchSpec{off == "true"}}); err != nil {
+		sources := json.RawMessage("null")
+		if list := e.before[keySources]; list != "" {
+			sources = json.RawMessage(list)
+		}
+		if err := e.addObject(fileHubRestore, modePublic, hubRestore{hubRestoreSpec{off == "true", sources}}); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,9 @@ func (e *emission) restoreCatalogs(p *page) {
 	if e.has(fileHubRestore) {
 		lines = append(lines, "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file "+fileHubRestore)
 	} else {
-		lines = append(lines, readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-false}}}"`)
+		lines = append(lines,
+			readBefore("SOURCES", keySources),
+			readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-false},\"sources\":${SOURCES:-null}}}"`)
 	}
 	p.run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
 }
