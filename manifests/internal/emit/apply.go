@@ -22,6 +22,7 @@ func (e *emission) applyPage() []byte {
 		e.stepCatalogs,
 		e.stepRelease,
 		e.stepGraph,
+		e.stepNoLonger,
 		e.stepApplications,
 		e.pageCut, e.pageTagged, e.pageCollect,
 	} {

@@ -1,0 +1,191 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// stepNoLonger lists what satchel made in earlier weeks and nothing needs any more. The rules have
+// a step of their own. Without facts of the cluster nothing is listed.
+func (e *emission) stepNoLonger(p *page) {
+	catalogs, others := e.oldCatalogs()
+	catalogs2, others2 := e.oldClusterCatalogs()
+	var lines []string
+	if len(catalogs) > 0 {
+		lines = append(lines, "oc delete catalogsource -n openshift-marketplace "+strings.Join(catalogs, " "))
+	}
+	if len(catalogs2) > 0 {
+		lines = append(lines, "oc delete clustercatalog "+strings.Join(catalogs2, " "))
+	}
+	if old := e.oldSignatures(); len(old) > 0 {
+		lines = append(lines, "oc delete configmap -n openshift-config-managed "+strings.Join(old, " "))
+	}
+	others = append(others, others2...)
+	if len(lines)+len(others) == 0 {
+		return
+	}
+	p.step("What satchel made and nothing needs any more")
+	if len(lines) > 0 {
+		p.text("Catalogs that nothing installed comes from, in the place of which another one serves the same catalog now; signatures of releases that the cluster has left behind. Nodes: nothing changes, no drain and no reboot.")
+		p.run(lines...)
+	}
+	if len(others) > 0 {
+		p.text("These catalogs of earlier bundles are not in this one. Keep those that somebody may want to install from:")
+		p.list(others)
+	}
+}
+
+// subscription is what of a Subscription or a ClusterExtension matters here.
+type subscription struct {
+	Spec struct {
+		Source          string `json:"source"`
+		SourceNamespace string `json:"sourceNamespace"`
+	} `json:"spec"`
+}
+
+// subscribed reports whether a Subscription names a CatalogSource of openshift-marketplace.
+func (e *emission) subscribed(name string) bool {
+	return slices.ContainsFunc(e.site.Cluster.Of("Subscription"), func(o cluster.Object) bool {
+		var s subscription
+		return json.Unmarshal(o.Body, &s) != nil || s.Spec.Source == name && s.Spec.SourceNamespace == "openshift-marketplace"
+	})
+}
+
+// oldCatalogs are satchel's CatalogSources that this run does not write and no Subscription
+// names: those that another one has replaced, and a line for each of the others.
+func (e *emission) oldCatalogs() (replaced, others []string) {
+	if !e.site.Cluster.Known("Subscription") || len(e.catalogs) == 0 {
+		return nil, nil
+	}
+	for _, o := range e.site.Cluster.Of("CatalogSource") {
+		named := slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == o.Name })
+		if o.Namespace != "openshift-marketplace" || !e.ownCatalog(o) || named || e.subscribed(o.Name) {
+			continue
+		}
+		var in presentCatalog
+		if json.Unmarshal(o.Body, &in) != nil {
+			continue
+		}
+		if e.carries(in.Spec.Image) {
+			replaced = append(replaced, o.Name)
+			continue
+		}
+		others = append(others, fmt.Sprintf("`%s` (`%s`): no Subscription names it. To delete it: `oc delete catalogsource -n openshift-marketplace %[1]s`. Nodes: nothing changes.", o.Name, markdown(in.Spec.Image)))
+	}
+	return replaced, others
+}
+
+// carries reports whether a catalog of this run is in the repository of an image in the mirror.
+func (e *emission) carries(image string) bool {
+	ref, err := oci.ParseRef(image)
+	return err == nil && slices.ContainsFunc(e.catalogs, func(c catalogObject) bool {
+		return slices.ContainsFunc(e.places(c.image), func(place string) bool {
+			at, err := oci.ParseRef(place)
+			return err == nil && at.Name() == ref.Name()
+		})
+	})
+}
+
+// oldClusterCatalogs are the same of OLM v1. A ClusterExtension may come from any catalog that its
+// selector takes, so none goes while there are ClusterExtensions without a selector.
+func (e *emission) oldClusterCatalogs() (replaced, others []string) {
+	if !e.site.Cluster.Known("ClusterExtension") {
+		return nil, nil
+	}
+	for _, o := range e.site.Cluster.Of("ClusterCatalog") {
+		if !ours(o) || e.has(fileOfClusterCatalog(o.Name)) || e.selected(o) {
+			continue
+		}
+		var in struct {
+			Spec struct {
+				Source struct {
+					Image struct {
+						Ref string `json:"ref"`
+					} `json:"image"`
+				} `json:"source"`
+			} `json:"spec"`
+		}
+		if json.Unmarshal(o.Body, &in) != nil || len(e.catalogs) == 0 {
+			continue
+		}
+		ref := in.Spec.Source.Image.Ref
+		if e.carries(ref) {
+			replaced = append(replaced, o.Name)
+			continue
+		}
+		others = append(others, fmt.Sprintf("`%s` (`%s`): no ClusterExtension selects it. To delete it: `oc delete clustercatalog %[1]s`. Nodes: nothing changes.", o.Name, markdown(ref)))
+	}
+	return replaced, others
+}
+
+func fileOfClusterCatalog(name string) string { return "clustercatalog-" + name + ".yaml" }
+
+// selected reports whether a ClusterExtension may come from a ClusterCatalog.
+func (e *emission) selected(catalog cluster.Object) bool {
+	return slices.ContainsFunc(e.site.Cluster.Of("ClusterExtension"), func(o cluster.Object) bool {
+		var in struct {
+			Spec struct {
+				Source struct {
+					Catalog struct {
+						Selector struct {
+							MatchLabels      map[string]string `json:"matchLabels"`
+							MatchExpressions []json.RawMessage `json:"matchExpressions"`
+						} `json:"selector"`
+					} `json:"catalog"`
+				} `json:"source"`
+			} `json:"spec"`
+		}
+		if json.Unmarshal(o.Body, &in) != nil {
+			return true
+		}
+		for key, value := range in.Spec.Source.Catalog.Selector.MatchLabels {
+			has := catalog.Labels[key]
+			if key == "olm.operatorframework.io/metadata.name" { // the cluster sets it
+				has = catalog.Name
+			}
+			if has != value {
+				return false
+			}
+		}
+		return true // no selector takes every catalog, and expressions are not looked at
+	})
+}
+
+// oldSignatures are satchel's ConfigMaps of signatures of releases that the cluster ran before
+// the one that it runs now.
+func (e *emission) oldSignatures() (names []string) {
+	var in struct {
+		Status struct {
+			Desired release   `json:"desired"`
+			History []release `json:"history"`
+		} `json:"status"`
+	}
+	if !e.read("ClusterVersion", "version", &in) || len(in.Status.History) == 0 || in.Status.History[0].State != "Completed" {
+		return nil // not known, or an update is under way
+	}
+	now := in.Status.Desired.digest()
+	for _, o := range e.site.Cluster.Of("ConfigMap") {
+		left := func(r release) bool { return r.digest() != now && r.digest() != "" && o.Name == "sha256-"+r.digest() }
+		if o.Namespace == "openshift-config-managed" && ours(o) && !e.has("release-signature-"+o.Name+".yaml") && slices.ContainsFunc(in.Status.History, left) {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// release is one of a ClusterVersion's.
+type release struct {
+	State string `json:"state"`
+	Image string `json:"image"`
+}
+
+// digest is the payload's, in hexadecimal.
+func (r release) digest() string {
+	_, hex, _ := strings.Cut(r.Image, "@sha256:")
+	return hex
+}
