@@ -7,7 +7,7 @@ import (
 )
 
 // newPage begins a page for the cluster.
-func (e *emission) newPage() *page { return &page{} }
+func (e *emission) newPage() *page { return &page{alone: e.site.Cluster.Topology() == "SingleReplica"} }
 
 // applyPage writes the steps that point the cluster at the mirror, in the order
 // of "Converting a connected cluster to a disconnected cluster". A step is left out, and named

@@ -93,7 +93,7 @@ type (
 		Spec hubRestoreSpec `json:"spec"`
 	}
 	hubRestoreSpec struct {
-		DisableAllDefaultSources bool            `json:"disableAllDefaultSources"`
+		DisableAllDefaultSources *bool           `json:"disableAllDefaultSources"`
 		Sources                  json.RawMessage `json:"sources"` // null takes it away
 	}
 )

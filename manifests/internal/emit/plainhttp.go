@@ -89,6 +89,7 @@ func (e *emission) restorePlainHTTP(p *page) {
 	if !known {
 		first = append(first, readBefore("BEFORE", keyInsecure))
 	}
+	lines = append(lines, `[ "$LIST" != "[]" ] || LIST=null`)
 	p.run(append(append(first, lines...), setInsecure)...)
 }
 

@@ -30,6 +30,7 @@ type caState struct {
 	keys    []string // of the hosts that nodes pull from, in it
 	present bool     // the cluster has the ConfigMap, and its content was given
 	missing bool     // none was given, and nodes may need one
+	held    bool     // the cluster has the mirror's, or gets them
 	same    bool     // the cluster is known to have all of it
 }
 
@@ -37,18 +38,21 @@ type caState struct {
 // them, the patch that adds only these, and the one that makes image.config name the ConfigMap.
 func (e *emission) emitCA() error {
 	e.notePlainHTTP()
-	if len(e.site.CA) == 0 {
+	present, img := e.site.PresentCA, e.site.PresentImage
+	e.ca.name = registryCAName
+	if img != nil {
+		e.ca.name = cmp.Or(img.TrustedCA, registryCAName)
+	}
+	var noKey error
+	if e.ca.keys, noKey = e.caKeys(); len(e.site.CA) == 0 {
+		e.ca.held = e.keyHeld()
 		e.noteNoCA()
 		return nil
 	}
 	certs, err := e.checkCA()
-	if err != nil {
+	if err = cmp.Or(err, noKey); err != nil {
 		return err
 	}
-	if e.ca.keys, err = e.caKeys(); err != nil {
-		return err
-	}
-	present, img := e.site.PresentCA, e.site.PresentImage
 	if img != nil && img.TrustedCA != "" && present != nil && present.Name != img.TrustedCA {
 		return &SiteError{
 			Field: "PresentCA",
@@ -56,10 +60,7 @@ func (e *emission) emitCA() error {
 			hint:  fmt.Sprintf("save it (oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml) and give that file", img.TrustedCA),
 		}
 	}
-	e.ca.written, e.ca.name = true, registryCAName
-	if img != nil {
-		e.ca.name = cmp.Or(img.TrustedCA, registryCAName)
-	}
+	e.ca.written, e.ca.held = true, true
 	patch := dataPatch{Data: map[string]string{}}
 	for _, key := range e.ca.keys {
 		patch.Data[key] = certs
@@ -74,6 +75,12 @@ func (e *emission) emitCA() error {
 		return err
 	}
 	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{e.ca.name}}})
+}
+
+// keyHeld reports whether the cluster has authorities of an address of the mirror.
+func (e *emission) keyHeld() bool {
+	ca := e.site.PresentCA
+	return ca != nil && slices.ContainsFunc(e.ca.keys, func(key string) bool { return ca.Data[key] != "" || ca.BinaryData[key] != "" })
 }
 
 // wholeCA is the ConfigMap with everything that it has. The patch also takes keys away that

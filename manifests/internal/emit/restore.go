@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
@@ -16,19 +17,22 @@ const (
 
 // emitRestore writes how to go back when the network returns ("Restoring the network").
 func (e *emission) emitRestore() error {
-	if off, known := e.before.get(keyDefaultsOff); known && e.switchesHub() {
-		sources := json.RawMessage("null")
-		if list := e.before[keySources]; list != "" {
-			sources = json.RawMessage(list)
+	if off, known := e.before.get(keyDefaultsOff); known {
+		patch := hubRestore{hubRestoreSpec{Sources: json.RawMessage("null")}}
+		if value, err := strconv.ParseBool(off); err == nil {
+			patch.Spec.DisableAllDefaultSources = &value
 		}
-		if err := e.addObject(fileHubRestore, modePublic, hubRestore{hubRestoreSpec{off == "true", sources}}); err != nil {
+		if list := e.before[keySources]; list != "" {
+			patch.Spec.Sources = json.RawMessage(list)
+		}
+		if err := e.addObject(fileHubRestore, modePublic, patch); err != nil {
 			return err
 		}
 	}
 	for _, key := range e.recreated("") {
 		e.add("restore/"+key, modePublic, []byte(e.before[key]))
 	}
-	if name, known := e.before.get(keyTrustedCA); known && e.ca.written {
+	if name, known := e.before.get(keyTrustedCA); known && e.ca.held {
 		patch := imagePatch{}
 		if name != "" {
 			patch.Spec.AdditionalTrustedCA = &nameRef{name}

@@ -6,11 +6,8 @@ import (
 )
 
 // restoreCatalogs is the way back of the catalogs. What satchel made is found by its label, so
-// that the catalogs of other weeks go too.
+// that the catalogs of other weeks go too, also where this bundle has none.
 func (e *emission) restoreCatalogs(p *page) {
-	if !e.switchesHub() {
-		return
-	}
 	p.step("The catalogs as they were")
 	p.text("satchel's catalogs are deleted, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
 	lines := []string{"oc delete catalogsource -n openshift-marketplace -l " + mine}
@@ -33,7 +30,7 @@ func (e *emission) restoreCatalogs(p *page) {
 	} else {
 		lines = append(lines,
 			readBefore("SOURCES", keySources),
-			readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-false},\"sources\":${SOURCES:-null}}}"`)
+			readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-null},\"sources\":${SOURCES:-null}}}"`)
 	}
 	p.run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
 }
