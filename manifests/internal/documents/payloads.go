@@ -29,6 +29,8 @@ type PayloadFacts struct {
 	// Updates are those that lead to the release by the update graphs that chose it; nil: no
 	// graph did.
 	Updates []Update `json:"updates,omitempty"`
+	// Last is the last manifest of the payload's index, empty if it is none: the update service opens that one.
+	Last digest.Digest `json:"last,omitempty"`
 	payload.Facts
 }
 

@@ -21,7 +21,7 @@ func (e *emission) applyPage() []byte {
 		e.stepRules, e.stepCheck, e.stepTagRules, e.stepSuperfluous,
 		e.stepCatalogs,
 		e.stepRelease,
-		e.stepGraph,
+		e.stepUpdateService,
 		e.stepNoLonger,
 		e.stepApplications,
 		e.pageCut, e.pageTagged, e.pageCollect,

@@ -26,6 +26,7 @@ var crds = map[string]string{
 	"ImageDigestMirrorSet":     "0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
 	"ImageTagMirrorSet":        "0000_10_config-operator_01_imagetagmirrorsets.crd.yaml",
 	"CatalogSource":            "operators.coreos.com_catalogsources.yaml",
+	"UpdateService":            "updateservice.operator.openshift.io_updateservices.yaml",
 	"Image":                    "0000_10_config-operator_01_images.crd.yaml",
 }
 
@@ -97,6 +98,12 @@ func checkObjects(t *testing.T, files []File) {
 		switch kind := kindOf(t, f.Body); {
 		case kind == "ConfigMap":
 			strictly(t, f, &corev1.ConfigMap{})
+		case kind == "Namespace":
+			strictly(t, f, &corev1.Namespace{})
+		case kind == "OperatorGroup": // no schema of it is at hand
+			strictly(t, f, &operatorGroup{})
+		case kind == "Subscription":
+			strictly(t, f, &subscription{})
 		case kind == "Secret":
 			checkSecret(t, f)
 		case strings.HasSuffix(f.Name, "image-config-patch.yaml"):

@@ -12,6 +12,7 @@ func (e *emission) emitCut() error {
 	p.step("Disconnect")
 	p.text("Disconnect the cluster from the internet.")
 	e.stepInsights(p)
+	e.cutUpdates(p)
 	p.step("Look again")
 	p.text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
 	p.run("oc get nodes", "oc get clusteroperators")

@@ -65,6 +65,7 @@ type emission struct {
 	graph     []oci.Image // at most one: the graph image
 	signed    []signedPayload
 	tagged    []oci.Image // named only by tag: rules do not cover them
+	update    updateState
 }
 
 // named is an object of the cluster and the file that has it.
@@ -84,8 +85,9 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	}
 	e.fillPresent()
 	e.classify()
+	e.findUpdateService()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitBefore, e.emitCut, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitUpdateService, e.emitBefore, e.emitCut, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)

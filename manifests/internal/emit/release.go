@@ -1,7 +1,6 @@
 package emit
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -34,24 +33,4 @@ func (e *emission) stepRelease(p *page) {
 		p.text("To update to %s (in the mirror: `%s`):", origin.PayloadName(img), e.place(img))
 		p.run("oc adm upgrade --allow-explicit-upgrade --to-image " + shell(img.Source.WithDigest(img.Root.Digest).String()))
 	}
-}
-
-// stepGraph shows what an UpdateService object needs.
-func (e *emission) stepGraph(p *page) {
-	if len(e.graph) == 0 {
-		return
-	}
-	graph, releases := e.graph[0], e.site.Mirror.Repo(oci.Image{Path: origin.PathPayload})
-	p.step("The update service")
-	p.text("An UpdateService object (operator: OpenShift Update Service) needs these from the mirror:")
-	image := e.site.Mirror.Repo(graph).WithTag(graph.NamedTags()[0])
-	data := fmt.Sprintf("`spec.graphDataImage`: `%s` (now `%s`; the operator reads it by tag)", image, graph.Root.Digest)
-	if other := e.other(image); other != "" {
-		data = fmt.Sprintf("`spec.graphDataImage`: `%s` (%s)", e.place(graph), other)
-	}
-	p.list([]string{
-		data,
-		fmt.Sprintf("`spec.releases`: `%s`", releases.Name()),
-	})
-	p.text("The operator also needs the mirror's certificate authorities under the key `updateservice-registry`, in the ConfigMap that image.config names.")
 }

@@ -52,6 +52,7 @@ func (e *emission) restorePage() []byte {
 	e.restoreSecret(p)
 	e.restoreCatalogs(p)
 	e.restoreOthers(p)
+	e.restoreUpdates(p)
 	e.restoreRules(p)
 	e.restoreCA(p)
 	e.restorePlainHTTP(p)

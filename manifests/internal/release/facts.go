@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/blang/semver/v4"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
@@ -30,6 +31,9 @@ func (r *release) facts(ctx context.Context, root oci.Descriptor, from ask.Image
 		return nil, err // it was read by this
 	}
 	one := documents.PayloadFacts{Payload: root.Digest, Architecture: releaseArch(r.arch), Version: version}
+	if one.Last, err = lastChild(ctx, r.src, root); err != nil {
+		return nil, err
+	}
 	err = r.readFacts(ctx, from, &one.Facts)
 	var final interface{ Permanent() bool }
 	if err != nil && ctx.Err() == nil && errors.As(err, &final) && final.Permanent() {
@@ -86,4 +90,16 @@ func (gs *graphs) updates(list []documents.PayloadFacts) {
 		}
 		slices.SortFunc(one.Updates, func(a, b documents.Update) int { return a.From.Compare(b.From) })
 	}
+}
+
+// lastChild is the last manifest that an index names; none for an image.
+func lastChild(ctx context.Context, src oci.Source, root oci.Descriptor) (digest.Digest, error) {
+	if !oci.IsIndex(root.MediaType) {
+		return "", nil
+	}
+	children, err := oci.ReadChildren(ctx, src, root)
+	if err != nil || len(children) == 0 {
+		return "", err
+	}
+	return children[len(children)-1].Digest, nil
 }

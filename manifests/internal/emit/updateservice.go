@@ -1,0 +1,307 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Names of the update service (openshift/cincinnati-operator, "Updating a cluster in a
+// disconnected environment").
+const (
+	updatePackage   = "cincinnati-operator"
+	updateCSV       = "update-service-operator."
+	updateNamespace = "openshift-update-service"
+	updateName      = "satchel"
+	updateGroup     = "updateservice.operator.openshift.io/v1"
+	// graphPath is what the cluster version operator asks below the service's address.
+	graphPath = "/api/upgrades_info/v1/graph"
+
+	fileUpdateNamespace    = "updateservice-namespace.yaml"
+	fileUpdateGroup        = "updateservice-operatorgroup.yaml"
+	fileUpdateSubscription = "updateservice-subscription.yaml"
+	fileUpdateService      = "updateservice.yaml"
+)
+
+// updateState is what the pages need to know of the update service.
+type updateState struct {
+	wanted    bool   // a graph is carried, so that one can be run
+	stopped   string // why no UpdateService is written; empty if one is
+	name, ns  string
+	object    updateService
+	kept      bool // the cluster has it under this name
+	installed bool // the cluster has the operator
+	catalog   string
+}
+
+type (
+	updateService struct {
+		object
+		Spec updateServiceSpec `json:"spec"`
+	}
+	updateServiceSpec struct {
+		GraphDataImage string `json:"graphDataImage"`
+		Releases       string `json:"releases"`
+		Replicas       int    `json:"replicas"`
+	}
+	namespaceObject struct {
+		object
+	}
+	operatorGroup struct {
+		object
+		Spec struct {
+			TargetNamespaces []string `json:"targetNamespaces"`
+		} `json:"spec"`
+	}
+	subscription struct {
+		object
+		Spec subscriptionSpec `json:"spec"`
+	}
+	subscriptionSpec struct {
+		Name            string `json:"name"`
+		Source          string `json:"source"`
+		SourceNamespace string `json:"sourceNamespace"`
+	}
+)
+
+// findUpdateService decides on the update service: before the authorities, which depend on it.
+func (e *emission) findUpdateService() {
+	u := &e.update
+	u.name, u.ns = updateName, updateNamespace
+	for _, o := range e.site.Cluster.Of("UpdateService") {
+		if u.kept = true; o.Namespace != "" {
+			u.name, u.ns = o.Name, o.Namespace
+		}
+		break // a cluster runs one
+	}
+	u.installed = slices.ContainsFunc(e.site.Cluster.Of("ClusterServiceVersion"), func(o cluster.Object) bool { return strings.HasPrefix(o.Name, updateCSV) })
+	if len(e.graph) == 0 {
+		return
+	}
+	u.wanted = true
+	for _, img := range e.payloads {
+		if e.lastChildMissing(img) {
+			u.stopped = fmt.Sprintf("the release %s is for several architectures, and the mirror lacks the last image of its index. The update service opens that one, and fails for all releases without it", origin.PayloadName(img))
+		}
+	}
+}
+
+// lastChildMissing reports whether the index of a payload may have its last manifest elsewhere
+// alone (openshift/cincinnati, get_manifest_layers).
+func (e *emission) lastChildMissing(img oci.Image) bool {
+	if len(img.Omitted) == 0 || !oci.IsIndex(img.Root.MediaType) {
+		return false
+	}
+	for _, p := range e.site.Payloads {
+		if p.Payload == img.Root.Digest && p.Last != "" {
+			return slices.Contains(img.Omitted, p.Last)
+		}
+	}
+	return true // a bundle of an earlier version does not say which is the last
+}
+
+// emitUpdateService writes the update service, and its operator where the bundle brings that.
+func (e *emission) emitUpdateService() error {
+	u := &e.update
+	if !u.wanted || u.stopped != "" {
+		return nil
+	}
+	u.catalog = e.catalogWith(updatePackage)
+	if u.catalog != "" && !u.installed {
+		if err := e.emitUpdateOperator(); err != nil {
+			return err
+		}
+	}
+	replicas := 2
+	if e.single() {
+		replicas = 1
+	}
+	u.object = updateService{
+		object: objectOf(updateGroup, "UpdateService", u.name, u.ns),
+		Spec: updateServiceSpec{
+			GraphDataImage: e.place(e.graph[0]), // by a tag the operator would ask every five minutes
+			Releases:       e.repo(oci.Image{Path: origin.PathPayload}).Name(),
+			Replicas:       replicas,
+		},
+	}
+	return e.addObject(fileUpdateService, modePublic, u.object)
+}
+
+func (e *emission) emitUpdateOperator() error {
+	ns := namespaceObject{objectOf("v1", "Namespace", updateNamespace, "")}
+	ns.Metadata.Labels["openshift.io/cluster-monitoring"] = "true"
+	group := operatorGroup{object: objectOf("operators.coreos.com/v1", "OperatorGroup", updateName, updateNamespace)}
+	group.Spec.TargetNamespaces = []string{updateNamespace}
+	sub := subscription{
+		object: objectOf("operators.coreos.com/v1alpha1", "Subscription", updatePackage, updateNamespace),
+		Spec:   subscriptionSpec{Name: updatePackage, Source: e.update.catalog, SourceNamespace: "openshift-marketplace"},
+	}
+	for file, o := range map[string]any{fileUpdateNamespace: ns, fileUpdateGroup: group, fileUpdateSubscription: sub} {
+		if err := e.addObject(file, modePublic, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catalogWith is the CatalogSource of a carried catalog that has a package; empty for none.
+func (e *emission) catalogWith(pkg string) string {
+	for _, img := range e.images {
+		for _, part := range origin.PartsOf(img) {
+			if part.Kind != origin.KindOperator || part.Name != pkg {
+				continue
+			}
+			for _, c := range e.catalogs {
+				if c.image.Configured().String() == part.Catalog || c.image.Source.String() == part.Catalog {
+					return c.name
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// single reports whether the cluster is known to have one node for its control plane.
+func (e *emission) single() bool {
+	return e.infrastructure().Status.ControlPlaneTopology == "SingleReplica"
+}
+
+// updatesFrom is where the cluster asks for updates, and by which channel.
+func (e *emission) updatesFrom() (upstream, channel string, known bool) {
+	one, ok := e.present("ClusterVersion", "", "version")
+	if !ok {
+		return "", "", false
+	}
+	var cv struct {
+		Spec struct {
+			Upstream string `json:"upstream"`
+			Channel  string `json:"channel"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(one.Body, &cv) != nil {
+		return "", "", false
+	}
+	return cv.Spec.Upstream, cv.Spec.Channel, true
+}
+
+// asksUpdateService reports whether the cluster is known to ask its own update service.
+func (e *emission) asksUpdateService() bool {
+	one, ok := e.present("UpdateService", e.update.ns, e.update.name)
+	if !ok {
+		return false
+	}
+	var service struct {
+		Status struct {
+			PolicyEngineURI string `json:"policyEngineURI"`
+		} `json:"status"`
+	}
+	upstream, _, known := e.updatesFrom()
+	return known && json.Unmarshal(one.Body, &service) == nil && service.Status.PolicyEngineURI != "" && upstream == service.Status.PolicyEngineURI+graphPath
+}
+
+// stepUpdateService is the step of the update service.
+func (e *emission) stepUpdateService(p *page) {
+	u := e.update
+	switch {
+	case !u.wanted:
+		return
+	case u.stopped != "":
+		p.step("The update service: stop")
+		p.text("No UpdateService is written: %s. Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it.", u.stopped)
+		return
+	case e.change(u.object, "UpdateService", u.ns, u.name) == same && e.asksUpdateService():
+		p.nothing("the update service")
+		return
+	}
+	p.step("The update service")
+	p.text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
+	e.pageUpdateOperator(p)
+	p.text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
+	p.run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))
+	if e.asksUpdateService() {
+		return
+	}
+	e.pageUpstream(p)
+}
+
+// pageUpdateOperator installs the operator, or says that it is missing.
+func (e *emission) pageUpdateOperator(p *page) {
+	known := e.site.Cluster.Known("ClusterServiceVersion")
+	switch {
+	case e.update.installed:
+	case e.update.catalog == "" && known:
+		p.text("**Stop: the cluster does not have the OpenShift Update Service operator, and no catalog of this bundle has it.** Add the package `%s` to the configuration for the next bundle. Until then, go on with the next step.", updatePackage)
+	case e.update.catalog == "":
+		p.text("The OpenShift Update Service operator (package `%s`) must be in the cluster; no catalog of this bundle has it. If the command prints nothing, go on with the next step, and add the package to the configuration for the next bundle.", updatePackage)
+		p.run("oc get csv --all-namespaces -o name | grep " + updateCSV)
+	default:
+		if !known {
+			p.text("If the first command prints a version, the operator is installed: leave out the second one.")
+			p.run("oc get csv --all-namespaces -o name | grep " + updateCSV)
+		}
+		p.text("The operator comes from the catalog `%s`. The last command waits until its API is there.", e.update.catalog)
+		p.run(
+			"oc apply -f "+fileUpdateNamespace+" -f "+fileUpdateGroup+" -f "+fileUpdateSubscription,
+			"for i in $(seq 90); do oc get crd updateservices.updateservice.operator.openshift.io --ignore-not-found -o name | grep . && break; sleep 10; done",
+		)
+	}
+}
+
+// pageUpstream makes the cluster ask the service; it must trust the router's certificate.
+func (e *emission) pageUpstream(p *page) {
+	p.text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
+	p.reboots("in versions before 4.15, a new trusted authority")
+	p.run(
+		"NAME=$(oc get proxy.config.openshift.io/cluster -o jsonpath='{.spec.trustedCA.name}')",
+		`[ -n "$NAME" ] || NAME=user-ca-bundle`,
+		`oc extract configmap/"$NAME" -n openshift-config --keys=ca-bundle.crt --to=- > trusted-ca.crt || oc create configmap "$NAME" -n openshift-config`,
+		"oc extract configmap/default-ingress-cert -n openshift-config-managed --keys=ca-bundle.crt --to=- > router-ca.crt",
+		`grep -qxFf <(sed -n 2p router-ca.crt) trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
+		`oc patch proxy.config.openshift.io/cluster --type=merge -p '{"spec":{"trustedCA":{"name":"'"$NAME"'"}}}'`,
+	)
+	p.run(waitForNodes()...)
+	p.text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
+	p.run(
+		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", e.update.name, e.update.ns),
+		`[ -n "$UPSTREAM" ] && oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
+		"oc adm upgrade",
+	)
+}
+
+// cutUpdates says what the cluster asks for updates after the cut.
+func (e *emission) cutUpdates(p *page) {
+	switch {
+	case e.asksUpdateService():
+		p.text("The cluster asks its own update service for updates, so nothing changes there.")
+		return
+	case e.update.wanted && e.update.stopped == "":
+		p.text("If the cluster asks the update service (see %s), leave the following command out.", fileApply)
+	}
+	p.text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. (Put the channel back when the network returns: %s.)", fileRestore)
+	p.run("oc get clusterversion version -o jsonpath='{.spec.channel}{\"\\n\"}'", "oc adm upgrade channel")
+}
+
+// restoreUpdates goes back to the updates from the internet.
+func (e *emission) restoreUpdates(p *page) {
+	if len(e.payloads) == 0 && !e.update.wanted {
+		return
+	}
+	p.step("Updates from the internet")
+	p.text("The cluster asks for updates where it did before, by the channel that it had before.")
+	p.run(
+		readBefore("CHANNEL", keyChannel),
+		readBefore("UPSTREAM", keyUpstream),
+		`if [ -n "$UPSTREAM" ]; then UPSTREAM="\"$UPSTREAM\""; else UPSTREAM=null; fi`,
+		`oc patch clusterversion version --type=merge -p '{"spec":{"upstream":'"$UPSTREAM"'}}'`,
+		`[ -z "$CHANNEL" ] || oc adm upgrade channel "$CHANNEL"`,
+	)
+	if e.update.wanted && e.update.stopped == "" && !e.update.kept {
+		p.text("This deletes the update service. Other clusters may use it: look first.")
+		p.run(fmt.Sprintf("oc delete updateservice %s -n %s --ignore-not-found", e.update.name, e.update.ns))
+	}
+}

@@ -1,0 +1,119 @@
+package emit
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// withGraph is a release, its graph, a catalog, and the authority of the mirror.
+func withGraph(t *testing.T) (*oci.Inventory, Site) {
+	t.Helper()
+	inv := &oci.Inventory{Images: []oci.Image{
+		emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:4.18.3-multi", Path: "openshift/release-images", Tags: []string{"4.18.3-multi"}}.image(t),
+		emitImage{Origin: "release", Source: "graph-data.local/openshift/graph-image:latest", Tags: []string{"latest"}, Platforms: []string{"linux/amd64"}}.image(t),
+		emitImage{Origin: "catalog", Source: "registry.redhat.io/redhat/redhat-operator-index:v4.18", Tags: []string{"v4.18"}, Platforms: []string{"linux/amd64"}}.image(t),
+		emitImage{Origin: "operator", Source: "registry.redhat.io/openshift-update-service/bundle@" + digest.FromString("bundle").String(), Platforms: []string{"linux/amd64"}}.image(t),
+	}}
+	inv.Images[1].Built = true
+	return inv, Site{Mirror: oci.Mirror{Host: "mirror.example:5000", Namespace: "ocp"}, CA: []byte(testCA(t))}
+}
+
+// TestUpdateService: the service reads the releases and the graph by digest where nodes pull them,
+// and its operator is installed where the bundle brings it and the cluster lacks it.
+func TestUpdateService(t *testing.T) {
+	t.Parallel()
+	inv, site := withGraph(t)
+	inv.Images[3].Reasons = []oci.Reason{{Kind: "operator", Name: updatePackage + " 5.0.3", Catalog: inv.Images[2].Configured().String()}}
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	checkObjects(t, files)
+	has := map[string]string{}
+	for _, f := range files {
+		has[f.Name] = string(f.Body)
+	}
+	for name, want := range map[string]string{
+		fileUpdateService:      "graphDataImage: mirror.example:5000/ocp/openshift/graph-image@" + inv.Images[1].Root.Digest.String() + "\n  releases: mirror.example:5000/ocp/openshift/release-images\n  replicas: 2\n",
+		fileUpdateSubscription: "source: redhat-operators\n",
+		fileUpdateNamespace:    "name: openshift-update-service\n",
+		fileCA:                 "updateservice-registry: |\n",
+		fileApply:              "oc apply -f " + fileUpdateNamespace,
+	} {
+		if !strings.Contains(has[name], want) {
+			t.Errorf("%s lacks %q:\n%s", name, want, has[name])
+		}
+	}
+
+	// The cluster has it all.
+	object := func(kind, group, namespace, name, body string) cluster.Object {
+		return cluster.Object{APIVersion: group, Kind: kind, Namespace: namespace, Name: name, Body: json.RawMessage(body)}
+	}
+	var theirs updateService
+	must(t, json.Unmarshal([]byte(`{"spec":{"graphDataImage":"mirror.example:5000/ocp/openshift/graph-image@`+inv.Images[1].Root.Digest.String()+`","releases":"mirror.example:5000/ocp/openshift/release-images","replicas":1}}`), &theirs))
+	body, err := json.Marshal(theirs.Spec)
+	must(t, err)
+	site.Cluster = cluster.NewState("c", []cluster.Object{
+		object("UpdateService", updateGroup, "updates", "company", `{"metadata":{"name":"company","namespace":"updates","labels":{"app.kubernetes.io/managed-by":"satchel"}},"spec":`+string(body)+`,"status":{"policyEngineURI":"https://updates.example"}}`),
+		object("ClusterServiceVersion", "operators.coreos.com/v1alpha1", "updates", "update-service-operator.v5.0.3", `{}`),
+		object("ClusterVersion", "config.openshift.io/v1", "", "version", `{"spec":{"upstream":"https://updates.example/api/upgrades_info/v1/graph"}}`),
+		object("Infrastructure", "config.openshift.io/v1", "", "cluster", `{"status":{"controlPlaneTopology":"SingleReplica"}}`),
+	})
+	files, _, err = Emit(inv, site)
+	must(t, err)
+	for _, f := range files {
+		switch f.Name {
+		case fileUpdateSubscription:
+			t.Errorf("the operator is installed, and %s is written", f.Name)
+		case fileUpdateService:
+			if !strings.Contains(string(f.Body), "name: company\n  namespace: updates\n") || !strings.Contains(string(f.Body), "replicas: 1\n") {
+				t.Errorf("the cluster's own object is not updated:\n%s", f.Body)
+			}
+		case fileApply:
+			if strings.Contains(string(f.Body), fileUpdateService) || !strings.Contains(string(f.Body), "the update service") {
+				t.Errorf("nothing is to be done:\n%s", f.Body)
+			}
+		}
+	}
+}
+
+// TestUpdateServiceStops: without the last manifest of a payload's index the service would fail
+// for all releases, so that it is not written.
+func TestUpdateServiceStops(t *testing.T) {
+	t.Parallel()
+	last, other := digest.FromString("last"), digest.FromString("other")
+	for name, tc := range map[string]struct {
+		omitted []digest.Digest
+		facts   []documents.PayloadFacts
+		stops   bool
+	}{
+		"whole":                     {nil, nil, false},
+		"another one is missing":    {[]digest.Digest{other}, []documents.PayloadFacts{{Last: last}}, false},
+		"the last one is missing":   {[]digest.Digest{other, last}, []documents.PayloadFacts{{Last: last}}, true},
+		"nothing is said of a last": {[]digest.Digest{other}, nil, true},
+	} {
+		inv, site := withGraph(t)
+		inv.Images[0].Root.MediaType, inv.Images[0].Platforms = oci.MediaTypeIndex, []string{"linux/amd64"}
+		inv.Images[0].Omitted = slices.Sorted(slices.Values(tc.omitted))
+		for i := range tc.facts {
+			tc.facts[i].Payload = inv.Images[0].Root.Digest
+		}
+		site.Payloads = tc.facts
+		files, _, err := Emit(inv, site)
+		must(t, err)
+		written, said := false, false
+		for _, f := range files {
+			written = written || f.Name == fileUpdateService
+			said = said || f.Name == fileApply && strings.Contains(string(f.Body), "No UpdateService is written: the release 4.18.3-multi")
+		}
+		if written == tc.stops || said != tc.stops {
+			t.Errorf("%s: written %v, said %v", name, written, said)
+		}
+	}
+}
