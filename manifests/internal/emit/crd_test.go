@@ -103,7 +103,7 @@ func checkObjects(t *testing.T, files []File) {
 		case kind == "OperatorGroup": // no schema of it is at hand
 			strictly(t, f, &operatorGroup{})
 		case kind == "Subscription":
-			strictly(t, f, &subscription{})
+			strictly(t, f, &subscriptionObject{})
 		case kind == "Secret":
 			checkSecret(t, f)
 		case strings.HasSuffix(f.Name, "image-config-patch.yaml"):

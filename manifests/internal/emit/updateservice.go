@@ -58,7 +58,7 @@ type (
 			TargetNamespaces []string `json:"targetNamespaces"`
 		} `json:"spec"`
 	}
-	subscription struct {
+	subscriptionObject struct {
 		object
 		Spec subscriptionSpec `json:"spec"`
 	}
@@ -137,7 +137,7 @@ func (e *emission) emitUpdateOperator() error {
 	ns.Metadata.Labels["openshift.io/cluster-monitoring"] = "true"
 	group := operatorGroup{object: objectOf("operators.coreos.com/v1", "OperatorGroup", updateName, updateNamespace)}
 	group.Spec.TargetNamespaces = []string{updateNamespace}
-	sub := subscription{
+	sub := subscriptionObject{
 		object: objectOf("operators.coreos.com/v1alpha1", "Subscription", updatePackage, updateNamespace),
 		Spec:   subscriptionSpec{Name: updatePackage, Source: e.update.catalog, SourceNamespace: "openshift-marketplace"},
 	}
