@@ -22,7 +22,8 @@ var labelPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // repository's last word. Of several versions the highest has that name, so that
 // Subscriptions follow it, and the others have their tags at the end; so have
 // catalogs of different repositories that would share one. Further entries of one
-// catalog are called as their places in the mirror are.
+// catalog are called as their places in the mirror are. Catalogs for a later version than the
+// cluster runs are kept apart: see nameLater.
 func (e *emission) nameCatalogs() error {
 	for _, img := range e.images {
 		if img.Origin != origin.Catalog || img.Subject != "" || e.hasCatalog(img) {
@@ -32,7 +33,19 @@ func (e *emission) nameCatalogs() error {
 	}
 	slices.SortStableFunc(e.catalogs, func(a, b catalogObject) int { return compareEntries(a.image, b.image) })
 	used := e.namesByHand()
+	e.keepLater()
 	e.keepNames()
+	e.namePlainly()
+	for i := range e.catalogs {
+		c := &e.catalogs[i]
+		c.file = "catalogsource-" + c.name + ".yaml"
+	}
+	e.nameLater()
+	return e.checkCatalogNames(used)
+}
+
+// namePlainly gives names to the catalogs that have none.
+func (e *emission) namePlainly() {
 	byName := map[string][]catalogObject{}
 	for _, c := range e.catalogs {
 		if c.name == "" {
@@ -53,11 +66,6 @@ func (e *emission) nameCatalogs() error {
 		}
 	}
 	e.separateNames()
-	for i := range e.catalogs {
-		c := &e.catalogs[i]
-		c.file = "catalogsource-" + c.name + ".yaml"
-	}
-	return e.checkCatalogNames(used)
 }
 
 // namesByHand gives catalogs the names that the site has for them, and reports which
@@ -164,8 +172,18 @@ func (e *emission) checkCatalogNames(used map[string]bool) error {
 			return &SiteError{Field: "CatalogNames", Msg: fmt.Sprintf("a name was given for the catalog %q, but the bundle has no such catalog", key), hint: "it has: " + e.listCatalogs()}
 		}
 	}
+	for _, list := range e.atOnce() {
+		if err := checkApart(list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkApart checks that catalogs which a cluster has together have different names.
+func checkApart(list []catalogObject) error {
 	taken := map[string]oci.Image{}
-	for _, c := range e.catalogs {
+	for _, c := range list {
 		if other, ok := taken[c.name]; ok {
 			key := c.image.Configured().String()
 			if list := keysOf(c.image); other.Configured() == c.image.Configured() {
@@ -184,7 +202,7 @@ func (e *emission) checkCatalogNames(used map[string]bool) error {
 
 func (e *emission) listCatalogs() string {
 	var list []string
-	for _, c := range e.catalogs {
+	for _, c := range slices.Concat(e.catalogs, e.later) {
 		list = append(list, c.image.Configured().String())
 	}
 	return cmp.Or(strings.Join(list, ", "), "none")

@@ -28,6 +28,7 @@ var crds = map[string]string{
 	"CatalogSource":            "operators.coreos.com_catalogsources.yaml",
 	"UpdateService":            "updateservice.operator.openshift.io_updateservices.yaml",
 	"Image":                    "0000_10_config-operator_01_images.crd.yaml",
+	"ClusterCatalog":           "olm.operatorframework.io_clustercatalogs.yaml",
 }
 
 const sharedData = "../../../../shared/data"
@@ -113,6 +114,13 @@ func checkObjects(t *testing.T, files []File) {
 			}
 		case f.Name == fileCAPatch:
 			strictly(t, f, &dataPatch{})
+		case f.Name == fileCatalogsOn:
+			strictly(t, f, &availabilityPatch{})
+		case f.Name == fileCatalogsOff:
+			patched := "apiVersion: olm.operatorframework.io/v1\nkind: ClusterCatalog\nmetadata: {name: a}\n" + string(f.Body) + "  source: {type: Image, image: {ref: 'a.example/b:c'}}\n"
+			noErrors(t, f.Name, schemaErrors(t, "ClusterCatalog", []byte(patched)))
+		case f.Name == fileHelmOff || f.Name == fileHelmOn:
+			strictly(t, f, &helmPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
 			strictly(t, f, &hubRestore{})
 		case crds[kind] != "":

@@ -61,11 +61,13 @@ type emission struct {
 	icsps     []named       // objects with rules for pulls by digest
 	itms      []named       // and by tag
 	catalogs  []catalogObject
+	later     []catalogObject // for later versions than the cluster runs
 	payloads  []oci.Image
 	graph     []oci.Image // at most one: the graph image
 	signed    []signedPayload
 	tagged    []oci.Image // named only by tag: rules do not cover them
 	update    updateState
+	charts    []oci.Image
 }
 
 // named is an object of the cluster and the file that has it.
@@ -79,7 +81,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if err := inv.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
-	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
+	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images)), charts: chartsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
 	if err := e.checkMirrors(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
@@ -87,7 +89,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	e.classify()
 	e.findUpdateService()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitSignatures, e.emitUpdateService, e.emitBefore, e.emitCut, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitClusterCatalogs, e.emitHelm, e.emitSignatures, e.emitUpdateService, e.emitBefore, e.emitCut, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)

@@ -15,9 +15,10 @@ type (
 		Metadata   metadata `json:"metadata"`
 	}
 	metadata struct {
-		Name      string            `json:"name"`
-		Namespace string            `json:"namespace,omitempty"`
-		Labels    map[string]string `json:"labels,omitempty"`
+		Name        string            `json:"name"`
+		Namespace   string            `json:"namespace,omitempty"`
+		Labels      map[string]string `json:"labels,omitempty"`
+		Annotations map[string]string `json:"annotations,omitempty"`
 	}
 	configMap struct {
 		object
@@ -60,11 +61,24 @@ type (
 		Spec catalogSourceSpec `json:"spec"`
 	}
 	catalogSourceSpec struct {
-		SourceType  string `json:"sourceType"`
-		Image       string `json:"image"`
-		DisplayName string `json:"displayName"`
-		Publisher   string `json:"publisher"`
-		Priority    int    `json:"priority,omitempty"`
+		SourceType    string         `json:"sourceType"`
+		Image         string         `json:"image"`
+		DisplayName   string         `json:"displayName"`
+		Publisher     string         `json:"publisher"`
+		Priority      int            `json:"priority,omitempty"`
+		GRPCPodConfig map[string]any `json:"grpcPodConfig,omitempty"`
+	}
+	clusterCatalog struct {
+		object
+		Spec struct {
+			Priority int `json:"priority,omitempty"`
+			Source   struct {
+				Type  string `json:"type"`
+				Image struct {
+					Ref string `json:"ref"`
+				} `json:"image"`
+			} `json:"source"`
+		} `json:"spec"`
 	}
 )
 
@@ -83,11 +97,26 @@ type (
 		Data       map[string]string  `json:"data"`
 		BinaryData map[string]*string `json:"binaryData,omitempty"` // nil takes a key away
 	}
+	availabilityPatch struct {
+		Spec struct {
+			AvailabilityMode *string `json:"availabilityMode"` // nil takes it away
+		} `json:"spec"`
+	}
+	helmPatch struct {
+		Spec struct {
+			Disabled *bool `json:"disabled"` // nil takes it away
+		} `json:"spec"`
+	}
 	hubPatch struct {
 		Spec hubPatchSpec `json:"spec"`
 	}
 	hubPatchSpec struct {
-		DisableAllDefaultSources bool `json:"disableAllDefaultSources"`
+		DisableAllDefaultSources bool        `json:"disableAllDefaultSources"`
+		Sources                  []hubSource `json:"sources,omitempty"`
+	}
+	hubSource struct {
+		Name     string `json:"name"`
+		Disabled bool   `json:"disabled"`
 	}
 	hubRestore struct {
 		Spec hubRestoreSpec `json:"spec"`

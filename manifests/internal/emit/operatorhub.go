@@ -1,14 +1,17 @@
 package emit
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // emitHub writes the patch that turns the default catalogs off, unless the bundle
 // has only single images.
 func (e *emission) emitHub() error {
-	if len(e.catalogs)+len(e.payloads) == 0 {
+	if !e.switchesHub() {
 		return nil
 	}
 	have := map[string]bool{}
@@ -16,25 +19,84 @@ func (e *emission) emitHub() error {
 		have[c.name] = true
 	}
 	var lost []string
-	for _, d := range defaultCatalogs {
-		if !have[d.name] && !e.replaced(d.name) {
-			lost = append(lost, d.name)
+	for _, name := range e.defaultNames() {
+		if !have[name] && !e.replaced(name) {
+			lost = append(lost, name)
 		}
 	}
 	if len(lost) > 0 {
-		slices.Sort(lost)
 		e.note("this bundle has no replacement for the default catalogs %s; Subscriptions to them stop working unless an earlier bundle added one", strings.Join(lost, ", "))
 	}
-	return e.addObject(fileHubPatch, modePublic, hubPatch{hubPatchSpec{DisableAllDefaultSources: true}})
+	return e.addObject(fileHubPatch, modePublic, e.hubOff())
 }
 
-// switchesHub reports whether the default catalogs are turned off.
-func (e *emission) switchesHub() bool { return len(e.catalogs)+len(e.payloads) > 0 }
+// defaultNames lists the default catalogs of the cluster. OKD has one (operator-marketplace,
+// hack/okd); from 4.22 on, redhat-marketplace is none any more (operator-marketplace 3308bf64e).
+func (e *emission) defaultNames() []string {
+	switch {
+	case e.okd():
+		return []string{"community-operators"}
+	case e.since(22):
+		return []string{"certified-operators", "community-operators", "redhat-operators"}
+	}
+	return []string{"certified-operators", "community-operators", "redhat-marketplace", "redhat-operators"}
+}
+
+// switchesHub reports whether the default catalogs are turned off. A cluster without the
+// marketplace has no OperatorHub.
+func (e *emission) switchesHub() bool {
+	_, has := e.present("OperatorHub", "", "cluster")
+	return len(e.catalogs)+len(e.later)+len(e.payloads) > 0 && (has || !e.site.Cluster.Known("OperatorHub"))
+}
+
+// hub gives the entries of the OperatorHub for single catalogs, which count more than the switch
+// for all.
+func (e *emission) hub() (spec hubPatchSpec, known bool) {
+	one, ok := e.present("OperatorHub", "", "cluster")
+	if !ok {
+		if e.okd() {
+			spec = hubPatchSpec{true, []hubSource{{"community-operators", false}}}
+		}
+		return spec, false
+	}
+	var in hubPatch
+	if json.Unmarshal(one.Body, &in) != nil {
+		return spec, false
+	}
+	return in.Spec, true
+}
+
+// hubOff is the patch that turns all default catalogs off. A merge patch replaces a list whole,
+// so all its entries are in it; it has none where no entry keeps a catalog on.
+func (e *emission) hubOff() hubPatch {
+	patch := hubPatch{hubPatchSpec{DisableAllDefaultSources: true}}
+	spec, _ := e.hub()
+	if !slices.ContainsFunc(spec.Sources, func(s hubSource) bool { return !s.Disabled }) {
+		return patch
+	}
+	for _, s := range spec.Sources {
+		patch.Spec.Sources = append(patch.Spec.Sources, hubSource{s.Name, true})
+	}
+	return patch
+}
+
+// hubChange says whether the cluster must be told to turn the default catalogs off.
+func (e *emission) hubChange() change { return e.change(e.hubOff(), "OperatorHub", "", "cluster") }
 
 func (e *emission) stepCatalogs(p *page) {
-	if !e.switchesHub() {
-		return
+	if e.switchesHub() {
+		if e.hubChange() == same {
+			p.nothing("the default catalogs")
+		} else {
+			e.stepHub(p)
+		}
 	}
+	if len(e.catalogs)+len(e.later) > 0 {
+		e.stepCatalogSources(p)
+	}
+}
+
+func (e *emission) stepHub(p *page) {
 	p.step("Turn the default catalogs off")
 	where := "They are on the internet. Installed operators and Subscriptions stay. But each SOURCE that the first command prints must be"
 	if len(e.catalogs) > 0 {
@@ -42,14 +104,31 @@ func (e *emission) stepCatalogs(p *page) {
 	} else {
 		where += " a catalog of your own or of an earlier bundle: this bundle has none."
 	}
-	p.text("%s The second command shows entries that keep a default catalog on (`disabled: false`): remove those first (`oc edit operatorhub cluster`).", where)
-	p.run(
-		"oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source",
-		"oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources}{\"\\n\"}'",
-	)
-	p.text("Then turn them off. Nodes: nothing changes.")
-	p.run("oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch)
-	if len(e.catalogs) > 0 {
-		e.stepCatalogSources(p)
+	p.text("%s", where)
+	p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
+	spec, known := e.hub()
+	var on []string
+	for _, s := range spec.Sources {
+		if !s.Disabled {
+			on = append(on, s.Name)
+		}
 	}
+	if len(on) > 0 {
+		p.text("An entry of the OperatorHub keeps %s on. The patch turns that off too.", text.And(codes(on)))
+	}
+	if e.hosted() {
+		p.text("This is a hosted cluster: if its HostedCluster has spec.configuration.operatorhub, make the same change there, on the management cluster.")
+	}
+	patch := "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch
+	if known || len(spec.Sources) > 0 {
+		p.text("Then turn them off. Nodes: nothing changes.")
+		p.run(patch)
+		return
+	}
+	p.text("Then turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
+	p.run(
+		"ENTRIES=$(oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources[*].name}')",
+		`[ -z "$ENTRIES" ] || oc patch operatorhub.config.openshift.io/cluster --type=merge -p '{"spec":{"sources":null}}'`,
+		patch,
+	)
 }

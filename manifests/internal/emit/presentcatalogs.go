@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,15 +116,50 @@ func (e *emission) noteReplaced() {
 		return
 	}
 	for _, c := range e.catalogs {
-		place := e.site.Mirror.Repo(c.image)
+		place := e.repo(c.image)
 		for _, s := range e.site.PresentCatalogSources.sources {
 			moved := s.image.Registry != place.Registry && (lastWord(s.image.Repository) == lastWord(place.Repository) || lastWord(s.image.Repository) == lastWord(c.image.Source.Repository))
-			if s.name != c.name || s.image == (oci.Ref{}) || s.image.Name() == place.Name() || moved {
+			if s.name != c.name || s.image == (oci.Ref{}) || slices.Contains(e.repositories(c.image), s.image.Name()) || moved {
 				continue
 			}
 			e.note("the CatalogSource %s of the cluster serves another catalog, %s: applying %s replaces it, and Subscriptions to it get %s. If both are needed, give this one another name: --catalog-name %s=NAME", s.name, s.image, c.file, place.Name(), c.image.MirrorPath())
 		}
 	}
+}
+
+// readPresentCatalogs takes the CatalogSources from what is known of the cluster, where they were
+// not given by hand.
+func (e *emission) readPresentCatalogs() {
+	if e.site.PresentCatalogSources != nil || !e.site.Cluster.Known("CatalogSource") {
+		return
+	}
+	present := &PresentCatalogSources{}
+	for _, o := range e.site.Cluster.Of("CatalogSource") {
+		var in presentCatalog
+		if o.Namespace != marketplace || json.Unmarshal(o.Body, &in) != nil {
+			continue
+		}
+		ref, err := oci.ParseRef(in.Spec.Image)
+		if err != nil {
+			ref = oci.Ref{}
+		}
+		present.sources = append(present.sources, presentSource{o.Name, ref})
+	}
+	e.site.PresentCatalogSources = present
+}
+
+// isMirror reports whether an image is in the mirror, at any of its addresses.
+func (e *emission) isMirror(image oci.Ref) bool {
+	return image.Registry == e.site.Mirror.Host || slices.ContainsFunc(e.mirrors(), func(m oci.Mirror) bool { return m.Host == image.Registry })
+}
+
+// repositories are where the mirror has an image: as satchel pushes to it first, then as nodes pull.
+func (e *emission) repositories(img oci.Image) []string {
+	list := []string{e.site.Mirror.Repo(img).Name()}
+	for _, m := range e.mirrors() {
+		list = append(list, m.Repo(img).Name())
+	}
+	return list
 }
 
 // isPresent reports whether the cluster has a CatalogSource of that name.
@@ -138,22 +174,40 @@ func (e *emission) replaced(name string) bool {
 		return false
 	}
 	return !slices.ContainsFunc(e.site.PresentCatalogSources.sources, func(s presentSource) bool {
-		return s.name == name && s.image.Registry != e.site.Mirror.Host
+		return s.name == name && !e.isMirror(s.image)
 	})
 }
 
 // servedAs lists the present CatalogSources that serve a catalog: from its place in the
 // mirror or from its source, of the same version.
 func (e *emission) servedAs(img oci.Image) (list []presentSource) {
-	place := e.site.Mirror.Repo(img).Name()
+	places := e.repositories(img)
 	only := !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool {
-		return c.image.Root.Digest != img.Root.Digest && e.site.Mirror.Repo(c.image).Name() == place
+		return c.image.Root.Digest != img.Root.Digest && e.site.Mirror.Repo(c.image).Name() == places[0]
 	})
 	for _, s := range e.site.PresentCatalogSources.sources {
 		tag := s.image.Tag
 		same := s.image.Digest == img.Root.Digest || tag != "" && (tag == img.Configured().Tag || slices.Contains(img.Tags, tag)) || tag == "" && only
-		if name := s.image.Name(); s.image != (oci.Ref{}) && same && (name == place || name == img.Source.Name()) {
+		if name := s.image.Name(); s.image != (oci.Ref{}) && same && (slices.Contains(places, name) || name == img.Source.Name()) {
 			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// renaming is a CatalogSource of the cluster that serves a catalog under another name.
+type renaming struct{ old, name string }
+
+// renamed lists those of the cluster.
+func (e *emission) renamed() (list []renaming) {
+	if e.site.PresentCatalogSources == nil {
+		return nil
+	}
+	for _, c := range e.catalogs {
+		for _, s := range e.servedAs(c.image) {
+			if !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == s.name }) {
+				list = append(list, renaming{s.name, c.name})
+			}
 		}
 	}
 	return list
@@ -161,34 +215,22 @@ func (e *emission) servedAs(img oci.Image) (list []presentSource) {
 
 // pageRenamed lists CatalogSources that serve a catalog under another name.
 func (e *emission) pageRenamed(p *page) {
-	if e.site.PresentCatalogSources == nil {
-		return
-	}
-	ours := map[string]bool{}
-	for _, c := range e.catalogs {
-		ours[c.name] = true
-	}
 	var list, patches, gone []string
-	for _, c := range e.catalogs {
-		for _, s := range e.servedAs(c.image) {
-			if ours[s.name] {
-				continue
-			}
-			list = append(list, fmt.Sprintf("`%s` is now `%s`", s.name, c.name))
-			patches = append(patches, fmt.Sprintf(`oc patch subscriptions.operators.coreos.com NAME -n NS --type=merge -p '{"spec":{"source":"%s"}}' # SOURCE is %s`, c.name, s.name))
-			if !isDefault(s.name) { // those go with the patch of the operator hub
-				gone = append(gone, s.name)
-			}
+	for _, r := range e.renamed() {
+		list = append(list, fmt.Sprintf("`%s` is now `%s`", r.old, r.name))
+		patches = append(patches, fmt.Sprintf(`for s in $(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.metadata.namespace}/{.metadata.name} {end}'); do oc patch subscriptions.operators.coreos.com "${s#*/}" -n "${s%%/*}" --type=merge -p '{"spec":{"source":"%s"}}'; done`, r.old, r.name))
+		if !isDefault(r.old) { // those go with the patch of the operator hub
+			gone = append(gone, r.old)
 		}
 	}
 	if len(list) > 0 {
 		p.text("The cluster has these catalogs under another name too:")
 		p.list(list)
-		p.text("Subscriptions with such a SOURCE must name the new one. The first command of the step before lists NS, NAME and SOURCE. For each of them:")
+		p.text("Subscriptions that name such a catalog must name the new one:")
 		p.run(patches...)
 	}
 	if len(gone) > 0 {
-		p.text("When no Subscription names the old ones:")
+		p.text("Then no Subscription names the old ones, and they go:")
 		p.run("oc delete catalogsource -n openshift-marketplace " + strings.Join(gone, " "))
 	}
 }

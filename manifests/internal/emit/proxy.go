@@ -24,11 +24,7 @@ type clusterProxy struct {
 	}
 }
 
-const (
-	proxyObject = "proxy.config.openshift.io/cluster"
-	// beforeNoProxy has what noProxy was before the first run.
-	beforeNoProxy = "before-no-proxy.txt"
-)
+const proxyObject = "proxy.config.openshift.io/cluster"
 
 // proxy gives the cluster's proxy; known is false where nothing is known of it.
 func (e *emission) proxy() (p clusterProxy, known bool) {
@@ -125,7 +121,6 @@ func (e *emission) stepProxy(p *page) {
 // excepted from.
 func addNoProxy(hosts []string) []string {
 	lines := []string{
-		"[ -e " + beforeNoProxy + " ] || oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}' > " + beforeNoProxy,
 		"PROXY=$(oc get " + proxyObject + " -o jsonpath='{.status.httpProxy}{.status.httpsProxy}')",
 		"ALL=$(oc get " + proxyObject + " -o jsonpath='{.status.noProxy}' | tr -d ' ')",
 		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
@@ -163,15 +158,20 @@ func (e *emission) restoreProxy(p *page) {
 		return
 	}
 	p.step("The cluster's proxy: only if the mirror goes away")
-	p.text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; %s, from the first run, shows what that was.", beforeNoProxy)
+	p.text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; the ConfigMap %s shows what was there before.", beforeName)
 	p.reboots("a change of noProxy")
-	lines := []string{"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')", `NEW=",$NOW,"`}
+	lines := []string{
+		"KNOWN=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
+		readBefore("BEFORE", keyNoProxy),
+		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
+		`NEW=",$NOW,"`,
+	}
 	for _, h := range hosts {
-		lines = append(lines, fmt.Sprintf(`case ",$(cat %s)," in *,%s,*) ;; *) NEW="${NEW/,%s,/,}" ;; esac`, beforeNoProxy, h, strings.ReplaceAll(h, "/", `\/`)))
+		lines = append(lines, fmt.Sprintf(`case ",$BEFORE," in *,%s,*) ;; *) NEW="${NEW/,%s,/,}" ;; esac`, h, strings.ReplaceAll(h, "/", `\/`)))
 	}
 	lines = append(lines,
 		`NEW="${NEW#,}"`, `NEW="${NEW%,}"`,
-		`[ ! -e `+beforeNoProxy+` ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
+		`[ -z "$KNOWN" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
 	p.run(lines...)
 }
 

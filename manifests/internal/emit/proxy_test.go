@@ -3,9 +3,7 @@ package emit
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -130,7 +128,6 @@ func TestProxyOfSeveral(t *testing.T) {
 // TestNoProxyCommands runs what is to be pasted, and then the way back.
 func TestNoProxyCommands(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
 	for name, c := range map[string]struct {
 		host, proxy, spec, status, want string
 	}{
@@ -147,8 +144,7 @@ func TestNoProxyCommands(t *testing.T) {
 		"IPv6":         {"[fd00::5]:443", "http://p", "a.example", "a.example", `{"spec":{"noProxy":"a.example,fd00::5/128"}}`},
 	} {
 		e := &emission{site: Site{Mirror: oci.Mirror{Host: c.host}}}
-		must(t, os.RemoveAll(filepath.Join(dir, beforeNoProxy)))
-		got := runWithProxy(t, dir, strings.Join(addNoProxy(e.mirrorHosts()), "\n"), c.proxy, c.spec, c.status)
+		got := runWithProxy(t, "", strings.Join(addNoProxy(e.mirrorHosts()), "\n"), c.proxy, c.spec, c.status)
 		if got != c.want {
 			t.Errorf("%s: patched %q, want %q", name, got, c.want)
 		}
@@ -160,7 +156,7 @@ func TestNoProxyCommands(t *testing.T) {
 		p := &page{}
 		e.images = []oci.Image{{}}
 		e.restoreProxy(p)
-		back := runWithProxy(t, dir, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, "")
+		back := runWithProxy(t, c.spec, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, "")
 		want := `{"spec":{"noProxy":"` + c.spec + `"}}`
 		if c.spec == "" {
 			want = `{"spec":{"noProxy":null}}`
@@ -169,18 +165,19 @@ func TestNoProxyCommands(t *testing.T) {
 			t.Errorf("%s: the way back patched %q, want %q", name, back, want)
 		}
 		// What stood there before the first run stays.
-		must(t, os.WriteFile(filepath.Join(dir, beforeNoProxy), []byte(patched.Spec.NoProxy), 0o644))
-		if back := runWithProxy(t, dir, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, ""); back != "" {
+		if back := runWithProxy(t, patched.Spec.NoProxy, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, ""); back != "" {
 			t.Errorf("%s: the way back takes out what was there before: %q", name, back)
 		}
 	}
 }
 
 // runWithProxy runs commands with an oc that knows one proxy, and gives what it was to patch.
-func runWithProxy(t *testing.T, dir, commands, proxy, spec, status string) string {
+func runWithProxy(t *testing.T, before, commands, proxy, spec, status string) string {
 	t.Helper()
 	script := `oc() {
   case "$*" in
+  *configmap*name) echo -n configmap/satchel-before ;;
+  *configmap*) echo -n "$BEFORE_ALL" ;;
   *httpProxy*) echo -n "$PROXY_NOW" ;;
   *status.noProxy*) echo -n "$STATUS" ;;
   *spec.noProxy*) echo -n "$SPEC" ;;
@@ -189,8 +186,7 @@ func runWithProxy(t *testing.T, dir, commands, proxy, spec, status string) strin
 }
 ` + commands
 	cmd := exec.Command("bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(cmd.Environ(), "PROXY_NOW="+proxy, "SPEC="+spec, "STATUS="+status)
+	cmd.Env = append(cmd.Environ(), "BEFORE_ALL="+before, "PROXY_NOW="+proxy, "SPEC="+spec, "STATUS="+status)
 	out, err := cmd.CombinedOutput()
 	if len(out) == 0 { // the last command is a test that fails where there is nothing to do
 		err = nil

@@ -51,6 +51,8 @@ func (e *emission) restorePage() []byte {
 	p.text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreSecret(p)
 	e.restoreCatalogs(p)
+	e.restoreClusterCatalogs(p)
+	e.restoreHelm(p)
 	e.restoreOthers(p)
 	e.restoreUpdates(p)
 	e.restoreRules(p)

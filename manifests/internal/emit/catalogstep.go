@@ -1,0 +1,125 @@
+package emit
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func (e *emission) stepCatalogSources(p *page) {
+	list := e.newCatalogs(e.catalogs)
+	if len(list)+len(e.later) == 0 && len(e.renamed()) == 0 {
+		p.nothing("the catalogs")
+		return
+	}
+	p.step("Catalogs")
+	e.stepGone(p)
+	if len(list) > 0 {
+		if e.hubChange() != same {
+			p.text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
+			p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
+		}
+		p.text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
+		e.pageMoves(p, list)
+		e.applyCatalogs(p, list)
+		e.listCatalogPlaces(p)
+	}
+	e.pageOldPods(p)
+	e.pageRenamed(p)
+	e.pageLater(p)
+}
+
+// newCatalogs leaves out the catalogs that the cluster has already, as they are here.
+func (e *emission) newCatalogs(all []catalogObject) (list []catalogObject) {
+	for _, c := range all {
+		if e.change(e.catalogSource(c), "CatalogSource", marketplace, c.name) != same {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// listCatalogPlaces says where catalogs are in the mirror.
+func (e *emission) listCatalogPlaces(p *page) {
+	var list []string
+	for _, c := range e.catalogs {
+		line := fmt.Sprintf("`%s` is `%s`, from `%s`", c.name, e.place(c.image), c.image.Configured())
+		if c.kept {
+			line += "; the cluster has it under this name, and Subscriptions may use it"
+		}
+		list = append(list, line)
+	}
+	p.list(list)
+}
+
+// applyCatalogs are the commands that apply catalogs, and wait until they are served.
+func (e *emission) applyCatalogs(p *page, list []catalogObject) {
+	var files []named
+	var names []string
+	for _, c := range list {
+		files, names = append(files, c.named), append(names, "catalogsource/"+c.name)
+	}
+	p.run("oc apply" + flagged(files))
+	p.text("A catalog is served when its state is READY. One that was READY before shows that for a minute longer, so look at the age of the pods too. (If the first command says that a field is not found, repeat it: oc before 4.13 does not wait for it.)")
+	p.run(
+		"oc wait "+strings.Join(names, " ")+" -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY --timeout=10m",
+		"oc get catalogsource -n openshift-marketplace -o custom-columns=NAME:.metadata.name,STATE:.status.connectionState.lastObservedState,IMAGE:.spec.image",
+		"oc get pods -n openshift-marketplace",
+	)
+}
+
+// follower is a Subscription, and what of one matters here (operator-framework/api, v1alpha1).
+type follower struct {
+	namespace, name string
+	Spec            struct {
+		Name                string `json:"name"`
+		Channel             string `json:"channel"`
+		Source              string `json:"source"`
+		SourceNamespace     string `json:"sourceNamespace"`
+		InstallPlanApproval string `json:"installPlanApproval"`
+	} `json:"spec"`
+	Status struct {
+		InstalledCSV string `json:"installedCSV"`
+	} `json:"status"`
+}
+
+// subscriptions lists those of the cluster that get operators from one of the catalogs.
+func (e *emission) subscriptions(list []catalogObject) (subs []follower) {
+	for _, o := range e.site.Cluster.Of("Subscription") {
+		s := follower{namespace: o.Namespace, name: o.Name}
+		if json.Unmarshal(o.Body, &s) == nil && s.Spec.SourceNamespace == marketplace &&
+			slices.ContainsFunc(list, func(c catalogObject) bool { return c.name == s.Spec.Source }) {
+			subs = append(subs, s)
+		}
+	}
+	return subs
+}
+
+// pageMoves lists the operators that follow the catalogs without being asked.
+func (e *emission) pageMoves(p *page, list []catalogObject) {
+	const manual = "To decide about an update yourself, set the approval to Manual before: `oc patch subscriptions.operators.coreos.com NAME -n NS --type=merge -p '{\"spec\":{\"installPlanApproval\":\"Manual\"}}'`."
+	if !e.site.Cluster.Known("Subscription") {
+		p.text("**Subscriptions with Automatic approval follow at once:** OLM updates their operators to what these catalogs have. The command lists them. " + manual)
+		p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source,APPROVAL:.spec.installPlanApproval,INSTALLED:.status.installedCSV")
+		return
+	}
+	var lines []string
+	for _, s := range e.subscriptions(list) {
+		if s.Spec.InstallPlanApproval != "Manual" {
+			lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, channel `%s`, installed `%s`", markdown(s.name), markdown(s.namespace), markdown(s.Spec.Name), markdown(s.Spec.Channel), markdown(cmp.Or(s.Status.InstalledCSV, "nothing yet"))))
+		}
+	}
+	if len(lines) > 0 {
+		p.text("**These Subscriptions have Automatic approval and follow at once:** OLM updates their operators to what the catalogs have. " + manual)
+		p.list(lines)
+	}
+}
+
+// pageOldPods says for which clusters the CatalogSources are, where the version is not known.
+func (e *emission) pageOldPods(p *page) {
+	if _, known := e.minor(); !known && len(e.catalogs) > 0 {
+		p.text("The pods of these catalogs run as those of the default ones do on 4.12 and later: on nodes of the control plane, restricted. For an older version, or a hosted control plane, run satchel render with what the cluster is (`--from-cluster`, or `--cluster-version`) first.")
+	}
+}

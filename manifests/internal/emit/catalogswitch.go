@@ -1,0 +1,181 @@
+package emit
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// keepLater takes the catalogs for later versions out of those for the version that runs. They
+// would offer operators that are not for it.
+func (e *emission) keepLater() {
+	runs, known := e.minor()
+	if !known {
+		return
+	}
+	all := e.catalogs
+	isLater := func(c catalogObject) bool {
+		m, ok := indexMinor(c.image)
+		return ok && m.compare(runs) > 0 && isIndex(c.image, all, runs)
+	}
+	for _, c := range all {
+		if isLater(c) {
+			c.after, _ = indexMinor(c.image)
+			e.later = append(e.later, c)
+		}
+	}
+	e.catalogs = slices.DeleteFunc(slices.Clone(all), isLater)
+}
+
+// isIndex reports whether a catalog's tag is a version of OpenShift: it is a default catalog, or
+// there is one of the same repository for the version that runs.
+func isIndex(img oci.Image, all []catalogObject, runs minor) bool {
+	if _, ok := defaultCatalogs[img.Source.Name()]; ok {
+		return true
+	}
+	return slices.ContainsFunc(all, func(c catalogObject) bool {
+		m, ok := indexMinor(c.image)
+		return ok && m == runs && c.image.Source.Name() == img.Source.Name()
+	})
+}
+
+// nameLater gives each catalog for a later version the name of the one whose place it takes, so
+// that Subscriptions follow it after the update.
+func (e *emission) nameLater() {
+	slices.SortStableFunc(e.later, func(a, b catalogObject) int {
+		return cmp.Or(a.after.compare(b.after), compareEntries(a.image, b.image))
+	})
+	for _, m := range e.laterMinors() {
+		then := &emission{site: e.site}
+		for _, c := range e.later {
+			if c.after == m {
+				then.catalogs = append(then.catalogs, c)
+			}
+		}
+		for i := range then.catalogs {
+			if c := &then.catalogs[i]; c.name == "" {
+				c.name, c.fixed = e.successor(then.catalogs, c.image)
+			}
+		}
+		then.namePlainly()
+		for i := range e.later {
+			if c := &e.later[i]; c.after == m {
+				c.name, then.catalogs = then.catalogs[0].name, then.catalogs[1:]
+				c.file = fmt.Sprintf("catalogsource-%s-after-%s.yaml", c.name, m)
+			}
+		}
+	}
+}
+
+// successor gives the name of the catalog that another one replaces: of the same repository, at
+// the same place of the mirror; "" if that is not clear.
+func (e *emission) successor(later []catalogObject, img oci.Image) (name string, clear bool) {
+	like := func(c catalogObject) bool {
+		return c.image.Source.Name() == img.Source.Name() && c.image.Path == img.Path
+	}
+	var now []catalogObject
+	for _, c := range e.catalogs {
+		if like(c) {
+			now = append(now, c)
+		}
+	}
+	// Of several versions, the highest is the one for the version that runs.
+	slices.SortStableFunc(now, func(a, b catalogObject) int {
+		ma, _ := indexMinor(a.image)
+		mb, _ := indexMinor(b.image)
+		return mb.compare(ma)
+	})
+	if len(now) == 0 || len(slices.DeleteFunc(slices.Clone(later), func(c catalogObject) bool { return !like(c) })) > 1 {
+		return "", false
+	}
+	return now[0].name, true
+}
+
+// laterMinors lists the later versions that there are catalogs for, the next one first.
+func (e *emission) laterMinors() (list []minor) {
+	for _, c := range e.later {
+		if !slices.Contains(list, c.after) {
+			list = append(list, c.after)
+		}
+	}
+	return list
+}
+
+// atOnce lists the catalogs that a cluster has together: now, and after each update.
+func (e *emission) atOnce() [][]catalogObject {
+	all := [][]catalogObject{e.catalogs}
+	for _, m := range e.laterMinors() {
+		all = append(all, e.laterOf(m))
+	}
+	return all
+}
+
+// laterOf lists the catalogs for one later version.
+func (e *emission) laterOf(m minor) (list []catalogObject) {
+	for _, c := range e.later {
+		if c.after == m {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// noteOtherMinor says which default catalogs are carried for other versions than the one that runs.
+func (e *emission) noteOtherMinor() {
+	runs, known := e.minor()
+	if !known {
+		return
+	}
+	has := map[string][]string{}
+	fits := map[string]bool{}
+	for _, c := range slices.Concat(e.catalogs, e.later) {
+		d, isDefault := defaultCatalogs[c.image.Source.Name()]
+		if m, ok := indexMinor(c.image); ok && isDefault {
+			fits[d.name] = fits[d.name] || m == runs
+			has[d.name] = append(has[d.name], m.String())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(has)) {
+		if !fits[name] {
+			e.note("the bundle has the catalog %s for %s and not for %s, which the cluster runs", name, text.And(has[name]), runs)
+		}
+	}
+}
+
+// stepCatalogSwitch comes after an update to a version: its catalogs take the place of the earlier
+// ones.
+func (e *emission) stepCatalogSwitch(p *page, v semver.Version) {
+	list := e.laterOf(minorOf(v))
+	if len(list) == 0 {
+		return
+	}
+	p.step("Catalogs for %s", minorOf(v))
+	p.text("Only after the update: these catalogs are for %s. They have the names of those before, so Subscriptions follow them. Nodes: nothing changes.", minorOf(v))
+	e.pageMoves(p, list)
+	e.applyCatalogs(p, list)
+	e.switchClusterCatalogs(p, minorOf(v))
+}
+
+// pageLater says what the files are for that no step of now applies.
+func (e *emission) pageLater(p *page) {
+	var lines []string
+	for _, m := range e.laterMinors() {
+		var files []string
+		for _, c := range e.laterOf(m) {
+			files = append(files, "`"+c.file+"`")
+		}
+		lines = append(lines, fmt.Sprintf("after the update to %s: %s", m, strings.Join(files, ", ")))
+	}
+	if len(lines) > 0 {
+		runs, _ := e.minor()
+		p.text("The cluster runs %s. Do not apply these catalogs before the update that they are for:", runs)
+		p.list(lines)
+	}
+}

@@ -1,0 +1,371 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+const (
+	fileCatalogsOff = "clustercatalogs-off.yaml"
+	fileCatalogsOn  = "restore/clustercatalogs-on.yaml"
+
+	// labelCatalog is the label that each ClusterCatalog has with its name (operator-controller).
+	labelCatalog = "olm.operatorframework.io/metadata.name"
+)
+
+// olmV1 is the first minor version of 4 with OLM v1.
+const olmV1 = 18
+
+// defaultClusterCatalogs are what cluster-olm-operator keeps
+// (openshift/operator-framework-operator-controller, openshift/catalogd). OKD has them too (okd #2122).
+var defaultClusterCatalogs = []string{"openshift-certified-operators", "openshift-community-operators", "openshift-redhat-marketplace", "openshift-redhat-operators"}
+
+// clusterCatalogs lists the catalogs that a cluster with OLM v1 gets, each with the name and file
+// of its ClusterCatalog. Of several versions of one only the highest: a ClusterExtension that is
+// offered a package by two of one priority is not resolved.
+func (e *emission) clusterCatalogs(all []catalogObject) (list []catalogObject) {
+	for _, c := range all {
+		m, known := indexMinor(c.image)
+		higher := func(o catalogObject) bool {
+			other, ok := indexMinor(o.image)
+			return ok && o.image.Source.Name() == c.image.Source.Name() && other.compare(m) > 0
+		}
+		if known && slices.ContainsFunc(all, higher) || !e.hasOLMv1(c, m, known) || !catalogdTakes(e.place(c.image)) {
+			continue
+		}
+		c.name, c.kept = e.clusterCatalogName(c)
+		c.file = "clustercatalog-" + c.name + ".yaml"
+		if c.after != (minor{}) {
+			c.file = fmt.Sprintf("clustercatalog-%s-after-%s.yaml", c.name, c.after)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// hasOLMv1 reports whether the cluster that a catalog is for may have OLM v1.
+func (e *emission) hasOLMv1(c catalogObject, index minor, tagged bool) bool {
+	runs, known := e.minor()
+	first := minor{4, olmV1}
+	switch {
+	case e.withoutOLMv1():
+		return false
+	case c.after != (minor{}):
+		return c.after.compare(first) >= 0
+	case known:
+		return runs.compare(first) >= 0
+	}
+	return !tagged || index.compare(first) >= 0
+}
+
+// withoutOLMv1 reports whether the cluster was installed without that capability.
+func (e *emission) withoutOLMv1() bool {
+	const capability = "OperatorLifecycleManagerV1"
+	one, ok := e.present("ClusterVersion", "", "version")
+	if !ok {
+		return false
+	}
+	var cv struct {
+		Status struct {
+			Capabilities struct {
+				EnabledCapabilities, KnownCapabilities []string
+			} `json:"capabilities"`
+		} `json:"status"`
+	}
+	return json.Unmarshal(one.Body, &cv) == nil && slices.Contains(cv.Status.Capabilities.KnownCapabilities, capability) && !slices.Contains(cv.Status.Capabilities.EnabledCapabilities, capability)
+}
+
+// catalogdTakes reports whether a ClusterCatalog can name an image: its host is a name or an IPv4
+// address (the CRD's rules).
+func catalogdTakes(place string) bool { return !strings.HasPrefix(place, "[") }
+
+// clusterCatalogName is the name that the cluster has the catalog under, else that of its
+// CatalogSource; never one of the default ones, which the cluster sets back. kept says that
+// somebody else made it.
+func (e *emission) clusterCatalogName(c catalogObject) (name string, kept bool) {
+	for _, o := range e.site.Cluster.Of("ClusterCatalog") {
+		ref, err := oci.ParseRef(catalogRef(o))
+		if err == nil && !isDefaultClusterCatalog(o.Name) && slices.Contains(e.repositories(c.image), ref.Name()) && labelPattern.MatchString(o.Name) {
+			return o.Name, !ours(o)
+		}
+	}
+	name = c.name
+	if c.kept {
+		name = catalogName(c.image.Source)
+	}
+	if strings.HasPrefix(name, "openshift-") {
+		name = label("satchel-" + name)
+	}
+	return name, false
+}
+
+func isDefaultClusterCatalog(name string) bool { return slices.Contains(defaultClusterCatalogs, name) }
+
+// catalogRef is the image of a ClusterCatalog.
+func catalogRef(o cluster.Object) string {
+	var in clusterCatalog
+	if json.Unmarshal(o.Body, &in) != nil {
+		return ""
+	}
+	return in.Spec.Source.Image.Ref
+}
+
+// clusterCatalog makes the object. A digest is not polled, and pollIntervalMinutes is refused
+// beside one.
+func (e *emission) clusterCatalog(c catalogObject) clusterCatalog {
+	o := clusterCatalog{object: objectOf("olm.operatorframework.io/v1", "ClusterCatalog", c.name, "")}
+	o.Spec.Source.Type = "Image"
+	o.Spec.Source.Image.Ref = e.place(c.image)
+	o.Spec.Priority = defaultCatalogs[c.image.Source.Name()].priority
+	return o
+}
+
+// emitClusterCatalogs writes a ClusterCatalog for each catalog, and the patches of the default ones.
+func (e *emission) emitClusterCatalogs() error {
+	all := slices.Concat(e.clusterCatalogs(e.catalogs), e.clusterCatalogs(e.later))
+	for _, c := range all {
+		if err := e.addObject(c.file, modePublic, e.clusterCatalog(c)); err != nil {
+			return err
+		}
+	}
+	for _, c := range slices.Concat(e.catalogs, e.later) {
+		if m, known := indexMinor(c.image); e.hasOLMv1(c, m, known) && !catalogdTakes(e.place(c.image)) {
+			e.note("a ClusterCatalog cannot name an image at an IPv6 address: none was written for %s; give nodes the mirror by name (--pull-from)", c.image.Configured())
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := e.addObject(fileCatalogsOff, modePublic, availabilityOf("Unavailable")); err != nil {
+		return err
+	}
+	return e.addObject(fileCatalogsOn, modePublic, availabilityOf(""))
+}
+
+// availabilityOf is the patch of one field; "" takes it away, and the catalog is served again.
+func availabilityOf(mode string) (p availabilityPatch) {
+	if mode != "" {
+		p.Spec.AvailabilityMode = &mode
+	}
+	return p
+}
+
+func (e *emission) stepClusterCatalogs(p *page) {
+	list := e.clusterCatalogs(e.catalogs)
+	if len(list) == 0 {
+		return
+	}
+	fresh := e.newClusterCatalogs(list)
+	if len(fresh)+len(e.defaultsOn()) == 0 && e.site.Cluster.Known("ClusterCatalog") {
+		p.nothing("the catalogs of OLM v1")
+		return
+	}
+	p.step("Catalogs of OLM v1")
+	if _, known := e.minor(); !known {
+		p.text("Only from 4.%d on: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
+	}
+	p.text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable: that the cluster leaves. Nodes: nothing changes.")
+	e.pageExtensions(p, list)
+	e.applyClusterCatalogs(p, fresh)
+	e.turnClusterCatalogsOff(p)
+}
+
+// newClusterCatalogs leaves out those that the cluster has already, as they are here.
+func (e *emission) newClusterCatalogs(all []catalogObject) (list []catalogObject) {
+	for _, c := range all {
+		if e.change(e.clusterCatalog(c), "ClusterCatalog", "", c.name) != same {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// defaultsOn lists the default catalogs that the cluster is known to serve.
+func (e *emission) defaultsOn() (names []string) {
+	for _, o := range e.site.Cluster.Of("ClusterCatalog") {
+		if isDefaultClusterCatalog(o.Name) && e.change(availabilityOf("Unavailable"), "ClusterCatalog", "", o.Name) != same {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// applyClusterCatalogs are the commands that apply catalogs, and wait until they are served.
+func (e *emission) applyClusterCatalogs(p *page, list []catalogObject) {
+	if len(list) == 0 {
+		return
+	}
+	var files []named
+	var names []string
+	for _, c := range list {
+		files, names = append(files, c.named), append(names, "clustercatalog/"+c.name)
+	}
+	apply, wait := "oc apply"+flagged(files), "oc wait "+strings.Join(names, " ")+" --for=condition=Serving --timeout=10m"
+	if _, known := e.minor(); !known && list[0].after == (minor{}) {
+		apply = "if oc get clustercatalogs; then " + apply + " && " + wait + "; fi"
+		p.run(apply)
+		return
+	}
+	p.run(apply, wait)
+}
+
+// turnClusterCatalogsOff makes the default catalogs Unavailable.
+func (e *emission) turnClusterCatalogsOff(p *page) {
+	if e.site.Cluster.Known("ClusterCatalog") && !e.olderThan(olmV1) {
+		var lines []string
+		for _, name := range e.defaultsOn() {
+			lines = append(lines, "oc patch clustercatalog "+name+" --type=merge --patch-file "+fileCatalogsOff)
+		}
+		if len(lines) > 0 {
+			p.run(lines...)
+		}
+		return
+	}
+	p.run(eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOff + " --type=merge"))
+}
+
+// eachDefault does something with each default catalog that the cluster has.
+func eachDefault(command string) string {
+	return "for c in $(oc get clustercatalogs -o name | grep -E '/(" + strings.Join(defaultClusterCatalogs, "|") + ")$'); do " + command + "; done"
+}
+
+// switchClusterCatalogs comes after an update to a version.
+func (e *emission) switchClusterCatalogs(p *page, m minor) {
+	list := e.clusterCatalogs(e.laterOf(m))
+	if len(list) == 0 {
+		return
+	}
+	runs, _ := e.minor()
+	if runs.compare(minor{4, olmV1}) < 0 {
+		p.text("This version has OLM v1: ClusterExtensions get their operators from ClusterCatalogs. The default ones are on the internet and are made Unavailable.")
+	}
+	e.applyClusterCatalogs(p, list)
+	if runs.compare(minor{4, olmV1}) < 0 {
+		e.turnClusterCatalogsOff(p)
+	}
+}
+
+// extension is what of a ClusterExtension matters here (operator-controller, v1).
+type extension struct {
+	name string
+	Spec struct {
+		Source struct {
+			Catalog struct {
+				PackageName string `json:"packageName"`
+				Selector    *struct {
+					MatchLabels      map[string]string `json:"matchLabels"`
+					MatchExpressions []struct {
+						Key      string   `json:"key"`
+						Operator string   `json:"operator"`
+						Values   []string `json:"values"`
+					} `json:"matchExpressions"`
+				} `json:"selector"`
+			} `json:"catalog"`
+		} `json:"source"`
+	} `json:"spec"`
+}
+
+// selects lists the default catalogs that an extension names.
+func (x extension) selects() (names []string) {
+	s := x.Spec.Source.Catalog.Selector
+	if s == nil {
+		return nil
+	}
+	if name := s.MatchLabels[labelCatalog]; isDefaultClusterCatalog(name) {
+		names = append(names, name)
+	}
+	for _, m := range s.MatchExpressions {
+		if m.Key != labelCatalog || m.Operator != "In" {
+			continue
+		}
+		for _, name := range m.Values {
+			if isDefaultClusterCatalog(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return text.Sorted(names)
+}
+
+// pageExtensions lists the ClusterExtensions that the change concerns.
+func (e *emission) pageExtensions(p *page, list []catalogObject) {
+	const patch = `oc patch clusterextension %s --type=merge -p '{"spec":{"source":{"catalog":{"selector":{"matchLabels":{"` + labelCatalog + `":"%s"}}}}}}'`
+	if !e.site.Cluster.Known("ClusterExtension") {
+		p.text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
+		p.run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
+		return
+	}
+	var chosen, free []string
+	for _, o := range e.site.Cluster.Of("ClusterExtension") {
+		x := extension{name: o.Name}
+		if json.Unmarshal(o.Body, &x) != nil || x.Spec.Source.Catalog.PackageName == "" {
+			continue
+		}
+		if x.Spec.Source.Catalog.Selector == nil {
+			free = append(free, "`"+markdown(o.Name)+"`")
+		}
+		for _, name := range x.selects() {
+			line := fmt.Sprintf("`%s` (package `%s`) selects `%s`", markdown(o.Name), markdown(x.Spec.Source.Catalog.PackageName), name)
+			if to := successorOf(list, name); to != "" {
+				line += ": `" + fmt.Sprintf(patch, o.Name, to) + "`"
+			} else {
+				line += ", which no catalog of this bundle replaces"
+			}
+			chosen = append(chosen, line)
+		}
+	}
+	if len(chosen) > 0 {
+		p.text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the block below:")
+		p.list(chosen)
+	}
+	if len(free) > 0 {
+		p.text("These have no selector, and follow the new catalogs at once: %s.", strings.Join(free, ", "))
+	}
+}
+
+// example is the name of a catalog for a command, that of a default one if there is one.
+func example(list []catalogObject) string {
+	for _, c := range list {
+		if _, ok := defaultCatalogs[c.image.Source.Name()]; ok {
+			return c.name
+		}
+	}
+	return list[0].name
+}
+
+// successorOf is the catalog that takes the place of a default one.
+func successorOf(list []catalogObject, name string) string {
+	for _, c := range list {
+		if d, ok := defaultCatalogs[c.image.Source.Name()]; ok && "openshift-"+d.name == name {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// restoreClusterCatalogs serves the default catalogs again.
+func (e *emission) restoreClusterCatalogs(p *page) {
+	list := slices.Concat(e.clusterCatalogs(e.catalogs), e.clusterCatalogs(e.later))
+	if len(list) == 0 {
+		return
+	}
+	var names []string
+	for _, c := range list {
+		if !c.kept {
+			names = append(names, c.name)
+		}
+	}
+	p.step("Catalogs of OLM v1")
+	p.text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted.")
+	lines := []string{eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOn + " --type=merge")}
+	if len(names) > 0 {
+		lines = append(lines, "oc delete clustercatalog --ignore-not-found "+strings.Join(text.Sorted(names), " ")+" || true")
+	}
+	p.run(lines...)
+}

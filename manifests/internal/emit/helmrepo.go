@@ -1,0 +1,111 @@
+package emit
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	fileHelmOff = "helmchartrepository-off.yaml"
+	fileHelmOn  = "restore/helmchartrepository-on.yaml"
+)
+
+// defaultHelmURLs are where the console's default repository of charts is, by version of
+// console-operator's manifest, which the cluster creates once and then leaves alone.
+var defaultHelmURLs = []string{"https://charts.openshift.io", "https://redhat-developer.github.io/redhat-helm-charts"}
+
+// helmRepository is what of one matters here (openshift/api, helm/v1beta1).
+type helmRepository struct {
+	Spec struct {
+		Disabled         bool `json:"disabled"`
+		ConnectionConfig struct {
+			URL string `json:"url"`
+		} `json:"connectionConfig"`
+	} `json:"spec"`
+}
+
+// chartsOf lists the charts, which no node pulls.
+func chartsOf(images []oci.Image) []oci.Image {
+	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Origin != origin.Chart || i.Subject != "" || len(i.Platforms) > 0 })
+}
+
+// defaultHelm lists the default repositories of charts that the cluster is known to use.
+func (e *emission) defaultHelm() (names []string) {
+	for _, o := range e.site.Cluster.Of("HelmChartRepository") {
+		var r helmRepository
+		if json.Unmarshal(o.Body, &r) == nil && !r.Spec.Disabled && slices.Contains(defaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/")) {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// switchesHelm reports whether the default repository of charts is turned off.
+func (e *emission) switchesHelm() bool {
+	return e.switchesHub() && (!e.site.Cluster.Known("HelmChartRepository") || len(e.defaultHelm()) > 0)
+}
+
+// emitHelm writes the patches. There is none that names the mirror: the console reads index.yaml
+// from a web server (the CRD takes http and https alone), and a registry has none.
+func (e *emission) emitHelm() error {
+	if !e.switchesHelm() {
+		return nil
+	}
+	off, on := helmPatch{}, helmPatch{}
+	off.Spec.Disabled = new(bool)
+	*off.Spec.Disabled = true
+	if err := e.addObject(fileHelmOff, modePublic, off); err != nil {
+		return err
+	}
+	return e.addObject(fileHelmOn, modePublic, on)
+}
+
+func (e *emission) stepHelm(p *page) {
+	if e.switchesHub() && !e.switchesHelm() {
+		p.nothing("the console's Helm charts")
+	}
+	if !e.switchesHelm() {
+		return
+	}
+	p.step("Helm charts in the console")
+	p.text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
+	names := e.defaultHelm()
+	if len(names) == 0 {
+		p.text("A cluster without the console has no such object: the command then reports that, and nothing changes.")
+		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOff + " --type=merge"))
+	} else {
+		var lines []string
+		for _, n := range names {
+			lines = append(lines, "oc patch helmchartrepository "+shell(n)+" --type=merge --patch-file "+fileHelmOff)
+		}
+		p.run(lines...)
+	}
+	if len(e.charts) > 0 {
+		chart := e.charts[0]
+		p.text("The console reads charts from web servers alone, not from registries, so the charts of this bundle are not in its list. Install them with helm, such as `helm install NAME oci://%s` with `--version`.", e.repo(chart).Name())
+	}
+}
+
+// eachHelm does something with each default repository of charts.
+func eachHelm(command string) string {
+	return "for r in $(oc get helmchartrepositories -o jsonpath='{range .items[?(@.spec.connectionConfig.url==\"" + defaultHelmURLs[0] + "\")]}{.metadata.name} {end}'); do " + command + "; done"
+}
+
+func (e *emission) restoreHelm(p *page) {
+	if !e.switchesHelm() {
+		return
+	}
+	p.step("Helm charts in the console")
+	names := e.defaultHelm()
+	if len(names) == 0 {
+		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOn + " --type=merge"))
+		return
+	}
+	for _, n := range names {
+		p.run("oc patch helmchartrepository " + shell(n) + " --type=merge --patch-file " + fileHelmOn)
+	}
+}
