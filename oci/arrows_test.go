@@ -72,6 +72,7 @@ var rows = []struct {
 	{pkg: "cmd/satchel/internal/catalogs", may: []string{"oci", "transport", "manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/changes", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/catalogs", "cmd/satchel/internal/receipt"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/gaps", may: []string{"oci", "manifests"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/clusters", may: []string{"manifests"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/clusteryaml", may: []string{"oci", "manifests", "bundle"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/outdir", may: []string{"manifests", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/prepare", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/cache", "cmd/satchel/internal/clusteryaml", "cmd/satchel/internal/gaps", "cmd/satchel/internal/notice", "cmd/satchel/internal/report"}, deny: terminal},

@@ -2,9 +2,14 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Platform reports whether a namespace belongs to the platform: a default must-gather has those
@@ -35,6 +40,20 @@ func (s *State) Notes() []string {
 		return nil
 	}
 	return s.notes
+}
+
+// SetVersion says which version runs, where the objects do not. The error is an *[Error] where it
+// is no version, or another one runs.
+func (s *State) SetVersion(version string) error {
+	said, err := semver.Parse(version)
+	if err != nil {
+		return &Error{Why: fmt.Sprintf("%q is no version", text.ASCII(text.Cut(version, 64))), hint: "name it as oc get clusterversion prints it, such as 4.18.21"}
+	}
+	if runs, known := s.Running(); known && !runs.EQ(said) {
+		return &Error{Why: fmt.Sprintf("the cluster %s runs %s, and not %s", s.Name, runs, said), hint: "leave out the version: the cluster's objects say it"}
+	}
+	s.Version = said.String()
+	return nil
 }
 
 // ID is the cluster's own; "" where it is not known.

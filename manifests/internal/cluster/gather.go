@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -385,14 +386,23 @@ func (g *gathering) end() (*State, error) {
 		return o.Kind == configMaps.kind && o.Namespace == namespaceConfig && !named[o.Name] && o.Labels[labelOurs] != ours
 	})
 	g.resolve()
-	done := NewState(s.Name, s.objects)
-	for kind := range s.asked {
-		done.asked[kind] = true
+	if g.config[namespaceConfig] && g.config[namespaceManaged] {
+		s.asked[configMaps.kind] = true
 	}
-	done.asked["ConfigMap"] = g.config[namespaceConfig] && g.config[namespaceManaged]
+	for kind := range g.broken {
+		delete(s.asked, kind)
+	}
+	done := NewState(s.Name, s.objects, slices.Collect(maps.Keys(s.asked))...)
 	for kind := range g.broken {
 		delete(done.asked, kind)
 	}
+	if !s.asked[configMaps.kind] {
+		delete(done.asked, configMaps.kind)
+	}
+	if _, ok := done.One("ClusterVersion", "", "version"); !ok {
+		g.note("%s: there is no ClusterVersion in it, so the version of the cluster is not known", s.Name)
+	}
+	done.whole = s.asked
 	done.Use, done.Images, done.namespaces, done.everywhere, done.notes = s.Use, s.Images, s.namespaces, s.everywhere, s.notes
 	return done, nil
 }

@@ -41,6 +41,7 @@ type State struct {
 
 	objects    []Object // sorted by kind, namespace and name
 	asked      map[string]bool
+	whole      map[string]bool // kinds of which every object was asked for
 	namespaces map[string]bool // that pods were read of
 	everywhere bool            // pods were asked for in all namespaces
 	notes      []string
