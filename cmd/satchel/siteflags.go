@@ -21,6 +21,7 @@ type siteFlags struct {
 	catalogs     string
 	catalogNames []string
 	rule         ruleFlags
+	cluster      clusterFlags
 }
 
 func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
@@ -31,12 +32,13 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.rules, "present-rules", "", "the rules that the cluster has now, `FILE`: the new ones are added to them, and none is dropped (oc get icsp,idms,itms -o yaml)")
 	f.StringVar(&s.catalogs, "present-catalog-sources", "", "the CatalogSources that the cluster has now, `FILE`: one that serves a catalog of the bundle keeps its name (oc get catalogsource -n openshift-marketplace -o yaml)")
 	addRuleFlags(f, &s.rule)
+	addClusterFlags(f, &s.cluster)
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given()
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given() || s.cluster.given()
 }
 
 // read reads what the flags name, before anything else is done.

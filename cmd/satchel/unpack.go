@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/bundle"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
@@ -213,18 +212,14 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.MoveTagsBack = o.moveTagsBack
 	if o.site.outDir == "" {
 		if o.site.given() && !o.dryRun {
-			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources, --mirror-api, --mirror-source-policy and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources, --mirror-api, --mirror-source-policy, --from-cluster, --cluster-version and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
-		job.Site, err = o.site.read() // a dry run looks at the same files
-		job.Site.Mirror = place
-		return job, err
 	}
-	if job.Site, err = o.site.read(); err != nil {
+	if job.Site, err = o.site.read(); err != nil { // a dry run looks at the same files
 		return job, err
 	}
 	job.Site.Mirror = place
-	job.Out, err = outdir.Open(o.site.outDir)
-	return job, err
+	return job, o.site.outputs(a, &job)
 }
 
 // modes reads the flags that name one of several ways.

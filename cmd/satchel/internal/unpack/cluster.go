@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusteryaml"
-	"github.com/satchel-airgap/satchel/cmd/satchel/internal/hub"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -67,8 +65,10 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if u.Site.Payloads, err = manifests.ReadPayloadFacts(ctx, r.Inventory(), r); err != nil {
 		return nil, err
 	}
-	if err := o.Out.Apart(r.Dir()); err != nil {
-		return nil, err
+	for _, out := range u.outputs() {
+		if err := out.Dir.Apart(r.Dir()); err != nil {
+			return nil, err
+		}
 	}
 	if err := mirrorKnown(&u.Site, client); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if err := u.emit(); err != nil {
 		return nil, err
 	}
-	return u, o.Out.Check(u.files)
+	return u, u.checkOutputs()
 }
 
 // complete asks the mirror for every image of the bundle.
@@ -140,17 +140,11 @@ func (u *unpacking) writeCluster() error {
 	if err := u.answered(); err != nil {
 		return err
 	}
-	if err := u.Out.Write(u.files); err != nil {
-		return err
+	for _, set := range u.sets {
+		if err := u.writeSet(set); err != nil {
+			return err
+		}
 	}
-	u.wrote = true
-	if gone := u.Out.Gone(u.files); len(gone) > 0 {
-		u.Warn("files of an earlier run were deleted from %s: %s; the cluster still has what was applied", u.Out.Path(), strings.Join(gone, ", "))
-	}
-	for _, note := range u.notes {
-		u.Warn("%s", note)
-	}
-	u.Info("wrote %s for the cluster into %s: next, follow APPLY.md there", text.Count(len(u.files), "file", "files"), u.Out.Path())
 	return nil
 }
 
@@ -167,37 +161,6 @@ func (u *unpacking) answered() error {
 		u.Site.Elsewhere[move.Tag.String()] = move.Old
 	}
 	return u.emit()
-}
-
-// emit renders the YAML, and what a bundle for a mirror behind this one is packed by.
-func (u *unpacking) emit() (err error) {
-	if u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site); err != nil {
-		return err
-	}
-	f, err := u.hubFile()
-	u.files = append(u.files, f)
-	return err
-}
-
-// hubFile says what the mirror now has: by a newer bundle of the stream if its file is there,
-// and without what tags name that another bundle has set.
-func (u *unpacking) hubFile() (manifests.File, error) {
-	h := *u.forHub
-	h.Images = slices.DeleteFunc(slices.Clone(h.Images), func(img oci.Image) bool {
-		return slices.ContainsFunc(img.Tags, func(tag string) bool {
-			_, other := u.Site.Elsewhere[h.Mirror.Repo(img).WithTag(tag).String()]
-			return other
-		})
-	})
-	b := hub.Bundle{ID: u.bundle}
-	if s := u.r.Stream(); s != (bundle.Stream{}) {
-		b.Stream, b.Ledger, b.Sequence = s.Name, s.Ledger, u.r.Sequence()
-	}
-	f, kept, err := hub.Of(b, &h, u.Out.Has(hub.Name), u.MoveTagsBack)
-	if kept != nil {
-		u.notes = append(u.notes, fmt.Sprintf("%s stays as bundle %s has written it, %d of the stream %q, which is newer than this one (%d)", hub.Name, kept.ID, kept.Sequence, kept.Stream, b.Sequence))
-	}
-	return f, err
 }
 
 // mirrorKnown adds what this host knows of the mirror: how to log in, and which

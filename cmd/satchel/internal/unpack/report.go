@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"github.com/opencontainers/go-digest"
+	"path/filepath"
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
@@ -75,8 +76,13 @@ func (u *unpacking) reportTo(o Options, r *bundle.Reader) {
 	u.reportMirror(o.Report)
 	if u.wrote {
 		o.Report.OutputDir = o.Out.Path()
-		for _, f := range u.files {
-			o.Report.Files = append(o.Report.Files, f.Name)
+		if len(u.sets) > 1 {
+			o.Report.OutputDir = filepath.Dir(o.Out.Path())
+		}
+		for _, s := range u.sets {
+			for _, f := range s.files {
+				o.Report.Files = append(o.Report.Files, u.inOutput(s.Output, f.Name))
+			}
 		}
 		o.Report.Files = append(o.Report.Files, u.receiptFiles...)
 	}
@@ -127,9 +133,19 @@ func (u *unpacking) reportMirror(rep *Report) {
 
 // addFile writes a file beside those for the cluster.
 func (u *unpacking) addFile(name string, body []byte) error {
-	err := u.Out.Add(name, body)
-	if err == nil {
-		u.receiptFiles = append(u.receiptFiles, name)
+	for _, out := range u.outputs() {
+		if err := out.Dir.Add(name, body); err != nil {
+			return err
+		}
+		u.receiptFiles = append(u.receiptFiles, u.inOutput(out, name))
 	}
-	return err
+	return nil
+}
+
+// inOutput names a file as below the directory that was given.
+func (u *unpacking) inOutput(out Output, name string) string {
+	if len(u.More) == 0 {
+		return name
+	}
+	return filepath.Join(filepath.Base(out.Dir.Path()), name)
 }

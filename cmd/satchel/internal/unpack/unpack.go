@@ -28,6 +28,7 @@ type Options struct {
 	DryRun   bool           // stop before the first layer
 	Site     manifests.Site // the mirror, and what is known of the cluster
 	Out      *outdir.Dir    // for the cluster's YAML; nil for none
+	More     []Output       // of further clusters that the mirror serves
 	Unasked  bool           // render: do not ask the mirror whether it has the images
 
 	// Layouts are those of other tools; if the mirror has images there, it is said, and nothing
@@ -84,8 +85,7 @@ type unpacking struct {
 	mirror  *transport.Mirror
 	behind  *behind     // nil for a bundle that carries all that it needs
 	images  []oci.Image // that the mirror is to have
-	files   []manifests.File
-	notes   []string
+	sets    []set       // for each cluster
 	forHub  *manifests.Hub
 
 	found *transport.Missing // when the run began

@@ -54,7 +54,7 @@ func (u *unpacking) noteGone() (err error) {
 	}
 	u.writeWent()
 	if u.Out != nil {
-		u.files, u.notes, err = manifests.Emit(u.r.Inventory(), u.Site)
+		err = u.emit()
 	}
 	return err
 }

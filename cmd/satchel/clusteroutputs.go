@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// present are the kinds that the files of present objects are of.
+func (s siteFlags) present() map[string][]string {
+	of := map[string][]string{}
+	for file, kinds := range map[string][]string{
+		s.registryCA:  {"ConfigMap"},
+		s.imageConfig: {"Image"},
+		s.rules:       {"ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet"},
+		s.catalogs:    {"CatalogSource"},
+	} {
+		if file != "" {
+			of[file] = append(of[file], kinds...)
+		}
+	}
+	return of
+}
+
+// outputs reads what the clusters are and opens a directory for each: OUTDIR itself for one, and
+// OUTDIR/NAME for each of several.
+func (s siteFlags) outputs(a *app, job *unpack.Options) error {
+	list, err := s.cluster.read(a)
+	if err != nil {
+		return err
+	}
+	if len(list) > 1 && (s.pullSecret != "" || len(s.present()) > 0) {
+		return usage(fmt.Errorf("--pull-secret and the flags that begin with --present are of one cluster, and --from-cluster names %d", len(list)), "leave them out: --from-cluster has the same, but for the pull secret, which APPLY.md reads from the cluster")
+	}
+	if len(list) == 0 {
+		list = append(list, nil)
+	}
+	if job.Site.Cluster, err = s.over(list[0]); err != nil || s.outDir == "" {
+		return err
+	}
+	if len(list) == 1 {
+		job.Out, err = outdir.Open(s.outDir)
+		return err
+	}
+	if err := os.MkdirAll(s.outDir, 0o700); err != nil {
+		return fmt.Errorf("make the output directory: %w", err)
+	}
+	for i, c := range list {
+		dir, err := outdir.Open(filepath.Join(s.outDir, c.Name))
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			job.Out = dir
+		} else {
+			job.More = append(job.More, unpack.Output{Cluster: c, Dir: dir})
+		}
+	}
+	return nil
+}
+
+// over is a cluster with what the files of present objects say, whatever else is known of it.
+func (s siteFlags) over(c *manifests.Cluster) (*manifests.Cluster, error) {
+	for file, kinds := range s.present() {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usage(fmt.Errorf("read %s: %w", text.Printable(file), err), "")
+		}
+		if c, err = c.With(bytes.NewReader(data), kinds...); err != nil {
+			return nil, usage(errors.New("read "+text.Printable(file)+": "+err.Error()), hintOf(err))
+		}
+	}
+	return c, nil
+}
