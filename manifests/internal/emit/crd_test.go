@@ -101,6 +101,12 @@ func checkObjects(t *testing.T, files []File) {
 			strictly(t, f, &corev1.ConfigMap{})
 		case kind == "Namespace":
 			strictly(t, f, &corev1.Namespace{})
+		case f.Name == fileInstallConfig || f.Name == fileInstallConfig413:
+			strictly(t, f, &installConfig{})
+		case f.Name == fileHostedCluster:
+			strictly(t, f, &hostedPatch{})
+		case kind == "ClusterImageSet":
+			strictly(t, f, &clusterImageSet{})
 		case kind == "OperatorGroup": // no schema of it is at hand
 			strictly(t, f, &operatorGroup{})
 		case kind == "Subscription":

@@ -1,0 +1,150 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+)
+
+// Files for clusters that are installed behind the air gap.
+const (
+	fileInstall           = "install/README.md"
+	fileInstallConfig     = "install/install-config.yaml"
+	fileInstallConfig413  = "install/install-config-4.13.yaml"
+	fileInstallRegistries = "install/registries.conf"
+	fileInstallCA         = "install/ca-bundle.crt"
+	fileHostedCluster     = "install/hostedcluster-patch.yaml"
+	hostedTrust           = "satchel-mirror-ca"
+)
+
+type (
+	// installConfig is a part of openshift-install's file (openshift/installer, pkg/types).
+	installConfig struct {
+		ImageDigestSources    []imageSource `json:"imageDigestSources,omitempty"`
+		ImageContentSources   []imageSource `json:"imageContentSources,omitempty"` // before 4.14
+		AdditionalTrustBundle string        `json:"additionalTrustBundle,omitempty"`
+	}
+	imageSource struct {
+		Mirrors []string `json:"mirrors"`
+		Source  string   `json:"source"`
+	}
+	// clusterImageSet is a release that the multicluster engine offers (openshift/hive).
+	clusterImageSet struct {
+		object
+		Spec struct {
+			ReleaseImage string `json:"releaseImage"`
+		} `json:"spec"`
+	}
+	// hostedPatch is what a HostedCluster needs in addition (openshift/hypershift).
+	hostedPatch struct {
+		Spec struct {
+			ImageContentSources   []imageSource `json:"imageContentSources"`
+			AdditionalTrustBundle *nameRef      `json:"additionalTrustBundle,omitempty"`
+		} `json:"spec"`
+	}
+)
+
+// emitInstall writes what a new cluster needs to be installed from the mirror, where a release
+// is carried.
+func (e *emission) emitInstall() error {
+	if len(e.payloads) == 0 {
+		return nil
+	}
+	sources := e.imageSources()
+	trust := ""
+	if len(e.site.CA) > 0 {
+		var err error
+		if trust, err = e.trustBundle(); err != nil {
+			return err
+		}
+		e.add(fileInstallCA, modePublic, []byte(trust))
+	}
+	var hosted hostedPatch
+	hosted.Spec.ImageContentSources = sources
+	if trust != "" {
+		hosted.Spec.AdditionalTrustBundle = &nameRef{hostedTrust}
+	}
+	e.add(fileInstallRegistries, modePublic, rules.On(e.groups, e.newInsecure(), nil).TOML())
+	for file, o := range map[string]any{
+		fileInstallConfig:    installConfig{ImageDigestSources: sources, AdditionalTrustBundle: trust},
+		fileInstallConfig413: installConfig{ImageContentSources: sources, AdditionalTrustBundle: trust},
+		fileHostedCluster:    hosted,
+	} {
+		if err := e.addObject(file, modePublic, o); err != nil {
+			return err
+		}
+	}
+	var sets []string
+	for _, img := range e.payloads {
+		set := clusterImageSet{object: objectOf("hive.openshift.io/v1", "ClusterImageSet", "img"+strings.ToLower(strings.NewReplacer("_", "-", "+", "-").Replace(origin.PayloadName(img))), "")}
+		set.Metadata.Labels["visible"] = "true" // the console offers it
+		set.Spec.ReleaseImage = e.place(img)
+		file := "install/clusterimageset-" + strings.TrimPrefix(set.Metadata.Name, "img") + ".yaml"
+		if err := e.addObject(file, modePublic, set); err != nil {
+			return err
+		}
+		sets = append(sets, file)
+	}
+	e.add(fileInstall, modePublic, e.installPage(sets, trust != ""))
+	return nil
+}
+
+// imageSources are the rules as an installer takes them.
+func (e *emission) imageSources() (list []imageSource) {
+	for _, g := range e.groups {
+		for _, r := range g.Rules {
+			list = append(list, imageSource{Mirrors: r.Mirrors, Source: r.Source})
+		}
+	}
+	return list
+}
+
+// trustBundle is the mirror's authorities, each checked.
+func (e *emission) trustBundle() (string, error) {
+	noted := e.notes
+	certs, err := e.checkCA()
+	e.notes = noted // the step of the authorities has them
+	return certs, err
+}
+
+// installPage says what each file is for.
+func (e *emission) installPage(sets []string, trust bool) []byte {
+	p := e.newPage()
+	p.text("# New clusters behind the air gap")
+	p.text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.mirrors()[0], fileApply)
+	p.text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.mirrors()[0].Host)
+	p.step("openshift-install")
+	p.text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
+	e.pageReleases(p)
+	p.step("The agent-based installer, with files of its own")
+	if trust {
+		p.text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s and %s into the directory `mirror` of the assets.", fileInstallRegistries, fileInstallCA)
+	} else {
+		p.text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s into the directory `mirror` of the assets.", fileInstallRegistries)
+	}
+	p.step("The multicluster engine, and Advanced Cluster Management")
+	p.text("Apply the ClusterImageSets on the hub: they offer the releases by their place in the mirror. Nodes: nothing changes.")
+	var files []named
+	for _, f := range sets {
+		files = append(files, named{file: f})
+	}
+	p.run("oc apply" + flagged(files))
+	p.step("Hosted control planes")
+	p.text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", fileHostedCluster)
+	if trust {
+		p.text("The ConfigMap with the authorities is created in the namespace of the HostedCluster, here `clusters`.")
+		p.run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
+	}
+	return p.bytes()
+}
+
+// pageReleases lists where the releases are.
+func (e *emission) pageReleases(p *page) {
+	var list []string
+	for _, img := range e.payloads {
+		list = append(list, fmt.Sprintf("%s: `%s`", origin.PayloadName(img), e.place(img)))
+	}
+	p.list(list)
+}
