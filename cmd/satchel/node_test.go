@@ -36,8 +36,8 @@ func (w *world) unpackSite(mirror, out string, more ...string) []string {
 	return w.unpack(mirror, append(more, "--output-dir", out, "--present-image-config", file)...)
 }
 
-// newNode applies the ImageContentSourcePolicies in out to a node that is
-// configured to use plain HTTP for the mirror.
+// newNode applies the rules in out, of all kinds, to a node that is configured to use plain
+// HTTP for the mirror.
 func newNode(t *testing.T, mirror, out string) *node {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "node") // podman takes no runroot of more than 50 characters
@@ -46,9 +46,9 @@ func newNode(t *testing.T, mirror, out string) *node {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	n := &node{dir: dir, rules: filepath.Join(dir, "rules.conf"), plain: filepath.Join(dir, "plain.conf")}
-	found, err := filepath.Glob(filepath.Join(out, "icsp-*.yaml"))
+	found, err := filepath.Glob(filepath.Join(out, "i[cdt][sm][ps]-*.yaml"))
 	if err != nil || len(found) == 0 {
-		t.Fatalf("no ImageContentSourcePolicy in %s: %v", out, err)
+		t.Fatalf("no rules in %s: %v", out, err)
 	}
 	writeNodeConf(t, n.rules, mirror, found)
 	writeNodeConf(t, n.plain, mirror, nil)

@@ -47,6 +47,18 @@ func TestPullKinds(t *testing.T) {
 	n.skopeo(t, refs)
 	n.podman(t, refs)
 	n.unreachable(t, refs...)
+
+	none := filepath.Join(w.dir, "no-rules.yaml")
+	if err := os.WriteFile(none, []byte("kind: List\nitems: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out = filepath.Join(w.dir, "out-idms")
+	w.run("render", "-i", w.key, "--tls-verify=false", "--to", mirror.Host+"/ocp", "--output-dir", out, "--present-image-config", filepath.Join(w.dir, "image-config.yaml"),
+		"--present-rules", none, "--mirror-api", "idms", "--mirror-source-policy", "never", w.drive).want(exitOK)
+	n = newNode(t, mirror.Host, out)
+	named := []string{refs[0], "quay.io/team/app:v1", "ghcr.io/deep/er/still/index:v2"}
+	n.skopeo(t, named)
+	n.podman(t, named[1:])
 }
 
 // TestPullSecretAndCA pulls from a mirror that asks for TLS and a credential, with

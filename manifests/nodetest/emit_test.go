@@ -8,10 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/openshift/api/operator/v1alpha1"
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -20,37 +19,72 @@ import (
 
 // checkEmitted compares the registries.conf that comes with a cluster's YAML with
 // what a node gets of the policies in it.
-func checkEmitted(t *testing.T, images []oci.Image) {
+func checkEmitted(t *testing.T, images []oci.Image, names ...string) {
 	t.Helper()
 	mirror, err := oci.ParseMirror("mirror.example:5000/ocp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, _, err := manifests.Emit(&oci.Inventory{Images: images}, manifests.Site{Mirror: mirror})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rules []*v1alpha1.ImageContentSourcePolicy
-	var got []byte
-	for _, f := range files {
-		if f.Name == "registries.conf" {
-			got = f.Body
+	for name, site := range map[string]manifests.Site{
+		"icsp": {Mirror: mirror}, "idms": {Mirror: mirror, MirrorAPI: manifests.MirrorIDMS},
+		"never":   {Mirror: mirror, MirrorAPI: manifests.MirrorIDMS, SourcePolicy: manifests.SourceNever, PresentRules: &manifests.PresentRules{}},
+		"present": {Mirror: mirror, MirrorAPI: manifests.MirrorIDMS, PresentRules: present(t)},
+	} {
+		if !slices.Contains(names, name) {
+			continue
 		}
-		if strings.HasPrefix(f.Name, "icsp-") {
-			p, err := policy(f.Body)
-			if err != nil {
-				t.Fatalf("%s: %v", f.Name, err)
+		files, _, err := manifests.Emit(&oci.Inventory{Images: images}, site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all objects
+		var got []byte
+		sets := map[string]bool{}
+		for _, f := range files {
+			if f.Name == "registries.conf" {
+				got = f.Body
 			}
-			rules = append(rules, p)
+			if kind, _, ok := strings.Cut(f.Name, "-"); ok && (kind == "icsp" || kind == "idms" || kind == "itms") {
+				sets[kind] = true
+				if err := all.add(f.Body); err != nil {
+					t.Fatalf("%s: %v", f.Name, err)
+				}
+			}
+		}
+		if site.PresentRules != nil {
+			if err := all.add([]byte(others)); err != nil && name == "present" {
+				t.Fatal(err)
+			}
+			if name == "never" {
+				all.icsps = nil
+			}
+		} else { // those for tags are a step of their own
+			all.itms = nil
+		}
+		want, err := confOf(nil, nil, all.icsps, all.idms, all.itms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(sets) == 0 || sets["icsp"] != (name == "icsp") || !bytes.Equal(got, want) {
+			t.Errorf("%s, %v: registries.conf is\n%.2000s\nand a node has\n%.2000s", name, sets, got, want)
 		}
 	}
-	want, err := registriesConf(nil, nil, rules)
+}
+
+// others is an object that a cluster has beside those of satchel.
+const others = `apiVersion: operator.openshift.io/v1alpha1
+kind: ImageContentSourcePolicy
+metadata: {name: corp}
+spec: {repositoryDigestMirrors: [{source: registry.example, mirrors: [cache.example/r]}, {source: quay.io/openshift-release-dev, mirrors: [cache.example/o]}]}
+`
+
+func present(t *testing.T) *manifests.PresentRules {
+	t.Helper()
+	p, err := manifests.ParsePresentRules("others", []byte(others))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rules) == 0 || !bytes.Equal(got, want) {
-		t.Errorf("%d policies: registries.conf is\n%.2000s\nand a node has\n%.2000s", len(rules), got, want)
-	}
+	return p
 }
 
 // TestPayloads takes the components of real payloads.
@@ -83,7 +117,7 @@ func TestPayloads(t *testing.T) {
 		if len(images) != count {
 			t.Errorf("%s has %d components, want %d", name, len(images), count)
 		}
-		checkEmitted(t, images)
+		checkEmitted(t, images, "icsp", "idms", "never", "present")
 	}
 }
 
@@ -91,9 +125,9 @@ func TestPayloads(t *testing.T) {
 func TestManyRules(t *testing.T) {
 	t.Parallel()
 	var images []oci.Image
-	for i := range 5000 {
+	for i := range 3000 {
 		origin := []oci.Origin{origin.Operator, origin.Additional}[i%2]
 		images = append(images, image(t, origin, fmt.Sprintf("registry.example/%s/image-%05d@sha256:%064d", strings.Repeat("p", i%90+1), i, i), ""))
 	}
-	checkEmitted(t, images)
+	checkEmitted(t, images, "icsp", "never")
 }

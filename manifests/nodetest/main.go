@@ -1,8 +1,8 @@
 // Nodetest writes the registries.conf that a node gets of a cluster's
-// ImageContentSourcePolicies, with the code that nodes get it from. Its tests
-// compare that with what satchel writes.
+// ImageContentSourcePolicies, ImageDigestMirrorSets and ImageTagMirrorSets, with the
+// code that nodes get it from. Its tests compare that with what satchel writes.
 //
-//	go run -C manifests/nodetest . INSECURE [POLICY.yaml ...]
+//	go run -C manifests/nodetest . INSECURE [OBJECT.yaml ...]
 //
 // INSECURE is a registry without TLS, as image.config's insecureRegistries has
 // it. The file goes to standard output.
@@ -24,6 +24,7 @@ import (
 	configv1 "github.com/openshift/api/config/v1"
 	"github.com/openshift/api/operator/v1alpha1"
 	"github.com/openshift/runtime-utils/pkg/registries"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -36,21 +37,19 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("nodetest INSECURE [POLICY.yaml ...]")
+		return errors.New("nodetest INSECURE [OBJECT.yaml ...]")
 	}
-	var rules []*v1alpha1.ImageContentSourcePolicy
+	var all objects
 	for _, name := range args[1:] {
 		body, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		p, err := policy(body)
-		if err != nil {
-			return fmt.Errorf("read policy %s: %w", name, err)
+		if err := all.add(body); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
 		}
-		rules = append(rules, p)
 	}
-	conf, err := registriesConf(args[:1], nil, rules)
+	conf, err := confOf(args[:1], nil, all.icsps, all.idms, all.itms)
 	if err != nil {
 		return err
 	}
@@ -75,13 +74,29 @@ func confOf(insecure, blocked []string, rules []*v1alpha1.ImageContentSourcePoli
 	return b.Bytes(), err
 }
 
-func policy(body []byte) (*v1alpha1.ImageContentSourcePolicy, error) {
-	p := &v1alpha1.ImageContentSourcePolicy{}
-	if err := yaml.UnmarshalStrict(body, p); err != nil {
-		return nil, err
+// objects are those of a cluster that have rules.
+type objects struct {
+	icsps []*v1alpha1.ImageContentSourcePolicy
+	idms  []*configv1.ImageDigestMirrorSet
+	itms  []*configv1.ImageTagMirrorSet
+}
+
+// add reads one object, strictly.
+func (o *objects) add(body []byte) error {
+	var is metav1.TypeMeta
+	if err := yaml.Unmarshal(body, &is); err != nil {
+		return err
 	}
-	if p.Kind != "ImageContentSourcePolicy" || p.APIVersion != "operator.openshift.io/v1alpha1" {
-		return nil, fmt.Errorf("it is a %s of %s", p.Kind, p.APIVersion)
+	switch is {
+	case metav1.TypeMeta{Kind: "ImageContentSourcePolicy", APIVersion: "operator.openshift.io/v1alpha1"}:
+		o.icsps = append(o.icsps, &v1alpha1.ImageContentSourcePolicy{})
+		return yaml.UnmarshalStrict(body, o.icsps[len(o.icsps)-1])
+	case metav1.TypeMeta{Kind: "ImageDigestMirrorSet", APIVersion: "config.openshift.io/v1"}:
+		o.idms = append(o.idms, &configv1.ImageDigestMirrorSet{})
+		return yaml.UnmarshalStrict(body, o.idms[len(o.idms)-1])
+	case metav1.TypeMeta{Kind: "ImageTagMirrorSet", APIVersion: "config.openshift.io/v1"}:
+		o.itms = append(o.itms, &configv1.ImageTagMirrorSet{})
+		return yaml.UnmarshalStrict(body, o.itms[len(o.itms)-1])
 	}
-	return p, nil
+	return fmt.Errorf("it is a %s of %s", is.Kind, is.APIVersion)
 }

@@ -84,7 +84,9 @@ func Grow(present []Object, digests, tags []Group, room Room) *Growth {
 		for _, o := range g.present {
 			if side.taken(o) {
 				for _, r := range sortedRules(o.Rules) {
-					side.put(o.Group, r, afterOurs)
+					if !g.refuses(r) {
+						side.put(o.Group, r, afterOurs)
+					}
 				}
 			}
 		}

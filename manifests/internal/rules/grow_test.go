@@ -24,7 +24,7 @@ func icsp(name string, list ...Rule) Object {
 func to(source string, mirrors ...string) Rule { return Rule{source, mirrors} }
 
 func (g *Growth) lines() (list []string) {
-	states := []string{"new", "grows", "same", "superfluous", "by tag", "needed"}
+	states := []string{"new", "grows", "same", "superfluous", "by tag", "needed", "internal"}
 	for _, o := range g.Ours {
 		list = append(list, o.Name+" "+states[o.State]+fmt.Sprint(" ", o.Sources, " ", o.Mirrors))
 		for _, r := range o.Rules {
