@@ -2,7 +2,6 @@ package emit
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
@@ -152,36 +151,38 @@ func (e *emission) restoreRules(p *page) {
 	}
 	p.step("Delete the rules")
 	p.drains("deleting rules")
-	var list []rules.Other
-	for _, set := range e.sets() {
-		list = append(list, rules.Other{Object: rules.Object{Kind: set.kind, Name: set.name}})
+	list := e.earlierRules()
+	if e.site.PresentRules == nil {
+		p.text("Rules of satchel versions that gave them no label are named satchel-release-, satchel-operator- or satchel-generic- too (`oc get imagecontentsourcepolicy`). Delete them in the same go, so that the nodes change only once.")
 	}
-	kinds := []string{resource(e.kind)}
-	if e.kind == rules.DigestMirrors {
-		kinds = append(kinds, resource(rules.TagMirrors))
+	v, known := e.site.Cluster.Running()
+	lines := append(deletion(list, " --ignore-not-found"), "oc delete "+resource(rules.ContentSource)+" -l "+mine)
+	switch sets := "oc delete " + resource(rules.DigestMirrors) + "," + resource(rules.TagMirrors) + " -l " + mine; {
+	case e.kind == rules.DigestMirrors || known && hasMirrorSets(v):
+		lines = append(lines, sets)
+	case !known: // before 4.13 there are none
+		lines = append(lines, sets+" || true")
 	}
-	if e.site.PresentRules != nil {
-		for _, o := range e.growth.Others {
-			if o.Ours() {
-				list = append(list, o)
-				if !slices.Contains(kinds, resource(o.Kind)) {
-					kinds = append(kinds, resource(o.Kind))
-				}
-			}
-		}
-		if slices.ContainsFunc(e.deleted(), func(o rules.Other) bool { return !o.Ours() }) {
-			p.text("Rules of other tools that you deleted are in before-icsp.yaml and before-idms-itms.yaml.")
-		}
-	} else {
-		for _, name := range e.firstNames() {
-			list = append(list, rules.Other{Object: rules.Object{Kind: e.kind, Name: name}})
-		}
-		p.text("Rules of earlier runs are also named satchel-*: add them to the command that deletes, so that the nodes change only once.")
-	}
-	p.run(slices.Concat([]string{"oc get " + strings.Join(kinds, ",")}, deletion(list, " --ignore-not-found"), waitForNodes())...)
+	p.run(append(lines, waitForNodes()...)...)
 	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
 	p.run(
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",
 	)
+}
+
+// earlierRules lists satchel's objects that may lack the label: those of earlier versions.
+func (e *emission) earlierRules() (list []rules.Other) {
+	if e.site.PresentRules == nil {
+		for _, name := range e.firstNames() {
+			list = append(list, rules.Other{Object: rules.Object{Kind: e.kind, Name: name}})
+		}
+		return list
+	}
+	for _, o := range e.site.PresentRules.Objects {
+		if o.Ours() {
+			list = append(list, rules.Other{Object: o})
+		}
+	}
+	return list
 }
