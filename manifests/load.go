@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/needed"
 )
 
 // Variables of the environment that [Load] reads, as oc-mirror does.
@@ -25,6 +27,9 @@ type Request struct {
 	Name  string // of the file, for messages
 	Data  []byte // the ImageSetConfiguration
 	Extra Extra  // what is asked for in addition to the file
+	// Clusters are those whose needs are asked for in addition: the releases that they run, the
+	// images that they use, and catalogs from what they have installed on.
+	Clusters []*Cluster
 	// Getenv reads a variable of the environment; nil: none is set.
 	Getenv func(name string) string
 	// ReadFile reads a small file that the configuration or the environment names;
@@ -67,7 +72,7 @@ func Load(r Request) (*Config, error) {
 	}
 	c.Extra = r.Extra
 	for _, step := range []func() error{
-		func() error { return readPodFiles(&c.Extra) },
+		func() error { return addUses(&c.Extra, r.Clusters) },
 		func() error { return addEnvironment(c, r) },
 		func() error { return c.ReadTemplates(r.ReadFile) },
 		c.CheckSupported,
@@ -88,7 +93,7 @@ func addEnvironment(c *Config, r Request) error {
 		x.UpdateURL = r.Getenv(EnvUpdateURL)
 	}
 	pf := c.Mirror.Platform
-	if pf.Release == "" && len(pf.Channels) == 0 || x.IgnoreReleaseSignature {
+	if pf.Release == "" && len(pf.Channels) == 0 && len(x.Running) == 0 || x.IgnoreReleaseSignature {
 		return nil
 	}
 	if store := r.Getenv(EnvSignatureURL); store != "" {
@@ -127,18 +132,29 @@ func readSmallFile(name string) (body []byte, err error) {
 	return body, err
 }
 
-// readPodFiles reads the files and directories that have the pods of a cluster.
-func readPodFiles(x *Extra) error {
-	if len(x.PodFiles) == 0 {
+// addUses adds what clusters need, and what pods use: read from files and directories.
+func addUses(x *Extra, clusters []*Cluster) error {
+	if len(x.PodFiles) == 0 && len(clusters) == 0 {
 		return nil
 	}
-	set := NewPods()
+	needs := needed.Of(clusters)
+	x.Running, x.Installed = slices.Clone(needs.Running), needs.Installed
+	set, err := needs.Pods()
+	if err != nil {
+		return &InputError{What: "read the images of clusters", Err: err, hint: "give fewer clusters"}
+	}
 	for _, name := range x.PodFiles {
 		if err := readPods(set, name); err != nil {
 			return &InputError{What: "read pods from " + name, Err: err, Field: "PodFiles", hint: "pods are read from what oc get pods -A -o json (or -o yaml) writes, or from an extracted must-gather"}
 		}
 	}
 	x.Pods, x.PodNotes = set.Images()
+	x.PodNotes = append(needs.Notes, x.PodNotes...)
+	for _, r := range set.Running() {
+		if !slices.ContainsFunc(x.Running, func(have imageset.Running) bool { return have.Ref == r.Ref }) {
+			x.Running = append(x.Running, r)
+		}
+	}
 	return nil
 }
 

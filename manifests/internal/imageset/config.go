@@ -37,6 +37,8 @@ type Config struct {
 type Extra struct {
 	Pods []PodImage `json:"pods,omitempty"` // what a running cluster uses
 
+	// Running are the releases that clusters run; each is carried whole.
+	Running []Running `json:"running,omitempty"`
 	// Installed are the operators of running clusters: catalogs are carried from there on.
 	Installed []Installed `json:"installed,omitempty"`
 

@@ -3,7 +3,15 @@ package imageset
 import (
 	"cmp"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/oci"
 )
+
+// Running is a release that a cluster runs.
+type Running struct {
+	Ref oci.Ref `json:"ref"` // of its payload
+	Why string  `json:"-"`   // such as "cluster east", or the pod that shows it
+}
 
 // Installed is an operator that a cluster has, or is about to have.
 type Installed struct {

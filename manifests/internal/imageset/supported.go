@@ -36,7 +36,7 @@ func (h *Helm) asked() bool { return len(h.Repositories)+len(h.Local) > 0 }
 
 // CheckNotEmpty returns a *[ConfigError] for a configuration that asks for nothing.
 func (c *Config) CheckNotEmpty() error {
-	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods) > 0 {
+	if c.Mirror.Helm.asked() || c.Mirror.Platform.Graph || c.Mirror.Platform.Release != "" || len(c.Mirror.Platform.Channels)+len(c.Mirror.Operators)+len(c.Mirror.AdditionalImages)+len(c.Extra.Pods)+len(c.Extra.Running) > 0 {
 		return nil
 	}
 	p := c.Problems()

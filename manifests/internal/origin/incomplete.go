@@ -53,7 +53,7 @@ func Wholes(g oci.Gap) (list []Incomplete) {
 	for _, r := range g.Image.Reasons {
 		kind, name := r.Kind, r.Name
 		switch {
-		case kind == KindConfigured: // it could not be read, so its version is not known
+		case kind == KindConfigured, kind == KindRunning && !slices.ContainsFunc(g.Image.Reasons, func(r oci.Reason) bool { return r.Kind == KindRelease }): // it could not be read, so its version is not known
 			kind, name = KindRelease, g.Image.Source.String()
 		case kind == KindCatalog:
 			name = cmp.Or(name, g.Image.Source.String())

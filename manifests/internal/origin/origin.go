@@ -21,6 +21,7 @@ const (
 	KindCatalog    = "catalog"     // Name is the directory of one that is in a directory
 	KindOperator   = "operator"    // Name is PACKAGE VERSION, Part what of it
 	KindChart      = "chart"       // Name is CHART VERSION, Part the object that names the image
+	KindRunning    = "runs in"     // of a release; Name is the cluster
 	KindPod        = "pod"         // Name is NAMESPACE/POD CONTAINER
 	KindConfigured = "platform.release"
 	KindGraph      = "platform.graph"

@@ -29,6 +29,8 @@ const maxPodImages = 50_000
 type Pods struct {
 	uses map[podKey]*podUses
 	left map[string]*podUses // what cannot be carried, by the image's name
+
+	releases map[oci.Ref]string // payloads that version operators run from, with the first pod
 }
 
 type podKey struct {
@@ -43,18 +45,20 @@ type podUses struct {
 }
 
 // NewPods begins a set.
-func NewPods() *Pods { return &Pods{map[podKey]*podUses{}, map[string]*podUses{}} }
+func NewPods() *Pods {
+	return &Pods{map[podKey]*podUses{}, map[string]*podUses{}, map[oci.Ref]string{}}
+}
 
 // Read adds what oc get pods -A prints as JSON or YAML.
 func (p *Pods) Read(r io.Reader) error {
-	n, err := podlist.Read(r, p.add)
+	n, err := podlist.Read(r, p.Add)
 	return podsFound(n, err)
 }
 
 // ReadDir adds the pods of a must-gather, or of an extracted Insights archive; base
 // is the directory's name.
 func (p *Pods) ReadDir(fsys fs.FS, base string) error {
-	n, err := podlist.Walk(fsys, base, p.add)
+	n, err := podlist.Walk(fsys, base, p.Add)
 	return podsFound(n, err)
 }
 
@@ -65,13 +69,32 @@ func podsFound(n int, err error) error {
 	return err
 }
 
-func (p *Pods) add(u podlist.Use) error {
+// Add adds what one container uses.
+func (p *Pods) Add(u podlist.Use) error {
 	who := text.ASCII(u.Namespace + "/" + u.Pod + " " + u.Container)
 	ref, tag, err := podRef(u)
+	if err == nil && u.Container == versionOperator && strings.HasPrefix(u.Pod, versionOperator) {
+		if first, ok := p.releases[ref]; !ok || who < first {
+			p.releases[ref] = who
+		}
+	}
 	if err == nil {
 		return note(p.uses, podKey{ref, tag}, who, "")
 	}
 	return note(p.left, text.ASCII(cmp.Or(u.Image, u.ID)), who, err.Error())
+}
+
+// versionOperator runs from the payload of the release that a cluster runs, or is being updated
+// to: in openshift-cluster-version, or of a hosted cluster in a namespace of that.
+const versionOperator = "cluster-version-operator"
+
+// Running lists the releases of clusters, as the pods of their version operators show them.
+func (p *Pods) Running() (list []imageset.Running) {
+	for ref, who := range p.releases {
+		list = append(list, imageset.Running{Ref: ref, Why: "pod " + who})
+	}
+	slices.SortFunc(list, func(a, b imageset.Running) int { return cmp.Compare(a.Ref.String(), b.Ref.String()) })
+	return list
 }
 
 func note[K comparable](uses map[K]*podUses, key K, who, why string) error {

@@ -45,12 +45,12 @@ func TestPodsAreBounded(t *testing.T) {
 	set := NewPods()
 	for i := range maxPodImages {
 		for range 2 { // the same again is no more
-			if err := set.add(podlist.Use{Image: fmt.Sprintf("q.io/a:v%d", i)}); err != nil {
+			if err := set.Add(podlist.Use{Image: fmt.Sprintf("q.io/a:v%d", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := set.add(podlist.Use{Image: "q.io/a:other"}); err == nil || !strings.Contains(err.Error(), "more than 50000 different images") {
+	if err := set.Add(podlist.Use{Image: "q.io/a:other"}); err == nil || !strings.Contains(err.Error(), "more than 50000 different images") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -143,16 +143,17 @@ type chosen struct {
 	graph.Node
 	kind, arch string
 	why        []oci.Reason
+	running    bool // a cluster runs it, and no graph was asked
 }
 
 // Channels asks for mirror.platform.channels: the releases that are chosen
 // from the update graphs, each as [Configured] asks for its one, and the graphs
-// as a document. A payload that cannot be read is a *[oci.Gap]; a channel or
+// as a document, and for the releases that clusters run. A payload that cannot be read is a *[oci.Gap]; a channel or
 // version that is not there, and versions that no path joins, are *[imageset.ConfigError].
 func Channels(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set, error) {
 	pf := &c.Mirror.Platform
 	if len(pf.Channels) == 0 {
-		return ask.Set{}, nil
+		return readReleases(ctx, c, from, withRunning(c, nil))
 	}
 	gs := newGraphs(c, from)
 	archs := text.Sorted(pf.Architectures)
@@ -177,7 +178,7 @@ func Channels(ctx context.Context, c *imageset.Config, from ask.Images) (ask.Set
 	if err != nil {
 		return ask.Set{}, err
 	}
-	all, err := readReleases(ctx, c, from, list)
+	all, err := readReleases(ctx, c, from, withRunning(c, list))
 	gs.updates(all.Payloads)
 	all.Documents = append(all.Documents, docs...)
 	return all, err
@@ -216,7 +217,7 @@ func readReleases(ctx context.Context, c *imageset.Config, from ask.Images, list
 		case unsigned(err) != nil:
 			unverified = append(unverified, err)
 		case err != nil:
-			w := ask.Image{Origin: origin.Release, Ref: n.Payload, Path: origin.PathPayload, Reasons: append([]oci.Reason{{Kind: origin.KindRelease, Name: n.Version.String() + " " + releaseArch(n.arch)}}, n.why...)}
+			w := ask.Image{Origin: origin.Release, Ref: n.Payload, Path: origin.PathPayload, Reasons: n.reasons()}
 			gaps = append(gaps, &oci.Gap{Image: w.Entry(), Err: err})
 		}
 		all.Images, all.Signatures = append(all.Images, v.read[i].Images...), append(all.Signatures, v.read[i].Signatures...)
@@ -226,6 +227,14 @@ func readReleases(ctx context.Context, c *imageset.Config, from ask.Images, list
 		return ask.Set{}, errors.Join(unverified...)
 	}
 	return all, oci.JoinGaps(gaps)
+}
+
+// reasons are why a release is carried, as far as that is known before it is read.
+func (n chosen) reasons() []oci.Reason {
+	if n.running {
+		return n.why
+	}
+	return append([]oci.Reason{{Kind: origin.KindRelease, Name: n.Version.String() + " " + releaseArch(n.arch)}}, n.why...)
 }
 
 // heldNotes holds back what is reported to the user, so that it comes in order.
@@ -238,12 +247,12 @@ func (h *heldNotes) Note(line string) { h.notes = append(h.notes, line) }
 
 // ask reads a payload, which must be what the graph says that it is.
 func (n chosen) ask(ctx context.Context, c *imageset.Config, from ask.Images, brought signature.Keyring) (*release, ask.Set, error) {
-	r, err := readRelease(ctx, c, n.Payload, from, brought)
+	r, err := n.readPayload(ctx, c, from, brought)
 	if err != nil {
 		return nil, ask.Set{}, err
 	}
 	// Some graph servers write the architecture behind the version, as 4.12.0+amd64.
-	if v, err := semver.Parse(r.Version); err != nil || !v.EQ(n.Version) || r.arch != n.arch {
+	if v, err := semver.Parse(r.Version); !n.running && (err != nil || !v.EQ(n.Version) || r.arch != n.arch) {
 		return nil, ask.Set{}, &oci.UnsupportedError{What: "payload " + n.Payload.String(), Why: fmt.Sprintf("the update graph says that it is %s for %s; it is %s for %s", n.Version, n.arch, r.Version, r.arch)}
 	}
 	list, err := r.images(ctx, c, from)

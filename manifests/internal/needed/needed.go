@@ -1,0 +1,115 @@
+package needed
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Needs is what clusters need. Lists are sorted, with each thing once.
+type Needs struct {
+	Running   []imageset.Running
+	Installed []imageset.Installed
+	Uses      []Use    // images of pods and owners, without those of catalogs
+	Notes     []string // what is not known, or left out, a line each
+}
+
+// Use is an image that a cluster uses.
+type Use struct {
+	cluster.ImageUse
+	Cluster string
+}
+
+// Of gathers what some clusters need.
+func Of(list []*cluster.State) *Needs {
+	n := &Needs{}
+	for _, s := range list {
+		from := sourcesOf(s)
+		n.Running = append(n.Running, running(s, from)...)
+		n.Installed = append(n.Installed, installed(s, from)...)
+		n.Uses = append(n.Uses, uses(s, from)...)
+		if len(running(s, from)) == 0 {
+			n.Notes = append(n.Notes, fmt.Sprintf("cluster %s: it is not known which release it runs: neither its ClusterVersion nor the pod of its version operator was read", text.Printable(s.Name)))
+		}
+		if !s.Known("Subscription") && !s.Known("ClusterExtension") {
+			n.Notes = append(n.Notes, fmt.Sprintf("cluster %s: it is not known which operators it has installed: no Subscriptions were read", text.Printable(s.Name)))
+		}
+	}
+	slices.SortStableFunc(n.Running, func(a, b imageset.Running) int { return cmp.Compare(a.Ref.String(), b.Ref.String()) })
+	n.Running = merged(n.Running)
+	slices.SortFunc(n.Installed, compareInstalled)
+	n.Installed = slices.CompactFunc(n.Installed, func(a, b imageset.Installed) bool {
+		a.Cluster, b.Cluster = "", ""
+		return a == b
+	})
+	return n
+}
+
+// merged is a list of releases, each with all clusters that run it.
+func merged(list []imageset.Running) (out []imageset.Running) {
+	for _, r := range list {
+		if i := len(out) - 1; i >= 0 && out[i].Ref == r.Ref {
+			if !strings.Contains(out[i].Why, r.Why) {
+				out[i].Why += ", " + r.Why
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func compareInstalled(a, b imageset.Installed) int {
+	return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Catalog, b.Catalog), cmp.Compare(a.Channel, b.Channel),
+		cmp.Compare(a.Bundle, b.Bundle), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Cluster, b.Cluster))
+}
+
+// UnknownError says that nobody knows what the applications of clusters run.
+type UnknownError struct {
+	Clusters []Unknown
+}
+
+// Unknown is a cluster of which only the platform's pods are known.
+type Unknown struct {
+	Name       string
+	Namespaces []string // that were read
+}
+
+// Applications gives a *[UnknownError] if for some cluster only namespaces of the platform were read.
+func Applications(list []*cluster.State) error {
+	var e UnknownError
+	for _, s := range list {
+		if !s.Applications() {
+			e.Clusters = append(e.Clusters, Unknown{s.Name, s.Namespaces()})
+		}
+	}
+	if len(e.Clusters) == 0 {
+		return nil
+	}
+	return &e
+}
+
+func (e *UnknownError) Error() string {
+	var list []string
+	for _, c := range e.Clusters {
+		seen := "no pods were read"
+		if len(c.Namespaces) > 0 {
+			seen = fmt.Sprintf("pods were read of %s, %s", text.Count(len(c.Namespaces), "namespace", "namespaces"), text.Some(c.Namespaces, 10))
+		}
+		list = append(list, text.ASCII(fmt.Sprintf("cluster %s: %s", c.Name, seen)))
+	}
+	return "applications unknown: " + strings.Join(list, "; ")
+}
+
+// Hint says what to do now.
+func (e *UnknownError) Hint() string {
+	return "a must-gather has the namespaces of the platform alone: give the output of the query of the cluster too"
+}
+
+// Permanent reports that the same files say the same.
+func (e *UnknownError) Permanent() bool { return true }
