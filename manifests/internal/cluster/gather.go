@@ -233,9 +233,13 @@ func (g *gathering) known(k *known, h head, body []byte) error {
 	case k.kind == "ImageStream":
 		return g.stream(h, body)
 	case k.kind == "BuildConfig":
-		return g.buildConfig(h, body)
-	case !k.keep:
-		return g.owner(h, body)
+		if err := g.buildConfig(h, body); err != nil {
+			return err
+		}
+	case !k.keep, k.kind == "DeploymentConfig":
+		if err := g.owner(h, body); err != nil {
+			return err
+		}
 	}
 	if !k.keep {
 		return nil

@@ -151,6 +151,7 @@ func (g *gathering) spec(u ImageUse, s podSpec, started []container) error {
 
 // image adds one use. What takes up memory counts, whoever wrote it.
 func (g *gathering) image(u ImageUse) error {
+	u.Image = strings.TrimSpace(u.Image) // " " where a trigger has not set it yet
 	if u.Image == "" && u.ID == "" && u.Stream == "" || len(u.Image) > maxName || len(u.ID) > maxName {
 		return nil
 	}

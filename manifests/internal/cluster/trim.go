@@ -41,7 +41,7 @@ func only(object map[string]any, field string, names ...string) {
 }
 
 func trimNamespace(o map[string]any) {
-	only(o, "metadata", "name", "labels")
+	only(o, "metadata", "name", "labels", "resourceVersion")
 	delete(o, "spec")
 	delete(o, "status")
 }
@@ -53,7 +53,7 @@ func trimNode(o map[string]any) {
 }
 
 func trimClusterOperator(o map[string]any) {
-	only(o, "metadata", "name")
+	only(o, "metadata", "name", "labels", "resourceVersion")
 	only(o, "status", "conditions", "versions")
 }
 
@@ -70,4 +70,27 @@ func trimCSV(o map[string]any) {
 	only(o, "metadata", "name", "namespace", "labels", "annotations", "resourceVersion")
 	only(o, "spec", "version", "replaces", "skips", "displayName", "minKubeVersion")
 	only(o, "status", "phase", "reason", "message")
+}
+
+// trimDeploymentConfig leaves which ImageStreams it follows.
+func trimDeploymentConfig(o map[string]any) {
+	only(o, "metadata", "name", "namespace", "labels", "resourceVersion")
+	only(o, "spec", "triggers")
+	delete(o, "status")
+}
+
+// trimBuildConfig leaves what a build begins with.
+func trimBuildConfig(o map[string]any) {
+	only(o, "metadata", "name", "namespace", "labels", "resourceVersion")
+	only(o, "spec", "strategy", "source")
+	spec, _ := o["spec"].(map[string]any)
+	if spec == nil {
+		return
+	}
+	only(spec, "source", "images")
+	strategies, _ := spec["strategy"].(map[string]any)
+	for name := range strategies {
+		only(strategies, name, "from")
+	}
+	delete(o, "status")
 }

@@ -24,7 +24,7 @@ func (e *emission) applyPage() []byte {
 		e.stepUpdateService,
 		e.stepNoLonger,
 		e.stepApplications,
-		e.pageCut, e.pageTagged, e.pageCollect,
+		e.pageQuery, e.pageCut, e.pageTagged, e.pageCollect,
 	} {
 		step(steps)
 	}

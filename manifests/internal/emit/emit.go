@@ -119,6 +119,7 @@ func (e *emission) classify() {
 		e.note("rules work only for pulls by digest, and %s named only by tag: the end of %s shows what to do", text.Count(n, "image is", "images are"), fileApply)
 	}
 	e.noteSigstore()
+	e.noteApplications()
 	e.noteElsewhere()
 	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {
 		e.note("satchel did not check whether %s has these images: rules for missing images stop a cluster; satchel unpack checks, and so does satchel render without --offline", e.site.Mirror.Host)

@@ -1,0 +1,26 @@
+package emit
+
+import (
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// noteApplications says where nobody looked at what applications run.
+func (e *emission) noteApplications() {
+	c := e.site.Cluster
+	if seen := c.Namespaces(); len(seen) > 0 && !c.Applications() {
+		e.note("applications unknown: what was given of the cluster has the pods of %s (%s), not of all; whether the mirror has the images of the others was not looked at. The line at the end of %s fetches the rest", text.Count(len(seen), "namespace", "namespaces"), text.Some(seen, 6), fileApply)
+	}
+}
+
+// pageQuery shows how satchel gets to know what the cluster is.
+func (e *emission) pageQuery(p *page) {
+	const file = "cluster.yaml"
+	p.head("For the next bundle: what the cluster is")
+	if e.site.Cluster.Applications() {
+		p.text("Fetch it again before the next bundle, with the line that `satchel cluster-query` prints, and give the file to satchel (`--from-cluster %s`).", file)
+		return
+	}
+	p.text("The line writes %s. Give it to satchel with the next bundle, or run satchel render again with it (`--from-cluster %s`): %s then has only what this cluster needs. The line changes nothing and asks for no Secret. It is one line: copy all of it.", file, file, fileApply)
+	p.text("```sh\n%s\n```", cluster.Query(file))
+}
