@@ -46,7 +46,8 @@ type Cluster struct {
 	failed  []string
 }
 
-// New makes a cluster of a version that has objects, in YAML.
+// New makes a cluster of a version that has objects, in YAML, and the default catalogs if these have
+// an OperatorHub.
 func New(t testing.TB, minor int, objects string) *Cluster {
 	t.Helper()
 	c := &Cluster{Minor: minor, objects: map[Key]*unstructured.Unstructured{}}
@@ -57,6 +58,10 @@ func New(t testing.TB, minor int, objects string) *Cluster {
 	for _, o := range list {
 		c.objects[keyOf(o)] = o
 	}
+	if hub, is := c.objects[Key{Kind: "OperatorHub", Name: "cluster"}]; is {
+		c.marketplace(hub)
+	}
+	c.log = nil
 	return c
 }
 

@@ -13,6 +13,9 @@ import (
 
 // get is oc get.
 func (c *Cluster) get(o *options, words []string) (string, error) {
+	if len(words) > 0 && words[0] == "crd" {
+		return c.definitions(words[1:]), nil
+	}
 	list, missing, err := c.find(o, words)
 	if err != nil {
 		return "", err
@@ -31,6 +34,21 @@ func (c *Cluster) get(o *options, words []string) (string, error) {
 type notFound string
 
 func (n notFound) Error() string { return "Error from server (NotFound): " + string(n) + " not found" }
+
+// aggregated are the groups that no CustomResourceDefinition is for.
+var aggregated = []string{"", "apps", "batch", "apps.openshift.io", "build.openshift.io", "image.openshift.io", "route.openshift.io"}
+
+// definitions lists the CustomResourceDefinitions by name, all or those that are named.
+func (c *Cluster) definitions(names []string) string {
+	var b strings.Builder
+	for _, r := range resources {
+		name := r.plural + "." + r.group
+		if c.Minor >= r.since && !slices.Contains(aggregated, r.group) && (len(names) == 0 || slices.Contains(names, name)) {
+			b.WriteString("customresourcedefinition.apiextensions.k8s.io/" + name + "\n")
+		}
+	}
+	return b.String()
+}
 
 // find gives the objects that words name: TYPE[,TYPE] [NAME...], or TYPE/NAME...; and an error for
 // each that is not there.

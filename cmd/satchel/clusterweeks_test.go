@@ -1,7 +1,6 @@
-package octest_test
+package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,19 +87,14 @@ metadata: {name: company-catalog, namespace: openshift-marketplace}
 spec: {sourceType: grpc, image: "registry.example/catalog:v1"}
 ---
 apiVersion: operators.coreos.com/v1alpha1
-kind: CatalogSource
-metadata: {name: redhat-operators, namespace: openshift-marketplace, annotations: {operatorframework.io/managed-by: marketplace-operator}}
-spec: {sourceType: grpc, image: "registry.redhat.io/redhat/redhat-operator-index:v4.16"}
----
-apiVersion: operators.coreos.com/v1alpha1
 kind: Subscription
 metadata: {name: acme, namespace: acme}
 spec: {name: acme, channel: stable, source: redhat-operators, sourceNamespace: openshift-marketplace}
 status: {installedCSV: acme.v1.0.0}
 `
 
-// week is one bundle's images: a release, a catalog, and what they need.
-func week(t *testing.T, version string, extra ...string) *oci.Inventory {
+// weekOf is one bundle's images: a release, a catalog, and what they need.
+func weekOf(t *testing.T, version string, extra ...string) *oci.Inventory {
 	t.Helper()
 	inv := &oci.Inventory{}
 	add := func(origin oci.Origin, source, path string, tags ...string) {
@@ -129,8 +123,8 @@ func week(t *testing.T, version string, extra ...string) *oci.Inventory {
 	return inv
 }
 
-// runs executes the commands of a page, and gives those of oc that failed.
-func runs(t *testing.T, c *octest.Cluster, dir, page string) (failed []string) {
+// runPage executes the commands of a page, and gives those of oc that failed.
+func runPage(t *testing.T, c *octest.Cluster, dir, page string) (failed []string) {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join(dir, page))
 	if err != nil {
@@ -141,8 +135,8 @@ func runs(t *testing.T, c *octest.Cluster, dir, page string) (failed []string) {
 	return c.Failed()[before:]
 }
 
-// write puts what Emit gives into a directory, and keeps what a person saved there.
-func write(t *testing.T, dir string, files []manifests.File) {
+// writeFiles puts what Emit gives into a directory, and keeps what a person saved there.
+func writeFiles(t *testing.T, dir string, files []manifests.File) {
 	t.Helper()
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
@@ -155,33 +149,101 @@ func write(t *testing.T, dir string, files []manifests.File) {
 	}
 }
 
-// TestThreeWeeks applies three weeks' files as APPLY.md says, then goes back as restore says:
-// nothing of others is touched, rules only grow, and at the end the cluster is what it was.
-func TestThreeWeeks(t *testing.T) {
-	t.Parallel()
-	c := octest.New(t, 16, connected)
-	before := c.Snapshot()
+// clusterCA is an authority, made for tests.
+const clusterCA = `-----BEGIN CERTIFICATE-----
+MIIBezCCASGgAwIBAgIBATAKBggqhkjOPQQDAjAkMSIwIAYDVQQDExlNaXJyb3Ig
+Q0EsIG1hZGUgZm9yIHRlc3RzMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAw
+MDAwWjAkMSIwIAYDVQQDExlNaXJyb3IgQ0EsIG1hZGUgZm9yIHRlc3RzMFkwEwYH
+KoZIzj0CAQYIKoZIzj0DAQcDQgAEqgoWJW1PPue3C/RV7wb64aBa0NrPzdkmPJrG
+Fhabwqf/0/j3iFRlvIxVhpSdQWTJet6RkkZPqU7s82OGodPxA6NCMEAwDgYDVR0P
+AQH/BAQDAgIEMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0OBBYEFLr/RP7YdRbgBjvN
+9c9FZ9WDdKLXMAoGCCqGSM49BAMCA0gAMEUCICnSajUAL3QaZnAy9FjaJTcqW6CN
+/wRyn8cNyYk8fdbIAiEAgPgHdU2QWq8UKI+iMgDgtAdHsmHIqtEDqghRUphFLd0=
+-----END CERTIFICATE-----
+`
+
+// emitFor writes the files for a cluster as it is now.
+func emitFor(t *testing.T, c *octest.Cluster, dir string, inv *oci.Inventory) {
+	t.Helper()
 	mirror, err := oci.ParseMirror("mirror.example:5000/ocp")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if b := c.Page(t, dir, []byte("```\n"+manifests.ClusterQuery("cluster.yaml")+"\n```\n"))[0]; b.Err != nil {
+		t.Fatalf("the query: %v: %s", b.Err, b.Output)
+	}
+	answer, err := os.Open(filepath.Join(dir, "cluster.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Close()
+	now, err := manifests.ReadCluster("site", answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Cluster: now, CA: []byte(clusterCA), Credential: &manifests.Credential{Username: "node", Password: "pull"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, dir, files)
+}
+
+// TestThreeWeeks applies three weeks' files as APPLY.md says, cuts the cluster off, then goes back
+// as restore says: nothing of others is touched, a week without changes changes nothing, rules only
+// grow, and at the end the cluster is what it was.
+func TestThreeWeeks(t *testing.T) {
+	t.Parallel()
+	c := octest.New(t, 16, connected)
+	before := c.Snapshot()
 	dir := t.TempDir()
-	for i, extra := range [][]string{{"quay.io/acme/one"}, {"quay.io/acme/two"}, {"quay.io/acme/one", "quay.io/acme/three"}} {
-		inv := week(t, fmt.Sprintf("4.16.%d", 4+i), extra...)
-		files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror})
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir, files)
-		for _, f := range runs(t, c, dir, "APPLY.md") {
+	rules := octest.Key{Kind: "ImageContentSourcePolicy", Name: "satchel-generic-1"}
+	for i, extra := range [][]string{{"quay.io/acme/one"}, {"quay.io/acme/one"}, {"quay.io/acme/two", "quay.io/acme/three"}} {
+		done := len(c.Log())
+		emitFor(t, c, dir, weekOf(t, "4.16.3", extra...))
+		for _, f := range runPage(t, c, dir, "APPLY.md") {
 			t.Errorf("week %d: %s", i+1, f)
 		}
+		changes := c.Log()[done:]
+		if i == 1 && len(changes) > 0 {
+			t.Errorf("nothing is new in week 2, and this was changed: %q", changes)
+		}
+		if i == 2 && !slices.Contains(changes, "configured "+rules.String()) {
+			t.Errorf("week 3 did not add its rules: %q", changes)
+		}
+	}
+	for _, source := range []string{"one", "two", "three"} {
+		if !strings.Contains(c.Snapshot()[rules], "source: quay.io/acme/"+source+"\n") {
+			t.Errorf("the rules lost quay.io/acme/%s: %s", source, c.Snapshot()[rules])
+		}
+	}
+	sameObjects(t, before, c.Snapshot(), "company-cache", "company-catalog", "acme", "admin-acks", "admin-gates")
+	for _, f := range append(runPage(t, c, dir, "CUT.md"), runPage(t, c, dir, "restore/README.md")...) {
+		t.Error(f)
 	}
 	after := c.Snapshot()
-	for key, was := range before {
-		others := slices.Contains([]string{"company", "company-cache", "company-catalog", "acme", "admin-acks"}, key.Name)
-		if others && after[key] != was && !strings.Contains(after[key], "mirror.example") {
-			t.Errorf("%s was changed:\n%s\n%s", key, was, after[key])
+	var names []string
+	for key := range before {
+		if key.Kind != "ClusterVersion" { // an update is not undone
+			names = append(names, key.Name)
+		}
+	}
+	if cv := after[octest.Key{Kind: "ClusterVersion", Name: "version"}]; !strings.Contains(cv, "channel: stable-4.16\n") || strings.Contains(cv, "upstream:") {
+		t.Errorf("the cluster asks for updates elsewhere than before:\n%s", cv)
+	}
+	sameObjects(t, before, after, names...)
+	for key, left := range after {
+		if _, was := before[key]; !was {
+			t.Errorf("the way back leaves %s:\n%s", key, left)
+		}
+	}
+}
+
+// sameObjects compares objects of these names, as they were and as they are.
+func sameObjects(t *testing.T, was, is map[octest.Key]string, names ...string) {
+	t.Helper()
+	for key, body := range was {
+		if slices.Contains(names, key.Name) && is[key] != body {
+			t.Errorf("%s is another one. It was:\n%s\nIt is:\n%s", key, body, is[key])
 		}
 	}
 }
