@@ -17,6 +17,8 @@ type (
 	PullSecretEdit = emit.PullSecretEdit
 	// PullSecretChanges are the registries of which entries differ.
 	PullSecretChanges = emit.PullSecretChanges
+	// NodePull is how nodes pull from the mirror once the pages were followed.
+	NodePull = emit.NodePull
 	// RegistryCA is a ConfigMap of registry authorities.
 	RegistryCA = emit.RegistryCA
 	// ImageConfig is what image.config.openshift.io/cluster says now.
@@ -56,6 +58,12 @@ const (
 // the same bytes. The error is a *[SiteError] where the site is at fault.
 func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err error) {
 	return emit.Emit(inv, site)
+}
+
+// NodePullOf finds out how nodes will pull the images of an inventory. The error is a
+// *[SiteError] where the site is at fault.
+func NodePullOf(inv *oci.Inventory, site Site) (*NodePull, error) {
+	return emit.NodePullOf(inv, site)
 }
 
 // ParsePullSecret reads a pull secret: .dockerconfigjson as downloaded, or as a

@@ -31,6 +31,7 @@ const lookForLeast = 4 * time.Second
 // Config is what is configured on the host for one side, source or mirror.
 type Config struct {
 	Authfile       string // a file; empty: the usual locations in the order of containers-auth.json(5), REGISTRY_AUTH_FILE included
+	Credentials    []byte // the content of such a file, in place of Authfile; nil: Authfile
 	TLSVerify      bool   // false: certificates are not checked, and plain HTTP is used with a host that does not speak TLS
 	TLSStrict      bool   // TLSVerify was asked for: registries.conf does not loosen it
 	CertDir        string // certificates for every registry; empty: a directory for each in the usual certs.d
@@ -72,6 +73,10 @@ type Client struct {
 // NewClient makes a client. Nothing is read or sent before it is asked for a
 // repository.
 func NewClient(cfg Config) *Client {
+	credentials := hostfile.NewCredentials(cfg.Authfile)
+	if cfg.Credentials != nil {
+		credentials = hostfile.GivenCredentials(cfg.Credentials)
+	}
 	return &Client{
 		cfg:          cfg,
 		retry:        retry.New(cfg.RetryTimes, cfg.RetryDelay),
@@ -86,7 +91,7 @@ func NewClient(cfg Config) *Client {
 		endpoints:    map[endpointKey]*endpoint{},
 		gates:        map[string]*retry.Gate{},
 		proxies:      sync.OnceValue(proxy.Environment),
-		credentials:  hostfile.NewCredentials(cfg.Authfile),
+		credentials:  credentials,
 		certificates: hostfile.NewCertificates(cfg.CertDir, cfg.CAFile, ""),
 	}
 }

@@ -98,7 +98,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.DeleteError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
+	case as[*unpack.NodesError](err), as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.DeleteError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
 		return exitRegistry
 	}
 	return exitFailed

@@ -122,7 +122,7 @@ func TestSiteFlags(t *testing.T) {
 		t.Errorf("got %v, hints %q", err, hints)
 	}
 	site := reflect.TypeFor[manifests.Site]()
-	for _, field := range []string{"Mirror", "PullSecret", "Credential", "CA", "PresentCA", "PresentImage", "CatalogNames"} {
+	for _, field := range []string{"Mirror", "PullSecret", "Credential", "NodeSecret", "PullFrom", "CA", "PresentCA", "PresentImage", "CatalogNames"} {
 		if _, ok := site.FieldByName(field); !ok || fieldFlags[field] == "" {
 			t.Errorf("%s is no field of Site, or no flag sets it", field)
 		}

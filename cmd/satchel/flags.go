@@ -49,9 +49,13 @@ func addRegistryFlags(f *pflag.FlagSet, r *registryFlags, side string) {
 }
 
 // client makes the side's client, which reports what it waits for.
-func (r registryFlags) client(a *app) *transport.Client {
+func (r registryFlags) client(a *app) *transport.Client { return r.clientWith(a, nil) }
+
+// clientWith makes one that logs in by the content of a credentials file; nil: by the side's own.
+func (r registryFlags) clientWith(a *app, credentials []byte) *transport.Client {
 	return transport.NewClient(transport.Config{
 		Authfile:       r.authfile,
+		Credentials:    credentials,
 		TLSVerify:      r.tlsVerify,
 		TLSStrict:      r.given(),
 		CertDir:        r.certDir,

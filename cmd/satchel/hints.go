@@ -54,6 +54,10 @@ func hints(err error) (list []string) {
 		//lint:ignore errorlint it is unwrapped here
 		switch u := e.(type) {
 		case *bundle.DamageError, *transport.ProbeError, *transport.TagError, *prepare.TagError: // these judge what is below them
+		case *unpack.NodesError:
+			if answer := (*transport.RegistryError)(nil); !errors.As(u.Err, &answer) || answer.Trouble() != transport.TroubleUnauthorized && answer.Trouble() != transport.TroubleForbidden { // it is about the nodes' credential
+				todo = append([]error{u.Err}, todo...)
+			}
 		case *unpack.AbsentError:
 			list = append(list, "or write the YAML without asking the mirror (satchel render --offline)")
 		case *transport.LocationError: // of many locations, one decides
@@ -107,6 +111,8 @@ func flagsFor(err error) string {
 	switch e := err.(type) {
 	case *transport.RegistryError:
 		return troubleFlags[e.Trouble()]
+	case *unpack.NodesError:
+		return "--node-authfile FILE, --pull-from HOST[:PORT][/NAMESPACE]"
 	case *transport.ProbeError:
 		var answer *transport.RegistryError
 		if errors.As(e.Err, &answer) && e.Hint() == answer.Hint() { // its hint is that of the answer
@@ -230,7 +236,7 @@ var extraFlags = map[string]string{
 
 // fieldFlags are for fields of [manifests.Site].
 var fieldFlags = map[string]string{
-	"Mirror": "--to", "PullSecret": "--pull-secret", "Credential": "--authfile", "CA": "--ca-file",
+	"Mirror": "--to", "PullFrom": "--pull-from", "PullSecret": "--pull-secret", "Credential": "--authfile", "NodeSecret": "--node-authfile", "CA": "--ca-file",
 	"PresentCA": "--present-registry-ca", "PresentImage": "--present-image-config", "PresentRules": "--present-rules", "PresentCatalogSources": "--present-catalog-sources", "CatalogNames": "--catalog-name",
 	"MirrorAPI": "--mirror-api", "SourcePolicy": "--mirror-source-policy",
 }

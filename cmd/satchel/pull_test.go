@@ -82,7 +82,7 @@ func TestPullSecretAndCA(t *testing.T) {
 	}
 	present := login("quay.io", "present")
 	got := w.run("unpack", "-i", w.key, "--to", mirror.Host+"/ocp", "--ca-file", mirror.CA, "--authfile", login(mirror.Host, "me"),
-		"--pull-secret", present, "--output-dir", out, w.drive).want(exitOK)
+		"--node-authfile", login(mirror.Host, "me"), "--output-dir", out, w.drive).want(exitOK).says("from " + mirror.Host + "/ocp with their credential")
 	if strings.Contains(got.stderr, "s3cret-word") {
 		t.Errorf("a password is printed:\n%s", got.stderr)
 	}
@@ -100,7 +100,8 @@ func TestPullSecretAndCA(t *testing.T) {
 		return n.command(rules, "skopeo", "--insecure-policy", "--registries-conf", rules, "copy", "-q", "--authfile", authfile, "--src-cert-dir", certs,
 			"docker://"+strings.Split(r.source, ":")[0]+"@"+r.payload.Digest.String(), "dir:"+filepath.Join(dir, "pulled")).CombinedOutput()
 	}
-	merged := filepath.Join(out, "pull-secret.dockerconfigjson")
+	merged := filepath.Join(dir, "merged.json")
+	w.run("pull-secret", "--add", filepath.Join(out, "secrets", "mirror.dockerconfigjson"), "--output", merged, present).want(exitOK).prints("added: " + mirror.Host)
 	if text, err := pull(merged, certs); err != nil {
 		t.Errorf("with the emitted pull secret and authority: %v\n%s", err, text)
 	}

@@ -26,7 +26,7 @@ a cluster pull from the mirror, with APPLY.md, the steps to apply it in order.
 Nothing is pushed. The mirror is asked whether it has every image of the bundle,
 because rules for missing images stop a cluster: if one is missing, nothing is
 written. --offline does not ask.`,
-		Example: "  satchel render -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
+		Example: "  satchel render -i inside.key --to mirror.example:5000/ocp --node-authfile node-auth.json --output-dir cluster /run/media/me/drive",
 		Args:    exactly(1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runRender(cmd.Context(), a, o, args[0])

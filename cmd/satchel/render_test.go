@@ -123,8 +123,8 @@ func checkReplaced(t *testing.T, w *world, render func(...string) []string, out 
 		t.Fatal(err)
 	}
 	w.run(render("--pull-secret", secret)...).want(exitOK)
-	w.run(render()...).want(exitOK).says("files of an earlier run were deleted from", "pull-secret.dockerconfigjson")
-	if _, ok := held(t, out)["pull-secret.dockerconfigjson"]; ok {
+	w.run(render()...).want(exitOK).says("files of an earlier run were deleted from", "gitops/secrets/pull-secret.yaml")
+	if _, ok := held(t, out)["gitops/secrets/pull-secret.yaml"]; ok {
 		t.Error("a secret of the earlier set is still there")
 	}
 }

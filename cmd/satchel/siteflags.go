@@ -22,11 +22,12 @@ type siteFlags struct {
 	catalogNames []string
 	rule         ruleFlags
 	cluster      clusterFlags
+	nodes        nodeFlags
 }
 
 func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	f.StringVar(&s.outDir, "output-dir", "", "`DIR` for the cluster's YAML; new, empty, or of an earlier run")
-	f.StringVar(&s.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's credentials are added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
+	f.StringVar(&s.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: what it has for the mirror need not be added (oc extract secret/pull-secret -n openshift-config --to=-)")
 	f.StringVar(&s.registryCA, "present-registry-ca", "", "the ConfigMap of registry authorities that the cluster uses now, `FILE`: the mirror's is added (oc get configmap NAME -n openshift-config -o yaml)")
 	f.StringVar(&s.imageConfig, "present-image-config", "", "the cluster's image.config, `FILE`, to be checked against the mirror (oc get image.config.openshift.io/cluster -o yaml)")
 	f.StringVar(&s.rules, "present-rules", "", "the rules that the cluster has now, `FILE`: the new ones are added to them, and none is dropped (oc get icsp,idms,itms -o yaml)")
@@ -34,17 +35,18 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	addRuleFlags(f, &s.rule)
 	addClusterFlags(f, &s.cluster)
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
+	addNodeFlags(f, &s.nodes)
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given() || s.cluster.given()
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given() || s.cluster.given() || s.nodes.given()
 }
 
 // read reads what the flags name, before anything else is done.
 func (s siteFlags) read() (manifests.Site, error) {
 	var site manifests.Site
-	err := s.rule.into(&site)
+	err := errors.Join(s.rule.into(&site), s.nodes.read(&site))
 	if err != nil {
 		return site, err
 	}

@@ -51,7 +51,7 @@ openshift/release-images and openshift/release there.
 With --output-dir, and when the mirror has every image, unpack writes the YAML
 that makes a cluster pull from the mirror, with APPLY.md, the steps to
 apply it in order.`,
-		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp --pull-secret pull-secret.json --output-dir cluster /run/media/me/drive",
+		Example: "  satchel unpack -i inside.key --to mirror.example:5000/ocp --node-authfile node-auth.json --output-dir cluster /run/media/me/drive",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil // see runUnpack
@@ -210,9 +210,10 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 	job.AllowShrink, job.Report = o.allowShrink, o.report
 	job.To, job.Parallel, job.DryRun, job.TagChildren = a.notices(), o.parallelLayers, o.dryRun, o.tagChildren
 	job.MoveTagsBack = o.moveTagsBack
+	job.AsNodes = func(credentials []byte) *transport.Client { return o.registry.clientWith(a, credentials) }
 	if o.site.outDir == "" {
 		if o.site.given() && !o.dryRun {
-			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources, --mirror-api, --mirror-source-policy, --from-cluster, --cluster-version and --catalog-name are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
+			return job, usage(errors.New("--pull-secret, --present-registry-ca, --present-image-config, --present-rules, --present-catalog-sources, --mirror-api, --mirror-source-policy, --from-cluster, --cluster-version, --catalog-name, --node-authfile, --push-credential-on-nodes and --pull-from are for the cluster's YAML, and there is no --output-dir for it"), "add --output-dir OUTDIR")
 		}
 	}
 	if job.Site, err = o.site.read(); err != nil { // a dry run looks at the same files

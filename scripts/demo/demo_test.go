@@ -119,7 +119,7 @@ func TestShowHidesSecrets(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"APPLY.md": "# one\n", "icsp-a.yaml": "kind: Rules\n", "catalogsource-b.yaml": "kind: CatalogSource\n",
-		"pull-secret.yaml": "apiVersion: v1\nkind: Secret\nhidden: yes\n", "pull-secret.dockerconfigjson": "hidden",
+		"secret.yaml": "apiVersion: v1\nkind: Secret\nhidden: yes\n", "secret.dockerconfigjson": "hidden",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func inOrder(t *testing.T, page string, texts ...string) {
 func TestEmitWarnsFirst(t *testing.T) {
 	t.Parallel()
 	in := emitInput{
-		Mirror: "m.example", Username: "u", Password: "p", CA: testCA(t), PullSecret: `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"}}}`,
+		Mirror: "m.example", NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`, CA: testCA(t),
 		Images: []emitImage{
 			{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-release:4.16.3-x86_64", Path: origin.PathPayload, Tags: []string{"4.16.3-x86_64"}},
 			{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v4.16"},
@@ -50,15 +50,16 @@ func TestEmitWarnsFirst(t *testing.T) {
 	files, _ := emit(t, in)
 	inOrder(t, string(fileOf(t, files, fileApply).Body),
 		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
-		"replaces the whole pull secret", "oc set data",
+		"change nothing in the cluster yet", "oc extract secret/pull-secret", "satchel pull-secret --add secrets/mirror.dockerconfigjson", "no other name", "oc create secret generic satchel-before", "oc set data",
 		"additionalTrustedCA.name", "oc get configmap", "] || oc create -f configmap-registry-ca.yaml", "--patch-file configmap-registry-ca-patch.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
 		"GPG signature", "Sigstore signature", "oc adm upgrade", "follow CUT.md")
-	inOrder(t, string(fileOf(t, files, fileCut).Body), "No operator", "Disconnect the cluster", "replaces the whole pull secret", "oc set data")
+	inOrder(t, string(fileOf(t, files, fileCut).Body), "No operator", "Disconnect the cluster", "change nothing in the cluster yet", "--remove cloud.openshift.com", "oc set data")
 	inOrder(t, string(fileOf(t, files, fileRestore).Body),
-		"replaces the whole pull secret", "oc set data", "oc delete catalogsource -n openshift-marketplace -l", "data.default-catalogs-off", "oc patch operatorhub",
-		"status.desired.image", "grep -F -e m.example/", "data.trusted-ca", `[ -n "$CA" ] || oc delete configmap`)
+		"oc delete catalogsource -n openshift-marketplace -l", "data.default-catalogs-off", "oc patch operatorhub",
+		"status.desired.image", "grep -F -e m.example/", "data.trusted-ca", `[ -n "$CA" ] || oc delete configmap`,
+		"prints nothing", "--restore secrets/pull-secret-before.json --host m.example --host cloud.openshift.com ", "oc set data", "oc delete secret satchel-before")
 }
 
 // TestEmitPresentCAAlone: the ConfigMap is known to have others in it, and stays
@@ -180,16 +181,6 @@ func TestEmitCharts(t *testing.T) {
 	}
 }
 
-// TestEmitGivenCredential: one that was put into the file by hand must get to the cluster.
-func TestEmitGivenCredential(t *testing.T) {
-	t.Parallel()
-	in := emitInput{Mirror: "m.example", Images: manyImages(1), PullSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}
-	files, _ := emit(t, in)
-	if !strings.Contains(commands(t, files, fileApply), setPullSecret(filePullSecret)) {
-		t.Error("no step is for the pull secret")
-	}
-}
-
 // TestCatalogsAlwaysGetNames has two catalogs with the same last word and tag:
 // pack cannot ask for a name, and must not fail after everything was fetched.
 func TestCatalogsAlwaysGetNames(t *testing.T) {
@@ -226,7 +217,7 @@ func TestEmitQuotes(t *testing.T) {
 		{Origin: origin.Release, Source: "[fd00::2]/rel/part:1", Path: "openshift/release"},
 	}}
 	files, _ := emit(t, in)
-	inOrder(t, commands(t, files, fileApply), "--to '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
+	inOrder(t, commands(t, files, fileApply), "--covers '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
 	if got := shell("it's; rm"); got != `'it'\''s; rm'` || shell("a.example:5000/b@sha256:0") != "a.example:5000/b@sha256:0" {
 		t.Errorf("quoted: %s", got)
 	}

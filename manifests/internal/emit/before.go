@@ -273,10 +273,6 @@ func (e *emission) stepBefore(p *page) {
 	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
 	p.run("oc get clusterversion,clusteroperators,nodes,machineconfigpools")
 	e.pagePaused(p)
-	if e.secret.written {
-		p.text("The pull secret of today, for the way back:")
-		p.run("[ -s " + beforeSecret + " ] || " + extractPullSecret(beforeSecret))
-	}
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
 		p.nothing("the copy of what the cluster was before satchel")
 		return
@@ -299,7 +295,6 @@ func (e *emission) stepBefore(p *page) {
 }
 
 const (
-	beforeSecret   = "before-pull-secret.json" // credentials: only its owner can read it
 	beforeImage    = "before-image-config.yaml"
 	beforeHub      = "before-operatorhub.yaml"
 	beforeCatalogs = "before-catalogsources.yaml"

@@ -38,16 +38,8 @@ func (e *emission) stepBeforeCut(p *page) {
 
 // stepInsights takes the entry for reports to Red Hat out of the pull secret.
 func (e *emission) stepInsights(p *page) {
-	switch {
-	case e.secret.written && !e.secret.insights:
-		p.text("The pull secret has no %s, so the Insights operator sends no reports and will not be degraded.", insightsHost)
-	case e.secret.written:
-		p.step("The pull secret without Insights")
-		p.text("The Insights operator can no longer send reports and would be degraded. Without %s in the pull secret it does not try. %s %s", insightsHost, wholeSecret, nodesPullSecret)
-		p.run(setPullSecret(fileAfterCut), "oc get clusteroperator insights")
-	default:
-		p.text("After that, the Insights operator is degraded until %s is removed from the pull secret. If you give the present pull secret (`--pull-secret`), satchel render writes that one too.", insightsHost)
-	}
+	p.step("The pull secret without Insights")
+	e.cutPullSecret(p)
 }
 
 // pageCut names the chapter of the cut in one line.
@@ -66,7 +58,7 @@ func (e *emission) cutAlready() string {
 	switch {
 	case e.before[keyCut] == "true":
 		return "the ConfigMap " + beforeName + " says that the cluster is cut off"
-	case e.secret.written && !e.secret.insights && e.applied():
+	case e.secret.given && !e.secret.insights && e.applied():
 		return "the pull secret has no " + insightsHost + ", and the cluster has rules of satchel"
 	}
 	return ""

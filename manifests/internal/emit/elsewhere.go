@@ -30,9 +30,10 @@ func (e *emission) namesOther(ref oci.Ref) bool {
 	return is
 }
 
-// other says in a page what such a tag names, "" for one that names its image.
-func (e *emission) other(ref oci.Ref) string {
-	switch d, is := e.site.Elsewhere[ref.String()]; {
+// other says in a page what the tag of an image names, "" for one that names its image.
+func (e *emission) other(img oci.Image, tag string) string {
+	ref := e.repo(img).WithTag(tag)
+	switch d, is := e.site.Elsewhere[e.site.Mirror.Repo(img).WithTag(tag).String()]; {
 	case !is:
 		return ""
 	case d == "":

@@ -21,12 +21,13 @@ type File struct {
 
 // Names of the files that are written, and of what is in the cluster.
 const (
-	fileApply          = "APPLY.md"
-	fileRestore        = "restore/README.md"
-	filePullSecret     = "pull-secret.dockerconfigjson"
-	filePullSecretYAML = "pull-secret.yaml"
-	fileAfterCut       = "pull-secret-after-cut.dockerconfigjson"
-	fileAfterCutYAML   = "pull-secret-after-cut.yaml"
+	fileApply   = "APPLY.md"
+	fileRestore = "restore/README.md"
+	// fileMirrorSecret has the entries by which nodes pull from the mirror, and nothing else.
+	fileMirrorSecret = "secrets/mirror.dockerconfigjson"
+	// The whole pull secret, as it was given, with these entries; for GitOps alone.
+	fileGitOpsSecret   = "gitops/secrets/pull-secret.yaml"
+	fileGitOpsAfterCut = "gitops/secrets/pull-secret-after-cut.yaml"
 	fileCA             = "configmap-registry-ca.yaml"
 	fileCAPatch        = "configmap-registry-ca-patch.yaml"
 	fileImagePatch     = "image-config-patch.yaml"

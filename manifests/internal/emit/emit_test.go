@@ -146,7 +146,7 @@ func TestEmitSplits(t *testing.T) {
 func TestEmitAgain(t *testing.T) {
 	t.Parallel()
 	in := emitInput{
-		Mirror: "mirror.example", Username: "fake", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`,
+		Mirror: "mirror.example", Username: "fake", Password: "fake", PushOnNodes: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`,
 		Images: append(manyImages(300),
 			emitImage{Origin: origin.Catalog, Source: "a.example/x/catalog:v1"}, emitImage{Origin: origin.Catalog, Source: "b.example/catalog:v2"}),
 		Gaps: []emitImage{{Origin: origin.Operator, Source: "a.example/x:1", Error: "b"}, {Origin: origin.Operator, Source: "a.example/x:1", Error: "a"}},
@@ -206,7 +206,12 @@ func TestEmitRefuses(t *testing.T) {
 		"allowing, alone":       {emitInput{PresentImage: image("{registrySources: {allowedRegistries: [x.example]}}")}, "not among them", "would drain every node"},
 		"name with a digit":     {emitInput{CatalogNames: map[string]string{"a.example/x/catalog": "4-15"}, Images: two[:1]}, `"4-15"`, ""},
 		"too many authorities":  {emitInput{CA: strings.Repeat(testCA(t), 500)}, "bytes of certificates", "give only the authority"},
-		"user with a colon":     {emitInput{Username: "a:b", Password: "fake", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "has a colon", "user name"},
+		"user with a colon":     {emitInput{Username: "a:b", Password: "fake", PushOnNodes: true}, "has a colon", "user name"},
+		"nothing for nodes":     {emitInput{PushOnNodes: true}, "there is none for m.example:5000", "give the file"},
+		"a token for nodes":     {emitInput{Token: true, PushOnNodes: true}, "identity token", "of their own"},
+		"nodes have a token":    {emitInput{NodeSecret: `{"auths":{"m.example:5000":{"identitytoken":"t"}}}`}, "m.example:5000 is a token", "has a password"},
+		"nodes have another's":  {emitInput{NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}, "none for m.example:5000", "may only pull"},
+		"pulls from twice":      {emitInput{PullFrom: []string{"lb.example/a", "lb.example/a"}}, "twice", "once"},
 	} {
 		c.in.Mirror = "m.example:5000/ns"
 		if c.in.Images == nil {
@@ -239,10 +244,13 @@ func TestEmitNotes(t *testing.T) {
 		"no authorities":      {emitInput{CA: "none"}, "no certificate authority was given"},
 		"none, and insecure":  {emitInput{CA: "none", PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check"},
 		"none, and present":   {emitInput{CA: "none", PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: x}\n"}, ""},
-		"pushes with it":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "only pull is safer"},
+		"pushes with it":      {emitInput{Username: "u", Password: "p", PushOnNodes: true}, "only pull is safer"},
+		"a credential":        {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "asks for a credential, and none for nodes was given"},
+		"of nodes":            {emitInput{Username: "u", Password: "p", NodeSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
+		"of one address":      {emitInput{PullFrom: []string{"lb.example", "m.example:5000"}, NodeSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, "none for lb.example: nodes use the one for m.example:5000 there"},
 		"the same credential": {emitInput{Username: "fake", Password: "fake", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
-		"another credential":  {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, `jq 'del(.auths["m.example:5000"])'`},
-		"narrower entry":      {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "use those there: m.example:5000/team;"},
+		"another credential":  {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
+		"narrower entry":      {emitInput{Username: "u", Password: "p", PushOnNodes: true, PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "use those there: m.example:5000/team;"},
 		"empty entry":         {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without a credential"},
 		"token":               {emitInput{Token: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "need a user name and a password"},
 		"token, no secret":    {emitInput{Token: true}, "need a user name and a password"},
@@ -302,7 +310,7 @@ func TestEmitPresentCA(t *testing.T) {
 // TestSecretsStayHidden: neither printing nor a public file shows a password.
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
-	in := emitInput{Mirror: "m.example", Username: "name-of-user", Password: "pass-of-user", PullSecret: `{"auths":{"q":{"auth":"dTpub2JvZHlzZWVz"}}}`, Images: manyImages(1)}
+	in := emitInput{Mirror: "m.example", Username: "name-of-user", Password: "pass-of-user", PushOnNodes: true, PullSecret: `{"auths":{"q":{"auth":"dTpub2JvZHlzZWVz"}}}`, Images: manyImages(1)}
 	inv, site := in.parse(t)
 	shown := fmt.Sprintf("%v %+v %v %+v %s", site, site, *site.Credential, site.PullSecret, site.PullSecret)
 	files, notes, err := Emit(inv, site)

@@ -35,6 +35,8 @@ type emitInput struct {
 	Password              string            `json:"password"`
 	Token                 bool              `json:"token"`
 	PullSecret            string            `json:"pullSecret"`
+	NodeSecret            string            `json:"nodeSecret"`
+	PushOnNodes           bool              `json:"pushOnNodes"`
 	CA                    string            `json:"ca"`
 	PresentCA             string            `json:"presentCA"`
 	PresentImage          string            `json:"presentImage"`
@@ -114,6 +116,11 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 		site.PullSecret, err = ParsePullSecret("pull-secret", []byte(in.PullSecret))
 		must(t, err)
 	}
+	if in.NodeSecret != "" {
+		site.NodeSecret, err = ParsePullSecret("node-secret", []byte(in.NodeSecret))
+		must(t, err)
+	}
+	site.PushOnNodes = in.PushOnNodes
 	if in.PresentCA != "" {
 		site.PresentCA, err = ParseRegistryCA("present-ca", []byte(in.PresentCA))
 		must(t, err)
@@ -220,7 +227,7 @@ func checkCommands(t *testing.T, files []File) {
 				t.Errorf("%s: %v: %s", f.Name, err, out)
 			}
 			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {
-				if !known[m[1]] && !strings.Contains(string(f.Body), "> "+m[1]+")") {
+				if !known[m[1]] && !strings.Contains(string(f.Body), "> "+m[1]+")") && !strings.Contains(string(f.Body), "--output "+m[1]+" ") {
 					t.Errorf("%s names %s, which was not written", f.Name, m[1])
 				}
 			}

@@ -82,7 +82,7 @@ func (e *emission) refusedRules() error {
 func (e *emission) byTag() []oci.Image {
 	return slices.DeleteFunc(slices.Clone(e.tagged), func(img oci.Image) bool {
 		return len(img.Tags) == 0 || slices.ContainsFunc(img.NamedTags(), func(tag string) bool {
-			return e.other(e.site.Mirror.Repo(img).WithTag(tag)) != ""
+			return e.other(img, tag) != ""
 		})
 	})
 }

@@ -9,7 +9,7 @@ import (
 // nobody asked the mirror, the notes and APPLY.md name both, and how to find out.
 func TestEmitSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	const secretNote, caNote = "no pull secret was written", "no certificate authority was given"
+	const secretNote, caNote = "no credential of nodes was given", "no certificate authority was given"
 	const secretStep, caStep = "Pull secret: not written\n", "The mirror's certificate authorities: not written\n"
 	given := `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`
 	for name, c := range map[string]struct {

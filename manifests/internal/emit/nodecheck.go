@@ -19,7 +19,7 @@ func (e *emission) stepCheck(p *page) {
 	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
 	img, ok := e.sampleImage()
 	if ok {
-		p.text("The last two commands pull an image: first by its name in the mirror, then by its own name, as pods do.")
+		p.text("The last commands pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
 	}
 	lines := []string{
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
@@ -28,17 +28,19 @@ func (e *emission) stepCheck(p *page) {
 	if e.ca.written {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host ls /etc/docker/certs.d")
 	}
-	if e.secret.added {
-		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+e.site.Mirror.Host+"' /var/lib/kubelet/config.json")
+	if nodes := e.secret.nodes; nodes != nil {
+		for _, name := range nodes.Names() {
+			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+name+"\"' /var/lib/kubelet/config.json")
+		}
 	}
 	if ok {
-		lines = append(lines,
-			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(e.place(img)),
-			"oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(img.Source.WithDigest(img.Root.Digest).String()))
+		for _, place := range append(e.places(img), img.Source.WithDigest(img.Root.Digest).String()) {
+			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(place))
+		}
 	}
 	p.run(lines...)
 	if ok {
-		p.text("If the first pull fails, stop here, even if the second one works: nodes fall back to the internet while they can reach it.")
+		p.text("If a pull by a name in the mirror fails, stop here, even if the last one works: nodes fall back to the internet while they can reach it.")
 	}
 	p.text("`journalctl -u crio` on the node shows the mirror in \"Trying to access\". `crictl images` always shows an image's own name.")
 }
@@ -47,7 +49,7 @@ func (e *emission) stepCheck(p *page) {
 func (e *emission) sampleImage() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; no rule is for a built image.
-		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.site.Mirror.Repo(img).Name() {
+		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.repo(img).Name() {
 			return img, true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -16,96 +17,194 @@ const insightsHost = "cloud.openshift.com"
 
 // secretState is what the pages need to know of the pull secret.
 type secretState struct {
-	written  bool
-	added    bool   // the mirror's credential was
-	entry    string // the one of the given secret that nodes use for the mirror, if it has one
-	missing  bool   // the mirror needs a credential, and no secret is there to put it into
-	unknown  bool   // neither was given, and the mirror was not asked whether it needs one
-	insights bool   // the present one lets Insights report
+	given    bool // the present one was
+	insights bool // it lets Insights report
+	// nodes has the entries by which nodes pull from the mirror; nil: none were given.
+	nodes *pullsecret.Secret
+	// stands is the entry of the given secret that nodes use and that need not change.
+	stands  string
+	missing bool // the mirror needs a credential, and none for nodes is known
+	unknown bool // the mirror was not asked whether it needs one, and none is known
 }
 
-// emitPullSecret merges the mirror's credential into the present pull secret. A
-// secret with only the mirror is never written: applying it would delete every
-// other entry of the cluster.
+// emitPullSecret writes the nodes' entries for the mirror. The pull secret itself is read from the
+// cluster when APPLY.md is followed: one of today would undo what others have changed meanwhile.
 func (e *emission) emitPullSecret() error {
-	site := e.site
-	if site.PullSecret == nil {
-		e.secret.missing = site.Credential != nil
-		e.secret.unknown = site.Credential == nil && site.Unchecked && site.Mirror.Host != placeholderHost
-		e.noteToken()
-		if e.secret.unknown {
-			e.note("no pull secret was written: neither the cluster's pull secret nor a credential for %s was given, and satchel did not ask whether the mirror needs one. If it does, run satchel render again with --pull-secret and --authfile; %s shows how to find out", site.Mirror.Host, fileApply)
-		}
-		if e.secret.missing {
-			e.note("no pull secret was written, because the cluster's current pull secret was not given: run satchel render again with --pull-secret; %s shows how to get it", fileApply)
-		}
-		return nil
-	}
-	s, err := e.withMirror(site.PullSecret.secret)
-	if err != nil {
+	site, s := e.site, &e.secret
+	var err error
+	if s.nodes, err = e.nodeSecret(); err != nil {
 		return err
 	}
-	e.noteNarrower(s)
-	after, insights := s.WithoutHost(insightsHost)
-	e.secret.written, e.secret.insights = true, insights
-	if err := e.addSecret(filePullSecret, filePullSecretYAML, s); err != nil {
-		return err
+	if s.nodes != nil {
+		e.add(fileMirrorSecret, modeSecret, s.nodes.JSON())
 	}
-	return e.addSecret(fileAfterCut, fileAfterCutYAML, after)
+	if site.PullSecret != nil {
+		return e.presentSecret(site.PullSecret.secret)
+	}
+	s.missing = s.nodes == nil && site.Credential != nil
+	s.unknown = s.nodes == nil && site.Credential == nil && site.Unchecked && site.Mirror.Host != placeholderHost
+	e.noteMissing()
+	return nil
 }
 
-// withMirror makes sure that a pull secret has the mirror, and notes what a person
-// must know about it.
-func (e *emission) withMirror(s *pullsecret.Secret) (*pullsecret.Secret, error) {
-	cred, host := e.site.Credential, e.site.Mirror.Host
-	entry, has := s.Covers(e.site.Mirror.String())
-	e.secret.entry = entry
+// noteMissing says what nodes lack.
+func (e *emission) noteMissing() {
+	const how = "run satchel render again with --node-authfile; %s shows how to see whether the cluster has one already"
 	switch {
-	case has && cred != nil && !cred.Token && !s.Gives(entry, cred.Username, cred.Password):
-		e.note("the pull secret already has a credential for %s: it is kept; nodes will use that one. This is fine if you intended it; if the credential is out of date, remove it from the file (umask 077; jq 'del(.auths[\"%[1]s\"])' OLD > NEW) and run satchel render again with --pull-secret NEW", entry)
-	case has:
+	case e.secret.missing && e.site.Credential.Token:
+		e.note("satchel logs in to %s with an identity token, but nodes need a user name and a password, and none were given: "+how, e.site.Mirror.Host, fileApply)
+	case e.secret.missing:
+		e.note("%s asks for a credential, and none for nodes was given: "+how, e.site.Mirror.Host, fileApply)
+	case e.secret.unknown:
+		e.note("no credential of nodes was given, and satchel did not ask whether %s needs one: if it does, "+how, e.site.Mirror.Host, fileApply)
+	}
+}
+
+// presentSecret compares the pull secret that was given, and writes it for GitOps.
+func (e *emission) presentSecret(now *pullsecret.Secret) error {
+	s := &e.secret
+	s.given = true
+	to, changes := now.Edit(e.secretEdit())
+	if changes.None() {
+		s.stands = e.standing(now)
+	}
+	e.noteNarrower(to)
+	after, insights := to.WithoutHost(insightsHost)
+	s.insights = insights
+	if kept, _ := e.keptBefore(); kept[keyCut] == "true" {
+		to = after // the file that was given may be older than the cut
+	}
+	if err := e.addSecret(fileGitOpsSecret, to); err != nil {
+		return err
+	}
+	return e.addSecret(fileGitOpsAfterCut, after)
+}
+
+// standing is the entry that nodes use for the mirror, "" where there is none for one of its
+// addresses.
+func (e *emission) standing(now *pullsecret.Secret) (entry string) {
+	for _, m := range slices.Backward(e.mirrors()) {
+		var has bool
+		if entry, has = now.Covers(m.String()); !has {
+			if e.secret.missing = e.site.Credential != nil; e.secret.missing {
+				e.noteMissing()
+			} else {
+				e.note("the pull secret has no credential for %s, and none for nodes was given: nodes will pull without a credential", m)
+			}
+			return ""
+		}
+	}
+	return entry
+}
+
+// secretEdit is what is to become of the cluster's pull secret. What nodes have is kept where the
+// mirror's own credential would take its place.
+func (e *emission) secretEdit() pullsecret.Edit {
+	if e.site.NodeSecret == nil {
+		return pullsecret.Edit{AddMissing: e.secret.nodes}
+	}
+	return pullsecret.Edit{Add: e.secret.nodes}
+}
+
+// nodeSecret gives the entries by which nodes pull from the mirror; nil where none were given.
+func (e *emission) nodeSecret() (*pullsecret.Secret, error) {
+	switch cred := e.site.Credential; {
+	case e.site.NodeSecret != nil:
+		return e.fromNodeSecret(e.site.NodeSecret.secret)
+	case !e.site.PushOnNodes:
+		return nil, nil
 	case cred == nil:
-		e.note("neither the pull secret nor satchel has a credential for %s: nodes will pull without a credential", host)
+		return nil, &SiteError{Field: "Credential", Msg: fmt.Sprintf("nodes are to have the credential that satchel pushes with, and there is none for %s", e.site.Mirror.Host), hint: "give the file with it"}
 	case cred.Token:
-		e.noteToken()
+		return nil, &SiteError{Field: "NodeSecret", Msg: fmt.Sprintf("satchel logs in to %s with an identity token, which nodes cannot use", e.site.Mirror.Host), hint: "give nodes a user name and a password of their own"}
 	default:
 		if err := checkCredential(cred); err != nil {
 			return nil, err
 		}
-		e.secret.added, e.secret.entry = true, host
-		e.note("every node gets the credential that satchel pushes with: one that can only pull is safer; put it into the --pull-secret file under %s and run satchel render again", host)
-		return s.Add(host, cred.Username, cred.Password), nil
+		e.note("every node gets the credential that satchel pushes with: whoever reads it there can change the mirror; one that can only pull is safer")
+		s := &pullsecret.Secret{}
+		for _, host := range e.hosts() {
+			s = s.Add(host, cred.Username, cred.Password)
+		}
+		return s, nil
+	}
+}
+
+// fromNodeSecret picks the entries for the mirror's addresses. An address that has none gets the
+// credential of another one: they are the same mirror.
+func (e *emission) fromNodeSecret(from *pullsecret.Secret) (*pullsecret.Secret, error) {
+	s := &pullsecret.Secret{}
+	take := func(entry, as string) error {
+		username, password, ok := from.Login(entry)
+		if !ok {
+			return &SiteError{Field: "NodeSecret", Msg: fmt.Sprintf("the nodes' credential for %s is a token; nodes need a user name and a password", entry), hint: "log in with an account that has a password, and give that file"}
+		}
+		s = s.Add(as, username, password)
+		return nil
+	}
+	var without []string
+	for _, m := range e.mirrors() {
+		own := map[string]bool{}
+		for _, name := range append(repos(e.images, func(img oci.Image) string { return m.Repo(img).Name() }), m.String()) {
+			if entry, has := from.Covers(name); has {
+				own[entry] = true
+			}
+		}
+		for _, entry := range slices.Sorted(maps.Keys(own)) {
+			if err := take(entry, entry); err != nil {
+				return nil, err
+			}
+		}
+		if len(own) == 0 {
+			without = append(without, m.Host)
+		}
+	}
+	any, has := from.Covers(e.site.Mirror.String())
+	if names := s.Names(); !has && len(names) > 0 {
+		any, has = from.Covers(names[0])
+	}
+	if !has && len(without) > 0 {
+		return nil, &SiteError{Field: "NodeSecret", Msg: fmt.Sprintf("the file with the nodes' credentials has none for %s", strings.Join(without, ", ")), hint: "log in there with an account that may only pull, and give that file"}
+	}
+	for _, host := range without {
+		if err := take(any, host); err != nil {
+			return nil, err
+		}
+	}
+	if len(without) > 0 {
+		e.note("the file with the nodes' credentials has none for %s: nodes use the one for %s there", text.Some(without, 3), any)
 	}
 	return s, nil
 }
 
-// noteToken says what is missing where nodes cannot log in as satchel does.
-func (e *emission) noteToken() {
-	if cred := e.site.Credential; cred != nil && cred.Token {
-		e.note("satchel logs in to %s with an identity token, but nodes need a user name and a password: put these into the --pull-secret file under %[1]s and run satchel render again", e.site.Mirror.Host)
-	}
-}
-
 // noteNarrower names the entries that nodes use for parts of the mirror.
 func (e *emission) noteNarrower(s *pullsecret.Secret) {
-	seen := map[string]bool{}
-	for _, repo := range e.mirrorRepos() {
-		if entry, ok := s.Covers(repo); ok && entry != e.secret.entry {
-			seen[entry] = true
+	wide, own := map[string]bool{}, map[string]bool{}
+	for _, m := range e.mirrors() {
+		if entry, ok := s.Covers(m.String()); ok {
+			wide[entry] = true
 		}
 	}
-	if len(seen) > 0 {
-		e.note("the pull secret has entries for parts of the mirror, and nodes use those there: %s; they must be able to pull", text.Some(slices.Sorted(maps.Keys(seen)), 3))
+	if e.secret.nodes != nil {
+		for _, name := range e.secret.nodes.Names() {
+			wide[name] = true
+		}
+	}
+	for _, repo := range e.mirrorRepos() {
+		if entry, ok := s.Covers(repo); ok && !wide[entry] {
+			own[entry] = true
+		}
+	}
+	if len(own) > 0 {
+		e.note("the pull secret has entries for parts of the mirror, and nodes use those there: %s; they must be able to pull", text.Some(slices.Sorted(maps.Keys(own)), 3))
 	}
 }
 
-func (e *emission) addSecret(config, object string, s *pullsecret.Secret) error {
-	body := s.JSON()
-	e.add(config, modeSecret, body)
-	return e.addObject(object, modeSecret, secret{
+func (e *emission) addSecret(file string, s *pullsecret.Secret) error {
+	return e.addObject(file, modeSecret, secret{
 		object: theirs("v1", "Secret", "pull-secret", "openshift-config"),
 		Type:   "kubernetes.io/dockerconfigjson",
-		Data:   map[string][]byte{".dockerconfigjson": body},
+		Data:   map[string][]byte{".dockerconfigjson": s.JSON()},
 	})
 }
 
@@ -115,64 +214,4 @@ func checkCredential(c *Credential) error {
 		return &SiteError{Field: "Credential", Msg: "the mirror's user name is empty or has a colon, which a pull secret cannot hold", hint: "use a user name and password that nodes can use too"}
 	}
 	return nil
-}
-
-const (
-	// nodesPullSecret is what a change of the pull secret does to nodes ("Updating
-	// the global cluster pull secret").
-	nodesPullSecret = "Nodes: from 4.7.4 on, no drain and no reboot. Before 4.7.4, every node is drained and rebooted."
-	// wholeSecret comes before a command that replaces the pull secret.
-	wholeSecret = "The command replaces the whole pull secret of the cluster. If that has changed since these files were written, first run satchel render again with the new one."
-)
-
-func (e *emission) stepPullSecret(p *page) {
-	switch {
-	case e.secret.written && (e.secret.added || e.secret.entry != ""):
-		p.step("Pull secret")
-		what := "the cluster's pull secret with the mirror's credential added."
-		if !e.secret.added {
-			what = fmt.Sprintf("the pull secret that you gave. It already has an entry for the mirror (`%s`). If the cluster has this pull secret already, continue with the next step.", e.secret.entry)
-		}
-		p.text("%s is %s %s %s", filePullSecret, what, wholeSecret, nodesPullSecret)
-		p.text("Do not use a plain `oc apply` for %s: it leaves every credential in an annotation. (For GitOps: `oc apply --server-side --force-conflicts`.)", filePullSecretYAML)
-		p.run(setPullSecret(filePullSecret))
-	case e.secret.missing:
-		p.step("Pull secret: not written yet")
-		p.text("The mirror needs a credential, and nodes read it from the cluster's pull secret. A pull secret with only the mirror would delete all other entries. So get the present one and run satchel render again with it, and with all other flags as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
-		p.run(
-			extractPullSecret("present-pull-secret.json"),
-			"satchel render -i KEY --pull-secret present-pull-secret.json --to "+shell(e.site.Mirror.String())+" --output-dir . DRIVE",
-		)
-	case e.secret.unknown:
-		p.step("Pull secret: not written")
-		p.text("Nodes read the mirror's credential from the cluster's pull secret. satchel was given neither, and did not ask the mirror. The following prints 200 if the mirror needs no credential, and 401 if it asks for one. If it is 200, continue with the next step.")
-		p.run("curl -sS -k -o /dev/null -w '%{http_code}\\n' https://" + shell(e.site.Mirror.Host) + "/v2/")
-		p.text("If it is 401, get the present pull secret and run satchel render again with it, with the mirror's credential (`--authfile`), and with all other flags as before (KEY is the key file, DRIVE the bundle). Then start again at step 1 of the new %s.", fileApply)
-		p.run(
-			extractPullSecret("present-pull-secret.json"),
-			"satchel render -i KEY --authfile AUTHFILE --pull-secret present-pull-secret.json --to "+shell(e.site.Mirror.String())+" --output-dir . DRIVE",
-		)
-	}
-}
-
-func setPullSecret(file string) string {
-	return "oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + file
-}
-
-func extractPullSecret(file string) string {
-	return "(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > " + file + ")"
-}
-
-func (e *emission) restoreSecret(p *page) {
-	switch {
-	case e.secret.written && e.secret.insights:
-		p.step("The pull secret with Insights")
-		p.text("%s The pull secret from before the first step is in %s. Nodes: from 4.7.4 on, no drain and no reboot.", wholeSecret, beforeSecret)
-		p.run(setPullSecret(filePullSecret), "oc get clusteroperator insights")
-	case !e.secret.written:
-		p.step("The pull secret")
-		p.text("If you removed %s from it for the Insights operator, get the pull secret, put the entry back into the file, and set it. Nodes: from 4.7.4 on, no drain and no reboot.", insightsHost)
-		p.run(extractPullSecret("pull-secret-now.json"))
-		p.run(setPullSecret("pull-secret-now.json"))
-	}
 }

@@ -39,12 +39,12 @@ func (e *emission) checkSources() error {
 			return &SiteError{
 				Field: "PresentImage",
 				Msg:   fmt.Sprintf("nodes may not pull from %s: image.config.openshift.io/cluster has allowedRegistries, and the mirror is not among them", repo),
-				hint:  fmt.Sprintf("add %s to spec.registrySources.allowedRegistries and change nothing else there (oc edit image.config.openshift.io/cluster; a change of blockedRegistries would drain every node), save the image.config again, and give the new file", e.site.Mirror.Host),
+				hint:  fmt.Sprintf("add %s to spec.registrySources.allowedRegistries and change nothing else there (oc edit image.config.openshift.io/cluster; a change of blockedRegistries would drain every node), save the image.config again, and give the new file", repo[:strings.IndexByte(repo, '/')]),
 			}
 		}
 	}
 	e.noteSources(src)
-	if within(e.site.Mirror.String(), src.Insecure) && !e.site.PlainHTTP {
+	if within(e.mirrors()[0].String(), src.Insecure) && !e.site.PlainHTTP {
 		e.note("image.config.openshift.io/cluster has the mirror in insecureRegistries: nodes do not check its certificate")
 	}
 	return nil
@@ -74,9 +74,13 @@ func (e *emission) noteSources(src RegistrySources) {
 	}
 }
 
-// mirrorRepos lists the repositories of the mirror, sorted.
-func (e *emission) mirrorRepos() []string {
-	return repos(e.images, func(img oci.Image) string { return e.site.Mirror.Repo(img).Name() })
+// mirrorRepos lists the repositories of the mirror, at each address that nodes pull from, sorted.
+func (e *emission) mirrorRepos() (list []string) {
+	for _, m := range e.mirrors() {
+		list = append(list, repos(e.images, func(img oci.Image) string { return m.Repo(img).Name() })...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // sourceRepos lists the source repositories that nodes know, sorted.

@@ -20,7 +20,9 @@ type Site struct {
 	// Cluster is what the cluster is at present: its version and its objects; nil: not given.
 	Cluster      *cluster.State
 	PullSecret   *PullSecret  // the cluster's present one; nil: not given
-	Credential   *Credential  // for pulls from the mirror; nil: none is needed or known
+	Credential   *Credential  // by which the mirror was filled; nil: none is needed or known
+	NodeSecret   *PullSecret  // has the credentials by which nodes pull from the mirror; nil: not given
+	PushOnNodes  bool         // where NodeSecret is nil: nodes get Credential
 	CA           []byte       // PEM of the authorities that signed the mirror's certificate; nil: none
 	PresentCA    *RegistryCA  // the ConfigMap that image.config names now; nil: not given
 	PresentImage *ImageConfig // image.config.openshift.io/cluster as it is now; nil: not given

@@ -40,8 +40,8 @@ func (e *emission) stepNoLonger(p *page) {
 	}
 }
 
-// subscription is what of a Subscription or a ClusterExtension matters here.
-type subscription struct {
+// subscribed is what of a Subscription or a ClusterExtension matters here.
+type subscribed struct {
 	Spec struct {
 		Source          string `json:"source"`
 		SourceNamespace string `json:"sourceNamespace"`
@@ -51,7 +51,7 @@ type subscription struct {
 // subscribed reports whether a Subscription names a CatalogSource of openshift-marketplace.
 func (e *emission) subscribed(name string) bool {
 	return slices.ContainsFunc(e.site.Cluster.Of("Subscription"), func(o cluster.Object) bool {
-		var s subscription
+		var s subscribed
 		return json.Unmarshal(o.Body, &s) != nil || s.Spec.Source == name && s.Spec.SourceNamespace == "openshift-marketplace"
 	})
 }

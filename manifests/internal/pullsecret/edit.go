@@ -176,14 +176,3 @@ func (s *Secret) Login(entry string) (username, password string, ok bool) {
 	}
 	return strings.Cut(s.auths[i].login, ":")
 }
-
-// Only returns the entries of these names, without the other members of s.
-func (s *Secret) Only(names ...string) *Secret {
-	less := &Secret{}
-	for _, p := range s.auths {
-		if slices.Contains(names, p.name) {
-			less.auths = append(less.auths, p)
-		}
-	}
-	return less
-}

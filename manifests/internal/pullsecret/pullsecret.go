@@ -253,16 +253,14 @@ func (s *Secret) Gives(entry, username, password string) bool {
 	return slices.ContainsFunc(s.auths, func(p part) bool { return p.name == entry && p.login == username+":"+password })
 }
 
-// Add returns s with one more entry at the end, for HOST[:PORT]. Entries for the
-// host and its paths that have no credential are removed: they would be used first.
-func (s *Secret) Add(host, username, password string) *Secret {
+// Add returns s with an entry for HOST[:PORT][/PATH], at the end if there was none. Entries for
+// it and its paths that have no credential are removed: they would be used first.
+func (s *Secret) Add(name, username, password string) *Secret {
 	login := username + ":" + password
 	auth := base64.StdEncoding.EncodeToString([]byte(login))
-	auths := slices.DeleteFunc(slices.Clone(s.auths), func(p part) bool {
-		return p.empty && strings.HasPrefix(normal(p.name)+"/", host+"/")
-	})
-	added := part{name: host, key: quote(host), raw: []byte(`{"auth":"` + auth + `"}`), login: login}
-	return &Secret{rest: s.rest, auths: append(auths, added)}
+	to := &Secret{rest: s.rest, auths: slices.Clone(s.auths)}
+	to.set(part{name: name, key: quote(name), raw: []byte(`{"auth":"` + auth + `"}`), login: login})
+	return to
 }
 
 func quote(s string) []byte {

@@ -14,6 +14,7 @@ import (
 // Credentials is a credentials file (containers-auth.json(5)).
 type Credentials struct {
 	configured string
+	given      []byte // its content, where it is no file; nil for a file
 	piped      pipedFile
 	amended    amendedFile
 }
@@ -21,13 +22,24 @@ type Credentials struct {
 // NewCredentials is for the file at a path; "" is the one that the environment names.
 func NewCredentials(path string) *Credentials { return &Credentials{configured: path} }
 
+// GivenCredentials is for the content of such a file.
+func GivenCredentials(content []byte) *Credentials { return &Credentials{given: content} }
+
 // Name is the one file that credentials are in; "" is the usual locations.
 // containers/image leaves the variable to its callers.
-func (c *Credentials) Name() string { return cmp.Or(c.configured, os.Getenv("REGISTRY_AUTH_FILE")) }
+func (c *Credentials) Name() string {
+	if c.given != nil {
+		return ""
+	}
+	return cmp.Or(c.configured, os.Getenv("REGISTRY_AUTH_FILE"))
+}
 
 // Path is where the credentials file can be read again and again: a pipe gives its content once,
 // and it is looked at for each repository. An error does not name the file.
 func (c *Credentials) Path() (string, error) {
+	if c.given != nil {
+		return c.piped.path(func() (*os.File, error) { return inMemory(amend(c.given)) })
+	}
 	path := c.Name()
 	if path == "" {
 		return "", nil
@@ -41,7 +53,7 @@ func (c *Credentials) Path() (string, error) {
 	case info.IsDir():
 		return "", errors.New("it is a directory")
 	}
-	return c.piped.path(path)
+	return c.piped.path(func() (*os.File, error) { return copyOf(path) })
 }
 
 // check looks whether content can be read as credentials: containers/image takes a missing file
@@ -81,7 +93,7 @@ func Cause(err error) error {
 // maxAuthfile bounds what is read of a credentials file that is no regular file, in bytes.
 const maxAuthfile = 16 << 20
 
-// pipedFile is a copy in memory of what a pipe gave.
+// pipedFile is a copy in memory of what can be read once.
 type pipedFile struct {
 	mu   sync.Mutex
 	done bool
@@ -89,13 +101,13 @@ type pipedFile struct {
 	err  error
 }
 
-// path gives where the copy can be opened; the pipe is read at the first call.
-func (p *pipedFile) path(name string) (string, error) {
+// path gives where the copy can be opened; it is made at the first call.
+func (p *pipedFile) path(make func() (*os.File, error)) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.done {
 		p.done = true
-		if p.copy, p.err = copyOf(name); p.err != nil {
+		if p.copy, p.err = make(); p.err != nil {
 			p.err = Cause(p.err)
 		}
 	}

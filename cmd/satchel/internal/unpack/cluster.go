@@ -151,11 +151,14 @@ func (u *unpacking) writeCluster() error {
 // answered renders again where the mirror, as it now has answered, speaks plain HTTP, or has
 // tags that name something else.
 func (u *unpacking) answered() error {
-	left := u.mirror.Left()
-	if !u.mirror.PlainHTTP() && len(left) == 0 {
+	left, plain := u.mirror.Left(), u.mirror.PlainHTTP()
+	if len(u.Site.PullFrom) > 0 {
+		plain = u.nodesPlain != nil && *u.nodesPlain
+	}
+	if !plain && len(left) == 0 {
 		return nil
 	}
-	u.Site.PlainHTTP = u.mirror.PlainHTTP()
+	u.Site.PlainHTTP = plain
 	u.Site.Elsewhere = map[string]digest.Digest{}
 	for _, move := range left {
 		u.Site.Elsewhere[move.Tag.String()] = move.Old
@@ -174,6 +177,10 @@ func mirrorKnown(site *manifests.Site, client *transport.Client) error {
 		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password, Token: login.Token != ""}
 	}
 	site.Now = time.Now()
-	site.CA, err = client.Authorities(site.Mirror.Host)
+	host := site.Mirror.Host
+	if len(site.PullFrom) > 0 {
+		host = site.PullFrom[0].Host
+	}
+	site.CA, err = client.Authorities(host)
 	return err
 }

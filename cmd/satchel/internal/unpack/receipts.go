@@ -201,7 +201,11 @@ func (u *unpacking) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := u.writeCluster(); err != nil { // other hosts need not wait for the directory
+	err = u.asNodes(ctx)
+	if err == nil {
+		err = u.writeCluster()
+	}
+	if err != nil { // other hosts need not wait for the directory
 		return errors.Join(err, u.receiptToMirror(ctx, one))
 	}
 	return u.giveReceipt(ctx, one)

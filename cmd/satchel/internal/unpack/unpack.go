@@ -35,6 +35,10 @@ type Options struct {
 	// is pushed.
 	Layouts []Layout
 
+	// AsNodes makes a client that logs in by the content of a credentials file, as nodes do; nil:
+	// the mirror is not looked at as nodes do.
+	AsNodes func(credentials []byte) *transport.Client
+
 	Attachments  Attachments
 	Verify       transport.Verify // how closely the mirror is looked at
 	TagChildren  bool             // have the images of an index keep a tag each
@@ -66,6 +70,9 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 		err = u.complete(ctx)
 	}
 	if err == nil {
+		err = u.asNodes(ctx)
+	}
+	if err == nil {
 		err = u.writeCluster()
 	}
 	if u != nil {
@@ -87,6 +94,8 @@ type unpacking struct {
 	images  []oci.Image // that the mirror is to have
 	sets    []set       // for each cluster
 	forHub  *manifests.Hub
+
+	nodesPlain *bool // whether the address that nodes pull from speaks plain HTTP; nil: not asked
 
 	found *transport.Missing // when the run began
 	all   bool               // all was looked at, and is there

@@ -1,0 +1,93 @@
+package unpack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// NodesError says that nodes would not get images, as they are to pull them.
+type NodesError struct {
+	From   string      // the address that they pull from
+	Images []oci.Image // that they would not get; empty where Err says why nothing could be asked
+	All    int
+	Err    error // of the first request that was refused, or nil
+	login  bool  // they have a credential
+}
+
+func (e *NodesError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("look at %s as nodes do: %v", e.From, e.Err)
+	}
+	return fmt.Sprintf("look at %s as nodes do: it does not give %s of %d, such as %s; no cluster YAML was written", e.From, text.Count(len(e.Images), "image", "images"), e.All, e.Images[0].Source)
+}
+
+func (e *NodesError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *NodesError) Hint() string {
+	if e.login {
+		return "the images are in the mirror: see that the nodes' credential may pull all of its repositories, and that this address leads to them, namespace included; then write the YAML again"
+	}
+	return "the images are in the mirror: see that this address leads to them, namespace included, and give nodes a credential if it asks for one; then write the YAML again"
+}
+
+// Permanent reports that the same address and credential give this answer again.
+func (e *NodesError) Permanent() bool { return e.Err == nil }
+
+// asNodes looks for every image as nodes do: at the address that they pull from, and with their
+// credential. What the one that pushes gets, they may not.
+func (u *unpacking) asNodes(ctx context.Context) error {
+	if u.Out == nil || u.AsNodes == nil || u.Unasked {
+		return nil
+	}
+	nodes, err := manifests.NodePullOf(u.r.Inventory(), u.Site)
+	if err != nil {
+		return err
+	}
+	if !nodes.Known || nodes.Secret == nil && len(u.Site.PullFrom) == 0 {
+		return nil // it is said that they lack one; or the mirror was looked at without one
+	}
+	credentials := []byte(`{"auths":{}}`)
+	if nodes.Secret != nil {
+		credentials = nodes.Secret.JSON()
+	}
+	client := u.AsNodes(credentials)
+	defer client.Close()
+	at := transport.NewMirror(client, nodes.From, u.Parallel)
+	images := slices.DeleteFunc(slices.Clone(u.images), u.wasRefused)
+	lacking, err := at.Lacks(ctx, u.src, &oci.Inventory{Images: images})
+	wrong := &NodesError{From: nodes.From.String(), All: len(images), login: nodes.Secret != nil}
+	switch {
+	case len(lacking) > 0:
+		wrong.Images = lacking
+		return wrong
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if wrong.Err = u.unsaid(err); wrong.Err != nil {
+		return wrong
+	}
+	if len(u.Site.PullFrom) > 0 {
+		plain := at.PlainHTTP()
+		u.nodesPlain = &plain
+	}
+	with := "without a credential"
+	if nodes.Secret != nil {
+		with = "with their credential"
+	}
+	u.Info("nodes get %s from %s %s", counted(images), nodes.From, with)
+	return nil
+}
+
+// wasRefused reports whether the mirror took no such image, and may do without.
+func (u *unpacking) wasRefused(img oci.Image) bool {
+	return slices.ContainsFunc(u.mirror.Refused(), func(r transport.RefusedImage) bool {
+		return r.Image.Root.Digest == img.Root.Digest && r.Image.Subject == img.Subject
+	})
+}
