@@ -32,7 +32,7 @@ func (e *emission) applyPage() []byte {
 	p.text("# Point the cluster at %s", e.site.Mirror)
 	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", e.counted)
 	if len(steps.idle) > 0 {
-		p.text("Nothing to do: %s.", strings.Join(steps.idle, ", "))
+		p.text("Nothing to do: %s. (A file that no step names has what the cluster has already.)", strings.Join(steps.idle, ", "))
 	}
 	e.pageGaps(p)
 	if len(e.notes) > 0 {

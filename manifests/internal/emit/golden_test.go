@@ -235,7 +235,8 @@ func checkCommands(t *testing.T, files []File) {
 		all += string(f.Body)
 	}
 	for _, f := range files {
-		if strings.HasSuffix(f.Name, ".yaml") && f.Mode == modePublic && !strings.Contains(all, f.Name) {
+		stands := strings.Contains(all, "Nothing to do: ") && !strings.Contains(f.Name, "/")
+		if strings.HasSuffix(f.Name, ".yaml") && f.Mode == modePublic && !strings.Contains(all, f.Name) && !stands {
 			t.Errorf("no step is for %s", f.Name)
 		}
 	}

@@ -62,9 +62,13 @@ func (e *emission) oldCatalogs() (replaced, others []string) {
 	if !e.site.Cluster.Known("Subscription") || len(e.catalogs) == 0 {
 		return nil, nil
 	}
+	moved := map[string]bool{} // the step of the catalogs has them
+	for _, r := range e.renamed() {
+		moved[r.old] = true
+	}
 	for _, o := range e.site.Cluster.Of("CatalogSource") {
 		named := slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == o.Name })
-		if o.Namespace != "openshift-marketplace" || !e.ownCatalog(o) || named || e.subscribed(o.Name) {
+		if o.Namespace != "openshift-marketplace" || !e.ownCatalog(o) || named || moved[o.Name] || e.subscribed(o.Name) {
 			continue
 		}
 		var in presentCatalog
