@@ -61,13 +61,13 @@ func (e *emission) nameLater() {
 		}
 		for i := range then.catalogs {
 			if c := &then.catalogs[i]; c.name == "" {
-				c.name, c.fixed = e.successor(then.catalogs, c.image)
+				c.name, c.kept, c.fixed = e.successor(then.catalogs, c.image)
 			}
 		}
 		then.namePlainly()
 		for i := range e.later {
 			if c := &e.later[i]; c.after == m {
-				c.name, then.catalogs = then.catalogs[0].name, then.catalogs[1:]
+				*c, then.catalogs = then.catalogs[0], then.catalogs[1:]
 				c.file = fmt.Sprintf("catalogsource-%s-after-%s.yaml", c.name, m)
 			}
 		}
@@ -75,8 +75,9 @@ func (e *emission) nameLater() {
 }
 
 // successor gives the name of the catalog that another one replaces: of the same repository, at
-// the same place of the mirror; "" if that is not clear.
-func (e *emission) successor(later []catalogObject, img oci.Image) (name string, clear bool) {
+// the same place of the mirror; "" if that is not clear. kept says that the cluster has it under
+// that name.
+func (e *emission) successor(later []catalogObject, img oci.Image) (name string, kept, clear bool) {
 	like := func(c catalogObject) bool {
 		return c.image.Source.Name() == img.Source.Name() && c.image.Path == img.Path
 	}
@@ -93,9 +94,9 @@ func (e *emission) successor(later []catalogObject, img oci.Image) (name string,
 		return mb.compare(ma)
 	})
 	if len(now) == 0 || len(slices.DeleteFunc(slices.Clone(later), func(c catalogObject) bool { return !like(c) })) > 1 {
-		return "", false
+		return "", false, false
 	}
-	return now[0].name, true
+	return now[0].name, now[0].kept, true
 }
 
 // laterMinors lists the later versions that there are catalogs for, the next one first.
@@ -168,8 +169,12 @@ func (e *emission) pageLater(p *page) {
 	var lines []string
 	for _, m := range e.laterMinors() {
 		var files []string
-		for _, c := range e.laterOf(m) {
+		v1 := e.clusterCatalogs(e.laterOf(m))
+		for _, c := range slices.Concat(e.laterOf(m), v1) {
 			files = append(files, "`"+c.file+"`")
+		}
+		if runs, _ := e.minor(); len(v1) > 0 && runs.compare(minor{4, olmV1}) < 0 {
+			files = append(files, "and `"+fileCatalogsOff+"` for the default ones of OLM v1")
 		}
 		lines = append(lines, fmt.Sprintf("after the update to %s: %s", m, strings.Join(files, ", ")))
 	}

@@ -224,6 +224,8 @@ func (e *emission) turnClusterCatalogsOff(p *page) {
 		}
 		if len(lines) > 0 {
 			p.run(lines...)
+		} else {
+			p.text("The default ones are off already (`%s`).", fileCatalogsOff)
 		}
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/blang/semver/v4"
 
@@ -35,18 +34,20 @@ func (e *emission) since(of4 uint64) bool {
 	return known && m.compare(minor{4, of4}) >= 0
 }
 
-// before reports whether the cluster is known to run an earlier version than that minor one of 4.
+// olderThan reports whether the cluster is known to run an earlier version than a minor one of 4.
 func (e *emission) olderThan(of4 uint64) bool {
 	m, known := e.minor()
 	return known && m.compare(minor{4, of4}) < 0
 }
 
-// okd reports whether the cluster is known to run OKD: its versions say so, such as
-// 4.17.0-okd-scos.1.
+// okd reports whether the cluster is known to run OKD.
 func (e *emission) okd() bool {
-	v, ok := e.site.Cluster.Running()
-	return ok && strings.Contains(v.String(), "okd")
+	is, known := e.site.Cluster.OKD()
+	return known && is
 }
+
+// hosted reports whether the cluster's control plane is a hosted one, elsewhere.
+func (e *emission) hosted() bool { return e.site.Cluster.Topology() == "External" }
 
 // indexTag is the tag of a catalog for one minor version, such as v4.16 or v4.16-1711601986.
 var indexTag = regexp.MustCompile(`^v?([45])\.([0-9]{1,2})(?:-|$)`)

@@ -187,21 +187,6 @@ func (e *emission) addedToProxy() (hosts []string) {
 	return hosts
 }
 
-// hosted reports whether the cluster's control plane is a hosted one, elsewhere.
-func (e *emission) hosted() bool { return e.infrastructure().Status.ControlPlaneTopology == "External" }
-
-// infrastructure is what of the object of that kind matters here (openshift/api, config/v1).
-func (e *emission) infrastructure() (in struct {
-	Status struct {
-		ControlPlaneTopology string `json:"controlPlaneTopology"`
-	} `json:"status"`
-}) {
-	if one, ok := e.site.Cluster.One("Infrastructure", "", "cluster"); ok {
-		_ = json.Unmarshal(one.Body, &in) // not known then
-	}
-	return in
-}
-
 // codes puts words into code spans.
 func codes(words []string) (list []string) {
 	for _, w := range words {

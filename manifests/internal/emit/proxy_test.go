@@ -41,10 +41,12 @@ func pagesOf(t testing.TB, in emitInput, change func(*Site)) (files map[string]s
 	made, list, err := Emit(inv, site)
 	must(t, err)
 	checkObjects(t.(*testing.T), made)
-	checkCommands(t.(*testing.T), made)
 	files = map[string]string{}
 	for _, f := range made {
 		files[f.Name] = string(f.Body)
+	}
+	if !strings.Contains(files[fileApply], "\nNothing to do: ") { // else some files are for no step
+		checkCommands(t.(*testing.T), made)
 	}
 	return files, strings.Join(list, "\n")
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -24,17 +26,19 @@ func (e *emission) stepSamples(p *page) {
 		p.nothing("the samples operator")
 		return
 	}
+	users, listed := e.samplesUsers()
+	if listed && len(users) == 0 {
+		p.nothing("the samples operator, whose ImageStreams nobody uses")
+		return
+	}
 	p.step("Samples: nothing to change")
 	p.text("Leave the samples operator as it is. Its ImageStreams in the namespace `openshift` import nothing new after the cut, and that does not degrade it. **Do not set it to Removed:** it would delete these ImageStreams, also those that applications use.")
-	users, listed := e.samplesUsers()
-	switch {
-	case len(users) > 0:
-		p.text("These use them. Each must find its image in the mirror: name it there, or carry it with the next bundle.")
+	if len(users) > 0 {
+		p.text("These use them, and must find their images in the mirror. If it lacks one, carry it with the next bundle (`additionalImages`), and name it by digest.")
 		p.list(users)
-	case listed:
-		p.text("No BuildConfig and no workload that satchel was shown uses them.")
-	default:
-		p.text("The commands show what uses them: builds and workloads.")
+	}
+	if !listed {
+		p.text("The commands show which builds and pods use them.")
 		p.run(
 			"oc get buildconfigs -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,FROM:.spec.strategy.*.from.name,OF:.spec.strategy.*.from.namespace || true",
 			"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F 'svc:5000/openshift/' | sort -u",
@@ -58,73 +62,54 @@ func (e *emission) samplesState() (state string, known bool) {
 	return "", false
 }
 
-// imageFrom names an ImageStreamTag or an image (openshift/api, core ObjectReference).
-type imageFrom struct {
-	Kind      string `json:"kind"`
-	Name      string `json:"name"`
-	Namespace string `json:"namespace"`
-}
+// payloadStreams are ImageStreams of the namespace openshift that come with each release.
+var payloadStreams = []string{"cli", "cli-artifacts", "driver-toolkit", "hello-openshift", "installer", "installer-artifacts", "must-gather", "network-tools", "oauth-proxy", "tests", "tools"}
 
-// sample reports whether it is of the namespace that the samples are in.
-func (f imageFrom) sample() bool {
-	return strings.HasPrefix(f.Kind, "ImageStream") && f.Namespace == "openshift" && f.Name != ""
-}
-
-// samplesUsers lists what builds and workloads take from the namespace openshift; listed says that
-// the builds are known.
+// samplesUsers lists what builds and workloads take from the samples operator's ImageStreams;
+// listed says that all of them were looked at.
 func (e *emission) samplesUsers() (lines []string, listed bool) {
-	for _, o := range e.site.Cluster.Of("BuildConfig") {
-		var in struct {
-			Spec struct {
-				Strategy map[string]json.RawMessage `json:"strategy"`
-				Source   struct {
-					Images []struct {
-						From imageFrom `json:"from"`
-					} `json:"images"`
-				} `json:"source"`
-			} `json:"spec"`
+	if e.site.Cluster == nil {
+		return nil, false
+	}
+	brought := map[string]bool{}
+	for _, u := range e.site.Cluster.Images {
+		if u.Kind == "ImageStream" && u.Namespace == "openshift" {
+			brought[u.Stream] = u.Sample
 		}
-		if json.Unmarshal(o.Body, &in) != nil {
+	}
+	for _, u := range e.site.Cluster.Images {
+		stream := openshiftStream(u)
+		sample, known := brought[stream]
+		if name, _, _ := strings.Cut(strings.TrimPrefix(stream, "openshift/"), ":"); !known {
+			sample = !slices.Contains(payloadStreams, name)
+		}
+		if stream == "" || !sample || u.Kind == "ImageStream" || u.Namespace == "openshift" || u.Ended {
 			continue
 		}
-		var from []imageFrom
-		for _, raw := range in.Spec.Strategy { // type is a string; the others have from
-			var s struct {
-				From imageFrom `json:"from"`
-			}
-			if json.Unmarshal(raw, &s) == nil {
-				from = append(from, s.From)
+		line := fmt.Sprintf("%s `%s` in `%s`: `%s`", u.Kind, markdown(u.Name), markdown(u.Namespace), markdown(stream))
+		if u.ID != "" {
+			line += fmt.Sprintf(", now `%s`", markdown(u.ID))
+			if e.carriesDigest(u.ID) {
+				line += ", which this bundle has"
 			}
 		}
-		for _, image := range in.Spec.Source.Images {
-			from = append(from, image.From)
-		}
-		lines = append(lines, sampleLines(o.Kind, o.Namespace, o.Name, from)...)
+		lines = append(lines, line)
 	}
-	for _, o := range e.site.Cluster.Of("DeploymentConfig") {
-		var in struct {
-			Spec struct {
-				Triggers []struct {
-					ImageChangeParams struct {
-						From imageFrom `json:"from"`
-					} `json:"imageChangeParams"`
-				} `json:"triggers"`
-			} `json:"spec"`
-		}
-		if json.Unmarshal(o.Body, &in) == nil {
-			for _, t := range in.Spec.Triggers {
-				lines = append(lines, sampleLines(o.Kind, o.Namespace, o.Name, []imageFrom{t.ImageChangeParams.From})...)
-			}
-		}
-	}
-	return text.Sorted(lines), e.site.Cluster.Known("BuildConfig")
+	return text.Sorted(lines), e.site.Cluster.Applications() && e.site.Cluster.Known("BuildConfig")
 }
 
-func sampleLines(kind, namespace, name string, from []imageFrom) (lines []string) {
-	for _, f := range from {
-		if f.sample() && namespace != "openshift" {
-			lines = append(lines, fmt.Sprintf("%s `%s` in `%s`: `openshift/%s`", kind, markdown(name), markdown(namespace), markdown(f.Name)))
-		}
+// openshiftStream is the ImageStream of the namespace openshift that an object takes its image from.
+func openshiftStream(u cluster.ImageUse) string {
+	if strings.HasPrefix(u.Stream, "openshift/") {
+		return u.Stream
 	}
-	return slices.Clip(lines)
+	if _, name, ok := strings.Cut(u.Image, ".svc:5000/openshift/"); ok {
+		return "openshift/" + name
+	}
+	return ""
+}
+
+// carriesDigest reports whether the bundle has the image that a name ends with the digest of.
+func (e *emission) carriesDigest(name string) bool {
+	return slices.ContainsFunc(e.images, func(i oci.Image) bool { return strings.HasSuffix(name, "@"+string(i.Root.Digest)) })
 }

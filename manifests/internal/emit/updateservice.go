@@ -168,7 +168,7 @@ func (e *emission) catalogWith(pkg string) string {
 
 // single reports whether the cluster is known to have one node for its control plane.
 func (e *emission) single() bool {
-	return e.infrastructure().Status.ControlPlaneTopology == "SingleReplica"
+	return e.site.Cluster.Topology() == "SingleReplica"
 }
 
 // updatesFrom is where the cluster asks for updates, and by which channel.

@@ -1,0 +1,215 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/blang/semver/v4"
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+const redhatIndex = "registry.redhat.io/redhat/redhat-operator-index"
+
+// indexes are catalogs of one repository by tag.
+func indexes(repo string, tags ...string) (list []emitImage) {
+	for _, tag := range tags {
+		list = append(list, emitImage{Origin: origin.Catalog, Source: repo + ":" + tag, Tags: []string{tag}})
+	}
+	return list
+}
+
+// sourcesOf lists "file name tag" of the CatalogSources that were written.
+func sourcesOf(t *testing.T, files map[string]string) (list []string) {
+	t.Helper()
+	for name, body := range files {
+		rest, ok := strings.CutPrefix(name, "catalogsource-")
+		if !ok {
+			continue
+		}
+		var cs catalogSource
+		must(t, yaml.Unmarshal([]byte(body), &cs))
+		list = append(list, strings.TrimSuffix(rest, ".yaml")+"="+cs.Metadata.Name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestCatalogsByVersion: the plain name is for the version that runs; later ones wait.
+func TestCatalogsByVersion(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		runs   string
+		images []emitImage
+		names  map[string]string
+		want   string
+		note   string
+	}{
+		"not known":             {"", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-v4-16=redhat-operators-v4-16 redhat-operators=redhat-operators", ""},
+		"the lower one":         {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
+		"the higher one":        {"4.17.0", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-v4-16=redhat-operators-v4-16 redhat-operators=redhat-operators", ""},
+		"two later ones":        {"4.16.0-rc.1", indexes(redhatIndex, "v4.16", "v4.17", "v4.18"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators-after-4.18=redhat-operators redhat-operators=redhat-operators", ""},
+		"only a later one":      {"4.16.3", indexes(redhatIndex, "v4.17"), nil, "redhat-operators-after-4.17=redhat-operators", "the catalog redhat-operators for 4.17 and not for 4.16"},
+		"only an earlier one":   {"4.16.3", indexes(redhatIndex, "v4.15"), nil, "redhat-operators=redhat-operators", "the catalog redhat-operators for 4.15 and not for 4.16"},
+		"a tag with a date":     {"4.16.3", indexes(redhatIndex, "v4.16-1711601986", "v4.17-1711601986"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
+		"5 comes after 4":       {"4.23.0", indexes(redhatIndex, "v4.23", "v5.0"), nil, "redhat-operators-after-5.0=redhat-operators redhat-operators=redhat-operators", ""},
+		"9 before 10":           {"4.9.0", indexes(redhatIndex, "v4.9", "v4.10"), nil, "redhat-operators-after-4.10=redhat-operators redhat-operators=redhat-operators", ""},
+		"a product's versions":  {"4.16.3", indexes("quay.io/acme/catalog", "v4.17", "v4.18"), nil, "catalog-v4-17=catalog-v4-17 catalog=catalog", ""},
+		"not of OpenShift":      {"4.16.3", indexes("quay.io/acme/catalog", "v1.2", "v1.3"), nil, "catalog-v1-2=catalog-v1-2 catalog=catalog", ""},
+		"as OpenShift's":        {"4.16.3", indexes("quay.io/acme/catalog", "v4.16", "v4.17"), nil, "catalog-after-4.17=catalog catalog=catalog", ""},
+		"a name by hand":        {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.16": "ours"}, "ours-after-4.17=ours ours=ours", ""},
+		"one name for both":     {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex: "ours"}, "ours-after-4.17=ours ours=ours", ""},
+		"a name for the later":  {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.17": "next"}, "next-after-4.17=next redhat-operators=redhat-operators", ""},
+		"several repositories":  {"4.16.3", append(indexes(redhatIndex, "v4.16", "v4.17"), indexes("registry.redhat.io/redhat/certified-operator-index", "v4.16")...), nil, "certified-operators=certified-operators redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
+		"OKD's community":       {"4.17.0-okd-scos.1", indexes("registry.access.redhat.com/redhat/community-operator-index", "v4.17"), nil, "community-operators=community-operators", ""},
+		"an earlier one beside": {"4.17.3", indexes(redhatIndex, "v4.14", "v4.16", "v4.18"), nil, "redhat-operators-after-4.18=redhat-operators redhat-operators-v4-14=redhat-operators-v4-14 redhat-operators=redhat-operators", "for 4.14, 4.16 and 4.18 and not for 4.17"},
+	} {
+		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: c.images, CatalogNames: c.names}, func(s *Site) {
+			if c.runs != "" {
+				s.Cluster = clusterOf(t, c.runs, nil)
+			}
+		})
+		if got := strings.Join(sourcesOf(t, files), " "); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if c.note != "" && !strings.Contains(notes, c.note) || c.note == "" && strings.Contains(notes, "which the cluster runs") {
+			t.Errorf("%s: notes %q, want %q", name, notes, c.note)
+		}
+		for _, line := range strings.Split(files[fileApply], "\n") {
+			if strings.Contains(line, "oc apply") && strings.Contains(line, "-after-") {
+				t.Errorf("%s: a catalog for later is applied: %s", name, line)
+			}
+		}
+	}
+}
+
+// TestCatalogSwitch: after the update, the later catalogs take the names of those before, kept
+// ones too, and the Automatic Subscriptions that follow are listed.
+func TestCatalogSwitch(t *testing.T) {
+	t.Parallel()
+	inv, site := emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.17", "v4.18")}.parse(t)
+	sub := func(name, source, approval string) string {
+		return fmt.Sprintf(`{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":%q,"namespace":"ns-%[1]s"},"spec":{"name":"pkg","channel":"stable","source":%q,"sourceNamespace":"openshift-marketplace","installPlanApproval":%q},"status":{"installedCSV":"pkg.v1"}}`, name, source, approval)
+	}
+	site.Cluster = clusterOf(t, "4.17.3", nil,
+		`{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"cs-redhat-operator-index-v4-17","namespace":"openshift-marketplace"},"spec":{"sourceType":"grpc","image":"m.example/ns/redhat/redhat-operator-index:v4.17"}}`,
+		sub("auto", "cs-redhat-operator-index-v4-17", "Automatic"), sub("unset", "cs-redhat-operator-index-v4-17", ""), sub("manual", "cs-redhat-operator-index-v4-17", "Manual"), sub("other", "other", "Automatic"),
+	)
+	e := &emission{site: site, images: inv.Images}
+	must(t, e.emitCatalogs())
+	p := &page{}
+	e.stepCatalogSwitch(p, semver.MustParse("4.18.2"))
+	got := string(p.bytes())
+	for _, want := range []string{
+		"## 1. Catalogs for 4.18\n", "oc apply -f catalogsource-cs-redhat-operator-index-v4-17-after-4.18.yaml\n",
+		"oc wait catalogsource/cs-redhat-operator-index-v4-17 -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY",
+		"`auto` in `ns-auto`: package `pkg`, channel `stable`, installed `pkg.v1`", "`unset` in `ns-unset`",
+		"oc apply -f clustercatalog-redhat-operators-after-4.18.yaml", fileCatalogsOff, // 4.18 is the first with OLM v1
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "ns-manual") || strings.Contains(got, "ns-other") {
+		t.Errorf("these do not follow:\n%s", got)
+	}
+	p = &page{}
+	if e.stepCatalogSwitch(p, semver.MustParse("4.19.0")); p.steps != 0 {
+		t.Errorf("there are no catalogs for 4.19:\n%s", p.bytes())
+	}
+}
+
+// TestPodConfig: what the pods of catalogs have, by version, as the default ones of that version.
+func TestPodConfig(t *testing.T) {
+	t.Parallel()
+	const hosted = `{"apiVersion":"config.openshift.io/v1","kind":"Infrastructure","metadata":{"name":"cluster"},"status":{"controlPlaneTopology":"External"}}`
+	for name, c := range map[string]struct {
+		runs, image, object, want string
+		built                     bool
+	}{
+		"not known":      {"", redhatIndex + ":v4.16", "", "nodeSelector priorityClassName securityContextConfig tolerations", false},
+		"4.9":            {"4.9.1", redhatIndex + ":v4.9", "", "", false},
+		"4.11":           {"4.11.1", redhatIndex + ":v4.11", "", "nodeSelector priorityClassName tolerations", false},
+		"4.12":           {"4.12.1", redhatIndex + ":v4.12", "", "nodeSelector priorityClassName securityContextConfig tolerations", false},
+		"4.15":           {"4.15.1", redhatIndex + ":v4.15", "", "extractContent nodeSelector priorityClassName securityContextConfig tolerations", false},
+		"an older index": {"4.15.1", redhatIndex + ":v4.14", "", "nodeSelector priorityClassName securityContextConfig tolerations", false},
+		"filtered":       {"4.16.1", redhatIndex + ":v4.16", "", "nodeSelector priorityClassName securityContextConfig tolerations", true},
+		"another's":      {"4.16.1", "quay.io/acme/catalog:v4.16", "", "nodeSelector priorityClassName securityContextConfig tolerations", false},
+		"hosted":         {"4.16.1", redhatIndex + ":v4.16", hosted, "extractContent securityContextConfig", false},
+	} {
+		e := &emission{}
+		if c.runs != "" {
+			var objects []string
+			if c.object != "" {
+				objects = append(objects, c.object)
+			}
+			e.site.Cluster = clusterOf(t, c.runs, nil, objects...)
+		}
+		img := emitImage{Origin: origin.Catalog, Source: c.image}.image(t)
+		img.Built = c.built
+		config := e.podConfig(catalogObject{image: img})
+		var keys []string
+		for k := range config {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		if got := strings.Join(keys, " "); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestPodConfigOfTemplate: what a template says stays.
+func TestPodConfigOfTemplate(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", Images: indexes("quay.io/acme/catalog", "v1")}
+	files, _ := pagesOf(t, in, func(s *Site) {
+		spec := map[string]any{"priority": 7, "grpcPodConfig": map[string]any{"securityContextConfig": "legacy", "nodeSelector": map[string]any{"a": "b"}}}
+		s.Templates = []documents.CatalogTemplate{{Catalog: "quay.io/acme/catalog:v1", Spec: spec}}
+	})
+	var cs catalogSource
+	must(t, yaml.Unmarshal([]byte(files["catalogsource-catalog.yaml"]), &cs))
+	config := cs.Spec.GRPCPodConfig
+	if cs.Spec.Priority != 7 || config["securityContextConfig"] != "legacy" || fmt.Sprint(config["nodeSelector"]) != "map[a:b]" || config["priorityClassName"] != "system-cluster-critical" || len(config["tolerations"].([]any)) != 3 {
+		t.Errorf("%s", files["catalogsource-catalog.yaml"])
+	}
+}
+
+// TestCatalogsThere: what the cluster has already is not applied again, and said so.
+func TestCatalogsThere(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}
+	hub := `{"apiVersion":"config.openshift.io/v1","kind":"OperatorHub","metadata":{"name":"cluster"},"spec":{"disableAllDefaultSources":true}}`
+	asked := []string{"CatalogSource", "Subscription", "ClusterCatalog", "ClusterExtension", "HelmChartRepository"}
+	first, _ := pagesOf(t, in, func(s *Site) { s.Cluster = clusterOf(t, "4.18.1", asked, hub) })
+	object := func(file string) string {
+		body, err := yaml.YAMLToJSON([]byte(first[file]))
+		must(t, err)
+		return string(body)
+	}
+	files, _ := pagesOf(t, in, func(s *Site) {
+		s.Cluster = clusterOf(t, "4.18.1", asked, hub, object("catalogsource-redhat-operators.yaml"), object("clustercatalog-redhat-operators.yaml"))
+	})
+	page := files[fileApply]
+	nothing, _, _ := strings.Cut(page[strings.Index(page, "Nothing to do: "):], "\n")
+	for _, want := range []string{"the default catalogs", "the catalogs", "the catalogs of OLM v1", "the console's Helm charts"} {
+		if !strings.Contains(nothing, want) {
+			t.Errorf("%q is not in %q", want, nothing)
+		}
+	}
+	for _, never := range []string{"oc apply -f catalogsource", "oc apply -f clustercatalog", "oc patch operatorhub", "oc patch clustercatalog", "oc patch helmchart"} {
+		if strings.Contains(page, never) {
+			t.Errorf("%s, though it is there", never)
+		}
+		if strings.Contains(never, "apply") && !strings.Contains(first[fileApply], never) {
+			t.Errorf("%s is missing in the first week", never)
+		}
+	}
+	if files["catalogsource-redhat-operators.yaml"] == "" || files["clustercatalog-redhat-operators.yaml"] == "" {
+		t.Error("the files are the whole desired state")
+	}
+}
