@@ -132,6 +132,8 @@ func (k kind) opened(r io.Reader) (*file, error) {
 	}
 	first, _, _ := bytes.Cut(bytes.TrimLeft(start, " \t\r\n"), []byte("\n"))
 	switch words := strings.Fields(string(first)); {
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")) || bytes.HasPrefix(head, []byte("BZh")) || bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return nil, &Error{"it is compressed", "unpack it first"}
 	case bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) || bytes.IndexByte(head, 0) >= 0:
 		return nil, &Error{"it is UTF-16 or binary, and must be UTF-8", "PowerShell writes UTF-16 with >: use " + k.get + " | Out-File -Encoding utf8 FILE"}
 	case len(first) == 0 && len(head) < 512:
