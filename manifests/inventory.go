@@ -3,6 +3,8 @@ package manifests
 import (
 	"context"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
@@ -44,6 +46,11 @@ func ComparePart(a, b Part) int { return origin.ComparePart(a, b) }
 
 // Releases lists the releases of an inventory, the oldest first.
 func Releases(inv *oci.Inventory) []CarriedRelease { return origin.Releases(inv) }
+
+// ReleaseImages gives the images of each payload of an inventory, itself among them, by its digest.
+func ReleaseImages(inv *oci.Inventory) map[digest.Digest][]oci.Image {
+	return origin.ReleaseImages(inv.Images)
+}
 
 // SigstoreNotes names the releases of an inventory that lack their Sigstore signature.
 func SigstoreNotes(inv *oci.Inventory) []string { return origin.SigstoreNotes(inv) }

@@ -20,6 +20,7 @@ type siteFlags struct {
 	rules        string
 	catalogs     string
 	catalogNames []string
+	pinImages    bool
 	rule         ruleFlags
 	cluster      clusterFlags
 	nodes        nodeFlags
@@ -36,11 +37,12 @@ func addSiteFlags(f *pflag.FlagSet, s *siteFlags) {
 	addClusterFlags(f, &s.cluster)
 	f.StringArrayVar(&s.catalogNames, "catalog-name", nil, "`CATALOG=NAME`: what the CatalogSource of a catalog is called; CATALOG is its reference or its targetCatalog[:tag] (may be given more than once)")
 	addNodeFlags(f, &s.nodes)
+	f.BoolVar(&s.pinImages, "pin-images", false, "write PinnedImageSets: nodes load the images of the next update before it (the version must be known: --cluster-version or --from-cluster; from 4.19.12 on)")
 }
 
 // given reports whether any flag has a meaning only with --output-dir.
 func (s siteFlags) given() bool {
-	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.rule.given() || s.cluster.given() || s.nodes.given()
+	return s.pullSecret != "" || s.registryCA != "" || s.imageConfig != "" || s.rules != "" || s.catalogs != "" || len(s.catalogNames) > 0 || s.pinImages || s.rule.given() || s.cluster.given() || s.nodes.given()
 }
 
 // read reads what the flags name, before anything else is done.
@@ -65,6 +67,7 @@ func (s siteFlags) read() (manifests.Site, error) {
 	if site.PresentCatalogSources, err = readSite(s.catalogs, "present-catalog-sources", "present CatalogSources", manifests.ParsePresentCatalogSources); err != nil {
 		return site, err
 	}
+	site.PinImages = s.pinImages
 	for _, pair := range s.catalogNames {
 		catalog, name, ok := strings.Cut(pair, "=")
 		if !ok || catalog == "" || name == "" {

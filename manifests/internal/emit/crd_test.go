@@ -105,6 +105,8 @@ func checkObjects(t *testing.T, files []File) {
 			strictly(t, f, &installConfig{})
 		case f.Name == fileHostedCluster:
 			strictly(t, f, &hostedPatch{})
+		case kind == "PinnedImageSet":
+			strictly(t, f, &pinnedImageSet{})
 		case kind == "ClusterImageSet":
 			strictly(t, f, &clusterImageSet{})
 		case kind == "OperatorGroup": // no schema of it is at hand

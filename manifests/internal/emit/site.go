@@ -43,6 +43,10 @@ type Site struct {
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	Gone         []CatalogGone               // what catalogs have no more, for APPLY.md
+	// PinImages: nodes are to load the images of the next update before it.
+	PinImages bool
+	// PayloadBytes is what all images of a carried release have, packed, by its payload; may be nil.
+	PayloadBytes map[digest.Digest]int64
 	// Elsewhere has the tags of the mirror, each with its registry, that name something else than
 	// the images of the inventory: a digest, or "" for nothing.
 	Elsewhere map[string]digest.Digest

@@ -37,3 +37,32 @@ func Releases(inv *oci.Inventory) (list []CarriedRelease) {
 	})
 	return list
 }
+
+// ReleaseImages gives the images of each payload of an inventory, itself among them, by its
+// digest: those of which a reason names the same release.
+func ReleaseImages(images []oci.Image) map[digest.Digest][]oci.Image {
+	payloads := map[string][]digest.Digest{} // by the release's name
+	for _, img := range images {
+		if img.Origin != Release || img.Path != PathPayload || img.Subject != "" {
+			continue
+		}
+		for _, why := range img.Reasons {
+			if why.Kind == KindRelease {
+				payloads[why.Name] = append(payloads[why.Name], img.Root.Digest)
+			}
+		}
+	}
+	all := map[digest.Digest][]oci.Image{}
+	for _, img := range images {
+		of := map[digest.Digest]bool{}
+		for _, why := range img.Reasons {
+			for _, d := range payloads[why.Name] {
+				if why.Kind == KindRelease && img.Subject == "" && !of[d] {
+					of[d] = true
+					all[d] = append(all[d], img)
+				}
+			}
+		}
+	}
+	return all
+}

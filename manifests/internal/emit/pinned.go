@@ -1,0 +1,200 @@
+package emit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Limits of PinnedImageSets (openshift-docs #99799; machine config operator, pinned_image_set.go).
+const (
+	// maxPinned is how many images one object may have.
+	maxPinned = 500
+	// roomPinned is how many times their size images need on a node while they are loaded.
+	roomPinned = 2
+)
+
+// pinnedSince is the first release with PinnedImageSets. Before it they are a technology preview,
+// and a cluster with previews gets no updates any more.
+var pinnedSince = semver.MustParse("4.19.12")
+
+type (
+	pinnedImageSet struct {
+		object
+		Spec struct {
+			PinnedImages []pinnedImage `json:"pinnedImages"`
+		} `json:"spec"`
+	}
+	pinnedImage struct {
+		Name string `json:"name"`
+	}
+)
+
+// pinnedState is what the pages need to know of the images that nodes load before an update.
+type pinnedState struct {
+	payload oci.Image
+	pools   []string
+	files   map[string][]named // of each pool
+	count   int                // of the images
+}
+
+// emitPinned writes the images of the next update, for nodes to load before it.
+func (e *emission) emitPinned() error {
+	if !e.site.PinImages {
+		return nil
+	}
+	running, known := e.site.Cluster.Running()
+	next, found := e.nextPayload()
+	switch {
+	case !known:
+		e.note("no PinnedImageSet is written: it is not known which version the cluster runs (--cluster-version, --from-cluster)")
+		return nil
+	case running.LT(pinnedSince):
+		e.note("no PinnedImageSet is written: the cluster runs %s. Before %s they are a technology preview, and a cluster with technology previews gets no updates any more", running, pinnedSince)
+		return nil
+	case e.hosted():
+		e.note("no PinnedImageSet is written: a hosted cluster has no machine config pools")
+		return nil
+	case !found:
+		e.note("no PinnedImageSet is written: the bundle has no release that is newer than %s", running)
+		return nil
+	}
+	e.pinned = pinnedState{payload: next, pools: e.poolNames(), files: map[string][]named{}}
+	images := e.imagesOf(next)
+	e.pinned.count = len(images)
+	for _, pool := range e.pinned.pools {
+		n := 0
+		for some := range slices.Chunk(images, maxPinned) {
+			n++
+			name := fmt.Sprintf("satchel-%s-%d", pool, n)
+			set := pinnedImageSet{object: objectOf("machineconfiguration.openshift.io/v1", "PinnedImageSet", name, "")}
+			set.Metadata.Labels["machineconfiguration.openshift.io/role"] = pool
+			set.Spec.PinnedImages = some
+			file := fmt.Sprintf("pinnedimageset-%s-%d.yaml", pool, n)
+			e.pinned.files[pool] = append(e.pinned.files[pool], named{name, file})
+			if err := e.addObject(file, modePublic, set); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nextPayload is the oldest carried release that is newer than the one that runs.
+func (e *emission) nextPayload() (next oci.Image, found bool) {
+	running, known := e.site.Cluster.Running()
+	var best semver.Version
+	for _, img := range e.payloads {
+		v, err := payloadVersion(img)
+		if known && err == nil && v.GT(running) && (!found || v.LT(best)) {
+			next, best, found = img, v, true
+		}
+	}
+	return next, found
+}
+
+// payloadVersion reads the version of a payload from its name, VERSION-ARCH.
+func payloadVersion(img oci.Image) (semver.Version, error) {
+	name := origin.PayloadName(img)
+	if i := strings.LastIndexByte(name, '-'); i > 0 {
+		name = name[:i]
+	}
+	return semver.Parse(strings.ReplaceAll(name, "_", "+"))
+}
+
+// imagesOf lists a payload and its components, under the names that pods have for them.
+func (e *emission) imagesOf(payload oci.Image) (list []pinnedImage) {
+	for _, img := range origin.ReleaseImages(e.images)[payload.Root.Digest] {
+		list = append(list, pinnedImage{img.Source.WithDigest(img.Root.Digest).String()})
+	}
+	slices.SortFunc(list, func(a, b pinnedImage) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.Compact(list)
+}
+
+// poolNames are the machine config pools: those of the site first, the control plane's last.
+func (e *emission) poolNames() (list []string) {
+	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
+		list = append(list, o.Name)
+	}
+	if len(list) == 0 {
+		list = []string{"worker", "master"}
+	}
+	rank := func(name string) int {
+		switch name {
+		case "worker":
+			return 1
+		case "master":
+			return 2
+		}
+		return 0
+	}
+	slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
+	return list
+}
+
+// stepPinned has the nodes load the images of the next update, one pool after the other.
+func (e *emission) stepPinned(p *page) {
+	if len(e.pinned.files) == 0 {
+		return
+	}
+	p.step("Load the images of the update before it")
+	p.text("Nodes load the %s of %s now, and keep them, so that the update itself pulls nothing. Nodes: no drain and no reboot.", text.Count(e.pinned.count, "image", "images"), origin.PayloadName(e.pinned.payload))
+	if size := e.site.PayloadBytes[e.pinned.payload.Root.Digest]; size > 0 {
+		p.text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed. The first command shows what one node has.", float64(roomPinned*size)/1e9, roomPinned)
+	} else {
+		p.text("**Each node needs %d times the size of the images as free space in /var/lib/containers.** The first command shows what one node has.", roomPinned)
+	}
+	p.run("NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
+	for i, pool := range e.pinned.pools {
+		if i == 0 && len(e.pinned.pools) > 1 {
+			p.text("Begin with the pool `%s`, and go on only when all of its nodes have loaded the images: LOADING is False, and so is FAILED.", pool)
+		} else {
+			p.text("Then the pool `%s`.", pool)
+		}
+		p.run("oc apply"+flagged(e.pinned.files[pool]), `oc get machineconfignodes -o custom-columns='NODE:.metadata.name,POOL:.spec.pool.name,LOADING:.status.conditions[?(@.type=="PinnedImageSetsProgressing")].status,FAILED:.status.conditions[?(@.type=="PinnedImageSetsDegraded")].status'`)
+	}
+}
+
+// stepUnpin lets go of the images when the update is done.
+func (e *emission) stepUnpin(p *page) {
+	var stale []string
+	for _, o := range e.site.Cluster.Of("PinnedImageSet") {
+		if ours(o) && !e.pins(o.Name) {
+			stale = append(stale, o.Name)
+		}
+	}
+	switch {
+	case len(e.pinned.files) > 0:
+		p.step("After the update: let nodes delete the images that they kept for it")
+		p.text("Only when every node runs %s. Nodes: no drain and no reboot.", origin.PayloadName(e.pinned.payload))
+		for _, list := range e.pinned.files {
+			for _, o := range list {
+				stale = append(stale, o.name)
+			}
+		}
+	case len(stale) > 0:
+		p.step("Images that nodes keep for an earlier update")
+		p.text("If that update is done, nodes need not keep them. Nodes: no drain and no reboot.")
+	default:
+		return
+	}
+	slices.Sort(stale)
+	p.run("oc delete pinnedimageset --ignore-not-found " + strings.Join(slices.Compact(stale), " "))
+}
+
+// pins reports whether an object is one of those that are written.
+func (e *emission) pins(name string) bool {
+	for _, list := range e.pinned.files {
+		if slices.ContainsFunc(list, func(o named) bool { return o.name == name }) {
+			return true
+		}
+	}
+	return false
+}

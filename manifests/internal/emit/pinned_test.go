@@ -1,0 +1,82 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// TestPinnedImageSets: the images of the next update alone, by digest, at most 500 an object, for
+// each pool; and none for a cluster whose version has no stable PinnedImageSets.
+func TestPinnedImageSets(t *testing.T) {
+	t.Parallel()
+	inv := &oci.Inventory{}
+	for _, version := range []string{"4.19.12", "4.19.14", "4.19.20"} {
+		why := []oci.Reason{{Kind: "release", Name: version + " x86_64"}}
+		payload := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:" + version + "-x86_64", Path: "openshift/release-images", Tags: []string{version + "-x86_64"}}.image(t)
+		payload.Reasons = why
+		inv.Images = append(inv.Images, payload)
+		for i := range 501 {
+			d := digest.FromString(fmt.Sprint(version, i))
+			img := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev@" + d.String(), Path: "openshift/release", Tags: []string{fmt.Sprintf("%s-x86_64-c%d", version, i)}}.image(t)
+			img.Reasons = why
+			inv.Images = append(inv.Images, img)
+		}
+	}
+	next := inv.Images[502]
+	pool := func(name string) cluster.Object { return cluster.Object{Kind: "MachineConfigPool", Name: name} }
+	for _, tc := range []struct {
+		version string
+		files   int
+		note    string
+	}{
+		{"4.19.12", 6, ""},
+		{"4.19.11", 0, "Before 4.19.12 they are a technology preview"},
+		{"4.19.20", 0, "no release that is newer"},
+		{"", 0, "not known which version"},
+	} {
+		site := Site{Mirror: oci.Mirror{Host: "mirror.example"}, PinImages: true, PayloadBytes: map[digest.Digest]int64{next.Root.Digest: 8e9}}
+		site.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary")})
+		site.Cluster.Version = tc.version
+		files, notes, err := Emit(inv, site)
+		must(t, err)
+		n, page := 0, ""
+		for _, f := range files {
+			if f.Name == fileApply {
+				page = string(f.Body)
+			}
+			if !strings.HasPrefix(f.Name, "pinnedimageset-") {
+				continue
+			}
+			n++
+			var set pinnedImageSet
+			must(t, yaml.UnmarshalStrict(f.Body, &set))
+			if len(set.Spec.PinnedImages) > 500 || strings.Contains(f.Name, "-canary-") && set.Metadata.Labels["machineconfiguration.openshift.io/role"] != "canary" {
+				t.Errorf("%s: %d images, labels %v", f.Name, len(set.Spec.PinnedImages), set.Metadata.Labels)
+			}
+			if f.Name == "pinnedimageset-worker-2.yaml" && len(set.Spec.PinnedImages) != 2 {
+				t.Errorf("%s has %d images", f.Name, len(set.Spec.PinnedImages))
+			}
+			if strings.Contains(string(f.Body), digest.FromString("4.19.20"+"0").Encoded()) {
+				t.Errorf("%s has images of another release", f.Name)
+			}
+		}
+		if said := strings.Contains(strings.Join(notes, "\n"), tc.note); n != tc.files || !said {
+			t.Errorf("%q: %d files, notes %q", tc.version, n, notes)
+		}
+		if n == 0 {
+			continue
+		}
+		first, last := strings.Index(page, "oc apply -f pinnedimageset-canary-1.yaml -f pinnedimageset-canary-2.yaml"), strings.Index(page, "oc apply -f pinnedimageset-master-1.yaml")
+		away := strings.Index(page, "oc delete pinnedimageset --ignore-not-found satchel-canary-1 ")
+		if first < 0 || last < first || away < last || !strings.Contains(page, "up to 16.0 GB of free space") {
+			t.Errorf("the steps: %s", page)
+		}
+	}
+}
