@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/needed"
 )
 
 // What one cluster is.
@@ -14,6 +15,13 @@ type (
 	// ClusterImage is an image that pods of a cluster run, or that their owners would run.
 	ClusterImage = cluster.ImageUse
 )
+
+// UnknownApplicationsError says that nobody knows what the applications of clusters run.
+type UnknownApplicationsError = needed.UnknownError
+
+// ApplicationsKnown gives an *[UnknownApplicationsError] if for some cluster only the namespaces of
+// the platform were read, as a must-gather has them.
+func ApplicationsKnown(clusters []*Cluster) error { return needed.Applications(clusters) }
 
 // ClusterQuery is the line that fetches what [ReadCluster] reads into a file, for a shell in which
 // oc is logged in to the cluster.

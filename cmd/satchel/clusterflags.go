@@ -57,3 +57,16 @@ func (c clusterFlags) read(a *app) ([]*manifests.Cluster, error) {
 	}
 	return list, nil
 }
+
+// needs gives clusters whose needs are to be carried, and says what was read of them.
+func (c clusterFlags) needs(a *app) ([]*manifests.Cluster, error) {
+	list, err := c.read(a)
+	for _, one := range list {
+		seen := one.Namespaces()
+		a.info("cluster %s: pods of %s were read: %s", text.Printable(one.Name), text.Count(len(seen), "namespace", "namespaces"), text.Printable(text.Some(seen, mostNamespaces)))
+	}
+	return list, err
+}
+
+// mostNamespaces is how many namespaces of a cluster are named.
+const mostNamespaces = 100

@@ -25,7 +25,7 @@ func checkArchiveSize(cfg *manifests.Config, name string, segmentSize int64) err
 }
 
 // loadSet reads the configuration that command carries out.
-func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, error) {
+func loadSet(command, name string, extra manifests.Extra, clusters []*manifests.Cluster) (*manifests.Config, error) {
 	if name == "" {
 		return nil, usage(errors.New(command+" needs -c FILE"), "name an ImageSetConfiguration")
 	}
@@ -33,5 +33,5 @@ func loadSet(command, name string, extra manifests.Extra) (*manifests.Config, er
 	if err != nil {
 		return nil, usage(fmt.Errorf("read configuration: %w", err), "name an ImageSetConfiguration (-c FILE)")
 	}
-	return manifests.Load(manifests.Request{Name: name, Data: data, Extra: extra, Getenv: os.Getenv})
+	return manifests.Load(manifests.Request{Name: name, Data: data, Extra: extra, Clusters: clusters, Getenv: os.Getenv})
 }

@@ -195,6 +195,8 @@ func flagsFor(err error) string {
 			return "satchel convert -c FILE"
 		}
 		return extraFlags[e.Field]
+	case *manifests.UnknownApplicationsError:
+		return "satchel cluster-query"
 	case *manifests.InputError:
 		return extraFlags[e.Field]
 	case *manifests.SignatureError:

@@ -44,6 +44,7 @@ type packOptions struct {
 	catalog        string
 	output         string
 	extra          manifests.Extra
+	clusters       clusterFlags
 	registry       registryFlags
 }
 
@@ -89,6 +90,7 @@ fingerprint is printed on stdout: write it on paper, for unpack --expect.`,
 	addCatalogMode(f, &o.catalog)
 	addOutcome(cmd, &o.output)
 	addExtraFlags(f, &o.extra)
+	addFromCluster(f, &o.clusters)
 	addRegistryFlags(f, &o.registry, "src")
 	return cmd
 }
@@ -116,7 +118,10 @@ func (o packOptions) job(a *app, ui *bundle.UI, dir string) (job pack.Options, e
 	if o.extra.Hub, err = a.hub(o.registry); err != nil {
 		return job, err
 	}
-	if job.Config, err = loadSet("pack", o.config, o.extra); err != nil {
+	if job.Clusters, err = o.clusters.needs(a); err != nil {
+		return job, err
+	}
+	if job.Config, err = loadSet("pack", o.config, o.extra, job.Clusters); err != nil {
 		return job, err
 	}
 	if err := checkTemp(job.Config); err != nil {
@@ -237,7 +242,7 @@ func runPack(cmd *cobra.Command, a *app, o packOptions, dir string) error {
 	if said.Gaps != nil {
 		said.Gaps.File = file
 	}
-	return errors.Join(err, gerr)
+	return errors.Join(err, gerr, manifests.ApplicationsKnown(job.Clusters))
 }
 
 // showFingerprint prints what was read back, for people and for scripts.

@@ -39,6 +39,7 @@ type planOptions struct {
 	catalog        string
 	sign           signFlags
 	extra          manifests.Extra
+	clusters       clusterFlags
 	pin            pinFlags
 	registry       registryFlags
 }
@@ -85,6 +86,7 @@ satchel builds, what is in the cache, or what catalogs in directories have.`,
 	addCatalogMode(f, &o.catalog)
 	addSignFlags(f, &o.sign)
 	addExtraFlags(f, &o.extra)
+	addFromCluster(f, &o.clusters)
 	addRegistryFlags(f, &o.registry, "src")
 	addOutput(cmd, &o.output)
 	addWide(f, &o.wide)
@@ -99,7 +101,10 @@ func (o planOptions) job(ctx context.Context, a *app, ui *bundle.UI) (job plan.O
 	if o.extra.Hub, err = a.hub(o.registry); err != nil {
 		return job, err
 	}
-	if job.Config, err = loadSet("plan", o.config, o.extra); err != nil {
+	if job.Clusters, err = o.clusters.needs(a); err != nil {
+		return job, err
+	}
+	if job.Config, err = loadSet("plan", o.config, o.extra, job.Clusters); err != nil {
 		return job, err
 	}
 	if err := checkTemp(job.Config); err != nil {
@@ -194,5 +199,5 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 	if err == nil && len(rep.Gaps) > 0 {
 		err = &plannedGapsError{len(rep.Gaps)}
 	}
-	return err
+	return errors.Join(err, manifests.ApplicationsKnown(job.Clusters))
 }

@@ -23,6 +23,8 @@ type Options struct {
 	Client *transport.Client
 	Cache  *cache.Cache
 
+	Clusters []*manifests.Cluster // whose needs the configuration has
+
 	Only     *gaps.List // carry these images alone; nil for all
 	OnlyFile string     // of that list, for messages
 
