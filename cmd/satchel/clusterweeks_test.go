@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,11 +182,31 @@ func emitFor(t *testing.T, c *octest.Cluster, dir string, inv *oci.Inventory) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Cluster: now, CA: []byte(clusterCA), Credential: &manifests.Credential{Username: "node", Password: "pull"}})
+	nodes, err := manifests.ParsePullSecret("nodes", []byte(`{"auths":{"mirror.example:5000":{"auth":"bm9kZTpwdWxs"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := manifests.Emit(inv, manifests.Site{Mirror: mirror, Cluster: now, CA: []byte(clusterCA), Credential: &manifests.Credential{Username: "push", Password: "push"}, NodeSecret: nodes})
 	if err != nil {
 		t.Fatal(err)
 	}
 	writeFiles(t, dir, files)
+}
+
+// checkPullSecretStaysCut follows the step of the pull secret once more, after the cut: the
+// mirror's entry is there, and that of Insights does not come back.
+func checkPullSecretStaysCut(t *testing.T, c *octest.Cluster, dir string) {
+	t.Helper()
+	key := octest.Key{Kind: "Secret", Namespace: "openshift-config", Name: "pull-secret"}
+	const want = `{"auths":{"quay.io":{"auth":"YTpi"},"mirror.example:5000":{"auth":"bm9kZTpwdWxs"}}}` + "\n"
+	_, step, found := strings.Cut(string(readFile(t, filepath.Join(dir, "APPLY.md"))), ". Pull secret\n")
+	step, _, _ = strings.Cut(step, "\n## ")
+	for _, blocks := range []string{"", step} {
+		c.Page(t, dir, []byte(blocks))
+		if now := c.Snapshot()[key]; !found || !strings.Contains(now, base64.StdEncoding.EncodeToString([]byte(want))) {
+			t.Errorf("after the cut, the pull secret is\n%s", now)
+		}
+	}
 }
 
 // TestThreeWeeks applies three weeks' files as APPLY.md says, cuts the cluster off, then goes back
@@ -217,7 +238,11 @@ func TestThreeWeeks(t *testing.T) {
 		}
 	}
 	sameObjects(t, before, c.Snapshot(), "company-cache", "company-catalog", "acme", "admin-acks", "admin-gates")
-	for _, f := range append(runPage(t, c, dir, "CUT.md"), runPage(t, c, dir, "restore/README.md")...) {
+	for _, f := range runPage(t, c, dir, "CUT.md") {
+		t.Error(f)
+	}
+	checkPullSecretStaysCut(t, c, dir)
+	for _, f := range runPage(t, c, dir, "restore/README.md") {
 		t.Error(f)
 	}
 	after := c.Snapshot()

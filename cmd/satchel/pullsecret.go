@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -124,13 +126,26 @@ func (o pullSecretOptions) write(a *app, file string) (err error) {
 		return err
 	}
 	to, changes := now.Edit(edit)
-	if err := durable.Write(o.output, to.JSON()); err != nil {
+	body := to.JSON()
+	for _, written := range []string{file, o.restore} { // the same content in the same bytes changes nothing in the cluster
+		if data, err := os.ReadFile(written); written != "" && err == nil && sameJSON(data, body) {
+			body = data
+			break
+		}
+	}
+	if err := durable.Write(o.output, body); err != nil {
 		return fmt.Errorf("write the pull secret: %w", err)
 	}
 	if _, err := a.stdout.Write([]byte(changesText(changes))); err != nil {
 		return fmt.Errorf("write what changes: %w", err)
 	}
 	return nil
+}
+
+// sameJSON reports whether two texts are JSON and say the same.
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // changesText says which entries differ, one line a registry.

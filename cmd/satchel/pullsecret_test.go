@@ -39,7 +39,7 @@ func TestPullSecretCommand(t *testing.T) {
 		{"0.json", "nothing to do: the pull secret is as it should be\n", []string{"--add", in("mirror.json")}, insights + "," + quay + "," + mirror},
 		{"1.json", "removed: cloud.openshift.com\nunchanged: m:5000, quay.io\n", []string{"--remove", "cloud.openshift.com"}, quay + "," + mirror},
 		{"2.json", "nothing to do: the pull secret is as it should be\n", []string{"--add-missing", in("mirror.json"), "--remove", "cloud.openshift.com"}, quay + "," + mirror},
-		{"3.json", "added: cloud.openshift.com\nremoved: m:5000\nunchanged: quay.io\n", []string{"--restore", in("before.json"), "--host", "m:5000", "--host", "cloud.openshift.com"}, quay + "," + insights},
+		{"3.json", "added: cloud.openshift.com\nremoved: m:5000\nunchanged: quay.io\n", []string{"--restore", in("before.json"), "--host", "m:5000", "--host", "cloud.openshift.com"}, insights + "," + quay},
 	}
 	for i, s := range steps {
 		to := in(fmt.Sprint(i, ".json"))
@@ -48,12 +48,19 @@ func TestPullSecretCommand(t *testing.T) {
 			t.Errorf("step %d: exit %d\n%s%s", i, code, stdout, stderr)
 		}
 		body, err := os.ReadFile(to)
-		if err != nil || string(body) != `{"auths":{`+s.want+"}}\n" {
+		if err != nil || strings.TrimSuffix(string(body), "\n") != `{"auths":{`+s.want+"}}" {
 			t.Errorf("step %d: %v\n%s", i, err, body)
 		}
 		if info, err := os.Stat(to); err != nil || info.Mode() != 0o600 {
 			t.Errorf("step %d: others may read the file: %v, %v", i, info.Mode(), err)
 		}
+	}
+	if before, after := readFile(t, in("before.json")), readFile(t, in("4.json")); !bytes.Equal(before, after) {
+		t.Errorf("what is taken back is not what it was, byte by byte: %q, %q", before, after)
+	}
+	put("spaced.json", "{ \"auths\": {%s,\n%s} }", quay, mirror)
+	if code, _, _ := satchel("--add", in("mirror.json"), "--output", in("new.json"), in("spaced.json")); code != exitOK || !bytes.Equal(readFile(t, in("new.json")), readFile(t, in("spaced.json"))) {
+		t.Errorf("exit %d: nothing is to be done, and the file is another one:\n%s", code, readFile(t, in("new.json")))
 	}
 	put("narrow.json", `{"auths":{"m:5000/ocp":{"auth":"YTpzZWNyZXQtNA=="},"m:5000":{"auth":"YTpzZWNyZXQtNA=="}}}`)
 	if code, stdout, _ := satchel("--add", in("mirror.json"), "--output", in("new.json"), in("narrow.json")); code != exitOK ||

@@ -1,6 +1,7 @@
 package octest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// create is oc create: of files, or of a ConfigMap with literal values.
+// create is oc create: of files, or of a ConfigMap with literal values, or of a Secret with a file.
 func (c *Cluster) create(in call, o *options, words []string) (string, error) {
 	var list []*unstructured.Unstructured
 	if len(o.files) > 0 {
@@ -17,9 +18,15 @@ func (c *Cluster) create(in call, o *options, words []string) (string, error) {
 		if list, err = c.given(in, o); err != nil {
 			return "", err
 		}
+	} else if len(words) == 3 && words[0] == "secret" && words[1] == "generic" {
+		one, err := secretOf(in, o, words[2])
+		if err != nil {
+			return "", err
+		}
+		list = append(list, one)
 	} else {
 		if len(words) != 2 || words[0] != "configmap" {
-			return "", errors.New("error: only files and ConfigMaps can be created")
+			return "", errors.New("error: only files, ConfigMaps and Secrets can be created")
 		}
 		one := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": words[1], "namespace": o.namespace}}}
 		for _, pair := range o.literals {
@@ -49,6 +56,23 @@ func (c *Cluster) create(in call, o *options, words []string) (string, error) {
 		fmt.Fprintf(&b, "%s/%s created\n", r.plural, one.GetName())
 	}
 	return b.String(), nil
+}
+
+// secretOf is what oc create secret generic makes of files.
+func secretOf(in call, o *options, name string) (*unstructured.Unstructured, error) {
+	data := map[string]any{}
+	for _, pair := range o.fromFile {
+		key, file, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("error: invalid file source %s, expected key=file", pair)
+		}
+		body, err := in.read(file)
+		if err != nil {
+			return nil, err
+		}
+		data[key] = base64.StdEncoding.EncodeToString(body)
+	}
+	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": map[string]any{"name": name, "namespace": o.namespace}, "data": data}}, nil
 }
 
 // jsonPatch adds entries to lists, which is all of RFC 6902 that is known here.

@@ -110,7 +110,7 @@ func (e *emission) cutPullSecret(p *page) {
 	p.text("After the cut, the Insights operator can send no reports and would be degraded. Without %s in the pull secret it does not try. The commands save the present pull secret and write a copy without it. They change nothing in the cluster yet.", insightsHost)
 	e.editSecret(p, "--remove "+insightsHost)
 	p.text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, insightsHost, e.nodesPullSecret())
-	e.setSecret(p, "oc get clusteroperator insights")
+	e.setSecret(p, "oc get clusteroperator insights --ignore-not-found")
 }
 
 // restoreSecret gives the entries that satchel has changed what they were, and leaves all others.
