@@ -52,12 +52,15 @@ func ReleaseImages(inv *oci.Inventory) map[digest.Digest][]oci.Image {
 	return origin.ReleaseImages(inv.Images)
 }
 
-// SigstoreNotes names the releases of an inventory that lack their Sigstore signature.
-func SigstoreNotes(inv *oci.Inventory) []string { return origin.SigstoreNotes(inv) }
-
 // NeedsSignature reports whether nodes may refuse an image that has no Sigstore signature:
 // it is a release in the repository that OpenShift's own policy is for.
 func NeedsSignature(img oci.Image) bool { return origin.NeedsSignature(img) }
+
+// ReasonDemanded is the reason of a gap that is a signature which nodes demand of an image.
+func ReasonDemanded(image string) oci.Reason { return origin.ReasonDemanded(image) }
+
+// IsDemanded reports whether a gap is a signature that nodes demand.
+func IsDemanded(g oci.Gap) bool { return origin.IsDemanded(g) }
 
 // IncompleteOf says what the gaps make incomplete, sorted. A missing signature
 // makes nothing incomplete.

@@ -42,8 +42,9 @@ const exitHelp = `Exit status:
   0    all done
   1    failed
   2    usage or configuration
-  3    finished with gaps (--keep-going), or with things that a registry refused to
-       delete; they are listed. Or what applications of a cluster need is unknown
+  3    finished with gaps (--keep-going), without signatures that nodes demand, or
+       with things that a registry refused to delete; they are listed. Or what
+       applications of a cluster need is unknown
   4    the bundle is damaged, unfinished, incomplete, not the one expected, or not
        signed by somebody whom --trust names
   5    wrong or missing key
@@ -82,7 +83,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err), as[*plannedGapsError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*prune.RefusedError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*noSuchBundleError](err):
 		return exitDamaged

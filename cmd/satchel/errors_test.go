@@ -89,7 +89,7 @@ func TestHints(t *testing.T) {
 		"away": {&prepare.AwayError{Gap: &oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a"}}, Err: away}},
 			[]string{(&prepare.AwayError{}).Hint(), away.Hint()}},
 		"a gap that nobody allowed": {&oci.Gap{Image: oci.Image{Source: oci.Ref{Registry: "q.example", Repository: "a", Tag: "v1"}}, Err: &transport.MissingBlobError{}}, []string{(&transport.MissingBlobError{}).Hint(), "or finish without such images, which are then listed (--keep-going)"}},
-		"quoted":                    {&gapsError{1, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' DIR, into another DIR`}},
+		"quoted":                    {&gapsError{gapCount{images: 1}, "a b.json", []string{"satchel", "pack", "-c", "it's.yaml", "--only", "a b.json"}}, []string{`carry them later with: satchel pack -c 'it'\''s.yaml' --only 'a b.json' DIR, into another DIR`}},
 	} {
 		if got := hints(c.err); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

@@ -9,18 +9,20 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // gapsError says that a bundle was finished without some images.
 type gapsError struct {
-	count int
+	count gapCount
 	file  string
 	later []string // the command that carries them, but for the directory
 }
 
 func (e *gapsError) Error() string {
-	return fmt.Sprintf("finished without %s, listed in %s", text.Count(e.count, "image", "images"), e.file)
+	return fmt.Sprintf("finished without %s, listed in %s", e.count, e.file)
 }
 
 func (e *gapsError) Hint() string {
@@ -59,11 +61,36 @@ func typedFlags(flags *pflag.FlagSet, typed []string, meant func(name string) bo
 	return words
 }
 
+// gapCount counts the images of gaps, and those of which only signatures are missing.
+type gapCount struct{ images, unsigned int }
+
+func countGaps(list []oci.Gap) (n gapCount) {
+	for _, g := range list {
+		if gaps.AllAttached(g) {
+			n.unsigned++
+		} else {
+			n.images++
+		}
+	}
+	return n
+}
+
+func (n gapCount) String() string {
+	images, unsigned := text.Count(n.images, "image", "images"), "signatures of "+text.Count(n.unsigned, "image", "images")
+	switch {
+	case n.unsigned == 0:
+		return images
+	case n.images == 0:
+		return unsigned
+	}
+	return images + " and the " + unsigned
+}
+
 // plannedGapsError says that a plan lacks some images.
-type plannedGapsError struct{ count int }
+type plannedGapsError struct{ count gapCount }
 
 func (e *plannedGapsError) Error() string {
-	return fmt.Sprintf("the plan lacks %s: not available, listed above", text.Count(e.count, "image", "images"))
+	return fmt.Sprintf("the plan lacks %s: not available, listed above", e.count)
 }
 
 // checkGapsFile finds out before the first byte whether the list can be written.

@@ -265,5 +265,5 @@ func (a *app) reportGaps(flags *pflag.FlagSet, to string, done *pack.Result) (st
 	for _, inc := range done.Gaps.Incomplete {
 		a.warn("%s", text.OneLine(inc.String()))
 	}
-	return file, &gapsError{len(done.Gaps.Images), file, laterWords(flags, a.args, file)}
+	return file, &gapsError{countGaps(done.Gaps.Images), file, laterWords(flags, a.args, file)}
 }

@@ -197,7 +197,7 @@ func runPlan(ctx context.Context, a *app, o planOptions) error {
 		a.warn("the bundle does not fit onto %s, where %s is free: pack refuses it; make room there, or take a larger drive", text.Printable(o.drive), bundle.FormatSize(rep.Drives[0].Free))
 	}
 	if err == nil && len(rep.Gaps) > 0 {
-		err = &plannedGapsError{len(rep.Gaps)}
+		err = &plannedGapsError{countGaps(rep.Gaps)}
 	}
 	return errors.Join(err, manifests.ApplicationsKnown(job.Clusters))
 }

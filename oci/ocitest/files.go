@@ -121,22 +121,43 @@ type streamTag struct {
 // below, and on top one with release-manifests/image-references, which names
 // each component's image, and release-metadata.
 func (c *Content) Payload(version, arch string, components map[string]string, below ...oci.Descriptor) (oci.Descriptor, error) {
+	references, metadata := payloadFiles(version, components)
+	return c.PayloadOf(arch, references, metadata, below...)
+}
+
+// payloadFiles are image-references and release-metadata.
+func payloadFiles(version string, components map[string]string) (references, metadata []byte) {
 	stream := imageStream{Kind: "ImageStream", APIVersion: "image.openshift.io/v1", Metadata: streamMeta{version}}
 	for _, name := range slices.Sorted(maps.Keys(components)) {
 		t := streamTag{Name: name}
 		t.From.Kind, t.From.Name = "DockerImage", components[name]
 		stream.Spec.Tags = append(stream.Spec.Tags, t)
 	}
-	metadata := map[string]any{"kind": "cincinnati-metadata-v0", "version": version, "previous": []string{}}
-	return c.PayloadOf(arch, encode(stream), encode(metadata), below...)
+	return encode(stream), encode(map[string]any{"kind": "cincinnati-metadata-v0", "version": version, "previous": []string{}})
 }
 
 // PayloadOf is Payload with the two files as they are.
 func (c *Content) PayloadOf(arch string, references, metadata []byte, below ...oci.Descriptor) (oci.Descriptor, error) {
-	top, err := c.Files(LayerGzip,
-		File{Name: "release-manifests/", Header: &tar.Header{Typeflag: tar.TypeDir, Mode: 0o755}},
-		File{Name: "release-manifests/image-references", Body: references},
-		File{Name: "release-manifests/release-metadata", Body: metadata})
+	return c.payload(arch, references, metadata, nil, below)
+}
+
+// PayloadWith is Payload with more files in release-manifests.
+func (c *Content) PayloadWith(version, arch string, components map[string]string, more ...File) (oci.Descriptor, error) {
+	references, metadata := payloadFiles(version, components)
+	return c.payload(arch, references, metadata, more, nil)
+}
+
+func (c *Content) payload(arch string, references, metadata []byte, more []File, below []oci.Descriptor) (oci.Descriptor, error) {
+	files := []File{
+		{Name: "release-manifests/", Header: &tar.Header{Typeflag: tar.TypeDir, Mode: 0o755}},
+		{Name: "release-manifests/image-references", Body: references},
+		{Name: "release-manifests/release-metadata", Body: metadata},
+	}
+	for _, f := range more {
+		f.Name = "release-manifests/" + f.Name
+		files = append(files, f)
+	}
+	top, err := c.Files(LayerGzip, files...)
 	if err != nil {
 		return top, err
 	}

@@ -83,7 +83,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	if err := inv.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
-	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(inv.Gaps), graph: graphsOf(sortedImages(inv.Images)), charts: chartsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
+	e := &emission{site: site, images: pulled(sortedImages(inv.Images)), gaps: sortedGaps(slices.DeleteFunc(slices.Clone(inv.Gaps), origin.IsDemanded)), graph: graphsOf(sortedImages(inv.Images)), charts: chartsOf(sortedImages(inv.Images)), counted: counted(inv.Images)}
 	if err := e.checkMirrors(); err != nil {
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
@@ -104,7 +104,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 
 // classify sorts out the images that the pages name, and notes what concerns all steps.
 func (e *emission) classify() {
-	e.groups = e.groupsOf(e.nodeImages())
+	e.groups = e.groupsOf(e.ruledImages())
 	for _, img := range e.images {
 		switch {
 		case img.Subject != "" || img.Origin == origin.Catalog:
@@ -120,7 +120,7 @@ func (e *emission) classify() {
 	if n := len(e.tagged); n > 0 {
 		e.note("rules work only for pulls by digest, and %s named only by tag: the end of %s shows what to do", text.Count(n, "image is", "images are"), fileApply)
 	}
-	e.noteSigstore()
+	e.noteUnsigned()
 	e.noteApplications()
 	e.noteElsewhere()
 	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {

@@ -81,7 +81,7 @@ func (e *emission) refusedRules() error {
 // byTag are the images that have rules for pulls by tag: those that the mirror has under the tag.
 func (e *emission) byTag() []oci.Image {
 	return slices.DeleteFunc(slices.Clone(e.tagged), func(img oci.Image) bool {
-		return len(img.Tags) == 0 || slices.ContainsFunc(img.NamedTags(), func(tag string) bool {
+		return len(img.Tags) == 0 || e.withheld(img.Source.Name()) || slices.ContainsFunc(img.NamedTags(), func(tag string) bool {
 			return e.other(img, tag) != ""
 		})
 	})

@@ -49,6 +49,9 @@ func (e *emission) stepCheck(p *page) {
 func (e *emission) sampleImage() (oci.Image, bool) {
 	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; no rule is for a built image.
+		if e.withheld(img.Source.Name()) {
+			continue
+		}
 		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.repo(img).Name() {
 			return img, true
 		}

@@ -156,7 +156,7 @@ func (e *emission) ruleSize(r rules.Rule) int {
 // its places in the mirror. Nodes ask for a built image only there.
 func (e *emission) checkRules() error {
 	nodes := e.nodes(nil, nil)
-	for _, img := range e.nodeImages() {
+	for _, img := range e.ruledImages() {
 		if img.Built || e.closed()[img.Source.Name()] {
 			continue
 		}

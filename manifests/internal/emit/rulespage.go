@@ -12,6 +12,7 @@ import (
 // stepRules says how nodes get the rules.
 func (e *emission) stepRules(p *page) {
 	switch {
+	case len(e.site.Unsigned) > 0: // there is something to be told, even if nothing is applied
 	case len(e.icsps) == 0:
 		return
 	case e.sameRules(e.withRules()):
@@ -19,9 +20,12 @@ func (e *emission) stepRules(p *page) {
 		return
 	}
 	p.step("Rules: where nodes find the images")
-	if e.site.PresentRules != nil {
+	e.stepUnsigned(p)
+	switch {
+	case len(e.icsps) == 0:
+	case e.site.PresentRules != nil:
 		e.stepGrown(p)
-	} else {
+	default:
 		e.stepNew(p)
 	}
 }

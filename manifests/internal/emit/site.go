@@ -8,6 +8,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -47,6 +48,10 @@ type Site struct {
 	PinImages bool
 	// PayloadBytes is what all images of a carried release have, packed, by its payload; may be nil.
 	PayloadBytes map[digest.Digest]int64
+	// Unsigned are manifests that nodes will refuse, as far as that was looked at.
+	Unsigned []sigstore.Unsigned
+	// SignaturesUnchecked are policies by which images could not be judged, with the reason.
+	SignaturesUnchecked []string
 	// Elsewhere has the tags of the mirror, each with its registry, that name something else than
 	// the images of the inventory: a digest, or "" for nothing.
 	Elsewhere map[string]digest.Digest

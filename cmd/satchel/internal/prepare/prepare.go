@@ -106,8 +106,8 @@ func (s *Set) Prepare(ctx context.Context) error {
 		return err
 	}
 	s.reportLeft()
-	s.note()
-	return nil
+	s.warnOdd()
+	return s.checkSigned(ctx)
 }
 
 // Pin is the part of [Set.Prepare] that finds out what is carried. No blob is asked for.
@@ -123,20 +123,13 @@ func (s *Set) Pin(ctx context.Context) error {
 
 // Finish is what [Set.Prepare] does besides [Set.Pin] and [Set.CheckSources], for a set
 // that has been through both.
-func (s *Set) Finish(context.Context) error {
+func (s *Set) Finish(ctx context.Context) error {
 	if err := s.Mirror.CheckCollisions(s.Inventory()); err != nil {
 		return err
 	}
 	s.reportLeft()
-	s.note()
-	return nil
-}
-
-func (s *Set) note() {
 	s.warnOdd()
-	for _, note := range manifests.SigstoreNotes(s.Inventory()) {
-		s.Warn("%s", note)
-	}
+	return s.checkSigned(ctx)
 }
 
 // Resume takes what was pinned when a bundle was begun: its inventory, and the gaps that

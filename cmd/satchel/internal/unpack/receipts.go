@@ -201,7 +201,9 @@ func (u *unpacking) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = u.asNodes(ctx)
+	if err = u.asNodes(ctx); err == nil {
+		err = u.checkSigned(ctx)
+	}
 	if err == nil {
 		err = u.writeCluster()
 	}

@@ -54,7 +54,9 @@ type Options struct {
 func Run(ctx context.Context, r *bundle.Reader, client *transport.Client, o Options) error {
 	u, err := begin(ctx, r, client, o)
 	if err == nil {
-		err = u.run(ctx)
+		if err = u.run(ctx); err == nil {
+			err = u.refused()
+		}
 		u.receipts.letGo()
 		u.noteDamage(err)
 	}
@@ -73,7 +75,13 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 		err = u.asNodes(ctx)
 	}
 	if err == nil {
+		err = u.checkSigned(ctx)
+	}
+	if err == nil {
 		err = u.writeCluster()
+	}
+	if err == nil {
+		err = u.refused()
 	}
 	if u != nil {
 		u.receipts.letGo()
@@ -128,6 +136,9 @@ func Blamed(r *bundle.Reader, err error) error {
 // warnGaps reports what the bundle lacks.
 func warnGaps(inv *oci.Inventory, to notice.To) {
 	for _, g := range inv.Gaps {
+		if manifests.IsDemanded(g) {
+			continue // another bundle may have brought it: see checkSigned
+		}
 		named := g.Image.Describe()
 		if gaps.AllAttached(g) { // its source is the image, which is there
 			named = "the signatures of " + g.Image.Source.String()
@@ -165,7 +176,7 @@ func (u *unpacking) run(ctx context.Context) error {
 		}
 	}
 	if u.all = u.DryRun; u.DryRun {
-		return u.endDry(missing)
+		return u.endDry(ctx, missing)
 	}
 	if !nothing || len(missing.Unnamed) > 0 {
 		if err := u.intend(ctx, missing); err != nil {
@@ -204,7 +215,10 @@ func (u *unpacking) run(ctx context.Context) error {
 }
 
 // endDry says at the end of a dry run what would be done.
-func (u *unpacking) endDry(missing *transport.Missing) error {
+func (u *unpacking) endDry(ctx context.Context, missing *transport.Missing) error {
+	if err := u.checkSigned(ctx); err != nil {
+		return err
+	}
 	if len(missing.Images)+len(missing.Blobs) == 0 {
 		u.Info("nothing to do: %s", u.inMirror(u.images))
 		u.tellUnnamed(missing)

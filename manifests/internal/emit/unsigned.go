@@ -1,0 +1,100 @@
+package emit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// maxNamed is how many images without a signature APPLY.md lists.
+const maxNamed = 300
+
+// withheld reports whether no new rule may lead to images of a source repository: a node that
+// finds an image in the mirror, and no signature there, asks nowhere else for it.
+func (e *emission) withheld(source string) bool {
+	return slices.ContainsFunc(e.site.Unsigned, func(u sigstore.Unsigned) bool { return u.Image.Source.Name() == source })
+}
+
+// withheldSources lists those repositories, sorted.
+func (e *emission) withheldSources() (list []string) {
+	for _, u := range e.site.Unsigned {
+		list = append(list, u.Image.Source.Name())
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// ruledImages are the images that rules are made for.
+func (e *emission) ruledImages() []oci.Image {
+	return slices.DeleteFunc(e.nodeImages(), func(img oci.Image) bool { return e.withheld(img.Source.Name()) })
+}
+
+// unsignedIn counts the images of a payload's release that nodes will refuse.
+func (e *emission) unsignedIn(payload oci.Image) int {
+	is := func(r oci.Reason) bool {
+		return r.Kind == origin.KindRelease && slices.ContainsFunc(payload.Reasons, func(p oci.Reason) bool { return p.Kind == r.Kind && p.Name == r.Name })
+	}
+	refused := map[string]bool{}
+	for _, u := range e.site.Unsigned {
+		if slices.ContainsFunc(u.Image.Reasons, is) || u.Image.Source == payload.Source && u.Image.Path == payload.Path {
+			refused[u.Image.Source.WithDigest(u.Image.Root.Digest).String()] = true
+		}
+	}
+	return len(refused)
+}
+
+// noUpdate says why a release is not updated to.
+func (e *emission) noUpdate(payload oci.Image) string {
+	return fmt.Sprintf("Do not update to %s: nodes would refuse %s of it, because a signature is missing or wrong (see the step about rules). `oc adm upgrade` has no flag that skips this check of the nodes.",
+		origin.PayloadName(payload), text.Count(e.unsignedIn(payload), "image", "images"))
+}
+
+func (e *emission) noteUnsigned() {
+	if len(e.site.Unsigned) > 0 {
+		e.note("nodes will refuse images of %s, because signatures are missing or wrong: the step about rules in %s lists them", text.Some(e.withheldSources(), 3), fileApply)
+	}
+	for _, why := range e.site.SignaturesUnchecked {
+		e.note("satchel did not check the signatures for %s: nodes do", why)
+	}
+}
+
+// stepUnsigned stops the reader where new rules would lead nodes to images that they refuse.
+func (e *emission) stepUnsigned(p *page) {
+	if len(e.site.Unsigned) == 0 {
+		return
+	}
+	p.text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
+	var list []string
+	for _, u := range e.site.Unsigned {
+		list = append(list, unsignedLine(u))
+	}
+	p.list(atMost(slices.Compact(list), maxNamed))
+	p.text("To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then.")
+	sources := text.Some(e.withheldSources(), 5)
+	if e.growth != nil {
+		p.text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
+	} else {
+		p.text("Until then: the files here have no rule for %s. Rules that the cluster has for them already stay as they are: do not delete them.", sources)
+	}
+}
+
+// unsignedLine names one image, what it is, and what its signature lacks.
+func unsignedLine(u sigstore.Unsigned) string {
+	what := ""
+	if words := oci.Words(u.Image.Reasons); len(words) > 0 {
+		what = ", " + words[0]
+	}
+	if u.Platform != "" {
+		what += ", " + u.Platform
+	}
+	why := "its signature: " + u.Err.Error()
+	if errors.Is(u.Err, sigstore.ErrNone) {
+		why = fmt.Sprintf("no signature (tag `%s`)", sigstore.Tag(u.Manifest))
+	}
+	return fmt.Sprintf("`%s`%s: %s. %s demands one (%s).", u.Image.Source.WithDigest(u.Image.Root.Digest), what, text.OneLine(text.Printable(why)), u.Policy, u.When)
+}

@@ -1,0 +1,229 @@
+package sigstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// Unsigned is a manifest that nodes will refuse.
+type Unsigned struct {
+	Image    oci.Image
+	Manifest digest.Digest // that the signature is missing for
+	Platform string        // of the nodes that pull it; "" where the image has no others
+	Policy   string        // the object that demands the signature
+	When     string        // the releases under which it counts
+	Err      error         // what is wrong; [ErrNone] where there is no signature
+}
+
+// Where gives the signatures that nodes find for a manifest of an image; none if there are
+// none. What is there and makes nodes fail is an *[UnusableError].
+type Where func(ctx context.Context, img oci.Image, manifest digest.Digest) ([]Signature, error)
+
+// UnusableError says that something is under the tag of signatures that nodes cannot read.
+type UnusableError struct{ Why string }
+
+func (e *UnusableError) Error() string { return e.Why }
+
+// Permanent reports that the same answer comes again.
+func (e *UnusableError) Permanent() bool { return true }
+
+// demand is one manifest that nodes verify before they use an image.
+type demand struct {
+	image    oci.Image
+	manifest digest.Digest
+	platform string
+	policies []Demanded
+}
+
+// Result is what was found out about the signatures of images.
+type Result struct {
+	Checked   int        // manifests that a policy covers
+	Unsigned  []Unsigned // sorted by image
+	Unchecked []string   // policies that cover some of them and that satchel cannot judge by, with the reason
+}
+
+// Check looks at the signature of each manifest that nodes of a cluster on that way may
+// demand one for. src gives the indexes of the images.
+func Check(ctx context.Context, way *Way, images []oci.Image, src oci.Source, where Where, parallel int) (*Result, error) {
+	list, err := demands(ctx, way, images, src)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Checked: len(list)}
+	for _, d := range list {
+		for _, p := range d.policies {
+			if why := p.Policy.Unchecked; why != "" {
+				res.Unchecked = append(res.Unchecked, p.Policy.String()+": "+why)
+			}
+		}
+	}
+	slices.Sort(res.Unchecked)
+	res.Unchecked = slices.Compact(res.Unchecked)
+	found := make([][]Unsigned, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, parallel))
+	for i, d := range list {
+		g.Go(func() (err error) {
+			found[i], err = d.check(ctx, where)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("check signatures: %w", err)
+	}
+	res.Unsigned = slices.Concat(found...)
+	slices.SortStableFunc(res.Unsigned, func(a, b Unsigned) int {
+		return cmp.Or(a.Image.Compare(b.Image), cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.Policy, b.Policy))
+	})
+	return res, nil
+}
+
+// check gives what the manifest lacks, one for each policy.
+func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err error) {
+	signatures, err := where(ctx, d.image, d.manifest)
+	var unusable *UnusableError
+	if err != nil && !errors.As(err, &unusable) {
+		return nil, err
+	}
+	for _, p := range d.policies {
+		if p.Policy.Unchecked != "" {
+			continue
+		}
+		var wrong error = unusable
+		if unusable == nil {
+			wrong = p.Policy.Verify(pulledAs(d.image), d.manifest, signatures)
+		}
+		if wrong != nil {
+			list = append(list, Unsigned{d.image, d.manifest, d.platform, p.Policy.String(), p.When(), wrong})
+		}
+	}
+	return list, nil
+}
+
+// demands lists the manifests that a policy of the way covers.
+func demands(ctx context.Context, way *Way, images []oci.Image, src oci.Source) (list []demand, err error) {
+	for _, img := range images {
+		if !pullable(img) {
+			continue
+		}
+		policies := way.on(img, pulledAs(img))
+		if len(policies) == 0 {
+			continue
+		}
+		picked, err := picked(ctx, img, src)
+		if err != nil {
+			return nil, fmt.Errorf("find the manifests that nodes pull of %s: %w", img.Source, err)
+		}
+		for _, c := range picked {
+			list = append(list, demand{img, c.digest, c.platform, policies})
+		}
+	}
+	return list, nil
+}
+
+// pullable leaves out what no node pulls by its own name: catalogs are named by their place in
+// the mirror, what was built is nowhere else, and what is for no platform is no image.
+func pullable(img oci.Image) bool {
+	return img.Subject == "" && !img.Built && img.Origin != origin.Catalog && (len(img.Platforms) > 0 || img.Origin == origin.Release)
+}
+
+// pulledAs is how pods name an image: a release names its own by digest.
+func pulledAs(img oci.Image) oci.Ref {
+	if img.Origin == origin.Release || img.Source.Tag == "" {
+		return img.Source.WithDigest(img.Root.Digest)
+	}
+	return img.Source
+}
+
+// child is a manifest that nodes of a platform pick.
+type child struct {
+	digest   digest.Digest
+	platform string
+}
+
+// picked lists the manifests that nodes pick of an image: of an index the first for each
+// platform of Linux that is carried, and not the index itself (containers/image, ChooseInstance).
+func picked(ctx context.Context, img oci.Image, src oci.Source) (list []child, err error) {
+	if !oci.IsIndex(img.Root.MediaType) {
+		return []child{{img.Root.Digest, ""}}, nil
+	}
+	children, err := oci.ReadChildren(ctx, src, img.Root)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range children {
+		platform := oci.PlatformString(c.Platform)
+		known := slices.ContainsFunc(list, func(have child) bool { return have.platform == platform })
+		if strings.HasPrefix(platform, "linux/") && !known && !slices.Contains(img.Omitted, c.Digest) {
+			list = append(list, child{c.Digest, platform})
+		}
+	}
+	return list, nil
+}
+
+// maxSignature is how many bytes of a signature nodes read (containers/image, iolimits).
+const maxSignature = 4 << 20
+
+// Read reads what is under the tag of signatures, as strictly as nodes do: whatever is there
+// must be readable.
+func Read(ctx context.Context, d oci.Descriptor, src oci.Source) ([]Signature, error) {
+	if d.MediaType != oci.MediaTypeManifest {
+		return nil, &UnusableError{fmt.Sprintf("what has the tag of the signatures is a %.100q, not a manifest of OCI", d.MediaType)}
+	}
+	body, err := oci.ReadManifest(ctx, src, d)
+	if err != nil {
+		return nil, err
+	}
+	var m struct {
+		Layers    []oci.Descriptor `json:"layers"`
+		Manifests json.RawMessage  `json:"manifests"`
+	}
+	if err := json.Unmarshal(body, &m); err != nil || m.Manifests != nil {
+		return nil, &UnusableError{"what has the tag of the signatures is not a manifest that nodes can read"}
+	}
+	var list []Signature
+	for _, l := range m.Layers {
+		if l.Size > maxSignature {
+			return nil, &UnusableError{fmt.Sprintf("a signature has %d bytes, more than the %d that nodes read", l.Size, maxSignature)}
+		}
+		payload, err := oci.ReadBlob(ctx, src, l, maxSignature)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Signature{l.MediaType, l.Annotations, payload})
+	}
+	return list, nil
+}
+
+// Carried gives the signatures that are among images, such as those of a bundle. They count only
+// in the repository of the mirror that their image goes to.
+func Carried(images []oci.Image, src oci.Source) Where {
+	type key struct {
+		subject digest.Digest
+		path    string
+	}
+	by := map[key]oci.Image{}
+	for _, img := range images {
+		if img.Subject != "" && slices.Contains(img.Tags, Tag(img.Subject)) {
+			by[key{img.Subject, img.MirrorPath()}] = img
+		}
+	}
+	return func(ctx context.Context, img oci.Image, manifest digest.Digest) ([]Signature, error) {
+		signature, ok := by[key{manifest, img.MirrorPath()}]
+		if !ok {
+			return nil, nil
+		}
+		return Read(ctx, signature.Root, src)
+	}
+}

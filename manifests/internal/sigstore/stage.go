@@ -1,0 +1,175 @@
+package sigstore
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Stage is what nodes demand at one point of a cluster's way: as it is, or while it runs a
+// release.
+type Stage struct {
+	Version  semver.Version // that runs; the zero value for the cluster as it is, if that is not known
+	Policies []*Policy
+}
+
+// Way is the way of a cluster, from the release that runs to the newest that it may get.
+type Way struct {
+	Stages  []Stage        // by version
+	Running semver.Version // the zero value: not known
+}
+
+// Release is a release, and the policies that its payload brings.
+type Release struct {
+	Version  semver.Version
+	Policies []json.RawMessage
+}
+
+// zero reports whether a version is not known.
+func zero(v semver.Version) bool { return v.Equals(semver.Version{}) }
+
+// WayOf finds out what is demanded on the way over those of the releases that are not older
+// than the one that runs. present are the policies that the cluster has; nil: not known. hosted
+// is for a cluster whose control plane runs elsewhere.
+func WayOf(running semver.Version, present []*Policy, releases []Release, hosted bool) (*Way, error) {
+	w := &Way{Running: running}
+	if present != nil {
+		w.Stages = append(w.Stages, Stage{running, present})
+	}
+	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return a.Version.Compare(b.Version) })
+	for _, r := range releases {
+		if !zero(running) && (r.Version.LT(running) || r.Version.Equals(running) && present != nil) {
+			continue
+		}
+		policies := slices.Clone(present) // those of others stay
+		for _, body := range r.Policies {
+			if !enforced(body, hosted) {
+				continue
+			}
+			p, err := Parse(body)
+			if err != nil {
+				return nil, err
+			}
+			policies = slices.DeleteFunc(policies, func(have *Policy) bool { return have.String() == p.String() })
+			policies = append(policies, p)
+		}
+		w.Stages = append(w.Stages, Stage{r.Version, policies})
+	}
+	return w, nil
+}
+
+// enforced reports whether a cluster without feature gates gets an object of a payload
+// (openshift/library-go, manifest.Include): one for technology previews, or for other
+// kinds of clusters, it does not get.
+func enforced(body []byte, hosted bool) bool {
+	var o struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(body, &o) != nil {
+		return true // Parse says what is wrong with it
+	}
+	a := o.Metadata.Annotations
+	if sets, ok := a["release.openshift.io/feature-set"]; ok && !slices.Contains(strings.Split(sets, ","), "Default") {
+		return false
+	}
+	if a["release.openshift.io/delete"] == "true" {
+		return false
+	}
+	const include = "include.release.openshift.io/"
+	profile := "self-managed-high-availability"
+	if hosted {
+		profile = "ibm-cloud-managed"
+	}
+	for key := range maps.Keys(a) {
+		if strings.HasPrefix(key, include) {
+			return a[include+profile] == "true"
+		}
+	}
+	return true
+}
+
+// applies reports whether nodes may pull an image of these releases while the stage lasts. A
+// cluster runs on images of the release that it has, and, until it has updated, of the one
+// before: at most a minor version older. Its newer ones come first under the older rules. An
+// image of no known release counts as one of the release that runs.
+func (w *Way) applies(s Stage, versions []semver.Version) bool {
+	if len(versions) == 0 && !zero(w.Running) {
+		versions = []semver.Version{w.Running}
+	}
+	if len(versions) == 0 || zero(s.Version) {
+		return true
+	}
+	return slices.ContainsFunc(versions, func(v semver.Version) bool {
+		return s.Version.Major == v.Major && s.Version.Minor <= v.Minor+1 ||
+			s.Version.Major < v.Major || s.Version.Major == v.Major+1 && s.Version.Minor == 0
+	})
+}
+
+// versionsOf lists the releases that an image is part of.
+func versionsOf(img oci.Image) (list []semver.Version) {
+	for _, r := range img.Reasons {
+		if r.Kind != origin.KindRelease {
+			continue
+		}
+		name, _, _ := strings.Cut(r.Name, " ")
+		if v, err := semver.Parse(name); err == nil {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// Demanded is a policy that an image must satisfy, and when.
+type Demanded struct {
+	Policy *Policy
+	stages []semver.Version
+}
+
+// When says for people when the policy counts: now, and with which releases.
+func (d Demanded) When() string {
+	var names, parts []string
+	for _, v := range d.stages {
+		switch {
+		case !zero(v) && !slices.Contains(names, v.String()):
+			names = append(names, v.String())
+		case zero(v) && len(parts) == 0:
+			parts = append(parts, "now")
+		}
+	}
+	if len(names) > 0 {
+		parts = append(parts, "with "+text.Some(names, 3))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// on lists the policies of the way that an image must satisfy, each once.
+func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
+	versions := versionsOf(img)
+	for _, s := range w.Stages {
+		if !w.applies(s, versions) {
+			continue
+		}
+		all := ByNamespace(s.Policies)
+		for _, ns := range slices.Sorted(maps.Keys(all)) {
+			for _, p := range For(all[ns], pulled) {
+				i := slices.IndexFunc(list, func(d Demanded) bool { return d.Policy.origin == p.origin })
+				if i < 0 {
+					i, list = len(list), append(list, Demanded{Policy: p})
+				}
+				list[i].stages = append(list[i].stages, s.Version)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Demanded) int { return cmp.Compare(a.Policy.String(), b.Policy.String()) })
+	return list
+}

@@ -1,0 +1,140 @@
+package manifests
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/blang/semver/v4"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// The signatures that nodes demand of images.
+type (
+	// Unsigned is a manifest that nodes will refuse.
+	Unsigned = sigstore.Unsigned
+	// SignatureReport is what was found out about the signatures of images.
+	SignatureReport = sigstore.Result
+	// SignaturePlace gives the signatures that nodes find for a manifest of an image.
+	SignaturePlace = sigstore.Where
+	// ImageSignature is one signature as cosign stores it.
+	ImageSignature = sigstore.Signature
+	// RefusedSignatureError says that something is under the tag of signatures that nodes
+	// cannot read.
+	RefusedSignatureError = sigstore.UnusableError
+)
+
+// SignatureTag is the tag under which nodes look for the signatures of a manifest.
+func SignatureTag(d digest.Digest) string { return sigstore.Tag(d) }
+
+// ErrUnsigned says that an image has no signature at all.
+var ErrUnsigned = sigstore.ErrNone
+
+// CheckSignatures looks at the signature of each manifest that nodes demand one for, on the way
+// of the cluster from what it runs to the newest release of the inventory. Each policy counts
+// that one of those releases brings, and those of the cluster; state may be nil. src gives the
+// content of the inventory, where the signatures.
+func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, where SignaturePlace, parallel int) (*SignatureReport, error) {
+	way, err := signatureWay(ctx, inv, src, state)
+	if err != nil {
+		return nil, err
+	}
+	return sigstore.Check(ctx, way, inv.Images, src, where, parallel)
+}
+
+// CarriedSignatures gives the signatures that are among images.
+func CarriedSignatures(images []oci.Image, src oci.Source) SignaturePlace {
+	return sigstore.Carried(images, src)
+}
+
+// ReadImageSignatures reads what is under the tag of signatures, as strictly as nodes do.
+func ReadImageSignatures(ctx context.Context, d oci.Descriptor, src oci.Source) ([]ImageSignature, error) {
+	return sigstore.Read(ctx, d, src)
+}
+
+func signatureWay(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State) (*sigstore.Way, error) {
+	releases, err := policiesOfReleases(ctx, inv, src)
+	if err != nil {
+		return nil, err
+	}
+	running, _ := state.Running()
+	present, err := presentPolicies(state)
+	if err != nil {
+		return nil, err
+	}
+	return sigstore.WayOf(running, present, releases, hosted(state))
+}
+
+// policiesOfReleases gives the policies that each payload of an inventory brings. Bundles of
+// earlier versions have them only in the payloads themselves.
+func policiesOfReleases(ctx context.Context, inv *oci.Inventory, src oci.Source) (list []sigstore.Release, err error) {
+	facts, err := ReadPayloadFacts(ctx, inv, src)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range facts {
+		list = append(list, sigstore.Release{Version: f.Version, Policies: bodies(f.Policies)})
+	}
+	if _, ok := inv.Document(documents.DocumentPayloads); ok {
+		return list, nil
+	}
+	for _, img := range inv.Images {
+		if img.Origin != origin.Release || img.Path != origin.PathPayload || img.Subject != "" || len(img.Tags) == 0 {
+			continue
+		}
+		tag, ok := origin.ParseReleaseTag(img.Tags[0])
+		if !ok || tag.Version.LT(semver.Version{Major: 4, Minor: 18}) { // no older one has the kind
+			continue
+		}
+		f, err := payload.Manifests(ctx, src, img.Root)
+		if err != nil {
+			return nil, fmt.Errorf("read the signature policies of release %s: %w", img.Tags[0], err)
+		}
+		list = append(list, sigstore.Release{Version: tag.Version, Policies: bodies(f.Policies)})
+	}
+	return list, nil
+}
+
+func bodies(policies []payload.Policy) (list []json.RawMessage) {
+	for _, p := range policies {
+		list = append(list, p.Body)
+	}
+	return list
+}
+
+// presentPolicies are those of the cluster; nil if they are not known.
+func presentPolicies(state *cluster.State) ([]*sigstore.Policy, error) {
+	if !state.Known(sigstore.KindCluster) {
+		return nil, nil
+	}
+	list := []*sigstore.Policy{}
+	for _, kind := range []string{sigstore.KindCluster, sigstore.KindNamespace} {
+		for _, o := range state.Of(kind) {
+			p, err := sigstore.Parse(o.Body)
+			if err != nil {
+				return nil, fmt.Errorf("cluster %s: %w", state.Name, err)
+			}
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// hosted reports whether the control plane of a cluster runs in another one.
+func hosted(state *cluster.State) bool {
+	o, _ := state.One("Infrastructure", "", "cluster")
+	var infrastructure struct {
+		Status struct {
+			Topology string `json:"controlPlaneTopology"`
+		} `json:"status"`
+	}
+	return json.Unmarshal(o.Body, &infrastructure) == nil && strings.EqualFold(infrastructure.Status.Topology, "External")
+}
