@@ -14,7 +14,8 @@ import (
 )
 
 // keepLater takes the catalogs for later versions out of those for the version that runs. They
-// would offer operators that are not for it.
+// would offer operators that are not for it. Those for earlier versions, which are for other
+// clusters, are left out, unless this one uses them.
 func (e *emission) keepLater() {
 	runs, known := e.minor()
 	if !known {
@@ -31,19 +32,36 @@ func (e *emission) keepLater() {
 			e.later = append(e.later, c)
 		}
 	}
-	e.catalogs = slices.DeleteFunc(slices.Clone(all), isLater)
+	e.catalogs = slices.DeleteFunc(slices.Clone(all), func(c catalogObject) bool {
+		m, ok := indexMinor(c.image)
+		return isLater(c) || ok && m.compare(runs) < 0 && c.name == "" && hasIndex(c.image, all, runs) && !e.inUse(c)
+	})
+}
+
+// inUse reports whether the cluster has a catalog under a name of its own that somebody needs.
+func (e *emission) inUse(c catalogObject) bool {
+	if e.site.PresentCatalogSources == nil {
+		return false
+	}
+	return slices.ContainsFunc(e.servedAs(c.image), func(s presentSource) bool {
+		one, known := e.present("CatalogSource", marketplace, s.name)
+		return !known || !ours(one) || !e.site.Cluster.Known("Subscription") || e.subscribed(s.name)
+	})
+}
+
+// hasIndex reports whether there is a catalog of the same repository for a version.
+func hasIndex(img oci.Image, all []catalogObject, m minor) bool {
+	return slices.ContainsFunc(all, func(c catalogObject) bool {
+		of, ok := indexMinor(c.image)
+		return ok && of == m && c.image.Source.Name() == img.Source.Name()
+	})
 }
 
 // isIndex reports whether a catalog's tag is a version of OpenShift: it is a default catalog, or
 // there is one of the same repository for the version that runs.
 func isIndex(img oci.Image, all []catalogObject, runs minor) bool {
-	if _, ok := defaultCatalogs[img.Source.Name()]; ok {
-		return true
-	}
-	return slices.ContainsFunc(all, func(c catalogObject) bool {
-		m, ok := indexMinor(c.image)
-		return ok && m == runs && c.image.Source.Name() == img.Source.Name()
-	})
+	_, isDefault := defaultCatalogs[img.Source.Name()]
+	return isDefault || hasIndex(img, all, runs)
 }
 
 // nameLater gives each catalog for a later version the name of the one whose place it takes, so

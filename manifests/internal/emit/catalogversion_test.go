@@ -51,7 +51,7 @@ func TestCatalogsByVersion(t *testing.T) {
 	}{
 		"not known":             {"", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-v4-16=redhat-operators-v4-16 redhat-operators=redhat-operators", ""},
 		"the lower one":         {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
-		"the higher one":        {"4.17.0", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators-v4-16=redhat-operators-v4-16 redhat-operators=redhat-operators", ""},
+		"the higher one":        {"4.17.0", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators=redhat-operators", ""},
 		"two later ones":        {"4.16.0-rc.1", indexes(redhatIndex, "v4.16", "v4.17", "v4.18"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators-after-4.18=redhat-operators redhat-operators=redhat-operators", ""},
 		"only a later one":      {"4.16.3", indexes(redhatIndex, "v4.17"), nil, "redhat-operators-after-4.17=redhat-operators", "the catalog redhat-operators for 4.17 and not for 4.16"},
 		"only an earlier one":   {"4.16.3", indexes(redhatIndex, "v4.15"), nil, "redhat-operators=redhat-operators", "the catalog redhat-operators for 4.15 and not for 4.16"},

@@ -170,7 +170,7 @@ func (e *emission) stepClusterCatalogs(p *page) {
 	if _, known := e.minor(); !known {
 		p.text("Only from 4.%d on: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
 	}
-	p.text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable: that the cluster leaves. Nodes: nothing changes.")
+	p.text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. Nodes: nothing changes.")
 	e.pageExtensions(p, list)
 	e.applyClusterCatalogs(p, fresh)
 	e.turnClusterCatalogsOff(p)

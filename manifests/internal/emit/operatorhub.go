@@ -2,6 +2,7 @@ package emit
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -40,6 +41,36 @@ func (e *emission) defaultNames() []string {
 		return []string{"certified-operators", "community-operators", "redhat-operators"}
 	}
 	return []string{"certified-operators", "community-operators", "redhat-marketplace", "redhat-operators"}
+}
+
+// pageSources says which Subscriptions lose their catalog.
+func (e *emission) pageSources(p *page) {
+	const stays = "They are on the internet. Installed operators and Subscriptions stay."
+	const over = " While the default catalogs are on, the cluster restores them over catalogs of the same name."
+	if !e.site.Cluster.Known("Subscription") {
+		where := " But each SOURCE that the command prints must be a catalog of your own or of an earlier bundle: this bundle has none."
+		if len(e.catalogs) > 0 {
+			where = " But each SOURCE that the command prints must be in the list of the next step, or a catalog of your own or of an earlier bundle." + over
+		}
+		p.text("%s", stays+where)
+		p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
+		return
+	}
+	var lost []catalogObject
+	for _, name := range e.defaultNames() {
+		if !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == name }) && !e.replaced(name) {
+			lost = append(lost, catalogObject{named: named{name: name}})
+		}
+	}
+	var lines []string
+	for _, s := range e.subscriptions(lost) {
+		lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, from `%s`", markdown(s.name), markdown(s.namespace), markdown(s.Spec.Name), markdown(s.Spec.Source)))
+	}
+	p.text("%s", stays+over)
+	if len(lines) > 0 {
+		p.text("**These Subscriptions lose their catalog, and get no updates:** this bundle has none in its place, nor has the cluster from the mirror. Their operators keep running.")
+		p.list(lines)
+	}
 }
 
 // switchesHub reports whether the default catalogs are turned off. A cluster without the
@@ -98,14 +129,7 @@ func (e *emission) stepCatalogs(p *page) {
 
 func (e *emission) stepHub(p *page) {
 	p.step("Turn the default catalogs off")
-	where := "They are on the internet. Installed operators and Subscriptions stay. But each SOURCE that the first command prints must be"
-	if len(e.catalogs) > 0 {
-		where += " in the list of the next step, or a catalog of your own or of an earlier bundle. While the default catalogs are on, the cluster restores them over catalogs of the same name."
-	} else {
-		where += " a catalog of your own or of an earlier bundle: this bundle has none."
-	}
-	p.text("%s", where)
-	p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
+	e.pageSources(p)
 	spec, known := e.hub()
 	var on []string
 	for _, s := range spec.Sources {

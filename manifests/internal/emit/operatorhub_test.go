@@ -48,3 +48,53 @@ func TestHub(t *testing.T) {
 		}
 	}
 }
+
+// TestHubOrphans: Subscriptions that would lose their catalog are named before the command.
+func TestHubOrphans(t *testing.T) {
+	t.Parallel()
+	sub := func(name, source string) string {
+		return `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":"` + name + `","namespace":"ns"},"spec":{"name":"pkg","source":"` + source + `","sourceNamespace":"openshift-marketplace"}}`
+	}
+	source := func(name, image string) string {
+		return `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"` + name + `","namespace":"openshift-marketplace"},"spec":{"sourceType":"grpc","image":"` + image + `"}}`
+	}
+	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16")}, func(s *Site) {
+		s.Cluster = clusterOf(t, "4.16.1", nil, sub("kept", "redhat-operators"), sub("lost", "certified-operators"), sub("earlier", "community-operators"), sub("own", "company"),
+			source("certified-operators", "registry.redhat.io/redhat/certified-operator-index:v4.16"), source("community-operators", "m.example/redhat/community-operator-index:v4.16"), source("company", "registry.example/c:1"))
+	})
+	page := files[fileApply]
+	before, _, ok := strings.Cut(page, "oc patch operatorhub")
+	if !ok || !strings.Contains(before, "`lost` in `ns`: package `pkg`, from `certified-operators`") {
+		t.Errorf("the Subscription is not named:\n%s", page)
+	}
+	for _, name := range []string{"kept", "earlier", "own"} {
+		if strings.Contains(before, "`"+name+"` in `ns`: package `pkg`, from") {
+			t.Errorf("%s loses nothing", name)
+		}
+	}
+}
+
+// TestEarlierIndex: a catalog for an earlier version than runs is for other clusters, unless this
+// one has a Subscription to it, or somebody else made its CatalogSource.
+func TestEarlierIndex(t *testing.T) {
+	t.Parallel()
+	source := func(labels string) string {
+		return `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"old","namespace":"openshift-marketplace","labels":{` + labels + `}},"spec":{"sourceType":"grpc","image":"m.example/redhat/redhat-operator-index:v4.16"}}`
+	}
+	const made = `"app.kubernetes.io/managed-by":"satchel"`
+	const sub = `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":"a","namespace":"ns"},"spec":{"name":"pkg","source":"old","sourceNamespace":"openshift-marketplace"}}`
+	for name, c := range map[string]struct {
+		objects, asked []string
+		want           string
+	}{
+		"nobody's":   {[]string{source(made)}, []string{"Subscription"}, "redhat-operators=redhat-operators"},
+		"subscribed": {[]string{source(made), sub}, nil, "old=old redhat-operators=redhat-operators"},
+		"another's":  {[]string{source("")}, []string{"Subscription"}, "old=old redhat-operators=redhat-operators"},
+		"not known":  {[]string{source(made)}, nil, "old=old redhat-operators=redhat-operators"},
+	} {
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16", "v4.17")}, func(s *Site) { s.Cluster = clusterOf(t, "4.17.1", c.asked, c.objects...) })
+		if got := strings.Join(sourcesOf(t, files), " "); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
