@@ -15,7 +15,7 @@ func (s *Set) ClusterYAML(ctx context.Context) (*clusteryaml.Rendered, error) {
 	if s.rendered != nil {
 		return s.rendered, nil
 	}
-	r, err := clusteryaml.Render(ctx, s.Inventory(), s.Built(), manifests.Site{Mirror: s.Mirror, MirrorAPI: s.MirrorAPI, Templates: s.Config.Extra.Templates})
+	r, err := clusteryaml.Render(ctx, s.Inventory(), s.Built(), manifests.Site{Mirror: s.Mirror, MirrorAPI: s.MirrorAPI, Templates: s.Config.Extra.Templates, Unsigned: s.unsigned})
 	if err != nil {
 		return nil, err
 	}

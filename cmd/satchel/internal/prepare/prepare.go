@@ -55,6 +55,7 @@ type Set struct {
 	foreign   map[digest.Digest]bool // foreign layers that were reported as left out
 	warned    map[oci.Ref]bool       // repositories that refuse to say what is attached
 	earlier   map[string]bool        // what was attached in earlier bundles; nil if not read yet
+	unsigned  []manifests.Unsigned   // what nodes will refuse of it
 	rendered  *clusteryaml.Rendered  // nil: the images, or the gaps, are others since
 	travels   *oci.Graph             // see [Set.Carried]; nil: not known yet
 	travelsOf *oci.Graph             // the graph that it is a part of
@@ -144,5 +145,8 @@ func (s *Set) Resume(ctx context.Context, inv *oci.Inventory, noted gaps.List, d
 	if err := s.readManifests(ctx); err != nil {
 		return err
 	}
-	return s.checkForeign(ctx)
+	if err := s.checkForeign(ctx); err != nil {
+		return err
+	}
+	return s.checkSigned(ctx)
 }

@@ -22,15 +22,23 @@ func (s *Set) checkSigned(ctx context.Context) error {
 	inv := s.Inventory()
 	inv.Images = append(inv.Images, s.listedUnsigned()...)
 	src := s.carriedContent()
-	found, err := manifests.CheckSignatures(ctx, inv, src, nil, manifests.CarriedSignatures(inv.Images, src), s.ParallelBlobs)
-	if err != nil {
-		return err
+	clusters := s.Clusters
+	if len(clusters) == 0 {
+		clusters = []*manifests.Cluster{nil}
 	}
-	for _, why := range found.Unchecked {
-		s.Warn("satchel cannot check the signatures for %s", text.Joined(why))
+	s.unsigned = nil
+	for _, c := range clusters {
+		found, err := manifests.CheckSignatures(ctx, inv, src, c, lastingAsRefused(manifests.CarriedSignatures(inv.Images, src)), s.ParallelBlobs)
+		if err != nil {
+			return err
+		}
+		for _, why := range found.Unchecked {
+			s.Warn("satchel cannot check the signatures for %s", text.Joined(why))
+		}
+		s.unsigned = append(s.unsigned, found.Unsigned...)
 	}
 	n := 0
-	for _, u := range found.Unsigned {
+	for _, u := range s.unsigned {
 		if !s.Gaps.Add(unsignedGap(u)) {
 			continue
 		}
@@ -63,6 +71,18 @@ func unsignedGap(u manifests.Unsigned) *oci.Gap {
 		Reasons: []oci.Reason{manifests.ReasonDemanded(what)},
 	}
 	return &oci.Gap{Image: img, Err: fmt.Errorf("%s demands a Sigstore signature (%s): %w", u.Policy, u.When, why)}
+}
+
+// lastingAsRefused makes a wrong signature of one that its source will never give.
+func lastingAsRefused(where manifests.SignaturePlace) manifests.SignaturePlace {
+	return func(ctx context.Context, img oci.Image, d digest.Digest) ([]manifests.ImageSignature, error) {
+		list, err := where(ctx, img, d)
+		var refused *manifests.RefusedSignatureError
+		if err != nil && !errors.As(err, &refused) && Permanent(err) {
+			err = &manifests.RefusedSignatureError{Why: err.Error()}
+		}
+		return list, err
+	}
 }
 
 // listedUnsigned are the images whose signatures are to be carried now: a bundle has them.

@@ -40,24 +40,30 @@ func (e *NodesError) Hint() string {
 // Permanent reports that the same address and credential give this answer again.
 func (e *NodesError) Permanent() bool { return e.Err == nil }
 
-// asNodes looks for every image as nodes do: at the address that they pull from, and with their
-// credential. What the one that pushes gets, they may not.
-func (u *unpacking) asNodes(ctx context.Context) error {
+// nodes says how nodes pull, with a client that does so; without one if they lack a credential,
+// which is said, or if the mirror was looked at in that way already. The caller closes it.
+func (u *unpacking) nodes() (*manifests.NodePull, *transport.Client, error) {
 	if u.Out == nil || u.AsNodes == nil || u.Unasked {
-		return nil
+		return nil, nil, nil
 	}
 	nodes, err := manifests.NodePullOf(u.r.Inventory(), u.Site)
-	if err != nil {
-		return err
-	}
-	if !nodes.Known || nodes.Secret == nil && len(u.Site.PullFrom) == 0 {
-		return nil // it is said that they lack one; or the mirror was looked at without one
+	if err != nil || !nodes.Known || nodes.Secret == nil && len(u.Site.PullFrom) == 0 {
+		return nil, nil, err
 	}
 	credentials := []byte(`{"auths":{}}`)
 	if nodes.Secret != nil {
 		credentials = nodes.Secret.JSON()
 	}
-	client := u.AsNodes(credentials)
+	return nodes, u.AsNodes(credentials), nil
+}
+
+// asNodes looks for every image as nodes do: at the address that they pull from, and with their
+// credential. What the one that pushes gets, they may not.
+func (u *unpacking) asNodes(ctx context.Context) error {
+	nodes, client, err := u.nodes()
+	if err != nil || client == nil {
+		return err
+	}
 	defer client.Close()
 	at := transport.NewMirror(client, nodes.From, u.Parallel)
 	images := slices.DeleteFunc(slices.Clone(u.images), u.wasRefused)

@@ -47,8 +47,11 @@ func (u *unpacking) checkOutputs() error {
 // packed by.
 func (u *unpacking) emit() error {
 	u.sets = nil
-	for _, out := range u.outputs() {
+	for i, out := range u.outputs() {
 		site, s := u.Site, set{Output: out}
+		if i < len(u.signed) {
+			site.Unsigned, site.SignaturesUnchecked = u.signed[i].Unsigned, u.signed[i].Unchecked
+		}
 		site.Cluster = out.Cluster
 		var err error
 		if s.files, s.notes, err = manifests.Emit(u.r.Inventory(), site); err != nil {

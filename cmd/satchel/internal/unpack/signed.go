@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -42,36 +44,67 @@ func (e *UnsignedError) Hint() string {
 // Permanent reports that the same answer comes again.
 func (e *UnsignedError) Permanent() bool { return true }
 
-// checkSigned looks at the signatures that nodes demand: as the mirror has them, or, if it is
-// not to be asked, as the bundle does.
+// checkSigned looks at the signatures that nodes of each cluster demand: as nodes find them in
+// the mirror, or, if it is not to be asked, as the bundle has them.
 func (u *unpacking) checkSigned(ctx context.Context) error {
-	inv := u.r.Inventory()
-	where, asked := u.signaturesInMirror, u.Site.Mirror.String()
-	if u.Unasked || u.DryRun {
-		where, asked = manifests.CarriedSignatures(u.images, u.src), "the bundle"
-	}
-	found, err := manifests.CheckSignatures(ctx, inv, u.src, u.Site.Cluster, where, u.Parallel)
-	if err != nil {
-		return err
-	}
-	if found.Checked > 0 {
-		u.Debug("signatures that nodes demand: looked at those of %s in %s", text.Count(found.Checked, "manifest", "manifests"), asked)
-	}
-	for _, why := range found.Unchecked {
-		u.Debug("signatures not checked for %s", why)
-	}
-	for i, one := range found.Unsigned {
-		if i == maxUnsigned && u.Out != nil {
-			u.Warn("not signed as nodes demand it: %d more; APPLY.md has all", len(found.Unsigned)-i)
-			break
+	inv, where := u.r.Inventory(), manifests.CarriedSignatures(u.images, u.src)
+	if !u.Unasked && !u.DryRun {
+		look := &mirrorSignatures{client: u.client, at: u.Site.Mirror, found: map[oci.Ref]signatures{}}
+		nodes, client, err := u.nodes()
+		if err != nil {
+			return err
 		}
-		u.Warn("not signed as nodes demand it: %s", text.Joined(u.unsignedLine(one)))
+		if client != nil {
+			defer client.Close()
+			look.client, look.at = client, nodes.From
+		}
+		where = look.of
 	}
-	u.Site.Unsigned, u.Site.SignaturesUnchecked = found.Unsigned, found.Unchecked
-	if u.Out == nil || len(found.Unsigned)+len(found.Unchecked) == 0 {
+	clusters := []*manifests.Cluster{u.Site.Cluster}
+	for _, out := range u.More {
+		clusters = append(clusters, out.Cluster)
+	}
+	u.signed = nil
+	for _, c := range clusters {
+		found, err := manifests.CheckSignatures(ctx, inv, u.src, c, where, u.Parallel)
+		if err != nil {
+			return err
+		}
+		u.signed = append(u.signed, found)
+		for _, why := range found.Unchecked {
+			u.Debug("signatures not checked for %s", why)
+		}
+	}
+	u.tellUnsigned()
+	if u.Out == nil || !slices.ContainsFunc(u.signed, func(r *manifests.SignatureReport) bool { return len(r.Unsigned)+len(r.Unchecked) > 0 }) {
 		return nil
 	}
 	return u.emit()
+}
+
+// unsignedImages are those of all clusters, each once.
+func (u *unpacking) unsignedImages() (list []manifests.Unsigned) {
+	for _, r := range u.signed {
+		for _, one := range r.Unsigned {
+			if !slices.ContainsFunc(list, func(have manifests.Unsigned) bool {
+				return have.Manifest == one.Manifest && have.Image.Source == one.Image.Source && have.Image.Path == one.Image.Path && have.Policy == one.Policy
+			}) {
+				list = append(list, one)
+			}
+		}
+	}
+	return list
+}
+
+func (u *unpacking) tellUnsigned() {
+	list := u.unsignedImages()
+	for i, one := range list {
+		if i == maxUnsigned && u.Out != nil {
+			u.Warn("not signed as nodes demand it: %d more; APPLY.md has all", len(list)-i)
+			return
+		}
+		u.Warn("not signed as nodes demand it: %s", text.Joined(u.unsignedLine(one)))
+	}
 }
 
 // maxUnsigned is how many images without a signature are reported, where APPLY.md has all.
@@ -91,26 +124,54 @@ func (u *unpacking) unsignedLine(one manifests.Unsigned) string {
 
 // refused is the error for images that nodes will refuse; nil if there are none.
 func (u *unpacking) refused() error {
-	if len(u.Site.Unsigned) == 0 {
-		return nil
+	if list := u.unsignedImages(); len(list) > 0 {
+		return &UnsignedError{u.Site.Mirror.String(), list, u.wrote}
 	}
-	return &UnsignedError{u.Site.Mirror.String(), u.Site.Unsigned, u.wrote}
+	return nil
 }
 
-// signaturesInMirror gives what is under the tag of the signatures of a manifest, in the
-// repository that serves the image. A list of referrers is not what nodes look at. Only 404 is
-// no signature: with any other answer a pull fails.
-func (u *unpacking) signaturesInMirror(ctx context.Context, img oci.Image, d digest.Digest) ([]manifests.ImageSignature, error) {
-	root, src, err := u.client.Resolve(ctx, u.Site.Mirror.Repo(img).WithTag(manifests.SignatureTag(d)))
+// signatures are what is under one tag.
+type signatures struct {
+	list []manifests.ImageSignature
+	err  error
+}
+
+// mirrorSignatures looks for signatures in a mirror, for each manifest once.
+type mirrorSignatures struct {
+	client *transport.Client
+	at     oci.Mirror
+
+	mu    sync.Mutex
+	found map[oci.Ref]signatures
+}
+
+// of gives what is under the tag of the signatures of a manifest, in the repository that serves
+// the image. A list of referrers is not what nodes look at.
+func (m *mirrorSignatures) of(ctx context.Context, img oci.Image, d digest.Digest) ([]manifests.ImageSignature, error) {
+	ref := m.at.Repo(img).WithTag(manifests.SignatureTag(d))
+	m.mu.Lock()
+	got, known := m.found[ref]
+	m.mu.Unlock()
+	if !known {
+		got.list, got.err = m.read(ctx, ref)
+		m.mu.Lock()
+		m.found[ref] = got
+		m.mu.Unlock()
+	}
+	return got.list, got.err
+}
+
+// read reads the signatures. Only 404 is none: with any other answer a pull fails.
+func (m *mirrorSignatures) read(ctx context.Context, ref oci.Ref) (list []manifests.ImageSignature, err error) {
+	root, src, err := m.client.Resolve(ctx, ref)
 	if status(err) == http.StatusNotFound {
 		return nil, nil
 	}
-	var list []manifests.ImageSignature
 	if err == nil {
 		list, err = manifests.ReadImageSignatures(ctx, root, src)
 	}
 	var final interface{ Permanent() bool }
-	if unusable := (*manifests.RefusedSignatureError)(nil); err != nil && !errors.As(err, &unusable) && errors.As(err, &final) && final.Permanent() {
+	if refused := (*manifests.RefusedSignatureError)(nil); err != nil && !errors.As(err, &refused) && errors.As(err, &final) && final.Permanent() {
 		return nil, &manifests.RefusedSignatureError{Why: "nodes cannot read it: " + err.Error()}
 	}
 	return list, err

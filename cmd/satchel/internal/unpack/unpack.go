@@ -114,7 +114,8 @@ type unpacking struct {
 	moving    []catalogs.Catalog // what becomes of the catalogs
 	shrinking error              // that the dry run ends with
 
-	tags     []changes.Tag // of the mirror that named other images when the run began
+	tags     []changes.Tag                // of the mirror that named other images when the run began
+	signed   []*manifests.SignatureReport // of each cluster
 	doubts   doubts
 	receipts receipts
 	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
