@@ -44,7 +44,7 @@ func run(ctx context.Context) (err error) {
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.keygen, d.configure, d.pack, d.look, d.unpack, d.compare, d.show, d.pull} {
+	for _, step := range []func(context.Context) error{d.keygen, d.configure, d.pack, d.look, d.unpack, d.compare, d.show, d.secret, d.pull} {
 		if err := step(ctx); err != nil {
 			return err
 		}

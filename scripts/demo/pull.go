@@ -31,10 +31,28 @@ spec:
 `, mirror)
 }
 
-// pullSecret is what a cluster pulls with before; nothing in it is real.
-func pullSecret() string {
+// Files with credentials: those that a cluster pulls with before, and the one of its nodes for
+// the mirror.
+const presentSecret, nodeSecret = "present-pull-secret.json", "node-auth.json"
+
+// credentials are for registries; nothing in them is real.
+func credentials(hosts ...string) string {
+	var entries []string
 	auth := base64.StdEncoding.EncodeToString([]byte("demo:" + demoPassword))
-	return fmt.Sprintf(`{"auths": {"cloud.openshift.com": {"auth": %q}, "quay.io": {"auth": %q}}}`, auth, auth) + "\n"
+	for _, host := range hosts {
+		entries = append(entries, fmt.Sprintf("%q: {\"auth\": %q}", host, auth))
+	}
+	return `{"auths": {` + strings.Join(entries, ", ") + "}}\n"
+}
+
+// secret adds the nodes' credential to a pull secret, as APPLY.md does with the cluster's.
+func (d *demo) secret(ctx context.Context) error {
+	d.say("One step of it: the mirror's entry goes into a copy of the cluster's pull secret.")
+	out, err := d.satchel(ctx, "pull-secret", "--add", outDir+"/secrets/mirror.dockerconfigjson", "--output", "new-pull-secret.json", presentSecret)
+	if err == nil && !strings.Contains(out, "added: "+d.mirror.addr+"\n") {
+		err = fmt.Errorf("satchel pull-secret added no entry for %s: %s", d.mirror.addr, out)
+	}
+	return err
 }
 
 // demoPassword must not show on the screen.

@@ -120,7 +120,12 @@ func (d *demo) configure(context.Context) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(d.dir, "work", "pull-secret.json"), []byte(pullSecret()), 0o600)
+	for name, hosts := range map[string][]string{presentSecret: {"cloud.openshift.com", "quay.io"}, nodeSecret: {d.mirror.addr}} {
+		if err := os.WriteFile(filepath.Join(d.dir, "work", name), []byte(credentials(hosts...)), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *demo) pack(ctx context.Context) error {
@@ -150,7 +155,7 @@ func (d *demo) look(ctx context.Context) error {
 
 func (d *demo) unpack(ctx context.Context) error {
 	args := []string{"unpack", "-i", "key.txt", "--to", d.mirror.addr + "/mirror", "--dest-tls-verify=false",
-		"--pull-secret", "pull-secret.json", "--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
+		"--node-authfile", nodeSecret, "--present-image-config", "image-config.yaml", "--output-dir", outDir, "drive/"}
 	if err := d.twice(ctx, "Unpack into the mirror", d.mirror.taken, &d.unpackTime, args); err != nil {
 		return err
 	}

@@ -251,7 +251,7 @@ func TestEmitNotes(t *testing.T) {
 		"the same credential": {emitInput{Username: "fake", Password: "fake", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"another credential":  {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"narrower entry":      {emitInput{Username: "u", Password: "p", PushOnNodes: true, PullSecret: `{"auths":{"m.example:5000/team":{"auth":"ZmFrZTpmYWtl"}}}`}, "use those there: m.example:5000/team;"},
-		"empty entry":         {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without a credential"},
+		"empty entry":         {emitInput{Unchecked: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"},"m.example:5000":{}}}`}, "without a credential"},
 		"token":               {emitInput{Token: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "need a user name and a password"},
 		"token, no secret":    {emitInput{Token: true}, "need a user name and a password"},
 		"token, and an entry": {emitInput{Token: true, PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
@@ -267,7 +267,8 @@ func TestEmitNotes(t *testing.T) {
 		"leaf":                {emitInput{CA: leafPEM(t)}, "not a certificate authority"},
 		"replaced":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: other}\n"}, "other certificates under m.example..5000"},
 		"the same":            {emitInput{CA: testCA(t), PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: " + quoted("# ours\n"+testCA(t)) + "}\n"}, ""},
-		"no credential":       {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without a credential"},
+		"none is asked for":   {emitInput{PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
+		"no credential":       {emitInput{Unchecked: true, PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "without a credential"},
 	} {
 		c.in.Mirror = "m.example:5000"
 		switch c.in.CA {

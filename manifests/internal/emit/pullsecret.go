@@ -86,12 +86,11 @@ func (e *emission) standing(now *pullsecret.Secret) (entry string) {
 	for _, m := range slices.Backward(e.mirrors()) {
 		var has bool
 		if entry, has = now.Covers(m.String()); !has {
-			if e.secret.missing = e.site.Credential != nil; e.secret.missing {
-				e.noteMissing()
-			} else {
+			e.secret.missing = e.site.Credential != nil
+			if e.noteMissing(); !e.secret.missing && e.site.Unchecked {
 				e.note("the pull secret has no credential for %s, and none for nodes was given: nodes will pull without a credential", m)
 			}
-			return ""
+			return "" // a mirror that was asked, and asked for none, needs none
 		}
 	}
 	return entry

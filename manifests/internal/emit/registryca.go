@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // registryCAName is the ConfigMap's name where the cluster has none yet; it is
@@ -138,7 +139,7 @@ func (e *emission) caKeys() (keys []string, err error) {
 
 // noteNoCA says what nodes need if no authorities were given.
 func (e *emission) noteNoCA() {
-	host := e.site.Mirror.Host
+	host := text.And(e.hosts())
 	if host == placeholderHost || len(e.images) == 0 || e.site.PlainHTTP {
 		return
 	}
@@ -284,13 +285,16 @@ func keysText(keys []string) string {
 func (e *emission) stepNoCA(p *page) {
 	p.step("The mirror's certificate authorities: not written")
 	p.text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following asks the mirror from a node. If it prints a number, such as 200 or 401, continue with the next step. If it reports a problem with the certificate, run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
-	p.run(
-		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
-		"oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' https://"+shell(e.site.Mirror.Host)+"/v2/",
-	)
+	ask := func(scheme string) (lines []string) {
+		for _, host := range e.hosts() {
+			lines = append(lines, "oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' "+scheme+"://"+shell(host)+"/v2/")
+		}
+		return lines
+	}
+	p.run(append([]string{"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')"}, ask("https")...)...)
 	if e.site.Unchecked {
-		p.text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.site.Mirror.Host)
-		p.run("oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' http://" + shell(e.site.Mirror.Host) + "/v2/")
+		p.text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host)
+		p.run(ask("http")...)
 	}
 }
 

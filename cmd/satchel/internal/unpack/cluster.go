@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -180,10 +181,18 @@ func mirrorKnown(site *manifests.Site, client *transport.Client) error {
 		site.Credential = &manifests.Credential{Username: login.Username, Password: login.Password, Token: login.Token != ""}
 	}
 	site.Now = time.Now()
-	host := site.Mirror.Host
-	if len(site.PullFrom) > 0 {
-		host = site.PullFrom[0].Host
+	addresses := site.PullFrom
+	if len(addresses) == 0 {
+		addresses = []oci.Mirror{site.Mirror}
 	}
-	site.CA, err = client.Authorities(host)
-	return err
+	for _, at := range addresses { // what signed one address's certificate may have signed another's
+		ca, err := client.Authorities(at.Host)
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(site.CA, bytes.TrimSpace(ca)) {
+			site.CA = append(append(site.CA, ca...), '\n')
+		}
+	}
+	return nil
 }
