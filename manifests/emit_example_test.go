@@ -3,6 +3,8 @@ package manifests_test
 import (
 	"fmt"
 	"log"
+	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -28,14 +30,18 @@ func ExampleEmit() {
 		log.Fatal(err)
 	}
 	for _, f := range files {
-		fmt.Println(f.Name)
+		if !strings.HasPrefix(f.Name, "gitops/") {
+			fmt.Println(f.Name)
+		}
 	}
 	fmt.Println("notes:", len(notes))
-	fmt.Printf("%s", files[2].Body)
+	at := slices.IndexFunc(files, func(f manifests.File) bool { return f.Name == "icsp-generic.yaml" })
+	fmt.Printf("%s", files[at].Body)
 	// Output:
 	// APPLY.md
 	// CUT.md
 	// icsp-generic.yaml
+	// kustomization.yaml
 	// registries.conf
 	// restore/README.md
 	// notes: 1

@@ -31,6 +31,9 @@ func (e *emission) applyPage() []byte {
 	p := &page{}
 	p.text("# Point the cluster at %s", e.site.Mirror)
 	p.text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", e.counted)
+	if e.has(fileKustomization) {
+		p.text("For GitOps, %s has all of this once more, as the whole desired state. Use the one or the other.", fileKustomization)
+	}
 	if len(steps.idle) > 0 {
 		p.text("Nothing to do: %s. (A file that no step names has what the cluster has already.)", strings.Join(steps.idle, ", "))
 	}

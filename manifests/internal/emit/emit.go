@@ -97,6 +97,9 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 		}
 	}
+	if err := e.emitGitOps(); err != nil {
+		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+	}
 	e.add(fileApply, modePublic, e.applyPage())
 	slices.SortFunc(e.files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	return e.files, e.notes, nil

@@ -29,6 +29,7 @@ type caState struct {
 	written bool
 	name    string   // of the ConfigMap
 	keys    []string // of the hosts that nodes pull from, in it
+	certs   string   // what each of them has, in PEM
 	present bool     // the cluster has the ConfigMap, and its content was given
 	missing bool     // none was given, and nodes may need one
 	held    bool     // the cluster has the mirror's, or gets them
@@ -61,7 +62,7 @@ func (e *emission) emitCA() error {
 			hint:  fmt.Sprintf("save it (oc get configmap %s -n openshift-config -o yaml > %[1]s.yaml) and give that file", img.TrustedCA),
 		}
 	}
-	e.ca.written, e.ca.held = true, true
+	e.ca.written, e.ca.held, e.ca.certs = true, true, certs
 	patch := dataPatch{Data: map[string]string{}}
 	for _, key := range e.ca.keys {
 		patch.Data[key] = certs

@@ -1,0 +1,161 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+)
+
+const (
+	dirFleet = "gitops/fleet"
+	// fleetNamespace is where the policies are on the hub of the fleet.
+	fleetNamespace = "satchel"
+	// fleetLabel is the label of managed clusters that get the policies; its value names the mirror.
+	fleetLabel = "satchel-mirror"
+
+	policyAPI = "policy.open-cluster-management.io/v1"
+)
+
+// fleetNames name the policies by wave.
+var fleetNames = map[int]string{
+	waveProxy: "proxy", waveCA: "authorities", waveImage: "image-config", waveRules: "rules", waveHub: "default-catalogs", waveCatalogs: "catalogs",
+	waveSignatures: "signatures", waveOperator: "update-operator", waveService: "update-service", waveVersion: "cluster-version", waveLast: "others",
+}
+
+// The objects of the policies, with the fields that are set (governance-policy-propagator,
+// api/v1; config-policy-controller, api/v1; open-cluster-management.io/api, cluster).
+type (
+	acmPolicy struct {
+		object
+		Spec policySpec `json:"spec"`
+	}
+	policySpec struct {
+		Disabled          bool               `json:"disabled"`
+		RemediationAction string             `json:"remediationAction"`
+		Dependencies      []policyDependency `json:"dependencies,omitempty"`
+		PolicyTemplates   []policyTemplate   `json:"policy-templates"`
+	}
+	policyDependency struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Name       string `json:"name"`
+		Namespace  string `json:"namespace"`
+		Compliance string `json:"compliance"`
+	}
+	policyTemplate struct {
+		ObjectDefinition configurationPolicy `json:"objectDefinition"`
+	}
+	configurationPolicy struct {
+		object
+		Spec configurationSpec `json:"spec"`
+	}
+	configurationSpec struct {
+		RemediationAction   string           `json:"remediationAction"`
+		Severity            string           `json:"severity"`
+		PruneObjectBehavior string           `json:"pruneObjectBehavior"`
+		ObjectTemplates     []objectTemplate `json:"object-templates"`
+	}
+	objectTemplate struct {
+		ComplianceType   string         `json:"complianceType"`
+		ObjectDefinition map[string]any `json:"objectDefinition"`
+	}
+	clusterSetBinding struct {
+		object
+		Spec struct {
+			ClusterSet string `json:"clusterSet"`
+		} `json:"spec"`
+	}
+	placement struct {
+		object
+		Spec placementSpec `json:"spec"`
+	}
+	placementSpec struct {
+		Predicates []placementPredicate `json:"predicates"`
+	}
+	placementPredicate struct {
+		RequiredClusterSelector struct {
+			LabelSelector struct {
+				MatchLabels map[string]string `json:"matchLabels"`
+			} `json:"labelSelector"`
+		} `json:"requiredClusterSelector"`
+	}
+	placementBinding struct {
+		object
+		PlacementRef subjectRef   `json:"placementRef"`
+		Subjects     []subjectRef `json:"subjects"`
+	}
+	subjectRef struct {
+		APIGroup string `json:"apiGroup"`
+		Kind     string `json:"kind"`
+		Name     string `json:"name"`
+	}
+)
+
+// emitFleet writes the desired state as policies of a fleet's hub, one for each wave, each after
+// the one before. What drains or reboots nodes is only reported. The proxy is not there: noProxy
+// is one text, and each cluster has its own.
+func (e *emission) emitFleet(list []desired) error {
+	list = slices.DeleteFunc(slices.Clone(list), func(d desired) bool { return d.kind() == "Proxy" })
+	if len(list) == 0 {
+		return nil
+	}
+	var policies []acmPolicy
+	for _, drains := range []bool{false, true} {
+		last := ""
+		for wave := waveProxy; wave <= waveLast; wave++ {
+			p, ok := fleetPolicy(list, wave, drains, last)
+			if ok {
+				policies, last = append(policies, p), p.Metadata.Name
+			}
+		}
+	}
+	files := []string{}
+	add := func(name string, object any) error {
+		files = append(files, name)
+		return e.addObject(dirFleet+"/"+name, modePublic, object)
+	}
+	binding := placementBinding{object: objectOf(policyAPI, "PlacementBinding", satchel, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", satchel}}
+	for _, p := range policies {
+		if err := add(p.Metadata.Name+".yaml", p); err != nil {
+			return err
+		}
+		binding.Subjects = append(binding.Subjects, subjectRef{"policy.open-cluster-management.io", "Policy", p.Metadata.Name})
+	}
+	set := clusterSetBinding{object: objectOf("cluster.open-cluster-management.io/v1beta2", "ManagedClusterSetBinding", "default", fleetNamespace)}
+	set.Spec.ClusterSet = "default"
+	var predicate placementPredicate
+	predicate.RequiredClusterSelector.LabelSelector.MatchLabels = map[string]string{fleetLabel: label(e.site.Mirror.String())}
+	place := placement{objectOf("cluster.open-cluster-management.io/v1beta1", "Placement", satchel, fleetNamespace), placementSpec{[]placementPredicate{predicate}}}
+	for _, o := range []struct {
+		name   string
+		object any
+	}{
+		{"namespace.yaml", objectOf("v1", "Namespace", fleetNamespace, "")}, {"managedclustersetbinding.yaml", set},
+		{"placement.yaml", place}, {"placementbinding.yaml", binding},
+	} {
+		if err := add(o.name, o.object); err != nil {
+			return err
+		}
+	}
+	slices.Sort(files)
+	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization("# For the hub of a fleet (Advanced Cluster Management).\n", files))
+	return nil
+}
+
+// fleetPolicy is the policy of one wave, which waits for the one before it.
+func fleetPolicy(list []desired, wave int, drains bool, after string) (acmPolicy, bool) {
+	name, action := fmt.Sprintf("satchel-%02d-%s", wave, fleetNames[wave]), "enforce"
+	if drains {
+		name, action = name+"-drains", "inform"
+	}
+	inner := configurationPolicy{object: theirs(policyAPI, "ConfigurationPolicy", name, ""), Spec: configurationSpec{RemediationAction: action, Severity: "medium", PruneObjectBehavior: "None"}}
+	for _, d := range list {
+		if d.wave == wave && d.drains == drains {
+			inner.Spec.ObjectTemplates = append(inner.Spec.ObjectTemplates, objectTemplate{"musthave", d.body})
+		}
+	}
+	p := acmPolicy{object: objectOf(policyAPI, "Policy", name, fleetNamespace), Spec: policySpec{RemediationAction: action, PolicyTemplates: []policyTemplate{{inner}}}}
+	if after != "" {
+		p.Spec.Dependencies = []policyDependency{{policyAPI, "Policy", after, fleetNamespace, "Compliant"}}
+	}
+	return p, len(inner.Spec.ObjectTemplates) > 0
+}

@@ -1,0 +1,225 @@
+package emit
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+)
+
+const (
+	fileKustomization = "kustomization.yaml"
+	dirGitOps         = "gitops"
+	dirDrains         = "drains"
+
+	// The annotations of Argo CD.
+	syncWave    = "argocd.argoproj.io/sync-wave"
+	syncOptions = "argocd.argoproj.io/sync-options"
+	// keepOptions: an object that is no more in the files is neither deleted with them nor with the
+	// Application, and only the fields that are set are satchel's.
+	keepOptions = "ServerSideApply=true,Prune=false,Delete=false"
+)
+
+// desired is one object of the desired state.
+type desired struct {
+	file   string
+	wave   int
+	drains bool // applying it may drain or reboot nodes
+	body   map[string]any
+}
+
+// The waves follow APPLY.md. Kinds that are not here come last.
+const (
+	waveProxy = 1 + iota
+	waveCA
+	waveImage
+	waveRules
+	waveHub
+	waveCatalogs
+	waveSignatures
+	waveOperator
+	waveService
+	waveVersion
+	waveLast
+)
+
+var waves = map[string]int{
+	"Proxy": waveProxy, "Image": waveImage,
+	string(rules.ContentSource): waveRules, string(rules.DigestMirrors): waveRules, string(rules.TagMirrors): waveRules,
+	"OperatorHub": waveHub, "CatalogSource": waveCatalogs, "ClusterCatalog": waveCatalogs, "HelmChartRepository": waveCatalogs,
+	"Namespace": waveOperator, "OperatorGroup": waveOperator, "Subscription": waveOperator,
+	"UpdateService": waveService, "ClusterVersion": waveVersion,
+}
+
+// emitGitOps writes the whole desired state as two kustomizations: what changes nothing on nodes
+// but their configuration, and what drains or reboots them, which a person syncs.
+func (e *emission) emitGitOps() error {
+	if e.site.Mirror.Host == placeholderHost {
+		return nil // no cluster is to follow that
+	}
+	list, err := e.desiredState()
+	if err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		dir, head string
+		drains    bool
+	}{{dirGitOps, e.gitOpsHead(), false}, {dirDrains, "# Applying this drains or reboots nodes: sync it by hand, in a maintenance window.\n", true}} {
+		var files []string
+		for _, d := range list {
+			if d.drains != part.drains {
+				continue
+			}
+			body, err := toYAML(d.annotated())
+			if err != nil {
+				return err
+			}
+			e.add(part.dir+"/"+d.file, modePublic, body)
+			files = append(files, d.file)
+		}
+		at := part.dir + "/" + fileKustomization
+		if !part.drains { // it stands where APPLY.md is
+			at = fileKustomization
+			for i := range files {
+				files[i] = part.dir + "/" + files[i]
+			}
+		} else if len(files) == 0 {
+			continue
+		}
+		e.add(at, modePublic, kustomization(part.head, files))
+	}
+	return e.emitFleet(list)
+}
+
+// gitOpsHead says above the list what is not in it.
+func (e *emission) gitOpsHead() string {
+	var b strings.Builder
+	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in secrets/.\n")
+	if e.ca.written && e.site.PresentImage == nil {
+		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
+	}
+	return b.String()
+}
+
+func kustomization(head string, resources []string) []byte {
+	var b bytes.Buffer
+	b.WriteString(head + "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n")
+	for _, r := range resources {
+		b.WriteString("- " + r + "\n")
+	}
+	if len(resources) == 0 {
+		return append(bytes.TrimSuffix(b.Bytes(), []byte("\n")), []byte(" []\n")...)
+	}
+	return b.Bytes()
+}
+
+// annotated is the object as Argo CD is to apply it.
+func (d desired) annotated() map[string]any {
+	meta := map[string]any{}
+	if has, ok := d.body["metadata"].(map[string]any); ok {
+		for k, v := range has {
+			meta[k] = v
+		}
+	}
+	options := keepOptions
+	switch d.kind() {
+	case "ClusterVersion", "HelmChartRepository", "ClusterCatalog": // their schemas want fields that are not set here
+		options += ",Validate=false"
+	case "UpdateService": // its kind comes with the operator
+		options += ",SkipDryRunOnMissingResource=true"
+	}
+	annotations := map[string]any{syncWave: fmt.Sprint(d.wave), syncOptions: options}
+	if has, ok := meta["annotations"].(map[string]any); ok {
+		for k, v := range has {
+			annotations[k] = v
+		}
+	}
+	meta["annotations"] = annotations
+	all := map[string]any{}
+	for k, v := range d.body {
+		all[k] = v
+	}
+	all["metadata"] = meta
+	return all
+}
+
+func (d desired) kind() string { kind, _ := d.body["kind"].(string); return kind }
+
+// name is the object's name.
+func (d desired) name() string {
+	meta, _ := d.body["metadata"].(map[string]any)
+	name, _ := meta["name"].(string)
+	return name
+}
+
+// desiredState gives every object that the cluster is to have, by wave and file: those of this
+// run's files, the fields of the cluster's own objects, and what earlier weeks brought.
+func (e *emission) desiredState() ([]desired, error) {
+	list := e.singletons()
+	for _, f := range e.files {
+		// Others are patches, for another version, or not desired state.
+		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != modePublic || strings.Contains(f.Name, "-after-") || f.Name == fileBefore || f.Name == fileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
+			continue
+		}
+		d := desired{file: f.Name}
+		if err := yaml.Unmarshal(f.Body, &d.body); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if d.name() != "" {
+			list = append(list, d)
+		}
+	}
+	list = append(list, e.earlierWeeks(list)...)
+	for i, d := range list {
+		list[i].wave = cmp.Or(d.wave, waves[d.kind()], waveLast)
+		if d.kind() == "ConfigMap" && d.wave == 0 {
+			list[i].wave = waveSignatures
+		}
+		list[i].drains = d.drains || e.mayDrain(d)
+	}
+	slices.SortFunc(list, func(a, b desired) int { return cmp.Or(cmp.Compare(a.wave, b.wave), cmp.Compare(a.file, b.file)) })
+	return list, nil
+}
+
+// mayDrain reports whether a new or changed object of the kind drains nodes: any rule for tags,
+// and one that keeps nodes from the source (MCO, pkg/daemon/drain.go).
+func (e *emission) mayDrain(d desired) bool {
+	if d.kind() == string(rules.TagMirrors) {
+		return true
+	}
+	body, err := toYAML(d.body)
+	return d.kind() == string(rules.DigestMirrors) && err == nil && bytes.Contains(body, []byte("NeverContactSource"))
+}
+
+// earlierWeeks gives what satchel made in earlier weeks, is not in this run's files, and is not
+// listed as superfluous.
+func (e *emission) earlierWeeks(now []desired) (list []desired) {
+	gone := map[string]bool{}
+	catalogs, _ := e.oldCatalogs()
+	clusterCatalogs, _ := e.oldClusterCatalogs()
+	for _, name := range slices.Concat(catalogs, clusterCatalogs, e.oldSignatures()) {
+		gone[name] = true
+	}
+	for _, r := range e.renamed() {
+		gone[r.old] = true
+	}
+	for _, kind := range []string{"CatalogSource", "ClusterCatalog", "ConfigMap"} {
+		for _, o := range e.site.Cluster.Of(kind) {
+			has := slices.ContainsFunc(now, func(d desired) bool { return d.kind() == kind && d.name() == o.Name })
+			if !ours(o) || has || gone[o.Name] || kind == "ConfigMap" && o.Namespace != "openshift-config-managed" {
+				continue
+			}
+			d := desired{file: strings.ToLower(kind) + "-" + o.Name + ".yaml"}
+			if yaml.Unmarshal([]byte(clean(o)), &d.body) == nil && d.name() != "" {
+				list = append(list, d)
+			}
+		}
+	}
+	return list
+}

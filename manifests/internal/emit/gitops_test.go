@@ -1,0 +1,200 @@
+package emit
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+// isGitOps reports whether a file is of the kustomizations, which have tests of their own.
+func isGitOps(name string) bool {
+	return name == fileKustomization || strings.HasPrefix(name, dirGitOps+"/") && !strings.HasPrefix(name, "gitops/secrets/") || strings.HasPrefix(name, dirDrains+"/")
+}
+
+// resources reads a kustomization strictly, and gives its objects by "KIND NAME", in its order.
+func resources(t *testing.T, files []File, name string) (order []string, objects map[string]map[string]any) {
+	t.Helper()
+	var k struct {
+		APIVersion string   `json:"apiVersion"`
+		Kind       string   `json:"kind"`
+		Resources  []string `json:"resources"`
+	}
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, name).Body, &k))
+	if k.APIVersion != "kustomize.config.k8s.io/v1beta1" || k.Kind != "Kustomization" || k.Resources == nil {
+		t.Errorf("%s is %+v", name, k)
+	}
+	dir := name[:strings.LastIndex(name, "/")+1]
+	objects = map[string]map[string]any{}
+	for _, r := range k.Resources {
+		if strings.Contains(r, "..") || strings.HasPrefix(r, "/") {
+			t.Errorf("%s names %s, which kustomize does not load", name, r)
+		}
+		body := fileOf(t, files, dir+r).Body
+		var o map[string]any
+		must(t, yaml.UnmarshalStrict(body, &o))
+		id := fmt.Sprint(o["kind"], " ", desired{body: o}.name())
+		if objects[id] != nil {
+			t.Errorf("%s has %s twice", name, id)
+		}
+		order, objects[id] = append(order, id), o
+	}
+	return order, objects
+}
+
+func annotationsOf(o map[string]any) map[string]any {
+	meta, _ := o["metadata"].(map[string]any)
+	a, _ := meta["annotations"].(map[string]any)
+	return a
+}
+
+// checkGitOps: each object is in one place, keeps itself, and comes after what it needs.
+func checkGitOps(t *testing.T, files []File) (safe, drains map[string]map[string]any) {
+	t.Helper()
+	order, safe := resources(t, files, fileKustomization)
+	drains = map[string]map[string]any{}
+	if !lacksFile(files, dirDrains+"/"+fileKustomization) {
+		_, drains = resources(t, files, dirDrains+"/"+fileKustomization)
+	}
+	last := 0
+	for _, id := range order {
+		wave, err := strconv.Atoi(fmt.Sprint(annotationsOf(safe[id])[syncWave]))
+		if err != nil || wave < last {
+			t.Errorf("%s has the wave %d, after %d: %v", id, wave, last, err)
+		}
+		last = wave
+	}
+	for _, list := range []map[string]map[string]any{safe, drains} {
+		for id, o := range list {
+			options := strings.Split(fmt.Sprint(annotationsOf(o)[syncOptions]), ",")
+			for _, want := range []string{"Prune=false", "Delete=false", "ServerSideApply=true"} {
+				if !slices.Contains(options, want) {
+					t.Errorf("%s has the options %q", id, options)
+				}
+			}
+			if strings.HasPrefix(id, "Secret ") || safe[id] != nil && drains[id] != nil {
+				t.Errorf("%s is in the wrong place, or in two", id)
+			}
+		}
+	}
+	return safe, drains
+}
+
+const proxied = "apiVersion: config.openshift.io/v1\nkind: Proxy\nmetadata: {name: cluster}\nspec: {httpsProxy: 'http://p.example:3128', noProxy: a.example}\n"
+
+// TestGitOps: the kustomization has the fields of the cluster's own objects that satchel sets and
+// no others; what drains or reboots nodes is apart.
+func TestGitOps(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	company := strings.Replace(connectedImage, "name: ''", "name: company", 1)
+	files := emitOn(t, in, weekState(t, company, connectedHub, proxied, connectedCV, companyCatalog, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company, namespace: openshift-config}\ndata: {other.example: x}\n"))
+	safe, drains := checkGitOps(t, files)
+	for id, want := range map[string]string{
+		"Image cluster":       "map[additionalTrustedCA:map[name:company]]",
+		"OperatorHub cluster": "map[disableAllDefaultSources:true]",
+	} {
+		if got := fmt.Sprint(safe[id]["spec"]); got != want {
+			t.Errorf("%s sets %s, want %s", id, got, want)
+		}
+	}
+	if data, _ := safe["ConfigMap company"]["data"].(map[string]any); len(data) != 1 || data["m.example..5000"] != testCA(t) {
+		t.Errorf("the ConfigMap of others gets %v", data)
+	}
+	if got := fmt.Sprint(drains["Proxy cluster"]["spec"]); got != "map[noProxy:a.example,m.example]" || len(drains) != 1 {
+		t.Errorf("what drains is %v", drains)
+	}
+	for _, id := range []string{"CatalogSource redhat-operators", "CatalogSource company", "ImageContentSourcePolicy satchel-operator-1"} {
+		if safe[id] == nil {
+			t.Errorf("%s is not there: %v", id, safe)
+		}
+	}
+	// Without facts, what could take something away is left out.
+	files = emitOn(t, in, nil)
+	safe, _ = checkGitOps(t, files)
+	if safe["Image cluster"] != nil || safe["ConfigMap registry-config"] != nil || !strings.Contains(string(fileOf(t, files, fileKustomization).Body), "was not given") {
+		t.Errorf("image.config is not known, and gets %v", safe["Image cluster"])
+	}
+}
+
+// TestGitOpsPlainHTTP: image.config is in one place, with all that satchel sets of it.
+func TestGitOpsPlainHTTP(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	for _, listed := range []string{"[other.example]", "[other.example, 'm.example:5000']"} {
+		inv, site := in.parse(t)
+		site.PlainHTTP = true
+		site.Cluster = weekState(t, strings.Replace(connectedImage, "{additionalTrustedCA", "{registrySources: {insecureRegistries: "+listed+"}, additionalTrustedCA", 1))
+		files, _, err := Emit(inv, site)
+		must(t, err)
+		safe, drains := checkGitOps(t, files)
+		if got := fmt.Sprint(drains["Image cluster"]["spec"]); safe["Image cluster"] != nil || got != "map[additionalTrustedCA:map[name:registry-config] registrySources:map[insecureRegistries:[other.example m.example:5000]]]" {
+			t.Errorf("listed %s: image.config gets %s", listed, got)
+		}
+	}
+}
+
+// TestGitOpsIsWhole: a week with less in its bundle has the same desired state.
+func TestGitOpsIsWhole(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	first := emitOn(t, in, weekState(t, connectedImage, connectedHub, connectedProxy, connectedCV, companyCatalog))
+	before, _ := checkGitOps(t, first)
+	in.Images = in.Images[2:]
+	in.Images[0] = emitImage{Origin: origin.Additional, Source: "q.example/team/new:1"}
+	in.CatalogNames = nil
+	second := emitOn(t, in, weekState(t, append(appliedObjects(first), ourImage, ourHub, connectedProxy, connectedCV)...))
+	after, _ := checkGitOps(t, second)
+	for id, o := range before {
+		if after[id] == nil {
+			t.Errorf("%s is not in the second week's kustomization", id)
+		} else if !holds(after[id]["spec"], o["spec"]) && !strings.HasPrefix(id, "ImageContentSourcePolicy") {
+			t.Errorf("%s was %v and is %v", id, o["spec"], after[id]["spec"])
+		}
+	}
+}
+
+// TestFleet: the policies have the same objects, one wave after the other.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	files := emitOn(t, weekOf(t), weekState(t, connectedImage, connectedHub, proxied, connectedCV))
+	safe, _ := checkGitOps(t, files)
+	_, fleet := resources(t, files, dirFleet+"/"+fileKustomization)
+	found, last := 0, ""
+	var bound placementBinding
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placementbinding.yaml").Body, &bound))
+	for _, s := range bound.Subjects {
+		var p acmPolicy
+		must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/"+s.Name+".yaml").Body, &p))
+		if fleet["Policy "+s.Name] == nil || len(p.Metadata.Name+p.Metadata.Namespace) > 61 {
+			t.Errorf("the policy %s is not in the kustomization, or its name is too long", s.Name)
+		}
+		if len(p.Spec.Dependencies) > 0 && p.Spec.Dependencies[0].Name != last || last != "" && len(p.Spec.Dependencies) == 0 {
+			t.Errorf("%s comes after %+v", s.Name, p.Spec.Dependencies)
+		}
+		last = s.Name
+		for _, o := range p.Spec.PolicyTemplates[0].ObjectDefinition.Spec.ObjectTemplates {
+			id := fmt.Sprint(o.ObjectDefinition["kind"], " ", desired{body: o.ObjectDefinition}.name())
+			if found++; safe[id] == nil || o.ComplianceType != "musthave" || annotationsOf(o.ObjectDefinition)[syncWave] != nil {
+				t.Errorf("%s has %s, %s", s.Name, id, o.ComplianceType)
+			}
+		}
+	}
+	if found != len(safe) {
+		t.Errorf("the policies have %d objects of %d", found, len(safe))
+	}
+	var place placement
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placement.yaml").Body, &place))
+	if got := place.Spec.Predicates[0].RequiredClusterSelector.LabelSelector.MatchLabels[fleetLabel]; !labelPattern.MatchString(got) || len(got) > 63 {
+		t.Errorf("%q is not the value of a label", got)
+	}
+	if !lacksFile(emitOn(t, emitInput{Mirror: placeholderHost, Images: manyImages(1)}, cluster.NewState("c", nil)), fileKustomization) {
+		t.Error("a kustomization was written for no mirror")
+	}
+}

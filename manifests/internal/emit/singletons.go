@@ -1,0 +1,110 @@
+package emit
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+)
+
+// singletons are the cluster's own objects with the fields alone that satchel sets, for
+// server-side apply. What depends on fields that are not known is left out: an object that names
+// other authorities, or another noProxy, would lose them.
+func (e *emission) singletons() (list []desired) {
+	list = append(list, e.imageFields()...)
+	list = append(list, e.proxyFields()...)
+	if e.switchesHub() || e.hubIsOff() {
+		list = append(list, e.fields("config.openshift.io/v1", "OperatorHub", "cluster", e.hubOff()))
+	}
+	if e.has(fileCatalogsOff) || slices.ContainsFunc(e.site.Cluster.Of("ClusterCatalog"), ours) {
+		for _, o := range e.site.Cluster.Of("ClusterCatalog") {
+			if isDefaultClusterCatalog(o.Name) {
+				list = append(list, e.fields("olm.operatorframework.io/v1", o.Kind, o.Name, availabilityOf("Unavailable")))
+			}
+		}
+	}
+	if e.switchesHub() {
+		for _, o := range e.site.Cluster.Of("HelmChartRepository") {
+			if isDefaultHelm(o) {
+				list = append(list, e.fields("helm.openshift.io/v1beta1", o.Kind, o.Name, map[string]any{"spec": map[string]any{"disabled": true}}))
+			}
+		}
+	}
+	if upstream, _, known := e.updatesFrom(); known && e.asksUpdateService() {
+		list = append(list, e.fields("config.openshift.io/v1", "ClusterVersion", "version", map[string]any{"spec": map[string]any{"upstream": upstream}}))
+	}
+	return list
+}
+
+// fields is an object of the cluster with some of its fields.
+func (e *emission) fields(apiVersion, kind, name string, patch any) desired {
+	d := desired{file: strings.ToLower(kind) + "-" + name + ".yaml", body: map[string]any{}}
+	if body, err := json.Marshal(patch); err == nil && json.Unmarshal(body, &d.body) == nil {
+		d.body["apiVersion"], d.body["kind"], d.body["metadata"] = apiVersion, kind, map[string]any{"name": name}
+	}
+	return d
+}
+
+// imageFields are those of image.config, and the ConfigMap that it names. One field manager may
+// have an object in one place only, so all of image.config is beside what drains if its list of
+// insecure registries is.
+func (e *emission) imageFields() (list []desired) {
+	img := e.site.PresentImage
+	if img == nil {
+		return nil
+	}
+	spec := map[string]any{}
+	if e.ca.written {
+		data := map[string]string{}
+		for _, key := range e.ca.keys {
+			data[key] = e.ca.certs
+		}
+		d := e.fields("v1", "ConfigMap", e.ca.name, map[string]any{"data": data})
+		meta := map[string]any{"name": e.ca.name, "namespace": "openshift-config"}
+		if img.TrustedCA == "" || e.ownCA() {
+			meta["labels"] = map[string]any{managedBy: satchel}
+		}
+		d.body["metadata"], d.wave = meta, waveCA
+		list = append(list, d)
+		spec["additionalTrustedCA"] = map[string]any{"name": e.ca.name}
+	}
+	drains := e.site.PlainHTTP && len(e.images) > 0
+	if drains {
+		spec["registrySources"] = map[string]any{"insecureRegistries": e.insecure()}
+	}
+	if len(spec) == 0 {
+		return list
+	}
+	d := e.fields("config.openshift.io/v1", "Image", "cluster", map[string]any{"spec": spec})
+	d.drains = drains
+	return append(list, d)
+}
+
+// proxyFields are noProxy with the mirror in it. It is one text, so it is left out where the
+// present one is not known; a change reboots nodes.
+func (e *emission) proxyFields() []desired {
+	p, known := e.proxy()
+	if !known || p.Spec.HTTPProxy+p.Spec.HTTPSProxy == "" || e.hosted() {
+		return nil
+	}
+	missing, _ := e.behindProxy()
+	if len(missing) == 0 && len(e.addedToProxy()) == 0 {
+		return nil
+	}
+	all := slices.DeleteFunc(append(strings.Split(p.Spec.NoProxy, ","), missing...), func(s string) bool { return s == "" })
+	d := e.fields("config.openshift.io/v1", "Proxy", "cluster", map[string]any{"spec": map[string]any{"noProxy": strings.Join(all, ",")}})
+	d.drains = true
+	return []desired{d}
+}
+
+// hubIsOff reports whether the cluster is known to have its default catalogs off, by satchel.
+func (e *emission) hubIsOff() bool {
+	return e.before[keyDefaultsOff] != "true" && e.hubChange() == same
+}
+
+// isDefaultHelm reports whether a repository of charts is the console's default one, on or off.
+func isDefaultHelm(o cluster.Object) bool {
+	var r helmRepository
+	return json.Unmarshal(o.Body, &r) == nil && slices.Contains(defaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/"))
+}
