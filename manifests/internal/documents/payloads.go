@@ -3,6 +3,7 @@ package documents
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,6 +32,10 @@ type PayloadFacts struct {
 	Updates []Update `json:"updates,omitempty"`
 	// Last is the last manifest of the payload's index, empty if it is none: the update service opens that one.
 	Last digest.Digest `json:"last,omitempty"`
+	// Tools are the programs of the release that were asked for; they are in its images.
+	Tools []payload.Tool `json:"tools,omitempty"`
+	// Disks are what machines boot from that are installed with these programs; not carried.
+	Disks []payload.Disk `json:"disks,omitempty"`
 	payload.Facts
 }
 
@@ -45,6 +50,12 @@ type Risk struct {
 	Name    string `json:"name"`
 	Message string `json:"message"`
 	URL     string `json:"url"`
+}
+
+// ToolFile is the name of a program below the output directory: tools/NAME-VERSION-ARCH.
+func (p PayloadFacts) ToolFile(t payload.Tool) string {
+	arch := strings.ReplaceAll(strings.TrimPrefix(t.Platform, "linux/"), "/", "-")
+	return "tools/" + t.Name + "-" + strings.ReplaceAll(p.Version.String(), "+", "_") + "-" + arch
 }
 
 // WritePayloadFacts makes the document; none without any release.
@@ -78,6 +89,12 @@ func ReadPayloadFacts(ctx context.Context, inv *oci.Inventory, src oci.Source) (
 		}
 		if err == nil {
 			err = p.Check()
+		}
+		for _, tool := range p.Tools {
+			err = errors.Join(err, tool.Check())
+		}
+		for _, disk := range p.Disks {
+			err = errors.Join(err, disk.Check())
 		}
 		if err != nil {
 			return nil, &oci.UnsupportedError{What: "document " + DocumentPayloads, Why: fmt.Sprintf("its %.128q: %v", f.Title, err)}

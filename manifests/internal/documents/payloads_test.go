@@ -22,7 +22,7 @@ func (m *memory) Put(mediaType string, body []byte) (oci.Descriptor, error) {
 func TestPayloadFacts(t *testing.T) {
 	t.Parallel()
 	one := func(version string, gates map[string]string) PayloadFacts {
-		return PayloadFacts{digest.FromString(version), semver.MustParse(version), "x86_64", []Update{{semver.MustParse("4.8.1"), []Risk{{"Slow", "It is slow.", "https://a.example"}}}}, "",
+		return PayloadFacts{digest.FromString(version), semver.MustParse(version), "x86_64", []Update{{semver.MustParse("4.8.1"), []Risk{{"Slow", "It is slow.", "https://a.example"}}}}, "", nil, nil,
 			payload.Facts{Previous: []string{"4.8.1"}, Gates: gates, Policies: []payload.Policy{{Name: "p", Body: []byte(`{"a":1}`)}}}}
 	}
 	a, b := one("4.9.0", map[string]string{"ack-4.9-x-in-4.10": "a\nb"}), one("4.10.3", nil)

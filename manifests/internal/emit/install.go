@@ -118,6 +118,7 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 	p.step("openshift-install")
 	p.text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
 	e.pageReleases(p)
+	e.pageTools(p)
 	p.step("The agent-based installer, with files of its own")
 	if trust {
 		p.text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s and %s into the directory `mirror` of the assets.", fileInstallRegistries, fileInstallCA)
@@ -138,6 +139,29 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 		p.run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
 	}
 	return p.bytes()
+}
+
+// pageTools lists the programs that came along, and what they need that did not.
+func (e *emission) pageTools(p *page) {
+	var tools, disks []string
+	for _, facts := range e.site.Payloads {
+		for _, t := range facts.Tools {
+			tools = append(tools, fmt.Sprintf("`%s`, for %s", facts.ToolFile(t), t.Source))
+		}
+		for _, d := range facts.Disks {
+			disks = append(disks, fmt.Sprintf("%s %s, %s %s: %s (SHA-256 %s)", facts.Version, d.Arch, d.Platform, d.Format, markdown(d.URL), d.SHA256.Encoded()))
+		}
+	}
+	if len(tools) == 0 {
+		p.text("The bundle was packed without the programs: `satchel pack --with-tools` brings oc and openshift-install of each release.")
+		return
+	}
+	p.text("The programs of these releases, as they were taken out of the releases' own images:")
+	p.list(tools)
+	if len(disks) > 0 {
+		p.text("**The images that machines boot from are not carried.** openshift-install fetches those of some platforms from the internet. Bring the one that you need here by hand, and check its SHA-256. (The agent-based installer needs none: it takes them from the release.)")
+		p.list(disks)
+	}
 }
 
 // pageReleases lists where the releases are.

@@ -56,6 +56,8 @@ type Extra struct {
 	SignatureKeys string   `json:"signatureKeys,omitempty"`
 	UpdateURL     string   `json:"updateURL,omitempty"`   // of update graphs, in place of those of their types
 	AcceptRisks   []string `json:"acceptRisks,omitempty"` // names of risks of conditional updates
+	// Tools: oc and openshift-install of each release are wanted on the far side.
+	Tools bool `json:"tools,omitempty"`
 	// GraphData and GraphBase say what the graph image is made of.
 	GraphData GraphData `json:"graphData,omitzero"`
 	GraphBase oci.Ref   `json:"graphBase,omitzero"` // empty is Red Hat's UBI

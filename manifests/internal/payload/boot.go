@@ -34,6 +34,19 @@ type BootImage struct {
 // KubeVirt reads which images a payload has for machines of KubeVirt, in the order
 // of their streams and architectures. Releases before KubeVirt have none.
 func KubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor) ([]BootImage, error) {
+	body, err := readBoot(ctx, src, image)
+	if err != nil || body == nil {
+		return nil, err
+	}
+	list, err := parseBoot(body)
+	if err != nil {
+		return nil, &oci.UnsupportedError{What: "payload " + image.Digest.String(), Why: bootImages + ": " + err.Error()}
+	}
+	return list, nil
+}
+
+// readBoot reads the file of boot images; nil for a release that has none.
+func readBoot(ctx context.Context, src oci.Source, image oci.Descriptor) ([]byte, error) {
 	var body []byte
 	err := layers.Walk(ctx, src, image, dir, func(name string, size int64, r io.Reader) (err error) {
 		if name != bootImages {
@@ -50,14 +63,7 @@ func KubeVirt(ctx context.Context, src oci.Source, image oci.Descriptor) ([]Boot
 	if err != nil {
 		return nil, fmt.Errorf("read the payload: %w", err)
 	}
-	if body == nil {
-		return nil, nil
-	}
-	list, err := parseBoot(body)
-	if err != nil {
-		return nil, &oci.UnsupportedError{What: "payload " + image.Digest.String(), Why: bootImages + ": " + err.Error()}
-	}
-	return list, nil
+	return body, nil
 }
 
 // coreStream is CoreOS stream metadata (coreos/stream-metadata-go), as far as it matters.

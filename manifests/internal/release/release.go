@@ -113,7 +113,16 @@ func readRelease(ctx context.Context, cfg *imageset.Config, ref oci.Ref, from as
 		arch = MultiArch // one of several, named by its own digest
 	}
 	r := &release{ref: ref, arch: arch, signatures: signatures, Payload: p, src: src, image: image, only: only}
-	r.told, err = r.facts(ctx, root, from)
+	if r.told, err = r.facts(ctx, root, from); err != nil || !cfg.Extra.Tools {
+		return r, err
+	}
+	if len(r.told) == 0 {
+		return nil, &oci.UnsupportedError{What: "payload " + ref.String(), Why: "nothing can be read of what it says of updates, so that its programs cannot be noted either"}
+	}
+	if r.told[0].Tools, err = r.tools(ctx, root, from); err != nil {
+		return nil, err
+	}
+	r.told[0].Disks, err = r.disks(ctx, from)
 	return r, err
 }
 

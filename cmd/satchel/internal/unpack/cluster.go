@@ -137,7 +137,7 @@ func (u *unpacking) unprovenBlobs(ctx context.Context) (*transport.Missing, erro
 }
 
 // writeCluster writes the YAML, now that every image is in the mirror.
-func (u *unpacking) writeCluster() error {
+func (u *unpacking) writeCluster(ctx context.Context) error {
 	if u.Out == nil {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (u *unpacking) writeCluster() error {
 			return err
 		}
 	}
-	return nil
+	return u.writeTools(ctx)
 }
 
 // answered renders again where the mirror, as it now has answered, speaks plain HTTP, or has

@@ -205,7 +205,7 @@ func (u *unpacking) finish(ctx context.Context) error {
 		err = u.checkSigned(ctx)
 	}
 	if err == nil {
-		err = u.writeCluster()
+		err = u.writeCluster(ctx)
 	}
 	if err != nil { // other hosts need not wait for the directory
 		return errors.Join(err, u.receiptToMirror(ctx, one))

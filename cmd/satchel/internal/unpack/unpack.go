@@ -78,7 +78,7 @@ func Render(ctx context.Context, r *bundle.Reader, client *transport.Client, o O
 		err = u.checkSigned(ctx)
 	}
 	if err == nil {
-		err = u.writeCluster()
+		err = u.writeCluster(ctx)
 	}
 	if err == nil {
 		err = u.refused()
