@@ -324,7 +324,7 @@ func TestOperatorsCacheFails(t *testing.T) {
 		want   string
 	}{
 		{fullCache{h, errors.New("no space"), ""}, "catalog " + asktest.TestCatalog + ": keep what was read of it: no space"},
-		{fullCache{h, nil, `{"format":4,"packages":1}` + "\n"}, "catalog " + asktest.TestCatalog + ": read what was stored of it: package 1 of 1: unexpected EOF"},
+		{fullCache{h, nil, `{"format":5,"packages":1}` + "\n"}, "catalog " + asktest.TestCatalog + ": read what was stored of it: package 1 of 1: unexpected EOF"},
 	} {
 		_, err := Resolve(t.Context(), asktest.ParseOperators(t, "  - catalog: "+asktest.TestCatalog+"\n"), tc.images)
 		if errorText(err) != tc.want {

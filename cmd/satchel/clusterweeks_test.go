@@ -67,7 +67,7 @@ data: {.dockerconfigjson: eyJhdXRocyI6eyJjbG91ZC5vcGVuc2hpZnQuY29tIjp7ImF1dGgiOi
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: node-a}
+metadata: {name: node-a, labels: {node-role.kubernetes.io/master: ""}}
 ---
 apiVersion: machineconfiguration.openshift.io/v1
 kind: MachineConfigPool

@@ -57,6 +57,9 @@ type Bundle struct {
 	// olm.constraint), both as JSON, sorted, each once.
 	Provides []string `json:"provides,omitempty"`
 	Requires []string `json:"requires,omitempty"`
+	// MostOpenShift is the newest minor version of OpenShift that it may be on, such as 4.16, by
+	// its property olm.maxOpenShiftVersion; empty for any.
+	MostOpenShift string `json:"maxOpenShiftVersion,omitempty"`
 	// Fault says why operator-registry cannot have the bundle; its document is not kept.
 	Fault string `json:"fault,omitempty"`
 	// Trimmed are references without the white space that the catalog has around them.

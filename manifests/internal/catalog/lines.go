@@ -10,7 +10,7 @@ import (
 )
 
 // Format is the version of what [Catalog.Write] writes.
-const Format = 4
+const Format = 5
 
 // header is the first line.
 type header struct {

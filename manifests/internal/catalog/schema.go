@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -161,6 +162,7 @@ func (b *builder) addBundle(file string, m *declcfg.Meta) error {
 	if p != nil {
 		rec.Version, rec.Release = p.Version, p.Release
 	}
+	rec.MostOpenShift = in.mostOpenShift()
 	for _, r := range in.RelatedImages {
 		name := strings.TrimSpace(r.Image)
 		if name == "" {
@@ -190,6 +192,19 @@ func (b *builder) addBundle(file string, m *declcfg.Meta) error {
 		return err
 	}
 	return wrong
+}
+
+// minorVersion is what olm.maxOpenShiftVersion holds: a string, or a number in older bundles.
+var minorVersion = regexp.MustCompile(`^"?v?([0-9]{1,4}\.[0-9]{1,4})(\.[0-9]+)?"?$`)
+
+// mostOpenShift reads the property; of several, the last counts.
+func (in *bundle) mostOpenShift() (most string) {
+	for _, p := range in.Properties {
+		if m := minorVersion.FindSubmatch(p.Value); p.Type == "olm.maxOpenShiftVersion" && m != nil {
+			most = string(m[1])
+		}
+	}
+	return most
 }
 
 // addNeeds takes what the bundle brings and what it needs.

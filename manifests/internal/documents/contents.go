@@ -41,8 +41,10 @@ type CatalogContents struct {
 	Asked digest.Digest `json:"asked,omitempty"`
 	// Versions is "heads" where all versions would be too many to list; those that
 	// are listed are then the channels' heads alone.
-	Versions string            `json:"versions,omitempty"`
-	Packages []PackageContents `json:"packages"` // by name
+	Versions string `json:"versions,omitempty"`
+	// MostOpenShift says that each version is listed with its own, if it has one.
+	MostOpenShift bool              `json:"maxOpenShiftVersions,omitempty"`
+	Packages      []PackageContents `json:"packages"` // by name
 }
 
 // Has reports whether a version is listed, written PACKAGE VERSION.
@@ -78,6 +80,9 @@ type ChannelContents struct {
 type VersionContents struct {
 	Version string `json:"version"` // with its release
 	Bundle  string `json:"bundle"`
+	// MostOpenShift is the newest minor version of OpenShift that it may be on, such as 4.16;
+	// empty for any.
+	MostOpenShift string `json:"maxOpenShiftVersion,omitempty"`
 }
 
 // ReadContents gives what of each catalog a bundle carries, in the order of its

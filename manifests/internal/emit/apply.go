@@ -20,7 +20,7 @@ func (e *emission) applyPage() []byte {
 		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
 		e.stepRules, e.stepCheck, e.stepTagRules, e.stepSuperfluous,
 		e.stepCatalogs, e.stepClusterCatalogs, e.stepSamples, e.stepHelm,
-		e.stepPinned, e.stepRelease, e.stepUnpin,
+		e.stepPinned, e.stepUpdate, e.stepUnpin,
 		e.stepUpdateService,
 		e.stepNoLonger,
 		e.stepApplications,

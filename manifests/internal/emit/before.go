@@ -271,7 +271,11 @@ func clean(o cluster.Object) string {
 func (e *emission) stepBefore(p *page) {
 	p.step("Check the cluster and save its configuration")
 	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
-	p.run("oc get clusterversion,clusteroperators,nodes,machineconfigpools")
+	kinds := "clusterversion,clusteroperators,nodes,machineconfigpools"
+	if e.hosted() {
+		kinds = "clusterversion,clusteroperators,nodes"
+	}
+	p.run("oc get " + kinds)
 	e.pagePaused(p)
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
 		p.nothing("the copy of what the cluster was before satchel")

@@ -70,6 +70,7 @@ type emission struct {
 	update    updateState
 	pinned    pinnedState
 	charts    []oci.Image
+	updates   updates
 }
 
 // named is an object of the cluster and the file that has it.
@@ -125,6 +126,7 @@ func (e *emission) classify() {
 	}
 	e.noteUnsigned()
 	e.noteApplications()
+	e.findUpdates()
 	e.noteElsewhere()
 	if e.site.Unchecked && e.site.Mirror.Host != placeholderHost {
 		e.note("satchel did not check whether %s has these images: rules for missing images stop a cluster; satchel unpack checks, and so does satchel render without --offline", e.site.Mirror.Host)

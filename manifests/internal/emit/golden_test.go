@@ -3,6 +3,7 @@ package emit
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,15 +11,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -46,6 +50,9 @@ type emitInput struct {
 	SourcePolicy          SourcePolicy      `json:"sourcePolicy"`
 	PullFrom              []string          `json:"pullFrom"`
 	ClusterVersion        string            `json:"clusterVersion"`
+	Cluster               []map[string]any  `json:"cluster"`       // objects that it has
+	Asked                 []string          `json:"asked"`         // kinds that it has none of
+	Facts                 []emitFacts       `json:"facts"`         // of payloads
 	EarlierImages         []emitImage       `json:"earlierImages"` // of one earlier bundle
 	CatalogNames          map[string]string `json:"catalogNames"`
 	Unchecked             bool              `json:"unchecked"`
@@ -59,6 +66,35 @@ type emitSignature struct {
 	Of      string `json:"of"` // an image's source
 	Number  int    `json:"number"`
 	Message string `json:"message"`
+}
+
+// emitFacts are facts of the payload with a tag; From has versions, or VERSION!RISK.
+type emitFacts struct {
+	Tag      string            `json:"tag"`
+	From     []string          `json:"from"`
+	Previous []string          `json:"previous"`
+	Gates    map[string]string `json:"gates"`
+}
+
+func (f emitFacts) facts(t testing.TB, images []emitImage) documents.PayloadFacts {
+	t.Helper()
+	tag, _ := origin.ParseReleaseTag(f.Tag)
+	one := documents.PayloadFacts{Version: tag.Version, Architecture: tag.Arch}
+	one.Previous, one.Gates = f.Previous, f.Gates
+	for _, i := range images {
+		if slices.Contains(i.Tags, f.Tag) {
+			one.Payload = i.image(t).Root.Digest
+		}
+	}
+	for _, from := range f.From {
+		version, risk, risky := strings.Cut(from, "!")
+		u := documents.Update{From: semver.MustParse(version)}
+		if risky {
+			u.Risks = []documents.Risk{{Name: risk, Message: "Some clusters " + strings.ToLower(risk) + ".", URL: "https://a.example/" + risk}}
+		}
+		one.Updates = append(one.Updates, u)
+	}
+	return one
 }
 
 type emitImage struct {
@@ -97,9 +133,18 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	mirror.MaxNestedPaths = in.MaxNestedPaths
 	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
 	site.MirrorAPI, site.SourcePolicy = in.MirrorAPI, in.SourcePolicy
-	if in.ClusterVersion != "" {
-		site.Cluster = cluster.NewState("cluster", nil)
+	if in.ClusterVersion != "" || len(in.Cluster)+len(in.Asked) > 0 {
+		var objects []cluster.Object
+		for _, o := range in.Cluster {
+			body, err := json.Marshal(o)
+			must(t, err)
+			objects = append(objects, objectIn(t, string(body)))
+		}
+		site.Cluster = cluster.NewState("cluster", objects, in.Asked...)
 		site.Cluster.Version = in.ClusterVersion
+	}
+	for _, f := range in.Facts {
+		site.Payloads = append(site.Payloads, f.facts(t, in.Images))
 	}
 	for _, at := range in.PullFrom {
 		from, err := oci.ParseMirror(at)

@@ -163,7 +163,7 @@ func (e *emission) restoreRules(p *page) {
 	case !known: // before 4.13 there are none
 		lines = append(lines, sets+" || true")
 	}
-	p.run(append(lines, waitForNodes()...)...)
+	p.run(append(lines, e.waitForNodes()...)...)
 	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
 	p.run(
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",

@@ -71,7 +71,10 @@ func (p *page) list(items []string) {
 func (p *page) bytes() []byte { return append(bytes.TrimRight(p.b.Bytes(), "\n"), '\n') }
 
 // waitForNodes are the commands that wait until every node has what changed.
-func waitForNodes() []string {
+func (e *emission) waitForNodes() []string {
+	if e.hosted() { // it has no pools of machines
+		return []string{"oc wait nodes --all --for=condition=Ready --timeout=90m"}
+	}
 	return []string{
 		"oc wait mcp --all --for=condition=Updating --timeout=2m || true",
 		"oc wait mcp --all --for=condition=Updated --timeout=90m",

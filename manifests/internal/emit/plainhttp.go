@@ -59,7 +59,7 @@ func (e *emission) stepPlainHTTP(p *page) {
 	}
 	p.run(lines...)
 	p.text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
-	p.run(waitForNodes()...)
+	p.run(e.waitForNodes()...)
 	p.text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
 }
 

@@ -114,7 +114,7 @@ func (e *emission) stepProxy(p *page) {
 	p.reboots("a change of noProxy")
 	p.run(addNoProxy(hosts)...)
 	p.text("Wait until every node is updated. The last command shows noProxy as nodes have it.")
-	p.run(append(waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
+	p.run(append(e.waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
 }
 
 // addNoProxy are the commands that add hosts to noProxy, where a proxy is used that they are not

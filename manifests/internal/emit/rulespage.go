@@ -239,7 +239,7 @@ func (e *emission) firstNames() (list []string) {
 func (e *emission) runRules(p *page, files []named) {
 	p.run("oc apply" + flagged(files))
 	p.text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
-	p.run(waitForNodes()...)
+	p.run(e.waitForNodes()...)
 }
 
 // flagged lists the files of objects for one command, so that nodes change once.

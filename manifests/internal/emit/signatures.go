@@ -8,9 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
-	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // signatureLabel makes the cluster version operator look into a ConfigMap of
@@ -64,27 +62,4 @@ func (e *emission) signatureFile(payload digest.Digest) string {
 		}
 	}
 	return ""
-}
-
-// stepSignatures applies the signatures, also those of payloads that came with an
-// earlier bundle.
-func (e *emission) stepSignatures(p *page) {
-	const checks = "The cluster version operator checks the GPG signature of a release before it updates. "
-	if len(e.signed) > 0 {
-		p.text(checks + "Apply the signatures first. Nodes: nothing changes.")
-		var files []named
-		for _, s := range e.signed {
-			files = append(files, named{file: s.file})
-		}
-		p.run("oc apply" + flagged(files))
-	}
-	var without []string
-	for _, img := range e.payloads {
-		if e.signatureFile(img.Root.Digest) == "" {
-			without = append(without, origin.PayloadName(img))
-		}
-	}
-	if len(without) > 0 {
-		p.text(checks+"The bundle has none for %s. The operator gets it from the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. On a host with internet access, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap. `--force` skips this check, and also the other checks that protect a cluster.", text.Some(without, 3), signatureLabel)
-	}
 }

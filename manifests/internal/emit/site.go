@@ -41,6 +41,7 @@ type Site struct {
 	// the mirror below the namespace, with or without a tag.
 	CatalogNames map[string]string
 	Payloads     []documents.PayloadFacts    // what the carried releases say of updates, as the bundle has it
+	Contents     []documents.CatalogContents // what of each catalog the bundle has
 	Signatures   []documents.Signature       // of releases, as the bundle has them, in any order
 	Templates    []documents.CatalogTemplate // of CatalogSources, from the bundle
 	Gone         []CatalogGone               // what catalogs have no more, for APPLY.md

@@ -264,7 +264,7 @@ func (e *emission) pageUpstream(p *page) {
 		`grep -qxFf <(sed -n 2p router-ca.crt) trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
 		`oc patch proxy.config.openshift.io/cluster --type=merge -p '{"spec":{"trustedCA":{"name":"'"$NAME"'"}}}'`,
 	)
-	p.run(waitForNodes()...)
+	p.run(e.waitForNodes()...)
 	p.text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
 	p.run(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", e.update.name, e.update.ns),

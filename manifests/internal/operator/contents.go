@@ -108,7 +108,7 @@ func channelContents(p *catalog.Package, ch catalog.Channel) (c documents.Channe
 	})
 	head = []documents.VersionContents{}
 	for _, b := range bundles {
-		v := documents.VersionContents{Version: documents.Name(b.FullVersion()), Bundle: documents.Name(b.Name)}
+		v := documents.VersionContents{Version: documents.Name(b.FullVersion()), Bundle: documents.Name(b.Name), MostOpenShift: b.MostOpenShift}
 		c.Versions = append(c.Versions, v)
 		if !below[b.Name] {
 			c.Head, head = v.Bundle, []documents.VersionContents{v}
@@ -128,6 +128,7 @@ func (g *gathering) file(most int) []byte {
 			continue
 		}
 		about := g.about
+		about.MostOpenShift = true
 		about.Versions = try.versions
 		body := append(documents.Canonical(struct {
 			documents.CatalogContents

@@ -69,6 +69,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if u.Site.PayloadBytes, err = u.payloadBytes(ctx); err != nil {
 		return nil, err
 	}
+	if u.Site.Contents, err = manifests.ReadContents(ctx, r.Inventory(), r); err != nil {
+		return nil, err
+	}
 	for _, out := range u.outputs() {
 		if err := out.Dir.Apart(r.Dir()); err != nil {
 			return nil, err

@@ -1,0 +1,221 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+// payloads are images of releases by their tags.
+func payloads(tags ...string) (list []emitImage) {
+	for _, tag := range tags {
+		list = append(list, emitImage{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-release:" + tag, Path: origin.PathPayload, Tags: []string{tag}})
+	}
+	return list
+}
+
+type object1 = map[string]any
+
+// in is an object of a cluster: kind, name and namespace, and its other fields in pairs.
+func in(kind, namespace, name string, fields ...any) object1 {
+	o := object1{"apiVersion": "v1", "kind": kind, "metadata": object1{"name": name, "namespace": namespace}}
+	for i := 0; i < len(fields); i += 2 {
+		o[fields[i].(string)] = fields[i+1]
+	}
+	return o
+}
+
+// updatePage is the chapter of the update, and what is above the steps.
+func updatePage(t *testing.T, in emitInput) string {
+	t.Helper()
+	in.Mirror = "m.example"
+	files, _ := emit(t, in)
+	checkCommands(t, files)
+	return string(fileOf(t, files, fileApply).Body)
+}
+
+// order is what the page has in this order; a text that begins with ! it does not have at all.
+func order(t *testing.T, page string, texts ...string) {
+	t.Helper()
+	var want []string
+	for _, s := range texts {
+		if no, ok := strings.CutPrefix(s, "!"); ok {
+			if strings.Contains(page, no) {
+				t.Errorf("%q is there", no)
+			}
+			continue
+		}
+		want = append(want, s)
+	}
+	inOrder(t, page, want...)
+}
+
+func TestUpdateOverTwoMinors(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{
+		ClusterVersion: "4.14.20", Images: payloads("4.14.5-x86_64", "4.14.20-x86_64", "4.15.40-x86_64", "4.16.30-x86_64", "4.16.31-x86_64"),
+		Facts: []emitFacts{
+			{Tag: "4.15.40-x86_64", From: []string{"4.14.20!Slow"}, Gates: map[string]string{"ack-4.15-kube-1.29-api-removals-in-4.16": "APIs go\naway."}},
+			{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}},
+			{Tag: "4.16.31-x86_64", From: []string{"4.15.41"}},
+		},
+		Cluster: []object1{
+			in("ConfigMap", "openshift-config-managed", "admin-gates", "data", object1{"ack-4.14-kube-1.28-api-removals-in-4.15": "Some `API`s go.", "ack-4.13-old": "x"}),
+			in("ConfigMap", "openshift-config", "admin-acks", "data", object1{"ack-4.14-kube-1.28-api-removals-in-4.15": "true"}),
+			in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker"), in("MachineConfigPool", "", "infra"),
+		},
+	})
+	order(t, page, "Prepare the update to 4.16.30",
+		"runs 4.14.20. It is updated to 4.15.40, then to 4.16.30", "Nothing to do for the other releases", "4.14.5, 4.14.20", "No update with the releases of this bundle leads to 4.16.31",
+		"olm.maxOpenShiftVersion", "cluster-backup.sh",
+		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
+		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
+		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait mcp master",
+		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
+		"Let the pools of worker nodes go on", "drains and restarts every worker node", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait mcp --all",
+		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
+	for i, block := range strings.Split(page, "```") {
+		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
+			t.Error("an acknowledgement is to be pasted")
+		}
+	}
+}
+
+// TestUpdateUnderWay: the first of two updates is done, and the worker nodes still wait.
+func TestUpdateUnderWay(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
+		in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker", "spec", object1{"paused": true}),
+	}})
+	order(t, page, "Update to 4.16.30", "oc wait mcp master", "Let the pools of worker nodes go on", "oc wait mcp --all", "!Pause the pools")
+}
+
+func TestUpdateNothing(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{ClusterVersion: "4.16.30", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64")})
+	order(t, page, "Nothing to do:", "the update (the cluster runs 4.16.30, and no release of the bundle is newer)", "!oc adm upgrade", "!cluster-backup")
+	page = updatePage(t, emitInput{Images: payloads("4.16.30-x86_64", "4.16.30-aarch64")})
+	order(t, page, "several architectures", "4.16.30-aarch64: `quay.io", "!oc adm upgrade")
+}
+
+// TestUpdateArchitecture: only payloads of the cluster's own architecture are for it.
+func TestUpdateArchitecture(t *testing.T) {
+	t.Parallel()
+	images := payloads("4.16.30-x86_64", "4.16.30-multi", "4.16.31-multi", "4.16.31-x86_64")
+	cv := func(status object1) []object1 {
+		return []object1{in("ClusterVersion", "", "version", "status", status)}
+	}
+	history := []object1{{"state": "Completed", "version": "4.16.30"}}
+	node := func(arch string) object1 {
+		return in("Node", "", arch, "status", object1{"nodeInfo": object1{"architecture": arch}})
+	}
+	multi, amd := images[2].image(t).Root.Digest.String(), images[3].image(t).Root.Digest.String()
+	for name, c := range map[string]struct {
+		cluster []object1
+		want    string
+	}{
+		"by the payload": {cv(object1{"history": history, "desired": object1{"image": "quay.io/x@" + images[1].image(t).Root.Digest.String()}}), multi},
+		"multi":          {cv(object1{"history": history, "desired": object1{"architecture": "Multi"}}), multi},
+		"as accepted":    {cv(object1{"history": history, "conditions": []object1{{"type": "ReleaseAccepted", "message": `Payload loaded version="4.16.30" architecture="amd64"`}}}), amd},
+		"by nodes":       {append(cv(object1{"history": history}), node("amd64")), amd},
+		"by two nodes":   {append(cv(object1{"history": history}), node("amd64"), node("arm64")), multi},
+	} {
+		page := updatePage(t, emitInput{Images: images, Cluster: c.cluster})
+		if got := strings.Count(page, "oc adm upgrade"); got != 1 || !strings.Contains(page, "--to-image quay.io/openshift-release-dev/ocp-release@"+c.want) {
+			t.Errorf("%s: %d updates, or not to %s", name, got, c.want)
+		}
+	}
+	page := updatePage(t, emitInput{Images: images, Cluster: append(cv(object1{"history": history}), node("s390x"))})
+	order(t, page, "runs 4.16.30", "not for this cluster (its architecture: s390x)", "!oc adm upgrade")
+}
+
+func TestUpdateGatesOfOperators(t *testing.T) {
+	t.Parallel()
+	platform := func(name string) []object1 {
+		return []object1{in("Infrastructure", "", "cluster", "status", object1{"platformStatus": object1{"type": name}}), in("Node", "", "a", "status", object1{"nodeInfo": object1{"architecture": "amd64"}})}
+	}
+	for _, c := range []struct {
+		from, to, platform string
+		want               []string
+	}{
+		{"4.18.9", "4.19.9", "AWS", []string{"ack-4.18-boot-image-opt-out-in-4.19", "ack-4.18-gateway-api-management-in-4.19", "!aarch64"}},
+		{"4.18.9", "4.19.9", "BareMetal", []string{"!boot-image", "gateway-api", "!aarch64"}},
+		{"4.18.9", "4.19.9", "", []string{"aarch64-bootloader", "boot-image", "gateway-api"}},
+		{"4.20.9", "4.21.9", "BareMetal", []string{"ack-4.20-sigstore-in-4.21"}},
+		{"4.20.0-okd-scos.9", "4.21.0-okd-scos.9", "BareMetal", []string{"!sigstore"}},
+		{"4.21.9", "4.22.9", "VSphere", []string{"ack-4.21-boot-image-opt-out-in-4.22"}},
+		{"4.21.9", "4.21.10", "VSphere", []string{"!what holds the update back"}},
+		{"4.13.9", "4.14.9", "VSphere", []string{"vsphere-migration"}},
+		{"4.13.9", "4.14.9", "AWS", []string{"!vsphere-migration"}},
+	} {
+		in := emitInput{ClusterVersion: c.from, Images: payloads(c.to + "-x86_64")}
+		if c.platform != "" {
+			in.Cluster = platform(c.platform)
+		}
+		page := updatePage(t, in)
+		order(t, page, append([]string{"oc adm upgrade"}, c.want...)[:1]...)
+		for _, want := range c.want {
+			order(t, page, want)
+		}
+		order(t, page, "does not know whether an update from "+c.from)
+	}
+}
+
+func TestUpdateOperators(t *testing.T) {
+	t.Parallel()
+	csv := func(namespace, name, version, most string) object1 {
+		o := in("ClusterServiceVersion", namespace, name, "spec", object1{"version": version})
+		if most != "" {
+			o["metadata"].(object1)["annotations"] = object1{"olm.properties": fmt.Sprintf(`[{"type":"x","value":{}},{"type":"olm.maxOpenShiftVersion","value":%s}]`, most)}
+		}
+		return o
+	}
+	subscription := func(namespace, pkg, channel, csv string) object1 {
+		return in("Subscription", namespace, pkg, "spec", object1{"name": pkg, "channel": channel, "installPlanApproval": "Manual"}, "status", object1{"installedCSV": csv})
+	}
+	copied := csv("elsewhere", "a.v1.0.0", "1.0.0", `"4.15"`)
+	copied["metadata"].(object1)["labels"] = object1{"olm.copiedFrom": "ns"}
+	input := emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Cluster: []object1{
+		csv("ns", "a.v1.0.0", "1.0.0", `"4.15"`), subscription("ns", "a", "stable", "a.v1.0.0"), copied,
+		csv("ns", "b.v1.0.0", "1.0.0", "4.15"), subscription("ns", "b", "old", "b.v1.0.0"),
+		csv("ns", "c.v1.0.0", "1.0.0", `"4.14"`), subscription("ns", "c", "stable", "c.v1.0.0"),
+		csv("ns", "d.v1.0.0", "1.0.0", `"4.16"`), subscription("ns", "d", "stable", "d.v1.0.0"),
+		csv("ns", "e.v1.0.0", "1.0.0", ""), csv("ns", "f.v1.0.0", "1.0.0", `"4.9"`), csv("ns", "g.v1.0.0", "1.0.0", `"4.15.0"`), subscription("ns", "g", "stable", "g.v1.0.0"),
+	}}
+	inv, site := input.withMirror().parse(t)
+	site.Contents = []documents.CatalogContents{{Catalog: "a.example/x:v1", MostOpenShift: true, Packages: []documents.PackageContents{
+		{Name: "a", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", MostOpenShift: "4.15"}, {Version: "1.1.0", MostOpenShift: "4.16"}, {Version: "1.2.0"}}}}},
+		{Name: "b", Channels: []documents.ChannelContents{{Name: "new", Versions: []documents.VersionContents{{Version: "2.0.0"}}}, {Name: "old", Versions: []documents.VersionContents{{Version: "1.0.1", MostOpenShift: "4.15"}}}}},
+		{Name: "c", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", MostOpenShift: "4.14"}}}}},
+	}}}
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	page := string(fileOf(t, files, fileApply).Body)
+	order(t, page,
+		"`a.v1.0.0` in ns may be on 4.15 at most, and holds back the update to 4.16 (its updates are approved by hand): a 1.1.0, in channel stable in the mirror, lifts that.",
+		"`b.v1.0.0` in ns", "b 2.0.0, in channel new in the mirror, lifts that. The Subscription follows channel old, so change the channel.",
+		"`c.v1.0.0` in ns may be on 4.14 at most", "no version of c in this bundle lifts that",
+		"`f.v1.0.0` in ns may be on 4.9 at most", "no Subscription",
+		"`g.v1.0.0`", "does not know whether a version of g",
+		"cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
+}
+
+func (in emitInput) withMirror() emitInput {
+	in.Mirror = "m.example"
+	return in
+}
+
+// TestUpdateHosted: another cluster makes the update, and nothing waits for pools of machines.
+func TestUpdateHosted(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{Images: payloads("4.16.3-x86_64", "4.17.3-x86_64"), ClusterVersion: "4.16.3", Cluster: []object1{
+		in("Infrastructure", "", "cluster", "status", object1{"controlPlaneTopology": "External"}),
+		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6"}),
+	}})
+	order(t, page, "Prepare the update to 4.17.3", "hosted control plane", "Update to 4.17.3", "admin-gates", "Log in to the management cluster",
+		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "drains every node", "oc patch nodepool",
+		"!wait mcp", "!nodes,machineconfigpools", "!oc adm upgrade", "!cluster-backup", "!force")
+}

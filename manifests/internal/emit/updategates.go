@@ -1,0 +1,173 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
+)
+
+// gate is one that holds an update back until it is acknowledged.
+type gate struct {
+	name, text string
+	when       string // the condition, of one that an operator adds at run time
+	acked      bool   // the cluster's administrator has acknowledged it
+}
+
+// gatesOf are the gates of a minor version, by name: of the cluster itself, of the payload that
+// is updated from, and of operators, which add theirs where a condition holds.
+func (e *emission) gatesOf(s updatepath.Step) []gate {
+	minor := updatepath.MinorOf(s.From)
+	found := map[string]gate{}
+	add := func(g gate) {
+		if m, ok := updatepath.GateOf(g.name); ok && m == minor && plain.MatchString(g.name) {
+			if old, has := found[g.name]; has && old.text != "" {
+				g.text = old.text
+			}
+			g.acked = e.acked(g.name)
+			found[g.name] = g
+		}
+	}
+	for name, text := range e.configMapData("openshift-config-managed", "admin-gates") {
+		add(gate{name: name, text: text})
+	}
+	for _, f := range e.site.Payloads { // each of the same minor version has about the same
+		if updatepath.MinorOf(f.Version) != minor {
+			continue
+		}
+		for name, text := range f.Gates {
+			if _, has := found[name]; !has || f.Version.EQ(s.From) {
+				add(gate{name: name, text: text})
+			}
+		}
+	}
+	for _, g := range updatepath.RunTimeGates {
+		if _, has := found[g.Name]; !has && e.mayHold(g) {
+			add(gate{name: g.Name, when: g.When})
+		}
+	}
+	var list []gate
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		list = append(list, found[name])
+	}
+	return list
+}
+
+// mayHold reports whether the condition of a gate is not known to be false.
+func (e *emission) mayHold(g updatepath.RunTimeGate) bool {
+	if okd, _ := e.site.Cluster.OKD(); okd && g.Name == updatepath.GateSigstore {
+		return false // no policy of OKD demands them
+	}
+	if platform := e.platform(); g.Platforms != nil && platform != "" && !slices.Contains(g.Platforms, platform) {
+		return false
+	}
+	if g.Arch != "" && e.site.Cluster.Known("Node") {
+		nodes := e.site.Cluster.Of("Node")
+		for _, n := range nodes {
+			if nodeArch(n.Body) == g.Arch {
+				return true
+			}
+		}
+		return len(nodes) == 0
+	}
+	return true
+}
+
+// platform is where the cluster runs, as Infrastructure says; "" where it is not known.
+func (e *emission) platform() string {
+	var i struct {
+		Status struct {
+			PlatformStatus struct {
+				Type string `json:"type"`
+			} `json:"platformStatus"`
+		} `json:"status"`
+	}
+	one, ok := e.present("Infrastructure", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &i) != nil {
+		return ""
+	}
+	return i.Status.PlatformStatus.Type
+}
+
+// configMapData gives the data of a ConfigMap of the cluster.
+func (e *emission) configMapData(namespace, name string) map[string]string {
+	var cm struct {
+		Data map[string]string `json:"data"`
+	}
+	if one, ok := e.present("ConfigMap", namespace, name); ok {
+		_ = json.Unmarshal(one.Body, &cm) // none, if it is no ConfigMap
+	}
+	return cm.Data
+}
+
+func (e *emission) acked(name string) bool {
+	return e.configMapData("openshift-config", "admin-acks")[name] == "true"
+}
+
+// pageGates says before an update what must be acknowledged, and reads the cluster's own gates
+// again: operators add and remove them at any time.
+func (e *emission) pageGates(p *page, s updatepath.Step) {
+	if s.From.Major == 0 {
+		p.text("If this is another minor version than the one that runs, look first what holds the update back:")
+	} else if !s.Minor() {
+		return
+	} else {
+		p.text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now:", updatepath.MinorOf(s.From))
+	}
+	p.run(
+		"oc get configmap admin-gates -n openshift-config-managed -o yaml",
+		"oc get configmap admin-acks -n openshift-config -o yaml",
+		`oc get clusterversion version -o jsonpath='{.status.conditions[?(@.type=="Upgradeable")].message}{"\n"}'`,
+	)
+	if s.From.Major == 0 {
+		return
+	}
+	var list []string
+	open := false
+	for _, g := range e.gatesOf(s) {
+		line := fmt.Sprintf("`%s`", g.name)
+		switch {
+		case g.text != "":
+			line += ": " + markdown(g.text)
+		case g.when != "":
+			line += ": only where " + g.when + "."
+		}
+		if g.name == updatepath.GateSigstore {
+			line += " " + e.sigstoreResult(s.To)
+		}
+		if g.acked {
+			line += " (Acknowledged already.)"
+		} else {
+			open = true
+			line += fmt.Sprintf(" Have you checked this for this cluster? Only then acknowledge it: `oc patch configmap admin-acks -n openshift-config --type=merge -p '{\"data\":{\"%s\":\"true\"}}'`", g.name)
+		}
+		list = append(list, line)
+	}
+	if len(list) > 0 {
+		p.text("Gates that satchel knows of. A gate that the commands above do not show needs no acknowledgement:")
+		p.list(list)
+	}
+	if !open {
+		return
+	}
+	p.text("The update below does not begin as long as a gate is open.")
+}
+
+// sigstoreResult is what satchel found out about the gate of Sigstore signatures. A release whose
+// images are refused is not updated to at all.
+func (e *emission) sigstoreResult(to semver.Version) string {
+	c, ok := e.updates.of(to)
+	switch {
+	case e.site.Unchecked:
+		return "satchel did not ask the mirror for the signatures."
+	case !ok || c.facts == nil || len(c.facts.Policies) == 0:
+		return "satchel does not know which signatures this release demands, because the bundle does not say it."
+	case len(e.site.SignaturesUnchecked) > 0:
+		return "satchel could not check all of them: see the top of this page."
+	}
+	return fmt.Sprintf("satchel's result: the mirror has a valid signature for each image of %s that a policy of the release is for.", to)
+}
