@@ -1,0 +1,115 @@
+package emit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// TestUnsigned: where a signature is missing, APPLY.md stops in the step of the rules, no new rule
+// leads to images of that repository, and rules that are there stay as they are.
+func TestUnsigned(t *testing.T) {
+	t.Parallel()
+	const art, other = "quay.io/ocp/art", "quay.io/acme/tool"
+	digestOf := func(n int) string { return fmt.Sprintf("@sha256:%064x", n) }
+	in := emitInput{Mirror: "m.example/ns", Images: []emitImage{
+		{Origin: origin.Release, Source: "quay.io/ocp/rel:v", Path: origin.PathPayload, Tags: []string{"4.22.1-x86_64"}},
+		{Origin: origin.Release, Source: art + digestOf(1), Path: origin.PathComponents, Tags: []string{"4.22.1-x86_64-etcd"}},
+		{Origin: origin.Release, Source: art + digestOf(2), Path: origin.PathComponents, Tags: []string{"4.22.1-x86_64-cli"}},
+		{Origin: origin.Additional, Source: other + digestOf(3)},
+	}}
+	rule := func(name, source, mirror string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(icspDoc, name), "q.example/a", source), "m.example/a", mirror) + "---\n"
+	}
+	for _, tc := range []struct {
+		name    string
+		present string
+		signed  bool
+		mirrors string // of the rule for art in registries.conf
+	}{
+		{"signed", "", true, "m.example/ns/openshift/release"},
+		{"nothing known", "", false, ""},
+		{"no rule there", rule("satchel-generic-1", other, "m.example/ns/acme/tool"), false, ""},
+		{"a rule there", rule("satchel-release-1", art, "old.example/x"), false, "old.example/x"},
+		{"a rule there, signed", rule("satchel-release-1", art, "old.example/x"), true, "m.example/ns/openshift/release old.example/x"},
+		{"this rule there", rule("satchel-release-1", art, "m.example/ns/openshift/release"), false, "m.example/ns/openshift/release"},
+		{"of another tool", rule("release-0", art, "m.example/ns/openshift/release"), false, "m.example/ns/openshift/release"},
+	} {
+		in.PresentRules = tc.present
+		inv, site := in.parse(t)
+		for i, img := range inv.Images {
+			if img.Origin == origin.Release {
+				img.Reasons = []oci.Reason{{Kind: origin.KindRelease, Name: "4.22.1 x86_64"}}
+				inv.Images[i] = img
+			}
+			if !tc.signed && img.Source.Name() == art && strings.HasSuffix(img.Tags[0], "etcd") {
+				site.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with 4.22.1", Err: sigstore.ErrNone}}
+			}
+		}
+		files, notes, err := Emit(inv, site)
+		must(t, err)
+		var page, conf string
+		for _, f := range files {
+			switch f.Name {
+			case fileApply:
+				page = string(f.Body)
+			case fileRegistries:
+				conf = string(f.Body)
+			}
+			if text := string(f.Body); tc.signed && (strings.Contains(text, "ClusterImagePolicy") || strings.Contains(text, "igstore")) {
+				t.Errorf("%s: %s has words about policies for images that have none", tc.name, f.Name)
+			}
+		}
+		if got := mirrorsIn(conf, art); got != tc.mirrors {
+			t.Errorf("%s: nodes get mirrors %q of %s, want %q", tc.name, got, art, tc.mirrors)
+		}
+		if mirrorsIn(conf, other) == "" || mirrorsIn(conf, "quay.io/ocp/rel") == "" {
+			t.Errorf("%s: rules of other repositories are missing:\n%s", tc.name, conf)
+		}
+		step, stop, apply := strings.Index(page, "Rules: where nodes find"), strings.Index(page, "**Stop.**"), strings.Index(page, "oc apply -f icsp-")
+		noted := strings.Contains(strings.Join(notes, "\n"), "nodes will refuse images of "+art)
+		switch {
+		case tc.signed && (stop >= 0 || noted):
+			t.Errorf("%s: it stops", tc.name)
+		case !tc.signed && (!noted || step < 0 || stop < step || apply < stop || !strings.Contains(page[stop:apply], art+digestOf(1)) || strings.Contains(page[stop:apply], digestOf(2))):
+			t.Errorf("%s: the step is at %d, its stop at %d, the first rule applied at %d, noted %t:\n%s", tc.name, step, stop, apply, noted, page)
+		}
+		if update := strings.Contains(page, "oc adm upgrade --allow"); update != tc.signed {
+			t.Errorf("%s: an update is offered: %t", tc.name, update)
+		}
+	}
+}
+
+// mirrorsIn lists the mirrors of a source in registries.conf.
+func mirrorsIn(conf, source string) string {
+	_, after, ok := strings.Cut(conf, `prefix = "`+source+`"`)
+	if !ok {
+		if _, after, ok = strings.Cut(conf, `location = "`+source+`"`); !ok {
+			return ""
+		}
+	}
+	after, _, _ = strings.Cut(after, "[[registry]]")
+	var list []string
+	for _, part := range strings.Split(after, "[[registry.mirror]]")[1:] {
+		_, m, _ := strings.Cut(part, `location = "`)
+		m, _, _ = strings.Cut(m, `"`)
+		list = append(list, m)
+	}
+	return strings.Join(list, " ")
+}
+
+// TestUnsignedLine says what is wrong with a signature, not only that it is.
+func TestUnsignedLine(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", Images: []emitImage{{Origin: origin.Release, Source: "quay.io/ocp/art:x", Path: origin.PathComponents, Tags: []string{"x"}}}}
+	inv, _ := in.parse(t)
+	u := sigstore.Unsigned{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Platform: "linux/arm64", Policy: "ImagePolicy ns/p", When: "now", Err: errors.New("another key\nmade it")}
+	if line := unsignedLine(u); !strings.Contains(line, "linux/arm64") || !strings.Contains(line, "its signature: another key made it. ImagePolicy ns/p demands one (now).") {
+		t.Error(line)
+	}
+}
