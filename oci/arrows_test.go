@@ -67,7 +67,7 @@ var rows = []struct {
 	{pkg: "cmd/satchel/internal/ledger", may: []string{"oci", "bundle", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/receipt", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/durable"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/prune", may: []string{"oci", "transport", "manifests", "bundle", "cmd/satchel/internal/notice", "cmd/satchel/internal/receipt"}, deny: terminal},
-	{pkg: "cmd/satchel/internal/inuse", may: []string{"oci", "transport", "manifests", "cmd/satchel/internal/receipt"}, deny: terminal},
+	{pkg: "cmd/satchel/internal/inuse", may: []string{"oci", "transport", "manifests", "cmd/satchel/internal/clusters", "cmd/satchel/internal/receipt"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/notice", may: []string{"oci"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/report", may: []string{"oci"}, deny: terminal},
 	{pkg: "cmd/satchel/internal/catalogs", may: []string{"oci", "transport", "manifests"}, deny: terminal},

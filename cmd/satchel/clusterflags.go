@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -33,11 +32,7 @@ func (c clusterFlags) given() bool { return len(c.from) > 0 || c.version != "" }
 func (c clusterFlags) read(a *app) ([]*manifests.Cluster, error) {
 	list, err := clusters.Read(c.from)
 	if err != nil {
-		var all []error
-		for _, e := range flatten(err) {
-			all = append(all, usage(e, hintOf(e)))
-		}
-		return nil, errors.Join(all...)
+		return nil, err
 	}
 	for _, one := range list {
 		for _, note := range one.Notes() {

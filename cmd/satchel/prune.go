@@ -43,17 +43,14 @@ pushed, the receipts say that unpack has kept. What has a tag of somebody else, 
 part of somebody else's index, or is in doubt stays.
 
 Releases, catalogs and operators go only when files say what the clusters use that the
-mirror serves (--from-pods, --cluster-version and --subscriptions, each once for each
-cluster), or with --no-cluster. Without these, only other images go. With -c, nothing
-goes that the DeleteImageSetConfiguration does not name.
+mirror serves (--from-cluster, or --from-pods, --cluster-version and --subscriptions, once
+for each cluster), or with --no-cluster. Without these, only other images go. With -c,
+nothing goes that the DeleteImageSetConfiguration does not name.
 
 First it shows what would go. On a terminal it asks then; elsewhere nothing is deleted
 without --yes. How the registry gives the space back is shown at the end.`,
-		Example: `  oc get pods -A -o yaml > pods.yaml
-  oc get clusterversion -o yaml > version.yaml
-  oc get subscriptions.operators.coreos.com -A -o yaml > subscriptions.yaml
-  satchel prune --to mirror.example:5000/ocp --from-pods pods.yaml \
-    --cluster-version version.yaml --subscriptions subscriptions.yaml --dry-run`,
+		Example: `  satchel cluster-query                        # the line that writes cluster.yaml
+  satchel prune --to mirror.example:5000/ocp --from-cluster cluster.yaml --dry-run`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLines(cmd, runPrune(cmd.Context(), a, o))

@@ -21,6 +21,7 @@ type useFlags struct {
 }
 
 func addUseFlags(f *pflag.FlagSet, u *useFlags) {
+	f.StringArrayVar(&u.files.Whole, "from-cluster", nil, "keep what a cluster uses: `PATH` is the file that the line of satchel cluster-query wrote there (once for each cluster that the mirror serves)")
 	f.StringArrayVar(&u.files.Pods, "from-pods", nil, "keep what pods use: `FILE` is what oc get pods -A -o yaml (or json) wrote in a cluster that the mirror serves; other objects may be in it (once for each cluster)")
 	f.StringArrayVar(&u.files.ClusterVersions, "cluster-version", nil, "keep the releases that a cluster runs and wants: `FILE` is what oc get clusterversion -o yaml wrote (once for each cluster)")
 	f.StringArrayVar(&u.files.Subscriptions, "subscriptions", nil, "keep the operators that a cluster has: `FILE` is what oc get subscriptions.operators.coreos.com -A -o yaml wrote (once for each cluster)")

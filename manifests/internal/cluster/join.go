@@ -42,7 +42,7 @@ func (s *State) Join(o *State) {
 	if s.Use == nil {
 		s.Use = &Use{}
 	}
-	s.Use.add(o.Use)
+	s.Use.Add(o.Use)
 }
 
 func merged(a, b map[string]bool) map[string]bool {
@@ -52,8 +52,8 @@ func merged(a, b map[string]bool) map[string]bool {
 	return all
 }
 
-// add adds what other objects name.
-func (u *Use) add(o *Use) {
+// Add adds what other objects name.
+func (u *Use) Add(o *Use) {
 	if o == nil {
 		return
 	}

@@ -2,7 +2,6 @@ package clusters
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,26 +35,10 @@ func (e *FileError) Hint() string {
 	return ""
 }
 
-// NameError says that two clusters would have one name.
-type NameError struct{ Name, First, Second string }
-
-func (e *NameError) Error() string {
-	return fmt.Sprintf("%s and %s are two clusters, and both would be called %q", e.First, e.Second, e.Name)
-}
-
-// Permanent reports that the same names clash every time.
-func (e *NameError) Permanent() bool { return true }
-
-// Hint says what to do now.
-func (e *NameError) Hint() string {
-	return "rename one of the two: a cluster is called as its file or directory"
-}
-
 // Read reads a cluster of each path: a file or a directory. What is of one cluster, by its ID, is
 // joined, under the name of the first. The error joins a *[FileError] for each that cannot be used.
 func Read(paths []string) (list []*manifests.Cluster, err error) {
 	var errs []error
-	from := map[string]string{} // names of clusters, and the paths that they have them of
 	for _, path := range paths {
 		one, err := read(path)
 		if err != nil {
@@ -66,11 +49,6 @@ func Read(paths []string) (list []*manifests.Cluster, err error) {
 			list[i].Join(one)
 			continue
 		}
-		if first, taken := from[one.Name]; taken {
-			errs = append(errs, &NameError{one.Name, first, path})
-			continue
-		}
-		from[one.Name] = path
 		list = append(list, one)
 	}
 	return list, errors.Join(errs...)

@@ -1,7 +1,6 @@
 package clusters
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,11 +43,6 @@ func TestRead(t *testing.T) {
 	}
 	if want := "must-gather.local.5 4.16.2, two 4.17.3"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %s", got, want)
-	}
-	same := write(t, dir, "sub/two.yaml", version("three", "4.17.3", 1))
-	var name *NameError
-	if _, err := Read([]string{other, same}); !errors.As(err, &name) || name.Name != "two" {
-		t.Errorf("two of one name: %v", err)
 	}
 	wrong := write(t, dir, "wrong.yaml", "kind: Secret\ndata: {hidden: content}\n")
 	_, err = Read([]string{filepath.Join(dir, "absent"), wrong, t.TempDir()})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -15,15 +16,20 @@ import (
 // of one kind may have objects of the others too.
 type Files struct {
 	Pods, ClusterVersions, Subscriptions []string
+	// Whole are the paths of whole clusters: a query's file, a must-gather.
+	Whole []string
 }
 
 // None reports whether there is no file.
-func (f Files) None() bool { return len(f.Pods)+len(f.ClusterVersions)+len(f.Subscriptions) == 0 }
+func (f Files) None() bool {
+	return len(f.Pods)+len(f.ClusterVersions)+len(f.Subscriptions)+len(f.Whole) == 0
+}
 
 // Clusters is what files say.
 type Clusters struct {
 	use   manifests.ClusterUse
 	files Files
+	whole []*manifests.Cluster
 	notes []string
 }
 
@@ -58,6 +64,9 @@ func Read(f Files) (*Clusters, error) {
 		*kind = different(*kind)
 	}
 	var errs []error
+	if err := c.readWhole(f.Whole); err != nil {
+		errs = append(errs, err)
+	}
 	for _, kind := range []struct {
 		files []string
 		read  func(name string, r io.Reader) error
@@ -122,6 +131,35 @@ func different(names []string) (list []string) {
 
 // knows reports which kinds of files there are for every cluster.
 func (c *Clusters) knows() (pods, versions, subscriptions bool) {
-	n := max(len(c.use.Clusters), 1)
-	return len(c.files.Pods) >= n, len(c.files.ClusterVersions) > 0, len(c.files.Subscriptions) >= n
+	n := max(len(c.use.Clusters), len(c.whole), 1)
+	withPods, withVersion, withSubscriptions := len(c.files.Pods), len(c.files.ClusterVersions), len(c.files.Subscriptions)
+	for _, one := range c.whole {
+		if one.Applications() {
+			withPods++
+		}
+		if len(one.Of("ClusterVersion")) > 0 {
+			withVersion++
+		}
+		if one.Known("Subscription") {
+			withSubscriptions++
+		}
+	}
+	return withPods >= n, withVersion > 0 && withVersion >= len(c.whole), withSubscriptions >= n
+}
+
+// readWhole reads whole clusters.
+func (c *Clusters) readWhole(paths []string) (err error) {
+	if c.whole, err = clusters.Read(paths); err != nil {
+		return err
+	}
+	for _, one := range c.whole {
+		c.use.Add(one.Use)
+		for _, note := range one.Notes() {
+			c.notes = append(c.notes, "cluster "+one.Name+": "+note)
+		}
+		if !one.Applications() {
+			c.notes = append(c.notes, fmt.Sprintf("cluster %s: applications unknown: what was given has the pods of %s, not of all", one.Name, text.Count(len(one.Namespaces()), "namespace", "namespaces")))
+		}
+	}
+	return nil
 }

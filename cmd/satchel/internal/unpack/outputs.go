@@ -96,13 +96,13 @@ func (u *unpacking) writeSet(s set) error {
 	if gone := s.Dir.Gone(s.files); len(gone) > 0 {
 		u.Warn("files of an earlier run were deleted from %s: %s; the cluster still has what was applied", s.Dir.Path(), text.Some(gone, len(gone)))
 	}
-	of, cluster := "", "cluster"
+	of := ""
 	if len(u.sets) > 1 {
-		of, cluster = s.Cluster.Name+": ", "cluster "+s.Cluster.Name
+		of = s.Cluster.Name + ": "
 	}
 	for _, note := range s.notes {
 		u.Warn("%s%s", of, note)
 	}
-	u.Info("wrote %s for the %s into %s: next, follow APPLY.md there", text.Count(len(s.files), "file", "files"), cluster, s.Dir.Path())
+	u.Info("%swrote %s for the cluster into %s: next, follow APPLY.md there", of, text.Count(len(s.files), "file", "files"), s.Dir.Path())
 	return nil
 }
