@@ -94,6 +94,9 @@ func ParsePresentRules(file string, data []byte) (*PresentRules, error) {
 	return emit.ParsePresentRules(file, data)
 }
 
+// PresentRulesOf gives the rules of a cluster whose objects are known, nil if they are not.
+func PresentRulesOf(c *Cluster) (*PresentRules, error) { return emit.PresentRulesOf(c) }
+
 // ParsePresentCatalogSources reads what "oc get catalogsource -n openshift-marketplace -o yaml"
 // prints. Errors are *[ConfigError]s without what the file says.
 func ParsePresentCatalogSources(file string, data []byte) (*PresentCatalogSources, error) {

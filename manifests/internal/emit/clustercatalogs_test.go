@@ -37,7 +37,7 @@ func TestClusterCatalogs(t *testing.T) {
 		"left out when set up":   {"", "m.example", []string{capabilities}, indexes(redhatIndex, "v4.18"), nil, ""},
 		"oc-mirror's":            {"4.18.1", "m.example", []string{clusterCatalogJSON("cc-redhat-operator-index-v4-18", "m.example/redhat/redhat-operator-index:v4.18", "")}, indexes(redhatIndex, "v4.18"), nil, "cc-redhat-operator-index-v4-18"},
 		"a default one's name":   {"4.18.1", "m.example", nil, indexes(redhatIndex, "v4.18"), map[string]string{redhatIndex: "openshift-redhat-operators"}, "satchel-openshift-redhat-operators"},
-		"an IPv6 address":        {"4.18.1", "[fd00::5]:5000", nil, indexes(redhatIndex, "v4.18"), nil, ""},
+		"an IPv6 address":        {"", "[fd00::5]:5000", nil, indexes(redhatIndex, "v4.18"), nil, ""},
 		"a catalog without tags": {"4.18.1", "m.example", nil, indexes("quay.io/acme/catalog", "latest"), nil, "catalog"},
 	} {
 		files, notes := pagesOf(t, emitInput{Mirror: c.mirror, Images: c.images, CatalogNames: c.names}, func(s *Site) {

@@ -89,6 +89,9 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
 	}
 	e.fillPresent()
+	if err := e.chooseAPI(); err != nil {
+		return nil, nil, fmt.Errorf("write cluster YAML: %w", err)
+	}
 	e.classify()
 	e.findUpdateService()
 	for _, step := range []func() error{
@@ -121,9 +124,7 @@ func (e *emission) classify() {
 		}
 	}
 	slices.SortStableFunc(e.payloads, origin.ComparePayloads)
-	if n := len(e.tagged); n > 0 {
-		e.note("rules work only for pulls by digest, and %s named only by tag: the end of %s shows what to do", text.Count(n, "image is", "images are"), fileApply)
-	}
+	e.noteTagged()
 	e.noteUnsigned()
 	e.noteApplications()
 	e.findUpdates()

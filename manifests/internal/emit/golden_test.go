@@ -267,7 +267,7 @@ func checkCommands(t *testing.T, files []File) {
 		if !strings.HasSuffix(f.Name, ".md") {
 			continue
 		}
-		for i, part := range strings.Split(string(f.Body), "```\n") {
+		for i, part := range strings.Split(strings.ReplaceAll(string(f.Body), "```sh\n", "```\n"), "```\n") {
 			if i%2 == 0 {
 				continue
 			}

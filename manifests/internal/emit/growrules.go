@@ -34,7 +34,13 @@ func (e *emission) room() rules.Room {
 }
 
 // closed are the sources whose rules must stay as the cluster has them.
-func (e *emission) closed() map[string]bool { return nil }
+func (e *emission) closed() map[string]bool {
+	closed := map[string]bool{}
+	for _, source := range e.withheldSources() {
+		closed[source] = true
+	}
+	return closed
+}
 
 // grow adds this bundle's rules to what is known of the cluster's.
 func (e *emission) grow() error {
@@ -81,7 +87,7 @@ func (e *emission) refusedRules() error {
 // byTag are the images that have rules for pulls by tag: those that the mirror has under the tag.
 func (e *emission) byTag() []oci.Image {
 	return slices.DeleteFunc(slices.Clone(e.tagged), func(img oci.Image) bool {
-		return len(img.Tags) == 0 || e.withheld(img.Source.Name()) || slices.ContainsFunc(img.NamedTags(), func(tag string) bool {
+		return len(img.Tags) == 0 || e.withheld(img.Source.Name()) || e.site.Cluster.Applications() && e.tagUsers(img) == "" || slices.ContainsFunc(img.NamedTags(), func(tag string) bool {
 			return e.other(img, tag) != ""
 		})
 	})
@@ -111,6 +117,9 @@ func (e *emission) pulledFrom(places []SourcePlace) (list []SourcePlace) {
 func (e *emission) noteGrowth() {
 	if e.site.PresentRules == nil {
 		return
+	}
+	if list := e.growth.Broken; len(list) > 0 {
+		e.note("objects with rules of the cluster contradict each other (mirrorSourcePolicy of %s): nodes take no change of rules until that is corrected; %s lists them", list[0].Source, fileApply)
 	}
 	if list := e.growth.Conflicts; len(list) > 0 {
 		e.note("for %s, other rules of the cluster name another mirror first, such as %s: %s lists the order in which nodes ask", text.Count(len(list), "source", "sources"), list[0].Object, fileApply)

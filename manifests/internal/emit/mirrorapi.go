@@ -3,6 +3,7 @@ package emit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/blang/semver/v4"
 
@@ -82,7 +83,25 @@ func (e *emission) chooseAPI() error {
 			return &SiteError{Field: "MirrorAPI", Msg: fmt.Sprintf(refused, v, rules.DigestMirrors, rules.ContentSource), hint: "write rules of the other kind (icsp, or auto), and change the kind after an update to 4.13.27, 4.14.3 or later"}
 		}
 	}
+	if err := e.checkAddress(v, known); err != nil {
+		return err
+	}
 	return e.checkPolicy()
+}
+
+// checkAddress: no rule leads to an IPv6 address without a name. The schemas of the newer kinds
+// refuse one, and from 4.13 on the machine config operator does ("mirrorRegex").
+func (e *emission) checkAddress(v semver.Version, known bool) error {
+	for _, m := range e.mirrors() {
+		switch {
+		case !strings.HasPrefix(m.Host, "["):
+		case e.kind == rules.DigestMirrors || known && hasMirrorSets(v):
+			return &SiteError{Field: "Mirror", Msg: fmt.Sprintf("rules cannot lead nodes to %s: an address of IPv6 cannot stand in them", m.Host), hint: "give the mirror a name that the nodes can resolve, and that its certificate has"}
+		case !known:
+			e.note("from 4.13 on, nodes take no rules that lead to an address of IPv6 such as %s: give the mirror a name", m.Host)
+		}
+	}
+	return nil
 }
 
 // checkPolicy: the policy of sources can be set only on objects that have one, and only where it

@@ -131,8 +131,12 @@ func (e *emission) stepTagRules(p *page) {
 		return
 	}
 	p.step("Only if pods name images by tag: rules for tags")
-	p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
-	p.run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
+	if e.site.Cluster.Applications() {
+		p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag, and by whom. If you can change these names, leave this step out.")
+	} else {
+		p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
+		p.run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
+	}
 	if e.site.PresentRules != nil {
 		var list []string
 		for i, o := range e.grownOf(e.itms) {

@@ -86,6 +86,7 @@ func holds(has, set any) bool {
 
 // fillPresent takes from the cluster's objects what was not given by hand.
 func (e *emission) fillPresent() {
+	e.presentFromCluster()
 	const from = "the cluster"
 	if one, ok := e.present("Image", "", "cluster"); ok && e.site.PresentImage == nil {
 		img, err := ParseImageConfig(from, one.Body)

@@ -106,11 +106,15 @@ func PresentRulesOf(state *cluster.State) (*PresentRules, error) {
 }
 
 // presentFromCluster takes the present rules from what is known of the cluster.
-func (e *emission) presentFromCluster() (err error) {
-	if e.site.PresentRules == nil {
-		e.site.PresentRules, err = PresentRulesOf(e.site.Cluster)
+func (e *emission) presentFromCluster() {
+	if e.site.PresentRules != nil {
+		return
 	}
-	return err
+	present, err := PresentRulesOf(e.site.Cluster)
+	if err != nil {
+		e.note("the cluster's rules cannot be read, and count as not known: %v", err)
+	}
+	e.site.PresentRules = present
 }
 
 // document adds what one document has.

@@ -14,12 +14,6 @@ const emptyPolicySize = 1000
 
 // emitRules writes the rules, one file an object, and the registries.conf that nodes get from them.
 func (e *emission) emitRules() error {
-	if err := e.presentFromCluster(); err != nil {
-		return err
-	}
-	if err := e.chooseAPI(); err != nil {
-		return err
-	}
 	if err := e.grow(); err != nil {
 		return err
 	}
@@ -27,6 +21,9 @@ func (e *emission) emitRules() error {
 		return err
 	}
 	for _, set := range e.sets() {
+		if e.hosted() { // its nodes get their rules elsewhere
+			break
+		}
 		if set.kind == rules.TagMirrors {
 			e.itms = append(e.itms, named{set.name, set.file})
 		} else {
@@ -157,7 +154,7 @@ func (e *emission) ruleSize(r rules.Rule) int {
 func (e *emission) checkRules() error {
 	nodes := e.nodes(nil, nil)
 	for _, img := range e.ruledImages() {
-		if img.Built || e.closed()[img.Source.Name()] {
+		if img.Built {
 			continue
 		}
 		pulled := nodes.Pull(img.Source.Name())

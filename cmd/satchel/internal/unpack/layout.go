@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -72,7 +73,11 @@ func (u *unpacking) otherLayout(ctx context.Context, absent []oci.Image) error {
 
 // byRules gives the layouts in which releases are where the cluster's rules lead.
 func (u *unpacking) byRules(absent []oci.Image) (list []Layout) {
-	if u.Site.PresentRules == nil {
+	present := u.Site.PresentRules
+	if present == nil {
+		present, _ = manifests.PresentRulesOf(u.Site.Cluster) // what cannot be read is reported where it is written
+	}
+	if present == nil {
 		return nil
 	}
 	for _, layout := range u.Layouts {
@@ -80,7 +85,7 @@ func (u *unpacking) byRules(absent []oci.Image) (list []Layout) {
 			if layout.Mirror.Repo(img).Repository != layout.Mirror.Shared.Repository {
 				continue
 			}
-			for _, m := range u.Site.PresentRules.Mirrors(img.Source.Name()) {
+			for _, m := range present.Mirrors(img.Source.Name()) {
 				host, repository, _ := strings.Cut(m, "/")
 				there := Layout{layout.Name + "=" + repository, layout.Tools, layout.Mirror}
 				there.Mirror.Shared.Repository = repository
