@@ -7,8 +7,18 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
+// What is not to be done, where a node then has nothing new.
+const (
+	idleRules = "the rules"
+	idleCA    = "the mirror's certificate authorities"
+)
+
 func (e *emission) stepCheck(p *page) {
 	if len(e.icsps) == 0 {
+		return
+	}
+	if slices.Contains(p.idle, idleRules) && (!e.ca.written || slices.Contains(p.idle, idleCA)) {
+		p.nothing("a check of a node")
 		return
 	}
 	p.step("Check a node")

@@ -24,7 +24,7 @@ func (e *emission) deleted() (list []rules.Other) {
 	return list
 }
 
-// stepSuperfluous lists the objects with rules that may go, and those that may not.
+// stepSuperfluous lists the objects with rules that may go.
 func (e *emission) stepSuperfluous(p *page) {
 	if names := e.firstNames(); len(names) > 0 {
 		p.step("Rules that are no longer needed")
@@ -32,17 +32,19 @@ func (e *emission) stepSuperfluous(p *page) {
 		p.run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
 		return
 	}
-	if e.site.PresentRules == nil || len(e.growth.Others) == 0 {
+	if e.site.PresentRules == nil || e.hosted() {
 		return
 	}
 	if gone := e.deleted(); len(gone) > 0 {
 		p.step("Rules that are no longer needed")
-		p.text("Everything in these objects is also in the files here. Delete them only when every node has the new rules (see the steps before).")
+		p.text("Everything in these objects is also in the files here. Delete them only when every node has the rules (see the steps before).")
 		e.pageDeletion(p, deletable)
 		p.run(deletion(gone, "")...)
-	} else {
-		p.step("Other rules in the cluster")
 	}
+}
+
+// pageOthers lists the objects with rules that stay, below the rules that come.
+func (e *emission) pageOthers(p *page) {
 	var list []string
 	for _, o := range e.growth.Others {
 		if !deletable(o) {
@@ -50,7 +52,7 @@ func (e *emission) stepSuperfluous(p *page) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("satchel changes none of these objects:")
+		p.text("satchel changes none of these objects of the cluster:")
 		p.list(list)
 	}
 }

@@ -246,7 +246,7 @@ func (e *emission) stepCA(p *page) {
 		e.stepNoCA(p)
 	}
 	if e.ca.same {
-		p.nothing("the mirror's certificate authorities")
+		p.nothing(idleCA)
 	}
 	if !e.ca.written || e.ca.same {
 		return

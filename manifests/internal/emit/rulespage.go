@@ -21,7 +21,7 @@ func (e *emission) stepRules(p *page) {
 	case len(e.icsps) == 0:
 		return
 	case e.sameRules(e.withRules()):
-		p.nothing("the rules")
+		p.nothing(idleRules)
 		return
 	}
 	p.step("Rules: where nodes find the images")
@@ -134,6 +134,7 @@ func (e *emission) stepGrown(p *page) {
 	before := rules.Applied(e.site.PresentRules.Objects, e.insecure(), e.blocked())
 	e.pageNodes(p, "applying these rules", before, e.nodes(e.insecure(), e.blocked()))
 	e.runRules(p, files)
+	e.pageOthers(p)
 }
 
 // withoutTags leaves the objects for pulls by tag as the cluster has them.
