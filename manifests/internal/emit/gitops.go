@@ -100,7 +100,7 @@ func (e *emission) emitGitOps() error {
 // gitOpsHead says above the list what is not in it.
 func (e *emission) gitOpsHead() string {
 	var b strings.Builder
-	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in secrets/.\n")
+	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in no kustomization.\n")
 	if e.ca.written && e.site.PresentImage == nil {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
