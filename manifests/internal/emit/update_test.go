@@ -21,7 +21,12 @@ type object1 = map[string]any
 
 // in is an object of a cluster: kind, name and namespace, and its other fields in pairs.
 func in(kind, namespace, name string, fields ...any) object1 {
-	o := object1{"apiVersion": "v1", "kind": kind, "metadata": object1{"name": name, "namespace": namespace}}
+	version := "v1"
+	switch kind {
+	case "Image", "Proxy", "OperatorHub", "Infrastructure", "ClusterVersion":
+		version = "config.openshift.io/v1"
+	}
+	o := object1{"apiVersion": version, "kind": kind, "metadata": object1{"name": name, "namespace": namespace}}
 	for i := 0; i < len(fields); i += 2 {
 		o[fields[i].(string)] = fields[i+1]
 	}

@@ -116,7 +116,7 @@ func (e *emission) pageGates(p *page, s updatepath.Step) {
 	} else if !s.Minor() {
 		return
 	} else {
-		p.text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now:", updatepath.MinorOf(s.From))
+		p.text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now. If the last one names operators, update these first:", updatepath.MinorOf(s.From))
 	}
 	p.run(
 		"oc get configmap admin-gates -n openshift-config-managed -o yaml",

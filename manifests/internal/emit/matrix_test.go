@@ -1,0 +1,138 @@
+package emit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+// matrixCluster is one of the clusters that golden pages are held for.
+type matrixCluster struct {
+	name       string // of the golden file
+	runs, next string // versions
+	topology   string
+	platform   string
+	rules      []object1
+}
+
+// rule is an object with rules in one of the shapes that tools write.
+func rule(kind, name, field, source, mirror string) object1 {
+	group := map[string]string{"ImageContentSourcePolicy": "operator.openshift.io/v1alpha1"}[kind]
+	if group == "" {
+		group = "config.openshift.io/v1"
+	}
+	return object1{"apiVersion": group, "kind": kind, "metadata": object1{"name": name},
+		"spec": object1{field: []object1{{"source": source, "mirrors": []string{mirror}}}}}
+}
+
+func matrix() (list []matrixCluster) {
+	const release, art, mirror = "quay.io/openshift-release-dev/ocp-release", "quay.io/openshift-release-dev", "mirror.example:5000/ocp"
+	icsp := func(name, source, to string) object1 {
+		return rule("ImageContentSourcePolicy", name, "repositoryDigestMirrors", source, to)
+	}
+	idms := func(name, source, to string) object1 {
+		return rule("ImageDigestMirrorSet", name, "imageDigestMirrors", source, to)
+	}
+	itms := func(name, source, to string) object1 {
+		return rule("ImageTagMirrorSet", name, "imageTagMirrors", source, to)
+	}
+	shapes := map[int][]object1{
+		12: {icsp("release-0", release, mirror+"/openshift/release-images")},      // oc-mirror v1
+		14: {idms("idms-release-0", release, mirror+"/openshift/release-images")}, // oc-mirror v2
+		15: {icsp("company", "quay.io", "cache.example/quay")},                    // a wider source, by hand
+		16: {idms("idms-release-0", release, mirror+"/openshift/release-images"), itms("itms-generic-0", "docker.io/library", mirror+"/library")},
+		17: {icsp("satchel-release", release, mirror+"/openshift/release-images")},                                          // satchel's, of an earlier bundle
+		18: {icsp("company", art, "cache.example/openshift"), idms("company-too", "registry.example/a", "cache.example/a")}, // both families
+		20: {idms("first", release, "other.example/openshift/release-images")},                                              // another mirror first
+	}
+	for minor := 12; minor <= 22; minor++ {
+		c := matrixCluster{name: fmt.Sprintf("4.%d", minor), runs: fmt.Sprintf("4.%d.9", minor), next: fmt.Sprintf("4.%d.3", minor+1), topology: "HighlyAvailable", platform: "BareMetal", rules: shapes[minor]}
+		switch minor {
+		case 13, 21:
+			c.platform = "VSphere"
+		case 18:
+			c.platform = "AWS"
+		case 19:
+			c.topology = "SingleReplica"
+		}
+		list = append(list, c)
+	}
+	list = append(list, matrixCluster{name: "4.16-hosted", runs: "4.16.9", next: "4.17.3", topology: "External", platform: "BareMetal"},
+		matrixCluster{name: "okd-4.19", runs: "4.19.0-okd-scos.9", next: "4.20.0-okd-scos.3", topology: "HighlyAvailable", platform: "BareMetal"},
+		matrixCluster{name: "4.14-eus", runs: "4.14.9", next: "4.16.3", topology: "HighlyAvailable", platform: "BareMetal"})
+	return list
+}
+
+// input is a small bundle for the cluster: its release and the next ones, and a catalog for each.
+func (c matrixCluster) input() emitInput {
+	tags := []string{c.runs + "-x86_64", c.next + "-x86_64"}
+	facts := []emitFacts{{Tag: tags[1], From: []string{c.runs}}}
+	if c.name == "4.14-eus" {
+		tags = append(tags, "4.15.5-x86_64")
+		facts = []emitFacts{{Tag: "4.15.5-x86_64", From: []string{c.runs}, Gates: map[string]string{"ack-4.15-kube-1.29-api-removals-in-4.16": "Kubernetes 1.29 removes APIs."}}, {Tag: tags[1], From: []string{"4.15.5"}}}
+	}
+	images := payloads(tags...)
+	images = append(images, emitImage{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev:cli", Path: origin.PathComponents, Tags: []string{tags[0] + "-cli"}})
+	for _, tag := range []string{c.runs, c.next} {
+		images = append(images, emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v" + minorTag(tag)})
+	}
+	cluster := []object1{
+		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6", "channel": "stable"},
+			"status", object1{"desired": object1{"version": c.runs}, "history": []object1{{"state": "Completed", "version": c.runs}}}),
+		in("Infrastructure", "", "cluster", "status", object1{"controlPlaneTopology": c.topology, "infrastructureTopology": c.topology, "platformStatus": object1{"type": c.platform}}),
+		in("Node", "", "node-a", "status", object1{"nodeInfo": object1{"architecture": "amd64"}}),
+		in("OperatorHub", "", "cluster"), in("Proxy", "", "cluster"), in("Image", "", "cluster"),
+		in("ConfigMap", "openshift-config-managed", "admin-gates", "data", object1{"ack-" + minorTag(c.runs) + "-kube-api-removals": "Kubernetes removes APIs."}),
+	}
+	asked := []string{"ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet", "CatalogSource", "Subscription", "ClusterServiceVersion", "UpdateService", "MachineConfigPool"}
+	if c.topology != "External" {
+		cluster = append(cluster, in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker"))
+	}
+	return emitInput{Mirror: "mirror.example:5000/ocp", Images: images, Facts: facts, Cluster: append(cluster, c.rules...), Asked: asked}
+}
+
+// minorTag is MAJOR.MINOR of a version.
+func minorTag(version string) string {
+	var major, minor int
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // the test's own versions
+	return fmt.Sprintf("%d.%d", major, minor)
+}
+
+// TestMatrix holds the page of each version, and of OKD, against testdata/matrix; -update writes
+// them again.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	for _, c := range matrix() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			inv, site := c.input().parse(t)
+			site.CA = []byte(testCA(t))
+			files, _, err := Emit(inv, site)
+			must(t, err)
+			checkCommands(t, files)
+			checkObjects(t, files)
+			got := fileOf(t, files, fileApply).Body
+			file := filepath.Join("testdata/matrix", c.name+".md")
+			if *update {
+				must(t, os.WriteFile(file, got, 0o644))
+				return
+			}
+			want, err := os.ReadFile(file)
+			must(t, err)
+			if string(got) != string(want) {
+				t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
+			}
+			page := string(got)
+			order(t, page, "!--force ")
+			if c.topology == "External" {
+				order(t, page, "!oc wait mcp", "!nodes,machineconfigpools")
+			}
+			if c.name == "okd-4.19" {
+				order(t, page, "!igstore")
+			}
+		})
+	}
+}
