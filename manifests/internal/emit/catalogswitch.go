@@ -95,7 +95,7 @@ func (e *emission) nameLater() {
 // successor gives the name of the catalog that another one replaces: of the same repository, at
 // the same place of the mirror; "" if that is not clear. kept says that the cluster has it under
 // that name.
-func (e *emission) successor(later []catalogObject, img oci.Image) (name string, kept, clear bool) {
+func (e *emission) successor(later []catalogObject, img oci.Image) (name string, kept, only bool) {
 	like := func(c catalogObject) bool {
 		return c.image.Source.Name() == img.Source.Name() && c.image.Path == img.Path
 	}

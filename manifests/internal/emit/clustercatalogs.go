@@ -139,11 +139,13 @@ func (e *emission) emitClusterCatalogs() error {
 			e.note("a ClusterCatalog cannot name an image at an IPv6 address: none was written for %s; give nodes the mirror by name (--pull-from)", c.image.Configured())
 		}
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && !e.hasClusterCatalogs() {
 		return nil
 	}
-	if err := e.addObject(fileCatalogsOff, modePublic, availabilityOf("Unavailable")); err != nil {
-		return err
+	if len(all) > 0 {
+		if err := e.addObject(fileCatalogsOff, modePublic, availabilityOf("Unavailable")); err != nil {
+			return err
+		}
 	}
 	return e.addObject(fileCatalogsOn, modePublic, availabilityOf(""))
 }
@@ -351,23 +353,22 @@ func successorOf(list []catalogObject, name string) string {
 	return ""
 }
 
-// restoreClusterCatalogs serves the default catalogs again.
+// restoreClusterCatalogs serves the default catalogs again. What satchel made is found by its
+// label, so that the catalogs of other weeks go too.
 func (e *emission) restoreClusterCatalogs(p *page) {
-	list := slices.Concat(e.clusterCatalogs(e.catalogs), e.clusterCatalogs(e.later))
-	if len(list) == 0 {
+	if !e.has(fileCatalogsOn) {
 		return
 	}
-	var names []string
-	for _, c := range list {
-		if !c.kept {
-			names = append(names, c.name)
-		}
-	}
 	p.step("Catalogs of OLM v1")
-	p.text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted.")
-	lines := []string{eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOn + " --type=merge")}
-	if len(names) > 0 {
-		lines = append(lines, "oc delete clustercatalog --ignore-not-found "+strings.Join(text.Sorted(names), " ")+" || true")
+	p.text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted. Nodes: nothing changes.")
+	remove := "oc delete clustercatalog -l " + mine
+	if !e.since(olmV1) {
+		remove = "if oc get clustercatalogs; then " + remove + "; fi"
 	}
-	p.run(lines...)
+	p.run(eachDefault("oc patch \"$c\" --patch-file "+fileCatalogsOn+" --type=merge"), remove)
+}
+
+// hasClusterCatalogs reports whether the cluster is known to have one of satchel's.
+func (e *emission) hasClusterCatalogs() bool {
+	return slices.ContainsFunc(e.site.Cluster.Of("ClusterCatalog"), ours)
 }

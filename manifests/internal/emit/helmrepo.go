@@ -33,35 +33,43 @@ func chartsOf(images []oci.Image) []oci.Image {
 	return slices.DeleteFunc(images, func(i oci.Image) bool { return i.Origin != origin.Chart || i.Subject != "" || len(i.Platforms) > 0 })
 }
 
-// defaultHelm lists the default repositories of charts that the cluster is known to use.
-func (e *emission) defaultHelm() (names []string) {
+// defaultHelm lists the default repositories of charts that the cluster is known to have on, and
+// those that are off.
+func (e *emission) defaultHelm() (on, off []string) {
 	for _, o := range e.site.Cluster.Of("HelmChartRepository") {
 		var r helmRepository
-		if json.Unmarshal(o.Body, &r) == nil && !r.Spec.Disabled && slices.Contains(defaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/")) {
-			names = append(names, o.Name)
+		switch {
+		case json.Unmarshal(o.Body, &r) != nil || !slices.Contains(defaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/")):
+		case r.Spec.Disabled:
+			off = append(off, o.Name)
+		default:
+			on = append(on, o.Name)
 		}
 	}
-	return names
+	return on, off
 }
 
 // switchesHelm reports whether the default repository of charts is turned off.
 func (e *emission) switchesHelm() bool {
-	return e.switchesHub() && (!e.site.Cluster.Known("HelmChartRepository") || len(e.defaultHelm()) > 0)
+	on, _ := e.defaultHelm()
+	return e.switchesHub() && (!e.site.Cluster.Known("HelmChartRepository") || len(on) > 0)
 }
 
 // emitHelm writes the patches. There is none that names the mirror: the console reads index.yaml
 // from a web server (the CRD takes http and https alone), and a registry has none.
 func (e *emission) emitHelm() error {
-	if !e.switchesHelm() {
-		return nil
+	if e.switchesHelm() {
+		patch := helmPatch{}
+		patch.Spec.Disabled = new(bool)
+		*patch.Spec.Disabled = true
+		if err := e.addObject(fileHelmOff, modePublic, patch); err != nil {
+			return err
+		}
 	}
-	off, on := helmPatch{}, helmPatch{}
-	off.Spec.Disabled = new(bool)
-	*off.Spec.Disabled = true
-	if err := e.addObject(fileHelmOff, modePublic, off); err != nil {
-		return err
+	if _, off := e.defaultHelm(); e.switchesHelm() || e.applied() && len(off) > 0 {
+		return e.addObject(fileHelmOn, modePublic, helmPatch{})
 	}
-	return e.addObject(fileHelmOn, modePublic, on)
+	return nil
 }
 
 func (e *emission) stepHelm(p *page) {
@@ -73,7 +81,7 @@ func (e *emission) stepHelm(p *page) {
 	}
 	p.step("Helm charts in the console")
 	p.text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
-	names := e.defaultHelm()
+	names, _ := e.defaultHelm()
 	if len(names) == 0 {
 		p.text("A cluster without the console has no such object: the command then reports that, and nothing changes.")
 		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOff + " --type=merge"))
@@ -96,16 +104,22 @@ func eachHelm(command string) string {
 }
 
 func (e *emission) restoreHelm(p *page) {
-	if !e.switchesHelm() {
+	if !e.has(fileHelmOn) {
 		return
 	}
+	on, off := e.defaultHelm()
+	names := slices.Concat(on, off)
 	p.step("Helm charts in the console")
-	names := e.defaultHelm()
+	if len(on) == 0 && len(off) > 0 {
+		p.text("Not if it was off before satchel.")
+	}
 	if len(names) == 0 {
 		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOn + " --type=merge"))
 		return
 	}
+	var lines []string
 	for _, n := range names {
-		p.run("oc patch helmchartrepository " + shell(n) + " --type=merge --patch-file " + fileHelmOn)
+		lines = append(lines, "oc patch helmchartrepository "+shell(n)+" --type=merge --patch-file "+fileHelmOn)
 	}
+	p.run(lines...)
 }
