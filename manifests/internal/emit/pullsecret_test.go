@@ -138,3 +138,25 @@ func TestEmitGitOpsSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestEmitHostedSecret: a hosted cluster's pull secret is that of its HostedCluster, elsewhere.
+func TestEmitHostedSecret(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"bm9kZTpub2Rl"}}}`}
+	inv, site := in.parse(t)
+	site.Cluster = cluster.NewState("hosted", []cluster.Object{{Kind: "Infrastructure", Name: "cluster",
+		Body: []byte(`{"apiVersion":"config.openshift.io/v1","kind":"Infrastructure","metadata":{"name":"cluster"},"status":{"controlPlaneTopology":"External","infrastructureName":"hosted-x7k2p"}}`)}}, "Infrastructure")
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	checkCommands(t, files)
+	for _, name := range []string{fileApply, fileCut, fileRestore} {
+		page := commands(t, files, name)
+		if strings.Contains(page, "secret/pull-secret ") || !strings.Contains(page, `oc set data secret/"$NAME" -n "$NAMESPACE" `) {
+			t.Errorf("%s changes a pull secret that is written over:\n%s", name, page)
+		}
+		inOrder(t, page, `NAME=$(oc get hostedclusters -A -o jsonpath='{.items[?(@.spec.infraID=="hosted-x7k2p")].spec.pullSecret.name}')`, `oc extract secret/"$NAME"`, "satchel-before-hosted-x7k2p")
+		if !strings.Contains(string(fileOf(t, files, name).Body), "for the management cluster") {
+			t.Errorf("%s does not say which cluster its commands are for", name)
+		}
+	}
+}

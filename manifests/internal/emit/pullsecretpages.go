@@ -24,6 +24,9 @@ const (
 // nodesPullSecret is what a change of the pull secret does to nodes ("Updating the global cluster
 // pull secret").
 func (e *emission) nodesPullSecret() string {
+	if e.hosted() {
+		return "Nodes: no drain. Newer versions of hosted control planes bring it to the nodes that run; older ones only to new nodes."
+	}
 	if v, ok := e.site.Cluster.Running(); ok && (v.Major > 4 || v.Minor > 7) {
 		return "Nodes: no drain and no reboot."
 	}
@@ -58,6 +61,7 @@ func (e *emission) addToSecret(p *page) {
 		add = "--add-missing "
 	}
 	p.text("Nodes log in to the mirror by the cluster's pull secret. %s has their entry (%s). The commands save the present pull secret and write a copy with the entry. They change nothing in the cluster yet.", fileMirrorSecret, names)
+	e.where(p)
 	e.editSecret(p, add+fileMirrorSecret)
 	p.text("The last command prints which entries differ. If it prints `nothing to do`, the cluster has the entry: delete the two files (`%s`) and continue with the next step. Else it prints `added:` or `changed:` with %s, and no other name in such a line. Then set it. %s", removeSecrets, names, e.nodesPullSecret())
 	e.setSecret(p)
@@ -73,41 +77,32 @@ func (e *emission) lookForEntry(p *page) {
 		covers = append(covers, "--covers "+shell(m.String()))
 	}
 	p.text("The following prints which entry of the present pull secret nodes use for the mirror, or that there is none:")
-	p.run("mkdir -p "+secretsDir, extractPullSecret(secretNow),
-		"satchel pull-secret "+strings.Join(covers, " ")+" "+secretNow, "rm "+secretNow)
+	e.where(p)
+	at := e.pullSecretPlace()
+	p.run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
+		"satchel pull-secret "+strings.Join(covers, " ")+" "+secretNow, "rm "+secretNow)...)
 	p.text("If it names an entry, continue with the next step. If not, log in with an account of the mirror that may only pull (`podman login --authfile node-auth.json %s`; it asks for the password). Then run satchel render again with `--node-authfile node-auth.json`, and with all other flags as before, and start again at step 1 of the new %s.", e.mirrors()[0].Host, fileApply)
 }
 
 // editSecret saves the present pull secret and writes a copy that is edited.
 func (e *emission) editSecret(p *page, flags string) {
-	p.run("mkdir -p "+secretsDir, extractPullSecret(secretNow),
-		"satchel pull-secret "+flags+" --output "+secretNew+" "+secretNow)
+	at := e.pullSecretPlace()
+	p.run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
+		"satchel pull-secret "+flags+" --output "+secretNew+" "+secretNow)...)
 }
 
 // setSecret makes the edited copy the cluster's pull secret, and keeps what was there before the
 // first one.
 func (e *emission) setSecret(p *page, after ...string) {
 	p.text("The first two commands keep the pull secret as it was before satchel, for the way back: once, in the same namespace.")
-	const object = "secret/" + beforeSecretName + " -n openshift-config"
-	p.run(append([]string{
-		"[ -n \"$(oc get " + object + " --ignore-not-found -o name)\" ] || oc create secret generic " + beforeSecretName + " -n openshift-config --from-file=" + beforeSecretKey + "=" + secretNow,
-		"oc label " + object + " --overwrite " + managedBy + "=" + satchel,
-		setPullSecret(secretNew),
-		removeSecrets,
-	}, after...)...)
-}
-
-func setPullSecret(file string) string {
-	return "oc set data secret/pull-secret -n openshift-config --from-file=.dockerconfigjson=" + file
-}
-
-func extractPullSecret(file string) string {
-	return "(umask 077; oc extract secret/pull-secret -n openshift-config --to=- > " + file + ")"
+	at := e.pullSecretPlace()
+	p.run(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets}, after)...)
 }
 
 // cutPullSecret takes the entry for reports to Red Hat out of what the cluster has then.
 func (e *emission) cutPullSecret(p *page) {
 	p.text("After the cut, the Insights operator can send no reports and would be degraded. Without %s in the pull secret it does not try. The commands save the present pull secret and write a copy without it. They change nothing in the cluster yet.", insightsHost)
+	e.where(p)
 	e.editSecret(p, "--remove "+insightsHost)
 	p.text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, insightsHost, e.nodesPullSecret())
 	e.setSecret(p, "oc get clusteroperator insights --ignore-not-found")
@@ -121,13 +116,16 @@ func (e *emission) restoreSecret(p *page) {
 	}
 	p.step("The pull secret")
 	p.text("The mirror's entry goes, and that of the Insights operator comes back, if they were like this before satchel. All other entries stay as they are now. If the first command prints nothing, satchel has not changed the pull secret: skip this step.")
-	p.run("oc get secret " + beforeSecretName + " -n openshift-config --ignore-not-found -o name")
-	p.run("mkdir -p "+secretsDir,
-		"(umask 077; oc extract secret/"+beforeSecretName+" -n openshift-config --keys="+beforeSecretKey+" --to=- > "+secretBefore+")",
-		extractPullSecret(secretNow),
-		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)
+	e.where(p)
+	at := e.pullSecretPlace()
+	before := at.before + " -n " + at.namespace
+	p.run(append(at.read, "oc get secret "+before+" --ignore-not-found -o name")...)
+	p.run(append(at.read, "mkdir -p "+secretsDir,
+		"(umask 077; oc extract secret/"+before+" --keys="+beforeSecretKey+" --to=- > "+secretBefore+")",
+		at.extract(secretNow),
+		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)...)
 	p.text("The last command prints which entries differ. Set the copy. %s", e.nodesPullSecret())
-	p.run(setPullSecret(secretNew), "oc delete secret "+beforeSecretName+" -n openshift-config", "rm "+secretBefore+" "+secretNow+" "+secretNew)
+	p.run(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)
 }
 
 // secretNames are the entries for the mirror that satchel may have added.
