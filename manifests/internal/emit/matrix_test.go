@@ -101,9 +101,9 @@ func minorTag(version string) string {
 	return fmt.Sprintf("%d.%d", major, minor)
 }
 
-// TestMatrix holds the page of each version, and of OKD, against testdata/matrix; -update writes
+// TestGoldenMatrix holds the page of each version, and of OKD, against testdata/matrix; -update writes
 // them again.
-func TestMatrix(t *testing.T) {
+func TestGoldenMatrix(t *testing.T) {
 	t.Parallel()
 	for _, c := range matrix() {
 		t.Run(c.name, func(t *testing.T) {
