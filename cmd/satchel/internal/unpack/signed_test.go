@@ -51,6 +51,7 @@ func TestSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.skopeo(all, answers)
 	for i, p := range all {
 		if (answers[i] == ocitest.Accepted) != want[i] {
 			t.Errorf("%s on %s: want accepted %t, got: %s", p.Image, p.Arch, want[i], answers[i])
@@ -107,6 +108,7 @@ func TestUnsigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.skopeo(all, answers)
 	refused := 0
 	for _, a := range answers {
 		if strings.Contains(a, "A signature was required, but no signature exists") {

@@ -1,6 +1,7 @@
 package unpack_test
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -10,8 +11,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +52,9 @@ type vendor struct {
 	real   []byte // as it is shipped
 	key    crypto.Signer
 	names  map[digest.Digest]string // of each manifest that is pulled: the image
-	config string                   // below platform.release
+	config string                   // below "mirror:"
+	// running is a release that pods show; "" for none
+	running string
 }
 
 func newVendor(t *testing.T, seed uint64) *vendor {
@@ -150,6 +155,14 @@ func (v *vendor) pack(dir string) (*bundle.Reader, []oci.Gap) {
 	v.t.Helper()
 	o := v.Prepare(v.config)
 	o.Config.Extra.IgnoreReleaseSignature = true
+	if v.running != "" {
+		ref, err := oci.ParseRef(v.running)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		o.Config.Extra.Running = slices.Grow(o.Config.Extra.Running, 1)[:1]
+		o.Config.Extra.Running[0].Ref, o.Config.Extra.Running[0].Why = ref, "pod openshift-cluster-version/cvo"
+	}
 	o.Client = transport.NewClient(transport.Config{RegistriesConf: v.conf})
 	done, err := pack.Run(v.t.Context(), v.Pack(o, dir))
 	if err != nil {
@@ -275,4 +288,20 @@ func pulls(r *bundle.Reader, node ocitest.Pull) (list []ocitest.Pull) {
 		}
 	}
 	return list
+}
+
+// skopeo pulls the same, where a skopeo is named that can check these signatures: Debian's cannot.
+func (v *vendor) skopeo(pulls []ocitest.Pull, answers []string) {
+	v.t.Helper()
+	program := os.Getenv("SATCHEL_SKOPEO")
+	if program == "" {
+		return
+	}
+	for i, p := range pulls {
+		cmd := exec.Command(program, "--policy", p.Policy, "--registries.d", p.RegistriesD, "--registries-conf", p.Registries, "--override-arch", cmp.Or(p.Arch, runtime.GOARCH), "copy", "-q", "docker://"+p.Image, "dir:"+v.t.TempDir())
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != (answers[i] == ocitest.Accepted) {
+			v.t.Errorf("skopeo copy %s for %s: %v: %s, where nodes say %q", p.Image, p.Arch, err, out, answers[i])
+		}
+	}
 }
