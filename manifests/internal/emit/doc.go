@@ -4,7 +4,8 @@
 // what the cluster has at present. It gives [File]s, and notes for a person:
 //
 //   - rules lead nodes from an image's own name to its place in the mirror. They are
-//     ImageContentSourcePolicies, and registries.conf shows what nodes make of them;
+//     ImageContentSourcePolicies, or ImageDigestMirrorSets and ImageTagMirrorSets, and
+//     registries.conf shows what nodes make of them;
 //   - the pull secret has the mirror's credential added;
 //   - the registry CA is the ConfigMap of certificate authorities that image.config
 //     names, with the mirror's added;
