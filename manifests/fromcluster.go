@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/draft"
 	"github.com/satchel-airgap/satchel/manifests/internal/needed"
 )
 
@@ -22,6 +23,16 @@ type UnknownApplicationsError = needed.UnknownError
 // ApplicationsKnown gives an *[UnknownApplicationsError] if for some cluster only the namespaces of
 // the platform were read, as a must-gather has them.
 func ApplicationsKnown(clusters []*Cluster) error { return needed.Applications(clusters) }
+
+// DraftError says that no configuration can be written for clusters.
+type DraftError = draft.VersionError
+
+// Draft writes the ImageSetConfiguration that clusters need: the releases that they run, or with a
+// version the way there, the operators that they have installed, and the images of applications. The
+// notes say what is not in it, a line each. The same clusters always give the same bytes.
+func Draft(clusters []*Cluster, version string) (body []byte, notes []string, err error) {
+	return draft.Write(clusters, version)
+}
 
 // ClusterQuery is the line that fetches what [ReadCluster] reads into a file, for a shell in which
 // oc is logged in to the cluster.

@@ -110,7 +110,7 @@ func exitCode(err error) int {
 func isUsage(err error) bool {
 	var signer *bundle.SignerError
 	return errors.As(err, &signer) && signer.Input || as[*bundle.TrustFileError](err) || as[*usageError](err) || as[*notAdoptedError](err) || as[*gaps.FileError](err) || as[*hub.FileError](err) || as[*prepare.ListError](err) || as[*outdir.RefusedError](err) ||
-		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.NoReleaseError](err) || as[*manifests.NoOperatorError](err) || as[*inuse.FileError](err) || as[*clusters.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
+		as[*manifests.ConfigError](err) || as[*manifests.InputError](err) || as[*manifests.NoReleaseError](err) || as[*manifests.NoOperatorError](err) || as[*manifests.DraftError](err) || as[*inuse.FileError](err) || as[*clusters.FileError](err) || as[*manifests.SiteError](err) || as[*manifests.ChartError](err) ||
 		as[*pack.ChangedError](err) || as[*bundle.RefusedError](err) || as[*bundle.NeedsError](err) || as[*bundle.MixedError](err) || as[*bundle.RecipientError](err) ||
 		as[*catalogs.ShrinkError](err) || as[*manifests.CatalogMergeError](err) || as[*unpack.LayoutError](err) || as[*oci.CollisionError](err) || as[*oci.UnsupportedError](err) || as[*oci.LayoutError](err) || as[*oci.VersionError](err) ||
 		as[*ledger.DamageError](err) || as[*ledger.GoneError](err) || as[*baseline.NoneArrivedError](err) || as[*baseline.SitesError](err) || as[*ledger.UnknownSiteError](err) || as[*baseline.IntentError](err) || as[*baseline.PrunedError](err) || as[*ledger.UnknownError](err) || as[*ledger.AmbiguousError](err) || as[*ledger.WhichSiteError](err) || as[*ledger.OtherSiteError](err) ||

@@ -68,7 +68,7 @@ func trimCSV(o map[string]any) {
 		}
 	}
 	only(o, "metadata", "name", "namespace", "labels", "annotations", "resourceVersion")
-	only(o, "spec", "version", "replaces", "skips", "displayName", "minKubeVersion")
+	only(o, "spec", "version", "replaces", "skips", "displayName", "minKubeVersion", "relatedImages")
 	only(o, "status", "phase", "reason", "message")
 }
 

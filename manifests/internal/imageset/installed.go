@@ -22,6 +22,7 @@ type Installed struct {
 	// Catalog is the repository of the catalog that it comes from, with the registry; empty if
 	// that is not known.
 	Catalog string `json:"catalog,omitempty"`
+	Image   string `json:"-"` // of that catalog, as it is outside; empty if it is not known
 	Cluster string `json:"-"` // which has it, for messages
 }
 

@@ -61,8 +61,8 @@ func subscription(s *cluster.State, o cluster.Object, versions map[string]string
 	}
 	bundle := cmp.Or(sub.Status.InstalledCSV, sub.Spec.StartingCSV)
 	one := imageset.Installed{Package: sub.Spec.Name, Bundle: bundle, Channel: sub.Spec.Channel, Cluster: s.Name,
-		Version: plainVersion(cmp.Or(versions[o.Namespace+"/"+bundle], versionIn(bundle))),
-		Catalog: catalogOf(s, sub.Spec.SourceNamespace, sub.Spec.Source, from)}
+		Version: plainVersion(cmp.Or(versions[o.Namespace+"/"+bundle], versionIn(bundle)))}
+	one.Catalog, one.Image = catalogOf(s, sub.Spec.SourceNamespace, sub.Spec.Source, from)
 	return []imageset.Installed{printable(one)}
 }
 
@@ -94,8 +94,8 @@ func extension(s *cluster.State, o cluster.Object, from sources) (list []imagese
 		return nil
 	}
 	c, b := e.Spec.Source.Catalog, e.Status.Install.Bundle
-	one := imageset.Installed{Package: c.PackageName, Bundle: b.Name, Version: plainVersion(b.Version), Cluster: s.Name,
-		Catalog: clusterCatalog(s, c.Selector.MatchLabels["olm.operatorframework.io/metadata.name"], from)}
+	one := imageset.Installed{Package: c.PackageName, Bundle: b.Name, Version: plainVersion(b.Version), Cluster: s.Name}
+	one.Catalog, one.Image = clusterCatalog(s, c.Selector.MatchLabels["olm.operatorframework.io/metadata.name"], from)
 	channels := c.Channels
 	if len(channels) == 0 {
 		channels = []string{""}
@@ -108,7 +108,7 @@ func extension(s *cluster.State, o cluster.Object, from sources) (list []imagese
 
 // printable leaves nothing in that a terminal obeys.
 func printable(i imageset.Installed) imageset.Installed {
-	for _, s := range []*string{&i.Package, &i.Bundle, &i.Channel, &i.Catalog} {
+	for _, s := range []*string{&i.Package, &i.Bundle, &i.Channel, &i.Catalog, &i.Image} {
 		*s = text.ASCII(text.Cut(*s, 253))
 	}
 	return i
@@ -128,8 +128,8 @@ func plainVersion(s string) string {
 	return s
 }
 
-// catalogOf is the repository of the image of a CatalogSource; "" where it is not known.
-func catalogOf(s *cluster.State, namespace, name string, from sources) string {
+// catalogOf is the repository of the image of a CatalogSource, and the image; "" where it is not known.
+func catalogOf(s *cluster.State, namespace, name string, from sources) (repo, image string) {
 	if o, ok := s.One("CatalogSource", namespace, name); ok {
 		var source struct {
 			Spec struct {
@@ -137,19 +137,19 @@ func catalogOf(s *cluster.State, namespace, name string, from sources) string {
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &source) == nil {
-			return repository(source.Spec.Image, from)
+			return outside(source.Spec.Image, from)
 		}
 	}
 	for _, d := range origin.DefaultCatalogs {
 		if d.Source == name {
-			return d.Repository
+			return d.Repository, ""
 		}
 	}
-	return ""
+	return "", ""
 }
 
-// clusterCatalog is the repository of the image of a ClusterCatalog; "" where it is not known.
-func clusterCatalog(s *cluster.State, name string, from sources) string {
+// clusterCatalog is the same of a ClusterCatalog.
+func clusterCatalog(s *cluster.State, name string, from sources) (repo, image string) {
 	if o, ok := s.One("ClusterCatalog", "", name); ok {
 		var catalog struct {
 			Spec struct {
@@ -161,15 +161,31 @@ func clusterCatalog(s *cluster.State, name string, from sources) string {
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &catalog) == nil {
-			return repository(catalog.Spec.Source.Image.Ref, from)
+			return outside(catalog.Spec.Source.Image.Ref, from)
 		}
 	}
 	for _, d := range origin.DefaultCatalogs {
 		if "openshift-"+d.Source == name {
-			return d.Repository
+			return d.Repository, ""
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// outside gives the repository of an image, and its name, as both are outside. The default catalogs
+// keep their paths in mirrors, where their digests are those of filtered ones.
+func outside(image string, from sources) (repo, name string) {
+	ref, err := oci.ParseRef(from.back(image))
+	if err != nil {
+		return "", ""
+	}
+	if repo = repository(image, from); repo == ref.Name() {
+		return repo, ref.String()
+	}
+	if ref.Tag == "" {
+		return repo, ""
+	}
+	return repo, repo + ":" + ref.Tag
 }
 
 // repository is that of an image, with its registry, as it is outside. The default catalogs keep

@@ -44,7 +44,7 @@ func Of(list []*cluster.State) *Needs {
 	n.Running = merged(n.Running)
 	slices.SortFunc(n.Installed, compareInstalled)
 	n.Installed = slices.CompactFunc(n.Installed, func(a, b imageset.Installed) bool {
-		a.Cluster, b.Cluster = "", ""
+		a.Cluster, b.Cluster, a.Image, b.Image = "", "", "", ""
 		return a == b
 	})
 	return n

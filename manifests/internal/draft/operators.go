@@ -1,0 +1,156 @@
+package draft
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/needed"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// pkg is what clusters have of a package of one catalog.
+type pkg struct {
+	channels map[string]*semver.Version // the lowest that is installed; nil where nothing is known
+	high     map[string]semver.Version
+	has      []string // "east has 5.9.2"
+	open     bool     // some Subscription names no channel
+}
+
+// operators writes the catalogs, each with the packages that are installed.
+func (w *writer) operators() {
+	catalogs := map[string]map[string]*pkg{}
+	for i, s := range w.list {
+		for _, one := range needed.Of([]*cluster.State{s}).Installed {
+			for _, image := range w.catalogs(w.runs[i], one) {
+				if catalogs[image] == nil {
+					catalogs[image] = map[string]*pkg{}
+				}
+				p := catalogs[image][one.Package]
+				if p == nil {
+					p = &pkg{channels: map[string]*semver.Version{}, high: map[string]semver.Version{}}
+					catalogs[image][one.Package] = p
+				}
+				p.add(one)
+			}
+		}
+	}
+	if len(catalogs) == 0 {
+		return
+	}
+	w.any = true
+	w.line(1, "operators:")
+	for _, image := range slices.Sorted(maps.Keys(catalogs)) {
+		if w.later(image) {
+			w.line(1, "# For after the update. A later catalog may lack a channel: name another one then.")
+		}
+		w.line(1, "- catalog: %s", quoted(image))
+		w.line(2, "packages:")
+		for _, name := range slices.Sorted(maps.Keys(catalogs[image])) {
+			w.pkg(name, catalogs[image][name])
+		}
+	}
+}
+
+// catalogs are the images to take an operator from: the one that the cluster has, and those of the
+// minor versions that it is to be updated to.
+func (w *writer) catalogs(r runs, one imageset.Installed) (images []string) {
+	image := one.Image
+	if image == "" && one.Catalog != "" && r.known {
+		image = one.Catalog + tagOf(r.version)
+	}
+	if image == "" {
+		w.notes = append(w.notes, fmt.Sprintf("not in the configuration: operator %s of cluster %s: the image of its catalog is not known", one, r.name))
+		return nil
+	}
+	images = []string{image}
+	if repo, ok := strings.CutSuffix(image, tagOf(r.version)); ok && w.target != nil {
+		for next := r.version; next.Minor < w.target.Minor; {
+			next.Minor++
+			images = append(images, repo+tagOf(next))
+		}
+	}
+	return images
+}
+
+// later reports whether a catalog is that of a minor version that no cluster runs yet.
+func (w *writer) later(image string) bool {
+	if w.target == nil {
+		return false
+	}
+	for _, r := range w.runs {
+		if strings.HasSuffix(image, tagOf(r.version)) {
+			return false
+		}
+	}
+	for v := w.lowest(); v.Minor < w.target.Minor; {
+		v.Minor++
+		if strings.HasSuffix(image, tagOf(v)) {
+			return true
+		}
+	}
+	return false
+}
+
+func tagOf(v semver.Version) string { return fmt.Sprintf(":v%d.%d", v.Major, v.Minor) }
+
+func (p *pkg) add(one imageset.Installed) {
+	p.open = p.open || one.Channel == ""
+	low, known := p.channels[one.Channel]
+	v, err := semver.Parse(one.Version)
+	switch {
+	case err != nil && !known:
+		p.channels[one.Channel] = nil
+	case err == nil && (low == nil || v.LT(*low)):
+		p.channels[one.Channel] = &v
+	}
+	if err == nil && v.GT(p.high[one.Channel]) {
+		p.high[one.Channel] = v
+	}
+	has := "nothing yet"
+	if one.Bundle != "" {
+		has = cmp.Or(one.Version, one.Bundle)
+	}
+	p.has = append(p.has, text.ASCII(one.Cluster)+" has "+has)
+}
+
+// lowest is the lowest version that is installed, from whatever channel.
+func (p *pkg) lowest() (low *semver.Version) {
+	for _, v := range p.channels {
+		if v != nil && (low == nil || v.LT(*low)) {
+			low = v
+		}
+	}
+	return low
+}
+
+// pkg writes a package: of each channel what leads from the lowest version to the head.
+func (w *writer) pkg(name string, p *pkg) {
+	w.line(2, "# %s.", strings.Join(text.Sorted(p.has), ", "))
+	w.line(2, "- name: %s", quoted(name))
+	if p.open {
+		w.line(3, "# A Subscription names no channel, so all channels are carried.")
+		if low := p.lowest(); low != nil {
+			w.line(3, "minVersion: %s", quoted(low.String()))
+		}
+		return
+	}
+	channels := slices.Sorted(maps.Keys(p.channels))
+	def := slices.MaxFunc(channels, func(a, b string) int {
+		return cmp.Or(p.high[a].Compare(p.high[b]), cmp.Compare(a, b))
+	})
+	w.line(3, "defaultChannel: %s", quoted(def))
+	w.line(3, "channels:")
+	for _, ch := range channels {
+		w.line(3, "- name: %s", quoted(ch))
+		if low := p.channels[ch]; low != nil {
+			w.line(4, "minVersion: %s", quoted(low.String()))
+		}
+	}
+}
