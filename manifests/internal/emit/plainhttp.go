@@ -51,6 +51,11 @@ func (e *emission) stepPlainHTTP(p *page) {
 		return
 	}
 	p.step("Plain HTTP: let nodes use it for the mirror")
+	if e.hosted() {
+		p.text("The mirror answered satchel by plain HTTP. This is a hosted cluster: add %s on the management cluster, to spec.configuration.image.registrySources.insecureRegistries of the HostedCluster. Keep what stands there.", code(hosts))
+		p.text("**Nodes: this change replaces or reboots every node.**")
+		return
+	}
 	p.text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The commands add %s to the list spec.registrySources.insecureRegistries, unless it is there. Nothing else of the list changes.", code(hosts))
 	p.drains("a new entry in insecureRegistries")
 	lines := []string{readInsecure, setInsecure}
@@ -65,7 +70,7 @@ func (e *emission) stepPlainHTTP(p *page) {
 
 // restorePlainHTTP takes away what was not in the list before.
 func (e *emission) restorePlainHTTP(p *page) {
-	if !e.site.PlainHTTP || len(e.images) == 0 {
+	if !e.site.PlainHTTP || len(e.images) == 0 || e.hosted() {
 		return
 	}
 	before, known := e.before.insecure()

@@ -252,6 +252,11 @@ func (e *emission) stepCA(p *page) {
 		return
 	}
 	p.step("The mirror's certificate authorities")
+	if e.hosted() {
+		p.text("This is a hosted cluster: what is changed in its own image.config is set back. Add the authorities on the management cluster, to the HostedCluster: spec.additionalTrustBundle (%s shows it).", fileHostedCluster)
+		p.text("**Nodes: a change of the HostedCluster's authorities replaces or reboots every node.**")
+		return
+	}
 	p.text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
 	exists := `[ -n "$(oc get configmap %s -n openshift-config --ignore-not-found -o name)" ] || oc create -f ` + fileCA
 	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch

@@ -32,7 +32,7 @@ func (e *emission) emitRestore() error {
 	for _, key := range e.recreated("") {
 		e.add("restore/"+key, modePublic, []byte(e.before[key]))
 	}
-	if name, known := e.before.get(keyTrustedCA); known && e.ca.held {
+	if name, known := e.before.get(keyTrustedCA); known && e.ca.held && !e.hosted() {
 		patch := imagePatch{}
 		if name != "" {
 			patch.Spec.AdditionalTrustedCA = &nameRef{name}

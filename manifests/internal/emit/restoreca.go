@@ -34,7 +34,7 @@ func (e *emission) ownCA() bool {
 
 // restoreCA is the way back of the authorities.
 func (e *emission) restoreCA(p *page) {
-	if !e.ca.held {
+	if !e.ca.held || e.hosted() {
 		return
 	}
 	p.step("The mirror's certificate authorities: only if the mirror goes away")

@@ -51,7 +51,7 @@ func (e *emission) fields(apiVersion, kind, name string, patch any) desired {
 // insecure registries is.
 func (e *emission) imageFields() (list []desired) {
 	img := e.site.PresentImage
-	if img == nil {
+	if img == nil || e.hosted() { // a hosted cluster sets it back
 		return nil
 	}
 	spec := map[string]any{}

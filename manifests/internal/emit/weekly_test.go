@@ -191,3 +191,20 @@ func TestCut(t *testing.T) {
 		t.Errorf("APPLY.md says of the cut, after it:\n%s", page)
 	}
 }
+
+// TestHostedAuthorities: a hosted cluster takes them from the management cluster alone.
+func TestHostedAuthorities(t *testing.T) {
+	t.Parallel()
+	inv, site := weekOf(t).parse(t)
+	site.PlainHTTP = true
+	site.Cluster = weekState(t, connectedImage, "apiVersion: config.openshift.io/v1\nkind: Infrastructure\nmetadata: {name: cluster}\nstatus: {controlPlaneTopology: External}\n")
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	inOrder(t, string(fileOf(t, files, fileApply).Body), "spec.additionalTrustBundle", "replaces or reboots every node", "insecureRegistries of the HostedCluster", "replaces or reboots every node")
+	if apply := commands(t, files, fileApply); strings.Contains(apply, "oc patch image.config") || strings.Contains(apply, fileCAPatch) {
+		t.Errorf("the hosted cluster's own objects are changed:\n%s", apply)
+	}
+	if safe, drains := checkGitOps(t, files); safe["Image cluster"] != nil || drains["Image cluster"] != nil {
+		t.Error("GitOps changes the hosted cluster's image.config")
+	}
+}
