@@ -275,7 +275,7 @@ func (e *emission) stepCA(p *page) {
 		p.run(fmt.Sprintf(patch, e.ca.name))
 	}
 	if e.ca.present {
-		p.text("%s is the whole ConfigMap, for GitOps.", fileCA)
+		p.text("%s is the whole ConfigMap, as it is then.", fileCA)
 	}
 }
 
