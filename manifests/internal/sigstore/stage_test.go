@@ -2,7 +2,6 @@ package sigstore_test
 
 import (
 	"context"
-	"crypto"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -159,7 +158,7 @@ func TestPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		where := func(_ context.Context, _ oci.Image, d digest.Digest) ([]sigstore.Signature, error) {
-			s, err := ocitest.SignCosign(all["p256"].(crypto.Signer), ocitest.CosignPayload(d, art+"@"+d.String()))
+			s, err := ocitest.SignCosign(all["p256"], ocitest.CosignPayload(d, art+"@"+d.String()))
 			return []sigstore.Signature{{MediaType: s.MediaType, Annotations: s.Annotations, Payload: s.Payload}}, err
 		}
 		res, err := sigstore.Check(t.Context(), way, []oci.Image{img}, &oci.Memory{}, where, 1)
