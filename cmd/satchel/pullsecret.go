@@ -79,7 +79,9 @@ func runPullSecret(a *app, o pullSecretOptions, file string) error {
 // taken for this one's.
 func (o pullSecretOptions) noLeftover(file string) error {
 	info, err := os.Stat(o.output)
-	if err != nil || !info.Mode().IsRegular() || slices.ContainsFunc([]string{file, o.add, o.addMissing, o.restore}, func(name string) bool { return sameFile(info, name) }) {
+	given := func(name string) bool { return sameFile(info, name) }
+	if err != nil || !info.Mode().IsRegular() || slices.ContainsFunc([]string{file, o.add, o.addMissing, o.restore}, given) {
+		//lint:ignore nilerr there is nothing to remove
 		return nil
 	}
 	return os.Remove(o.output)

@@ -158,20 +158,20 @@ func (e *emission) fromNodeSecret(from *pullsecret.Secret) (*pullsecret.Secret, 
 			without = append(without, m.Host)
 		}
 	}
-	any, has := from.Covers(e.site.Mirror.String())
+	other, has := from.Covers(e.site.Mirror.String())
 	if names := s.Names(); !has && len(names) > 0 {
-		any, has = from.Covers(names[0])
+		other, has = from.Covers(names[0])
 	}
 	if !has && len(without) > 0 {
 		return nil, &SiteError{Field: "NodeSecret", Msg: fmt.Sprintf("the file with the nodes' credentials has none for %s", strings.Join(without, ", ")), hint: "log in there with an account that may only pull, and give that file"}
 	}
 	for _, host := range without {
-		if err := take(any, host); err != nil {
+		if err := take(other, host); err != nil {
 			return nil, err
 		}
 	}
 	if len(without) > 0 {
-		e.note("the file with the nodes' credentials has none for %s: nodes use the one for %s there", text.Some(without, 3), any)
+		e.note("the file with the nodes' credentials has none for %s: nodes use the one for %s there", text.Some(without, 3), other)
 	}
 	return s, nil
 }

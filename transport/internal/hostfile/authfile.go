@@ -102,12 +102,12 @@ type pipedFile struct {
 }
 
 // path gives where the copy can be opened; it is made at the first call.
-func (p *pipedFile) path(make func() (*os.File, error)) (string, error) {
+func (p *pipedFile) path(copied func() (*os.File, error)) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.done {
 		p.done = true
-		if p.copy, p.err = make(); p.err != nil {
+		if p.copy, p.err = copied(); p.err != nil {
 			p.err = Cause(p.err)
 		}
 	}
