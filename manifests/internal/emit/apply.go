@@ -19,7 +19,7 @@ func (e *emission) applyPage() []byte {
 		e.stepProxy,
 		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
 		e.stepRules, e.stepCheck, e.stepTagRules, e.stepSuperfluous,
-		e.stepCatalogs, e.stepClusterCatalogs, e.stepSamples, e.stepHelm,
+		e.stepCatalogs, e.stepClusterCatalogs, e.stepHelm,
 		e.stepPinned, e.stepUpdate, e.stepUnpin,
 		e.stepUpdateService,
 		e.stepNoLonger,

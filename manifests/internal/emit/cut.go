@@ -9,6 +9,7 @@ func (e *emission) emitCut() error {
 	p.text("# The cut")
 	p.text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
 	e.stepBeforeCut(p)
+	e.stepSamples(p)
 	p.step("Disconnect")
 	p.text("Disconnect the cluster from the internet.")
 	e.stepInsights(p)

@@ -117,7 +117,7 @@ func readRelease(ctx context.Context, cfg *imageset.Config, ref oci.Ref, from as
 		return r, err
 	}
 	if len(r.told) == 0 {
-		return nil, &oci.UnsupportedError{What: "payload " + ref.String(), Why: "nothing can be read of what it says of updates, so that its programs cannot be noted either"}
+		return nil, &oci.UnsupportedError{What: "payload " + ref.String(), Why: "what it says of updates cannot be read, and its programs belong to that"}
 	}
 	if r.told[0].Tools, err = r.tools(ctx, root, from); err != nil {
 		return nil, err
