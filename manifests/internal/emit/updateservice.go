@@ -73,11 +73,8 @@ type (
 func (e *emission) findUpdateService() {
 	u := &e.update
 	u.name, u.ns = updateName, updateNamespace
-	for _, o := range e.site.Cluster.Of("UpdateService") {
-		if u.kept = true; o.Namespace != "" {
-			u.name, u.ns = o.Name, o.Namespace
-		}
-		break // a cluster runs one
+	if list := e.site.Cluster.Of("UpdateService"); len(list) > 0 { // a cluster runs one
+		u.kept, u.name, u.ns = true, list[0].Name, list[0].Namespace
 	}
 	u.installed = slices.ContainsFunc(e.site.Cluster.Of("ClusterServiceVersion"), func(o cluster.Object) bool { return strings.HasPrefix(o.Name, updateCSV) })
 	if len(e.graph) == 0 {
