@@ -316,7 +316,7 @@ func TestGraphFile(t *testing.T) {
 	}
 }
 
-// TestEmitGraph: nodes need no rule for the graph image; APPLY.md says where it is.
+// TestEmitGraph: nodes need no rule for the graph image; the update service reads it.
 func TestEmitGraph(t *testing.T) {
 	m := graphWorld(t)
 	img := resolved(t, graphConfig(t, ""), m)
@@ -332,15 +332,16 @@ func TestEmitGraph(t *testing.T) {
 	if !strings.Contains(page, "for 1 image.") {
 		t.Errorf("the graph image is not counted:\n%s", page)
 	}
-	if want := "- `spec.graphDataImage`: `m.example/ns/openshift/graph-image:latest` (now `" + img.Root.Digest.String() + "`; the operator reads it by tag)\n- `spec.releases`: `m.example/ns/openshift/release-images`\n"; !strings.Contains(page, want) {
-		t.Errorf("it does not say %s:\n%s", want, page)
+	service := string(fileOf(t, files, "updateservice.yaml").Body)
+	if want := "graphDataImage: m.example/ns/openshift/graph-image@" + img.Root.Digest.String() + "\n  releases: m.example/ns/openshift/release-images\n"; !strings.Contains(service, want) {
+		t.Errorf("it does not say %s:\n%s", want, service)
 	}
 	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "1"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"1"}}
 	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Release, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	asktest.NoError(t, err)
 	page = string(fileOf(t, files, "APPLY.md").Body)
-	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "spec.graphDataImage") || !strings.Contains(page, "(platform.graph): no") {
+	if !strings.Contains(page, "oc adm upgrade") || strings.Contains(page, "updateservice.yaml") || !strings.Contains(page, "(platform.graph): no") {
 		t.Errorf("without the graph image an update is not possible any more:\n%s", page)
 	}
 }

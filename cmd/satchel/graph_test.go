@@ -180,9 +180,9 @@ func TestGraphImage(t *testing.T) {
 	mirror := registrytest.Start(t)
 	out := filepath.Join(w.dir, "out")
 	w.run(w.unpackSite(mirror.Host+"/ocp", out)...).want(exitOK)
-	page := string(readFile(t, filepath.Join(out, "APPLY.md")))
-	if !strings.Contains(page, mirror.Host+"/ocp/openshift/graph-image:latest") {
-		t.Errorf("APPLY.md does not say where it is:\n%s", page)
+	page, service := string(readFile(t, filepath.Join(out, "APPLY.md"))), string(readFile(t, filepath.Join(out, "updateservice.yaml")))
+	if !strings.Contains(page, "oc apply -f updateservice.yaml") || !strings.Contains(service, mirror.Host+"/ocp/openshift/graph-image@"+images[0].Digest.String()) {
+		t.Errorf("the update service does not read it:\n%s\n%s", page, service)
 	}
 	checkGraphImage(t, o, mirror.Host, archs)
 	t.Run("run", func(t *testing.T) { runGraphImage(t, w, mirror.Host) })

@@ -17,8 +17,11 @@ func addMirrorAPI(f *pflag.FlagSet, m *mirrorAPI) {
 	f.StringVar((*string)(&m.MirrorAPI), "mirror-api", string(manifests.MirrorICSP), "kind of the rules that lead nodes to the mirror, `KIND`: icsp (ImageContentSourcePolicy), idms (ImageDigestMirrorSet, and ImageTagMirrorSet for images named by tag; from 4.13 on), auto (by the cluster's version and rules)")
 }
 
-// check refuses another value.
+// check refuses another value. A command without the flag has none.
 func (m mirrorAPI) check() error {
+	if m.MirrorAPI == "" {
+		return nil
+	}
 	return oneOf("--mirror-api", m.MirrorAPI, manifests.MirrorICSP, manifests.MirrorIDMS, manifests.MirrorAuto)
 }
 
@@ -33,7 +36,7 @@ func addRuleFlags(f *pflag.FlagSet, r *ruleFlags) {
 	f.StringVar((*string)(&r.policy), "mirror-source-policy", "", "`POLICY` of the rules (with --mirror-api idms or auto): never (nodes pull only from the mirror, also while the internet is there), allow; a change drains every node (default: as the rules in the cluster)")
 }
 
-func (r ruleFlags) given() bool { return r.api.MirrorAPI != manifests.MirrorICSP || r.policy != "" }
+func (r ruleFlags) given() bool { return r.api.MirrorAPI != manifests.MirrorICSP && r.api.MirrorAPI != "" || r.policy != "" }
 
 // into puts what was given into a site.
 func (r ruleFlags) into(site *manifests.Site) error {
