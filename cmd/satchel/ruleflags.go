@@ -36,7 +36,9 @@ func addRuleFlags(f *pflag.FlagSet, r *ruleFlags) {
 	f.StringVar((*string)(&r.policy), "mirror-source-policy", "", "`POLICY` of the rules (with --mirror-api idms or auto): never (nodes pull only from the mirror, also while the internet is there), allow; a change drains every node (default: as the rules in the cluster)")
 }
 
-func (r ruleFlags) given() bool { return r.api.MirrorAPI != manifests.MirrorICSP && r.api.MirrorAPI != "" || r.policy != "" }
+func (r ruleFlags) given() bool {
+	return r.api.MirrorAPI != manifests.MirrorICSP && r.api.MirrorAPI != "" || r.policy != ""
+}
 
 // into puts what was given into a site.
 func (r ruleFlags) into(site *manifests.Site) error {

@@ -96,6 +96,7 @@ func flags(o *options) *pflag.FlagSet {
 	f.String("sort-by", "", "")
 	f.Bool("no-headers", false, "")
 	f.Bool("overwrite", false, "")
+	f.Bool("allow-explicit-channel", false, "")
 	return f
 }
 

@@ -177,18 +177,19 @@ func (e *emission) stepUpdateTo(p *page, s updatepath.Step, waits bool) {
 	} else {
 		p.reboots("the update")
 	}
-	p.text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of this version or a newer one.", e.place(c.img), s.To)
+	p.text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If the second command answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", e.place(c.img), s.To, ocFor(s.To))
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
 	p.run(
 		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
 		fmt.Sprintf(`[ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, shell(s.To.String()), shell(image)),
 	)
-	p.text("Wait until the whole cluster has it. Go on only when every command was successful and the last one shows %s. (The first one may end with an error about a timeout: then the update was over before.)", s.To)
+	p.text("Wait until the whole cluster has it. If the first command fails, the update was refused: `oc adm upgrade` shows why. Go on only when every command was successful and the last one shows %s. (The second one may end with an error about a timeout: then the update was over before.)", s.To)
 	pools := "--all"
 	if waits {
 		pools = "master"
 	}
 	p.run(
+		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+shell(s.To.String())+" --timeout=15m",
 		"oc wait clusterversion version --for=condition=Progressing --timeout=5m || true",
 		"oc wait clusterversion version --for=condition=Progressing=False --timeout=4h",
 		"oc adm wait-for-stable-cluster --timeout=2h",
@@ -213,4 +214,12 @@ func (e *emission) pageRisks(p *page, s updatepath.Step, c carriedPayload) {
 	}
 	p.text("**This update has known problems on some clusters.** Go on only if this cluster is not concerned:")
 	p.list(list)
+}
+
+// ocFor says which oc an update needs: wait-for-stable-cluster came with 4.14 (openshift/oc #1444).
+func ocFor(v semver.Version) string {
+	if v.Major == 4 && v.Minor < 14 {
+		return "4.14 or newer: older ones have no `oc adm wait-for-stable-cluster`"
+	}
+	return "this version or a newer one"
 }

@@ -129,7 +129,7 @@ func TestUpdateArchitecture(t *testing.T) {
 		"by two nodes":   {append(cv(object1{"history": history}), node("amd64"), node("arm64")), multi},
 	} {
 		page := updatePage(t, emitInput{Images: images, Cluster: c.cluster})
-		if got := strings.Count(page, "oc adm upgrade"); got != 1 || !strings.Contains(page, "--to-image quay.io/openshift-release-dev/ocp-release@"+c.want) {
+		if got := strings.Count(page, "oc adm upgrade --allow-explicit-upgrade"); got != 1 || !strings.Contains(page, "--to-image quay.io/openshift-release-dev/ocp-release@"+c.want) {
 			t.Errorf("%s: %d updates, or not to %s", name, got, c.want)
 		}
 	}

@@ -148,7 +148,7 @@ func (e *emission) pageGates(p *page, s updatepath.Step) {
 		list = append(list, line)
 	}
 	if len(list) > 0 {
-		p.text("Gates that satchel knows of. A gate that the commands above do not show needs no acknowledgement:")
+		p.text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. Only the acknowledgement is not needed then:")
 		p.list(list)
 	}
 	if !open {

@@ -258,7 +258,7 @@ func (e *emission) pageUpstream(p *page) {
 		`[ -n "$NAME" ] || NAME=user-ca-bundle`,
 		`oc extract configmap/"$NAME" -n openshift-config --keys=ca-bundle.crt --to=- > trusted-ca.crt || oc create configmap "$NAME" -n openshift-config`,
 		"oc extract configmap/default-ingress-cert -n openshift-config-managed --keys=ca-bundle.crt --to=- > router-ca.crt",
-		`grep -qxFf <(sed -n 2p router-ca.crt) trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
+		`grep -qxF "$(grep -v CERTIFICATE router-ca.crt | tail -n 1)" trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
 		`oc patch proxy.config.openshift.io/cluster --type=merge -p '{"spec":{"trustedCA":{"name":"'"$NAME"'"}}}'`,
 	)
 	p.run(e.waitForNodes()...)
@@ -279,8 +279,8 @@ func (e *emission) cutUpdates(p *page) {
 	case e.update.wanted && e.update.stopped == "":
 		p.text("If the cluster asks the update service (see %s), leave the following command out.", fileApply)
 	}
-	p.text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. (Put the channel back when the network returns: %s.)", fileRestore)
-	p.run("oc get clusterversion version -o jsonpath='{.spec.channel}{\"\\n\"}'", "oc adm upgrade channel")
+	p.text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. The second command must print nothing. (Put the channel back when the network returns: %s.)", fileRestore)
+	p.run("oc adm upgrade channel --allow-explicit-channel", "oc get clusterversion version -o jsonpath='{.spec.channel}'")
 }
 
 // restoreUpdates goes back to the updates from the internet.
@@ -289,13 +289,15 @@ func (e *emission) restoreUpdates(p *page) {
 		return
 	}
 	p.step("Updates from the internet")
-	p.text("The cluster asks for updates where it did before, by the channel that it had before.")
+	p.text("The cluster asks for updates where it did before, by the channel that it had before, of the version that it runs now.")
 	p.run(
 		readBefore("CHANNEL", keyChannel),
 		readBefore("UPSTREAM", keyUpstream),
 		`if [ -n "$UPSTREAM" ]; then UPSTREAM="\"$UPSTREAM\""; else UPSTREAM=null; fi`,
 		`oc patch clusterversion version --type=merge -p '{"spec":{"upstream":'"$UPSTREAM"'}}'`,
-		`[ -z "$CHANNEL" ] || oc adm upgrade channel "$CHANNEL"`,
+		"MINOR=$(oc get clusterversion version -o jsonpath='{.status.desired.version}' | cut -d. -f1,2)",
+		`case "$CHANNEL" in *-[0-9].[0-9]*) CHANNEL="${CHANNEL%-*}-$MINOR" ;; esac`,
+		`[ -z "$CHANNEL" ] || oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`,
 	)
 	if e.update.wanted && e.update.stopped == "" && !e.update.kept {
 		p.text("This deletes the update service. Other clusters may use it: look first.")
