@@ -182,7 +182,7 @@ func (c *Cluster) deletion(in call, o *options, words []string) (string, error) 
 	if len(o.files) > 0 {
 		list, err = c.given(in, o)
 	} else {
-		if len(words) == 1 && !strings.Contains(words[0], "/") && o.selector == "" && !o.all {
+		if len(words) == 1 && !strings.Contains(words[0], "/") && o.selector == "" && o.fields == "" && !o.all {
 			return "", errors.New("error: resource(s) were provided, but no name was specified")
 		}
 		list, missing, err = c.find(o, words)

@@ -24,12 +24,12 @@ type answer struct {
 
 // options are the flags of all commands together.
 type options struct {
-	namespace, output, selector, patchType, patch, patchFile string
-	kustomize, manager, to, toImage, waitFor, timeout        string
-	image                                                    string
-	files, fromFile, keys, literals                          []string
-	allNamespaces, ignoreNotFound, serverSide, force         bool
-	explicit, confirm, all, quiet, wait                      bool
+	namespace, output, selector, fields, patchType, patch, patchFile string
+	kustomize, manager, to, toImage, waitFor, timeout                string
+	image                                                            string
+	files, fromFile, keys, literals                                  []string
+	allNamespaces, ignoreNotFound, serverSide, force                 bool
+	explicit, confirm, all, quiet, wait                              bool
 }
 
 func (c *Cluster) run(in call) (out answer) {
@@ -68,6 +68,7 @@ func flags(o *options) *pflag.FlagSet {
 	f.StringVarP(&o.namespace, "namespace", "n", "", "")
 	f.StringVarP(&o.output, "output", "o", "", "")
 	f.StringVarP(&o.selector, "selector", "l", "", "")
+	f.StringVar(&o.fields, "field-selector", "", "")
 	f.StringVar(&o.patchType, "type", "", "")
 	f.StringVarP(&o.patch, "patch", "p", "", "")
 	f.StringVar(&o.patchFile, "patch-file", "", "")

@@ -116,7 +116,7 @@ func (c *Cluster) all(o *options, r *resource) (list []*unstructured.Unstructure
 		if k.Kind != r.kind || one.GroupVersionKind().Group != r.group || r.namespaced && !o.allNamespaces && k.Namespace != c.namespace(o, r) {
 			continue
 		}
-		if selects(o.selector, one.GetLabels()) {
+		if selects(o.selector, one.GetLabels()) && selects(o.fields, map[string]string{"metadata.name": one.GetName()}) {
 			list = append(list, one)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,9 @@ func gather(name string) *gathering {
 var fetched = kind{name: "object of a cluster", get: "satchel's query of a cluster"}
 
 const hintQuery = "write the file again with the line that fetches what a cluster is"
+
+// objectName is what an object, or a namespace, may be called: pages for a shell name them.
+var objectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
 
 func (g *gathering) wrong(format string, args ...any) error {
 	return &Error{Why: fmt.Sprintf(format, args...), hint: hintQuery}
@@ -177,6 +181,9 @@ func (g *gathering) object(body []byte) error {
 	}
 	if k == nil || h.Metadata.Name == "" {
 		return nil // an empty list, or none of our business
+	}
+	if !objectName.MatchString(h.Metadata.Name) || h.Metadata.Namespace != "" && !objectName.MatchString(h.Metadata.Namespace) {
+		return g.wrong("one of its objects has a name that no API server takes")
 	}
 	if len(h.Metadata.Name)+len(h.Metadata.Namespace) > 2*253 {
 		return g.wrong("one of its objects has a name that no object can have")

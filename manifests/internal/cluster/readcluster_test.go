@@ -170,16 +170,18 @@ func TestReadRefuses(t *testing.T) {
 		in   io.Reader
 		want string
 	}{
-		"nothing":       {strings.NewReader(""), "empty"},
-		"a table":       {strings.NewReader("NAME   VERSION\nversion 4.16\n"), "table"},
-		"no YAML":       {strings.NewReader("a: [hidden"), "no objects in YAML"},
-		"compressed":    {strings.NewReader("\x1f\x8b\x08\x00\x00"), "compressed"},
-		"other objects": {strings.NewReader(listOf("{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hidden}}")), "no object of a cluster"},
-		"cut":           {strings.NewReader("apiVersion: v1\nitems:\n- " + oneVersion + "\n"), "not whole"},
-		"dense":         {strings.NewReader(`{"items":[{"kind":"Pod","apiVersion":"v1","spec":{"x":[` + strings.Repeat("[],", 700000) + `[]]}}],"kind":"List"}`), "no objects in YAML"},
-		"too much":      {repeated("apiVersion: v1\nitems:\n", "- {apiVersion: config.openshift.io/v1, kind: Image, metadata: {name: nNUMBER}, spec: {x: '"+big+"'}}\n", "kind: List\n", 130), "more than 24 MiB"},
-		"a long name":   {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: " + strings.Repeat("x", 1000) + "}}")), "a name that no object can have"},
-		"other types":   {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: hidden}}")), "fields of another type"},
+		"nothing":        {strings.NewReader(""), "empty"},
+		"a table":        {strings.NewReader("NAME   VERSION\nversion 4.16\n"), "table"},
+		"no YAML":        {strings.NewReader("a: [hidden"), "no objects in YAML"},
+		"compressed":     {strings.NewReader("\x1f\x8b\x08\x00\x00"), "compressed"},
+		"other objects":  {strings.NewReader(listOf("{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hidden}}")), "no object of a cluster"},
+		"cut":            {strings.NewReader("apiVersion: v1\nitems:\n- " + oneVersion + "\n"), "not whole"},
+		"dense":          {strings.NewReader(`{"items":[{"kind":"Pod","apiVersion":"v1","spec":{"x":[` + strings.Repeat("[],", 700000) + `[]]}}],"kind":"List"}`), "no objects in YAML"},
+		"too much":       {repeated("apiVersion: v1\nitems:\n", "- {apiVersion: config.openshift.io/v1, kind: Image, metadata: {name: nNUMBER}, spec: {x: '"+big+"'}}\n", "kind: List\n", 130), "more than 24 MiB"},
+		"a long name":    {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: " + strings.Repeat("x", 1000) + "}}")), "a name that no object can have"},
+		"a shell's name": {strings.NewReader(listOf("{apiVersion: v1, kind: ConfigMap, metadata: {name: 'a; hidden', namespace: openshift-config}}")), "a name that no API server takes"},
+		"a namespace":    {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: '$(hidden)'}}")), "a name that no API server takes"},
+		"other types":    {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: hidden}}")), "fields of another type"},
 	} {
 		_, err := Read("x", tc.in)
 		var known *Error

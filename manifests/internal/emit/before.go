@@ -254,7 +254,9 @@ func clean(o cluster.Object) string {
 			Labels      map[string]string `json:"labels,omitempty"`
 			Annotations map[string]string `json:"annotations,omitempty"`
 		} `json:"metadata"`
-		Spec map[string]any `json:"spec,omitempty"`
+		Spec       map[string]any    `json:"spec,omitempty"`
+		Data       map[string]string `json:"data,omitempty"`
+		BinaryData map[string]string `json:"binaryData,omitempty"`
 	}
 	if json.Unmarshal(o.Body, &all) != nil {
 		return ""

@@ -160,6 +160,15 @@ func TestGitOpsIsWhole(t *testing.T) {
 	}
 }
 
+// TestGitOpsSignatures: the signatures of earlier weeks stay whole in the desired state.
+func TestGitOpsSignatures(t *testing.T) {
+	t.Parallel()
+	kept := clean(cluster.Object{Body: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"sha256-x","namespace":"openshift-config-managed","resourceVersion":"7"},"binaryData":{"sha256-x-1":"eA=="},"data":{"a":"b"}}`)})
+	if !strings.Contains(kept, "sha256-x-1: eA==") || !strings.Contains(kept, "a: b") || strings.Contains(kept, "resourceVersion") {
+		t.Errorf("of a ConfigMap this is kept:\n%s", kept)
+	}
+}
+
 // TestFleet: the policies have the same objects, one wave after the other.
 func TestFleet(t *testing.T) {
 	t.Parallel()

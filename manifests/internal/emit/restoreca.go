@@ -52,8 +52,8 @@ func (e *emission) restoreCA(p *page) {
 	case !known:
 		e.restoreUnknownCA(p)
 	case name == "":
-		p.text("image.config named no ConfigMap before satchel. This deletes what satchel made. If somebody has added another registry to %s since, do not run it.", e.ca.name)
-		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImageRestore, "oc delete configmap -n openshift-config --ignore-not-found "+e.ca.name)
+		p.text("image.config named no ConfigMap before satchel. This deletes the ConfigMap %s if satchel made it. If somebody has added another registry to it since, do not run it.", e.ca.name)
+		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l "+mine+" --field-selector metadata.name="+e.ca.name)
 	default:
 		p.text("image.config named the ConfigMap %s before satchel, and names it again. Only the mirror's keys are removed from it.", name)
 		lines := []string{"oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore}
@@ -81,11 +81,11 @@ func (e *emission) removeCAKeys(name string) string {
 
 // restoreUnknownCA reads in the cluster what it was before.
 func (e *emission) restoreUnknownCA(p *page) {
-	p.text("CA is the ConfigMap that image.config named before satchel, or nothing. Then %s is satchel's, and is deleted. If somebody has added another registry to that one since, run only the first two commands.", e.ca.name)
+	p.text("CA is the ConfigMap that image.config named before satchel, or nothing. Then %s is deleted if satchel made it. If somebody has added another registry to that one since, run only the first two commands.", e.ca.name)
 	p.run(
 		readBefore("CA", keyTrustedCA)+" || CA="+e.ca.name,
 		e.removeCAKeys(`"${CA:-`+e.ca.name+`}"`),
 		`[ "$CA" = `+e.ca.name+` ] || oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"additionalTrustedCA\":{\"name\":\"$CA\"}}}"`,
-		`[ -n "$CA" ] || oc delete configmap -n openshift-config --ignore-not-found `+e.ca.name,
+		`[ -n "$CA" ] || oc delete configmap -n openshift-config -l `+mine+` --field-selector metadata.name=`+e.ca.name,
 	)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 )
@@ -96,6 +97,20 @@ func TestUpdateUnderWay(t *testing.T) {
 		in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker", "spec", object1{"paused": true}),
 	}})
 	order(t, page, "Update to 4.16.30", "oc wait mcp master", "Let the pools of worker nodes go on", "oc wait mcp --all", "!Pause the pools")
+}
+
+// TestUpdateCanary: a pool of the site's own that is paused says nothing of the other workers.
+func TestUpdateCanary(t *testing.T) {
+	t.Parallel()
+	for pool, waits := range map[string]bool{"worker": true, "canary": false, "master": false} {
+		e := &emission{site: Site{Cluster: cluster.NewState("c", []cluster.Object{
+			{Kind: "MachineConfigPool", Name: pool, Body: []byte(`{"spec":{"paused":true}}`)},
+			{Kind: "MachineConfigPool", Name: "other", Body: []byte(`{"spec":{}}`)},
+		})}}
+		if e.workersPaused() != waits {
+			t.Errorf("%s is paused: the workers wait: %v", pool, !waits)
+		}
+	}
 }
 
 func TestUpdateNothing(t *testing.T) {

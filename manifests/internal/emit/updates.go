@@ -84,9 +84,13 @@ func (e *emission) findUpdates() {
 	e.updates.stages, e.updates.apart = stages, apart
 }
 
-// workersPaused reports whether a pool of worker nodes is known to be paused.
+// workersPaused reports whether the pool of worker nodes is known to be paused; one of the site's
+// own, such as a canary pool, says nothing of the others.
 func (e *emission) workersPaused() bool {
 	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
+		if o.Name != "worker" {
+			continue
+		}
 		var pool struct {
 			Spec struct {
 				Paused bool `json:"paused"`

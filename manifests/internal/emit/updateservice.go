@@ -34,7 +34,7 @@ type updateState struct {
 	stopped   string // why no UpdateService is written; empty if one is
 	name, ns  string
 	object    updateService
-	kept      bool // the cluster has it under this name
+	kept      bool // the cluster has one that satchel did not make, under this name
 	installed bool // the cluster has the operator
 	catalog   string
 }
@@ -74,7 +74,7 @@ func (e *emission) findUpdateService() {
 	u := &e.update
 	u.name, u.ns = updateName, updateNamespace
 	if list := e.site.Cluster.Of("UpdateService"); len(list) > 0 { // a cluster runs one
-		u.kept, u.name, u.ns = true, list[0].Name, list[0].Namespace
+		u.kept, u.name, u.ns = !ours(list[0]), list[0].Name, list[0].Namespace
 	}
 	u.installed = slices.ContainsFunc(e.site.Cluster.Of("ClusterServiceVersion"), func(o cluster.Object) bool { return strings.HasPrefix(o.Name, updateCSV) })
 	if len(e.graph) == 0 {
@@ -217,6 +217,9 @@ func (e *emission) stepUpdateService(p *page) {
 	}
 	p.step("The update service")
 	p.text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
+	if u.kept {
+		p.text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** Save it first if another mirror is to be served again (`oc get updateservice %[1]s -n %[2]s -o yaml`).", u.name, u.ns)
+	}
 	e.pageUpdateOperator(p)
 	p.text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
 	p.run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))

@@ -83,6 +83,24 @@ func TestUpdateService(t *testing.T) {
 	}
 }
 
+// TestUpdateServiceOfOthers: one that satchel did not make is taken over only with a word, and is
+// not deleted on the way back; satchel's own is, in every week.
+func TestUpdateServiceOfOthers(t *testing.T) {
+	t.Parallel()
+	for labels, theirs := range map[string]bool{`{}`: true, `{"app.kubernetes.io/managed-by":"satchel"}`: false} {
+		inv, site := withGraph(t)
+		one := cluster.Object{Kind: "UpdateService", Namespace: "updates", Name: "company", Body: json.RawMessage(`{"metadata":{"labels":` + labels + `},"spec":{"releases":"other.example/releases"}}`)}
+		must(t, json.Unmarshal([]byte(labels), &one.Labels))
+		site.Cluster = cluster.NewState("c", []cluster.Object{one})
+		files, _, err := Emit(inv, site)
+		must(t, err)
+		page, back := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRestore).Body)
+		if strings.Contains(page, "which satchel did not make") != theirs || strings.Contains(back, "oc delete updateservice company -n updates") == theirs {
+			t.Errorf("labels %s:\n%s\n%s", labels, page, back)
+		}
+	}
+}
+
 // TestUpdateServiceStops: without the last manifest of a payload's index the service would fail
 // for all releases, so that it is not written.
 func TestUpdateServiceStops(t *testing.T) {

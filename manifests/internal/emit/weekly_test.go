@@ -115,7 +115,7 @@ func checkWayBack(t *testing.T, files []File) {
 		t.Errorf("the hub goes back to\n%s", body)
 	}
 	inOrder(t, commands(t, files, fileRestore), "oc delete catalogsource -n openshift-marketplace -l "+mine, "oc create -f restore/catalogsource-company.yaml",
-		"--patch-file "+fileHubRestore, "--patch-file "+fileImageRestore, "oc delete configmap -n openshift-config --ignore-not-found registry-config", "oc delete configmap satchel-before")
+		"--patch-file "+fileHubRestore, "--patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l app.kubernetes.io/managed-by=satchel --field-selector metadata.name=registry-config", "oc delete configmap satchel-before")
 }
 
 // TestWeeklyWithoutCopy: where an earlier version of satchel saved nothing in the cluster, its own
