@@ -94,6 +94,8 @@ func TestOf(t *testing.T) {
 			"runs quay.io/openshift-release-dev/ocp-release@@a: cluster east\nnote cluster east: it is not known which operators it has installed: no Subscriptions were read\n"},
 		"in the middle of an update": {[]string{version("4.16.6 Partial quay.io/r/new@"+hex("b"), "4.16.5 Completed quay.io/r/now@"+hex("a"), "4.16.1 Completed quay.io/r/old@"+hex("c")), subscription("x", "", "mine", "")},
 			"runs quay.io/r/new@@b: cluster east\nruns quay.io/r/now@@a: cluster east\nhas x    \n"},
+		"a tenant's container of that name": {[]string{pod("shop/mine cluster-version-operator quay.io/r/other:1 quay.io/r/other@" + hex("b")), subscription("x", "c", "mine", "x.v1.2.3")},
+			"has x x.v1.2.3 1.2.3 c \nuses quay.io/r/other@@b 1: shop/mine cluster-version-operator\nnote cluster east: it is not known which release it runs: neither its ClusterVersion nor the pod of its version operator was read\n"},
 		"what runs, by the version operator": {[]string{pod("openshift-cluster-version/cluster-version-operator-1 cluster-version-operator quay.io/r/now:4.16 quay.io/r/now@" + hex("a")), subscription("x", "c", "mine", "x.v1.2.3")},
 			"runs quay.io/r/now@@a: cluster east\nhas x x.v1.2.3 1.2.3 c \nuses quay.io/r/now@@a 4.16: openshift-cluster-version/cluster-version-operator-1 cluster-version-operator\n"},
 		"what is not known": {[]string{source("a", "x.io/a:v1")},

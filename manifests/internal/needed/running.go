@@ -65,7 +65,8 @@ func running(s *cluster.State, from sources) (list []imageset.Running) {
 		}
 	}
 	for _, u := range s.Images {
-		if u.Kind == "Pod" && u.Container == "cluster-version-operator" && !u.Ended {
+		// A tenant may call a container so too.
+		if u.Kind == "Pod" && u.Namespace == "openshift-cluster-version" && u.Container == "cluster-version-operator" && !u.Ended {
 			image := u.Image
 			if ref, err := oci.ParseRef(image); err != nil || ref.Digest == "" {
 				image = u.ID

@@ -47,6 +47,10 @@ func (e *UnsignedError) Permanent() bool { return true }
 // checkSigned looks at the signatures that nodes of each cluster demand: as nodes find them in
 // the mirror, or, if it is not to be asked, as the bundle has them.
 func (u *unpacking) checkSigned(ctx context.Context) error {
+	if u.Unasked && u.r.Baseline() != nil {
+		u.Warn("the signatures that nodes demand are not checked: this bundle leaves out what the mirror has, and the mirror is not asked")
+		return nil
+	}
 	inv, where := u.r.Inventory(), manifests.CarriedSignatures(u.images, u.src)
 	if !u.Unasked && !u.DryRun {
 		look := &mirrorSignatures{client: u.client, at: u.Site.Mirror, found: map[oci.Ref]signatures{}}

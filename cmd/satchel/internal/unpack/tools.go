@@ -19,6 +19,10 @@ func (u *unpacking) writeTools(ctx context.Context) error {
 	for _, out := range u.outputs() {
 		for _, facts := range u.Site.Payloads {
 			for _, t := range facts.Tools {
+				if !u.hasTool(t) {
+					u.Warn("%s is not written: this bundle does not have the image that it is in", facts.ToolFile(t))
+					continue
+				}
 				did, err := out.Dir.AddLarge(outdir.Large{
 					Name: facts.ToolFile(t), Mode: 0o755, SHA256: t.SHA256.Encoded(),
 					Write: func(w io.Writer) error { return manifests.ExtractTool(ctx, u.src, facts, t, w) },
@@ -36,4 +40,16 @@ func (u *unpacking) writeTools(ctx context.Context) error {
 		u.Info("%s of releases in %s: %d written, %d there already", text.Count(all, "program", "programs"), filepath.Join(u.Out.Path(), "tools"), wrote, all-wrote)
 	}
 	return nil
+}
+
+// hasTool reports whether the image of a program can be read: a bundle of some images alone may
+// not have it, and one that leaves out what the mirror has needs the mirror.
+func (u *unpacking) hasTool(t manifests.Tool) bool {
+	if u.r == nil {
+		return true
+	}
+	if u.Unasked && u.r.Baseline() != nil {
+		return false
+	}
+	return u.has(t.Image)
 }
