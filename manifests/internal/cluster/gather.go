@@ -293,7 +293,7 @@ func idOf(body []byte) string {
 			ClusterID string `json:"clusterID"`
 		} `json:"spec"`
 	}
-	if json.Unmarshal(body, &cv) != nil {
+	if json.Unmarshal(body, &cv) != nil || !objectName.MatchString(cv.Spec.ClusterID) {
 		return ""
 	}
 	return cv.Spec.ClusterID

@@ -63,7 +63,7 @@ func (e *emission) emitPinned() error {
 		e.note("no PinnedImageSet is written: a hosted cluster has no machine config pools")
 		return nil
 	case !found:
-		e.note("no PinnedImageSet is written: the bundle has no release that is newer than %s", running)
+		e.note("no PinnedImageSet is written: the bundle has no release that the cluster, which runs %s, is to be updated to", running)
 		return nil
 	}
 	e.pinned = pinnedState{payload: next, pools: e.poolNames(), files: map[string][]named{}}
@@ -87,26 +87,13 @@ func (e *emission) emitPinned() error {
 	return nil
 }
 
-// nextPayload is the oldest carried release that is newer than the one that runs.
+// nextPayload is the release of the first update that is left for the cluster.
 func (e *emission) nextPayload() (next oci.Image, found bool) {
-	running, known := e.site.Cluster.Running()
-	var best semver.Version
-	for _, img := range e.payloads {
-		v, err := payloadVersion(img)
-		if known && err == nil && v.GT(running) && (!found || v.LT(best)) {
-			next, best, found = img, v, true
-		}
+	if len(e.updates.stages) == 0 || len(e.updates.stages[0].Steps) == 0 {
+		return oci.Image{}, false
 	}
-	return next, found
-}
-
-// payloadVersion reads the version of a payload from its name, VERSION-ARCH.
-func payloadVersion(img oci.Image) (semver.Version, error) {
-	name := origin.PayloadName(img)
-	if i := strings.LastIndexByte(name, '-'); i > 0 {
-		name = name[:i]
-	}
-	return semver.Parse(strings.ReplaceAll(name, "_", "+"))
+	c, ok := e.updates.of(e.updates.stages[0].Steps[0].To)
+	return c.img, ok
 }
 
 // imagesOf lists a payload and its components, under the names that pods have for them.

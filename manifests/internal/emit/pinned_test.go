@@ -12,19 +12,20 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// TestPinnedImageSets: the images of the next update alone, by digest, at most 500 an object, for
+// TestPinnedImageSets: the images of the next update of the cluster's architecture alone, by digest, at most 500 an object, for
 // each pool; and none for a cluster whose version has no stable PinnedImageSets.
 func TestPinnedImageSets(t *testing.T) {
 	t.Parallel()
 	inv := &oci.Inventory{}
-	for _, version := range []string{"4.19.12", "4.19.14", "4.19.20"} {
-		why := []oci.Reason{{Kind: "release", Name: version + " x86_64"}}
-		payload := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:" + version + "-x86_64", Path: "openshift/release-images", Tags: []string{version + "-x86_64"}}.image(t)
+	for _, name := range []string{"4.19.12-x86_64", "4.19.14-x86_64", "4.19.13-aarch64"} {
+		version, arch, _ := strings.Cut(name, "-")
+		why := []oci.Reason{{Kind: "release", Name: version + " " + arch}}
+		payload := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:" + name, Path: "openshift/release-images", Tags: []string{name}}.image(t)
 		payload.Reasons = why
 		inv.Images = append(inv.Images, payload)
 		for i := range 501 {
 			d := digest.FromString(fmt.Sprint(version, i))
-			img := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev@" + d.String(), Path: "openshift/release", Tags: []string{fmt.Sprintf("%s-x86_64-c%d", version, i)}}.image(t)
+			img := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev@" + d.String(), Path: "openshift/release", Tags: []string{fmt.Sprintf("%s-c%d", name, i)}}.image(t)
 			img.Reasons = why
 			inv.Images = append(inv.Images, img)
 		}
@@ -38,11 +39,11 @@ func TestPinnedImageSets(t *testing.T) {
 	}{
 		{"4.19.12", 6, ""},
 		{"4.19.11", 0, "Before 4.19.12 they are a technology preview"},
-		{"4.19.20", 0, "no release that is newer"},
+		{"4.19.20", 0, "no release that the cluster, which runs 4.19.20, is to be updated to"},
 		{"", 0, "not known which version"},
 	} {
 		site := Site{Mirror: oci.Mirror{Host: "mirror.example"}, PinImages: true, PayloadBytes: map[digest.Digest]int64{next.Root.Digest: 8e9}}
-		site.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary")})
+		site.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary"), {Kind: "Node", Name: "n", Body: []byte(`{"status":{"nodeInfo":{"architecture":"amd64"}}}`)}})
 		site.Cluster.Version = tc.version
 		files, notes, err := Emit(inv, site)
 		must(t, err)
@@ -63,7 +64,7 @@ func TestPinnedImageSets(t *testing.T) {
 			if f.Name == "pinnedimageset-worker-2.yaml" && len(set.Spec.PinnedImages) != 2 {
 				t.Errorf("%s has %d images", f.Name, len(set.Spec.PinnedImages))
 			}
-			if strings.Contains(string(f.Body), digest.FromString("4.19.20"+"0").Encoded()) {
+			if strings.Contains(string(f.Body), digest.FromString("4.19.130").Encoded()) {
 				t.Errorf("%s has images of another release", f.Name)
 			}
 		}

@@ -37,8 +37,8 @@ func (e *emission) insecure() (list []string) {
 }
 
 const (
-	readInsecure = "LIST=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.registrySources.insecureRegistries}')"
-	setInsecure  = `oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"registrySources\":{\"insecureRegistries\":${LIST:-[]}}}}"`
+	readInsecure = "LIST=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.registrySources.insecureRegistries}') && READ=yes || READ=no"
+	setInsecure  = `[ "$READ" = no ] || oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"registrySources\":{\"insecureRegistries\":${LIST:-[]}}}}"`
 )
 
 // stepPlainHTTP comes before the rules: nodes must not ask the mirror by TLS, which fails.

@@ -123,13 +123,13 @@ func addNoProxy(hosts []string) []string {
 	lines := []string{
 		"PROXY=$(oc get " + proxyObject + " -o jsonpath='{.status.httpProxy}{.status.httpsProxy}')",
 		"ALL=$(oc get " + proxyObject + " -o jsonpath='{.status.noProxy}' | tr -d ' ')",
-		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
+		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}') && READ=yes || READ=no",
 		"NEW=$NOW",
 	}
 	for _, h := range hosts {
 		lines = append(lines, fmt.Sprintf(`case ",$ALL,$NEW," in %s) ;; *) NEW="${NEW:+$NEW,}%s" ;; esac`, strings.Join(coveredBy(h), "|"), h))
 	}
-	return append(lines, `[ -z "$PROXY" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`)
+	return append(lines, `[ "$READ" = no ] || [ -z "$PROXY" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`)
 }
 
 // coveredBy are the shell's patterns of a list that has a host, or a domain that it is in.
@@ -163,7 +163,7 @@ func (e *emission) restoreProxy(p *page) {
 	lines := []string{
 		"KNOWN=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
 		readBefore("BEFORE", keyNoProxy),
-		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
+		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}') && READ=yes || READ=no",
 		`NEW=",$NOW,"`,
 	}
 	for _, h := range hosts {
@@ -171,7 +171,7 @@ func (e *emission) restoreProxy(p *page) {
 	}
 	lines = append(lines,
 		`NEW="${NEW#,}"`, `NEW="${NEW%,}"`,
-		`[ -z "$KNOWN" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
+		`[ "$READ" = no ] || [ -z "$KNOWN" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
 	p.run(lines...)
 }
 

@@ -223,6 +223,22 @@ func TestUpdateOperators(t *testing.T) {
 		"cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
 }
 
+// TestUpdateTenant: what a tenant writes into a Subscription of his own becomes no command.
+func TestUpdateTenant(t *testing.T) {
+	t.Parallel()
+	const bad = "x\n```\noc delete everything\n```\n"
+	csv := in("ClusterServiceVersion", "ns", "a.v1.0.0", "spec", object1{"version": "1.0.0"})
+	csv["metadata"].(object1)["annotations"] = object1{"olm.properties": `[{"type":"olm.maxOpenShiftVersion","value":"4.15"}]`}
+	sub := in("Subscription", "ns", "a", "spec", object1{"name": bad, "channel": bad, "source": bad, "startingCSV": bad}, "status", object1{"installedCSV": "a.v1.0.0"})
+	files, _, err := Emit(emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Cluster: []object1{csv, sub}}.withMirror().parse(t))
+	must(t, err)
+	for _, f := range files {
+		if strings.Contains(string(f.Body), "\noc delete everything") {
+			t.Errorf("%s has a tenant's command:\n%s", f.Name, f.Body)
+		}
+	}
+}
+
 func (in emitInput) withMirror() emitInput {
 	in.Mirror = "m.example"
 	return in

@@ -125,7 +125,7 @@ func (e *emission) pageOperators(p *page, steps []updatepath.Step) {
 
 // heldBy says of an operator which update it holds back, and which version lifts that.
 func (e *emission) heldBy(op installedOperator, next updatepath.Minor) string {
-	line := fmt.Sprintf("`%s` in %s may be on %s at most, and holds back the update to %s", op.csv, op.namespace, op.most, next)
+	line := fmt.Sprintf("`%s` in %s may be on %s at most, and holds back the update to %s", markdown(op.csv), markdown(op.namespace), op.most, next)
 	if op.manual {
 		line += " (its updates are approved by hand)"
 	}
@@ -135,13 +135,13 @@ func (e *emission) heldBy(op installedOperator, next updatepath.Minor) string {
 	version, channel, known := e.lifts(op, next)
 	switch {
 	case version != "" && channel == op.channel:
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.", op.pkg, version, channel)
+		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.", markdown(op.pkg), markdown(version), markdown(channel))
 	case version != "":
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that. The Subscription follows channel %s, so change the channel.", op.pkg, version, channel, op.channel)
+		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that. The Subscription follows channel %s, so change the channel.", markdown(op.pkg), markdown(version), markdown(channel), markdown(op.channel))
 	case known:
-		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", op.pkg)
+		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", markdown(op.pkg))
 	}
-	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", op.pkg)
+	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", markdown(op.pkg))
 }
 
 // lifts finds the lowest version of the operator's package in this bundle that may be on a minor
