@@ -55,7 +55,7 @@ var rows = []struct {
 	{pkg: "manifests/internal/needed", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/cluster", "manifests/internal/podlist", "manifests/internal/pods"}},
 	{pkg: "manifests/internal/draft", may: []string{"oci", "manifests/internal/imageset", "manifests/internal/cluster", "manifests/internal/needed"}},
 	{pkg: "manifests/internal/mirrored", may: []string{"oci", "manifests/internal/ask", "manifests/internal/catalog", "manifests/internal/catalogdiff", "manifests/internal/helm", "manifests/internal/imageset", "manifests/internal/layers", "manifests/internal/operator", "manifests/internal/payload"}},
-	{pkg: "manifests/internal/emit", may: []string{"oci", "manifests/internal/origin", "manifests/internal/cluster", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/pullsecret", "manifests/internal/rules", "manifests/internal/sigstore", "manifests/internal/strict", "manifests/internal/updatepath"}},
+	{pkg: "manifests/internal/emit", may: []string{"oci", "manifests/internal/origin", "manifests/internal/cluster", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/kube", "manifests/internal/page", "manifests/internal/pullsecret", "manifests/internal/rules", "manifests/internal/sigstore", "manifests/internal/strict", "manifests/internal/updatepath"}},
 	{pkg: "manifests/internal/asktest", may: []string{"oci", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/ask"}},
 	{pkg: "manifests/opmtest", may: []string{"oci", "manifests/internal/opm", "manifests/internal/catalog"}},
 	{pkg: "bundle", may: []string{"oci"}},

@@ -8,7 +8,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -92,7 +94,7 @@ func TestEmitBinaryCA(t *testing.T) {
 		inv, site := in.parse(t)
 		files, notes, err := Emit(inv, site)
 		must(t, err)
-		var cm configMap
+		var cm kube.ConfigMap
 		must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
 		if len(cm.BinaryData) != 1 || cm.BinaryData["c"] != "AAA=" || cm.Data["m.example"] != testCA(t) {
 			t.Errorf("%+v", cm)
@@ -130,7 +132,7 @@ func TestEmitCatalogNames(t *testing.T) {
 		}
 		files, notes := emit(t, in)
 		for i, want := range c.want {
-			var cs catalogSource
+			var cs kube.CatalogSource
 			must(t, yaml.UnmarshalStrict(fileOf(t, files, "catalogsource-"+want+".yaml").Body, &cs))
 			if d := in.Images[i].image(t).Root.Digest.String(); !strings.HasSuffix(cs.Spec.Image, d) {
 				t.Errorf("%s: %s is not %s", name, want, c.sources[i])
@@ -218,7 +220,7 @@ func TestEmitQuotes(t *testing.T) {
 	}}
 	files, _ := emit(t, in)
 	inOrder(t, commands(t, files, fileApply), "--covers '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
-	if got := shell("it's; rm"); got != `'it'\''s; rm'` || shell("a.example:5000/b@sha256:0") != "a.example:5000/b@sha256:0" {
+	if got := page.Shell("it's; rm"); got != `'it'\''s; rm'` || page.Shell("a.example:5000/b@sha256:0") != "a.example:5000/b@sha256:0" {
 		t.Errorf("quoted: %s", got)
 	}
 }

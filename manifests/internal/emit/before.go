@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -66,7 +68,7 @@ func (e *emission) emitBefore() error {
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
 		return nil
 	}
-	cm := configMap{object: objectOf("v1", "ConfigMap", beforeName, "openshift-config"), Data: map[string]string{}}
+	cm := kube.ConfigMap{Object: kube.Ours("v1", "ConfigMap", beforeName, "openshift-config"), Data: map[string]string{}}
 	size := 0
 	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keySources, keyNoProxy, keyUpstream, keyChannel, keyCatalogs} {
 		value, known := e.before.get(key)
@@ -139,7 +141,7 @@ func (e *emission) keptBefore() (before, bool) {
 	if !ok {
 		return nil, false
 	}
-	var cm configMap
+	var cm kube.ConfigMap
 	if err := json.Unmarshal(one.Body, &cm); err != nil {
 		e.note("the cluster's ConfigMap openshift-config/%s cannot be read: the way back is by the objects of today", beforeName)
 		return nil, false
@@ -270,20 +272,20 @@ func clean(o cluster.Object) string {
 }
 
 // stepBefore saves what the cluster was before satchel, once.
-func (e *emission) stepBefore(p *page) {
-	p.step("Check the cluster and save its configuration")
-	p.text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
+func (e *emission) stepBefore(p *page.Page) {
+	p.Step("Check the cluster and save its configuration")
+	p.Text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
 	kinds := "clusterversion,clusteroperators,nodes,machineconfigpools"
 	if e.hosted() {
 		kinds = "clusterversion,clusteroperators,nodes"
 	}
-	p.run("oc get " + kinds)
+	p.Run("oc get " + kinds)
 	e.pagePaused(p)
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
-		p.nothing("the copy of what the cluster was before satchel")
+		p.Nothing("the copy of what the cluster was before satchel")
 		return
 	}
-	p.text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
+	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
 	lines := []string{
 		"BEFORE=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
 		`if [ -z "$BEFORE" ]; then`,
@@ -294,9 +296,9 @@ func (e *emission) stepBefore(p *page) {
 	} else {
 		lines = append(lines, createBefore()...)
 	}
-	p.run(append(lines, "fi")...)
+	p.Run(append(lines, "fi")...)
 	if !e.site.Cluster.Known("ImageDigestMirrorSet") {
-		p.text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
+		p.Text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
 	}
 }
 
@@ -337,12 +339,12 @@ func createBefore() []string {
 		literal(keyUpstream, "clusterversion version", ".spec.upstream") + " \\",
 		literal(keyChannel, "clusterversion version", ".spec.channel") + " \\",
 		literal(keyCatalogs, "catalogsource -n openshift-marketplace", ".items[*].metadata.name"),
-		"oc label configmap " + beforeName + " -n openshift-config " + mine,
+		"oc label configmap " + beforeName + " -n openshift-config " + kube.Mine,
 	}
 }
 
 // pagePaused names the pools that get no changes.
-func (e *emission) pagePaused(p *page) {
+func (e *emission) pagePaused(p *page.Page) {
 	var names []string
 	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
 		var pool struct {
@@ -351,10 +353,10 @@ func (e *emission) pagePaused(p *page) {
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &pool) == nil && pool.Spec.Paused {
-			names = append(names, markdown(o.Name))
+			names = append(names, page.Markdown(o.Name))
 		}
 	}
 	if len(names) > 0 {
-		p.text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
+		p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
 	}
 }

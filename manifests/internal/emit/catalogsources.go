@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -56,14 +57,14 @@ func (e *emission) emitCatalogs() error {
 // catalogSource makes the object for a catalog.
 func (e *emission) catalogSource(c catalogObject) any {
 	source := c.image.Source
-	o := objectOf("operators.coreos.com/v1alpha1", "CatalogSource", c.name, marketplace)
+	o := kube.Ours("operators.coreos.com/v1alpha1", "CatalogSource", c.name, marketplace)
 	o.Metadata.Annotations = map[string]string{"target.workload.openshift.io/management": `{"effect": "PreferredDuringScheduling"}`}
 	if cs, ok := e.template(c, o); ok {
 		return cs
 	}
-	cs := catalogSource{
-		object: o,
-		Spec: catalogSourceSpec{
+	cs := kube.CatalogSource{
+		Object: o,
+		Spec: kube.CatalogSourceSpec{
 			SourceType: "grpc", Image: e.place(c.image),
 			DisplayName: c.name, Publisher: source.Registry + "/" + strings.Split(source.Repository, "/")[0],
 			GRPCPodConfig: e.podConfig(c),
@@ -88,12 +89,12 @@ func (e *emission) hasCatalog(img oci.Image) bool {
 
 // templated is a CatalogSource from a template: its spec with the image in the mirror.
 type templated struct {
-	object
+	kube.Object
 	Spec map[string]any `json:"spec"`
 }
 
 // template gives the CatalogSource of a catalog that has a template.
-func (e *emission) template(c catalogObject, o object) (templated, bool) {
+func (e *emission) template(c catalogObject, o kube.Object) (templated, bool) {
 	for _, t := range e.site.Templates {
 		if !t.Of(t.Catalog, c.image) {
 			continue

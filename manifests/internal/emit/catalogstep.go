@@ -6,22 +6,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
-func (e *emission) stepCatalogSources(p *page) {
+func (e *emission) stepCatalogSources(p *page.Page) {
 	list := e.newCatalogs(e.catalogs)
 	if len(list)+len(e.later) == 0 && len(e.renamed()) == 0 {
-		p.nothing("the catalogs")
+		p.Nothing("the catalogs")
 		return
 	}
-	p.step("Catalogs")
+	p.Step("Catalogs")
 	e.stepGone(p)
 	if len(list) > 0 {
 		if e.hubChange() != same {
-			p.text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
-			p.run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
+			p.Text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
+			p.Run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
 		}
-		p.text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
+		p.Text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
 		e.pageMoves(p, list)
 		e.applyCatalogs(p, list)
 		e.listCatalogPlaces(p)
@@ -42,7 +44,7 @@ func (e *emission) newCatalogs(all []catalogObject) (list []catalogObject) {
 }
 
 // listCatalogPlaces says where catalogs are in the mirror.
-func (e *emission) listCatalogPlaces(p *page) {
+func (e *emission) listCatalogPlaces(p *page.Page) {
 	var list []string
 	for _, c := range e.catalogs {
 		line := fmt.Sprintf("`%s` is `%s`, from `%s`", c.name, e.place(c.image), c.image.Configured())
@@ -51,19 +53,19 @@ func (e *emission) listCatalogPlaces(p *page) {
 		}
 		list = append(list, line)
 	}
-	p.list(list)
+	p.List(list)
 }
 
 // applyCatalogs are the commands that apply catalogs, and wait until they are served.
-func (e *emission) applyCatalogs(p *page, list []catalogObject) {
+func (e *emission) applyCatalogs(p *page.Page, list []catalogObject) {
 	var files []named
 	var names []string
 	for _, c := range list {
 		files, names = append(files, c.named), append(names, "catalogsource/"+c.name)
 	}
-	p.run("oc apply" + flagged(files))
-	p.text("A catalog is served when its state is READY. One that was READY before shows that for a minute longer, so look at the age of the pods too. (If the first command says that a field is not found, repeat it: oc before 4.13 does not wait for it.)")
-	p.run(
+	p.Run("oc apply" + flagged(files))
+	p.Text("A catalog is served when its state is READY. One that was READY before shows that for a minute longer, so look at the age of the pods too. (If the first command says that a field is not found, repeat it: oc before 4.13 does not wait for it.)")
+	p.Run(
 		"oc wait "+strings.Join(names, " ")+" -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY --timeout=10m",
 		"oc get catalogsource -n openshift-marketplace -o custom-columns=NAME:.metadata.name,STATE:.status.connectionState.lastObservedState,IMAGE:.spec.image",
 		"oc get pods -n openshift-marketplace",
@@ -98,28 +100,28 @@ func (e *emission) subscriptions(list []catalogObject) (subs []follower) {
 }
 
 // pageMoves lists the operators that follow the catalogs without being asked.
-func (e *emission) pageMoves(p *page, list []catalogObject) {
+func (e *emission) pageMoves(p *page.Page, list []catalogObject) {
 	const manual = "To decide about an update yourself, set the approval to Manual before: `oc patch subscriptions.operators.coreos.com NAME -n NS --type=merge -p '{\"spec\":{\"installPlanApproval\":\"Manual\"}}'`."
 	if !e.site.Cluster.Known("Subscription") {
-		p.text("**Subscriptions with Automatic approval follow at once:** OLM updates their operators to what these catalogs have. The command lists them. " + manual)
-		p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source,APPROVAL:.spec.installPlanApproval,INSTALLED:.status.installedCSV")
+		p.Text("**Subscriptions with Automatic approval follow at once:** OLM updates their operators to what these catalogs have. The command lists them. " + manual)
+		p.Run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source,APPROVAL:.spec.installPlanApproval,INSTALLED:.status.installedCSV")
 		return
 	}
 	var lines []string
 	for _, s := range e.subscriptions(list) {
 		if s.Spec.InstallPlanApproval != "Manual" {
-			lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, channel `%s`, installed `%s`", markdown(s.name), markdown(s.namespace), markdown(s.Spec.Name), markdown(s.Spec.Channel), markdown(cmp.Or(s.Status.InstalledCSV, "nothing yet"))))
+			lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, channel `%s`, installed `%s`", page.Markdown(s.name), page.Markdown(s.namespace), page.Markdown(s.Spec.Name), page.Markdown(s.Spec.Channel), page.Markdown(cmp.Or(s.Status.InstalledCSV, "nothing yet"))))
 		}
 	}
 	if len(lines) > 0 {
-		p.text("**These Subscriptions have Automatic approval and follow at once:** OLM updates their operators to what the catalogs have. " + manual)
-		p.list(lines)
+		p.Text("**These Subscriptions have Automatic approval and follow at once:** OLM updates their operators to what the catalogs have. " + manual)
+		p.List(lines)
 	}
 }
 
 // pageOldPods says for which clusters the CatalogSources are, where the version is not known.
-func (e *emission) pageOldPods(p *page) {
+func (e *emission) pageOldPods(p *page.Page) {
 	if _, known := e.minor(); !known && len(e.catalogs) > 0 {
-		p.text("The pods of these catalogs run as those of the default ones do on 4.12 and later: on nodes of the control plane, restricted. For an older version, or a hosted control plane, run satchel render with what the cluster is (`--from-cluster`, or `--cluster-version`) first.")
+		p.Text("The pods of these catalogs run as those of the default ones do on 4.12 and later: on nodes of the control plane, restricted. For an older version, or a hosted control plane, run satchel render with what the cluster is (`--from-cluster`, or `--cluster-version`) first.")
 	}
 }

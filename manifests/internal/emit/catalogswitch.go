@@ -9,6 +9,7 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -170,20 +171,20 @@ func (e *emission) noteOtherMinor() {
 
 // stepCatalogSwitch comes after an update to a version: its catalogs take the place of the earlier
 // ones.
-func (e *emission) stepCatalogSwitch(p *page, v semver.Version) {
+func (e *emission) stepCatalogSwitch(p *page.Page, v semver.Version) {
 	list := e.laterOf(minorOf(v))
 	if len(list) == 0 {
 		return
 	}
-	p.step("Catalogs for %s", minorOf(v))
-	p.text("Only after the update: these catalogs are for %s. They have the names of those before, so Subscriptions follow them. Nodes: nothing changes.", minorOf(v))
+	p.Step("Catalogs for %s", minorOf(v))
+	p.Text("Only after the update: these catalogs are for %s. They have the names of those before, so Subscriptions follow them. Nodes: nothing changes.", minorOf(v))
 	e.pageMoves(p, list)
 	e.applyCatalogs(p, list)
 	e.switchClusterCatalogs(p, minorOf(v))
 }
 
 // pageLater says what the files are for that no step of now applies.
-func (e *emission) pageLater(p *page) {
+func (e *emission) pageLater(p *page.Page) {
 	var lines []string
 	for _, m := range e.laterMinors() {
 		var files []string
@@ -198,7 +199,7 @@ func (e *emission) pageLater(p *page) {
 	}
 	if len(lines) > 0 {
 		runs, _ := e.minor()
-		p.text("The cluster runs %s. Do not apply these catalogs before the update that they are for:", runs)
-		p.list(lines)
+		p.Text("The cluster runs %s. Do not apply these catalogs before the update that they are for:", runs)
+		p.List(lines)
 	}
 }

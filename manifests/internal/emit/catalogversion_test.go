@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 const redhatIndex = "registry.redhat.io/redhat/redhat-operator-index"
@@ -31,7 +33,7 @@ func sourcesOf(t *testing.T, files map[string]string) (list []string) {
 		if !ok {
 			continue
 		}
-		var cs catalogSource
+		var cs kube.CatalogSource
 		must(t, yaml.Unmarshal([]byte(body), &cs))
 		list = append(list, strings.TrimSuffix(rest, ".yaml")+"="+cs.Metadata.Name)
 	}
@@ -101,9 +103,9 @@ func TestCatalogSwitch(t *testing.T) {
 	)
 	e := &emission{site: site, images: inv.Images}
 	must(t, e.emitCatalogs())
-	p := &page{}
+	p := page.New(false)
 	e.stepCatalogSwitch(p, semver.MustParse("4.18.2"))
-	got := string(p.bytes())
+	got := string(p.Bytes())
 	for _, want := range []string{
 		"## 1. Catalogs for 4.18\n", "oc apply -f catalogsource-cs-redhat-operator-index-v4-17-after-4.18.yaml\n",
 		"oc wait catalogsource/cs-redhat-operator-index-v4-17 -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY",
@@ -117,9 +119,9 @@ func TestCatalogSwitch(t *testing.T) {
 	if strings.Contains(got, "ns-manual") || strings.Contains(got, "ns-other") {
 		t.Errorf("these do not follow:\n%s", got)
 	}
-	p = &page{}
-	if e.stepCatalogSwitch(p, semver.MustParse("4.19.0")); p.steps != 0 {
-		t.Errorf("there are no catalogs for 4.19:\n%s", p.bytes())
+	p = page.New(false)
+	if e.stepCatalogSwitch(p, semver.MustParse("4.19.0")); p.Count() != 0 {
+		t.Errorf("there are no catalogs for 4.19:\n%s", p.Bytes())
 	}
 }
 
@@ -171,7 +173,7 @@ func TestPodConfigOfTemplate(t *testing.T) {
 		spec := map[string]any{"priority": 7, "grpcPodConfig": map[string]any{"securityContextConfig": "legacy", "nodeSelector": map[string]any{"a": "b"}}}
 		s.Templates = []documents.CatalogTemplate{{Catalog: "quay.io/acme/catalog:v1", Spec: spec}}
 	})
-	var cs catalogSource
+	var cs kube.CatalogSource
 	must(t, yaml.Unmarshal([]byte(files["catalogsource-catalog.yaml"]), &cs))
 	config := cs.Spec.GRPCPodConfig
 	if cs.Spec.Priority != 7 || config["securityContextConfig"] != "legacy" || fmt.Sprint(config["nodeSelector"]) != "map[a:b]" || config["priorityClassName"] != "system-cluster-critical" || len(config["tolerations"].([]any)) != 3 {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -109,7 +111,7 @@ func isDefaultClusterCatalog(name string) bool { return slices.Contains(defaultC
 
 // catalogRef is the image of a ClusterCatalog.
 func catalogRef(o cluster.Object) string {
-	var in clusterCatalog
+	var in kube.ClusterCatalog
 	if json.Unmarshal(o.Body, &in) != nil {
 		return ""
 	}
@@ -118,8 +120,8 @@ func catalogRef(o cluster.Object) string {
 
 // clusterCatalog makes the object. A digest is not polled, and pollIntervalMinutes is refused
 // beside one.
-func (e *emission) clusterCatalog(c catalogObject) clusterCatalog {
-	o := clusterCatalog{object: objectOf("olm.operatorframework.io/v1", "ClusterCatalog", c.name, "")}
+func (e *emission) clusterCatalog(c catalogObject) kube.ClusterCatalog {
+	o := kube.ClusterCatalog{Object: kube.Ours("olm.operatorframework.io/v1", "ClusterCatalog", c.name, "")}
 	o.Spec.Source.Type = "Image"
 	o.Spec.Source.Image.Ref = e.place(c.image)
 	o.Spec.Priority = defaultCatalogs[c.image.Source.Name()].priority
@@ -151,28 +153,28 @@ func (e *emission) emitClusterCatalogs() error {
 }
 
 // availabilityOf is the patch of one field; "" takes it away, and the catalog is served again.
-func availabilityOf(mode string) (p availabilityPatch) {
+func availabilityOf(mode string) (p kube.AvailabilityPatch) {
 	if mode != "" {
 		p.Spec.AvailabilityMode = &mode
 	}
 	return p
 }
 
-func (e *emission) stepClusterCatalogs(p *page) {
+func (e *emission) stepClusterCatalogs(p *page.Page) {
 	list := e.clusterCatalogs(e.catalogs)
 	if len(list) == 0 {
 		return
 	}
 	fresh := e.newClusterCatalogs(list)
 	if len(fresh)+len(e.defaultsOn()) == 0 && e.site.Cluster.Known("ClusterCatalog") {
-		p.nothing("the catalogs of OLM v1")
+		p.Nothing("the catalogs of OLM v1")
 		return
 	}
-	p.step("Catalogs of OLM v1")
+	p.Step("Catalogs of OLM v1")
 	if _, known := e.minor(); !known {
-		p.text("Only from 4.%d on: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
+		p.Text("Only from 4.%d on: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
 	}
-	p.text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. Nodes: nothing changes.")
+	p.Text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. Nodes: nothing changes.")
 	e.pageExtensions(p, list)
 	e.applyClusterCatalogs(p, fresh)
 	e.turnClusterCatalogsOff(p)
@@ -199,7 +201,7 @@ func (e *emission) defaultsOn() (names []string) {
 }
 
 // applyClusterCatalogs are the commands that apply catalogs, and wait until they are served.
-func (e *emission) applyClusterCatalogs(p *page, list []catalogObject) {
+func (e *emission) applyClusterCatalogs(p *page.Page, list []catalogObject) {
 	if len(list) == 0 {
 		return
 	}
@@ -211,27 +213,27 @@ func (e *emission) applyClusterCatalogs(p *page, list []catalogObject) {
 	apply, wait := "oc apply"+flagged(files), "oc wait "+strings.Join(names, " ")+" --for=condition=Serving --timeout=10m"
 	if _, known := e.minor(); !known && list[0].after == (minor{}) {
 		apply = "if oc get clustercatalogs; then " + apply + " && " + wait + "; fi"
-		p.run(apply)
+		p.Run(apply)
 		return
 	}
-	p.run(apply, wait)
+	p.Run(apply, wait)
 }
 
 // turnClusterCatalogsOff makes the default catalogs Unavailable.
-func (e *emission) turnClusterCatalogsOff(p *page) {
+func (e *emission) turnClusterCatalogsOff(p *page.Page) {
 	if e.site.Cluster.Known("ClusterCatalog") && !e.olderThan(olmV1) {
 		var lines []string
 		for _, name := range e.defaultsOn() {
 			lines = append(lines, "oc patch clustercatalog "+name+" --type=merge --patch-file "+fileCatalogsOff)
 		}
 		if len(lines) > 0 {
-			p.run(lines...)
+			p.Run(lines...)
 		} else {
-			p.text("The default ones are off already (`%s`).", fileCatalogsOff)
+			p.Text("The default ones are off already (`%s`).", fileCatalogsOff)
 		}
 		return
 	}
-	p.run(eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOff + " --type=merge"))
+	p.Run(eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOff + " --type=merge"))
 }
 
 // eachDefault does something with each default catalog that the cluster has.
@@ -240,14 +242,14 @@ func eachDefault(command string) string {
 }
 
 // switchClusterCatalogs comes after an update to a version.
-func (e *emission) switchClusterCatalogs(p *page, m minor) {
+func (e *emission) switchClusterCatalogs(p *page.Page, m minor) {
 	list := e.clusterCatalogs(e.laterOf(m))
 	if len(list) == 0 {
 		return
 	}
 	runs, _ := e.minor()
 	if runs.compare(minor{4, olmV1}) < 0 {
-		p.text("This version has OLM v1: ClusterExtensions get their operators from ClusterCatalogs. The default ones are on the internet and are made Unavailable.")
+		p.Text("This version has OLM v1: ClusterExtensions get their operators from ClusterCatalogs. The default ones are on the internet and are made Unavailable.")
 	}
 	e.applyClusterCatalogs(p, list)
 	if runs.compare(minor{4, olmV1}) < 0 {
@@ -298,11 +300,11 @@ func (x extension) selects() (names []string) {
 }
 
 // pageExtensions lists the ClusterExtensions that the change concerns.
-func (e *emission) pageExtensions(p *page, list []catalogObject) {
+func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 	const patch = `oc patch clusterextension %s --type=merge -p '{"spec":{"source":{"catalog":{"selector":{"matchLabels":{"` + labelCatalog + `":"%s"}}}}}}'`
 	if !e.site.Cluster.Known("ClusterExtension") {
-		p.text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
-		p.run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
+		p.Text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
+		p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
 		return
 	}
 	var chosen, free []string
@@ -312,10 +314,10 @@ func (e *emission) pageExtensions(p *page, list []catalogObject) {
 			continue
 		}
 		if x.Spec.Source.Catalog.Selector == nil {
-			free = append(free, "`"+markdown(o.Name)+"`")
+			free = append(free, "`"+page.Markdown(o.Name)+"`")
 		}
 		for _, name := range x.selects() {
-			line := fmt.Sprintf("`%s` (package `%s`) selects `%s`", markdown(o.Name), markdown(x.Spec.Source.Catalog.PackageName), name)
+			line := fmt.Sprintf("`%s` (package `%s`) selects `%s`", page.Markdown(o.Name), page.Markdown(x.Spec.Source.Catalog.PackageName), name)
 			if to := successorOf(list, name); to != "" {
 				line += ": `" + fmt.Sprintf(patch, o.Name, to) + "`"
 			} else {
@@ -325,11 +327,11 @@ func (e *emission) pageExtensions(p *page, list []catalogObject) {
 		}
 	}
 	if len(chosen) > 0 {
-		p.text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the block below:")
-		p.list(chosen)
+		p.Text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the block below:")
+		p.List(chosen)
 	}
 	if len(free) > 0 {
-		p.text("These have no selector, and follow the new catalogs at once: %s.", strings.Join(free, ", "))
+		p.Text("These have no selector, and follow the new catalogs at once: %s.", strings.Join(free, ", "))
 	}
 }
 
@@ -355,17 +357,17 @@ func successorOf(list []catalogObject, name string) string {
 
 // restoreClusterCatalogs serves the default catalogs again. What satchel made is found by its
 // label, so that the catalogs of other weeks go too.
-func (e *emission) restoreClusterCatalogs(p *page) {
+func (e *emission) restoreClusterCatalogs(p *page.Page) {
 	if !e.has(fileCatalogsOn) {
 		return
 	}
-	p.step("Catalogs of OLM v1")
-	p.text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted. Nodes: nothing changes.")
-	remove := "oc delete clustercatalog -l " + mine
+	p.Step("Catalogs of OLM v1")
+	p.Text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted. Nodes: nothing changes.")
+	remove := "oc delete clustercatalog -l " + kube.Mine
 	if !e.since(olmV1) {
 		remove = "if oc get clustercatalogs; then " + remove + "; fi"
 	}
-	p.run(eachDefault("oc patch \"$c\" --patch-file "+fileCatalogsOn+" --type=merge"), remove)
+	p.Run(eachDefault("oc patch \"$c\" --patch-file "+fileCatalogsOn+" --type=merge"), remove)
 }
 
 // hasClusterCatalogs reports whether the cluster is known to have one of satchel's.

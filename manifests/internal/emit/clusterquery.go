@@ -2,6 +2,7 @@ package emit
 
 import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -14,13 +15,13 @@ func (e *emission) noteApplications() {
 }
 
 // pageQuery shows how satchel gets to know what the cluster is.
-func (e *emission) pageQuery(p *page) {
+func (e *emission) pageQuery(p *page.Page) {
 	const file = "cluster.yaml"
-	p.head("For the next bundle: what the cluster is")
+	p.Head("For the next bundle: what the cluster is")
 	if e.site.Cluster.Applications() {
-		p.text("Fetch it again before the next bundle, with the line that `satchel cluster-query` prints, and give the file to satchel (`--from-cluster %s`).", file)
+		p.Text("Fetch it again before the next bundle, with the line that `satchel cluster-query` prints, and give the file to satchel (`--from-cluster %s`).", file)
 		return
 	}
-	p.text("The line writes %s. Give it to satchel with the next bundle, or run satchel render again with it (`--from-cluster %s`): %s then has only what this cluster needs. The line changes nothing and asks for no Secret. It is one line: copy all of it.", file, file, fileApply)
-	p.text("```sh\n%s\n```", cluster.Query(file))
+	p.Text("The line writes %s. Give it to satchel with the next bundle, or run satchel render again with it (`--from-cluster %s`): %s then has only what this cluster needs. The line changes nothing and asks for no Secret. It is one line: copy all of it.", file, file, fileApply)
+	p.Text("```sh\n%s\n```", cluster.Query(file))
 }

@@ -18,6 +18,8 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 )
 
 // crds are the definitions of what is written, by kind.
@@ -121,16 +123,16 @@ func checkObjects(t *testing.T, files []File) {
 				noErrors(t, f.Name, schemaErrors(t, "Image", []byte(patched)))
 			}
 		case f.Name == fileCAPatch:
-			strictly(t, f, &dataPatch{})
+			strictly(t, f, &kube.DataPatch{})
 		case f.Name == fileCatalogsOn:
-			strictly(t, f, &availabilityPatch{})
+			strictly(t, f, &kube.AvailabilityPatch{})
 		case f.Name == fileCatalogsOff:
 			patched := "apiVersion: olm.operatorframework.io/v1\nkind: ClusterCatalog\nmetadata: {name: a}\n" + string(f.Body) + "  source: {type: Image, image: {ref: 'a.example/b:c'}}\n"
 			noErrors(t, f.Name, schemaErrors(t, "ClusterCatalog", []byte(patched)))
 		case f.Name == fileHelmOff || f.Name == fileHelmOn:
-			strictly(t, f, &helmPatch{})
+			strictly(t, f, &kube.HelmPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
-			strictly(t, f, &hubRestore{})
+			strictly(t, f, &kube.HubRestore{})
 		case crds[kind] != "":
 			noErrors(t, f.Name, schemaErrors(t, kind, f.Body))
 		default:

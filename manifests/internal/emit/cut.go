@@ -1,37 +1,39 @@
 package emit
 
+import "github.com/satchel-airgap/satchel/manifests/internal/page"
+
 // fileCut has what is done once, when the cluster is cut off.
 const fileCut = "CUT.md"
 
 // emitCut writes the chapter of the cut.
 func (e *emission) emitCut() error {
 	p := e.newPage()
-	p.text("# The cut")
-	p.text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
+	p.Text("# The cut")
+	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
 	e.stepBeforeCut(p)
 	e.stepSamples(p)
-	p.step("Updates")
+	p.Step("Updates")
 	e.cutUpdates(p)
-	p.step("Disconnect")
-	p.text("Disconnect the cluster from the internet.")
+	p.Step("Disconnect")
+	p.Text("Disconnect the cluster from the internet.")
 	e.stepInsights(p)
-	p.step("Look again")
-	p.text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
-	p.run("oc get nodes", "oc get clusteroperators")
-	p.text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only.")
-	p.run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":"true"}}'`)
-	e.add(fileCut, modePublic, p.bytes())
+	p.Step("Look again")
+	p.Text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
+	p.Run("oc get nodes", "oc get clusteroperators")
+	p.Text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only.")
+	p.Run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":"true"}}'`)
+	e.add(fileCut, modePublic, p.Bytes())
 	return nil
 }
 
 // stepBeforeCut shows what must be right before nothing can be fetched any more.
-func (e *emission) stepBeforeCut(p *page) {
-	p.step("Look before you disconnect")
+func (e *emission) stepBeforeCut(p *page.Page) {
+	p.Step("Look before you disconnect")
 	if len(e.gaps) > 0 {
-		p.text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", fileApply)
+		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", fileApply)
 	}
-	p.text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", fileRegistries)
-	p.run(
+	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", fileRegistries)
+	p.Run(
 		"oc get pods --all-namespaces -o jsonpath='{..image}' | tr ' ' '\\n' | sort -u",
 		"oc get pods --all-namespaces | grep -e ImagePullBackOff -e ErrImagePull",
 		"oc get clusteroperators",
@@ -39,19 +41,19 @@ func (e *emission) stepBeforeCut(p *page) {
 }
 
 // stepInsights takes the entry for reports to Red Hat out of the pull secret.
-func (e *emission) stepInsights(p *page) {
-	p.step("The pull secret without Insights")
+func (e *emission) stepInsights(p *page.Page) {
+	p.Step("The pull secret without Insights")
 	e.cutPullSecret(p)
 }
 
 // pageCut names the chapter of the cut in one line.
-func (e *emission) pageCut(p *page) {
+func (e *emission) pageCut(p *page.Page) {
 	if why := e.cutAlready(); why != "" {
-		p.nothing("the cut (" + why + "; if it is connected all the same, " + fileCut + " has the steps)")
+		p.Nothing("the cut (" + why + "; if it is connected all the same, " + fileCut + " has the steps)")
 		return
 	}
-	p.head("The cut")
-	p.text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
+	p.Head("The cut")
+	p.Text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
 }
 
 // cutAlready says what shows that the cluster is cut off; empty if nothing does. A pull secret

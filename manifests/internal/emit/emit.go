@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
@@ -148,7 +149,7 @@ func (e *emission) has(name string) bool {
 
 // addObject writes an object of the cluster, or a patch, as YAML.
 func (e *emission) addObject(name string, mode fs.FileMode, object any) error {
-	body, err := toYAML(object)
+	body, err := kube.YAML(object)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

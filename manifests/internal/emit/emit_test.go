@@ -12,6 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
@@ -298,7 +299,7 @@ func TestEmitPresentCA(t *testing.T) {
 		PresentCA: "kind: ConfigMap\nmetadata: {name: my.own}\ndata:\n  b..443: x\n  a: \"y\\n\"\nbinaryData:\n  c: AAA=\n",
 	}
 	files, _ := emit(t, in)
-	var cm configMap
+	var cm kube.ConfigMap
 	must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
 	if cm.Metadata.Name != "my.own" || cm.Data["b..443"] != "x" || cm.Data["a"] != "y\n" || cm.Data["m.example"] != testCA(t) || cm.BinaryData["c"] != "AAA=" || len(cm.Data) != 3 {
 		t.Errorf("%+v", cm)

@@ -3,6 +3,8 @@ package emit
 import (
 	"fmt"
 	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 )
 
 const (
@@ -25,7 +27,7 @@ var fleetNames = map[int]string{
 // api/v1; config-policy-controller, api/v1; open-cluster-management.io/api, cluster).
 type (
 	acmPolicy struct {
-		object
+		kube.Object
 		Spec policySpec `json:"spec"`
 	}
 	policySpec struct {
@@ -45,7 +47,7 @@ type (
 		ObjectDefinition configurationPolicy `json:"objectDefinition"`
 	}
 	configurationPolicy struct {
-		object
+		kube.Object
 		Spec configurationSpec `json:"spec"`
 	}
 	configurationSpec struct {
@@ -59,13 +61,13 @@ type (
 		ObjectDefinition map[string]any `json:"objectDefinition"`
 	}
 	clusterSetBinding struct {
-		object
+		kube.Object
 		Spec struct {
 			ClusterSet string `json:"clusterSet"`
 		} `json:"spec"`
 	}
 	placement struct {
-		object
+		kube.Object
 		Spec placementSpec `json:"spec"`
 	}
 	placementSpec struct {
@@ -79,7 +81,7 @@ type (
 		} `json:"requiredClusterSelector"`
 	}
 	placementBinding struct {
-		object
+		kube.Object
 		PlacementRef subjectRef   `json:"placementRef"`
 		Subjects     []subjectRef `json:"subjects"`
 	}
@@ -113,23 +115,23 @@ func (e *emission) emitFleet(list []desired) error {
 		files = append(files, name)
 		return e.addObject(dirFleet+"/"+name, modePublic, object)
 	}
-	binding := placementBinding{object: objectOf(policyAPI, "PlacementBinding", satchel, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", satchel}}
+	binding := placementBinding{Object: kube.Ours(policyAPI, "PlacementBinding", kube.Satchel, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", kube.Satchel}}
 	for _, p := range policies {
 		if err := add(p.Metadata.Name+".yaml", p); err != nil {
 			return err
 		}
 		binding.Subjects = append(binding.Subjects, subjectRef{"policy.open-cluster-management.io", "Policy", p.Metadata.Name})
 	}
-	set := clusterSetBinding{object: objectOf("cluster.open-cluster-management.io/v1beta2", "ManagedClusterSetBinding", "default", fleetNamespace)}
+	set := clusterSetBinding{Object: kube.Ours("cluster.open-cluster-management.io/v1beta2", "ManagedClusterSetBinding", "default", fleetNamespace)}
 	set.Spec.ClusterSet = "default"
 	var predicate placementPredicate
 	predicate.RequiredClusterSelector.LabelSelector.MatchLabels = map[string]string{fleetLabel: label(e.site.Mirror.String())}
-	place := placement{objectOf("cluster.open-cluster-management.io/v1beta1", "Placement", satchel, fleetNamespace), placementSpec{[]placementPredicate{predicate}}}
+	place := placement{kube.Ours("cluster.open-cluster-management.io/v1beta1", "Placement", kube.Satchel, fleetNamespace), placementSpec{[]placementPredicate{predicate}}}
 	for _, o := range []struct {
 		name   string
 		object any
 	}{
-		{"namespace.yaml", objectOf("v1", "Namespace", fleetNamespace, "")}, {"managedclustersetbinding.yaml", set},
+		{"namespace.yaml", kube.Ours("v1", "Namespace", fleetNamespace, "")}, {"managedclustersetbinding.yaml", set},
 		{"placement.yaml", place}, {"placementbinding.yaml", binding},
 	} {
 		if err := add(o.name, o.object); err != nil {
@@ -147,13 +149,13 @@ func fleetPolicy(list []desired, wave int, drains bool, after string) (acmPolicy
 	if drains {
 		name, action = name+"-drains", "inform"
 	}
-	inner := configurationPolicy{object: theirs(policyAPI, "ConfigurationPolicy", name, ""), Spec: configurationSpec{RemediationAction: action, Severity: "medium", PruneObjectBehavior: "None"}}
+	inner := configurationPolicy{Object: kube.Theirs(policyAPI, "ConfigurationPolicy", name, ""), Spec: configurationSpec{RemediationAction: action, Severity: "medium", PruneObjectBehavior: "None"}}
 	for _, d := range list {
 		if d.wave == wave && d.drains == drains {
 			inner.Spec.ObjectTemplates = append(inner.Spec.ObjectTemplates, objectTemplate{"musthave", d.body})
 		}
 	}
-	p := acmPolicy{object: objectOf(policyAPI, "Policy", name, fleetNamespace), Spec: policySpec{RemediationAction: action, PolicyTemplates: []policyTemplate{{inner}}}}
+	p := acmPolicy{Object: kube.Ours(policyAPI, "Policy", name, fleetNamespace), Spec: policySpec{RemediationAction: action, PolicyTemplates: []policyTemplate{{inner}}}}
 	if after != "" {
 		p.Spec.Dependencies = []policyDependency{{policyAPI, "Policy", after, fleetNamespace, "Compliant"}}
 	}

@@ -7,40 +7,41 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // pageGaps lists the images that were requested and are not in the mirror.
-func (e *emission) pageGaps(p *page) {
+func (e *emission) pageGaps(p *page.Page) {
 	if len(e.gaps) == 0 {
 		return
 	}
-	p.head(text.Count(len(e.gaps), "image is missing", "images are missing"))
+	p.Head(text.Count(len(e.gaps), "image is missing", "images are missing"))
 	if len(e.gaps) == 1 {
-		p.text("The image of this list was requested, but is not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing one: bring it to the mirror before that (`satchel pack --only`).")
+		p.Text("The image of this list was requested, but is not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing one: bring it to the mirror before that (`satchel pack --only`).")
 	} else {
-		p.text("The images of this list were requested, but are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
+		p.Text("The images of this list were requested, but are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
 	}
 	for _, inc := range origin.IncompleteOf(e.gaps) {
-		p.text("The %s %s is incomplete. It lacks:", inc.Kind, markdown(inc.Name))
+		p.Text("The %s %s is incomplete. It lacks:", inc.Kind, page.Markdown(inc.Name))
 		var list []string
 		for _, g := range e.gaps {
 			if g.Image.Subject == "" && slices.Contains(inc.Missing, g.Image.Source) {
 				what := ""
 				if parts := inc.Parts(g); parts != "" {
-					what = " (" + markdown(parts) + ")"
+					what = " (" + page.Markdown(parts) + ")"
 				}
-				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Image.Source, what, markdown(g.Reason())))
+				list = append(list, fmt.Sprintf("`%s`%s: %s", g.Image.Source, what, page.Markdown(g.Reason())))
 			}
 		}
-		p.list(list)
+		p.List(list)
 	}
 	e.pageOtherGaps(p)
 }
 
 // pageOtherGaps lists the gaps that make nothing else incomplete.
-func (e *emission) pageOtherGaps(p *page) {
+func (e *emission) pageOtherGaps(p *page.Page) {
 	var list []string
 	for _, g := range e.gaps {
 		if len(origin.Wholes(g)) > 0 {
@@ -50,15 +51,15 @@ func (e *emission) pageOtherGaps(p *page) {
 		if words := oci.Words(g.Image.Reasons); len(words) > 0 {
 			what = strings.Join(words, ", ")
 		}
-		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Image.Source, markdown(what), markdown(g.Reason())))
+		list = append(list, fmt.Sprintf("`%s` (%s): %s", g.Image.Source, page.Markdown(what), page.Markdown(g.Reason())))
 	}
 	if len(list) == 0 {
 		return
 	}
 	if len(list) < len(e.gaps) {
-		p.text("Not a part of any of these:")
+		p.Text("Not a part of any of these:")
 	}
-	p.list(list)
+	p.List(list)
 }
 
 func sortedGaps(gaps []oci.Gap) []oci.Gap {

@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -76,7 +77,7 @@ func (e *emission) emitGitOps() error {
 			if d.drains != part.drains {
 				continue
 			}
-			body, err := toYAML(d.annotated())
+			body, err := kube.YAML(d.annotated())
 			if err != nil {
 				return err
 			}
@@ -193,7 +194,7 @@ func (e *emission) mayDrain(d desired) bool {
 	if d.kind() == string(rules.TagMirrors) {
 		return true
 	}
-	body, err := toYAML(d.body)
+	body, err := kube.YAML(d.body)
 	return d.kind() == string(rules.DigestMirrors) && err == nil && bytes.Contains(body, []byte("NeverContactSource"))
 }
 

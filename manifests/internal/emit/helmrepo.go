@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -59,7 +61,7 @@ func (e *emission) switchesHelm() bool {
 // from a web server (the CRD takes http and https alone), and a registry has none.
 func (e *emission) emitHelm() error {
 	if e.switchesHelm() {
-		patch := helmPatch{}
+		patch := kube.HelmPatch{}
 		patch.Spec.Disabled = new(bool)
 		*patch.Spec.Disabled = true
 		if err := e.addObject(fileHelmOff, modePublic, patch); err != nil {
@@ -67,34 +69,34 @@ func (e *emission) emitHelm() error {
 		}
 	}
 	if _, off := e.defaultHelm(); e.switchesHelm() || e.applied() && len(off) > 0 {
-		return e.addObject(fileHelmOn, modePublic, helmPatch{})
+		return e.addObject(fileHelmOn, modePublic, kube.HelmPatch{})
 	}
 	return nil
 }
 
-func (e *emission) stepHelm(p *page) {
+func (e *emission) stepHelm(p *page.Page) {
 	if e.switchesHub() && !e.switchesHelm() {
-		p.nothing("the console's Helm charts")
+		p.Nothing("the console's Helm charts")
 	}
 	if !e.switchesHelm() {
 		return
 	}
-	p.step("Helm charts in the console")
-	p.text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
+	p.Step("Helm charts in the console")
+	p.Text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
 	names, _ := e.defaultHelm()
 	if len(names) == 0 {
-		p.text("A cluster without the console has no such object: the command then reports that, and nothing changes.")
-		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOff + " --type=merge"))
+		p.Text("A cluster without the console has no such object: the command then reports that, and nothing changes.")
+		p.Run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOff + " --type=merge"))
 	} else {
 		var lines []string
 		for _, n := range names {
-			lines = append(lines, "oc patch helmchartrepository "+shell(n)+" --type=merge --patch-file "+fileHelmOff)
+			lines = append(lines, "oc patch helmchartrepository "+page.Shell(n)+" --type=merge --patch-file "+fileHelmOff)
 		}
-		p.run(lines...)
+		p.Run(lines...)
 	}
 	if len(e.charts) > 0 {
 		chart := e.charts[0]
-		p.text("The console reads charts from web servers alone, not from registries, so the charts of this bundle are not in its list. Install them with helm, such as `helm install NAME oci://%s` with `--version`.", e.repo(chart).Name())
+		p.Text("The console reads charts from web servers alone, not from registries, so the charts of this bundle are not in its list. Install them with helm, such as `helm install NAME oci://%s` with `--version`.", e.repo(chart).Name())
 	}
 }
 
@@ -103,23 +105,23 @@ func eachHelm(command string) string {
 	return "for r in $(oc get helmchartrepositories -o jsonpath='{range .items[?(@.spec.connectionConfig.url==\"" + defaultHelmURLs[0] + "\")]}{.metadata.name} {end}'); do " + command + "; done"
 }
 
-func (e *emission) restoreHelm(p *page) {
+func (e *emission) restoreHelm(p *page.Page) {
 	if !e.has(fileHelmOn) {
 		return
 	}
 	on, off := e.defaultHelm()
 	names := slices.Concat(on, off)
-	p.step("Helm charts in the console")
+	p.Step("Helm charts in the console")
 	if len(on) == 0 && len(off) > 0 {
-		p.text("Not if it was off before satchel.")
+		p.Text("Not if it was off before satchel.")
 	}
 	if len(names) == 0 {
-		p.run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOn + " --type=merge"))
+		p.Run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + fileHelmOn + " --type=merge"))
 		return
 	}
 	var lines []string
 	for _, n := range names {
-		lines = append(lines, "oc patch helmchartrepository "+shell(n)+" --type=merge --patch-file "+fileHelmOn)
+		lines = append(lines, "oc patch helmchartrepository "+page.Shell(n)+" --type=merge --patch-file "+fileHelmOn)
 	}
-	p.run(lines...)
+	p.Run(lines...)
 }

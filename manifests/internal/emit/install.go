@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -32,7 +34,7 @@ type (
 	}
 	// clusterImageSet is a release that the multicluster engine offers (openshift/hive).
 	clusterImageSet struct {
-		object
+		kube.Object
 		Spec struct {
 			ReleaseImage string `json:"releaseImage"`
 		} `json:"spec"`
@@ -41,7 +43,7 @@ type (
 	hostedPatch struct {
 		Spec struct {
 			ImageContentSources   []imageSource `json:"imageContentSources"`
-			AdditionalTrustBundle *nameRef      `json:"additionalTrustBundle,omitempty"`
+			AdditionalTrustBundle *kube.NameRef `json:"additionalTrustBundle,omitempty"`
 		} `json:"spec"`
 	}
 )
@@ -64,7 +66,7 @@ func (e *emission) emitInstall() error {
 	var hosted hostedPatch
 	hosted.Spec.ImageContentSources = sources
 	if trust != "" {
-		hosted.Spec.AdditionalTrustBundle = &nameRef{hostedTrust}
+		hosted.Spec.AdditionalTrustBundle = &kube.NameRef{Name: hostedTrust}
 	}
 	e.add(fileInstallRegistries, modePublic, rules.On(e.groups, e.newInsecure(), nil).TOML())
 	for file, o := range map[string]any{
@@ -78,7 +80,7 @@ func (e *emission) emitInstall() error {
 	}
 	var sets []string
 	for _, img := range e.payloads {
-		set := clusterImageSet{object: objectOf("hive.openshift.io/v1", "ClusterImageSet", "img"+strings.ToLower(strings.NewReplacer("_", "-", "+", "-").Replace(origin.PayloadName(img))), "")}
+		set := clusterImageSet{Object: kube.Ours("hive.openshift.io/v1", "ClusterImageSet", "img"+strings.ToLower(strings.NewReplacer("_", "-", "+", "-").Replace(origin.PayloadName(img))), "")}
 		set.Metadata.Labels["visible"] = "true" // the console offers it
 		set.Spec.ReleaseImage = e.place(img)
 		file := "install/clusterimageset-" + strings.TrimPrefix(set.Metadata.Name, "img") + ".yaml"
@@ -112,63 +114,63 @@ func (e *emission) trustBundle() (string, error) {
 // installPage says what each file is for.
 func (e *emission) installPage(sets []string, trust bool) []byte {
 	p := e.newPage()
-	p.text("# New clusters behind the air gap")
-	p.text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.mirrors()[0], fileApply)
-	p.text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.mirrors()[0].Host)
-	p.step("openshift-install")
-	p.text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
+	p.Text("# New clusters behind the air gap")
+	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.mirrors()[0], fileApply)
+	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.mirrors()[0].Host)
+	p.Step("openshift-install")
+	p.Text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
 	e.pageReleases(p)
 	e.pageTools(p)
-	p.step("The agent-based installer, with files of its own")
+	p.Step("The agent-based installer, with files of its own")
 	if trust {
-		p.text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s and %s into the directory `mirror` of the assets.", fileInstallRegistries, fileInstallCA)
+		p.Text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s and %s into the directory `mirror` of the assets.", fileInstallRegistries, fileInstallCA)
 	} else {
-		p.text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s into the directory `mirror` of the assets.", fileInstallRegistries)
+		p.Text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s into the directory `mirror` of the assets.", fileInstallRegistries)
 	}
-	p.step("The multicluster engine, and Advanced Cluster Management")
-	p.text("Apply the ClusterImageSets on the hub: they offer the releases by their place in the mirror. Nodes: nothing changes.")
+	p.Step("The multicluster engine, and Advanced Cluster Management")
+	p.Text("Apply the ClusterImageSets on the hub: they offer the releases by their place in the mirror. Nodes: nothing changes.")
 	var files []named
 	for _, f := range sets {
 		files = append(files, named{file: f})
 	}
-	p.run("oc apply" + flagged(files))
-	p.step("Hosted control planes")
-	p.text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", fileHostedCluster)
+	p.Run("oc apply" + flagged(files))
+	p.Step("Hosted control planes")
+	p.Text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", fileHostedCluster)
 	if trust {
-		p.text("The ConfigMap with the authorities is created in the namespace of the HostedCluster, here `clusters`.")
-		p.run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
+		p.Text("The ConfigMap with the authorities is created in the namespace of the HostedCluster, here `clusters`.")
+		p.Run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
 	}
-	return p.bytes()
+	return p.Bytes()
 }
 
 // pageTools lists the programs that came along, and what they need that did not.
-func (e *emission) pageTools(p *page) {
+func (e *emission) pageTools(p *page.Page) {
 	var tools, disks []string
 	for _, facts := range e.site.Payloads {
 		for _, t := range facts.Tools {
 			tools = append(tools, fmt.Sprintf("`%s`, for %s", facts.ToolFile(t), t.Source))
 		}
 		for _, d := range facts.Disks {
-			disks = append(disks, fmt.Sprintf("%s %s, %s %s: %s (SHA-256 %s)", facts.Version, d.Arch, d.Platform, d.Format, markdown(d.URL), d.SHA256.Encoded()))
+			disks = append(disks, fmt.Sprintf("%s %s, %s %s: %s (SHA-256 %s)", facts.Version, d.Arch, d.Platform, d.Format, page.Markdown(d.URL), d.SHA256.Encoded()))
 		}
 	}
 	if len(tools) == 0 {
-		p.text("The bundle was packed without the programs: `satchel pack --with-tools` brings oc and openshift-install of each release.")
+		p.Text("The bundle was packed without the programs: `satchel pack --with-tools` brings oc and openshift-install of each release.")
 		return
 	}
-	p.text("The programs of these releases, as they were taken out of the releases' own images:")
-	p.list(tools)
+	p.Text("The programs of these releases, as they were taken out of the releases' own images:")
+	p.List(tools)
 	if len(disks) > 0 {
-		p.text("**The images that machines boot from are not carried.** openshift-install fetches those of some platforms from the internet. Bring the one that you need here by hand, and check its SHA-256. (The agent-based installer needs none: it takes them from the release.)")
-		p.list(disks)
+		p.Text("**The images that machines boot from are not carried.** openshift-install fetches those of some platforms from the internet. Bring the one that you need here by hand, and check its SHA-256. (The agent-based installer needs none: it takes them from the release.)")
+		p.List(disks)
 	}
 }
 
 // pageReleases lists where the releases are.
-func (e *emission) pageReleases(p *page) {
+func (e *emission) pageReleases(p *page.Page) {
 	var list []string
 	for _, img := range e.payloads {
 		list = append(list, fmt.Sprintf("%s: `%s`", origin.PayloadName(img), e.place(img)))
 	}
-	p.list(list)
+	p.List(list)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -13,23 +14,23 @@ const (
 	idleCA    = "the mirror's certificate authorities"
 )
 
-func (e *emission) stepCheck(p *page) {
+func (e *emission) stepCheck(p *page.Page) {
 	if len(e.icsps) == 0 {
 		return
 	}
-	if slices.Contains(p.idle, idleRules) && (!e.ca.written || slices.Contains(p.idle, idleCA)) {
-		p.nothing("a check of a node")
+	if slices.Contains(p.IdleParts(), idleRules) && (!e.ca.written || slices.Contains(p.IdleParts(), idleCA)) {
+		p.Nothing("a check of a node")
 		return
 	}
-	p.step("Check a node")
+	p.Step("Check a node")
 	differ := "that satchel did not write"
 	if e.site.PresentRules != nil {
 		differ = "that changed after you saved the present ones"
 	}
-	p.text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
+	p.Text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
 	img, ok := e.sampleImage()
 	if ok {
-		p.text("The last commands pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
+		p.Text("The last commands pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
 	}
 	lines := []string{
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
@@ -45,14 +46,14 @@ func (e *emission) stepCheck(p *page) {
 	}
 	if ok {
 		for _, place := range append(e.places(img), img.Source.WithDigest(img.Root.Digest).String()) {
-			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+shell(place))
+			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+page.Shell(place))
 		}
 	}
-	p.run(lines...)
+	p.Run(lines...)
 	if ok {
-		p.text("If a pull by a name in the mirror fails, stop here, even if the last one works: nodes fall back to the internet while they can reach it.")
+		p.Text("If a pull by a name in the mirror fails, stop here, even if the last one works: nodes fall back to the internet while they can reach it.")
 	}
-	p.text("`journalctl -u crio` on the node shows the mirror in \"Trying to access\". `crictl images` always shows an image's own name.")
+	p.Text("`journalctl -u crio` on the node shows the mirror in \"Trying to access\". `crictl images` always shows an image's own name.")
 }
 
 // sampleImage finds an image that a node pulls through the rules, if possible a payload.

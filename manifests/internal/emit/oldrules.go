@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -25,26 +27,26 @@ func (e *emission) deleted() (list []rules.Other) {
 }
 
 // stepSuperfluous lists the objects with rules that may go.
-func (e *emission) stepSuperfluous(p *page) {
+func (e *emission) stepSuperfluous(p *page.Page) {
 	if names := e.firstNames(); len(names) > 0 {
-		p.step("Rules that are no longer needed")
-		p.text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
-		p.run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
+		p.Step("Rules that are no longer needed")
+		p.Text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
+		p.Run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
 		return
 	}
 	if e.site.PresentRules == nil || e.hosted() {
 		return
 	}
 	if gone := e.deleted(); len(gone) > 0 {
-		p.step("Rules that are no longer needed")
-		p.text("Everything in these objects is also in the files here. Delete them only when every node has the rules (see the steps before).")
+		p.Step("Rules that are no longer needed")
+		p.Text("Everything in these objects is also in the files here. Delete them only when every node has the rules (see the steps before).")
 		e.pageDeletion(p, deletable)
-		p.run(deletion(gone, "")...)
+		p.Run(deletion(gone, "")...)
 	}
 }
 
 // pageOthers lists the objects with rules that stay, below the rules that come.
-func (e *emission) pageOthers(p *page) {
+func (e *emission) pageOthers(p *page.Page) {
 	var list []string
 	for _, o := range e.growth.Others {
 		if !deletable(o) {
@@ -52,8 +54,8 @@ func (e *emission) pageOthers(p *page) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("satchel changes none of these objects of the cluster:")
-		p.list(list)
+		p.Text("satchel changes none of these objects of the cluster:")
+		p.List(list)
 	}
 }
 
@@ -77,15 +79,15 @@ func deletion(list []rules.Other, flags string) (lines []string) {
 func resource(kind rules.Kind) string { return strings.ToLower(string(kind)) }
 
 // pageDeletion says what deleting objects does to nodes.
-func (e *emission) pageDeletion(p *page, gone func(rules.Other) bool) {
+func (e *emission) pageDeletion(p *page.Page, gone func(rules.Other) bool) {
 	before := e.nodes(e.insecure(), e.blocked())
 	after := e.nodesWithout(gone)
 	v, known := e.site.Cluster.Running()
 	switch old := known && v.Major == 4 && v.Minor < 8; {
 	case string(before.TOML()) == string(after.TOML()):
-		p.text("Nodes: nothing changes, no drain and no reboot.")
+		p.Text("Nodes: nothing changes, no drain and no reboot.")
 	case !old && len(after.Drains(before)) == 0:
-		p.text("Nodes: no drain and no reboot; nodes ask some mirrors in another order.")
+		p.Text("Nodes: no drain and no reboot; nodes ask some mirrors in another order.")
 	default:
 		e.pageNodes(p, "deleting them", before, after)
 	}
@@ -124,54 +126,54 @@ func (e *emission) whyKept(o rules.Other) string {
 }
 
 // stepTagRules has the rules for pulls by tag, which drain and which not every cluster needs.
-func (e *emission) stepTagRules(p *page) {
+func (e *emission) stepTagRules(p *page.Page) {
 	switch {
 	case len(e.itms) == 0 || e.tagsNeeded():
 		return
 	case e.sameRules(e.itms):
-		p.nothing("the rules for tags")
+		p.Nothing("the rules for tags")
 		return
 	}
-	p.step("Only if pods name images by tag: rules for tags")
+	p.Step("Only if pods name images by tag: rules for tags")
 	if e.site.Cluster.Applications() {
-		p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag, and by whom. If you can change these names, leave this step out.")
+		p.Text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag, and by whom. If you can change these names, leave this step out.")
 	} else {
-		p.text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
-		p.run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
+		p.Text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
+		p.Run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
 	}
 	if e.site.PresentRules != nil {
 		var list []string
 		for i, o := range e.grownOf(e.itms) {
 			list = append(list, fmt.Sprintf("`%s` (%s): %s", o.Name, e.itms[i].file, stateOf(o)))
 		}
-		p.list(list)
+		p.List(list)
 	}
-	p.drains("adding rules for pulls by tag")
-	p.text("From then on, each new mirror for one of these sources drains the nodes too. %s is without these rules.", fileRegistries)
+	p.Drains("adding rules for pulls by tag")
+	p.Text("From then on, each new mirror for one of these sources drains the nodes too. %s is without these rules.", fileRegistries)
 	e.runRules(p, e.itms)
 }
 
-func (e *emission) restoreRules(p *page) {
+func (e *emission) restoreRules(p *page.Page) {
 	if len(e.icsps) == 0 {
 		return
 	}
-	p.step("Delete the rules")
-	p.drains("deleting rules")
+	p.Step("Delete the rules")
+	p.Drains("deleting rules")
 	list := e.earlierRules()
 	if e.site.PresentRules == nil {
-		p.text("Rules of satchel versions that gave them no label are named satchel-release-, satchel-operator- or satchel-generic- too (`oc get imagecontentsourcepolicy`). Delete them in the same go, so that the nodes change only once.")
+		p.Text("Rules of satchel versions that gave them no label are named satchel-release-, satchel-operator- or satchel-generic- too (`oc get imagecontentsourcepolicy`). Delete them in the same go, so that the nodes change only once.")
 	}
 	v, known := e.site.Cluster.Running()
-	lines := append(deletion(list, " --ignore-not-found"), "oc delete "+resource(rules.ContentSource)+" -l "+mine)
-	switch sets := "oc delete " + resource(rules.DigestMirrors) + "," + resource(rules.TagMirrors) + " -l " + mine; {
+	lines := append(deletion(list, " --ignore-not-found"), "oc delete "+resource(rules.ContentSource)+" -l "+kube.Mine)
+	switch sets := "oc delete " + resource(rules.DigestMirrors) + "," + resource(rules.TagMirrors) + " -l " + kube.Mine; {
 	case e.kind == rules.DigestMirrors || known && hasMirrorSets(v):
 		lines = append(lines, sets)
 	case !known: // before 4.13 there are none
 		lines = append(lines, sets+" || true")
 	}
-	p.run(append(lines, e.waitForNodes()...)...)
-	p.text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
-	p.run(
+	p.Run(append(lines, e.waitForNodes()...)...)
+	p.Text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
+	p.Run(
 		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",
 	)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -44,7 +46,7 @@ func (e *emission) defaultNames() []string {
 }
 
 // pageSources says which Subscriptions lose their catalog.
-func (e *emission) pageSources(p *page) {
+func (e *emission) pageSources(p *page.Page) {
 	const stays = "They are on the internet. Installed operators and Subscriptions stay."
 	const over = " While the default catalogs are on, the cluster restores them over catalogs of the same name."
 	if !e.site.Cluster.Known("Subscription") {
@@ -52,8 +54,8 @@ func (e *emission) pageSources(p *page) {
 		if len(e.catalogs) > 0 {
 			where = " But each SOURCE that the command prints must be in the list of the next step, or a catalog of your own or of an earlier bundle." + over
 		}
-		p.text("%s", stays+where)
-		p.run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
+		p.Text("%s", stays+where)
+		p.Run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
 		return
 	}
 	var lost []catalogObject
@@ -64,12 +66,12 @@ func (e *emission) pageSources(p *page) {
 	}
 	var lines []string
 	for _, s := range e.subscriptions(lost) {
-		lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, from `%s`", markdown(s.name), markdown(s.namespace), markdown(s.Spec.Name), markdown(s.Spec.Source)))
+		lines = append(lines, fmt.Sprintf("`%s` in `%s`: package `%s`, from `%s`", page.Markdown(s.name), page.Markdown(s.namespace), page.Markdown(s.Spec.Name), page.Markdown(s.Spec.Source)))
 	}
-	p.text("%s", stays+over)
+	p.Text("%s", stays+over)
 	if len(lines) > 0 {
-		p.text("**These Subscriptions lose their catalog, and get no updates:** this bundle has none in its place, nor has the cluster from the mirror. Their operators keep running.")
-		p.list(lines)
+		p.Text("**These Subscriptions lose their catalog, and get no updates:** this bundle has none in its place, nor has the cluster from the mirror. Their operators keep running.")
+		p.List(lines)
 	}
 }
 
@@ -82,15 +84,15 @@ func (e *emission) switchesHub() bool {
 
 // hub gives the entries of the OperatorHub for single catalogs, which count more than the switch
 // for all.
-func (e *emission) hub() (spec hubPatchSpec, known bool) {
+func (e *emission) hub() (spec kube.HubPatchSpec, known bool) {
 	one, ok := e.present("OperatorHub", "", "cluster")
 	if !ok {
 		if e.okd() {
-			spec = hubPatchSpec{true, []hubSource{{"community-operators", false}}}
+			spec = kube.HubPatchSpec{DisableAllDefaultSources: true, Sources: []kube.HubSource{{Name: "community-operators"}}}
 		}
 		return spec, false
 	}
-	var in hubPatch
+	var in kube.HubPatch
 	if json.Unmarshal(one.Body, &in) != nil {
 		return spec, false
 	}
@@ -99,14 +101,14 @@ func (e *emission) hub() (spec hubPatchSpec, known bool) {
 
 // hubOff is the patch that turns all default catalogs off. A merge patch replaces a list whole,
 // so all its entries are in it; it has none where no entry keeps a catalog on.
-func (e *emission) hubOff() hubPatch {
-	patch := hubPatch{hubPatchSpec{DisableAllDefaultSources: true}}
+func (e *emission) hubOff() kube.HubPatch {
+	patch := kube.HubPatch{Spec: kube.HubPatchSpec{DisableAllDefaultSources: true}}
 	spec, _ := e.hub()
-	if !slices.ContainsFunc(spec.Sources, func(s hubSource) bool { return !s.Disabled }) {
+	if !slices.ContainsFunc(spec.Sources, func(s kube.HubSource) bool { return !s.Disabled }) {
 		return patch
 	}
 	for _, s := range spec.Sources {
-		patch.Spec.Sources = append(patch.Spec.Sources, hubSource{s.Name, true})
+		patch.Spec.Sources = append(patch.Spec.Sources, kube.HubSource{Name: s.Name, Disabled: true})
 	}
 	return patch
 }
@@ -114,10 +116,10 @@ func (e *emission) hubOff() hubPatch {
 // hubChange says whether the cluster must be told to turn the default catalogs off.
 func (e *emission) hubChange() change { return e.change(e.hubOff(), "OperatorHub", "", "cluster") }
 
-func (e *emission) stepCatalogs(p *page) {
+func (e *emission) stepCatalogs(p *page.Page) {
 	if e.switchesHub() {
 		if e.hubChange() == same {
-			p.nothing("the default catalogs")
+			p.Nothing("the default catalogs")
 		} else {
 			e.stepHub(p)
 		}
@@ -127,8 +129,8 @@ func (e *emission) stepCatalogs(p *page) {
 	}
 }
 
-func (e *emission) stepHub(p *page) {
-	p.step("Turn the default catalogs off")
+func (e *emission) stepHub(p *page.Page) {
+	p.Step("Turn the default catalogs off")
 	e.pageSources(p)
 	spec, known := e.hub()
 	var on []string
@@ -138,19 +140,19 @@ func (e *emission) stepHub(p *page) {
 		}
 	}
 	if len(on) > 0 {
-		p.text("An entry of the OperatorHub keeps %s on. The patch turns that off too.", text.And(codes(on)))
+		p.Text("An entry of the OperatorHub keeps %s on. The patch turns that off too.", text.And(codes(on)))
 	}
 	if e.hosted() {
-		p.text("This is a hosted cluster: if its HostedCluster has spec.configuration.operatorhub, make the same change there, on the management cluster.")
+		p.Text("This is a hosted cluster: if its HostedCluster has spec.configuration.operatorhub, make the same change there, on the management cluster.")
 	}
 	patch := "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch
 	if known || len(spec.Sources) > 0 {
-		p.text("Then turn them off. Nodes: nothing changes.")
-		p.run(patch)
+		p.Text("Then turn them off. Nodes: nothing changes.")
+		p.Run(patch)
 		return
 	}
-	p.text("Then turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
-	p.run(
+	p.Text("Then turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
+	p.Run(
 		"ENTRIES=$(oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources[*].name}')",
 		`[ -z "$ENTRIES" ] || oc patch operatorhub.config.openshift.io/cluster --type=merge -p '{"spec":{"sources":null}}'`,
 		patch,

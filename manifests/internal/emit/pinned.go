@@ -8,7 +8,9 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -27,7 +29,7 @@ var pinnedSince = semver.MustParse("4.19.12")
 
 type (
 	pinnedImageSet struct {
-		object
+		kube.Object
 		Spec struct {
 			PinnedImages []pinnedImage `json:"pinnedImages"`
 		} `json:"spec"`
@@ -74,7 +76,7 @@ func (e *emission) emitPinned() error {
 		for some := range slices.Chunk(images, maxPinned) {
 			n++
 			name := fmt.Sprintf("satchel-%s-%d", pool, n)
-			set := pinnedImageSet{object: objectOf("machineconfiguration.openshift.io/v1", "PinnedImageSet", name, "")}
+			set := pinnedImageSet{Object: kube.Ours("machineconfiguration.openshift.io/v1", "PinnedImageSet", name, "")}
 			set.Metadata.Labels["machineconfiguration.openshift.io/role"] = pool
 			set.Spec.PinnedImages = some
 			file := fmt.Sprintf("pinnedimageset-%s-%d.yaml", pool, n)
@@ -127,30 +129,30 @@ func (e *emission) poolNames() (list []string) {
 }
 
 // stepPinned has the nodes load the images of the next update, one pool after the other.
-func (e *emission) stepPinned(p *page) {
+func (e *emission) stepPinned(p *page.Page) {
 	if len(e.pinned.files) == 0 {
 		return
 	}
-	p.step("Load the images of the update before it")
-	p.text("Nodes load the %s of %s now, and keep them, so that the update itself pulls nothing. Nodes: no drain and no reboot.", text.Count(e.pinned.count, "image", "images"), origin.PayloadName(e.pinned.payload))
+	p.Step("Load the images of the update before it")
+	p.Text("Nodes load the %s of %s now, and keep them, so that the update itself pulls nothing. Nodes: no drain and no reboot.", text.Count(e.pinned.count, "image", "images"), origin.PayloadName(e.pinned.payload))
 	if size := e.site.PayloadBytes[e.pinned.payload.Root.Digest]; size > 0 {
-		p.text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed. The first command shows what one node has.", float64(roomPinned*size)/1e9, roomPinned)
+		p.Text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed. The first command shows what one node has.", float64(roomPinned*size)/1e9, roomPinned)
 	} else {
-		p.text("**Each node needs %d times the size of the images as free space in /var/lib/containers.** The first command shows what one node has.", roomPinned)
+		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers.** The first command shows what one node has.", roomPinned)
 	}
-	p.run("NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
+	p.Run("NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
 	for i, pool := range e.pinned.pools {
 		if i == 0 && len(e.pinned.pools) > 1 {
-			p.text("Begin with the pool `%s`, and go on only when all of its nodes have loaded the images: LOADING is False, and so is FAILED.", pool)
+			p.Text("Begin with the pool `%s`, and go on only when all of its nodes have loaded the images: LOADING is False, and so is FAILED.", pool)
 		} else {
-			p.text("Then the pool `%s`.", pool)
+			p.Text("Then the pool `%s`.", pool)
 		}
-		p.run("oc apply"+flagged(e.pinned.files[pool]), `oc get machineconfignodes -o custom-columns='NODE:.metadata.name,POOL:.spec.pool.name,LOADING:.status.conditions[?(@.type=="PinnedImageSetsProgressing")].status,FAILED:.status.conditions[?(@.type=="PinnedImageSetsDegraded")].status'`)
+		p.Run("oc apply"+flagged(e.pinned.files[pool]), `oc get machineconfignodes -o custom-columns='NODE:.metadata.name,POOL:.spec.pool.name,LOADING:.status.conditions[?(@.type=="PinnedImageSetsProgressing")].status,FAILED:.status.conditions[?(@.type=="PinnedImageSetsDegraded")].status'`)
 	}
 }
 
 // stepUnpin lets go of the images when the update is done.
-func (e *emission) stepUnpin(p *page) {
+func (e *emission) stepUnpin(p *page.Page) {
 	var stale []string
 	for _, o := range e.site.Cluster.Of("PinnedImageSet") {
 		if ours(o) && !e.pins(o.Name) {
@@ -159,21 +161,21 @@ func (e *emission) stepUnpin(p *page) {
 	}
 	switch {
 	case len(e.pinned.files) > 0:
-		p.step("After the update: let nodes delete the images that they kept for it")
-		p.text("Only when every node runs %s. Nodes: no drain and no reboot.", origin.PayloadName(e.pinned.payload))
+		p.Step("After the update: let nodes delete the images that they kept for it")
+		p.Text("Only when every node runs %s. Nodes: no drain and no reboot.", origin.PayloadName(e.pinned.payload))
 		for _, list := range e.pinned.files {
 			for _, o := range list {
 				stale = append(stale, o.name)
 			}
 		}
 	case len(stale) > 0:
-		p.step("Images that nodes keep for an earlier update")
-		p.text("If that update is done, nodes need not keep them. Nodes: no drain and no reboot.")
+		p.Step("Images that nodes keep for an earlier update")
+		p.Text("If that update is done, nodes need not keep them. Nodes: no drain and no reboot.")
 	default:
 		return
 	}
 	slices.Sort(stale)
-	p.run("oc delete pinnedimageset --ignore-not-found " + strings.Join(slices.Compact(stale), " "))
+	p.Run("oc delete pinnedimageset --ignore-not-found " + strings.Join(slices.Compact(stale), " "))
 }
 
 // pins reports whether an object is one of those that are written.

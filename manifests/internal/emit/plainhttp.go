@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -42,34 +43,34 @@ const (
 )
 
 // stepPlainHTTP comes before the rules: nodes must not ask the mirror by TLS, which fails.
-func (e *emission) stepPlainHTTP(p *page) {
+func (e *emission) stepPlainHTTP(p *page.Page) {
 	hosts := e.newInsecure()
 	if len(hosts) == 0 {
 		if e.site.PlainHTTP && len(e.images) > 0 {
-			p.nothing("plain HTTP in image.config")
+			p.Nothing("plain HTTP in image.config")
 		}
 		return
 	}
-	p.step("Plain HTTP: let nodes use it for the mirror")
+	p.Step("Plain HTTP: let nodes use it for the mirror")
 	if e.hosted() {
-		p.text("The mirror answered satchel by plain HTTP. This is a hosted cluster: add %s on the management cluster, to spec.configuration.image.registrySources.insecureRegistries of the HostedCluster. Keep what stands there.", code(hosts))
-		p.text("**Nodes: this change replaces or reboots every node.**")
+		p.Text("The mirror answered satchel by plain HTTP. This is a hosted cluster: add %s on the management cluster, to spec.configuration.image.registrySources.insecureRegistries of the HostedCluster. Keep what stands there.", page.Code(hosts))
+		p.Text("**Nodes: this change replaces or reboots every node.**")
 		return
 	}
-	p.text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The commands add %s to the list spec.registrySources.insecureRegistries, unless it is there. Nothing else of the list changes.", code(hosts))
-	p.drains("a new entry in insecureRegistries")
+	p.Text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The commands add %s to the list spec.registrySources.insecureRegistries, unless it is there. Nothing else of the list changes.", page.Code(hosts))
+	p.Drains("a new entry in insecureRegistries")
 	lines := []string{readInsecure, setInsecure}
 	for _, host := range hosts {
 		lines = append(lines, fmt.Sprintf(`echo "$LIST" | grep -F '"%s"' || oc patch image.config.openshift.io/cluster --type=json -p '[{"op":"add","path":"/spec/registrySources/insecureRegistries/-","value":"%[1]s"}]'`, host))
 	}
-	p.run(lines...)
-	p.text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
-	p.run(e.waitForNodes()...)
-	p.text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
+	p.Run(lines...)
+	p.Text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
+	p.Run(e.waitForNodes()...)
+	p.Text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
 }
 
 // restorePlainHTTP takes away what was not in the list before.
-func (e *emission) restorePlainHTTP(p *page) {
+func (e *emission) restorePlainHTTP(p *page.Page) {
 	if !e.site.PlainHTTP || len(e.images) == 0 || e.hosted() {
 		return
 	}
@@ -87,15 +88,15 @@ func (e *emission) restorePlainHTTP(p *page) {
 	if len(lines) == 0 {
 		return
 	}
-	p.step("Plain HTTP: only if the mirror goes away")
-	p.text("The commands take %s out of spec.registrySources.insecureRegistries, if it was not there before satchel. Nothing else of the list changes.", code(e.hosts()))
-	p.drains("this change")
+	p.Step("Plain HTTP: only if the mirror goes away")
+	p.Text("The commands take %s out of spec.registrySources.insecureRegistries, if it was not there before satchel. Nothing else of the list changes.", page.Code(e.hosts()))
+	p.Drains("this change")
 	first := []string{readInsecure}
 	if !known {
 		first = append(first, readBefore("BEFORE", keyInsecure))
 	}
 	lines = append(lines, `[ "$LIST" != "[]" ] || LIST=null`)
-	p.run(append(append(first, lines...), setInsecure)...)
+	p.Run(append(append(first, lines...), setInsecure)...)
 }
 
 // withoutInsecure takes a host out of the list in LIST, which is JSON.

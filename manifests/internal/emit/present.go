@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -114,7 +115,7 @@ func (e *emission) fillPresent() {
 }
 
 // ours reports whether satchel made an object: by its label.
-func ours(o cluster.Object) bool { return o.Labels[managedBy] == satchel }
+func ours(o cluster.Object) bool { return o.Labels[kube.ManagedBy] == kube.Satchel }
 
 // ruleKinds are the kinds of objects with rules.
 var ruleKinds = []rules.Kind{rules.ContentSource, rules.DigestMirrors, rules.TagMirrors}

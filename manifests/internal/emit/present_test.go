@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 )
 
 // object makes an object of a cluster from its JSON.
 func objectIn(t testing.TB, body string) cluster.Object {
 	t.Helper()
-	var o object
+	var o kube.Object
 	must(t, json.Unmarshal([]byte(body), &o))
 	return cluster.Object{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Labels: o.Metadata.Labels, Body: json.RawMessage(body)}
 }
@@ -21,8 +22,8 @@ func TestChange(t *testing.T) {
 		objectIn(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"n","labels":{"x":"y","app.kubernetes.io/managed-by":"satchel"}},"data":{"k":"v","other":"w"}}`),
 		objectIn(t, `{"apiVersion":"config.openshift.io/v1","kind":"Image","metadata":{"name":"cluster"},"spec":{"registrySources":{"insecureRegistries":["a","b"]},"count":3}}`),
 	}, "Proxy")}}
-	cm := func(data string) configMap {
-		return configMap{object: objectOf("v1", "ConfigMap", "a", "n"), Data: map[string]string{"k": data}}
+	cm := func(data string) kube.ConfigMap {
+		return kube.ConfigMap{Object: kube.Ours("v1", "ConfigMap", "a", "n"), Data: map[string]string{"k": data}}
 	}
 	type m = map[string]any
 	for name, c := range map[string]struct {
@@ -38,8 +39,8 @@ func TestChange(t *testing.T) {
 		"a kind that was not asked":  {m{}, "Node", "", "a", unknown},
 		"a list":                     {m{"spec": m{"registrySources": m{"insecureRegistries": []string{"a", "b"}}}}, "Image", "", "cluster", same},
 		"a shorter list":             {m{"spec": m{"registrySources": m{"insecureRegistries": []string{"a"}}}}, "Image", "", "cluster", changed},
-		"a field that is to be away": {imagePatch{}, "Image", "", "cluster", same},
-		"a field that is not there":  {imagePatch{imagePatchSpec{&nameRef{"x"}}}, "Image", "", "cluster", changed},
+		"a field that is to be away": {kube.ImagePatch{}, "Image", "", "cluster", same},
+		"a field that is not there":  {kube.ImagePatch{Spec: kube.ImagePatchSpec{AdditionalTrustedCA: &kube.NameRef{Name: "x"}}}, "Image", "", "cluster", changed},
 		"a number":                   {m{"spec": m{"count": 3}}, "Image", "", "cluster", same},
 		"a list where there is none": {m{"spec": m{"count": []string{"a"}}}, "Image", "", "cluster", changed},
 		"empty where there is none":  {m{"spec": m{"more": m{}}}, "Image", "", "cluster", same},

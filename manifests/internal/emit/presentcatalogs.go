@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -214,7 +215,7 @@ func (e *emission) renamed() (list []renaming) {
 }
 
 // pageRenamed lists CatalogSources that serve a catalog under another name.
-func (e *emission) pageRenamed(p *page) {
+func (e *emission) pageRenamed(p *page.Page) {
 	var list, patches, gone []string
 	for _, r := range e.renamed() {
 		list = append(list, fmt.Sprintf("`%s` is now `%s`", r.old, r.name))
@@ -224,14 +225,14 @@ func (e *emission) pageRenamed(p *page) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("The cluster has these catalogs under another name too:")
-		p.list(list)
-		p.text("Subscriptions that name such a catalog must name the new one:")
-		p.run(patches...)
+		p.Text("The cluster has these catalogs under another name too:")
+		p.List(list)
+		p.Text("Subscriptions that name such a catalog must name the new one:")
+		p.Run(patches...)
 	}
 	if len(gone) > 0 {
-		p.text("Then no Subscription names the old ones, and they go:")
-		p.run("oc delete catalogsource -n openshift-marketplace " + strings.Join(gone, " "))
+		p.Text("Then no Subscription names the old ones, and they go:")
+		p.Run("oc delete catalogsource -n openshift-marketplace " + strings.Join(gone, " "))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -88,33 +89,33 @@ func proxyHost(host string) string {
 }
 
 // stepProxy comes before everything else: it reboots, and without it nodes cannot pull.
-func (e *emission) stepProxy(p *page) {
+func (e *emission) stepProxy(p *page.Page) {
 	hosts, known := e.behindProxy()
 	if len(e.images) == 0 {
 		return
 	}
 	if len(hosts) == 0 {
-		p.nothing("the cluster's proxy")
+		p.Nothing("the cluster's proxy")
 		return
 	}
-	p.step("The cluster's proxy: let nodes ask the mirror directly")
+	p.Step("The cluster's proxy: let nodes ask the mirror directly")
 	names := text.And(codes(hosts))
 	if e.hosted() {
-		p.text("This is a hosted cluster. If it uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. Add that on the management cluster, in the HostedCluster: spec.configuration.proxy.noProxy. Keep what stands there. It replaces or reboots every node.", names)
-		p.run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
+		p.Text("This is a hosted cluster. If it uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. Add that on the management cluster, in the HostedCluster: spec.configuration.proxy.noProxy. Keep what stands there. It replaces or reboots every node.", names)
+		p.Run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
 		return
 	}
 	if known {
-		p.text("The cluster uses a proxy, and its noProxy does not have %s: nodes would send pulls from the mirror through the proxy.", names)
+		p.Text("The cluster uses a proxy, and its noProxy does not have %s: nodes would send pulls from the mirror through the proxy.", names)
 	} else {
-		p.text("If the cluster uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. The command prints the proxies and noProxy. If it prints no proxy, or if noProxy covers the mirror (its name, a domain that it is in, or its network), go on with the next step.", names)
-		p.run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
+		p.Text("If the cluster uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. The command prints the proxies and noProxy. If it prints no proxy, or if noProxy covers the mirror (its name, a domain that it is in, or its network), go on with the next step.", names)
+		p.Run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
 	}
-	p.text("The commands read what noProxy has now, and add to it only what it does not have.")
-	p.reboots("a change of noProxy")
-	p.run(addNoProxy(hosts)...)
-	p.text("Wait until every node is updated. The last command shows noProxy as nodes have it.")
-	p.run(append(e.waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
+	p.Text("The commands read what noProxy has now, and add to it only what it does not have.")
+	p.Reboots("a change of noProxy")
+	p.Run(addNoProxy(hosts)...)
+	p.Text("Wait until every node is updated. The last command shows noProxy as nodes have it.")
+	p.Run(append(e.waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
 }
 
 // addNoProxy are the commands that add hosts to noProxy, where a proxy is used that they are not
@@ -149,7 +150,7 @@ func coveredBy(host string) []string {
 }
 
 // restoreProxy takes the mirror out of noProxy again.
-func (e *emission) restoreProxy(p *page) {
+func (e *emission) restoreProxy(p *page.Page) {
 	hosts, known := e.behindProxy()
 	if known && len(hosts) == 0 {
 		hosts = e.addedToProxy()
@@ -157,9 +158,9 @@ func (e *emission) restoreProxy(p *page) {
 	if len(hosts) == 0 || len(e.images) == 0 || e.hosted() {
 		return
 	}
-	p.step("The cluster's proxy: only if the mirror goes away")
-	p.text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; the ConfigMap %s shows what was there before.", beforeName)
-	p.reboots("a change of noProxy")
+	p.Step("The cluster's proxy: only if the mirror goes away")
+	p.Text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; the ConfigMap %s shows what was there before.", beforeName)
+	p.Reboots("a change of noProxy")
 	lines := []string{
 		"KNOWN=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
 		readBefore("BEFORE", keyNoProxy),
@@ -172,7 +173,7 @@ func (e *emission) restoreProxy(p *page) {
 	lines = append(lines,
 		`NEW="${NEW#,}"`, `NEW="${NEW%,}"`,
 		`[ "$READ" = no ] || [ -z "$KNOWN" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
-	p.run(lines...)
+	p.Run(lines...)
 }
 
 // addedToProxy lists the mirror's hosts that stand in noProxy by name, where an earlier run may

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -159,10 +160,10 @@ func TestNoProxyCommands(t *testing.T) {
 		}
 		var patched struct{ Spec struct{ NoProxy string } }
 		must(t, json.Unmarshal([]byte(got), &patched))
-		p := &page{}
+		p := page.New(false)
 		e.images = []oci.Image{{}}
 		e.restoreProxy(p)
-		back := runWithProxy(t, c.spec, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, "")
+		back := runWithProxy(t, c.spec, strings.Split(string(p.Bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, "")
 		want := `{"spec":{"noProxy":"` + c.spec + `"}}`
 		if c.spec == "" {
 			want = `{"spec":{"noProxy":null}}`
@@ -171,7 +172,7 @@ func TestNoProxyCommands(t *testing.T) {
 			t.Errorf("%s: the way back patched %q, want %q", name, back, want)
 		}
 		// What stood there before the first run stays.
-		if back := runWithProxy(t, patched.Spec.NoProxy, strings.Split(string(p.bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, ""); back != "" {
+		if back := runWithProxy(t, patched.Spec.NoProxy, strings.Split(string(p.Bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, ""); back != "" {
 			t.Errorf("%s: the way back takes out what was there before: %q", name, back)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/pullsecret"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -200,8 +201,8 @@ func (e *emission) noteNarrower(s *pullsecret.Secret) {
 }
 
 func (e *emission) addSecret(file string, s *pullsecret.Secret) error {
-	return e.addObject(file, modeSecret, secret{
-		object: theirs("v1", "Secret", "pull-secret", "openshift-config"),
+	return e.addObject(file, modeSecret, kube.Secret{
+		Object: kube.Theirs("v1", "Secret", "pull-secret", "openshift-config"),
 		Type:   "kubernetes.io/dockerconfigjson",
 		Data:   map[string][]byte{".dockerconfigjson": s.JSON()},
 	})

@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 // TestEmitNodeSecret: which entries nodes get for the mirror, and what the page does with them.
@@ -59,7 +61,7 @@ func TestEmitNodeSecret(t *testing.T) {
 		c.in.Mirror, c.in.Images, c.in.Username, c.in.Password = "m.example:5000/ocp", images, "push", "push-secret"
 		files, _ := emit(t, c.in)
 		var got struct{ Auths map[string]map[string]string }
-		page, public := "", ""
+		text, public := "", ""
 		for _, f := range files {
 			if strings.HasPrefix(f.Name, "secrets/") != (f.Name == fileMirrorSecret) || strings.Contains(f.Name, "secret") && f.Mode != 0o600 {
 				t.Errorf("%s: %s has mode %o", name, f.Name, f.Mode)
@@ -71,7 +73,7 @@ func TestEmitNodeSecret(t *testing.T) {
 				public += string(f.Body)
 			}
 			if f.Name == fileApply {
-				page = string(f.Body)
+				text = string(f.Body)
 			}
 		}
 		entries := map[string]string{}
@@ -86,16 +88,16 @@ func TestEmitNodeSecret(t *testing.T) {
 		}
 		todo := commands(t, files, fileApply)
 		if c.step == "" && strings.Contains(todo, "satchel pull-secret") || !strings.Contains(todo, c.step) {
-			t.Errorf("%s: the page lacks %q:\n%s", name, c.step, todo)
+			t.Errorf("%s: the text lacks %q:\n%s", name, c.step, todo)
 		}
 		if sets := strings.Contains(todo, "oc set data"); sets != (c.step == toAdd || c.step == toAddMissing) {
 			t.Errorf("%s: the pull secret is set: %t", name, sets)
 		}
-		if idle := strings.Contains(page, "Nothing to do: the pull secret"); idle != c.idle {
+		if idle := strings.Contains(text, "Nothing to do: the pull secret"); idle != c.idle {
 			t.Errorf("%s: nothing to do: %t", name, idle)
 		}
 		for _, m := range append(c.in.PullFrom[:len(c.in.PullFrom):len(c.in.PullFrom)], "m.example:5000/ocp")[:max(1, len(c.in.PullFrom))] {
-			if want := "crictl pull " + shell(m+"/team/app@"+images[0].image(t).Root.Digest.String()); !strings.Contains(todo, want) {
+			if want := "crictl pull " + page.Shell(m+"/team/app@"+images[0].image(t).Root.Digest.String()); !strings.Contains(todo, want) {
 				t.Errorf("%s: no node is looked at: %s", name, want)
 			}
 		}
@@ -109,7 +111,7 @@ func TestEmitGitOpsSecret(t *testing.T) {
 	const present = `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"},"q":{"auth":"ZmFrZTpmYWtl"}}}`
 	in := emitInput{Mirror: "m.example", Images: manyImages(1), PullSecret: present, NodeSecret: `{"auths":{"m.example":{"auth":"bm9kZTpub2Rl"}}}`}
 	names := func(files []File, name string) []string {
-		var s secret
+		var s kube.Secret
 		must(t, yaml.Unmarshal(fileOf(t, files, name).Body, &s))
 		var in struct{ Auths map[string]any }
 		must(t, json.Unmarshal(s.Data[".dockerconfigjson"], &in))

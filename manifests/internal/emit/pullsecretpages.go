@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 // What the commands keep in OUTDIR; all of it holds credentials.
@@ -33,99 +35,99 @@ func (e *emission) nodesPullSecret() string {
 	return "Nodes: from 4.7.4 on, no drain and no reboot. Before 4.7.4, every node is drained and rebooted."
 }
 
-func (e *emission) stepPullSecret(p *page) {
+func (e *emission) stepPullSecret(p *page.Page) {
 	s := e.secret
 	switch {
 	case s.stands != "":
-		p.nothing(fmt.Sprintf("the pull secret (in the file that you gave, nodes use the entry `%s` for the mirror)", s.stands))
+		p.Nothing(fmt.Sprintf("the pull secret (in the file that you gave, nodes use the entry `%s` for the mirror)", s.stands))
 	case s.nodes != nil:
-		p.step("Pull secret")
+		p.Step("Pull secret")
 		e.addToSecret(p)
 	case s.missing:
-		p.step("Pull secret: no credential for nodes yet")
-		p.text("The mirror asks for a credential, and none for nodes was given. satchel does not give nodes its own: whoever reads it on a node could change the mirror.")
+		p.Step("Pull secret: no credential for nodes yet")
+		p.Text("The mirror asks for a credential, and none for nodes was given. satchel does not give nodes its own: whoever reads it on a node could change the mirror.")
 		e.lookForEntry(p)
 	case s.unknown:
-		p.step("Pull secret: not written")
-		p.text("Nodes read the mirror's credential from the cluster's pull secret. satchel was given none for them, and did not ask the mirror. The following prints 200 if the mirror needs no credential, and 401 if it asks for one. If it is 200, continue with the next step.")
-		p.run("curl -sS -k -o /dev/null -w '%{http_code}\\n' https://" + shell(e.mirrors()[0].Host) + "/v2/")
+		p.Step("Pull secret: not written")
+		p.Text("Nodes read the mirror's credential from the cluster's pull secret. satchel was given none for them, and did not ask the mirror. The following prints 200 if the mirror needs no credential, and 401 if it asks for one. If it is 200, continue with the next step.")
+		p.Run("curl -sS -k -o /dev/null -w '%{http_code}\\n' https://" + page.Shell(e.mirrors()[0].Host) + "/v2/")
 		e.lookForEntry(p)
 	}
 }
 
 // addToSecret shows how to add the nodes' entries to what the cluster has then.
-func (e *emission) addToSecret(p *page) {
+func (e *emission) addToSecret(p *page.Page) {
 	names := "`" + strings.Join(e.secret.nodes.Names(), "`, `") + "`"
 	add := "--add "
 	if e.site.NodeSecret == nil {
 		add = "--add-missing "
 	}
-	p.text("Nodes log in to the mirror by the cluster's pull secret. %s has their entry (%s). The commands save the present pull secret and write a copy with the entry. They change nothing in the cluster yet.", fileMirrorSecret, names)
+	p.Text("Nodes log in to the mirror by the cluster's pull secret. %s has their entry (%s). The commands save the present pull secret and write a copy with the entry. They change nothing in the cluster yet.", fileMirrorSecret, names)
 	e.where(p)
 	e.editSecret(p, add+fileMirrorSecret)
-	p.text("The last command prints which entries differ. If it prints `nothing to do`, the cluster has the entry: delete the two files (`%s`) and continue with the next step. Else it prints `added:` or `changed:` with %s, and no other name in such a line. Then set it. %s", removeSecrets, names, e.nodesPullSecret())
+	p.Text("The last command prints which entries differ. If it prints `nothing to do`, the cluster has the entry: delete the two files (`%s`) and continue with the next step. Else it prints `added:` or `changed:` with %s, and no other name in such a line. Then set it. %s", removeSecrets, names, e.nodesPullSecret())
 	e.setSecret(p)
 	if e.secret.given {
-		p.text("For GitOps, %s has the pull secret that you gave, with the entry. Keep it out of the repository, or encrypt it there. Do not use a plain `oc apply` for it: that leaves every credential in an annotation (`oc apply --server-side --force-conflicts` does not).", fileGitOpsSecret)
+		p.Text("For GitOps, %s has the pull secret that you gave, with the entry. Keep it out of the repository, or encrypt it there. Do not use a plain `oc apply` for it: that leaves every credential in an annotation (`oc apply --server-side --force-conflicts` does not).", fileGitOpsSecret)
 	}
 }
 
 // lookForEntry shows how to see whether the cluster has a credential for the mirror.
-func (e *emission) lookForEntry(p *page) {
+func (e *emission) lookForEntry(p *page.Page) {
 	var covers []string
 	for _, m := range e.mirrors() {
-		covers = append(covers, "--covers "+shell(m.String()))
+		covers = append(covers, "--covers "+page.Shell(m.String()))
 	}
-	p.text("The following prints which entry of the present pull secret nodes use for the mirror, or that there is none:")
+	p.Text("The following prints which entry of the present pull secret nodes use for the mirror, or that there is none:")
 	e.where(p)
 	at := e.pullSecretPlace()
-	p.run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
+	p.Run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
 		"satchel pull-secret "+strings.Join(covers, " ")+" "+secretNow, "rm "+secretNow)...)
-	p.text("If it names an entry, continue with the next step. If not, log in with an account of the mirror that may only pull (`podman login --authfile node-auth.json %s`; it asks for the password). Then run satchel render again with `--node-authfile node-auth.json`, and with all other flags as before, and start again at step 1 of the new %s.", e.mirrors()[0].Host, fileApply)
+	p.Text("If it names an entry, continue with the next step. If not, log in with an account of the mirror that may only pull (`podman login --authfile node-auth.json %s`; it asks for the password). Then run satchel render again with `--node-authfile node-auth.json`, and with all other flags as before, and start again at step 1 of the new %s.", e.mirrors()[0].Host, fileApply)
 }
 
 // editSecret saves the present pull secret and writes a copy that is edited.
-func (e *emission) editSecret(p *page, flags string) {
+func (e *emission) editSecret(p *page.Page, flags string) {
 	at := e.pullSecretPlace()
-	p.run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
+	p.Run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
 		"satchel pull-secret "+flags+" --output "+secretNew+" "+secretNow)...)
 }
 
 // setSecret makes the edited copy the cluster's pull secret, and keeps what was there before the
 // first one.
-func (e *emission) setSecret(p *page, after ...string) {
-	p.text("The first two commands keep the pull secret as it was before satchel, for the way back: once, in the same namespace.")
+func (e *emission) setSecret(p *page.Page, after ...string) {
+	p.Text("The first two commands keep the pull secret as it was before satchel, for the way back: once, in the same namespace.")
 	at := e.pullSecretPlace()
-	p.run(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets}, after)...)
+	p.Run(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets}, after)...)
 }
 
 // cutPullSecret takes the entry for reports to Red Hat out of what the cluster has then.
-func (e *emission) cutPullSecret(p *page) {
-	p.text("After the cut, the Insights operator can send no reports and would be degraded. Without %s in the pull secret it does not try. The commands save the present pull secret and write a copy without it. They change nothing in the cluster yet.", insightsHost)
+func (e *emission) cutPullSecret(p *page.Page) {
+	p.Text("After the cut, the Insights operator can send no reports and would be degraded. Without %s in the pull secret it does not try. The commands save the present pull secret and write a copy without it. They change nothing in the cluster yet.", insightsHost)
 	e.where(p)
 	e.editSecret(p, "--remove "+insightsHost)
-	p.text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, insightsHost, e.nodesPullSecret())
+	p.Text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, insightsHost, e.nodesPullSecret())
 	e.setSecret(p, "oc get clusteroperator insights --ignore-not-found")
 }
 
 // restoreSecret gives the entries that satchel has changed what they were, and leaves all others.
-func (e *emission) restoreSecret(p *page) {
+func (e *emission) restoreSecret(p *page.Page) {
 	var hosts []string
 	for _, name := range append(e.secretNames(), insightsHost) {
-		hosts = append(hosts, "--host "+shell(name))
+		hosts = append(hosts, "--host "+page.Shell(name))
 	}
-	p.step("The pull secret")
-	p.text("The mirror's entry goes, and that of the Insights operator comes back, if they were like this before satchel. All other entries stay as they are now. If the first command prints nothing, satchel has not changed the pull secret: skip this step.")
+	p.Step("The pull secret")
+	p.Text("The mirror's entry goes, and that of the Insights operator comes back, if they were like this before satchel. All other entries stay as they are now. If the first command prints nothing, satchel has not changed the pull secret: skip this step.")
 	e.where(p)
 	at := e.pullSecretPlace()
 	before := at.before + " -n " + at.namespace
-	p.run(append(at.read, "oc get secret "+before+" --ignore-not-found -o name")...)
-	p.run(append(at.read, "mkdir -p "+secretsDir,
+	p.Run(append(at.read, "oc get secret "+before+" --ignore-not-found -o name")...)
+	p.Run(append(at.read, "mkdir -p "+secretsDir,
 		"(umask 077; oc extract secret/"+before+" --keys="+beforeSecretKey+" --to=- > "+secretBefore+")",
 		at.extract(secretNow),
 		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)...)
-	p.text("The last command prints which entries differ. Set the copy. %s", e.nodesPullSecret())
-	p.run(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)
+	p.Text("The last command prints which entries differ. Set the copy. %s", e.nodesPullSecret())
+	p.Run(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)
 }
 
 // secretNames are the entries for the mirror that satchel may have added.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -63,7 +65,7 @@ func (e *emission) emitCA() error {
 		}
 	}
 	e.ca.written, e.ca.held, e.ca.certs = true, true, certs
-	patch := dataPatch{Data: map[string]string{}}
+	patch := kube.DataPatch{Data: map[string]string{}}
 	for _, key := range e.ca.keys {
 		patch.Data[key] = certs
 	}
@@ -76,7 +78,7 @@ func (e *emission) emitCA() error {
 	if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
 		return err
 	}
-	return e.addObject(fileImagePatch, modePublic, imagePatch{imagePatchSpec{&nameRef{e.ca.name}}})
+	return e.addObject(fileImagePatch, modePublic, kube.ImagePatch{Spec: kube.ImagePatchSpec{AdditionalTrustedCA: &kube.NameRef{Name: e.ca.name}}})
 }
 
 // keyHeld reports whether the cluster has authorities of an address of the mirror.
@@ -87,8 +89,8 @@ func (e *emission) keyHeld() bool {
 
 // wholeCA is the ConfigMap with everything that it has. The patch also takes keys away that
 // would be there twice.
-func (e *emission) wholeCA(patch *dataPatch) configMap {
-	cm := configMap{object: objectOf("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
+func (e *emission) wholeCA(patch *kube.DataPatch) kube.ConfigMap {
+	cm := kube.ConfigMap{Object: kube.Ours("v1", "ConfigMap", registryCAName, "openshift-config"), Data: map[string]string{}}
 	present := e.site.PresentCA
 	if present == nil {
 		maps.Copy(cm.Data, patch.Data)
@@ -213,7 +215,7 @@ func (e *emission) checkCA() (string, error) {
 }
 
 func (e *emission) noteCertificate(n int, cert *x509.Certificate) {
-	name := fmt.Sprintf("certificate %d of the mirror's CA file (%s)", n, markdown(cert.Subject.String()))
+	name := fmt.Sprintf("certificate %d of the mirror's CA file (%s)", n, page.Markdown(cert.Subject.String()))
 	now := e.site.Now
 	switch {
 	case now.IsZero():
@@ -241,66 +243,66 @@ func certificates(s string) []byte {
 	return all
 }
 
-func (e *emission) stepCA(p *page) {
+func (e *emission) stepCA(p *page.Page) {
 	if e.ca.missing {
 		e.stepNoCA(p)
 	}
 	if e.ca.same {
-		p.nothing(idleCA)
+		p.Nothing(idleCA)
 	}
 	if !e.ca.written || e.ca.same {
 		return
 	}
-	p.step("The mirror's certificate authorities")
+	p.Step("The mirror's certificate authorities")
 	if e.hosted() {
-		p.text("This is a hosted cluster: what is changed in its own image.config is set back. Add the authorities on the management cluster, to the HostedCluster: spec.additionalTrustBundle (%s shows it).", fileHostedCluster)
-		p.text("**Nodes: a change of the HostedCluster's authorities replaces or reboots every node.**")
+		p.Text("This is a hosted cluster: what is changed in its own image.config is set back. Add the authorities on the management cluster, to the HostedCluster: spec.additionalTrustBundle (%s shows it).", fileHostedCluster)
+		p.Text("**Nodes: a change of the HostedCluster's authorities replaces or reboots every node.**")
 		return
 	}
-	p.text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
+	p.Text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
 	exists := `[ -n "$(oc get configmap %s -n openshift-config --ignore-not-found -o name)" ] || oc create -f ` + fileCA
 	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch
 	image := "oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImagePatch
 	switch img := e.site.PresentImage; {
 	case img == nil:
-		p.text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named.", e.ca.name)
+		p.Text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named.", e.ca.name)
 		name := fmt.Sprintf(`"${CA:-%s}"`, e.ca.name)
-		p.run(
+		p.Run(
 			"CA=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}')",
 			fmt.Sprintf(exists, name), fmt.Sprintf(patch, name), `[ -n "$CA" ] || `+image,
 		)
 	case img.TrustedCA == "":
-		p.run(fmt.Sprintf(exists, e.ca.name), fmt.Sprintf(patch, e.ca.name), image)
+		p.Run(fmt.Sprintf(exists, e.ca.name), fmt.Sprintf(patch, e.ca.name), image)
 	default:
-		p.run(fmt.Sprintf(patch, e.ca.name))
+		p.Run(fmt.Sprintf(patch, e.ca.name))
 	}
 	if e.ca.present {
-		p.text("%s is the whole ConfigMap, as it is then.", fileCA)
+		p.Text("%s is the whole ConfigMap, as it is then.", fileCA)
 	}
 }
 
 // keysText names keys in a sentence.
 func keysText(keys []string) string {
 	if len(keys) == 1 {
-		return "the key " + code(keys)
+		return "the key " + page.Code(keys)
 	}
-	return "the keys " + code(keys)
+	return "the keys " + page.Code(keys)
 }
 
 // stepNoCA shows how to find out whether nodes need authorities that were not given.
-func (e *emission) stepNoCA(p *page) {
-	p.step("The mirror's certificate authorities: not written")
-	p.text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following asks the mirror from a node. If it prints a number, such as 200 or 401, continue with the next step. If it reports a problem with the certificate, run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
+func (e *emission) stepNoCA(p *page.Page) {
+	p.Step("The mirror's certificate authorities: not written")
+	p.Text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following asks the mirror from a node. If it prints a number, such as 200 or 401, continue with the next step. If it reports a problem with the certificate, run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
 	ask := func(scheme string) (lines []string) {
 		for _, host := range e.hosts() {
-			lines = append(lines, "oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' "+scheme+"://"+shell(host)+"/v2/")
+			lines = append(lines, "oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' "+scheme+"://"+page.Shell(host)+"/v2/")
 		}
 		return lines
 	}
-	p.run(append([]string{"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')"}, ask("https")...)...)
+	p.Run(append([]string{"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')"}, ask("https")...)...)
 	if e.site.Unchecked {
-		p.text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host)
-		p.run(ask("http")...)
+		p.Text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host)
+		p.Run(ask("http")...)
 	}
 }
 

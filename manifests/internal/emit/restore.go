@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -18,7 +20,7 @@ const (
 // emitRestore writes how to go back when the network returns ("Restoring the network").
 func (e *emission) emitRestore() error {
 	if off, known := e.before.get(keyDefaultsOff); known {
-		patch := hubRestore{hubRestoreSpec{Sources: json.RawMessage("null")}}
+		patch := kube.HubRestore{Spec: kube.HubRestoreSpec{Sources: json.RawMessage("null")}}
 		if value, err := strconv.ParseBool(off); err == nil {
 			patch.Spec.DisableAllDefaultSources = &value
 		}
@@ -33,9 +35,9 @@ func (e *emission) emitRestore() error {
 		e.add("restore/"+key, modePublic, []byte(e.before[key]))
 	}
 	if name, known := e.before.get(keyTrustedCA); known && e.ca.held && !e.hosted() {
-		patch := imagePatch{}
+		patch := kube.ImagePatch{}
 		if name != "" {
-			patch.Spec.AdditionalTrustedCA = &nameRef{name}
+			patch.Spec.AdditionalTrustedCA = &kube.NameRef{Name: name}
 		}
 		if err := e.addObject(fileImageRestore, modePublic, patch); err != nil {
 			return err
@@ -47,8 +49,8 @@ func (e *emission) emitRestore() error {
 
 func (e *emission) restorePage() []byte {
 	p := e.newPage()
-	p.text("# When the network returns")
-	p.text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
+	p.Text("# When the network returns")
+	p.Text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreCatalogs(p)
 	e.restoreClusterCatalogs(p)
 	e.restoreHelm(p)
@@ -60,15 +62,15 @@ func (e *emission) restorePage() []byte {
 	e.restoreSecret(p)
 	e.restoreProxy(p)
 	e.restoreLast(p)
-	return p.bytes()
+	return p.Bytes()
 }
 
 // restoreLast deletes what is of no use without the mirror and harms nobody.
-func (e *emission) restoreLast(p *page) {
-	p.step("The rest: only if the mirror goes away")
-	p.text("The signatures of releases, and what this page reads. Nodes: nothing changes.")
-	p.run(
-		"oc delete configmap -n openshift-config-managed -l "+mine,
+func (e *emission) restoreLast(p *page.Page) {
+	p.Step("The rest: only if the mirror goes away")
+	p.Text("The signatures of releases, and what this page reads. Nodes: nothing changes.")
+	p.Run(
+		"oc delete configmap -n openshift-config-managed -l "+kube.Mine,
 		"oc delete configmap "+beforeName+" -n openshift-config --ignore-not-found",
 	)
 }
@@ -101,16 +103,16 @@ func (e *emission) untouched(name string) bool {
 }
 
 // restoreOthers creates rules of others again, before satchel's go.
-func (e *emission) restoreOthers(p *page) {
+func (e *emission) restoreOthers(p *page.Page) {
 	keys := e.recreated(keyRules)
 	if len(keys) == 0 {
 		return
 	}
-	p.step("The rules of others")
-	p.text("These were deleted because satchel's rules have all that is in them. Nodes: no drain and no reboot.")
+	p.Step("The rules of others")
+	p.Text("These were deleted because satchel's rules have all that is in them. Nodes: no drain and no reboot.")
 	line := "oc create"
 	for _, key := range keys {
 		line += " -f restore/" + key
 	}
-	p.run(line)
+	p.Run(line)
 }

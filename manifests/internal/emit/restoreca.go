@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 // ownCA reports whether satchel made the ConfigMap that the cluster has: it has the name that
@@ -33,17 +36,17 @@ func (e *emission) ownCA() bool {
 }
 
 // restoreCA is the way back of the authorities.
-func (e *emission) restoreCA(p *page) {
+func (e *emission) restoreCA(p *page.Page) {
 	if !e.ca.held || e.hosted() {
 		return
 	}
-	p.step("The mirror's certificate authorities: only if the mirror goes away")
-	p.text("They do no harm. Remove them only when nothing in the cluster uses the mirror any more. The following must print nothing:")
+	p.Step("The mirror's certificate authorities: only if the mirror goes away")
+	p.Text("They do no harm. Remove them only when nothing in the cluster uses the mirror any more. The following must print nothing:")
 	var hosts string
 	for _, host := range e.hosts() {
-		hosts += " -e " + shell(host+"/")
+		hosts += " -e " + page.Shell(host+"/")
 	}
-	p.run(
+	p.Run(
 		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F"+hosts,
 		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F"+hosts+" | sort -u",
 	)
@@ -52,15 +55,15 @@ func (e *emission) restoreCA(p *page) {
 	case !known:
 		e.restoreUnknownCA(p)
 	case name == "":
-		p.text("image.config named no ConfigMap before satchel. This deletes the ConfigMap %s if satchel made it. If somebody has added another registry to it since, do not run it.", e.ca.name)
-		p.run("oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l "+mine+" --field-selector metadata.name="+e.ca.name)
+		p.Text("image.config named no ConfigMap before satchel. This deletes the ConfigMap %s if satchel made it. If somebody has added another registry to it since, do not run it.", e.ca.name)
+		p.Run("oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l "+kube.Mine+" --field-selector metadata.name="+e.ca.name)
 	default:
-		p.text("image.config named the ConfigMap %s before satchel, and names it again. Only the mirror's keys are removed from it.", name)
+		p.Text("image.config named the ConfigMap %s before satchel, and names it again. Only the mirror's keys are removed from it.", name)
 		lines := []string{"oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore}
 		if len(e.addedKeys()) > 0 {
 			lines = slices.Insert(lines, 0, e.removeCAKeys(name))
 		}
-		p.run(lines...)
+		p.Run(lines...)
 	}
 }
 
@@ -80,12 +83,12 @@ func (e *emission) removeCAKeys(name string) string {
 }
 
 // restoreUnknownCA reads in the cluster what it was before.
-func (e *emission) restoreUnknownCA(p *page) {
-	p.text("CA is the ConfigMap that image.config named before satchel, or nothing. Then %s is deleted if satchel made it. If somebody has added another registry to that one since, run only the first two commands.", e.ca.name)
-	p.run(
+func (e *emission) restoreUnknownCA(p *page.Page) {
+	p.Text("CA is the ConfigMap that image.config named before satchel, or nothing. Then %s is deleted if satchel made it. If somebody has added another registry to that one since, run only the first two commands.", e.ca.name)
+	p.Run(
 		readBefore("CA", keyTrustedCA)+" || CA="+e.ca.name,
 		e.removeCAKeys(`"${CA:-`+e.ca.name+`}"`),
 		`[ "$CA" = `+e.ca.name+` ] || oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"additionalTrustedCA\":{\"name\":\"$CA\"}}}"`,
-		`[ -n "$CA" ] || oc delete configmap -n openshift-config -l `+mine+` --field-selector metadata.name=`+e.ca.name,
+		`[ -n "$CA" ] || oc delete configmap -n openshift-config -l `+kube.Mine+` --field-selector metadata.name=`+e.ca.name,
 	)
 }

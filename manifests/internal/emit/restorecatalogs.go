@@ -3,14 +3,17 @@ package emit
 import (
 	"slices"
 	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 // restoreCatalogs is the way back of the catalogs. What satchel made is found by its label, so
 // that the catalogs of other weeks go too, also where this bundle has none.
-func (e *emission) restoreCatalogs(p *page) {
-	p.step("The catalogs as they were")
-	p.text("satchel's catalogs are deleted, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
-	lines := []string{"oc delete catalogsource -n openshift-marketplace -l " + mine}
+func (e *emission) restoreCatalogs(p *page.Page) {
+	p.Step("The catalogs as they were")
+	p.Text("satchel's catalogs are deleted, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
+	lines := []string{"oc delete catalogsource -n openshift-marketplace -l " + kube.Mine}
 	if old := e.unlabelled(); len(old) > 0 {
 		lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found "+strings.Join(old, " "))
 	}
@@ -22,7 +25,7 @@ func (e *emission) restoreCatalogs(p *page) {
 	for _, c := range e.catalogs {
 		was := c.kept || known && slices.Contains(strings.Fields(names), c.name) && !isDefault(c.name)
 		if was && !slices.Contains(keys, keyCatalog+c.name+".yaml") {
-			p.text("The cluster had %s before. What it was is in %s, in the directory of the first run.", c.name, beforeCatalogs)
+			p.Text("The cluster had %s before. What it was is in %s, in the directory of the first run.", c.name, beforeCatalogs)
 		}
 	}
 	if e.has(fileHubRestore) {
@@ -32,7 +35,7 @@ func (e *emission) restoreCatalogs(p *page) {
 			readBefore("SOURCES", keySources),
 			readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-null},\"sources\":${SOURCES:-null}}}"`)
 	}
-	p.run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
+	p.Run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
 }
 
 // unlabelled are the CatalogSources that earlier versions of satchel made, which have no label.

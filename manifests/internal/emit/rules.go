@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
@@ -114,13 +115,13 @@ func objectWith(set ruleSet) any {
 	if set.kind == rules.ContentSource {
 		api = "operator.openshift.io/v1alpha1"
 	}
-	o := objectOf(api, string(set.kind), set.name, "")
+	o := kube.Ours(api, string(set.kind), set.name, "")
 	if set.group == rules.Operator {
 		o.Metadata.Labels["operators.openshift.org/catalog"] = "true" // as oc and oc-mirror label them
 	}
-	var list []digestMirrors
+	var list []kube.DigestMirrors
 	for _, r := range set.rules {
-		m := digestMirrors{Source: r.Source, Mirrors: r.Mirrors}
+		m := kube.DigestMirrors{Source: r.Source, Mirrors: r.Mirrors}
 		if slices.Contains(set.never, r.Source) {
 			m.Policy = string(rules.Never)
 		}
@@ -128,11 +129,11 @@ func objectWith(set ruleSet) any {
 	}
 	switch set.kind {
 	case rules.DigestMirrors:
-		return digestMirrorSet{o, digestMirrorSpec{list}}
+		return kube.DigestMirrorSet{Object: o, Spec: kube.DigestMirrorSpec{ImageDigestMirrors: list}}
 	case rules.TagMirrors:
-		return tagMirrorSet{o, tagMirrorSpec{list}}
+		return kube.TagMirrorSet{Object: o, Spec: kube.TagMirrorSpec{ImageTagMirrors: list}}
 	}
-	return contentSourcePolicy{o, contentSourceSpec{list}}
+	return kube.ContentSourcePolicy{Object: o, Spec: kube.ContentSourceSpec{RepositoryDigestMirrors: list}}
 }
 
 // ruleSize is at least what a rule takes in YAML, which is more than in JSON:

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
 // pageNodes says, before a command, what a change of rules does to nodes: by what they have before
 // it and after it, or, where before is nil, for new rules beside others.
-func (e *emission) pageNodes(p *page, what string, before, after *rules.Nodes) {
+func (e *emission) pageNodes(p *page.Page, what string, before, after *rules.Nodes) {
 	v, known := e.site.Cluster.Running()
 	known = known && v.Major == 4
 	var list []rules.Drain
@@ -18,19 +19,19 @@ func (e *emission) pageNodes(p *page, what string, before, after *rules.Nodes) {
 	}
 	switch {
 	case known && v.Minor < 7:
-		p.reboots(what)
+		p.Reboots(what)
 	case known && v.Minor == 7:
-		p.drains(what)
+		p.Drains(what)
 	case len(list) > 0:
-		p.drains(what)
+		p.Drains(what)
 		var why []string
 		for _, d := range list {
 			why = append(why, fmt.Sprintf("`%s`: %s", d.Source, d.Why))
 		}
-		p.text("This is why:")
-		p.list(atMost(why, 10))
+		p.Text("This is why:")
+		p.List(atMost(why, 10))
 	default:
-		p.text("Nodes: %s", e.noDrain(before != nil))
+		p.Text("Nodes: %s", e.noDrain(before != nil))
 	}
 }
 
@@ -58,7 +59,7 @@ func (e *emission) noDrain(compared bool) string {
 }
 
 // pagePolicies says for which sources nodes may be kept from asking them, and for which not.
-func (e *emission) pagePolicies(p *page) {
+func (e *emission) pagePolicies(p *page.Page) {
 	const most = 20
 	g := e.growth
 	var list []string
@@ -66,15 +67,15 @@ func (e *emission) pagePolicies(p *page) {
 		list = append(list, fmt.Sprintf("`%s`: %s has it without mirrorSourcePolicy, and another object with NeverContactSource", b.Source, b.Object))
 	}
 	if len(list) > 0 {
-		p.text("**Objects of the cluster contradict each other. The machine config operator applies no change of rules at all while they do. Correct this first:**")
-		p.list(atMost(list, most))
+		p.Text("**Objects of the cluster contradict each other. The machine config operator applies no change of rules at all while they do. Correct this first:**")
+		p.List(atMost(list, most))
 	}
 	never := 0
 	for _, o := range g.Ours {
 		never += len(o.Never)
 	}
 	if never > 0 {
-		p.text("Nodes will not ask these sources themselves (mirrorSourcePolicy NeverContactSource): a pull of an image that the mirror lacks fails, as it will after the cut. Pulls by tag fail too, unless a rule for tags leads to the mirror.")
+		p.Text("Nodes will not ask these sources themselves (mirrorSourcePolicy NeverContactSource): a pull of an image that the mirror lacks fails, as it will after the cut. Pulls by tag fail too, unless a rule for tags leads to the mirror.")
 	}
 	list = nil
 	for _, f := range g.Forced {
@@ -90,13 +91,13 @@ func (e *emission) pagePolicies(p *page) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("All objects must have the same mirrorSourcePolicy for a source, else nodes take no change of rules at all. So these sources do not get the policy that was asked for. Where an object can be deleted (see below), run satchel render once more after that.")
-		p.list(atMost(list, most))
+		p.Text("All objects must have the same mirrorSourcePolicy for a source, else nodes take no change of rules at all. So these sources do not get the policy that was asked for. Where an object can be deleted (see below), run satchel render once more after that.")
+		p.List(atMost(list, most))
 	}
 }
 
 // pageInternal shows the rules that lead to the cluster's internal release registry.
-func (e *emission) pageInternal(p *page) {
+func (e *emission) pageInternal(p *page.Page) {
 	var list []string
 	for _, r := range e.growth.Internal {
 		said := fmt.Sprintf("%s leads from `%s` to %s", r.Object, r.Source, strings.Join(r.Mirrors, ", "))
@@ -106,21 +107,21 @@ func (e *emission) pageInternal(p *page) {
 		list = append(list, said)
 	}
 	if len(list) > 0 {
-		p.text("The cluster has a registry of its own for its release (InternalReleaseImage, port 22625). Its rules stay, and nodes ask it first:")
-		p.list(atMost(list, 20))
+		p.Text("The cluster has a registry of its own for its release (InternalReleaseImage, port 22625). Its rules stay, and nodes ask it first:")
+		p.List(atMost(list, 20))
 	}
 }
 
 // pageConflicts lists where rules of others lead elsewhere.
-func (e *emission) pageConflicts(p *page) {
+func (e *emission) pageConflicts(p *page.Page) {
 	const most = 50
 	var list []string
 	for _, c := range e.growth.Conflicts {
 		list = append(list, fmt.Sprintf("`%s`: %s has another mirror first. Nodes will ask in this order: %s", c.Source, c.Object, strings.Join(c.Order, ", ")))
 	}
 	if len(list) > 0 {
-		p.text("Other objects have rules for the same sources, with another mirror first:")
-		p.list(atMost(list, most))
+		p.Text("Other objects have rules for the same sources, with another mirror first:")
+		p.List(atMost(list, most))
 	}
 	list = nil
 	for _, r := range e.growth.Repeated {
@@ -139,7 +140,7 @@ func (e *emission) pageConflicts(p *page) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("For each image, only the rule with the longest source counts. The cluster has rules with shorter sources, and nodes no longer use them for these sources. So their mirrors are repeated after this one:")
-		p.list(atMost(list, most))
+		p.Text("For each image, only the rule with the longest source counts. The cluster has rules with shorter sources, and nodes no longer use them for these sources. So their mirrors are repeated after this one:")
+		p.List(atMost(list, most))
 	}
 }

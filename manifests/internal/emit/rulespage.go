@@ -5,26 +5,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // stepRules says how nodes get the rules.
-func (e *emission) stepRules(p *page) {
+func (e *emission) stepRules(p *page.Page) {
 	switch {
 	case e.hosted() && len(e.groups) > 0:
-		p.step("Rules: where nodes find the images")
+		p.Step("Rules: where nodes find the images")
 		e.stepUnsigned(p)
-		p.text("This is a hosted cluster. Its nodes get their rules from spec.imageContentSources of the HostedCluster, on the management cluster; objects in this cluster change nothing. %s has what to merge there. **Nodes: a change there replaces or reboots every node.** %s shows what nodes have then.", fileHostedCluster, fileRegistries)
+		p.Text("This is a hosted cluster. Its nodes get their rules from spec.imageContentSources of the HostedCluster, on the management cluster; objects in this cluster change nothing. %s has what to merge there. **Nodes: a change there replaces or reboots every node.** %s shows what nodes have then.", fileHostedCluster, fileRegistries)
 		return
 	case len(e.site.Unsigned) > 0: // there is something to be told, even if nothing is applied
 	case len(e.icsps) == 0:
 		return
 	case e.sameRules(e.withRules()):
-		p.nothing(idleRules)
+		p.Nothing(idleRules)
 		return
 	}
-	p.step("Rules: where nodes find the images")
+	p.Step("Rules: where nodes find the images")
 	e.stepUnsigned(p)
 	switch {
 	case len(e.icsps) == 0:
@@ -36,28 +37,28 @@ func (e *emission) stepRules(p *page) {
 }
 
 // stepNew is the step where the rules of the cluster are not known.
-func (e *emission) stepNew(p *page) {
+func (e *emission) stepNew(p *page.Page) {
 	v, known := e.site.Cluster.Running()
 	var files []string
 	for _, o := range e.icsps {
 		files = append(files, o.file)
 	}
-	p.text("List the rules that the cluster has now (the new ones are in %s):", text.Some(files, 3))
+	p.Text("List the rules that the cluster has now (the new ones are in %s):", text.Some(files, 3))
 	if known && !hasMirrorSets(v) {
-		p.run("oc get imagecontentsourcepolicy")
+		p.Run("oc get imagecontentsourcepolicy")
 	} else {
-		p.run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
+		p.Run("oc get imagecontentsourcepolicy", "oc get imagedigestmirrorset,imagetagmirrorset || true")
 	}
 	var list []string
 	if stop := e.mixedStop(); stop != "" {
 		list = append(list, stop)
 	}
-	p.list(append(list,
+	p.List(append(list,
 		"For each image, only the rule with the longest source counts. An existing rule may have a shorter source than a new one (for example `quay.io`, and the new one `quay.io/acme/tool`). Then nodes no longer ask its mirrors for that repository: this mirror must have every image of the repository that pods use.",
 		"Rules of earlier runs (satchel-*) may stay; they do no harm. Delete one only if every source and mirror in it is also in the files here; then nothing changes on the nodes.",
 	))
 	e.pageNodes(p, "applying these rules", nil, nil)
-	p.text("Removing a source or a mirror drains every node in every version (but never a single-node cluster). %s", e.never())
+	p.Text("Removing a source or a mirror drains every node in every version (but never a single-node cluster). %s", e.never())
 	e.pageCompare(p)
 	e.runRules(p, e.icsps)
 }
@@ -75,13 +76,13 @@ func (e *emission) mixedStop() string {
 	const versions = " is older than 4.13.27, or is 4.14.0 to 4.14.2,"
 	if e.kind == rules.ContentSource {
 		if known {
-			return "If the second command lists any (oc-mirror v2 writes them), stop here and run satchel render again with `--mirror-api idms`. " + strings.Replace(refused, "Such a cluster", first(which), 1)
+			return "If the second command lists any (oc-mirror v2 writes them), stop here and run satchel render again with `--mirror-api idms`. " + strings.Replace(refused, "Such a cluster", page.Capital(which), 1)
 		}
 		return "If the second command lists any (oc-mirror v2 writes them) and the cluster" + versions + " stop here and update the cluster first. " + refused
 	}
 	refused = "refuses ImageDigestMirrorSets in addition to them: `oc apply` fails, and nothing changes on the nodes."
 	if known {
-		return "If the first command lists any, stop here and run satchel render again with `--mirror-api icsp`. " + first(which) + " " + refused
+		return "If the first command lists any, stop here and run satchel render again with `--mirror-api icsp`. " + page.Capital(which) + " " + refused
 	}
 	return "If the cluster is older than 4.13, stop here: it has no ImageDigestMirrorSet (run satchel render again with `--mirror-api icsp`). If the first command lists any and the cluster" + versions + " stop here too. Such a cluster " + refused
 }
@@ -119,14 +120,14 @@ func (e *emission) grownOf(list []named) (grown []rules.Grown) {
 }
 
 // stepGrown is the step of the rules where those of the cluster are known.
-func (e *emission) stepGrown(p *page) {
-	p.text("These files have every source and mirror that the objects of the same names had when you saved the rules for satchel, and those of this bundle. `oc apply` replaces what the objects have. So if rules have changed since then, save them again and run satchel render again with `--present-rules`.")
+func (e *emission) stepGrown(p *page.Page) {
+	p.Text("These files have every source and mirror that the objects of the same names had when you saved the rules for satchel, and those of this bundle. `oc apply` replaces what the objects have. So if rules have changed since then, save them again and run satchel render again with `--present-rules`.")
 	files := e.withRules()
 	var list []string
 	for i, o := range e.grownOf(files) {
 		list = append(list, fmt.Sprintf("`%s` (%s): %s", o.Name, files[i].file, stateOf(o)))
 	}
-	p.list(list)
+	p.List(list)
 	e.pageKinds(p)
 	e.pagePolicies(p)
 	e.pageInternal(p)
@@ -155,21 +156,21 @@ func (e *emission) withoutTags(objects []rules.Object) []rules.Object {
 }
 
 // pageKinds says what the cluster makes of rules of two kinds, and how its kind is changed.
-func (e *emission) pageKinds(p *page) {
+func (e *emission) pageKinds(p *page.Page) {
 	icsp, sets := e.rulesThere()
 	switch _, known := e.site.Cluster.Running(); {
 	case known: // it was checked
 	case e.kind == rules.ContentSource && sets:
-		p.text("The cluster has ImageDigestMirrorSet or ImageTagMirrorSet objects. If it is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first. %s", refusesMixed)
+		p.Text("The cluster has ImageDigestMirrorSet or ImageTagMirrorSet objects. If it is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first. %s", refusesMixed)
 	case e.kind == rules.DigestMirrors && icsp:
-		p.text("The cluster has ImageContentSourcePolicy objects. If it is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first. Such a cluster refuses ImageDigestMirrorSets in addition to them: `oc apply` fails, and nothing changes on the nodes.")
+		p.Text("The cluster has ImageContentSourcePolicy objects. If it is older than 4.13.27, or is 4.14.0 to 4.14.2, stop here and update it first. Such a cluster refuses ImageDigestMirrorSets in addition to them: `oc apply` fails, and nothing changes on the nodes.")
 	case e.kind == rules.DigestMirrors:
-		p.text("ImageDigestMirrorSets need OpenShift 4.13 or later (`oc get clusterversion` shows the version).")
+		p.Text("ImageDigestMirrorSets need OpenShift 4.13 or later (`oc get clusterversion` shows the version).")
 	}
 	if slices.ContainsFunc(e.growth.Others, func(o rules.Other) bool {
 		return o.Ours() && o.Digests() && o.State == rules.Superfluous && o.Kind != e.kind
 	}) {
-		p.text("satchel's rules change their kind: first the cluster gets the same rules as %ss, beside those that it has. When every node has them, a later step deletes the old ones. Changing the kind drains no node.", e.kind)
+		p.Text("satchel's rules change their kind: first the cluster gets the same rules as %ss, beside those that it has. When every node has them, a later step deletes the old ones. Changing the kind drains no node.", e.kind)
 	}
 }
 
@@ -221,12 +222,12 @@ func (e *emission) never() string {
 
 // pageCompare has the cluster compare objects of the same name: another mirror's, or one of which
 // a receipt was lost, may have more.
-func (e *emission) pageCompare(p *page) {
+func (e *emission) pageCompare(p *page.Page) {
 	if e.growth == nil {
 		return
 	}
-	p.text("`oc apply` replaces what an object of the same name has. If the first command prints a source or a mirror, the cluster has a rule that these files lack (another mirror, a lost receipt): do not apply them, save the rules of the cluster and run satchel render again with `--present-rules`.")
-	p.run("oc diff" + flagged(e.icsps) + " | grep -E '^-[^-].*(source: |- )'")
+	p.Text("`oc apply` replaces what an object of the same name has. If the first command prints a source or a mirror, the cluster has a rule that these files lack (another mirror, a lost receipt): do not apply them, save the rules of the cluster and run satchel render again with `--present-rules`.")
+	p.Run("oc diff" + flagged(e.icsps) + " | grep -E '^-[^-].*(source: |- )'")
 }
 
 // firstNames are the names that the rules of the first bundle had: nothing was known then.
@@ -242,10 +243,10 @@ func (e *emission) firstNames() (list []string) {
 	return list
 }
 
-func (e *emission) runRules(p *page, files []named) {
-	p.run("oc apply" + flagged(files))
-	p.text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
-	p.run(e.waitForNodes()...)
+func (e *emission) runRules(p *page.Page, files []named) {
+	p.Run("oc apply" + flagged(files))
+	p.Text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
+	p.Run(e.waitForNodes()...)
 }
 
 // flagged lists the files of objects for one command, so that nodes change once.

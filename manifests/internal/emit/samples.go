@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -17,34 +18,34 @@ const samplesGroup = "samples.operator.openshift.io"
 // stepSamples says why the samples operator is left alone, and who uses what it made. As Removed
 // it deletes the ImageStreams of the namespace openshift, whoever uses them; imports that fail do
 // not degrade it (cluster-samples-operator, pkg/stub).
-func (e *emission) stepSamples(p *page) {
+func (e *emission) stepSamples(p *page.Page) {
 	if !e.switchesHub() {
 		return
 	}
 	state, known := e.samplesState()
 	if known && (state == "Removed" || state == "Unmanaged") {
-		p.nothing("the samples operator")
+		p.Nothing("the samples operator")
 		return
 	}
 	users, listed := e.samplesUsers()
 	if listed && len(users) == 0 {
-		p.nothing("the samples operator, whose ImageStreams nobody uses")
+		p.Nothing("the samples operator, whose ImageStreams nobody uses")
 		return
 	}
-	p.step("Samples: nothing to change")
-	p.text("Leave the samples operator as it is. Its ImageStreams in the namespace `openshift` import nothing new after the cut, and that does not degrade it. **Do not set it to Removed:** it would delete these ImageStreams, also those that applications use.")
+	p.Step("Samples: nothing to change")
+	p.Text("Leave the samples operator as it is. Its ImageStreams in the namespace `openshift` import nothing new after the cut, and that does not degrade it. **Do not set it to Removed:** it would delete these ImageStreams, also those that applications use.")
 	if len(users) > 0 {
-		p.text("These use them, and must find their images in the mirror. If it lacks one, carry it with the next bundle (`additionalImages`), and name it by digest.")
-		p.list(users)
+		p.Text("These use them, and must find their images in the mirror. If it lacks one, carry it with the next bundle (`additionalImages`), and name it by digest.")
+		p.List(users)
 	}
 	if !listed {
-		p.text("The commands show which builds and pods use them.")
-		p.run(
+		p.Text("The commands show which builds and pods use them.")
+		p.Run(
 			"oc get buildconfigs -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,FROM:.spec.strategy.*.from.name,OF:.spec.strategy.*.from.namespace || true",
 			"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F 'svc:5000/openshift/' | sort -u",
 		)
 	}
-	p.text("If its alerts are unwanted, it can be set to Unmanaged: `oc patch configs.%[1]s/cluster --type=merge -p '{\"spec\":{\"managementState\":\"Unmanaged\"}}'`. If the mirror has the images of its streams, they can be imported from there: spec.samplesRegistry is then `%[2]s`.", samplesGroup, e.mirrors()[0])
+	p.Text("If its alerts are unwanted, it can be set to Unmanaged: `oc patch configs.%[1]s/cluster --type=merge -p '{\"spec\":{\"managementState\":\"Unmanaged\"}}'`. If the mirror has the images of its streams, they can be imported from there: spec.samplesRegistry is then `%[2]s`.", samplesGroup, e.mirrors()[0])
 }
 
 // samplesState is the operator's managementState.
@@ -86,9 +87,9 @@ func (e *emission) samplesUsers() (lines []string, listed bool) {
 		if stream == "" || !sample || u.Kind == "ImageStream" || u.Namespace == "openshift" || u.Ended {
 			continue
 		}
-		line := fmt.Sprintf("%s `%s` in `%s`: `%s`", u.Kind, markdown(u.Name), markdown(u.Namespace), markdown(stream))
+		line := fmt.Sprintf("%s `%s` in `%s`: `%s`", u.Kind, page.Markdown(u.Name), page.Markdown(u.Namespace), page.Markdown(stream))
 		if u.ID != "" {
-			line += fmt.Sprintf(", now `%s`", markdown(u.ID))
+			line += fmt.Sprintf(", now `%s`", page.Markdown(u.ID))
 			if e.carriesDigest(u.ID) {
 				line += ", which this bundle has"
 			}

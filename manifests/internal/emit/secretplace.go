@@ -1,6 +1,11 @@
 package emit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+)
 
 // secretPlace is where the pull secret is changed. name and namespace are words of a shell.
 type secretPlace struct {
@@ -22,7 +27,7 @@ func (e *emission) pullSecretPlace() secretPlace {
 		} `json:"status"`
 	}
 	id := "unknown"
-	if e.read("Infrastructure", "cluster", &infra) && plain.MatchString(infra.Status.InfrastructureName) {
+	if e.read("Infrastructure", "cluster", &infra) && page.Plain(infra.Status.InfrastructureName) {
 		id = infra.Status.InfrastructureName // the HostedCluster's spec.infraID
 	}
 	const find = "%s=$(oc get hostedclusters -A -o jsonpath='{.items[?(@.spec.infraID==\"%s\")].%s}')"
@@ -32,9 +37,9 @@ func (e *emission) pullSecretPlace() secretPlace {
 }
 
 // where says on which cluster the commands are for, where it is another one.
-func (e *emission) where(p *page) {
+func (e *emission) where(p *page.Page) {
 	if e.hosted() {
-		p.text("This is a hosted cluster. Its pull secret is written over from the one that its HostedCluster names, so the commands of this step are for the management cluster: log in there, and come back to this cluster afterwards. They find the HostedCluster by its spec.infraID; if they name no Secret, it is not on that cluster.")
+		p.Text("This is a hosted cluster. Its pull secret is written over from the one that its HostedCluster names, so the commands of this step are for the management cluster: log in there, and come back to this cluster afterwards. They find the HostedCluster by its spec.infraID; if they name no Secret, it is not on that cluster.")
 	}
 }
 
@@ -53,6 +58,6 @@ func (s secretPlace) keep() []string {
 	object := "secret/" + s.before + " -n " + s.namespace
 	return []string{
 		"[ ! -s " + secretNew + " ] || [ -n \"$(oc get " + object + " --ignore-not-found -o name)\" ] || oc create secret generic " + s.before + " -n " + s.namespace + " --from-file=" + beforeSecretKey + "=" + secretNow,
-		"oc label " + object + " --overwrite " + managedBy + "=" + satchel,
+		"oc label " + object + " --overwrite " + kube.ManagedBy + "=" + kube.Satchel,
 	}
 }

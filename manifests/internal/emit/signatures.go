@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -16,7 +17,7 @@ import (
 const signatureLabel = "release.openshift.io/verification-signatures"
 
 type signatureConfigMap struct {
-	object
+	kube.Object
 	BinaryData map[string][]byte `json:"binaryData"`
 }
 
@@ -32,7 +33,7 @@ func (e *emission) emitSignatures() error {
 		}
 		name := "sha256-" + payload.Encoded()
 		cm := signatureConfigMap{
-			object:     objectOf("v1", "ConfigMap", name, "openshift-config-managed"),
+			Object:     kube.Ours("v1", "ConfigMap", name, "openshift-config-managed"),
 			BinaryData: map[string][]byte{},
 		}
 		cm.Metadata.Labels[signatureLabel] = ""

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 )
 
 // singletons are the cluster's own objects with the fields alone that satchel sets, for
@@ -63,7 +64,7 @@ func (e *emission) imageFields() (list []desired) {
 		d := e.fields("v1", "ConfigMap", e.ca.name, map[string]any{"data": data})
 		meta := map[string]any{"name": e.ca.name, "namespace": "openshift-config"}
 		if img.TrustedCA == "" || e.ownCA() {
-			meta["labels"] = map[string]any{managedBy: satchel}
+			meta["labels"] = map[string]any{kube.ManagedBy: kube.Satchel}
 		}
 		d.body["metadata"], d.wave = meta, waveCA
 		list = append(list, d)

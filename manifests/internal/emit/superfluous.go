@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // stepNoLonger lists what satchel made in earlier weeks and nothing needs any more. The rules have
 // a step of their own. Without facts of the cluster nothing is listed.
-func (e *emission) stepNoLonger(p *page) {
+func (e *emission) stepNoLonger(p *page.Page) {
 	catalogs, others := e.oldCatalogs()
 	catalogs2, others2 := e.oldClusterCatalogs()
 	var lines []string
@@ -29,14 +30,14 @@ func (e *emission) stepNoLonger(p *page) {
 	if len(lines)+len(others) == 0 {
 		return
 	}
-	p.step("What satchel made and nothing needs any more")
+	p.Step("What satchel made and nothing needs any more")
 	if len(lines) > 0 {
-		p.text("Catalogs that nothing installed comes from, in the place of which another one serves the same catalog now; signatures of releases that the cluster has left behind. Nodes: nothing changes, no drain and no reboot.")
-		p.run(lines...)
+		p.Text("Catalogs that nothing installed comes from, in the place of which another one serves the same catalog now; signatures of releases that the cluster has left behind. Nodes: nothing changes, no drain and no reboot.")
+		p.Run(lines...)
 	}
 	if len(others) > 0 {
-		p.text("These catalogs of earlier bundles are not in this one. Keep those that somebody may want to install from:")
-		p.list(others)
+		p.Text("These catalogs of earlier bundles are not in this one. Keep those that somebody may want to install from:")
+		p.List(others)
 	}
 }
 
@@ -79,7 +80,7 @@ func (e *emission) oldCatalogs() (replaced, others []string) {
 			replaced = append(replaced, o.Name)
 			continue
 		}
-		others = append(others, fmt.Sprintf("`%s` (`%s`): no Subscription names it. To delete it: `oc delete catalogsource -n openshift-marketplace %[1]s`. Nodes: nothing changes.", o.Name, markdown(in.Spec.Image)))
+		others = append(others, fmt.Sprintf("`%s` (`%s`): no Subscription names it. To delete it: `oc delete catalogsource -n openshift-marketplace %[1]s`. Nodes: nothing changes.", o.Name, page.Markdown(in.Spec.Image)))
 	}
 	return replaced, others
 }
@@ -122,7 +123,7 @@ func (e *emission) oldClusterCatalogs() (replaced, others []string) {
 			replaced = append(replaced, o.Name)
 			continue
 		}
-		others = append(others, fmt.Sprintf("`%s` (`%s`): no ClusterExtension selects it. To delete it: `oc delete clustercatalog %[1]s`. Nodes: nothing changes.", o.Name, markdown(ref)))
+		others = append(others, fmt.Sprintf("`%s` (`%s`): no ClusterExtension selects it. To delete it: `oc delete clustercatalog %[1]s`. Nodes: nothing changes.", o.Name, page.Markdown(ref)))
 	}
 	return replaced, others
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -39,15 +40,15 @@ func (e *emission) tagUsers(img oci.Image) string {
 }
 
 // pageTagged lists images that rules by digest do not cover.
-func (e *emission) pageTagged(p *page) {
+func (e *emission) pageTagged(p *page.Page) {
 	if len(e.tagged) == 0 {
 		return
 	}
-	p.head("Images that are named by tag")
+	p.Head("Images that are named by tag")
 	if len(e.itms) > 0 {
-		p.text("The rules for pulls by digest do not cover these. Nodes find them by their tags with the rules for tags (%s). Or name the image by digest, or by its name in the mirror:", text.Some(e.tagFiles(), 3))
+		p.Text("The rules for pulls by digest do not cover these. Nodes find them by their tags with the rules for tags (%s). Or name the image by digest, or by its name in the mirror:", text.Some(e.tagFiles(), 3))
 	} else {
-		p.text("The rules work only for pulls by digest. If a pod names one of these images by its tag, its node does not ask the mirror. Name the image by digest, or by its name in the mirror:")
+		p.Text("The rules work only for pulls by digest. If a pod names one of these images by its tag, its node does not ask the mirror. Name the image by digest, or by its name in the mirror:")
 	}
 	var list []string
 	for _, img := range e.tagged {
@@ -62,12 +63,12 @@ func (e *emission) pageTagged(p *page) {
 				use = fmt.Sprintf("`%s`: use `%s` (%s)", name, img.Source.WithDigest(img.Root.Digest), other)
 			}
 			if by := e.tagUsers(img); by != "" {
-				use += " (named so by " + markdown(by) + ")"
+				use += " (named so by " + page.Markdown(by) + ")"
 			}
 			list = append(list, use)
 		}
 	}
-	p.list(list)
+	p.List(list)
 }
 
 // tagFiles are the files with rules for pulls by tag.

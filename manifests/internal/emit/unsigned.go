@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -64,22 +65,22 @@ func (e *emission) noteUnsigned() {
 }
 
 // stepUnsigned stops the reader where new rules would lead nodes to images that they refuse.
-func (e *emission) stepUnsigned(p *page) {
+func (e *emission) stepUnsigned(p *page.Page) {
 	if len(e.site.Unsigned) == 0 {
 		return
 	}
-	p.text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
+	p.Text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
 	var list []string
 	for _, u := range e.site.Unsigned {
 		list = append(list, unsignedLine(u))
 	}
-	p.list(atMost(slices.Compact(list), maxNamed))
-	p.text("To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then.")
+	p.List(atMost(slices.Compact(list), maxNamed))
+	p.Text("To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then.")
 	sources := text.Some(e.withheldSources(), 5)
 	if e.growth != nil {
-		p.text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
+		p.Text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
 	} else {
-		p.text("Until then: the files here have no rule for %s. Rules that the cluster has for them already stay as they are: do not delete them.", sources)
+		p.Text("Until then: the files here have no rule for %s. Rules that the cluster has for them already stay as they are: do not delete them.", sources)
 	}
 }
 

@@ -8,13 +8,14 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // stepUpdate are the steps that take the cluster to the newest release of the bundle.
-func (e *emission) stepUpdate(p *page) {
+func (e *emission) stepUpdate(p *page.Page) {
 	u := &e.updates
 	if len(e.payloads)+len(e.signed) == 0 {
 		return
@@ -23,7 +24,7 @@ func (e *emission) stepUpdate(p *page) {
 	steps := u.steps()
 	switch {
 	case u.known && len(steps)+len(u.apart)+len(signatures) == 0 && len(u.carried) > 0 && u.refused == nil:
-		p.nothing(fmt.Sprintf("the update (the cluster runs %s, and no release of the bundle is newer)", u.running))
+		p.Nothing(fmt.Sprintf("the update (the cluster runs %s, and no release of the bundle is newer)", u.running))
 		return
 	case e.hosted():
 		e.stepHosted(p, signatures)
@@ -65,16 +66,16 @@ func (e *emission) releaseIncomplete() bool {
 }
 
 // stepBeforeUpdate says which way the cluster goes, and does what comes before the first update.
-func (e *emission) stepBeforeUpdate(p *page, signatures []named) {
+func (e *emission) stepBeforeUpdate(p *page.Page, signatures []named) {
 	u := &e.updates
 	steps := u.steps()
 	switch {
 	case u.known && len(steps) > 0:
-		p.step("Prepare the update to %s", steps[len(steps)-1].To)
+		p.Step("Prepare the update to %s", steps[len(steps)-1].To)
 	case u.known:
-		p.step("The signatures of releases")
+		p.Step("The signatures of releases")
 	default:
-		p.step("Prepare the update")
+		p.Step("Prepare the update")
 	}
 	e.pageWay(p)
 	if len(steps) > 0 && !e.releaseIncomplete() {
@@ -84,10 +85,10 @@ func (e *emission) stepBeforeUpdate(p *page, signatures []named) {
 	switch {
 	case len(steps) == 0:
 	case e.releaseIncomplete():
-		p.text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
+		p.Text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
 	case u.arch != "":
-		p.text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
-		p.run(
+		p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
+		p.Run(
 			"NODE=$(oc get nodes -l node-role.kubernetes.io/master -o jsonpath='{.items[0].metadata.name}')",
 			"oc debug node/$NODE -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
 		)
@@ -95,7 +96,7 @@ func (e *emission) stepBeforeUpdate(p *page, signatures []named) {
 }
 
 // pageWay lists the updates in order, and what is not needed.
-func (e *emission) pageWay(p *page) {
+func (e *emission) pageWay(p *page.Page) {
 	u := &e.updates
 	steps := u.steps()
 	var to, rest, apart []string
@@ -117,79 +118,79 @@ func (e *emission) pageWay(p *page) {
 	}
 	switch {
 	case u.known && len(to) > 0:
-		p.text("The cluster runs %s. It is updated to %s.", u.running, strings.Join(to, ", then to "))
+		p.Text("The cluster runs %s. It is updated to %s.", u.running, strings.Join(to, ", then to "))
 	case u.known:
-		p.text("The cluster runs %s. There is no update to do.", u.running)
+		p.Text("The cluster runs %s. There is no update to do.", u.running)
 	case u.arch == "" && len(u.others) > 0:
-		p.text("The bundle has payloads of several architectures, and satchel does not know which one the cluster runs. Run satchel render again with `--from-cluster`: then this page has the commands of the update. The payloads are:")
+		p.Text("The bundle has payloads of several architectures, and satchel does not know which one the cluster runs. Run satchel render again with `--from-cluster`: then this page has the commands of the update. The payloads are:")
 		e.pagePayloads(p, u.others)
 	case len(to) > 0:
-		p.text("satchel does not know which release the cluster runs. This command shows it. The bundle brings it to %s. For releases up to the one that runs, the commands below do nothing. With `--cluster-version` or `--from-cluster`, satchel render writes only what is left.", strings.Join(to, ", then to "))
-		p.run("oc get clusterversion")
+		p.Text("satchel does not know which release the cluster runs. This command shows it. The bundle brings it to %s. For releases up to the one that runs, the commands below do nothing. With `--cluster-version` or `--from-cluster`, satchel render writes only what is left.", strings.Join(to, ", then to "))
+		p.Run("oc get clusterversion")
 	}
 	if len(rest) > 0 {
-		p.text("Nothing to do for the other releases of the bundle, which the cluster has behind it or does not need on this way: %s.", text.Some(rest, 10))
+		p.Text("Nothing to do for the other releases of the bundle, which the cluster has behind it or does not need on this way: %s.", text.Some(rest, 10))
 	}
 	if len(u.unnamed) > 0 {
-		p.text("The tags of these payloads do not say which version they are. If the cluster is to run one of them: `oc adm upgrade --allow-explicit-upgrade --to-image` with its name.")
+		p.Text("The tags of these payloads do not say which version they are. If the cluster is to run one of them: `oc adm upgrade --allow-explicit-upgrade --to-image` with its name.")
 		e.pagePayloads(p, u.unnamed)
 	}
 	if u.refused != nil {
-		p.text("**%s**", e.noUpdate(u.refused.img))
+		p.Text("**%s**", e.noUpdate(u.refused.img))
 	}
 	if len(apart) > 0 {
-		p.text("No update with the releases of this bundle leads to %s. Carry the releases between too: `shortestPath` in the configuration finds them.", text.And(apart))
+		p.Text("No update with the releases of this bundle leads to %s. Carry the releases between too: `shortestPath` in the configuration finds them.", text.And(apart))
 	}
 	if u.arch != "" && len(u.others) > 0 {
 		var names []string
 		for _, img := range u.others {
 			names = append(names, origin.PayloadName(img))
 		}
-		p.text("Other payloads of the bundle are not for this cluster (its architecture: %s): %s.", u.arch, text.Some(names, 5))
+		p.Text("Other payloads of the bundle are not for this cluster (its architecture: %s): %s.", u.arch, text.Some(names, 5))
 	}
 }
 
 // pagePayloads lists payloads.
-func (e *emission) pagePayloads(p *page, payloads []oci.Image) {
+func (e *emission) pagePayloads(p *page.Page, payloads []oci.Image) {
 	var list []string
 	for _, img := range payloads {
 		list = append(list, fmt.Sprintf("%s: `%s` (in the mirror: `%s`)", origin.PayloadName(img), img.Source.WithDigest(img.Root.Digest), e.place(img)))
 	}
-	p.list(list)
+	p.List(list)
 }
 
 // stepUpdateTo is one update.
-func (e *emission) stepUpdateTo(p *page, s updatepath.Step, waits bool) {
+func (e *emission) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	c, ok := e.updates.of(s.To)
 	if !ok {
 		return
 	}
-	p.step("Update to %s", s.To)
+	p.Step("Update to %s", s.To)
 	e.pageRisks(p, s, c)
 	switch {
 	case s.From.Major == 0:
 	case !s.Sure:
-		p.text("satchel does not know whether an update from %s to %s is supported: neither an update graph nor the release itself came with the bundle. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
+		p.Text("satchel does not know whether an update from %s to %s is supported: neither an update graph nor the release itself came with the bundle. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
 	}
 	e.pageGates(p, s)
 	if waits {
-		p.text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
+		p.Text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
 	} else {
-		p.reboots("the update")
+		p.Reboots("the update")
 	}
-	p.text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If the second command answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", e.place(c.img), s.To, ocFor(s.To))
+	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If the second command answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", e.place(c.img), s.To, ocFor(s.To))
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
-	p.run(
+	p.Run(
 		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
-		fmt.Sprintf(`[ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, shell(s.To.String()), shell(image)),
+		fmt.Sprintf(`[ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, page.Shell(s.To.String()), page.Shell(image)),
 	)
-	p.text("Wait until the whole cluster has it. If the first command fails, the update was refused: `oc adm upgrade` shows why. Go on only when every command was successful and the last one shows %s. (The second one may end with an error about a timeout: then the update was over before.)", s.To)
+	p.Text("Wait until the whole cluster has it. If the first command fails, the update was refused: `oc adm upgrade` shows why. Go on only when every command was successful and the last one shows %s. (The second one may end with an error about a timeout: then the update was over before.)", s.To)
 	pools := "--all"
 	if waits {
 		pools = "master"
 	}
-	p.run(
-		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+shell(s.To.String())+" --timeout=15m",
+	p.Run(
+		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+page.Shell(s.To.String())+" --timeout=15m",
 		"oc wait clusterversion version --for=condition=Progressing --timeout=5m || true",
 		"oc wait clusterversion version --for=condition=Progressing=False --timeout=4h",
 		"oc adm wait-for-stable-cluster --timeout=2h",
@@ -199,7 +200,7 @@ func (e *emission) stepUpdateTo(p *page, s updatepath.Step, waits bool) {
 }
 
 // pageRisks names the known problems of an update.
-func (e *emission) pageRisks(p *page, s updatepath.Step, c carriedPayload) {
+func (e *emission) pageRisks(p *page.Page, s updatepath.Step, c carriedPayload) {
 	if len(s.Risks) == 0 || c.facts == nil {
 		return
 	}
@@ -209,11 +210,11 @@ func (e *emission) pageRisks(p *page, s updatepath.Step, c carriedPayload) {
 			continue
 		}
 		for _, r := range up.Risks {
-			list = append(list, fmt.Sprintf("%s: %s (%s)", markdown(r.Name), markdown(r.Message), markdown(r.URL)))
+			list = append(list, fmt.Sprintf("%s: %s (%s)", page.Markdown(r.Name), page.Markdown(r.Message), page.Markdown(r.URL)))
 		}
 	}
-	p.text("**This update has known problems on some clusters.** Go on only if this cluster is not concerned:")
-	p.list(list)
+	p.Text("**This update has known problems on some clusters.** Go on only if this cluster is not concerned:")
+	p.List(list)
 }
 
 // ocFor says which oc an update needs: wait-for-stable-cluster came with 4.14 (openshift/oc #1444).

@@ -8,6 +8,7 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 )
 
@@ -24,7 +25,7 @@ func (e *emission) gatesOf(s updatepath.Step) []gate {
 	minor := updatepath.MinorOf(s.From)
 	found := map[string]gate{}
 	add := func(g gate) {
-		if m, ok := updatepath.GateOf(g.name); ok && m == minor && plain.MatchString(g.name) {
+		if m, ok := updatepath.GateOf(g.name); ok && m == minor && page.Plain(g.name) {
 			if old, has := found[g.name]; has && old.text != "" {
 				g.text = old.text
 			}
@@ -110,15 +111,15 @@ func (e *emission) acked(name string) bool {
 
 // pageGates says before an update what must be acknowledged, and reads the cluster's own gates
 // again: operators add and remove them at any time.
-func (e *emission) pageGates(p *page, s updatepath.Step) {
+func (e *emission) pageGates(p *page.Page, s updatepath.Step) {
 	if s.From.Major == 0 {
-		p.text("If this is another minor version than the one that runs, look first what holds the update back:")
+		p.Text("If this is another minor version than the one that runs, look first what holds the update back:")
 	} else if !s.Minor() {
 		return
 	} else {
-		p.text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now. If the last one names operators, update these first:", updatepath.MinorOf(s.From))
+		p.Text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now. If the last one names operators, update these first:", updatepath.MinorOf(s.From))
 	}
-	p.run(
+	p.Run(
 		"oc get configmap admin-gates -n openshift-config-managed -o yaml",
 		"oc get configmap admin-acks -n openshift-config -o yaml",
 		`oc get clusterversion version -o jsonpath='{.status.conditions[?(@.type=="Upgradeable")].message}{"\n"}'`,
@@ -132,7 +133,7 @@ func (e *emission) pageGates(p *page, s updatepath.Step) {
 		line := fmt.Sprintf("`%s`", g.name)
 		switch {
 		case g.text != "":
-			line += ": " + markdown(g.text)
+			line += ": " + page.Markdown(g.text)
 		case g.when != "":
 			line += ": only where " + g.when + "."
 		}
@@ -148,13 +149,13 @@ func (e *emission) pageGates(p *page, s updatepath.Step) {
 		list = append(list, line)
 	}
 	if len(list) > 0 {
-		p.text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. Only the acknowledgement is not needed then:")
-		p.list(list)
+		p.Text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. Only the acknowledgement is not needed then:")
+		p.List(list)
 	}
 	if !open {
 		return
 	}
-	p.text("The update below does not begin as long as a gate is open.")
+	p.Text("The update below does not begin as long as a gate is open.")
 }
 
 // sigstoreResult is what satchel found out about the gate of Sigstore signatures. A release whose

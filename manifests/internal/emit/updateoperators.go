@@ -10,6 +10,7 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -96,7 +97,7 @@ func older(a, b string) bool {
 // pageOperators names the operators that hold back updates to another minor version, and what
 // the mirror has instead (operator-lifecycle-manager, openshift/helpers.go: one that may not be
 // on the next minor version makes the cluster not upgradeable).
-func (e *emission) pageOperators(p *page, steps []updatepath.Step) {
+func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
 	var to []updatepath.Minor
 	for _, s := range steps {
 		if s.From.Major > 0 && s.Minor() {
@@ -106,8 +107,8 @@ func (e *emission) pageOperators(p *page, steps []updatepath.Step) {
 	if len(to) == 0 && e.updates.known {
 		return
 	}
-	p.text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. This command names those that hold it back; if it prints nothing, none does:")
-	p.run(`oc get clusteroperator operator-lifecycle-manager --ignore-not-found -o jsonpath='{.status.conditions[?(@.type=="Upgradeable")].message}{"\n"}'`)
+	p.Text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. This command names those that hold it back; if it prints nothing, none does:")
+	p.Run(`oc get clusteroperator operator-lifecycle-manager --ignore-not-found -o jsonpath='{.status.conditions[?(@.type=="Upgradeable")].message}{"\n"}'`)
 	var list []string
 	for _, op := range e.installed() {
 		for _, next := range to {
@@ -118,14 +119,14 @@ func (e *emission) pageOperators(p *page, steps []updatepath.Step) {
 		}
 	}
 	if len(list) > 0 {
-		p.text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`).")
-		p.list(list)
+		p.Text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`).")
+		p.List(list)
 	}
 }
 
 // heldBy says of an operator which update it holds back, and which version lifts that.
 func (e *emission) heldBy(op installedOperator, next updatepath.Minor) string {
-	line := fmt.Sprintf("`%s` in %s may be on %s at most, and holds back the update to %s", markdown(op.csv), markdown(op.namespace), op.most, next)
+	line := fmt.Sprintf("`%s` in %s may be on %s at most, and holds back the update to %s", page.Markdown(op.csv), page.Markdown(op.namespace), op.most, next)
 	if op.manual {
 		line += " (its updates are approved by hand)"
 	}
@@ -135,13 +136,13 @@ func (e *emission) heldBy(op installedOperator, next updatepath.Minor) string {
 	version, channel, known := e.lifts(op, next)
 	switch {
 	case version != "" && channel == op.channel:
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.", markdown(op.pkg), markdown(version), markdown(channel))
+		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.", page.Markdown(op.pkg), page.Markdown(version), page.Markdown(channel))
 	case version != "":
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that. The Subscription follows channel %s, so change the channel.", markdown(op.pkg), markdown(version), markdown(channel), markdown(op.channel))
+		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that. The Subscription follows channel %s, so change the channel.", page.Markdown(op.pkg), page.Markdown(version), page.Markdown(channel), page.Markdown(op.channel))
 	case known:
-		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", markdown(op.pkg))
+		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", page.Markdown(op.pkg))
 	}
-	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", markdown(op.pkg))
+	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", page.Markdown(op.pkg))
 }
 
 // lifts finds the lowest version of the operator's package in this bundle that may be on a minor
@@ -185,11 +186,11 @@ func newer(a, b string) bool {
 
 // pageSignatures applies the signatures that the cluster does not have yet, also those of
 // payloads that came with an earlier bundle.
-func (e *emission) pageSignatures(p *page, files []named) {
+func (e *emission) pageSignatures(p *page.Page, files []named) {
 	const checks = "The cluster version operator checks the GPG signature of a release before it updates. "
 	if len(files) > 0 {
-		p.text(checks + "Apply the signatures first. Nodes: nothing changes.")
-		p.run("oc apply" + flagged(files))
+		p.Text(checks + "Apply the signatures first. Nodes: nothing changes.")
+		p.Run("oc apply" + flagged(files))
 	}
 	var without []string
 	for _, s := range e.updates.steps() {
@@ -198,6 +199,6 @@ func (e *emission) pageSignatures(p *page, files []named) {
 		}
 	}
 	if len(without) > 0 {
-		p.text(checks+"The bundle has none for %s. The operator gets it from the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. On a host with internet access, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap.", text.Some(without, 3), signatureLabel)
+		p.Text(checks+"The bundle has none for %s. The operator gets it from the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. On a host with internet access, `oc adm release mirror --release-image-signature-to-dir` writes that ConfigMap.", text.Some(without, 3), signatureLabel)
 	}
 }

@@ -3,28 +3,29 @@ package emit
 import (
 	"fmt"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // stepPause has the worker nodes wait for the updates over two minor versions.
-func (e *emission) stepPause(p *page, stage updatepath.Stage) {
+func (e *emission) stepPause(p *page.Page, stage updatepath.Stage) {
 	var to []string
 	for _, s := range stage.Steps {
 		to = append(to, s.To.String())
 	}
-	p.step("Pause the pools of worker nodes")
-	p.text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire. (You may leave out this step, and the one that lets the pools go on: then worker nodes drain and restart with each update.)", text.And(to))
-	p.text("Nodes: nothing changes now.")
-	p.run(e.setPaused(true)...)
+	p.Step("Pause the pools of worker nodes")
+	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire. (You may leave out this step, and the one that lets the pools go on: then worker nodes drain and restart with each update.)", text.And(to))
+	p.Text("Nodes: nothing changes now.")
+	p.Run(e.setPaused(true)...)
 }
 
 // stepUnpause lets the worker nodes go on.
-func (e *emission) stepUnpause(p *page, stage updatepath.Stage) {
+func (e *emission) stepUnpause(p *page.Page, stage updatepath.Stage) {
 	to := stage.Steps[len(stage.Steps)-1].To
-	p.step("Let the pools of worker nodes go on")
-	p.text("**Nodes: this drains and restarts every worker node, one after the other,** and brings it to %s.", to)
-	p.run(append(e.setPaused(false),
+	p.Step("Let the pools of worker nodes go on")
+	p.Text("**Nodes: this drains and restarts every worker node, one after the other,** and brings it to %s.", to)
+	p.Run(append(e.setPaused(false),
 		"oc wait mcp --all --for=condition=Updating --timeout=5m || true",
 		"oc wait mcp --all --for=condition=Updated --timeout=8h",
 		"oc get nodes,machineconfigpools",
@@ -43,7 +44,7 @@ func (e *emission) setPaused(paused bool) (lines []string) {
 		}
 	}
 	for _, name := range pools {
-		lines = append(lines, fmt.Sprintf(patch, shell(name), paused))
+		lines = append(lines, fmt.Sprintf(patch, page.Shell(name), paused))
 	}
 	return lines
 }

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -41,7 +43,7 @@ type updateState struct {
 
 type (
 	updateService struct {
-		object
+		kube.Object
 		Spec updateServiceSpec `json:"spec"`
 	}
 	updateServiceSpec struct {
@@ -50,16 +52,16 @@ type (
 		Replicas       int    `json:"replicas"`
 	}
 	namespaceObject struct {
-		object
+		kube.Object
 	}
 	operatorGroup struct {
-		object
+		kube.Object
 		Spec struct {
 			TargetNamespaces []string `json:"targetNamespaces"`
 		} `json:"spec"`
 	}
 	subscriptionObject struct {
-		object
+		kube.Object
 		Spec subscriptionSpec `json:"spec"`
 	}
 	subscriptionSpec struct {
@@ -119,7 +121,7 @@ func (e *emission) emitUpdateService() error {
 		replicas = 1
 	}
 	u.object = updateService{
-		object: objectOf(updateGroup, "UpdateService", u.name, u.ns),
+		Object: kube.Ours(updateGroup, "UpdateService", u.name, u.ns),
 		Spec: updateServiceSpec{
 			GraphDataImage: e.place(e.graph[0]), // by a tag the operator would ask every five minutes
 			Releases:       e.repo(oci.Image{Path: origin.PathPayload}).Name(),
@@ -130,12 +132,12 @@ func (e *emission) emitUpdateService() error {
 }
 
 func (e *emission) emitUpdateOperator() error {
-	ns := namespaceObject{objectOf("v1", "Namespace", updateNamespace, "")}
+	ns := namespaceObject{kube.Ours("v1", "Namespace", updateNamespace, "")}
 	ns.Metadata.Labels["openshift.io/cluster-monitoring"] = "true"
-	group := operatorGroup{object: objectOf("operators.coreos.com/v1", "OperatorGroup", updateName, updateNamespace)}
+	group := operatorGroup{Object: kube.Ours("operators.coreos.com/v1", "OperatorGroup", updateName, updateNamespace)}
 	group.Spec.TargetNamespaces = []string{updateNamespace}
 	sub := subscriptionObject{
-		object: objectOf("operators.coreos.com/v1alpha1", "Subscription", updatePackage, updateNamespace),
+		Object: kube.Ours("operators.coreos.com/v1alpha1", "Subscription", updatePackage, updateNamespace),
 		Spec:   subscriptionSpec{Name: updatePackage, Source: e.update.catalog, SourceNamespace: "openshift-marketplace"},
 	}
 	for file, o := range map[string]any{fileUpdateNamespace: ns, fileUpdateGroup: group, fileUpdateSubscription: sub} {
@@ -202,27 +204,27 @@ func (e *emission) asksUpdateService() bool {
 }
 
 // stepUpdateService is the step of the update service.
-func (e *emission) stepUpdateService(p *page) {
+func (e *emission) stepUpdateService(p *page.Page) {
 	u := e.update
 	switch {
 	case !u.wanted:
 		return
 	case u.stopped != "":
-		p.step("The update service: stop")
-		p.text("No UpdateService is written: %s. Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it.", u.stopped)
+		p.Step("The update service: stop")
+		p.Text("No UpdateService is written: %s. Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it.", u.stopped)
 		return
 	case e.change(u.object, "UpdateService", u.ns, u.name) == same && e.asksUpdateService():
-		p.nothing("the update service")
+		p.Nothing("the update service")
 		return
 	}
-	p.step("The update service")
-	p.text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
+	p.Step("The update service")
+	p.Text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
 	if u.kept {
-		p.text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** Save it first if another mirror is to be served again (`oc get updateservice %[1]s -n %[2]s -o yaml`).", u.name, u.ns)
+		p.Text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** Save it first if another mirror is to be served again (`oc get updateservice %[1]s -n %[2]s -o yaml`).", u.name, u.ns)
 	}
 	e.pageUpdateOperator(p)
-	p.text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
-	p.run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))
+	p.Text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
+	p.Run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))
 	if e.asksUpdateService() {
 		return
 	}
@@ -230,22 +232,22 @@ func (e *emission) stepUpdateService(p *page) {
 }
 
 // pageUpdateOperator installs the operator, or says that it is missing.
-func (e *emission) pageUpdateOperator(p *page) {
+func (e *emission) pageUpdateOperator(p *page.Page) {
 	known := e.site.Cluster.Known("ClusterServiceVersion")
 	switch {
 	case e.update.installed:
 	case e.update.catalog == "" && known:
-		p.text("**Stop: the cluster does not have the OpenShift Update Service operator, and no catalog of this bundle has it.** Add the package `%s` to the configuration for the next bundle. Until then, go on with the next step.", updatePackage)
+		p.Text("**Stop: the cluster does not have the OpenShift Update Service operator, and no catalog of this bundle has it.** Add the package `%s` to the configuration for the next bundle. Until then, go on with the next step.", updatePackage)
 	case e.update.catalog == "":
-		p.text("The OpenShift Update Service operator (package `%s`) must be in the cluster; no catalog of this bundle has it. If the command prints nothing, go on with the next step, and add the package to the configuration for the next bundle.", updatePackage)
-		p.run("oc get csv --all-namespaces -o name | grep " + updateCSV)
+		p.Text("The OpenShift Update Service operator (package `%s`) must be in the cluster; no catalog of this bundle has it. If the command prints nothing, go on with the next step, and add the package to the configuration for the next bundle.", updatePackage)
+		p.Run("oc get csv --all-namespaces -o name | grep " + updateCSV)
 	default:
 		if !known {
-			p.text("If the first command prints a version, the operator is installed: leave out the second one.")
-			p.run("oc get csv --all-namespaces -o name | grep " + updateCSV)
+			p.Text("If the first command prints a version, the operator is installed: leave out the second one.")
+			p.Run("oc get csv --all-namespaces -o name | grep " + updateCSV)
 		}
-		p.text("The operator comes from the catalog `%s`. The last command waits until its API is there.", e.update.catalog)
-		p.run(
+		p.Text("The operator comes from the catalog `%s`. The last command waits until its API is there.", e.update.catalog)
+		p.Run(
 			"oc apply -f "+fileUpdateNamespace+" -f "+fileUpdateGroup+" -f "+fileUpdateSubscription,
 			"for i in $(seq 90); do oc get crd updateservices.updateservice.operator.openshift.io --ignore-not-found -o name | grep . && break; sleep 10; done",
 		)
@@ -253,10 +255,10 @@ func (e *emission) pageUpdateOperator(p *page) {
 }
 
 // pageUpstream makes the cluster ask the service; it must trust the router's certificate.
-func (e *emission) pageUpstream(p *page) {
-	p.text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
-	p.reboots("in versions before 4.15, a new trusted authority")
-	p.run(
+func (e *emission) pageUpstream(p *page.Page) {
+	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
+	p.Reboots("in versions before 4.15, a new trusted authority")
+	p.Run(
 		"NAME=$(oc get proxy.config.openshift.io/cluster -o jsonpath='{.spec.trustedCA.name}')",
 		`[ -n "$NAME" ] || NAME=user-ca-bundle`,
 		`oc extract configmap/"$NAME" -n openshift-config --keys=ca-bundle.crt --to=- > trusted-ca.crt || oc create configmap "$NAME" -n openshift-config`,
@@ -264,9 +266,9 @@ func (e *emission) pageUpstream(p *page) {
 		`grep -qxF "$(grep -v CERTIFICATE router-ca.crt | tail -n 1)" trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
 		`oc patch proxy.config.openshift.io/cluster --type=merge -p '{"spec":{"trustedCA":{"name":"'"$NAME"'"}}}'`,
 	)
-	p.run(e.waitForNodes()...)
-	p.text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
-	p.run(
+	p.Run(e.waitForNodes()...)
+	p.Text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
+	p.Run(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", e.update.name, e.update.ns),
 		`[ -n "$UPSTREAM" ] && oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
 		"oc adm upgrade",
@@ -274,26 +276,26 @@ func (e *emission) pageUpstream(p *page) {
 }
 
 // cutUpdates says what the cluster asks for updates after the cut.
-func (e *emission) cutUpdates(p *page) {
+func (e *emission) cutUpdates(p *page.Page) {
 	switch {
 	case e.asksUpdateService():
-		p.text("The cluster asks its own update service for updates, so nothing changes there.")
+		p.Text("The cluster asks its own update service for updates, so nothing changes there.")
 		return
 	case e.update.wanted && e.update.stopped == "":
-		p.text("If the cluster asks the update service (see %s), leave the following command out.", fileApply)
+		p.Text("If the cluster asks the update service (see %s), leave the following command out.", fileApply)
 	}
-	p.text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. The second command must print nothing. (Put the channel back when the network returns: %s.)", fileRestore)
-	p.run("oc adm upgrade channel --allow-explicit-channel", "oc get clusterversion version -o jsonpath='{.spec.channel}'")
+	p.Text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. The second command must print nothing. (Put the channel back when the network returns: %s.)", fileRestore)
+	p.Run("oc adm upgrade channel --allow-explicit-channel", "oc get clusterversion version -o jsonpath='{.spec.channel}'")
 }
 
 // restoreUpdates goes back to the updates from the internet.
-func (e *emission) restoreUpdates(p *page) {
+func (e *emission) restoreUpdates(p *page.Page) {
 	if len(e.payloads) == 0 && !e.update.wanted {
 		return
 	}
-	p.step("Updates from the internet")
-	p.text("The cluster asks for updates where it did before, by the channel that it had before, of the version that it runs now.")
-	p.run(
+	p.Step("Updates from the internet")
+	p.Text("The cluster asks for updates where it did before, by the channel that it had before, of the version that it runs now.")
+	p.Run(
 		readBefore("CHANNEL", keyChannel),
 		readBefore("UPSTREAM", keyUpstream),
 		`if [ -n "$UPSTREAM" ]; then UPSTREAM="\"$UPSTREAM\""; else UPSTREAM=null; fi`,
@@ -303,7 +305,7 @@ func (e *emission) restoreUpdates(p *page) {
 		`[ -z "$CHANNEL" ] || oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`,
 	)
 	if e.update.wanted && e.update.stopped == "" && !e.update.kept {
-		p.text("This deletes the update service. Other clusters may use it: look first.")
-		p.run(fmt.Sprintf("oc delete updateservice %s -n %s --ignore-not-found", e.update.name, e.update.ns))
+		p.Text("This deletes the update service. Other clusters may use it: look first.")
+		p.Run(fmt.Sprintf("oc delete updateservice %s -n %s --ignore-not-found", e.update.name, e.update.ns))
 	}
 }

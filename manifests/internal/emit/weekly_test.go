@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 )
 
@@ -79,7 +80,7 @@ func TestWeekly(t *testing.T) {
 	first := emitOn(t, in, weekState(t, connectedImage, connectedHub, connectedProxy, connectedCV, companyCatalog))
 	apply := commands(t, first, fileApply)
 	inOrder(t, apply, "oc create -f satchel-before.yaml", "oc create -f configmap-registry-ca.yaml", "oc patch image.config")
-	var kept configMap
+	var kept kube.ConfigMap
 	must(t, yaml.UnmarshalStrict(fileOf(t, first, fileBefore).Body, &kept))
 	for key, want := range map[string]string{keyTrustedCA: "", keyDefaultsOff: "", keyNoProxy: "a.example", keyChannel: "stable-4.16", keyCatalogs: "company", keyInsecure: ""} {
 		if got, ok := kept.Data[key]; !ok || got != want {
@@ -114,7 +115,7 @@ func checkWayBack(t *testing.T, files []File) {
 	if body := string(fileOf(t, files, fileHubRestore).Body); !strings.Contains(body, "disableAllDefaultSources: null") {
 		t.Errorf("the hub goes back to\n%s", body)
 	}
-	inOrder(t, commands(t, files, fileRestore), "oc delete catalogsource -n openshift-marketplace -l "+mine, "oc create -f restore/catalogsource-company.yaml",
+	inOrder(t, commands(t, files, fileRestore), "oc delete catalogsource -n openshift-marketplace -l "+kube.Mine, "oc create -f restore/catalogsource-company.yaml",
 		"--patch-file "+fileHubRestore, "--patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l app.kubernetes.io/managed-by=satchel --field-selector metadata.name=registry-config", "oc delete configmap satchel-before")
 }
 
@@ -128,7 +129,7 @@ func TestWeeklyWithoutCopy(t *testing.T) {
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: registry-config, namespace: openshift-config}\ndata: {m.example..5000: "+quoted(testCA(t))+"}\n",
 		"apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: satchel-generic-48b8b7b04356}\nspec: {repositoryDigestMirrors: [{source: q.example/team/tool, mirrors: ['m.example:5000/ocp/team/tool']}]}\n",
 		"apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: redhat-operators, namespace: openshift-marketplace}\nspec: {sourceType: grpc, image: 'm.example:5000/ocp/redhat/redhat-operator-index@sha256:1111111111111111111111111111111111111111111111111111111111111111'}\n"))
-	var kept configMap
+	var kept kube.ConfigMap
 	must(t, yaml.UnmarshalStrict(fileOf(t, files, fileBefore).Body, &kept))
 	if kept.Data[keyTrustedCA] != "" || kept.Data[keyDefaultsOff] != "" || kept.Data[keyCatalogs] != "company" {
 		t.Errorf("satchel's own objects count as before: %v", kept.Data)
@@ -155,14 +156,14 @@ func TestNoLonger(t *testing.T) {
 		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sha256-" + strings.Repeat(hex, 64) + ", namespace: openshift-config-managed, labels: {app.kubernetes.io/managed-by: " + label + "}}\nbinaryData: {}\n"
 	}
 	objects := []string{
-		source("redhat-operators-v4-15", "m.example:5000/ocp/redhat/redhat-operator-index", satchel),
-		source("redhat-operators", "m.example:5000/ocp/redhat/redhat-operator-index", satchel),
-		source("used", "m.example:5000/ocp/redhat/redhat-operator-index", satchel),
-		source("other-week", "m.example:5000/ocp/some/catalog", satchel),
+		source("redhat-operators-v4-15", "m.example:5000/ocp/redhat/redhat-operator-index", kube.Satchel),
+		source("redhat-operators", "m.example:5000/ocp/redhat/redhat-operator-index", kube.Satchel),
+		source("used", "m.example:5000/ocp/redhat/redhat-operator-index", kube.Satchel),
+		source("other-week", "m.example:5000/ocp/some/catalog", kube.Satchel),
 		source("strangers", "registry.example/redhat/redhat-operator-index", "helm"),
 		"apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: s, namespace: team}\nspec: {source: used, sourceNamespace: openshift-marketplace}\n",
 		"apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {}\nstatus: {desired: {image: 'q.example/r@sha256:" + strings.Repeat("4", 64) + "'}, history: [{state: Completed, image: 'q.example/r@sha256:" + strings.Repeat("4", 64) + "'}, {state: Completed, image: 'q.example/r@sha256:" + strings.Repeat("3", 64) + "'}, {state: Completed, image: 'q.example/r@sha256:" + strings.Repeat("2", 64) + "'}]}\n",
-		signature("5", satchel), signature("4", satchel), signature("3", satchel), signature("2", "oc"),
+		signature("5", kube.Satchel), signature("4", kube.Satchel), signature("3", kube.Satchel), signature("2", "oc"),
 	}
 	files := emitOn(t, weekOf(t), weekState(t, objects...))
 	apply := commands(t, files, fileApply)
