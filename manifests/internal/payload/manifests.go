@@ -163,7 +163,9 @@ func (f *Facts) object(doc []byte) error {
 				p.FeatureSets = append(p.FeatureSets, set)
 			}
 		}
-		f.Policies = append(f.Policies, p)
+		if f.Policies = append(f.Policies, p); len(body) > maxPolicy || len(f.Policies) > maxPolicies {
+			return f.Check() // more of them would fill the memory
+		}
 	}
 	return nil
 }

@@ -109,3 +109,18 @@ func TestRealPolicy(t *testing.T) {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
+
+// TestManyPolicies: reading ends with the first policy that is too many, or too large.
+func TestManyPolicies(t *testing.T) {
+	t.Parallel()
+	var f Facts
+	for i := range maxPolicies + 1 {
+		err := f.object(fmt.Appendf(nil, "kind: ClusterImagePolicy\nmetadata: {name: p%d}\n", i))
+		if (err != nil) != (i == maxPolicies) {
+			t.Fatalf("policy %d: %v", i, err)
+		}
+	}
+	if err := (&Facts{}).object([]byte("kind: ClusterImagePolicy\nmetadata: {name: " + strings.Repeat("a", maxPolicy) + "}\n")); err == nil {
+		t.Error("a large policy is kept")
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Unsigned is a manifest that nodes will refuse.
@@ -23,11 +24,16 @@ type Unsigned struct {
 	Platform string        // of the nodes that pull it; "" where the image has no others
 	Policy   string        // the object that demands the signature
 	When     string        // the releases under which it counts
+	At       string        // the address, of several that nodes try; "" for the only one
 	Err      error         // what is wrong; [ErrNone] where there is no signature
 }
 
-// Where gives the signatures that nodes find for a manifest of an image; none if there are
-// none. What is there and makes nodes fail is an *[UnusableError].
+// ErrAbsent says that the image itself is not at a place: nodes ask the next one then.
+var ErrAbsent = errors.New("the image is not there")
+
+// Where gives the signatures that nodes find for a manifest of an image at one place; none if
+// there are none, [ErrAbsent] if the manifest is not there either. What is there and makes nodes
+// fail is an *[UnusableError].
 type Where func(ctx context.Context, img oci.Image, manifest digest.Digest) ([]Signature, error)
 
 // UnusableError says that something is under the tag of signatures that nodes cannot read.
@@ -51,6 +57,7 @@ type Result struct {
 	Checked   int        // manifests that a policy covers
 	Unsigned  []Unsigned // sorted by image
 	Unchecked []string   // policies that cover some of them and that satchel cannot judge by, with the reason
+	Sources   []string   // repositories of the images that a policy covers, sorted
 }
 
 // Check looks at the signature of each manifest that nodes of a cluster on that way may
@@ -62,14 +69,14 @@ func Check(ctx context.Context, way *Way, images []oci.Image, src oci.Source, wh
 	}
 	res := &Result{Checked: len(list)}
 	for _, d := range list {
+		res.Sources = append(res.Sources, d.image.Source.Name())
 		for _, p := range d.policies {
 			if why := p.Policy.Unchecked; why != "" {
 				res.Unchecked = append(res.Unchecked, p.Policy.String()+": "+why)
 			}
 		}
 	}
-	slices.Sort(res.Unchecked)
-	res.Unchecked = slices.Compact(res.Unchecked)
+	res.Unchecked, res.Sources = text.Sorted(res.Unchecked), text.Sorted(res.Sources)
 	found := make([][]Unsigned, len(list))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, parallel))
@@ -93,7 +100,10 @@ func Check(ctx context.Context, way *Way, images []oci.Image, src oci.Source, wh
 func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err error) {
 	signatures, err := where(ctx, d.image, d.manifest)
 	var unusable *UnusableError
-	if err != nil && !errors.As(err, &unusable) {
+	switch {
+	case errors.Is(err, ErrAbsent):
+		return nil, nil
+	case err != nil && !errors.As(err, &unusable):
 		return nil, err
 	}
 	for _, p := range d.policies {
@@ -105,7 +115,7 @@ func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err er
 			wrong = p.Policy.Verify(pulledAs(d.image), d.manifest, signatures)
 		}
 		if wrong != nil {
-			list = append(list, Unsigned{d.image, d.manifest, d.platform, p.Policy.String(), p.When(), wrong})
+			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), Err: wrong})
 		}
 	}
 	return list, nil
@@ -172,8 +182,14 @@ func picked(ctx context.Context, img oci.Image, src oci.Source) (list []child, e
 	return list, nil
 }
 
-// maxSignature is how many bytes of a signature nodes read (containers/image, iolimits).
-const maxSignature = 4 << 20
+const (
+	// maxSignature is how many bytes of a signature nodes read (containers/image, iolimits).
+	maxSignature = 4 << 20
+	// Nodes have no limits for all entries of a manifest together. Whoever signs has a few, of less
+	// than a kilobyte each; anybody may write to a registry's tag.
+	maxEntries  = 256
+	maxAllBytes = 16 << 20
+)
 
 // Read reads what is under the tag of signatures, as strictly as nodes do: whatever is there
 // must be readable.
@@ -192,11 +208,11 @@ func Read(ctx context.Context, d oci.Descriptor, src oci.Source) ([]Signature, e
 	if err := json.Unmarshal(body, &m); err != nil || m.Manifests != nil {
 		return nil, &UnusableError{"what has the tag of the signatures is not a manifest that nodes can read"}
 	}
+	if err := checkEntries(m.Layers); err != nil {
+		return nil, err
+	}
 	var list []Signature
 	for _, l := range m.Layers {
-		if l.Size > maxSignature {
-			return nil, &UnusableError{fmt.Sprintf("a signature has %d bytes, more than the %d that nodes read", l.Size, maxSignature)}
-		}
 		payload, err := oci.ReadBlob(ctx, src, l, maxSignature)
 		if err != nil {
 			return nil, err
@@ -204,6 +220,25 @@ func Read(ctx context.Context, d oci.Descriptor, src oci.Source) ([]Signature, e
 		list = append(list, Signature{l.MediaType, l.Annotations, payload})
 	}
 	return list, nil
+}
+
+// checkEntries refuses what nodes, or satchel, do not read.
+func checkEntries(entries []oci.Descriptor) error {
+	const again = "; sign the image again, so that the tag has its signatures alone"
+	if len(entries) > maxEntries {
+		return &UnusableError{fmt.Sprintf("the tag of the signatures has %d entries, more than the %d that satchel reads", len(entries), maxEntries) + again}
+	}
+	var all int64
+	for _, l := range entries {
+		if l.Size > maxSignature {
+			return &UnusableError{fmt.Sprintf("a signature has %d bytes, more than the %d that nodes read", l.Size, maxSignature)}
+		}
+		all += max(0, l.Size)
+	}
+	if all > maxAllBytes {
+		return &UnusableError{fmt.Sprintf("the entries under the tag of the signatures have %d bytes, more than the %d that satchel reads", all, maxAllBytes) + again}
+	}
+	return nil
 }
 
 // Carried gives the signatures that are among images, such as those of a bundle. They count only

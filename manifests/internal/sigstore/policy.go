@@ -21,6 +21,11 @@ const (
 	KindNamespace = "ImagePolicy"
 )
 
+const (
+	maxScopes  = 256   // as the CRDs say (openshift/api, config/v1)
+	maxRSABits = 16384 // a signature by a larger key takes seconds to check
+)
+
 // Policy is one ClusterImagePolicy or ImagePolicy.
 type Policy struct {
 	Name      string   // of the object
@@ -64,6 +69,9 @@ func Parse(body []byte) (*Policy, error) {
 	}
 	if o.Kind != KindCluster && o.Kind != KindNamespace || o.Metadata.Name == "" {
 		return nil, fmt.Errorf("read a signature policy: it is a %.64q named %.64q", o.Kind, o.Metadata.Name)
+	}
+	if n := len(o.Spec.Scopes); n > maxScopes {
+		return nil, fmt.Errorf("read %s %.253q: it has %d scopes, and a cluster takes %d", o.Kind, o.Metadata.Name, n, maxScopes)
 	}
 	p := &Policy{Name: o.Metadata.Name, Scopes: o.Spec.Scopes}
 	if o.Kind == KindNamespace {
@@ -142,8 +150,13 @@ func publicKey(body []byte) (crypto.PublicKey, error) {
 		}
 		return nil, fmt.Errorf("its key is not valid: %w", err)
 	}
-	switch key.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits > maxRSABits {
+			return nil, &unknownKeyError{fmt.Sprintf("an RSA key of %d bits", bits)}
+		}
+		return key, nil
+	case *ecdsa.PublicKey, ed25519.PublicKey:
 		return key, nil
 	}
 	return nil, &unknownKeyError{fmt.Sprintf("a %T", key)}

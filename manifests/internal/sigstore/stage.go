@@ -10,6 +10,7 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -19,6 +20,8 @@ import (
 type Stage struct {
 	Version  semver.Version // that runs; the zero value for the cluster as it is, if that is not known
 	Policies []*Policy
+
+	by map[string][]*Policy // what pods of each namespace must satisfy; see [ByNamespace]
 }
 
 // Way is the way of a cluster, from the release that runs to the newest that it may get.
@@ -42,7 +45,7 @@ func zero(v semver.Version) bool { return v.Equals(semver.Version{}) }
 func WayOf(running semver.Version, present []*Policy, releases []Release, hosted bool) (*Way, error) {
 	w := &Way{Running: running}
 	if present != nil {
-		w.Stages = append(w.Stages, Stage{running, present})
+		w.Stages = append(w.Stages, Stage{Version: running, Policies: present})
 	}
 	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return a.Version.Compare(b.Version) })
 	for _, r := range releases {
@@ -61,7 +64,10 @@ func WayOf(running semver.Version, present []*Policy, releases []Release, hosted
 			policies = slices.DeleteFunc(policies, func(have *Policy) bool { return have.String() == p.String() })
 			policies = append(policies, p)
 		}
-		w.Stages = append(w.Stages, Stage{r.Version, policies})
+		w.Stages = append(w.Stages, Stage{Version: r.Version, Policies: policies})
+	}
+	for i := range w.Stages {
+		w.Stages[i].by = ByNamespace(w.Stages[i].Policies)
 	}
 	return w, nil
 }
@@ -98,20 +104,19 @@ func enforced(body []byte, hosted bool) bool {
 	return true
 }
 
-// applies reports whether nodes may pull an image of these releases while the stage lasts. A
-// cluster runs on images of the release that it has, and, until it has updated, of the one
-// before: at most a minor version older. Its newer ones come first under the older rules. An
-// image of no known release counts as one of the release that runs.
+// applies reports whether nodes may pull an image of these releases while the stage lasts. What
+// runs now is judged by each release on the way: worker nodes that wait keep it until the last.
+// A later release is run until the cluster has updated from it: at most a minor version further.
+// Newer images come first under the older rules. An image of no known release counts as one of
+// the release that runs.
 func (w *Way) applies(s Stage, versions []semver.Version) bool {
-	if len(versions) == 0 && !zero(w.Running) {
-		versions = []semver.Version{w.Running}
-	}
 	if len(versions) == 0 || zero(s.Version) {
 		return true
 	}
+	stage := updatepath.MinorOf(s.Version)
 	return slices.ContainsFunc(versions, func(v semver.Version) bool {
-		return s.Version.Major == v.Major && s.Version.Minor <= v.Minor+1 ||
-			s.Version.Major < v.Major || s.Version.Major == v.Major+1 && s.Version.Minor == 0
+		of := updatepath.MinorOf(v)
+		return !zero(w.Running) && v.EQ(w.Running) || !of.Before(stage) || updatepath.Follows(of, stage)
 	})
 }
 
@@ -159,9 +164,8 @@ func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
 		if !w.applies(s, versions) {
 			continue
 		}
-		all := ByNamespace(s.Policies)
-		for _, ns := range slices.Sorted(maps.Keys(all)) {
-			for _, p := range For(all[ns], pulled) {
+		for _, ns := range slices.Sorted(maps.Keys(s.by)) {
+			for _, p := range For(s.by[ns], pulled) {
 				i := slices.IndexFunc(list, func(d Demanded) bool { return d.Policy.origin == p.origin })
 				if i < 0 {
 					i, list = len(list), append(list, Demanded{Policy: p})

@@ -51,6 +51,7 @@ func TestWay(t *testing.T) {
 		return sigstore.Release{Version: semver.MustParse(version), Policies: policies}
 	}
 	r20, r21, r22 := release("4.20.9", preview), release("4.21.3", p21), release("4.22.1", p22)
+	r50 := release("5.0.1", p22)
 	all := []oci.Image{
 		carried(rel, "4.20.9"), carried(art, "4.20.9"), carried(rel, "4.21.3"), carried(art, "4.21.3"), carried(rel, "4.22.1"), carried(art, "4.22.1"), carried(art),
 		carried(art, "4.20.9", "4.22.1"),
@@ -67,7 +68,11 @@ func TestWay(t *testing.T) {
 		{"4.21 alone", "", nil, []sigstore.Release{r21}, "R20 R21 R22"},
 		{"to 4.21", "4.20.9", nil, []sigstore.Release{r20, r21}, "R20 R21 R22"},
 		{"to 4.22 from 4.21: the images that run, too", "4.21.3", nil, []sigstore.Release{r21, r22}, "R20 R21 A21 R22 A22 Apod A20,22"},
-		{"over two minors: the old ones are gone by then", "4.20.9", nil, []sigstore.Release{r20, r21, r22}, "R20 R21 A21 R22 A22 A20,22"},
+		{"over two minors: the images that run, too", "4.20.9", nil, []sigstore.Release{r20, r21, r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22"},
+		{"over two minors, with none between", "4.20.9", nil, []sigstore.Release{r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22"},
+		{"over two minors: older ones are for other clusters", "4.20.8", nil, []sigstore.Release{r20, r22}, "R21 A21 R22 A22 Apod A20,22"},
+		{"from 4.22 to 5.0", "4.22.1", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22"},
+		{"to 5.0", "", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22"},
 		{"what runs is not known", "", nil, []sigstore.Release{r22}, "R21 A21 R22 A22 Apod A20,22"},
 		{"older releases do not come back", "4.22.1", nil, []sigstore.Release{r21, r22}, "R21 A21 R22 A22 Apod A20,22"},
 		{"nothing demanded any more", "4.22.1", []*sigstore.Policy{}, []sigstore.Release{r22}, ""},
