@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,8 @@ const (
 	dirFleet = "gitops/fleet"
 	// fleetNamespace is where the policies are on the hub of the fleet.
 	fleetNamespace = "satchel"
-	// fleetLabel is the label of managed clusters that get the policies; its value names the mirror.
+	// fleetLabel is the label of managed clusters that get the policies; its value names the mirror
+	// and the cluster that the files are for.
 	fleetLabel = "satchel-mirror"
 
 	policyAPI = "policy.open-cluster-management.io/v1"
@@ -92,6 +94,20 @@ type (
 	}
 )
 
+// fleetID tells the policies of one mirror and cluster from those of others on the same hub. It is
+// the same each week.
+func (e *emission) fleetID() string {
+	sum := sha256.Sum256([]byte(e.site.Mirror.String() + "\n" + e.site.Cluster.ID()))
+	return fmt.Sprintf("%x", sum[:4])
+}
+
+// fleetValue is the value of the label: the mirror, and what tells two clusters apart.
+func (e *emission) fleetValue() string {
+	const most = 63 - len("-01234567")
+	mirror := label(e.site.Mirror.String())
+	return mirror[:min(len(mirror), most)] + "-" + e.fleetID()
+}
+
 // emitFleet writes the desired state as policies of a fleet's hub, one for each wave, each after
 // the one before. What drains or reboots nodes is only reported. The proxy is not there: noProxy
 // is one text, and each cluster has its own.
@@ -101,10 +117,11 @@ func (e *emission) emitFleet(list []desired) error {
 		return nil
 	}
 	var policies []acmPolicy
+	of := kube.Satchel + "-" + e.fleetID()
 	for _, drains := range []bool{false, true} {
 		last := ""
 		for wave := waveProxy; wave <= waveLast; wave++ {
-			p, ok := fleetPolicy(list, wave, drains, last)
+			p, ok := fleetPolicy(list, of, wave, drains, last)
 			if ok {
 				policies, last = append(policies, p), p.Metadata.Name
 			}
@@ -115,7 +132,7 @@ func (e *emission) emitFleet(list []desired) error {
 		files = append(files, name)
 		return e.addObject(dirFleet+"/"+name, modePublic, object)
 	}
-	binding := placementBinding{Object: kube.Ours(policyAPI, "PlacementBinding", kube.Satchel, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", kube.Satchel}}
+	binding := placementBinding{Object: kube.Ours(policyAPI, "PlacementBinding", of, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", of}}
 	for _, p := range policies {
 		if err := add(p.Metadata.Name+".yaml", p); err != nil {
 			return err
@@ -125,8 +142,8 @@ func (e *emission) emitFleet(list []desired) error {
 	set := clusterSetBinding{Object: kube.Ours("cluster.open-cluster-management.io/v1beta2", "ManagedClusterSetBinding", "default", fleetNamespace)}
 	set.Spec.ClusterSet = "default"
 	var predicate placementPredicate
-	predicate.RequiredClusterSelector.LabelSelector.MatchLabels = map[string]string{fleetLabel: label(e.site.Mirror.String())}
-	place := placement{kube.Ours("cluster.open-cluster-management.io/v1beta1", "Placement", kube.Satchel, fleetNamespace), placementSpec{[]placementPredicate{predicate}}}
+	predicate.RequiredClusterSelector.LabelSelector.MatchLabels = map[string]string{fleetLabel: e.fleetValue()}
+	place := placement{kube.Ours("cluster.open-cluster-management.io/v1beta1", "Placement", of, fleetNamespace), placementSpec{[]placementPredicate{predicate}}}
 	for _, o := range []struct {
 		name   string
 		object any
@@ -139,13 +156,13 @@ func (e *emission) emitFleet(list []desired) error {
 		}
 	}
 	slices.Sort(files)
-	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization("# For the hub of a fleet (Advanced Cluster Management).\n", files))
+	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization(fmt.Sprintf("# For the hub of a fleet (Advanced Cluster Management): for managed clusters with the label\n# %s=%s.\n", fleetLabel, e.fleetValue()), files))
 	return nil
 }
 
 // fleetPolicy is the policy of one wave, which waits for the one before it.
-func fleetPolicy(list []desired, wave int, drains bool, after string) (acmPolicy, bool) {
-	name, action := fmt.Sprintf("satchel-%02d-%s", wave, fleetNames[wave]), "enforce"
+func fleetPolicy(list []desired, of string, wave int, drains bool, after string) (acmPolicy, bool) {
+	name, action := fmt.Sprintf("%s-%02d-%s", of, wave, fleetNames[wave]), "enforce"
 	if drains {
 		name, action = name+"-drains", "inform"
 	}

@@ -3,6 +3,7 @@ package emit
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -71,7 +72,7 @@ func (e *emission) emitGitOps() error {
 	for _, part := range []struct {
 		dir, head string
 		drains    bool
-	}{{dirGitOps, e.gitOpsHead(), false}, {dirDrains, "# Applying this drains or reboots nodes: sync it by hand, in a maintenance window.\n", true}} {
+	}{{dirGitOps, e.gitOpsHead(list), false}, {dirDrains, "# Applying this drains or reboots nodes: sync it by hand, in a maintenance window.\n", true}} {
 		var files []string
 		for _, d := range list {
 			if d.drains != part.drains {
@@ -98,10 +99,13 @@ func (e *emission) emitGitOps() error {
 	return e.emitFleet(list)
 }
 
-// gitOpsHead says above the list what is not in it.
-func (e *emission) gitOpsHead() string {
+// gitOpsHead says above the list what is not in it, and what it waits for.
+func (e *emission) gitOpsHead(list []desired) string {
 	var b strings.Builder
 	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in no kustomization.\n")
+	if slices.ContainsFunc(list, func(d desired) bool { return d.drains }) {
+		b.WriteString("# Sync drains/ first: nodes must have it before they get what is here.\n")
+	}
 	if e.ca.written && e.site.PresentImage == nil {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
@@ -188,38 +192,61 @@ func (e *emission) desiredState() ([]desired, error) {
 	return list, nil
 }
 
-// mayDrain reports whether a new or changed object of the kind drains nodes: any rule for tags,
-// and one that keeps nodes from the source (MCO, pkg/daemon/drain.go).
+// mayDrain reports whether an object with rules is to be synced by a person: any for tags, and all
+// that change where the page says that they drain, or too little is known to say that they do not.
 func (e *emission) mayDrain(d desired) bool {
-	if d.kind() == string(rules.TagMirrors) {
+	kind := rules.Kind(d.kind())
+	if kind == rules.TagMirrors {
 		return true
 	}
-	body, err := kube.YAML(d.body)
-	return d.kind() == string(rules.DigestMirrors) && err == nil && bytes.Contains(body, []byte("NeverContactSource"))
+	if !slices.Contains(ruleKinds, kind) {
+		return false
+	}
+	if e.site.PresentRules == nil { // applying replaces what an object of that name has
+		return true
+	}
+	same := slices.ContainsFunc(e.growth.Ours, func(o rules.Grown) bool {
+		return o.Kind == kind && o.Name == d.name() && o.State == rules.Same
+	})
+	does, _ := e.effectOf(e.nodesNow(), e.nodes(e.insecure(), e.blocked()))
+	return !same && does != harmless
 }
 
 // earlierWeeks gives what satchel made in earlier weeks, is not in this run's files, and is not
 // listed as superfluous.
 func (e *emission) earlierWeeks(now []desired) (list []desired) {
-	gone := map[string]bool{}
-	catalogs, _ := e.oldCatalogs()
-	clusterCatalogs, _ := e.oldClusterCatalogs()
-	for _, name := range slices.Concat(catalogs, clusterCatalogs, e.oldSignatures()) {
-		gone[name] = true
-	}
+	gone := map[string][]string{"ConfigMap": e.oldSignatures()}
+	gone["CatalogSource"], _ = e.oldCatalogs()
+	gone["ClusterCatalog"], _ = e.oldClusterCatalogs()
 	for _, r := range e.renamed() {
-		gone[r.old] = true
+		gone["CatalogSource"] = append(gone["CatalogSource"], r.old)
 	}
-	for _, kind := range []string{"CatalogSource", "ClusterCatalog", "ConfigMap"} {
+	for _, kind := range []string{"CatalogSource", "ClusterCatalog", "ConfigMap", "UpdateService"} {
 		for _, o := range e.site.Cluster.Of(kind) {
 			has := slices.ContainsFunc(now, func(d desired) bool { return d.kind() == kind && d.name() == o.Name })
-			if !ours(o) || has || gone[o.Name] || kind == "ConfigMap" && o.Namespace != "openshift-config-managed" {
+			if !ours(o) || has || slices.Contains(gone[kind], o.Name) || kind == "ConfigMap" && o.Namespace != "openshift-config-managed" {
 				continue
 			}
 			d := desired{file: strings.ToLower(kind) + "-" + o.Name + ".yaml"}
 			if yaml.Unmarshal([]byte(clean(o)), &d.body) == nil && d.name() != "" {
 				list = append(list, d)
 			}
+		}
+	}
+	return append(list, e.updateOperatorBefore()...)
+}
+
+// updateOperatorBefore is the operator of the update service that satchel had the cluster install.
+func (e *emission) updateOperatorBefore() (list []desired) {
+	var sub subscriptionObject
+	one, ok := e.present("Subscription", updateNamespace, updatePackage)
+	if !ok || !ours(one) || e.has(fileUpdateSubscription) || json.Unmarshal(one.Body, &sub) != nil {
+		return nil
+	}
+	for file, o := range updateOperator(sub.Spec.Source) {
+		d := desired{file: file}
+		if body, err := kube.YAML(o); err == nil && yaml.Unmarshal(body, &d.body) == nil {
+			list = append(list, d)
 		}
 	}
 	return list

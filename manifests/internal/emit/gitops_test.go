@@ -2,6 +2,7 @@ package emit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
 // isGitOps reports whether a file is of the kustomizations, which have tests of their own.
@@ -140,6 +142,120 @@ func TestGitOpsPlainHTTP(t *testing.T) {
 	}
 }
 
+// TestGitOpsDrainsApart: rules of which the page says that they drain, or of which too little is
+// known, are beside what a person syncs.
+func TestGitOpsDrainsApart(t *testing.T) {
+	t.Parallel()
+	const none = "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec: {}\n"
+	const listed = "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec: {registrySources: {insecureRegistries: [x.example]}}\n"
+	const byTag = "apiVersion: config.openshift.io/v1\nkind: ImageTagMirrorSet\nmetadata: {name: company}\nspec: {imageTagMirrors: [{source: q.example, mirrors: [cache.example/q]}]}\n"
+	runs := func(v string) string { return strings.ReplaceAll(connectedCV, "4.16.3", v) }
+	for name, c := range map[string]struct {
+		api     MirrorAPI
+		objects []string // nil: nothing is known
+		said    string   // what the page says of the rules
+		apart   bool
+	}{
+		"first rules":              {MirrorICSP, []string{runs("4.16.3"), none}, "no drain and no reboot", false},
+		"nothing known":            {MirrorICSP, nil, "4.7 drains every node", true},
+		"version not known":        {MirrorICSP, []string{none}, "4.7 drains every node", true},
+		"4.6":                      {MirrorICSP, []string{runs("4.6.3"), none}, "applying these rules drains and reboots every node", true},
+		"4.7":                      {MirrorICSP, []string{runs("4.7.3"), none}, "applying these rules drains every node", true},
+		"4.9, insecure registries": {MirrorICSP, []string{runs("4.9.3"), listed}, "this may be one of them", true},
+		"4.9":                      {MirrorICSP, []string{runs("4.9.3"), none}, "no drain and no reboot", false},
+		"a wider rule for tags":    {MirrorIDMS, []string{runs("4.16.3"), none, byTag}, "applying these rules drains every node", true},
+	} {
+		in := weekOf(t)
+		in.MirrorAPI = c.api
+		var state *cluster.State
+		if c.objects != nil {
+			state = weekState(t, c.objects...)
+		}
+		files := emitOn(t, in, state)
+		if page := string(fileOf(t, files, fileApply).Body); !strings.Contains(page, c.said) {
+			t.Errorf("%s: the page does not say %q", name, c.said)
+		}
+		safe, apart := checkGitOps(t, files)
+		for id := range safe {
+			if rulesID(id) && c.apart {
+				t.Errorf("%s: %s syncs by itself", name, id)
+			}
+		}
+		if n := slices.ContainsFunc(slices.Collect(maps.Keys(apart)), rulesID); n != c.apart {
+			t.Errorf("%s: apart are %v", name, slices.Sorted(maps.Keys(apart)))
+		}
+		if head := string(fileOf(t, files, fileKustomization).Body); strings.Contains(head, "Sync drains/ first") != (len(apart) > 0) {
+			t.Errorf("%s: the kustomization begins with %s", name, head)
+		}
+		// Once the cluster has them, they change nothing.
+		if c.objects == nil {
+			continue
+		}
+		safe, _ = checkGitOps(t, emitOn(t, in, weekState(t, append(appliedObjects(files), c.objects...)...)))
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(safe)), rulesID) {
+			t.Errorf("%s: in the second week, no rules are left to sync by itself: %v", name, slices.Sorted(maps.Keys(safe)))
+		}
+	}
+}
+
+// rulesID reports whether an object has rules.
+func rulesID(id string) bool {
+	kind, _, _ := strings.Cut(id, " ")
+	return slices.Contains(ruleKinds, rules.Kind(kind))
+}
+
+// TestGitOpsReceipts: rules that are known from receipts alone would replace what an object has.
+func TestGitOpsReceipts(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	in.ClusterVersion, in.EarlierImages = "4.16.3", in.Images[2:]
+	inv, site := in.parse(t)
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	if safe, apart := checkGitOps(t, files); safe["ImageContentSourcePolicy satchel-operator-1"] != nil || apart["ImageContentSourcePolicy satchel-operator-1"] == nil {
+		t.Errorf("rules replace others by themselves: %v", slices.Sorted(maps.Keys(safe)))
+	}
+}
+
+// TestGitOpsKeepsFields: server-side apply takes away what was set before and is not set now, so a
+// run that was given less sets the same.
+func TestGitOpsKeepsFields(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	in.CA = ""
+	authorities := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: registry-config, namespace: openshift-config, labels: {app.kubernetes.io/managed-by: satchel}}\ndata: {m.example..5000: a, updateservice-registry: b, other.example: c}\n"
+	image := strings.Replace(ourImage, "{additionalTrustedCA", "{registrySources: {insecureRegistries: [x.example, 'm.example:5000']}, additionalTrustedCA", 1)
+	service := "apiVersion: updateservice.operator.openshift.io/v1\nkind: UpdateService\nmetadata: {name: satchel, namespace: openshift-update-service, labels: {app.kubernetes.io/managed-by: satchel}}\nspec: {graphDataImage: g, releases: r, replicas: 2}\n"
+	sub := "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: cincinnati-operator, namespace: openshift-update-service, labels: {app.kubernetes.io/managed-by: satchel}}\nspec: {name: cincinnati-operator, source: redhat-operators, sourceNamespace: openshift-marketplace, channel: v1}\n"
+	charts := "apiVersion: helm.openshift.io/v1beta1\nkind: HelmChartRepository\nmetadata: {name: openshift-helm-charts}\nspec: {disabled: true, connectionConfig: {url: 'https://charts.openshift.io'}}\n"
+	kept := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {default-catalogs-off: '', insecure-registries: '[\"x.example\"]', trusted-ca: ''}\n"
+	in.Images = in.Images[2:]
+	in.CatalogNames = nil
+	safe, apart := checkGitOps(t, emitOn(t, in, weekState(t, kept, authorities, image, service, sub, charts, ourHub, connectedCV)))
+	if got := fmt.Sprint(safe["ConfigMap registry-config"]["data"]); got != "map[m.example..5000:a other.example:c updateservice-registry:b]" {
+		t.Errorf("the ConfigMap keeps %s", got)
+	}
+	if got := fmt.Sprint(apart["Image cluster"]["spec"]); got != "map[additionalTrustedCA:map[name:registry-config] registrySources:map[insecureRegistries:[x.example m.example:5000]]]" {
+		t.Errorf("image.config keeps %s", got)
+	}
+	for id, want := range map[string]string{
+		"UpdateService satchel": "map[graphDataImage:g releases:r replicas:2]", "OperatorGroup satchel": "map[targetNamespaces:[openshift-update-service]]", "Namespace openshift-update-service": "<nil>",
+		"Subscription cincinnati-operator":          "map[name:cincinnati-operator source:redhat-operators sourceNamespace:openshift-marketplace]",
+		"HelmChartRepository openshift-helm-charts": "map[disabled:true]",
+	} {
+		if o, ok := safe[id]; !ok || fmt.Sprint(o["spec"]) != want {
+			t.Errorf("%s is %v", id, o)
+		}
+	}
+	// The company's own ConfigMap: only what satchel may have put there.
+	in.CA = testCA(t)
+	company := strings.Replace(strings.Replace(authorities, "registry-config", "company", 1), "managed-by: satchel", "managed-by: x", 1)
+	safe, _ = checkGitOps(t, emitOn(t, in, weekState(t, company, strings.Replace(connectedImage, "name: ''", "name: company", 1), connectedCV)))
+	if data, _ := safe["ConfigMap company"]["data"].(map[string]any); len(data) != 2 || data["updateservice-registry"] != "b" || data["m.example..5000"] != testCA(t) {
+		t.Errorf("the ConfigMap of others gets %v", data)
+	}
+}
+
 // TestGitOpsIsWhole: a week with less in its bundle has the same desired state.
 func TestGitOpsIsWhole(t *testing.T) {
 	t.Parallel()
@@ -198,12 +314,45 @@ func TestFleet(t *testing.T) {
 	if found != len(safe) {
 		t.Errorf("the policies have %d objects of %d", found, len(safe))
 	}
-	var place placement
-	must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placement.yaml").Body, &place))
-	if got := place.Spec.Predicates[0].RequiredClusterSelector.LabelSelector.MatchLabels[fleetLabel]; !labelPattern.MatchString(got) || len(got) > 63 {
-		t.Errorf("%q is not the value of a label", got)
-	}
 	if !lacksFile(emitOn(t, emitInput{Mirror: placeholderHost, Images: manyImages(1)}, cluster.NewState("c", nil)), fileKustomization) {
 		t.Error("a kustomization was written for no mirror")
+	}
+}
+
+// TestFleetNames: two mirrors, or two clusters, have policies, bindings and labels of their own on
+// one hub, the same ones each week, and names that the hub takes.
+func TestFleetNames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{} // name and kind, or label -> whose
+	for _, c := range []struct{ name, mirror, cluster string }{
+		{"a", "m.example:5000/ocp", "1"}, {"b", "m.example:5000/ocp", "2"}, {"c", "m.example:5000/ocp2", "1"}, {"a", "m.example:5000/ocp", "1"},
+		{"d", strings.Repeat("long-name.", 12) + "example/ocp", "1"}, {"e", strings.Repeat("long-name.", 12) + "example/ocp", "2"},
+	} {
+		in := weekOf(t)
+		in.Mirror = c.mirror
+		files := emitOn(t, in, weekState(t, strings.Replace(connectedCV, "{channel", "{clusterID: '"+c.cluster+"', channel", 1), connectedImage, connectedHub))
+		_, fleet := resources(t, files, dirFleet+"/"+fileKustomization)
+		var place placement
+		must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placement.yaml").Body, &place))
+		value := place.Spec.Predicates[0].RequiredClusterSelector.LabelSelector.MatchLabels[fleetLabel]
+		if !labelPattern.MatchString(value) || len(value) > 63 || !strings.Contains(string(fileOf(t, files, dirFleet+"/"+fileKustomization).Body), fleetLabel+"="+value) {
+			t.Errorf("%s: %q is not the value of a label, or the kustomization does not say it", c.name, value)
+		}
+		ids := []string{value}
+		for id := range fleet {
+			kind, name, _ := strings.Cut(id, " ")
+			if kind == "Namespace" || kind == "ManagedClusterSetBinding" { // these are for all
+				continue
+			}
+			if ids = append(ids, id); len(name) > 63 || !labelPattern.MatchString(name) {
+				t.Errorf("%s: a hub takes no %s", c.name, id)
+			}
+		}
+		for _, id := range ids {
+			if of, ok := seen[id]; ok && of != c.name {
+				t.Errorf("%s is of %s and of %s", id, of, c.name)
+			}
+			seen[id] = c.name
+		}
 	}
 }

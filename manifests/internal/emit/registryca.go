@@ -134,7 +134,7 @@ func (e *emission) caKeys() (keys []string, err error) {
 		}
 		keys = append(keys, key)
 	}
-	if len(e.graph) > 0 {
+	if len(e.graph) > 0 || slices.ContainsFunc(e.site.Cluster.Of("UpdateService"), ours) {
 		keys = append(keys, updateServiceKey)
 	}
 	return keys, nil

@@ -98,6 +98,11 @@ func (e *emission) nodes(insecure, blocked []string) *rules.Nodes {
 	return rules.Applied(list, insecure, blocked)
 }
 
+// nodesNow is what nodes have before that step, where the cluster's rules are known.
+func (e *emission) nodesNow() *rules.Nodes {
+	return rules.Applied(e.site.PresentRules.Objects, e.insecure(), e.blocked())
+}
+
 // objects are the objects with rules that the cluster has then.
 func (e *emission) objects() (list []rules.Object) {
 	if e.growth != nil {

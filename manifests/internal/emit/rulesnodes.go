@@ -4,26 +4,59 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
-// pageNodes says, before a command, what a change of rules does to nodes: by what they have before
-// it and after it, or, where before is nil, for new rules beside others.
-func (e *emission) pageNodes(p *page.Page, what string, before, after *rules.Nodes) {
+// effect is what a change does to nodes.
+type effect int
+
+const (
+	harmless effect = iota
+	unsure          // too little is known to say that it drains none
+	draining
+	rebooting // and draining
+)
+
+// effectOf judges a change of rules, and says why nodes are drained: by what they have before it
+// and after it, or, where before is nil, for new rules beside others. The pages and the
+// kustomizations both go by it.
+func (e *emission) effectOf(before, after *rules.Nodes) (effect, []rules.Drain) {
 	v, known := e.site.Cluster.Running()
-	known = known && v.Major == 4
+	of4 := known && v.Major == 4
 	var list []rules.Drain
 	if before != nil {
 		list = after.Drains(before)
 	}
 	switch {
-	case known && v.Minor < 7:
+	case of4 && v.Minor < 7:
+		return rebooting, list
+	case of4 && v.Minor == 7, len(list) > 0:
+		return draining, list
+	case !known, e.drainsOfOld(v):
+		return unsure, nil
+	}
+	return harmless, nil
+}
+
+// drainsOfOld reports whether a version may drain nodes for rules that add mirrors only.
+func (e *emission) drainsOfOld(v semver.Version) bool {
+	return v.Major == 4 && v.Minor < 11 && (e.site.PresentImage == nil || len(e.insecure())+len(e.blocked()) > 0)
+}
+
+// pageNodes says, before a command, what a change of rules does to nodes.
+func (e *emission) pageNodes(p *page.Page, what string, before, after *rules.Nodes) {
+	does, list := e.effectOf(before, after)
+	switch v, _ := e.site.Cluster.Running(); {
+	case does == rebooting:
 		p.Reboots(what)
-	case known && v.Minor == 7:
+	case does == draining:
 		p.Drains(what)
-	case len(list) > 0:
-		p.Drains(what)
+		if v.Major == 4 && v.Minor == 7 {
+			return
+		}
 		var why []string
 		for _, d := range list {
 			why = append(why, fmt.Sprintf("`%s`: %s", d.Source, d.Why))
@@ -44,7 +77,6 @@ func (e *emission) noDrain(compared bool) string {
 		said = "no source and no mirror is removed: no drain and no reboot."
 	}
 	const old = "releases from before mid-2022 drain the nodes if image.config has blocked or insecure registries"
-	img := e.site.PresentImage
 	switch {
 	case !known:
 		said = "from 4.8 on, " + safe
@@ -52,7 +84,7 @@ func (e *emission) noDrain(compared bool) string {
 			said = "no source and no mirror is removed. From 4.8 on, " + safe
 		}
 		said += " But " + old + ". 4.7 drains every node; versions before 4.7 also reboot it."
-	case v.Major == 4 && v.Minor < 11 && (img == nil || len(e.insecure())+len(e.blocked()) > 0):
+	case e.drainsOfOld(v):
 		said += " But " + old + ", and this may be one of them (" + v.String() + ")."
 	}
 	return said

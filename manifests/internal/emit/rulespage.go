@@ -132,8 +132,7 @@ func (e *emission) stepGrown(p *page.Page) {
 	e.pagePolicies(p)
 	e.pageInternal(p)
 	e.pageConflicts(p)
-	before := rules.Applied(e.site.PresentRules.Objects, e.insecure(), e.blocked())
-	e.pageNodes(p, "applying these rules", before, e.nodes(e.insecure(), e.blocked()))
+	e.pageNodes(p, "applying these rules", e.nodesNow(), e.nodes(e.insecure(), e.blocked()))
 	e.runRules(p, files)
 	e.pageOthers(p)
 }

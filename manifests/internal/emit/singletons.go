@@ -25,7 +25,7 @@ func (e *emission) singletons() (list []desired) {
 			}
 		}
 	}
-	if e.switchesHub() {
+	if e.switchesHub() || e.hubIsOff() {
 		for _, o := range e.site.Cluster.Of("HelmChartRepository") {
 			if isDefaultHelm(o) {
 				list = append(list, e.fields("helm.openshift.io/v1beta1", o.Kind, o.Name, map[string]any{"spec": map[string]any{"disabled": true}}))
@@ -49,37 +49,76 @@ func (e *emission) fields(apiVersion, kind, name string, patch any) desired {
 
 // imageFields are those of image.config, and the ConfigMap that it names. One field manager may
 // have an object in one place only, so all of image.config is beside what drains if its list of
-// insecure registries is.
+// insecure registries is. A field that an earlier week has set is there again: server-side apply
+// takes away what its manager had and leaves out.
 func (e *emission) imageFields() (list []desired) {
-	img := e.site.PresentImage
-	if img == nil || e.hosted() { // a hosted cluster sets it back
+	if e.site.PresentImage == nil || e.hosted() { // a hosted cluster sets it back
 		return nil
 	}
 	spec := map[string]any{}
-	if e.ca.written {
-		data := map[string]string{}
-		for _, key := range e.ca.keys {
-			data[key] = e.ca.certs
-		}
-		d := e.fields("v1", "ConfigMap", e.ca.name, map[string]any{"data": data})
-		meta := map[string]any{"name": e.ca.name, "namespace": "openshift-config"}
-		if img.TrustedCA == "" || e.ownCA() {
-			meta["labels"] = map[string]any{kube.ManagedBy: kube.Satchel}
-		}
-		d.body["metadata"], d.wave = meta, waveCA
+	if d, ok := e.authorities(); ok {
 		list = append(list, d)
-		spec["additionalTrustedCA"] = map[string]any{"name": e.ca.name}
+		spec["additionalTrustedCA"] = map[string]any{"name": d.name()}
 	}
-	drains := e.site.PlainHTTP && len(e.images) > 0
-	if drains {
+	insecure := e.site.PlainHTTP && len(e.images) > 0 || e.heldInsecure()
+	if insecure {
 		spec["registrySources"] = map[string]any{"insecureRegistries": e.insecure()}
 	}
 	if len(spec) == 0 {
 		return list
 	}
 	d := e.fields("config.openshift.io/v1", "Image", "cluster", map[string]any{"spec": spec})
-	d.drains = drains
+	d.drains = insecure
 	return append(list, d)
+}
+
+// authorities is the ConfigMap of authorities with satchel's keys: those of this run, and those
+// that it has in the cluster, also where this run was given none.
+func (e *emission) authorities() (d desired, ok bool) {
+	one, _ := e.present("ConfigMap", "openshift-config", e.ca.name)
+	own := e.site.PresentImage.TrustedCA == "" || e.ownCA() || ours(one)
+	data, binary := map[string]string{}, map[string]string{}
+	if ca := e.site.PresentCA; ca != nil && ca.Name == e.ca.name && (e.ca.written || own && e.site.PresentImage.TrustedCA != "") {
+		for key, value := range ca.Data {
+			if own || key == updateServiceKey {
+				data[key] = value
+			}
+		}
+		for key, value := range ca.BinaryData {
+			if own {
+				binary[key] = value
+			}
+		}
+	}
+	if e.ca.written {
+		for _, key := range e.ca.keys {
+			data[key] = e.ca.certs
+			delete(binary, key)
+		}
+	}
+	if len(data)+len(binary) == 0 {
+		return d, false
+	}
+	fields := map[string]any{"data": data}
+	if len(binary) > 0 {
+		fields["binaryData"] = binary
+	}
+	d = e.fields("v1", "ConfigMap", e.ca.name, fields)
+	meta := map[string]any{"name": e.ca.name, "namespace": "openshift-config"}
+	if own {
+		meta["labels"] = map[string]any{kube.ManagedBy: kube.Satchel}
+	}
+	d.body["metadata"], d.wave = meta, waveCA
+	return d, true
+}
+
+// heldInsecure reports whether image.config lists the mirror as insecure, and it did not, as far
+// as that is known, before satchel.
+func (e *emission) heldInsecure() bool {
+	before, _ := e.before.insecure()
+	return slices.ContainsFunc(e.hosts(), func(host string) bool {
+		return slices.Contains(e.site.PresentImage.Sources.Insecure, host) && !slices.Contains(before, host)
+	})
 }
 
 // proxyFields are noProxy with the mirror in it. It is one text, so it is left out where the

@@ -132,20 +132,25 @@ func (e *emission) emitUpdateService() error {
 }
 
 func (e *emission) emitUpdateOperator() error {
+	for file, o := range updateOperator(e.update.catalog) {
+		if err := e.addObject(file, modePublic, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updateOperator are the objects that install the operator from a catalog, by file.
+func updateOperator(catalog string) map[string]any {
 	ns := namespaceObject{kube.Ours("v1", "Namespace", updateNamespace, "")}
 	ns.Metadata.Labels["openshift.io/cluster-monitoring"] = "true"
 	group := operatorGroup{Object: kube.Ours("operators.coreos.com/v1", "OperatorGroup", updateName, updateNamespace)}
 	group.Spec.TargetNamespaces = []string{updateNamespace}
 	sub := subscriptionObject{
 		Object: kube.Ours("operators.coreos.com/v1alpha1", "Subscription", updatePackage, updateNamespace),
-		Spec:   subscriptionSpec{Name: updatePackage, Source: e.update.catalog, SourceNamespace: "openshift-marketplace"},
+		Spec:   subscriptionSpec{Name: updatePackage, Source: catalog, SourceNamespace: "openshift-marketplace"},
 	}
-	for file, o := range map[string]any{fileUpdateNamespace: ns, fileUpdateGroup: group, fileUpdateSubscription: sub} {
-		if err := e.addObject(file, modePublic, o); err != nil {
-			return err
-		}
-	}
-	return nil
+	return map[string]any{fileUpdateNamespace: ns, fileUpdateGroup: group, fileUpdateSubscription: sub}
 }
 
 // catalogWith is the CatalogSource of a carried catalog that has a package; empty for none.
