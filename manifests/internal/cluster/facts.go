@@ -22,9 +22,14 @@ func Platform(namespace string) bool {
 	return strings.HasPrefix(namespace, "openshift-") || strings.HasPrefix(namespace, "kube-")
 }
 
-// Applications reports whether the pods of all namespaces were asked for, so that what
-// applications run is known. A must-gather has the platform's alone.
-func (s *State) Applications() bool { return s != nil && s.everywhere }
+// Applications reports whether it is known what applications run, or would run: pods and all kinds
+// of [Workloads] were read of all namespaces. A must-gather has the platform's namespaces alone.
+func (s *State) Applications() bool { return s != nil && len(s.UnknownWorkloads()) == 0 }
+
+// UnknownWorkloads lists the kinds of [Workloads] that were not read of all namespaces.
+func (s *State) UnknownWorkloads() []string {
+	return slices.DeleteFunc(Workloads(), s.Known)
+}
 
 // Namespaces lists those that pods were read of.
 func (s *State) Namespaces() []string {

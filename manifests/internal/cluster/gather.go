@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,16 +23,18 @@ type gathering struct {
 	left     int // of maxState
 	at       map[objectKey]int
 	images   map[imageKey]int
-	tags     map[string]tag  // of ImageStreams, by NAMESPACE/NAME:TAG and NAMESPACE/NAME@DIGEST
-	internal map[string]bool // names of the cluster's own registry
-	config   map[string]bool // namespaces whose ConfigMaps were asked for
-	broken   map[string]bool // kinds that a file was to have which cannot be read
-	objects  int             // of kinds that are known
+	tags     map[string]tag             // of ImageStreams, by NAMESPACE/NAME:TAG and NAMESPACE/NAME@DIGEST
+	internal map[string]bool            // names of the cluster's own registry
+	config   map[string]bool            // namespaces whose ConfigMaps were asked for
+	listed   map[*known]map[string]bool // namespaces whose objects of a kind were listed
+	broken   map[string]bool            // kinds that a file was to have which cannot be read
+	silent   map[string]bool            // what a query got no answer for, by kind
+	objects  int                        // of kinds that are known
 
-	file  string // that is read now
-	path  place  // of it in a must-gather; zero for other files
-	query query  // what the file says of the query
-	list  map[string]bool
+	file  string          // that is read now
+	path  place           // of it in a must-gather; zero for other files
+	query query           // what the file says of the query
+	list  map[string]bool // kinds of the whole cluster that the list has which is read now
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -46,10 +47,10 @@ type query struct {
 }
 
 func gather(name string) *gathering {
-	s := NewState(name, nil)
+	s := newState(name, nil)
 	s.Use, s.namespaces = &Use{}, map[string]bool{}
 	return &gathering{state: s, left: maxState, at: map[objectKey]int{}, images: map[imageKey]int{}, tags: map[string]tag{},
-		internal: map[string]bool{}, config: map[string]bool{}, broken: map[string]bool{}}
+		internal: map[string]bool{}, config: map[string]bool{}, listed: map[*known]map[string]bool{}, broken: map[string]bool{}, silent: map[string]bool{}}
 }
 
 // fetched is what a file is that [Query] wrote, for errors.
@@ -83,7 +84,7 @@ func (g *gathering) read(name string, in place, r io.Reader) error {
 		}
 		return err
 	}
-	err = objects.Reader{Object: g.object, List: g.endList, What: "object", Wrong: "no YAML"}.Read(f)
+	err = objects.Reader{Object: g.object, Alone: func() { clear(g.list) }, List: g.endList, What: "object", Wrong: "no YAML"}.Read(f)
 	var known *Error
 	switch {
 	case errors.As(err, &known):
@@ -108,41 +109,33 @@ func (g *gathering) answered() error {
 	if name := ofKind("config.openshift.io/v1", "ClusterVersion").name(); !g.query.asked[name] {
 		return g.wrong("it is not whole: the query did not ask for %s", name)
 	}
-	var silent []string
 	for _, k := range kinds {
 		name := k.name()
 		switch {
 		case g.query.heard[name], !k.own && !g.query.asked[name]:
-			g.state.asked[k.kind] = true
-			if k.kind == "Pod" {
-				g.state.everywhere = true
-			}
+			g.state.whole[k.kind] = true
 		default:
-			silent = append(silent, name)
+			g.silent[k.kind] = true
 		}
 	}
 	for _, ns := range []string{namespaceConfig, namespaceManaged} {
 		if name := "configmaps/" + ns; g.query.heard[name] {
 			g.config[ns] = true
 		} else {
-			silent = append(silent, name)
+			g.silent[name] = true
 		}
-	}
-	if len(silent) > 0 {
-		g.note("%s: the cluster did not answer what was asked of %s; it counts as not known", g.file, text.Some(silent, 8))
 	}
 	return nil
 }
 
-// endList takes a list that was read whole. In a list of oc get -A are the pods of all namespaces.
+// endList takes a list that was read whole. Such a list has all objects that the whole cluster has of
+// a kind, but nothing says whether it was asked for in all namespaces.
 func (g *gathering) endList(apiVersion, kind string) error {
 	if kind == "" {
 		return g.wrong("its list has no end: the file is not whole")
 	}
-	if g.path == (place{}) && len(g.list) > 1 {
-		for ns := range g.list {
-			g.state.everywhere = g.state.everywhere || !Platform(ns)
-		}
+	for in := range g.list {
+		g.state.whole[in] = true
 	}
 	clear(g.list)
 	of, ok := strings.CutSuffix(kind, "List")
@@ -150,7 +143,7 @@ func (g *gathering) endList(apiVersion, kind string) error {
 	switch {
 	case !ok || k == nil:
 	case !k.spaced:
-		g.state.asked[k.kind] = true
+		g.state.whole[k.kind] = true
 	case k == &configMaps:
 		g.config[g.path.namespace] = true
 	}
@@ -189,6 +182,13 @@ func (g *gathering) object(body []byte) error {
 		return g.wrong("one of its objects has a name that no object can have")
 	}
 	g.objects++
+	g.state.seen[k.kind] = true
+	if !k.spaced {
+		g.list[k.kind] = true
+	}
+	if k.only != "" && k.only == h.Metadata.Name {
+		g.state.whole[k.kind] = true
+	}
 	if err := g.known(k, h, body); err != nil {
 		var known *Error
 		if errors.As(err, &known) {
@@ -233,7 +233,7 @@ func (g *gathering) known(k *known, h head, body []byte) error {
 	}
 	switch {
 	case k.kind == "Pod":
-		g.namespace(h.Metadata.Namespace)
+		g.state.namespaces[h.Metadata.Namespace] = true
 		if err := g.owner(h, body); err != nil {
 			return err
 		}
@@ -297,13 +297,6 @@ func idOf(body []byte) string {
 		return ""
 	}
 	return cv.Spec.ClusterID
-}
-
-func (g *gathering) namespace(name string) {
-	if len(g.list) < 2 || !Platform(name) {
-		g.list[name] = true
-	}
-	g.state.namespaces[name] = true
 }
 
 // copied reports whether a ClusterServiceVersion is a copy of one in another namespace.
@@ -398,22 +391,71 @@ func (g *gathering) end() (*State, error) {
 	})
 	g.resolve()
 	if g.config[namespaceConfig] && g.config[namespaceManaged] {
-		s.asked[configMaps.kind] = true
+		s.whole[configMaps.kind] = true
 	}
+	g.everywhere()
+	g.incapable()
 	for kind := range g.broken {
-		delete(s.asked, kind)
+		delete(s.whole, kind)
 	}
-	done := NewState(s.Name, s.objects, slices.Collect(maps.Keys(s.asked))...)
-	for kind := range g.broken {
-		delete(done.asked, kind)
-	}
-	if !s.asked[configMaps.kind] {
-		delete(done.asked, configMaps.kind)
-	}
+	done := newState(s.Name, s.objects)
 	if _, ok := done.One("ClusterVersion", "", "version"); !ok {
 		g.note("%s: there is no ClusterVersion in it, so the version of the cluster is not known", s.Name)
 	}
-	done.whole = s.asked
-	done.Use, done.Images, done.namespaces, done.everywhere, done.notes = s.Use, s.Images, s.namespaces, s.everywhere, s.notes
+	if silent := g.unanswered(); len(silent) > 0 {
+		g.note("the cluster did not answer what was asked of %s; it counts as not known", text.Some(silent, 8))
+	}
+	done.seen, done.whole = s.seen, s.whole
+	done.Use, done.Images, done.namespaces, done.notes = s.Use, s.Images, s.namespaces, s.notes
 	return done, nil
+}
+
+// everywhere finds the kinds of which a must-gather has a list for each namespace that there is.
+func (g *gathering) everywhere() {
+	if !g.state.whole["Namespace"] {
+		return
+	}
+	for k, listed := range g.listed {
+		has := func(one Object) bool { return one.Kind != "Namespace" || listed[one.Name] }
+		if k != &configMaps && !slices.ContainsFunc(g.state.objects, func(one Object) bool { return !has(one) }) {
+			g.state.whole[k.kind] = true
+		}
+	}
+}
+
+// incapable finds the kinds that the cluster does not have because a capability is not enabled:
+// oc then says that the server has no such resource type, as it does where the server is away.
+func (g *gathering) incapable() {
+	one, ok := g.state.One("ClusterVersion", "", "version")
+	var cv struct {
+		Status struct {
+			Capabilities struct {
+				Enabled []string `json:"enabledCapabilities"`
+				Known   []string `json:"knownCapabilities"`
+			} `json:"capabilities"`
+		} `json:"status"`
+	}
+	if !ok || json.Unmarshal(one.Body, &cv) != nil {
+		return
+	}
+	for _, k := range kinds {
+		c := cv.Status.Capabilities
+		if k.capability != "" && slices.Contains(c.Known, k.capability) && !slices.Contains(c.Enabled, k.capability) {
+			g.state.whole[k.kind] = true
+		}
+	}
+}
+
+// unanswered names what no query had an answer for, as oc takes it.
+func (g *gathering) unanswered() (names []string) {
+	for kind := range g.silent {
+		if g.state.whole[kind] {
+			continue
+		}
+		if k := find(func(k *known) bool { return k.kind == kind }); k != nil {
+			kind = k.name()
+		}
+		names = append(names, kind)
+	}
+	return text.Sorted(names)
 }

@@ -30,11 +30,9 @@ func (s *State) Join(o *State) {
 		take(s, o, whole)
 		take(o, s, whole)
 	}
-	joined := NewState(s.Name, list, slices.Concat(slices.Collect(maps.Keys(s.asked)), slices.Collect(maps.Keys(o.asked)))...)
-	s.objects, s.asked = joined.objects, joined.asked
-	s.whole = merged(s.whole, o.whole)
+	s.objects = newState(s.Name, list).objects
+	s.whole, s.seen = merged(s.whole, o.whole), merged(s.seen, o.seen)
 	s.namespaces = merged(s.namespaces, o.namespaces)
-	s.everywhere = s.everywhere || o.everywhere
 	s.notes = append(s.notes, o.notes...)
 	s.Images = append(s.Images, o.Images...)
 	slices.SortFunc(s.Images, compareUses)
@@ -81,7 +79,7 @@ func (u *Use) Add(o *Use) {
 // those of [Read].
 func (s *State) With(r io.Reader, kinds ...string) (*State, error) {
 	if s == nil {
-		s = NewState("", nil)
+		s = newState("", nil)
 	}
 	g := gather(s.Name)
 	if err := g.read(s.Name, place{}, r); err != nil {
@@ -95,11 +93,10 @@ func (s *State) With(r io.Reader, kinds ...string) (*State, error) {
 		return slices.Contains(kinds, o.Kind)
 	})
 	list = append(list, slices.DeleteFunc(given, func(o Object) bool { return !slices.Contains(kinds, o.Kind) })...)
-	with := *s
-	joined := NewState(s.Name, list, append(slices.Collect(maps.Keys(s.asked)), kinds...)...)
-	if slices.Contains(kinds, configMaps.kind) && !s.asked[configMaps.kind] {
-		delete(joined.asked, configMaps.kind)
+	with, joined := *s, newState(s.Name, list)
+	with.objects, with.seen, with.whole = joined.objects, merged(s.seen, joined.seen), merged(s.whole, nil)
+	for _, kind := range kinds {
+		with.whole[kind] = kind != configMaps.kind || s.whole[kind]
 	}
-	with.objects, with.asked = joined.objects, joined.asked
 	return &with, nil
 }

@@ -5,9 +5,13 @@ import "strings"
 // known is a kind of objects that satchel asks a cluster for.
 type known struct {
 	resource, group, kind string
-	own                   bool // it exists in every cluster, and not by a CustomResourceDefinition
-	spaced                bool // its objects are in namespaces
-	keep                  bool // as an object of the [State]; else only for the images that it names
+	own                   bool   // it exists in every cluster, and not by a CustomResourceDefinition
+	spaced                bool   // its objects are in namespaces
+	keep                  bool   // as an object of the [State]; else only for the images that it names
+	runs                  bool   // its objects run images, or would: what applications use is known by all such kinds
+	only                  string // the name of the one object that a cluster has; "" for kinds that may have several
+	gathered              bool   // a must-gather asks for all of them, and writes each into a file (must-gather, collection-scripts/gather)
+	capability            string // of the cluster, without which it has no such kind (openshift/api, config/v1); "" for none
 	trim                  func(object map[string]any)
 }
 
@@ -23,40 +27,40 @@ func (k *known) name() string {
 // MachineConfigs, which may have some, are not among them.
 var kinds = []known{
 	{resource: "namespaces", kind: "Namespace", own: true, keep: true, trim: trimNamespace},
-	{resource: "nodes", kind: "Node", own: true, keep: true, trim: trimNode},
-	{resource: "pods", kind: "Pod", spaced: true, own: true},
-	{resource: "deployments", group: "apps", kind: "Deployment", spaced: true, own: true},
-	{resource: "statefulsets", group: "apps", kind: "StatefulSet", spaced: true, own: true},
-	{resource: "daemonsets", group: "apps", kind: "DaemonSet", spaced: true, own: true},
-	{resource: "cronjobs", group: "batch", kind: "CronJob", spaced: true, own: true},
-	{resource: "jobs", group: "batch", kind: "Job", spaced: true, own: true},
-	{resource: "deploymentconfigs", group: "apps.openshift.io", kind: "DeploymentConfig", spaced: true, own: true, keep: true, trim: trimDeploymentConfig},
-	{resource: "buildconfigs", group: "build.openshift.io", kind: "BuildConfig", spaced: true, own: true, keep: true, trim: trimBuildConfig},
-	{resource: "imagestreams", group: "image.openshift.io", kind: "ImageStream", spaced: true, own: true},
-	{resource: "dataimportcrons", group: "cdi.kubevirt.io", kind: "DataImportCron", spaced: true},
-	{resource: "datavolumes", group: "cdi.kubevirt.io", kind: "DataVolume", spaced: true},
-	{resource: "virtualmachines", group: "kubevirt.io", kind: "VirtualMachine", spaced: true},
-	{resource: "services", group: "serving.knative.dev", kind: "Service", spaced: true},
-	{resource: "tasks", group: "tekton.dev", kind: "Task", spaced: true},
+	{resource: "nodes", kind: "Node", gathered: true, own: true, keep: true, trim: trimNode},
+	{resource: "pods", kind: "Pod", spaced: true, runs: true, own: true},
+	{resource: "deployments", group: "apps", kind: "Deployment", spaced: true, runs: true, own: true},
+	{resource: "statefulsets", group: "apps", kind: "StatefulSet", spaced: true, runs: true, own: true},
+	{resource: "daemonsets", group: "apps", kind: "DaemonSet", spaced: true, runs: true, own: true},
+	{resource: "cronjobs", group: "batch", kind: "CronJob", spaced: true, runs: true, own: true},
+	{resource: "jobs", group: "batch", kind: "Job", spaced: true, runs: true, own: true},
+	{resource: "deploymentconfigs", group: "apps.openshift.io", kind: "DeploymentConfig", capability: "DeploymentConfig", spaced: true, runs: true, own: true, keep: true, trim: trimDeploymentConfig},
+	{resource: "buildconfigs", group: "build.openshift.io", kind: "BuildConfig", capability: "Build", spaced: true, runs: true, own: true, keep: true, trim: trimBuildConfig},
+	{resource: "imagestreams", group: "image.openshift.io", kind: "ImageStream", spaced: true, runs: true, own: true},
+	{resource: "dataimportcrons", group: "cdi.kubevirt.io", kind: "DataImportCron", spaced: true, runs: true},
+	{resource: "datavolumes", group: "cdi.kubevirt.io", kind: "DataVolume", spaced: true, runs: true},
+	{resource: "virtualmachines", group: "kubevirt.io", kind: "VirtualMachine", spaced: true, runs: true},
+	{resource: "services", group: "serving.knative.dev", kind: "Service", spaced: true, runs: true},
+	{resource: "tasks", group: "tekton.dev", kind: "Task", spaced: true, runs: true},
 
-	{resource: "clusterversions", group: "config.openshift.io", kind: "ClusterVersion", keep: true},
-	{resource: "clusteroperators", group: "config.openshift.io", kind: "ClusterOperator", keep: true, trim: trimClusterOperator},
-	{resource: "infrastructures", group: "config.openshift.io", kind: "Infrastructure", keep: true},
-	{resource: "featuregates", group: "config.openshift.io", kind: "FeatureGate", keep: true},
-	{resource: "proxies", group: "config.openshift.io", kind: "Proxy", keep: true},
-	{resource: "ingresses", group: "config.openshift.io", kind: "Ingress", keep: true},
-	{resource: "images", group: "config.openshift.io", kind: "Image", keep: true},
+	{resource: "clusterversions", group: "config.openshift.io", kind: "ClusterVersion", only: "version", keep: true},
+	{resource: "clusteroperators", group: "config.openshift.io", kind: "ClusterOperator", gathered: true, keep: true, trim: trimClusterOperator},
+	{resource: "infrastructures", group: "config.openshift.io", kind: "Infrastructure", only: "cluster", keep: true},
+	{resource: "featuregates", group: "config.openshift.io", kind: "FeatureGate", only: "cluster", keep: true},
+	{resource: "proxies", group: "config.openshift.io", kind: "Proxy", only: "cluster", keep: true},
+	{resource: "ingresses", group: "config.openshift.io", kind: "Ingress", only: "cluster", keep: true},
+	{resource: "images", group: "config.openshift.io", kind: "Image", only: "cluster", keep: true},
 	{resource: "imagedigestmirrorsets", group: "config.openshift.io", kind: "ImageDigestMirrorSet", keep: true},
 	{resource: "imagetagmirrorsets", group: "config.openshift.io", kind: "ImageTagMirrorSet", keep: true},
 	{resource: "imagepolicies", group: "config.openshift.io", kind: "ImagePolicy", spaced: true, keep: true},
 	{resource: "clusterimagepolicies", group: "config.openshift.io", kind: "ClusterImagePolicy", keep: true},
-	{resource: "operatorhubs", group: "config.openshift.io", kind: "OperatorHub", keep: true},
-	{resource: "imagecontentsourcepolicies", group: "operator.openshift.io", kind: "ImageContentSourcePolicy", keep: true},
+	{resource: "operatorhubs", group: "config.openshift.io", kind: "OperatorHub", only: "cluster", keep: true},
+	{resource: "imagecontentsourcepolicies", group: "operator.openshift.io", kind: "ImageContentSourcePolicy", gathered: true, keep: true},
 	{resource: "machineconfigpools", group: "machineconfiguration.openshift.io", kind: "MachineConfigPool", keep: true},
 	{resource: "machineosconfigs", group: "machineconfiguration.openshift.io", kind: "MachineOSConfig", keep: true},
 	{resource: "pinnedimagesets", group: "machineconfiguration.openshift.io", kind: "PinnedImageSet", keep: true},
 	{resource: "internalreleaseimages", group: "machineconfiguration.openshift.io", kind: "InternalReleaseImage", keep: true},
-	{resource: "configs", group: "samples.operator.openshift.io", kind: "Config", keep: true},
+	{resource: "configs", group: "samples.operator.openshift.io", kind: "Config", only: "cluster", keep: true},
 	{resource: "helmchartrepositories", group: "helm.openshift.io", kind: "HelmChartRepository", keep: true},
 	{resource: "projecthelmchartrepositories", group: "helm.openshift.io", kind: "ProjectHelmChartRepository", spaced: true, keep: true},
 	{resource: "catalogsources", group: "operators.coreos.com", kind: "CatalogSource", spaced: true, keep: true},
@@ -111,4 +115,15 @@ func find(is func(*known) bool) *known {
 		return &configMaps
 	}
 	return nil
+}
+
+// Workloads are the kinds whose objects run images, or would: owners without pods, builds, and
+// ImageStreams. Only where all of them were read of all namespaces it is known what applications use.
+func Workloads() (list []string) {
+	for _, k := range kinds {
+		if k.runs {
+			list = append(list, k.kind)
+		}
+	}
+	return list
 }

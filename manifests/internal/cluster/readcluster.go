@@ -65,6 +65,7 @@ type walking struct {
 	*gathering
 	fsys                  fs.FS
 	entries, files, links int
+	must                  bool // what is read now is a must-gather, and not only what was inspected of a cluster
 }
 
 // entriesOf lists a directory without links and whatever else is neither file nor directory.
@@ -93,6 +94,7 @@ func (w *walking) look(dir string, depth int) error {
 	gathered := slices.ContainsFunc(list, func(e fs.DirEntry) bool {
 		return e.IsDir() && (e.Name() == dirScoped || e.Name() == dirNamespaces)
 	})
+	w.must = gathered && w.isMustGather(path.Join(dir, "version"))
 	for _, e := range list {
 		at := path.Join(dir, e.Name())
 		switch {
@@ -110,6 +112,19 @@ func (w *walking) look(dir string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// isMustGather reports whether a file is the one in which the default must-gather says what it is.
+func (w *walking) isMustGather(name string) bool {
+	f, err := w.fsys.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const first = "openshift/must-gather"
+	head := make([]byte, len(first))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == first
 }
 
 func isObjects(name string) bool {
@@ -222,8 +237,14 @@ func (w *walking) readPart(name string, in place) error {
 	var known *Error
 	switch {
 	case err == nil:
-		if in.list && in.namespace == "" {
-			w.state.asked[in.kind.kind] = true
+		switch {
+		case in.namespace == "" && (in.list || w.must && in.kind.gathered):
+			w.state.whole[in.kind.kind] = true
+		case in.list:
+			if w.listed[in.kind] == nil {
+				w.listed[in.kind] = map[string]bool{}
+			}
+			w.listed[in.kind][in.namespace] = true
 		}
 		return nil
 	case w.left < 0, w.files > maxFiles, !errors.As(err, &known), in.kind.kind == "ClusterVersion":

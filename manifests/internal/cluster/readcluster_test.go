@@ -34,6 +34,7 @@ func below(dir string, files map[string]string) map[string]string {
 func gathered() map[string]string {
 	config := "cluster-scoped-resources/config.openshift.io/"
 	return map[string]string{
+		"version":                               "openshift/must-gather\n4.16.0-1\n",
 		config + "clusterversions.yaml":         "apiVersion: config.openshift.io/v1\nitems:\n- " + strings.ReplaceAll(oneVersion, "apiVersion: config.openshift.io/v1, kind: ClusterVersion, ", "") + "\nkind: ClusterVersionList\n",
 		config + "clusterversions/version.yaml": "---\n" + oneVersion,
 		config + "imagedigestmirrorsets.yaml":   "apiVersion: config.openshift.io/v1\nitems: []\nkind: ImageDigestMirrorSetList\n",
@@ -82,8 +83,8 @@ func TestReadDir(t *testing.T) {
 			for _, o := range s.Of(kind) {
 				got = append(got, o.Name)
 			}
-			if strings.Join(got, " ") != want || !s.Known(kind) {
-				t.Errorf("%s: %s: %q, known %v", name, kind, got, s.Known(kind))
+			if strings.Join(got, " ") != want || s.Known(kind) == (kind == "Subscription") || s.Seen(kind) != (want != "") {
+				t.Errorf("%s: %s: %q, known %v, seen %v", name, kind, got, s.Known(kind), s.Seen(kind))
 			}
 		}
 		if s.Known("CatalogSource") || s.Known("Secret") || s.Known("Config") || len(s.Of("Config")) > 0 {
@@ -207,4 +208,73 @@ func TestReadMemory(t *testing.T) {
 		t.Errorf("%d bytes are held", held)
 	}
 	runtime.KeepAlive(s)
+}
+
+// TestKnownEverywhere: a must-gather makes a kind of namespaces known only if it has a list of it for
+// each namespace of the cluster; an inspected object makes none known.
+func TestKnownEverywhere(t *testing.T) {
+	t.Parallel()
+	namespaces := listOf("{apiVersion: v1, kind: Namespace, metadata: {name: app}}", "{apiVersion: v1, kind: Namespace, metadata: {name: openshift-a}}", "{apiVersion: v1, kind: Namespace, metadata: {name: openshift-b}}")
+	const list = "cluster-scoped-resources/core/namespaces.yaml"
+	pods := "apiVersion: v1\nitems: []\nkind: PodList\n"
+	for name, tc := range map[string]struct {
+		more map[string]string
+		want string
+	}{
+		"no list of namespaces": {nil, "Node ImageContentSourcePolicy"},
+		"some namespaces":       {map[string]string{list: namespaces}, "Node ImageContentSourcePolicy"},
+		"all namespaces":        {map[string]string{list: namespaces, "namespaces/app/core/pods.yaml": pods, "namespaces/openshift-b/core/pods.yaml": pods}, "Pod Node ImageContentSourcePolicy"},
+		"only inspected":        {map[string]string{"version": ""}, ""},
+	} {
+		files := gathered()
+		for file, body := range tc.more {
+			files[file] = body
+		}
+		s, err := ReadDir("x", asFiles(files))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, kind := range []string{"Pod", "Deployment", "Subscription", "Node", "ImageContentSourcePolicy"} {
+			if s.Known(kind) {
+				got = append(got, kind)
+			}
+		}
+		if strings.Join(got, " ") != tc.want || s.Applications() {
+			t.Errorf("%s: known are %q, want %s; applications %v", name, got, tc.want, s.Applications())
+		}
+	}
+}
+
+// TestKnown: objects that stand alone, or in a list of whatever namespaces, make no kind known; a
+// kind that the cluster lacks for want of a capability is.
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	sub := func(ns string) string {
+		return "{apiVersion: operators.coreos.com/v1alpha1, kind: Subscription, metadata: {name: s, namespace: " + ns + "}, spec: {name: etcd}}"
+	}
+	rule := "{apiVersion: operator.openshift.io/v1alpha1, kind: ImageContentSourcePolicy, metadata: {name: mine}}"
+	for name, tc := range map[string]struct{ in, want string }{
+		"alone":                   {oneVersion + "\n---\n" + sub("a") + "\n---\n" + rule, "ClusterVersion"},
+		"of two namespaces":       {listOf(oneVersion, sub("a"), sub("b")), "ClusterVersion"},
+		"a list":                  {listOf(oneVersion, rule), "ClusterVersion ImageContentSourcePolicy"},
+		"alone, before a list":    {rule + "\n---\n" + listOf(oneVersion), "ClusterVersion"},
+		"without the capability":  {strings.Replace(oneVersion, "status: {", "status: {capabilities: {enabledCapabilities: [Storage], knownCapabilities: [Build, Storage]}, ", 1), "ClusterVersion BuildConfig"},
+		"unknown to that version": {strings.Replace(oneVersion, "status: {", "status: {capabilities: {enabledCapabilities: [Storage], knownCapabilities: [Storage]}, ", 1), "ClusterVersion"},
+	} {
+		s, err := Read("x", strings.NewReader("---\n"+tc.in))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, kind := range []string{"ClusterVersion", "Subscription", "ImageContentSourcePolicy", "BuildConfig", "DeploymentConfig"} {
+			if s.Known(kind) {
+				got = append(got, kind)
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: known are %q, want %s", name, got, tc.want)
+		}
+	}
 }

@@ -39,33 +39,45 @@ type State struct {
 	// Each is there once for each kind of object, namespace, image and ID.
 	Images []ImageUse
 
-	objects    []Object // sorted by kind, namespace and name
-	asked      map[string]bool
-	whole      map[string]bool // kinds of which every object was asked for
+	objects    []Object        // sorted by kind, namespace and name
+	whole      map[string]bool // kinds of which every object was read, of all namespaces
+	seen       map[string]bool // kinds of which some object was read
 	namespaces map[string]bool // that pods were read of
-	everywhere bool            // pods were asked for in all namespaces
 	notes      []string
 }
 
-// NewState makes a state of objects. Each kind that there is an object of counts as asked for;
-// asked has those that are known to have none.
-func NewState(name string, objects []Object, asked ...string) *State {
-	s := &State{Name: name, objects: slices.Clone(objects), asked: map[string]bool{}}
-	slices.SortFunc(s.objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
-	})
+// NewState makes a state of all objects that a cluster has of some kinds: of those that there is an
+// object of, and of none, which have none.
+func NewState(name string, objects []Object, none ...string) *State {
+	s := newState(name, objects)
 	for _, o := range s.objects {
-		s.asked[o.Kind] = true
+		s.whole[o.Kind] = true
 	}
-	for _, kind := range asked {
-		s.asked[kind] = true
+	for _, kind := range none {
+		s.whole[kind] = true
 	}
 	return s
 }
 
-// Known reports whether the objects of a kind were asked for, so that one which is not in the
-// state is not in the cluster either.
-func (s *State) Known(kind string) bool { return s != nil && s.asked[kind] }
+// newState makes a state of objects, of no kind of which it is known that there are no others.
+func newState(name string, objects []Object) *State {
+	s := &State{Name: name, objects: slices.Clone(objects), whole: map[string]bool{}, seen: map[string]bool{}}
+	slices.SortFunc(s.objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
+	})
+	for _, o := range s.objects {
+		s.seen[o.Kind] = true
+	}
+	return s
+}
+
+// Known reports whether every object of a kind was read, of all namespaces, so that one which is
+// not in the state is not in the cluster either. The line of [Query] asks so. Objects of some
+// namespaces, as a must-gather has them, do not make a kind known.
+func (s *State) Known(kind string) bool { return s != nil && s.whole[kind] }
+
+// Seen reports whether some object of a kind was read; there may be others.
+func (s *State) Seen(kind string) bool { return s != nil && s.seen[kind] }
 
 // Of lists the objects of a kind, sorted by namespace and name.
 func (s *State) Of(kind string) (list []Object) {

@@ -9,7 +9,12 @@ import (
 // noteApplications says where nobody looked at what applications run.
 func (e *emission) noteApplications() {
 	c := e.site.Cluster
-	if seen := c.Namespaces(); len(seen) > 0 && !c.Applications() {
+	seen := c.Namespaces()
+	switch {
+	case len(seen) == 0 || c.Applications():
+	case c.Known("Pod"):
+		e.note("applications unknown: %s of the cluster were not read of all namespaces; whether the mirror has the images that they name was not looked at. The line at the end of %s fetches the rest, where the user may read them", text.Some(c.UnknownWorkloads(), 6), fileApply)
+	default:
 		e.note("applications unknown: what was given of the cluster has the pods of %s (%s), not of all; whether the mirror has the images of the others was not looked at. The line at the end of %s fetches the rest", text.Count(len(seen), "namespace", "namespaces"), text.Some(seen, 6), fileApply)
 	}
 }

@@ -96,7 +96,7 @@ func (e *emission) samplesUsers() (lines []string, listed bool) {
 		}
 		lines = append(lines, line)
 	}
-	return text.Sorted(lines), e.site.Cluster.Applications() && e.site.Cluster.Known("BuildConfig")
+	return text.Sorted(lines), e.site.Cluster.Applications()
 }
 
 // openshiftStream is the ImageStream of the namespace openshift that an object takes its image from.

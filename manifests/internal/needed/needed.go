@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -36,9 +38,7 @@ func Of(list []*cluster.State) *Needs {
 		if len(running(s, from)) == 0 {
 			n.Notes = append(n.Notes, fmt.Sprintf("cluster %s: it is not known which release it runs: neither its ClusterVersion nor the pod of its version operator was read", text.Printable(s.Name)))
 		}
-		if !s.Known("Subscription") && !s.Known("ClusterExtension") {
-			n.Notes = append(n.Notes, fmt.Sprintf("cluster %s: it is not known which operators it has installed: no Subscriptions were read", text.Printable(s.Name)))
-		}
+		n.Notes = append(n.Notes, unknownOperators(s)...)
 	}
 	slices.SortStableFunc(n.Running, func(a, b imageset.Running) int { return cmp.Compare(a.Ref.String(), b.Ref.String()) })
 	n.Running = merged(n.Running)
@@ -48,6 +48,28 @@ func Of(list []*cluster.State) *Needs {
 		return a == b
 	})
 	return n
+}
+
+// olmV1 is the first version that has ClusterExtensions.
+var olmV1 = semver.Version{Major: 4, Minor: 18}
+
+// unknownOperators says that a cluster may have more installed than was read.
+func unknownOperators(s *cluster.State) []string {
+	var kinds []string
+	if !s.Known("Subscription") {
+		kinds = append(kinds, "Subscriptions")
+	}
+	if v, ok := s.Running(); !s.Known("ClusterExtension") && (ok && v.GTE(olmV1) || s.Seen("ClusterExtension")) {
+		kinds = append(kinds, "ClusterExtensions")
+	}
+	name := text.Printable(s.Name)
+	switch {
+	case len(kinds) == 0:
+		return nil
+	case !s.Seen("Subscription") && !s.Seen("ClusterExtension"):
+		return []string{fmt.Sprintf("cluster %s: it is not known which operators it has installed: no %s were read", name, strings.Join(kinds, " or "))}
+	}
+	return []string{fmt.Sprintf("cluster %s: it is not known whether it has installed other operators: %s were not read of all namespaces", name, strings.Join(kinds, " and "))}
 }
 
 // merged is a list of releases, each with all clusters that run it.
@@ -74,18 +96,19 @@ type UnknownError struct {
 	Clusters []Unknown
 }
 
-// Unknown is a cluster of which only the platform's pods are known.
+// Unknown is a cluster of which not all pods and owners of pods are known.
 type Unknown struct {
 	Name       string
-	Namespaces []string // that were read
+	Namespaces []string // that pods were read of
+	Kinds      []string // that were not read of all namespaces
 }
 
-// Applications gives a *[UnknownError] if for some cluster only namespaces of the platform were read.
+// Applications gives a *[UnknownError] if for some cluster not all is known that runs images, or would.
 func Applications(list []*cluster.State) error {
 	var e UnknownError
 	for _, s := range list {
 		if !s.Applications() {
-			e.Clusters = append(e.Clusters, Unknown{s.Name, s.Namespaces()})
+			e.Clusters = append(e.Clusters, Unknown{s.Name, s.Namespaces(), s.UnknownWorkloads()})
 		}
 	}
 	if len(e.Clusters) == 0 {
@@ -98,8 +121,11 @@ func (e *UnknownError) Error() string {
 	var list []string
 	for _, c := range e.Clusters {
 		seen := "no pods were read"
-		if len(c.Namespaces) > 0 {
-			seen = fmt.Sprintf("pods were read of %s, %s", text.Count(len(c.Namespaces), "namespace", "namespaces"), text.Some(c.Namespaces, 10))
+		switch {
+		case !slices.Contains(c.Kinds, "Pod"):
+			seen = "not read of all namespaces were " + text.Some(c.Kinds, 10)
+		case len(c.Namespaces) > 0:
+			seen = fmt.Sprintf("pods were read of %s, %s, and nothing says that there are no others", text.Count(len(c.Namespaces), "namespace", "namespaces"), text.Some(c.Namespaces, 10))
 		}
 		list = append(list, text.ASCII(fmt.Sprintf("cluster %s: %s", c.Name, seen)))
 	}
@@ -108,7 +134,7 @@ func (e *UnknownError) Error() string {
 
 // Hint says what to do now.
 func (e *UnknownError) Hint() string {
-	return "a must-gather has the namespaces of the platform alone: give the output of the query of the cluster too"
+	return "a must-gather has the namespaces of the platform alone: give the output of satchel cluster-query too, or run its line again as a user who may read what is missing"
 }
 
 // Permanent reports that the same files say the same.

@@ -10,12 +10,13 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/needed"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
-// read makes a cluster of objects, each a document of YAML.
+// read makes a cluster of objects, each a document of YAML. It has no others.
 func read(t *testing.T, name string, objects ...string) *cluster.State {
 	t.Helper()
-	s, err := cluster.Read(name, strings.NewReader(strings.Join(objects, "\n---\n")))
+	s, err := cluster.Read(name, strings.NewReader(octest.Answer(cluster.Query("f"), objects)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestOf(t *testing.T) {
 		want    string
 	}{
 		"what runs, by the version": {[]string{version("4.16.5 Completed quay.io/openshift-release-dev/ocp-release@"+hex("a"), "4.16.1 Completed quay.io/r/old@"+hex("b"))},
-			"runs quay.io/openshift-release-dev/ocp-release@@a: cluster east\nnote cluster east: it is not known which operators it has installed: no Subscriptions were read\n"},
+			"runs quay.io/openshift-release-dev/ocp-release@@a: cluster east\n"},
 		"in the middle of an update": {[]string{version("4.16.6 Partial quay.io/r/new@"+hex("b"), "4.16.5 Completed quay.io/r/now@"+hex("a"), "4.16.1 Completed quay.io/r/old@"+hex("c")), subscription("x", "", "mine", "")},
 			"runs quay.io/r/new@@b: cluster east\nruns quay.io/r/now@@a: cluster east\nhas x    \n"},
 		"a tenant's container of that name": {[]string{pod("shop/mine cluster-version-operator quay.io/r/other:1 quay.io/r/other@" + hex("b")), subscription("x", "c", "mine", "x.v1.2.3")},
@@ -99,7 +100,7 @@ func TestOf(t *testing.T) {
 		"what runs, by the version operator": {[]string{pod("openshift-cluster-version/cluster-version-operator-1 cluster-version-operator quay.io/r/now:4.16 quay.io/r/now@" + hex("a")), subscription("x", "c", "mine", "x.v1.2.3")},
 			"runs quay.io/r/now@@a: cluster east\nhas x x.v1.2.3 1.2.3 c \nuses quay.io/r/now@@a 4.16: openshift-cluster-version/cluster-version-operator-1 cluster-version-operator\n"},
 		"what is not known": {[]string{source("a", "x.io/a:v1")},
-			"note cluster east: it is not known which release it runs: neither its ClusterVersion nor the pod of its version operator was read\nnote cluster east: it is not known which operators it has installed: no Subscriptions were read\n"},
+			"note cluster east: it is not known which release it runs: neither its ClusterVersion nor the pod of its version operator was read\n"},
 		"a hosted cluster": {[]string{version("4.16.5 Completed quay.io/r/now@" + hex("a")), "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: h, namespace: clusters}\nspec: {}\nstatus: {version: {history: [{state: Completed, version: 4.15.1, image: 'quay.io/r/hosted@" + hex("b") + "'}]}}\n", subscription("x", "", "mine", "")},
 			"runs quay.io/r/hosted@@b: hosted cluster h of cluster east\nruns quay.io/r/now@@a: cluster east\nhas x    \n"},
 		"default catalogs": {[]string{version("4.16.5 Completed quay.io/r/now@" + hex("a")), subscription("logging", "stable-5.9", "redhat-operators", "cluster-logging.v5.9.2"), subscription("own", "c", "own", "own.v1"), source("own", "example.com/own/index:v1"),
@@ -135,12 +136,49 @@ func TestOfSeveral(t *testing.T) {
 	}
 }
 
+// some makes a cluster of what a must-gather or a single command gives of it.
+func some(t *testing.T, name string, objects ...string) *cluster.State {
+	t.Helper()
+	s, err := cluster.Read(name, strings.NewReader(strings.Join(objects, "---\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestNotKnown: some Subscriptions are not all of them.
+func TestNotKnown(t *testing.T) {
+	t.Parallel()
+	now := version("4.16.5 Completed quay.io/r/now@" + hex("a"))
+	for name, tc := range map[string]struct{ in, want string }{
+		"none":   {now, "cluster east: it is not known which operators it has installed: no Subscriptions were read"},
+		"some":   {now + "---\n" + subscription("x", "c", "mine", ""), "cluster east: it is not known whether it has installed other operators: Subscriptions were not read of all namespaces"},
+		"OLM v1": {strings.ReplaceAll(now, "4.16.5", "4.18.5") + "---\n" + subscription("x", "c", "mine", ""), "cluster east: it is not known whether it has installed other operators: Subscriptions and ClusterExtensions were not read of all namespaces"},
+	} {
+		if got := strings.Join(needed.Of([]*cluster.State{some(t, "east", tc.in)}).Notes, "\n"); got != tc.want {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+// TestApplications: pods of whatever namespaces do not say what applications use; pods of all
+// namespaces do only with their owners.
 func TestApplications(t *testing.T) {
 	t.Parallel()
-	s := read(t, "east", pod("openshift-etcd/etcd-1 etcd quay.io/e@"+hex("a")), pod("openshift-dns/dns-1 dns quay.io/d@"+hex("a")))
-	err := needed.Applications([]*cluster.State{s})
+	pods := []string{pod("openshift-etcd/etcd-1 etcd quay.io/e@" + hex("a")), pod("shop/dns-1 dns quay.io/d@" + hex("a"))}
+	err := needed.Applications([]*cluster.State{some(t, "east", pods...)})
 	var unknown *needed.UnknownError
-	if !errors.As(err, &unknown) || err.Error() != "applications unknown: cluster east: pods were read of 2 namespaces, openshift-dns, openshift-etcd" || unknown.Hint() == "" {
+	if !errors.As(err, &unknown) || err.Error() != "applications unknown: cluster east: pods were read of 2 namespaces, openshift-etcd, shop, and nothing says that there are no others" || unknown.Hint() == "" {
+		t.Errorf("got %v", err)
+	}
+	if err := needed.Applications([]*cluster.State{read(t, "east", pods...)}); err != nil {
+		t.Error(err)
+	}
+	s, err := cluster.Read("east", strings.NewReader(octest.Answer(cluster.Query("f"), pods, "cronjobs.batch", "buildconfigs.build.openshift.io")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := needed.Applications([]*cluster.State{s}); err == nil || err.Error() != "applications unknown: cluster east: not read of all namespaces were CronJob, BuildConfig" {
 		t.Errorf("got %v", err)
 	}
 }

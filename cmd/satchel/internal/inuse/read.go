@@ -157,9 +157,9 @@ func (c *Clusters) readWhole(paths []string) (err error) {
 		for _, note := range one.Notes() {
 			c.notes = append(c.notes, "cluster "+one.Name+": "+note)
 		}
-		if !one.Applications() {
-			c.notes = append(c.notes, fmt.Sprintf("cluster %s: applications unknown: what was given has the pods of %s, not of all", one.Name, text.Count(len(one.Namespaces()), "namespace", "namespaces")))
-		}
+	}
+	if err := manifests.ApplicationsKnown(c.whole); err != nil {
+		c.notes = append(c.notes, err.Error())
 	}
 	return nil
 }

@@ -1,28 +1,19 @@
 package inuse
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-// fetched is what the line of a query writes, of a cluster that answers for some resources.
-func fetched(id string, answered map[string]string) string {
-	var b strings.Builder
-	mark := func(key, value string) { fmt.Fprintf(&b, "---\nkind: SatchelQuery\n%s: %s\n---\n", key, value) }
-	mark("version", "1")
-	mark("asked", "clusterversions.config.openshift.io")
-	b.WriteString(strings.Replace(clusterVersion("4.16.2", oci.Digest(nil)), "metadata", "apiVersion: config.openshift.io/v1\nspec: {clusterID: "+id+"}\nmetadata", 1))
-	mark("answered", "clusterversions.config.openshift.io")
-	for name, body := range answered {
-		mark("asked", name)
-		b.WriteString(body)
-		mark("answered", name)
-	}
-	mark("end", "true")
-	return b.String()
+// fetched is what the line of a query writes, of a cluster that has some objects and refuses some
+// resources.
+func fetched(id string, objects []string, refused ...string) string {
+	cv := strings.Replace(clusterVersion("4.16.2", oci.Digest(nil)), "metadata", "apiVersion: config.openshift.io/v1\nspec: {clusterID: "+id+"}\nmetadata", 1)
+	return octest.Answer(manifests.ClusterQuery("f"), append([]string{cv}, objects...), refused...)
 }
 
 // TestWhole: a cluster's whole answer says all three; what it did not answer is not known, and none
@@ -32,15 +23,16 @@ func TestWhole(t *testing.T) {
 	const subscriptions = "subscriptions.operators.coreos.com"
 	cron := "kind: CronJob\napiVersion: batch/v1\nmetadata: {name: c, namespace: ns}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{image: 'q.io/cron:1'}]}}}}}\n"
 	whole := func(id string) string {
-		return fetched(id, map[string]string{"pods": "apiVersion: v1\n" + pod("q.io/a:1", ""), subscriptions: "", "cronjobs.batch": cron})
+		return fetched(id, []string{"apiVersion: v1\n" + pod("q.io/a:1", ""), cron})
 	}
 	for name, c := range map[string]struct {
 		files                         Files
 		pods, versions, subscriptions bool
 	}{
 		"one":           {Files{Whole: []string{write(t, whole("a"))}}, true, true, true},
-		"no pods":       {Files{Whole: []string{write(t, fetched("a", map[string]string{subscriptions: ""}))}}, false, true, true},
-		"no OLM":        {Files{Whole: []string{write(t, fetched("a", map[string]string{"pods": "apiVersion: v1\n" + pod("q.io/a:1", "")}))}}, true, true, true},
+		"no pods":       {Files{Whole: []string{write(t, fetched("a", nil, "pods"))}}, false, true, true},
+		"no owners":     {Files{Whole: []string{write(t, fetched("a", []string{"apiVersion: v1\n" + pod("q.io/a:1", "")}, "cronjobs.batch"))}}, false, true, true},
+		"no OLM":        {Files{Whole: []string{write(t, fetched("a", []string{"apiVersion: v1\n" + pod("q.io/a:1", "")}, subscriptions))}}, true, true, false},
 		"two":           {Files{Whole: []string{write(t, whole("a")), write(t, whole("b"))}}, true, true, true},
 		"one twice":     {Files{Whole: []string{write(t, whole("a")), write(t, whole("a"))}}, true, true, true},
 		"and a version": {Files{Whole: []string{write(t, whole("a"))}, ClusterVersions: []string{write(t, fetched("b", nil))}}, false, true, false},
