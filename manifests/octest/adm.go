@@ -52,7 +52,7 @@ func (c *Cluster) adm(o *options, words []string) (string, error) {
 	return "Requested update (" + did + ")\n", err
 }
 
-// await is oc wait: what it waits for must be there, and is reached at once.
+// await is oc wait: what it waits for must be there, and is reached at once, or never.
 func (c *Cluster) await(in call, o *options, words []string) (string, error) {
 	if o.waitFor == "" {
 		return "", errors.New("error: must specify --for")
@@ -77,7 +77,23 @@ func (c *Cluster) await(in call, o *options, words []string) (string, error) {
 	case len(list) == 0:
 		return "", errors.New("error: no matching resources found")
 	}
+	for _, one := range list {
+		if never(one, o.waitFor) {
+			return "", fmt.Errorf("error: timed out waiting for the condition on %s", keyOf(one))
+		}
+	}
 	return table(list), nil
+}
+
+// never reports whether an object does not come to what is waited for: a paused pool does not
+// become Updated, and the version that is wanted is what it is.
+func never(o *unstructured.Unstructured, want string) bool {
+	if paused, _, _ := unstructured.NestedBool(o.Object, "spec", "paused"); paused && o.GetKind() == "MachineConfigPool" {
+		return want == "condition=Updated"
+	}
+	path, is := strings.CutPrefix(want, "jsonpath={.status.desired.version}=")
+	version, _, _ := unstructured.NestedString(o.Object, "status", "desired", "version")
+	return is && path != version
 }
 
 // debug is oc debug node/NAME -- chroot /host COMMAND.
