@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -66,6 +67,9 @@ func matrix() (list []matrixCluster) {
 	return list
 }
 
+// okd reports whether it is a cluster of OKD.
+func (c matrixCluster) okd() bool { return strings.Contains(c.runs, "okd") }
+
 // input is a small bundle for the cluster: its release and the next ones, and a catalog for each.
 func (c matrixCluster) input() emitInput {
 	tags := []string{c.runs + "-x86_64", c.next + "-x86_64"}
@@ -75,13 +79,21 @@ func (c matrixCluster) input() emitInput {
 		facts = []emitFacts{{Tag: "4.15.5-x86_64", From: []string{c.runs}, Gates: map[string]string{"ack-4.15-kube-1.29-api-removals-in-4.16": "Kubernetes 1.29 removes APIs."}}, {Tag: tags[1], From: []string{"4.15.5"}}}
 	}
 	images := payloads(tags...)
-	images = append(images, emitImage{Origin: origin.Release, Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev:cli", Path: origin.PathComponents, Tags: []string{tags[0] + "-cli"}})
-	for _, tag := range []string{c.runs, c.next} {
-		images = append(images, emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/redhat-operator-index:v" + minorTag(tag)})
+	release, components, catalog := "quay.io/openshift-release-dev/ocp-release", "quay.io/openshift-release-dev/ocp-v4.0-art-dev", "redhat-operator-index"
+	if c.okd() {
+		release, components, catalog = "quay.io/okd/scos-release", "quay.io/okd/scos-content", "community-operator-index"
+		for i, tag := range tags { // a tag of OKD has no architecture
+			images[i].Source = release + ":" + strings.TrimSuffix(tag, "-x86_64")
+		}
 	}
+	images = append(images, emitImage{Origin: origin.Release, Source: components + ":cli", Path: origin.PathComponents, Tags: []string{tags[0] + "-cli"}})
+	for _, tag := range []string{c.runs, c.next} {
+		images = append(images, emitImage{Origin: origin.Catalog, Source: "registry.redhat.io/redhat/" + catalog + ":v" + minorTag(tag)})
+	}
+	running := object1{"version": c.runs, "image": release + "@sha256:" + strings.Repeat("5", 64)}
 	cluster := []object1{
 		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6", "channel": "stable"},
-			"status", object1{"desired": object1{"version": c.runs}, "history": []object1{{"state": "Completed", "version": c.runs}}}),
+			"status", object1{"desired": running, "history": []object1{{"state": "Completed", "version": c.runs, "image": running["image"]}}}),
 		in("Infrastructure", "", "cluster", "status", object1{"controlPlaneTopology": c.topology, "infrastructureTopology": c.topology, "platformStatus": object1{"type": c.platform}}),
 		in("Node", "", "node-a", "status", object1{"nodeInfo": object1{"architecture": "amd64"}}),
 		in("OperatorHub", "", "cluster"), in("Proxy", "", "cluster"), in("Image", "", "cluster"),
@@ -130,8 +142,8 @@ func TestGoldenMatrix(t *testing.T) {
 			if c.topology == "External" {
 				order(t, page, "!oc wait mcp", "!nodes,machineconfigpools")
 			}
-			if c.name == "okd-4.19" {
-				order(t, page, "!igstore")
+			if c.okd() {
+				order(t, page, "!igstore", "!openshift-release-dev", "!redhat-operator", "quay.io/okd/scos-release@sha256:", "`community-operators` is `mirror.example:5000/ocp/redhat/community-operator-index@")
 			}
 		})
 	}
