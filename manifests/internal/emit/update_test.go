@@ -198,7 +198,7 @@ func TestUpdateOperators(t *testing.T) {
 	}
 	copied := csv("elsewhere", "a.v1.0.0", "1.0.0", `"4.15"`)
 	copied["metadata"].(object1)["labels"] = object1{"olm.copiedFrom": "ns"}
-	input := emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Cluster: []object1{
+	input := emitInput{ClusterVersion: "4.15.9", Images: append(payloads("4.16.3-x86_64"), indexes(redhatIndex, "v4.15", "v4.16")...), Cluster: []object1{
 		csv("ns", "a.v1.0.0", "1.0.0", `"4.15"`), subscription("ns", "a", "stable", "a.v1.0.0"), copied,
 		csv("ns", "b.v1.0.0", "1.0.0", "4.15"), subscription("ns", "b", "old", "b.v1.0.0"),
 		csv("ns", "c.v1.0.0", "1.0.0", `"4.14"`), subscription("ns", "c", "stable", "c.v1.0.0"),
@@ -206,7 +206,10 @@ func TestUpdateOperators(t *testing.T) {
 		csv("ns", "e.v1.0.0", "1.0.0", ""), csv("ns", "f.v1.0.0", "1.0.0", `"4.9"`), csv("ns", "g.v1.0.0", "1.0.0", `"4.15.0"`), subscription("ns", "g", "stable", "g.v1.0.0"),
 	}}
 	inv, site := input.withMirror().parse(t)
-	site.Contents = []documents.CatalogContents{{Catalog: "a.example/x:v1", MostOpenShift: true, Packages: []documents.PackageContents{
+	site.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.16", MostOpenShift: true, Packages: []documents.PackageContents{
+		{Name: "a", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.1.5", MostOpenShift: "4.17"}}}}},
+		{Name: "c", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "3.0.0", MostOpenShift: "4.17"}}}}},
+	}}, {Catalog: redhatIndex + ":v4.15", MostOpenShift: true, Packages: []documents.PackageContents{
 		{Name: "a", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", MostOpenShift: "4.15"}, {Version: "1.1.0", MostOpenShift: "4.16"}, {Version: "1.2.0"}}}}},
 		{Name: "b", Channels: []documents.ChannelContents{{Name: "new", Versions: []documents.VersionContents{{Version: "2.0.0"}}}, {Name: "old", Versions: []documents.VersionContents{{Version: "1.0.1", MostOpenShift: "4.15"}}}}},
 		{Name: "c", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", MostOpenShift: "4.14"}}}}},
@@ -217,10 +220,43 @@ func TestUpdateOperators(t *testing.T) {
 	order(t, page,
 		"`a.v1.0.0` in ns may be on 4.15 at most, and holds back the update to 4.16 (its updates are approved by hand): a 1.1.0, in channel stable in the mirror, lifts that.",
 		"`b.v1.0.0` in ns", "b 2.0.0, in channel new in the mirror, lifts that. The Subscription follows channel old, so change the channel.",
-		"`c.v1.0.0` in ns may be on 4.14 at most", "no version of c in this bundle lifts that",
+		"`c.v1.0.0` in ns may be on 4.14 at most", "c 3.0.0 would lift that, but only the catalog for 4.16 has it (`catalogsource-redhat-operators-after-4.16.yaml`), which comes after the update: it cannot lift it. Carry a version of c that may be on 4.16 from the catalog for 4.15.",
 		"`f.v1.0.0` in ns may be on 4.9 at most", "no Subscription",
 		"`g.v1.0.0`", "does not know whether a version of g",
 		"cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
+}
+
+// TestUpdateExtensions: what OLM v1 has installed holds back updates too, from 4.18 on.
+func TestUpdateExtensions(t *testing.T) {
+	t.Parallel()
+	extension := func(name, bundle, version string, catalog object1) object1 {
+		catalog["packageName"] = name
+		o := in("ClusterExtension", "", name, "spec", object1{"source": object1{"catalog": catalog}}, "status", object1{"install": object1{"bundle": object1{"name": bundle, "version": version}}})
+		o["apiVersion"] = "olm.operatorframework.io/v1"
+		return o
+	}
+	olm := in("ClusterOperator", "", "olm", "status", object1{"conditions": []object1{{"type": "Upgradeable", "status": "False",
+		"message": `InstalledOLMOperatorsUpgradeable: Found ClusterExtensions that require upgrades prior to upgrading cluster to version 4.18: bundle "c.v1" for ClusterExtension "c".`}}})
+	olm["apiVersion"] = "config.openshift.io/v1"
+	input := emitInput{ClusterVersion: "4.18.9", Images: append(payloads("4.19.3-x86_64"), indexes(redhatIndex, "v4.18")...), Cluster: []object1{
+		extension("a", "a.v1", "1.0.0", object1{"channels": []string{"stable"}, "version": "1.0.x"}), extension("b", "b.v1", "1.0.0", object1{}), extension("c", "c.v1", "1.0.0", object1{}),
+		extension("d", "d.v1", "1.0.0", object1{}), olm,
+	}}
+	inv, site := input.withMirror().parse(t)
+	site.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.18", MostOpenShift: true, Packages: []documents.PackageContents{
+		{Name: "a", Channels: []documents.ChannelContents{{Name: "new", Versions: []documents.VersionContents{{Version: "2.0.0", Bundle: "a.v2"}}}, {Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "a.v1", MostOpenShift: "4.18"}}}}},
+		{Name: "b", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "b.v1", MostOpenShift: "4.18"}, {Version: "1.1.0", Bundle: "b.v1.1", MostOpenShift: "4.19"}}}}},
+		{Name: "d", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "d.v1", MostOpenShift: "4.19"}}}}},
+	}}}
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	order(t, string(fileOf(t, files, fileApply).Body),
+		"oc get clusteroperator operator-lifecycle-manager", "oc get clusteroperator olm --ignore-not-found",
+		"`a.v1` of the ClusterExtension `a` may be on 4.18 at most, and holds back the update to 4.19: a 2.0.0, in channel new in the mirror, lifts that. The ClusterExtension follows channel stable, so change its channels. The ClusterExtension allows version `1.0.x`",
+		"`b.v1` of the ClusterExtension `b` may be on 4.18 at most, and holds back the update to 4.19: b 1.1.0, in channel stable in the mirror, lifts that.",
+		"`c.v1` of the ClusterExtension `c` holds back the update to 4.19: satchel does not know",
+		"cluster-backup.sh", "!`d.v1` of")
+	order(t, updatePage(t, emitInput{ClusterVersion: "4.17.9", Images: payloads("4.18.3-x86_64")}), "operator-lifecycle-manager", "!clusteroperator olm")
 }
 
 // TestUpdateTenant: what a tenant writes into a Subscription of his own becomes no command.

@@ -15,12 +15,35 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// installedOperator is a ClusterServiceVersion that the cluster has, and its Subscription.
+// installedOperator is what OLM has installed: a ClusterServiceVersion with its Subscription, or,
+// with OLM v1, the bundle of a ClusterExtension.
 type installedOperator struct {
-	csv, namespace, version string
+	csv, namespace, version string // csv: of OLM v1, the bundle
+	extension               string // the ClusterExtension of OLM v1
 	most                    string // olm.maxOpenShiftVersion, MAJOR.MINOR; "" for none
-	pkg, channel            string // of the Subscription; "" without one
+	holds                   bool   // the cluster says that it holds back the next minor version
+	pkg                     string // of the Subscription; "" without one
+	channels                []string
 	manual                  bool   // each of its updates is approved by hand
+	pinned                  string // the versions that a ClusterExtension allows; "" for any
+}
+
+// name says what it is, and where.
+func (op installedOperator) name() string {
+	if op.extension != "" {
+		return fmt.Sprintf("`%s` of the ClusterExtension `%s`", page.Markdown(op.csv), page.Markdown(op.extension))
+	}
+	return fmt.Sprintf("`%s` in %s", page.Markdown(op.csv), page.Markdown(op.namespace))
+}
+
+// blocks reports whether it holds back an update between two minor versions. 4.23 and 5.0 are
+// one release under two names (operator-lifecycle-manager, versionutils).
+func (op installedOperator) blocks(next updatepath.Minor) bool {
+	to := next.String()
+	if to == "5.0" {
+		to = "4.23"
+	}
+	return op.holds || op.most != "" && older(op.most, to)
 }
 
 const (
@@ -47,7 +70,7 @@ func (e *emission) installed() (list []installedOperator) {
 			} `json:"status"`
 		}
 		if json.Unmarshal(o.Body, &s) == nil && s.Status.Installed != "" {
-			subscriptions[o.Namespace+"/"+s.Status.Installed] = installedOperator{pkg: s.Spec.Name, channel: s.Spec.Channel, manual: s.Spec.Plan == "Manual"}
+			subscriptions[o.Namespace+"/"+s.Status.Installed] = installedOperator{pkg: s.Spec.Name, channels: []string{s.Spec.Channel}, manual: s.Spec.Plan == "Manual"}
 		}
 	}
 	for _, o := range e.site.Cluster.Of("ClusterServiceVersion") {
@@ -94,26 +117,42 @@ func older(a, b string) bool {
 	return err == nil && err2 == nil && x.LT(y)
 }
 
-// pageOperators names the operators that hold back updates to another minor version, and what
-// the mirror has instead (operator-lifecycle-manager, openshift/helpers.go: one that may not be
-// on the next minor version makes the cluster not upgradeable).
-func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
-	var to []updatepath.Minor
+// minors are the minor versions on the way, from the one that runs to the last.
+func minors(steps []updatepath.Step) (from, to []updatepath.Minor) {
 	for _, s := range steps {
 		if s.From.Major > 0 && s.Minor() {
-			to = append(to, updatepath.MinorOf(s.To))
+			from, to = append(from, updatepath.MinorOf(s.From)), append(to, updatepath.MinorOf(s.To))
 		}
 	}
+	return from, to
+}
+
+// pageOperators names the operators that hold back updates to another minor version, and what
+// the mirror has instead (operator-lifecycle-manager, openshift/helpers.go, and, for OLM v1,
+// cluster-olm-operator, incompatible_operator_controller.go: one that may not be on the next
+// minor version makes the cluster not upgradeable).
+func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
+	from, to := minors(steps)
 	if len(to) == 0 && e.updates.known {
 		return
 	}
-	p.Text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. This command names those that hold it back; if it prints nothing, none does:")
-	p.Run(`oc get clusteroperator operator-lifecycle-manager --ignore-not-found -o jsonpath='{.status.conditions[?(@.type=="Upgradeable")].message}{"\n"}'`)
+	// An operator that holds nothing back may have a message too, such as "All is well".
+	const says = `oc get clusteroperator %s --ignore-not-found -o jsonpath='{range .status.conditions[?(@.type=="Upgradeable")]}{.status}{": "}{.message}{"\n"}{end}'`
+	commands := []string{fmt.Sprintf(says, "operator-lifecycle-manager")}
+	if !e.olderThan(olmV1) && !e.withoutOLMv1() {
+		commands = append(commands, fmt.Sprintf(says, "olm"))
+	}
+	which := "This command prints False and names those that hold it back; with True, or nothing, none does:"
+	if len(commands) > 1 {
+		which = "These commands print False and name those that hold it back, of Subscriptions and of ClusterExtensions (OLM v1); with True, or nothing, none does:"
+	}
+	p.Text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. %s", which)
+	p.Run(commands...)
 	var list []string
-	for _, op := range e.installed() {
-		for _, next := range to {
-			if op.most != "" && older(op.most, next.String()) {
-				list = append(list, e.heldBy(op, next))
+	for _, op := range slices.Concat(e.installed(), e.extensions()) {
+		for i, next := range to {
+			if op.blocks(next) {
+				list = append(list, e.heldBy(op, from[i], next))
 				break
 			}
 		}
@@ -125,53 +164,105 @@ func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
 }
 
 // heldBy says of an operator which update it holds back, and which version lifts that.
-func (e *emission) heldBy(op installedOperator, next updatepath.Minor) string {
-	line := fmt.Sprintf("`%s` in %s may be on %s at most, and holds back the update to %s", page.Markdown(op.csv), page.Markdown(op.namespace), op.most, next)
+func (e *emission) heldBy(op installedOperator, from, next updatepath.Minor) string {
+	line := op.name()
+	if op.most != "" {
+		line += fmt.Sprintf(" may be on %s at most, and", op.most)
+	}
+	line += fmt.Sprintf(" holds back the update to %s", next)
 	if op.manual {
 		line += " (its updates are approved by hand)"
 	}
 	if op.pkg == "" {
 		return line + ": it has no Subscription that names its package."
 	}
-	version, channel, known := e.lifts(op, next)
+	by, known := e.lifts(op, from, next)
+	pkg := page.Markdown(op.pkg)
 	switch {
-	case version != "" && channel == op.channel:
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.", page.Markdown(op.pkg), page.Markdown(version), page.Markdown(channel))
-	case version != "":
-		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that. The Subscription follows channel %s, so change the channel.", page.Markdown(op.pkg), page.Markdown(version), page.Markdown(channel), page.Markdown(op.channel))
+	case by.version != "" && by.after != (minor{}):
+		return line + fmt.Sprintf(": %s %s would lift that, but only the catalog for %s has it (`%s`), which comes after the update: it cannot lift it. Carry a version of %s that may be on %s from the catalog for %s.", pkg, page.Markdown(by.version), by.after, by.file, pkg, next, from)
+	case by.version != "":
+		return line + fmt.Sprintf(": %s %s, in channel %s in the mirror, lifts that.%s", pkg, page.Markdown(by.version), page.Markdown(by.channel), op.follow(by.channel))
 	case known:
-		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", page.Markdown(op.pkg))
+		return line + fmt.Sprintf(": no version of %s in this bundle lifts that. Carry a newer one.", pkg)
 	}
-	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", page.Markdown(op.pkg))
+	return line + fmt.Sprintf(": satchel does not know whether a version of %s in the mirror lifts that.", pkg)
+}
+
+// follow says what must change so that an operator gets a version of a channel.
+func (op installedOperator) follow(channel string) (s string) {
+	other := len(op.channels) > 0 && !slices.Contains(op.channels, channel)
+	switch {
+	case other && op.extension != "":
+		s = fmt.Sprintf(" The ClusterExtension follows channel %s, so change its channels.", page.Markdown(text.And(op.channels)))
+	case other:
+		s = fmt.Sprintf(" The Subscription follows channel %s, so change the channel.", page.Markdown(op.channels[0]))
+	}
+	if op.pinned != "" {
+		s += fmt.Sprintf(" The ClusterExtension allows version `%s`, so see that it allows this one.", page.Markdown(op.pinned))
+	}
+	return s
+}
+
+// lift is a version of an operator's package that may be on a minor version.
+type lift struct {
+	version, channel string
+	file             string
+	after            minor // the version whose update its catalog waits for; zero for none
 }
 
 // lifts finds the lowest version of the operator's package in this bundle that may be on a minor
-// version, in its own channel if that has one. known is false where the bundle does not say it.
-func (e *emission) lifts(op installedOperator, next updatepath.Minor) (version, channel string, known bool) {
-	for _, c := range e.site.Contents {
-		for _, pkg := range c.Packages {
-			if pkg.Name != op.pkg {
-				continue
+// version, in its own channel if that has one; rather in a catalog that the cluster has before the
+// update. known is false where the bundle does not say it.
+func (e *emission) lifts(op installedOperator, from, next updatepath.Minor) (found lift, known bool) {
+	for _, before := range []bool{true, false} {
+		for _, c := range slices.Concat(e.catalogs, e.later) {
+			is := c.after.compare(minor{from.Major, from.Minor}) <= 0
+			for _, contents := range e.site.Contents {
+				if is != before || !contents.Of(contents.Catalog, c.image) {
+					continue
+				}
+				v, channel, has := liftIn(contents, op, next)
+				known = known || has
+				if v == "" {
+					continue
+				}
+				if found = (lift{v, channel, c.file, c.after}); before {
+					found.after = minor{}
+				}
+				return found, true
 			}
-			known = c.MostOpenShift
-			channels := slices.Clone(pkg.Channels)
-			slices.SortStableFunc(channels, func(a, b documents.ChannelContents) int {
-				return rank(a.Name, op.channel) - rank(b.Name, op.channel)
-			})
-			for _, ch := range channels {
-				for _, v := range ch.Versions {
-					if c.MostOpenShift && newer(v.Version, op.version) && !older(v.MostOpenShift, next.String()) {
-						return v.Version, ch.Name, true
-					}
+		}
+	}
+	return lift{}, known
+}
+
+// liftIn finds that version in one catalog; has says whether the catalog has the package, and says
+// of versions where they may be.
+func liftIn(c documents.CatalogContents, op installedOperator, next updatepath.Minor) (version, channel string, has bool) {
+	for _, pkg := range c.Packages {
+		if pkg.Name != op.pkg {
+			continue
+		}
+		has = c.MostOpenShift
+		channels := slices.Clone(pkg.Channels)
+		slices.SortStableFunc(channels, func(a, b documents.ChannelContents) int {
+			return op.rank(a.Name) - op.rank(b.Name)
+		})
+		for _, ch := range channels {
+			for _, v := range ch.Versions {
+				if c.MostOpenShift && newer(v.Version, op.version) && !(installedOperator{most: v.MostOpenShift}).blocks(next) {
+					return v.Version, ch.Name, true
 				}
 			}
 		}
 	}
-	return "", "", known
+	return "", "", has
 }
 
-func rank(name, first string) int {
-	if name == first {
+// rank puts the operator's own channels first.
+func (op installedOperator) rank(channel string) int {
+	if slices.Contains(op.channels, channel) {
 		return 0
 	}
 	return 1
