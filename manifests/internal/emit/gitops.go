@@ -229,11 +229,26 @@ func (e *emission) earlierWeeks(now []desired) (list []desired) {
 			}
 			d := desired{file: strings.ToLower(kind) + "-" + o.Name + ".yaml"}
 			if yaml.Unmarshal([]byte(clean(o)), &d.body) == nil && d.name() != "" {
+				d.forgetSync()
 				list = append(list, d)
 			}
 		}
 	}
 	return append(list, e.updateOperatorBefore()...)
+}
+
+// forgetSync takes away what Argo CD wrote on an object of the cluster: its wave may be another one
+// now, and what tracks it is of one Application.
+func (d desired) forgetSync() {
+	meta, _ := d.body["metadata"].(map[string]any)
+	for _, field := range []string{"annotations", "labels"} {
+		all, _ := meta[field].(map[string]any)
+		for key := range all {
+			if strings.HasPrefix(key, "argocd.argoproj.io/") || key == "app.kubernetes.io/instance" {
+				delete(all, key)
+			}
+		}
+	}
 }
 
 // updateOperatorBefore is the operator of the update service that satchel had the cluster install.

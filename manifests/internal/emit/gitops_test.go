@@ -225,13 +225,14 @@ func TestGitOpsKeepsFields(t *testing.T) {
 	in.CA = ""
 	authorities := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: registry-config, namespace: openshift-config, labels: {app.kubernetes.io/managed-by: satchel}}\ndata: {m.example..5000: a, updateservice-registry: b, other.example: c}\n"
 	image := strings.Replace(ourImage, "{additionalTrustedCA", "{registrySources: {insecureRegistries: [x.example, 'm.example:5000']}, additionalTrustedCA", 1)
-	service := "apiVersion: updateservice.operator.openshift.io/v1\nkind: UpdateService\nmetadata: {name: satchel, namespace: openshift-update-service, labels: {app.kubernetes.io/managed-by: satchel}}\nspec: {graphDataImage: g, releases: r, replicas: 2}\n"
+	service := "apiVersion: updateservice.operator.openshift.io/v1\nkind: UpdateService\nmetadata: {name: satchel, namespace: openshift-update-service, annotations: {argocd.argoproj.io/sync-wave: '1', argocd.argoproj.io/tracking-id: x}, labels: {app.kubernetes.io/managed-by: satchel, app.kubernetes.io/instance: x}}\nspec: {graphDataImage: g, releases: r, replicas: 2}\n"
 	sub := "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: cincinnati-operator, namespace: openshift-update-service, labels: {app.kubernetes.io/managed-by: satchel}}\nspec: {name: cincinnati-operator, source: redhat-operators, sourceNamespace: openshift-marketplace, channel: v1}\n"
 	charts := "apiVersion: helm.openshift.io/v1beta1\nkind: HelmChartRepository\nmetadata: {name: openshift-helm-charts}\nspec: {disabled: true, connectionConfig: {url: 'https://charts.openshift.io'}}\n"
 	kept := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {default-catalogs-off: '', insecure-registries: '[\"x.example\"]', trusted-ca: ''}\n"
 	in.Images = in.Images[2:]
 	in.CatalogNames = nil
-	safe, apart := checkGitOps(t, emitOn(t, in, weekState(t, kept, authorities, image, service, sub, charts, ourHub, connectedCV)))
+	files := emitOn(t, in, weekState(t, kept, authorities, image, service, sub, charts, ourHub, connectedCV))
+	safe, apart := checkGitOps(t, files)
 	if got := fmt.Sprint(safe["ConfigMap registry-config"]["data"]); got != "map[m.example..5000:a other.example:c updateservice-registry:b]" {
 		t.Errorf("the ConfigMap keeps %s", got)
 	}
@@ -246,6 +247,9 @@ func TestGitOpsKeepsFields(t *testing.T) {
 		if o, ok := safe[id]; !ok || fmt.Sprint(o["spec"]) != want {
 			t.Errorf("%s is %v", id, o)
 		}
+	}
+	if body := string(fileOf(t, files, dirGitOps+"/updateservice-satchel.yaml").Body); strings.Contains(body, "tracking-id") || strings.Contains(body, "instance: x") || !strings.Contains(body, fmt.Sprintf("sync-wave: %q", fmt.Sprint(waveService))) {
+		t.Errorf("what Argo CD wrote stays:\n%s", body)
 	}
 	// The company's own ConfigMap: only what satchel may have put there.
 	in.CA = testCA(t)

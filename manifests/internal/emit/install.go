@@ -19,6 +19,9 @@ const (
 	fileInstallCA         = "install/ca-bundle.crt"
 	fileHostedCluster     = "install/hostedcluster-patch.yaml"
 	hostedTrust           = "satchel-mirror-ca"
+	// assistedMirror is the ConfigMap that the assisted service is to read (openshift/assisted-service,
+	// docs/operator.md).
+	assistedMirror = "satchel-mirror"
 )
 
 type (
@@ -68,7 +71,7 @@ func (e *emission) emitInstall() error {
 	if trust != "" {
 		hosted.Spec.AdditionalTrustBundle = &kube.NameRef{Name: hostedTrust}
 	}
-	e.add(fileInstallRegistries, modePublic, rules.On(e.groups, e.newInsecure(), nil).TOML())
+	e.add(fileInstallRegistries, modePublic, rules.On(e.groups, e.withoutTLS(), nil).TOML())
 	for file, o := range map[string]any{
 		fileInstallConfig:    installConfig{ImageDigestSources: sources, AdditionalTrustBundle: trust},
 		fileInstallConfig413: installConfig{ImageContentSources: sources, AdditionalTrustBundle: trust},
@@ -91,6 +94,14 @@ func (e *emission) emitInstall() error {
 	}
 	e.add(fileInstall, modePublic, e.installPage(sets, trust != ""))
 	return nil
+}
+
+// withoutTLS lists the mirror's hosts if it has no TLS: new clusters are not told by others.
+func (e *emission) withoutTLS() []string {
+	if !e.site.PlainHTTP {
+		return nil
+	}
+	return e.hosts()
 }
 
 // imageSources are the rules as an installer takes them.
@@ -119,6 +130,9 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.mirrors()[0].Host)
 	p.Step("openshift-install")
 	p.Text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
+	if e.site.PlainHTTP {
+		p.Text("**The mirror speaks plain HTTP, and install-config.yaml has no field for that: give the mirror a certificate first.**")
+	}
 	e.pageReleases(p)
 	e.pageTools(p)
 	p.Step("The agent-based installer, with files of its own")
@@ -134,6 +148,7 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 		files = append(files, named{file: f})
 	}
 	p.Run("oc apply" + flagged(files))
+	e.pageAssisted(p, trust)
 	p.Step("Hosted control planes")
 	p.Text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", fileHostedCluster)
 	if trust {
@@ -141,6 +156,21 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 		p.Run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
 	}
 	return p.Bytes()
+}
+
+// pageAssisted has the assisted service of the hub lead the machines that it boots to the mirror.
+func (e *emission) pageAssisted(p *page.Page, trust bool) {
+	p.Text("If the hub installs clusters by the assisted service (it has an AgentServiceConfig), the machines that it boots need the mirror too. The commands write a ConfigMap for that, and name it. The AgentServiceConfig may name one already, which the first command prints: then merge these files into that one, and leave the others out.")
+	files := " --from-file=registries.conf=" + fileInstallRegistries
+	if trust {
+		files += " --from-file=ca-bundle.crt=" + fileInstallCA
+	}
+	p.Run("oc get agentserviceconfig agent -o jsonpath='{.spec.mirrorRegistryRef.name}'")
+	p.Run(
+		"oc create configmap "+assistedMirror+" -n multicluster-engine --dry-run=client -o yaml"+files+" | oc apply -f -",
+		"oc label configmap "+assistedMirror+" -n multicluster-engine app=assisted-service --overwrite",
+		"oc patch agentserviceconfig agent --type=merge -p '{\"spec\":{\"mirrorRegistryRef\":{\"name\":\""+assistedMirror+"\"}}}'",
+	)
 }
 
 // pageTools lists the programs that came along, and what they need that did not.

@@ -58,6 +58,15 @@ func TestInstall(t *testing.T) {
 	if page := string(has[fileInstall]); !strings.Contains(page, "oc apply -f install/clusterimageset-4.18.3-x86-64.yaml") {
 		t.Errorf("the page: %s", page)
 	}
+	inOrder(t, string(has[fileInstall]), "oc create configmap satchel-mirror -n multicluster-engine --dry-run=client -o yaml --from-file=registries.conf=install/registries.conf --from-file=ca-bundle.crt=install/ca-bundle.crt | oc apply", `{"spec":{"mirrorRegistryRef":{"name":"satchel-mirror"}}}`)
+	// Without TLS, new clusters do not know what the cluster at hand was told.
+	plain := site
+	plain.PlainHTTP, plain.PresentImage = true, &ImageConfig{Sources: RegistrySources{Insecure: []string{"pull.example", "second.example"}}}
+	files, _, err = Emit(inv, plain)
+	must(t, err)
+	if conf := string(fileOf(t, files, fileInstallRegistries).Body); strings.Count(conf, "insecure = true") != 6 || !strings.Contains(string(fileOf(t, files, fileInstall).Body), "no field for that") {
+		t.Errorf("the mirror has no TLS, and registries.conf is\n%s", conf)
+	}
 	inv.Images = inv.Images[1:]
 	files, _, err = Emit(inv, site)
 	must(t, err)

@@ -21,6 +21,9 @@ const (
 	maxPinned = 500
 	// roomPinned is how many times their size images need on a node while they are loaded.
 	roomPinned = 2
+	// leftPinned is what the machine config operator wants to have left then, in bytes
+	// (MinFreeStorageAfterPrefetch).
+	leftPinned = 16 << 30
 )
 
 // pinnedSince is the first release with PinnedImageSets. Before it they are a technology preview,
@@ -136,9 +139,9 @@ func (e *emission) stepPinned(p *page.Page) {
 	p.Step("Load the images of the update before it")
 	p.Text("Nodes load the %s of %s now, and keep them, so that the update itself pulls nothing. Nodes: no drain and no reboot.", text.Count(e.pinned.count, "image", "images"), origin.PayloadName(e.pinned.payload))
 	if size := e.site.PayloadBytes[e.pinned.payload.Root.Digest]; size > 0 {
-		p.Text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed. The first command shows what one node has.", float64(roomPinned*size)/1e9, roomPinned)
+		p.Text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed, and 16 GiB that must be left. The first command shows what one node has.", float64(roomPinned*size+leftPinned)/1e9, roomPinned)
 	} else {
-		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers.** The first command shows what one node has.", roomPinned)
+		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers, and 16 GiB that must be left.** The first command shows what one node has.", roomPinned)
 	}
 	p.Run("NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
 	for i, pool := range e.pinned.pools {
