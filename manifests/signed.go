@@ -38,6 +38,9 @@ func SignatureTag(d digest.Digest) string { return sigstore.Tag(d) }
 // ErrUnsigned says that an image has no signature at all.
 var ErrUnsigned = sigstore.ErrNone
 
+// ErrNoImage says that the image itself is not at a place where nodes look.
+var ErrNoImage = sigstore.ErrAbsent
+
 // CheckSignatures looks at the signature of each manifest that nodes demand one for, on the way
 // of the cluster from what it runs to the newest release of the inventory. Each policy counts
 // that one of those releases brings, and those of the cluster; state may be nil. src gives the

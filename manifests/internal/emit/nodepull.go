@@ -8,7 +8,8 @@ import (
 
 // NodePull is how nodes pull from the mirror once the pages were followed.
 type NodePull struct {
-	From oci.Mirror // the address that they try first
+	From oci.Mirror   // the address that they try first
+	Then []oci.Mirror // those that they try after it, in this order
 	// Secret is what they log in by; nil where they have no credential for the mirror.
 	Secret *PullSecret
 	// Known: the mirror needs no credential, or Secret has it.
@@ -22,7 +23,7 @@ func NodePullOf(inv *oci.Inventory, site Site) (*NodePull, error) {
 	if err := e.checkMirrors(); err != nil {
 		return nil, fmt.Errorf("find out how nodes pull: %w", err)
 	}
-	n := &NodePull{From: e.mirrors()[0], Known: site.Credential == nil}
+	n := &NodePull{From: e.mirrors()[0], Then: e.mirrors()[1:], Known: site.Credential == nil}
 	var err error
 	if e.secret.nodes, err = e.nodeSecret(); err != nil {
 		return nil, fmt.Errorf("find out how nodes pull: %w", err)

@@ -51,6 +51,8 @@ type Site struct {
 	PayloadBytes map[digest.Digest]int64
 	// Unsigned are manifests that nodes will refuse, as far as that was looked at.
 	Unsigned []sigstore.Unsigned
+	// Demanding are the repositories of images that nodes demand signatures of, as far as known.
+	Demanding []string
 	// SignaturesUnchecked are policies by which images could not be judged, with the reason.
 	SignaturesUnchecked []string
 	// Elsewhere has the tags of the mirror, each with its registry, that name something else than

@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -62,6 +63,41 @@ func (e *emission) noteUnsigned() {
 	for _, why := range e.site.SignaturesUnchecked {
 		e.note("satchel did not check the signatures for %s: nodes do", why)
 	}
+	for _, other := range e.otherMirrors() {
+		e.note("nodes demand signatures of %s", other)
+	}
+}
+
+// otherMirrors says of the repositories whose images must be signed which mirrors of others the
+// cluster's rules have for them.
+func (e *emission) otherMirrors() (list []string) {
+	if e.site.PresentRules == nil {
+		return nil
+	}
+	nodes := rules.Applied(e.site.PresentRules.Objects, e.insecure(), e.blocked())
+	for _, source := range e.site.Demanding {
+		known := []string{source}
+		for _, img := range e.images {
+			for _, m := range e.mirrors() {
+				if img.Source.Name() == source {
+					known = append(known, m.Repo(img).Name())
+				}
+			}
+		}
+		others := slices.DeleteFunc(nodes.Pull(source), func(at string) bool { return slices.Contains(known, at) })
+		if len(others) > 0 {
+			list = append(list, fmt.Sprintf("%s, and the cluster's rules have other mirrors for it, where satchel does not look: %s", source, text.Some(others, 5)))
+		}
+	}
+	return list
+}
+
+// pageOtherMirrors names mirrors of others that nodes may get unsigned images from.
+func (e *emission) pageOtherMirrors(p *page.Page) {
+	if others := e.otherMirrors(); len(others) > 0 {
+		p.Text("A node takes the signatures of an image only from the mirror that gives it the image: one that has the image and not its signatures makes the pull fail, even if another mirror has both. Have these signed there too, or take the mirrors out of the rules before the update to a release that demands signatures (taking one out drains the nodes):")
+		p.List(others)
+	}
 }
 
 // stepUnsigned stops the reader where new rules would lead nodes to images that they refuse.
@@ -96,6 +132,9 @@ func unsignedLine(u sigstore.Unsigned) string {
 	why := "its signature: " + u.Err.Error()
 	if errors.Is(u.Err, sigstore.ErrNone) {
 		why = fmt.Sprintf("no signature (tag `%s`)", sigstore.Tag(u.Manifest))
+	}
+	if u.At != "" {
+		why = "at " + u.At + ": " + why
 	}
 	return fmt.Sprintf("`%s`%s: %s. %s demands one (%s).", u.Image.Source.WithDigest(u.Image.Root.Digest), what, text.OneLine(text.Printable(why)), u.Policy, u.When)
 }

@@ -113,3 +113,37 @@ func TestUnsignedLine(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// TestOtherMirrors: where images must be signed, mirrors of others in the cluster's rules are named.
+func TestOtherMirrors(t *testing.T) {
+	t.Parallel()
+	const art = "quay.io/ocp/art"
+	in := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Release, Source: art + fmt.Sprintf("@sha256:%064x", 1), Path: origin.PathComponents, Tags: []string{"4.22.1-x86_64-etcd"}}}}
+	rule := func(name, source, mirror string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(icspDoc, name), "q.example/a", source), "m.example/a", mirror) + "---\n"
+	}
+	for name, c := range map[string]struct {
+		present string
+		demand  []string
+		want    bool
+	}{
+		"another mirror":        {rule("theirs", art, "old.example/x"), []string{art}, true},
+		"one of a wider rule":   {rule("theirs", "quay.io/ocp", "old.example/x"), []string{art}, true},
+		"ours":                  {rule("satchel-release-1", art, "m.example/ns/openshift/release"), []string{art}, false},
+		"nothing demanded":      {rule("theirs", art, "old.example/x"), nil, false},
+		"of another repository": {rule("theirs", "quay.io/acme", "old.example/x"), []string{art}, false},
+	} {
+		in.PresentRules = c.present
+		inv, site := in.parse(t)
+		site.Demanding = c.demand
+		files, notes, err := Emit(inv, site)
+		must(t, err)
+		page := string(fileOf(t, files, fileApply).Body)
+		if noted := strings.Contains(strings.Join(notes, "\n"), "other mirrors for it"); noted != c.want {
+			t.Errorf("%s: %q", name, notes)
+		}
+		if said := strings.Contains(page, "does not look: old.example/x"); said != c.want {
+			t.Errorf("%s:\n%s", name, page)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (u *unpacking) emit() error {
 	for i, out := range u.outputs() {
 		site, s := u.Site, set{Output: out}
 		if i < len(u.signed) {
-			site.Unsigned, site.SignaturesUnchecked = u.signed[i].Unsigned, u.signed[i].Unchecked
+			site.Unsigned, site.SignaturesUnchecked, site.Demanding = u.signed[i].Unsigned, u.signed[i].Unchecked, u.signed[i].Sources
 		}
 		site.Cluster = out.Cluster
 		var err error

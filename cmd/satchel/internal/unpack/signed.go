@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (e *UnsignedError) Error() string {
 	for _, u := range e.Images {
 		n[u.Image.Root.Digest] = true
 	}
-	return fmt.Sprintf("nodes will refuse %s: signatures are missing in %s, or wrong, such as that of %s", text.Count(len(n), "image", "images"), e.Mirror, e.Images[0].Image.Describe())
+	return fmt.Sprintf("nodes will refuse %s: signatures are missing in %s, or wrong, such as that of %s", text.Count(len(n), "image", "images"), cmp.Or(e.Images[0].At, e.Mirror), e.Images[0].Image.Describe())
 }
 
 // Hint says what to do now.
@@ -44,46 +45,86 @@ func (e *UnsignedError) Hint() string {
 // Permanent reports that the same answer comes again.
 func (e *UnsignedError) Permanent() bool { return true }
 
-// checkSigned looks at the signatures that nodes of each cluster demand: as nodes find them in
-// the mirror, or, if it is not to be asked, as the bundle has them.
+// checkSigned looks at the signatures that nodes of each cluster demand: as nodes find them at
+// each address that they pull from, or, if those are not to be asked, as the bundle has them.
 func (u *unpacking) checkSigned(ctx context.Context) error {
 	if u.Unasked && u.r.Baseline() != nil {
 		u.Warn("the signatures that nodes demand are not checked: this bundle leaves out what the mirror has, and the mirror is not asked")
 		return nil
 	}
-	inv, where := u.r.Inventory(), manifests.CarriedSignatures(u.images, u.src)
-	if !u.Unasked && !u.DryRun {
-		look := &mirrorSignatures{client: u.client, at: u.Site.Mirror, found: map[oci.Ref]signatures{}}
-		nodes, client, err := u.nodes()
-		if err != nil {
-			return err
-		}
-		if client != nil {
-			defer client.Close()
-			look.client, look.at = client, nodes.From
-		}
-		where = look.of
+	places, end, err := u.signaturePlaces()
+	if err != nil {
+		return err
 	}
+	defer end()
 	clusters := []*manifests.Cluster{u.Site.Cluster}
 	for _, out := range u.More {
 		clusters = append(clusters, out.Cluster)
 	}
 	u.signed = nil
 	for _, c := range clusters {
-		found, err := manifests.CheckSignatures(ctx, inv, u.src, c, where, u.Parallel)
-		if err != nil {
-			return err
+		all := &manifests.SignatureReport{}
+		for i, at := range places {
+			found, err := manifests.CheckSignatures(ctx, u.r.Inventory(), u.src, c, at.where, u.Parallel)
+			switch {
+			case err != nil && (i == 0 || ctx.Err() != nil):
+				return err
+			case err != nil:
+				u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
+				all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
+				continue
+			}
+			for _, one := range found.Unsigned {
+				one.At = at.name
+				all.Unsigned = append(all.Unsigned, one)
+			}
+			all.Checked, all.Sources = found.Checked, found.Sources
+			all.Unchecked = text.Sorted(append(all.Unchecked, found.Unchecked...))
 		}
-		u.signed = append(u.signed, found)
-		for _, why := range found.Unchecked {
+		u.signed = append(u.signed, all)
+		for _, why := range all.Unchecked {
 			u.Debug("signatures not checked for %s", why)
 		}
 	}
 	u.tellUnsigned()
-	if u.Out == nil || !slices.ContainsFunc(u.signed, func(r *manifests.SignatureReport) bool { return len(r.Unsigned)+len(r.Unchecked) > 0 }) {
+	if u.Out == nil || !slices.ContainsFunc(u.signed, func(r *manifests.SignatureReport) bool {
+		return len(r.Unsigned)+len(r.Unchecked)+len(r.Sources) > 0
+	}) {
 		return nil
 	}
 	return u.emit()
+}
+
+// signaturePlace is where nodes look for signatures.
+type signaturePlace struct {
+	name  string // "" for the only one
+	where manifests.SignaturePlace
+}
+
+// signaturePlaces lists where nodes look for signatures: they take those of the address that
+// serves the image, and ask another one where the first does not have the image, or does not
+// answer. The caller calls end.
+func (u *unpacking) signaturePlaces() (list []signaturePlace, end func(), err error) {
+	end = func() {}
+	if u.Unasked || u.DryRun {
+		return []signaturePlace{{"", manifests.CarriedSignatures(u.images, u.src)}}, end, nil
+	}
+	nodes, client, err := u.nodes()
+	if err != nil {
+		return nil, nil, err
+	}
+	if client == nil {
+		return []signaturePlace{{"", newMirrorSignatures(u.client, u.Site.Mirror).of}}, end, nil
+	}
+	if len(nodes.Then) == 0 {
+		return []signaturePlace{{"", newMirrorSignatures(client, nodes.From).of}}, client.Close, nil
+	}
+	for i, at := range append([]oci.Mirror{nodes.From}, nodes.Then...) {
+		look := newMirrorSignatures(client, at)
+		look.next = i > 0
+		list = append(list, signaturePlace{at.String(), look.of})
+	}
+	return list, client.Close, nil
 }
 
 // unsignedImages are those of all clusters, each once.
@@ -122,6 +163,9 @@ func (u *unpacking) unsignedLine(one manifests.Unsigned) string {
 	why := one.Err
 	if errors.Is(why, manifests.ErrUnsigned) {
 		why = fmt.Errorf("%s is missing", u.Site.Mirror.Repo(one.Image).WithTag(manifests.SignatureTag(one.Manifest)))
+		if one.At != "" {
+			why = fmt.Errorf("the tag %s is missing at %s", manifests.SignatureTag(one.Manifest), one.At)
+		}
 	}
 	return fmt.Sprintf("%s: %v; %s demands it (%s)", what, why, one.Policy, one.When)
 }
@@ -144,9 +188,14 @@ type signatures struct {
 type mirrorSignatures struct {
 	client *transport.Client
 	at     oci.Mirror
+	next   bool // nodes ask another address first
 
 	mu    sync.Mutex
 	found map[oci.Ref]signatures
+}
+
+func newMirrorSignatures(client *transport.Client, at oci.Mirror) *mirrorSignatures {
+	return &mirrorSignatures{client: client, at: at, found: map[oci.Ref]signatures{}}
 }
 
 // of gives what is under the tag of the signatures of a manifest, in the repository that serves
@@ -158,11 +207,23 @@ func (m *mirrorSignatures) of(ctx context.Context, img oci.Image, d digest.Diges
 	m.mu.Unlock()
 	if !known {
 		got.list, got.err = m.read(ctx, ref)
+		if m.next && got.list == nil && got.err == nil {
+			got.err = m.there(ctx, m.at.Repo(img).WithDigest(d))
+		}
 		m.mu.Lock()
 		m.found[ref] = got
 		m.mu.Unlock()
 	}
 	return got.list, got.err
+}
+
+// there reports whether nodes would take an image from this address at all.
+func (m *mirrorSignatures) there(ctx context.Context, ref oci.Ref) error {
+	_, _, err := m.client.Resolve(ctx, ref)
+	if status(err) == http.StatusNotFound {
+		return manifests.ErrNoImage
+	}
+	return err
 }
 
 // read reads the signatures. Only 404 is none: with any other answer a pull fails.

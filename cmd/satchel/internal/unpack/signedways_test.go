@@ -13,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // TestNoPolicy: a release whose nodes demand nothing is carried without a word about it, signed or
@@ -84,5 +85,44 @@ func TestSignedFromPods(t *testing.T) {
 	}
 	if i := slices.IndexFunc(images, func(img oci.Image) bool { return img.Path == "openshift/release" }); i < 0 || !errors.Is(unsigned.Images[0].Err, manifests.ErrUnsigned) {
 		t.Errorf("%+v", unsigned.Images)
+	}
+}
+
+// TestSignedAtEachAddress: nodes that pull from several addresses need the signatures at each one
+// that has the images.
+func TestSignedAtEachAddress(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, 65)
+	v.release("4.22.1", v.policy)
+	r, _ := v.pack("drive")
+	f, bare, empty := v.far(), v.far(), v.far()
+	bare.Attachments, bare.Out = unpack.AttachmentsNone, nil
+	var unsigned *unpack.UnsignedError
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), bare.Options); !errors.As(err, &unsigned) {
+		t.Fatal(err)
+	}
+	from := func(others ...oci.Mirror) (string, error) {
+		t.Helper()
+		o := f.Options
+		o.AsNodes = func(credentials []byte) *transport.Client {
+			return transport.NewClient(transport.Config{Credentials: credentials, RetryDelay: 1})
+		}
+		o.Site.PullFrom = append([]oci.Mirror{f.Site.Mirror}, others...)
+		var err error
+		if o.Out, err = outdir.Open(f.dir); err != nil {
+			t.Fatal(err)
+		}
+		err = unpack.Run(t.Context(), r, jobtest.Client(), o)
+		return f.read(t, "APPLY.md"), err
+	}
+	if page, err := from(empty.Site.Mirror, oci.Mirror{Host: "127.0.0.1:1", Namespace: "in"}); err != nil || strings.Contains(page, "**Stop.**") || !strings.Contains(v.Log.String(), "127.0.0.1:1/in, which nodes pull from too, are not checked") {
+		t.Errorf("one without images, and one that does not answer: %v\n%s", err, v.Log.String())
+	}
+	page, err := from(bare.Site.Mirror)
+	if !errors.As(err, &unsigned) || len(unsigned.Images) != 5 || unsigned.Images[0].At != bare.Site.Mirror.String() || !strings.Contains(err.Error(), "missing in "+bare.Site.Mirror.String()) {
+		t.Errorf("one without signatures: %v", err)
+	}
+	if !strings.Contains(page, "**Stop.**") || !strings.Contains(page, "at "+bare.Site.Mirror.String()+": no signature") {
+		t.Errorf("the page does not say where signatures are missing:\n%s", page)
 	}
 }
