@@ -156,7 +156,7 @@ func (e *emission) emitFleet(list []desired) error {
 		}
 	}
 	slices.Sort(files)
-	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization(fmt.Sprintf("# For the hub of a fleet (Advanced Cluster Management): for managed clusters with the label\n# %s=%s.\n", fleetLabel, e.fleetValue()), files))
+	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization(fmt.Sprintf("# For the hub of a fleet (Advanced Cluster Management): for managed clusters with the label\n# %s=%s\n", fleetLabel, e.fleetValue()), files))
 	return nil
 }
 
