@@ -135,6 +135,8 @@ func TestPruneUse(t *testing.T) {
 		{"pods", app + ", sig 1", "there is no file with a ClusterVersion"},
 		{"old", app + ", catalog 1, sig 1", ""},
 		{"new", old, ""},
+		{"version", app + ", bundle 1, catalog 1, operand 1, own 1, payload 1, sig 1", "--cluster-version 4.12.2 says which release runs"},
+		{"older version", app + ", bundle 1, catalog 1, operand 1, sig 1", ""},
 		{"new used", "bundle 1, catalog 1, operand 1, own 1, payload 1", ""},
 		{"none", old, "nothing is known of what clusters use"},
 		{"named", app + ", sig 1", "nothing is known of what clusters use"},
@@ -145,6 +147,10 @@ func TestPruneUse(t *testing.T) {
 			flags = []string{"--from-pods", pods(other)}
 		case "old":
 			flags = []string{"--from-pods", pods(other), "--cluster-version", version("1"), "--subscriptions", subs("1")}
+		case "version":
+			flags = []string{"--from-pods", pods(other), "--cluster-version", "4.12.2", "--subscriptions", subs("2")}
+		case "older version":
+			flags = []string{"--from-pods", pods(other), "--cluster-version", "4.12.0", "--subscriptions", subs("2")}
 		case "new", "new used":
 			image := other
 			if tc.what == "new used" {
@@ -164,6 +170,7 @@ func TestPruneUse(t *testing.T) {
 	s.prune("--from-pods", s.file("pods.yaml", "NAMESPACE  NAME  READY\nteam  p  1/1\n")).want(exitUsage).says("it is a table", "oc get pods -A -o yaml")
 	s.prune("--from-pods", s.file("secret.yaml", "kind: Secret\nstringData: {a: "+s.secret+"}\n")).want(exitUsage).says("there is no pod in it")
 	s.prune("--from-pods", pods(other), "--no-cluster").want(exitUsage).says("leave out one of the two")
+	s.prune("--cluster-version", "4.12").want(exitUsage).says("--cluster-version 4.12: it is no version", "such as 4.18.21")
 	s.prune("--no-cluster", "-c", s.config).want(exitUsage).says("only a DeleteImageSetConfiguration says what goes from it")
 
 	s.prune("--yes", "--from-pods", pods(other), "--cluster-version", version("2"), "--subscriptions", subs("2")).want(exitOK).says("deleted: 9 manifests", "never with -m", "two weeks by default")

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -16,13 +18,15 @@ import (
 // of one kind may have objects of the others too.
 type Files struct {
 	Pods, ClusterVersions, Subscriptions []string
+	// Versions are of releases that clusters run, where nothing else says it; one for each cluster.
+	Versions []semver.Version
 	// Whole are the paths of whole clusters: a query's file, a must-gather.
 	Whole []string
 }
 
 // None reports whether there is no file.
 func (f Files) None() bool {
-	return len(f.Pods)+len(f.ClusterVersions)+len(f.Subscriptions)+len(f.Whole) == 0
+	return len(f.Pods)+len(f.ClusterVersions)+len(f.Subscriptions)+len(f.Whole)+len(f.Versions) == 0
 }
 
 // Clusters is what files say.
@@ -64,6 +68,9 @@ func Read(f Files) (*Clusters, error) {
 		*kind = different(*kind)
 	}
 	var errs []error
+	for _, v := range f.Versions {
+		c.use.Releases = append(c.use.Releases, manifests.ClusterRelease{Version: v.String(), Why: "present", From: "--cluster-version"})
+	}
 	if err := c.readWhole(f.Whole); err != nil {
 		errs = append(errs, err)
 	}
@@ -131,8 +138,8 @@ func different(names []string) (list []string) {
 
 // knows reports which kinds of files there are for every cluster.
 func (c *Clusters) knows() (pods, versions, subscriptions bool) {
-	n := max(len(c.use.Clusters), len(c.whole), 1)
-	withPods, withVersion, withSubscriptions := len(c.files.Pods), len(c.files.ClusterVersions), len(c.files.Subscriptions)
+	n := max(len(c.use.Clusters), len(c.whole), len(c.files.Versions), 1)
+	withPods, withVersion, withSubscriptions := len(c.files.Pods), len(c.files.ClusterVersions)+len(c.files.Versions), len(c.files.Subscriptions)
 	for _, one := range c.whole {
 		if one.Applications() {
 			withPods++

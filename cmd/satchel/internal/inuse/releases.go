@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests"
@@ -33,6 +35,9 @@ func (k *keeping) releasesOf(ctx context.Context) error {
 			k.note("all images of releases stay: no receipt has the %s", why)
 		}
 	}
+	if err := k.aroundVersions(ctx); err != nil {
+		return err
+	}
 	for _, d := range slices.Sorted(maps.Keys(k.live)) {
 		if !k.live[d] {
 			continue // a pod that has ended needs no whole release
@@ -44,6 +49,32 @@ func (k *keeping) releasesOf(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// aroundVersions has stay what a version alone does not rule out: a newer release that the cluster
+// wants, and those of the two minor versions before, which nodes of a paused pool may have.
+func (k *keeping) aroundVersions(ctx context.Context) error {
+	for _, runs := range k.Clusters.files.Versions {
+		k.note("--cluster-version %s says which release runs, and not which one is wanted or which ones nodes of paused pools have: newer releases stay, and so do those of the two minor versions before (--from-cluster says it)", runs)
+		why := fmt.Sprintf("a release that a cluster with %s may want or have", runs)
+		for _, img := range k.images {
+			if !k.isPayload(img) || !slices.ContainsFunc(img.tags, func(tag string) bool { return near(tag, runs) }) {
+				continue
+			}
+			if err := k.release(ctx, img, why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// near reports whether a tag is that of a newer release than the one that runs, or of one of the
+// two minor versions before.
+func near(tag string, runs semver.Version) bool {
+	i := strings.LastIndexByte(tag, '-')
+	v, err := semver.Parse(strings.Replace(tag[:max(0, i)], "_", "+", 1))
+	return err == nil && (v.GT(runs) || v.Major == runs.Major && v.Minor < runs.Minor && v.Minor+2 >= runs.Minor)
 }
 
 func nameOf(r manifests.ClusterRelease) string {
