@@ -39,6 +39,9 @@ type Cluster struct {
 	// Releases are the payloads that the cluster can be updated to: an image, and its version.
 	Releases map[string]string
 
+	// Refuse says which commands of oc fail as if the API server did not answer; nil: none.
+	Refuse func(args []string) bool
+
 	mu      sync.Mutex
 	objects map[Key]*unstructured.Unstructured
 	log     []string

@@ -56,6 +56,9 @@ func (c *Cluster) run(in call) (out answer) {
 	if len(words) == 0 {
 		return answer{Err: "error: no command", Code: 1}
 	}
+	if c.Refuse != nil && c.Refuse(in.Args) {
+		return answer{Err: "Unable to connect to the server: net/http: TLS handshake timeout\n", Code: 1}
+	}
 	text, code, err := c.do(in, &o, words, command)
 	if err != nil {
 		return answer{Out: text, Err: err.Error() + "\n", Code: max(code, 1)}

@@ -286,17 +286,15 @@ func (e *emission) stepBefore(p *page.Page) {
 		return
 	}
 	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
-	lines := []string{
-		"BEFORE=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)",
-		`if [ -z "$BEFORE" ]; then`,
+	create := []string{"oc create -f " + fileBefore}
+	if !e.has(fileBefore) {
+		create = createBefore()
 	}
-	lines = append(lines, e.saves()...)
-	if e.has(fileBefore) {
-		lines = append(lines, "oc create -f "+fileBefore)
-	} else {
-		lines = append(lines, createBefore()...)
-	}
-	p.Run(append(lines, "fi")...)
+	all := strings.Join(append(e.saves(), strings.Join(create, " &&\n")), "\n")
+	p.Run(page.Chain(
+		"BEFORE=$(oc get configmap "+beforeName+" -n openshift-config --ignore-not-found -o name)",
+		`if [ -z "$BEFORE" ]; then`+"\n"+all+"\nfi",
+	)...)
 	if !e.site.Cluster.Known("ImageDigestMirrorSet") {
 		p.Text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
 	}
@@ -324,23 +322,34 @@ func save(resource, file string) string {
 	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
 }
 
-// createBefore are commands that read what the cluster is and make the ConfigMap.
-func createBefore() []string {
-	literal := func(key, resource, path string) string {
-		return fmt.Sprintf(`  --from-literal=%s="$(oc get %s -o jsonpath='{%s}')"`, key, resource, path)
+// createBefore are the lines of a chain that read what the cluster is and make the ConfigMap, only
+// if all of it was read: no later run changes it. A cluster without the marketplace has neither
+// OperatorHub nor CatalogSources.
+func createBefore() (lines []string) {
+	var literals []string
+	name := func(key string) string { return "WAS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_")) }
+	read := func(key, resource, path string) string {
+		literals = append(literals, "--from-literal="+key+`="$`+name(key)+`"`)
+		return fmt.Sprintf("%s=$(oc get %s -o jsonpath='{%s}')", name(key), resource, path)
 	}
-	return []string{
-		"oc create configmap " + beforeName + " -n openshift-config \\",
-		literal(keyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name") + " \\",
-		literal(keyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries") + " \\",
-		literal(keyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources") + " \\",
-		literal(keySources, "operatorhub.config.openshift.io/cluster", ".spec.sources") + " \\",
-		literal(keyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy") + " \\",
-		literal(keyUpstream, "clusterversion version", ".spec.upstream") + " \\",
-		literal(keyChannel, "clusterversion version", ".spec.channel") + " \\",
-		literal(keyCatalogs, "catalogsource -n openshift-marketplace", ".items[*].metadata.name"),
-		"oc label configmap " + beforeName + " -n openshift-config " + kube.Mine,
+	lines = []string{
+		read(keyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name"),
+		read(keyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries"),
+		read(keyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy"),
+		read(keyUpstream, "clusterversion version", ".spec.upstream"),
+		read(keyChannel, "clusterversion version", ".spec.channel"),
+		"CRDS=$(oc get crd -o name)",
 	}
+	optional := func(crd, key, resource, path string) {
+		lines = append(lines, fmt.Sprintf(`case $CRDS in *%s*) %s ;; *) %s= ;; esac`, crd, read(key, resource, path), name(key)))
+	}
+	const hub = "operatorhubs.config.openshift.io"
+	optional(hub, keyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources")
+	optional(hub, keySources, "operatorhub.config.openshift.io/cluster", ".spec.sources")
+	optional("catalogsources.operators.coreos.com", keyCatalogs, "catalogsource -n openshift-marketplace", ".items[*].metadata.name")
+	return append(lines,
+		"oc create configmap "+beforeName+" -n openshift-config "+strings.Join(literals, " "),
+		"oc label configmap "+beforeName+" -n openshift-config "+kube.Mine)
 }
 
 // pagePaused names the pools that get no changes.

@@ -252,7 +252,7 @@ func TestEmitGolden(t *testing.T) {
 	}
 }
 
-var fileArgument = regexp.MustCompile(`(?: -f |--patch-file |\.dockerconfigjson=)(\S+)`)
+var fileArgument = regexp.MustCompile(`(?: -f |--patch-file |\.dockerconfigjson=)([^\s;-][^\s;]*)`)
 
 // checkCommands: a shell takes what is to be pasted, every file that it names was
 // written, and every file for the cluster is named.

@@ -152,9 +152,9 @@ func (e *emission) stepHub(p *page.Page) {
 		return
 	}
 	p.Text("Then turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
-	p.Run(
+	p.Run(page.Chain(
 		"ENTRIES=$(oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources[*].name}')",
-		`[ -z "$ENTRIES" ] || oc patch operatorhub.config.openshift.io/cluster --type=merge -p '{"spec":{"sources":null}}'`,
+		page.Or(`[ -z "$ENTRIES" ]`, `oc patch operatorhub.config.openshift.io/cluster --type=merge -p '{"spec":{"sources":null}}'`),
 		patch,
-	)
+	)...)
 }

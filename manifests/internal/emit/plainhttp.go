@@ -38,8 +38,8 @@ func (e *emission) insecure() (list []string) {
 }
 
 const (
-	readInsecure = "LIST=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.registrySources.insecureRegistries}') && READ=yes || READ=no"
-	setInsecure  = `[ "$READ" = no ] || oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"registrySources\":{\"insecureRegistries\":${LIST:-[]}}}}"`
+	readInsecure = "LIST=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.registrySources.insecureRegistries}')"
+	setInsecure  = `oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"registrySources\":{\"insecureRegistries\":${LIST:-[]}}}}"`
 )
 
 // stepPlainHTTP comes before the rules: nodes must not ask the mirror by TLS, which fails.
@@ -61,9 +61,9 @@ func (e *emission) stepPlainHTTP(p *page.Page) {
 	p.Drains("a new entry in insecureRegistries")
 	lines := []string{readInsecure, setInsecure}
 	for _, host := range hosts {
-		lines = append(lines, fmt.Sprintf(`echo "$LIST" | grep -F '"%s"' || oc patch image.config.openshift.io/cluster --type=json -p '[{"op":"add","path":"/spec/registrySources/insecureRegistries/-","value":"%[1]s"}]'`, host))
+		lines = append(lines, page.Or(fmt.Sprintf(`echo "$LIST" | grep -F '"%s"'`, host), fmt.Sprintf(`oc patch image.config.openshift.io/cluster --type=json -p '[{"op":"add","path":"/spec/registrySources/insecureRegistries/-","value":"%s"}]'`, host)))
 	}
-	p.Run(lines...)
+	p.Run(page.Chain(lines...)...)
 	p.Text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
 	p.Run(e.waitForNodes()...)
 	p.Text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
@@ -82,7 +82,7 @@ func (e *emission) restorePlainHTTP(p *page.Page) {
 		case known:
 			lines = append(lines, withoutInsecure(host))
 		default:
-			lines = append(lines, fmt.Sprintf(`echo "$BEFORE" | grep -F '"%s"' || %s`, host, withoutInsecure(host)))
+			lines = append(lines, page.Or(fmt.Sprintf(`echo "$BEFORE" | grep -F '"%s"'`, host), withoutInsecure(host)))
 		}
 	}
 	if len(lines) == 0 {
@@ -95,8 +95,8 @@ func (e *emission) restorePlainHTTP(p *page.Page) {
 	if !known {
 		first = append(first, readBefore("BEFORE", keyInsecure))
 	}
-	lines = append(lines, `[ "$LIST" != "[]" ] || LIST=null`)
-	p.Run(append(append(first, lines...), setInsecure)...)
+	lines = append(lines, page.Or(`[ "$LIST" != "[]" ]`, "LIST=null"), setInsecure)
+	p.Run(page.Chain(append(first, lines...)...)...)
 }
 
 // withoutInsecure takes a host out of the list in LIST, which is JSON.

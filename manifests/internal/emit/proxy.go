@@ -123,14 +123,15 @@ func (e *emission) stepProxy(p *page.Page) {
 func addNoProxy(hosts []string) []string {
 	lines := []string{
 		"PROXY=$(oc get " + proxyObject + " -o jsonpath='{.status.httpProxy}{.status.httpsProxy}')",
-		"ALL=$(oc get " + proxyObject + " -o jsonpath='{.status.noProxy}' | tr -d ' ')",
-		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}') && READ=yes || READ=no",
+		"ALL=$(oc get " + proxyObject + " -o jsonpath='{.status.noProxy}')",
+		"NOW=$(oc get " + proxyObject + " -o jsonpath='{.spec.noProxy}')",
+		"ALL=$(echo \"$ALL\" | tr -d ' ')",
 		"NEW=$NOW",
 	}
 	for _, h := range hosts {
 		lines = append(lines, fmt.Sprintf(`case ",$ALL,$NEW," in %s) ;; *) NEW="${NEW:+$NEW,}%s" ;; esac`, strings.Join(coveredBy(h), "|"), h))
 	}
-	return append(lines, `[ "$READ" = no ] || [ -z "$PROXY" ] || [ "$NEW" = "$NOW" ] || oc patch `+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`)
+	return page.Chain(append(lines, page.Or(`[ -z "$PROXY" ] || [ "$NEW" = "$NOW" ]`, "oc patch "+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`))...)
 }
 
 // coveredBy are the shell's patterns of a list that has a host, or a domain that it is in.

@@ -89,8 +89,8 @@ func (e *emission) lookForEntry(p *page.Page) {
 // editSecret saves the present pull secret and writes a copy that is edited.
 func (e *emission) editSecret(p *page.Page, flags string) {
 	at := e.pullSecretPlace()
-	p.Run(append(at.read, "mkdir -p "+secretsDir, at.extract(secretNow),
-		"satchel pull-secret "+flags+" --output "+secretNew+" "+secretNow)...)
+	p.Run(page.Chain(append(at.read, "mkdir -p "+secretsDir, "rm -f "+secretNew, at.extract(secretNow),
+		"satchel pull-secret "+flags+" --output "+secretNew+" "+secretNow)...)...)
 }
 
 // setSecret makes the edited copy the cluster's pull secret, and keeps what was there before the
@@ -98,7 +98,7 @@ func (e *emission) editSecret(p *page.Page, flags string) {
 func (e *emission) setSecret(p *page.Page, after ...string) {
 	p.Text("The first two commands keep the pull secret as it was before satchel, for the way back: once, in the same namespace.")
 	at := e.pullSecretPlace()
-	p.Run(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets}, after)...)
+	p.Run(slices.Concat(page.Chain(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets})...), after)...)
 }
 
 // cutPullSecret takes the entry for reports to Red Hat out of what the cluster has then.

@@ -260,19 +260,19 @@ func (e *emission) stepCA(p *page.Page) {
 		return
 	}
 	p.Text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
-	exists := `[ -n "$(oc get configmap %s -n openshift-config --ignore-not-found -o name)" ] || oc create -f ` + fileCA
+	exists := "FOUND=$(oc get configmap %s -n openshift-config --ignore-not-found -o name) && " + page.Or(`[ -n "$FOUND" ]`, "oc create -f "+fileCA)
 	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch
 	image := "oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImagePatch
 	switch img := e.site.PresentImage; {
 	case img == nil:
 		p.Text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named.", e.ca.name)
 		name := fmt.Sprintf(`"${CA:-%s}"`, e.ca.name)
-		p.Run(
+		p.Run(page.Chain(
 			"CA=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}')",
-			fmt.Sprintf(exists, name), fmt.Sprintf(patch, name), `[ -n "$CA" ] || `+image,
-		)
+			fmt.Sprintf(exists, name), fmt.Sprintf(patch, name), page.Or(`[ -n "$CA" ]`, image),
+		)...)
 	case img.TrustedCA == "":
-		p.Run(fmt.Sprintf(exists, e.ca.name), fmt.Sprintf(patch, e.ca.name), image)
+		p.Run(page.Chain(fmt.Sprintf(exists, e.ca.name), fmt.Sprintf(patch, e.ca.name), image)...)
 	default:
 		p.Run(fmt.Sprintf(patch, e.ca.name))
 	}

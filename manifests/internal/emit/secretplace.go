@@ -57,7 +57,9 @@ func (s secretPlace) set(file string) string {
 func (s secretPlace) keep() []string {
 	object := "secret/" + s.before + " -n " + s.namespace
 	return []string{
-		"[ ! -s " + secretNew + " ] || [ -n \"$(oc get " + object + " --ignore-not-found -o name)\" ] || oc create secret generic " + s.before + " -n " + s.namespace + " --from-file=" + beforeSecretKey + "=" + secretNow,
+		"[ -s " + secretNew + " ]",
+		"KEPT=$(oc get " + object + " --ignore-not-found -o name)",
+		page.Or(`[ -n "$KEPT" ]`, "oc create secret generic "+s.before+" -n "+s.namespace+" --from-file="+beforeSecretKey+"="+secretNow),
 		"oc label " + object + " --overwrite " + kube.ManagedBy + "=" + kube.Satchel,
 	}
 }

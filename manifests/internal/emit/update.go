@@ -182,7 +182,7 @@ func (e *emission) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
 	p.Run(
 		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
-		fmt.Sprintf(`[ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, page.Shell(s.To.String()), page.Shell(image)),
+		fmt.Sprintf(`[ -z "$NOW" ] || [ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, page.Shell(s.To.String()), page.Shell(image)),
 	)
 	p.Text("Wait until the whole cluster has it. If the first command fails, the update was refused: `oc adm upgrade` shows why. Go on only when every command was successful and the last one shows %s. (The second one may end with an error about a timeout: then the update was over before.)", s.To)
 	pools := "--all"

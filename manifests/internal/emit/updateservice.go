@@ -263,14 +263,8 @@ func (e *emission) pageUpdateOperator(p *page.Page) {
 func (e *emission) pageUpstream(p *page.Page) {
 	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
 	p.Reboots("in versions before 4.15, a new trusted authority")
-	p.Run(
-		"NAME=$(oc get proxy.config.openshift.io/cluster -o jsonpath='{.spec.trustedCA.name}')",
-		`[ -n "$NAME" ] || NAME=user-ca-bundle`,
-		`oc extract configmap/"$NAME" -n openshift-config --keys=ca-bundle.crt --to=- > trusted-ca.crt || oc create configmap "$NAME" -n openshift-config`,
-		"oc extract configmap/default-ingress-cert -n openshift-config-managed --keys=ca-bundle.crt --to=- > router-ca.crt",
-		`grep -qxF "$(grep -v CERTIFICATE router-ca.crt | tail -n 1)" trusted-ca.crt || { cat router-ca.crt >> trusted-ca.crt && oc set data configmap/"$NAME" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }`,
-		`oc patch proxy.config.openshift.io/cluster --type=merge -p '{"spec":{"trustedCA":{"name":"'"$NAME"'"}}}'`,
-	)
+	read := `oc get configmap default-ingress-cert -n openshift-config-managed -o jsonpath='{.data.ca-bundle\.crt}' > router-ca.crt`
+	p.Run(page.Chain(slices.Concat([]string{read}, addTrusted("router-ca.crt"))...)...)
 	p.Run(e.waitForNodes()...)
 	p.Text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
 	p.Run(
@@ -278,6 +272,22 @@ func (e *emission) pageUpstream(p *page.Page) {
 		`[ -n "$UPSTREAM" ] && oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
 		"oc adm upgrade",
 	)
+}
+
+// addTrusted are the lines of a chain that add the authorities of a file to those that the whole
+// cluster trusts (proxies.config, trustedCA), and keep what stands there.
+func addTrusted(file string) []string {
+	const name = `"${NAME:-user-ca-bundle}"`
+	return []string{
+		"[ -s " + file + " ]",
+		"NAME=$(oc get " + proxyObject + " -o jsonpath='{.spec.trustedCA.name}')",
+		"FOUND=$(oc get configmap " + name + " -n openshift-config --ignore-not-found -o name)",
+		page.Or(`[ -n "$FOUND" ]`, "oc create configmap "+name+" -n openshift-config"),
+		"oc get configmap " + name + ` -n openshift-config -o jsonpath='{.data.ca-bundle\.crt}' > trusted-ca.crt`,
+		page.Or(`grep -qxF "$(grep -v CERTIFICATE `+file+` | tail -n 1)" trusted-ca.crt`,
+			"{ { echo; cat "+file+"; } >> trusted-ca.crt && oc set data configmap/"+name+" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }"),
+		page.Or(`[ -n "$NAME" ]`, "oc patch "+proxyObject+` --type=merge -p '{"spec":{"trustedCA":{"name":"user-ca-bundle"}}}'`),
+	}
 }
 
 // cutUpdates says what the cluster asks for updates after the cut.

@@ -72,6 +72,23 @@ func (p *Page) Step(format string, args ...any) {
 // Run writes commands to paste.
 func (p *Page) Run(lines ...string) { p.Text("```\n%s\n```", strings.Join(lines, "\n")) }
 
+// stopped is what a chain of commands says where one of them failed.
+const stopped = "{ echo 'STOP: the last of these commands failed, and nothing after it was run. Do what its error says, then paste them all again.'; false; }"
+
+// Chain joins commands so that each is run only where all before it were successful: what could
+// not be read is not taken for empty. A line with || of its own must be an [Or].
+func Chain(lines ...string) (chain []string) {
+	for i, line := range lines {
+		if chain = append(chain, line+" &&"); i == len(lines)-1 {
+			chain[i] = line + " ||"
+		}
+	}
+	return append(chain, stopped)
+}
+
+// Or is a line of a chain that runs a command only where a test fails.
+func Or(test, command string) string { return "{ " + test + " || " + command + "; }" }
+
 // List writes one line for each item.
 func (p *Page) List(items []string) {
 	for _, s := range items {

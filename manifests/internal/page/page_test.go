@@ -1,6 +1,21 @@
 package page
 
-import "testing"
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// A chain runs to the end, or to what fails; it says so then, and the shell goes on.
+func TestChain(t *testing.T) {
+	for read, want := range map[string]string{"A=1": "1 set\nnext\n", "A=$(false)": "\nnext\n"} {
+		lines := append(Chain(read, Or(`[ -z "$A" ]`, `printf '%s ' "$A"`), "echo set"), "echo next")
+		out, err := exec.Command("sh", "-c", strings.Join(lines, "\n")).Output()
+		if got := string(out); err != nil || !strings.HasSuffix(got, want) || strings.HasPrefix(got, "STOP: ") != (read != "A=1") {
+			t.Errorf("%s: %v: %q, want %q", read, err, got, want)
+		}
+	}
+}
 
 // A page numbers its steps, and says what a command does to the nodes that are there.
 func TestPage(t *testing.T) {
