@@ -219,3 +219,32 @@ func TestReadSignatures(t *testing.T) {
 		t.Errorf("of a bundle without: %v, %v", list, err)
 	}
 }
+
+// TestUnsignedOf: what one of several clusters refuses is for that one alone; what all refuse, for all.
+func TestUnsignedOf(t *testing.T) {
+	t.Parallel()
+	one := func(name, who string) Unsigned {
+		d := digest.FromString(name)
+		return Unsigned{Image: oci.Image{Source: oci.Ref{Registry: "q.io", Repository: name, Digest: d}}, Manifest: d, Policy: "ClusterImagePolicy p", For: who}
+	}
+	east, west := &Cluster{Name: "east"}, &Cluster{Name: "west"}
+	for name, tc := range map[string]struct {
+		clusters []*Cluster
+		refused  [][]Unsigned
+		want     string
+	}{
+		"no cluster": {[]*Cluster{nil}, [][]Unsigned{{one("a", "")}}, "a: ."},
+		"one":        {[]*Cluster{east}, [][]Unsigned{{one("a", "")}}, "a: ."},
+		"all":        {[]*Cluster{east, west}, [][]Unsigned{{one("a", "")}, {one("a", "")}}, "a: ."},
+		"one of two": {[]*Cluster{east, west}, [][]Unsigned{{one("a", "")}, {one("a", ""), one("b", "")}}, "a: .b: the cluster west."},
+		"some pods":  {[]*Cluster{east, west}, [][]Unsigned{{one("a", "pods of the namespace n")}, nil}, "a: pods of the namespace n of the cluster east."},
+	} {
+		got := ""
+		for _, u := range UnsignedOf(tc.clusters, tc.refused) {
+			got += u.Image.Source.Repository + ": " + u.For + "."
+		}
+		if got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/blang/semver/v4"
@@ -73,7 +74,48 @@ func signatureWay(ctx context.Context, inv *oci.Inventory, src oci.Source, state
 	if err != nil {
 		return nil, err
 	}
-	return sigstore.WayOf(running, present, releases, hosted(state))
+	way, err := sigstore.WayOf(running, present, releases, hosted(state))
+	if err == nil && state.Applications() {
+		way.Uses = usersOf(state)
+	}
+	return way, err
+}
+
+// usersOf tells which namespaces have pods, or what would run some, of images of a repository.
+func usersOf(state *cluster.State) func(namespace, repository string) bool {
+	type user struct{ namespace, repository string }
+	users := map[user]bool{}
+	for _, u := range state.Images {
+		if ref, err := oci.ParseRef(u.Image); err == nil {
+			users[user{u.Namespace, ref.Name()}] = true
+		}
+	}
+	return func(namespace, repository string) bool { return users[user{namespace, repository}] }
+}
+
+// UnsignedOf puts together what nodes of several clusters refuse, each once. What not all of them
+// refuse is for those clusters alone.
+func UnsignedOf(clusters []*Cluster, refused [][]Unsigned) (list []Unsigned) {
+	by := map[int][]string{} // names of clusters, by the place in the list
+	for c, some := range refused {
+		for _, u := range some {
+			i := slices.IndexFunc(list, func(have Unsigned) bool {
+				return have.Manifest == u.Manifest && have.Image.Source == u.Image.Source && have.Image.Path == u.Image.Path && have.Policy == u.Policy
+			})
+			if i < 0 {
+				i, list = len(list), append(list, u)
+			}
+			if clusters[c] != nil && !slices.Contains(by[i], clusters[c].Name) {
+				by[i] = append(by[i], clusters[c].Name)
+			}
+		}
+	}
+	for i := range list {
+		if names := by[i]; len(names) > 0 && len(names) < len(clusters) {
+			list[i].For = strings.TrimPrefix(list[i].For+" of ", " of ") + "the cluster " + strings.Join(names, " and the cluster ")
+		}
+	}
+	return list
 }
 
 // policiesOfReleases gives the policies that each payload of an inventory brings. Bundles of

@@ -38,7 +38,7 @@ var rows = []struct {
 	{pkg: "manifests/internal", may: []string{"oci", "manifests/internal/origin"}},
 	{pkg: "manifests/internal/origin", may: []string{"oci"}},
 	{pkg: "manifests/internal/tempfile"},
-	{pkg: "manifests/internal/sigstore", may: []string{"oci", "manifests/internal/origin", "manifests/internal/updatepath"}},
+	{pkg: "manifests/internal/sigstore", may: []string{"oci", "manifests/internal/cluster", "manifests/internal/origin", "manifests/internal/updatepath"}},
 	{pkg: "manifests/internal/catalog", may: []string{"oci", "manifests/internal/layers", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/catalogdiff", may: []string{"oci", "manifests/internal/catalog", "manifests/internal/filter", "manifests/internal/layers", "manifests/internal/opm", "manifests/internal/tempfile"}},
 	{pkg: "manifests/internal/catalogmerge", may: []string{"oci", "manifests/internal/catalog", "manifests/internal/filter", "manifests/internal/tempfile"}},

@@ -17,18 +17,20 @@ import (
 const maxNamed = 300
 
 // withheld reports whether no new rule may lead to images of a source repository: a node that
-// finds an image in the mirror, and no signature there, asks nowhere else for it.
+// finds an image in the mirror, and no signature there, asks nowhere else for it. What only some
+// pods are refused has its rules: the others need them.
 func (e *emission) withheld(source string) bool {
-	return slices.ContainsFunc(e.site.Unsigned, func(u sigstore.Unsigned) bool { return u.Image.Source.Name() == source })
+	return slices.ContainsFunc(e.site.Unsigned, func(u sigstore.Unsigned) bool { return u.For == "" && u.Image.Source.Name() == source })
 }
 
 // withheldSources lists those repositories, sorted.
 func (e *emission) withheldSources() (list []string) {
 	for _, u := range e.site.Unsigned {
-		list = append(list, u.Image.Source.Name())
+		if u.For == "" {
+			list = append(list, u.Image.Source.Name())
+		}
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return text.Sorted(list)
 }
 
 // ruledImages are the images that rules are made for.
@@ -43,7 +45,7 @@ func (e *emission) unsignedIn(payload oci.Image) int {
 	}
 	refused := map[string]bool{}
 	for _, u := range e.site.Unsigned {
-		if slices.ContainsFunc(u.Image.Reasons, is) || u.Image.Source == payload.Source && u.Image.Path == payload.Path {
+		if u.For == "" && slices.ContainsFunc(u.Image.Reasons, is) || u.For == "" && u.Image.Source == payload.Source && u.Image.Path == payload.Path {
 			refused[u.Image.Source.WithDigest(u.Image.Root.Digest).String()] = true
 		}
 	}
@@ -57,8 +59,12 @@ func (e *emission) noUpdate(payload oci.Image) string {
 }
 
 func (e *emission) noteUnsigned() {
-	if len(e.site.Unsigned) > 0 {
-		e.note("nodes will refuse images of %s, because signatures are missing or wrong: the step about rules in %s lists them", text.Some(e.withheldSources(), 3), fileApply)
+	const lists = "because signatures are missing or wrong: the step about rules in %s lists them"
+	if sources := e.withheldSources(); len(sources) > 0 {
+		e.note("nodes will refuse images of %s, "+lists, text.Some(sources, 3), fileApply)
+	}
+	if some := e.refusedSome(); len(some) > 0 {
+		e.note("nodes will refuse some images for %s, "+lists, text.Some(some, 3), fileApply)
 	}
 	for _, why := range e.site.SignaturesUnchecked {
 		e.note("satchel did not check the signatures for %s: nodes do", why)
@@ -102,22 +108,55 @@ func (e *emission) pageOtherMirrors(p *page.Page) {
 
 // stepUnsigned stops the reader where new rules would lead nodes to images that they refuse.
 func (e *emission) stepUnsigned(p *page.Page) {
-	if len(e.site.Unsigned) == 0 {
+	e.pageRefusedSome(p)
+	if len(e.withheldSources()) == 0 {
 		return
 	}
 	p.Text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
 	var list []string
 	for _, u := range e.site.Unsigned {
-		list = append(list, unsignedLine(u))
+		if u.For == "" {
+			list = append(list, unsignedLine(u))
+		}
 	}
 	p.List(atMost(slices.Compact(list), maxNamed))
-	p.Text("To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then.")
+	p.Text(howSigned)
 	sources := text.Some(e.withheldSources(), 5)
 	if e.growth != nil {
 		p.Text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
 	} else {
 		p.Text("Until then: the files here have no rule for %s. Rules that the cluster has for them already stay as they are: do not delete them.", sources)
 	}
+}
+
+const howSigned = "To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then."
+
+// refusedSome names for whom alone images are refused.
+func (e *emission) refusedSome() (list []string) {
+	for _, u := range e.site.Unsigned {
+		if u.For != "" {
+			list = append(list, u.For)
+		}
+	}
+	return text.Sorted(list)
+}
+
+// pageRefusedSome says before the rules which pods they break.
+func (e *emission) pageRefusedSome(p *page.Page) {
+	some := e.refusedSome()
+	if len(some) == 0 {
+		return
+	}
+	p.Text("**The mirror lacks signatures that nodes demand for some pods alone.** The rules here lead to these images, because all other pods need them. From then on, these pods do not start, even if the source can be reached:")
+	var list []string
+	for _, u := range e.site.Unsigned {
+		if u.For != "" {
+			list = append(list, fmt.Sprintf("For %s: %s", page.Markdown(u.For), unsignedLine(u)))
+		}
+	}
+	p.List(atMost(slices.Compact(list), maxNamed))
+	p.Text(howSigned)
+	p.Text("If one of these pods must start before, do not apply the rules yet.")
 }
 
 // unsignedLine names one image, what it is, and what its signature lacks.

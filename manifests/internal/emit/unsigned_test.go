@@ -85,6 +85,21 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
+// TestUnsignedForSome: what some pods alone are refused is said before the rules, and stops nothing.
+func TestUnsignedForSome(t *testing.T) {
+	t.Parallel()
+	const app = "quay.io/acme/tool"
+	inv, site := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
+	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ImagePolicy shop/p", When: "now", For: "pods of the namespace shop", Err: sigstore.ErrNone}}
+	files, notes, err := Emit(inv, site)
+	must(t, err)
+	page, conf := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRegistries).Body)
+	said, apply := strings.Index(page, "For pods of the namespace shop: `"+app), strings.Index(page, "oc apply -f icsp-")
+	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || strings.Contains(page, "**Stop.**") || !strings.Contains(strings.Join(notes, "\n"), "for pods of the namespace shop") {
+		t.Errorf("said at %d, applied at %d; notes %q\n%s", said, apply, notes, page)
+	}
+}
+
 // mirrorsIn lists the mirrors of a source in registries.conf.
 func mirrorsIn(conf, source string) string {
 	_, after, ok := strings.Cut(conf, `prefix = "`+source+`"`)

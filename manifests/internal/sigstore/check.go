@@ -25,6 +25,7 @@ type Unsigned struct {
 	Policy   string        // the object that demands the signature
 	When     string        // the releases under which it counts
 	At       string        // the address, of several that nodes try; "" for the only one
+	For      string        // who alone is refused the image, for people: some clusters, or the pods of a namespace; "" for every pod
 	Err      error         // what is wrong; [ErrNone] where there is no signature
 }
 
@@ -115,7 +116,7 @@ func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err er
 			wrong = p.Policy.Verify(pulledAs(d.image), d.manifest, signatures)
 		}
 		if wrong != nil {
-			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), Err: wrong})
+			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), For: p.Policy.binds(), Err: wrong})
 		}
 	}
 	return list, nil

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 )
 
 // Kinds of objects that are policies (config.openshift.io).
@@ -48,6 +50,15 @@ func (p *Policy) String() string {
 		return KindNamespace + " " + p.Namespace + "/" + p.Name
 	}
 	return KindCluster + " " + p.Name
+}
+
+// binds says for people whose pods alone a policy binds; "" for all. The cluster itself does not
+// run without the pods of the platform's namespaces.
+func (p *Policy) binds() string {
+	if p.Namespace == "" || cluster.Platform(p.Namespace) {
+		return ""
+	}
+	return "pods of the namespace " + p.Namespace
 }
 
 // Parse reads one object, in JSON. What nodes would make nothing of is no error: such a policy

@@ -28,6 +28,10 @@ type Stage struct {
 type Way struct {
 	Stages  []Stage        // by version
 	Running semver.Version // the zero value: not known
+
+	// Uses reports whether pods of a namespace name images of a repository, which an ImagePolicy
+	// of it then is for; nil: not known, so all may.
+	Uses func(namespace, repository string) bool
 }
 
 // Release is a release, and the policies that its payload brings.
@@ -166,6 +170,9 @@ func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
 		}
 		for _, ns := range slices.Sorted(maps.Keys(s.by)) {
 			for _, p := range For(s.by[ns], pulled) {
+				if p.Namespace != "" && w.Uses != nil && !w.Uses(p.Namespace, pulled.Name()) {
+					continue
+				}
 				i := slices.IndexFunc(list, func(d Demanded) bool { return d.Policy.origin == p.origin })
 				if i < 0 {
 					i, list = len(list), append(list, Demanded{Policy: p})

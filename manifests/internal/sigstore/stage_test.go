@@ -216,3 +216,43 @@ func TestCarried(t *testing.T) {
 		}
 	}
 }
+
+// TestNamespaces: what an ImagePolicy demands is for the pods of its namespace, if they use such
+// images at all; the pods of the platform's namespaces are the cluster itself.
+func TestNamespaces(t *testing.T) {
+	t.Parallel()
+	body := string(policyJSON(public(t, keys(t)["p256"]), nil, "", "quay.io/app"))
+	of := func(ns string) []*sigstore.Policy {
+		return []*sigstore.Policy{policyOf(t, []byte(strings.NewReplacer("ClusterImagePolicy", "ImagePolicy", `"name":"openshift"`, `"name":"p","namespace":"`+ns+`"`).Replace(body)))}
+	}
+	uses := func(ns, repo string) bool { return ns == "shop" && repo == "quay.io/app/web" }
+	for name, tc := range map[string]struct {
+		present []*sigstore.Policy
+		uses    func(ns, repo string) bool
+		want    string // whom the image is refused for
+	}{
+		"all pods":        {[]*sigstore.Policy{policyOf(t, []byte(body))}, uses, "[]"},
+		"of a namespace":  {of("shop"), uses, "[pods of the namespace shop]"},
+		"who does not":    {of("other"), uses, ""},
+		"who may":         {of("other"), nil, "[pods of the namespace other]"},
+		"of the platform": {of("openshift-dns"), nil, "[]"},
+	} {
+		way, err := sigstore.WayOf(semver.Version{}, tc.present, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		way.Uses = tc.uses
+		none := func(context.Context, oci.Image, digest.Digest) ([]sigstore.Signature, error) { return nil, nil }
+		res, err := sigstore.Check(t.Context(), way, []oci.Image{carried("quay.io/app/web")}, &oci.Memory{}, none, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, u := range res.Unsigned {
+			got += "[" + u.For + "]"
+		}
+		if got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}

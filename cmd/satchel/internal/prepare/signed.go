@@ -26,8 +26,8 @@ func (s *Set) checkSigned(ctx context.Context) error {
 	if len(clusters) == 0 {
 		clusters = []*manifests.Cluster{nil}
 	}
-	s.unsigned = nil
-	for _, c := range clusters {
+	refused := make([][]manifests.Unsigned, len(clusters))
+	for i, c := range clusters {
 		found, err := manifests.CheckSignatures(ctx, inv, src, c, lastingAsRefused(manifests.CarriedSignatures(inv.Images, src)), s.ParallelBlobs)
 		if err != nil {
 			return err
@@ -35,8 +35,9 @@ func (s *Set) checkSigned(ctx context.Context) error {
 		for _, why := range found.Unchecked {
 			s.Warn("satchel cannot check the signatures for %s", text.Joined(why))
 		}
-		s.unsigned = append(s.unsigned, found.Unsigned...)
+		refused[i] = found.Unsigned
 	}
+	s.unsigned = manifests.UnsignedOf(clusters, refused)
 	n := 0
 	for _, u := range s.unsigned {
 		if !s.Gaps.Add(unsignedGap(u)) {
@@ -70,7 +71,11 @@ func unsignedGap(u manifests.Unsigned) *oci.Gap {
 		Origin: u.Image.Origin, Source: u.Image.Source.Repo().WithDigest(u.Manifest), Subject: u.Manifest, Path: u.Image.Path,
 		Reasons: []oci.Reason{manifests.ReasonDemanded(what)},
 	}
-	return &oci.Gap{Image: img, Err: fmt.Errorf("%s demands a Sigstore signature (%s): %w", u.Policy, u.When, why)}
+	whose := ""
+	if u.For != "" {
+		whose = " for " + u.For
+	}
+	return &oci.Gap{Image: img, Err: fmt.Errorf("%s demands a Sigstore signature%s (%s): %w", u.Policy, whose, u.When, why)}
 }
 
 // lastingAsRefused makes a wrong signature of one that its source will never give.

@@ -57,12 +57,8 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	clusters := []*manifests.Cluster{u.Site.Cluster}
-	for _, out := range u.More {
-		clusters = append(clusters, out.Cluster)
-	}
 	u.signed = nil
-	for _, c := range clusters {
+	for _, c := range u.clusters() {
 		all := &manifests.SignatureReport{}
 		for i, at := range places {
 			found, err := manifests.CheckSignatures(ctx, u.r.Inventory(), u.src, c, at.where, u.Parallel)
@@ -127,18 +123,22 @@ func (u *unpacking) signaturePlaces() (list []signaturePlace, end func(), err er
 	return list, client.Close, nil
 }
 
-// unsignedImages are those of all clusters, each once.
-func (u *unpacking) unsignedImages() (list []manifests.Unsigned) {
-	for _, r := range u.signed {
-		for _, one := range r.Unsigned {
-			if !slices.ContainsFunc(list, func(have manifests.Unsigned) bool {
-				return have.Manifest == one.Manifest && have.Image.Source == one.Image.Source && have.Image.Path == one.Image.Path && have.Policy == one.Policy
-			}) {
-				list = append(list, one)
-			}
-		}
+// clusters are those that the YAML is for; nil is one of which nothing is known.
+func (u *unpacking) clusters() []*manifests.Cluster {
+	list := []*manifests.Cluster{u.Site.Cluster}
+	for _, out := range u.More {
+		list = append(list, out.Cluster)
 	}
 	return list
+}
+
+// unsignedImages are those of all clusters, each once.
+func (u *unpacking) unsignedImages() []manifests.Unsigned {
+	var refused [][]manifests.Unsigned
+	for _, r := range u.signed {
+		refused = append(refused, r.Unsigned)
+	}
+	return manifests.UnsignedOf(u.clusters(), refused)
 }
 
 func (u *unpacking) tellUnsigned() {
@@ -167,7 +167,11 @@ func (u *unpacking) unsignedLine(one manifests.Unsigned) string {
 			why = fmt.Errorf("the tag %s is missing at %s", manifests.SignatureTag(one.Manifest), one.At)
 		}
 	}
-	return fmt.Sprintf("%s: %v; %s demands it (%s)", what, why, one.Policy, one.When)
+	whose := ""
+	if one.For != "" {
+		whose = " for " + one.For
+	}
+	return fmt.Sprintf("%s: %v; %s demands it%s (%s)", what, why, one.Policy, whose, one.When)
 }
 
 // refused is the error for images that nodes will refuse; nil if there are none.
