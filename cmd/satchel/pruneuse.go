@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 
-	"github.com/blang/semver/v4"
 	"github.com/spf13/pflag"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inuse"
@@ -54,7 +53,7 @@ var versionLike = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+){1,2}$`)
 // sortVersions tells versions from files: --cluster-version took only files before.
 func (u *useFlags) sortVersions() error {
 	for _, given := range u.versions {
-		v, err := semver.Parse(given)
+		v, err := manifests.ParseVersion(given)
 		switch {
 		case err == nil:
 			u.files.Versions = append(u.files.Versions, v)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/blang/semver/v4"
-
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -19,7 +17,7 @@ import (
 type Files struct {
 	Pods, ClusterVersions, Subscriptions []string
 	// Versions are of releases that clusters run, where nothing else says it; one for each cluster.
-	Versions []semver.Version
+	Versions []manifests.Version
 	// Whole are the paths of whole clusters: a query's file, a must-gather.
 	Whole []string
 }

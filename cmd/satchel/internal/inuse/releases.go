@@ -3,12 +3,9 @@ package inuse
 import (
 	"context"
 	"fmt"
+	"github.com/opencontainers/go-digest"
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/blang/semver/v4"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests"
 )
@@ -71,10 +68,9 @@ func (k *keeping) aroundVersions(ctx context.Context) error {
 
 // near reports whether a tag is that of a newer release than the one that runs, or of one of the
 // two minor versions before.
-func near(tag string, runs semver.Version) bool {
-	i := strings.LastIndexByte(tag, '-')
-	v, err := semver.Parse(strings.Replace(tag[:max(0, i)], "_", "+", 1))
-	return err == nil && (v.GT(runs) || v.Major == runs.Major && v.Minor < runs.Minor && v.Minor+2 >= runs.Minor)
+func near(tag string, runs manifests.Version) bool {
+	v, ok := manifests.ReleaseVersion(tag)
+	return ok && (v.GT(runs) || v.Major == runs.Major && v.Minor < runs.Minor && v.Minor+2 >= runs.Minor)
 }
 
 func nameOf(r manifests.ClusterRelease) string {

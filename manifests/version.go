@@ -1,0 +1,20 @@
+package manifests
+
+import (
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+)
+
+// Version is that of a release.
+type Version = semver.Version
+
+// ParseVersion reads a version as oc get clusterversion prints it, such as 4.18.21.
+func ParseVersion(s string) (Version, error) { return semver.Parse(s) }
+
+// ReleaseVersion is the version of the release whose payload has a tag in the mirror; ok is false
+// for another tag.
+func ReleaseVersion(tag string) (v Version, ok bool) {
+	t, ok := origin.ParseReleaseTag(tag)
+	return t.Version, ok
+}
