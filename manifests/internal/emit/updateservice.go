@@ -34,6 +34,7 @@ const (
 type updateState struct {
 	wanted    bool   // a graph is carried, so that one can be run
 	stopped   string // why no UpdateService is written; empty if one is
+	instead   string // what to do then
 	name, ns  string
 	object    updateService
 	kept      bool // the cluster has one that satchel did not make, under this name
@@ -86,7 +87,12 @@ func (e *emission) findUpdateService() {
 	for _, img := range e.payloads {
 		if e.lastChildMissing(img) {
 			u.stopped = fmt.Sprintf("the release %s is for several architectures, and the mirror lacks the last image of its index. The update service opens that one, and fails for all releases without it", origin.PayloadName(img))
+			u.instead = "Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it."
 		}
+	}
+	if e.site.PlainHTTP && u.stopped == "" { // its operator names the registry without http:// (cincinnati-operator, new.go)
+		u.stopped = fmt.Sprintf("%s speaks plain HTTP, and the update service reads releases by TLS alone", e.mirrors()[0].Host)
+		u.instead = "Give the mirror a certificate, and run satchel render again."
 	}
 }
 
@@ -216,7 +222,7 @@ func (e *emission) stepUpdateService(p *page.Page) {
 		return
 	case u.stopped != "":
 		p.Step("The update service: stop")
-		p.Text("No UpdateService is written: %s. Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it.", u.stopped)
+		p.Text("No UpdateService is written: %s. %s", u.stopped, u.instead)
 		return
 	case e.change(u.object, "UpdateService", u.ns, u.name) == same && e.asksUpdateService():
 		p.Nothing("the update service")
@@ -228,12 +234,24 @@ func (e *emission) stepUpdateService(p *page.Page) {
 		p.Text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** Save it first if another mirror is to be served again (`oc get updateservice %[1]s -n %[2]s -o yaml`).", u.name, u.ns)
 	}
 	e.pageUpdateOperator(p)
-	p.Text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
+	e.pageServiceCA(p)
 	p.Run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))
 	if e.asksUpdateService() {
 		return
 	}
 	e.pageUpstream(p)
+}
+
+// pageServiceCA says where the update service has the mirror's authorities from: from the ConfigMap
+// that image.config names, whatever nodes trust besides (updateservice_controller.go).
+func (e *emission) pageServiceCA(p *page.Page) {
+	ca := e.site.PresentCA
+	switch {
+	case e.ca.written:
+		p.Text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", updateServiceKey)
+	case ca == nil || ca.Data[updateServiceKey] == "":
+		p.Text("**No certificate authority was given.** If the mirror's certificate is not of a public authority, stop here: the UpdateService needs the mirror's own under the key `%s` of the ConfigMap that image.config names, also where nodes trust the mirror already. Run satchel render again with `--ca-file`.", updateServiceKey)
+	}
 }
 
 // pageUpdateOperator installs the operator, or says that it is missing.

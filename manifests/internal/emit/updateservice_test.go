@@ -135,3 +135,29 @@ func TestUpdateServiceStops(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdateServiceTrust: the service reads the mirror by TLS, and trusts what its own key has.
+func TestUpdateServiceTrust(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*Site)
+		said   string
+		stops  bool
+	}{
+		"authorities given": {func(*Site) {}, "has put them there", false},
+		"none given":        {func(s *Site) { s.CA = nil }, "**No certificate authority was given.** If", false},
+		"the key is there": {func(s *Site) {
+			s.CA, s.PresentCA = nil, &RegistryCA{Name: "company", Data: map[string]string{updateServiceKey: "x"}}
+		}, "", false},
+		"plain HTTP": {func(s *Site) { s.CA, s.PlainHTTP = nil, true }, "No UpdateService is written: mirror.example:5000 speaks plain HTTP", true},
+	} {
+		inv, site := withGraph(t)
+		tc.change(&site)
+		files, _, err := Emit(inv, site)
+		must(t, err)
+		page := string(fileOf(t, files, fileApply).Body)
+		if lacksFile(files, fileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "has put them there") || strings.Contains(page, "authority was given.** If")) {
+			t.Errorf("%s:\n%s", name, page)
+		}
+	}
+}
