@@ -143,7 +143,7 @@ func TestGoldenMatrix(t *testing.T) {
 				order(t, page, "!oc wait mcp", "!nodes,machineconfigpools")
 			}
 			if c.okd() {
-				order(t, page, "!igstore", "!openshift-release-dev", "!redhat-operator", "quay.io/okd/scos-release@sha256:", "`community-operators` is `mirror.example:5000/ocp/redhat/community-operator-index@")
+				order(t, page, "!igstore", "!openshift-release-dev", "!redhat-operator-index", "quay.io/okd/scos-release@sha256:", "`community-operators` is `mirror.example:5000/ocp/redhat/community-operator-index@")
 			}
 		})
 	}
