@@ -72,7 +72,7 @@ func (e *emission) emitGitOps() error {
 	for _, part := range []struct {
 		dir, head string
 		drains    bool
-	}{{dirGitOps, e.gitOpsHead(list), false}, {dirDrains, "# Applying this drains or reboots nodes: sync it by hand, in a maintenance window.\n", true}} {
+	}{{dirGitOps, e.gitOpsHead(list), false}, {dirDrains, e.drainsHead(), true}} {
 		var files []string
 		for _, d := range list {
 			if d.drains != part.drains {
@@ -103,13 +103,27 @@ func (e *emission) emitGitOps() error {
 func (e *emission) gitOpsHead(list []desired) string {
 	var b strings.Builder
 	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in no kustomization.\n")
-	if slices.ContainsFunc(list, func(d desired) bool { return d.drains }) {
+	if slices.ContainsFunc(list, func(d desired) bool { return d.drains && !e.optional(d) }) {
 		b.WriteString("# Sync drains/ first: nodes must have it before they get what is here.\n")
 	}
 	if e.ca.written && e.site.PresentImage == nil {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
 	return b.String()
+}
+
+// drainsHead says above the other list what it does, and what of it not every cluster needs.
+func (e *emission) drainsHead() string {
+	const head = "# Applying this drains or reboots nodes, or may: sync it by hand, in a maintenance window.\n"
+	if len(e.itms) == 0 || e.tagsNeeded() {
+		return head
+	}
+	return head + "# The rules for tags (itms-*) are only for clusters whose pods name images by tag: see APPLY.md.\n"
+}
+
+// optional reports whether an object is one that the cluster may do without: rules for tags.
+func (e *emission) optional(d desired) bool {
+	return d.kind() == string(rules.TagMirrors) && !e.tagsNeeded()
 }
 
 func kustomization(head string, resources []string) []byte {

@@ -198,6 +198,20 @@ func TestGitOpsDrainsApart(t *testing.T) {
 	}
 }
 
+// TestGitOpsTags: rules for tags, which not every cluster needs, are apart, and nothing waits for them.
+func TestGitOpsTags(t *testing.T) {
+	t.Parallel()
+	in := weekOf(t)
+	in.MirrorAPI = MirrorIDMS
+	in.Images = append(in.Images, emitImage{Origin: origin.Additional, Source: "t.example/app:1", Tags: []string{"1"}, Platforms: []string{"linux/amd64"}})
+	files := emitOn(t, in, weekState(t, connectedCV, connectedImage))
+	_, apart := checkGitOps(t, files)
+	head, other := string(fileOf(t, files, fileKustomization).Body), string(fileOf(t, files, dirDrains+"/"+fileKustomization).Body)
+	if len(apart) != 1 || apart["ImageTagMirrorSet satchel-generic-1"] == nil || strings.Contains(head, "Sync drains/ first") || !strings.Contains(other, "only for clusters whose pods name images by tag") {
+		t.Errorf("apart are %v\n%s\n%s", slices.Sorted(maps.Keys(apart)), head, other)
+	}
+}
+
 // rulesID reports whether an object has rules.
 func rulesID(id string) bool {
 	kind, _, _ := strings.Cut(id, " ")
