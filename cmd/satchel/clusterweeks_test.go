@@ -67,7 +67,8 @@ data: {.dockerconfigjson: eyJhdXRocyI6eyJjbG91ZC5vcGVuc2hpZnQuY29tIjp7ImF1dGgiOi
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: node-a, labels: {node-role.kubernetes.io/master: ""}}
+metadata: {name: node-a, labels: {node-role.kubernetes.io/master: "", kubernetes.io/os: linux}}
+status: {conditions: [{type: Ready, status: "True"}]}
 ---
 apiVersion: machineconfiguration.openshift.io/v1
 kind: MachineConfigPool

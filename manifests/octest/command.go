@@ -119,6 +119,7 @@ func (c *Cluster) do(in call, o *options, words, command []string) (string, int,
 	case "wait":
 		text, err = c.await(in, o, rest)
 	case "debug":
+		c.asked = append(c.asked, "oc "+strings.Join(in.Args, " "))
 		return c.debug(in, rest, command)
 	case "extract":
 		text, err = c.extract(in, o, rest)

@@ -90,7 +90,8 @@ func (c *Cluster) Page(t testing.TB, dir string, page []byte, path ...string) (d
 	return done
 }
 
-// oc is a directory with the program oc, and with a sleep that does not: nothing takes time here.
+// oc is a directory with the program oc, and with programs for loops that wait: nothing takes time
+// here, so one turn is enough.
 func (c *Cluster) oc(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -98,8 +99,10 @@ func (c *Cluster) oc(t testing.TB) string {
 	if err == nil {
 		err = os.Symlink(self, filepath.Join(dir, "oc"))
 	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "sleep"), []byte("#!/bin/sh\n"), 0o755)
+	for name, script := range map[string]string{"sleep": "#!/bin/sh\n", "seq": "#!/bin/sh\necho 1\n"} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)

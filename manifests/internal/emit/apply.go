@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -17,13 +18,17 @@ func (e *emission) newPage() *page.Page {
 // in the list of what is not to be done, only where the cluster's own objects show that.
 func (e *emission) applyPage() []byte {
 	steps := e.newPage()
+	update, first := e.stepUpdate, func(*page.Page) {}
+	if e.updateFirst() {
+		update, first = first, update
+	}
 	for _, step := range []func(*page.Page){
-		e.stepBefore,
+		e.stepBefore, first,
 		e.stepProxy,
 		e.stepPullSecret, e.stepCA, e.stepPlainHTTP,
 		e.stepRules, e.stepCheck, e.stepTagRules, e.stepSuperfluous,
 		e.stepCatalogs, e.stepClusterCatalogs, e.stepHelm,
-		e.stepPinned, e.stepUpdate, e.stepUnpin,
+		e.stepPinned, update, e.stepUnpin,
 		e.stepUpdateService,
 		e.stepNoLonger,
 		e.stepApplications,
@@ -63,13 +68,39 @@ func (e *emission) stepApplications(p *page.Page) {
 	)
 }
 
-// waitForNodes are the commands that wait until every node has what changed.
-func (e *emission) waitForNodes() []string {
+// configurations is a command that prints the configuration that each pool is to have.
+const configurations = `oc get mcp -o jsonpath='{range .items[*]}{.spec.configuration.name}{"\n"}{end}'`
+
+// notPaused is a command that prints the pools that are not paused: a paused one does not become
+// Updated while a change waits for it.
+const notPaused = `oc get mcp -o jsonpath='{range .items[*]}mcp/{.metadata.name} {.spec.paused}{"\n"}{end}' | grep -v ' true$' | cut -d ' ' -f1`
+
+// pools names, for oc wait, the pools that get changes.
+func (e *emission) pools() string {
+	if !e.site.Cluster.Known("MachineConfigPool") || len(e.pausedPools()) > 0 {
+		return "$(" + notPaused + ")"
+	}
+	return "mcp --all"
+}
+
+// rollout is a chain of commands that change what nodes have, and wait until every node has it. A
+// pool says that it is Updated until it has a new configuration, so that is waited for first; oc
+// wait itself then looks at no status that is older than it.
+func (e *emission) rollout(change ...string) []string {
 	if e.hosted() { // it has no pools of machines
-		return []string{"oc wait nodes --all --for=condition=Ready --timeout=90m"}
+		return page.Chain(append(change, "oc wait nodes --all --for=condition=Ready --timeout=90m")...)
 	}
-	return []string{
-		"oc wait mcp --all --for=condition=Updating --timeout=2m || true",
-		"oc wait mcp --all --for=condition=Updated --timeout=90m",
+	return page.Chain(slices.Concat([]string{"WAS=$(" + configurations + ")"}, change, []string{
+		"for i in $(seq 24); do sleep 5; " + configurations + ` | grep -qxF "$WAS" || break; done`,
+		"oc wait " + e.pools() + " --for=condition=Updated --timeout=90m",
+	})...)
+}
+
+// waits says, before the commands of rollout, what they wait for, such as "Every node must have the rules".
+func (e *emission) waits(p *page.Page, what string) {
+	if e.hosted() {
+		p.Text("%s before you go on: the commands wait for that.", what)
+		return
 	}
+	p.Text("%s before you go on: the commands wait for that. The loop ends when every pool has a new configuration, or after two minutes if none has to change. A pool that is paused is not waited for.", what)
 }

@@ -354,7 +354,18 @@ func createBefore() (lines []string) {
 
 // pagePaused names the pools that get no changes.
 func (e *emission) pagePaused(p *page.Page) {
-	var names []string
+	names := e.pausedPools()
+	if len(names) == 0 {
+		return
+	}
+	p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
+	if e.updateFirst() {
+		p.Text("Such an update is under way. So the rest of it comes first here, and the other steps when the pools go on again.")
+	}
+}
+
+// pausedPools lists the pools that are known to be paused.
+func (e *emission) pausedPools() (names []string) {
 	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
 		var pool struct {
 			Spec struct {
@@ -365,7 +376,5 @@ func (e *emission) pagePaused(p *page.Page) {
 			names = append(names, page.Markdown(o.Name))
 		}
 	}
-	if len(names) > 0 {
-		p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
-	}
+	return names
 }

@@ -2,6 +2,7 @@ package emit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -13,6 +14,16 @@ const (
 	idleRules = "the rules"
 	idleCA    = "the mirror's certificate authorities"
 )
+
+// readyNodes is a command that prints the names of the Ready nodes, those that have labels. A node
+// with Windows has no rules, no CRI-O and no chroot.
+func readyNodes(labels ...string) string {
+	return "oc get nodes -l " + strings.Join(append(labels, "kubernetes.io/os=linux"), ",") + ` -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.name}{"\n"}{end}' | sed -n 's/^True //p'`
+}
+
+// eachPool is a command that prints a Ready node of each pool: nodes of a pool have the same
+// configuration.
+const eachPool = `oc get nodes -l kubernetes.io/os=linux -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.annotations.machineconfiguration\.openshift\.io/currentConfig}+ {.metadata.name}{"\n"}{end}' | grep '^True ' | sort -u -k 2,2 | cut -d ' ' -f3`
 
 func (e *emission) stepCheck(p *page.Page) {
 	if len(e.icsps) == 0 {
@@ -27,13 +38,14 @@ func (e *emission) stepCheck(p *page.Page) {
 	if e.site.PresentRules != nil {
 		differ = "that changed after you saved the present ones"
 	}
-	p.Text("The command with `diff` compares a node's registries.conf with the one here. Differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
+	p.Text("The loop looks at one node of each pool. The command with `diff` compares its registries.conf with the one here. Nodes of a pool that is paused differ until it goes on. Other differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
 	img, ok := e.sampleImage()
 	if ok {
-		p.Text("The last commands pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
+		p.Text("The last commands of the loop pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
 	}
 	lines := []string{
-		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
+		"for NODE in $(" + eachPool + "); do",
+		"echo \"== $NODE\"",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + fileRegistries + " -",
 	}
 	if e.ca.written {
@@ -49,7 +61,7 @@ func (e *emission) stepCheck(p *page.Page) {
 			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+page.Shell(place))
 		}
 	}
-	p.Run(lines...)
+	p.Run(append(lines, "done")...)
 	if ok {
 		p.Text("If a pull by a name in the mirror fails, stop here, even if the last one works: nodes fall back to the internet while they can reach it.")
 	}

@@ -169,12 +169,12 @@ func (e *emission) restoreRules(p *page.Page) {
 	case e.kind == rules.DigestMirrors || known && hasMirrorSets(v):
 		lines = append(lines, sets)
 	case !known: // before 4.13 there are none
-		lines = append(lines, sets+" || true")
+		lines = append(lines, page.Or(sets, "true"))
 	}
-	p.Run(append(lines, e.waitForNodes()...)...)
+	p.Run(e.rollout(lines...)...)
 	p.Text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
 	p.Run(
-		"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')",
+		"NODE=$("+readyNodes()+" | head -n 1)",
 		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf",
 	)
 }

@@ -3,6 +3,8 @@ package emit
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/octest"
@@ -13,12 +15,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// pasted executes the commands of a page on a cluster, each block as a person pastes it.
-func pasted(t *testing.T, c *octest.Cluster, files []File, page string) []octest.Block {
+// pasted executes the commands of a page on a cluster, each block as a person pastes it: those of
+// the steps that have one of the texts in their headings, or all.
+func pasted(t *testing.T, c *octest.Cluster, files []File, page string, headings ...string) []octest.Block {
 	t.Helper()
 	dir := t.TempDir()
 	writeTo(t, dir, files)
-	return c.Page(t, dir, fileOf(t, files, page).Body)
+	var steps strings.Builder
+	for _, step := range strings.Split("\n"+string(fileOf(t, files, page).Body), "\n## ") {
+		heading, _, _ := strings.Cut(step, "\n")
+		if len(headings) == 0 || slices.ContainsFunc(headings, func(text string) bool { return strings.Contains(heading, text) }) {
+			steps.WriteString("## " + step + "\n")
+		}
+	}
+	blocks := c.Page(t, dir, []byte(steps.String()))
+	if len(blocks) == 0 {
+		t.Fatalf("%s has no commands under %q", page, headings)
+	}
+	return blocks
 }
 
 func writeTo(t *testing.T, dir string, files []File) {

@@ -143,7 +143,7 @@ func (e *emission) stepPinned(p *page.Page) {
 	} else {
 		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers, and 16 GiB that must be left.** The first command shows what one node has.", roomPinned)
 	}
-	p.Run("NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
+	p.Run("NODE=$("+readyNodes()+" | head -n 1)", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
 	for i, pool := range e.pinned.pools {
 		if i == 0 && len(e.pinned.pools) > 1 {
 			p.Text("Begin with the pool `%s`, and go on only when all of its nodes have loaded the images: LOADING is False, and so is FAILED.", pool)

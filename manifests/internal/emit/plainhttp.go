@@ -63,9 +63,9 @@ func (e *emission) stepPlainHTTP(p *page.Page) {
 	for _, host := range hosts {
 		lines = append(lines, page.Or(fmt.Sprintf(`echo "$LIST" | grep -F '"%s"'`, host), fmt.Sprintf(`oc patch image.config.openshift.io/cluster --type=json -p '[{"op":"add","path":"/spec/registrySources/insecureRegistries/-","value":"%s"}]'`, host)))
 	}
-	p.Run(page.Chain(lines...)...)
-	p.Text("(Versions before 4.7 also reboot each node.) Wait until every node is updated:")
-	p.Run(e.waitForNodes()...)
+	p.Text("(Versions before 4.7 also reboot each node.)")
+	e.waits(p, "Every node must have the list")
+	p.Run(e.rollout(lines...)...)
 	p.Text("Whoever is in the network between the nodes and the mirror can read passwords that are sent to it. Give the mirror a certificate when you can, then remove this entry again (which also drains every node).")
 }
 

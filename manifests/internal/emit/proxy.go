@@ -113,12 +113,13 @@ func (e *emission) stepProxy(p *page.Page) {
 	}
 	p.Text("The commands read what noProxy has now, and add to it only what it does not have.")
 	p.Reboots("a change of noProxy")
-	p.Run(addNoProxy(hosts)...)
-	p.Text("Wait until every node is updated. The last command shows noProxy as nodes have it.")
-	p.Run(append(e.waitForNodes(), "oc get "+proxyObject+` -o jsonpath='{.status.noProxy}{"\n"}'`)...)
+	e.waits(p, "Every node must have the new noProxy")
+	p.Run(e.rollout(addNoProxy(hosts)...)...)
+	p.Text("This is noProxy as nodes have it:")
+	p.Run("oc get " + proxyObject + ` -o jsonpath='{.status.noProxy}{"\n"}'`)
 }
 
-// addNoProxy are the commands that add hosts to noProxy, where a proxy is used that they are not
+// addNoProxy are the lines of a chain that add hosts to noProxy, where a proxy is used that they are not
 // excepted from.
 func addNoProxy(hosts []string) []string {
 	lines := []string{
@@ -131,7 +132,7 @@ func addNoProxy(hosts []string) []string {
 	for _, h := range hosts {
 		lines = append(lines, fmt.Sprintf(`case ",$ALL,$NEW," in %s) ;; *) NEW="${NEW:+$NEW,}%s" ;; esac`, strings.Join(coveredBy(h), "|"), h))
 	}
-	return page.Chain(append(lines, page.Or(`[ -z "$PROXY" ] || [ "$NEW" = "$NOW" ]`, "oc patch "+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`))...)
+	return append(lines, page.Or(`[ -z "$PROXY" ] || [ "$NEW" = "$NOW" ]`, "oc patch "+proxyObject+` --type=merge -p '{"spec":{"noProxy":"'"$NEW"'"}}'`))
 }
 
 // coveredBy are the shell's patterns of a list that has a host, or a domain that it is in.

@@ -147,11 +147,11 @@ func TestNoProxyCommands(t *testing.T) {
 		"IPv6":         {"[fd00::5]:443", "http://p", "a.example", "a.example", `{"spec":{"noProxy":"a.example,fd00::5/128"}}`},
 	} {
 		e := &emission{site: Site{Mirror: oci.Mirror{Host: c.host}}}
-		broken := strings.Replace(strings.Join(addNoProxy(e.mirrorHosts()), "\n"), "$(oc get "+proxyObject+" -o jsonpath='{.spec.noProxy}')", "$(false)", 1)
+		broken := strings.Replace(strings.Join(page.Chain(addNoProxy(e.mirrorHosts())...), "\n"), "$(oc get "+proxyObject+" -o jsonpath='{.spec.noProxy}')", "$(false)", 1)
 		if got := runWithProxy(t, "", broken, c.proxy, c.spec, c.status); !strings.HasPrefix(got, "STOP: ") {
 			t.Errorf("%s: what noProxy has cannot be read, and it is replaced by %q", name, got)
 		}
-		got := runWithProxy(t, "", strings.Join(addNoProxy(e.mirrorHosts()), "\n"), c.proxy, c.spec, c.status)
+		got := runWithProxy(t, "", strings.Join(page.Chain(addNoProxy(e.mirrorHosts())...), "\n"), c.proxy, c.spec, c.status)
 		if got != c.want {
 			t.Errorf("%s: patched %q, want %q", name, got, c.want)
 		}

@@ -245,9 +245,8 @@ func (e *emission) firstNames() (list []string) {
 }
 
 func (e *emission) runRules(p *page.Page, files []named) {
-	p.Run("oc apply" + flagged(files))
-	p.Text("Wait until every node has the rules. The first command ends after two minutes if no node has to change:")
-	p.Run(e.waitForNodes()...)
+	e.waits(p, "Every node must have the rules")
+	p.Run(e.rollout("oc apply" + flagged(files))...)
 }
 
 // flagged lists the files of objects for one command, so that nodes change once.

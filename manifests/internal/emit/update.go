@@ -2,6 +2,7 @@ package emit
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -89,8 +90,8 @@ func (e *emission) stepBeforeUpdate(p *page.Page, signatures []named) {
 	case u.arch != "":
 		p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
 		p.Run(
-			"NODE=$(oc get nodes -l node-role.kubernetes.io/master -o jsonpath='{.items[0].metadata.name}')",
-			"oc debug node/$NODE -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
+			"NODE=$("+readyNodes("node-role.kubernetes.io/master")+" | head -n 1)",
+			"oc debug -q node/\"$NODE\" -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
 		)
 	}
 }
@@ -178,26 +179,48 @@ func (e *emission) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	} else {
 		p.Reboots("the update")
 	}
-	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If the second command answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", e.place(c.img), s.To, ocFor(s.To))
+	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", e.place(c.img), s.To, ocFor(s.To))
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
-	p.Run(
-		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
-		fmt.Sprintf(`[ -z "$NOW" ] || [ "$(printf '%%s\n' %s "$NOW" | sort -V | tail -n 1)" = "$NOW" ] || oc adm upgrade --allow-explicit-upgrade --to-image %s`, page.Shell(s.To.String()), page.Shell(image)),
-	)
-	p.Text("Wait until the whole cluster has it. If the first command fails, the update was refused: `oc adm upgrade` shows why. Go on only when every command was successful and the last one shows %s. (The second one may end with an error about a timeout: then the update was over before.)", s.To)
-	pools := "--all"
+	now, isNewest := newest(s.To)
+	to := page.Shell(s.To.String())
+	p.Run(append(now, fmt.Sprintf(`[ -z "$NOW" ] || [ "$NOW" = %s ] || ! %s || oc adm upgrade --allow-explicit-upgrade --to-image %s`, to, isNewest, page.Shell(image)))...)
+	p.Text("Wait until the whole cluster has it. If this ends with STOP, do not go on: the update was refused, or is not done, and `oc adm upgrade` shows why. (The command about Progressing may end with an error about a timeout: then the update was over before.)")
+	pools := e.pools()
 	if waits {
-		pools = "master"
+		pools = "$(" + notPaused + ")"
 	}
-	p.Run(
-		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+page.Shell(s.To.String())+" --timeout=15m",
-		"oc wait clusterversion version --for=condition=Progressing --timeout=5m || true",
+	lines := page.Chain(
+		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+to+" --timeout=15m",
+		"{ oc wait clusterversion version --for=condition=Progressing --timeout=5m || true; }",
 		"oc wait clusterversion version --for=condition=Progressing=False --timeout=4h",
 		"oc adm wait-for-stable-cluster --timeout=2h",
-		"oc wait mcp "+pools+" --for=condition=Updated --timeout=4h",
+		"oc wait "+pools+" --for=condition=Updated --timeout=4h",
 		"oc get clusterversion",
 	)
+	if !e.updates.known {
+		lines = slices.Concat(now, []string{"if " + isNewest + "; then"}, lines, []string{"else", `echo "The cluster runs $NOW, which is newer: there is nothing to wait for."`, "fi"})
+	}
+	p.Run(lines...)
 }
+
+// newest are commands that read the version that the cluster is to run, and a condition that
+// holds where that is not newer than v.
+func newest(v semver.Version) (lines []string, condition string) {
+	// sort has what begins with ~ before the release, which is what a version means by -. OKD has
+	// its candidates before the releases that have a number in their place.
+	tilde, as := "s/-/~/", strings.Replace(v.String(), "-", "~", 1)
+	if len(v.Pre) > 0 && strings.HasPrefix(v.Pre[0].VersionStr, "okd") {
+		tilde += `;s/\.\([a-z]\)/~\1/`
+		as = candidate.ReplaceAllString(as, "~$1")
+	}
+	return []string{
+		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
+		fmt.Sprintf(`NEWEST=$(printf '%%s\n' %s "$NOW" | sed '%s' | sort -V | tail -n 1)`, page.Shell(v.String()), tilde),
+	}, fmt.Sprintf(`[ "$NEWEST" = %s ]`, page.Shell(as))
+}
+
+// candidate is the dot before a word in a version of OKD, such as 4.20.0-okd-scos.ec.14.
+var candidate = regexp.MustCompile(`\.([a-z])`)
 
 // pageRisks names the known problems of an update.
 func (e *emission) pageRisks(p *page.Page, s updatepath.Step, c carriedPayload) {

@@ -79,9 +79,9 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		"olm.maxOpenShiftVersion", "cluster-backup.sh",
 		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
 		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
-		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait mcp master",
+		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+notPaused+")",
 		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
-		"Let the pools of worker nodes go on", "drains and restarts every worker node", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait mcp --all",
+		"Let the pools of worker nodes go on", "drains and restarts every worker node", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+notPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
 	for i, block := range strings.Split(page, "```") {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
@@ -96,7 +96,7 @@ func TestUpdateUnderWay(t *testing.T) {
 	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
 		in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker", "spec", object1{"paused": true}),
 	}})
-	order(t, page, "Update to 4.16.30", "oc wait mcp master", "Let the pools of worker nodes go on", "oc wait mcp --all", "!Pause the pools")
+	order(t, page, "Update to 4.16.30", "oc wait $("+notPaused+")", "Let the pools of worker nodes go on", "oc wait $("+notPaused+")", "!Pause the pools")
 }
 
 // TestUpdateCanary: a pool of the site's own that is paused says nothing of the other workers.

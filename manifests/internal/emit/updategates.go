@@ -149,7 +149,7 @@ func (e *emission) pageGates(p *page.Page, s updatepath.Step) {
 		list = append(list, line)
 	}
 	if len(list) > 0 {
-		p.Text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. Only the acknowledgement is not needed then:")
+		p.Text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. One that they do not show needs no acknowledgement:")
 		p.List(list)
 	}
 	if !open {

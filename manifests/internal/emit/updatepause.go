@@ -15,7 +15,7 @@ func (e *emission) stepPause(p *page.Page, stage updatepath.Stage) {
 		to = append(to, s.To.String())
 	}
 	p.Step("Pause the pools of worker nodes")
-	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire. (You may leave out this step, and the one that lets the pools go on: then worker nodes drain and restart with each update.)", text.And(to))
+	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire.", text.And(to))
 	p.Text("Nodes: nothing changes now.")
 	p.Run(e.setPaused(true)...)
 }
@@ -25,11 +25,10 @@ func (e *emission) stepUnpause(p *page.Page, stage updatepath.Stage) {
 	to := stage.Steps[len(stage.Steps)-1].To
 	p.Step("Let the pools of worker nodes go on")
 	p.Text("**Nodes: this drains and restarts every worker node, one after the other,** and brings it to %s.", to)
-	p.Run(append(e.setPaused(false),
-		"oc wait mcp --all --for=condition=Updating --timeout=5m || true",
-		"oc wait mcp --all --for=condition=Updated --timeout=8h",
+	p.Run(append(e.setPaused(false), page.Chain(
+		"oc wait $("+notPaused+") --for=condition=Updated --timeout=8h",
 		"oc get nodes,machineconfigpools",
-	)...)
+	)...)...)
 }
 
 // setPaused pauses the pools of worker nodes, or lets them go on. That of the control plane, and

@@ -84,6 +84,12 @@ func (e *emission) findUpdates() {
 	e.updates.stages, e.updates.apart = stages, apart
 }
 
+// updateFirst reports whether an update that is under way comes before the other steps: the pools of
+// worker nodes are paused for it, and get nothing else until it is done.
+func (e *emission) updateFirst() bool {
+	return e.updates.paused && !e.releaseIncomplete() && e.updates.arch != "" && !e.hosted()
+}
+
 // workersPaused reports whether the pool of worker nodes is known to be paused; one of the site's
 // own, such as a canary pool, says nothing of the others.
 func (e *emission) workersPaused() bool {

@@ -282,8 +282,8 @@ func (e *emission) pageUpstream(p *page.Page) {
 	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
 	p.Reboots("in versions before 4.15, a new trusted authority")
 	read := `oc get configmap default-ingress-cert -n openshift-config-managed -o jsonpath='{.data.ca-bundle\.crt}' > router-ca.crt`
-	p.Run(page.Chain(slices.Concat([]string{read}, addTrusted("router-ca.crt"))...)...)
-	p.Run(e.waitForNodes()...)
+	e.waits(p, "Every node must have the authorities")
+	p.Run(e.rollout(slices.Concat([]string{read}, addTrusted("router-ca.crt"))...)...)
 	p.Text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
 	p.Run(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", e.update.name, e.update.ns),

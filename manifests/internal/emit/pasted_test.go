@@ -1,0 +1,136 @@
+package emit
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/octest"
+)
+
+// running is a cluster of two pools that runs a version.
+func running(t *testing.T, version string, more ...string) *octest.Cluster {
+	t.Helper()
+	var minor int
+	_, err := fmt.Sscanf(version, "4.%d.", &minor)
+	must(t, err)
+	node := func(name, role, ready string) string {
+		return fmt.Sprintf("---\napiVersion: v1\nkind: Node\nmetadata: {name: %s, labels: {kubernetes.io/os: linux, node-role.kubernetes.io/%s: ''}, annotations: {machineconfiguration.openshift.io/currentConfig: rendered-%[2]s-1}}\nstatus: {conditions: [{type: Ready, status: '%s'}]}\n", name, role, ready)
+	}
+	pool := "---\napiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata: {name: %s}\nspec: {configuration: {name: rendered-%[1]s-1}}\n"
+	return octest.New(t, minor, "apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {}\nstatus: {desired: {version: "+version+", image: 'q.example/r@sha256:"+strings.Repeat("1", 64)+"'}}\n"+
+		node("down", "master", "Unknown")+node("master-a", "master", "True")+node("worker-a", "worker", "True")+node("worker-b", "worker", "True")+
+		"---\napiVersion: v1\nkind: Node\nmetadata: {name: windows, labels: {kubernetes.io/os: windows}}\nstatus: {conditions: [{type: Ready, status: 'True'}]}\n"+
+		fmt.Sprintf(pool, "master")+fmt.Sprintf(pool, "worker")+strings.Join(append([]string{""}, more...), "---\n"))
+}
+
+// paused is a pool of worker nodes that waits.
+func paused(name string) string {
+	return "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata: {name: " + name + "}\nspec: {paused: true}\n"
+}
+
+// TestPastedUpdates: where satchel does not know what runs, releases that are not newer are passed
+// over without waiting, also those before a release; one that is refused is not taken for done.
+func TestPastedUpdates(t *testing.T) {
+	t.Parallel()
+	type want struct {
+		asks int
+		ends string // how the last update ends
+	}
+	for name, c := range map[string]struct {
+		runs    string
+		bundle  []string
+		refused bool
+		want    want
+	}{
+		"both":              {"4.18.9", []string{"4.19.5", "4.20.3"}, false, want{2, ""}},
+		"the second":        {"4.19.5", []string{"4.19.5", "4.20.3"}, false, want{1, ""}},
+		"between":           {"4.19.30", []string{"4.19.5", "4.20.3"}, false, want{1, ""}},
+		"none":              {"4.20.10", []string{"4.19.5", "4.20.3"}, false, want{0, "nothing to wait for"}},
+		"refused":           {"4.19.5", []string{"4.19.5", "4.20.3"}, true, want{1, "STOP: "}},
+		"from a candidate":  {"4.20.0-rc.1", []string{"4.19.5", "4.20.0"}, false, want{1, ""}},
+		"to a candidate":    {"4.20.0", []string{"4.19.5", "4.20.0-rc.1"}, false, want{0, "nothing to wait for"}},
+		"OKD's candidates":  {"4.20.0-okd-scos.ec.14", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.3"}, false, want{1, ""}},
+		"OKD's other way":   {"4.20.0-okd-scos.3", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.ec.14"}, false, want{0, "nothing to wait for"}},
+		"OKD's to a higher": {"4.20.0-okd-scos.9", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.10"}, false, want{1, ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := emitInput{Mirror: "m.example"}
+			cluster := running(t, c.runs)
+			cluster.Releases = map[string]string{}
+			for _, v := range c.bundle {
+				in.Images = append(in.Images, payloads(v+"-x86_64")...)
+				if !c.refused {
+					img := in.Images[len(in.Images)-1].image(t)
+					cluster.Releases[img.Source.WithDigest(img.Root.Digest).String()] = v
+				}
+			}
+			files, _ := emit(t, in)
+			blocks := pasted(t, cluster, files, fileApply, ". Update to ")
+			asks := 0
+			for _, command := range cluster.Asked() {
+				if strings.Contains(command, "--to-image") {
+					asks++
+				}
+			}
+			last := blocks[len(blocks)-1]
+			if asks != c.want.asks || !strings.Contains(last.Output, c.want.ends) || (c.want.ends == "STOP: ") != strings.Contains(last.Output, "STOP: ") {
+				t.Errorf("%d updates were asked for, want %d; the last block ends\n%s", asks, c.want.asks, last.Output)
+			}
+		})
+	}
+}
+
+// TestPastedNodes: the backup is made on a node that is Ready, and a node of each pool is looked at.
+func TestPastedNodes(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", Images: payloads("4.20.3-x86_64")}
+	files, _ := emit(t, in)
+	c := running(t, "4.19.5")
+	blocks := pasted(t, c, files, fileApply, "Check a node", "Prepare the update")
+	asked := strings.Join(c.Asked(), "\n")
+	order(t, asked, "node/master-a -- chroot /host crictl pull", "node/worker-a -- chroot /host crictl pull", "node/master-a -- chroot /host /usr/local/bin/cluster-backup.sh", "!node/worker-b", "!node/down", "!node/windows")
+	if got := blocks[0].Output; !strings.Contains(got, "== master-a") || !strings.Contains(got, "== worker-a") {
+		t.Errorf("the check prints\n%s", got)
+	}
+}
+
+// TestPastedPaused: no step waits for a pool that is paused, whether satchel knows of it or not.
+func TestPastedPaused(t *testing.T) {
+	t.Parallel()
+	for _, known := range []bool{true, false} {
+		in := emitInput{Mirror: "m.example", Images: payloads("4.19.5-x86_64", "4.20.3-x86_64")}
+		if known {
+			in.ClusterVersion = "4.19.5"
+			in.Cluster = []object1{in1("MachineConfigPool", "canary", true), in1("MachineConfigPool", "worker", false)}
+		}
+		files, _ := emit(t, in)
+		c := running(t, "4.19.5", paused("canary"))
+		img := in.Images[1].image(t)
+		c.Releases = map[string]string{img.Source.WithDigest(img.Root.Digest).String(): "4.20.3"}
+		for _, b := range pasted(t, c, files, fileApply, "Rules: ", "Update to 4.20.3") {
+			if b.Err != nil && strings.Contains(b.Commands, "oc wait") {
+				t.Errorf("known %v: %s:\n%s\n%s", known, b.Step, b.Commands, b.Output)
+			}
+		}
+	}
+}
+
+// in1 is a pool in the state of a cluster.
+func in1(kind, name string, paused bool) object1 {
+	return in(kind, "", name, "spec", object1{"paused": paused})
+}
+
+// TestPausedFirst: while worker nodes wait for an update, the rest of it comes before what they do not get.
+func TestPausedFirst(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
+		in1("MachineConfigPool", "master", false), in1("MachineConfigPool", "worker", true),
+	}})
+	order(t, page, "the rest of it comes first", "Update to 4.16.30", "Let the pools of worker nodes go on", "Rules: where nodes find")
+	page = updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
+		in1("MachineConfigPool", "master", false), in1("MachineConfigPool", "canary", true),
+	}})
+	order(t, page, "Rules: where nodes find", "Update to 4.16.30", "!comes first here")
+}
