@@ -40,6 +40,8 @@ func ExampleEmit() {
 	// Output:
 	// APPLY.md
 	// CUT.md
+	// drains/icsp-generic.yaml
+	// drains/kustomization.yaml
 	// icsp-generic.yaml
 	// kustomization.yaml
 	// registries.conf

@@ -113,7 +113,7 @@ func (c *Cluster) do(in call, o *options, words, command []string) (string, int,
 	case "whoami":
 		return "system:admin\n", 0, nil
 	case "get":
-		text, err = c.get(o, rest)
+		text, err = c.get(in, o, rest)
 	case "diff":
 		return c.diff(in, o)
 	case "wait":

@@ -75,7 +75,7 @@ func secretOf(in call, o *options, name string) (*unstructured.Unstructured, err
 	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": map[string]any{"name": name, "namespace": o.namespace}, "data": data}}, nil
 }
 
-// jsonPatch adds entries to lists, which is all of RFC 6902 that is known here.
+// jsonPatch adds entries to lists and replaces fields, which is all of RFC 6902 that is known here.
 func (c *Cluster) jsonPatch(r *resource, live *unstructured.Unstructured, patch []byte) (string, error) {
 	var ops []struct {
 		Op, Path string
@@ -88,6 +88,12 @@ func (c *Cluster) jsonPatch(r *resource, live *unstructured.Unstructured, patch 
 	for _, op := range ops {
 		path, appends := strings.CutSuffix(op.Path, "/-")
 		fields := strings.Split(strings.TrimPrefix(path, "/"), "/")
+		if _, has, err := unstructured.NestedFieldNoCopy(next.Object, fields...); op.Op == "replace" && has && err == nil {
+			if err := unstructured.SetNestedField(next.Object, op.Value, fields...); err != nil {
+				return "", err
+			}
+			continue
+		}
 		list, has, err := unstructured.NestedSlice(next.Object, fields...)
 		if op.Op != "add" || !appends || !has || err != nil {
 			return "", fmt.Errorf("error: the request is invalid: %s %s", op.Op, op.Path)

@@ -12,11 +12,15 @@ import (
 )
 
 // get is oc get.
-func (c *Cluster) get(o *options, words []string) (string, error) {
+func (c *Cluster) get(in call, o *options, words []string) (string, error) {
 	if len(words) > 0 && words[0] == "crd" {
 		return c.definitions(words[1:]), nil
 	}
-	list, missing, err := c.find(o, words)
+	find := func() ([]*unstructured.Unstructured, []error, error) { return c.find(o, words) }
+	if len(o.files) > 0 {
+		find = func() ([]*unstructured.Unstructured, []error, error) { return c.named(in, o) }
+	}
+	list, missing, err := find()
 	if err != nil {
 		return "", err
 	}
@@ -28,6 +32,19 @@ func (c *Cluster) get(o *options, words []string) (string, error) {
 		return "", nil
 	}
 	return c.print(o, list, single)
+}
+
+// named gives the objects that files name.
+func (c *Cluster) named(in call, o *options) (list []*unstructured.Unstructured, missing []error, err error) {
+	given, err := c.given(in, o)
+	for _, one := range given {
+		if found, is := c.objects[keyOf(one)]; is {
+			list = append(list, found)
+		} else {
+			missing = append(missing, notFound(keyOf(one).String()))
+		}
+	}
+	return list, missing, err
 }
 
 // notFound is what oc says of an object that is not there.

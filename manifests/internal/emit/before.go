@@ -9,12 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
-	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -36,10 +33,7 @@ const (
 	keyNoProxy     = "no-proxy"             // of the cluster's proxy, as it was written
 	keyUpstream    = "upstream"             // of the ClusterVersion
 	keyChannel     = "channel"              // of the ClusterVersion
-	keyCatalogs    = "catalogsources"       // names in openshift-marketplace
-	keyCatalog     = "catalogsource-"       // and NAME.yaml: one of them, as it was
 	keyCut         = "cut"                  // "true" once the cluster was cut off: not of before, but of all weeks after
-	keyRules       = "rules-"               // and KIND-NAME.yaml: rules of others that satchel makes superfluous
 )
 
 // before is what is known of the state before satchel, by key. A key that is missing is not known.
@@ -69,34 +63,33 @@ func (e *emission) emitBefore() error {
 		return nil
 	}
 	cm := kube.ConfigMap{Object: kube.Ours("v1", "ConfigMap", beforeName, "openshift-config"), Data: map[string]string{}}
-	size := 0
-	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keySources, keyNoProxy, keyUpstream, keyChannel, keyCatalogs} {
+	for _, key := range []string{keyTrustedCA, keyInsecure, keyDefaultsOff, keySources, keyNoProxy, keyUpstream, keyChannel} {
 		value, known := e.before.get(key)
 		if !known {
 			return nil
 		}
-		cm.Data[key], size = value, size+len(value)
+		cm.Data[key] = value
 	}
-	for _, key := range slices.Sorted(maps.Keys(e.before)) {
-		if _, ok := cm.Data[key]; ok {
-			continue
-		}
-		if size += len(e.before[key]); size > rules.MaxBytes {
-			e.note("what the cluster has is too large for the ConfigMap %s: the copies of step 1 have the rest", beforeName)
-			break
-		}
-		cm.Data[key] = e.before[key]
+	if keys, known := e.before.get(keyTrustedKeys); known {
+		cm.Data[keyTrustedKeys] = keys
+	}
+	if e.applied() {
+		e.note("satchel was in this cluster before, and the ConfigMap openshift-config/%s is not there: %s has what the cluster was before satchel as far as that can be worked out; look through it before step 1 creates it", beforeName, fileBefore)
 	}
 	return e.addObject(fileBefore, modePublic, cm)
 }
 
-// stateBefore finds what is known: the ConfigMap has it, or the cluster's objects have, less what
-// satchel made of them.
+// stateBefore finds what is known: the ConfigMap has it, or, where it is known that there is none
+// yet, the cluster's objects have, less what satchel made of them. Where that is not known, an
+// earlier week may have changed what the objects say, and nothing of before is known.
 func (e *emission) stateBefore() before {
-	if kept, ok := e.keptBefore(); ok {
-		return kept
-	}
 	b := before{}
+	switch kept, ok := e.keptBefore(); {
+	case ok:
+		return kept
+	case !e.site.Cluster.Known("ConfigMap"):
+		return b
+	}
 	if img := e.site.PresentImage; img != nil {
 		b[keyTrustedCA] = img.TrustedCA
 		if e.ownCA() {
@@ -106,8 +99,6 @@ func (e *emission) stateBefore() before {
 			b[keyTrustedKeys] = strings.Join(slices.Sorted(maps.Keys(ca.Data)), " ")
 		}
 		b[keyInsecure] = jsonList(slices.DeleteFunc(slices.Clone(img.Sources.Insecure), func(s string) bool { return e.applied() && e.isHost(s) }))
-	} else if ca := e.site.PresentCA; ca != nil && !e.ownCA() {
-		b[keyTrustedCA] = ca.Name
 	}
 	var spec struct {
 		Spec struct {
@@ -129,9 +120,10 @@ func (e *emission) stateBefore() before {
 	}
 	if e.read("ClusterVersion", "version", &spec) {
 		b[keyUpstream], b[keyChannel] = spec.Spec.Upstream, spec.Spec.Channel
+		if !e.update.kept && e.asksUpdateService() {
+			b[keyUpstream] = ""
+		}
 	}
-	e.catalogsBefore(b)
-	e.rulesBefore(b)
 	return b
 }
 
@@ -190,24 +182,6 @@ func (e *emission) withoutMirror(noProxy string) string {
 	}), ",")
 }
 
-// catalogsBefore adds the CatalogSources that are not satchel's.
-func (e *emission) catalogsBefore(b before) {
-	if !e.site.Cluster.Known("CatalogSource") {
-		return
-	}
-	var names []string
-	for _, o := range e.site.Cluster.Of("CatalogSource") {
-		if o.Namespace != "openshift-marketplace" || e.ownCatalog(o) {
-			continue
-		}
-		names = append(names, o.Name)
-		if !marketplaces(o) { // the cluster makes those itself
-			b[keyCatalog+o.Name+".yaml"] = clean(o)
-		}
-	}
-	b[keyCatalogs] = strings.Join(names, " ")
-}
-
 // marketplaces reports whether the cluster makes a CatalogSource itself (operator-marketplace,
 // pkg/operatorhub).
 func marketplaces(o cluster.Object) bool {
@@ -236,41 +210,6 @@ func (e *emission) mirrorNames() (list []string) {
 	return list
 }
 
-// rulesBefore adds the rules that this run lists for deletion and satchel did not write.
-func (e *emission) rulesBefore(b before) {
-	for _, o := range e.deleted() {
-		if one, ok := e.present(string(o.Kind), "", o.Name); ok && o.Tool != rules.Satchel {
-			b[keyRules+strings.ToLower(string(o.Kind))+"-"+o.Name+".yaml"] = clean(one)
-		}
-	}
-}
-
-// clean is an object as it can be created again, without what the API server writes.
-func clean(o cluster.Object) string {
-	var all struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-		Metadata   struct {
-			Name        string            `json:"name"`
-			Namespace   string            `json:"namespace,omitempty"`
-			Labels      map[string]string `json:"labels,omitempty"`
-			Annotations map[string]string `json:"annotations,omitempty"`
-		} `json:"metadata"`
-		Spec       map[string]any    `json:"spec,omitempty"`
-		Data       map[string]string `json:"data,omitempty"`
-		BinaryData map[string]string `json:"binaryData,omitempty"`
-	}
-	if json.Unmarshal(o.Body, &all) != nil {
-		return ""
-	}
-	delete(all.Metadata.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
-	text, err := yaml.Marshal(all)
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
 // stepBefore saves what the cluster was before satchel, once.
 func (e *emission) stepBefore(p *page.Page) {
 	p.Step("Check the cluster and save its configuration")
@@ -285,16 +224,17 @@ func (e *emission) stepBefore(p *page.Page) {
 		p.Nothing("the copy of what the cluster was before satchel")
 		return
 	}
-	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. It is made by the first run, and no later run changes it; nor is a copy overwritten that is in this directory already.", fileRestore, beforeName)
-	create := []string{"oc create -f " + fileBefore}
-	if !e.has(fileBefore) {
-		create = createBefore()
+	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. The first run makes it. Later ones only add what of others they are about to change or delete, before they do; what is in it is never overwritten. Nor is a copy that is in this directory already.", fileRestore, beforeName)
+	const found = "BEFORE=$(oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o name)"
+	unless := func(create ...string) string {
+		return `if [ -z "$BEFORE" ]; then` + "\n" + strings.Join(append(e.saves(), strings.Join(create, " &&\n")), "\n") + "\nfi"
 	}
-	all := strings.Join(append(e.saves(), strings.Join(create, " &&\n")), "\n")
-	p.Run(page.Chain(
-		"BEFORE=$(oc get configmap "+beforeName+" -n openshift-config --ignore-not-found -o name)",
-		`if [ -z "$BEFORE" ]; then`+"\n"+all+"\nfi",
-	)...)
+	if e.has(fileBefore) {
+		p.Run(page.Chain(found, unless("oc create -f "+fileBefore))...)
+	} else {
+		p.Text("If the commands print that satchel was here before, stop: the cluster is no longer as it was, so its objects of today must not be kept as those of before. Run satchel render with what the cluster is (`--from-cluster`). It works out what was there before.")
+		p.Run(page.Chain(append(append([]string{found}, notEarlier()...), unless(createBefore()...))...)...)
+	}
 	if !e.site.Cluster.Known("ImageDigestMirrorSet") {
 		p.Text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
 	}
@@ -322,9 +262,19 @@ func save(resource, file string) string {
 	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
 }
 
+// notEarlier are the lines of a chain that stop where satchel's rules are there and the ConfigMap is not.
+func notEarlier() []string {
+	return []string{
+		"CRDS=$(oc get crd -o name)",
+		"RULES=$(oc get imagecontentsourcepolicy -o name)",
+		"case $CRDS in *imagedigestmirrorsets.config.openshift.io*) SETS=$(oc get imagedigestmirrorset -o name) ;; *) SETS= ;; esac",
+		page.Or(`[ -n "$BEFORE" ]`, `case "$RULES $SETS" in */satchel-release-*|*/satchel-operator-*|*/satchel-generic-*) echo 'satchel was here before'; false ;; esac`),
+	}
+}
+
 // createBefore are the lines of a chain that read what the cluster is and make the ConfigMap, only
-// if all of it was read: no later run changes it. A cluster without the marketplace has neither
-// OperatorHub nor CatalogSources.
+// if all of it was read: no later run changes it. A cluster without the marketplace has no
+// OperatorHub.
 func createBefore() (lines []string) {
 	var literals []string
 	name := func(key string) string { return "WAS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_")) }
@@ -338,15 +288,12 @@ func createBefore() (lines []string) {
 		read(keyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy"),
 		read(keyUpstream, "clusterversion version", ".spec.upstream"),
 		read(keyChannel, "clusterversion version", ".spec.channel"),
-		"CRDS=$(oc get crd -o name)",
 	}
-	optional := func(crd, key, resource, path string) {
-		lines = append(lines, fmt.Sprintf(`case $CRDS in *%s*) %s ;; *) %s= ;; esac`, crd, read(key, resource, path), name(key)))
+	hub := func(key, path string) {
+		lines = append(lines, fmt.Sprintf(`case $CRDS in *operatorhubs.config.openshift.io*) %s ;; *) %s= ;; esac`, read(key, "operatorhub.config.openshift.io/cluster", path), name(key)))
 	}
-	const hub = "operatorhubs.config.openshift.io"
-	optional(hub, keyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources")
-	optional(hub, keySources, "operatorhub.config.openshift.io/cluster", ".spec.sources")
-	optional("catalogsources.operators.coreos.com", keyCatalogs, "catalogsource -n openshift-marketplace", ".items[*].metadata.name")
+	hub(keyDefaultsOff, ".spec.disableAllDefaultSources")
+	hub(keySources, ".spec.sources")
 	return append(lines,
 		"oc create configmap "+beforeName+" -n openshift-config "+strings.Join(literals, " "),
 		"oc label configmap "+beforeName+" -n openshift-config "+kube.Mine)

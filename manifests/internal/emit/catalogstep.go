@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 func (e *emission) stepCatalogSources(p *page.Page) {
@@ -63,13 +64,52 @@ func (e *emission) applyCatalogs(p *page.Page, list []catalogObject) {
 	for _, c := range list {
 		files, names = append(files, c.named), append(names, "catalogsource/"+c.name)
 	}
-	p.Run("oc apply" + flagged(files))
+	if keep := e.keepReplaced(p, list); len(keep) > 0 {
+		p.Run(withKeep(page.Chain(append(keep, "oc apply"+flagged(files))...)...)...)
+	} else {
+		p.Run("oc apply" + flagged(files))
+	}
 	p.Text("A catalog is served when its state is READY. One that was READY before shows that for a minute longer, so look at the age of the pods too. (If the first command says that a field is not found, repeat it: oc before 4.13 does not wait for it.)")
 	p.Run(
 		"oc wait "+strings.Join(names, " ")+" -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY --timeout=10m",
 		"oc get catalogsource -n openshift-marketplace -o custom-columns=NAME:.metadata.name,STATE:.status.connectionState.lastObservedState,IMAGE:.spec.image",
 		"oc get pods -n openshift-marketplace",
 	)
+}
+
+// keepReplaced are the lines of a chain that keep CatalogSources of others, which catalogs here
+// replace by their names.
+func (e *emission) keepReplaced(p *page.Page, list []catalogObject) (lines []string) {
+	if !e.site.Cluster.Known("CatalogSource") {
+		p.Text("Where the cluster has a catalog of others under one of these names, the commands first keep it in the ConfigMap %s, for the way back.", beforeName)
+		return e.keepUnknown(list)
+	}
+	var names []string
+	for _, c := range list {
+		one, has := e.present("CatalogSource", marketplace, c.name)
+		if has && !ours(one) && !e.ownCatalog(one) && !marketplaces(one) {
+			lines, names = append(lines, keepObject("catalogsource", marketplace, c.name)), append(names, fmt.Sprintf("`%s` (%s)", c.name, whose(one)))
+		}
+	}
+	if len(lines) > 0 {
+		p.Text("The cluster has %s, and the catalogs here take that name. The commands first keep what is replaced in the ConfigMap %s, for the way back.", text.And(names), beforeName)
+	}
+	return lines
+}
+
+// keepUnknown keeps those of a list that the cluster has from others: without satchel's label, and
+// not an image of the mirror by digest, as earlier versions of satchel wrote them.
+func (e *emission) keepUnknown(list []catalogObject) (lines []string) {
+	own := `""`
+	for _, m := range slices.Compact(e.mirrorNames()) {
+		own += "|*=" + page.Shell(m) + "/*@sha256:*"
+	}
+	for _, c := range list {
+		lines = append(lines,
+			"FOUND=$(oc get catalogsource -n "+marketplace+" --field-selector metadata.name="+c.name+" -l "+theirsAlone+" -o jsonpath='{range .items[*]}{.metadata.name}={.spec.image}{end}')",
+			`case "$FOUND" in `+own+") ;; *) "+keepObject("catalogsource", marketplace, c.name)+" ;; esac")
+	}
+	return lines
 }
 
 // follower is a Subscription, and what of one matters here (operator-framework/api, v1alpha1).

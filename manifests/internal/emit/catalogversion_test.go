@@ -107,7 +107,7 @@ func TestCatalogSwitch(t *testing.T) {
 	e.stepCatalogSwitch(p, semver.MustParse("4.18.2"))
 	got := string(p.Bytes())
 	for _, want := range []string{
-		"## 1. Catalogs for 4.18\n", "oc apply -f catalogsource-cs-redhat-operator-index-v4-17-after-4.18.yaml\n",
+		"## 1. Catalogs for 4.18\n", "oc apply -f catalogsource-cs-redhat-operator-index-v4-17-after-4.18.yaml",
 		"oc wait catalogsource/cs-redhat-operator-index-v4-17 -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY",
 		"`auto` in `ns-auto`: package `pkg`, channel `stable`, installed `pkg.v1`", "`unset` in `ns-unset`",
 		"oc apply -f clustercatalog-redhat-operators-after-4.18.yaml", fileCatalogsOff, // 4.18 is the first with OLM v1

@@ -206,14 +206,22 @@ func (e *emission) applyClusterCatalogs(p *page.Page, list []catalogObject) {
 		return
 	}
 	var files []named
-	var names []string
+	var names, keep []string
 	for _, c := range list {
 		files, names = append(files, c.named), append(names, "clustercatalog/"+c.name)
+		if one, has := e.present("ClusterCatalog", "", c.name); has && !ours(one) {
+			keep = append(keep, keepObject("clustercatalog", "", c.name))
+			p.Text("The cluster has the ClusterCatalog `%s` (%s), and gets it from this mirror now. The ConfigMap %s keeps what it was, for the way back.", c.name, whose(one), beforeName)
+		}
 	}
 	apply, wait := "oc apply"+flagged(files), "oc wait "+strings.Join(names, " ")+" --for=condition=Serving --timeout=10m"
 	if _, known := e.minor(); !known && list[0].after == (minor{}) {
 		apply = "if oc get clustercatalogs; then " + apply + " && " + wait + "; fi"
 		p.Run(apply)
+		return
+	}
+	if len(keep) > 0 {
+		p.Run(withKeep(page.Chain(append(keep, apply, wait)...)...)...)
 		return
 	}
 	p.Run(apply, wait)
@@ -305,9 +313,11 @@ func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 	if !e.site.Cluster.Known("ClusterExtension") {
 		p.Text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
 		p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
+		p.Text("The ConfigMap %s keeps what they select now, for the way back:", beforeName)
+		p.Run(withKeep("for x in $(oc get clusterextensions -o jsonpath='{.items[*].metadata.name}'); do " + keepSelector("$x") + "; done")...)
 		return
 	}
-	var chosen, free []string
+	var chosen, free, keep []string
 	for _, o := range e.site.Cluster.Of("ClusterExtension") {
 		x := extension{name: o.Name}
 		if json.Unmarshal(o.Body, &x) != nil || x.Spec.Source.Catalog.PackageName == "" {
@@ -315,6 +325,9 @@ func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 		}
 		if x.Spec.Source.Catalog.Selector == nil {
 			free = append(free, "`"+page.Markdown(o.Name)+"`")
+		}
+		if len(x.selects()) > 0 {
+			keep = append(keep, keepSelector(o.Name))
 		}
 		for _, name := range x.selects() {
 			line := fmt.Sprintf("`%s` (package `%s`) selects `%s`", page.Markdown(o.Name), page.Markdown(x.Spec.Source.Catalog.PackageName), name)
@@ -327,11 +340,33 @@ func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 		}
 	}
 	if len(chosen) > 0 {
-		p.Text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the block below:")
+		p.Text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the blocks below:")
 		p.List(chosen)
+		p.Text("The ConfigMap %s keeps what they select now, for the way back:", beforeName)
+		p.Run(withKeep(keep...)...)
 	}
 	if len(free) > 0 {
 		p.Text("These have no selector, and follow the new catalogs at once: %s.", strings.Join(free, ", "))
+	}
+}
+
+// keepSelector keeps which catalogs a ClusterExtension selects.
+func keepSelector(name string) string {
+	return "keep " + keyExtension + name + " oc get clusterextension " + name + " -o jsonpath='{.spec.source.catalog.selector}'"
+}
+
+// restoreExtensions sets back the selectors that were kept, of extensions that select a catalog of
+// satchel, or one that is gone.
+func restoreExtensions() []string {
+	label := strings.ReplaceAll(labelCatalog, ".", `\.`)
+	return []string{
+		"for f in " + dirKept + "/" + keyExtension + "*; do",
+		`  [ -s "$f" ] || continue`,
+		"  x=${f##*/" + keyExtension + "}",
+		`  NOW=$(oc get clusterextension "$x" --ignore-not-found -o jsonpath='{.spec.source.catalog.selector.matchLabels.` + label + `}') || continue`,
+		`  OTHERS=$(oc get clustercatalog --field-selector metadata.name="$NOW" -l ` + theirsAlone + ` -o name) || continue`,
+		`  [ -z "$NOW" ] || [ -n "$OTHERS" ] || oc patch clusterextension "$x" --type=json -p '[{"op":"replace","path":"/spec/source/catalog/selector","value":'"$(cat "$f")"'}]'`,
+		"done",
 	}
 }
 
@@ -362,12 +397,14 @@ func (e *emission) restoreClusterCatalogs(p *page.Page) {
 		return
 	}
 	p.Step("Catalogs of OLM v1")
-	p.Text("ClusterExtensions that select a catalog of the mirror must select a default one again before its catalog is deleted. Nodes: nothing changes.")
+	p.Text("The default catalogs are served again. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. Nodes: nothing changes.")
+	p.Run(append([]string{eachDefault("oc patch \"$c\" --patch-file " + fileCatalogsOn + " --type=merge")}, restoreExtensions()...)...)
 	remove := "oc delete clustercatalog -l " + kube.Mine
 	if !e.since(olmV1) {
 		remove = "if oc get clustercatalogs; then " + remove + "; fi"
 	}
-	p.Run(eachDefault("oc patch \"$c\" --patch-file "+fileCatalogsOn+" --type=merge"), remove)
+	p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,SELECTOR:.spec.source.catalog.selector")
+	p.Run(remove, createAgain("clustercatalog-"))
 }
 
 // hasClusterCatalogs reports whether the cluster is known to have one of satchel's.

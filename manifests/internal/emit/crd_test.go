@@ -132,7 +132,7 @@ func checkObjects(t *testing.T, files []File) {
 		case f.Name == fileHelmOff || f.Name == fileHelmOn:
 			strictly(t, f, &kube.HelmPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
-			strictly(t, f, &kube.HubRestore{})
+			strictly(t, f, &kube.HubPatch{})
 		case crds[kind] != "":
 			noErrors(t, f.Name, schemaErrors(t, kind, f.Body))
 		default:

@@ -54,6 +54,10 @@ func (e *emission) pageCut(p *page.Page) {
 	}
 	p.Head("The cut")
 	p.Text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
+	if !e.site.Cluster.Known("ConfigMap") {
+		p.Text("If this prints `true`, it was done:")
+		p.Run("oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o jsonpath='{.data." + keyCut + "}'")
+	}
 }
 
 // cutAlready says what shows that the cluster is cut off; empty if nothing does. A pull secret

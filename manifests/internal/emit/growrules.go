@@ -140,7 +140,7 @@ func (e *emission) noteGrowth() {
 	if len(never) > 0 {
 		e.note(hides+"which keeps nodes from the source itself (mirrorSourcePolicy): for these, nodes may ask it", text.Some(never, 3))
 	}
-	if n := len(e.deleted()); n > 0 {
+	if n := len(e.others(func(o rules.Other) bool { return o.State == rules.Superfluous && o.Tool != "" })); n > 0 {
 		e.note("%s with rules can be deleted once the new rules are there: %s lists what is superfluous", text.Count(n, "object", "objects"), fileApply)
 	}
 }

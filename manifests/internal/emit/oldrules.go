@@ -2,6 +2,7 @@ package emit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
@@ -9,17 +10,22 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
-// deletable reports whether an object that the cluster has is one that satchel may name for
-// deletion: its own, or one that a mirroring tool wrote.
-func deletable(o rules.Other) bool { return o.State == rules.Superfluous && o.Tool != "" }
+// deletable reports whether an object that the cluster has is satchel's, and superfluous: only
+// those stand in a command to paste.
+func deletable(o rules.Other) bool { return o.State == rules.Superfluous && o.Tool == rules.Satchel }
 
-// deleted lists what the rules make superfluous.
-func (e *emission) deleted() (list []rules.Other) {
+// offered reports whether an object of others may go, if who made it agrees.
+func offered(o rules.Other) bool {
+	return o.State == rules.Superfluous && o.Tool != rules.Satchel && o.Tool != "" || o.State == rules.ByTag
+}
+
+// others lists objects with rules that are not written.
+func (e *emission) others(is func(rules.Other) bool) (list []rules.Other) {
 	if e.site.PresentRules == nil {
 		return nil
 	}
 	for _, o := range e.growth.Others {
-		if deletable(o) {
+		if is(o) {
 			list = append(list, o)
 		}
 	}
@@ -37,19 +43,47 @@ func (e *emission) stepSuperfluous(p *page.Page) {
 	if e.site.PresentRules == nil || e.hosted() {
 		return
 	}
-	if gone := e.deleted(); len(gone) > 0 {
-		p.Step("Rules that are no longer needed")
-		p.Text("Everything in these objects is also in the files here. Delete them only when every node has the rules (see the steps before).")
-		e.pageDeletion(p, deletable)
-		p.Run(deletion(gone, "")...)
+	gone, theirs := e.others(deletable), e.others(offered)
+	if e.sameRules(e.withRules()) { // it was said when the rules came
+		theirs = slices.DeleteFunc(theirs, func(o rules.Other) bool { return o.State == rules.ByTag })
 	}
+	if len(gone)+len(theirs) == 0 {
+		return
+	}
+	p.Step("Rules that are no longer needed")
+	p.Text("Delete them only when every node has the new rules (see the steps before).")
+	if len(gone) > 0 {
+		p.Text("satchel made these, as their names say. Everything in them is also in the files here. If somebody else made one of them after all, take its name out of the command.")
+		e.pageDeletion(p, deletable)
+		p.Run(deletion(gone, " --ignore-not-found")...)
+	}
+	if len(theirs) > 0 {
+		e.pageOffered(p, theirs)
+	}
+}
+
+// pageOffered lists objects of others that may go. They are kept for the way back before.
+func (e *emission) pageOffered(p *page.Page, list []rules.Other) {
+	var keep, lines []string
+	for _, o := range list {
+		keep = append(keep, keepObject(resource(o.Kind), "", o.Name))
+		line := fmt.Sprintf("`%s`, %s: ", o.String(), toolText(o))
+		if o.State == rules.ByTag {
+			line += "its sources and mirrors are also in the files here, but those are for pulls by digest. Only if no pod names an image by tag: "
+		}
+		lines = append(lines, line+fmt.Sprintf("`oc delete %s %s`. ", resource(o.Kind), o.Name)+e.drainOf(o))
+	}
+	p.Text("Others made the following. Everything in them is also in the files here, so they may go, if whoever made them agrees. The commands copy them into the ConfigMap %s for the way back, and delete nothing:", beforeName)
+	p.Run(withKeep(keep...)...)
+	p.Text("Then, for each that is to go, one command:")
+	p.List(lines)
 }
 
 // pageOthers lists the objects with rules that stay, below the rules that come.
 func (e *emission) pageOthers(p *page.Page) {
 	var list []string
 	for _, o := range e.growth.Others {
-		if !deletable(o) {
+		if !deletable(o) && !offered(o) {
 			list = append(list, "`"+o.String()+"`: "+e.whyKept(o))
 		}
 	}
@@ -115,8 +149,6 @@ func (e *emission) whyKept(o rules.Other) string {
 	switch {
 	case o.State == rules.Internal:
 		return "keep it: it leads to the cluster's internal release registry. " + e.drainOf(o)
-	case o.State == rules.ByTag:
-		return "every source and mirror of it is also in the files here, but those are for pulls by digest. If no pod names an image by tag, it can be deleted (`oc delete " + strings.ReplaceAll(o.String(), "/", " ") + "`). " + e.drainOf(o)
 	case o.State == rules.Superfluous:
 		return "everything in it is also in the files here, but satchel does not know who wrote it. Ask before you delete it. " + e.drainOf(o)
 	case len(o.Own.Mirrors) == 0:

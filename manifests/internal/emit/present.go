@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
@@ -133,4 +135,30 @@ func (e *emission) applied() bool {
 		}
 	}
 	return false
+}
+
+// clean is an object as it can be created again, without what the API server writes.
+func clean(o cluster.Object) string {
+	var all struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Metadata   struct {
+			Name        string            `json:"name"`
+			Namespace   string            `json:"namespace,omitempty"`
+			Labels      map[string]string `json:"labels,omitempty"`
+			Annotations map[string]string `json:"annotations,omitempty"`
+		} `json:"metadata"`
+		Spec       map[string]any    `json:"spec,omitempty"`
+		Data       map[string]string `json:"data,omitempty"`
+		BinaryData map[string]string `json:"binaryData,omitempty"`
+	}
+	if json.Unmarshal(o.Body, &all) != nil {
+		return ""
+	}
+	delete(all.Metadata.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	text, err := yaml.Marshal(all)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }

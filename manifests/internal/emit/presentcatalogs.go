@@ -214,26 +214,66 @@ func (e *emission) renamed() (list []renaming) {
 	return list
 }
 
-// pageRenamed lists CatalogSources that serve a catalog under another name.
+// pageRenamed lists CatalogSources that serve a catalog under another name. What the Subscriptions
+// followed is kept; and only satchel's own are deleted by a command to paste, each only while no
+// Subscription names it.
 func (e *emission) pageRenamed(p *page.Page) {
-	var list, patches, gone []string
+	var list, moves, gone, keep, offers []string
 	for _, r := range e.renamed() {
 		list = append(list, fmt.Sprintf("`%s` is now `%s`", r.old, r.name))
-		patches = append(patches, fmt.Sprintf(`for s in $(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.metadata.namespace}/{.metadata.name} {end}'); do oc patch subscriptions.operators.coreos.com "${s#*/}" -n "${s%%/*}" --type=merge -p '{"spec":{"source":"%s"}}'; done`, r.old, r.name))
-		if !isDefault(r.old) { // those go with the patch of the operator hub
-			gone = append(gone, r.old)
+		moves = append(moves, moveSubscriptions(r)...)
+		one, has := e.present("CatalogSource", marketplace, r.old)
+		switch {
+		case isDefault(r.old): // those go with the patch of the operator hub
+		case has && ours(one):
+			gone = append(gone, unlessSubscribed(r.old))
+		case has && e.ownCatalog(one):
+			offers = append(offers, offerCatalog(r.old, "an earlier version of satchel made it, as its image shows. If it did"))
+		default:
+			keep = append(keep, keepObject("catalogsource", marketplace, r.old))
+			offers = append(offers, offerCatalog(r.old, whose(one)+". If whoever made it agrees"))
 		}
 	}
-	if len(list) > 0 {
-		p.Text("The cluster has these catalogs under another name too:")
-		p.List(list)
-		p.Text("Subscriptions that name such a catalog must name the new one:")
-		p.Run(patches...)
+	if len(list) == 0 {
+		return
 	}
+	p.Text("The cluster has these catalogs under another name too:")
+	p.List(list)
+	p.Text("Subscriptions that name such a catalog must name the new one. The ConfigMap %s keeps what they named, for the way back:", beforeName)
+	p.Run(withKeep(moves...)...)
 	if len(gone) > 0 {
-		p.Text("Then no Subscription names the old ones, and they go:")
-		p.Run("oc delete catalogsource -n openshift-marketplace " + strings.Join(gone, " "))
+		p.Text("Then the old ones that satchel made go. The commands leave one alone that a Subscription still names:")
+		p.Run(gone...)
 	}
+	if len(keep) > 0 {
+		p.Text("Some of them are not satchel's. The commands copy them into the ConfigMap %s for the way back, and delete nothing:", beforeName)
+		p.Run(withKeep(keep...)...)
+	}
+	if len(offers) > 0 {
+		p.Text("These may go once no Subscription names them:")
+		p.List(offers)
+	}
+}
+
+// offerCatalog names a CatalogSource that may go, on a condition.
+func offerCatalog(name, condition string) string {
+	return fmt.Sprintf("`%s`: %s: `oc delete catalogsource %[1]s -n %[3]s`", name, condition, marketplace)
+}
+
+// moveSubscriptions are commands that let Subscriptions follow a catalog under its new name.
+func moveSubscriptions(r renaming) []string {
+	return []string{
+		fmt.Sprintf(`for s in $(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.spec.sourceNamespace}/{.metadata.namespace}.{.metadata.name} {end}'); do`, r.old),
+		`  case "$s" in ` + marketplace + `/*) s=${s#*/} ;; *) continue ;; esac`,
+		fmt.Sprintf(`  keep "%s$s" echo %s && oc patch subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" --type=merge -p '{"spec":{"source":"%s"}}'`, keySource, r.old, r.name),
+		"done",
+	}
+}
+
+// unlessSubscribed deletes a CatalogSource if no Subscription of any namespace names it at that
+// moment: what was read before may be older, or not of all namespaces.
+func unlessSubscribed(name string) string {
+	return fmt.Sprintf(`USED=$(oc get subscriptions.operators.coreos.com -A -o jsonpath='{.items[?(@.spec.source=="%s")].metadata.name}') && [ -z "$USED" ] && oc delete catalogsource %[1]s -n %s --ignore-not-found`, name, marketplace)
 }
 
 // isDefault reports whether every cluster has a catalog of that name from the start.

@@ -120,7 +120,7 @@ func TestProxyOfSeveral(t *testing.T) {
 		return files[fileApply]
 	}
 	page := several(proxy)
-	if strings.Count(page, "case \"") != 2 || !strings.Contains(page, "`a.example` and `c.example`") {
+	if strings.Count(page, "case \",") != 2 || !strings.Contains(page, "`a.example` and `c.example`") {
 		t.Errorf("other hosts:\n%s", page)
 	}
 	if page = several(proxy, infra); strings.Contains(page, "oc patch "+proxyObject) || !strings.Contains(page, "HostedCluster: spec.configuration.proxy.noProxy") {

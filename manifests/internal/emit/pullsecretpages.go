@@ -122,12 +122,12 @@ func (e *emission) restoreSecret(p *page.Page) {
 	at := e.pullSecretPlace()
 	before := at.before + " -n " + at.namespace
 	p.Run(append(at.read, "oc get secret "+before+" --ignore-not-found -o name")...)
-	p.Run(append(at.read, "mkdir -p "+secretsDir,
+	p.Run(page.Chain(append(at.read, "mkdir -p "+secretsDir, "rm -f "+secretNew,
 		"(umask 077; oc extract secret/"+before+" --keys="+beforeSecretKey+" --to=- > "+secretBefore+")",
 		at.extract(secretNow),
-		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)...)
+		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)...)...)
 	p.Text("The last command prints which entries differ. Set the copy. %s", e.nodesPullSecret())
-	p.Run(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)
+	p.Run(page.Chain(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)...)
 }
 
 // secretNames are the entries for the mirror that satchel may have added.

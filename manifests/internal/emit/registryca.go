@@ -78,6 +78,9 @@ func (e *emission) emitCA() error {
 	if err := e.addObject(fileCAPatch, modePublic, patch); err != nil {
 		return err
 	}
+	if img != nil && img.TrustedCA == e.ca.name {
+		return nil // it names the ConfigMap already
+	}
 	return e.addObject(fileImagePatch, modePublic, kube.ImagePatch{Spec: kube.ImagePatchSpec{AdditionalTrustedCA: &kube.NameRef{Name: e.ca.name}}})
 }
 

@@ -1,48 +1,17 @@
 package emit
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
-	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 )
 
-const (
-	fileHubRestore   = "restore/operatorhub-patch.yaml"
-	fileImageRestore = "restore/image-config-patch.yaml"
-)
-
-// emitRestore writes how to go back when the network returns ("Restoring the network").
+// emitRestore writes how to go back when the network returns ("Restoring the network"). What the
+// cluster was is read in the cluster then: files of any week would know less.
 func (e *emission) emitRestore() error {
-	if off, known := e.before.get(keyDefaultsOff); known {
-		patch := kube.HubRestore{Spec: kube.HubRestoreSpec{Sources: json.RawMessage("null")}}
-		if value, err := strconv.ParseBool(off); err == nil {
-			patch.Spec.DisableAllDefaultSources = &value
-		}
-		if list := e.before[keySources]; list != "" {
-			patch.Spec.Sources = json.RawMessage(list)
-		}
-		if err := e.addObject(fileHubRestore, modePublic, patch); err != nil {
-			return err
-		}
-	}
-	for _, key := range e.recreated("") {
-		e.add("restore/"+key, modePublic, []byte(e.before[key]))
-	}
-	if name, known := e.before.get(keyTrustedCA); known && e.ca.held && !e.hosted() {
-		patch := kube.ImagePatch{}
-		if name != "" {
-			patch.Spec.AdditionalTrustedCA = &kube.NameRef{Name: name}
-		}
-		if err := e.addObject(fileImageRestore, modePublic, patch); err != nil {
-			return err
-		}
-	}
 	e.add(fileRestore, modePublic, e.restorePage())
 	return nil
 }
@@ -51,6 +20,7 @@ func (e *emission) restorePage() []byte {
 	p := e.newPage()
 	p.Text("# When the network returns")
 	p.Text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
+	e.restoreKept(p)
 	e.restoreCatalogs(p)
 	e.restoreClusterCatalogs(p)
 	e.restoreHelm(p)
@@ -75,44 +45,22 @@ func (e *emission) restoreLast(p *page.Page) {
 	)
 }
 
-// recreated are the keys of objects of others that satchel replaced or had deleted, sorted.
-func (e *emission) recreated(prefix string) (keys []string) {
-	for _, key := range slices.Sorted(maps.Keys(e.before)) {
-		name, isObject := strings.CutSuffix(key, ".yaml")
-		if isObject && strings.HasPrefix(key, prefix) && !e.untouched(name) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// untouched reports whether an object of others is in the cluster as it was, and stays.
-func (e *emission) untouched(name string) bool {
-	if catalog, ok := strings.CutPrefix(name, keyCatalog); ok {
-		one, has := e.present("CatalogSource", "openshift-marketplace", catalog)
-		return has && !ours(one) && !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == catalog })
-	}
-	gone := e.deleted()
-	for _, kind := range ruleKinds {
-		rule, ok := strings.CutPrefix(name, keyRules+strings.ToLower(string(kind))+"-")
-		if _, has := e.present(string(kind), "", rule); ok && has {
-			return !slices.ContainsFunc(gone, func(o rules.Other) bool { return o.Kind == kind && o.Name == rule })
-		}
-	}
-	return false
+// restoreKept reads what was kept into files.
+func (e *emission) restoreKept(p *page.Page) {
+	p.Step("What was there before")
+	p.Text("The ConfigMap openshift-config/%s has it. The commands write each of its values into a file in %s, and the following steps read those. If they print that it is not found, stop: without it, nobody knows what the cluster was before satchel.", beforeName, dirKept)
+	p.Run("mkdir -p "+dirKept, "oc extract configmap/"+beforeName+" -n openshift-config --to="+dirKept+" --confirm")
+	p.Text("From now on the cluster counts as connected again: satchel no longer leaves out what is for the cut.")
+	p.Run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":null}}'`)
 }
 
 // restoreOthers creates rules of others again, before satchel's go.
 func (e *emission) restoreOthers(p *page.Page) {
-	keys := e.recreated(keyRules)
-	if len(keys) == 0 {
-		return
+	kept := slices.ContainsFunc(slices.Collect(maps.Keys(e.before)), func(key string) bool { return strings.HasPrefix(key, keyRules) })
+	if e.hosted() || e.site.PresentRules != nil && !kept && len(e.others(offered)) == 0 {
+		return // no week has named one for deletion
 	}
 	p.Step("The rules of others")
-	p.Text("These were deleted because satchel's rules have all that is in them. Nodes: no drain and no reboot.")
-	line := "oc create"
-	for _, key := range keys {
-		line += " -f restore/" + key
-	}
-	p.Run(line)
+	p.Text("Rules of others that were deleted, because satchel's have all that is in them, are created again. Nodes: no drain and no reboot. If it prints nothing, there are none.")
+	p.Run(createAgain(keyRules))
 }

@@ -1,11 +1,9 @@
 package emit
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
@@ -50,45 +48,27 @@ func (e *emission) restoreCA(p *page.Page) {
 		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F"+hosts,
 		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F"+hosts+" | sort -u",
 	)
-	name, known := e.before.get(keyTrustedCA)
-	switch {
-	case !known:
-		e.restoreUnknownCA(p)
-	case name == "":
-		p.Text("image.config named no ConfigMap before satchel. This deletes the ConfigMap %s if satchel made it. If somebody has added another registry to it since, do not run it.", e.ca.name)
-		p.Run("oc patch image.config.openshift.io/cluster --type=merge --patch-file "+fileImageRestore, "oc delete configmap -n openshift-config -l "+kube.Mine+" --field-selector metadata.name="+e.ca.name)
-	default:
-		p.Text("image.config named the ConfigMap %s before satchel, and names it again. Only the mirror's keys are removed from it.", name)
-		lines := []string{"oc patch image.config.openshift.io/cluster --type=merge --patch-file " + fileImageRestore}
-		if len(e.addedKeys()) > 0 {
-			lines = slices.Insert(lines, 0, e.removeCAKeys(name))
-		}
-		p.Run(lines...)
-	}
+	p.Text("The mirror's keys are removed from the ConfigMap that image.config names now, but those that it had before satchel. Only if nothing is left in it, and image.config named another one before, or none, it names that again, and the empty one is deleted.")
+	const config = "image.config.openshift.io/cluster"
+	remove := "for key in " + strings.Join(e.restoredKeys(), " ") + `; do
+  case " $KEYS " in *" $key "*) continue ;; esac
+  [ -z "$NOW" ] || oc patch configmap "$NOW" -n openshift-config --type=merge -p '{"data":{"'"$key"'":null}}'
+done`
+	back := `case "$LEFT" in ""|"{}"|"map[]")
+  if [ -z "$CA" ]; then NAME=null; else NAME="{\"name\":\"$CA\"}"; fi
+  oc patch ` + config + ` --type=merge -p "{\"spec\":{\"additionalTrustedCA\":$NAME}}" && oc delete configmap "$NOW" -n openshift-config ;;
+esac`
+	p.Run(page.Chain(
+		"NOW=$(oc get "+config+" -o jsonpath='{.spec.additionalTrustedCA.name}')",
+		readBefore("CA", keyTrustedCA),
+		readBefore("KEYS", keyTrustedKeys),
+		page.Or(`[ "$CA" = "$NOW" ]`, `KEYS=""`),
+		remove,
+		`if [ -n "$NOW" ] && [ "$NOW" != "$CA" ]; then LEFT=$(oc get configmap "$NOW" -n openshift-config -o jsonpath='{.data}{.binaryData}') && `+back+"; fi",
+	)...)
 }
 
-// addedKeys are the mirror's keys that the ConfigMap did not have before.
-func (e *emission) addedKeys() []string {
-	had := strings.Fields(e.before[keyTrustedKeys])
-	return slices.DeleteFunc(slices.Clone(e.ca.keys), func(key string) bool { return slices.Contains(had, key) })
-}
-
-// removeCAKeys takes the mirror's keys out of a ConfigMap, and no other: null in a merge patch.
-func (e *emission) removeCAKeys(name string) string {
-	var keys []string
-	for _, key := range e.addedKeys() {
-		keys = append(keys, fmt.Sprintf("%q:null", key))
-	}
-	return fmt.Sprintf("oc patch configmap %s -n openshift-config --type=merge -p '{\"data\":{%s}}'", name, strings.Join(keys, ","))
-}
-
-// restoreUnknownCA reads in the cluster what it was before.
-func (e *emission) restoreUnknownCA(p *page.Page) {
-	p.Text("CA is the ConfigMap that image.config named before satchel, or nothing. Then %s is deleted if satchel made it. If somebody has added another registry to that one since, run only the first two commands.", e.ca.name)
-	p.Run(
-		readBefore("CA", keyTrustedCA)+" || CA="+e.ca.name,
-		e.removeCAKeys(`"${CA:-`+e.ca.name+`}"`),
-		`[ "$CA" = `+e.ca.name+` ] || oc patch image.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"additionalTrustedCA\":{\"name\":\"$CA\"}}}"`,
-		`[ -n "$CA" ] || oc delete configmap -n openshift-config -l `+kube.Mine+` --field-selector metadata.name=`+e.ca.name,
-	)
+// restoredKeys are those that satchel may have put into the ConfigMap in any week.
+func (e *emission) restoredKeys() []string {
+	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(e.ca.keys), updateServiceKey))))
 }

@@ -1,8 +1,7 @@
 package emit
 
 import (
-	"slices"
-	"strings"
+	"fmt"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -12,30 +11,43 @@ import (
 // that the catalogs of other weeks go too, also where this bundle has none.
 func (e *emission) restoreCatalogs(p *page.Page) {
 	p.Step("The catalogs as they were")
-	p.Text("satchel's catalogs are deleted, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
-	lines := []string{"oc delete catalogsource -n openshift-marketplace -l " + kube.Mine}
+	p.Text("Subscriptions that were moved to a catalog of satchel follow the one that they followed before. satchel's catalogs are deleted, those of others that they replaced are created again, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
+	p.Run(restoreSubscriptions()...)
 	if old := e.unlabelled(); len(old) > 0 {
-		lines = append(lines, "oc delete catalogsource -n openshift-marketplace --ignore-not-found "+strings.Join(old, " "))
-	}
-	keys := e.recreated(keyCatalog)
-	for _, key := range keys {
-		lines = append(lines, "oc create -f restore/"+key)
-	}
-	names, known := e.before.get(keyCatalogs)
-	for _, c := range e.catalogs {
-		was := c.kept || known && slices.Contains(strings.Fields(names), c.name) && !isDefault(c.name)
-		if was && !slices.Contains(keys, keyCatalog+c.name+".yaml") {
-			p.Text("The cluster had %s before. What it was is in %s, in the directory of the first run.", c.name, beforeCatalogs)
+		p.Text("These have no label, but an image of the mirror by digest, as earlier versions of satchel made them. If satchel made them, delete them too:")
+		var list []string
+		for _, name := range old {
+			list = append(list, fmt.Sprintf("`%s`: `oc delete catalogsource %[1]s -n openshift-marketplace --ignore-not-found`", name))
 		}
+		p.List(list)
 	}
-	if e.has(fileHubRestore) {
-		lines = append(lines, "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file "+fileHubRestore)
-	} else {
-		lines = append(lines,
-			readBefore("SOURCES", keySources),
-			readBefore("OFF", keyDefaultsOff)+` && oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-null},\"sources\":${SOURCES:-null}}}"`)
+	p.Run("oc delete catalogsource -n openshift-marketplace -l "+kube.Mine, createAgain(keyCatalog))
+	p.Run(append(page.Chain(
+		readBefore("SOURCES", keySources), readBefore("OFF", keyDefaultsOff),
+		`oc patch operatorhub.config.openshift.io/cluster --type=merge -p "{\"spec\":{\"disableAllDefaultSources\":${OFF:-null},\"sources\":${SOURCES:-null}}}"`,
+	), "oc get catalogsource,pods -n openshift-marketplace")...)
+}
+
+// restoreSubscriptions sets back the catalogs and channels that were kept. A Subscription that
+// somebody has moved to a catalog of others since stays there.
+func restoreSubscriptions() []string {
+	const sub = `oc %s subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" `
+	get, patch := fmt.Sprintf(sub, "get"), fmt.Sprintf(sub, "patch")
+	return []string{
+		"for f in " + dirKept + "/" + keySource + "*; do",
+		`  [ -s "$f" ] || continue`,
+		"  s=${f##*/" + keySource + "}; WAS=$(cat \"$f\")",
+		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.source}') || continue",
+		"  OTHERS=$(oc get catalogsource -n openshift-marketplace --field-selector metadata.name=\"$NOW\" -l " + theirsAlone + " -o name) || continue",
+		`  [ -z "$NOW" ] || [ "$NOW" = "$WAS" ] || [ -n "$OTHERS" ] || ` + patch + `--type=merge -p '{"spec":{"source":"'"$WAS"'"}}'`,
+		"done",
+		"for f in " + dirKept + "/" + keyFollows + "*; do",
+		`  [ -s "$f" ] || continue`,
+		"  s=${f##*/" + keyFollows + "}; WAS=$(cat \"$f\")",
+		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.channel}') || continue",
+		`  [ -z "$NOW" ] || [ "$NOW" = "$WAS" ] || ` + patch + `--type=merge -p '{"spec":{"channel":"'"$WAS"'"}}'`,
+		"done",
 	}
-	p.Run(append(lines, "oc get catalogsource,pods -n openshift-marketplace")...)
 }
 
 // unlabelled are the CatalogSources that earlier versions of satchel made, which have no label.

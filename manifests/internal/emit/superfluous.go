@@ -17,14 +17,14 @@ func (e *emission) stepNoLonger(p *page.Page) {
 	catalogs, others := e.oldCatalogs()
 	catalogs2, others2 := e.oldClusterCatalogs()
 	var lines []string
-	if len(catalogs) > 0 {
-		lines = append(lines, "oc delete catalogsource -n openshift-marketplace "+strings.Join(catalogs, " "))
+	for _, name := range catalogs {
+		lines = append(lines, unlessSubscribed(name))
 	}
 	if len(catalogs2) > 0 {
-		lines = append(lines, "oc delete clustercatalog "+strings.Join(catalogs2, " "))
+		lines = append(lines, "oc delete clustercatalog --ignore-not-found "+strings.Join(catalogs2, " "))
 	}
 	if old := e.oldSignatures(); len(old) > 0 {
-		lines = append(lines, "oc delete configmap -n openshift-config-managed "+strings.Join(old, " "))
+		lines = append(lines, "oc delete configmap -n openshift-config-managed --ignore-not-found "+strings.Join(old, " "))
 	}
 	others = append(others, others2...)
 	if len(lines)+len(others) == 0 {
@@ -32,11 +32,12 @@ func (e *emission) stepNoLonger(p *page.Page) {
 	}
 	p.Step("What satchel made and nothing needs any more")
 	if len(lines) > 0 {
-		p.Text("Catalogs that nothing installed comes from, in the place of which another one serves the same catalog now; signatures of releases that the cluster has left behind. Nodes: nothing changes, no drain and no reboot.")
+		p.Text("Catalogs that nothing installed comes from, in the place of which another one serves the same catalog now; signatures of releases that the cluster has left behind. The commands leave a catalog alone that a Subscription names by then. Nodes: nothing changes, no drain and no reboot.")
 		p.Run(lines...)
 	}
 	if len(others) > 0 {
-		p.Text("These catalogs of earlier bundles are not in this one. Keep those that somebody may want to install from:")
+		p.Text("These catalogs of earlier bundles, or of earlier versions of satchel, are for you to decide. Keep those that somebody may want to install from, and look first whether something uses them:")
+		p.Run("oc get subscriptions.operators.coreos.com -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,SOURCE:.spec.source")
 		p.List(others)
 	}
 }
@@ -57,8 +58,9 @@ func (e *emission) subscribed(name string) bool {
 	})
 }
 
-// oldCatalogs are satchel's CatalogSources that this run does not write and no Subscription
-// names: those that another one has replaced, and a line for each of the others.
+// oldCatalogs are satchel's CatalogSources that this run does not write and no Subscription is known
+// to name: those that another one has replaced, and a line for each of the others and of those
+// that have no label.
 func (e *emission) oldCatalogs() (replaced, others []string) {
 	if !e.site.Cluster.Known("Subscription") || len(e.catalogs) == 0 {
 		return nil, nil
@@ -76,11 +78,15 @@ func (e *emission) oldCatalogs() (replaced, others []string) {
 		if json.Unmarshal(o.Body, &in) != nil {
 			continue
 		}
-		if e.carries(in.Spec.Image) {
+		why := "this bundle does not have it"
+		switch {
+		case !ours(o):
+			why = "it has no label, but its image is as earlier versions of satchel wrote it: if satchel made it"
+		case e.carries(in.Spec.Image):
 			replaced = append(replaced, o.Name)
 			continue
 		}
-		others = append(others, fmt.Sprintf("`%s` (`%s`): no Subscription names it. To delete it: `oc delete catalogsource -n openshift-marketplace %[1]s`. Nodes: nothing changes.", o.Name, page.Markdown(in.Spec.Image)))
+		others = append(others, fmt.Sprintf("`%s` (`%s`): %s. To delete it: `oc delete catalogsource -n openshift-marketplace %[1]s`. Nodes: nothing changes.", o.Name, page.Markdown(in.Spec.Image), why))
 	}
 	return replaced, others
 }

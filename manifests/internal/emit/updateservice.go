@@ -328,15 +328,16 @@ func (e *emission) restoreUpdates(p *page.Page) {
 	}
 	p.Step("Updates from the internet")
 	p.Text("The cluster asks for updates where it did before, by the channel that it had before, of the version that it runs now.")
-	p.Run(
+	p.Run(page.Chain(
 		readBefore("CHANNEL", keyChannel),
 		readBefore("UPSTREAM", keyUpstream),
 		`if [ -n "$UPSTREAM" ]; then UPSTREAM="\"$UPSTREAM\""; else UPSTREAM=null; fi`,
 		`oc patch clusterversion version --type=merge -p '{"spec":{"upstream":'"$UPSTREAM"'}}'`,
-		"MINOR=$(oc get clusterversion version -o jsonpath='{.status.desired.version}' | cut -d. -f1,2)",
+		"VERSION=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
+		`MINOR=$(echo "$VERSION" | cut -d. -f1,2)`,
 		`case "$CHANNEL" in *-[0-9].[0-9]*) CHANNEL="${CHANNEL%-*}-$MINOR" ;; esac`,
-		`[ -z "$CHANNEL" ] || oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`,
-	)
+		page.Or(`[ -z "$CHANNEL" ]`, `oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`),
+	)...)
 	if e.update.wanted && e.update.stopped == "" && !e.update.kept {
 		p.Text("This deletes the update service. Other clusters may use it: look first.")
 		p.Run(fmt.Sprintf("oc delete updateservice %s -n %s --ignore-not-found", e.update.name, e.update.ns))

@@ -1,8 +1,6 @@
 package kube
 
 import (
-	"encoding/json"
-
 	"sigs.k8s.io/yaml"
 )
 
@@ -140,15 +138,6 @@ type (
 	HubSource struct {
 		Name     string `json:"name"`
 		Disabled bool   `json:"disabled"`
-	}
-	// HubRestore is a patch of the operator hub, back to what it was.
-	HubRestore struct {
-		Spec HubRestoreSpec `json:"spec"`
-	}
-	// HubRestoreSpec has what it was.
-	HubRestoreSpec struct {
-		DisableAllDefaultSources *bool           `json:"disableAllDefaultSources"`
-		Sources                  json.RawMessage `json:"sources"` // null takes it away
 	}
 )
 
