@@ -223,7 +223,7 @@ func TestUpdateOperators(t *testing.T) {
 		"`c.v1.0.0` in ns may be on 4.14 at most", "c 3.0.0 would lift that, but only the catalog for 4.16 has it (`catalogsource-redhat-operators-after-4.16.yaml`), which comes after the update: it cannot lift it. Carry a version of c that may be on 4.16 from the catalog for 4.15.",
 		"`f.v1.0.0` in ns may be on 4.9 at most", "no Subscription",
 		"`g.v1.0.0`", "does not know whether a version of g",
-		"cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
+		"\nkeep channel-ns.", "cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
 }
 
 // TestUpdateExtensions: what OLM v1 has installed holds back updates too, from 4.18 on.

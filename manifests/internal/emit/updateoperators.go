@@ -148,11 +148,14 @@ func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
 	}
 	p.Text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. %s", which)
 	p.Run(commands...)
-	var list []string
+	var list, keep []string
 	for _, op := range slices.Concat(e.installed(), e.extensions()) {
 		for i, next := range to {
 			if op.blocks(next) {
-				list = append(list, e.heldBy(op, from[i], next))
+				line := e.heldBy(op, from[i], next)
+				if list = append(list, line); strings.HasSuffix(line, changeChannel) {
+					keep = append(keep, e.keepChannel(op)...)
+				}
 				break
 			}
 		}
@@ -161,6 +164,24 @@ func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
 		p.Text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`).")
 		p.List(list)
 	}
+	if len(keep) > 0 {
+		p.Text("Before you change a channel: the ConfigMap %s keeps what it is now, for the way back.", beforeName)
+		p.Run(withKeep(keep...)...)
+	}
+}
+
+// changeChannel ends what is said of a Subscription whose channel must change.
+const changeChannel = ", so change the channel."
+
+// keepChannel keeps the channel of the Subscription that an operator was installed by.
+func (e *emission) keepChannel(op installedOperator) (lines []string) {
+	for _, o := range e.site.Cluster.Of("Subscription") {
+		var s follower
+		if o.Namespace == op.namespace && json.Unmarshal(o.Body, &s) == nil && s.Status.InstalledCSV == op.csv {
+			lines = append(lines, fmt.Sprintf("keep %s%s.%s oc get subscriptions.operators.coreos.com %[3]s -n %[2]s -o jsonpath='{.spec.channel}'", keyFollows, o.Namespace, o.Name))
+		}
+	}
+	return lines
 }
 
 // heldBy says of an operator which update it holds back, and which version lifts that.
@@ -196,7 +217,7 @@ func (op installedOperator) follow(channel string) (s string) {
 	case other && op.extension != "":
 		s = fmt.Sprintf(" The ClusterExtension follows channel %s, so change its channels.", page.Markdown(text.And(op.channels)))
 	case other:
-		s = fmt.Sprintf(" The Subscription follows channel %s, so change the channel.", page.Markdown(op.channels[0]))
+		s = fmt.Sprintf(" The Subscription follows channel %s"+changeChannel, page.Markdown(op.channels[0]))
 	}
 	if op.pinned != "" {
 		s += fmt.Sprintf(" The ClusterExtension allows version `%s`, so see that it allows this one.", page.Markdown(op.pinned))

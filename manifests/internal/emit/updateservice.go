@@ -231,11 +231,15 @@ func (e *emission) stepUpdateService(p *page.Page) {
 	p.Step("The update service")
 	p.Text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
 	if u.kept {
-		p.Text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** Save it first if another mirror is to be served again (`oc get updateservice %[1]s -n %[2]s -o yaml`).", u.name, u.ns)
+		p.Text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** The ConfigMap %s keeps it before, for the way back.", u.name, u.ns, beforeName)
 	}
 	e.pageUpdateOperator(p)
 	e.pageServiceCA(p)
-	p.Run("oc apply -f "+fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns))
+	apply := []string{"oc apply -f " + fileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns)}
+	if u.kept {
+		apply = withKeep(page.Chain(append([]string{keepObject("updateservice", u.ns, u.name)}, apply...)...)...)
+	}
+	p.Run(apply...)
 	if e.asksUpdateService() {
 		return
 	}
@@ -338,8 +342,8 @@ func (e *emission) restoreUpdates(p *page.Page) {
 		`case "$CHANNEL" in *-[0-9].[0-9]*) CHANNEL="${CHANNEL%-*}-$MINOR" ;; esac`,
 		page.Or(`[ -z "$CHANNEL" ]`, `oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`),
 	)...)
-	if e.update.wanted && e.update.stopped == "" && !e.update.kept {
-		p.Text("This deletes the update service. Other clusters may use it: look first.")
-		p.Run(fmt.Sprintf("oc delete updateservice %s -n %s --ignore-not-found", e.update.name, e.update.ns))
+	if e.update.wanted && e.update.stopped == "" {
+		p.Text("This deletes the update service that satchel made. One of others that it changed is created again as it was. Other clusters may use it: look first.")
+		p.Run("oc delete updateservice -n "+e.update.ns+" -l "+kube.Mine, createAgain("updateservice-"))
 	}
 }

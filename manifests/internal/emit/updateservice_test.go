@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -83,8 +84,8 @@ func TestUpdateService(t *testing.T) {
 	}
 }
 
-// TestUpdateServiceOfOthers: one that satchel did not make is taken over only with a word, and is
-// not deleted on the way back; satchel's own is, in every week.
+// TestUpdateServiceOfOthers: one that satchel did not make is taken over only with a word, and is kept
+// before, so that the way back creates it again; satchel's own is not, in any week.
 func TestUpdateServiceOfOthers(t *testing.T) {
 	t.Parallel()
 	for labels, theirs := range map[string]bool{`{}`: true, `{"app.kubernetes.io/managed-by":"satchel"}`: false} {
@@ -95,7 +96,7 @@ func TestUpdateServiceOfOthers(t *testing.T) {
 		files, _, err := Emit(inv, site)
 		must(t, err)
 		page, back := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRestore).Body)
-		if strings.Contains(page, "which satchel did not make") != theirs || strings.Contains(back, "oc delete updateservice company -n updates") == theirs {
+		if strings.Contains(page, "which satchel did not make") != theirs || strings.Contains(page, "keep updateservice-company.yaml oc get updateservice/company -n updates -o yaml &&\noc apply") != theirs || !strings.Contains(back, "oc delete updateservice -n updates -l "+kube.Mine+"\nfor f in restore/before/updateservice-*.yaml") {
 			t.Errorf("labels %s:\n%s\n%s", labels, page, back)
 		}
 	}
