@@ -195,9 +195,13 @@ func left(images []oci.Image, noted gaps.List) (list []oci.Image) {
 	return list
 }
 
-// unchanged reads a bundle back, as after packing it, and says that nothing has changed.
+// unchanged reads a bundle back, as after packing it, and says that nothing has changed. The
+// signatures that nodes demand are looked at again: clusters may have other policies by now.
 func (p *packing) unchanged(ctx context.Context, b bundle.SealedError, noted gaps.List) (*Result, error) {
 	p.Gaps = noted
+	if err := p.Demanded(ctx); err != nil { // by policies that are new since
+		return nil, p.uncompared(ctx, b, err)
+	}
 	if err := p.holdBundle(b); err != nil {
 		return nil, err
 	}

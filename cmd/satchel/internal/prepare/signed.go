@@ -16,6 +16,10 @@ import (
 // maxUnsigned is how many images without a signature are reported one by one.
 const maxUnsigned = 10
 
+// Demanded notes as gaps the signatures that nodes demand now and that are missing or wrong, for a
+// set that has been through [Set.Pin] alone.
+func (s *Set) Demanded(ctx context.Context) error { return s.checkSigned(ctx) }
+
 // checkSigned notes as gaps the signatures that nodes demand of images, and that are missing or
 // wrong. The images stay: with an older policy, nodes take them.
 func (s *Set) checkSigned(ctx context.Context) error {

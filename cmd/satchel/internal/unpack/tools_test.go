@@ -1,6 +1,8 @@
 package unpack
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,9 +12,12 @@ import (
 	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
@@ -52,5 +57,50 @@ func TestWriteTools(t *testing.T) {
 	u.Site.Payloads[0].Version = semver.MustParse("4.18.4")
 	if err := u.writeTools(t.Context()); err == nil || !strings.Contains(err.Error(), "release 4.18.4") || !strings.Contains(err.Error(), "its SHA-256 is") {
 		t.Errorf("other bytes: %v", err)
+	}
+}
+
+// TestToolsLeftOut: a bundle of some images alone may lack the image of a program: that one is
+// left out, which is said, and the others are written.
+func TestToolsLeftOut(t *testing.T) {
+	t.Parallel()
+	b := jobtest.New(t, 67)
+	component := func(name string) oci.Descriptor {
+		layer, err := b.Content.Files(ocitest.LayerGzip, ocitest.File{Name: "usr/bin/" + name, Body: []byte(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Content.ImageFor("amd64", false, layer)
+	}
+	cli, other := component("oc"), component("other")
+	done, err := pack.Run(t.Context(), b.Pack(b.Prepare(jobtest.Images(b.Push(cli, "ocp/cli", "v1"))), "drive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := manifests.PayloadFacts{Version: semver.MustParse("4.18.3")}
+	for name, root := range map[string]oci.Descriptor{"oc": cli, "openshift-install": other} {
+		facts.Tools = append(facts.Tools, manifests.Tool{Name: name, Platform: "linux/amd64", Image: root, Source: "quay.io/r@" + digest.FromString("r").String(), SHA256: digest.FromString(name)})
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	out, err := outdir.Open(dir)
+	if err == nil {
+		err = out.Write(nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.Open(done.Dir)
+	u := &unpacking{Options: Options{To: b.To(), Out: out, Site: manifests.Site{Payloads: []manifests.PayloadFacts{facts}}}, r: r, src: r}
+	if err := u.writeTools(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := os.ReadFile(filepath.Join(dir, "tools/oc-4.18.3-amd64")); err != nil || string(body) != "oc" {
+		t.Errorf("%q, %v", body, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "tools/openshift-install-4.18.3-amd64")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a program without an image: %v", err)
+	}
+	if said := b.Log.String(); !strings.Contains(said, "tools/openshift-install-4.18.3-amd64 is not written: this bundle does not have the image that it is in") || strings.Contains(said, "tools/oc-4.18.3-amd64 is not written") {
+		t.Errorf("said %q", said)
 	}
 }
