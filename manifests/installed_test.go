@@ -38,6 +38,8 @@ func TestInstalled(t *testing.T) {
 		"every package of a catalog":  {"", []imageset.Installed{etcd("1.0.0", "stable", own)}, "etcd default stable, alpha etcd.v2.0.0 2.0.0=etcd.v2.0.0, next etcd.v2.0.0 2.0.0=etcd.v2.0.0, stable etcd.v1.1.0 1.0.0=etcd.v1.0.0 1.1.0=etcd.v1.1.0; prometheus default stable, stable prometheus.v0.5.0 0.5.0=prometheus.v0.5.0", nil},
 		"nothing of it in a channel":  {"{name: etcd, channels: [{name: next}]}", []imageset.Installed{etcd("1.0.0", "stable", own)}, "etcd default next, next etcd.v2.0.0 2.0.0=etcd.v2.0.0", []string{"the configuration chooses other versions than etcd 1.0.0"}},
 		"a bundle, its name is known": {"{name: etcd, channels: [{name: stable}]}", []imageset.Installed{{Package: "etcd", Bundle: "etcd.v1.0.0"}}, "etcd default stable, stable etcd.v1.1.0 1.0.0=etcd.v1.0.0 1.1.0=etcd.v1.1.0", nil},
+		"a channel left out":          {"{name: etcd, channels: [{name: stable}]}", []imageset.Installed{etcd("1.1.0", "alpha", own)}, "etcd default stable, stable etcd.v1.1.0 1.1.0=etcd.v1.1.0", []string{"package etcd loses the channel alpha: the configuration leaves it out. It gets no updates where that is followed: cluster east"}},
+		"a channel that is gone":      {"{name: etcd, channels: [{name: stable}]}", []imageset.Installed{etcd("1.1.0", "old", own)}, "etcd default stable, stable etcd.v1.1.0 1.1.0=etcd.v1.1.0", []string{"package etcd loses the channel old: the catalog does not have it any more. It gets no updates where that is followed: cluster east"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := asktest.NewCatalogs()

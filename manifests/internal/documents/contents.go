@@ -85,6 +85,31 @@ type VersionContents struct {
 	MostOpenShift string `json:"maxOpenShiftVersion,omitempty"`
 }
 
+// Lacks says what a Subscription to a package misses in the catalog: the package, its channel, or the
+// version that is installed, from which updates would lead on; "" for nothing. channel may be empty,
+// for the default one, and so may installed.
+func (c CatalogContents) Lacks(pkg, channel, installed string) string {
+	at := slices.IndexFunc(c.Packages, func(p PackageContents) bool { return p.Name == pkg })
+	if at < 0 {
+		return "the package " + pkg + " is not in the catalog"
+	}
+	p := c.Packages[at]
+	channel = cmp.Or(channel, p.DefaultChannel)
+	in := slices.IndexFunc(p.Channels, func(ch ChannelContents) bool { return ch.Name == channel })
+	if in < 0 {
+		var names []string
+		for _, ch := range p.Channels {
+			names = append(names, ch.Name)
+		}
+		return "the channel " + channel + " of the package " + pkg + " is not in the catalog, which has " + text.Some(names, 8)
+	}
+	has := func(v VersionContents) bool { return v.Bundle == installed }
+	if installed != "" && c.Versions == "" && !slices.ContainsFunc(p.Channels[in].Versions, has) {
+		return "the installed " + installed + " is not in the channel " + channel + " of the catalog, so the update from it may be missing"
+	}
+	return ""
+}
+
 // ReadContents gives what of each catalog a bundle carries, in the order of its
 // configuration, without those that it does not carry after all; none if it does not
 // say. It is as untrusted as the source.

@@ -182,3 +182,24 @@ func TestReal(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// TestOtherReleases: an update that has begun needs its release too, and so do hosted clusters and
+// each of their pools that lags behind.
+func TestOtherReleases(t *testing.T) {
+	t.Parallel()
+	begun := "apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {channel: stable-4.16}\nstatus: {desired: {version: 4.17.2, image: 'quay.io/r/r@" + hex("b") + "'}, history: [{state: Partial, version: 4.17.2, image: 'quay.io/r/r@" + hex("b") + "'}, {state: Completed, version: 4.16.5, image: 'quay.io/r/r@" + hex("a") + "'}]}\n"
+	hosted := "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: h, namespace: clusters}\nspec: {release: {image: 'quay.io/r/r:b'}}\nstatus: {version: {history: [{state: Completed, version: 4.15.9, image: 'quay.io/r/r:b'}, {state: Completed, version: 4.14.3, image: 'quay.io/r/r:a'}, {state: Completed, version: 4.14.1, image: 'quay.io/r/r:c'}]}}\n"
+	pool := "apiVersion: hypershift.openshift.io/v1beta1\nkind: NodePool\nmetadata: {name: p, namespace: clusters}\nspec: {clusterName: h, release: {image: 'quay.io/r/r:a'}}\nstatus: {version: 4.14.3}\n"
+	for name, tc := range map[string]struct {
+		objects []string
+		want    string
+	}{
+		"an update has begun": {[]string{begun, node("amd64")}, "    # Runs now: 4.16.5, in east.\n    - name: stable-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.5\n    # Runs now: 4.17.2, in east, which has begun to update to it.\n    - name: stable-4.17\n      minVersion: 4.17.2\n      maxVersion: 4.17.2\n"},
+		"a pool lags behind":  {[]string{version("4.16.5", "stable-4.16"), node("amd64"), hosted, pool}, "    # Runs now: 4.14.3, in node pool p of east.\n    - name: stable-4.14\n      minVersion: 4.14.3\n      maxVersion: 4.14.3\n    # Runs now: 4.15.9, in hosted cluster h of east.\n    - name: stable-4.15\n      minVersion: 4.15.9\n      maxVersion: 4.15.9\n    # Runs now: 4.16.5, in east.\n    - name: stable-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.5\n"},
+	} {
+		_, got, _ := strings.Cut(written(t, "", read(t, "east", tc.objects...)), "    channels:\n")
+		if got != tc.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, tc.want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/needed"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -22,6 +23,14 @@ type runs struct {
 	channel string // that has the version
 	kind    string // first word of its channels
 	arch    string // "" where it is not known
+	also    []also // what is carried beside the version
+}
+
+// also is a release that a cluster needs beside the one that it runs.
+type also struct {
+	version semver.Version
+	channel string
+	why     string
 }
 
 func (r runs) String() string {
@@ -90,7 +99,33 @@ func runsOf(s *cluster.State) (r runs) {
 	default:
 		r.channel = own
 	}
+	r.also = alsoOf(s, r)
 	return r
+}
+
+// alsoOf lists the releases of updates that have begun, and those of hosted clusters and their pools.
+func alsoOf(s *cluster.State, r runs) (list []also) {
+	add := func(versions []string, why string) {
+		for _, version := range versions {
+			v, err := semver.Parse(version)
+			if err != nil || v.EQ(r.version) || slices.ContainsFunc(list, func(a also) bool { return a.version.EQ(v) }) {
+				continue
+			}
+			one := also{v, channelOf(r.kind, v), why}
+			switch {
+			case r.okd:
+				one.channel = r.channel
+			case len(v.Pre) > 0:
+				one.channel = channelOf("candidate", v)
+			}
+			list = append(list, one)
+		}
+	}
+	add(needed.Begun(s), r.name+", which has begun to update to it")
+	for _, h := range needed.Hosted(s) {
+		add(h.Versions(), text.ASCII(h.Who())+" of "+r.name)
+	}
+	return list
 }
 
 // pick takes the first of the names that a list has, else the first of the list.
@@ -167,6 +202,11 @@ func (w *writer) spans() map[string]*span {
 			s := at(r.channel, r.okd)
 			s.versions = append(s.versions, r.version)
 			s.clusters = append(s.clusters, r.name)
+		}
+		for _, a := range r.also {
+			s := at(a.channel, r.okd)
+			s.versions = append(s.versions, a.version)
+			s.clusters = append(s.clusters, a.why)
 		}
 	}
 	if w.target != nil && len(w.runs) > 0 {

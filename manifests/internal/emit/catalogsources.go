@@ -44,6 +44,7 @@ func (e *emission) emitCatalogs() error {
 	if err := e.nameCatalogs(); err != nil {
 		return err
 	}
+	e.noteLost()
 	e.noteReplaced()
 	e.noteOtherMinor()
 	for _, c := range slices.Concat(e.catalogs, e.later) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -26,6 +27,7 @@ func (e *emission) stepCatalogSources(p *page.Page) {
 		}
 		p.Text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
 		e.pageMoves(p, list)
+		e.pageLost(p)
 		e.applyCatalogs(p, list)
 		e.listCatalogPlaces(p)
 	}
@@ -156,6 +158,38 @@ func (e *emission) pageMoves(p *page.Page, list []catalogObject) {
 	if len(lines) > 0 {
 		p.Text("**These Subscriptions have Automatic approval and follow at once:** OLM updates their operators to what the catalogs have. " + manual)
 		p.List(lines)
+	}
+}
+
+// lostChannels lists the Subscriptions whose channel, or whose installed version, is not in the
+// catalog that they get operators from.
+func (e *emission) lostChannels() (lines []string) {
+	for _, c := range e.catalogs {
+		at := slices.IndexFunc(e.site.Contents, func(one documents.CatalogContents) bool { return one.Catalog == c.image.Configured().String() })
+		if at < 0 {
+			continue
+		}
+		for _, s := range e.subscriptions([]catalogObject{c}) {
+			if why := e.site.Contents[at].Lacks(s.Spec.Name, s.Spec.Channel, s.Status.InstalledCSV); why != "" {
+				lines = append(lines, fmt.Sprintf("`%s` in `%s`: %s", page.Markdown(s.name), page.Markdown(s.namespace), page.Markdown(why)))
+			}
+		}
+	}
+	return lines
+}
+
+// pageLost says which Subscriptions get no updates from the new catalogs.
+func (e *emission) pageLost(p *page.Page) {
+	if lines := e.lostChannels(); len(lines) > 0 {
+		p.Text("**These Subscriptions get no updates from the new catalogs:** what they follow is not there. Their operators keep running. Let them follow another channel (`oc patch subscriptions.operators.coreos.com NAME -n NS --type=merge -p '{\"spec\":{\"channel\":\"CHANNEL\"}}'`), or carry theirs with the next bundle.")
+		p.List(lines)
+	}
+}
+
+// noteLost says the same to whoever runs satchel.
+func (e *emission) noteLost() {
+	for _, line := range e.lostChannels() {
+		e.note("a Subscription of the cluster gets no updates from its new catalog: %s", strings.ReplaceAll(line, "`", ""))
 	}
 }
 

@@ -24,6 +24,7 @@ type Installed struct {
 	Catalog string `json:"catalog,omitempty"`
 	Image   string `json:"-"` // of that catalog, as it is outside; empty if it is not known
 	Cluster string `json:"-"` // which has it, for messages
+	By      string `json:"-"` // the objects that ask for it, with their clusters, for messages
 }
 
 // String names what is installed, for messages.

@@ -3,6 +3,7 @@ package needed
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/blang/semver/v4"
@@ -62,6 +63,7 @@ func subscription(s *cluster.State, o cluster.Object, versions map[string]string
 	bundle := cmp.Or(sub.Status.InstalledCSV, sub.Spec.StartingCSV)
 	one := imageset.Installed{Package: sub.Spec.Name, Bundle: bundle, Channel: sub.Spec.Channel, Cluster: s.Name,
 		Version: plainVersion(cmp.Or(versions[o.Namespace+"/"+bundle], versionIn(bundle)))}
+	one.By = text.ASCII(fmt.Sprintf("Subscription %s/%s of cluster %s", o.Namespace, o.Name, s.Name))
 	one.Catalog, one.Image = catalogOf(s, sub.Spec.SourceNamespace, sub.Spec.Source, from)
 	return []imageset.Installed{printable(one)}
 }
@@ -95,6 +97,7 @@ func extension(s *cluster.State, o cluster.Object, from sources) (list []imagese
 	}
 	c, b := e.Spec.Source.Catalog, e.Status.Install.Bundle
 	one := imageset.Installed{Package: c.PackageName, Bundle: b.Name, Version: plainVersion(b.Version), Cluster: s.Name}
+	one.By = text.ASCII(fmt.Sprintf("ClusterExtension %s of cluster %s", o.Name, s.Name))
 	one.Catalog, one.Image = clusterCatalog(s, c.Selector.MatchLabels["olm.operatorframework.io/metadata.name"], from)
 	channels := c.Channels
 	if len(channels) == 0 {

@@ -43,11 +43,26 @@ func Of(list []*cluster.State) *Needs {
 	slices.SortStableFunc(n.Running, func(a, b imageset.Running) int { return cmp.Compare(a.Ref.String(), b.Ref.String()) })
 	n.Running = merged(n.Running)
 	slices.SortFunc(n.Installed, compareInstalled)
-	n.Installed = slices.CompactFunc(n.Installed, func(a, b imageset.Installed) bool {
-		a.Cluster, b.Cluster, a.Image, b.Image = "", "", "", ""
-		return a == b
-	})
+	n.Installed = together(n.Installed)
 	return n
+}
+
+// together is a list of what is installed, each once, with all objects that ask for it.
+func together(list []imageset.Installed) (out []imageset.Installed) {
+	same := func(a, b imageset.Installed) bool {
+		a.Cluster, b.Cluster, a.Image, b.Image, a.By, b.By = "", "", "", "", "", ""
+		return a == b
+	}
+	for _, one := range list {
+		if i := len(out) - 1; i >= 0 && same(out[i], one) {
+			if len(out[i].By) < 200 {
+				out[i].By += ", " + one.By
+			}
+			continue
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // olmV1 is the first version that has ClusterExtensions.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/operator-framework/operator-registry/alpha/declcfg"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/catalog"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
@@ -109,6 +111,7 @@ func newest(p *catalog.Package, channel string) (high *catalog.Bundle) {
 // leftBehind notes what is installed of a package and not among what is carried of it.
 func (s *selection) leftBehind(p *catalog.Package, out *filter.Result) {
 	for _, one := range s.installedOf(p.Name) {
+		s.channelLost(p, one, out)
 		switch {
 		case one.Bundle == "" || slices.Contains(out.Bundles, one.Bundle) || slices.Contains(out.Stranded, one.Bundle):
 		case p.Bundle(one.Bundle) == nil:
@@ -117,6 +120,19 @@ func (s *selection) leftBehind(p *catalog.Package, out *filter.Result) {
 			s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: the configuration chooses other versions than %s, which cluster %s has installed: the way from there may be missing", s.what, one, one.Cluster)))
 		}
 	}
+}
+
+// channelLost notes a channel that somebody follows and that what is carried does not have.
+func (s *selection) channelLost(p *catalog.Package, one imageset.Installed, out *filter.Result) {
+	carried := func(c declcfg.Channel) bool { return c.Package == p.Name && c.Name == one.Channel }
+	if one.Channel == "" || slices.ContainsFunc(out.Config.Channels, carried) {
+		return
+	}
+	why := "the configuration leaves it out"
+	if p.Channel(one.Channel) == nil {
+		why = "the catalog does not have it any more"
+	}
+	s.notes = append(s.notes, text.ASCII(fmt.Sprintf("%s: package %s loses the channel %s: %s. It gets no updates where that is followed: %s", s.what, p.Name, one.Channel, why, cmp.Or(one.By, "cluster "+one.Cluster))))
 }
 
 // notCarried says which installed operators no catalog of the configuration has.
