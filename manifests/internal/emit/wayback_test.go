@@ -49,7 +49,7 @@ metadata: {name: worker}
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: node-a}
+metadata: {name: node-a, labels: {node-role.kubernetes.io/master: "", node-role.kubernetes.io/worker: ""}}
 ---
 apiVersion: olm.operatorframework.io/v1
 kind: ClusterCatalog
