@@ -49,7 +49,8 @@ metadata: {name: worker}
 ---
 apiVersion: v1
 kind: Node
-metadata: {name: node-a, labels: {node-role.kubernetes.io/master: "", node-role.kubernetes.io/worker: ""}}
+metadata: {name: node-a, labels: {node-role.kubernetes.io/master: "", node-role.kubernetes.io/worker: "", kubernetes.io/os: linux}}
+status: {conditions: [{type: Ready, status: "True"}]}
 ---
 apiVersion: olm.operatorframework.io/v1
 kind: ClusterCatalog
