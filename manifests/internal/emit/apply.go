@@ -50,7 +50,7 @@ func (e *emission) applyPage() []byte {
 		p.Head("Read this first")
 		var list []string
 		for _, n := range e.notes {
-			list = append(list, text.OneLine(text.Printable(n)))
+			list = append(list, strings.ReplaceAll(text.OneLine(text.Printable(n)), fileApply, "this page"))
 		}
 		p.List(list)
 	}

@@ -248,13 +248,16 @@ const (
 
 // saves are commands that make copies for a person to look at.
 func (e *emission) saves() []string {
-	return []string{
+	list := []string{
 		save("image.config.openshift.io/cluster", beforeImage),
 		save("operatorhub.config.openshift.io/cluster", beforeHub),
 		save("catalogsource -n openshift-marketplace", beforeCatalogs),
 		save("imagecontentsourcepolicy", "before-icsp.yaml"),
-		save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml") + " || true",
 	}
+	if v, known := e.site.Cluster.Running(); !known || hasMirrorSets(v) {
+		list = append(list, save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
+	}
+	return list
 }
 
 // save is a command that saves a resource and never overwrites an older copy.

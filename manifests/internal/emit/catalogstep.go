@@ -23,7 +23,8 @@ func (e *emission) stepCatalogSources(p *page.Page) {
 	if len(list) > 0 {
 		if e.hubChange() != same {
 			p.Text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
-			p.Run("oc get catalogsource -n openshift-marketplace -o yaml | grep 'managed-by: marketplace-operator'")
+			// By name: a copy that somebody made of a default one has its annotation too.
+			p.Run("oc get catalogsource -n openshift-marketplace " + strings.Join(e.defaultNames(), " ") + " --ignore-not-found -o yaml | grep 'managed-by: marketplace-operator'")
 		}
 		p.Text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
 		e.pageMoves(p, list)

@@ -340,7 +340,7 @@ func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 		}
 	}
 	if len(chosen) > 0 {
-		p.Text("These ClusterExtensions select a default catalog, and get no updates until they select another one. The command for each comes after the blocks below:")
+		p.Text("These ClusterExtensions select a default catalog, and get no updates until they select another one. Run the command of each when the next blocks are done:")
 		p.List(chosen)
 		p.Text("The ConfigMap %s keeps what they select now, for the way back:", beforeName)
 		p.Run(withKeep(keep...)...)

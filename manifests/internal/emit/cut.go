@@ -11,6 +11,7 @@ func (e *emission) emitCut() error {
 	p.Text("# The cut")
 	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
 	e.stepBeforeCut(p)
+	e.stepNewNodes(p)
 	e.stepSamples(p)
 	p.Step("Updates")
 	e.cutUpdates(p)
@@ -20,7 +21,7 @@ func (e *emission) emitCut() error {
 	p.Step("Look again")
 	p.Text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
 	p.Run("oc get nodes", "oc get clusteroperators")
-	p.Text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only.")
+	p.Text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only. (Where GitOps made the changes, there may be no such ConfigMap: the command then reports NotFound, and %s names the cut again with each bundle.)", fileApply)
 	p.Run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":"true"}}'`)
 	e.add(fileCut, modePublic, p.Bytes())
 	return nil
@@ -38,6 +39,43 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 		"oc get pods --all-namespaces | grep -e ImagePullBackOff -e ErrImagePull",
 		"oc get clusteroperators",
 	)
+	if img, ok := e.sampleImage(); ok && !e.releaseIncomplete() {
+		p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that a firewall keeps from the mirror does not show. These commands pull an image on each node by its name in the mirror. No line may begin with STOP.")
+		lines := []string{"for NODE in $(oc get nodes -l kubernetes.io/os=linux -o name); do", `echo "== $NODE"`}
+		for _, place := range e.places(img) {
+			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+page.Shell(place)+` || echo "STOP: $NODE did not get it"`)
+		}
+		p.Run(append(lines, "done")...)
+	}
+}
+
+// stepNewNodes has nodes that are added later trust the mirror. The machine config server gives a
+// new node the authorities of the proxy settings, in its MachineConfig, but not those of
+// image.config, which the daemon on the running node writes.
+func (e *emission) stepNewNodes(p *page.Page) {
+	if !e.ca.written || !e.has(fileInstallCA) || e.hosted() {
+		return
+	}
+	p.Step("Nodes that are added later")
+	p.Text("A node that is added or replaced pulls the image of its operating system before it has the authorities of image.config. It has only those that the cluster's proxy settings name (trustedCA). So the mirror's must be there too, else no node can be added after the cut. The commands add them, and keep what stands there. Where they are there already, nothing changes.")
+	e.pageTrusted(p)
+	e.waits(p, "Every node must have the authorities")
+	p.Run(e.rollout(addTrusted(fileInstallCA)...)...)
+}
+
+// pageTrusted says what a new authority in the proxy settings does to nodes.
+func (e *emission) pageTrusted(p *page.Page) {
+	const restart = "nodes restart CRI-O and kubelet for this, one after the other, and pods keep running."
+	v, known := e.site.Cluster.Running()
+	switch {
+	case !known:
+		p.Text("From 4.15 on, %s", restart)
+		p.Reboots("in versions before 4.15, a new trusted authority")
+	case v.Major == 4 && v.Minor < 15:
+		p.Reboots("a new trusted authority")
+	default:
+		p.Text("Nodes: no drain and no reboot; %s", restart)
+	}
 }
 
 // stepInsights takes the entry for reports to Red Hat out of the pull secret.

@@ -155,5 +155,9 @@ func (e *emission) noteKind() {
 	}
 	if slices.ContainsFunc(e.site.PresentRules.Objects, func(o rules.Object) bool { return o.Ours() && o.Kind == rules.DigestMirrors }) {
 		e.note("satchel's rules in the cluster are ImageDigestMirrorSets, and these files have them as ImageContentSourcePolicies: give --mirror-api idms or auto to stay with the kind that is there")
+		return
+	}
+	if icsp, sets := e.rulesThere(); sets && !icsp && e.site.MirrorAPI == "" {
+		e.note("the rules of the cluster are ImageDigestMirrorSets or ImageTagMirrorSets, and these files have ImageContentSourcePolicies, the older kind: give --mirror-api auto to stay with the kind that is there")
 	}
 }

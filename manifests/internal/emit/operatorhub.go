@@ -147,11 +147,11 @@ func (e *emission) stepHub(p *page.Page) {
 	}
 	patch := "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch
 	if known || len(spec.Sources) > 0 {
-		p.Text("Then turn them off. Nodes: nothing changes.")
+		p.Text("The command turns them off. Nodes: nothing changes.")
 		p.Run(patch)
 		return
 	}
-	p.Text("Then turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
+	p.Text("These commands turn them off. An entry for a single catalog counts more than the switch for all, so such entries go first; the ConfigMap %s keeps them for the way back. Nodes: nothing changes.", beforeName)
 	p.Run(page.Chain(
 		"ENTRIES=$(oc get operatorhub.config.openshift.io/cluster -o jsonpath='{.spec.sources[*].name}')",
 		page.Or(`[ -z "$ENTRIES" ]`, `oc patch operatorhub.config.openshift.io/cluster --type=merge -p '{"spec":{"sources":null}}'`),

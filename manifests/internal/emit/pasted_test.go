@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -133,4 +134,95 @@ func TestPausedFirst(t *testing.T) {
 		in1("MachineConfigPool", "master", false), in1("MachineConfigPool", "canary", true),
 	}})
 	order(t, page, "Rules: where nodes find", "Update to 4.16.30", "!comes first here")
+}
+
+// TestPastedChannel: the cluster gets a channel of the version that it runs, of the kind that it
+// has or had; without one it would ask no update service.
+func TestPastedChannel(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ runs, now, before, want string }{
+		{"4.16.9", "stable-4.14", "", "stable-4.16"},
+		{"4.16.9", "", "fast-4.14", "fast-4.16"},
+		{"4.16.9", "eus-4.14", "", "eus-4.16"},
+		{"4.17.9", "", "eus-4.16", "stable-4.17"},
+		{"4.16.9", "", "", "stable-4.16"},
+		{"4.16.9", "site", "", "site"},
+	} {
+		cluster := running(t, c.runs, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {channel: '"+c.before+"'}\n")
+		cluster.Put(t, "apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {channel: '"+c.now+"'}\nstatus: {desired: {version: "+c.runs+"}}\n")
+		p := page.New(false)
+		(&emission{}).pageChannel(p)
+		blocks := cluster.Page(t, t.TempDir(), p.Bytes())
+		got := cluster.Snapshot()[octest.Key{Kind: "ClusterVersion", Name: "version"}]
+		if blocks[0].Err != nil || !strings.Contains(got, "channel: "+c.want+"\n") {
+			t.Errorf("%s, channel %q, before %q: want %s:\n%s\n%s", c.runs, c.now, c.before, c.want, got, blocks[0].Output)
+		}
+		e := &emission{site: Site{Cluster: weekState(t, got)}}
+		if !e.channelFits() {
+			t.Errorf("%s: %s does not fit", c.runs, c.want)
+		}
+	}
+	for channel, fits := range map[string]bool{"stable-4.14": false, "stable-4.16": true, "''": false, "site": true} {
+		e := &emission{site: Site{Cluster: weekState(t, strings.Replace(connectedCV, "stable-4.16", channel, 1))}}
+		if e.channelFits() != fits {
+			t.Errorf("channel %s fits 4.16.3: %v", channel, !fits)
+		}
+	}
+}
+
+// TestPastedCut: before the cut every node pulls from the mirror, and what a new node trusts has
+// the mirror's authorities, beside those of the site.
+func TestPastedCut(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", CA: testCA(t), Images: payloads("4.20.3-x86_64")}
+	files, _ := emit(t, in)
+	c := running(t, "4.20.3",
+		"apiVersion: config.openshift.io/v1\nkind: Proxy\nmetadata: {name: cluster}\nspec: {trustedCA: {name: company}}\n",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company, namespace: openshift-config}\ndata: {ca-bundle.crt: company's authority}\n")
+	for range 2 { // pasted again, it changes nothing
+		for _, b := range pasted(t, c, files, fileCut, "Nodes that are added later") {
+			if b.Err != nil {
+				t.Errorf("%s\n%s", b.Commands, b.Output)
+			}
+		}
+	}
+	bundle := c.Snapshot()[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: "company"}]
+	if !strings.Contains(bundle, "company's authority") || strings.Count(bundle, "BEGIN CERTIFICATE") != 1 {
+		t.Errorf("the cluster trusts\n%s", bundle)
+	}
+	pasted(t, c, files, fileCut, "Look before")
+	order(t, strings.Join(c.Asked(), "\n"), "node/worker-a -- chroot /host crictl pull m.example/", "node/worker-b -- chroot /host crictl pull m.example/", "!node/windows")
+	for version, want := range map[string][]string{
+		"4.14.20": {"Nodes that are added later", "a new trusted authority drains and reboots"},
+		"4.15.20": {"Nodes that are added later", "restart CRI-O and kubelet", "!a new trusted authority"},
+	} {
+		in.ClusterVersion = version
+		files, _ := emit(t, in)
+		_, step, _ := strings.Cut(string(fileOf(t, files, fileCut).Body), "\n## 2. ")
+		step, _, _ = strings.Cut(step, "\n## ")
+		order(t, step, want...)
+	}
+}
+
+// TestOlderKind: who has the newer kind of rules alone hears that the files have the older one.
+func TestOlderKind(t *testing.T) {
+	t.Parallel()
+	const idms = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: idms-release-0}\nspec: {imageDigestMirrors: [{source: quay.io/openshift-release-dev/ocp-release, mirrors: [m.example/openshift/release-images]}]}\n"
+	for api, says := range map[MirrorAPI]bool{"": true, MirrorICSP: false, MirrorIDMS: false} {
+		in := emitInput{Mirror: "m.example", ClusterVersion: "4.16.9", MirrorAPI: api, Images: payloads("4.16.9-x86_64"), PresentRules: idms}
+		_, notes := emit(t, in)
+		if strings.Contains(strings.Join(notes, "\n"), "the older kind: give --mirror-api auto") != says {
+			t.Errorf("%q: notes %s", api, notes)
+		}
+	}
+}
+
+// TestDefaultCatalogsByName: a copy that somebody made of a default catalog is not waited for.
+func TestDefaultCatalogsByName(t *testing.T) {
+	t.Parallel()
+	files := emitOn(t, weekOf(t), weekState(t, connectedImage, connectedHub, connectedCV))
+	c := running(t, "4.16.3", "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: copy, namespace: openshift-marketplace, annotations: {operatorframework.io/managed-by: marketplace-operator}}\nspec: {}\n")
+	if b := pasted(t, c, files, fileApply, ". Catalogs")[0]; !strings.Contains(b.Commands, "grep 'managed-by") || b.Output != "" {
+		t.Errorf("%s prints\n%s", b.Commands, b.Output)
+	}
 }

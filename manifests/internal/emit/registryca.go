@@ -295,17 +295,20 @@ func keysText(keys []string) string {
 // stepNoCA shows how to find out whether nodes need authorities that were not given.
 func (e *emission) stepNoCA(p *page.Page) {
 	p.Step("The mirror's certificate authorities: not written")
-	p.Text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following asks the mirror from a node. If it prints a number, such as 200 or 401, continue with the next step. If it reports a problem with the certificate, run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
-	ask := func(scheme string) (lines []string) {
-		for _, host := range e.hosts() {
-			lines = append(lines, "oc debug node/$NODE -- chroot /host curl -sS -o /dev/null -w '%{http_code}\\n' "+scheme+"://"+page.Shell(host)+"/v2/")
-		}
-		return lines
+	p.Text("No certificate authority was given, so nodes must trust the mirror's certificate already. The following pulls an image from the mirror on a node. If that works, or if the error is about a credential or about an image that is not there, continue with the next step. If it reports a problem with the certificate (x509), run satchel render again with the authority that signed it (`--ca-file`), and with all other flags as before. Then start again at step 1 of the new %s.", fileApply)
+	node := "NODE=$(" + readyNodes() + " | head -n 1)"
+	on := "oc debug -q node/\"$NODE\" -- chroot /host "
+	pull, ask := []string{node}, []string{node}
+	for _, place := range e.places(e.images[0]) { // curl would not read /etc/docker/certs.d
+		pull = append(pull, on+"crictl pull "+page.Shell(place))
 	}
-	p.Run(append([]string{"NODE=$(oc get nodes -o jsonpath='{.items[0].metadata.name}')"}, ask("https")...)...)
+	for _, host := range e.hosts() {
+		ask = append(ask, on+"curl -sS -o /dev/null -w '%{http_code}\\n' http://"+page.Shell(host)+"/v2/")
+	}
+	p.Run(pull...)
 	if e.site.Unchecked {
 		p.Text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host)
-		p.Run(ask("http")...)
+		p.Run(ask...)
 	}
 }
 

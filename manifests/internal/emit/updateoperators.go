@@ -160,6 +160,9 @@ func (e *emission) pageOperators(p *page.Page, steps []updatepath.Step) {
 			}
 		}
 	}
+	if len(to) > 1 {
+		p.Text("This must be so for each of the updates before the first one begins: the bundle need not have a catalog for the version between.")
+	}
 	if len(list) > 0 {
 		p.Text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`).")
 		p.List(list)

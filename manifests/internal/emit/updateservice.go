@@ -3,6 +3,7 @@ package emit
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -224,7 +225,7 @@ func (e *emission) stepUpdateService(p *page.Page) {
 		p.Step("The update service: stop")
 		p.Text("No UpdateService is written: %s. %s", u.stopped, u.instead)
 		return
-	case e.change(u.object, "UpdateService", u.ns, u.name) == same && e.asksUpdateService():
+	case e.change(u.object, "UpdateService", u.ns, u.name) == same && e.asksUpdateService() && e.channelFits():
 		p.Nothing("the update service")
 		return
 	}
@@ -240,10 +241,12 @@ func (e *emission) stepUpdateService(p *page.Page) {
 		apply = withKeep(page.Chain(append([]string{keepObject("updateservice", u.ns, u.name)}, apply...)...)...)
 	}
 	p.Run(apply...)
-	if e.asksUpdateService() {
-		return
+	if !e.asksUpdateService() {
+		e.pageUpstream(p)
 	}
-	e.pageUpstream(p)
+	if !e.asksUpdateService() || !e.channelFits() {
+		e.pageChannel(p)
+	}
 }
 
 // pageServiceCA says where the update service has the mirror's authorities from: from the ConfigMap
@@ -283,17 +286,51 @@ func (e *emission) pageUpdateOperator(p *page.Page) {
 
 // pageUpstream makes the cluster ask the service; it must trust the router's certificate.
 func (e *emission) pageUpstream(p *page.Page) {
-	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there. From 4.15 on, nodes restart CRI-O and kubelet for this, one after the other, and pods keep running.")
-	p.Reboots("in versions before 4.15, a new trusted authority")
+	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there.")
+	e.pageTrusted(p)
 	read := `oc get configmap default-ingress-cert -n openshift-config-managed -o jsonpath='{.data.ca-bundle\.crt}' > router-ca.crt`
 	e.waits(p, "Every node must have the authorities")
 	p.Run(e.rollout(slices.Concat([]string{read}, addTrusted("router-ca.crt"))...)...)
-	p.Text("Then the cluster asks the update service. The last command must list the releases of the mirror within some minutes.")
+	p.Text("Then the cluster asks the update service.")
 	p.Run(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", e.update.name, e.update.ns),
 		`[ -n "$UPSTREAM" ] && oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
-		"oc adm upgrade",
 	)
+}
+
+// channelFits reports whether the cluster is known to have a channel of the minor version that it
+// runs at the end of the page. One without a minor version in its name is the site's own.
+func (e *emission) channelFits() bool {
+	_, channel, known := e.updatesFrom()
+	v, runs := e.site.Cluster.Running()
+	if steps := e.updates.steps(); len(steps) > 0 {
+		v, runs = steps[len(steps)-1].To, true
+	}
+	return known && runs && channel != "" && (!channelMinor.MatchString(channel) || strings.HasSuffix(channel, fmt.Sprintf("-%d.%d", v.Major, v.Minor)))
+}
+
+var channelMinor = regexp.MustCompile(`-[0-9]+\.[0-9]+$`)
+
+// pageChannel gives the cluster a channel of the version that it runs: without one it asks no
+// update service at all (cluster-version-operator, availableupdates.go), and one of another minor
+// version need not have its release.
+func (e *emission) pageChannel(p *page.Page) {
+	p.Text("The cluster asks only if it has a channel, and that must be of the minor version that it runs. The commands keep the kind of channel that it has now, or had before satchel. (Channels of kind eus exist for even minor versions only; stable takes their place.) The last command must list the releases of the mirror within some minutes.")
+	none := "stable-$MINOR"
+	if e.okd() {
+		none = "" // OKD's channels have other names
+	}
+	p.Run(page.Chain(
+		"MINOR=$(oc get clusterversion version -o jsonpath='{.status.desired.version}' | cut -d. -f1,2)",
+		`[ -n "$MINOR" ]`,
+		"CHANNEL=$(oc get clusterversion version -o jsonpath='{.spec.channel}')",
+		"BEFORE=$(oc get configmap "+beforeName+" -n openshift-config --ignore-not-found -o jsonpath='{.data."+keyChannel+"}')",
+		`CHANNEL="${CHANNEL:-${BEFORE:-`+none+`}}"`,
+		`case "$CHANNEL" in *-[0-9].[0-9]*) CHANNEL="${CHANNEL%-*}-$MINOR" ;; esac`,
+		`case "$CHANNEL" in eus-*[13579]) CHANNEL="stable-$MINOR" ;; esac`,
+		page.Or(`[ -z "$CHANNEL" ]`, `oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`),
+		"oc adm upgrade",
+	)...)
 }
 
 // addTrusted are the lines of a chain that add the authorities of a file to those that the whole

@@ -63,7 +63,7 @@ func TestUpdateService(t *testing.T) {
 	site.Cluster = cluster.NewState("c", []cluster.Object{
 		object("UpdateService", updateGroup, "updates", "company", `{"metadata":{"name":"company","namespace":"updates","labels":{"app.kubernetes.io/managed-by":"satchel"}},"spec":`+string(body)+`,"status":{"policyEngineURI":"https://updates.example"}}`),
 		object("ClusterServiceVersion", "operators.coreos.com/v1alpha1", "updates", "update-service-operator.v5.0.3", `{}`),
-		object("ClusterVersion", "config.openshift.io/v1", "", "version", `{"spec":{"upstream":"https://updates.example/api/upgrades_info/v1/graph"}}`),
+		object("ClusterVersion", "config.openshift.io/v1", "", "version", `{"spec":{"channel":"company","upstream":"https://updates.example/api/upgrades_info/v1/graph"}}`),
 		object("Infrastructure", "config.openshift.io/v1", "", "cluster", `{"status":{"controlPlaneTopology":"SingleReplica"}}`),
 	})
 	files, _, err = Emit(inv, site)
