@@ -60,6 +60,8 @@ func channelCases() []channelCase {
 			want: "4.1.0 4.1.1 4.1.2 4.2.0 4.2.1", asked: "stable-4.1 stable-4.2"},
 		{name: "path over a channel between", channels: "{name: eus-4.1, minVersion: 4.1.0, shortestPath: true}, {name: eus-4.3, maxVersion: 4.3.1, shortestPath: true}",
 			want: "4.1.0 4.1.2 4.2.0 4.2.1 4.3.0 4.3.1", asked: "eus-4.1 eus-4.3 eus-4.2 stable-4.2"},
+		{name: "path over a channel between, to the next major", channels: "{name: eus-4.21, minVersion: 4.21.1, shortestPath: true}, {name: eus-5.0, maxVersion: 5.0.1, shortestPath: true}",
+			want: "4.21.1 4.22.1 5.0.1", asked: "eus-4.21 eus-4.22 eus-5.0 stable-4.22"},
 		{name: "heads that a path joins", channels: "{name: stable-4.1}, {name: stable-4.2}", want: "4.1.2 4.2.0 4.2.1", asked: "stable-4.1 stable-4.2"},
 		{name: "ends within others", channels: "{name: stable-4.1, minVersion: 4.1.1, maxVersion: 4.1.2, shortestPath: true}, {name: eus-4.1, minVersion: 4.1.0, maxVersion: 4.1.2, shortestPath: true}",
 			want: "4.1.0 4.1.1 4.1.2", asked: "stable-4.1 eus-4.1"},

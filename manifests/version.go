@@ -4,6 +4,7 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 )
 
 // Version is that of a release.
@@ -17,4 +18,11 @@ func ParseVersion(s string) (Version, error) { return semver.Parse(s) }
 func ReleaseVersion(tag string) (v Version, ok bool) {
 	t, ok := origin.ParseReleaseTag(tag)
 	return t.Version, ok
+}
+
+// MinorsBetween counts the minor versions that a cluster comes through from one release to another,
+// that of the other among them; ok is false where no updates lead there.
+func MinorsBetween(from, to Version) (n int, ok bool) {
+	way, ok := updatepath.Way(updatepath.MinorOf(from), updatepath.MinorOf(to))
+	return len(way), ok
 }

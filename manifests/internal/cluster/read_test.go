@@ -96,6 +96,7 @@ func TestClusterVersion(t *testing.T) {
 		"ordered":      {cv("4.16.12", "Completed 4.16.9"), []string{"desired 4.16.12", "desired 4.16.9"}},
 		"two at once":  {cv("", "Partial 4.16.9", "Partial 4.15.20", "Completed 4.14.30", "Completed 4.14.1"), []string{"desired 4.16.9", "begun 4.15.20", "present 4.14.30"}},
 		"paused pools": {cv("", "Completed 4.16.9", "Partial 4.15.20", "Completed 4.14.30", "Completed 4.14.1", "Completed 4.13.9"), []string{"desired 4.16.9", "before 4.14.30"}},
+		"another name": {cv("", "Completed 5.0.2", "Completed 4.22.3", "Completed 4.21.9", "Completed 4.20.9"), []string{"desired 4.16.9", "present 5.0.2", "before 4.22.3", "before 4.21.9"}},
 		"no history":   {cv(""), []string{"desired 4.16.9"}},
 	} {
 		var u Use

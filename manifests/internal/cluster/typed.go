@@ -7,6 +7,7 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -74,13 +75,15 @@ func (r *reading) earlier(history []release, at int) {
 	if err != nil {
 		return
 	}
-	seen := map[uint64]bool{present.Minor: true}
+	seen := map[updatepath.Minor]bool{updatepath.MinorOf(present): true}
 	for _, one := range history[at:] {
 		v, err := semver.Parse(one.Version)
-		if err != nil || v.Major != present.Major || v.Minor > present.Minor || v.Minor+minorsBehind < present.Minor || one.State != "Completed" || seen[v.Minor] {
+		minor := updatepath.MinorOf(v)
+		way, ok := updatepath.Way(minor, updatepath.MinorOf(present))
+		if err != nil || !ok || len(way) > minorsBehind || one.State != "Completed" || seen[minor] {
 			continue
 		}
-		seen[v.Minor] = true
+		seen[minor] = true
 		r.release(one, "before")
 	}
 }

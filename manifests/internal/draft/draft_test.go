@@ -81,6 +81,7 @@ func TestPlatform(t *testing.T) {
 		"a prerelease":        {"", []*cluster.State{one("4.16.0-rc.1", "stable-4.16")}, head + "    # Runs now: 4.16.0-rc.1, in east.\n    - name: candidate-4.16\n      minVersion: 4.16.0-rc.1\n      maxVersion: 4.16.0-rc.1\n"},
 		"within a minor":      {"4.16.9", []*cluster.State{one("4.16.5", "fast-4.16")}, head + "    # Runs now: 4.16.5, in east.\n    - name: fast-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.9\n      shortestPath: true\n"},
 		"over two minors":     {"4.18.3", []*cluster.State{one("4.16.5", "eus-4.16")}, head + "    # Runs now: 4.16.5, in east.\n    - name: eus-4.16\n      minVersion: 4.16.5\n      shortestPath: true\n    - name: eus-4.18\n      maxVersion: 4.18.3\n      shortestPath: true\n"},
+		"to the next major":   {"5.0.3", []*cluster.State{one("4.22.5", "stable-4.22")}, head + "    # Runs now: 4.22.5, in east.\n    - name: stable-4.22\n      minVersion: 4.22.5\n      shortestPath: true\n    - name: stable-5.0\n      maxVersion: 5.0.3\n      shortestPath: true\n"},
 		"two of one channel":  {"", []*cluster.State{one("4.16.5", "stable-4.16"), read(t, "west", version("4.16.9", "stable-4.16"))}, head + "    # Runs now: 4.16.5 and 4.16.9, in east and west.\n    - name: stable-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.9\n      shortestPath: true\n"},
 		"two architectures":   {"", []*cluster.State{one("4.16.5", "stable-4.16"), read(t, "west", version("4.16.5", "stable-4.16"), node("arm64"))}, strings.Replace(head, "- amd64\n", "- amd64\n    - arm64\n", 1) + "    # Runs now: 4.16.5, in east and west.\n    - name: stable-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.5\n"},
 		"nodes of several":    {"", []*cluster.State{read(t, "east", version("4.16.5", "stable-4.16"), node("amd64"), node("arm64"))}, strings.Replace(head, "amd64", "multi", 1) + "    # Runs now: 4.16.5, in east.\n    - name: stable-4.16\n      minVersion: 4.16.5\n      maxVersion: 4.16.5\n"},
@@ -125,6 +126,10 @@ func TestOperators(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	old := read(t, "old", version("4.21.5", ""), subscription("logging", "stable-5.9", "redhat-operators", "logging.v5.9.2"))
+	if got := written(t, "5.0.1", old); !strings.Contains(got, index+":v4.21\n") || !strings.Contains(got, index+":v4.22\n") || !strings.Contains(got, index+":v5.0\n") {
+		t.Errorf("to the next major: got\n%s", got)
+	}
 	_, notes, err := draft.Write([]*cluster.State{east}, "")
 	if err != nil || !strings.Contains(strings.Join(notes, "\n"), "not in the configuration: operator lost 1.0.0 of cluster east: the image of its catalog is not known") {
 		t.Errorf("got %q, %v", notes, err)
@@ -158,6 +163,7 @@ func TestRefuses(t *testing.T) {
 		want string
 	}{
 		"back":       {"4.16.4", east, "cluster east runs 4.16.5, which cannot be updated to 4.16.4"},
+		"too far":    {"4.18446744073709551615.0", east, "cluster east runs 4.16.5, which cannot be updated to"},
 		"no version": {"latest", east, `"latest" is no version`},
 		"unknown":    {"4.17.1", read(t, "east", node("amd64")), "cluster east: its version is not known"},
 		"OKD":        {"4.99.1", read(t, "east", version("4.15.0-0.okd-2024-03-10-010116", "")), "cluster east is OKD"},

@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/needed"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -63,16 +64,15 @@ func (w *writer) operators() {
 func (w *writer) catalogs(r runs, one imageset.Installed) (images []string) {
 	image := one.Image
 	if image == "" && one.Catalog != "" && r.known {
-		image = one.Catalog + tagOf(r.version)
+		image = one.Catalog + tagOf(updatepath.MinorOf(r.version))
 	}
 	if image == "" {
 		w.notes = append(w.notes, fmt.Sprintf("not in the configuration: operator %s of cluster %s: the image of its catalog is not known", one, r.name))
 		return nil
 	}
 	images = []string{image}
-	if repo, ok := strings.CutSuffix(image, tagOf(r.version)); ok && w.target != nil {
-		for next := r.version; next.Minor < w.target.Minor; {
-			next.Minor++
+	if repo, ok := strings.CutSuffix(image, tagOf(updatepath.MinorOf(r.version))); ok && w.target != nil {
+		for _, next := range w.way(r.version) {
 			images = append(images, repo+tagOf(next))
 		}
 	}
@@ -85,20 +85,20 @@ func (w *writer) later(image string) bool {
 		return false
 	}
 	for _, r := range w.runs {
-		if strings.HasSuffix(image, tagOf(r.version)) {
+		if strings.HasSuffix(image, tagOf(updatepath.MinorOf(r.version))) {
 			return false
 		}
 	}
-	for v := w.lowest(); v.Minor < w.target.Minor; {
-		v.Minor++
-		if strings.HasSuffix(image, tagOf(v)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.way(w.lowest()), func(v updatepath.Minor) bool { return strings.HasSuffix(image, tagOf(v)) })
 }
 
-func tagOf(v semver.Version) string { return fmt.Sprintf(":v%d.%d", v.Major, v.Minor) }
+// way lists the minor versions that follow one, up to the target's.
+func (w *writer) way(from semver.Version) []updatepath.Minor {
+	list, _ := updatepath.Way(updatepath.MinorOf(from), updatepath.MinorOf(*w.target))
+	return list
+}
+
+func tagOf(m updatepath.Minor) string { return ":v" + m.String() }
 
 func (p *pkg) add(one imageset.Installed) {
 	p.open = p.open || one.Channel == ""

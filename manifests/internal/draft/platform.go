@@ -11,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/needed"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -60,7 +61,7 @@ func (w *writer) read(to string) error {
 		switch {
 		case !r.known:
 			return &VersionError{fmt.Sprintf("cluster %s: its version is not known, so the way to %s is not either", r.name, target), "say which version it runs"}
-		case r.version.GT(target) || r.version.Major != target.Major:
+		case r.version.GT(target) || !leads(r.version, target):
 			return &VersionError{fmt.Sprintf("cluster %s runs %s, which cannot be updated to %s", r.name, r.version, target), "name a later version"}
 		case r.okd:
 			return &VersionError{fmt.Sprintf("cluster %s is OKD: updates to a version are written for OpenShift alone", r.name), "leave the version out, and add a maxVersion to the channel"}
@@ -68,6 +69,12 @@ func (w *writer) read(to string) error {
 	}
 	w.target = &target
 	return nil
+}
+
+// leads reports whether updates lead from one version to a later one.
+func leads(from, to semver.Version) bool {
+	_, ok := updatepath.Way(updatepath.MinorOf(from), updatepath.MinorOf(to))
+	return ok
 }
 
 func runsOf(s *cluster.State) (r runs) {

@@ -100,13 +100,14 @@ func (ch *ReleaseChannel) takes(v semver.Version) bool {
 	if okd := strings.Contains(v.String(), "okd"); okd != (ch.Type == "okd") {
 		return false
 	}
-	minor, known := uint64(0), false
+	same := true // the minor version as that of the channel, if it has one
 	if m := minorOfChannel.FindStringSubmatch(ch.Name); m != nil {
 		major, _ := strconv.ParseUint(m[1], 10, 64) // digits
-		minor, _ = strconv.ParseUint(m[2], 10, 64)
-		if known = true; v.Major != major || v.Minor > minor {
+		minor, _ := strconv.ParseUint(m[2], 10, 64)
+		if v.Major > major || v.Major == major && v.Minor > minor {
 			return false
 		}
+		same = v.Major == major && v.Minor == minor
 	}
 	low, lerr := semver.Parse(ch.MinVersion)
 	high, herr := semver.Parse(ch.MaxVersion)
@@ -118,9 +119,9 @@ func (ch *ReleaseChannel) takes(v semver.Version) bool {
 	case lerr == nil:
 		return v.GTE(low)
 	case herr == nil:
-		return v.LTE(high) && (!known || v.Minor == minor)
+		return v.LTE(high) && same
 	}
-	return ch.Full && (!known || v.Minor == minor)
+	return ch.Full && same
 }
 
 // Doubt says what of a channel is not known without its graph; "" for nothing.

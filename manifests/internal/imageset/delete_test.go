@@ -74,6 +74,7 @@ func TestTakes(t *testing.T) {
 		"up to":          {Platform{Channels: []ReleaseChannel{{Name: "stable-4.16", MaxVersion: "4.16.3"}}}, "4.15.3-x86_64", false, false},
 		"full":           {Platform{Channels: []ReleaseChannel{{Name: "eus-4.16", Full: true}}}, "4.16.3-x86_64", true, false},
 		"the newest":     {Platform{Channels: []ReleaseChannel{{Name: "stable-4.16"}}}, "4.16.3-x86_64", false, true},
+		"next major":     {Platform{Channels: []ReleaseChannel{{Name: "stable-5.0", MinVersion: "4.22.5"}}}, "4.22.9-x86_64", true, false},
 		"OKD":            {Platform{Channels: []ReleaseChannel{{Name: "4-stable", Type: "okd", MinVersion: "4.18.0-okd-scos.1"}}}, "4.18.0-okd-scos.8-x86_64", true, false},
 		"no OKD":         {Platform{Channels: []ReleaseChannel{{Name: "stable-4.18", Full: true}}}, "4.18.0-okd-scos.8-x86_64", false, false},
 		"arm":            {Platform{Architectures: []string{"arm64"}, Channels: []ReleaseChannel{{Name: "stable-4.16", Full: true}}}, "4.16.3-aarch64", true, false},

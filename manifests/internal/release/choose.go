@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/blang/semver/v4"
@@ -16,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/graph"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -220,7 +220,8 @@ const maxBetween = 32
 // those of the configuration: by their own first words, then the stable ones. failed
 // is why there is none without.
 func (c *choosing) between(ctx context.Context, low, high semver.Version, failed error) ([]graph.Hop, error) {
-	if low.Major != high.Major || high.Minor-low.Minor > maxBetween {
+	way, ok := updatepath.Way(updatepath.MinorOf(low), updatepath.MinorOf(high))
+	if !ok || len(way) > maxBetween {
 		return nil, failed
 	}
 	var prefixes []string
@@ -234,8 +235,8 @@ func (c *choosing) between(ctx context.Context, low, high semver.Version, failed
 	}
 	var more []*graph.Graph
 	for _, prefix := range prefixes {
-		for minor := low.Minor + 1; minor < high.Minor; minor++ {
-			g, err := c.get(ctx, graphQuery{c.kind, c.arch, prefix + "-" + strconv.FormatUint(low.Major, 10) + "." + strconv.FormatUint(minor, 10)})
+		for _, minor := range way[:max(0, len(way)-1)] {
+			g, err := c.get(ctx, graphQuery{c.kind, c.arch, prefix + "-" + minor.String()})
 			var refused *ask.FetchError
 			if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusBadRequest) {
 				continue // there is no such channel

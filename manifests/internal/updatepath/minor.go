@@ -32,6 +32,25 @@ func Follows(from, to Minor) bool {
 	return from.Minor == 22 && to.Minor == 0 || from.Minor == 23 && to.Minor == 1
 }
 
+// mostMinors bounds the minor versions of a way: there are fewer, whatever a file says.
+const mostMinors = 100
+
+// Way lists the minor versions that a cluster comes through from one to another, that one among
+// them; ok is false where no updates lead there. From 4.22 on it takes the names of 5.
+func Way(from, to Minor) (list []Minor, ok bool) {
+	for at := from; at != to; {
+		next := Minor{at.Major, at.Minor + 1}
+		if seam := (Minor{5, at.Minor - 22}); at.Major < to.Major && Follows(at, seam) {
+			next = seam
+		}
+		if to.Before(next) || len(list) == mostMinors {
+			return nil, false
+		}
+		list, at = append(list, next), next
+	}
+	return list, true
+}
+
 // Skips reports whether the worker nodes may wait while the control plane goes from one minor
 // version over the next to the one after it: "Control Plane Only" updates, before called EUS to
 // EUS, lead from even versions to even ones.

@@ -3,9 +3,10 @@ package inuse
 import (
 	"context"
 	"fmt"
-	"github.com/opencontainers/go-digest"
 	"maps"
 	"slices"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests"
 )
@@ -70,7 +71,11 @@ func (k *keeping) aroundVersions(ctx context.Context) error {
 // two minor versions before.
 func near(tag string, runs manifests.Version) bool {
 	v, ok := manifests.ReleaseVersion(tag)
-	return ok && (v.GT(runs) || v.Major == runs.Major && v.Minor < runs.Minor && v.Minor+2 >= runs.Minor)
+	if !ok || v.GT(runs) {
+		return ok
+	}
+	n, ok := manifests.MinorsBetween(v, runs)
+	return ok && n > 0 && n <= 2
 }
 
 func nameOf(r manifests.ClusterRelease) string {
