@@ -58,6 +58,7 @@ var kinds = []known{
 	{resource: "imagecontentsourcepolicies", group: "operator.openshift.io", kind: "ImageContentSourcePolicy", gathered: true, keep: true},
 	{resource: "machineconfigpools", group: "machineconfiguration.openshift.io", kind: "MachineConfigPool", keep: true},
 	{resource: "machineosconfigs", group: "machineconfiguration.openshift.io", kind: "MachineOSConfig", keep: true},
+	{resource: "machineconfigurations", group: "operator.openshift.io", kind: "MachineConfiguration", keep: true},
 	{resource: "pinnedimagesets", group: "machineconfiguration.openshift.io", kind: "PinnedImageSet", keep: true},
 	{resource: "internalreleaseimages", group: "machineconfiguration.openshift.io", kind: "InternalReleaseImage", keep: true},
 	{resource: "configs", group: "samples.operator.openshift.io", kind: "Config", only: "cluster", keep: true},

@@ -38,7 +38,7 @@ func (e *emission) applyPage() []byte {
 	}
 	p := page.New(false)
 	p.Text("# Point the cluster at %s", e.site.Mirror)
-	p.Text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, one step after the other.", e.counted)
+	p.Text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, in bash, one step after the other.", e.counted)
 	if e.has(fileKustomization) {
 		p.Text("For GitOps, %s has all of this once more, as the whole desired state. Use the one or the other.", fileKustomization)
 	}

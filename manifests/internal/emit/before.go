@@ -220,6 +220,7 @@ func (e *emission) stepBefore(p *page.Page) {
 	}
 	p.Run("oc get " + kinds)
 	e.pagePaused(p)
+	e.lookDisruption(p)
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
 		p.Nothing("the copy of what the cluster was before satchel")
 		return

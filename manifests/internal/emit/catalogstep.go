@@ -26,7 +26,7 @@ func (e *emission) stepCatalogSources(p *page.Page) {
 			// By name: a copy that somebody made of a default one has its annotation too.
 			p.Run("oc get catalogsource -n openshift-marketplace " + strings.Join(e.defaultNames(), " ") + " --ignore-not-found -o yaml | grep 'managed-by: marketplace-operator'")
 		}
-		p.Text("A filtered catalog shows only the packages and versions that were chosen. Nodes: nothing changes.")
+		p.Text("A filtered catalog shows only the packages and versions that were chosen. %s", e.catalogNodes(list))
 		e.pageMoves(p, list)
 		e.pageLost(p)
 		e.applyCatalogs(p, list)
@@ -140,6 +140,18 @@ func (e *emission) subscriptions(list []catalogObject) (subs []follower) {
 		}
 	}
 	return subs
+}
+
+// operatorsMove is what catalogs do to nodes where operators follow them.
+const operatorsMove = "Nodes: the catalogs change nothing themselves. **An operator that is updated may drain or restart nodes**: its release notes say whether it does."
+
+// catalogNodes says what catalogs do to nodes.
+func (e *emission) catalogNodes(list []catalogObject) string {
+	follows := slices.ContainsFunc(e.subscriptions(list), func(s follower) bool { return s.Spec.InstallPlanApproval != "Manual" })
+	if !follows && e.site.Cluster.Known("Subscription") {
+		return "Nodes: nothing changes."
+	}
+	return operatorsMove
 }
 
 // pageMoves lists the operators that follow the catalogs without being asked.

@@ -177,7 +177,7 @@ func (e *emission) stepCatalogSwitch(p *page.Page, v semver.Version) {
 		return
 	}
 	p.Step("Catalogs for %s", minorOf(v))
-	p.Text("Only after the update: these catalogs are for %s. They have the names of those before, so Subscriptions follow them. Nodes: nothing changes.", minorOf(v))
+	p.Text("Only after the update: these catalogs are for %s. They have the names of those before, so Subscriptions follow them. %s", minorOf(v), e.catalogNodes(list))
 	e.pageMoves(p, list)
 	e.applyCatalogs(p, list)
 	e.switchClusterCatalogs(p, minorOf(v))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -81,6 +83,12 @@ func (e *emission) withoutOLMv1() bool {
 		} `json:"status"`
 	}
 	return json.Unmarshal(one.Body, &cv) == nil && slices.Contains(cv.Status.Capabilities.KnownCapabilities, capability) && !slices.Contains(cv.Status.Capabilities.EnabledCapabilities, capability)
+}
+
+// capabilitiesKnown reports whether it is known which capabilities the cluster has.
+func (e *emission) capabilitiesKnown() bool {
+	_, ok := e.present("ClusterVersion", "", "version")
+	return ok
 }
 
 // catalogdTakes reports whether a ClusterCatalog can name an image: its host is a name or an IPv4
@@ -171,13 +179,30 @@ func (e *emission) stepClusterCatalogs(p *page.Page) {
 		return
 	}
 	p.Step("Catalogs of OLM v1")
-	if _, known := e.minor(); !known {
-		p.Text("Only from 4.%d on: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
+	if !e.capabilitiesKnown() {
+		p.Text("Only from 4.%d on, and not without the capability OperatorLifecycleManagerV1: the commands do nothing on a cluster without ClusterCatalogs.", olmV1)
 	}
-	p.Text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. Nodes: nothing changes.")
+	p.Text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. %s", e.extensionNodes())
 	e.pageExtensions(p, list)
 	e.applyClusterCatalogs(p, fresh)
 	e.turnClusterCatalogsOff(p)
+}
+
+// extensionNodes says what catalogs do to nodes: a ClusterExtension follows them unless it names
+// one version.
+func (e *emission) extensionNodes() string {
+	follows := slices.ContainsFunc(e.site.Cluster.Of("ClusterExtension"), func(o cluster.Object) bool {
+		var x extension
+		if json.Unmarshal(o.Body, &x) != nil {
+			return true
+		}
+		_, err := semver.Parse(x.Spec.Source.Catalog.Version)
+		return err != nil
+	})
+	if !follows && e.site.Cluster.Known("ClusterExtension") {
+		return "Nodes: nothing changes."
+	}
+	return operatorsMove
 }
 
 // newClusterCatalogs leaves out those that the cluster has already, as they are here.
@@ -215,9 +240,8 @@ func (e *emission) applyClusterCatalogs(p *page.Page, list []catalogObject) {
 		}
 	}
 	apply, wait := "oc apply"+flagged(files), "oc wait "+strings.Join(names, " ")+" --for=condition=Serving --timeout=10m"
-	if _, known := e.minor(); !known && list[0].after == (minor{}) {
-		apply = "if oc get clustercatalogs; then " + apply + " && " + wait + "; fi"
-		p.Run(apply)
+	if !e.capabilitiesKnown() {
+		p.Run(page.Chain("V1=$(oc get crd clustercatalogs.olm.operatorframework.io --ignore-not-found -o name)", page.Or(`[ -z "$V1" ]`, "{ "+apply+" && "+wait+"; }"))...)
 		return
 	}
 	if len(keep) > 0 {
@@ -272,6 +296,7 @@ type extension struct {
 		Source struct {
 			Catalog struct {
 				PackageName string `json:"packageName"`
+				Version     string `json:"version"`
 				Selector    *struct {
 					MatchLabels      map[string]string `json:"matchLabels"`
 					MatchExpressions []struct {
@@ -307,9 +332,26 @@ func (x extension) selects() (names []string) {
 	return text.Sorted(names)
 }
 
+// selectsMore reports whether an extension selects by anything but the names of catalogs: all of a
+// selector must be true of a catalog.
+func (x extension) selectsMore() bool {
+	s := x.Spec.Source.Catalog.Selector
+	for key := range s.MatchLabels {
+		if key != labelCatalog {
+			return true
+		}
+	}
+	for _, m := range s.MatchExpressions {
+		if m.Key != labelCatalog {
+			return true
+		}
+	}
+	return false
+}
+
 // pageExtensions lists the ClusterExtensions that the change concerns.
 func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
-	const patch = `oc patch clusterextension %s --type=merge -p '{"spec":{"source":{"catalog":{"selector":{"matchLabels":{"` + labelCatalog + `":"%s"}}}}}}'`
+	const patch = `oc patch clusterextension %s --type=merge -p '{"spec":{"source":{"catalog":{"selector":{"matchExpressions":null,"matchLabels":{"` + labelCatalog + `":"%s"}}}}}}'`
 	if !e.site.Cluster.Known("ClusterExtension") {
 		p.Text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
 		p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
@@ -331,7 +373,9 @@ func (e *emission) pageExtensions(p *page.Page, list []catalogObject) {
 		}
 		for _, name := range x.selects() {
 			line := fmt.Sprintf("`%s` (package `%s`) selects `%s`", page.Markdown(o.Name), page.Markdown(x.Spec.Source.Catalog.PackageName), name)
-			if to := successorOf(list, name); to != "" {
+			if to := successorOf(list, name); to != "" && x.selectsMore() {
+				line += fmt.Sprintf(", among other things: edit its selector (`oc edit clusterextension %s`), so that it selects `%s` and nothing keeps it from that", page.Shell(o.Name), to)
+			} else if to != "" {
 				line += ": `" + fmt.Sprintf(patch, o.Name, to) + "`"
 			} else {
 				line += ", which no catalog of this bundle replaces"

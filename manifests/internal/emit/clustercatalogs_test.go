@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -81,11 +82,13 @@ func TestClusterExtensions(t *testing.T) {
 			extensionJSON("a", label("openshift-redhat-operators")),
 			extensionJSON("b", `,"selector":{"matchExpressions":[{"key":"`+labelCatalog+`","operator":"In","values":["openshift-certified-operators","x"]}]}`),
 			extensionJSON("c", ""), extensionJSON("d", label("company")),
+			extensionJSON("e", `,"selector":{"matchLabels":{"tier":"one"},"matchExpressions":[{"key":"`+labelCatalog+`","operator":"In","values":["openshift-redhat-operators"]}]}`),
 		)
 	})
 	page := files[fileApply]
 	for _, want := range []string{
-		"`a` (package `pkg-a`) selects `openshift-redhat-operators`: `oc patch clusterextension a --type=merge -p '{\"spec\":{\"source\":{\"catalog\":{\"selector\":{\"matchLabels\":{\"" + labelCatalog + "\":\"redhat-operators\"}}}}}}'`",
+		"`a` (package `pkg-a`) selects `openshift-redhat-operators`: `oc patch clusterextension a --type=merge -p '{\"spec\":{\"source\":{\"catalog\":{\"selector\":{\"matchExpressions\":null,\"matchLabels\":{\"" + labelCatalog + "\":\"redhat-operators\"}}}}}}'`",
+		"`e` (package `pkg-e`) selects `openshift-redhat-operators`, among other things: edit its selector (`oc edit clusterextension e`), so that it selects `redhat-operators`",
 		"`b` (package `pkg-b`) selects `openshift-certified-operators`, which no catalog of this bundle replaces",
 		"no selector, and follow the new catalogs at once: `c`.",
 		"oc patch clustercatalog openshift-redhat-operators --type=merge --patch-file clustercatalogs-off.yaml\n",
@@ -103,6 +106,24 @@ func TestClusterExtensions(t *testing.T) {
 		if i%2 == 1 && strings.Contains(block, "oc patch clusterextension") {
 			t.Errorf("others' objects are changed by pasting: %s", block)
 		}
+	}
+}
+
+// TestCapabilityNotKnown: where only the version is known, the cluster may lack OLM v1, and then
+// nothing of it is applied.
+func TestCapabilityNotKnown(t *testing.T) {
+	t.Parallel()
+	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) { s.Cluster = clusterOf(t, "4.18.1", nil) })
+	_, step, _ := strings.Cut(files[fileApply], ". Catalogs of OLM v1\n")
+	step, _, _ = strings.Cut(step, "\n## ")
+	c := octest.New(t, 17, "")
+	for _, b := range c.Page(t, t.TempDir(), []byte(step)) {
+		if strings.Contains(b.Commands, "oc apply") && b.Err != nil {
+			t.Errorf("%s: %v: %s", b.Commands, b.Err, b.Output)
+		}
+	}
+	if asked := c.Asked(); len(asked) > 0 {
+		t.Errorf("a cluster without OLM v1 is asked for %q", asked)
 	}
 }
 

@@ -37,6 +37,7 @@ func (e *emission) stepSuperfluous(p *page.Page) {
 	if names := e.firstNames(); len(names) > 0 {
 		p.Step("Rules that are no longer needed")
 		p.Text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
+		e.pageDisruption(p, nodeRegistries)
 		p.Run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
 		return
 	}
@@ -122,6 +123,7 @@ func (e *emission) pageDeletion(p *page.Page, gone func(rules.Other) bool) {
 		p.Text("Nodes: nothing changes, no drain and no reboot.")
 	case !old && len(after.Drains(before)) == 0:
 		p.Text("Nodes: no drain and no reboot; nodes ask some mirrors in another order.")
+		e.pageDisruption(p, nodeRegistries)
 	default:
 		e.pageNodes(p, "deleting them", before, after)
 	}
@@ -181,6 +183,7 @@ func (e *emission) stepTagRules(p *page.Page) {
 		p.List(list)
 	}
 	p.Drains("adding rules for pulls by tag")
+	e.pageDisruption(p, nodeRegistries)
 	p.Text("From then on, each new mirror for one of these sources drains the nodes too. %s is without these rules.", fileRegistries)
 	e.runRules(p, e.itms)
 }
@@ -191,6 +194,7 @@ func (e *emission) restoreRules(p *page.Page) {
 	}
 	p.Step("Delete the rules")
 	p.Drains("deleting rules")
+	e.pageDisruption(p, nodeRegistries)
 	list := e.earlierRules()
 	if e.site.PresentRules == nil {
 		p.Text("Rules of satchel versions that gave them no label are named satchel-release-, satchel-operator- or satchel-generic- too (`oc get imagecontentsourcepolicy`). Delete them in the same go, so that the nodes change only once.")

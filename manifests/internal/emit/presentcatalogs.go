@@ -219,9 +219,11 @@ func (e *emission) renamed() (list []renaming) {
 // Subscription names it.
 func (e *emission) pageRenamed(p *page.Page) {
 	var list, moves, gone, keep, offers []string
+	var old []catalogObject
 	for _, r := range e.renamed() {
 		list = append(list, fmt.Sprintf("`%s` is now `%s`", r.old, r.name))
 		moves = append(moves, moveSubscriptions(r)...)
+		old = append(old, catalogObject{named: named{name: r.old}})
 		one, has := e.present("CatalogSource", marketplace, r.old)
 		switch {
 		case isDefault(r.old): // those go with the patch of the operator hub
@@ -239,7 +241,9 @@ func (e *emission) pageRenamed(p *page.Page) {
 	}
 	p.Text("The cluster has these catalogs under another name too:")
 	p.List(list)
-	p.Text("Subscriptions that name such a catalog must name the new one. The ConfigMap %s keeps what they named, for the way back:", beforeName)
+	p.Text("Subscriptions that name such a catalog must name the new one. %s", e.catalogNodes(old))
+	e.pageMoves(p, old)
+	p.Text("The ConfigMap %s keeps what they named, for the way back:", beforeName)
 	p.Run(withKeep(moves...)...)
 	if len(gone) > 0 {
 		p.Text("Then the old ones that satchel made go. The commands leave one alone that a Subscription still names:")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
 // TestKeepsCatalogNames: which CatalogSource of the cluster a catalog takes the name of.
@@ -79,4 +80,47 @@ func TestReplacedCatalog(t *testing.T) {
 			t.Errorf("%s: warned %v: %q", present, got, notes)
 		}
 	}
+}
+
+// TestRenamedCatalog: Subscriptions follow a catalog to its other name, but not those of another
+// namespace's catalog of that name; and the old one, which is not known to be satchel's, stays.
+func TestRenamedCatalog(t *testing.T) {
+	t.Parallel()
+	const source = "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: old, namespace: %s}\nspec: {image: 'm.example/ns/redhat/redhat-operator-index:v4.18'}\n---\n"
+	const sub = "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: %s, namespace: acme}\nspec: {source: old, sourceNamespace: %s}\n---\n"
+	plain := "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: redhat-operators, namespace: openshift-marketplace}\nspec: {image: 'registry.redhat.io/redhat/redhat-operator-index:v4.18'}\n"
+	files, _ := emit(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18"), PresentCatalogSources: fmt.Sprintf(source, marketplace) + plain})
+	_, step, _ := strings.Cut(string(fileOf(t, files, fileApply).Body), "The cluster has these catalogs under another name too:")
+	step, _, _ = strings.Cut(step, "\n## ")
+	for _, fails := range []bool{true, false} {
+		c := octest.New(t, 18, fmt.Sprintf(source, marketplace)+fmt.Sprintf(source, "acme")+fmt.Sprintf(sub, "ours", marketplace)+fmt.Sprintf(sub, "theirs", "acme")+
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+beforeName+", namespace: openshift-config}\n")
+		c.Refuse = func(args []string) bool {
+			return fails && args[0] == "patch" && strings.HasPrefix(args[1], "subscriptions")
+		}
+		c.Page(t, t.TempDir(), []byte(step))
+		now := c.Snapshot()
+		_, stays := now[octest.Key{Kind: "CatalogSource", Namespace: marketplace, Name: "old"}]
+		moved := strings.Contains(now[octest.Key{Kind: "Subscription", Namespace: "acme", Name: "ours"}], "source: redhat-operators\n")
+		touched := !strings.Contains(now[octest.Key{Kind: "Subscription", Namespace: "acme", Name: "theirs"}], "source: old\n")
+		if !stays || moved == fails || touched {
+			t.Errorf("patches fail: %v; the old catalog stays: %v, the Subscription follows: %v, that of a tenant: %v", fails, stays, moved, touched)
+		}
+	}
+	order(t, step, "may drain or restart nodes", "Automatic approval")
+}
+
+// TestOperatorsMove: catalogs change nothing on nodes only if no operator follows them by itself.
+func TestOperatorsMove(t *testing.T) {
+	t.Parallel()
+	for approval, moves := range map[string]bool{"Manual": false, "Automatic": true, "": true} {
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) {
+			s.Cluster = clusterOf(t, "4.18.1", []string{"ClusterExtension"}, `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":"a","namespace":"b"},"spec":{"source":"redhat-operators","sourceNamespace":"openshift-marketplace","installPlanApproval":"`+approval+`"}}`)
+		})
+		if strings.Contains(files[fileApply], "may drain or restart nodes") != moves {
+			t.Errorf("approval %q:\n%s", approval, files[fileApply])
+		}
+	}
+	page := updatePage(t, emitInput{Images: indexes(redhatIndex, "v4.18")})
+	order(t, page, ". Catalogs\n", "may drain or restart nodes", ". Catalogs of OLM v1\n", "may drain or restart nodes")
 }

@@ -96,6 +96,7 @@ func (e *emission) editSecret(p *page.Page, flags string) {
 // setSecret makes the edited copy the cluster's pull secret, and keeps what was there before the
 // first one.
 func (e *emission) setSecret(p *page.Page, after ...string) {
+	e.pageDisruption(p, nodeSecret)
 	p.Text("The first two commands keep the pull secret as it was before satchel, for the way back: once, in the same namespace.")
 	at := e.pullSecretPlace()
 	p.Run(slices.Concat(page.Chain(slices.Concat(at.read, at.keep(), []string{at.set(secretNew), removeSecrets})...), after)...)
@@ -127,6 +128,7 @@ func (e *emission) restoreSecret(p *page.Page) {
 		at.extract(secretNow),
 		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+secretNow)...)...)
 	p.Text("The last command prints which entries differ. Set the copy. %s", e.nodesPullSecret())
+	e.pageDisruption(p, nodeSecret)
 	p.Run(page.Chain(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+secretNow+" "+secretNew)...)...)
 }
 

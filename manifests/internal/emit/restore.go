@@ -19,7 +19,7 @@ func (e *emission) emitRestore() error {
 func (e *emission) restorePage() []byte {
 	p := e.newPage()
 	p.Text("# When the network returns")
-	p.Text("Log in as cluster-admin and run the commands in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
+	p.Text("Log in as cluster-admin and run the commands, in bash, in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreKept(p)
 	e.restoreCatalogs(p)
 	e.restoreClusterCatalogs(p)

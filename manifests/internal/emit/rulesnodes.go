@@ -66,6 +66,7 @@ func (e *emission) pageNodes(p *page.Page, what string, before, after *rules.Nod
 	default:
 		p.Text("Nodes: %s", e.noDrain(before != nil))
 	}
+	e.pageDisruption(p, nodeRegistries)
 }
 
 // noDrain says that rules drain no node, and in which versions they do nevertheless.

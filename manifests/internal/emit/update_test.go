@@ -8,6 +8,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
 // payloads are images of releases by their tags.
@@ -81,7 +82,7 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
 		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+notPaused+")",
 		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
-		"Let the pools of worker nodes go on", "drains and restarts every worker node", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+notPaused+")", "!You may leave out",
+		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+notPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
 	for i, block := range strings.Split(page, "```") {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
@@ -109,6 +110,56 @@ func TestUpdateCanary(t *testing.T) {
 		})}}
 		if e.workersPaused() != waits {
 			t.Errorf("%s is paused: the workers wait: %v", pool, !waits)
+		}
+	}
+}
+
+// TestPausedBySite: a pool that the site has paused itself is paused after the updates too, whether
+// the pools were known or not, and also if the page is pasted twice.
+func TestPausedBySite(t *testing.T) {
+	t.Parallel()
+	const objects = `
+apiVersion: machineconfiguration.openshift.io/v1
+kind: MachineConfigPool
+metadata: {name: master}
+---
+apiVersion: machineconfiguration.openshift.io/v1
+kind: MachineConfigPool
+metadata: {name: worker}
+---
+apiVersion: machineconfiguration.openshift.io/v1
+kind: MachineConfigPool
+metadata: {name: canary}
+spec: {paused: true}
+`
+	pools := []object1{in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker"), in("MachineConfigPool", "", "canary", "spec", object1{"paused": true})}
+	for name, known := range map[string][]object1{"known": pools, "not known": nil} {
+		c := octest.New(t, 14, objects)
+		files, _ := emit(t, emitInput{Mirror: "m.example", ClusterVersion: "4.14.20", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: known})
+		var pause, resume string
+		for _, b := range octest.Blocks(fileOf(t, files, fileApply).Body) {
+			switch {
+			case strings.HasPrefix(b.Step[strings.Index(b.Step, " ")+1:], "Pause the pools"):
+				pause = "```\n" + b.Commands + "```\n"
+			case strings.Contains(b.Step, "Let the pools of worker nodes go on"):
+				resume = "```\n" + b.Commands + "```\n"
+			}
+		}
+		paused := func(want string) {
+			t.Helper()
+			for key, o := range c.Snapshot() {
+				if is := strings.Contains(o, "paused: true"); is != strings.Contains(want, key.Name) || strings.Contains(o, keyPaused) != (is && key.Name != "canary") {
+					t.Errorf("%s: %q are to be paused: %s", name, want, o)
+				}
+			}
+		}
+		for range 2 {
+			c.Page(t, t.TempDir(), []byte(pause))
+			paused("worker canary")
+		}
+		for range 2 {
+			c.Page(t, t.TempDir(), []byte(resume))
+			paused("canary")
 		}
 	}
 }

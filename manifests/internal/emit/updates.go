@@ -237,13 +237,3 @@ func nodeArch(body json.RawMessage) string {
 	_ = json.Unmarshal(body, &n) // "" then, as of a node that says nothing
 	return n.Status.NodeInfo.Architecture
 }
-
-// workerPools lists the pools of worker nodes, as far as they are known.
-func (e *emission) workerPools() (names []string) {
-	for _, o := range e.site.Cluster.Of("MachineConfigPool") {
-		if o.Name != "master" && o.Name != "arbiter" {
-			names = append(names, o.Name)
-		}
-	}
-	return names
-}

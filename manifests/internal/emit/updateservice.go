@@ -277,10 +277,14 @@ func (e *emission) pageUpdateOperator(p *page.Page) {
 			p.Run("oc get csv --all-namespaces -o name | grep " + updateCSV)
 		}
 		p.Text("The operator comes from the catalog `%s`. The last command waits until its API is there.", e.update.catalog)
-		p.Run(
-			"oc apply -f "+fileUpdateNamespace+" -f "+fileUpdateGroup+" -f "+fileUpdateSubscription,
+		const there = "FOUND=$(oc get %s -n " + updateNamespace + " -o name)"
+		p.Text("What is in that namespace already stays: with a second OperatorGroup, OLM would stop every operator there.")
+		p.Run(append(page.Chain(
+			"oc apply -f "+fileUpdateNamespace,
+			fmt.Sprintf(there, "operatorgroup"), page.Or(`[ -n "$FOUND" ]`, "oc apply -f "+fileUpdateGroup),
+			fmt.Sprintf(there, "subscriptions.operators.coreos.com"), page.Or(`[ -n "$FOUND" ]`, "oc apply -f "+fileUpdateSubscription)),
 			"for i in $(seq 90); do oc get crd updateservices.updateservice.operator.openshift.io --ignore-not-found -o name | grep . && break; sleep 10; done",
-		)
+		)...)
 	}
 }
 

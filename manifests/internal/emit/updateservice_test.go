@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -50,6 +51,13 @@ func TestUpdateService(t *testing.T) {
 		if !strings.Contains(has[name], want) {
 			t.Errorf("%s lacks %q:\n%s", name, want, has[name])
 		}
+	}
+
+	// A second OperatorGroup would stop the operators of the namespace.
+	c := octest.New(t, 18, "apiVersion: operators.coreos.com/v1\nkind: OperatorGroup\nmetadata: {name: theirs, namespace: openshift-update-service}\n")
+	pasted(t, c, files, fileApply)
+	if log := c.Log(); slices.Contains(log, "created OperatorGroup openshift-update-service/satchel") || !slices.Contains(log, "created Subscription openshift-update-service/"+updatePackage) {
+		t.Errorf("the namespace has an OperatorGroup: %q", log)
 	}
 
 	// The cluster has it all.

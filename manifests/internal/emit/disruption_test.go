@@ -1,0 +1,51 @@
+package emit
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+)
+
+// TestDisruption: what is no drain elsewhere is one where the cluster builds images of nodes, or has a
+// policy of its own for what a change does; where that is not known, a person looks.
+func TestDisruption(t *testing.T) {
+	t.Parallel()
+	const layered = `{"apiVersion":"machineconfiguration.openshift.io/v1","kind":"MachineOSConfig","metadata":{"name":"x"},"spec":{"machineConfigPool":{"name":"gpu"}}}`
+	const policy = `{"apiVersion":"operator.openshift.io/v1","kind":"MachineConfiguration","metadata":{"name":"cluster"},"spec":{"nodeDisruptionPolicy":{"files":[
+{"path":"/etc/containers/registries.conf","actions":[{"type":"Drain"},{"type":"Restart","restart":{"serviceName":"crio.service"}}]},
+{"path":"/etc/other","actions":[{"type":"Reboot"}]}]}}}`
+	both := []string{"MachineOSConfig", "MachineConfiguration"}
+	for name, c := range map[string]struct {
+		version string
+		asked   []string
+		objects []string
+		want    []string
+	}{
+		"neither":       {"4.20.1", both, nil, []string{"!But nodes of", "!policy of its own", "!Some clusters drain"}},
+		"images":        {"4.20.1", both, []string{layered}, []string{". Pull secret", "**But nodes of `gpu` run images", "oc set data", ". Rules", "no drain and no reboot", "**But nodes of `gpu` run images", "oc apply", "!Some clusters drain"}},
+		"a policy":      {"4.20.1", both, []string{policy}, []string{". Rules", "no drain and no reboot", "for `/etc/containers/registries.conf`, which counts instead: Drain, Restart crio.service.", "oc apply", "!config.json`, which counts"}},
+		"not known":     {"4.20.1", nil, nil, []string{"## 1. ", "Some clusters drain", "oc get machineosconfigs", "!But nodes of"}},
+		"no version":    {"", nil, nil, []string{"## 1. ", "Some clusters drain"}},
+		"older than it": {"4.15.1", nil, nil, []string{"!Some clusters drain"}},
+	} {
+		rules := []string{`{"apiVersion":"config.openshift.io/v1","kind":"ImageDigestMirrorSet","metadata":{"name":"x"},"spec":{}}`}
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}, func(s *Site) {
+			s.Cluster = clusterOf(t, c.version, append(c.asked, ruleKindNames()...), append(rules, c.objects...)...)
+		})
+		t.Run(name, func(t *testing.T) { order(t, files[fileApply], c.want...) })
+	}
+	e := &emission{site: Site{Cluster: clusterOf(t, "4.20.1", both, layered)}}
+	p := page.New(false)
+	e.pageDisruption(p, nodeRegistries)
+	if got := string(p.Bytes()); !strings.Contains(got, "may drain and reboot each of them") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func ruleKindNames() (names []string) {
+	for _, kind := range ruleKinds {
+		names = append(names, string(kind))
+	}
+	return names
+}
