@@ -49,13 +49,6 @@ func (s siteFlags) outputs(a *app, job *unpack.Options) error {
 		job.Out, err = outdir.Open(s.outDir)
 		return err
 	}
-	taken := map[string]bool{}
-	for _, c := range list {
-		if taken[c.Name] {
-			return usage(fmt.Errorf("two of the clusters would have the directory %s", filepath.Join(s.outDir, c.Name)), "rename the file or directory of one: a cluster is called as it is")
-		}
-		taken[c.Name] = true
-	}
 	if err := os.MkdirAll(s.outDir, 0o700); err != nil {
 		return fmt.Errorf("make the output directory: %w", err)
 	}

@@ -45,7 +45,7 @@ func TestClusterOutputs(t *testing.T) {
 		"rules alone":      {siteFlags{rules: rules}, "? . x"},
 		"two":              {siteFlags{cluster: clusterFlags{from: []string{one, two}}}, "4.16.9 one, 4.17.1 two"},
 		"two, with rules":  {siteFlags{rules: rules, cluster: clusterFlags{from: []string{one, two}}}, "of one cluster"},
-		"two of one name":  {siteFlags{cluster: clusterFlags{from: []string{one, clusterFile(t, t.TempDir(), "one.yaml", "c", "4.17.1")}}}, "would have the directory"},
+		"two of one name":  {siteFlags{cluster: clusterFlags{from: []string{one, clusterFile(t, t.TempDir(), "one.yaml", "c", "4.17.1")}}}, "another cluster is called one too"},
 		"another version":  {siteFlags{cluster: clusterFlags{from: []string{one}, version: "4.16.10"}}, "runs 4.16.9, and not 4.16.10"},
 		"no version":       {siteFlags{cluster: clusterFlags{version: "4.18"}}, "is no version"},
 		"no file":          {siteFlags{cluster: clusterFlags{from: []string{filepath.Join(dir, "absent")}}}, "no such file"},

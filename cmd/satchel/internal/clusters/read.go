@@ -2,6 +2,7 @@ package clusters
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,13 +21,23 @@ type FileError struct {
 func (e *FileError) Error() string { return "read the cluster of " + e.Path + ": " + e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
+// sameNameError says that two clusters would be called the same.
+type sameNameError struct{ name string }
+
+func (e *sameNameError) Error() string {
+	return fmt.Sprintf("another cluster is called %s too, and a cluster is called as its file or directory", e.name)
+}
+
 // Permanent reports that the same file is wrong every time.
 func (e *FileError) Permanent() bool { return true }
 
 // Hint says what to do now.
 func (e *FileError) Hint() string {
 	var wrong *manifests.ClusterFileError
+	var same *sameNameError
 	switch {
+	case errors.As(e.Err, &same):
+		return "rename the file or directory of one of them"
 	case errors.As(e.Err, &wrong):
 		return wrong.Hint()
 	case errors.Is(e.Err, fs.ErrNotExist):
@@ -36,7 +47,7 @@ func (e *FileError) Hint() string {
 }
 
 // Read reads a cluster of each path: a file or a directory. What is of one cluster, by its ID, is
-// joined, under the name of the first. The error joins a *[FileError] for each that cannot be used.
+// joined, under the name of the first; two clusters of one name are refused. The error joins a *[FileError] for each that cannot be used.
 func Read(paths []string) (list []*manifests.Cluster, err error) {
 	var errs []error
 	for _, path := range paths {
@@ -47,6 +58,10 @@ func Read(paths []string) (list []*manifests.Cluster, err error) {
 		}
 		if i := slices.IndexFunc(list, func(c *manifests.Cluster) bool { return one.ID() != "" && c.ID() == one.ID() }); i >= 0 {
 			list[i].Join(one)
+			continue
+		}
+		if slices.ContainsFunc(list, func(c *manifests.Cluster) bool { return c.Name == one.Name }) {
+			errs = append(errs, &FileError{path, &sameNameError{one.Name}})
 			continue
 		}
 		list = append(list, one)

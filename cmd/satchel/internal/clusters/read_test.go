@@ -1,6 +1,7 @@
 package clusters
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +49,10 @@ func TestRead(t *testing.T) {
 	_, err = Read([]string{filepath.Join(dir, "absent"), wrong, t.TempDir()})
 	if err == nil || strings.Count(err.Error(), "read the cluster of") != 3 || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("wrong paths: %v", err)
+	}
+	_, err = Read([]string{other, write(t, filepath.Join(dir, "b"), "two.json.yaml", version("three", "4.17.3", 1))})
+	if file := (*FileError)(nil); !errors.As(err, &file) || !strings.Contains(err.Error(), "is called two too") || file.Hint() == "" {
+		t.Errorf("two of one name: %v", err)
 	}
 	if list, err = Read([]string{later}); err != nil || list[0].Name != "later-one" {
 		t.Errorf("%v, %v", list, err)

@@ -1,6 +1,8 @@
 package inuse
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +27,10 @@ func TestWhole(t *testing.T) {
 	whole := func(id string) string {
 		return fetched(id, []string{"apiVersion: v1\n" + pod("q.io/a:1", ""), cron})
 	}
+	other := filepath.Join(t.TempDir(), "other.yaml")
+	if err := os.Rename(write(t, whole("b")), other); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		files                         Files
 		pods, versions, subscriptions bool
@@ -33,7 +39,7 @@ func TestWhole(t *testing.T) {
 		"no pods":       {Files{Whole: []string{write(t, fetched("a", nil, "pods"))}}, false, true, true},
 		"no owners":     {Files{Whole: []string{write(t, fetched("a", []string{"apiVersion: v1\n" + pod("q.io/a:1", "")}, "cronjobs.batch"))}}, false, true, true},
 		"no OLM":        {Files{Whole: []string{write(t, fetched("a", []string{"apiVersion: v1\n" + pod("q.io/a:1", "")}, subscriptions))}}, true, true, false},
-		"two":           {Files{Whole: []string{write(t, whole("a")), write(t, whole("b"))}}, true, true, true},
+		"two":           {Files{Whole: []string{write(t, whole("a")), other}}, true, true, true},
 		"one twice":     {Files{Whole: []string{write(t, whole("a")), write(t, whole("a"))}}, true, true, true},
 		"and a version": {Files{Whole: []string{write(t, whole("a"))}, ClusterVersions: []string{write(t, fetched("b", nil))}}, false, true, false},
 		"by kind too": {Files{Whole: []string{write(t, whole("a"))}, ClusterVersions: []string{write(t, fetched("b", nil))}, Pods: []string{write(t, pod("q.io/b:1", ""))},
@@ -50,6 +56,9 @@ func TestWhole(t *testing.T) {
 		if _, ok := read.use.Tags["q.io/cron:1"]; ok != strings.Contains("one two one twice and a version by kind too", name) {
 			t.Errorf("%s: a CronJob's image: %v", name, ok)
 		}
+	}
+	if _, err := Read(Files{Whole: []string{write(t, whole("a")), write(t, whole("b"))}}); err == nil || !strings.Contains(err.Error(), "is called file too") {
+		t.Errorf("two of one name: %v", err)
 	}
 	if _, err := Read(Files{Whole: []string{"absent"}}); err == nil || !strings.Contains(err.Error(), "absent") {
 		t.Errorf("no file: %v", err)
