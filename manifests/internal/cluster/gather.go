@@ -32,6 +32,7 @@ type gathering struct {
 	objects  int                        // of kinds that are known
 
 	file  string          // that is read now
+	loose bool            // it is one of a directory, and nothing says what it is
 	path  place           // of it in a must-gather; zero for other files
 	query query           // what the file says of the query
 	list  map[string]bool // kinds of the whole cluster that the list has which is read now
@@ -181,6 +182,9 @@ func (g *gathering) object(body []byte) error {
 	if len(h.Metadata.Name)+len(h.Metadata.Namespace) > 2*253 {
 		return g.wrong("one of its objects has a name that no object can have")
 	}
+	if g.loose && unapplied(body) {
+		return nil
+	}
 	g.objects++
 	g.state.seen[k.kind] = true
 	if !k.spaced {
@@ -197,6 +201,18 @@ func (g *gathering) object(body []byte) error {
 		return g.wrong("its %s %s has fields of another type", h.Kind, text.ASCII(h.Metadata.Name))
 	}
 	return nil
+}
+
+// unapplied reports whether an object is one that satchel wrote for a cluster, and no API server gave.
+func unapplied(body []byte) bool {
+	var o struct {
+		Metadata struct {
+			Labels          map[string]string `json:"labels"`
+			UID             string            `json:"uid"`
+			ResourceVersion string            `json:"resourceVersion"`
+		} `json:"metadata"`
+	}
+	return json.Unmarshal(body, &o) == nil && o.Metadata.Labels[labelOurs] == ours && o.Metadata.UID == "" && o.Metadata.ResourceVersion == ""
 }
 
 // mark takes a mark of the query.

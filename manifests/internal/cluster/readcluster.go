@@ -46,8 +46,8 @@ const (
 )
 
 // ReadDir reads what one cluster is from a directory: a must-gather, what oc adm inspect wrote,
-// files that the line of [Query] wrote, or several of these, also some levels below. Links are not
-// followed. A file of a must-gather that cannot be read is noted, and its kind counts as not known;
+// files that the line of [Query] wrote, or several of these, also some levels below. What satchel
+// wrote for the cluster may stand beside them. Links are not followed. A file of a must-gather that cannot be read is noted, and its kind counts as not known;
 // another one is an error.
 func ReadDir(name string, fsys fs.FS) (*State, error) {
 	w := &walking{gathering: gather(name), fsys: fsys}
@@ -103,7 +103,9 @@ func (w *walking) look(dir string, depth int) error {
 		case gathered && e.IsDir() && e.Name() == dirNamespaces:
 			err = w.namespaces(at)
 		case !e.IsDir() && isObjects(e.Name()) && depth == 0:
+			w.loose = true
 			err = w.readFile(at, place{})
+			w.loose = false
 		case e.IsDir() && !gathered && depth < maxDepth:
 			err = w.look(at, depth+1)
 		}

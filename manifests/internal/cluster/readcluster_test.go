@@ -278,3 +278,19 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestOutputBeside: what satchel wrote for a cluster is not what the cluster has.
+func TestOutputBeside(t *testing.T) {
+	t.Parallel()
+	const rule = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: %s, labels: {app.kubernetes.io/managed-by: satchel}%s}\n"
+	s, err := ReadDir("east", asFiles(map[string]string{
+		"cluster.yaml": fmt.Sprintf(rule, "applied", ", uid: u") + "---\n" + oneVersion,
+		"idms.yaml":    fmt.Sprintf(rule, "written", ""),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := s.Of("ImageDigestMirrorSet"); len(list) != 1 || list[0].Name != "applied" {
+		t.Errorf("got %v", list)
+	}
+}
