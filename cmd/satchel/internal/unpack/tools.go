@@ -37,7 +37,11 @@ func (u *unpacking) writeTools(ctx context.Context) error {
 		}
 	}
 	if all > 0 {
-		u.Info("%s of releases in %s: %d written, %d there already", text.Count(all, "program", "programs"), filepath.Join(u.Out.Path(), "tools"), wrote, all-wrote)
+		var dirs []string
+		for _, out := range u.outputs() {
+			dirs = append(dirs, filepath.Join(out.Dir.Path(), "tools"))
+		}
+		u.Info("%s of releases in %s: %d written, %d there already", text.Count(all, "program", "programs"), text.And(dirs), wrote, all-wrote)
 	}
 	return nil
 }
