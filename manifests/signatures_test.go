@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -223,9 +224,9 @@ func TestReadSignatures(t *testing.T) {
 // TestUnsignedOf: what one of several clusters refuses is for that one alone; what all refuse, for all.
 func TestUnsignedOf(t *testing.T) {
 	t.Parallel()
-	one := func(name, who string) Unsigned {
+	one := func(name, namespace string) Unsigned {
 		d := digest.FromString(name)
-		return Unsigned{Image: oci.Image{Source: oci.Ref{Registry: "q.io", Repository: name, Digest: d}}, Manifest: d, Policy: "ClusterImagePolicy p", For: who}
+		return Unsigned{Image: oci.Image{Source: oci.Ref{Registry: "q.io", Repository: name, Digest: d}}, Manifest: d, Policy: "ClusterImagePolicy p", Namespace: namespace}
 	}
 	east, west := &Cluster{Name: "east"}, &Cluster{Name: "west"}
 	for name, tc := range map[string]struct {
@@ -237,14 +238,43 @@ func TestUnsignedOf(t *testing.T) {
 		"one":        {[]*Cluster{east}, [][]Unsigned{{one("a", "")}}, "a: ."},
 		"all":        {[]*Cluster{east, west}, [][]Unsigned{{one("a", "")}, {one("a", "")}}, "a: ."},
 		"one of two": {[]*Cluster{east, west}, [][]Unsigned{{one("a", "")}, {one("a", ""), one("b", "")}}, "a: .b: the cluster west."},
-		"some pods":  {[]*Cluster{east, west}, [][]Unsigned{{one("a", "pods of the namespace n")}, nil}, "a: pods of the namespace n of the cluster east."},
+		"one name":   {[]*Cluster{east, {Name: "east"}}, [][]Unsigned{{one("a", "")}, {one("a", "")}}, "a: ."},
+		"some pods":  {[]*Cluster{east, west}, [][]Unsigned{{one("a", "n")}, nil}, "a: pods of the namespace n of the cluster east."},
 	} {
 		got := ""
 		for _, u := range UnsignedOf(tc.clusters, tc.refused) {
-			got += u.Image.Source.Repository + ": " + u.For + "."
+			got += u.Image.Source.Repository + ": " + u.For() + "."
 		}
 		if got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
+	}
+}
+
+// TestPartialPolicies: a policy that was read counts, whatever else the cluster has, and what was
+// not read is named.
+func TestPartialPolicies(t *testing.T) {
+	t.Parallel()
+	const version = "apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nstatus: {desired: {version: %s}}\n"
+	const policy = "---\napiVersion: config.openshift.io/v1\nkind: %s\nmetadata: {name: corp%s}\nspec: {scopes: [quay.io], policy: {rootOfTrust: {policyType: PublicKey, publicKey: {keyData: eA==}}}}\n"
+	for name, tc := range map[string]struct {
+		objects          string
+		policies, unread int
+	}{
+		"one of the cluster":      {fmt.Sprintf(version+policy, "4.20.3", "ClusterImagePolicy", ""), 1, 2},
+		"one of a namespace":      {fmt.Sprintf(version+policy, "4.20.3", "ImagePolicy", ", namespace: shop"), 1, 2},
+		"technology preview":      {fmt.Sprintf(version+policy, "4.18.3", "ClusterImagePolicy", ""), 1, 2},
+		"none read":               {fmt.Sprintf(version, "4.20.3"), 0, 2},
+		"a version that has none": {fmt.Sprintf(version, "4.19.3"), 0, 0},
+	} {
+		c, err := ReadCluster("west", strings.NewReader(tc.objects))
+		asktest.NoError(t, err)
+		present, err := presentPolicies(c)
+		if unread := unreadPolicies(c); err != nil || present.Whole || len(present.Policies) != tc.policies || len(unread) != tc.unread {
+			t.Errorf("%s: %+v, %q, %v", name, present, unread, err)
+		}
+	}
+	if list := unreadPolicies(nil); list != nil {
+		t.Errorf("of no cluster: %q", list)
 	}
 }

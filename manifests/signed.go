@@ -16,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // The signatures that nodes demand of images.
@@ -51,7 +52,11 @@ func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, st
 	if err != nil {
 		return nil, err
 	}
-	return sigstore.Check(ctx, way, inv.Images, src, where, parallel)
+	found, err := sigstore.Check(ctx, way, inv.Images, src, where, parallel)
+	if err == nil {
+		found.Unchecked = text.Sorted(append(found.Unchecked, unreadPolicies(state)...))
+	}
+	return found, err
 }
 
 // CarriedSignatures gives the signatures that are among images.
@@ -96,7 +101,7 @@ func usersOf(state *cluster.State) func(namespace, repository string) bool {
 // UnsignedOf puts together what nodes of several clusters refuse, each once. What not all of them
 // refuse is for those clusters alone.
 func UnsignedOf(clusters []*Cluster, refused [][]Unsigned) (list []Unsigned) {
-	by := map[int][]string{} // names of clusters, by the place in the list
+	by := map[int][]int{} // places of clusters, by the place in the list
 	for c, some := range refused {
 		for _, u := range some {
 			i := slices.IndexFunc(list, func(have Unsigned) bool {
@@ -105,14 +110,17 @@ func UnsignedOf(clusters []*Cluster, refused [][]Unsigned) (list []Unsigned) {
 			if i < 0 {
 				i, list = len(list), append(list, u)
 			}
-			if clusters[c] != nil && !slices.Contains(by[i], clusters[c].Name) {
-				by[i] = append(by[i], clusters[c].Name)
+			list[i].Unused = list[i].Unused && u.Unused
+			if clusters[c] != nil && !slices.Contains(by[i], c) {
+				by[i] = append(by[i], c)
 			}
 		}
 	}
 	for i := range list {
-		if names := by[i]; len(names) > 0 && len(names) < len(clusters) {
-			list[i].For = strings.TrimPrefix(list[i].For+" of ", " of ") + "the cluster " + strings.Join(names, " and the cluster ")
+		if len(by[i]) < len(clusters) {
+			for _, c := range by[i] {
+				list[i].Clusters = append(list[i].Clusters, clusters[c].Name)
+			}
 		}
 	}
 	return list
@@ -155,22 +163,37 @@ func bodies(policies []payload.Policy) (list []json.RawMessage) {
 	return list
 }
 
-// presentPolicies are those of the cluster; nil if they are not known.
-func presentPolicies(state *cluster.State) ([]*sigstore.Policy, error) {
-	if !state.Known(sigstore.KindCluster) {
-		return nil, nil
-	}
-	list := []*sigstore.Policy{}
+// presentPolicies are those of the cluster, as far as they were read.
+func presentPolicies(state *cluster.State) (present sigstore.Present, err error) {
+	present.Whole = state.Known(sigstore.KindCluster)
 	for _, kind := range []string{sigstore.KindCluster, sigstore.KindNamespace} {
 		for _, o := range state.Of(kind) {
 			p, err := sigstore.Parse(o.Body)
 			if err != nil {
-				return nil, fmt.Errorf("cluster %s: %w", state.Name, err)
+				return present, fmt.Errorf("cluster %s: %w", state.Name, err)
 			}
-			list = append(list, p)
+			present.Policies = append(present.Policies, p)
 		}
 	}
-	return list, nil
+	return present, nil
+}
+
+// unreadPolicies names the kinds of policies that a cluster may have others of than were read.
+func unreadPolicies(state *cluster.State) (list []string) {
+	if state == nil || state.Use == nil { // no objects were given
+		return nil
+	}
+	running, known := state.Running()
+	seen := state.Seen(sigstore.KindCluster) || state.Seen(sigstore.KindNamespace)
+	if !seen && (!known || running.LT(semver.Version{Major: 4, Minor: 20})) { // no older one has the kinds by itself
+		return nil
+	}
+	for kind, where := range map[string]string{sigstore.KindCluster: "they were not all read", sigstore.KindNamespace: "they were not read of all namespaces"} {
+		if !state.Known(kind) {
+			list = append(list, fmt.Sprintf("other %s objects that the cluster %s may have: %s", kind, text.Printable(state.Name), where))
+		}
+	}
+	return list
 }
 
 // hosted reports whether the control plane of a cluster runs in another one.

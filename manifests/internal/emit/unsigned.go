@@ -18,15 +18,15 @@ const maxNamed = 300
 
 // withheld reports whether no new rule may lead to images of a source repository: a node that
 // finds an image in the mirror, and no signature there, asks nowhere else for it. What only some
-// pods are refused has its rules: the others need them.
+// pods or clusters are refused has its rules: the others need them.
 func (e *emission) withheld(source string) bool {
-	return slices.ContainsFunc(e.site.Unsigned, func(u sigstore.Unsigned) bool { return u.For == "" && u.Image.Source.Name() == source })
+	return slices.ContainsFunc(e.site.Unsigned, func(u sigstore.Unsigned) bool { return u.Everywhere() && u.Image.Source.Name() == source })
 }
 
 // withheldSources lists those repositories, sorted.
 func (e *emission) withheldSources() (list []string) {
 	for _, u := range e.site.Unsigned {
-		if u.For == "" {
+		if u.Everywhere() {
 			list = append(list, u.Image.Source.Name())
 		}
 	}
@@ -38,14 +38,14 @@ func (e *emission) ruledImages() []oci.Image {
 	return slices.DeleteFunc(e.nodeImages(), func(img oci.Image) bool { return e.withheld(img.Source.Name()) })
 }
 
-// unsignedIn counts the images of a payload's release that nodes will refuse.
+// unsignedIn counts the images of a payload's release that nodes of some cluster will refuse.
 func (e *emission) unsignedIn(payload oci.Image) int {
 	is := func(r oci.Reason) bool {
 		return r.Kind == origin.KindRelease && slices.ContainsFunc(payload.Reasons, func(p oci.Reason) bool { return p.Kind == r.Kind && p.Name == r.Name })
 	}
 	refused := map[string]bool{}
 	for _, u := range e.site.Unsigned {
-		if u.For == "" && slices.ContainsFunc(u.Image.Reasons, is) || u.For == "" && u.Image.Source == payload.Source && u.Image.Path == payload.Path {
+		if u.Namespace == "" && (slices.ContainsFunc(u.Image.Reasons, is) || u.Image.Source == payload.Source && u.Image.Path == payload.Path) {
 			refused[u.Image.Source.WithDigest(u.Image.Root.Digest).String()] = true
 		}
 	}
@@ -115,7 +115,7 @@ func (e *emission) stepUnsigned(p *page.Page) {
 	p.Text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
 	var list []string
 	for _, u := range e.site.Unsigned {
-		if u.For == "" {
+		if u.Everywhere() {
 			list = append(list, unsignedLine(u))
 		}
 	}
@@ -134,29 +134,37 @@ const howSigned = "To get them: pack again when the signatures can be fetched (`
 // refusedSome names for whom alone images are refused.
 func (e *emission) refusedSome() (list []string) {
 	for _, u := range e.site.Unsigned {
-		if u.For != "" {
-			list = append(list, u.For)
+		if !u.Everywhere() {
+			list = append(list, u.For())
 		}
 	}
 	return text.Sorted(list)
 }
 
-// pageRefusedSome says before the rules which pods they break.
+// pageRefusedSome says before the rules which clusters and pods they break.
 func (e *emission) pageRefusedSome(p *page.Page) {
-	some := e.refusedSome()
-	if len(some) == 0 {
-		return
-	}
-	p.Text("**The mirror lacks signatures that nodes demand for some pods alone.** The rules here lead to these images, because all other pods need them. From then on, these pods do not start, even if the source can be reached:")
-	var list []string
+	var clusters, pods []string
 	for _, u := range e.site.Unsigned {
-		if u.For != "" {
-			list = append(list, fmt.Sprintf("For %s: %s", page.Markdown(u.For), unsignedLine(u)))
+		switch line := fmt.Sprintf("For %s: %s", page.Markdown(u.For()), unsignedLine(u)); {
+		case u.Everywhere():
+		case u.Namespace == "":
+			clusters = append(clusters, line)
+		default:
+			pods = append(pods, line)
 		}
 	}
-	p.List(atMost(slices.Compact(list), maxNamed))
-	p.Text(howSigned)
-	p.Text("If one of these pods must start before, do not apply the rules yet.")
+	if len(clusters) > 0 {
+		p.Text("**Stop if the cluster is one of those named here.** The mirror lacks signatures that its nodes demand. The rules here lead to these images, because other clusters need them; there, no pod that needs one of them would start, even if the source can be reached:")
+		p.List(atMost(slices.Compact(clusters), maxNamed))
+		p.Text("For such a cluster, use the files that `satchel unpack` or `satchel render` writes for it with `--from-cluster`: they have no rules for these images.")
+		p.Text(howSigned)
+	}
+	if len(pods) > 0 {
+		p.Text("**The mirror lacks signatures that nodes demand for some pods alone.** The rules here lead to these images, because all other pods need them. From then on, these pods do not start, even if the source can be reached:")
+		p.List(atMost(slices.Compact(pods), maxNamed))
+		p.Text(howSigned)
+		p.Text("If one of these pods must start before, do not apply the rules yet.")
+	}
 }
 
 // unsignedLine names one image, what it is, and what its signature lacks.

@@ -90,13 +90,29 @@ func TestUnsignedForSome(t *testing.T) {
 	t.Parallel()
 	const app = "quay.io/acme/tool"
 	inv, site := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
-	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ImagePolicy shop/p", When: "now", For: "pods of the namespace shop", Err: sigstore.ErrNone}}
+	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ImagePolicy shop/p", When: "now", Namespace: "shop", Err: sigstore.ErrNone}}
 	files, notes, err := Emit(inv, site)
 	must(t, err)
 	page, conf := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRegistries).Body)
 	said, apply := strings.Index(page, "For pods of the namespace shop: `"+app), strings.Index(page, "oc apply -f icsp-")
 	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || strings.Contains(page, "**Stop.**") || !strings.Contains(strings.Join(notes, "\n"), "for pods of the namespace shop") {
 		t.Errorf("said at %d, applied at %d; notes %q\n%s", said, apply, notes, page)
+	}
+}
+
+// TestUnsignedForClusters: what one of several clusters refuses whole stops the reader there, and
+// is not called a matter of some pods.
+func TestUnsignedForClusters(t *testing.T) {
+	t.Parallel()
+	const app = "quay.io/acme/tool"
+	inv, site := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
+	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ClusterImagePolicy p", When: "now", Clusters: []string{"west"}, Err: sigstore.ErrNone}}
+	files, _, err := Emit(inv, site)
+	must(t, err)
+	page, conf := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRegistries).Body)
+	said, apply := strings.Index(page, "For the cluster west: `"+app), strings.Index(page, "oc apply -f icsp-")
+	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || !strings.Contains(page, "**Stop if the cluster is one of those") || strings.Contains(page, "some pods alone") {
+		t.Errorf("said at %d, applied at %d\n%s", said, apply, page)
 	}
 }
 

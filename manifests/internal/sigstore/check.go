@@ -25,8 +25,31 @@ type Unsigned struct {
 	Policy   string        // the object that demands the signature
 	When     string        // the releases under which it counts
 	At       string        // the address, of several that nodes try; "" for the only one
-	For      string        // who alone is refused the image, for people: some clusters, or the pods of a namespace; "" for every pod
-	Err      error         // what is wrong; [ErrNone] where there is no signature
+	// Namespace is the one whose pods alone are refused the image, "" for all, and Unused that none
+	// of them names its repository now. Clusters are those that alone refuse it, nil for all.
+	Namespace string
+	Unused    bool
+	Clusters  []string
+	Err       error // what is wrong; [ErrNone] where there is no signature
+}
+
+// Everywhere reports whether every pod of every cluster is refused the image.
+func (u Unsigned) Everywhere() bool { return u.Namespace == "" && len(u.Clusters) == 0 }
+
+// For says for people who alone is refused the image; "" for every pod.
+func (u Unsigned) For() string {
+	var parts []string
+	if u.Namespace != "" {
+		parts = append(parts, "pods of the namespace "+u.Namespace)
+	}
+	if len(u.Clusters) > 0 {
+		parts = append(parts, "the cluster "+strings.Join(u.Clusters, " and the cluster "))
+	}
+	who := strings.Join(parts, " of ")
+	if u.Unused {
+		who += ", if they come to use it"
+	}
+	return who
 }
 
 // ErrAbsent says that the image itself is not at a place: nodes ask the next one then.
@@ -116,7 +139,7 @@ func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err er
 			wrong = p.Policy.Verify(pulledAs(d.image), d.manifest, signatures)
 		}
 		if wrong != nil {
-			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), For: p.Policy.binds(), Err: wrong})
+			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), Namespace: p.Policy.binds(), Unused: p.Unused && p.Policy.binds() != "", Err: wrong})
 		}
 	}
 	return list, nil

@@ -52,13 +52,13 @@ func (p *Policy) String() string {
 	return KindCluster + " " + p.Name
 }
 
-// binds says for people whose pods alone a policy binds; "" for all. The cluster itself does not
-// run without the pods of the platform's namespaces.
+// binds gives the namespace whose pods alone a policy binds; "" for all. The cluster itself does
+// not run without the pods of the platform's namespaces.
 func (p *Policy) binds() string {
 	if p.Namespace == "" || cluster.Platform(p.Namespace) {
 		return ""
 	}
-	return "pods of the namespace " + p.Namespace
+	return p.Namespace
 }
 
 // Parse reads one object, in JSON. What nodes would make nothing of is no error: such a policy

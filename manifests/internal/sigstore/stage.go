@@ -29,9 +29,15 @@ type Way struct {
 	Stages  []Stage        // by version
 	Running semver.Version // the zero value: not known
 
-	// Uses reports whether pods of a namespace name images of a repository, which an ImagePolicy
-	// of it then is for; nil: not known, so all may.
+	// Uses reports whether pods of a namespace name images of a repository now; nil: not known, so
+	// all may. Pods that come with new images are not among them.
 	Uses func(namespace, repository string) bool
+}
+
+// Present are the policies that a cluster has now.
+type Present struct {
+	Policies []*Policy
+	Whole    bool // it has no other ClusterImagePolicy
 }
 
 // Release is a release, and the policies that its payload brings.
@@ -44,19 +50,18 @@ type Release struct {
 func zero(v semver.Version) bool { return v.Equals(semver.Version{}) }
 
 // WayOf finds out what is demanded on the way over those of the releases that are not older
-// than the one that runs. present are the policies that the cluster has; nil: not known. hosted
-// is for a cluster whose control plane runs elsewhere.
-func WayOf(running semver.Version, present []*Policy, releases []Release, hosted bool) (*Way, error) {
+// than the one that runs. hosted is for a cluster whose control plane runs elsewhere.
+func WayOf(running semver.Version, present Present, releases []Release, hosted bool) (*Way, error) {
 	w := &Way{Running: running}
-	if present != nil {
-		w.Stages = append(w.Stages, Stage{Version: running, Policies: present})
+	if present.Whole || len(present.Policies) > 0 {
+		w.Stages = append(w.Stages, Stage{Version: running, Policies: present.Policies})
 	}
 	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return a.Version.Compare(b.Version) })
 	for _, r := range releases {
-		if !zero(running) && (r.Version.LT(running) || r.Version.Equals(running) && present != nil) {
+		if !zero(running) && (r.Version.LT(running) || r.Version.Equals(running) && present.Whole) {
 			continue
 		}
-		policies := slices.Clone(present) // those of others stay
+		policies := slices.Clone(present.Policies) // those of others stay
 		for _, body := range r.Policies {
 			if !enforced(body, hosted) {
 				continue
@@ -141,6 +146,7 @@ func versionsOf(img oci.Image) (list []semver.Version) {
 // Demanded is a policy that an image must satisfy, and when.
 type Demanded struct {
 	Policy *Policy
+	Unused bool // it is an ImagePolicy, and no pods of its namespace name the repository now
 	stages []semver.Version
 }
 
@@ -161,6 +167,11 @@ func (d Demanded) When() string {
 	return strings.Join(parts, " and ")
 }
 
+// unused reports whether no pods that a policy binds name the repository of an image now.
+func (w *Way) unused(p *Policy, pulled oci.Ref) bool {
+	return p.Namespace != "" && w.Uses != nil && !w.Uses(p.Namespace, pulled.Name())
+}
+
 // on lists the policies of the way that an image must satisfy, each once.
 func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
 	versions := versionsOf(img)
@@ -170,12 +181,9 @@ func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
 		}
 		for _, ns := range slices.Sorted(maps.Keys(s.by)) {
 			for _, p := range For(s.by[ns], pulled) {
-				if p.Namespace != "" && w.Uses != nil && !w.Uses(p.Namespace, pulled.Name()) {
-					continue
-				}
 				i := slices.IndexFunc(list, func(d Demanded) bool { return d.Policy.origin == p.origin })
 				if i < 0 {
-					i, list = len(list), append(list, Demanded{Policy: p})
+					i, list = len(list), append(list, Demanded{Policy: p, Unused: w.unused(p, pulled)})
 				}
 				list[i].stages = append(list[i].stages, s.Version)
 			}

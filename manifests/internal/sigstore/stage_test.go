@@ -56,33 +56,36 @@ func TestWay(t *testing.T) {
 		carried(rel, "4.20.9"), carried(art, "4.20.9"), carried(rel, "4.21.3"), carried(art, "4.21.3"), carried(rel, "4.22.1"), carried(art, "4.22.1"), carried(art),
 		carried(art, "4.20.9", "4.22.1"),
 	}
-	admin := policyOf(t, shipped("admin", "", key, "quay.io"))
+	admin, other := policyOf(t, shipped("admin", "", key, "quay.io")), policyOf(t, shipped("other", "", key, "quay.io/other"))
 	for _, tc := range []struct {
 		name     string
 		running  string
 		present  []*sigstore.Policy
 		releases []sigstore.Release
 		want     string // the versions of the images, R of the release repository and A of the other
+		others   bool   // the cluster may have other policies
 	}{
-		{"no policy", "", nil, []sigstore.Release{r20}, ""},
-		{"4.21 alone", "", nil, []sigstore.Release{r21}, "R20 R21 R22"},
-		{"to 4.21", "4.20.9", nil, []sigstore.Release{r20, r21}, "R20 R21 R22"},
-		{"to 4.22 from 4.21: the images that run, too", "4.21.3", nil, []sigstore.Release{r21, r22}, "R20 R21 A21 R22 A22 Apod A20,22"},
-		{"over two minors: the images that run, too", "4.20.9", nil, []sigstore.Release{r20, r21, r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22"},
-		{"over two minors, with none between", "4.20.9", nil, []sigstore.Release{r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22"},
-		{"over two minors: older ones are for other clusters", "4.20.8", nil, []sigstore.Release{r20, r22}, "R21 A21 R22 A22 Apod A20,22"},
-		{"from 4.22 to 5.0", "4.22.1", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22"},
-		{"to 5.0", "", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22"},
-		{"what runs is not known", "", nil, []sigstore.Release{r22}, "R21 A21 R22 A22 Apod A20,22"},
-		{"older releases do not come back", "4.22.1", nil, []sigstore.Release{r21, r22}, "R21 A21 R22 A22 Apod A20,22"},
-		{"nothing demanded any more", "4.22.1", []*sigstore.Policy{}, []sigstore.Release{r22}, ""},
-		{"the cluster's own", "4.20.9", []*sigstore.Policy{admin}, []sigstore.Release{r20}, "R20 A20 R21 A21 R22 A22 Apod A20,22"},
+		{"no policy", "", nil, []sigstore.Release{r20}, "", false},
+		{"4.21 alone", "", nil, []sigstore.Release{r21}, "R20 R21 R22", false},
+		{"to 4.21", "4.20.9", nil, []sigstore.Release{r20, r21}, "R20 R21 R22", false},
+		{"to 4.22 from 4.21: the images that run, too", "4.21.3", nil, []sigstore.Release{r21, r22}, "R20 R21 A21 R22 A22 Apod A20,22", false},
+		{"over two minors: the images that run, too", "4.20.9", nil, []sigstore.Release{r20, r21, r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22", false},
+		{"over two minors, with none between", "4.20.9", nil, []sigstore.Release{r22}, "R20 A20 R21 A21 R22 A22 Apod A20,22", false},
+		{"over two minors: older ones are for other clusters", "4.20.8", nil, []sigstore.Release{r20, r22}, "R21 A21 R22 A22 Apod A20,22", false},
+		{"from 4.22 to 5.0", "4.22.1", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22", false},
+		{"to 5.0", "", nil, []sigstore.Release{r50}, "R22 A22 Apod A20,22", false},
+		{"what runs is not known", "", nil, []sigstore.Release{r22}, "R21 A21 R22 A22 Apod A20,22", false},
+		{"older releases do not come back", "4.22.1", nil, []sigstore.Release{r21, r22}, "R21 A21 R22 A22 Apod A20,22", false},
+		{"nothing demanded any more", "4.22.1", []*sigstore.Policy{}, []sigstore.Release{r22}, "", false},
+		{"the cluster's own", "4.20.9", []*sigstore.Policy{admin}, []sigstore.Release{r20}, "R20 A20 R21 A21 R22 A22 Apod A20,22", false},
+		{"one of the cluster's own", "4.20.9", []*sigstore.Policy{admin}, []sigstore.Release{r20}, "R20 A20 R21 A21 R22 A22 Apod A20,22", true},
+		{"one of another repository", "4.22.1", []*sigstore.Policy{other}, []sigstore.Release{r22}, "R21 A21 R22 A22 Apod A20,22", true},
 	} {
 		running := semver.Version{}
 		if tc.running != "" {
 			running = semver.MustParse(tc.running)
 		}
-		way, err := sigstore.WayOf(running, tc.present, tc.releases, false)
+		way, err := sigstore.WayOf(running, presentOf(tc.present, tc.present != nil && !tc.others), tc.releases, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,6 +119,10 @@ func short(img oci.Image) string {
 		versions = []string{"pod"}
 	}
 	return name + strings.Join(versions, ",")
+}
+
+func presentOf(list []*sigstore.Policy, whole bool) sigstore.Present {
+	return sigstore.Present{Policies: list, Whole: whole}
 }
 
 func policyOf(t testing.TB, body []byte) *sigstore.Policy {
@@ -158,7 +165,7 @@ func TestPolicies(t *testing.T) {
 		{"certificates", []*sigstore.Policy{fulcio}, 0, 1},
 		{"another repository", []*sigstore.Policy{wide(wrong, "quay.io/ocp/ar")}, 0, 0},
 	} {
-		way, err := sigstore.WayOf(semver.Version{}, tc.policies, nil, false)
+		way, err := sigstore.WayOf(semver.Version{}, presentOf(tc.policies, true), nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +185,7 @@ func TestPolicies(t *testing.T) {
 func TestCarried(t *testing.T) {
 	t.Parallel()
 	key := keys(t)["p256"]
-	way, err := sigstore.WayOf(semver.Version{}, []*sigstore.Policy{policyOf(t, policyJSON(public(t, key), nil, "", art))}, nil, false)
+	way, err := sigstore.WayOf(semver.Version{}, presentOf([]*sigstore.Policy{policyOf(t, policyJSON(public(t, key), nil, "", art))}, true), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,8 +224,8 @@ func TestCarried(t *testing.T) {
 	}
 }
 
-// TestNamespaces: what an ImagePolicy demands is for the pods of its namespace, if they use such
-// images at all; the pods of the platform's namespaces are the cluster itself.
+// TestNamespaces: what an ImagePolicy demands is for the pods of its namespace, those too that only
+// come with a new image; the pods of the platform's namespaces are the cluster itself.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	body := string(policyJSON(public(t, keys(t)["p256"]), nil, "", "quay.io/app"))
@@ -231,13 +238,13 @@ func TestNamespaces(t *testing.T) {
 		uses    func(ns, repo string) bool
 		want    string // whom the image is refused for
 	}{
-		"all pods":        {[]*sigstore.Policy{policyOf(t, []byte(body))}, uses, "[]"},
-		"of a namespace":  {of("shop"), uses, "[pods of the namespace shop]"},
-		"who does not":    {of("other"), uses, ""},
-		"who may":         {of("other"), nil, "[pods of the namespace other]"},
-		"of the platform": {of("openshift-dns"), nil, "[]"},
+		"all pods":         {[]*sigstore.Policy{policyOf(t, []byte(body))}, uses, "[]"},
+		"of a namespace":   {of("shop"), uses, "[pods of the namespace shop]"},
+		"who does not yet": {of("other"), uses, "[pods of the namespace other, if they come to use it]"},
+		"who may":          {of("other"), nil, "[pods of the namespace other]"},
+		"of the platform":  {of("openshift-dns"), nil, "[]"},
 	} {
-		way, err := sigstore.WayOf(semver.Version{}, tc.present, nil, false)
+		way, err := sigstore.WayOf(semver.Version{}, presentOf(tc.present, true), nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +256,7 @@ func TestNamespaces(t *testing.T) {
 		}
 		got := ""
 		for _, u := range res.Unsigned {
-			got += "[" + u.For + "]"
+			got += "[" + u.For() + "]"
 		}
 		if got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)

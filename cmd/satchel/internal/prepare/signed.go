@@ -42,11 +42,25 @@ func (s *Set) checkSigned(ctx context.Context) error {
 		refused[i] = found.Unsigned
 	}
 	s.unsigned = manifests.UnsignedOf(clusters, refused)
-	n := 0
+	s.tellUnsigned()
+	return nil
+}
+
+// tellUnsigned reports those images. One that no pod of a namespace with a policy uses yet is no
+// gap: it may never be one of theirs.
+func (s *Set) tellUnsigned() {
+	n, unused, some := 0, 0, false
 	for _, u := range s.unsigned {
+		if u.Unused {
+			if unused++; unused <= maxUnsigned {
+				s.Warn("%s", text.Joined(unsignedGap(u).Error()))
+			}
+			continue
+		}
 		if !s.Gaps.Add(unsignedGap(u)) {
 			continue
 		}
+		some = some || !u.Everywhere()
 		if n++; n <= maxUnsigned {
 			s.Warn("gap: %s", text.Joined(unsignedGap(u).Error()))
 		}
@@ -54,11 +68,19 @@ func (s *Set) checkSigned(ctx context.Context) error {
 	if n > maxUnsigned {
 		s.Warn("gap: the signatures of %d more images are missing or wrong; the gap list has all", n-maxUnsigned)
 	}
-	if n > 0 {
-		s.rendered = nil
-		s.Warn("nodes refuse an image whose signature is missing or wrong, as soon as the policy that demands it is in force. The images are carried; no rule will lead nodes to them before their signatures are in the mirror")
+	if unused > maxUnsigned {
+		s.Warn("the signatures of %d more images are missing or wrong, which pods of a namespace may come to use", unused-maxUnsigned)
 	}
-	return nil
+	if len(s.unsigned) > 0 {
+		s.rendered = nil
+	}
+	if n > 0 {
+		rules := "no rule will lead nodes to them before their signatures are in the mirror"
+		if some {
+			rules = "rules will lead nodes to those that some pods or clusters alone refuse, because the others need them, and to none of the rest before their signatures are in the mirror"
+		}
+		s.Warn("nodes refuse an image whose signature is missing or wrong, as soon as the policy that demands it is in force. The images are carried; %s", rules)
+	}
 }
 
 // unsignedGap is the signature of an image as a gap.
@@ -76,8 +98,8 @@ func unsignedGap(u manifests.Unsigned) *oci.Gap {
 		Reasons: []oci.Reason{manifests.ReasonDemanded(what)},
 	}
 	whose := ""
-	if u.For != "" {
-		whose = " for " + u.For
+	if who := u.For(); who != "" {
+		whose = " for " + who
 	}
 	return &oci.Gap{Image: img, Err: fmt.Errorf("%s demands a Sigstore signature%s (%s): %w", u.Policy, whose, u.When, why)}
 }

@@ -62,6 +62,9 @@ func (u *unpacking) nodes() (*manifests.NodePull, *transport.Client, error) {
 func (u *unpacking) asNodes(ctx context.Context) error {
 	nodes, client, err := u.nodes()
 	if err != nil || client == nil {
+		if names := u.unlooked(); err == nil && len(names) > 0 {
+			u.Warn("nodes pull from %s, where nothing was looked at: the mirror asks for a credential, and none for nodes was given. Whether the images and their signatures are there is not known, and the YAML takes it that nodes need TLS there", text.And(names))
+		}
 		return err
 	}
 	defer client.Close()
@@ -89,6 +92,21 @@ func (u *unpacking) asNodes(ctx context.Context) error {
 	}
 	u.Info("nodes get %s from %s %s", counted(images), nodes.From, with)
 	return nil
+}
+
+// unlooked are the addresses that nodes pull from and that were not looked at, because nodes lack
+// a credential.
+func (u *unpacking) unlooked() (names []string) {
+	if u.Out == nil || u.AsNodes == nil || u.Unasked || u.DryRun {
+		return nil
+	}
+	if nodes, err := manifests.NodePullOf(u.r.Inventory(), u.Site); err != nil || nodes.Known {
+		return nil
+	}
+	for _, at := range u.Site.PullFrom {
+		names = append(names, at.String())
+	}
+	return names
 }
 
 // wasRefused reports whether the mirror took no such image, and may do without.

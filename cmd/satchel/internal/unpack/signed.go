@@ -58,6 +58,7 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 	}
 	defer end()
 	u.signed = nil
+	away := map[string]bool{} // addresses that do not answer
 	for _, c := range u.clusters() {
 		all := &manifests.SignatureReport{}
 		for i, at := range places {
@@ -66,7 +67,10 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 			case err != nil && (i == 0 || ctx.Err() != nil):
 				return err
 			case err != nil:
-				u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
+				if !away[at.name] {
+					u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
+				}
+				away[at.name] = true
 				all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
 				continue
 			}
@@ -76,6 +80,9 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 			}
 			all.Checked, all.Sources = found.Checked, found.Sources
 			all.Unchecked = text.Sorted(append(all.Unchecked, found.Unchecked...))
+		}
+		if names := u.unlooked(); len(names) > 0 && all.Checked > 0 {
+			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+text.And(names)+": no credential for nodes was given"))
 		}
 		u.signed = append(u.signed, all)
 		for _, why := range all.Unchecked {
@@ -143,6 +150,15 @@ func (u *unpacking) unsignedImages() []manifests.Unsigned {
 
 func (u *unpacking) tellUnsigned() {
 	list := u.unsignedImages()
+	slices.SortStableFunc(list, func(a, b manifests.Unsigned) int {
+		switch {
+		case a.Unused == b.Unused:
+			return 0
+		case a.Unused:
+			return 1
+		}
+		return -1
+	})
 	for i, one := range list {
 		if i == maxUnsigned && u.Out != nil {
 			u.Warn("not signed as nodes demand it: %d more; APPLY.md has all", len(list)-i)
@@ -168,15 +184,16 @@ func (u *unpacking) unsignedLine(one manifests.Unsigned) string {
 		}
 	}
 	whose := ""
-	if one.For != "" {
-		whose = " for " + one.For
+	if who := one.For(); who != "" {
+		whose = " for " + who
 	}
 	return fmt.Sprintf("%s: %v; %s demands it%s (%s)", what, why, one.Policy, whose, one.When)
 }
 
 // refused is the error for images that nodes will refuse; nil if there are none.
 func (u *unpacking) refused() error {
-	if list := u.unsignedImages(); len(list) > 0 {
+	unused := func(one manifests.Unsigned) bool { return one.Unused } // may never be pulled where it is refused
+	if list := slices.DeleteFunc(u.unsignedImages(), unused); len(list) > 0 {
 		return &UnsignedError{u.Site.Mirror.String(), list, u.wrote}
 	}
 	return nil

@@ -115,6 +115,16 @@ func TestSignedAtEachAddress(t *testing.T) {
 		err = unpack.Run(t.Context(), r, jobtest.Client(), o)
 		return f.read(t, "APPLY.md"), err
 	}
+	noCredential := f.Options
+	noCredential.AsNodes = func([]byte) *transport.Client { t.Fatal("asked without a credential"); return nil }
+	noCredential.Site.Credential = &manifests.Credential{Username: "push", Password: "a-secret"}
+	noCredential.Site.PullFrom = []oci.Mirror{{Host: "lb.example", Namespace: "in"}}
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), noCredential); err != nil {
+		t.Error(err)
+	}
+	if page := f.read(t, "APPLY.md"); !strings.Contains(page, "images at lb.example/in: no credential for nodes was given") || !strings.Contains(v.Log.String(), "nodes pull from lb.example/in, where nothing was looked at") {
+		t.Errorf("no credential for nodes: %s\n%s", page, v.Log.String())
+	}
 	if page, err := from(empty.Site.Mirror, oci.Mirror{Host: "127.0.0.1:1", Namespace: "in"}); err != nil || strings.Contains(page, "**Stop.**") || !strings.Contains(v.Log.String(), "127.0.0.1:1/in, which nodes pull from too, are not checked") {
 		t.Errorf("one without images, and one that does not answer: %v\n%s", err, v.Log.String())
 	}
