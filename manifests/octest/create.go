@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// create is oc create: of files, or of a ConfigMap with literal values, or of a Secret with a file.
+// create is oc create: of files, or of a ConfigMap with literal values and files, or of a Secret with a file.
 func (c *Cluster) create(in call, o *options, words []string) (string, error) {
 	var list []*unstructured.Unstructured
 	if len(o.files) > 0 {
@@ -35,6 +35,19 @@ func (c *Cluster) create(in call, o *options, words []string) (string, error) {
 				return "", fmt.Errorf("error: invalid literal source %s, expected key=value", pair)
 			}
 			if err := unstructured.SetNestedField(one.Object, value, "data", key); err != nil {
+				return "", err
+			}
+		}
+		for _, pair := range o.fromFile {
+			key, file, ok := strings.Cut(pair, "=")
+			if !ok {
+				return "", fmt.Errorf("error: invalid file source %s, expected key=file", pair)
+			}
+			body, err := in.read(file)
+			if err != nil {
+				return "", err
+			}
+			if err := unstructured.SetNestedField(one.Object, string(body), "data", key); err != nil {
 				return "", err
 			}
 		}

@@ -130,6 +130,9 @@ func (s *State) Payload() string {
 // authorities lists the ConfigMaps of openshift-config that hold the authorities of registries
 // and of the proxy.
 func (s *State) authorities() (names []string) {
+	if s.Topology() == "External" {
+		names = append(names, "user-ca-bundle") // what a hosted cluster makes of its HostedCluster's
+	}
 	for _, kind := range []string{"Image", "Proxy"} {
 		one, ok := s.One(kind, "", "cluster")
 		var spec struct {

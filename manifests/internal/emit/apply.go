@@ -31,6 +31,7 @@ func (e *emission) applyPage() []byte {
 		e.stepPinned, update, e.stepUnpin,
 		e.stepUpdateService,
 		e.stepNoLonger,
+		e.stepHostedClusters,
 		e.stepApplications,
 		e.pageQuery, e.pageCut, e.pageTagged, e.pageCollect,
 	} {
@@ -40,7 +41,11 @@ func (e *emission) applyPage() []byte {
 	p.Text("# Point the cluster at %s", e.site.Mirror)
 	p.Text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, in bash, one step after the other.", e.counted)
 	if e.has(fileKustomization) {
-		p.Text("For GitOps, %s has all of this once more, as the whole desired state. Use the one or the other.", fileKustomization)
+		what := "all of this"
+		if e.hosted() {
+			what = "what is in this cluster itself (not in its HostedCluster)"
+		}
+		p.Text("For GitOps, %s has %s once more, as the whole desired state. Use the one or the other.", fileKustomization, what)
 	}
 	if len(steps.IdleParts()) > 0 {
 		p.Text("Nothing to do: %s. (A file that no step names has what the cluster has already.)", strings.Join(steps.IdleParts(), ", "))

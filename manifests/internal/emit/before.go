@@ -221,6 +221,10 @@ func (e *emission) stepBefore(p *page.Page) {
 	p.Run("oc get " + kinds)
 	e.pagePaused(p)
 	e.lookDisruption(p)
+	if e.hosted() {
+		p.Text("What this cluster's nodes have stands in its HostedCluster. %s They keep what it was before satchel, in a ConfigMap beside it, once. (The third one fails where no HostedCluster of this cluster is.) Then log in to this cluster again.", onManagement)
+		p.Run(keepHosted(e.hostedPlace())...)
+	}
 	if _, ok := e.present("ConfigMap", "openshift-config", beforeName); ok {
 		p.Nothing("the copy of what the cluster was before satchel")
 		return

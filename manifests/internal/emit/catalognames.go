@@ -49,7 +49,7 @@ func (e *emission) namePlainly() {
 	byName := map[string][]catalogObject{}
 	for _, c := range e.catalogs {
 		if c.name == "" {
-			name := catalogName(c.image.Source)
+			name := e.plainName(c.image.Source)
 			byName[name] = append(byName[name], c)
 		}
 	}
@@ -58,7 +58,7 @@ func (e *emission) namePlainly() {
 		if c.name != "" {
 			continue
 		}
-		c.name = catalogName(c.image.Source)
+		c.name = e.plainName(c.image.Source)
 		if first, ok := plainName(byName[c.name]); ok && !e.namedByHand(c.name) && compareEntries(first, c.image) == 0 {
 			c.fixed = true
 		} else {
@@ -208,7 +208,18 @@ func (e *emission) listCatalogs() string {
 	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
-// catalogName is a catalog's name if no other one has it: its plain name.
+// plainName is a catalog's name if no other one has it. A hosted cluster deletes what has the name
+// of a default catalog while those are off, and writes over it while they are on (openshift/hypershift,
+// hostedclusterconfigoperator, reconcileOLM), so that there it is another one.
+func (e *emission) plainName(source oci.Ref) string {
+	name := catalogName(source)
+	if e.hosted() && isDefault(name) {
+		return "satchel-" + name
+	}
+	return name
+}
+
+// catalogName is the name of the default catalog that one stands for, else its repository's.
 func catalogName(source oci.Ref) string {
 	if d, ok := defaultCatalogs[source.Name()]; ok {
 		return d.name

@@ -21,7 +21,7 @@ func (e *emission) stepCatalogSources(p *page.Page) {
 	p.Step("Catalogs")
 	e.stepGone(p)
 	if len(list) > 0 {
-		if e.hubChange() != same {
+		if e.hubChange() != same && !e.hosted() { // there, none has the name of a default one
 			p.Text("First repeat this command until it prints nothing. A new catalog that is created before the default one of that name is gone is deleted together with it.")
 			// By name: a copy that somebody made of a default one has its annotation too.
 			p.Run("oc get catalogsource -n openshift-marketplace " + strings.Join(e.defaultNames(), " ") + " --ignore-not-found -o yaml | grep 'managed-by: marketplace-operator'")
@@ -135,7 +135,9 @@ func (e *emission) subscriptions(list []catalogObject) (subs []follower) {
 	for _, o := range e.site.Cluster.Of("Subscription") {
 		s := follower{namespace: o.Namespace, name: o.Name}
 		if json.Unmarshal(o.Body, &s) == nil && s.Spec.SourceNamespace == marketplace &&
-			slices.ContainsFunc(list, func(c catalogObject) bool { return c.name == s.Spec.Source }) {
+			slices.ContainsFunc(list, func(c catalogObject) bool {
+				return c.name == s.Spec.Source || e.hosted() && c.name == "satchel-"+s.Spec.Source
+			}) {
 			subs = append(subs, s)
 		}
 	}

@@ -60,6 +60,8 @@ func (e *emission) hasOLMv1(c catalogObject, index minor, tagged bool) bool {
 	switch {
 	case e.withoutOLMv1():
 		return false
+	case e.hosted(): // it has none, unless it shows (operator-framework-operator-controller runs on control plane nodes)
+		return len(e.site.Cluster.Of("ClusterCatalog")) > 0
 	case c.after != (minor{}):
 		return c.after.compare(first) >= 0
 	case known:

@@ -96,7 +96,7 @@ func Emit(inv *oci.Inventory, site Site) (files []File, notes []string, err erro
 	e.classify()
 	e.findUpdateService()
 	for _, step := range []func() error{
-		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitClusterCatalogs, e.emitHelm, e.emitSignatures, e.emitUpdateService, e.emitInstall, e.emitPinned, e.emitBefore, e.emitCut, e.emitRestore,
+		e.checkSources, e.emitPullSecret, e.emitCA, e.emitRules, e.emitCatalogs, e.emitHub, e.emitClusterCatalogs, e.emitHelm, e.emitSignatures, e.emitUpdateService, e.emitHosted, e.emitInstall, e.emitPinned, e.emitBefore, e.emitCut, e.emitRestore,
 	} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("write cluster YAML: %w", err)

@@ -109,6 +109,9 @@ func (e *emission) gitOpsHead(list []desired) string {
 	if e.ca.written && e.site.PresentImage == nil {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
+	if e.hosted() {
+		b.WriteString("# Not here: what stands in the HostedCluster, on the management cluster. APPLY.md has the step.\n")
+	}
 	return b.String()
 }
 

@@ -275,7 +275,8 @@ func checkCommands(t *testing.T, files []File) {
 				t.Errorf("%s: %v: %s", f.Name, err, out)
 			}
 			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {
-				if m[1] != "-" && !strings.HasPrefix(m[1], `"$`) && !known[m[1]] && !strings.Contains(string(f.Body), "> "+m[1]+")") && !strings.Contains(string(f.Body), "--output "+m[1]+" ") {
+				m[1] = strings.TrimRight(m[1], ")")
+				if m[1] != "-" && !strings.HasPrefix(m[1], `"$`) && !known[m[1]] && !strings.Contains(string(f.Body), "> "+m[1]) && !strings.Contains(string(f.Body), "--output "+m[1]+" ") {
 					t.Errorf("%s names %s, which was not written", f.Name, m[1])
 				}
 			}

@@ -44,7 +44,7 @@ func (e *emission) closed() map[string]bool {
 
 // grow adds this bundle's rules to what is known of the cluster's.
 func (e *emission) grow() error {
-	if e.kind == rules.DigestMirrors {
+	if e.kind == rules.DigestMirrors && !e.hosted() { // a HostedCluster has none for tags
 		e.tagGroups = e.groupsOf(e.byTag())
 	}
 	room := e.room()

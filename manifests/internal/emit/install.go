@@ -104,12 +104,10 @@ func (e *emission) withoutTLS() []string {
 	return e.hosts()
 }
 
-// imageSources are the rules as an installer takes them.
+// imageSources are the rules as an installer takes them, those of earlier bundles too.
 func (e *emission) imageSources() (list []imageSource) {
-	for _, g := range e.groups {
-		for _, r := range g.Rules {
-			list = append(list, imageSource{Mirrors: r.Mirrors, Source: r.Source})
-		}
+	for _, r := range e.hostedRules() {
+		list = append(list, imageSource{Mirrors: r.Mirrors, Source: r.Source})
 	}
 	return list
 }

@@ -61,6 +61,9 @@ func (e *emission) rulesThere() (icsp, sets bool) {
 func (e *emission) chooseAPI() error {
 	v, known := e.site.Cluster.Running()
 	e.kind = rules.ContentSource
+	if e.hosted() { // the rules go into its HostedCluster, and are no objects of either kind
+		return e.chooseHosted(v, known)
+	}
 	switch e.site.MirrorAPI {
 	case "", MirrorICSP:
 	case MirrorIDMS:
@@ -160,4 +163,13 @@ func (e *emission) noteKind() {
 	if icsp, sets := e.rulesThere(); sets && !icsp && e.site.MirrorAPI == "" {
 		e.note("the rules of the cluster are ImageDigestMirrorSets or ImageTagMirrorSets, and these files have ImageContentSourcePolicies, the older kind: give --mirror-api auto to stay with the kind that is there")
 	}
+}
+
+// chooseHosted is the choice for a hosted cluster: its HostedCluster has rules for pulls by digest
+// alone, and no policy of sources.
+func (e *emission) chooseHosted(v semver.Version, known bool) error {
+	if e.site.SourcePolicy != "" {
+		return &SiteError{Field: "SourcePolicy", Msg: "this is a hosted cluster: a HostedCluster has no policy of sources", hint: "leave it out"}
+	}
+	return e.checkAddress(v, known)
 }

@@ -21,7 +21,7 @@ func offered(o rules.Other) bool {
 
 // others lists objects with rules that are not written.
 func (e *emission) others(is func(rules.Other) bool) (list []rules.Other) {
-	if e.site.PresentRules == nil {
+	if e.site.PresentRules == nil || e.hosted() {
 		return nil
 	}
 	for _, o := range e.growth.Others {
@@ -34,6 +34,9 @@ func (e *emission) others(is func(rules.Other) bool) (list []rules.Other) {
 
 // stepSuperfluous lists the objects with rules that may go.
 func (e *emission) stepSuperfluous(p *page.Page) {
+	if e.hosted() { // its rules are not objects of its own
+		return
+	}
 	if names := e.firstNames(); len(names) > 0 {
 		p.Step("Rules that are no longer needed")
 		p.Text("The rules of the first bundle had names of their own. All of them are also in the files here. Nodes: nothing changes, no drain and no reboot. Delete them only when every node has the new rules (see the step before).")
@@ -41,7 +44,7 @@ func (e *emission) stepSuperfluous(p *page.Page) {
 		p.Run("oc delete " + resource(e.kind) + " --ignore-not-found " + strings.Join(names, " "))
 		return
 	}
-	if e.site.PresentRules == nil || e.hosted() {
+	if e.site.PresentRules == nil {
 		return
 	}
 	gone, theirs := e.others(deletable), e.others(offered)
@@ -189,6 +192,10 @@ func (e *emission) stepTagRules(p *page.Page) {
 }
 
 func (e *emission) restoreRules(p *page.Page) {
+	if e.hosted() {
+		e.restoreHostedCluster(p)
+		return
+	}
 	if len(e.icsps) == 0 {
 		return
 	}

@@ -17,13 +17,9 @@ func (e *emission) emitHub() error {
 	if !e.switchesHub() {
 		return nil
 	}
-	have := map[string]bool{}
-	for _, c := range e.catalogs {
-		have[c.name] = true
-	}
 	var lost []string
 	for _, name := range e.defaultNames() {
-		if !have[name] && !e.replaced(name) {
+		if !e.standsIn(name) && !e.replaced(name) {
 			lost = append(lost, name)
 		}
 	}
@@ -31,6 +27,11 @@ func (e *emission) emitHub() error {
 		e.note("this bundle has no replacement for the default catalogs %s; Subscriptions to them stop working unless an earlier bundle added one", strings.Join(lost, ", "))
 	}
 	return e.addObject(fileHubPatch, modePublic, e.hubOff())
+}
+
+// standsIn reports whether a catalog here takes the place of a default one.
+func (e *emission) standsIn(name string) bool {
+	return slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == name || e.hosted() && c.name == "satchel-"+name })
 }
 
 // defaultNames lists the default catalogs of the cluster. OKD has one (operator-marketplace,
@@ -60,7 +61,7 @@ func (e *emission) pageSources(p *page.Page) {
 	}
 	var lost []catalogObject
 	for _, name := range e.defaultNames() {
-		if !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == name }) && !e.replaced(name) {
+		if !e.standsIn(name) && !e.replaced(name) {
 			lost = append(lost, catalogObject{named: named{name: name}})
 		}
 	}
@@ -143,7 +144,7 @@ func (e *emission) stepHub(p *page.Page) {
 		p.Text("An entry of the OperatorHub keeps %s on. The patch turns that off too.", text.And(codes(on)))
 	}
 	if e.hosted() {
-		p.Text("This is a hosted cluster: if its HostedCluster has spec.configuration.operatorhub, make the same change there, on the management cluster.")
+		e.pageHostedHub(p)
 	}
 	patch := "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file " + fileHubPatch
 	if known || len(spec.Sources) > 0 {

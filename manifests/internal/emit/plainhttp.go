@@ -25,7 +25,11 @@ func (e *emission) newInsecure() (hosts []string) {
 // notePlainHTTP says what nodes need for a mirror without TLS.
 func (e *emission) notePlainHTTP() {
 	if hosts := e.newInsecure(); len(hosts) > 0 {
-		e.note("%s speaks plain HTTP, without TLS: nodes pull from it only if image.config.openshift.io/cluster has it in insecureRegistries; %s shows how to add it there, before the rules", text.And(hosts), fileApply)
+		where := "image.config.openshift.io/cluster"
+		if e.hosted() {
+			where = "the image configuration in its HostedCluster"
+		}
+		e.note("%s speaks plain HTTP, without TLS: nodes pull from it only if %s has it in insecureRegistries; %s shows how to add it there, before the rules", text.And(hosts), where, fileApply)
 	}
 }
 
@@ -45,6 +49,9 @@ const (
 // stepPlainHTTP comes before the rules: nodes must not ask the mirror by TLS, which fails.
 func (e *emission) stepPlainHTTP(p *page.Page) {
 	hosts := e.newInsecure()
+	if e.hosted() { // it is its HostedCluster's
+		return
+	}
 	if len(hosts) == 0 {
 		if e.site.PlainHTTP && len(e.images) > 0 {
 			p.Nothing("plain HTTP in image.config")
@@ -52,11 +59,6 @@ func (e *emission) stepPlainHTTP(p *page.Page) {
 		return
 	}
 	p.Step("Plain HTTP: let nodes use it for the mirror")
-	if e.hosted() {
-		p.Text("The mirror answered satchel by plain HTTP. This is a hosted cluster: add %s on the management cluster, to spec.configuration.image.registrySources.insecureRegistries of the HostedCluster. Keep what stands there.", page.Code(hosts))
-		p.Text("**Nodes: this change replaces or reboots every node.**")
-		return
-	}
 	p.Text("The mirror answered satchel by plain HTTP. Nodes use only TLS, unless image.config lists the registry. The commands add %s to the list spec.registrySources.insecureRegistries, unless it is there. Nothing else of the list changes.", page.Code(hosts))
 	p.Drains("a new entry in insecureRegistries")
 	lines := []string{readInsecure, setInsecure}

@@ -98,11 +98,11 @@ func (e *emission) keepNames() {
 	}
 	for i := range e.catalogs {
 		c := &e.catalogs[i]
-		if c.name != "" || e.isPresent(catalogName(c.image.Source)) {
+		if c.name != "" || e.isPresent(e.plainName(c.image.Source)) {
 			continue
 		}
 		for _, s := range e.servedAs(c.image) {
-			if labelPattern.MatchString(s.name) && !taken[s.name] {
+			if labelPattern.MatchString(s.name) && !taken[s.name] && !(e.hosted() && isDefault(s.name)) {
 				c.name, c.fixed, c.kept, taken[s.name] = s.name, true, true, true
 				break
 			}
@@ -201,14 +201,29 @@ type renaming struct{ old, name string }
 
 // renamed lists those of the cluster.
 func (e *emission) renamed() (list []renaming) {
+	if e.hosted() {
+		list = e.fromDefaults()
+	}
 	if e.site.PresentCatalogSources == nil {
-		return nil
+		return list
 	}
 	for _, c := range e.catalogs {
 		for _, s := range e.servedAs(c.image) {
-			if !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == s.name }) {
-				list = append(list, renaming{s.name, c.name})
+			if r := (renaming{s.name, c.name}); !slices.ContainsFunc(e.catalogs, func(c catalogObject) bool { return c.name == s.name }) && !slices.ContainsFunc(list, func(o renaming) bool { return o.old == r.old }) {
+				list = append(list, r)
 			}
+		}
+	}
+	return list
+}
+
+// fromDefaults are the default catalogs of a hosted cluster that somebody may be subscribed to, and
+// those that take their place.
+func (e *emission) fromDefaults() (list []renaming) {
+	for _, c := range e.catalogs {
+		d, ok := defaultCatalogs[c.image.Source.Name()]
+		if ok && c.name == "satchel-"+d.name && (!e.site.Cluster.Known("Subscription") || e.subscribed(d.name)) {
+			list = append(list, renaming{d.name, c.name})
 		}
 	}
 	return list
@@ -241,6 +256,9 @@ func (e *emission) pageRenamed(p *page.Page) {
 	}
 	p.Text("The cluster has these catalogs under another name too:")
 	p.List(list)
+	if e.hosted() {
+		p.Text("(A hosted cluster deletes a catalog that has the name of a default one while those are off, and writes over it while they are on.)")
+	}
 	p.Text("Subscriptions that name such a catalog must name the new one. %s", e.catalogNodes(old))
 	e.pageMoves(p, old)
 	p.Text("The ConfigMap %s keeps what they named, for the way back:", beforeName)

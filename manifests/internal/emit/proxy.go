@@ -91,7 +91,7 @@ func proxyHost(host string) string {
 // stepProxy comes before everything else: it reboots, and without it nodes cannot pull.
 func (e *emission) stepProxy(p *page.Page) {
 	hosts, known := e.behindProxy()
-	if len(e.images) == 0 {
+	if len(e.images) == 0 || e.hosted() { // noProxy of a hosted cluster is its HostedCluster's
 		return
 	}
 	if len(hosts) == 0 {
@@ -100,11 +100,6 @@ func (e *emission) stepProxy(p *page.Page) {
 	}
 	p.Step("The cluster's proxy: let nodes ask the mirror directly")
 	names := text.And(codes(hosts))
-	if e.hosted() {
-		p.Text("This is a hosted cluster. If it uses a proxy, nodes send pulls from the mirror through it, unless noProxy has %s. Add that on the management cluster, in the HostedCluster: spec.configuration.proxy.noProxy. Keep what stands there. It replaces or reboots every node.", names)
-		p.Run("oc get " + proxyObject + ` -o jsonpath='{.status.httpProxy} {.status.httpsProxy}{"\n"}{.status.noProxy}{"\n"}'`)
-		return
-	}
 	if known {
 		p.Text("The cluster uses a proxy, and its noProxy does not have %s: nodes would send pulls from the mirror through the proxy.", names)
 	} else {

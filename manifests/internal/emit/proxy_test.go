@@ -123,7 +123,7 @@ func TestProxyOfSeveral(t *testing.T) {
 	if strings.Count(page, "case \",") != 2 || !strings.Contains(page, "`a.example` and `c.example`") {
 		t.Errorf("other hosts:\n%s", page)
 	}
-	if page = several(proxy, infra); strings.Contains(page, "oc patch "+proxyObject) || !strings.Contains(page, "HostedCluster: spec.configuration.proxy.noProxy") {
+	if page = several(proxy, infra); strings.Contains(page, "oc patch "+proxyObject) || !strings.Contains(page, `CONFIG="\"proxy\":{\"noProxy\":`) || !strings.Contains(page, "`a.example` and `c.example` in noProxy") {
 		t.Errorf("a hosted cluster:\n%s", page)
 	}
 }

@@ -65,6 +65,10 @@ func (e *emission) emitCA() error {
 		}
 	}
 	e.ca.written, e.ca.held, e.ca.certs = true, true, certs
+	if e.hosted() {
+		e.ca.same = e.hostedTrusts(certs)
+		return nil
+	}
 	patch := kube.DataPatch{Data: map[string]string{}}
 	for _, key := range e.ca.keys {
 		patch.Data[key] = certs
@@ -250,6 +254,9 @@ func (e *emission) stepCA(p *page.Page) {
 	if e.ca.missing {
 		e.stepNoCA(p)
 	}
+	if e.hosted() { // they are its HostedCluster's
+		return
+	}
 	if e.ca.same {
 		p.Nothing(idleCA)
 	}
@@ -257,11 +264,6 @@ func (e *emission) stepCA(p *page.Page) {
 		return
 	}
 	p.Step("The mirror's certificate authorities")
-	if e.hosted() {
-		p.Text("This is a hosted cluster: what is changed in its own image.config is set back. Add the authorities on the management cluster, to the HostedCluster: spec.additionalTrustBundle (%s shows it).", fileHostedCluster)
-		p.Text("**Nodes: a change of the HostedCluster's authorities replaces or reboots every node.**")
-		return
-	}
 	p.Text("image.config names one ConfigMap of certificate authorities. It gets the mirror's under %s; the commands change no other key of it. Nodes: no drain, no reboot. The certificates are in /etc/docker/certs.d of every node within minutes.", keysText(e.ca.keys))
 	exists := "FOUND=$(oc get configmap %s -n openshift-config --ignore-not-found -o name) && " + page.Or(`[ -n "$FOUND" ]`, "oc create -f "+fileCA)
 	patch := "oc patch configmap %s -n openshift-config --type=merge --patch-file " + fileCAPatch
@@ -307,7 +309,11 @@ func (e *emission) stepNoCA(p *page.Page) {
 	}
 	p.Run(pull...)
 	if e.site.Unchecked {
-		p.Text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`) and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host)
+		where := "spec.registrySources.insecureRegistries of image.config (`oc edit image.config.openshift.io/cluster`)"
+		if e.hosted() {
+			where = "spec.configuration.image.registrySources.insecureRegistries of the HostedCluster, on the management cluster,"
+		}
+		p.Text("If it reports a wrong version number or another error of TLS that is not about the certificate, ask by plain HTTP. If that prints a number, the mirror has no TLS: add `%s` to %s and change nothing else there. This drains every node, and nodes must have it before the next step.", e.mirrors()[0].Host, where)
 		p.Run(ask...)
 	}
 }

@@ -13,6 +13,9 @@ func (e *emission) restoreCatalogs(p *page.Page) {
 	p.Step("The catalogs as they were")
 	p.Text("Subscriptions that were moved to a catalog of satchel follow the one that they followed before. satchel's catalogs are deleted, those of others that they replaced are created again, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
 	p.Run(restoreSubscriptions()...)
+	if e.hosted() {
+		e.restoreHostedHub(p)
+	}
 	if old := e.unlabelled(); len(old) > 0 {
 		p.Text("These have no label, but an image of the mirror by digest, as earlier versions of satchel made them. If satchel made them, delete them too:")
 		var list []string

@@ -13,11 +13,8 @@ import (
 // stepRules says how nodes get the rules.
 func (e *emission) stepRules(p *page.Page) {
 	switch {
-	case e.hosted() && len(e.groups) > 0:
-		p.Step("Rules: where nodes find the images")
-		e.stepUnsigned(p)
-		e.pageOtherMirrors(p)
-		p.Text("This is a hosted cluster. Its nodes get their rules from spec.imageContentSources of the HostedCluster, on the management cluster; objects in this cluster change nothing. %s has what to merge there. **Nodes: a change there replaces or reboots every node.** %s shows what nodes have then.", fileHostedCluster, fileRegistries)
+	case e.hosted():
+		e.stepHostedCluster(p)
 		return
 	case len(e.site.Unsigned) > 0: // there is something to be told, even if nothing is applied
 	case len(e.icsps) == 0:

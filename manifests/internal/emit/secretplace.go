@@ -21,17 +21,9 @@ func (e *emission) pullSecretPlace() secretPlace {
 	if !e.hosted() {
 		return at
 	}
-	var infra struct {
-		Status struct {
-			InfrastructureName string `json:"infrastructureName"`
-		} `json:"status"`
-	}
-	id := "unknown"
-	if e.read("Infrastructure", "cluster", &infra) && page.Plain(infra.Status.InfrastructureName) {
-		id = infra.Status.InfrastructureName // the HostedCluster's spec.infraID
-	}
-	const find = "%s=$(oc get hostedclusters -A -o jsonpath='{.items[?(@.spec.infraID==\"%s\")].%s}')"
-	at.read = []string{fmt.Sprintf(find, "NAME", id, "spec.pullSecret.name"), fmt.Sprintf(find, "NAMESPACE", id, "metadata.namespace")}
+	filter, id := e.hostedIs()
+	const find = "%s=$(oc get hostedclusters -A -o jsonpath='{.items[?(@.%s)].%s}')"
+	at.read = []string{fmt.Sprintf(find, "NAME", filter, "spec.pullSecret.name"), fmt.Sprintf(find, "NAMESPACE", filter, "metadata.namespace")}
 	at.name, at.namespace, at.before = `"$NAME"`, `"$NAMESPACE"`, beforeSecretName+"-"+id
 	return at
 }
@@ -39,7 +31,7 @@ func (e *emission) pullSecretPlace() secretPlace {
 // where says on which cluster the commands are for, where it is another one.
 func (e *emission) where(p *page.Page) {
 	if e.hosted() {
-		p.Text("This is a hosted cluster. Its pull secret is written over from the one that its HostedCluster names, so the commands of this step are for the management cluster: log in there, and come back to this cluster afterwards. They find the HostedCluster by its spec.infraID; if they name no Secret, it is not on that cluster.")
+		p.Text("This is a hosted cluster. Its pull secret is written over from the one that its HostedCluster names, so the commands of this step are for the management cluster: log in there, and come back to this cluster afterwards. If they name no Secret, the HostedCluster is not on that cluster.")
 	}
 }
 

@@ -24,6 +24,9 @@ type signatureConfigMap struct {
 // emitSignatures writes a ConfigMap for each payload that has signatures, named as
 // oc adm release mirror names it.
 func (e *emission) emitSignatures() error {
+	if e.hosted() {
+		return nil // its version operator starts from the release itself, and verifies none
+	}
 	list := slices.Clone(e.site.Signatures)
 	slices.SortFunc(list, func(a, b documents.Signature) int { return strings.Compare(a.Title(), b.Title()) })
 	for i := 0; i < len(list); {

@@ -15,7 +15,7 @@ import (
 func (e *emission) singletons() (list []desired) {
 	list = append(list, e.imageFields()...)
 	list = append(list, e.proxyFields()...)
-	if e.switchesHub() || e.hubIsOff() {
+	if !e.hosted() && (e.switchesHub() || e.hubIsOff()) { // where they run, a hosted cluster may refuse it
 		list = append(list, e.fields("config.openshift.io/v1", "OperatorHub", "cluster", e.hubOff()))
 	}
 	if e.has(fileCatalogsOff) || slices.ContainsFunc(e.site.Cluster.Of("ClusterCatalog"), ours) {
@@ -32,7 +32,7 @@ func (e *emission) singletons() (list []desired) {
 			}
 		}
 	}
-	if upstream, _, known := e.updatesFrom(); known && e.asksUpdateService() {
+	if upstream, _, known := e.updatesFrom(); known && e.asksUpdateService() && !e.hosted() {
 		list = append(list, e.fields("config.openshift.io/v1", "ClusterVersion", "version", map[string]any{"spec": map[string]any{"upstream": upstream}}))
 	}
 	return list

@@ -28,7 +28,7 @@ func (e *emission) stepUpdate(p *page.Page) {
 		p.Nothing(fmt.Sprintf("the update (the cluster runs %s, and no release of the bundle is newer)", u.running))
 		return
 	case e.hosted():
-		e.stepHosted(p, signatures)
+		e.stepHosted(p)
 		return
 	}
 	e.stepBeforeUpdate(p, signatures)

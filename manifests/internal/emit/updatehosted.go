@@ -9,20 +9,18 @@ import (
 
 // stepHosted are the updates of a cluster with a hosted control plane: the management cluster
 // makes them, first of the control plane, then of each pool of nodes.
-func (e *emission) stepHosted(p *page.Page, signatures []named) {
+func (e *emission) stepHosted(p *page.Page) {
 	u := &e.updates
 	steps := u.steps()
 	if len(steps) == 0 {
 		p.Step("The release")
 		e.pageWay(p)
-		e.pageSignatures(p, signatures)
 		return
 	}
 	p.Step("Prepare the update to %s", steps[len(steps)-1].To)
 	e.pageWay(p)
-	p.Text("This cluster has a hosted control plane. Its update is made on the management cluster, where the HostedCluster and the NodePools are. There, the multicluster engine operator must support the version (`oc get configmap supported-versions -n hypershift -o yaml`), and the mirror's rules must be in the HostedCluster.")
+	p.Text("This cluster has a hosted control plane. Its update is made on the management cluster, where the HostedCluster and the NodePools are. There, the multicluster engine operator must support the version (`oc get configmap supported-versions -n hypershift -o yaml`), and the mirror's rules must be in the HostedCluster (see the step about it). No signature of the release is checked there.")
 	e.pageOperators(p, steps)
-	e.pageSignatures(p, signatures)
 	if e.releaseIncomplete() {
 		p.Text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
 		return
@@ -44,20 +42,18 @@ func (e *emission) stepHosted(p *page.Page, signatures []named) {
 func (e *emission) pageHosted(p *page.Page, s updatepath.Step, c carriedPayload) {
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
 	release := fmt.Sprintf(`--type=merge -p '{"spec":{"release":{"image":"%s"}}}'`, image)
-	p.Text("**Log in to the management cluster for the following commands.** First the control plane. Nodes: nothing changes.")
-	p.Run(
-		fmt.Sprintf(`NAME=$(oc get hostedcluster -A -o jsonpath='{.items[?(@.spec.clusterID==%q)].metadata.name}')`, e.site.Cluster.ID()),
-		fmt.Sprintf(`SPACE=$(oc get hostedcluster -A -o jsonpath='{.items[?(@.spec.clusterID==%q)].metadata.namespace}')`, e.site.Cluster.ID()),
-		"oc patch hostedcluster $NAME -n $SPACE "+release,
-		"oc wait hostedcluster $NAME -n $SPACE --for=jsonpath='{.status.version.history[0].version}'="+s.To.String()+" --timeout=30m",
-		"oc wait hostedcluster $NAME -n $SPACE --for=jsonpath='{.status.version.history[0].state}'=Completed --timeout=2h",
-	)
-	p.Text("Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
-	p.Run(
-		`POOLS=$(oc get nodepool -n $SPACE -o jsonpath='{.items[?(@.spec.clusterName=="'$NAME'")].metadata.name}')`,
-		"for POOL in $POOLS; do oc patch nodepool $POOL -n $SPACE "+release+"; done",
-		"for POOL in $POOLS; do oc wait nodepool $POOL -n $SPACE --for=jsonpath='{.status.version}'="+s.To.String()+" --timeout=8h; done",
-	)
+	at := e.hostedPlace()
+	p.Text("%s First the control plane. Nodes: nothing changes.", onManagement)
+	p.Run(append(at.read,
+		`oc patch hostedcluster "$NAME" -n "$SPACE" `+release,
+		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].version}'=`+s.To.String()+" --timeout=30m",
+		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].state}'=Completed --timeout=2h`,
+	)...)
+	p.Text("If the first wait ends without success, `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused. Go on only when the last command was successful. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
+	p.Run(append(at.read, poolsOf,
+		`for POOL in $POOLS; do oc patch nodepool "$POOL" -n "$SPACE" `+release+"; done",
+		`for POOL in $POOLS; do oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h; done",
+	)...)
 	p.Text("Log in to the hosted cluster again. It must show %s, and every node must be Ready.", s.To)
 	p.Run("oc get clusterversion,nodes")
 }

@@ -114,7 +114,7 @@ func (e *emission) lastChildMissing(img oci.Image) bool {
 // emitUpdateService writes the update service, and its operator where the bundle brings that.
 func (e *emission) emitUpdateService() error {
 	u := &e.update
-	if !u.wanted || u.stopped != "" {
+	if !u.wanted || u.stopped != "" || e.hosted() { // a hosted cluster cannot be given its authorities
 		return nil
 	}
 	u.catalog = e.catalogWith(updatePackage)
@@ -220,6 +220,9 @@ func (e *emission) stepUpdateService(p *page.Page) {
 	u := e.update
 	switch {
 	case !u.wanted:
+		return
+	case e.hosted():
+		e.stepHostedService(p)
 		return
 	case u.stopped != "":
 		p.Step("The update service: stop")
@@ -356,6 +359,9 @@ func addTrusted(file string) []string {
 // cutUpdates says what the cluster asks for updates after the cut.
 func (e *emission) cutUpdates(p *page.Page) {
 	switch {
+	case e.hosted():
+		e.cutHostedUpdates(p)
+		return
 	case e.asksUpdateService():
 		p.Text("The cluster asks its own update service for updates, so nothing changes there.")
 		return
@@ -372,6 +378,10 @@ func (e *emission) restoreUpdates(p *page.Page) {
 		return
 	}
 	p.Step("Updates from the internet")
+	if e.hosted() {
+		e.restoreHostedUpdates(p)
+		return
+	}
 	p.Text("The cluster asks for updates where it did before, by the channel that it had before, of the version that it runs now.")
 	p.Run(page.Chain(
 		readBefore("CHANNEL", keyChannel),

@@ -185,7 +185,7 @@ func TestHostedAuthorities(t *testing.T) {
 	site.Cluster = weekState(t, connectedImage, "apiVersion: config.openshift.io/v1\nkind: Infrastructure\nmetadata: {name: cluster}\nstatus: {controlPlaneTopology: External}\n")
 	files, _, err := Emit(inv, site)
 	must(t, err)
-	inOrder(t, string(fileOf(t, files, fileApply).Body), "spec.additionalTrustBundle", "replaces or reboots every node", "insecureRegistries of the HostedCluster", "replaces or reboots every node")
+	inOrder(t, string(fileOf(t, files, fileApply).Body), "spec.additionalTrustBundle", "registrySources.insecureRegistries", "drain every node", "oc patch hostedcluster")
 	if apply := commands(t, files, fileApply); strings.Contains(apply, "oc patch image.config") || strings.Contains(apply, fileCAPatch) {
 		t.Errorf("the hosted cluster's own objects are changed:\n%s", apply)
 	}
