@@ -53,6 +53,18 @@ func TestWriteTools(t *testing.T) {
 	if said := log.String(); !strings.Contains(said, "1 written, 0 there already") || !strings.Contains(said, "0 written, 1 there already") {
 		t.Errorf("said %q", said)
 	}
+	west, err := outdir.Open(filepath.Join(t.TempDir(), "west"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := west.Write(nil); err != nil {
+		t.Fatal(err)
+	}
+	u.More = []Output{{Dir: west}}
+	if err := u.writeTools(t.Context()); err != nil || !strings.Contains(log.String(), filepath.Join(west.Path(), "tools")) {
+		t.Errorf("of two clusters: %v, %s", err, log.String())
+	}
+	u.More = nil
 	u.Site.Payloads[0].Tools[0].SHA256 = digest.FromString("another one")
 	u.Site.Payloads[0].Version = semver.MustParse("4.18.4")
 	if err := u.writeTools(t.Context()); err == nil || !strings.Contains(err.Error(), "release 4.18.4") || !strings.Contains(err.Error(), "its SHA-256 is") {
@@ -102,5 +114,28 @@ func TestToolsLeftOut(t *testing.T) {
 	}
 	if said := b.Log.String(); !strings.Contains(said, "tools/openshift-install-4.18.3-amd64 is not written: this bundle does not have the image that it is in") || strings.Contains(said, "tools/oc-4.18.3-amd64 is not written") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestUnusedImages: an image that is refused to pods of a namespace which do not use it yet is said,
+// after the others, and is no error.
+func TestUnusedImages(t *testing.T) {
+	t.Parallel()
+	one := func(name string, unused bool) manifests.Unsigned {
+		d := digest.FromString(name)
+		return manifests.Unsigned{Image: oci.Image{Source: oci.Ref{Registry: "q.io", Repository: name, Digest: d}}, Manifest: d, Policy: "ImagePolicy shop/p", Namespace: "shop", Unused: unused, Err: manifests.ErrUnsigned}
+	}
+	var log strings.Builder
+	u := &unpacking{Options: Options{Site: manifests.Site{Mirror: oci.Mirror{Host: "m.example"}}}}
+	u.To = notice.To{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	u.signed = []*manifests.SignatureReport{{Unsigned: []manifests.Unsigned{one("idle", true)}}}
+	if err := u.refused(); err != nil {
+		t.Error(err)
+	}
+	u.signed[0].Unsigned = append(u.signed[0].Unsigned, one("busy", false))
+	u.tellUnsigned()
+	busy, idle := strings.Index(log.String(), "q.io/busy"), strings.Index(log.String(), "q.io/idle")
+	if err := u.refused(); err == nil || busy < 0 || idle < busy {
+		t.Errorf("%v, said %s", err, log.String())
 	}
 }
