@@ -62,7 +62,7 @@ func TestPods(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %s", img.Origin, img.Source, strings.Join(img.Tags, ","), strings.Join(oci.Words(img.Reasons), ",")))
 	}
 	want := []string{
-		"additional q.io/a/b:v1 v1 additionalImages", // the pod that has the same is not there again
+		"additional q.io/a/b:v1 v1 additionalImages,pod n/three main", // the pod that has the same is not there again
 		"pod " + oldB + "  pod n/one main, and 1 more",
 		"pod " + nowC + " other,v1 pod n/eight main,pod n/nine main",
 		"additional " + thirdD + "  additionalImages,pod n/six main",
@@ -196,3 +196,50 @@ func TestRealPods(t *testing.T) {
 }
 
 func hexOf(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+
+// TestTagsOfPods: what init writes for a pod that names a tag still says so, with the cluster given
+// again and without.
+func TestTagsOfPods(t *testing.T) {
+	m := asktest.NewImages()
+	web := m.PutImage("linux/amd64", "web")
+	digest := "@" + web.Digest.String()
+	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: web-1, namespace: shop}\nspec: {containers: [{name: c, image: 'q.io/apps/web:2.3'}]}\nstatus: {phase: Running, containerStatuses: [{name: c, imageID: 'q.io/apps/web" + digest + "'}]}\n"
+	cv := "---\napiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {clusterID: c-1}\nstatus: {history: [{state: Completed, version: 4.16.5, image: 'quay.io/openshift-release-dev/ocp-release@" + hexOf("a") + "'}]}\n"
+	state, err := ReadCluster("east", strings.NewReader(pod+cv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _, err := Draft([]*Cluster{state}, "")
+	if err != nil || !strings.Contains(string(body), "q.io/apps/web:2.3"+digest) {
+		t.Fatalf("got %s, %v", body, err)
+	}
+	m.Refs["q.io/apps/web"+digest] = web
+	for name, in := range map[string]struct {
+		image string
+		extra Extra
+	}{
+		"the file alone":         {"q.io/apps/web:2.3" + digest, Extra{}},
+		"and the cluster":        {"q.io/apps/web:2.3" + digest, gathered(t, podList("shop/web-1 q.io/apps/web:2.3 q.io/apps/web"+digest))},
+		"its digest and the pod": {"q.io/apps/web" + digest, gathered(t, podList("shop/web-1 q.io/apps/web:2.3 q.io/apps/web"+digest))},
+	} {
+		c := asktest.ParseImages(t, in.image)
+		c.Extra = in.extra
+		inv, err := Resolve(t.Context(), c, m)
+		if err != nil || len(inv.Images) != 1 {
+			t.Fatalf("%s: %v, %v", name, inv, err)
+		}
+		files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}, MirrorAPI: MirrorIDMS})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := slices.ContainsFunc(files, func(f File) bool {
+			return strings.HasPrefix(f.Name, "itms-") && strings.Contains(string(f.Body), "q.io/apps/web")
+		})
+		page := slices.ContainsFunc(files, func(f File) bool {
+			return f.Name == "APPLY.md" && strings.Contains(string(f.Body), "`q.io/apps/web:2.3`: use `m.example/apps/web:2.3`")
+		})
+		if !rules || !page {
+			t.Errorf("%s: a rule for the tag: %v, in the list of APPLY.md: %v", name, rules, page)
+		}
+	}
+}

@@ -120,7 +120,7 @@ func (e *emission) classify() {
 			if img.Path == origin.PathPayload {
 				e.payloads = append(e.payloads, img)
 			}
-		case (img.Source.Digest == "" || img.Origin == origin.Pod && len(img.Tags) > 0) && len(img.Platforms) > 0: // charts and artifacts are in no pod
+		case origin.PulledByTag(img) && len(img.Platforms) > 0: // charts and artifacts are in no pod
 			e.tagged = append(e.tagged, img)
 		}
 	}

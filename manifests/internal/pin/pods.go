@@ -28,7 +28,7 @@ func allOf(tags, list []string) bool {
 }
 
 // withoutPods takes out images of pods that turned out to be others of the list: each
-// is carried where that other is wanted.
+// is carried where that other is wanted. The others say then that pods name them by a tag.
 func withoutPods(list []Found) []Found {
 	tags := map[oci.Ref][]string{}
 	for _, f := range list {
@@ -36,10 +36,21 @@ func withoutPods(list []Found) []Found {
 			tags[at] = append(tags[at], f.Image.Tags...)
 		}
 	}
-	return slices.DeleteFunc(list, func(f Found) bool {
+	named := map[oci.Ref][]oci.Reason{}
+	list = slices.DeleteFunc(list, func(f Found) bool {
 		others, ok := tags[f.at()]
-		return ok && f.Image.Origin == origin.Pod && allOf(f.Image.Tags, others)
+		out := ok && f.Image.Origin == origin.Pod && allOf(f.Image.Tags, others)
+		if out && len(f.Image.Tags) > 0 {
+			named[f.at()] = append(named[f.at()], f.Image.Reasons...)
+		}
+		return out
 	})
+	for i := range list {
+		if img := &list[i].Image; len(img.Tags) > 0 && len(named[list[i].at()]) > 0 {
+			img.Reasons = oci.SortReasons(slices.Concat(img.Reasons, named[list[i].at()]))
+		}
+	}
+	return list
 }
 
 // AssignPodTags has a tag that two images want in the mirror stay with the one that is not of
