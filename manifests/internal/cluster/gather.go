@@ -35,6 +35,7 @@ type gathering struct {
 	loose bool            // it is one of a directory, and nothing says what it is
 	path  place           // of it in a must-gather; zero for other files
 	query query           // what the file says of the query
+	whole string          // the file of the directory that has all that a query asks for
 	list  map[string]bool // kinds of the whole cluster that the list has which is read now
 }
 
@@ -186,6 +187,7 @@ func (g *gathering) object(body []byte) error {
 		return nil
 	}
 	g.objects++
+	g.state.revision = max(g.state.revision, age(body))
 	g.state.seen[k.kind] = true
 	if !k.spaced {
 		g.list[k.kind] = true
@@ -421,7 +423,7 @@ func (g *gathering) end() (*State, error) {
 	if silent := g.unanswered(); len(silent) > 0 {
 		g.note("the cluster did not answer what was asked of %s; it counts as not known", text.Some(silent, 8))
 	}
-	done.seen, done.whole = s.seen, s.whole
+	done.seen, done.whole, done.revision = s.seen, s.whole, s.revision
 	done.Use, done.Images, done.namespaces, done.notes = s.Use, s.Images, s.namespaces, s.notes
 	return done, nil
 }

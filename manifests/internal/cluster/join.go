@@ -1,15 +1,22 @@
 package cluster
 
 import (
+	"fmt"
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Join adds what another reading of the same cluster says, such as a query beside a must-gather.
-// Of an object that both have, the newer counts; of a kind that only one of them has whole, its
-// objects alone.
+// Of a kind that both have whole, the objects of the newer reading alone count; of one that only one
+// of them has whole, its objects alone; of other objects that both have, the newer.
 func (s *State) Join(o *State) {
+	newer, older := s, o
+	if o.revision > s.revision {
+		newer, older = o, s
+	}
 	at := map[objectKey]int{}
 	var list []Object
 	take := func(from, other *State, whole bool) {
@@ -17,7 +24,7 @@ func (s *State) Join(o *State) {
 			key := objectKey{one.Kind, one.Namespace, one.Name}
 			i, twice := at[key]
 			switch {
-			case from.whole[one.Kind] != whole:
+			case from.whole[one.Kind] != whole, whole && from == older && newer.whole[one.Kind]:
 			case twice && age(one.Body) > age(list[i].Body):
 				list[i] = one
 			case !twice && (whole || !other.whole[one.Kind]):
@@ -27,20 +34,34 @@ func (s *State) Join(o *State) {
 		}
 	}
 	for _, whole := range []bool{true, false} {
-		take(s, o, whole)
-		take(o, s, whole)
+		take(newer, older, whole)
+		take(older, newer, whole)
 	}
+	s.notes = append(s.notes, o.notes...)
+	if cv := "ClusterVersion"; s.whole[cv] && o.whole[cv] && newer.revision != older.revision {
+		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster (ID %s): %s was written later, and of what both have, it alone counts", s.Name, o.Name, text.ASCII(s.ID()), newer.Name))
+	}
+	s.joinImages(newer, older)
+	if newer.whole["Pod"] {
+		s.namespaces = newer.namespaces
+	} else {
+		s.namespaces = merged(s.namespaces, o.namespaces)
+	}
+	s.revision = newer.revision
 	s.objects = newState(s.Name, list).objects
 	s.whole, s.seen = merged(s.whole, o.whole), merged(s.seen, o.seen)
-	s.namespaces = merged(s.namespaces, o.namespaces)
-	s.notes = append(s.notes, o.notes...)
-	s.Images = append(s.Images, o.Images...)
-	slices.SortFunc(s.Images, compareUses)
-	s.Images = slices.CompactFunc(s.Images, func(a, b ImageUse) bool { return compareUses(a, b) == 0 })
 	if s.Use == nil {
 		s.Use = &Use{}
 	}
-	s.Use.Add(o.Use)
+	s.Use.Add(o.Use) // all of both: prune deletes what nothing names
+}
+
+// joinImages takes the images of two readings, of kinds that the newer has whole its own alone.
+func (s *State) joinImages(newer, older *State) {
+	left := slices.DeleteFunc(slices.Clone(older.Images), func(u ImageUse) bool { return newer.whole[u.Kind] })
+	s.Images = append(slices.Clone(newer.Images), left...)
+	slices.SortFunc(s.Images, compareUses)
+	s.Images = slices.CompactFunc(s.Images, func(a, b ImageUse) bool { return compareUses(a, b) == 0 })
 }
 
 func merged(a, b map[string]bool) map[string]bool {

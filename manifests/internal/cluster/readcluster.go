@@ -269,5 +269,17 @@ func (w *walking) readFile(name string, in place) (err error) {
 	if err := w.read(name, in, f); err != nil {
 		return fmt.Errorf("%s: %w", text.Printable(name), err)
 	}
+	return w.again(name)
+}
+
+// again refuses a second file of the query: what of the two is true nobody could tell.
+func (w *walking) again(name string) error {
+	switch {
+	case w.query.version == 0:
+	case w.whole != "":
+		return &Error{fmt.Sprintf("%s and %s are two readings of one cluster, written by the query at two times", text.Printable(w.whole), text.Printable(name)), "leave only the newer of the two in the directory, or name each file alone: then the newer counts"}
+	default:
+		w.whole = name
+	}
 	return nil
 }

@@ -44,6 +44,7 @@ type State struct {
 	seen       map[string]bool // kinds of which some object was read
 	namespaces map[string]bool // that pods were read of
 	notes      []string
+	revision   uint64 // the newest change of an object that was read; the API server counts them
 }
 
 // NewState makes a state of all objects that a cluster has of some kinds: of those that there is an
