@@ -94,7 +94,7 @@ type (
 	VersionContents = documents.VersionContents
 )
 
-// ReadSignatures gives the signatures of releases that a bundle carries, for [emit.emit.Site].
+// ReadSignatures gives the signatures of releases that a bundle carries, for [emit.Emit].
 func ReadSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Signature, error) {
 	return documents.ReadSignatures(ctx, inv, src)
 }
@@ -111,7 +111,7 @@ func ReadContents(ctx context.Context, inv *oci.Inventory, src oci.Source) ([]Ca
 	return documents.ReadContents(ctx, inv, src)
 }
 
-// ParseTemplates reads the files of the document with templates, for [emit.emit.Site].
+// ParseTemplates reads the files of the document with templates, for [emit.Emit].
 func ParseTemplates(files []oci.ArtifactFile) ([]CatalogTemplate, error) {
 	return documents.ParseTemplates(files)
 }

@@ -8,14 +8,16 @@ import (
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // commands joins what a page gives to paste.
-func commands(t *testing.T, files []File, name string) string {
+func commands(t *testing.T, files []handover.File, name string) string {
 	t.Helper()
 	var b strings.Builder
 	for i, part := range strings.Split(string(fileOf(t, files, name).Body), "```\n") {
@@ -50,15 +52,15 @@ func TestEmitWarnsFirst(t *testing.T) {
 		},
 	}
 	files, _ := emit(t, in)
-	inOrder(t, string(fileOf(t, files, fileApply).Body),
+	inOrder(t, string(fileOf(t, files, handover.FileApply).Body),
 		"[ -s before-operatorhub.yaml ] ||", "[ -s before-icsp.yaml ] ||",
 		"change nothing in the cluster yet", "oc extract secret/pull-secret", "satchel pull-secret --add secrets/mirror.dockerconfigjson", "no other name", "oc create secret generic satchel-before", "oc set data",
 		"additionalTrustedCA.name", "oc get configmap", "] || oc create -f configmap-registry-ca.yaml", "--patch-file configmap-registry-ca-patch.yaml",
 		"oc get imagedigestmirrorset", "older than 4.13.27", "longest source", "may stay", "drain", "oc apply -f icsp-release.yaml -f icsp-operator.yaml",
 		"custom-columns", ".spec.sources", "oc patch operatorhub", "managed-by: marketplace-operator", "oc apply -f catalogsource-redhat-operators.yaml",
 		"GPG signature", "backup of etcd", "drains and reboots", "oc adm upgrade", "follow CUT.md")
-	inOrder(t, string(fileOf(t, files, fileCut).Body), "No operator", "Disconnect the cluster", "change nothing in the cluster yet", "--remove cloud.openshift.com", "oc set data")
-	inOrder(t, string(fileOf(t, files, fileRestore).Body),
+	inOrder(t, string(fileOf(t, files, handover.FileCut).Body), "No operator", "Disconnect the cluster", "change nothing in the cluster yet", "--remove cloud.openshift.com", "oc set data")
+	inOrder(t, string(fileOf(t, files, handover.FileRestore).Body),
 		"oc delete catalogsource -n openshift-marketplace -l", "data.default-catalogs-off", "oc patch operatorhub",
 		"status.desired.image", "grep -F -e m.example/", "data.trusted-ca", "&& oc delete configmap",
 		"prints nothing", "--restore secrets/pull-secret-before.json --host m.example --host cloud.openshift.com ", "oc set data", "oc delete secret satchel-before")
@@ -70,14 +72,14 @@ func TestEmitPresentCAAlone(t *testing.T) {
 	t.Parallel()
 	in := emitInput{Mirror: "m.example:5000", CA: testCA(t), Images: manyImages(1), PresentCA: "kind: ConfigMap\nmetadata: {name: company}\ndata: {other.example: x}\n"}
 	files, _ := emit(t, in)
-	apply, restore := commands(t, files, fileApply), commands(t, files, fileRestore)
-	if strings.Contains(apply, "oc apply -f "+fileCA) || !strings.Contains(apply, `oc patch configmap "${CA:-company}" -n openshift-config --type=merge --patch-file `+fileCAPatch) {
+	apply, restore := commands(t, files, handover.FileApply), commands(t, files, handover.FileRestore)
+	if strings.Contains(apply, "oc apply -f "+handover.FileCA) || !strings.Contains(apply, `oc patch configmap "${CA:-company}" -n openshift-config --type=merge --patch-file `+handover.FileCAPatch) {
 		t.Errorf("the ConfigMap is not patched by its key alone:\n%s", apply)
 	}
-	if patch := string(fileOf(t, files, fileCAPatch).Body); strings.Contains(patch, "other.example") {
+	if patch := string(fileOf(t, files, handover.FileCAPatch).Body); strings.Contains(patch, "other.example") {
 		t.Errorf("the patch has more than the mirror: %s", patch)
 	}
-	inOrder(t, restore, readBefore("CA", keyTrustedCA), "for key in m.example..5000 updateservice-registry; do")
+	inOrder(t, restore, handover.ReadBefore("CA", handover.KeyTrustedCA), "for key in m.example..5000 updateservice-registry; do")
 }
 
 // TestEmitBinaryCA: a key cannot be in data and in binaryData both.
@@ -86,18 +88,18 @@ func TestEmitBinaryCA(t *testing.T) {
 	for text, noted := range map[string]bool{"other": true, testCA(t): false} {
 		in := emitInput{Mirror: "m.example", CA: testCA(t), Images: manyImages(1),
 			PresentCA: "kind: ConfigMap\nmetadata: {name: a}\nbinaryData: {c: AAA=, m.example: " + base64.StdEncoding.EncodeToString([]byte(text)) + "}\n"}
-		inv, site := in.parse(t)
-		files, notes, err := Emit(inv, site)
+		inv, given := in.parse(t)
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		var cm kube.ConfigMap
-		must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
+		must(t, yaml.UnmarshalStrict(fileOf(t, files, handover.FileCA).Body, &cm))
 		if len(cm.BinaryData) != 1 || cm.BinaryData["c"] != "AAA=" || cm.Data["m.example"] != testCA(t) {
 			t.Errorf("%+v", cm)
 		}
-		if patch := string(fileOf(t, files, fileCAPatch).Body); !strings.Contains(patch, "binaryData:\n  m.example: null\n") {
+		if patch := string(fileOf(t, files, handover.FileCAPatch).Body); !strings.Contains(patch, "binaryData:\n  m.example: null\n") {
 			t.Errorf("the key stays in binaryData: %s", patch)
 		}
-		if site.PresentCA.BinaryData["m.example"] == "" {
+		if given.PresentCA.BinaryData["m.example"] == "" {
 			t.Error("what the caller gave was changed")
 		}
 		if got := strings.Contains(strings.Join(notes, "\n"), "other certificates"); got != noted {
@@ -155,7 +157,7 @@ func TestEmitReleases(t *testing.T) {
 	for _, i := range []int{1, 0} { // not the release candidate: 4.16.9 leads on without it
 		want = append(want, "--to-image "+repo+"@"+in.Images[i].image(t).Root.Digest.String())
 	}
-	inOrder(t, commands(t, files, fileApply), want...)
+	inOrder(t, commands(t, files, handover.FileApply), want...)
 	if all := strings.Join(notes, "\n"); strings.Contains(all, "igstore") {
 		t.Errorf("notes %s", all)
 	}
@@ -169,7 +171,7 @@ func TestEmitCharts(t *testing.T) {
 		{Origin: origin.Additional, Source: "b.example/app:1", Platforms: []string{"linux/amd64"}},
 	}}
 	files, _ := emit(t, in)
-	page := string(fileOf(t, files, fileApply).Body)
+	page := string(fileOf(t, files, handover.FileApply).Body)
 	if strings.Contains(page, "a.example/charts/app:1") || !strings.Contains(page, "`b.example/app:1`: use `m.example/app:") {
 		t.Error("the page lists a chart for pods")
 	}
@@ -191,7 +193,7 @@ func TestCatalogsAlwaysGetNames(t *testing.T) {
 		root := oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: oci.Digest([]byte(name)), Size: 5}
 		inv.Images = append(inv.Images, oci.Image{Origin: origin.Catalog, Source: ref, Root: root, Tags: []string{"v4.12"}})
 	}
-	files, _, err := Emit(inv, Site{Mirror: oci.Mirror{Host: "mirror.invalid"}})
+	files, _, err := Emit(inv, site.Site{Mirror: oci.Mirror{Host: "mirror.invalid"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +216,7 @@ func TestEmitQuotes(t *testing.T) {
 		{Origin: origin.Release, Source: "[fd00::2]/rel/part:1", Path: "openshift/release"},
 	}}
 	files, _ := emit(t, in)
-	inOrder(t, commands(t, files, fileApply), "--covers '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
+	inOrder(t, commands(t, files, handover.FileApply), "--covers '[fd00::1]:5000/ocp' ", "crictl pull '[fd00::1]:5000/ocp/openshift/release-images@", "crictl pull '[fd00::2]/rel/payload@", "--to-image '[fd00::2]/rel/payload@")
 	if got := page.Shell("it's; rm"); got != `'it'\''s; rm'` || page.Shell("a.example:5000/b@sha256:0") != "a.example:5000/b@sha256:0" {
 		t.Errorf("quoted: %s", got)
 	}
@@ -228,7 +230,7 @@ func TestEmitEscapes(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Gaps: []emitImage{{Origin: origin.Additional, Source: "q.example/a:1", Error: hostile}}}
 	files, _ := emit(t, in)
 	const want = `: \<b>'x' !\[y](https://q.example/z) \\\<i>` + "\ufffd # head\n"
-	if page := string(fileOf(t, files, fileApply).Body); !strings.Contains(page, want) {
+	if page := string(fileOf(t, files, handover.FileApply).Body); !strings.Contains(page, want) {
 		t.Errorf("no line has %s:\n%s", want, page)
 	}
 }

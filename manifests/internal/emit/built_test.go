@@ -6,6 +6,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -19,9 +20,9 @@ func TestEmitMadeCatalog(t *testing.T) {
 	img := oci.Image{Origin: origin.Catalog, Source: ref.WithDigest(made), Root: oci.Descriptor{MediaType: oci.MediaTypeIndex, Digest: made, Size: 1}, Built: true, Base: ref}
 	must(t, img.Validate())
 	inv := &oci.Inventory{Images: []oci.Image{img}}
-	site := Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{base: "ours"},
+	given := site.Site{Mirror: oci.Mirror{Host: "m.example"}, CatalogNames: map[string]string{base: "ours"},
 		Templates: []documents.CatalogTemplate{{Catalog: base, Spec: map[string]any{"publisher": "Us"}}}}
-	files, _, err := Emit(inv, site)
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	text := string(fileOf(t, files, "catalogsource-ours.yaml").Body)
 	if !strings.Contains(text, "publisher: Us") || !strings.Contains(text, "image: m.example/x/catalog@"+made.String()) {
@@ -32,8 +33,8 @@ func TestEmitMadeCatalog(t *testing.T) {
 			t.Errorf("%s: %s", f.Name, f.Body)
 		}
 	}
-	site.CatalogNames = map[string]string{"a.example/x/catalog@" + oci.Digest([]byte("other")).String(): "ours"}
-	if _, _, err := Emit(inv, site); err == nil {
+	given.CatalogNames = map[string]string{"a.example/x/catalog@" + oci.Digest([]byte("other")).String(): "ours"}
+	if _, _, err := Emit(inv, given); err == nil {
 		t.Error("another digest names it")
 	}
 }

@@ -10,9 +10,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 const redhatIndex = "registry.redhat.io/redhat/redhat-operator-index"
@@ -70,7 +73,7 @@ func TestCatalogsByVersion(t *testing.T) {
 		"OKD's community":       {"4.17.0-okd-scos.1", indexes("registry.access.redhat.com/redhat/community-operator-index", "v4.17"), nil, "community-operators=community-operators", ""},
 		"an earlier one beside": {"4.17.3", indexes(redhatIndex, "v4.14", "v4.16", "v4.18"), nil, "redhat-operators-after-4.18=redhat-operators redhat-operators-v4-14=redhat-operators-v4-14 redhat-operators=redhat-operators", "for 4.14, 4.16 and 4.18 and not for 4.17"},
 	} {
-		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: c.images, CatalogNames: c.names}, func(s *Site) {
+		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: c.images, CatalogNames: c.names}, func(s *site.Site) {
 			if c.runs != "" {
 				s.Cluster = clusterOf(t, c.runs, nil)
 			}
@@ -81,7 +84,7 @@ func TestCatalogsByVersion(t *testing.T) {
 		if c.note != "" && !strings.Contains(notes, c.note) || c.note == "" && strings.Contains(notes, "which the cluster runs") {
 			t.Errorf("%s: notes %q, want %q", name, notes, c.note)
 		}
-		for _, line := range strings.Split(files[fileApply], "\n") {
+		for _, line := range strings.Split(files[handover.FileApply], "\n") {
 			if strings.Contains(line, "oc apply") && strings.Contains(line, "-after-") {
 				t.Errorf("%s: a catalog for later is applied: %s", name, line)
 			}
@@ -93,24 +96,24 @@ func TestCatalogsByVersion(t *testing.T) {
 // ones too, and the Automatic Subscriptions that follow are listed.
 func TestCatalogSwitch(t *testing.T) {
 	t.Parallel()
-	inv, site := emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.17", "v4.18")}.parse(t)
+	inv, given := emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.17", "v4.18")}.parse(t)
 	sub := func(name, source, approval string) string {
 		return fmt.Sprintf(`{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":%q,"namespace":"ns-%[1]s"},"spec":{"name":"pkg","channel":"stable","source":%q,"sourceNamespace":"openshift-marketplace","installPlanApproval":%q},"status":{"installedCSV":"pkg.v1"}}`, name, source, approval)
 	}
-	site.Cluster = clusterOf(t, "4.17.3", nil,
+	given.Cluster = clusterOf(t, "4.17.3", nil,
 		`{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"cs-redhat-operator-index-v4-17","namespace":"openshift-marketplace"},"spec":{"sourceType":"grpc","image":"m.example/ns/redhat/redhat-operator-index:v4.17"}}`,
 		sub("auto", "cs-redhat-operator-index-v4-17", "Automatic"), sub("unset", "cs-redhat-operator-index-v4-17", ""), sub("manual", "cs-redhat-operator-index-v4-17", "Manual"), sub("other", "other", "Automatic"),
 	)
-	e := &emission{site: site, images: inv.Images}
-	must(t, e.emitCatalogs())
+	e := newEmission(&handover.Handover{Site: given, Images: inv.Images})
+	must(t, e.hub.EmitCatalogs())
 	p := page.New(false)
-	e.stepCatalogSwitch(p, semver.MustParse("4.18.2"))
+	e.hub.StepCatalogSwitch(p, semver.MustParse("4.18.2"))
 	got := string(p.Bytes())
 	for _, want := range []string{
 		"## 1. Catalogs for 4.18\n", "oc apply -f catalogsource-cs-redhat-operator-index-v4-17-after-4.18.yaml",
 		"oc wait catalogsource/cs-redhat-operator-index-v4-17 -n openshift-marketplace --for=jsonpath='{.status.connectionState.lastObservedState}'=READY",
 		"`auto` in `ns-auto`: package `pkg`, channel `stable`, installed `pkg.v1`", "`unset` in `ns-unset`",
-		"oc apply -f clustercatalog-redhat-operators-after-4.18.yaml", fileCatalogsOff, // 4.18 is the first with OLM v1
+		"oc apply -f clustercatalog-redhat-operators-after-4.18.yaml", operatorhub.FileCatalogsOff, // 4.18 is the first with OLM v1
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -120,7 +123,7 @@ func TestCatalogSwitch(t *testing.T) {
 		t.Errorf("these do not follow:\n%s", got)
 	}
 	p = page.New(false)
-	if e.stepCatalogSwitch(p, semver.MustParse("4.19.0")); p.Count() != 0 {
+	if e.hub.StepCatalogSwitch(p, semver.MustParse("4.19.0")); p.Count() != 0 {
 		t.Errorf("there are no catalogs for 4.19:\n%s", p.Bytes())
 	}
 }
@@ -143,17 +146,17 @@ func TestPodConfig(t *testing.T) {
 		"another's":      {"4.16.1", "quay.io/acme/catalog:v4.16", "", "nodeSelector priorityClassName securityContextConfig tolerations", false},
 		"hosted":         {"4.16.1", redhatIndex + ":v4.16", hosted, "extractContent securityContextConfig", false},
 	} {
-		e := &emission{}
+		e := newEmission(&handover.Handover{})
 		if c.runs != "" {
 			var objects []string
 			if c.object != "" {
 				objects = append(objects, c.object)
 			}
-			e.site.Cluster = clusterOf(t, c.runs, nil, objects...)
+			e.Site.Cluster = clusterOf(t, c.runs, nil, objects...)
 		}
 		img := emitImage{Origin: origin.Catalog, Source: c.image}.image(t)
 		img.Built = c.built
-		config := e.podConfig(catalogObject{image: img})
+		config := e.hub.PodConfig(operatorhub.CatalogObject{Image: img})
 		var keys []string
 		for k := range config {
 			keys = append(keys, k)
@@ -169,7 +172,7 @@ func TestPodConfig(t *testing.T) {
 func TestPodConfigOfTemplate(t *testing.T) {
 	t.Parallel()
 	in := emitInput{Mirror: "m.example", Images: indexes("quay.io/acme/catalog", "v1")}
-	files, _ := pagesOf(t, in, func(s *Site) {
+	files, _ := pagesOf(t, in, func(s *site.Site) {
 		spec := map[string]any{"priority": 7, "grpcPodConfig": map[string]any{"securityContextConfig": "legacy", "nodeSelector": map[string]any{"a": "b"}}}
 		s.Templates = []documents.CatalogTemplate{{Catalog: "quay.io/acme/catalog:v1", Spec: spec}}
 	})
@@ -187,16 +190,16 @@ func TestCatalogsThere(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}
 	hub := `{"apiVersion":"config.openshift.io/v1","kind":"OperatorHub","metadata":{"name":"cluster"},"spec":{"disableAllDefaultSources":true}}`
 	asked := []string{"CatalogSource", "Subscription", "ClusterCatalog", "ClusterExtension", "HelmChartRepository"}
-	first, _ := pagesOf(t, in, func(s *Site) { s.Cluster = clusterOf(t, "4.18.1", asked, hub) })
+	first, _ := pagesOf(t, in, func(s *site.Site) { s.Cluster = clusterOf(t, "4.18.1", asked, hub) })
 	object := func(file string) string {
 		body, err := yaml.YAMLToJSON([]byte(first[file]))
 		must(t, err)
 		return string(body)
 	}
-	files, _ := pagesOf(t, in, func(s *Site) {
+	files, _ := pagesOf(t, in, func(s *site.Site) {
 		s.Cluster = clusterOf(t, "4.18.1", asked, hub, object("catalogsource-redhat-operators.yaml"), object("clustercatalog-redhat-operators.yaml"))
 	})
-	page := files[fileApply]
+	page := files[handover.FileApply]
 	nothing, _, _ := strings.Cut(page[strings.Index(page, "Nothing to do: "):], "\n")
 	for _, want := range []string{"the default catalogs", "the catalogs", "the catalogs of OLM v1", "the console's Helm charts"} {
 		if !strings.Contains(nothing, want) {
@@ -207,7 +210,7 @@ func TestCatalogsThere(t *testing.T) {
 		if strings.Contains(page, never) {
 			t.Errorf("%s, though it is there", never)
 		}
-		if strings.Contains(never, "apply") && !strings.Contains(first[fileApply], never) {
+		if strings.Contains(never, "apply") && !strings.Contains(first[handover.FileApply], never) {
 			t.Errorf("%s is missing in the first week", never)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -41,7 +44,7 @@ func TestClusterCatalogs(t *testing.T) {
 		"an IPv6 address":        {"", "[fd00::5]:5000", nil, indexes(redhatIndex, "v4.18"), nil, ""},
 		"a catalog without tags": {"4.18.1", "m.example", nil, indexes("quay.io/acme/catalog", "latest"), nil, "catalog"},
 	} {
-		files, notes := pagesOf(t, emitInput{Mirror: c.mirror, Images: c.images, CatalogNames: c.names}, func(s *Site) {
+		files, notes := pagesOf(t, emitInput{Mirror: c.mirror, Images: c.images, CatalogNames: c.names}, func(s *site.Site) {
 			if c.runs != "" || len(c.objects) > 0 {
 				s.Cluster = clusterOf(t, c.runs, nil, c.objects...)
 			}
@@ -58,8 +61,8 @@ func TestClusterCatalogs(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
-		if (files[fileCatalogsOff] != "") != (c.want != "") {
-			t.Errorf("%s: the patch of the default ones is %q", name, files[fileCatalogsOff])
+		if (files[operatorhub.FileCatalogsOff] != "") != (c.want != "") {
+			t.Errorf("%s: the patch of the default ones is %q", name, files[operatorhub.FileCatalogsOff])
 		}
 		if strings.Contains(notes, "IPv6") != (c.mirror[0] == '[') {
 			t.Errorf("%s: notes %q", name, notes)
@@ -72,22 +75,22 @@ func TestClusterCatalogs(t *testing.T) {
 func TestClusterExtensions(t *testing.T) {
 	t.Parallel()
 	label := func(name string) string {
-		return `,"selector":{"matchLabels":{"` + labelCatalog + `":"` + name + `"}}`
+		return `,"selector":{"matchLabels":{"` + operatorhub.LabelCatalog + `":"` + name + `"}}`
 	}
-	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) {
+	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *site.Site) {
 		s.Cluster = clusterOf(t, "4.18.1", nil,
 			clusterCatalogJSON("openshift-redhat-operators", "registry.redhat.io/redhat/redhat-operator-index:v4.18", ""),
 			clusterCatalogJSON("openshift-community-operators", "registry.redhat.io/redhat/community-operator-index:v4.18", `,"availabilityMode":"Unavailable"`),
 			clusterCatalogJSON("company", "registry.example/catalog:v1", ""),
 			extensionJSON("a", label("openshift-redhat-operators")),
-			extensionJSON("b", `,"selector":{"matchExpressions":[{"key":"`+labelCatalog+`","operator":"In","values":["openshift-certified-operators","x"]}]}`),
+			extensionJSON("b", `,"selector":{"matchExpressions":[{"key":"`+operatorhub.LabelCatalog+`","operator":"In","values":["openshift-certified-operators","x"]}]}`),
 			extensionJSON("c", ""), extensionJSON("d", label("company")),
-			extensionJSON("e", `,"selector":{"matchLabels":{"tier":"one"},"matchExpressions":[{"key":"`+labelCatalog+`","operator":"In","values":["openshift-redhat-operators"]}]}`),
+			extensionJSON("e", `,"selector":{"matchLabels":{"tier":"one"},"matchExpressions":[{"key":"`+operatorhub.LabelCatalog+`","operator":"In","values":["openshift-redhat-operators"]}]}`),
 		)
 	})
-	page := files[fileApply]
+	page := files[handover.FileApply]
 	for _, want := range []string{
-		"`a` (package `pkg-a`) selects `openshift-redhat-operators`: `oc patch clusterextension a --type=merge -p '{\"spec\":{\"source\":{\"catalog\":{\"selector\":{\"matchExpressions\":null,\"matchLabels\":{\"" + labelCatalog + "\":\"redhat-operators\"}}}}}}'`",
+		"`a` (package `pkg-a`) selects `openshift-redhat-operators`: `oc patch clusterextension a --type=merge -p '{\"spec\":{\"source\":{\"catalog\":{\"selector\":{\"matchExpressions\":null,\"matchLabels\":{\"" + operatorhub.LabelCatalog + "\":\"redhat-operators\"}}}}}}'`",
 		"`e` (package `pkg-e`) selects `openshift-redhat-operators`, among other things: edit its selector (`oc edit clusterextension e`), so that it selects `redhat-operators`",
 		"`b` (package `pkg-b`) selects `openshift-certified-operators`, which no catalog of this bundle replaces",
 		"no selector, and follow the new catalogs at once: `c`.",
@@ -113,8 +116,8 @@ func TestClusterExtensions(t *testing.T) {
 // nothing of it is applied.
 func TestCapabilityNotKnown(t *testing.T) {
 	t.Parallel()
-	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) { s.Cluster = clusterOf(t, "4.18.1", nil) })
-	_, step, _ := strings.Cut(files[fileApply], ". Catalogs of OLM v1\n")
+	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *site.Site) { s.Cluster = clusterOf(t, "4.18.1", nil) })
+	_, step, _ := strings.Cut(files[handover.FileApply], ". Catalogs of OLM v1\n")
 	step, _, _ = strings.Cut(step, "\n## ")
 	c := octest.New(t, 17, "")
 	for _, b := range c.Page(t, t.TempDir(), []byte(step)) {
@@ -148,16 +151,16 @@ func TestHelmAndSamples(t *testing.T) {
 		"no console":      {[]string{samples("Unmanaged")}, []string{"HelmChartRepository"}, "", ""},
 		"another cluster": {[]string{helm("company", "https://charts.example", "")}, nil, "", "Samples"},
 	} {
-		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) {
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.18")}, func(s *site.Site) {
 			if len(c.objects)+len(c.asked) > 0 {
 				s.Cluster = clusterOf(t, "4.18.1", c.asked, c.objects...)
 			}
 		})
-		page := files[fileApply]
+		page := files[handover.FileApply]
 		if c.helm == "" && strings.Contains(page, "oc patch helmchartrepository") || !strings.Contains(page, c.helm) || strings.Contains(page, "oc patch helmchartrepository company") {
 			t.Errorf("%s: charts:\n%s", name, page)
 		}
-		cut := files[fileCut]
+		cut := files[handover.FileCut]
 		if c.samples == "" && strings.Contains(cut, "Samples:") || c.samples != "" && !strings.Contains(cut, "Do not set it to Removed") {
 			t.Errorf("%s: samples:\n%s", name, cut)
 		}
@@ -167,11 +170,11 @@ func TestHelmAndSamples(t *testing.T) {
 	}
 	charts := []emitImage{{Origin: "chart", Source: "charts.example/web:1.0", Path: "charts/web", Tags: []string{"1.0"}}}
 	files, _ := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: append(charts, indexes(redhatIndex, "v4.18")...)}, nil)
-	if !strings.Contains(files[fileApply], "oci://m.example/ns/charts/web") {
+	if !strings.Contains(files[handover.FileApply], "oci://m.example/ns/charts/web") {
 		t.Error("it does not say how charts of the bundle are installed")
 	}
 	for name := range files {
-		if strings.HasPrefix(name, "helmchartrepository-") && name != fileHelmOff {
+		if strings.HasPrefix(name, "helmchartrepository-") && name != operatorhub.FileHelmOff {
 			t.Errorf("%s: the console reads no charts from a registry", name)
 		}
 	}
@@ -181,10 +184,10 @@ func TestHelmAndSamples(t *testing.T) {
 // what the cluster has of it now.
 func TestSamplesUsers(t *testing.T) {
 	t.Parallel()
-	e := &emission{images: []oci.Image{emitImage{Source: "registry.redhat.io/ubi8/ruby-30:1"}.image(t)}}
-	e.site.Cluster = clusterOf(t, "4.18.1", nil)
-	carried := "registry.redhat.io/ubi8/ruby-30@" + string(e.images[0].Root.Digest)
-	e.site.Cluster.Images = usesOf(
+	e := newEmission(&handover.Handover{Images: []oci.Image{emitImage{Source: "registry.redhat.io/ubi8/ruby-30:1"}.image(t)}})
+	e.Site.Cluster = clusterOf(t, "4.18.1", nil)
+	carried := "registry.redhat.io/ubi8/ruby-30@" + string(e.Images[0].Root.Digest)
+	e.Site.Cluster.Images = usesOf(
 		"ImageStream openshift ruby | openshift/ruby:3.0 | "+carried+" | sample",
 		"ImageStream openshift cli | openshift/cli:latest | | ",
 		"BuildConfig shop web | openshift/ruby:3.0 | "+carried+" | ",

@@ -9,7 +9,7 @@ import (
 
 // pageCollect warns of a garbage collection that deletes what nodes pull.
 func (e *emission) pageCollect(p *page.Page) {
-	if !slices.ContainsFunc(e.images, func(img oci.Image) bool { return oci.IsIndex(img.Root.MediaType) }) {
+	if !slices.ContainsFunc(e.Images, func(img oci.Image) bool { return oci.IsIndex(img.Root.MediaType) }) {
 		return
 	}
 	p.Head("Garbage collection in the mirror")

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -15,10 +17,10 @@ func TestCollectPage(t *testing.T) {
 		if index {
 			img.Root.MediaType = oci.MediaTypeIndex
 		}
-		files, _, err := Emit(&oci.Inventory{Images: []oci.Image{img}}, Site{Mirror: oci.Mirror{Host: "mirror.example"}})
+		files, _, err := Emit(&oci.Inventory{Images: []oci.Image{img}}, site.Site{Mirror: oci.Mirror{Host: "mirror.example"}})
 		must(t, err)
 		for _, f := range files {
-			if f.Name == fileApply && strings.Contains(string(f.Body), "docker-registry 2.8 deletes them") != index {
+			if f.Name == handover.FileApply && strings.Contains(string(f.Body), "docker-registry 2.8 deletes them") != index {
 				t.Errorf("an index: %t\n%s", index, f.Body)
 			}
 		}

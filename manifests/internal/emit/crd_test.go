@@ -19,7 +19,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 )
 
 // crds are the definitions of what is written, by kind.
@@ -85,7 +88,7 @@ func serves(crd apiextv1.CustomResourceDefinition, version string) bool {
 }
 
 // checkObjects holds every object that was written against what the cluster takes.
-func checkObjects(t *testing.T, files []File) {
+func checkObjects(t *testing.T, files []handover.File) {
 	t.Helper()
 	if _, err := os.Stat(sharedData); err != nil {
 		t.Logf("objects are not compared with their schemas: %v", err)
@@ -105,16 +108,16 @@ func checkObjects(t *testing.T, files []File) {
 			strictly(t, f, &corev1.Namespace{})
 		case f.Name == fileInstallConfig || f.Name == fileInstallConfig413:
 			strictly(t, f, &installConfig{})
-		case f.Name == fileHostedCluster:
+		case f.Name == handover.FileHostedCluster:
 			strictly(t, f, &hostedPatch{})
 		case kind == "PinnedImageSet":
-			strictly(t, f, &pinnedImageSet{})
+			strictly(t, f, &update.PinnedImageSet{})
 		case kind == "ClusterImageSet":
 			strictly(t, f, &clusterImageSet{})
 		case kind == "OperatorGroup": // no schema of it is at hand
-			strictly(t, f, &operatorGroup{})
+			strictly(t, f, &update.OperatorGroup{})
 		case kind == "Subscription":
-			strictly(t, f, &subscriptionObject{})
+			strictly(t, f, &update.SubscriptionObject{})
 		case kind == "Secret":
 			checkSecret(t, f)
 		case strings.HasSuffix(f.Name, "image-config-patch.yaml"):
@@ -122,14 +125,14 @@ func checkObjects(t *testing.T, files []File) {
 			if !strings.Contains(patched, "additionalTrustedCA: null") { // null takes the field away
 				noErrors(t, f.Name, schemaErrors(t, "Image", []byte(patched)))
 			}
-		case f.Name == fileCAPatch:
+		case f.Name == handover.FileCAPatch:
 			strictly(t, f, &kube.DataPatch{})
-		case f.Name == fileCatalogsOn:
+		case f.Name == operatorhub.FileCatalogsOn:
 			strictly(t, f, &kube.AvailabilityPatch{})
-		case f.Name == fileCatalogsOff:
+		case f.Name == operatorhub.FileCatalogsOff:
 			patched := "apiVersion: olm.operatorframework.io/v1\nkind: ClusterCatalog\nmetadata: {name: a}\n" + string(f.Body) + "  source: {type: Image, image: {ref: 'a.example/b:c'}}\n"
 			noErrors(t, f.Name, schemaErrors(t, "ClusterCatalog", []byte(patched)))
-		case f.Name == fileHelmOff || f.Name == fileHelmOn:
+		case f.Name == operatorhub.FileHelmOff || f.Name == operatorhub.FileHelmOn:
 			strictly(t, f, &kube.HelmPatch{})
 		case strings.HasSuffix(f.Name, "operatorhub-patch.yaml"):
 			strictly(t, f, &kube.HubPatch{})
@@ -157,14 +160,14 @@ func kindOf(t *testing.T, body []byte) string {
 	return obj.Kind
 }
 
-func strictly(t *testing.T, f File, into any) {
+func strictly(t *testing.T, f handover.File, into any) {
 	t.Helper()
 	if err := yaml.UnmarshalStrict(f.Body, into); err != nil {
 		t.Errorf("%s: %v", f.Name, err)
 	}
 }
 
-func checkSecret(t *testing.T, f File) {
+func checkSecret(t *testing.T, f handover.File) {
 	t.Helper()
 	var s corev1.Secret
 	strictly(t, f, &s)

@@ -1,48 +1,53 @@
 package emit
 
-import "github.com/satchel-airgap/satchel/manifests/internal/page"
+import (
+	"github.com/satchel-airgap/satchel/manifests/internal/login"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
+)
 
 // fileCut has what is done once, when the cluster is cut off.
-const fileCut = "CUT.md"
 
 // emitCut writes the chapter of the cut.
 func (e *emission) emitCut() error {
-	p := e.newPage()
+	p := e.NewPage()
 	p.Text("# The cut")
-	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", fileApply, e.site.Mirror, fileRestore)
+	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", handover.FileApply, e.Site.Mirror, handover.FileRestore)
 	e.stepBeforeCut(p)
 	e.stepNewNodes(p)
 	e.stepSamples(p)
 	p.Step("Updates")
-	e.cutUpdates(p)
+	e.way.CutUpdates(p)
 	p.Step("Disconnect")
 	p.Text("Disconnect the cluster from the internet.")
 	e.stepInsights(p)
 	p.Step("Look again")
 	p.Text("Wait an hour, then look again. Every node must be Ready, and no operator degraded.")
 	p.Run("oc get nodes", "oc get clusteroperators")
-	p.Text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only. (Where GitOps made the changes, there may be no such ConfigMap: the command then reports NotFound, and %s names the cut again with each bundle.)", fileApply)
-	p.Run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":"true"}}'`)
-	e.add(fileCut, modePublic, p.Bytes())
+	p.Text("When it is so, note in the cluster that it is cut off. From then on, satchel leaves out what is for the cut only. (Where GitOps made the changes, there may be no such ConfigMap: the command then reports NotFound, and %s names the cut again with each bundle.)", handover.FileApply)
+	p.Run("oc patch configmap " + handover.BeforeName + ` -n openshift-config --type=merge -p '{"data":{"` + handover.KeyCut + `":"true"}}'`)
+	e.Add(handover.FileCut, handover.ModePublic, p.Bytes())
 	return nil
 }
 
 // stepBeforeCut shows what must be right before nothing can be fetched any more.
 func (e *emission) stepBeforeCut(p *page.Page) {
 	p.Step("Look before you disconnect")
-	if len(e.gaps) > 0 {
-		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", fileApply)
+	if len(e.Gaps) > 0 {
+		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", handover.FileApply)
 	}
-	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", fileRegistries)
+	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", handover.FileRegistries)
 	p.Run(
 		"oc get pods --all-namespaces -o jsonpath='{..image}' | tr ' ' '\\n' | sort -u",
 		"oc get pods --all-namespaces | grep -e ImagePullBackOff -e ErrImagePull",
 		"oc get clusteroperators",
 	)
-	if img, ok := e.sampleImage(); ok && !e.releaseIncomplete() {
+	if img, ok := e.sampleImage(); ok && !e.way.ReleaseIncomplete() {
 		p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that a firewall keeps from the mirror does not show. These commands pull an image on each node by its name in the mirror. No line may begin with STOP.")
 		lines := []string{"for NODE in $(oc get nodes -l kubernetes.io/os=linux -o name); do", `echo "== $NODE"`}
-		for _, place := range e.places(img) {
+		for _, place := range e.Places(img) {
 			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+page.Shell(place)+` || echo "STOP: $NODE did not get it"`)
 		}
 		p.Run(append(lines, "done")...)
@@ -53,48 +58,33 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 // new node the authorities of the proxy settings, in its MachineConfig, but not those of
 // image.config, which the daemon on the running node writes.
 func (e *emission) stepNewNodes(p *page.Page) {
-	if !e.ca.written || !e.has(fileInstallCA) || e.hosted() {
+	if !e.trust.CA.Written || !e.Has(fileInstallCA) || e.Hosted() {
 		return
 	}
 	p.Step("Nodes that are added later")
 	p.Text("A node that is added or replaced pulls the image of its operating system before it has the authorities of image.config. It has only those that the cluster's proxy settings name (trustedCA). So the mirror's must be there too, else no node can be added after the cut. The commands add them, and keep what stands there. Where they are there already, nothing changes.")
-	e.pageTrusted(p)
-	e.waits(p, "Every node must have the authorities")
-	p.Run(e.rollout(addTrusted(fileInstallCA)...)...)
-}
-
-// pageTrusted says what a new authority in the proxy settings does to nodes.
-func (e *emission) pageTrusted(p *page.Page) {
-	const restart = "nodes restart CRI-O and kubelet for this, one after the other, and pods keep running."
-	v, known := e.site.Cluster.Running()
-	switch {
-	case !known:
-		p.Text("From 4.15 on, %s", restart)
-		p.Reboots("in versions before 4.15, a new trusted authority")
-	case v.Major == 4 && v.Minor < 15:
-		p.Reboots("a new trusted authority")
-	default:
-		p.Text("Nodes: no drain and no reboot; %s", restart)
-	}
+	e.trust.PageTrusted(p)
+	e.Waits(p, "Every node must have the authorities")
+	p.Run(e.Rollout(update.AddTrusted(fileInstallCA)...)...)
 }
 
 // stepInsights takes the entry for reports to Red Hat out of the pull secret.
 func (e *emission) stepInsights(p *page.Page) {
 	p.Step("The pull secret without Insights")
-	e.cutPullSecret(p)
+	e.login.CutPullSecret(p)
 }
 
 // pageCut names the chapter of the cut in one line.
 func (e *emission) pageCut(p *page.Page) {
 	if why := e.cutAlready(); why != "" {
-		p.Nothing("the cut (" + why + "; if it is connected all the same, " + fileCut + " has the steps)")
+		p.Nothing("the cut (" + why + "; if it is connected all the same, " + handover.FileCut + " has the steps)")
 		return
 	}
 	p.Head("The cut")
-	p.Text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", fileCut)
-	if !e.site.Cluster.Known("ConfigMap") {
+	p.Text("When the cluster is to be disconnected from the internet, follow %s. This is done once, not with every bundle.", handover.FileCut)
+	if !e.Site.Cluster.Known("ConfigMap") {
 		p.Text("If this prints `true`, it was done:")
-		p.Run("oc get configmap " + beforeName + " -n openshift-config --ignore-not-found -o jsonpath='{.data." + keyCut + "}'")
+		p.Run("oc get configmap " + handover.BeforeName + " -n openshift-config --ignore-not-found -o jsonpath='{.data." + handover.KeyCut + "}'")
 	}
 }
 
@@ -102,10 +92,10 @@ func (e *emission) pageCut(p *page.Page) {
 // alone does not: who wants no reports takes the entry out of a connected cluster too.
 func (e *emission) cutAlready() string {
 	switch {
-	case e.before[keyCut] == "true":
-		return "the ConfigMap " + beforeName + " says that the cluster is cut off"
-	case e.secret.given && !e.secret.insights && e.applied():
-		return "the pull secret has no " + insightsHost + ", and the cluster has rules of satchel"
+	case e.Before[handover.KeyCut] == "true":
+		return "the ConfigMap " + handover.BeforeName + " says that the cluster is cut off"
+	case e.login.Secret.Given && !e.login.Secret.Insights && e.Applied():
+		return "the pull secret has no " + login.InsightsHost + ", and the cluster has rules of satchel"
 	}
 	return ""
 }

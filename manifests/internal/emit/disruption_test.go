@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 // TestDisruption: what is no drain elsewhere is one where the cluster builds images of nodes, or has a
@@ -30,21 +32,21 @@ func TestDisruption(t *testing.T) {
 		"older than it": {"4.15.1", nil, nil, []string{"!Some clusters drain"}},
 	} {
 		rules := []string{`{"apiVersion":"config.openshift.io/v1","kind":"ImageDigestMirrorSet","metadata":{"name":"x"},"spec":{}}`}
-		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}, func(s *Site) {
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}, func(s *site.Site) {
 			s.Cluster = clusterOf(t, c.version, append(c.asked, ruleKindNames()...), append(rules, c.objects...)...)
 		})
-		t.Run(name, func(t *testing.T) { order(t, files[fileApply], c.want...) })
+		t.Run(name, func(t *testing.T) { order(t, files[handover.FileApply], c.want...) })
 	}
-	e := &emission{site: Site{Cluster: clusterOf(t, "4.20.1", both, layered)}}
+	e := newEmission(&handover.Handover{Site: site.Site{Cluster: clusterOf(t, "4.20.1", both, layered)}})
 	p := page.New(false)
-	e.pageDisruption(p, nodeRegistries)
+	e.PageDisruption(p, handover.NodeRegistries)
 	if got := string(p.Bytes()); !strings.Contains(got, "may drain and reboot each of them") {
 		t.Errorf("got %q", got)
 	}
 }
 
 func ruleKindNames() (names []string) {
-	for _, kind := range ruleKinds {
+	for _, kind := range handover.RuleKinds {
 		names = append(names, string(kind))
 	}
 	return names

@@ -6,6 +6,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -21,9 +23,9 @@ func TestElsewhere(t *testing.T) {
 	}}
 	inv.Images[3].Built = true
 	other := digest.FromString("another week's")
-	site := Site{Mirror: oci.Mirror{Host: "mirror.example", Namespace: "ocp"}}
-	site.Elsewhere = map[string]digest.Digest{"mirror.example/ocp/acme/tool:1": other, "mirror.example/ocp/openshift/graph-image:latest": "", "mirror.example/ocp/redhat/redhat-operator-index:v4.16": other}
-	files, notes, err := Emit(inv, site)
+	given := site.Site{Mirror: oci.Mirror{Host: "mirror.example", Namespace: "ocp"}}
+	given.Elsewhere = map[string]digest.Digest{"mirror.example/ocp/acme/tool:1": other, "mirror.example/ocp/openshift/graph-image:latest": "", "mirror.example/ocp/redhat/redhat-operator-index:v4.16": other}
+	files, notes, err := Emit(inv, given)
 	must(t, err)
 	var said []string
 	for _, n := range notes {
@@ -36,7 +38,7 @@ func TestElsewhere(t *testing.T) {
 	}
 	for _, f := range files {
 		body := string(f.Body)
-		if f.Name != fileApply {
+		if f.Name != handover.FileApply {
 			if strings.Contains(body, ":v4.16") || strings.Contains(body, "tool:1") {
 				t.Errorf("%s names a tag:\n%s", f.Name, body)
 			}

@@ -12,22 +12,24 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-func emit(t *testing.T, in emitInput) ([]File, []string) {
+func emit(t *testing.T, in emitInput) ([]handover.File, []string) {
 	t.Helper()
-	inv, site := in.parse(t)
-	files, notes, err := Emit(inv, site)
+	inv, given := in.parse(t)
+	files, notes, err := Emit(inv, given)
 	must(t, err)
 	checkObjects(t, files)
 	return files, notes
 }
 
-func fileOf(t *testing.T, files []File, name string) File {
+func fileOf(t *testing.T, files []handover.File, name string) handover.File {
 	t.Helper()
 	for _, f := range files {
 		if f.Name == name {
@@ -35,7 +37,7 @@ func fileOf(t *testing.T, files []File, name string) File {
 		}
 	}
 	t.Fatalf("%s was not written", name)
-	return File{}
+	return handover.File{}
 }
 
 // policy is an ImageContentSourcePolicy.
@@ -55,7 +57,7 @@ type policy struct {
 
 // policies reads the ImageContentSourcePolicies back. What nodes make of them is
 // tested by manifests/nodetest.
-func policies(t *testing.T, files []File) (list []policy) {
+func policies(t *testing.T, files []handover.File) (list []policy) {
 	t.Helper()
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "icsp-") {
@@ -218,9 +220,9 @@ func TestEmitRefuses(t *testing.T) {
 		if c.in.Images == nil {
 			c.in.Images = tool
 		}
-		inv, site := c.in.parse(t)
-		_, _, err := Emit(inv, site)
-		var e *SiteError
+		inv, given := c.in.parse(t)
+		_, _, err := Emit(inv, given)
+		var e *site.SiteError
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.msg) || !strings.Contains(e.Hint(), c.hint) || e.Field == "" || !e.Permanent() {
 			t.Errorf("%s: got %v, want %q", name, err, c.msg)
 		} else if c.hint != "" && e.Hint() == "" {
@@ -300,11 +302,11 @@ func TestEmitPresentCA(t *testing.T) {
 	}
 	files, _ := emit(t, in)
 	var cm kube.ConfigMap
-	must(t, yaml.UnmarshalStrict(fileOf(t, files, fileCA).Body, &cm))
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, handover.FileCA).Body, &cm))
 	if cm.Metadata.Name != "my.own" || cm.Data["b..443"] != "x" || cm.Data["a"] != "y\n" || cm.Data["m.example"] != testCA(t) || cm.BinaryData["c"] != "AAA=" || len(cm.Data) != 3 {
 		t.Errorf("%+v", cm)
 	}
-	if patch := string(fileOf(t, files, fileImagePatch).Body); !strings.Contains(patch, "name: my.own") {
+	if patch := string(fileOf(t, files, handover.FileImagePatch).Body); !strings.Contains(patch, "name: my.own") {
 		t.Errorf("the patch is %s", patch)
 	}
 }
@@ -313,12 +315,12 @@ func TestEmitPresentCA(t *testing.T) {
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	in := emitInput{Mirror: "m.example", Username: "name-of-user", Password: "pass-of-user", PushOnNodes: true, PullSecret: `{"auths":{"q":{"auth":"dTpub2JvZHlzZWVz"}}}`, Images: manyImages(1)}
-	inv, site := in.parse(t)
-	shown := fmt.Sprintf("%v %+v %v %+v %s", site, site, *site.Credential, site.PullSecret, site.PullSecret)
-	files, notes, err := Emit(inv, site)
+	inv, given := in.parse(t)
+	shown := fmt.Sprintf("%v %+v %v %+v %s", given, given, *given.Credential, given.PullSecret, given.PullSecret)
+	files, notes, err := Emit(inv, given)
 	must(t, err)
 	for _, f := range files {
-		if f.Mode == modePublic {
+		if f.Mode == handover.ModePublic {
 			shown += string(f.Body)
 		}
 	}

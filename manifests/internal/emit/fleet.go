@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 )
 
 const (
@@ -97,14 +99,14 @@ type (
 // fleetID tells the policies of one mirror and cluster from those of others on the same hub. It is
 // the same each week.
 func (e *emission) fleetID() string {
-	sum := sha256.Sum256([]byte(e.site.Mirror.String() + "\n" + e.site.Cluster.ID()))
+	sum := sha256.Sum256([]byte(e.Site.Mirror.String() + "\n" + e.Site.Cluster.ID()))
 	return fmt.Sprintf("%x", sum[:4])
 }
 
 // fleetValue is the value of the label: the mirror, and what tells two clusters apart.
 func (e *emission) fleetValue() string {
 	const most = 63 - len("-01234567")
-	mirror := label(e.site.Mirror.String())
+	mirror := operatorhub.Label(e.Site.Mirror.String())
 	return mirror[:min(len(mirror), most)] + "-" + e.fleetID()
 }
 
@@ -130,7 +132,7 @@ func (e *emission) emitFleet(list []desired) error {
 	files := []string{}
 	add := func(name string, object any) error {
 		files = append(files, name)
-		return e.addObject(dirFleet+"/"+name, modePublic, object)
+		return e.AddObject(dirFleet+"/"+name, handover.ModePublic, object)
 	}
 	binding := placementBinding{Object: kube.Ours(policyAPI, "PlacementBinding", of, fleetNamespace), PlacementRef: subjectRef{"cluster.open-cluster-management.io", "Placement", of}}
 	for _, p := range policies {
@@ -156,7 +158,7 @@ func (e *emission) emitFleet(list []desired) error {
 		}
 	}
 	slices.Sort(files)
-	e.add(dirFleet+"/"+fileKustomization, modePublic, kustomization(fmt.Sprintf("# For the hub of a fleet (Advanced Cluster Management): for managed clusters with the label\n# %s=%s\n", fleetLabel, e.fleetValue()), files))
+	e.Add(dirFleet+"/"+fileKustomization, handover.ModePublic, kustomization(fmt.Sprintf("# For the hub of a fleet (Advanced Cluster Management): for managed clusters with the label\n# %s=%s\n", fleetLabel, e.fleetValue()), files))
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package emit
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,19 +13,19 @@ import (
 
 // pageGaps lists the images that were requested and are not in the mirror.
 func (e *emission) pageGaps(p *page.Page) {
-	if len(e.gaps) == 0 {
+	if len(e.Gaps) == 0 {
 		return
 	}
-	p.Head(text.Count(len(e.gaps), "image is missing", "images are missing"))
-	if len(e.gaps) == 1 {
+	p.Head(text.Count(len(e.Gaps), "image is missing", "images are missing"))
+	if len(e.Gaps) == 1 {
 		p.Text("The image of this list was requested, but is not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing one: bring it to the mirror before that (`satchel pack --only`).")
 	} else {
 		p.Text("The images of this list were requested, but are not in the mirror. The rules below are only for the images that are. After the cut, nodes cannot pull the missing ones: bring them to the mirror before that (`satchel pack --only`).")
 	}
-	for _, inc := range origin.IncompleteOf(e.gaps) {
+	for _, inc := range origin.IncompleteOf(e.Gaps) {
 		p.Text("The %s %s is incomplete. It lacks:", inc.Kind, page.Markdown(inc.Name))
 		var list []string
-		for _, g := range e.gaps {
+		for _, g := range e.Gaps {
 			if g.Image.Subject == "" && slices.Contains(inc.Missing, g.Image.Source) {
 				what := ""
 				if parts := inc.Parts(g); parts != "" {
@@ -43,7 +42,7 @@ func (e *emission) pageGaps(p *page.Page) {
 // pageOtherGaps lists the gaps that make nothing else incomplete.
 func (e *emission) pageOtherGaps(p *page.Page) {
 	var list []string
-	for _, g := range e.gaps {
+	for _, g := range e.Gaps {
 		if len(origin.Wholes(g)) > 0 {
 			continue
 		}
@@ -56,16 +55,8 @@ func (e *emission) pageOtherGaps(p *page.Page) {
 	if len(list) == 0 {
 		return
 	}
-	if len(list) < len(e.gaps) {
+	if len(list) < len(e.Gaps) {
 		p.Text("Not a part of any of these:")
 	}
 	p.List(list)
-}
-
-func sortedGaps(gaps []oci.Gap) []oci.Gap {
-	list := slices.Clone(gaps)
-	slices.SortFunc(list, func(a, b oci.Gap) int {
-		return cmp.Or(compareExactly(a.Image, b.Image), cmp.Compare(a.Reason(), b.Reason()))
-	})
-	return list
 }

@@ -11,8 +11,11 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 )
 
 const (
@@ -62,7 +65,7 @@ var waves = map[string]int{
 // emitGitOps writes the whole desired state as two kustomizations: what changes nothing on nodes
 // but their configuration, and what drains or reboots them, which a person syncs.
 func (e *emission) emitGitOps() error {
-	if e.site.Mirror.Host == placeholderHost {
+	if e.Site.Mirror.Host == handover.PlaceholderHost {
 		return nil // no cluster is to follow that
 	}
 	list, err := e.desiredState()
@@ -82,7 +85,7 @@ func (e *emission) emitGitOps() error {
 			if err != nil {
 				return err
 			}
-			e.add(part.dir+"/"+d.file, modePublic, body)
+			e.Add(part.dir+"/"+d.file, handover.ModePublic, body)
 			files = append(files, d.file)
 		}
 		at := part.dir + "/" + fileKustomization
@@ -94,7 +97,7 @@ func (e *emission) emitGitOps() error {
 		} else if len(files) == 0 {
 			continue
 		}
-		e.add(at, modePublic, kustomization(part.head, files))
+		e.Add(at, handover.ModePublic, kustomization(part.head, files))
 	}
 	return e.emitFleet(list)
 }
@@ -106,10 +109,10 @@ func (e *emission) gitOpsHead(list []desired) string {
 	if slices.ContainsFunc(list, func(d desired) bool { return d.drains && !e.optional(d) }) {
 		b.WriteString("# Sync drains/ first: nodes must have it before they get what is here.\n")
 	}
-	if e.ca.written && e.site.PresentImage == nil {
+	if e.trust.CA.Written && e.Site.PresentImage == nil {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
-	if e.hosted() {
+	if e.Hosted() {
 		b.WriteString("# Not here: what stands in the HostedCluster, on the management cluster. APPLY.md has the step.\n")
 	}
 	return b.String()
@@ -118,7 +121,7 @@ func (e *emission) gitOpsHead(list []desired) string {
 // drainsHead says above the other list what it does, and what of it not every cluster needs.
 func (e *emission) drainsHead() string {
 	const head = "# Applying this drains or reboots nodes, or may: sync it by hand, in a maintenance window.\n"
-	if len(e.itms) == 0 || e.tagsNeeded() {
+	if len(e.lead.ITMSs) == 0 || e.lead.TagsNeeded() {
 		return head
 	}
 	return head + "# The rules for tags (itms-*) are only for clusters whose pods name images by tag: see APPLY.md.\n"
@@ -126,7 +129,7 @@ func (e *emission) drainsHead() string {
 
 // optional reports whether an object is one that the cluster may do without: rules for tags.
 func (e *emission) optional(d desired) bool {
-	return d.kind() == string(rules.TagMirrors) && !e.tagsNeeded()
+	return d.kind() == string(rules.TagMirrors) && !e.lead.TagsNeeded()
 }
 
 func kustomization(head string, resources []string) []byte {
@@ -184,9 +187,9 @@ func (d desired) name() string {
 // run's files, the fields of the cluster's own objects, and what earlier weeks brought.
 func (e *emission) desiredState() ([]desired, error) {
 	list := e.singletons()
-	for _, f := range e.files {
+	for _, f := range e.Files {
 		// Others are patches, for another version, or not desired state.
-		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != modePublic || strings.Contains(f.Name, "-after-") || f.Name == fileBefore || f.Name == fileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
+		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != handover.ModePublic || strings.Contains(f.Name, "-after-") || f.Name == handover.FileBefore || f.Name == handover.FileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
 			continue
 		}
 		d := desired{file: f.Name}
@@ -216,36 +219,36 @@ func (e *emission) mayDrain(d desired) bool {
 	if kind == rules.TagMirrors {
 		return true
 	}
-	if !slices.Contains(ruleKinds, kind) {
+	if !slices.Contains(handover.RuleKinds, kind) {
 		return false
 	}
-	if e.site.PresentRules == nil { // applying replaces what an object of that name has
+	if e.Site.PresentRules == nil { // applying replaces what an object of that name has
 		return true
 	}
-	same := slices.ContainsFunc(e.growth.Ours, func(o rules.Grown) bool {
+	same := slices.ContainsFunc(e.lead.Growth.Ours, func(o rules.Grown) bool {
 		return o.Kind == kind && o.Name == d.name() && o.State == rules.Same
 	})
-	does, _ := e.effectOf(e.nodesNow(), e.nodes(e.insecure(), e.blocked()))
-	return !same && does != harmless
+	does, _ := e.lead.EffectOf(e.lead.NodesNow(), e.lead.Nodes(e.trust.Insecure(), e.lead.Blocked()))
+	return !same && does != lead.Harmless
 }
 
 // earlierWeeks gives what satchel made in earlier weeks, is not in this run's files, and is not
 // listed as superfluous.
 func (e *emission) earlierWeeks(now []desired) (list []desired) {
-	gone := map[string][]string{"ConfigMap": e.oldSignatures()}
-	gone["CatalogSource"], _ = e.oldCatalogs()
-	gone["ClusterCatalog"], _ = e.oldClusterCatalogs()
-	for _, r := range e.renamed() {
-		gone["CatalogSource"] = append(gone["CatalogSource"], r.old)
+	gone := map[string][]string{"ConfigMap": e.hub.OldSignatures()}
+	gone["CatalogSource"], _ = e.hub.OldCatalogs()
+	gone["ClusterCatalog"], _ = e.hub.OldClusterCatalogs()
+	for _, r := range e.hub.Renamed() {
+		gone["CatalogSource"] = append(gone["CatalogSource"], r.Old)
 	}
 	for _, kind := range []string{"CatalogSource", "ClusterCatalog", "ConfigMap", "UpdateService"} {
-		for _, o := range e.site.Cluster.Of(kind) {
+		for _, o := range e.Site.Cluster.Of(kind) {
 			has := slices.ContainsFunc(now, func(d desired) bool { return d.kind() == kind && d.name() == o.Name })
-			if !ours(o) || has || slices.Contains(gone[kind], o.Name) || kind == "ConfigMap" && o.Namespace != "openshift-config-managed" {
+			if !handover.Ours(o) || has || slices.Contains(gone[kind], o.Name) || kind == "ConfigMap" && o.Namespace != "openshift-config-managed" {
 				continue
 			}
 			d := desired{file: strings.ToLower(kind) + "-" + o.Name + ".yaml"}
-			if yaml.Unmarshal([]byte(clean(o)), &d.body) == nil && d.name() != "" {
+			if yaml.Unmarshal([]byte(handover.Clean(o)), &d.body) == nil && d.name() != "" {
 				d.forgetSync()
 				list = append(list, d)
 			}
@@ -270,12 +273,12 @@ func (d desired) forgetSync() {
 
 // updateOperatorBefore is the operator of the update service that satchel had the cluster install.
 func (e *emission) updateOperatorBefore() (list []desired) {
-	var sub subscriptionObject
-	one, ok := e.present("Subscription", updateNamespace, updatePackage)
-	if !ok || !ours(one) || e.has(fileUpdateSubscription) || json.Unmarshal(one.Body, &sub) != nil {
+	var sub update.SubscriptionObject
+	one, ok := e.Present("Subscription", update.UpdateNamespace, update.UpdatePackage)
+	if !ok || !handover.Ours(one) || e.Has(update.FileUpdateSubscription) || json.Unmarshal(one.Body, &sub) != nil {
 		return nil
 	}
-	for file, o := range updateOperator(sub.Spec.Source) {
+	for file, o := range update.UpdateOperator(sub.Spec.Source) {
 		d := desired{file: file}
 		if body, err := kube.YAML(o); err == nil && yaml.Unmarshal(body, &d.body) == nil {
 			list = append(list, d)

@@ -11,8 +11,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 // isGitOps reports whether a file is of the kustomizations, which have tests of their own.
@@ -21,7 +24,7 @@ func isGitOps(name string) bool {
 }
 
 // resources reads a kustomization strictly, and gives its objects by "KIND NAME", in its order.
-func resources(t *testing.T, files []File, name string) (order []string, objects map[string]map[string]any) {
+func resources(t *testing.T, files []handover.File, name string) (order []string, objects map[string]map[string]any) {
 	t.Helper()
 	var k struct {
 		APIVersion string   `json:"apiVersion"`
@@ -57,7 +60,7 @@ func annotationsOf(o map[string]any) map[string]any {
 }
 
 // checkGitOps: each object is in one place, keeps itself, and comes after what it needs.
-func checkGitOps(t *testing.T, files []File) (safe, drains map[string]map[string]any) {
+func checkGitOps(t *testing.T, files []handover.File) (safe, drains map[string]map[string]any) {
 	t.Helper()
 	order, safe := resources(t, files, fileKustomization)
 	drains = map[string]map[string]any{}
@@ -130,10 +133,10 @@ func TestGitOpsPlainHTTP(t *testing.T) {
 	t.Parallel()
 	in := weekOf(t)
 	for _, listed := range []string{"[other.example]", "[other.example, 'm.example:5000']"} {
-		inv, site := in.parse(t)
-		site.PlainHTTP = true
-		site.Cluster = weekState(t, strings.Replace(connectedImage, "{additionalTrustedCA", "{registrySources: {insecureRegistries: "+listed+"}, additionalTrustedCA", 1))
-		files, _, err := Emit(inv, site)
+		inv, given := in.parse(t)
+		given.PlainHTTP = true
+		given.Cluster = weekState(t, strings.Replace(connectedImage, "{additionalTrustedCA", "{registrySources: {insecureRegistries: "+listed+"}, additionalTrustedCA", 1))
+		files, _, err := Emit(inv, given)
 		must(t, err)
 		safe, drains := checkGitOps(t, files)
 		if got := fmt.Sprint(drains["Image cluster"]["spec"]); safe["Image cluster"] != nil || got != "map[additionalTrustedCA:map[name:registry-config] registrySources:map[insecureRegistries:[other.example m.example:5000]]]" {
@@ -151,19 +154,19 @@ func TestGitOpsDrainsApart(t *testing.T) {
 	const byTag = "apiVersion: config.openshift.io/v1\nkind: ImageTagMirrorSet\nmetadata: {name: company}\nspec: {imageTagMirrors: [{source: q.example, mirrors: [cache.example/q]}]}\n"
 	runs := func(v string) string { return strings.ReplaceAll(connectedCV, "4.16.3", v) }
 	for name, c := range map[string]struct {
-		api     MirrorAPI
+		api     site.MirrorAPI
 		objects []string // nil: nothing is known
 		said    string   // what the page says of the rules
 		apart   bool
 	}{
-		"first rules":              {MirrorICSP, []string{runs("4.16.3"), none}, "no drain and no reboot", false},
-		"nothing known":            {MirrorICSP, nil, "4.7 drains every node", true},
-		"version not known":        {MirrorICSP, []string{none}, "4.7 drains every node", true},
-		"4.6":                      {MirrorICSP, []string{runs("4.6.3"), none}, "applying these rules drains and reboots every node", true},
-		"4.7":                      {MirrorICSP, []string{runs("4.7.3"), none}, "applying these rules drains every node", true},
-		"4.9, insecure registries": {MirrorICSP, []string{runs("4.9.3"), listed}, "this may be one of them", true},
-		"4.9":                      {MirrorICSP, []string{runs("4.9.3"), none}, "no drain and no reboot", false},
-		"a wider rule for tags":    {MirrorIDMS, []string{runs("4.16.3"), none, byTag}, "applying these rules drains every node", true},
+		"first rules":              {site.MirrorICSP, []string{runs("4.16.3"), none}, "no drain and no reboot", false},
+		"nothing known":            {site.MirrorICSP, nil, "4.7 drains every node", true},
+		"version not known":        {site.MirrorICSP, []string{none}, "4.7 drains every node", true},
+		"4.6":                      {site.MirrorICSP, []string{runs("4.6.3"), none}, "applying these rules drains and reboots every node", true},
+		"4.7":                      {site.MirrorICSP, []string{runs("4.7.3"), none}, "applying these rules drains every node", true},
+		"4.9, insecure registries": {site.MirrorICSP, []string{runs("4.9.3"), listed}, "this may be one of them", true},
+		"4.9":                      {site.MirrorICSP, []string{runs("4.9.3"), none}, "no drain and no reboot", false},
+		"a wider rule for tags":    {site.MirrorIDMS, []string{runs("4.16.3"), none, byTag}, "applying these rules drains every node", true},
 	} {
 		in := weekOf(t)
 		in.MirrorAPI = c.api
@@ -172,7 +175,7 @@ func TestGitOpsDrainsApart(t *testing.T) {
 			state = weekState(t, c.objects...)
 		}
 		files := emitOn(t, in, state)
-		if page := string(fileOf(t, files, fileApply).Body); !strings.Contains(page, c.said) {
+		if page := string(fileOf(t, files, handover.FileApply).Body); !strings.Contains(page, c.said) {
 			t.Errorf("%s: the page does not say %q", name, c.said)
 		}
 		safe, apart := checkGitOps(t, files)
@@ -202,7 +205,7 @@ func TestGitOpsDrainsApart(t *testing.T) {
 func TestGitOpsTags(t *testing.T) {
 	t.Parallel()
 	in := weekOf(t)
-	in.MirrorAPI = MirrorIDMS
+	in.MirrorAPI = site.MirrorIDMS
 	in.Images = append(in.Images, emitImage{Origin: origin.Additional, Source: "t.example/app:1", Tags: []string{"1"}, Platforms: []string{"linux/amd64"}})
 	files := emitOn(t, in, weekState(t, connectedCV, connectedImage))
 	_, apart := checkGitOps(t, files)
@@ -215,7 +218,7 @@ func TestGitOpsTags(t *testing.T) {
 // rulesID reports whether an object has rules.
 func rulesID(id string) bool {
 	kind, _, _ := strings.Cut(id, " ")
-	return slices.Contains(ruleKinds, rules.Kind(kind))
+	return slices.Contains(handover.RuleKinds, rules.Kind(kind))
 }
 
 // TestGitOpsReceipts: rules that are known from receipts alone would replace what an object has.
@@ -223,8 +226,8 @@ func TestGitOpsReceipts(t *testing.T) {
 	t.Parallel()
 	in := weekOf(t)
 	in.ClusterVersion, in.EarlierImages = "4.16.3", in.Images[2:]
-	inv, site := in.parse(t)
-	files, _, err := Emit(inv, site)
+	inv, given := in.parse(t)
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	if safe, apart := checkGitOps(t, files); safe["ImageContentSourcePolicy satchel-operator-1"] != nil || apart["ImageContentSourcePolicy satchel-operator-1"] == nil {
 		t.Errorf("rules replace others by themselves: %v", slices.Sorted(maps.Keys(safe)))
@@ -288,7 +291,7 @@ func TestGitOpsIsWhole(t *testing.T) {
 	for id, o := range before {
 		if after[id] == nil {
 			t.Errorf("%s is not in the second week's kustomization", id)
-		} else if !holds(after[id]["spec"], o["spec"]) && !strings.HasPrefix(id, "ImageContentSourcePolicy") {
+		} else if !handover.Holds(after[id]["spec"], o["spec"]) && !strings.HasPrefix(id, "ImageContentSourcePolicy") {
 			t.Errorf("%s was %v and is %v", id, o["spec"], after[id]["spec"])
 		}
 	}
@@ -297,7 +300,7 @@ func TestGitOpsIsWhole(t *testing.T) {
 // TestGitOpsSignatures: the signatures of earlier weeks stay whole in the desired state.
 func TestGitOpsSignatures(t *testing.T) {
 	t.Parallel()
-	kept := clean(cluster.Object{Body: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"sha256-x","namespace":"openshift-config-managed","resourceVersion":"7"},"binaryData":{"sha256-x-1":"eA=="},"data":{"a":"b"}}`)})
+	kept := handover.Clean(cluster.Object{Body: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"sha256-x","namespace":"openshift-config-managed","resourceVersion":"7"},"binaryData":{"sha256-x-1":"eA=="},"data":{"a":"b"}}`)})
 	if !strings.Contains(kept, "sha256-x-1: eA==") || !strings.Contains(kept, "a: b") || strings.Contains(kept, "resourceVersion") {
 		t.Errorf("of a ConfigMap this is kept:\n%s", kept)
 	}
@@ -332,7 +335,7 @@ func TestFleet(t *testing.T) {
 	if found != len(safe) {
 		t.Errorf("the policies have %d objects of %d", found, len(safe))
 	}
-	if !lacksFile(emitOn(t, emitInput{Mirror: placeholderHost, Images: manyImages(1)}, cluster.NewState("c", nil)), fileKustomization) {
+	if !lacksFile(emitOn(t, emitInput{Mirror: handover.PlaceholderHost, Images: manyImages(1)}, cluster.NewState("c", nil)), fileKustomization) {
 		t.Error("a kustomization was written for no mirror")
 	}
 }
@@ -353,7 +356,7 @@ func TestFleetNames(t *testing.T) {
 		var place placement
 		must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placement.yaml").Body, &place))
 		value := place.Spec.Predicates[0].RequiredClusterSelector.LabelSelector.MatchLabels[fleetLabel]
-		if !labelPattern.MatchString(value) || len(value) > 63 || !strings.Contains(string(fileOf(t, files, dirFleet+"/"+fileKustomization).Body), fleetLabel+"="+value) {
+		if !operatorhub.LabelPattern.MatchString(value) || len(value) > 63 || !strings.Contains(string(fileOf(t, files, dirFleet+"/"+fileKustomization).Body), fleetLabel+"="+value) {
 			t.Errorf("%s: %q is not the value of a label, or the kustomization does not say it", c.name, value)
 		}
 		ids := []string{value}
@@ -362,7 +365,7 @@ func TestFleetNames(t *testing.T) {
 			if kind == "Namespace" || kind == "ManagedClusterSetBinding" { // these are for all
 				continue
 			}
-			if ids = append(ids, id); len(name) > 63 || !labelPattern.MatchString(name) {
+			if ids = append(ids, id); len(name) > 63 || !operatorhub.LabelPattern.MatchString(name) {
 				t.Errorf("%s: a hub takes no %s", c.name, id)
 			}
 		}

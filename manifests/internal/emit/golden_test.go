@@ -22,11 +22,13 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
-var update = flag.Bool("update", false, "write the golden files again")
+var rewrite = flag.Bool("update", false, "write the golden files again")
 
 // goldenLine parts a golden file: above it the input, below it what Emit makes.
 const goldenLine = "================\n"
@@ -46,8 +48,8 @@ type emitInput struct {
 	PresentImage          string            `json:"presentImage"`
 	PresentRules          string            `json:"presentRules"`
 	PresentCatalogSources string            `json:"presentCatalogs"`
-	MirrorAPI             MirrorAPI         `json:"mirrorAPI"`
-	SourcePolicy          SourcePolicy      `json:"sourcePolicy"`
+	MirrorAPI             site.MirrorAPI    `json:"mirrorAPI"`
+	SourcePolicy          site.SourcePolicy `json:"sourcePolicy"`
 	PullFrom              []string          `json:"pullFrom"`
 	ClusterVersion        string            `json:"clusterVersion"`
 	Cluster               []map[string]any  `json:"cluster"`       // objects that it has
@@ -119,7 +121,7 @@ func (i emitImage) image(t testing.TB) oci.Image {
 	return oci.Image{Origin: i.Origin, Source: ref, Path: i.Path, Tags: i.Tags, Platforms: i.Platforms, Subject: i.Subject, Root: d}
 }
 
-func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
+func (in emitInput) parse(t testing.TB) (*oci.Inventory, site.Site) {
 	t.Helper()
 	inv := &oci.Inventory{}
 	for _, i := range in.Images {
@@ -131,8 +133,8 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 	mirror, err := oci.ParseMirror(in.Mirror)
 	must(t, err)
 	mirror.MaxNestedPaths = in.MaxNestedPaths
-	site := Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
-	site.MirrorAPI, site.SourcePolicy = in.MirrorAPI, in.SourcePolicy
+	given := site.Site{Mirror: mirror, CA: []byte(in.CA), CatalogNames: in.CatalogNames, Now: in.Now, Unchecked: in.Unchecked}
+	given.MirrorAPI, given.SourcePolicy = in.MirrorAPI, in.SourcePolicy
 	if in.ClusterVersion != "" || len(in.Cluster)+len(in.Asked) > 0 {
 		var objects []cluster.Object
 		for _, o := range in.Cluster {
@@ -140,57 +142,57 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, Site) {
 			must(t, err)
 			objects = append(objects, objectIn(t, string(body)))
 		}
-		site.Cluster = cluster.NewState("cluster", objects, in.Asked...)
-		site.Cluster.Version = in.ClusterVersion
+		given.Cluster = cluster.NewState("cluster", objects, in.Asked...)
+		given.Cluster.Version = in.ClusterVersion
 	}
 	for _, f := range in.Facts {
-		site.Payloads = append(site.Payloads, f.facts(t, in.Images))
+		given.Payloads = append(given.Payloads, f.facts(t, in.Images))
 	}
 	for _, at := range in.PullFrom {
 		from, err := oci.ParseMirror(at)
 		must(t, err)
-		site.PullFrom = append(site.PullFrom, from)
+		given.PullFrom = append(given.PullFrom, from)
 	}
 	for _, s := range in.Signatures {
-		site.Signatures = append(site.Signatures, documents.Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
+		given.Signatures = append(given.Signatures, documents.Signature{Payload: emitImage{Source: s.Of}.image(t).Root.Digest, Number: s.Number, Message: []byte(s.Message)})
 	}
 	if in.Username != "" || in.Token {
-		site.Credential = &Credential{Username: in.Username, Password: in.Password, Token: in.Token}
+		given.Credential = &site.Credential{Username: in.Username, Password: in.Password, Token: in.Token}
 	}
 	if in.PullSecret != "" {
-		site.PullSecret, err = ParsePullSecret("pull-secret", []byte(in.PullSecret))
+		given.PullSecret, err = site.ParsePullSecret("pull-secret", []byte(in.PullSecret))
 		must(t, err)
 	}
 	if in.NodeSecret != "" {
-		site.NodeSecret, err = ParsePullSecret("node-secret", []byte(in.NodeSecret))
+		given.NodeSecret, err = site.ParsePullSecret("node-secret", []byte(in.NodeSecret))
 		must(t, err)
 	}
-	site.PushOnNodes = in.PushOnNodes
+	given.PushOnNodes = in.PushOnNodes
 	if in.PresentCA != "" {
-		site.PresentCA, err = ParseRegistryCA("present-ca", []byte(in.PresentCA))
+		given.PresentCA, err = site.ParseRegistryCA("present-ca", []byte(in.PresentCA))
 		must(t, err)
 	}
 	if in.PresentImage != "" {
-		site.PresentImage, err = ParseImageConfig("present-image", []byte(in.PresentImage))
+		given.PresentImage, err = site.ParseImageConfig("present-image", []byte(in.PresentImage))
 		must(t, err)
 	}
 	if in.PresentRules != "" {
-		site.PresentRules, err = ParsePresentRules("present-rules", []byte(in.PresentRules))
+		given.PresentRules, err = site.ParsePresentRules("present-rules", []byte(in.PresentRules))
 		must(t, err)
 	}
 	if in.PresentCatalogSources != "" {
-		site.PresentCatalogSources, err = ParsePresentCatalogSources("present-catalogs", []byte(in.PresentCatalogSources))
+		given.PresentCatalogSources, err = site.ParsePresentCatalogSources("present-catalogs", []byte(in.PresentCatalogSources))
 		must(t, err)
 	}
 	if len(in.EarlierImages) > 0 {
-		var places []SourcePlace
+		var places []site.SourcePlace
 		for _, i := range in.EarlierImages {
 			img := i.image(t)
-			places = append(places, SourcePlace{Source: img.Source.Name(), Place: mirror.Repo(img).Name(), Origins: []oci.Origin{img.Origin}})
+			places = append(places, site.SourcePlace{Source: img.Source.Name(), Place: mirror.Repo(img).Name(), Origins: []oci.Origin{img.Origin}})
 		}
-		site.Earlier = append(site.Earlier, places)
+		given.Earlier = append(given.Earlier, places)
 	}
-	return inv, site
+	return inv, given
 }
 
 func must(t testing.TB, err error) {
@@ -201,11 +203,11 @@ func must(t testing.TB, err error) {
 }
 
 // emitted writes what Emit made as one text.
-func emitted(files []File, notes []string, err error) []byte {
+func emitted(files []handover.File, notes []string, err error) []byte {
 	var b bytes.Buffer
-	var site *SiteError
-	if errors.As(err, &site) {
-		fmt.Fprintf(&b, "error: %s\nhint: %s\n", err, site.Hint())
+	var given *site.SiteError
+	if errors.As(err, &given) {
+		fmt.Fprintf(&b, "error: %s\nhint: %s\n", err, given.Hint())
 	} else if err != nil {
 		fmt.Fprintf(&b, "error: %s\n", err)
 	}
@@ -238,10 +240,10 @@ func TestEmitGolden(t *testing.T) {
 			input, want, _ := bytes.Cut(text, []byte(goldenLine))
 			var in emitInput
 			must(t, yaml.UnmarshalStrict(input, &in))
-			inv, site := in.parse(t)
-			made, notes, err := Emit(inv, site)
+			inv, given := in.parse(t)
+			made, notes, err := Emit(inv, given)
 			got := emitted(made, notes, err)
-			if *update {
+			if *rewrite {
 				must(t, os.WriteFile(file, bytes.Join([][]byte{input, got}, []byte(goldenLine)), 0o644))
 			} else if !bytes.Equal(got, want) {
 				t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
@@ -256,7 +258,7 @@ var fileArgument = regexp.MustCompile(`(?: -f |--patch-file |\.dockerconfigjson=
 
 // checkCommands: a shell takes what is to be pasted, every file that it names was
 // written, and every file for the cluster is named.
-func checkCommands(t *testing.T, files []File) {
+func checkCommands(t *testing.T, files []handover.File) {
 	t.Helper()
 	known := map[string]bool{}
 	for _, f := range files {
@@ -285,7 +287,7 @@ func checkCommands(t *testing.T, files []File) {
 	}
 	for _, f := range files {
 		stands := strings.Contains(all, "Nothing to do: ") && !strings.Contains(f.Name, "/")
-		if strings.HasSuffix(f.Name, ".yaml") && f.Mode == modePublic && !isGitOps(f.Name) && !strings.Contains(all, f.Name) && !stands {
+		if strings.HasSuffix(f.Name, ".yaml") && f.Mode == handover.ModePublic && !isGitOps(f.Name) && !strings.Contains(all, f.Name) && !stands {
 			t.Errorf("no step is for %s", f.Name)
 		}
 	}

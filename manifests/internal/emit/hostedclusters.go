@@ -9,6 +9,8 @@ import (
 
 	"github.com/blang/semver/v4"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
@@ -66,13 +68,13 @@ type nodePool struct {
 
 // stepHostedClusters has a step for each hosted cluster of a management cluster.
 func (e *emission) stepHostedClusters(p *page.Page) {
-	if e.hosted() {
+	if e.Hosted() {
 		return
 	}
-	for _, o := range e.site.Cluster.Of("HostedCluster") {
+	for _, o := range e.Site.Cluster.Of("HostedCluster") {
 		h := hostedCluster{space: o.Namespace, name: o.Name}
 		if json.Unmarshal(o.Body, &h) != nil {
-			e.note("the HostedCluster %s/%s cannot be read: look at it by hand", o.Namespace, o.Name)
+			e.Note("the HostedCluster %s/%s cannot be read: look at it by hand", o.Namespace, o.Name)
 			continue
 		}
 		e.stepHosts(p, h)
@@ -84,25 +86,25 @@ func (e *emission) stepHosts(p *page.Page, h hostedCluster) {
 	p.Step("Hosted cluster %s/%s", page.Markdown(h.space), page.Markdown(h.name))
 	p.Text("Its control plane runs on this cluster, by this cluster's rules and authorities. Its nodes do not have those: they have what stands in its HostedCluster.")
 	p.List(e.hostedFacts(h))
-	p.Text("Its own %s has all of its steps: the credential, the catalogs, what must be acknowledged, and the update of its control plane and its NodePools. Log in to the hosted cluster, write what it is with the line at the end of this page, and give satchel that file too (`--from-cluster`).", fileApply)
-	if len(e.images) == 0 || h.lacks(e.hostedRules()) == 0 && e.ca.certs == "" {
+	p.Text("Its own %s has all of its steps: the credential, the catalogs, what must be acknowledged, and the update of its control plane and its NodePools. Log in to the hosted cluster, write what it is with the line at the end of this page, and give satchel that file too (`--from-cluster`).", handover.FileApply)
+	if len(e.Images) == 0 || h.lacks(e.lead.HostedRules()) == 0 && e.trust.CA.Certs == "" {
 		return
 	}
-	at := hostedAt{[]string{"NAME=" + page.Shell(h.name), "SPACE=" + page.Shell(h.space)}, cmp.Or(h.Spec.InfraID, h.name)}
-	if !page.Plain(at.id) {
-		at.id = "unknown"
+	at := handover.HostedAt{Read: []string{"NAME=" + page.Shell(h.name), "SPACE=" + page.Shell(h.space)}, ID: cmp.Or(h.Spec.InfraID, h.name)}
+	if !page.Plain(at.ID) {
+		at.ID = "unknown"
 	}
-	p.Text("These commands are also in its own %s, and need not be run twice. The first ones keep what the HostedCluster was before satchel, once. The next ones change nothing: they read what it has, add only what is not there (the rules of %s, and the mirror's authorities, if it lacks them), and print the change. If they print `{\"spec\":{}}`, go on with the next step.", fileApply, fileHostedRules)
-	p.Run(keepHosted(at)...)
+	p.Text("These commands are also in its own %s, and need not be run twice. The first ones keep what the HostedCluster was before satchel, once. The next ones change nothing: they read what it has, add only what is not there (the rules of %s, and the mirror's authorities, if it lacks them), and print the change. If they print `{\"spec\":{}}`, go on with the next step.", handover.FileApply, handover.FileHostedRules)
+	p.Run(lead.KeepHosted(at)...)
 	insecure := []string(nil)
-	if e.site.PlainHTTP {
-		insecure = e.hosts()
+	if e.Site.PlainHTTP {
+		insecure = e.Hosts()
 	}
-	p.Run(e.hostedChange(at, e.mirrorHosts(), insecure)...)
+	p.Run(e.lead.HostedChange(at, e.trust.MirrorHosts(), insecure)...)
 	p.Text("Its nodes must have a credential for the mirror first, if the mirror asks for one: in the Secret `%s` of `%s`.", page.Markdown(h.Spec.PullSecret.Name), page.Markdown(h.space))
-	pageHostedRollout(p)
-	p.Run(hostedApply(at)...)
-	p.Run(waitForPools(at)...)
+	lead.PageHostedRollout(p)
+	p.Run(lead.HostedApply(at)...)
+	p.Run(lead.WaitForPools(at)...)
 }
 
 // hostedFacts are what the management cluster says of a hosted cluster, a line each.
@@ -115,7 +117,7 @@ func (e *emission) hostedFacts(h hostedCluster) (lines []string) {
 		lines = append(lines, fmt.Sprintf("Its version is not known. The HostedCluster names the release `%s`.", page.Markdown(h.Spec.Release.Image)))
 	}
 	if known {
-		steps, _ := updatepath.Find(v, e.updates.releases())
+		steps, _ := updatepath.Find(v, e.way.Updates.Releases())
 		var to []string
 		for _, s := range steps {
 			to = append(to, s.To.String())
@@ -127,7 +129,7 @@ func (e *emission) hostedFacts(h hostedCluster) (lines []string) {
 		}
 	}
 	var pools []string
-	for _, o := range e.site.Cluster.Of("NodePool") {
+	for _, o := range e.Site.Cluster.Of("NodePool") {
 		var n nodePool
 		if o.Namespace != h.space || json.Unmarshal(o.Body, &n) != nil || n.Spec.ClusterName != h.name {
 			continue
@@ -142,10 +144,10 @@ func (e *emission) hostedFacts(h hostedCluster) (lines []string) {
 		lines = append(lines, "NodePools: "+text.And(pools)+".")
 	}
 	lines = append(lines, fmt.Sprintf("Its default catalogs run on this side or in it (olmCatalogPlacement): `%s`.", page.Markdown(cmp.Or(h.Spec.Placement, "management"))))
-	if n := h.lacks(e.hostedRules()); n > 0 {
-		lines = append(lines, fmt.Sprintf("It lacks rules for %s of %s.", text.Count(n, "source", "sources"), fileHostedRules))
+	if n := h.lacks(e.lead.HostedRules()); n > 0 {
+		lines = append(lines, fmt.Sprintf("It lacks rules for %s of %s.", text.Count(n, "source", "sources"), handover.FileHostedRules))
 	} else {
-		lines = append(lines, "It has every rule of "+fileHostedRules+".")
+		lines = append(lines, "It has every rule of "+handover.FileHostedRules+".")
 	}
 	return lines
 }

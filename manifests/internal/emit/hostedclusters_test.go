@@ -3,6 +3,8 @@ package emit
 import (
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 )
 
 // hostedOn is a management cluster with a hosted cluster.
@@ -25,10 +27,10 @@ func TestHostsOthers(t *testing.T) {
 	files, _, err := Emit(input.parse(t))
 	must(t, err)
 	checkCommands(t, files)
-	text := string(fileOf(t, files, fileApply).Body)
+	text := string(fileOf(t, files, handover.FileApply).Body)
 	inOrder(t, text, "Hosted cluster clusters/east", "It runs 4.16.3", "ocp-release:4.16.3-x86_64", "brings it to 4.16.9", "`east-1` (4.16.3, upgradeType Replace)", "`guest`", "lacks rules for 1 source",
 		"change nothing", "NAME=east &&\nSPACE=clusters", "oc create configmap satchel-before-east-x7", "NAME=east\nSPACE=clusters", "`east-pull`", "drain every node of every NodePool", "oc patch hostedcluster", "Hosted cluster clusters/west'", "version is not known")
-	if list := string(fileOf(t, files, fileHostedRules).Body); !strings.HasPrefix(list, "quay.io/openshift-release-dev/ocp-release m.example/") {
+	if list := string(fileOf(t, files, handover.FileHostedRules).Body); !strings.HasPrefix(list, "quay.io/openshift-release-dev/ocp-release m.example/") {
 		t.Errorf("the rules for hosted clusters are\n%s", list)
 	}
 	alone := hostedOn()

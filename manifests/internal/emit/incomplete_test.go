@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -54,13 +56,13 @@ func TestIncompleteOf(t *testing.T) {
 		t.Errorf("in another order: %v", again)
 	}
 
-	files, _, err := Emit(&oci.Inventory{Gaps: gaps}, Site{Mirror: oci.Mirror{Host: "m.example"}})
+	files, _, err := Emit(&oci.Inventory{Gaps: gaps}, site.Site{Mirror: oci.Mirror{Host: "m.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var page string
 	for _, f := range files {
-		if f.Name == fileApply {
+		if f.Name == handover.FileApply {
 			page = string(f.Body)
 		}
 	}

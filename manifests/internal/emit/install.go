@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -17,7 +18,6 @@ const (
 	fileInstallConfig413  = "install/install-config-4.13.yaml"
 	fileInstallRegistries = "install/registries.conf"
 	fileInstallCA         = "install/ca-bundle.crt"
-	fileHostedCluster     = "install/hostedcluster-patch.yaml"
 	hostedTrust           = "satchel-mirror-ca"
 	// assistedMirror is the ConfigMap that the assisted service is to read (openshift/assisted-service,
 	// docs/operator.md).
@@ -54,59 +54,59 @@ type (
 // emitInstall writes what a new cluster needs to be installed from the mirror, where a release
 // is carried.
 func (e *emission) emitInstall() error {
-	if len(e.payloads) == 0 {
+	if len(e.Payloads) == 0 {
 		return nil
 	}
 	sources := e.imageSources()
-	trust := ""
-	if len(e.site.CA) > 0 {
+	way := ""
+	if len(e.Site.CA) > 0 {
 		var err error
-		if trust, err = e.trustBundle(); err != nil {
+		if way, err = e.trustBundle(); err != nil {
 			return err
 		}
-		e.add(fileInstallCA, modePublic, []byte(trust))
+		e.Add(fileInstallCA, handover.ModePublic, []byte(way))
 	}
 	var hosted hostedPatch
 	hosted.Spec.ImageContentSources = sources
-	if trust != "" {
+	if way != "" {
 		hosted.Spec.AdditionalTrustBundle = &kube.NameRef{Name: hostedTrust}
 	}
-	e.add(fileInstallRegistries, modePublic, rules.On(e.groups, e.withoutTLS(), nil).TOML())
+	e.Add(fileInstallRegistries, handover.ModePublic, rules.On(e.lead.Groups, e.withoutTLS(), nil).TOML())
 	for file, o := range map[string]any{
-		fileInstallConfig:    installConfig{ImageDigestSources: sources, AdditionalTrustBundle: trust},
-		fileInstallConfig413: installConfig{ImageContentSources: sources, AdditionalTrustBundle: trust},
-		fileHostedCluster:    hosted,
+		fileInstallConfig:          installConfig{ImageDigestSources: sources, AdditionalTrustBundle: way},
+		fileInstallConfig413:       installConfig{ImageContentSources: sources, AdditionalTrustBundle: way},
+		handover.FileHostedCluster: hosted,
 	} {
-		if err := e.addObject(file, modePublic, o); err != nil {
+		if err := e.AddObject(file, handover.ModePublic, o); err != nil {
 			return err
 		}
 	}
 	var sets []string
-	for _, img := range e.payloads {
+	for _, img := range e.Payloads {
 		set := clusterImageSet{Object: kube.Ours("hive.openshift.io/v1", "ClusterImageSet", "img"+strings.ToLower(strings.NewReplacer("_", "-", "+", "-").Replace(origin.PayloadName(img))), "")}
 		set.Metadata.Labels["visible"] = "true" // the console offers it
-		set.Spec.ReleaseImage = e.place(img)
+		set.Spec.ReleaseImage = e.Place(img)
 		file := "install/clusterimageset-" + strings.TrimPrefix(set.Metadata.Name, "img") + ".yaml"
-		if err := e.addObject(file, modePublic, set); err != nil {
+		if err := e.AddObject(file, handover.ModePublic, set); err != nil {
 			return err
 		}
 		sets = append(sets, file)
 	}
-	e.add(fileInstall, modePublic, e.installPage(sets, trust != ""))
+	e.Add(fileInstall, handover.ModePublic, e.installPage(sets, way != ""))
 	return nil
 }
 
 // withoutTLS lists the mirror's hosts if it has no TLS: new clusters are not told by others.
 func (e *emission) withoutTLS() []string {
-	if !e.site.PlainHTTP {
+	if !e.Site.PlainHTTP {
 		return nil
 	}
-	return e.hosts()
+	return e.Hosts()
 }
 
 // imageSources are the rules as an installer takes them, those of earlier bundles too.
 func (e *emission) imageSources() (list []imageSource) {
-	for _, r := range e.hostedRules() {
+	for _, r := range e.lead.HostedRules() {
 		list = append(list, imageSource{Mirrors: r.Mirrors, Source: r.Source})
 	}
 	return list
@@ -114,42 +114,42 @@ func (e *emission) imageSources() (list []imageSource) {
 
 // trustBundle is the mirror's authorities, each checked.
 func (e *emission) trustBundle() (string, error) {
-	noted := e.notes
-	certs, err := e.checkCA()
-	e.notes = noted // the step of the authorities has them
+	noted := e.Notes
+	certs, err := e.trust.CheckCA()
+	e.Notes = noted // the step of the authorities has them
 	return certs, err
 }
 
 // installPage says what each file is for.
-func (e *emission) installPage(sets []string, trust bool) []byte {
-	p := e.newPage()
+func (e *emission) installPage(sets []string, way bool) []byte {
+	p := e.NewPage()
 	p.Text("# New clusters behind the air gap")
-	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.mirrors()[0], fileApply)
-	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.mirrors()[0].Host)
+	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.Mirrors()[0], handover.FileApply)
+	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.Mirrors()[0].Host)
 	p.Step("openshift-install")
 	p.Text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
-	if e.site.PlainHTTP {
+	if e.Site.PlainHTTP {
 		p.Text("**The mirror speaks plain HTTP, and install-config.yaml has no field for that: give the mirror a certificate first.**")
 	}
 	e.pageReleases(p)
 	e.pageTools(p)
 	p.Step("The agent-based installer, with files of its own")
-	if trust {
+	if way {
 		p.Text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s and %s into the directory `mirror` of the assets.", fileInstallRegistries, fileInstallCA)
 	} else {
 		p.Text("If you use install-config.yaml, step 1 is enough. If you use cluster manifests, copy %s into the directory `mirror` of the assets.", fileInstallRegistries)
 	}
 	p.Step("The multicluster engine, and Advanced Cluster Management")
 	p.Text("Apply the ClusterImageSets on the hub: they offer the releases by their place in the mirror. Nodes: nothing changes.")
-	var files []named
+	var files []handover.Named
 	for _, f := range sets {
-		files = append(files, named{file: f})
+		files = append(files, handover.Named{File: f})
 	}
-	p.Run("oc apply" + flagged(files))
-	e.pageAssisted(p, trust)
+	p.Run("oc apply" + handover.Flagged(files))
+	e.pageAssisted(p, way)
 	p.Step("Hosted control planes")
-	p.Text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", fileHostedCluster)
-	if trust {
+	p.Text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", handover.FileHostedCluster)
+	if way {
 		p.Text("The ConfigMap with the authorities is created in the namespace of the HostedCluster, here `clusters`.")
 		p.Run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
 	}
@@ -157,10 +157,10 @@ func (e *emission) installPage(sets []string, trust bool) []byte {
 }
 
 // pageAssisted has the assisted service of the hub lead the machines that it boots to the mirror.
-func (e *emission) pageAssisted(p *page.Page, trust bool) {
+func (e *emission) pageAssisted(p *page.Page, way bool) {
 	p.Text("If the hub installs clusters by the assisted service (it has an AgentServiceConfig), the machines that it boots need the mirror too. The commands write a ConfigMap for that, and name it. The AgentServiceConfig may name one already, which the first command prints: then merge these files into that one, and leave the others out.")
 	files := " --from-file=registries.conf=" + fileInstallRegistries
-	if trust {
+	if way {
 		files += " --from-file=ca-bundle.crt=" + fileInstallCA
 	}
 	p.Run("oc get agentserviceconfig agent -o jsonpath='{.spec.mirrorRegistryRef.name}'")
@@ -174,7 +174,7 @@ func (e *emission) pageAssisted(p *page.Page, trust bool) {
 // pageTools lists the programs that came along, and what they need that did not.
 func (e *emission) pageTools(p *page.Page) {
 	var tools, disks []string
-	for _, facts := range e.site.Payloads {
+	for _, facts := range e.Site.Payloads {
 		for _, t := range facts.Tools {
 			tools = append(tools, fmt.Sprintf("`%s`, for %s", facts.ToolFile(t), t.Source))
 		}
@@ -197,8 +197,8 @@ func (e *emission) pageTools(p *page.Page) {
 // pageReleases lists where the releases are.
 func (e *emission) pageReleases(p *page.Page) {
 	var list []string
-	for _, img := range e.payloads {
-		list = append(list, fmt.Sprintf("%s: `%s`", origin.PayloadName(img), e.place(img)))
+	for _, img := range e.Payloads {
+		list = append(list, fmt.Sprintf("%s: `%s`", origin.PayloadName(img), e.Place(img)))
 	}
 	p.List(list)
 }

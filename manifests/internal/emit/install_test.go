@@ -7,6 +7,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -18,8 +20,8 @@ func TestInstall(t *testing.T) {
 		emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:4.18.3-x86_64", Path: "openshift/release-images", Tags: []string{"4.18.3-x86_64"}}.image(t),
 		emitImage{Origin: "additional", Source: "quay.io/acme/tool:1", Tags: []string{"1"}, Platforms: []string{"linux/amd64"}}.image(t),
 	}}
-	site := Site{Mirror: oci.Mirror{Host: "mirror.example:5000", Namespace: "ocp"}, CA: []byte(testCA(t)), PullFrom: []oci.Mirror{{Host: "pull.example"}, {Host: "second.example", Namespace: "x"}}}
-	files, _, err := Emit(inv, site)
+	given := site.Site{Mirror: oci.Mirror{Host: "mirror.example:5000", Namespace: "ocp"}, CA: []byte(testCA(t)), PullFrom: []oci.Mirror{{Host: "pull.example"}, {Host: "second.example", Namespace: "x"}}}
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	has := map[string][]byte{}
 	for _, f := range files {
@@ -38,7 +40,7 @@ func TestInstall(t *testing.T) {
 	if !same(now.ImageDigestSources) || !same(old.ImageContentSources) || now.ImageContentSources != nil || old.ImageDigestSources != nil {
 		t.Errorf("sources: %s\n%s", has[fileInstallConfig], has[fileInstallConfig413])
 	}
-	if !sameCertificates(now.AdditionalTrustBundle, testCA(t)) || !sameCertificates(string(has[fileInstallCA]), testCA(t)) {
+	if !trust.SameCertificates(now.AdditionalTrustBundle, testCA(t)) || !trust.SameCertificates(string(has[fileInstallCA]), testCA(t)) {
 		t.Error("the authorities are not the mirror's")
 	}
 	conf := string(has[fileInstallRegistries])
@@ -60,15 +62,15 @@ func TestInstall(t *testing.T) {
 	}
 	inOrder(t, string(has[fileInstall]), "oc create configmap satchel-mirror -n multicluster-engine --dry-run=client -o yaml --from-file=registries.conf=install/registries.conf --from-file=ca-bundle.crt=install/ca-bundle.crt | oc apply", `{"spec":{"mirrorRegistryRef":{"name":"satchel-mirror"}}}`)
 	// Without TLS, new clusters do not know what the cluster at hand was told.
-	plain := site
-	plain.PlainHTTP, plain.PresentImage = true, &ImageConfig{Sources: RegistrySources{Insecure: []string{"pull.example", "second.example"}}}
+	plain := given
+	plain.PlainHTTP, plain.PresentImage = true, &site.ImageConfig{Sources: site.RegistrySources{Insecure: []string{"pull.example", "second.example"}}}
 	files, _, err = Emit(inv, plain)
 	must(t, err)
 	if conf := string(fileOf(t, files, fileInstallRegistries).Body); strings.Count(conf, "insecure = true") != 6 || !strings.Contains(string(fileOf(t, files, fileInstall).Body), "no field for that") {
 		t.Errorf("the mirror has no TLS, and registries.conf is\n%s", conf)
 	}
 	inv.Images = inv.Images[1:]
-	files, _, err = Emit(inv, site)
+	files, _, err = Emit(inv, given)
 	must(t, err)
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "install/") {

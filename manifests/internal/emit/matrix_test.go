@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 )
 
@@ -120,15 +121,15 @@ func TestGoldenMatrix(t *testing.T) {
 	for _, c := range matrix() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			inv, site := c.input().parse(t)
-			site.CA = []byte(testCA(t))
-			files, _, err := Emit(inv, site)
+			inv, given := c.input().parse(t)
+			given.CA = []byte(testCA(t))
+			files, _, err := Emit(inv, given)
 			must(t, err)
 			checkCommands(t, files)
 			checkObjects(t, files)
-			got := fileOf(t, files, fileApply).Body
+			got := fileOf(t, files, handover.FileApply).Body
 			file := filepath.Join("testdata/matrix", c.name+".md")
-			if *update {
+			if *rewrite {
 				must(t, os.WriteFile(file, got, 0o644))
 				return
 			}

@@ -11,7 +11,10 @@ import (
 	"github.com/blang/semver/v4"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 func TestMixes(t *testing.T) {
@@ -20,7 +23,7 @@ func TestMixes(t *testing.T) {
 		"4.12.50": false, "4.13.0": false, "4.13.26": false, "4.13.27": true, "4.13.50": true, "4.14.0-rc.1": false, "4.14.0": false, "4.14.2": false, "4.14.3": true,
 		"4.15.0-rc.0": true, "4.22.1": true, "5.0.0": true, "4.14.0-0.okd-2024-01-26-175629": false, "4.15.0-0.okd-2024-02-10-035534": true, "4.19.0-okd-scos.0": true,
 	} {
-		if got := mixes(semver.MustParse(text)); got != want {
+		if got := lead.Mixes(semver.MustParse(text)); got != want {
 			t.Errorf("%s mixes: %t", text, got)
 		}
 	}
@@ -39,24 +42,24 @@ func TestMirrorAPI(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		version, present string
-		api              MirrorAPI
+		api              site.MirrorAPI
 		want             string // beginning of the files, or the error
 	}{
-		{"", "", "", "icsp"}, {"", "", MirrorAuto, "icsp"}, {"", "", MirrorIDMS, "idms"}, {"", noRule, MirrorAuto, "icsp"},
-		{"", anIDMS, MirrorAuto, "idms"}, {"", anICSP, MirrorAuto, "icsp"}, {"", anICSP + "---\n" + anIDMS, MirrorAuto, "icsp"},
-		{"4.18.3", "", MirrorAuto, "idms"}, {"4.18.3", anICSP, MirrorAuto, "idms"}, {"4.18.3", "", "", "icsp"}, {"4.18.3", anIDMS, MirrorICSP, "icsp"},
-		{"4.12.40", "", MirrorAuto, "icsp"}, {"4.12.40", anICSP, MirrorAuto, "icsp"}, {"4.12.40", "", MirrorIDMS, "exists only from 4.13 on"},
-		{"4.13.26", "", MirrorAuto, "icsp"}, {"4.13.26", noRule, MirrorAuto, "idms"}, {"4.13.26", anICSP, MirrorAuto, "icsp"}, {"4.13.26", anIDMS, MirrorAuto, "idms"}, {"4.13.26", anITMS, MirrorAuto, "idms"},
-		{"4.13.26", anICSP, MirrorIDMS, "refuses an ImageDigestMirrorSet beside"}, {"4.14.2", anIDMS, MirrorICSP, "refuses an ImageContentSourcePolicy beside"}, {"4.14.2", anITMS, "", "refuses an ImageContentSourcePolicy beside"},
-		{"4.13.27", anICSP, MirrorAuto, "idms"}, {"4.14.3", anICSP, MirrorIDMS, "idms"},
+		{"", "", "", "icsp"}, {"", "", site.MirrorAuto, "icsp"}, {"", "", site.MirrorIDMS, "idms"}, {"", noRule, site.MirrorAuto, "icsp"},
+		{"", anIDMS, site.MirrorAuto, "idms"}, {"", anICSP, site.MirrorAuto, "icsp"}, {"", anICSP + "---\n" + anIDMS, site.MirrorAuto, "icsp"},
+		{"4.18.3", "", site.MirrorAuto, "idms"}, {"4.18.3", anICSP, site.MirrorAuto, "idms"}, {"4.18.3", "", "", "icsp"}, {"4.18.3", anIDMS, site.MirrorICSP, "icsp"},
+		{"4.12.40", "", site.MirrorAuto, "icsp"}, {"4.12.40", anICSP, site.MirrorAuto, "icsp"}, {"4.12.40", "", site.MirrorIDMS, "exists only from 4.13 on"},
+		{"4.13.26", "", site.MirrorAuto, "icsp"}, {"4.13.26", noRule, site.MirrorAuto, "idms"}, {"4.13.26", anICSP, site.MirrorAuto, "icsp"}, {"4.13.26", anIDMS, site.MirrorAuto, "idms"}, {"4.13.26", anITMS, site.MirrorAuto, "idms"},
+		{"4.13.26", anICSP, site.MirrorIDMS, "refuses an ImageDigestMirrorSet beside"}, {"4.14.2", anIDMS, site.MirrorICSP, "refuses an ImageContentSourcePolicy beside"}, {"4.14.2", anITMS, "", "refuses an ImageContentSourcePolicy beside"},
+		{"4.13.27", anICSP, site.MirrorAuto, "idms"}, {"4.14.3", anICSP, site.MirrorIDMS, "idms"},
 		{"", "", "Icsp", "is no kind of rules"},
-		{"4.18.3", cutOff, MirrorICSP, "keeps nodes from quay.io/team/app itself"}, {"4.18.3", cutOff, MirrorIDMS, "idms"},
+		{"4.18.3", cutOff, site.MirrorICSP, "keeps nodes from quay.io/team/app itself"}, {"4.18.3", cutOff, site.MirrorIDMS, "idms"},
 	} {
 		in := emitInput{Mirror: "m.example:5000/ns", MirrorAPI: c.api, ClusterVersion: c.version, PresentRules: c.present, Images: []emitImage{{Origin: origin.Additional, Source: "quay.io/team/app:1"}}}
-		inv, site := in.parse(t)
-		files, _, err := Emit(inv, site)
+		inv, given := in.parse(t)
+		files, _, err := Emit(inv, given)
 		name := fmt.Sprintf("%q with %.60q, %s", c.version, c.present, c.api)
-		var wrong *SiteError
+		var wrong *site.SiteError
 		switch {
 		case errors.As(err, &wrong):
 			if !strings.Contains(err.Error(), c.want) || wrong.Field != "MirrorAPI" || wrong.Hint() == "" {
@@ -64,9 +67,9 @@ func TestMirrorAPI(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%s: %v", name, err)
-		case !slices.ContainsFunc(files, func(f File) bool { return strings.HasPrefix(f.Name, c.want+"-") }):
+		case !slices.ContainsFunc(files, func(f handover.File) bool { return strings.HasPrefix(f.Name, c.want+"-") }):
 			t.Errorf("%s: no %s", name, c.want)
-		case c.version != "" && strings.Contains(string(fileOf(t, files, fileApply).Body), "older than 4.13.27"):
+		case c.version != "" && strings.Contains(string(fileOf(t, files, handover.FileApply).Body), "older than 4.13.27"):
 			t.Errorf("%s: APPLY.md speaks of other versions", name)
 		}
 	}
@@ -76,17 +79,17 @@ func TestMirrorAPI(t *testing.T) {
 func TestSourcePolicy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		api     MirrorAPI
-		policy  SourcePolicy
+		api     site.MirrorAPI
+		policy  site.SourcePolicy
 		present string
 		want    string
 	}{
-		{MirrorICSP, SourceNever, noRule, "cannot keep nodes from the sources"}, {MirrorIDMS, SourceNever, "", "are not known"}, {MirrorIDMS, "maybe", noRule, "no policy of sources"},
-		{MirrorIDMS, SourceNever, noRule, ""}, {MirrorICSP, SourceAllow, noRule, ""},
+		{site.MirrorICSP, site.SourceNever, noRule, "cannot keep nodes from the sources"}, {site.MirrorIDMS, site.SourceNever, "", "are not known"}, {site.MirrorIDMS, "maybe", noRule, "no policy of sources"},
+		{site.MirrorIDMS, site.SourceNever, noRule, ""}, {site.MirrorICSP, site.SourceAllow, noRule, ""},
 	} {
 		in := emitInput{Mirror: "m.example:5000/ns", MirrorAPI: c.api, SourcePolicy: c.policy, PresentRules: c.present, Images: []emitImage{{Origin: origin.Additional, Source: "quay.io/team/app:1"}}}
-		inv, site := in.parse(t)
-		if _, _, err := Emit(inv, site); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		inv, given := in.parse(t)
+		if _, _, err := Emit(inv, given); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s, %s: %v, want %q", c.api, c.policy, err, c.want)
 		}
 	}
@@ -109,7 +112,7 @@ func TestRulesByVersion(t *testing.T) {
 	} {
 		in := emitInput{Mirror: "m.example:5000/ns", ClusterVersion: c.version, PresentImage: c.image, PresentRules: noRule, Images: []emitImage{{Origin: origin.Additional, Source: "quay.io/team/app:1"}}}
 		files, _ := emit(t, in)
-		_, step, _ := strings.Cut(string(fileOf(t, files, fileApply).Body), "Rules: where nodes find the images")
+		_, step, _ := strings.Cut(string(fileOf(t, files, handover.FileApply).Body), "Rules: where nodes find the images")
 		step, _, _ = strings.Cut(step, "\n## ")
 		if !strings.Contains(step, c.want) || c.not != "" && strings.Contains(step, c.not) {
 			t.Errorf("%s, %q: the step lacks %q or has %q:\n%s", c.version, c.image, c.want, c.not, step)
@@ -151,9 +154,9 @@ func TestRulesOfTheCluster(t *testing.T) {
 		"not all":        {stateOfCluster(t, "4.18.1", []string{ours}), "icsp-generic.yaml"},
 		"cannot be read": {stateOfCluster(t, "4.12.1", []string{strings.ReplaceAll(ours, `["m.example:5000/ns/team/last"]`, `"x"`)}), "icsp-generic.yaml"},
 	} {
-		inv, site := in.parse(t)
-		site.Cluster = c.state
-		files, notes, err := Emit(inv, site)
+		inv, given := in.parse(t)
+		given.Cluster = c.state
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		if got := string(fileOf(t, files, c.file).Body); strings.Contains(got, "team/last") != (c.file == "icsp-generic-1.yaml") {
 			t.Errorf("%s: %s", name, got)
@@ -168,13 +171,13 @@ func TestRulesOfTheCluster(t *testing.T) {
 func TestIPv6Mirror(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		api     MirrorAPI
+		api     site.MirrorAPI
 		version string
 		fails   bool
-	}{{MirrorIDMS, "", true}, {MirrorICSP, "4.14.9", true}, {MirrorICSP, "4.12.9", false}, {MirrorICSP, "", false}} {
+	}{{site.MirrorIDMS, "", true}, {site.MirrorICSP, "4.14.9", true}, {site.MirrorICSP, "4.12.9", false}, {site.MirrorICSP, "", false}} {
 		in := emitInput{Mirror: "[fd00::1]:5000/ns", MirrorAPI: c.api, ClusterVersion: c.version, Images: []emitImage{{Origin: origin.Additional, Source: "quay.io/team/app:1"}}}
-		inv, site := in.parse(t)
-		if _, notes, err := Emit(inv, site); (err != nil) != c.fails || c.version == "" && !c.fails && !strings.Contains(strings.Join(notes, "\n"), "IPv6") {
+		inv, given := in.parse(t)
+		if _, notes, err := Emit(inv, given); (err != nil) != c.fails || c.version == "" && !c.fails && !strings.Contains(strings.Join(notes, "\n"), "IPv6") {
 			t.Errorf("%s %s: %v, %v", c.api, c.version, err, notes)
 		}
 	}

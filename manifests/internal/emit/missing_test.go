@@ -3,6 +3,8 @@ package emit
 import (
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 )
 
 // TestEmitSaysWhatIsMissing: where neither a pull secret nor an authority was given and
@@ -23,12 +25,12 @@ func TestEmitSaysWhatIsMissing(t *testing.T) {
 		"asked without either": {emitInput{}, false, true},
 	} {
 		c.in.Mirror, c.in.Images = "m.example:5000", manyImages(1)
-		inv, site := c.in.parse(t)
-		files, notes, err := Emit(inv, site)
+		inv, given := c.in.parse(t)
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		all, page := strings.Join(notes, "\n"), ""
 		for _, f := range files {
-			if f.Name == fileApply {
+			if f.Name == handover.FileApply {
 				page = string(f.Body)
 			}
 		}

@@ -2,40 +2,31 @@ package emit
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // What is not to be done, where a node then has nothing new.
-const (
-	idleRules = "the rules"
-	idleCA    = "the mirror's certificate authorities"
-)
-
-// readyNodes is a command that prints the names of the Ready nodes, those that have labels. A node
-// with Windows has no rules, no CRI-O and no chroot.
-func readyNodes(labels ...string) string {
-	return "oc get nodes -l " + strings.Join(append(labels, "kubernetes.io/os=linux"), ",") + ` -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.name}{"\n"}{end}' | sed -n 's/^True //p'`
-}
+const ()
 
 // eachPool is a command that prints a Ready node of each pool: nodes of a pool have the same
 // configuration.
 const eachPool = `oc get nodes -l kubernetes.io/os=linux -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {.metadata.annotations.machineconfiguration\.openshift\.io/currentConfig}+ {.metadata.name}{"\n"}{end}' | grep '^True ' | sort -u -k 2,2 | cut -d ' ' -f3`
 
 func (e *emission) stepCheck(p *page.Page) {
-	if len(e.icsps) == 0 {
+	if len(e.lead.ICSPs) == 0 {
 		return
 	}
-	if slices.Contains(p.IdleParts(), idleRules) && (!e.ca.written || slices.Contains(p.IdleParts(), idleCA)) {
+	if slices.Contains(p.IdleParts(), handover.IdleRules) && (!e.trust.CA.Written || slices.Contains(p.IdleParts(), handover.IdleCA)) {
 		p.Nothing("a check of a node")
 		return
 	}
 	p.Step("Check a node")
 	differ := "that satchel did not write"
-	if e.site.PresentRules != nil {
+	if e.Site.PresentRules != nil {
 		differ = "that changed after you saved the present ones"
 	}
 	p.Text("The loop looks at one node of each pool. The command with `diff` compares its registries.conf with the one here. Nodes of a pool that is paused differ until it goes on. Other differences come from rules " + differ + ". (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)")
@@ -46,18 +37,18 @@ func (e *emission) stepCheck(p *page.Page) {
 	lines := []string{
 		"for NODE in $(" + eachPool + "); do",
 		"echo \"== $NODE\"",
-		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + fileRegistries + " -",
+		"oc debug -q node/\"$NODE\" -- chroot /host cat /etc/containers/registries.conf | diff " + handover.FileRegistries + " -",
 	}
-	if e.ca.written {
+	if e.trust.CA.Written {
 		lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host ls /etc/docker/certs.d")
 	}
-	if nodes := e.secret.nodes; nodes != nil {
+	if nodes := e.login.Secret.Nodes; nodes != nil {
 		for _, name := range nodes.Names() {
 			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host grep -oF '\""+name+"\"' /var/lib/kubelet/config.json")
 		}
 	}
 	if ok {
-		for _, place := range append(e.places(img), img.Source.WithDigest(img.Root.Digest).String()) {
+		for _, place := range append(e.Places(img), img.Source.WithDigest(img.Root.Digest).String()) {
 			lines = append(lines, "oc debug -q node/\"$NODE\" -- chroot /host crictl pull "+page.Shell(place))
 		}
 	}
@@ -70,12 +61,12 @@ func (e *emission) stepCheck(p *page.Page) {
 
 // sampleImage finds an image that a node pulls through the rules, if possible a payload.
 func (e *emission) sampleImage() (oci.Image, bool) {
-	for _, img := range slices.Concat(e.payloads, e.nodeImages()) {
+	for _, img := range slices.Concat(e.Payloads, e.NodeImages()) {
 		// A chart or another artifact cannot be pulled as an image; no rule is for a built image.
-		if e.withheld(img.Source.Name()) {
+		if e.lead.Withheld(img.Source.Name()) {
 			continue
 		}
-		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.repo(img).Name() {
+		if runs := len(img.Platforms) > 0 || img.Path == origin.PathPayload; runs && img.Subject == "" && !img.Built && img.Source.Name() != e.Repo(img).Name() {
 			return img, true
 		}
 	}

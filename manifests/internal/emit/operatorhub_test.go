@@ -3,6 +3,9 @@ package emit
 import (
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 // TestHub: which default catalogs a cluster has, and how they are turned off.
@@ -27,7 +30,7 @@ func TestHub(t *testing.T) {
 		"no marketplace":    {"4.16.0", "", []string{"OperatorHub"}, "", "", false},
 		"only some are off": {"4.16.0", hub(`"sources":[{"name":"certified-operators","disabled":true}]`), nil, "", "spec:\n  disableAllDefaultSources: true\n", true},
 	} {
-		files, notes := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16")}, func(s *Site) {
+		files, notes := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16")}, func(s *site.Site) {
 			if c.runs == "" {
 				return
 			}
@@ -40,10 +43,10 @@ func TestHub(t *testing.T) {
 		if c.lost != "" && !strings.Contains(notes, c.lost) {
 			t.Errorf("%s: notes %q, want %q", name, notes, c.lost)
 		}
-		if files[fileHubPatch] != c.patch {
-			t.Errorf("%s: the patch is %q, want %q", name, files[fileHubPatch], c.patch)
+		if files[handover.FileHubPatch] != c.patch {
+			t.Errorf("%s: the patch is %q, want %q", name, files[handover.FileHubPatch], c.patch)
 		}
-		if got := strings.Contains(files[fileApply], "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file"); got != c.step {
+		if got := strings.Contains(files[handover.FileApply], "oc patch operatorhub.config.openshift.io/cluster --type=merge --patch-file"); got != c.step {
 			t.Errorf("%s: patched: %v, want %v", name, got, c.step)
 		}
 	}
@@ -58,11 +61,11 @@ func TestHubOrphans(t *testing.T) {
 	source := func(name, image string) string {
 		return `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"` + name + `","namespace":"openshift-marketplace"},"spec":{"sourceType":"grpc","image":"` + image + `"}}`
 	}
-	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16")}, func(s *Site) {
+	files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16")}, func(s *site.Site) {
 		s.Cluster = clusterOf(t, "4.16.1", nil, sub("kept", "redhat-operators"), sub("lost", "certified-operators"), sub("earlier", "community-operators"), sub("own", "company"),
 			source("certified-operators", "registry.redhat.io/redhat/certified-operator-index:v4.16"), source("community-operators", "m.example/redhat/community-operator-index:v4.16"), source("company", "registry.example/c:1"))
 	})
-	page := files[fileApply]
+	page := files[handover.FileApply]
 	before, _, ok := strings.Cut(page, "oc patch operatorhub")
 	if !ok || !strings.Contains(before, "`lost` in `ns`: package `pkg`, from `certified-operators`") {
 		t.Errorf("the Subscription is not named:\n%s", page)
@@ -92,7 +95,7 @@ func TestEarlierIndex(t *testing.T) {
 		"another's":  {[]string{source("")}, []string{"Subscription"}, "old=old redhat-operators=redhat-operators"},
 		"not known":  {[]string{source(made)}, nil, "old=old redhat-operators=redhat-operators"},
 	} {
-		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16", "v4.17")}, func(s *Site) { s.Cluster = clusterOf(t, "4.17.1", c.asked, c.objects...) })
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, "v4.16", "v4.17")}, func(s *site.Site) { s.Cluster = clusterOf(t, "4.17.1", c.asked, c.objects...) })
 		if got := strings.Join(sourcesOf(t, files), " "); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

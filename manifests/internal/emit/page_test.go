@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) {
 
 // pasted executes the commands of a page on a cluster, each block as a person pastes it: those of
 // the steps that have one of the texts in their headings, or all.
-func pasted(t *testing.T, c *octest.Cluster, files []File, page string, headings ...string) []octest.Block {
+func pasted(t *testing.T, c *octest.Cluster, files []handover.File, page string, headings ...string) []octest.Block {
 	t.Helper()
 	dir := t.TempDir()
 	writeTo(t, dir, files)
@@ -35,7 +36,7 @@ func pasted(t *testing.T, c *octest.Cluster, files []File, page string, headings
 	return blocks
 }
 
-func writeTo(t *testing.T, dir string, files []File) {
+func writeTo(t *testing.T, dir string, files []handover.File) {
 	t.Helper()
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)

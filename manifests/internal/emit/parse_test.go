@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 var testCANotAfter = time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -41,17 +42,17 @@ func leafPEM(t testing.TB) string {
 
 func TestParseImageConfig(t *testing.T) {
 	t.Parallel()
-	got, err := ParseImageConfig("f", []byte("\xef\xbb\xbfapiVersion: config.openshift.io/v1\r\nkind: Image\r\nmetadata: {name: cluster, managedFields: [{x: y}]}\r\nspec:\r\n  additionalTrustedCA: {name: my-ca}\r\n  registrySources:\r\n    insecureRegistries: [a.example:5000/x]\r\n    allowedRegistries: ['*.b.example']\r\n"))
-	want := &ImageConfig{TrustedCA: "my-ca", Sources: RegistrySources{Insecure: []string{"a.example:5000/x"}, Allowed: []string{"*.b.example"}}}
+	got, err := site.ParseImageConfig("f", []byte("\xef\xbb\xbfapiVersion: config.openshift.io/v1\r\nkind: Image\r\nmetadata: {name: cluster, managedFields: [{x: y}]}\r\nspec:\r\n  additionalTrustedCA: {name: my-ca}\r\n  registrySources:\r\n    insecureRegistries: [a.example:5000/x]\r\n    allowedRegistries: ['*.b.example']\r\n"))
+	want := &site.ImageConfig{TrustedCA: "my-ca", Sources: site.RegistrySources{Insecure: []string{"a.example:5000/x"}, Allowed: []string{"*.b.example"}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	got, err = ParseImageConfig("f", []byte(`{"apiVersion":"config.openshift.io/v1","kind":"Image","spec":{"registrySources":{"blockedRegistries":["c.example"]}},"status":{}}`))
+	got, err = site.ParseImageConfig("f", []byte(`{"apiVersion":"config.openshift.io/v1","kind":"Image","spec":{"registrySources":{"blockedRegistries":["c.example"]}},"status":{}}`))
 	if err != nil || !reflect.DeepEqual(got.Sources.Blocked, []string{"c.example"}) {
 		t.Errorf("JSON: got %+v, %v", got, err)
 	}
-	got, err = ParseImageConfig("f", sharedFile(t, "cluster/sno-ocp-4.13.0-ec.4/images.yaml"))
-	if err != nil || !reflect.DeepEqual(got, &ImageConfig{}) {
+	got, err = site.ParseImageConfig("f", sharedFile(t, "cluster/sno-ocp-4.13.0-ec.4/images.yaml"))
+	if err != nil || !reflect.DeepEqual(got, &site.ImageConfig{}) {
 		t.Errorf("a real one: got %+v, %v", got, err)
 	}
 }
@@ -59,9 +60,9 @@ func TestParseImageConfig(t *testing.T) {
 func TestParsePresentRefuses(t *testing.T) {
 	t.Parallel()
 	const image, cm = "apiVersion: config.openshift.io/v1\nkind: Image\n", "kind: ConfigMap\nmetadata: {name: a}\n"
-	parseImage := func(s string) error { _, err := ParseImageConfig("f", []byte(s)); return err }
-	parseCA := func(s string) error { _, err := ParseRegistryCA("f", []byte(s)); return err }
-	parseSecret := func(s string) error { _, err := ParsePullSecret("f", []byte(s)); return err }
+	parseImage := func(s string) error { _, err := site.ParseImageConfig("f", []byte(s)); return err }
+	parseCA := func(s string) error { _, err := site.ParseRegistryCA("f", []byte(s)); return err }
+	parseSecret := func(s string) error { _, err := site.ParsePullSecret("f", []byte(s)); return err }
 	for _, c := range []struct {
 		name  string
 		parse func(string) error
@@ -99,7 +100,7 @@ func TestParsePresentRefuses(t *testing.T) {
 func TestParseTakesOneImage(t *testing.T) {
 	t.Parallel()
 	want := []string{"reg1.io/myrepo/myapp:latest", "reg1.io:5000/a@sha256:" + strings.Repeat("a", 64)}
-	got, err := ParseImageConfig("f", []byte("apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: {allowedRegistries: ["+strings.Join(want, ", ")+"]}}\n"))
+	got, err := site.ParseImageConfig("f", []byte("apiVersion: config.openshift.io/v1\nkind: Image\nspec: {registrySources: {allowedRegistries: ["+strings.Join(want, ", ")+"]}}\n"))
 	if err != nil || !reflect.DeepEqual(got.Sources.Allowed, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -116,8 +117,8 @@ func TestParsePresentIsSilent(t *testing.T) {
 		image + "spec: SECRETPW\n", image + "spec: {additionalTrustedCA: {name: SECRETPW}}\n", image + "spec: {registrySources: {allowedRegistries: SECRETPW}}\n",
 		image + "spec: {registrySources: {allowedRegistries: ['SECRETPW!']}}\n", "apiVersion: SECRETPW\nkind: Image\n",
 	} {
-		_, errCA := ParseRegistryCA("f", []byte(text))
-		_, errImage := ParseImageConfig("f", []byte(text))
+		_, errCA := site.ParseRegistryCA("f", []byte(text))
+		_, errImage := site.ParseImageConfig("f", []byte(text))
 		if errCA == nil && errImage == nil {
 			t.Errorf("%q is taken", text)
 		}

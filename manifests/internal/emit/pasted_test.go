@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -68,7 +70,7 @@ func TestPastedUpdates(t *testing.T) {
 				}
 			}
 			files, _ := emit(t, in)
-			blocks := pasted(t, cluster, files, fileApply, ". Update to ")
+			blocks := pasted(t, cluster, files, handover.FileApply, ". Update to ")
 			asks := 0
 			for _, command := range cluster.Asked() {
 				if strings.Contains(command, "--to-image") {
@@ -89,7 +91,7 @@ func TestPastedNodes(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: payloads("4.20.3-x86_64")}
 	files, _ := emit(t, in)
 	c := running(t, "4.19.5")
-	blocks := pasted(t, c, files, fileApply, "Check a node", "Prepare the update")
+	blocks := pasted(t, c, files, handover.FileApply, "Check a node", "Prepare the update")
 	asked := strings.Join(c.Asked(), "\n")
 	order(t, asked, "node/master-a -- chroot /host crictl pull", "node/worker-a -- chroot /host crictl pull", "node/master-a -- chroot /host /usr/local/bin/cluster-backup.sh", "!node/worker-b", "!node/down", "!node/windows")
 	if got := blocks[0].Output; !strings.Contains(got, "== master-a") || !strings.Contains(got, "== worker-a") {
@@ -110,7 +112,7 @@ func TestPastedPaused(t *testing.T) {
 		c := running(t, "4.19.5", paused("canary"))
 		img := in.Images[1].image(t)
 		c.Releases = map[string]string{img.Source.WithDigest(img.Root.Digest).String(): "4.20.3"}
-		for _, b := range pasted(t, c, files, fileApply, "Rules: ", "Update to 4.20.3") {
+		for _, b := range pasted(t, c, files, handover.FileApply, "Rules: ", "Update to 4.20.3") {
 			if b.Err != nil && strings.Contains(b.Commands, "oc wait") {
 				t.Errorf("known %v: %s:\n%s\n%s", known, b.Step, b.Commands, b.Output)
 			}
@@ -151,20 +153,20 @@ func TestPastedChannel(t *testing.T) {
 		cluster := running(t, c.runs, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {channel: '"+c.before+"'}\n")
 		cluster.Put(t, "apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {channel: '"+c.now+"'}\nstatus: {desired: {version: "+c.runs+"}}\n")
 		p := page.New(false)
-		(&emission{}).pageChannel(p)
+		(newEmission(&handover.Handover{})).way.PageChannel(p)
 		blocks := cluster.Page(t, t.TempDir(), p.Bytes())
 		got := cluster.Snapshot()[octest.Key{Kind: "ClusterVersion", Name: "version"}]
 		if blocks[0].Err != nil || !strings.Contains(got, "channel: "+c.want+"\n") {
 			t.Errorf("%s, channel %q, before %q: want %s:\n%s\n%s", c.runs, c.now, c.before, c.want, got, blocks[0].Output)
 		}
-		e := &emission{site: Site{Cluster: weekState(t, got)}}
-		if !e.channelFits() {
+		e := newEmission(&handover.Handover{Site: site.Site{Cluster: weekState(t, got)}})
+		if !e.way.ChannelFits() {
 			t.Errorf("%s: %s does not fit", c.runs, c.want)
 		}
 	}
 	for channel, fits := range map[string]bool{"stable-4.14": false, "stable-4.16": true, "''": false, "site": true} {
-		e := &emission{site: Site{Cluster: weekState(t, strings.Replace(connectedCV, "stable-4.16", channel, 1))}}
-		if e.channelFits() != fits {
+		e := newEmission(&handover.Handover{Site: site.Site{Cluster: weekState(t, strings.Replace(connectedCV, "stable-4.16", channel, 1))}})
+		if e.way.ChannelFits() != fits {
 			t.Errorf("channel %s fits 4.16.3: %v", channel, !fits)
 		}
 	}
@@ -180,7 +182,7 @@ func TestPastedCut(t *testing.T) {
 		"apiVersion: config.openshift.io/v1\nkind: Proxy\nmetadata: {name: cluster}\nspec: {trustedCA: {name: company}}\n",
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company, namespace: openshift-config}\ndata: {ca-bundle.crt: company's authority}\n")
 	for range 2 { // pasted again, it changes nothing
-		for _, b := range pasted(t, c, files, fileCut, "Nodes that are added later") {
+		for _, b := range pasted(t, c, files, handover.FileCut, "Nodes that are added later") {
 			if b.Err != nil {
 				t.Errorf("%s\n%s", b.Commands, b.Output)
 			}
@@ -190,7 +192,7 @@ func TestPastedCut(t *testing.T) {
 	if !strings.Contains(bundle, "company's authority") || strings.Count(bundle, "BEGIN CERTIFICATE") != 1 {
 		t.Errorf("the cluster trusts\n%s", bundle)
 	}
-	pasted(t, c, files, fileCut, "Look before")
+	pasted(t, c, files, handover.FileCut, "Look before")
 	order(t, strings.Join(c.Asked(), "\n"), "node/worker-a -- chroot /host crictl pull m.example/", "node/worker-b -- chroot /host crictl pull m.example/", "!node/windows")
 	for version, want := range map[string][]string{
 		"4.14.20": {"Nodes that are added later", "a new trusted authority drains and reboots"},
@@ -198,7 +200,7 @@ func TestPastedCut(t *testing.T) {
 	} {
 		in.ClusterVersion = version
 		files, _ := emit(t, in)
-		_, step, _ := strings.Cut(string(fileOf(t, files, fileCut).Body), "\n## 2. ")
+		_, step, _ := strings.Cut(string(fileOf(t, files, handover.FileCut).Body), "\n## 2. ")
 		step, _, _ = strings.Cut(step, "\n## ")
 		order(t, step, want...)
 	}
@@ -208,7 +210,7 @@ func TestPastedCut(t *testing.T) {
 func TestOlderKind(t *testing.T) {
 	t.Parallel()
 	const idms = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: idms-release-0}\nspec: {imageDigestMirrors: [{source: quay.io/openshift-release-dev/ocp-release, mirrors: [m.example/openshift/release-images]}]}\n"
-	for api, says := range map[MirrorAPI]bool{"": true, MirrorICSP: false, MirrorIDMS: false} {
+	for api, says := range map[site.MirrorAPI]bool{"": true, site.MirrorICSP: false, site.MirrorIDMS: false} {
 		in := emitInput{Mirror: "m.example", ClusterVersion: "4.16.9", MirrorAPI: api, Images: payloads("4.16.9-x86_64"), PresentRules: idms}
 		_, notes := emit(t, in)
 		if strings.Contains(strings.Join(notes, "\n"), "the older kind: give --mirror-api auto") != says {
@@ -222,7 +224,7 @@ func TestDefaultCatalogsByName(t *testing.T) {
 	t.Parallel()
 	files := emitOn(t, weekOf(t), weekState(t, connectedImage, connectedHub, connectedCV))
 	c := running(t, "4.16.3", "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: copy, namespace: openshift-marketplace, annotations: {operatorframework.io/managed-by: marketplace-operator}}\nspec: {}\n")
-	if b := pasted(t, c, files, fileApply, ". Catalogs")[0]; !strings.Contains(b.Commands, "grep 'managed-by") || b.Output != "" {
+	if b := pasted(t, c, files, handover.FileApply, ". Catalogs")[0]; !strings.Contains(b.Commands, "grep 'managed-by") || b.Output != "" {
 		t.Errorf("%s prints\n%s", b.Commands, b.Output)
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -42,21 +45,21 @@ func TestPinnedImageSets(t *testing.T) {
 		{"4.19.20", 0, "no release that the cluster, which runs 4.19.20, is to be updated to"},
 		{"", 0, "not known which version"},
 	} {
-		site := Site{Mirror: oci.Mirror{Host: "mirror.example"}, PinImages: true, PayloadBytes: map[digest.Digest]int64{next.Root.Digest: 8e9}}
-		site.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary"), {Kind: "Node", Name: "n", Body: []byte(`{"status":{"nodeInfo":{"architecture":"amd64"}}}`)}})
-		site.Cluster.Version = tc.version
-		files, notes, err := Emit(inv, site)
+		given := site.Site{Mirror: oci.Mirror{Host: "mirror.example"}, PinImages: true, PayloadBytes: map[digest.Digest]int64{next.Root.Digest: 8e9}}
+		given.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary"), {Kind: "Node", Name: "n", Body: []byte(`{"status":{"nodeInfo":{"architecture":"amd64"}}}`)}})
+		given.Cluster.Version = tc.version
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		n, page := 0, ""
 		for _, f := range files {
-			if f.Name == fileApply {
+			if f.Name == handover.FileApply {
 				page = string(f.Body)
 			}
 			if !strings.HasPrefix(f.Name, "pinnedimageset-") {
 				continue
 			}
 			n++
-			var set pinnedImageSet
+			var set update.PinnedImageSet
 			must(t, yaml.UnmarshalStrict(f.Body, &set))
 			if len(set.Spec.PinnedImages) > 500 || strings.Contains(f.Name, "-canary-") && set.Metadata.Labels["machineconfiguration.openshift.io/role"] != "canary" {
 				t.Errorf("%s: %d images, labels %v", f.Name, len(set.Spec.PinnedImages), set.Metadata.Labels)

@@ -3,6 +3,9 @@ package emit
 import (
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 // TestPlainHTTP: a mirror that answered without TLS needs insecureRegistries, before the
@@ -23,18 +26,18 @@ func TestPlainHTTP(t *testing.T) {
 	} {
 		in := emitInput{Unchecked: c.unchecked}
 		in.Mirror, in.Images = "m.example:5000", manyImages(1)
-		inv, site := in.parse(t)
-		site.PlainHTTP = c.plain
+		inv, given := in.parse(t)
+		given.PlainHTTP = c.plain
 		if c.image != "" {
 			var err error
-			site.PresentImage, err = ParseImageConfig("image.json", []byte(c.image))
+			given.PresentImage, err = site.ParseImageConfig("image.json", []byte(c.image))
 			must(t, err)
 		}
-		files, notes, err := Emit(inv, site)
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		all := strings.Join(notes, "\n")
 		for _, f := range files {
-			if f.Name == fileApply || f.Name == fileRegistries || f.Name == fileRestore {
+			if f.Name == handover.FileApply || f.Name == handover.FileRegistries || f.Name == handover.FileRestore {
 				all += "\n" + string(f.Body)
 			}
 		}

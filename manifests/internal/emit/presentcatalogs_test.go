@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -56,7 +59,7 @@ func TestKeepsCatalogNames(t *testing.T) {
 		"kind: List\nitems: [a, b]\n":     "another type",
 		"apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: A B}\n": "metadata.name is not the name of an object",
 	} {
-		if _, err := ParsePresentCatalogSources("f", []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := site.ParsePresentCatalogSources("f", []byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
 		}
 	}
@@ -89,18 +92,18 @@ func TestRenamedCatalog(t *testing.T) {
 	const source = "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: old, namespace: %s}\nspec: {image: 'm.example/ns/redhat/redhat-operator-index:v4.18'}\n---\n"
 	const sub = "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: %s, namespace: acme}\nspec: {source: old, sourceNamespace: %s}\n---\n"
 	plain := "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: redhat-operators, namespace: openshift-marketplace}\nspec: {image: 'registry.redhat.io/redhat/redhat-operator-index:v4.18'}\n"
-	files, _ := emit(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18"), PresentCatalogSources: fmt.Sprintf(source, marketplace) + plain})
-	_, step, _ := strings.Cut(string(fileOf(t, files, fileApply).Body), "The cluster has these catalogs under another name too:")
+	files, _ := emit(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18"), PresentCatalogSources: fmt.Sprintf(source, operatorhub.Marketplace) + plain})
+	_, step, _ := strings.Cut(string(fileOf(t, files, handover.FileApply).Body), "The cluster has these catalogs under another name too:")
 	step, _, _ = strings.Cut(step, "\n## ")
 	for _, fails := range []bool{true, false} {
-		c := octest.New(t, 18, fmt.Sprintf(source, marketplace)+fmt.Sprintf(source, "acme")+fmt.Sprintf(sub, "ours", marketplace)+fmt.Sprintf(sub, "theirs", "acme")+
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+beforeName+", namespace: openshift-config}\n")
+		c := octest.New(t, 18, fmt.Sprintf(source, operatorhub.Marketplace)+fmt.Sprintf(source, "acme")+fmt.Sprintf(sub, "ours", operatorhub.Marketplace)+fmt.Sprintf(sub, "theirs", "acme")+
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+handover.BeforeName+", namespace: openshift-config}\n")
 		c.Refuse = func(args []string) bool {
 			return fails && args[0] == "patch" && strings.HasPrefix(args[1], "subscriptions")
 		}
 		c.Page(t, t.TempDir(), []byte(step))
 		now := c.Snapshot()
-		_, stays := now[octest.Key{Kind: "CatalogSource", Namespace: marketplace, Name: "old"}]
+		_, stays := now[octest.Key{Kind: "CatalogSource", Namespace: operatorhub.Marketplace, Name: "old"}]
 		moved := strings.Contains(now[octest.Key{Kind: "Subscription", Namespace: "acme", Name: "ours"}], "source: redhat-operators\n")
 		touched := !strings.Contains(now[octest.Key{Kind: "Subscription", Namespace: "acme", Name: "theirs"}], "source: old\n")
 		if !stays || moved == fails || touched {
@@ -114,11 +117,11 @@ func TestRenamedCatalog(t *testing.T) {
 func TestOperatorsMove(t *testing.T) {
 	t.Parallel()
 	for approval, moves := range map[string]bool{"Manual": false, "Automatic": true, "": true} {
-		files, _ := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18")}, func(s *Site) {
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, "v4.18")}, func(s *site.Site) {
 			s.Cluster = clusterOf(t, "4.18.1", []string{"ClusterExtension"}, `{"apiVersion":"operators.coreos.com/v1alpha1","kind":"Subscription","metadata":{"name":"a","namespace":"b"},"spec":{"source":"redhat-operators","sourceNamespace":"openshift-marketplace","installPlanApproval":"`+approval+`"}}`)
 		})
-		if strings.Contains(files[fileApply], "may drain or restart nodes") != moves {
-			t.Errorf("approval %q:\n%s", approval, files[fileApply])
+		if strings.Contains(files[handover.FileApply], "may drain or restart nodes") != moves {
+			t.Errorf("approval %q:\n%s", approval, files[handover.FileApply])
 		}
 	}
 	page := updatePage(t, emitInput{Images: indexes(redhatIndex, "v4.18")})

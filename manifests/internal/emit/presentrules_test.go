@@ -8,8 +8,10 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -35,7 +37,7 @@ func TestParsePresentRules(t *testing.T) {
 		"satchel's, earlier":   {fmt.Sprintf(icspDoc, "satchel-operator-0123456789ab"), "satchel-operator-0123456789ab satchel operator"},
 		"somebody's":           {fmt.Sprintf(icspDoc, "satchel-of-mine"), "satchel-of-mine  generic"},
 	} {
-		got, err := ParsePresentRules("f", []byte(c.in))
+		got, err := site.ParsePresentRules("f", []byte(c.in))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -67,7 +69,7 @@ func TestParsePresentRules(t *testing.T) {
 		"twice":            {one + "---\n" + one, "release-0 twice"},
 		"too large":        {strings.Repeat("# ", 5<<20), "at most 8388608"},
 	} {
-		_, err := ParsePresentRules("f", []byte(c.in))
+		_, err := site.ParsePresentRules("f", []byte(c.in))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -87,7 +89,7 @@ func TestGrowsSplit(t *testing.T) {
 		}
 	}
 	second := unchecked(t, in)
-	where := func(files []File) map[string]string {
+	where := func(files []handover.File) map[string]string {
 		list := map[string]string{}
 		for _, p := range policies(t, files) {
 			for _, r := range p.Spec.RepositoryDigestMirrors {
@@ -114,22 +116,22 @@ func TestGrowsSplit(t *testing.T) {
 	}
 	in.PresentRules = presentOf(second)
 	third := unchecked(t, in)
-	if apply := string(fileOf(t, third, fileApply).Body); !strings.Contains(apply, "Nothing to do: the rules") || strings.Contains(apply, ": grows by") {
+	if apply := string(fileOf(t, third, handover.FileApply).Body); !strings.Contains(apply, "Nothing to do: the rules") || strings.Contains(apply, ": grows by") {
 		t.Error("rendered again after it was applied, something still grows")
 	}
 }
 
 // unchecked emits without comparing schemas, which takes long for many rules.
-func unchecked(t *testing.T, in emitInput) []File {
+func unchecked(t *testing.T, in emitInput) []handover.File {
 	t.Helper()
-	inv, site := in.parse(t)
-	files, _, err := Emit(inv, site)
+	inv, given := in.parse(t)
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	return files
 }
 
 // presentOf is what oc prints once the rules were applied.
-func presentOf(files []File) string {
+func presentOf(files []handover.File) string {
 	var docs []string
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "icsp-") {
@@ -145,22 +147,22 @@ func TestEarlierRules(t *testing.T) {
 	t.Parallel()
 	weeks := [][]emitImage{manyImages(3400), manyImages(3600)[3400:], {{Origin: origin.Additional, Source: "registry.example/a/new:1"}}}
 	in := emitInput{Mirror: "mirror.example:5000/namespace", PresentRules: "kind: List\nitems: []\n"}
-	var applied []File
-	earlier := [][]SourcePlace{} // known, and empty
+	var applied []handover.File
+	earlier := [][]site.SourcePlace{} // known, and empty
 	for i, week := range weeks {
 		in.Images = week
-		inv, site := in.parse(t)
+		inv, given := in.parse(t)
 		applied = unchecked(t, in)
 		in.PresentRules = presentOf(applied)
-		site.PresentRules, site.Earlier = nil, earlier
-		files, _, err := Emit(inv, site)
+		given.PresentRules, given.Earlier = nil, earlier
+		files, _, err := Emit(inv, given)
 		must(t, err)
 		if presentOf(files) != presentOf(applied) {
 			t.Fatalf("week %d: other rules from receipts than from the cluster", i)
 		}
-		var places []SourcePlace
+		var places []site.SourcePlace
 		for _, img := range inv.Images {
-			places = append(places, SourcePlace{Source: img.Source.Name(), Place: site.Mirror.Repo(img).Name(), Origins: []oci.Origin{img.Origin}})
+			places = append(places, site.SourcePlace{Source: img.Source.Name(), Place: given.Mirror.Repo(img).Name(), Origins: []oci.Origin{img.Origin}})
 		}
 		earlier = append(earlier, places)
 	}

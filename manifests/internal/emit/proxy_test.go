@@ -8,7 +8,10 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -33,20 +36,20 @@ func clusterOf(t testing.TB, version string, asked []string, objects ...string) 
 }
 
 // pagesOf gives the files of one emission by name.
-func pagesOf(t testing.TB, in emitInput, change func(*Site)) (files map[string]string, notes string) {
+func pagesOf(t testing.TB, in emitInput, change func(*site.Site)) (files map[string]string, notes string) {
 	t.Helper()
-	inv, site := in.parse(t)
+	inv, given := in.parse(t)
 	if change != nil {
-		change(&site)
+		change(&given)
 	}
-	made, list, err := Emit(inv, site)
+	made, list, err := Emit(inv, given)
 	must(t, err)
 	checkObjects(t.(*testing.T), made)
 	files = map[string]string{}
 	for _, f := range made {
 		files[f.Name] = string(f.Body)
 	}
-	if !strings.Contains(files[fileApply], "\nNothing to do: ") { // else some files are for no step
+	if !strings.Contains(files[handover.FileApply], "\nNothing to do: ") { // else some files are for no step
 		checkCommands(t.(*testing.T), made)
 	}
 	return files, strings.Join(list, "\n")
@@ -83,21 +86,21 @@ func TestStepProxy(t *testing.T) {
 		"only for http, plain":  {"m.corp.example", proxyOf(`"httpProxy":"http://p:3128"`, `"httpProxy":"http://p:3128"`), true, true},
 		"not taken up yet":      {"m.corp.example", proxyOf(both, ""), false, true},
 	} {
-		files, _ := pagesOf(t, emitInput{Mirror: c.host, Images: manyImages(1)}, func(s *Site) {
+		files, _ := pagesOf(t, emitInput{Mirror: c.host, Images: manyImages(1)}, func(s *site.Site) {
 			s.PlainHTTP = c.plain
 			if c.proxy != "" {
 				s.Cluster = clusterOf(t, "", nil, c.proxy)
 			}
 		})
-		page := files[fileApply]
-		if got := strings.Contains(page, "oc patch "+proxyObject); got != c.want {
+		page := files[handover.FileApply]
+		if got := strings.Contains(page, "oc patch "+trust.ProxyObject); got != c.want {
 			t.Errorf("%s: the step is there: %v, want %v", name, got, c.want)
 		}
 		first := strings.Index(page, "\n## 2. The cluster's proxy")
 		if c.want && (first < 0 || !strings.Contains(page[first:], "reboots")) {
 			t.Errorf("%s: it is not the first that changes something, or does not say what it does:\n%s", name, page)
 		}
-		if got := strings.Contains(files[fileRestore], "oc patch "+proxyObject); got != c.want {
+		if got := strings.Contains(files[handover.FileRestore], "oc patch "+trust.ProxyObject); got != c.want {
 			t.Errorf("%s: the way back is there: %v, want %v", name, got, c.want)
 		}
 	}
@@ -111,19 +114,19 @@ func TestProxyOfSeveral(t *testing.T) {
 	infra := `{"apiVersion":"config.openshift.io/v1","kind":"Infrastructure","metadata":{"name":"cluster"},"status":{"controlPlaneTopology":"External"}}`
 	in := emitInput{Mirror: "m.example", Images: manyImages(1)}
 	several := func(objects ...string) string {
-		files, _ := pagesOf(t, in, func(s *Site) {
+		files, _ := pagesOf(t, in, func(s *site.Site) {
 			for _, host := range []string{"a.example:1", "b.example:1", "c.example:1", "a.example:2"} {
 				s.PullFrom = append(s.PullFrom, oci.Mirror{Host: host})
 			}
 			s.Cluster = clusterOf(t, "", nil, objects...)
 		})
-		return files[fileApply]
+		return files[handover.FileApply]
 	}
 	page := several(proxy)
 	if strings.Count(page, "case \",") != 2 || !strings.Contains(page, "`a.example` and `c.example`") {
 		t.Errorf("other hosts:\n%s", page)
 	}
-	if page = several(proxy, infra); strings.Contains(page, "oc patch "+proxyObject) || !strings.Contains(page, `CONFIG="\"proxy\":{\"noProxy\":`) || !strings.Contains(page, "`a.example` and `c.example` in noProxy") {
+	if page = several(proxy, infra); strings.Contains(page, "oc patch "+trust.ProxyObject) || !strings.Contains(page, `CONFIG="\"proxy\":{\"noProxy\":`) || !strings.Contains(page, "`a.example` and `c.example` in noProxy") {
 		t.Errorf("a hosted cluster:\n%s", page)
 	}
 }
@@ -146,12 +149,12 @@ func TestNoProxyCommands(t *testing.T) {
 		"set just now": {"m.example", "http://p", "m.example", ".svc", ""},
 		"IPv6":         {"[fd00::5]:443", "http://p", "a.example", "a.example", `{"spec":{"noProxy":"a.example,fd00::5/128"}}`},
 	} {
-		e := &emission{site: Site{Mirror: oci.Mirror{Host: c.host}}}
-		broken := strings.Replace(strings.Join(page.Chain(addNoProxy(e.mirrorHosts())...), "\n"), "$(oc get "+proxyObject+" -o jsonpath='{.spec.noProxy}')", "$(false)", 1)
+		e := newEmission(&handover.Handover{Site: site.Site{Mirror: oci.Mirror{Host: c.host}}})
+		broken := strings.Replace(strings.Join(page.Chain(trust.AddNoProxy(e.trust.MirrorHosts())...), "\n"), "$(oc get "+trust.ProxyObject+" -o jsonpath='{.spec.noProxy}')", "$(false)", 1)
 		if got := runWithProxy(t, "", broken, c.proxy, c.spec, c.status); !strings.HasPrefix(got, "STOP: ") {
 			t.Errorf("%s: what noProxy has cannot be read, and it is replaced by %q", name, got)
 		}
-		got := runWithProxy(t, "", strings.Join(page.Chain(addNoProxy(e.mirrorHosts())...), "\n"), c.proxy, c.spec, c.status)
+		got := runWithProxy(t, "", strings.Join(page.Chain(trust.AddNoProxy(e.trust.MirrorHosts())...), "\n"), c.proxy, c.spec, c.status)
 		if got != c.want {
 			t.Errorf("%s: patched %q, want %q", name, got, c.want)
 		}
@@ -161,8 +164,8 @@ func TestNoProxyCommands(t *testing.T) {
 		var patched struct{ Spec struct{ NoProxy string } }
 		must(t, json.Unmarshal([]byte(got), &patched))
 		p := page.New(false)
-		e.images = []oci.Image{{}}
-		e.restoreProxy(p)
+		e.Images = []oci.Image{{}}
+		e.trust.RestoreProxy(p)
 		back := runWithProxy(t, c.spec, strings.Split(string(p.Bytes()), "```")[1], c.proxy, patched.Spec.NoProxy, "")
 		want := `{"spec":{"noProxy":"` + c.spec + `"}}`
 		if c.spec == "" {
@@ -188,7 +191,7 @@ func runWithProxy(t *testing.T, before, commands, proxy, spec, status string) st
   *httpProxy*) echo -n "$PROXY_NOW" ;;
   *status.noProxy*) echo -n "$STATUS" ;;
   *spec.noProxy*) echo -n "$SPEC" ;;
-  "patch ` + proxyObject + ` --type=merge -p "*) echo -n "${*: -1}" ;;
+  "patch ` + trust.ProxyObject + ` --type=merge -p "*) echo -n "${*: -1}" ;;
   esac
 }
 ` + commands

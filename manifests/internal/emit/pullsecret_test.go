@@ -10,7 +10,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/login"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
@@ -29,7 +31,7 @@ func TestEmitNodeSecret(t *testing.T) {
 		return string(b)
 	}
 	images := []emitImage{{Origin: origin.Additional, Source: "registry.example/team/app:v1", Platforms: []string{"linux/amd64"}}, {Origin: origin.Additional, Source: "registry.example/team/tool:v1"}}
-	const toAdd, toAddMissing = "--add " + fileMirrorSecret, "--add-missing " + fileMirrorSecret
+	const toAdd, toAddMissing = "--add " + handover.FileMirrorSecret, "--add-missing " + handover.FileMirrorSecret
 	for name, c := range map[string]struct {
 		in      emitInput
 		entries map[string]string
@@ -42,37 +44,37 @@ func TestEmitNodeSecret(t *testing.T) {
 		"another one for a part": {emitInput{NodeSecret: auths("m.example:5000", push, "m.example:5000/ocp/team/app", node)},
 			map[string]string{"m.example:5000": push, "m.example:5000/ocp/team/app": node}, toAdd, false},
 		"the one that pushes": {emitInput{PushOnNodes: true}, map[string]string{"m.example:5000": push}, toAddMissing, false},
-		"none":                {emitInput{}, nil, "--covers m.example:5000/ocp " + secretNow, false},
+		"none":                {emitInput{}, nil, "--covers m.example:5000/ocp " + login.SecretNow, false},
 		"the cluster has it":  {emitInput{NodeSecret: auths("m.example:5000", node), PullSecret: auths("m.example:5000", node)}, map[string]string{"m.example:5000": node}, "", true},
 		"it has another":      {emitInput{NodeSecret: auths("m.example:5000", node), PullSecret: auths("m.example:5000", push)}, map[string]string{"m.example:5000": node}, toAdd, false},
 		"it has one of its own": {emitInput{PushOnNodes: true, PullSecret: auths("m.example:5000/ocp", node)},
 			map[string]string{"m.example:5000": push}, toAddMissing, false},
 		"it has the host's":   {emitInput{PushOnNodes: true, PullSecret: auths("m.example:5000", node)}, map[string]string{"m.example:5000": push}, "", true},
 		"it has one, no file": {emitInput{PullSecret: auths("m.example:5000", node)}, nil, "", true},
-		"it has none":         {emitInput{PullSecret: auths("quay.io", node)}, nil, "--covers m.example:5000/ocp " + secretNow, false},
+		"it has none":         {emitInput{PullSecret: auths("quay.io", node)}, nil, "--covers m.example:5000/ocp " + login.SecretNow, false},
 		"two addresses": {emitInput{PullFrom: []string{"lb.example/all", "[fd00::1]:5000/ocp"}, NodeSecret: auths("lb.example", node)},
 			map[string]string{"lb.example": node, "[fd00::1]:5000": node}, toAdd, false},
 		"two addresses, the mirror's": {emitInput{PullFrom: []string{"a.example/ocp", "b.example/ocp"}, NodeSecret: auths("b.example", push, "m.example:5000", node)},
 			map[string]string{"a.example": node, "b.example": push}, toAdd, false},
 		"two addresses, pushed with": {emitInput{PullFrom: []string{"a.example/x", "a.example/y"}, PushOnNodes: true}, map[string]string{"a.example": push}, toAddMissing, false},
 		"two addresses, one known": {emitInput{PullFrom: []string{"a.example/ocp", "b.example/ocp"}, PullSecret: auths("a.example", node)},
-			nil, "--covers a.example/ocp --covers b.example/ocp " + secretNow, false},
+			nil, "--covers a.example/ocp --covers b.example/ocp " + login.SecretNow, false},
 	} {
 		c.in.Mirror, c.in.Images, c.in.Username, c.in.Password = "m.example:5000/ocp", images, "push", "push-secret"
 		files, _ := emit(t, c.in)
 		var got struct{ Auths map[string]map[string]string }
 		text, public := "", ""
 		for _, f := range files {
-			if strings.HasPrefix(f.Name, "secrets/") != (f.Name == fileMirrorSecret) || strings.Contains(f.Name, "secret") && f.Mode != 0o600 {
+			if strings.HasPrefix(f.Name, "secrets/") != (f.Name == handover.FileMirrorSecret) || strings.Contains(f.Name, "secret") && f.Mode != 0o600 {
 				t.Errorf("%s: %s has mode %o", name, f.Name, f.Mode)
 			}
 			switch {
-			case f.Name == fileMirrorSecret:
+			case f.Name == handover.FileMirrorSecret:
 				must(t, json.Unmarshal(f.Body, &got))
-			case f.Mode == modePublic:
+			case f.Mode == handover.ModePublic:
 				public += string(f.Body)
 			}
-			if f.Name == fileApply {
+			if f.Name == handover.FileApply {
 				text = string(f.Body)
 			}
 		}
@@ -86,7 +88,7 @@ func TestEmitNodeSecret(t *testing.T) {
 		if strings.Contains(public, node) || strings.Contains(public, push) || strings.Contains(public, "push-secret") {
 			t.Errorf("%s: a public file has a credential", name)
 		}
-		todo := commands(t, files, fileApply)
+		todo := commands(t, files, handover.FileApply)
 		if c.step == "" && strings.Contains(todo, "satchel pull-secret") || !strings.Contains(todo, c.step) {
 			t.Errorf("%s: the text lacks %q:\n%s", name, c.step, todo)
 		}
@@ -110,7 +112,7 @@ func TestEmitGitOpsSecret(t *testing.T) {
 	t.Parallel()
 	const present = `{"auths":{"cloud.openshift.com":{"auth":"ZmFrZTpmYWtl"},"q":{"auth":"ZmFrZTpmYWtl"}}}`
 	in := emitInput{Mirror: "m.example", Images: manyImages(1), PullSecret: present, NodeSecret: `{"auths":{"m.example":{"auth":"bm9kZTpub2Rl"}}}`}
-	names := func(files []File, name string) []string {
+	names := func(files []handover.File, name string) []string {
 		var s kube.Secret
 		must(t, yaml.Unmarshal(fileOf(t, files, name).Body, &s))
 		var in struct{ Auths map[string]any }
@@ -118,18 +120,18 @@ func TestEmitGitOpsSecret(t *testing.T) {
 		return slices.Sorted(maps.Keys(in.Auths))
 	}
 	files, _ := emit(t, in)
-	if got := names(files, fileGitOpsSecret); !slices.Equal(got, []string{"cloud.openshift.com", "m.example", "q"}) {
+	if got := names(files, handover.FileGitOpsSecret); !slices.Equal(got, []string{"cloud.openshift.com", "m.example", "q"}) {
 		t.Errorf("%v", got)
 	}
-	if got := names(files, fileGitOpsAfterCut); !slices.Equal(got, []string{"m.example", "q"}) {
+	if got := names(files, handover.FileGitOpsAfterCut); !slices.Equal(got, []string{"m.example", "q"}) {
 		t.Errorf("after the cut: %v", got)
 	}
-	inv, site := in.parse(t)
-	site.Cluster = cluster.NewState("cut", []cluster.Object{{Kind: "ConfigMap", Namespace: "openshift-config", Name: beforeName,
+	inv, given := in.parse(t)
+	given.Cluster = cluster.NewState("cut", []cluster.Object{{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName,
 		Body: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"satchel-before","namespace":"openshift-config"},"data":{"cut":"true"}}`)}}, "ConfigMap")
-	files, _, err := Emit(inv, site)
+	files, _, err := Emit(inv, given)
 	must(t, err)
-	if got := names(files, fileGitOpsSecret); !slices.Equal(got, []string{"m.example", "q"}) {
+	if got := names(files, handover.FileGitOpsSecret); !slices.Equal(got, []string{"m.example", "q"}) {
 		t.Errorf("a cluster that is cut off gets %v", got)
 	}
 	in.PullSecret = ""
@@ -145,13 +147,13 @@ func TestEmitGitOpsSecret(t *testing.T) {
 func TestEmitHostedSecret(t *testing.T) {
 	t.Parallel()
 	in := emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"bm9kZTpub2Rl"}}}`}
-	inv, site := in.parse(t)
-	site.Cluster = cluster.NewState("hosted", []cluster.Object{{Kind: "Infrastructure", Name: "cluster",
+	inv, given := in.parse(t)
+	given.Cluster = cluster.NewState("hosted", []cluster.Object{{Kind: "Infrastructure", Name: "cluster",
 		Body: []byte(`{"apiVersion":"config.openshift.io/v1","kind":"Infrastructure","metadata":{"name":"cluster"},"status":{"controlPlaneTopology":"External","infrastructureName":"hosted-x7k2p"}}`)}}, "Infrastructure")
-	files, _, err := Emit(inv, site)
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	checkCommands(t, files)
-	for _, name := range []string{fileApply, fileCut, fileRestore} {
+	for _, name := range []string{handover.FileApply, handover.FileCut, handover.FileRestore} {
 		page := commands(t, files, name)
 		if strings.Contains(page, "secret/pull-secret ") || !strings.Contains(page, `oc set data secret/"$NAME" -n "$NAMESPACE" `) {
 			t.Errorf("%s changes a pull secret that is written over:\n%s", name, page)

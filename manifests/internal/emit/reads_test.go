@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -96,24 +99,24 @@ while [ $# -gt 1 ]; do [ "$1" != --output ] || out=$2; shift; done
 // nothing more.
 func TestReadsThatFail(t *testing.T) {
 	t.Parallel()
-	inv, site := withGraph(t)
-	inv.Images[3].Reasons = []oci.Reason{{Kind: "operator", Name: updatePackage + " 5.0.3", Catalog: inv.Images[2].Configured().String()}}
-	nodes, err := ParsePullSecret("nodes", []byte(`{"auths":{"mirror.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`))
+	inv, given := withGraph(t)
+	inv.Images[3].Reasons = []oci.Reason{{Kind: "operator", Name: update.UpdatePackage + " 5.0.3", Catalog: inv.Images[2].Configured().String()}}
+	nodes, err := site.ParsePullSecret("nodes", []byte(`{"auths":{"mirror.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`))
 	must(t, err)
-	site.NodeSecret, site.PlainHTTP = nodes, true
-	files, _, err := Emit(inv, site)
+	given.NodeSecret, given.PlainHTTP = nodes, true
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	p := pasting{dir: t.TempDir(), bin: t.TempDir(), objects: siteObjects}
 	writeTo(t, p.dir, files)
 	must(t, os.WriteFile(filepath.Join(p.bin, "satchel"), []byte(pullSecretStub), 0o755))
-	for _, page := range []string{fileApply, fileCut} {
+	for _, page := range []string{handover.FileApply, handover.FileCut} {
 		for _, b := range octest.Blocks(fileOf(t, files, page).Body) {
 			if changes.MatchString(b.Commands) {
 				p.withReadsFailing(t, b)
 			}
 		}
 	}
-	for _, b := range octest.Blocks(fileOf(t, files, fileApply).Body) {
+	for _, b := range octest.Blocks(fileOf(t, files, handover.FileApply).Body) {
 		if !changes.MatchString(b.Commands) {
 			continue
 		}

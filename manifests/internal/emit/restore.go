@@ -5,32 +5,34 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 )
 
 // emitRestore writes how to go back when the network returns ("Restoring the network"). What the
 // cluster was is read in the cluster then: files of any week would know less.
 func (e *emission) emitRestore() error {
-	e.add(fileRestore, modePublic, e.restorePage())
+	e.Add(handover.FileRestore, handover.ModePublic, e.restorePage())
 	return nil
 }
 
 func (e *emission) restorePage() []byte {
-	p := e.newPage()
+	p := e.NewPage()
 	p.Text("# When the network returns")
 	p.Text("Log in as cluster-admin and run the commands, in bash, in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreKept(p)
-	e.restoreCatalogs(p)
-	e.restoreClusterCatalogs(p)
-	e.restoreHelm(p)
+	e.hub.RestoreCatalogs(p)
+	e.hub.RestoreClusterCatalogs(p)
+	e.hub.RestoreHelm(p)
 	e.restoreOthers(p)
-	e.restoreUpdates(p)
-	e.restoreRules(p)
-	e.restoreCA(p)
-	e.restorePlainHTTP(p)
-	e.restoreSecret(p)
-	e.restoreProxy(p)
+	e.way.RestoreUpdates(p)
+	e.lead.RestoreRules(p)
+	e.trust.RestoreCA(p)
+	e.trust.RestorePlainHTTP(p)
+	e.login.RestoreSecret(p)
+	e.trust.RestoreProxy(p)
 	e.restoreLast(p)
 	return p.Bytes()
 }
@@ -41,26 +43,26 @@ func (e *emission) restoreLast(p *page.Page) {
 	p.Text("The signatures of releases, and what this page reads. Nodes: nothing changes.")
 	p.Run(
 		"oc delete configmap -n openshift-config-managed -l "+kube.Mine,
-		"oc delete configmap "+beforeName+" -n openshift-config --ignore-not-found",
+		"oc delete configmap "+handover.BeforeName+" -n openshift-config --ignore-not-found",
 	)
 }
 
 // restoreKept reads what was kept into files.
 func (e *emission) restoreKept(p *page.Page) {
 	p.Step("What was there before")
-	p.Text("The ConfigMap openshift-config/%s has it. The commands write each of its values into a file in %s, and the following steps read those. If they print that it is not found, stop: without it, nobody knows what the cluster was before satchel.", beforeName, dirKept)
-	p.Run("mkdir -p "+dirKept, "oc extract configmap/"+beforeName+" -n openshift-config --to="+dirKept+" --confirm")
+	p.Text("The ConfigMap openshift-config/%s has it. The commands write each of its values into a file in %s, and the following steps read those. If they print that it is not found, stop: without it, nobody knows what the cluster was before satchel.", handover.BeforeName, handover.DirKept)
+	p.Run("mkdir -p "+handover.DirKept, "oc extract configmap/"+handover.BeforeName+" -n openshift-config --to="+handover.DirKept+" --confirm")
 	p.Text("From now on the cluster counts as connected again: satchel no longer leaves out what is for the cut.")
-	p.Run("oc patch configmap " + beforeName + ` -n openshift-config --type=merge -p '{"data":{"` + keyCut + `":null}}'`)
+	p.Run("oc patch configmap " + handover.BeforeName + ` -n openshift-config --type=merge -p '{"data":{"` + handover.KeyCut + `":null}}'`)
 }
 
 // restoreOthers creates rules of others again, before satchel's go.
 func (e *emission) restoreOthers(p *page.Page) {
-	kept := slices.ContainsFunc(slices.Collect(maps.Keys(e.before)), func(key string) bool { return strings.HasPrefix(key, keyRules) })
-	if e.hosted() || e.site.PresentRules != nil && !kept && len(e.others(offered)) == 0 {
+	kept := slices.ContainsFunc(slices.Collect(maps.Keys(e.Before)), func(key string) bool { return strings.HasPrefix(key, handover.KeyRules) })
+	if e.Hosted() || e.Site.PresentRules != nil && !kept && len(e.lead.Others(lead.Offered)) == 0 {
 		return // no week has named one for deletion
 	}
 	p.Step("The rules of others")
 	p.Text("Rules of others that were deleted, because satchel's have all that is in them, are created again. Nodes: no drain and no reboot. If it prints nothing, there are none.")
-	p.Run(createAgain(keyRules))
+	p.Run(handover.CreateAgain(handover.KeyRules))
 }

@@ -19,7 +19,7 @@ const samplesGroup = "samples.operator.openshift.io"
 // it deletes the ImageStreams of the namespace openshift, whoever uses them; imports that fail do
 // not degrade it (cluster-samples-operator, pkg/stub).
 func (e *emission) stepSamples(p *page.Page) {
-	if !e.switchesHub() {
+	if !e.hub.SwitchesHub() {
 		return
 	}
 	state, known := e.samplesState()
@@ -45,12 +45,12 @@ func (e *emission) stepSamples(p *page.Page) {
 			"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F 'svc:5000/openshift/' | sort -u",
 		)
 	}
-	p.Text("If its alerts are unwanted, it can be set to Unmanaged: `oc patch configs.%[1]s/cluster --type=merge -p '{\"spec\":{\"managementState\":\"Unmanaged\"}}'`. If the mirror has the images of its streams, they can be imported from there: spec.samplesRegistry is then `%[2]s`.", samplesGroup, e.mirrors()[0])
+	p.Text("If its alerts are unwanted, it can be set to Unmanaged: `oc patch configs.%[1]s/cluster --type=merge -p '{\"spec\":{\"managementState\":\"Unmanaged\"}}'`. If the mirror has the images of its streams, they can be imported from there: spec.samplesRegistry is then `%[2]s`.", samplesGroup, e.Mirrors()[0])
 }
 
 // samplesState is the operator's managementState.
 func (e *emission) samplesState() (state string, known bool) {
-	for _, o := range e.site.Cluster.Of("Config") {
+	for _, o := range e.Site.Cluster.Of("Config") {
 		var in struct {
 			Spec struct {
 				ManagementState string `json:"managementState"`
@@ -69,16 +69,16 @@ var payloadStreams = []string{"cli", "cli-artifacts", "driver-toolkit", "hello-o
 // samplesUsers lists what builds and workloads take from the samples operator's ImageStreams;
 // listed says that all of them were looked at.
 func (e *emission) samplesUsers() (lines []string, listed bool) {
-	if e.site.Cluster == nil {
+	if e.Site.Cluster == nil {
 		return nil, false
 	}
 	brought := map[string]bool{}
-	for _, u := range e.site.Cluster.Images {
+	for _, u := range e.Site.Cluster.Images {
 		if u.Kind == "ImageStream" && u.Namespace == "openshift" {
 			brought[u.Stream] = u.Sample
 		}
 	}
-	for _, u := range e.site.Cluster.Images {
+	for _, u := range e.Site.Cluster.Images {
 		stream := openshiftStream(u)
 		sample, known := brought[stream]
 		if name, _, _ := strings.Cut(strings.TrimPrefix(stream, "openshift/"), ":"); !known {
@@ -96,7 +96,7 @@ func (e *emission) samplesUsers() (lines []string, listed bool) {
 		}
 		lines = append(lines, line)
 	}
-	return text.Sorted(lines), e.site.Cluster.Applications()
+	return text.Sorted(lines), e.Site.Cluster.Applications()
 }
 
 // openshiftStream is the ImageStream of the namespace openshift that an object takes its image from.
@@ -112,5 +112,5 @@ func openshiftStream(u cluster.ImageUse) string {
 
 // carriesDigest reports whether the bundle has the image that a name ends with the digest of.
 func (e *emission) carriesDigest(name string) bool {
-	return slices.ContainsFunc(e.images, func(i oci.Image) bool { return strings.HasSuffix(name, "@"+string(i.Root.Digest)) })
+	return slices.ContainsFunc(e.Images, func(i oci.Image) bool { return strings.HasSuffix(name, "@"+string(i.Root.Digest)) })
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 )
 
 // singletons are the cluster's own objects with the fields alone that satchel sets, for
@@ -15,24 +17,24 @@ import (
 func (e *emission) singletons() (list []desired) {
 	list = append(list, e.imageFields()...)
 	list = append(list, e.proxyFields()...)
-	if !e.hosted() && (e.switchesHub() || e.hubIsOff()) { // where they run, a hosted cluster may refuse it
-		list = append(list, e.fields("config.openshift.io/v1", "OperatorHub", "cluster", e.hubOff()))
+	if !e.Hosted() && (e.hub.SwitchesHub() || e.hubIsOff()) { // where they run, a hosted cluster may refuse it
+		list = append(list, e.fields("config.openshift.io/v1", "OperatorHub", "cluster", e.hub.HubOff()))
 	}
-	if e.has(fileCatalogsOff) || slices.ContainsFunc(e.site.Cluster.Of("ClusterCatalog"), ours) {
-		for _, o := range e.site.Cluster.Of("ClusterCatalog") {
-			if isDefaultClusterCatalog(o.Name) {
-				list = append(list, e.fields("olm.operatorframework.io/v1", o.Kind, o.Name, availabilityOf("Unavailable")))
+	if e.Has(operatorhub.FileCatalogsOff) || slices.ContainsFunc(e.Site.Cluster.Of("ClusterCatalog"), handover.Ours) {
+		for _, o := range e.Site.Cluster.Of("ClusterCatalog") {
+			if operatorhub.IsDefaultClusterCatalog(o.Name) {
+				list = append(list, e.fields("olm.operatorframework.io/v1", o.Kind, o.Name, operatorhub.AvailabilityOf("Unavailable")))
 			}
 		}
 	}
-	if e.switchesHub() || e.hubIsOff() {
-		for _, o := range e.site.Cluster.Of("HelmChartRepository") {
+	if e.hub.SwitchesHub() || e.hubIsOff() {
+		for _, o := range e.Site.Cluster.Of("HelmChartRepository") {
 			if isDefaultHelm(o) {
 				list = append(list, e.fields("helm.openshift.io/v1beta1", o.Kind, o.Name, map[string]any{"spec": map[string]any{"disabled": true}}))
 			}
 		}
 	}
-	if upstream, _, known := e.updatesFrom(); known && e.asksUpdateService() && !e.hosted() {
+	if upstream, _, known := e.way.UpdatesFrom(); known && e.way.AsksUpdateService() && !e.Hosted() {
 		list = append(list, e.fields("config.openshift.io/v1", "ClusterVersion", "version", map[string]any{"spec": map[string]any{"upstream": upstream}}))
 	}
 	return list
@@ -52,7 +54,7 @@ func (e *emission) fields(apiVersion, kind, name string, patch any) desired {
 // insecure registries is. A field that an earlier week has set is there again: server-side apply
 // takes away what its manager had and leaves out.
 func (e *emission) imageFields() (list []desired) {
-	if e.site.PresentImage == nil || e.hosted() { // a hosted cluster sets it back
+	if e.Site.PresentImage == nil || e.Hosted() { // a hosted cluster sets it back
 		return nil
 	}
 	spec := map[string]any{}
@@ -60,9 +62,9 @@ func (e *emission) imageFields() (list []desired) {
 		list = append(list, d)
 		spec["additionalTrustedCA"] = map[string]any{"name": d.name()}
 	}
-	insecure := e.site.PlainHTTP && len(e.images) > 0 || e.heldInsecure()
+	insecure := e.Site.PlainHTTP && len(e.Images) > 0 || e.heldInsecure()
 	if insecure {
-		spec["registrySources"] = map[string]any{"insecureRegistries": e.insecure()}
+		spec["registrySources"] = map[string]any{"insecureRegistries": e.trust.Insecure()}
 	}
 	if len(spec) == 0 {
 		return list
@@ -75,12 +77,12 @@ func (e *emission) imageFields() (list []desired) {
 // authorities is the ConfigMap of authorities with satchel's keys: those of this run, and those
 // that it has in the cluster, also where this run was given none.
 func (e *emission) authorities() (d desired, ok bool) {
-	one, _ := e.present("ConfigMap", "openshift-config", e.ca.name)
-	own := e.site.PresentImage.TrustedCA == "" || e.ownCA() || ours(one)
+	one, _ := e.Present("ConfigMap", "openshift-config", e.trust.CA.Name)
+	own := e.Site.PresentImage.TrustedCA == "" || e.trust.OwnCA() || handover.Ours(one)
 	data, binary := map[string]string{}, map[string]string{}
-	if ca := e.site.PresentCA; ca != nil && ca.Name == e.ca.name && (e.ca.written || own && e.site.PresentImage.TrustedCA != "") {
+	if ca := e.Site.PresentCA; ca != nil && ca.Name == e.trust.CA.Name && (e.trust.CA.Written || own && e.Site.PresentImage.TrustedCA != "") {
 		for key, value := range ca.Data {
-			if own || key == updateServiceKey {
+			if own || key == handover.UpdateServiceKey {
 				data[key] = value
 			}
 		}
@@ -90,9 +92,9 @@ func (e *emission) authorities() (d desired, ok bool) {
 			}
 		}
 	}
-	if e.ca.written {
-		for _, key := range e.ca.keys {
-			data[key] = e.ca.certs
+	if e.trust.CA.Written {
+		for _, key := range e.trust.CA.Keys {
+			data[key] = e.trust.CA.Certs
 			delete(binary, key)
 		}
 	}
@@ -103,8 +105,8 @@ func (e *emission) authorities() (d desired, ok bool) {
 	if len(binary) > 0 {
 		fields["binaryData"] = binary
 	}
-	d = e.fields("v1", "ConfigMap", e.ca.name, fields)
-	meta := map[string]any{"name": e.ca.name, "namespace": "openshift-config"}
+	d = e.fields("v1", "ConfigMap", e.trust.CA.Name, fields)
+	meta := map[string]any{"name": e.trust.CA.Name, "namespace": "openshift-config"}
 	if own {
 		meta["labels"] = map[string]any{kube.ManagedBy: kube.Satchel}
 	}
@@ -115,21 +117,21 @@ func (e *emission) authorities() (d desired, ok bool) {
 // heldInsecure reports whether image.config lists the mirror as insecure, and it did not, as far
 // as that is known, before satchel.
 func (e *emission) heldInsecure() bool {
-	before, _ := e.before.insecure()
-	return slices.ContainsFunc(e.hosts(), func(host string) bool {
-		return slices.Contains(e.site.PresentImage.Sources.Insecure, host) && !slices.Contains(before, host)
+	before, _ := e.Before.Insecure()
+	return slices.ContainsFunc(e.Hosts(), func(host string) bool {
+		return slices.Contains(e.Site.PresentImage.Sources.Insecure, host) && !slices.Contains(before, host)
 	})
 }
 
 // proxyFields are noProxy with the mirror in it. It is one text, so it is left out where the
 // present one is not known; a change reboots nodes.
 func (e *emission) proxyFields() []desired {
-	p, known := e.proxy()
-	if !known || p.Spec.HTTPProxy+p.Spec.HTTPSProxy == "" || e.hosted() {
+	p, known := e.trust.Proxy()
+	if !known || p.Spec.HTTPProxy+p.Spec.HTTPSProxy == "" || e.Hosted() {
 		return nil
 	}
-	missing, _ := e.behindProxy()
-	if len(missing) == 0 && len(e.addedToProxy()) == 0 {
+	missing, _ := e.trust.BehindProxy()
+	if len(missing) == 0 && len(e.trust.AddedToProxy()) == 0 {
 		return nil
 	}
 	all := slices.DeleteFunc(append(strings.Split(p.Spec.NoProxy, ","), missing...), func(s string) bool { return s == "" })
@@ -140,11 +142,11 @@ func (e *emission) proxyFields() []desired {
 
 // hubIsOff reports whether the cluster is known to have its default catalogs off, by satchel.
 func (e *emission) hubIsOff() bool {
-	return e.before[keyDefaultsOff] != "true" && e.hubChange() == same
+	return e.Before[handover.KeyDefaultsOff] != "true" && e.hub.HubChange() == handover.Same
 }
 
 // isDefaultHelm reports whether a repository of charts is the console's default one, on or off.
 func isDefaultHelm(o cluster.Object) bool {
-	var r helmRepository
-	return json.Unmarshal(o.Body, &r) == nil && slices.Contains(defaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/"))
+	var r operatorhub.HelmRepository
+	return json.Unmarshal(o.Body, &r) == nil && slices.Contains(operatorhub.DefaultHelmURLs, strings.TrimRight(r.Spec.ConnectionConfig.URL, "/"))
 }

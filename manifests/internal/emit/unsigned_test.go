@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/oci"
@@ -41,24 +43,24 @@ func TestUnsigned(t *testing.T) {
 		{"of another tool", rule("release-0", art, "m.example/ns/openshift/release"), false, "m.example/ns/openshift/release"},
 	} {
 		in.PresentRules = tc.present
-		inv, site := in.parse(t)
+		inv, given := in.parse(t)
 		for i, img := range inv.Images {
 			if img.Origin == origin.Release {
 				img.Reasons = []oci.Reason{{Kind: origin.KindRelease, Name: "4.22.1 x86_64"}}
 				inv.Images[i] = img
 			}
 			if !tc.signed && img.Source.Name() == art && strings.HasSuffix(img.Tags[0], "etcd") {
-				site.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with 4.22.1", Err: sigstore.ErrNone}}
+				given.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with 4.22.1", Err: sigstore.ErrNone}}
 			}
 		}
-		files, notes, err := Emit(inv, site)
+		files, notes, err := Emit(inv, given)
 		must(t, err)
 		var page, conf string
 		for _, f := range files {
 			switch f.Name {
-			case fileApply:
+			case handover.FileApply:
 				page = string(f.Body)
-			case fileRegistries:
+			case handover.FileRegistries:
 				conf = string(f.Body)
 			}
 			if text := string(f.Body); tc.signed && (strings.Contains(text, "ClusterImagePolicy") || strings.Contains(text, "igstore")) {
@@ -79,8 +81,8 @@ func TestUnsigned(t *testing.T) {
 		case !tc.signed && (!noted || step < 0 || stop < step || apply < stop || !strings.Contains(page[stop:apply], art+digestOf(1)) || strings.Contains(page[stop:apply], digestOf(2))):
 			t.Errorf("%s: the step is at %d, its stop at %d, the first rule applied at %d, noted %t:\n%s", tc.name, step, stop, apply, noted, page)
 		}
-		if update := strings.Contains(page, "oc adm upgrade --allow"); update != tc.signed {
-			t.Errorf("%s: an update is offered: %t", tc.name, update)
+		if next := strings.Contains(page, "oc adm upgrade --allow"); next != tc.signed {
+			t.Errorf("%s: an update is offered: %t", tc.name, next)
 		}
 	}
 }
@@ -89,11 +91,11 @@ func TestUnsigned(t *testing.T) {
 func TestUnsignedForSome(t *testing.T) {
 	t.Parallel()
 	const app = "quay.io/acme/tool"
-	inv, site := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
-	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ImagePolicy shop/p", When: "now", Namespace: "shop", Err: sigstore.ErrNone}}
-	files, notes, err := Emit(inv, site)
+	inv, given := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
+	given.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ImagePolicy shop/p", When: "now", Namespace: "shop", Err: sigstore.ErrNone}}
+	files, notes, err := Emit(inv, given)
 	must(t, err)
-	page, conf := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRegistries).Body)
+	page, conf := string(fileOf(t, files, handover.FileApply).Body), string(fileOf(t, files, handover.FileRegistries).Body)
 	said, apply := strings.Index(page, "For pods of the namespace shop: `"+app), strings.Index(page, "oc apply -f icsp-")
 	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || strings.Contains(page, "**Stop.**") || !strings.Contains(strings.Join(notes, "\n"), "for pods of the namespace shop") {
 		t.Errorf("said at %d, applied at %d; notes %q\n%s", said, apply, notes, page)
@@ -105,11 +107,11 @@ func TestUnsignedForSome(t *testing.T) {
 func TestUnsignedForClusters(t *testing.T) {
 	t.Parallel()
 	const app = "quay.io/acme/tool"
-	inv, site := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
-	site.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ClusterImagePolicy p", When: "now", Clusters: []string{"west"}, Err: sigstore.ErrNone}}
-	files, _, err := Emit(inv, site)
+	inv, given := emitInput{Mirror: "m.example/ns", Images: []emitImage{{Origin: origin.Additional, Source: app + fmt.Sprintf("@sha256:%064x", 3)}}}.parse(t)
+	given.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ClusterImagePolicy p", When: "now", Clusters: []string{"west"}, Err: sigstore.ErrNone}}
+	files, _, err := Emit(inv, given)
 	must(t, err)
-	page, conf := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRegistries).Body)
+	page, conf := string(fileOf(t, files, handover.FileApply).Body), string(fileOf(t, files, handover.FileRegistries).Body)
 	said, apply := strings.Index(page, "For the cluster west: `"+app), strings.Index(page, "oc apply -f icsp-")
 	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || !strings.Contains(page, "**Stop if the cluster is one of those") || strings.Contains(page, "some pods alone") {
 		t.Errorf("said at %d, applied at %d\n%s", said, apply, page)
@@ -140,7 +142,7 @@ func TestUnsignedLine(t *testing.T) {
 	in := emitInput{Mirror: "m.example", Images: []emitImage{{Origin: origin.Release, Source: "quay.io/ocp/art:x", Path: origin.PathComponents, Tags: []string{"x"}}}}
 	inv, _ := in.parse(t)
 	u := sigstore.Unsigned{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Platform: "linux/arm64", Policy: "ImagePolicy ns/p", When: "now", Err: errors.New("another key\nmade it")}
-	if line := unsignedLine(u); !strings.Contains(line, "linux/arm64") || !strings.Contains(line, "its signature: another key made it. ImagePolicy ns/p demands one (now).") {
+	if line := lead.UnsignedLine(u); !strings.Contains(line, "linux/arm64") || !strings.Contains(line, "its signature: another key made it. ImagePolicy ns/p demands one (now).") {
 		t.Error(line)
 	}
 }
@@ -165,11 +167,11 @@ func TestOtherMirrors(t *testing.T) {
 		"of another repository": {rule("theirs", "quay.io/acme", "old.example/x"), []string{art}, false},
 	} {
 		in.PresentRules = c.present
-		inv, site := in.parse(t)
-		site.Demanding = c.demand
-		files, notes, err := Emit(inv, site)
+		inv, given := in.parse(t)
+		given.Demanding = c.demand
+		files, notes, err := Emit(inv, given)
 		must(t, err)
-		page := string(fileOf(t, files, fileApply).Body)
+		page := string(fileOf(t, files, handover.FileApply).Body)
 		if noted := strings.Contains(strings.Join(notes, "\n"), "other mirrors for it"); noted != c.want {
 			t.Errorf("%s: %q", name, notes)
 		}

@@ -7,7 +7,10 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -41,7 +44,7 @@ func updatePage(t *testing.T, in emitInput) string {
 	in.Mirror = "m.example"
 	files, _ := emit(t, in)
 	checkCommands(t, files)
-	return string(fileOf(t, files, fileApply).Body)
+	return string(fileOf(t, files, handover.FileApply).Body)
 }
 
 // order is what the page has in this order; a text that begins with ! it does not have at all.
@@ -80,9 +83,9 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		"olm.maxOpenShiftVersion", "cluster-backup.sh",
 		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
 		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
-		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+notPaused+")",
+		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
 		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
-		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+notPaused+")", "!You may leave out",
+		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+handover.NotPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
 	for i, block := range strings.Split(page, "```") {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
@@ -97,18 +100,18 @@ func TestUpdateUnderWay(t *testing.T) {
 	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
 		in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker", "spec", object1{"paused": true}),
 	}})
-	order(t, page, "Update to 4.16.30", "oc wait $("+notPaused+")", "Let the pools of worker nodes go on", "oc wait $("+notPaused+")", "!Pause the pools")
+	order(t, page, "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "oc wait $("+handover.NotPaused+")", "!Pause the pools")
 }
 
 // TestUpdateCanary: a pool of the site's own that is paused says nothing of the other workers.
 func TestUpdateCanary(t *testing.T) {
 	t.Parallel()
 	for pool, waits := range map[string]bool{"worker": true, "canary": false, "master": false} {
-		e := &emission{site: Site{Cluster: cluster.NewState("c", []cluster.Object{
+		e := newEmission(&handover.Handover{Site: site.Site{Cluster: cluster.NewState("c", []cluster.Object{
 			{Kind: "MachineConfigPool", Name: pool, Body: []byte(`{"spec":{"paused":true}}`)},
 			{Kind: "MachineConfigPool", Name: "other", Body: []byte(`{"spec":{}}`)},
-		})}}
-		if e.workersPaused() != waits {
+		})}})
+		if e.way.WorkersPaused() != waits {
 			t.Errorf("%s is paused: the workers wait: %v", pool, !waits)
 		}
 	}
@@ -137,7 +140,7 @@ spec: {paused: true}
 		c := octest.New(t, 14, objects)
 		files, _ := emit(t, emitInput{Mirror: "m.example", ClusterVersion: "4.14.20", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: known})
 		var pause, resume string
-		for _, b := range octest.Blocks(fileOf(t, files, fileApply).Body) {
+		for _, b := range octest.Blocks(fileOf(t, files, handover.FileApply).Body) {
 			switch {
 			case strings.HasPrefix(b.Step[strings.Index(b.Step, " ")+1:], "Pause the pools"):
 				pause = "```\n" + b.Commands + "```\n"
@@ -148,7 +151,7 @@ spec: {paused: true}
 		paused := func(want string) {
 			t.Helper()
 			for key, o := range c.Snapshot() {
-				if is := strings.Contains(o, "paused: true"); is != strings.Contains(want, key.Name) || strings.Contains(o, keyPaused) != (is && key.Name != "canary") {
+				if is := strings.Contains(o, "paused: true"); is != strings.Contains(want, key.Name) || strings.Contains(o, update.KeyPaused) != (is && key.Name != "canary") {
 					t.Errorf("%s: %q are to be paused: %s", name, want, o)
 				}
 			}
@@ -256,8 +259,8 @@ func TestUpdateOperators(t *testing.T) {
 		csv("ns", "d.v1.0.0", "1.0.0", `"4.16"`), subscription("ns", "d", "stable", "d.v1.0.0"),
 		csv("ns", "e.v1.0.0", "1.0.0", ""), csv("ns", "f.v1.0.0", "1.0.0", `"4.9"`), csv("ns", "g.v1.0.0", "1.0.0", `"4.15.0"`), subscription("ns", "g", "stable", "g.v1.0.0"),
 	}}
-	inv, site := input.withMirror().parse(t)
-	site.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.16", MostOpenShift: true, Packages: []documents.PackageContents{
+	inv, given := input.withMirror().parse(t)
+	given.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.16", MostOpenShift: true, Packages: []documents.PackageContents{
 		{Name: "a", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.1.5", MostOpenShift: "4.17"}}}}},
 		{Name: "c", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "3.0.0", MostOpenShift: "4.17"}}}}},
 	}}, {Catalog: redhatIndex + ":v4.15", MostOpenShift: true, Packages: []documents.PackageContents{
@@ -265,9 +268,9 @@ func TestUpdateOperators(t *testing.T) {
 		{Name: "b", Channels: []documents.ChannelContents{{Name: "new", Versions: []documents.VersionContents{{Version: "2.0.0"}}}, {Name: "old", Versions: []documents.VersionContents{{Version: "1.0.1", MostOpenShift: "4.15"}}}}},
 		{Name: "c", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", MostOpenShift: "4.14"}}}}},
 	}}}
-	files, _, err := Emit(inv, site)
+	files, _, err := Emit(inv, given)
 	must(t, err)
-	page := string(fileOf(t, files, fileApply).Body)
+	page := string(fileOf(t, files, handover.FileApply).Body)
 	order(t, page,
 		"`a.v1.0.0` in ns may be on 4.15 at most, and holds back the update to 4.16 (its updates are approved by hand): a 1.1.0, in channel stable in the mirror, lifts that.",
 		"`b.v1.0.0` in ns", "b 2.0.0, in channel new in the mirror, lifts that. The Subscription follows channel old, so change the channel.",
@@ -293,15 +296,15 @@ func TestUpdateExtensions(t *testing.T) {
 		extension("a", "a.v1", "1.0.0", object1{"channels": []string{"stable"}, "version": "1.0.x"}), extension("b", "b.v1", "1.0.0", object1{}), extension("c", "c.v1", "1.0.0", object1{}),
 		extension("d", "d.v1", "1.0.0", object1{}), olm,
 	}}
-	inv, site := input.withMirror().parse(t)
-	site.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.18", MostOpenShift: true, Packages: []documents.PackageContents{
+	inv, given := input.withMirror().parse(t)
+	given.Contents = []documents.CatalogContents{{Catalog: redhatIndex + ":v4.18", MostOpenShift: true, Packages: []documents.PackageContents{
 		{Name: "a", Channels: []documents.ChannelContents{{Name: "new", Versions: []documents.VersionContents{{Version: "2.0.0", Bundle: "a.v2"}}}, {Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "a.v1", MostOpenShift: "4.18"}}}}},
 		{Name: "b", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "b.v1", MostOpenShift: "4.18"}, {Version: "1.1.0", Bundle: "b.v1.1", MostOpenShift: "4.19"}}}}},
 		{Name: "d", Channels: []documents.ChannelContents{{Name: "stable", Versions: []documents.VersionContents{{Version: "1.0.0", Bundle: "d.v1", MostOpenShift: "4.19"}}}}},
 	}}}
-	files, _, err := Emit(inv, site)
+	files, _, err := Emit(inv, given)
 	must(t, err)
-	order(t, string(fileOf(t, files, fileApply).Body),
+	order(t, string(fileOf(t, files, handover.FileApply).Body),
 		"oc get clusteroperator operator-lifecycle-manager", "oc get clusteroperator olm --ignore-not-found",
 		"`a.v1` of the ClusterExtension `a` may be on 4.18 at most, and holds back the update to 4.19: a 2.0.0, in channel new in the mirror, lifts that. The ClusterExtension follows channel stable, so change its channels. The ClusterExtension allows version `1.0.x`",
 		"`b.v1` of the ClusterExtension `b` may be on 4.18 at most, and holds back the update to 4.19: b 1.1.0, in channel stable in the mirror, lifts that.",

@@ -10,13 +10,16 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 // withGraph is a release, its graph, a catalog, and the authority of the mirror.
-func withGraph(t *testing.T) (*oci.Inventory, Site) {
+func withGraph(t *testing.T) (*oci.Inventory, site.Site) {
 	t.Helper()
 	inv := &oci.Inventory{Images: []oci.Image{
 		emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:4.18.3-multi", Path: "openshift/release-images", Tags: []string{"4.18.3-multi"}}.image(t),
@@ -25,16 +28,16 @@ func withGraph(t *testing.T) (*oci.Inventory, Site) {
 		emitImage{Origin: "operator", Source: "registry.redhat.io/openshift-update-service/bundle@" + digest.FromString("bundle").String(), Platforms: []string{"linux/amd64"}}.image(t),
 	}}
 	inv.Images[1].Built = true
-	return inv, Site{Mirror: oci.Mirror{Host: "mirror.example:5000", Namespace: "ocp"}, CA: []byte(testCA(t))}
+	return inv, site.Site{Mirror: oci.Mirror{Host: "mirror.example:5000", Namespace: "ocp"}, CA: []byte(testCA(t))}
 }
 
 // TestUpdateService: the service reads the releases and the graph by digest where nodes pull them,
 // and its operator is installed where the bundle brings it and the cluster lacks it.
 func TestUpdateService(t *testing.T) {
 	t.Parallel()
-	inv, site := withGraph(t)
-	inv.Images[3].Reasons = []oci.Reason{{Kind: "operator", Name: updatePackage + " 5.0.3", Catalog: inv.Images[2].Configured().String()}}
-	files, _, err := Emit(inv, site)
+	inv, given := withGraph(t)
+	inv.Images[3].Reasons = []oci.Reason{{Kind: "operator", Name: update.UpdatePackage + " 5.0.3", Catalog: inv.Images[2].Configured().String()}}
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	checkObjects(t, files)
 	has := map[string]string{}
@@ -42,11 +45,11 @@ func TestUpdateService(t *testing.T) {
 		has[f.Name] = string(f.Body)
 	}
 	for name, want := range map[string]string{
-		fileUpdateService:      "graphDataImage: mirror.example:5000/ocp/openshift/graph-image@" + inv.Images[1].Root.Digest.String() + "\n  releases: mirror.example:5000/ocp/openshift/release-images\n  replicas: 2\n",
-		fileUpdateSubscription: "source: redhat-operators\n",
-		fileUpdateNamespace:    "name: openshift-update-service\n",
-		fileCA:                 "updateservice-registry: |\n",
-		fileApply:              "oc apply -f " + fileUpdateNamespace,
+		update.FileUpdateService:      "graphDataImage: mirror.example:5000/ocp/openshift/graph-image@" + inv.Images[1].Root.Digest.String() + "\n  releases: mirror.example:5000/ocp/openshift/release-images\n  replicas: 2\n",
+		update.FileUpdateSubscription: "source: redhat-operators\n",
+		update.FileUpdateNamespace:    "name: openshift-update-service\n",
+		handover.FileCA:               "updateservice-registry: |\n",
+		handover.FileApply:            "oc apply -f " + update.FileUpdateNamespace,
 	} {
 		if !strings.Contains(has[name], want) {
 			t.Errorf("%s lacks %q:\n%s", name, want, has[name])
@@ -55,8 +58,8 @@ func TestUpdateService(t *testing.T) {
 
 	// A second OperatorGroup would stop the operators of the namespace.
 	c := octest.New(t, 18, "apiVersion: operators.coreos.com/v1\nkind: OperatorGroup\nmetadata: {name: theirs, namespace: openshift-update-service}\n")
-	pasted(t, c, files, fileApply)
-	if log := c.Log(); slices.Contains(log, "created OperatorGroup openshift-update-service/satchel") || !slices.Contains(log, "created Subscription openshift-update-service/"+updatePackage) {
+	pasted(t, c, files, handover.FileApply)
+	if log := c.Log(); slices.Contains(log, "created OperatorGroup openshift-update-service/satchel") || !slices.Contains(log, "created Subscription openshift-update-service/"+update.UpdatePackage) {
 		t.Errorf("the namespace has an OperatorGroup: %q", log)
 	}
 
@@ -64,28 +67,28 @@ func TestUpdateService(t *testing.T) {
 	object := func(kind, group, namespace, name, body string) cluster.Object {
 		return cluster.Object{APIVersion: group, Kind: kind, Namespace: namespace, Name: name, Body: json.RawMessage(body)}
 	}
-	var theirs updateService
+	var theirs update.UpdateService
 	must(t, json.Unmarshal([]byte(`{"spec":{"graphDataImage":"mirror.example:5000/ocp/openshift/graph-image@`+inv.Images[1].Root.Digest.String()+`","releases":"mirror.example:5000/ocp/openshift/release-images","replicas":1}}`), &theirs))
 	body, err := json.Marshal(theirs.Spec)
 	must(t, err)
-	site.Cluster = cluster.NewState("c", []cluster.Object{
-		object("UpdateService", updateGroup, "updates", "company", `{"metadata":{"name":"company","namespace":"updates","labels":{"app.kubernetes.io/managed-by":"satchel"}},"spec":`+string(body)+`,"status":{"policyEngineURI":"https://updates.example"}}`),
+	given.Cluster = cluster.NewState("c", []cluster.Object{
+		object("UpdateService", update.UpdateGroup, "updates", "company", `{"metadata":{"name":"company","namespace":"updates","labels":{"app.kubernetes.io/managed-by":"satchel"}},"spec":`+string(body)+`,"status":{"policyEngineURI":"https://updates.example"}}`),
 		object("ClusterServiceVersion", "operators.coreos.com/v1alpha1", "updates", "update-service-operator.v5.0.3", `{}`),
 		object("ClusterVersion", "config.openshift.io/v1", "", "version", `{"spec":{"channel":"company","upstream":"https://updates.example/api/upgrades_info/v1/graph"}}`),
 		object("Infrastructure", "config.openshift.io/v1", "", "cluster", `{"status":{"controlPlaneTopology":"SingleReplica"}}`),
 	})
-	files, _, err = Emit(inv, site)
+	files, _, err = Emit(inv, given)
 	must(t, err)
 	for _, f := range files {
 		switch f.Name {
-		case fileUpdateSubscription:
+		case update.FileUpdateSubscription:
 			t.Errorf("the operator is installed, and %s is written", f.Name)
-		case fileUpdateService:
+		case update.FileUpdateService:
 			if !strings.Contains(string(f.Body), "name: company\n  namespace: updates\n") || !strings.Contains(string(f.Body), "replicas: 1\n") {
 				t.Errorf("the cluster's own object is not updated:\n%s", f.Body)
 			}
-		case fileApply:
-			if strings.Contains(string(f.Body), fileUpdateService) || !strings.Contains(string(f.Body), "the update service") {
+		case handover.FileApply:
+			if strings.Contains(string(f.Body), update.FileUpdateService) || !strings.Contains(string(f.Body), "the update service") {
 				t.Errorf("nothing is to be done:\n%s", f.Body)
 			}
 		}
@@ -97,13 +100,13 @@ func TestUpdateService(t *testing.T) {
 func TestUpdateServiceOfOthers(t *testing.T) {
 	t.Parallel()
 	for labels, theirs := range map[string]bool{`{}`: true, `{"app.kubernetes.io/managed-by":"satchel"}`: false} {
-		inv, site := withGraph(t)
+		inv, given := withGraph(t)
 		one := cluster.Object{Kind: "UpdateService", Namespace: "updates", Name: "company", Body: json.RawMessage(`{"metadata":{"labels":` + labels + `},"spec":{"releases":"other.example/releases"}}`)}
 		must(t, json.Unmarshal([]byte(labels), &one.Labels))
-		site.Cluster = cluster.NewState("c", []cluster.Object{one})
-		files, _, err := Emit(inv, site)
+		given.Cluster = cluster.NewState("c", []cluster.Object{one})
+		files, _, err := Emit(inv, given)
 		must(t, err)
-		page, back := string(fileOf(t, files, fileApply).Body), string(fileOf(t, files, fileRestore).Body)
+		page, back := string(fileOf(t, files, handover.FileApply).Body), string(fileOf(t, files, handover.FileRestore).Body)
 		if strings.Contains(page, "which satchel did not make") != theirs || strings.Contains(page, "keep updateservice-company.yaml oc get updateservice/company -n updates -o yaml &&\noc apply") != theirs || !strings.Contains(back, "oc delete updateservice -n updates -l "+kube.Mine+"\nfor f in restore/before/updateservice-*.yaml") {
 			t.Errorf("labels %s:\n%s\n%s", labels, page, back)
 		}
@@ -125,19 +128,19 @@ func TestUpdateServiceStops(t *testing.T) {
 		"the last one is missing":   {[]digest.Digest{other, last}, []documents.PayloadFacts{{Last: last}}, true},
 		"nothing is said of a last": {[]digest.Digest{other}, nil, true},
 	} {
-		inv, site := withGraph(t)
+		inv, given := withGraph(t)
 		inv.Images[0].Root.MediaType, inv.Images[0].Platforms = oci.MediaTypeIndex, []string{"linux/amd64"}
 		inv.Images[0].Omitted = slices.Sorted(slices.Values(tc.omitted))
 		for i := range tc.facts {
 			tc.facts[i].Payload = inv.Images[0].Root.Digest
 		}
-		site.Payloads = tc.facts
-		files, _, err := Emit(inv, site)
+		given.Payloads = tc.facts
+		files, _, err := Emit(inv, given)
 		must(t, err)
 		written, said := false, false
 		for _, f := range files {
-			written = written || f.Name == fileUpdateService
-			said = said || f.Name == fileApply && strings.Contains(string(f.Body), "No UpdateService is written: the release 4.18.3-multi")
+			written = written || f.Name == update.FileUpdateService
+			said = said || f.Name == handover.FileApply && strings.Contains(string(f.Body), "No UpdateService is written: the release 4.18.3-multi")
 		}
 		if written == tc.stops || said != tc.stops {
 			t.Errorf("%s: written %v, said %v", name, written, said)
@@ -149,23 +152,23 @@ func TestUpdateServiceStops(t *testing.T) {
 func TestUpdateServiceTrust(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		change func(*Site)
+		change func(*site.Site)
 		said   string
 		stops  bool
 	}{
-		"authorities given": {func(*Site) {}, "has put them there", false},
-		"none given":        {func(s *Site) { s.CA = nil }, "**No certificate authority was given.** If", false},
-		"the key is there": {func(s *Site) {
-			s.CA, s.PresentCA = nil, &RegistryCA{Name: "company", Data: map[string]string{updateServiceKey: "x"}}
+		"authorities given": {func(*site.Site) {}, "has put them there", false},
+		"none given":        {func(s *site.Site) { s.CA = nil }, "**No certificate authority was given.** If", false},
+		"the key is there": {func(s *site.Site) {
+			s.CA, s.PresentCA = nil, &site.RegistryCA{Name: "company", Data: map[string]string{handover.UpdateServiceKey: "x"}}
 		}, "", false},
-		"plain HTTP": {func(s *Site) { s.CA, s.PlainHTTP = nil, true }, "No UpdateService is written: mirror.example:5000 speaks plain HTTP", true},
+		"plain HTTP": {func(s *site.Site) { s.CA, s.PlainHTTP = nil, true }, "No UpdateService is written: mirror.example:5000 speaks plain HTTP", true},
 	} {
-		inv, site := withGraph(t)
-		tc.change(&site)
-		files, _, err := Emit(inv, site)
+		inv, given := withGraph(t)
+		tc.change(&given)
+		files, _, err := Emit(inv, given)
 		must(t, err)
-		page := string(fileOf(t, files, fileApply).Body)
-		if lacksFile(files, fileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "has put them there") || strings.Contains(page, "authority was given.** If")) {
+		page := string(fileOf(t, files, handover.FileApply).Body)
+		if lacksFile(files, update.FileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "has put them there") || strings.Contains(page, "authority was given.** If")) {
 			t.Errorf("%s:\n%s", name, page)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
@@ -129,7 +131,7 @@ func readFrom(t *testing.T, c *octest.Cluster) *cluster.State {
 }
 
 // written puts files into a directory, in place of those of last week.
-func written(t *testing.T, dir string, files []File) {
+func written(t *testing.T, dir string, files []handover.File) {
 	t.Helper()
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
@@ -168,23 +170,23 @@ func follow(t *testing.T, c *octest.Cluster, dir string, page []byte, times int)
 func TestWayBack(t *testing.T) {
 	t.Parallel()
 	c, dir := octest.New(t, 18, site418), t.TempDir()
-	week := func(later bool) []File {
+	week := func(later bool) []handover.File {
 		files := emitOn(t, wayWeek(t, later), readFrom(t, c))
 		written(t, dir, files)
-		follow(t, c, dir, fileOf(t, files, fileApply).Body, 2)
+		follow(t, c, dir, fileOf(t, files, handover.FileApply).Body, 2)
 		return files
 	}
 	week(false)
 	checkBack(t, c, dir, octest.New(t, 18, site418).Snapshot(), 0)
 	c.Put(t, laterObjects)
 	week(true)
-	for _, gone := range []octest.Key{{Kind: "ImageDigestMirrorSet", Name: "idms-operator-0"}, {Kind: "CatalogSource", Namespace: marketplace, Name: "cs-community-operator-index-v4-18"}} {
+	for _, gone := range []octest.Key{{Kind: "ImageDigestMirrorSet", Name: "idms-operator-0"}, {Kind: "CatalogSource", Namespace: operatorhub.Marketplace, Name: "cs-community-operator-index-v4-18"}} {
 		if _, has := c.Snapshot()[gone]; has {
 			t.Errorf("week 2 did not offer %s for deletion", gone)
 		}
 	}
 	files := week(true)
-	if page := string(fileOf(t, files, fileApply).Body); strings.Contains(page, "keep ") {
+	if page := string(fileOf(t, files, handover.FileApply).Body); strings.Contains(page, "keep ") {
 		t.Errorf("nothing of others is left to change in week 3:\n%s", page)
 	}
 	checkBack(t, c, dir, octest.New(t, 18, site418+"---"+laterObjects).Snapshot(), 7)
@@ -199,7 +201,7 @@ func TestWayBackOfLittle(t *testing.T) {
 		c, dir := octest.New(t, 18, objects), t.TempDir()
 		files := emitOn(t, wayWeek(t, false), readFrom(t, c))
 		written(t, dir, files)
-		follow(t, c, dir, fileOf(t, files, fileApply).Body, 1)
+		follow(t, c, dir, fileOf(t, files, handover.FileApply).Body, 1)
 		in := wayWeek(t, false)
 		in.PresentImage = c.Snapshot()[octest.Key{Kind: "Image", Name: "cluster"}]
 		if c.Put(t, others); !strings.Contains(in.PresentImage, "name: registry-config") {
@@ -220,7 +222,7 @@ func TestWayBackOfLittle(t *testing.T) {
 // blocks, and with each block twice.
 func checkBack(t *testing.T, c *octest.Cluster, dir string, want map[octest.Key]string, stops ...int) {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(dir, fileRestore))
+	page, err := os.ReadFile(filepath.Join(dir, handover.FileRestore))
 	must(t, err)
 	blocks := octest.Blocks(page)
 	for _, stop := range stops {

@@ -8,8 +8,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 )
 
 // asked are the kinds that a query always asks for.
@@ -28,9 +30,9 @@ func weekState(t testing.TB, objects ...string) *cluster.State {
 }
 
 // applied gives the objects of files that a cluster has once they were applied.
-func appliedObjects(files []File) (list []string) {
+func appliedObjects(files []handover.File) (list []string) {
 	for _, f := range files {
-		if strings.HasSuffix(f.Name, ".yaml") && !strings.Contains(f.Name, "/") && strings.Contains(string(f.Body), "kind: ") && f.Mode == modePublic {
+		if strings.HasSuffix(f.Name, ".yaml") && !strings.Contains(f.Name, "/") && strings.Contains(string(f.Body), "kind: ") && f.Mode == handover.ModePublic {
 			list = append(list, string(f.Body))
 		}
 	}
@@ -58,18 +60,18 @@ func weekOf(t testing.TB) emitInput {
 }
 
 // emitOn gives the files for a cluster.
-func emitOn(t *testing.T, in emitInput, s *cluster.State) []File {
+func emitOn(t *testing.T, in emitInput, s *cluster.State) []handover.File {
 	t.Helper()
-	inv, site := in.parse(t)
-	site.Cluster = s
-	files, _, err := Emit(inv, site)
+	inv, given := in.parse(t)
+	given.Cluster = s
+	files, _, err := Emit(inv, given)
 	must(t, err)
 	checkCommands(t, files)
 	return files
 }
 
-func lacksFile(files []File, name string) bool {
-	return !slices.ContainsFunc(files, func(f File) bool { return f.Name == name })
+func lacksFile(files []handover.File, name string) bool {
+	return !slices.ContainsFunc(files, func(f handover.File) bool { return f.Name == name })
 }
 
 // TestWeekly: in the second week, what satchel made in the first one is its own, what stands needs
@@ -78,11 +80,11 @@ func TestWeekly(t *testing.T) {
 	t.Parallel()
 	in := weekOf(t)
 	first := emitOn(t, in, weekState(t, connectedImage, connectedHub, connectedProxy, connectedCV, companyCatalog))
-	apply := commands(t, first, fileApply)
+	apply := commands(t, first, handover.FileApply)
 	inOrder(t, apply, "oc create -f satchel-before.yaml", "oc create -f configmap-registry-ca.yaml", "oc patch image.config")
 	var kept kube.ConfigMap
-	must(t, yaml.UnmarshalStrict(fileOf(t, first, fileBefore).Body, &kept))
-	for key, want := range map[string]string{keyTrustedCA: "", keyDefaultsOff: "", keyNoProxy: "a.example", keyChannel: "stable-4.16", keyInsecure: ""} {
+	must(t, yaml.UnmarshalStrict(fileOf(t, first, handover.FileBefore).Body, &kept))
+	for key, want := range map[string]string{handover.KeyTrustedCA: "", handover.KeyDefaultsOff: "", handover.KeyNoProxy: "a.example", handover.KeyChannel: "stable-4.16", handover.KeyInsecure: ""} {
 		if got, ok := kept.Data[key]; !ok || got != want {
 			t.Errorf("before has %s %q, want %q", key, got, want)
 		}
@@ -90,15 +92,15 @@ func TestWeekly(t *testing.T) {
 	inOrder(t, apply, "keep catalogsource-company.yaml oc get catalogsource/company -n openshift-marketplace -o yaml", "oc apply -f catalogsource-company.yaml")
 
 	second := emitOn(t, in, weekState(t, append(appliedObjects(first), ourImage, ourHub, connectedProxy, connectedCV)...))
-	page := string(fileOf(t, second, fileApply).Body)
+	page := string(fileOf(t, second, handover.FileApply).Body)
 	head, _, _ := strings.Cut(page, "## 1.")
 	inOrder(t, head, "Nothing to do: ", "the copy of what the cluster was before satchel", "the mirror's certificate authorities")
 	for _, no := range []string{"registry-config", "satchel-before.yaml"} {
-		if strings.Contains(commands(t, second, fileApply), no) {
+		if strings.Contains(commands(t, second, handover.FileApply), no) {
 			t.Errorf("in the second week, the page has %s:\n%s", no, page)
 		}
 	}
-	if !lacksFile(second, fileBefore) {
+	if !lacksFile(second, handover.FileBefore) {
 		t.Error("what the cluster is in the second week would be kept as before")
 	}
 }
@@ -114,17 +116,17 @@ func TestWeeklyWithoutCopy(t *testing.T) {
 		"apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: satchel-generic-48b8b7b04356}\nspec: {repositoryDigestMirrors: [{source: q.example/team/tool, mirrors: ['m.example:5000/ocp/team/tool']}]}\n",
 		"apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: redhat-operators, namespace: openshift-marketplace}\nspec: {sourceType: grpc, image: 'm.example:5000/ocp/redhat/redhat-operator-index@sha256:1111111111111111111111111111111111111111111111111111111111111111'}\n"))
 	var kept kube.ConfigMap
-	must(t, yaml.UnmarshalStrict(fileOf(t, files, fileBefore).Body, &kept))
-	if kept.Data[keyTrustedCA] != "" || kept.Data[keyDefaultsOff] != "" {
+	must(t, yaml.UnmarshalStrict(fileOf(t, files, handover.FileBefore).Body, &kept))
+	if kept.Data[handover.KeyTrustedCA] != "" || kept.Data[handover.KeyDefaultsOff] != "" {
 		t.Errorf("satchel's own objects count as before: %v", kept.Data)
 	}
-	if page := string(fileOf(t, files, fileRestore).Body); !strings.Contains(page, "If satchel made them, delete them too:\n\n- `redhat-operators`: ") || strings.Contains(commands(t, files, fileRestore), "redhat-operators") {
+	if page := string(fileOf(t, files, handover.FileRestore).Body); !strings.Contains(page, "If satchel made them, delete them too:\n\n- `redhat-operators`: ") || strings.Contains(commands(t, files, handover.FileRestore), "redhat-operators") {
 		t.Errorf("a catalog without a label is no question:\n%s", page)
 	}
 	// Another registry in the ConfigMap is somebody else's: it stays, and stays named.
 	other := emitOn(t, in, weekState(t, ourImage, ourHub, connectedProxy, connectedCV, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: registry-config, namespace: openshift-config}\ndata: {other.example: x}\n"))
-	must(t, yaml.UnmarshalStrict(fileOf(t, other, fileBefore).Body, &kept))
-	if kept.Data[keyTrustedCA] != registryCAName {
+	must(t, yaml.UnmarshalStrict(fileOf(t, other, handover.FileBefore).Body, &kept))
+	if kept.Data[handover.KeyTrustedCA] != trust.RegistryCAName {
 		t.Errorf("somebody else's authorities go: %v", kept.Data)
 	}
 }
@@ -150,14 +152,14 @@ func TestNoLonger(t *testing.T) {
 		signature("5", kube.Satchel), signature("4", kube.Satchel), signature("3", kube.Satchel), signature("2", "oc"),
 	}
 	files := emitOn(t, weekOf(t), weekState(t, objects...))
-	apply := commands(t, files, fileApply)
+	apply := commands(t, files, handover.FileApply)
 	inOrder(t, apply, "oc delete catalogsource redhat-operators-v4-15 -n openshift-marketplace", "oc delete catalogsource used -n openshift-marketplace", "oc delete configmap -n openshift-config-managed --ignore-not-found sha256-"+strings.Repeat("3", 64)+"\n")
-	page := string(fileOf(t, files, fileApply).Body)
+	page := string(fileOf(t, files, handover.FileApply).Body)
 	if !strings.Contains(page, "`oc delete catalogsource -n openshift-marketplace other-week`") || strings.Contains(page, "marketplace used`") || strings.Contains(page, "marketplace strangers") {
 		t.Errorf("what is listed is not what is not used:\n%s", page)
 	}
 	// Nothing is known of Subscriptions: nothing is listed.
-	if page := string(fileOf(t, emitOn(t, weekOf(t), cluster.NewState("c", nil, "CatalogSource")), fileApply).Body); strings.Contains(page, "nothing needs any more") {
+	if page := string(fileOf(t, emitOn(t, weekOf(t), cluster.NewState("c", nil, "CatalogSource")), handover.FileApply).Body); strings.Contains(page, "nothing needs any more") {
 		t.Errorf("listed without facts:\n%s", page)
 	}
 }
@@ -167,12 +169,12 @@ func TestCut(t *testing.T) {
 	t.Parallel()
 	in := weekOf(t)
 	files := emitOn(t, in, weekState(t, connectedImage))
-	if page := string(fileOf(t, files, fileApply).Body); !strings.Contains(page, "follow CUT.md") || strings.Contains(page, "Disconnect the cluster") {
+	if page := string(fileOf(t, files, handover.FileApply).Body); !strings.Contains(page, "follow CUT.md") || strings.Contains(page, "Disconnect the cluster") {
 		t.Errorf("APPLY.md says of the cut:\n%s", page)
 	}
-	inOrder(t, commands(t, files, fileCut), `oc patch configmap satchel-before -n openshift-config --type=merge -p '{"data":{"cut":"true"}}'`)
+	inOrder(t, commands(t, files, handover.FileCut), `oc patch configmap satchel-before -n openshift-config --type=merge -p '{"data":{"cut":"true"}}'`)
 	files = emitOn(t, in, weekState(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {cut: 'true'}\n"))
-	if page := string(fileOf(t, files, fileApply).Body); strings.Contains(page, "## The cut") || !strings.Contains(page, "the cut (") {
+	if page := string(fileOf(t, files, handover.FileApply).Body); strings.Contains(page, "## The cut") || !strings.Contains(page, "the cut (") {
 		t.Errorf("APPLY.md says of the cut, after it:\n%s", page)
 	}
 }
@@ -180,13 +182,13 @@ func TestCut(t *testing.T) {
 // TestHostedAuthorities: a hosted cluster takes them from the management cluster alone.
 func TestHostedAuthorities(t *testing.T) {
 	t.Parallel()
-	inv, site := weekOf(t).parse(t)
-	site.PlainHTTP = true
-	site.Cluster = weekState(t, connectedImage, "apiVersion: config.openshift.io/v1\nkind: Infrastructure\nmetadata: {name: cluster}\nstatus: {controlPlaneTopology: External}\n")
-	files, _, err := Emit(inv, site)
+	inv, given := weekOf(t).parse(t)
+	given.PlainHTTP = true
+	given.Cluster = weekState(t, connectedImage, "apiVersion: config.openshift.io/v1\nkind: Infrastructure\nmetadata: {name: cluster}\nstatus: {controlPlaneTopology: External}\n")
+	files, _, err := Emit(inv, given)
 	must(t, err)
-	inOrder(t, string(fileOf(t, files, fileApply).Body), "spec.additionalTrustBundle", "registrySources.insecureRegistries", "drain every node", "oc patch hostedcluster")
-	if apply := commands(t, files, fileApply); strings.Contains(apply, "oc patch image.config") || strings.Contains(apply, fileCAPatch) {
+	inOrder(t, string(fileOf(t, files, handover.FileApply).Body), "spec.additionalTrustBundle", "registrySources.insecureRegistries", "drain every node", "oc patch hostedcluster")
+	if apply := commands(t, files, handover.FileApply); strings.Contains(apply, "oc patch image.config") || strings.Contains(apply, handover.FileCAPatch) {
 		t.Errorf("the hosted cluster's own objects are changed:\n%s", apply)
 	}
 	if safe, drains := checkGitOps(t, files); safe["Image cluster"] != nil || drains["Image cluster"] != nil {

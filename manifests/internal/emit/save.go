@@ -1,0 +1,181 @@
+package emit
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// emitBefore writes the ConfigMap, where all of it is known and the cluster does not have it yet.
+func (e *emission) emitBefore() error {
+	e.Before = e.stateBefore()
+	if _, ok := e.Present("ConfigMap", "openshift-config", handover.BeforeName); ok {
+		return nil
+	}
+	cm := kube.ConfigMap{Object: kube.Ours("v1", "ConfigMap", handover.BeforeName, "openshift-config"), Data: map[string]string{}}
+	for _, key := range []string{handover.KeyTrustedCA, handover.KeyInsecure, handover.KeyDefaultsOff, handover.KeySources, handover.KeyNoProxy, handover.KeyUpstream, handover.KeyChannel} {
+		value, known := e.Before.Get(key)
+		if !known {
+			return nil
+		}
+		cm.Data[key] = value
+	}
+	if keys, known := e.Before.Get(handover.KeyTrustedKeys); known {
+		cm.Data[handover.KeyTrustedKeys] = keys
+	}
+	if e.Applied() {
+		e.Note("satchel was in this cluster before, and the ConfigMap openshift-config/%s is not there: %s has what the cluster was before satchel as far as that can be worked out; look through it before step 1 creates it", handover.BeforeName, handover.FileBefore)
+	}
+	return e.AddObject(handover.FileBefore, handover.ModePublic, cm)
+}
+
+// stateBefore finds what is known: the ConfigMap has it, or, where it is known that there is none
+// yet, the cluster's objects have, less what satchel made of them. Where that is not known, an
+// earlier week may have changed what the objects say, and nothing of before is known.
+func (e *emission) stateBefore() handover.Before {
+	b := handover.Before{}
+	switch kept, ok := e.KeptBefore(); {
+	case ok:
+		return kept
+	case !e.Site.Cluster.Known("ConfigMap"):
+		return b
+	}
+	if img := e.Site.PresentImage; img != nil {
+		b[handover.KeyTrustedCA] = img.TrustedCA
+		if e.trust.OwnCA() {
+			b[handover.KeyTrustedCA] = ""
+		}
+		if ca := e.Site.PresentCA; ca != nil && !e.Applied() {
+			b[handover.KeyTrustedKeys] = strings.Join(slices.Sorted(maps.Keys(ca.Data)), " ")
+		}
+		b[handover.KeyInsecure] = handover.JSONList(slices.DeleteFunc(slices.Clone(img.Sources.Insecure), func(s string) bool { return e.Applied() && e.IsHost(s) }))
+	}
+	var spec struct {
+		Spec struct {
+			Off      bool            `json:"disableAllDefaultSources"`
+			Sources  json.RawMessage `json:"sources"`
+			NoProxy  string          `json:"noProxy"`
+			Upstream string          `json:"upstream"`
+			Channel  string          `json:"channel"`
+		} `json:"spec"`
+	}
+	if e.Read("OperatorHub", "cluster", &spec) {
+		b[handover.KeyDefaultsOff], b[handover.KeySources] = "", string(spec.Spec.Sources)
+		if spec.Spec.Off && !e.Applied() { // else satchel has done that
+			b[handover.KeyDefaultsOff] = strconv.FormatBool(true)
+		}
+	}
+	if e.Read("Proxy", "cluster", &spec) {
+		b[handover.KeyNoProxy] = e.WithoutMirror(spec.Spec.NoProxy)
+	}
+	if e.Read("ClusterVersion", "version", &spec) {
+		b[handover.KeyUpstream], b[handover.KeyChannel] = spec.Spec.Upstream, spec.Spec.Channel
+		if !e.way.Update.Kept && e.way.AsksUpdateService() {
+			b[handover.KeyUpstream] = ""
+		}
+	}
+	return b
+}
+
+// stepBefore saves what the cluster was before satchel, once.
+func (e *emission) stepBefore(p *page.Page) {
+	p.Step("Check the cluster and save its configuration")
+	p.Text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
+	kinds := "clusterversion,clusteroperators,nodes,machineconfigpools"
+	if e.Hosted() {
+		kinds = "clusterversion,clusteroperators,nodes"
+	}
+	p.Run("oc get " + kinds)
+	e.pagePaused(p)
+	e.LookDisruption(p)
+	if e.Hosted() {
+		p.Text("What this cluster's nodes have stands in its HostedCluster. %s They keep what it was before satchel, in a ConfigMap beside it, once. (The third one fails where no HostedCluster of this cluster is.) Then log in to this cluster again.", handover.OnManagement)
+		p.Run(lead.KeepHosted(e.HostedPlace())...)
+	}
+	if _, ok := e.Present("ConfigMap", "openshift-config", handover.BeforeName); ok {
+		p.Nothing("the copy of what the cluster was before satchel")
+		return
+	}
+	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. The first run makes it. Later ones only add what of others they are about to change or delete, before they do; what is in it is never overwritten. Nor is a copy that is in this directory already.", handover.FileRestore, handover.BeforeName)
+	const found = "BEFORE=$(oc get configmap " + handover.BeforeName + " -n openshift-config --ignore-not-found -o name)"
+	unless := func(create ...string) string {
+		return `if [ -z "$BEFORE" ]; then` + "\n" + strings.Join(append(e.saves(), strings.Join(create, " &&\n")), "\n") + "\nfi"
+	}
+	if e.Has(handover.FileBefore) {
+		p.Run(page.Chain(found, unless("oc create -f "+handover.FileBefore))...)
+	} else {
+		p.Text("If the commands print that satchel was here before, stop: the cluster is no longer as it was, so its objects of today must not be kept as those of before. Run satchel render with what the cluster is (`--from-cluster`). It works out what was there before.")
+		p.Run(page.Chain(append(append([]string{found}, handover.NotEarlier()...), unless(createBefore()...))...)...)
+	}
+	if !e.Site.Cluster.Known("ImageDigestMirrorSet") {
+		p.Text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
+	}
+}
+
+// saves are commands that make copies for a person to look at.
+func (e *emission) saves() []string {
+	list := []string{
+		save("image.config.openshift.io/cluster", handover.BeforeImage),
+		save("operatorhub.config.openshift.io/cluster", handover.BeforeHub),
+		save("catalogsource -n openshift-marketplace", handover.BeforeCatalogs),
+		save("imagecontentsourcepolicy", "before-icsp.yaml"),
+	}
+	if v, known := e.Site.Cluster.Running(); !known || site.HasMirrorSets(v) {
+		list = append(list, save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
+	}
+	return list
+}
+
+// save is a command that saves a resource and never overwrites an older copy.
+func save(resource, file string) string {
+	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
+}
+
+// createBefore are the lines of a chain that read what the cluster is and make the ConfigMap, only
+// if all of it was read: no later run changes it. A cluster without the marketplace has no
+// OperatorHub.
+func createBefore() (lines []string) {
+	var literals []string
+	name := func(key string) string { return "WAS_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_")) }
+	read := func(key, resource, path string) string {
+		literals = append(literals, "--from-literal="+key+`="$`+name(key)+`"`)
+		return fmt.Sprintf("%s=$(oc get %s -o jsonpath='{%s}')", name(key), resource, path)
+	}
+	lines = []string{
+		read(handover.KeyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name"),
+		read(handover.KeyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries"),
+		read(handover.KeyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy"),
+		read(handover.KeyUpstream, "clusterversion version", ".spec.upstream"),
+		read(handover.KeyChannel, "clusterversion version", ".spec.channel"),
+	}
+	hub := func(key, path string) {
+		lines = append(lines, fmt.Sprintf(`case $CRDS in *operatorhubs.config.openshift.io*) %s ;; *) %s= ;; esac`, read(key, "operatorhub.config.openshift.io/cluster", path), name(key)))
+	}
+	hub(handover.KeyDefaultsOff, ".spec.disableAllDefaultSources")
+	hub(handover.KeySources, ".spec.sources")
+	return append(lines,
+		"oc create configmap "+handover.BeforeName+" -n openshift-config "+strings.Join(literals, " "),
+		"oc label configmap "+handover.BeforeName+" -n openshift-config "+kube.Mine)
+}
+
+// pagePaused names the pools that get no changes.
+func (e *emission) pagePaused(p *page.Page) {
+	names := e.PausedPools()
+	if len(names) == 0 {
+		return
+	}
+	p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
+	if e.way.UpdateFirst() {
+		p.Text("Such an update is under way. So the rest of it comes first here, and the other steps when the pools go on again.")
+	}
+}

@@ -1,0 +1,250 @@
+package update
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// StepUpdate are the steps that take the cluster to the newest release of the bundle.
+func (w *Way) StepUpdate(p *page.Page) {
+	u := &w.Updates
+	if len(w.Payloads)+len(w.signed) == 0 {
+		return
+	}
+	signatures := w.newSignatures()
+	steps := u.steps()
+	switch {
+	case u.known && len(steps)+len(u.apart)+len(signatures) == 0 && len(u.carried) > 0 && u.refused == nil:
+		p.Nothing(fmt.Sprintf("the update (the cluster runs %s, and no release of the bundle is newer)", u.running))
+		return
+	case w.Hosted():
+		w.stepHosted(p)
+		return
+	}
+	w.stepBeforeUpdate(p, signatures)
+	if w.ReleaseIncomplete() || u.arch == "" {
+		return
+	}
+	for i, stage := range u.stages {
+		if stage.Waits && (i > 0 || !u.paused) {
+			w.stepPause(p, stage)
+		}
+		for _, s := range stage.Steps {
+			w.stepUpdateTo(p, s, stage.Waits)
+			w.Hub.StepCatalogSwitch(p, s.To)
+		}
+		if stage.Waits {
+			w.stepUnpause(p, stage)
+		}
+	}
+}
+
+// newSignatures are the ConfigMaps with signatures that the cluster does not have yet.
+func (w *Way) newSignatures() (list []handover.Named) {
+	for _, s := range w.signed {
+		if _, has := w.Present("ConfigMap", "openshift-config-managed", "sha256-"+s.payload.Encoded()); !has {
+			list = append(list, handover.Named{File: s.file})
+		}
+	}
+	return list
+}
+
+// ReleaseIncomplete reports whether images of a release are missing in the bundle.
+func (w *Way) ReleaseIncomplete() bool {
+	return slices.ContainsFunc(w.Gaps, func(g oci.Gap) bool {
+		return g.Image.Origin == origin.Release && g.Image.Subject == "" && !origin.IsGraph(g.Image.Source)
+	})
+}
+
+// stepBeforeUpdate says which way the cluster goes, and does what comes before the first update.
+func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
+	u := &w.Updates
+	steps := u.steps()
+	switch {
+	case u.known && len(steps) > 0:
+		p.Step("Prepare the update to %s", steps[len(steps)-1].To)
+	case u.known:
+		p.Step("The signatures of releases")
+	default:
+		p.Step("Prepare the update")
+	}
+	w.pageWay(p)
+	if len(steps) > 0 && !w.ReleaseIncomplete() {
+		w.pageOperators(p, steps)
+	}
+	w.pageSignatures(p, signatures)
+	switch {
+	case len(steps) == 0:
+	case w.ReleaseIncomplete():
+		p.Text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
+	case u.arch != "":
+		p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
+		p.Run(
+			"NODE=$("+handover.ReadyNodes("node-role.kubernetes.io/master")+" | head -n 1)",
+			"oc debug -q node/\"$NODE\" -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
+		)
+	}
+}
+
+// pageWay lists the updates in order, and what is not needed.
+func (w *Way) pageWay(p *page.Page) {
+	u := &w.Updates
+	steps := u.steps()
+	var to, rest, apart []string
+	onWay := map[string]bool{}
+	for _, s := range steps {
+		to = append(to, s.To.String())
+		onWay[s.To.String()] = true
+	}
+	for _, c := range u.carried {
+		if v := c.version.String(); !onWay[v] && !slices.ContainsFunc(u.apart, func(a semver.Version) bool { return a.EQ(c.version) }) {
+			rest = append(rest, v)
+		}
+	}
+	if u.refused != nil {
+		onWay[u.refused.version.String()] = true
+	}
+	for _, v := range u.apart {
+		apart = append(apart, v.String())
+	}
+	switch {
+	case u.known && len(to) > 0:
+		p.Text("The cluster runs %s. It is updated to %s.", u.running, strings.Join(to, ", then to "))
+	case u.known:
+		p.Text("The cluster runs %s. There is no update to do.", u.running)
+	case u.arch == "" && len(u.others) > 0:
+		p.Text("The bundle has payloads of several architectures, and satchel does not know which one the cluster runs. Run satchel render again with `--from-cluster`: then this page has the commands of the update. The payloads are:")
+		w.pagePayloads(p, u.others)
+	case len(to) > 0:
+		p.Text("satchel does not know which release the cluster runs. This command shows it. The bundle brings it to %s. For releases up to the one that runs, the commands below do nothing. With `--cluster-version` or `--from-cluster`, satchel render writes only what is left.", strings.Join(to, ", then to "))
+		p.Run("oc get clusterversion")
+	}
+	if len(rest) > 0 {
+		p.Text("Nothing to do for the other releases of the bundle, which the cluster has behind it or does not need on this way: %s.", text.Some(rest, 10))
+	}
+	if len(u.unnamed) > 0 {
+		p.Text("The tags of these payloads do not say which version they are. If the cluster is to run one of them: `oc adm upgrade --allow-explicit-upgrade --to-image` with its name.")
+		w.pagePayloads(p, u.unnamed)
+	}
+	if u.refused != nil {
+		p.Text("**%s**", w.Lead.NoUpdate(u.refused.img))
+	}
+	if len(apart) > 0 {
+		p.Text("No update with the releases of this bundle leads to %s. Carry the releases between too: `shortestPath` in the configuration finds them.", text.And(apart))
+	}
+	if u.arch != "" && len(u.others) > 0 {
+		var names []string
+		for _, img := range u.others {
+			names = append(names, origin.PayloadName(img))
+		}
+		p.Text("Other payloads of the bundle are not for this cluster (its architecture: %s): %s.", u.arch, text.Some(names, 5))
+	}
+}
+
+// pagePayloads lists payloads.
+func (w *Way) pagePayloads(p *page.Page, payloads []oci.Image) {
+	var list []string
+	for _, img := range payloads {
+		list = append(list, fmt.Sprintf("%s: `%s` (in the mirror: `%s`)", origin.PayloadName(img), img.Source.WithDigest(img.Root.Digest), w.Place(img)))
+	}
+	p.List(list)
+}
+
+// stepUpdateTo is one update.
+func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
+	c, ok := w.Updates.of(s.To)
+	if !ok {
+		return
+	}
+	p.Step("Update to %s", s.To)
+	w.pageRisks(p, s, c)
+	switch {
+	case s.From.Major == 0:
+	case !s.Sure:
+		p.Text("satchel does not know whether an update from %s to %s is supported: neither an update graph nor the release itself came with the bundle. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
+	}
+	w.pageGates(p, s)
+	if waits {
+		p.Text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
+	} else {
+		p.Reboots("the update")
+	}
+	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", w.Place(c.img), s.To, ocFor(s.To))
+	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
+	now, isNewest := newest(s.To)
+	to := page.Shell(s.To.String())
+	p.Run(append(now, fmt.Sprintf(`[ -z "$NOW" ] || [ "$NOW" = %s ] || ! %s || oc adm upgrade --allow-explicit-upgrade --to-image %s`, to, isNewest, page.Shell(image)))...)
+	p.Text("Wait until the whole cluster has it. If this ends with STOP, do not go on: the update was refused, or is not done, and `oc adm upgrade` shows why. (The command about Progressing may end with an error about a timeout: then the update was over before.)")
+	pools := w.Pools()
+	if waits {
+		pools = "$(" + handover.NotPaused + ")"
+	}
+	lines := page.Chain(
+		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+to+" --timeout=15m",
+		"{ oc wait clusterversion version --for=condition=Progressing --timeout=5m || true; }",
+		"oc wait clusterversion version --for=condition=Progressing=False --timeout=4h",
+		"oc adm wait-for-stable-cluster --timeout=2h",
+		"oc wait "+pools+" --for=condition=Updated --timeout=4h",
+		"oc get clusterversion",
+	)
+	if !w.Updates.known {
+		lines = slices.Concat(now, []string{"if " + isNewest + "; then"}, lines, []string{"else", `echo "The cluster runs $NOW, which is newer: there is nothing to wait for."`, "fi"})
+	}
+	p.Run(lines...)
+}
+
+// newest are commands that read the version that the cluster is to run, and a condition that
+// holds where that is not newer than v.
+func newest(v semver.Version) (lines []string, condition string) {
+	// sort has what begins with ~ before the release, which is what a version means by -. OKD has
+	// its candidates before the releases that have a number in their place.
+	tilde, as := "s/-/~/", strings.Replace(v.String(), "-", "~", 1)
+	if len(v.Pre) > 0 && strings.HasPrefix(v.Pre[0].VersionStr, "okd") {
+		tilde += `;s/\.\([a-z]\)/~\1/`
+		as = candidate.ReplaceAllString(as, "~$1")
+	}
+	return []string{
+		"NOW=$(oc get clusterversion version -o jsonpath='{.status.desired.version}')",
+		fmt.Sprintf(`NEWEST=$(printf '%%s\n' %s "$NOW" | sed '%s' | sort -V | tail -n 1)`, page.Shell(v.String()), tilde),
+	}, fmt.Sprintf(`[ "$NEWEST" = %s ]`, page.Shell(as))
+}
+
+// candidate is the dot before a word in a version of OKD, such as 4.20.0-okd-scos.ec.14.
+var candidate = regexp.MustCompile(`\.([a-z])`)
+
+// pageRisks names the known problems of an update.
+func (w *Way) pageRisks(p *page.Page, s updatepath.Step, c carriedPayload) {
+	if len(s.Risks) == 0 || c.facts == nil {
+		return
+	}
+	var list []string
+	for _, up := range c.facts.Updates {
+		if !up.From.EQ(s.From) {
+			continue
+		}
+		for _, r := range up.Risks {
+			list = append(list, fmt.Sprintf("%s: %s (%s)", page.Markdown(r.Name), page.Markdown(r.Message), page.Markdown(r.URL)))
+		}
+	}
+	p.Text("**This update has known problems on some clusters.** Go on only if this cluster is not concerned:")
+	p.List(list)
+}
+
+// ocFor says which oc an update needs: wait-for-stable-cluster came with 4.14 (openshift/oc #1444).
+func ocFor(v semver.Version) string {
+	if v.Major == 4 && v.Minor < 14 {
+		return "4.14 or newer: older ones have no `oc adm wait-for-stable-cluster`"
+	}
+	return "this version or a newer one"
+}

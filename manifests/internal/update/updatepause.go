@@ -1,0 +1,110 @@
+package update
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// stepPause has the worker nodes wait for the updates over two minor versions.
+func (w *Way) stepPause(p *page.Page, stage updatepath.Stage) {
+	var to []string
+	for _, s := range stage.Steps {
+		to = append(to, s.To.String())
+	}
+	p.Step("Pause the pools of worker nodes")
+	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire.", text.And(to))
+	if stay := w.sitePaused(); len(stay) > 0 {
+		p.Text("The site has paused %s itself: these commands leave that as it is.", text.And(handover.Codes(stay)))
+	}
+	p.Text("Nodes: nothing changes now.")
+	p.Run(w.pause()...)
+}
+
+// KeyPaused is an annotation of the pools that the commands paused: only these go on.
+const KeyPaused = "satchel-paused"
+
+// stepUnpause lets the worker nodes go on.
+func (w *Way) stepUnpause(p *page.Page, stage updatepath.Stage) {
+	to := stage.Steps[len(stage.Steps)-1].To
+	p.Step("Let the pools of worker nodes go on")
+	p.Text("**Nodes: this drains and restarts every node of these pools, one after the other,** and brings it to %s.", to)
+	if stay := w.sitePaused(); len(stay) > 0 {
+		p.Text("The site itself had paused %s: that stays as it is. Its nodes keep the version that they have until somebody resumes it.", text.And(handover.Codes(stay)))
+	}
+	wait := []string{"oc wait $(" + handover.NotPaused + ") --for=condition=Updated --timeout=8h", "oc get nodes,machineconfigpools"}
+	if pools := w.pausedHere(); len(pools) > 0 {
+		var lines []string
+		for _, name := range pools {
+			lines = append(lines, fmt.Sprintf(setPaused, page.Shell(name), false), "oc annotate machineconfigpool "+page.Shell(name)+" "+KeyPaused+"-")
+		}
+		p.Run(page.Chain(append(lines, wait...)...)...)
+		return
+	}
+	p.Text("Only pools that the commands above paused go on. If the last command shows another one that is paused, the site had paused it itself.")
+	const resume = `echo "$POOLS" | while IFS== read -r POOL PAUSED; do [ "$PAUSED" != true ] || { ` + setPaused + ` && oc annotate machineconfigpool "$POOL" ` + KeyPaused + "-; }; done"
+	p.Run(page.Chain(append([]string{
+		"POOLS=$(oc get machineconfigpool -o jsonpath='{range .items[*]}{.metadata.name}={.metadata.annotations." + KeyPaused + `}{"\n"}{end}')`,
+		fmt.Sprintf(resume, `"$POOL"`, false),
+	}, wait...)...)...)
+}
+
+const setPaused = `oc patch machineconfigpool %s --type=merge -p '{"spec":{"paused":%t}}'`
+
+// pause are the commands that pause the pools of worker nodes which are not paused, and mark them.
+// That of the control plane, and of an arbiter, are never paused.
+func (w *Way) pause() (lines []string) {
+	const mark = "oc annotate machineconfigpool %s --overwrite " + KeyPaused + "=true && " + setPaused
+	pools := w.pausedHere()
+	if len(pools) == 0 {
+		return page.Chain(
+			`POOLS=$(oc get machineconfigpool -o jsonpath='{range .items[*]}{.metadata.name}={.spec.paused}{"\n"}{end}')`,
+			fmt.Sprintf(`echo "$POOLS" | while read -r POOL; do case $POOL in master=*|arbiter=*|*=true) ;; *) `+mark+` ;; esac; done`, `"${POOL%=*}"`, `"${POOL%=*}"`, true))
+	}
+	for _, name := range pools {
+		lines = append(lines, fmt.Sprintf(mark, page.Shell(name), page.Shell(name), true))
+	}
+	return lines
+}
+
+// workerPool is a pool of worker nodes.
+type workerPool struct {
+	Metadata struct {
+		Annotations map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Spec struct {
+		Paused bool `json:"paused"`
+	} `json:"spec"`
+}
+
+// workerPools sorts the pools of worker nodes, as far as they are known: those that the pages pause
+// and let go on, and those that the site has paused for its own reasons. If an update waits already
+// and nothing is marked, somebody has paused the pool "worker" for it.
+func (w *Way) workerPools() (here, given []string) {
+	for _, o := range w.Site.Cluster.Of("MachineConfigPool") {
+		var pool workerPool
+		if o.Name == "master" || o.Name == "arbiter" || json.Unmarshal(o.Body, &pool) != nil {
+			continue
+		}
+		if pool.Spec.Paused && pool.Metadata.Annotations[KeyPaused] == "" && !(w.Updates.paused && o.Name == "worker") {
+			given = append(given, o.Name)
+		} else {
+			here = append(here, o.Name)
+		}
+	}
+	return here, given
+}
+
+func (w *Way) pausedHere() []string {
+	here, _ := w.workerPools()
+	return here
+}
+
+func (w *Way) sitePaused() []string {
+	_, given := w.workerPools()
+	return given
+}

@@ -1,0 +1,255 @@
+package update
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/lead"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/trust"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// carriedPayload is a payload of the bundle whose tag says what it is.
+type carriedPayload struct {
+	img     oci.Image
+	version semver.Version
+	arch    string                  // as releases write it
+	facts   *documents.PayloadFacts // nil: not known
+}
+
+// Updates are what is to be done to get the cluster to the newest release of the bundle.
+type updates struct {
+	running semver.Version
+	known   bool // which release runs
+	// arch is that of the payloads for this cluster, "" where it is not known and the bundle
+	// has several.
+	arch    string
+	carried []carriedPayload // of that architecture, the oldest first
+	others  []oci.Image      // of other architectures
+	unnamed []oci.Image      // whose tag is no version
+	stages  []updatepath.Stage
+	paused  bool             // the first stage is under way: pools of worker nodes wait already
+	apart   []semver.Version // that no update of the bundle leads to
+	refused *carriedPayload  // where the way ends, because nodes would refuse images of it
+}
+
+// Way is the part of the updates.
+type Way struct {
+	*handover.Handover
+	Trust   *trust.Trust
+	Hub     *operatorhub.Hub
+	Lead    *lead.Lead
+	signed  []signedPayload
+	Update  updateState
+	pinned  pinnedState
+	Updates updates
+}
+
+// FindUpdates finds the updates that are left. Where the release that runs is not known, they
+// begin with the oldest of the bundle.
+func (w *Way) FindUpdates() {
+	u := updates{}
+	u.running, u.known = w.Site.Cluster.Running()
+	var all []carriedPayload
+	all, u.unnamed = w.carriedPayloads()
+	archs := map[string]bool{}
+	for _, c := range all {
+		archs[c.arch] = true
+	}
+	u.arch = w.clusterArch(all)
+	if u.arch == "" && len(archs) == 1 {
+		u.arch = all[0].arch
+	}
+	for _, c := range all {
+		if c.arch == u.arch {
+			u.carried = append(u.carried, c)
+		} else {
+			u.others = append(u.others, c.img)
+		}
+	}
+	w.Updates = u
+	if len(u.carried) == 0 {
+		return
+	}
+	var steps []updatepath.Step
+	from := u.running
+	if !u.known {
+		from = u.carried[0].version
+		steps = []updatepath.Step{{To: from}}
+	}
+	found, apart := updatepath.Find(from, u.Releases())
+	steps = append(steps, found...)
+	for i, s := range steps {
+		if c, ok := w.Updates.of(s.To); ok && w.Lead.UnsignedIn(c.img) > 0 {
+			w.Updates.refused, steps = &c, steps[:i]
+			break
+		}
+	}
+	stages := updatepath.Stages(steps)
+	if w.Updates.paused = len(stages) > 0 && w.WorkersPaused(); w.Updates.paused {
+		stages[0].Waits = true
+	}
+	w.Updates.stages, w.Updates.apart = stages, apart
+}
+
+// UpdateFirst reports whether an update that is under way comes before the other steps: the pools of
+// worker nodes are paused for it, and get nothing else until it is done.
+func (w *Way) UpdateFirst() bool {
+	return w.Updates.paused && !w.ReleaseIncomplete() && w.Updates.arch != "" && !w.Hosted()
+}
+
+// WorkersPaused reports whether the pool of worker nodes is known to be paused; one of the site's
+// own, such as a canary pool, says nothing of the others.
+func (w *Way) WorkersPaused() bool {
+	for _, o := range w.Site.Cluster.Of("MachineConfigPool") {
+		if o.Name != "worker" {
+			continue
+		}
+		var pool struct {
+			Spec struct {
+				Paused bool `json:"paused"`
+			} `json:"spec"`
+		}
+		if json.Unmarshal(o.Body, &pool) == nil && pool.Spec.Paused {
+			return true
+		}
+	}
+	return false
+}
+
+// Releases are the payloads as the search for a path takes them.
+func (u *updates) Releases() (list []updatepath.Release) {
+	for _, c := range u.carried {
+		r := updatepath.Release{Version: c.version}
+		if c.facts != nil {
+			r.Previous = c.facts.Previous
+			for _, up := range c.facts.Updates {
+				edge := updatepath.Edge{From: up.From}
+				for _, risk := range up.Risks {
+					edge.Risks = append(edge.Risks, risk.Name)
+				}
+				r.Graph = append(r.Graph, edge)
+			}
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// steps lists the updates of all stages.
+func (u *updates) steps() (list []updatepath.Step) {
+	for _, s := range u.stages {
+		list = append(list, s.Steps...)
+	}
+	return list
+}
+
+// of gives the payload of a version.
+func (u *updates) of(v semver.Version) (carriedPayload, bool) {
+	i := slices.IndexFunc(u.carried, func(c carriedPayload) bool { return c.version.EQ(v) })
+	if i < 0 {
+		return carriedPayload{}, false
+	}
+	return u.carried[i], true
+}
+
+// carriedPayloads sorts the payloads, the oldest first, and gives those apart whose tag is no
+// version.
+func (w *Way) carriedPayloads() (list []carriedPayload, others []oci.Image) {
+	for _, img := range w.Payloads {
+		c := carriedPayload{img: img}
+		for _, tag := range append(img.NamedTags(), img.Source.Tag) {
+			if t, ok := origin.ParseReleaseTag(tag); ok {
+				c.version, c.arch = t.Version, t.Arch
+				break
+			}
+		}
+		if c.arch == "" {
+			others = append(others, img)
+			continue
+		}
+		for i := range w.Site.Payloads {
+			if f := &w.Site.Payloads[i]; f.Payload == img.Root.Digest {
+				c.facts = f
+			}
+		}
+		list = append(list, c)
+	}
+	slices.SortStableFunc(list, func(a, b carriedPayload) int { return a.version.Compare(b.version) })
+	return list, others
+}
+
+// archNames are the architectures that releases write otherwise than Go.
+var archNames = map[string]string{"amd64": "x86_64", "arm64": "aarch64", "multi": "multi"}
+
+// clusterArch is the architecture of the payload that the cluster runs, as releases write it: of
+// its own digest, if the bundle has it, else as the version operator says, else of all nodes;
+// "" where it is not known.
+func (w *Way) clusterArch(carried []carriedPayload) string {
+	var cv struct {
+		Status struct {
+			Desired struct {
+				Image        string `json:"image"`
+				Architecture string `json:"architecture"`
+			} `json:"desired"`
+			Conditions []struct{ Type, Message string } `json:"conditions"`
+		} `json:"status"`
+	}
+	if one, ok := w.Present("ClusterVersion", "", "version"); ok && json.Unmarshal(one.Body, &cv) == nil {
+		for _, c := range carried {
+			if strings.HasSuffix(cv.Status.Desired.Image, "@"+c.img.Root.Digest.String()) {
+				return c.arch
+			}
+		}
+		if cv.Status.Desired.Architecture == "Multi" {
+			return "multi"
+		}
+		for _, c := range cv.Status.Conditions {
+			if _, arch, ok := strings.Cut(c.Message, `architecture="`); ok && c.Type == "ReleaseAccepted" {
+				arch, _, _ = strings.Cut(arch, `"`)
+				return releaseArch(strings.ToLower(arch))
+			}
+		}
+	}
+	archs := map[string]bool{}
+	for _, node := range w.Site.Cluster.Of("Node") {
+		archs[nodeArch(node.Body)] = true
+	}
+	switch len(archs) {
+	case 0:
+		return ""
+	case 1:
+		for arch := range archs {
+			return releaseArch(arch)
+		}
+	}
+	return "multi"
+}
+
+func releaseArch(arch string) string {
+	if name := archNames[arch]; name != "" {
+		return name
+	}
+	return arch
+}
+
+// nodeArch is the architecture of a node, as Go writes it.
+func nodeArch(body json.RawMessage) string {
+	var n struct {
+		Status struct {
+			NodeInfo struct {
+				Architecture string `json:"architecture"`
+			} `json:"nodeInfo"`
+		} `json:"status"`
+	}
+	_ = json.Unmarshal(body, &n) // "" then, as of a node that says nothing
+	return n.Status.NodeInfo.Architecture
+}
