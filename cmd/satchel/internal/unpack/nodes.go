@@ -2,8 +2,11 @@ package unpack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"time"
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -43,7 +46,7 @@ func (e *NodesError) Permanent() bool { return e.Err == nil }
 // nodes says how nodes pull, with a client that does so; without one if they lack a credential,
 // which is said, or if the mirror was looked at in that way already. The caller closes it.
 func (u *unpacking) nodes() (*manifests.NodePull, *transport.Client, error) {
-	if u.Out == nil || u.AsNodes == nil || u.Unasked {
+	if u.Out == nil || u.AsNodes == nil || u.Unasked || u.away != "" {
 		return nil, nil, nil
 	}
 	nodes, err := manifests.NodePullOf(u.r.Inventory(), u.Site)
@@ -70,6 +73,11 @@ func (u *unpacking) asNodes(ctx context.Context) error {
 	defer client.Close()
 	at := transport.NewMirror(client, nodes.From, u.Parallel)
 	images := slices.DeleteFunc(slices.Clone(u.images), u.wasRefused)
+	if why := u.notReached(ctx, at, nodes.From, images); why != nil {
+		u.away = nodes.From.String()
+		u.Warn("nodes pull from %s, which this host does not reach, so nothing was looked at there: %v. Whether nodes find the images and their signatures is not known, and the YAML takes it that nodes need TLS there; to look, run satchel render on a host that reaches it", u.away, why)
+		return nil
+	}
 	lacking, err := at.Lacks(ctx, u.src, &oci.Inventory{Images: images})
 	wrong := &NodesError{From: nodes.From.String(), All: len(images), login: nodes.Secret != nil}
 	switch {
@@ -91,6 +99,31 @@ func (u *unpacking) asNodes(ctx context.Context) error {
 		with = "with their credential"
 	}
 	u.Info("nodes get %s from %s %s", counted(images), nodes.From, with)
+	return nil
+}
+
+// reachWithin is how long an address that only nodes need to reach is tried.
+const reachWithin = 10 * time.Second
+
+// notReached gives the error with which no connection to the address of nodes came about; nil if one
+// did, and if it is the mirror's own, which was reached before.
+func (u *unpacking) notReached(ctx context.Context, at *transport.Mirror, from oci.Mirror, images []oci.Image) error {
+	if len(u.Site.PullFrom) == 0 || len(images) == 0 {
+		return nil
+	}
+	first, stop := context.WithTimeout(ctx, reachWithin)
+	defer stop()
+	_, _, err := at.Manifest(first, from.Repo(images[0]).WithDigest(images[0].Root.Digest))
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	var answer *transport.RegistryError
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &answer) && slices.Contains([]transport.Trouble{transport.TroubleName, transport.TroubleRefused, transport.TroubleLost}, answer.Trouble()),
+		errors.As(err, &dial) && dial.Op == "dial", first.Err() != nil:
+		return err
+	}
 	return nil
 }
 

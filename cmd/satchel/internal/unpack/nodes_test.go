@@ -112,3 +112,29 @@ func TestAsNodes(t *testing.T) {
 		t.Error("without any credential the mirror gives its images")
 	}
 }
+
+// TestAddressOfNodesAway: an address that only nodes reach is named as not looked at, and the YAML
+// is written.
+func TestAddressOfNodesAway(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 62)
+	out := filepath.Join(t.TempDir(), "out")
+	o := s.options(t, out)
+	o.AsNodes = func(credentials []byte) *transport.Client {
+		return transport.NewClient(transport.Config{Credentials: credentials, RetryDelay: 1})
+	}
+	o.Site.PullFrom = []oci.Mirror{{Host: "nodes-only.invalid:1", Namespace: "in"}}
+	var err error
+	if o.Site.NodeSecret, err = manifests.ParsePullSecret("nodes", []byte(`{"auths":{"nodes-only.invalid:1":{"auth":"bWU6eA=="}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
+		t.Fatal(err)
+	}
+	if all := s.Log.String(); !strings.Contains(all, "nodes pull from nodes-only.invalid:1/in, which this host does not reach, so nothing was looked at there") {
+		t.Errorf("the log: %s", all)
+	}
+	if _, err := os.Stat(filepath.Join(out, "APPLY.md")); err != nil {
+		t.Error(err)
+	}
+}

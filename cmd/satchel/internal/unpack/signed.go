@@ -84,6 +84,9 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		if names := u.unlooked(); len(names) > 0 && all.Checked > 0 {
 			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+text.And(names)+": no credential for nodes was given"))
 		}
+		if u.away != "" {
+			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+u.away+": this host does not reach it"))
+		}
 		u.signed = append(u.signed, all)
 		for _, why := range all.Unchecked {
 			u.Debug("signatures not checked for %s", why)

@@ -103,7 +103,8 @@ type unpacking struct {
 	sets    []set       // for each cluster
 	forHub  *manifests.Hub
 
-	nodesPlain *bool // whether the address that nodes pull from speaks plain HTTP; nil: not asked
+	away       string // the address that nodes pull from, if this host does not reach it
+	nodesPlain *bool  // whether the address that nodes pull from speaks plain HTTP; nil: not asked
 
 	found *transport.Missing // when the run began
 	all   bool               // all was looked at, and is there
