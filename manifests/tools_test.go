@@ -74,4 +74,14 @@ func TestTools(t *testing.T) {
 	if gaps, ok := oci.Gaps(err); !ok || len(gaps) != 1 || !errors.As(gaps[0], &unfit) || !strings.Contains(unfit.Why, "no component of it has the program openshift-install") {
 		t.Errorf("a release without openshift-install: %v", err)
 	}
+
+	m.At("quay.io/ocp/rel:x", m.PutPayload(t, "4.12.5", "amd64", map[string]string{"cli": components["installer"], "installer": components["installer"]}))
+	c = asktest.ReleaseConfig(t, "quay.io/ocp/rel:x")
+	c.Extra.Tools = true
+	_, err = Resolve(t.Context(), c, m)
+	gaps, _ := oci.Gaps(err)
+	var without *ToolsError
+	if len(gaps) != 1 || !errors.As(gaps[0], &without) || !errors.As(gaps[0], &unfit) || !strings.Contains(err.Error(), "release 4.12.5 quay.io/ocp/rel:x, component cli, which is to have the program oc: image sha256:") || without.Hint() == "" {
+		t.Errorf("a component without its program: %v", err)
+	}
 }

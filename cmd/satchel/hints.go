@@ -203,6 +203,8 @@ func flagsFor(err error) string {
 		return extraFlags[e.Field()]
 	case *manifests.GraphError:
 		return extraFlags[e.Field()]
+	case *manifests.ToolsError:
+		return "pack without --with-tools"
 	}
 	return keyFlags(err)
 }

@@ -32,17 +32,34 @@ func (r *release) tools(ctx context.Context, root oci.Descriptor, from ask.Image
 	components := r.ToolComponents()
 	for _, name := range []string{payload.ToolOC, payload.ToolInstall} {
 		if _, has := components[name]; !has {
-			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: "no component of it has the program " + name}
+			return nil, withoutTools(&oci.UnsupportedError{What: "payload " + r.ref.String(), Why: "no component of it has the program " + name})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(components)) {
 		some, err := r.toolsIn(ctx, name, components[name], stamp, from)
 		if err != nil {
-			return nil, fmt.Errorf("release %s: %w", r.ref, err)
+			return nil, fmt.Errorf("release %s %s, component %s, which is to have the program %s: %w", r.Version, r.ref, components[name].Name, name, withoutTools(err))
 		}
 		list = append(list, some...)
 	}
 	return list, nil
+}
+
+// ToolsError says that a release lacks what the programs are made of.
+type ToolsError struct{ err error }
+
+func (e *ToolsError) Error() string { return e.err.Error() }
+func (e *ToolsError) Unwrap() error { return e.err }
+
+// Hint says what to do now.
+func (e *ToolsError) Hint() string { return "carry the release without its programs" }
+
+// withoutTools marks an error that the release alone can mend.
+func withoutTools(err error) error {
+	if _, lacks := errors.AsType[*oci.UnsupportedError](err); lacks {
+		return &ToolsError{err}
+	}
+	return err
 }
 
 // disks lists what machines boot from, of the architectures that are carried, or what was stored of it.
