@@ -32,8 +32,8 @@ type (
 	SignatureError = release.SignatureError
 	// GraphError says that the graph image cannot be built.
 	GraphError = release.GraphError
-	// ToolsError says that a release lacks what its programs are taken from.
-	ToolsError = release.ToolsError
+	// ToolError says that a release lacks what its programs are taken from.
+	ToolError = release.ToolError
 	// ChartError says that the images of a chart cannot be known.
 	ChartError = chart.Error
 )

@@ -80,7 +80,7 @@ func TestTools(t *testing.T) {
 	c.Extra.Tools = true
 	_, err = Resolve(t.Context(), c, m)
 	gaps, _ := oci.Gaps(err)
-	var without *ToolsError
+	var without *ToolError
 	if len(gaps) != 1 || !errors.As(gaps[0], &without) || !errors.As(gaps[0], &unfit) || !strings.Contains(err.Error(), "release 4.12.5 quay.io/ocp/rel:x, component cli, which is to have the program oc: image sha256:") || without.Hint() == "" {
 		t.Errorf("a component without its program: %v", err)
 	}

@@ -203,7 +203,7 @@ func flagsFor(err error) string {
 		return extraFlags[e.Field()]
 	case *manifests.GraphError:
 		return extraFlags[e.Field()]
-	case *manifests.ToolsError:
+	case *manifests.ToolError:
 		return "pack without --with-tools"
 	}
 	return keyFlags(err)

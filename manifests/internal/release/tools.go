@@ -45,19 +45,19 @@ func (r *release) tools(ctx context.Context, root oci.Descriptor, from ask.Image
 	return list, nil
 }
 
-// ToolsError says that a release lacks what the programs are made of.
-type ToolsError struct{ err error }
+// ToolError says that a release lacks what the programs are made of.
+type ToolError struct{ err error }
 
-func (e *ToolsError) Error() string { return e.err.Error() }
-func (e *ToolsError) Unwrap() error { return e.err }
+func (e *ToolError) Error() string { return e.err.Error() }
+func (e *ToolError) Unwrap() error { return e.err }
 
 // Hint says what to do now.
-func (e *ToolsError) Hint() string { return "carry the release without its programs" }
+func (e *ToolError) Hint() string { return "carry the release without its programs" }
 
 // withoutTools marks an error that the release alone can mend.
 func withoutTools(err error) error {
 	if _, lacks := errors.AsType[*oci.UnsupportedError](err); lacks {
-		return &ToolsError{err}
+		return &ToolError{err}
 	}
 	return err
 }
