@@ -54,6 +54,8 @@ var resources = []resource{
 	{"machineconfiguration.openshift.io", "v1", "MachineConfig", "machineconfigs", []string{"mc"}, false, 0},
 	{"machineconfiguration.openshift.io", "v1", "PinnedImageSet", "pinnedimagesets", nil, false, 19},
 	{"machineconfiguration.openshift.io", "v1", "MachineConfigNode", "machineconfignodes", nil, false, 19},
+	{"machineconfiguration.openshift.io", "v1", "MachineOSConfig", "machineosconfigs", nil, false, 19},
+	{"operator.openshift.io", "v1", "MachineConfiguration", "machineconfigurations", nil, false, 16},
 	{"updateservice.operator.openshift.io", "v1", "UpdateService", "updateservices", nil, true, 0},
 	{"samples.operator.openshift.io", "v1", "Config", "configs", nil, false, 0},
 	{"helm.openshift.io", "v1beta1", "HelmChartRepository", "helmchartrepositories", nil, false, 0},

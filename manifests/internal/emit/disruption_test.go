@@ -7,6 +7,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
 // TestDisruption: what is no drain elsewhere is one where the cluster builds images of nodes, or has a
@@ -42,6 +43,34 @@ func TestDisruption(t *testing.T) {
 	e.PageDisruption(p, handover.NodeRegistries)
 	if got := string(p.Bytes()); !strings.Contains(got, "may drain and reboot each of them") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestLookDisruption: the commands print what there is, and nothing on clusters without the kinds.
+func TestLookDisruption(t *testing.T) {
+	t.Parallel()
+	const objects = `
+apiVersion: machineconfiguration.openshift.io/v1
+kind: MachineOSConfig
+metadata: {name: x}
+spec: {machineConfigPool: {name: gpu}}
+---
+apiVersion: operator.openshift.io/v1
+kind: MachineConfiguration
+metadata: {name: cluster}
+spec: {nodeDisruptionPolicy: {files: []}}
+`
+	p := page.New(false)
+	newEmission(&handover.Handover{}).LookDisruption(p)
+	for minor, want := range map[int]string{12: "", 20: `gpu{"files":[]}`} {
+		c := octest.New(t, minor, objects)
+		var out strings.Builder
+		for _, b := range c.Page(t, t.TempDir(), p.Bytes()) {
+			out.WriteString(b.Output)
+		}
+		if got := strings.ReplaceAll(out.String(), "\n", ""); got != want || len(c.Failed()) > 0 {
+			t.Errorf("4.%d: printed %q, want %q; failed: %q", minor, got, want, c.Failed())
+		}
 	}
 }
 

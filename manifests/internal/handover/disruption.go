@@ -83,9 +83,15 @@ func (h *Handover) LookDisruption(p *page.Page) {
 	if known || h.Hosted() || h.OlderThan(16) {
 		return
 	}
-	p.Text("**Some clusters drain and reboot nodes also where this page says that they do not:** if a pool runs images that the cluster builds itself (the first command lists them), and if a node disruption policy of the site has an entry for `%s` or `%s` (the second command prints it). Both commands should print nothing. An error that the cluster does not have such a kind does no harm.", NodeRegistries, NodeSecret)
+	p.Text("**Some clusters drain and reboot nodes also where this page says that they do not:** if a pool runs images that the cluster builds itself (the first command lists them), and if a node disruption policy of the site has an entry for `%s` or `%s` (the second command prints it). Both commands should print nothing.", NodeRegistries, NodeSecret)
 	p.Run(
-		"oc get machineosconfigs.machineconfiguration.openshift.io -o jsonpath='{.items[*].spec.machineConfigPool.name}' || true",
-		"oc get machineconfigurations.operator.openshift.io cluster --ignore-not-found -o jsonpath='{.spec.nodeDisruptionPolicy}' || true",
+		ifDefined("machineosconfigs.machineconfiguration.openshift.io", "-o jsonpath='{.items[*].spec.machineConfigPool.name}'"),
+		ifDefined("machineconfigurations.operator.openshift.io", "cluster --ignore-not-found -o jsonpath='{.spec.nodeDisruptionPolicy}'"),
 	)
+}
+
+// ifDefined is a command that reads objects of a kind that not every cluster has: without it, it
+// prints nothing.
+func ifDefined(resource, what string) string {
+	return page.Or(`[ -z "$(oc get crd `+resource+` --ignore-not-found -o name)" ]`, "oc get "+resource+" "+what)
 }
