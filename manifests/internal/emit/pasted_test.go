@@ -125,19 +125,6 @@ func in1(kind, name string, paused bool) object1 {
 	return in(kind, "", name, "spec", object1{"paused": paused})
 }
 
-// TestPausedFirst: while worker nodes wait for an update, the rest of it comes before what they do not get.
-func TestPausedFirst(t *testing.T) {
-	t.Parallel()
-	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
-		in1("MachineConfigPool", "master", false), in1("MachineConfigPool", "worker", true),
-	}})
-	order(t, page, "the rest of it comes first", "Update to 4.16.30", "Let the pools of worker nodes go on", "Rules: where nodes find")
-	page = updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
-		in1("MachineConfigPool", "master", false), in1("MachineConfigPool", "canary", true),
-	}})
-	order(t, page, "Rules: where nodes find", "Update to 4.16.30", "!comes first here")
-}
-
 // TestPastedChannel: the cluster gets a channel of the version that it runs, of the kind that it
 // has or had; without one it would ask no update service.
 func TestPastedChannel(t *testing.T) {

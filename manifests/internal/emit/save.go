@@ -174,8 +174,10 @@ func (e *emission) pagePaused(p *page.Page) {
 	if len(names) == 0 {
 		return
 	}
-	p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.** That is right only while an update over two minor versions waits for it.", text.And(names))
+	p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.**", text.And(names))
 	if e.way.UpdateFirst() {
-		p.Text("Such an update is under way. So the rest of it comes first here, and the other steps when the pools go on again.")
+		p.Text("An update is under way that these nodes wait for. So the rest of it comes first here, and the other steps when the pools go on again.")
+		return
 	}
+	p.Text("Resume it first (`oc patch machineconfigpool NAME --type=merge -p '{\"spec\":{\"paused\":false}}'`: that may drain and restart its nodes, for what has waited). Or leave it paused, and keep the source of its images reachable until its nodes have got the changes too.")
 }

@@ -5,11 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
-	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
@@ -94,27 +92,63 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 	}
 }
 
-// TestUpdateUnderWay: the first of two updates is done, and the worker nodes still wait.
-func TestUpdateUnderWay(t *testing.T) {
-	t.Parallel()
-	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: []object1{
-		in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker", "spec", object1{"paused": true}),
-	}})
-	order(t, page, "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "oc wait $("+handover.NotPaused+")", "!Pause the pools")
+// node is a node with a role and a kubelet.
+func node(role, kubelet string) object1 {
+	o := in("Node", "", role, "status", object1{"nodeInfo": object1{"architecture": "amd64", "kubeletVersion": kubelet}})
+	o["metadata"].(object1)["labels"] = object1{"node-role.kubernetes.io/" + role: ""}
+	return o
 }
 
-// TestUpdateCanary: a pool of the site's own that is paused says nothing of the other workers.
-func TestUpdateCanary(t *testing.T) {
+// TestUpdateUnderWay: only what the cluster shows says that worker nodes wait for an update; the rest
+// of it comes first then. A pool that is paused for any other reason changes nothing of the order.
+func TestUpdateUnderWay(t *testing.T) {
 	t.Parallel()
-	for pool, waits := range map[string]bool{"worker": true, "canary": false, "master": false} {
-		e := newEmission(&handover.Handover{Site: site.Site{Cluster: cluster.NewState("c", []cluster.Object{
-			{Kind: "MachineConfigPool", Name: pool, Body: []byte(`{"spec":{"paused":true}}`)},
-			{Kind: "MachineConfigPool", Name: "other", Body: []byte(`{"spec":{}}`)},
-		})}})
-		if e.way.WorkersPaused() != waits {
-			t.Errorf("%s is paused: the workers wait: %v", pool, !waits)
+	history := func(list ...string) object1 {
+		var h []object1
+		for _, v := range list {
+			version, state, _ := strings.Cut(v, " ")
+			h = append(h, object1{"version": version, "state": state})
+		}
+		return in("ClusterVersion", "", "version", "status", object1{"history": h})
+	}
+	marked := in1("MachineConfigPool", "worker", true)
+	marked["metadata"].(object1)["annotations"] = object1{update.KeyPaused: "true"}
+	updated := in1("MachineConfigPool", "worker", true)
+	updated["status"] = object1{"conditions": []object1{{"type": "Updated", "status": "True"}}}
+	worker, one, two := in1("MachineConfigPool", "worker", true), history("4.15.40 Completed"), history("4.15.40 Completed", "4.14.20 Completed")
+	for name, c := range map[string]struct {
+		objects []object1
+		is      bool
+	}{
+		"only paused":                {[]object1{worker, one}, false},
+		"an own pool":                {[]object1{in1("MachineConfigPool", "canary", true), two}, false},
+		"satchel paused it":          {[]object1{marked, one}, true},
+		"an update to a minor":       {[]object1{worker, two}, true},
+		"that the workers have":      {[]object1{updated, two}, false},
+		"also by their kubelet":      {[]object1{worker, two, node("master", "v1.28.3"), node("worker", "v1.28.3")}, false},
+		"an older kubelet":           {[]object1{worker, one, node("master", "v1.28.3"), node("worker", "v1.27.1")}, true},
+		"an update that is not done": {[]object1{worker, history("4.16.30 Partial", "4.15.40 Completed"), node("master", "v1.28.3"), node("worker", "v1.28.3")}, true},
+		"a patch":                    {[]object1{worker, history("4.15.40 Completed", "4.15.9 Completed")}, false},
+	} {
+		page := updatePage(t, emitInput{Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Facts: []emitFacts{{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}}}, Cluster: append([]object1{in1("MachineConfigPool", "master", false)}, c.objects...)})
+		if c.is {
+			order(t, page, "An update is under way", "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "Rules: where nodes find", "!Pause the pools")
+		} else {
+			order(t, page, "get nothing of what follows until the pool is resumed", "Resume it first", "Rules: where nodes find", "Update to 4.16.30", "!is under way that")
+		}
+		if t.Failed() {
+			t.Fatal(name)
 		}
 	}
+}
+
+// TestUpdateMasterPaused: no update begins while the pool of the control plane is paused.
+func TestUpdateMasterPaused(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{ClusterVersion: "4.15.40", Images: payloads("4.16.30-x86_64"), Facts: []emitFacts{{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}}}, Cluster: []object1{
+		in1("MachineConfigPool", "master", true), in1("MachineConfigPool", "worker", true),
+	}})
+	order(t, page, "Rules: where nodes find", "**Stop: the pool `master` is paused.", "!oc adm upgrade", "!cluster-backup")
 }
 
 // TestPausedBySite: a pool that the site has paused itself is paused after the updates too, whether

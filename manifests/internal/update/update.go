@@ -33,7 +33,7 @@ func (w *Way) StepUpdate(p *page.Page) {
 		return
 	}
 	w.stepBeforeUpdate(p, signatures)
-	if w.ReleaseIncomplete() || u.arch == "" {
+	if w.ReleaseIncomplete() || w.MasterPaused() || u.arch == "" {
 		return
 	}
 	for i, stage := range u.stages {
@@ -80,7 +80,7 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
 		p.Step("Prepare the update")
 	}
 	w.pageWay(p)
-	if len(steps) > 0 && !w.ReleaseIncomplete() {
+	if len(steps) > 0 && !w.ReleaseIncomplete() && !w.MasterPaused() {
 		w.pageOperators(p, steps)
 	}
 	w.pageSignatures(p, signatures)
@@ -88,6 +88,8 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
 	case len(steps) == 0:
 	case w.ReleaseIncomplete():
 		p.Text("Images of a release are missing (see the top of this page). Do not update before they are in the mirror too.")
+	case w.MasterPaused():
+		p.Text("**Stop: the pool `master` is paused. The nodes of the control plane do not change until it is resumed, so do not begin an update.** Resume it (`oc patch machineconfigpool master --type=merge -p '{\"spec\":{\"paused\":false}}'`: that may drain and restart its nodes, for what has waited), wait until it is Updated, save the state of the cluster again and run satchel render again with `--from-cluster`: then this page has the commands of the update.")
 	case u.arch != "":
 		p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
 		p.Run(

@@ -79,6 +79,9 @@ type workerPool struct {
 	Spec struct {
 		Paused bool `json:"paused"`
 	} `json:"spec"`
+	Status struct {
+		Conditions []struct{ Type, Status string } `json:"conditions"`
+	} `json:"status"`
 }
 
 // workerPools sorts the pools of worker nodes, as far as they are known: those that the pages pause

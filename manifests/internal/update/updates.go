@@ -94,7 +94,7 @@ func (w *Way) FindUpdates() {
 		}
 	}
 	stages := updatepath.Stages(steps)
-	if w.Updates.paused = len(stages) > 0 && w.WorkersPaused(); w.Updates.paused {
+	if w.Updates.paused = len(stages) > 0 && w.UnderWay(); w.Updates.paused {
 		stages[0].Waits = true
 	}
 	w.Updates.stages, w.Updates.apart = stages, apart
@@ -103,26 +103,7 @@ func (w *Way) FindUpdates() {
 // UpdateFirst reports whether an update that is under way comes before the other steps: the pools of
 // worker nodes are paused for it, and get nothing else until it is done.
 func (w *Way) UpdateFirst() bool {
-	return w.Updates.paused && !w.ReleaseIncomplete() && w.Updates.arch != "" && !w.Hosted()
-}
-
-// WorkersPaused reports whether the pool of worker nodes is known to be paused; one of the site's
-// own, such as a canary pool, says nothing of the others.
-func (w *Way) WorkersPaused() bool {
-	for _, o := range w.Site.Cluster.Of("MachineConfigPool") {
-		if o.Name != "worker" {
-			continue
-		}
-		var pool struct {
-			Spec struct {
-				Paused bool `json:"paused"`
-			} `json:"spec"`
-		}
-		if json.Unmarshal(o.Body, &pool) == nil && pool.Spec.Paused {
-			return true
-		}
-	}
-	return false
+	return w.Updates.paused && !w.ReleaseIncomplete() && !w.MasterPaused() && w.Updates.arch != "" && !w.Hosted()
 }
 
 // Releases are the payloads as the search for a path takes them.
