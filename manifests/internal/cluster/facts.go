@@ -67,6 +67,20 @@ func (s *State) ID() string {
 	return idOf(cv.Body)
 }
 
+// Address is that of the cluster's API server, as others reach it; "" where it is not known.
+func (s *State) Address() string {
+	var i struct {
+		Status struct {
+			URL string `json:"apiServerURL"`
+		} `json:"status"`
+	}
+	one, ok := s.One("Infrastructure", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &i) != nil {
+		return ""
+	}
+	return i.Status.URL
+}
+
 // Topology is where the control plane runs: HighlyAvailable, SingleReplica, External (hosted
 // control planes), and others of later versions; "" where it is not known (openshift/api,
 // config/v1, Infrastructure).

@@ -34,6 +34,7 @@ func (e *emission) applyPage() []byte {
 	}
 	p := page.New(false)
 	p.Text("# Point the cluster at %s", e.Site.Mirror)
+	e.pageWhich(p)
 	p.Text("satchel wrote these files for %s. Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, in bash, one step after the other.", e.counted)
 	if e.Has(fileKustomization) {
 		what := "all of this"

@@ -14,6 +14,7 @@ import (
 func (e *emission) emitCut() error {
 	p := e.NewPage()
 	p.Text("# The cut")
+	e.pageWhich(p)
 	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", handover.FileApply, e.Site.Mirror, handover.FileRestore)
 	e.stepBeforeCut(p)
 	e.stepNewNodes(p)
@@ -35,6 +36,7 @@ func (e *emission) emitCut() error {
 // stepBeforeCut shows what must be right before nothing can be fetched any more.
 func (e *emission) stepBeforeCut(p *page.Page) {
 	p.Step("Look before you disconnect")
+	e.runCompare(p)
 	if len(e.Gaps) > 0 {
 		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", handover.FileApply)
 	}

@@ -124,7 +124,7 @@ func (e *emission) trustBundle() (string, error) {
 func (e *emission) installPage(sets []string, way bool) []byte {
 	p := e.NewPage()
 	p.Text("# New clusters behind the air gap")
-	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for does not need them. The commands are for the directory above this one.", e.Mirrors()[0], handover.FileApply)
+	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for%s does not need them. The commands are for the directory above this one.", e.Mirrors()[0], handover.FileApply, e.whichName())
 	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.Mirrors()[0].Host)
 	p.Step("openshift-install")
 	p.Text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)

@@ -21,6 +21,7 @@ func (e *emission) emitRestore() error {
 func (e *emission) restorePage() []byte {
 	p := e.NewPage()
 	p.Text("# When the network returns")
+	e.pageWhich(p)
 	p.Text("Log in as cluster-admin and run the commands, in bash, in the directory above this one, where APPLY.md is. First check that a node can reach the registries on the internet. The mirror may keep running.")
 	e.restoreKept(p)
 	e.hub.RestoreCatalogs(p)
@@ -50,6 +51,7 @@ func (e *emission) restoreLast(p *page.Page) {
 // restoreKept reads what was kept into files.
 func (e *emission) restoreKept(p *page.Page) {
 	p.Step("What was there before")
+	e.runCompare(p)
 	p.Text("The ConfigMap openshift-config/%s has it. The commands write each of its values into a file in %s, and the following steps read those. If they print that it is not found, stop: without it, nobody knows what the cluster was before satchel.", handover.BeforeName, handover.DirKept)
 	p.Run("mkdir -p "+handover.DirKept, "oc extract configmap/"+handover.BeforeName+" -n openshift-config --to="+handover.DirKept+" --confirm")
 	p.Text("From now on the cluster counts as connected again: satchel no longer leaves out what is for the cut.")

@@ -90,6 +90,7 @@ func (e *emission) stateBefore() handover.Before {
 // stepBefore saves what the cluster was before satchel, once.
 func (e *emission) stepBefore(p *page.Page) {
 	p.Step("Check the cluster and save its configuration")
+	e.runCompare(p)
 	p.Text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
 	kinds := "clusterversion,clusteroperators,nodes,machineconfigpools"
 	if e.Hosted() {
@@ -109,7 +110,7 @@ func (e *emission) stepBefore(p *page.Page) {
 	p.Text("The way back (%s) must know what the cluster was before satchel. The ConfigMap openshift-config/%s keeps that. The first run makes it. Later ones only add what of others they are about to change or delete, before they do; what is in it is never overwritten. Nor is a copy that is in this directory already.", handover.FileRestore, handover.BeforeName)
 	const found = "BEFORE=$(oc get configmap " + handover.BeforeName + " -n openshift-config --ignore-not-found -o name)"
 	unless := func(create ...string) string {
-		return `if [ -z "$BEFORE" ]; then` + "\n" + strings.Join(append(e.saves(), strings.Join(create, " &&\n")), "\n") + "\nfi"
+		return `if [ -z "$BEFORE" ]; then` + "\n" + strings.Join(append(e.saves(), create...), " &&\n") + "\nfi"
 	}
 	if e.Has(handover.FileBefore) {
 		p.Run(page.Chain(found, unless("oc create -f "+handover.FileBefore))...)
@@ -117,28 +118,33 @@ func (e *emission) stepBefore(p *page.Page) {
 		p.Text("If the commands print that satchel was here before, stop: the cluster is no longer as it was, so its objects of today must not be kept as those of before. Run satchel render with what the cluster is (`--from-cluster`). It works out what was there before.")
 		p.Run(page.Chain(append(append([]string{found}, handover.NotEarlier()...), unless(createBefore()...))...)...)
 	}
-	if !e.Site.Cluster.Known("ImageDigestMirrorSet") {
-		p.Text("Clusters before 4.13 do not have ImageDigestMirrorSet and ImageTagMirrorSet. An error about that does no harm.")
-	}
 }
 
 // saves are commands that make copies for a person to look at.
 func (e *emission) saves() []string {
+	served := func(crd, line string) string { // a cluster may lack the marketplace, or all of OLM
+		return "case $CRDS in *" + crd + "*) " + line + " ;; esac"
+	}
 	list := []string{
+		"CRDS=$(oc get crd -o name)",
 		save("image.config.openshift.io/cluster", handover.BeforeImage),
-		save("operatorhub.config.openshift.io/cluster", handover.BeforeHub),
-		save("catalogsource -n openshift-marketplace", handover.BeforeCatalogs),
+		served("operatorhubs.config.openshift.io", save("operatorhub.config.openshift.io/cluster", handover.BeforeHub)),
+		served("catalogsources.operators.coreos.com", save("catalogsource -n openshift-marketplace", handover.BeforeCatalogs)),
 		save("imagecontentsourcepolicy", "before-icsp.yaml"),
 	}
-	if v, known := e.Site.Cluster.Running(); !known || site.HasMirrorSets(v) {
-		list = append(list, save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")+" || true")
+	sets := save("imagedigestmirrorset,imagetagmirrorset", "before-idms-itms.yaml")
+	switch v, known := e.Site.Cluster.Running(); {
+	case !known:
+		list = append(list, served("imagedigestmirrorsets.config.openshift.io", sets))
+	case site.HasMirrorSets(v):
+		list = append(list, sets)
 	}
 	return list
 }
 
 // save is a command that saves a resource and never overwrites an older copy.
 func save(resource, file string) string {
-	return fmt.Sprintf("[ -s %s ] || oc get %s -o yaml > %[1]s", file, resource)
+	return page.Or("[ -s "+file+" ]", "oc get "+resource+" -o yaml > "+file)
 }
 
 // createBefore are the lines of a chain that read what the cluster is and make the ConfigMap, only

@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // deletable reports whether an object that the cluster has is satchel's, and superfluous: only
@@ -175,9 +176,9 @@ func (l *Lead) StepTagRules(p *page.Page) {
 	}
 	p.Step("Only if pods name images by tag: rules for tags")
 	if l.Site.Cluster.Applications() {
-		p.Text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag, and by whom. If you can change these names, leave this step out.")
+		p.Text("The rules of %s are for pulls by digest. The end of this page lists the images of this bundle that are named by tag, and by whom. If you can change these names, leave this step out.", l.digestFiles())
 	} else {
-		p.Text("The rules before are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.")
+		p.Text("The rules of %s are for pulls by digest. The end of this page lists the images of this bundle that are named by tag. The command prints the images that pods name by tag now. If none of the list is among them, or if you can change these names, leave this step out.", l.digestFiles())
 		p.Run(`oc get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.containers[*].image}{" "}{.spec.initContainers[*].image}{" "}{end}' | tr ' ' '\n' | grep -v -e '@sha256:' -e '^$' | sort -u`)
 	}
 	if l.Site.PresentRules != nil {
@@ -191,6 +192,15 @@ func (l *Lead) StepTagRules(p *page.Page) {
 	l.PageDisruption(p, handover.NodeRegistries)
 	p.Text("From then on, each new mirror for one of these sources drains the nodes too. %s is without these rules.", handover.FileRegistries)
 	l.runRules(p, l.ITMSs)
+}
+
+// digestFiles names the files with the rules for pulls by digest.
+func (l *Lead) digestFiles() string {
+	var files []string
+	for _, o := range l.ICSPs {
+		files = append(files, o.File)
+	}
+	return text.Some(files, 3)
 }
 
 // RestoreRules deletes satchel's rules.

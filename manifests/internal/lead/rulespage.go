@@ -40,11 +40,7 @@ func (l *Lead) StepRules(p *page.Page) {
 // stepNew is the step where the rules of the cluster are not known.
 func (l *Lead) stepNew(p *page.Page) {
 	v, known := l.Site.Cluster.Running()
-	var files []string
-	for _, o := range l.ICSPs {
-		files = append(files, o.File)
-	}
-	p.Text("List the rules that the cluster has now (the new ones are in %s):", text.Some(files, 3))
+	p.Text("List the rules that the cluster has now (the new ones are in %s):", l.digestFiles())
 	if known && !site.HasMirrorSets(v) {
 		p.Run("oc get imagecontentsourcepolicy")
 	} else {

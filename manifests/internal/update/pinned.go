@@ -140,9 +140,9 @@ func (w *Way) StepPinned(p *page.Page) {
 	p.Step("Load the images of the update before it")
 	p.Text("Nodes load the %s of %s now, and keep them, so that the update itself pulls nothing. Nodes: no drain and no reboot.", text.Count(w.pinned.count, "image", "images"), origin.PayloadName(w.pinned.payload))
 	if size := w.Site.PayloadBytes[w.pinned.payload.Root.Digest]; size > 0 {
-		p.Text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed, and 16 GiB that must be left. The first command shows what one node has.", float64(roomPinned*size+leftPinned)/1e9, roomPinned)
+		p.Text("**Each node needs up to %.1f GB of free space in /var/lib/containers**: %d times what the images have packed, and %.1f GB that must be left. The first command shows what one node has.", float64(roomPinned*size+leftPinned)/1e9, roomPinned, leftPinned/1e9)
 	} else {
-		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers, and 16 GiB that must be left.** The first command shows what one node has.", roomPinned)
+		p.Text("**Each node needs %d times the size of the images as free space in /var/lib/containers, and %.1f GB that must be left.** The first command shows what one node has.", roomPinned, leftPinned/1e9)
 	}
 	p.Run("NODE=$("+handover.ReadyNodes()+" | head -n 1)", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
 	for i, pool := range w.pinned.pools {

@@ -174,7 +174,7 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	switch {
 	case s.From.Major == 0:
 	case !s.Sure:
-		p.Text("satchel does not know whether an update from %s to %s is supported: neither an update graph nor the release itself came with the bundle. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
+		p.Text("satchel does not know whether an update from %s to %s is supported: neither the update graphs of the bundle nor the release itself say so. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
 	}
 	w.pageGates(p, s)
 	if waits {

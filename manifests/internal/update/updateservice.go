@@ -260,7 +260,7 @@ func (w *Way) pageServiceCA(p *page.Page) {
 	ca := w.Site.PresentCA
 	switch {
 	case w.Trust.CA.Written:
-		p.Text("The UpdateService needs the mirror's certificate authorities under the key `%s`: the step above about the authorities has put them there.", handover.UpdateServiceKey)
+		p.Text("The UpdateService needs the mirror's certificate authorities under the key `%s`: %s has them.", handover.UpdateServiceKey, handover.FileCA)
 	case ca == nil || ca.Data[handover.UpdateServiceKey] == "":
 		p.Text("**No certificate authority was given.** If the mirror's certificate is not of a public authority, stop here: the UpdateService needs the mirror's own under the key `%s` of the ConfigMap that image.config names, also where nodes trust the mirror already. Run satchel render again with `--ca-file`.", handover.UpdateServiceKey)
 	}
