@@ -138,6 +138,8 @@ func (k kind) opened(r io.Reader) (*file, error) {
 		return nil, &Error{"it is UTF-16 or binary, and must be UTF-8", "PowerShell writes UTF-16 with >: use " + k.get + " | Out-File -Encoding utf8 FILE"}
 	case len(first) == 0 && len(head) < 512:
 		return nil, k.wrong("it is empty")
+	case strings.HasPrefix(string(first), "-----BEGIN "):
+		return nil, k.wrong("it is a PEM file, such as a certificate or a key, and must be YAML or JSON")
 	case len(words) > 1 && isTable(words):
 		return nil, k.wrong("it is a table, and must be YAML or JSON")
 	}

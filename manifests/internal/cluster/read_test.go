@@ -187,6 +187,7 @@ func TestRefused(t *testing.T) {
 		"blank":              {"\n \n", "it is empty"},
 		"UTF-16":             {"\xff\xfea\x00p\x00i\x00", "it is UTF-16"},
 		"UTF-16, no mark":    {"a\x00p\x00i\x00", "it is UTF-16"},
+		"PEM":                {"-----BEGIN CERTIFICATE-----\n" + secret + "\n", "it is a PEM file, such as a certificate or a key"},
 		"table":              {"NAMESPACE   NAME   READY\nopenshift " + secret + "  1/1\n", "it is a table"},
 		"table of two":       {"NAME  VERSION\nversion 4.16\n", "it is a table"},
 		"words":              {secret + " and more\n", "it has no objects"},

@@ -60,6 +60,9 @@ func Parse(data []byte) (*Secret, error) {
 	if len(trimmed) == 0 {
 		return nil, &Error{Line: 1, Column: 1, Msg: "the file is empty"}
 	}
+	if bytes.HasPrefix(trimmed, []byte("-----BEGIN ")) {
+		return nil, &Error{Line: 1, Column: 1, Msg: `the file is PEM, such as a certificate or a key; a pull secret is JSON with "auths"`}
+	}
 	if apiVersionLine.Match(data) && trimmed[0] != '{' {
 		return parseYAML(data)
 	}

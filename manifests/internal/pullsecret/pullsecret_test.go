@@ -71,6 +71,7 @@ func TestParseRefuses(t *testing.T) {
 	long := strings.Repeat("[", 40)
 	for name, c := range map[string]refused{
 		"empty":             {" \n", "1:1", "empty"},
+		"PEM":               {"-----BEGIN CERTIFICATE-----\nhunter2\n", "1:1", "is PEM, such as a certificate"},
 		"not utf-8":         {"{\"auths\":{\"\xff\":1}}", "1:12", "UTF-8"},
 		"a password alone":  {"hunter2\n", "1:1", "value is expected"},
 		"cut off":           {`{"auths":{"q":{"auth":"YTpi"}`, "1:30", "brackets are closed"},
