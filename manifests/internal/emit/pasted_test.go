@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
@@ -190,6 +192,74 @@ func TestPastedCut(t *testing.T) {
 		_, step, _ := strings.Cut(string(fileOf(t, files, handover.FileCut).Body), "\n## 2. ")
 		step, _, _ = strings.Cut(step, "\n## ")
 		order(t, step, want...)
+	}
+}
+
+// TestTrustedBack: the way back takes what the cut added to what the cluster trusts, whatever was
+// there before, and leaves what a person added since.
+func TestTrustedBack(t *testing.T) {
+	t.Parallel()
+	const before = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {channel: x}\n"
+	bundle := func(name, body string) string {
+		return "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + ", namespace: openshift-config}\ndata: {ca-bundle.crt: \"" + body + "\"}\n"
+	}
+	proxy := func(name string) string {
+		return "---\napiVersion: config.openshift.io/v1\nkind: Proxy\nmetadata: {name: cluster}\nspec: {" + name + "}\n"
+	}
+	const ours, company = "trustedCA: {name: user-ca-bundle}", "trustedCA: {name: company}"
+	const theirs, more = `-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n`, `-----BEGIN CERTIFICATE-----\nB\n-----END CERTIFICATE-----\n`
+	files, _ := emit(t, emitInput{Mirror: "m.example", CA: testCA(t), Images: payloads("4.20.3-x86_64")})
+	for name, c := range map[string]struct {
+		was   string
+		since func(now map[octest.Key]string) string
+		want  string
+	}{
+		"nothing":               {proxy(""), nil, proxy("")},
+		"a bundle that is used": {proxy(company) + bundle("company", theirs), nil, proxy(company) + bundle("company", theirs)},
+		"a bundle of no use":    {proxy("") + bundle("user-ca-bundle", theirs), nil, proxy("") + bundle("user-ca-bundle", theirs)},
+		"a person adds": {proxy(""), func(now map[octest.Key]string) string {
+			var cm map[string]any
+			must(t, yaml.Unmarshal([]byte(now[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: "user-ca-bundle"}]), &cm))
+			data := cm["data"].(map[string]any)
+			data["ca-bundle.crt"] = data["ca-bundle.crt"].(string) + strings.ReplaceAll(more, `\n`, "\n")
+			body, err := yaml.Marshal(cm)
+			must(t, err)
+			return string(body)
+		}, proxy(ours) + bundle("user-ca-bundle", more)},
+		"a person names another": {proxy(""), func(map[octest.Key]string) string {
+			return proxy(company) + bundle("company", more)
+		}, proxy(company) + bundle("company", more)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := running(t, "4.20.3", before+c.was)
+			dir := t.TempDir()
+			written(t, dir, files)
+			paste := func(file, step string) {
+				_, part, found := strings.Cut(string(fileOf(t, files, file).Body), ". "+step)
+				part, _, _ = strings.Cut(part, "\n## ")
+				for range 2 {
+					for _, b := range cluster.Page(t, dir, []byte(part)) {
+						if b.Err != nil || !found {
+							t.Errorf("%s\n%s", b.Commands, b.Output)
+						}
+					}
+				}
+			}
+			paste(handover.FileCut, "Nodes that are added later")
+			if now := cluster.Snapshot(); !strings.Contains(now[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName}], "proxy-ca-added") {
+				t.Error("what is added is not kept")
+			}
+			if c.since != nil {
+				cluster.Put(t, c.since(cluster.Snapshot()))
+			}
+			paste(handover.FileRestore, "What the whole cluster trusts")
+			now := cluster.Snapshot()
+			want := running(t, "4.20.3", before+c.want).Snapshot()
+			delete(now, octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName})
+			delete(want, octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName})
+			sameCluster(t, now, want)
+		})
 	}
 }
 

@@ -31,6 +31,7 @@ func (e *emission) restorePage() []byte {
 	e.way.RestoreUpdates(p)
 	e.lead.RestoreRules(p)
 	e.trust.RestoreCA(p)
+	e.way.RestoreTrusted(p)
 	e.trust.RestorePlainHTTP(p)
 	e.login.RestoreSecret(p)
 	e.trust.RestoreProxy(p)

@@ -30,6 +30,10 @@ const (
 	KeyDefaultsOff = "default-catalogs-off" // "true", or "" where they are on
 	KeySources     = "default-catalogs"     // sources of OperatorHub, as JSON; "" for none
 	KeyNoProxy     = "no-proxy"             // of the cluster's proxy, as it was written
+	KeyBundle      = "proxy-ca"             // the ConfigMap that the proxy names (trustedCA); "" for none
+	KeyBundleFound = "proxy-ca-found"       // that ConfigMap, or user-ca-bundle; "" where there was none
+	KeyBundleSum   = "proxy-ca-sum"         // cksum of its ca-bundle.crt; it is there once satchel changed something
+	KeyBundleAdded = "proxy-ca-added"       // the certificates that satchel added to it, in any week
 	KeyUpstream    = "upstream"             // of the ClusterVersion
 	KeyChannel     = "channel"              // of the ClusterVersion
 	KeyCut         = "cut"                  // "true" once the cluster was cut off: not of before, but of all weeks after

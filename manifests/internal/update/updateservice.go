@@ -12,7 +12,6 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
-	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -340,22 +339,6 @@ func (w *Way) PageChannel(p *page.Page) {
 		page.Or(`[ -z "$CHANNEL" ]`, `oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`),
 		"oc adm upgrade",
 	)...)
-}
-
-// AddTrusted are the lines of a chain that add the authorities of a file to those that the whole
-// cluster trusts (proxies.config, trustedCA), and keep what stands there.
-func AddTrusted(file string) []string {
-	const name = `"${NAME:-user-ca-bundle}"`
-	return []string{
-		"[ -s " + file + " ]",
-		"NAME=$(oc get " + trust.ProxyObject + " -o jsonpath='{.spec.trustedCA.name}')",
-		"FOUND=$(oc get configmap " + name + " -n openshift-config --ignore-not-found -o name)",
-		page.Or(`[ -n "$FOUND" ]`, "oc create configmap "+name+" -n openshift-config"),
-		"oc get configmap " + name + ` -n openshift-config -o jsonpath='{.data.ca-bundle\.crt}' > trusted-ca.crt`,
-		page.Or(`grep -qxF "$(grep -v CERTIFICATE `+file+` | tail -n 1)" trusted-ca.crt`,
-			"{ { echo; cat "+file+"; } >> trusted-ca.crt && oc set data configmap/"+name+" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }"),
-		page.Or(`[ -n "$NAME" ]`, "oc patch "+trust.ProxyObject+` --type=merge -p '{"spec":{"trustedCA":{"name":"user-ca-bundle"}}}'`),
-	}
 }
 
 // CutUpdates says what the cluster asks for updates after the cut.
