@@ -33,7 +33,7 @@ deps: ## install what the tests need (as root), or say what is missing
 .PHONY: test
 test: deps ## all tests of CI
 	@for m in $(TESTMODULES); do (set -x; $(GO) -C $$m test ./...) || exit 1; done
-	$(GO) test -timeout 15m ./...
+	$(GO) test -timeout 18m ./...
 
 .PHONY: times
 times: deps ## all tests again, and where their time is spent

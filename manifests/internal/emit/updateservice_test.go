@@ -156,7 +156,7 @@ func TestUpdateServiceTrust(t *testing.T) {
 		said   string
 		stops  bool
 	}{
-		"authorities given": {func(*site.Site) {}, "has put them there", false},
+		"authorities given": {func(*site.Site) {}, "configmap-registry-ca.yaml has them", false},
 		"none given":        {func(s *site.Site) { s.CA = nil }, "**No certificate authority was given.** If", false},
 		"the key is there": {func(s *site.Site) {
 			s.CA, s.PresentCA = nil, &site.RegistryCA{Name: "company", Data: map[string]string{handover.UpdateServiceKey: "x"}}
@@ -168,7 +168,7 @@ func TestUpdateServiceTrust(t *testing.T) {
 		files, _, err := Emit(inv, given)
 		must(t, err)
 		page := string(fileOf(t, files, handover.FileApply).Body)
-		if lacksFile(files, update.FileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "has put them there") || strings.Contains(page, "authority was given.** If")) {
+		if lacksFile(files, update.FileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "configmap-registry-ca.yaml has them") || strings.Contains(page, "authority was given.** If")) {
 			t.Errorf("%s:\n%s", name, page)
 		}
 	}
