@@ -97,7 +97,7 @@ func (h *Handover) HostedPlace() HostedAt {
 	return HostedAt{[]string{fmt.Sprintf(find, "NAME", filter, "name"), fmt.Sprintf(find, "SPACE", filter, "namespace")}, id}
 }
 
-// field is a command that reads a field of the HostedCluster into a variable.
+// HostedField is a command that reads a field of the HostedCluster into a variable.
 func HostedField(variable, path string) string {
 	return variable + `=$(oc get hostedcluster "$NAME" -n "$SPACE" -o jsonpath='{` + path + `}')`
 }

@@ -24,7 +24,7 @@ import (
 // the one of the documentation's example.
 const RegistryCAName = "registry-config"
 
-// caState is what the pages need to know of the authorities.
+// Trust is what the pages need to know of the authorities.
 type Trust struct {
 	*handover.Handover
 	CA caState
