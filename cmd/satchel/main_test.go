@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
 // TestMain puts the test binary itself on the path under these names, so that
@@ -23,7 +21,6 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"satchel":  main,
 		"stubborn": stubborn,
-		"oc":       octest.Main,
 	})
 }
 

@@ -5,6 +5,4 @@
 // patches. [Cluster.Page] runs the blocks of commands of a page such as APPLY.md in a real
 // shell, where oc is this package's. It knows the commands that satchel's pages have, and
 // those only: anything else fails, so that a page with a wrong flag shows.
-//
-// The test's own program is the oc of the shell: TestMain calls [Main] first.
 package octest

@@ -10,11 +10,6 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
-func TestMain(m *testing.M) {
-	octest.Main()
-	os.Exit(m.Run())
-}
-
 const mine = `
 apiVersion: v1
 kind: ConfigMap
@@ -75,5 +70,32 @@ func TestApply(t *testing.T) {
 	ok("oc delete configmap ours -n ns\noc delete configmap ours -n ns --ignore-not-found", "deleted")
 	if log := c.Log(); !slices.Contains(log, "deleted ConfigMap ns/ours") || len(c.Snapshot()) != 1 {
 		t.Errorf("the log is %q", log)
+	}
+}
+
+// TestClient: a command gets its arguments, its directory and what is piped in as they are, and what
+// it prints and its exit code arrive as they are.
+func TestClient(t *testing.T) {
+	t.Parallel()
+	c, dir := octest.New(t, 16, "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n"), t.TempDir()
+	out := "\x00 and no end of the line" + strings.Repeat("x", 1<<17)
+	var got []string
+	c.Debug = func(dir string, command []string) (string, int) {
+		got = append(command, filepath.Base(dir))
+		return out, 7
+	}
+	page := "mkdir sub && cd sub\noc debug node/a -- chroot /host 'two\nlines' '' ' ü%s\\n' -"
+	if b := c.Page(t, dir, []byte("```\n"+page+" < /dev/null\n```\n"))[0]; b.Output != out || b.Err == nil || b.Err.Error() != "exit status 7" {
+		t.Errorf("%v, %d bytes", b.Err, len(b.Output))
+	}
+	if want := []string{"two\nlines", "", ` ü%s\n`, "-", "sub"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	page = "for n in 1 2; do\nprintf \"apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: m$n, namespace: ns}\\ndata: {a: '%0100000d'}\\n\" 0 | oc apply -f - || exit\ndone\noc get cm -n ns -o name | xargs -n 1 oc get -n ns -o 'jsonpath={.metadata.name}{\"\\n\"}'"
+	if b := c.Page(t, dir, []byte("```\n"+page+"\n```\n"))[0]; b.Err != nil || !strings.HasSuffix(b.Output, "created\nm1\nm2\n") {
+		t.Errorf("%v: %s", b.Err, b.Output)
+	}
+	if b := c.Page(t, dir, []byte("```\noc get cm -n ns -o yaml | head -n 1; oc get nothing 2>/dev/null || echo \"$?\"\n```\n"))[0]; b.Err != nil || b.Output != "apiVersion: v1\n1\n" {
+		t.Errorf("%v: %s", b.Err, b.Output)
 	}
 }

@@ -1,68 +1,19 @@
 package octest
 
 import (
-	"bytes"
-	"encoding/json"
+	"bufio"
+	"cmp"
+	"encoding/base64"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
-
-// address is the environment variable by which oc finds the cluster.
-const address = "SATCHEL_OCTEST"
-
-// Main makes the program oc where it was started as that; TestMain calls it first.
-func Main() {
-	url := os.Getenv(address)
-	if url == "" || filepath.Base(os.Args[0]) != "oc" {
-		return
-	}
-	os.Exit(client(url))
-}
-
-func client(url string) int {
-	in := call{Args: os.Args[1:]}
-	var err error
-	if in.Dir, err = os.Getwd(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	for _, a := range in.Args {
-		if a == "-" {
-			piped, err := io.ReadAll(os.Stdin)
-			if err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				return 1
-			}
-			in.Stdin = string(piped)
-		}
-	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	res, err := http.Post(url, "application/json", bytes.NewReader(body))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer res.Body.Close()
-	var out answer
-	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	fmt.Fprint(os.Stdout, out.Out)
-	fmt.Fprint(os.Stderr, out.Err)
-	return out.Code
-}
 
 // Block is the commands between two lines of three backticks, and what came of them.
 type Block struct {
@@ -77,12 +28,12 @@ type Block struct {
 // further programs that the page names.
 func (c *Cluster) Page(t testing.TB, dir string, page []byte, path ...string) (done []Block) {
 	t.Helper()
-	bin, url := c.oc(t), c.serve(t)
+	functions, bin := c.oc(t)
 	for _, b := range Blocks(page) {
-		cmd := exec.Command("bash", "-c", b.Commands)
+		cmd := exec.Command("bash", "-c", functions+b.Commands)
 		cmd.Dir = dir
 		dirs := append([]string{bin}, path...)
-		cmd.Env = append(os.Environ(), "PATH="+strings.Join(dirs, ":")+":"+os.Getenv("PATH"), address+"="+url)
+		cmd.Env = append(os.Environ(), "PATH="+strings.Join(dirs, ":")+":"+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
 		b.Output, b.Err = string(out), err
 		done = append(done, b)
@@ -90,41 +41,92 @@ func (c *Cluster) Page(t testing.TB, dir string, page []byte, path ...string) (d
 	return done
 }
 
-// oc is a directory with the program oc, and with programs for loops that wait: nothing takes time
-// here, so one turn is enough.
-func (c *Cluster) oc(t testing.TB) string {
+// client is oc: it hands the directory that it was started in, its arguments and what is piped in to
+// the test, and prints what that answers. It is a function, as are the programs for loops that wait
+// (nothing takes time here, so one turn is enough): starting a process costs more than the command.
+// A shell cannot hold a NUL, so what has one is copied by head.
+const client = `
+oc() {
+  local A FD CODE OUT ERR RAW TEXT LC_ALL=C
+  exec {FD}<>/dev/tcp/%s/%s || return
+  printf '%%s\0' "$PWD" "$#" "$@" >&$FD
+  for A; do [ "$A" != - ] || base64 >&$FD; done
+  printf '\0' >&$FD
+  read -r CODE OUT ERR RAW <&$FD || return
+  if [ "$RAW" = true ]; then head -c "$OUT" <&$FD
+  elif [ "$OUT" != 0 ]; then IFS= read -r -N "$OUT" TEXT <&$FD; printf %%s "$TEXT"; fi
+  if [ "$ERR" != 0 ]; then IFS= read -r -N "$ERR" TEXT <&$FD; printf %%s "$TEXT" >&2; fi
+  exec {FD}>&-
+  return "$CODE"
+}
+sleep() { :; }
+seq() { echo 1; }
+`
+
+// oc gives the functions for a shell, and a directory with the program oc, for others than a shell
+// to start.
+func (c *Cluster) oc(t testing.TB) (functions, dir string) {
 	t.Helper()
-	dir := t.TempDir()
-	self, err := os.Executable()
-	if err == nil {
-		err = os.Symlink(self, filepath.Join(dir, "oc"))
-	}
-	for name, script := range map[string]string{"sleep": "#!/bin/sh\n", "seq": "#!/bin/sh\necho 1\n"} {
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755)
-		}
-	}
+	host, port, err := net.SplitHostPort(c.serve(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	functions, dir = fmt.Sprintf(client, host, port), t.TempDir()
+	syscall.ForkLock.RLock() // who is forked while the file is open for writing keeps it from being run
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(filepath.Join(dir, "oc"), []byte("#!/bin/bash\n"+functions+"oc \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return functions, dir
 }
 
-// serve answers oc on the loopback interface until the test ends.
+// serve answers oc at an address until the test ends.
 func (c *Cluster) serve(t testing.TB) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in call
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go c.serveOne(conn)
 		}
-		if err := json.NewEncoder(w).Encode(c.run(in)); err != nil {
-			t.Error(err)
-		}
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	}()
+	return l.Addr().String()
+}
+
+// serveOne answers one command: its exit code, how many bytes it prints to each stream, and whether
+// there are NULs among them; then the bytes. A client that has gone needs no answer.
+func (c *Cluster) serveOne(conn net.Conn) {
+	defer conn.Close()
+	in, err := readCall(bufio.NewReader(conn))
+	out := answer{Err: fmt.Sprintf("octest: %v\n", err), Code: 1}
+	if err == nil {
+		out = c.run(in)
+	}
+	fmt.Fprintf(conn, "%d %d %d %t\n%s%s", out.Code, len(out.Out), len(out.Err), strings.Contains(out.Out, "\x00"), out.Out, out.Err)
+}
+
+// readCall reads what the client writes, each part with a NUL behind it.
+func readCall(r *bufio.Reader) (in call, err error) {
+	next := func() string {
+		part, failed := r.ReadString(0)
+		err = cmp.Or(err, failed)
+		return strings.TrimSuffix(part, "\x00")
+	}
+	in.Dir = next()
+	count, failed := strconv.Atoi(next())
+	for range count {
+		in.Args = append(in.Args, next())
+	}
+	stdin, damaged := base64.StdEncoding.DecodeString(next())
+	in.Stdin = string(stdin)
+	return in, cmp.Or(err, failed, damaged)
 }
 
 // Blocks gives the commands of a page.

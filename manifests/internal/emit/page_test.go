@@ -11,11 +11,6 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
-func TestMain(m *testing.M) {
-	octest.Main()
-	os.Exit(m.Run())
-}
-
 // pasted executes the commands of a page on a cluster, each block as a person pastes it: those of
 // the steps that have one of the texts in their headings, or all.
 func pasted(t *testing.T, c *octest.Cluster, files []handover.File, page string, headings ...string) []octest.Block {
