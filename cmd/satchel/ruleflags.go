@@ -14,7 +14,7 @@ import (
 type mirrorAPI struct{ manifests.MirrorAPI }
 
 func addMirrorAPI(f *pflag.FlagSet, m *mirrorAPI) {
-	f.StringVar((*string)(&m.MirrorAPI), "mirror-api", string(manifests.MirrorICSP), "kind of the rules that lead nodes to the mirror, `KIND`: icsp (ImageContentSourcePolicy), idms (ImageDigestMirrorSet, and ImageTagMirrorSet for images named by tag; from 4.13 on), auto (by the cluster's version and rules)")
+	f.StringVar((*string)(&m.MirrorAPI), "mirror-api", "", "kind of the rules that lead nodes to the mirror, `KIND`: icsp (ImageContentSourcePolicy), idms (ImageDigestMirrorSet, and ImageTagMirrorSet for images named by tag; from 4.13 on), auto (by the cluster's version and rules) (default: icsp, or idms where satchel's rules in the cluster are of that kind)")
 }
 
 // check refuses another value. A command without the flag has none.

@@ -30,11 +30,12 @@ func TestMixes(t *testing.T) {
 }
 
 const (
-	anICSP = "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: a}\nspec: {repositoryDigestMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
-	anIDMS = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: b}\nspec: {imageDigestMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
-	anITMS = "apiVersion: config.openshift.io/v1\nkind: ImageTagMirrorSet\nmetadata: {name: c}\nspec: {imageTagMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
-	cutOff = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec: {imageDigestMirrors: [{source: quay.io/team/app, mirrors: [x.example/a], mirrorSourcePolicy: NeverContactSource}]}\n"
-	noRule = "kind: List\nitems: []\n"
+	anICSP  = "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: a}\nspec: {repositoryDigestMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
+	anIDMS  = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: b}\nspec: {imageDigestMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
+	anITMS  = "apiVersion: config.openshift.io/v1\nkind: ImageTagMirrorSet\nmetadata: {name: c}\nspec: {imageTagMirrors: [{source: q.example/a, mirrors: [m.example/a]}]}\n"
+	cutOff  = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec: {imageDigestMirrors: [{source: quay.io/team/app, mirrors: [x.example/a], mirrorSourcePolicy: NeverContactSource}]}\n"
+	ownIDMS = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: satchel-generic-1}\nspec: {imageDigestMirrors: [{source: q.example/a, mirrors: [m.example:5000/ns/a]}]}\n"
+	noRule  = "kind: List\nitems: []\n"
 )
 
 // TestMirrorAPI: which kind is written, by version, by what is there, and by what was asked for.
@@ -52,6 +53,7 @@ func TestMirrorAPI(t *testing.T) {
 		{"4.13.26", "", site.MirrorAuto, "icsp"}, {"4.13.26", noRule, site.MirrorAuto, "idms"}, {"4.13.26", anICSP, site.MirrorAuto, "icsp"}, {"4.13.26", anIDMS, site.MirrorAuto, "idms"}, {"4.13.26", anITMS, site.MirrorAuto, "idms"},
 		{"4.13.26", anICSP, site.MirrorIDMS, "refuses an ImageDigestMirrorSet beside"}, {"4.14.2", anIDMS, site.MirrorICSP, "refuses an ImageContentSourcePolicy beside"}, {"4.14.2", anITMS, "", "refuses an ImageContentSourcePolicy beside"},
 		{"4.13.27", anICSP, site.MirrorAuto, "idms"}, {"4.14.3", anICSP, site.MirrorIDMS, "idms"},
+		{"4.18.3", ownIDMS, "", "idms"}, {"", ownIDMS, "", "idms"}, {"4.14.2", ownIDMS, "", "idms"}, {"4.18.3", ownIDMS, site.MirrorICSP, "icsp"}, {"4.18.3", anIDMS, "", "icsp"}, {"4.18.3", ownIDMS + "---\n" + anICSP, "", "idms"},
 		{"", "", "Icsp", "is no kind of rules"},
 		{"4.18.3", cutOff, site.MirrorICSP, "keeps nodes from quay.io/team/app itself"}, {"4.18.3", cutOff, site.MirrorIDMS, "idms"},
 	} {

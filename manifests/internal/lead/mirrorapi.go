@@ -36,6 +36,12 @@ func (l *Lead) rulesThere() (icsp, sets bool) {
 	return icsp, sets
 }
 
+// ownSets reports whether satchel's rules in the cluster are of the newer kind, which the cluster
+// then takes: who asks for no kind stays with that one.
+func (l *Lead) ownSets() bool {
+	return l.Site.PresentRules != nil && slices.ContainsFunc(l.Site.PresentRules.Objects, func(o rules.Object) bool { return o.Ours() && o.Kind == rules.DigestMirrors })
+}
+
 // ChooseAPI decides which kind of objects is written.
 func (l *Lead) ChooseAPI() error {
 	v, known := l.Site.Cluster.Running()
@@ -44,7 +50,11 @@ func (l *Lead) ChooseAPI() error {
 		return l.chooseHosted(v, known)
 	}
 	switch l.Site.MirrorAPI {
-	case "", site.MirrorICSP:
+	case "":
+		if l.ownSets() {
+			l.kind = rules.DigestMirrors
+		}
+	case site.MirrorICSP:
 	case site.MirrorIDMS:
 		l.kind = rules.DigestMirrors
 	case site.MirrorAuto:
@@ -135,8 +145,8 @@ func (l *Lead) noteKind() {
 	if l.Site.PresentRules == nil || l.kind != rules.ContentSource || l.Site.MirrorAPI == site.MirrorICSP {
 		return
 	}
-	if slices.ContainsFunc(l.Site.PresentRules.Objects, func(o rules.Object) bool { return o.Ours() && o.Kind == rules.DigestMirrors }) {
-		l.Note("satchel's rules in the cluster are ImageDigestMirrorSets, and these files have them as ImageContentSourcePolicies: give --mirror-api idms or auto to stay with the kind that is there")
+	if l.ownSets() {
+		l.Note("satchel's rules in the cluster are ImageDigestMirrorSets, and these files have them as ImageContentSourcePolicies: give --mirror-api idms to stay with the kind that is there")
 		return
 	}
 	if icsp, sets := l.rulesThere(); sets && !icsp && l.Site.MirrorAPI == "" {

@@ -2,7 +2,8 @@ package site
 
 import "github.com/blang/semver/v4"
 
-// MirrorAPI is the kind of objects that rules are written as; "" is [MirrorICSP].
+// MirrorAPI is the kind of objects that rules are written as; "" is [MirrorICSP],
+// but in a cluster whose rules of satchel are of the newer kind [MirrorIDMS].
 type MirrorAPI string
 
 // The kinds. Images that are named by tag have rules only as IDMS.
