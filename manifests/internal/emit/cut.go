@@ -40,6 +40,7 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 	if len(e.Gaps) > 0 {
 		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", handover.FileApply)
 	}
+	e.lead.PageCutUnsigned(p)
 	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", handover.FileRegistries)
 	p.Run(
 		"oc get pods --all-namespaces -o jsonpath='{..image}' | tr ' ' '\\n' | sort -u",

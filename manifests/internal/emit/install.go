@@ -2,6 +2,7 @@ package emit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
@@ -9,6 +10,8 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Files for clusters that are installed behind the air gap.
@@ -66,6 +69,17 @@ func (e *emission) emitInstall() error {
 		}
 		e.Add(fileInstallCA, handover.ModePublic, []byte(way))
 	}
+	usable := slices.DeleteFunc(slices.Clone(e.Payloads), func(img oci.Image) bool { return !e.lead.Installable(img) })
+	if names := e.refused(usable); len(names) > 0 {
+		e.Note("no new cluster can be installed from %s, because signatures are missing or wrong: %s says so too", text.Some(names, 3), fileInstall)
+	}
+	if len(usable) == 0 {
+		p := e.NewPage()
+		p.Text("# New clusters behind the air gap")
+		e.pageRefused(p, usable)
+		e.Add(fileInstall, handover.ModePublic, p.Bytes())
+		return nil
+	}
 	var hosted hostedPatch
 	hosted.Spec.ImageContentSources = sources
 	if way != "" {
@@ -81,19 +95,44 @@ func (e *emission) emitInstall() error {
 			return err
 		}
 	}
-	var sets []string
-	for _, img := range e.Payloads {
+	sets, err := e.emitImageSets(usable)
+	if err != nil {
+		return err
+	}
+	e.Add(fileInstall, handover.ModePublic, e.installPage(usable, sets, way != ""))
+	return nil
+}
+
+// emitImageSets writes a ClusterImageSet for each release.
+func (e *emission) emitImageSets(payloads []oci.Image) (files []string, err error) {
+	for _, img := range payloads {
 		set := clusterImageSet{Object: kube.Ours("hive.openshift.io/v1", "ClusterImageSet", "img"+strings.ToLower(strings.NewReplacer("_", "-", "+", "-").Replace(origin.PayloadName(img))), "")}
 		set.Metadata.Labels["visible"] = "true" // the console offers it
 		set.Spec.ReleaseImage = e.Place(img)
 		file := "install/clusterimageset-" + strings.TrimPrefix(set.Metadata.Name, "img") + ".yaml"
 		if err := e.AddObject(file, handover.ModePublic, set); err != nil {
-			return err
+			return nil, err
 		}
-		sets = append(sets, file)
+		files = append(files, file)
 	}
-	e.Add(fileInstall, handover.ModePublic, e.installPage(sets, way != ""))
-	return nil
+	return files, nil
+}
+
+// refused names the releases that are not among those that a new cluster can be installed from.
+func (e *emission) refused(usable []oci.Image) (names []string) {
+	for _, img := range e.Payloads {
+		if !slices.ContainsFunc(usable, func(u oci.Image) bool { return u.Source == img.Source && u.Path == img.Path }) {
+			names = append(names, origin.PayloadName(img))
+		}
+	}
+	return names
+}
+
+// pageRefused says why these are not here.
+func (e *emission) pageRefused(p *page.Page, usable []oci.Image) {
+	if names := e.refused(usable); len(names) > 0 {
+		p.Text("**Not here: %s. The mirror lacks signatures of images that they are made of: the nodes of a new cluster would refuse these, or find no rule for them. The step about rules in %s lists what is missing. Pack and unpack the signatures first.**", text.And(handover.Codes(names)), handover.FileApply)
+	}
 }
 
 // withoutTLS lists the mirror's hosts if it has no TLS: new clusters are not told by others.
@@ -121,17 +160,18 @@ func (e *emission) trustBundle() (string, error) {
 }
 
 // installPage says what each file is for.
-func (e *emission) installPage(sets []string, way bool) []byte {
+func (e *emission) installPage(payloads []oci.Image, sets []string, way bool) []byte {
 	p := e.NewPage()
 	p.Text("# New clusters behind the air gap")
 	p.Text("These files are for clusters that are installed from %s. The cluster that %s is for%s does not need them. The commands are for the directory above this one.", e.Mirrors()[0], handover.FileApply, e.whichName())
 	p.Text("Every way of installing needs a pull secret with an entry for `%s`: secrets/mirror.dockerconfigjson has it, if satchel knew a credential for nodes.", e.Mirrors()[0].Host)
+	e.pageRefused(p, payloads)
 	p.Step("openshift-install")
 	p.Text("Add the content of %s to install-config.yaml (%s for releases before 4.14). Use the openshift-install of exactly the release that is to be installed.", fileInstallConfig, fileInstallConfig413)
 	if e.Site.PlainHTTP {
 		p.Text("**The mirror speaks plain HTTP, and install-config.yaml has no field for that: give the mirror a certificate first.**")
 	}
-	e.pageReleases(p)
+	e.pageReleases(p, payloads)
 	e.pageTools(p)
 	p.Step("The agent-based installer, with files of its own")
 	if way {
@@ -195,9 +235,9 @@ func (e *emission) pageTools(p *page.Page) {
 }
 
 // pageReleases lists where the releases are.
-func (e *emission) pageReleases(p *page.Page) {
+func (e *emission) pageReleases(p *page.Page, payloads []oci.Image) {
 	var list []string
-	for _, img := range e.Payloads {
+	for _, img := range payloads {
 		list = append(list, fmt.Sprintf("%s: `%s`", origin.PayloadName(img), e.Place(img)))
 	}
 	p.List(list)

@@ -81,6 +81,16 @@ func TestUnsigned(t *testing.T) {
 		case !tc.signed && (!noted || step < 0 || stop < step || apply < stop || !strings.Contains(page[stop:apply], art+digestOf(1)) || strings.Contains(page[stop:apply], digestOf(2))):
 			t.Errorf("%s: the step is at %d, its stop at %d, the first rule applied at %d, noted %t:\n%s", tc.name, step, stop, apply, noted, page)
 		}
+		if !tc.signed && !strings.Contains(page[stop:apply], "the commands of this step may be run all the same") {
+			t.Errorf("%s: it does not say whether the rules may be applied", tc.name)
+		}
+		cut, install := string(fileOf(t, files, handover.FileCut).Body), string(fileOf(t, files, fileInstall).Body)
+		if stops := strings.Contains(cut, "**Stop. The mirror lacks signatures"); stops == tc.signed {
+			t.Errorf("%s: the cut stops: %t", tc.name, stops)
+		}
+		if out := strings.Contains(install, "**Not here: `4.22.1-x86_64`."); out == tc.signed || strings.Contains(install, "oc apply -f install/clusterimageset-") == out || lacksFile(files, fileInstallConfig) != out {
+			t.Errorf("%s: new clusters are offered: %t\n%s", tc.name, !out, install)
+		}
 		if next := strings.Contains(page, "oc adm upgrade --allow"); next != tc.signed {
 			t.Errorf("%s: an update is offered: %t", tc.name, next)
 		}
@@ -96,7 +106,7 @@ func TestUnsignedForSome(t *testing.T) {
 	files, notes, err := Emit(inv, given)
 	must(t, err)
 	page, conf := string(fileOf(t, files, handover.FileApply).Body), string(fileOf(t, files, handover.FileRegistries).Body)
-	said, apply := strings.Index(page, "For pods of the namespace shop: `"+app), strings.Index(page, "oc apply -f icsp-")
+	said, apply := strings.Index(page, "For pods of the namespace shop: ImagePolicy shop/p demands a signature (now), and there is none (tag `sha256-HEX.sig`, by the image's digest):\n\n- `"+app), strings.Index(page, "oc apply -f icsp-")
 	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || strings.Contains(page, "**Stop.**") || !strings.Contains(strings.Join(notes, "\n"), "for pods of the namespace shop") {
 		t.Errorf("said at %d, applied at %d; notes %q\n%s", said, apply, notes, page)
 	}
@@ -112,7 +122,7 @@ func TestUnsignedForClusters(t *testing.T) {
 	files, _, err := Emit(inv, given)
 	must(t, err)
 	page, conf := string(fileOf(t, files, handover.FileApply).Body), string(fileOf(t, files, handover.FileRegistries).Body)
-	said, apply := strings.Index(page, "For the cluster west: `"+app), strings.Index(page, "oc apply -f icsp-")
+	said, apply := strings.Index(page, "For the cluster west: ClusterImagePolicy p demands a signature (now), "), strings.Index(page, "oc apply -f icsp-")
 	if mirrorsIn(conf, app) == "" || said < 0 || apply < said || !strings.Contains(page, "**Stop if the cluster is one of those") || strings.Contains(page, "some pods alone") {
 		t.Errorf("said at %d, applied at %d\n%s", said, apply, page)
 	}
@@ -136,14 +146,28 @@ func mirrorsIn(conf, source string) string {
 	return strings.Join(list, " ")
 }
 
-// TestUnsignedLine says what is wrong with a signature, not only that it is.
-func TestUnsignedLine(t *testing.T) {
+// TestUnsignedReason says what is wrong with a signature, not only that it is; images that lack one
+// for the same reason stand below it together.
+func TestUnsignedReason(t *testing.T) {
 	t.Parallel()
-	in := emitInput{Mirror: "m.example", Images: []emitImage{{Origin: origin.Release, Source: "quay.io/ocp/art:x", Path: origin.PathComponents, Tags: []string{"x"}}}}
-	inv, _ := in.parse(t)
-	u := sigstore.Unsigned{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Platform: "linux/arm64", Policy: "ImagePolicy ns/p", When: "now", Err: errors.New("another key\nmade it")}
-	if line := lead.UnsignedLine(u); !strings.Contains(line, "linux/arm64") || !strings.Contains(line, "its signature: another key made it. ImagePolicy ns/p demands one (now).") {
-		t.Error(line)
+	inv, given := emitInput{Mirror: "m.example", Images: []emitImage{
+		{Origin: origin.Release, Source: "quay.io/ocp/art" + fmt.Sprintf("@sha256:%064x", 1), Path: origin.PathComponents, Tags: []string{"x"}},
+		{Origin: origin.Release, Source: "quay.io/ocp/art" + fmt.Sprintf("@sha256:%064x", 2), Path: origin.PathComponents, Tags: []string{"y"}},
+	}}.parse(t)
+	wrong := errors.New("another key\nmade it")
+	for i, platform := range []string{"linux/arm64", "linux/amd64"} {
+		given.Unsigned = append(given.Unsigned, sigstore.Unsigned{Image: inv.Images[i], Manifest: inv.Images[i].Root.Digest, Platform: platform, Policy: "ImagePolicy ns/p", When: "now", Err: wrong})
+	}
+	const want = "ImagePolicy ns/p demands a signature (now), and does not take the one that is there: another key made it:"
+	if got := lead.UnsignedReason(given.Unsigned[0]); got != want {
+		t.Error(got)
+	}
+	files, _, err := Emit(inv, given)
+	must(t, err)
+	page := string(fileOf(t, files, handover.FileApply).Body)
+	inOrder(t, page, "**Stop.**", want+"\n\n- `quay.io/ocp/art@sha256:", "`, linux/arm64\n- `quay.io/ocp/art@sha256:", "`, linux/amd64\n")
+	if n := strings.Count(page, want); n != 1 {
+		t.Errorf("the reason stands there %d times:\n%s", n, page)
 	}
 }
 
@@ -163,6 +187,7 @@ func TestOtherMirrors(t *testing.T) {
 		"another mirror":        {rule("theirs", art, "old.example/x"), []string{art}, true},
 		"one of a wider rule":   {rule("theirs", "quay.io/ocp", "old.example/x"), []string{art}, true},
 		"ours":                  {rule("satchel-release-1", art, "m.example/ns/openshift/release"), []string{art}, false},
+		"beside the same rules": {rule("satchel-release-1", art, "m.example/ns/openshift/release") + rule("theirs", art, "old.example/x"), []string{art}, true},
 		"nothing demanded":      {rule("theirs", art, "old.example/x"), nil, false},
 		"of another repository": {rule("theirs", "quay.io/acme", "old.example/x"), []string{art}, false},
 	} {

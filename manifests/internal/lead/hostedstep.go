@@ -51,10 +51,11 @@ func (l *Lead) stepHostedCluster(p *page.Page) {
 	hosts, _ := l.Trust.BehindProxy()
 	if l.hostedRulesStand() && (!l.Trust.CA.Written || l.Trust.CA.Same) && len(hosts)+len(l.Trust.NewInsecure()) == 0 {
 		p.Nothing("the HostedCluster")
+		l.stepSignatures(p)
 		return
 	}
 	p.Step("The HostedCluster: where nodes find the images")
-	l.stepUnsigned(p)
+	l.stepUnsigned(p, true)
 	l.pageOtherMirrors(p)
 	l.pageManagementRules(p)
 	what := []string{fmt.Sprintf("the rules (%s: those of this bundle and of earlier ones that satchel knows of; in spec.imageContentSources)", handover.FileHostedRules)}

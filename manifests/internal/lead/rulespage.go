@@ -18,21 +18,20 @@ func (l *Lead) StepRules(p *page.Page) {
 	case l.Hosted():
 		l.stepHostedCluster(p)
 		return
-	case len(l.Site.Unsigned) > 0: // there is something to be told, even if nothing is applied
 	case len(l.ICSPs) == 0:
+		l.stepSignatures(p)
 		return
 	case l.sameRules(l.withRules()):
 		p.Nothing(handover.IdleRules)
+		l.stepSignatures(p)
 		return
 	}
 	p.Step("Rules: where nodes find the images")
-	l.stepUnsigned(p)
+	l.stepUnsigned(p, true)
 	l.pageOtherMirrors(p)
-	switch {
-	case len(l.ICSPs) == 0:
-	case l.Site.PresentRules != nil:
+	if l.Site.PresentRules != nil {
 		l.stepGrown(p)
-	default:
+	} else {
 		l.stepNew(p)
 	}
 }

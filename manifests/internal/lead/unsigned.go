@@ -41,16 +41,24 @@ func (l *Lead) RuledImages() []oci.Image {
 
 // UnsignedIn counts the images of a payload's release that nodes of some cluster will refuse.
 func (l *Lead) UnsignedIn(payload oci.Image) int {
-	is := func(r oci.Reason) bool {
-		return r.Kind == origin.KindRelease && slices.ContainsFunc(payload.Reasons, func(p oci.Reason) bool { return p.Kind == r.Kind && p.Name == r.Name })
-	}
+	of := partOf(payload)
 	refused := map[string]bool{}
 	for _, u := range l.Site.Unsigned {
-		if u.Namespace == "" && (slices.ContainsFunc(u.Image.Reasons, is) || u.Image.Source == payload.Source && u.Image.Path == payload.Path) {
+		if u.Namespace == "" && of(u.Image) {
 			refused[u.Image.Source.WithDigest(u.Image.Root.Digest).String()] = true
 		}
 	}
 	return len(refused)
+}
+
+// partOf tells the images of a payload's release, and the payload itself.
+func partOf(payload oci.Image) func(oci.Image) bool {
+	is := func(r oci.Reason) bool {
+		return r.Kind == origin.KindRelease && slices.ContainsFunc(payload.Reasons, func(p oci.Reason) bool { return p.Kind == r.Kind && p.Name == r.Name })
+	}
+	return func(img oci.Image) bool {
+		return slices.ContainsFunc(img.Reasons, is) || img.Source == payload.Source && img.Path == payload.Path
+	}
 }
 
 // NoUpdate says why a release is not updated to.
@@ -108,26 +116,34 @@ func (l *Lead) pageOtherMirrors(p *page.Page) {
 	}
 }
 
-// stepUnsigned stops the reader where new rules would lead nodes to images that they refuse.
-func (l *Lead) stepUnsigned(p *page.Page) {
+// stepSignatures is the step where no rule is applied, and there is something to be told.
+func (l *Lead) stepSignatures(p *page.Page) {
+	if len(l.Site.Unsigned)+len(l.otherMirrors()) == 0 {
+		return
+	}
+	p.Step("Rules: signatures that nodes demand")
+	l.stepUnsigned(p, false)
+	l.pageOtherMirrors(p)
+}
+
+// stepUnsigned stops the reader where new rules would lead nodes to images that they refuse. applies
+// says that the step has commands.
+func (l *Lead) stepUnsigned(p *page.Page, applies bool) {
 	l.pageRefusedSome(p)
 	if len(l.withheldSources()) == 0 {
 		return
 	}
 	p.Text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
-	var list []string
-	for _, u := range l.Site.Unsigned {
-		if u.Everywhere() {
-			list = append(list, UnsignedLine(u))
-		}
-	}
-	p.List(atMost(slices.Compact(list), maxNamed))
+	pageUnsigned(p, slices.DeleteFunc(slices.Clone(l.Site.Unsigned), func(u sigstore.Unsigned) bool { return !u.Everywhere() }))
 	p.Text(howSigned)
 	sources := text.Some(l.withheldSources(), 5)
 	if l.Growth != nil {
 		p.Text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
 	} else {
 		p.Text("Until then: the files here have no rule for %s. Rules that the cluster has for them already stay as they are: do not delete them.", sources)
+	}
+	if applies {
+		p.Text("As far as these images are concerned, the commands of this step may be run all the same: they lead no node to these images that does not go there now. But do not cut the cluster off, and do not update to a release that demands these signatures.")
 	}
 }
 
@@ -145,45 +161,92 @@ func (l *Lead) refusedSome() (list []string) {
 
 // pageRefusedSome says before the rules which clusters and pods they break.
 func (l *Lead) pageRefusedSome(p *page.Page) {
-	var clusters, pods []string
+	var clusters, pods []sigstore.Unsigned
 	for _, u := range l.Site.Unsigned {
-		switch line := fmt.Sprintf("For %s: %s", page.Markdown(u.For()), UnsignedLine(u)); {
+		switch {
 		case u.Everywhere():
 		case u.Namespace == "":
-			clusters = append(clusters, line)
+			clusters = append(clusters, u)
 		default:
-			pods = append(pods, line)
+			pods = append(pods, u)
 		}
 	}
 	if len(clusters) > 0 {
 		p.Text("**Stop if the cluster is one of those named here.** The mirror lacks signatures that its nodes demand. The rules here lead to these images, because other clusters need them; there, no pod that needs one of them would start, even if the source can be reached:")
-		p.List(atMost(slices.Compact(clusters), maxNamed))
-		p.Text("For such a cluster, use the files that `satchel unpack` or `satchel render` writes for it with `--from-cluster`: they have no rules for these images.")
+		pageUnsigned(p, clusters)
+		p.Text("For such a cluster, do not run the commands of this step: use the files that `satchel unpack` or `satchel render` writes for it with `--from-cluster`: they have no rules for these images.")
 		p.Text(howSigned)
 	}
 	if len(pods) > 0 {
 		p.Text("**The mirror lacks signatures that nodes demand for some pods alone.** The rules here lead to these images, because all other pods need them. From then on, these pods do not start, even if the source can be reached:")
-		p.List(atMost(slices.Compact(pods), maxNamed))
+		pageUnsigned(p, pods)
 		p.Text(howSigned)
 		p.Text("If one of these pods must start before, do not apply the rules yet.")
 	}
 }
 
-// UnsignedLine names one image, what it is, and what its signature lacks.
-func UnsignedLine(u sigstore.Unsigned) string {
-	what := ""
-	if words := oci.Words(u.Image.Reasons); len(words) > 0 {
-		what = ", " + words[0]
+// pageUnsigned lists images below the reason that each group of them has.
+func pageUnsigned(p *page.Page, list []sigstore.Unsigned) {
+	var reasons []string
+	images := map[string][]string{}
+	for _, u := range list {
+		why := UnsignedReason(u)
+		if !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
+		images[why] = append(images[why], unsignedImage(u))
 	}
-	if u.Platform != "" {
-		what += ", " + u.Platform
+	for _, why := range reasons {
+		p.Text("%s", why)
+		p.List(atMost(slices.Compact(images[why]), maxNamed))
 	}
-	why := "its signature: " + u.Err.Error()
+}
+
+// UnsignedReason says for whom images are refused, by which policy, and what is wrong.
+func UnsignedReason(u sigstore.Unsigned) string {
+	who, why := "", "and does not take the one that is there: "
+	if u.For() != "" {
+		who = "For " + page.Markdown(u.For()) + ": "
+	}
 	if errors.Is(u.Err, sigstore.ErrNone) {
-		why = fmt.Sprintf("no signature (tag `%s`)", sigstore.Tag(u.Manifest))
+		why = "and there is none (tag `sha256-HEX.sig`, by the image's digest)"
+	} else {
+		why += text.OneLine(text.Printable(u.Err.Error()))
 	}
 	if u.At != "" {
-		why = "at " + u.At + ": " + why
+		why += ", at " + u.At
 	}
-	return fmt.Sprintf("`%s`%s: %s. %s demands one (%s).", u.Image.Source.WithDigest(u.Image.Root.Digest), what, text.OneLine(text.Printable(why)), u.Policy, u.When)
+	return fmt.Sprintf("%s%s demands a signature (%s), %s:", who, u.Policy, u.When, why)
+}
+
+// unsignedImage names one image, what it is, and the manifest that nodes pick from it.
+func unsignedImage(u sigstore.Unsigned) string {
+	line := "`" + u.Image.Source.WithDigest(u.Image.Root.Digest).String() + "`"
+	if words := oci.Words(u.Image.Reasons); len(words) > 0 {
+		line += ", " + words[0]
+	}
+	if u.Platform != "" {
+		line += ", " + u.Platform
+	}
+	if u.Manifest != u.Image.Root.Digest {
+		line += ", the manifest `" + string(u.Manifest) + "`"
+	}
+	return line
+}
+
+// PageCutUnsigned stops the reader before the cut where signatures are missing.
+func (l *Lead) PageCutUnsigned(p *page.Page) {
+	if sources := l.withheldSources(); len(sources) > 0 {
+		p.Text("**Stop. The mirror lacks signatures that nodes demand for images of %s, and no new rule leads there: the step about rules in %s lists them. Do not disconnect before they are there: after the cut, nodes get these images from nowhere.**", text.Some(sources, 5), handover.FileApply)
+	}
+	if some := l.refusedSome(); len(some) > 0 {
+		p.Text("**Images lack signatures that are demanded for %s: the step about rules in %s lists them. Bring the signatures before you disconnect, if this cluster or its pods are among those.**", page.Markdown(text.Some(some, 3)), handover.FileApply)
+	}
+}
+
+// Installable reports whether a new cluster can be installed from a payload in the mirror: its nodes
+// refuse nothing of it, and the rules lead to all of it.
+func (l *Lead) Installable(payload oci.Image) bool {
+	of := partOf(payload)
+	return l.UnsignedIn(payload) == 0 && !slices.ContainsFunc(l.NodeImages(), func(img oci.Image) bool { return of(img) && l.Withheld(img.Source.Name()) })
 }
