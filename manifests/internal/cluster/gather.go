@@ -114,8 +114,10 @@ func (g *gathering) answered() error {
 	for _, k := range kinds {
 		name := k.name()
 		switch {
-		case g.query.heard[name], !k.own && !g.query.asked[name]:
+		case g.query.heard[name]:
 			g.state.whole[k.kind] = true
+		case !k.own && !g.query.asked[name]:
+			g.state.whole[k.kind], g.state.unserved[k.kind] = true, true
 		default:
 			g.silent[k.kind] = true
 		}
@@ -415,6 +417,7 @@ func (g *gathering) end() (*State, error) {
 	g.incapable()
 	for kind := range g.broken {
 		delete(s.whole, kind)
+		delete(s.unserved, kind)
 	}
 	done := newState(s.Name, s.objects)
 	if _, ok := done.One("ClusterVersion", "", "version"); !ok {
@@ -423,7 +426,7 @@ func (g *gathering) end() (*State, error) {
 	if silent := g.unanswered(); len(silent) > 0 {
 		g.note("the cluster did not answer what was asked of %s; it counts as not known", text.Some(silent, 8))
 	}
-	done.seen, done.whole, done.revision = s.seen, s.whole, s.revision
+	done.seen, done.whole, done.unserved, done.revision = s.seen, s.whole, s.unserved, s.revision
 	done.Use, done.Images, done.namespaces, done.notes = s.Use, s.Images, s.namespaces, s.notes
 	return done, nil
 }
@@ -459,7 +462,7 @@ func (g *gathering) incapable() {
 	for _, k := range kinds {
 		c := cv.Status.Capabilities
 		if k.capability != "" && slices.Contains(c.Known, k.capability) && !slices.Contains(c.Enabled, k.capability) {
-			g.state.whole[k.kind] = true
+			g.state.whole[k.kind], g.state.unserved[k.kind] = true, true
 		}
 	}
 }

@@ -47,7 +47,13 @@ func (s *State) Join(o *State) {
 	} else {
 		s.namespaces = merged(s.namespaces, o.namespaces)
 	}
-	s.revision = newer.revision
+	unserved := maps.Clone(newer.unserved)
+	for kind := range older.unserved {
+		if !newer.whole[kind] {
+			unserved[kind] = true
+		}
+	}
+	s.revision, s.unserved = newer.revision, unserved
 	s.objects = newState(s.Name, list).objects
 	s.whole, s.seen = merged(s.whole, o.whole), merged(s.seen, o.seen)
 	if s.Use == nil {

@@ -86,6 +86,9 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s: known %v", kind, !want)
 		}
 	}
+	if !s.Unserved("ImageDigestMirrorSet") || s.Unserved("ImageContentSourcePolicy") || s.Unserved("ClusterVersion") || s.Unserved("Subscription") || s.Unserved("Secret") {
+		t.Error("what the cluster does not serve is not told from what it has none of")
+	}
 	if notes := s.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "nodes, subscriptions.operators.coreos.com") {
 		t.Errorf("notes %q", notes)
 	}

@@ -42,6 +42,7 @@ type State struct {
 	objects    []Object        // sorted by kind, namespace and name
 	whole      map[string]bool // kinds of which every object was read, of all namespaces
 	seen       map[string]bool // kinds of which some object was read
+	unserved   map[string]bool // kinds that the cluster does not know; they are among whole
 	namespaces map[string]bool // that pods were read of
 	notes      []string
 	revision   uint64 // the newest change of an object that was read; the API server counts them
@@ -62,7 +63,7 @@ func NewState(name string, objects []Object, none ...string) *State {
 
 // newState makes a state of objects, of no kind of which it is known that there are no others.
 func newState(name string, objects []Object) *State {
-	s := &State{Name: name, objects: slices.Clone(objects), whole: map[string]bool{}, seen: map[string]bool{}}
+	s := &State{Name: name, objects: slices.Clone(objects), whole: map[string]bool{}, seen: map[string]bool{}, unserved: map[string]bool{}}
 	slices.SortFunc(s.objects, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
 	})
@@ -79,6 +80,10 @@ func (s *State) Known(kind string) bool { return s != nil && s.whole[kind] }
 
 // Seen reports whether some object of a kind was read; there may be others.
 func (s *State) Seen(kind string) bool { return s != nil && s.seen[kind] }
+
+// Unserved reports whether the API server of the cluster is known not to take objects of a kind: it
+// has no CustomResourceDefinition of it, or lacks the capability.
+func (s *State) Unserved(kind string) bool { return s != nil && s.unserved[kind] && !s.seen[kind] }
 
 // Of lists the objects of a kind, sorted by namespace and name.
 func (s *State) Of(kind string) (list []Object) {

@@ -69,6 +69,7 @@ func TestCatalogsByVersion(t *testing.T) {
 		"a name by hand":        {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.16": "ours"}, "ours-after-4.17=ours ours=ours", ""},
 		"one name for both":     {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex: "ours"}, "ours-after-4.17=ours ours=ours", ""},
 		"a name for the later":  {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.17": "next"}, "next-after-4.17=next redhat-operators=redhat-operators", ""},
+		"a name with after":     {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.16": "ours-after-hours"}, "ours-after-hours-after-4.17=ours-after-hours ours-after-hours=ours-after-hours", ""},
 		"several repositories":  {"4.16.3", append(indexes(redhatIndex, "v4.16", "v4.17"), indexes("registry.redhat.io/redhat/certified-operator-index", "v4.16")...), nil, "certified-operators=certified-operators redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
 		"OKD's community":       {"4.17.0-okd-scos.1", indexes("registry.access.redhat.com/redhat/community-operator-index", "v4.17"), nil, "community-operators=community-operators", ""},
 		"an earlier one beside": {"4.17.3", indexes(redhatIndex, "v4.14", "v4.16", "v4.18"), nil, "redhat-operators-after-4.18=redhat-operators redhat-operators-v4-14=redhat-operators-v4-14 redhat-operators=redhat-operators", "for 4.14, 4.16 and 4.18 and not for 4.17"},
@@ -84,10 +85,73 @@ func TestCatalogsByVersion(t *testing.T) {
 		if c.note != "" && !strings.Contains(notes, c.note) || c.note == "" && strings.Contains(notes, "which the cluster runs") {
 			t.Errorf("%s: notes %q, want %q", name, notes, c.note)
 		}
+		for file := range files {
+			later := strings.Contains(file, "-after-4.") || strings.Contains(file, "-after-5.")
+			if synced := files["gitops/"+file] != ""; strings.HasPrefix(file, "catalogsource-") && synced == later {
+				t.Errorf("%s: %s is in GitOps: %t", name, file, synced)
+			}
+		}
 		for _, line := range strings.Split(files[handover.FileApply], "\n") {
-			if strings.Contains(line, "oc apply") && strings.Contains(line, "-after-") {
+			if strings.Contains(line, "oc apply") && (strings.Contains(line, "-after-4.") || strings.Contains(line, "-after-5.")) {
 				t.Errorf("%s: a catalog for later is applied: %s", name, line)
 			}
+		}
+	}
+}
+
+// TestOlderCatalog: a catalog for an earlier version never takes the place of one for a later one,
+// in no kind, and GitOps keeps what is there.
+func TestOlderCatalog(t *testing.T) {
+	t.Parallel()
+	const label, place = `"labels":{"app.kubernetes.io/managed-by":"satchel"}`, "m.example/ns/redhat/redhat-operator-index"
+	byDigest := place + "@sha256:" + strings.Repeat("a", 64)
+	source := func(image, meta string) string {
+		return fmt.Sprintf(`{"apiVersion":"operators.coreos.com/v1alpha1","kind":"CatalogSource","metadata":{"name":"redhat-operators","namespace":"openshift-marketplace"%s},"spec":{"sourceType":"grpc","image":%q}}`, meta, image)
+	}
+	served := func(version string) string {
+		return fmt.Sprintf(`{"apiVersion":"olm.operatorframework.io/v1","kind":"ClusterCatalog","metadata":{"name":"redhat-operators",%s,"annotations":{%q:%q}},"spec":{"source":{"type":"Image","image":{"ref":%q}}}}`, label, site.IndexVersion, version, byDigest)
+	}
+	noted := func(version string) string {
+		return fmt.Sprintf(`,%s,"annotations":{%q:%q}`, label, site.IndexVersion, version)
+	}
+	for name, c := range map[string]struct {
+		present string
+		tag     string
+		names   map[string]string
+		left    string // the kind that is left out
+	}{
+		"satchel's, later":       {source(byDigest, noted("4.19")), "v4.18", nil, "CatalogSource"},
+		"by its tag":             {source(place+":v4.19", ""), "v4.18", nil, "CatalogSource"},
+		"of another mirror":      {source("other.example/x:v4.19", ""), "v4.18", nil, "CatalogSource"},
+		"as old":                 {source(byDigest, noted("4.18")), "v4.18", nil, ""},
+		"older":                  {source(byDigest, noted("4.17")), "v4.18", nil, ""},
+		"not known":              {source(byDigest, ","+label), "v4.18", nil, ""},
+		"too late for it":        {source(byDigest, noted("4.20")), "v4.19", nil, ""},
+		"the cluster's default":  {source(redhatIndex+":v4.19", `,"annotations":{"operatorframework.io/managed-by":"marketplace-operator"}`), "v4.18", nil, ""},
+		"asked for by name":      {source(byDigest, noted("4.19")), "v4.18", map[string]string{redhatIndex: "redhat-operators"}, ""},
+		"a name of its own":      {source(byDigest, noted("4.19")), "v4.18", map[string]string{redhatIndex: "old"}, ""},
+		"of OLM v1 alone":        {served("4.19"), "v4.18", nil, "ClusterCatalog"},
+		"of OLM v1, older still": {served("4.17"), "v4.18", nil, ""},
+	} {
+		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, c.tag), CatalogNames: c.names}, func(s *site.Site) {
+			s.Cluster = clusterOf(t, "4.19.3", asked, c.present)
+		})
+		page := files[handover.FileApply]
+		if said := strings.Contains(page, "**Left out: the catalog "+redhatIndex+":v4.18 is for 4.18, and the "+c.left); said != (c.left != "") || strings.Contains(notes, "that one stays as it is") != said {
+			t.Errorf("%s: said %t, notes %s", name, said, notes)
+		}
+		for _, kind := range []string{"CatalogSource", "ClusterCatalog"} {
+			file := strings.ToLower(kind) + "-redhat-operators.yaml"
+			out := c.left == kind || c.left == "CatalogSource" || c.names[redhatIndex] == "old"
+			if has := files[file] != ""; has == out {
+				t.Errorf("%s: %s is written: %t", name, file, has)
+			}
+			if strings.Contains(page, "&& oc delete "+strings.ToLower(kind)) || strings.Contains(page, "\noc delete "+strings.ToLower(kind)) {
+				t.Errorf("%s: the page deletes what stays:\n%s", name, page)
+			}
+		}
+		if ours := strings.Contains(c.present, label); ours && c.left != "" && !strings.Contains(files["gitops/"+strings.ToLower(c.left)+"-redhat-operators.yaml"], byDigest) {
+			t.Errorf("%s: GitOps does not keep what is there: %s", name, files[fileKustomization])
 		}
 	}
 }

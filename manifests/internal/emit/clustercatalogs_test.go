@@ -70,6 +70,34 @@ func TestClusterCatalogs(t *testing.T) {
 	}
 }
 
+// TestNotServed: a cluster that does not know ClusterCatalogs gets none, but one that has OLM v1
+// only after an update does then.
+func TestNotServed(t *testing.T) {
+	t.Parallel()
+	const mark, cv = "---\nkind: SatchelQuery\n%s\n---\n", "{apiVersion: config.openshift.io/v1, kind: ClusterVersion, metadata: {name: version}, status: {desired: {version: %s}, history: [{state: Completed, version: %[1]s}]}}\n"
+	for name, c := range map[string]struct {
+		runs, asked string
+		tags        []string
+		want        bool
+	}{
+		"not served":     {"4.19.3", "x", []string{"v4.19"}, false},
+		"none there":     {"4.19.3", "clustercatalogs.olm.operatorframework.io", []string{"v4.19"}, true},
+		"after 4.17":     {"4.17.3", "x", []string{"v4.17", "v4.18"}, true},
+		"not after 4.18": {"4.18.3", "x", []string{"v4.18", "v4.19"}, false},
+	} {
+		var doc string
+		for _, m := range []string{"version: 1", "asked: clusterversions.config.openshift.io", "asked: " + c.asked, "answered: clusterversions.config.openshift.io", "answered: " + c.asked} {
+			doc += fmt.Sprintf(mark, m)
+		}
+		s, err := cluster.Read("c", strings.NewReader(doc+fmt.Sprintf(cv, c.runs)+fmt.Sprintf(mark, "end: true")))
+		must(t, err)
+		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: indexes(redhatIndex, c.tags...)}, func(g *site.Site) { g.Cluster = s })
+		if has := files[operatorhub.FileCatalogsOff] != ""; has != c.want || strings.Contains(files[fileKustomization], "clustercatalog") && !c.want {
+			t.Errorf("%s: it gets ClusterCatalogs: %t", name, has)
+		}
+	}
+}
+
 // TestClusterExtensions: those that select a default catalog are listed with what to select, those
 // without a selector too, and others are not.
 func TestClusterExtensions(t *testing.T) {

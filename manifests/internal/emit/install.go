@@ -191,7 +191,7 @@ func (e *emission) installPage(payloads []oci.Image, sets []string, way bool) []
 	p.Text("A HostedCluster does not have the rules of the cluster that hosts it. Merge %s into the HostedCluster before it is created: a change of imageContentSources later replaces or reboots its nodes.", handover.FileHostedCluster)
 	if way {
 		p.Text("The ConfigMap with the authorities is created in the namespace of the HostedCluster, here `clusters`.")
-		p.Run("oc create configmap " + hostedTrust + " -n clusters --from-file=ca-bundle.crt=" + fileInstallCA)
+		p.Run("oc create configmap "+hostedTrust+" -n clusters --from-file=ca-bundle.crt="+fileInstallCA, "oc label configmap "+hostedTrust+" -n clusters "+kube.Mine)
 	}
 	return p.Bytes()
 }
@@ -206,7 +206,7 @@ func (e *emission) pageAssisted(p *page.Page, way bool) {
 	p.Run("oc get agentserviceconfig agent -o jsonpath='{.spec.mirrorRegistryRef.name}'")
 	p.Run(
 		"oc create configmap "+assistedMirror+" -n multicluster-engine --dry-run=client -o yaml"+files+" | oc apply -f -",
-		"oc label configmap "+assistedMirror+" -n multicluster-engine app=assisted-service --overwrite",
+		"oc label configmap "+assistedMirror+" -n multicluster-engine app=assisted-service "+kube.Mine+" --overwrite",
 		"oc patch agentserviceconfig agent --type=merge -p '{\"spec\":{\"mirrorRegistryRef\":{\"name\":\""+assistedMirror+"\"}}}'",
 	)
 }

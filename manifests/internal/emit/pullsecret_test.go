@@ -126,6 +126,9 @@ func TestEmitGitOpsSecret(t *testing.T) {
 	if got := names(files, handover.FileGitOpsAfterCut); !slices.Equal(got, []string{"m.example", "q"}) {
 		t.Errorf("after the cut: %v", got)
 	}
+	if !strings.HasPrefix(string(fileOf(t, files, handover.FileGitOpsSecret).Body), "# Only before the cut") || strings.HasPrefix(string(fileOf(t, files, handover.FileGitOpsAfterCut).Body), "#") {
+		t.Error("the secret with Insights does not say until when it is for")
+	}
 	inv, given := in.parse(t)
 	given.Cluster = cluster.NewState("cut", []cluster.Object{{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName,
 		Body: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"satchel-before","namespace":"openshift-config"},"data":{"cut":"true"}}`)}}, "ConfigMap")

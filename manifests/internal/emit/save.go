@@ -30,8 +30,10 @@ func (e *emission) emitBefore() error {
 		}
 		cm.Data[key] = value
 	}
-	if keys, known := e.Before.Get(handover.KeyTrustedKeys); known {
-		cm.Data[handover.KeyTrustedKeys] = keys
+	for _, key := range []string{handover.KeyTrustedKeys, handover.KeyServedOff, handover.KeyChartsOff} {
+		if value, known := e.Before.Get(key); known {
+			cm.Data[key] = value
+		}
 	}
 	if e.Applied() {
 		e.Note("satchel was in this cluster before, and the ConfigMap openshift-config/%s is not there: %s has what the cluster was before satchel as far as that can be worked out; look through it before step 1 creates it", handover.BeforeName, handover.FileBefore)
@@ -73,6 +75,14 @@ func (e *emission) stateBefore() handover.Before {
 		b[handover.KeyDefaultsOff], b[handover.KeySources] = "", string(spec.Spec.Sources)
 		if spec.Spec.Off && !e.Applied() { // else satchel has done that
 			b[handover.KeyDefaultsOff] = strconv.FormatBool(true)
+		}
+	}
+	if served, charts := e.hub.OffNow(); !e.Applied() {
+		if e.Site.Cluster.Known("ClusterCatalog") {
+			b[handover.KeyServedOff] = strings.Join(served, " ")
+		}
+		if e.Site.Cluster.Known("HelmChartRepository") {
+			b[handover.KeyChartsOff] = strings.Join(charts, " ")
 		}
 	}
 	if e.Read("Proxy", "cluster", &spec) {
@@ -164,11 +174,14 @@ func createBefore() (lines []string) {
 		read(handover.KeyUpstream, "clusterversion version", ".spec.upstream"),
 		read(handover.KeyChannel, "clusterversion version", ".spec.channel"),
 	}
-	hub := func(key, path string) {
-		lines = append(lines, fmt.Sprintf(`case $CRDS in *operatorhubs.config.openshift.io*) %s ;; *) %s= ;; esac`, read(key, "operatorhub.config.openshift.io/cluster", path), name(key)))
+	served := func(crd, key, resource, path string) {
+		lines = append(lines, fmt.Sprintf(`case $CRDS in *%s*) %s ;; *) %s= ;; esac`, crd, read(key, resource, path), name(key)))
 	}
-	hub(handover.KeyDefaultsOff, ".spec.disableAllDefaultSources")
-	hub(handover.KeySources, ".spec.sources")
+	const hub = "operatorhubs.config.openshift.io"
+	served(hub, handover.KeyDefaultsOff, "operatorhub.config.openshift.io/cluster", ".spec.disableAllDefaultSources")
+	served(hub, handover.KeySources, "operatorhub.config.openshift.io/cluster", ".spec.sources")
+	served("clustercatalogs.olm.operatorframework.io", handover.KeyServedOff, "clustercatalogs", `.items[?(@.spec.availabilityMode=="Unavailable")].metadata.name`)
+	served("/helmchartrepositories.helm.openshift.io", handover.KeyChartsOff, "helmchartrepositories", ".items[?(@.spec.disabled==true)].metadata.name")
 	return append(lines,
 		"oc create configmap "+handover.BeforeName+" -n openshift-config "+strings.Join(literals, " "),
 		"oc label configmap "+handover.BeforeName+" -n openshift-config "+kube.Mine)

@@ -33,7 +33,7 @@ spec: {additionalTrustedCA: {name: company}}
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: company, namespace: openshift-config}
-data: {other.example: an authority}
+data: {other.example: an authority, m.example..5000: "an authority of before\n"}
 ---
 apiVersion: config.openshift.io/v1
 kind: OperatorHub
@@ -58,6 +58,16 @@ apiVersion: olm.operatorframework.io/v1
 kind: ClusterCatalog
 metadata: {name: openshift-redhat-operators}
 spec: {source: {type: Image, image: {ref: "registry.redhat.io/redhat/redhat-operator-index:v4.18"}}}
+---
+apiVersion: olm.operatorframework.io/v1
+kind: ClusterCatalog
+metadata: {name: openshift-community-operators}
+spec: {availabilityMode: Unavailable, source: {type: Image, image: {ref: "registry.redhat.io/redhat/community-operator-index:v4.18"}}}
+---
+apiVersion: helm.openshift.io/v1beta1
+kind: HelmChartRepository
+metadata: {name: openshift-helm-charts}
+spec: {disabled: true, connectionConfig: {url: "https://charts.openshift.io"}}
 ---
 apiVersion: olm.operatorframework.io/v1
 kind: ClusterExtension

@@ -29,6 +29,8 @@ const (
 	KeyInsecure    = "insecure-registries"  // of image.config, as JSON; "" for none
 	KeyDefaultsOff = "default-catalogs-off" // "true", or "" where they are on
 	KeySources     = "default-catalogs"     // sources of OperatorHub, as JSON; "" for none
+	KeyServedOff   = "cluster-catalogs-off" // default ClusterCatalogs that were Unavailable
+	KeyChartsOff   = "charts-off"           // default HelmChartRepositories that were disabled
 	KeyNoProxy     = "no-proxy"             // of the cluster's proxy, as it was written
 	KeyBundle      = "proxy-ca"             // the ConfigMap that the proxy names (trustedCA); "" for none
 	KeyBundleFound = "proxy-ca-found"       // that ConfigMap, or user-ca-bundle; "" where there was none

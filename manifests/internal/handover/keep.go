@@ -20,6 +20,7 @@ const (
 	KeyExtension = "clusterextension-" // and NAME: the selector of a ClusterExtension, as JSON
 	KeySource    = "subscription-"     // and NAMESPACE.NAME: the catalog of a Subscription
 	KeyFollows   = "channel-"          // and NAMESPACE.NAME: the channel of a Subscription
+	KeyTrusted   = "trusted-ca-was-"   // and KEY: what others had under it in the ConfigMap of authorities
 
 	// DirKept has the ConfigMap's values as files, once the way back was begun.
 	DirKept = "restore/before"

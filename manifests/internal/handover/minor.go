@@ -56,7 +56,12 @@ var indexTag = regexp.MustCompile(`^v?([45])\.([0-9]{1,2})(?:-|$)`)
 
 // IndexMinor is the minor version that a catalog is for, by its tag.
 func IndexMinor(img oci.Image) (m Minor, known bool) {
-	for _, tag := range append([]string{img.Source.Tag}, img.Tags...) {
+	return TaggedMinor(append([]string{img.Source.Tag}, img.Tags...)...)
+}
+
+// TaggedMinor is the minor version that the first of some tags with one names.
+func TaggedMinor(tags ...string) (m Minor, known bool) {
+	for _, tag := range tags {
 		if found := indexTag.FindStringSubmatch(tag); found != nil {
 			m.Major, _ = strconv.ParseUint(found[1], 10, 64) // digits
 			m.Minor, _ = strconv.ParseUint(found[2], 10, 64)

@@ -3,6 +3,7 @@ package login
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -85,10 +86,14 @@ func (l *Login) presentSecret(now *pullsecret.Secret) error {
 	if kept, _ := l.KeptBefore(); kept[handover.KeyCut] == "true" {
 		to = after // the file that was given may be older than the cut
 	}
-	if err := l.addSecret(handover.FileGitOpsSecret, to); err != nil {
+	head := ""
+	if _, stays := to.WithoutHost(InsightsHost); stays {
+		head = "# Only before the cut: it lets Insights report (" + InsightsHost + "). After the cut, use " + path.Base(handover.FileGitOpsAfterCut) + ".\n"
+	}
+	if err := l.addSecret(handover.FileGitOpsSecret, head, to); err != nil {
 		return err
 	}
-	return l.addSecret(handover.FileGitOpsAfterCut, after)
+	return l.addSecret(handover.FileGitOpsAfterCut, "", after)
 }
 
 // standing is the entry that nodes use for the mirror, "" where there is none for one of its
@@ -210,12 +215,18 @@ func (l *Login) noteNarrower(s *pullsecret.Secret) {
 	}
 }
 
-func (l *Login) addSecret(file string, s *pullsecret.Secret) error {
-	return l.AddObject(file, handover.ModeSecret, kube.Secret{
+// addSecret writes the pull secret as an object, below a comment.
+func (l *Login) addSecret(file, head string, s *pullsecret.Secret) error {
+	body, err := kube.YAML(kube.Secret{
 		Object: kube.Theirs("v1", "Secret", "pull-secret", "openshift-config"),
 		Type:   "kubernetes.io/dockerconfigjson",
 		Data:   map[string][]byte{".dockerconfigjson": s.JSON()},
 	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	l.Add(file, handover.ModeSecret, append([]byte(head), body...))
+	return nil
 }
 
 // checkCredential refuses what cannot be written as NAME:PASSWORD.

@@ -111,6 +111,9 @@ func (l *Login) CutPullSecret(p *page.Page) {
 	l.editSecret(p, "--remove "+InsightsHost)
 	p.Text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, InsightsHost, l.nodesPullSecret())
 	l.setSecret(p, "oc get clusteroperator insights --ignore-not-found")
+	if l.Secret.Given {
+		p.Text("Where GitOps sets the pull secret, give it %s in place of %s from now on.", handover.FileGitOpsAfterCut, handover.FileGitOpsSecret)
+	}
 }
 
 // RestoreSecret gives the entries that satchel has changed what they were, and leaves all others.

@@ -43,7 +43,11 @@ func (h *Hub) nameCatalogs() error {
 		c.File = "catalogsource-" + c.Name + ".yaml"
 	}
 	h.nameLater()
-	return h.checkCatalogNames(used)
+	if err := h.checkCatalogNames(used); err != nil {
+		return err
+	}
+	h.leaveOlder()
+	return nil
 }
 
 // namePlainly gives names to the catalogs that have none.

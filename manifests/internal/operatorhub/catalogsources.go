@@ -7,6 +7,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -27,6 +28,9 @@ type Hub struct {
 	*handover.Handover
 	Catalogs []CatalogObject
 	Later    []CatalogObject // for later versions than the cluster runs
+	// Older are for an earlier version than the cluster runs, and not written: under their names the
+	// cluster has catalogs for a later one.
+	Older []OlderCatalog
 }
 
 // EmitCatalogs writes a CatalogSource for each catalog.
@@ -38,6 +42,7 @@ func (h *Hub) EmitCatalogs() error {
 	h.noteLost()
 	h.noteReplaced()
 	h.noteOtherMinor()
+	h.noteOlder()
 	for _, c := range slices.Concat(h.Catalogs, h.Later) {
 		if err := h.AddObject(c.File, handover.ModePublic, h.catalogSource(c)); err != nil {
 			return err
@@ -51,6 +56,9 @@ func (h *Hub) catalogSource(c CatalogObject) any {
 	source := c.Image.Source
 	o := kube.Ours("operators.coreos.com/v1alpha1", "CatalogSource", c.Name, Marketplace)
 	o.Metadata.Annotations = map[string]string{"target.workload.openshift.io/management": `{"effect": "PreferredDuringScheduling"}`}
+	if m, tagged := handover.IndexMinor(c.Image); tagged {
+		o.Metadata.Annotations[site.IndexVersion] = m.String()
+	}
 	if cs, ok := h.template(c, o); ok {
 		return cs
 	}

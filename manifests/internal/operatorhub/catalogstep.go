@@ -15,11 +15,12 @@ import (
 
 func (h *Hub) stepCatalogSources(p *page.Page) {
 	list := h.newCatalogs(h.Catalogs)
-	if len(list)+len(h.Later) == 0 && len(h.Renamed()) == 0 {
+	if len(list)+len(h.Later)+len(h.Older) == 0 && len(h.Renamed()) == 0 {
 		p.Nothing("the catalogs")
 		return
 	}
 	p.Step("Catalogs")
+	h.pageOlder(p)
 	h.stepGone(p)
 	if len(list) > 0 {
 		if h.HubChange() != handover.Same && !h.Hosted() { // there, none has the name of a default one

@@ -130,6 +130,11 @@ func (h *Hub) laterMinors() (list []handover.Minor) {
 	return list
 }
 
+// IsLater reports whether a file has a catalog for a later version than the cluster runs.
+func (h *Hub) IsLater(file string) bool {
+	return slices.ContainsFunc(slices.Concat(h.Later, h.clusterCatalogs(h.Later)), func(c CatalogObject) bool { return c.File == file })
+}
+
 // atOnce lists the catalogs that a cluster has together: now, and after each update.
 func (h *Hub) atOnce() [][]CatalogObject {
 	all := [][]CatalogObject{h.Catalogs}

@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -45,6 +46,9 @@ func (h *Hub) clusterCatalogs(all []CatalogObject) (list []CatalogObject) {
 			continue
 		}
 		c.Name, c.kept = h.clusterCatalogName(c)
+		if _, older := h.olderThanServed(c); older {
+			continue
+		}
 		c.File = "clustercatalog-" + c.Name + ".yaml"
 		if c.After != (handover.Minor{}) {
 			c.File = fmt.Sprintf("clustercatalog-%s-after-%s.yaml", c.Name, c.After)
@@ -71,8 +75,12 @@ func (h *Hub) hasOLMv1(c CatalogObject, index handover.Minor, tagged bool) bool 
 	return !tagged || index.Compare(first) >= 0
 }
 
-// WithoutOLMv1 reports whether the cluster was installed without that capability.
+// WithoutOLMv1 reports whether the cluster was installed without that capability, or is known not to
+// serve what belongs to it. Versions before have it only after the update.
 func (h *Hub) WithoutOLMv1() bool {
+	if !h.OlderThan(OlmV1) && h.Site.Cluster.Unserved("ClusterCatalog") {
+		return true
+	}
 	const capability = "OperatorLifecycleManagerV1"
 	one, ok := h.Present("ClusterVersion", "", "version")
 	if !ok {
@@ -134,6 +142,9 @@ func catalogRef(o cluster.Object) string {
 // beside one.
 func (h *Hub) clusterCatalog(c CatalogObject) kube.ClusterCatalog {
 	o := kube.ClusterCatalog{Object: kube.Ours("olm.operatorframework.io/v1", "ClusterCatalog", c.Name, "")}
+	if m, tagged := handover.IndexMinor(c.Image); tagged {
+		o.Metadata.Annotations = map[string]string{site.IndexVersion: m.String()}
+	}
 	o.Spec.Source.Type = "Image"
 	o.Spec.Source.Image.Ref = h.Place(c.Image)
 	o.Spec.Priority = handover.DefaultCatalogs[c.Image.Source.Name()].Priority
@@ -228,6 +239,17 @@ func (h *Hub) defaultsOn() (names []string) {
 		}
 	}
 	return names
+}
+
+// OffNow lists the default ClusterCatalogs and HelmChartRepositories that the cluster has turned off.
+func (h *Hub) OffNow() (served, charts []string) {
+	for _, o := range h.Site.Cluster.Of("ClusterCatalog") {
+		if IsDefaultClusterCatalog(o.Name) && h.Change(AvailabilityOf("Unavailable"), "ClusterCatalog", "", o.Name) == handover.Same {
+			served = append(served, o.Name)
+		}
+	}
+	_, charts = h.defaultHelm()
+	return served, charts
 }
 
 // applyClusterCatalogs are the commands that apply catalogs, and wait until they are served.
@@ -446,8 +468,10 @@ func (h *Hub) RestoreClusterCatalogs(p *page.Page) {
 		return
 	}
 	p.Step("Catalogs of OLM v1")
-	p.Text("The default catalogs are served again. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. Nodes: nothing changes.")
-	p.Run(append([]string{eachDefault("oc patch \"$c\" --patch-file " + FileCatalogsOn + " --type=merge")}, restoreExtensions()...)...)
+	p.Text("The default catalogs are served again, but those that were off before satchel. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. Nodes: nothing changes.")
+	p.Run(page.Chain(handover.ReadBefore("OFF", handover.KeyServedOff),
+		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac"))...)
+	p.Run(restoreExtensions()...)
 	remove := "oc delete clustercatalog -l " + kube.Mine
 	if !h.Since(OlmV1) {
 		remove = "if oc get clustercatalogs; then " + remove + "; fi"

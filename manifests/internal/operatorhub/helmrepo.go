@@ -106,18 +106,12 @@ func (h *Hub) RestoreHelm(p *page.Page) {
 		return
 	}
 	on, off := h.defaultHelm()
-	names := slices.Concat(on, off)
 	p.Step("Helm charts in the console")
-	if len(on) == 0 && len(off) > 0 {
-		p.Text("Not if it was off before satchel.")
+	p.Text("The console offers them again, unless that was off before satchel.")
+	const patch = `case " $OFF " in *" $r "*) ;; *) oc patch helmchartrepository "$r" --patch-file ` + FileHelmOn + " --type=merge ;; esac"
+	each := eachHelm(patch)
+	if names := slices.Concat(on, off); len(names) > 0 {
+		each = "for r in " + strings.Join(names, " ") + "; do " + patch + "; done"
 	}
-	if len(names) == 0 {
-		p.Run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + FileHelmOn + " --type=merge"))
-		return
-	}
-	var lines []string
-	for _, n := range names {
-		lines = append(lines, "oc patch helmchartrepository "+page.Shell(n)+" --type=merge --patch-file "+FileHelmOn)
-	}
-	p.Run(lines...)
+	p.Run(page.Chain(handover.ReadBefore("OFF", handover.KeyChartsOff), each)...)
 }

@@ -32,7 +32,8 @@ func (h *Hub) EmitHub() error {
 
 // standsIn reports whether a catalog here takes the place of a default one.
 func (h *Hub) standsIn(name string) bool {
-	return slices.ContainsFunc(h.Catalogs, func(c CatalogObject) bool { return c.Name == name || h.Hosted() && c.Name == "satchel-"+name })
+	stays := func(c OlderCatalog) bool { return c.kind == "CatalogSource" && c.Name == name }
+	return slices.ContainsFunc(h.Older, stays) || slices.ContainsFunc(h.Catalogs, func(c CatalogObject) bool { return c.Name == name || h.Hosted() && c.Name == "satchel-"+name })
 }
 
 // defaultNames lists the default catalogs of the cluster. OKD has one (operator-marketplace,
@@ -127,7 +128,7 @@ func (h *Hub) StepCatalogs(p *page.Page) {
 			h.stepHub(p)
 		}
 	}
-	if len(h.Catalogs)+len(h.Later) > 0 {
+	if len(h.Catalogs)+len(h.Later)+len(h.Older) > 0 {
 		h.stepCatalogSources(p)
 	}
 }

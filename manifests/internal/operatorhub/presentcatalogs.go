@@ -65,11 +65,8 @@ func (h *Hub) readPresentCatalogs() {
 		if o.Namespace != Marketplace || json.Unmarshal(o.Body, &in) != nil {
 			continue
 		}
-		ref, err := oci.ParseRef(in.Spec.Image)
-		if err != nil {
-			ref = oci.Ref{}
-		}
-		present.Sources = append(present.Sources, site.PresentSource{Name: o.Name, Image: ref})
+		in.Metadata.Name = o.Name
+		present.Sources = append(present.Sources, in.Source())
 	}
 	h.Site.PresentCatalogSources = present
 }

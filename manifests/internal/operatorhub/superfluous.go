@@ -73,7 +73,7 @@ func (h *Hub) OldCatalogs() (replaced, others []string) {
 	}
 	for _, o := range h.Site.Cluster.Of("CatalogSource") {
 		named := slices.ContainsFunc(h.Catalogs, func(c CatalogObject) bool { return c.Name == o.Name })
-		if o.Namespace != "openshift-marketplace" || !h.OwnCatalog(o) || named || moved[o.Name] || h.subscribed(o.Name) {
+		if o.Namespace != "openshift-marketplace" || !h.OwnCatalog(o) || named || moved[o.Name] || h.subscribed(o.Name) || h.keepsLater(o) {
 			continue
 		}
 		var in site.PresentCatalog
@@ -84,7 +84,7 @@ func (h *Hub) OldCatalogs() (replaced, others []string) {
 		switch {
 		case !handover.Ours(o):
 			why = "it has no label, but its image is as earlier versions of satchel wrote it: if satchel made it"
-		case h.carries(in.Spec.Image):
+		case h.carries(o, in.Spec.Image):
 			replaced = append(replaced, o.Name)
 			continue
 		}
@@ -93,11 +93,15 @@ func (h *Hub) OldCatalogs() (replaced, others []string) {
 	return replaced, others
 }
 
-// carries reports whether a catalog of this run is in the repository of an image in the mirror.
-func (h *Hub) carries(image string) bool {
+// carries reports whether a catalog of this run is in the repository of an object's image, and is not
+// known to be for an earlier version.
+func (h *Hub) carries(o cluster.Object, image string) bool {
 	ref, err := oci.ParseRef(image)
+	serves, known := servedFor(o)
 	return err == nil && slices.ContainsFunc(h.Catalogs, func(c CatalogObject) bool {
-		return slices.ContainsFunc(h.Places(c.Image), func(place string) bool {
+		m, tagged := handover.IndexMinor(c.Image)
+		older := known && tagged && m.Compare(serves) < 0
+		return !older && slices.ContainsFunc(h.Places(c.Image), func(place string) bool {
 			at, err := oci.ParseRef(place)
 			return err == nil && at.Name() == ref.Name()
 		})
@@ -111,7 +115,7 @@ func (h *Hub) OldClusterCatalogs() (replaced, others []string) {
 		return nil, nil
 	}
 	for _, o := range h.Site.Cluster.Of("ClusterCatalog") {
-		if !handover.Ours(o) || h.Has(fileOfClusterCatalog(o.Name)) || h.selected(o) {
+		if !handover.Ours(o) || h.Has(fileOfClusterCatalog(o.Name)) || h.selected(o) || h.keepsLater(o) {
 			continue
 		}
 		var in struct {
@@ -127,7 +131,7 @@ func (h *Hub) OldClusterCatalogs() (replaced, others []string) {
 			continue
 		}
 		ref := in.Spec.Source.Image.Ref
-		if h.carries(ref) {
+		if h.carries(o, ref) {
 			replaced = append(replaced, o.Name)
 			continue
 		}

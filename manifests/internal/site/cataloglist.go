@@ -10,6 +10,10 @@ import (
 	"github.com/satchel-airgap/satchel/oci"
 )
 
+// IndexVersion is the annotation of a catalog that satchel writes with the minor version that it is
+// for, such as 4.16: it names its image by digest, which does not say that.
+const IndexVersion = "satchel/index-version"
+
 // PresentCatalogSources are the CatalogSources that a cluster has now in openshift-marketplace.
 type PresentCatalogSources struct{ Sources []PresentSource }
 
@@ -17,6 +21,7 @@ type PresentCatalogSources struct{ Sources []PresentSource }
 type PresentSource struct {
 	Name  string
 	Image oci.Ref // zero for one without an image
+	For   string  // the minor version that satchel wrote it for, such as 4.16; "" for none
 }
 
 // PresentCatalog is what of a CatalogSource matters here.
@@ -24,12 +29,22 @@ type PresentCatalog struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Metadata   struct {
-		Name      string `json:"name"`
-		Namespace string `json:"namespace"`
+		Name        string            `json:"name"`
+		Namespace   string            `json:"namespace"`
+		Annotations map[string]string `json:"annotations"`
 	} `json:"metadata"`
 	Spec struct {
 		Image string `json:"image"`
 	} `json:"spec"`
+}
+
+// Source is what is kept of it.
+func (c PresentCatalog) Source() PresentSource {
+	ref, err := oci.ParseRef(c.Spec.Image)
+	if err != nil {
+		ref = oci.Ref{} // of another kind, or by a name that no image of a bundle has
+	}
+	return PresentSource{Name: c.Metadata.Name, Image: ref, For: c.Metadata.Annotations[IndexVersion]}
 }
 
 // ParsePresentCatalogSources reads what "oc get catalogsource -n openshift-marketplace -o yaml" (or
@@ -77,9 +92,5 @@ func (c *PresentCatalogSources) object(p *imageset.Problems, path string, in Pre
 	case in.Metadata.Namespace != "" && in.Metadata.Namespace != "openshift-marketplace":
 		return // Subscriptions name the namespace too
 	}
-	ref, err := oci.ParseRef(in.Spec.Image)
-	if err != nil {
-		ref = oci.Ref{} // of another kind, or by a name that no image of a bundle has
-	}
-	c.Sources = append(c.Sources, PresentSource{in.Metadata.Name, ref})
+	c.Sources = append(c.Sources, in.Source())
 }

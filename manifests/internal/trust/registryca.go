@@ -31,14 +31,15 @@ type Trust struct {
 }
 
 type caState struct {
-	Written bool
-	Name    string   // of the ConfigMap
-	Keys    []string // of the hosts that nodes pull from, in it
-	Certs   string   // what each of them has, in PEM
-	present bool     // the cluster has the ConfigMap, and its content was given
-	missing bool     // none was given, and nodes may need one
-	held    bool     // the cluster has the mirror's, or gets them
-	Same    bool     // the cluster is known to have all of it
+	Written  bool
+	Name     string   // of the ConfigMap
+	Keys     []string // of the hosts that nodes pull from, in it
+	Certs    string   // what each of them has, in PEM
+	replaced []string // of these, those under which the cluster has other certificates
+	present  bool     // the cluster has the ConfigMap, and its content was given
+	missing  bool     // none was given, and nodes may need one
+	held     bool     // the cluster has the mirror's, or gets them
+	Same     bool     // the cluster is known to have all of it
 }
 
 // EmitCA writes the ConfigMap of registry authorities with the mirror's among
@@ -128,6 +129,7 @@ func (t *Trust) wholeCA(patch *kube.DataPatch) kube.ConfigMap {
 			t.CA.Same = false
 		}
 		if ok && !SameCertificates(old, patch.Data[key]) {
+			t.CA.replaced = append(t.CA.replaced, key)
 			t.Note("the ConfigMap %s has other certificates under %s: the ones that you gave replace them", cm.Metadata.Name, key)
 		}
 		cm.Data[key] = patch.Data[key]
@@ -283,11 +285,30 @@ func (t *Trust) StepCA(p *page.Page) {
 	case img.TrustedCA == "":
 		p.Run(page.Chain(fmt.Sprintf(exists, t.CA.Name), fmt.Sprintf(patch, t.CA.Name), image)...)
 	default:
-		p.Run(fmt.Sprintf(patch, t.CA.Name))
+		t.keepReplaced(p, fmt.Sprintf(patch, t.CA.Name))
 	}
 	if t.CA.present {
 		p.Text("%s is the whole ConfigMap, as it is then.", handover.FileCA)
 	}
+}
+
+// keepReplaced runs the patch, and keeps before it what others had under the mirror's keys. What the
+// cluster did not have before satchel is satchel's own, of an earlier week.
+func (t *Trust) keepReplaced(p *page.Page, patch string) {
+	before, _ := t.Before.Get(handover.KeyTrustedKeys)
+	var keep, keys []string
+	for _, key := range t.CA.replaced {
+		if slices.Contains(strings.Fields(before), key) {
+			keys = append(keys, key)
+			keep = append(keep, "keep "+handover.KeyTrusted+key+" oc extract configmap/"+t.CA.Name+" -n openshift-config --keys="+key+" --to=-")
+		}
+	}
+	if len(keys) == 0 {
+		p.Run(patch)
+		return
+	}
+	p.Text("**Others have put another authority under %s.** The patch replaces it; the commands first keep it in the ConfigMap %s, for the way back.", keysText(keys), handover.BeforeName)
+	p.Run(handover.WithKeep(page.Chain(append(keep, patch)...)...)...)
 }
 
 // keysText names keys in a sentence.
