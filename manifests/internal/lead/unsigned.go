@@ -204,19 +204,18 @@ func pageUnsigned(p *page.Page, list []sigstore.Unsigned) {
 
 // UnsignedReason says for whom images are refused, by which policy, and what is wrong.
 func UnsignedReason(u sigstore.Unsigned) string {
-	who, why := "", "and does not take the one that is there: "
+	who, at := "", ""
 	if u.For() != "" {
 		who = "For " + page.Markdown(u.For()) + ": "
 	}
-	if errors.Is(u.Err, sigstore.ErrNone) {
-		why = "and there is none (tag `sha256-HEX.sig`, by the image's digest)"
-	} else {
-		why += text.OneLine(text.Printable(u.Err.Error()))
-	}
 	if u.At != "" {
-		why += ", at " + u.At
+		at = " at " + u.At
 	}
-	return fmt.Sprintf("%s%s demands a signature (%s), %s:", who, u.Policy, u.When, why)
+	why := fmt.Sprintf("does not take the one that is there%s: %s", at, text.OneLine(text.Printable(u.Err.Error())))
+	if errors.Is(u.Err, sigstore.ErrNone) {
+		why = fmt.Sprintf("there is none%s (tag `sha256-HEX.sig`, by the image's digest)", at)
+	}
+	return fmt.Sprintf("%s%s demands a signature (%s), and %s:", who, u.Policy, u.When, why)
 }
 
 // unsignedImage names one image, what it is, and the manifest that nodes pick from it.

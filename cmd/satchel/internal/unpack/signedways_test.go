@@ -132,7 +132,7 @@ func TestSignedAtEachAddress(t *testing.T) {
 	if !errors.As(err, &unsigned) || len(unsigned.Images) != 5 || unsigned.Images[0].At != bare.Site.Mirror.String() || !strings.Contains(err.Error(), "missing in "+bare.Site.Mirror.String()) {
 		t.Errorf("one without signatures: %v", err)
 	}
-	if !strings.Contains(page, "**Stop.**") || !strings.Contains(page, "at "+bare.Site.Mirror.String()+": no signature") {
+	if !strings.Contains(page, "**Stop.**") || !strings.Contains(page, "there is none at "+bare.Site.Mirror.String()+" (tag") {
 		t.Errorf("the page does not say where signatures are missing:\n%s", page)
 	}
 }
