@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
@@ -30,7 +29,7 @@ func (s siteFlags) present() map[string][]string {
 }
 
 // outputs reads what the clusters are and opens a directory for each: OUTDIR itself for one, and
-// OUTDIR/NAME for each of several.
+// OUTDIR/NAME for each of several, and for one of them where OUTDIR has such directories.
 func (s siteFlags) outputs(a *app, job *unpack.Options) error {
 	list, err := s.cluster.read(a)
 	if err != nil {
@@ -45,23 +44,24 @@ func (s siteFlags) outputs(a *app, job *unpack.Options) error {
 	if job.Site.Cluster, err = s.over(list[0]); err != nil || s.outDir == "" {
 		return err
 	}
-	if len(list) == 1 {
-		job.Out, err = outdir.Open(s.outDir)
+	var named []outdir.Cluster
+	for _, c := range list {
+		one := outdir.Cluster{ID: c.ID()}
+		if c != nil {
+			one.Name = c.Name
+		}
+		named = append(named, one)
+	}
+	dirs, notes, err := outdir.ForClusters(s.outDir, named)
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.outDir, 0o700); err != nil {
-		return fmt.Errorf("make the output directory: %w", err)
+	for _, note := range notes {
+		a.warn("%s", note)
 	}
-	for i, c := range list {
-		dir, err := outdir.Open(filepath.Join(s.outDir, c.Name))
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			job.Out = dir
-		} else {
-			job.More = append(job.More, unpack.Output{Cluster: c, Dir: dir})
-		}
+	job.Out = dirs[0]
+	for i, dir := range dirs[1:] {
+		job.More = append(job.More, unpack.Output{Cluster: list[i+1], Dir: dir})
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ func (e *FileError) Hint() string {
 		return wrong.Hint()
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "name an existing file or directory"
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "let this user read it, or read it as the user who may: must-gathers are often written by root"
 	}
 	return ""
 }

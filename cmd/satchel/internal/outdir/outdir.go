@@ -35,6 +35,12 @@ const (
 // outDirs are the directories of a set, each after the one that it is in.
 var outDirs = []string{"restore", "secrets", "install", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
 
+// lineCluster begins the line of a list that has the ID of the cluster.
+const lineCluster = "cluster"
+
+// clusterID is what the ID of a cluster may be.
+var clusterID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$`)
+
 // outName is what files of a set may be called, in one of outDirs or above them.
 var outName = regexp.MustCompile(`^(?:[a-z]+/){0,2}[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
@@ -49,6 +55,10 @@ func named(name string) bool {
 type Dir struct {
 	dir string
 	old map[string][]string // the earlier set: what each name may hold, as SHA-256 in hexadecimal
+	had string              // the ID of the cluster that the earlier set is for; "" where it is not known
+	id  string              // that of the cluster that the new set is for
+
+	moved []*Dir // where earlier sets of this cluster are, if not here
 }
 
 // Path is the directory's name.
@@ -129,6 +139,10 @@ func (o *Dir) readList(root *os.Root) error {
 	}
 	for line := range strings.Lines(rest) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		if sum == lineCluster && clusterID.MatchString(name) {
+			o.had = name
+			continue
+		}
 		if !ok || !named(name) {
 			return fmt.Errorf("%s: %q is not a line that satchel wrote", filepath.Join(o.dir, outList), line)
 		}

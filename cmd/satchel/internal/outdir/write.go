@@ -78,17 +78,22 @@ func (o *Dir) Add(name string, body []byte) (err error) {
 // steps are what a replacement does, in this order. While files are replaced,
 // both what they were and what they will be is listed as satchel's.
 func (o *Dir) steps(files []manifests.File) []func(*os.Root) error {
-	list := []func(*os.Root) error{func(r *os.Root) error { return put(r, outList, 0o600, listOf(o.lines(), lines(files))) }}
+	list := []func(*os.Root) error{func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(o.lines(), lines(files))) }}
 	for _, f := range files {
 		list = append(list, func(r *os.Root) error { return put(r, f.Name, f.Mode, f.Body) })
 	}
 	return append(list,
 		func(r *os.Root) error { return o.dropOld(r, files) },
-		func(r *os.Root) error { return put(r, outList, 0o600, listOf(lines(files))) })
+		func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(lines(files))) })
 }
 
-func listOf(parts ...[]string) []byte {
-	return []byte(outHead + "\n" + strings.Join(slices.Concat(parts...), ""))
+// listOf is the list of a set: which cluster it is for, if that is known, and its files.
+func (o *Dir) listOf(parts ...[]string) []byte {
+	head := outHead + "\n"
+	if clusterID.MatchString(o.id) {
+		head += lineCluster + "  " + o.id + "\n"
+	}
+	return []byte(head + strings.Join(slices.Concat(parts...), ""))
 }
 
 func lines(files []manifests.File) (list []string) {
@@ -139,18 +144,22 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
-// Has gives a file of the earlier set, as it was written; nil if it is not there, or was changed.
+// Has gives a file of the earlier set, as it was written, also where that set is in another
+// directory; nil if it is not there, or was changed.
 func (o *Dir) Has(name string) []byte {
 	root, err := os.OpenRoot(o.dir)
-	if err != nil {
-		return nil
+	if err == nil {
+		defer func() { _ = root.Close() }() // nothing was written
+		if body, err := readRegular(root, name); err == nil && slices.Contains(o.old[name], hexSum(body)) {
+			return body
+		}
 	}
-	defer func() { _ = root.Close() }() // nothing was written
-	body, err := readRegular(root, name)
-	if err != nil || !slices.Contains(o.old[name], hexSum(body)) {
-		return nil
+	for _, at := range o.moved {
+		if body := at.Has(name); body != nil {
+			return body
+		}
 	}
-	return body
+	return nil
 }
 
 // Gone lists what the earlier set has and the new one lacks.
@@ -169,9 +178,7 @@ func (o *Dir) dropOld(root *os.Root, files []manifests.File) error {
 		if err := root.Remove(filepath.FromSlash(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			_ = root.Remove(dir) // only if nothing is left in it
-		}
+		removeEmpty(root, name)
 	}
 	return nil
 }

@@ -152,6 +152,9 @@ func (u *unpacking) writeCluster(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := u.retire(); err != nil {
+		return err
+	}
 	return u.writeTools(ctx)
 }
 

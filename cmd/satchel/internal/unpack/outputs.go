@@ -87,6 +87,23 @@ func (u *unpacking) hubFile(s *set) error {
 	return err
 }
 
+// retire takes away earlier sets of the clusters that are in other directories than the new ones.
+func (u *unpacking) retire() error {
+	for _, s := range u.sets {
+		list, err := s.Dir.Retire()
+		for _, r := range list {
+			u.Warn("deleted %s of an earlier run for cluster %s from %s: its files are in %s now; the cluster still has what was applied", text.Count(r.Gone, "file", "files"), s.Cluster.Name, r.Dir, s.Dir.Path())
+			if len(r.Left) > 0 {
+				u.Warn("in %s is still what satchel does not delete (copies that commands of a page made, receipts, programs, files that were changed): %s", r.Dir, text.Some(r.Left, 20))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeSet writes what is for one cluster.
 func (u *unpacking) writeSet(s set) error {
 	if err := s.Dir.Write(s.files); err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
-// TestOutputs writes a directory for each cluster, for that cluster, each with the receipt.
+// TestOutputs writes a directory for each cluster, for that cluster, each with the receipt. What an
+// earlier run wrote for one of them alone goes from the directory above.
 func TestOutputs(t *testing.T) {
 	t.Parallel()
 	s, out := newSite(t, 91), t.TempDir()
@@ -25,13 +26,22 @@ func TestOutputs(t *testing.T) {
 		}
 		return c
 	}
-	o := s.options(t, filepath.Join(out, "one"))
-	o.Site.Cluster, o.Report = cluster("one", "openshift-one"), &unpack.Report{}
-	dir, err := outdir.Open(filepath.Join(out, "two"))
+	one, two := outdir.Cluster{Name: "one", ID: "id-1"}, outdir.Cluster{Name: "two", ID: "id-2"}
+	before, _, err := outdir.ForClusters(out, []outdir.Cluster{one})
+	if err == nil {
+		err = before[0].Write([]manifests.File{{Name: "APPLY.md", Mode: 0o600, Body: []byte("of last week")}})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.More = []unpack.Output{{Cluster: cluster("two", "openshift-two"), Dir: dir}}
+	dirs, _, err := outdir.ForClusters(out, []outdir.Cluster{one, two})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := s.options(t, filepath.Join(out, "one"))
+	o.Out = dirs[0]
+	o.Site.Cluster, o.Report = cluster("one", "openshift-one"), &unpack.Report{}
+	o.More = []unpack.Output{{Cluster: cluster("two", "openshift-two"), Dir: dirs[1]}}
 	if err := unpack.Run(t.Context(), s.reader, jobtest.Client(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +55,9 @@ func TestOutputs(t *testing.T) {
 				t.Errorf("%s: %v, reported %q", name, err, o.Report.Files)
 			}
 		}
+	}
+	if _, err := os.Stat(filepath.Join(out, "APPLY.md")); err == nil || !strings.Contains(s.Log.String(), "deleted 1 file of an earlier run for cluster one from "+out) {
+		t.Errorf("of last week: %v\n%s", err, s.Log.String())
 	}
 	if o.Report.OutputDir != out || !strings.Contains(s.Log.String(), "two: wrote ") {
 		t.Errorf("reported %q\n%s", o.Report.OutputDir, s.Log.String())

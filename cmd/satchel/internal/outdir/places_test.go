@@ -1,0 +1,115 @@
+package outdir
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// runs writes a set for each cluster, as one run does, and gives what it says.
+func runs(t *testing.T, dir string, list ...Cluster) (said []string) {
+	t.Helper()
+	dirs, said, err := ForClusters(dir, list)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for i, d := range dirs {
+		if err := d.Write(set("APPLY.md", "page of "+list[i].ID, "restore/README.md", "back of "+list[i].ID)); err != nil {
+			t.Fatal(err)
+		}
+		gone, err := d.Retire()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range gone {
+			at, err := filepath.Rel(dir, r.Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said = append(said, "gone from "+at+", left "+strings.Join(r.Left, " "))
+		}
+	}
+	return said
+}
+
+// TestForClusters: a directory serves one cluster and then several, or the other way round. Each
+// cluster has its files in one place, what is not satchel's stays, and what stays of earlier runs is
+// named.
+func TestForClusters(t *testing.T) {
+	t.Parallel()
+	east, west := Cluster{"east", "e-1"}, Cluster{"west", "w-1"}
+	later, unknown := Cluster{"east-monday", "e-1"}, Cluster{}
+	for name, tc := range map[string]struct {
+		runs [][]Cluster
+		mine string // a file of the user's that is there after the first run
+		want string // pages, and of which cluster
+		said string // by the last run
+	}{
+		"one, then several":              {[][]Cluster{{east}, {east, west}}, "notes.txt", "east/APPLY.md e-1, west/APPLY.md w-1", "gone from ., left notes.txt"},
+		"one, changed, then several":     {[][]Cluster{{east}, {east, west}}, "APPLY.md", "APPLY.md mine, east/APPLY.md e-1, west/APPLY.md w-1", "gone from ., left APPLY.md"},
+		"another one, then several":      {[][]Cluster{{{"n", "n-1"}}, {east, west}}, "", "APPLY.md n-1, east/APPLY.md e-1, west/APPLY.md w-1", "they stay"},
+		"a nameless one, then several":   {[][]Cluster{{unknown}, {east, west}}, "", "APPLY.md , east/APPLY.md e-1, west/APPLY.md w-1", "they stay"},
+		"several, then one":              {[][]Cluster{{east, west}, {east}}, "notes.txt", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
+		"several, then one, renamed":     {[][]Cluster{{east, west}, {later}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
+		"several, then several, renamed": {[][]Cluster{{east, west}, {later, west}}, "east/secrets/now.json", "east-monday/APPLY.md e-1, west/APPLY.md w-1", "gone from east, left secrets"},
+		"several, then a nameless one":   {[][]Cluster{{east, west}, {unknown}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", "nothing says which one this run is for"},
+		"one, then another":              {[][]Cluster{{east}, {west}}, "", "APPLY.md w-1", "of another cluster (ID e-1)"},
+		"there and back":                 {[][]Cluster{{east}, {east, west}, {east}, {east, west}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		var said []string
+		for i, list := range tc.runs {
+			said = runs(t, dir, list...)
+			if i > 0 || tc.mine == "" {
+				continue
+			}
+			mine := filepath.Join(dir, tc.mine)
+			if err := os.MkdirAll(filepath.Dir(mine), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(mine, []byte("page of mine"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := held(t, dir)
+		if _, ok := all[tc.mine]; !ok && tc.mine != "" {
+			t.Errorf("%s: %s is gone", name, tc.mine)
+		}
+		var pages []string
+		for _, file := range slices.Sorted(maps.Keys(all)) {
+			if filepath.Base(file) == "APPLY.md" {
+				pages = append(pages, file+" "+strings.TrimPrefix(all[file], "page of "))
+			}
+		}
+		if got := strings.Join(pages, ", "); got != tc.want || !strings.Contains(strings.Join(said, "; "), tc.said) || tc.said == "" && len(said) > 0 {
+			t.Errorf("%s: got %s; it said %q", name, got, said)
+		}
+	}
+	theirs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(theirs, "thesis.tex"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := runs(t, filepath.Join(theirs, "cluster"), east); len(said) > 0 {
+		t.Errorf("below: %q", said)
+	}
+	if said := runs(t, theirs, west); len(said) != 1 || !strings.Contains(said[0], "was not written by satchel") {
+		t.Errorf("a directory of others that has an output: %q", said)
+	}
+}
+
+// TestMovedHas: a file of the earlier set is known also where that set was in another directory.
+func TestMovedHas(t *testing.T) {
+	t.Parallel()
+	dir, east := filepath.Join(t.TempDir(), "out"), Cluster{"east", "e-1"}
+	runs(t, dir, east)
+	dirs, _, err := ForClusters(dir, []Cluster{east, {"west", "w-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(dirs[0].Has("APPLY.md")) != "page of e-1" || dirs[1].Has("APPLY.md") != nil {
+		t.Errorf("has %q, %q", dirs[0].Has("APPLY.md"), dirs[1].Has("APPLY.md"))
+	}
+}
