@@ -54,7 +54,7 @@ var rows = []struct {
 	{pkg: "manifests/internal/chart", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/ask", "manifests/internal/helm"}},
 	{pkg: "manifests/internal/pods", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/ask", "manifests/internal/podlist"}},
 	{pkg: "manifests/internal/needed", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/cluster", "manifests/internal/podlist", "manifests/internal/pods"}},
-	{pkg: "manifests/internal/draft", may: []string{"oci", "manifests/internal/imageset", "manifests/internal/cluster", "manifests/internal/needed", "manifests/internal/updatepath"}},
+	{pkg: "manifests/internal/draft", may: []string{"oci", "manifests/internal/origin", "manifests/internal/imageset", "manifests/internal/cluster", "manifests/internal/needed", "manifests/internal/updatepath"}},
 	{pkg: "manifests/internal/mirrored", may: []string{"oci", "manifests/internal/ask", "manifests/internal/catalog", "manifests/internal/catalogdiff", "manifests/internal/helm", "manifests/internal/imageset", "manifests/internal/layers", "manifests/internal/operator", "manifests/internal/payload"}},
 	{pkg: "manifests/internal/site", may: []string{"oci", "manifests/internal/cluster", "manifests/internal/documents", "manifests/internal/imageset", "manifests/internal/pullsecret", "manifests/internal/rules", "manifests/internal/sigstore", "manifests/internal/strict"}},
 	{pkg: "manifests/internal/handover", may: []string{"oci", "manifests/internal/cluster", "manifests/internal/kube", "manifests/internal/origin", "manifests/internal/page", "manifests/internal/rules", "manifests/internal/site"}},

@@ -28,6 +28,9 @@ func (o Object) Group() string {
 	return ""
 }
 
+// Ours reports whether the object says that satchel made it.
+func (o Object) Ours() bool { return o.Labels[labelOurs] == ours }
+
 // State is what one cluster is: its objects, as far as they were asked for. A nil State knows
 // nothing, and so does the zero value.
 type State struct {

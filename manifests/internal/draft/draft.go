@@ -59,13 +59,14 @@ type writer struct {
 	runs   []runs // what is known of the clusters
 	target *semver.Version
 	b      strings.Builder
+	off    string // begins lines that are commented out
 	any    bool
 	notes  []string
 }
 
 // line writes a line with so many levels above it.
 func (w *writer) line(level int, format string, args ...any) {
-	w.b.WriteString(strings.Repeat("  ", level) + text.Printable(fmt.Sprintf(format, args...)) + "\n")
+	w.b.WriteString(strings.Repeat("  ", level) + w.off + text.Printable(fmt.Sprintf(format, args...)) + "\n")
 }
 
 // note says something to the person who asked, and in the file.

@@ -209,3 +209,38 @@ func TestOtherReleases(t *testing.T) {
 		}
 	}
 }
+
+// TestMirroredCatalogs: a filtered catalog in the mirror, for which there is no rule, is named as it is
+// outside where anything says so, and is commented out where nothing does.
+func TestMirroredCatalogs(t *testing.T) {
+	t.Parallel()
+	const rule = "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: m}\nspec: {imageDigestMirrors: [{source: quay.io/other, mirrors: ['mirror.example.com:5000/ns/other']}]}\n"
+	source := func(name, image, more string) [2]string {
+		return [2]string{name, fmt.Sprintf("apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: %s, namespace: openshift-marketplace%s}\nspec: {image: '%s', publisher: 'quay.io/acme'}\n", name, more, image)}
+	}
+	const mine, ours, at = "", ", labels: {app.kubernetes.io/managed-by: satchel}", "mirror.example.com:5000/ns/"
+	for name, tc := range map[string]struct {
+		source     [2]string
+		rule, want string
+	}{
+		"by its path":               {source("mine", at+"redhat/redhat-operator-index:v4.16", mine), rule, "- catalog: registry.redhat.io/redhat/redhat-operator-index:v4.16"},
+		"by the name of a default":  {source("redhat-operators", at+"company/index@"+hex("b"), mine), rule, "- catalog: registry.redhat.io/redhat/redhat-operator-index:v4.16"},
+		"by the name of oc-mirror":  {source("cs-certified-operator-index-v4-16", at+"company/index:x", mine), rule, "- catalog: registry.redhat.io/redhat/certified-operator-index:x"},
+		"by its publisher":          {source("acme-index", at+"acme/acme-index:v7", ours), "", "- catalog: quay.io/acme/acme-index:v7"},
+		"by its publisher, untaged": {source("acme-index", at+"acme/acme-index@"+hex("b"), ours), "", "# The cluster has it by digest: the tag is a guess, look whether there is one.\n  - catalog: quay.io/acme/acme-index:v4.16"},
+		"by nothing":                {source("acme-index", at+"acme/acme-index:v7", mine), rule, "# Note: the catalog " + at + "acme/acme-index:v7 of cluster east is in a mirror, and nothing in the cluster says where it came from: put its name outside, with its tag, after \"catalog:\", and take away the # of the lines below\n  # operators:\n  # - catalog: " + at + "acme/acme-index:v7\n    # packages:\n"},
+		"in no mirror":              {source("acme-index", "registry.acme.com/acme-index:v7", mine), rule, "- catalog: registry.acme.com/acme-index:v7"},
+	} {
+		objects := []string{version("4.16.5", ""), node("amd64"), tc.source[1], subscription("x", "c", tc.source[0], "x.v1.0.0")}
+		if tc.rule != "" {
+			objects = append(objects, tc.rule)
+		}
+		got := written(t, "", read(t, "east", objects...))
+		if !strings.Contains(got, "  "+tc.want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, tc.want)
+		}
+		if live := strings.Contains(got, "\n  operators:\n"); live == strings.Contains(tc.want, "# operators") {
+			t.Errorf("%s: operators are written: %v\n%s", name, live, got)
+		}
+	}
+}

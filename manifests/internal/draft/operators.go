@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/needed"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -24,38 +25,84 @@ type pkg struct {
 	open     bool     // some Subscription names no channel
 }
 
-// operators writes the catalogs, each with the packages that are installed.
+// catalog is what clusters have of one catalog.
+type catalog struct {
+	packages map[string]*pkg
+	clusters []string
+	mirrored bool // it is in a mirror, and where it came from is not known
+	guessed  bool // its tag is that of the version that a cluster runs
+}
+
+// operators writes the catalogs, each with the packages that are installed. One that nobody can tell
+// the name of outside is commented out.
 func (w *writer) operators() {
-	catalogs := map[string]map[string]*pkg{}
+	catalogs := map[string]*catalog{}
 	for i, s := range w.list {
 		for _, one := range needed.Of([]*cluster.State{s}).Installed {
 			for _, image := range w.catalogs(w.runs[i], one) {
-				if catalogs[image] == nil {
-					catalogs[image] = map[string]*pkg{}
+				c := catalogs[image]
+				if c == nil {
+					c = &catalog{packages: map[string]*pkg{}, mirrored: one.Mirrored}
+					catalogs[image] = c
 				}
-				p := catalogs[image][one.Package]
-				if p == nil {
-					p = &pkg{channels: map[string]*semver.Version{}, high: map[string]semver.Version{}}
-					catalogs[image][one.Package] = p
-				}
-				p.add(one)
+				c.add(one)
 			}
 		}
 	}
 	if len(catalogs) == 0 {
 		return
 	}
-	w.any = true
-	w.line(1, "operators:")
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(catalogs)), func(image string) bool { return catalogs[image].mirrored })
+	if len(known) > 0 {
+		w.any = true
+		w.line(1, "operators:")
+		for _, image := range known {
+			w.catalog(image, catalogs[image])
+		}
+	}
 	for _, image := range slices.Sorted(maps.Keys(catalogs)) {
-		if w.later(image) {
-			w.line(1, "# For after the update. A later catalog may lack a channel: name another one then.")
+		c := catalogs[image]
+		if !c.mirrored {
+			continue
 		}
-		w.line(1, "- catalog: %s", quoted(image))
-		w.line(2, "packages:")
-		for _, name := range slices.Sorted(maps.Keys(catalogs[image])) {
-			w.pkg(name, catalogs[image][name])
+		w.note(1, "the catalog %s of cluster %s is in a mirror, and nothing in the cluster says where it came from: put its name outside, with its tag, after \"catalog:\", and take away the # of the lines below", image, text.And(text.Sorted(c.clusters)))
+		w.off = "# "
+		if len(known) == 0 {
+			w.line(1, "operators:")
 		}
+		w.catalog(image, c)
+		w.off = ""
+	}
+}
+
+// add takes what is installed from a catalog.
+func (c *catalog) add(one imageset.Installed) {
+	p := c.packages[one.Package]
+	if p == nil {
+		p = &pkg{channels: map[string]*semver.Version{}, high: map[string]semver.Version{}}
+		c.packages[one.Package] = p
+	}
+	p.add(one)
+	c.clusters = append(c.clusters, one.Cluster)
+	c.guessed = c.guessed || one.Image == "" && !isDefault(one.Catalog)
+}
+
+func isDefault(repo string) bool {
+	return slices.ContainsFunc(origin.DefaultCatalogs, func(d origin.DefaultCatalog) bool { return d.Repository == repo })
+}
+
+// catalog writes one catalog.
+func (w *writer) catalog(image string, c *catalog) {
+	if w.later(image) {
+		w.line(1, "# For after the update. A later catalog may lack a channel: name another one then.")
+	}
+	if c.guessed {
+		w.line(1, "# The cluster has it by digest: the tag is a guess, look whether there is one.")
+	}
+	w.line(1, "- catalog: %s", quoted(image))
+	w.line(2, "packages:")
+	for _, name := range slices.Sorted(maps.Keys(c.packages)) {
+		w.pkg(name, c.packages[name])
 	}
 }
 

@@ -23,8 +23,10 @@ type Installed struct {
 	// that is not known.
 	Catalog string `json:"catalog,omitempty"`
 	Image   string `json:"-"` // of that catalog, as it is outside; empty if it is not known
-	Cluster string `json:"-"` // which has it, for messages
-	By      string `json:"-"` // the objects that ask for it, with their clusters, for messages
+	// Mirrored says that Catalog and Image are in a mirror, and where they came from is not known.
+	Mirrored bool   `json:"-"`
+	Cluster  string `json:"-"` // which has it, for messages
+	By       string `json:"-"` // the objects that ask for it, with their clusters, for messages
 }
 
 // String names what is installed, for messages.

@@ -64,7 +64,7 @@ func subscription(s *cluster.State, o cluster.Object, versions map[string]string
 	one := imageset.Installed{Package: sub.Spec.Name, Bundle: bundle, Channel: sub.Spec.Channel, Cluster: s.Name,
 		Version: plainVersion(cmp.Or(versions[o.Namespace+"/"+bundle], versionIn(bundle)))}
 	one.By = text.ASCII(fmt.Sprintf("Subscription %s/%s of cluster %s", o.Namespace, o.Name, s.Name))
-	one.Catalog, one.Image = catalogOf(s, sub.Spec.SourceNamespace, sub.Spec.Source, from)
+	catalogOf(s, sub.Spec.SourceNamespace, sub.Spec.Source, from).into(&one)
 	return []imageset.Installed{printable(one)}
 }
 
@@ -98,7 +98,7 @@ func extension(s *cluster.State, o cluster.Object, from sources) (list []imagese
 	c, b := e.Spec.Source.Catalog, e.Status.Install.Bundle
 	one := imageset.Installed{Package: c.PackageName, Bundle: b.Name, Version: plainVersion(b.Version), Cluster: s.Name}
 	one.By = text.ASCII(fmt.Sprintf("ClusterExtension %s of cluster %s", o.Name, s.Name))
-	one.Catalog, one.Image = clusterCatalog(s, c.Selector.MatchLabels["olm.operatorframework.io/metadata.name"], from)
+	clusterCatalog(s, c.Selector.MatchLabels["olm.operatorframework.io/metadata.name"], from).into(&one)
 	channels := c.Channels
 	if len(channels) == 0 {
 		channels = []string{""}
@@ -131,28 +131,29 @@ func plainVersion(s string) string {
 	return s
 }
 
-// catalogOf is the repository of the image of a CatalogSource, and the image; "" where it is not known.
-func catalogOf(s *cluster.State, namespace, name string, from sources) (repo, image string) {
+// catalogOf finds the catalog of a CatalogSource.
+func catalogOf(s *cluster.State, namespace, name string, from sources) place {
 	if o, ok := s.One("CatalogSource", namespace, name); ok {
 		var source struct {
 			Spec struct {
-				Image string `json:"image"`
+				Image     string `json:"image"`
+				Publisher string `json:"publisher"`
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &source) == nil {
-			return outside(source.Spec.Image, from)
+			return outside(o, source.Spec.Image, source.Spec.Publisher, from)
 		}
 	}
 	for _, d := range origin.DefaultCatalogs {
 		if d.Source == name {
-			return d.Repository, ""
+			return place{repo: d.Repository}
 		}
 	}
-	return "", ""
+	return place{}
 }
 
-// clusterCatalog is the same of a ClusterCatalog.
-func clusterCatalog(s *cluster.State, name string, from sources) (repo, image string) {
+// clusterCatalog finds that of a ClusterCatalog.
+func clusterCatalog(s *cluster.State, name string, from sources) place {
 	if o, ok := s.One("ClusterCatalog", "", name); ok {
 		var catalog struct {
 			Spec struct {
@@ -164,31 +165,15 @@ func clusterCatalog(s *cluster.State, name string, from sources) (repo, image st
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &catalog) == nil {
-			return outside(catalog.Spec.Source.Image.Ref, from)
+			return outside(o, catalog.Spec.Source.Image.Ref, "", from)
 		}
 	}
 	for _, d := range origin.DefaultCatalogs {
 		if "openshift-"+d.Source == name {
-			return d.Repository, ""
+			return place{repo: d.Repository}
 		}
 	}
-	return "", ""
-}
-
-// outside gives the repository of an image, and its name, as both are outside. The default catalogs
-// keep their paths in mirrors, where their digests are those of filtered ones.
-func outside(image string, from sources) (repo, name string) {
-	ref, err := oci.ParseRef(from.back(image))
-	if err != nil {
-		return "", ""
-	}
-	if repo = repository(image, from); repo == ref.Name() {
-		return repo, ref.String()
-	}
-	if ref.Tag == "" {
-		return repo, ""
-	}
-	return repo, repo + ":" + ref.Tag
+	return place{}
 }
 
 // repository is that of an image, with its registry, as it is outside. The default catalogs keep

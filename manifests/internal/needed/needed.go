@@ -51,6 +51,7 @@ func Of(list []*cluster.State) *Needs {
 func together(list []imageset.Installed) (out []imageset.Installed) {
 	same := func(a, b imageset.Installed) bool {
 		a.Cluster, b.Cluster, a.Image, b.Image, a.By, b.By = "", "", "", "", "", ""
+		a.Mirrored, b.Mirrored = false, false
 		return a == b
 	}
 	for _, one := range list {

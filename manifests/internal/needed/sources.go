@@ -63,3 +63,13 @@ func (list sources) back(name string) string {
 	}
 	return best.source + strings.TrimPrefix(repo, best.mirror) + rest
 }
+
+// isMirror reports whether some rule leads to a registry.
+func (list sources) isMirror(registry string) bool {
+	for _, m := range list {
+		if host, _, _ := strings.Cut(m.mirror, "/"); host == registry {
+			return true
+		}
+	}
+	return false
+}
