@@ -15,7 +15,9 @@ var queried = regexp.MustCompile(`^[a-z]+(\.[a-z.]+)?$`)
 func Answer(line string, objects []string, refused ...string) string {
 	var b strings.Builder
 	mark := func(key, value string) { fmt.Fprintf(&b, "---\nkind: SatchelQuery\n%s: %s\n---\n", key, value) }
-	mark("version", "1")
+	_, version, _ := strings.Cut(line, `version: %s\n---\n' "`)
+	version, _, _ = strings.Cut(version, `"`)
+	mark("version", version)
 	for _, o := range objects {
 		b.WriteString("---\n" + strings.TrimPrefix(strings.TrimSuffix(o, "\n"), "---\n") + "\n")
 	}

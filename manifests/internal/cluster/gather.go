@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,8 +36,8 @@ type gathering struct {
 	loose bool            // it is one of a directory, and nothing says what it is
 	path  place           // of it in a must-gather; zero for other files
 	query query           // what the file says of the query
-	whole string          // the file of the directory that has all that a query asks for
-	list  map[string]bool // kinds of the whole cluster that the list has which is read now
+	older map[string]bool // kinds that the line of the query did not know yet
+	part  bool            // there are other readings of the cluster, which may have what this one lacks
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -52,11 +53,13 @@ func gather(name string) *gathering {
 	s := newState(name, nil)
 	s.Use, s.namespaces = &Use{}, map[string]bool{}
 	return &gathering{state: s, left: maxState, at: map[objectKey]int{}, images: map[imageKey]int{}, tags: map[string]tag{},
-		internal: map[string]bool{}, config: map[string]bool{}, listed: map[*known]map[string]bool{}, broken: map[string]bool{}, silent: map[string]bool{}}
+		internal: map[string]bool{}, config: map[string]bool{}, listed: map[*known]map[string]bool{}, broken: map[string]bool{}, silent: map[string]bool{}, older: map[string]bool{}}
 }
 
 // fetched is what a file is that [Query] wrote, for errors.
 var fetched = kind{name: "object of a cluster", get: "satchel's query of a cluster"}
+
+const noVersion = "%s: there is no ClusterVersion in it, so the version of the cluster is not known"
 
 const hintQuery = "write the file again with the line that fetches what a cluster is"
 
@@ -77,16 +80,16 @@ func (g *gathering) spend(n int) error {
 
 // read reads one file.
 func (g *gathering) read(name string, in place, r io.Reader) error {
-	g.file, g.path, g.query, g.list = name, in, query{asked: map[string]bool{}, heard: map[string]bool{}}, map[string]bool{}
+	g.file, g.path, g.query = name, in, query{asked: map[string]bool{}, heard: map[string]bool{}}
 	f, err := fetched.opened(r)
 	if err != nil {
 		var known *Error
-		if errors.As(err, &known) {
+		if errors.As(err, &known) && known.hint != hintUnpack {
 			known.hint = hintQuery
 		}
 		return err
 	}
-	err = objects.Reader{Object: g.object, Alone: func() { clear(g.list) }, List: g.endList, What: "object", Wrong: "no YAML"}.Read(f)
+	err = objects.Reader{Object: g.object, List: g.endList, What: "object", Wrong: "no YAML"}.Read(f)
 	var known *Error
 	switch {
 	case errors.As(err, &known):
@@ -116,10 +119,12 @@ func (g *gathering) answered() error {
 		switch {
 		case g.query.heard[name]:
 			g.state.whole[k.kind] = true
-		case !k.own && !g.query.asked[name]:
-			g.state.whole[k.kind], g.state.unserved[k.kind] = true, true
-		default:
+		case k.own || g.query.asked[name]:
 			g.silent[k.kind] = true
+		case k.since > g.query.version:
+			g.older[name] = true
+		default: // the cluster has no such kind
+			g.state.whole[k.kind], g.state.unserved[k.kind] = true, true
 		}
 	}
 	for _, ns := range []string{namespaceConfig, namespaceManaged} {
@@ -132,16 +137,13 @@ func (g *gathering) answered() error {
 	return nil
 }
 
-// endList takes a list that was read whole. Such a list has all objects that the whole cluster has of
-// a kind, but nothing says whether it was asked for in all namespaces.
+// endList takes a list that was read whole. One of a single kind has all objects that the whole cluster
+// has of it, but nothing says whether it was asked for in all namespaces. The List that oc prints
+// says nothing: its objects may have been picked by name or label.
 func (g *gathering) endList(apiVersion, kind string) error {
 	if kind == "" {
 		return g.wrong("its list has no end: the file is not whole")
 	}
-	for in := range g.list {
-		g.state.whole[in] = true
-	}
-	clear(g.list)
 	of, ok := strings.CutSuffix(kind, "List")
 	k := ofKind(apiVersion, of)
 	switch {
@@ -191,9 +193,6 @@ func (g *gathering) object(body []byte) error {
 	g.objects++
 	g.state.revision = max(g.state.revision, age(body))
 	g.state.seen[k.kind] = true
-	if !k.spaced {
-		g.list[k.kind] = true
-	}
 	if k.only != "" && k.only == h.Metadata.Name {
 		g.state.whole[k.kind] = true
 	}
@@ -285,7 +284,7 @@ func (g *gathering) use(k *known, h head, body []byte) error {
 		id := idOf(body)
 		for other := range g.clusters() {
 			if other != id {
-				return &Error{Why: "it is of another cluster than the other files: the cluster's IDs are " + text.ASCII(text.Cut(other, 64)) + " and " + text.ASCII(text.Cut(id, 64)), hint: "name what is of each cluster alone"}
+				return anotherCluster(other, id)
 			}
 		}
 	}
@@ -296,6 +295,11 @@ func (g *gathering) use(k *known, h head, body []byte) error {
 		return g.wrong("it names more than %d images", maxNames)
 	}
 	return nil
+}
+
+// anotherCluster says that what was read together is of two clusters.
+func anotherCluster(one, other string) error {
+	return &Error{Why: "it is of another cluster than the other files: the cluster's IDs are " + text.ASCII(text.Cut(one, 64)) + " and " + text.ASCII(text.Cut(other, 64)), hint: "name what is of each cluster alone"}
 }
 
 // clusters gives the IDs of the ClusterVersions that were read: one.
@@ -420,8 +424,11 @@ func (g *gathering) end() (*State, error) {
 		delete(s.unserved, kind)
 	}
 	done := newState(s.Name, s.objects)
-	if _, ok := done.One("ClusterVersion", "", "version"); !ok {
-		g.note("%s: there is no ClusterVersion in it, so the version of the cluster is not known", s.Name)
+	if _, ok := done.One("ClusterVersion", "", "version"); !ok && !g.part {
+		g.note(noVersion, s.Name)
+	}
+	if len(g.older) > 0 {
+		g.note("the line of an older satchel fetched what the cluster is, and did not ask for %s, which counts as not known: fetch it again with the line that satchel cluster-query prints now", text.Some(slices.Sorted(maps.Keys(g.older)), 8))
 	}
 	if silent := g.unanswered(); len(silent) > 0 {
 		g.note("the cluster did not answer what was asked of %s; it counts as not known", text.Some(silent, 8))

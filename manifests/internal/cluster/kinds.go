@@ -11,6 +11,8 @@ type known struct {
 	runs                  bool   // its objects run images, or would: what applications use is known by all such kinds
 	only                  string // the name of the one object that a cluster has; "" for kinds that may have several
 	gathered              bool   // a must-gather asks for all of them, and writes each into a file (must-gather, collection-scripts/gather)
+	olm                   bool   // it has the category olm, which a must-gather inspects in all namespaces (gather_olm)
+	since                 int    // the first version of the query that asks for it; 0: all do
 	capability            string // of the cluster, without which it has no such kind (openshift/api, config/v1); "" for none
 	trim                  func(object map[string]any)
 }
@@ -58,15 +60,15 @@ var kinds = []known{
 	{resource: "imagecontentsourcepolicies", group: "operator.openshift.io", kind: "ImageContentSourcePolicy", gathered: true, keep: true},
 	{resource: "machineconfigpools", group: "machineconfiguration.openshift.io", kind: "MachineConfigPool", keep: true},
 	{resource: "machineosconfigs", group: "machineconfiguration.openshift.io", kind: "MachineOSConfig", keep: true},
-	{resource: "machineconfigurations", group: "operator.openshift.io", kind: "MachineConfiguration", keep: true},
+	{resource: "machineconfigurations", group: "operator.openshift.io", kind: "MachineConfiguration", since: 2, keep: true},
 	{resource: "pinnedimagesets", group: "machineconfiguration.openshift.io", kind: "PinnedImageSet", keep: true},
 	{resource: "internalreleaseimages", group: "machineconfiguration.openshift.io", kind: "InternalReleaseImage", keep: true},
 	{resource: "configs", group: "samples.operator.openshift.io", kind: "Config", only: "cluster", keep: true},
 	{resource: "helmchartrepositories", group: "helm.openshift.io", kind: "HelmChartRepository", keep: true},
 	{resource: "projecthelmchartrepositories", group: "helm.openshift.io", kind: "ProjectHelmChartRepository", spaced: true, keep: true},
-	{resource: "catalogsources", group: "operators.coreos.com", kind: "CatalogSource", spaced: true, keep: true},
-	{resource: "subscriptions", group: "operators.coreos.com", kind: "Subscription", spaced: true, keep: true},
-	{resource: "clusterserviceversions", group: "operators.coreos.com", kind: "ClusterServiceVersion", spaced: true, keep: true, trim: trimCSV},
+	{resource: "catalogsources", group: "operators.coreos.com", kind: "CatalogSource", olm: true, spaced: true, keep: true},
+	{resource: "subscriptions", group: "operators.coreos.com", kind: "Subscription", olm: true, spaced: true, keep: true},
+	{resource: "clusterserviceversions", group: "operators.coreos.com", kind: "ClusterServiceVersion", olm: true, spaced: true, keep: true, trim: trimCSV},
 	{resource: "clustercatalogs", group: "olm.operatorframework.io", kind: "ClusterCatalog", capability: "OperatorLifecycleManagerV1", keep: true},
 	{resource: "clusterextensions", group: "olm.operatorframework.io", kind: "ClusterExtension", capability: "OperatorLifecycleManagerV1", keep: true},
 	{resource: "updateservices", group: "updateservice.operator.openshift.io", kind: "UpdateService", spaced: true, keep: true},

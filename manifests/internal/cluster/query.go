@@ -9,8 +9,9 @@ import (
 // asked for, what was answered, and the end.
 const kindQuery = "SatchelQuery"
 
-// queryVersion changes when a newer query must be told from this one.
-const queryVersion = 1
+// queryVersion rises with each kind that the query asks for in addition: what an older one did not
+// ask for is not known. 2: MachineConfiguration.
+const queryVersion = 2
 
 // Query is the line that a person pastes into a shell in which oc is logged in. It fetches what
 // [Read] reads into a file, and changes nothing. No Secret is asked for; the role cluster-reader

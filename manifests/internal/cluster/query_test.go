@@ -105,11 +105,30 @@ func TestQuery(t *testing.T) {
 	for name, wrong := range map[string]string{
 		"stopped":        out[:strings.LastIndex(out, "---\nkind: SatchelQuery")],
 		"stopped, whole": strings.Replace(out, "end: true", "asked: x", 1),
-		"no grep":        "---\nkind: SatchelQuery\nversion: 1\n---\n" + oneVersion + "\n---\nkind: SatchelQuery\nend: true\n",
-		"newer":          strings.Replace(out, "version: 1\n", "version: 2\n", 1),
+		"no grep":        "---\nkind: SatchelQuery\nversion: 2\n---\n" + oneVersion + "\n---\nkind: SatchelQuery\nend: true\n",
+		"newer":          strings.Replace(out, "version: 2\n", "version: 3\n", 1),
 	} {
 		if _, err := Read("one", strings.NewReader(wrong)); err == nil {
 			t.Errorf("%s: it was read", name)
+		}
+	}
+}
+
+// TestQueryOlder: what the line of an older satchel did not ask for is not known, and all else is.
+func TestQueryOlder(t *testing.T) {
+	t.Parallel()
+	out, _ := ask(t, map[string]string{"clusterversions.config.openshift.io.yaml": listOf(oneVersion), "crds": "customresourcedefinition.apiextensions.k8s.io/clusterversions.config.openshift.io\n"})
+	for _, tc := range []struct {
+		version string
+		known   bool
+		notes   int
+	}{{"2", true, 0}, {"1", false, 1}} {
+		s, err := Read("one", strings.NewReader(strings.Replace(out, "version: 2\n", "version: "+tc.version+"\n", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Known("MachineConfiguration") != tc.known || !s.Known("ClusterVersion") || !s.Known("PinnedImageSet") || len(s.Notes()) != tc.notes {
+			t.Errorf("version %s: MachineConfiguration known %v, notes %q", tc.version, !tc.known, s.Notes())
 		}
 	}
 }

@@ -132,8 +132,8 @@ func (k kind) opened(r io.Reader) (*file, error) {
 	}
 	first, _, _ := bytes.Cut(bytes.TrimLeft(start, " \t\r\n"), []byte("\n"))
 	switch words := strings.Fields(string(first)); {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")) || bytes.HasPrefix(head, []byte("BZh")) || bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return nil, &Error{"it is compressed", "unpack it first"}
+	case packed(head):
+		return nil, &Error{"it is compressed", hintUnpack}
 	case bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) || bytes.IndexByte(head, 0) >= 0:
 		return nil, &Error{"it is UTF-16 or binary, and must be UTF-8", "PowerShell writes UTF-16 with >: use " + k.get + " | Out-File -Encoding utf8 FILE"}
 	case len(first) == 0 && len(head) < 512:
@@ -144,6 +144,20 @@ func (k kind) opened(r io.Reader) (*file, error) {
 		return nil, k.wrong("it is a table, and must be YAML or JSON")
 	}
 	return &file{Reader: in}, nil
+}
+
+// hintUnpack is for files that are compressed.
+const hintUnpack = "unpack it first (tar -xf for a .tar.gz or .tgz, gunzip for a .gz), and name what comes out of it"
+
+// packed reports whether a file that begins so is an archive, or compressed.
+func packed(head []byte) bool {
+	for _, magic := range []string{"\x1f\x8b", "BZh", "PK\x03\x04", "\xfd7zXZ", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	const tarAt = 257 // of its magic
+	return len(head) > tarAt && bytes.HasPrefix(head[tarAt:], []byte("ustar"))
 }
 
 // isTable reports whether the words of a line are the head of a table of oc.

@@ -47,8 +47,9 @@ const (
 
 // ReadDir reads what one cluster is from a directory: a must-gather, what oc adm inspect wrote,
 // files that the line of [Query] wrote, or several of these, also some levels below. What satchel
-// wrote for the cluster may stand beside them. Links are not followed. A file of a must-gather that cannot be read is noted, and its kind counts as not known;
-// another one is an error.
+// wrote for the cluster may stand beside them. Links are not followed. A file of a must-gather that
+// cannot be read is noted, and its kind counts as not known; another one is an error. What the line
+// wrote is one reading, and all else is another one: they are joined as [State.Join] says.
 func ReadDir(name string, fsys fs.FS) (*State, error) {
 	w := &walking{gathering: gather(name), fsys: fsys}
 	if err := w.look(".", 0); err != nil {
@@ -56,6 +57,9 @@ func ReadDir(name string, fsys fs.FS) (*State, error) {
 	}
 	if w.links > 0 {
 		w.note("%s in the directory not followed", text.Count(w.links, "link is", "links are"))
+	}
+	if w.packed != "" && (w.gathering.objects > 0 || w.asked != nil) {
+		w.note("%s is compressed and was not read: unpack it to have it read", text.Printable(w.packed))
 	}
 	return w.end()
 }
@@ -65,8 +69,58 @@ type walking struct {
 	*gathering
 	fsys                  fs.FS
 	entries, files, links int
-	must                  bool // what is read now is a must-gather, and not only what was inspected of a cluster
+	must                  bool       // what is read now is a must-gather, and not only what was inspected of a cluster
+	asked                 *gathering // what the line of the query wrote, nil for none
+	askedFile             string     // and where
+	packed                string     // a compressed file that may have objects; "" for none
 }
+
+// end makes the state of both readings.
+func (w *walking) end() (*State, error) {
+	if w.asked == nil {
+		if w.gathering.objects == 0 {
+			return nil, w.nothing()
+		}
+		return w.gathering.end()
+	}
+	w.part, w.asked.part = true, true
+	s, err := w.asked.end()
+	if err != nil {
+		return nil, err
+	}
+	if w.gathering.objects == 0 {
+		s.notes = append(s.notes, w.state.notes...)
+		return s, nil
+	}
+	others, err := w.gathering.end()
+	if err != nil {
+		return nil, err
+	}
+	if a, b := s.ID(), others.ID(); a != "" && b != "" && a != b {
+		return nil, anotherCluster(a, b)
+	}
+	name := s.Name
+	s.Name, others.Name = text.Printable(w.askedFile), "what else is in the directory"
+	s.Join(others)
+	s.Name = name
+	if !s.Seen("ClusterVersion") {
+		s.notes = append(s.notes, fmt.Sprintf(noVersion, name))
+	}
+	return s, nil
+}
+
+// nothing says that a directory has nothing that can be read.
+func (w *walking) nothing() error {
+	switch {
+	case w.packed != "":
+		return &Error{"there is no object of a cluster in it, and " + text.Printable(w.packed) + " is compressed", hintUnpack}
+	case w.entries == 0:
+		return &Error{"the directory is empty", hintDir}
+	}
+	return &Error{"there is no object of a cluster in it", hintDir}
+}
+
+const hintDir = "name a must-gather as it was unpacked, what oc adm inspect wrote, or the file that the line of satchel cluster-query wrote"
 
 // entriesOf lists a directory without links and whatever else is neither file nor directory.
 func (w *walking) entriesOf(dir string) ([]fs.DirEntry, error) {
@@ -80,6 +134,9 @@ func (w *walking) entriesOf(dir string) ([]fs.DirEntry, error) {
 	return slices.DeleteFunc(list, func(e fs.DirEntry) bool {
 		if e.Type()&fs.ModeSymlink != 0 {
 			w.links++
+		}
+		if e.Type().IsRegular() && isPacked(e.Name()) && w.packed == "" {
+			w.packed = path.Join(dir, e.Name())
 		}
 		return !e.IsDir() && !e.Type().IsRegular()
 	}), nil
@@ -103,9 +160,7 @@ func (w *walking) look(dir string, depth int) error {
 		case gathered && e.IsDir() && e.Name() == dirNamespaces:
 			err = w.namespaces(at)
 		case !e.IsDir() && isObjects(e.Name()) && depth == 0:
-			w.loose = true
-			err = w.readFile(at, place{})
-			w.loose = false
+			err = w.readLoose(at)
 		case e.IsDir() && !gathered && depth < maxDepth:
 			err = w.look(at, depth+1)
 		}
@@ -113,7 +168,71 @@ func (w *walking) look(dir string, depth int) error {
 			return err
 		}
 	}
+	if w.must {
+		w.inspectedOLM(path.Join(dir, dirScoped, "operators.coreos.com"))
+	}
 	return nil
+}
+
+// inspectedOLM takes the kinds of OLM as known where a must-gather has inspected them in all
+// namespaces: only that brings the objects of OLM that are of the whole cluster, and each cluster has one.
+func (w *walking) inspectedOLM(scoped string) {
+	if info, err := fs.Stat(w.fsys, scoped); err != nil || !info.IsDir() {
+		return
+	}
+	for _, k := range kinds {
+		if k.olm {
+			w.state.whole[k.kind] = true
+		}
+	}
+}
+
+// isPacked reports whether a file is compressed, by its name, and may have objects: logs do not count.
+func isPacked(name string) bool {
+	for _, end := range []string{".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".zip", ".yaml.gz", ".yml.gz", ".json.gz"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// readLoose reads a file that no path says anything of. What the query wrote is a reading of its own.
+func (w *walking) readLoose(name string) error {
+	is, err := w.isQuery(name)
+	if err != nil {
+		return err
+	}
+	if !is {
+		w.loose = true
+		err = w.readFile(name, place{})
+		w.loose = false
+		return err
+	}
+	if w.asked != nil {
+		return &Error{fmt.Sprintf("%s and %s are two readings of one cluster, written by the query at two times", text.Printable(w.askedFile), text.Printable(name)), "leave only the newer of the two in the directory, or name each file alone: then the newer counts"}
+	}
+	others := w.gathering
+	w.gathering, w.askedFile = gather(others.state.Name), name
+	w.left = others.left
+	err = w.readFile(name, place{})
+	w.asked, w.gathering = w.gathering, others
+	w.left = w.asked.left
+	return err
+}
+
+// isQuery reports whether a file begins as the line of the query has it.
+func (w *walking) isQuery(name string) (bool, error) {
+	f, err := w.fsys.Open(name)
+	if err != nil {
+		return false, err
+	}
+	head := make([]byte, 64)
+	n, err := io.ReadFull(f, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return strings.Contains(string(head[:n]), "kind: "+kindQuery), errors.Join(err, f.Close())
 }
 
 // isMustGather reports whether a file is the one in which the default must-gather says what it is.
@@ -268,18 +387,6 @@ func (w *walking) readFile(name string, in place) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := w.read(name, in, f); err != nil {
 		return fmt.Errorf("%s: %w", text.Printable(name), err)
-	}
-	return w.again(name)
-}
-
-// again refuses a second file of the query: what of the two is true nobody could tell.
-func (w *walking) again(name string) error {
-	switch {
-	case w.query.version == 0:
-	case w.whole != "":
-		return &Error{fmt.Sprintf("%s and %s are two readings of one cluster, written by the query at two times", text.Printable(w.whole), text.Printable(name)), "leave only the newer of the two in the directory, or name each file alone: then the newer counts"}
-	default:
-		w.whole = name
 	}
 	return nil
 }

@@ -104,8 +104,13 @@ func TestReadDir(t *testing.T) {
 	both := below(whole, gathered())
 	both["cluster.yaml"] = line
 	s, err := ReadDir("x", asFiles(both))
-	if err != nil || !s.Applications() || !slices.Contains(s.Namespaces(), "shop") || len(s.Of("ImageContentSourcePolicy")) != 1 {
-		t.Errorf("with the query's file: %v", err)
+	if err != nil || !s.Applications() || !slices.Contains(s.Namespaces(), "shop") || len(s.Of("ImageContentSourcePolicy")) != 0 || !slices.Equal(s.Namespaces(), []string{"shop"}) {
+		t.Errorf("with the query's file, which is newer: %v, %v", err, s)
+	}
+	both[whole+"/cluster-scoped-resources/operator.openshift.io/imagecontentsourcepolicies/mine.yaml"] = "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: mine, resourceVersion: '10'}\n"
+	s, err = ReadDir("x", asFiles(both))
+	if err != nil || !s.Applications() || len(s.Of("ImageContentSourcePolicy")) != 1 || s.Name != "x" || len(s.Notes()) != 1 || !strings.Contains(s.Notes()[0], "cluster.yaml and what else is in the directory are of one cluster (ID one): what else is in the directory was written later") {
+		t.Errorf("with the query's file, which is older: %v, %q", err, s.Notes())
 	}
 	both["cluster.yaml"] = strings.ReplaceAll(line, "clusterID: one", "clusterID: two")
 	if _, err := ReadDir("x", asFiles(both)); err == nil || !strings.Contains(err.Error(), "another cluster") {
@@ -216,6 +221,7 @@ func TestKnownEverywhere(t *testing.T) {
 	t.Parallel()
 	namespaces := listOf("{apiVersion: v1, kind: Namespace, metadata: {name: app}}", "{apiVersion: v1, kind: Namespace, metadata: {name: openshift-a}}", "{apiVersion: v1, kind: Namespace, metadata: {name: openshift-b}}")
 	const list = "cluster-scoped-resources/core/namespaces.yaml"
+	const olm = "cluster-scoped-resources/operators.coreos.com/olmconfigs/cluster.yaml"
 	pods := "apiVersion: v1\nitems: []\nkind: PodList\n"
 	for name, tc := range map[string]struct {
 		more map[string]string
@@ -225,6 +231,8 @@ func TestKnownEverywhere(t *testing.T) {
 		"some namespaces":       {map[string]string{list: namespaces}, "Node ImageContentSourcePolicy"},
 		"all namespaces":        {map[string]string{list: namespaces, "namespaces/app/core/pods.yaml": pods, "namespaces/openshift-b/core/pods.yaml": pods}, "Pod Node ImageContentSourcePolicy"},
 		"only inspected":        {map[string]string{"version": ""}, ""},
+		"OLM was inspected":     {map[string]string{olm: "apiVersion: operators.coreos.com/v1\nkind: OLMConfig\nmetadata: {name: cluster}\n"}, "Subscription Node ImageContentSourcePolicy"},
+		"OLM alone":             {map[string]string{olm: "", "version": ""}, ""},
 	} {
 		files := gathered()
 		for file, body := range tc.more {
@@ -257,7 +265,8 @@ func TestKnown(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
 		"alone":                   {oneVersion + "\n---\n" + sub("a") + "\n---\n" + rule, "ClusterVersion"},
 		"of two namespaces":       {listOf(oneVersion, sub("a"), sub("b")), "ClusterVersion"},
-		"a list":                  {listOf(oneVersion, rule), "ClusterVersion ImageContentSourcePolicy"},
+		"a list":                  {listOf(oneVersion, rule), "ClusterVersion"}, // oc get icsp mine -o yaml, of several names, prints one too
+		"a list of the kind":      {oneVersion + "\n---\napiVersion: operator.openshift.io/v1alpha1\nitems: [" + rule + "]\nkind: ImageContentSourcePolicyList\n", "ClusterVersion ImageContentSourcePolicy"},
 		"alone, before a list":    {rule + "\n---\n" + listOf(oneVersion), "ClusterVersion"},
 		"without the capability":  {strings.Replace(oneVersion, "status: {", "status: {capabilities: {enabledCapabilities: [Storage], knownCapabilities: [Build, Storage]}, ", 1), "ClusterVersion BuildConfig"},
 		"unknown to that version": {strings.Replace(oneVersion, "status: {", "status: {capabilities: {enabledCapabilities: [Storage], knownCapabilities: [Storage]}, ", 1), "ClusterVersion"},
@@ -275,6 +284,42 @@ func TestKnown(t *testing.T) {
 		}
 		if strings.Join(got, " ") != tc.want {
 			t.Errorf("%s: known are %q, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// TestReadDirOther: a directory that has nothing to be read says what to do; something compressed beside
+// what is read is noted.
+func TestReadDirOther(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		files      []string
+		want, hint string
+	}{
+		"empty":            {nil, "the directory is empty", "name a must-gather"},
+		"something else":   {[]string{"thesis.tex", "a/b.pdf"}, "no object of a cluster", "name a must-gather"},
+		"an archive":       {[]string{"must-gather.tar.gz"}, "must-gather.tar.gz is compressed", "unpack it first"},
+		"compressed files": {[]string{"x/cluster-scoped-resources/config.openshift.io/clusterversions.yaml.gz"}, "clusterversions.yaml.gz is compressed", "unpack it first"},
+	} {
+		files := map[string]string{}
+		for _, file := range tc.files {
+			files[file] = "\x1f\x8b"
+		}
+		_, err := ReadDir("x", asFiles(files))
+		var known *Error
+		if !errors.As(err, &known) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(known.Hint(), tc.hint) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	s, err := ReadDir("x", asFiles(map[string]string{"cluster.yaml": "---\n" + oneVersion, "old.tar.gz": "\x1f\x8b", "log.gz": "\x1f\x8b"}))
+	if err != nil || len(s.Notes()) != 1 || !strings.Contains(s.Notes()[0], "old.tar.gz is compressed and was not read") {
+		t.Errorf("beside: %v, %q", err, s.Notes())
+	}
+	tar := strings.Repeat("x", 100) + strings.Repeat("\x00", 157) + "ustar\x00" + strings.Repeat("\x00", 249)
+	for _, head := range []string{"\x1f\x8b\x08", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd", "PK\x03\x04", tar} {
+		var known *Error
+		if _, err := Read("x", strings.NewReader(head)); !errors.As(err, &known) || known.Error() != "it is compressed" || !strings.Contains(known.Hint(), "unpack it first") {
+			t.Errorf("%.4q: got %v", head, err)
 		}
 	}
 }

@@ -15,7 +15,6 @@ const Max = 16 << 20
 // Reader says what becomes of what is read. An error of one of its functions ends it.
 type Reader struct {
 	Object func(body []byte) error // gets one object, or what stands in the place of one, as JSON
-	Alone  func()                  // is called after an object that is in no list; may be nil
 	// List gets apiVersion and kind of each list, after its items; nil: any will do.
 	List  func(apiVersion, kind string) error
 	What  string // one object, for messages: "pod"
@@ -50,14 +49,6 @@ func (o Reader) list(apiVersion, kind string) error {
 		return nil
 	}
 	return o.List(apiVersion, kind)
-}
-
-// alone tells that the object just read is in no list.
-func (o Reader) alone(err error) error {
-	if err == nil && o.Alone != nil {
-		o.Alone()
-	}
-	return err
 }
 
 // maxValues is how many values an object may have; one of an API server has some thousands.
@@ -173,7 +164,7 @@ func (o Reader) document(dec *json.Decoder, in *bounded) error {
 	if err != nil {
 		return err
 	}
-	return o.alone(o.object(body))
+	return o.object(body)
 }
 
 func (o Reader) items(dec *json.Decoder, in *bounded) error {

@@ -142,5 +142,5 @@ func (y *yamlReader) end() error {
 	case empty:
 		return nil
 	}
-	return y.alone(y.Object(body))
+	return y.Object(body)
 }
