@@ -113,7 +113,11 @@ func (e *emission) gitOpsHead(list []desired) string {
 		b.WriteString("# Not here, because the cluster's image.config was not given (--from-cluster): its certificate authorities. APPLY.md has the step.\n")
 	}
 	if e.Hosted() {
-		b.WriteString("# Not here: what stands in the HostedCluster, on the management cluster. APPLY.md has the step.\n")
+		b.WriteString("# Not here: what stands in the HostedCluster, on the management cluster (rules, authorities, noProxy, update).\n" +
+			"# Its lists belong to others too, and an apply would replace them whole: see APPLY.md and hostedcluster/.\n")
+	} else if e.HostsOthers() && len(e.Images) > 0 {
+		b.WriteString("# Not here: what the HostedClusters of this cluster get. Their lists belong to others too, and an apply would\n" +
+			"# replace them whole, and each change replaces their nodes: APPLY.md has a step for each.\n")
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 )
 
 // hostedOn is a management cluster with a hosted cluster.
@@ -63,5 +64,44 @@ func TestHostedKeepsOff(t *testing.T) {
 				t.Errorf("%s changes the OperatorHub", f.Name)
 			}
 		}
+	}
+}
+
+// TestHostedWords: what a hosted cluster cannot have is said, and not written: catalogs under the names
+// of default ones, rules for tags, a HostedCluster in GitOps; and a node of each NodePool is checked.
+func TestHostedWords(t *testing.T) {
+	t.Parallel()
+	for _, c := range matrix() {
+		if c.topology != "External" {
+			continue
+		}
+		input := c.input()
+		input.Images = append(input.Images, emitImage{Origin: origin.Additional, Source: "quay.io/app/web:v1", Tags: []string{"v1"}, Platforms: []string{"linux/amd64"}})
+		input.CatalogNames = map[string]string{"registry.redhat.io/redhat/redhat-operator-index:v4.16": "redhat-operators"}
+		inv, given := input.parse(t)
+		given.CA = []byte(testCA(t))
+		files, notes, err := Emit(inv, given)
+		must(t, err)
+		text := string(fileOf(t, files, handover.FileApply).Body)
+		inOrder(t, text, "Check a node", "one node of each NodePool", `hypershift\.openshift\.io/nodePool`, "diff registries.conf -", "a HostedCluster and its NodePools take none for tags", "`quay.io/app/web:v1`: use")
+		if strings.Contains(text, "Hosted clusters before 4.15") || strings.Contains(text, "/etc/docker/certs.d") {
+			t.Errorf("the page has what is of other clusters:\n%s", text)
+		}
+		if !strings.Contains(strings.Join(notes, "\n"), "is called satchel-redhat-operators, and not redhat-operators as was asked for") {
+			t.Errorf("notes %q", notes)
+		}
+		fileOf(t, files, "catalogsource-satchel-redhat-operators.yaml")
+		if top := string(fileOf(t, files, fileKustomization).Body); !strings.Contains(top, "what stands in the HostedCluster") {
+			t.Errorf("the kustomization begins\n%s", top)
+		}
+		c.runs, c.next = "4.14.9", "4.15.3"
+		if text := updatePage(t, c.input()); !strings.Contains(text, "Hosted clusters before 4.15 do not take that") {
+			t.Errorf("before 4.15:\n%s", text)
+		}
+	}
+	files, _, err := Emit(hostedOn(in("HostedCluster", "clusters", "east", "spec", object1{"infraID": "east-x7"})).parse(t))
+	must(t, err)
+	if top := string(fileOf(t, files, fileKustomization).Body); !strings.Contains(top, "what the HostedClusters of this cluster get") {
+		t.Errorf("the kustomization of a management cluster begins\n%s", top)
 	}
 }

@@ -30,6 +30,7 @@ const (
 	FileHubPatch       = "operatorhub-patch.yaml"
 	FileHostedCluster  = "install/hostedcluster-patch.yaml"
 	IdleRules          = "the rules"
+	IdleHosted         = "the HostedCluster"
 	IdleCA             = "the mirror's certificate authorities"
 	FileCut            = "CUT.md"
 	FileRegistries     = "registries.conf"

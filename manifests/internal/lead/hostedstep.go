@@ -50,7 +50,7 @@ func (l *Lead) stepHostedCluster(p *page.Page) {
 	}
 	hosts, _ := l.Trust.BehindProxy()
 	if l.hostedRulesStand() && (!l.Trust.CA.Written || l.Trust.CA.Same) && len(hosts)+len(l.Trust.NewInsecure()) == 0 {
-		p.Nothing("the HostedCluster")
+		p.Nothing(handover.IdleHosted)
 		l.stepSignatures(p)
 		return
 	}

@@ -46,9 +46,12 @@ func (l *Lead) PageTagged(p *page.Page) {
 		return
 	}
 	p.Head("Images that are named by tag")
-	if len(l.ITMSs) > 0 {
+	switch {
+	case len(l.ITMSs) > 0:
 		p.Text("The rules for pulls by digest do not cover these. Nodes find them by their tags with the rules for tags (%s). Or name the image by digest, or by its name in the mirror:", text.Some(l.tagFiles(), 3))
-	} else {
+	case l.Hosted(): // openshift/hypershift, nodepool/config.go and admissionpolicies.go: it takes no ImageTagMirrorSet
+		p.Text("Hosted clusters have rules for pulls by digest alone: a HostedCluster and its NodePools take none for tags, and an ImageTagMirrorSet in the cluster is refused or does nothing. If a pod names one of these images by its tag, its node does not ask the mirror. Name the image by digest, or by its name in the mirror:")
+	default:
 		p.Text("The rules work only for pulls by digest. If a pod names one of these images by its tag, its node does not ask the mirror. Name the image by digest, or by its name in the mirror:")
 	}
 	var list []string

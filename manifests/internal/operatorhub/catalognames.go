@@ -86,7 +86,7 @@ func (h *Hub) namesByHand() (used map[string]bool) {
 				used[key], c.fixed = true, true
 			}
 			if rank > most {
-				c.Name, most = h.Site.CatalogNames[key], rank
+				c.Name, most = h.nameByHand(h.Site.CatalogNames[key]), rank
 			}
 		}
 	}
@@ -148,7 +148,28 @@ func (h *Hub) separateNames() {
 
 // namedByHand reports whether the site gives some catalog this name.
 func (h *Hub) namedByHand(name string) bool {
-	return slices.Contains(slices.Collect(maps.Values(h.Site.CatalogNames)), name)
+	return slices.ContainsFunc(slices.Collect(maps.Values(h.Site.CatalogNames)), func(given string) bool { return h.nameByHand(given) == name })
+}
+
+// nameByHand is a name that the site has given, but for one that a hosted cluster has for a catalog
+// of its own: see [Hub.plainName].
+func (h *Hub) nameByHand(given string) string {
+	if h.Hosted() && handover.IsDefault(given) {
+		return hostedPrefix + given
+	}
+	return given
+}
+
+// hostedPrefix begins names of catalogs that would be those of default ones in a hosted cluster.
+const hostedPrefix = "satchel-"
+
+// noteHosted says which names given by hand a hosted cluster would not leave.
+func (h *Hub) noteHosted() {
+	for _, key := range slices.Sorted(maps.Keys(h.Site.CatalogNames)) {
+		if given := h.Site.CatalogNames[key]; h.nameByHand(given) != given {
+			h.Note("the CatalogSource of %s is called %s, and not %s as was asked for: this is a hosted cluster, and its control plane deletes or writes over what has the name of a default catalog", key, h.nameByHand(given), given)
+		}
+	}
 }
 
 // plainName picks which of the catalogs that want one name gets it: the highest
@@ -220,7 +241,7 @@ func (h *Hub) listCatalogs() string {
 func (h *Hub) plainName(source oci.Ref) string {
 	name := catalogName(source)
 	if h.Hosted() && handover.IsDefault(name) {
-		return "satchel-" + name
+		return hostedPrefix + name
 	}
 	return name
 }

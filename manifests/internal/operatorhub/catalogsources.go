@@ -39,6 +39,7 @@ func (h *Hub) EmitCatalogs() error {
 	if err := h.nameCatalogs(); err != nil {
 		return err
 	}
+	h.noteHosted()
 	h.noteLost()
 	h.noteReplaced()
 	h.noteOtherMinor()

@@ -11,7 +11,10 @@ import (
 func (h *Hub) pageHostedHub(p *page.Page) {
 	p.Text("This is a hosted cluster: where its default catalogs are turned off depends on where they run (spec.olmCatalogPlacement of the HostedCluster). %s They print the placement. If it is `management`, they turn the catalogs off in the HostedCluster, and this cluster follows; it refuses a change of its own OperatorHub. Nodes: nothing changes.", handover.OnManagement)
 	p.Run(hostedHubOff(h.HostedPlace())...)
-	p.Text("(Hosted clusters before 4.15 do not take that from their HostedCluster. With the placement `management`, their default catalogs stay, and only show errors after the cut.) Log in to this cluster again. If the placement is `management`, go on with the next step. The rest of this step is for `guest` alone.")
+	if _, known := h.Minor(); !known || h.OlderThan(15) { // openshift/hypershift, reconcileOLM, which reads the OperatorHub from 4.15 on
+		p.Text("Hosted clusters before 4.15 do not take that from their HostedCluster. With the placement `management`, their default catalogs stay there until the update to 4.15, and only show errors after the cut: Subscriptions use the catalogs of this mirror, which have other names.")
+	}
+	p.Text("Log in to this cluster again. If the placement is `management`, go on with the next step. The rest of this step is for `guest` alone.")
 }
 
 // restoreHostedHub turns the default catalogs on again where the management cluster runs them.
