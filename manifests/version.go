@@ -20,6 +20,10 @@ func ReleaseVersion(tag string) (v Version, ok bool) {
 	return t.Version, ok
 }
 
+// CompareReleases orders versions of releases as those who make them do: candidates of OKD come
+// before its releases.
+func CompareReleases(a, b Version) int { return origin.CompareReleases(a, b) }
+
 // MinorsBetween counts the minor versions that a cluster comes through from one release to another,
 // that of the other among them; ok is false where no updates lead there.
 func MinorsBetween(from, to Version) (n int, ok bool) {

@@ -30,6 +30,31 @@ func ParseReleaseTag(tag string) (ReleaseTag, bool) {
 	return ReleaseTag{v, tag[i+1:]}, err == nil
 }
 
+// CompareReleases orders the versions of releases as those who make them do. In OKD's a word
+// where another has a number is a candidate, which comes before: 4.20.0-okd-scos.ec.14 is older
+// than 4.20.0-okd-scos.3. A semantic version alone has it the other way round.
+func CompareReleases(a, b semver.Version) int {
+	if !isOKD(a) || !isOKD(b) || a.FinalizeVersion() != b.FinalizeVersion() {
+		return a.Compare(b)
+	}
+	for i := range min(len(a.Pre), len(b.Pre)) {
+		switch x, y := a.Pre[i], b.Pre[i]; {
+		case x.IsNum && !y.IsNum:
+			return 1
+		case !x.IsNum && y.IsNum:
+			return -1
+		case x.Compare(y) != 0:
+			return x.Compare(y)
+		}
+	}
+	return cmp.Compare(len(a.Pre), len(b.Pre))
+}
+
+// isOKD reports whether a version has the form of OKD's since 4.16, as 4.20.0-okd-scos.3.
+func isOKD(v semver.Version) bool {
+	return len(v.Pre) > 0 && strings.HasPrefix(v.Pre[0].VersionStr, "okd")
+}
+
 // CompareReleaseTags orders the tags of payloads by version, then by architecture.
 // What is no such tag comes first, in the order of its text.
 func CompareReleaseTags(a, b string) int {
@@ -43,7 +68,7 @@ func CompareReleaseTags(a, b string) int {
 	case !okB:
 		return 1
 	}
-	return cmp.Or(ta.Version.Compare(tb.Version), cmp.Compare(ta.Arch, tb.Arch), cmp.Compare(a, b))
+	return cmp.Or(CompareReleases(ta.Version, tb.Version), cmp.Compare(ta.Arch, tb.Arch), cmp.Compare(a, b))
 }
 
 // ComparePayloads orders payloads by their tags, as [CompareReleaseTags] does.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -52,6 +53,23 @@ func TestReleasesOfArchitectures(t *testing.T) {
 	slices.SortFunc(got, origin.CompareReleaseTags)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestCompareReleases: OKD's candidates come before its releases, and all else is as in semantic
+// versions.
+func TestCompareReleases(t *testing.T) {
+	t.Parallel()
+	want := []string{"4.15.0-0.okd-2024-03-10-010116", "4.19.0-okd-scos.16", "4.20.0-ec.3", "4.20.0-okd-scos.ec.2", "4.20.0-okd-scos.ec.14", "4.20.0-okd-scos.3", "4.20.0-okd-scos.16", "4.20.0-rc.1", "4.20.0"}
+	var got []semver.Version
+	for _, v := range slices.Backward(want) {
+		got = append(got, semver.MustParse(v))
+	}
+	slices.SortFunc(got, origin.CompareReleases)
+	for i, v := range got {
+		if v.String() != want[i] {
+			t.Errorf("place %d is %s, not %s", i, v, want[i])
+		}
 	}
 }
 

@@ -56,9 +56,9 @@ func WayOf(running semver.Version, present Present, releases []Release, hosted b
 	if present.Whole || len(present.Policies) > 0 {
 		w.Stages = append(w.Stages, Stage{Version: running, Policies: present.Policies})
 	}
-	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return a.Version.Compare(b.Version) })
+	releases = slices.SortedFunc(slices.Values(releases), func(a, b Release) int { return origin.CompareReleases(a.Version, b.Version) })
 	for _, r := range releases {
-		if !zero(running) && (r.Version.LT(running) || r.Version.Equals(running) && present.Whole) {
+		if !zero(running) && (origin.CompareReleases(r.Version, running) < 0 || r.Version.Equals(running) && present.Whole) {
 			continue
 		}
 		policies := slices.Clone(present.Policies) // those of others stay

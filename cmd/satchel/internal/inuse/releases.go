@@ -71,7 +71,7 @@ func (k *keeping) aroundVersions(ctx context.Context) error {
 // two minor versions before.
 func near(tag string, runs manifests.Version) bool {
 	v, ok := manifests.ReleaseVersion(tag)
-	if !ok || v.GT(runs) {
+	if !ok || manifests.CompareReleases(v, runs) > 0 {
 		return ok
 	}
 	n, ok := manifests.MinorsBetween(v, runs)
