@@ -119,6 +119,9 @@ func (e *emission) gitOpsHead(list []desired) string {
 		b.WriteString("# Not here: what the HostedClusters of this cluster get. Their lists belong to others too, and an apply would\n" +
 			"# replace them whole, and each change replaces their nodes: APPLY.md has a step for each.\n")
 	}
+	if e.way.Update.Unsure && e.Has(update.FileUpdateService) {
+		b.WriteString("# Not here, because it is not known whether the cluster has the operator for it: the UpdateService. APPLY.md has the step.\n")
+	}
 	return b.String()
 }
 
@@ -192,6 +195,9 @@ func (d desired) name() string {
 func (e *emission) desiredState() ([]desired, error) {
 	list := e.singletons()
 	for _, f := range e.Files {
+		if f.Name == update.FileUpdateService && e.way.Update.Unsure { // where its kind is missing, no sync would end
+			continue
+		}
 		// Others are patches, for another version, or not desired state.
 		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != handover.ModePublic || e.hub.IsLater(f.Name) || f.Name == handover.FileBefore || f.Name == handover.FileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
 			continue

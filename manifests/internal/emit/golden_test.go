@@ -56,6 +56,7 @@ type emitInput struct {
 	Asked                 []string          `json:"asked"`         // kinds that it has none of
 	Facts                 []emitFacts       `json:"facts"`         // of payloads
 	EarlierImages         []emitImage       `json:"earlierImages"` // of one earlier bundle
+	EarlierReleases       []emitFacts       `json:"earlierReleases"`
 	CatalogNames          map[string]string `json:"catalogNames"`
 	Unchecked             bool              `json:"unchecked"`
 	Now                   time.Time         `json:"now"`
@@ -147,6 +148,10 @@ func (in emitInput) parse(t testing.TB) (*oci.Inventory, site.Site) {
 	}
 	for _, f := range in.Facts {
 		given.Payloads = append(given.Payloads, f.facts(t, in.Images))
+	}
+	for _, f := range in.EarlierReleases {
+		of := payloads(f.Tag)
+		given.EarlierReleases = append(given.EarlierReleases, site.EarlierRelease{Image: of[0].image(t), Facts: f.facts(t, of)})
 	}
 	for _, at := range in.PullFrom {
 		from, err := oci.ParseMirror(at)

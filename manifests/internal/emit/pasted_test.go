@@ -46,22 +46,28 @@ func TestPastedUpdates(t *testing.T) {
 		runs    string
 		bundle  []string
 		refused bool
+		unsaid  bool // no update from what runs to the second
 		want    want
 	}{
-		"both":              {"4.18.9", []string{"4.19.5", "4.20.3"}, false, want{2, ""}},
-		"the second":        {"4.19.5", []string{"4.19.5", "4.20.3"}, false, want{1, ""}},
-		"between":           {"4.19.30", []string{"4.19.5", "4.20.3"}, false, want{1, ""}},
-		"none":              {"4.20.10", []string{"4.19.5", "4.20.3"}, false, want{0, "nothing to wait for"}},
-		"refused":           {"4.19.5", []string{"4.19.5", "4.20.3"}, true, want{1, "STOP: "}},
-		"from a candidate":  {"4.20.0-rc.1", []string{"4.19.5", "4.20.0"}, false, want{1, ""}},
-		"to a candidate":    {"4.20.0", []string{"4.19.5", "4.20.0-rc.1"}, false, want{0, "nothing to wait for"}},
-		"OKD's candidates":  {"4.20.0-okd-scos.ec.14", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.3"}, false, want{1, ""}},
-		"OKD's other way":   {"4.20.0-okd-scos.3", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.ec.14"}, false, want{0, "nothing to wait for"}},
-		"OKD's to a higher": {"4.20.0-okd-scos.9", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.10"}, false, want{1, ""}},
+		"both":              {"4.18.9", []string{"4.19.5", "4.20.3"}, false, false, want{2, ""}},
+		"the second":        {"4.19.5", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
+		"between":           {"4.19.30", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
+		"none":              {"4.20.10", []string{"4.19.5", "4.20.3"}, false, false, want{0, "nothing to wait for"}},
+		"refused":           {"4.19.5", []string{"4.19.5", "4.20.3"}, true, false, want{1, "STOP: "}},
+		"from a candidate":  {"4.20.0-rc.1", []string{"4.19.5", "4.20.0"}, false, false, want{1, ""}},
+		"to a candidate":    {"4.20.0", []string{"4.19.5", "4.20.0-rc.1"}, false, false, want{0, "nothing to wait for"}},
+		"OKD's candidates":  {"4.20.0-okd-scos.ec.14", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.3"}, false, false, want{1, ""}},
+		"OKD's other way":   {"4.20.0-okd-scos.3", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.ec.14"}, false, false, want{0, "nothing to wait for"}},
+		"OKD's to a higher": {"4.20.0-okd-scos.9", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.10"}, false, false, want{1, ""}},
+		"no edge":           {"4.19.30", []string{"4.19.5", "4.20.3"}, true, true, want{0, "STOP: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := emitInput{Mirror: "m.example"}
+			in.Facts = []emitFacts{{Tag: c.bundle[0] + "-x86_64", Previous: []string{"4.18.9"}}, {Tag: c.bundle[1] + "-x86_64", Previous: []string{c.bundle[0], c.runs}}}
+			if c.unsaid {
+				in.Facts[1].Previous = in.Facts[1].Previous[:1]
+			}
 			cluster := running(t, c.runs)
 			cluster.Releases = map[string]string{}
 			for _, v := range c.bundle {
@@ -105,7 +111,7 @@ func TestPastedNodes(t *testing.T) {
 func TestPastedPaused(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
-		in := emitInput{Mirror: "m.example", Images: payloads("4.19.5-x86_64", "4.20.3-x86_64")}
+		in := emitInput{Mirror: "m.example", Images: payloads("4.19.5-x86_64", "4.20.3-x86_64"), Facts: []emitFacts{{Tag: "4.20.3-x86_64", Previous: []string{"4.19.5"}}}}
 		if known {
 			in.ClusterVersion = "4.19.5"
 			in.Cluster = []object1{in1("MachineConfigPool", "canary", true), in1("MachineConfigPool", "worker", false)}

@@ -5,11 +5,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/oci"
@@ -23,9 +27,9 @@ func TestPinnedImageSets(t *testing.T) {
 	for _, name := range []string{"4.19.12-x86_64", "4.19.14-x86_64", "4.19.13-aarch64"} {
 		version, arch, _ := strings.Cut(name, "-")
 		why := []oci.Reason{{Kind: "release", Name: version + " " + arch}}
-		payload := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:" + name, Path: "openshift/release-images", Tags: []string{name}}.image(t)
-		payload.Reasons = why
-		inv.Images = append(inv.Images, payload)
+		one := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-release:" + name, Path: "openshift/release-images", Tags: []string{name}}.image(t)
+		one.Reasons = why
+		inv.Images = append(inv.Images, one)
 		for i := range 501 {
 			d := digest.FromString(fmt.Sprint(version, i))
 			img := emitImage{Origin: "release", Source: "quay.io/openshift-release-dev/ocp-v4.0-art-dev@" + d.String(), Path: "openshift/release", Tags: []string{fmt.Sprintf("%s-c%d", name, i)}}.image(t)
@@ -39,15 +43,23 @@ func TestPinnedImageSets(t *testing.T) {
 		version string
 		files   int
 		note    string
+
+		unsigned bool
 	}{
-		{"4.19.12", 6, ""},
-		{"4.19.11", 0, "Before 4.19.12 they are a technology preview"},
-		{"4.19.20", 0, "no release that the cluster, which runs 4.19.20, is to be updated to"},
-		{"", 0, "not known which version"},
+		{"4.19.12", 6, "", false},
+		{"4.19.12", 0, "no PinnedImageSet is written: nodes would refuse images of 4.19.14-x86_64", true},
+		{"4.19.13", 0, "satchel knows of no update from 4.19.13, which the cluster runs, to a newer release", false},
+		{"4.19.11", 0, "Before 4.19.12 they are a technology preview", false},
+		{"4.19.20", 0, "no release that the cluster, which runs 4.19.20, is to be updated to", false},
+		{"", 0, "not known which version", false},
 	} {
 		given := site.Site{Mirror: oci.Mirror{Host: "mirror.example"}, PinImages: true, PayloadBytes: map[digest.Digest]int64{next.Root.Digest: 8e9}}
 		given.Cluster = cluster.NewState("c", []cluster.Object{pool("master"), pool("worker"), pool("canary"), {Kind: "Node", Name: "n", Body: []byte(`{"status":{"nodeInfo":{"architecture":"amd64"}}}`)}})
 		given.Cluster.Version = tc.version
+		given.Payloads = []documents.PayloadFacts{{Payload: next.Root.Digest, Version: semver.MustParse("4.19.14"), Architecture: "x86_64", Facts: payload.Facts{Previous: []string{"4.19.12", "4.19.11"}}}}
+		if tc.unsigned {
+			given.Unsigned = []sigstore.Unsigned{{Image: next, Manifest: next.Root.Digest, Policy: "ClusterImagePolicy openshift", Err: sigstore.ErrNone}}
+		}
 		files, notes, err := Emit(inv, given)
 		must(t, err)
 		n, page := 0, ""

@@ -8,6 +8,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
@@ -77,11 +78,12 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		},
 	})
 	order(t, page, "Prepare the update to 4.16.30",
-		"runs 4.14.20. It is updated to 4.15.40, then to 4.16.30", "Nothing to do for the other releases", "4.14.5, 4.14.20", "No update with the releases of this bundle leads to 4.16.31",
+		"runs 4.14.20. It is updated to 4.15.40, then to 4.16.30", "Nothing to do for the other releases", "4.14.5, 4.14.20", "**Stop: do not update to 4.16.31. No update that satchel knows of leads there from 4.14.20:**",
 		"olm.maxOpenShiftVersion", "cluster-backup.sh",
 		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
 		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
 		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
+		"Before the update to 4.16.30, the operators that are installed must be through too", "oc get csv -A",
 		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
 		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+handover.NotPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
@@ -89,6 +91,84 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
 			t.Error("an acknowledgement is to be pasted")
 		}
+	}
+}
+
+// TestUpdateNoWay: where no update is known to lead from the running release to that of the bundle,
+// the page stops, and no command begins one.
+func TestUpdateNoWay(t *testing.T) {
+	t.Parallel()
+	tag := func(v string) string { return v + "-x86_64" }
+	week2 := func(facts emitFacts, earlier ...emitFacts) emitInput {
+		return emitInput{ClusterVersion: "4.14.20", Images: payloads(facts.Tag), Facts: []emitFacts{facts}, EarlierReleases: earlier}
+	}
+	two := emitFacts{Tag: tag("4.15.40"), Previous: []string{"4.14.30"}}
+	for name, c := range map[string]struct {
+		in   emitInput
+		want []string // on the page, and the releases that it updates to
+	}{
+		"nothing said": {week2(emitFacts{Tag: tag("4.15.40")}), []string{"The update: stop", "No update is to be begun now", "**Stop: do not update to 4.15.40."}},
+		"another one":  {week2(two), []string{"**Stop: do not update to 4.15.40.", "No update that satchel knows of leads there from 4.14.20"}},
+		"over the release of last week": {week2(two, emitFacts{Tag: tag("4.14.30"), Previous: []string{"4.14.20"}}), []string{"It is updated to 4.14.30, then to 4.15.40.", "!Stop:",
+			"That of 4.14.30 came with the bundle that brought it", "Update to 4.14.30", "An earlier bundle brought this release", "--to-image quay.io/openshift-release-dev/ocp-release@", "Update to 4.15.40"}},
+		"of another architecture": {week2(two, emitFacts{Tag: "4.14.30-aarch64", Previous: []string{"4.14.20"}}), []string{"**Stop: do not update to 4.15.40."}},
+		"newer than this bundle":  {week2(emitFacts{Tag: tag("4.14.30"), Previous: []string{"4.14.20"}}, two), []string{"It is updated to 4.14.30.", "!4.15.40"}},
+		"behind the cluster":      {week2(emitFacts{Tag: tag("4.14.30"), Previous: []string{"4.14.20"}}, emitFacts{Tag: tag("4.14.10")}), []string{"It is updated to 4.14.30.", "!4.14.10"}},
+		"not asked":               {func() emitInput { in := week2(two); in.Unchecked = true; return in }(), []string{"**Stop: do not update to 4.15.40.", "run satchel render again without `--offline`"}},
+	} {
+		page := updatePage(t, c.in)
+		order(t, page, c.want...)
+		if stops := strings.Contains(strings.Join(c.want, "\n"), "**Stop"); stops == strings.Contains(page, "allow-explicit-upgrade") {
+			t.Errorf("%s: an update is begun: %v", name, !stops)
+		}
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// TestUpdateUnnamed: of a payload whose tag is no version no update is known, so none is printed.
+func TestUpdateUnnamed(t *testing.T) {
+	t.Parallel()
+	page := updatePage(t, emitInput{ClusterVersion: "4.14.20", Images: payloads("latest")})
+	order(t, page, "do not say which version they are", "latest", "!allow-explicit-upgrade")
+}
+
+// TestUpdateOC: the page names the oc that the bundle brings.
+func TestUpdateOC(t *testing.T) {
+	t.Parallel()
+	inv, given := emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Facts: []emitFacts{{Tag: "4.16.3-x86_64", From: []string{"4.15.9"}}}}.withMirror().parse(t)
+	given.Payloads[0].Tools = []payload.Tool{{Name: payload.ToolOC, Platform: "linux/amd64"}, {Name: payload.ToolInstall, Platform: "linux/amd64"}}
+	files, _, err := Emit(inv, given)
+	must(t, err)
+	order(t, string(fileOf(t, files, handover.FileApply).Body), "Use an `oc` of this version or a newer one (for the processor of this host, this directory has one: `tools/oc-4.16.3-amd64`;")
+}
+
+// TestUpdateBootImages: what the cluster says of boot images decides on their gates.
+func TestUpdateBootImages(t *testing.T) {
+	t.Parallel()
+	manager := func(resource string) []object1 {
+		return []object1{{"resource": resource, "apiGroup": "machine.openshift.io", "selection": object1{"mode": "None"}}}
+	}
+	const old, young = "`ack-4.18-boot-image-opt-out-in-4.19`", "`ack-4.21-boot-image-opt-out-in-4.22`"
+	for _, c := range []struct {
+		from, to, platform string
+		spec               object1
+		want               []string
+	}{
+		{"4.18.9", "4.19.9", "AWS", object1{}, []string{old, "satchel's result: this cluster is such a one."}},
+		{"4.18.9", "4.19.9", "AWS", object1{"machineManagers": manager("machinesets")}, []string{"!" + old}},
+		{"4.18.9", "4.19.9", "AWS", object1{"machineManagers": manager("controlplanemachinesets")}, []string{"!" + old}},
+		{"4.21.9", "4.22.9", "VSphere", object1{}, []string{young, "satchel's result: this cluster is such a one."}},
+		{"4.21.9", "4.22.9", "VSphere", object1{"machineManagers": manager("machinesets")}, []string{"!" + young}},
+		{"4.21.9", "4.22.9", "VSphere", object1{"machineManagers": manager("controlplanemachinesets")}, []string{young, "satchel's result: this cluster is such a one."}},
+		{"4.21.9", "4.22.9", "VSphere", nil, []string{young, "!satchel's result: this cluster"}},
+	} {
+		cluster := []object1{in("Infrastructure", "", "cluster", "status", object1{"platformStatus": object1{"type": c.platform}})}
+		if c.spec != nil {
+			cluster = append(cluster, in("MachineConfiguration", "", "cluster", "spec", object1{"managedBootImages": c.spec}))
+		}
+		order(t, updatePage(t, emitInput{ClusterVersion: c.from, Images: payloads(c.to + "-x86_64"), Facts: []emitFacts{{Tag: c.to + "-x86_64", From: []string{c.from}}}, Cluster: cluster}), c.want...)
 	}
 }
 
@@ -172,7 +252,7 @@ spec: {paused: true}
 	pools := []object1{in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker"), in("MachineConfigPool", "", "canary", "spec", object1{"paused": true})}
 	for name, known := range map[string][]object1{"known": pools, "not known": nil} {
 		c := octest.New(t, 14, objects)
-		files, _ := emit(t, emitInput{Mirror: "m.example", ClusterVersion: "4.14.20", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Cluster: known})
+		files, _ := emit(t, emitInput{Mirror: "m.example", ClusterVersion: "4.14.20", Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Facts: []emitFacts{{Tag: "4.15.40-x86_64", From: []string{"4.14.20"}}, {Tag: "4.16.30-x86_64", Previous: []string{"4.15.40"}}}, Cluster: known})
 		var pause, resume string
 		for _, b := range octest.Blocks(fileOf(t, files, handover.FileApply).Body) {
 			switch {
@@ -231,7 +311,8 @@ func TestUpdateArchitecture(t *testing.T) {
 		"by nodes":       {append(cv(object1{"history": history}), node("amd64")), amd},
 		"by two nodes":   {append(cv(object1{"history": history}), node("amd64"), node("arm64")), multi},
 	} {
-		page := updatePage(t, emitInput{Images: images, Cluster: c.cluster})
+		facts := []emitFacts{{Tag: "4.16.31-multi", Previous: []string{"4.16.30"}}, {Tag: "4.16.31-x86_64", Previous: []string{"4.16.30"}}}
+		page := updatePage(t, emitInput{Images: images, Cluster: c.cluster, Facts: facts})
 		if got := strings.Count(page, "oc adm upgrade --allow-explicit-upgrade"); got != 1 || !strings.Contains(page, "--to-image quay.io/openshift-release-dev/ocp-release@"+c.want) {
 			t.Errorf("%s: %d updates, or not to %s", name, got, c.want)
 		}
@@ -259,7 +340,7 @@ func TestUpdateGatesOfOperators(t *testing.T) {
 		{"4.13.9", "4.14.9", "VSphere", []string{"vsphere-migration"}},
 		{"4.13.9", "4.14.9", "AWS", []string{"!vsphere-migration"}},
 	} {
-		in := emitInput{ClusterVersion: c.from, Images: payloads(c.to + "-x86_64")}
+		in := emitInput{ClusterVersion: c.from, Images: payloads(c.to + "-x86_64"), Facts: []emitFacts{{Tag: c.to + "-x86_64", Previous: []string{c.from}}}}
 		if c.platform != "" {
 			in.Cluster = platform(c.platform)
 		}
@@ -268,7 +349,6 @@ func TestUpdateGatesOfOperators(t *testing.T) {
 		for _, want := range c.want {
 			order(t, page, want)
 		}
-		order(t, page, "does not know whether an update from "+c.from)
 	}
 }
 
@@ -286,7 +366,7 @@ func TestUpdateOperators(t *testing.T) {
 	}
 	copied := csv("elsewhere", "a.v1.0.0", "1.0.0", `"4.15"`)
 	copied["metadata"].(object1)["labels"] = object1{"olm.copiedFrom": "ns"}
-	input := emitInput{ClusterVersion: "4.15.9", Images: append(payloads("4.16.3-x86_64"), indexes(redhatIndex, "v4.15", "v4.16")...), Cluster: []object1{
+	input := emitInput{ClusterVersion: "4.15.9", Images: append(payloads("4.16.3-x86_64"), indexes(redhatIndex, "v4.15", "v4.16")...), Facts: []emitFacts{{Tag: "4.16.3-x86_64", From: []string{"4.15.9"}}}, Cluster: []object1{
 		csv("ns", "a.v1.0.0", "1.0.0", `"4.15"`), subscription("ns", "a", "stable", "a.v1.0.0"), copied,
 		csv("ns", "b.v1.0.0", "1.0.0", "4.15"), subscription("ns", "b", "old", "b.v1.0.0"),
 		csv("ns", "c.v1.0.0", "1.0.0", `"4.14"`), subscription("ns", "c", "stable", "c.v1.0.0"),
@@ -326,7 +406,7 @@ func TestUpdateExtensions(t *testing.T) {
 	olm := in("ClusterOperator", "", "olm", "status", object1{"conditions": []object1{{"type": "Upgradeable", "status": "False",
 		"message": `InstalledOLMOperatorsUpgradeable: Found ClusterExtensions that require upgrades prior to upgrading cluster to version 4.18: bundle "c.v1" for ClusterExtension "c".`}}})
 	olm["apiVersion"] = "config.openshift.io/v1"
-	input := emitInput{ClusterVersion: "4.18.9", Images: append(payloads("4.19.3-x86_64"), indexes(redhatIndex, "v4.18")...), Cluster: []object1{
+	input := emitInput{ClusterVersion: "4.18.9", Images: append(payloads("4.19.3-x86_64"), indexes(redhatIndex, "v4.18")...), Facts: []emitFacts{{Tag: "4.19.3-x86_64", From: []string{"4.18.9"}}}, Cluster: []object1{
 		extension("a", "a.v1", "1.0.0", object1{"channels": []string{"stable"}, "version": "1.0.x"}), extension("b", "b.v1", "1.0.0", object1{}), extension("c", "c.v1", "1.0.0", object1{}),
 		extension("d", "d.v1", "1.0.0", object1{}), olm,
 	}}
@@ -344,7 +424,7 @@ func TestUpdateExtensions(t *testing.T) {
 		"`b.v1` of the ClusterExtension `b` may be on 4.18 at most, and holds back the update to 4.19: b 1.1.0, in channel stable in the mirror, lifts that.",
 		"`c.v1` of the ClusterExtension `c` holds back the update to 4.19: satchel does not know",
 		"cluster-backup.sh", "!`d.v1` of")
-	order(t, updatePage(t, emitInput{ClusterVersion: "4.17.9", Images: payloads("4.18.3-x86_64")}), "operator-lifecycle-manager", "!clusteroperator olm")
+	order(t, updatePage(t, emitInput{ClusterVersion: "4.17.9", Images: payloads("4.18.3-x86_64"), Facts: []emitFacts{{Tag: "4.18.3-x86_64", From: []string{"4.17.9"}}}}), "operator-lifecycle-manager", "!clusteroperator olm")
 }
 
 // TestUpdateTenant: what a tenant writes into a Subscription of his own becomes no command.
@@ -354,7 +434,7 @@ func TestUpdateTenant(t *testing.T) {
 	csv := in("ClusterServiceVersion", "ns", "a.v1.0.0", "spec", object1{"version": "1.0.0"})
 	csv["metadata"].(object1)["annotations"] = object1{"olm.properties": `[{"type":"olm.maxOpenShiftVersion","value":"4.15"}]`}
 	sub := in("Subscription", "ns", "a", "spec", object1{"name": bad, "channel": bad, "source": bad, "startingCSV": bad}, "status", object1{"installedCSV": "a.v1.0.0"})
-	files, _, err := Emit(emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Cluster: []object1{csv, sub}}.withMirror().parse(t))
+	files, _, err := Emit(emitInput{ClusterVersion: "4.15.9", Images: payloads("4.16.3-x86_64"), Facts: []emitFacts{{Tag: "4.16.3-x86_64", From: []string{"4.15.9"}}}, Cluster: []object1{csv, sub}}.withMirror().parse(t))
 	must(t, err)
 	for _, f := range files {
 		if strings.Contains(string(f.Body), "\noc delete everything") {
@@ -371,11 +451,11 @@ func (in emitInput) withMirror() emitInput {
 // TestUpdateHosted: another cluster makes the update, and nothing waits for pools of machines.
 func TestUpdateHosted(t *testing.T) {
 	t.Parallel()
-	page := updatePage(t, emitInput{Images: payloads("4.16.3-x86_64", "4.17.3-x86_64"), ClusterVersion: "4.16.3", Cluster: []object1{
+	page := updatePage(t, emitInput{Images: payloads("4.16.3-x86_64", "4.17.3-x86_64"), ClusterVersion: "4.16.3", Facts: []emitFacts{{Tag: "4.17.3-x86_64", From: []string{"4.16.3"}}}, Cluster: []object1{
 		in("Infrastructure", "", "cluster", "status", object1{"controlPlaneTopology": "External"}),
 		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6"}),
 	}})
 	order(t, page, "Prepare the update to 4.17.3", "hosted control plane", "Update to 4.17.3", "admin-gates", "Log in to the management cluster",
-		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "drains every node", "oc patch nodepool",
+		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "drains every node", "oc patch nodepool", "!for POOL in $POOLS; do oc patch nodepool",
 		"!wait mcp", "!nodes,machineconfigpools", "!oc adm upgrade", "!cluster-backup", "!force")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
@@ -171,5 +172,45 @@ func TestUpdateServiceTrust(t *testing.T) {
 		if lacksFile(files, update.FileUpdateService) != tc.stops || !strings.Contains(page, tc.said) || tc.said == "" && (strings.Contains(page, "configmap-registry-ca.yaml has them") || strings.Contains(page, "authority was given.** If")) {
 			t.Errorf("%s:\n%s", name, page)
 		}
+	}
+}
+
+// TestUpdateServiceWithout: without its operator, or for a release that nodes refuse, no UpdateService
+// is written and no block of it is printed; where it is not known whether the operator is there, no
+// sync waits for it, and the commands stop before they change nodes.
+func TestUpdateServiceWithout(t *testing.T) {
+	t.Parallel()
+	const stop = "The update service: stop"
+	csvs := func(names ...string) *cluster.State {
+		var list []cluster.Object
+		for _, name := range names {
+			list = append(list, cluster.Object{APIVersion: "operators.coreos.com/v1alpha1", Kind: "ClusterServiceVersion", Namespace: "ns", Name: name, Body: json.RawMessage(`{}`)})
+		}
+		return cluster.NewState("c", list, "ClusterServiceVersion")
+	}
+	for name, tc := range map[string]struct {
+		cluster         *cluster.State
+		unsigned        bool
+		written, synced bool
+		want            []string
+	}{
+		"installed":  {csvs("update-service-operator.v5.0.3"), false, true, true, []string{"oc apply -f " + update.FileUpdateService}},
+		"not there":  {csvs(), false, false, false, []string{stop, "does not have the OpenShift Update Service operator", "!oc apply -f " + update.FileUpdateService, "!router-ca.crt"}},
+		"not known":  {nil, false, true, false, []string{"must be in the cluster already", "oc get crd updateservices.updateservice.operator.openshift.io &&\noc apply -f " + update.FileUpdateService, "oc get updateservice satchel -n openshift-update-service &&\noc get configmap default-ingress-cert"}},
+		"not signed": {csvs("update-service-operator.v5.0.3"), true, false, false, []string{stop, "nodes would refuse images of 4.18.3-multi", "!oc apply -f " + update.FileUpdateService}},
+	} {
+		inv, given := withGraph(t)
+		given.Cluster = tc.cluster
+		if tc.unsigned {
+			given.Unsigned = []sigstore.Unsigned{{Image: inv.Images[0], Manifest: inv.Images[0].Root.Digest, Policy: "ClusterImagePolicy openshift", Err: sigstore.ErrNone}}
+		}
+		files, _, err := Emit(inv, given)
+		must(t, err)
+		written := slices.ContainsFunc(files, func(f handover.File) bool { return f.Name == update.FileUpdateService })
+		synced := strings.Contains(string(fileOf(t, files, "kustomization.yaml").Body), update.FileUpdateService)
+		if written != tc.written || synced != tc.synced {
+			t.Errorf("%s: written %v, synced %v", name, written, synced)
+		}
+		order(t, string(fileOf(t, files, handover.FileApply).Body), tc.want...)
 	}
 }

@@ -157,14 +157,6 @@ const configurations = `oc get mcp -o jsonpath='{range .items[*]}{.spec.configur
 // Updated while a change waits for it.
 const NotPaused = `oc get mcp -o jsonpath='{range .items[*]}mcp/{.metadata.name} {.spec.paused}{"\n"}{end}' | grep -v ' true$' | cut -d ' ' -f1`
 
-// Pools names, for oc wait, the pools that get changes.
-func (h *Handover) Pools() string {
-	if !h.Site.Cluster.Known("MachineConfigPool") || len(h.PausedPools()) > 0 {
-		return "$(" + NotPaused + ")"
-	}
-	return "mcp --all"
-}
-
 // Rollout is a chain of commands that change what nodes have, and wait until every node has it. A
 // pool says that it is Updated until it has a new configuration, so that is waited for first; oc
 // wait itself then looks at no status that is older than it.
@@ -174,7 +166,7 @@ func (h *Handover) Rollout(change ...string) []string {
 	}
 	return page.Chain(slices.Concat([]string{"WAS=$(" + configurations + ")"}, change, []string{
 		"for i in $(seq 24); do sleep 5; " + configurations + ` | grep -qxF "$WAS" || break; done`,
-		"oc wait " + h.Pools() + " --for=condition=Updated --timeout=90m",
+		"oc wait $(" + NotPaused + ") --for=condition=Updated --timeout=90m",
 	})...)
 }
 

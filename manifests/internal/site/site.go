@@ -34,6 +34,9 @@ type Site struct {
 	// Earlier is what earlier bundles, the oldest first, brought into this mirror; for the rules
 	// where PresentRules is nil. nil: not known.
 	Earlier [][]SourcePlace
+	// EarlierReleases are those that earlier bundles brought into this mirror and that it still has,
+	// as far as an update may lead over them.
+	EarlierReleases []EarlierRelease
 	// PresentCatalogSources are the CatalogSources that the cluster has; nil: not given.
 	PresentCatalogSources *PresentCatalogSources
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a
@@ -63,6 +66,13 @@ type Site struct {
 	// PlainHTTP: the mirror was asked, and answered without TLS.
 	PlainHTTP bool
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
+}
+
+// EarlierRelease is the payload of a release that an earlier bundle brought, and what it says of
+// updates.
+type EarlierRelease struct {
+	Image oci.Image
+	Facts documents.PayloadFacts
 }
 
 // SourcePlace is a repository whose images are carried, and one of the mirror that has them.

@@ -56,24 +56,13 @@ func (w *Way) EmitPinned() error {
 	if !w.Site.PinImages {
 		return nil
 	}
-	running, known := w.Site.Cluster.Running()
-	next, found := w.nextPayload()
-	switch {
-	case !known:
-		w.Note("no PinnedImageSet is written: it is not known which version the cluster runs (--cluster-version, --from-cluster)")
-		return nil
-	case running.LT(pinnedSince):
-		w.Note("no PinnedImageSet is written: the cluster runs %s. Before %s they are a technology preview, and a cluster with technology previews gets no updates any more", running, pinnedSince)
-		return nil
-	case w.Hosted():
-		w.Note("no PinnedImageSet is written: a hosted cluster has no machine config pools")
-		return nil
-	case !found:
-		w.Note("no PinnedImageSet is written: the bundle has no release that the cluster, which runs %s, is to be updated to", running)
+	next, why := w.nextPinned()
+	if why != "" {
+		w.Note("no PinnedImageSet is written: %s", why)
 		return nil
 	}
-	w.pinned = pinnedState{payload: next, pools: w.poolNames(), files: map[string][]handover.Named{}}
-	images := w.imagesOf(next)
+	w.pinned = pinnedState{payload: next.img, pools: w.poolNames(), files: map[string][]handover.Named{}}
+	images := w.imagesOf(next.img)
 	w.pinned.count = len(images)
 	for _, pool := range w.pinned.pools {
 		n := 0
@@ -93,13 +82,36 @@ func (w *Way) EmitPinned() error {
 	return nil
 }
 
-// nextPayload is the release of the first update that is left for the cluster.
-func (w *Way) nextPayload() (next oci.Image, found bool) {
-	if len(w.Updates.stages) == 0 || len(w.Updates.stages[0].Steps) == 0 {
-		return oci.Image{}, false
+// nextPinned is the release of the first update that is left, or why its images are not loaded before.
+func (w *Way) nextPinned() (next carriedPayload, why string) {
+	running, known := w.Site.Cluster.Running()
+	next, found := w.nextPayload()
+	switch {
+	case !known:
+		why = "it is not known which version the cluster runs (--cluster-version, --from-cluster)"
+	case running.LT(pinnedSince):
+		why = fmt.Sprintf("the cluster runs %s. Before %s they are a technology preview, and a cluster with technology previews gets no updates any more", running, pinnedSince)
+	case w.Hosted():
+		why = "a hosted cluster has no machine config pools"
+	case found && next.earlier:
+		why = fmt.Sprintf("the next release, %s, came with an earlier bundle, and this one does not list its images", origin.PayloadName(next.img))
+	case found:
+	case w.Updates.refused != nil:
+		why = fmt.Sprintf("nodes would refuse images of %s, because signatures are missing or wrong (see the step about rules in %s)", origin.PayloadName(w.Updates.refused.img), handover.FileApply)
+	case len(w.Updates.apart) > 0:
+		why = fmt.Sprintf("satchel knows of no update from %s, which the cluster runs, to a newer release of the bundle", running)
+	default:
+		why = fmt.Sprintf("the bundle has no release that the cluster, which runs %s, is to be updated to", running)
 	}
-	c, ok := w.Updates.of(w.Updates.stages[0].Steps[0].To)
-	return c.img, ok
+	return next, why
+}
+
+// nextPayload is the release of the first update that is left for the cluster.
+func (w *Way) nextPayload() (next carriedPayload, found bool) {
+	if len(w.Updates.stages) == 0 || len(w.Updates.stages[0].Steps) == 0 {
+		return carriedPayload{}, false
+	}
+	return w.Updates.of(w.Updates.stages[0].Steps[0].To)
 }
 
 // imagesOf lists a payload and its components, under the names that pods have for them.

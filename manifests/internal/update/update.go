@@ -40,9 +40,12 @@ func (w *Way) StepUpdate(p *page.Page) {
 		if stage.Waits && (i > 0 || !u.paused) {
 			w.stepPause(p, stage)
 		}
-		for _, s := range stage.Steps {
+		for i, s := range stage.Steps {
 			w.stepUpdateTo(p, s, stage.Waits)
 			w.Hub.StepCatalogSwitch(p, s.To)
+			if stage.Waits && i < len(stage.Steps)-1 {
+				w.pageOperatorsThrough(p, stage.Steps[i+1])
+			}
 		}
 		if stage.Waits {
 			w.stepUnpause(p, stage)
@@ -74,6 +77,8 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
 	switch {
 	case u.known && len(steps) > 0:
 		p.Step("Prepare the update to %s", steps[len(steps)-1].To)
+	case u.known && u.stops():
+		p.Step("The update: stop")
 	case u.known:
 		p.Step("The signatures of releases")
 	default:
@@ -99,30 +104,35 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
 	}
 }
 
+// stops reports whether there is a newer release that the cluster is not to be updated to.
+func (u *updates) stops() bool { return u.refused != nil || len(u.apart) > 0 }
+
 // pageWay lists the updates in order, and what is not needed.
 func (w *Way) pageWay(p *page.Page) {
 	u := &w.Updates
 	steps := u.steps()
-	var to, rest, apart []string
+	var to, rest []string
 	onWay := map[string]bool{}
 	for _, s := range steps {
 		to = append(to, s.To.String())
 		onWay[s.To.String()] = true
 	}
-	for _, c := range u.carried {
-		if v := c.version.String(); !onWay[v] && !slices.ContainsFunc(u.apart, func(a semver.Version) bool { return a.EQ(c.version) }) {
-			rest = append(rest, v)
-		}
-	}
 	if u.refused != nil {
 		onWay[u.refused.version.String()] = true
 	}
-	for _, v := range u.apart {
-		apart = append(apart, v.String())
+	for _, v := range u.behind {
+		onWay[v] = true
+	}
+	for _, c := range u.carried {
+		if v := c.version.String(); !c.earlier && !onWay[v] && !slices.ContainsFunc(u.apart, func(a semver.Version) bool { return a.EQ(c.version) }) {
+			rest = append(rest, v)
+		}
 	}
 	switch {
 	case u.known && len(to) > 0:
 		p.Text("The cluster runs %s. It is updated to %s.", u.running, strings.Join(to, ", then to "))
+	case u.known && u.stops():
+		p.Text("The cluster runs %s. No update is to be begun now.", u.running)
 	case u.known:
 		p.Text("The cluster runs %s. There is no update to do.", u.running)
 	case u.arch == "" && len(u.others) > 0:
@@ -136,21 +146,42 @@ func (w *Way) pageWay(p *page.Page) {
 		p.Text("Nothing to do for the other releases of the bundle, which the cluster has behind it or does not need on this way: %s.", text.Some(rest, 10))
 	}
 	if len(u.unnamed) > 0 {
-		p.Text("The tags of these payloads do not say which version they are. If the cluster is to run one of them: `oc adm upgrade --allow-explicit-upgrade --to-image` with its name.")
+		p.Text("The tags of these payloads do not say which version they are, so satchel knows of no update to them, and this page has none. Pack them by their versions, so that a page says whether the cluster may be updated to them:")
 		w.pagePayloads(p, u.unnamed)
 	}
 	if u.refused != nil {
 		p.Text("**%s**", w.Lead.NoUpdate(u.refused.img))
 	}
-	if len(apart) > 0 {
-		p.Text("No update with the releases of this bundle leads to %s. Carry the releases between too: `shortestPath` in the configuration finds them.", text.And(apart))
+	if len(u.behind) > 0 {
+		p.Text("The way to %s leads over it, so do not update to that either.", text.And(u.behind))
 	}
+	w.pageApart(p)
 	if u.arch != "" && len(u.others) > 0 {
 		var names []string
 		for _, img := range u.others {
 			names = append(names, origin.PayloadName(img))
 		}
 		p.Text("Other payloads of the bundle are not for this cluster (its architecture: %s): %s.", u.arch, text.Some(names, 5))
+	}
+}
+
+// pageApart stops before the releases that no known update leads to.
+func (w *Way) pageApart(p *page.Page) {
+	u := &w.Updates
+	if len(u.apart) == 0 {
+		return
+	}
+	var apart []string
+	for _, v := range u.apart {
+		apart = append(apart, v.String())
+	}
+	from := "the oldest release of the bundle"
+	if u.known {
+		from = u.running.String()
+	}
+	p.Text("**Stop: do not update to %s. No update that satchel knows of leads there from %s:** not by the update graphs, and not by what the releases say themselves, over the releases of this bundle and those that earlier bundles brought. An update that is not supported may leave the cluster broken. Carry the releases between too: `shortestPath` in the configuration finds them.", text.And(apart), from)
+	if w.Site.Unchecked {
+		p.Text("satchel did not ask the mirror which releases earlier bundles brought. If they have those between, run satchel render again without `--offline`.")
 	}
 }
 
@@ -171,39 +202,76 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	}
 	p.Step("Update to %s", s.To)
 	w.pageRisks(p, s, c)
-	switch {
-	case s.From.Major == 0:
-	case !s.Sure:
-		p.Text("satchel does not know whether an update from %s to %s is supported: neither the update graphs of the bundle nor the release itself say so. Check it (https://access.redhat.com/labs/ocpupgradegraph) before you go on.", s.From, s.To)
-	}
+	w.pageFrom(p, s, c)
 	w.pageGates(p, s)
 	if waits {
 		p.Text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
 	} else {
 		p.Reboots("the update")
 	}
-	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", w.Place(c.img), s.To, ocFor(s.To))
-	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
+	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s%s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", w.Place(c.img), s.To, ocFor(s.To), w.carriedOC(c))
 	now, isNewest := newest(s.To)
 	to := page.Shell(s.To.String())
-	p.Run(append(now, fmt.Sprintf(`[ -z "$NOW" ] || [ "$NOW" = %s ] || ! %s || oc adm upgrade --allow-explicit-upgrade --to-image %s`, to, isNewest, page.Shell(image)))...)
+	p.Run(append(now, w.Updates.begin(c, isNewest))...)
 	p.Text("Wait until the whole cluster has it. If this ends with STOP, do not go on: the update was refused, or is not done, and `oc adm upgrade` shows why. (The command about Progressing may end with an error about a timeout: then the update was over before.)")
-	pools := w.Pools()
-	if waits {
-		pools = "$(" + handover.NotPaused + ")"
-	}
 	lines := page.Chain(
 		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+to+" --timeout=15m",
 		"{ oc wait clusterversion version --for=condition=Progressing --timeout=5m || true; }",
 		"oc wait clusterversion version --for=condition=Progressing=False --timeout=4h",
 		"oc adm wait-for-stable-cluster --timeout=2h",
-		"oc wait "+pools+" --for=condition=Updated --timeout=4h",
+		"oc wait $("+handover.NotPaused+") --for=condition=Updated --timeout=4h",
 		"oc get clusterversion",
 	)
 	if !w.Updates.known {
 		lines = slices.Concat(now, []string{"if " + isNewest + "; then"}, lines, []string{"else", `echo "The cluster runs $NOW, which is newer: there is nothing to wait for."`, "fi"})
 	}
 	p.Run(lines...)
+}
+
+// pageFrom says where a release came from that an earlier bundle brought, and how the commands find
+// out whether an update to it is supported where it is not known which one runs.
+func (w *Way) pageFrom(p *page.Page, s updatepath.Step, c carriedPayload) {
+	if c.earlier {
+		p.Text("An earlier bundle brought this release, and the mirror still has it.")
+	}
+	switch {
+	case w.Updates.known:
+	case len(c.from()) > 0 && !w.Hosted():
+		p.Text("satchel does not know which release the cluster runs. The commands begin the update only from a release that an update graph or %s itself names. With any other they print STOP.", s.To)
+	default:
+		p.Text("**satchel does not know which release the cluster runs, so it does not know whether an update from that to %s is supported.** See first that it is%s.", s.To, w.graphPage())
+	}
+}
+
+// graphPage is where a person sees which updates there are; "" for OKD.
+func (w *Way) graphPage() string {
+	if w.Okd() {
+		return ""
+	}
+	return " (https://access.redhat.com/labs/ocpupgradegraph)"
+}
+
+// from lists the releases that a graph, or the payload itself, says an update leads from.
+func (c carriedPayload) from() []string {
+	if c.facts == nil {
+		return nil
+	}
+	list := slices.Clone(c.facts.Previous)
+	for _, up := range c.facts.Updates {
+		list = append(list, up.From.String())
+	}
+	return text.Sorted(list)
+}
+
+// begin is the command that begins an update, unless the cluster has it; isNewest is a condition that
+// holds where the release is not older than what runs. Where that is not known, the command looks
+// whether an update from it is supported.
+func (u *updates) begin(c carriedPayload, isNewest string) string {
+	to, command := page.Shell(c.version.String()), "oc adm upgrade --allow-explicit-upgrade --to-image "+page.Shell(c.img.Source.WithDigest(c.img.Root.Digest).String())
+	if from := c.from(); !u.known && len(from) > 0 {
+		command = fmt.Sprintf(`case " %s " in *" $NOW "*) %s ;; *) echo "STOP: no update from $NOW to %s is known." ;; esac`, strings.Join(from, " "), command, c.version)
+	}
+	return fmt.Sprintf(`[ -z "$NOW" ] || [ "$NOW" = %s ] || ! %s || %s`, to, isNewest, command)
 }
 
 // newest are commands that read the version that the cluster is to run, and a condition that
@@ -243,10 +311,34 @@ func (w *Way) pageRisks(p *page.Page, s updatepath.Step, c carriedPayload) {
 	p.List(list)
 }
 
-// ocFor says which oc an update needs: wait-for-stable-cluster came with 4.14 (openshift/oc #1444).
+// waitsForStable is the first version whose oc has wait-for-stable-cluster (openshift/oc #1444).
+var waitsForStable = semver.MustParse("4.14.0-0")
+
+// ocFor says which oc an update needs.
 func ocFor(v semver.Version) string {
-	if v.Major == 4 && v.Minor < 14 {
+	if v.LT(waitsForStable) {
 		return "4.14 or newer: older ones have no `oc adm wait-for-stable-cluster`"
 	}
 	return "this version or a newer one"
+}
+
+// carriedOC names the oc of a release that the bundle brings; where that is too old, of the newest
+// release of the bundle. "" for none.
+func (w *Way) carriedOC(c carriedPayload) string {
+	if c.version.LT(waitsForStable) {
+		c = w.Updates.carried[len(w.Updates.carried)-1]
+	}
+	if c.earlier || c.facts == nil || c.version.LT(waitsForStable) {
+		return ""
+	}
+	var files []string
+	for _, t := range c.facts.Tools {
+		if t.Name == "oc" {
+			files = append(files, c.facts.ToolFile(t))
+		}
+	}
+	if len(files) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (for the processor of this host, this directory has one: %s; copy it to a directory of your PATH as `oc`)", page.Code(files))
 }

@@ -17,6 +17,7 @@ type gate struct {
 	name, text string
 	when       string // the condition, of one that an operator adds at run time
 	acked      bool   // the cluster's administrator has acknowledged it
+	holds      bool   // satchel has seen that the condition holds
 }
 
 // gatesOf are the gates of a minor version, by name: of the cluster itself, of the payload that
@@ -36,7 +37,11 @@ func (w *Way) gatesOf(s updatepath.Step) []gate {
 	for name, text := range w.ConfigMapData("openshift-config-managed", "admin-gates") {
 		add(gate{name: name, text: text})
 	}
-	for _, f := range w.Site.Payloads { // each of the same minor version has about the same
+	facts := slices.Clone(w.Site.Payloads)
+	for _, e := range w.Site.EarlierReleases {
+		facts = append(facts, e.Facts)
+	}
+	for _, f := range facts { // each of the same minor version has about the same
 		if updatepath.MinorOf(f.Version) != minor {
 			continue
 		}
@@ -47,8 +52,9 @@ func (w *Way) gatesOf(s updatepath.Step) []gate {
 		}
 	}
 	for _, g := range updatepath.RunTimeGates {
-		if _, has := found[g.Name]; !has && w.mayHold(g) {
-			add(gate{name: g.Name, when: g.When})
+		if w.mayHold(g) {
+			old, _ := found[g.Name]
+			add(gate{name: g.Name, text: old.text, when: g.When, holds: w.seenToHold(g)})
 		}
 	}
 	var list []gate
@@ -66,6 +72,9 @@ func (w *Way) mayHold(g updatepath.RunTimeGate) bool {
 	if platform := w.platform(); g.Platforms != nil && platform != "" && !slices.Contains(g.Platforms, platform) {
 		return false
 	}
+	if silent, known := w.bootImagesUnmanaged(g.Unmanaged); g.Unmanaged != "" && known && !silent {
+		return false
+	}
 	if g.Arch != "" && w.Site.Cluster.Known("Node") {
 		nodes := w.Site.Cluster.Of("Node")
 		for _, n := range nodes {
@@ -78,18 +87,57 @@ func (w *Way) mayHold(g updatepath.RunTimeGate) bool {
 	return true
 }
 
-// platform is where the cluster runs, as Infrastructure says; "" where it is not known.
+// seenToHold reports whether all of the condition of a gate of boot images was seen.
+func (w *Way) seenToHold(g updatepath.RunTimeGate) bool {
+	silent, known := w.bootImagesUnmanaged(g.Unmanaged)
+	return g.Unmanaged != "" && known && silent && slices.Contains(g.Platforms, w.platform())
+}
+
+// bootImagesUnmanaged reports whether the cluster says nothing of the boot images of a resource, as
+// the machine config operator asks before the update (its pkg/operator/admin_ack.go).
+func (w *Way) bootImagesUnmanaged(resource string) (silent, known bool) {
+	var c struct {
+		Spec struct {
+			ManagedBootImages struct {
+				MachineManagers []struct {
+					Resource string `json:"resource"`
+					APIGroup string `json:"apiGroup"`
+				} `json:"machineManagers"`
+			} `json:"managedBootImages"`
+		} `json:"spec"`
+	}
+	one, ok := w.Present("MachineConfiguration", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &c) != nil {
+		return false, false
+	}
+	for _, m := range c.Spec.ManagedBootImages.MachineManagers {
+		if resource == "*" || m.Resource == resource && m.APIGroup == "machine.openshift.io" {
+			return false, true
+		}
+	}
+	return c.Spec.ManagedBootImages.MachineManagers == nil || resource != "*", true
+}
+
+// platform is where the cluster runs, as Infrastructure says, or AzureStackCloud; "" where it is not
+// known.
 func (w *Way) platform() string {
 	var i struct {
 		Status struct {
 			PlatformStatus struct {
-				Type string `json:"type"`
+				Type  string `json:"type"`
+				Azure struct {
+					CloudName string `json:"cloudName"`
+				} `json:"azure"`
 			} `json:"platformStatus"`
 		} `json:"status"`
 	}
 	one, ok := w.Present("Infrastructure", "", "cluster")
 	if !ok || json.Unmarshal(one.Body, &i) != nil {
 		return ""
+	}
+	const stack = "AzureStackCloud" // whose boot images nobody manages
+	if i.Status.PlatformStatus.Azure.CloudName == stack {
+		return stack
 	}
 	return i.Status.PlatformStatus.Type
 }
@@ -126,6 +174,9 @@ func (w *Way) pageGates(p *page.Page, s updatepath.Step) {
 		case g.when != "":
 			line += ": only where " + g.when + "."
 		}
+		if g.holds {
+			line += " satchel's result: this cluster is such a one."
+		}
 		if g.name == updatepath.GateSigstore {
 			line += " " + w.sigstoreResult(s.To)
 		}
@@ -152,6 +203,8 @@ func (w *Way) pageGates(p *page.Page, s updatepath.Step) {
 func (w *Way) sigstoreResult(to semver.Version) string {
 	c, ok := w.Updates.of(to)
 	switch {
+	case c.earlier:
+		return "satchel looked at the signatures of this release when it unpacked the bundle that brought it, not now."
 	case w.Site.Unchecked:
 		return "satchel did not ask the mirror for the signatures."
 	case !ok || c.facts == nil || len(c.facts.Policies) == 0:

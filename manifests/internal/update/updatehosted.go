@@ -34,10 +34,18 @@ func (w *Way) stepHosted(p *page.Page) {
 		}
 		p.Step("Update to %s", s.To)
 		w.pageRisks(p, s, c)
+		w.pageFrom(p, s, c)
 		w.pageGates(p, s)
 		w.pageHosted(p, s, c)
 		w.Hub.StepCatalogSwitch(p, s.To)
 	}
+}
+
+// eachPool is a line of a chain that runs a command for each NodePool of [lead.PoolsOf], up to one
+// that fails. zsh, unlike bash, does not divide what a variable holds, and runs the end of a pipe
+// itself: hence the subshell, which exit ends.
+func eachPool(command string) string {
+	return `echo "$POOLS" | tr ' ' '\n' | (while read -r POOL; do [ -z "$POOL" ] || ` + command + ` </dev/null || exit 1; done)`
 }
 
 // pageHosted are the commands for the management cluster.
@@ -46,16 +54,16 @@ func (w *Way) pageHosted(p *page.Page, s updatepath.Step, c carriedPayload) {
 	release := fmt.Sprintf(`--type=merge -p '{"spec":{"release":{"image":"%s"}}}'`, image)
 	at := w.HostedPlace()
 	p.Text("%s First the control plane. Nodes: nothing changes.", handover.OnManagement)
-	p.Run(append(at.Read,
+	p.Run(page.Chain(append(at.Read,
 		`oc patch hostedcluster "$NAME" -n "$SPACE" `+release,
 		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].version}'=`+s.To.String()+" --timeout=30m",
 		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].state}'=Completed --timeout=2h`,
-	)...)
-	p.Text("If the first wait ends without success, `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused. Go on only when the last command was successful. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
-	p.Run(append(at.Read, lead.PoolsOf,
-		`for POOL in $POOLS; do oc patch nodepool "$POOL" -n "$SPACE" `+release+"; done",
-		`for POOL in $POOLS; do oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h; done",
-	)...)
+	)...)...)
+	p.Text("If this ends with STOP, do not go on: `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused, or what it waits for. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
+	p.Run(page.Chain(append(at.Read, lead.PoolsOf,
+		eachPool(`oc patch nodepool "$POOL" -n "$SPACE" `+release),
+		eachPool(`oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h"),
+	)...)...)
 	p.Text("Log in to the hosted cluster again. It must show %s, and every node must be Ready.", s.To)
 	p.Run("oc get clusterversion,nodes")
 }

@@ -311,9 +311,17 @@ func (w *Way) pageSignatures(p *page.Page, files []handover.Named) {
 	}
 	var without []string
 	for _, s := range w.Updates.steps() {
-		if c, ok := w.Updates.of(s.To); ok && w.signatureFile(c.img.Root.Digest) == "" {
-			without = append(without, s.To.String())
+		c, ok := w.Updates.of(s.To)
+		name := "sha256-" + c.img.Root.Digest.Encoded()
+		if _, has := w.Present("ConfigMap", "openshift-config-managed", name); !ok || has || w.signatureFile(c.img.Root.Digest) != "" {
+			continue
 		}
+		if c.earlier {
+			p.Text(checks+"That of %s came with the bundle that brought it. This command must print the ConfigMap with it. If it does not, run satchel render with that bundle and apply its `release-signature-%s.yaml` first.", s.To, name)
+			p.Run("oc get configmap " + name + " -n openshift-config-managed")
+			continue
+		}
+		without = append(without, s.To.String())
 	}
 	if len(without) > 0 {
 		p.Text(checks+"The bundle has none for %s. The operator looks for it on the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. Pack the release again where the signatures can be reached: the bundle then brings that ConfigMap.", text.Some(without, 3), signatureLabel)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -27,6 +28,21 @@ func (w *Way) stepPause(p *page.Page, stage updatepath.Stage) {
 
 // KeyPaused is an annotation of the pools that the commands paused: only these go on.
 const KeyPaused = "satchel-paused"
+
+// pageOperatorsThrough shows between two updates of a stage that waits whether the operators of
+// Subscriptions, and of ClusterExtensions, are through with theirs.
+func (w *Way) pageOperatorsThrough(p *page.Page, next updatepath.Step) {
+	p.Text("Before the update to %s, the operators that are installed must be through too. The first command must print nothing: it names each whose phase is not Succeeded. In what the second one prints, the two versions of a line must be the same, unless the site holds that update back. Wait until it is so.", next.To)
+	lines := []string{
+		`oc get csv -A -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.status.phase}{"\n"}{end}' | grep -v ' Succeeded$'`,
+		`oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.status.installedCSV}{" "}{.status.currentCSV}{"\n"}{end}'`,
+	}
+	if !w.OlderThan(operatorhub.OlmV1) && !w.Hub.WithoutOLMv1() {
+		p.Text("The last command must print True in each line (OLM v1).")
+		lines = append(lines, `oc get clusterextension -o jsonpath='{range .items[*]}{.metadata.name}{" "}{.status.conditions[?(@.type=="Installed")].status}{"\n"}{end}'`)
+	}
+	p.Run(lines...)
+}
 
 // stepUnpause lets the worker nodes go on.
 func (w *Way) stepUnpause(p *page.Page, stage updatepath.Stage) {

@@ -2,10 +2,12 @@ package update
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/blang/semver/v4"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
@@ -23,9 +25,10 @@ type carriedPayload struct {
 	version semver.Version
 	arch    string                  // as releases write it
 	facts   *documents.PayloadFacts // nil: not known
+	earlier bool                    // another bundle brought it, and the mirror has it
 }
 
-// Updates are what is to be done to get the cluster to the newest release of the bundle.
+// updates are what is to be done to get the cluster to the newest release of the bundle.
 type updates struct {
 	running semver.Version
 	known   bool // which release runs
@@ -37,8 +40,9 @@ type updates struct {
 	unnamed []oci.Image      // whose tag is no version
 	stages  []updatepath.Stage
 	paused  bool             // the first stage is under way: pools of worker nodes wait already
-	apart   []semver.Version // that no update of the bundle leads to
+	apart   []semver.Version // of the bundle, that no known update leads to
 	refused *carriedPayload  // where the way ends, because nodes would refuse images of it
+	behind  []string         // the releases of the way after that
 }
 
 // Way is the part of the updates.
@@ -53,7 +57,8 @@ type Way struct {
 	Updates updates
 }
 
-// FindUpdates finds the updates that are left. Where the release that runs is not known, they
+// FindUpdates finds the updates that are left, over the releases of the bundle and, between them,
+// those of earlier bundles that the mirror still has. Where the release that runs is not known, they
 // begin with the oldest of the bundle.
 func (w *Way) FindUpdates() {
 	u := updates{}
@@ -62,19 +67,23 @@ func (w *Way) FindUpdates() {
 	all, u.unnamed = w.carriedPayloads()
 	archs := map[string]bool{}
 	for _, c := range all {
-		archs[c.arch] = true
+		if !c.earlier {
+			archs[c.arch] = true
+		}
 	}
 	u.arch = w.clusterArch(all)
 	if u.arch == "" && len(archs) == 1 {
-		u.arch = all[0].arch
+		u.arch = slices.Collect(maps.Keys(archs))[0]
 	}
 	for _, c := range all {
-		if c.arch == u.arch {
+		switch {
+		case c.arch == u.arch:
 			u.carried = append(u.carried, c)
-		} else {
+		case !c.earlier:
 			u.others = append(u.others, c.img)
 		}
 	}
+	u.keepBetween()
 	w.Updates = u
 	if len(u.carried) == 0 {
 		return
@@ -86,9 +95,16 @@ func (w *Way) FindUpdates() {
 		steps = []updatepath.Step{{To: from}}
 	}
 	found, apart := updatepath.Find(from, u.Releases())
+	apart = slices.DeleteFunc(apart, func(v semver.Version) bool {
+		c, _ := u.of(v)
+		return c.earlier
+	})
 	steps = append(steps, found...)
 	for i, s := range steps {
 		if c, ok := w.Updates.of(s.To); ok && w.Lead.UnsignedIn(c.img) > 0 {
+			for _, after := range steps[i+1:] {
+				w.Updates.behind = append(w.Updates.behind, after.To.String())
+			}
 			w.Updates.refused, steps = &c, steps[:i]
 			break
 		}
@@ -98,6 +114,28 @@ func (w *Way) FindUpdates() {
 		stages[0].Waits = true
 	}
 	w.Updates.stages, w.Updates.apart = stages, apart
+}
+
+// keepBetween leaves out what earlier bundles brought and no way to a release of this one leads over.
+func (u *updates) keepBetween() {
+	var own []carriedPayload
+	for _, c := range u.carried {
+		if !c.earlier {
+			own = append(own, c)
+		}
+	}
+	u.carried = slices.DeleteFunc(u.carried, func(c carriedPayload) bool {
+		if !c.earlier {
+			return false
+		}
+		if len(own) == 0 || origin.CompareReleases(c.version, own[len(own)-1].version) >= 0 {
+			return true
+		}
+		if u.known {
+			return origin.CompareReleases(c.version, u.running) <= 0
+		}
+		return origin.CompareReleases(c.version, own[0].version) <= 0
+	})
 }
 
 // UpdateFirst reports whether an update that is under way comes before the other steps: the pools of
@@ -142,10 +180,12 @@ func (u *updates) of(v semver.Version) (carriedPayload, bool) {
 	return u.carried[i], true
 }
 
-// carriedPayloads sorts the payloads, the oldest first, and gives those apart whose tag is no
-// version.
+// carriedPayloads sorts the payloads, those of earlier bundles among them, the oldest first, and
+// gives those of the bundle apart whose tag is no version.
 func (w *Way) carriedPayloads() (list []carriedPayload, others []oci.Image) {
+	has := map[digest.Digest]bool{}
 	for _, img := range w.Payloads {
+		has[img.Root.Digest] = true
 		c := carriedPayload{img: img}
 		for _, tag := range append(img.NamedTags(), img.Source.Tag) {
 			if t, ok := origin.ParseReleaseTag(tag); ok {
@@ -164,7 +204,12 @@ func (w *Way) carriedPayloads() (list []carriedPayload, others []oci.Image) {
 		}
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(a, b carriedPayload) int { return a.version.Compare(b.version) })
+	for i := range w.Site.EarlierReleases {
+		if e := &w.Site.EarlierReleases[i]; !has[e.Image.Root.Digest] {
+			list = append(list, carriedPayload{img: e.Image, version: e.Facts.Version, arch: e.Facts.Architecture, facts: &e.Facts, earlier: true})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b carriedPayload) int { return origin.CompareReleases(a.version, b.version) })
 	return list, others
 }
 

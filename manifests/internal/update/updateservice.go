@@ -23,6 +23,8 @@ const (
 	UpdateNamespace = "openshift-update-service"
 	updateName      = "satchel"
 	UpdateGroup     = "updateservice.operator.openshift.io/v1"
+	// crdUpdateService comes with the operator.
+	crdUpdateService = "updateservices.updateservice.operator.openshift.io"
 	// graphPath is what the cluster version operator asks below the service's address.
 	graphPath = "/api/upgrades_info/v1/graph"
 
@@ -41,6 +43,7 @@ type updateState struct {
 	object    UpdateService
 	Kept      bool // the cluster has one that satchel did not make, under this name
 	installed bool // the cluster has the operator
+	Unsure    bool // it may have it: that is not known, and the bundle does not bring it
 	catalog   string
 }
 
@@ -81,7 +84,7 @@ func (w *Way) FindUpdateService() {
 	if list := w.Site.Cluster.Of("UpdateService"); len(list) > 0 { // a cluster runs one
 		u.Kept, u.name, u.ns = !handover.Ours(list[0]), list[0].Name, list[0].Namespace
 	}
-	u.installed = slices.ContainsFunc(w.Site.Cluster.Of("ClusterServiceVersion"), func(o cluster.Object) bool { return strings.HasPrefix(o.Name, updateCSV) })
+	u.installed = len(w.Site.Cluster.Of("UpdateService")) > 0 || slices.ContainsFunc(w.Site.Cluster.Of("ClusterServiceVersion"), func(o cluster.Object) bool { return strings.HasPrefix(o.Name, updateCSV) })
 	if len(w.Graph) == 0 {
 		return
 	}
@@ -92,10 +95,40 @@ func (w *Way) FindUpdateService() {
 			u.instead = "Pack the release again without leaving an architecture out, bring that bundle here, and use the files that come with it."
 		}
 	}
+	known, carried := w.Site.Cluster.Known("ClusterServiceVersion"), w.carriesOperator()
+	switch {
+	case u.stopped != "":
+	case w.UnsignedPayload() != "":
+		u.stopped = fmt.Sprintf("nodes would refuse images of %s, because signatures are missing or wrong (see the step about rules), and the update service would offer it to every cluster that asks", w.UnsignedPayload())
+		u.instead = "Carry the signatures, and run satchel render again. A service that runs already may offer that release all the same: do not update to it."
+	case !u.installed && !carried && known:
+		u.stopped = "the cluster does not have the OpenShift Update Service operator, and no catalog of this bundle has it"
+		u.instead = fmt.Sprintf("Add the package `%s` to the configuration for the next bundle.", UpdatePackage)
+	}
+	u.Unsure = !u.installed && !carried
 	if w.Site.PlainHTTP && u.stopped == "" { // its operator names the registry without http:// (cincinnati-operator, new.go)
 		u.stopped = fmt.Sprintf("%s speaks plain HTTP, and the update service reads releases by TLS alone", w.Mirrors()[0].Host)
 		u.instead = "Give the mirror a certificate, and run satchel render again."
 	}
+}
+
+// carriesOperator reports whether the bundle brings the operator.
+func (w *Way) carriesOperator() bool {
+	return slices.ContainsFunc(w.Images, func(img oci.Image) bool {
+		return slices.ContainsFunc(origin.PartsOf(img), func(part origin.Part) bool {
+			return part.Kind == origin.KindOperator && part.Name == UpdatePackage
+		})
+	})
+}
+
+// UnsignedPayload names a release of the bundle that nodes refuse images of; "" for none.
+func (w *Way) UnsignedPayload() string {
+	for _, img := range w.Payloads {
+		if w.Lead.UnsignedIn(img) > 0 {
+			return origin.PayloadName(img)
+		}
+	}
+	return ""
 }
 
 // lastChildMissing reports whether the index of a payload may have its last manifest elsewhere
@@ -119,7 +152,15 @@ func (w *Way) EmitUpdateService() error {
 		return nil
 	}
 	u.catalog = w.catalogWith(UpdatePackage)
-	if u.catalog != "" && !u.installed {
+	switch known := w.Site.Cluster.Known("ClusterServiceVersion"); {
+	case u.installed:
+	case u.catalog == "" && known: // a catalog for after the update has it
+		u.stopped = "the cluster does not have the OpenShift Update Service operator, and only a catalog for after the update has it"
+		u.instead = "After the update, save the state of the cluster again, and run satchel render again with `--from-cluster`."
+		return nil
+	case u.catalog == "":
+		u.Unsure = true
+	default:
 		if err := w.emitUpdateOperator(); err != nil {
 			return err
 		}
@@ -234,17 +275,25 @@ func (w *Way) StepUpdateService(p *page.Page) {
 		return
 	}
 	p.Step("The update service")
-	p.Text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: nothing changes, up to the last command block.", u.object.Spec.Releases)
+	nodes := "nothing changes."
+	if !w.AsksUpdateService() {
+		nodes = "nothing changes, but by the commands that add the authorities of the cluster's router: what these do stands before them."
+	}
+	p.Text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: %s", u.object.Spec.Releases, nodes)
 	if u.Kept {
 		p.Text("**The cluster has the UpdateService %s in %s, which satchel did not make. The command below makes it serve the releases of this mirror, with this graph.** The ConfigMap %s keeps it before, for the way back.", u.name, u.ns, handover.BeforeName)
 	}
 	w.pageUpdateOperator(p)
 	w.pageServiceCA(p)
 	apply := []string{"oc apply -f " + FileUpdateService, fmt.Sprintf("oc wait updateservice/%s -n %s --for=condition=ReconcileCompleted --timeout=15m", u.name, u.ns)}
-	if u.Kept {
-		apply = handover.WithKeep(page.Chain(append([]string{handover.KeepObject("updateservice", u.ns, u.name)}, apply...)...)...)
+	if u.Unsure {
+		apply = append([]string{"oc get crd " + crdUpdateService}, apply...)
 	}
-	p.Run(apply...)
+	if u.Kept {
+		p.Run(handover.WithKeep(page.Chain(append([]string{handover.KeepObject("updateservice", u.ns, u.name)}, apply...)...)...)...)
+	} else {
+		p.Run(page.Chain(apply...)...)
+	}
 	if !w.AsksUpdateService() {
 		w.pageUpstream(p)
 	}
@@ -267,16 +316,13 @@ func (w *Way) pageServiceCA(p *page.Page) {
 
 // pageUpdateOperator installs the operator, or says that it is missing.
 func (w *Way) pageUpdateOperator(p *page.Page) {
-	known := w.Site.Cluster.Known("ClusterServiceVersion")
 	switch {
 	case w.Update.installed:
-	case w.Update.catalog == "" && known:
-		p.Text("**Stop: the cluster does not have the OpenShift Update Service operator, and no catalog of this bundle has it.** Add the package `%s` to the configuration for the next bundle. Until then, go on with the next step.", UpdatePackage)
-	case w.Update.catalog == "":
-		p.Text("The OpenShift Update Service operator (package `%s`) must be in the cluster; no catalog of this bundle has it. If the command prints nothing, go on with the next step, and add the package to the configuration for the next bundle.", UpdatePackage)
+	case w.Update.Unsure:
+		p.Text("**The OpenShift Update Service operator (package `%s`) must be in the cluster already: the cluster has nothing of this bundle to install it from.** If the command prints nothing, leave out all other commands of this step, and add the package to the configuration for the next bundle. (They would end with STOP.)", UpdatePackage)
 		p.Run("oc get csv --all-namespaces -o name | grep " + updateCSV)
 	default:
-		if !known {
+		if !w.Site.Cluster.Known("ClusterServiceVersion") {
 			p.Text("If the first command prints a version, the operator is installed: leave out the second one.")
 			p.Run("oc get csv --all-namespaces -o name | grep " + updateCSV)
 		}
@@ -287,7 +333,7 @@ func (w *Way) pageUpdateOperator(p *page.Page) {
 			"oc apply -f "+FileUpdateNamespace,
 			fmt.Sprintf(there, "operatorgroup"), page.Or(`[ -n "$FOUND" ]`, "oc apply -f "+fileUpdateGroup),
 			fmt.Sprintf(there, "subscriptions.operators.coreos.com"), page.Or(`[ -n "$FOUND" ]`, "oc apply -f "+FileUpdateSubscription)),
-			"for i in $(seq 90); do oc get crd updateservices.updateservice.operator.openshift.io --ignore-not-found -o name | grep . && break; sleep 10; done",
+			"for i in $(seq 90); do oc get crd "+crdUpdateService+" --ignore-not-found -o name | grep . && break; sleep 10; done",
 		)...)
 	}
 }
@@ -296,9 +342,10 @@ func (w *Way) pageUpdateOperator(p *page.Page) {
 func (w *Way) pageUpstream(p *page.Page) {
 	p.Text("The cluster version operator must trust the certificate of the cluster's router. The commands add the router's authorities to the ConfigMap that the cluster's proxy settings name, or to `user-ca-bundle`, and keep what stands there.")
 	w.Trust.PageTrusted(p)
+	there := fmt.Sprintf("oc get updateservice %s -n %s", w.Update.name, w.Update.ns)
 	read := `oc get configmap default-ingress-cert -n openshift-config-managed -o jsonpath='{.data.ca-bundle\.crt}' > router-ca.crt`
 	w.Waits(p, "Every node must have the authorities")
-	p.Run(w.Rollout(slices.Concat([]string{read}, AddTrusted("router-ca.crt"))...)...)
+	p.Run(w.Rollout(slices.Concat([]string{there, read}, AddTrusted("router-ca.crt"))...)...)
 	p.Text("Then the cluster asks the update service.")
 	p.Run(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", w.Update.name, w.Update.ns),

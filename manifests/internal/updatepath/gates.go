@@ -32,20 +32,23 @@ type RunTimeGate struct {
 	When      string   // the condition, after "where"
 	Platforms []string // of Infrastructure status.platformStatus.type; nil: any
 	Arch      string   // of nodes, as Go writes it; "": any
+	// Unmanaged is what of MachineConfiguration spec.managedBootImages must not be there: managers
+	// of this resource of machine.openshift.io, or any at all with "*"; "": it is not looked at.
+	Unmanaged string
 }
 
 // RunTimeGates are those that are known. The sources are release branches of the operators,
 // and the documentation's pages about each.
 var RunTimeGates = []RunTimeGate{
 	// vmware-vsphere-csi-driver-operator; openshift-docs #65546, #65381
-	{"ack-4.12-kube-126-vsphere-migration-in-4.14", "volumes of the in-tree vSphere driver are in use and vSphere is older than 7.0 Update 3L or 8.0 Update 2", []string{"VSphere"}, ""},
-	{"ack-4.13-kube-127-vsphere-migration-in-4.14", "volumes of the in-tree vSphere driver are in use and vSphere is older than 7.0 Update 3L or 8.0 Update 2", []string{"VSphere"}, ""},
+	{"ack-4.12-kube-126-vsphere-migration-in-4.14", "volumes of the in-tree vSphere driver are in use and vSphere is older than 7.0 Update 3L or 8.0 Update 2", []string{"VSphere"}, "", ""},
+	{"ack-4.13-kube-127-vsphere-migration-in-4.14", "volumes of the in-tree vSphere driver are in use and vSphere is older than 7.0 Update 3L or 8.0 Update 2", []string{"VSphere"}, "", ""},
 	// machine-config-operator #5027, pkg/operator/admin_ack.go of release-4.18
-	{"ack-4.18-boot-image-opt-out-in-4.19", "the cluster is on AWS or Google Cloud and says nothing of boot images (MachineConfiguration `cluster`, spec.managedBootImages): 4.19 then updates them by itself", []string{"AWS", "GCP"}, ""},
-	{"ack-4.18-aarch64-bootloader-4.19", "the cluster has nodes of arm64: their boot images must be updated first", nil, "arm64"},
+	{"ack-4.18-boot-image-opt-out-in-4.19", "the cluster is on AWS or Google Cloud and says nothing of boot images (MachineConfiguration `cluster`, spec.managedBootImages): 4.19 then updates them by itself", []string{"AWS", "GCP"}, "", "*"},
+	{"ack-4.18-aarch64-bootloader-4.19", "the cluster has nodes of arm64: their boot images must be updated first", nil, "arm64", ""},
 	// cluster-ingress-operator #1196
-	{"ack-4.18-gateway-api-management-in-4.19", "the cluster has CustomResourceDefinitions of the Gateway API (gateway.networking.k8s.io): 4.19 manages them itself", nil, ""},
-	{GateSigstore, "the cluster has rules for mirrors: nodes of 4.21 refuse releases without Sigstore signatures, also from mirrors", nil, ""},
+	{"ack-4.18-gateway-api-management-in-4.19", "the cluster has CustomResourceDefinitions of the Gateway API (gateway.networking.k8s.io): 4.19 manages them itself", nil, "", ""},
+	{GateSigstore, "the cluster has rules for mirrors: nodes of 4.21 refuse releases without Sigstore signatures, also from mirrors", nil, "", ""},
 	// machine-config-operator, pkg/operator/admin_ack.go of release-4.21
-	{"ack-4.21-boot-image-opt-out-in-4.22", "the cluster is on Azure or vSphere and says nothing of boot images of machine sets (MachineConfiguration `cluster`, spec.managedBootImages): 4.22 then updates them by itself", []string{"Azure", "VSphere"}, ""},
+	{"ack-4.21-boot-image-opt-out-in-4.22", "the cluster is on Azure or vSphere and says nothing of boot images of machine sets (MachineConfiguration `cluster`, spec.managedBootImages): 4.22 then updates them by itself", []string{"Azure", "VSphere"}, "", "machinesets"},
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 )
 
 // Release is one that a bundle carries.
@@ -26,22 +28,21 @@ type Step struct {
 	From  semver.Version // zero: not known
 	To    semver.Version
 	Risks []string // names, in the order of the graph
-	Sure  bool     // a graph, or the release, says that this update is supported
 }
 
 // Minor reports whether the step leads to another minor version.
 func (s Step) Minor() bool { return MinorOf(s.From) != MinorOf(s.To) }
 
-// costs of a step: a known problem is worth a detour, and so is a guess.
+// costs of a step: a known problem is worth a detour.
 const (
 	costStep  = 1
 	costRisky = 1 << 20
-	costGuess = 1 << 40
 )
 
 // Find gives the updates from the running release to the newest of list that they lead to, and
-// the newer ones that none leads to. Of several ways it takes one with the fewest risks, of
-// these the shortest, of these the one whose next release is always the highest.
+// the newer ones that none leads to. An update is one only where a graph or the release says so.
+// Of several ways it takes one with the fewest risks, of these the shortest, of these the one
+// whose next release is always the highest.
 func Find(running semver.Version, list []Release) (steps []Step, apart []semver.Version) {
 	g := newWays(running, list)
 	for end := len(g.at) - 1; end > 0; end-- {
@@ -62,14 +63,14 @@ type ways struct {
 func newWays(running semver.Version, list []Release) *ways {
 	g := &ways{known: map[string]bool{}}
 	for _, r := range list {
-		if r.Version.GT(running) && !slices.ContainsFunc(g.at, func(o Release) bool { return o.Version.EQ(r.Version) }) {
+		if origin.CompareReleases(r.Version, running) > 0 && !slices.ContainsFunc(g.at, func(o Release) bool { return o.Version.EQ(r.Version) }) {
 			g.at = append(g.at, r)
 		}
 		for _, e := range r.Graph {
 			g.known[e.From.String()], g.known[r.Version.String()] = true, true
 		}
 	}
-	slices.SortFunc(g.at, func(a, b Release) int { return a.Version.Compare(b.Version) })
+	slices.SortFunc(g.at, func(a, b Release) int { return origin.CompareReleases(a.Version, b.Version) })
 	g.at = append([]Release{{Version: running}}, g.at...)
 	return g
 }
@@ -77,7 +78,7 @@ func newWays(running semver.Version, list []Release) *ways {
 // step gives an update, and what it costs; 0 for one that is none.
 func (g *ways) step(from, to int) (Step, int64) {
 	a, b := g.at[from].Version, g.at[to]
-	s := Step{From: a, To: b.Version, Sure: true}
+	s := Step{From: a, To: b.Version}
 	if s.Minor() && !Follows(MinorOf(a), MinorOf(b.Version)) {
 		return s, 0
 	}
@@ -92,14 +93,10 @@ func (g *ways) step(from, to int) (Step, int64) {
 		}
 		return s, costStep
 	}
-	if len(b.Previous) > 0 {
-		if !slices.Contains(b.Previous, a.String()) {
-			return s, 0
-		}
+	if slices.Contains(b.Previous, a.String()) {
 		return s, costStep
 	}
-	s.Sure = false
-	return s, costGuess
+	return s, 0
 }
 
 // to finds the cheapest way to one release; nil for none.
