@@ -27,6 +27,8 @@ type (
 	ImageConfig = site.ImageConfig
 	// SourcePlace is a repository whose images are carried, and one of the mirror that has them.
 	SourcePlace = site.SourcePlace
+	// EarlierRelease is a release that an earlier bundle brought into the mirror.
+	EarlierRelease = site.EarlierRelease
 	// PresentRules are the objects with rules that a cluster has now.
 	PresentRules = site.PresentRules
 	// PresentCatalogSources are the CatalogSources that a cluster has now.

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
@@ -49,6 +50,25 @@ func ParseDelete(name string, data []byte) (*DeleteConfig, error) {
 // an *[oci.UnsupportedError]; the source's errors pass through.
 func ReadRelease(ctx context.Context, src oci.Source, root oci.Descriptor) (*ReleaseContents, error) {
 	return mirrored.Release(ctx, src, root)
+}
+
+// ReadEarlierRelease reads a payload that an earlier bundle brought into a mirror: what it says of
+// updates, and its components. Its first tag must be that of its version. Errors are those of
+// [ReadRelease].
+func ReadEarlierRelease(ctx context.Context, src oci.Source, img oci.Image) (*EarlierRelease, []payload.Component, error) {
+	read, err := mirrored.Release(ctx, src, img.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	tag, ok := origin.ParseReleaseTag(img.Tags[0])
+	if !ok || tag.Version.String() != read.Version {
+		return nil, nil, &oci.UnsupportedError{What: "payload " + img.Root.Digest.String(), Why: fmt.Sprintf("its tag is %s, and its version %s", img.Tags[0], read.Version)}
+	}
+	facts, err := payload.Manifests(ctx, src, img.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &EarlierRelease{Image: img, Facts: PayloadFacts{Payload: img.Root.Digest, Version: tag.Version, Architecture: tag.Arch, Facts: *facts}}, read.Components, nil
 }
 
 // ReadBundles gives each version of each operator of a catalog. selection, which may be nil,

@@ -59,6 +59,60 @@ func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, st
 	return found, err
 }
 
+// RunningImages lists the images of the release that a cluster runs, where an inventory lacks it and
+// policies on the way of the cluster demand signatures of them, each with its digest alone. inMirror
+// finds its payload; it is not called where no policy is on the way. Errors are those of inMirror and of
+// [ReadRelease].
+func RunningImages(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, inMirror func(payload oci.Image) (oci.Descriptor, oci.Source, error)) ([]oci.Image, error) {
+	img, ok := runningPayload(state)
+	if !ok || slices.ContainsFunc(inv.Images, func(have oci.Image) bool { return have.Root.Digest == img.Root.Digest }) {
+		return nil, nil
+	}
+	way, err := signatureWay(ctx, inv, src, state)
+	if err != nil || !slices.ContainsFunc(way.Stages, func(s sigstore.Stage) bool { return len(s.Policies) > 0 }) {
+		return nil, err
+	}
+	root, from, err := inMirror(img)
+	if err != nil {
+		return nil, err
+	}
+	read, err := ReadRelease(ctx, from, root)
+	if err != nil {
+		return nil, err
+	}
+	list := []oci.Image{img}
+	for _, c := range read.Components {
+		list = append(list, oci.Image{Origin: origin.Release, Source: c.Image, Path: origin.PathComponents, Root: oci.Descriptor{Digest: c.Image.Digest}, Reasons: []oci.Reason{{Part: c.Name}}})
+	}
+	for i := range list {
+		if list[i].Reasons == nil {
+			list[i].Reasons = []oci.Reason{{}}
+		}
+		list[i].Reasons[0].Kind, list[i].Reasons[0].Name = origin.KindRelease, read.Version+" that runs"
+	}
+	return slices.DeleteFunc(list, func(img oci.Image) bool { return !way.Demands(img) }), nil
+}
+
+// runningPayload is the payload that a cluster wants to run, as its ClusterVersion names it.
+func runningPayload(state *cluster.State) (oci.Image, bool) {
+	var cv struct {
+		Status struct {
+			Desired struct {
+				Image string `json:"image"`
+			} `json:"desired"`
+		} `json:"status"`
+	}
+	one, ok := state.One("ClusterVersion", "", "version")
+	if !ok || json.Unmarshal(one.Body, &cv) != nil {
+		return oci.Image{}, false
+	}
+	ref, err := oci.ParseRef(cv.Status.Desired.Image)
+	if err != nil || ref.Digest == "" {
+		return oci.Image{}, false
+	}
+	return oci.Image{Origin: origin.Release, Source: ref, Path: origin.PathPayload, Root: oci.Descriptor{Digest: ref.Digest}}, true
+}
+
 // CarriedSignatures gives the signatures that are among images.
 func CarriedSignatures(images []oci.Image, src oci.Source) SignaturePlace {
 	return sigstore.Carried(images, src)

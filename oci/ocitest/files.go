@@ -125,20 +125,26 @@ func (c *Content) Payload(version, arch string, components map[string]string, be
 	return c.PayloadOf(arch, references, metadata, below...)
 }
 
-// payloadFiles are image-references and release-metadata.
-func payloadFiles(version string, components map[string]string) (references, metadata []byte) {
+// payloadFiles are image-references and release-metadata; updates lead to it from previous.
+func payloadFiles(version string, components map[string]string, previous ...string) (references, metadata []byte) {
 	stream := imageStream{Kind: "ImageStream", APIVersion: "image.openshift.io/v1", Metadata: streamMeta{version}}
 	for _, name := range slices.Sorted(maps.Keys(components)) {
 		t := streamTag{Name: name}
 		t.From.Kind, t.From.Name = "DockerImage", components[name]
 		stream.Spec.Tags = append(stream.Spec.Tags, t)
 	}
-	return encode(stream), encode(map[string]any{"kind": "cincinnati-metadata-v0", "version": version, "previous": []string{}})
+	return encode(stream), encode(map[string]any{"kind": "cincinnati-metadata-v0", "version": version, "previous": append([]string{}, previous...)})
 }
 
 // PayloadOf is Payload with the two files as they are.
 func (c *Content) PayloadOf(arch string, references, metadata []byte, below ...oci.Descriptor) (oci.Descriptor, error) {
 	return c.payload(arch, references, metadata, nil, below)
+}
+
+// PayloadAfter is PayloadWith of a release that updates lead to from others.
+func (c *Content) PayloadAfter(previous []string, version, arch string, components map[string]string, more ...File) (oci.Descriptor, error) {
+	references, metadata := payloadFiles(version, components, previous...)
+	return c.payload(arch, references, metadata, more, nil)
 }
 
 // PayloadWith is Payload with more files in release-manifests.

@@ -166,6 +166,11 @@ func demands(ctx context.Context, way *Way, images []oci.Image, src oci.Source) 
 	return list, nil
 }
 
+// Demands reports whether a policy of the way covers an image.
+func (w *Way) Demands(img oci.Image) bool {
+	return pullable(img) && len(w.on(img, pulledAs(img))) > 0
+}
+
 // pullable leaves out what no node pulls by its own name: catalogs are named by their place in
 // the mirror, what was built is nowhere else, and what is for no platform is no image.
 func pullable(img oci.Image) bool {

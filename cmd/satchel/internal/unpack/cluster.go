@@ -86,6 +86,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if err := u.recallEarlier(ctx); err != nil {
 		return nil, err
 	}
+	if err := u.recallReleases(ctx); err != nil {
+		return nil, err
+	}
 	if u.forHub, err = manifests.HubOf(ctx, o.Site.Mirror, r.Inventory(), r); err != nil {
 		return nil, err
 	}

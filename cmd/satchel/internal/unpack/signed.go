@@ -61,8 +61,12 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 	away := map[string]bool{} // addresses that do not answer
 	for _, c := range u.clusters() {
 		all := &manifests.SignatureReport{}
+		inv, src, why, err := u.withRunning(ctx, c)
+		if err != nil {
+			return err
+		}
 		for i, at := range places {
-			found, err := manifests.CheckSignatures(ctx, u.r.Inventory(), u.src, c, at.where, u.Parallel)
+			found, err := manifests.CheckSignatures(ctx, inv, src, c, at.where, u.Parallel)
 			switch {
 			case err != nil && (i == 0 || ctx.Err() != nil):
 				return err
@@ -83,6 +87,9 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		}
 		if names := u.unlooked(); len(names) > 0 && all.Checked > 0 {
 			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+text.And(names)+": no credential for nodes was given"))
+		}
+		if why != "" {
+			all.Unchecked = text.Sorted(append(all.Unchecked, why))
 		}
 		if u.away != "" {
 			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+u.away+": this host does not reach it"))

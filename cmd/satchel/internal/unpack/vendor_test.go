@@ -55,6 +55,9 @@ type vendor struct {
 	config string                   // below "mirror:"
 	// running is a release that pods show; "" for none
 	running string
+	// previous are the releases from which updates lead to the next one that is published
+	previous []string
+	payload  digest.Digest // of the last one
 }
 
 func newVendor(t *testing.T, seed uint64) *vendor {
@@ -139,7 +142,7 @@ func (v *vendor) release(version string, policy []byte, unsigned ...string) {
 	if policy != nil {
 		more = append(more, ocitest.File{Name: "0000_90_openshift-cluster-image-policy.yaml", Body: policy})
 	}
-	payload, err := c.PayloadWith(version, "amd64", refs, more...)
+	payload, err := c.PayloadAfter(v.previous, version, "amd64", refs, more...)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -147,6 +150,7 @@ func (v *vendor) release(version string, policy []byte, unsigned ...string) {
 	if !slices.Contains(unsigned, "payload") {
 		v.sign(payload.Digest, releases)
 	}
+	v.payload = payload.Digest
 	v.config = "  platform:\n    release: " + releases + ":" + version + "-x86_64\n"
 }
 

@@ -1,0 +1,102 @@
+package unpack_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
+	"github.com/satchel-airgap/satchel/manifests"
+)
+
+// runs is a cluster that runs a release, and nothing else is known of it.
+func runs(t *testing.T, version string, payload digest.Digest) *manifests.Cluster {
+	t.Helper()
+	image := releases + "@" + payload.String()
+	c, err := manifests.ReadCluster("site", strings.NewReader("apiVersion: config.openshift.io/v1\nkind: ClusterVersion\nmetadata: {name: version}\nspec: {clusterID: 256f375f-6920-44f0-8c16-f71bb5fc7be6}\nstatus:\n  desired: {version: "+version+", image: \""+image+"\"}\n  history:\n  - {state: Completed, version: "+version+", image: \""+image+"\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestEarlierReleases: the way to the release of this week leads over that of last week, which is in
+// the mirror. Where that was deleted, or the mirror is not asked, the page stops.
+func TestEarlierReleases(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, 71)
+	f := v.far()
+	week := func(version, drive string, previous ...string) func(way func(*unpack.Options)) (string, error) {
+		v.previous = previous
+		v.release(version, nil)
+		r, gaps := v.pack(drive)
+		if len(gaps) > 0 {
+			t.Fatalf("gaps: %v", gaps)
+		}
+		return func(way func(*unpack.Options)) (string, error) {
+			var err error
+			if f.Out, err = outdir.Open(f.dir); err != nil {
+				t.Fatal(err)
+			}
+			o := f.Options
+			o.Site.Cluster = runs(t, "4.14.20", digest.FromString("4.14.20"))
+			if way == nil {
+				err = unpack.Run(t.Context(), r, jobtest.Client(), o)
+			} else {
+				way(&o)
+				err = unpack.Render(t.Context(), r, jobtest.Client(), o)
+			}
+			return f.read(t, "APPLY.md"), err
+		}
+	}
+	if page, err := week("4.14.30", "drive", "4.14.20")(nil); err != nil || !strings.Contains(page, "It is updated to 4.14.30.") {
+		t.Fatalf("week 1: %v\n%s", err, page)
+	}
+	second := week("4.15.40", "drive2", "4.14.30")
+	for range 2 {
+		if page, err := second(nil); err != nil || !strings.Contains(page, "It is updated to 4.14.30, then to 4.15.40.") || strings.Contains(page, "Stop:") {
+			t.Fatalf("week 2: %v\n%s", err, page)
+		}
+	}
+	page, err := second(func(o *unpack.Options) { o.Unasked = true })
+	if err != nil || !strings.Contains(page, "**Stop: do not update to 4.15.40.") || strings.Contains(page, "allow-explicit-upgrade") {
+		t.Errorf("without the mirror: %v\n%s", err, page)
+	}
+}
+
+// TestRunningRelease: what runs is judged by the policies of the release that is to come, also where
+// this bundle does not have it.
+func TestRunningRelease(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, 72)
+	f := v.far()
+	v.release("4.21.3", only(v.policy, releases), "etcd")
+	r, _ := v.pack("drive")
+	if err := unpack.Run(t.Context(), r, jobtest.Client(), f.Options); err != nil {
+		t.Fatal(err)
+	}
+	running := v.payload
+	v.previous = []string{"4.21.3"}
+	v.release("4.22.1", v.policy)
+	r, gaps := v.pack("drive2")
+	if len(gaps) > 0 {
+		t.Fatalf("gaps: %v", gaps)
+	}
+	var err error
+	if f.Out, err = outdir.Open(f.dir); err != nil {
+		t.Fatal(err)
+	}
+	f.Site.Cluster = runs(t, "4.21.3", running)
+	err = unpack.Run(t.Context(), r, jobtest.Client(), f.Options)
+	var unsigned *unpack.UnsignedError
+	if !errors.As(err, &unsigned) || len(unsigned.Images) != 1 || !strings.Contains(unsigned.Error(), "release 4.21.3 that runs: etcd") {
+		t.Fatalf("unpack: %v", err)
+	}
+	if page := f.read(t, "APPLY.md"); !strings.Contains(page, "release 4.21.3 that runs: etcd") {
+		t.Errorf("the page does not name it:\n%s", page)
+	}
+}
