@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -25,6 +28,20 @@ func addNodeFlags(f *pflag.FlagSet, n *nodeFlags) {
 }
 
 func (n nodeFlags) given() bool { return n.authfile != "" || n.push || len(n.from) > 0 }
+
+// warnLoopback says that nodes would ask themselves where the mirror's address is this host's own name
+// for itself.
+func (n nodeFlags) warnLoopback(a *app, mirror oci.Mirror) {
+	name := mirror.Host
+	if host, _, err := net.SplitHostPort(mirror.Host); err == nil {
+		name = host
+	}
+	addr, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	loopback := err == nil && addr.Unmap().IsLoopback() || name == "localhost" || strings.HasSuffix(name, ".localhost")
+	if loopback && len(n.from) == 0 {
+		a.warn("the cluster's YAML leads nodes to %s, which is each node itself, not this host: give the mirror's name for nodes (--pull-from HOST[:PORT][/NAMESPACE])", mirror.Host)
+	}
+}
 
 // read adds what the flags say to a site.
 func (n nodeFlags) read(site *manifests.Site) error {

@@ -220,6 +220,9 @@ func (o unpackOptions) job(a *app, command string) (job unpack.Options, err erro
 		return job, err
 	}
 	job.Site.Mirror = place
+	if o.site.outDir != "" {
+		o.site.nodes.warnLoopback(a, place)
+	}
 	return job, o.site.outputs(a, &job)
 }
 
