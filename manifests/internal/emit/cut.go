@@ -15,6 +15,7 @@ func (e *emission) emitCut() error {
 	p := e.NewPage()
 	p.Text("# The cut")
 	e.pageWhich(p)
+	p.Text("Log in as cluster-admin (check with `oc whoami`) and run the commands in this directory, in bash, one step after the other.")
 	p.Text("This is done once, when every step of %s is done. After it, the cluster has only what is in %s. The way back is in %s.", handover.FileApply, e.Site.Mirror, handover.FileRestore)
 	e.stepBeforeCut(p)
 	e.stepNewNodes(p)
@@ -49,11 +50,11 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 	)
 	if img, ok := e.sampleImage(); ok && !e.way.ReleaseIncomplete() {
 		p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that a firewall keeps from the mirror does not show. These commands pull an image on each node by its name in the mirror. No line may begin with STOP.")
-		lines := []string{"for NODE in $(oc get nodes -l kubernetes.io/os=linux -o name); do", `echo "== $NODE"`}
+		lines := []string{`echo "== $NODE"`}
 		for _, place := range e.Places(img) {
 			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+page.Shell(place)+` || echo "STOP: $NODE did not get it"`)
 		}
-		p.Run(append(lines, "done")...)
+		p.Run(page.Each("NODE", "oc get nodes -l kubernetes.io/os=linux -o name", lines...)...)
 	}
 }
 

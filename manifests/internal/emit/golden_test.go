@@ -24,6 +24,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
 )
@@ -77,6 +78,7 @@ type emitFacts struct {
 	From     []string          `json:"from"`
 	Previous []string          `json:"previous"`
 	Gates    map[string]string `json:"gates"`
+	Policies []string          `json:"policies"` // ClusterImagePolicies that it brings, as JSON
 }
 
 func (f emitFacts) facts(t testing.TB, images []emitImage) documents.PayloadFacts {
@@ -84,6 +86,9 @@ func (f emitFacts) facts(t testing.TB, images []emitImage) documents.PayloadFact
 	tag, _ := origin.ParseReleaseTag(f.Tag)
 	one := documents.PayloadFacts{Version: tag.Version, Architecture: tag.Arch}
 	one.Previous, one.Gates = f.Previous, f.Gates
+	for _, p := range f.Policies {
+		one.Policies = append(one.Policies, payload.Policy{Name: "openshift", Body: []byte(p)})
+	}
 	for _, i := range images {
 		if slices.Contains(i.Tags, f.Tag) {
 			one.Payload = i.image(t).Root.Digest

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // matrixCluster is one of the clusters that golden pages are held for.
@@ -18,6 +21,9 @@ type matrixCluster struct {
 	topology   string
 	platform   string
 	rules      []object1
+	more       []object1 // other objects that it has
+	policies   []string  // ClusterImagePolicies of the next release, as JSON
+	unsigned   bool      // one image of the next release lacks the signature that these demand
 }
 
 // rule is an object with rules in one of the shapes that tools write.
@@ -65,7 +71,33 @@ func matrix() (list []matrixCluster) {
 	list = append(list, matrixCluster{name: "4.16-hosted", runs: "4.16.9", next: "4.17.3", topology: "External", platform: "BareMetal"},
 		matrixCluster{name: "okd-4.19", runs: "4.19.0-okd-scos.9", next: "4.20.0-okd-scos.3", topology: "HighlyAvailable", platform: "BareMetal"},
 		matrixCluster{name: "4.14-eus", runs: "4.14.9", next: "4.16.3", topology: "HighlyAvailable", platform: "BareMetal"})
-	return list
+	return append(list, sites()...)
+}
+
+// sites are clusters that their sites have changed, or that demand signatures.
+func sites() []matrixCluster {
+	of := func(name, runs, next string) matrixCluster {
+		return matrixCluster{name: name, runs: runs, next: next, topology: "HighlyAvailable", platform: "BareMetal"}
+	}
+	policy := func(scopes string) string {
+		return `{"apiVersion":"config.openshift.io/v1","kind":"ClusterImagePolicy","metadata":{"name":"openshift"},"spec":{"scopes":[` + scopes + `]}}`
+	}
+	unsigned, signed := of("4.21-unsigned", "4.21.9", "4.22.3"), of("4.20-signed", "4.20.9", "4.21.3")
+	unsigned.policies, unsigned.unsigned = []string{policy(`"quay.io/openshift-release-dev/ocp-release","quay.io/openshift-release-dev/ocp-v4.0-art-dev"`)}, true
+	signed.policies = []string{policy(`"quay.io/openshift-release-dev/ocp-release"`)}
+	pools, proxy, automatic := of("4.19-pools", "4.19.5", "4.20.3"), of("4.16-proxy", "4.16.9", "4.17.3"), of("4.17-automatic", "4.17.9", "4.18.3")
+	pools.more = []object1{
+		in("MachineConfigPool", "", "infra", "spec", object1{"paused": true}), in("MachineConfigPool", "", "gpu"),
+		in("MachineOSConfig", "", "gpu", "spec", object1{"machineConfigPool": object1{"name": "gpu"}}),
+		in("MachineConfiguration", "", "cluster", "spec", object1{"nodeDisruptionPolicy": object1{"files": []object1{{"path": handover.NodeRegistries, "actions": []object1{{"type": "Drain"}, {"type": "Restart", "restart": object1{"serviceName": "crio.service"}}}}}}}),
+	}
+	fields := object1{"httpProxy": "http://proxy.example:3128", "httpsProxy": "http://proxy.example:3128", "noProxy": ".corp.example"}
+	proxy.more = []object1{in("Proxy", "", "cluster", "spec", fields, "status", object1{"httpProxy": fields["httpProxy"], "httpsProxy": fields["httpsProxy"], "noProxy": ".cluster.local,.corp.example,.svc,10.0.0.0/16"})}
+	automatic.more = []object1{
+		in("Subscription", "openshift-logging", "cluster-logging", "spec", object1{"name": "cluster-logging", "channel": "stable-6.1", "source": "redhat-operators", "sourceNamespace": "openshift-marketplace", "installPlanApproval": "Automatic"}, "status", object1{"installedCSV": "cluster-logging.v6.1.0"}),
+		in("ClusterServiceVersion", "openshift-logging", "cluster-logging.v6.1.0", "metadata", object1{"name": "cluster-logging.v6.1.0", "namespace": "openshift-logging", "annotations": object1{"olm.properties": `[{"type":"olm.maxOpenShiftVersion","value":"4.17"}]`}}, "spec", object1{"version": "6.1.0"}),
+	}
+	return []matrixCluster{signed, unsigned, pools, proxy, automatic}
 }
 
 // okd reports whether it is a cluster of OKD.
@@ -97,14 +129,20 @@ func (c matrixCluster) input() emitInput {
 			"status", object1{"desired": running, "history": []object1{{"state": "Completed", "version": c.runs, "image": running["image"]}}}),
 		in("Infrastructure", "", "cluster", "status", object1{"controlPlaneTopology": c.topology, "infrastructureTopology": c.topology, "platformStatus": object1{"type": c.platform}}),
 		in("Node", "", "node-a", "status", object1{"nodeInfo": object1{"architecture": "amd64"}}),
-		in("OperatorHub", "", "cluster"), in("Proxy", "", "cluster"), in("Image", "", "cluster"),
+		in("OperatorHub", "", "cluster"), in("Image", "", "cluster"),
 		in("ConfigMap", "openshift-config-managed", "admin-gates", "data", object1{"ack-" + minorTag(c.runs) + "-kube-api-removals": "Kubernetes removes APIs."}),
+	}
+	if !slices.ContainsFunc(c.more, func(o object1) bool { return o["kind"] == "Proxy" }) {
+		cluster = append(cluster, in("Proxy", "", "cluster"))
+	}
+	if len(c.policies) > 0 {
+		facts[0].Policies = c.policies
 	}
 	asked := []string{"ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet", "CatalogSource", "Subscription", "ClusterServiceVersion", "UpdateService", "MachineConfigPool"}
 	if c.topology != "External" {
 		cluster = append(cluster, in("MachineConfigPool", "", "master"), in("MachineConfigPool", "", "worker"))
 	}
-	return emitInput{Mirror: "mirror.example:5000/ocp", Images: images, Facts: facts, Cluster: append(cluster, c.rules...), Asked: asked}
+	return emitInput{Mirror: "mirror.example:5000/ocp", Images: images, Facts: facts, Cluster: slices.Concat(cluster, c.rules, c.more), Asked: asked}
 }
 
 // minorTag is MAJOR.MINOR of a version.
@@ -114,7 +152,10 @@ func minorTag(version string) string {
 	return fmt.Sprintf("%d.%d", major, minor)
 }
 
-// TestGoldenMatrix holds the page of each version, and of OKD, against testdata/matrix; -update writes
+// goldenPages are the pages that are held, and how their golden files end.
+var goldenPages = map[string]string{handover.FileApply: ".md", handover.FileCut: ".cut.md", handover.FileRestore: ".restore.md"}
+
+// TestGoldenMatrix holds the pages of each version, and of OKD, against testdata/matrix; -update writes
 // them again.
 func TestGoldenMatrix(t *testing.T) {
 	t.Parallel()
@@ -123,22 +164,20 @@ func TestGoldenMatrix(t *testing.T) {
 			t.Parallel()
 			inv, given := c.input().parse(t)
 			given.CA = []byte(testCA(t))
+			if c.unsigned {
+				of := []oci.Reason{{Kind: origin.KindRelease, Name: c.next + " x86_64"}}
+				inv.Images[1].Reasons, inv.Images[2].Reasons = of, of // the next payload, and a component
+				img := inv.Images[2]
+				given.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with " + c.next, Err: sigstore.ErrNone}}
+			}
 			files, _, err := Emit(inv, given)
 			must(t, err)
 			checkCommands(t, files)
 			checkObjects(t, files)
-			got := fileOf(t, files, handover.FileApply).Body
-			file := filepath.Join("testdata/matrix", c.name+".md")
-			if *rewrite {
-				must(t, os.WriteFile(file, got, 0o644))
-				return
+			for name, end := range goldenPages {
+				c.holdPage(t, fileOf(t, files, name).Body, end)
 			}
-			want, err := os.ReadFile(file)
-			must(t, err)
-			if string(got) != string(want) {
-				t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
-			}
-			page := string(got)
+			page := string(fileOf(t, files, handover.FileApply).Body)
 			order(t, page, "!--force ")
 			if c.topology == "External" {
 				order(t, page, "!oc wait mcp", "!nodes,machineconfigpools")
@@ -147,5 +186,20 @@ func TestGoldenMatrix(t *testing.T) {
 				order(t, page, "!igstore", "!openshift-release-dev", "!redhat-operator-index", "quay.io/okd/scos-release@sha256:", "`community-operators` is `mirror.example:5000/ocp/redhat/community-operator-index@")
 			}
 		})
+	}
+}
+
+// holdPage compares a page with its golden file, or writes that again.
+func (c matrixCluster) holdPage(t *testing.T, got []byte, end string) {
+	t.Helper()
+	file := filepath.Join("testdata/matrix", c.name+end)
+	if *rewrite {
+		must(t, os.WriteFile(file, got, 0o644))
+		return
+	}
+	want, err := os.ReadFile(file)
+	must(t, err)
+	if string(got) != string(want) {
+		t.Errorf("%s: other output; see the difference with -update and git diff\n%s", file, firstDifference(want, got))
 	}
 }

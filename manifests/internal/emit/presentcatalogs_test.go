@@ -86,7 +86,8 @@ func TestReplacedCatalog(t *testing.T) {
 }
 
 // TestRenamedCatalog: Subscriptions follow a catalog to its other name, but not those of another
-// namespace's catalog of that name; and the old one, which is not known to be satchel's, stays.
+// namespace's catalog of that name; and the old one, which is not known to be satchel's, stays, and
+// is not deleted by the command that is offered where it cannot be kept.
 func TestRenamedCatalog(t *testing.T) {
 	t.Parallel()
 	const source = "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\nmetadata: {name: old, namespace: %s}\nspec: {image: 'm.example/ns/redhat/redhat-operator-index:v4.18'}\n---\n"
@@ -99,7 +100,7 @@ func TestRenamedCatalog(t *testing.T) {
 		c := octest.New(t, 18, fmt.Sprintf(source, operatorhub.Marketplace)+fmt.Sprintf(source, "acme")+fmt.Sprintf(sub, "ours", operatorhub.Marketplace)+fmt.Sprintf(sub, "theirs", "acme")+
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+handover.BeforeName+", namespace: openshift-config}\n")
 		c.Refuse = func(args []string) bool {
-			return fails && args[0] == "patch" && strings.HasPrefix(args[1], "subscriptions")
+			return fails && (args[0] == "patch" && strings.HasPrefix(args[1], "subscriptions") || args[0] == "set")
 		}
 		c.Page(t, t.TempDir(), []byte(step))
 		now := c.Snapshot()
@@ -108,6 +109,11 @@ func TestRenamedCatalog(t *testing.T) {
 		touched := !strings.Contains(now[octest.Key{Kind: "Subscription", Namespace: "acme", Name: "theirs"}], "source: old\n")
 		if !stays || moved == fails || touched {
 			t.Errorf("patches fail: %v; the old catalog stays: %v, the Subscription follows: %v, that of a tenant: %v", fails, stays, moved, touched)
+		}
+		offered := offeredCommand.FindStringSubmatch(step)[1]
+		c.Page(t, t.TempDir(), []byte("```\n"+strings.Join(handover.WithKeep(offered), "\n")+"\n```\n"))
+		if _, stays := c.Snapshot()[octest.Key{Kind: "CatalogSource", Namespace: operatorhub.Marketplace, Name: "old"}]; stays != fails {
+			t.Errorf("it cannot be kept: %v, and after %s it is there: %v", fails, offered, stays)
 		}
 	}
 	order(t, step, "may drain or restart nodes", "Automatic approval")

@@ -110,13 +110,15 @@ func TestReadsThatFail(t *testing.T) {
 	p := pasting{dir: t.TempDir(), bin: t.TempDir(), objects: siteObjects}
 	writeTo(t, p.dir, files)
 	must(t, os.WriteFile(filepath.Join(p.bin, "satchel"), []byte(pullSecretStub), 0o755))
-	for _, page := range []string{handover.FileApply, handover.FileCut} {
+	failing := func(page string) {
 		for _, b := range octest.Blocks(fileOf(t, files, page).Body) {
 			if changes.MatchString(b.Commands) {
 				p.withReadsFailing(t, b)
 			}
 		}
 	}
+	failing(handover.FileApply)
+	failing(handover.FileCut)
 	for _, b := range octest.Blocks(fileOf(t, files, handover.FileApply).Body) {
 		if !changes.MatchString(b.Commands) {
 			continue
@@ -126,6 +128,7 @@ func TestReadsThatFail(t *testing.T) {
 			t.Errorf("%s\npasted once more, it changes the cluster: %q", b.Commands, log)
 		}
 	}
+	failing(handover.FileRestore)
 }
 
 // changes is a command that changes the cluster, or a file for one that does.

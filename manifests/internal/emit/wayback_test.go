@@ -151,7 +151,7 @@ func written(t *testing.T, dir string, files []handover.File) {
 }
 
 // offeredCommand is a command in a list, for a person to decide on.
-var offeredCommand = regexp.MustCompile("(?m)^- .*`(oc (?:delete|patch) [^`]+)`")
+var offeredCommand = regexp.MustCompile("(?m)^- .*`((?:keep [^`]+ && )?oc (?:delete|patch) [^`]+)`")
 
 // follow runs the commands of a page, each block as often as it is told, but those of the pull
 // secret; then what the lists offer, as a person does who agrees to all of it.
@@ -167,7 +167,10 @@ func follow(t *testing.T, c *octest.Cluster, dir string, page []byte, times int)
 		}
 	}
 	for _, m := range offeredCommand.FindAllSubmatch(page, -1) {
-		c.Page(t, dir, []byte("```\n"+string(m[1])+"\n```\n"))
+		if strings.HasPrefix(string(m[1]), "oc delete imagedigestmirrorset ") {
+			t.Errorf("it is deleted also where it is not kept: %s", m[1])
+		}
+		c.Page(t, dir, []byte("```\n"+strings.Join(handover.WithKeep(string(m[1])), "\n")+"\n```\n"))
 	}
 	for _, f := range c.Failed()[before:] {
 		t.Error(f)

@@ -165,7 +165,7 @@ func (h *Handover) Rollout(change ...string) []string {
 		return page.Chain(append(change, "oc wait nodes --all --for=condition=Ready --timeout=90m")...)
 	}
 	return page.Chain(slices.Concat([]string{"WAS=$(" + configurations + ")"}, change, []string{
-		"for i in $(seq 24); do sleep 5; " + configurations + ` | grep -qxF "$WAS" || break; done`,
+		"for i in $(seq 24); do sleep 5; HAVE=$(" + configurations + `) || continue; echo "$HAVE" | grep -qxF "$WAS" || break; done`,
 		"oc wait $(" + NotPaused + ") --for=condition=Updated --timeout=90m",
 	})...)
 }

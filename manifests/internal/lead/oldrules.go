@@ -73,16 +73,17 @@ func (l *Lead) StepSuperfluous(p *page.Page) {
 func (l *Lead) pageOffered(p *page.Page, list []rules.Other) {
 	var keep, lines []string
 	for _, o := range list {
-		keep = append(keep, handover.KeepObject(resource(o.Kind), "", o.Name))
+		first := handover.KeepObject(resource(o.Kind), "", o.Name)
+		keep = append(keep, first)
 		line := fmt.Sprintf("`%s`, %s: ", o.String(), handover.ToolText(o))
 		if o.State == rules.ByTag {
 			line += "its sources and mirrors are also in the files here, but those are for pulls by digest. Only if no pod names an image by tag: "
 		}
-		lines = append(lines, line+fmt.Sprintf("`oc delete %s %s`. ", resource(o.Kind), o.Name)+l.drainOf(o))
+		lines = append(lines, line+fmt.Sprintf("`%s && oc delete %s %s`. ", first, resource(o.Kind), o.Name)+l.drainOf(o))
 	}
 	p.Text("Others made the following. Everything in them is also in the files here, so they may go, if whoever made them agrees. The commands copy them into the ConfigMap %s for the way back, and delete nothing:", handover.BeforeName)
 	p.Run(handover.WithKeep(keep...)...)
-	p.Text("Then, for each that is to go, one command:")
+	p.Text("Then, for each that is to go, one command, in the same shell. It deletes only what is copied:")
 	p.List(lines)
 }
 

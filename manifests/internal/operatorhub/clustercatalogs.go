@@ -292,12 +292,13 @@ func (h *Hub) turnClusterCatalogsOff(p *page.Page) {
 		}
 		return
 	}
-	p.Run(eachDefault("oc patch \"$c\" --patch-file " + FileCatalogsOff + " --type=merge"))
+	p.Run(page.Chain(eachDefault("oc patch \"$c\" --patch-file " + FileCatalogsOff + " --type=merge")...)...)
 }
 
 // eachDefault does something with each default catalog that the cluster has.
-func eachDefault(command string) string {
-	return "for c in $(oc get clustercatalogs -o name | grep -E '/(" + strings.Join(defaultClusterCatalogs, "|") + ")$'); do " + command + "; done"
+func eachDefault(command string) []string {
+	return page.EachOf("c", "clustercatalogs.olm.operatorframework.io", "oc get clustercatalogs -o name",
+		`case "$c" in */`+strings.Join(defaultClusterCatalogs, "|*/")+") "+command+" ;; esac")
 }
 
 // switchClusterCatalogs comes after an update to a version.
@@ -383,7 +384,7 @@ func (h *Hub) pageExtensions(p *page.Page, list []CatalogObject) {
 		p.Text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
 		p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
 		p.Text("The ConfigMap %s keeps what they select now, for the way back:", handover.BeforeName)
-		p.Run(handover.WithKeep("for x in $(oc get clusterextensions -o jsonpath='{.items[*].metadata.name}'); do " + keepSelector("$x") + "; done")...)
+		p.Run(handover.WithKeep(page.Chain(page.EachOf("x", "clusterextensions.olm.operatorframework.io", "oc get clusterextensions -o jsonpath='{.items[*].metadata.name}'", keepSelector("$x"))...)...)...)
 		return
 	}
 	var chosen, free, keep []string
@@ -434,8 +435,8 @@ func restoreExtensions() []string {
 		"for f in " + handover.DirKept + "/" + handover.KeyExtension + "*; do",
 		`  [ -s "$f" ] || continue`,
 		"  x=${f##*/" + handover.KeyExtension + "}",
-		`  NOW=$(oc get clusterextension "$x" --ignore-not-found -o jsonpath='{.spec.source.catalog.selector.matchLabels.` + label + `}') || continue`,
-		`  OTHERS=$(oc get clustercatalog --field-selector metadata.name="$NOW" -l ` + handover.TheirsAlone + ` -o name) || continue`,
+		`  NOW=$(oc get clusterextension "$x" --ignore-not-found -o jsonpath='{.spec.source.catalog.selector.matchLabels.` + label + `}') || ` + page.Unread(`"$x"`),
+		`  OTHERS=$(oc get clustercatalog --field-selector metadata.name="$NOW" -l ` + handover.TheirsAlone + ` -o name) || ` + page.Unread(`"$x"`),
 		`  [ -z "$NOW" ] || [ -n "$OTHERS" ] || oc patch clusterextension "$x" --type=json -p '[{"op":"replace","path":"/spec/source/catalog/selector","value":'"$(cat "$f")"'}]'`,
 		"done",
 	}
@@ -468,9 +469,9 @@ func (h *Hub) RestoreClusterCatalogs(p *page.Page) {
 		return
 	}
 	p.Step("Catalogs of OLM v1")
-	p.Text("The default catalogs are served again, but those that were off before satchel. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. Nodes: nothing changes.")
-	p.Run(page.Chain(handover.ReadBefore("OFF", handover.KeyServedOff),
-		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac"))...)
+	p.Text("The default catalogs are served again, but those that were off before satchel. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.")
+	p.Run(page.Chain(append([]string{handover.ReadBefore("OFF", handover.KeyServedOff)},
+		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac")...)...)...)
 	p.Run(restoreExtensions()...)
 	remove := "oc delete clustercatalog -l " + kube.Mine
 	if !h.Since(OlmV1) {

@@ -80,8 +80,8 @@ func (h *Hub) StepHelm(p *page.Page) {
 	p.Text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
 	names, _ := h.defaultHelm()
 	if len(names) == 0 {
-		p.Text("A cluster without the console has no such object: the command then reports that, and nothing changes.")
-		p.Run(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + FileHelmOff + " --type=merge"))
+		p.Text("A cluster without the console has no such object: then nothing changes.")
+		p.Run(page.Chain(eachHelm("oc patch helmchartrepository \"$r\" --patch-file " + FileHelmOff + " --type=merge")...)...)
 	} else {
 		var lines []string
 		for _, n := range names {
@@ -96,8 +96,9 @@ func (h *Hub) StepHelm(p *page.Page) {
 }
 
 // eachHelm does something with each default repository of charts.
-func eachHelm(command string) string {
-	return "for r in $(oc get helmchartrepositories -o jsonpath='{range .items[?(@.spec.connectionConfig.url==\"" + DefaultHelmURLs[0] + "\")]}{.metadata.name} {end}'); do " + command + "; done"
+func eachHelm(command string) []string {
+	return page.EachOf("r", "helmchartrepositories.helm.openshift.io",
+		"oc get helmchartrepositories -o jsonpath='{range .items[?(@.spec.connectionConfig.url==\""+DefaultHelmURLs[0]+"\")]}{.metadata.name} {end}'", command)
 }
 
 // RestoreHelm turns the default repositories of Helm charts on again.
@@ -111,7 +112,7 @@ func (h *Hub) RestoreHelm(p *page.Page) {
 	const patch = `case " $OFF " in *" $r "*) ;; *) oc patch helmchartrepository "$r" --patch-file ` + FileHelmOn + " --type=merge ;; esac"
 	each := eachHelm(patch)
 	if names := slices.Concat(on, off); len(names) > 0 {
-		each = "for r in " + strings.Join(names, " ") + "; do " + patch + "; done"
+		each = []string{"for r in " + strings.Join(names, " ") + "; do " + patch + "; done"}
 	}
-	p.Run(page.Chain(handover.ReadBefore("OFF", handover.KeyChartsOff), each)...)
+	p.Run(page.Chain(append([]string{handover.ReadBefore("OFF", handover.KeyChartsOff)}, each...)...)...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -167,10 +168,11 @@ func (h *Hub) pageRenamed(p *page.Page) {
 		case has && handover.Ours(one):
 			gone = append(gone, unlessSubscribed(r.Old))
 		case has && h.OwnCatalog(one):
-			offers = append(offers, offerCatalog(r.Old, "an earlier version of satchel made it, as its image shows. If it did"))
+			offers = append(offers, offerCatalog(r.Old, "an earlier version of satchel made it, as its image shows. If it did", ""))
 		default:
-			keep = append(keep, handover.KeepObject("catalogsource", Marketplace, r.Old))
-			offers = append(offers, offerCatalog(r.Old, handover.Whose(one)+". If whoever made it agrees"))
+			first := handover.KeepObject("catalogsource", Marketplace, r.Old)
+			keep = append(keep, first)
+			offers = append(offers, offerCatalog(r.Old, handover.Whose(one)+". If whoever made it agrees", first+" && "))
 		}
 	}
 	if len(list) == 0 {
@@ -194,24 +196,25 @@ func (h *Hub) pageRenamed(p *page.Page) {
 		p.Run(handover.WithKeep(keep...)...)
 	}
 	if len(offers) > 0 {
-		p.Text("These may go once no Subscription names them:")
+		p.Text("These may go once no Subscription names them. (A command that begins with `keep` is for the shell that has run the commands above; it deletes only what is copied.)")
 		p.List(offers)
 	}
 }
 
-// offerCatalog names a CatalogSource that may go, on a condition.
-func offerCatalog(name, condition string) string {
-	return fmt.Sprintf("`%s`: %s: `oc delete catalogsource %[1]s -n %[3]s`", name, condition, Marketplace)
+// offerCatalog names a CatalogSource that may go, on a condition; first is what must be successful before.
+func offerCatalog(name, condition, first string) string {
+	return fmt.Sprintf("`%s`: %s: `%soc delete catalogsource %[1]s -n %[4]s`", name, condition, first, Marketplace)
 }
 
 // moveSubscriptions are commands that let Subscriptions follow a catalog under its new name.
 func moveSubscriptions(r renaming) []string {
-	return []string{
-		fmt.Sprintf(`for s in $(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.spec.sourceNamespace}/{.metadata.namespace}.{.metadata.name} {end}'); do`, r.Old),
-		`  case "$s" in ` + Marketplace + `/*) s=${s#*/} ;; *) continue ;; esac`,
-		fmt.Sprintf(`  keep "%s$s" echo %s && oc patch subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" --type=merge -p '{"spec":{"source":"%s"}}'`, handover.KeySource, r.Old, r.name),
-		"done",
-	}
+	return page.Chain(
+		fmt.Sprintf(`SUBSCRIPTIONS=$(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.spec.sourceNamespace}/{.metadata.namespace}.{.metadata.name} {end}')`, r.Old),
+		strings.Join([]string{`for s in $(echo "$SUBSCRIPTIONS"); do`,
+			`  case "$s" in ` + Marketplace + `/*) s=${s#*/} ;; *) continue ;; esac`,
+			fmt.Sprintf(`  keep "%s$s" echo %s && oc patch subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" --type=merge -p '{"spec":{"source":"%s"}}'`, handover.KeySource, r.Old, r.name),
+			"done"}, "\n"),
+	)
 }
 
 // unlessSubscribed deletes a CatalogSource if no Subscription of any namespace names it at that

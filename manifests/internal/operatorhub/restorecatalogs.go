@@ -12,7 +12,7 @@ import (
 // that the catalogs of other weeks go too, also where this bundle has none.
 func (h *Hub) RestoreCatalogs(p *page.Page) {
 	p.Step("The catalogs as they were")
-	p.Text("Subscriptions that were moved to a catalog of satchel follow the one that they followed before. satchel's catalogs are deleted, those of others that they replaced are created again, and the default ones are on again if they were before. Installed operators and Subscriptions stay. Nodes: nothing changes.")
+	p.Text("Subscriptions that were moved to a catalog of satchel follow the one that they followed before. satchel's catalogs are deleted, those of others that they replaced are created again, and the default ones are on again if they were before. Installed operators and Subscriptions stay. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.")
 	p.Run(restoreSubscriptions()...)
 	if h.Hosted() {
 		h.restoreHostedHub(p)
@@ -41,14 +41,14 @@ func restoreSubscriptions() []string {
 		"for f in " + handover.DirKept + "/" + handover.KeySource + "*; do",
 		`  [ -s "$f" ] || continue`,
 		"  s=${f##*/" + handover.KeySource + "}; WAS=$(cat \"$f\")",
-		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.source}') || continue",
-		"  OTHERS=$(oc get catalogsource -n openshift-marketplace --field-selector metadata.name=\"$NOW\" -l " + handover.TheirsAlone + " -o name) || continue",
+		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.source}') || " + page.Unread(`"$s"`),
+		"  OTHERS=$(oc get catalogsource -n openshift-marketplace --field-selector metadata.name=\"$NOW\" -l " + handover.TheirsAlone + " -o name) || " + page.Unread(`"$s"`),
 		`  [ -z "$NOW" ] || [ "$NOW" = "$WAS" ] || [ -n "$OTHERS" ] || ` + patch + `--type=merge -p '{"spec":{"source":"'"$WAS"'"}}'`,
 		"done",
 		"for f in " + handover.DirKept + "/" + handover.KeyFollows + "*; do",
 		`  [ -s "$f" ] || continue`,
 		"  s=${f##*/" + handover.KeyFollows + "}; WAS=$(cat \"$f\")",
-		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.channel}') || continue",
+		"  NOW=$(" + get + "--ignore-not-found -o jsonpath='{.spec.channel}') || " + page.Unread(`"$s"`),
 		`  [ -z "$NOW" ] || [ "$NOW" = "$WAS" ] || ` + patch + `--type=merge -p '{"spec":{"channel":"'"$WAS"'"}}'`,
 		"done",
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -84,6 +85,31 @@ func Chain(lines ...string) (chain []string) {
 		}
 	}
 	return append(chain, stopped)
+}
+
+// Each repeats commands for each word that a command prints: the word is in the variable that is
+// named. Where it prints none, or fails, the page must not look as if all had been done.
+func Each(variable, words string, commands ...string) []string {
+	return slices.Concat([]string{
+		"LIST=$(" + words + ")",
+		`[ -n "$LIST" ] || echo 'STOP: nothing was done, because the list is empty, or could not be read.'`,
+		"for " + variable + ` in $(echo "$LIST"); do`,
+	}, commands, []string{"done"})
+}
+
+// EachOf are the lines of a [Chain] that repeat commands for each word that a command prints about a
+// kind of objects, which a cluster may lack: crd is what defines it.
+func EachOf(variable, crd, words string, commands ...string) []string {
+	return []string{
+		"LIST= CRD=$(oc get crd " + crd + " --ignore-not-found -o name)",
+		Or(`[ -z "$CRD" ]`, "LIST=$("+words+")"),
+		"for " + variable + ` in $(echo "$LIST"); do` + "\n" + strings.Join(commands, "\n") + "\ndone",
+	}
+}
+
+// Unread ends one turn of a loop, and says so, where what is changed could not be read.
+func Unread(name string) string {
+	return "{ echo STOP: " + name + " was not read, and is not changed.; continue; }"
 }
 
 // Or is a line of a chain that runs a command only where a test fails.

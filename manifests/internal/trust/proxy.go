@@ -146,9 +146,8 @@ func (t *Trust) RestoreProxy(p *page.Page) {
 	p.Text("As long as the mirror runs, noProxy may keep it. The commands take out what APPLY.md added; the ConfigMap %s shows what was there before.", handover.BeforeName)
 	p.Reboots("a change of noProxy")
 	lines := []string{
-		"KNOWN=$(oc get configmap " + handover.BeforeName + " -n openshift-config --ignore-not-found -o name)",
 		handover.ReadBefore("BEFORE", handover.KeyNoProxy),
-		"NOW=$(oc get " + ProxyObject + " -o jsonpath='{.spec.noProxy}') && READ=yes || READ=no",
+		"NOW=$(oc get " + ProxyObject + " -o jsonpath='{.spec.noProxy}')",
 		`NEW=",$NOW,"`,
 	}
 	for _, h := range hosts {
@@ -156,8 +155,9 @@ func (t *Trust) RestoreProxy(p *page.Page) {
 	}
 	lines = append(lines,
 		`NEW="${NEW#,}"`, `NEW="${NEW%,}"`,
-		`[ "$READ" = no ] || [ -z "$KNOWN" ] || [ "$NEW" = "$NOW" ] || oc patch `+ProxyObject+` --type=merge -p '{"spec":{"noProxy":'"$([ -n "$NEW" ] && echo "\"$NEW\"" || echo null)"'}}'`)
-	p.Run(lines...)
+		`if [ -n "$NEW" ]; then VALUE="\"$NEW\""; else VALUE=null; fi`,
+		page.Or(`[ "$NEW" = "$NOW" ]`, "oc patch "+ProxyObject+` --type=merge -p '{"spec":{"noProxy":'"$VALUE"'}}'`))
+	p.Run(page.Chain(lines...)...)
 }
 
 // AddedToProxy lists the mirror's hosts that stand in noProxy by name, where an earlier run may
