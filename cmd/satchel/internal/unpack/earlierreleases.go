@@ -24,10 +24,7 @@ func (u *unpacking) recallReleases(ctx context.Context) error {
 	if err := u.readReceipts(ctx); err != nil {
 		return err
 	}
-	list, has, err := u.earlierPayloads(low, high)
-	if err != nil {
-		return err
-	}
+	list, has := u.earlierPayloads(low, high)
 	for _, img := range list {
 		one, err := u.earlierRelease(ctx, img, has)
 		switch {
@@ -70,12 +67,12 @@ func (u *unpacking) updateRange() (low, high manifests.Version, ok bool) {
 
 // earlierPayloads lists the payloads between two versions that receipts of other bundles name, and
 // everything that these brought.
-func (u *unpacking) earlierPayloads(low, high manifests.Version) (list []oci.Image, has map[digest.Digest]bool, err error) {
+func (u *unpacking) earlierPayloads(low, high manifests.Version) (list []oci.Image, has map[digest.Digest]bool) {
 	at := func(path string) string { return u.Site.Mirror.Repo(oci.Image{Path: path}).Repository }
 	repo, known := at(manifests.PathRelease), map[string]bool{}
 	has = map[digest.Digest]bool{}
 	if repo == at(manifests.PathComponents) { // one repository for all: what is a payload is not told by it
-		return nil, nil, nil
+		return nil, nil
 	}
 	for _, one := range u.receipts.history.Done { // the newest first
 		if one.Head.Bundle == u.bundle {
@@ -83,7 +80,8 @@ func (u *unpacking) earlierPayloads(low, high manifests.Version) (list []oci.Ima
 		}
 		r, err := one.Load()
 		if err != nil {
-			return nil, nil, err
+			u.Warn("the releases that bundle %s brought do not count for updates: %v", one.Head.Bundle, err)
+			continue
 		}
 		source := sourceOf(r, repo)
 		for _, img := range r.Images {
@@ -98,14 +96,14 @@ func (u *unpacking) earlierPayloads(low, high manifests.Version) (list []oci.Ima
 				}
 				ref, err := oci.ParseRef(source + "@" + img.Digest.String())
 				if err != nil {
-					return nil, nil, err
+					continue // what no source has
 				}
 				known[tag.Name] = true
 				list = append(list, oci.Image{Source: ref, Path: manifests.PathRelease, Tags: []string{tag.Name}, Root: oci.Descriptor{Digest: img.Digest}})
 			}
 		}
 	}
-	return list, has, nil
+	return list, has
 }
 
 // sourceOf is the repository that the images in one of the mirror come from; "" where that is not one.

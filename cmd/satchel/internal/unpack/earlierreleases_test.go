@@ -25,7 +25,7 @@ func runs(t *testing.T, version string, payload digest.Digest) *manifests.Cluste
 }
 
 // TestEarlierReleases: the way to the release of this week leads over that of last week, which is in
-// the mirror. Where that was deleted, or the mirror is not asked, the page stops.
+// the mirror. Where the mirror is not asked, the page stops.
 func TestEarlierReleases(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, 71)
