@@ -244,3 +244,21 @@ func usesOf(lines ...string) (list []cluster.ImageUse) {
 	}
 	return list
 }
+
+// TestKeptSelectors: where the ClusterExtensions are not known, the selectors of those that have one
+// are kept, and one without is no reason to stop.
+func TestKeptSelectors(t *testing.T) {
+	t.Parallel()
+	in := wayWeek(t, false)
+	in.ClusterVersion = "4.18.3"
+	files, _ := emit(t, in)
+	c := octest.New(t, 18, site418+"---\napiVersion: olm.operatorframework.io/v1\nkind: ClusterExtension\nmetadata: {name: free}\nspec: {source: {catalog: {packageName: acme}}}\n"+
+		"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+handover.BeforeName+", namespace: openshift-config}\n")
+	for _, b := range pasted(t, c, files, handover.FileApply, "Catalogs of OLM v1") {
+		if strings.Contains(b.Output, "STOP") {
+			t.Errorf("%s\nprints %s", b.Commands, b.Output)
+		}
+	}
+	kept := c.Snapshot()[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName}]
+	order(t, kept, "clusterextension-chosen", "!clusterextension-free")
+}

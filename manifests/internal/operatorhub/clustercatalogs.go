@@ -384,7 +384,7 @@ func (h *Hub) pageExtensions(p *page.Page, list []CatalogObject) {
 		p.Text("A ClusterExtension whose SELECTOR names a default catalog gets no updates after that. Let it select one of these: `"+patch+"`. One without a selector follows the new catalogs at once. The command lists them all.", "NAME", example(list))
 		p.Run("oc get clusterextensions -o custom-columns=NAME:.metadata.name,PACKAGE:.spec.source.catalog.packageName,SELECTOR:.spec.source.catalog.selector || true")
 		p.Text("The ConfigMap %s keeps what they select now, for the way back:", handover.BeforeName)
-		p.Run(handover.WithKeep(page.Chain(page.EachOf("x", "clusterextensions.olm.operatorframework.io", "oc get clusterextensions -o jsonpath='{.items[*].metadata.name}'", keepSelector("$x"))...)...)...)
+		p.Run(handover.WithKeep(page.Chain(page.EachOf("x", "clusterextensions.olm.operatorframework.io", "oc get clusterextensions -o jsonpath='{range .items[?(@.spec.source.catalog.selector)]}{.metadata.name} {end}'", keepSelector("$x"))...)...)...)
 		return
 	}
 	var chosen, free, keep []string
