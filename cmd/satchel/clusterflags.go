@@ -58,6 +58,10 @@ func (c clusterFlags) needs(a *app) ([]*manifests.Cluster, error) {
 	list, err := c.read(a)
 	for _, one := range list {
 		seen := one.Namespaces()
+		if len(seen) == 0 {
+			a.info("cluster %s: no pods were read", text.Printable(one.Name))
+			continue
+		}
 		a.info("cluster %s: pods of %s were read: %s", text.Printable(one.Name), text.Count(len(seen), "namespace", "namespaces"), text.Printable(text.Some(seen, mostNamespaces)))
 	}
 	return list, err
