@@ -83,7 +83,7 @@ func TestHostedWords(t *testing.T) {
 		files, notes, err := Emit(inv, given)
 		must(t, err)
 		text := string(fileOf(t, files, handover.FileApply).Body)
-		inOrder(t, text, "Check a node", "one node of each NodePool", `hypershift\.openshift\.io/nodePool`, "diff registries.conf -", "a HostedCluster and its NodePools take none for tags", "`quay.io/app/web:v1`: use")
+		inOrder(t, text, "Check a node", "Ready node of each NodePool", `hypershift\.openshift\.io/nodePool`, "diff registries.conf -", "a HostedCluster and its NodePools take none for tags", "`quay.io/app/web:v1`: use")
 		if strings.Contains(text, "Hosted clusters before 4.15") || strings.Contains(text, "/etc/docker/certs.d") {
 			t.Errorf("the page has what is of other clusters:\n%s", text)
 		}
