@@ -456,6 +456,6 @@ func TestUpdateHosted(t *testing.T) {
 		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6"}),
 	}})
 	order(t, page, "Prepare the update to 4.17.3", "hosted control plane", "Update to 4.17.3", "admin-gates", "Log in to the management cluster",
-		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "drains every node", "oc patch nodepool", "!for POOL in $POOLS; do oc patch nodepool",
+		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "drains every node", "oc patch nodepool", "!for POOL in",
 		"!wait mcp", "!nodes,machineconfigpools", "!oc adm upgrade", "!cluster-backup", "!force")
 }

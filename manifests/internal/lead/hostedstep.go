@@ -162,14 +162,21 @@ func HostedApply(at handover.HostedAt) []string {
 // PoolsOf reads the NodePools of the HostedCluster.
 const PoolsOf = `POOLS=$(oc get nodepool -n "$SPACE" -o jsonpath='{.items[?(@.spec.clusterName=="'"$NAME"'")].metadata.name}')`
 
+// EachPool is a line of a chain that runs a command for each NodePool of [PoolsOf], up to one that
+// fails. zsh, unlike bash, does not divide what a variable holds, and runs the end of a pipe itself:
+// hence the subshell, which exit ends.
+func EachPool(command string) string {
+	return `echo "$POOLS" | tr ' ' '\n' | (while read -r POOL; do [ -z "$POOL" ] || ` + command + ` </dev/null || exit 1; done)`
+}
+
 // WaitForPools wait until every NodePool has a change of its configuration.
 func WaitForPools(at handover.HostedAt) []string {
-	return slices.Concat(at.Read, []string{
+	return page.Chain(slices.Concat(at.Read, []string{
 		PoolsOf,
-		`for POOL in $POOLS; do oc wait nodepool "$POOL" -n "$SPACE" --for=condition=UpdatingConfig --timeout=5m || true; done`,
-		`for POOL in $POOLS; do oc wait nodepool "$POOL" -n "$SPACE" --for=condition=UpdatingConfig=False --timeout=8h; done`,
+		EachPool(`{ oc wait nodepool "$POOL" -n "$SPACE" --for=condition=UpdatingConfig --timeout=5m || true; }`),
+		EachPool(`oc wait nodepool "$POOL" -n "$SPACE" --for=condition=UpdatingConfig=False --timeout=8h`),
 		`oc get nodepool -n "$SPACE"`,
-	})
+	})...)
 }
 
 // pageManagementRules says which rules the management cluster must have itself: the control plane

@@ -41,13 +41,6 @@ func (w *Way) stepHosted(p *page.Page) {
 	}
 }
 
-// eachPool is a line of a chain that runs a command for each NodePool of [lead.PoolsOf], up to one
-// that fails. zsh, unlike bash, does not divide what a variable holds, and runs the end of a pipe
-// itself: hence the subshell, which exit ends.
-func eachPool(command string) string {
-	return `echo "$POOLS" | tr ' ' '\n' | (while read -r POOL; do [ -z "$POOL" ] || ` + command + ` </dev/null || exit 1; done)`
-}
-
 // pageHosted are the commands for the management cluster.
 func (w *Way) pageHosted(p *page.Page, s updatepath.Step, c carriedPayload) {
 	image := c.img.Source.WithDigest(c.img.Root.Digest).String()
@@ -61,8 +54,8 @@ func (w *Way) pageHosted(p *page.Page, s updatepath.Step, c carriedPayload) {
 	)...)...)
 	p.Text("If this ends with STOP, do not go on: `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused, or what it waits for. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
 	p.Run(page.Chain(append(at.Read, lead.PoolsOf,
-		eachPool(`oc patch nodepool "$POOL" -n "$SPACE" `+release),
-		eachPool(`oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h"),
+		lead.EachPool(`oc patch nodepool "$POOL" -n "$SPACE" `+release),
+		lead.EachPool(`oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h"),
 	)...)...)
 	p.Text("Log in to the hosted cluster again. It must show %s, and every node must be Ready.", s.To)
 	p.Run("oc get clusterversion,nodes")
