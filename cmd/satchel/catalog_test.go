@@ -297,8 +297,8 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	checkSources(t, out, mirror.Host+"/ocp", catalogs)
 
 	n := newNode(t, mirror.Host, out)
-	n.skopeo(t, refs)
-	n.podman(t, sample(refs, 20))
+	n.skopeo(t, sample(refs, 40))
+	n.podman(t, sample(refs, 6))
 	n.unreachable(t, refs[0])
 }
 

@@ -208,8 +208,8 @@ func TestOCP412(t *testing.T) {
 		if len(refs) != 184 {
 			t.Errorf("%d images are carried", len(refs))
 		}
-		n.skopeo(t, refs)
-		n.podman(t, sample(refs, 20))
+		n.skopeo(t, sample(refs, 60))
+		n.podman(t, sample(refs, 6))
 		n.unreachable(t, refs[0])
 	})
 }
