@@ -1,11 +1,16 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
+	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/manifests/octest"
+	"github.com/satchel-airgap/satchel/oci"
 )
 
 // hosted are a hosted cluster and its management cluster in one: the pages have commands for both.
@@ -87,6 +92,36 @@ metadata: {name: east-pull, namespace: clusters}
 type: kubernetes.io/dockerconfigjson
 data: {.dockerconfigjson: eyJhdXRocyI6eyJjbG91ZC5vcGVuc2hpZnQuY29tIjp7ImF1dGgiOiJZVHBpIn0sInF1YXkuaW8iOnsiYXV0aCI6IllUcGkifX19}
 `
+
+// TestHostedOutputs: an output directory for hosted clusters is satchel's own in the next week too.
+func TestHostedOutputs(t *testing.T) {
+	t.Parallel()
+	mirror, err := oci.ParseMirror("mirror.example:5000/ocp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := manifests.ReadCluster("site", strings.NewReader(hosted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	for _, extra := range []string{"quay.io/acme/one", "quay.io/acme/two"} {
+		files, _, err := manifests.Emit(weekOf(t, "4.16.3", extra), manifests.Site{Mirror: mirror, Cluster: c, CA: []byte(clusterCA)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := outdir.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Write(files); err != nil {
+			t.Fatal(err)
+		}
+		if rules, err := os.ReadFile(filepath.Join(dir, "hostedcluster", "rules.txt")); err != nil || !strings.Contains(string(rules), extra) {
+			t.Errorf("rules of hosted clusters: %v\n%s", err, rules)
+		}
+	}
+}
 
 // TestHostedWeeks follows the pages of a hosted cluster for two weeks, and back: its HostedCluster
 // keeps all that others wrote, gets what its nodes need at once, and is in the end what it was.

@@ -33,10 +33,12 @@ const (
 )
 
 // outDirs are the directories of a set, each after the one that it is in.
-var outDirs = []string{"restore", "secrets", "install", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
+var outDirs = []string{"restore", "secrets", "install", "hostedcluster", "drains", "tools", "gitops", "gitops/drains", "gitops/secrets", "gitops/fleet"}
 
-// lineCluster begins the line of a list that has the ID of the cluster.
-const lineCluster = "cluster"
+const (
+	lineCluster = "cluster" // begins the line of a list that has the ID of the cluster
+	lineName    = "name"    // and the one that has the name of the directory, where it is one of several
+)
 
 // clusterID is what the ID of a cluster may be.
 var clusterID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$`)
@@ -57,6 +59,9 @@ type Dir struct {
 	old map[string][]string // the earlier set: what each name may hold, as SHA-256 in hexadecimal
 	had string              // the ID of the cluster that the earlier set is for; "" where it is not known
 	id  string              // that of the cluster that the new set is for
+
+	wasOne string // the name that the earlier set has as one of several; "" where it is the only one
+	one    string // that of the new set
 
 	moved []*Dir // where earlier sets of this cluster are, if not here
 }
@@ -141,6 +146,10 @@ func (o *Dir) readList(root *os.Root) error {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
 		if sum == lineCluster && clusterID.MatchString(name) {
 			o.had = name
+			continue
+		}
+		if ok && sum == lineName {
+			o.wasOne = name
 			continue
 		}
 		if !ok || !named(name) {
@@ -247,6 +256,9 @@ func realPath(name string) string {
 func (o *Dir) Check(files []manifests.File) error {
 	news := map[string][]byte{}
 	for _, f := range files {
+		if !named(f.Name) { // the next run would not know its own list
+			return &WriteError{fmt.Errorf("a file cannot be called %q: this is a fault of satchel, and nothing was written", f.Name)}
+		}
 		news[f.Name] = f.Body
 	}
 	root, err := os.OpenRoot(o.dir)

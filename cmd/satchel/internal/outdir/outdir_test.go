@@ -51,6 +51,20 @@ func writeOut(t *testing.T, dir string, files []manifests.File) error {
 	return o.Write(files)
 }
 
+// TestNames: a file that the next run would not know for its own is not written.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{"APPLY.md": true, "hostedcluster/rules.txt": true, "gitops/fleet/policy.yaml": true, "elsewhere/a.yaml": false, "a/b/c/d.yaml": false} {
+		dir := filepath.Join(t.TempDir(), "out")
+		if err := writeOut(t, dir, set(name, "body")); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Open(dir); err != nil {
+			t.Errorf("%s, the next run: %v", name, err)
+		}
+	}
+}
+
 func TestOutDirReplacesItsOwnSet(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "out")
 	if err := writeOut(t, dir, set("icsp-1.yaml", "one", "restore/b.md", "two", "kept.yaml", "three", "gitops/drains/c.yaml", "four")); err != nil {

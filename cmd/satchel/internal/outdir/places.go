@@ -21,35 +21,39 @@ type Cluster struct {
 // ForClusters opens a directory for each of some clusters: dir itself for one, dir/NAME for each
 // of several. It writes nothing. A directory that has sets of several clusters goes on so when only
 // one of them is given. Where an earlier set of a cluster is in another of these places,
-// [Dir.Retire] takes it away once the new one is there. notes say what of earlier runs stays, a line
-// each. The error is a *[RefusedError] where nothing can be written.
+// [Dir.Retire] takes it away once the new one is there. notes say that, and what of earlier runs
+// stays, a line each. The error is a *[RefusedError] where nothing can be written.
 func ForClusters(dir string, list []Cluster) (dirs []*Dir, notes []string, err error) {
-	top, below, others := earlierSets(dir)
-	several := len(list) > 1 || isOf(below, list[0].ID) || top == nil && (len(below) > 1 || len(below) == 1 && !others)
+	top, below := earlierSets(dir)
+	several := len(list) > 1 || isOf(below, list[0].ID) || top == nil && len(below) > 0
 	if several && len(list) == 1 && list[0].Name == "" {
 		return nil, nil, refuse(fmt.Errorf("%s has a directory for each of several clusters (%s), and nothing says which one this run is for", dir, strings.Join(slices.Sorted(maps.Keys(below)), ", ")), "say what the cluster is (--from-cluster), or name another directory for the output")
 	}
 	for _, c := range list {
-		at := dir
+		at, name := dir, ""
 		if several {
-			at = filepath.Join(dir, nameOf(c, len(list) == 1, below))
+			name = nameOf(c, len(list) == 1, below)
+			at = filepath.Join(dir, name)
 		}
 		one, err := Open(at)
 		if err != nil {
 			return nil, nil, err
 		}
-		if one.id = c.ID; one.had != "" && one.id != "" && one.had != one.id {
+		if one.id, one.one = c.ID, name; one.had != "" && one.id != "" && one.had != one.id {
+			if isOf(below, c.ID) || slices.ContainsFunc(list, func(other Cluster) bool { return one.had == other.ID }) {
+				return nil, nil, exchanged(one, c, below)
+			}
 			notes = append(notes, fmt.Sprintf("the files in %s are of another cluster (ID %s), and this run replaces them: to keep both, name another directory", at, one.had))
 		}
-		for _, name := range slices.Sorted(maps.Keys(below)) {
-			if old := below[name]; old.dir != at && old.isOf(c.ID) {
-				one.moved = append(one.moved, old)
-			}
-		}
-		if several && top != nil && top.isOf(c.ID) {
+		dirs = append(dirs, one)
+	}
+	for i, one := range dirs {
+		if one.moved = elsewhere(one, dirs, below); several && top != nil && top.isOf(one.id) {
 			one.moved, top = append(one.moved, top), nil
 		}
-		dirs = append(dirs, one)
+		for _, old := range one.moved {
+			notes = append(notes, fmt.Sprintf("the files of cluster %s move from %s to %s: those that satchel wrote there are deleted once the new ones are written", list[i].Name, old.dir, one.dir))
+		}
 	}
 	if several && top != nil {
 		notes = append(notes, fmt.Sprintf("%s has files of an earlier run for one cluster, and nothing says that it is one of these: they stay, and APPLY.md there may be out of date; delete what is not needed any more", dir))
@@ -57,10 +61,33 @@ func ForClusters(dir string, list []Cluster) (dirs []*Dir, notes []string, err e
 	return dirs, notes, nil
 }
 
+// elsewhere lists the earlier sets of a cluster in directories that no cluster of this run has.
+func elsewhere(o *Dir, dirs []*Dir, below map[string]*Dir) (list []*Dir) {
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		old := below[name]
+		if old.isOf(o.id) && !slices.ContainsFunc(dirs, func(d *Dir) bool { return d.dir == old.dir }) {
+			list = append(list, old)
+		}
+	}
+	return list
+}
+
+// exchanged refuses the directory of one cluster for another one, where both have directories here:
+// copies that commands of a page made, such as a pull secret, would be taken for those of the other.
+func exchanged(at *Dir, c Cluster, below map[string]*Dir) error {
+	has := "has none yet"
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		if below[name].isOf(c.ID) {
+			has = "has " + below[name].dir
+		}
+	}
+	return refuse(fmt.Errorf("%s is the directory of another cluster (ID %s), and what is called %s now is the cluster with ID %s, which %s: nothing was written", at.dir, at.had, c.Name, c.ID, has), "give what --from-cluster names the names that these clusters had before, or name another directory for the output")
+}
+
 // nameOf is the name of the directory of one of several clusters. One that is given alone keeps the
 // directory that it has, whatever its file is called now.
 func nameOf(c Cluster, alone bool, below map[string]*Dir) string {
-	if alone && below[c.Name] == nil {
+	if alone && (below[c.Name] == nil || !below[c.Name].isOf(c.ID)) {
 		for _, name := range slices.Sorted(maps.Keys(below)) {
 			if below[name].isOf(c.ID) {
 				return name
@@ -83,18 +110,17 @@ func isOf(sets map[string]*Dir, id string) bool {
 }
 
 // earlierSets finds the sets that earlier runs have written: in a directory itself, nil for none, and
-// in those right below it. others reports whether there is something else in it.
-func earlierSets(dir string) (top *Dir, below map[string]*Dir, others bool) {
+// in those right below it that were made for one of several clusters. What a user keeps there beside
+// one another, such as a directory of each week, is none of them.
+func earlierSets(dir string) (top *Dir, below map[string]*Dir) {
 	below = map[string]*Dir{}
 	entries, _ := os.ReadDir(dir) // what is wrong with it shows when it is opened
 	for _, e := range entries {
-		if one := earlierSet(filepath.Join(dir, e.Name())); e.IsDir() && one != nil {
+		if one := earlierSet(filepath.Join(dir, e.Name())); e.IsDir() && one != nil && one.wasOne == e.Name() {
 			below[e.Name()] = one
-		} else if !strings.HasPrefix(e.Name(), outTemp) {
-			others = true
 		}
 	}
-	return earlierSet(dir), below, others
+	return earlierSet(dir), below
 }
 
 // earlierSet reads the list of a directory; nil where there is none, or another one than satchel writes.
@@ -141,6 +167,9 @@ func (o *Dir) retire() (r Retired, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
+	if now := earlierSet(o.dir); now == nil || now.had != o.had || !maps.EqualFunc(now.old, o.old, slices.Equal) {
+		return r, fmt.Errorf("%s: another run wrote there meanwhile, so nothing was deleted", o.dir)
+	}
 	if err := sweep(root); err != nil {
 		return r, err
 	}

@@ -57,6 +57,11 @@ func TestForClusters(t *testing.T) {
 		"several, then several, renamed": {[][]Cluster{{east, west}, {later, west}}, "east/secrets/now.json", "east-monday/APPLY.md e-1, west/APPLY.md w-1", "gone from east, left secrets"},
 		"several, then a nameless one":   {[][]Cluster{{east, west}, {unknown}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", "nothing says which one this run is for"},
 		"one, then another":              {[][]Cluster{{east}, {west}}, "", "APPLY.md w-1", "of another cluster (ID e-1)"},
+		"two, exchanged":                 {[][]Cluster{{east, west}, {{"east", "w-1"}, {"west", "e-1"}}}, "east/secrets/before.json", "east/APPLY.md e-1, west/APPLY.md w-1", "east is the directory of another cluster (ID e-1)"},
+		"two, one named as another":      {[][]Cluster{{east, west}, {{"east", "w-1"}, {"west", "n-1"}}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", "which has "},
+		"two, then one named as another": {[][]Cluster{{east, west}, {{"east", "w-1"}}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
+		"one set up anew":                {[][]Cluster{{east, west}, {{"east", "n-1"}, west}}, "", "east/APPLY.md n-1, west/APPLY.md w-1", "of another cluster (ID e-1)"},
+		"one given twice":                {[][]Cluster{{east, later}, {east, later}}, "", "east-monday/APPLY.md e-1, east/APPLY.md e-1", ""},
 		"there and back":                 {[][]Cluster{{east}, {east, west}, {east}, {east, west}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
@@ -111,5 +116,44 @@ func TestMovedHas(t *testing.T) {
 	}
 	if string(dirs[0].Has("APPLY.md")) != "page of e-1" || dirs[1].Has("APPLY.md") != nil {
 		t.Errorf("has %q, %q", dirs[0].Has("APPLY.md"), dirs[1].Has("APPLY.md"))
+	}
+}
+
+// TestDirectoriesOfWeeks: what a user keeps side by side below OUTDIR stays, also if it is of the same
+// cluster; a directory that serves several clusters is not mistaken for that.
+func TestDirectoriesOfWeeks(t *testing.T) {
+	t.Parallel()
+	dir, east := t.TempDir(), Cluster{"east", "e-1"}
+	weeks := []string{filepath.Join(dir, "week1"), filepath.Join(dir, "week2")}
+	for _, week := range weeks {
+		runs(t, week, east)
+	}
+	if said := runs(t, dir, east); len(said) != 1 || !strings.Contains(said[0], "was not written by satchel") {
+		t.Errorf("the directory above: %q", said)
+	}
+	if said := runs(t, dir, east, Cluster{"west", "w-1"}); len(said) > 0 {
+		t.Errorf("several clusters beside them: %q", said)
+	}
+	for _, week := range weeks {
+		if held(t, week)["APPLY.md"] != "page of e-1" {
+			t.Errorf("%s is not what it was", week)
+		}
+	}
+}
+
+// TestRetireOfOthers: what another run wrote since this one looked is not deleted.
+func TestRetireOfOthers(t *testing.T) {
+	t.Parallel()
+	dir, east, west := filepath.Join(t.TempDir(), "out"), Cluster{"east", "e-1"}, Cluster{"west", "w-1"}
+	runs(t, dir, east)
+	dirs, notes, err := ForClusters(dir, []Cluster{east, west})
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "move from "+dir+" to ") {
+		t.Fatalf("%q, %v", notes, err)
+	}
+	if err := writeOut(t, dir, set("APPLY.md", "page of another")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dirs[0].Retire(); err == nil || !strings.Contains(err.Error(), "another run wrote there") || held(t, dir)["APPLY.md"] != "page of another" {
+		t.Errorf("retired: %v", err)
 	}
 }

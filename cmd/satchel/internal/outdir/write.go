@@ -87,11 +87,15 @@ func (o *Dir) steps(files []manifests.File) []func(*os.Root) error {
 		func(r *os.Root) error { return put(r, outList, 0o600, o.listOf(lines(files))) })
 }
 
-// listOf is the list of a set: which cluster it is for, if that is known, and its files.
+// listOf is the list of a set: which cluster it is for, if that is known, whether it is one of
+// several, and its files.
 func (o *Dir) listOf(parts ...[]string) []byte {
 	head := outHead + "\n"
 	if clusterID.MatchString(o.id) {
 		head += lineCluster + "  " + o.id + "\n"
+	}
+	if o.one != "" {
+		head += lineName + "  " + o.one + "\n"
 	}
 	return []byte(head + strings.Join(slices.Concat(parts...), ""))
 }
