@@ -28,7 +28,7 @@ func TestDisruption(t *testing.T) {
 		"neither":       {"4.20.1", both, nil, []string{"!But nodes of", "!policy of its own", "!Some clusters drain"}},
 		"images":        {"4.20.1", both, []string{layered}, []string{". Pull secret", "**But nodes of `gpu` run images", "oc set data", ". Rules", "no drain and no reboot", "**But nodes of `gpu` run images", "oc apply", "!Some clusters drain"}},
 		"a policy":      {"4.20.1", both, []string{policy}, []string{". Rules", "no drain and no reboot", "for `/etc/containers/registries.conf`, which counts instead: Drain, Restart crio.service.", "oc apply", "!config.json`, which counts"}},
-		"not known":     {"4.20.1", nil, nil, []string{"## 1. ", "Some clusters drain", "oc get machineosconfigs", "!But nodes of"}},
+		"not known":     {"4.20.1", nil, nil, []string{"## 1. ", "Some clusters drain", "openshift-config-user-ca-bundle.crt", "If one prints something, expect", "oc get machineosconfigs", "!But nodes of"}},
 		"no version":    {"", nil, nil, []string{"## 1. ", "Some clusters drain"}},
 		"older than it": {"4.15.1", nil, nil, []string{"!Some clusters drain"}},
 	} {
@@ -44,6 +44,10 @@ func TestDisruption(t *testing.T) {
 	if got := string(p.Bytes()); !strings.Contains(got, "may drain and reboot each of them") {
 		t.Errorf("got %q", got)
 	}
+	e = newEmission(&handover.Handover{Site: site.Site{Cluster: clusterOf(t, "4.20.1", both, layered, strings.Replace(policy, "/etc/other", handover.NodeBundle, 1))}})
+	p = page.New(false)
+	e.trust.PageTrusted(p)
+	order(t, string(p.Bytes()), "no drain and no reboot", "nodes of `gpu`", handover.NodeBundle+"`, which counts instead: Reboot.")
 }
 
 // TestLookDisruption: the commands print what there is, and nothing on clusters without the kinds.

@@ -2,6 +2,8 @@ package emit
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/manifests/octest"
 )
 
@@ -34,8 +37,9 @@ func paused(name string) string {
 	return "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata: {name: " + name + "}\nspec: {paused: true}\n"
 }
 
-// TestPastedUpdates: where satchel does not know what runs, releases that are not newer are passed
-// over without waiting, also those before a release; one that is refused is not taken for done.
+// TestPastedUpdates: nothing is done, and nothing waited for, for releases that are not newer than what
+// runs, also candidates before it; one that is refused is not taken for done. The commands look at what
+// runs also where satchel was told.
 func TestPastedUpdates(t *testing.T) {
 	t.Parallel()
 	type want struct {
@@ -44,26 +48,30 @@ func TestPastedUpdates(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		runs    string
+		told    string // what satchel takes for what runs; "" for not known
 		bundle  []string
 		refused bool
 		unsaid  bool // no update from what runs to the second
 		want    want
 	}{
-		"both":              {"4.18.9", []string{"4.19.5", "4.20.3"}, false, false, want{2, ""}},
-		"the second":        {"4.19.5", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
-		"between":           {"4.19.30", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
-		"none":              {"4.20.10", []string{"4.19.5", "4.20.3"}, false, false, want{0, "nothing to wait for"}},
-		"refused":           {"4.19.5", []string{"4.19.5", "4.20.3"}, true, false, want{1, "STOP: "}},
-		"from a candidate":  {"4.20.0-rc.1", []string{"4.19.5", "4.20.0"}, false, false, want{1, ""}},
-		"to a candidate":    {"4.20.0", []string{"4.19.5", "4.20.0-rc.1"}, false, false, want{0, "nothing to wait for"}},
-		"OKD's candidates":  {"4.20.0-okd-scos.ec.14", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.3"}, false, false, want{1, ""}},
-		"OKD's other way":   {"4.20.0-okd-scos.3", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.ec.14"}, false, false, want{0, "nothing to wait for"}},
-		"OKD's to a higher": {"4.20.0-okd-scos.9", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.10"}, false, false, want{1, ""}},
-		"no edge":           {"4.19.30", []string{"4.19.5", "4.20.3"}, true, true, want{0, "STOP: "}},
+		"both":              {"4.18.9", "", []string{"4.19.5", "4.20.3"}, false, false, want{2, ""}},
+		"the second":        {"4.19.5", "", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
+		"between":           {"4.19.30", "", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
+		"none":              {"4.20.10", "", []string{"4.19.5", "4.20.3"}, false, false, want{0, "nothing to wait for"}},
+		"refused":           {"4.19.5", "", []string{"4.19.5", "4.20.3"}, true, false, want{1, "STOP: "}},
+		"from a candidate":  {"4.20.0-rc.1", "", []string{"4.19.5", "4.20.0"}, false, false, want{1, ""}},
+		"to a candidate":    {"4.20.0", "", []string{"4.19.5", "4.20.0-rc.1"}, false, false, want{0, "nothing to wait for"}},
+		"OKD's candidates":  {"4.20.0-okd-scos.ec.14", "", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.3"}, false, false, want{1, ""}},
+		"OKD's other way":   {"4.20.0-okd-scos.3", "", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.ec.14"}, false, false, want{0, "nothing to wait for"}},
+		"OKD's to a higher": {"4.20.0-okd-scos.9", "", []string{"4.19.0-okd-scos.9", "4.20.0-okd-scos.10"}, false, false, want{1, ""}},
+		"no edge":           {"4.19.30", "", []string{"4.19.5", "4.20.3"}, true, true, want{0, "STOP: "}},
+		"updated since":     {"4.19.30", "4.19.5", []string{"4.19.5", "4.20.3"}, true, true, want{0, "STOP: "}},
+		"updated beyond":    {"4.20.10", "4.19.5", []string{"4.19.5", "4.20.3"}, false, true, want{0, "nothing to wait for"}},
+		"as told":           {"4.19.5", "4.19.5", []string{"4.19.5", "4.20.3"}, false, false, want{1, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in := emitInput{Mirror: "m.example"}
+			in := emitInput{Mirror: "m.example", ClusterVersion: c.told}
 			in.Facts = []emitFacts{{Tag: c.bundle[0] + "-x86_64", Previous: []string{"4.18.9"}}, {Tag: c.bundle[1] + "-x86_64", Previous: []string{c.bundle[0], c.runs}}}
 			if c.unsaid {
 				in.Facts[1].Previous = in.Facts[1].Previous[:1]
@@ -266,6 +274,34 @@ func TestTrustedBack(t *testing.T) {
 			delete(want, octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName})
 			sameCluster(t, now, want)
 		})
+	}
+}
+
+// TestTrustedAdded: of the authorities of a file, those are added that the cluster does not trust yet,
+// and no others are kept as what satchel added.
+func TestTrustedAdded(t *testing.T) {
+	t.Parallel()
+	pem := func(s string) string { return "-----BEGIN CERTIFICATE-----\n" + s + "\n-----END CERTIFICATE-----\n" }
+	yamlText := func(s string) string { return strings.ReplaceAll(s, "\n", `\n`) }
+	c := running(t, "4.20.3", "apiVersion: config.openshift.io/v1\nkind: Proxy\nmetadata: {name: cluster}\nspec: {trustedCA: {name: company}}\n",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company, namespace: openshift-config}\ndata: {ca-bundle.crt: \""+yamlText(pem("THEIRS")+"\n")+"\"}\n",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {channel: x}\n")
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "two.crt"), []byte("# the first\n"+pem("FIRST")+strings.ReplaceAll(pem("THEIRS"), "\n", "\r\n")+"\n"), 0o600))
+	p := page.New(false)
+	p.Run(page.Chain(update.AddTrusted("two.crt")...)...)
+	for range 2 {
+		for _, b := range c.Page(t, dir, p.Bytes()) {
+			if b.Err != nil {
+				t.Errorf("%s\n%s", b.Commands, b.Output)
+			}
+		}
+	}
+	for name, want := range map[string]string{"company": "THEIRS", handover.BeforeName: "!THEIRS"} {
+		got := c.Snapshot()[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: name}]
+		if no, absent := strings.CutPrefix(want, "!"); strings.Count(got, "FIRST") != 1 || absent == strings.Contains(got, no) || strings.Count(got, "THEIRS") > 1 {
+			t.Errorf("%s is\n%s", name, got)
+		}
 	}
 }
 

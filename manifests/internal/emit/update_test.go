@@ -81,10 +81,10 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		"runs 4.14.20. It is updated to 4.15.40, then to 4.16.30", "Nothing to do for the other releases", "4.14.5, 4.14.20", "**Stop: do not update to 4.16.31. No update that satchel knows of leads there from 4.14.20:**",
 		"olm.maxOpenShiftVersion", "cluster-backup.sh",
 		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
-		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "oc get configmap admin-gates", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
-		"control plane nodes", "oc adm upgrade", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
+		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "Do what the last one says", "oc get configmap admin-gates", "**Acknowledge only a gate that the first command shows now:**", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
+		"control plane nodes", "STOP: what the cluster runs could not be read", "oc adm upgrade", "the update begins by itself, and drains", "`oc adm upgrade --clear`", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
 		"Before the update to 4.16.30, the operators that are installed must be through too", "oc get csv -A",
-		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Have you checked", "oc adm upgrade", "wait-for-stable-cluster",
+		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Is it there, and have you checked", "oc adm upgrade", "wait-for-stable-cluster",
 		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+handover.NotPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
 	for i, block := range strings.Split(page, "```") {

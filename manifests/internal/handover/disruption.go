@@ -13,6 +13,7 @@ import (
 const (
 	NodeRegistries = "/etc/containers/registries.conf"
 	NodeSecret     = "/var/lib/kubelet/config.json"
+	NodeBundle     = "/etc/pki/ca-trust/source/anchors/openshift-config-user-ca-bundle.crt" // what the proxy settings trust
 )
 
 // layered lists the pools whose nodes run images that the cluster builds itself. Their nodes drain
@@ -77,13 +78,13 @@ func (h *Handover) PageDisruption(p *page.Page, file string) {
 	}
 }
 
-// LookDisruption has a person look for what [emission.pageDisruption] would say.
+// LookDisruption has a person look for what [Handover.PageDisruption] would say.
 func (h *Handover) LookDisruption(p *page.Page) {
 	known := !slices.ContainsFunc([]string{"MachineOSConfig", "MachineConfiguration"}, func(kind string) bool { return !h.Site.Cluster.Known(kind) })
 	if known || h.Hosted() || h.OlderThan(16) {
 		return
 	}
-	p.Text("**Some clusters drain and reboot nodes also where this page says that they do not:** if a pool runs images that the cluster builds itself (the first command lists them), and if a node disruption policy of the site has an entry for `%s` or `%s` (the second command prints it). Both commands should print nothing.", NodeRegistries, NodeSecret)
+	p.Text("**Some clusters drain and reboot nodes also where this page says that they do not:** if a pool runs images that the cluster builds itself (the first command lists them), and if a node disruption policy of the site has an entry for `%s`, `%s` or `%s` (the second command prints it). Both commands should print nothing. If one prints something, expect a drain and a reboot at each step about rules, authorities or the pull secret; or save the state of the cluster and run satchel render again with `--from-cluster`: then each step says it.", NodeRegistries, NodeSecret, NodeBundle)
 	p.Run(
 		ifDefined("machineosconfigs.machineconfiguration.openshift.io", "-o jsonpath='{.items[*].spec.machineConfigPool.name}'"),
 		ifDefined("machineconfigurations.operator.openshift.io", "cluster --ignore-not-found -o jsonpath='{.spec.nodeDisruptionPolicy}'"),

@@ -1,6 +1,9 @@
 package trust
 
-import "github.com/satchel-airgap/satchel/manifests/internal/page"
+import (
+	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/page"
+)
 
 // PageTrusted says what a new authority in the proxy settings does to nodes.
 func (t *Trust) PageTrusted(p *page.Page) {
@@ -15,4 +18,5 @@ func (t *Trust) PageTrusted(p *page.Page) {
 	default:
 		p.Text("Nodes: no drain and no reboot; %s", restart)
 	}
+	t.PageDisruption(p, handover.NodeBundle)
 }

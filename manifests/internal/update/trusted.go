@@ -11,8 +11,12 @@ const (
 	ownBundle = "user-ca-bundle" // the name that the installer gives it too, also where the proxy does not name it
 )
 
-// certificates prints those of a file, without what stands between them.
-const certificates = "sed -n '/-BEGIN CERT/,/-END CERT/p' "
+// notTrusted prints the certificates of a file that trusted-ca.crt does not have, each once, without
+// what stands between them.
+const notTrusted = `awk '{ sub(/[ \t\r]+$/, "") }
+/-BEGIN CERT/ { c = ""; in_c = 1 }
+{ if (in_c) c = c $0 "\n" }
+/-END CERT/ { in_c = 0; if (FILENAME != "trusted-ca.crt" && !(c in has)) printf "%s", c; has[c] = 1 }' trusted-ca.crt `
 
 // AddTrusted are the lines of a chain that add the authorities of a file to those that the whole
 // cluster trusts (proxies.config, trustedCA), and keep what stands there, and what they add, for
@@ -29,15 +33,14 @@ func AddTrusted(file string) []string {
 		"oc get configmap " + name + ` -n openshift-config -o jsonpath='{.data.ca-bundle\.crt}' > trusted-ca.crt`,
 		page.Or(`[ -z "$(tail -c 1 trusted-ca.crt)" ]`, "echo >> trusted-ca.crt"),
 		page.Or(`[ -z "$KEPT" ] || [ -n "$ONCE" ]`, "oc patch "+beforeAt+` --type=merge -p '{"data":{"`+handover.KeyBundle+`":"'"$NAME"'","`+handover.KeyBundleFound+`":"'"$FOUND"'","`+handover.KeyBundleSum+`":"'"$(cksum < trusted-ca.crt)"'"}}'`),
-		page.Or(`grep -qxF "$(grep -v CERTIFICATE `+file+` | tail -n 1)" trusted-ca.crt`, "{ "+keepAdded(file)+certificates+file+" >> trusted-ca.crt && oc set data configmap/"+name+" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }"),
+		notTrusted + file + " > missing-ca.crt",
+		page.Or("[ ! -s missing-ca.crt ]", "{ "+keepAdded+"cat missing-ca.crt >> trusted-ca.crt && oc set data configmap/"+name+" -n openshift-config --from-file=ca-bundle.crt=trusted-ca.crt; }"),
 		page.Or(`[ -n "$NAME" ]`, "oc patch "+trust.ProxyObject+` --type=merge -p '{"spec":{"trustedCA":{"name":"`+ownBundle+`"}}}'`),
 	}
 }
 
 // keepAdded notes what is added, beside what earlier runs added.
-func keepAdded(file string) string {
-	return `{ [ -z "$KEPT" ] || { oc get ` + beforeAt + " -o jsonpath='{.data." + handover.KeyBundleAdded + "}' > added-ca.crt && " + certificates + file + " >> added-ca.crt && oc set data " + beforeAt + " --from-file=" + handover.KeyBundleAdded + "=added-ca.crt; }; } && "
-}
+const keepAdded = `{ [ -z "$KEPT" ] || { oc get ` + beforeAt + " -o jsonpath='{.data." + handover.KeyBundleAdded + "}' > added-ca.crt && cat missing-ca.crt >> added-ca.crt && oc set data " + beforeAt + " --from-file=" + handover.KeyBundleAdded + "=added-ca.crt; }; } && "
 
 // RestoreTrusted takes out of what the whole cluster trusts what satchel added, and nothing else:
 // the proxy settings name no bundle again only if nobody changed it since.

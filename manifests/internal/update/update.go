@@ -208,12 +208,13 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 		p.Text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
 	} else {
 		p.Reboots("the update")
+		w.pageStays(p, s.To)
 	}
-	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already. Use an `oc` of %s%s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", w.Place(c.img), s.To, ocFor(s.To), w.carriedOC(c))
+	p.Text("In the mirror, the release is `%s`. The commands do nothing if the cluster has %s or a newer release already%s. Use an `oc` of %s%s. If `oc adm upgrade` answers that the update is not recommended, read the reason. Only if it does not concern this cluster, repeat the command with `--allow-not-recommended`.", w.Place(c.img), s.To, w.Updates.elseStop(c), ocFor(s.To), w.carriedOC(c))
 	now, isNewest := newest(s.To)
 	to := page.Shell(s.To.String())
-	p.Run(append(now, w.Updates.begin(c, isNewest))...)
-	p.Text("Wait until the whole cluster has it. If this ends with STOP, do not go on: the update was refused, or is not done, and `oc adm upgrade` shows why. (The command about Progressing may end with an error about a timeout: then the update was over before.)")
+	p.Run(append(now, begin(c, isNewest)...)...)
+	p.Text("Wait until the whole cluster has it. If this ends with STOP, do not go on: the update was refused, or is not done, and `oc adm upgrade` shows why. **A request that was refused stays: the update begins by itself, and drains and restarts nodes, once the reason is gone.** To take it back: `oc adm upgrade --clear`. (The command about Progressing may end with an error about a timeout: then the update was over before.)")
 	lines := page.Chain(
 		"oc wait clusterversion version --for=jsonpath='{.status.desired.version}'="+to+" --timeout=15m",
 		"{ oc wait clusterversion version --for=condition=Progressing --timeout=5m || true; }",
@@ -222,10 +223,7 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 		"oc wait $("+handover.NotPaused+") --for=condition=Updated --timeout=4h",
 		"oc get clusterversion",
 	)
-	if !w.Updates.known {
-		lines = slices.Concat(now, []string{"if " + isNewest + "; then"}, lines, []string{"else", `echo "The cluster runs $NOW, which is newer: there is nothing to wait for."`, "fi"})
-	}
-	p.Run(lines...)
+	p.Run(slices.Concat(now, []string{"if " + isNewest + "; then"}, lines, []string{"else", `echo "The cluster runs $NOW, which is newer: there is nothing to wait for."`, "fi"})...)
 }
 
 // pageFrom says where a release came from that an earlier bundle brought, and how the commands find
@@ -263,15 +261,29 @@ func (c carriedPayload) from() []string {
 	return text.Sorted(list)
 }
 
-// begin is the command that begins an update, unless the cluster has it; isNewest is a condition that
-// holds where the release is not older than what runs. Where that is not known, the command looks
-// whether an update from it is supported.
-func (u *updates) begin(c carriedPayload, isNewest string) string {
-	to, command := page.Shell(c.version.String()), "oc adm upgrade --allow-explicit-upgrade --to-image "+page.Shell(c.img.Source.WithDigest(c.img.Root.Digest).String())
-	if from := c.from(); !u.known && len(from) > 0 {
-		command = fmt.Sprintf(`case " %s " in *" $NOW "*) %s ;; *) echo "STOP: no update from $NOW to %s is known." ;; esac`, strings.Join(from, " "), command, c.version)
+// begin are the commands that begin an update, unless the cluster has it; isNewest is a condition
+// that holds where the release is not older than what runs. They look whether an update leads from
+// what runs, also where that is known: the cluster may have been updated since.
+func begin(c carriedPayload, isNewest string) []string {
+	to := c.version.String()
+	command := "oc adm upgrade --allow-explicit-upgrade --to-image " + page.Shell(c.img.Source.WithDigest(c.img.Root.Digest).String())
+	if from := c.from(); len(from) > 0 {
+		command = fmt.Sprintf(`case " %s " in *" $NOW "*) %s ;; *) echo "STOP: no update from $NOW to %s is known, and none is begun." ;; esac`, strings.Join(from, " "), command, to)
 	}
-	return fmt.Sprintf(`[ -z "$NOW" ] || [ "$NOW" = %s ] || ! %s || %s`, to, isNewest, command)
+	return []string{
+		`if [ -z "$NOW" ]; then echo 'STOP: what the cluster runs could not be read, and no update is begun.'`,
+		fmt.Sprintf(`elif [ "$NOW" = %s ] || ! %s; then echo "The cluster has $NOW: nothing to do."`, page.Shell(to), isNewest),
+		"else " + command,
+		"fi",
+	}
+}
+
+// elseStop says that the commands look at what runs, where that is thought to be known.
+func (u *updates) elseStop(c carriedPayload) string {
+	if !u.known || len(c.from()) == 0 {
+		return ""
+	}
+	return ", and print STOP if no update is known from the release that it runs by then"
 }
 
 // newest are commands that read the version that the cluster is to run, and a condition that

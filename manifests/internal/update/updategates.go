@@ -154,7 +154,7 @@ func (w *Way) pageGates(p *page.Page, s updatepath.Step) {
 	} else if !s.Minor() {
 		return
 	} else {
-		p.Text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now. If the last one names operators, update these first:", updatepath.MinorOf(s.From))
+		p.Text("Updates to another minor version are held back until an administrator has acknowledged each gate of %s (`ack-%[1]s-...`). These commands read the cluster's own gates, what is acknowledged, and what holds the update back now. Do what the last one says: update the OLM operators that it names; of a cluster operator, its message says what must change.", updatepath.MinorOf(s.From))
 	}
 	p.Run(
 		"oc get configmap admin-gates -n openshift-config-managed -o yaml",
@@ -184,12 +184,12 @@ func (w *Way) pageGates(p *page.Page, s updatepath.Step) {
 			line += " (Acknowledged already.)"
 		} else {
 			open = true
-			line += fmt.Sprintf(" Have you checked this for this cluster? Only then acknowledge it: `oc patch configmap admin-acks -n openshift-config --type=merge -p '{\"data\":{\"%s\":\"true\"}}'`", g.name)
+			line += fmt.Sprintf(" Is it there, and have you checked this for this cluster? Only then acknowledge it: `oc patch configmap admin-acks -n openshift-config --type=merge -p '{\"data\":{\"%s\":\"true\"}}'`", g.name)
 		}
 		list = append(list, line)
 	}
 	if len(list) > 0 {
-		p.Text("Gates that satchel knows of. Check the condition of each, also of one that the commands above do not show: the release that runs may be older than the gate. One that they do not show needs no acknowledgement:")
+		p.Text("Gates that satchel knows of. **Acknowledge only a gate that the first command shows now:** an acknowledgement given before disarms one that an operator adds later. The others are here so that you can check their conditions before:")
 		p.List(list)
 	}
 	if !open {

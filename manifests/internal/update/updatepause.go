@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
@@ -28,6 +30,13 @@ func (w *Way) stepPause(p *page.Page, stage updatepath.Stage) {
 
 // KeyPaused is an annotation of the pools that the commands paused: only these go on.
 const KeyPaused = "satchel-paused"
+
+// pageStays says which nodes an update does not reach, because the site has paused their pools.
+func (w *Way) pageStays(p *page.Page, to semver.Version) {
+	if stay := w.sitePaused(); len(stay) > 0 {
+		p.Text("**But the nodes of the pools that are paused keep the release that they have: %s.** When you resume them, they drain and restart, to get %s. Do it before the next update to another minor version, and before certificates of their nodes expire.", text.And(handover.Codes(stay)), to)
+	}
+}
 
 // pageOperatorsThrough shows between two updates of a stage that waits whether the operators of
 // Subscriptions, and of ClusterExtensions, are through with theirs.

@@ -277,7 +277,7 @@ func (w *Way) StepUpdateService(p *page.Page) {
 	p.Step("The update service")
 	nodes := "nothing changes."
 	if !w.AsksUpdateService() {
-		nodes = "nothing changes, but by the commands that add the authorities of the cluster's router: what these do stands before them."
+		nodes = "nothing changes, except by the block that adds the authorities of the cluster's router (see there)."
 	}
 	p.Text("It tells clusters which updates there are: the releases of %s, with the graph of this bundle. One cluster can serve many. Nodes: %s", u.object.Spec.Releases, nodes)
 	if u.Kept {
