@@ -59,7 +59,7 @@ func TestCatalogsByVersion(t *testing.T) {
 		"the higher one":        {"4.17.0", indexes(redhatIndex, "v4.16", "v4.17"), nil, "redhat-operators=redhat-operators", ""},
 		"two later ones":        {"4.16.0-rc.1", indexes(redhatIndex, "v4.16", "v4.17", "v4.18"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators-after-4.18=redhat-operators redhat-operators=redhat-operators", ""},
 		"only a later one":      {"4.16.3", indexes(redhatIndex, "v4.17"), nil, "redhat-operators-after-4.17=redhat-operators", "the catalog redhat-operators for 4.17 and not for 4.16"},
-		"only an earlier one":   {"4.16.3", indexes(redhatIndex, "v4.15"), nil, "redhat-operators=redhat-operators", "the catalog redhat-operators for 4.15 and not for 4.16"},
+		"only an earlier one":   {"4.16.3", indexes(redhatIndex, "v4.15"), nil, "", "the catalog redhat-operators for 4.15 and not for 4.16"},
 		"a tag with a date":     {"4.16.3", indexes(redhatIndex, "v4.16-1711601986", "v4.17-1711601986"), nil, "redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
 		"5 comes after 4":       {"4.23.0", indexes(redhatIndex, "v4.23", "v5.0"), nil, "redhat-operators-after-5.0=redhat-operators redhat-operators=redhat-operators", ""},
 		"9 before 10":           {"4.9.0", indexes(redhatIndex, "v4.9", "v4.10"), nil, "redhat-operators-after-4.10=redhat-operators redhat-operators=redhat-operators", ""},
@@ -72,7 +72,7 @@ func TestCatalogsByVersion(t *testing.T) {
 		"a name with after":     {"4.16.3", indexes(redhatIndex, "v4.16", "v4.17"), map[string]string{redhatIndex + ":v4.16": "ours-after-hours"}, "ours-after-hours-after-4.17=ours-after-hours ours-after-hours=ours-after-hours", ""},
 		"several repositories":  {"4.16.3", append(indexes(redhatIndex, "v4.16", "v4.17"), indexes("registry.redhat.io/redhat/certified-operator-index", "v4.16")...), nil, "certified-operators=certified-operators redhat-operators-after-4.17=redhat-operators redhat-operators=redhat-operators", ""},
 		"OKD's community":       {"4.17.0-okd-scos.1", indexes("registry.access.redhat.com/redhat/community-operator-index", "v4.17"), nil, "community-operators=community-operators", ""},
-		"an earlier one beside": {"4.17.3", indexes(redhatIndex, "v4.14", "v4.16", "v4.18"), nil, "redhat-operators-after-4.18=redhat-operators redhat-operators-v4-14=redhat-operators-v4-14 redhat-operators=redhat-operators", "for 4.14, 4.16 and 4.18 and not for 4.17"},
+		"an earlier one beside": {"4.17.3", indexes(redhatIndex, "v4.14", "v4.16", "v4.18"), nil, "redhat-operators-after-4.18=redhat-operators", "for 4.14, 4.16 and 4.18 and not for 4.17"},
 	} {
 		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: c.images, CatalogNames: c.names}, func(s *site.Site) {
 			if c.runs != "" {
@@ -86,14 +86,14 @@ func TestCatalogsByVersion(t *testing.T) {
 			t.Errorf("%s: notes %q, want %q", name, notes, c.note)
 		}
 		for file := range files {
-			later := strings.Contains(file, "-after-4.") || strings.Contains(file, "-after-5.")
+			later := strings.Contains(file, "-after-4.") || strings.Contains(file, "-after-5.") || c.runs == "" && strings.Contains(file, "redhat-operators-v4-")
 			if synced := files["gitops/"+file] != ""; strings.HasPrefix(file, "catalogsource-") && synced == later {
 				t.Errorf("%s: %s is in GitOps: %t", name, file, synced)
 			}
 		}
 		for _, line := range strings.Split(files[handover.FileApply], "\n") {
-			if strings.Contains(line, "oc apply") && (strings.Contains(line, "-after-4.") || strings.Contains(line, "-after-5.")) {
-				t.Errorf("%s: a catalog for later is applied: %s", name, line)
+			if strings.Contains(line, "oc apply") && (strings.Contains(line, "-after-4.") || strings.Contains(line, "-after-5.") || strings.Contains(line, "redhat-operators-v4-")) {
+				t.Errorf("%s: a catalog for another version is applied: %s", name, line)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestOlderCatalog(t *testing.T) {
 		present string
 		tag     string
 		names   map[string]string
-		left    string // the kind that is left out
+		left    string // the kind that is left out; both where the cluster has none of the name to stay
 	}{
 		"satchel's, later":       {source(byDigest, noted("4.19")), "v4.18", nil, "CatalogSource"},
 		"by its tag":             {source(place+":v4.19", ""), "v4.18", nil, "CatalogSource"},
@@ -127,22 +127,26 @@ func TestOlderCatalog(t *testing.T) {
 		"older":                  {source(byDigest, noted("4.17")), "v4.18", nil, ""},
 		"not known":              {source(byDigest, ","+label), "v4.18", nil, ""},
 		"too late for it":        {source(byDigest, noted("4.20")), "v4.19", nil, ""},
-		"the cluster's default":  {source(redhatIndex+":v4.19", `,"annotations":{"operatorframework.io/managed-by":"marketplace-operator"}`), "v4.18", nil, ""},
+		"the cluster's default":  {source(redhatIndex+":v4.19", `,"annotations":{"operatorframework.io/managed-by":"marketplace-operator"}`), "v4.18", nil, "both"},
 		"asked for by name":      {source(byDigest, noted("4.19")), "v4.18", map[string]string{redhatIndex: "redhat-operators"}, ""},
 		"a name of its own":      {source(byDigest, noted("4.19")), "v4.18", map[string]string{redhatIndex: "old"}, ""},
-		"of OLM v1 alone":        {served("4.19"), "v4.18", nil, "ClusterCatalog"},
-		"of OLM v1, older still": {served("4.17"), "v4.18", nil, ""},
+		"of OLM v1 alone":        {served("4.19"), "v4.18", nil, "both"},
+		"of OLM v1, older still": {served("4.17"), "v4.18", nil, "both"},
 	} {
 		files, notes := pagesOf(t, emitInput{Mirror: "m.example/ns", Images: indexes(redhatIndex, c.tag), CatalogNames: c.names}, func(s *site.Site) {
 			s.Cluster = clusterOf(t, "4.19.3", asked, c.present)
 		})
 		page := files[handover.FileApply]
-		if said := strings.Contains(page, "**Left out: the catalog "+redhatIndex+":v4.18 is for 4.18, and the "+c.left); said != (c.left != "") || strings.Contains(notes, "that one stays as it is") != said {
+		text, note := "**Left out: the catalog "+redhatIndex+":v4.18 is for 4.18, and the "+c.left, "that one stays as it is"
+		if c.left == "both" {
+			text, note = "**Left out: `"+redhatIndex+":v4.18`, because this cluster runs 4.19", "is left out (carry the catalog for 4.19"
+		}
+		if said := strings.Contains(page, text); said != (c.left != "") || strings.Contains(notes, note) != said {
 			t.Errorf("%s: said %t, notes %s", name, said, notes)
 		}
 		for _, kind := range []string{"CatalogSource", "ClusterCatalog"} {
 			file := strings.ToLower(kind) + "-redhat-operators.yaml"
-			out := c.left == kind || c.left == "CatalogSource" || c.names[redhatIndex] == "old"
+			out := c.left == kind || c.left == "CatalogSource" || c.left == "both" || c.names[redhatIndex] == "old"
 			if has := files[file] != ""; has == out {
 				t.Errorf("%s: %s is written: %t", name, file, has)
 			}
@@ -150,7 +154,11 @@ func TestOlderCatalog(t *testing.T) {
 				t.Errorf("%s: the page deletes what stays:\n%s", name, page)
 			}
 		}
-		if ours := strings.Contains(c.present, label); ours && c.left != "" && !strings.Contains(files["gitops/"+strings.ToLower(c.left)+"-redhat-operators.yaml"], byDigest) {
+		kind := c.left
+		if kind == "both" {
+			kind = "ClusterCatalog"
+		}
+		if ours := strings.Contains(c.present, label); ours && c.left != "" && !strings.Contains(files["gitops/"+strings.ToLower(kind)+"-redhat-operators.yaml"], byDigest) {
 			t.Errorf("%s: GitOps does not keep what is there: %s", name, files[fileKustomization])
 		}
 	}

@@ -199,7 +199,7 @@ func (e *emission) desiredState() ([]desired, error) {
 			continue
 		}
 		// Others are patches, for another version, or not desired state.
-		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != handover.ModePublic || e.hub.IsLater(f.Name) || f.Name == handover.FileBefore || f.Name == handover.FileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
+		if path.Ext(f.Name) != ".yaml" || strings.Contains(f.Name, "/") || f.Mode != handover.ModePublic || e.hub.NotNow(f.Name) || f.Name == handover.FileBefore || f.Name == handover.FileCA || strings.HasPrefix(f.Name, "pinnedimageset-") {
 			continue
 		}
 		d := desired{file: f.Name}

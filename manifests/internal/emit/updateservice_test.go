@@ -214,3 +214,45 @@ func TestUpdateServiceWithout(t *testing.T) {
 		order(t, string(fileOf(t, files, handover.FileApply).Body), tc.want...)
 	}
 }
+
+// TestUpdateOperatorCatalog: the operator comes from the plain catalog, never from one for an earlier
+// version, and the page says why where no catalog for now has it.
+func TestUpdateOperatorCatalog(t *testing.T) {
+	t.Parallel()
+	const later = `{"kind":"CatalogSource","metadata":{"name":"redhat-operators","namespace":"openshift-marketplace"},"spec":{"image":"other.example/x:v4.19"}}`
+	for name, c := range map[string]struct {
+		runs    string
+		objects []string
+		source  string
+		stops   string
+	}{
+		"not known":           {"", nil, "redhat-operators", ""},
+		"the one that runs":   {"4.18.3", nil, "redhat-operators", ""},
+		"the one before":      {"4.17.3", nil, "redhat-operators", ""},
+		"only later ones":     {"4.16.3", nil, "", "only a catalog for after the update has it"},
+		"only earlier ones":   {"4.19.3", nil, "", "of this bundle only catalogs that were left out have it"},
+		"a later one present": {"4.19.3", []string{later}, "", "(`oc get packagemanifests -n openshift-marketplace -l catalog=redhat-operators | grep cincinnati-operator`)"},
+	} {
+		inv, given := withGraph(t)
+		older := emitImage{Origin: "catalog", Source: "registry.redhat.io/redhat/redhat-operator-index:v4.17", Tags: []string{"v4.17"}, Platforms: []string{"linux/amd64"}}.image(t)
+		inv.Images = append(inv.Images, older)
+		for _, catalog := range []oci.Image{older, inv.Images[2]} {
+			inv.Images[3].Reasons = append(inv.Images[3].Reasons, oci.Reason{Kind: "operator", Name: update.UpdatePackage + " 5.0.3", Catalog: catalog.Configured().String()})
+		}
+		if c.runs != "" {
+			given.Cluster = clusterOf(t, c.runs, []string{"ClusterServiceVersion", "CatalogSource"}, c.objects...)
+		}
+		files, _, err := Emit(inv, given)
+		must(t, err)
+		has := map[string]string{}
+		for _, f := range files {
+			has[f.Name] = string(f.Body)
+		}
+		if got := has[update.FileUpdateSubscription]; c.source == "" && got != "" || c.source != "" && !strings.Contains(got, "source: "+c.source+"\n") {
+			t.Errorf("%s: the Subscription is %q, want the source %q", name, got, c.source)
+		}
+		if !strings.Contains(has[handover.FileApply], c.stops) {
+			t.Errorf("%s: no %q in:\n%s", name, c.stops, has[handover.FileApply])
+		}
+	}
+}

@@ -47,6 +47,7 @@ func (h *Hub) nameCatalogs() error {
 		return err
 	}
 	h.leaveOlder()
+	h.keepOthers()
 	return nil
 }
 
@@ -229,7 +230,7 @@ func checkApart(list []CatalogObject) error {
 
 func (h *Hub) listCatalogs() string {
 	var list []string
-	for _, c := range slices.Concat(h.Catalogs, h.Later) {
+	for _, c := range slices.Concat(h.Catalogs, h.Later, h.Outdated) {
 		list = append(list, c.Image.Configured().String())
 	}
 	return cmp.Or(strings.Join(list, ", "), "none")

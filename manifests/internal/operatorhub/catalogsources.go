@@ -31,6 +31,12 @@ type Hub struct {
 	// Older are for an earlier version than the cluster runs, and not written: under their names the
 	// cluster has catalogs for a later one.
 	Older []OlderCatalog
+	// Outdated are default catalogs for an earlier version than the cluster runs, and not written: the
+	// bundle has none for that version, and their operators would not be those for it.
+	Outdated []CatalogObject
+	// Others are written and applied only where somebody wants them: default catalogs for other versions
+	// than the plain one, where it is not known which version the cluster runs.
+	Others []CatalogObject
 }
 
 // EmitCatalogs writes a CatalogSource for each catalog.
@@ -44,7 +50,7 @@ func (h *Hub) EmitCatalogs() error {
 	h.noteReplaced()
 	h.noteOtherMinor()
 	h.noteOlder()
-	for _, c := range slices.Concat(h.Catalogs, h.Later) {
+	for _, c := range slices.Concat(h.Catalogs, h.Later, h.Others) {
 		if err := h.AddObject(c.File, handover.ModePublic, h.catalogSource(c)); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 
 func (h *Hub) stepCatalogSources(p *page.Page) {
 	list := h.newCatalogs(h.Catalogs)
-	if len(list)+len(h.Later)+len(h.Older) == 0 && len(h.Renamed()) == 0 {
+	if len(list)+len(h.Later)+len(h.Older)+len(h.Outdated) == 0 && len(h.Renamed()) == 0 {
 		p.Nothing("the catalogs")
 		return
 	}
@@ -35,6 +35,7 @@ func (h *Hub) stepCatalogSources(p *page.Page) {
 		h.listCatalogPlaces(p)
 	}
 	h.pageOldPods(p)
+	h.pageOthers(p)
 	h.pageRenamed(p)
 	h.pageLater(p)
 }
@@ -69,8 +70,12 @@ func (h *Hub) applyCatalogs(p *page.Page, list []CatalogObject) {
 	for _, c := range list {
 		files, names = append(files, c.Named), append(names, "catalogsource/"+c.Name)
 	}
+	h.pageFits(p, list)
+	fits := h.fitsVersion(list)
 	if keep := h.keepReplaced(p, list); len(keep) > 0 {
-		p.Run(handover.WithKeep(page.Chain(append(keep, "oc apply"+handover.Flagged(files))...)...)...)
+		p.Run(handover.WithKeep(page.Chain(slices.Concat(fits, keep, []string{"oc apply" + handover.Flagged(files)})...)...)...)
+	} else if len(fits) > 0 {
+		p.Run(page.Chain(append(fits, "oc apply"+handover.Flagged(files))...)...)
 	} else {
 		p.Run("oc apply" + handover.Flagged(files))
 	}

@@ -25,19 +25,44 @@ func (h *Hub) keepLater() {
 		return
 	}
 	all := h.Catalogs
-	isLater := func(c CatalogObject) bool {
-		m, ok := handover.IndexMinor(c.Image)
-		return ok && m.Compare(runs) > 0 && isIndex(c.Image, all, runs)
-	}
+	var stay []CatalogObject
 	for _, c := range all {
-		if isLater(c) {
-			c.After, _ = handover.IndexMinor(c.Image)
+		m, tagged := handover.IndexMinor(c.Image)
+		_, isDefault := handover.DefaultCatalogs[c.Image.Source.Name()]
+		fits := hasIndex(c.Image, all, runs)
+		switch {
+		case tagged && m.Compare(runs) > 0 && isIndex(c.Image, all, runs):
+			c.After = m
 			h.Later = append(h.Later, c)
+		case !tagged || m.Compare(runs) >= 0 || c.Name != "" || h.inUse(c):
+			stay = append(stay, c)
+		case fits: // it is for other clusters
+		case isDefault && !h.knownAs(c, m):
+			c.Name = h.plainName(c.Image.Source)
+			h.Outdated = append(h.Outdated, c)
+		default:
+			stay = append(stay, c)
 		}
 	}
-	h.Catalogs = slices.DeleteFunc(slices.Clone(all), func(c CatalogObject) bool {
-		m, ok := handover.IndexMinor(c.Image)
-		return isLater(c) || ok && m.Compare(runs) < 0 && c.Name == "" && hasIndex(c.Image, all, runs) && !h.inUse(c)
+	h.Catalogs = stay
+}
+
+// knownAs reports whether the cluster has a catalog under the name that one for an earlier version
+// than it runs would get, the highest of those: from this mirror and no newer, so that it is renewed; or
+// a newer one, which stays (see leaveOlder).
+func (h *Hub) knownAs(c CatalogObject, m handover.Minor) bool {
+	runs, _ := h.Minor()
+	higher := func(o CatalogObject) bool {
+		other, tagged := handover.IndexMinor(o.Image)
+		return tagged && o.Image.Source.Name() == c.Image.Source.Name() && other.Compare(m) > 0 && other.Compare(runs) < 0
+	}
+	if h.Site.PresentCatalogSources == nil || slices.ContainsFunc(h.Catalogs, higher) {
+		return false
+	}
+	return slices.ContainsFunc(h.Site.PresentCatalogSources.Sources, func(s site.PresentSource) bool {
+		serves, tagged := handover.TaggedMinor(s.Image.Tag, s.For)
+		later := tagged && m.Compare(serves) < 0
+		return s.Name == h.plainName(c.Image.Source) && !h.goesOff(s, c) && (later || h.isMirror(s.Image))
 	})
 }
 
@@ -47,6 +72,9 @@ func (h *Hub) inUse(c CatalogObject) bool {
 		return false
 	}
 	return slices.ContainsFunc(h.servedAs(c.Image), func(s site.PresentSource) bool {
+		if s.Name == h.plainName(c.Image.Source) { // see knownAs
+			return false
+		}
 		one, known := h.Present("CatalogSource", Marketplace, s.Name)
 		return !known || !handover.Ours(one) || !h.Site.Cluster.Known("Subscription") || h.subscribed(s.Name)
 	})
@@ -130,9 +158,10 @@ func (h *Hub) laterMinors() (list []handover.Minor) {
 	return list
 }
 
-// IsLater reports whether a file has a catalog for a later version than the cluster runs.
-func (h *Hub) IsLater(file string) bool {
-	return slices.ContainsFunc(slices.Concat(h.Later, h.clusterCatalogs(h.Later)), func(c CatalogObject) bool { return c.File == file })
+// NotNow reports whether a file has a catalog that the cluster does not get now: for a later version
+// than it runs, or one that is applied only where somebody wants it.
+func (h *Hub) NotNow(file string) bool {
+	return slices.ContainsFunc(slices.Concat(h.Later, h.clusterCatalogs(h.Later), h.Others), func(c CatalogObject) bool { return c.File == file })
 }
 
 // atOnce lists the catalogs that a cluster has together: now, and after each update.
@@ -160,9 +189,12 @@ func (h *Hub) noteOtherMinor() {
 	if !known {
 		return
 	}
-	has := map[string][]string{}
+	has, left := map[string][]string{}, map[string]bool{}
+	for _, c := range h.Outdated {
+		left[handover.DefaultCatalogs[c.Image.Source.Name()].Name] = true
+	}
 	fits := map[string]bool{}
-	for _, c := range slices.Concat(h.Catalogs, h.Later) {
+	for _, c := range slices.Concat(h.Outdated, h.Catalogs, h.Later) {
 		d, isDefault := handover.DefaultCatalogs[c.Image.Source.Name()]
 		if m, ok := handover.IndexMinor(c.Image); ok && isDefault {
 			fits[d.Name] = fits[d.Name] || m == runs
@@ -170,9 +202,14 @@ func (h *Hub) noteOtherMinor() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(has)) {
-		if !fits[name] {
-			h.Note("the bundle has the catalog %s for %s and not for %s, which the cluster runs", name, text.And(has[name]), runs)
+		if fits[name] {
+			continue
 		}
+		out := ""
+		if left[name] {
+			out = fmt.Sprintf("; what is for an earlier version is left out (carry the catalog for %s, or give an earlier one a name of its own: --catalog-name CATALOG=NAME)", runs)
+		}
+		h.Note("the bundle has the catalog %s for %s and not for %s, which the cluster runs%s", name, text.And(has[name]), runs, out)
 	}
 }
 

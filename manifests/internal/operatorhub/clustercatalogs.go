@@ -268,7 +268,8 @@ func (h *Hub) applyClusterCatalogs(p *page.Page, list []CatalogObject) {
 	}
 	apply, wait := "oc apply"+handover.Flagged(files), "oc wait "+strings.Join(names, " ")+" --for=condition=Serving --timeout=10m"
 	if !h.capabilitiesKnown() {
-		p.Run(page.Chain("V1=$(oc get crd clustercatalogs.olm.operatorframework.io --ignore-not-found -o name)", page.Or(`[ -z "$V1" ]`, "{ "+apply+" && "+wait+"; }"))...)
+		v1 := "V1=$(oc get crd clustercatalogs.olm.operatorframework.io --ignore-not-found -o name)"
+		p.Run(page.Chain(v1, page.Or(`[ -z "$V1" ]`, "{ "+strings.Join(append(h.fitsVersion(list), apply, wait), " && ")+"; }"))...)
 		return
 	}
 	if len(keep) > 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // OlderCatalog is a catalog for an earlier version than the one that the cluster has under its name.
@@ -96,8 +97,14 @@ func servedFor(o cluster.Object) (handover.Minor, bool) {
 	return handover.TaggedMinor(s.Image.Tag, s.For)
 }
 
-// keepsLater reports whether an object of the cluster stays because a catalog here is older.
+// keepsLater reports whether an object of the cluster stays because a catalog here is older, or is
+// one to apply where it is wanted.
 func (h *Hub) keepsLater(o cluster.Object) bool {
+	for _, c := range slices.Concat(h.Outdated, h.Others) {
+		if name, _ := h.clusterCatalogName(c); o.Name == c.Name || o.Kind == "ClusterCatalog" && o.Name == name {
+			return true
+		}
+	}
 	return slices.ContainsFunc(h.Older, func(c OlderCatalog) bool {
 		name, _ := h.clusterCatalogName(c.CatalogObject)
 		return o.Name == c.Name || o.Kind == "ClusterCatalog" && o.Name == name
@@ -121,5 +128,12 @@ func (h *Hub) noteOlder() {
 func (h *Hub) pageOlder(p *page.Page) {
 	for _, c := range h.Older {
 		p.Text("**Left out: %s.** Its operators would not be those for this cluster.", c.say())
+	}
+	var list []string
+	for _, c := range h.Outdated {
+		list = append(list, "`"+c.Image.Configured().String()+"`")
+	}
+	if runs, _ := h.Minor(); len(list) > 0 {
+		p.Text("**Left out: %s, because this cluster runs %s, and the bundle has no such catalog for that.** Carry it with the next bundle.", text.And(list), runs)
 	}
 }

@@ -128,7 +128,7 @@ func (h *Hub) StepCatalogs(p *page.Page) {
 			h.stepHub(p)
 		}
 	}
-	if len(h.Catalogs)+len(h.Later)+len(h.Older) > 0 {
+	if len(h.Catalogs)+len(h.Later)+len(h.Older)+len(h.Outdated) > 0 {
 		h.stepCatalogSources(p)
 	}
 }

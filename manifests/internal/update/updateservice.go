@@ -154,9 +154,8 @@ func (w *Way) EmitUpdateService() error {
 	u.catalog = w.catalogWith(UpdatePackage)
 	switch known := w.Site.Cluster.Known("ClusterServiceVersion"); {
 	case u.installed:
-	case u.catalog == "" && known: // a catalog for after the update has it
-		u.stopped = "the cluster does not have the OpenShift Update Service operator, and only a catalog for after the update has it"
-		u.instead = "After the update, save the state of the cluster again, and run satchel render again with `--from-cluster`."
+	case u.catalog == "" && known: // a catalog that is not for now has it
+		u.stopped, u.instead = w.noOperatorNow()
 		return nil
 	case u.catalog == "":
 		u.Unsure = true
@@ -202,21 +201,44 @@ func UpdateOperator(catalog string) map[string]any {
 	return map[string]any{FileUpdateNamespace: ns, fileUpdateGroup: group, FileUpdateSubscription: sub}
 }
 
-// catalogWith is the CatalogSource of a carried catalog that has a package; empty for none.
-func (w *Way) catalogWith(pkg string) string {
-	for _, img := range w.Images {
-		for _, part := range origin.PartsOf(img) {
-			if part.Kind != origin.KindOperator || part.Name != pkg {
-				continue
-			}
-			for _, c := range w.Hub.Catalogs {
-				if c.Image.Configured().String() == part.Catalog || c.Image.Source.String() == part.Catalog {
-					return c.Name
-				}
-			}
+// catalogWith is the CatalogSource of a carried catalog that has a package, of several the one for the
+// latest version: those for later ones than the cluster runs are not among them. Empty for none.
+func (w *Way) catalogWith(pkg string) (name string) {
+	var best handover.Minor
+	for _, c := range w.Hub.Catalogs {
+		m, _ := handover.IndexMinor(c.Image)
+		if w.catalogHas(c.Image, pkg) && (name == "" || m.Compare(best) > 0) {
+			name, best = c.Name, m
 		}
 	}
-	return ""
+	return name
+}
+
+// catalogHas reports whether a carried catalog has a package.
+func (w *Way) catalogHas(catalog oci.Image, pkg string) bool {
+	return slices.ContainsFunc(w.Images, func(img oci.Image) bool {
+		return slices.ContainsFunc(origin.PartsOf(img), func(part origin.Part) bool {
+			return part.Kind == origin.KindOperator && part.Name == pkg && (catalog.Configured().String() == part.Catalog || catalog.Source.String() == part.Catalog)
+		})
+	})
+}
+
+// noOperatorNow says why no catalog for now has the update service's operator, and what to do.
+func (w *Way) noOperatorNow() (why, instead string) {
+	const lacks = "the cluster does not have the OpenShift Update Service operator, and "
+	const again = "save the state of the cluster again, and run satchel render again with `--from-cluster`."
+	for _, c := range w.Hub.Later {
+		if w.catalogHas(c.Image, UpdatePackage) {
+			return lacks + "only a catalog for after the update has it", "After the update, " + again
+		}
+	}
+	for _, c := range w.Hub.Older {
+		if w.catalogHas(c.Image, UpdatePackage) {
+			return lacks + "of this bundle only catalogs for an earlier version than the cluster runs have it, which were left out",
+				fmt.Sprintf("If the cluster's own catalog `%s` has it (`oc get packagemanifests -n openshift-marketplace -l catalog=%[1]s | grep %s`), install it from there. Else carry the catalog for the version that runs, with that package. Then %s", c.Name, UpdatePackage, again)
+		}
+	}
+	return lacks + "of this bundle only catalogs that were left out have it (see the step about catalogs)", "Carry the catalog for the version that runs, with the package `" + UpdatePackage + "`."
 }
 
 // single reports whether the cluster is known to have one node for its control plane.
