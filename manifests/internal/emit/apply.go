@@ -13,17 +13,13 @@ import (
 // in the list of what is not to be done, only where the cluster's own objects show that.
 func (e *emission) applyPage() []byte {
 	steps := e.NewPage()
-	next, first := e.way.StepUpdate, func(*page.Page) {}
-	if e.way.UpdateFirst() {
-		next, first = first, next
-	}
 	for _, step := range []func(*page.Page){
-		e.stepBefore, first,
+		e.stepBefore, e.way.StepUnderWay,
 		e.trust.StepProxy,
 		e.login.StepPullSecret, e.trust.StepCA, e.trust.StepPlainHTTP,
 		e.lead.StepRules, e.stepCheck, e.lead.StepTagRules, e.lead.StepSuperfluous,
 		e.hub.StepCatalogs, e.hub.StepClusterCatalogs, e.hub.StepHelm,
-		e.way.StepPinned, next, e.way.StepUnpin,
+		e.way.StepPinned, e.way.StepUpdate, e.way.StepUnpin,
 		e.way.StepUpdateService,
 		e.hub.StepNoLonger,
 		e.stepHostedClusters,

@@ -91,6 +91,9 @@ func TestPinnedImageSets(t *testing.T) {
 		}
 		first, last := strings.Index(page, "oc apply -f pinnedimageset-canary-1.yaml -f pinnedimageset-canary-2.yaml"), strings.Index(page, "oc apply -f pinnedimageset-master-1.yaml")
 		away := strings.Index(page, "oc delete pinnedimageset --ignore-not-found satchel-canary-1 ")
+		if !strings.Contains(page, "LOADED:.status.pinnedImageSets[*].currentGeneration") {
+			t.Error("the page does not ask what a node has loaded")
+		}
 		if first < 0 || last < first || away < last || !strings.Contains(page, "up to 33.2 GB of free space") {
 			t.Errorf("the steps: %s", page)
 		}

@@ -80,7 +80,7 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 	order(t, page, "Prepare the update to 4.16.30",
 		"runs 4.14.20. It is updated to 4.15.40, then to 4.16.30", "Nothing to do for the other releases", "4.14.5, 4.14.20", "**Stop: do not update to 4.16.31. No update that satchel knows of leads there from 4.14.20:**",
 		"olm.maxOpenShiftVersion", "cluster-backup.sh",
-		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
+		"Pause the pools of worker nodes", "no rules, no certificate authority and no pull secret", "Each must be 4.16 or newer: else the cluster stays on 4.15, with paused nodes.", `oc patch machineconfigpool infra --type=merge -p '{"spec":{"paused":true}}'`, "oc patch machineconfigpool worker",
 		"Update to 4.15.40", "known problems", "Slow: Some clusters slow.", "Do what the last one says", "oc get configmap admin-gates", "**Acknowledge only a gate that the first command shows now:**", "`ack-4.14-kube-1.28-api-removals-in-4.15`: Some 'API's go. (Acknowledged already.)",
 		"control plane nodes", "STOP: what the cluster runs could not be read", "oc adm upgrade", "the update begins by itself, and drains", "`oc adm upgrade --clear`", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
 		"Before the update to 4.16.30, the operators that are installed must be through too", "oc get csv -A",
@@ -91,6 +91,33 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
 			t.Error("an acknowledgement is to be pasted")
 		}
+	}
+}
+
+// TestUpdateBackups: etcd is backed up before each pair of updates that worker nodes wait for, and
+// before each other update to another minor version; and before a pause, the page lists what operators
+// may be on at most.
+func TestUpdateBackups(t *testing.T) {
+	t.Parallel()
+	in := emitInput{Mirror: "m.example", ClusterVersion: "4.12.9"}
+	for minor := 13; minor <= 17; minor++ {
+		tag := fmt.Sprintf("4.%d.9-x86_64", minor)
+		in.Images = append(in.Images, payloads(tag)...)
+		in.Facts = append(in.Facts, emitFacts{Tag: tag, Previous: []string{fmt.Sprintf("4.%d.9", minor-1)}})
+	}
+	files, _ := emit(t, in)
+	const backup = "cluster-backup.sh"
+	page := string(fileOf(t, files, handover.FileApply).Body)
+	order(t, page, ". Prepare the update", backup, ". Pause the pools", ". Update to 4.14.9", ". Let the pools", ". Pause the pools", backup, ". Update to 4.16.9", ". Let the pools", ". Update to 4.17.9", backup, "oc adm upgrade")
+	if n := strings.Count(page, backup); n != 3 {
+		t.Errorf("%d backups", n)
+	}
+	csv := func(name, properties string) string {
+		return "---\napiVersion: operators.coreos.com/v1alpha1\nkind: ClusterServiceVersion\nmetadata: {name: " + name + ", namespace: ns, annotations: {" + properties + "}}\n"
+	}
+	c := running(t, "4.12.9", csv("a.v1", `olm.properties: '[{"type":"olm.package","value":{"version":"1.0.0"}},{"type":"olm.maxOpenShiftVersion","value":"4.13"},{"type":"x","value":1}]'`)+csv("b.v1", `olm.properties: '[{"type":"olm.maxOpenShiftVersion","value":4.14}]'`)+csv("c.v1", "olm.properties: '[]'"))
+	if got := pasted(t, c, files, handover.FileApply, "Pause the pools")[0]; got.Output != "ns a.v1 4.13\nns b.v1 4.14\n" {
+		t.Errorf("%s prints\n%s", got.Commands, got.Output)
 	}
 }
 
@@ -207,12 +234,13 @@ func TestUpdateUnderWay(t *testing.T) {
 		"that the workers have":      {[]object1{updated, two}, false},
 		"also by their kubelet":      {[]object1{worker, two, node("master", "v1.28.3"), node("worker", "v1.28.3")}, false},
 		"an older kubelet":           {[]object1{worker, one, node("master", "v1.28.3"), node("worker", "v1.27.1")}, true},
+		"both are done":              {[]object1{marked, two, node("master", "v1.28.3"), node("worker", "v1.26.1")}, false},
 		"an update that is not done": {[]object1{worker, history("4.16.30 Partial", "4.15.40 Completed"), node("master", "v1.28.3"), node("worker", "v1.28.3")}, true},
 		"a patch":                    {[]object1{worker, history("4.15.40 Completed", "4.15.9 Completed")}, false},
 	} {
-		page := updatePage(t, emitInput{Images: payloads("4.15.40-x86_64", "4.16.30-x86_64"), Facts: []emitFacts{{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}}}, Cluster: append([]object1{in1("MachineConfigPool", "master", false)}, c.objects...)})
+		page := updatePage(t, emitInput{Images: payloads("4.15.40-x86_64", "4.16.30-x86_64", "4.17.20-x86_64"), Facts: []emitFacts{{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}}, {Tag: "4.17.20-x86_64", From: []string{"4.16.30"}}}, Cluster: append([]object1{in1("MachineConfigPool", "master", false)}, c.objects...)})
 		if c.is {
-			order(t, page, "An update is under way", "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "Rules: where nodes find", "!Pause the pools")
+			order(t, page, "An update is under way", "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "Rules: where nodes find", "Prepare the update to 4.17.20", "cluster-backup", "Update to 4.17.20", "!Pause the pools")
 		} else {
 			order(t, page, "get nothing of what follows until the pool is resumed", "Resume it first", "Rules: where nodes find", "Update to 4.16.30", "!is under way that")
 		}
@@ -386,12 +414,13 @@ func TestUpdateOperators(t *testing.T) {
 	must(t, err)
 	page := string(fileOf(t, files, handover.FileApply).Body)
 	order(t, page,
+		"**An operator that is updated may drain or restart nodes**",
 		"`a.v1.0.0` in ns may be on 4.15 at most, and holds back the update to 4.16 (its updates are approved by hand): a 1.1.0, in channel stable in the mirror, lifts that.",
 		"`b.v1.0.0` in ns", "b 2.0.0, in channel new in the mirror, lifts that. The Subscription follows channel old, so change the channel.",
 		"`c.v1.0.0` in ns may be on 4.14 at most", "c 3.0.0 would lift that, but only the catalog for 4.16 has it (`catalogsource-redhat-operators-after-4.16.yaml`), which comes after the update: it cannot lift it. Carry a version of c that may be on 4.16 from the catalog for 4.15.",
 		"`f.v1.0.0` in ns may be on 4.9 at most", "no Subscription",
 		"`g.v1.0.0`", "does not know whether a version of g",
-		"\nkeep channel-ns.", "cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
+		"\nkeep channel-ns.b oc get", `oc patch subscriptions.operators.coreos.com b -n ns --type=merge -p '{"spec":{"channel":"new"}}' ||`, "cluster-backup.sh", "!`d.v1.0.0`", "!`e.v1.0.0`", "!in elsewhere")
 }
 
 // TestUpdateExtensions: what OLM v1 has installed holds back updates too, from 4.18 on.

@@ -108,10 +108,15 @@ func (w *Way) nextPinned() (next carriedPayload, why string) {
 
 // nextPayload is the release of the first update that is left for the cluster.
 func (w *Way) nextPayload() (next carriedPayload, found bool) {
-	if len(w.Updates.stages) == 0 || len(w.Updates.stages[0].Steps) == 0 {
+	stages := w.Updates.stages
+	if w.UpdateFirst() { // it comes before the step that loads images
+		stages = stages[1:]
+	}
+	steps := stepsOf(stages)
+	if len(steps) == 0 {
 		return carriedPayload{}, false
 	}
-	return w.Updates.of(w.Updates.stages[0].Steps[0].To)
+	return w.Updates.of(steps[0].To)
 }
 
 // imagesOf lists a payload and its components, under the names that pods have for them.
@@ -159,11 +164,11 @@ func (w *Way) StepPinned(p *page.Page) {
 	p.Run("NODE=$("+handover.ReadyNodes()+" | head -n 1)", "oc debug -q node/\"$NODE\" -- chroot /host df -h /var/lib/containers")
 	for i, pool := range w.pinned.pools {
 		if i == 0 && len(w.pinned.pools) > 1 {
-			p.Text("Begin with the pool `%s`, and go on only when all of its nodes have loaded the images: LOADING is False, and so is FAILED.", pool)
+			p.Text("Begin with the pool `%s`, and go on only when each of its nodes has loaded the images: LOADED has as many numbers as SETS has names, each of them the GENERATION of its set, and FAILED is False. LOADING alone does not show it: it is False too before a node begins.", pool)
 		} else {
 			p.Text("Then the pool `%s`.", pool)
 		}
-		p.Run("oc apply"+handover.Flagged(w.pinned.files[pool]), `oc get machineconfignodes -o custom-columns='NODE:.metadata.name,POOL:.spec.pool.name,LOADING:.status.conditions[?(@.type=="PinnedImageSetsProgressing")].status,FAILED:.status.conditions[?(@.type=="PinnedImageSetsDegraded")].status'`)
+		p.Run("oc apply"+handover.Flagged(w.pinned.files[pool]), "oc get pinnedimageset -o custom-columns=SET:.metadata.name,GENERATION:.metadata.generation", `oc get machineconfignodes -o custom-columns='NODE:.metadata.name,POOL:.spec.pool.name,SETS:.status.pinnedImageSets[*].name,LOADED:.status.pinnedImageSets[*].currentGeneration,LOADING:.status.conditions[?(@.type=="PinnedImageSetsProgressing")].status,FAILED:.status.conditions[?(@.type=="PinnedImageSetsDegraded")].status'`)
 	}
 }
 

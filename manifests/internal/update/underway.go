@@ -18,7 +18,11 @@ func (w *Way) UnderWay() bool {
 	if !ok {
 		return false
 	}
-	if pool.Metadata.Annotations[KeyPaused] != "" || w.workersBehind() {
+	behind := w.minorsBehind()
+	if behind > 1 { // both updates are done, and the pool is only to be resumed
+		return false
+	}
+	if pool.Metadata.Annotations[KeyPaused] != "" || behind > 0 {
 		return true
 	}
 	return w.minorBegun(len(w.Site.Cluster.Of("Node")) == 0 && !pool.updated())
@@ -54,9 +58,27 @@ func (p *workerPool) updated() bool {
 	return false
 }
 
-// workersBehind reports whether a worker node has a kubelet of an earlier minor version than a node
-// of the control plane.
-func (w *Way) workersBehind() bool {
+// split parts the first stage, which is under way, where worker nodes can go on: after the updates to
+// the next minor version, unless it is of two minor versions itself.
+func split(stages []updatepath.Stage) []updatepath.Stage {
+	first := stages[0]
+	n := len(first.Steps)
+	for i, s := range first.Steps {
+		if !first.Waits && updatepath.MinorOf(s.To) != updatepath.MinorOf(first.Steps[0].To) {
+			n = i
+			break
+		}
+	}
+	parts := []updatepath.Stage{{Steps: first.Steps[:n], Waits: true}}
+	if rest := first.Steps[n:]; len(rest) > 0 {
+		parts = append(parts, updatepath.Stage{Steps: rest})
+	}
+	return append(parts, stages[1:]...)
+}
+
+// minorsBehind is how many minor versions the kubelet of a worker node is older than one of the
+// control plane.
+func (w *Way) minorsBehind() int {
 	newest, oldest := -1, -1
 	for _, o := range w.Site.Cluster.Of("Node") {
 		minor, master, ok := kubeletOf(o)
@@ -68,7 +90,10 @@ func (w *Way) workersBehind() bool {
 			oldest = minor
 		}
 	}
-	return oldest >= 0 && oldest < newest
+	if oldest < 0 {
+		return 0
+	}
+	return max(newest-oldest, 0)
 }
 
 // kubeletOf gives the minor version of a node's kubelet, and whether the node is of the control plane.

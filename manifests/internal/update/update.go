@@ -32,25 +32,71 @@ func (w *Way) StepUpdate(p *page.Page) {
 		w.stepHosted(p)
 		return
 	}
-	w.stepBeforeUpdate(p, signatures)
+	if w.UpdateFirst() {
+		w.stepRest(p)
+		return
+	}
+	w.stepBeforeUpdate(p, signatures, u.stages)
 	if w.ReleaseIncomplete() || w.MasterPaused() || u.arch == "" {
 		return
 	}
-	for i, stage := range u.stages {
-		if stage.Waits && (i > 0 || !u.paused) {
-			w.stepPause(p, stage)
+	w.stepStages(p, u.stages)
+}
+
+// StepUnderWay are the steps of an update that worker nodes wait for already: they come before all
+// others, which these nodes get when their pools go on.
+func (w *Way) StepUnderWay(p *page.Page) {
+	if w.UpdateFirst() {
+		w.stepBeforeUpdate(p, w.newSignatures(), w.Updates.stages[:1])
+		w.stepStages(p, w.Updates.stages[:1])
+	}
+}
+
+// stepRest are the updates after one that was under way, and the catalogs for after that one.
+func (w *Way) stepRest(p *page.Page) {
+	for _, s := range w.Updates.stages[0].Steps {
+		w.Hub.StepCatalogSwitch(p, s.To)
+	}
+	rest := w.Updates.stages[1:]
+	steps := stepsOf(rest)
+	if len(steps) == 0 {
+		return
+	}
+	p.Step("Prepare the update to %s", steps[len(steps)-1].To)
+	w.pageOperators(p, steps)
+	w.pageBackup(p)
+	w.stepStages(p, rest)
+}
+
+// stepStages are updates, and what comes between them. A backup was made before the first one.
+func (w *Way) stepStages(p *page.Page, stages []updatepath.Stage) {
+	for i, stage := range stages {
+		begun := w.begun(stage.Steps)
+		if stage.Waits && !begun {
+			w.stepPause(p, stage, i > 0)
 		}
-		for i, s := range stage.Steps {
-			w.stepUpdateTo(p, s, stage.Waits)
-			w.Hub.StepCatalogSwitch(p, s.To)
-			if stage.Waits && i < len(stage.Steps)-1 {
-				w.pageOperatorsThrough(p, stage.Steps[i+1])
+		for j, s := range stage.Steps {
+			w.stepUpdateTo(p, s, stage.Waits, i+j > 0 && s.Minor())
+			if !begun {
+				w.Hub.StepCatalogSwitch(p, s.To)
+			}
+			if stage.Waits && j < len(stage.Steps)-1 {
+				w.pageOperatorsThrough(p, stage.Steps[j+1])
 			}
 		}
 		if stage.Waits {
 			w.stepUnpause(p, stage)
 		}
 	}
+}
+
+// pageBackup keeps what the control plane is before an update.
+func (w *Way) pageBackup(p *page.Page) {
+	p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
+	p.Run(
+		"NODE=$("+handover.ReadyNodes("node-role.kubernetes.io/master")+" | head -n 1)",
+		"oc debug -q node/\"$NODE\" -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
+	)
 }
 
 // newSignatures are the ConfigMaps with signatures that the cluster does not have yet.
@@ -70,10 +116,11 @@ func (w *Way) ReleaseIncomplete() bool {
 	})
 }
 
-// stepBeforeUpdate says which way the cluster goes, and does what comes before the first update.
-func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
+// stepBeforeUpdate says which way the cluster goes, and does what comes before the first update of
+// some stages.
+func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named, stages []updatepath.Stage) {
 	u := &w.Updates
-	steps := u.steps()
+	steps := stepsOf(stages)
 	switch {
 	case u.known && len(steps) > 0:
 		p.Step("Prepare the update to %s", steps[len(steps)-1].To)
@@ -96,11 +143,7 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named) {
 	case w.MasterPaused():
 		p.Text("**Stop: the pool `master` is paused. The nodes of the control plane do not change until it is resumed, so do not begin an update.** Resume it (`oc patch machineconfigpool master --type=merge -p '{\"spec\":{\"paused\":false}}'`: that may drain and restart its nodes, for what has waited), wait until it is Updated, save the state of the cluster again and run satchel render again with `--from-cluster`: then this page has the commands of the update.")
 	case u.arch != "":
-		p.Text("Make a backup of etcd. It stays on that node: copy it to another machine. Nodes: nothing changes.")
-		p.Run(
-			"NODE=$("+handover.ReadyNodes("node-role.kubernetes.io/master")+" | head -n 1)",
-			"oc debug -q node/\"$NODE\" -- chroot /host /usr/local/bin/cluster-backup.sh /home/core/assets/backup",
-		)
+		w.pageBackup(p)
 	}
 }
 
@@ -194,8 +237,8 @@ func (w *Way) pagePayloads(p *page.Page, payloads []oci.Image) {
 	p.List(list)
 }
 
-// stepUpdateTo is one update.
-func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
+// stepUpdateTo is one update; backup: none was made for it before.
+func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits, backup bool) {
 	c, ok := w.Updates.of(s.To)
 	if !ok {
 		return
@@ -204,6 +247,9 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits bool) {
 	w.pageRisks(p, s, c)
 	w.pageFrom(p, s, c)
 	w.pageGates(p, s)
+	if backup && !waits {
+		w.pageBackup(p)
+	}
 	if waits {
 		p.Text("**Nodes: the update drains and restarts the control plane nodes, one after the other.** Worker nodes wait: their pools are paused.")
 	} else {

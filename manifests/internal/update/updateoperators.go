@@ -150,40 +150,45 @@ func (w *Way) pageOperators(p *page.Page, steps []updatepath.Step) {
 	}
 	p.Text("Operators first: each installed operator must be of a version that the next minor version allows (`olm.maxOpenShiftVersion`), else the update to that does not begin. %s", which)
 	p.Run(commands...)
-	var list, keep []string
+	var list, change []string
 	for _, op := range slices.Concat(w.installed(), w.extensions()) {
 		for i, next := range to {
 			if op.blocks(next) {
 				line := w.heldBy(op, from[i], next)
-				if list = append(list, line); strings.HasSuffix(line, changeChannel) {
-					keep = append(keep, w.keepChannel(op)...)
+				if list = append(list, line); strings.HasSuffix(line, toChange) {
+					by, _ := w.lifts(op, from[i], next)
+					change = append(change, w.changeChannel(op, by.channel)...)
 				}
 				break
 			}
 		}
 	}
-	if len(to) > 1 {
-		p.Text("This must be so for each of the updates before the first one begins: the bundle need not have a catalog for the version between.")
-	}
 	if len(list) > 0 {
-		p.Text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`).")
+		p.Text("Of those in the cluster, these must be updated before. An operator with automatic approval is updated as soon as its catalog is there; for one with manual approval, approve its InstallPlan (`oc get installplan -A`). **An operator that is updated may drain or restart nodes**: its release notes say whether it does.")
 		p.List(list)
 	}
-	if len(keep) > 0 {
-		p.Text("Before you change a channel: the ConfigMap %s keeps what it is now, for the way back.", handover.BeforeName)
-		p.Run(handover.WithKeep(keep...)...)
+	if len(list) > 0 && w.begun(steps) {
+		p.Text("**The rules and the catalogs of this bundle come after the step that lets the pools go on.** If an operator of this list cannot be updated without them, let the pools go on now (`oc patch machineconfigpool NAME --type=merge -p '{\"spec\":{\"paused\":false}}'`: that drains and restarts every node of them, and once more with the next update). Then save the state of the cluster again, and run satchel render again with `--from-cluster`.")
+	}
+	if len(change) > 0 {
+		p.Text("These commands change the channels. The ConfigMap %s keeps before what they are now, for the way back. OLM then updates these operators, as said above.", handover.BeforeName)
+		p.Run(handover.WithKeep(page.Chain(change...)...)...)
 	}
 }
 
-// changeChannel ends what is said of a Subscription whose channel must change.
-const changeChannel = ", so change the channel."
+// toChange ends what is said of a Subscription whose channel must change.
+const toChange = ", so change the channel."
 
-// keepChannel keeps the channel of the Subscription that an operator was installed by.
-func (w *Way) keepChannel(op installedOperator) (lines []string) {
+// changeChannel keeps the channel of the Subscription that an operator was installed by, and changes it.
+func (w *Way) changeChannel(op installedOperator, to string) (lines []string) {
+	if !page.Plain(to) {
+		return nil
+	}
 	for _, o := range w.Site.Cluster.Of("Subscription") {
 		var s operatorhub.Follower
 		if o.Namespace == op.namespace && json.Unmarshal(o.Body, &s) == nil && s.Status.InstalledCSV == op.csv {
-			lines = append(lines, fmt.Sprintf("keep %s%s.%s oc get subscriptions.operators.coreos.com %[3]s -n %[2]s -o jsonpath='{.spec.channel}'", handover.KeyFollows, o.Namespace, o.Name))
+			lines = append(lines, fmt.Sprintf("keep %s%s.%s oc get subscriptions.operators.coreos.com %[3]s -n %[2]s -o jsonpath='{.spec.channel}'", handover.KeyFollows, o.Namespace, o.Name),
+				fmt.Sprintf(`oc patch subscriptions.operators.coreos.com %s -n %s --type=merge -p '{"spec":{"channel":"%s"}}'`, o.Name, o.Namespace, to))
 		}
 	}
 	return lines
@@ -222,7 +227,7 @@ func (op installedOperator) follow(channel string) (s string) {
 	case other && op.extension != "":
 		s = fmt.Sprintf(" The ClusterExtension follows channel %s, so change its channels.", page.Markdown(text.And(op.channels)))
 	case other:
-		s = fmt.Sprintf(" The Subscription follows channel %s"+changeChannel, page.Markdown(op.channels[0]))
+		s = fmt.Sprintf(" The Subscription follows channel %s"+toChange, page.Markdown(op.channels[0]))
 	}
 	if op.pinned != "" {
 		s += fmt.Sprintf(" The ClusterExtension allows version `%s`, so see that it allows this one.", page.Markdown(op.pinned))

@@ -3,6 +3,7 @@ package update
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/blang/semver/v4"
 
@@ -13,8 +14,9 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// stepPause has the worker nodes wait for the updates over two minor versions.
-func (w *Way) stepPause(p *page.Page, stage updatepath.Stage) {
+// stepPause has the worker nodes wait for the updates over two minor versions; backup: none was made
+// for them before.
+func (w *Way) stepPause(p *page.Page, stage updatepath.Stage, backup bool) {
 	var to []string
 	for _, s := range stage.Steps {
 		to = append(to, s.To.String())
@@ -24,8 +26,24 @@ func (w *Way) stepPause(p *page.Page, stage updatepath.Stage) {
 	if stay := w.sitePaused(); len(stay) > 0 {
 		p.Text("The site has paused %s itself: these commands leave that as it is.", text.And(handover.Codes(stay)))
 	}
-	p.Text("Nodes: nothing changes now.")
+	w.pageMost(p, stage)
+	if backup {
+		w.pageBackup(p)
+	}
+	p.Text("Then pause the pools. Nodes: nothing changes now.")
 	p.Run(w.pause()...)
+}
+
+// pageMost lists on which version each operator may be at most. OLM itself looks one minor version
+// ahead alone, so it does not say before a pause what holds back the second of two updates
+// (operator-lifecycle-manager, openshift/helpers.go).
+func (w *Way) pageMost(p *page.Page, stage updatepath.Stage) {
+	first, last := stage.Steps[0].To, updatepath.MinorOf(stage.Steps[len(stage.Steps)-1].To)
+	p.Text("First the operators. The cluster says only what holds back the next update, to %s, not the one after it. This command lists what has a newest version that it may be on. **Each must be %s or newer: else the cluster stays on %s, with paused nodes.** What it does not list has no such limit.", updatepath.MinorOf(first), last, updatepath.MinorOf(first))
+	p.Run(`oc get csv -A -l '!` + labelCopied + `' -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.metadata.annotations.olm\.properties}{"\n"}{end}' | sed -n 's/^\([^ ]* [^ ]*\) .*` + strings.ReplaceAll(propertyMost, ".", `\.`) + `[^0-9]*\([0-9]*\.[0-9]*\).*/\1 \2/p'`)
+	if !w.OlderThan(operatorhub.OlmV1) && !w.Hub.WithoutOLMv1() {
+		p.Text("Of what ClusterExtensions have installed (OLM v1), only their catalogs say it (`%s`).", propertyMost)
+	}
 }
 
 // KeyPaused is an annotation of the pools that the commands paused: only these go on.

@@ -111,7 +111,7 @@ func (w *Way) FindUpdates() {
 	}
 	stages := updatepath.Stages(steps)
 	if w.Updates.paused = len(stages) > 0 && w.UnderWay(); w.Updates.paused {
-		stages[0].Waits = true
+		stages = split(stages)
 	}
 	w.Updates.stages, w.Updates.apart = stages, apart
 }
@@ -144,6 +144,11 @@ func (w *Way) UpdateFirst() bool {
 	return w.Updates.paused && !w.ReleaseIncomplete() && !w.MasterPaused() && w.Updates.arch != "" && !w.Hosted()
 }
 
+// begun reports whether updates are those that worker nodes wait for already.
+func (w *Way) begun(steps []updatepath.Step) bool {
+	return w.UpdateFirst() && steps[0].To.EQ(w.Updates.stages[0].Steps[0].To)
+}
+
 // Releases are the payloads as the search for a path takes them.
 func (u *updates) Releases() (list []updatepath.Release) {
 	for _, c := range u.carried {
@@ -164,8 +169,10 @@ func (u *updates) Releases() (list []updatepath.Release) {
 }
 
 // steps lists the updates of all stages.
-func (u *updates) steps() (list []updatepath.Step) {
-	for _, s := range u.stages {
+func (u *updates) steps() []updatepath.Step { return stepsOf(u.stages) }
+
+func stepsOf(stages []updatepath.Stage) (list []updatepath.Step) {
+	for _, s := range stages {
 		list = append(list, s.Steps...)
 	}
 	return list
