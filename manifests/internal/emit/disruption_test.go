@@ -23,20 +23,24 @@ func TestDisruption(t *testing.T) {
 		version string
 		asked   []string
 		objects []string
+		alone   bool // GitOps applies the rules by itself
 		want    []string
 	}{
-		"neither":       {"4.20.1", both, nil, []string{"!But nodes of", "!policy of its own", "!Some clusters drain"}},
-		"images":        {"4.20.1", both, []string{layered}, []string{". Pull secret", "**But nodes of `gpu` run images", "oc set data", ". Rules", "no drain and no reboot", "**But nodes of `gpu` run images", "oc apply", "!Some clusters drain"}},
-		"a policy":      {"4.20.1", both, []string{policy}, []string{". Rules", "no drain and no reboot", "for `/etc/containers/registries.conf`, which counts instead: Drain, Restart crio.service.", "oc apply", "!config.json`, which counts"}},
-		"not known":     {"4.20.1", nil, nil, []string{"## 1. ", "Some clusters drain", "openshift-config-user-ca-bundle.crt", "If one prints something, expect", "oc get machineosconfigs", "!But nodes of"}},
-		"no version":    {"", nil, nil, []string{"## 1. ", "Some clusters drain"}},
-		"older than it": {"4.15.1", nil, nil, []string{"!Some clusters drain"}},
+		"neither":       {"4.20.1", both, nil, true, []string{"!But nodes of", "!policy of its own", "!Some clusters drain"}},
+		"images":        {"4.20.1", both, []string{layered}, false, []string{". Pull secret", "**But nodes of `gpu` run images", "oc set data", ". Rules", "no drain and no reboot", "**But nodes of `gpu` run images", "oc apply", "!Some clusters drain"}},
+		"a policy":      {"4.20.1", both, []string{policy}, false, []string{". Rules", "no drain and no reboot", "for `/etc/containers/registries.conf`, which counts instead: Drain, Restart crio.service.", "oc apply", "!config.json`, which counts"}},
+		"not known":     {"4.20.1", nil, nil, false, []string{"## 1. ", "Some clusters drain", "openshift-config-user-ca-bundle.crt", "If one prints something, expect", "oc get machineosconfigs", "!But nodes of"}},
+		"no version":    {"", nil, nil, false, []string{"## 1. ", "Some clusters drain"}},
+		"older than it": {"4.15.1", nil, nil, true, []string{"!Some clusters drain"}},
 	} {
 		rules := []string{`{"apiVersion":"config.openshift.io/v1","kind":"ImageDigestMirrorSet","metadata":{"name":"x"},"spec":{}}`}
 		files, _ := pagesOf(t, emitInput{Mirror: "m.example", Images: manyImages(1), NodeSecret: `{"auths":{"m.example":{"auth":"ZmFrZTpmYWtl"}}}`}, func(s *site.Site) {
 			s.Cluster = clusterOf(t, c.version, append(c.asked, ruleKindNames()...), append(rules, c.objects...)...)
 		})
 		t.Run(name, func(t *testing.T) { order(t, files[handover.FileApply], c.want...) })
+		if alone := strings.Contains(files[fileKustomization], "icsp-"); alone != c.alone {
+			t.Errorf("%s: GitOps applies the rules by itself: %v", name, alone)
+		}
 	}
 	e := newEmission(&handover.Handover{Site: site.Site{Cluster: clusterOf(t, "4.20.1", both, layered)}})
 	p := page.New(false)

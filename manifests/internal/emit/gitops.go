@@ -239,7 +239,7 @@ func (e *emission) mayDrain(d desired) bool {
 		return o.Kind == kind && o.Name == d.name() && o.State == rules.Same
 	})
 	does, _ := e.lead.EffectOf(e.lead.NodesNow(), e.lead.Nodes(e.trust.Insecure(), e.lead.Blocked()))
-	return !same && does != lead.Harmless
+	return !same && (does != lead.Harmless || e.SiteMayDrain(handover.NodeRegistries))
 }
 
 // earlierWeeks gives what satchel made in earlier weeks, is not in this run's files, and is not

@@ -15,7 +15,7 @@ import (
 )
 
 // asked are the kinds that a query always asks for.
-var asked = []string{"ConfigMap", "Image", "OperatorHub", "Proxy", "ClusterVersion", "CatalogSource", "ClusterCatalog", "ClusterExtension", "Subscription", "ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet"}
+var asked = []string{"ConfigMap", "Image", "OperatorHub", "Proxy", "ClusterVersion", "CatalogSource", "ClusterCatalog", "ClusterExtension", "Subscription", "ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet", "MachineOSConfig", "MachineConfiguration"}
 
 // weekState is a cluster that has objects, in YAML.
 func weekState(t testing.TB, objects ...string) *cluster.State {

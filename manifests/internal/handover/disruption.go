@@ -65,6 +65,19 @@ func (h *Handover) sitePolicy(file string) string {
 	return page.Markdown(strings.Join(does, ", "))
 }
 
+// SiteMayDrain reports whether a change of a file, of which the pages say that it drains no node, may
+// drain some of this cluster all the same, or whether that is not known.
+func (h *Handover) SiteMayDrain(file string) bool {
+	return !h.Hosted() && (len(h.layered()) > 0 || h.sitePolicy(file) != "" || !h.disruptionKnown())
+}
+
+// disruptionKnown reports whether it is known which images nodes run and what the site's policy is;
+// versions before 4.16 have neither.
+func (h *Handover) disruptionKnown() bool {
+	known := !slices.ContainsFunc([]string{"MachineOSConfig", "MachineConfiguration"}, func(kind string) bool { return !h.Site.Cluster.Known(kind) })
+	return known || h.OlderThan(16)
+}
+
 // PageDisruption says where a change of a file does more to nodes of this cluster than elsewhere.
 func (h *Handover) PageDisruption(p *page.Page, file string) {
 	if h.Hosted() {
@@ -80,8 +93,7 @@ func (h *Handover) PageDisruption(p *page.Page, file string) {
 
 // LookDisruption has a person look for what [Handover.PageDisruption] would say.
 func (h *Handover) LookDisruption(p *page.Page) {
-	known := !slices.ContainsFunc([]string{"MachineOSConfig", "MachineConfiguration"}, func(kind string) bool { return !h.Site.Cluster.Known(kind) })
-	if known || h.Hosted() || h.OlderThan(16) {
+	if h.Hosted() || h.disruptionKnown() {
 		return
 	}
 	p.Text("**Some clusters drain and reboot nodes also where this page says that they do not:** if a pool runs images that the cluster builds itself (the first command lists them), and if a node disruption policy of the site has an entry for `%s`, `%s` or `%s` (the second command prints it). Both commands should print nothing. If one prints something, expect a drain and a reboot at each step about rules, authorities or the pull secret; or save the state of the cluster and run satchel render again with `--from-cluster`: then each step says it.", NodeRegistries, NodeSecret, NodeBundle)
