@@ -1,14 +1,14 @@
 package emit
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 )
 
 // emitRestore writes how to go back when the network returns ("Restoring the network"). What the
@@ -61,11 +61,42 @@ func (e *emission) restoreKept(p *page.Page) {
 
 // restoreOthers creates rules of others again, before satchel's go.
 func (e *emission) restoreOthers(p *page.Page) {
-	kept := slices.ContainsFunc(slices.Collect(maps.Keys(e.Before)), func(key string) bool { return strings.HasPrefix(key, handover.KeyRules) })
-	if e.Hosted() || e.Site.PresentRules != nil && !kept && len(e.lead.Others(lead.Offered)) == 0 {
-		return // no week has named one for deletion
+	some, tags := e.rulesToCreate()
+	if e.Hosted() || !some {
+		return
 	}
 	p.Step("The rules of others")
-	p.Text("Rules of others that were deleted, because satchel's have all that is in them, are created again. Nodes: no drain and no reboot. If it prints nothing, there are none.")
-	p.Run(handover.CreateAgain(handover.KeyRules))
+	p.Text("Rules of others that were deleted, because satchel's have all that is in them, are created again. If none were deleted, nothing is created, and nothing changes.")
+	create := handover.CreateAgain(handover.KeyRules)
+	if !tags {
+		p.Text("Nodes: no drain and no reboot.")
+		e.PageDisruption(p, handover.NodeRegistries)
+		p.Run(create)
+		return
+	}
+	p.Drains("creating rules for tags again (ImageTagMirrorSet)")
+	e.PageDisruption(p, handover.NodeRegistries)
+	p.Text("If this lists no file, there are none for tags: no drain and no reboot.")
+	p.Run("ls " + handover.DirKept + " | grep -F " + handover.KeyRules + strings.ToLower(string(rules.TagMirrors)))
+	e.Waits(p, "Every node must have them")
+	p.Run(e.Rollout(create)...)
+}
+
+// rulesToCreate reports whether any week may have had rules of others deleted, and whether some of
+// them may be for tags: satchel has rules for digests in their place, so creating those again drains.
+func (e *emission) rulesToCreate() (some, tags bool) {
+	v, known := e.Site.Cluster.Running()
+	sets := !known || site.HasMirrorSets(v)
+	if e.Site.PresentRules == nil || !e.Site.Cluster.Known("ConfigMap") {
+		return true, sets
+	}
+	for key := range e.Before {
+		if kind, ok := strings.CutPrefix(key, handover.KeyRules); ok {
+			some, tags = true, tags || strings.HasPrefix(kind, strings.ToLower(string(rules.TagMirrors)))
+		}
+	}
+	for _, o := range e.lead.Others(lead.Offered) {
+		some, tags = true, tags || o.Kind == rules.TagMirrors
+	}
+	return some, tags
 }

@@ -231,6 +231,34 @@ func TestWayBackOfLittle(t *testing.T) {
 	}
 }
 
+// TestBackToRulesOfOthers: creating rules for tags again drains, and the page says so where there are
+// some, or may be.
+func TestBackToRulesOfOthers(t *testing.T) {
+	t.Parallel()
+	const drains, none = "creating rules for tags again (ImageTagMirrorSet) drains every node", "The rules of others"
+	kept := func(key string) string {
+		return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {" + key + ": x}\n"
+	}
+	mirrors := func(kind, field string) string {
+		return "apiVersion: config.openshift.io/v1\nkind: " + kind + "\nmetadata: {name: theirs, annotations: {createdBy: oc-mirror v2}}\nspec: {" + field + ": [{source: q.example/team/tool, mirrors: ['m.example:5000/ocp/team/tool']}]}\n"
+	}
+	for name, c := range map[string]struct {
+		state *cluster.State
+		want  []string
+	}{
+		"none":            {weekState(t, connectedCV), []string{"!" + none}},
+		"kept, by digest": {weekState(t, connectedCV, kept("rules-imagedigestmirrorset-x.yaml")), []string{none, "no drain and no reboot", "oc create -f", "!" + drains}},
+		"kept, for tags":  {weekState(t, connectedCV, kept("rules-imagetagmirrorset-x.yaml")), []string{none, drains, "oc create -f", "oc wait"}},
+		"offered":         {weekState(t, connectedCV, mirrors("ImageDigestMirrorSet", "imageDigestMirrors")), []string{none, "!" + drains}},
+		"offered by tag":  {weekState(t, connectedCV, mirrors("ImageTagMirrorSet", "imageTagMirrors")), []string{none, drains, "oc create -f"}},
+		"not known":       {nil, []string{none, drains, "oc create -f"}},
+		"before 4.13":     {clusterOf(t, "4.12.9", nil), []string{none, "no drain and no reboot", "!" + drains}},
+	} {
+		files := emitOn(t, wayWeek(t, false), c.state)
+		t.Run(name, func(t *testing.T) { order(t, string(fileOf(t, files, handover.FileRestore).Body), c.want...) })
+	}
+}
+
 // checkBack follows the way back on copies of a cluster, from the start again after each of some
 // blocks, and with each block twice.
 func checkBack(t *testing.T, c *octest.Cluster, dir string, want map[octest.Key]string, stops ...int) {
