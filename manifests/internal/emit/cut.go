@@ -6,6 +6,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // fileCut has what is done once, when the cluster is cut off.
@@ -48,14 +49,49 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 		"oc get pods --all-namespaces | grep -e ImagePullBackOff -e ErrImagePull",
 		"oc get clusteroperators",
 	)
+	e.pagePoolsBeforeCut(p)
+	e.pageNodesBeforeCut(p)
+}
+
+// pagePoolsBeforeCut has every pool checked: nodes of one that is paused did not get the rules, and
+// nothing else on the page shows that while they reach the internet.
+func (e *emission) pagePoolsBeforeCut(p *page.Page) {
+	if len(e.lead.Groups) == 0 {
+		return
+	}
+	if names := e.PausedPools(); len(names) > 0 {
+		p.Text("**Stop if they still are: when the state of the cluster was saved, these pools were paused: %s. Do not disconnect before they are resumed, and all their nodes have what has waited (%s, step 1, has the command).**", text.And(handover.Codes(names)), handover.FileApply)
+	}
+	const why = "nodes of a paused one lack rules, authorities or credentials that came since, and get no images at all after the cut."
+	if e.Hosted() {
+		p.Text("No NodePool may be paused: %s %s %s Then log in to this cluster again.", why, handover.OnManagement, e.GoodPools())
+	} else {
+		p.Text("No pool may be paused: %s %s", why, e.GoodPools())
+	}
+	p.Run(e.LookPools()...)
+}
+
+// pageNodesBeforeCut has every node checked: for the rules, and whether it reaches the mirror.
+func (e *emission) pageNodesBeforeCut(p *page.Page) {
+	lines := []string{`echo "== $NODE"`}
+	var what []string
+	if len(e.lead.Groups) > 0 {
+		what = append(what, "looks for the mirror in its rules")
+		for _, m := range e.Mirrors() {
+			lines = append(lines, `oc debug -q "$NODE" -- chroot /host grep -qF `+page.Shell(m.String())+" "+handover.NodeRegistries+` || echo "STOP: the rules of $NODE do not name the mirror, or could not be read"`)
+		}
+	}
 	if img, ok := e.sampleImage(); ok && !e.way.ReleaseIncomplete() {
-		p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that a firewall keeps from the mirror does not show. These commands pull an image on each node by its name in the mirror. No line may begin with STOP.")
-		lines := []string{`echo "== $NODE"`}
+		what = append(what, "pulls an image by its name in the mirror")
 		for _, place := range e.Places(img) {
 			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+page.Shell(place)+` || echo "STOP: $NODE did not get it"`)
 		}
-		p.Run(page.Each("NODE", "oc get nodes -l kubernetes.io/os=linux -o name", lines...)...)
 	}
+	if len(what) == 0 {
+		return
+	}
+	p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that lacks the rules, or that a firewall keeps from the mirror, does not show. On each node, the loop %s. No line may begin with STOP.", text.And(what))
+	p.Run(page.Each("NODE", "oc get nodes -l kubernetes.io/os=linux -o name", lines...)...)
 }
 
 // stepNewNodes has nodes that are added later trust the mirror. The machine config server gives a

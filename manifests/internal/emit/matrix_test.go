@@ -180,7 +180,7 @@ func TestGoldenMatrix(t *testing.T) {
 			page := string(fileOf(t, files, handover.FileApply).Body)
 			order(t, page, "!--force ")
 			if c.topology == "External" {
-				order(t, page, "!oc wait mcp", "!nodes,machineconfigpools")
+				order(t, page, "!oc wait mcp", "!oc get mcp", "!very pool ", "very NodePool must be")
 			}
 			if c.okd() {
 				order(t, page, "!igstore", "!openshift-release-dev", "!redhat-operator-index", "quay.io/okd/scos-release@sha256:", "`community-operators` is `mirror.example:5000/ocp/redhat/community-operator-index@")

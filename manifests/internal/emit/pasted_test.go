@@ -195,8 +195,14 @@ func TestPastedCut(t *testing.T) {
 	if !strings.Contains(bundle, "company's authority") || strings.Count(bundle, "BEGIN CERTIFICATE") != 1 {
 		t.Errorf("the cluster trusts\n%s", bundle)
 	}
-	pasted(t, c, files, handover.FileCut, "Look before")
-	order(t, strings.Join(c.Asked(), "\n"), "node/worker-a -- chroot /host crictl pull m.example/", "node/worker-b -- chroot /host crictl pull m.example/", "!node/windows")
+	c.Put(t, paused("infra"))
+	c.Debug = func(_ string, command []string) (string, int) { return "", strings.Count(command[0], "grep") } // it finds nothing, and pulls succeed
+	var printed strings.Builder
+	for _, b := range pasted(t, c, files, handover.FileCut, "Look before") {
+		printed.WriteString(b.Output)
+	}
+	order(t, printed.String(), "infra   true   <none>", "STOP: the rules of node/worker-a do not name the mirror", "!did not get it")
+	order(t, strings.Join(c.Asked(), "\n"), "node/worker-a -- chroot /host grep -qF m.example /etc/containers/registries.conf", "node/worker-a -- chroot /host crictl pull m.example/", "node/worker-b -- chroot /host crictl pull m.example/", "!node/windows")
 	for version, want := range map[string][]string{
 		"4.14.20": {"Nodes that are added later", "a new trusted authority drains and reboots"},
 		"4.15.20": {"Nodes that are added later", "restart CRI-O and kubelet", "!a new trusted authority"},

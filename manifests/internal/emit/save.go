@@ -101,17 +101,20 @@ func (e *emission) stateBefore() handover.Before {
 func (e *emission) stepBefore(p *page.Page) {
 	p.Step("Check the cluster and save its configuration")
 	e.runCompare(p)
-	p.Text("Every node must be Ready, every pool Updated and not paused (a paused pool gets no rules, no authorities and no pull secret before it is resumed), and no operator degraded.")
-	kinds := "clusterversion,clusteroperators,nodes,machineconfigpools"
+	const look, paused = "oc get clusterversion,clusteroperators,nodes", "gets no rules, no authorities and no pull secret before it is resumed"
 	if e.Hosted() {
-		kinds = "clusterversion,clusteroperators,nodes"
-	}
-	p.Run("oc get " + kinds)
-	e.pagePaused(p)
-	e.LookDisruption(p)
-	if e.Hosted() {
-		p.Text("What this cluster's nodes have stands in its HostedCluster. %s They keep what it was before satchel, in a ConfigMap beside it, once. (The third one fails where no HostedCluster of this cluster is.) Then log in to this cluster again.", handover.OnManagement)
+		p.Text("Every node must be Ready, and no operator degraded.")
+		p.Run(look)
+		p.Text("What this cluster's nodes have stands in its HostedCluster. %s", handover.OnManagement)
+		p.Text("Every NodePool must be up to date and not paused (a paused one %s). %s", paused, e.GoodPools())
+		p.Run(e.LookPools()...)
+		p.Text("The next commands keep what the HostedCluster was before satchel, in a ConfigMap beside it, once. (The third one fails if the HostedCluster is not on the cluster that you are logged in to.) Then log in to this cluster again.")
 		p.Run(lead.KeepHosted(e.HostedPlace())...)
+	} else {
+		p.Text("Every node must be Ready, every pool updated and not paused (a paused pool %s), and no operator degraded. The last command shows the pools. %s", paused, e.GoodPools())
+		p.Run(append([]string{look}, e.LookPools()...)...)
+		e.pagePaused(p)
+		e.LookDisruption(p)
 	}
 	if _, ok := e.Present("ConfigMap", "openshift-config", handover.BeforeName); ok {
 		p.Nothing("the copy of what the cluster was before satchel")

@@ -161,6 +161,25 @@ func NotEarlier() []string {
 	}
 }
 
+// LookPools are commands that show of each pool of nodes whether it is paused, and whether its nodes
+// have all that it is to give them.
+func (h *Handover) LookPools() []string {
+	const condition = `.status.conditions[?(@.type=="%s")].status`
+	if h.Hosted() {
+		columns := "NAME:.metadata.name,CLUSTER:.spec.clusterName,PAUSED:.spec.pausedUntil,UPDATINGVERSION:" + fmt.Sprintf(condition, "UpdatingVersion") + ",UPDATINGCONFIG:" + fmt.Sprintf(condition, "UpdatingConfig")
+		return append(h.HostedPlace().Read, `oc get nodepool -n "$SPACE" -o custom-columns='`+columns+"'")
+	}
+	return []string{"oc get mcp -o custom-columns='NAME:.metadata.name,PAUSED:.spec.paused,UPDATED:" + fmt.Sprintf(condition, "Updated") + ",DEGRADED:" + fmt.Sprintf(condition, "Degraded") + "'"}
+}
+
+// GoodPools says what [Handover.LookPools] must print.
+func (h *Handover) GoodPools() string {
+	if h.Hosted() {
+		return "In each line of this cluster, PAUSED must be `<none>`, and neither UPDATINGVERSION nor UPDATINGCONFIG may be True."
+	}
+	return "In each line, PAUSED must not be true, and UPDATED must be True."
+}
+
 // PausedPools lists the pools that are known to be paused.
 func (h *Handover) PausedPools() (names []string) {
 	for _, o := range h.Site.Cluster.Of("MachineConfigPool") {
