@@ -17,11 +17,12 @@ type (
 	ClusterImage = cluster.ImageUse
 )
 
-// UnknownApplicationsError says that nobody knows what the applications of clusters run.
+// UnknownApplicationsError says that nobody knows which releases clusters run, or what their
+// applications run.
 type UnknownApplicationsError = needed.UnknownError
 
 // ApplicationsKnown gives an *[UnknownApplicationsError] if for some cluster only the namespaces of
-// the platform were read, as a must-gather has them.
+// the platform were read, as a must-gather has them, or not even the release is known.
 func ApplicationsKnown(clusters []*Cluster) error { return needed.Applications(clusters) }
 
 // DraftError says that no configuration can be written for clusters.

@@ -19,7 +19,7 @@ func newInit(a *app) *cobra.Command {
 that they run, their catalogs from the installed versions on, and the images of their
 applications. With --to-version it leads to that release. It makes no requests; the same
 clusters give the same text. What is not known is listed on stderr, and if it is what
-applications use, the exit status is 3.`,
+applications use, or a release, the exit status is 3.`,
 		Example: "  satchel init --from-cluster cluster.yaml > imageset.yaml",
 		Args:    exactly(0, ""),
 		RunE: func(*cobra.Command, []string) error {

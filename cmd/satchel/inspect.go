@@ -171,7 +171,7 @@ func printInspectImages(w io.Writer, r *inspect.Report, v view) error {
 	}
 	p := &printer{w: w}
 	for _, g := range r.Gaps {
-		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
+		p.gap(v, g)
 	}
 	return p.err
 }

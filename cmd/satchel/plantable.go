@@ -11,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -75,9 +76,18 @@ func printPlan(w io.Writer, r *plan.Report, images bool, v view) error {
 		p.printf("time         %s\n", formatTime(r.Time))
 	}
 	for _, g := range r.Gaps {
-		p.printf("%s  %s  NOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), v.short(text.Printable(g.Reason())))
+		p.gap(v, g)
 	}
 	return p.err
+}
+
+// gap names what is not carried: an image, or the signature alone of one that is.
+func (p *printer) gap(v view, g oci.Gap) {
+	what := ""
+	if manifests.IsDemanded(g) {
+		what = "the image is carried, its signature is "
+	}
+	p.printf("%s  %s  %sNOT CARRIED: %s\n", g.Image.Origin, v.short(g.Image.Source.String()), what, v.short(text.Printable(g.Reason())))
 }
 
 // leftOut says, with --since, what stays where it is.

@@ -59,6 +59,24 @@ func longNames(t *testing.T) (refs []oci.Ref, names []string) {
 	return slices.Compact(refs)[:20], slices.Compact(names)[:5]
 }
 
+// TestGapOfSignature: what only lacks a signature is not shown as an image that is not carried.
+func TestGapOfSignature(t *testing.T) {
+	t.Parallel()
+	img := oci.Image{Origin: manifests.OriginRelease, Source: oci.Ref{Registry: "q.example", Repository: "r", Tag: "v1"}}
+	signature := img
+	signature.Reasons = []oci.Reason{manifests.ReasonDemanded("etcd")}
+	for want, g := range map[string]oci.Gap{
+		"release  q.example/r:v1  NOT CARRIED: unexpected EOF\n":                                        {Image: img, Err: io.ErrUnexpectedEOF},
+		"release  q.example/r:v1  the image is carried, its signature is NOT CARRIED: unexpected EOF\n": {Image: signature, Err: io.ErrUnexpectedEOF},
+	} {
+		var b strings.Builder
+		p := &printer{w: &b}
+		if p.gap(view{}, g); b.String() != want || p.err != nil {
+			t.Errorf("got %q, %v", b.String(), p.err)
+		}
+	}
+}
+
 // TestTablesFit: what plan and inspect print of the longest real names fits 80 and 120 columns,
 // and no two images look alike; --wide and files have all of it.
 func TestTablesFit(t *testing.T) {

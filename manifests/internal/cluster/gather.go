@@ -96,6 +96,8 @@ func (g *gathering) read(name string, in place, r io.Reader) error {
 		return err
 	case f.err != nil:
 		return f.err
+	case err != nil && g.query.version > 0: // the mark at its end was not read
+		return g.wrong("it is not whole, or was changed: it cannot be read to the mark that the query puts at its end")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return g.wrong("it ends in the middle of an object")
 	case err != nil:

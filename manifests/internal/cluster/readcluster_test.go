@@ -182,6 +182,7 @@ func TestReadRefuses(t *testing.T) {
 		"compressed":     {strings.NewReader("\x1f\x8b\x08\x00\x00"), "compressed"},
 		"other objects":  {strings.NewReader(listOf("{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: hidden}}")), "no object of a cluster"},
 		"cut":            {strings.NewReader("apiVersion: v1\nitems:\n- " + oneVersion + "\n"), "not whole"},
+		"a cut query":    {strings.NewReader("kind: SatchelQuery\nversion: 2\n---\napiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: hidd"), "not whole"},
 		"dense":          {strings.NewReader(`{"items":[{"kind":"Pod","apiVersion":"v1","spec":{"x":[` + strings.Repeat("[],", 700000) + `[]]}}],"kind":"List"}`), "no objects in YAML"},
 		"too much":       {repeated("apiVersion: v1\nitems:\n", "- {apiVersion: config.openshift.io/v1, kind: Image, metadata: {name: nNUMBER}, spec: {x: '"+big+"'}}\n", "kind: List\n", 130), "more than 24 MiB"},
 		"a long name":    {strings.NewReader(listOf("{apiVersion: v1, kind: Pod, metadata: {name: " + strings.Repeat("x", 1000) + "}}")), "a name that no object can have"},

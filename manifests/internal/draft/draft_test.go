@@ -96,6 +96,21 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
+// TestOwnChannel: a cluster's channel is named as it is, and the one that is carried where it is another.
+func TestOwnChannel(t *testing.T) {
+	t.Parallel()
+	for channel, want := range map[string]string{
+		"stable-4.14": "for amd64, channel stable-4.14\n",
+		"eus-4.16":    "for amd64, channel eus-4.16; eus-4.14 is named below, for the release that runs now\n",
+		"":            "for amd64, no channel; stable-4.14 is named below, for the release that runs now\n",
+	} {
+		body, _, err := draft.Write([]*cluster.State{read(t, "c414", version("4.14.30", channel), node("amd64"))}, "")
+		if want = "#   c414: OpenShift 4.14.30 " + want; err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%q: %v\n%s", channel, err, body)
+		}
+	}
+}
+
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	const index = "registry.redhat.io/redhat/redhat-operator-index"

@@ -21,7 +21,8 @@ type runs struct {
 	version semver.Version
 	known   bool   // the version
 	okd     bool   // else OpenShift
-	channel string // that has the version
+	own     string // the channel that the cluster has; "" for none
+	channel string // the one that the configuration names for the version
 	kind    string // first word of its channels
 	arch    string // "" where it is not known
 	also    []also // what is carried beside the version
@@ -42,7 +43,14 @@ func (r runs) String() string {
 	if r.okd {
 		product = "OKD"
 	}
-	return fmt.Sprintf("%s: %s %s for %s, channel %s", r.name, product, r.version, cmp.Or(r.arch, "an architecture that is not known"), r.channel)
+	channel := "no channel"
+	if r.own != "" {
+		channel = "channel " + text.ASCII(r.own)
+	}
+	if r.own != r.channel {
+		channel += fmt.Sprintf("; %s is named below, for the release that runs now", r.channel)
+	}
+	return fmt.Sprintf("%s: %s %s for %s, %s", r.name, product, r.version, cmp.Or(r.arch, "an architecture that is not known"), channel)
 }
 
 // read learns what the clusters run, and where they are to go.
@@ -95,7 +103,8 @@ func runsOf(s *cluster.State) (r runs) {
 	if one, ok := s.One("ClusterVersion", "", "version"); ok && json.Unmarshal(one.Body, &cv) != nil {
 		cv.Spec.Channel = ""
 	}
-	r.kind, _, _ = strings.Cut(cmp.Or(cv.Spec.Channel, "stable"), "-")
+	r.own = cv.Spec.Channel
+	r.kind, _, _ = strings.Cut(cmp.Or(r.own, "stable"), "-")
 	switch own := channelOf(r.kind, r.version); {
 	case r.okd:
 		r.channel = cmp.Or(cv.Spec.Channel, "stable-4")

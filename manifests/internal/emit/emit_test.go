@@ -248,7 +248,7 @@ func TestEmitNotes(t *testing.T) {
 		"none, and insecure":  {emitInput{CA: "none", PresentImage: image("{insecureRegistries: ['m.example:5000']}")}, "do not check"},
 		"none, and present":   {emitInput{CA: "none", PresentCA: "kind: ConfigMap\nmetadata: {name: a}\ndata: {m.example..5000: x}\n"}, ""},
 		"pushes with it":      {emitInput{Username: "u", Password: "p", PushOnNodes: true}, "only pull is safer"},
-		"a credential":        {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "asks for a credential, and none for nodes was given"},
+		"a credential":        {emitInput{Username: "u", Password: "p", PullSecret: `{"auths":{"q":{"auth":"ZmFrZTpmYWtl"}}}`}, "satchel has a credential for m.example:5000, and none for nodes was given"},
 		"of nodes":            {emitInput{Username: "u", Password: "p", NodeSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},
 		"of one address":      {emitInput{PullFrom: []string{"lb.example", "m.example:5000"}, NodeSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, "none for lb.example: nodes use the one for m.example:5000 there"},
 		"the same credential": {emitInput{Username: "fake", Password: "fake", PullSecret: `{"auths":{"m.example:5000":{"auth":"ZmFrZTpmYWtl"}}}`}, ""},

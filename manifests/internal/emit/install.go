@@ -67,7 +67,6 @@ func (e *emission) emitInstall() error {
 		if way, err = e.trustBundle(); err != nil {
 			return err
 		}
-		e.Add(fileInstallCA, handover.ModePublic, []byte(way))
 	}
 	usable := slices.DeleteFunc(slices.Clone(e.Payloads), func(img oci.Image) bool { return !e.lead.Installable(img) })
 	if names := e.refused(usable); len(names) > 0 {
@@ -79,6 +78,9 @@ func (e *emission) emitInstall() error {
 		e.pageRefused(p, usable)
 		e.Add(fileInstall, handover.ModePublic, p.Bytes())
 		return nil
+	}
+	if way != "" {
+		e.Add(fileInstallCA, handover.ModePublic, []byte(way))
 	}
 	var hosted hostedPatch
 	hosted.Spec.ImageContentSources = sources

@@ -19,7 +19,7 @@ func TestUnsigned(t *testing.T) {
 	t.Parallel()
 	const art, other = "quay.io/ocp/art", "quay.io/acme/tool"
 	digestOf := func(n int) string { return fmt.Sprintf("@sha256:%064x", n) }
-	in := emitInput{Mirror: "m.example/ns", Images: []emitImage{
+	in := emitInput{Mirror: "m.example/ns", CA: testCA(t), Images: []emitImage{
 		{Origin: origin.Release, Source: "quay.io/ocp/rel:v", Path: origin.PathPayload, Tags: []string{"4.22.1-x86_64"}},
 		{Origin: origin.Release, Source: art + digestOf(1), Path: origin.PathComponents, Tags: []string{"4.22.1-x86_64-etcd"}},
 		{Origin: origin.Release, Source: art + digestOf(2), Path: origin.PathComponents, Tags: []string{"4.22.1-x86_64-cli"}},
@@ -88,7 +88,7 @@ func TestUnsigned(t *testing.T) {
 		if stops := strings.Contains(cut, "**Stop. The mirror lacks signatures"); stops == tc.signed {
 			t.Errorf("%s: the cut stops: %t", tc.name, stops)
 		}
-		if out := strings.Contains(install, "**Not here: `4.22.1-x86_64`."); out == tc.signed || strings.Contains(install, "oc apply -f install/clusterimageset-") == out || lacksFile(files, fileInstallConfig) != out {
+		if out := strings.Contains(install, "**Not here: `4.22.1-x86_64`."); out == tc.signed || strings.Contains(install, "oc apply -f install/clusterimageset-") == out || lacksFile(files, fileInstallConfig) != out || lacksFile(files, fileInstallCA) != out {
 			t.Errorf("%s: new clusters are offered: %t\n%s", tc.name, !out, install)
 		}
 		if next := strings.Contains(page, "oc adm upgrade --allow"); next != tc.signed {

@@ -66,7 +66,7 @@ func (l *Login) noteMissing() {
 	case l.Secret.missing && l.Site.Credential.Token:
 		l.Note("satchel logs in to %s with an identity token, but nodes need a user name and a password, and none were given: "+how, l.Site.Mirror.Host, handover.FileApply)
 	case l.Secret.missing:
-		l.Note("%s asks for a credential, and none for nodes was given: "+how, l.Site.Mirror.Host, handover.FileApply)
+		l.Note("satchel has a credential for %s, and none for nodes was given: "+how, l.Site.Mirror.Host, handover.FileApply)
 	case l.Secret.unknown:
 		l.Note("no credential of nodes was given, and satchel did not ask whether %s needs one: if it does, "+how, l.Site.Mirror.Host, handover.FileApply)
 	}

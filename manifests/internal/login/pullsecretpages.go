@@ -47,7 +47,7 @@ func (l *Login) StepPullSecret(p *page.Page) {
 		l.addToSecret(p)
 	case s.missing:
 		p.Step("Pull secret: no credential for nodes yet")
-		p.Text("The mirror asks for a credential, and none for nodes was given. satchel does not give nodes its own: whoever reads it on a node could change the mirror.")
+		p.Text("satchel has a credential for the mirror, and none for nodes was given. It does not give nodes its own: whoever reads it on a node could change the mirror. If the mirror lets everybody pull, continue with the next step.")
 		l.lookForEntry(p)
 	case s.unknown:
 		p.Step("Pull secret: not written")

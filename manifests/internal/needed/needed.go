@@ -107,24 +107,28 @@ func compareInstalled(a, b imageset.Installed) int {
 		cmp.Compare(a.Bundle, b.Bundle), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Cluster, b.Cluster))
 }
 
-// UnknownError says that nobody knows what the applications of clusters run.
+// UnknownError says that nobody knows which releases clusters run, or what their applications run.
 type UnknownError struct {
 	Clusters []Unknown
 }
 
-// Unknown is a cluster of which not all pods and owners of pods are known.
+// Unknown is a cluster of which the release, or not all pods and owners of pods, are known.
 type Unknown struct {
 	Name       string
 	Namespaces []string // that pods were read of
 	Kinds      []string // that were not read of all namespaces
+	Release    bool     // it is the release, and nothing else
 }
 
-// Applications gives a *[UnknownError] if for some cluster not all is known that runs images, or would.
+// Applications gives a *[UnknownError] if for some cluster the release is not known, because its
+// ClusterVersion could not be read, or not all that runs images, or would.
 func Applications(list []*cluster.State) error {
 	var e UnknownError
 	for _, s := range list {
 		if !s.Applications() {
-			e.Clusters = append(e.Clusters, Unknown{s.Name, s.Namespaces(), s.UnknownWorkloads()})
+			e.Clusters = append(e.Clusters, Unknown{Name: s.Name, Namespaces: s.Namespaces(), Kinds: s.UnknownWorkloads()})
+		} else if _, known := s.Running(); !known && !s.Known("ClusterVersion") && len(running(s, sourcesOf(s))) == 0 {
+			e.Clusters = append(e.Clusters, Unknown{Name: s.Name, Release: true})
 		}
 	}
 	if len(e.Clusters) == 0 {
@@ -134,8 +138,12 @@ func Applications(list []*cluster.State) error {
 }
 
 func (e *UnknownError) Error() string {
-	var list []string
+	var list, parts []string
 	for _, c := range e.Clusters {
+		if c.Release {
+			parts = append(parts, text.ASCII(fmt.Sprintf("cluster %s: it is not known which release it runs", c.Name)))
+			continue
+		}
 		seen := "no pods were read"
 		switch {
 		case !slices.Contains(c.Kinds, "Pod"):
@@ -145,7 +153,10 @@ func (e *UnknownError) Error() string {
 		}
 		list = append(list, text.ASCII(fmt.Sprintf("cluster %s: %s", c.Name, seen)))
 	}
-	return "applications unknown: " + strings.Join(list, "; ")
+	if len(list) > 0 {
+		parts = slices.Insert(parts, 0, "applications unknown: "+strings.Join(list, "; "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Hint says what to do now.

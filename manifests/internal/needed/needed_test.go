@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,6 +189,22 @@ func TestApplications(t *testing.T) {
 	}
 	if err := needed.Applications([]*cluster.State{s}); err == nil || err.Error() != "applications unknown: cluster east: not read of all namespaces were CronJob, BuildConfig" {
 		t.Errorf("got %v", err)
+	}
+	for name, tc := range map[string]struct{ more, want string }{
+		"refused":                    {"", "cluster east: it is not known which release it runs"},
+		"the version operator's pod": {pod("openshift-cluster-version/cvo-1 cluster-version-operator quay.io/r/now@" + hex("b")), ""},
+	} {
+		objects := slices.Clone(pods)
+		if tc.more != "" {
+			objects = append(objects, tc.more)
+		}
+		s, err := cluster.Read("east", strings.NewReader(octest.Answer(cluster.Query("f"), objects, "clusterversions.config.openshift.io")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := needed.Applications([]*cluster.State{s}); (err == nil) != (tc.want == "") || err != nil && err.Error() != tc.want {
+			t.Errorf("no ClusterVersion, %s: got %v", name, err)
+		}
 	}
 }
 

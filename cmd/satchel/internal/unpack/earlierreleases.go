@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
 )
 
 // recallReleases finds the releases that earlier bundles brought into the mirror and that it still
@@ -31,6 +33,9 @@ func (u *unpacking) recallReleases(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case status(err) == http.StatusNotFound: // it was deleted
+		case unanswered(err): // nor will it be for the rest
+			u.Warn("releases that earlier bundles brought do not count for updates: %v", err)
+			return nil
 		case err != nil:
 			u.Warn("the release %s, which an earlier bundle brought, does not count for updates: %v", img.Tags[0], err)
 		default:
@@ -38,6 +43,12 @@ func (u *unpacking) recallReleases(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unanswered reports whether a registry gave no answer at all.
+func unanswered(err error) bool {
+	var none *transport.RegistryError
+	return errors.As(err, &none) && none.Status == 0
 }
 
 // updateRange is what an update to a release of this bundle may lead over: what is newer than the

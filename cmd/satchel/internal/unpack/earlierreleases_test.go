@@ -2,6 +2,9 @@ package unpack_test
 
 import (
 	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // runs is a cluster that runs a release, and nothing else is known of it.
@@ -98,5 +102,31 @@ func TestRunningRelease(t *testing.T) {
 	}
 	if page := f.read(t, "APPLY.md"); !strings.Contains(page, "release 4.21.3 that runs: etcd") {
 		t.Errorf("the page does not name it:\n%s", page)
+	}
+	proxy := registrytest.StartProxy(t, f.Site.Mirror.Host)
+	proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/openshift/release-images/blobs/") {
+			return false
+		}
+		http.NotFound(w, r)
+		return true
+	}
+	for name, tc := range map[string]struct {
+		way  func(*unpack.Options)
+		want string
+	}{
+		"the mirror is not asked": {func(o *unpack.Options) { o.Unasked = true }, "images of the release that the cluster runs: the mirror was not asked for it"},
+		"a blob of it is missing": {func(o *unpack.Options) { o.Site.Mirror.Host = proxy.Host }, "images of the release that the cluster runs: read the payload: "},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		o := f.Options
+		if o.Out, err = outdir.Open(dir); err != nil {
+			t.Fatal(err)
+		}
+		tc.way(&o)
+		runErr := unpack.Render(t.Context(), r, jobtest.Client(), o)
+		if page, err := os.ReadFile(filepath.Join(dir, "APPLY.md")); err != nil || !strings.Contains(string(page), tc.want) {
+			t.Errorf("%s: %v, %v\n%s", name, runErr, err, page)
+		}
 	}
 }

@@ -66,7 +66,7 @@ func (u *unpacking) asNodes(ctx context.Context) error {
 	nodes, client, err := u.nodes()
 	if err != nil || client == nil {
 		if names := u.unlooked(); err == nil && len(names) > 0 {
-			u.Warn("nodes pull from %s, where nothing was looked at: the mirror asks for a credential, and none for nodes was given. Whether the images and their signatures are there is not known, and the YAML takes it that nodes need TLS there", text.And(names))
+			u.Warn("nodes pull from %s, where nothing was looked at: satchel has a credential for the mirror, and none for nodes was given. Whether the images and their signatures are there is not known, and the YAML takes it that nodes need TLS there", text.And(names))
 		}
 		return err
 	}

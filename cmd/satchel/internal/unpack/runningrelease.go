@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,11 +21,14 @@ import (
 // nothing.
 func (u *unpacking) withRunning(ctx context.Context, c *manifests.Cluster) (inv *oci.Inventory, src oci.Source, why string, err error) {
 	inv, src = u.r.Inventory(), u.src
-	if u.Unasked || u.DryRun {
-		return inv, src, "", nil
-	}
-	images, err := manifests.RunningImages(ctx, inv, u.src, c, func(payload oci.Image) (oci.Descriptor, oci.Source, error) {
-		return u.inMirrorNow(ctx, payload)
+	absent := false // nodes do not have the release from this mirror
+	images, err := manifests.RunningImages(ctx, inv, u.src, c, func(payload oci.Image) (root oci.Descriptor, from oci.Source, err error) {
+		if u.Unasked || u.DryRun {
+			return root, nil, errors.New("the mirror was not asked for it")
+		}
+		root, from, err = u.inMirrorNow(ctx, payload)
+		absent = status(err) == http.StatusNotFound
+		return root, from, err
 	})
 	var of map[digest.Digest]oci.Source
 	if err == nil {
@@ -33,7 +37,7 @@ func (u *unpacking) withRunning(ctx context.Context, c *manifests.Cluster) (inv 
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, "", ctx.Err()
-	case status(err) == http.StatusNotFound: // nodes do not have the release from this mirror
+	case absent:
 		return inv, src, "", nil
 	case err != nil:
 		return inv, src, fmt.Sprintf("images of the release that the cluster runs: %v", err), nil
