@@ -290,3 +290,39 @@ func TestCatalogsThere(t *testing.T) {
 		t.Error("the files are the whole desired state")
 	}
 }
+
+// TestEarlierCatalogs: catalogs of earlier bundles for the versions that updates lead to keep their
+// files and steps; where the mirror has none, the page says so before the updates.
+func TestEarlierCatalogs(t *testing.T) {
+	t.Parallel()
+	const step, lacks = "Catalogs for 4.19\n", "**No catalog `redhat-operators` for 4.19 is known to be in the mirror"
+	for name, c := range map[string]struct {
+		carried, earlier []string
+		step, lacks      bool
+	}{
+		"none":             {[]string{"v4.18"}, nil, false, true},
+		"of week 1":        {[]string{"v4.18"}, []string{"v4.19"}, true, false},
+		"of both":          {[]string{"v4.18", "v4.19"}, []string{"v4.19"}, true, false},
+		"for what runs":    {[]string{"v4.18"}, []string{"v4.18"}, false, true},
+		"no catalog now":   {nil, []string{"v4.19"}, true, false},
+		"no catalog ever":  {nil, nil, false, false},
+		"for what runs no": {nil, []string{"v4.18"}, false, false},
+	} {
+		in := emitInput{Mirror: "m.example", ClusterVersion: "4.18.10", Images: append(payloads("4.19.14-x86_64"), indexes(redhatIndex, c.carried...)...), Facts: []emitFacts{{Tag: "4.19.14-x86_64", From: []string{"4.18.10"}}}}
+		files, _ := pagesOf(t, in, func(s *site.Site) {
+			for _, img := range indexes(redhatIndex, c.earlier...) {
+				s.EarlierCatalogs = append(s.EarlierCatalogs, img.image(t))
+			}
+		})
+		apply := files[handover.FileApply]
+		if got := strings.Contains(apply, step) && files["catalogsource-redhat-operators-after-4.19.yaml"] != ""; got != c.step {
+			t.Errorf("%s: the step is there: %t\n%s", name, got, apply)
+		}
+		if got := strings.Contains(apply, lacks); got != c.lacks {
+			t.Errorf("%s: said that it lacks: %t\n%s", name, got, apply)
+		}
+		if strings.Contains(apply, "-f catalogsource-redhat-operators.yaml") != (len(c.carried) > 0) {
+			t.Errorf("%s: what runs is of this bundle alone:\n%s", name, apply)
+		}
+	}
+}

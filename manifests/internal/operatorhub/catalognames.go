@@ -33,6 +33,7 @@ func (h *Hub) nameCatalogs() error {
 		}
 		h.Catalogs = append(h.Catalogs, CatalogObject{Image: img})
 	}
+	h.addEarlier()
 	slices.SortStableFunc(h.Catalogs, func(a, b CatalogObject) int { return compareEntries(a.Image, b.Image) })
 	used := h.namesByHand()
 	h.keepLater()
@@ -49,6 +50,18 @@ func (h *Hub) nameCatalogs() error {
 	h.leaveOlder()
 	h.keepOthers()
 	return nil
+}
+
+// addEarlier adds catalogs of earlier bundles for later versions than the cluster runs, where this
+// bundle has none for such a version.
+func (h *Hub) addEarlier() {
+	runs, known := h.Minor()
+	carried := h.Catalogs
+	for _, img := range h.Site.EarlierCatalogs {
+		if m, tagged := handover.IndexMinor(img); known && tagged && m.Compare(runs) > 0 && !hasIndex(img, carried, m) {
+			h.Catalogs = append(h.Catalogs, CatalogObject{Image: img, past: true})
+		}
+	}
 }
 
 // namePlainly gives names to the catalogs that have none.

@@ -20,6 +20,7 @@ type CatalogObject struct {
 	Image oci.Image
 	kept  bool           // its name is that of a CatalogSource that the cluster has
 	fixed bool           // its name stays if others share it: it was given by hand, or is the plain name
+	past  bool           // an earlier bundle brought it
 	After handover.Minor // the version of the cluster that it is for; zero for the one that runs
 }
 

@@ -196,7 +196,7 @@ func (h *Hub) noteOtherMinor() {
 	fits := map[string]bool{}
 	for _, c := range slices.Concat(h.Outdated, h.Catalogs, h.Later) {
 		d, isDefault := handover.DefaultCatalogs[c.Image.Source.Name()]
-		if m, ok := handover.IndexMinor(c.Image); ok && isDefault {
+		if m, ok := handover.IndexMinor(c.Image); ok && isDefault && !c.past {
 			fits[d.Name] = fits[d.Name] || m == runs
 			has[d.Name] = append(has[d.Name], m.String())
 		}
@@ -225,6 +225,53 @@ func (h *Hub) StepCatalogSwitch(p *page.Page, v semver.Version) {
 	h.pageMoves(p, list)
 	h.applyCatalogs(p, list)
 	h.switchClusterCatalogs(p, handover.MinorOf(v))
+}
+
+// PageNoSwitch says, before updates, for which versions the mirror has no default catalog that takes
+// the place of the one that the cluster has from it.
+func (h *Hub) PageNoSwitch(p *page.Page, to []semver.Version) {
+	runs, known := h.Minor()
+	if !known {
+		return
+	}
+	for _, name := range h.fromMirror() {
+		var lacks []string
+		for _, v := range to {
+			m := handover.MinorOf(v)
+			has := slices.ContainsFunc(h.laterOf(m), func(c CatalogObject) bool {
+				return handover.DefaultCatalogs[c.Image.Source.Name()].Name == name
+			})
+			if m.Compare(runs) > 0 && !has && !slices.Contains(lacks, m.String()) {
+				lacks = append(lacks, m.String())
+			}
+		}
+		if len(lacks) > 0 {
+			p.Text("**No catalog `%s` for %s is known to be in the mirror: after the update, Subscriptions to it stay with what the one for an earlier version has.** Carry the index for %s before the update, unless the operators that are installed are all for that version already.", name, text.And(lacks), lacks[len(lacks)-1])
+		}
+	}
+}
+
+// fromMirror lists the default catalogs that the cluster has from the mirror, or gets now.
+func (h *Hub) fromMirror() (names []string) {
+	add := func(name string) {
+		if handover.IsDefault(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, c := range h.Catalogs {
+		if _, tagged := handover.IndexMinor(c.Image); tagged {
+			add(handover.DefaultCatalogs[c.Image.Source.Name()].Name)
+		}
+	}
+	if h.Site.PresentCatalogSources != nil {
+		for _, s := range h.Site.PresentCatalogSources.Sources {
+			if h.isMirror(s.Image) {
+				add(s.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // pageLater says what the files are for that no step of now applies.

@@ -313,7 +313,7 @@ func (h *Hub) switchClusterCatalogs(p *page.Page, m handover.Minor) {
 		p.Text("This version has OLM v1: ClusterExtensions get their operators from ClusterCatalogs. The default ones are on the internet and are made Unavailable.")
 	}
 	h.applyClusterCatalogs(p, list)
-	if runs.Compare(handover.Minor{Major: 4, Minor: OlmV1}) < 0 {
+	if runs.Compare(handover.Minor{Major: 4, Minor: OlmV1}) < 0 || len(h.clusterCatalogs(h.Catalogs)) == 0 { // else they are off before
 		h.turnClusterCatalogsOff(p)
 	}
 }

@@ -37,6 +37,9 @@ type Site struct {
 	// EarlierReleases are those that earlier bundles brought into this mirror and that it still has,
 	// as far as an update may lead over them.
 	EarlierReleases []EarlierRelease
+	// EarlierCatalogs are those for later versions that earlier bundles brought into this mirror and
+	// that it still has, as far as an update may lead to these versions.
+	EarlierCatalogs []oci.Image
 	// PresentCatalogSources are the CatalogSources that the cluster has; nil: not given.
 	PresentCatalogSources *PresentCatalogSources
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a

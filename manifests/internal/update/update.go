@@ -132,6 +132,11 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named, stages
 		p.Step("Prepare the update")
 	}
 	w.pageWay(p)
+	var to []semver.Version
+	for _, s := range steps {
+		to = append(to, s.To)
+	}
+	w.Hub.PageNoSwitch(p, to)
 	if len(steps) > 0 && !w.ReleaseIncomplete() && !w.MasterPaused() {
 		w.pageOperators(p, steps)
 	}

@@ -28,8 +28,26 @@ func runs(t *testing.T, version string, payload digest.Digest) *manifests.Cluste
 	return c
 }
 
+// redhatIndex publishes the catalog of Red Hat for a minor version, and has the bundle carry it.
+func (v *vendor) redhatIndex(tag string) {
+	v.t.Helper()
+	op := v.Content.Image(false)
+	v.publish(op, "quay.io/acme/op", tag)
+	body := `{"schema":"olm.package","name":"op","defaultChannel":"stable"}
+{"schema":"olm.channel","package":"op","name":"stable","entries":[{"name":"op.v1.0.0"}]}
+{"schema":"olm.bundle","package":"op","name":"op.v1.0.0","image":"quay.io/acme/op@` + op.Digest.String() + `","properties":[{"type":"olm.package","value":{"packageName":"op","version":"1.0.0"}}]}
+`
+	d, err := v.Content.Catalog("amd64", map[string][]byte{"op/catalog.json": []byte(body)})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.publish(d, "redhat/redhat-operator-index", tag)
+	v.config += "  operators:\n  - catalog: registry.redhat.io/redhat/redhat-operator-index:" + tag + "\n    packages: [{name: op}]\n"
+}
+
 // TestEarlierReleases: the way to the release of this week leads over that of last week, which is in
-// the mirror. Where the mirror is not asked, the page stops.
+// the mirror; so is the catalog for its version, which takes its place after the update. Where the
+// mirror is not asked, the page stops.
 func TestEarlierReleases(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, 71)
@@ -37,6 +55,9 @@ func TestEarlierReleases(t *testing.T) {
 	week := func(version, drive string, previous ...string) func(way func(*unpack.Options)) (string, error) {
 		v.previous = previous
 		v.release(version, nil)
+		if drive == "drive" {
+			v.redhatIndex("v4.15")
+		}
 		r, gaps := v.pack(drive)
 		if len(gaps) > 0 {
 			t.Fatalf("gaps: %v", gaps)
@@ -62,7 +83,7 @@ func TestEarlierReleases(t *testing.T) {
 	}
 	second := week("4.15.40", "drive2", "4.14.30")
 	for range 2 {
-		if page, err := second(nil); err != nil || !strings.Contains(page, "It is updated to 4.14.30, then to 4.15.40.") || strings.Contains(page, "Stop:") {
+		if page, err := second(nil); err != nil || !strings.Contains(page, "It is updated to 4.14.30, then to 4.15.40.") || !strings.Contains(page, "oc apply -f catalogsource-redhat-operators-after-4.15.yaml") || strings.Contains(page, "Stop:") {
 			t.Fatalf("week 2: %v\n%s", err, page)
 		}
 	}

@@ -78,7 +78,10 @@ func newVendor(t *testing.T, seed uint64) *vendor {
 	v := &vendor{Bench: jobtest.New(t, seed), t: t, real: shipped, key: key, names: map[digest.Digest]string{}, conf: filepath.Join(t.TempDir(), "registries.conf")}
 	v.policy = regexp.MustCompile(`keyData: .*`).ReplaceAll(shipped, []byte("keyData: "+data))
 	v.host = registrytest.StartOlareg(t).Host
-	text := fmt.Sprintf("[[registry]]\nprefix=\"quay.io\"\nlocation=\"%s\"\ninsecure=true\n", v.host)
+	text := ""
+	for _, of := range []string{"quay.io", "registry.redhat.io"} {
+		text += fmt.Sprintf("[[registry]]\nprefix=\"%s\"\nlocation=\"%s\"\ninsecure=true\n", of, v.host)
+	}
 	if err := os.WriteFile(v.conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
