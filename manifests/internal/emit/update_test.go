@@ -157,8 +157,10 @@ func TestUpdateNoWay(t *testing.T) {
 // TestUpdateUnnamed: of a payload whose tag is no version no update is known, so none is printed.
 func TestUpdateUnnamed(t *testing.T) {
 	t.Parallel()
-	page := updatePage(t, emitInput{ClusterVersion: "4.14.20", Images: payloads("latest")})
-	order(t, page, "do not say which version they are", "latest", "!allow-explicit-upgrade")
+	for _, tags := range [][]string{{"latest"}, {"4.14.20-x86_64", "latest"}} {
+		page := updatePage(t, emitInput{ClusterVersion: "4.14.20", Images: payloads(tags...)})
+		order(t, page, ". The update", "do not say which version they are", "latest", "!allow-explicit-upgrade")
+	}
 }
 
 // TestUpdateOC: the page names the oc that the bundle brings.
@@ -485,6 +487,6 @@ func TestUpdateHosted(t *testing.T) {
 		in("ClusterVersion", "", "version", "spec", object1{"clusterID": "256f375f-6920-44f0-8c16-f71bb5fc7be6"}),
 	}})
 	order(t, page, "Prepare the update to 4.17.3", "hosted control plane", "Update to 4.17.3", "admin-gates", "Log in to the management cluster",
-		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "drains every node", "oc patch nodepool", "!for POOL in",
+		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, `case " 4.16.3 4.17.3 " in *" $NOW "*)`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "A request that was refused stays", "drains every node", "oc patch nodepool", "!for POOL in",
 		"!wait mcp", "!nodes,machineconfigpools", "!oc adm upgrade", "!cluster-backup", "!force")
 }

@@ -159,8 +159,8 @@ func HostedApply(at handover.HostedAt) []string {
 	})
 }
 
-// PoolsOf reads the NodePools of the HostedCluster.
-const PoolsOf = `POOLS=$(oc get nodepool -n "$SPACE" -o jsonpath='{.items[?(@.spec.clusterName=="'"$NAME"'")].metadata.name}')`
+// PoolsOf is a line of a chain that reads the NodePools of the HostedCluster.
+const PoolsOf = `[ -n "$NAME" ] && POOLS=$(oc get nodepool -n "$SPACE" -o jsonpath='{.items[?(@.spec.clusterName=="'"$NAME"'")].metadata.name}') && { [ -n "$POOLS" ] || echo 'This HostedCluster has no NodePool.'; }`
 
 // EachPool is a line of a chain that runs a command for each NodePool of [PoolsOf], up to one that
 // fails. zsh, unlike bash, does not divide what a variable holds, and runs the end of a pipe itself:
@@ -196,11 +196,12 @@ func (l *Lead) pageManagementRules(p *page.Page) {
 		return
 	}
 	p.Text("**First the management cluster.** The control plane of this cluster runs there, and is pulled by the management cluster's own rules. It must trust the mirror and have a credential for it too: follow the %s that satchel writes for that cluster (`--from-cluster` with what it is). It must have a rule for exactly each of these sources, not only one for a wider source such as `quay.io`. The command, for the management cluster, names those that lack:", handover.FileApply)
-	p.Run(
-		"for S in "+strings.Join(sources, " ")+"; do",
-		`(oc get imagecontentsourcepolicy -o jsonpath='{.items[*].spec.repositoryDigestMirrors[*].source}'; echo; oc get imagedigestmirrorset -o jsonpath='{.items[*].spec.imageDigestMirrors[*].source}') | tr ' ' '\n' | grep -qxF "$S" || echo "no rule for $S"`,
-		"done",
-	)
+	p.Run(page.Chain(
+		"CRDS=$(oc get crd -o name) && HAVE=",
+		"case $CRDS in *imagecontentsourcepolicies.operator.openshift.io*) HAVE=$(oc get imagecontentsourcepolicy -o jsonpath='{.items[*].spec.repositoryDigestMirrors[*].source}') ;; esac",
+		`case $CRDS in *imagedigestmirrorsets.config.openshift.io*) HAVE="$HAVE $(oc get imagedigestmirrorset -o jsonpath='{.items[*].spec.imageDigestMirrors[*].source}')" ;; esac`,
+		"for S in "+strings.Join(sources, " ")+`; do echo "$HAVE" | tr ' ' '\n' | grep -qxF "$S" || echo "no rule for $S"; done`,
+	)...)
 	p.Text("Older versions of the HyperShift operator read these rules only when they start, and no ImageContentSourcePolicy where there is any ImageDigestMirrorSet. So use one kind there, and restart the operator after a change (`oc rollout restart deployment/operator -n hypershift`). Nodes: nothing changes.")
 }
 

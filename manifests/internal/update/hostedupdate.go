@@ -13,11 +13,12 @@ func (w *Way) stepHostedService(p *page.Page) {
 	at := w.HostedPlace()
 	p.Step("The update service")
 	p.Text("No UpdateService is written for a hosted cluster: it belongs on a cluster that can be given the mirror's authorities, such as the management cluster (its own %s has it). A hosted cluster needs none for its updates: the HostedCluster names the release. To see in it which updates there are, let it ask the update service of the management cluster (spec.updateService). %s Nodes: nothing changes.", handover.FileApply, handover.OnManagement)
-	p.Run(slices.Concat(at.Read, []string{
+	p.Run(page.Chain(slices.Concat(at.Read, []string{
+		`[ -n "$NAME" ]`,
 		"SERVICE=$(oc get updateservice -A -o jsonpath='{.items[*].status.policyEngineURI}')",
 		"SERVICE=${SERVICE%% *}",
-		`[ -z "$SERVICE" ] || ` + handover.PatchHosted(`'{"spec":{"updateService":"'"$SERVICE`+graphPath+`"'"}}'`),
-	})...)
+		page.Or(`[ -z "$SERVICE" ]`, handover.PatchHosted(`'{"spec":{"updateService":"'"$SERVICE`+graphPath+`"'"}}'`)),
+	})...)...)
 	p.Text("Its version operator must trust the certificate of that cluster's router: the HostedCluster's spec.additionalTrustBundle must have the authority. A change of that replaces or restarts every node.")
 }
 
@@ -25,10 +26,11 @@ func (w *Way) stepHostedService(p *page.Page) {
 func (w *Way) cutHostedUpdates(p *page.Page) {
 	at := w.HostedPlace()
 	p.Text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. Both stand in the HostedCluster. %s They take the channel away, unless the HostedCluster names an update service. Nodes: nothing changes. (Put the channel back when the network returns: %s.)", handover.OnManagement, handover.FileRestore)
-	p.Run(slices.Concat(at.Read, []string{
+	p.Run(page.Chain(slices.Concat(at.Read, []string{
+		`[ -n "$NAME" ]`,
 		handover.HostedField("SERVICE", ".spec.updateService"),
-		`[ -n "$SERVICE" ] || ` + handover.PatchHosted(`'{"spec":{"channel":null}}'`),
-	})...)
+		page.Or(`[ -n "$SERVICE" ]`, handover.PatchHosted(`'{"spec":{"channel":null}}'`)),
+	})...)...)
 	p.Text("The management cluster is a cluster of its own: before it is cut off, follow its own %s.", handover.FileCut)
 }
 

@@ -25,7 +25,7 @@ func (w *Way) StepUpdate(p *page.Page) {
 	signatures := w.newSignatures()
 	steps := u.steps()
 	switch {
-	case u.known && len(steps)+len(u.apart)+len(signatures) == 0 && len(u.carried) > 0 && u.refused == nil:
+	case u.known && len(steps)+len(u.apart)+len(signatures) == 0 && len(u.carried) > 0 && len(u.unnamed) == 0 && u.refused == nil:
 		p.Nothing(fmt.Sprintf("the update (the cluster runs %s, and no release of the bundle is newer)", u.running))
 		return
 	case w.Hosted():
@@ -126,8 +126,10 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named, stages
 		p.Step("Prepare the update to %s", steps[len(steps)-1].To)
 	case u.known && u.stops():
 		p.Step("The update: stop")
-	case u.known:
+	case u.known && len(signatures) > 0:
 		p.Step("The signatures of releases")
+	case u.known:
+		p.Step("The update")
 	default:
 		p.Step("Prepare the update")
 	}

@@ -2,6 +2,7 @@ package update
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/lead"
@@ -47,12 +48,16 @@ func (w *Way) pageHosted(p *page.Page, s updatepath.Step, c carriedPayload) {
 	release := fmt.Sprintf(`--type=merge -p '{"spec":{"release":{"image":"%s"}}}'`, image)
 	at := w.HostedPlace()
 	p.Text("%s First the control plane. Nodes: nothing changes.", handover.OnManagement)
-	p.Run(page.Chain(append(at.Read,
+	lines := append(at.Read, handover.HostedField("NOW", ".status.version.history[0].version"), `[ -n "$NOW" ]`)
+	if from := c.from(); len(from) > 0 {
+		lines = append(lines, fmt.Sprintf(`case " %s %s " in *" $NOW "*) ;; *) echo "No update from $NOW to %[2]s is known."; false ;; esac`, strings.Join(from, " "), s.To))
+	}
+	p.Run(page.Chain(append(lines,
 		`oc patch hostedcluster "$NAME" -n "$SPACE" `+release,
 		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].version}'=`+s.To.String()+" --timeout=30m",
 		`oc wait hostedcluster "$NAME" -n "$SPACE" --for=jsonpath='{.status.version.history[0].state}'=Completed --timeout=2h`,
 	)...)...)
-	p.Text("If this ends with STOP, do not go on: `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused, or what it waits for. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
+	p.Text("If this ends with STOP, do not go on: `oc get hostedcluster \"$NAME\" -n \"$SPACE\" -o yaml` shows why the update was refused, or what it waits for. **A request that was refused stays: the update begins by itself once the reason is gone.** To take it back, give spec.release.image the image of the last entry that is Completed in status.version.history. Then the pools of nodes. **Nodes: this drains every node and replaces or restarts it (as the NodePool's upgradeType says), one after the other.**")
 	p.Run(page.Chain(append(at.Read, lead.PoolsOf,
 		lead.EachPool(`oc patch nodepool "$POOL" -n "$SPACE" `+release),
 		lead.EachPool(`oc wait nodepool "$POOL" -n "$SPACE" --for=jsonpath='{.status.version}'=`+s.To.String()+" --timeout=8h"),

@@ -320,7 +320,7 @@ func (w *Way) StepUpdateService(p *page.Page) {
 		w.pageUpstream(p)
 	}
 	if !w.AsksUpdateService() || !w.ChannelFits() {
-		w.PageChannel(p)
+		w.pageChannel(p, fmt.Sprintf("oc get updateservice %s -n %s", u.name, u.ns))
 	}
 }
 
@@ -369,10 +369,11 @@ func (w *Way) pageUpstream(p *page.Page) {
 	w.Waits(p, "Every node must have the authorities")
 	p.Run(w.Rollout(slices.Concat([]string{there, read}, AddTrusted("router-ca.crt"))...)...)
 	p.Text("Then the cluster asks the update service.")
-	p.Run(
+	p.Run(page.Chain(
 		fmt.Sprintf("UPSTREAM=$(oc get updateservice %s -n %s -o jsonpath='{.status.policyEngineURI}')", w.Update.name, w.Update.ns),
-		`[ -n "$UPSTREAM" ] && oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
-	)
+		`[ -n "$UPSTREAM" ]`,
+		`oc patch clusterversion version --type=merge -p '{"spec":{"upstream":"'"$UPSTREAM`+graphPath+`"'"}}'`,
+	)...)
 }
 
 // ChannelFits reports whether the cluster is known to have a channel of the minor version that it
@@ -391,13 +392,16 @@ var channelMinor = regexp.MustCompile(`-[0-9]+\.[0-9]+$`)
 // PageChannel gives the cluster a channel of the version that it runs: without one it asks no
 // update service at all (cluster-version-operator, availableupdates.go), and one of another minor
 // version need not have its release.
-func (w *Way) PageChannel(p *page.Page) {
+func (w *Way) PageChannel(p *page.Page) { w.pageChannel(p) }
+
+// pageChannel does so only if all of some commands are successful.
+func (w *Way) pageChannel(p *page.Page, first ...string) {
 	p.Text("The cluster asks only if it has a channel, and that must be of the minor version that it runs. The commands keep the kind of channel that it has now, or had before satchel. (Channels of kind eus exist for even minor versions only; stable takes their place.) The last command must list the releases of the mirror within some minutes.")
 	none := "stable-$MINOR"
 	if w.Okd() {
 		none = "" // OKD's channels have other names
 	}
-	p.Run(page.Chain(
+	p.Run(page.Chain(append(first,
 		"MINOR=$(oc get clusterversion version -o jsonpath='{.status.desired.version}' | cut -d. -f1,2)",
 		`[ -n "$MINOR" ]`,
 		"CHANNEL=$(oc get clusterversion version -o jsonpath='{.spec.channel}')",
@@ -407,7 +411,7 @@ func (w *Way) PageChannel(p *page.Page) {
 		`case "$CHANNEL" in eus-*[13579]) CHANNEL="stable-$MINOR" ;; esac`,
 		page.Or(`[ -z "$CHANNEL" ]`, `oc adm upgrade channel --allow-explicit-channel "$CHANNEL"`),
 		"oc adm upgrade",
-	)...)
+	)...)...)
 }
 
 // CutUpdates says what the cluster asks for updates after the cut.
