@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"text/template"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/jsonpath"
@@ -179,7 +180,7 @@ func (c *Cluster) print(o *options, list []*unstructured.Unstructured, single bo
 	if whole = map[string]any{"apiVersion": "v1", "kind": "List", "items": items, "metadata": map[string]any{"resourceVersion": ""}}; single {
 		whole = items[0]
 	}
-	format, template, _ := strings.Cut(o.output, "=")
+	format, how, _ := strings.Cut(o.output, "=")
 	switch format {
 	case "", "wide":
 		return table(list), nil
@@ -188,9 +189,11 @@ func (c *Cluster) print(o *options, list []*unstructured.Unstructured, single bo
 	case "name":
 		return table(list), nil
 	case "jsonpath":
-		return query(template, whole)
+		return query(how, whole)
 	case "custom-columns":
-		return columns(template, items)
+		return columns(how, items)
+	case "go-template":
+		return filled(how, whole)
 	}
 	return "", fmt.Errorf("error: unable to match a printer suitable for the output format %q", o.output)
 }
@@ -216,6 +219,19 @@ func query(template string, in any) (string, error) {
 	var b bytes.Buffer
 	if err := p.Execute(&b, in); err != nil {
 		return "", fmt.Errorf("error: error executing jsonpath %q: %w", template, err)
+	}
+	return b.String(), nil
+}
+
+// filled is a go-template.
+func filled(text string, in any) (string, error) {
+	t, err := template.New("oc").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("error: error parsing template %s, %w", text, err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, in); err != nil {
+		return "", fmt.Errorf("error: error executing template %q: %w", text, err)
 	}
 	return b.String(), nil
 }

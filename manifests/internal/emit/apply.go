@@ -37,7 +37,7 @@ func (e *emission) applyPage() []byte {
 		if e.Hosted() {
 			what = "what is in this cluster itself (not in its HostedCluster)"
 		}
-		p.Text("For GitOps, %s has %s once more, as the whole desired state. Use the one or the other.", fileKustomization, what)
+		p.Text("For GitOps, %s has %s once more, as the whole desired state. Use the one or the other; but step 1 of this page comes first in both cases, because the way back needs what it keeps.", fileKustomization, what)
 	}
 	if len(steps.IdleParts()) > 0 {
 		p.Text("Nothing to do: %s. (A file that no step names has what the cluster has already.)", strings.Join(steps.IdleParts(), ", "))

@@ -106,6 +106,9 @@ func (e *emission) emitGitOps() error {
 func (e *emission) gitOpsHead(list []desired) string {
 	var b strings.Builder
 	b.WriteString("# The whole desired state, each week. What drains or reboots nodes is in drains/, secrets are in no kustomization.\n")
+	if _, kept := e.Present("ConfigMap", "openshift-config", handover.BeforeName); !kept {
+		b.WriteString("# Before the first sync, do step 1 of APPLY.md: the way back needs what it keeps.\n")
+	}
 	if slices.ContainsFunc(list, func(d desired) bool { return d.drains && !e.optional(d) }) {
 		b.WriteString("# Sync drains/ first: nodes must have it before they get what is here.\n")
 	}

@@ -123,6 +123,11 @@ func TestGitOps(t *testing.T) {
 	// Without facts, what could take something away is left out.
 	files = emitOn(t, in, nil)
 	safe, _ = checkGitOps(t, files)
+	for name, want := range map[string]string{fileKustomization: "Before the first sync, do step 1 of APPLY.md", handover.FileApply: "step 1 of this page comes first in both cases"} {
+		if !strings.Contains(string(fileOf(t, files, name).Body), want) {
+			t.Errorf("%s does not say %q", name, want)
+		}
+	}
 	if safe["Image cluster"] != nil || safe["ConfigMap registry-config"] != nil || !strings.Contains(string(fileOf(t, files, fileKustomization).Body), "was not given") {
 		t.Errorf("image.config is not known, and gets %v", safe["Image cluster"])
 	}

@@ -160,6 +160,9 @@ func save(resource, file string) string {
 	return page.Or("[ -s "+file+" ]", "oc get "+resource+" -o yaml > "+file)
 }
 
+// keysOfMap prints the keys of a ConfigMap.
+const keysOfMap = "{{range $k, $v := .data}}{{$k}} {{end}}{{range $k, $v := .binaryData}}{{$k}} {{end}}"
+
 // createBefore are the lines of a chain that read what the cluster is and make the ConfigMap, only
 // if all of it was read: no later run changes it. A cluster without the marketplace has no
 // OperatorHub.
@@ -172,6 +175,8 @@ func createBefore() (lines []string) {
 	}
 	lines = []string{
 		read(handover.KeyTrustedCA, "image.config.openshift.io/cluster", ".spec.additionalTrustedCA.name"),
+		name(handover.KeyTrustedKeys) + "=",
+		page.Or(`[ -z "$`+name(handover.KeyTrustedCA)+`" ]`, name(handover.KeyTrustedKeys)+`=$(oc get configmap "$`+name(handover.KeyTrustedCA)+`" -n openshift-config --ignore-not-found -o go-template='`+keysOfMap+`')`),
 		read(handover.KeyInsecure, "image.config.openshift.io/cluster", ".spec.registrySources.insecureRegistries"),
 		read(handover.KeyNoProxy, "proxy.config.openshift.io/cluster", ".spec.noProxy"),
 		read(handover.KeyUpstream, "clusterversion version", ".spec.upstream"),
@@ -185,6 +190,7 @@ func createBefore() (lines []string) {
 	served(hub, handover.KeySources, "operatorhub.config.openshift.io/cluster", ".spec.sources")
 	served("clustercatalogs.olm.operatorframework.io", handover.KeyServedOff, "clustercatalogs", `.items[?(@.spec.availabilityMode=="Unavailable")].metadata.name`)
 	served("/helmchartrepositories.helm.openshift.io", handover.KeyChartsOff, "helmchartrepositories", ".items[?(@.spec.disabled==true)].metadata.name")
+	literals = append(literals, "--from-literal="+handover.KeyTrustedKeys+`="$`+name(handover.KeyTrustedKeys)+`"`)
 	return append(lines,
 		"oc create configmap "+handover.BeforeName+" -n openshift-config "+strings.Join(literals, " "),
 		"oc label configmap "+handover.BeforeName+" -n openshift-config "+kube.Mine)

@@ -231,6 +231,27 @@ func TestWayBackOfLittle(t *testing.T) {
 	}
 }
 
+// TestBackToAuthorities: where satchel was given nothing of the cluster, authorities that others had
+// under the mirror's key are kept before they are replaced, and come back.
+func TestBackToAuthorities(t *testing.T) {
+	t.Parallel()
+	const theirs = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs, namespace: openshift-config}\ndata: {m.example..5000: theirs, other.example: more}\n"
+	c := octest.New(t, 18, strings.Replace(site418, "name: company}}", "name: theirs}}", 1)+theirs)
+	files := emitOn(t, wayWeek(t, false), nil)
+	for range 2 {
+		pasted(t, c, files, handover.FileApply, "Check the cluster", "certificate authorities")
+	}
+	has := func() string {
+		return c.Snapshot()[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: "theirs"}]
+	}
+	order(t, has(), "m.example..5000: |", "BEGIN CERTIFICATE", "other.example: more")
+	pasted(t, c, files, handover.FileRestore, "What was there before", "certificate authorities")
+	order(t, has(), "m.example..5000: theirs", "other.example: more")
+	for _, f := range c.Failed() {
+		t.Error(f)
+	}
+}
+
 // TestBackToRulesOfOthers: creating rules for tags again drains, and the page says so where there are
 // some, or may be.
 func TestBackToRulesOfOthers(t *testing.T) {

@@ -77,7 +77,7 @@ func (h *Hub) StepHelm(p *page.Page) {
 		return
 	}
 	p.Step("Helm charts in the console")
-	p.Text("The console offers charts from https://charts.openshift.io, and would show an error for it after the cut. Nodes: nothing changes.")
+	p.Text("The console offers charts from https://charts.openshift.io (older versions: https://redhat-developer.github.io/redhat-helm-charts), and would show an error for it after the cut. Nodes: nothing changes.")
 	names, _ := h.defaultHelm()
 	if len(names) == 0 {
 		p.Text("A cluster without the console has no such object: then nothing changes.")
@@ -97,8 +97,11 @@ func (h *Hub) StepHelm(p *page.Page) {
 
 // eachHelm does something with each default repository of charts.
 func eachHelm(command string) []string {
-	return page.EachOf("r", "helmchartrepositories.helm.openshift.io",
-		"oc get helmchartrepositories -o jsonpath='{range .items[?(@.spec.connectionConfig.url==\""+DefaultHelmURLs[0]+"\")]}{.metadata.name} {end}'", command)
+	var paths string
+	for _, url := range DefaultHelmURLs {
+		paths += `{range .items[?(@.spec.connectionConfig.url=="` + url + `")]}{.metadata.name} {end}`
+	}
+	return page.EachOf("r", "helmchartrepositories.helm.openshift.io", "oc get helmchartrepositories -o jsonpath='"+paths+"'", command)
 }
 
 // RestoreHelm turns the default repositories of Helm charts on again.

@@ -276,12 +276,12 @@ func (t *Trust) StepCA(p *page.Page) {
 	image := "oc patch image.config.openshift.io/cluster --type=merge --patch-file " + handover.FileImagePatch
 	switch img := t.Site.PresentImage; {
 	case img == nil:
-		p.Text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named.", t.CA.Name)
+		p.Text("CA is the ConfigMap that image.config names now. Only if it names none, %s is created, and named. If others had put authorities of their own under the mirror's key before satchel, the patch replaces them; the commands first keep those in the ConfigMap %s, for the way back.", t.CA.Name, handover.BeforeName)
 		name := fmt.Sprintf(`"${CA:-%s}"`, t.CA.Name)
-		p.Run(page.Chain(
-			"CA=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}')",
-			fmt.Sprintf(exists, name), fmt.Sprintf(patch, name), page.Or(`[ -n "$CA" ]`, image),
-		)...)
+		p.Run(handover.WithKeep(page.Chain(slices.Concat(
+			[]string{"CA=$(oc get image.config.openshift.io/cluster -o jsonpath='{.spec.additionalTrustedCA.name}')", fmt.Sprintf(exists, name)},
+			t.keepUnknown(name), []string{fmt.Sprintf(patch, name), page.Or(`[ -n "$CA" ]`, image)},
+		)...)...)...)
 	case img.TrustedCA == "":
 		p.Run(page.Chain(fmt.Sprintf(exists, t.CA.Name), fmt.Sprintf(patch, t.CA.Name), image)...)
 	default:
@@ -309,6 +309,17 @@ func (t *Trust) keepReplaced(p *page.Page, patch string) {
 	}
 	p.Text("**Others have put another authority under %s.** The patch replaces it; the commands first keep it in the ConfigMap %s, for the way back.", keysText(keys), handover.BeforeName)
 	p.Run(handover.WithKeep(page.Chain(append(keep, patch)...)...)...)
+}
+
+// keepUnknown are the lines of a chain that keep what others had under the mirror's keys, where
+// satchel was given nothing of the cluster.
+func (t *Trust) keepUnknown(name string) []string {
+	lines := []string{"KEYS=$(oc get configmap " + handover.BeforeName + " -n openshift-config --ignore-not-found -o jsonpath='{.data." + handover.KeyTrustedKeys + "}')"}
+	for _, key := range t.CA.Keys {
+		read := "oc extract configmap/" + name + " -n openshift-config --keys=" + key + " --to=-"
+		lines = append(lines, `case " $KEYS " in *" `+key+` "*) HAS=$(`+read+`) && `+page.Or(`[ -z "$HAS" ]`, "keep "+handover.KeyTrusted+key+" "+read)+" ;; esac")
+	}
+	return lines
 }
 
 // keysText names keys in a sentence.
