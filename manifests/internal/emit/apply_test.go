@@ -149,7 +149,8 @@ func TestEmitReleases(t *testing.T) {
 	payload := func(tag string) emitImage {
 		return emitImage{Origin: origin.Release, Source: repo + ":" + tag, Path: origin.PathPayload, Tags: []string{tag}}
 	}
-	in := emitInput{Mirror: "m.example", Images: []emitImage{payload("4.16.10-x86_64"), payload("4.16.9-x86_64"), payload("4.16.10-rc.2-x86_64")}}
+	in := emitInput{Mirror: "m.example", Images: []emitImage{payload("4.16.10-x86_64"), payload("4.16.9-x86_64"), payload("4.16.10-rc.2-x86_64")},
+		Facts: []emitFacts{{Tag: "4.16.9-x86_64", From: []string{"4.16.1"}}, {Tag: "4.16.10-x86_64", From: []string{"4.16.1", "4.16.9", "4.16.10-rc.2"}}}}
 	subject := in.Images[0].image(t).Root.Digest
 	in.Images = append(in.Images, emitImage{Origin: origin.Release, Source: repo + ":sha256-" + subject.Encoded() + ".sig", Path: origin.PathPayload, Tags: []string{"sha256-" + subject.Encoded() + ".sig"}, Subject: subject})
 	files, notes := emit(t, in)
