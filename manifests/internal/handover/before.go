@@ -61,6 +61,18 @@ func ReadBefore(variable, key string) string {
 	return fmt.Sprintf("%s=$(oc get configmap %s -n openshift-config -o jsonpath='{.data.%s}')", variable, BeforeName, key)
 }
 
+// TellUnkept are lines of a chain that say that a list of what was off is not kept, as earlier versions
+// of satchel kept none, and a sentence about that; nothing where it is known to be kept.
+func (h *Handover) TellUnkept(key string) (sentence string, lines []string) {
+	if _, known := h.Before.Get(key); known {
+		return "", nil
+	}
+	return " If a line begins with NOTE, it is not known which were off, and all go on.", []string{
+		"KEPT=$(oc get configmap " + BeforeName + " -n openshift-config -o yaml)",
+		page.Or("echo \"$KEPT\" | grep -q '^  "+key+":'", "echo 'NOTE: "+BeforeName+" does not say which were off before satchel: all go on. Turn those off again that are to be off.'"),
+	}
+}
+
 // KeptBefore reads the ConfigMap.
 func (h *Handover) KeptBefore() (Before, bool) {
 	one, ok := h.Present("ConfigMap", "openshift-config", BeforeName)

@@ -222,12 +222,12 @@ func (l *Lead) RestoreRules(p *page.Page) {
 	}
 	v, known := l.Site.Cluster.Running()
 	lines := append(deletion(list, " --ignore-not-found"), "oc delete "+resource(rules.ContentSource)+" -l "+kube.Mine)
-	switch sets := "oc delete " + resource(rules.DigestMirrors) + "," + resource(rules.TagMirrors) + " -l " + kube.Mine; {
-	case l.kind == rules.DigestMirrors || known && site.HasMirrorSets(v):
-		lines = append(lines, sets)
-	case !known: // before 4.13 there are none
-		lines = append(lines, page.Or(sets, "true"))
+	sets := "oc delete " + resource(rules.DigestMirrors) + "," + resource(rules.TagMirrors) + " -l " + kube.Mine
+	if l.kind != rules.DigestMirrors && (!known || !site.HasMirrorSets(v)) { // before 4.13 there are none, and an update may have come since
+		lines = append(lines, "CRD=$(oc get crd imagedigestmirrorsets.config.openshift.io --ignore-not-found -o name)")
+		sets = page.Or(`[ -z "$CRD" ]`, sets)
 	}
+	lines = append(lines, sets)
 	p.Run(l.Rollout(lines...)...)
 	p.Text("After that, registries.conf on a node has no [[registry]] entry of these rules:")
 	p.Run(

@@ -470,9 +470,10 @@ func (h *Hub) RestoreClusterCatalogs(p *page.Page) {
 		return
 	}
 	p.Step("Catalogs of OLM v1")
-	p.Text("The default catalogs are served again, but those that were off before satchel. ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.")
-	p.Run(page.Chain(append([]string{handover.ReadBefore("OFF", handover.KeyServedOff)},
-		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac")...)...)...)
+	sentence, lines := h.TellUnkept(handover.KeyServedOff)
+	p.Text("The default catalogs are served again, but those that were off before satchel.%s ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.", sentence)
+	p.Run(page.Chain(slices.Concat(lines, []string{handover.ReadBefore("OFF", handover.KeyServedOff)},
+		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac"))...)...)
 	p.Run(restoreExtensions()...)
 	remove := "oc delete clustercatalog -l " + kube.Mine
 	if !h.Since(OlmV1) {

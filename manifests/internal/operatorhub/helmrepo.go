@@ -111,11 +111,12 @@ func (h *Hub) RestoreHelm(p *page.Page) {
 	}
 	on, off := h.defaultHelm()
 	p.Step("Helm charts in the console")
-	p.Text("The console offers them again, unless that was off before satchel.")
+	sentence, lines := h.TellUnkept(handover.KeyChartsOff)
+	p.Text("The console offers them again, unless that was off before satchel.%s", sentence)
 	const patch = `case " $OFF " in *" $r "*) ;; *) oc patch helmchartrepository "$r" --patch-file ` + FileHelmOn + " --type=merge ;; esac"
 	each := eachHelm(patch)
 	if names := slices.Concat(on, off); len(names) > 0 {
 		each = []string{"for r in " + strings.Join(names, " ") + "; do " + patch + "; done"}
 	}
-	p.Run(page.Chain(append([]string{handover.ReadBefore("OFF", handover.KeyChartsOff)}, each...)...)...)
+	p.Run(page.Chain(slices.Concat(lines, []string{handover.ReadBefore("OFF", handover.KeyChartsOff)}, each)...)...)
 }
