@@ -62,6 +62,7 @@ func TestForClusters(t *testing.T) {
 		"two, then one named as another": {[][]Cluster{{east, west}, {{"east", "w-1"}}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
 		"one set up anew":                {[][]Cluster{{east, west}, {{"east", "n-1"}, west}}, "", "east/APPLY.md n-1, west/APPLY.md w-1", "of another cluster (ID e-1)"},
 		"one given twice":                {[][]Cluster{{east, later}, {east, later}}, "", "east-monday/APPLY.md e-1, east/APPLY.md e-1", ""},
+		"a name of two lines":            {[][]Cluster{{{"a\nb", "e-1"}, west}, {{"a\nb", "e-1"}, west}}, "", "a\nb/APPLY.md e-1, west/APPLY.md w-1", ""},
 		"there and back":                 {[][]Cluster{{east}, {east, west}, {east}, {east, west}}, "", "east/APPLY.md e-1, west/APPLY.md w-1", ""},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")

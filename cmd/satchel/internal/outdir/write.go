@@ -94,7 +94,7 @@ func (o *Dir) listOf(parts ...[]string) []byte {
 	if clusterID.MatchString(o.id) {
 		head += lineCluster + "  " + o.id + "\n"
 	}
-	if o.one != "" {
+	if o.one != "" && !strings.Contains(o.one, "\n") { // a list has a line for each thing
 		head += lineName + "  " + o.one + "\n"
 	}
 	return []byte(head + strings.Join(slices.Concat(parts...), ""))
