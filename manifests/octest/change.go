@@ -306,6 +306,9 @@ func (c *Cluster) mark(o *options, verb string, words []string) (string, error) 
 				delete(marks, strings.TrimSuffix(w, "-"))
 			}
 		}
+		if len(marks) == 0 {
+			marks = nil // the API server leaves an empty map out
+		}
 		if verb == "annotate" {
 			next.SetAnnotations(marks)
 		} else {

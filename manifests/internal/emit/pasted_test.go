@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
@@ -269,6 +270,8 @@ func TestTrustedBack(t *testing.T) {
 			paste(handover.FileCut, "Nodes that are added later")
 			if now := cluster.Snapshot(); !strings.Contains(now[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: handover.BeforeName}], "proxy-ca-added") {
 				t.Error("what is added is not kept")
+			} else if own := now[octest.Key{Kind: "ConfigMap", Namespace: "openshift-config", Name: "user-ca-bundle"}]; strings.Contains(c.was, "bundle") == strings.Contains(own, kube.ManagedBy) {
+				t.Errorf("who made it: %s", own)
 			}
 			if c.since != nil {
 				cluster.Put(t, c.since(cluster.Snapshot()))

@@ -2,6 +2,7 @@ package update
 
 import (
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
+	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 )
@@ -29,7 +30,7 @@ func AddTrusted(file string) []string {
 		"FOUND=$(oc get configmap " + name + " -n openshift-config --ignore-not-found -o name)",
 		"KEPT=$(oc get " + beforeAt + " --ignore-not-found -o name)",
 		page.Or(`[ -z "$KEPT" ]`, "ONCE=$(oc get "+beforeAt+" -o jsonpath='{.data."+handover.KeyBundleSum+"}')"),
-		page.Or(`[ -n "$FOUND" ]`, "oc create configmap "+name+" -n openshift-config"),
+		page.Or(`[ -n "$FOUND" ]`, "{ oc create configmap "+name+" -n openshift-config && oc label configmap "+name+" -n openshift-config "+kube.Mine+"; }"),
 		"oc get configmap " + name + ` -n openshift-config -o jsonpath='{.data.ca-bundle\.crt}' > trusted-ca.crt`,
 		page.Or(`[ -z "$(tail -c 1 trusted-ca.crt)" ]`, "echo >> trusted-ca.crt"),
 		page.Or(`[ -z "$KEPT" ] || [ -n "$ONCE" ]`, "oc patch "+beforeAt+` --type=merge -p '{"data":{"`+handover.KeyBundle+`":"'"$NAME"'","`+handover.KeyBundleFound+`":"'"$FOUND"'","`+handover.KeyBundleSum+`":"'"$(cksum < trusted-ca.crt)"'"}}'`),
@@ -65,7 +66,8 @@ oc get `+beforeAt+` -o jsonpath='{.data.`+handover.KeyBundleAdded+`}' > added-ca
 `+withoutAdded+` > less-ca.crt &&
 `+page.Or(`[ -n "$NAMED" ] || [ "$NOW" != "$BUNDLE" ] || [ "$(cksum < less-ca.crt)" != "$SUM" ]`, "oc patch "+trust.ProxyObject+` --type=merge -p '{"spec":{"trustedCA":null}}'`)+` &&
 if [ -s less-ca.crt ] || [ -n "$FOUND" ]; then
-`+page.Or("cmp -s less-ca.crt trusted-ca.crt", "oc set data configmap/\"$BUNDLE\" -n openshift-config --from-file=ca-bundle.crt=less-ca.crt")+`
+`+page.Or("cmp -s less-ca.crt trusted-ca.crt", "oc set data configmap/\"$BUNDLE\" -n openshift-config --from-file=ca-bundle.crt=less-ca.crt")+` &&
+`+page.Or(`[ -n "$FOUND" ]`, "oc label "+at+" "+kube.ManagedBy+"-")+`
 else
 oc patch `+at+` --type=merge -p '{"data":{"ca-bundle.crt":null}}' &&
 LEFT=$(oc get `+at+` -o jsonpath='{.data}{.binaryData}') &&

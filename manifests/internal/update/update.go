@@ -63,6 +63,7 @@ func (w *Way) stepRest(p *page.Page) {
 		return
 	}
 	p.Step("Prepare the update to %s", steps[len(steps)-1].To)
+	w.Hub.PageNoSwitch(p, targets(steps))
 	w.pageOperators(p, steps)
 	w.pageBackup(p)
 	w.stepStages(p, rest)
@@ -88,6 +89,14 @@ func (w *Way) stepStages(p *page.Page, stages []updatepath.Stage) {
 			w.stepUnpause(p, stage)
 		}
 	}
+}
+
+// targets are the releases that updates lead to.
+func targets(steps []updatepath.Step) (to []semver.Version) {
+	for _, s := range steps {
+		to = append(to, s.To)
+	}
+	return to
 }
 
 // pageBackup keeps what the control plane is before an update.
@@ -134,11 +143,7 @@ func (w *Way) stepBeforeUpdate(p *page.Page, signatures []handover.Named, stages
 		p.Step("Prepare the update")
 	}
 	w.pageWay(p)
-	var to []semver.Version
-	for _, s := range steps {
-		to = append(to, s.To)
-	}
-	w.Hub.PageNoSwitch(p, to)
+	w.Hub.PageNoSwitch(p, targets(steps))
 	if len(steps) > 0 && !w.ReleaseIncomplete() && !w.MasterPaused() {
 		w.pageOperators(p, steps)
 	}
