@@ -70,7 +70,7 @@ func (e *emission) pageCheck(p *page.Page, pulls bool) {
 	if e.Hosted() {
 		pool = "NodePool"
 	}
-	p.Text("The loop looks at one Ready node of each %s. (If it prints STOP, no node is Ready, or the nodes cannot be read.) The command with `diff` compares its registries.conf with the one here. Nodes of a %[1]s that is paused differ until it goes on. Other differences come from rules %s. (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)", pool, differ)
+	p.Text("The loop looks at one Ready node of each %s. (If it prints STOP, no node is Ready, or the nodes cannot be read.) The command with `diff` compares its registries.conf with the one here. Nodes of a %[1]s that is paused differ until it is resumed. Other differences come from rules %s. (Older versions write `mirror-by-digest-only = true` once for each registry, not `pull-from-mirror` for each mirror. Both mean the same.)", pool, differ)
 	if pulls {
 		p.Text("The last commands of the loop pull an image: first by its name in the mirror, with the credential that the node has now, then by its own name, as pods do.")
 	}

@@ -204,7 +204,7 @@ func (e *emission) pagePaused(p *page.Page) {
 	}
 	p.Text("**Paused when the state of the cluster was saved: %s. Its nodes get nothing of what follows until the pool is resumed.**", text.And(names))
 	if e.way.UpdateFirst() {
-		p.Text("An update is under way that these nodes wait for. So the rest of it comes first here, and the other steps when the pools go on again.")
+		p.Text("An update is under way that these nodes wait for. So the rest of it comes first here, and the other steps when the pools are resumed.")
 		return
 	}
 	p.Text("Resume it first (`oc patch machineconfigpool NAME --type=merge -p '{\"spec\":{\"paused\":false}}'`: that may drain and restart its nodes, for what has waited). Or leave it paused, and keep the source of its images reachable until its nodes have got the changes too.")

@@ -85,7 +85,7 @@ func TestUpdateOverTwoMinors(t *testing.T) {
 		"control plane nodes", "STOP: what the cluster runs could not be read", "oc adm upgrade", "the update begins by itself, and drains", "`oc adm upgrade --clear`", "wait-for-stable-cluster", "oc wait $("+handover.NotPaused+")",
 		"Before the update to 4.16.30, the operators that are installed must be through too", "oc get csv -A",
 		"Update to 4.16.30", "oc get configmap admin-gates", "`ack-4.15-kube-1.29-api-removals-in-4.16`: APIs go away. Is it there, and have you checked", "oc adm upgrade", "wait-for-stable-cluster",
-		"Let the pools of worker nodes go on", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+handover.NotPaused+")", "!You may leave out",
+		"Resume the pools of worker nodes", "drains and restarts every node of these pools", `oc patch machineconfigpool worker --type=merge -p '{"spec":{"paused":false}}'`, "oc wait $("+handover.NotPaused+")", "!You may leave out",
 		"!--force", "!ack-4.13-old", "!sigstore", "!machineconfigpool master")
 	for i, block := range strings.Split(page, "```") {
 		if i%2 == 1 && strings.Contains(block, "patch configmap admin-acks") {
@@ -108,7 +108,7 @@ func TestUpdateBackups(t *testing.T) {
 	files, _ := emit(t, in)
 	const backup = "cluster-backup.sh"
 	page := string(fileOf(t, files, handover.FileApply).Body)
-	order(t, page, ". Prepare the update", backup, ". Pause the pools", ". Update to 4.14.9", ". Let the pools", ". Pause the pools", backup, ". Update to 4.16.9", ". Let the pools", ". Update to 4.17.9", backup, "oc adm upgrade")
+	order(t, page, ". Prepare the update", backup, ". Pause the pools", ". Update to 4.14.9", ". Resume the pools", ". Pause the pools", backup, ". Update to 4.16.9", ". Resume the pools", ". Update to 4.17.9", backup, "oc adm upgrade")
 	if n := strings.Count(page, backup); n != 3 {
 		t.Errorf("%d backups", n)
 	}
@@ -242,7 +242,7 @@ func TestUpdateUnderWay(t *testing.T) {
 	} {
 		page := updatePage(t, emitInput{Images: payloads("4.15.40-x86_64", "4.16.30-x86_64", "4.17.20-x86_64"), Facts: []emitFacts{{Tag: "4.16.30-x86_64", From: []string{"4.15.40"}}, {Tag: "4.17.20-x86_64", From: []string{"4.16.30"}}}, Cluster: append([]object1{in1("MachineConfigPool", "master", false)}, c.objects...)})
 		if c.is {
-			order(t, page, "An update is under way", "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Let the pools of worker nodes go on", "Rules: where nodes find", "Prepare the update to 4.17.20", "cluster-backup", "Update to 4.17.20", "!Pause the pools")
+			order(t, page, "An update is under way", "Update to 4.16.30", "oc wait $("+handover.NotPaused+")", "Resume the pools of worker nodes", "Rules: where nodes find", "Prepare the update to 4.17.20", "cluster-backup", "Update to 4.17.20", "!Pause the pools")
 		} else {
 			order(t, page, "get nothing of what follows until the pool is resumed", "Resume it first", "Rules: where nodes find", "Update to 4.16.30", "!is under way that")
 		}
@@ -288,7 +288,7 @@ spec: {paused: true}
 			switch {
 			case strings.HasPrefix(b.Step[strings.Index(b.Step, " ")+1:], "Pause the pools"):
 				pause = "```\n" + b.Commands + "```\n"
-			case strings.Contains(b.Step, "Let the pools of worker nodes go on"):
+			case strings.Contains(b.Step, "Resume the pools of worker nodes"):
 				resume = "```\n" + b.Commands + "```\n"
 			}
 		}

@@ -68,7 +68,7 @@ func (l *Lead) stepHostedCluster(p *page.Page) {
 	if insecure := l.Trust.NewInsecure(); len(insecure) > 0 {
 		what = append(what, fmt.Sprintf("%s without TLS, because the mirror answered satchel by plain HTTP (in spec.configuration.image.registrySources.insecureRegistries)", text.And(handover.Codes(insecure))))
 	}
-	p.Text("This is a hosted cluster. What its nodes have stands in its HostedCluster; it refuses or sets back a change of its own objects for that. The HostedCluster gets:")
+	p.Text("This is a hosted cluster. What its nodes have stands in its HostedCluster; changes of the hosted cluster's own objects are refused or undone. The HostedCluster gets:")
 	p.List(what)
 	at := l.HostedPlace()
 	p.Text("%s The first ones change nothing yet: they read what the HostedCluster has, add only what is not there, and print the change. If they print `{\"spec\":{}}`, the HostedCluster has all of it: log in to this cluster again, and continue with the next step.", handover.OnManagement)
@@ -195,7 +195,7 @@ func (l *Lead) pageManagementRules(p *page.Page) {
 	if len(sources) == 0 {
 		return
 	}
-	p.Text("**First the management cluster.** The control plane of this cluster runs there, and is pulled by the management cluster's own rules. It must trust the mirror and have a credential for it too: follow the %s that satchel writes for that cluster (`--from-cluster` with what it is). It must have a rule for exactly each of these sources, not only one for a wider source such as `quay.io`. The command, for the management cluster, names those that lack:", handover.FileApply)
+	p.Text("**First the management cluster.** The control plane of this cluster runs there, and is pulled by the management cluster's own rules. It must trust the mirror and have a credential for it too: follow the %s that satchel writes for that cluster (`--from-cluster` with what it is). It must have a rule for exactly each of these sources, not only one for a wider source such as `quay.io`. The command, for the management cluster, lists the sources without a rule:", handover.FileApply)
 	p.Run(page.Chain(
 		"CRDS=$(oc get crd -o name) && HAVE=",
 		"case $CRDS in *imagecontentsourcepolicies.operator.openshift.io*) HAVE=$(oc get imagecontentsourcepolicy -o jsonpath='{.items[*].spec.repositoryDigestMirrors[*].source}') ;; esac",

@@ -109,7 +109,7 @@ func (l *Login) CutPullSecret(p *page.Page) {
 	p.Text("After the cut, the Insights operator can send no reports and would be degraded. Without %s in the pull secret it does not try. The commands save the present pull secret and write a copy without it. They change nothing in the cluster yet.", InsightsHost)
 	l.where(p)
 	l.editSecret(p, "--remove "+InsightsHost)
-	p.Text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, set the copy. %s", removeSecrets, InsightsHost, l.nodesPullSecret())
+	p.Text("If the last command prints `nothing to do`, the entry is not there, and there is nothing to do: delete the two files (`%s`). If it prints `removed: %s`, make the copy the cluster's pull secret. %s", removeSecrets, InsightsHost, l.nodesPullSecret())
 	l.setSecret(p, "oc get clusteroperator insights --ignore-not-found")
 	if l.Secret.Given {
 		p.Text("Where GitOps sets the pull secret, give it %s in place of %s from now on.", handover.FileGitOpsAfterCut, handover.FileGitOpsSecret)
@@ -132,7 +132,7 @@ func (l *Login) RestoreSecret(p *page.Page) {
 		"(umask 077; oc extract secret/"+before+" --keys="+beforeSecretKey+" --to=- > "+secretBefore+")",
 		at.extract(SecretNow),
 		"satchel pull-secret --restore "+secretBefore+" "+strings.Join(slices.Compact(hosts), " ")+" --output "+secretNew+" "+SecretNow)...)...)
-	p.Text("The last command prints which entries differ. Set the copy. %s", l.nodesPullSecret())
+	p.Text("The last command prints which entries differ. Make the copy the cluster's pull secret. %s", l.nodesPullSecret())
 	l.PageDisruption(p, handover.NodeSecret)
 	p.Run(page.Chain(append(at.read, at.set(secretNew), "oc delete secret "+before, "rm "+secretBefore+" "+SecretNow+" "+secretNew)...)...)
 }

@@ -198,7 +198,7 @@ func (h *Hub) StepClusterCatalogs(p *page.Page) {
 	if !h.capabilitiesKnown() {
 		p.Text("Only from 4.%d on, and not without the capability OperatorLifecycleManagerV1: the commands do nothing on a cluster without ClusterCatalogs.", OlmV1)
 	}
-	p.Text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster sets back their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. %s", h.extensionNodes())
+	p.Text("ClusterExtensions get their operators from ClusterCatalogs. The default ones (openshift-...) are on the internet. The cluster undoes a change of their images, so those of the mirror have names of their own, and the default ones are made Unavailable, which the cluster leaves as it is. %s", h.extensionNodes())
 	h.pageExtensions(p, list)
 	h.applyClusterCatalogs(p, fresh)
 	h.turnClusterCatalogsOff(p)
@@ -471,7 +471,7 @@ func (h *Hub) RestoreClusterCatalogs(p *page.Page) {
 	}
 	p.Step("Catalogs of OLM v1")
 	sentence, lines := h.TellUnkept(handover.KeyServedOff)
-	p.Text("The default catalogs are served again, but those that were off before satchel.%s ClusterExtensions that were let select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.", sentence)
+	p.Text("The default catalogs are served again, except those that were off before satchel.%s ClusterExtensions that were changed to select a catalog of satchel select again what they did before; any other that still selects one must select another before its catalog is deleted by the last block. If a line begins with STOP, paste that block again before you go on. Nodes: nothing changes.", sentence)
 	p.Run(page.Chain(slices.Concat(lines, []string{handover.ReadBefore("OFF", handover.KeyServedOff)},
 		eachDefault(`case " $OFF " in *" ${c##*/} "*) ;; *) oc patch "$c" --patch-file `+FileCatalogsOn+" --type=merge ;; esac"))...)...)
 	p.Run(restoreExtensions()...)

@@ -74,7 +74,7 @@ func (p *Page) Step(format string, args ...any) {
 func (p *Page) Run(lines ...string) { p.Text("```\n%s\n```", strings.Join(lines, "\n")) }
 
 // stopped is what a chain of commands says where one of them failed.
-const stopped = "{ echo 'STOP: the last of these commands failed, and nothing after it was run. Do what its error says, then paste them all again.'; false; }"
+const stopped = "{ echo 'STOP: one of these commands failed (its error is above), and those after it were not run. Correct that, then paste the whole block again.'; false; }"
 
 // Chain joins commands so that each is run only where all before it were successful: what could
 // not be read is not taken for empty. A line with || of its own must be an [Or].

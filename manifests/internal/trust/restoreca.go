@@ -49,7 +49,7 @@ func (t *Trust) RestoreCA(p *page.Page) {
 		"oc get clusterversion version -o jsonpath='{.status.desired.image}{\"\\n\"}' | grep -F"+hosts,
 		"oc get pods -A -o jsonpath='{..image}' | tr ' ' '\\n' | grep -F"+hosts+" | sort -u",
 	)
-	p.Text("The mirror's keys are removed from the ConfigMap that image.config names now, but those that it had before satchel, which get their own authorities back. Only if nothing is left in it, and image.config named another one before, or none, it names that again, and the empty one is deleted.")
+	p.Text("The mirror's keys are removed from the ConfigMap that image.config names now. Keys that it had before satchel are not removed: they get their own authorities back. Only if nothing is left in it, and image.config named another one before, or none, it names that again, and the empty one is deleted.")
 	const config = "image.config.openshift.io/cluster"
 	remove := "for key in " + strings.Join(t.restoredKeys(), " ") + `; do
   case " $KEYS " in *" $key "*)

@@ -168,7 +168,7 @@ func (w *Way) pageOperators(p *page.Page, steps []updatepath.Step) {
 		p.List(list)
 	}
 	if len(list) > 0 && w.begun(steps) {
-		p.Text("**The rules and the catalogs of this bundle come after the step that lets the pools go on.** If an operator of this list cannot be updated without them, let the pools go on now (`oc patch machineconfigpool NAME --type=merge -p '{\"spec\":{\"paused\":false}}'`: that drains and restarts every node of them, and once more with the next update). Then save the state of the cluster again, and run satchel render again with `--from-cluster`.")
+		p.Text("**The rules and the catalogs of this bundle come after the step that resumes the pools.** If an operator of this list cannot be updated without them, resume the pools now (`oc patch machineconfigpool NAME --type=merge -p '{\"spec\":{\"paused\":false}}'`: that drains and restarts every node of them, and once more with the next update). Then save the state of the cluster again, and run satchel render again with `--from-cluster`.")
 	}
 	if len(change) > 0 {
 		p.Text("These commands change the channels. The ConfigMap %s keeps before what they are now, for the way back. OLM then updates these operators, as said above.", handover.BeforeName)

@@ -22,7 +22,7 @@ func (w *Way) stepPause(p *page.Page, stage updatepath.Stage, backup bool) {
 		to = append(to, s.To.String())
 	}
 	p.Step("Pause the pools of worker nodes")
-	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools go on, and do not leave them paused for days, because certificates of nodes would expire.", text.And(to))
+	p.Text("The next updates, %s, lead over two minor versions. Worker nodes can wait until both are done, so that they drain and restart once. While a pool is paused, its nodes get no rules, no certificate authority and no pull secret: change none of these until the pools are resumed, and do not leave them paused for days, because certificates of nodes would expire.", text.And(to))
 	if stay := w.sitePaused(); len(stay) > 0 {
 		p.Text("The site has paused %s itself: these commands leave that as it is.", text.And(handover.Codes(stay)))
 	}
@@ -71,10 +71,10 @@ func (w *Way) pageOperatorsThrough(p *page.Page, next updatepath.Step) {
 	p.Run(lines...)
 }
 
-// stepUnpause lets the worker nodes go on.
+// stepUnpause resumes the pools of worker nodes.
 func (w *Way) stepUnpause(p *page.Page, stage updatepath.Stage) {
 	to := stage.Steps[len(stage.Steps)-1].To
-	p.Step("Let the pools of worker nodes go on")
+	p.Step("Resume the pools of worker nodes")
 	p.Text("**Nodes: this drains and restarts every node of these pools, one after the other,** and brings it to %s.", to)
 	if stay := w.sitePaused(); len(stay) > 0 {
 		p.Text("The site itself had paused %s: that stays as it is. Its nodes keep the version that they have until somebody resumes it.", text.And(handover.Codes(stay)))
@@ -88,7 +88,7 @@ func (w *Way) stepUnpause(p *page.Page, stage updatepath.Stage) {
 		p.Run(page.Chain(append(lines, wait...)...)...)
 		return
 	}
-	p.Text("Only pools that the commands above paused go on. If the last command shows another one that is paused, the site had paused it itself.")
+	p.Text("Only pools that the commands above paused are resumed. If the last command shows another one that is paused, the site had paused it itself.")
 	const resume = `echo "$POOLS" | while IFS== read -r POOL PAUSED; do [ "$PAUSED" != true ] || { ` + setPaused + ` && oc annotate machineconfigpool "$POOL" ` + KeyPaused + "-; }; done"
 	p.Run(page.Chain(append([]string{
 		"POOLS=$(oc get machineconfigpool -o jsonpath='{range .items[*]}{.metadata.name}={.metadata.annotations." + KeyPaused + `}{"\n"}{end}')`,
