@@ -53,22 +53,33 @@ func ReadRelease(ctx context.Context, src oci.Source, root oci.Descriptor) (*Rel
 }
 
 // ReadEarlierRelease reads a payload that an earlier bundle brought into a mirror: what it says of
-// updates, and its components. Its first tag must be that of its version. Errors are those of
+// updates, and its images. Its first tag must be that of its version. Errors are those of
 // [ReadRelease].
-func ReadEarlierRelease(ctx context.Context, src oci.Source, img oci.Image) (*EarlierRelease, []payload.Component, error) {
+func ReadEarlierRelease(ctx context.Context, src oci.Source, img oci.Image) (*EarlierRelease, error) {
 	read, err := mirrored.Release(ctx, src, img.Root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	tag, ok := origin.ParseReleaseTag(img.Tags[0])
 	if !ok || tag.Version.String() != read.Version {
-		return nil, nil, &oci.UnsupportedError{What: "payload " + img.Root.Digest.String(), Why: fmt.Sprintf("its tag is %s, and its version %s", img.Tags[0], read.Version)}
+		return nil, &oci.UnsupportedError{What: "payload " + img.Root.Digest.String(), Why: fmt.Sprintf("its tag is %s, and its version %s", img.Tags[0], read.Version)}
 	}
 	facts, err := payload.Manifests(ctx, src, img.Root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &EarlierRelease{Image: img, Facts: PayloadFacts{Payload: img.Root.Digest, Version: tag.Version, Architecture: tag.Arch, Facts: *facts}}, read.Components, nil
+	list := imagesOfRelease(img, read, read.Version+" "+tag.Arch)
+	return &EarlierRelease{Image: list[0], Images: list[1:], Facts: PayloadFacts{Payload: img.Root.Digest, Version: tag.Version, Architecture: tag.Arch, Facts: *facts}}, nil
+}
+
+// imagesOfRelease lists a payload and the images that it names, by the name of the release.
+func imagesOfRelease(img oci.Image, read *ReleaseContents, name string) []oci.Image {
+	img.Origin, img.Reasons = origin.Release, []oci.Reason{{Kind: origin.KindRelease, Name: name}}
+	list := []oci.Image{img}
+	for _, c := range read.Components {
+		list = append(list, oci.Image{Origin: origin.Release, Source: c.Image, Path: origin.PathComponents, Root: oci.Descriptor{Digest: c.Image.Digest}, Reasons: []oci.Reason{{Kind: origin.KindRelease, Name: name, Part: c.Name}}})
+	}
+	return list
 }
 
 // ReadBundles gives each version of each operator of a catalog. selection, which may be nil,

@@ -15,6 +15,8 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -45,10 +47,10 @@ var ErrNoImage = sigstore.ErrAbsent
 
 // CheckSignatures looks at the signature of each manifest that nodes demand one for, on the way
 // of the cluster from what it runs to the newest release of the inventory. Each policy counts
-// that one of those releases brings, and those of the cluster; state may be nil. src gives the
-// content of the inventory, where the signatures.
-func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, where SignaturePlace, parallel int) (*SignatureReport, error) {
-	way, err := signatureWay(ctx, inv, src, state)
+// that one of those releases brings, or one of earlier bundles between them, and those of the
+// cluster; state may be nil. src gives the content of the inventory, where the signatures.
+func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, earlier []EarlierRelease, where SignaturePlace, parallel int) (*SignatureReport, error) {
+	way, err := signatureWay(ctx, inv, src, state, earlier)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +65,12 @@ func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, st
 // policies on the way of the cluster demand signatures of them, each with its digest alone. inMirror
 // finds its payload; it is not called where no policy is on the way. Errors are those of inMirror and of
 // [ReadRelease].
-func RunningImages(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, inMirror func(payload oci.Image) (oci.Descriptor, oci.Source, error)) ([]oci.Image, error) {
+func RunningImages(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, earlier []EarlierRelease, inMirror func(payload oci.Image) (oci.Descriptor, oci.Source, error)) ([]oci.Image, error) {
 	img, ok := runningPayload(state)
 	if !ok || slices.ContainsFunc(inv.Images, func(have oci.Image) bool { return have.Root.Digest == img.Root.Digest }) {
 		return nil, nil
 	}
-	way, err := signatureWay(ctx, inv, src, state)
+	way, err := signatureWay(ctx, inv, src, state, earlier)
 	if err != nil || !slices.ContainsFunc(way.Stages, func(s sigstore.Stage) bool { return len(s.Policies) > 0 }) {
 		return nil, err
 	}
@@ -80,17 +82,70 @@ func RunningImages(ctx context.Context, inv *oci.Inventory, src oci.Source, stat
 	if err != nil {
 		return nil, err
 	}
-	list := []oci.Image{img}
-	for _, c := range read.Components {
-		list = append(list, oci.Image{Origin: origin.Release, Source: c.Image, Path: origin.PathComponents, Root: oci.Descriptor{Digest: c.Image.Digest}, Reasons: []oci.Reason{{Part: c.Name}}})
-	}
-	for i := range list {
-		if list[i].Reasons == nil {
-			list[i].Reasons = []oci.Reason{{}}
-		}
-		list[i].Reasons[0].Kind, list[i].Reasons[0].Name = origin.KindRelease, read.Version+" that runs"
-	}
+	list := imagesOfRelease(img, read, origin.NameRunning(read.Version))
 	return slices.DeleteFunc(list, func(img oci.Image) bool { return !way.Demands(img) }), nil
+}
+
+// EarlierImages lists the images of releases of earlier bundles that the updates of a cluster lead
+// over, as far as policies on its way demand signatures of them, each with its digest alone.
+func EarlierImages(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, earlier []EarlierRelease) (list []oci.Image, err error) {
+	if len(earlier) == 0 {
+		return nil, nil
+	}
+	facts, err := ReadPayloadFacts(ctx, inv, src)
+	if err != nil {
+		return nil, err
+	}
+	way, err := signatureWay(ctx, inv, src, state, earlier)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range earlierOnWay(state, facts, earlier) {
+		for _, img := range append([]oci.Image{e.Image}, e.Images...) {
+			if way.Demands(img) {
+				list = append(list, img)
+			}
+		}
+	}
+	return list, nil
+}
+
+// earlierOnWay are the releases of earlier bundles that updates of a cluster to the releases of this
+// bundle lead over, of each architecture.
+func earlierOnWay(state *cluster.State, facts []PayloadFacts, earlier []EarlierRelease) (list []EarlierRelease) {
+	running, known := state.Running()
+	onWay := map[digest.Digest]bool{}
+	for _, of := range facts {
+		var own, all []updatepath.Release
+		for _, f := range facts {
+			if f.Architecture == of.Architecture {
+				own = append(own, site.UpdateRelease(&f))
+			}
+		}
+		byVersion := func(a, b updatepath.Release) int { return origin.CompareReleases(a.Version, b.Version) }
+		newest, from := slices.MaxFunc(own, byVersion), slices.MinFunc(own, byVersion).Version
+		if known {
+			from = running
+		}
+		all = own
+		for _, e := range earlier {
+			if e.Facts.Architecture == of.Architecture && origin.CompareReleases(e.Facts.Version, newest.Version) < 0 {
+				all = append(all, site.UpdateRelease(&e.Facts))
+			}
+		}
+		steps, _ := updatepath.Find(from, all)
+		for _, e := range earlier {
+			if e.Facts.Architecture == of.Architecture && slices.ContainsFunc(steps, func(s updatepath.Step) bool { return s.To.EQ(e.Facts.Version) }) {
+				onWay[e.Facts.Payload] = true
+			}
+		}
+	}
+	for _, e := range earlier {
+		if onWay[e.Facts.Payload] {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // runningPayload is the payload that a cluster wants to run, as its ClusterVersion names it.
@@ -123,10 +178,17 @@ func ReadImageSignatures(ctx context.Context, d oci.Descriptor, src oci.Source) 
 	return sigstore.Read(ctx, d, src)
 }
 
-func signatureWay(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State) (*sigstore.Way, error) {
-	releases, err := policiesOfReleases(ctx, inv, src)
+func signatureWay(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, earlier []EarlierRelease) (*sigstore.Way, error) {
+	facts, err := ReadPayloadFacts(ctx, inv, src)
 	if err != nil {
 		return nil, err
+	}
+	releases, err := policiesOfReleases(ctx, inv, src, facts)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range earlierOnWay(state, facts, earlier) {
+		releases = append(releases, sigstore.Release{Version: e.Facts.Version, Policies: bodies(e.Facts.Policies)})
 	}
 	running, _ := state.Running()
 	present, err := presentPolicies(state)
@@ -182,11 +244,7 @@ func UnsignedOf(clusters []*Cluster, refused [][]Unsigned) (list []Unsigned) {
 
 // policiesOfReleases gives the policies that each payload of an inventory brings. Bundles of
 // earlier versions have them only in the payloads themselves.
-func policiesOfReleases(ctx context.Context, inv *oci.Inventory, src oci.Source) (list []sigstore.Release, err error) {
-	facts, err := ReadPayloadFacts(ctx, inv, src)
-	if err != nil {
-		return nil, err
-	}
+func policiesOfReleases(ctx context.Context, inv *oci.Inventory, src oci.Source, facts []PayloadFacts) (list []sigstore.Release, err error) {
 	for _, f := range facts {
 		list = append(list, sigstore.Release{Version: f.Version, Policies: bodies(f.Policies)})
 	}

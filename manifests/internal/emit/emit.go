@@ -49,7 +49,6 @@ func Emit(inv *oci.Inventory, given site.Site) (files []handover.File, notes []s
 
 // classify sorts out the images that the pages name, and notes what concerns all steps.
 func (e *emission) classify() {
-	e.lead.Groups = e.lead.GroupsOf(e.lead.RuledImages())
 	for _, img := range e.Images {
 		switch {
 		case img.Subject != "" || img.Origin == origin.Catalog:
@@ -62,10 +61,11 @@ func (e *emission) classify() {
 		}
 	}
 	slices.SortStableFunc(e.Payloads, origin.ComparePayloads)
+	e.way.FindUpdates() // the rules depend on how far they lead
+	e.lead.Groups = e.lead.GroupsOf(e.lead.RuledImages())
 	e.lead.NoteTagged()
 	e.lead.NoteUnsigned()
 	e.noteApplications()
-	e.way.FindUpdates()
 	e.lead.NoteElsewhere()
 	if e.Site.Unchecked && e.Site.Mirror.Host != handover.PlaceholderHost {
 		e.Note("satchel did not check whether %s has these images: rules for missing images stop a cluster; satchel unpack checks, and so does satchel render without --offline", e.Site.Mirror.Host)

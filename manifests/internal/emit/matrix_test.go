@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/blang/semver/v4"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
@@ -168,7 +170,7 @@ func TestGoldenMatrix(t *testing.T) {
 				of := []oci.Reason{{Kind: origin.KindRelease, Name: c.next + " x86_64"}}
 				inv.Images[1].Reasons, inv.Images[2].Reasons = of, of // the next payload, and a component
 				img := inv.Images[2]
-				given.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with " + c.next, Err: sigstore.ErrNone}}
+				given.Unsigned = []sigstore.Unsigned{{Image: img, Manifest: img.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with " + c.next, Stages: []semver.Version{semver.MustParse(c.next)}, Err: sigstore.ErrNone}}
 			}
 			files, _, err := Emit(inv, given)
 			must(t, err)

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/blang/semver/v4"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -202,6 +205,73 @@ func TestOtherMirrors(t *testing.T) {
 		}
 		if said := strings.Contains(page, "does not look: old.example/x"); said != c.want {
 			t.Errorf("%s:\n%s", name, page)
+		}
+	}
+}
+
+// TestUnsignedOnWay: an update ends before the first release with which nodes would refuse images that
+// they need, and only what is demanded on the way up to there holds rules back.
+func TestUnsignedOnWay(t *testing.T) {
+	t.Parallel()
+	const art = "quay.io/ocp/art"
+	tag := func(v string) string { return v + "-x86_64" }
+	part := func(name string) oci.Image {
+		d := digest.FromString(name)
+		ref, err := oci.ParseRef(art + "@" + d.String())
+		must(t, err)
+		return oci.Image{Origin: origin.Release, Source: ref, Path: origin.PathComponents, Root: oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: d, Size: 1}, Reasons: []oci.Reason{{Kind: origin.KindRelease, Name: name, Part: "etcd"}}}
+	}
+	all := []emitFacts{{Tag: tag("4.20.10")}, {Tag: tag("4.21.3"), Previous: []string{"4.20.10"}}, {Tag: tag("4.22.1"), Previous: []string{"4.21.3"}}}
+	for name, c := range map[string]struct {
+		running string
+		facts   []emitFacts
+		earlier []emitFacts
+		of      string // the release of the image without a signature
+		stages  []string
+		ruled   bool // nodes get a rule for its repository
+		want    []string
+	}{
+		"what runs":              {"4.20.10", all[1:], nil, "4.20.10 that runs", []string{"4.21.3"}, true, []string{"**Stop before any update to 4.21.3.**", "gap list names", "The update: stop", "No update is to be begun now", "nodes would refuse 1 image of 4.20.10, which they need until the update is done", "do not update to 4.22.1 either", "!--to-image", "!has behind it"}},
+		"of a step, later":       {"4.20.10", all, nil, "4.21.3 x86_64", []string{"4.22.1"}, true, []string{"**Stop before any update to 4.22.1.**", "It is updated to 4.21.3.", "Do not update to 4.22.1", "Update to 4.21.3", "--to-image"}},
+		"of the step":            {"4.20.10", all, nil, "4.21.3 x86_64", []string{"4.21.3", "4.22.1"}, true, []string{"No update is to be begun now", "Do not update to 4.21.3", "!--to-image"}},
+		"of a later release":     {"4.20.10", all, nil, "4.22.1 x86_64", []string{"4.21.3", "4.22.1"}, true, []string{"It is updated to 4.21.3.", "Do not update to 4.22.1"}},
+		"of an earlier bundle":   {"4.20.10", all[2:], all[1:2], "4.21.3 x86_64", []string{"4.21.3", "4.22.1"}, true, []string{"No update is to be begun now", "Do not update to 4.21.3", "!--to-image"}},
+		"now":                    {"4.20.10", all, nil, "4.20.10 x86_64", []string{"4.20.10"}, false, []string{"**Stop.**", "It is updated to 4.21.3, then to 4.22.1."}},
+		"what runs is not known": {"", all, nil, "4.21.3 x86_64", []string{"4.22.1"}, false, []string{"**Stop.**", "brings it to 4.20.10, then to 4.21.3.", "Update to 4.21.3", "have no new rule for images of this release, those of `quay.io/ocp/art`"}},
+	} {
+		in := emitInput{Mirror: "m.example", ClusterVersion: c.running, Facts: c.facts, EarlierReleases: c.earlier}
+		for _, f := range c.facts {
+			in.Images = append(in.Images, payloads(f.Tag)...)
+		}
+		inv, given := in.parse(t)
+		named := func(img *oci.Image) {
+			img.Reasons = []oci.Reason{{Kind: origin.KindRelease, Name: strings.Replace(img.Tags[0], "-", " ", 1)}}
+		}
+		for i := range inv.Images {
+			named(&inv.Images[i])
+		}
+		for _, f := range c.facts {
+			inv.Images = append(inv.Images, part(strings.Replace(f.Tag, "-", " ", 1)))
+			inv.Images[len(inv.Images)-1].Tags = []string{f.Tag + "-etcd"}
+		}
+		for i := range given.EarlierReleases {
+			named(&given.EarlierReleases[i].Image)
+		}
+		bad := part(c.of)
+		u := sigstore.Unsigned{Image: bad, Manifest: bad.Root.Digest, Policy: "ClusterImagePolicy openshift", When: "with some", Err: sigstore.ErrNone}
+		for _, v := range c.stages {
+			u.Stages = append(u.Stages, semver.MustParse(v))
+		}
+		given.Unsigned = []sigstore.Unsigned{u}
+		files, _, err := Emit(inv, given)
+		must(t, err)
+		page := string(fileOf(t, files, handover.FileApply).Body)
+		order(t, page, c.want...)
+		if ruled := mirrorsIn(string(fileOf(t, files, handover.FileRegistries).Body), art) != ""; ruled != c.ruled {
+			t.Errorf("nodes get a rule: %t", ruled)
+		}
+		if t.Failed() {
+			t.Fatalf("%s:\n%s", name, page)
 		}
 	}
 }

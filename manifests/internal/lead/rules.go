@@ -27,7 +27,9 @@ type Lead struct {
 	Growth    *rules.Growth    // nil: neither present rules nor those of earlier bundles are known
 	ICSPs     []handover.Named // objects with rules for pulls by digest
 	ITMSs     []handover.Named // and by tag
-	Tagged    []oci.Image      // named only by tag: rules do not cover them
+	// Reached are the release that runs and those that updates lead the cluster to now; nil: not known.
+	Reached map[string]bool
+	Tagged  []oci.Image // named only by tag: rules do not cover them
 }
 
 // EmitRules writes the rules, one file an object, and the registries.conf that nodes get from them.

@@ -4,12 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/blang/semver/v4"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
@@ -17,16 +22,37 @@ import (
 // maxNamed is how many images without a signature APPLY.md lists.
 const maxNamed = 300
 
+// refuses reports whether nodes come to refuse an image on the way that the cluster takes now. They
+// meet neither what releases consist of that no update leads to, nor what these demand.
+func (l *Lead) refuses(u sigstore.Unsigned) bool {
+	if l.Reached == nil || len(u.Stages) == 0 {
+		return true
+	}
+	reached := func(v semver.Version) bool { return v.EQ(semver.Version{}) || l.Reached[v.String()] }
+	of := sigstore.VersionsOf(u.Image)
+	return slices.ContainsFunc(u.Stages, reached) && (len(of) == 0 || slices.ContainsFunc(of, reached))
+}
+
+// refused are the images that nodes come to refuse so.
+func (l *Lead) refused() []sigstore.Unsigned {
+	return slices.DeleteFunc(slices.Clone(l.Site.Unsigned), func(u sigstore.Unsigned) bool { return !l.refuses(u) })
+}
+
+// later are those that they would refuse with a release that no update leads to now.
+func (l *Lead) later() []sigstore.Unsigned {
+	return slices.DeleteFunc(slices.Clone(l.Site.Unsigned), l.refuses)
+}
+
 // Withheld reports whether no new rule may lead to images of a source repository: a node that
 // finds an image in the mirror, and no signature there, asks nowhere else for it. What only some
 // pods or clusters are refused has its rules: the others need them.
 func (l *Lead) Withheld(source string) bool {
-	return slices.ContainsFunc(l.Site.Unsigned, func(u sigstore.Unsigned) bool { return u.Everywhere() && u.Image.Source.Name() == source })
+	return slices.ContainsFunc(l.refused(), func(u sigstore.Unsigned) bool { return u.Everywhere() && u.Image.Source.Name() == source })
 }
 
 // withheldSources lists those repositories, sorted.
 func (l *Lead) withheldSources() (list []string) {
-	for _, u := range l.Site.Unsigned {
+	for _, u := range l.refused() {
 		if u.Everywhere() {
 			list = append(list, u.Image.Source.Name())
 		}
@@ -61,11 +87,56 @@ func partOf(payload oci.Image) func(oci.Image) bool {
 	}
 }
 
-// NoUpdate says why a release is not updated to.
-func (l *Lead) NoUpdate(payload oci.Image) string {
-	return fmt.Sprintf("Do not update to %s: nodes would refuse %s of it, because a signature is missing or wrong (see the step about rules). `oc adm upgrade` has no flag that skips this check of the nodes.",
-		origin.PayloadName(payload), text.Count(l.UnsignedIn(payload), "image", "images"))
+// NoUpdate says why a release is not updated to: images that nodes would refuse, of it or of a release
+// before it.
+func (l *Lead) NoUpdate(payload oci.Image, list []sigstore.Unsigned) string {
+	of, own := partOf(payload), map[digest.Digest]bool{}
+	others, versions := map[digest.Digest]bool{}, []string{}
+	for _, u := range list {
+		if of(u.Image) {
+			own[u.Image.Root.Digest] = true
+			continue
+		}
+		others[u.Image.Root.Digest] = true
+		for _, v := range sigstore.VersionsOf(u.Image) {
+			versions = append(versions, v.String())
+		}
+	}
+	var what []string
+	if len(own) > 0 {
+		what = append(what, text.Count(len(own), "image", "images")+" of it")
+	}
+	if len(others) > 0 {
+		what = append(what, fmt.Sprintf("%s of %s, which they need until the update is done", text.Count(len(others), "image", "images"), text.And(text.Sorted(versions))))
+	}
+	return fmt.Sprintf("Do not update to %s: nodes would refuse %s, because a signature is missing or wrong (see the step about rules). `oc adm upgrade` has no flag that skips this check of the nodes.",
+		origin.PayloadName(payload), strings.Join(what, ", and "))
 }
+
+// RefusedFrom lists the images that nodes refuse once the cluster updates to a release: those of it,
+// and by its policies those of the releases before it on the way, which they need until it is done.
+// before tells the latter.
+func (l *Lead) RefusedFrom(to semver.Version, payload oci.Image, running semver.Version, before func(oci.Image) bool) (list []sigstore.Unsigned) {
+	of := partOf(payload)
+	for _, u := range l.Site.Unsigned {
+		when := func(v semver.Version) bool { return slices.ContainsFunc(u.Stages, v.EQ) }
+		switch {
+		case u.Namespace != "":
+		case len(u.Stages) == 0:
+			if of(u.Image) {
+				list = append(list, u)
+			}
+		case of(u.Image) && (when(to) || when(running) || when(semver.Version{})):
+			list = append(list, u)
+		case when(to) && !when(running) && !when(semver.Version{}) && before(u.Image): // not refused already
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// PartOf reports whether an image is one of a payload's release.
+func PartOf(payload, img oci.Image) bool { return partOf(payload)(img) }
 
 // NoteUnsigned names images that nodes will refuse.
 func (l *Lead) NoteUnsigned() {
@@ -75,6 +146,9 @@ func (l *Lead) NoteUnsigned() {
 	}
 	if some := l.refusedSome(); len(some) > 0 {
 		l.Note("nodes will refuse some images for %s, "+lists, text.Some(some, 3), handover.FileApply)
+	}
+	if later := l.later(); len(later) > 0 {
+		l.Note("nodes would refuse images with %s, because signatures are missing or wrong: do not update to that; the step about rules in %s lists them", text.Some(l.versionsLater(later), 3), handover.FileApply)
 	}
 	for _, why := range l.Site.SignaturesUnchecked {
 		l.Note("satchel did not check the signatures for %s: nodes do", why)
@@ -129,13 +203,15 @@ func (l *Lead) stepSignatures(p *page.Page) {
 // stepUnsigned stops the reader where new rules would lead nodes to images that they refuse. applies
 // says that the step has commands.
 func (l *Lead) stepUnsigned(p *page.Page, applies bool) {
+	l.pageLater(p)
 	l.pageRefusedSome(p)
 	if len(l.withheldSources()) == 0 {
 		return
 	}
 	p.Text("**Stop.** The mirror lacks signatures that nodes demand. A node that finds an image in the mirror, but not its signature, does not start it, even if the source can be reached. Pods that need one of these images would not start:")
-	pageUnsigned(p, slices.DeleteFunc(slices.Clone(l.Site.Unsigned), func(u sigstore.Unsigned) bool { return !u.Everywhere() }))
-	p.Text(howSigned)
+	everywhere := slices.DeleteFunc(l.refused(), func(u sigstore.Unsigned) bool { return !u.Everywhere() })
+	pageUnsigned(p, everywhere)
+	l.pageHowSigned(p, everywhere)
 	sources := text.Some(l.withheldSources(), 5)
 	if l.Growth != nil {
 		p.Text("Until then: for %s, the files here have only the rules that are there already, unchanged. Do not delete those either.", sources)
@@ -147,11 +223,60 @@ func (l *Lead) stepUnsigned(p *page.Page, applies bool) {
 	}
 }
 
-const howSigned = "To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then."
+// pageLater stops the reader before releases with which nodes would refuse images, and that no update
+// leads to for this reason.
+func (l *Lead) pageLater(p *page.Page) {
+	later := l.later()
+	if len(later) == 0 {
+		return
+	}
+	p.Text("**Stop before any update to %s.** The mirror lacks signatures that nodes would then demand, and pods that need one of these images would not start. This page has no command for such an update. The releases that it does lead to demand none of these signatures, so rules may lead to the images:", text.And(l.versionsLater(later)))
+	pageUnsigned(p, later)
+	l.pageHowSigned(p, later)
+}
+
+// versionsLater are the releases that demand these signatures, or consist of the images.
+func (l *Lead) versionsLater(list []sigstore.Unsigned) (names []string) {
+	var versions []semver.Version
+	for _, u := range list {
+		for _, v := range slices.Concat(u.Stages, sigstore.VersionsOf(u.Image)) {
+			if !l.Reached[v.String()] && !v.EQ(semver.Version{}) {
+				versions = append(versions, v)
+			}
+		}
+	}
+	slices.SortFunc(versions, origin.CompareReleases)
+	for _, v := range versions {
+		names = append(names, v.String())
+	}
+	return slices.Compact(names)
+}
+
+// pageHowSigned says how the signatures of images come into the mirror.
+func (l *Lead) pageHowSigned(p *page.Page, list []sigstore.Unsigned) {
+	var others []string // releases that are not of this bundle
+	own := false
+	for _, u := range list {
+		of := sigstore.VersionsOf(u.Image)
+		if len(of) == 0 || slices.ContainsFunc(l.Images, func(img oci.Image) bool { return img.Root.Digest == u.Image.Root.Digest }) {
+			own = true
+			continue
+		}
+		for _, v := range of {
+			others = append(others, v.String())
+		}
+	}
+	if own {
+		p.Text("To get them: pack again when the signatures can be fetched (`satchel pack --only` with the gap list carries the signatures alone), unpack, and use the files that are written then.")
+	}
+	if len(others) > 0 {
+		p.Text("This bundle does not have %s, and no gap list names what it lacks. To get these signatures: name the release in the configuration (`satchel pack --from-cluster` adds the one that runs), pack, unpack, and use the files that are written then.", text.And(text.Sorted(others)))
+	}
+}
 
 // refusedSome names for whom alone images are refused.
 func (l *Lead) refusedSome() (list []string) {
-	for _, u := range l.Site.Unsigned {
+	for _, u := range l.refused() {
 		if !u.Everywhere() {
 			list = append(list, u.For())
 		}
@@ -162,7 +287,7 @@ func (l *Lead) refusedSome() (list []string) {
 // pageRefusedSome says before the rules which clusters and pods they break.
 func (l *Lead) pageRefusedSome(p *page.Page) {
 	var clusters, pods []sigstore.Unsigned
-	for _, u := range l.Site.Unsigned {
+	for _, u := range l.refused() {
 		switch {
 		case u.Everywhere():
 		case u.Namespace == "":
@@ -175,12 +300,12 @@ func (l *Lead) pageRefusedSome(p *page.Page) {
 		p.Text("**Stop if the cluster is one of those named here.** The mirror lacks signatures that its nodes demand. The rules here lead to these images, because other clusters need them; there, no pod that needs one of them would start, even if the source can be reached:")
 		pageUnsigned(p, clusters)
 		p.Text("For such a cluster, do not run the commands of this step: use the files that `satchel unpack` or `satchel render` writes for it with `--from-cluster`: they have no rules for these images.")
-		p.Text(howSigned)
+		l.pageHowSigned(p, clusters)
 	}
 	if len(pods) > 0 {
 		p.Text("**The mirror lacks signatures that nodes demand for some pods alone.** The rules here lead to these images, because all other pods need them. From then on, these pods do not start, even if the source can be reached:")
 		pageUnsigned(p, pods)
-		p.Text(howSigned)
+		l.pageHowSigned(p, pods)
 		p.Text("If one of these pods must start before, do not apply the rules yet.")
 	}
 }
@@ -244,8 +369,26 @@ func (l *Lead) PageCutUnsigned(p *page.Page) {
 }
 
 // Installable reports whether a new cluster can be installed from a payload in the mirror: its nodes
-// refuse nothing of it, and the rules lead to all of it.
+// refuse nothing of it, and the rules lead to all of it. What only later releases demand, they do not
+// ask for.
 func (l *Lead) Installable(payload oci.Image) bool {
 	of := partOf(payload)
-	return l.UnsignedIn(payload) == 0 && !slices.ContainsFunc(l.NodeImages(), func(img oci.Image) bool { return of(img) && l.Withheld(img.Source.Name()) })
+	tag, _ := origin.ParseReleaseTag(origin.PayloadName(payload))
+	refused := slices.ContainsFunc(l.Site.Unsigned, func(u sigstore.Unsigned) bool {
+		return u.Namespace == "" && of(u.Image) && (len(u.Stages) == 0 || slices.ContainsFunc(u.Stages, func(v semver.Version) bool {
+			return !updatepath.MinorOf(tag.Version).Before(updatepath.MinorOf(v))
+		}))
+	})
+	return !refused && len(l.WithheldOf(payload)) == 0
+}
+
+// WithheldOf lists the repositories of a release's images that no new rule may lead to.
+func (l *Lead) WithheldOf(payload oci.Image) (sources []string) {
+	of := partOf(payload)
+	for _, img := range l.NodeImages() {
+		if of(img) && l.Withheld(img.Source.Name()) {
+			sources = append(sources, img.Source.Name())
+		}
+	}
+	return text.Sorted(sources)
 }

@@ -81,6 +81,10 @@ func payloadTag(img oci.Image) string {
 	return img.Source.Tag
 }
 
+// NameRunning is the name, in a reason of kind [KindRelease], of the release that a cluster runs and
+// that is not carried.
+func NameRunning(version string) string { return version + " that runs" }
+
 // PayloadName is what people call a payload: its tags in the mirror.
 func PayloadName(img oci.Image) string {
 	if len(img.Tags) > 0 {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/blang/semver/v4"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
@@ -24,7 +25,10 @@ type Unsigned struct {
 	Platform string        // of the nodes that pull it; "" where the image has no others
 	Policy   string        // the object that demands the signature
 	When     string        // the releases under which it counts
-	At       string        // the address, of several that nodes try; "" for the only one
+	// Stages are those releases: the one that runs and those that are to come; the zero value is the
+	// cluster as it is, where that release is not known. None: not known.
+	Stages []semver.Version
+	At     string // the address, of several that nodes try; "" for the only one
 	// Namespace is the one whose pods alone are refused the image, "" for all, and Unused that none
 	// of them names its repository now. Clusters are those that alone refuse it, nil for all.
 	Namespace string
@@ -139,7 +143,7 @@ func (d demand) check(ctx context.Context, where Where) (list []Unsigned, err er
 			wrong = p.Policy.Verify(pulledAs(d.image), d.manifest, signatures)
 		}
 		if wrong != nil {
-			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), Namespace: p.Policy.binds(), Unused: p.Unused && p.Policy.binds() != "", Err: wrong})
+			list = append(list, Unsigned{Image: d.image, Manifest: d.manifest, Platform: d.platform, Policy: p.Policy.String(), When: p.When(), Stages: p.stages, Namespace: p.Policy.binds(), Unused: p.Unused && p.Policy.binds() != "", Err: wrong})
 		}
 	}
 	return list, nil

@@ -129,8 +129,8 @@ func (w *Way) applies(s Stage, versions []semver.Version) bool {
 	})
 }
 
-// versionsOf lists the releases that an image is part of.
-func versionsOf(img oci.Image) (list []semver.Version) {
+// VersionsOf lists the releases that an image is part of.
+func VersionsOf(img oci.Image) (list []semver.Version) {
 	for _, r := range img.Reasons {
 		if r.Kind != origin.KindRelease {
 			continue
@@ -174,7 +174,7 @@ func (w *Way) unused(p *Policy, pulled oci.Ref) bool {
 
 // on lists the policies of the way that an image must satisfy, each once.
 func (w *Way) on(img oci.Image, pulled oci.Ref) (list []Demanded) {
-	versions := versionsOf(img)
+	versions := VersionsOf(img)
 	for _, s := range w.Stages {
 		if !w.applies(s, versions) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
 )
 
@@ -71,11 +72,25 @@ type Site struct {
 	Now       time.Time // when the certificates of CA must be valid; zero: not checked
 }
 
-// EarlierRelease is the payload of a release that an earlier bundle brought, and what it says of
-// updates.
+// EarlierRelease is the payload of a release that an earlier bundle brought, what it says of
+// updates, and the images that it names, each with its digest alone.
 type EarlierRelease struct {
-	Image oci.Image
-	Facts documents.PayloadFacts
+	Image  oci.Image
+	Facts  documents.PayloadFacts
+	Images []oci.Image
+}
+
+// UpdateRelease is a release as the search for a way of updates takes it.
+func UpdateRelease(f *documents.PayloadFacts) updatepath.Release {
+	r := updatepath.Release{Version: f.Version, Previous: f.Previous}
+	for _, up := range f.Updates {
+		edge := updatepath.Edge{From: up.From}
+		for _, risk := range up.Risks {
+			edge.Risks = append(edge.Risks, risk.Name)
+		}
+		r.Graph = append(r.Graph, edge)
+	}
+	return r
 }
 
 // SourcePlace is a repository whose images are carried, and one of the mirror that has them.

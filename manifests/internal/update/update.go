@@ -166,22 +166,9 @@ func (u *updates) stops() bool { return u.refused != nil || len(u.apart) > 0 }
 func (w *Way) pageWay(p *page.Page) {
 	u := &w.Updates
 	steps := u.steps()
-	var to, rest []string
-	onWay := map[string]bool{}
+	var to []string
 	for _, s := range steps {
 		to = append(to, s.To.String())
-		onWay[s.To.String()] = true
-	}
-	if u.refused != nil {
-		onWay[u.refused.version.String()] = true
-	}
-	for _, v := range u.behind {
-		onWay[v] = true
-	}
-	for _, c := range u.carried {
-		if v := c.version.String(); !c.earlier && !onWay[v] && !slices.ContainsFunc(u.apart, func(a semver.Version) bool { return a.EQ(c.version) }) {
-			rest = append(rest, v)
-		}
 	}
 	switch {
 	case u.known && len(to) > 0:
@@ -197,6 +184,7 @@ func (w *Way) pageWay(p *page.Page) {
 		p.Text("satchel does not know which release the cluster runs. This command shows it. The bundle brings it to %s. For releases up to the one that runs, the commands below do nothing. With `--cluster-version` or `--from-cluster`, satchel render writes only what is left.", strings.Join(to, ", then to "))
 		p.Run("oc get clusterversion")
 	}
+	rest, held := u.besides(steps)
 	if len(rest) > 0 {
 		p.Text("Nothing to do for the other releases of the bundle, which the cluster has behind it or does not need on this way: %s.", text.Some(rest, 10))
 	}
@@ -205,10 +193,10 @@ func (w *Way) pageWay(p *page.Page) {
 		w.pagePayloads(p, u.unnamed)
 	}
 	if u.refused != nil {
-		p.Text("**%s**", w.Lead.NoUpdate(u.refused.img))
+		p.Text("**%s**", w.Lead.NoUpdate(u.refused.img, u.refusedImages))
 	}
-	if len(u.behind) > 0 {
-		p.Text("The way to %s leads over it, so do not update to that either.", text.And(u.behind))
+	if len(held) > 0 {
+		p.Text("Newer releases are held back with it: do not update to %s either.", text.And(held))
 	}
 	w.pageApart(p)
 	if u.arch != "" && len(u.others) > 0 {
@@ -218,6 +206,22 @@ func (w *Way) pageWay(p *page.Page) {
 		}
 		p.Text("Other payloads of the bundle are not for this cluster (its architecture: %s): %s.", u.arch, text.Some(names, 5))
 	}
+}
+
+// besides lists the releases of the bundle that are not on the way: the rest, which are not needed,
+// and those that are held back because nodes would refuse images of one that is older.
+func (u *updates) besides(steps []updatepath.Step) (rest, held []string) {
+	for _, c := range u.carried {
+		is := c.version.EQ
+		switch {
+		case c.earlier || slices.ContainsFunc(u.apart, is) || slices.ContainsFunc(steps, func(s updatepath.Step) bool { return is(s.To) }):
+		case u.refused == nil || origin.CompareReleases(c.version, u.refused.version) < 0:
+			rest = append(rest, c.version.String())
+		case !is(u.refused.version):
+			held = append(held, c.version.String())
+		}
+	}
+	return rest, held
 }
 
 // pageApart stops before the releases that no known update leads to.
@@ -289,6 +293,9 @@ func (w *Way) stepUpdateTo(p *page.Page, s updatepath.Step, waits, backup bool) 
 func (w *Way) pageFrom(p *page.Page, s updatepath.Step, c carriedPayload) {
 	if c.earlier {
 		p.Text("An earlier bundle brought this release, and the mirror still has it.")
+	}
+	if sources := w.Lead.WithheldOf(c.img); len(sources) > 0 {
+		p.Text("**These files have no new rule for images of this release, those of %s (see the step about rules).** Begin the update only if nodes get them all the same: from there, or by rules that the cluster has already.", text.And(handover.Codes(sources)))
 	}
 	switch {
 	case w.Updates.known:

@@ -53,8 +53,7 @@ func (w *Way) gatesOf(s updatepath.Step) []gate {
 	}
 	for _, g := range updatepath.RunTimeGates {
 		if w.mayHold(g) {
-			old, _ := found[g.Name]
-			add(gate{name: g.Name, text: old.text, when: g.When, holds: w.seenToHold(g)})
+			add(gate{name: g.Name, text: found[g.Name].text, when: g.When, holds: w.seenToHold(g)})
 		}
 	}
 	var list []gate
@@ -203,8 +202,6 @@ func (w *Way) pageGates(p *page.Page, s updatepath.Step) {
 func (w *Way) sigstoreResult(to semver.Version) string {
 	c, ok := w.Updates.of(to)
 	switch {
-	case c.earlier:
-		return "satchel looked at the signatures of this release when it unpacked the bundle that brought it, not now."
 	case w.Site.Unchecked:
 		return "satchel did not ask the mirror for the signatures."
 	case !ok || c.facts == nil || len(c.facts.Policies) == 0:

@@ -14,6 +14,8 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/lead"
 	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci"
@@ -41,8 +43,9 @@ type updates struct {
 	stages  []updatepath.Stage
 	paused  bool             // the first stage is under way: pools of worker nodes wait already
 	apart   []semver.Version // of the bundle, that no known update leads to
-	refused *carriedPayload  // where the way ends, because nodes would refuse images of it
-	behind  []string         // the releases of the way after that
+	// refused is the release before which the way ends, because nodes would refuse images.
+	refused       *carriedPayload
+	refusedImages []sigstore.Unsigned
 }
 
 // Way is the part of the updates.
@@ -61,6 +64,32 @@ type Way struct {
 // those of earlier bundles that the mirror still has. Where the release that runs is not known, they
 // begin with the oldest of the bundle.
 func (w *Way) FindUpdates() {
+	w.sortPayloads()
+	u := &w.Updates
+	if len(u.carried) == 0 {
+		return
+	}
+	var steps []updatepath.Step
+	from := u.running
+	if !u.known {
+		from = u.carried[0].version
+		steps = []updatepath.Step{{To: from}}
+	}
+	found, apart := updatepath.Find(from, u.Releases())
+	u.apart = slices.DeleteFunc(apart, func(v semver.Version) bool {
+		c, _ := u.of(v)
+		return c.earlier
+	})
+	steps = w.untilRefused(append(steps, found...))
+	w.Lead.Reached = w.reached(steps)
+	u.stages = updatepath.Stages(steps)
+	if u.paused = len(u.stages) > 0 && w.UnderWay(); u.paused {
+		u.stages = split(u.stages)
+	}
+}
+
+// sortPayloads finds the payloads that are for the cluster.
+func (w *Way) sortPayloads() {
 	u := updates{}
 	u.running, u.known = w.Site.Cluster.Running()
 	var all []carriedPayload
@@ -85,38 +114,56 @@ func (w *Way) FindUpdates() {
 	}
 	u.keepBetween()
 	w.Updates = u
-	if len(u.carried) == 0 {
-		return
-	}
-	var steps []updatepath.Step
-	from := u.running
-	if !u.known {
-		from = u.carried[0].version
-		steps = []updatepath.Step{{To: from}}
-	}
-	found, apart := updatepath.Find(from, u.Releases())
-	apart = slices.DeleteFunc(apart, func(v semver.Version) bool {
-		c, _ := u.of(v)
-		return c.earlier
-	})
-	steps = append(steps, found...)
-	for i, s := range steps {
-		if c, ok := w.Updates.of(s.To); ok && w.Lead.UnsignedIn(c.img) > 0 {
-			for _, after := range steps[i+1:] {
-				w.Updates.behind = append(w.Updates.behind, after.To.String())
-			}
-			w.Updates.refused, steps = &c, steps[:i]
-			break
-		}
-	}
-	stages := updatepath.Stages(steps)
-	if w.Updates.paused = len(stages) > 0 && w.UnderWay(); w.Updates.paused {
-		stages = split(stages)
-	}
-	w.Updates.stages, w.Updates.apart = stages, apart
 }
 
-// keepBetween leaves out what earlier bundles brought and no way to a release of this one leads over.
+// untilRefused ends a way before the first release with which nodes would refuse images that they need.
+func (w *Way) untilRefused(steps []updatepath.Step) []updatepath.Step {
+	u := &w.Updates
+	for i, s := range steps {
+		c, ok := u.of(s.To)
+		if !ok {
+			continue
+		}
+		refused := w.Lead.RefusedFrom(s.To, c.img, u.running, func(img oci.Image) bool {
+			return u.runs(img) || slices.ContainsFunc(steps[:i], func(s updatepath.Step) bool {
+				before, ok := u.of(s.To)
+				return ok && lead.PartOf(before.img, img)
+			})
+		})
+		if len(refused) > 0 {
+			u.refused, u.refusedImages = &c, refused
+			return steps[:i]
+		}
+	}
+	return steps
+}
+
+// runs reports whether an image is one of the release that the cluster runs.
+func (u *updates) runs(img oci.Image) bool {
+	return u.known && slices.ContainsFunc(img.Reasons, func(r oci.Reason) bool {
+		return r.Kind == origin.KindRelease && (r.Name == origin.NameRunning(u.running.String()) || r.Name == u.running.String()+" "+u.arch)
+	})
+}
+
+// reached are the release that runs and those that steps lead to; nil where it is not sure that
+// others are not updated to.
+func (w *Way) reached(steps []updatepath.Step) map[string]bool {
+	u := &w.Updates
+	unknown := slices.ContainsFunc(u.carried, func(c carriedPayload) bool {
+		return c.facts == nil && origin.CompareReleases(c.version, u.running) > 0
+	})
+	if !u.known || u.arch == "" || unknown || len(u.unnamed) > 0 || w.Site.Unchecked && len(u.apart) > 0 {
+		return nil
+	}
+	list := map[string]bool{u.running.String(): true}
+	for _, s := range steps {
+		list[s.To.String()] = true
+	}
+	return list
+}
+
+// keepBetween leaves out what earlier bundles brought and no update of this cluster may lead over: it
+// is not newer than what runs, or not older than the newest release of this bundle.
 func (u *updates) keepBetween() {
 	var own []carriedPayload
 	for _, c := range u.carried {
@@ -154,14 +201,8 @@ func (u *updates) Releases() (list []updatepath.Release) {
 	for _, c := range u.carried {
 		r := updatepath.Release{Version: c.version}
 		if c.facts != nil {
-			r.Previous = c.facts.Previous
-			for _, up := range c.facts.Updates {
-				edge := updatepath.Edge{From: up.From}
-				for _, risk := range up.Risks {
-					edge.Risks = append(edge.Risks, risk.Name)
-				}
-				r.Graph = append(r.Graph, edge)
-			}
+			r = site.UpdateRelease(c.facts)
+			r.Version = c.version
 		}
 		list = append(list, r)
 	}

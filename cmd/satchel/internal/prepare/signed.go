@@ -32,7 +32,7 @@ func (s *Set) checkSigned(ctx context.Context) error {
 	}
 	refused := make([][]manifests.Unsigned, len(clusters))
 	for i, c := range clusters {
-		found, err := manifests.CheckSignatures(ctx, inv, src, c, lastingAsRefused(manifests.CarriedSignatures(inv.Images, src)), s.ParallelBlobs)
+		found, err := manifests.CheckSignatures(ctx, inv, src, c, nil, lastingAsRefused(manifests.CarriedSignatures(inv.Images, src)), s.ParallelBlobs)
 		if err != nil {
 			return err
 		}

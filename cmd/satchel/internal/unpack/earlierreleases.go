@@ -133,18 +133,18 @@ func (u *unpacking) earlierRelease(ctx context.Context, img oci.Image, has map[d
 		return nil, err
 	}
 	img.Root = root
-	one, components, err := manifests.ReadEarlierRelease(ctx, src, img)
+	one, err := manifests.ReadEarlierRelease(ctx, src, img)
 	if err != nil {
 		return nil, err
 	}
 	lacks := 0
-	for _, c := range components {
-		if !has[c.Image.Digest] {
+	for _, part := range one.Images {
+		if !has[part.Root.Digest] {
 			lacks++
 		}
 	}
 	if lacks > 0 {
-		return nil, fmt.Errorf("no receipt says that the mirror has %d of its %d images", lacks, len(components))
+		return nil, fmt.Errorf("no receipt says that the mirror has %d of its %d images", lacks, len(one.Images))
 	}
 	return one, nil
 }

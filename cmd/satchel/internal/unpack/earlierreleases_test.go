@@ -121,8 +121,11 @@ func TestRunningRelease(t *testing.T) {
 	if !errors.As(err, &unsigned) || len(unsigned.Images) != 1 || !strings.Contains(unsigned.Error(), "release 4.21.3 that runs: etcd") {
 		t.Fatalf("unpack: %v", err)
 	}
-	if page := f.read(t, "APPLY.md"); !strings.Contains(page, "release 4.21.3 that runs: etcd") {
-		t.Errorf("the page does not name it:\n%s", page)
+	if page := f.read(t, "APPLY.md"); !strings.Contains(page, "release 4.21.3 that runs: etcd") || strings.Contains(page, "--to-image") {
+		t.Errorf("the page does not name it, or begins an update:\n%s", page)
+	}
+	if page := f.read(t, "install/README.md"); strings.Contains(page, "Not here") || !strings.Contains(page, "clusterimageset-4.22.1") {
+		t.Errorf("a new cluster cannot be installed from 4.22.1, whose signatures are all there:\n%s", page)
 	}
 	proxy := registrytest.StartProxy(t, f.Site.Mirror.Host)
 	proxy.Answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -148,6 +151,37 @@ func TestRunningRelease(t *testing.T) {
 		runErr := unpack.Render(t.Context(), r, jobtest.Client(), o)
 		if page, err := os.ReadFile(filepath.Join(dir, "APPLY.md")); err != nil || !strings.Contains(string(page), tc.want) {
 			t.Errorf("%s: %v, %v\n%s", name, runErr, err, page)
+		}
+	}
+}
+
+// TestEarlierReleaseUnsigned: a release of an earlier bundle that is on the way is judged as those of
+// this one.
+func TestEarlierReleaseUnsigned(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t, 73)
+	f := v.far()
+	week := func(drive, version string, unsigned ...string) error {
+		v.release(version, v.policy, unsigned...)
+		v.previous = []string{version}
+		r, _ := v.pack(drive)
+		var err error
+		if f.Out, err = outdir.Open(f.dir); err != nil {
+			t.Fatal(err)
+		}
+		o := f.Options
+		o.Site.Cluster = runs(t, "4.20.10", digest.FromString("4.20.10"))
+		return unpack.Run(t.Context(), r, jobtest.Client(), o)
+	}
+	v.previous = []string{"4.20.10"}
+	for _, c := range []struct{ drive, version, unsigned string }{{"drive", "4.21.5", "etcd"}, {"drive2", "4.22.1", ""}} {
+		err := week(c.drive, c.version, c.unsigned)
+		var unsigned *unpack.UnsignedError
+		if !errors.As(err, &unsigned) || len(unsigned.Images) != 1 || !strings.Contains(unsigned.Error(), "release 4.21.5 x86_64: etcd") {
+			t.Fatalf("unpack %s: %v", c.version, err)
+		}
+		if page := f.read(t, "APPLY.md"); !strings.Contains(page, "Do not update to 4.21.5") || !strings.Contains(page, "release 4.21.5 x86_64: etcd") || strings.Contains(page, "--to-image") {
+			t.Errorf("%s: the page does not stop:\n%s", c.version, page)
 		}
 	}
 }

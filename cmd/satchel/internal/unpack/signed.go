@@ -57,16 +57,20 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	releases := len(u.Site.EarlierReleases)
+	if err := u.lookAtEarlier(ctx); err != nil {
+		return err
+	}
 	u.signed = nil
 	away := map[string]bool{} // addresses that do not answer
 	for _, c := range u.clusters() {
 		all := &manifests.SignatureReport{}
-		inv, src, why, err := u.withRunning(ctx, c)
+		inv, src, why, err := u.withOthers(ctx, c)
 		if err != nil {
 			return err
 		}
 		for i, at := range places {
-			found, err := manifests.CheckSignatures(ctx, inv, src, c, at.where, u.Parallel)
+			found, err := manifests.CheckSignatures(ctx, inv, src, c, u.earlierReleases(), at.where, u.Parallel)
 			switch {
 			case err != nil && (i == 0 || ctx.Err() != nil):
 				return err
@@ -75,7 +79,9 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 					u.Warn("the signatures at %s, which nodes pull from too, are not checked: %v", at.name, err)
 				}
 				away[at.name] = true
-				all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
+				if all.Checked > 0 {
+					all.Unchecked = append(all.Unchecked, "images at "+at.name+": it could not be asked")
+				}
 				continue
 			}
 			for _, one := range found.Unsigned {
@@ -91,7 +97,7 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		if why != "" {
 			all.Unchecked = text.Sorted(append(all.Unchecked, why))
 		}
-		if u.away != "" {
+		if u.away != "" && all.Checked > 0 {
 			all.Unchecked = text.Sorted(append(all.Unchecked, "images at "+u.away+": this host does not reach it"))
 		}
 		u.signed = append(u.signed, all)
@@ -100,7 +106,7 @@ func (u *unpacking) checkSigned(ctx context.Context) error {
 		}
 	}
 	u.tellUnsigned()
-	if u.Out == nil || !slices.ContainsFunc(u.signed, func(r *manifests.SignatureReport) bool {
+	if u.Out == nil || releases == len(u.Site.EarlierReleases) && !slices.ContainsFunc(u.signed, func(r *manifests.SignatureReport) bool {
 		return len(r.Unsigned)+len(r.Unchecked)+len(r.Sources) > 0
 	}) {
 		return nil

@@ -115,13 +115,14 @@ type unpacking struct {
 	moving    []catalogs.Catalog // what becomes of the catalogs
 	shrinking error              // that the dry run ends with
 
-	tags     []changes.Tag                // of the mirror that named other images when the run began
-	signed   []*manifests.SignatureReport // of each cluster
-	doubts   doubts
-	receipts receipts
-	looked   bool        // blobs were read back, or looked at, although --verify did not ask for it
-	unsigned bool        // it was said that the mirror refuses to say whether images are signed
-	said     atomic.Bool // that this host does not keep what it should
+	tags      []changes.Tag                // of the mirror that named other images when the run began
+	signed    []*manifests.SignatureReport // of each cluster
+	earlierAt map[digest.Digest]lookedAt   // images of earlier releases
+	doubts    doubts
+	receipts  receipts
+	looked    bool        // blobs were read back, or looked at, although --verify did not ask for it
+	unsigned  bool        // it was said that the mirror refuses to say whether images are signed
+	said      atomic.Bool // that this host does not keep what it should
 }
 
 // Blamed makes damage of what can only come from a bundle that is not as it was
