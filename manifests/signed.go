@@ -66,7 +66,7 @@ func CheckSignatures(ctx context.Context, inv *oci.Inventory, src oci.Source, st
 // finds its payload; it is not called where no policy is on the way. Errors are those of inMirror and of
 // [ReadRelease].
 func RunningImages(ctx context.Context, inv *oci.Inventory, src oci.Source, state *cluster.State, earlier []EarlierRelease, inMirror func(payload oci.Image) (oci.Descriptor, oci.Source, error)) ([]oci.Image, error) {
-	img, ok := runningPayload(state)
+	img, ok := RunningPayload(state)
 	if !ok || slices.ContainsFunc(inv.Images, func(have oci.Image) bool { return have.Root.Digest == img.Root.Digest }) {
 		return nil, nil
 	}
@@ -148,8 +148,9 @@ func earlierOnWay(state *cluster.State, facts []PayloadFacts, earlier []EarlierR
 	return list
 }
 
-// runningPayload is the payload that a cluster wants to run, as its ClusterVersion names it.
-func runningPayload(state *cluster.State) (oci.Image, bool) {
+// RunningPayload is the payload that a cluster wants to run, as its ClusterVersion names it, with its
+// place in a mirror; ok is false where that is not known.
+func RunningPayload(state *cluster.State) (img oci.Image, ok bool) {
 	var cv struct {
 		Status struct {
 			Desired struct {

@@ -1,7 +1,10 @@
 package emit
 
 import (
+	"strings"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/login"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
@@ -42,6 +45,7 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 	if len(e.Gaps) > 0 {
 		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", handover.FileApply)
 	}
+	e.pageRunning(p)
 	e.lead.PageCutUnsigned(p)
 	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", handover.FileRegistries)
 	p.Run(
@@ -81,17 +85,23 @@ func (e *emission) pageNodesBeforeCut(p *page.Page) {
 			lines = append(lines, `oc debug -q "$NODE" -- chroot /host grep -qF `+page.Shell(m.String())+" "+handover.NodeRegistries+` || echo "STOP: the rules of $NODE do not name the mirror, or could not be read"`)
 		}
 	}
+	var read []string
 	if img, ok := e.sampleImage(); ok && !e.way.ReleaseIncomplete() {
 		what = append(what, "pulls an image by its name in the mirror")
 		for _, place := range e.Places(img) {
-			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+page.Shell(place)+` || echo "STOP: $NODE did not get it"`)
+			name := page.Shell(place)
+			if repo, _, ok := strings.Cut(place, "@"); ok && img.Path == origin.PathPayload { // the release that runs by then
+				read = []string{"RELEASE=$(oc get clusterversion version -o jsonpath='{.status.desired.image}')"}
+				name = page.Shell(repo) + `@"${RELEASE#*@}"`
+			}
+			lines = append(lines, `oc debug -q "$NODE" -- chroot /host crictl pull `+name+` || echo "STOP: $NODE did not get it"`)
 		}
 	}
 	if len(what) == 0 {
 		return
 	}
 	p.Text("Every node must get images from the mirror itself: while nodes reach the internet, one that lacks the rules, or that a firewall keeps from the mirror, does not show. On each node, the loop %s. No line may begin with STOP.", text.And(what))
-	p.Run(page.Each("NODE", "oc get nodes -l kubernetes.io/os=linux -o name", lines...)...)
+	p.Run(append(read, page.Each("NODE", "oc get nodes -l kubernetes.io/os=linux -o name", lines...)...)...)
 }
 
 // stepNewNodes has nodes that are added later trust the mirror. The machine config server gives a

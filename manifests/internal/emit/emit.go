@@ -66,6 +66,7 @@ func (e *emission) classify() {
 	e.lead.NoteTagged()
 	e.lead.NoteUnsigned()
 	e.noteApplications()
+	e.noteRunning()
 	e.lead.NoteElsewhere()
 	if e.Site.Unchecked && e.Site.Mirror.Host != handover.PlaceholderHost {
 		e.Note("satchel did not check whether %s has these images: rules for missing images stop a cluster; satchel unpack checks, and so does satchel render without --offline", e.Site.Mirror.Host)

@@ -5,12 +5,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"sigs.k8s.io/yaml"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/kube"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 )
 
@@ -176,6 +179,38 @@ func TestCut(t *testing.T) {
 	files = emitOn(t, in, weekState(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: satchel-before, namespace: openshift-config}\ndata: {cut: 'true'}\n"))
 	if page := string(fileOf(t, files, handover.FileApply).Body); strings.Contains(page, "## The cut") || !strings.Contains(page, "the cut (") {
 		t.Errorf("APPLY.md says of the cut, after it:\n%s", page)
+	}
+}
+
+// TestCutWithoutRelease: the cut stops where the release that runs is not in the mirror; nodes pull
+// that one as a test.
+func TestCutWithoutRelease(t *testing.T) {
+	t.Parallel()
+	runs := digest.FromString("runs")
+	cv := `{"apiVersion":"config.openshift.io/v1","kind":"ClusterVersion","metadata":{"name":"version"},"status":{"desired":{"version":"4.22.1","image":"quay.io/openshift-release-dev/ocp-release@` + runs.String() + `"},"history":[{"state":"Completed","version":"4.22.1"}]}}`
+	carried := payloads("4.20.3-x86_64")
+	runsToo := append(payloads("4.22.1-x86_64"), carried...)
+	runsToo[0].Source += "@" + runs.String()
+	for name, c := range map[string]struct {
+		images []emitImage
+		asked  map[digest.Digest]bool
+		want   string
+	}{
+		"carried":    {runsToo, nil, ""},
+		"of earlier": {carried, map[digest.Digest]bool{runs: true}, ""},
+		"nowhere":    {carried, map[digest.Digest]bool{runs: false}, "the release that the cluster runs, 4.22.1 (" + runs.String() + "), is not in the mirror"},
+		"not asked":  {carried, nil, "this bundle does not have the release that the cluster runs, 4.22.1"},
+	} {
+		files, notes := pagesOf(t, emitInput{Mirror: "m.example", Images: c.images}, func(s *site.Site) {
+			s.Cluster, s.RunningInMirror = clusterOf(t, "", nil, cv), c.asked
+		})
+		cut := files[handover.FileCut]
+		if c.want == "" && strings.Contains(cut+notes, "the release that the cluster runs") || !strings.Contains(notes, c.want) || c.want != "" && !strings.Contains(cut, "**Stop: "+c.want) {
+			t.Errorf("%s: notes %s\n%s", name, notes, cut)
+		}
+		if !strings.Contains(cut, `crictl pull m.example/openshift/release-images@"${RELEASE#*@}" `) {
+			t.Errorf("%s: nodes pull another release:\n%s", name, cut)
+		}
 	}
 }
 

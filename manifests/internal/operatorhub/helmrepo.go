@@ -116,7 +116,7 @@ func (h *Hub) RestoreHelm(p *page.Page) {
 	const patch = `case " $OFF " in *" $r "*) ;; *) oc patch helmchartrepository "$r" --patch-file ` + FileHelmOn + " --type=merge ;; esac"
 	each := eachHelm(patch)
 	if names := slices.Concat(on, off); len(names) > 0 {
-		each = []string{"for r in " + strings.Join(names, " ") + "; do " + patch + "; done"}
+		each = []string{"( for r in " + strings.Join(names, " ") + "; do " + patch + " || exit 1; done )"}
 	}
 	p.Run(page.Chain(slices.Concat(lines, []string{handover.ReadBefore("OFF", handover.KeyChartsOff)}, each)...)...)
 }

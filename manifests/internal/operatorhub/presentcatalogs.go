@@ -210,10 +210,10 @@ func offerCatalog(name, condition, first string) string {
 func moveSubscriptions(r renaming) []string {
 	return page.Chain(
 		fmt.Sprintf(`SUBSCRIPTIONS=$(oc get subscriptions.operators.coreos.com -A -o jsonpath='{range .items[?(@.spec.source=="%s")]}{.spec.sourceNamespace}/{.metadata.namespace}.{.metadata.name} {end}')`, r.Old),
-		strings.Join([]string{`for s in $(echo "$SUBSCRIPTIONS"); do`,
+		strings.Join([]string{`( for s in $(echo "$SUBSCRIPTIONS"); do`,
 			`  case "$s" in ` + Marketplace + `/*) s=${s#*/} ;; *) continue ;; esac`,
-			fmt.Sprintf(`  keep "%s$s" echo %s && oc patch subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" --type=merge -p '{"spec":{"source":"%s"}}'`, handover.KeySource, r.Old, r.name),
-			"done"}, "\n"),
+			fmt.Sprintf(`  keep "%s$s" echo %s && oc patch subscriptions.operators.coreos.com "${s#*.}" -n "${s%%%%.*}" --type=merge -p '{"spec":{"source":"%s"}}' || exit 1`, handover.KeySource, r.Old, r.name),
+			"done )"}, "\n"),
 	)
 }
 

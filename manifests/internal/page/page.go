@@ -98,12 +98,16 @@ func Each(variable, words string, commands ...string) []string {
 }
 
 // EachOf are the lines of a [Chain] that repeat commands for each word that a command prints about a
-// kind of objects, which a cluster may lack: crd is what defines it.
+// kind of objects, which a cluster may lack: crd is what defines it. It ends at the first that fails,
+// and fails then: a loop has the status of its last turn otherwise.
 func EachOf(variable, crd, words string, commands ...string) []string {
+	for i := range commands {
+		commands[i] += " || exit 1"
+	}
 	return []string{
 		"LIST= CRD=$(oc get crd " + crd + " --ignore-not-found -o name)",
 		Or(`[ -z "$CRD" ]`, "LIST=$("+words+")"),
-		"for " + variable + ` in $(echo "$LIST"); do` + "\n" + strings.Join(commands, "\n") + "\ndone",
+		"( for " + variable + ` in $(echo "$LIST"); do` + "\n" + strings.Join(commands, "\n") + "\ndone )",
 	}
 }
 

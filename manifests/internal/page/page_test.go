@@ -49,3 +49,15 @@ func TestHarmless(t *testing.T) {
 		}
 	}
 }
+
+// TestEachOfFails: a loop of a chain fails with the first of its turns that does, though later ones work.
+func TestEachOfFails(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{`[ "$v" = b ]`: "STOP", `[ -n "$v" ]`: ""} {
+		script := "oc() { echo crd; }\n" + strings.Join(Chain(EachOf("v", "things", "printf 'a b'", command)...), "\n")
+		out, _ := exec.Command("bash", "-c", script).CombinedOutput() // it fails as the chain does
+		if stops := strings.Contains(string(out), "STOP"); stops != (want != "") {
+			t.Errorf("%s: %s", command, out)
+		}
+	}
+}

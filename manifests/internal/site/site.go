@@ -41,6 +41,9 @@ type Site struct {
 	// EarlierCatalogs are those for later versions that earlier bundles brought into this mirror and
 	// that it still has, as far as an update may lead to these versions.
 	EarlierCatalogs []oci.Image
+	// RunningInMirror says of payloads that clusters run and the bundle lacks whether the mirror has
+	// them; what was not asked for is not in it.
+	RunningInMirror map[digest.Digest]bool
 	// PresentCatalogSources are the CatalogSources that the cluster has; nil: not given.
 	PresentCatalogSources *PresentCatalogSources
 	// CatalogNames gives catalogs the name of their CatalogSource. A key is a

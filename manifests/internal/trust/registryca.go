@@ -295,10 +295,10 @@ func (t *Trust) StepCA(p *page.Page) {
 // keepReplaced runs the patch, and keeps before it what others had under the mirror's keys. What the
 // cluster did not have before satchel is satchel's own, of an earlier week.
 func (t *Trust) keepReplaced(p *page.Page, patch string) {
-	before, _ := t.Before.Get(handover.KeyTrustedKeys)
+	before, known := t.Before.Get(handover.KeyTrustedKeys)
 	var keep, keys []string
 	for _, key := range t.CA.replaced {
-		if slices.Contains(strings.Fields(before), key) {
+		if !known || slices.Contains(strings.Fields(before), key) { // the first copy counts
 			keys = append(keys, key)
 			keep = append(keep, "keep "+handover.KeyTrusted+key+" oc extract configmap/"+t.CA.Name+" -n openshift-config --keys="+key+" --to=-")
 		}
@@ -307,7 +307,11 @@ func (t *Trust) keepReplaced(p *page.Page, patch string) {
 		p.Run(patch)
 		return
 	}
-	p.Text("**Others have put another authority under %s.** The patch replaces it; the commands first keep it in the ConfigMap %s, for the way back.", keysText(keys), handover.BeforeName)
+	whose := "Others have put another authority under " + keysText(keys) + "."
+	if !known {
+		whose = "The cluster has another authority under " + keysText(keys) + ": of others, or satchel's of an earlier week."
+	}
+	p.Text("**%s** The patch replaces it; the commands first keep it in the ConfigMap %s, for the way back.", whose, handover.BeforeName)
 	p.Run(handover.WithKeep(page.Chain(append(keep, patch)...)...)...)
 }
 

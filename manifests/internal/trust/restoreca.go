@@ -51,14 +51,14 @@ func (t *Trust) RestoreCA(p *page.Page) {
 	)
 	p.Text("The mirror's keys are removed from the ConfigMap that image.config names now. Keys that it had before satchel are not removed: they get their own authorities back. Only if nothing is left in it, and image.config named another one before, or none, it names that again, and the empty one is deleted.")
 	const config = "image.config.openshift.io/cluster"
-	remove := "for key in " + strings.Join(t.restoredKeys(), " ") + `; do
+	remove := "( for key in " + strings.Join(t.restoredKeys(), " ") + `; do
   case " $KEYS " in *" $key "*)
     WAS=` + handover.DirKept + "/" + handover.KeyTrusted + `$key
-    [ -z "$NOW" ] || [ ! -s "$WAS" ] || oc set data configmap/"$NOW" -n openshift-config --from-file="$key=$WAS"
+    [ -z "$NOW" ] || [ ! -s "$WAS" ] || oc set data configmap/"$NOW" -n openshift-config --from-file="$key=$WAS" || exit 1
     continue ;;
   esac
-  [ -z "$NOW" ] || oc patch configmap "$NOW" -n openshift-config --type=merge -p '{"data":{"'"$key"'":null}}'
-done`
+  [ -z "$NOW" ] || oc patch configmap "$NOW" -n openshift-config --type=merge -p '{"data":{"'"$key"'":null}}' || exit 1
+done )`
 	back := `case "$LEFT" in ""|"{}"|"map[]")
   if [ -z "$CA" ]; then NAME=null; else NAME="{\"name\":\"$CA\"}"; fi
   oc patch ` + config + ` --type=merge -p "{\"spec\":{\"additionalTrustedCA\":$NAME}}" && oc delete configmap "$NOW" -n openshift-config ;;

@@ -329,7 +329,11 @@ func (w *Way) pageSignatures(p *page.Page, files []handover.Named) {
 		without = append(without, s.To.String())
 	}
 	if len(without) > 0 {
-		p.Text(checks+"The bundle has none for %s. The operator looks for it on the internet, so update before the cut. After the cut, the signature must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. Pack the release again where the signatures can be reached: the bundle then brings that ConfigMap.", text.Some(without, 3), signatureLabel)
+		look := "The operator looks for it on the internet, so update before the cut. After the cut, the signature"
+		if w.Before[handover.KeyCut] == "true" {
+			look = "This cluster is cut off, so the operator cannot look for it on the internet, and refuses the update. The signature"
+		}
+		p.Text(checks+"The bundle has none for %s. %s must be in the cluster before the update: in a ConfigMap in openshift-config-managed with the label `%s`. Pack the release again where the signatures can be reached: the bundle then brings that ConfigMap.", text.Some(without, 3), look, signatureLabel)
 		if w.Okd() {
 			p.Text("**Some releases of OKD have no signature that the cluster accepts.** `oc adm upgrade` then says of the update that the release cannot be verified, and nothing changes. Carry another release of OKD, one whose signature the bundle has.")
 		}

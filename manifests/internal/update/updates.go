@@ -219,6 +219,9 @@ func stepsOf(stages []updatepath.Stage) (list []updatepath.Step) {
 	return list
 }
 
+// Leads reports whether there is an update to do.
+func (u *updates) Leads() bool { return len(u.steps()) > 0 }
+
 // of gives the payload of a version.
 func (u *updates) of(v semver.Version) (carriedPayload, bool) {
 	i := slices.IndexFunc(u.carried, func(c carriedPayload) bool { return c.version.EQ(v) })

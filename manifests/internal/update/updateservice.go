@@ -423,11 +423,16 @@ func (w *Way) CutUpdates(p *page.Page) {
 	case w.AsksUpdateService():
 		p.Text("The cluster asks its own update service for updates, so nothing changes there.")
 		return
-	case w.Update.wanted && w.Update.stopped == "":
-		p.Text("If the cluster asks the update service (see %s), leave the following command out.", handover.FileApply)
 	}
-	p.Text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. The second command must print nothing. (Put the channel back when the network returns: %s.)", handover.FileRestore)
-	p.Run("oc adm upgrade channel --allow-explicit-channel", "oc get clusterversion version -o jsonpath='{.spec.channel}'")
+	p.Text("Without an update service, the cluster asks for updates on the internet, and the alert CannotRetrieveUpdates fires after the cut. Without a channel it does not ask. The commands take the channel away where the cluster asks on the internet, and leave it where the cluster asks an update service of this site. (Put the channel back when the network returns: %s.)", handover.FileRestore)
+	p.Run(page.Chain(
+		"UPSTREAM=$(oc get clusterversion version -o jsonpath='{.spec.upstream}')",
+		strings.Join([]string{`case "$UPSTREAM" in`,
+			`""|https://*.openshift.com/*|https://*.openshift.org/*) oc adm upgrade channel --allow-explicit-channel ;;`,
+			`*) echo "The cluster asks $UPSTREAM, and keeps its channel." ;;`,
+			"esac"}, "\n"),
+		"oc get clusterversion version -o jsonpath='{.spec.channel}'",
+	)...)
 }
 
 // RestoreUpdates goes back to the updates from the internet.

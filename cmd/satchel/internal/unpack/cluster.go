@@ -92,6 +92,9 @@ func begin(ctx context.Context, r *bundle.Reader, client *transport.Client, o Op
 	if err := u.recallCatalogs(ctx); err != nil {
 		return nil, err
 	}
+	if err := u.findRunning(ctx); err != nil {
+		return nil, err
+	}
 	if u.forHub, err = manifests.HubOf(ctx, o.Site.Mirror, r.Inventory(), r); err != nil {
 		return nil, err
 	}

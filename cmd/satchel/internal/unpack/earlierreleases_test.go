@@ -117,6 +117,9 @@ func TestRunningRelease(t *testing.T) {
 	}
 	f.Site.Cluster = runs(t, "4.21.3", running)
 	err = unpack.Run(t.Context(), r, jobtest.Client(), f.Options)
+	if strings.Contains(f.read(t, "APPLY.md")+f.read(t, "CUT.md"), "the release that the cluster runs, ") {
+		t.Error("what runs is in the mirror")
+	}
 	var unsigned *unpack.UnsignedError
 	if !errors.As(err, &unsigned) || len(unsigned.Images) != 1 || !strings.Contains(unsigned.Error(), "release 4.21.3 that runs: etcd") {
 		t.Fatalf("unpack: %v", err)

@@ -68,6 +68,29 @@ func (u *unpacking) runningImages(ctx context.Context, c *manifests.Cluster) (im
 	return images, of, absent, err
 }
 
+// findRunning asks the mirror for the releases that clusters run and the bundle lacks.
+func (u *unpacking) findRunning(ctx context.Context) error {
+	if u.Unasked || u.DryRun {
+		return nil
+	}
+	found := map[digest.Digest]bool{}
+	for _, c := range u.clusters() {
+		img, ok := manifests.RunningPayload(c)
+		if !ok || slices.ContainsFunc(u.r.Inventory().Images, func(have oci.Image) bool { return have.Root.Digest == img.Root.Digest }) {
+			continue
+		}
+		_, _, err := u.inMirrorNow(ctx, img)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil, status(err) == http.StatusNotFound:
+			found[img.Root.Digest] = err == nil
+		} // else the page says that it was not asked
+	}
+	u.Site.RunningInMirror = found
+	return nil
+}
+
 // inMirrorNow finds an image in the mirror by its digest.
 func (u *unpacking) inMirrorNow(ctx context.Context, img oci.Image) (oci.Descriptor, oci.Source, error) {
 	return u.client.Resolve(ctx, u.Site.Mirror.Repo(img).WithDigest(img.Root.Digest))
