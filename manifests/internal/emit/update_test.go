@@ -490,3 +490,16 @@ func TestUpdateHosted(t *testing.T) {
 		`@.spec.clusterID=="256f375f-6920-44f0-8c16-f71bb5fc7be6"`, `case " 4.16.3 4.17.3 " in *" $NOW "*)`, "oc patch hostedcluster", "history[0].state}'=Completed --timeout=2h ||\n{ echo 'STOP: ", "A request that was refused stays", "drains every node", "oc patch nodepool", "!for POOL in",
 		"!wait mcp", "!nodes,machineconfigpools", "!oc adm upgrade", "!cluster-backup", "!force")
 }
+
+// TestUpdateUnasked: what update graphs are known say nothing of an update that the release alone
+// names, and the page says so.
+func TestUpdateUnasked(t *testing.T) {
+	t.Parallel()
+	const unasked = "only the release itself names it"
+	page := updatePage(t, emitInput{ClusterVersion: "4.17.5", Images: payloads("4.17.9-x86_64", "4.18.3-x86_64"),
+		Facts: []emitFacts{{Tag: "4.17.9-x86_64", Previous: []string{"4.17.5"}}, {Tag: "4.18.3-x86_64", From: []string{"4.17.9"}}}})
+	order(t, page, "Update to 4.17.9", unasked, "Update to 4.18.3")
+	if n := strings.Count(page, unasked); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}

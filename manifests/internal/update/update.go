@@ -370,8 +370,11 @@ func newest(v semver.Version) (lines []string, condition string) {
 // candidate is the dot before a word in a version of OKD, such as 4.20.0-okd-scos.ec.14.
 var candidate = regexp.MustCompile(`\.([a-z])`)
 
-// pageRisks names the known problems of an update.
+// pageRisks names the known problems of an update, or says that they are not known.
 func (w *Way) pageRisks(p *page.Page, s updatepath.Step, c carriedPayload) {
+	if s.Unasked {
+		p.Text("**The update graphs of this bundle do not have this update: only the release itself names it.** So problems that are known of it are not listed here. Before you begin, look whether it is recommended: in the errata of the release, or by `oc adm upgrade --include-not-recommended` while the cluster reaches an update service.")
+	}
 	if len(s.Risks) == 0 || c.facts == nil {
 		return
 	}

@@ -28,15 +28,18 @@ type Step struct {
 	From  semver.Version // zero: not known
 	To    semver.Version
 	Risks []string // names, in the order of the graph
+	// Unasked says that the release alone names the update: there are graphs, and none knows of it.
+	Unasked bool
 }
 
 // Minor reports whether the step leads to another minor version.
 func (s Step) Minor() bool { return MinorOf(s.From) != MinorOf(s.To) }
 
-// costs of a step: a known problem is worth a detour.
+// costs of a step: a known problem is worth a detour, but not one whose problems nobody knows.
 const (
-	costStep  = 1
-	costRisky = 1 << 20
+	costStep    = 1
+	costRisky   = 1 << 20
+	costUnasked = 1 << 30
 )
 
 // Find gives the updates from the running release to the newest of list that they lead to, and
@@ -93,10 +96,14 @@ func (g *ways) step(from, to int) (Step, int64) {
 		}
 		return s, costStep
 	}
-	if slices.Contains(b.Previous, a.String()) {
-		return s, costStep
+	switch {
+	case !slices.Contains(b.Previous, a.String()):
+		return s, 0
+	case len(g.known) > 0:
+		s.Unasked = true
+		return s, costUnasked
 	}
-	return s, 0
+	return s, costStep
 }
 
 // to finds the cheapest way to one release; nil for none.

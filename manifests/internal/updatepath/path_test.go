@@ -39,7 +39,9 @@ func TestFind(t *testing.T) {
 		{"around a risk", "4.14.1", "4.14.3 < 4.14.1; 4.15.3 < 4.14.1!Slow 4.14.3", "4.14.3 4.15.3", ""},
 		{"by a risk", "4.14.1", "4.15.3 < 4.14.1!Slow", "4.15.3!Slow", ""},
 		{"a release that no update leads to", "4.14.1", "4.14.3 < 4.14.1; 4.16.1 < 4.15.9", "4.14.3", "4.16.1"},
-		{"no graph knows the running release", "4.14.1-ec.1", "4.14.2 < 4.14.1; 4.14.3 : 4.14.1-ec.1", "4.14.3", ""},
+		{"no graph knows the running release", "4.14.1-ec.1", "4.14.2 < 4.14.1; 4.14.3 : 4.14.1-ec.1", "4.14.3?", ""},
+		{"a known problem, and no graph of the detour", "4.17.5", "4.17.9 : 4.17.5; 4.18.3 < 4.17.5!Slow 4.17.9", "4.18.3!Slow", ""},
+		{"no graph of the only way", "4.17.5", "4.17.9 : 4.17.5; 4.18.3 < 4.17.9", "4.17.9? 4.18.3", ""},
 		{"by what the releases say", "4.14.1", "4.14.5 : 4.14.1; 4.15.3 : 4.14.5 4.14.1", "4.15.3", ""},
 		{"no guess", "4.14.1", "4.14.5; 4.15.3; 4.16.1", "", "4.14.5 4.15.3 4.16.1"},
 		{"as far as it is known", "4.14.1", "4.14.5 : 4.14.1; 4.15.3", "4.14.5", "4.15.3"},
@@ -61,6 +63,9 @@ func TestFind(t *testing.T) {
 			word := s.To.String()
 			if len(s.Risks) > 0 {
 				word += "!" + strings.Join(s.Risks, ",")
+			}
+			if s.Unasked {
+				word += "?"
 			}
 			if s.From.String() != at {
 				t.Errorf("%s: a step from %s, after %s", tc.name, s.From, at)
