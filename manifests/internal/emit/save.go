@@ -101,7 +101,7 @@ func (e *emission) stateBefore() handover.Before {
 func (e *emission) stepBefore(p *page.Page) {
 	p.Step("Check the cluster and save its configuration")
 	e.runCompare(p)
-	e.pageUnsettled(p)
+	e.pageUnready(p)
 	const look, paused = "oc get clusterversion,clusteroperators,nodes", "gets no rules, no authorities and no pull secret before it is resumed"
 	if e.Hosted() {
 		p.Text("Every node must be Ready, and no operator degraded.")

@@ -8,9 +8,9 @@ import (
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
-// mostUnsettled is how many lines a page has of what was not settled, and longestMessage how many
+// mostUnready is how many lines a page has of what was not ready, and longestMessage how many
 // characters of a message.
-const mostUnsettled, longestMessage = 12, 200
+const mostUnready, longestMessage = 12, 200
 
 // conditioned is what conditions are read of, by kind.
 type conditioned struct {
@@ -28,26 +28,26 @@ type condition struct {
 	Message string `json:"message"`
 }
 
-// unsettling are conditions of a kind that nothing should be changed with.
-type unsettling struct{ kind, condition, status, says string }
+// unreadyWhen is a condition of a kind of object, with which nothing should be changed.
+type unreadyWhen struct{ kind, condition, status, says string }
 
-// pageUnsettled says what of the cluster was not settled when its state was saved: changes of rules
+// pageUnready says what of the cluster was not ready when its state was saved: changes of rules
 // or the pull secret would meet a change that is under way, or nodes that take none.
-func (e *emission) pageUnsettled(p *page.Page) {
-	lines := e.unsettled()
+func (e *emission) pageUnready(p *page.Page) {
+	lines := e.unready()
 	if len(lines) == 0 {
 		return
 	}
-	p.Text("**Stop: when the state of the cluster was saved, not all of it was settled.** Run nothing of this page before it is. `oc adm wait-for-stable-cluster` waits for operators; it does not mend them. Then fetch the state once more (the line is at the end of this page), and run satchel render with it: what runs by then may need other steps.")
-	if left := len(lines) - mostUnsettled; left > 0 {
-		lines = append(lines[:mostUnsettled], fmt.Sprintf("and %d more", left))
+	p.Text("**Stop: when the state of the cluster was saved, not all of it was ready.** Run nothing of this page before it is, unless what it waits for is images that this mirror has now. `oc adm wait-for-stable-cluster` waits for operators; it does not mend them. Then fetch the state once more (the line is at the end of this page), and run satchel render with it: what runs by then may need other steps.")
+	if left := len(lines) - mostUnready; left > 0 {
+		lines = append(lines[:mostUnready], fmt.Sprintf("and %d more", left))
 	}
 	p.List(lines)
 }
 
-// unsettled lists what was not settled, in Markdown. What a paused pool waits for is said elsewhere.
-func (e *emission) unsettled() (lines []string) {
-	for _, u := range []unsettling{
+// unready lists what was not as it should be, in Markdown. What a paused pool waits for is said elsewhere.
+func (e *emission) unready() (lines []string) {
+	for _, u := range []unreadyWhen{
 		{"ClusterVersion", "Progressing", "True", "an update of the cluster is under way"},
 		{"ClusterVersion", "Failing", "True", "an update of the cluster fails"},
 		{"ClusterOperator", "Degraded", "True", "the cluster operator %s is degraded"},
@@ -63,7 +63,7 @@ func (e *emission) unsettled() (lines []string) {
 }
 
 // met lists the objects with a condition.
-func (e *emission) met(u unsettling) (lines []string) {
+func (e *emission) met(u unreadyWhen) (lines []string) {
 	for _, o := range e.Site.Cluster.Of(u.kind) {
 		var c conditioned
 		if json.Unmarshal(o.Body, &c) != nil || c.Spec.Paused || u.kind == "ClusterVersion" && e.way.UpdateFirst() {
@@ -78,7 +78,7 @@ func (e *emission) met(u unsettling) (lines []string) {
 	return lines
 }
 
-func (u unsettling) line(name, message string) string {
+func (u unreadyWhen) line(name, message string) string {
 	line := u.says
 	if u.kind != "ClusterVersion" {
 		line = fmt.Sprintf(u.says, page.Markdown(name))

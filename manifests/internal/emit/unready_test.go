@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestUnsettled: an update that is under way, and pools, operators and nodes that are not as they
+// TestUnready: an update that is under way, and pools, operators and nodes that are not as they
 // should be, stop the first step.
-func TestUnsettled(t *testing.T) {
+func TestUnready(t *testing.T) {
 	t.Parallel()
 	with := func(kind, name, condition, status string, more ...any) object1 {
 		return in(kind, "", name, append(more, "status", object1{"conditions": []object1{{"type": condition, "status": status, "message": "Working [on] it"}}})...)
