@@ -336,7 +336,7 @@ func TestEmitGraph(t *testing.T) {
 	if want := "graphDataImage: m.example/ns/openshift/graph-image@" + img.Root.Digest.String() + "\n  releases: m.example/ns/openshift/release-images\n"; !strings.Contains(service, want) {
 		t.Errorf("it does not say %s:\n%s", want, service)
 	}
-	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "1"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"1"}}
+	payload := oci.Image{Origin: origin.Release, Source: oci.Ref{Registry: "quay.io", Repository: "ocp/rel", Tag: "4.16.3-x86_64"}, Root: img.Root, Path: origin.PathPayload, Tags: []string{"4.16.3-x86_64"}}
 	inv = &oci.Inventory{Images: []oci.Image{payload}, Gaps: []oci.Gap{{Image: oci.Image{Origin: origin.Release, Source: img.Source, Reasons: img.Reasons}, Err: errors.New("no")}}}
 	files, _, err = Emit(inv, Site{Mirror: oci.Mirror{Host: "m.example"}})
 	asktest.NoError(t, err)

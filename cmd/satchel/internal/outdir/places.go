@@ -116,7 +116,10 @@ func earlierSets(dir string) (top *Dir, below map[string]*Dir) {
 	below = map[string]*Dir{}
 	entries, _ := os.ReadDir(dir) // what is wrong with it shows when it is opened
 	for _, e := range entries {
-		if one := earlierSet(filepath.Join(dir, e.Name())); e.IsDir() && one != nil && one.wasOne == e.Name() {
+		if !e.IsDir() {
+			continue
+		}
+		if one := earlierSet(filepath.Join(dir, e.Name())); one != nil && one.wasOne == e.Name() {
 			below[e.Name()] = one
 		}
 	}
@@ -125,6 +128,9 @@ func earlierSets(dir string) (top *Dir, below map[string]*Dir) {
 
 // earlierSet reads the list of a directory; nil where there is none, or another one than satchel writes.
 func earlierSet(dir string) *Dir {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() { // a pipe is not waited on
+		return nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -156,5 +157,20 @@ func TestRetireOfOthers(t *testing.T) {
 	}
 	if _, err := dirs[0].Retire(); err == nil || !strings.Contains(err.Error(), "another run wrote there") || held(t, dir)["APPLY.md"] != "page of another" {
 		t.Errorf("retired: %v", err)
+	}
+}
+
+// TestPipeBeside: a pipe in place of a set, or beside one, is not waited on.
+func TestPipeBeside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "east"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if top, below := earlierSets(dir); top != nil || len(below) > 0 {
+		t.Errorf("found %v and %v", top, below)
+	}
+	if earlierSet(filepath.Join(dir, "east")) != nil {
+		t.Error("a pipe counts as a set")
 	}
 }
