@@ -37,7 +37,7 @@ func TestLayout(t *testing.T) {
 	w.run(w.unpack(to, "--output-dir", out)...).want(exitUsage).says("looks as if another tool has filled it", "hint: ", "--layout oc, or --max-nested-paths 2", "--layout oc-mirror")
 	w.run(w.unpack(to, "--output-dir", out, "--layout", "oc", "--present-rules", rules)...).want(exitOK).says("no blob to push", "1 object with rules can be deleted")
 	all := joined(held(t, out))
-	for _, want := range []string{"name: satchel-operator-1\n", "    - " + to + "/team-sub-app\n    source: " + source.Host + "/team/sub/app\n", "    source: q.example/x\n", "oc made it: `oc delete imagecontentsourcepolicy index-0`. Nodes: no drain"} {
+	for _, want := range []string{"name: satchel-operator-1\n", "    - " + to + "/team-sub-app\n    source: " + source.Host + "/team/sub/app\n", "    source: q.example/x\n", "oc made it: `keep rules-imagecontentsourcepolicy-index-0.yaml oc get imagecontentsourcepolicy/index-0 -o yaml && oc delete imagecontentsourcepolicy index-0`. Nodes: no drain"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the files lack %q", want)
 		}
