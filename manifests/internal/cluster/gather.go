@@ -32,6 +32,10 @@ type gathering struct {
 	silent   map[string]bool            // what a query got no answer for, by kind
 	objects  int                        // of kinds that are known
 
+	starting   map[Start]*starting // without their pods
+	startBytes int                 // that they take
+	cronJobs   map[string]string   // of Jobs, by NAMESPACE/NAME
+
 	file  string          // that is read now
 	loose bool            // it is one of a directory, and nothing says what it is
 	path  place           // of it in a must-gather; zero for other files
@@ -53,7 +57,8 @@ func gather(name string) *gathering {
 	s := newState(name, nil)
 	s.Use, s.namespaces = &Use{}, map[string]bool{}
 	return &gathering{state: s, left: maxState, at: map[objectKey]int{}, images: map[imageKey]int{}, tags: map[string]tag{},
-		internal: map[string]bool{}, config: map[string]bool{}, listed: map[*known]map[string]bool{}, broken: map[string]bool{}, silent: map[string]bool{}, older: map[string]bool{}}
+		internal: map[string]bool{}, config: map[string]bool{}, listed: map[*known]map[string]bool{}, broken: map[string]bool{}, silent: map[string]bool{}, older: map[string]bool{},
+		starting: map[Start]*starting{}, cronJobs: map[string]string{}}
 }
 
 // fetched is what a file is that [Query] wrote, for errors.
@@ -416,6 +421,8 @@ func (g *gathering) end() (*State, error) {
 		return o.Kind == configMaps.kind && o.Namespace == namespaceConfig && !named[o.Name] && o.Labels[labelOurs] != ours
 	})
 	g.resolve()
+	s.Starts = g.started()
+	g.noteStarts()
 	if g.config[namespaceConfig] && g.config[namespaceManaged] {
 		s.whole[configMaps.kind] = true
 	}
@@ -437,6 +444,7 @@ func (g *gathering) end() (*State, error) {
 	}
 	done.seen, done.whole, done.unserved, done.revision = s.seen, s.whole, s.unserved, s.revision
 	done.Use, done.Images, done.namespaces, done.notes = s.Use, s.Images, s.namespaces, s.notes
+	done.Starts, done.StartsLeft = s.Starts, s.StartsLeft
 	return done, nil
 }
 

@@ -21,6 +21,7 @@ type ImageUse struct {
 	Ended           bool   // only pods or jobs name it that have ended
 	Sample          bool   // the Samples operator brought the ImageStream; nobody may use it
 	Internal        bool   // the cluster's own registry has it: it was built or pushed there, and no other has it
+	Scheduled       bool   // the tag of the ImageStream is imported again and again
 }
 
 // maxImages is how many different uses a cluster may have.
@@ -31,6 +32,7 @@ type container struct {
 	Name    string `json:"name"`
 	Image   string `json:"image"`
 	ImageID string `json:"imageID"`
+	Pull    string `json:"imagePullPolicy"`
 }
 
 // podSpec is what of a pod's spec names images, and of the specs that stand in its place:
@@ -45,12 +47,19 @@ type podSpec struct {
 		Name  string `json:"name"`
 		Image struct {
 			Reference string `json:"reference"`
+			Pull      string `json:"pullPolicy"`
 		} `json:"image"`
 		ContainerDisk struct {
 			Image string `json:"image"`
+			Pull  string `json:"imagePullPolicy"`
 		} `json:"containerDisk"`
 	} `json:"volumes"`
-	Source struct {
+	PullSecrets []struct {
+		Name string `json:"name"`
+	} `json:"imagePullSecrets"`
+	Node     string            `json:"nodeName"`
+	Selector map[string]string `json:"nodeSelector"`
+	Source   struct {
 		Registry struct {
 			URL string `json:"url"`
 		} `json:"registry"`
@@ -119,7 +128,7 @@ func (g *gathering) owner(h head, body []byte) error {
 			return err
 		}
 	}
-	return nil
+	return g.starts(h, body, &o)
 }
 
 func (g *gathering) spec(u ImageUse, s podSpec, started []container) error {

@@ -42,6 +42,7 @@ func (s *State) Join(o *State) {
 		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster (ID %s): %s was written later, and of what both have, it alone counts", s.Name, o.Name, text.ASCII(s.ID()), newer.Name))
 	}
 	s.joinImages(newer, older)
+	s.joinStarts(newer, older)
 	if newer.whole["Pod"] {
 		s.namespaces = newer.namespaces
 	} else {

@@ -69,6 +69,7 @@ var kinds = []known{
 	{resource: "catalogsources", group: "operators.coreos.com", kind: "CatalogSource", olm: true, spaced: true, keep: true},
 	{resource: "subscriptions", group: "operators.coreos.com", kind: "Subscription", olm: true, spaced: true, keep: true},
 	{resource: "clusterserviceversions", group: "operators.coreos.com", kind: "ClusterServiceVersion", olm: true, spaced: true, keep: true, trim: trimCSV},
+	{resource: "operatorconditions", group: "operators.coreos.com", kind: "OperatorCondition", olm: true, spaced: true, since: 3, keep: true},
 	{resource: "clustercatalogs", group: "olm.operatorframework.io", kind: "ClusterCatalog", capability: "OperatorLifecycleManagerV1", keep: true},
 	{resource: "clusterextensions", group: "olm.operatorframework.io", kind: "ClusterExtension", capability: "OperatorLifecycleManagerV1", keep: true},
 	{resource: "updateservices", group: "updateservice.operator.openshift.io", kind: "UpdateService", spaced: true, keep: true},

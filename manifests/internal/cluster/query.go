@@ -10,8 +10,8 @@ import (
 const kindQuery = "SatchelQuery"
 
 // queryVersion rises with each kind that the query asks for in addition: what an older one did not
-// ask for is not known. 2: MachineConfiguration.
-const queryVersion = 2
+// ask for is not known. 2: MachineConfiguration. 3: OperatorCondition.
+const queryVersion = 3
 
 // Query is the line that a person pastes into a shell in which oc is logged in. It fetches what
 // [Read] reads into a file, and changes nothing. No Secret is asked for; the role cluster-reader

@@ -106,7 +106,7 @@ func TestQuery(t *testing.T) {
 		"stopped":        out[:strings.LastIndex(out, "---\nkind: SatchelQuery")],
 		"stopped, whole": strings.Replace(out, "end: true", "asked: x", 1),
 		"no grep":        "---\nkind: SatchelQuery\nversion: 2\n---\n" + oneVersion + "\n---\nkind: SatchelQuery\nend: true\n",
-		"newer":          strings.Replace(out, "version: 2\n", "version: 3\n", 1),
+		"newer":          strings.Replace(out, "version: 3\n", "version: 4\n", 1),
 	} {
 		if _, err := Read("one", strings.NewReader(wrong)); err == nil {
 			t.Errorf("%s: it was read", name)
@@ -119,13 +119,16 @@ func TestQueryOlder(t *testing.T) {
 	t.Parallel()
 	out, _ := ask(t, map[string]string{"clusterversions.config.openshift.io.yaml": listOf(oneVersion), "crds": "customresourcedefinition.apiextensions.k8s.io/clusterversions.config.openshift.io\n"})
 	for _, tc := range []struct {
-		version string
-		known   bool
-		notes   int
-	}{{"2", true, 0}, {"1", false, 1}} {
-		s, err := Read("one", strings.NewReader(strings.Replace(out, "version: 2\n", "version: "+tc.version+"\n", 1)))
+		version         string
+		known, operator bool // MachineConfiguration, OperatorCondition
+		notes           int
+	}{{"3", true, true, 0}, {"2", true, false, 1}, {"1", false, false, 1}} {
+		s, err := Read("one", strings.NewReader(strings.Replace(out, "version: 3\n", "version: "+tc.version+"\n", 1)))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if s.Known("OperatorCondition") != tc.operator {
+			t.Errorf("version %s: OperatorCondition known %v", tc.version, !tc.operator)
 		}
 		if s.Known("MachineConfiguration") != tc.known || !s.Known("ClusterVersion") || !s.Known("PinnedImageSet") || len(s.Notes()) != tc.notes {
 			t.Errorf("version %s: MachineConfiguration known %v, notes %q", tc.version, !tc.known, s.Notes())

@@ -41,6 +41,10 @@ type State struct {
 	// Images are those that pods run, and that their owners would run, of all namespaces, sorted.
 	// Each is there once for each kind of object, namespace, image and ID.
 	Images []ImageUse
+	// Starts are the containers of all that runs, and of what would start some, of all namespaces,
+	// sorted; StartsLeft is how many there were besides.
+	Starts     []Start
+	StartsLeft int
 
 	objects    []Object        // sorted by kind, namespace and name
 	whole      map[string]bool // kinds of which every object was read, of all namespaces

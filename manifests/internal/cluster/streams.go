@@ -22,8 +22,11 @@ type stream struct {
 	} `json:"metadata"`
 	Spec struct {
 		Tags []struct {
-			Name string    `json:"name"`
-			From imageFrom `json:"from"`
+			Name   string    `json:"name"`
+			From   imageFrom `json:"from"`
+			Import struct {
+				Scheduled bool `json:"scheduled"`
+			} `json:"importPolicy"`
 		} `json:"tags"`
 	} `json:"spec"`
 	Status struct {
@@ -45,6 +48,7 @@ type tag struct {
 	id     string // what it has now
 	alias  string // the tag that it follows
 	sample bool
+	again  bool // it is imported again and again
 }
 
 const labelSamples = "samples.operator.openshift.io/managed"
@@ -63,7 +67,7 @@ func (g *gathering) stream(h head, body []byte) error {
 	at := h.Metadata.Namespace + "/" + h.Metadata.Name
 	tags := map[string]tag{}
 	for _, t := range s.Spec.Tags {
-		one := tag{sample: s.Metadata.Labels[labelSamples] == "true"}
+		one := tag{sample: s.Metadata.Labels[labelSamples] == "true", again: t.Import.Scheduled}
 		switch t.From.Kind {
 		case "DockerImage":
 			one.from = t.From.Name
@@ -90,7 +94,7 @@ func (g *gathering) stream(h head, body []byte) error {
 		tags[t.Tag] = one
 	}
 	for name, one := range tags {
-		u := ImageUse{Kind: h.Kind, Namespace: h.Metadata.Namespace, Name: h.Metadata.Name, Image: one.from, ID: one.id, Stream: at + ":" + name, Sample: one.sample}
+		u := ImageUse{Kind: h.Kind, Namespace: h.Metadata.Namespace, Name: h.Metadata.Name, Image: one.from, ID: one.id, Stream: at + ":" + name, Sample: one.sample, Scheduled: one.again}
 		if err := cmp.Or(g.remember(at+":"+name, one), g.image(u)); err != nil {
 			return err
 		}

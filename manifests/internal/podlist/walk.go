@@ -14,8 +14,22 @@ import (
 // of pods; that pods.yaml and the files of single pods are both there counts once.
 func Walk(fsys fs.FS, base string, found func(Use) error) (int, error) {
 	total := 0
+	err := Files(fsys, base, func(name, _ string) (int, error) {
+		n, err := readFile(fsys, name, found)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		total += n
+		return n, err
+	})
+	return total, err
+}
+
+// Files gives each file of a directory that has pods, with their namespace, as [Walk] finds them. read
+// says how many it had.
+func Files(fsys fs.FS, base string, read func(name, namespace string) (int, error)) error {
 	whole := map[string]bool{} // namespaces whose pods.yaml was read
-	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
+	return fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -27,17 +41,12 @@ func Walk(fsys fs.FS, base string, found func(Use) error) (int, error) {
 		if namespace == "" || !e.Type().IsRegular() {
 			return nil
 		}
-		n, err := readFile(fsys, name, found)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		total += n
+		n, err := read(name, path.Base(namespace))
 		if all && n > 0 {
 			whole[namespace] = true
 		}
-		return nil
+		return err
 	})
-	return total, err
 }
 
 // podFile gives the place of the namespace whose pods a file holds, all of them or

@@ -101,7 +101,7 @@ func Grow(present []Object, digests, tags []Group, room Room) *Growth {
 		side.arrange()
 	}
 	forced := g.policies()
-	return &Growth{Ours: g.grown(), Others: g.others(), Repeated: repeated, Conflicts: g.conflicts(), Forced: forced, Refused: g.refused, Broken: g.broken(), Internal: internal}
+	return &Growth{Ours: g.grown(), Others: g.others(), Repeated: repeated, Conflicts: g.conflicts(), Forced: forced, Refused: g.refused, Broken: Broken(g.present), Internal: internal}
 }
 
 func (g *grower) sides() []*growing {

@@ -35,10 +35,10 @@ func policiesOf(objects []Object, of func(Object) bool) map[string]policy {
 	return all
 }
 
-// broken lists sources for which the cluster has both policies.
-func (g *grower) broken() (list []Forced) {
-	all := policiesOf(g.present, func(Object) bool { return true })
-	for _, o := range g.present {
+// Broken lists sources for which a cluster with these objects has both policies.
+func Broken(objects []Object) (list []Forced) {
+	all := policiesOf(objects, func(Object) bool { return true })
+	for _, o := range objects {
 		for _, r := range sortedRules(o.Rules) {
 			if p := all[r.Source]; p.never == o.String() && p.allow != "" {
 				list = append(list, Forced{r.Source, p.allow, true})

@@ -140,7 +140,7 @@ func (t *Trust) wholeCA(patch *kube.DataPatch) kube.ConfigMap {
 // caKeys are the keys of the hosts that nodes pull from, and of the update service.
 func (t *Trust) caKeys() (keys []string, err error) {
 	for _, host := range t.Hosts() {
-		key, err := caKey(host)
+		key, err := CAKey(host)
 		if err != nil {
 			return nil, err
 		}
@@ -174,14 +174,14 @@ func (t *Trust) untrusted(m oci.Mirror) bool {
 	if img := t.Site.PresentImage; img != nil && handover.Within(m.String(), img.Sources.Insecure) {
 		return false
 	}
-	key, err := caKey(m.Host)
+	key, err := CAKey(m.Host)
 	ca := t.Site.PresentCA
 	return err != nil || ca == nil || ca.Data[key] == "" && ca.BinaryData[key] == ""
 }
 
-// caKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
+// CAKey is a registry's key in the ConfigMap: a key cannot have a colon, so two
 // dots come before the port (image.config's additionalTrustedCA).
-func caKey(host string) (string, error) {
+func CAKey(host string) (string, error) {
 	if strings.HasPrefix(host, "[") {
 		return "", &site.SiteError{Field: "Mirror", Msg: fmt.Sprintf("no ConfigMap can hold the authorities of %s: an IPv6 address cannot be a key of it", host), Advice: "use a DNS name for the mirror"}
 	}

@@ -30,7 +30,7 @@ func (t *Trust) CheckSources() error {
 		t.Note("image.config.openshift.io/cluster has both allowedRegistries and blockedRegistries: nodes apply neither of them, and no later change")
 	}
 	for _, repo := range t.MirrorRepos() {
-		if scope, ok := blocks(repo, src.Blocked); ok {
+		if scope, ok := Blocks(repo, src.Blocked); ok {
 			return &site.SiteError{
 				Field:  "PresentImage",
 				Msg:    fmt.Sprintf("nodes would never pull from %s: image.config.openshift.io/cluster has %s in blockedRegistries", repo, scope),
@@ -99,9 +99,9 @@ func Repos(images []oci.Image, of func(oci.Image) string) []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// blocks finds a scope that keeps nodes from a repository. In registries.conf a
+// Blocks finds a scope that keeps nodes from a repository. In registries.conf a
 // host without a port stands for all its ports (containers/image, "refMatchingPrefix").
-func blocks(repo string, scopes []string) (string, bool) {
+func Blocks(repo string, scopes []string) (string, bool) {
 	for _, s := range scopes {
 		if rules.Within(repo, s) || strings.HasPrefix(repo, s+":") {
 			return s, true

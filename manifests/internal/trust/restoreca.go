@@ -17,7 +17,7 @@ func (t *Trust) OwnCA() bool {
 	}
 	ours := []string{handover.UpdateServiceKey}
 	for _, host := range append(t.Hosts(), t.Site.Mirror.Host) {
-		if key, err := caKey(host); err == nil {
+		if key, err := CAKey(host); err == nil {
 			ours = append(ours, key)
 		}
 	}

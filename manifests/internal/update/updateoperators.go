@@ -23,6 +23,7 @@ type installedOperator struct {
 	csv, namespace, version string // csv: of OLM v1, the bundle
 	extension               string // the ClusterExtension of OLM v1
 	most                    string // olm.maxOpenShiftVersion, MAJOR.MINOR; "" for none
+	wrong                   string // what is wrong with that property: OLM then holds back each next minor version; "" for nothing
 	holds                   bool   // the cluster says that it holds back the next minor version
 	pkg                     string // of the Subscription; "" without one
 	channels                []string
@@ -45,17 +46,22 @@ func (op installedOperator) blocks(next updatepath.Minor) bool {
 	if to == "5.0" {
 		to = "4.23"
 	}
-	return op.holds || op.most != "" && older(op.most, to)
+	return op.holds || op.wrong != "" || op.most != "" && older(op.most, to)
 }
 
 const (
-	annotationProperties = "olm.properties" // operator-lifecycle-manager, projection
-	labelCopied          = "olm.copiedFrom" // a copy in another namespace, which counts for nothing
-	propertyMost         = "olm.maxOpenShiftVersion"
+	// What OLM reads is the first, which it writes itself: all properties of a bundle
+	// (operator-lifecycle-manager, pkg/controller/registry/resolver/projection). The second is what an author
+	// writes into a ClusterServiceVersion, and counts where the first is not there.
+	annotationProperties = "operatorframework.io/properties"
+	annotationOfAuthor   = "olm.properties"
+
+	labelCopied  = "olm.copiedFrom" // a copy in another namespace, which counts for nothing
+	propertyMost = "olm.maxOpenShiftVersion"
 )
 
 // minorText is what the property holds: a string, or a number of older bundles.
-var minorText = regexp.MustCompile(`^"?v?([0-9]+\.[0-9]+)(\.[0-9]+)?"?$`)
+var minorText = regexp.MustCompile(`^"?v?([0-9]+\.[0-9]+)(?:\.0)?"?$`)
 
 // installed lists the operators of the cluster.
 func (w *Way) installed() (list []installedOperator) {
@@ -89,27 +95,60 @@ func (w *Way) installed() (list []installedOperator) {
 		}
 		op := subscriptions[o.Namespace+"/"+o.Name]
 		op.csv, op.namespace, op.version = o.Name, o.Namespace, csv.Spec.Version
-		op.most = mostOpenShift(csv.Metadata.Annotations[annotationProperties])
+		op.most, op.wrong = mostOpenShift(csv.Metadata.Annotations)
 		list = append(list, op)
 	}
 	return list
 }
 
-// mostOpenShift reads the newest minor version that an operator may be on; "" for any.
-func mostOpenShift(properties string) (most string) {
-	var list []struct {
-		Type  string          `json:"type"`
-		Value json.RawMessage `json:"value"`
+// mostOpenShift reads the newest minor version that an operator may be on, "" for any, as OLM does
+// (operator-lifecycle-manager, pkg/controller/operators/openshift, maxOpenShiftVersion): what it cannot
+// read, or finds twice, is wrong.
+func mostOpenShift(annotations map[string]string) (most, wrong string) {
+	list, err := propertiesOf(annotations)
+	if err != nil {
+		return "", "its properties cannot be read"
 	}
-	if json.Unmarshal([]byte(properties), &list) != nil {
-		return ""
-	}
+	found := 0
 	for _, p := range list {
-		if m := minorText.FindSubmatch(p.Value); p.Type == propertyMost && m != nil && (most == "" || older(most, string(m[1]))) {
+		if p.Type != propertyMost {
+			continue
+		}
+		found++
+		if m := minorText.FindSubmatch(p.Value); m != nil {
 			most = string(m[1])
+		} else {
+			wrong = fmt.Sprintf("its property %s is not MAJOR.MINOR", propertyMost)
 		}
 	}
-	return most
+	if found > 1 {
+		wrong = fmt.Sprintf("it has the property %s twice", propertyMost)
+	}
+	if wrong != "" {
+		return "", wrong
+	}
+	return most, ""
+}
+
+// csvProperty is one of a bundle.
+type csvProperty struct {
+	Type  string          `json:"type"`
+	Value json.RawMessage `json:"value"`
+}
+
+// propertiesOf reads those of a ClusterServiceVersion.
+func propertiesOf(annotations map[string]string) (list []csvProperty, err error) {
+	if body, ok := annotations[annotationProperties]; ok {
+		var all struct {
+			Properties []csvProperty `json:"properties"`
+		}
+		err := json.Unmarshal([]byte(body), &all)
+		return all.Properties, err
+	}
+	if body := annotations[annotationOfAuthor]; body != "" && json.Unmarshal([]byte(body), &list) != nil {
+		return nil, nil // OLM does not look at it
+	}
+	return list, nil
 }
 
 // older reports whether a minor version, as text, is older than another.
@@ -199,6 +238,9 @@ func (w *Way) heldBy(op installedOperator, from, next updatepath.Minor) string {
 	line := op.name()
 	if op.most != "" {
 		line += fmt.Sprintf(" may be on %s at most, and", op.most)
+	}
+	if op.wrong != "" {
+		line += " is not judged by OLM, because " + op.wrong + ", and"
 	}
 	line += fmt.Sprintf(" holds back the update to %s", next)
 	if op.manual {

@@ -40,7 +40,7 @@ func (w *Way) stepPause(p *page.Page, stage updatepath.Stage, backup bool) {
 func (w *Way) pageMost(p *page.Page, stage updatepath.Stage) {
 	first, last := stage.Steps[0].To, updatepath.MinorOf(stage.Steps[len(stage.Steps)-1].To)
 	p.Text("First the operators. The cluster says only what holds back the next update, to %s, not the one after it. This command lists what has a newest version that it may be on. **Each must be %s or newer: else the cluster stays on %s, with paused nodes.** What it does not list has no such limit.", updatepath.MinorOf(first), last, updatepath.MinorOf(first))
-	p.Run(`oc get csv -A -l '!` + labelCopied + `' -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.metadata.annotations.olm\.properties}{"\n"}{end}' | sed -n 's/^\([^ ]* [^ ]*\) .*` + strings.ReplaceAll(propertyMost, ".", `\.`) + `[^0-9]*\([0-9]*\.[0-9]*\).*/\1 \2/p'`)
+	p.Run(`oc get csv -A -l '!` + labelCopied + `' -o jsonpath='{range .items[*]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.metadata.annotations.olm\.properties}{" "}{.metadata.annotations.operatorframework\.io/properties}{"\n"}{end}' | sed -n 's/^\([^ ]* [^ ]*\) .*` + strings.ReplaceAll(propertyMost, ".", `\.`) + `[^0-9]*\([0-9]*\.[0-9]*\).*/\1 \2/p'`)
 	if !w.OlderThan(operatorhub.OlmV1) && !w.Hub.WithoutOLMv1() {
 		p.Text("Of what ClusterExtensions have installed (OLM v1), only their catalogs say it (`%s`).", propertyMost)
 	}
