@@ -145,6 +145,9 @@ func TestDependencies(t *testing.T) {
 func checkLicence(t *testing.T, path, dir, name string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "LICENSE*"))
+	if len(found) == 0 {
+		found, err = filepath.Glob(filepath.Join(dir, "COPYING*"))
+	}
 	if err != nil || len(found) == 0 {
 		t.Errorf("%s has no licence in %q: %v", path, dir, err)
 		return

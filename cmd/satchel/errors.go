@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/baseline"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/cache"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/catalogs"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/gaps"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/hub"
@@ -44,8 +45,8 @@ const exitHelp = `Exit status:
   1    failed
   2    usage or configuration
   3    finished with gaps (--keep-going), without signatures that nodes demand, or
-       with things that a registry refused to delete; they are listed. Or what
-       applications of a cluster need is unknown
+       with things that a registry refused to delete; they are listed. Or check found
+       what would fail, or what applications of a cluster need is unknown
   4    the bundle is damaged, unfinished, incomplete, not the one expected, or not
        signed by somebody whom --trust names
   5    wrong or missing key
@@ -84,7 +85,7 @@ func exitCode(err error) int {
 	switch {
 	case as[*interruptedError](err):
 		return exitInterrupted
-	case as[*gapsError](err), as[*plannedGapsError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err):
+	case as[*gapsError](err), as[*plannedGapsError](err), as[*manifests.UnknownApplicationsError](err), as[*receipt.MissingError](err), as[*unpack.UnsignedError](err), as[*prune.RefusedError](err), as[*check.FailsError](err):
 		return exitGaps
 	case as[*bundle.DamageError](err), as[*bundle.CopyError](err), as[*noSuchBundleError](err):
 		return exitDamaged
@@ -100,7 +101,7 @@ func exitCode(err error) int {
 		return exitDrive
 	case as[*oci.DigestError](err):
 		return exitFailed
-	case as[*unpack.NodesError](err), as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.DeleteError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
+	case as[*check.UnreachableError](err), as[*unpack.NodesError](err), as[*transport.RegistryError](err), as[*transport.MissingBlobError](err), as[*transport.BlobError](err), as[*transport.ManifestError](err), as[*transport.TagError](err), as[*transport.ArtifactError](err), as[*transport.SignatureError](err), as[*transport.DeleteError](err), as[*transport.PlainHTTPError](err), as[*transport.BlockedError](err), as[*manifests.FetchError](err):
 		return exitRegistry
 	}
 	return exitFailed

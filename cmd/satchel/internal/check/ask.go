@@ -1,0 +1,268 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// ask pulls an image as nodes do, once, whoever asks. The error is only that of a run that ends.
+func (c *checking) ask(ctx context.Context, w Wanted) (*Image, error) {
+	c.mu.Lock()
+	q := c.asked[w.Ref]
+	if q == nil {
+		q = &question{}
+		c.asked[w.Ref] = q
+	}
+	c.mu.Unlock()
+	q.once.Do(func() { q.image, q.err = c.pull(ctx, w) })
+	if q.err == nil {
+		c.because(q.image, w)
+	}
+	return q.image, q.err
+}
+
+// because adds why an image is asked for.
+func (c *checking) because(img *Image, w Wanted) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, why := range w.Why {
+		if !slices.Contains(img.Why, why) {
+			img.Why = append(img.Why, why)
+		}
+	}
+	slices.Sort(img.Why)
+	for i := range img.findings {
+		img.findings[i].Why = img.Why
+	}
+}
+
+// pull asks for an image.
+func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
+	img := &Image{Image: w.Ref.String()}
+	if c.Offline {
+		return img, c.fromReceipts(w, img)
+	}
+	p, err := c.node.Pull(ctx, w.Ref)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if refused, ok := errors.AsType[*transport.NodeError](err); ok {
+		img.Rule, img.Tried = refused.Rule, triesOf(refused.Tried)
+		img.findings = append(img.findings, c.refusal(w, refused))
+		return img, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	img.Rule, img.Place, img.Digest, img.MediaType, img.Tried = p.Rule, p.At.Ref.Name(), p.Root.Digest, p.Root.MediaType, triesOf(p.Tried)
+	err = c.parts(ctx, w, p, img)
+	return img, errors.Join(err, p.Close())
+}
+
+func triesOf(tried []transport.NodeTry) (list []Try) {
+	for _, t := range tried {
+		_, words := transport.NodeTrouble(t.Err)
+		list = append(list, Try{t.Place.Ref.Name(), words})
+	}
+	return list
+}
+
+// refusal says why no place gave an image.
+func (c *checking) refusal(w Wanted, e *transport.NodeError) Finding {
+	f := Finding{Fails: !w.Attached, Image: w.Ref.String(), Rule: e.Rule, Tried: triesOf(e.Tried)}
+	mirrors := slices.DeleteFunc(slices.Clone(e.Tried), func(t transport.NodeTry) bool {
+		_, source := errors.AsType[*transport.SourceError](t.Err)
+		_, blocked := errors.AsType[*transport.BlockedError](t.Err)
+		return source || blocked && t.Place.Source
+	})
+	switch {
+	case len(mirrors) > 0:
+		c.answer(&f, mirrors)
+	case w.Ref.Digest == "" && c.ruled(w.Ref):
+		f.Kind, f.Rule = ByTag, w.Ref.Name()
+		f.Wrong = "it is pulled by tag, and no rule for tags covers it"
+		f.Do = "name it by digest, or by its name in the mirror; or apply a rule for tags (ImageTagMirrorSet: --mirror-api idms)"
+		f.Fails = false // whether anything names it so, the workloads of a cluster say
+	default:
+		f.Kind = NoRule
+		f.Wrong = "no rule leads from " + w.Ref.Name() + " to a mirror"
+		f.Do = "write the files for the cluster again (satchel render), and apply the rules"
+	}
+	if w.Attached && f.Kind == Missing {
+		f.Kind = Attachment
+	}
+	return f
+}
+
+// ruled reports whether pulls by digest from a repository have a mirror.
+func (c *checking) ruled(ref oci.Ref) bool {
+	route, err := c.node.Route(oci.Ref{Registry: ref.Registry, Repository: ref.Repository, Digest: digest.FromString("")})
+	return err == nil && len(route.Places) > 1
+}
+
+// answer puts into a finding what mirrors answered: the first that did not simply lack it decides.
+func (c *checking) answer(f *Finding, tried []transport.NodeTry) {
+	decides := tried[0]
+	for _, t := range tried {
+		if sort, _ := transport.NodeTrouble(t.Err); sort != transport.TroubleNotFound {
+			decides = t
+			break
+		}
+	}
+	f.Kind, f.Wrong, f.Do = wrongAt(decides.Place, decides.Err)
+}
+
+// wrongAt says what is wrong with a place, and what to do.
+func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
+	sort, words := transport.NodeTrouble(err)
+	wrong = at.Ref.Name() + ": " + words
+	switch sort {
+	case transport.TroubleNotFound:
+		return Missing, at.Ref.String() + " is not there", "push it again: satchel unpack of the bundle that has it"
+	case transport.TroubleDamaged:
+		return Damaged, wrong, "delete it in the mirror, and push it again"
+	case transport.TroubleUnauthorized, transport.TroubleForbidden, transport.TroublePassword:
+		return Credential, wrong, "give nodes a credential that may pull this repository (--node-authfile of satchel render), and apply the pull secret"
+	case transport.TroubleAuthority, transport.TroubleExpired, transport.TroubleHostName, transport.TroubleTLS:
+		return Certificate, wrong, "apply the authorities that signed the mirror's certificate (--ca-file of satchel render), or correct the certificate"
+	case transport.TroublePlainHTTP:
+		return Certificate, wrong, "give the mirror a certificate, or have nodes use it without TLS (insecureRegistries of image.config)"
+	case transport.TroubleRefused, transport.TroubleName, transport.TroubleLost:
+		return Unreachable, wrong, "see that the mirror answers by the name that nodes use"
+	case transport.TroubleBlocked:
+		return Blocked, wrong, "take the mirror out of blockedRegistries of image.config"
+	}
+	return Refused, wrong, "see what the registry's own log says of this"
+}
+
+// parts looks at what the manifest names.
+func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) error {
+	if !oci.IsIndex(p.Root.MediaType) {
+		return c.image(ctx, w, p, img, p.Root, p.Body)
+	}
+	m, err := oci.ParseManifest(p.Root, p.Body)
+	if err != nil {
+		img.findings = append(img.findings, c.found(w, p, Damaged, fmt.Sprintf("its index cannot be read: %v", err), ""))
+		return nil
+	}
+	for _, child := range c.chosen(w, p, m, img) {
+		body, d, err := p.Manifest(ctx, child.Digest)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			kind, wrong, do := wrongAt(p.At, err)
+			if kind == Missing {
+				wrong = fmt.Sprintf("its image for %s (%s) is not in %s", platformOf(child), child.Digest, p.At.Ref.Name())
+			}
+			img.findings = append(img.findings, c.found(w, p, kind, wrong, do))
+			continue
+		}
+		img.Platforms = append(img.Platforms, platformOf(child))
+		if err := c.image(ctx, w, p, img, d, body); err != nil {
+			return err
+		}
+	}
+	img.Platforms = text.Sorted(img.Platforms)
+	return nil
+}
+
+func platformOf(d oci.Descriptor) string {
+	if d.Platform == nil {
+		return "any platform"
+	}
+	return oci.PlatformString(d.Platform)
+}
+
+// found makes a finding of an image that was served.
+func (c *checking) found(w Wanted, p *transport.NodePull, kind Kind, wrong, do string) Finding {
+	return Finding{Kind: kind, Fails: !w.Attached, Image: w.Ref.String(), Rule: p.Rule, Tried: append(triesOf(p.Tried), Try{p.At.Ref.Name(), wrong}), Wrong: wrong, Do: do}
+}
+
+// chosen lists the manifests of an index that are to be there: those that receipts say are carried, and
+// those that nodes of the known architectures choose.
+func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img *Image) (list []oci.Descriptor) {
+	arch := w.Arch
+	known := false
+	for _, child := range m.Manifests {
+		has, is := c.carried.has(p.At.Ref.Repository, p.Root.Digest, child.Digest)
+		known = known || is
+		if has && platformOf(child) != "unknown/unknown" {
+			list = append(list, child)
+		}
+	}
+	if arch == nil && !known {
+		arch = c.carried.arch
+	}
+	if arch == nil && !known {
+		arch = []string{runtime.GOARCH}
+	}
+	for _, a := range arch {
+		d, err := p.Choose(a)
+		if err != nil {
+			if w.Arch != nil {
+				img.findings = append(img.findings, c.found(w, p, Missing, "its index has no image for nodes of "+a, "carry the image for that platform too"))
+			}
+			continue
+		}
+		i := slices.IndexFunc(m.Manifests, func(child oci.Descriptor) bool { return child.Digest == d })
+		if i >= 0 && !slices.ContainsFunc(list, func(have oci.Descriptor) bool { return have.Digest == d }) {
+			list = append(list, m.Manifests[i])
+		}
+	}
+	return list
+}
+
+// image looks at the blobs of one manifest.
+func (c *checking) image(ctx context.Context, w Wanted, p *transport.NodePull, img *Image, d oci.Descriptor, body []byte) error {
+	m, err := oci.ParseManifest(d, body)
+	if err != nil {
+		img.findings = append(img.findings, c.found(w, p, Damaged, fmt.Sprintf("its manifest cannot be read: %v", err), ""))
+		return nil
+	}
+	type part struct {
+		what string
+		d    oci.Descriptor
+		read bool
+	}
+	var list []part
+	if m.Config != nil {
+		list = append(list, part{"configuration", *m.Config, true})
+	}
+	for _, l := range m.Layers {
+		if c.Depth == Configs && !w.Attached {
+			break
+		}
+		list = append(list, part{"layer", l, c.Depth == Bytes})
+	}
+	for _, b := range list {
+		if len(b.d.URLs) > 0 {
+			img.findings = append(img.findings, c.found(w, p, Elsewhere, fmt.Sprintf("nodes fetch its layer %s from the address that its manifest names, and not from a mirror: %s", b.d.Digest, text.Printable(b.d.URLs[0])), "nodes that run it must reach that address, or the image is built without such layers"))
+			continue
+		}
+		err := p.Blob(ctx, b.d, b.read)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			kind, wrong, do := wrongAt(p.At, err)
+			if kind == Missing {
+				wrong = fmt.Sprintf("its %s %s is not in %s", b.what, b.d.Digest, p.At.Ref.Name())
+			} else {
+				wrong = fmt.Sprintf("its %s %s: %s", b.what, b.d.Digest, strings.TrimPrefix(wrong, p.At.Ref.Name()+": "))
+			}
+			img.findings = append(img.findings, c.found(w, p, kind, wrong, do))
+		}
+	}
+	return nil
+}

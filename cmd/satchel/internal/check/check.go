@@ -1,0 +1,180 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// Depth is how much of each image is asked for.
+type Depth string
+
+// The depths.
+const (
+	Configs Depth = "configs" // manifests, and the configuration of each
+	Layers  Depth = "layers"  // every layer too: its size
+	Bytes   Depth = "bytes"   // every layer is read, and compared with its digest
+)
+
+// Bundle is a bundle whose images are checked.
+type Bundle struct {
+	Inventory *oci.Inventory
+	Source    oci.Source
+}
+
+// Options are what is to be checked.
+type Options struct {
+	notice.To
+	Handover    *manifests.Handover   // nil: what the cluster has counts alone
+	Cluster     *manifests.Cluster    // nil: not known
+	Receipts    []*receipt.Receipt    // the newest first
+	Bundles     []Bundle              // given in addition to receipts
+	Secret      *manifests.PullSecret // that the cluster has; nil: not known
+	NodeSecret  *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
+	Authorities []byte                // PEM, more than the files have, for each place
+	Depth       Depth
+	Offline     bool // the mirror is not asked
+	Parallel    int
+	Tries       int
+	Temp        string
+	UserAgent   string
+}
+
+// checking is one run.
+type checking struct {
+	Options
+	rules   *manifests.NodeRules
+	node    *transport.Node
+	carried *carried
+	report  *Report
+
+	mu    sync.Mutex
+	asked map[oci.Ref]*question
+}
+
+// question is an image that is or was asked for.
+type question struct {
+	once  sync.Once
+	image *Image
+	err   error
+}
+
+// Run checks. The report is there with a *[FailsError] and an *[UnreachableError], too.
+func Run(ctx context.Context, o Options) (r *Report, err error) {
+	c := &checking{Options: o, asked: map[oci.Ref]*question{}, report: &Report{Offline: o.Offline, Depth: o.Depth, Findings: []Finding{}, Images: []*Image{}, Outside: outside()}}
+	if c.rules, err = manifests.NodeRulesOf(o.Handover, o.Cluster); err != nil {
+		return nil, err
+	}
+	c.carried = carriedOf(o.Receipts, o.Bundles)
+	if c.node, err = transport.NewNode(c.nodeConfig()); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.node.Close()) }()
+	c.checkRules()
+	if err := c.images(ctx); err != nil {
+		return nil, err
+	}
+	return c.end()
+}
+
+// images asks for everything.
+func (c *checking) images(ctx context.Context) error {
+	c.Info("rehearsing the cut: %s by receipts and bundles", text.Count(len(c.carried.wanted), "image", "images"))
+	if err := c.askAll(ctx, c.carried.wanted); err != nil {
+		return err
+	}
+	if err := c.askAll(ctx, c.named()); err != nil {
+		return err
+	}
+	if err := c.releases(ctx); err != nil {
+		return err
+	}
+	return c.catalogs(ctx)
+}
+
+// askAll asks for images, some at a time.
+func (c *checking) askAll(ctx context.Context, list []Wanted) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, c.Parallel))
+	for _, w := range list {
+		g.Go(func() error {
+			_, err := c.ask(gctx, w)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// end puts the report together.
+func (c *checking) end() (*Report, error) {
+	r := c.report
+	for _, q := range c.asked {
+		if q.image != nil {
+			r.Images = append(r.Images, q.image)
+		}
+	}
+	r.finish()
+	r.Rules = c.rules.Scopes
+	r.OtherHosts = c.otherHosts()
+	r.Notes = text.Sorted(append(r.Notes, c.rules.Notes...))
+	if away := c.away(); away != nil {
+		return r, away
+	}
+	if r.Fails > 0 {
+		return r, &FailsError{r.Fails, len(r.Images), r.Findings[0]}
+	}
+	return r, nil
+}
+
+// away is the error for a mirror of which no place answered.
+func (c *checking) away() error {
+	var first *Finding
+	for _, img := range c.report.Images {
+		i := slices.IndexFunc(img.findings, func(f Finding) bool { return f.Kind == Unreachable })
+		if img.Place != "" {
+			return nil
+		}
+		if i >= 0 && first == nil {
+			first = &img.findings[i]
+		}
+	}
+	if first == nil || len(first.Tried) == 0 {
+		return nil
+	}
+	return &UnreachableError{first.Tried[0].Place, first.Tried[0].Error}
+}
+
+// otherHosts are those that were asked and are no place of a rule or of what objects name.
+func (c *checking) otherHosts() (list []string) {
+	known := map[string]bool{}
+	for _, img := range c.report.Images {
+		for _, place := range append([]string{img.Place}, placesOf(img.Tried)...) {
+			host, _, _ := strings.Cut(place, "/")
+			known[host] = true
+		}
+	}
+	for _, host := range c.node.Hosts() {
+		if !known[host] {
+			list = append(list, host)
+		}
+	}
+	return list
+}
+
+func placesOf(tried []Try) (list []string) {
+	for _, t := range tried {
+		list = append(list, t.Place)
+	}
+	return list
+}

@@ -1,0 +1,157 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Kind says what is wrong.
+type Kind string
+
+// The kinds of findings about images and rules.
+const (
+	Missing     Kind = "missing"     // no place has it, or has all of it
+	Damaged     Kind = "damaged"     // a place gives other bytes
+	NoRule      Kind = "noRule"      // no rule leads to a mirror
+	ByTag       Kind = "byTag"       // it is pulled by tag, and rules are for pulls by digest
+	Credential  Kind = "credential"  // the place refuses nodes
+	Certificate Kind = "certificate" // nodes do not trust the place
+	Unreachable Kind = "unreachable" // the place does not answer
+	Blocked     Kind = "blocked"     // the rules forbid the place
+	Refused     Kind = "refused"     // the place answers otherwise
+	Elsewhere   Kind = "elsewhere"   // a part of it is fetched from an address that it names itself
+	Unsigned    Kind = "unsigned"    // a signature that nodes demand is missing or wrong
+	Attachment  Kind = "attachment"  // a signature or another attachment is missing, and nothing demands it
+	RulesDiffer Kind = "rulesDiffer" // registries.conf says something else than the rules
+	Unread      Kind = "unread"      // a release or a catalog cannot be read, so its images are not known
+)
+
+// Try is a place that was asked for an image and did not give it.
+type Try struct {
+	Place string `json:"place"`
+	Error string `json:"error"`
+}
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Kind   Kind     `json:"kind"`
+	Fails  bool     `json:"fails"`            // something would fail; else it is a warning
+	Object string   `json:"object,omitempty"` // what of the cluster needs it
+	Image  string   `json:"image,omitempty"`  // as nodes name it
+	Why    []string `json:"why,omitempty"`    // it is carried, or used
+	Rule   string   `json:"rule,omitempty"`   // the source of the rule that counts
+	Tried  []Try    `json:"tried,omitempty"`
+	Wrong  string   `json:"wrong"`
+	Do     string   `json:"do,omitempty"`
+}
+
+// Image is one image that was asked for.
+type Image struct {
+	Image     string        `json:"image"` // as nodes name it
+	Why       []string      `json:"why,omitempty"`
+	Rule      string        `json:"rule,omitempty"`
+	Place     string        `json:"place,omitempty"` // that served it
+	Digest    digest.Digest `json:"digest,omitempty"`
+	MediaType string        `json:"mediaType,omitempty"`
+	Platforms []string      `json:"platforms,omitempty"` // of an index: those that were looked at
+	Tried     []Try         `json:"tried,omitempty"`     // places before it that did not give it
+	OK        bool          `json:"ok"`                  // nodes get it
+
+	findings []Finding
+}
+
+// Findings are what is wrong with the image.
+func (i *Image) Findings() []Finding { return i.findings }
+
+// Report is the result.
+type Report struct {
+	Mirror     string    `json:"mirror,omitempty"`
+	Offline    bool      `json:"offline,omitempty"` // the mirror was not asked
+	Depth      Depth     `json:"depth"`
+	Fails      int       `json:"fails"` // findings by which something would fail
+	Findings   []Finding `json:"findings"`
+	Images     []*Image  `json:"images"`
+	Rules      []string  `json:"rules,omitempty"`      // sources that have rules
+	OtherHosts []string  `json:"otherHosts,omitempty"` // that were asked besides the places of the rules
+	Notes      []string  `json:"notes,omitempty"`      // what is not known
+	Outside    []string  `json:"outside"`              // what this check says nothing of
+}
+
+// outside is what pulls otherwise than nodes do, or is not in the files.
+func outside() []string {
+	return []string{
+		"importer pods (CDI: DataImportCron, DataVolume) pull by themselves: they read neither the rules of nodes nor the pull secret",
+		"imports of ImageStreams are done by the OpenShift API server, with credentials of the namespace",
+		"builds pull in their pods, with credentials of the namespace",
+		"authorities that nodes trust for other reasons (the cluster's proxy, the machine image): here those of this host count",
+		"images that a node has already are not pulled again, until they are removed there",
+	}
+}
+
+func (r *Report) add(list ...Finding) { r.Findings = append(r.Findings, list...) }
+
+// finish sorts and counts.
+func (r *Report) finish() {
+	for _, img := range r.Images {
+		img.OK = !slices.ContainsFunc(img.findings, func(f Finding) bool { return f.Fails })
+		r.add(img.findings...)
+	}
+	slices.SortStableFunc(r.Images, func(a, b *Image) int { return cmp.Compare(a.Image, b.Image) })
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		if a.Fails != b.Fails {
+			if a.Fails {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Image, b.Image), cmp.Compare(a.Wrong, b.Wrong))
+	})
+	r.Fails = 0
+	for _, f := range r.Findings {
+		if f.Fails {
+			r.Fails++
+		}
+	}
+}
+
+// FailsError says that something would fail.
+type FailsError struct {
+	Fails, Images int
+	First         Finding
+}
+
+func (e *FailsError) Error() string {
+	what := e.First.Image
+	if e.First.Object != "" {
+		what = strings.TrimSpace(e.First.Object + " " + what)
+	}
+	return fmt.Sprintf("%d found that would fail after the cut, such as %s: %s", e.Fails, cmp.Or(what, string(e.First.Kind)), e.First.Wrong)
+}
+
+// Hint says what to do now.
+func (e *FailsError) Hint() string { return e.First.Do }
+
+// Permanent reports that the same mirror gives the same result.
+func (e *FailsError) Permanent() bool { return true }
+
+// UnreachableError says that no place of a mirror could be reached, so nothing is known.
+type UnreachableError struct {
+	Place string
+	Why   string
+}
+
+func (e *UnreachableError) Error() string {
+	return "reach the mirror as nodes do: " + e.Place + ": " + e.Why
+}
+
+// Hint says what to do now.
+func (e *UnreachableError) Hint() string {
+	return "run this where the mirror can be reached by the name that nodes use; --offline asks receipts and bundles alone"
+}
+
+// Permanent is false: it may come back.
+func (e *UnreachableError) Permanent() bool { return false }

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// nodeConfig is what nodes come to have.
+func (c *checking) nodeConfig() transport.NodeConfig {
+	cfg := transport.NodeConfig{
+		Registries: c.rules.TOML, Credentials: c.credentials(), Authorities: map[string][]byte{},
+		Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
+	}
+	for _, host := range c.placeHosts() {
+		var pem []string
+		if h := c.Handover; h != nil {
+			pem = append(pem, h.Authorities[""], h.Authorities[host])
+		}
+		pem = append(pem, string(c.Authorities))
+		if all := strings.TrimSpace(strings.Join(pem, "\n")); all != "" {
+			cfg.Authorities[host] = []byte(all + "\n")
+		}
+	}
+	return cfg
+}
+
+// credentials is the pull secret as nodes come to have it: what the cluster has, with the entries for
+// the mirror.
+func (c *checking) credentials() []byte {
+	secret := c.Secret
+	add := func(s *manifests.PullSecret) {
+		switch {
+		case s == nil:
+		case secret == nil:
+			secret = s
+		default:
+			secret, _ = secret.Edit(manifests.PullSecretEdit{Add: s})
+		}
+	}
+	if c.Handover != nil && c.Handover.Secret != nil && !(c.Handover.Whole && secret != nil) {
+		add(c.Handover.Secret)
+	}
+	add(c.NodeSecret)
+	if secret == nil {
+		return nil
+	}
+	return secret.JSON()
+}
+
+// placeHosts are the registries that nodes ask by rules, and that objects name, sorted.
+func (c *checking) placeHosts() []string {
+	hosts := map[string]bool{}
+	for _, m := range c.rules.Mirrors() {
+		host, _, _ := strings.Cut(m, "/")
+		hosts[host] = true
+	}
+	if c.Handover != nil {
+		for _, n := range c.Handover.Named {
+			hosts[n.Image.Registry] = true
+		}
+	}
+	for _, m := range c.carried.mirrors {
+		hosts[m.Host] = true
+	}
+	return slices.Sorted(maps.Keys(hosts))
+}
+
+// sources are the registries that nodes do not reach after the cut: those that rules lead away from,
+// and those that images come from; none of the places.
+func (c *checking) sources() (list []string) {
+	hosts := map[string]bool{}
+	for _, scope := range slices.Concat(c.rules.Scopes, c.carried.sources()) {
+		host, _, _ := strings.Cut(scope, "/")
+		hosts[strings.TrimPrefix(host, "*.")] = true
+	}
+	if hosts["docker.io"] {
+		hosts["docker.com"] = true // its storage
+	}
+	for _, place := range c.placeHosts() {
+		delete(hosts, place)
+	}
+	return slices.Sorted(maps.Keys(hosts))
+}
+
+// checkRules compares the objects with the file that shows what nodes will have.
+func (c *checking) checkRules() {
+	for _, why := range c.rules.Differs {
+		c.report.add(Finding{Kind: RulesDiffer, Wrong: "registries.conf among the files is not what the rules there give: " + why,
+			Do: "write the files again (satchel render), and apply the rules that it writes"})
+	}
+}

@@ -1,0 +1,169 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// named are the images that objects name at the mirror directly, and those that satchel built and no
+// object names.
+func (c *checking) named() (list []Wanted) {
+	known := map[string]bool{}
+	if c.Handover != nil {
+		for _, n := range c.Handover.Named {
+			list = append(list, Wanted{Ref: n.Image, Why: []string{n.String()}})
+			known[string(n.Image.Digest)] = true
+		}
+	}
+	for _, p := range c.carried.built {
+		if known[p.digest.String()] {
+			continue
+		}
+		at := c.address(p.mirror)
+		below := strings.TrimPrefix(p.repo, strings.TrimPrefix(p.mirror.Namespace+"/", "/"))
+		ref, err := oci.ParseRef(strings.TrimSuffix(at, "/") + "/" + below + "@" + p.digest.String())
+		if err == nil {
+			list = append(list, Wanted{Ref: ref, Why: p.why})
+		}
+	}
+	return list
+}
+
+// address is where nodes find what receipts have in a mirror, HOST[:PORT][/NAMESPACE]: it may have
+// another name for them.
+func (c *checking) address(m oci.Mirror) string {
+	for _, r := range c.Receipts {
+		for _, repo := range r.Repositories {
+			below := strings.TrimPrefix(repo.Name, strings.TrimPrefix(m.Namespace+"/", "/"))
+			for _, s := range repo.Sources {
+				for _, at := range c.rules.Pull(s.Name) {
+					if base, ok := strings.CutSuffix(at, "/"+below); ok && at != s.Name {
+						return base
+					}
+				}
+			}
+		}
+	}
+	return m.String()
+}
+
+// releases asks for every image that each release names.
+func (c *checking) releases(ctx context.Context) error {
+	for _, p := range c.carried.payloads {
+		list, err := c.components(ctx, p)
+		if err != nil {
+			return err
+		}
+		if err := c.askAll(ctx, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// components reads a payload through the mirror.
+func (c *checking) components(ctx context.Context, p payload) (list []Wanted, err error) {
+	read, err := c.readRelease(ctx, p)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		c.unread(p.image.Source, "release "+p.name, err)
+		return nil, nil
+	}
+	c.Info("release %s: %s", p.name, text.Count(len(read.Components), "image", "images"))
+	for _, one := range read.Components {
+		list = append(list, Wanted{Ref: one.Image, Why: []string{"release " + p.name + ": " + one.Name}})
+	}
+	return list, nil
+}
+
+// unread notes that what a release or catalog names is not known. Where the image itself is not to be
+// had, that is said already.
+func (c *checking) unread(ref oci.Ref, what string, err error) {
+	c.mu.Lock()
+	q := c.asked[ref]
+	c.mu.Unlock()
+	if q != nil && q.image != nil && len(q.image.findings) > 0 {
+		c.report.Notes = append(c.report.Notes, what+" cannot be read, so what it names was not looked for")
+		return
+	}
+	c.report.add(Finding{Kind: Unread, Fails: true, Object: what, Image: ref.String(), Wrong: fmt.Sprintf("it cannot be read, so what it names was not looked for: %v", err), Do: "push it again: satchel unpack of the bundle that has it"})
+}
+
+// catalogs asks for every image of every bundle of the catalogs that the cluster is to serve.
+func (c *checking) catalogs(ctx context.Context) error {
+	if c.Handover == nil {
+		return nil
+	}
+	done := map[oci.Ref]bool{}
+	for _, n := range c.Handover.Named {
+		if !n.Catalog() || done[n.Image] {
+			continue
+		}
+		done[n.Image] = true
+		list, err := c.bundles(ctx, n)
+		if err != nil {
+			return err
+		}
+		if err := c.askAll(ctx, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bundles reads a catalog through the mirror, package by package.
+func (c *checking) bundles(ctx context.Context, n manifests.NamedImage) ([]Wanted, error) {
+	why := map[oci.Ref][]string{}
+	sure, err := c.readCatalog(ctx, n, func(b manifests.CatalogBundle) {
+		for _, ref := range b.Images {
+			said := "operator " + b.Name + " (" + n.String() + ")"
+			if len(why[ref]) < mostWhy && !slices.Contains(why[ref], said) {
+				why[ref] = append(why[ref], said)
+			}
+		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		c.unread(n.Image, n.String(), err)
+	case !sure:
+		c.report.Notes = append(c.report.Notes, n.String()+": parts of the catalog cannot be read")
+	}
+	c.Info("%s: %s of operators", n, text.Count(len(why), "image", "images"))
+	var list []Wanted
+	for _, ref := range slices.SortedFunc(maps.Keys(why), func(a, b oci.Ref) int { return strings.Compare(a.String(), b.String()) }) {
+		list = append(list, Wanted{Ref: ref, Why: why[ref]})
+	}
+	return list, nil
+}
+
+// mostWhy is how many bundles are named that need an image.
+const mostWhy = 5
+
+// readRelease reads a release as nodes get it.
+func (c *checking) readRelease(ctx context.Context, p payload) (read *manifests.ReleaseContents, err error) {
+	err = c.with(ctx, p.image.Source, func(src oci.Source, root oci.Descriptor) (err error) {
+		read, err = manifests.ReadRelease(ctx, src, root)
+		return err
+	})
+	return read, err
+}
+
+// readCatalog reads a catalog as nodes get it.
+func (c *checking) readCatalog(ctx context.Context, n manifests.NamedImage, each func(manifests.CatalogBundle)) (sure bool, err error) {
+	err = c.with(ctx, n.Image, func(src oci.Source, root oci.Descriptor) (err error) {
+		sure, err = manifests.ReadBundles(ctx, n.String(), src, root, nil, each, nil)
+		return err
+	})
+	return sure, err
+}

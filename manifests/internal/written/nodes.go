@@ -1,0 +1,86 @@
+package written
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/site"
+)
+
+// NodeRules is what nodes have once the files were applied.
+type NodeRules struct {
+	*rules.Nodes
+	TOML    []byte   // registries.conf
+	Scopes  []string // that have mirrors
+	Differs []string // how registries.conf among the files is not what its objects give; none if it is
+	Notes   []string // what is not known of it
+}
+
+// NodesOf finds out what nodes have: by the objects among the files, and by those that the cluster has
+// and nobody deletes. Either may be nil; without files the cluster's objects count alone.
+func NodesOf(f *Files, state *cluster.State) (*NodeRules, error) {
+	n := &NodeRules{}
+	var objects []rules.Object
+	var insecure, blocked []string
+	present, err := site.PresentRulesOf(state)
+	if err != nil {
+		return nil, err
+	}
+	if present != nil {
+		objects = slices.Clone(present.Objects)
+	}
+	if one, ok := state.One("Image", "", "cluster"); ok {
+		image, err := site.ParseImageConfig(state.Name, one.Body)
+		if err != nil {
+			return nil, err
+		}
+		insecure, blocked = image.Sources.Insecure, image.Sources.Blocked
+	}
+	if state != nil && present == nil {
+		n.Notes = append(n.Notes, fmt.Sprintf("the rules that the cluster %s has now are not known: the files alone count", state.Name))
+	}
+	if f != nil {
+		for _, o := range f.Rules { // applying one replaces what is there
+			objects = slices.DeleteFunc(objects, func(have rules.Object) bool { return have.String() == o.String() })
+			objects = append(objects, o)
+		}
+		insecure = with(insecure, f.insecure())
+		if state == nil {
+			blocked = f.blockedBy(objects)
+		}
+	}
+	n.Nodes = rules.Applied(objects, insecure, blocked)
+	n.TOML, n.Scopes = n.Nodes.TOML(), n.Nodes.Sources()
+	if f != nil {
+		n.Differs = f.Nodes.Lacks(rules.Applied(withoutTags(objects), insecure, blocked))
+	}
+	return n, nil
+}
+
+func with(list, more []string) []string {
+	for _, one := range more {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// insecure are the scopes that nodes use without TLS, as registries.conf says it: no object among the
+// files does, because APPLY.md has commands for that.
+func (f *Files) insecure() []string { return f.Nodes.Insecure() }
+
+// blockedBy are the scopes that nodes do not pull from, but for those that a rule blocks itself.
+func (f *Files) blockedBy(objects []rules.Object) []string {
+	return slices.DeleteFunc(f.Nodes.Blocked(), func(scope string) bool {
+		return slices.ContainsFunc(objects, func(o rules.Object) bool { return slices.Contains(o.Never, scope) })
+	})
+}
+
+// withoutTags leaves out rules for pulls by tag: registries.conf has them only where the cluster needs
+// them.
+func withoutTags(objects []rules.Object) []rules.Object {
+	return slices.DeleteFunc(slices.Clone(objects), func(o rules.Object) bool { return !o.Digests() })
+}

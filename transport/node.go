@@ -1,0 +1,275 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/distribution/reference"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/types"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport/internal/hostfile"
+	"github.com/satchel-airgap/satchel/transport/internal/proxy"
+)
+
+// NodeConfig is what a node of a cluster has for pulls, and nothing of this host but the
+// authorities of its system.
+type NodeConfig struct {
+	Registries  []byte            // registries.conf
+	Credentials []byte            // the credentials file, which is the cluster's pull secret; nil: none
+	Authorities map[string][]byte // more authorities, PEM, by the registry that they count for, HOST[:PORT]
+	// Sources are registries, HOST[:PORT], that are out of reach: no request is sent there, nor to a host
+	// below one of them. What registries.conf has as a mirror is asked nevertheless.
+	Sources   []string
+	Tries     int    // of what may go better the next time; 0: 3
+	Temp      string // where a private directory is made; "" is the usual place
+	UserAgent string
+}
+
+// Node pulls as a node of a cluster does, by the code that nodes run: containers/image. What this
+// host is configured with does not count. It is safe for concurrent use.
+type Node struct {
+	cfg        NodeConfig
+	dir        string               // registries.conf and certificates; nothing in it is secret
+	rules      *types.SystemContext // the node's registries.conf
+	places     *types.SystemContext // what it says of one place alone
+	proxies    *proxy.Proxies
+	mirrors    map[string]bool // hosts of mirrors, HOST[:PORT]
+	credential *hostfile.Credentials
+
+	mu    sync.Mutex
+	hosts map[string]bool // that were asked
+	down  map[string]bool // that could not be reached, all tries long
+	blobs map[string]*nodeBlob
+}
+
+// NewNode makes a node. The caller closes it. The error is a *[ConfigError] where registries.conf
+// cannot be read.
+func NewNode(cfg NodeConfig) (*Node, error) {
+	dir, err := os.MkdirTemp(cfg.Temp, "satchel-node-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for what a node has: %w", err)
+	}
+	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), mirrors: map[string]bool{}, hosts: map[string]bool{}, down: map[string]bool{}, blobs: map[string]*nodeBlob{}}
+	if err := n.write(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Close takes away what the node had on this host.
+func (n *Node) Close() error { return os.RemoveAll(n.dir) }
+
+// write makes the node's files.
+func (n *Node) write() error {
+	auth, err := n.authfile()
+	if err != nil {
+		return fmt.Errorf("give a node its pull secret: %w", err)
+	}
+	for host, pem := range n.cfg.Authorities {
+		if err := n.writeAuthority(host, pem); err != nil {
+			return err
+		}
+	}
+	n.rules, n.places = n.system(auth, "registries.conf"), n.system(auth, "places.conf")
+	if err := os.WriteFile(n.rules.SystemRegistriesConfPath, n.cfg.Registries, 0o600); err != nil {
+		return err
+	}
+	list, err := sysregistriesv2.GetRegistries(n.rules)
+	if err != nil {
+		return &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
+	}
+	return os.WriteFile(n.places.SystemRegistriesConfPath, n.onePlace(list), 0o600)
+}
+
+// system is what containers/image is to read: the node's files, and none of this host.
+func (n *Node) system(auth, registries string) *types.SystemContext {
+	return &types.SystemContext{
+		SystemRegistriesConfPath:    filepath.Join(n.dir, registries),
+		SystemRegistriesConfDirPath: filepath.Join(n.dir, "none"),
+		RegistriesDirPath:           filepath.Join(n.dir, "none"),
+		UserShortNameAliasConfPath:  filepath.Join(n.dir, "aliases.conf"),
+		DockerPerHostCertDirPath:    filepath.Join(n.dir, "certs.d"),
+		AuthFilePath:                auth,
+		DockerRegistryUserAgent:     n.cfg.UserAgent,
+		OSChoice:                    "linux",
+	}
+}
+
+// authfile is where the pull secret can be read: in memory, where the system has that.
+func (n *Node) authfile() (string, error) {
+	content := n.cfg.Credentials
+	if content == nil {
+		content = []byte(`{"auths":{}}`)
+	}
+	n.credential = hostfile.GivenCredentials(content)
+	if path, err := n.credential.Path(); err == nil {
+		return path, nil
+	}
+	path := filepath.Join(n.dir, "config.json") // the directory is this user's alone
+	return path, os.WriteFile(path, content, 0o600)
+}
+
+// writeAuthority writes authorities as the machine config operator does, /etc/docker/certs.d/HOST/ca.crt.
+func (n *Node) writeAuthority(host string, pem []byte) error {
+	if host == "" || host != filepath.Base(host) || strings.HasPrefix(host, ".") {
+		return fmt.Errorf("certificate authorities are for %q, which is no registry", host)
+	}
+	dir := filepath.Join(n.dir, "certs.d", host)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "ca.crt"), pem, 0o600)
+}
+
+// onePlace is a registries.conf without mirrors: what is pulled by it comes from the place that is
+// named, which is blocked where it was.
+func (n *Node) onePlace(list []sysregistriesv2.Registry) []byte {
+	var b strings.Builder
+	for _, r := range list {
+		for _, m := range r.Mirrors {
+			host, _, _ := strings.Cut(m.Location, "/")
+			n.mirrors[host] = true
+		}
+		if !r.Blocked {
+			continue
+		}
+		fmt.Fprintf(&b, "[[registry]]\nprefix = %s\nblocked = true\n", strconv.Quote(r.Prefix))
+		if r.Location != "" {
+			fmt.Fprintf(&b, "location = %s\n", strconv.Quote(r.Location))
+		}
+	}
+	return []byte(b.String())
+}
+
+// NodeRoute is where a node looks for an image.
+type NodeRoute struct {
+	Rule   string      // the prefix of the entry of registries.conf that counts; "" for none
+	Places []NodePlace // in the order in which it tries them
+}
+
+// NodePlace is one place.
+type NodePlace struct {
+	Ref      oci.Ref
+	Insecure bool // without TLS, or without looking at certificates
+	Source   bool // what the image is named by, and no mirror
+}
+
+// Route says where a node looks for an image, by registries.conf. The error is a *[ConfigError].
+func (n *Node) Route(ref oci.Ref) (*NodeRoute, error) {
+	named, err := nodeReference(ref)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := sysregistriesv2.FindRegistry(n.rules, named.Name())
+	if err != nil {
+		return nil, &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
+	}
+	if rule == nil {
+		return &NodeRoute{Places: []NodePlace{{Ref: ref, Source: true}}}, nil
+	}
+	sources, err := rule.PullSourcesFromReference(named)
+	if err != nil {
+		return nil, &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
+	}
+	route := &NodeRoute{Rule: rule.Prefix}
+	for i, s := range sources {
+		at, err := oci.ParseRef(s.Reference.String())
+		if err != nil {
+			return nil, &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
+		}
+		route.Places = append(route.Places, NodePlace{Ref: at, Insecure: s.Endpoint.Insecure, Source: i == len(sources)-1})
+	}
+	return route, nil
+}
+
+// nodeReference is how a node names an image: of tag and digest, the digest counts (CRI-O).
+func nodeReference(ref oci.Ref) (reference.Named, error) {
+	named, err := reference.ParseNamed(ref.Name())
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("image %q: %w", ref.Name(), err)
+	case ref.Digest != "":
+		return reference.WithDigest(named, ref.Digest)
+	}
+	return reference.WithTag(named, cmp.Or(ref.Tag, "latest"))
+}
+
+// SourceError says that a request was not sent, because it would have gone to a source.
+type SourceError struct{ Host string }
+
+func (e *SourceError) Error() string {
+	return "no request was sent to " + e.Host + ", which nodes do not reach after the cut"
+}
+
+// Permanent reports that the same request is never sent.
+func (e *SourceError) Permanent() bool { return true }
+
+// through is asked for the proxy of each request before anything is sent, of a redirect's too.
+func (n *Node) through(u *url.URL) (*url.URL, error) {
+	if n.isSource(u) {
+		return nil, &SourceError{u.Host}
+	}
+	n.mu.Lock()
+	n.hosts[u.Host] = true
+	n.mu.Unlock()
+	return n.proxies.Of(u)
+}
+
+// isSource reports whether an address is that of a source.
+func (n *Node) isSource(u *url.URL) bool {
+	host := strings.ToLower(u.Host)
+	if n.mirrors[host] || n.mirrors[strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")] {
+		return false
+	}
+	name := strings.ToLower(u.Hostname())
+	return slices.ContainsFunc(n.cfg.Sources, func(source string) bool {
+		if source == host {
+			return true
+		}
+		s := (&url.URL{Host: source})
+		return s.Port() == "" && (name == s.Hostname() || strings.HasSuffix(name, "."+s.Hostname()))
+	})
+}
+
+// Hosts lists the hosts that were asked, HOST[:PORT], sorted: token services and storage that a
+// registry redirects to among them.
+func (n *Node) Hosts() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Sorted(maps.Keys(n.hosts))
+}
+
+// at is what containers/image is to read for one place.
+func (n *Node) at(place NodePlace) *types.SystemContext {
+	sys := *n.places
+	sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(place.Insecure)
+	sys.DockerProxy = n.through
+	return &sys
+}
+
+// isDown reports whether a registry could not be reached before.
+func (n *Node) isDown(host string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.down[host]
+}
+
+func (n *Node) setDown(ctx context.Context, host string, is bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if ctx.Err() == nil {
+		n.down[host] = is
+	}
+}

@@ -1,0 +1,273 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/manifest"
+	"go.podman.io/image/v5/pkg/blobinfocache/none"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/types"
+
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+const (
+	nodeTries = 3                      // of what may go better
+	nodePause = 300 * time.Millisecond // before the second; it doubles
+)
+
+// NodePull is an image as a node found it. The caller closes it.
+type NodePull struct {
+	NodeRoute
+	Ref   oci.Ref
+	Tried []NodeTry // the places that did not have it, in order
+	At    NodePlace // the one that served it
+	Root  oci.Descriptor
+	Body  []byte // its manifest or index
+
+	node *Node
+	src  types.ImageSource
+}
+
+// NodeTry is a place that did not give an image.
+type NodeTry struct {
+	Place NodePlace
+	Err   error
+}
+
+// NodeError says that a node would not get an image from any place.
+type NodeError struct {
+	Ref oci.Ref
+	NodeRoute
+	Tried []NodeTry
+}
+
+func (e *NodeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pull %s", e.Ref)
+	for _, t := range e.Tried {
+		fmt.Fprintf(&b, "; %s: %v", t.Place.Ref.Name(), t.Err)
+	}
+	return b.String()
+}
+
+// Unwrap gives the errors of all places.
+func (e *NodeError) Unwrap() (errs []error) {
+	for _, t := range e.Tried {
+		errs = append(errs, t.Err)
+	}
+	return errs
+}
+
+// Pull finds an image and reads its manifest, or its index: at the first place that gives one. The
+// error is a *[NodeError], or that of the context.
+func (n *Node) Pull(ctx context.Context, ref oci.Ref) (*NodePull, error) {
+	route, err := n.Route(ref)
+	if err != nil {
+		return nil, err
+	}
+	p := &NodePull{NodeRoute: *route, Ref: ref, node: n}
+	for _, place := range route.Places {
+		err := p.open(ctx, place)
+		if err == nil {
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		p.Tried = append(p.Tried, NodeTry{place, err})
+		if _, wrong := errors.AsType[*oci.DigestError](err); wrong { // a node looks at the digest once it has chosen the place
+			break
+		}
+	}
+	return nil, &NodeError{Ref: ref, NodeRoute: *route, Tried: p.Tried}
+}
+
+// PullAt is as Pull from one place alone, whatever the rules say; ref has a tag or digest there.
+func (n *Node) PullAt(ctx context.Context, place NodePlace) (*NodePull, error) {
+	p := &NodePull{NodeRoute: NodeRoute{Places: []NodePlace{place}}, Ref: place.Ref, node: n}
+	if err := p.open(ctx, place); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// open asks one place.
+func (p *NodePull) open(ctx context.Context, place NodePlace) error {
+	named, err := nodeReference(place.Ref)
+	if err != nil {
+		return err
+	}
+	if rule, err := sysregistriesv2.FindRegistry(p.node.places, named.Name()); err == nil && rule != nil && rule.Blocked {
+		return &BlockedError{Repository: named.Name(), Prefix: rule.Prefix, Path: "of the nodes"}
+	}
+	ref, err := docker.NewReference(named)
+	if err != nil {
+		return err
+	}
+	var src types.ImageSource
+	err = p.node.try(ctx, place.Ref.Registry, func() (err error) {
+		src, err = ref.NewImageSource(ctx, p.node.at(place))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	body, mediaType, err := src.GetManifest(ctx, nil) // it has it already
+	if err == nil {
+		p.Root, err = described(body, mediaType, place.Ref.Digest)
+	}
+	if err != nil {
+		return errors.Join(err, src.Close())
+	}
+	p.At, p.Body, p.src = place, body, src
+	return nil
+}
+
+// described is what a manifest is; want may be empty.
+func described(body []byte, mediaType string, want digest.Digest) (oci.Descriptor, error) {
+	d := oci.Descriptor{Digest: oci.Digest(body), MediaType: manifest.NormalizedMIMEType(mediaType), Size: int64(len(body))}
+	if mediaType == "" || mediaType == "text/plain" || mediaType == "application/json" {
+		d.MediaType = manifest.GuessMIMEType(body)
+	}
+	if want != "" && d.Digest != want {
+		return d, &oci.DigestError{Want: oci.Descriptor{Digest: want}, Got: d.Digest}
+	}
+	return d, nil
+}
+
+// Close ends the connections.
+func (p *NodePull) Close() error { return p.src.Close() }
+
+// Choose gives the manifest that nodes of an architecture take from an index.
+func (p *NodePull) Choose(arch string) (digest.Digest, error) {
+	list, err := manifest.ListFromBlob(p.Body, p.Root.MediaType)
+	if err != nil {
+		return "", err
+	}
+	return list.ChooseInstance(&types.SystemContext{ArchitectureChoice: arch, OSChoice: "linux"})
+}
+
+// Manifest reads a manifest of the same repository, such as one that an index names.
+func (p *NodePull) Manifest(ctx context.Context, d digest.Digest) (body []byte, of oci.Descriptor, err error) {
+	if d == p.Root.Digest {
+		return p.Body, p.Root, nil
+	}
+	err = p.node.try(ctx, p.At.Ref.Registry, func() error {
+		b, mediaType, err := p.src.GetManifest(ctx, &d)
+		if err == nil {
+			of, err = described(b, mediaType, d)
+		}
+		body = b
+		return err
+	})
+	return body, of, err
+}
+
+// Open gives the bytes of a manifest or blob from an offset on, unverified.
+func (p *NodePull) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	if oci.IsManifest(d.MediaType) || d.Digest == p.Root.Digest {
+		body, _, err := p.Manifest(ctx, d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(bytes.NewReader(body[min(off, int64(len(body))):])), nil
+	}
+	rc, _, err := p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, rc, off); err != nil {
+		return nil, errors.Join(err, rc.Close())
+	}
+	return rc, nil
+}
+
+// nodeBlob is a blob of a repository that was asked for.
+type nodeBlob struct {
+	mu         sync.Mutex
+	done, read bool
+	err        error
+}
+
+// Blob asks for a blob, as nodes do, and compares its size; whole reads it and compares its digest. What
+// was asked for in that repository is not asked for again.
+func (p *NodePull) Blob(ctx context.Context, d oci.Descriptor, whole bool) error {
+	key := p.At.Ref.Name() + "@" + d.Digest.String()
+	p.node.mu.Lock()
+	b := p.node.blobs[key]
+	if b == nil {
+		b = &nodeBlob{}
+		p.node.blobs[key] = b
+	}
+	p.node.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.done && (b.read || !whole || b.err != nil) {
+		return b.err
+	}
+	err := p.node.try(ctx, p.At.Ref.Registry, func() error { return p.blob(ctx, d, whole) })
+	if ctx.Err() == nil {
+		b.done, b.read, b.err = true, whole, err
+	}
+	return err
+}
+
+func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err error) {
+	rc, size, err := p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := rc.Close(); whole {
+			err = errors.Join(err, cerr)
+		}
+	}()
+	if size >= 0 && size != d.Size {
+		return fmt.Errorf("it has %d bytes, and not %d", size, d.Size)
+	}
+	if !whole {
+		return nil
+	}
+	v := oci.NewVerifier(d)
+	if _, err := io.Copy(v, rc); err != nil {
+		return err
+	}
+	return v.Close()
+}
+
+// try does something a few times, where it may go better.
+func (n *Node) try(ctx context.Context, host string, do func() error) error {
+	tries := n.cfg.Tries
+	if tries == 0 {
+		tries = nodeTries
+	}
+	if n.isDown(host) {
+		tries = 1
+	}
+	for i, pause := 1, nodePause; ; i, pause = i+1, 2*pause {
+		err := do()
+		if err == nil || !mayPass(err) {
+			n.setDown(ctx, host, false)
+			return err
+		}
+		if i >= tries {
+			n.setDown(ctx, host, true)
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
