@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // without is a bundle of the fixture's images and one more, that carries nothing of what from,
@@ -249,7 +249,7 @@ func TestSparseLayout(t *testing.T) {
 	if n := len(files(t, sparse)); n != len(left.Blobs)+len(left.Manifests)+2 {
 		t.Errorf("%d files travelled", n)
 	}
-	if printed, err := exec.Command("cp", "-r", sparse+"/layout/.", whole+"/layout").CombinedOutput(); err != nil {
+	if printed, err := proctest.Command(t, "cp", "-r", sparse+"/layout/.", whole+"/layout").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
 	checkLayout(t, d, filepath.Join(whole, "layout"))

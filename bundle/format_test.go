@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // These tests know the format from FORMAT.md alone: they open age files with
@@ -210,7 +210,7 @@ func TestTarHeader(t *testing.T) {
 		if string(h[257:265]) != c.magic || !strings.HasPrefix(string(h[124:136]), c.field) {
 			t.Errorf("%d: magic %q, size %q", c.size, h[257:265], h[124:136])
 		}
-		cmd := exec.Command(need(t, "tar"), "-tvf", "-")
+		cmd := proctest.Command(t, need(t, "tar"), "-tvf", "-")
 		cmd.Stdin = bytes.NewReader(h)
 		out, _ := cmd.Output() // it complains of the content, which is not there
 		if want := fmt.Sprintf("-rw-r--r-- 0/0 %15d 1970-01-01", c.size); !strings.Contains(squeeze(string(out)), squeeze(want)) || !strings.Contains(string(out), name) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // soak reports whether the full counts are asked for.
@@ -159,17 +160,17 @@ func tmpfs(t testing.TB, size string) (dir string, remount func(options string))
 	}
 	need(t, "mount")
 	dir = t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "satchel-test", dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", "size="+size, "satchel-test", dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "umount", dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %s", out)
 		}
 	})
 	return dir, func(options string) {
 		t.Helper()
-		if out, err := exec.Command("mount", "-o", "remount,"+options, dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "mount", "-o", "remount,"+options, dir).CombinedOutput(); err != nil {
 			t.Fatalf("remount with %s: %s", options, out)
 		}
 	}
@@ -182,11 +183,11 @@ func mountTmpfs(t testing.TB, dir string) (unmount func()) {
 		t.Skip("mounting a tmpfs needs root")
 	}
 	need(t, "mount")
-	if out, err := exec.Command("mount", "-t", "tmpfs", "satchel-test", dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "satchel-test", dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	unmount = sync.OnceFunc(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "umount", dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %s", out)
 		}
 	})
@@ -197,7 +198,7 @@ func mountTmpfs(t testing.TB, dir string) (unmount func()) {
 // run runs a program and gives what it says on stdout.
 func run(t testing.TB, dir, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program, args...)
+	cmd := proctest.Command(t, program, args...)
 	cmd.Dir = dir
 	var out, complaint strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaint

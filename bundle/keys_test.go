@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/keystest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // sumsAgree lets sha256sum check the bundle.
 func sumsAgree(t testing.TB, dir string) {
 	t.Helper()
-	cmd := exec.Command("sha256sum", "--quiet", "--strict", "-c", "SHA256SUMS")
+	cmd := proctest.Command(t, "sha256sum", "--quiet", "--strict", "-c", "SHA256SUMS")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sha256sum: %v\n%s", err, out)
@@ -126,17 +126,17 @@ func openByHand(t testing.TB, dir, age, line, key, secret string) {
 	t.Helper()
 	out := t.TempDir()
 	line = strings.NewReplacer("age -d", age+" -d", "KEY", key, "~/.ssh/id_ed25519", key, "~/.ssh/id_rsa", key, "OUT", out).Replace(line)
-	cmd := exec.Command("bash", "-c", line)
+	cmd := proctest.Command(t, "bash", "-c", line)
 	if secret != "" {
 		keystest.Program(t, "script")
-		cmd = exec.Command("script", "-qec", line, "/dev/null")
+		cmd = proctest.Command(t, "script", "-qec", line, "/dev/null")
 		cmd.Stdin = strings.NewReader(secret + "\n")
 	}
 	cmd.Dir = dir
 	if printed, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", line, err, printed)
 	}
-	rest := exec.Command("bash", "-c", `set -eo pipefail; for f in s-*.age; do "$0" -d -i "$1/bundle.key" "$f"; done | zstd -d | tar -xO index.json`, age, out)
+	rest := proctest.Command(t, "bash", "-c", `set -eo pipefail; for f in s-*.age; do "$0" -d -i "$1/bundle.key" "$f"; done | zstd -d | tar -xO index.json`, age, out)
 	rest.Dir = dir
 	printed, err := rest.CombinedOutput()
 	if err != nil || !strings.Contains(string(printed), "registry.example:5000/made-up/") {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // places lists the directories of bundles below dir, each with "!" if something is wrong with it.
@@ -162,7 +162,7 @@ func TestListDenied(t *testing.T) {
 	if _, err := os.Stat(self); err != nil {
 		t.Skip(self + " is not there: nothing can be run as another user")
 	}
-	cmd := exec.Command(self, "-test.v", "-test.run=^TestListDenied$")
+	cmd := proctest.Command(t, self, "-test.v", "-test.run=^TestListDenied$")
 	cmd.Env, cmd.Dir = append(os.Environ(), deniedDrive+"="+drive), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()

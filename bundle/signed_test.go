@@ -7,7 +7,6 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/readmetest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // signerOf is a signer, and the line that allows its key to a principal.
@@ -185,7 +185,7 @@ func TestSignaturesByOpenSSH(t *testing.T) {
 	f := tiny(t)
 	f.pack(t)
 	sealed := filepath.Join(f.drive, seal.BundleName)
-	if out, err := exec.Command(keygen, "-q", "-Y", "sign", "-n", BundleNamespace, "-f", a.file, sealed).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, keygen, "-q", "-Y", "sign", "-n", BundleNamespace, "-f", a.file, sealed).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	r, err := Verify(t.Context(), f.drive, VerifyOptions{Trust: trustIn(t, 1, "alice "+a.public)})

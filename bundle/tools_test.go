@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/readmetest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // ageFor gives the directory of the age program that a reader would have:
@@ -27,7 +27,7 @@ func ageFor(t *testing.T, postQuantum bool) string {
 		return filepath.Dir(need(t, "age"))
 	}
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "age"), "filippo.io/age/cmd/age")
+	cmd := proctest.Within(t, proctest.Build, "go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "age"), "filippo.io/age/cmd/age")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build age: %v\n%s", err, out)
 	}
@@ -52,7 +52,7 @@ func readmeLines(t *testing.T, f *fixture, out string) string {
 func openByTools(t *testing.T, f *fixture, age, out string) ([]byte, error) {
 	t.Helper()
 	need(t, "zstd")
-	cmd := exec.Command(need(t, "bash"), "-ec", readmeLines(t, f, out))
+	cmd := proctest.Command(t, need(t, "bash"), "-ec", readmeLines(t, f, out))
 	cmd.Env = append(os.Environ(), "PATH="+age+":"+os.Getenv("PATH"), "LC_ALL=C")
 	return cmd.CombinedOutput()
 }

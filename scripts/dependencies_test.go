@@ -8,12 +8,13 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 const self = "github.com/satchel-airgap/satchel"
@@ -28,7 +29,7 @@ var licences = map[string]string{
 // goCommand runs go in the project and reads the JSON values it prints.
 func goCommand[T any](t *testing.T, args ...string) (list []T) {
 	t.Helper()
-	cmd := exec.Command("go", args...)
+	cmd := proctest.Within(t, proctest.Build, "go", args...)
 	cmd.Dir, cmd.Stderr = "..", os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

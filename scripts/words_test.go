@@ -3,10 +3,11 @@ package scripts
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // avoided are turns that a reader has to guess at, and counts without a singular.
@@ -15,7 +16,7 @@ var avoided = regexp.MustCompile(`(?i)\b(told of|tells? of|gone on with|goes on 
 // TestWords: code, tests and documents use plain words.
 func TestWords(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("git", "ls-files", "-z", "--", "*.go", "*.md", "*.txtar", ":!*/testdata/fuzz/*", ":!scripts/words_test.go")
+	cmd := proctest.Command(t, "git", "ls-files", "-z", "--", "*.go", "*.md", "*.txtar", ":!*/testdata/fuzz/*", ":!scripts/words_test.go")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {

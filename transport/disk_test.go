@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
@@ -64,7 +65,7 @@ func connectProxy(t *testing.T, target string, tunnels *atomic.Int32) string {
 // again runs one test of this program in a process of its own.
 func again(t *testing.T, test string, env ...string) (string, error) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.count=1")
+	cmd := proctest.Command(t, os.Args[0], "-test.run=^"+test+"$", "-test.count=1")
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/internal/retry"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -22,12 +22,12 @@ func TestEverywhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	hosts := map[string]string{"no credentials are configured": registrytest.StartAuth(t, "u", "p").Host}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Logf("mounting is not permitted here: %s", out)
 	} else {
-		t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
+		t.Cleanup(func() { proctest.Command(t, "umount", "-l", dir).Run() })
 		hosts["storage read-only"] = registrytest.StartOn(t, dir).Host
-		if out, err := exec.Command("mount", "-o", "remount,ro", dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "mount", "-o", "remount,ro", dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}

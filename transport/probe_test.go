@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/internal/probe"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -210,10 +210,10 @@ func TestProbeReadOnlyRegistry(t *testing.T) {
 // TestProbeFullRegistry fills the disk of a real registry.
 func TestProbeFullRegistry(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting is not permitted here: %s", out)
 	}
-	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
+	t.Cleanup(func() { proctest.Command(t, "umount", "-l", dir).Run() })
 	reg := registrytest.StartOn(t, dir)
 	if err := probeRepos(insecure(t), reg.Host, false, "a/b"); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"filippo.io/age/plugin"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // The plugin, the variable that names its log, and the PIN that it asks for.
@@ -74,7 +76,7 @@ func Age13(t testing.TB) string {
 
 func build(t testing.TB, file, pkg string) {
 	t.Helper()
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", file, pkg).CombinedOutput(); err != nil {
+	if out, err := proctest.Within(t, proctest.Build, "go", "build", "-buildvcs=false", "-o", file, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
 }
@@ -96,7 +98,7 @@ func SSHKey(t testing.TB, keyType, passphrase string, more ...string) string {
 	keygen := Program(t, "ssh-keygen")
 	file := filepath.Join(t.TempDir(), "id_"+keyType)
 	args := append([]string{"-q", "-t", keyType, "-N", passphrase, "-C", "someone@example", "-f", file}, more...)
-	if out, err := exec.Command(keygen, args...).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, keygen, args...).CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen: %v\n%s", err, out)
 	}
 	return file

@@ -18,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // pack makes a sealed bundle of all kinds of images and gives its directory and key file.
@@ -62,7 +63,7 @@ func extract(t *testing.T, dir, key string) string {
 		}
 	}
 	out := t.TempDir()
-	cmd := exec.Command("bash", "-c", `set -eo pipefail
+	cmd := proctest.Command(t, "bash", "-c", `set -eo pipefail
 age -d -i "$1" key-1.age > "$2.key"
 for f in s-*.age; do age -d -i "$2.key" "$f"; done | zstd -d | tar -x -C "$2"
 rm "$2.key"`, "bash", key, out)

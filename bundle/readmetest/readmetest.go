@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // Groups gives the indented lines of a README.txt, as many together as are pasted together.
@@ -60,7 +62,7 @@ func Fill(lines string, words map[string]string) string {
 // Run gives the lines to bash as a script.
 func Run(t testing.TB, dir, lines string, env ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", lines)
+	cmd := proctest.Command(t, "bash", "-c", lines)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -23,6 +23,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -213,7 +214,7 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 		t.Skipf("skopeo is not here: %v", err)
 	}
 	dir := t.TempDir()
-	out, err := exec.Command("skopeo", "copy", "--src-tls-verify=false", "docker://"+host+"/ns/charts/web:1.0.0_b.1", "dir:"+dir).CombinedOutput()
+	out, err := proctest.Command(t, "skopeo", "copy", "--src-tls-verify=false", "docker://"+host+"/ns/charts/web:1.0.0_b.1", "dir:"+dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("skopeo: %v\n%s", err, out)
 	}

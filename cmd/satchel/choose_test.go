@@ -13,6 +13,7 @@ import (
 // TestChooseOnTerminal asks which of two bundles is meant, until it is told. Without a
 // terminal it takes none.
 func TestChooseOnTerminal(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	passphrase := filepath.Join(b.dir, "passphrase")
 	if err := os.WriteFile(passphrase, []byte("correct horse battery staple\n"), 0o600); err != nil {

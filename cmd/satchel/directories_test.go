@@ -14,6 +14,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -23,7 +24,7 @@ func skopeoLayout(t testing.TB, ref, dir string) {
 	if _, err := exec.LookPath("skopeo"); err != nil {
 		t.Skip("skopeo is not installed")
 	}
-	if out, err := exec.Command("skopeo", "--insecure-policy", "copy", "-q", "--all", "--src-tls-verify=false", "docker://"+ref, "oci:"+dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "skopeo", "--insecure-policy", "copy", "-q", "--all", "--src-tls-verify=false", "docker://"+ref, "oci:"+dir).CombinedOutput(); err != nil {
 		t.Fatalf("skopeo copy %s: %v\n%s", ref, err, out)
 	}
 }
@@ -113,7 +114,7 @@ func checkDirectorySource(t *testing.T, file, repo, tag, digest string) {
 	if text := readFile(t, file); !bytes.Contains(text, []byte("image: "+repo+"@"+digest+"\n")) {
 		t.Errorf("%s does not serve %s@%s:\n%s", file, repo, digest, text)
 	}
-	out, err := exec.Command("skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://"+repo+":"+tag).CombinedOutput()
+	out, err := proctest.Command(t, "skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://"+repo+":"+tag).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != digest {
 		t.Errorf("%s:%s is %s, %v", repo, tag, out, err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // smallDrive mounts a tmpfs of so many MiB as the world's drive.
@@ -60,7 +60,7 @@ func TestFullDrive(t *testing.T) {
 			// Still full: the same again, and nothing is spoilt by trying.
 			w.run(pack...).want(exitDrive)
 			before := k.passed()
-			if out, err := exec.Command("mount", "-o", "remount,size=96m", w.drive).CombinedOutput(); err != nil {
+			if out, err := proctest.Command(t, "mount", "-o", "remount,size=96m", w.drive).CombinedOutput(); err != nil {
 				t.Fatalf("remount: %v %s", err, out)
 			}
 			r := w.run(pack...).want(exitOK).says("resuming")

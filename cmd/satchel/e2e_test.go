@@ -17,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -197,13 +198,13 @@ func checkClients(t *testing.T, set []carried, mirror string) {
 	for _, i := range set {
 		ref := mirror + "/" + i.repo + ":" + i.tag
 		if i.name == "nested" || i.name == "artifact" {
-			raw, err := exec.Command("skopeo", "inspect", "--raw", "--tls-verify=false", "docker://"+ref).Output()
+			raw, err := proctest.Command(t, "skopeo", "inspect", "--raw", "--tls-verify=false", "docker://"+ref).Output()
 			if err != nil || oci.Digest(raw) != i.root.Digest {
 				t.Errorf("skopeo inspect %s: digest %s, want %s; %v", ref, oci.Digest(raw), i.root.Digest, err)
 			}
 			continue
 		}
-		out, err := exec.Command("podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"),
+		out, err := proctest.Command(t, "podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"),
 			"--storage-driver", "vfs", "pull", "-q", "--tls-verify=false", ref).CombinedOutput()
 		if err != nil {
 			t.Errorf("podman pull %s: %v\n%s", ref, err, out)
@@ -256,14 +257,14 @@ func readOnly(t *testing.T, dir string) {
 // that is not permitted the test is skipped.
 func mount(t testing.TB, args ...string) {
 	t.Helper()
-	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", args...).CombinedOutput(); err != nil {
 		t.Skipf("mounting is not permitted here: mount %s: %v %s", strings.Join(args, " "), err, out)
 	}
 	if strings.HasPrefix(args[1], "remount") {
 		return
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", args[len(args)-1]).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "umount", args[len(args)-1]).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v %s", err, out)
 		}
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
@@ -108,7 +109,7 @@ func TestShellWords(t *testing.T) {
 	if err != nil {
 		t.Skip("bash is not installed")
 	}
-	out, err := exec.Command(bash, "-c", "printf '%s\\0' "+shellWords(words)).Output()
+	out, err := proctest.Command(t, bash, "-c", "printf '%s\\0' "+shellWords(words)).Output()
 	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); err != nil || !slices.Equal(got, words) {
 		t.Errorf("%q from %s, %v", got, shellWords(words), err)
 	}

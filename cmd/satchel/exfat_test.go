@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // exfatDrive mounts an exFAT file system of so many MiB as the world's drive.
@@ -34,7 +35,7 @@ func (w *world) exfat(dir string, mib int64) {
 		w.t.Fatal(err)
 	}
 	must := func(args ...string) string {
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+		out, err := proctest.Command(w.t, args[0], args[1:]...).CombinedOutput()
 		if err != nil {
 			w.t.Skipf("exFAT cannot be mounted here: %s: %v %s", strings.Join(args, " "), err, out)
 		}
@@ -42,7 +43,7 @@ func (w *world) exfat(dir string, mib int64) {
 	}
 	loop := must("losetup", "--find", "--show", image)
 	w.t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "-d", loop).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(w.t, "losetup", "-d", loop).CombinedOutput(); err != nil {
 			w.t.Errorf("losetup -d: %v %s", err, out)
 		}
 	})
@@ -52,7 +53,7 @@ func (w *world) exfat(dir string, mib int64) {
 	}
 	must("mount.exfat-fuse", loop, dir)
 	w.t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(w.t, "umount", dir).CombinedOutput(); err != nil {
 			w.t.Errorf("umount: %v %s", err, out)
 		}
 	})

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -130,7 +130,7 @@ func shellLayer(t *testing.T, c *ocitest.Content) oci.Descriptor {
 		files = append(files, ocitest.File{Name: strings.TrimPrefix(name, "/"), Body: readFile(t, name), Header: &tar.Header{Typeflag: tar.TypeReg, Mode: 0o755}})
 	}
 	for _, bin := range []string{"/bin/bash", "/bin/cp"} {
-		out, err := exec.Command("ldd", bin).Output()
+		out, err := proctest.Command(t, "ldd", bin).Output()
 		if err != nil {
 			t.Skipf("ldd %s: %v", bin, err)
 		}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // checkedGet reads what a registry has, by digest or tag.
@@ -163,7 +163,7 @@ func runGraphImage(t *testing.T, w *world, host string) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	podman := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command("podman", append([]string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}, args...)...)
+		cmd := proctest.Command(t, "podman", append([]string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}, args...)...)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir}
 		var output bytes.Buffer
 		cmd.Stderr = &output
@@ -187,7 +187,7 @@ func runGraphImage(t *testing.T, w *world, host string) {
 	}
 	const script = `mount --bind "$1" "$1" && mount --bind "$2" "$3" && mount -o remount,bind,ro "$1" && root=$1 && shift 3 && exec chroot --userspec=1000650000:0 "$root" "$@"`
 	args := slices.Concat([]string{"-m", "sh", "-c", script, "sh", root, volume, mounted}, config[0].Config.Entrypoint, config[0].Config.Cmd)
-	if out, err := exec.Command("unshare", args...).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "unshare", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%q: %v\n%s", config[0].Config.Cmd, err, out)
 	}
 	have := map[string]string{}

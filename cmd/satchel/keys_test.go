@@ -18,40 +18,37 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle/keystest"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
-// bench is a satchel program, a configuration it can pack, and a home.
+// bench is a configuration that can be packed, and a home.
 type bench struct {
-	t       *testing.T
-	satchel string
-	config  string
-	dir     string
+	t      *testing.T
+	config string
+	dir    string
+	env    []string
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	registry := registrytest.Start(t)
 	b := &bench{t: t, dir: t.TempDir()}
-	b.satchel = filepath.Join(b.dir, "satchel")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", b.satchel, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	c := ocitest.New(3)
 	if err := ocitest.Push(context.Background(), c, c.Image(false, c.Layer(1<<16, "application/vnd.oci.image.layer.v1.tar+gzip")), "http://"+registry.Host, "team/app", "1"); err != nil {
 		t.Fatal(err)
 	}
 	b.config = keystest.Write(t, fmt.Sprintf("kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n    - name: %s/team/app:1\n",
 		registry.Host))
-	t.Setenv("XDG_STATE_HOME", filepath.Join(b.dir, "state"))
-	t.Setenv("XDG_CACHE_HOME", filepath.Join(b.dir, "cache"))
+	b.env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(b.dir, "state"), "XDG_CACHE_HOME="+filepath.Join(b.dir, "cache"))
 	return b
 }
 
 // run runs satchel without a terminal, its standard input a pipe.
 func (b *bench) run(args ...string) (code int, said string) {
 	b.t.Helper()
-	cmd := exec.Command(b.satchel, args...)
+	cmd := proctest.Command(b.t, "satchel", args...)
+	cmd.Env = b.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Stdin = strings.NewReader("not a passphrase\n")
 	return finish(b.t, cmd)
@@ -66,7 +63,8 @@ func (b *bench) typed(lines []string, args ...string) (code int, said string) {
 	for _, a := range args {
 		words = append(words, "'"+a+"'")
 	}
-	cmd := exec.Command("script", "-qec", "echo no | "+b.satchel+" "+strings.Join(words, " "), "/dev/null")
+	cmd := proctest.Command(b.t, "script", "-qec", "echo no | satchel "+strings.Join(words, " "), "/dev/null")
+	cmd.Env = b.env
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.t.Fatal(err)
@@ -160,6 +158,7 @@ func (b *bench) pack(dir string, more ...string) []string {
 func (b *bench) drive(name string) string { return filepath.Join(b.dir, name) }
 
 func TestPassphraseOnTerminal(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drive := b.drive("drive")
 	code, said := b.typed([]string{"hunter2\r", "hunter3\r"}, b.pack(drive, "--passphrase", "--yes")...)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestMain puts the test binary itself on the path under these names, so that
@@ -96,7 +98,7 @@ func (w *world) unpack(mirror string, more ...string) []string {
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("satchel", args...)
+	cmd := proctest.Command(w.t, "satchel", args...)
 	cmd.Dir = w.dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + w.dir, "XDG_STATE_HOME=" + filepath.Join(w.dir, "state"),

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/inspect"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"golang.org/x/sync/errgroup"
 )
 
 // node pulls as a node of the cluster does: by original digest references,
 // through the registries.conf that the machine config operator would write.
 type node struct {
+	t     *testing.T
 	dir   string
 	rules string // registries.conf with the emitted rules
 	plain string // and without
@@ -45,7 +47,7 @@ func newNode(t *testing.T, mirror, out string) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	n := &node{dir: dir, rules: filepath.Join(dir, "rules.conf"), plain: filepath.Join(dir, "plain.conf")}
+	n := &node{t: t, dir: dir, rules: filepath.Join(dir, "rules.conf"), plain: filepath.Join(dir, "plain.conf")}
 	found, err := filepath.Glob(filepath.Join(out, "i[cdt][sm][ps]-*.yaml"))
 	if err != nil || len(found) == 0 {
 		t.Fatalf("no rules in %s: %v", out, err)
@@ -69,7 +71,7 @@ func writeNodeConf(t *testing.T, name, mirror string, policies []string) {
 		}
 		args = append(args, p)
 	}
-	cmd := exec.Command("go", args...)
+	cmd := proctest.Within(t, proctest.Build, "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
@@ -83,7 +85,7 @@ func writeNodeConf(t *testing.T, name, mirror string, policies []string) {
 
 // command runs a client that can reach nothing but this machine.
 func (n *node) command(conf, bin string, args ...string) *exec.Cmd {
-	cmd := exec.Command(bin, args...)
+	cmd := proctest.Command(n.t, bin, args...)
 	const nobody = "http://127.0.0.1:9" // a proxy that is not there
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "TMPDIR=" + n.dir, "XDG_RUNTIME_DIR=" + n.dir, "CONTAINERS_REGISTRIES_CONF=" + conf,
 		"HTTP_PROXY=" + nobody, "HTTPS_PROXY=" + nobody, "NO_PROXY=127.0.0.1"}

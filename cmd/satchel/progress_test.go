@@ -14,6 +14,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // lockedBuffer may be written and read by several goroutines.
@@ -127,7 +128,7 @@ func TestTerminal(t *testing.T) {
 			if tt.name == "no size" {
 				line = "stty rows 0 cols 0; " + line
 			}
-			tty := exec.Command("script", "-qec", line, "/dev/null")
+			tty := proctest.Command(t, "script", "-qec", line, "/dev/null")
 			tty.Dir, tty.Env = cmd.Dir, append(cmd.Env, "TERM="+tt.term, "COLUMNS=100", "SHELL=/bin/sh")
 			if tt.name == "no color" {
 				tty.Env = append(tty.Env, "NO_COLOR=1")

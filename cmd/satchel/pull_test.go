@@ -95,7 +95,7 @@ func TestPullSecretAndCA(t *testing.T) {
 	}
 	writeNodeConf(t, rules, "another.example", found)
 	writeCA(t, filepath.Join(out, "configmap-registry-ca.yaml"), mirror.Host, certs)
-	n := &node{dir: dir}
+	n := &node{t: t, dir: dir}
 	pull := func(authfile, certs string) ([]byte, error) {
 		return n.command(rules, "skopeo", "--insecure-policy", "--registries-conf", rules, "copy", "-q", "--authfile", authfile, "--src-cert-dir", certs,
 			"docker://"+strings.Split(r.source, ":")[0]+"@"+r.payload.Digest.String(), "dir:"+filepath.Join(dir, "pulled")).CombinedOutput()

@@ -25,6 +25,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -32,7 +33,7 @@ import (
 func opmProgram(t testing.TB) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "opm")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", name, "../../manifests/opmtest")
+	cmd := proctest.Within(t, proctest.Build, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", name, "../../manifests/opmtest")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build opm: %v\n%s", err, out)
@@ -192,7 +193,7 @@ func (s *served) holds(t testing.TB, configs fs.FS) {
 // TestServed carries catalogs that are filtered in several ways, and has
 // operator-registry's own server serve each from where nothing can be written.
 func TestServed(t *testing.T) {
-	if err := exec.Command("unshare", "-m", "true").Run(); err != nil {
+	if err := proctest.Command(t, "unshare", "-m", "true").Run(); err != nil {
 		t.Skipf("only root can make a file system that cannot be written: %v", err)
 	}
 	program := opmProgram(t)

@@ -11,6 +11,7 @@ import (
 // TestSignKeyPassphrase: the passphrase of a signing key is asked for on the terminal, before
 // anything is written; a wrong one, an interruption and nobody to ask are found there.
 func TestSignKeyPassphrase(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	drive, key := b.drive("drive"), b.drive("key.txt")
 	code, said := b.run("keygen", "--file", key)

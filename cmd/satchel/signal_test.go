@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -35,7 +37,7 @@ func stubborn() {
 // busy with the first, and leaves nothing that was stored for that run alone.
 func TestSecondInterrupt(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd, temp := exec.Command("stubborn"), t.TempDir()
+		cmd, temp := proctest.Command(t, "stubborn"), t.TempDir()
 		cmd.Env = append(os.Environ(), "TMPDIR="+temp, "XDG_CACHE_HOME="+os.DevNull+"/cache")
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -142,7 +144,7 @@ func TestTwoInterruptsAtOnce(t *testing.T) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-ready
+	arrives(t, ready)
 	go func() {
 		defer close(sent)
 		for p.cmd.Process.Signal(os.Interrupt) == nil {
@@ -154,6 +156,16 @@ func TestTwoInterruptsAtOnce(t *testing.T) {
 	k.at(0, 0, nil)
 	w.run(w.pack("--segment-size", "4MiB")...).want(exitOK).says("resuming")
 	w.run("verify", w.drive).want(exitOK)
+}
+
+// arrives waits for what a program does when it gets somewhere.
+func arrives(t testing.TB, there <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-there:
+	case <-time.After(proctest.Limit):
+		t.Fatal("the program did not get to where it should be disturbed")
+	}
 }
 
 // compareAll compares every image with what the registry has of it.
@@ -246,12 +258,18 @@ func TestTwoPacks(t *testing.T) {
 	s.tag("x:v1", c.Image(false, c.Layer(24<<20, ocitest.LayerGzip)))
 	w := newWorld(t)
 	w.images(proxy.Host + "/x:v1")
-	ready := make(chan struct{})
-	k.at(4<<20, 0, func() { close(ready) })
+	ready, others := make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(others) })
+	defer goOn()
+	k.at(4<<20, 0, func() {
+		close(ready)
+		<-others
+	})
 	p := w.start(w.pack()...)
-	<-ready
+	arrives(t, ready)
 	w.run(w.pack()...).want(exitUsage).says("another satchel is writing this bundle", "hint: wait until it has finished")
 	w.run(w.pack("--restart")...).want(exitUsage).says("another satchel is writing this bundle")
+	goOn()
 	p.wait().want(exitOK)
 	w.run("verify", w.drive).want(exitOK)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestSinceTrust: with --trust, pack and plan count on no receipt that nobody who is trusted has
@@ -22,7 +22,7 @@ func TestSinceTrust(t *testing.T) {
 	var keys []*bundle.Signer
 	for _, name := range []string{"stranger", "alice"} {
 		file := filepath.Join(w.dir, name)
-		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
 			t.Skipf("ssh-keygen: %v: %s", err, out)
 		}
 		signer, err := bundle.LoadSigner(t.Context(), file, nil)

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // Block is the commands between two lines of three backticks, and what came of them.
@@ -30,7 +31,7 @@ func (c *Cluster) Page(t testing.TB, dir string, page []byte, path ...string) (d
 	t.Helper()
 	functions, bin := c.oc(t)
 	for _, b := range Blocks(page) {
-		cmd := exec.Command("bash", "-c", functions+b.Commands)
+		cmd := proctest.Command(t, "bash", "-c", functions+b.Commands)
 		cmd.Dir = dir
 		dirs := append([]string{bin}, path...)
 		cmd.Env = append(os.Environ(), "PATH="+strings.Join(dirs, ":")+":"+os.Getenv("PATH"))

@@ -18,6 +18,7 @@ import (
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // startDockerRegistry runs the distribution's docker-registry on a free port and returns
@@ -197,7 +198,7 @@ func TestPodmanPulls(t *testing.T) {
 	podman := func(args ...string) {
 		t.Helper()
 		base := []string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}
-		if out, err := exec.Command("podman", append(base, args...)...).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "podman", append(base, args...)...).CombinedOutput(); err != nil {
 			t.Errorf("podman %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
@@ -206,7 +207,7 @@ func TestPodmanPulls(t *testing.T) {
 		podman("pull", "-q", "--tls-verify=false", host+"/made/"+name+":v1")
 	}
 	for _, name := range []string{"nested", "artifact"} {
-		if out, err := exec.Command("skopeo", "inspect", "--raw", "--tls-verify=false", "docker://"+host+"/made/"+name+":v1").CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "skopeo", "inspect", "--raw", "--tls-verify=false", "docker://"+host+"/made/"+name+":v1").CombinedOutput(); err != nil {
 			t.Errorf("skopeo inspect %s: %v\n%s", name, err, out)
 		}
 	}

@@ -3,12 +3,13 @@ package registrytest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	stored "github.com/distribution/distribution/v3/registry/storage"
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // Collect has distribution v3 collect garbage: blobs that no manifest names, and, if untagged,
@@ -36,7 +37,7 @@ func (r *Registry) Collect(t testing.TB, untagged bool) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, r.Dir, ""), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "garbage-collect", fmt.Sprintf("--delete-untagged=%t", untagged), file)
+	cmd := proctest.Command(t, program, "garbage-collect", fmt.Sprintf("--delete-untagged=%t", untagged), file)
 	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "PATH=" + os.Getenv("PATH")}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -1,15 +1,17 @@
 package registrytest
 
 import (
-	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const program = "docker-registry"
@@ -36,7 +38,7 @@ func StartAuth(t testing.TB, user, password string) *Registry {
 
 const config = `version: 0.1
 log:
-  level: info
+  level: error
   accesslog:
     disabled: true
 storage:
@@ -52,58 +54,97 @@ http:
   secret: test
 %s`
 
+// start has the program log errors alone and collect its garbage seldom: that is half of the work that
+// it does for a request.
 func start(t testing.TB, extra string) *Registry {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skipf("%s is not installed (Debian package %s)", program, program)
 	}
-	r := &Registry{Dir: t.TempDir()}
+	r := &Registry{Dir: directory(t)}
 	file := filepath.Join(t.TempDir(), "config.yml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, r.Dir, extra), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var log bytes.Buffer
 	cmd := exec.Command(path, "serve", file)
-	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "PATH=" + os.Getenv("PATH")}
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd.Env = []string{"OTEL_TRACES_EXPORTER=none", "GOGC=800", "PATH=" + os.Getenv("PATH")}
+	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", program, err)
 	}
-	hosts, drained := make(chan string, 1), make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(drained)
-		watch(log, hosts)
+		defer close(ended)
+		cmd.Wait() // killed: its error says only that
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		<-drained
-		cmd.Wait() // killed: its error says only that
+		<-ended
 	})
-	select {
-	case host, ok := <-hosts:
-		if !ok {
-			t.Fatalf("%s ended before it listened", program)
+	for began := time.Now(); r.Host == ""; time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("%s ended before it listened: %s", program, &log)
+		default:
 		}
-		r.Host = host
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s does not listen after 30 seconds", program)
+		if r.Host, err = listening(cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%s does not listen after 30 seconds", program)
+		}
 	}
 	return r
 }
 
-// watch sends the address that the registry logs, then reads its log to the end.
-func watch(log io.Reader, hosts chan<- string) {
-	defer close(hosts)
-	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:[0-9]+)`)
-	lines := bufio.NewScanner(log)
-	for found := false; lines.Scan(); {
-		if m := listening.FindStringSubmatch(lines.Text()); m != nil && !found {
-			found = true
-			hosts <- m[1]
+// listening gives the address of this machine's loopback at which a process listens, or "" if it does not.
+func listening(pid int) (host string, err error) {
+	sockets, err := os.ReadFile("/proc/net/tcp") // proc(5): local address, remote, state, ..., inode in the tenth place
+	if err != nil {
+		return "", err
+	}
+	open := fmt.Sprintf("/proc/%d/fd", pid)
+	files, err := os.ReadDir(open)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil // it has ended
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		name, _ := os.Readlink(filepath.Join(open, f.Name())) // one that is closed by now has none
+		for line := range strings.Lines(string(sockets)) {
+			var port uint16
+			field := strings.Fields(line)
+			if len(field) > 9 && field[3] == "0A" && name == "socket:["+field[9]+"]" {
+				if _, err := fmt.Sscanf(field[1], "0100007F:%X", &port); err == nil {
+					return fmt.Sprintf("127.0.0.1:%d", port), nil
+				}
+			}
 		}
 	}
-	io.Copy(io.Discard, log) // a line too long for the scanner
+	return "", nil
+}
+
+// directory is an empty one for a registry's content: in memory where there is plenty, because each
+// file is synced, and thousands are.
+func directory(t testing.TB) string {
+	t.Helper()
+	const shared, plenty = "/dev/shm", 8 << 30
+	var fs unix.Statfs_t
+	if err := unix.Statfs(shared, &fs); err != nil || int64(fs.Bavail)*int64(fs.Bsize) < plenty {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shared, "satchel-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // kinds of content, by how well they compress.
@@ -189,7 +191,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Skip("zstd is not installed")
 	}
-	cmd := exec.Command(program, "-d", "-c")
+	cmd := proctest.Command(t, program, "-d", "-c")
 	cmd.Stdin = bytes.NewReader(whole)
 	if out, err := cmd.Output(); err != nil || !bytes.Equal(out, content) {
 		t.Errorf("zstd -d gives %d bytes, %v", len(out), err)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"os"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 const id = "abcdefghijkl2347"
@@ -308,7 +310,7 @@ func TestSums(t *testing.T) {
 		t.Errorf("order: %s", sums)
 	}
 	check := func(text []byte) error {
-		cmd := exec.Command(program, "--strict", "-c", "-")
+		cmd := proctest.Command(t, program, "--strict", "-c", "-")
 		cmd.Dir, cmd.Stdin = dir, bytes.NewReader(text)
 		return cmd.Run()
 	}

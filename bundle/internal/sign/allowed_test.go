@@ -3,13 +3,13 @@ package sign
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle/keystest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // alice is a public key.
@@ -123,7 +123,7 @@ func TestAsOpenSSH(t *testing.T) {
 	file := keystest.SSHKey(t, "ed25519", "")
 	pub := keystest.Public(t, file)
 	message := writeFile(t, dir, "message", "content\n")
-	if out, err := exec.Command(keygen, "-q", "-Y", "sign", "-n", BundleNamespace, "-f", file, message).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, keygen, "-q", "-Y", "sign", "-n", BundleNamespace, "-f", file, message).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	body, err := os.ReadFile(message + ".sig")
@@ -159,7 +159,7 @@ func TestAsOpenSSH(t *testing.T) {
 	}
 	for i, tt := range tests {
 		allowed := writeFile(t, dir, "signers", tt.line+" "+pub+"\n")
-		cmd := exec.Command(keygen, "-Y", "verify", "-f", allowed, "-I", tt.who, "-n", BundleNamespace, "-s", message+".sig", "-Overify-time=20260601120000Z")
+		cmd := proctest.Command(t, keygen, "-Y", "verify", "-f", allowed, "-I", tt.who, "-n", BundleNamespace, "-s", message+".sig", "-Overify-time=20260601120000Z")
 		cmd.Stdin = strings.NewReader("content\n")
 		out, err := cmd.CombinedOutput()
 		if ok := err == nil; ok != tt.ok {

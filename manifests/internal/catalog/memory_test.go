@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // childMark tells the test binary that it is to read the catalog and print its memory.
@@ -178,7 +178,7 @@ func TestMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("only Linux says how much memory a process had")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestMemory$", "-test.v")
+	cmd := proctest.Command(t, os.Args[0], "-test.run=^TestMemory$", "-test.v")
 	cmd.Env = append(os.Environ(), childMark+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // takes reports why an opm does not make its cache of a catalog; nil if it does.
@@ -24,7 +24,7 @@ func takes(t *testing.T, opm string, files fstest.MapFS) error {
 	if err := os.CopyFS(filepath.Join(dir, "configs"), files); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), opm, "serve", filepath.Join(dir, "configs"), "--cache-dir", filepath.Join(dir, "cache"), "--cache-only", "--termination-log", filepath.Join(dir, "log")).CombinedOutput()
+	out, err := proctest.Command(t, opm, "serve", filepath.Join(dir, "configs"), "--cache-dir", filepath.Join(dir, "cache"), "--cache-only", "--termination-log", filepath.Join(dir, "log")).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

@@ -3,11 +3,12 @@ package cluster
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // fakeOC answers as oc does: from files RESOURCE.yaml, with an empty list where there is none, and
@@ -40,7 +41,7 @@ func ask(t *testing.T, files map[string]string) (out, errs string) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-c", Query("out.txt"))
+	cmd := proctest.Command(t, "sh", "-c", Query("out.txt"))
 	cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CLUSTER=" + dir}
 	stderr := &strings.Builder{}
 	cmd.Stderr = stderr

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,6 +26,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/payload"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 var rewrite = flag.Bool("update", false, "write the golden files again")
@@ -283,7 +283,7 @@ func checkCommands(t *testing.T, files []handover.File) {
 			if i%2 == 0 {
 				continue
 			}
-			if out, err := exec.Command("bash", "-n", "-c", part).CombinedOutput(); err != nil {
+			if out, err := proctest.Command(t, "bash", "-n", "-c", part).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v: %s", f.Name, err, out)
 			}
 			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {

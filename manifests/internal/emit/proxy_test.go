@@ -3,7 +3,6 @@ package emit
 import (
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/trust"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // clusterOf makes a state of objects in JSON; asked are kinds that have none.
@@ -195,7 +195,7 @@ func runWithProxy(t *testing.T, before, commands, proxy, spec, status string) st
   esac
 }
 ` + commands
-	cmd := exec.Command("bash", "-c", script)
+	cmd := proctest.Command(t, "bash", "-c", script)
 	cmd.Env = append(cmd.Environ(), "BEFORE_ALL="+before, "PROXY_NOW="+proxy, "SPEC="+spec, "STATUS="+status)
 	out, err := cmd.CombinedOutput()
 	if len(out) == 0 || strings.HasPrefix(string(out), "STOP: ") {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 const realData = "../../../../shared/data"
@@ -116,7 +116,7 @@ func TestHoles(t *testing.T) {
 		}
 	}
 	for format, want := range map[string]string{"posix": "it has more than 256 MiB when decompressed", "gnu": `"channels/hole.yaml" is of type 'S'`} {
-		archive, err := exec.Command("tar", "-C", dir, "-czSf", "-", "--format="+format, "version", "channels").Output()
+		archive, err := proctest.Command(t, "tar", "-C", dir, "-czSf", "-", "--format="+format, "version", "channels").Output()
 		if err != nil {
 			t.Skipf("tar: %v", err)
 		}

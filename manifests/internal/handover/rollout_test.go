@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestRolloutLoop: a failed read of the pools is not taken for a new configuration, in each shell
@@ -23,7 +25,7 @@ sleep() { :; }
 		if _, err := exec.LookPath(shell); err != nil {
 			continue
 		}
-		cmd := exec.Command(shell, "-c", stub+strings.Join((&Handover{}).Rollout("true"), "\n"))
+		cmd := proctest.Command(t, shell, "-c", stub+strings.Join((&Handover{}).Rollout("true"), "\n"))
 		cmd.Env = append(cmd.Environ(), "READS="+t.TempDir()+"/reads")
 		// what was, the one that fails, the old one, the new one, and the pools to wait for
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "5 reads") {

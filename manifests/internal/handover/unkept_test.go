@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/page"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestTellUnkept: where the ConfigMap of the state before satchel has no list of what was off, that is
@@ -19,7 +20,7 @@ func TestTellUnkept(t *testing.T) {
 	sentence, lines := (&Handover{}).TellUnkept(KeyChartsOff)
 	for data, note := range map[string]bool{"  charts-off: \"\"": false, "  charts-off: a b": false, "  no-proxy: charts-off": true} {
 		fake := "oc() { printf 'apiVersion: v1\\ndata:\\n%s\\n' '" + data + "'; }\n"
-		out, err := exec.Command(bash, "-c", fake+strings.Join(page.Chain(lines...), "\n")).Output()
+		out, err := proctest.Command(t, bash, "-c", fake+strings.Join(page.Chain(lines...), "\n")).Output()
 		if err != nil || strings.HasPrefix(string(out), "NOTE: ") != note {
 			t.Errorf("%s: %v, %s", data, err, out)
 		}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -24,6 +23,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/asktest"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 const (
@@ -141,7 +141,7 @@ func TestFilteredMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("only Linux says how much memory a process had")
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestFilteredMemory$", "-test.v")
+	cmd := proctest.Command(t, os.Args[0], "-test.run=^TestFilteredMemory$", "-test.v")
 	cmd.Env = append(os.Environ(), filteredChild+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

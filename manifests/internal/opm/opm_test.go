@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/filter"
 	"github.com/satchel-airgap/satchel/manifests/internal/layers"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 const realData = "../../../../shared/data/fbc"
@@ -175,7 +175,7 @@ func TestOldestCache(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(ours, "digest"), []byte(sum+enforced), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.CommandContext(t.Context(), opm, "serve", configs, "--cache-dir", ours, "--cache-enforce-integrity", "--cache-only", "--termination-log", filepath.Join(dir, "log")).CombinedOutput()
+			out, err := proctest.Command(t, opm, "serve", configs, "--cache-dir", ours, "--cache-enforce-integrity", "--cache-only", "--termination-log", filepath.Join(dir, "log")).CombinedOutput()
 			if (err == nil) != (enforced == "") {
 				t.Errorf("%s, another digest %t: %v: %s", name, enforced != "", err, out)
 			}

@@ -1,16 +1,17 @@
 package page
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // A chain runs to the end, or to what fails; it says so then, and the shell goes on.
 func TestChain(t *testing.T) {
 	for read, want := range map[string]string{"A=1": "1 set\nnext\n", "A=$(false)": "\nnext\n"} {
 		lines := append(Chain(read, Or(`[ -z "$A" ]`, `printf '%s ' "$A"`), "echo set"), "echo next")
-		out, err := exec.Command("sh", "-c", strings.Join(lines, "\n")).Output()
+		out, err := proctest.Command(t, "sh", "-c", strings.Join(lines, "\n")).Output()
 		if got := string(out); err != nil || !strings.HasSuffix(got, want) || strings.HasPrefix(got, "STOP: ") != (read != "A=1") {
 			t.Errorf("%s: %v: %q, want %q", read, err, got, want)
 		}
@@ -55,7 +56,7 @@ func TestEachOfFails(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string]string{`[ "$v" = b ]`: "STOP", `[ -n "$v" ]`: ""} {
 		script := "oc() { echo crd; }\n" + strings.Join(Chain(EachOf("v", "things", "printf 'a b'", command)...), "\n")
-		out, _ := exec.Command("bash", "-c", script).CombinedOutput() // it fails as the chain does
+		out, _ := proctest.Command(t, "bash", "-c", script).CombinedOutput() // it fails as the chain does
 		if stops := strings.Contains(string(out), "STOP"); stops != (want != "") {
 			t.Errorf("%s: %s", command, out)
 		}

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestKilled kills processes in the middle of what they write: no number that one of them was
@@ -27,7 +27,7 @@ func TestKilled(t *testing.T) {
 	s := At(t.TempDir(), "weekly")
 	given := map[string]string{} // bundle by number
 	for round := range rounds {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
+		cmd := proctest.Command(t, os.Args[0], "-test.run=^TestKilled$")
 		cmd.Env = append(os.Environ(), "SATCHEL_TEST_LEDGER="+s.state, fmt.Sprintf("SATCHEL_TEST_ROUND=%d", round))
 		out, err := cmd.StdoutPipe()
 		if err == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prepare"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -248,11 +248,11 @@ func TestAgainBeside(t *testing.T) {
 	t.Parallel()
 	w := newWeekly(t, 15)
 	w.dir = t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m", "satchel-test", w.dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", "size=64m", "satchel-test", w.dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", w.dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "umount", w.dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %s", out)
 		}
 	})

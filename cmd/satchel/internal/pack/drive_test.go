@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // TestSystemDisk asks before the first byte goes to the system's own disk, and does not
@@ -63,11 +63,11 @@ func TestSpaceIsReportedWrongly(t *testing.T) {
 	if err := os.Mkdir(o.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=256k", "satchel-test", o.Dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", "size=256k", "satchel-test", o.Dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", o.Dir).CombinedOutput(); err != nil {
+		if out, err := proctest.Command(t, "umount", o.Dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %s", out)
 		}
 	})
@@ -76,7 +76,7 @@ func TestSpaceIsReportedWrongly(t *testing.T) {
 		t.Fatalf("256 KiB: %v", err)
 	}
 	size := fmt.Sprintf("remount,size=%d", space.Need-8<<10)
-	if out, err := exec.Command("mount", "-o", size, o.Dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-o", size, o.Dir).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %s", size, out)
 	}
 	o.Options = b.Prepare(set)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // tmpfs mounts one on dir, with these options.
@@ -21,7 +21,7 @@ func tmpfs(t *testing.T, dir, options string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "satchel-test", dir).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "mount", "-t", "tmpfs", "-o", options, "satchel-test", dir).CombinedOutput(); err != nil {
 		t.Skipf("mounting a tmpfs is not permitted here: %s", out)
 	}
 	t.Cleanup(func() { release(t, "umount", dir) })

@@ -14,6 +14,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/jobtest"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/pack"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -264,7 +265,7 @@ func skopeo119(t *testing.T) string {
 		{"mod", "init", "tools"}, {"get", module + "/cmd/skopeo@" + version},
 		{"build", "-tags", "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper", "-o", "skopeo", module + "/cmd/skopeo"},
 	} {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd := proctest.Within(t, proctest.Build, "go", args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GONOSUMDB="+module, "CGO_ENABLED=0", "GOFLAGS=")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Logf("skopeo %s cannot be built: %v\n%s", version, err, out)

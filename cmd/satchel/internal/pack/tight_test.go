@@ -15,12 +15,13 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/plan"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // must runs a program, and skips the test where it cannot be run.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	out, err := proctest.Command(t, args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		t.Skipf("not possible here: %s: %v %s", strings.Join(args, " "), err, out)
 	}
@@ -53,7 +54,7 @@ func exfat(t *testing.T, dir string, mib, cluster int64) {
 }
 
 func release(t *testing.T, args ...string) {
-	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, args[0], args[1:]...).CombinedOutput(); err != nil {
 		t.Errorf("%s: %v %s", strings.Join(args, " "), err, out)
 	}
 }

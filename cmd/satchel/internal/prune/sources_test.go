@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/prune"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -127,7 +127,7 @@ func TestTrusted(t *testing.T) {
 	s := newSite(t, registrytest.StartOlareg(t).Host, 14)
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+	if out, err := proctest.Command(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
 		t.Skipf("ssh-keygen: %v: %s", err, out)
 	}
 	pub, err := os.ReadFile(key + ".pub")

@@ -18,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // maker makes facts of random digests, always the same.
@@ -148,7 +149,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("%d images in %d repositories", len(r.Images), len(r.Repositories))
 	}
 	if jq, err := exec.LookPath("jq"); err == nil {
-		cmd := exec.Command(jq, "-r", ".repositories[][0]")
+		cmd := proctest.Command(t, jq, "-r", ".repositories[][0]")
 		cmd.Stdin = bytes.NewReader(body)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "openshift4/ose-operator-000-rhel9\n") {
 			t.Errorf("jq: %v\n%s", err, out)

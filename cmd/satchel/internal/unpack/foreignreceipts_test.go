@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -25,7 +25,7 @@ func twoSigners(t *testing.T) (keys []*bundle.Signer, trust *bundle.Trust) {
 	var allowed strings.Builder
 	for i := range 2 {
 		file := filepath.Join(t.TempDir(), "key")
-		if text, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		if text, err := proctest.Command(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
 			t.Skipf("%v %s", err, text)
 		}
 		signer, err := bundle.LoadSigner(t.Context(), file, nil)

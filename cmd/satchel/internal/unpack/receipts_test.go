@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/unpack"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -369,7 +369,7 @@ func TestSignedReceipts(t *testing.T) {
 	var allowed strings.Builder
 	for i := range 2 {
 		file := filepath.Join(t.TempDir(), "key")
-		if text, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		if text, err := proctest.Command(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
 			t.Skipf("ssh-keygen: %v %s", err, text)
 		}
 		signer, err := bundle.LoadSigner(t.Context(), file, nil)
@@ -404,7 +404,7 @@ func TestSignedReceipts(t *testing.T) {
 			t.Fatalf("%d signers: %+v, %v", n, h, err)
 		}
 	}
-	cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", list, "-I", "person1", "-n", "satchel-receipt", "-s", filepath.Join(out, "receipt.json.2.sig"))
+	cmd := proctest.Command(t, "ssh-keygen", "-Y", "verify", "-f", list, "-I", "person1", "-n", "satchel-receipt", "-s", filepath.Join(out, "receipt.json.2.sig"))
 	if cmd.Stdin, err = os.Open(filepath.Join(out, "receipt.json")); err != nil {
 		t.Fatal(err)
 	}

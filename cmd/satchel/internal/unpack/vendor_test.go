@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -33,6 +32,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
@@ -305,7 +305,7 @@ func (v *vendor) skopeo(pulls []ocitest.Pull, answers []string) {
 		return
 	}
 	for i, p := range pulls {
-		cmd := exec.Command(program, "--policy", p.Policy, "--registries.d", p.RegistriesD, "--registries-conf", p.Registries, "--override-arch", cmp.Or(p.Arch, runtime.GOARCH), "copy", "-q", "docker://"+p.Image, "dir:"+v.t.TempDir())
+		cmd := proctest.Command(v.t, program, "--policy", p.Policy, "--registries.d", p.RegistriesD, "--registries-conf", p.Registries, "--override-arch", cmp.Or(p.Arch, runtime.GOARCH), "copy", "-q", "docker://"+p.Image, "dir:"+v.t.TempDir())
 		out, err := cmd.CombinedOutput()
 		if (err == nil) != (answers[i] == ocitest.Accepted) {
 			v.t.Errorf("skopeo copy %s for %s: %v: %s, where nodes say %q", p.Image, p.Arch, err, out, answers[i])

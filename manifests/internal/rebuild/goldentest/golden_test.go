@@ -15,6 +15,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/rebuild"
 	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/proctest"
 )
 
 // The layer of TestGolden. Its bytes decide the digest of every image that is
@@ -96,7 +97,7 @@ func TestGoldenEmulated(t *testing.T) {
 	case testing.Short():
 		t.Skip("it builds the test once more")
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-exec", qemu, "-run", "^TestGolden$", "-v", ".")
+	cmd := proctest.Within(t, proctest.Build, "go", "test", "-exec", qemu, "-run", "^TestGolden$", "-v", ".")
 	cmd.Env = append(os.Environ(), "GOARCH="+other, "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestGolden ")) {
