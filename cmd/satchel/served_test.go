@@ -84,9 +84,9 @@ type served struct {
 	log *bytes.Buffer
 }
 
-// serve runs an image's command in its file system, which nobody can write, as any
+// serveOPM runs an image's command in its file system, which nobody can write, as any
 // user. Without an answer there is an error.
-func serve(t testing.TB, root string, config ispec.Image) (*served, error) {
+func serveOPM(t testing.TB, root string, config ispec.Image) (*served, error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -233,7 +233,7 @@ func TestServed(t *testing.T) {
 			if got := strings.Join(config.Config.Cmd, " "); got != tc.cmd || got != strings.Join(other.Config.Cmd, " ") {
 				t.Errorf("it runs %s", got)
 			}
-			s, err := serve(t, filepath.Join(dir, "amd64"), config)
+			s, err := serveOPM(t, filepath.Join(dir, "amd64"), config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,7 +244,7 @@ func TestServed(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "amd64", "configs", "more.json"), []byte("{}"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := serve(t, filepath.Join(dir, "amd64"), config); err == nil { // which shows that the cache was read
+			if _, err := serveOPM(t, filepath.Join(dir, "amd64"), config); err == nil { // which shows that the cache was read
 				t.Error("another catalog is served from the same cache")
 			}
 		})

@@ -1,0 +1,226 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci"
+)
+
+// lookAgain is how long after a look at a drive that is away the next one is due.
+const lookAgain = time.Second
+
+// opened is a bundle that stays in use while its drive goes away and comes back.
+type opened struct {
+	notice.To
+	bundle *bundle.Reader // as it was opened first: its index is in memory
+
+	mu    sync.Mutex
+	now   *session // nil while the drive is away
+	away  error    // why it is
+	tried time.Time
+}
+
+// session is a reader, from when its drive came to when it went.
+type session struct {
+	r     *bundle.Reader
+	users int
+	over  bool // it is closed when the last user has gone
+}
+
+func newOpened(r *bundle.Reader, to notice.To) *opened {
+	return &opened{To: to, bundle: r, now: &session{r: r}}
+}
+
+// use gives the session to read from; every use is answered by one done. If the drive is away
+// it looks whether it is back, now and then.
+func (o *opened) use() (*session, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.now == nil {
+		if err := o.lookAgain(); err != nil {
+			return nil, err
+		}
+	}
+	o.now.users++
+	return o.now, nil
+}
+
+// lookAgain opens the bundle anew. The caller holds o.mu.
+func (o *opened) lookAgain() error {
+	if time.Since(o.tried) < lookAgain {
+		return o.away
+	}
+	r, err := o.bundle.Reopen()
+	o.tried = time.Now()
+	var other *bundle.FingerprintError
+	switch {
+	case errors.As(err, &other):
+		o.Warn("another bundle is in %s now; bundle %s was there: put its drive back", o.bundle.Dir(), o.bundle.ID())
+		return o.away
+	case err != nil:
+		o.Debug("bundle %s is still away: %v", o.bundle.ID(), err)
+		return o.away
+	}
+	o.Info("bundle %s in %s is back", o.bundle.ID(), o.bundle.Dir())
+	o.now, o.away = &session{r: r}, nil
+	return nil
+}
+
+// lost notes that a session reads no more because its drive is away. Its files are closed, so
+// that the drive can be unmounted.
+func (o *opened) lost(s *session, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.now != s {
+		return // another request has found it
+	}
+	o.Warn("bundle %s in %s cannot be read: %v; requests are answered with 503 until it is back: plug the drive in and mount it in the same place", o.bundle.ID(), o.bundle.Dir(), err)
+	o.now, o.away, o.tried = nil, err, time.Time{}
+	s.over = true
+	o.closeUnused(s)
+}
+
+func (o *opened) done(s *session) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.users--
+	o.closeUnused(s)
+}
+
+func (o *opened) closeUnused(s *session) {
+	if s.over && s.users == 0 {
+		_ = s.r.Close() // it was only read
+	}
+}
+
+// close ends the last session.
+func (o *opened) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s := o.now; s != nil {
+		o.now, o.away, o.tried = nil, fs.ErrClosed, time.Now().Add(time.Hour)
+		s.over = true
+		o.closeUnused(s)
+	}
+}
+
+// shelf is all bundles. It is an [oci.Source]: content comes from any that has it.
+type shelf []*opened
+
+// lackingError says that no bundle has something.
+type lackingError struct{ Content oci.Descriptor }
+
+func (e *lackingError) Error() string {
+	return fmt.Sprintf("%s is in no bundle that was given", e.Content.Digest)
+}
+func (e *lackingError) Unwrap() error { return fs.ErrNotExist }
+
+// has reports whether a bundle has d.
+func (s shelf) has(d oci.Descriptor) bool {
+	for _, o := range s {
+		if o.bundle.Has(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// Open gives the bytes of d from off on, unverified. The error is a *lackingError if no bundle
+// has it.
+func (s shelf) Open(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
+	r := &stream{ctx: ctx, d: d, at: off}
+	for _, o := range s {
+		if o.bundle.Has(d) {
+			r.from = append(r.from, o)
+		}
+	}
+	if len(r.from) == 0 {
+		return nil, &lackingError{d}
+	}
+	return r, nil
+}
+
+// stream reads content. Where a read fails, the rest comes from another bundle, or from the same one
+// once its drive is back.
+type stream struct {
+	//lint:ignore containedctx io.Reader takes no context
+	ctx  context.Context
+	d    oci.Descriptor
+	at   int64     // the next byte
+	from []*opened // the first is read from, then the next
+	s    *session
+	in   io.ReadCloser
+	anew bool // the first was opened anew for this byte
+}
+
+func (r *stream) Read(p []byte) (int, error) {
+	var first error
+	for {
+		n, err := r.read(p)
+		if n > 0 || err == nil || err == io.EOF {
+			r.at, r.anew = r.at+int64(n), false
+			return n, err
+		}
+		if first == nil {
+			first = err
+		}
+		if !r.next(err) {
+			return 0, first
+		}
+	}
+}
+
+func (r *stream) read(p []byte) (int, error) {
+	if r.in == nil {
+		s, err := r.from[0].use()
+		if err != nil {
+			return 0, err
+		}
+		if r.in, err = s.r.Open(r.ctx, r.d, r.at); err != nil {
+			r.from[0].done(s)
+			return 0, err
+		}
+		r.s = s
+	}
+	return r.in.Read(p)
+}
+
+// next finds another way to read on after an error.
+func (r *stream) next(err error) bool {
+	if r.ctx.Err() != nil {
+		return false
+	}
+	o, s := r.from[0], r.s
+	if _, away := errors.AsType[*bundle.DriveError](err); away && s != nil {
+		o.lost(s, err)
+		if _ = r.Close(); !r.anew {
+			r.anew = true
+			return true
+		}
+	}
+	_ = r.Close()
+	if len(r.from) == 1 {
+		return false
+	}
+	r.from, r.anew = r.from[1:], false
+	return true
+}
+
+// Close gives the session back. The next read takes one again.
+func (r *stream) Close() error {
+	if r.in == nil {
+		return nil
+	}
+	err := r.in.Close()
+	r.from[0].done(r.s)
+	r.in, r.s = nil, nil
+	return err
+}

@@ -1,0 +1,192 @@
+package serve
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/durable"
+)
+
+const (
+	lifetime = 365 * 24 * time.Hour
+	renewAt  = 30 * 24 * time.Hour // before the end
+	clocks   = 24 * time.Hour      // by which those of clients may be behind
+	ownFile  = "serve.pem"
+)
+
+// Own is a certificate that satchel made. It is its own authority and can sign for nobody else.
+type Own struct {
+	tls.Certificate
+	PEM   []byte // without the key
+	Why   string // it is a new one; "" for one of an earlier run
+	Names []string
+}
+
+// OwnCertificate gives the certificate of earlier runs, which is kept in dir, if it is for all of
+// these names and addresses and has not run out; else it makes one. dir may be "": then it is for
+// this run alone.
+func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
+	file, why := filepath.Join(dir, ownFile), "there was none"
+	var old *Own
+	if dir != "" {
+		var err error
+		if old, err = readOwn(file); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case old == nil:
+	case now.After(old.Leaf.NotAfter.Add(-renewAt)):
+		why = "the one of earlier runs is valid until " + old.Leaf.NotAfter.UTC().Format(time.DateOnly) + " only"
+	case now.Before(old.Leaf.NotBefore):
+		why = "the one of earlier runs is not valid yet, by the clock of this host"
+	default:
+		fresh := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return old.Leaf.VerifyHostname(n) == nil })
+		if len(fresh) == 0 {
+			return old, nil
+		}
+		why = "the one of earlier runs is not for " + strings.Join(fresh, ", ")
+		names = append(names, old.Names...)
+	}
+	own, key, err := makeOwn(names, now)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	own.Why = why
+	if dir == "" {
+		return own, nil
+	}
+	err = os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = durable.Write(file, append(key, own.PEM...))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep the certificate for later runs: %w", err)
+	}
+	return own, nil
+}
+
+// readOwn reads a certificate with its key; nil if there is none that can be read.
+func readOwn(file string) (*Own, error) {
+	body, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate of earlier runs: %w", err)
+	}
+	cert, err := tls.X509KeyPair(body, body)
+	if err != nil {
+		//lint:ignore nilerr another one is made
+		return nil, nil
+	}
+	return ownOf(cert), nil
+}
+
+func ownOf(cert tls.Certificate) *Own {
+	own := &Own{Certificate: cert, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})}
+	own.Names = slices.Clone(cert.Leaf.DNSNames)
+	for _, ip := range cert.Leaf.IPAddresses {
+		own.Names = append(own.Names, ip.String())
+	}
+	return own
+}
+
+// makeOwn makes a certificate, and its key as PEM.
+func makeOwn(names []string, now time.Time) (*Own, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "satchel serve"},
+		NotBefore: now.Add(-clocks), NotAfter: now.Add(lifetime),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}
+	slices.Sort(names)
+	for _, n := range slices.Compact(names) {
+		if ip := net.ParseIP(n); ip != nil {
+			t.IPAddresses = append(t.IPAddresses, ip)
+		} else {
+			t.DNSNames = append(t.DNSNames, n)
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, nil, err
+	}
+	own := ownOf(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf})
+	return own, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), nil
+}
+
+// Fingerprint is the SHA-256 of a certificate, as openssl x509 -fingerprint -sha256 has it.
+func Fingerprint(cert tls.Certificate) string {
+	sum := sha256.Sum256(cert.Certificate[0])
+	return strings.ReplaceAll(strings.ToUpper(fmt.Sprintf("% x", sum[:])), " ", ":")
+}
+
+// WriteCA writes a certificate for clients. It replaces no file but one of certificates.
+func WriteCA(file string, body []byte) error {
+	old, err := os.ReadFile(file)
+	if err == nil && len(bytes.TrimSpace(old)) > 0 {
+		if block, _ := pem.Decode(old); block == nil || block.Type != "CERTIFICATE" {
+			return fmt.Errorf("%s is there and is not a certificate", file)
+		}
+	}
+	if err := durable.Write(file, body); err != nil {
+		return err
+	}
+	return os.Chmod(file, 0o644) // it is public
+}
+
+// Addresses lists the names and addresses by which clients reach what listens on host: all of
+// this host where it is none, or listens everywhere.
+func Addresses(host string) []string {
+	ip := net.ParseIP(host)
+	if host != "" && (ip == nil || !ip.IsUnspecified()) {
+		list := []string{host}
+		if host == "localhost" || ip != nil && ip.IsLoopback() {
+			list = append(list, "localhost", "127.0.0.1", "::1")
+		}
+		return list
+	}
+	list := []string{"localhost"}
+	if name, err := os.Hostname(); err == nil && name != "" {
+		list = append(list, strings.ToLower(name))
+	}
+	addrs, _ := net.InterfaceAddrs() // without them, --tls-name names them
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+			list = append(list, n.IP.String())
+		}
+	}
+	return list
+}

@@ -1,0 +1,141 @@
+package serve
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	maxPasswords = 1 << 20 // bytes of a file
+	maxCost      = 15      // of bcrypt: about 2 seconds a try
+)
+
+// Passwords are who may read. A password that was right once is known again without bcrypt, by
+// an HMAC with a key of this run.
+type Passwords struct {
+	hashes map[string][]byte // bcrypt, by user; nil: one password for any user
+	other  []byte            // what unknown users are compared with, so that they take as long
+	key    [32]byte
+	one    [32]byte
+
+	mu    sync.Mutex // one bcrypt at a time: guessing is slow, and reading is not held up
+	known sync.Map   // [32]byte of user and password
+}
+
+// ReadPassword reads the password in the first line of a file. Any user name goes with it.
+func ReadPassword(name string) (*Passwords, error) {
+	body, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return nil, fmt.Errorf("%s: its first line is empty", name)
+	}
+	p := &Passwords{}
+	if _, err := rand.Read(p.key[:]); err != nil {
+		return nil, err
+	}
+	p.one = p.sum("", string(line))
+	return p, nil
+}
+
+// ReadHtpasswd reads a file of lines USER:HASH, the hashes by bcrypt, as htpasswd -B writes it.
+func ReadHtpasswd(name string) (*Passwords, error) {
+	body, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	p := &Passwords{hashes: map[string][]byte{}}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		user, hash, ok := strings.Cut(line, ":")
+		cost, err := bcrypt.Cost([]byte(hash))
+		if !ok || err != nil || user == "" || cost > maxCost {
+			return nil, fmt.Errorf("%s:%d: it is not USER:HASH with a hash by bcrypt of a cost of at most %d; htpasswd -B makes such lines", name, n, maxCost)
+		}
+		p.hashes[user], p.other = []byte(hash), []byte(hash)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(p.hashes) == 0 {
+		return nil, fmt.Errorf("%s has no user", name)
+	}
+	_, err = rand.Read(p.key[:])
+	return p, err
+}
+
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(f, maxPasswords+1))
+	if err == nil && len(body) > maxPasswords {
+		err = fmt.Errorf("%s is larger than a file of passwords", name)
+	}
+	return body, errors.Join(err, f.Close())
+}
+
+func (p *Passwords) sum(user, password string) (sum [32]byte) {
+	h := hmac.New(sha256.New, p.key[:])
+	_, _ = fmt.Fprintf(h, "%d:%s%s", len(user), user, password) // a hash takes everything
+	h.Sum(sum[:0])
+	return sum
+}
+
+// right reports whether a user has this password.
+func (p *Passwords) right(user, password string) bool {
+	if p.hashes == nil {
+		sum := p.sum("", password)
+		return subtle.ConstantTimeCompare(sum[:], p.one[:]) == 1
+	}
+	sum := p.sum(user, password)
+	if _, ok := p.known.Load(sum); ok {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	hash, there := p.hashes[user]
+	if !there {
+		hash = p.other
+	}
+	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !there {
+		return false
+	}
+	p.known.Store(sum, true)
+	return true
+}
+
+// admit answers 401 to who may not read.
+func (g *Registry) admit(a *answer, r *http.Request) bool {
+	if g.Passwords == nil {
+		return true
+	}
+	user, password, ok := r.BasicAuth()
+	if ok && g.Passwords.right(user, password) {
+		return true
+	}
+	a.Header().Set("Www-Authenticate", `Basic realm="satchel", charset="UTF-8"`)
+	a.refuse(http.StatusUnauthorized, codeUnauthorized, "a user name and its password are needed")
+	return false
+}

@@ -1,0 +1,280 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/notice"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Options say how bundles are served.
+type Options struct {
+	notice.To
+	Place     oci.Mirror // the rule for places; its host does not matter
+	Passwords *Passwords // who may read; nil: everybody
+}
+
+// places is how many blobs are read at a time. Each read holds two frames of at most 4 MiB, and
+// each open segment one.
+const places = 8
+
+// Registry is an http.Handler.
+type Registry struct {
+	Options
+	shelf shelf
+	src   oci.Source // content of the shelf
+	gate  *gate
+	repos map[string]*repository
+	names []string // of the repositories, sorted
+	rep   Report
+
+	busy           sync.WaitGroup // requests that are answered now
+	requests, sent atomic.Int64
+}
+
+// Report is what is served.
+type Report struct {
+	Images       int // not counting what is attached to others
+	Attached     int
+	Repositories int
+	Example      oci.Ref   // of an image; its registry is empty
+	LeftOut      []LeftOut // images that are not whole
+}
+
+// LeftOut is an image that is not served because no given bundle has all of it.
+type LeftOut struct {
+	Image   oci.Image
+	Content digest.Digest         // some of what it lacks
+	Brought bundle.BaselineSource // the bundle that has it
+}
+
+// repository is what a client finds under one name.
+type repository struct {
+	manifests, blobs map[digest.Digest]oci.Descriptor
+	tags             map[string]tagged
+	sorted           []string                          // tags
+	referrers        map[digest.Digest][]digest.Digest // by their subject, sorted
+}
+
+// tagged is what a tag names, and which bundle says so.
+type tagged struct {
+	digest digest.Digest
+	by     *bundle.Reader
+}
+
+// Open reads the manifests of bundles. The registry closes the bundles, also where the error is
+// not nil. Errors: a *[LackingError], or one of reading.
+func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
+	g := &Registry{Options: o, gate: newGate(places), repos: map[string]*repository{}}
+	defer func() {
+		if err != nil {
+			g.Close()
+		}
+	}()
+	for _, r := range bundles {
+		g.shelf = append(g.shelf, newOpened(r, o.To))
+	}
+	g.src = g.shelf
+	moved := map[string]int{}
+	for _, r := range bundles {
+		if err := o.Place.CheckCollisions(r.Inventory()); err != nil {
+			return nil, err
+		}
+		for _, img := range r.Inventory().Images {
+			if err := g.add(ctx, r, img, moved); err != nil {
+				return nil, err
+			}
+		}
+		g.warnGaps(r)
+	}
+	g.sort()
+	g.tell(moved)
+	if g.rep.Images+g.rep.Attached == 0 && len(g.rep.LeftOut) > 0 {
+		return nil, &LackingError{g.rep.LeftOut}
+	}
+	return g, nil
+}
+
+// Close closes the bundles.
+func (g *Registry) Close() {
+	for _, o := range g.shelf {
+		o.close()
+	}
+}
+
+// Report is what is served.
+func (g *Registry) Report() Report { return g.rep }
+
+// reached is what an image reaches.
+type reached struct {
+	manifests, blobs []oci.Descriptor
+	subjects         map[digest.Digest]digest.Digest // of manifests that have one
+	lacks            digest.Digest                   // "" for a whole image
+}
+
+// reach walks an image through all bundles.
+func (g *Registry) reach(ctx context.Context, img oci.Image) (*reached, error) {
+	w := &reached{subjects: map[digest.Digest]digest.Digest{}}
+	err := oci.WalkImage(ctx, g.src, img, func(d oci.Descriptor, body []byte) error {
+		d = oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+		if body == nil {
+			switch there := g.shelf.has(d); {
+			case there:
+				w.blobs = append(w.blobs, d)
+			case !oci.IsForeign(d.MediaType): // registries need not have those
+				return &lackingError{d}
+			}
+			return nil
+		}
+		m, err := oci.ParseManifest(d, body)
+		if err == nil && m.Subject != nil {
+			w.subjects[d.Digest] = m.Subject.Digest
+		}
+		w.manifests = append(w.manifests, d)
+		return err
+	})
+	if lacking, ok := errors.AsType[*lackingError](err); ok {
+		w.lacks = lacking.Content.Digest
+		return w, nil
+	}
+	return w, err
+}
+
+// add takes an image up if it is whole.
+func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, moved map[string]int) error {
+	w, err := g.reach(ctx, img)
+	if err != nil {
+		return blamed(r, err)
+	}
+	if w.lacks != "" {
+		return g.leaveOut(r, img, w.lacks)
+	}
+	place := g.Place.Repo(img).Repository
+	repo := g.repos[place]
+	if repo == nil {
+		repo = &repository{manifests: map[digest.Digest]oci.Descriptor{}, blobs: map[digest.Digest]oci.Descriptor{}, tags: map[string]tagged{}, referrers: map[digest.Digest][]digest.Digest{}}
+		g.repos[place] = repo
+	}
+	if repo.take(w, img.Root.Digest) {
+		if img.Subject != "" {
+			g.rep.Attached++
+		} else {
+			g.rep.Images++
+		}
+	}
+	for _, tag := range img.MirrorTags() {
+		old, is := repo.tags[tag]
+		switch {
+		case is && old.digest == img.Root.Digest:
+			continue
+		case is && !newer(r, old.by):
+			moved[named(old.by)+" and not in "+named(r)]++
+			continue
+		case is:
+			moved[named(r)+" and not in "+named(old.by)]++
+		}
+		repo.tags[tag] = tagged{img.Root.Digest, r}
+	}
+	g.exemplify(place, img)
+	return nil
+}
+
+// take takes up what an image reaches, and reports whether its root is new.
+func (r *repository) take(w *reached, root digest.Digest) bool {
+	_, there := r.manifests[root]
+	for _, d := range w.manifests {
+		if _, again := r.manifests[d.Digest]; again {
+			continue
+		}
+		r.manifests[d.Digest] = d
+		if subject, is := w.subjects[d.Digest]; is {
+			r.referrers[subject] = append(r.referrers[subject], d.Digest)
+		}
+	}
+	for _, d := range w.blobs {
+		r.blobs[d.Digest] = d
+	}
+	return !there
+}
+
+// exemplify keeps the first image that a person would pull: one for itself, with a tag of its own,
+// that runs.
+func (g *Registry) exemplify(place string, img oci.Image) {
+	ref := oci.Ref{Repository: place, Digest: img.Root.Digest}
+	good := img.Subject == "" && len(img.Tags) > 0 && len(img.Platforms) > 0
+	if good {
+		ref.Tag, ref.Digest = img.Tags[0], ""
+	}
+	if old := g.rep.Example; old.Repository == "" || good && old.Tag == "" {
+		g.rep.Example = ref
+	}
+}
+
+// leaveOut notes that an image is not whole. Only what a baseline brought may be missing.
+func (g *Registry) leaveOut(r *bundle.Reader, img oci.Image, lacks digest.Digest) error {
+	for _, o := range g.shelf {
+		if _, from, ok := o.bundle.Baseline().Find(lacks); ok {
+			g.rep.LeftOut = append(g.rep.LeftOut, LeftOut{img, lacks, from})
+			return nil
+		}
+	}
+	return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: lacks.String(), What: "is needed and not in it"}}}
+}
+
+// newer reports whether the tags of a are later than those of b.
+func newer(a, b *bundle.Reader) bool {
+	if s := a.Stream(); s == b.Stream() && s != (bundle.Stream{}) {
+		return a.Sequence() > b.Sequence()
+	}
+	return a.Created().After(b.Created())
+}
+
+// named says which bundle it is.
+func named(r *bundle.Reader) string {
+	if s := r.Stream(); s != (bundle.Stream{}) {
+		return fmt.Sprintf("bundle %d of the stream %s (%s)", r.Sequence(), s.Name, r.ID())
+	}
+	return fmt.Sprintf("bundle %s of %s", r.ID(), text.Minute(r.Created()))
+}
+
+// blamed makes damage of what can only come from a bundle that is not as it was packed.
+func blamed(r *bundle.Reader, err error) error {
+	_, wrong := errors.AsType[*oci.DigestError](err)
+	_, odd := errors.AsType[*oci.UnsupportedError](err)
+	if wrong || odd {
+		return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: "its content", What: "is not what the format allows"}}, Err: err}
+	}
+	return err
+}
+
+// sort puts names and tags into the order in which they are listed.
+func (g *Registry) sort() {
+	for name, repo := range g.repos {
+		g.names = append(g.names, name)
+		for tag := range repo.tags {
+			repo.sorted = append(repo.sorted, tag)
+		}
+		slices.SortFunc(repo.sorted, lexical)
+		for _, list := range repo.referrers {
+			slices.Sort(list)
+		}
+	}
+	slices.SortFunc(g.names, lexical)
+	g.rep.Repositories = len(g.names)
+}
+
+// lexical is the order that the specification asks for: letters before their case.
+func lexical(a, b string) int {
+	return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
+}

@@ -1,0 +1,70 @@
+package serve
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// LackingError says that no image is whole.
+type LackingError struct{ LeftOut []LeftOut }
+
+func (e *LackingError) Error() string {
+	return fmt.Sprintf("none of the images is whole: %s without what earlier bundles brought", text.Count(len(e.LeftOut), "image", "images"))
+}
+
+// Permanent is true: somebody must bring the other bundles.
+func (e *LackingError) Permanent() bool { return true }
+
+// Hint says what to do now.
+func (e *LackingError) Hint() string {
+	return "give the directories of those bundles too: " + text.Some(broughtBy(e.LeftOut), 5)
+}
+
+// broughtBy lists the bundles that are missing, the oldest first, each once.
+func broughtBy(list []LeftOut) (names []string) {
+	list = slices.SortedStableFunc(slices.Values(list), func(a, b LeftOut) int { return a.Brought.Sequence - b.Brought.Sequence })
+	for _, l := range list {
+		name := "bundle " + l.Brought.Bundle
+		if s := l.Brought.Stream; s != nil {
+			name = fmt.Sprintf("bundle %d of the stream %s (%s)", l.Brought.Sequence, s.Name, l.Brought.Bundle)
+		}
+		if l.Brought.Fingerprint != "" {
+			name += " with the fingerprint " + bundle.Fingerprint(l.Brought.Fingerprint).Grouped()
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// mostTold is how many images are named that are not served.
+const mostTold = 50
+
+// tell says at the start what a person would not expect.
+func (g *Registry) tell(moved map[string]int) {
+	for _, which := range slices.Sorted(maps.Keys(moved)) {
+		g.Info("%s: as in %s", text.Count(moved[which], "tag names", "tags name")+" different images", which)
+	}
+	list := g.rep.LeftOut
+	for _, l := range list[:min(len(list), mostTold)] {
+		g.Warn("not served: %s, which lacks %s", l.Image.Describe(), l.Content)
+	}
+	if n := len(list) - mostTold; n > 0 {
+		g.Warn("not served: %d more", n)
+	}
+	if len(list) > 0 {
+		g.Warn("%s left out what earlier bundles brought; to serve all, give the directories of those too: %s", text.Count(len(list), "image is not served: its bundle", "images are not served: their bundles"), text.Some(broughtBy(list), 5))
+	}
+}
+
+// warnGaps says that a bundle never had all that was asked for.
+func (g *Registry) warnGaps(r *bundle.Reader) {
+	if n := len(r.Inventory().Gaps); n > 0 {
+		g.Warn("%s lacks %s, not available when it was packed; satchel inspect lists what", named(r), text.Count(n, "image", "images"))
+	}
+}

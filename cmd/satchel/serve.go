@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/serve"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+type serveOptions struct {
+	reader    readerFlags
+	place     placeFlags
+	namespace string
+	listen    string
+
+	tls               bool
+	tlsCert, tlsKey   string
+	tlsNames          []string
+	writeCA           string
+	htpasswd, oneWord string // files
+}
+
+func newServe(a *app) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve -i KEY [--listen HOST:PORT] DIR [DIR ...]",
+		Short: "Give clients what bundles carry, as a registry that is only read",
+		Long: `serve is a registry with what the bundles in each DIR carry: for looking at it,
+rehearsing, scanning it with tools of the site, and the first hour of a site
+without a mirror. It reads straight from the drive; nothing is stored, and
+nothing can be pushed. Repositories and tags are those that unpack gives the
+images in a mirror, so what render writes for --to HOST:PORT[/NAMESPACE] leads here.
+
+Several bundles are served as one. A delta needs the bundles that it builds on;
+images that are not whole are listed and not served.
+
+Without --tls-cert, satchel makes a certificate, keeps it for later runs, and
+prints its fingerprint; --write-ca FILE writes it for clients.
+
+When it serves, one line is printed, with the address. Ctrl-C ends it.`,
+		Example: `  satchel serve -i inside.key /run/media/me/drive
+  satchel serve -i inside.key --listen 0.0.0.0:5000 --htpasswd users --write-ca ca.crt drive1 drive2`,
+		Args: someDirectories,
+		RunE: func(cmd *cobra.Command, args []string) error { return runServe(cmd.Context(), a, o, args) },
+	}
+	f := cmd.Flags()
+	addReaderFlags(f, &o.reader)
+	addServeFlags(f, &o)
+	return cmd
+}
+
+func addServeFlags(f *pflag.FlagSet, o *serveOptions) {
+	f.StringVar(&o.listen, "listen", "127.0.0.1:5000", "listen on `HOST:PORT`; port 0 takes a free one")
+	f.StringVar(&o.namespace, "namespace", "", "path, `NAMESPACE`, that comes before every repository")
+	addLayoutFlags(f, &o.place, "")
+	f.BoolVar(&o.tls, "tls", true, "=false serves plain HTTP, only where no other host can reach it")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate `FILE`, PEM, with those between it and its authority")
+	f.StringVar(&o.tlsKey, "tls-key", "", "private key `FILE` of the certificate, PEM")
+	f.StringArrayVar(&o.tlsNames, "tls-name", nil, "further `NAME` or address of this host, for the certificate that satchel makes (may be given more than once)")
+	f.StringVar(&o.writeCA, "write-ca", "", "write the certificate that satchel makes into `FILE`, for clients")
+	f.StringVar(&o.htpasswd, "htpasswd", "", "`FILE` of users and passwords, as htpasswd -B writes it")
+	f.StringVar(&o.oneWord, "password-file", "", "ask for the password in the first line of `FILE`; any user name will do")
+}
+
+// someDirectories takes one directory or more.
+func someDirectories(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return checkCount(cmd, args, 1, "one directory or more")
+	}
+	for i, arg := range args {
+		args[i] = typedPath(arg)
+		if err := checkDirectory(cmd, args[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runServe(ctx context.Context, a *app, o serveOptions, dirs []string) error {
+	job := serve.Options{To: a.notices()}
+	var err error
+	if job.Place, err = o.rule(); err != nil {
+		return err
+	}
+	if job.Passwords, err = o.passwords(); err != nil {
+		return err
+	}
+	l, err := o.listener()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }() // it may be closed already
+	cert, err := o.certificate(a)
+	if err != nil {
+		return err
+	}
+	bundles, err := o.open(ctx, a, dirs)
+	if err != nil {
+		return err
+	}
+	g, err := serve.Open(ctx, bundles, job)
+	if err != nil {
+		return err
+	}
+	if err := o.ready(a, g.Report(), l, len(bundles)); err != nil {
+		g.Close()
+		return err
+	}
+	return g.Run(ctx, l, cert)
+}
+
+// rule is the one that gives images their places.
+func (o serveOptions) rule() (oci.Mirror, error) {
+	o.place.to = "localhost:5000" // any host
+	if o.namespace != "" {
+		o.place.to += "/" + o.namespace
+		if _, err := oci.ParseMirror(o.place.to); err != nil {
+			return oci.Mirror{}, usage(fmt.Errorf("--namespace %q is not the path of a repository", o.namespace), "for example --namespace ocp")
+		}
+	}
+	return o.place.place("serve")
+}
+
+func (o serveOptions) passwords() (p *serve.Passwords, err error) {
+	switch {
+	case o.htpasswd != "" && o.oneWord != "":
+		return nil, usage(errors.New("--htpasswd and --password-file are two ways to say who may read"), "give one of them")
+	case o.htpasswd != "":
+		p, err = serve.ReadHtpasswd(o.htpasswd)
+	case o.oneWord != "":
+		p, err = serve.ReadPassword(o.oneWord)
+	}
+	if err != nil {
+		err = usage(fmt.Errorf("read who may read: %w", err), "")
+	}
+	return p, err
+}
+
+// listener listens. Without TLS no other host may reach it.
+func (o serveOptions) listener() (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		return nil, usage(fmt.Errorf("--listen %q: write it as HOST:PORT", o.listen), "for example --listen 0.0.0.0:5000")
+	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--listen %s: %w", o.listen, err), "name an address of this host and a port that is free; port 0 takes any")
+	}
+	if at, ok := l.Addr().(*net.TCPAddr); !o.tls && (!ok || !at.IP.IsLoopback()) {
+		err := usage(fmt.Errorf("--tls=false on %s: other hosts would read it in clear", o.listen), "leave out --tls=false, or listen on 127.0.0.1")
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// certificate is the one that is served with, nil for plain HTTP.
+func (o serveOptions) certificate(a *app) (*tls.Certificate, error) {
+	given := o.tlsCert != "" || o.tlsKey != ""
+	switch {
+	case given && (o.tlsCert == "" || o.tlsKey == ""):
+		return nil, usage(errors.New("--tls-cert and --tls-key go together"), "give both")
+	case !o.tls && (given || o.writeCA != "" || len(o.tlsNames) > 0):
+		return nil, usage(errors.New("--tls=false needs no certificate"), "leave out --tls-cert, --tls-key, --tls-name and --write-ca, or --tls=false")
+	case given && (o.writeCA != "" || len(o.tlsNames) > 0):
+		return nil, usage(errors.New("--write-ca and --tls-name are for the certificate that satchel makes"), "clients of a given certificate need the certificate of its authority")
+	case !o.tls:
+		return nil, nil
+	case !given:
+		return o.own(a)
+	}
+	cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
+	if err != nil {
+		return nil, usage(fmt.Errorf("read the certificate: %w", err), "both files are PEM, and belong together")
+	}
+	if end := cert.Leaf.NotAfter; time.Now().After(end) {
+		a.warn("the certificate in %s has run out on %s: clients will refuse it", text.Printable(o.tlsCert), end.UTC().Format(time.DateOnly))
+	}
+	return &cert, nil
+}
+
+// own is a certificate that satchel makes.
+func (o serveOptions) own(a *app) (*tls.Certificate, error) {
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := xdg("XDG_STATE_HOME", ".local/state")
+	if err != nil {
+		a.warn("%v; the certificate is for this run alone", err)
+	} else {
+		dir = filepath.Join(dir, "serve")
+	}
+	cert, err := serve.OwnCertificate(dir, append(serve.Addresses(host), o.tlsNames...), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if cert.Why != "" {
+		a.info("a new certificate was made: %s", cert.Why)
+	}
+	a.info("the certificate has the SHA-256 fingerprint %s", serve.Fingerprint(cert.Certificate))
+	if o.writeCA != "" {
+		if err := serve.WriteCA(o.writeCA, cert.PEM); err != nil {
+			return nil, usage(fmt.Errorf("--write-ca: %w", err), "name a new file")
+		}
+		a.info("the certificate is in %s, for clients: --ca-file of satchel, or ca.crt in certs.d/HOST:PORT of podman", text.Printable(o.writeCA))
+	}
+	return &cert.Certificate, nil
+}
+
+// open opens the bundles.
+func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*bundle.Reader, err error) {
+	want, ids, err := o.reader.parse(a.ui(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if len(dirs) > 1 && (want.Expect != "" || o.reader.bundle != "") {
+		return nil, usage(errors.New("--expect and --bundle name one bundle, and several directories are given"), "name the directory of each bundle, and check each before: satchel verify --expect FINGERPRINT DIR")
+	}
+	defer func() {
+		if err != nil {
+			for _, r := range list {
+				err = errors.Join(err, r.Close())
+			}
+			list = nil
+		}
+	}()
+	for _, dir := range dirs {
+		if dir, err = a.choose(ctx, dir, wanted{want.Expect, o.reader.bundle, want.Trust}); err != nil {
+			return list, err
+		}
+		r, err := bundle.Open(ctx, dir, want, ids)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, r)
+		a.saySigned(r)
+	}
+	return list, nil
+}
+
+// ready prints the line that says where it serves and how to pull.
+func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, bundles int) error {
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return err
+	}
+	loopback := false
+	if at, ok := l.Addr().(*net.TCPAddr); ok {
+		loopback = at.IP.IsLoopback()
+		if at.IP.IsUnspecified() {
+			host = o.called()
+		}
+	}
+	if !loopback && o.htpasswd == "" && o.oneWord == "" {
+		a.warn("every host that reaches %s can read what the bundle carries (--htpasswd, --password-file)", l.Addr())
+	}
+	at, scheme, flag := net.JoinHostPort(host, port), "https", ""
+	if !o.tls {
+		scheme, flag = "http", "--tls-verify=false "
+	}
+	example := rep.Example
+	example.Registry = at
+	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: podman pull %s%s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, flag, example)
+	return err
+}
+
+// called is a name of this host.
+func (o serveOptions) called() string {
+	if len(o.tlsNames) > 0 {
+		return o.tlsNames[0]
+	}
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
