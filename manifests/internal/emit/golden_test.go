@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -283,8 +284,8 @@ func checkCommands(t *testing.T, files []handover.File) {
 			if i%2 == 0 {
 				continue
 			}
-			if out, err := proctest.Command(t, "bash", "-n", "-c", part).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v: %s", f.Name, err, out)
+			if wrong := syntaxError(t, part); wrong != "" {
+				t.Errorf("%s: %s", f.Name, wrong)
 			}
 			for _, m := range fileArgument.FindAllStringSubmatch(part, -1) {
 				m[1] = strings.TrimRight(m[1], ")")
@@ -301,6 +302,20 @@ func checkCommands(t *testing.T, files []handover.File) {
 			t.Errorf("no step is for %s", f.Name)
 		}
 	}
+}
+
+// parsed has what bash says of commands, by their text: most pages share most of theirs.
+var parsed sync.Map
+
+// syntaxError is what bash says of commands that it cannot parse; "" if it can.
+func syntaxError(t testing.TB, commands string) string {
+	once, _ := parsed.LoadOrStore(commands, sync.OnceValue(func() string {
+		if out, err := proctest.Command(t, "bash", "-n", "-c", commands).CombinedOutput(); err != nil {
+			return fmt.Sprintf("%v: %s", err, out)
+		}
+		return ""
+	}))
+	return once.(func() string)()
 }
 
 func firstDifference(want, got []byte) string {
