@@ -33,3 +33,20 @@ func Packages(ctx context.Context, name string, src oci.Source, root oci.Descrip
 	}
 	return sure, nil
 }
+
+// Contents gives each package of a catalog, as [Packages] does but without its documents.
+func Contents(ctx context.Context, name string, src oci.Source, root oci.Descriptor, each func(*catalog.Package) error) (sure bool, err error) {
+	c, err := open(ctx, name, src, root)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	sure = len(c.Faults) == 0
+	for i := range c.Packages {
+		sure = sure && len(c.Packages[i].Faults) == 0
+		if err := each(&c.Packages[i]); err != nil {
+			return false, err
+		}
+	}
+	return sure, nil
+}

@@ -1,0 +1,170 @@
+package audit
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/blang/semver/v4"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// Lack is what an operator misses in the catalogs.
+type Lack string
+
+// What an operator can miss.
+const (
+	LackSource    Lack = "catalog"   // no object serves the catalog that it names
+	LackPackage   Lack = "package"   // the catalog does not have its package
+	LackChannel   Lack = "channel"   // the package does not have its channel
+	LackInstalled Lack = "installed" // the channel does not have what is installed, and nothing is known of updates from it
+	LackPath      Lack = "path"      // no updates lead from what is installed to the head of the channel
+	LackVersion   Lack = "version"   // no version is one of those that it asks for
+	LackUnread    Lack = "unread"    // the catalog cannot be read, so nobody knows
+)
+
+// Operator is one of the cluster that the catalogs after the cut do not serve as it asks.
+type Operator struct {
+	Kind      string `json:"kind"` // Subscription or ClusterExtension
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	Catalog   string `json:"catalog,omitempty"` // the object that it gets updates from
+	Package   string `json:"package"`
+	Channel   string `json:"channel,omitempty"`
+	Installed string `json:"installed,omitempty"` // the bundle
+	Lacks     Lack   `json:"lacks"`
+	Detail    string `json:"detail"`
+	// Stops says that it cannot be installed or updated. It runs on all the same.
+	Stops bool `json:"stops"`
+}
+
+// subscription is what of one matters here (operator-framework/api, v1alpha1).
+type subscription struct {
+	Spec struct {
+		Package   string `json:"name"`
+		Channel   string `json:"channel"`
+		Source    string `json:"source"`
+		Namespace string `json:"sourceNamespace"`
+		Starting  string `json:"startingCSV"`
+	} `json:"spec"`
+	Status struct {
+		Installed string `json:"installedCSV"`
+	} `json:"status"`
+}
+
+// Packages lists those that Subscriptions and ClusterExtensions of a cluster name: of a catalog nothing
+// else is needed.
+func Packages(state *cluster.State) map[string]bool {
+	all := map[string]bool{}
+	for _, o := range state.Of("Subscription") {
+		var s subscription
+		if json.Unmarshal(o.Body, &s) == nil {
+			all[s.Spec.Package] = true
+		}
+	}
+	for _, o := range state.Of("ClusterExtension") {
+		var x clusterExtension
+		if json.Unmarshal(o.Body, &x) == nil {
+			all[x.Spec.Source.Catalog.Package] = true
+		}
+	}
+	return all
+}
+
+// Subscriptions says which Subscriptions of a cluster get no updates from the catalogs that will serve
+// them, and counts all of them.
+func Subscriptions(state *cluster.State, catalogs []Catalog) (list []Operator, count int) {
+	for _, o := range state.Of("Subscription") {
+		var s subscription
+		if json.Unmarshal(o.Body, &s) != nil || s.Spec.Package == "" {
+			continue
+		}
+		count++
+		one := Operator{Kind: "Subscription", Namespace: text.ASCII(o.Namespace), Name: text.ASCII(o.Name), Catalog: text.ASCII(s.Spec.Namespace + "/" + s.Spec.Source),
+			Package: text.ASCII(s.Spec.Package), Channel: text.ASCII(s.Spec.Channel), Installed: text.ASCII(s.Status.Installed)}
+		if one.lacksFrom(s, versionOf(state, o.Namespace, s.Status.Installed), catalogs) {
+			list = append(list, one)
+		}
+	}
+	return list, count
+}
+
+// lacksFrom says what a Subscription misses; false for nothing.
+func (o *Operator) lacksFrom(s subscription, version string, catalogs []Catalog) bool {
+	var from *Catalog
+	for i := range catalogs {
+		if c := &catalogs[i]; c.Kind == "CatalogSource" && c.Name == s.Spec.Source && c.Namespace == s.Spec.Namespace {
+			from = c
+		}
+	}
+	switch {
+	case from == nil:
+		return o.lacks(LackSource, "no CatalogSource of that name is in the cluster after the cut")
+	case from.Err != nil:
+		return o.lacks(LackUnread, "its catalog %s was not read: %v", from.Image, from.Err)
+	}
+	p := from.Packages[s.Spec.Package]
+	if p == nil {
+		return o.lacks(LackPackage, "the catalog %s does not have the package", from.Image)
+	}
+	name := cmp.Or(s.Spec.Channel, p.Default)
+	ch := p.channel(name)
+	switch {
+	case ch == nil:
+		return o.lacks(LackChannel, "the catalog %s does not have the channel %s of it, but %s", from.Image, name, text.Some(p.names(), 8))
+	case s.Status.Installed == "" && s.Spec.Starting != "" && !ch.Heads && !ch.has(s.Spec.Starting):
+		return o.lacks(LackVersion, "it is to begin with %s, which the channel %s does not have", s.Spec.Starting, name)
+	case s.Status.Installed == "":
+		return false
+	}
+	return o.lacksPath([]*Channel{ch}, version)
+}
+
+// lacksPath says whether updates lead from what is installed to the head of one of some channels.
+func (o *Operator) lacksPath(channels []*Channel, version string) bool {
+	var heads, names []string
+	known, there := true, false
+	for _, ch := range channels {
+		if ch.Head == o.Installed || ch.Paths && ch.leads(o.Installed, version) || ch.Heads {
+			return false
+		}
+		known = known && ch.Paths
+		there = there || ch.has(o.Installed)
+		names, heads = append(names, ch.Name), append(heads, cmp.Or(ch.Head, "none"))
+	}
+	switch {
+	case !known && there:
+		return false // by the list of a bundle, which keeps the way from there on
+	case !known:
+		return o.lacks(LackInstalled, "%s is not in the channel %s, so an update from it may be missing", o.Installed, text.Or(names))
+	case there:
+		return o.lacks(LackPath, "no updates lead from %s to the head of the channel %s, %s", o.Installed, text.Or(names), text.Or(heads))
+	}
+	return o.lacks(LackPath, "%s is not in the channel %s, and no updates lead from it to its head, %s", o.Installed, text.Or(names), text.Or(heads))
+}
+
+func (o *Operator) lacks(what Lack, format string, args ...any) bool {
+	o.Lacks, o.Detail, o.Stops = what, text.ASCII(text.Cut(text.OneLine(fmt.Sprintf(format, args...)), 400)), what != LackUnread && what != LackInstalled
+	return true
+}
+
+// versionOf is the version of an installed bundle: of its ClusterServiceVersion, or what its name ends with.
+func versionOf(state *cluster.State, namespace, csv string) string {
+	one, ok := state.One("ClusterServiceVersion", namespace, csv)
+	var in struct {
+		Spec struct {
+			Version string `json:"version"`
+		} `json:"spec"`
+	}
+	if ok && json.Unmarshal(one.Body, &in) == nil && in.Spec.Version != "" {
+		return in.Spec.Version
+	}
+	_, after, _ := strings.Cut(csv, ".")
+	if v, err := semver.Parse(strings.TrimPrefix(after, "v")); err == nil {
+		return v.String()
+	}
+	return ""
+}

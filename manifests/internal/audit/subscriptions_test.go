@@ -1,0 +1,143 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/manifests/internal/documents"
+)
+
+// chain is a channel in which each bundle replaces the one before it; the first replaces what is not there.
+func chain(name string, versions ...string) Channel {
+	ch := Channel{Name: name, Paths: true}
+	for i, v := range versions {
+		e := Entry{Name: "p.v" + v, Version: v}
+		if i > 0 {
+			e.Replaces = "p.v" + versions[i-1]
+		}
+		ch.Entries, ch.Head = append(ch.Entries, e), e.Name
+	}
+	return ch
+}
+
+func sourceOf(name string, channels ...Channel) Catalog {
+	return Catalog{Kind: "CatalogSource", Namespace: "openshift-marketplace", Name: name, Image: "m.example/" + name, Packages: map[string]*Package{"p": {Default: "stable", Channels: channels}}}
+}
+
+func subscriptionOf(source, pkg, channel, installed string) string {
+	return fmt.Sprintf("{apiVersion: operators.coreos.com/v1alpha1, kind: Subscription, metadata: {name: s, namespace: ops}, spec: {name: %s, channel: '%s', source: %s, sourceNamespace: openshift-marketplace}, status: {installedCSV: '%s'}}", pkg, channel, source, installed)
+}
+
+// TestSubscriptions: what the catalogs lack of what a Subscription follows, and of the way to the head.
+func TestSubscriptions(t *testing.T) {
+	t.Parallel()
+	cut := chain("stable", "3.0.0")
+	from := func(e func(*Entry)) Channel {
+		ch := chain("stable", "3.0.0")
+		e(&ch.Entries[0])
+		return ch
+	}
+	apart := chain("stable", "1.0.0", "2.0.0")
+	apart.Entries = append(apart.Entries, Entry{Name: "p.v3.0.0", Version: "3.0.0"})
+	apart.Head = "p.v3.0.0"
+	unread := sourceOf("redhat-operators")
+	unread.Err = errors.New("it does not answer")
+	carried := func(heads string, versions ...string) Catalog {
+		c := documents.CatalogContents{Versions: heads, Packages: []documents.PackageContents{{Name: "p", DefaultChannel: "stable", Channels: []documents.ChannelContents{{Name: "stable", Head: "p.v" + versions[len(versions)-1]}}}}}
+		for _, v := range versions {
+			ch := &c.Packages[0].Channels[0]
+			ch.Versions = append(ch.Versions, documents.VersionContents{Version: v, Bundle: "p.v" + v})
+		}
+		s := sourceOf("redhat-operators")
+		s.Packages = CarriedCatalog(c)
+		return s
+	}
+	csv := "{apiVersion: operators.coreos.com/v1alpha1, kind: ClusterServiceVersion, metadata: {name: odd-name, namespace: ops}, spec: {version: 1.5.0}}"
+	starting := strings.Replace(subscriptionOf("redhat-operators", "p", "stable", ""), "channel:", "startingCSV: p.v1.9.0, channel:", 1)
+	for name, tc := range map[string]struct {
+		catalog Catalog
+		sub     string
+		want    Lack
+	}{
+		"at the head":                 {sourceOf("redhat-operators", chain("stable", "1.0.0", "2.0.0")), subscriptionOf("redhat-operators", "p", "stable", "p.v2.0.0"), ""},
+		"a chain":                     {sourceOf("redhat-operators", chain("stable", "1.0.0", "2.0.0", "3.0.0")), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+		"the default channel":         {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "", "p.v1.0.0"), ""},
+		"no source":                   {sourceOf("other", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackSource},
+		"not read":                    {unread, subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackUnread},
+		"no package":                  {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "q", "stable", "q.v1.0.0"), LackPackage},
+		"no channel":                  {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "fast", "p.v1.0.0"), LackChannel},
+		"cut to the head":             {sourceOf("redhat-operators", cut), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackPath},
+		"the head skips it":           {sourceOf("redhat-operators", from(func(e *Entry) { e.Skips = []string{"p.v1.0.0"} })), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+		"the head replaces it":        {sourceOf("redhat-operators", from(func(e *Entry) { e.Replaces = "p.v1.0.0" })), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+		"in its skipRange":            {sourceOf("redhat-operators", from(func(e *Entry) { e.SkipRange = ">=1.0.0 <3.0.0" })), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+		"by the CSV's version":        {sourceOf("redhat-operators", from(func(e *Entry) { e.SkipRange = ">=1.0.0 <3.0.0" })), subscriptionOf("redhat-operators", "p", "stable", "odd-name") + "\n---\n" + csv, ""},
+		"outside of its skipRange":    {sourceOf("redhat-operators", from(func(e *Entry) { e.SkipRange = ">=2.0.0 <3.0.0" })), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackPath},
+		"newer than the head":         {sourceOf("redhat-operators", from(func(e *Entry) { e.SkipRange = ">=1.0.0 <9.0.0" })), subscriptionOf("redhat-operators", "p", "stable", "p.v4.0.0"), LackPath},
+		"in a part of its own":        {sourceOf("redhat-operators", apart), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackPath},
+		"to be installed":             {sourceOf("redhat-operators", cut), subscriptionOf("redhat-operators", "p", "stable", ""), ""},
+		"to begin with what is not":   {sourceOf("redhat-operators", cut), starting, LackVersion},
+		"by a bundle":                 {carried("", "1.0.0", "2.0.0"), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+		"by a bundle, not there":      {carried("", "2.0.0"), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackInstalled},
+		"by a bundle, the heads only": {carried(documents.VersionsHeads, "2.0.0"), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), ""},
+	} {
+		list, n := Subscriptions(readCluster(t, tc.sub), []Catalog{tc.catalog})
+		var got Lack
+		if len(list) > 0 {
+			got = list[0].Lacks
+		}
+		if got != tc.want || n != 1 {
+			t.Errorf("%s: %q of %d, want %q: %+v", name, got, n, tc.want, list)
+		}
+	}
+}
+
+// TestExtensions: the same for what OLM v1 installs, from the catalogs that each selects.
+func TestExtensions(t *testing.T) {
+	t.Parallel()
+	catalog := func(name string, labels map[string]string, channels ...Channel) Catalog {
+		c := sourceOf(name, channels...)
+		c.Kind, c.Namespace, c.Labels = "ClusterCatalog", "", labels
+		return c
+	}
+	extension := func(of, installed, version string) string {
+		return fmt.Sprintf("{apiVersion: olm.operatorframework.io/v1, kind: ClusterExtension, metadata: {name: x}, spec: {source: {catalog: {packageName: p%s}}}, status: {install: {bundle: {name: '%s', version: '%s'}}}}", of, installed, version)
+	}
+	ours := catalog("satchel-redhat", map[string]string{"team": "ours"}, chain("stable", "1.0.0", "2.0.0"), chain("fast", "2.5.0"))
+	unread := catalog("gone", nil)
+	unread.Err, unread.Packages = errors.New("it does not answer"), nil
+	const selects = ", selector: {matchLabels: {olm.operatorframework.io/metadata.name: %s}}"
+	for name, tc := range map[string]struct {
+		catalogs []Catalog
+		x        string
+		want     Lack
+	}{
+		"any catalog":          {[]Catalog{ours}, extension("", "p.v1.0.0", "1.0.0"), ""},
+		"by name":              {[]Catalog{ours}, extension(fmt.Sprintf(selects, "satchel-redhat"), "p.v1.0.0", "1.0.0"), ""},
+		"a default one":        {[]Catalog{ours}, extension(fmt.Sprintf(selects, "openshift-redhat-operators"), "p.v1.0.0", "1.0.0"), LackSource},
+		"by an expression":     {[]Catalog{ours}, extension(", selector: {matchExpressions: [{key: team, operator: In, values: [theirs]}]}", "", ""), LackSource},
+		"a wrong selector":     {[]Catalog{ours}, extension(", selector: {matchExpressions: [{key: team, operator: Like}]}", "", ""), LackSource},
+		"not a CatalogSource":  {[]Catalog{sourceOf("redhat-operators", chain("stable", "1.0.0"))}, extension("", "", ""), LackSource},
+		"not read":             {[]Catalog{unread}, extension("", "", ""), LackUnread},
+		"no package":           {[]Catalog{ours}, strings.Replace(extension("", "", ""), "packageName: p", "packageName: q", 1), LackPackage},
+		"no channel":           {[]Catalog{ours}, extension(", channels: [eus]", "", ""), LackChannel},
+		"a channel":            {[]Catalog{ours}, extension(", channels: [fast]", "p.v2.0.0", "2.0.0"), LackPath},
+		"one of its channels":  {[]Catalog{ours}, extension(", channels: [fast, stable]", "p.v1.0.0", "1.0.0"), ""},
+		"a range":              {[]Catalog{ours}, extension(", version: '>=1.0.0 <2.0.0'", "p.v1.0.0", "1.0.0"), ""},
+		"no version of it":     {[]Catalog{ours}, extension(", version: '3.x'", "p.v1.0.0", "1.0.0"), LackVersion},
+		"no range":             {[]Catalog{ours}, extension(", version: 'x y'", "", ""), LackVersion},
+		"no path":              {[]Catalog{catalog("c", nil, chain("stable", "3.0.0"))}, extension("", "p.v1.0.0", "1.0.0"), LackPath},
+		"it may go anywhere":   {[]Catalog{catalog("c", nil, chain("stable", "3.0.0"))}, extension(", upgradeConstraintPolicy: SelfCertified", "p.v1.0.0", "1.0.0"), ""},
+		"in the second of two": {[]Catalog{{Kind: "ClusterCatalog", Name: "other"}, ours}, extension("", "p.v2.0.0", "2.0.0"), ""},
+	} {
+		list, n := Extensions(readCluster(t, tc.x), tc.catalogs)
+		var got Lack
+		if len(list) > 0 {
+			got = list[0].Lacks
+		}
+		if got != tc.want || n != 1 {
+			t.Errorf("%s: %q of %d, want %q: %+v", name, got, n, tc.want, list)
+		}
+	}
+}
