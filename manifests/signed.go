@@ -203,6 +203,71 @@ func signatureWay(ctx context.Context, inv *oci.Inventory, src oci.Source, state
 	return way, err
 }
 
+// SignaturePolicies is what demands signatures of images that a mirror has already.
+type SignaturePolicies struct {
+	Cluster  *Cluster         // its own policies; nil: not known
+	Releases []EarlierRelease // that the mirror has: those that the cluster may get bring theirs
+	More     []json.RawMessage
+}
+
+// Any reports whether there is a policy at all.
+func (p SignaturePolicies) Any() bool {
+	for _, r := range p.Releases {
+		if len(r.Facts.Policies) > 0 {
+			return true
+		}
+	}
+	return len(p.More) > 0 || len(p.Cluster.Of(sigstore.KindCluster))+len(p.Cluster.Of(sigstore.KindNamespace)) > 0
+}
+
+// ParseSignaturePolicies reads ClusterImagePolicy and ImagePolicy objects, as oc prints them or as they
+// are written to be applied. Errors are *[ConfigError]s.
+func ParseSignaturePolicies(file string, data []byte) ([]json.RawMessage, error) {
+	list, err := site.ParseObjects(file, data, sigstore.KindCluster, sigstore.KindNamespace)
+	if err != nil {
+		return nil, err
+	}
+	for _, body := range list {
+		if _, err := sigstore.Parse(body); err != nil {
+			return nil, &ConfigError{File: file, Line: 1, Column: 1, Msg: err.Error()}
+		}
+	}
+	return list, nil
+}
+
+// CheckServedSignatures looks at the signature of each manifest of images that nodes demand one for, by
+// all of these policies. src gives the indexes of the images, where the signatures.
+func CheckServedSignatures(ctx context.Context, p SignaturePolicies, images []oci.Image, src oci.Source, where SignaturePlace, parallel int) (*SignatureReport, error) {
+	present, err := presentPolicies(p.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	for _, body := range p.More {
+		one, err := sigstore.Parse(body)
+		if err != nil {
+			return nil, err
+		}
+		present.Policies = append(present.Policies, one)
+	}
+	var releases []sigstore.Release
+	for _, r := range p.Releases {
+		releases = append(releases, sigstore.Release{Version: r.Facts.Version, Policies: bodies(r.Facts.Policies)})
+	}
+	running, _ := p.Cluster.Running()
+	way, err := sigstore.WayOf(running, present, releases, hosted(p.Cluster))
+	if err != nil {
+		return nil, err
+	}
+	if p.Cluster.Applications() {
+		way.Uses = usersOf(p.Cluster)
+	}
+	found, err := sigstore.Check(ctx, way, images, src, where, parallel)
+	if err == nil {
+		found.Unchecked = text.Sorted(append(found.Unchecked, unreadPolicies(p.Cluster)...))
+	}
+	return found, err
+}
+
 // usersOf tells which namespaces have pods, or what would run some, of images of a repository.
 func usersOf(state *cluster.State) func(namespace, repository string) bool {
 	type user struct{ namespace, repository string }
@@ -278,6 +343,9 @@ func bodies(policies []payload.Policy) (list []json.RawMessage) {
 
 // presentPolicies are those of the cluster, as far as they were read.
 func presentPolicies(state *cluster.State) (present sigstore.Present, err error) {
+	if state == nil {
+		return present, nil
+	}
 	present.Whole = state.Known(sigstore.KindCluster)
 	for _, kind := range []string{sigstore.KindCluster, sigstore.KindNamespace} {
 		for _, o := range state.Of(kind) {

@@ -155,7 +155,7 @@ func (n *Node) onePlace(list []sysregistriesv2.Registry) []byte {
 
 // NodeRoute is where a node looks for an image.
 type NodeRoute struct {
-	Rule   string      // the prefix of the entry of registries.conf that counts; "" for none
+	Rule   string      // the prefix of the entry of registries.conf that counts; "" for none with mirrors
 	Places []NodePlace // in the order in which it tries them
 }
 
@@ -183,7 +183,10 @@ func (n *Node) Route(ref oci.Ref) (*NodeRoute, error) {
 	if err != nil {
 		return nil, &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
 	}
-	route := &NodeRoute{Rule: rule.Prefix}
+	route := &NodeRoute{}
+	if len(rule.Mirrors) > 0 { // else it is there for another reason
+		route.Rule = rule.Prefix
+	}
 	for i, s := range sources {
 		at, err := oci.ParseRef(s.Reference.String())
 		if err != nil {

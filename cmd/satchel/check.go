@@ -26,6 +26,7 @@ type checkOptions struct {
 	pullSecret string
 	nodes      nodeFlags
 	deep       string
+	policies   []string
 	offline    bool
 	parallel   int
 	output     string
@@ -61,6 +62,7 @@ cluster. It ends with 3 if anything would fail.`,
 	f.StringVar(&o.nodes.authfile, "node-authfile", "", "`FILE` with the credential by which nodes pull from the mirror, where OUTDIR has none")
 	f.StringVar(&o.deep, "deep", "", "ask for every layer, too, and compare its size; =bytes reads every layer, and compares its digest")
 	f.Lookup("deep").NoOptDefVal = string(check.Layers)
+	f.StringArrayVar(&o.policies, "image-policies", nil, "also hold images against the ClusterImagePolicy and ImagePolicy objects in `FILE`; those of the releases and of --from-cluster count anyway (may be given more than once)")
 	f.BoolVar(&o.offline, "offline", false, "do not ask the mirror: receipts and bundles say what it has")
 	f.IntVar(&o.parallel, "parallel-images", 8, "how many images, `N`, the mirror is asked for at once")
 	addWide(f, &o.wide)
@@ -157,6 +159,17 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 	}
 	if job.NodeSecret, err = readSite(o.nodes.authfile, "node-authfile", "the nodes' credential", manifests.ParsePullSecret); err != nil {
 		return err
+	}
+	for _, file := range o.policies {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return usage(fmt.Errorf("read signature policies: %w", err), "name a file with ClusterImagePolicy or ImagePolicy objects (--image-policies FILE)")
+		}
+		list, err := manifests.ParseSignaturePolicies(file, data)
+		if err != nil {
+			return err
+		}
+		job.Policies = append(job.Policies, list...)
 	}
 	if o.registry.caFile != "" {
 		if job.Authorities, err = os.ReadFile(o.registry.caFile); err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
@@ -176,11 +178,15 @@ func peek(fsys fs.FS, name string, into any) error {
 }
 
 func (f *Files) authorities(fsys fs.FS, name string) error {
+	data, err := readFile(fsys, name)
+	if err != nil {
+		return err
+	}
 	var in struct {
 		Data map[string]string `json:"data"`
 	}
-	if err := peek(fsys, name, &in); err != nil {
-		return err
+	if err := yaml.Unmarshal(data, &in); err != nil {
+		return &imageset.ConfigError{File: name, Line: 1, Column: 1, Msg: "this is not as satchel wrote it: a ConfigMap with texts, or a patch of one"}
 	}
 	for key, pem := range in.Data {
 		if key == "updateservice-registry" { // of the update service alone

@@ -65,7 +65,16 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 		return nil, err
 	}
 	img.Rule, img.Place, img.Digest, img.MediaType, img.Tried = p.Rule, p.At.Ref.Name(), p.Root.Digest, p.Root.MediaType, triesOf(p.Tried)
-	err = c.parts(ctx, w, p, img)
+	looked, err := c.parts(ctx, w, p, img)
+	if !w.Attached {
+		s := &served{ref: w.Ref, at: p.At, root: p.Root, looked: looked, image: img}
+		if oci.IsIndex(p.Root.MediaType) {
+			s.body = p.Body
+		}
+		c.mu.Lock()
+		c.served = append(c.served, s)
+		c.mu.Unlock()
+	}
 	return img, errors.Join(err, p.Close())
 }
 
@@ -146,19 +155,20 @@ func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
 }
 
 // parts looks at what the manifest names.
-func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) error {
+func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) (looked []digest.Digest, err error) {
 	if !oci.IsIndex(p.Root.MediaType) {
-		return c.image(ctx, w, p, img, p.Root, p.Body)
+		return nil, c.image(ctx, w, p, img, p.Root, p.Body)
 	}
 	m, err := oci.ParseManifest(p.Root, p.Body)
 	if err != nil {
 		img.findings = append(img.findings, c.found(w, p, Damaged, fmt.Sprintf("its index cannot be read: %v", err), ""))
-		return nil
+		return nil, nil
 	}
 	for _, child := range c.chosen(w, p, m, img) {
+		looked = append(looked, child.Digest)
 		body, d, err := p.Manifest(ctx, child.Digest)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		if err != nil {
 			kind, wrong, do := wrongAt(p.At, err)
@@ -170,11 +180,11 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 		}
 		img.Platforms = append(img.Platforms, platformOf(child))
 		if err := c.image(ctx, w, p, img, d, body); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	img.Platforms = text.Sorted(img.Platforms)
-	return nil
+	return looked, nil
 }
 
 func platformOf(d oci.Descriptor) string {
@@ -186,6 +196,9 @@ func platformOf(d oci.Descriptor) string {
 
 // found makes a finding of an image that was served.
 func (c *checking) found(w Wanted, p *transport.NodePull, kind Kind, wrong, do string) Finding {
+	if w.Attached && kind == Missing {
+		kind = Attachment
+	}
 	return Finding{Kind: kind, Fails: !w.Attached, Image: w.Ref.String(), Rule: p.Rule, Tried: append(triesOf(p.Tried), Try{p.At.Ref.Name(), wrong}), Wrong: wrong, Do: do}
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ type Options struct {
 	Secret      *manifests.PullSecret // that the cluster has; nil: not known
 	NodeSecret  *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
 	Authorities []byte                // PEM, more than the files have, for each place
+	Policies    []json.RawMessage     // that demand signatures, besides those of the cluster and of releases
 	Depth       Depth
 	Offline     bool // the mirror is not asked
 	Parallel    int
@@ -59,8 +61,10 @@ type checking struct {
 	carried *carried
 	report  *Report
 
-	mu    sync.Mutex
-	asked map[oci.Ref]*question
+	mu     sync.Mutex
+	asked  map[oci.Ref]*question
+	served []*served
+	read   []manifests.EarlierRelease // that the mirror gave
 }
 
 // question is an image that is or was asked for.
@@ -100,7 +104,10 @@ func (c *checking) images(ctx context.Context) error {
 	if err := c.releases(ctx); err != nil {
 		return err
 	}
-	return c.catalogs(ctx)
+	if err := c.catalogs(ctx); err != nil {
+		return err
+	}
+	return c.signed(ctx)
 }
 
 // askAll asks for images, some at a time.

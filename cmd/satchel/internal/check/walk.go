@@ -78,9 +78,10 @@ func (c *checking) components(ctx context.Context, p payload) (list []Wanted, er
 		c.unread(p.image.Source, "release "+p.name, err)
 		return nil, nil
 	}
-	c.Info("release %s: %s", p.name, text.Count(len(read.Components), "image", "images"))
-	for _, one := range read.Components {
-		list = append(list, Wanted{Ref: one.Image, Why: []string{"release " + p.name + ": " + one.Name}})
+	c.read = append(c.read, *read)
+	c.Info("release %s: %s", p.name, text.Count(len(read.Images), "image", "images"))
+	for _, one := range read.Images {
+		list = append(list, Wanted{Ref: one.Source, Why: oci.Words(one.Reasons)})
 	}
 	return list, nil
 }
@@ -151,9 +152,11 @@ func (c *checking) bundles(ctx context.Context, n manifests.NamedImage) ([]Wante
 const mostWhy = 5
 
 // readRelease reads a release as nodes get it.
-func (c *checking) readRelease(ctx context.Context, p payload) (read *manifests.ReleaseContents, err error) {
+func (c *checking) readRelease(ctx context.Context, p payload) (read *manifests.EarlierRelease, err error) {
 	err = c.with(ctx, p.image.Source, func(src oci.Source, root oci.Descriptor) (err error) {
-		read, err = manifests.ReadRelease(ctx, src, root)
+		img := p.image
+		img.Root = root
+		read, err = manifests.ReadEarlierRelease(ctx, src, img)
 		return err
 	})
 	return read, err
