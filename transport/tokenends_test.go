@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
@@ -60,5 +63,52 @@ func TestTokenEndsInAnUpload(t *testing.T) {
 		case !c.good && (!errors.As(err, &refused) || refused.Trouble() != TroubleToken || !strings.Contains(err.Error(), "the token of this upload expired")):
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestTokenOfAnotherEnds has a request refused so late that the token which another one fetched in
+// the meantime has ended too.
+func TestTokenOfAnotherEnds(t *testing.T) {
+	t.Parallel()
+	var last, ended atomic.Int32 // tokens are numbers
+	service := fake(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"token":"%d"}`, last.Add(1)) })
+	d := oci.Descriptor{Digest: oci.Digest(nil)}
+	arrived, answered := make(chan struct{}), make(chan struct{})
+	host := fake(t, func(w http.ResponseWriter, r *http.Request) {
+		var token int32
+		_, _ = fmt.Sscanf(r.Header.Get("Authorization"), "Bearer %d", &token) // there may be none
+		if r.Method == http.MethodPost && token == 1 {
+			close(arrived)
+			<-answered
+		}
+		if token <= ended.Load() {
+			bearer(service)(w, r)
+		}
+	})
+	c := withPassword(t, host, "geheim", Config{})
+	repo := oci.Ref{Registry: host, Repository: "open"}
+	done := make(chan error)
+	if !has(t, c, repo, d) {
+		t.Fatal("not there")
+	}
+	go func() {
+		r, err := c.Repository(repo)
+		if err == nil {
+			var resp *http.Response
+			if resp, err = r.post(auth.AppendRepositoryScope(t.Context(), r.location, auth.ActionPull), nil); err == nil && resp.StatusCode != http.StatusOK {
+				err = responseError(resp)
+			}
+		}
+		done <- err
+	}()
+	<-arrived
+	ended.Store(1)
+	if !has(t, c, repo, d) {
+		t.Error("not there, with another token")
+	}
+	ended.Store(2)
+	close(answered)
+	if err := <-done; err != nil || last.Load() != 3 {
+		t.Errorf("after %d tokens: %v", last.Load(), err)
 	}
 }

@@ -100,34 +100,39 @@ func refusal(status int, authz string) bool {
 	return false
 }
 
-// refused answers the challenge of a refusal and asks again, once.
+// refused answers the challenge of a refusal and asks again: once, or twice where that was with a
+// token that another request had fetched, which may have ended by now too.
 func (a *Authorizer) refused(req *http.Request, resp *http.Response, authz string, u *Unasked, st *Standing) (*http.Response, error) {
-	next, err := a.answer(req, resp, authz, st)
-	switch {
-	case err != nil:
+	for tries := 1; ; tries++ {
+		next, shared, err := a.answer(req, resp, authz, st)
+		switch {
+		case err != nil:
+			reply.Drain(resp)
+			return nil, a.judge(req, err, st)
+		case next == "" && authz == "" && st.Why == "" && a.configured():
+			return a.offer(req, resp, u, st)
+		case next == "":
+			return a.check(req, resp, authz, st)
+		}
+		again, err := anew(req)
+		switch {
+		case err != nil:
+			reply.Drain(resp)
+			return nil, err
+		case again == nil:
+			return resp, nil
+		}
 		reply.Drain(resp)
-		return nil, a.judge(req, err, st)
-	case next == "" && authz == "" && st.Why == "" && a.configured():
-		return a.offer(req, resp, u, st)
-	case next == "":
-		return a.check(req, resp, authz, st)
+		st.Sent = a.configured()
+		if resp, err = a.send(again, next); err != nil || resp.StatusCode != http.StatusUnauthorized || reply.Redirected(resp) {
+			a.passed(err, next)
+			return resp, err
+		}
+		if !shared || tries > 1 {
+			return a.check(again, resp, next, st)
+		}
+		authz = next
 	}
-	again, err := anew(req)
-	switch {
-	case err != nil:
-		reply.Drain(resp)
-		return nil, err
-	case again == nil:
-		return resp, nil
-	}
-	reply.Drain(resp)
-	st.Sent = a.configured()
-	resp, err = a.send(again, next)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && !reply.Redirected(resp) {
-		return a.check(again, resp, next, st)
-	}
-	a.passed(err, next)
-	return resp, err
 }
 
 // anew is a request that can be sent once more; nil where its body cannot be read again.
@@ -193,7 +198,7 @@ func (a *Authorizer) bearer(req *http.Request, c Challenge) (string, error) {
 			return "", nil
 		}
 	}
-	t, err := a.tokenFor(req.Context(), c, scopes, req.URL, "")
+	t, _, err := a.tokenFor(req.Context(), c, scopes, req.URL, "")
 	if err != nil {
 		return "", err
 	}
@@ -227,8 +232,9 @@ func (a *Authorizer) root(ctx context.Context, asked *url.URL) Challenge {
 	return c
 }
 
-// answer gives what to try after a refusal, "" for nothing.
-func (a *Authorizer) answer(req *http.Request, resp *http.Response, authz string, st *Standing) (string, error) {
+// answer gives what to try after a refusal, "" for nothing; shared is a token that another request
+// has fetched.
+func (a *Authorizer) answer(req *http.Request, resp *http.Response, authz string, st *Standing) (next string, shared bool, err error) {
 	list := Challenges(resp.Header)
 	c, ok := a.answerable(list, req.URL)
 	if !ok && authz == "" && a.configured() {
@@ -240,25 +246,24 @@ func (a *Authorizer) answer(req *http.Request, resp *http.Response, authz string
 	}
 	if !ok {
 		st.Why = a.unanswered(list)
-		return "", nil
+		return "", false, nil
 	}
 	a.mu.Lock()
 	if a.known = c; len(list) > 0 {
 		a.offers = list
 	}
 	a.mu.Unlock()
-	next := a.basic()
+	next = a.basic()
 	if c.scheme == schemeBearer {
-		var err error
-		next, err = a.token(req, c, authz)
+		next, shared, err = a.token(req, c, authz)
 		if next, err = a.orBasic(req, next, err); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	if next == authz {
-		return "", nil
+		return "", false, nil
 	}
-	return next, nil
+	return next, shared, nil
 }
 
 // judged reports whether a token service has itself refused a credential.
@@ -272,20 +277,20 @@ func judged(err error) bool {
 }
 
 // token answers a Bearer challenge: with the scopes that are known, and those it names.
-func (a *Authorizer) token(req *http.Request, c Challenge, authz string) (string, error) {
+func (a *Authorizer) token(req *http.Request, c Challenge, authz string) (next string, shared bool, err error) {
 	hinted := auth.GetAllScopesForHost(req.Context(), req.URL.Host)
 	scopes := auth.CleanScopes(append(a.scopes(req), strings.Fields(c.params["scope"])...))
 	stale, _ := strings.CutPrefix(authz, "Bearer ")
-	t, err := a.tokenFor(req.Context(), c, scopes, req.URL, stale)
+	t, shared, err := a.tokenFor(req.Context(), c, scopes, req.URL, stale)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if len(hinted) > 0 && !slices.Equal(hinted, scopes) {
 		a.mu.Lock()
 		a.wider[strings.Join(hinted, " ")] = scopes
 		a.mu.Unlock()
 	}
-	return "Bearer " + t.value, nil
+	return "Bearer " + t.value, shared, nil
 }
 
 // send sends a request as it is, with that Authorization.

@@ -56,8 +56,8 @@ type slot struct {
 }
 
 // tokenFor gives a token of the service that the challenge names, other than stale. However many
-// ask, it is fetched once.
-func (a *Authorizer) tokenFor(ctx context.Context, c Challenge, scopes []string, asked *url.URL, stale string) (token, error) {
+// ask, it is fetched once: shared is one that was there.
+func (a *Authorizer) tokenFor(ctx context.Context, c Challenge, scopes []string, asked *url.URL, stale string) (t token, shared bool, err error) {
 	realm := a.realm(c, asked)
 	key := tokenKey{realm.String(), c.params["service"], strings.Join(scopes, " ")}
 	a.mu.Lock()
@@ -68,23 +68,23 @@ func (a *Authorizer) tokenFor(ctx context.Context, c Challenge, scopes []string,
 	}
 	a.mu.Unlock()
 	if err := watch.Pausing(ctx, func(ctx context.Context) error { return Enter(ctx, s.busy) }); err != nil {
-		return token{}, err
+		return token{}, false, err
 	}
 	defer func() { <-s.busy }()
 	a.mu.Lock()
 	dead := s.dead
 	a.mu.Unlock()
 	if s.tok.good(time.Now()) && s.tok.value != stale && s.tok.value != dead {
-		return s.tok, nil
+		return s.tok, true, nil
 	}
-	t, err := a.fetchToken(ctx, realm, key.service, scopes, asked)
+	t, err = a.fetchToken(ctx, realm, key.service, scopes, asked)
 	if err == nil {
 		s.tok = t
 		a.mu.Lock()
 		a.slots[sha256.Sum256([]byte(t.value))] = s
 		a.mu.Unlock()
 	}
-	return t, err
+	return t, false, err
 }
 
 // Renewed is what to send in the place of what a request was sent with: a token that ends is
@@ -94,7 +94,7 @@ func (a *Authorizer) Renewed(ctx context.Context, authz string) string {
 	if s == nil {
 		return authz
 	}
-	t, err := a.tokenFor(ctx, s.c, s.scopes, s.asked, "")
+	t, _, err := a.tokenFor(ctx, s.c, s.scopes, s.asked, "")
 	if err != nil {
 		return authz // the answer will show
 	}
