@@ -46,7 +46,9 @@ type Finding struct {
 	Rule   string   `json:"rule,omitempty"`   // the source of the rule that counts
 	Tried  []Try    `json:"tried,omitempty"`
 	Wrong  string   `json:"wrong"`
-	Do     string   `json:"do,omitempty"`
+	// Namespace is the one whose pods alone it is about, "" for all.
+	Namespace string `json:"namespace,omitempty"`
+	Do        string `json:"do,omitempty"`
 }
 
 // Image is one image that was asked for.

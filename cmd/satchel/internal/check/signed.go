@@ -106,7 +106,7 @@ func (c *checking) indexes() oci.Source {
 
 // unsigned makes a finding.
 func (c *checking) unsigned(s *served, u manifests.Unsigned) Finding {
-	f := Finding{Kind: Unsigned, Fails: !u.Unused, Image: s.image.Image, Why: s.image.Why, Rule: s.image.Rule}
+	f := Finding{Kind: Unsigned, Fails: !u.Unused, Namespace: u.Namespace, Image: s.image.Image, Why: s.image.Why, Rule: s.image.Rule}
 	tag := s.at.Ref.Repo().WithTag(manifests.SignatureTag(u.Manifest)).String()
 	said := u.Err.Error()
 	if errors.Is(u.Err, manifests.ErrUnsigned) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,6 +48,7 @@ type kind struct {
 	pullFrom []string // namespaces of further addresses
 	sparse   bool
 	images   int // additional ones
+	depth    check.Depth
 }
 
 func newWorld(t *testing.T, seed uint64, k kind) *world {
@@ -161,7 +163,7 @@ func (w *world) publish(k kind) {
 	if len(more) > 0 {
 		w.config += jobtest.Images(more...)
 		if k.sparse {
-			w.config = strings.Replace(w.config, "  additionalImages:\n", "  additionalImages:\n", 1)
+			w.config = regexp.MustCompile(`(?m)^  - name: .*/team1/.*$`).ReplaceAllString(w.config, "$0\n    platforms:\n    - {os: linux, architecture: amd64}")
 		}
 	}
 }
