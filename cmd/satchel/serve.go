@@ -206,12 +206,12 @@ func (o serveOptions) own(a *app) (*tls.Certificate, error) {
 		return nil, err
 	}
 	if cert.Why != "" {
-		a.info("a new certificate was made: %s", cert.Why)
+		a.info("a certificate was made, for later runs too, because %s", cert.Why)
 	}
 	a.info("the certificate has the SHA-256 fingerprint %s", serve.Fingerprint(cert.Certificate))
 	if o.writeCA != "" {
 		if err := serve.WriteCA(o.writeCA, cert.PEM); err != nil {
-			return nil, usage(fmt.Errorf("--write-ca: %w", err), "name a new file")
+			return nil, usage(fmt.Errorf("--write-ca: %w", err), "name a new file in a directory that is there")
 		}
 		a.info("the certificate is in %s, for clients: --ca-file of satchel, or ca.crt in certs.d/HOST:PORT of podman", text.Printable(o.writeCA))
 	}

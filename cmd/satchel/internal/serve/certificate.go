@@ -62,7 +62,9 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 			return old, nil
 		}
 		why = "the one of earlier runs is not for " + strings.Join(fresh, ", ")
-		names = append(names, old.Names...)
+	}
+	if old != nil {
+		names = slices.Concat(names, old.Names)
 	}
 	own, key, err := makeOwn(names, now)
 	if err != nil {

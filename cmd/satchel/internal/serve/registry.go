@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -38,6 +39,7 @@ type Registry struct {
 	repos map[string]*repository
 	names []string // of the repositories, sorted
 	rep   Report
+	grace time.Duration // for answers under way when the run ends
 
 	busy           sync.WaitGroup // requests that are answered now
 	requests, sent atomic.Int64
@@ -76,7 +78,7 @@ type tagged struct {
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places), repos: map[string]*repository{}}
+	g := &Registry{Options: o, gate: newGate(places), grace: usualGrace, repos: map[string]*repository{}}
 	defer func() {
 		if err != nil {
 			g.Close()

@@ -21,7 +21,7 @@ const (
 	idleTime    = 2 * time.Minute  // until a connection without requests is closed
 	maxHead     = 64 << 10         // bytes
 	connections = 512              // at a time; further ones wait
-	grace       = 10 * time.Second // for answers that are under way when the run ends
+	usualGrace  = 10 * time.Second // for answers that are under way when the run ends
 )
 
 // Run serves on l until the context ends, then gives what is under way a moment, and closes the
@@ -55,7 +55,7 @@ func (g *Registry) Run(ctx context.Context, l net.Listener, cert *tls.Certificat
 
 // stop ends the server: answers under way get some time, new requests none.
 func (g *Registry) stop(srv *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	ctx, cancel := context.WithTimeout(context.Background(), g.grace)
 	defer cancel()
 	if err := srv.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 		g.Warn("some answers were cut off: their clients can go on by a range of bytes once it serves again")

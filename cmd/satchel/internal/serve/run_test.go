@@ -1,0 +1,225 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/satchel-airgap/satchel/bundle"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
+)
+
+// TestPasswords: without the right one nothing is given, not even whether something is there.
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2730)
+	dir := h.pack("drive", []oci.Image{image(h.Image(false, h.Layer(2000, ocitest.LayerGzip)), "team/app", "v1")})
+	hash, err := bcrypt.GenerateFromPassword([]byte("s3cret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(text string) string {
+		t.Helper()
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	users, err := ReadHtpasswd(file("# users\n\nme:" + string(hash) + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	word, err := ReadPassword(file("s3cret\r\nnot this\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*Passwords{"htpasswd": users, "password": word} {
+		o := h.options()
+		o.Passwords = p
+		s := h.served(o, h.reader(dir))
+		ask := func(path, user, password string) got {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.server.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if user != "" {
+				r.SetBasicAuth(user, password)
+			}
+			answer, err := s.server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			return got{answer, body, err}
+		}
+		for _, path := range []string{"/v2/", "/v2/team/app/manifests/v1", "/v2/no/such/manifests/v1", "/v2/_catalog", "/"} {
+			for _, user := range []string{"", "me", "you"} {
+				g := ask(path, user, "wrong")
+				if g.StatusCode != 401 || codeOf(g) != codeUnauthorized || !strings.HasPrefix(g.Header.Get("Www-Authenticate"), "Basic realm=") {
+					t.Errorf("%s: %s by %q: %d %s", name, path, user, g.StatusCode, g.body)
+				}
+			}
+		}
+		for range 3 {
+			if g := ask("/v2/team/app/manifests/v1", "me", "s3cret"); g.StatusCode != 200 {
+				t.Errorf("%s: %d %s", name, g.StatusCode, g.body)
+			}
+		}
+		if g := ask("/v2/", "you", "s3cret"); (g.StatusCode == 200) != (name == "password") {
+			t.Errorf("%s: another user: %d", name, g.StatusCode)
+		}
+	}
+	for text, want := range map[string]string{
+		"":   "has no user",
+		"me": ":1: it is not USER:HASH",
+		"a:" + string(hash) + "\nme:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=": ":2: it is not USER:HASH",
+		"me:$apr1$x$y":     "htpasswd -B",
+		":" + string(hash): ":1:",
+	} {
+		if _, err := ReadHtpasswd(file(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := ReadPassword(file("\nx")); err == nil {
+		t.Error("an empty password is taken")
+	}
+	if _, err := ReadPassword(filepath.Join(h.dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// TestOwnCertificate: it stays the same from run to run until it must not, then clients are told.
+func TestOwnCertificate(t *testing.T) {
+	t.Parallel()
+	dir, now := filepath.Join(t.TempDir(), "state"), time.Now()
+	own := func(at time.Time, names ...string) *Own {
+		t.Helper()
+		c, err := OwnCertificate(dir, names, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(c.PEM) || strings.Contains(string(c.PEM), "PRIVATE") {
+			t.Fatalf("not a certificate alone: %s", c.PEM)
+		}
+		for _, n := range names {
+			if _, err := c.Leaf.Verify(x509.VerifyOptions{DNSName: n, Roots: pool, CurrentTime: at.Add(-time.Hour)}); err != nil {
+				t.Errorf("for %s: %v", n, err)
+			}
+		}
+		if c.Leaf.IsCA {
+			t.Error("it can sign for others")
+		}
+		return c
+	}
+	first := own(now, "localhost", "127.0.0.1")
+	if again := own(now.Add(300*24*time.Hour), "127.0.0.1"); again.Why != "" || Fingerprint(again.Certificate) != Fingerprint(first.Certificate) || first.Why == "" {
+		t.Errorf("another one: %q", again.Why)
+	}
+	if info, err := os.Stat(filepath.Join(dir, ownFile)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	more := own(now, "10.1.2.3", "bastion.example")
+	if !strings.Contains(more.Why, "10.1.2.3, bastion.example") || more.Leaf.VerifyHostname("localhost") != nil {
+		t.Errorf("%q", more.Why)
+	}
+	if late := own(now.Add(340*24*time.Hour), "localhost"); !strings.Contains(late.Why, "valid until") || late.Leaf.VerifyHostname("bastion.example") != nil {
+		t.Errorf("%q", late.Why)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ownFile), []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if own(now, "localhost").Why == "" {
+		t.Error("a torn file is no new certificate")
+	}
+	if c, err := OwnCertificate("", []string{"::1"}, now); err != nil || c.Leaf.VerifyHostname("::1") != nil {
+		t.Errorf("without a directory: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	for range 2 {
+		if err := WriteCA(file, first.PEM); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.WriteFile(file, []byte("a letter"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteCA(file, first.PEM); err == nil {
+		t.Error("it replaces a letter")
+	}
+}
+
+// TestRun: it serves TLS until the context ends; answers under way come to their end, and then
+// nothing is open.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2731)
+	layer := h.Layer(24<<20, ocitest.LayerTar)
+	dir := h.pack("drive", []oci.Image{image(h.Image(false, layer), "team/app", "v1")})
+	for name, cut := range map[string]bool{"to its end": false, "cut off": true} {
+		g, err := Open(t.Context(), []*bundle.Reader{h.reader(dir)}, h.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.grace = map[bool]time.Duration{false: time.Minute, true: 200 * time.Millisecond}[cut]
+		own, err := OwnCertificate("", []string{"127.0.0.1"}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(ctx, l, &own.Certificate) }()
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(own.PEM)
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: cut}
+		answer, err := (&http.Client{Transport: transport}).Get("https://" + l.Addr().String() + "/v2/team/app/blobs/" + layer.Digest.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := make([]byte, 1<<20)
+		if _, err := io.ReadFull(answer.Body, part); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if cut {
+			eventually(t, "it has ended", func() bool { return len(ended) == 1 })
+		} else {
+			eventually(t, "it takes no more", func() bool { _, err := net.Dial("tcp", l.Addr().String()); return err != nil })
+		}
+		rest, err := io.ReadAll(answer.Body)
+		whole := digest.FromBytes(append(part, rest...)) == layer.Digest
+		if whole == cut || (err == nil) == cut {
+			t.Errorf("%s: %d bytes more, %v", name, len(rest), err)
+		}
+		_ = answer.Body.Close()
+		transport.CloseIdleConnections()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := g.shelf[0].use(); err == nil {
+			t.Errorf("%s: the bundle is open", name)
+		}
+	}
+	if text := h.log.String(); strings.Count(text, "answered 1 request, ") != 2 || strings.Count(text, "some answers were cut off") != 1 {
+		t.Errorf("%s", text)
+	}
+}
