@@ -165,7 +165,7 @@ func (r *stream) Read(p []byte) (int, error) {
 	var first error
 	for {
 		n, err := r.read(p)
-		if n > 0 || err == nil || err == io.EOF {
+		if n > 0 || err == nil || errors.Is(err, io.EOF) {
 			r.at, r.anew = r.at+int64(n), false
 			return n, err
 		}
