@@ -176,6 +176,7 @@ var registryKinds = map[string]func(t testing.TB) (host string, api bool){
 
 // TestAttachmentsAreCarried goes from each kind of registry to each.
 func TestAttachmentsAreCarried(t *testing.T) {
+	t.Parallel()
 	for from, source := range registryKinds {
 		for to, mirror := range registryKinds {
 			t.Run(from+" to "+to, func(t *testing.T) {
@@ -252,6 +253,7 @@ func (s *signedSet) unused(t testing.TB) (n int) {
 
 // TestFallbackIndexIsMended has the run end between a referrer and its index.
 func TestFallbackIndexIsMended(t *testing.T) {
+	t.Parallel()
 	s := newSigned(t, 73)
 	source, mirror := registrytest.StartOlareg(t), registrytest.Start(t)
 	into(t, s.c, oci.Mirror{Host: source.Host}, s.images...)
@@ -277,6 +279,7 @@ func TestFallbackIndexIsMended(t *testing.T) {
 
 // TestFallbackTagIsRefused names a referrers index as an image.
 func TestFallbackTagIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newSigned(t, 74)
 	source := registrytest.Start(t)
 	into(t, s.c, oci.Mirror{Host: source.Host}, s.images...)
@@ -305,6 +308,7 @@ func remove(t testing.TB, url string) {
 // TestReferrerIsGone has the source list a referrer that is not available: its
 // manifest in one round, its blob in the other.
 func TestReferrerIsGone(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"manifests", "blobs"} {
 		s := newSigned(t, 75)
 		source, mirror := registrytest.Start(t), newMirror(t)

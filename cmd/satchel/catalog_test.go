@@ -226,6 +226,7 @@ func (o *outside) carriesExactly(t testing.TB, got inspect.Report, catalogs []*f
 // TestCatalogs carries real catalogs with the heads of packages that the
 // configuration names, and pulls all of it inside by its original names.
 func TestCatalogs(t *testing.T) {
+	t.Parallel()
 	const community = "community-v4.18/"
 	catalogs := []*fbc{
 		{ref: "registry.redhat.io/redhat/redhat-operator-index:v4.18",
@@ -251,6 +252,7 @@ func TestCatalogs(t *testing.T) {
 
 // TestCatalogWithoutPackages names catalogs alone.
 func TestCatalogWithoutPackages(t *testing.T) {
+	t.Parallel()
 	testCatalogs(t, 422, []*fbc{
 		{ref: "quay.io/okderators/catalog-index:testing-4.16", dirs: []string{"okd-multi-file/oadp-operator", "okd-multi-file/odf-operator"}},
 		{ref: "registry.redhat.io/redhat/redhat-operator-index:v4.14", dirs: []string{"redhat/aws-load-balancer-operator", "redhat/node-observability-operator"}},
@@ -297,8 +299,8 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	checkSources(t, out, mirror.Host+"/ocp", catalogs)
 
 	n := newNode(t, mirror.Host, out)
-	n.skopeo(t, sample(refs, 40))
-	n.podman(t, sample(refs, 6))
+	n.skopeo(t, sample(refs, 15))
+	n.podman(t, sample(refs, 3))
 	n.unreachable(t, refs[0])
 }
 

@@ -106,6 +106,7 @@ func channelSet(t *testing.T, o *outside, s *graphServer) (releases []ocpRelease
 // TestChannels carries the releases of a channel, which servers answer for as
 // servers do: late, elsewhere, and not at the first time.
 func TestChannels(t *testing.T) {
+	t.Parallel()
 	o, s := newOutside(406), newGraphServer(t)
 	releases := channelSet(t, o, s)
 	conf := o.conf(t, o.serve(t))
@@ -197,6 +198,7 @@ func (w *world) sameGraph(t *testing.T, title string, want []byte) {
 
 // TestChannelErrors has servers and configurations that are wrong.
 func TestChannelErrors(t *testing.T) {
+	t.Parallel()
 	o, s := newOutside(407), newGraphServer(t)
 	channelSet(t, o, s)
 	conf := o.conf(t, o.serve(t))

@@ -101,7 +101,7 @@ type chartSet struct {
 }
 
 func newChartSet(t *testing.T, w *world) *chartSet {
-	s := &chartSet{chartServer: &chartServer{files: map[string][]byte{}}, c: ocitest.New(17), source: registrytest.StartProxy(t, registrytest.Start(t).Host)}
+	s := &chartSet{chartServer: &chartServer{files: map[string][]byte{}}, c: ocitest.New(17), source: registrytest.StartProxy(t, newSource(t))}
 	base := s.c.Layer(50<<10, ocitest.LayerGzip)
 	for _, name := range []string{"init", "web", "stored", "tree"} {
 		own := s.c.Layer(20<<10, ocitest.LayerGzip)
@@ -152,6 +152,7 @@ func (s *chartSet) values() []string {
 // TestCharts carries charts and their images to a mirror, from where Helm pulls
 // the charts, byte for byte; first some of it is wrong at their sources.
 func TestCharts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s, mirror := newChartSet(t, w), registrytest.Start(t)
 
@@ -226,6 +227,7 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 // TestChartResumed stops a pack at the images of charts. It resumes with the charts
 // that were built, unless they are gone.
 func TestChartResumed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s, mirror := newChartSet(t, w), registrytest.Start(t)
 	var broken atomic.Bool
@@ -262,6 +264,7 @@ func TestChartResumed(t *testing.T) {
 
 // TestChartPlan wants the same plan each time, from any cache.
 func TestChartPlan(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := newChartSet(t, w)
 	s.put("/real/web.tgz", s.web)

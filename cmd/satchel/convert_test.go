@@ -20,6 +20,7 @@ mirror:
 // TestConvertCommand runs convert from its flags to its exit code: plan names it for an
 // old file, and reads what it prints.
 func TestConvertCommand(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, body string) string {
 		path := filepath.Join(dir, name)

@@ -49,6 +49,7 @@ func rootOf(t testing.TB, dir, name string) oci.Descriptor {
 // TestCatalogDirectory carries real catalogs that skopeo copied into directories, and
 // pulls them inside.
 func TestCatalogDirectory(t *testing.T) {
+	t.Parallel()
 	o := newOutside(431)
 	made := map[string]oci.Descriptor{}
 	one := &fbc{ref: "registry.redhat.io/redhat/redhat-operator-index:v4.14", dirs: []string{"redhat/aws-load-balancer-operator", "redhat/node-observability-operator"}}
@@ -155,7 +156,7 @@ type dirSet struct {
 
 func newDirSet(t *testing.T, w *world, base, beside int) *dirSet {
 	t.Helper()
-	s := &dirSet{c: ocitest.New(433), source: registrytest.StartProxy(t, registrytest.Start(t).Host), dir: filepath.Join(w.dir, "catalog")}
+	s := &dirSet{c: ocitest.New(433), source: registrytest.StartProxy(t, newSource(t)), dir: filepath.Join(w.dir, "catalog")}
 	push(t, s.c, s.c.Image(false, small(t, s.c, 1, 2<<10)...), s.source.Host, "app/bundle", "v1")
 	push(t, s.c, s.c.Image(false, small(t, s.c, 1, beside)...), s.source.Host, "app/beside", "v1")
 	s.base = small(t, s.c, 1, base)[0]
@@ -189,6 +190,7 @@ func (s *dirSet) blob(d oci.Descriptor) string {
 
 // TestCatalogDirectoryDamage has directories that do not have what they must.
 func TestCatalogDirectoryDamage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := newDirSet(t, w, 60<<10, 1000)
 	whole := filepath.Join(w.dir, "whole")
@@ -264,6 +266,7 @@ func TestCatalogDirectoryDamage(t *testing.T) {
 // TestCatalogDirectoryResume kills pack, and has the directory changed before it
 // resumes: what was pinned is carried.
 func TestCatalogDirectoryResume(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := newDirSet(t, w, 6<<20, 12<<20)
 	k := &tap{kind: "GET blob", rate: 32 << 20}

@@ -80,6 +80,7 @@ func TestFullDrive(t *testing.T) {
 
 // TestNotEnoughSpace wants to hear of it before the first byte.
 func TestNotEnoughSpace(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(82)
 	s := newShelf(c)
 	host := s.listen(t)

@@ -107,6 +107,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestPackAgain packs a finished bundle once more.
 func TestPackAgain(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(32)
 	s := newShelf(c)
 	host := s.listen(t)

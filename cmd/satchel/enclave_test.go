@@ -143,6 +143,7 @@ func everyTag(t *testing.T, host string) map[string]string {
 // TestEnclave packs the same configuration again from the mirror inside, with nothing else to
 // be reached, for a mirror behind it: first whole, then what is new in the next week.
 func TestEnclave(t *testing.T) {
+	t.Parallel()
 	e, hub, next := newEnclave(t), registrytest.Start(t), registrytest.Start(t)
 	w := e.w
 	values := []string{"--helm-values", "web=v.yaml", "--helm-values", "tree=v.yaml"}

@@ -32,7 +32,7 @@ type filteredSet struct {
 
 func newFilteredSet(t *testing.T) *filteredSet {
 	t.Helper()
-	s := &filteredSet{c: ocitest.New(611), source: registrytest.StartProxy(t, registrytest.Start(t).Host)}
+	s := &filteredSet{c: ocitest.New(611), source: registrytest.StartProxy(t, newSource(t))}
 	files := map[string][]byte{}
 	for _, name := range []string{"one", "two"} {
 		d := s.c.Image(false, s.c.Layer(3<<20, ocitest.LayerGzip))
@@ -81,6 +81,7 @@ func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
 // TestFilteredResumed kills a pack of a filtered catalog, and unpack; the same goes
 // on without what was read for it.
 func TestFilteredResumed(t *testing.T) {
+	t.Parallel()
 	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
 	planned, output := w.plan(exitOK)
@@ -114,6 +115,7 @@ func TestFilteredResumed(t *testing.T) {
 // TestFilteredLost has what was made for a bundle gone, or damaged, in the cache and
 // beside the journal: nobody else is asked for it, and it is no gap.
 func TestFilteredLost(t *testing.T) {
+	t.Parallel()
 	s, w := newFilteredSet(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
 	w.plan(exitOK) // so that what is fetched from here on is written
@@ -147,6 +149,7 @@ func TestFilteredLost(t *testing.T) {
 // TestFilteredGaps goes without a catalog of which a layer is refused, and brings it,
 // and nothing else, later.
 func TestFilteredGaps(t *testing.T) {
+	t.Parallel()
 	for _, byDigest := range []bool{false, true} {
 		for _, before := range []bool{false, true} { // whether the layer was read before
 			t.Run(fmt.Sprint(byDigest, before), func(t *testing.T) {
@@ -203,6 +206,7 @@ func TestFilteredGaps(t *testing.T) {
 // TestFilteredGapOfTwo brings later, of two entries of one catalog, the one that a list
 // names, by the reference that the configuration has.
 func TestFilteredGapOfTwo(t *testing.T) {
+	t.Parallel()
 	s, w := newFilteredSet(t), newWorld(t)
 	ref := s.source.Host + "/cat/index:v1@" + s.root.Digest.String()
 	w.imageset("  operators:\n    - {catalog: '" + ref + "', targetCatalog: ours/a, packages: [{name: one}]}\n    - {catalog: '" + ref + "', targetCatalog: ours/b, packages: [{name: two}]}\n")

@@ -47,6 +47,7 @@ func foreignImage(t testing.TB, c *ocitest.Content, docker bool, url string) (ro
 // TestForeignLayers carries them when the registry has them, and never fetches
 // them from their URLs.
 func TestForeignLayers(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(elsewhere.Close)

@@ -43,6 +43,7 @@ func (w *world) forge(inv *oci.Inventory, content *ocitest.Content, roots ...oci
 // TestForgedWithout has bundles that claim to go without what no index names: it is
 // their fault, found before the first push, and not the mirror's.
 func TestForgedWithout(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(508)
 	layer := c.Layer(1000, ocitest.LayerGzip)
 	root := c.IndexFor(false, []string{"amd64", "arm64"}, c.Image(false, layer), c.ImageFor("arm64", false, c.Layer(1000, ocitest.LayerGzip)))

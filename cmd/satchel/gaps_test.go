@@ -63,12 +63,12 @@ type gapSet struct {
 
 func newGapSet(t testing.TB) *gapSet {
 	t.Helper()
-	reg := registrytest.Start(t)
+	reg := newSource(t)
 	c := ocitest.New(81)
 	layer := func(n int) oci.Descriptor { return c.Layer(n, ocitest.LayerGzip) }
 	shared, large, wrong, gone := layer(300<<10), layer(12<<20), layer(200<<10), layer(100<<10)
 	child := c.ImageFor("arm64", false, layer(1000))
-	s := &gapSet{c: c, source: registrytest.StartProxy(t, reg.Host), k: &tap{kind: "GET blob", rate: sourceRate}}
+	s := &gapSet{c: c, source: registrytest.StartProxy(t, reg), k: &tap{kind: "GET blob", rate: sourceRate}}
 	s.good = map[string]oci.Descriptor{"good/one:v1": c.Image(false, shared, layer(150<<10)), "good/two:v1": c.Image(true, layer(7<<20), layer(90<<10))}
 	s.bad = map[string]oci.Descriptor{
 		"bad/unnamed:v1":  c.Image(false, layer(2000)),
@@ -80,11 +80,11 @@ func newGapSet(t testing.TB) *gapSet {
 	for _, set := range []map[string]oci.Descriptor{s.good, s.bad} {
 		for ref, root := range set {
 			repo, tag, _ := strings.Cut(ref, ":")
-			push(t, c, root, reg.Host, repo, tag)
+			push(t, c, root, reg, repo, tag)
 		}
 	}
 	signature := c.Artifact("application/vnd.example.cosign", layer(700))
-	push(t, c, signature, reg.Host, "bad/refused", "sha256-"+s.bad["bad/refused:v1"].Digest.Encoded()+".sig")
+	push(t, c, signature, reg, "bad/refused", "sha256-"+s.bad["bad/refused:v1"].Digest.Encoded()+".sig")
 	s.bad["bad/refused:sha256-"+s.bad["bad/refused:v1"].Digest.Encoded()+".sig"] = signature
 
 	s.k.through(s.source)
@@ -241,6 +241,7 @@ func TestKeepGoingAfterKills(t *testing.T) {
 
 // TestAwayIsNoGap has the source go away for good.
 func TestAwayIsNoGap(t *testing.T) {
+	t.Parallel()
 	s := newGapSet(t)
 	s.fixed.Store(true)
 	var away atomic.Bool
@@ -289,6 +290,7 @@ func (b *gone) Read(p []byte) (int, error) {
 
 // TestOnlyRefusals covers lists that cannot be used.
 func TestOnlyRefusals(t *testing.T) {
+	t.Parallel()
 	s := newGapSet(t)
 	w := newWorld(t)
 	w.images(s.source.Host + "/good/one:v1")

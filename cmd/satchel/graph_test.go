@@ -150,6 +150,7 @@ func shellLayer(t *testing.T, c *ocitest.Content) oci.Descriptor {
 
 // TestGraphImage carries the graph image, and runs it inside as an update service does.
 func TestGraphImage(t *testing.T) {
+	t.Parallel()
 	o, archs := graphBaseSet(t)
 	s := newDataServer(t)
 	conf := o.conf(t, o.serve(t))
@@ -225,6 +226,7 @@ func graphAgain(t *testing.T, o *outside, s *dataServer, conf string, want diges
 // TestGraphImageErrors has servers, data and base images that are wrong: nothing is
 // written then.
 func TestGraphImageErrors(t *testing.T) {
+	t.Parallel()
 	o, _ := graphBaseSet(t)
 	o.publish(t, "registry.access.redhat.com/ubi9/only:arm", o.content.ImageFor("arm64", false, o.base...))
 	s := newDataServer(t)
@@ -287,6 +289,7 @@ func (zeroReader) Read(p []byte) (int, error) {
 
 // TestGraphImageGap goes without the graph image, and carries it later.
 func TestGraphImageGap(t *testing.T) {
+	t.Parallel()
 	o, _ := graphBaseSet(t)
 	s := newDataServer(t)
 	o.publish(t, "quay.io/team/one:v1", o.small(3000))
@@ -309,6 +312,7 @@ func TestGraphImageGap(t *testing.T) {
 
 // TestGraphImageAlone: what a release lacks is carried later without the graph image.
 func TestGraphImageAlone(t *testing.T) {
+	t.Parallel()
 	o, _ := graphBaseSet(t)
 	s := newDataServer(t)
 	s.answers(serves(graphTGZ(t, "", time.Unix(1, 0))))
@@ -339,6 +343,7 @@ func TestGraphImageAlone(t *testing.T) {
 // TestGraphImageResume: what was built is stored; resuming takes only the base's layers,
 // even if the server answers differently by then.
 func TestGraphImageResume(t *testing.T) {
+	t.Parallel()
 	o, _ := graphBaseSet(t)
 	s := newDataServer(t)
 	s.answers(serves(graphTGZ(t, "", time.Unix(1, 0))))

@@ -45,6 +45,7 @@ func (s *releaseSet) addOperator(t *testing.T) (related oci.Descriptor) {
 // TestIncomplete finishes without a component of a release and a related image of
 // an operator, names both, and brings just these later.
 func TestIncomplete(t *testing.T) {
+	t.Parallel()
 	s, mirror := newReleaseSet(t), registrytest.Start(t)
 	operand, etcd := s.addOperator(t), s.want["openshift/release:4.12.0-x86_64-etcd"]
 	var fixed atomic.Bool
@@ -131,6 +132,7 @@ func signedSource(t *testing.T, s *signedSet) (ref string, status *atomic.Int32)
 // TestUnlisted has a registry refuse to say what is attached to an image: it is carried
 // without, and is other content once the registry answers.
 func TestUnlisted(t *testing.T) {
+	t.Parallel()
 	s := newSigned(t, 76)
 	repo, status := signedSource(t, s)
 	w := newWorld(t)
@@ -154,6 +156,7 @@ func TestUnlisted(t *testing.T) {
 // TestUnlistedGap has a registry refuse to say what is attached to an image, of which an
 // earlier bundle had the signature: a gap, which --only fills.
 func TestUnlistedGap(t *testing.T) {
+	t.Parallel()
 	for name, byDigest := range map[string]bool{"by tag": false, "by digest": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newSigned(t, 76)
@@ -195,6 +198,7 @@ func TestUnlistedGap(t *testing.T) {
 
 // TestUnlistedIsNothing brings the signatures of an image that turns out to have none any more.
 func TestUnlistedIsNothing(t *testing.T) {
+	t.Parallel()
 	s := newSigned(t, 76)
 	s.images = slices.DeleteFunc(s.images, func(i oci.Image) bool { return len(i.MirrorTags()) == 0 && i.Subject == s.root.Digest })
 	repo, status := signedSource(t, s)

@@ -19,7 +19,6 @@ import (
 	"github.com/satchel-airgap/satchel/bundle/keystest"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/proctest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // bench is a configuration that can be packed, and a home.
@@ -32,14 +31,14 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	registry := registrytest.Start(t)
+	registry := newSource(t)
 	b := &bench{t: t, dir: t.TempDir()}
 	c := ocitest.New(3)
-	if err := ocitest.Push(context.Background(), c, c.Image(false, c.Layer(1<<16, "application/vnd.oci.image.layer.v1.tar+gzip")), "http://"+registry.Host, "team/app", "1"); err != nil {
+	if err := ocitest.Push(context.Background(), c, c.Image(false, c.Layer(1<<16, "application/vnd.oci.image.layer.v1.tar+gzip")), "http://"+registry, "team/app", "1"); err != nil {
 		t.Fatal(err)
 	}
 	b.config = keystest.Write(t, fmt.Sprintf("kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\nmirror:\n  additionalImages:\n    - name: %s/team/app:1\n",
-		registry.Host))
+		registry))
 	b.env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(b.dir, "state"), "XDG_CACHE_HOME="+filepath.Join(b.dir, "cache"))
 	return b
 }

@@ -162,6 +162,7 @@ func TestKillWriting(t *testing.T) {
 // TestNoOutput shows a mirror that refuses one repository: the rest may be
 // pushed, and no YAML is written.
 func TestNoOutput(t *testing.T) {
+	t.Parallel()
 	w, _, r := smallSite(t, 413, 10<<10)
 	mirror := registrytest.Start(t)
 	proxy := registrytest.StartProxy(t, mirror.Host)
@@ -192,6 +193,7 @@ func TestNoOutput(t *testing.T) {
 // TestMalformedPullSecret gives unpack pull secrets that cannot be read: nothing
 // is pushed, and nothing of them is printed.
 func TestMalformedPullSecret(t *testing.T) {
+	t.Parallel()
 	w, _, _ := smallSite(t, 414, 10<<10)
 	mirror := registrytest.Start(t)
 	proxy := registrytest.StartProxy(t, mirror.Host)

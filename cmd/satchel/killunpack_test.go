@@ -14,13 +14,13 @@ import (
 // TestKillUnpack kills unpack by SIGKILL again and again.
 func TestKillUnpack(t *testing.T) {
 	rnd := seeded(t)
-	source := registrytest.Start(t)
+	source := newSource(t)
 	c := ocitest.New(rnd.Uint64())
-	images, _, _ := killSet(t, c, ocitest.New(99), source.Host)
+	images, _, _ := killSet(t, c, ocitest.New(99), source)
 	w := newWorld(t)
 	var refs []string
 	for ref := range images {
-		refs = append(refs, source.Host+"/"+ref)
+		refs = append(refs, source+"/"+ref)
 	}
 	w.images(refs...)
 	w.run(w.pack("--segment-size", "4MiB", "--lanes", "3")...).want(exitOK)
@@ -38,7 +38,8 @@ func TestKillUnpack(t *testing.T) {
 
 func killUnpackRound(t *testing.T, rnd *rand.Rand, w *world, c *ocitest.Content, images map[string]oci.Descriptor, unique int64, most int) (kills int) {
 	t.Helper()
-	const parallel, largest = 3, 20<<20 + 64<<10
+	const parallel = 3
+	largest := int64(killMiB(20) + 64<<10)
 	mirror := registrytest.Start(t)
 	proxy := registrytest.StartProxy(t, mirror.Host)
 	k := &tap{kind: "PUT upload"}

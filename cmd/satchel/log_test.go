@@ -34,6 +34,7 @@ func jsonLines(t *testing.T, stderr string) (list []logLine) {
 
 // TestLogFlags runs one pack at each level and in each format.
 func TestLogFlags(t *testing.T) {
+	t.Parallel()
 	reg := registrytest.StartAuth(t, "user", "geheimnis")
 	proxy := registrytest.StartProxy(t, reg.Host)
 	c := ocitest.New(96)
@@ -103,6 +104,7 @@ func checkJSON(t *testing.T, r result, failed bool) {
 
 // TestLogMistakes covers flags that cannot be.
 func TestLogMistakes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.run("version", "--log-level", "loud").want(exitUsage).says("unknown log level", "hint: use --log-level")
 	w.run("version", "--log-format", "xml").want(exitUsage).says("unknown log format", "hint: use --log-format")

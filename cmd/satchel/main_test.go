@@ -51,7 +51,11 @@ func newWorld(t testing.TB) *world {
 		w.drive = filepath.Join(disk, "drive")
 	}
 	w.releases = signedReleases(t)
-	w.recipient = strings.TrimSpace(w.run("keygen", "--file", w.key).want(exitOK).stdout)
+	var said bytes.Buffer
+	if err := runKeygen(&app{stdout: &said}, w.key, false); err != nil {
+		t.Fatal(err)
+	}
+	w.recipient = strings.TrimSpace(said.String())
 	w.secret = secretOf(t, w.key)
 	return w
 }

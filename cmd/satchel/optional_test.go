@@ -27,6 +27,7 @@ func (w *world) without(variables []string, args ...string) result {
 // TestNoHome: without a home directory there is no cache, which is a warning. The journal
 // needs a directory, and a variable may name it.
 func TestNoHome(t *testing.T) {
+	t.Parallel()
 	source := registrytest.StartOlareg(t)
 	c := ocitest.New(91)
 	w := newWorld(t)

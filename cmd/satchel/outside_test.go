@@ -7,14 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // outside is what the packing side can reach: images under their original
@@ -53,22 +51,14 @@ func (o *outside) publish(t testing.TB, ref string, root oci.Descriptor) {
 	o.images[ref] = root
 }
 
-// serve fills a docker-registry that runs until the test ends.
+// serve fills a registry that runs until the test ends.
 func (o *outside) serve(t testing.TB) (host string) {
 	t.Helper()
-	host = registrytest.Start(t).Host
-	// docker-registry answers 500 for a blob that is pushed to one repository twice
-	// at the same time: each repository gets one image after the other.
-	repos := map[string]*sync.Mutex{}
-	for _, ref := range o.refs(t) {
-		repos[repoOf(ref)] = &sync.Mutex{}
-	}
+	host = newSource(t)
 	var g errgroup.Group
 	g.SetLimit(6)
 	put := func(root oci.Descriptor, repo, tag string) {
 		g.Go(func() error {
-			repos[repo].Lock()
-			defer repos[repo].Unlock()
 			return ocitest.Push(t.Context(), o.content, root, "http://"+host, repo, tag)
 		})
 	}

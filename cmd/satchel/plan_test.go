@@ -146,7 +146,8 @@ func planSets() map[string]planSet {
 
 // TestPlanAgainstPack plans sets and packs them.
 func TestPlanAgainstPack(t *testing.T) {
-	host := registrytest.Start(t).Host
+	t.Parallel()
+	host := newSource(t)
 	sets := planSets()
 	for i, name := range slices.Sorted(maps.Keys(sets)) {
 		set := sets[name]
@@ -202,12 +203,13 @@ func checkPlan(t *testing.T, w *world, got *plan.Report, images int, set planSet
 
 // TestPlanTwice reads nothing again that the first plan read, and no layer ever.
 func TestPlanTwice(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(211)
-	reg := registrytest.Start(t)
+	reg := newSource(t)
 	layers := small(t, c, 3, 20<<10)
-	push(t, c, c.Index(false, c.Image(false, layers[0]), c.ImageFor("arm64", true, layers[1])), reg.Host, "app/multi", "v1")
-	push(t, c, c.Image(false, layers[2]), reg.Host, "app/one", "v1")
-	proxy := registrytest.StartProxy(t, reg.Host)
+	push(t, c, c.Index(false, c.Image(false, layers[0]), c.ImageFor("arm64", true, layers[1])), reg, "app/multi", "v1")
+	push(t, c, c.Image(false, layers[2]), reg, "app/one", "v1")
+	proxy := registrytest.StartProxy(t, reg)
 	w := newWorld(t)
 	w.images(proxy.Host+"/app/multi:v1", proxy.Host+"/app/one:v1")
 	first, _ := w.plan(exitOK)
@@ -244,10 +246,11 @@ func TestPlanTwice(t *testing.T) {
 
 // TestPlanReadsSmallOnly leaves configs unread where they are next to nothing.
 func TestPlanReadsSmallOnly(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(212)
-	reg := registrytest.Start(t)
-	push(t, c, c.Index(false, c.Image(false, c.Layer(3<<20, ocitest.LayerGzip))), reg.Host, "app/multi", "v1")
-	proxy := registrytest.StartProxy(t, reg.Host)
+	reg := newSource(t)
+	push(t, c, c.Index(false, c.Image(false, c.Layer(3<<20, ocitest.LayerGzip))), reg, "app/multi", "v1")
+	proxy := registrytest.StartProxy(t, reg)
 	w := newWorld(t)
 	w.images(proxy.Host + "/app/multi:v1")
 	if got, _ := w.plan(exitOK); got.Written.UpperBound || proxy.Count("GET blob") != 0 {
@@ -257,8 +260,9 @@ func TestPlanReadsSmallOnly(t *testing.T) {
 
 // TestPlanShares counts what images have in common.
 func TestPlanShares(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(213)
-	host := registrytest.Start(t).Host
+	host := newSource(t)
 	base := c.Layer(100<<10, ocitest.LayerGzip)
 	one, two := c.Image(false, base, c.Layer(10<<10, ocitest.LayerGzip)), c.Image(false, base, c.Layer(20<<10, ocitest.LayerGzip))
 	w := newWorld(t)
@@ -277,6 +281,7 @@ func TestPlanShares(t *testing.T) {
 
 // TestPlanGaps continues without images that are not available, when asked to.
 func TestPlanGaps(t *testing.T) {
+	t.Parallel()
 	s := newGapSet(t)
 	s.source.Alter = func(*http.Response) error { return nil } // plan reads no layer, so cannot know of bad ones
 	w := newWorld(t)
@@ -306,6 +311,7 @@ func TestPlanGaps(t *testing.T) {
 
 // TestPlanForeign leaves out foreign layers that their registry does not have, and so does inspect.
 func TestPlanForeign(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(214)
 	away := c.Layer(30<<10, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
 	root := c.Image(true, away, c.Layer(300<<10, ocitest.LayerGzip))
@@ -331,6 +337,7 @@ func TestPlanForeign(t *testing.T) {
 
 // TestPlanSmallDrive has plan say what pack does: a bundle that does not fit is refused.
 func TestPlanSmallDrive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c := ocitest.New(97)
 	s := newShelf(c)

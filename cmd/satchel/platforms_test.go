@@ -142,6 +142,7 @@ func (s *platformSet) checkSparse(t *testing.T, host, ns string, inv *oci.Invent
 // TestPlatforms carries one of four platforms of two images, beside a third as it
 // is, to registries that take sparse indexes and to those that do not.
 func TestPlatforms(t *testing.T) {
+	t.Parallel()
 	s := newPlatformSet(t, 501, 400<<10)
 	w := newWorld(t)
 	w.imageset(platformsText)
@@ -259,6 +260,7 @@ func (s *platformSet) widened(t *testing.T, host string) {
 // TestPlatformsByTwoParts packs an image that one part wants of one platform and
 // another part as a whole: no registry need take a sparse index for that.
 func TestPlatformsByTwoParts(t *testing.T) {
+	t.Parallel()
 	s := newPlatformSet(t, 502, 10<<10)
 	w := newWorld(t)
 	w.imageset(platformsText + "  - name: quay.io/team/app@" + s.roots["team/app:v1"].Digest.String() + "\n  - {name: 'quay.io/team/list:v1', targetTag: v2}\n")
@@ -270,6 +272,7 @@ func TestPlatformsByTwoParts(t *testing.T) {
 
 // TestPlatformGap continues without an image that lacks the platform.
 func TestPlatformGap(t *testing.T) {
+	t.Parallel()
 	s := newPlatformSet(t, 503, 10<<10)
 	w := newWorld(t)
 	w.imageset(platformsText + "  - {name: 'quay.io/team/whole:v1', targetRepo: x/y, platforms: [{os: windows, architecture: amd64}]}\n")

@@ -21,6 +21,7 @@ import (
 // TestPlatformsOfCatalog carries one platform of a whole catalog and of all images
 // that its bundles name.
 func TestPlatformsOfCatalog(t *testing.T) {
+	t.Parallel()
 	o := newOutside(507)
 	bundle := o.small(1 << 10) // one image for amd64: it offers no choice
 	operand, _ := o.wide(t, "quay.io/example/unused:v1", false, 2<<10)
@@ -64,6 +65,7 @@ func TestPlatformsOfCatalog(t *testing.T) {
 // TestPlatformsOfRelease carries one architecture of a release for several, by
 // name and through a channel.
 func TestPlatformsOfRelease(t *testing.T) {
+	t.Parallel()
 	o, g := newOutside(505), newGraphServer(t)
 	r := o.multiRelease(t, 3)
 	o.publish(t, "quay.io/openshift-release-dev/ocp-release@"+r.payload.Digest.String(), r.payload)
@@ -100,6 +102,7 @@ func TestPlatformsOfRelease(t *testing.T) {
 // TestPlatformsGapOfAnother has a layer gone that an image is carried with because of
 // another one: that is reported.
 func TestPlatformsGapOfAnother(t *testing.T) {
+	t.Parallel()
 	o := newOutside(509)
 	_, children := o.wide(t, "quay.io/team/app:v1", false, 2<<10)
 	arm := "quay.io/team/app@" + children[1].Digest.String()
@@ -127,6 +130,7 @@ func TestPlatformsGapOfAnother(t *testing.T) {
 
 // TestRealPlatforms carries one of four platforms of a real image.
 func TestRealPlatforms(t *testing.T) {
+	t.Parallel()
 	dir := shared(t, "oci/layouts/multi-platform-container-latest")
 	var list ispec.Index
 	if err := json.Unmarshal(readFile(t, filepath.Join(dir, "index.json")), &list); err != nil {

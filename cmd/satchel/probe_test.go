@@ -17,6 +17,7 @@ import (
 // TestUnpackProbesFirst has a mirror refuse several repositories, each in its
 // own way: all are reported, with what to do, before any layer.
 func TestUnpackProbesFirst(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(98)
 	s := newShelf(c)
 	host := s.listen(t)

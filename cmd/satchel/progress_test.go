@@ -84,6 +84,7 @@ func TestPlainProgress(t *testing.T) {
 
 // TestProgressIsSilent covers what must not print, and nothing to do at all.
 func TestProgressIsSilent(t *testing.T) {
+	t.Parallel()
 	var out lockedBuffer
 	for _, p := range []*progress{
 		newApp(t, &out, logFlags{quiet: true}, false).newProgress("packing", 0, 10),
@@ -100,6 +101,7 @@ func TestProgressIsSilent(t *testing.T) {
 
 // TestTerminal runs pack and verify on a terminal.
 func TestTerminal(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("script"); err != nil {
 		t.Skip("script is not installed (package util-linux or bsdutils)")
 	}
@@ -159,6 +161,7 @@ func TestTerminal(t *testing.T) {
 // TestQuietWithoutRuntimeDir has an environment as cron and su leave it: -q
 // prints errors alone, and nothing below satchel writes lines of its own.
 func TestQuietWithoutRuntimeDir(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(92)
 	s := newShelf(c)
 	host := s.listen(t)

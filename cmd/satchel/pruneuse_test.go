@@ -117,6 +117,7 @@ func (s *twoWeeks) going(more ...string) (names, stderr string) {
 // TestPruneUse deletes of releases, catalogs and operators only what the clusters do not use,
 // and of other images what pods do not use.
 func TestPruneUse(t *testing.T) {
+	t.Parallel()
 	s := newTwoWeeks(t)
 	pods := func(image string) string {
 		return s.file("pods.yaml", "apiVersion: v1\nitems:\n- kind: Pod\n  metadata: {name: p, namespace: team}\n  spec: {containers: [{image: '"+image+"', env: [{name: TOKEN, value: "+s.secret+"}]}]}\nkind: List\n")

@@ -12,6 +12,7 @@ import (
 // TestPullSecretCommand goes through the life of a cluster's pull secret: the mirror's entry is
 // added once, Insights goes and stays away, and all is taken back.
 func TestPullSecretCommand(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	put := func(name, format string, args ...any) {
@@ -90,6 +91,7 @@ func TestPullSecretCommand(t *testing.T) {
 }
 
 func TestPullSecretCommandRefuses(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "now.json")
 	if err := os.WriteFile(file, []byte(`{"auths":{"quay.io":{"auth":"YTpi"}}}`), 0o600); err != nil {
 		t.Fatal(err)

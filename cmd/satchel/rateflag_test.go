@@ -37,6 +37,7 @@ func TestTimeReport(t *testing.T) {
 // TestPlanRate counts what has to be fetched: not what is in a directory, in the
 // cache, or there twice.
 func TestPlanRate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := newDirSet(t, w, 300<<10, 200<<10)
 	// The layer below the catalog is in a registry too.

@@ -257,6 +257,17 @@ func retag(t testing.TB, host, repo, tag string, c *ocitest.Content, root oci.De
 // newMirror is an empty registry inside the test that keeps what it gets in memory.
 func newMirror(t testing.TB) (host string) {
 	t.Helper()
+	return inMemory(t)
+}
+
+// newSource runs a registry to pack from, where it does not matter of what kind it is.
+func newSource(t testing.TB) (host string) {
+	t.Helper()
+	return inMemory(t)
+}
+
+func inMemory(t testing.TB) (host string) {
+	t.Helper()
 	store := olareg.New(config.Config{Storage: config.ConfigStorage{StoreType: config.StoreMem}, Log: slog.New(slog.DiscardHandler)})
 	srv := httptest.NewServer(store)
 	t.Cleanup(func() {

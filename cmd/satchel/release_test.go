@@ -21,13 +21,13 @@ type releaseSet struct {
 }
 
 func newReleaseSet(t *testing.T) *releaseSet {
-	c, reg := ocitest.New(91), registrytest.Start(t)
-	s := &releaseSet{c, registrytest.StartProxy(t, reg.Host), map[string]oci.Descriptor{}}
+	c, reg := ocitest.New(91), newSource(t)
+	s := &releaseSet{c, registrytest.StartProxy(t, reg), map[string]oci.Descriptor{}}
 	base := c.Layer(600<<10, ocitest.LayerGzip)
 	refs := map[string]string{}
 	for _, name := range []string{"cli", "etcd", "installer"} {
 		d := c.Image(true, base, c.Layer(100<<10, ocitest.LayerGzip))
-		push(t, c, d, reg.Host, "ocp/art", name)
+		push(t, c, d, reg, "ocp/art", name)
 		s.want["openshift/release:4.12.0-x86_64-"+name], refs[name] = d, s.source.Host+"/ocp/art@"+d.Digest.String()
 	}
 	refs["tools"], s.want["openshift/release:4.12.0-x86_64-tools"] = refs["cli"], s.want["openshift/release:4.12.0-x86_64-cli"]
@@ -36,8 +36,8 @@ func newReleaseSet(t *testing.T) *releaseSet {
 		t.Fatal(err)
 	}
 	extra := c.Image(false, c.Layer(50<<10, ocitest.LayerGzip))
-	push(t, c, payload, reg.Host, "ocp/rel", "v")
-	push(t, c, extra, reg.Host, "team/app", "v1")
+	push(t, c, payload, reg, "ocp/rel", "v")
+	push(t, c, extra, reg, "team/app", "v1")
 	s.want["openshift/release-images:4.12.0-x86_64"], s.want["team/app:v1"] = payload, extra
 	return s
 }
@@ -45,6 +45,7 @@ func newReleaseSet(t *testing.T) *releaseSet {
 // TestRelease carries a payload and its components, first without the payload,
 // which its registry has lost for a while.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	s, mirror := newReleaseSet(t), registrytest.Start(t)
 	c, source := s.c, s.source
 	var found atomic.Bool

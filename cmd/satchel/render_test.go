@@ -19,6 +19,7 @@ import (
 // TestRender writes the cluster's YAML in every way there is: into the bundle,
 // by unpack, by render with and without asking the mirror.
 func TestRender(t *testing.T) {
+	t.Parallel()
 	source, mirror := registrytest.Start(t), registrytest.Start(t)
 	c := ocitest.New(81)
 	image := c.Image(false, c.Layer(1<<20, ocitest.LayerGzip))
@@ -132,6 +133,7 @@ func checkReplaced(t *testing.T, w *world, render func(...string) []string, out 
 // TestPlaceholderMirror packs without --to: the YAML in the bundle is for no
 // mirror that there is, and a bundle for another mirror is another one.
 func TestPlaceholderMirror(t *testing.T) {
+	t.Parallel()
 	source := registrytest.Start(t)
 	c := ocitest.New(82)
 	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
@@ -157,6 +159,7 @@ func (r result) prints(texts ...string) result {
 // TestRenderAsksAsPuller has a mirror that wants a login: a refusal is said to be
 // one, and is not taken for a lack of images.
 func TestRenderAsksAsPuller(t *testing.T) {
+	t.Parallel()
 	source, mirror := registrytest.Start(t), registrytest.StartAuth(t, "puller", "secret")
 	c := ocitest.New(84)
 	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
@@ -173,6 +176,7 @@ func TestRenderAsksAsPuller(t *testing.T) {
 
 // TestOutDirOnTheDrive refuses to write the YAML where the bundle is.
 func TestOutDirOnTheDrive(t *testing.T) {
+	t.Parallel()
 	c := ocitest.New(83)
 	source := registrytest.Start(t)
 	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")

@@ -193,6 +193,7 @@ func (s *served) holds(t testing.TB, configs fs.FS) {
 // TestServed carries catalogs that are filtered in several ways, and has
 // operator-registry's own server serve each from where nothing can be written.
 func TestServed(t *testing.T) {
+	t.Parallel()
 	if err := proctest.Command(t, "unshare", "-m", "true").Run(); err != nil {
 		t.Skipf("only root can make a file system that cannot be written: %v", err)
 	}

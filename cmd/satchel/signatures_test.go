@@ -56,6 +56,7 @@ func (w *world) withReleases(t testing.TB, env ...string) *world {
 
 // TestReleaseSigned carries a release's signature to the cluster.
 func TestReleaseSigned(t *testing.T) {
+	t.Parallel()
 	s, mirror, w := newReleaseSet(t), registrytest.Start(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	hex := s.want["openshift/release-images:4.12.0-x86_64"].Digest.Encoded()
@@ -89,6 +90,7 @@ func TestReleaseSigned(t *testing.T) {
 
 // TestReleaseNotSigned has what must keep a release out, with any flags.
 func TestReleaseNotSigned(t *testing.T) {
+	t.Parallel()
 	s, w := newReleaseSet(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	signer, key := newSigner(t)
@@ -131,6 +133,7 @@ func TestReleaseNotSigned(t *testing.T) {
 // TestReleaseTagMoved moves the release's tag when its signature is fetched: the
 // mirror gets what was signed.
 func TestReleaseTagMoved(t *testing.T) {
+	t.Parallel()
 	s, mirror, w := newReleaseSet(t), registrytest.Start(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	evil, err := s.c.Payload("4.12.0", "amd64", map[string]string{"cli": s.source.Host + "/ocp/art@" + s.want["openshift/release:4.12.0-x86_64-etcd"].Digest.String()})
@@ -167,6 +170,7 @@ func TestReleaseTagMoved(t *testing.T) {
 // TestSignatureStores are stores as they are on the internet: behind redirects,
 // slow, failing for a while.
 func TestSignatureStores(t *testing.T) {
+	t.Parallel()
 	s, w := newReleaseSet(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	signer, key := newSigner(t)

@@ -16,6 +16,7 @@ import (
 // TestTemplate takes a CatalogSource's template across, which the far side has no
 // file of, with the catalog under another name.
 func TestTemplate(t *testing.T) {
+	t.Parallel()
 	s, mirror := newReleaseSet(t), registrytest.Start(t)
 	s.addOperator(t)
 	w := newWorld(t)
