@@ -158,7 +158,9 @@ func TestNodePull(t *testing.T) {
 func TestNodeRedirected(t *testing.T) {
 	t.Parallel()
 	source := count(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	storage := count(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, source.URL+r.URL.Path, http.StatusFound) })
+	storage := count(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, source.URL+r.URL.Path, http.StatusFound)
+	})
 	for name, answer := range map[string]http.HandlerFunc{
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/v2/" {

@@ -99,7 +99,7 @@ func noFiles(fsys fs.FS, entries []fs.DirEntry, err error) error {
 		}
 	}
 	if len(below) > 0 {
-		return &Error{"it has files for several clusters: " + strings.Join(below, ", "), "name the directory of one of them"}
+		return &Error{"directories below it have files for clusters: " + strings.Join(below, ", "), "name one of them"}
 	}
 	return &Error{"it has no " + handover.FileRegistries + ": these are not the files that satchel unpack or render wrote for a cluster", "name the directory that was given to unpack or render as --output-dir"}
 }

@@ -1,10 +1,18 @@
 package check_test
 
 import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 )
 
@@ -43,5 +51,74 @@ func TestIntact(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOffline: receipts alone say what a mirror has, and no registry is asked.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 231, kind{images: 3})
+	intact, err := w.run(w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := w.options()
+	o.Offline = true
+	if err := os.RemoveAll(w.mirror.Dir); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.run(o)
+	if err != nil || len(r.Images) < len(intact.Images) || !r.Offline {
+		t.Errorf("%v: %d images of %d", err, len(r.Images), len(intact.Images))
+	}
+	o.Receipts[0].Manifests = slices.DeleteFunc(o.Receipts[0].Manifests, func(m receipt.Manifest) bool { return m.Digest == intact.Images[0].Digest })
+	r, err = w.run(o)
+	if fails := (*check.FailsError)(nil); !errors.As(err, &fails) || r.Findings[0].Image != intact.Images[0].Image || r.Findings[0].Kind != check.Missing {
+		t.Errorf("%v: %+v", err, r.Findings)
+	}
+}
+
+// TestSkopeo pulls by the registries.conf that was written, without the sources: it gets what check says
+// that nodes get, from there, and nothing else.
+func TestSkopeo(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("skopeo"); err != nil {
+		t.Skip("skopeo is not installed")
+	}
+	w := newWorld(t, 232, kind{images: 3})
+	r, err := w.run(w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := w.removals(r)
+	for i, one := range []removal{all[0], all[len(all)/2], all[len(all)-1]} {
+		if !strings.Contains(one.image, "@") {
+			continue
+		}
+		pull := func() error {
+			cmd := exec.Command("skopeo", "--insecure-policy", "--registries-conf", filepath.Join(w.out, "registries.conf"), "copy", "--all", "-q", "docker://"+one.image, "dir:"+t.TempDir())
+			cmd.Env = append(os.Environ(), "CONTAINERS_REGISTRIES_CONF=", "XDG_RUNTIME_DIR="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		}
+		w.Proxy.Answer = func(rw http.ResponseWriter, _ *http.Request) bool { // the source is away
+			rw.WriteHeader(http.StatusNotFound)
+			return true
+		}
+		if err := pull(); err != nil {
+			t.Errorf("%d: skopeo does not get %s: %v", i, one.image, err)
+		}
+		if err := os.Rename(one.paths[0], one.paths[0]+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := pull(); err == nil {
+			t.Errorf("%d: skopeo gets %s without its %s", i, one.image, one.what)
+		}
+		if err := os.Rename(one.paths[0]+".away", one.paths[0]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // errAbsent says that neither the mirror nor a bundle gives what is to be read.
-var errAbsent = errors.New("no bundle that was given has it")
+var errAbsent = errors.New("the mirror is not asked, and no bundle that was given has it")
 
 // with reads an image: from where nodes get it, or, if the mirror is not asked, from the bundles.
 func (c *checking) with(ctx context.Context, ref oci.Ref, do func(oci.Source, oci.Descriptor) error) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/satchel-airgap/satchel/oci/text"
 )
 
 // Kind says what is wrong.
@@ -131,7 +133,7 @@ func (e *FailsError) Error() string {
 	if e.First.Object != "" {
 		what = strings.TrimSpace(e.First.Object + " " + what)
 	}
-	return fmt.Sprintf("%d found that would fail after the cut, such as %s: %s", e.Fails, cmp.Or(what, string(e.First.Kind)), e.First.Wrong)
+	return fmt.Sprintf("rehearse the cut: %s would fail, such as %s: %s", text.Count(e.Fails, "thing", "things"), cmp.Or(what, string(e.First.Kind)), e.First.Wrong)
 }
 
 // Hint says what to do now.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,6 +93,10 @@ func (c *checking) unread(ref oci.Ref, what string, err error) {
 	c.mu.Lock()
 	q := c.asked[ref]
 	c.mu.Unlock()
+	if errors.Is(err, errAbsent) {
+		c.report.Notes = append(c.report.Notes, what+" was not read, so what it names was not looked for: "+err.Error())
+		return
+	}
 	if q != nil && q.image != nil && len(q.image.findings) > 0 {
 		c.report.Notes = append(c.report.Notes, what+" cannot be read, so what it names was not looked for")
 		return
