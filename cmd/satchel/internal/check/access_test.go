@@ -18,7 +18,7 @@ import (
 	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
-// removedAccess takes away what nodes reach the mirror by: then no image is to be had.
+// removedAccess takes away what nodes reach the mirror by: then they get no image.
 func (w *world) removedAccess() (n int) {
 	w.t.Helper()
 	secret := func(text string) *manifests.PullSecret {

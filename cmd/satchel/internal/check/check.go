@@ -133,6 +133,11 @@ func (c *checking) end() (*Report, error) {
 	}
 	r.finish()
 	r.Rules = c.rules.Scopes
+	var mirrors []string
+	for _, m := range c.carried.mirrors {
+		mirrors = append(mirrors, m.String())
+	}
+	r.Mirror = strings.Join(text.Sorted(mirrors), ", ")
 	r.OtherHosts = c.otherHosts()
 	r.Notes = text.Sorted(append(r.Notes, c.rules.Notes...))
 	if away := c.away(); away != nil {

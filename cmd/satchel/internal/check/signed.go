@@ -63,7 +63,7 @@ func nameOf(img oci.Image) string {
 	return img.Source.WithDigest(img.Root.Digest).String()
 }
 
-// signable is an image as the policies are held against it.
+// signable is an image as policies are compared with it.
 func (c *checking) signable(s *served) oci.Image {
 	img := oci.Image{Source: s.ref, Root: s.root, Platforms: []string{"linux/any"}}
 	for _, r := range c.read {
