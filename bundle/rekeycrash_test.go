@@ -81,6 +81,9 @@ func TestRekeyCrash(t *testing.T) {
 	f, fp := packFor(t, a)
 	all := crash(t, copyDir(t, f.drive), a, b, 0)
 	for n := range all + 1 {
+		if !soak() && n%2 == 1 && n < all {
+			continue // each second moment of the first, and all of the second
+		}
 		dir := copyDir(t, f.drive)
 		crash(t, dir, a, b, n)
 		inBetween(t, dir, fp, a, n == 0 || n == all)
