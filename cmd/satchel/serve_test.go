@@ -34,6 +34,7 @@ import (
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/proctest"
 	"github.com/satchel-airgap/satchel/transport"
+	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // serving is satchel serve while it runs.
@@ -397,5 +398,47 @@ func TestServeFlags(t *testing.T) {
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) {
 			t.Errorf("serve %s: %v, exit %d", args, err, exitCode(err))
 		}
+	}
+}
+
+// TestServeGivenCertificate serves with a certificate of the site's authority, over HTTP/2 too, and
+// ends when it is told to.
+func TestServeGivenCertificate(t *testing.T) {
+	t.Parallel()
+	authority := registrytest.NewAuthority(t)
+	cert, key := authority.Issue(t, "127.0.0.1", time.Now().Add(time.Hour))
+	const vector = "../../testdata/vectors/e944b6d/x25519/"
+	r, stdout := io.Pipe()
+	var stderr bytes.Buffer
+	a := &app{stdout: stdout, stderr: &stderr}
+	root := newRoot(a)
+	root.SetArgs([]string{"serve", "-i", vector + "key.txt", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, vector + "bundle"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- root.ExecuteContext(ctx)
+		_ = stdout.Close()
+	}()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	m := servingAt.FindStringSubmatch(line)
+	if err != nil || m == nil {
+		t.Fatalf("%q %v %v", line, err, <-ended)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport}).Get("https://" + m[2] + "/v2/_catalog")
+	if err != nil || answer.StatusCode != http.StatusOK || answer.ProtoMajor != 2 {
+		t.Fatalf("%v %v", answer, err)
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	_ = answer.Body.Close()
+	transport.CloseIdleConnections()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) || !onlyCancelled(err) {
+		t.Errorf("%v", err)
+	}
+	if !strings.Contains(stderr.String(), "answered 1 request, ") {
+		t.Errorf("%s", stderr.String())
 	}
 }
