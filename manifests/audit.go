@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"encoding/json"
 	"io/fs"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/audit"
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
+	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/update"
 	"github.com/satchel-airgap/satchel/oci"
@@ -21,6 +23,8 @@ type (
 	WorkloadReport = audit.Report
 	// Workload is a container that would not start again, on some node at least.
 	Workload = audit.Workload
+	// WorkloadWhy is the reason for which a container would not start again.
+	WorkloadWhy = audit.Why
 	// WorkloadMirror answers as nodes ask for the images of workloads.
 	WorkloadMirror = audit.Mirror
 	// WorkloadAnswer is what nodes find of an image.
@@ -49,14 +53,31 @@ type (
 	UpdateBlocker = update.Blocker
 )
 
+// What an operator can miss, [OperatorLack].Lacks.
+const (
+	LackSource  = audit.LackSource
+	LackUnread  = audit.LackUnread
+	LackChannel = audit.LackChannel
+)
+
+// FileNodeSecret is how a [NodeDifference] names the pull secret of a node.
+const FileNodeSecret = audit.FileSecret
+
 // AuditWorkloads says which containers of a cluster would not start again, by the rules that its nodes
 // come to have and by what a mirror answers; each different image is asked for once. inside are the
-// registries, HOST[:PORT], that nodes reach after the cut too, the mirror's among them. The error is
-// that of a policy of the cluster which cannot be read, or of ctx.
-func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror WorkloadMirror, inside []string, parallel int) (*WorkloadReport, error) {
+// registries, HOST[:PORT], that nodes reach after the cut too, the mirror's among them, and policies demand
+// signatures besides those of the cluster. The error is that of a policy which cannot be read, or of ctx.
+func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror WorkloadMirror, inside []string, policies []json.RawMessage, parallel int) (*WorkloadReport, error) {
 	present, err := presentPolicies(c)
 	if err != nil {
 		return nil, err
+	}
+	for _, body := range policies {
+		one, err := sigstore.Parse(body)
+		if err != nil {
+			return nil, err
+		}
+		present.Policies = append(present.Policies, one)
 	}
 	r, err := audit.Workloads(ctx, audit.Question{Cluster: c, Rules: nodes, Mirror: mirror, Inside: inside, Policies: present.Policies, Parallel: parallel})
 	if err == nil {
@@ -79,11 +100,6 @@ func ServeCatalog(ctx context.Context, to *ServedCatalog, src oci.Source, root o
 	wanted := audit.Packages(c)
 	to.Packages, err = audit.ReadCatalog(ctx, to.String(), src, root, func(pkg string) bool { return wanted[pkg] })
 	return err
-}
-
-// CarriedCatalog puts into a catalog what a bundle says of it.
-func CarriedCatalog(to *ServedCatalog, contents CatalogContents) {
-	to.Packages = audit.CarriedCatalog(contents)
 }
 
 // PresentCatalogs lists the catalogs that objects of a cluster serve, without what they have.

@@ -32,6 +32,7 @@ type checkOptions struct {
 	output     string
 	wide       bool
 	registry   registryFlags
+	audit      auditFlags
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -46,10 +47,16 @@ come from. It asks for the images that the receipts of the mirror name, for each
 that each release names, and for each image that each catalog names which the cluster
 is to serve; and for those of bundles that are named in addition.
 
+With --from-cluster (or --from-pods) it also says which containers of the cluster would
+not start again, which operators get nothing more from the catalogs, and which settings
+of the cluster keep nodes from the mirror; with --target, what holds back an update; and
+with --registries-conf and --kubelet-config, how a node differs from what it should have.
+
 It changes nothing, in the mirror and in the cluster, and needs no connection to the
 cluster. It ends with 3 if anything would fail.`,
 		Example: `  satchel check --output-dir cluster --from-cluster cluster.yaml
-  satchel check --output-dir cluster --deep -o json`,
+  satchel check --output-dir cluster --deep -o json
+  satchel check --output-dir cluster --from-cluster cluster.yaml --target 4.18.21`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runCheck(cmd.Context(), a, o, args) },
 	}
@@ -68,6 +75,7 @@ cluster. It ends with 3 if anything would fail.`,
 	addWide(f, &o.wide)
 	addOutput(cmd, &o.output)
 	addRegistryFlags(f, &o.registry, "dest")
+	addAuditFlags(f, &o.audit)
 	return cmd
 }
 
@@ -104,6 +112,8 @@ func (o checkOptions) depth() (check.Depth, error) {
 // job reads all files that are named. The caller calls end, also with an error.
 func (o checkOptions) job(ctx context.Context, a *app, args []string) (job check.Options, end func() error, err error) {
 	end = func() error { return nil }
+	node := o.registry.registriesConf // it is a node's here, and not this host's
+	o.registry.registriesConf = ""
 	if o.outDir == "" && len(args) == 1 && isOutDir(args[0]) { // what is meant is clear
 		o.outDir, args = args[0], nil
 	}
@@ -118,6 +128,9 @@ func (o checkOptions) job(ctx context.Context, a *app, args []string) (job check
 		return job, end, err
 	}
 	if err := o.site(a, &job); err != nil {
+		return job, end, err
+	}
+	if err := o.audit.into(&job, node); err != nil {
 		return job, end, err
 	}
 	if job.Receipts, err = o.receipts(ctx, a); err != nil {

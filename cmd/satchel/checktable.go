@@ -20,6 +20,7 @@ func printCheck(w io.Writer, r *check.Report, v view) error {
 			printKind(p, r.Findings, kind, fails, v)
 		}
 	}
+	printAudit(p, r.Cluster, v)
 	ok := 0
 	for _, img := range r.Images {
 		if img.OK {

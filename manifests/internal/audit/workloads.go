@@ -104,6 +104,8 @@ type Workload struct {
 	Pull   string `json:"pullPolicy,omitempty"`
 	Policy string `json:"policy,omitempty"` // the object that demands a signature
 	Tried  []Try  `json:"tried,omitempty"`
+
+	Ref oci.Ref `json:"-"` // the image as nodes ask for it; zero where it is not known
 }
 
 // String names the workload as oc takes it, and the container.
@@ -402,7 +404,7 @@ func wrongArch(archs string, manifests []Manifest) string {
 // add notes a finding.
 func (j *judging) add(c container, why Why, detail, policy string) {
 	w := Workload{Namespace: c.Namespace, Kind: c.Kind, Name: c.Name, Pod: c.Pod, Pods: c.Pods, Container: c.Container, Image: c.Image,
-		Why: why, Detail: detail, Runs: runs(c.Start), Pull: c.Pull, Policy: policy}
+		Why: why, Detail: detail, Runs: runs(c.Start), Pull: c.Pull, Policy: policy, Ref: c.ref}
 	w.Image = cmp.Or(w.Image, c.ID)
 	if one := j.images[c.ref]; one != nil {
 		w.Tried = one.answer.Tried

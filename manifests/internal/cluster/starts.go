@@ -280,6 +280,16 @@ func archOf(body []byte) string {
 	return text.ASCII(text.Cut(n.Status.Info.Architecture, 32))
 }
 
+// Architectures are those of the cluster's nodes, as Go writes them, sorted; none: not known.
+func (s *State) Architectures() (list []string) {
+	for _, o := range s.Of("Node") {
+		if arch := archOf(o.Body); arch != "" {
+			list = append(list, arch)
+		}
+	}
+	return text.Sorted(list)
+}
+
 // noteStarts says where more containers were read than are kept.
 func (g *gathering) noteStarts() {
 	if n := g.state.StartsLeft; n > 0 {

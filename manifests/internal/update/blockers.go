@@ -12,6 +12,7 @@ import (
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
+	"github.com/satchel-airgap/satchel/manifests/internal/origin"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/updatepath"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -56,7 +57,7 @@ func Judge(state *cluster.State, t Target) *Judgement {
 	j := &judge{Way: w, out: &Judgement{To: t.To.String()}}
 	j.steps(t)
 	minor := updatepath.MinorOf(t.To) != updatepath.MinorOf(j.from)
-	if j.known && t.To.LTE(j.from) {
+	if j.known && origin.CompareReleases(t.To, j.from) <= 0 {
 		return j.out
 	}
 	j.version(minor)
@@ -93,8 +94,8 @@ func (j *judge) steps(t Target) {
 		return
 	}
 	j.out.From = j.from.String()
-	if t.To.LTE(j.from) {
-		if t.To.LT(j.from) {
+	if newer := origin.CompareReleases(t.To, j.from); newer <= 0 {
+		if newer < 0 {
 			j.add(true, "clusterversion/version", "name a newer version", "the cluster runs %s, which is newer", j.from)
 		}
 		return
@@ -102,7 +103,7 @@ func (j *judge) steps(t Target) {
 	has := slices.ContainsFunc(t.Payloads, func(f documents.PayloadFacts) bool { return f.Version.EQ(t.To) })
 	var list []updatepath.Release
 	for i := range t.Payloads {
-		if t.Payloads[i].Version.LTE(t.To) {
+		if origin.CompareReleases(t.Payloads[i].Version, t.To) <= 0 {
 			list = append(list, site.UpdateRelease(&t.Payloads[i]))
 		}
 	}

@@ -51,6 +51,7 @@ type Options struct {
 	Tries       int
 	Temp        string
 	UserAgent   string
+	Audit       AuditOptions
 }
 
 // checking is one run.
@@ -89,11 +90,17 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if err := c.images(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.audit(ctx); err != nil {
+		return nil, err
+	}
 	return c.end()
 }
 
 // images asks for everything.
 func (c *checking) images(ctx context.Context) error {
+	if err := c.auditWorkloads(ctx); err != nil {
+		return err
+	}
 	c.Info("rehearsing the cut: %s by receipts and bundles", text.Count(len(c.carried.wanted), "image", "images"))
 	if err := c.askAll(ctx, c.carried.wanted); err != nil {
 		return err

@@ -66,6 +66,7 @@ type Image struct {
 	OK        bool          `json:"ok"`                  // nodes get it
 
 	findings []Finding
+	told     bool // findings of workloads say what is wrong with it
 }
 
 // Findings are what is wrong with the image.
@@ -83,6 +84,7 @@ type Report struct {
 	OtherHosts []string  `json:"otherHosts,omitempty"` // that were asked besides the places of the rules
 	Notes      []string  `json:"notes,omitempty"`      // what is not known
 	Outside    []string  `json:"outside"`              // what this check says nothing of
+	Cluster    *Audit    `json:"cluster,omitempty"`    // nil: nothing of the cluster was given
 }
 
 // outside is what pulls otherwise than nodes do, or is not in the files.
@@ -102,7 +104,9 @@ func (r *Report) add(list ...Finding) { r.Findings = append(r.Findings, list...)
 func (r *Report) finish() {
 	for _, img := range r.Images {
 		img.OK = !slices.ContainsFunc(img.findings, func(f Finding) bool { return f.Fails })
-		r.add(img.findings...)
+		if !img.told {
+			r.add(img.findings...)
+		}
 	}
 	slices.SortStableFunc(r.Images, func(a, b *Image) int { return cmp.Compare(a.Image, b.Image) })
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {

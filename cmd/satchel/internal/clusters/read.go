@@ -133,3 +133,42 @@ func nameOf(path string) (string, error) {
 	}
 	return plain[:min(len(plain), 63)], nil
 }
+
+// ReadPods reads the pods of one cluster from files, as oc prints them, and from directories: a must-gather,
+// or an Insights archive. The error joins a *[FileError] for each that cannot be used.
+func ReadPods(paths []string) (c *manifests.Cluster, err error) {
+	var errs []error
+	for _, path := range paths {
+		one, err := readPods(path)
+		switch {
+		case err != nil:
+			errs = append(errs, &FileError{path, bare(err, path)})
+		case c == nil:
+			c = one
+		default:
+			c.Join(one)
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func readPods(path string) (c *manifests.Cluster, err error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return read(path)
+	}
+	name, err := nameOf(path)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err = manifests.ReadPodDir(name, root.FS(), filepath.Base(whole))
+	return c, errors.Join(err, root.Close())
+}

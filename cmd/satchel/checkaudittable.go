@@ -1,0 +1,72 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// printAudit writes what was found of the cluster besides the findings.
+func printAudit(p *printer, a *check.Audit, v view) {
+	if a == nil {
+		return
+	}
+	if w := a.Workloads; w != nil {
+		name := text.Printable(a.Name)
+		if a.Version != "" {
+			name += ", " + a.Version
+		}
+		p.printf("cluster      %s: %s of %s; %d in the cluster's own registry are not pulled from outside\n", name, text.Count(w.Containers, "container", "containers"), text.Count(w.Images, "image", "images"), w.Internal)
+	}
+	if a.Followed > 0 {
+		p.printf("operators    %s of %d get what they follow\n", fmt.Sprint(a.Followed-len(a.Operators)), a.Followed)
+	}
+	printUpdate(p, a.Update)
+	for _, line := range a.Kubelet {
+		p.printf("kubelet      %s\n", text.Printable(line))
+	}
+	printOutside(p, a.Outside, v)
+}
+
+// printUpdate writes the way of an update.
+func printUpdate(p *printer, u *manifests.UpdateJudgement) {
+	if u == nil {
+		return
+	}
+	way := "no way is known"
+	if len(u.Steps) > 0 {
+		way = strings.Join(append([]string{u.From}, u.Steps...), " -> ")
+	}
+	if u.From == u.To {
+		way = "the cluster runs it"
+	}
+	p.printf("update       to %s: %s\n", u.To, way)
+	for _, risk := range u.Risks {
+		p.printf("             known problem: %s\n", text.Printable(risk))
+	}
+}
+
+// printOutside lists what is pulled without the rules of nodes.
+func printOutside(p *printer, list []manifests.OutsideImage, v view) {
+	samples, n := 0, 0
+	for _, e := range list {
+		if e.Sample {
+			samples++
+			continue
+		}
+		if n++; n > mostFindings && v.columns != 0 {
+			continue
+		}
+		p.printf("not judged   %s/%s/%s: %s, %s\n", text.Printable(e.Namespace), strings.ToLower(e.Kind), text.Printable(e.Name), text.Printable(cmp.Or(e.Image, "?")), e.How)
+	}
+	if n > mostFindings && v.columns != 0 {
+		p.printf("not judged   and %d more (-o json has all)\n", n-mostFindings)
+	}
+	if samples > 0 {
+		p.printf("not judged   %s of the Samples operator's ImageStreams\n", text.Count(samples, "image", "images"))
+	}
+}

@@ -1,0 +1,216 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/oci/text"
+)
+
+// The kinds of findings about a cluster itself. What keeps a workload from its image is of a kind of images,
+// too.
+const (
+	Architecture Kind = "architecture" // a workload's image is there for other nodes alone
+	Unnamed      Kind = "unnamed"      // nobody knows which image a workload means
+	Operator     Kind = "operator"     // an operator gets nothing more from the catalogs
+	Update       Kind = "update"       // something holds back the update to the target
+	Setting      Kind = "setting"      // the cluster's own settings keep nodes from the mirror
+	NodeFile     Kind = "nodeFile"     // a file of a node is not as it should be
+	Unknown      Kind = "unknown"      // something of the cluster was not read, so nobody knows
+)
+
+// AuditOptions are what is to be known of the cluster besides its images.
+type AuditOptions struct {
+	Pods       bool               // the cluster is what --from-pods names: its pods, and nothing else
+	Inside     []string           // registries that nodes reach after the cut too, HOST[:PORT], besides the mirror
+	Target     *manifests.Version // of the update; nil: none is to be judged
+	Registries []byte             // registries.conf of a node; nil: not given
+	// OnNode is the pull secret that a node has, and Kubelet its kubelet's settings; nil: not given.
+	OnNode  *manifests.PullSecret
+	Kubelet *manifests.KubeletSettings
+}
+
+// Audit is what was found of a cluster.
+type Audit struct {
+	Name      string                     `json:"name,omitempty"`
+	Version   string                     `json:"version,omitempty"`
+	Workloads *manifests.WorkloadReport  `json:"workloads,omitempty"`
+	Operators []manifests.OperatorLack   `json:"operators,omitempty"`
+	Followed  int                        `json:"operatorCount"` // Subscriptions and ClusterExtensions
+	Update    *manifests.UpdateJudgement `json:"update,omitempty"`
+	Settings  []manifests.ClusterSetting `json:"settings,omitempty"`
+	NodeFiles []manifests.NodeDifference `json:"nodeFiles,omitempty"`
+	Kubelet   []string                   `json:"kubelet,omitempty"` // what of the kubelet's settings matters
+	Outside   []manifests.OutsideImage   `json:"outside,omitempty"`
+}
+
+// auditWorkloads judges what runs. It comes first: the images are asked for with the architectures of the
+// nodes that they run on.
+func (c *checking) auditWorkloads(ctx context.Context) error {
+	if c.Cluster == nil {
+		return nil
+	}
+	a := &Audit{Name: c.Cluster.Name}
+	if v, ok := c.Cluster.Running(); ok {
+		a.Version = v.String()
+	}
+	c.report.Cluster = a
+	mirror := manifests.WorkloadMirror{Find: c.findOf}
+	if !c.Offline {
+		mirror.Signatures = c.signaturesAt
+	}
+	r, err := manifests.AuditWorkloads(ctx, c.Cluster, c.rules, mirror, append(c.placeHosts(), c.Audit.Inside...), c.Policies, c.Parallel)
+	if err != nil {
+		return err
+	}
+	a.Workloads = r
+	c.Info("cluster %s: %s of %s", text.Printable(c.Cluster.Name), text.Count(r.Containers, "container", "containers"), text.Count(r.Images, "image", "images"))
+	for _, w := range r.Findings {
+		c.report.add(c.workload(w))
+		if q := c.asked[w.Ref]; q != nil && q.image != nil {
+			q.image.told = true
+		}
+	}
+	for _, u := range r.Unjudged {
+		c.report.add(Finding{Kind: Unknown, Fails: true, Object: u.Used, Image: u.Image, Wrong: "nobody knows whether nodes get it: " + u.Why})
+	}
+	c.report.Notes = append(c.report.Notes, r.Notes...)
+	c.applications()
+	return nil
+}
+
+// findOf asks for an image of a workload.
+func (c *checking) findOf(ctx context.Context, ref oci.Ref, archs, used []string) (manifests.WorkloadAnswer, error) {
+	img, err := c.ask(ctx, Wanted{Ref: ref, Why: used, Arch: archs})
+	if err != nil {
+		return manifests.WorkloadAnswer{}, err
+	}
+	a := manifests.WorkloadAnswer{Served: img.Place, Digest: img.Digest}
+	for _, t := range img.Tried {
+		a.Tried = append(a.Tried, manifests.WorkloadTry{Place: t.Place, Why: t.Error})
+	}
+	c.mu.Lock()
+	for _, f := range img.findings {
+		if f.Fails && a.Wrong == "" {
+			a.Wrong, a.Why = f.Wrong, manifests.WorkloadWhy(f.Kind)
+		}
+	}
+	c.mu.Unlock()
+	if a.Wrong == "" && c.hasPolicies() && oci.IsIndex(img.MediaType) {
+		a.Manifests, err = c.pickedOf(ctx, ref, archs)
+	}
+	return a, err
+}
+
+func (c *checking) hasPolicies() bool {
+	return len(c.Policies)+len(c.Cluster.Of("ClusterImagePolicy"))+len(c.Cluster.Of("ImagePolicy")) > 0
+}
+
+// pickedOf are the manifests of an index that nodes run, and so verify.
+func (c *checking) pickedOf(ctx context.Context, ref oci.Ref, archs []string) (list []manifests.WorkloadManifest, err error) {
+	p, err := c.node.Pull(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if len(archs) == 0 {
+		archs = c.carried.arch
+	}
+	for _, arch := range archs {
+		if d, err := p.Choose(arch); err == nil { // what lacks it is said elsewhere
+			list = append(list, manifests.WorkloadManifest{Digest: d})
+		}
+	}
+	return list, nil
+}
+
+// workload makes a finding of what would not start again.
+func (c *checking) workload(w manifests.Workload) Finding {
+	f := Finding{Kind: Kind(w.Why), Fails: true, Object: w.String(), Image: w.Image, Wrong: w.Detail}
+	for _, t := range w.Tried {
+		f.Tried = append(f.Tried, Try{t.Place, t.Why})
+	}
+	switch {
+	case w.Stays && w.Pods > 1:
+		f.Wrong += "; its pods start again on the nodes where they are, which have the image, and on no other"
+	case w.Stays:
+		f.Wrong += "; it starts again on the node where it is, which has the image, and on no other"
+	case w.Pods == 0:
+		f.Wrong += "; it has no pod now"
+	}
+	switch f.Kind {
+	case Missing, NoRule:
+		f.Do = "carry it with the next bundle: pack --from-cluster, or name it among additionalImages"
+	case ByTag:
+		f.Do = "name it by digest in the workload, or have rules for tags (--mirror-api idms writes an ImageTagMirrorSet)"
+		if w.Runs != "" {
+			f.Do = "name it by digest in the workload (" + w.Runs + "), or have rules for tags (--mirror-api idms writes an ImageTagMirrorSet)"
+		}
+	case Unsigned:
+		f.Do = "carry its signature with the next bundle, or sign it in the mirror"
+	case Architecture:
+		f.Do = "carry it for that platform too"
+	}
+	if ref, err := oci.ParseRef(w.Image); err == nil {
+		if route, err := c.node.Route(ref); err == nil {
+			f.Rule = route.Rule
+		}
+	}
+	return f
+}
+
+// applications says where nobody knows what runs besides the platform.
+func (c *checking) applications() {
+	spaces := c.Cluster.Namespaces()
+	seen := slices.ContainsFunc(spaces, func(ns string) bool { return !manifests.PlatformNamespace(ns) })
+	if c.Audit.Pods && seen {
+		c.report.Notes = append(c.report.Notes, "only pods were read: what CronJobs, and workloads without pods, would run is not known (--from-cluster)")
+		return
+	}
+	err := manifests.ApplicationsKnown([]*manifests.Cluster{c.Cluster})
+	if err == nil {
+		return
+	}
+	f := Finding{Kind: Unknown, Fails: true, Object: "cluster " + text.Printable(c.Cluster.Name), Wrong: err.Error()}
+	var hint interface{ Hint() string }
+	if errors.As(err, &hint) {
+		f.Do = hint.Hint()
+	}
+	c.report.add(f)
+}
+
+// audit looks at all of the cluster but its images.
+func (c *checking) audit(ctx context.Context) error {
+	if err := c.auditNode(); err != nil {
+		return err
+	}
+	a := c.report.Cluster
+	if c.Cluster == nil || a == nil {
+		return nil
+	}
+	a.Outside = manifests.OutsideImages(c.Cluster)
+	if err := c.auditSettings(a); err != nil {
+		return err
+	}
+	if err := c.auditOperators(ctx, a); err != nil {
+		return err
+	}
+	return c.auditUpdate(ctx, a)
+}
+
+// auditSettings looks at proxy, registrySources and the like.
+func (c *checking) auditSettings(a *Audit) (err error) {
+	hosts := slices.DeleteFunc(c.placeHosts(), func(h string) bool { return strings.HasSuffix(h, ":22625") }) // the cluster's own, on its nodes
+	if a.Settings, err = manifests.AuditSettings(c.Cluster, c.Handover, hosts, false); err != nil {
+		return fmt.Errorf("look at the settings of the cluster: %w", err)
+	}
+	for _, s := range a.Settings {
+		c.report.add(Finding{Kind: Setting, Fails: s.Fails, Object: s.Object, Wrong: s.Wrong, Do: s.Do})
+	}
+	return nil
+}
