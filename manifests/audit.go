@@ -23,8 +23,8 @@ type (
 	WorkloadReport = audit.Report
 	// Workload is a container that would not start again, on some node at least.
 	Workload = audit.Workload
-	// WorkloadWhy is the reason for which a container would not start again.
-	WorkloadWhy = audit.Why
+	// WorkloadReason is the reason for which a container would not start again.
+	WorkloadReason = audit.Why
 	// WorkloadMirror answers as nodes ask for the images of workloads.
 	WorkloadMirror = audit.Mirror
 	// WorkloadAnswer is what nodes find of an image.

@@ -139,7 +139,7 @@ type asked struct {
 	ref    oci.Ref
 	first  cluster.Start // of those that use it
 	archs  []string
-	used   []string // the workloads, as far as they are told
+	used   []string // some of the workloads
 	answer Answer
 	err    error
 }
@@ -207,7 +207,7 @@ func (j *judging) sort() (list []container) {
 	return list
 }
 
-// mostUsed is how many workloads are told of an image.
+// mostUsed is how many workloads are named that use an image.
 const mostUsed = 3
 
 // use notes that a container needs an image.
@@ -365,7 +365,7 @@ func runs(s cluster.Start) string {
 	return d
 }
 
-// tried says where nodes look in vain.
+// tried says where nodes look, and what they find there.
 func tried(tries []Try, places []string) string {
 	var parts []string
 	for _, t := range tries {

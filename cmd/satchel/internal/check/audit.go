@@ -97,7 +97,7 @@ func (c *checking) findOf(ctx context.Context, ref oci.Ref, archs, used []string
 	c.mu.Lock()
 	for _, f := range img.findings {
 		if f.Fails && a.Wrong == "" {
-			a.Wrong, a.Why = f.Wrong, manifests.WorkloadWhy(f.Kind)
+			a.Wrong, a.Why = f.Wrong, manifests.WorkloadReason(f.Kind)
 		}
 	}
 	c.mu.Unlock()
