@@ -203,7 +203,7 @@ func TestOCP412(t *testing.T) {
 	if len(r.components) != 183 {
 		t.Fatalf("%d components", len(r.components))
 	}
-	testRelease(t, o, r, func(w *world, mirror, out string) {
+	testRelease(t, o, r, registrytest.Start(t).Host, func(w *world, mirror, out string) {
 		n := newNode(t, mirror, out)
 		refs := originals(w.inspected())
 		if len(refs) != 184 {
@@ -223,7 +223,7 @@ func TestOCP410(t *testing.T) {
 	if len(r.components) != 146 {
 		t.Fatalf("%d components", len(r.components))
 	}
-	testRelease(t, o, r, func(w *world, _, _ string) {
+	testRelease(t, o, r, newMirror(t), func(w *world, _, _ string) {
 		for _, img := range w.inspected().Images {
 			if img.Origin != manifests.OriginRelease {
 				t.Errorf("%s is carried as %s", img.Source, img.Origin)
@@ -237,7 +237,7 @@ func TestSmallRelease(t *testing.T) {
 	t.Parallel()
 	o := newOutside(403)
 	r := o.smallRelease(t, 10, 20<<10)
-	testRelease(t, o, r, func(w *world, mirror, out string) {
+	testRelease(t, o, r, registrytest.Start(t).Host, func(w *world, mirror, out string) {
 		n := newNode(t, mirror, out)
 		refs := originals(w.inspected())
 		n.unreachable(t, sample(refs, 4)...)
@@ -250,7 +250,7 @@ func TestSmallRelease(t *testing.T) {
 func TestMultiRelease(t *testing.T) {
 	t.Parallel()
 	o := newOutside(405)
-	testRelease(t, o, o.multiRelease(t, 4), func(w *world, mirror, out string) {
+	testRelease(t, o, o.multiRelease(t, 4), registrytest.Start(t).Host, func(w *world, mirror, out string) {
 		n := newNode(t, mirror, out)
 		refs := originals(w.inspected())
 		n.skopeo(t, refs)
@@ -258,19 +258,19 @@ func TestMultiRelease(t *testing.T) {
 	})
 }
 
-func testRelease(t *testing.T, o *outside, r ocpRelease, inside func(w *world, mirror, out string)) {
+func testRelease(t *testing.T, o *outside, r ocpRelease, mirror string, inside func(w *world, mirror, out string)) {
 	t.Helper()
 	w := newWorld(t)
 	w.imageset(releaseConfig(r))
 	w.packed(t, o)
-	mirror, out := registrytest.Start(t), filepath.Join(w.dir, "out")
+	out := filepath.Join(w.dir, "out")
 	began := time.Now()
-	w.run(w.unpackSite(mirror.Host+"/ocp", out)...).want(exitOK)
+	w.run(w.unpackSite(mirror+"/ocp", out)...).want(exitOK)
 	t.Logf("unpacked in %.1fs", time.Since(began).Seconds())
 	began = time.Now()
-	compareMirrored(t, o.content, mirror.Host, r.mirrored("ocp"))
+	compareMirrored(t, o.content, mirror, r.mirrored("ocp"))
 	t.Logf("compared in %.1fs", time.Since(began).Seconds())
-	inside(w, mirror.Host, out)
+	inside(w, mirror, out)
 }
 
 // sample takes about n of a list, the first and the last among them; when
