@@ -44,7 +44,7 @@ times: deps ## all tests again, and where their time is spent
 soak: deps ## the full counts: takes long
 	CGO_ENABLED=0 $(GO) build -C transport/matrixtest/zot -tags containers_image_openpgp -o ../../../bin/zot zotregistry.io/zot/cmd/zot
 	SATCHEL_ZOT=$(CURDIR)/bin/zot $(GO) -C transport/matrixtest test -count=1 -v .
-	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel ./manifests/internal/...
+	SATCHEL_SOAK=1 $(GO) test -count=1 -timeout 6h ./bundle ./cmd/satchel ./cmd/satchel/internal/serve ./manifests/internal/...
 
 .PHONY: race
 race: deps ## oci, transport and bundle with the race detector

@@ -33,7 +33,7 @@ func TestLies(t *testing.T) {
 	big, small, config := h.Layer(6<<20, ocitest.LayerTar), h.Layer(300, ocitest.LayerGzip), h.Layer(9000, ocitest.LayerGzip)
 	root := h.Image(false, big, small, config)
 	s := h.serve(h.pack("drive", []oci.Image{image(root, "team/app", "v1")}))
-	true2 := s.src
+	honest := s.src
 	for name, lie := range map[string]func([]byte) []byte{
 		"the last byte":  func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
 		"the first byte": func(b []byte) []byte { b[0] ^= 1; return b },
@@ -41,7 +41,7 @@ func TestLies(t *testing.T) {
 		"nothing":        func([]byte) []byte { return nil },
 	} {
 		s.src = oci.SourceFunc(func(ctx context.Context, d oci.Descriptor, off int64) (io.ReadCloser, error) {
-			rc, err := true2.Open(ctx, d, 0)
+			rc, err := honest.Open(ctx, d, 0)
 			if err != nil {
 				return nil, err
 			}
@@ -64,7 +64,7 @@ func TestLies(t *testing.T) {
 	if n := strings.Count(h.log.String(), "level=WARN"); n < 10 {
 		t.Errorf("%d warnings:\n%s", n, h.log)
 	}
-	s.src = true2
+	s.src = honest
 	if g := s.ask("GET", "/v2/team/app/blobs/"+big.Digest.String()); g.err != nil || digest.FromBytes(g.body) != big.Digest {
 		t.Errorf("afterwards: %v", g.err)
 	}

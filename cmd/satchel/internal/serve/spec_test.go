@@ -191,14 +191,11 @@ func TestTagPages(t *testing.T) {
 		}
 		return all
 	}
-	tags := []string{"a1", "B2", "latest", oci.DigestTag(l.root.Digest), oci.DigestTag(l.signature.Digest), ocitest.CosignTag(l.root.Digest), "v1"}
+	tags := []string{"a1", "B2", "latest", oci.DigestTag(l.root.Digest), ocitest.CosignTag(l.root.Digest), "v1"}
 	slices.SortFunc(tags, lexical)
-	if got := pages("/v2/team/app/tags/list"); len(got) != 1 || slices.Contains(tags, oci.DigestTag(l.signature.Digest)) && len(got[0]) < len(tags)-1 {
-		t.Errorf("all: %q", got)
-	}
 	all := pages("/v2/team/app/tags/list")[0]
-	if !slices.IsSortedFunc(all, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) || !slices.Contains(all, "B2") {
-		t.Errorf("the order of tags: %q", all)
+	if !slices.Equal(all, tags) || !slices.IsSortedFunc(all, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) {
+		t.Errorf("all tags: %q", all)
 	}
 	for n := 1; n <= len(all)+1; n++ {
 		got := pages(fmt.Sprintf("/v2/team/app/tags/list?n=%d", n))
