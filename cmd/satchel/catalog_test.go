@@ -247,19 +247,19 @@ func TestCatalogs(t *testing.T) {
 			dirs:     []string{"custom-schema", "deprecations/nginx70050-valid.yaml", "deprecations/example-operator.v0.2.0-deprecations.yaml"},
 			selected: []string{"test-custom-pkg", "nginx70050", "test-package"}},
 	}
-	testCatalogs(t, 421, catalogs, 90)
+	testCatalogs(t, 421, registrytest.Start(t).Host, catalogs, 90)
 }
 
 // TestCatalogWithoutPackages names catalogs alone.
 func TestCatalogWithoutPackages(t *testing.T) {
 	t.Parallel()
-	testCatalogs(t, 422, []*fbc{
+	testCatalogs(t, 422, newMirror(t), []*fbc{
 		{ref: "quay.io/okderators/catalog-index:testing-4.16", dirs: []string{"okd-multi-file/oadp-operator", "okd-multi-file/odf-operator"}},
 		{ref: "registry.redhat.io/redhat/redhat-operator-index:v4.14", dirs: []string{"redhat/aws-load-balancer-operator", "redhat/node-observability-operator"}},
 	}, 20)
 }
 
-func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
+func testCatalogs(t *testing.T, seed uint64, mirror string, catalogs []*fbc, least int) {
 	t.Helper()
 	o := newOutside(seed)
 	made := map[string]oci.Descriptor{}
@@ -283,22 +283,22 @@ func testCatalogs(t *testing.T, seed uint64, catalogs []*fbc, least int) {
 	}
 	o.carriesExactly(t, got, catalogs)
 
-	mirror, out := registrytest.Start(t), filepath.Join(w.dir, "out")
+	out := filepath.Join(w.dir, "out")
 	var named []string
 	for i, c := range catalogs {
 		named = append(named, "--catalog-name", fmt.Sprintf("%s=catalog-%d", c.ref, i))
 	}
-	w.run(w.unpackSite(mirror.Host+"/ocp", out, named...)...).want(exitOK)
+	w.run(w.unpackSite(mirror+"/ocp", out, named...)...).want(exitOK)
 	refs := originals(got)
 	for _, c := range catalogs {
-		checkFiltered(t, mirror.Host, c, refs)
+		checkFiltered(t, mirror, c, refs)
 		delete(o.images, c.ref)
 		refs = slices.DeleteFunc(refs, func(ref string) bool { return strings.HasSuffix(ref, c.root.Digest.String()) })
 	}
-	compareMirrored(t, o.content, mirror.Host, o.everything(t, "ocp"))
-	checkSources(t, out, mirror.Host+"/ocp", catalogs)
+	compareMirrored(t, o.content, mirror, o.everything(t, "ocp"))
+	checkSources(t, out, mirror+"/ocp", catalogs)
 
-	n := newNode(t, mirror.Host, out)
+	n := newNode(t, mirror, out)
 	n.skopeo(t, sample(refs, 15))
 	n.podman(t, sample(refs, 3))
 	n.unreachable(t, refs[0])

@@ -15,7 +15,6 @@ import (
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // graphServer answers as the servers of update graphs do.
@@ -156,9 +155,9 @@ func TestChannels(t *testing.T) {
 				return
 			}
 			w.sameGraph(t, "amd64-stable-4.99.json", s.graphs["amd64 stable-4.99"])
-			mirror := registrytest.Start(t)
-			w.run(w.unpackSite(mirror.Host+"/ocp", filepath.Join(w.dir, "out"))...).want(exitOK)
-			compareMirrored(t, o.content, mirror.Host, append(releases[0].mirrored("ocp"), releases[1].mirrored("ocp")...))
+			mirror := newMirror(t)
+			w.run(w.unpackSite(mirror+"/ocp", filepath.Join(w.dir, "out"))...).want(exitOK)
+			compareMirrored(t, o.content, mirror, append(releases[0].mirrored("ocp"), releases[1].mirrored("ocp")...))
 			if n := len(w.inspected().Images); n != 6 {
 				t.Errorf("%d images are carried", n)
 			}

@@ -153,7 +153,7 @@ func TestFilteredGaps(t *testing.T) {
 	for _, byDigest := range []bool{false, true} {
 		for _, before := range []bool{false, true} { // whether the layer was read before
 			t.Run(fmt.Sprint(byDigest, before), func(t *testing.T) {
-				s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+				s, mirror, w := newFilteredSet(t), newMirror(t), newWorld(t)
 				ref, tag := s.source.Host+"/cat/index:v1", "v1"
 				if byDigest {
 					ref = s.source.Host + "/cat/index@" + s.root.Digest.String()
@@ -183,7 +183,7 @@ func TestFilteredGaps(t *testing.T) {
 				if len(list.Images) != 1 || list.Images[0].Image.Origin != manifests.OriginCatalog || list.Images[0].Image.Source.String() != ref || len(list.Incomplete) != 1 || list.Incomplete[0].Kind != "catalog" {
 					t.Fatalf("gaps %+v", list)
 				}
-				w.run(w.unpack(mirror.Host)...).want(exitOK)
+				w.run(w.unpack(mirror)...).want(exitOK)
 
 				fixed.Store(true)
 				w.drive += "-later"
@@ -196,8 +196,8 @@ func TestFilteredGaps(t *testing.T) {
 					i := slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog })
 					tag = "satchel-" + images[i].Digest.Encoded()
 				}
-				w.run(w.unpack(mirror.Host)...).want(exitOK)
-				s.inMirror(t, mirror.Host, tag)
+				w.run(w.unpack(mirror)...).want(exitOK)
+				s.inMirror(t, mirror, tag)
 			})
 		}
 	}

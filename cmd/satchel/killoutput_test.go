@@ -164,8 +164,8 @@ func TestKillWriting(t *testing.T) {
 func TestNoOutput(t *testing.T) {
 	t.Parallel()
 	w, _, r := smallSite(t, 413, 10<<10)
-	mirror := registrytest.Start(t)
-	proxy := registrytest.StartProxy(t, mirror.Host)
+	mirror := newMirror(t)
+	proxy := registrytest.StartProxy(t, mirror)
 	proxy.Answer = func(rw http.ResponseWriter, req *http.Request) bool {
 		if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/openshift/release-images/manifests/"+r.name) {
 			http.Error(rw, `{"errors":[{"code":"DENIED","message":"not here"}]}`, http.StatusForbidden)
@@ -195,8 +195,8 @@ func TestNoOutput(t *testing.T) {
 func TestMalformedPullSecret(t *testing.T) {
 	t.Parallel()
 	w, _, _ := smallSite(t, 414, 10<<10)
-	mirror := registrytest.Start(t)
-	proxy := registrytest.StartProxy(t, mirror.Host)
+	mirror := newMirror(t)
+	proxy := registrytest.StartProxy(t, mirror)
 	file, out := filepath.Join(w.dir, "pull-secret.json"), filepath.Join(w.dir, "out")
 	const auth = "c2VjcmV0dXNlcjpoaWRkZW5wYXNzd29yZA==" // secretuser:hiddenpassword
 	for _, tc := range []struct{ name, body, place string }{

@@ -203,7 +203,7 @@ func TestOCP412(t *testing.T) {
 	if len(r.components) != 183 {
 		t.Fatalf("%d components", len(r.components))
 	}
-	testRelease(t, o, r, registrytest.Start(t).Host, func(w *world, mirror, out string) {
+	testRelease(t, o, r, newMirror(t), func(w *world, mirror, out string) {
 		n := newNode(t, mirror, out)
 		refs := originals(w.inspected())
 		if len(refs) != 184 {
