@@ -178,7 +178,7 @@ func TestRemoved(t *testing.T) {
 	var total atomic.Int64
 	worlds, least := map[string]kind{"idms": {images: 4, api: manifests.MirrorIDMS}, "tls": {images: 1, secure: true}}, int64(110)
 	if os.Getenv("SATCHEL_SOAK") != "" {
-		worlds, least = map[string]kind{"icsp": {images: 9}, "idms": {images: 9, api: manifests.MirrorIDMS}, "tls": {images: 6, secure: true}}, 250
+		worlds, least = map[string]kind{"icsp": {images: 9}, "idms": {images: 9, api: manifests.MirrorIDMS}, "tls": {images: 6, secure: true}}, 200
 	}
 	t.Run("all", func(t *testing.T) {
 		for name, k := range worlds {
