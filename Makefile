@@ -34,7 +34,7 @@ deps: ## install what the tests need (as root), or say what is missing
 .PHONY: test
 test: deps ## all tests of CI
 	@for m in $(TESTMODULES); do (set -x; $(GO) -C $$m test -vet=off ./...) || exit 1; done
-	$(GO) test -vet=off -timeout 18m ./...
+	$(GO) test -vet=off -timeout 30m ./...
 
 .PHONY: times
 times: deps ## all tests again, and where their time is spent
