@@ -313,6 +313,7 @@ func sortedRefs(images map[oci.Ref]*asked) (list []oci.Ref) {
 func (j *judging) judge(ctx context.Context, c container) error {
 	if c.wrong != nil {
 		j.add(c, Unnamed, c.wrong.Error(), "")
+		//lint:ignore nilerr it is a finding
 		return nil
 	}
 	one := j.images[c.ref]
@@ -325,7 +326,8 @@ func (j *judging) judge(ctx context.Context, c container) error {
 		j.add(c, NoRule, "no rule covers "+c.ref.Name()+": nodes ask "+c.ref.Registry+" itself", "")
 		return nil
 	case one.err != nil:
-		return nil // said of the image, once
+		//lint:ignore nilerr it is said of the image, once
+		return nil
 	case one.answer.Wrong != "":
 		j.add(c, cmp.Or(one.answer.Why, Missing), one.answer.Wrong, "")
 		return nil

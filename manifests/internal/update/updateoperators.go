@@ -146,7 +146,8 @@ func propertiesOf(annotations map[string]string) (list []csvProperty, err error)
 		return all.Properties, err
 	}
 	if body := annotations[annotationOfAuthor]; body != "" && json.Unmarshal([]byte(body), &list) != nil {
-		return nil, nil // OLM does not look at it
+		//lint:ignore nilerr OLM does not look at it
+		return nil, nil
 	}
 	return list, nil
 }

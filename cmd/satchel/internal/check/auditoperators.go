@@ -92,6 +92,7 @@ func (c *checking) readServed(ctx context.Context, to *manifests.ServedCatalog) 
 		return nil
 	case err != nil:
 		to.Err = err
+		//lint:ignore nilerr it is what is found out about the catalog
 		return nil
 	case !c.reached(ref):
 		to.Err = errors.New("nodes do not get its image after the cut: no rule leads to a mirror for it")
