@@ -38,7 +38,7 @@ type openSegment struct {
 
 func newSegments(r *Reader) *segments { return &segments{r: r, open: map[int]*openSegment{}} }
 
-// get gives an open segment; every get is answered by one put.
+// get gives an open segment; every get without an error is answered by one put.
 func (s *segments) get(number int) (*openSegment, error) {
 	s.mu.Lock()
 	seg := s.open[number]
@@ -54,13 +54,24 @@ func (s *segments) get(number int) (*openSegment, error) {
 		}
 	}
 	s.mu.Unlock()
-	seg.once.Do(func() { seg.err = s.load(seg) })
+	seg.once.Do(func() {
+		if seg.err = s.load(seg); seg.err != nil {
+			s.forget(seg)
+		}
+	})
 	if seg.err != nil {
-		err := seg.err
-		s.put(seg)
-		return nil, err
+		return nil, seg.err
 	}
 	return seg, nil
+}
+
+// forget drops a segment that could not be loaded: the next get tries again, for the drive may
+// be back. Those who wait for this load have its error, and never put it.
+func (s *segments) forget(seg *openSegment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, seg.number)
+	_ = seg.close() // it was only read
 }
 
 // load opens the file, decrypts its header and reads its seek table.
