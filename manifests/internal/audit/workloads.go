@@ -180,8 +180,9 @@ type container struct {
 	wrong error // the name of the image is none
 }
 
-// sort takes the containers that are judged: not those of the cluster's own registry, and of owners
-// not what their pods run as well.
+// sort takes the containers that are judged: not those of the cluster's own registry, of owners not what
+// their pods run as well, and not the pods of catalogs, which OLM makes anew from the CatalogSource:
+// [Subscriptions] judges those.
 func (j *judging) sort() (list []container) {
 	type same struct{ namespace, kind, name, container, image string }
 	running := map[same]bool{}
@@ -191,6 +192,9 @@ func (j *judging) sort() (list []container) {
 		}
 	}
 	for _, s := range j.Cluster.Starts {
+		if s.Kind == "CatalogSource" {
+			continue
+		}
 		if s.Internal {
 			j.report.Internal += max(1, s.Pods)
 			continue
