@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,43 +16,96 @@ import (
 // patience is how long a client may take nothing before others take its place.
 const patience = time.Second
 
-// gate lets so many read at a time. Each of them holds decoded frames in memory.
+// A blob is read for one turn: then its place goes to who waits. A turn ends between two frames
+// where it can, because a frame that was given in part is decoded once more.
+const (
+	turnBytes = 8 << 20
+	turnTime  = 2 * time.Second
+)
+
+// smallBlob is the size up to which blobs also get the places that are kept for them.
+const smallBlob = 4 << 20
+
+// gate lets so many read at a time. Each of them holds decoded frames in memory. Who waits longest
+// comes first; large blobs leave some places to small ones.
 type gate struct {
-	places chan struct{}
-	mu     sync.Mutex
-	inside map[*content]bool
+	mu            sync.Mutex
+	places, large int // of all blobs, and those that large ones may have
+	inside        map[*content]bool
+	insideLarge   int
+	queue         []*waiter
 }
 
-func newGate(places int) *gate {
-	return &gate{places: make(chan struct{}, places), inside: map[*content]bool{}}
+// waiter is one who waits for a place.
+type waiter struct {
+	c  *content
+	in chan struct{} // is closed when it has one
+}
+
+func newGate(places, large int) *gate {
+	return &gate{places: places, large: large, inside: map[*content]bool{}}
 }
 
 // enter waits for a place. Where none is free, one whose client takes nothing loses its own.
 func (g *gate) enter(ctx context.Context, c *content) error {
-	wait := time.Duration(0)
+	w := &waiter{c: c, in: make(chan struct{})}
+	g.mu.Lock()
+	g.queue = append(g.queue, w)
+	g.admit()
+	g.mu.Unlock()
 	for {
 		select {
-		case g.places <- struct{}{}:
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.inside[c] = true
+		case <-w.in:
+			return nil
+		default:
+		}
+		g.evict()
+		select {
+		case <-w.in:
 			return nil
 		case <-ctx.Done():
+			g.cancel(w)
 			return ctx.Err()
-		case <-time.After(wait):
-			g.evict()
-			wait = patience / 20
+		case <-time.After(patience / 20):
 		}
 	}
+}
+
+// admit gives free places to those who wait. The caller holds g.mu.
+func (g *gate) admit() {
+	g.queue = slices.DeleteFunc(g.queue, func(w *waiter) bool {
+		large := w.c.isLarge()
+		if len(g.inside) >= g.places || large && g.insideLarge >= g.large {
+			return false
+		}
+		g.inside[w.c] = true
+		if large {
+			g.insideLarge++
+		}
+		close(w.in)
+		return true
+	})
+}
+
+// cancel ends the waiting of one who may have got a place meanwhile.
+func (g *gate) cancel(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue = slices.DeleteFunc(g.queue, func(x *waiter) bool { return x == w })
+	g.remove(w.c)
+}
+
+// waiting reports whether somebody waits for a place.
+func (g *gate) waiting() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue) > 0
 }
 
 // evict takes the place of somebody who waits for a client.
 func (g *gate) evict() {
 	g.mu.Lock()
-	var list []*content
-	for c := range g.inside {
-		list = append(list, c)
-	}
+	list := slices.Collect(maps.Keys(g.inside))
 	g.mu.Unlock()
 	for _, c := range list {
 		if c.giveUp() {
@@ -61,9 +116,20 @@ func (g *gate) evict() {
 
 func (g *gate) leave(c *content) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.remove(c)
+}
+
+// remove frees the place of one who has it. The caller holds g.mu.
+func (g *gate) remove(c *content) {
+	if !g.inside[c] {
+		return
+	}
 	delete(g.inside, c)
-	g.mu.Unlock()
-	<-g.places
+	if c.isLarge() {
+		g.insideLarge--
+	}
+	g.admit()
 }
 
 // content is a blob for http.ServeContent: it is opened where it is read, and only then. Read
@@ -78,7 +144,9 @@ type content struct {
 	mu    sync.Mutex // parts of several are read by a goroutine of ServeContent, which may outlive the answer
 	off   int64      // of the next read
 	in    io.ReadCloser
-	at    int64 // in gives this byte next
+	at    int64     // in gives this byte next
+	since time.Time // it has had its place
+	taken int       // bytes since then
 	last  time.Time
 	check *oci.Verifier // of what was read from the first byte on; nil: it was read from elsewhere too
 	err   error         // of the first read that failed
@@ -121,8 +189,20 @@ func (c *content) Read(p []byte) (int, error) {
 		c.stop()
 		return 0, err
 	}
+	c.taken += n
+	if c.off == c.d.Size || c.turnEnds(n < len(p)) && c.gate.waiting() {
+		c.stop()
+	}
 	return n, nil
 }
+
+// turnEnds reports whether others are due. A read that gave less than it could has come to the
+// end of a frame.
+func (c *content) turnEnds(frameEnds bool) bool {
+	return c.taken >= turnBytes && frameEnds || c.taken >= 2*turnBytes || time.Since(c.since) >= turnTime
+}
+
+func (c *content) isLarge() bool { return c.d.Size > smallBlob }
 
 // read gives bytes that are right as far as that is known: at least one.
 func (c *content) read(p []byte) (int, error) {
@@ -138,7 +218,7 @@ func (c *content) read(p []byte) (int, error) {
 			c.gate.leave(c)
 			return 0, err
 		}
-		c.in, c.at = in, c.off
+		c.in, c.at, c.since, c.taken = in, c.off, time.Now(), 0
 	}
 	n, err := io.ReadAtLeast(c.in, p, 1)
 	if n == 0 {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,14 +104,105 @@ func slowClient(t *testing.T, s *served, path string) net.Conn {
 	return conn
 }
 
+// reading is how many have a place.
+func (g *gate) reading() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.inside)
+}
+
+// endless gives zeros of a frame's length at a time.
+type endless struct{ left int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		e.left = 4<<20 + 100 // no multiple of a buffer
+	}
+	n := min(len(p), e.left)
+	clear(p[:n])
+	e.left -= n
+	return n, nil
+}
+
+// TestTurns: many who read large blobs move on together, whoever came first, and a small blob does
+// not wait for them.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	const size = 48 << 20
+	src := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
+		return io.NopCloser(&endless{}), nil
+	})
+	zeros := sha256.New()
+	_, _ = io.CopyN(zeros, &endless{}, size) // a hash takes everything
+	large := oci.Descriptor{Size: size, Digest: digest.NewDigest(digest.SHA256, zeros)}
+	g := newGate(2, 1)
+	var all []*content
+	for range 3 {
+		all = append(all, newContent(t.Context(), g, src, large))
+	}
+	var done [3]atomic.Int64
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i, c := range all {
+		wg.Go(func() {
+			buf := make([]byte, 32<<10)
+			for n, err := c.Read(buf); !errors.Is(err, io.EOF); n, err = c.Read(buf) {
+				if err != nil {
+					t.Errorf("%d: %v", i, err)
+					return
+				}
+				for j := range done {
+					if ahead := done[i].Load() - done[j].Load(); ahead > 4*turnBytes {
+						t.Errorf("%d is %d MiB ahead of %d", i, ahead>>20, j)
+						return
+					}
+				}
+				done[i].Add(int64(n))
+				<-start
+			}
+		})
+		eventually(t, "it reads or waits", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return len(g.inside)+len(g.queue) > i })
+	}
+	close(start)
+	wg.Wait()
+	if g.reading() != 0 {
+		t.Errorf("%d places are taken", g.reading())
+	}
+}
+
+// TestSmallBlobs: one gets a place while large ones have and want all that they may have.
+func TestSmallBlobs(t *testing.T) {
+	t.Parallel()
+	src := oci.SourceFunc(func(context.Context, oci.Descriptor, int64) (io.ReadCloser, error) {
+		return io.NopCloser(&endless{}), nil
+	})
+	g := newGate(2, 1)
+	for range 3 {
+		c := newContent(t.Context(), g, src, oci.Descriptor{Size: 1 << 30})
+		c.check = nil
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		defer c.close()
+	}
+	eventually(t, "large blobs wait", g.waiting)
+	small := make([]byte, 2000)
+	c := newContent(t.Context(), g, src, oci.Descriptor{Size: 2000, Digest: digest.FromBytes(small)})
+	began := time.Now()
+	if _, err := io.ReadFull(c, small); err != nil || time.Since(began) > patience/2 {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	if _, err := c.Read(small); !errors.Is(err, io.EOF) || g.reading() != 1 {
+		t.Errorf("%v; %d read", err, g.reading())
+	}
+}
+
 // TestSlowClients: clients that take nothing keep nobody from reading, and get all of it once
 // they go on.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, 2712)
-	layer := h.Layer(24<<20, ocitest.LayerTar)
+	layer := h.Layer(12<<20, ocitest.LayerTar)
 	s := h.serve(h.pack("drive", []oci.Image{image(h.Image(false, layer), "team/app", "v1")}))
-	s.gate = newGate(2)
+	s.gate = newGate(2, 2)
 	path := "/v2/team/app/blobs/" + layer.Digest.String()
 	var slow []net.Conn
 	for range 4 {
@@ -136,7 +228,7 @@ func TestSlowClients(t *testing.T) {
 	for _, conn := range slow[2:] {
 		_ = conn.Close()
 	}
-	eventually(t, "all places are free", func() bool { return len(s.gate.places) == 0 })
+	eventually(t, "all places are free", func() bool { return s.gate.reading() == 0 })
 }
 
 // head reads the head of an answer and gives what follows.
@@ -166,7 +258,7 @@ func TestClientsGoAway(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	eventually(t, "all places are free", func() bool { return len(s.gate.places) == 0 })
+	eventually(t, "all places are free", func() bool { return s.gate.reading() == 0 })
 	done := make(chan struct{})
 	go func() { s.busy.Wait(); close(done) }()
 	select {
@@ -209,7 +301,7 @@ func TestParallelPulls(t *testing.T) {
 // TestMemory: however large the blobs are and however many clients read, some of them slowly, what
 // is held in memory is bounded.
 func TestMemory(t *testing.T) {
-	size, clients := 48<<20, 16
+	size, clients := 24<<20, 16
 	if os.Getenv("SATCHEL_SOAK") != "" {
 		size = 1 << 30
 	}

@@ -27,8 +27,12 @@ type Options struct {
 }
 
 // places is how many blobs are read at a time. Each read holds two frames of at most 4 MiB, and
-// each open segment one.
-const places = 8
+// each open segment one. Blobs that are not small have at most largePlaces of them: a client gives
+// up a pull that does not move for 10 seconds, and every pull needs a small config too.
+const (
+	places      = 8
+	largePlaces = 6
+)
 
 // Registry is an http.Handler.
 type Registry struct {
@@ -78,7 +82,7 @@ type tagged struct {
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places), grace: usualGrace, repos: map[string]*repository{}}
+	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, repos: map[string]*repository{}}
 	defer func() {
 		if err != nil {
 			g.Close()
