@@ -25,6 +25,9 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.sent.Add(a.bytes)
 		g.Debug("%s %s %s: %d, %d bytes in %s", r.RemoteAddr, r.Method, r.URL.Path, a.code, a.bytes, time.Since(began).Round(time.Millisecond))
 	}()
+	if r.ContentLength != 0 { // net/http reads a body before it answers, and ends the deadline where the body ends
+		_ = a.control.SetReadDeadline(time.Now().Add(g.body)) // what cannot have one waits longer
+	}
 	a.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	a.Header().Set("X-Content-Type-Options", "nosniff")
 	if g.admit(a, r) {

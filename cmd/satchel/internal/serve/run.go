@@ -18,6 +18,7 @@ import (
 
 const (
 	headTime    = 30 * time.Second // for a client to send the head of a request
+	usualBody   = 30 * time.Second // for it to send a body, which nobody needs
 	idleTime    = 2 * time.Minute  // until a connection without requests is closed
 	maxHead     = 64 << 10         // bytes
 	connections = 512              // at a time; further ones wait
@@ -32,6 +33,10 @@ func (g *Registry) Run(ctx context.Context, l net.Listener, cert *tls.Certificat
 		Handler: g, ReadHeaderTimeout: headTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
 		ErrorLog: log.New(lines(func(line string) { g.Debug("%s", line) }), "", 0),
 	}
+	// Many requests on one connection would get round the limit of connections, and a stream of
+	// HTTP/2 that waits to read would be cut off by its last write deadline.
+	srv.Protocols = new(http.Protocols)
+	srv.Protocols.SetHTTP1(true)
 	ended := make(chan error, 1)
 	l = netutil.LimitListener(l, connections)
 	go func() {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,6 +196,9 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if answer.ProtoMajor != 1 {
+			t.Errorf("it speaks %s", answer.Proto)
+		}
 		part := make([]byte, 1<<20)
 		if _, err := io.ReadFull(answer.Body, part); err != nil {
 			t.Fatal(err)
@@ -221,5 +225,53 @@ func TestRun(t *testing.T) {
 	}
 	if text := h.log.String(); strings.Count(text, "answered 1 request, ") != 2 || strings.Count(text, "some answers were cut off") != 1 {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestBodies: a body that does not come holds no connection; one that comes cuts neither the
+// download nor the next request on its connection.
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2732)
+	layer := h.Layer(12<<20, ocitest.LayerTar)
+	s := h.serve(h.pack("drive", []oci.Image{image(h.Image(false, layer), "team/app", "v1")}))
+	s.body = 300 * time.Millisecond
+	path := "/v2/team/app/blobs/" + layer.Digest.String()
+	dial := func(request string) net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", s.server.Listener.Addr().String())
+		if err == nil {
+			t.Cleanup(func() { _ = conn.Close() })
+			_, err = io.WriteString(conn, request)
+		}
+		if err == nil {
+			err = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	for _, head := range []string{"GET /v2/", "PUT /v2/team/app/manifests/v1"} {
+		for _, length := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked"} {
+			conn := dial(head + " HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n")
+			if _, err := io.ReadAll(conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("%s with %s: %v", head, length, err)
+			}
+		}
+	}
+	request := "GET " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
+	conn := dial(request)
+	for range 2 {
+		time.Sleep(2 * s.body) // the client takes nothing meanwhile
+		_, body := head(t, conn)
+		sum := digest.SHA256.Digester()
+		if n, err := io.CopyN(sum.Hash(), body, layer.Size); err != nil || sum.Digest() != layer.Digest {
+			t.Errorf("%d bytes came: %v", n, err)
+		}
+		time.Sleep(2 * s.body)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Error(err)
+		}
 	}
 }
