@@ -28,6 +28,7 @@ const (
 	renewAt  = 30 * 24 * time.Hour // before the end
 	clocks   = 24 * time.Hour      // by which those of clients may be behind
 	ownFile  = "serve.pem"
+	ownName  = "satchel serve"
 )
 
 // Own is a certificate that satchel made. It is its own authority and can sign for nobody else.
@@ -121,7 +122,7 @@ func makeOwn(names []string, now time.Time) (*Own, []byte, error) {
 		return nil, nil, err
 	}
 	t := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "satchel serve"},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: ownName},
 		NotBefore: now.Add(-clocks), NotAfter: now.Add(lifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 	}
@@ -155,18 +156,31 @@ func Fingerprint(cert tls.Certificate) string {
 	return strings.ReplaceAll(strings.ToUpper(fmt.Sprintf("% x", sum[:])), " ", ":")
 }
 
-// WriteCA writes a certificate for clients. It replaces no file but one of certificates.
+// WriteCA writes a certificate for clients. It replaces no file but one that it wrote: a list of a
+// site's authorities, or a certificate with its key, would be lost.
 func WriteCA(file string, body []byte) error {
 	old, err := os.ReadFile(file)
-	if err == nil && len(bytes.TrimSpace(old)) > 0 {
-		if block, _ := pem.Decode(old); block == nil || block.Type != "CERTIFICATE" {
-			return fmt.Errorf("%s is there and is not a certificate", file)
-		}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case len(bytes.TrimSpace(old)) > 0 && !isOwn(old):
+		return fmt.Errorf("%s is there, and is not one certificate that satchel serve made: it is not replaced", file)
 	}
 	if err := durable.Write(file, body); err != nil {
 		return err
 	}
 	return os.Chmod(file, 0o644) // it is public
+}
+
+// isOwn reports whether a file has one certificate, which satchel serve made, and nothing else.
+func isOwn(body []byte) bool {
+	block, rest := pem.Decode(body)
+	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 || !bytes.HasPrefix(body, []byte("-----BEGIN")) {
+		return false
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	return err == nil && cert.Subject.CommonName == ownName && cert.Issuer.CommonName == ownName
 }
 
 // Addresses lists the names and addresses by which clients reach what listens on host: all of

@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -21,6 +23,7 @@ import (
 const (
 	maxPasswords = 1 << 20 // bytes of a file
 	maxCost      = 15      // of bcrypt: about 2 seconds a try
+	usualPause   = time.Second
 )
 
 // Passwords are who may read. A password that was right once is known again without bcrypt, by
@@ -31,8 +34,15 @@ type Passwords struct {
 	key    [32]byte
 	one    [32]byte
 
-	mu    sync.Mutex // one bcrypt at a time: guessing is slow, and reading is not held up
-	known sync.Map   // [32]byte of user and password
+	try   chan struct{} // one bcrypt at a time: guessing is slow, and reading is not held up
+	known sync.Map      // [32]byte of user and password
+	pause time.Duration // after a wrong one
+}
+
+func newPasswords() (*Passwords, error) {
+	p := &Passwords{try: make(chan struct{}, 1), pause: usualPause}
+	_, err := rand.Read(p.key[:])
+	return p, err
 }
 
 // ReadPassword reads the password in the first line of a file. Any user name goes with it.
@@ -46,8 +56,8 @@ func ReadPassword(name string) (*Passwords, error) {
 	if len(line) == 0 {
 		return nil, fmt.Errorf("%s: its first line is empty", name)
 	}
-	p := &Passwords{}
-	if _, err := rand.Read(p.key[:]); err != nil {
+	p, err := newPasswords()
+	if err != nil {
 		return nil, err
 	}
 	p.one = p.sum("", string(line))
@@ -60,7 +70,11 @@ func ReadHtpasswd(name string) (*Passwords, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Passwords{hashes: map[string][]byte{}}
+	p, err := newPasswords()
+	if err != nil {
+		return nil, err
+	}
+	p.hashes = map[string][]byte{}
 	lines := bufio.NewScanner(bytes.NewReader(body))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -80,8 +94,7 @@ func ReadHtpasswd(name string) (*Passwords, error) {
 	if len(p.hashes) == 0 {
 		return nil, fmt.Errorf("%s has no user", name)
 	}
-	_, err = rand.Read(p.key[:])
-	return p, err
+	return p, nil
 }
 
 func readSmall(name string) ([]byte, error) {
@@ -103,8 +116,17 @@ func (p *Passwords) sum(user, password string) (sum [32]byte) {
 	return sum
 }
 
-// right reports whether a user has this password.
-func (p *Passwords) right(user, password string) bool {
+// right reports whether a user has this password. A wrong one costs a pause, whether the client
+// waits for the answer or not: its connection is one of those that are limited.
+func (p *Passwords) right(ctx context.Context, user, password string) bool {
+	if p.compare(ctx, user, password) {
+		return true
+	}
+	time.Sleep(p.pause)
+	return false
+}
+
+func (p *Passwords) compare(ctx context.Context, user, password string) bool {
 	if p.hashes == nil {
 		sum := p.sum("", password)
 		return subtle.ConstantTimeCompare(sum[:], p.one[:]) == 1
@@ -113,8 +135,12 @@ func (p *Passwords) right(user, password string) bool {
 	if _, ok := p.known.Load(sum); ok {
 		return true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	select {
+	case p.try <- struct{}{}:
+		defer func() { <-p.try }()
+	case <-ctx.Done():
+		return false
+	}
 	hash, there := p.hashes[user]
 	if !there {
 		hash = p.other
@@ -132,7 +158,7 @@ func (g *Registry) admit(a *answer, r *http.Request) bool {
 		return true
 	}
 	user, password, ok := r.BasicAuth()
-	if ok && g.Passwords.right(user, password) {
+	if ok && g.Passwords.right(r.Context(), user, password) {
 		return true
 	}
 	a.Header().Set("Www-Authenticate", `Basic realm="satchel", charset="UTF-8"`)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +51,10 @@ func TestPasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, p := range map[string]*Passwords{"htpasswd": users, "password": word} {
+		if p.pause < 500*time.Millisecond {
+			t.Errorf("%s: a wrong password costs %s", name, p.pause)
+		}
+		p.pause = 10 * time.Millisecond
 		o := h.options()
 		o.Passwords = p
 		s := h.served(o, h.reader(dir))
@@ -76,6 +82,13 @@ func TestPasswords(t *testing.T) {
 				}
 			}
 		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		p.try <- struct{}{} // others try meanwhile
+		if began := time.Now(); p.right(ctx, "me", "guess") || time.Since(began) < p.pause {
+			t.Errorf("%s: a guess is answered after %s", name, time.Since(began))
+		}
+		<-p.try
 		for range 3 {
 			if g := ask("/v2/team/app/manifests/v1", "me", "s3cret"); g.StatusCode != 200 {
 				t.Errorf("%s: %d %s", name, g.StatusCode, g.body)
@@ -151,17 +164,42 @@ func TestOwnCertificate(t *testing.T) {
 	if c, err := OwnCertificate("", []string{"::1"}, now); err != nil || c.Leaf.VerifyHostname("::1") != nil {
 		t.Errorf("without a directory: %v", err)
 	}
-	file := filepath.Join(t.TempDir(), "ca.crt")
+}
+
+// TestWriteCA: it replaces its own certificates, and no other file.
+func TestWriteCA(t *testing.T) {
+	t.Parallel()
+	var own []string
 	for range 2 {
-		if err := WriteCA(file, first.PEM); err != nil {
-			t.Error(err)
+		c, err := OwnCertificate("", []string{"localhost"}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own = append(own, string(c.PEM))
+	}
+	other := httptest.NewTLSServer(nil)
+	defer other.Close()
+	site := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw}))
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	if err := WriteCA(file, []byte(own[0])); err != nil {
+		t.Error(err)
+	}
+	for old, replaced := range map[string]bool{
+		own[0]: true, own[1] + "\n": true, "": true,
+		"a letter": false, site: false, own[0] + site: false, own[0] + own[0]: false, own[0] + key: false, key + own[0]: false, "# ours\n" + own[0]: false, own[0] + "a letter": false,
+	} {
+		if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := WriteCA(file, []byte(own[0]))
+		body, rerr := os.ReadFile(file)
+		if rerr != nil || (err == nil) != replaced || (string(body) == own[0]) != (replaced || old == own[0]) {
+			t.Errorf("%v; it was\n%s\nand is\n%s", err, old, body)
 		}
 	}
-	if err := os.WriteFile(file, []byte("a letter"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteCA(file, first.PEM); err == nil {
-		t.Error("it replaces a letter")
+	if err := WriteCA(filepath.Dir(file), []byte(own[0])); err == nil {
+		t.Error("it replaces a directory")
 	}
 }
 
