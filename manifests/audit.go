@@ -64,10 +64,10 @@ const (
 const FileNodeSecret = audit.FileSecret
 
 // AuditWorkloads says which containers of a cluster would not start again, by the rules that its nodes
-// come to have and by what a mirror answers; each different image is asked for once. inside are the
-// registries, HOST[:PORT], that nodes reach after the cut too, the mirror's among them, and policies demand
+// come to have and by what a mirror answers; each different image is asked for once. inside tells
+// which registries, HOST[:PORT], nodes reach after the cut too, the mirror's among them, and policies demand
 // signatures besides those of the cluster. The error is that of a policy which cannot be read, or of ctx.
-func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror WorkloadMirror, inside []string, policies []json.RawMessage, parallel int) (*WorkloadReport, error) {
+func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror WorkloadMirror, inside func(registry string) bool, policies []json.RawMessage, parallel int) (*WorkloadReport, error) {
 	present, err := presentPolicies(c)
 	if err != nil {
 		return nil, err

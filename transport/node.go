@@ -29,8 +29,12 @@ type NodeConfig struct {
 	Registries  []byte            // registries.conf
 	Credentials []byte            // the credentials file, which is the cluster's pull secret; nil: none
 	Authorities map[string][]byte // more authorities, PEM, by the registry that they count for, HOST[:PORT]
-	// Sources are registries, HOST[:PORT], that are out of reach: no request is sent there, nor to a host
-	// below one of them. What registries.conf has as a mirror is asked nevertheless.
+	// Inside are registries, HOST[:PORT], that nodes reach after the cut, besides those that registries.conf
+	// has as mirrors. An image is never asked for at its source but there.
+	Inside []string
+	// Sources are registries, HOST[:PORT], that are out of reach, also where a place redirects to one or has
+	// its tokens from there: no request is sent there, nor to a host below one of them. The source of each
+	// image that is asked for counts, too.
 	Sources   []string
 	Tries     int    // of what may go better the next time; 0: 3
 	Temp      string // where a private directory is made; "" is the usual place
@@ -45,13 +49,15 @@ type Node struct {
 	rules      *types.SystemContext // the node's registries.conf
 	places     *types.SystemContext // what it says of one place alone
 	proxies    *proxy.Proxies
-	mirrors    map[string]bool // hosts of mirrors, HOST[:PORT]
+	inside     []address // that are reached
 	credential *hostfile.Credentials
 
-	mu    sync.Mutex
-	hosts map[string]bool // that were asked
-	down  map[string]bool // that could not be reached, all tries long
-	blobs map[string]*nodeBlob
+	mu      sync.Mutex
+	sources []address
+	hosts   map[string]bool // that were asked
+	proxied map[string]bool // through a proxy of this host
+	down    map[string]bool // that could not be reached, all tries long
+	blobs   map[string]*nodeBlob
 }
 
 // NewNode makes a node. The caller closes it. The error is a *[ConfigError] where registries.conf
@@ -61,10 +67,14 @@ func NewNode(cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for what a node has: %w", err)
 	}
-	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), mirrors: map[string]bool{}, hosts: map[string]bool{}, down: map[string]bool{}, blobs: map[string]*nodeBlob{}}
+	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), hosts: map[string]bool{}, proxied: map[string]bool{}, down: map[string]bool{}, blobs: map[string]*nodeBlob{}}
 	if err := n.write(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
+	for _, registry := range cfg.Inside {
+		n.inside = append(n.inside, addressOf(registry))
+	}
+	n.Refuse(cfg.Sources...)
 	return n, nil
 }
 
@@ -140,7 +150,7 @@ func (n *Node) onePlace(list []sysregistriesv2.Registry) []byte {
 	for _, r := range list {
 		for _, m := range r.Mirrors {
 			host, _, _ := strings.Cut(m.Location, "/")
-			n.mirrors[host] = true
+			n.inside = append(n.inside, addressOf(host))
 		}
 		if !r.Blocked {
 			continue
@@ -224,26 +234,14 @@ func (n *Node) through(u *url.URL) (*url.URL, error) {
 	if n.isSource(u) {
 		return nil, &SourceError{u.Host}
 	}
+	by, err := n.proxies.Of(u)
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.hosts[u.Host] = true
-	n.mu.Unlock()
-	return n.proxies.Of(u)
-}
-
-// isSource reports whether an address is that of a source.
-func (n *Node) isSource(u *url.URL) bool {
-	host := strings.ToLower(u.Host)
-	if n.mirrors[host] || n.mirrors[strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")] {
-		return false
+	if by != nil {
+		n.proxied[u.Host] = true
 	}
-	name := strings.ToLower(u.Hostname())
-	return slices.ContainsFunc(n.cfg.Sources, func(source string) bool {
-		if source == host {
-			return true
-		}
-		s := (&url.URL{Host: source})
-		return s.Port() == "" && (name == s.Hostname() || strings.HasSuffix(name, "."+s.Hostname()))
-	})
+	return by, err
 }
 
 // Hosts lists the hosts that were asked, HOST[:PORT], sorted: token services and storage that a

@@ -253,7 +253,7 @@ func TestNodeCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n = newNode(t, transport.NodeConfig{Tries: 1, Credentials: secret, Authorities: map[string][]byte{closed.Host: pem}}, "source.example/team", "other.invalid/in")
+	n = newNode(t, transport.NodeConfig{Tries: 1, Inside: []string{closed.Host}, Credentials: secret, Authorities: map[string][]byte{closed.Host: pem}}, "source.example/team", "other.invalid/in")
 	_, err = n.Pull(t.Context(), refTo(t, closed.Host+"/in/app@"+root.Digest.String()))
 	if sort, words := transport.NodeTrouble(err); sort != transport.TroubleUnauthorized {
 		t.Errorf("with this host's credential: %d %s", sort, words)
@@ -350,7 +350,7 @@ func TestNodeTLS(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	n, err := transport.NewNode(transport.NodeConfig{Tries: 1, Temp: t.TempDir()})
+	n, err := transport.NewNode(transport.NodeConfig{Tries: 1, Temp: t.TempDir(), Inside: []string{plain.host, strings.TrimPrefix(secure.URL, "https://")}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,11 @@ func (n *Node) Pull(ctx context.Context, ref oci.Ref) (*NodePull, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, place := range route.Places {
+		if place.Source {
+			n.Refuse(place.Ref.Registry)
+		}
+	}
 	p := &NodePull{NodeRoute: *route, Ref: ref, node: n}
 	for _, place := range route.Places {
 		err := p.open(ctx, place)
@@ -109,6 +114,9 @@ func (p *NodePull) open(ctx context.Context, place NodePlace) error {
 	}
 	if rule, err := sysregistriesv2.FindRegistry(p.node.places, named.Name()); err == nil && rule != nil && rule.Blocked {
 		return &BlockedError{Repository: named.Name(), Prefix: rule.Prefix, Path: "of the nodes"}
+	}
+	if place.Source && !p.node.Reaches(place.Ref.Registry) {
+		return &SourceError{place.Ref.Registry}
 	}
 	ref, err := docker.NewReference(named)
 	if err != nil {

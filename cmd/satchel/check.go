@@ -133,7 +133,7 @@ func (o checkOptions) job(ctx context.Context, a *app, args []string) (job check
 	if err := o.audit.into(&job, node); err != nil {
 		return job, end, err
 	}
-	if job.Receipts, err = o.receipts(ctx, a); err != nil {
+	if err := o.receipts(ctx, a, &job); err != nil {
 		return job, end, err
 	}
 	end, err = o.bundles(ctx, a, args, &job)
@@ -193,24 +193,25 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 }
 
 // receipts reads those of OUTDIR, and, with --to, those that this host and the mirror keep.
-func (o checkOptions) receipts(ctx context.Context, a *app) (list []*receipt.Receipt, err error) {
+func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) error {
 	if o.outDir != "" {
 		file := filepath.Join(o.outDir, receipt.File)
 		if _, err := os.Stat(file); err == nil {
 			r, err := readReceipt(file)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			list = append(list, r)
+			job.Receipts = append(job.Receipts, r)
 		}
 	}
 	if o.to == "" {
-		return list, nil
+		return nil
 	}
 	place, err := o.place("check")
 	if err != nil {
-		return nil, err
+		return err
 	}
+	job.Mirror = place.Host
 	keeper := receipt.Keeper{Look: true, Repo: receipt.RepoIn(place)}
 	if state, err := xdg("XDG_STATE_HOME", ".local/state"); err == nil {
 		keeper.Dir = receipt.HostDir(state, place)
@@ -222,7 +223,7 @@ func (o checkOptions) receipts(ctx context.Context, a *app) (list []*receipt.Rec
 	}
 	history, err := keeper.History(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, odd := range append(history.Odd, history.Refused, history.Host) {
 		if odd != nil {
@@ -230,7 +231,8 @@ func (o checkOptions) receipts(ctx context.Context, a *app) (list []*receipt.Rec
 		}
 	}
 	more, err := history.Load()
-	return append(list, more...), err
+	job.Receipts = append(job.Receipts, more...)
+	return err
 }
 
 // bundles opens those that are named in addition.

@@ -79,9 +79,9 @@ type Question struct {
 	Cluster *cluster.State
 	Rules   Rules
 	Mirror  Mirror
-	// Inside are the registries that nodes reach after the cut too, HOST[:PORT], the mirror's among
+	// Inside tells which registries, HOST[:PORT], nodes reach after the cut too, the mirror's among
 	// them: an image of theirs needs no rule.
-	Inside   []string
+	Inside   func(registry string) bool
 	Policies []*sigstore.Policy // that nodes have
 	Parallel int                // how many images are asked for at a time
 }
@@ -267,9 +267,6 @@ func named(s cluster.Start) (oci.Ref, error) {
 	return ref, nil
 }
 
-// inside reports whether a registry is reached after the cut.
-func (j *judging) inside(host string) bool { return slices.Contains(j.Inside, host) }
-
 // places lists where nodes look for an image after the cut.
 func (j *judging) places(ref oci.Ref) (list []string) {
 	all := j.Rules.PullTag
@@ -278,7 +275,7 @@ func (j *judging) places(ref oci.Ref) (list []string) {
 	}
 	for _, place := range all(ref.Name()) {
 		host, _, _ := strings.Cut(place, "/")
-		if place != ref.Name() || j.inside(host) {
+		if place != ref.Name() || j.Inside(host) {
 			list = append(list, place)
 		}
 	}

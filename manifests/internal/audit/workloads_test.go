@@ -86,7 +86,7 @@ func (m *mirrored) find(_ context.Context, image oci.Ref, _, _ []string) (Answer
 }
 
 func (m *mirrored) question(s *cluster.State) Question {
-	return Question{Cluster: s, Rules: m.nodes(), Mirror: Mirror{Find: m.find}, Inside: []string{mirrorHost}, Parallel: 4}
+	return Question{Cluster: s, Rules: m.nodes(), Mirror: Mirror{Find: m.find}, Inside: func(host string) bool { return host == mirrorHost }, Parallel: 4}
 }
 
 func hex(i int) string { return digest.FromString(fmt.Sprint(i)).String() }

@@ -80,8 +80,7 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 
 func triesOf(tried []transport.NodeTry) (list []Try) {
 	for _, t := range tried {
-		_, words := transport.NodeTrouble(t.Err)
-		list = append(list, Try{t.Place.Ref.Name(), words})
+		list = append(list, Try{t.Place.Ref.Name(), answered(t.Place, t.Err)})
 	}
 	return list
 }
@@ -90,9 +89,9 @@ func triesOf(tried []transport.NodeTry) (list []Try) {
 func (c *checking) refusal(w Wanted, e *transport.NodeError) Finding {
 	f := Finding{Fails: !w.Attached, Image: w.Ref.String(), Rule: e.Rule, Tried: triesOf(e.Tried)}
 	mirrors := slices.DeleteFunc(slices.Clone(e.Tried), func(t transport.NodeTry) bool {
-		_, source := errors.AsType[*transport.SourceError](t.Err)
 		_, blocked := errors.AsType[*transport.BlockedError](t.Err)
-		return source || blocked && t.Place.Source
+		away, source := errors.AsType[*transport.SourceError](t.Err)
+		return t.Place.Source && (blocked || source && away.Host == t.Place.Ref.Registry)
 	})
 	switch {
 	case len(mirrors) > 0:
@@ -103,14 +102,21 @@ func (c *checking) refusal(w Wanted, e *transport.NodeError) Finding {
 		f.Do = "name it by digest, or by its name in the mirror; or apply a rule for tags (ImageTagMirrorSet: --mirror-api idms)"
 		f.Fails = false // whether anything names it so, the workloads of a cluster say
 	default:
-		f.Kind = NoRule
-		f.Wrong = "no rule leads from " + w.Ref.Name() + " to a mirror"
-		f.Do = "write the files for the cluster again (satchel render), and apply the rules"
+		c.withoutRule(&f, w)
 	}
 	if w.Attached && f.Kind == Missing {
 		f.Kind = Attachment
 	}
 	return f
+}
+
+// withoutRule says that nothing leads to a mirror.
+func (c *checking) withoutRule(f *Finding, w Wanted) {
+	f.Kind, f.Wrong = NoRule, "no rule leads from "+w.Ref.Name()+" to a mirror"
+	f.Do = "write the files for the cluster again (satchel render), and apply the rules"
+	if !c.carried.hosts[w.Ref.Name()] {
+		f.Do = "carry it with the next bundle (additionalImages), and apply the rules that satchel then writes; a registry that nodes reach after the cut too is named with --inside " + w.Ref.Registry
+	}
 }
 
 // ruled reports whether pulls by digest from a repository have a mirror.
@@ -131,10 +137,30 @@ func (c *checking) answer(f *Finding, tried []transport.NodeTry) {
 	f.Kind, f.Wrong, f.Do = wrongAt(decides.Place, decides.Err)
 }
 
+// onward is the source that a place sends nodes on to; "" for none.
+func onward(at transport.NodePlace, err error) string {
+	if away, ok := errors.AsType[*transport.SourceError](err); ok && away.Host != at.Ref.Registry {
+		return away.Host
+	}
+	return ""
+}
+
+// answered says for people what a place answered.
+func answered(at transport.NodePlace, err error) string {
+	if host := onward(at, err); host != "" {
+		return "it sends nodes on to " + host + ", which they do not reach after the cut"
+	}
+	_, words := transport.NodeTrouble(err)
+	return words
+}
+
 // wrongAt says what is wrong with a place, and what to do.
 func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
-	sort, words := transport.NodeTrouble(err)
-	wrong = at.Ref.Name() + ": " + words
+	sort, _ := transport.NodeTrouble(err)
+	wrong = at.Ref.Name() + ": " + answered(at, err)
+	if onward(at, err) != "" {
+		return Elsewhere, wrong, "have the mirror keep what it serves, and give out its tokens itself"
+	}
 	switch sort {
 	case transport.TroubleNotFound:
 		return Missing, at.Ref.String() + " is not there", "push it again: satchel unpack of the bundle that has it"

@@ -64,7 +64,7 @@ func (c *checking) auditWorkloads(ctx context.Context) error {
 	if !c.Offline {
 		mirror.Signatures = c.signaturesAt
 	}
-	r, err := manifests.AuditWorkloads(ctx, c.Cluster, c.rules, mirror, append(c.placeHosts(), c.Audit.Inside...), c.Policies, c.Parallel)
+	r, err := manifests.AuditWorkloads(ctx, c.Cluster, c.rules, mirror, c.node.Reaches, c.Policies, c.Parallel)
 	if err != nil {
 		return err
 	}

@@ -110,10 +110,9 @@ func (c *checking) reached(ref oci.Ref) bool {
 	if ref.Digest == "" {
 		places = c.rules.PullTag(ref.Name())
 	}
-	inside := append(c.placeHosts(), c.Audit.Inside...)
 	return slices.ContainsFunc(places, func(p string) bool {
 		host, _, _ := strings.Cut(p, "/")
-		return p != ref.Name() || slices.Contains(inside, host)
+		return p != ref.Name() || c.node.Reaches(host)
 	})
 }
 

@@ -39,6 +39,7 @@ type Options struct {
 	notice.To
 	Handover    *manifests.Handover   // nil: what the cluster has counts alone
 	Cluster     *manifests.Cluster    // nil: not known
+	Mirror      string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
 	Receipts    []*receipt.Receipt    // the newest first
 	Bundles     []Bundle              // given in addition to receipts
 	Secret      *manifests.PullSecret // that the cluster has; nil: not known
@@ -119,6 +120,9 @@ func (c *checking) images(ctx context.Context) error {
 
 // askAll asks for images, some at a time.
 func (c *checking) askAll(ctx context.Context, list []Wanted) error {
+	for _, w := range list { // also where the mirror sends nodes on to one of them
+		c.node.Refuse(w.Ref.Registry)
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, c.Parallel))
 	for _, w := range list {
@@ -145,7 +149,10 @@ func (c *checking) end() (*Report, error) {
 		mirrors = append(mirrors, m.String())
 	}
 	r.Mirror = strings.Join(text.Sorted(mirrors), ", ")
-	r.OtherHosts = c.otherHosts()
+	r.OtherHosts = c.node.OtherHosts()
+	if hosts := c.node.Proxied(); len(hosts) > 0 {
+		r.Notes = append(r.Notes, "this host asked "+text.Some(hosts, 3)+" through the proxy that its environment names (HTTPS_PROXY): nodes use the cluster's own proxy or none, so whether they reach it is not known")
+	}
 	r.Notes = text.Sorted(append(r.Notes, c.rules.Notes...))
 	if away := c.away(); away != nil {
 		return r, away
@@ -172,28 +179,4 @@ func (c *checking) away() error {
 		return nil
 	}
 	return &UnreachableError{first.Tried[0].Place, first.Tried[0].Error}
-}
-
-// otherHosts are those that were asked and are no place of a rule or of what objects name.
-func (c *checking) otherHosts() (list []string) {
-	known := map[string]bool{}
-	for _, img := range c.report.Images {
-		for _, place := range append([]string{img.Place}, placesOf(img.Tried)...) {
-			host, _, _ := strings.Cut(place, "/")
-			known[host] = true
-		}
-	}
-	for _, host := range c.node.Hosts() {
-		if !known[host] {
-			list = append(list, host)
-		}
-	}
-	return list
-}
-
-func placesOf(tried []Try) (list []string) {
-	for _, t := range tried {
-		list = append(list, t.Place)
-	}
-	return list
 }

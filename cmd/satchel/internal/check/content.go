@@ -45,12 +45,16 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 			img.Place, img.Digest = at.Ref.Name(), w.Ref.Digest
 		}
 	}
-	switch {
-	case len(route.Places) == 1 && w.Ref.Digest == "" && c.ruled(w.Ref):
+	switch only := len(route.Places) == 1; {
+	case only && img.Place == "" && c.besides(w.Ref.Registry):
+		img.Place = w.Ref.Name()
+		c.note(w.Ref.Registry + " (--inside) was not asked, so whether it has its images is not known")
+		return nil
+	case only && w.Ref.Digest == "" && c.ruled(w.Ref):
 		f.Kind, f.Fails, f.Rule = ByTag, false, w.Ref.Name()
 		f.Wrong, f.Do = "it is pulled by tag, and no rule for tags covers it", "name it by digest, or by its name in the mirror"
-	case img.Place == "" && len(route.Places) == 1 && !c.isPlace(w.Ref):
-		f.Kind, f.Wrong, f.Do = NoRule, "no rule leads from "+w.Ref.Name()+" to a mirror", "write the files for the cluster again (satchel render), and apply the rules"
+	case img.Place == "" && only && !c.node.Reaches(w.Ref.Registry):
+		c.withoutRule(&f, w)
 	case img.Place == "":
 		f.Kind, f.Wrong, f.Do = Missing, "no receipt says that the mirror has it", "carry it with a bundle"
 	default:
@@ -60,5 +64,14 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 	return nil
 }
 
-// isPlace reports whether an image is named at a mirror.
-func (c *checking) isPlace(ref oci.Ref) bool { return slices.Contains(c.placeHosts(), ref.Registry) }
+// besides reports whether nodes reach a registry that is no mirror.
+func (c *checking) besides(registry string) bool {
+	return c.node.Reaches(registry) && !slices.Contains(c.placeHosts(), registry)
+}
+
+// note adds what is not known.
+func (c *checking) note(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Notes = append(c.report.Notes, what)
+}

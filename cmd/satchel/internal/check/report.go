@@ -25,7 +25,7 @@ const (
 	Unreachable Kind = "unreachable" // the place does not answer
 	Blocked     Kind = "blocked"     // the rules forbid the place
 	Refused     Kind = "refused"     // the place answers otherwise
-	Elsewhere   Kind = "elsewhere"   // a part of it is fetched from an address that it names itself
+	Elsewhere   Kind = "elsewhere"   // a part of it is fetched from an address that it names itself, or the mirror sends nodes to a source
 	Unsigned    Kind = "unsigned"    // a signature that nodes demand is missing or wrong
 	Attachment  Kind = "attachment"  // a signature or another attachment is missing, and nothing demands it
 	RulesDiffer Kind = "rulesDiffer" // registries.conf says something else than the rules

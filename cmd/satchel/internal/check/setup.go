@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/text"
 	"github.com/satchel-airgap/satchel/transport"
 )
 
@@ -13,7 +14,7 @@ import (
 func (c *checking) nodeConfig() transport.NodeConfig {
 	cfg := transport.NodeConfig{
 		Registries: c.rules.TOML, Credentials: c.credentials(), Authorities: map[string][]byte{},
-		Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
+		Inside: append(c.placeHosts(), c.Audit.Inside...), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
 	}
 	for _, host := range c.placeHosts() {
 		var pem []string
@@ -66,24 +67,20 @@ func (c *checking) placeHosts() []string {
 	for _, m := range c.carried.mirrors {
 		hosts[m.Host] = true
 	}
+	if c.Mirror != "" {
+		hosts[c.Mirror] = true
+	}
 	return slices.Sorted(maps.Keys(hosts))
 }
 
 // sources are the registries that nodes do not reach after the cut: those that rules lead away from,
-// and those that images come from; none of the places.
+// and those that images come from.
 func (c *checking) sources() (list []string) {
-	hosts := map[string]bool{}
 	for _, scope := range slices.Concat(c.rules.Scopes, c.carried.sources()) {
 		host, _, _ := strings.Cut(scope, "/")
-		hosts[strings.TrimPrefix(host, "*.")] = true
+		list = append(list, strings.TrimPrefix(host, "*."))
 	}
-	if hosts["docker.io"] {
-		hosts["docker.com"] = true // its storage
-	}
-	for _, place := range c.placeHosts() {
-		delete(hosts, place)
-	}
-	return slices.Sorted(maps.Keys(hosts))
+	return text.Sorted(list)
 }
 
 // checkRules compares the objects with the file that shows what nodes will have.

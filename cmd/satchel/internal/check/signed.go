@@ -123,6 +123,9 @@ func (c *checking) unsigned(s *served, u manifests.Unsigned) Finding {
 	if strings.HasPrefix(u.Policy, "ImagePolicy") {
 		f.Wrong += ". It counts when a container is created in that namespace, also for an image that the node has already"
 	}
+	if u.Unused {
+		f.Wrong += "; no workload of the namespace " + u.Namespace + " uses the image now"
+	}
 	return f
 }
 

@@ -1,0 +1,76 @@
+package transport_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// TestNodeWithoutRule: an image that no rule covers is not asked for at its source, whatever registry that
+// is, and once it was asked for, a mirror that redirects there is refused. A registry of Inside is asked.
+func TestNodeWithoutRule(t *testing.T) {
+	t.Parallel()
+	other := count(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	mirror := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		}
+	})
+	end := "@sha256:" + strings.Repeat("a", 64)
+	n := newNode(t, transport.NodeConfig{Tries: 1}, "source.example/team", mirror.host+"/in")
+	for _, image := range []string{other.host + "/a/b", "source.example/team/app"} {
+		_, err := n.Pull(t.Context(), refTo(t, image+end))
+		if never := (*transport.SourceError)(nil); !errors.As(err, &never) || never.Host != other.host && image[0] != 's' {
+			t.Errorf("%s: %v", image, err)
+		}
+	}
+	if asked := other.requests(); len(asked) > 0 {
+		t.Errorf("a source without a rule was asked: %v", asked)
+	}
+	n = newNode(t, transport.NodeConfig{Tries: 1, Inside: []string{other.host}}, "source.example/team", mirror.host+"/in")
+	if _, err := n.Pull(t.Context(), refTo(t, other.host+"/a/b"+end)); err == nil || !slices.Contains(n.Hosts(), other.host) {
+		t.Errorf("a registry that nodes reach was not asked: %v", err)
+	}
+	if hosts := n.OtherHosts(); len(hosts) > 0 {
+		t.Errorf("other hosts %v", hosts)
+	}
+}
+
+// TestNodeHostForms: a host is the same in each way of writing it.
+func TestNodeHostForms(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, transport.NodeConfig{Inside: []string{"Reg.Corp:443", "[::1]:5000", "plain.corp:80", "dot.corp."}, Sources: []string{"quay.io"}}, "quay.io/team", "Mirror.Corp:5000/in")
+	for registry, want := range map[string]bool{
+		"mirror.corp:5000": true, "MIRROR.corp.:5000": true, "mirror.corp": false, "mirror.corp:5001": false,
+		"reg.corp": true, "reg.corp.": true, "reg.corp:443": true, "reg.corp:8443": false, "reg.corp:80": false,
+		"[::1]:5000": true, "[::1]": false, "plain.corp:80": true, "plain.corp:443": false, "DOT.corp": true, "quay.io": false,
+	} {
+		if n.Reaches(registry) != want {
+			t.Errorf("%s: reached is %t", registry, !want)
+		}
+	}
+	for _, image := range []string{"Quay.io/x/y", "quay.io:443/x/y", "quay.io:8443/x/y", "cdn.QUAY.io/x/y"} {
+		_, err := n.Pull(t.Context(), refTo(t, image+"@sha256:"+strings.Repeat("a", 64)))
+		if never := (*transport.SourceError)(nil); !errors.As(err, &never) {
+			t.Errorf("%s: %v", image, err)
+		}
+	}
+}
+
+// TestNodeProxied: it is known which hosts were asked through this host's proxy.
+func TestNodeProxied(t *testing.T) {
+	proxy := count(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	t.Setenv("NO_PROXY", "direct.invalid")
+	n := newNode(t, transport.NodeConfig{Tries: 1}, "source.example/team", "mirror.invalid/in", "direct.invalid/in")
+	if _, err := n.Pull(t.Context(), refTo(t, "source.example/team/app@sha256:"+strings.Repeat("a", 64))); err == nil || len(proxy.requests()) == 0 {
+		t.Errorf("%v, %v", err, proxy.requests())
+	}
+	if hosts := n.Proxied(); !slices.Equal(hosts, []string{"mirror.invalid"}) {
+		t.Errorf("through the proxy: %v", hosts)
+	}
+}
