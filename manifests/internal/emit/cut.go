@@ -45,6 +45,7 @@ func (e *emission) stepBeforeCut(p *page.Page) {
 	if len(e.Gaps) > 0 {
 		p.Text("**Images are missing in the mirror: %s lists them at its top. Bring them there first.**", handover.FileApply)
 	}
+	p.Text("First rehearse the cut, on a host that reaches the mirror: save the state of the cluster again (the line is at the end of %s), and run `satchel check --output-dir . --from-cluster cluster.yaml` in this directory. It pulls every image as nodes will, asks no registry outside, and lists what would not start again. **Do not disconnect before it says that nothing would fail.**", handover.FileApply)
 	e.pageRunning(p)
 	e.lead.PageCutUnsigned(p)
 	p.Text("The first command lists every image that pods use now. Each must be in the mirror (%s shows which sources lead there), or in another registry that stays reachable. The second one must print nothing. No operator may be degraded.", handover.FileRegistries)
