@@ -14,11 +14,25 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
+// placeError is what a place answered, in words that may be shown.
+type placeError struct {
+	name  string
+	sort  Trouble
+	words string
+	err   error
+}
+
+func (e *placeError) Error() string { return e.name + ": " + e.words }
+func (e *placeError) Unwrap() error { return e.err }
+
 // NodeTrouble gives the sort of what a place answered to a [Node], and words for it: they have no
 // query of an address and no credential.
 func NodeTrouble(err error) (Trouble, string) {
 	if source, ok := errors.AsType[*SourceError](err); ok {
 		return TroubleBlocked, source.Error()
+	}
+	if at, ok := errors.AsType[*placeError](err); ok {
+		return at.sort, at.words
 	}
 	if wrong, ok := errors.AsType[*oci.DigestError](err); ok {
 		return TroubleDamaged, wrong.Error()

@@ -55,7 +55,8 @@ func (e *NodeError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pull %s", e.Ref)
 	for _, t := range e.Tried {
-		fmt.Fprintf(&b, "; %s: %v", t.Place.Ref.Name(), t.Err)
+		_, words := NodeTrouble(t.Err)
+		fmt.Fprintf(&b, "; %s: %s", t.Place.Ref.Name(), words)
 	}
 	return b.String()
 }
@@ -186,18 +187,28 @@ func (p *NodePull) Open(ctx context.Context, d oci.Descriptor, off int64) (io.Re
 	if oci.IsManifest(d.MediaType) || d.Digest == p.Root.Digest {
 		body, _, err := p.Manifest(ctx, d.Digest)
 		if err != nil {
-			return nil, err
+			return nil, p.said(err)
 		}
 		return io.NopCloser(bytes.NewReader(body[min(off, int64(len(body))):])), nil
 	}
-	rc, _, err := p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	var rc io.ReadCloser
+	err := p.node.try(ctx, p.At.Ref.Registry, func() (err error) {
+		rc, _, err = p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, p.said(err)
 	}
 	if _, err := io.CopyN(io.Discard, rc, off); err != nil {
 		return nil, errors.Join(err, rc.Close())
 	}
 	return rc, nil
+}
+
+// said is an error with the words of [NodeTrouble]: addresses that storage is asked by have signatures.
+func (p *NodePull) said(err error) error {
+	sort, words := NodeTrouble(err)
+	return &placeError{p.At.Ref.Name(), sort, words, err}
 }
 
 // nodeBlob is a blob of a repository that was asked for.

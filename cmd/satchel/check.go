@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -196,12 +197,15 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) error {
 	if o.outDir != "" {
 		file := filepath.Join(o.outDir, receipt.File)
-		if _, err := os.Stat(file); err == nil {
+		switch _, err := os.Stat(file); {
+		case err == nil:
 			r, err := readReceipt(file)
 			if err != nil {
-				return err
+				return usage(err, "fetch the receipt again from the mirror (satchel receipts), or name the mirror: --to HOST[:PORT][/NAMESPACE]")
 			}
 			job.Receipts = append(job.Receipts, r)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
 		}
 	}
 	if o.to == "" {

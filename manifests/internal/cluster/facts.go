@@ -141,6 +141,36 @@ func (s *State) Payload() string {
 	return ""
 }
 
+// RegistryAuthority is the authorities, PEM, that nodes of the cluster have for a registry, HOST[:PORT], by
+// additionalTrustedCA of image.config; "" for none, or where that was not read.
+func (s *State) RegistryAuthority(registry string) string {
+	if s == nil {
+		return ""
+	}
+	var image struct {
+		Spec struct {
+			Additional struct{ Name string } `json:"additionalTrustedCA"`
+		} `json:"spec"`
+	}
+	one, ok := s.One("Image", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &image) != nil || image.Spec.Additional.Name == "" {
+		return ""
+	}
+	named, ok := s.One(configMaps.kind, namespaceConfig, image.Spec.Additional.Name)
+	var in struct {
+		Data       map[string]string `json:"data"`
+		BinaryData map[string][]byte `json:"binaryData"`
+	}
+	if !ok || json.Unmarshal(named.Body, &in) != nil {
+		return ""
+	}
+	key := registry
+	if i := strings.LastIndexByte(key, ':'); i >= 0 { // no colon is in a key
+		key = key[:i] + ".." + key[i+1:]
+	}
+	return in.Data[key] + string(in.BinaryData[key])
+}
+
 // authorities lists the ConfigMaps of openshift-config that hold the authorities of registries
 // and of the proxy.
 func (s *State) authorities() (names []string) {

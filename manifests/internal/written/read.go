@@ -26,6 +26,8 @@ type Files struct {
 	Secret *site.PullSecret
 	// Whole: Secret is all of the cluster's pull secret, and not only the mirror's entries.
 	Whole bool
+	// Entries are those by which nodes pull from the mirror; nil: none were written.
+	Entries *site.PullSecret
 	// Authorities are PEM, by registry HOST[:PORT]; "" stands for every registry.
 	Authorities map[string]string
 	Named       []Named // sorted by file
@@ -264,6 +266,14 @@ func peekSome(fsys fs.FS, name string, into any, kind *string) error {
 
 // secret reads the credentials that nodes get: the whole pull secret where it was written.
 func (f *Files) secret(fsys fs.FS) error {
+	if data, err := readFile(fsys, handover.FileMirrorSecret); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil {
+			f.Entries, err = site.ParsePullSecret(handover.FileMirrorSecret, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	for _, name := range []string{handover.FileGitOpsAfterCut, handover.FileGitOpsSecret, handover.FileMirrorSecret} {
 		data, err := readFile(fsys, name)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,9 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -183,7 +186,10 @@ func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
 // parts looks at what the manifest names.
 func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) (looked []digest.Digest, err error) {
 	if !oci.IsIndex(p.Root.MediaType) {
-		return nil, c.image(ctx, w, p, img, p.Root, p.Body)
+		if err := c.image(ctx, w, p, img, p.Root, p.Body); err != nil {
+			return nil, err
+		}
+		return nil, c.architecture(ctx, w, p, img)
 	}
 	m, err := oci.ParseManifest(p.Root, p.Body)
 	if err != nil {
@@ -213,6 +219,29 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 	return looked, nil
 }
 
+// architecture compares a single image with the nodes that it runs on.
+func (c *checking) architecture(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) error {
+	m, err := oci.ParseManifest(p.Root, p.Body)
+	if err != nil || w.Arch == nil || len(img.findings) > 0 || m.Config == nil {
+		return nil
+	}
+	rc, err := p.Open(ctx, *m.Config, 0)
+	var has struct {
+		Architecture string `json:"architecture"`
+	}
+	if err == nil {
+		err = errors.Join(json.NewDecoder(io.LimitReader(rc, 8<<20)).Decode(&has), rc.Close())
+	}
+	if err != nil { // an artifact has another configuration; that it is all there was looked at
+		return ctx.Err()
+	}
+	lacks := slices.DeleteFunc(slices.Clone(w.Arch), func(a string) bool { return a == has.Architecture })
+	if has.Architecture != "" && len(lacks) > 0 {
+		img.findings = append(img.findings, c.found(w, p, Architecture, "it is for nodes of "+text.Printable(has.Architecture)+", and runs on nodes of "+text.And(lacks), "carry the image for that platform too"))
+	}
+	return nil
+}
+
 func platformOf(d oci.Descriptor) string {
 	if d.Platform == nil {
 		return "any platform"
@@ -235,6 +264,9 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 	known := false
 	for _, child := range m.Manifests {
 		has, is := c.carried.has(p.At.Ref.Repository, p.Root.Digest, child.Digest)
+		if left, of := c.carried.omitted[p.Root.Digest]; of && !is {
+			has, is = !slices.Contains(left, child.Digest), true
+		}
 		known = known || is
 		if has && platformOf(child) != "unknown/unknown" {
 			list = append(list, child)
@@ -250,7 +282,7 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 		d, err := p.Choose(a)
 		if err != nil {
 			if w.Arch != nil {
-				img.findings = append(img.findings, c.found(w, p, Missing, "its index has no image for nodes of "+a, "carry the image for that platform too"))
+				img.findings = append(img.findings, c.found(w, p, Architecture, "its index has no image for nodes of "+a, "carry the image for that platform too"))
 			}
 			continue
 		}
@@ -258,6 +290,9 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 		if i >= 0 && !slices.ContainsFunc(list, func(have oci.Descriptor) bool { return have.Digest == d }) {
 			list = append(list, m.Manifests[i])
 		}
+	}
+	if len(list) == 0 && len(img.findings) == 0 && !w.Attached {
+		img.findings = append(img.findings, c.found(w, p, Architecture, "its index has no image for nodes of "+cmp.Or(text.Or(arch), "any kind that is carried"), "carry the image for that platform too"))
 	}
 	return list
 }

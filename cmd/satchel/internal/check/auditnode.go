@@ -50,8 +50,10 @@ func (c *checking) nodeEntries() *manifests.PullSecret {
 	if c.NodeSecret != nil {
 		return c.NodeSecret
 	}
-	if c.Handover != nil {
-		return c.Handover.Secret
+	if h := c.Handover; h != nil && (h.Whole || h.Entries != nil) {
+		return h.Entries
+	} else if h != nil {
+		return h.Secret
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci"
@@ -31,6 +32,10 @@ func (c *checking) auditUpdate(ctx context.Context, a *Audit) error {
 	}
 	a.Update = manifests.AuditUpdate(c.Cluster, to, payloads, contents)
 	for _, b := range a.Update.Blockers {
+		if c.nothingCarried() && strings.HasPrefix(b.Object, "release/") { // nobody looked
+			c.report.add(Finding{Kind: Unknown, Fails: true, Object: "update to " + to.String(), Wrong: "no receipt and no bundle says which releases the mirror has", Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE])"})
+			continue
+		}
 		c.report.add(Finding{Kind: Update, Fails: b.Holds, Object: b.Object, Wrong: b.Why, Do: b.Do})
 	}
 	for _, u := range a.Update.Unknown {

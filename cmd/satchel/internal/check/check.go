@@ -83,11 +83,13 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		return nil, err
 	}
 	c.carried = carriedOf(o.Receipts, o.Bundles)
+	c.carried.arch = text.Sorted(append(c.carried.arch, o.Cluster.Architectures()...))
 	if c.node, err = transport.NewNode(c.nodeConfig()); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.node.Close()) }()
 	c.checkRules()
+	c.checkCarried()
 	if err := c.images(ctx); err != nil {
 		return nil, err
 	}

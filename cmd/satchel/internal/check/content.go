@@ -41,8 +41,10 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 		if at.Source && len(route.Places) > 1 {
 			continue
 		}
-		if w.Ref.Digest == "" || c.carried.manifests[at.Ref.Repository][w.Ref.Digest] {
-			img.Place, img.Digest = at.Ref.Name(), w.Ref.Digest
+		if img.Place == "" && (c.node.Reaches(at.Ref.Registry) || !at.Source) {
+			if img.Digest = c.carried.there(w.Ref, at.Ref); img.Digest != "" {
+				img.Place = at.Ref.Name()
+			}
 		}
 	}
 	switch only := len(route.Places) == 1; {
@@ -56,7 +58,7 @@ func (c *checking) fromReceipts(w Wanted, img *Image) error {
 	case img.Place == "" && only && !c.node.Reaches(w.Ref.Registry):
 		c.withoutRule(&f, w)
 	case img.Place == "":
-		f.Kind, f.Wrong, f.Do = Missing, "no receipt says that the mirror has it", "carry it with a bundle"
+		f.Kind, f.Wrong, f.Do = Missing, "no receipt and no bundle says that the mirror has it", "carry it with a bundle"
 	default:
 		return nil
 	}

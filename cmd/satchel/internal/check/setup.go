@@ -16,8 +16,11 @@ func (c *checking) nodeConfig() transport.NodeConfig {
 		Registries: c.rules.TOML, Credentials: c.credentials(), Authorities: map[string][]byte{},
 		Inside: append(c.placeHosts(), c.Audit.Inside...), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
 	}
-	for _, host := range c.placeHosts() {
-		var pem []string
+	for _, host := range cfg.Inside {
+		if _, done := cfg.Authorities[host]; done {
+			continue
+		}
+		pem := []string{c.Cluster.RegistryAuthority(host)}
 		if h := c.Handover; h != nil {
 			pem = append(pem, h.Authorities[""], h.Authorities[host])
 		}
@@ -42,8 +45,12 @@ func (c *checking) credentials() []byte {
 			secret, _ = secret.Edit(manifests.PullSecretEdit{Add: s})
 		}
 	}
-	if c.Handover != nil && c.Handover.Secret != nil && !(c.Handover.Whole && secret != nil) {
-		add(c.Handover.Secret)
+	switch h := c.Handover; {
+	case h == nil:
+	case h.Whole && secret != nil: // the cluster has changed its own since
+		add(h.Entries)
+	default:
+		add(h.Secret)
 	}
 	add(c.NodeSecret)
 	if secret == nil {
@@ -81,6 +88,17 @@ func (c *checking) sources() (list []string) {
 		list = append(list, strings.TrimPrefix(host, "*."))
 	}
 	return text.Sorted(list)
+}
+
+// nothingCarried reports whether neither a receipt nor a bundle says what the mirror is to have.
+func (c *checking) nothingCarried() bool { return len(c.Receipts)+len(c.Bundles) == 0 }
+
+// checkCarried says so where nobody knows what the mirror is to have.
+func (c *checking) checkCarried() {
+	if c.nothingCarried() {
+		c.report.add(Finding{Kind: Unknown, Fails: true, Wrong: "no receipt and no bundle says what the mirror is to have: its releases and additional images were not asked for",
+			Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE]), or a bundle (-i KEY DIR)"})
+	}
 }
 
 // checkRules compares the objects with the file that shows what nodes will have.

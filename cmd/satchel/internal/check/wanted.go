@@ -2,6 +2,7 @@ package check
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -35,9 +36,12 @@ type carried struct {
 	mirrors  []oci.Mirror
 	// manifests are those of each repository of the mirror, without its host.
 	manifests map[string]map[digest.Digest]bool
-	hosts     map[string]bool // sources, HOST[:PORT]/REPOSITORY
-	built     []place         // images that no registry outside has
-	arch      []string        // architectures of releases, as nodes name them
+	tags      map[string]digest.Digest          // REPOSITORY:TAG in the mirror, by the newest receipt
+	bundled   map[string]digest.Digest          // sources as bundles name them: by digest, and by tag
+	omitted   map[digest.Digest][]digest.Digest // manifests that bundles leave out of their indexes
+	hosts     map[string]bool                   // sources, HOST[:PORT]/REPOSITORY
+	built     []place                           // images that no registry outside has
+	arch      []string                          // architectures of releases, as nodes name them
 }
 
 // place is an image in the mirror, as receipts name it.
@@ -56,7 +60,7 @@ type gathering struct {
 
 // carriedOf takes receipts and bundles together.
 func carriedOf(receipts []*receipt.Receipt, bundles []Bundle) *carried {
-	g := gathering{&carried{manifests: map[string]map[digest.Digest]bool{}, hosts: map[string]bool{}}, map[oci.Ref]*Wanted{}}
+	g := gathering{&carried{manifests: map[string]map[digest.Digest]bool{}, tags: map[string]digest.Digest{}, bundled: map[string]digest.Digest{}, omitted: map[digest.Digest][]digest.Digest{}, hosts: map[string]bool{}}, map[oci.Ref]*Wanted{}}
 	for _, r := range receipts {
 		g.receipt(r)
 	}
@@ -102,6 +106,11 @@ func (g *gathering) receipt(r *receipt.Receipt) {
 	}
 	releases := r.Mirror.Repo(oci.Image{Path: manifests.PathRelease}).Repository
 	for _, img := range r.Images {
+		for _, tag := range img.Tags {
+			if at := img.Repo + ":" + tag.Name; g.tags[at] == "" {
+				g.tags[at] = img.Digest
+			}
+		}
 		var found bool
 		for _, s := range sources[img.Repo] {
 			ref, err := oci.ParseRef(s.Name + "@" + img.Digest.String())
@@ -114,7 +123,7 @@ func (g *gathering) receipt(r *receipt.Receipt) {
 			if img.Repo == releases && img.Subject == "" {
 				g.release(img, ref)
 			}
-			g.tags(img, ref, why)
+			g.byTag(img, ref, why)
 		}
 		if !found && img.Subject == "" {
 			g.built = append(g.built, place{r.Mirror, img.Repo, img.Digest, whyOf(img, r)})
@@ -168,8 +177,8 @@ func nodeArch(tag string) string {
 // fixedPrefix begins tags that are made of digests.
 const fixedPrefix = "satchel-"
 
-// tags adds the names by which the configuration has an image, where those are tags.
-func (g *gathering) tags(img receipt.Image, ref oci.Ref, why []string) {
+// byTag adds the names by which the configuration has an image, where those are tags.
+func (g *gathering) byTag(img receipt.Image, ref oci.Ref, why []string) {
 	for _, tag := range img.Tags {
 		if img.Subject != "" || strings.HasPrefix(tag.Name, fixedPrefix) || !shares(img.Origins, []oci.Origin{manifests.OriginAdditional, manifests.OriginPod, manifests.OriginChart}) {
 			continue
@@ -187,6 +196,13 @@ func (g *gathering) inventory(inv *oci.Inventory) {
 		g.hosts[img.Source.Name()] = true
 		why := oci.Words(img.Reasons)
 		ref := img.Source.WithDigest(img.Root.Digest)
+		g.bundled[ref.String()] = img.Root.Digest
+		if img.Source.Tag != "" {
+			g.bundled[img.Source.WithTag(img.Source.Tag).String()] = img.Root.Digest
+		}
+		if oci.IsIndex(img.Root.MediaType) {
+			g.omitted[img.Root.Digest] = img.Omitted
+		}
 		g.want(ref, img.Subject != "", why...)
 		if img.Source.Digest == "" && img.Source.Tag != "" && img.Subject == "" && img.Origin != manifests.OriginRelease && img.Origin != manifests.OriginCatalog {
 			g.want(img.Source, false, why...)
@@ -202,6 +218,27 @@ func (g *gathering) inventory(inv *oci.Inventory) {
 
 // sources lists the repositories that images come from, sorted.
 func (c *carried) sources() []string { return slices.Sorted(maps.Keys(c.hosts)) }
+
+// there gives what receipts and bundles say that a place has under a name; "" for nothing. Nodes may know
+// the repository by another address, with another namespace.
+func (c *carried) there(image oci.Ref, place oci.Ref) digest.Digest {
+	if place.Digest == "" {
+		if d := c.tags[place.Repository+":"+place.Tag]; d != "" {
+			return d
+		}
+		return c.bundled[image.String()]
+	}
+	in, known := c.manifests[place.Repository]
+	for repo, has := range c.manifests {
+		if !known && path.Base(repo) == path.Base(place.Repository) && has[place.Digest] {
+			return place.Digest
+		}
+	}
+	if in[place.Digest] {
+		return place.Digest
+	}
+	return c.bundled[image.String()]
+}
 
 // has reports whether receipts say that a repository has a manifest; known is false where no receipt
 // has the index that it is named by there. Nodes may know the repository by another address, with

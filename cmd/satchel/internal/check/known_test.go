@@ -1,0 +1,131 @@
+package check_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
+	"github.com/satchel-airgap/satchel/manifests"
+)
+
+// kindsOf lists the kinds of the findings that fail, each once.
+func kindsOf(r *check.Report) (list []check.Kind) {
+	for _, f := range r.Findings {
+		if f.Fails && !slices.Contains(list, f.Kind) {
+			list = append(list, f.Kind)
+		}
+	}
+	return list
+}
+
+// TestNothingCarried: where neither a receipt nor a bundle is there, nobody knows what is missing, and no
+// release is said to be.
+func TestNothingCarried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 251, kind{images: 3})
+	v, err := manifests.ParseVersion("4.18.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := w.options()
+	o.Receipts = nil
+	o.Cluster, o.Audit.Target = clusterWith(t, fmt.Sprintf(deployments, "a", w.mirror.Host+"/in/none:1")), &v
+	r, err := w.run(o)
+	if fails := (*check.FailsError)(nil); !errors.As(err, &fails) {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range r.Findings {
+		if f.Kind == check.Unknown && strings.HasPrefix(f.Wrong, "no receipt and no bundle says") && strings.Contains(f.Do, "--to HOST") {
+			n++
+		}
+		if f.Kind == check.Update && strings.HasPrefix(f.Object, "release/") {
+			t.Errorf("%+v", f)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d: %+v", n, r.Findings)
+	}
+}
+
+// TestOfflineTags: without the mirror, a tag is there if a receipt says so, and not because a rule covers it.
+func TestOfflineTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 252, kind{images: 3, api: manifests.MirrorIDMS})
+	o := w.options()
+	o.Offline = true
+	if r, err := w.run(o); err != nil {
+		t.Fatalf("%v: %+v", err, r.Findings)
+	}
+	repo, _, _ := strings.Cut(carried(t, o, "/app0"), "@")
+	o.Cluster = clusterWith(t, fmt.Sprintf(deployments, "a", repo+":v1"), fmt.Sprintf(deployments, "b", repo+":v2"))
+	r, _ := w.run(o)
+	if got := foundOf(r, check.Unknown); !slices.Equal(got, []string{"missing shop/deployment/b c"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestOtherNodes: an index that has nothing for the nodes of the cluster is no success.
+func TestOtherNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 253, kind{images: 3})
+	o := w.options()
+	o.Receipts[0].Manifests = nil // another bundle's
+	o.Receipts[0].Images = slices.DeleteFunc(o.Receipts[0].Images, func(img receipt.Image) bool { return !strings.HasSuffix(img.Repo, "/app1") })
+	o.Cluster = clusterWith(t, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: arm64}}}")
+	r, _ := w.run(o)
+	i := slices.IndexFunc(r.Images, func(img *check.Image) bool { return strings.Contains(img.Image, "/app1@") })
+	if i < 0 || !slices.Equal(r.Images[i].Platforms, []string{"linux/arm64"}) {
+		t.Errorf("%+v", r.Images)
+	}
+	o.Cluster = clusterWith(t, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: s390x}}}")
+	if r, _ = w.run(o); !slices.Contains(kindsOf(r), check.Architecture) {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestWholeSecret: the pull secret that was given again has no entry for the mirror; the one among the files
+// is added to it. What else it has is no entry of the mirror on a node.
+func TestWholeSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 254, kind{images: 1, secure: true})
+	secret := func(text string) *manifests.PullSecret {
+		s, err := manifests.ParsePresentPullSecret("secret.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	entry := fmt.Sprintf(`%q:{"username":%q,"password":%q}`, w.mirror.Host, user, password)
+	o := w.options()
+	if o.Handover.Entries == nil {
+		t.Fatal("no entries among the files")
+	}
+	o.Handover.Secret, o.Handover.Whole = secret(`{"auths":{"quay.io":{"auth":"b2xkOm9sZA=="},`+entry+`}}`), true
+	o.Secret = secret(`{"auths":{"quay.io":{"auth":"b2xkOm9sZA=="}}}`)
+	o.Audit.OnNode = secret(`{"auths":{"quay.io":{"auth":"bmV3Om5ldw=="},` + entry + `}}`)
+	if r, err := w.run(o); err != nil {
+		t.Errorf("%v: %+v", err, r.Findings)
+	}
+}
+
+// TestClusterAuthority: the authority that the cluster has for the mirror counts, as on its nodes.
+func TestClusterAuthority(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 255, kind{images: 1, secure: true})
+	o := w.options()
+	pem := o.Handover.Authorities[w.mirror.Host]
+	if pem == "" {
+		pem = o.Handover.Authorities[""]
+	}
+	clear(o.Handover.Authorities)
+	o.Cluster = clusterWith(t, "{apiVersion: config.openshift.io/v1, kind: Image, metadata: {name: cluster}, spec: {additionalTrustedCA: {name: ca}}}",
+		fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: ca, namespace: openshift-config}, data: {%q: %q}}", strings.Replace(w.mirror.Host, ":", "..", 1), pem))
+	if r, _ := w.run(o); slices.Contains(kindsOf(r), check.Certificate) {
+		t.Errorf("%+v", r.Findings)
+	}
+}
