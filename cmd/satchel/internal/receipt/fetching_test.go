@@ -129,6 +129,33 @@ func TestFree(t *testing.T) {
 	}
 }
 
+// TestReadOnlyMirror: a registry that takes no push at all gets no advice to push once more.
+func TestReadOnlyMirror(t *testing.T) {
+	t.Parallel()
+	p, k := hostile(t, 1)
+	h, err := k.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[int]string{http.StatusMethodNotAllowed: "only read", http.StatusForbidden: "again"} {
+		p.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				w.WriteHeader(status)
+				return true
+			}
+			return false
+		}
+		one, err := k.Seal(t.Context(), &Receipt{State: Done, Bundle: "bundle9", Mirror: h.Done[0].Head.Mirror, Time: time.Unix(2e9, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused *MirrorError
+		if err := k.ToMirror(t.Context(), h, one); !errors.As(err, &refused) || !refused.Done || !strings.Contains(refused.Hint(), want) || strings.Contains(refused.Hint(), "again") != (want == "again") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
 // TestSweep: copies of what the mirror has no longer go, but not by a run that only looks.
 func TestSweep(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -29,7 +30,11 @@ func (e *MirrorError) Unwrap() error { return e.Err }
 
 // Hint says what to do now.
 func (e *MirrorError) Hint() string {
-	if e.Done {
+	var answer *transport.RegistryError
+	switch {
+	case e.Done && errors.As(e.Err, &answer) && answer.Status == http.StatusMethodNotAllowed:
+		return "this registry is only read: it has the images, and takes no receipt; keep receipts on this host alone"
+	case e.Done:
 		return "run the same command again: it pushes the receipt alone; or keep receipts on this host alone"
 	}
 	return "create that repository in the registry, or allow this user to push there; or keep receipts on this host alone"
