@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,8 @@ images that are not whole are listed and not served.
 Without --tls-cert, satchel makes a certificate, keeps it for later runs, and
 prints its fingerprint; --write-ca FILE writes it for clients.
 
-When it serves, one line is printed, with the address. Ctrl-C ends it.`,
+When it serves, one line is printed, with the address. Ctrl-C ends it; do that before
+the drive is unmounted, because its files stay open.`,
 		Example: `  satchel serve -i inside.key /run/media/me/drive
   satchel serve -i inside.key --listen 0.0.0.0:5000 --htpasswd users --write-ca ca.crt drive1 drive2`,
 		Args: someDirectories,
@@ -102,7 +104,7 @@ func runServe(ctx context.Context, a *app, o serveOptions, dirs []string) error 
 		return err
 	}
 	defer func() { _ = l.Close() }() // it may be closed already
-	cert, err := o.certificate(a)
+	as, err := o.identity(a)
 	if err != nil {
 		return err
 	}
@@ -114,11 +116,18 @@ func runServe(ctx context.Context, a *app, o serveOptions, dirs []string) error 
 	if err != nil {
 		return err
 	}
-	if err := o.ready(a, g.Report(), l, len(bundles)); err != nil {
+	o.sayOwn(a, as.own)
+	if err := o.ready(a, g.Report(), l, o.trusting(as.own, job.Passwords), len(bundles)); err != nil {
 		g.Close()
 		return err
 	}
-	return g.Run(ctx, l, cert)
+	return g.Run(ctx, l, as.cert)
+}
+
+// identity is what clients know the server by.
+type identity struct {
+	cert *tls.Certificate // nil for plain HTTP
+	own  *serve.Own       // nil if satchel did not make it
 }
 
 // rule is the one that gives images their places.
@@ -164,33 +173,37 @@ func (o serveOptions) listener() (net.Listener, error) {
 	return l, nil
 }
 
-// certificate is the one that is served with, nil for plain HTTP.
-func (o serveOptions) certificate(a *app) (*tls.Certificate, error) {
+// identity reads or makes the certificate that is served with.
+func (o serveOptions) identity(a *app) (as identity, err error) {
 	given := o.tlsCert != "" || o.tlsKey != ""
 	switch {
 	case given && (o.tlsCert == "" || o.tlsKey == ""):
-		return nil, usage(errors.New("--tls-cert and --tls-key go together"), "give both")
+		return as, usage(errors.New("--tls-cert and --tls-key go together"), "give both")
 	case !o.tls && (given || o.writeCA != "" || len(o.tlsNames) > 0):
-		return nil, usage(errors.New("--tls=false needs no certificate"), "leave out --tls-cert, --tls-key, --tls-name and --write-ca, or --tls=false")
+		return as, usage(errors.New("--tls=false needs no certificate"), "leave out --tls-cert, --tls-key, --tls-name and --write-ca, or --tls=false")
 	case given && (o.writeCA != "" || len(o.tlsNames) > 0):
-		return nil, usage(errors.New("--write-ca and --tls-name are for the certificate that satchel makes"), "clients of a given certificate need the certificate of its authority")
+		return as, usage(errors.New("--write-ca and --tls-name are for the certificate that satchel makes"), "clients of a given certificate need the certificate of its authority")
 	case !o.tls:
-		return nil, nil
+		return as, nil
 	case !given:
-		return o.own(a)
+		if as.own, err = o.own(a); err == nil {
+			as.cert = &as.own.Certificate
+		}
+		return as, err
 	}
 	cert, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
 	if err != nil {
-		return nil, usage(fmt.Errorf("read the certificate: %w", err), "both files are PEM, and belong together")
+		return as, usage(fmt.Errorf("read the certificate: %w", err), "both files are PEM, and belong together")
 	}
 	if end := cert.Leaf.NotAfter; time.Now().After(end) {
 		a.warn("the certificate in %s has run out on %s: clients will refuse it", text.Printable(o.tlsCert), end.UTC().Format(time.DateOnly))
 	}
-	return &cert, nil
+	as.cert = &cert
+	return as, nil
 }
 
 // own is a certificate that satchel makes.
-func (o serveOptions) own(a *app) (*tls.Certificate, error) {
+func (o serveOptions) own(a *app) (*serve.Own, error) {
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return nil, err
@@ -205,17 +218,41 @@ func (o serveOptions) own(a *app) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cert.Why != "" {
-		a.info("a certificate was made, for later runs too, because %s", cert.Why)
-	}
-	a.info("the certificate has the SHA-256 fingerprint %s", serve.Fingerprint(cert.Certificate))
 	if o.writeCA != "" {
 		if err := serve.WriteCA(o.writeCA, cert.PEM); err != nil {
-			return nil, usage(fmt.Errorf("--write-ca: %w", err), "name a new file in a directory that is there")
+			return nil, usage(fmt.Errorf("--write-ca: %w", err), "name a new file in a directory that is there, and that this user can write to")
 		}
+	}
+	return cert, nil
+}
+
+// sayOwn says what clients need to know of a certificate that satchel made.
+func (o serveOptions) sayOwn(a *app, own *serve.Own) {
+	if own == nil {
+		return
+	}
+	if own.Why != "" {
+		a.info("a certificate was made, for later runs too, because %s", own.Why)
+	}
+	a.info("the certificate has the SHA-256 fingerprint %s", serve.Fingerprint(own.Certificate))
+	if o.writeCA != "" {
 		a.info("the certificate is in %s, for clients: --ca-file of satchel, or ca.crt in certs.d/HOST:PORT of podman", text.Printable(o.writeCA))
 	}
-	return &cert.Certificate, nil
+}
+
+// trusting lists the flags of podman that let it in, on this host: the site's certificates need none.
+func (o serveOptions) trusting(own *serve.Own, p *serve.Passwords) (flags []string) {
+	switch {
+	case o.tls && own == nil:
+	case own != nil && own.CADir != "":
+		flags = append(flags, "--cert-dir", own.CADir)
+	default:
+		flags = append(flags, "--tls-verify=false")
+	}
+	if p != nil {
+		flags = append(flags, "--creds", p.User()) // it asks for the password
+	}
+	return flags
 }
 
 // open opens the bundles.
@@ -250,7 +287,7 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 }
 
 // ready prints the line that says where it serves and how to pull.
-func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, bundles int) error {
+func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, trusting []string, bundles int) error {
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return err
@@ -269,13 +306,14 @@ func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, bundles in
 	if !loopback && o.htpasswd == "" && o.oneWord == "" {
 		a.warn("every host that reaches %s can read what the bundle carries (--htpasswd, --password-file)", l.Addr())
 	}
-	at, scheme, flag := net.JoinHostPort(host, port), "https", ""
+	at, scheme := net.JoinHostPort(host, port), "https"
 	if !o.tls {
-		scheme, flag = "http", "--tls-verify=false "
+		scheme = "http"
 	}
 	example := rep.Example
 	example.Registry = at
-	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: podman pull %s%s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, flag, example)
+	pull := shellWords(slices.Concat([]string{"podman", "pull"}, trusting, []string{example.String()}))
+	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, pull)
 	return err
 }
 

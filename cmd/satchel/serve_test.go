@@ -100,7 +100,7 @@ func TestServeClients(t *testing.T) {
 	ca := filepath.Join(certs, "ca.crt")
 	v := w.serve("--listen", "127.0.0.1:0", "--namespace", "in/side", "--password-file", word, "--write-ca", ca, "--log-level", "debug", w.drive)
 	at := v.at + "/in/side"
-	if !strings.HasPrefix(v.line, fmt.Sprintf("serving %d images of 1 bundle at https://127.0.0.1:", len(kinds))) || !strings.Contains(v.line, "podman pull "+at+"/kinds/") {
+	if !strings.HasPrefix(v.line, fmt.Sprintf("serving %d images of 1 bundle at https://127.0.0.1:", len(kinds))) || !strings.Contains(v.line, "podman pull --cert-dir "+filepath.Join(w.dir, "state", "satchel", "serve")+" --creds satchel "+at+"/kinds/") {
 		t.Errorf("it prints %q", v.line)
 	}
 
@@ -133,7 +133,7 @@ func TestServeClients(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		out, err := proctest.Command(t, "podman", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs",
-			"pull", "-q", "--cert-dir", certs, "--creds", "me:s3cret-word", at+"/kinds/docker-list:v1").CombinedOutput()
+			"pull", "-q", "--cert-dir", filepath.Join(w.dir, "state", "satchel", "serve"), "--creds", "me:s3cret-word", at+"/kinds/docker-list:v1").CombinedOutput()
 		if err != nil {
 			t.Errorf("podman pull: %v\n%s", err, out)
 		}
@@ -205,7 +205,7 @@ func inClear(t *testing.T, v *serving) {
 		}
 	}
 	err = filepath.WalkDir(filepath.Join(v.w.dir, "state", "satchel", "serve"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && e.Name() != "serve.pem" {
+		if err == nil && e.Type().IsRegular() && e.Name() != "serve.pem" && e.Name() != "ca.crt" {
 			t.Errorf("%s was written", path)
 		}
 		return err
@@ -401,6 +401,36 @@ func TestServeFlags(t *testing.T) {
 		cancel()
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) {
 			t.Errorf("serve %s: %v, exit %d", args, err, exitCode(err))
+		}
+	}
+}
+
+// TestServeBegins: nothing is said of a certificate before there is something to serve, and a
+// directory for state that cannot be used is said with the ways around it.
+func TestServeBegins(t *testing.T) {
+	const vector = "../../testdata/vectors/e944b6d/x25519/"
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		state, bundle string
+		code          int
+		hint          string
+	}{
+		{dir, dir, exitDrive, ""},
+		{filepath.Join(file, "state"), vector + "bundle", exitDrive, "--tls-cert FILE --tls-key FILE"},
+	} {
+		t.Setenv("XDG_STATE_HOME", tc.state)
+		var stderr bytes.Buffer
+		root := newRoot(&app{stdout: io.Discard, stderr: &stderr})
+		root.SetArgs([]string{"serve", "-i", vector + "key.txt", "--listen", "127.0.0.1:0", tc.bundle})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		err := root.ExecuteContext(ctx)
+		cancel()
+		if err == nil || exitCode(err) != tc.code || strings.Contains(stderr.String(), "certificate") || !strings.Contains(strings.Join(hints(err), "\n"), tc.hint) {
+			t.Errorf("%v, exit %d, hints %q\n%s", err, exitCode(err), hints(err), stderr.String())
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -28,6 +29,7 @@ const (
 	renewAt  = 30 * 24 * time.Hour // before the end
 	clocks   = 24 * time.Hour      // by which those of clients may be behind
 	ownFile  = "serve.pem"
+	caFile   = "ca.crt" // without the key, by the name that clients look for in a directory
 	ownName  = "satchel serve"
 )
 
@@ -37,6 +39,21 @@ type Own struct {
 	PEM   []byte // without the key
 	Why   string // it is a new one; "" for one of an earlier run
 	Names []string
+	CADir string // has it as ca.crt, for --cert-dir of clients on this host; "": none does
+}
+
+// StateError says that the directory of earlier runs' certificate cannot be used.
+type StateError struct {
+	Dir, Op string
+	Err     error
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Hint says what to do now.
+func (e *StateError) Hint() string {
+	return "let this user read and write " + e.Dir + ", have state elsewhere (XDG_STATE_HOME), or give a certificate (--tls-cert FILE --tls-key FILE)"
 }
 
 // OwnCertificate gives the certificate of earlier runs, which is kept in dir, if it is for all of
@@ -48,7 +65,7 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 	if dir != "" {
 		var err error
 		if old, err = readOwn(file); err != nil {
-			return nil, err
+			return nil, &StateError{dir, "read the certificate of earlier runs", err}
 		}
 	}
 	switch {
@@ -60,6 +77,7 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 	default:
 		fresh := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return old.Leaf.VerifyHostname(n) == nil })
 		if len(fresh) == 0 {
+			old.forClients(dir)
 			return old, nil
 		}
 		why = "the one of earlier runs is not for " + strings.Join(fresh, ", ")
@@ -80,9 +98,22 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 		err = durable.Write(file, append(key, own.PEM...))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keep the certificate for later runs: %w", err)
+		return nil, &StateError{dir, "keep the certificate for later runs", err}
 	}
+	own.forClients(dir)
 	return own, nil
+}
+
+// forClients puts the certificate into dir once more, as clients of this host look for it.
+func (o *Own) forClients(dir string) {
+	file := filepath.Join(dir, caFile)
+	body, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(body, o.PEM) {
+		err = WriteCA(file, o.PEM)
+	}
+	if err == nil {
+		o.CADir = dir
+	}
 }
 
 // readOwn reads a certificate with its key; nil if there is none that can be read.
@@ -92,7 +123,7 @@ func readOwn(file string) (*Own, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the certificate of earlier runs: %w", err)
+		return nil, err
 	}
 	cert, err := tls.X509KeyPair(body, body)
 	if err != nil {
@@ -168,6 +199,9 @@ func WriteCA(file string, body []byte) error {
 		return fmt.Errorf("%s is there, and is not one certificate that satchel serve made: it is not replaced", file)
 	}
 	if err := durable.Write(file, body); err != nil {
+		if at, ok := errors.AsType[*fs.PathError](err); ok { // it names a temporary file
+			err = &fs.PathError{Op: "write", Path: file, Err: at.Err}
+		}
 		return err
 	}
 	return os.Chmod(file, 0o644) // it is public

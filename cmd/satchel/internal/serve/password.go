@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,6 +109,14 @@ func readSmall(name string) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than a file of passwords", name)
 	}
 	return body, errors.Join(err, f.Close())
+}
+
+// User is the name of one who may read; with one password for all, any name.
+func (p *Passwords) User() string {
+	if p.hashes == nil {
+		return "satchel"
+	}
+	return slices.Min(slices.Collect(maps.Keys(p.hashes)))
 }
 
 func (p *Passwords) sum(user, password string) (sum [32]byte) {

@@ -148,6 +148,15 @@ func TestOwnCertificate(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, ownFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info, err)
 	}
+	for range 2 { // it is put there again
+		kept := own(now, "localhost")
+		if body, err := os.ReadFile(filepath.Join(kept.CADir, "ca.crt")); err != nil || kept.CADir != dir || string(body) != string(first.PEM) {
+			t.Errorf("for clients: %s, %v", body, err)
+		}
+		if err := os.Remove(filepath.Join(dir, "ca.crt")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	more := own(now, "10.1.2.3", "bastion.example")
 	if !strings.Contains(more.Why, "10.1.2.3, bastion.example") || more.Leaf.VerifyHostname("localhost") != nil {
 		t.Errorf("%q", more.Why)
@@ -200,6 +209,10 @@ func TestWriteCA(t *testing.T) {
 	}
 	if err := WriteCA(filepath.Dir(file), []byte(own[0])); err == nil {
 		t.Error("it replaces a directory")
+	}
+	none := filepath.Join(filepath.Dir(file), "none", "q.crt")
+	if err := WriteCA(none, []byte(own[0])); err == nil || !strings.Contains(err.Error(), none+": no such file") {
+		t.Errorf("no directory: %v", err)
 	}
 }
 
