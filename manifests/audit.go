@@ -10,6 +10,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/audit"
 	"github.com/satchel-airgap/satchel/manifests/internal/cluster"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/sigstore"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
@@ -55,9 +56,10 @@ type (
 
 // What an operator can miss, [OperatorLack].Lacks.
 const (
-	LackSource  = audit.LackSource
-	LackUnread  = audit.LackUnread
-	LackChannel = audit.LackChannel
+	LackSource   = audit.LackSource
+	LackUnread   = audit.LackUnread
+	LackChannel  = audit.LackChannel
+	LackPriority = audit.LackPriority
 )
 
 // FileNodeSecret is how a [NodeDifference] names the pull secret of a node.
@@ -81,7 +83,7 @@ func AuditWorkloads(ctx context.Context, c *Cluster, nodes WorkloadRules, mirror
 	}
 	r, err := audit.Workloads(ctx, audit.Question{Cluster: c, Rules: nodes, Mirror: mirror, Inside: inside, Policies: present.Policies, Parallel: parallel})
 	if err == nil {
-		r.Notes = append(r.Notes, unreadPolicies(c)...)
+		r.Unknown = append(r.Unknown, unreadPolicies(c)...)
 	}
 	return r, err
 }
@@ -104,6 +106,9 @@ func ServeCatalog(ctx context.Context, to *ServedCatalog, src oci.Source, root o
 
 // PresentCatalogs lists the catalogs that objects of a cluster serve, without what they have.
 func PresentCatalogs(c *Cluster) []ServedCatalog { return audit.Catalogs(c) }
+
+// DefaultClusterCatalog reports whether every cluster has a ClusterCatalog of that name from the start.
+func DefaultClusterCatalog(name string) bool { return operatorhub.IsDefaultClusterCatalog(name) }
 
 // AuditSettings looks at the cluster's proxy, registrySources and authorities, at rules that contradict each
 // other, and at what drains nodes when the files are applied. h may be nil. hosts are those that nodes

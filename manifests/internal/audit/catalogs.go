@@ -19,7 +19,9 @@ type Catalog struct {
 	Kind            string // CatalogSource or ClusterCatalog
 	Namespace, Name string
 	Labels          map[string]string // of a ClusterCatalog
+	Priority        int               // of a ClusterCatalog: the highest counts where several have a package
 	Image           string            // as the object names it
+	Gone            bool              // nothing serves it after the cut: no rule leads to a mirror for its image
 	Err             error             // it cannot be read, so nothing is known of it
 	Packages        map[string]*Package
 }
@@ -187,8 +189,9 @@ func Catalogs(state *cluster.State) (list []Catalog) {
 	for _, o := range state.Of("ClusterCatalog") {
 		var in struct {
 			Spec struct {
-				Mode   string `json:"availabilityMode"`
-				Source struct {
+				Mode     string `json:"availabilityMode"`
+				Priority int    `json:"priority"`
+				Source   struct {
 					Image struct {
 						Ref string `json:"ref"`
 					} `json:"image"`
@@ -196,7 +199,7 @@ func Catalogs(state *cluster.State) (list []Catalog) {
 			} `json:"spec"`
 		}
 		if json.Unmarshal(o.Body, &in) == nil && in.Spec.Mode != "Unavailable" {
-			list = append(list, Catalog{Kind: o.Kind, Name: o.Name, Labels: o.Labels, Image: in.Spec.Source.Image.Ref})
+			list = append(list, Catalog{Kind: o.Kind, Name: o.Name, Labels: o.Labels, Priority: in.Spec.Priority, Image: in.Spec.Source.Image.Ref})
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -70,22 +71,45 @@ func (o *Operator) lacksIn(x clusterExtension, catalogs []Catalog) bool {
 		return o.lacks(LackSource, "no ClusterCatalog after the cut is one that it selects")
 	}
 	var packages []*Package
-	var unread []string
+	var gone, unread, fit []string
+	top := math.MinInt
 	for _, c := range selected {
 		switch p := c.Packages[of.Package]; {
+		case c.Gone:
+			gone = append(gone, c.Name+" ("+c.Image+")")
 		case c.Err != nil:
 			unread = append(unread, fmt.Sprintf("%s: %v", c, c.Err))
 		case p != nil:
 			packages = append(packages, p)
 			o.Catalog = cmp.Or(o.Catalog, c.Name)
+			if alone := *o; c.Priority < top || alone.lacksOf(x, []*Package{p}) {
+				continue
+			}
+			if c.Priority > top {
+				top, fit = c.Priority, nil
+			}
+			fit = append(fit, c.Name)
 		}
 	}
-	switch {
-	case len(packages) == 0 && len(unread) > 0:
+	switch { // while one is away, OLM v1 takes the package from no other (operator-controller, resolve/catalog.go)
+	case len(gone) > 0:
+		return o.lacks(LackSource, "nothing serves a catalog that it selects after the cut, and OLM then looks into no other: no rule leads to a mirror for %s", text.And(gone))
+	case len(unread) > 0:
 		return o.lacks(LackUnread, "a catalog that it selects was not read: %s", text.And(unread))
 	case len(packages) == 0:
 		return o.lacks(LackPackage, "none of the catalogs that it selects has the package")
+	case len(fit) > 1:
+		return o.lacks(LackPriority, "%s have it with the same priority, %d: OLM takes it from none of them", text.And(fit), top)
+	case len(fit) == 1:
+		o.Catalog = fit[0]
+		return false
 	}
+	return o.lacksOf(x, packages)
+}
+
+// lacksOf says what an extension misses of its package in some catalogs.
+func (o *Operator) lacksOf(x clusterExtension, packages []*Package) bool {
+	of := x.Spec.Source.Catalog
 	var channels []*Channel
 	var names []string
 	for _, p := range packages {

@@ -20,17 +20,18 @@ type signedKey struct {
 	manifest digest.Digest
 }
 
-// sign checks the signatures that policies demand of an image which is there. A ClusterImagePolicy
-// counts when a node pulls; an ImagePolicy whenever a container is made, also of an image that
-// is on the node (CRI-O, server/container_create.go).
+// sign checks the signatures that policies demand of an image which is there. Nodes check when they pull,
+// and in a namespace with an ImagePolicy that counts also whenever a container is made, of an image that
+// they have too: then by all policies, since those of the cluster are in its file as well (CRI-O,
+// server/container_create.go; Machine Config Operator).
 func (j *judging) sign(ctx context.Context, c container, one *asked) error {
-	list, ok := j.policies[c.Namespace]
-	if !ok {
+	list, own := j.policies[c.Namespace]
+	if own = own && c.Namespace != ""; !own {
 		list = j.policies[""]
 	}
 	for _, p := range sigstore.For(list, c.ref) {
 		if p.Unchecked != "" {
-			j.note("the signatures that %s demands were not judged: %s", p, p.Unchecked)
+			j.unknown("the signatures that %s demands were not judged: %s", p, p.Unchecked)
 			continue
 		}
 		if j.Mirror.Signatures == nil {
@@ -45,11 +46,11 @@ func (j *judging) sign(ctx context.Context, c container, one *asked) error {
 			continue
 		}
 		when := "nodes check it when they pull"
-		if p.Namespace != "" {
+		if own {
 			when = "nodes check it whenever a container is made, also of an image that they have"
 		}
 		j.add(c, Unsigned, fmt.Sprintf("%s: %v at %s; %s", p, wrong, one.answer.Served, when), p.String())
-		if found := j.report.Findings; p.Namespace != "" {
+		if found := j.report.Findings; own {
 			found[len(found)-1].Stays = false
 		}
 		return nil
@@ -65,7 +66,7 @@ func (j *judging) verify(ctx context.Context, p *sigstore.Policy, one *asked) (w
 	}
 	at, err := oci.ParseRef(one.answer.Served + "@" + string(list[0].Digest))
 	if err != nil {
-		j.note("the signatures of %s were not judged: what it is in the mirror is not known", one.ref)
+		j.unknown("the signatures of %s were not judged: what it is in the mirror is not known", one.ref)
 		//lint:ignore nilerr the note says it
 		return nil, nil
 	}
@@ -83,7 +84,7 @@ func (j *judging) verify(ctx context.Context, p *sigstore.Policy, one *asked) (w
 			case errors.Is(err, sigstore.ErrAbsent):
 				wrong = nil // another platform, which is not carried
 			case err != nil:
-				j.note("the signatures of %s at %s were not judged: %v", one.ref, one.answer.Served, err)
+				j.unknown("the signatures of %s at %s were not judged: %v", one.ref, one.answer.Served, err)
 			default:
 				wrong = p.Verify(one.ref, m.Digest, signatures)
 			}
@@ -97,6 +98,13 @@ func (j *judging) verify(ctx context.Context, p *sigstore.Policy, one *asked) (w
 		}
 	}
 	return nil, nil
+}
+
+// unknown notes what is not known and could be wrong.
+func (j *judging) unknown(format string, args ...any) {
+	if line := fmt.Sprintf(format, args...); !slices.Contains(j.report.Unknown, line) {
+		j.report.Unknown = append(j.report.Unknown, line)
+	}
 }
 
 func (j *judging) note(format string, args ...any) {

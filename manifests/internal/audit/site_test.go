@@ -131,6 +131,7 @@ func TestSurroundings(t *testing.T) {
 		"plain HTTP":         {[]string{fmt.Sprintf(imageConfig, "")}, change(func(s *Side) { s.PlainHTTP = true }), []string{"!speaks plain HTTP"}},
 		"no authority":       {[]string{fmt.Sprintf(imageConfig, "")}, change(func(s *Side) { s.Brought = nil }), []string{"has no authority for m.example:5000"}},
 		"the cluster's":      {[]string{fmt.Sprintf(imageConfig, "additionalTrustedCA: {name: cas}"), ca}, change(func(s *Side) { s.Brought = nil }), nil},
+		"in binary alone":    {[]string{fmt.Sprintf(imageConfig, "additionalTrustedCA: {name: cas}"), strings.Replace(ca, "data", "binaryData", 1)}, change(func(s *Side) { s.Brought = nil }), nil},
 		"it was not read":    {[]string{fmt.Sprintf(imageConfig, "additionalTrustedCA: {name: cas}")}, change(func(s *Side) { s.Brought = nil }), nil},
 		"two policies":       {nil, change(func(s *Side) { s.After = []rules.Object{idms, object(rules.DigestMirrors, "b", true, "q.io/shop/a")} }), []string{"!nodes get no change of rules", "nodes may no longer ask it itself"}},
 		"a new rule": {nil, change(func(s *Side) {

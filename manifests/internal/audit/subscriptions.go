@@ -23,6 +23,7 @@ const (
 	LackInstalled Lack = "installed" // the channel does not have what is installed, and nothing is known of updates from it
 	LackPath      Lack = "path"      // no updates lead from what is installed to the head of the channel
 	LackVersion   Lack = "version"   // no version is one of those that it asks for
+	LackPriority  Lack = "priority"  // several catalogs of one priority have it, and OLM takes it from none
 	LackUnread    Lack = "unread"    // the catalog cannot be read, so nobody knows
 )
 
@@ -103,6 +104,8 @@ func (o *Operator) lacksFrom(s subscription, version string, catalogs []Catalog)
 	switch {
 	case from == nil:
 		return o.lacks(LackSource, "no CatalogSource of that name is in the cluster after the cut")
+	case from.Gone:
+		return o.lacks(LackSource, "nothing serves its catalog after the cut: no rule leads to a mirror for %s", from.Image)
 	case from.Err != nil:
 		return o.lacks(LackUnread, "its catalog %s was not read: %v", from.Image, from.Err)
 	}

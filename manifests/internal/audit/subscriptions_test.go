@@ -44,6 +44,8 @@ func TestSubscriptions(t *testing.T) {
 	apart.Head = "p.v3.0.0"
 	unread := sourceOf("redhat-operators")
 	unread.Err = errors.New("it does not answer")
+	gone := sourceOf("redhat-operators")
+	gone.Gone = true
 	carried := func(heads string, versions ...string) Catalog {
 		c := documents.CatalogContents{Versions: heads, Packages: []documents.PackageContents{{Name: "p", DefaultChannel: "stable", Channels: []documents.ChannelContents{{Name: "stable", Head: "p.v" + versions[len(versions)-1]}}}}}
 		for _, v := range versions {
@@ -66,6 +68,7 @@ func TestSubscriptions(t *testing.T) {
 		"the default channel":         {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "", "p.v1.0.0"), ""},
 		"no source":                   {sourceOf("other", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackSource},
 		"not read":                    {unread, subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackUnread},
+		"gone":                        {gone, subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackSource},
 		"no package":                  {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "q", "stable", "q.v1.0.0"), LackPackage},
 		"no channel":                  {sourceOf("redhat-operators", chain("stable", "1.0.0")), subscriptionOf("redhat-operators", "p", "fast", "p.v1.0.0"), LackChannel},
 		"cut to the head":             {sourceOf("redhat-operators", cut), subscriptionOf("redhat-operators", "p", "stable", "p.v1.0.0"), LackPath},
@@ -107,6 +110,11 @@ func TestExtensions(t *testing.T) {
 	ours := catalog("satchel-redhat", map[string]string{"team": "ours"}, chain("stable", "1.0.0", "2.0.0"), chain("fast", "2.5.0"))
 	unread := catalog("gone", nil)
 	unread.Err, unread.Packages = errors.New("it does not answer"), nil
+	gone := catalog("gone", nil)
+	gone.Gone, gone.Packages = true, nil
+	twin := catalog("twin", nil, chain("stable", "1.0.0", "2.0.0"))
+	below := twin
+	below.Priority = -100
 	const selects = ", selector: {matchLabels: {olm.operatorframework.io/metadata.name: %s}}"
 	for name, tc := range map[string]struct {
 		catalogs []Catalog
@@ -129,6 +137,11 @@ func TestExtensions(t *testing.T) {
 		"no range":             {[]Catalog{ours}, extension(", version: 'x y'", "", ""), LackVersion},
 		"no path":              {[]Catalog{catalog("c", nil, chain("stable", "3.0.0"))}, extension("", "p.v1.0.0", "1.0.0"), LackPath},
 		"it may go anywhere":   {[]Catalog{catalog("c", nil, chain("stable", "3.0.0"))}, extension(", upgradeConstraintPolicy: SelfCertified", "p.v1.0.0", "1.0.0"), ""},
+		"one not read":         {[]Catalog{ours, unread}, extension("", "", ""), LackUnread},
+		"one gone":             {[]Catalog{ours, gone}, extension("", "", ""), LackSource},
+		"two of one priority":  {[]Catalog{ours, twin}, extension("", "p.v1.0.0", "1.0.0"), LackPriority},
+		"two, one below":       {[]Catalog{below, ours}, extension("", "p.v1.0.0", "1.0.0"), ""},
+		"two, one fits":        {[]Catalog{ours, twin}, extension(", channels: [fast]", "", ""), ""},
 		"in the second of two": {[]Catalog{{Kind: "ClusterCatalog", Name: "other"}, ours}, extension("", "p.v2.0.0", "2.0.0"), ""},
 	} {
 		list, n := Extensions(readCluster(t, tc.x), tc.catalogs)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -189,10 +190,8 @@ func (a *around) authorities() {
 		BinaryData map[string]string `json:"binaryData"`
 	}
 	if a.image.TrustedCA != "" && json.Unmarshal(one.Body, &in) == nil {
-		data = in.Data
-		for key, body := range in.BinaryData {
-			data[key] = body
-		}
+		maps.Copy(data, in.Data)
+		maps.Copy(data, in.BinaryData)
 	}
 	for _, m := range a.side.Mirrors {
 		key, err := trust.CAKey(m.Host)

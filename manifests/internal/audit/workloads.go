@@ -124,14 +124,16 @@ type Unjudged struct {
 type Report struct {
 	Findings   []Workload `json:"findings"`
 	Unjudged   []Unjudged `json:"unjudged,omitempty"`
-	Containers int        `json:"containers"` // that were judged
-	Images     int        `json:"images"`     // different ones among them
-	Internal   int        `json:"internal"`   // containers whose image the cluster's own registry has
+	Containers int        `json:"containers"`        // that were judged
+	Images     int        `json:"images"`            // different ones among them
+	Internal   int        `json:"internal"`          // containers whose image the cluster's own registry has
+	Windows    int        `json:"windows,omitempty"` // containers on nodes of Windows, which were not judged
 	Left       int        `json:"left,omitempty"`
 	// Secrets are images that are found, and whose pods have pull secrets of their own: mirrors never get
 	// those, so the node's global pull secret must do.
 	Secrets []string `json:"podSecrets,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
+	Unknown []string `json:"unknown,omitempty"` // what could not be judged, and so may be wrong
 }
 
 // asked is one image, and what was found.
@@ -181,7 +183,7 @@ type container struct {
 }
 
 // sort takes the containers that are judged: not those of the cluster's own registry, of owners not what
-// their pods run as well, and not the pods of catalogs, which OLM makes anew from the CatalogSource:
+// their pods run as well, not those of Windows nodes, and not the pods of catalogs, which OLM makes anew from the CatalogSource:
 // [Subscriptions] judges those.
 func (j *judging) sort() (list []container) {
 	type same struct{ namespace, kind, name, container, image string }
@@ -193,6 +195,10 @@ func (j *judging) sort() (list []container) {
 	}
 	for _, s := range j.Cluster.Starts {
 		if s.Kind == "CatalogSource" {
+			continue
+		}
+		if s.Windows {
+			j.report.Windows += max(1, s.Pods)
 			continue
 		}
 		if s.Internal {
@@ -427,7 +433,11 @@ func (j *judging) end() {
 	r.Secrets = text.Sorted(j.secrets)
 	r.Notes = text.Sorted(r.Notes)
 	if r.Left > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s beyond what satchel keeps of one cluster were not judged", text.Count(r.Left, "container", "containers")))
+		r.Unknown = append(r.Unknown, text.Count(r.Left, "container", "containers")+" beyond what satchel keeps of one cluster were not judged")
+	}
+	r.Unknown = text.Sorted(r.Unknown)
+	if r.Windows > 0 {
+		r.Notes = append(r.Notes, text.Count(r.Windows, "container", "containers")+" on nodes of Windows were not judged: those do not pull as the others do")
 	}
 	if len(r.Secrets) > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("pods have pull secrets of their own for %s: nodes send those to the source alone, and to mirrors only the cluster's global pull secret: %s", text.Count(len(r.Secrets), "image", "images"), text.Some(r.Secrets, 3)))

@@ -59,7 +59,10 @@ type podSpec struct {
 	} `json:"imagePullSecrets"`
 	Node     string            `json:"nodeName"`
 	Selector map[string]string `json:"nodeSelector"`
-	Source   struct {
+	OS       struct {
+		Name string `json:"name"`
+	} `json:"os"`
+	Source struct {
 		Registry struct {
 			URL string `json:"url"`
 		} `json:"registry"`

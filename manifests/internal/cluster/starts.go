@@ -28,6 +28,7 @@ type Start struct {
 	Pods      int    // that run it; 0 for a workload without
 	Static    bool   // the kubelet starts it from a file of the node
 	Internal  bool   // the cluster's own registry has the image
+	Windows   bool   // its nodes run Windows
 }
 
 // Workload names what the container belongs to, as oc takes it.
@@ -81,6 +82,7 @@ const (
 	// annotationDeploymentConfig names the DeploymentConfig of a pod (openshift/library-go, appsutil).
 	annotationDeploymentConfig = "openshift.io/deployment-config.name"
 	labelArch                  = "kubernetes.io/arch"
+	labelOS                    = "kubernetes.io/os"
 )
 
 // workload gives the topmost owner that a pod itself, or its Job, says. static: a node's kubelet has it from a file.
@@ -137,6 +139,7 @@ func (g *gathering) starts(h head, body []byte, o *owner) error {
 // startsOf adds the containers of one pod's spec, and its volumes that are images.
 func (g *gathering) startsOf(s Start, spec *podSpec, started []container) {
 	s.Secrets, s.Archs = spec.secrets(), spec.Selector[labelArch]
+	s.Windows = spec.Selector[labelOS] == windows || spec.OS.Name == windows
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers, spec.EphemeralContainers, spec.Steps, spec.Sidecars) {
 		s.Container, s.Image, s.ID, s.Pull = c.Name, c.Image, "", c.Pull
 		for _, is := range started {
@@ -202,9 +205,9 @@ func (g *gathering) start(s Start, node string) {
 
 // started makes the list of what was noted, sorted.
 func (g *gathering) started() (list []Start) {
-	archs := map[string]string{}
+	nodes := map[string]nodeInfo{}
 	for _, o := range g.state.Of("Node") {
-		archs[o.Name] = archOf(o.Body)
+		nodes[o.Name] = infoOf(o.Body)
 	}
 	for _, one := range g.starting {
 		s := one.Start
@@ -213,8 +216,11 @@ func (g *gathering) started() (list []Start) {
 		}
 		var on []string
 		for node := range one.nodes {
-			on = append(on, archs[node])
+			if nodes[node].OS != windows {
+				on = append(on, nodes[node].Architecture)
+			}
 		}
+		s.Windows = s.Windows || len(one.nodes) > 0 && len(on) == 0
 		if on = slices.DeleteFunc(text.Sorted(on), func(a string) bool { return a == "" }); len(on) > 0 {
 			s.Archs = strings.Join(on[:min(len(on), maxArchs)], ",")
 		}
@@ -265,26 +271,34 @@ func startKey(s Start) Start {
 	return Start{From: s.From, Namespace: s.Namespace, Kind: s.Kind, Name: s.Name, Container: s.Container, Image: s.Image, ID: s.ID}
 }
 
-// archOf is the architecture of a node, as Go writes it.
-func archOf(body []byte) string {
+// windows is how Kubernetes names that system.
+const windows = "windows"
+
+// nodeInfo is what a node is, as Go writes it (k8s.io/api, core/v1, NodeSystemInfo).
+type nodeInfo struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"operatingSystem"`
+}
+
+func infoOf(body []byte) nodeInfo {
 	var n struct {
 		Status struct {
-			Info struct {
-				Architecture string `json:"architecture"`
-			} `json:"nodeInfo"`
+			Info nodeInfo `json:"nodeInfo"`
 		} `json:"status"`
 	}
 	if json.Unmarshal(body, &n) != nil {
-		return ""
+		return nodeInfo{}
 	}
-	return text.ASCII(text.Cut(n.Status.Info.Architecture, 32))
+	n.Status.Info.Architecture = text.ASCII(text.Cut(n.Status.Info.Architecture, 32))
+	return n.Status.Info
 }
 
-// Architectures are those of the cluster's nodes, as Go writes them, sorted; none: not known.
+// Architectures are those of the cluster's nodes, as Go writes them, sorted, without nodes of Windows; none: not
+// known.
 func (s *State) Architectures() (list []string) {
 	for _, o := range s.Of("Node") {
-		if arch := archOf(o.Body); arch != "" {
-			list = append(list, arch)
+		if info := infoOf(o.Body); info.Architecture != "" && info.OS != windows {
+			list = append(list, info.Architecture)
 		}
 	}
 	return text.Sorted(list)

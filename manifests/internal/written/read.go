@@ -12,6 +12,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/imageset"
+	"github.com/satchel-airgap/satchel/manifests/internal/operatorhub"
 	"github.com/satchel-airgap/satchel/manifests/internal/rules"
 	"github.com/satchel-airgap/satchel/manifests/internal/site"
 	"github.com/satchel-airgap/satchel/manifests/internal/strict"
@@ -31,6 +32,7 @@ type Files struct {
 	// Authorities are PEM, by registry HOST[:PORT]; "" stands for every registry.
 	Authorities map[string]string
 	Named       []Named // sorted by file
+	CatalogsOff bool    // the default ClusterCatalogs are to be turned off
 }
 
 // Named is an image that an object names.
@@ -38,6 +40,8 @@ type Named struct {
 	Kind, Name string
 	File       string
 	Image      oci.Ref
+	Labels     map[string]string // of the object
+	Priority   int               // of a ClusterCatalog
 }
 
 // Catalog reports whether the image is one of operators.
@@ -132,6 +136,8 @@ func (f *Files) object(fsys fs.FS, name string) error {
 		return f.rules(fsys, name)
 	case name == handover.FileCA, name == handover.FileCAPatch:
 		return f.authorities(fsys, name)
+	case name == operatorhub.FileCatalogsOff:
+		f.CatalogsOff = true
 	case has("catalogsource-", "clustercatalog-", "updateservice"):
 		return f.images(fsys, name)
 	}
@@ -244,7 +250,32 @@ func (f *Files) images(fsys fs.FS, name string) error {
 	if err != nil {
 		return &imageset.ConfigError{File: name, Line: 1, Column: 1, Msg: fmt.Sprintf("%s %s: its image is not a reference: %v", in.Kind, in.Metadata.Name, err)}
 	}
-	f.Named = append(f.Named, Named{in.Kind, in.Metadata.Name, name, ref})
+	n := Named{Kind: in.Kind, Name: in.Metadata.Name, File: name, Image: ref}
+	if n.Kind == "ClusterCatalog" {
+		err = n.chosenBy(fsys)
+	}
+	f.Named = append(f.Named, n)
+	return err
+}
+
+// chosenBy reads by what ClusterExtensions choose a ClusterCatalog.
+func (n *Named) chosenBy(fsys fs.FS) error {
+	data, err := readFile(fsys, n.File)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+		Spec struct {
+			Priority int `json:"priority"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(data, &in); err != nil {
+		return &imageset.ConfigError{File: n.File, Line: 1, Column: 1, Msg: "this is not as satchel wrote it: the labels or the priority of a ClusterCatalog"}
+	}
+	n.Labels, n.Priority = in.Metadata.Labels, in.Spec.Priority
 	return nil
 }
 

@@ -79,6 +79,9 @@ func (c *checking) auditWorkloads(ctx context.Context) error {
 	for _, u := range r.Unjudged {
 		c.report.add(Finding{Kind: Unknown, Fails: true, Object: u.Used, Image: u.Image, Wrong: "nobody knows whether nodes get it: " + u.Why})
 	}
+	for _, why := range r.Unknown {
+		c.report.add(Finding{Kind: Unknown, Fails: true, Object: "cluster " + text.Printable(c.Cluster.Name), Wrong: why})
+	}
 	c.report.Notes = append(c.report.Notes, r.Notes...)
 	c.applications()
 	return nil
@@ -205,7 +208,7 @@ func (c *checking) audit(ctx context.Context) error {
 
 // auditSettings looks at proxy, registrySources and the like.
 func (c *checking) auditSettings(a *Audit) (err error) {
-	hosts := slices.DeleteFunc(c.placeHosts(), func(h string) bool { return strings.HasSuffix(h, ":22625") }) // the cluster's own, on its nodes
+	hosts := slices.DeleteFunc(c.nodeHosts(), func(h string) bool { return strings.HasSuffix(h, ":22625") }) // the cluster's own, on its nodes
 	if a.Settings, err = manifests.AuditSettings(c.Cluster, c.Handover, hosts, false); err != nil {
 		return fmt.Errorf("look at the settings of the cluster: %w", err)
 	}

@@ -67,6 +67,7 @@ func TestAudit(t *testing.T) {
 	w := newWorld(t, 211, kind{images: 3})
 	t.Run("found", func(t *testing.T) { testAuditFound(t, w) })
 	t.Run("unknown", func(t *testing.T) { testAuditUnknown(t, w) })
+	t.Run("pushed", func(t *testing.T) { testAuditPushed(t, w) })
 	t.Run("target", func(t *testing.T) { testAuditTarget(t, w) })
 	t.Run("many", func(t *testing.T) { testAuditMany(t, w) })
 }
@@ -76,12 +77,22 @@ func testAuditFound(t *testing.T, w *world) {
 	o := w.options()
 	byDigest, index := carried(t, o, "/app2"), carried(t, o, "/app1")
 	tagged, _, _ := strings.Cut(carried(t, o, "/app0"), "@")
-	var source string
+	var source, served string
 	for _, n := range o.Handover.Named {
-		if n.Kind == "CatalogSource" {
+		switch n.Kind {
+		case "CatalogSource":
 			source = n.Name
+		case "ClusterCatalog":
+			served = n.Name
 		}
 	}
+	extension := func(selector string) string {
+		return "{apiVersion: olm.operatorframework.io/v1, kind: ClusterExtension, metadata: {name: x}, spec: {source: {catalog: {packageName: etcd" + selector + "}}}, status: {install: {bundle: {name: etcd.v1.0.0, version: 1.0.0}}}}"
+	}
+	catalog := func(name string) string {
+		return "{apiVersion: olm.operatorframework.io/v1, kind: ClusterCatalog, metadata: {name: " + name + ", labels: {team: ours}}, spec: {source: {type: Image, image: {ref: 'registry.example/index:v4.18'}}}}"
+	}
+	const selects = ", selector: {matchLabels: {team: ours}}"
 	node := func(arch string) string {
 		return "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: " + arch + "}}}"
 	}
@@ -98,21 +109,25 @@ func testAuditFound(t *testing.T, w *world) {
 		want    []string
 		says    string // of the first that fails
 	}{
-		"nothing":              {[]string{node("amd64"), pod("a", byDigest, ""), pod("b", index, ""), fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), fmt.Sprintf(deployments, "c", byDigest)}, nil, ""},
-		"missing":              {[]string{pod("a", gone, "")}, []string{"missing shop/deployment/a c"}, "is not there"},
-		"missing, on the node": {[]string{pod("a", gone, ", imagePullPolicy: IfNotPresent")}, []string{"missing shop/deployment/a c"}, "it starts again on the node where it is"},
-		"without a rule":       {[]string{fmt.Sprintf(deployments, "c", w.Proxy.Host+"/never/carried:1")}, []string{"noRule shop/deployment/c c"}, "it has no pod now"},
-		"by tag":               {[]string{pod("a", tagged+":v1", "")}, []string{"byTag shop/deployment/a c"}, "only rules for digests cover"},
-		"in the mirror":        {[]string{pod("a", w.mirror.Host+"/in/none:1", "")}, []string{"missing shop/deployment/a c"}, ""},
-		"for other nodes":      {[]string{node("s390x"), pod("b", index, "")}, []string{"architecture shop/deployment/b c"}, "no image for nodes of s390x"},
-		"single, for others":   {[]string{node("s390x"), pod("a", byDigest, "")}, []string{"architecture shop/deployment/a c"}, "it is for nodes of amd64, and runs on nodes of s390x"},
-		"unsigned":             {[]string{pod("a", byDigest, ""), policy("ClusterImagePolicy", "", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "when they pull"},
-		"unsigned, namespaced": {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ImagePolicy", "\n  namespace: shop", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
-		"another namespace's":  {[]string{pod("a", byDigest, ""), policy("ImagePolicy", "\n  namespace: other", repo(byDigest))}, nil, ""},
-		"no package":           {[]string{fmt.Sprintf(subscribed, "none", source, "none.v1.0.0")}, []string{"operator ops/subscription/none"}, "does not have the package"},
-		"no way to the head":   {[]string{fmt.Sprintf(subscribed, "zoo", source, "zoo.v1.0.0")}, []string{"operator ops/subscription/zoo"}, "no updates lead from it"},
-		"no source":            {[]string{fmt.Sprintf(subscribed, "etcd", "certified-operators", "etcd.v1.0.0")}, []string{"operator ops/subscription/etcd"}, ""},
-		"the proxy":            {[]string{"{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}, status: {httpProxy: 'http://p.example:1', httpsProxy: 'http://p.example:1', noProxy: .svc}}"}, nil, ""}, // loopback is never asked through a proxy
+		"nothing":                        {[]string{node("amd64"), pod("a", byDigest, ""), pod("b", index, ""), fmt.Sprintf(subscribed, "etcd", source, "etcd.v1.0.0"), fmt.Sprintf(deployments, "c", byDigest)}, nil, ""},
+		"missing":                        {[]string{pod("a", gone, "")}, []string{"missing shop/deployment/a c"}, "is not there"},
+		"missing, on the node":           {[]string{pod("a", gone, ", imagePullPolicy: IfNotPresent")}, []string{"missing shop/deployment/a c"}, "it starts again on the node where it is"},
+		"without a rule":                 {[]string{fmt.Sprintf(deployments, "c", w.Proxy.Host+"/never/carried:1")}, []string{"noRule shop/deployment/c c"}, "it has no pod now"},
+		"by tag":                         {[]string{pod("a", tagged+":v1", "")}, []string{"byTag shop/deployment/a c"}, "only rules for digests cover"},
+		"in the mirror":                  {[]string{pod("a", w.mirror.Host+"/in/none:1", "")}, []string{"missing shop/deployment/a c"}, ""},
+		"for other nodes":                {[]string{node("s390x"), pod("b", index, "")}, []string{"architecture shop/deployment/b c"}, "no image for nodes of s390x"},
+		"single, for others":             {[]string{node("s390x"), pod("a", byDigest, "")}, []string{"architecture shop/deployment/a c"}, "it is for nodes of amd64, and runs on nodes of s390x"},
+		"unsigned":                       {[]string{pod("a", byDigest, ""), policy("ClusterImagePolicy", "", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "when they pull"},
+		"unsigned, namespaced":           {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ImagePolicy", "\n  namespace: shop", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
+		"unsigned, where another counts": {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ClusterImagePolicy", "", repo(byDigest)), policy("ImagePolicy", "\n  namespace: shop", repo(index))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
+		"another namespace's":            {[]string{pod("a", byDigest, ""), policy("ImagePolicy", "\n  namespace: other", repo(byDigest))}, nil, ""},
+		"no package":                     {[]string{fmt.Sprintf(subscribed, "none", source, "none.v1.0.0")}, []string{"operator ops/subscription/none"}, "does not have the package"},
+		"no way to the head":             {[]string{fmt.Sprintf(subscribed, "zoo", source, "zoo.v1.0.0")}, []string{"operator ops/subscription/zoo"}, "no updates lead from it"},
+		"no source":                      {[]string{fmt.Sprintf(subscribed, "etcd", "certified-operators", "etcd.v1.0.0")}, []string{"operator ops/subscription/etcd"}, ""},
+		"a source without a rule":        {[]string{fmt.Sprintf(subscribed, "etcd", "mine", "etcd.v1.0.0"), "{apiVersion: operators.coreos.com/v1alpha1, kind: CatalogSource, metadata: {name: mine, namespace: openshift-marketplace}, spec: {image: 'registry.example/index:v4.18'}}"}, []string{"operator ops/subscription/etcd"}, "no rule leads to a mirror for registry.example/index:v4.18"},
+		"an extension":                   {[]string{extension(selects), catalog(served), catalog("openshift-redhat-operators")}, nil, ""},
+		"a catalog without a rule":       {[]string{extension(""), catalog("mine")}, []string{"operator clusterextension/x"}, "no rule leads to a mirror for mine"},
+		"the proxy":                      {[]string{"{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}, status: {httpProxy: 'http://p.example:1', httpsProxy: 'http://p.example:1', noProxy: .svc}}"}, nil, ""}, // loopback is never asked through a proxy
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +162,25 @@ func testAuditUnknown(t *testing.T, w *world) {
 	o.Cluster = clusterWith(t, fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {containers: [{name: c, image: '%s'}]}, status: {phase: Succeeded}}", "q.io/x:1"))
 	if r, err = w.run(o); err != nil || len(foundOf(r)) > 0 || !strings.Contains(strings.Join(r.Notes, "\n"), "only pods were read") {
 		t.Errorf("%v, %q, %q", err, foundOf(r), r.Notes)
+	}
+}
+
+// testAuditPushed: the address that images were pushed to, and no node asks, need not be reached without
+// the proxy; the policies that satchel cannot judge by are no success.
+func testAuditPushed(t *testing.T, w *world) {
+	o := w.options()
+	o.Receipts[0].Mirror.Host = "push.example:5000"
+	o.Cluster = clusterWith(t, fmt.Sprintf(deployments, "a", carried(t, o, "/app2")), "{apiVersion: config.openshift.io/v1, kind: Proxy, metadata: {name: cluster}, status: {httpsProxy: 'http://p.example:1', noProxy: .svc}}")
+	if r, err := w.run(o); r == nil || len(foundOf(r, check.Unknown)) > 0 {
+		t.Errorf("%v, %q", err, foundOf(r, check.Unknown))
+	}
+	repo, _, _ := strings.Cut(carried(t, o, "/app2"), "@")
+	o.Cluster = clusterWith(t, fmt.Sprintf(deployments, "a", carried(t, o, "/app2")), "{apiVersion: config.openshift.io/v1, kind: ClusterImagePolicy, metadata: {name: p}, spec: {scopes: ['"+repo+"'], policy: {rootOfTrust: {policyType: Other}}}}")
+	r, err := w.run(o)
+	if r == nil || !slices.Contains(foundOf(r), "unknown signatures") || !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
+		return f.Kind == check.Unknown && f.Fails && strings.Contains(f.Wrong, "demands were not judged")
+	}) {
+		t.Errorf("%v, %q", err, foundOf(r))
 	}
 }
 
@@ -230,10 +264,13 @@ func TestAuditNode(t *testing.T) {
 	}
 }
 
-// testAuditMany: 5,000 pods of some 300 images are judged by a registry within the time that the
+// testAuditMany: pods of some images, with SATCHEL_SOAK=1 5,000 of 300, are judged by a registry within the time that the
 // command has.
 func testAuditMany(t *testing.T, w *world) {
-	const pods, images = 5000, 300 // 300 images more, in the repository of one that is carried
+	pods, images := 200, 20 // images more, in the repository of one that is carried
+	if os.Getenv("SATCHEL_SOAK") != "" {
+		pods, images = 5000, 300
+	}
 	o := w.options()
 	base, _, _ := strings.Cut(carried(t, o, "/app2"), "@")
 	place := "in" + strings.TrimPrefix(base, w.Proxy.Host)

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,6 +34,9 @@ func (c *checking) auditOperators(ctx context.Context, a *Audit) error {
 	a.Operators, a.Followed = manifests.AuditOperators(c.Cluster, catalogs)
 	for _, o := range a.Operators {
 		f := Finding{Kind: Operator, Fails: o.Stops, Object: objectOf(o.Kind, o.Namespace, o.Name), Wrong: o.Detail, Do: lacksDo(o)}
+		if o.Lacks == manifests.LackUnread { // nobody knows
+			f.Kind, f.Fails = Unknown, true
+		}
 		if o.Installed != "" {
 			f.Why = []string{"installed: " + o.Installed}
 		}
@@ -56,6 +60,8 @@ func lacksDo(o manifests.OperatorLack) string {
 		return "apply the catalogs among the files, or let it follow one of them"
 	case manifests.LackUnread:
 		return "see that the catalog can be read: name its bundle, or run this where the mirror is reached"
+	case manifests.LackPriority:
+		return "give one of the catalogs a higher spec.priority, or let it select one"
 	case manifests.LackChannel:
 		return "let it follow a channel that is there, or carry its own with the next bundle"
 	}
@@ -63,21 +69,33 @@ func lacksDo(o manifests.OperatorLack) string {
 }
 
 // catalogsAfter are the catalogs that objects serve after the cut: those that the files bring in place of those that
-// the cluster has under these names.
+// the cluster has under these names, whose labels stay, and not those that the files turn off.
 func (c *checking) catalogsAfter() []manifests.ServedCatalog {
 	list := manifests.PresentCatalogs(c.Cluster)
 	if c.Handover == nil {
 		return list
 	}
+	if c.Handover.CatalogsOff {
+		list = slices.DeleteFunc(list, func(have manifests.ServedCatalog) bool {
+			return have.Kind == "ClusterCatalog" && manifests.DefaultClusterCatalog(have.Name)
+		})
+	}
 	for _, n := range c.Handover.Named {
 		if !n.Catalog() {
 			continue
 		}
-		one := manifests.ServedCatalog{Kind: n.Kind, Name: n.Name, Image: n.Image.String()}
+		one := manifests.ServedCatalog{Kind: n.Kind, Name: n.Name, Labels: map[string]string{}, Priority: n.Priority, Image: n.Image.String()}
 		if n.Kind == "CatalogSource" {
 			one.Namespace = marketplace
 		}
-		list = slices.DeleteFunc(list, func(have manifests.ServedCatalog) bool { return have.String() == one.String() })
+		list = slices.DeleteFunc(list, func(have manifests.ServedCatalog) bool {
+			same := have.String() == one.String()
+			if same {
+				maps.Copy(one.Labels, have.Labels)
+			}
+			return same
+		})
+		maps.Copy(one.Labels, n.Labels)
 		list = append(list, one)
 	}
 	return list
@@ -95,7 +113,7 @@ func (c *checking) readServed(ctx context.Context, to *manifests.ServedCatalog) 
 		//lint:ignore nilerr it is what is found out about the catalog
 		return nil
 	case !c.reached(ref):
-		to.Err = errors.New("nodes do not get its image after the cut: no rule leads to a mirror for it")
+		to.Gone = true
 		return nil
 	}
 	to.Err = c.with(ctx, ref, func(src oci.Source, root oci.Descriptor) error {

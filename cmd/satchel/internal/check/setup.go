@@ -59,8 +59,8 @@ func (c *checking) credentials() []byte {
 	return secret.JSON()
 }
 
-// placeHosts are the registries that nodes ask by rules, and that objects name, sorted.
-func (c *checking) placeHosts() []string {
+// nodeHosts are the registries that nodes ask by rules, and that objects name, sorted.
+func (c *checking) nodeHosts() []string {
 	hosts := map[string]bool{}
 	for _, m := range c.rules.Mirrors() {
 		host, _, _ := strings.Cut(m, "/")
@@ -71,13 +71,19 @@ func (c *checking) placeHosts() []string {
 			hosts[n.Image.Registry] = true
 		}
 	}
+	return slices.Sorted(maps.Keys(hosts))
+}
+
+// placeHosts are those, and the addresses that images were pushed to, which nodes may never ask, sorted.
+func (c *checking) placeHosts() []string {
+	hosts := c.nodeHosts()
 	for _, m := range c.carried.mirrors {
-		hosts[m.Host] = true
+		hosts = append(hosts, m.Host)
 	}
 	if c.Mirror != "" {
-		hosts[c.Mirror] = true
+		hosts = append(hosts, c.Mirror)
 	}
-	return slices.Sorted(maps.Keys(hosts))
+	return text.Sorted(hosts)
 }
 
 // sources are the registries that nodes do not reach after the cut: those that rules lead away from,

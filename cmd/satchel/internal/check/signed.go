@@ -31,7 +31,11 @@ type served struct {
 // the image.
 func (c *checking) signed(ctx context.Context) error {
 	policies := manifests.SignaturePolicies{Cluster: c.Cluster, Releases: c.read, More: c.Policies}
-	if c.Offline || !policies.Any() {
+	if !policies.Any() {
+		return nil
+	}
+	if c.Offline {
+		c.report.add(Finding{Kind: Unknown, Object: "signatures", Wrong: "policies demand signatures, and nobody looked for them: the mirror is not asked", Do: "run this without --offline"})
 		return nil
 	}
 	by, images := map[string]*served{}, []oci.Image{}
@@ -50,7 +54,7 @@ func (c *checking) signed(ctx context.Context) error {
 		s.image.findings = append(s.image.findings, c.unsigned(s, u))
 	}
 	for _, why := range report.Unchecked {
-		c.report.Notes = append(c.report.Notes, "signatures were not checked for "+why)
+		c.report.add(Finding{Kind: Unknown, Fails: true, Object: "signatures", Wrong: "they were not checked for " + why})
 	}
 	return nil
 }

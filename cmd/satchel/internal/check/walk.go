@@ -94,7 +94,8 @@ func (c *checking) unread(ref oci.Ref, what string, err error) {
 	q := c.asked[ref]
 	c.mu.Unlock()
 	if errors.Is(err, errAbsent) {
-		c.report.Notes = append(c.report.Notes, what+" was not read, so what it names was not looked for: "+err.Error())
+		// a warning: receipts have been asked for all that is carried
+		c.report.add(Finding{Kind: Unread, Object: what, Image: ref.String(), Wrong: "it was not read, so what it names was not looked for: " + err.Error(), Do: "name the bundle that has it (-i KEY DIR), or run this without --offline"})
 		return
 	}
 	if q != nil && q.image != nil && len(q.image.findings) > 0 {
@@ -143,7 +144,7 @@ func (c *checking) bundles(ctx context.Context, n manifests.NamedImage) ([]Wante
 	case err != nil:
 		c.unread(n.Image, n.String(), err)
 	case !sure:
-		c.report.Notes = append(c.report.Notes, n.String()+": parts of the catalog cannot be read")
+		c.report.add(Finding{Kind: Unread, Fails: true, Object: n.String(), Image: n.Image.String(), Wrong: "parts of the catalog cannot be read, so the images that they name were not looked for", Do: "see that this version of satchel reads the catalog: a later one may"})
 	}
 	c.Info("%s: %s of operators", n, text.Count(len(why), "image", "images"))
 	var list []Wanted

@@ -112,7 +112,7 @@ func (g *gathering) receipt(r *receipt.Receipt) {
 			}
 		}
 		var found bool
-		for _, s := range sources[img.Repo] {
+		for _, s := range namedBy(img, sources[img.Repo], r.Mirror.Shared.Repository) {
 			ref, err := oci.ParseRef(s.Name + "@" + img.Digest.String())
 			if err != nil || !shares(s.Origins, img.Origins) {
 				continue
@@ -129,6 +129,29 @@ func (g *gathering) receipt(r *receipt.Receipt) {
 			g.built = append(g.built, place{r.Mirror, img.Repo, img.Digest, whyOf(img, r)})
 		}
 	}
+}
+
+// releaseTag reports whether a tag is that of a payload, such as 4.18.1-x86_64. What a payload names may have
+// such a one with its name at the end.
+func releaseTag(tag string) bool {
+	_, is := manifests.ReleaseVersion(tag)
+	return is && (nodeArch(tag) != "" || strings.HasSuffix(tag, "-multi"))
+}
+
+// releaseRepository is where OpenShift's payloads come from.
+const releaseRepository = "quay.io/openshift-release-dev/ocp-release"
+
+// namedBy lists the sources by which nodes name an image. A repository that has all of releases has those of
+// payloads and of what they name together: nodes ask for each by one of the two, and policies differ.
+func namedBy(img receipt.Image, all []receipt.SourceRepository, shared string) []receipt.SourceRepository {
+	payloads := func(s receipt.SourceRepository) bool { return s.Name == releaseRepository }
+	if shared == "" || img.Repo != shared || len(all) < 2 || !slices.ContainsFunc(all, payloads) {
+		return all
+	}
+	payload := slices.ContainsFunc(img.Tags, func(t receipt.Tag) bool { return releaseTag(t.Name) })
+	return slices.DeleteFunc(slices.Clone(all), func(s receipt.SourceRepository) bool {
+		return img.Subject == "" && payloads(s) != payload
+	})
 }
 
 func shares(a, b []oci.Origin) bool {
@@ -150,7 +173,7 @@ func whyOf(img receipt.Image, r *receipt.Receipt) (why []string) {
 // release notes a payload.
 func (g *gathering) release(img receipt.Image, ref oci.Ref) {
 	for _, tag := range img.Tags {
-		if _, is := manifests.ReleaseVersion(tag.Name); !is || slices.ContainsFunc(g.payloads, func(p payload) bool { return p.image.Source == ref }) {
+		if !releaseTag(tag.Name) || slices.ContainsFunc(g.payloads, func(p payload) bool { return p.image.Source == ref }) {
 			continue
 		}
 		g.payloads = append(g.payloads, payload{oci.Image{Origin: manifests.OriginRelease, Source: ref, Path: manifests.PathRelease, Tags: []string{tag.Name}, Root: oci.Descriptor{Digest: ref.Digest}}, tag.Name})
