@@ -154,6 +154,12 @@ func CompareNodeRegistries(data []byte, want *NodeRules, from string) ([]NodeDif
 	return audit.CompareRegistries(node, want.Nodes, from), nil
 }
 
+// CheckNodeRegistries says why a node's registries.conf cannot be read.
+func CheckNodeRegistries(data []byte) error {
+	_, err := rules.ParseNodes(data)
+	return err
+}
+
 // CompareNodeSecret holds the pull secret that a node has against the entries by which nodes are to log in
 // to the mirror; want may be nil. repositories are the mirror's that rules lead to.
 func CompareNodeSecret(node, want *PullSecret, repositories []string) []NodeDifference {

@@ -14,6 +14,11 @@ import (
 	"github.com/satchel-airgap/satchel/transport/internal/reply"
 )
 
+// sizeError says that a place has another number of bytes than the manifest says.
+type sizeError struct{ has, want int64 }
+
+func (e *sizeError) Error() string { return fmt.Sprintf("it has %d bytes, and not %d", e.has, e.want) }
+
 // placeError is what a place answered, in words that may be shown.
 type placeError struct {
 	name  string
@@ -33,6 +38,9 @@ func NodeTrouble(err error) (Trouble, string) {
 	}
 	if at, ok := errors.AsType[*placeError](err); ok {
 		return at.sort, at.words
+	}
+	if size, ok := errors.AsType[*sizeError](err); ok {
+		return TroubleDamaged, size.Error()
 	}
 	if wrong, ok := errors.AsType[*oci.DigestError](err); ok {
 		return TroubleDamaged, wrong.Error()

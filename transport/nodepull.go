@@ -252,7 +252,7 @@ func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err 
 		}
 	}()
 	if size >= 0 && size != d.Size {
-		return fmt.Errorf("it has %d bytes, and not %d", size, d.Size)
+		return &sizeError{size, d.Size}
 	}
 	if !whole {
 		return nil

@@ -201,7 +201,10 @@ func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) 
 		case err == nil:
 			r, err := readReceipt(file)
 			if err != nil {
-				return usage(err, "fetch the receipt again from the mirror (satchel receipts), or name the mirror: --to HOST[:PORT][/NAMESPACE]")
+				if hintOf(err) == "" {
+					err = usage(err, "name the mirror, which keeps its receipts, and take this file away: --to HOST[:PORT][/NAMESPACE]")
+				}
+				return err
 			}
 			job.Receipts = append(job.Receipts, r)
 		case !errors.Is(err, fs.ErrNotExist):

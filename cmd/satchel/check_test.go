@@ -34,6 +34,12 @@ func TestCheck(t *testing.T) {
 	w.run("check").want(exitUsage).says("--output-dir OUTDIR")
 	w.run("check", "--output-dir", w.dir).want(exitUsage).says("directories below it have files for clusters: out", "hint: name one of them")
 	w.run("check", "--output-dir", t.TempDir()).want(exitUsage).says("registries.conf", "hint: name the directory that was given to unpack or render")
+	bad := filepath.Join(t.TempDir(), "node.conf")
+	if err := os.WriteFile(bad, []byte("[[registry]]\nlocation = 'a'\n[[registry]]\nlocation = 'a'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run("check", "--output-dir", out, "--registries-conf", bad).want(exitUsage).says("is there twice", "hint: copy the node's file again")
+	w.run("check", "--output-dir", out, "--inside", "http://x").want(exitUsage).says("--inside http://x: it is not a registry")
 	w.run("check", "--output-dir", out, "--deep=all").want(exitUsage).says("neither layers nor bytes")
 
 	manifest := filepath.Join(mirror.Dir, "docker/registry/v2/repositories/in/team/app/_manifests/revisions/sha256", root.Digest.Encoded())

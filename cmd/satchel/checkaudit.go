@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/clusters"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci"
 	"github.com/satchel-airgap/satchel/oci/text"
 )
 
@@ -31,6 +32,11 @@ func addAuditFlags(f *pflag.FlagSet, x *auditFlags) {
 
 // into reads what the flags name.
 func (x auditFlags) into(job *check.Options, registries string) (err error) {
+	for _, registry := range x.inside {
+		if m, err := oci.ParseMirror(registry); err != nil || m.Host != registry {
+			return usage(fmt.Errorf("--inside %s: it is not a registry", text.Printable(registry)), "name it as images do, without a path: HOST[:PORT]")
+		}
+	}
 	job.Audit.Inside = x.inside
 	if err := x.cluster(job); err != nil {
 		return err
@@ -48,6 +54,9 @@ func (x auditFlags) into(job *check.Options, registries string) (err error) {
 	if registries != "" {
 		if job.Audit.Registries, err = os.ReadFile(registries); err != nil {
 			return usage(fmt.Errorf("read the registries.conf of a node: %w", err), "name a copy of the node's file (oc debug node/NODE -- chroot /host cat /etc/containers/registries.conf)")
+		}
+		if err := manifests.CheckNodeRegistries(job.Audit.Registries); err != nil {
+			return usage(fmt.Errorf("--registries-conf %s: %w", text.Printable(registries), err), "copy the node's file again; a node that has it so pulls nothing, or not as the cluster's rules say")
 		}
 		if job.Audit.Registries == nil {
 			job.Audit.Registries = []byte{}

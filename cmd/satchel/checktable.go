@@ -21,10 +21,13 @@ func printCheck(w io.Writer, r *check.Report, v view) error {
 		}
 	}
 	printAudit(p, r.Cluster, v)
-	ok := 0
+	ok, tags := 0, 0
 	for _, img := range r.Images {
-		if img.OK {
+		switch {
+		case img.OK:
 			ok++
+		case byTagAlone(img):
+			tags++
 		}
 	}
 	for _, note := range r.Notes {
@@ -37,16 +40,28 @@ func printCheck(w io.Writer, r *check.Report, v view) error {
 		p.printf("asked too    %s (token services, or storage that a registry redirects to: nodes must reach them)\n", text.Printable(strings.Join(r.OtherHosts, ", ")))
 	}
 	how := "pulled as nodes do"
-	if r.Offline {
+	switch {
+	case r.Offline:
 		how = "by receipts and bundles; the mirror was not asked"
+	case r.Depth == check.Configs:
+		how += ": manifests and configurations; layers were not asked for (--deep)"
 	}
-	p.printf("images       %d of %d, %s\n", ok, len(r.Images), how)
+	p.printf("images       %d of %d, %s\n", ok, len(r.Images)-tags, how)
+	if tags > 0 {
+		p.printf("by tag       %s more, which nodes do not get: no rule for tags covers them\n", text.Count(tags, "name", "names"))
+	}
 	if r.Fails > 0 {
 		p.printf("result       %s would fail after the cut\n", text.Count(r.Fails, "thing", "things"))
 	} else {
 		p.printf("result       nothing was found that would fail\n")
 	}
 	return p.err
+}
+
+// byTagAlone reports whether nothing is wrong with an image but that it is named by a tag.
+func byTagAlone(img *check.Image) bool {
+	list := img.Findings()
+	return len(list) > 0 && !slices.ContainsFunc(list, func(f check.Finding) bool { return f.Kind != check.ByTag })
 }
 
 // kindsOf lists the kinds of findings in their order.
@@ -59,46 +74,64 @@ func kindsOf(list []check.Finding, fails bool) (kinds []check.Kind) {
 	return kinds
 }
 
-// printKind writes the findings of one kind.
+// printKind writes the findings of one kind: those that have the same remedy together, and it below them.
 func printKind(p *printer, list []check.Finding, kind check.Kind, fails bool, v view) {
 	word := "FAILS"
 	if !fails {
 		word = "WARNING"
 	}
-	n, do := 0, ""
+	var remedies []string
+	by := map[string][]check.Finding{}
 	for _, f := range list {
 		if f.Kind != kind || f.Fails != fails {
 			continue
 		}
-		if n++; n == 1 {
-			p.printf("%s %s\n", word, kind)
+		if by[f.Do] == nil {
+			remedies = append(remedies, f.Do)
 		}
-		if do == "" {
-			do = f.Do
+		by[f.Do] = append(by[f.Do], f)
+	}
+	p.printf("%s %s\n", word, kind)
+	n, left := 0, 0
+	for _, do := range remedies {
+		shown := by[do]
+		if most := max(0, mostFindings-n); v.columns != 0 && len(shown) > most {
+			left += len(shown) - most
+			shown = shown[:most]
 		}
-		if n > mostFindings && v.columns != 0 {
-			continue
+		for _, f := range shown {
+			printFinding(p, f)
 		}
-		head := text.Printable(strings.TrimSpace(f.Object + " " + f.Image))
-		if head == "" {
-			head = string(kind)
+		if n += len(shown); do != "" && len(shown) > 0 {
+			p.printf("  what to do: %s\n", text.Printable(do))
 		}
+	}
+	if left > 0 {
+		p.printf("  and %d more (-o json has all)\n", left)
+	}
+}
+
+// printFinding writes one finding.
+func printFinding(p *printer, f check.Finding) {
+	head := text.Printable(strings.TrimSpace(f.Object + " " + f.Image))
+	if f.Kind == check.ByTag && !f.Fails { // there are many, and all say the same
+		p.printf("  %s: %s\n", head, text.Printable(f.Wrong))
+		return
+	}
+	if head != "" {
 		p.printf("  %s\n", head)
-		p.printf("      %s\n", text.Printable(f.Wrong))
-		if len(f.Why) > 0 {
-			p.printf("      for %s\n", text.Printable(text.Some(f.Why, 2)))
-		}
-		if f.Rule != "" {
-			p.printf("      by the rule for %s\n", text.Printable(f.Rule))
-		}
-		for _, t := range f.Tried {
-			p.printf("      asked %s: %s\n", text.Printable(t.Place), text.Printable(t.Error))
-		}
 	}
-	if n > mostFindings && v.columns != 0 {
-		p.printf("  and %d more (-o json has all)\n", n-mostFindings)
+	p.printf("      %s\n", text.Printable(f.Wrong))
+	if len(f.Why) > 0 {
+		p.printf("      for %s\n", text.Printable(text.Some(f.Why, 2)))
 	}
-	if do != "" {
-		p.printf("  what to do: %s\n", text.Printable(do))
+	if f.Rule != "" {
+		p.printf("      by the rule for %s\n", text.Printable(f.Rule))
+	}
+	for _, t := range f.Tried {
+		if strings.HasPrefix(t.Error, "no request was sent") {
+			continue // the source
+		}
+		p.printf("      asked %s: %s\n", text.Printable(t.Place), text.Printable(t.Error))
 	}
 }

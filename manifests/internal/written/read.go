@@ -98,6 +98,11 @@ func noFiles(fsys fs.FS, entries []fs.DirEntry, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return slices.ContainsFunc(rulePrefixes, func(p string) bool { return strings.HasPrefix(e.Name(), p) })
+	}) {
+		return &Error{handover.FileRegistries + " is missing among them", "write the files again: satchel render"}
+	}
 	var below []string
 	for _, e := range entries {
 		if _, err := fs.Stat(fsys, path.Join(e.Name(), handover.FileRegistries)); e.IsDir() && err == nil {

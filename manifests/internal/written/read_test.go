@@ -100,7 +100,7 @@ func TestReadRefuses(t *testing.T) {
 		want string
 	}{
 		"no files":         {map[string]string{"registries.conf": ""}, "registries.conf"},
-		"several clusters": {map[string]string{"registries.conf": "", "one/registries.conf": conf}, "directories below it have files for clusters: one"},
+		"several clusters": {map[string]string{"registries.conf": "", "icsp-generic.yaml": "", "one/registries.conf": conf}, "directories below it have files for clusters: one"},
 		"other rules":      {map[string]string{"icsp-generic.yaml": "kind: Pod\n"}, "icsp-generic.yaml:1:"},
 		"left from before": {map[string]string{"icsp-generic-2.yaml": "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: satchel-generic-1}\n"}, "is in another file too"},
 		"a bad image":      {map[string]string{"catalogsource-x.yaml": "kind: CatalogSource\nmetadata: {name: x}\nspec: {image: 'NO PLACE'}\n"}, "catalogsource-x.yaml:1:1"},
@@ -137,5 +137,14 @@ func TestNodesDiffer(t *testing.T) {
 	}
 	if n, err := written.NodesOf(f, present); err != nil || len(n.Notes) != 1 {
 		t.Errorf("rules of the cluster that are not known: %v, %q", err, n.Notes)
+	}
+}
+
+// TestReadWithoutRegistries: files of a cluster without registries.conf are told from a directory above some.
+func TestReadWithoutRegistries(t *testing.T) {
+	t.Parallel()
+	_, err := written.Read(files(map[string]string{"registries.conf": "", "install/registries.conf": conf}))
+	if wrong := (*written.Error)(nil); !errors.As(err, &wrong) || !strings.Contains(wrong.Msg, "is missing") || !strings.Contains(wrong.Hint(), "render") {
+		t.Errorf("%v", err)
 	}
 }

@@ -73,7 +73,10 @@ func (c *checking) auditWorkloads(ctx context.Context) error {
 	for _, w := range r.Findings {
 		c.report.add(c.workload(w))
 		if q := c.asked[w.Ref]; q != nil && q.image != nil {
-			q.image.told = true
+			q.image.told = append(q.image.told, w.Detail)
+			if w.Policy != "" {
+				q.image.told = append(q.image.told, w.Policy+" demands a signature")
+			}
 		}
 	}
 	for _, u := range r.Unjudged {

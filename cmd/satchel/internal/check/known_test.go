@@ -10,6 +10,7 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
+	"github.com/satchel-airgap/satchel/oci/ocitest"
 )
 
 // kindsOf lists the kinds of the findings that fail, each once.
@@ -127,5 +128,54 @@ func TestClusterAuthority(t *testing.T) {
 		fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: ca, namespace: openshift-config}, data: {%q: %q}}", strings.Replace(w.mirror.Host, ":", "..", 1), pem))
 	if r, _ := w.run(o); slices.Contains(kindsOf(r), check.Certificate) {
 		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestMoved: a tag that names another image in the mirror than the one that was carried is found, for the
+// image and for what runs it. Tags that no rule covers do not count as got.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 256, kind{images: 1, api: manifests.MirrorIDMS})
+	o := w.options()
+	repo, _, _ := strings.Cut(carried(t, o, "/app0"), "@")
+	o.Cluster = clusterWith(t, fmt.Sprintf(deployments, "a", repo+":v1"))
+	if r, _ := w.run(o); len(foundOf(r, check.Unknown)) > 0 {
+		t.Fatalf("%+v", r.Findings)
+	}
+	if err := ocitest.Push(t.Context(), w.Content, w.Content.Image(false), "http://"+w.mirror.Host, "in"+strings.TrimPrefix(repo, w.Proxy.Host), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := w.run(o)
+	if got := foundOf(r, check.Unknown); !slices.Equal(got, []string{"moved shop/deployment/a c"}) {
+		t.Errorf("%q", got)
+	}
+	for _, img := range r.Images {
+		if img.Image == repo+":v1" && img.OK {
+			t.Errorf("%+v", img)
+		}
+	}
+	o.Cluster, o.Handover.Rules = nil, o.Handover.Rules[:0:0]
+	for _, one := range w.options().Handover.Rules {
+		if one.Digests() {
+			o.Handover.Rules = append(o.Handover.Rules, one)
+		}
+	}
+	r, _ = w.run(o)
+	i := slices.IndexFunc(r.Images, func(img *check.Image) bool { return img.Image == repo+":v1" })
+	if i < 0 || r.Images[i].OK || len(r.Images[i].Findings()) != 1 || r.Images[i].Findings()[0].Kind != check.ByTag {
+		t.Errorf("%+v", r.Images)
+	}
+}
+
+// TestOfflinePolicies: policies that were not looked at are no success.
+func TestOfflinePolicies(t *testing.T) {
+	t.Parallel()
+	o := check.Options{Offline: true, Parallel: 1, Temp: t.TempDir()}
+	o.Cluster = clusterWith(t, "{apiVersion: config.openshift.io/v1, kind: ClusterImagePolicy, metadata: {name: p}, spec: {scopes: [q.io/x], policy: {rootOfTrust: {policyType: PublicKey, publicKey: {keyData: eA==}}}}}")
+	r, _ := check.Run(t.Context(), o)
+	if r == nil || !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
+		return f.Kind == check.Unknown && f.Fails && strings.Contains(f.Wrong, "demand signatures")
+	}) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -20,6 +20,7 @@ const (
 	Damaged     Kind = "damaged"     // a place gives other bytes
 	NoRule      Kind = "noRule"      // no rule leads to a mirror
 	ByTag       Kind = "byTag"       // it is pulled by tag, and rules are for pulls by digest
+	Moved       Kind = "moved"       // a tag names another image than the one that was carried
 	Credential  Kind = "credential"  // the place refuses nodes
 	Certificate Kind = "certificate" // nodes do not trust the place
 	Unreachable Kind = "unreachable" // the place does not answer
@@ -66,7 +67,7 @@ type Image struct {
 	OK        bool          `json:"ok"`                  // nodes get it
 
 	findings []Finding
-	told     bool // findings of workloads say what is wrong with it
+	told     []string // what findings of workloads say of it
 }
 
 // Findings are what is wrong with the image.
@@ -103,9 +104,11 @@ func (r *Report) add(list ...Finding) { r.Findings = append(r.Findings, list...)
 // finish sorts and counts.
 func (r *Report) finish() {
 	for _, img := range r.Images {
-		img.OK = !slices.ContainsFunc(img.findings, func(f Finding) bool { return f.Fails })
-		if !img.told {
-			r.add(img.findings...)
+		img.OK = img.Place != "" && !slices.ContainsFunc(img.findings, func(f Finding) bool { return f.Fails })
+		for _, f := range img.findings {
+			if !slices.ContainsFunc(img.told, func(said string) bool { return strings.Contains(f.Wrong, said) }) {
+				r.add(f)
+			}
 		}
 	}
 	slices.SortStableFunc(r.Images, func(a, b *Image) int { return cmp.Compare(a.Image, b.Image) })

@@ -23,6 +23,7 @@ func (c *checking) named() (list []Wanted) {
 			known[string(n.Image.Digest)] = true
 		}
 	}
+	list = append(list, c.scraped()...)
 	for _, p := range c.carried.built {
 		if known[p.digest.String()] {
 			continue
@@ -32,6 +33,23 @@ func (c *checking) named() (list []Wanted) {
 		ref, err := oci.ParseRef(strings.TrimSuffix(at, "/") + "/" + below + "@" + p.digest.String())
 		if err == nil {
 			list = append(list, Wanted{Ref: ref, Why: p.why})
+		}
+	}
+	return list
+}
+
+// scraped are the tags of releases, if an update service is to read them: it finds releases by those alone.
+func (c *checking) scraped() (list []Wanted) {
+	if c.Handover == nil || !slices.ContainsFunc(c.Handover.Named, func(n manifests.NamedImage) bool { return n.Kind == "UpdateService" }) {
+		return nil
+	}
+	for _, s := range c.carried.scraped {
+		at := strings.TrimSuffix(c.address(s.mirror), "/") + "/" + strings.TrimPrefix(s.repo, strings.TrimPrefix(s.mirror.Namespace+"/", "/"))
+		if ref, err := oci.ParseRef(at + ":" + s.tag); err == nil {
+			list = append(list, Wanted{Ref: ref, Why: []string{"the update service reads releases by tag"}})
+			if c.carried.names[ref] == "" {
+				c.carried.names[ref] = s.digest
+			}
 		}
 	}
 	return list

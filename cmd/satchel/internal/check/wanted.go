@@ -36,12 +36,22 @@ type carried struct {
 	mirrors  []oci.Mirror
 	// manifests are those of each repository of the mirror, without its host.
 	manifests map[string]map[digest.Digest]bool
-	tags      map[string]digest.Digest          // REPOSITORY:TAG in the mirror, by the newest receipt
-	bundled   map[string]digest.Digest          // sources as bundles name them: by digest, and by tag
+	tags      map[string]digest.Digest  // REPOSITORY:TAG in the mirror, by the newest receipt
+	bundled   map[string]digest.Digest  // sources as bundles name them: by digest, and by tag
+	names     map[oci.Ref]digest.Digest // what tags name that were carried: the newest
+	scraped   []scraped
 	omitted   map[digest.Digest][]digest.Digest // manifests that bundles leave out of their indexes
 	hosts     map[string]bool                   // sources, HOST[:PORT]/REPOSITORY
 	built     []place                           // images that no registry outside has
 	arch      []string                          // architectures of releases, as nodes name them
+}
+
+// scraped is a tag of a release in the mirror, by which an update service reads it.
+type scraped struct {
+	mirror oci.Mirror
+	repo   string
+	tag    string
+	digest digest.Digest
 }
 
 // place is an image in the mirror, as receipts name it.
@@ -60,7 +70,7 @@ type gathering struct {
 
 // carriedOf takes receipts and bundles together.
 func carriedOf(receipts []*receipt.Receipt, bundles []Bundle) *carried {
-	g := gathering{&carried{manifests: map[string]map[digest.Digest]bool{}, tags: map[string]digest.Digest{}, bundled: map[string]digest.Digest{}, omitted: map[digest.Digest][]digest.Digest{}, hosts: map[string]bool{}}, map[oci.Ref]*Wanted{}}
+	g := gathering{&carried{manifests: map[string]map[digest.Digest]bool{}, tags: map[string]digest.Digest{}, bundled: map[string]digest.Digest{}, names: map[oci.Ref]digest.Digest{}, omitted: map[digest.Digest][]digest.Digest{}, hosts: map[string]bool{}}, map[oci.Ref]*Wanted{}}
 	for _, r := range receipts {
 		g.receipt(r)
 	}
@@ -122,6 +132,9 @@ func (g *gathering) receipt(r *receipt.Receipt) {
 			g.want(ref, img.Subject != "", why...)
 			if img.Repo == releases && img.Subject == "" {
 				g.release(img, ref)
+				for _, tag := range img.Tags {
+					g.scraped = append(g.scraped, scraped{r.Mirror, img.Repo, tag.Name, img.Digest})
+				}
 			}
 			g.byTag(img, ref, why)
 		}
@@ -197,6 +210,13 @@ func nodeArch(tag string) string {
 	return ""
 }
 
+// means notes what a tag names; the first that is noted is the newest.
+func (g *gathering) means(tag oci.Ref, d digest.Digest) {
+	if g.names[tag] == "" {
+		g.names[tag] = d
+	}
+}
+
 // fixedPrefix begins tags that are made of digests.
 const fixedPrefix = "satchel-"
 
@@ -206,7 +226,9 @@ func (g *gathering) byTag(img receipt.Image, ref oci.Ref, why []string) {
 		if img.Subject != "" || strings.HasPrefix(tag.Name, fixedPrefix) || !shares(img.Origins, []oci.Origin{manifests.OriginAdditional, manifests.OriginPod, manifests.OriginChart}) {
 			continue
 		}
-		g.want(oci.Ref{Registry: ref.Registry, Repository: ref.Repository, Tag: tag.Name}, false, why...)
+		named := oci.Ref{Registry: ref.Registry, Repository: ref.Repository, Tag: tag.Name}
+		g.want(named, false, why...)
+		g.means(named, img.Digest)
 	}
 }
 
@@ -229,6 +251,7 @@ func (g *gathering) inventory(inv *oci.Inventory) {
 		g.want(ref, img.Subject != "", why...)
 		if img.Source.Digest == "" && img.Source.Tag != "" && img.Subject == "" && img.Origin != manifests.OriginRelease && img.Origin != manifests.OriginCatalog {
 			g.want(img.Source, false, why...)
+			g.means(img.Source, img.Root.Digest)
 		}
 		if img.Origin == manifests.OriginRelease && img.Path == manifests.PathRelease && img.Subject == "" && len(img.Tags) > 0 && !slices.ContainsFunc(g.payloads, func(p payload) bool { return p.image.Source == ref }) {
 			g.payloads = append(g.payloads, payload{oci.Image{Origin: img.Origin, Source: ref, Path: img.Path, Tags: img.Tags, Root: img.Root}, img.Tags[0]})
