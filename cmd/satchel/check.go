@@ -168,6 +168,11 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 	case len(list) == 1:
 		job.Cluster = list[0]
 	}
+	if job.Handover != nil && job.Cluster != nil {
+		if err := job.Handover.For(job.Cluster.ID()); err != nil {
+			return usage(fmt.Errorf("read the files for the cluster in %s: %w", text.Printable(o.outDir), err), hintOf(err))
+		}
+	}
 	if job.Secret, err = readSite(o.pullSecret, "pull-secret", "pull secret", manifests.ParsePresentPullSecret); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func CompareSecret(node, want *pullsecret.Secret, repositories []string) (list [
 	for _, entry := range changes.Narrower {
 		if within := under(entry, repositories); len(within) > 0 && !sameLogin(node, want, entry) {
 			add(entry, true, "this more precise entry is used in place of the mirror's for %s", text.Some(within, 3))
+			list[len(list)-1].Do = "remove this entry from the cluster's pull secret, or give it the mirror's credential: oc -n openshift-config extract secret/pull-secret --to=DIR, edit it, and oc set data; if the secret does not have it, somebody changed the node"
 		} else if len(repositories) == 0 {
 			add(entry, false, "this more precise entry is used in place of the mirror's for all that lies below it")
 		}
@@ -93,7 +94,7 @@ func otherLogin(node, want *pullsecret.Secret, entry string) string {
 	case login && known && user != expected:
 		return fmt.Sprintf("the node logs in as %s, and is to log in as %s", user, expected)
 	case login && known:
-		return fmt.Sprintf("the node logs in as %s with another password than it is to", user)
+		return fmt.Sprintf("the node logs in as %s with another password than the one that it is to use", user)
 	}
 	return "the node has another credential for it"
 }

@@ -47,7 +47,7 @@ func TestCompareSecret(t *testing.T) {
 		"the same":           {secretOf(t, "quay.io=q:q", mirrorHost+"=node:secret-1"), want, nil},
 		"missing":            {secretOf(t, "quay.io=q:q"), want, []string{"!" + mirrorHost + ": the node has no entry for it, and is to log in there"}},
 		"another user":       {secretOf(t, mirrorHost+"=push:secret-2"), want, []string{"!" + mirrorHost + ": the node logs in as push, and is to log in as node"}},
-		"another password":   {secretOf(t, mirrorHost+"=node:secret-2"), want, []string{"!" + mirrorHost + ": the node logs in as node with another password than it is to"}},
+		"another password":   {secretOf(t, mirrorHost+"=node:secret-2"), want, []string{"!" + mirrorHost + ": the node logs in as node with another password than the one that it is to use"}},
 		"a token":            {secretOf(t, mirrorHost+"=token"), want, []string{"!" + mirrorHost + ": the node has a token for it, and is to log in as node"}},
 		"no credential":      {secretOf(t, mirrorHost), want, []string{"!" + mirrorHost + ": the node has an entry without a credential for it"}},
 		"a narrower entry":   {secretOf(t, mirrorHost+"=node:secret-1", mirrorHost+"/ocp=old:secret-3"), want, []string{"!" + mirrorHost + "/ocp: this more precise entry is used in place of the mirror's for " + repo}},

@@ -41,6 +41,9 @@ func (s *State) Join(o *State) {
 	if cv := "ClusterVersion"; s.whole[cv] && o.whole[cv] && newer.revision != older.revision {
 		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster (ID %s): %s was written later, and of what both have, it alone counts", s.Name, o.Name, text.ASCII(s.ID()), newer.Name))
 	}
+	if s.revision == 0 && o.revision == 0 && s.wholeToo(o) {
+		s.notes = append(s.notes, fmt.Sprintf("%s and %s are of one cluster, and nothing says which was written later (no object has a resourceVersion): of what both have, %s alone counts", s.Name, o.Name, newer.Name))
+	}
 	s.joinImages(newer, older)
 	s.joinStarts(newer, older)
 	if newer.whole["Pod"] {
@@ -61,6 +64,16 @@ func (s *State) Join(o *State) {
 		s.Use = &Use{}
 	}
 	s.Use.Add(o.Use) // all of both: prune deletes what nothing names
+}
+
+// wholeToo reports whether two readings have all objects of one kind.
+func (s *State) wholeToo(o *State) bool {
+	for kind := range s.whole {
+		if s.whole[kind] && o.whole[kind] {
+			return true
+		}
+	}
+	return false
 }
 
 // joinImages takes the images of two readings, of kinds that the newer has whole its own alone.

@@ -58,6 +58,11 @@ func TestJoinReadings(t *testing.T) {
 			t.Errorf("turned %v: notes %q", turned, notes)
 		}
 	}
+	s, o := read("one", old), read("two", now)
+	s.revision, o.revision = 0, 0
+	if s.Join(o); !strings.Contains(strings.Join(s.Notes(), "\n"), "nothing says which was written later") {
+		t.Errorf("without a time: notes %q", s.Notes())
+	}
 	_, err := ReadDir("x", fstest.MapFS{"week-1.yaml": {Data: []byte(old)}, "week-2.yaml": {Data: []byte(now)}})
 	if err == nil || !strings.Contains(err.Error(), "week-1.yaml and week-2.yaml are two readings of one cluster") {
 		t.Errorf("two in a directory: %v", err)

@@ -33,6 +33,9 @@ type Files struct {
 	Authorities map[string]string
 	Named       []Named // sorted by file
 	CatalogsOff bool    // the default ClusterCatalogs are to be turned off
+	Cluster     string  // the ID of the cluster that they are for; "" where APPLY.md names none
+	// Lacking are the files that commands of APPLY.md apply, and that are not there, sorted.
+	Lacking []string
 }
 
 // Named is an image that an object names.
@@ -88,7 +91,7 @@ func Read(fsys fs.FS) (*Files, error) {
 		}
 		errs = append(errs, f.object(fsys, e.Name()))
 	}
-	errs = append(errs, f.secret(fsys), f.hosted(fsys))
+	errs = append(errs, f.secret(fsys), f.hosted(fsys), f.page(fsys))
 	slices.SortStableFunc(f.Named, func(a, b Named) int { return strings.Compare(a.File, b.File) })
 	return f, errors.Join(errs...)
 }

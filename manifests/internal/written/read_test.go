@@ -49,6 +49,19 @@ func files(more map[string]string) fstest.MapFS {
 	return fsys
 }
 
+// TestPage: what APPLY.md applies must be there, and the cluster that it names be the one that is checked.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	const page = "**For the cluster x (its ID: `256f375f-6920`).**\n\noc apply -f icsp-generic.yaml -f catalogsource-gone.yaml\noc apply -f satchel-before.yaml\noc patch image.config --type=merge --patch-file image-config-patch.yaml\noc replace -f secrets/pull-secret-new.json\n"
+	f, err := written.Read(files(map[string]string{"APPLY.md": page}))
+	if err != nil || !slices.Equal(f.Lacking, []string{"catalogsource-gone.yaml", "image-config-patch.yaml"}) {
+		t.Errorf("%v, %q", err, f.Lacking)
+	}
+	if f.For("256f375f-6920") != nil || f.For("") != nil || f.For("other") == nil {
+		t.Errorf("for %q", f.Cluster)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	f, err := written.Read(files(nil))

@@ -184,7 +184,10 @@ func (c *checking) applications() {
 	}
 	f := Finding{Kind: Unknown, Fails: true, Object: "cluster " + text.Printable(c.Cluster.Name), Wrong: err.Error()}
 	var hint interface{ Hint() string }
-	if errors.As(err, &hint) {
+	switch {
+	case c.Audit.Pods:
+		f.Do = "name the pods of all namespaces: oc get pods -A -o yaml"
+	case errors.As(err, &hint):
 		f.Do = hint.Hint()
 	}
 	c.report.add(f)

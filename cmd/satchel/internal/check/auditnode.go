@@ -39,6 +39,8 @@ func nodeDo(d manifests.NodeDifference) string {
 	switch {
 	case !d.Fails:
 		return ""
+	case d.Do != "":
+		return d.Do
 	case d.File == manifests.FileNodeSecret:
 		return "apply the pull secret as APPLY.md says, and see that the node's pool is Updated"
 	}

@@ -29,6 +29,7 @@ const (
 	Elsewhere   Kind = "elsewhere"   // a part of it is fetched from an address that it names itself, or the mirror sends nodes to a source
 	Unsigned    Kind = "unsigned"    // a signature that nodes demand is missing or wrong
 	Attachment  Kind = "attachment"  // a signature or another attachment is missing, and nothing demands it
+	FileMissing Kind = "fileMissing" // APPLY.md applies a file that is not there
 	RulesDiffer Kind = "rulesDiffer" // registries.conf says something else than the rules
 	Unread      Kind = "unread"      // a release or a catalog cannot be read, so its images are not known
 )

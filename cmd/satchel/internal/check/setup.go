@@ -107,8 +107,14 @@ func (c *checking) checkCarried() {
 	}
 }
 
-// checkRules compares the objects with the file that shows what nodes will have.
+// checkRules says which files are missing, and compares the objects with the file that shows what nodes will
+// have.
 func (c *checking) checkRules() {
+	if c.Handover != nil {
+		for _, name := range c.Handover.Lacking {
+			c.report.add(Finding{Kind: FileMissing, Fails: true, Object: name, Wrong: "APPLY.md applies this file, and it is not among the files for the cluster", Do: "write the files again: satchel render"})
+		}
+	}
 	for _, why := range c.rules.Differs {
 		c.report.add(Finding{Kind: RulesDiffer, Wrong: "registries.conf among the files is not what the rules there give: " + why,
 			Do: "write the files again (satchel render), and apply the rules that it writes"})
