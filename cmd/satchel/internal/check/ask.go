@@ -226,6 +226,7 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 func (c *checking) architecture(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) error {
 	m, err := oci.ParseManifest(p.Root, p.Body)
 	if err != nil || w.Arch == nil || len(img.findings) > 0 || m.Config == nil {
+		//lint:ignore nilerr what is wrong with the manifest is said already
 		return nil
 	}
 	rc, err := p.Open(ctx, *m.Config, 0)
