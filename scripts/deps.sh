@@ -29,7 +29,7 @@ used_for() {
 	age | zstd | tar | curl) echo "that open a bundle by standard tools" ;;
 	ssh-keygen) echo "of SSH keys and signatures" ;;
 	mkfs.exfat | mount.exfat-fuse) echo "on an exFAT drive" ;;
-	strace) echo "of pack killed at system calls, and of their order" ;;
+	strace) echo "of pack killed at system calls, of their order, and of what serve stores" ;;
 	fusermount3) echo "of a drive that is pulled" ;;
 	script) echo "on a terminal" ;;
 	gcc) echo "with the race detector" ;;
