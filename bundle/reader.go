@@ -232,6 +232,9 @@ func (b *blobReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Decoded is how many bytes the next reads give without reading the drive.
+func (b *blobReader) Decoded() int { return len(b.frame) }
+
 // next decodes the frame that holds the next byte of the blob.
 func (b *blobReader) next() error {
 	for len(b.pieces) > 0 && b.skip >= b.pieces[0].Length {

@@ -193,6 +193,9 @@ func (r *stream) read(p []byte) (int, error) {
 	return r.in.Read(p)
 }
 
+// Decoded is how many bytes are given without reading a drive.
+func (r *stream) Decoded() int { return decoded(r.in) }
+
 // next finds another way to read on after an error.
 func (r *stream) next(err error) bool {
 	if r.ctx.Err() != nil {

@@ -16,25 +16,32 @@ import (
 // patience is how long a client may take nothing before others take its place.
 const patience = time.Second
 
-// A blob is read for one turn: then its place goes to who waits. A turn ends between two frames
-// where it can, because a frame that was given in part is decoded once more.
+// A blob is read for one turn: then its place goes to who waits. A turn ends with the first frame
+// that comes to turnBytes, because a frame that was given in part is read and decoded once more;
+// but with a client that is slow to take a frame nobody waits.
 const (
-	turnBytes = 8 << 20
+	turnBytes = 2 << 20
 	turnTime  = 2 * time.Second
 )
 
 // smallBlob is the size up to which blobs also get the places that are kept for them.
 const smallBlob = 4 << 20
 
-// gate lets so many read at a time. Each of them holds decoded frames in memory. Who waits longest
-// comes first; large blobs leave some places to small ones.
+// gate lets so many read at a time. Each of them holds decoded frames in memory. The next turn is
+// that of the client whose last one is longest ago, however many blobs it asks for; large blobs
+// leave some places to small ones.
 type gate struct {
 	mu            sync.Mutex
 	places, large int // of all blobs, and those that large ones may have
 	inside        map[*content]bool
 	insideLarge   int
 	queue         []*waiter
+	turns         uint64            // that there were
+	last          map[string]uint64 // turn, by client
 }
+
+// mostClients is how many clients' turns are remembered.
+const mostClients = 4096
 
 // waiter is one who waits for a place.
 type waiter struct {
@@ -43,7 +50,7 @@ type waiter struct {
 }
 
 func newGate(places, large int) *gate {
-	return &gate{places: places, large: large, inside: map[*content]bool{}}
+	return &gate{places: places, large: large, inside: map[*content]bool{}, last: map[string]uint64{}}
 }
 
 // enter waits for a place. Where none is free, one whose client takes nothing loses its own.
@@ -73,18 +80,34 @@ func (g *gate) enter(ctx context.Context, c *content) error {
 
 // admit gives free places to those who wait. The caller holds g.mu.
 func (g *gate) admit() {
-	g.queue = slices.DeleteFunc(g.queue, func(w *waiter) bool {
-		large := w.c.isLarge()
-		if len(g.inside) >= g.places || large && g.insideLarge >= g.large {
-			return false
+	for {
+		next := -1
+		for i, w := range g.queue {
+			if g.fits(w.c) && (next < 0 || g.last[w.c.client] < g.last[g.queue[next].c.client]) {
+				next = i
+			}
 		}
+		if next < 0 {
+			return
+		}
+		w := g.queue[next]
+		g.queue = slices.Delete(g.queue, next, next+1)
 		g.inside[w.c] = true
-		if large {
+		if w.c.isLarge() {
 			g.insideLarge++
 		}
+		if len(g.last) >= mostClients {
+			clear(g.last)
+		}
+		g.turns++
+		g.last[w.c.client] = g.turns
 		close(w.in)
-		return true
-	})
+	}
+}
+
+// fits reports whether there is a place for c. The caller holds g.mu.
+func (g *gate) fits(c *content) bool {
+	return len(g.inside) < g.places && (!c.isLarge() || g.insideLarge < g.large)
 }
 
 // cancel ends the waiting of one who may have got a place meanwhile.
@@ -136,24 +159,25 @@ func (g *gate) remove(c *content) {
 // from its first byte on, it is verified: wrong content never comes to its end.
 type content struct {
 	//lint:ignore containedctx io.Reader takes no context
-	ctx  context.Context
-	gate *gate
-	src  oci.Source
-	d    oci.Descriptor
+	ctx    context.Context
+	gate   *gate
+	client string // its address
+	src    oci.Source
+	d      oci.Descriptor
 
-	mu    sync.Mutex // parts of several are read by a goroutine of ServeContent, which may outlive the answer
-	off   int64      // of the next read
-	in    io.ReadCloser
-	at    int64     // in gives this byte next
-	since time.Time // it has had its place
-	taken int       // bytes since then
-	last  time.Time
-	check *oci.Verifier // of what was read from the first byte on; nil: it was read from elsewhere too
-	err   error         // of the first read that failed
+	mu     sync.Mutex // parts of several are read by a goroutine of ServeContent, which may outlive the answer
+	off    int64      // of the next read
+	in     io.ReadCloser
+	at     int64     // in gives this byte next
+	taken  int       // bytes of this turn
+	framed time.Time // the client has been given bytes of this frame
+	last   time.Time
+	check  *oci.Verifier // of what was read from the first byte on; nil: it was read from elsewhere too
+	err    error         // of the first read that failed
 }
 
-func newContent(ctx context.Context, g *gate, src oci.Source, d oci.Descriptor) *content {
-	return &content{ctx: ctx, gate: g, src: src, d: d, check: oci.NewVerifier(d)}
+func newContent(ctx context.Context, g *gate, client string, src oci.Source, d oci.Descriptor) *content {
+	return &content{ctx: ctx, gate: g, client: client, src: src, d: d, check: oci.NewVerifier(d)}
 }
 
 // Seek implements io.Seeker. Nothing is read.
@@ -189,17 +213,31 @@ func (c *content) Read(p []byte) (int, error) {
 		c.stop()
 		return 0, err
 	}
-	c.taken += n
-	if c.off == c.d.Size || c.turnEnds(n < len(p)) && c.gate.waiting() {
+	if c.off == c.d.Size || c.turnEnds(n) && c.gate.waiting() {
 		c.stop()
 	}
 	return n, nil
 }
 
-// turnEnds reports whether others are due. A read that gave less than it could has come to the
-// end of a frame.
-func (c *content) turnEnds(frameEnds bool) bool {
-	return c.taken >= turnBytes && frameEnds || c.taken >= 2*turnBytes || time.Since(c.since) >= turnTime
+// turnEnds reports whether others are due, after n more bytes.
+func (c *content) turnEnds(n int) bool {
+	c.taken += n
+	if c.framed.IsZero() {
+		c.framed = c.last
+	}
+	if decoded(c.in) == 0 {
+		c.framed = time.Time{}
+		return c.taken >= turnBytes
+	}
+	return c.last.Sub(c.framed) >= turnTime
+}
+
+// decoded is how many bytes a reader of a bundle gives without reading the drive.
+func decoded(r io.Reader) int {
+	if b, ok := r.(interface{ Decoded() int }); ok {
+		return b.Decoded()
+	}
+	return 0
 }
 
 func (c *content) isLarge() bool { return c.d.Size > smallBlob }
@@ -218,7 +256,7 @@ func (c *content) read(p []byte) (int, error) {
 			c.gate.leave(c)
 			return 0, err
 		}
-		c.in, c.at, c.since, c.taken = in, c.off, time.Now(), 0
+		c.in, c.at, c.taken, c.framed = in, c.off, 0, time.Time{}
 	}
 	n, err := io.ReadAtLeast(c.in, p, 1)
 	if n == 0 {

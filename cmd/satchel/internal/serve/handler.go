@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -138,7 +139,7 @@ func (g *Registry) blob(a *answer, r *http.Request, t target) {
 		}
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	c := newContent(ctx, g.gate, g.src, b)
+	c := newContent(ctx, g.gate, clientOf(r), g.src, b)
 	g.head(a, b, "application/octet-stream")
 	http.ServeContent(a, ranged(r, b.Size), "", time.Time{}, c)
 	cancel()
@@ -151,6 +152,15 @@ func (g *Registry) blob(a *answer, r *http.Request, t target) {
 	default:
 		g.failed(a, r, err)
 	}
+}
+
+// clientOf is the address that a request comes from.
+func clientOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
 
 // head says what content is.
