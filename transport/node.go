@@ -2,7 +2,7 @@ package transport
 
 import (
 	"cmp"
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,8 +56,11 @@ type Node struct {
 	sources []address
 	hosts   map[string]bool // that were asked
 	proxied map[string]bool // through a proxy of this host
-	down    map[string]bool // that could not be reached, all tries long
+	down    map[string]*nodeDown
 	blobs   map[string]*nodeBlob
+	lacks   map[string]error // places that answered that they do not have it, by what was asked for
+	open    nodeSources
+	tls     map[string]*tls.Config
 }
 
 // NewNode makes a node. The caller closes it. The error is a *[ConfigError] where registries.conf
@@ -67,7 +70,7 @@ func NewNode(cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for what a node has: %w", err)
 	}
-	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), hosts: map[string]bool{}, proxied: map[string]bool{}, down: map[string]bool{}, blobs: map[string]*nodeBlob{}}
+	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), hosts: map[string]bool{}, proxied: map[string]bool{}, down: map[string]*nodeDown{}, blobs: map[string]*nodeBlob{}, lacks: map[string]error{}, open: nodeSources{by: map[string]*nodeSource{}}, tls: map[string]*tls.Config{}}
 	if err := n.write(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -78,8 +81,8 @@ func NewNode(cfg NodeConfig) (*Node, error) {
 	return n, nil
 }
 
-// Close takes away what the node had on this host.
-func (n *Node) Close() error { return os.RemoveAll(n.dir) }
+// Close ends the connections, and takes away what the node had on this host.
+func (n *Node) Close() error { return errors.Join(n.closeSources(), os.RemoveAll(n.dir)) }
 
 // write makes the node's files.
 func (n *Node) write() error {
@@ -257,20 +260,6 @@ func (n *Node) at(place NodePlace) *types.SystemContext {
 	sys := *n.places
 	sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(place.Insecure)
 	sys.DockerProxy = n.through
+	sys.BaseTLSConfig = n.tlsOf(place)
 	return &sys
-}
-
-// isDown reports whether a registry could not be reached before.
-func (n *Node) isDown(host string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.down[host]
-}
-
-func (n *Node) setDown(ctx context.Context, host string, is bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if ctx.Err() == nil {
-		n.down[host] = is
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/manifest"
@@ -35,7 +36,7 @@ type NodePull struct {
 	Body  []byte // its manifest or index
 
 	node *Node
-	src  types.ImageSource
+	from *nodeSource
 }
 
 // NodeTry is a place that did not give an image.
@@ -119,27 +120,53 @@ func (p *NodePull) open(ctx context.Context, place NodePlace) error {
 	if place.Source && !p.node.Reaches(place.Ref.Registry) {
 		return &SourceError{place.Ref.Registry}
 	}
-	ref, err := docker.NewReference(named)
-	if err != nil {
+	key := place.Ref.String()
+	if err := p.node.lacking(key); err != nil {
 		return err
 	}
-	var src types.ImageSource
-	err = p.node.try(ctx, place.Ref.Registry, func() (err error) {
-		src, err = ref.NewImageSource(ctx, p.node.at(place))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	body, mediaType, err := src.GetManifest(ctx, nil) // it has it already
+	body, mediaType, err := p.first(ctx, place, named)
 	if err == nil {
 		p.Root, err = described(body, mediaType, place.Ref.Digest)
 	}
 	if err != nil {
-		return errors.Join(err, src.Close())
+		if sort, _ := NodeTrouble(err); sort == TroubleNotFound {
+			p.node.setLacking(key, err)
+		}
+		if p.from != nil {
+			err = errors.Join(err, p.Close())
+		}
+		return err
 	}
-	p.At, p.Body, p.src = place, body, src
+	p.At, p.Body = place, body
 	return nil
+}
+
+// first reads the manifest or index of an image: from a repository that is open, or over a new connection.
+func (p *NodePull) first(ctx context.Context, place NodePlace, named reference.Named) (body []byte, mediaType string, err error) {
+	if d := place.Ref.Digest; d != "" {
+		if p.from = p.node.borrow(place); p.from != nil {
+			err = p.node.try(ctx, place.Ref.Registry, func() (err error) {
+				body, mediaType, err = p.from.src.GetManifest(ctx, &d)
+				return err
+			})
+			return body, mediaType, err
+		}
+	}
+	ref, err := docker.NewReference(named)
+	if err != nil {
+		return nil, "", err
+	}
+	err = p.node.try(ctx, place.Ref.Registry, func() error {
+		src, err := ref.NewImageSource(ctx, p.node.at(place))
+		if err == nil {
+			p.from = p.node.keep(place, src)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return p.from.src.GetManifest(ctx, nil) // it has it already
 }
 
 // described is what a manifest is; want may be empty.
@@ -154,8 +181,12 @@ func described(body []byte, mediaType string, want digest.Digest) (oci.Descripto
 	return d, nil
 }
 
-// Close ends the connections.
-func (p *NodePull) Close() error { return p.src.Close() }
+// Close gives the connections back.
+func (p *NodePull) Close() error {
+	from := p.from
+	p.from = nil
+	return p.node.release(from)
+}
 
 // Choose gives the manifest that nodes of an architecture take from an index.
 func (p *NodePull) Choose(arch string) (digest.Digest, error) {
@@ -172,7 +203,7 @@ func (p *NodePull) Manifest(ctx context.Context, d digest.Digest) (body []byte, 
 		return p.Body, p.Root, nil
 	}
 	err = p.node.try(ctx, p.At.Ref.Registry, func() error {
-		b, mediaType, err := p.src.GetManifest(ctx, &d)
+		b, mediaType, err := p.from.src.GetManifest(ctx, &d)
 		if err == nil {
 			of, err = described(b, mediaType, d)
 		}
@@ -193,7 +224,7 @@ func (p *NodePull) Open(ctx context.Context, d oci.Descriptor, off int64) (io.Re
 	}
 	var rc io.ReadCloser
 	err := p.node.try(ctx, p.At.Ref.Registry, func() (err error) {
-		rc, _, err = p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+		rc, _, err = p.from.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
 		return err
 	})
 	if err != nil {
@@ -242,7 +273,7 @@ func (p *NodePull) Blob(ctx context.Context, d oci.Descriptor, whole bool) error
 }
 
 func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err error) {
-	rc, size, err := p.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
+	rc, size, err := p.from.src.GetBlob(ctx, types.BlobInfo{Digest: d.Digest, Size: d.Size}, none.NoCache)
 	if err != nil {
 		return err
 	}
@@ -262,31 +293,4 @@ func (p *NodePull) blob(ctx context.Context, d oci.Descriptor, whole bool) (err 
 		return err
 	}
 	return v.Close()
-}
-
-// try does something a few times, where it may go better.
-func (n *Node) try(ctx context.Context, host string, do func() error) error {
-	tries := n.cfg.Tries
-	if tries == 0 {
-		tries = nodeTries
-	}
-	if n.isDown(host) {
-		tries = 1
-	}
-	for i, pause := 1, nodePause; ; i, pause = i+1, 2*pause {
-		err := do()
-		if err == nil || !mayPass(err) {
-			n.setDown(ctx, host, false)
-			return err
-		}
-		if i >= tries {
-			n.setDown(ctx, host, true)
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
 }

@@ -92,6 +92,10 @@ func printKind(p *printer, list []check.Finding, kind check.Kind, fails bool, v 
 		by[f.Do] = append(by[f.Do], f)
 	}
 	p.printf("%s %s\n", word, kind)
+	if kind == check.ByTag && !fails {
+		printTags(p, by, remedies)
+		return
+	}
 	n, left := 0, 0
 	for _, do := range remedies {
 		shown := by[do]
@@ -111,13 +115,21 @@ func printKind(p *printer, list []check.Finding, kind check.Kind, fails bool, v 
 	}
 }
 
+// printTags writes one line for all names that no rule for tags covers: there are many, and all say the same.
+func printTags(p *printer, by map[string][]check.Finding, remedies []string) {
+	for _, do := range remedies {
+		var names []string
+		for _, f := range by[do] {
+			names = append(names, f.Image)
+		}
+		p.printf("  %s, pulled by tag, and no rule for tags covers them: %s\n", text.Count(len(names), "name", "names"), text.Printable(text.Some(names, 3)))
+		p.printf("  what to do, if something names them so: %s\n", text.Printable(do))
+	}
+}
+
 // printFinding writes one finding.
 func printFinding(p *printer, f check.Finding) {
 	head := text.Printable(strings.TrimSpace(f.Object + " " + f.Image))
-	if f.Kind == check.ByTag && !f.Fails { // there are many, and all say the same
-		p.printf("  %s: %s\n", head, text.Printable(f.Wrong))
-		return
-	}
 	if head != "" {
 		p.printf("  %s\n", head)
 	}

@@ -1,0 +1,87 @@
+package transport_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/satchel-airgap/satchel/oci"
+	"github.com/satchel-airgap/satchel/transport"
+)
+
+// TestNodeShares: images of one repository share its connections and its token, whether they are there or
+// not; what a place does not have is asked for once; and no more repositories are kept open than fit.
+func TestNodeShares(t *testing.T) {
+	t.Parallel()
+	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`
+	there := oci.Digest([]byte(manifest))
+	var pings, tokens, asked, connections atomic.Int64
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/token":
+			tokens.Add(1)
+			fmt.Fprintf(w, `{"token":%q}`, r.URL.Query().Get("scope"))
+		case r.URL.Path == "/v2/":
+			pings.Add(1)
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+server.URL+`/token",service="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer repository:"+strings.Split(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests")[0]+":"):
+			w.WriteHeader(http.StatusForbidden)
+		case strings.HasSuffix(r.URL.Path, there.String()):
+			asked.Add(1)
+			w.Header().Set("Content-Type", oci.MediaTypeManifest)
+			fmt.Fprint(w, manifest)
+		default:
+			asked.Add(1)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"errors":[{"code":"MANIFEST_UNKNOWN"}]}`)
+		}
+	})
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	_, host, _ := strings.Cut(server.URL, "://")
+	n := newNode(t, transport.NodeConfig{Tries: 1}, "source.example/team", host+"/in")
+	pull := func(ref string) error {
+		p, err := n.Pull(t.Context(), refTo(t, ref))
+		if err != nil {
+			return err
+		}
+		return p.Close()
+	}
+	if err := pull("source.example/team/app@" + there.String()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		var refused *transport.NodeError
+		if err := pull(fmt.Sprintf("source.example/team/app@sha256:%064x", i%20)); !errors.As(err, &refused) || !transport.NodeLacks(refused.Tried[0].Err) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if pings.Load() != 1 || tokens.Load() != 1 || asked.Load() != 21 || connections.Load() != 1 {
+		t.Errorf("%d pings, %d tokens, %d manifests, %d connections", pings.Load(), tokens.Load(), asked.Load(), connections.Load())
+	}
+	for turn := range 2 {
+		for i := range 100 {
+			if err := pull(fmt.Sprintf("source.example/team/app%d@%s", i, there)); err != nil {
+				t.Errorf("%d: %v", turn, err)
+			}
+		}
+	}
+	if n := pings.Load(); n != 201 {
+		t.Errorf("%d pings: more repositories were kept open than fit", n)
+	}
+}
