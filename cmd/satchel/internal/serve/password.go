@@ -3,7 +3,6 @@ package serve
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,23 +25,34 @@ const (
 	maxPasswords = 1 << 20 // bytes of a file
 	maxCost      = 15      // of bcrypt: about 2 seconds a try
 	usualPause   = time.Second
+	pauses       = 8  // at a time: so many guesses are answered in a pause, whoever makes them
+	clientLines  = 64 // of clients: those of one line guess one after the other
 )
 
 // Passwords are who may read. A password that was right once is known again without bcrypt, by
 // an HMAC with a key of this run.
+//
+// A wrong one costs a pause. A client pays for one at a time, and all clients together for a few:
+// guessing is slow however many connections it has. A right one never waits for a pause, but the
+// first time with bcrypt, behind the guesses of the same client.
 type Passwords struct {
 	hashes map[string][]byte // bcrypt, by user; nil: one password for any user
 	other  []byte            // what unknown users are compared with, so that they take as long
 	key    [32]byte
 	one    [32]byte
 
-	try   chan struct{} // one bcrypt at a time: guessing is slow, and reading is not held up
-	known sync.Map      // [32]byte of user and password
-	pause time.Duration // after a wrong one
+	line   [clientLines]chan struct{} // by client
+	paying chan struct{}
+	try    chan struct{} // one bcrypt at a time, so that reading is not held up
+	known  sync.Map      // [32]byte of user and password
+	pause  time.Duration // after a wrong one
 }
 
 func newPasswords() (*Passwords, error) {
-	p := &Passwords{try: make(chan struct{}, 1), pause: usualPause}
+	p := &Passwords{paying: make(chan struct{}, pauses), try: make(chan struct{}, 1), pause: usualPause}
+	for i := range p.line {
+		p.line[i] = make(chan struct{}, 1)
+	}
 	_, err := rand.Read(p.key[:])
 	return p, err
 }
@@ -126,31 +136,59 @@ func (p *Passwords) sum(user, password string) (sum [32]byte) {
 	return sum
 }
 
-// right reports whether a user has this password. A wrong one costs a pause, whether the client
-// waits for the answer or not: its connection is one of those that are limited.
-func (p *Passwords) right(ctx context.Context, user, password string) bool {
-	if p.compare(ctx, user, password) {
+// right reports whether a user has this password. A wrong one costs its pause whether the client
+// waits for the answer or not: its connection is one of those that are limited. Once ended is
+// closed nobody waits any more, and what is not known is wrong.
+func (p *Passwords) right(ended <-chan struct{}, client, user, password string) bool {
+	if p.isKnown(user, password) {
 		return true
 	}
-	time.Sleep(p.pause)
+	sum := p.sum("", client)
+	line := p.line[sum[0]%clientLines]
+	if !taken(line, ended) {
+		return false
+	}
+	defer func() { <-line }()
+	if p.hashes != nil && p.matches(ended, user, password) {
+		return true
+	}
+	if !taken(p.paying, ended) {
+		return false
+	}
+	defer func() { <-p.paying }()
+	select {
+	case <-time.After(p.pause):
+	case <-ended:
+	}
 	return false
 }
 
-func (p *Passwords) compare(ctx context.Context, user, password string) bool {
+// taken waits for a place, and reports whether it has one.
+func taken(places chan struct{}, ended <-chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ended:
+		return false
+	}
+}
+
+// isKnown reports whether a password is right as far as that can be told at once.
+func (p *Passwords) isKnown(user, password string) bool {
 	if p.hashes == nil {
 		sum := p.sum("", password)
 		return subtle.ConstantTimeCompare(sum[:], p.one[:]) == 1
 	}
-	sum := p.sum(user, password)
-	if _, ok := p.known.Load(sum); ok {
-		return true
-	}
-	select {
-	case p.try <- struct{}{}:
-		defer func() { <-p.try }()
-	case <-ctx.Done():
+	_, ok := p.known.Load(p.sum(user, password))
+	return ok
+}
+
+// matches compares a password with the hash of its user.
+func (p *Passwords) matches(ended <-chan struct{}, user, password string) bool {
+	if !taken(p.try, ended) {
 		return false
 	}
+	defer func() { <-p.try }()
 	hash, there := p.hashes[user]
 	if !there {
 		hash = p.other
@@ -158,7 +196,7 @@ func (p *Passwords) compare(ctx context.Context, user, password string) bool {
 	if bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil || !there {
 		return false
 	}
-	p.known.Store(sum, true)
+	p.known.Store(p.sum(user, password), true)
 	return true
 }
 
@@ -168,7 +206,7 @@ func (g *Registry) admit(a *answer, r *http.Request) bool {
 		return true
 	}
 	user, password, ok := r.BasicAuth()
-	if ok && g.Passwords.right(r.Context(), user, password) {
+	if ok && g.Passwords.right(g.ended, clientOf(r), user, password) {
 		return true
 	}
 	a.Header().Set("Www-Authenticate", `Basic realm="satchel", charset="UTF-8"`)

@@ -45,6 +45,7 @@ type Registry struct {
 	rep   Report
 	grace time.Duration // for answers under way when the run ends
 	body  time.Duration // for the body of a request
+	ended chan struct{} // is closed when the run ends
 
 	busy           sync.WaitGroup // requests that are answered now
 	requests, sent atomic.Int64
@@ -83,7 +84,7 @@ type tagged struct {
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, body: usualBody, repos: map[string]*repository{}}
+	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}}
 	defer func() {
 		if err != nil {
 			g.Close()

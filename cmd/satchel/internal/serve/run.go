@@ -60,6 +60,7 @@ func (g *Registry) Run(ctx context.Context, l net.Listener, cert *tls.Certificat
 
 // stop ends the server: answers under way get some time, new requests none.
 func (g *Registry) stop(srv *http.Server) {
+	close(g.ended)
 	ctx, cancel := context.WithTimeout(context.Background(), g.grace)
 	defer cancel()
 	if err := srv.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
