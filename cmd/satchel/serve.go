@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -117,7 +118,7 @@ func runServe(ctx context.Context, a *app, o serveOptions, dirs []string) error 
 		return err
 	}
 	o.sayOwn(a, as.own)
-	if err := o.ready(a, g.Report(), l, o.trusting(as.own, job.Passwords), len(bundles)); err != nil {
+	if err := o.ready(a, g, l, as, len(bundles)); err != nil {
 		g.Close()
 		return err
 	}
@@ -195,15 +196,38 @@ func (o serveOptions) identity(a *app) (as identity, err error) {
 	if err != nil {
 		return as, usage(fmt.Errorf("read the certificate: %w", err), "both files are PEM, and belong together")
 	}
-	if end := cert.Leaf.NotAfter; time.Now().After(end) {
-		a.warn("the certificate in %s has run out on %s: clients will refuse it", text.Printable(o.tlsCert), end.UTC().Format(time.DateOnly))
-	}
+	o.warnGiven(a, cert.Leaf)
 	as.cert = &cert
 	return as, nil
 }
 
+// warnGiven says why clients will refuse a given certificate.
+func (o serveOptions) warnGiven(a *app, cert *x509.Certificate) {
+	file, now := text.Printable(o.tlsCert), time.Now()
+	switch {
+	case now.After(cert.NotAfter):
+		a.warn("the certificate in %s has run out on %s: clients will refuse it", file, cert.NotAfter.UTC().Format(time.DateOnly))
+	case now.Before(cert.NotBefore):
+		a.warn("the certificate in %s is valid from %s on, by the clock of this host: clients will refuse it", file, text.Minute(cert.NotBefore))
+	}
+	if host, _, err := net.SplitHostPort(o.listen); err == nil && !everywhere(host) && cert.VerifyHostname(host) != nil {
+		a.warn("the certificate in %s is not for %s: clients that use that will refuse it (--listen)", file, host)
+	}
+}
+
+// everywhere reports whether what listens on host does on all addresses.
+func everywhere(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
 // own is a certificate that satchel makes.
 func (o serveOptions) own(a *app) (*serve.Own, error) {
+	for _, name := range o.tlsNames {
+		if !serve.IsName(name) {
+			return nil, usage(fmt.Errorf("--tls-name %q is not a host name or an address", name), "for example --tls-name bastion.example: without https:// and without a port")
+		}
+	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return nil, err
@@ -214,7 +238,7 @@ func (o serveOptions) own(a *app) (*serve.Own, error) {
 	} else {
 		dir = filepath.Join(dir, "serve")
 	}
-	cert, err := serve.OwnCertificate(dir, append(serve.Addresses(host), o.tlsNames...), time.Now())
+	cert, err := serve.OwnCertificate(dir, serve.NamesFor(host, o.tlsNames), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -231,8 +255,14 @@ func (o serveOptions) sayOwn(a *app, own *serve.Own) {
 	if own == nil {
 		return
 	}
-	if own.Why != "" {
+	switch {
+	case own.Old:
+		a.warn("a new certificate was made because %s: clients that were given the old one need this one now", own.Why)
+	case own.Why != "":
 		a.info("a certificate was made, for later runs too, because %s", own.Why)
+	}
+	if len(own.Lacks) > 0 {
+		a.info("the certificate is not for %s: who uses that needs --tls-name", text.Some(own.Lacks, 3))
 	}
 	a.info("the certificate has the SHA-256 fingerprint %s", serve.Fingerprint(own.Certificate))
 	if o.writeCA != "" {
@@ -240,13 +270,13 @@ func (o serveOptions) sayOwn(a *app, own *serve.Own) {
 	}
 }
 
-// trusting lists the flags of podman that let it in, on this host: the site's certificates need none.
-func (o serveOptions) trusting(own *serve.Own, p *serve.Passwords) (flags []string) {
+// trusting lists the flags of podman that let it in at host, on this host: a certificate of the site
+// needs none if it is for that name.
+func (as identity) trusting(host string, p *serve.Passwords) (flags []string) {
 	switch {
-	case o.tls && own == nil:
-	case own != nil && own.CADir != "":
-		flags = append(flags, "--cert-dir", own.CADir)
-	default:
+	case as.own != nil && as.own.CADir != "":
+		flags = append(flags, "--cert-dir", as.own.CADir)
+	case as.own != nil || as.cert == nil || as.cert.Leaf.VerifyHostname(host) != nil:
 		flags = append(flags, "--tls-verify=false")
 	}
 	if p != nil {
@@ -287,7 +317,7 @@ func (o serveOptions) open(ctx context.Context, a *app, dirs []string) (list []*
 }
 
 // ready prints the line that says where it serves and how to pull.
-func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, trusting []string, bundles int) error {
+func (o serveOptions) ready(a *app, g *serve.Registry, l net.Listener, as identity, bundles int) error {
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return err
@@ -300,7 +330,7 @@ func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, trusting [
 	if at, ok := l.Addr().(*net.TCPAddr); ok {
 		loopback = at.IP.IsLoopback()
 		if at.IP.IsUnspecified() {
-			host = o.called()
+			host = o.called(as.cert)
 		}
 	}
 	if !loopback && o.htpasswd == "" && o.oneWord == "" {
@@ -310,21 +340,30 @@ func (o serveOptions) ready(a *app, rep serve.Report, l net.Listener, trusting [
 	if !o.tls {
 		scheme = "http"
 	}
+	rep := g.Report()
 	example := rep.Example
 	example.Registry = at
-	pull := shellWords(slices.Concat([]string{"podman", "pull"}, trusting, []string{example.String()}))
+	pull := shellWords(slices.Concat([]string{"podman", "pull"}, as.trusting(host, g.Passwords), []string{example.String()}))
 	_, err = fmt.Fprintf(a.stdout, "serving %s of %s at %s://%s; for example: %s\n", text.Images(rep.Images, rep.Attached), text.Count(bundles, "bundle", "bundles"), scheme, at, pull)
 	return err
 }
 
-// called is a name of this host.
-func (o serveOptions) called() string {
+// called is a name of this host: one of the certificate that is served with, if there is one.
+func (o serveOptions) called(cert *tls.Certificate) string {
 	if len(o.tlsNames) > 0 {
 		return o.tlsNames[0]
 	}
 	name, err := os.Hostname()
 	if err != nil || name == "" {
-		return "localhost"
+		name = "localhost"
+	}
+	if cert == nil || cert.Leaf.VerifyHostname(name) == nil {
+		return name
+	}
+	for _, other := range cert.Leaf.DNSNames {
+		if serve.IsName(other) { // which *.example is not
+			return other
+		}
 	}
 	return name
 }

@@ -375,6 +375,8 @@ func TestServeFlags(t *testing.T) {
 		"--tls-cert x --tls-key y --write-ca z --listen 127.0.0.1:0 " + dir: "that satchel makes",
 		"--tls=false --write-ca z --listen 127.0.0.1:0 " + dir:              "needs no certificate",
 		"--htpasswd " + users + " --listen 127.0.0.1:0 " + dir:              "users:1: it is not USER:HASH",
+		"--tls-name https://bastion --listen 127.0.0.1:0 " + dir:            "is not a host name",
+		"--tls-name bastion:5000 --listen 127.0.0.1:0 " + dir:               "is not a host name",
 		"--htpasswd a --password-file b " + dir:                             "two ways",
 		"--namespace Up/ " + dir:                                            "is not the path",
 		"--max-nested-paths -1 " + dir:                                      "must not be negative",
@@ -463,5 +465,28 @@ func TestServeGivenCertificate(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "answered 1 request, ") {
 		t.Errorf("%s", stderr.String())
+	}
+}
+
+// TestServeGivenName: with a certificate of the site the example names what that is for, and it is
+// said which name clients will refuse.
+func TestServeGivenName(t *testing.T) {
+	t.Parallel()
+	file, key := registrytest.NewAuthority(t).Issue(t, "bastion.example", time.Now().Add(time.Hour))
+	cert, err := tls.LoadX509KeyPair(file, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := identity{cert: &cert}
+	if name := (serveOptions{}).called(as.cert); name != "bastion.example" {
+		t.Errorf("it is called %s", name)
+	}
+	for host, warned := range map[string]bool{"127.0.0.1": true, "bastion.example": false} {
+		var stderr bytes.Buffer
+		a := &app{stderr: &stderr}
+		serveOptions{listen: host + ":5000", tlsCert: file}.warnGiven(a, cert.Leaf)
+		if got := strings.Contains(stderr.String(), "is not for "+host); got != warned || slices.Contains(as.trusting(host, nil), "--tls-verify=false") != warned {
+			t.Errorf("%s: %q, %q", host, stderr.String(), as.trusting(host, nil))
+		}
 	}
 }

@@ -15,8 +15,10 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +40,10 @@ type Own struct {
 	tls.Certificate
 	PEM   []byte // without the key
 	Why   string // it is a new one; "" for one of an earlier run
+	Old   bool   // it is new in the place of another, which clients may have
 	Names []string
-	CADir string // has it as ca.crt, for --cert-dir of clients on this host; "": none does
+	Lacks []string // names of this host that it is not for
+	CADir string   // has it as ca.crt, for --cert-dir of clients on this host; "": none does
 }
 
 // StateError says that the directory of earlier runs' certificate cannot be used.
@@ -56,10 +60,17 @@ func (e *StateError) Hint() string {
 	return "let this user read and write " + e.Dir + ", have state elsewhere (XDG_STATE_HOME), or give a certificate (--tls-cert FILE --tls-key FILE)"
 }
 
-// OwnCertificate gives the certificate of earlier runs, which is kept in dir, if it is for all of
-// these names and addresses and has not run out; else it makes one. dir may be "": then it is for
-// this run alone.
-func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
+// Names are names and addresses of this host.
+type Names struct {
+	Needed []string // what clients are told to use
+	Also   []string // what works too, if it was there when the certificate was made
+}
+
+// OwnCertificate gives the certificate of earlier runs, which is kept in dir, if it is for all
+// names that are needed and has not run out; else it makes one. dir may be "": then it is for
+// this run alone. The addresses of a host come and go: a new certificate for each would be one
+// that no client has.
+func OwnCertificate(dir string, names Names, now time.Time) (*Own, error) {
 	file, why := filepath.Join(dir, ownFile), "there was none"
 	var old *Own
 	if dir != "" {
@@ -68,28 +79,19 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 			return nil, &StateError{dir, "read the certificate of earlier runs", err}
 		}
 	}
-	switch {
-	case old == nil:
-	case now.After(old.Leaf.NotAfter.Add(-renewAt)):
-		why = "the one of earlier runs is valid until " + old.Leaf.NotAfter.UTC().Format(time.DateOnly) + " only"
-	case now.Before(old.Leaf.NotBefore):
-		why = "the one of earlier runs is not valid yet, by the clock of this host"
-	default:
-		fresh := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return old.Leaf.VerifyHostname(n) == nil })
-		if len(fresh) == 0 {
+	if old != nil {
+		if why = old.unfit(names.Needed, now); why == "" {
+			old.Lacks = old.without(names.Also)
 			old.forClients(dir)
 			return old, nil
 		}
-		why = "the one of earlier runs is not for " + strings.Join(fresh, ", ")
+		names.Also = slices.Concat(names.Also, old.Names)
 	}
-	if old != nil {
-		names = slices.Concat(names, old.Names)
-	}
-	own, key, err := makeOwn(names, now)
+	own, key, err := makeOwn(slices.Concat(names.Needed, names.Also), now)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
-	own.Why = why
+	own.Why, own.Old = why, old != nil
 	if dir == "" {
 		return own, nil
 	}
@@ -102,6 +104,29 @@ func OwnCertificate(dir string, names []string, now time.Time) (*Own, error) {
 	}
 	own.forClients(dir)
 	return own, nil
+}
+
+// unfit says why a certificate cannot be used, "" if it can.
+func (o *Own) unfit(needed []string, now time.Time) string {
+	switch missing := o.without(needed); {
+	case now.After(o.Leaf.NotAfter.Add(-renewAt)):
+		return "the one of earlier runs is valid until " + o.Leaf.NotAfter.UTC().Format(time.DateOnly) + " only"
+	case now.Before(o.Leaf.NotBefore):
+		return "the one of earlier runs is not valid yet, by the clock of this host"
+	case len(missing) > 0:
+		return "the one of earlier runs is not for " + strings.Join(missing, ", ")
+	}
+	return ""
+}
+
+// without lists the names that the certificate is not for.
+func (o *Own) without(names []string) (list []string) {
+	for _, n := range names {
+		if o.Leaf.VerifyHostname(n) != nil {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // forClients puts the certificate into dir once more, as clients of this host look for it.
@@ -217,26 +242,40 @@ func isOwn(body []byte) bool {
 	return err == nil && cert.Subject.CommonName == ownName && cert.Issuer.CommonName == ownName
 }
 
-// Addresses lists the names and addresses by which clients reach what listens on host: all of
-// this host where it is none, or listens everywhere.
-func Addresses(host string) []string {
-	ip := net.ParseIP(host)
-	if host != "" && (ip == nil || !ip.IsUnspecified()) {
-		list := []string{host}
-		if host == "localhost" || ip != nil && ip.IsLoopback() {
-			list = append(list, "localhost", "127.0.0.1", "::1")
-		}
-		return list
+// NamesFor lists the names of this host for what listens on host, and names that were given. All
+// addresses are there wherever it listens: the next run may listen on another.
+func NamesFor(host string, given []string) Names {
+	n := Names{Needed: slices.Clone(given), Also: []string{"localhost", "127.0.0.1", "::1"}}
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		name = "localhost"
 	}
-	list := []string{"localhost"}
-	if name, err := os.Hostname(); err == nil && name != "" {
-		list = append(list, strings.ToLower(name))
+	name = strings.ToLower(name)
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "" || err == nil && ip.IsUnspecified():
+		n.Needed = append(n.Needed, name)
+	case err == nil:
+		n.Needed = append(n.Needed, ip.WithZone("").Unmap().String())
+	default:
+		n.Needed = append(n.Needed, host)
 	}
+	n.Also = append(n.Also, name)
 	addrs, _ := net.InterfaceAddrs() // without them, --tls-name names them
 	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
-			list = append(list, n.IP.String())
+		if at, ok := a.(*net.IPNet); ok && !at.IP.IsLinkLocalUnicast() {
+			n.Also = append(n.Also, at.IP.String())
 		}
 	}
-	return list
+	return n
+}
+
+// hostName is a name that a certificate can have.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$`)
+
+// IsName reports whether clients can know a host by a name: an address or a host name, without a
+// port.
+func IsName(name string) bool {
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Zone() == "" || err != nil && len(name) <= 253 && hostName.MatchString(name)
 }

@@ -162,7 +162,7 @@ func TestOwnCertificate(t *testing.T) {
 	dir, now := filepath.Join(t.TempDir(), "state"), time.Now()
 	own := func(at time.Time, names ...string) *Own {
 		t.Helper()
-		c, err := OwnCertificate(dir, names, at)
+		c, err := OwnCertificate(dir, Names{Needed: names, Also: []string{"127.0.0.1", "localhost"}}, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,8 +196,12 @@ func TestOwnCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	moved, err := OwnCertificate(dir, Names{Needed: []string{"localhost"}, Also: []string{"10.9.9.9", "::1", "127.0.0.1"}}, now)
+	if err != nil || moved.Why != "" || strings.Join(moved.Lacks, " ") != "10.9.9.9 ::1" {
+		t.Errorf("with another address: %q, %q, %v", moved.Why, moved.Lacks, err)
+	}
 	more := own(now, "10.1.2.3", "bastion.example")
-	if !strings.Contains(more.Why, "10.1.2.3, bastion.example") || more.Leaf.VerifyHostname("localhost") != nil {
+	if !more.Old || first.Old || !strings.Contains(more.Why, "10.1.2.3, bastion.example") || more.Leaf.VerifyHostname("localhost") != nil {
 		t.Errorf("%q", more.Why)
 	}
 	if late := own(now.Add(340*24*time.Hour), "localhost"); !strings.Contains(late.Why, "valid until") || late.Leaf.VerifyHostname("bastion.example") != nil {
@@ -209,7 +213,7 @@ func TestOwnCertificate(t *testing.T) {
 	if own(now, "localhost").Why == "" {
 		t.Error("a torn file is no new certificate")
 	}
-	if c, err := OwnCertificate("", []string{"::1"}, now); err != nil || c.Leaf.VerifyHostname("::1") != nil {
+	if c, err := OwnCertificate("", Names{Needed: []string{"::1"}}, now); err != nil || c.Leaf.VerifyHostname("::1") != nil {
 		t.Errorf("without a directory: %v", err)
 	}
 }
@@ -219,7 +223,7 @@ func TestWriteCA(t *testing.T) {
 	t.Parallel()
 	var own []string
 	for range 2 {
-		c, err := OwnCertificate("", []string{"localhost"}, time.Now())
+		c, err := OwnCertificate("", Names{Needed: []string{"localhost"}}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +272,7 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.grace = map[bool]time.Duration{false: time.Minute, true: 200 * time.Millisecond}[cut]
-		own, err := OwnCertificate("", []string{"127.0.0.1"}, time.Now())
+		own, err := OwnCertificate("", Names{Needed: []string{"127.0.0.1"}}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
