@@ -3,10 +3,12 @@ package bundle
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/satchel-airgap/satchel/bundle/internal/media"
 	"github.com/satchel-airgap/satchel/bundle/internal/seal"
@@ -140,8 +142,11 @@ func (s *seals) damage(file, what string, err error) *DamageError {
 }
 
 // unreadable makes an error of a read that failed: damage, unless the drive
-// itself has gone away.
+// itself has gone away, or this host opens no more files.
 func (s *seals) unreadable(file string, err error) error {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Errorf("open %s: %w", file, err)
+	}
 	if gone := s.gone(err); gone != nil {
 		return gone
 	}

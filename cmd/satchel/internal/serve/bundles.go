@@ -22,10 +22,13 @@ type opened struct {
 	notice.To
 	bundle *bundle.Reader // as it was opened first: its index is in memory
 
-	mu    sync.Mutex
-	now   *session // nil while the drive is away
-	away  error    // why it is
-	tried time.Time
+	mu      sync.Mutex
+	now     *session // nil while the drive is away
+	away    error    // why it is
+	tried   time.Time
+	looking bool // one looks whether it is back
+	closed  bool
+	said    map[string]bool // what was said of it, to say it once
 }
 
 // session is a reader, from when its drive came to when it went.
@@ -36,42 +39,72 @@ type session struct {
 }
 
 func newOpened(r *bundle.Reader, to notice.To) *opened {
-	return &opened{To: to, bundle: r, now: &session{r: r}}
+	return &opened{To: to, bundle: r, now: &session{r: r}, said: map[string]bool{}}
 }
 
 // use gives the session to read from; every use is answered by one done. If the drive is away
-// it looks whether it is back, now and then.
+// one looks whether it is back, now and then; others are told at once that it is not.
 func (o *opened) use() (*session, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.now == nil && !o.looking && time.Since(o.tried) >= lookAgain {
+		o.lookAgain()
+	}
 	if o.now == nil {
-		if err := o.lookAgain(); err != nil {
-			return nil, err
-		}
+		return nil, o.away
 	}
 	o.now.users++
 	return o.now, nil
 }
 
-// lookAgain opens the bundle anew. The caller holds o.mu.
-func (o *opened) lookAgain() error {
-	if time.Since(o.tried) < lookAgain {
-		return o.away
-	}
+// lookAgain opens the bundle anew. The caller holds o.mu, which is free while the drive is read.
+func (o *opened) lookAgain() {
+	o.looking = true
+	o.mu.Unlock()
 	r, err := o.bundle.Reopen()
-	o.tried = time.Now()
-	var other *bundle.FingerprintError
+	o.mu.Lock()
+	o.looking, o.tried = false, time.Now()
 	switch {
-	case errors.As(err, &other):
-		o.Warn("another bundle is in %s now; bundle %s was there: put its drive back", o.bundle.Dir(), o.bundle.ID())
-		return o.away
 	case err != nil:
-		o.Debug("bundle %s is still away: %v", o.bundle.ID(), err)
-		return o.away
+		o.stillAway(err)
+	case o.closed:
+		_ = r.Close() // it was only read
+	default:
+		o.Info("bundle %s in %s is back", o.bundle.ID(), o.bundle.Dir())
+		o.now, o.away = &session{r: r}, nil
+		clear(o.said)
 	}
-	o.Info("bundle %s in %s is back", o.bundle.ID(), o.bundle.Dir())
-	o.now, o.away = &session{r: r}, nil
-	return nil
+}
+
+// stillAway says why a bundle cannot be used although something is in its place. The caller holds
+// o.mu.
+func (o *opened) stillAway(err error) {
+	_, none := errors.AsType[*bundle.NoBundleError](err)
+	_, other := errors.AsType[*bundle.FingerprintError](err)
+	switch {
+	case none || errors.Is(err, fs.ErrNotExist):
+		o.Debug("bundle %s is still away: %v", o.bundle.ID(), err)
+	case other:
+		o.once("another bundle is in %s now; bundle %s was there: put its drive back", o.bundle.Dir(), o.bundle.ID())
+	default:
+		o.once("bundle %s in %s is there again and cannot be used: %v", o.bundle.ID(), o.bundle.Dir(), err)
+	}
+}
+
+// once warns if it was not said yet while the drive is as it is. The caller holds o.mu.
+func (o *opened) once(format string, args ...any) {
+	said := fmt.Sprintf(format, args...)
+	if len(o.said) < mostTold && !o.said[said] {
+		o.said[said] = true
+		o.Warn("%s", said)
+	}
+}
+
+// damaged says that a bundle does not give what it has, and another one does instead.
+func (o *opened) damaged(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.once("%v; the content is read from another bundle; satchel verify %s lists all that is wrong", err, o.bundle.Dir())
 }
 
 // lost notes that a session reads no more because its drive is away. Its files are closed, so
@@ -105,6 +138,7 @@ func (o *opened) closeUnused(s *session) {
 func (o *opened) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.closed = true
 	if s := o.now; s != nil {
 		o.now, o.away, o.tried = nil, fs.ErrClosed, time.Now().Add(time.Hour)
 		s.over = true
@@ -131,6 +165,16 @@ func (s shelf) has(d oci.Descriptor) bool {
 		}
 	}
 	return false
+}
+
+// dirs lists the directories of the bundles that have d.
+func (s shelf) dirs(d oci.Descriptor) (list []string) {
+	for _, o := range s {
+		if o.bundle.Has(d) {
+			list = append(list, o.bundle.Dir())
+		}
+	}
+	return list
 }
 
 // Open gives the bytes of d from off on, unverified. The error is a *lackingError if no bundle
@@ -212,6 +256,9 @@ func (r *stream) next(err error) bool {
 	_ = r.Close()
 	if len(r.from) == 1 {
 		return false
+	}
+	if damage, is := errors.AsType[*bundle.DamageError](err); is {
+		o.damaged(damage)
 	}
 	r.from, r.anew = r.from[1:], false
 	return true

@@ -399,17 +399,28 @@ func TestDriveComesBack(t *testing.T) {
 		}
 	}
 	move(other, dir)
-	s.shelf[0].tried = time.Time{}
-	if g := s.ask("GET", path); g.StatusCode != 503 {
-		t.Errorf("another bundle: %d", g.StatusCode)
+	for range 2 {
+		s.shelf[0].tried = time.Time{}
+		if g := s.ask("GET", path); g.StatusCode != 503 {
+			t.Errorf("another bundle: %d", g.StatusCode)
+		}
 	}
 	move(dir, other)
 	move(away, dir)
+	torn := filepath.Join(dir, "drive.json")
+	move(torn, torn+".moved")
+	for range 2 {
+		s.shelf[0].tried = time.Time{}
+		if g := s.ask("GET", path); g.StatusCode != 503 {
+			t.Errorf("a damaged bundle: %d", g.StatusCode)
+		}
+	}
+	move(torn+".moved", torn)
 	s.shelf[0].tried = time.Time{}
 	if g := s.ask("GET", path); g.StatusCode != 200 || digest.FromBytes(g.body) != layer.Digest {
 		t.Errorf("back: %d %v", g.StatusCode, g.err)
 	}
-	for _, text := range []string{"cannot be read", "plug the drive in and mount it in the same place", "another bundle is in", "/drive is back"} {
+	for _, text := range []string{"cannot be read", "plug the drive in and mount it in the same place", "another bundle is in", "is there again and cannot be used: ", "/drive is back"} {
 		if n := strings.Count(h.log.String(), text); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", text, n, h.log)
 		}
@@ -429,6 +440,9 @@ func TestSecondCopy(t *testing.T) {
 	}
 	if g := s.ask("GET", "/v2/team/app/blobs/"+layer.Digest.String()); g.StatusCode != 200 || digest.FromBytes(g.body) != layer.Digest {
 		t.Errorf("%d %v", g.StatusCode, g.err)
+	}
+	if n := strings.Count(h.log.String(), "the content is read from another bundle; satchel verify "+dirs[0]); n == 0 || n > len(segmentsIn(t, dirs[0])) {
+		t.Errorf("it is said %d times:\n%s", n, h.log)
 	}
 	for _, e := range segmentsIn(t, dirs[1]) {
 		spoil(t, e)

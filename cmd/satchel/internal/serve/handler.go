@@ -223,7 +223,7 @@ func (g *Registry) report(r *http.Request, err error) {
 	case errors.As(err, &damage):
 		g.Warn("%s %s: %v; satchel verify %s lists all that is wrong", r.Method, r.URL.Path, err, damage.Dir)
 	case errors.As(err, &wrong):
-		g.Warn("%s %s: the bundle has wrong bytes: %v; the client did not get the end of it: do not use this bundle, pack it again", r.Method, r.URL.Path, err)
+		g.Warn("%s %s: wrong bytes in %s: %v; the client did not get the end of it: do not use this bundle, pack it again", r.Method, r.URL.Path, strings.Join(g.shelf.dirs(wrong.Want), " or "), err)
 	default:
 		g.Warn("%s %s: %v", r.Method, r.URL.Path, err)
 	}

@@ -37,15 +37,16 @@ const (
 // Registry is an http.Handler.
 type Registry struct {
 	Options
-	shelf shelf
-	src   oci.Source // content of the shelf
-	gate  *gate
-	repos map[string]*repository
-	names []string // of the repositories, sorted
-	rep   Report
-	grace time.Duration // for answers under way when the run ends
-	body  time.Duration // for the body of a request
-	ended chan struct{} // is closed when the run ends
+	shelf   shelf
+	src     oci.Source // content of the shelf
+	gate    *gate
+	repos   map[string]*repository
+	names   []string // of the repositories, sorted
+	rep     Report
+	lacking map[string]map[string]tagged // by repository and tag: the newest that is left out
+	grace   time.Duration                // for answers under way when the run ends
+	body    time.Duration                // for the body of a request
+	ended   chan struct{}                // is closed when the run ends
 
 	busy           sync.WaitGroup // requests that are answered now
 	requests, sent atomic.Int64
@@ -84,7 +85,7 @@ type tagged struct {
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}}
+	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}, lacking: map[string]map[string]tagged{}}
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -106,8 +107,9 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		}
 		g.warnGaps(r)
 	}
+	withdrawn := g.withdraw()
 	g.sort()
-	g.tell(moved)
+	g.tell(moved, withdrawn)
 	if g.rep.Images+g.rep.Attached == 0 && len(g.rep.LeftOut) > 0 {
 		return nil, &LackingError{g.rep.LeftOut}
 	}
@@ -165,10 +167,13 @@ func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, mov
 	if err != nil {
 		return blamed(r, err)
 	}
+	place := g.Place.Repo(img).Repository
 	if w.lacks != "" {
+		for _, tag := range img.MirrorTags() {
+			g.noteLacking(place, tag, tagged{img.Root.Digest, r})
+		}
 		return g.leaveOut(r, img, w.lacks)
 	}
-	place := g.Place.Repo(img).Repository
 	repo := g.repos[place]
 	if repo == nil {
 		repo = &repository{manifests: map[digest.Digest]oci.Descriptor{}, blobs: map[digest.Digest]oci.Descriptor{}, tags: map[string]tagged{}, referrers: map[digest.Digest][]digest.Digest{}}
@@ -238,6 +243,34 @@ func (g *Registry) leaveOut(r *bundle.Reader, img oci.Image, lacks digest.Digest
 		}
 	}
 	return &bundle.DamageError{Dir: r.Dir(), Faults: []bundle.Fault{{File: lacks.String(), What: "is needed and not in it"}}}
+}
+
+// noteLacking notes what a tag would name if its image were whole.
+func (g *Registry) noteLacking(place, tag string, t tagged) {
+	if g.lacking[place] == nil {
+		g.lacking[place] = map[string]tagged{}
+	}
+	if old, is := g.lacking[place][tag]; !is || newer(t.by, old.by) {
+		g.lacking[place][tag] = t
+	}
+}
+
+// withdraw takes back tags whose newest image is left out: to give an older one would be a lie.
+func (g *Registry) withdraw() (tags []string) {
+	for place, list := range g.lacking {
+		repo := g.repos[place]
+		if repo == nil {
+			continue
+		}
+		for tag, t := range list {
+			if is, there := repo.tags[tag]; there && is.digest != t.digest && newer(t.by, is.by) {
+				delete(repo.tags, tag)
+				tags = append(tags, place+":"+tag)
+			}
+		}
+	}
+	slices.Sort(tags)
+	return tags
 }
 
 // newer reports whether the tags of a are later than those of b.

@@ -96,6 +96,40 @@ func TestDelta(t *testing.T) {
 	}
 }
 
+// TestTagOfWhatIsLeftOut: a tag never leads to an older image because the newer one is left out.
+func TestTagOfWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2724)
+	h.stream = "weekly"
+	shared := h.Layer(5000, ocitest.LayerGzip)
+	old, between, now := h.Image(false, h.Layer(1000, ocitest.LayerTar)), h.Image(false, shared), h.Image(false, shared, h.Layer(900, ocitest.LayerTar))
+	first := h.pack("first", []oci.Image{image(old, "team/app", "stable", "1")})
+	second := h.pack("second", []oci.Image{image(between, "team/app", "stable", "2")})
+	base := h.reader(second)
+	third := h.pack("third", []oci.Image{image(now, "team/app", "stable", "3")}, base)
+	if err := base.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dirs := range [][]string{{first, third}, {third, first}} {
+		s := h.serve(dirs...)
+		for tag, status := range map[string]int{"stable": 404, "1": 200, "3": 404, oci.DigestTag(old.Digest): 200} {
+			if g := s.ask("GET", "/v2/team/app/manifests/"+tag); g.StatusCode != status {
+				t.Errorf("%s: %d, want %d", tag, g.StatusCode, status)
+			}
+		}
+		if g := s.ask("GET", "/v2/team/app/tags/list"); strings.Contains(string(g.body), "stable") {
+			t.Errorf("%s", g.body)
+		}
+	}
+	if n := strings.Count(h.log.String(), "1 tag is not served, because the bundles given have only an older image for it: team/app:stable"); n != 2 {
+		t.Errorf("it is said %d times:\n%s", n, h.log)
+	}
+	s := h.serve(third, first, second)
+	if g := s.ask("HEAD", "/v2/team/app/manifests/stable"); g.Header.Get("Docker-Content-Digest") != now.Digest.String() {
+		t.Errorf("with all bundles: %v", g.Header)
+	}
+}
+
 // TestPlaces: repositories are those of the mirror with the same rule.
 func TestPlaces(t *testing.T) {
 	t.Parallel()

@@ -46,9 +46,12 @@ func broughtBy(list []LeftOut) (names []string) {
 const mostTold = 50
 
 // tell says at the start what a person would not expect.
-func (g *Registry) tell(moved map[string]int) {
+func (g *Registry) tell(moved map[string]int, withdrawn []string) {
 	for _, which := range slices.Sorted(maps.Keys(moved)) {
 		g.Info("%s: as in %s", text.Count(moved[which], "tag names", "tags name")+" different images", which)
+	}
+	if n := len(withdrawn); n > 0 {
+		g.Warn("%s not served, because the bundles given have only an older image for %s: %s", text.Count(n, "tag is", "tags are"), map[bool]string{true: "it", false: "them"}[n == 1], text.Some(withdrawn, 5))
 	}
 	list := g.rep.LeftOut
 	for _, l := range list[:min(len(list), mostTold)] {
