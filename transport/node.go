@@ -29,9 +29,12 @@ type NodeConfig struct {
 	Registries  []byte            // registries.conf
 	Credentials []byte            // the credentials file, which is the cluster's pull secret; nil: none
 	Authorities map[string][]byte // more authorities, PEM, by the registry that they count for, HOST[:PORT]
-	// Inside are registries, HOST[:PORT], that nodes reach after the cut, besides those that registries.conf
-	// has as mirrors. An image is never asked for at its source but there.
+	// Inside are registries, HOST[:PORT], that nodes reach after the cut. An image is never asked for at its
+	// source but there.
 	Inside []string
+	// Named are registries that nodes ask by what objects name. They and those that registries.conf has as
+	// mirrors count as reached, unless they are among Sources.
+	Named []string
 	// Sources are registries, HOST[:PORT], that are out of reach, also where a place redirects to one or has
 	// its tokens from there: no request is sent there, nor to a host below one of them. The source of each
 	// image that is asked for counts, too.
@@ -70,19 +73,22 @@ func NewNode(cfg NodeConfig) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for what a node has: %w", err)
 	}
-	n := &Node{cfg: cfg, dir: dir, proxies: proxy.Environment(), hosts: map[string]bool{}, proxied: map[string]bool{}, down: map[string]*nodeDown{}, blobs: map[string]*nodeBlob{}, lacks: map[string]error{}, open: nodeSources{by: map[string]*nodeSource{}}, tls: map[string]*tls.Config{}}
+	n := &Node{cfg: cfg, inside: addressesOf(cfg.Inside), dir: dir, proxies: proxy.Environment(), hosts: map[string]bool{}, proxied: map[string]bool{}, down: map[string]*nodeDown{}, blobs: map[string]*nodeBlob{}, lacks: map[string]error{}, open: nodeSources{by: map[string]*nodeSource{}}, tls: map[string]*tls.Config{}}
 	if err := n.write(); err != nil {
 		return nil, errors.Join(err, n.Close())
-	}
-	for _, registry := range cfg.Inside {
-		n.inside = append(n.inside, addressOf(registry))
 	}
 	n.Refuse(cfg.Sources...)
 	return n, nil
 }
 
 // Close ends the connections, and takes away what the node had on this host.
-func (n *Node) Close() error { return errors.Join(n.closeSources(), os.RemoveAll(n.dir)) }
+func (n *Node) Close() error {
+	err := errors.Join(n.closeSources(), os.RemoveAll(n.dir))
+	if n.credential != nil {
+		err = errors.Join(err, n.credential.Close())
+	}
+	return err
+}
 
 // write makes the node's files.
 func (n *Node) write() error {
@@ -103,7 +109,8 @@ func (n *Node) write() error {
 	if err != nil {
 		return &ConfigError{What: ConfigRegistries, Path: "of the nodes", Err: err}
 	}
-	return os.WriteFile(n.places.SystemRegistriesConfPath, n.onePlace(list), 0o600)
+	n.reach(list)
+	return os.WriteFile(n.places.SystemRegistriesConfPath, onePlace(list), 0o600)
 }
 
 // system is what containers/image is to read: the node's files, and none of this host.
@@ -126,12 +133,12 @@ func (n *Node) authfile() (string, error) {
 	if content == nil {
 		content = []byte(`{"auths":{}}`)
 	}
-	n.credential = hostfile.GivenCredentials(content)
+	n.credential = hostfile.NodeCredentials(content)
 	if path, err := n.credential.Path(); err == nil {
 		return path, nil
 	}
 	path := filepath.Join(n.dir, "config.json") // the directory is this user's alone
-	return path, os.WriteFile(path, content, 0o600)
+	return path, os.WriteFile(path, n.credential.Given(), 0o600)
 }
 
 // writeAuthority writes authorities as the machine config operator does, /etc/docker/certs.d/HOST/ca.crt.
@@ -146,21 +153,31 @@ func (n *Node) writeAuthority(host string, pem []byte) error {
 	return os.WriteFile(filepath.Join(dir, "ca.crt"), pem, 0o600)
 }
 
-// onePlace is a registries.conf without mirrors: what is pulled by it comes from the place that is
-// named, which is blocked where it was.
-func (n *Node) onePlace(list []sysregistriesv2.Registry) []byte {
-	var b strings.Builder
+// reach takes mirrors, and registries that objects name, as reached.
+func (n *Node) reach(list []sysregistriesv2.Registry) {
+	named := slices.Clone(n.cfg.Named)
 	for _, r := range list {
 		for _, m := range r.Mirrors {
 			host, _, _ := strings.Cut(m.Location, "/")
-			n.inside = append(n.inside, addressOf(host))
+			named = append(named, host)
 		}
-		if !r.Blocked {
-			continue
+	}
+	sources := addressesOf(n.cfg.Sources)
+	for _, a := range addressesOf(named) {
+		if !slices.ContainsFunc(sources, func(source address) bool { return source.has(a) }) {
+			n.inside = append(n.inside, a)
 		}
-		fmt.Fprintf(&b, "[[registry]]\nprefix = %s\nblocked = true\n", strconv.Quote(r.Prefix))
-		if r.Location != "" {
-			fmt.Fprintf(&b, "location = %s\n", strconv.Quote(r.Location))
+	}
+}
+
+// onePlace is a registries.conf without mirrors: what is pulled by it comes from the place that is
+// named, which is blocked where it was. The most precise entry counts, so all are there.
+func onePlace(list []sysregistriesv2.Registry) []byte {
+	var b strings.Builder
+	for _, r := range list {
+		fmt.Fprintf(&b, "[[registry]]\nprefix = %s\nblocked = %t\n", strconv.Quote(r.Prefix), r.Blocked)
+		if !strings.HasPrefix(r.Prefix, "*.") {
+			fmt.Fprintf(&b, "location = %s\n", strconv.Quote(r.Prefix))
 		}
 	}
 	return []byte(b.String())

@@ -42,9 +42,14 @@ func (n *Node) setDown(ctx context.Context, host string, err error) {
 		delete(n.down, host)
 	case noConnection(err):
 		n.down[host] = &nodeDown{err, time.Now().Add(downFor)}
-	default:
+	case sortOf(err) == TroubleLost:
 		n.down[host] = &nodeDown{}
 	}
+}
+
+func sortOf(err error) Trouble {
+	sort, _ := NodeTrouble(err)
+	return sort
 }
 
 // noConnection reports whether there was no connection at all.

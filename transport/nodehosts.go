@@ -17,6 +17,13 @@ func addressOf(registry string) address {
 	return address{strings.TrimSuffix(u.Hostname(), "."), u.Port()}
 }
 
+func addressesOf(registries []string) (list []address) {
+	for _, one := range registries {
+		list = append(list, addressOf(one))
+	}
+	return list
+}
+
 // addressIn is whom a URL leads to; its port is always known.
 func addressIn(u *url.URL) address {
 	a := addressOf(u.Host)

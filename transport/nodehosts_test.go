@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -37,6 +38,57 @@ func TestNodeWithoutRule(t *testing.T) {
 	}
 	if hosts := n.OtherHosts(); len(hosts) > 0 {
 		t.Errorf("other hosts %v", hosts)
+	}
+}
+
+// TestNodeMirrorIsSource: a registry that images come from is not reached because another rule has it as a mirror.
+func TestNodeMirrorIsSource(t *testing.T) {
+	t.Parallel()
+	source := count(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mirror := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	conf := fmt.Sprintf(`
+[[registry]]
+prefix = "%[1]s/a"
+location = "%[1]s/a"
+insecure = true
+[[registry.mirror]]
+location = "%[2]s/in"
+insecure = true
+[[registry]]
+prefix = "other.example/b"
+location = "other.example/b"
+[[registry.mirror]]
+location = "%[1]s/b"
+insecure = true
+`, source.host, mirror.host)
+	cfg := transport.NodeConfig{Registries: []byte(conf), Sources: []string{source.host, "other.example"}, Named: []string{source.host}, Tries: 1, Temp: t.TempDir()}
+	n, err := transport.NewNode(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := "@sha256:" + strings.Repeat("a", 64)
+	for _, image := range []string{source.host + "/a/x", "other.example/b/x", source.host + "/c/x"} {
+		_, err := n.Pull(t.Context(), refTo(t, image+end))
+		if never := (*transport.SourceError)(nil); !errors.As(err, &never) {
+			t.Errorf("%s: %v", image, err)
+		}
+	}
+	if asked := source.requests(); len(asked) > 0 || len(mirror.requests()) == 0 {
+		t.Errorf("the source was asked: %v", asked)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	cfg.Inside = []string{source.host}
+	if n, err = transport.NewNode(cfg); err != nil || !n.Reaches(source.host) {
+		t.Errorf("%v", err)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

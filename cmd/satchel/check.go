@@ -25,7 +25,7 @@ type checkOptions struct {
 	reader     readerFlags
 	cluster    clusterFlags
 	pullSecret string
-	nodes      nodeFlags
+	nodes      struct{ authfile, caFile string }
 	deep       string
 	policies   []string
 	offline    bool
@@ -68,6 +68,7 @@ cluster. It ends with 3 if anything would fail.`,
 	addFromCluster(f, &o.cluster)
 	f.StringVar(&o.pullSecret, "pull-secret", "", "the cluster's present pull secret, `FILE`: the mirror's entry is added to it (oc extract secret/pull-secret -n openshift-config --to=-)")
 	f.StringVar(&o.nodes.authfile, "node-authfile", "", "`FILE` with the credential by which nodes pull from the mirror, where OUTDIR has none")
+	f.StringVar(&o.nodes.caFile, "node-ca-file", "", "PEM `FILE` of authorities that nodes trust by other ways than the files in OUTDIR, such as their machine image; --ca-file counts for the receipts of --to alone")
 	f.StringVar(&o.deep, "deep", "", "ask for every layer, too, and compare its size; =bytes reads every layer, and compares its digest")
 	f.Lookup("deep").NoOptDefVal = string(check.Layers)
 	f.StringArrayVar(&o.policies, "image-policies", nil, "also hold images against the ClusterImagePolicy and ImagePolicy objects in `FILE`; those of the releases and of --from-cluster count anyway (may be given more than once)")
@@ -190,9 +191,9 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 		}
 		job.Policies = append(job.Policies, list...)
 	}
-	if o.registry.caFile != "" {
-		if job.Authorities, err = os.ReadFile(o.registry.caFile); err != nil {
-			return usage(fmt.Errorf("read certificate authorities: %w", err), "name a file in PEM (--ca-file FILE)")
+	if o.nodes.caFile != "" {
+		if job.Authorities, err = os.ReadFile(o.nodes.caFile); err != nil {
+			return usage(fmt.Errorf("read certificate authorities: %w", err), "name a file in PEM (--node-ca-file FILE)")
 		}
 	}
 	return nil
@@ -239,11 +240,13 @@ func (o checkOptions) receipts(ctx context.Context, a *app, job *check.Options) 
 	}
 	for _, odd := range append(history.Odd, history.Refused, history.Host) {
 		if odd != nil {
-			a.warn("%v", odd)
+			job.Unread = append(job.Unread, odd)
 		}
 	}
 	more, err := history.Load()
-	job.Receipts = append(job.Receipts, more...)
+	if err == nil {
+		job.Add(place, more)
+	}
 	return err
 }
 

@@ -84,8 +84,8 @@ func under(entry string, repositories []string) (list []string) {
 // otherLogin says how the credential of an entry differs, without saying any.
 func otherLogin(node, want *pullsecret.Secret, entry string) string {
 	has, ok := node.Covers(entry)
-	user, _, login := node.Login(has)
-	expected, _, known := want.Login(entry)
+	user, password, login := node.Login(has)
+	expected, right, known := want.Login(entry)
 	switch {
 	case !ok:
 		return "the node has an entry without a credential for it"
@@ -93,6 +93,8 @@ func otherLogin(node, want *pullsecret.Secret, entry string) string {
 		return fmt.Sprintf("the node has a token for it, and is to log in as %s", expected)
 	case login && known && user != expected:
 		return fmt.Sprintf("the node logs in as %s, and is to log in as %s", user, expected)
+	case login && known && password == right:
+		return "the node's entry has user and password in fields of their own: nodes read the field auth alone, so they log in as nobody"
 	case login && known:
 		return fmt.Sprintf("the node logs in as %s with another password than the one that it is to use", user)
 	}

@@ -142,11 +142,37 @@ func (s *State) Payload() string {
 }
 
 // RegistryAuthority is the authorities, PEM, that nodes of the cluster have for a registry, HOST[:PORT], by
-// additionalTrustedCA of image.config; "" for none, or where that was not read.
+// additionalTrustedCA of image.config, and for everything by trustedCA of its proxy; "" for none, or where
+// that was not read.
 func (s *State) RegistryAuthority(registry string) string {
 	if s == nil {
 		return ""
 	}
+	return s.additionalAuthority(registry) + s.proxyAuthority()
+}
+
+// proxyAuthority is what the machine config operator puts among the authorities of each node's system.
+func (s *State) proxyAuthority() string {
+	var proxy struct {
+		Spec struct {
+			Trusted struct{ Name string } `json:"trustedCA"`
+		} `json:"spec"`
+	}
+	one, ok := s.One("Proxy", "", "cluster")
+	if !ok || json.Unmarshal(one.Body, &proxy) != nil || proxy.Spec.Trusted.Name == "" {
+		return ""
+	}
+	named, ok := s.One(configMaps.kind, namespaceConfig, proxy.Spec.Trusted.Name)
+	var in struct {
+		Data map[string]string `json:"data"`
+	}
+	if !ok || json.Unmarshal(named.Body, &in) != nil || in.Data["ca-bundle.crt"] == "" {
+		return ""
+	}
+	return in.Data["ca-bundle.crt"] + "\n"
+}
+
+func (s *State) additionalAuthority(registry string) string {
 	var image struct {
 		Spec struct {
 			Additional struct{ Name string } `json:"additionalTrustedCA"`
@@ -168,7 +194,7 @@ func (s *State) RegistryAuthority(registry string) string {
 	if i := strings.LastIndexByte(key, ':'); i >= 0 { // no colon is in a key
 		key = key[:i] + ".." + key[i+1:]
 	}
-	return in.Data[key] + string(in.BinaryData[key])
+	return in.Data[key] + string(in.BinaryData[key]) + "\n"
 }
 
 // authorities lists the ConfigMaps of openshift-config that hold the authorities of registries

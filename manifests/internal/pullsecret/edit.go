@@ -117,12 +117,12 @@ func (s *Secret) restore(from *Secret, name string) {
 	s.auths = append(s.auths, from.auths[i])
 }
 
-// same reports whether two entries have the same credential.
+// same reports whether an entry has the credential of another, in a form that nodes read if that has one.
 func (p part) same(other part) bool {
 	if p.login == "" && other.login == "" {
 		return p.empty && other.empty || bytes.Equal(p.raw, other.raw)
 	}
-	return p.login == other.login
+	return p.login == other.login && (!p.split || other.split)
 }
 
 // compare says how another pull secret differs.

@@ -45,6 +45,8 @@ type part struct {
 	empty bool   // of a registry: it has no credential
 	// login is the NAME:PASSWORD that a registry's entry gives; empty for a token.
 	login string
+	// split: the entry has user and password in fields of their own and no auth, which nodes do not read.
+	split bool
 }
 
 // Parse reads a pull secret in any of its forms. The error is an *[Error].
@@ -141,6 +143,8 @@ func parseConfig(data []byte, root value) (*Secret, error) {
 		found = found || has
 		p := cutPart(data, m)
 		p.empty, p.login = !has, loginOf(m)
+		auth, _ := m.value.get("auth")
+		p.split = p.login != "" && auth.text == ""
 		s.auths = append(s.auths, p)
 	}
 	if helpers && !found {

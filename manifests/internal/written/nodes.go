@@ -16,6 +16,24 @@ type NodeRules struct {
 	Scopes  []string // that have mirrors
 	Differs []string // how registries.conf among the files is not what its objects give; none if it is
 	Notes   []string // what is not known of it
+	// Refused and Allowed are the names of images by which policy.json refuses them, and those that it takes
+	// alone, by registrySources of image.config; from the mirror too.
+	Refused, Allowed []string
+}
+
+// Refuses is the entry of blockedRegistries by which nodes refuse a repository even from the mirror, or
+// "allowedRegistries" where it is not among those; "" for none. OpenShift's own payload is never refused.
+func (n *NodeRules) Refuses(repository string) string {
+	if len(n.Refused) > 0 && len(n.Allowed) > 0 { // nodes take neither
+		return ""
+	}
+	if i := slices.IndexFunc(n.Refused, func(scope string) bool { return rules.Within(repository, scope) }); i >= 0 {
+		return n.Refused[i]
+	}
+	if len(n.Allowed) > 0 && !slices.ContainsFunc(n.Allowed, func(scope string) bool { return rules.Within(repository, scope) }) {
+		return "allowedRegistries"
+	}
+	return ""
 }
 
 // NodesOf finds out what nodes have: by the objects among the files, and by those that the cluster has
@@ -24,6 +42,7 @@ func NodesOf(f *Files, state *cluster.State) (*NodeRules, error) {
 	n := &NodeRules{}
 	var objects []rules.Object
 	var insecure, blocked []string
+	known := false // what image.config says
 	present, err := site.PresentRulesOf(state)
 	if err != nil {
 		return nil, err
@@ -37,6 +56,7 @@ func NodesOf(f *Files, state *cluster.State) (*NodeRules, error) {
 			return nil, err
 		}
 		insecure, blocked = image.Sources.Insecure, image.Sources.Blocked
+		n.Refused, n.Allowed, known = image.Sources.Blocked, image.Sources.Allowed, true
 	}
 	if state != nil && present == nil {
 		n.Notes = append(n.Notes, fmt.Sprintf("the rules that the cluster %s has now are not known: the files alone count", state.Name))
@@ -47,8 +67,9 @@ func NodesOf(f *Files, state *cluster.State) (*NodeRules, error) {
 			objects = append(objects, o)
 		}
 		insecure = with(insecure, f.insecure())
-		if state == nil {
+		if !known {
 			blocked = f.blockedBy(objects)
+			n.Refused = blocked
 		}
 	}
 	n.Nodes = rules.Applied(objects, insecure, blocked)

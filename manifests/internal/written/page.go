@@ -15,7 +15,12 @@ var (
 	pageCluster = regexp.MustCompile("\\(its ID: `([0-9A-Za-z-]+)`\\)")
 	// pageApplies finds the files that its commands apply. What commands write themselves is in directories.
 	pageApplies = regexp.MustCompile(`(?: -f| --patch-file)[ =]([a-z0-9][a-z0-9.-]*\.yaml)\b`)
+	// wholeHas finds the files that the kustomization of all of them names.
+	wholeHas = regexp.MustCompile(`(?m)^\s*- ([a-z0-9][a-z0-9.-]*\.yaml)\s*$`)
 )
+
+// fileWhole names every file that is applied, for those who apply them by GitOps.
+const fileWhole = "kustomization.yaml"
 
 // savedBefore is a file that commands of APPLY.md write.
 const savedBefore = "satchel-before.yaml"
@@ -24,7 +29,8 @@ const savedBefore = "satchel-before.yaml"
 func (f *Files) page(fsys fs.FS) error {
 	data, err := readFile(fsys, handover.FileApply)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		f.Lacking = append(f.Lacking, handover.FileApply)
+		err = nil
 	}
 	if err != nil {
 		return err
@@ -32,8 +38,11 @@ func (f *Files) page(fsys fs.FS) error {
 	if m := pageCluster.FindSubmatch(data); m != nil {
 		f.Cluster = string(m[1])
 	}
-	var lacking []string
-	for _, m := range pageApplies.FindAllSubmatch(data, -1) {
+	lacking, whole := f.Lacking, []byte{}
+	if whole, err = readFile(fsys, fileWhole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, m := range slices.Concat(pageApplies.FindAllSubmatch(data, -1), wholeHas.FindAllSubmatch(whole, -1)) {
 		name := string(m[1])
 		if _, err := fs.Stat(fsys, name); errors.Is(err, fs.ErrNotExist) && name != savedBefore {
 			lacking = append(lacking, name)

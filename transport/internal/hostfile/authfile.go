@@ -15,6 +15,7 @@ import (
 type Credentials struct {
 	configured string
 	given      []byte // its content, where it is no file; nil for a file
+	exact      bool   // it is read as it stands, as nodes do
 	piped      pipedFile
 	amended    amendedFile
 }
@@ -24,6 +25,38 @@ func NewCredentials(path string) *Credentials { return &Credentials{configured: 
 
 // GivenCredentials is for the content of such a file.
 func GivenCredentials(content []byte) *Credentials { return &Credentials{given: content} }
+
+// NodeCredentials is for the content of such a file on a node: nothing is mended, and of what it names only the
+// registries count. The programs of credHelpers are on no node.
+func NodeCredentials(content []byte) *Credentials {
+	return &Credentials{given: registriesOf(content), exact: true}
+}
+
+// Given is the content that it was made of.
+func (c *Credentials) Given() []byte { return c.given }
+
+// Close gives the memory of a copy back.
+func (c *Credentials) Close() error {
+	c.piped.mu.Lock()
+	defer c.piped.mu.Unlock()
+	if c.piped.copy == nil {
+		return nil
+	}
+	return c.piped.copy.Close()
+}
+
+// registriesOf is a credentials file with its registries alone.
+func registriesOf(content []byte) []byte {
+	var file map[string]json.RawMessage
+	if json.Unmarshal(content, &file) != nil || file["auths"] == nil {
+		return content
+	}
+	out, err := json.Marshal(map[string]json.RawMessage{"auths": file["auths"]})
+	if err != nil {
+		return content
+	}
+	return out
+}
 
 // Name is the one file that credentials are in; "" is the usual locations.
 // containers/image leaves the variable to its callers.
@@ -37,6 +70,9 @@ func (c *Credentials) Name() string {
 // Path is where the credentials file can be read again and again: a pipe gives its content once,
 // and it is looked at for each repository. An error does not name the file.
 func (c *Credentials) Path() (string, error) {
+	if c.exact {
+		return c.piped.path(func() (*os.File, error) { return inMemory(c.given) })
+	}
 	if c.given != nil {
 		return c.piped.path(func() (*os.File, error) { return inMemory(amend(c.given)) })
 	}

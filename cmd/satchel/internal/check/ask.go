@@ -67,6 +67,7 @@ func (c *checking) pull(ctx context.Context, w Wanted) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer c.refusedByName(w, img)
 	img.Rule, img.Place, img.Digest, img.MediaType, img.Tried = p.Rule, p.At.Ref.Name(), p.Root.Digest, p.Root.MediaType, triesOf(p.Tried)
 	if d := c.carried.names[w.Ref]; d != "" && d != p.Root.Digest {
 		img.findings = append(img.findings, c.found(w, p, Moved, fmt.Sprintf("the tag names another image in %s (%s) than the one that was carried (%s)", p.At.Ref.Name(), p.Root.Digest, d), "set the tag again: satchel unpack of the bundle that has it"))
@@ -131,17 +132,23 @@ func (c *checking) ruled(ref oci.Ref) bool {
 	return err == nil && len(route.Places) > 1
 }
 
-// answer puts into a finding what mirrors answered: the first that did not simply lack it decides.
+// answer puts into a finding what mirrors answered: the one that images were pushed to decides, else the first
+// that did not simply lack it.
 func (c *checking) answer(f *Finding, tried []transport.NodeTry) {
 	decides := tried[0]
-	for _, t := range tried {
-		if sort, _ := transport.NodeTrouble(t.Err); sort != transport.TroubleNotFound {
-			decides = t
-			break
-		}
+	if i := slices.IndexFunc(tried, func(t transport.NodeTry) bool { return c.isMirror(t.Place.Ref.Registry) }); i >= 0 {
+		decides = tried[i] // it is the one that is to have it
+	} else if i := slices.IndexFunc(tried, func(t transport.NodeTry) bool {
+		sort, _ := transport.NodeTrouble(t.Err)
+		return sort != transport.TroubleNotFound
+	}); i >= 0 {
+		decides = tried[i]
 	}
-	f.Kind, f.Wrong, f.Do = wrongAt(decides.Place, decides.Err)
+	f.Kind, f.Wrong, f.Do = c.wrongAt(decides.Place, decides.Err)
 }
+
+// isMirror reports whether images were pushed to a registry, by receipts and --to.
+func (c *checking) isMirror(registry string) bool { return slices.Contains(c.mirrorHosts(), registry) }
 
 // onward is the source that a place sends nodes on to; "" for none.
 func onward(at transport.NodePlace, err error) string {
@@ -161,15 +168,18 @@ func answered(at transport.NodePlace, err error) string {
 }
 
 // wrongAt says what is wrong with a place, and what to do.
-func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
+func (c *checking) wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
 	sort, _ := transport.NodeTrouble(err)
 	wrong = at.Ref.Name() + ": " + answered(at, err)
-	if onward(at, err) != "" {
-		return Elsewhere, wrong, "have the mirror keep what it serves, and give out its tokens itself"
+	if host := onward(at, err); host != "" {
+		return Elsewhere, wrong, "have the mirror keep what it serves, and give out its tokens itself; or, if nodes reach that host after the cut too, name it: --inside " + host
+	}
+	if _, source := errors.AsType[*transport.SourceError](err); source {
+		return Elsewhere, wrong, "correct the rule, which leads to a registry that images come from; or, if nodes reach it after the cut too, name it: --inside " + at.Ref.Registry
 	}
 	switch sort {
 	case transport.TroubleNotFound:
-		return Missing, at.Ref.String() + " is not there", "push it again: satchel unpack of the bundle that has it"
+		return Missing, at.Ref.String() + " is not there", c.missingDo(at)
 	case transport.TroubleDamaged:
 		return Damaged, wrong, "delete it in the mirror, and push it again"
 	case transport.TroubleUnauthorized, transport.TroubleForbidden, transport.TroublePassword:
@@ -184,6 +194,41 @@ func wrongAt(at transport.NodePlace, err error) (kind Kind, wrong, do string) {
 		return Blocked, wrong, "take the mirror out of blockedRegistries of image.config"
 	}
 	return Refused, wrong, "see what the registry's own log says of this"
+}
+
+// missingDo says what to do about an image that a place does not have.
+func (c *checking) missingDo(at transport.NodePlace) string {
+	const push = "push it again: satchel unpack of the bundle that has it"
+	if at.Ref.Digest == "" || c.nothingCarried() || !c.isMirror(at.Ref.Registry) || c.carried.manifests[at.Ref.Repository][at.Ref.Digest] {
+		return push
+	}
+	var in []string
+	for repo, has := range c.carried.manifests {
+		if has[at.Ref.Digest] {
+			in = append(in, repo)
+		}
+	}
+	if len(in) > 0 {
+		return "correct the rule: it leads to " + at.Ref.Name() + ", and the image was pushed to " + text.Some(text.Sorted(in), 2) + ". Write the files for the cluster again (satchel render), and apply the rules"
+	}
+	if len(c.Bundles) > 0 {
+		return push
+	}
+	return "no receipt says that it was pushed there: carry it with the next bundle; or, if the mirror has it elsewhere, write the files for the cluster again (satchel render)"
+}
+
+// refusedByName says that nodes refuse an image by its name, wherever it comes from.
+func (c *checking) refusedByName(w Wanted, img *Image) {
+	scope := c.rules.Refuses(w.Ref.Name())
+	payload := slices.ContainsFunc(c.carried.payloads, func(p payload) bool { return p.image.Source.Name() == w.Ref.Name() })
+	if scope == "" || w.Attached || payload {
+		return
+	}
+	f := Finding{Kind: Blocked, Fails: true, Image: w.Ref.String(), Rule: img.Rule, Wrong: "nodes refuse it by its name, from the mirror too: " + scope + " of registrySources (image.config) blocks it", Do: "take " + scope + " out of blockedRegistries of image.config: this drains every node"}
+	if scope == "allowedRegistries" {
+		f.Wrong, f.Do = "nodes refuse it by its name, from the mirror too: it is not among allowedRegistries of image.config", "add "+w.Ref.Name()+" to allowedRegistries of image.config"
+	}
+	img.findings = append(img.findings, f)
 }
 
 // parts looks at what the manifest names.
@@ -206,7 +251,7 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			kind, wrong, do := wrongAt(p.At, err)
+			kind, wrong, do := c.wrongAt(p.At, err)
 			if kind == Missing {
 				wrong = fmt.Sprintf("its image for %s (%s) is not in %s", platformOf(child), child.Digest, p.At.Ref.Name())
 			}
@@ -318,8 +363,8 @@ func (c *checking) image(ctx context.Context, w Wanted, p *transport.NodePull, i
 		list = append(list, part{"configuration", *m.Config, true})
 	}
 	for _, l := range m.Layers {
-		if c.Depth == Configs && !w.Attached {
-			break
+		if c.Depth == Configs && !w.Attached && len(l.URLs) == 0 {
+			continue
 		}
 		list = append(list, part{"layer", l, c.Depth == Bytes})
 	}
@@ -333,7 +378,7 @@ func (c *checking) image(ctx context.Context, w Wanted, p *transport.NodePull, i
 			return ctx.Err()
 		}
 		if err != nil {
-			kind, wrong, do := wrongAt(p.At, err)
+			kind, wrong, do := c.wrongAt(p.At, err)
 			if kind == Missing {
 				wrong = fmt.Sprintf("its %s %s is not in %s", b.what, b.d.Digest, p.At.Ref.Name())
 			} else {

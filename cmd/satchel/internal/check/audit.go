@@ -214,7 +214,9 @@ func (c *checking) audit(ctx context.Context) error {
 
 // auditSettings looks at proxy, registrySources and the like.
 func (c *checking) auditSettings(a *Audit) (err error) {
-	hosts := slices.DeleteFunc(c.nodeHosts(), func(h string) bool { return strings.HasSuffix(h, ":22625") }) // the cluster's own, on its nodes
+	hosts := slices.DeleteFunc(c.nodeHosts(), func(h string) bool {
+		return strings.HasSuffix(h, ":22625") || !c.node.Reaches(h) // the cluster's own, on its nodes; or a registry outside
+	})
 	if a.Settings, err = manifests.AuditSettings(c.Cluster, c.Handover, hosts, false); err != nil {
 		return fmt.Errorf("look at the settings of the cluster: %w", err)
 	}

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -225,16 +226,18 @@ func TestAuditNode(t *testing.T) {
 		}
 		return s
 	}
-	right := fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q}}}`, w.mirror.Host, user, password)
+	right := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, w.mirror.Host, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	split := fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q}}}`, w.mirror.Host, user, password)
 	for name, tc := range map[string]struct {
 		conf   string
 		secret string
 		want   []string
 	}{
-		"the same":       {string(conf), right, nil},
-		"no rules yet":   {string(conf[:rule]), right, []string{"nodeFile registries.conf "}},
-		"no credential":  {string(conf), `{"auths":{}}`, []string{"nodeFile config.json "}},
-		"a narrower one": {string(conf), strings.Replace(right, `{"auths":{`, fmt.Sprintf(`{"auths":{%q:{"username":"old","password":"x"},`, w.mirror.Host+"/in"), 1), []string{"nodeFile config.json "}},
+		"the same":                    {string(conf), right, nil},
+		"no rules yet":                {string(conf[:rule]), right, []string{"nodeFile registries.conf "}},
+		"no credential":               {string(conf), `{"auths":{}}`, []string{"nodeFile config.json "}},
+		"fields that nodes do not read": {string(conf), split, []string{"nodeFile config.json "}},
+		"a narrower one":              {string(conf), strings.Replace(right, `{"auths":{`, fmt.Sprintf(`{"auths":{%q:{"username":"old","password":"x"},`, w.mirror.Host+"/in"), 1), []string{"nodeFile config.json "}},
 	} {
 		o := w.options()
 		o.Audit.Registries, o.Audit.OnNode = []byte(tc.conf), secret(tc.secret)

@@ -40,7 +40,8 @@ type Options struct {
 	Handover    *manifests.Handover   // nil: what the cluster has counts alone
 	Cluster     *manifests.Cluster    // nil: not known
 	Mirror      string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
-	Receipts    []*receipt.Receipt    // the newest first
+	Receipts    []*receipt.Receipt    // the newest first, see Add
+	Unread      []error               // receipts of the mirror that were not read
 	Bundles     []Bundle              // given in addition to receipts
 	Secret      *manifests.PullSecret // that the cluster has; nil: not known
 	NodeSecret  *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
@@ -53,6 +54,38 @@ type Options struct {
 	Temp        string
 	UserAgent   string
 	Audit       AuditOptions
+}
+
+// Add adds the receipts that a mirror keeps to the one among the files, and puts them in order. Where none is
+// of the mirror that the files are for, Unread says so.
+func (o *Options) Add(mirror oci.Mirror, kept []*receipt.Receipt) {
+	place := func(m oci.Mirror) string { return m.Host + "/" + m.Namespace }
+	for _, own := range o.Receipts {
+		if place(own.Mirror) != place(mirror) && !slices.ContainsFunc(kept, func(r *receipt.Receipt) bool { return place(r.Mirror) == place(own.Mirror) }) {
+			o.Unread = append(o.Unread, &OtherMirrorError{mirror.String(), own.Mirror.String()})
+		}
+	}
+	for _, r := range kept {
+		same := func(own *receipt.Receipt) bool {
+			return own.Bundle == r.Bundle && own.Time.Equal(r.Time) && own.Mirror == r.Mirror
+		}
+		if !slices.ContainsFunc(o.Receipts, same) {
+			o.Receipts = append(o.Receipts, r)
+		}
+	}
+	o.Receipts = receipt.Newest(o.Receipts)
+}
+
+// OtherMirrorError says that the files for the cluster are for another mirror than the one that is named.
+type OtherMirrorError struct{ Named, Files string }
+
+func (e *OtherMirrorError) Error() string {
+	return "the files for the cluster are for the mirror " + e.Files + ", by the receipt among them, and " + e.Named + " (--to) keeps no receipt of it"
+}
+
+// Hint says what to do now.
+func (e *OtherMirrorError) Hint() string {
+	return "name the mirror that the files are for (--to " + e.Files + "), or write the files for the other one (satchel render)"
 }
 
 // checking is one run.

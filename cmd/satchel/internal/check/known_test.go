@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,7 +102,7 @@ func TestWholeSecret(t *testing.T) {
 		}
 		return s
 	}
-	entry := fmt.Sprintf(`%q:{"username":%q,"password":%q}`, w.mirror.Host, user, password)
+	entry := fmt.Sprintf(`%q:{"auth":%q}`, w.mirror.Host, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 	o := w.options()
 	if o.Handover.Entries == nil {
 		t.Fatal("no entries among the files")
@@ -111,6 +112,22 @@ func TestWholeSecret(t *testing.T) {
 	o.Audit.OnNode = secret(`{"auths":{"quay.io":{"auth":"bmV3Om5ldw=="},` + entry + `}}`)
 	if r, err := w.run(o); err != nil {
 		t.Errorf("%v: %+v", err, r.Findings)
+	}
+	split := secret(fmt.Sprintf(`{"auths":{%q:{"username":%q,"password":%q}}}`, w.mirror.Host, user, password))
+	if o.Secret = split; o.Handover.Secret == nil {
+		t.Fatal("no secret")
+	}
+	if r, err := w.run(o); err != nil { // the entry of the files takes the place of the one that nodes do not read
+		t.Errorf("%v: %+v", err, r.Findings)
+	}
+	o.Handover.Entries, o.Handover.Secret, o.Handover.Whole, o.Audit.OnNode = nil, split, false, nil
+	o.NodeSecret = secret(`{"auths":{` + entry + `}}`)
+	for _, given := range []*manifests.PullSecret{split, secret(`{"auths":{` + fmt.Sprintf(`%q:{"auth":"bm9kZTp3cm9uZw=="}`, w.mirror.Host) + `}}`)} {
+		o.Secret, o.Handover.Secret = nil, given
+		r, _ := w.run(o) // what was given for nodes counts only where the files have none
+		if !slices.Contains(kindsOf(r), check.Credential) || !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "--node-authfile") }) {
+			t.Errorf("%v %q", kindsOf(r), r.Notes)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -14,9 +16,9 @@ import (
 func (c *checking) nodeConfig() transport.NodeConfig {
 	cfg := transport.NodeConfig{
 		Registries: c.rules.TOML, Credentials: c.credentials(), Authorities: map[string][]byte{},
-		Inside: append(c.placeHosts(), c.Audit.Inside...), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
+		Inside: append(c.mirrorHosts(), c.Audit.Inside...), Named: c.nodeHosts(), Sources: c.sources(), Tries: c.Tries, Temp: c.Temp, UserAgent: c.UserAgent,
 	}
-	for _, host := range cfg.Inside {
+	for _, host := range slices.Concat(cfg.Inside, cfg.Named) {
 		if _, done := cfg.Authorities[host]; done {
 			continue
 		}
@@ -52,11 +54,23 @@ func (c *checking) credentials() []byte {
 	default:
 		add(h.Secret)
 	}
-	add(c.NodeSecret)
+	secret = c.withNodeSecret(secret)
 	if secret == nil {
 		return nil
 	}
 	return secret.JSON()
+}
+
+// withNodeSecret adds the credential that was given for nodes, where there is none: what is applied counts.
+func (c *checking) withNodeSecret(secret *manifests.PullSecret) *manifests.PullSecret {
+	if c.NodeSecret == nil || secret == nil {
+		return cmp.Or(secret, c.NodeSecret)
+	}
+	if _, changes := secret.Edit(manifests.PullSecretEdit{Add: c.NodeSecret}); len(changes.Changed) > 0 {
+		c.report.Notes = append(c.report.Notes, "the credential that was given for nodes (--node-authfile) is another one for "+text.Some(changes.Changed, 3)+" than the pull secret among the files has: that of the files was used, as nodes come to have it")
+	}
+	secret, _ = secret.Edit(manifests.PullSecretEdit{AddMissing: c.NodeSecret})
+	return secret
 }
 
 // nodeHosts are the registries that nodes ask by rules, and that objects name, sorted.
@@ -74,9 +88,8 @@ func (c *checking) nodeHosts() []string {
 	return slices.Sorted(maps.Keys(hosts))
 }
 
-// placeHosts are those, and the addresses that images were pushed to, which nodes may never ask, sorted.
-func (c *checking) placeHosts() []string {
-	hosts := c.nodeHosts()
+// mirrorHosts are the addresses that images were pushed to, which nodes may never ask, sorted.
+func (c *checking) mirrorHosts() (hosts []string) {
 	for _, m := range c.carried.mirrors {
 		hosts = append(hosts, m.Host)
 	}
@@ -84,6 +97,11 @@ func (c *checking) placeHosts() []string {
 		hosts = append(hosts, c.Mirror)
 	}
 	return text.Sorted(hosts)
+}
+
+// placeHosts are those, and the ones that nodes ask, sorted.
+func (c *checking) placeHosts() []string {
+	return text.Sorted(append(c.nodeHosts(), c.mirrorHosts()...))
 }
 
 // sources are the registries that nodes do not reach after the cut: those that rules lead away from,
@@ -104,6 +122,13 @@ func (c *checking) checkCarried() {
 	if c.nothingCarried() {
 		c.report.add(Finding{Kind: Unknown, Fails: true, Wrong: "no receipt and no bundle says what the mirror is to have: its releases and additional images were not asked for",
 			Do: "name the mirror, which keeps its receipts (--to HOST[:PORT][/NAMESPACE]), or a bundle (-i KEY DIR)"})
+	}
+	for _, err := range c.Unread {
+		f := Finding{Kind: Unknown, Fails: true, Object: "receipts", Wrong: "not all that the mirror is to have is known: " + text.Printable(err.Error()), Do: "have this host read the mirror's receipts (--ca-file, --authfile), and run this again"}
+		if other, ok := errors.AsType[*OtherMirrorError](err); ok {
+			f.Wrong, f.Do = other.Error(), other.Hint()
+		}
+		c.report.add(f)
 	}
 }
 
