@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sort"
 	"strconv"
+	"strings"
 
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -73,7 +74,7 @@ func (g *Registry) referrers(a *answer, r *http.Request, t target) {
 	index := ispec.Index{MediaType: oci.MediaTypeIndex, Manifests: []oci.Descriptor{}}
 	index.SchemaVersion = 2
 	query := r.URL.Query()
-	wanted := query.Get("artifactType")
+	wanted := strings.ReplaceAll(query.Get("artifactType"), " ", "+") // as people write it: +json, not %2Bjson
 	if wanted != "" {
 		a.Header().Set("Oci-Filters-Applied", "artifactType")
 	}

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	ispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/satchel-airgap/satchel/oci"
@@ -26,6 +28,9 @@ type library struct {
 	kinds       map[string]oci.Descriptor
 	root, layer oci.Descriptor // of one image
 	sbom, note  oci.Descriptor // its referrers
+	plain, list oci.Descriptor // more: an image without a type of its own, an index
+	absent      oci.Descriptor // the subject of orphan, which is in no bundle
+	orphan      oci.Descriptor
 	signature   oci.Descriptor // of the image, under cosign's tag
 }
 
@@ -42,9 +47,14 @@ func newLibrary(t *testing.T) *library {
 	l.root = l.Image(false, l.layer, l.Layer(40<<10, ocitest.LayerGzip))
 	l.sbom = l.referrer(l.root, sbomType, map[string]string{"org.example.format": "json"})
 	l.note = l.referrer(l.root, noteType, nil)
+	l.plain = l.withSubject(l.Image(false, l.Layer(700, ocitest.LayerGzip)), l.root, "")
+	l.list = l.withSubject(l.Index(false, l.note), l.root, noteType)
+	l.absent = oci.Descriptor{MediaType: oci.MediaTypeManifest, Digest: digest.FromString("absent"), Size: 123}
+	l.orphan = l.referrer(l.absent, noteType, nil)
 	l.signature = l.Image(false, l.Layer(900, ocitest.LayerGzip))
 	images := []oci.Image{
 		image(l.root, "team/app", "v1", "B2", "a1", "latest"), attached(l.sbom, l.root, "team/app"), attached(l.note, l.root, "team/app"),
+		attached(l.plain, l.root, "team/app"), attached(l.list, l.root, "team/app"), attached(l.orphan, l.absent, "team/app"),
 		attached(l.signature, l.root, "team/app", ocitest.CosignTag(l.root.Digest)),
 	}
 	for name, root := range l.kinds {
@@ -55,8 +65,27 @@ func newLibrary(t *testing.T) *library {
 	return l
 }
 
+// withSubject is a manifest or index that names a subject.
+func (h *host) withSubject(d, subject oci.Descriptor, artifactType string) oci.Descriptor {
+	h.t.Helper()
+	m := map[string]any{}
+	err := json.Unmarshal(h.bytes(d), &m)
+	m["subject"] = subject
+	if artifactType != "" {
+		m["artifactType"] = artifactType
+	}
+	body, merr := json.Marshal(m)
+	if err := errors.Join(err, merr); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.Blob(body, d.MediaType)
+}
+
 // TestSpecification holds answers against the OCI distribution specification, 1.1.1 and its
-// development after that. Each request names the section, and the words of it that decide.
+// development after that. Each request names the section, and the words of it that decide. What
+// the conformance program of the specification checks of pulls, of content discovery and of
+// referrers has rows here and in TestTagPages, TestReferrers, TestRanges and TestEmptyBlob; of its
+// digests by sha512 a bundle has none.
 func TestSpecification(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
@@ -88,12 +117,18 @@ func TestSpecification(t *testing.T) {
 		{"Pulling manifests: not found, by digest", "GET", app + "/manifests/" + unknown, nil, 404, codeManifestUnknown, nil, nil},
 		{"Pulling manifests: of another repository", "GET", app + "/manifests/" + l.kinds["index"].Digest.String(), nil, 404, codeManifestUnknown, nil, nil},
 		{"Pulling manifests: a digest of another algorithm", "GET", app + "/manifests/sha512:" + strings.Repeat("0", 128), nil, 404, codeManifestUnknown, nil, nil},
+		{"Pulling manifests: a digest that is none (as the conformance program asks)", "GET", app + "/manifests/sha256:baddigeststring", nil, 400, codeDigestInvalid, nil, nil},
+		{"Pulling manifests: Accept of both kinds", "GET", app + "/manifests/v1", []string{"Accept", oci.MediaTypeIndex, "Accept", oci.MediaTypeManifest}, 200, "", of(l.root, l.root.MediaType), manifest},
+		{"Pulling manifests: Accept of what it is not never hides it", "GET", app + "/manifests/v1", []string{"Accept", oci.MediaTypeIndex}, 200, "", of(l.root, l.root.MediaType), manifest},
+		{"Pulling manifests: an index with a subject", "GET", app + "/manifests/" + l.list.Digest.String(), nil, 200, "", of(l.list, l.list.MediaType), l.bytes(l.list)},
 		{"Pulling manifests: <reference> MUST NOT be in any other format", "GET", app + "/manifests/sha256:12", nil, 400, codeDigestInvalid, nil, nil},
 		{"Pulling manifests: no repository", "GET", "/v2/no/such/manifests/v1", nil, 404, codeNameUnknown, nil, nil},
 		{"Pulling manifests: <name> MUST match", "GET", "/v2/Team/app/manifests/v1", nil, 400, codeNameInvalid, nil, nil},
 		{"Pulling manifests: <name> has the words of the API in it", "GET", "/v2/odd/manifests/blobs/tags/list/manifests/v1", nil, 200, "", of(l.kinds["index"], oci.MediaTypeIndex), l.bytes(l.kinds["index"])},
 
 		{"Pulling blobs: GET MUST provide the blob, 200; the digest", "GET", app + "/blobs/" + l.layer.Digest.String(), nil, 200, "", of(l.layer, bin), layer},
+		{"Pulling blobs: a manifest is no blob", "GET", app + "/blobs/" + l.root.Digest.String(), nil, 404, codeBlobUnknown, nil, nil},
+		{"Pulling blobs: a digest of another algorithm", "GET", app + "/blobs/sha512:" + strings.Repeat("0", 128), nil, 404, codeBlobUnknown, nil, nil},
 		{"Pulling blobs: not found MUST be 404", "GET", app + "/blobs/" + unknown, nil, 404, codeBlobUnknown, nil, nil},
 		{"Pulling blobs: of another repository", "GET", "/v2/kinds/oci/blobs/" + l.layer.Digest.String(), nil, 404, codeBlobUnknown, nil, nil},
 		{"Pulling blobs: what is no digest", "GET", app + "/blobs/latest", nil, 400, codeDigestInvalid, nil, nil},
@@ -101,13 +136,17 @@ func TestSpecification(t *testing.T) {
 		{"Pulling blobs: If-None-Match", "GET", app + "/blobs/" + l.layer.Digest.String(), []string{"If-None-Match", `"` + l.layer.Digest.String() + `"`}, 304, "", nil, []byte{}},
 
 		{"Checking if content exists: HEAD of a manifest, 200; digest and length", "HEAD", app + "/manifests/v1", nil, 200, "", of(l.root, l.root.MediaType), []byte{}},
+		{"Checking if content exists: HEAD of a manifest by digest", "HEAD", app + "/manifests/" + l.root.Digest.String(), nil, 200, "", of(l.root, l.root.MediaType), []byte{}},
 		{"Checking if content exists: HEAD of a blob", "HEAD", app + "/blobs/" + l.layer.Digest.String(), nil, 200, "", append(of(l.layer, bin), "Accept-Ranges", "bytes"), []byte{}},
 		{"Checking if content exists: a HEAD has no range (RFC 9110, 14.2)", "HEAD", app + "/blobs/" + l.layer.Digest.String(), []string{"Range", "bytes=0-9"}, 200, "", of(l.layer, bin), []byte{}},
 		{"Checking if content exists: not found MUST be 404", "HEAD", app + "/manifests/v9", nil, 404, "", nil, []byte{}},
+		{"Checking if content exists: not found MUST be 404 (by digest)", "HEAD", app + "/manifests/" + unknown, nil, 404, "", nil, []byte{}},
 		{"Checking if content exists: not found MUST be 404 (blob)", "HEAD", app + "/blobs/" + unknown, nil, 404, "", nil, []byte{}},
 
 		{"Listing Tags: 200", "GET", app + "/tags/list", nil, 200, "", []string{"Content-Type", jsonType}, nil},
 		{"Listing Tags: no repository", "GET", "/v2/no/such/tags/list", nil, 404, codeNameUnknown, nil, nil},
+		{"Listing Tags: after the last one", "GET", app + "/tags/list?last=zz&n=5", nil, 200, "", []string{"Link", ""}, []byte(`{"name":"team/app","tags":[]}`)},
+		{"Listing Tags: by HEAD", "HEAD", app + "/tags/list", nil, 200, "", []string{"Content-Type", jsonType}, []byte{}},
 		{"Listing Tags: n that is no number", "GET", app + "/tags/list?n=many", nil, 400, codeUnsupported, nil, nil},
 		{"Listing Tags: n below 0", "GET", app + "/tags/list?n=-1", nil, 400, codeUnsupported, nil, nil},
 		{"Listing Tags: n=0 MUST be an empty list without Link", "GET", app + "/tags/list?n=0", nil, 200, "", []string{"Link", ""}, []byte(`{"name":"team/app","tags":[]}`)},
@@ -131,6 +170,10 @@ func TestSpecification(t *testing.T) {
 		{"Deleting Blobs: disabled MUST be 400 or 405", "DELETE", app + "/blobs/" + l.layer.Digest.String(), nil, 405, codeUnsupported, nil, nil},
 		{"Deleting Blobs: not found MUST be 404", "DELETE", app + "/blobs/" + unknown, nil, 404, codeBlobUnknown, nil, nil},
 		{"Endpoints: nothing else", "GET", "/", nil, 404, codeUnsupported, nil, nil},
+		{"Endpoints: version 1 is another API", "GET", "/v1/_ping", nil, 404, codeUnsupported, nil, nil},
+		{"Endpoints: a path that leaves its repository", "GET", app + "/../other/manifests/v1", nil, 400, codeNameInvalid, nil, nil},
+		{"Endpoints: slashes of a name that are escaped", "GET", "/v2/team%2Fapp/manifests/v1", nil, 200, "", of(l.root, l.root.MediaType), manifest},
+		{"Endpoints: a name without end", "GET", "/v2/" + strings.Repeat("a", 9000) + "/manifests/v1", nil, 404, codeNameUnknown, nil, nil},
 	} {
 		g := l.ask(tt.method, tt.path, tt.send...)
 		problem := func(format string, args ...any) {
@@ -228,11 +271,14 @@ func TestReferrers(t *testing.T) {
 		return index, g.Header
 	}
 	all, head := list("")
-	if len(all.Manifests) != 2 || head.Get("Oci-Filters-Applied") != "" {
+	if len(all.Manifests) != 4 || head.Get("Oci-Filters-Applied") != "" {
 		t.Errorf("all: %+v", all.Manifests)
 	}
 	for _, d := range all.Manifests {
-		want := map[string]oci.Descriptor{sbomType: l.sbom, noteType: l.note}[d.ArtifactType]
+		want := map[string]oci.Descriptor{sbomType: l.sbom, noteType: l.note, ispec.MediaTypeImageConfig: l.plain}[d.ArtifactType]
+		if d.MediaType == oci.MediaTypeIndex && d.ArtifactType == noteType {
+			want = l.list
+		}
 		if d.Digest != want.Digest || d.Size != want.Size || d.MediaType != want.MediaType || (d.Annotations["org.example.format"] == "json") != (d.ArtifactType == sbomType) {
 			t.Errorf("%+v", d)
 		}
@@ -240,6 +286,16 @@ func TestReferrers(t *testing.T) {
 	some, head := list("?artifactType=" + sbomType)
 	if len(some.Manifests) != 1 || some.Manifests[0].Digest != l.sbom.Digest || head.Get("Oci-Filters-Applied") != "artifactType" {
 		t.Errorf("filtered: %+v %v", some.Manifests, head)
+	}
+	if two, _ := list("?artifactType=" + noteType); len(two.Manifests) != 2 {
+		t.Errorf("filtered: %+v", two.Manifests)
+	}
+	if config, _ := list("?artifactType=" + ispec.MediaTypeImageConfig); len(config.Manifests) != 1 || config.Manifests[0].Digest != l.plain.Digest {
+		t.Errorf("by the type of its config: %+v", config.Manifests)
+	}
+	var index ispec.Index
+	if g := l.ask("GET", "/v2/team/app/referrers/"+l.absent.Digest.String()); json.Unmarshal(g.body, &index) != nil || len(index.Manifests) != 1 || index.Manifests[0].Digest != l.orphan.Digest {
+		t.Errorf("of a subject that is not there: %s", g.body)
 	}
 	if none, head := list("?artifactType=other"); len(none.Manifests) != 0 || head.Get("Oci-Filters-Applied") != "artifactType" {
 		t.Errorf("filtered to nothing: %+v", none.Manifests)
@@ -296,6 +352,7 @@ func TestRanges(t *testing.T) {
 		{fmt.Sprintf("bytes=10-%d", size+100), nil, 10, size, 206},
 		{fmt.Sprintf("bytes=%d-", size-1), nil, size - 1, size, 206},
 		{fmt.Sprintf("bytes=%d-", size), nil, -1, 0, 416},
+		{fmt.Sprintf("bytes=%d-%d", size+10, size+20), nil, -1, 0, 416},
 		{"bytes=-0", nil, -1, 0, 416},
 		{"bytes=9-3", nil, -1, 0, 416},
 		{"bytes=x", nil, -1, 0, 416},
