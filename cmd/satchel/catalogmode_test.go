@@ -7,24 +7,23 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/bundle/keystest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // TestCatalogMode packs two weeks of a catalog, the second without one of its operators. That
 // one stays with --catalog merge; without it, unpack stops before the catalog is moved.
 func TestCatalogMode(t *testing.T) {
 	t.Parallel()
-	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+	s, mirror, w := newFilteredSet(t), newMirror(t), newWorld(t)
 	set := "  operators:\n    - catalog: " + s.source.Host + "/cat/index:v1\n      packages: "
 	first := w.drive
 	w.imageset(set + "[{name: one}, {name: two}]\n")
 	finger := w.run(w.pack("--catalog", "merge")...).want(exitOK).says("no finished bundle of the stream imageset has a filtered catalog").stdout
-	w.run(w.unpack(mirror.Host)...).want(exitOK)
+	w.run(w.unpack(mirror)...).want(exitOK)
 
 	w.imageset(set + "[{name: one}]\n")
 	w.drive = filepath.Join(filepath.Dir(first), "replaced")
 	w.run(w.pack()...).want(exitOK)
-	r := w.run(w.unpack(mirror.Host, "--dry-run")...).want(exitUsage).says("would go from " + mirror.Host + "/cat/index:v1: package two (1 channel, 1 version)")
+	r := w.run(w.unpack(mirror, "--dry-run")...).want(exitUsage).says("would go from " + mirror + "/cat/index:v1: package two (1 channel, 1 version)")
 	if !strings.Contains(r.stderr, "(--allow-shrink)") {
 		t.Error(r.stderr)
 	}
@@ -37,7 +36,7 @@ func TestCatalogMode(t *testing.T) {
 			t.Errorf("%s is not carried:\n%s", p, r.stdout)
 		}
 	}
-	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror") // the same catalog as in the first week
+	w.run(w.unpack(mirror)...).want(exitOK).says("nothing to do: all 3 images are in the mirror") // the same catalog as in the first week
 	w.run(w.pack("--catalog", "merge")...).want(exitOK).says("nothing has changed")
 	if planned, _ := w.plan(exitOK, "--catalog", "merge"); len(planned.Images) != 3 || planned.Parts != nil {
 		t.Errorf("planned: %+v", planned.Images)
@@ -68,9 +67,9 @@ func TestCatalogMode(t *testing.T) {
 	if taken := w.taken(); max(taken, planned.Written.Bytes)-min(taken, planned.Written.Bytes) > taken/100 {
 		t.Errorf("%d bytes are on the drive, plan says %+v", taken, planned.Written)
 	}
-	w.run(w.unpack(mirror.Host)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
+	w.run(w.unpack(mirror)...).want(exitOK).says("nothing to do: all 3 images are in the mirror")
 	receipts := filepath.Join(filepath.Dir(first), "receipts")
-	w.run("receipt", "--to", mirror.Host, "--tls-verify=false", "--output-dir", receipts).want(exitOK)
+	w.run("receipt", "--to", mirror, "--tls-verify=false", "--output-dir", receipts).want(exitOK)
 	kept, err := filepath.Glob(filepath.Join(receipts, "*.json"))
 	if err != nil || len(kept) == 0 {
 		t.Fatal(kept, err)

@@ -154,7 +154,7 @@ func (s *chartSet) values() []string {
 func TestCharts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, mirror := newChartSet(t, w), registrytest.Start(t)
+	s, mirror := newChartSet(t, w), newMirror(t)
 
 	s.put("/real/web.tgz", s.web)
 	w.run(w.pack()...).want(exitUsage).says("image charts.local/tree:0.1.0: chart tree 0.1.0: execution error at (tree/templates/web.yaml:",
@@ -169,14 +169,14 @@ func TestCharts(t *testing.T) {
 	if len(list.Images) != 1 || list.Images[0].Image.Path != "charts/web" || !strings.Contains(list.Images[0].Reason(), "404 Not Found") {
 		t.Errorf("gaps: %+v", list.Images)
 	}
-	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
+	w.run(w.unpack(mirror + "/ns")...).want(exitOK)
 
 	s.put("/real/web.tgz", s.web)
 	w.drive += "-later"
 	w.run(w.pack(append(s.values(), "--only", "gaps.json")...)...).want(exitOK)
-	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
-	compareMirrored(t, s.c, mirror.Host, s.want)
-	s.checkPulled(t, mirror.Host)
+	w.run(w.unpack(mirror + "/ns")...).want(exitOK)
+	compareMirrored(t, s.c, mirror, s.want)
+	s.checkPulled(t, mirror)
 	for _, path := range s.asked {
 		if strings.HasPrefix(path, "/v2") {
 			t.Errorf("the chart repository is asked for %s as if it were a registry", path)
@@ -229,7 +229,7 @@ func (s *chartSet) checkPulled(t *testing.T, host string) {
 func TestChartResumed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, mirror := newChartSet(t, w), registrytest.Start(t)
+	s, mirror := newChartSet(t, w), newMirror(t)
 	var broken atomic.Bool
 	s.source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 		if !broken.Load() || r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, s.layer.String()) {
@@ -257,9 +257,9 @@ func TestChartResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.run(pack...).want(exitOK).says("resuming bundle")
-	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
-	compareMirrored(t, s.c, mirror.Host, s.want)
-	s.checkPulled(t, mirror.Host)
+	w.run(w.unpack(mirror + "/ns")...).want(exitOK)
+	compareMirrored(t, s.c, mirror, s.want)
+	s.checkPulled(t, mirror)
 }
 
 // TestChartPlan wants the same plan each time, from any cache.

@@ -91,10 +91,10 @@ func TestCatalogDirectory(t *testing.T) {
 		t.Errorf("catalogs %v", digests)
 	}
 
-	mirror, out := registrytest.Start(t), filepath.Join(w.dir, "out")
-	w.run(w.unpackSite(mirror.Host+"/ocp", out, "--catalog-name", "catalogs.local/okd/index:v9=okd", "--catalog-name", "oci://"+w.dir+"/Red.Hat=ours")...).want(exitOK)
-	checkDirectorySource(t, filepath.Join(out, "catalogsource-ours.yaml"), mirror.Host+"/ocp/red.hat", "latest", digests["red.hat"])
-	checkDirectorySource(t, filepath.Join(out, "catalogsource-okd.yaml"), mirror.Host+"/ocp/okd/index", "v9", digests["okd/index"])
+	mirror, out := newMirror(t), filepath.Join(w.dir, "out")
+	w.run(w.unpackSite(mirror+"/ocp", out, "--catalog-name", "catalogs.local/okd/index:v9=okd", "--catalog-name", "oci://"+w.dir+"/Red.Hat=ours")...).want(exitOK)
+	checkDirectorySource(t, filepath.Join(out, "catalogsource-ours.yaml"), mirror+"/ocp/red.hat", "latest", digests["red.hat"])
+	checkDirectorySource(t, filepath.Join(out, "catalogsource-okd.yaml"), mirror+"/ocp/okd/index", "v9", digests["okd/index"])
 	found, err := filepath.Glob(filepath.Join(out, "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -104,9 +104,9 @@ func TestCatalogDirectory(t *testing.T) {
 			t.Errorf("%s has a rule for what no registry has", base)
 		}
 	}
-	n := newNode(t, mirror.Host, out)
+	n := newNode(t, mirror, out)
 	n.skopeo(t, slices.DeleteFunc(originals(have), func(ref string) bool { return strings.HasPrefix(ref, "catalogs.local/") }))
-	n.podman(t, []string{mirror.Host + "/ocp/red.hat:latest", mirror.Host + "/ocp/okd/index:v9"})
+	n.podman(t, []string{mirror + "/ocp/red.hat:latest", mirror + "/ocp/okd/index:v9"})
 }
 
 // checkDirectorySource wants a CatalogSource of an image that the mirror has under its tag.
@@ -295,9 +295,9 @@ func TestCatalogDirectoryResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.run(pack...).want(exitOK).says("resuming bundle")
-	mirror := registrytest.Start(t)
-	w.run(w.unpack(mirror.Host + "/ns")...).want(exitOK)
-	compareMirrored(t, s.c, mirror.Host, []mirrored{{"ns/catalog", "latest", s.root}})
+	mirror := newMirror(t)
+	w.run(w.unpack(mirror + "/ns")...).want(exitOK)
+	compareMirrored(t, s.c, mirror, []mirrored{{"ns/catalog", "latest", s.root}})
 	for _, r := range s.source.Requests() {
 		if strings.Contains(r, "catalogs.local") || strings.Contains(r, s.root.Digest.Encoded()) {
 			t.Errorf("a registry was asked for a catalog in a directory: %s", r)

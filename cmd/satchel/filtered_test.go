@@ -82,7 +82,7 @@ func (s *filteredSet) inMirror(t *testing.T, host, tag string) oci.Descriptor {
 // on without what was read for it.
 func TestFilteredResumed(t *testing.T) {
 	t.Parallel()
-	s, mirror, w := newFilteredSet(t), registrytest.Start(t), newWorld(t)
+	s, mirror, w := newFilteredSet(t), newMirror(t), newWorld(t)
 	s.config(w, s.source.Host+"/cat/index:v1")
 	planned, output := w.plan(exitOK)
 	output.says(": 1 of 2 packages, 1 of 2 versions are carried")
@@ -106,8 +106,8 @@ func TestFilteredResumed(t *testing.T) {
 	if i := slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog }); len(images) != 2 || images[i].Digest != made {
 		t.Errorf("carried %+v, planned %s", images, made)
 	}
-	w.run(w.unpack(mirror.Host)...).want(exitOK)
-	if got := s.inMirror(t, mirror.Host, "v1"); got.Digest != made {
+	w.run(w.unpack(mirror)...).want(exitOK)
+	if got := s.inMirror(t, mirror, "v1"); got.Digest != made {
 		t.Errorf("the mirror has %s, not %s", got.Digest, made)
 	}
 }

@@ -178,15 +178,15 @@ func TestGraphImage(t *testing.T) {
 	if len(images) != 1 || images[0].Source.String() != "graph-data.local/openshift/graph-image:latest" || !slices.Equal(images[0].Platforms, []string{"linux/amd64", "linux/arm64"}) {
 		t.Fatalf("the bundle has %+v", images)
 	}
-	mirror := registrytest.Start(t)
+	mirror := newMirror(t)
 	out := filepath.Join(w.dir, "out")
-	w.run(w.unpackSite(mirror.Host+"/ocp", out)...).want(exitOK)
+	w.run(w.unpackSite(mirror+"/ocp", out)...).want(exitOK)
 	page := string(readFile(t, filepath.Join(out, "APPLY.md")))
-	if _, err := os.Stat(filepath.Join(out, "updateservice.yaml")); err == nil || !strings.Contains(page, "No UpdateService is written: "+mirror.Host+" speaks plain HTTP") {
+	if _, err := os.Stat(filepath.Join(out, "updateservice.yaml")); err == nil || !strings.Contains(page, "No UpdateService is written: "+mirror+" speaks plain HTTP") {
 		t.Errorf("the update service cannot read a mirror without TLS (%v):\n%s", err, page)
 	}
-	checkGraphImage(t, o, mirror.Host, archs)
-	t.Run("run", func(t *testing.T) { runGraphImage(t, w, mirror.Host) })
+	checkGraphImage(t, o, mirror, archs)
+	t.Run("run", func(t *testing.T) { runGraphImage(t, w, mirror) })
 
 	graphAgain(t, o, s, conf, images[0].Digest)
 }

@@ -46,7 +46,7 @@ func (s *releaseSet) addOperator(t *testing.T) (related oci.Descriptor) {
 // an operator, names both, and brings just these later.
 func TestIncomplete(t *testing.T) {
 	t.Parallel()
-	s, mirror := newReleaseSet(t), registrytest.Start(t)
+	s, mirror := newReleaseSet(t), newMirror(t)
 	operand, etcd := s.addOperator(t), s.want["openshift/release:4.12.0-x86_64-etcd"]
 	var fixed atomic.Bool
 	s.source.Answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -83,7 +83,7 @@ func TestIncomplete(t *testing.T) {
 	}
 	check(w.inspected().Incomplete)
 	w.run("inspect", "-i", w.key, w.drive).want(exitOK).printed(t, "\nrelease 4.12.0 x86_64 is incomplete: it lacks 1 image, ")
-	w.run(w.unpack(mirror.Host)...).want(exitOK)
+	w.run(w.unpack(mirror)...).want(exitOK)
 
 	fixed.Store(true)
 	w.drive += "-later"
@@ -99,9 +99,9 @@ func TestIncomplete(t *testing.T) {
 	if want := []string{lost["operator acme 1.2.3"], lost["release 4.12.0 x86_64"]}; !slices.Equal(got, want) {
 		t.Errorf("the second bundle has %q, want %q", got, want)
 	}
-	w.run(w.unpack(mirror.Host)...).want(exitOK)
+	w.run(w.unpack(mirror)...).want(exitOK)
 	delete(s.want, "acme/catalog:v1") // which is not the image that was made here
-	compareAll(t, s.c, s.want, mirror.Host)
+	compareAll(t, s.c, s.want, mirror)
 }
 
 // printed wants text on stdout.

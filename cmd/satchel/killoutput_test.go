@@ -80,8 +80,8 @@ func smallSite(t *testing.T, seed uint64, size int) (*world, *outside, ocpReleas
 func TestKillOutput(t *testing.T) {
 	rnd := seeded(t)
 	w, o, r := smallSite(t, 411, 2<<20)
-	mirror := registrytest.Start(t)
-	proxy := registrytest.StartProxy(t, mirror.Host)
+	mirror := newMirror(t)
+	proxy := registrytest.StartProxy(t, mirror)
 	k := &tap{kind: "PUT upload", rate: 32 << 20}
 	k.through(proxy)
 	out := filepath.Join(w.dir, "out")
@@ -97,7 +97,7 @@ func TestKillOutput(t *testing.T) {
 		t.Errorf("the run that nothing befell came after %d kills", kills)
 	}
 	w.run(unpack...).want(exitOK)
-	compareMirrored(t, o.content, mirror.Host, r.mirrored("ocp"))
+	compareMirrored(t, o.content, mirror, r.mirrored("ocp"))
 	rendered := filepath.Join(w.dir, "rendered")
 	w.run("render", "-i", w.key, "--to", proxy.Host+"/ocp", "--tls-verify=false", "--output-dir", rendered, w.drive).want(exitOK)
 	sameTree(t, out, rendered)
@@ -130,14 +130,14 @@ func killedBefore(t *testing.T, w *world, k *tap, out string, bytes int64, reque
 // mirror then, and the next run completes what was begun.
 func TestKillWriting(t *testing.T) {
 	w, o, r := smallSite(t, 412, 10<<10)
-	mirror := registrytest.Start(t)
-	w.run(w.unpack(mirror.Host + "/ocp")...).want(exitOK)
-	compareMirrored(t, o.content, mirror.Host, r.mirrored("ocp"))
+	mirror := newMirror(t)
+	w.run(w.unpack(mirror + "/ocp")...).want(exitOK)
+	compareMirrored(t, o.content, mirror, r.mirrored("ocp"))
 	rendered := filepath.Join(w.dir, "rendered")
-	w.run("render", "-i", w.key, "--to", mirror.Host+"/ocp", "--tls-verify=false", "--output-dir", rendered, w.drive).want(exitOK)
+	w.run("render", "-i", w.key, "--to", mirror+"/ocp", "--tls-verify=false", "--output-dir", rendered, w.drive).want(exitOK)
 	for i, name := range []string{outList, "APPLY.md", "registries.conf", outList} {
 		out := filepath.Join(w.dir, fmt.Sprint("out-", i))
-		unpack := w.unpack(mirror.Host+"/ocp", "--output-dir", out)
+		unpack := w.unpack(mirror+"/ocp", "--output-dir", out)
 		p := w.start(unpack...)
 		stop, ended := make(chan struct{}), make(chan struct{})
 		go func() {

@@ -22,10 +22,10 @@ func TestLogFile(t *testing.T) {
 	t.Parallel()
 	const password, phrase = "s3cret-word-9", "correct horse 7 battery"
 	const token = "eyJhbGciOi5.tok3n-of-the-test"
-	registry, w := registrytest.Start(t), newWorld(t)
+	registry, w := newMirror(t), newWorld(t)
 	c := ocitest.New(19)
-	push(t, c, c.Image(true, c.Layer(50<<10, ocitest.LayerGzip)), registry.Host, "team/app", "v1")
-	source := registrytest.StartProxy(t, registry.Host)
+	push(t, c, c.Image(true, c.Layer(50<<10, ocitest.LayerGzip)), registry, "team/app", "v1")
+	source := registrytest.StartProxy(t, registry)
 	basic := base64.StdEncoding.EncodeToString([]byte("puller:" + password))
 	source.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 		switch {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/satchel-airgap/satchel/oci/ocitest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // object wants one JSON object on stdout, and nothing else, with the exit status in it.
@@ -47,11 +46,11 @@ func at(t *testing.T, v any, keys ...string) any {
 // TestOutcome: pack, verify and unpack end with one object of what they did, or why they did not.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
-	source, mirror, w := registrytest.Start(t), registrytest.Start(t), newWorld(t)
+	source, mirror, w := newSource(t), newMirror(t), newWorld(t)
 	c := ocitest.New(17)
 	root := c.Image(true, c.Layer(100<<10, ocitest.LayerGzip))
-	push(t, c, root, source.Host, "team/app", "v1")
-	w.images(source.Host+"/team/app:v1", source.Host+"/team/gone:v1")
+	push(t, c, root, source, "team/app", "v1")
+	w.images(source+"/team/app:v1", source+"/team/gone:v1")
 
 	failed := w.run(w.pack("-o", "json")...).object(exitRegistry)
 	if !strings.Contains(failed["error"].(string), "team/gone:v1") || len(failed["hints"].([]any)) == 0 || failed["bundle"] != nil {
@@ -66,7 +65,7 @@ func TestOutcome(t *testing.T) {
 		t.Errorf("%v", images)
 	}
 	gaps := at(t, p, "gaps", "images").([]any)
-	if len(gaps) != 1 || at(t, gaps[0], "source") != source.Host+"/team/gone:v1" || at(t, gaps[0], "why") == nil {
+	if len(gaps) != 1 || at(t, gaps[0], "source") != source+"/team/gone:v1" || at(t, gaps[0], "why") == nil {
 		t.Errorf("%v", gaps)
 	}
 	if _, err := os.Stat(at(t, p, "gaps", "file").(string)); err != nil {
@@ -81,15 +80,15 @@ func TestOutcome(t *testing.T) {
 		t.Errorf("%v", v)
 	}
 
-	dry := w.run(w.unpack(mirror.Host, "-o", "json", "--dry-run")...).object(exitOK)
+	dry := w.run(w.unpack(mirror, "-o", "json", "--dry-run")...).object(exitOK)
 	if dry["dryRun"] != true || dry["pushed"] != nil || at(t, dry, "missing", "blobs") != 2.0 || at(t, dry["images"].([]any)[0], "state") != "missing" {
 		t.Errorf("%v", dry)
 	}
 	out := filepath.Join(w.dir, "out")
-	u := w.run(w.unpack(mirror.Host, "-o", "json", "--output-dir", out)...).object(exitOK)
+	u := w.run(w.unpack(mirror, "-o", "json", "--output-dir", out)...).object(exitOK)
 	image := u["images"].([]any)[0]
-	if u["bundle"] != p["bundle"] || u["fingerprint"] != finger || u["mirror"] != mirror.Host || at(t, u, "pushed", "blobs") != 2.0 || at(t, u, "pushed", "images") != 1.0 ||
-		at(t, image, "repository") != mirror.Host+"/team/app" || at(t, image, "digest") != root.Digest.String() || at(t, image, "state") != "pushed" {
+	if u["bundle"] != p["bundle"] || u["fingerprint"] != finger || u["mirror"] != mirror || at(t, u, "pushed", "blobs") != 2.0 || at(t, u, "pushed", "images") != 1.0 ||
+		at(t, image, "repository") != mirror+"/team/app" || at(t, image, "digest") != root.Digest.String() || at(t, image, "state") != "pushed" {
 		t.Errorf("%v", u)
 	}
 	if files := u["files"].([]any); u["outputDir"] != out || len(files) < 2 || files[0] != "APPLY.md" || !slices.Contains(files, any("receipt.json")) {
@@ -98,11 +97,11 @@ func TestOutcome(t *testing.T) {
 	if len(at(t, u, "gaps", "images").([]any)) != 1 {
 		t.Errorf("%v", u["gaps"])
 	}
-	again := w.run(w.unpack(mirror.Host, "-o", "json")...).object(exitOK)
+	again := w.run(w.unpack(mirror, "-o", "json")...).object(exitOK)
 	if at(t, again, "missing", "images") != 0.0 || at(t, again, "pushed", "blobs") != 0.0 || at(t, again["images"].([]any)[0], "state") != "present" {
 		t.Errorf("%v", again)
 	}
-	if full := w.run("unpack", "--to", mirror.Host, "--tls-verify=false", "--verify", "full", "-o", "json").object(exitOK); full["bundle"] != p["bundle"] || at(t, full["images"].([]any)[0], "state") != "present" {
+	if full := w.run("unpack", "--to", mirror, "--tls-verify=false", "--verify", "full", "-o", "json").object(exitOK); full["bundle"] != p["bundle"] || at(t, full["images"].([]any)[0], "state") != "present" {
 		t.Errorf("without the drive: %v", full)
 	}
 	away := w.run(w.unpack("127.0.0.1:1", "-o", "json", "--retry-times", "0")...).object(exitRegistry)

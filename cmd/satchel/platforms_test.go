@@ -265,9 +265,9 @@ func TestPlatformsByTwoParts(t *testing.T) {
 	w := newWorld(t)
 	w.imageset(platformsText + "  - name: quay.io/team/app@" + s.roots["team/app:v1"].Digest.String() + "\n  - {name: 'quay.io/team/list:v1', targetTag: v2}\n")
 	w.packed(t, s.outside)
-	mirror := registrytest.Start(t)
-	w.run(w.unpack(mirror.Host + "/ocp")...).want(exitOK)
-	compareMirrored(t, s.content, mirror.Host, []mirrored{{"ocp/team/app", "v1", s.roots["team/app:v1"]}, {"ocp/team/list", "v2", s.roots["team/list:v1"]}})
+	mirror := newMirror(t)
+	w.run(w.unpack(mirror + "/ocp")...).want(exitOK)
+	compareMirrored(t, s.content, mirror, []mirrored{{"ocp/team/app", "v1", s.roots["team/app:v1"]}, {"ocp/team/list", "v2", s.roots["team/list:v1"]}})
 }
 
 // TestPlatformGap continues without an image that lacks the platform.

@@ -11,7 +11,6 @@ import (
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
 	"github.com/satchel-airgap/satchel/oci/proctest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // receiptsIn asks for the receipts of a mirror.
@@ -49,21 +48,21 @@ func (rep receiptReport) marks() (pushed, found int) {
 // TestReceiptCommand fetches receipts, rebuilds one where there is none, and adopts it.
 func TestReceiptCommand(t *testing.T) {
 	t.Parallel()
-	source, mirror, w := registrytest.Start(t), registrytest.Start(t), newWorld(t)
+	source, mirror, w := newSource(t), newMirror(t), newWorld(t)
 	c := ocitest.New(71)
 	shared := c.Layer(1000, ocitest.LayerGzip)
 	app, list := c.Image(false, shared), c.Index(false, c.Image(false, shared), c.ImageFor("arm64", false, shared))
 	for name, err := range map[string]error{
-		"app":  ocitest.Push(t.Context(), c, app, "http://"+source.Host, "team/app", "v1"),
-		"list": ocitest.Push(t.Context(), c, list, "http://"+source.Host, "team/list", "v1"),
+		"app":  ocitest.Push(t.Context(), c, app, "http://"+source, "team/app", "v1"),
+		"list": ocitest.Push(t.Context(), c, list, "http://"+source, "team/list", "v1"),
 	} {
 		if err != nil {
 			t.Fatal(name, err)
 		}
 	}
-	w.images(source.Host+"/team/app:v1", source.Host+"/team/list:v1")
+	w.images(source+"/team/app:v1", source+"/team/list:v1")
 	w.run(w.pack()...).want(exitOK)
-	to := mirror.Host + "/in"
+	to := mirror + "/in"
 	if r := w.run("receipt", "--to", to, "--tls-verify=false").want(exitOK); !strings.Contains(r.stdout, "no receipts") {
 		t.Errorf("%q", r.stdout)
 	}
@@ -108,7 +107,7 @@ func TestReceiptCommand(t *testing.T) {
 		t.Errorf("rebuilt where nothing is new: %d receipts", len(all))
 	}
 
-	other := mirror.Host + "/other"
+	other := mirror + "/other"
 	rebuild := []string{"receipt", "--to", other, "--tls-verify=false", "-i", w.key, w.drive}
 	if r := w.run(rebuild...); r.code != exitGaps || !strings.Contains(r.stderr, "lacks 2 of 2 images") {
 		t.Errorf("an empty mirror: %d %s", r.code, r.stderr)
@@ -146,25 +145,25 @@ func TestReceiptCommand(t *testing.T) {
 // TestReceiptOfLedger rebuilds a receipt on the packing host, without the drive.
 func TestReceiptOfLedger(t *testing.T) {
 	t.Parallel()
-	source, mirror, w := registrytest.Start(t), registrytest.Start(t), newWorld(t)
+	source, mirror, w := newSource(t), newMirror(t), newWorld(t)
 	c := ocitest.New(72)
-	if err := ocitest.Push(t.Context(), c, c.Image(false, c.Layer(500, ocitest.LayerGzip)), "http://"+source.Host, "team/app", "v1"); err != nil {
+	if err := ocitest.Push(t.Context(), c, c.Image(false, c.Layer(500, ocitest.LayerGzip)), "http://"+source, "team/app", "v1"); err != nil {
 		t.Fatal(err)
 	}
-	w.images(source.Host + "/team/app:v1")
+	w.images(source + "/team/app:v1")
 	w.run(w.pack()...).want(exitOK)
 	far := newWorld(t)
 	far.drive, far.key = w.drive, w.key
-	far.run(far.unpack(mirror.Host)...).want(exitOK)
-	sent := far.receiptsIn(mirror.Host).Receipts[0]
-	args := []string{"receipt", "--to", mirror.Host, "--tls-verify=false", "--ledger", "imageset"}
+	far.run(far.unpack(mirror)...).want(exitOK)
+	sent := far.receiptsIn(mirror).Receipts[0]
+	args := []string{"receipt", "--to", mirror, "--tls-verify=false", "--ledger", "imageset"}
 	w.run(args...).want(exitUsage).says("satchel confirm")
 	w.run("confirm", sent.Fingerprint).want(exitOK)
 	w.run(append(args, "--no-mirror-receipt")...).want(exitOK)
-	rebuilt := w.receiptsIn(mirror.Host).Receipts[0]
+	rebuilt := w.receiptsIn(mirror).Receipts[0]
 	if pushed, there := rebuilt.marks(); rebuilt.From != receipt.Rebuilt || rebuilt.Tag != "" || pushed != 0 || len(rebuilt.Content) != len(sent.Content) || there == 0 {
 		t.Errorf("%d pushed, %d found, %+v", pushed, there, rebuilt.receiptHead)
 	}
 	w.run(append(args, "--bundle", "aaaaaaaaaaaaaaaa")...).want(exitUsage)
-	w.run("receipt", "--to", mirror.Host, "--tls-verify=false", "--ledger", "nobody").want(exitUsage)
+	w.run("receipt", "--to", mirror, "--tls-verify=false", "--ledger", "nobody").want(exitUsage)
 }

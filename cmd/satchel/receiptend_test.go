@@ -13,13 +13,13 @@ import (
 // TestEndIntent ends what an unpack left open, by the bundle's ID.
 func TestEndIntent(t *testing.T) {
 	t.Parallel()
-	source, w := registrytest.Start(t), newWorld(t)
+	source, w := newSource(t), newWorld(t)
 	mirror := registrytest.StartProxy(t, registrytest.Start(t).Host)
 	c := ocitest.New(73)
-	if err := ocitest.Push(t.Context(), c, c.Index(false, c.Image(false, c.Layer(500, ocitest.LayerGzip))), "http://"+source.Host, "team/app", "v1"); err != nil {
+	if err := ocitest.Push(t.Context(), c, c.Index(false, c.Image(false, c.Layer(500, ocitest.LayerGzip))), "http://"+source, "team/app", "v1"); err != nil {
 		t.Fatal(err)
 	}
-	w.images(source.Host + "/team/app:v1")
+	w.images(source + "/team/app:v1")
 	w.run(w.pack()...).want(exitOK)
 	var intended atomic.Bool
 	mirror.Answer = func(rw http.ResponseWriter, r *http.Request) bool {

@@ -20,13 +20,13 @@ import (
 // by unpack, by render with and without asking the mirror.
 func TestRender(t *testing.T) {
 	t.Parallel()
-	source, mirror := registrytest.Start(t), registrytest.Start(t)
+	source, mirror := newSource(t), newMirror(t)
 	c := ocitest.New(81)
 	image := c.Image(false, c.Layer(1<<20, ocitest.LayerGzip))
-	ref := push(t, c, image, source.Host, "team/app", "v1")
+	ref := push(t, c, image, source, "team/app", "v1")
 	w := newWorld(t)
 	w.images(ref)
-	to := mirror.Host + "/in/side"
+	to := mirror + "/in/side"
 	w.run(w.pack("--to", to)...).want(exitOK)
 
 	out := filepath.Join(w.dir, "out")
@@ -59,7 +59,7 @@ func TestRender(t *testing.T) {
 	if again := held(t, out); !maps.Equal(again, pushed) {
 		t.Error("written again, it is another set")
 	}
-	rule := "source: " + source.Host + "/team/app"
+	rule := "source: " + source + "/team/app"
 	if all := joined(offline); !strings.Contains(all, rule) || !strings.Contains(all, to+"/team/app") {
 		t.Errorf("no rule %q in\n%s", rule, all)
 	}
@@ -134,13 +134,13 @@ func checkReplaced(t *testing.T, w *world, render func(...string) []string, out 
 // mirror that there is, and a bundle for another mirror is another one.
 func TestPlaceholderMirror(t *testing.T) {
 	t.Parallel()
-	source := registrytest.Start(t)
+	source := newSource(t)
 	c := ocitest.New(82)
-	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source, "team/app", "v1")
 	w := newWorld(t)
 	w.images(ref)
 	w.run(w.pack()...).want(exitOK)
-	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+clusteryaml.Placeholder+"/team/app", "source: "+source.Host+"/team/app")
+	w.run("inspect", "--manifests", "-i", w.key, w.drive).want(exitOK).prints("- "+clusteryaml.Placeholder+"/team/app", "source: "+source+"/team/app")
 	w.run(w.pack()...).want(exitOK).says("nothing has changed since")
 	w.run(w.pack("--to", "mirror.example/in")...).want(exitUsage)
 }
@@ -160,9 +160,9 @@ func (r result) prints(texts ...string) result {
 // one, and is not taken for a lack of images.
 func TestRenderAsksAsPuller(t *testing.T) {
 	t.Parallel()
-	source, mirror := registrytest.Start(t), registrytest.StartAuth(t, "puller", "secret")
+	source, mirror := newSource(t), registrytest.StartAuth(t, "puller", "secret")
 	c := ocitest.New(84)
-	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source, "team/app", "v1")
 	w := newWorld(t)
 	w.images(ref)
 	w.run(w.pack()...).want(exitOK)
@@ -178,8 +178,8 @@ func TestRenderAsksAsPuller(t *testing.T) {
 func TestOutDirOnTheDrive(t *testing.T) {
 	t.Parallel()
 	c := ocitest.New(83)
-	source := registrytest.Start(t)
-	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source.Host, "team/app", "v1")
+	source := newSource(t)
+	ref := push(t, c, c.Image(true, c.Layer(1<<16, ocitest.LayerGzip)), source, "team/app", "v1")
 	w := newWorld(t)
 	w.images(ref)
 	w.run(w.pack()...).want(exitOK)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/ocitest"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // signedReleases starts a store that signs every release by a key made for the
@@ -57,7 +56,7 @@ func (w *world) withReleases(t testing.TB, env ...string) *world {
 // TestReleaseSigned carries a release's signature to the cluster.
 func TestReleaseSigned(t *testing.T) {
 	t.Parallel()
-	s, mirror, w := newReleaseSet(t), registrytest.Start(t), newWorld(t)
+	s, mirror, w := newReleaseSet(t), newMirror(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	hex := s.want["openshift/release-images:4.12.0-x86_64"].Digest.Encoded()
 	if plan := w.run("plan", "-c", w.config, "-r", w.recipient, "--tls-verify=false"); strings.Contains(plan.want(exitOK).stderr, "NOT VERIFIED") {
@@ -66,7 +65,7 @@ func TestReleaseSigned(t *testing.T) {
 	w.run(w.pack()...).want(exitOK)
 	carried := w.run("inspect", "-i", w.key, "--manifests", w.drive).want(exitOK).stdout
 	out := filepath.Join(w.dir, "out")
-	w.run(w.unpack(mirror.Host, "--output-dir", out)...).want(exitOK)
+	w.run(w.unpack(mirror, "--output-dir", out)...).want(exitOK)
 	file := "release-signature-sha256-" + hex + ".yaml"
 	body := string(readFile(t, filepath.Join(out, file)))
 	for _, want := range []string{"name: sha256-" + hex + "\n", "sha256-" + hex + "-1: ", `release.openshift.io/verification-signatures: ""`, "namespace: openshift-config-managed"} {
@@ -82,7 +81,7 @@ func TestReleaseSigned(t *testing.T) {
 		t.Errorf("the signature is not put in place before the update:\n%s", page)
 	}
 	again := filepath.Join(w.dir, "again")
-	w.run("render", "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", again, w.drive).want(exitOK)
+	w.run("render", "-i", w.key, "--to", mirror, "--tls-verify=false", "--output-dir", again, w.drive).want(exitOK)
 	if string(readFile(t, filepath.Join(again, file))) != body {
 		t.Error("render writes another signature than unpack")
 	}
@@ -134,7 +133,7 @@ func TestReleaseNotSigned(t *testing.T) {
 // mirror gets what was signed.
 func TestReleaseTagMoved(t *testing.T) {
 	t.Parallel()
-	s, mirror, w := newReleaseSet(t), registrytest.Start(t), newWorld(t)
+	s, mirror, w := newReleaseSet(t), newMirror(t), newWorld(t)
 	w.imageset("  platform:\n    release: " + s.source.Host + "/ocp/rel:v\n")
 	evil, err := s.c.Payload("4.12.0", "amd64", map[string]string{"cli": s.source.Host + "/ocp/art@" + s.want["openshift/release:4.12.0-x86_64-etcd"].Digest.String()})
 	if err != nil {
@@ -151,14 +150,14 @@ func TestReleaseTagMoved(t *testing.T) {
 	}))
 	signed := w.withReleases(t, manifests.EnvSignatureURL+"="+store, manifests.EnvSignatureKey+"="+key)
 	signed.run(w.pack()...).want(exitOK)
-	signed.run(w.unpack(mirror.Host)...).want(exitOK)
+	signed.run(w.unpack(mirror)...).want(exitOK)
 	if moved.Load() == 0 {
 		t.Fatal("the tag did not move")
 	}
 	delete(s.want, "team/app:v1")
 	for place, d := range s.want {
 		repo, tag, _ := strings.Cut(place, ":")
-		if err := ocitest.Compare(t.Context(), s.c, d, "http://"+mirror.Host, repo, tag); err != nil {
+		if err := ocitest.Compare(t.Context(), s.c, d, "http://"+mirror, repo, tag); err != nil {
 			t.Error(err)
 		}
 	}

@@ -10,14 +10,13 @@ import (
 
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/report"
 	"github.com/satchel-airgap/satchel/manifests"
-	"github.com/satchel-airgap/satchel/transport/registrytest"
 )
 
 // TestTemplate takes a CatalogSource's template across, which the far side has no
 // file of, with the catalog under another name.
 func TestTemplate(t *testing.T) {
 	t.Parallel()
-	s, mirror := newReleaseSet(t), registrytest.Start(t)
+	s, mirror := newReleaseSet(t), newMirror(t)
 	s.addOperator(t)
 	w := newWorld(t)
 	file := filepath.Join(w.dir, "ours.yaml")
@@ -46,9 +45,9 @@ func TestTemplate(t *testing.T) {
 	made := images[slices.IndexFunc(images, func(i report.Image) bool { return i.Origin == manifests.OriginCatalog })].Digest
 	for _, command := range []string{"unpack", "render"} {
 		out := filepath.Join(w.dir, command)
-		w.run(command, "-i", w.key, "--to", mirror.Host, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)
+		w.run(command, "-i", w.key, "--to", mirror, "--tls-verify=false", "--output-dir", out, w.drive).want(exitOK)
 		body := string(readFile(t, filepath.Join(out, "catalogsource-catalog.yaml")))
-		for _, want := range []string{"\n  displayName: Ours\n", "\n  icon:\n    mediatype: a\n  image: " + mirror.Host + "/ours/index@" + made.String() + "\n  publisher: Us\n  sourceType: grpc\n"} {
+		for _, want := range []string{"\n  displayName: Ours\n", "\n  icon:\n    mediatype: a\n  image: " + mirror + "/ours/index@" + made.String() + "\n  publisher: Us\n  sourceType: grpc\n"} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s wrote\n%s\nwant %s", command, body, want)
 			}
