@@ -21,6 +21,9 @@ func printAudit(p *printer, a *check.Audit, v view) {
 			name += ", " + a.Version
 		}
 		p.printf("cluster      %s: %s of %s; %d in the cluster's own registry are not pulled from outside\n", name, text.Count(w.Containers, "container", "containers"), text.Count(w.Images, "image", "images"), w.Internal)
+		if w.Through > 0 {
+			p.printf("             %s pulled through the cluster's own registry: what it has not stored it gets from outside\n", text.Count(w.Through, "container more is", "containers more are"))
+		}
 	}
 	if a.Followed > 0 {
 		p.printf("operators    %s of %d get what they follow\n", fmt.Sprint(a.Followed-len(a.Operators)), a.Followed)

@@ -15,8 +15,8 @@ type External struct {
 	Sample    bool   `json:"sample,omitempty"`
 }
 
-// Outside lists the images that importer pods, ImageStreams and builds pull: they do not read the
-// registries.conf of nodes, or not the pull secret.
+// Outside lists the images that importer pods, ImageStreams and builds pull, which do not read the
+// registries.conf of nodes, or not the pull secret; and those that the cluster's own registry passes through.
 func Outside(state *cluster.State) (list []External) {
 	for _, u := range state.Images {
 		if u.Internal || u.Ended || u.Image == "" {
@@ -38,6 +38,14 @@ func Outside(state *cluster.State) (list []External) {
 			continue
 		}
 		list = append(list, one)
+	}
+	seen := map[External]bool{}
+	for _, s := range state.Starts {
+		one := External{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, Image: s.Through, How: "pulled through the cluster's own registry, which gets again from outside what it has not stored"}
+		if s.Through != "" && !seen[one] {
+			seen[one] = true
+			list = append(list, one)
+		}
 	}
 	return list
 }

@@ -38,7 +38,7 @@ func (j *judging) sign(ctx context.Context, c container, one *asked) error {
 			j.note("the signatures that %s demands were not looked for", p)
 			continue
 		}
-		wrong, err := j.verify(ctx, p, one)
+		wrong, err := j.verify(ctx, p, one, c.Archs)
 		if err != nil {
 			return err
 		}
@@ -58,9 +58,10 @@ func (j *judging) sign(ctx context.Context, c container, one *asked) error {
 	return nil
 }
 
-// verify holds each manifest that nodes may pick against a policy. The error is that of a context.
-func (j *judging) verify(ctx context.Context, p *sigstore.Policy, one *asked) (wrong, err error) {
-	list := one.answer.Manifests
+// verify holds each manifest that nodes of some architectures may pick against a policy. The error is that of a
+// context.
+func (j *judging) verify(ctx context.Context, p *sigstore.Policy, one *asked, archs string) (wrong, err error) {
+	list := one.answer.pickedBy(archs)
 	if len(list) == 0 {
 		list = []Manifest{{Digest: one.answer.Digest}}
 	}

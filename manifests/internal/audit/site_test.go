@@ -162,7 +162,9 @@ func TestOutside(t *testing.T) {
 		"{apiVersion: build.openshift.io/v1, kind: BuildConfig, metadata: {name: b, namespace: shop}, spec: {strategy: {dockerStrategy: {from: {kind: DockerImage, name: 'q.io/base:1'}}}}}",
 		"{apiVersion: cdi.kubevirt.io/v1beta1, kind: DataImportCron, metadata: {name: d, namespace: shop}, spec: {template: {spec: {source: {registry: {url: 'docker://q.io/disks/f:40'}}}}}}",
 		"{apiVersion: cdi.kubevirt.io/v1beta1, kind: DataVolume, metadata: {name: v, namespace: shop}, spec: {source: {registry: {url: 'docker://q.io/disks/g:40'}}}}",
-		podOf("a", "q.io/shop/a:1", ""))
+		podOf("a", "q.io/shop/a:1", ""),
+		"{apiVersion: image.openshift.io/v1, kind: ImageStream, metadata: {name: cli, namespace: shop}, status: {tags: [{tag: latest, items: [{dockerImageReference: 'q.io/cli@"+hex(3)+"', image: '"+hex(3)+"'}]}, {tag: built, items: [{dockerImageReference: 'image-registry.openshift-image-registry.svc:5000/shop/cli@"+hex(4)+"', image: '"+hex(4)+"'}]}]}}",
+		podOf("b", "image-registry.openshift-image-registry.svc:5000/shop/cli@"+hex(3), ""), podOf("c", "image-registry.openshift-image-registry.svc:5000/shop/cli@"+hex(4), ""))
 	var got []string
 	for _, e := range Outside(s) {
 		got = append(got, e.Kind+" "+e.Namespace+"/"+e.Name+" "+e.Image+": "+e.How)
@@ -171,8 +173,10 @@ func TestOutside(t *testing.T) {
 		"BuildConfig shop/b q.io/base:1: pulled by the build's pod",
 		"DataImportCron shop/d q.io/disks/f:40: pulled again and again by an importer pod",
 		"DataVolume shop/v q.io/disks/g:40: pulled by an importer pod",
+		"ImageStream shop/cli q.io/cli@" + hex(3) + ": imported by the API server when somebody asks",
 		"ImageStream shop/i q.io/i:a: imported again and again by the API server",
 		"ImageStream shop/i q.io/i:b: imported by the API server when somebody asks",
+		"Deployment shop/b q.io/cli@" + hex(3) + ": pulled through the cluster's own registry, which gets again from outside what it has not stored",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))

@@ -53,14 +53,30 @@ type Answer struct {
 	// Wrong is what keeps nodes from it, "" for nothing, and Why that in a word of the caller's; "" is [Missing].
 	Wrong string
 	Why   Why
-	// Manifests are those that nodes may pick, one for each platform of an index; nil: not known.
+	Do    string // what to do about it; "" where the caller says nothing
+	// Platforms are those that it is for, such as linux/amd64; none: not known.
+	Platforms []string
+	// Manifests are those that nodes pick, one for each architecture; none: not known.
 	Manifests []Manifest
 }
 
-// Manifest is one that nodes of a platform run.
+// Manifest is one that nodes of an architecture run.
 type Manifest struct {
-	Digest   digest.Digest
-	Platform string // such as linux/amd64; "" where it was not looked at
+	Digest digest.Digest
+	Arch   string // of the nodes, as Go writes it
+	// Wrong is what keeps these nodes from it, as in an [Answer].
+	Wrong string
+	Why   Why
+	Do    string
+}
+
+// pickedBy are the manifests that nodes of some architectures pick; all where those are not known.
+func (a Answer) pickedBy(archs string) []Manifest {
+	if archs == "" {
+		return a.Manifests
+	}
+	list := strings.Split(archs, ",")
+	return slices.DeleteFunc(slices.Clone(a.Manifests), func(m Manifest) bool { return m.Arch != "" && !slices.Contains(list, m.Arch) })
 }
 
 // Mirror answers as nodes ask.
@@ -106,6 +122,7 @@ type Workload struct {
 	Tried  []Try  `json:"tried,omitempty"`
 
 	Ref oci.Ref `json:"-"` // the image as nodes ask for it; zero where it is not known
+	Do  string  `json:"-"` // what the answer says to do about it
 }
 
 // String names the workload as oc takes it, and the container.
@@ -124,10 +141,12 @@ type Unjudged struct {
 type Report struct {
 	Findings   []Workload `json:"findings"`
 	Unjudged   []Unjudged `json:"unjudged,omitempty"`
-	Containers int        `json:"containers"`        // that were judged
-	Images     int        `json:"images"`            // different ones among them
-	Internal   int        `json:"internal"`          // containers whose image the cluster's own registry has
-	Windows    int        `json:"windows,omitempty"` // containers on nodes of Windows, which were not judged
+	Containers int        `json:"containers"`            // that were judged
+	Images     int        `json:"images"`                // different ones among them
+	Internal   int        `json:"internal"`              // containers whose image the cluster's own registry has
+	Through    int        `json:"through,omitempty"`     // containers whose image that registry gets from outside where it has not stored it
+	Vague      []string   `json:"byParameter,omitempty"` // workloads that name an image by a parameter, which nobody has set yet
+	Windows    int        `json:"windows,omitempty"`     // containers on nodes of Windows, which were not judged
 	Left       int        `json:"left,omitempty"`
 	// Secrets are images that are found, and whose pods have pull secrets of their own: mirrors never get
 	// those, so the node's global pull secret must do.
@@ -201,8 +220,15 @@ func (j *judging) sort() (list []container) {
 			j.report.Windows += max(1, s.Pods)
 			continue
 		}
-		if s.Internal {
+		switch {
+		case s.Through != "":
+			j.report.Through += max(1, s.Pods)
+			continue
+		case s.Internal:
 			j.report.Internal += max(1, s.Pods)
+			continue
+		case s.Pods == 0 && vague(s.Image):
+			j.report.Vague = append(j.report.Vague, s.Workload())
 			continue
 		}
 		if s.Pods == 0 && running[same{s.Namespace, s.Kind, s.Name, s.Container, s.Image}] {
@@ -215,6 +241,11 @@ func (j *judging) sort() (list []container) {
 		list = append(list, c)
 	}
 	return list
+}
+
+// vague reports whether the name of an image in a template has a parameter in it.
+func vague(image string) bool {
+	return strings.Contains(image, "$(") || strings.Contains(image, "${") || strings.Contains(image, "{{")
 }
 
 // mostUsed is how many workloads are named that use an image.
@@ -337,14 +368,23 @@ func (j *judging) judge(ctx context.Context, c container) error {
 		return nil
 	case one.answer.Wrong != "":
 		j.add(c, cmp.Or(one.answer.Why, Missing), one.answer.Wrong, "")
+		j.advise(one.answer.Do)
 		return nil
 	case one.answer.Served == "":
 		j.add(c, cmp.Or(one.answer.Why, Missing), tried(one.answer.Tried, places), "")
+		j.advise(one.answer.Do)
 		return nil
 	}
-	if why := wrongArch(c.Archs, one.answer.Manifests); why != "" {
+	if why := wrongArch(c.Archs, one.answer.Platforms); why != "" {
 		j.add(c, WrongArch, why+" at "+one.answer.Served, "")
 		return nil
+	}
+	for _, m := range one.answer.pickedBy(c.Archs) {
+		if m.Wrong != "" {
+			j.add(c, cmp.Or(m.Why, Missing), m.Wrong, "")
+			j.advise(m.Do)
+			return nil
+		}
 	}
 	if c.Secrets != "" {
 		j.secrets = append(j.secrets, c.ref.String())
@@ -387,14 +427,7 @@ func tried(tries []Try, places []string) string {
 }
 
 // wrongArch says which nodes an image is not for; "" where it is for all, or that is not known.
-func wrongArch(archs string, manifests []Manifest) string {
-	var has []string
-	for _, m := range manifests {
-		if m.Platform == "" {
-			return ""
-		}
-		has = append(has, m.Platform)
-	}
+func wrongArch(archs string, has []string) string {
 	if len(has) == 0 || archs == "" {
 		return ""
 	}
@@ -422,6 +455,9 @@ func (j *judging) add(c container, why Why, detail, policy string) {
 	j.report.Findings = append(j.report.Findings, w)
 }
 
+// advise says what to do about the last finding.
+func (j *judging) advise(do string) { j.report.Findings[len(j.report.Findings)-1].Do = do }
+
 // end says what else is to be known.
 func (j *judging) end() {
 	r := j.report
@@ -436,6 +472,9 @@ func (j *judging) end() {
 		r.Unknown = append(r.Unknown, text.Count(r.Left, "container", "containers")+" beyond what satchel keeps of one cluster were not judged")
 	}
 	r.Unknown = text.Sorted(r.Unknown)
+	if r.Vague = text.Sorted(r.Vague); len(r.Vague) > 0 {
+		r.Notes = append(r.Notes, text.Count(len(r.Vague), "workload names", "workloads name")+" an image by a parameter that nothing sets, and nobody knows which it is: "+text.Some(r.Vague, 3))
+	}
 	if r.Windows > 0 {
 		r.Notes = append(r.Notes, text.Count(r.Windows, "container", "containers")+" on nodes of Windows were not judged: those do not pull as the others do")
 	}

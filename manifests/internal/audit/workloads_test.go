@@ -26,6 +26,7 @@ type mirrored struct {
 	has     map[string]bool
 	away    map[string]bool // images of which nobody knows
 	arch    map[string][]string
+	picks   map[string][]Manifest
 
 	mu    sync.Mutex
 	asked map[string]int
@@ -73,9 +74,8 @@ func (m *mirrored) find(_ context.Context, image oci.Ref, _, _ []string) (Answer
 		at := oci.Ref{Registry: host, Repository: path, Tag: image.Tag, Digest: image.Digest}.String()
 		if host == mirrorHost && m.has[at] {
 			a.Served, a.Digest = p, image.Digest
-			for _, arch := range m.arch[image.String()] {
-				a.Manifests = append(a.Manifests, Manifest{digest.FromString(arch), arch})
-			}
+			a.Platforms = m.arch[image.String()]
+			a.Manifests = m.picks[image.String()]
 			return a, nil
 		}
 		if host == mirrorHost {
@@ -147,9 +147,15 @@ func TestWorkloads(t *testing.T) {
 		"a Deployment and its pods":      {mirrorOf(rules.DigestMirrors, byDigest), []string{podOf("a", byDigest, ""), "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: shop}, spec: {template: {spec: {containers: [{name: c, image: '" + byDigest + "'}]}}}}"}, func(m *mirrored) { clear(m.has) }, []string{"deployment/a: missing"}, ""},
 		"a volume":                       {mirrorOf(rules.TagMirrors, "q.io/models/m:1"), []string{"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {volumes: [{name: v, image: {reference: 'q.io/models/m:2'}}]}}"}, nil, []string{"pod/p: missing"}, ""},
 		"a catalog's pod":                {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: v1, kind: Pod, metadata: {name: redhat-operators-x, namespace: openshift-marketplace, ownerReferences: [{kind: CatalogSource, name: redhat-operators, controller: true}]}, spec: {containers: [{name: registry-server, image: '" + byTag + "', imagePullPolicy: Always}]}, status: {phase: Running}}"}, nil, nil, ""},
-		"on Windows":                     {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: amd64, operatingSystem: windows}}}", podOf("a", "other.io/x:1", "")}, nil, nil, ""},
-		"for Windows":                    {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: shop}, spec: {template: {spec: {nodeSelector: {kubernetes.io/os: windows}, containers: [{name: c, image: 'other.io/x:1'}]}}}}"}, nil, nil, ""},
-		"ended":                          {mirrorOf(rules.DigestMirrors, byDigest), []string{strings.Replace(podOf("a", "other.io/x:1", ""), "Running", "Succeeded", 1)}, nil, nil, ""},
+		"one architecture is away": {mirrorOf(rules.DigestMirrors, byDigest), []string{amd, podOf("a", byDigest, ""), "{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: shop}, spec: {nodeSelector: {kubernetes.io/arch: amd64}, containers: [{name: c, image: '" + byDigest + "'}]}}"}, func(m *mirrored) {
+			m.picks = map[string][]Manifest{byDigest: {{Arch: "amd64"}, {Arch: "arm64", Wrong: "gone"}}}
+		}, []string{"deployment/a: missing"}, "gone"},
+		"one architecture is not there": {mirrorOf(rules.DigestMirrors, byDigest), []string{amd, podOf("a", byDigest, ""), "{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: shop}, spec: {nodeSelector: {kubernetes.io/arch: amd64}, containers: [{name: c, image: '" + byDigest + "'}]}}"}, func(m *mirrored) { m.arch[byDigest] = []string{"linux/amd64"} }, []string{"deployment/a: architecture"}, "its nodes are arm64"},
+		"a Task":                        {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: tekton.dev/v1, kind: Task, metadata: {name: t, namespace: shop}, spec: {params: [{name: tool, default: 'other.io/tool:1'}, {name: all, default: [x]}, {name: base}], steps: [{name: a, image: $(params.tool)}, {name: b, image: $(params.base)}]}}"}, nil, []string{"task/t: noRule"}, "no rule covers other.io/tool"},
+		"only for a while":              {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop}, spec: {containers: [{name: c, image: '" + byDigest + "'}], ephemeralContainers: [{name: debug, image: 'other.io/tools:1'}]}, status: {phase: Running}}"}, nil, nil, ""},
+		"on Windows":                    {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {nodeInfo: {architecture: amd64, operatingSystem: windows}}}", podOf("a", "other.io/x:1", "")}, nil, nil, ""},
+		"for Windows":                   {mirrorOf(rules.DigestMirrors, byDigest), []string{"{apiVersion: apps/v1, kind: Deployment, metadata: {name: a, namespace: shop}, spec: {template: {spec: {nodeSelector: {kubernetes.io/os: windows}, containers: [{name: c, image: 'other.io/x:1'}]}}}}"}, nil, nil, ""},
+		"ended":                         {mirrorOf(rules.DigestMirrors, byDigest), []string{strings.Replace(podOf("a", "other.io/x:1", ""), "Running", "Succeeded", 1)}, nil, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

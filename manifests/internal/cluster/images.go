@@ -54,6 +54,10 @@ type podSpec struct {
 			Pull  string `json:"imagePullPolicy"`
 		} `json:"containerDisk"`
 	} `json:"volumes"`
+	Params []struct { // of a Task
+		Name    string          `json:"name"`
+		Default json.RawMessage `json:"default"`
+	} `json:"params"`
 	PullSecrets []struct {
 		Name string `json:"name"`
 	} `json:"imagePullSecrets"`

@@ -28,6 +28,7 @@ type Start struct {
 	Pods      int    // that run it; 0 for a workload without
 	Static    bool   // the kubelet starts it from a file of the node
 	Internal  bool   // the cluster's own registry has the image
+	Through   string // where that registry has it from, and may have to get it again: an ImageStream was imported; "" for nowhere
 	Windows   bool   // its nodes run Windows
 }
 
@@ -140,8 +141,8 @@ func (g *gathering) starts(h head, body []byte, o *owner) error {
 func (g *gathering) startsOf(s Start, spec *podSpec, started []container) {
 	s.Secrets, s.Archs = spec.secrets(), spec.Selector[labelArch]
 	s.Windows = spec.Selector[labelOS] == windows || spec.OS.Name == windows
-	for _, c := range slices.Concat(spec.InitContainers, spec.Containers, spec.EphemeralContainers, spec.Steps, spec.Sidecars) {
-		s.Container, s.Image, s.ID, s.Pull = c.Name, c.Image, "", c.Pull
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers, spec.Steps, spec.Sidecars) { // ephemeral ones never start again
+		s.Container, s.Image, s.ID, s.Pull = c.Name, spec.filled(c.Image), "", c.Pull
 		for _, is := range started {
 			if is.Name == c.Name {
 				s.ID = is.ImageID
@@ -154,6 +155,17 @@ func (g *gathering) startsOf(s Start, spec *podSpec, started []container) {
 		s.Container, s.Image, s.Pull = "volume "+v.Name, cmp.Or(v.Image.Reference, v.ContainerDisk.Image), cmp.Or(v.Image.Pull, v.ContainerDisk.Pull)
 		g.start(s, spec.Node)
 	}
+}
+
+// filled is the name of an image with the defaults of a Task's parameters in it (tektoncd/pipeline, v1).
+func (s *podSpec) filled(image string) string {
+	for _, p := range s.Params {
+		var value string
+		if strings.Contains(image, "$(") && len(image) <= maxName && json.Unmarshal(p.Default, &value) == nil && value != "" {
+			image = strings.NewReplacer("$(params."+p.Name+")", value, "$(inputs.params."+p.Name+")", value).Replace(image)
+		}
+	}
+	return image
 }
 
 // secrets names the pull secrets of a pod that somebody gave it. Those of the cluster's own registry
@@ -225,6 +237,11 @@ func (g *gathering) started() (list []Start) {
 			s.Archs = strings.Join(on[:min(len(on), maxArchs)], ",")
 		}
 		s.Internal = g.isInternal(s.Image) || s.Image == "" && g.isInternal(s.ID)
+		if name, ok := g.inRegistry(cmp.Or(s.Image, s.ID)); ok {
+			if from := g.follow(name).id; from != "" && !g.isInternal(from) {
+				s.Through = text.ASCII(text.Cut(from, maxName))
+			}
+		}
 		list = append(list, s)
 	}
 	return joinedStarts(list)

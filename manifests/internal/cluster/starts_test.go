@@ -64,7 +64,6 @@ func TestStarts(t *testing.T) {
 		"Pod shop/deploymentconfig/dc pod=dc-1-x/1 c image-registry.openshift-image-registry.svc:5000/shop/dc@sha256:2222222222222222222222222222222222222222222222222222222222222222 id=  secrets= archs=s390x static=false internal=true",
 		"Pod shop/deploymentconfig/dc pod=dc-1-x/1 volume model q.io/models/m:1 id= Always secrets= archs=s390x static=false internal=false",
 		"Pod shop/pod/alone pod=alone/1 d busybox id=  secrets= archs= static=false internal=false",
-		"Pod shop/pod/etcd-n1 pod=etcd-n1/1 d q.io/tools:1 id=  secrets= archs=amd64 static=true internal=false",
 		"Pod shop/pod/etcd-n1 pod=etcd-n1/1 e q.io/etcd:1 id= IfNotPresent secrets= archs=amd64 static=true internal=false",
 		"Pod shop/pod/etcd-n1 pod=etcd-n1/1 i q.io/etcd:1 id=  secrets= archs=amd64 static=true internal=false",
 		"VirtualMachine shop/virtualmachine/vm pod=/0 volume disk q.io/disks/fedora:40 id= IfNotPresent secrets= archs= static=false internal=false",

@@ -158,6 +158,14 @@ func cut(message, reason string) string {
 	return text.Cut(text.OneLine(message), 240)
 }
 
+// after puts a message behind what is said, if there is one.
+func after(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + message
+}
+
 // version looks at the ClusterVersion: overrides hold back every update, and an update that is under
 // way has to end before another begins (cluster-version-operator, precondition/clusterversion).
 func (j *judge) version(minor bool) {
@@ -195,9 +203,9 @@ func (j *judge) clusterOperators() {
 			j.add(true, object, "do what the message says", "it holds back updates to the next minor version: %s", why)
 		}
 		if why, is := co.is("Degraded", "True"); is {
-			j.add(true, object, "mend it before the update", "it is degraded: %s", why)
+			j.add(true, object, "mend it before the update", "it is degraded%s", after(why))
 		} else if why, is := co.is("Available", "False"); is {
-			j.add(true, object, "mend it before the update", "it is not available: %s", why)
+			j.add(true, object, "mend it before the update", "it is not available%s", after(why))
 		}
 	}
 }
@@ -321,7 +329,7 @@ func (j *judge) operatorConditions() map[string]string {
 	return held
 }
 
-// subscriptions looks at what OLM has not finished: versions that failed or wait, and updates that wait
+// subscriptions looks at what OLM has not finished, which holds back no update of the cluster: versions that failed or wait, and updates that wait
 // for somebody to approve them.
 func (j *judge) subscriptions() {
 	for _, o := range j.Site.Cluster.Of("ClusterServiceVersion") {
@@ -330,7 +338,7 @@ func (j *judge) subscriptions() {
 			continue
 		}
 		if p := csv.Status.Phase; p != "Succeeded" && p != "" {
-			j.add(p == "Failed", o.Namespace+"/clusterserviceversion/"+o.Name, "see what it waits for: oc describe csv "+o.Name+" -n "+o.Namespace, "its phase is %s: %s", p, cut(csv.Status.Message, csv.Status.Reason))
+			j.add(false, o.Namespace+"/clusterserviceversion/"+o.Name, "see what it waits for: oc describe csv "+o.Name+" -n "+o.Namespace, "its phase is %s%s", p, after(cut(csv.Status.Message, csv.Status.Reason)))
 		}
 	}
 	for _, o := range j.Site.Cluster.Of("Subscription") {
@@ -372,7 +380,7 @@ func (j *judge) pools() {
 			j.add(o.Name == "master", object, fmt.Sprintf(setPaused, o.Name, false), "it is paused: its nodes stay on the version that they have until it is resumed, and get no new rules, pull secret or authorities")
 		}
 		if why, is := pool.is("Degraded", "True"); is {
-			j.add(true, object, "mend its nodes before the update", "it is degraded: %s", why)
+			j.add(true, object, "mend its nodes before the update", "it is degraded%s", after(why))
 		}
 	}
 }

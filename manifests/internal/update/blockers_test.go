@@ -107,7 +107,7 @@ func TestJudge(t *testing.T) {
 		"a gate, acknowledged":           {"4.17.3", []string{"4.17.3"}, []string{gates, acks}, "4.17.3", nil},
 		"overrides":                      {"4.16.10", []string{"4.16.10"}, []string{"spec:overrides: [{unmanaged: true}]"}, "4.16.10", []string{"!clusterversion/version"}},
 		"under way":                      {"4.16.10", []string{"4.16.10"}, []string{"status:conditions: [{type: Progressing, status: 'True', message: x}]"}, "4.16.10", []string{"!clusterversion/version"}},
-		"failed":                         {"4.17.3", []string{"4.17.3"}, []string{csvOf("ops", "a.v1", "", "Failed")}, "4.17.3", []string{"!ops/clusterserviceversion/a.v1"}},
+		"failed":                         {"4.17.3", []string{"4.17.3"}, []string{csvOf("ops", "a.v1", "", "Failed")}, "4.17.3", []string{"ops/clusterserviceversion/a.v1"}},
 		"not there yet":                  {"4.17.3", []string{"4.17.3"}, []string{csvOf("ops", "a.v1", "", "Installing")}, "4.17.3", []string{"ops/clusterserviceversion/a.v1"}},
 		"waits for approval":             {"4.17.3", []string{"4.17.3"}, []string{manual}, "4.17.3", []string{"ops/subscription/s"}},
 		"workers paused":                 {"4.17.3", []string{"4.17.3"}, []string{pool("worker", "paused: true")}, "4.17.3", []string{"machineconfigpool/worker"}},

@@ -246,6 +246,7 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 	}
 	for _, child := range c.chosen(w, p, m, img) {
 		looked = append(looked, child.Digest)
+		before := len(img.findings)
 		body, d, err := p.Manifest(ctx, child.Digest)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -256,18 +257,22 @@ func (c *checking) parts(ctx context.Context, w Wanted, p *transport.NodePull, i
 				wrong = fmt.Sprintf("its image for %s (%s) is not in %s", platformOf(child), child.Digest, p.At.Ref.Name())
 			}
 			img.findings = append(img.findings, c.found(w, p, kind, wrong, do))
+			img.findings[before].part = child.Digest
 			continue
 		}
 		img.Platforms = append(img.Platforms, platformOf(child))
 		if err := c.image(ctx, w, p, img, d, body); err != nil {
 			return nil, err
 		}
+		for i := before; i < len(img.findings); i++ {
+			img.findings[i].part = child.Digest
+		}
 	}
 	img.Platforms = text.Sorted(img.Platforms)
 	return looked, nil
 }
 
-// architecture compares a single image with the nodes that it runs on.
+// architecture notes which nodes a single image is for, where workloads need it.
 func (c *checking) architecture(ctx context.Context, w Wanted, p *transport.NodePull, img *Image) error {
 	m, err := oci.ParseManifest(p.Root, p.Body)
 	if err != nil || w.Arch == nil || len(img.findings) > 0 || m.Config == nil {
@@ -277,6 +282,7 @@ func (c *checking) architecture(ctx context.Context, w Wanted, p *transport.Node
 	rc, err := p.Open(ctx, *m.Config, 0)
 	var has struct {
 		Architecture string `json:"architecture"`
+		OS           string `json:"os"`
 	}
 	if err == nil {
 		err = errors.Join(json.NewDecoder(io.LimitReader(rc, 8<<20)).Decode(&has), rc.Close())
@@ -284,11 +290,23 @@ func (c *checking) architecture(ctx context.Context, w Wanted, p *transport.Node
 	if err != nil { // an artifact has another configuration; that it is all there was looked at
 		return ctx.Err()
 	}
-	lacks := slices.DeleteFunc(slices.Clone(w.Arch), func(a string) bool { return a == has.Architecture })
-	if has.Architecture != "" && len(lacks) > 0 {
-		img.findings = append(img.findings, c.found(w, p, Architecture, "it is for nodes of "+text.Printable(has.Architecture)+", and runs on nodes of "+text.And(lacks), "carry the image for that platform too"))
+	if has.Architecture != "" {
+		img.offers = []string{text.Printable(cmp.Or(has.OS, "linux") + "/" + has.Architecture)}
 	}
 	return nil
+}
+
+// platformsOf lists the platforms of an index; none where some child says none.
+func platformsOf(m *oci.Manifest) (list []string) {
+	for _, child := range m.Manifests {
+		switch name := platformOf(child); {
+		case child.Platform == nil:
+			return nil
+		case name != "unknown/unknown":
+			list = append(list, text.Printable(name))
+		}
+	}
+	return list
 }
 
 func platformOf(d oci.Descriptor) string {
@@ -311,6 +329,7 @@ func (c *checking) found(w Wanted, p *transport.NodePull, kind Kind, wrong, do s
 func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img *Image) (list []oci.Descriptor) {
 	arch := w.Arch
 	known := false
+	img.offers = platformsOf(m)
 	for _, child := range m.Manifests {
 		has, is := c.carried.has(p.At.Ref.Repository, p.Root.Digest, child.Digest)
 		if left, of := c.carried.omitted[p.Root.Digest]; of && !is {
@@ -327,12 +346,18 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 	if arch == nil && !known {
 		arch = []string{runtime.GOARCH}
 	}
+	pick := arch
+	if pick == nil {
+		pick = c.carried.arch
+	}
+	for _, a := range pick {
+		if d, err := p.Choose(a); err == nil && !w.Attached {
+			img.picked = append(img.picked, picked{a, d})
+		}
+	}
 	for _, a := range arch {
 		d, err := p.Choose(a)
 		if err != nil {
-			if w.Arch != nil {
-				img.findings = append(img.findings, c.found(w, p, Architecture, "its index has no image for nodes of "+a, "carry the image for that platform too"))
-			}
 			continue
 		}
 		i := slices.IndexFunc(m.Manifests, func(child oci.Descriptor) bool { return child.Digest == d })
@@ -340,7 +365,7 @@ func (c *checking) chosen(w Wanted, p *transport.NodePull, m *oci.Manifest, img 
 			list = append(list, m.Manifests[i])
 		}
 	}
-	if len(list) == 0 && len(img.findings) == 0 && !w.Attached {
+	if len(list) == 0 && len(img.findings) == 0 && !w.Attached && w.Arch == nil {
 		img.findings = append(img.findings, c.found(w, p, Architecture, "its index has no image for nodes of "+cmp.Or(text.Or(arch), "any kind that is carried"), "carry the image for that platform too"))
 	}
 	return list

@@ -96,43 +96,27 @@ func (c *checking) findOf(ctx context.Context, ref oci.Ref, archs, used []string
 	if err != nil {
 		return manifests.WorkloadAnswer{}, err
 	}
-	a := manifests.WorkloadAnswer{Served: img.Place, Digest: img.Digest}
+	a := manifests.WorkloadAnswer{Served: img.Place, Digest: img.Digest, Platforms: img.offers}
 	for _, t := range img.Tried {
 		a.Tried = append(a.Tried, manifests.WorkloadTry{Place: t.Place, Why: t.Error})
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range img.picked {
+		one := manifests.WorkloadManifest{Digest: m.digest, Arch: m.arch}
+		for _, f := range img.findings {
+			if f.Fails && f.part == m.digest && one.Wrong == "" {
+				one.Wrong, one.Why, one.Do = f.Wrong, manifests.WorkloadReason(f.Kind), f.Do
+			}
+		}
+		a.Manifests = append(a.Manifests, one)
+	}
 	for _, f := range img.findings {
-		if f.Fails && a.Wrong == "" {
-			a.Wrong, a.Why = f.Wrong, manifests.WorkloadReason(f.Kind)
+		if f.Fails && f.part == "" && a.Wrong == "" {
+			a.Wrong, a.Why, a.Do = f.Wrong, manifests.WorkloadReason(f.Kind), f.Do
 		}
 	}
-	c.mu.Unlock()
-	if a.Wrong == "" && c.hasPolicies() && oci.IsIndex(img.MediaType) {
-		a.Manifests, err = c.pickedOf(ctx, ref, archs)
-	}
-	return a, err
-}
-
-func (c *checking) hasPolicies() bool {
-	return len(c.Policies)+len(c.Cluster.Of("ClusterImagePolicy"))+len(c.Cluster.Of("ImagePolicy")) > 0
-}
-
-// pickedOf are the manifests of an index that nodes run, and so verify.
-func (c *checking) pickedOf(ctx context.Context, ref oci.Ref, archs []string) (list []manifests.WorkloadManifest, err error) {
-	p, err := c.node.Pull(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	if len(archs) == 0 {
-		archs = c.carried.arch
-	}
-	for _, arch := range archs {
-		if d, err := p.Choose(arch); err == nil { // what lacks it is said elsewhere
-			list = append(list, manifests.WorkloadManifest{Digest: d})
-		}
-	}
-	return list, nil
+	return a, nil
 }
 
 // workload makes a finding of what would not start again.
@@ -149,25 +133,37 @@ func (c *checking) workload(w manifests.Workload) Finding {
 	case w.Pods == 0:
 		f.Wrong += "; it has no pod now"
 	}
-	switch f.Kind {
-	case Missing, NoRule:
-		f.Do = "carry it with the next bundle: pack --from-cluster, or name it among additionalImages"
-	case ByTag:
-		f.Do = "name it by digest in the workload, or have rules for tags (--mirror-api idms writes an ImageTagMirrorSet)"
-		if w.Runs != "" {
-			f.Do = "name it by digest in the workload (" + w.Runs + "), or have rules for tags (--mirror-api idms writes an ImageTagMirrorSet)"
-		}
-	case Unsigned:
-		f.Do = "carry its signature with the next bundle, or sign it in the mirror"
-	case Architecture:
-		f.Do = "carry it for that platform too"
-	}
+	f.Do = c.workloadDo(w, f.Kind)
 	if ref, err := oci.ParseRef(w.Image); err == nil {
 		if route, err := c.node.Route(ref); err == nil {
 			f.Rule = route.Rule
 		}
 	}
 	return f
+}
+
+// workloadDo says what to do about a workload.
+func (c *checking) workloadDo(w manifests.Workload, kind Kind) string {
+	const byDigest = "or have rules for tags (--mirror-api idms writes an ImageTagMirrorSet)"
+	switch {
+	case kind == Missing && w.Ref.Registry != "" && c.node.Reaches(w.Ref.Registry):
+		return "push it to " + w.Ref.Registry + "; or carry it with the next bundle, and name it in the workload by its source"
+	case w.Do != "":
+		return w.Do
+	case kind == Missing || kind == NoRule:
+		return "carry it with the next bundle: pack --from-cluster, or name it among additionalImages"
+	case kind == ByTag && w.Runs != "":
+		return "name it by digest in the workload (" + w.Runs + "), " + byDigest
+	case kind == ByTag:
+		return "name it by digest in the workload, " + byDigest
+	case kind == Unsigned:
+		return "carry its signature with the next bundle, or sign it in the mirror"
+	case kind == Architecture:
+		return "carry it for that platform too"
+	case kind == Unnamed:
+		return "name the image in the workload as HOST/REPOSITORY:TAG, or with a digest"
+	}
+	return ""
 }
 
 // applications says where nobody knows what runs besides the platform.

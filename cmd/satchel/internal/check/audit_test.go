@@ -116,8 +116,9 @@ func testAuditFound(t *testing.T, w *world) {
 		"without a rule":                 {[]string{fmt.Sprintf(deployments, "c", w.Proxy.Host+"/never/carried:1")}, []string{"noRule shop/deployment/c c"}, "it has no pod now"},
 		"by tag":                         {[]string{pod("a", tagged+":v1", "")}, []string{"byTag shop/deployment/a c"}, "only rules for digests cover"},
 		"in the mirror":                  {[]string{pod("a", w.mirror.Host+"/in/none:1", "")}, []string{"missing shop/deployment/a c"}, ""},
-		"for other nodes":                {[]string{node("s390x"), pod("b", index, "")}, []string{"architecture shop/deployment/b c"}, "no image for nodes of s390x"},
-		"single, for others":             {[]string{node("s390x"), pod("a", byDigest, "")}, []string{"architecture shop/deployment/a c"}, "it is for nodes of amd64, and runs on nodes of s390x"},
+		"for other nodes":                {[]string{node("s390x"), pod("b", index, "")}, []string{"architecture shop/deployment/b c"}, "its nodes are s390x, and there is only"},
+		"single, for others":             {[]string{node("s390x"), pod("a", byDigest, "")}, []string{"architecture shop/deployment/a c"}, "its nodes are s390x, and there is only linux/amd64"},
+		"for some of the nodes":          {[]string{node("amd64"), pod("a", byDigest, ""), strings.NewReplacer("name: n1", "name: n2", "amd64", "s390x").Replace(node("amd64")), strings.Replace(pod("b", byDigest, ""), "nodeName: n1", "nodeName: n2", 1)}, []string{"architecture shop/deployment/b c"}, "its nodes are s390x"},
 		"unsigned":                       {[]string{pod("a", byDigest, ""), policy("ClusterImagePolicy", "", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "when they pull"},
 		"unsigned, namespaced":           {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ImagePolicy", "\n  namespace: shop", repo(byDigest))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
 		"unsigned, where another counts": {[]string{pod("a", byDigest, ", imagePullPolicy: IfNotPresent"), policy("ClusterImagePolicy", "", repo(byDigest)), policy("ImagePolicy", "\n  namespace: shop", repo(index))}, []string{"unsigned shop/deployment/a c"}, "whenever a container is made"},
@@ -141,6 +142,11 @@ func testAuditFound(t *testing.T, w *world) {
 			}
 			if got := foundOf(r, check.Unknown); !slices.Equal(got, tc.want) {
 				t.Fatalf("found %q, want %q\n%+v", got, tc.want, r.Findings)
+			}
+			for _, f := range r.Findings {
+				if f.Fails && f.Do == "" && f.Kind != check.Unknown {
+					t.Errorf("nobody says what to do about %+v", f)
+				}
 			}
 			i := slices.IndexFunc(r.Findings, func(f check.Finding) bool { return f.Fails && f.Kind != check.Unknown && f.Object != "" })
 			if tc.says != "" && (i < 0 || !strings.Contains(r.Findings[i].Wrong, tc.says)) {
@@ -233,11 +239,11 @@ func TestAuditNode(t *testing.T) {
 		secret string
 		want   []string
 	}{
-		"the same":                    {string(conf), right, nil},
-		"no rules yet":                {string(conf[:rule]), right, []string{"nodeFile registries.conf "}},
-		"no credential":               {string(conf), `{"auths":{}}`, []string{"nodeFile config.json "}},
+		"the same":                      {string(conf), right, nil},
+		"no rules yet":                  {string(conf[:rule]), right, []string{"nodeFile registries.conf "}},
+		"no credential":                 {string(conf), `{"auths":{}}`, []string{"nodeFile config.json "}},
 		"fields that nodes do not read": {string(conf), split, []string{"nodeFile config.json "}},
-		"a narrower one":              {string(conf), strings.Replace(right, `{"auths":{`, fmt.Sprintf(`{"auths":{%q:{"username":"old","password":"x"},`, w.mirror.Host+"/in"), 1), []string{"nodeFile config.json "}},
+		"a narrower one":                {string(conf), strings.Replace(right, `{"auths":{`, fmt.Sprintf(`{"auths":{%q:{"username":"old","password":"x"},`, w.mirror.Host+"/in"), 1), []string{"nodeFile config.json "}},
 	} {
 		o := w.options()
 		o.Audit.Registries, o.Audit.OnNode = []byte(tc.conf), secret(tc.secret)

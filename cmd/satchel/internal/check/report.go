@@ -53,6 +53,8 @@ type Finding struct {
 	// Namespace is the one whose pods alone it is about, "" for all.
 	Namespace string `json:"namespace,omitempty"`
 	Do        string `json:"do,omitempty"`
+
+	part digest.Digest // of an index that it is about alone
 }
 
 // Image is one image that was asked for.
@@ -67,8 +69,16 @@ type Image struct {
 	Tried     []Try         `json:"tried,omitempty"`     // places before it that did not give it
 	OK        bool          `json:"ok"`                  // nodes get it
 
+	offers   []string // the platforms that it is for; none: not known
+	picked   []picked // the manifests that nodes of workloads pick
 	findings []Finding
 	told     []string // what findings of workloads say of it
+}
+
+// picked is a manifest that nodes of an architecture pick.
+type picked struct {
+	arch   string
+	digest digest.Digest
 }
 
 // Findings are what is wrong with the image.
