@@ -256,6 +256,7 @@ func (b *blobReader) next() error {
 	at := piece.Offset + b.skip
 	f, content, err := b.read(at, piece)
 	if err != nil {
+		b.r.cache.drop(b.seg)
 		return b.r.seals.unreadable(b.r.index.Segments[piece.Segment].Name, err)
 	}
 	end := min(f.Content+f.ContentLength, piece.Offset+piece.Length)

@@ -25,6 +25,7 @@ type segments struct {
 type openSegment struct {
 	number int
 	users  int
+	failed bool // to read: the next get opens it anew
 	once   sync.Once
 	err    error
 	file   *media.File
@@ -100,11 +101,26 @@ func (s *segments) load(seg *openSegment) error {
 	return nil
 }
 
+// drop has the next get open a segment anew that could not be read: its file may have been replaced.
+// Those who have it put it.
+func (s *segments) drop(seg *openSegment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !seg.failed {
+		seg.failed = true
+		delete(s.open, seg.number)
+	}
+}
+
 func (s *segments) put(seg *openSegment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seg.users--
 	if seg.users > 0 {
+		return
+	}
+	if seg.failed {
+		_ = seg.close() // it was only read
 		return
 	}
 	s.idle = append(s.idle, seg)

@@ -100,11 +100,11 @@ func (o *opened) once(format string, args ...any) {
 	}
 }
 
-// damaged says that a bundle does not give what it has, and another one does instead.
-func (o *opened) damaged(err error) {
+// damaged says that a bundle does not give what it has, and what is done about it.
+func (o *opened) damaged(err error, instead string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.once("%v; the content is read from another bundle; satchel verify %s lists all that is wrong", err, o.bundle.Dir())
+	o.once("%v; %ssatchel verify %s lists all that is wrong", err, instead, o.bundle.Dir())
 }
 
 // lost notes that a session reads no more because its drive is away. Its files are closed, so
@@ -258,7 +258,7 @@ func (r *stream) next(err error) bool {
 		return false
 	}
 	if damage, is := errors.AsType[*bundle.DamageError](err); is {
-		o.damaged(damage)
+		o.damaged(damage, "the content is read from another bundle; ")
 	}
 	r.from, r.anew = r.from[1:], false
 	return true

@@ -242,7 +242,7 @@ func decoded(r io.Reader) int {
 
 func (c *content) isLarge() bool { return c.d.Size > smallBlob }
 
-// read gives bytes that are right as far as that is known: at least one.
+// read gives bytes that are right as far as that is known: at least one, and all if p has room.
 func (c *content) read(p []byte) (int, error) {
 	if c.in != nil && c.at != c.off {
 		c.stop()
@@ -258,8 +258,12 @@ func (c *content) read(p []byte) (int, error) {
 		}
 		c.in, c.at, c.taken, c.framed = in, c.off, 0, time.Time{}
 	}
-	n, err := io.ReadAtLeast(c.in, p, 1)
-	if n == 0 {
+	least := 1
+	if c.off+int64(len(p)) == c.d.Size { // what is small is known to be right before any of it is given
+		least = len(p)
+	}
+	n, err := io.ReadAtLeast(c.in, p, least)
+	if n < least {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}

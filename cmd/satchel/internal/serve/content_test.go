@@ -455,6 +455,42 @@ func TestSecondCopy(t *testing.T) {
 	}
 }
 
+// TestReplacedSegments: what was damaged and is put right is read again, and the damage is said once.
+func TestReplacedSegments(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, 2718)
+	layer := h.Layer(3<<20, ocitest.LayerTar)
+	dir := h.pack("drive", []oci.Image{image(h.Image(false, layer), "team/app", "v1")})
+	s := h.serve(dir)
+	path := "/v2/team/app/blobs/" + layer.Digest.String()
+	good := map[string][]byte{}
+	for _, name := range segmentsIn(t, dir) {
+		body, err := os.ReadFile(name)
+		if err == nil {
+			good[name], err = body, os.Truncate(name, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if g := s.ask("GET", path); g.StatusCode != 500 {
+			t.Errorf("damaged: %d", g.StatusCode)
+		}
+	}
+	if n := strings.Count(h.log.String(), "satchel verify "+dir); n != 1 && n != 2 {
+		t.Errorf("the damage is said %d times:\n%s", n, h.log)
+	}
+	for name, body := range good {
+		if err := errors.Join(os.Remove(name), os.WriteFile(name, body, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g := s.ask("GET", path); g.StatusCode != 200 || digest.FromBytes(g.body) != layer.Digest {
+		t.Errorf("put right: %d %v", g.StatusCode, g.err)
+	}
+}
+
 func segmentsIn(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dir, "s-*.age"))

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -112,13 +111,7 @@ func (g *Registry) manifest(a *answer, r *http.Request, t target) {
 		a.refuse(http.StatusNotFound, codeManifestUnknown, "the repository %s has no manifest %s", t.name, t.ref)
 		return
 	}
-	body, err := oci.ReadManifest(r.Context(), g.src, m)
-	if err != nil {
-		g.failed(a, r, err)
-		return
-	}
-	g.head(a, m, m.MediaType)
-	http.ServeContent(a, ranged(r, m.Size), "", time.Time{}, bytes.NewReader(body))
+	g.content(a, r, m, m.MediaType)
 }
 
 // blob answers with a blob, or with parts of it.
@@ -132,16 +125,21 @@ func (g *Registry) blob(a *answer, r *http.Request, t target) {
 		a.refuse(http.StatusNotFound, codeBlobUnknown, "the repository %s has no blob %s", t.name, t.ref)
 		return
 	}
-	if b.Size == 0 { // nothing is read, so nothing would be verified
-		if err := oci.NewVerifier(b).Close(); err != nil {
+	g.content(a, r, b, "application/octet-stream")
+}
+
+// content answers with the bytes of d as they are read.
+func (g *Registry) content(a *answer, r *http.Request, d oci.Descriptor, mediaType string) {
+	if d.Size == 0 { // nothing is read, so nothing would be verified
+		if err := oci.NewVerifier(d).Close(); err != nil {
 			g.failed(a, r, err)
 			return
 		}
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	c := newContent(ctx, g.gate, clientOf(r), g.src, b)
-	g.head(a, b, "application/octet-stream")
-	http.ServeContent(a, ranged(r, b.Size), "", time.Time{}, c)
+	c := newContent(ctx, g.gate, clientOf(r), g.src, d)
+	g.head(a, d, mediaType)
+	http.ServeContent(a, ranged(r, d.Size), "", time.Time{}, c)
 	cancel()
 	err := c.close()
 	switch {
@@ -221,7 +219,12 @@ func (g *Registry) report(r *http.Request, err error) {
 	case errors.As(err, &drive):
 		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)
 	case errors.As(err, &damage):
-		g.Warn("%s %s: %v; satchel verify %s lists all that is wrong", r.Method, r.URL.Path, err, damage.Dir)
+		g.Debug("%s %s: %v", r.Method, r.URL.Path, err)
+		for _, o := range g.shelf {
+			if o.bundle.Dir() == damage.Dir {
+				o.damaged(damage, "")
+			}
+		}
 	case errors.As(err, &wrong):
 		g.Warn("%s %s: wrong bytes in %s: %v; the client did not get the end of it: do not use this bundle, pack it again", r.Method, r.URL.Path, strings.Join(g.shelf.dirs(wrong.Want), " or "), err)
 	default:

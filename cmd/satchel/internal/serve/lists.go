@@ -71,6 +71,12 @@ func (g *Registry) referrers(a *answer, r *http.Request, t target) {
 	if !ok {
 		return
 	}
+	select {
+	case g.lists <- struct{}{}:
+		defer func() { <-g.lists }()
+	case <-r.Context().Done():
+		return
+	}
 	index := ispec.Index{MediaType: oci.MediaTypeIndex, Manifests: []oci.Descriptor{}}
 	index.SchemaVersion = 2
 	query := r.URL.Query()

@@ -34,12 +34,16 @@ const (
 	largePlaces = 6
 )
 
+// mostLists is how many lists of referrers are in memory at a time; each has some MiB.
+const mostLists = 8
+
 // Registry is an http.Handler.
 type Registry struct {
 	Options
 	shelf   shelf
 	src     oci.Source // content of the shelf
 	gate    *gate
+	lists   chan struct{} // of referrers that are made at a time
 	repos   map[string]*repository
 	names   []string // of the repositories, sorted
 	rep     Report
@@ -85,7 +89,7 @@ type tagged struct {
 // Open reads the manifests of bundles. The registry closes the bundles, also where the error is
 // not nil. Errors: a *[LackingError], or one of reading.
 func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry, err error) {
-	g := &Registry{Options: o, gate: newGate(places, largePlaces), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}, lacking: map[string]map[string]tagged{}}
+	g := &Registry{Options: o, gate: newGate(places, largePlaces), lists: make(chan struct{}, mostLists), grace: usualGrace, body: usualBody, ended: make(chan struct{}), repos: map[string]*repository{}, lacking: map[string]map[string]tagged{}}
 	defer func() {
 		if err != nil {
 			g.Close()
@@ -95,7 +99,7 @@ func Open(ctx context.Context, bundles []*bundle.Reader, o Options) (_ *Registry
 		g.shelf = append(g.shelf, newOpened(r, o.To))
 	}
 	g.src = g.shelf
-	moved := map[string]int{}
+	moved := map[string][]string{}
 	for _, r := range bundles {
 		if err := o.Place.CheckCollisions(r.Inventory()); err != nil {
 			return nil, err
@@ -162,7 +166,7 @@ func (g *Registry) reach(ctx context.Context, img oci.Image) (*reached, error) {
 }
 
 // add takes an image up if it is whole.
-func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, moved map[string]int) error {
+func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, moved map[string][]string) error {
 	w, err := g.reach(ctx, img)
 	if err != nil {
 		return blamed(r, err)
@@ -192,10 +196,12 @@ func (g *Registry) add(ctx context.Context, r *bundle.Reader, img oci.Image, mov
 		case is && old.digest == img.Root.Digest:
 			continue
 		case is && !newer(r, old.by):
-			moved[named(old.by)+" and not in "+named(r)]++
+			key := named(old.by) + " and not in " + named(r)
+			moved[key] = append(moved[key], place+":"+tag)
 			continue
 		case is:
-			moved[named(r)+" and not in "+named(old.by)]++
+			key := named(r) + " and not in " + named(old.by)
+			moved[key] = append(moved[key], place+":"+tag)
 		}
 		repo.tags[tag] = tagged{img.Root.Digest, r}
 	}

@@ -42,26 +42,35 @@ func broughtBy(list []LeftOut) (names []string) {
 	return names
 }
 
-// mostTold is how many images are named that are not served.
+// mostTold is how many things of a kind are said.
 const mostTold = 50
 
+// fewImages is how many images are named at the start; the debug log has all.
+const fewImages = 5
+
 // tell says at the start what a person would not expect.
-func (g *Registry) tell(moved map[string]int, withdrawn []string) {
+func (g *Registry) tell(moved map[string][]string, withdrawn []string) {
 	for _, which := range slices.Sorted(maps.Keys(moved)) {
-		g.Info("%s: as in %s", text.Count(moved[which], "tag names", "tags name")+" different images", which)
+		tags := moved[which]
+		g.Info("%s: as in %s: %s", text.Count(len(tags), "tag names", "tags name")+" different images", which, text.Some(tags, fewImages))
 	}
 	if n := len(withdrawn); n > 0 {
-		g.Warn("%s not served, because the bundles given have only an older image for %s: %s", text.Count(n, "tag is", "tags are"), map[bool]string{true: "it", false: "them"}[n == 1], text.Some(withdrawn, 5))
+		g.Warn("%s not served, because the bundles given have only an older image for %s: %s", text.Count(n, "tag is", "tags are"), map[bool]string{true: "it", false: "them"}[n == 1], text.Some(withdrawn, fewImages))
 	}
 	list := g.rep.LeftOut
-	for _, l := range list[:min(len(list), mostTold)] {
-		g.Warn("not served: %s, which lacks %s", l.Image.Describe(), l.Content)
+	if len(list) == 0 {
+		return
 	}
-	if n := len(list) - mostTold; n > 0 {
-		g.Warn("not served: %d more", n)
+	g.Warn("%s left out what earlier bundles brought; to serve all, give the directories of those too: %s", text.Count(len(list), "image is not served: its bundle", "images are not served: their bundles"), text.Some(broughtBy(list), fewImages))
+	for i, l := range list {
+		say := g.Debug
+		if i < fewImages {
+			say = g.Warn
+		}
+		say("not served: %s, which lacks %s", l.Image.Describe(), l.Content)
 	}
-	if len(list) > 0 {
-		g.Warn("%s left out what earlier bundles brought; to serve all, give the directories of those too: %s", text.Count(len(list), "image is not served: its bundle", "images are not served: their bundles"), text.Some(broughtBy(list), 5))
+	if n := len(list) - fewImages; n > 0 {
+		g.Warn("not served: %d more, which --log-level debug names", n)
 	}
 }
 
