@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -15,14 +16,14 @@ import (
 type Origin string
 
 var (
-	originPattern   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-	documentPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
-	unknownPattern  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	originPattern   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`) })
+	documentPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`) })
+	unknownPattern  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9-]{1,32}$`) })
 	platformPattern = regexp.MustCompile(`^[A-Za-z0-9._+-]+/[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)?$`)
 )
 
 func (o Origin) check() error {
-	if !originPattern.MatchString(string(o)) {
+	if !originPattern().MatchString(string(o)) {
 		return fmt.Errorf("%.64q is not an origin", string(o))
 	}
 	return nil
@@ -153,7 +154,7 @@ func (inv *Inventory) Validate() error {
 	seen := map[string]bool{}
 	for _, doc := range inv.Documents {
 		err := CheckDescriptor(doc.Root)
-		if err == nil && (!documentPattern.MatchString(doc.Name) || seen[doc.Name] || !IsManifest(doc.Root.MediaType)) {
+		if err == nil && (!documentPattern().MatchString(doc.Name) || seen[doc.Name] || !IsManifest(doc.Root.MediaType)) {
 			err = errors.New("it is not named and typed as a document is")
 		}
 		if err != nil {
@@ -230,7 +231,7 @@ func (i Image) Validate() error {
 		return err
 	}
 	for k, sort := range i.Unknown {
-		if !unknownPattern.MatchString(sort) || k >= maxUnknown {
+		if !unknownPattern().MatchString(sort) || k >= maxUnknown {
 			return fmt.Errorf("%.64q is not a sort of attachments", sort)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -83,7 +84,7 @@ func Words(list []Reason) (words []string) {
 	return words
 }
 
-var kindPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9. -]{0,63}$`)
+var kindPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9. -]{0,63}$`) })
 
 const (
 	// maxWords is the longest text for people that an inventory may have, in bytes.
@@ -97,7 +98,7 @@ func checkReasons(list []Reason) error {
 		return fmt.Errorf("it has %d reasons", len(list))
 	}
 	for _, r := range list {
-		if r.Kind != "" && !kindPattern.MatchString(r.Kind) {
+		if r.Kind != "" && !kindPattern().MatchString(r.Kind) {
 			return fmt.Errorf("%.64q is not the kind of a reason", r.Kind)
 		}
 		for _, s := range []string{r.Name, r.Part, r.Catalog} {
@@ -159,7 +160,7 @@ func ofWords(s string) (r Reason) {
 		r.Kind, r.Name, _ = strings.Cut(s, " ")
 		r.Name, r.Part, _ = strings.Cut(r.Name, ": ")
 	}
-	if !kindPattern.MatchString(r.Kind) || r.String() != s {
+	if !kindPattern().MatchString(r.Kind) || r.String() != s {
 		return Reason{Name: s}
 	}
 	return r

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -290,7 +291,7 @@ func (r *Repository) artifact(ctx context.Context, tag string, limit int64, have
 }
 
 // tagGrammar is what can be a tag (OCI distribution-spec, "Pulling manifests").
-var tagGrammar = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tagGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`) })
 
 // Tags lists the tags of a repository of the mirror; none where it is not there. What cannot be
 // one is left out.
@@ -306,6 +307,6 @@ func (m *Mirror) Tags(ctx context.Context, repo oci.Ref) (tags []string, err err
 	if statusIn(err) == http.StatusNotFound {
 		return nil, nil
 	}
-	tags = slices.DeleteFunc(tags, func(tag string) bool { return !tagGrammar.MatchString(tag) })
+	tags = slices.DeleteFunc(tags, func(tag string) bool { return !tagGrammar().MatchString(tag) })
 	return tags, explain("list the tags of", repo.Name(), err)
 }

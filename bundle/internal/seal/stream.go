@@ -3,6 +3,7 @@ package seal
 import (
 	"fmt"
 	"regexp"
+	"sync"
 )
 
 // MaxSequence is the highest number of a bundle in its stream.
@@ -10,7 +11,7 @@ const MaxSequence = 1<<31 - 1
 
 var (
 	ledgerPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	streamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	streamPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`) })
 )
 
 // Stream is the row of bundles that one packing host makes of one configuration. Two bundles
@@ -30,7 +31,7 @@ func (s Stream) Check() error {
 
 // CheckStreamName reports what is wrong with the name of a stream.
 func CheckStreamName(name string) error {
-	if !streamPattern.MatchString(name) {
+	if !streamPattern().MatchString(name) {
 		return fmt.Errorf("stream name %.80q: it must have 1 to 64 characters of a-z, 0-9, full stop, hyphen and underscore, and begin with a letter or digit", name)
 	}
 	return nil

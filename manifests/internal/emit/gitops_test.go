@@ -361,7 +361,7 @@ func TestFleetNames(t *testing.T) {
 		var place placement
 		must(t, yaml.UnmarshalStrict(fileOf(t, files, dirFleet+"/placement.yaml").Body, &place))
 		value := place.Spec.Predicates[0].RequiredClusterSelector.LabelSelector.MatchLabels[fleetLabel]
-		if !operatorhub.LabelPattern.MatchString(value) || len(value) > 63 || !strings.Contains(string(fileOf(t, files, dirFleet+"/"+fileKustomization).Body), fleetLabel+"="+value) {
+		if !operatorhub.LabelPattern().MatchString(value) || len(value) > 63 || !strings.Contains(string(fileOf(t, files, dirFleet+"/"+fileKustomization).Body), fleetLabel+"="+value) {
 			t.Errorf("%s: %q is not the value of a label, or the kustomization does not say it", c.name, value)
 		}
 		ids := []string{value}
@@ -370,7 +370,7 @@ func TestFleetNames(t *testing.T) {
 			if kind == "Namespace" || kind == "ManagedClusterSetBinding" { // these are for all
 				continue
 			}
-			if ids = append(ids, id); len(name) > 63 || !operatorhub.LabelPattern.MatchString(name) {
+			if ids = append(ids, id); len(name) > 63 || !operatorhub.LabelPattern().MatchString(name) {
 				t.Errorf("%s: a hub takes no %s", c.name, id)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/blang/semver/v4"
 
@@ -13,9 +14,9 @@ import (
 
 var (
 	targetPath = regexp.MustCompile(`^[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*(/[a-z0-9]+((?:[._]|__|-*)[a-z0-9]+)*)*$`)
-	TargetTag  = regexp.MustCompile(`^\w[\w.-]{0,127}$`) // OCI distribution-spec, "Pulling manifests"
+	TargetTag  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\w[\w.-]{0,127}$`) }) // OCI distribution-spec, "Pulling manifests"
 
-	platformPart = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+	platformPart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9._-]{1,64}$`) })
 
 	ReleaseTypes  = []string{"ocp", "okd"}
 	architectures = []string{"amd64", "arm64", "ppc64le", "s390x", "multi"}
@@ -66,7 +67,7 @@ func (p *Problems) target(path, repo, tagPath, tag string) {
 	if repo != "" && !targetPath.MatchString(repo) {
 		p.Add(path, "%s is %q; it must be a path such as ns/name, without registry, tag and digest", path, repo)
 	}
-	if tag != "" && !TargetTag.MatchString(tag) {
+	if tag != "" && !TargetTag().MatchString(tag) {
 		p.Add(tagPath, "%s is %q, which is not a tag", tagPath, tag)
 	}
 }
@@ -75,7 +76,7 @@ func (p *Problems) platforms(path string, list []InstancePlatform) {
 	for i, pf := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		for _, part := range []struct{ path, name string }{{at + ".os", pf.OS}, {at + ".architecture", pf.Architecture}} {
-			if p.required(part.path, part.name) && !platformPart.MatchString(part.name) {
+			if p.required(part.path, part.name) && !platformPart().MatchString(part.name) {
 				p.Add(part.path, "%s is %q; a platform is written as os: linux and architecture: amd64", part.path, part.name)
 			}
 		}
@@ -201,11 +202,11 @@ func validateCharts(p *Problems, path string, charts []Chart) {
 	}
 }
 
-var channelPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var channelPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`) })
 
 // validate checks the versions of a channel as far as that needs no graph.
 func (ch *ReleaseChannel) validate(p *Problems, path string) {
-	if ch.Name != "" && !channelPattern.MatchString(ch.Name) {
+	if ch.Name != "" && !channelPattern().MatchString(ch.Name) {
 		p.Add(path+".name", "%s.name is %q, which is not the name of a channel", path, ch.Name)
 	}
 	low, lerr := semver.Parse(ch.MinVersion)

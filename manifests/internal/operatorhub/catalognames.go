@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/handover"
 	"github.com/satchel-airgap/satchel/manifests/internal/origin"
@@ -17,7 +18,7 @@ import (
 
 // LabelPattern is a DNS-1035 label, as names of CatalogSources are: OLM names a
 // Service after each.
-var LabelPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var LabelPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`) })
 
 // nameCatalogs gives every catalog a name that the next bundle's has too, so that
 // it is replaced: the one of the default catalog that it stands for, else its
@@ -206,7 +207,7 @@ func plainName(list []CatalogObject) (oci.Image, bool) {
 
 func (h *Hub) checkCatalogNames(used map[string]bool) error {
 	for _, key := range slices.Sorted(maps.Keys(h.Site.CatalogNames)) {
-		if name := h.Site.CatalogNames[key]; !LabelPattern.MatchString(name) {
+		if name := h.Site.CatalogNames[key]; !LabelPattern().MatchString(name) {
 			return &site.SiteError{Field: "CatalogNames", Msg: fmt.Sprintf("catalog name %q for %s: it must have at most 63 small letters, digits and hyphens; the first is a letter, the last a letter or digit", name, key)}
 		}
 		if !used[key] {

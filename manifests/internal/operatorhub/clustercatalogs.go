@@ -112,7 +112,7 @@ func catalogdTakes(place string) bool { return !strings.HasPrefix(place, "[") }
 func (h *Hub) clusterCatalogName(c CatalogObject) (name string, kept bool) {
 	for _, o := range h.Site.Cluster.Of("ClusterCatalog") {
 		ref, err := oci.ParseRef(catalogRef(o))
-		if err == nil && !IsDefaultClusterCatalog(o.Name) && slices.Contains(h.repositories(c.Image), ref.Name()) && LabelPattern.MatchString(o.Name) {
+		if err == nil && !IsDefaultClusterCatalog(o.Name) && slices.Contains(h.repositories(c.Image), ref.Name()) && LabelPattern().MatchString(o.Name) {
 			return o.Name, !handover.Ours(o)
 		}
 	}

@@ -28,7 +28,7 @@ func (h *Hub) keepNames() {
 			continue
 		}
 		for _, s := range h.servedAs(c.Image) {
-			if LabelPattern.MatchString(s.Name) && !taken[s.Name] && !(h.Hosted() && handover.IsDefault(s.Name)) {
+			if LabelPattern().MatchString(s.Name) && !taken[s.Name] && !(h.Hosted() && handover.IsDefault(s.Name)) {
 				c.Name, c.fixed, c.kept, taken[s.Name] = s.Name, true, true, true
 				break
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/blang/semver/v4"
 
@@ -17,13 +18,13 @@ type ReleaseTag struct {
 	Arch    string // as releases write it: x86_64, aarch64, multi
 }
 
-var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+var archPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]{1,32}$`) })
 
 // ParseReleaseTag reads a tag. A version's plus is an underscore in it, because a tag
 // cannot have a plus.
 func ParseReleaseTag(tag string) (ReleaseTag, bool) {
 	i := strings.LastIndexByte(tag, '-')
-	if i < 0 || !archPattern.MatchString(tag[i+1:]) {
+	if i < 0 || !archPattern().MatchString(tag[i+1:]) {
 		return ReleaseTag{}, false
 	}
 	v, err := semver.Parse(strings.Replace(tag[:i], "_", "+", 1))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"sync"
 
 	"sigs.k8s.io/yaml"
 
@@ -22,7 +23,7 @@ const bootImages = dir + "/0000_50_installer_coreos-bootimages.yaml"
 const maxBootFile = 4 << 20 // bytes; that of 5.0 has 36 KiB
 
 // streamName is what may stand in a tag.
-var streamName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+var streamName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`) })
 
 // BootImage is a disk image in a container image, for machines of KubeVirt.
 type BootImage struct {
@@ -129,7 +130,7 @@ func (s coreStream) images(name string) ([]BootImage, error) {
 		if text == "" {
 			continue
 		}
-		if !streamName.MatchString(arch) || name != "" && !streamName.MatchString(name) {
+		if !streamName().MatchString(arch) || name != "" && !streamName().MatchString(name) {
 			return nil, fmt.Errorf("architecture %.64q of stream %.64q cannot be part of a tag", arch, name)
 		}
 		if len(text) > maxRef {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
@@ -27,7 +28,7 @@ type Disk struct {
 // diskFormats are those that a person carries; the others are for clouds.
 var diskFormats = []string{"iso", "ova", "pxe", "qcow2.gz", "raw.gz", "vhd.gz"}
 
-var diskWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var diskWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`) })
 
 const (
 	maxDisks = 256
@@ -101,7 +102,7 @@ func parseDisks(body []byte) (list []Disk, err error) {
 func (d Disk) Check() error {
 	at, err := url.Parse(d.URL)
 	switch {
-	case !diskWord.MatchString(d.Arch) || !diskWord.MatchString(d.Platform) || !diskWord.MatchString(d.Format):
+	case !diskWord().MatchString(d.Arch) || !diskWord().MatchString(d.Platform) || !diskWord().MatchString(d.Format):
 		return fmt.Errorf("%.64q, %.64q, %.64q do not name a disk", d.Arch, d.Platform, d.Format)
 	case err != nil || len(d.URL) > maxURL || at.Scheme != "https" && at.Scheme != "http":
 		return fmt.Errorf("%.128q is no address of a disk", d.URL)

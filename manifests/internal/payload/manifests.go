@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/blang/semver/v4"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -40,7 +41,7 @@ const (
 )
 
 // gateName is what may be a key of a ConfigMap.
-var gateName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
+var gateName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`) })
 
 // Facts are what the manifests of a payload say to those who update to it, or from it.
 type Facts struct {
@@ -184,7 +185,7 @@ func (f *Facts) Check() error {
 		}
 	}
 	for name, text := range f.Gates {
-		if !gateName.MatchString(name) || len(text) > maxGateText {
+		if !gateName().MatchString(name) || len(text) > maxGateText {
 			return fmt.Errorf("its gate %.64q is none, or has %d bytes of text", name, len(text))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/blang/semver/v4"
 
@@ -28,7 +29,7 @@ const (
 
 // componentName is what may stand at the end of a tag (OCI distribution-spec,
 // "Pulling manifests").
-var componentName = regexp.MustCompile(`^[\w.-]{1,128}$`)
+var componentName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w.-]{1,128}$`) })
 
 // Payload is what a release is made of.
 type Payload struct {
@@ -158,7 +159,7 @@ type tag struct {
 
 func (t tag) image() (oci.Ref, error) {
 	switch {
-	case !componentName.MatchString(t.Name):
+	case !componentName().MatchString(t.Name):
 		return oci.Ref{}, errors.New("the name cannot be part of a tag")
 	case t.From == nil:
 		return oci.Ref{}, errors.New("it names no image")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -166,7 +167,7 @@ func fill(buf []byte, value string) ([]byte, error) {
 }
 
 // toolPlatform is what a program is for; the last part becomes a part of its file's name.
-var toolPlatform = regexp.MustCompile(`^linux/[a-z0-9_]{1,32}(/[a-z0-9]{1,16})?$`)
+var toolPlatform = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^linux/[a-z0-9_]{1,32}(/[a-z0-9]{1,16})?$`) })
 
 // Check checks what was read of a program.
 func (t Tool) Check() error {
@@ -174,7 +175,7 @@ func (t Tool) Check() error {
 	switch {
 	case t.Name != ToolOC && t.Name != ToolInstall:
 		return fmt.Errorf("%.64q is no program of a release", t.Name)
-	case !toolPlatform.MatchString(t.Platform):
+	case !toolPlatform().MatchString(t.Platform):
 		return fmt.Errorf("%.64q is no platform of a program", t.Platform)
 	case err != nil || ref.Digest == "":
 		return fmt.Errorf("%.256q is no release image", t.Source)

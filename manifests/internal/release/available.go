@@ -76,7 +76,7 @@ func List(ctx context.Context, q Query, from ask.Images) (*Available, error) {
 	if !slices.Contains(imageset.ReleaseTypes, q.Type) {
 		return nil, &NotThereError{"Type", fmt.Sprintf("there are no releases of type %q", q.Type), "name one of " + text.Or(imageset.ReleaseTypes)}
 	}
-	if !archPattern.MatchString(q.Arch) {
+	if !archPattern().MatchString(q.Arch) {
 		return nil, &NotThereError{"Arch", fmt.Sprintf("%q is no architecture", q.Arch), "name one as Go writes it, such as amd64, arm64, s390x or ppc64le, or multi"}
 	}
 	cfg := &imageset.Config{}

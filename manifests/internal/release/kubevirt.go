@@ -50,7 +50,7 @@ func (r *release) kubeVirt(ctx context.Context, from ask.Images) ([]ask.Image, e
 			name += "-" + b.Stream
 		}
 		w := ask.Image{Origin: origin.Release, Ref: b.Image, Tags: []string{tag + "-" + name}, Path: origin.PathComponents, Reasons: []oci.Reason{{Kind: origin.KindRelease, Name: r.Version + " " + arch, Part: name}}, Only: r.only}
-		if !imageset.TargetTag.MatchString(w.Tags[0]) {
+		if !imageset.TargetTag().MatchString(w.Tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, is none", w.Tags[0], w.Ref)}
 		}
 		list = append(list, w)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/satchel-airgap/satchel/manifests/internal/ask"
 	"github.com/satchel-airgap/satchel/manifests/internal/documents"
@@ -29,7 +30,7 @@ const MultiArch = "multi"
 // archNames are the architectures that releases write otherwise than Go.
 var archNames = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
-var archPattern = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+var archPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]{1,32}$`) })
 
 // release is one payload that was read.
 type release struct {
@@ -140,7 +141,7 @@ func payloadArch(ctx context.Context, src oci.Source, root, image oci.Descriptor
 	if err != nil {
 		return "", err
 	}
-	if !archPattern.MatchString(config.Architecture) {
+	if !archPattern().MatchString(config.Architecture) {
 		return "", &oci.UnsupportedError{What: "payload " + image.Digest.String(), Why: fmt.Sprintf("its architecture is %.64q", config.Architecture)}
 	}
 	return config.Architecture, nil
@@ -202,7 +203,7 @@ func (r *release) wanted() ([]ask.Image, error) {
 		list = append(list, ask.Image{Origin: origin.Release, Ref: c.Image, Tags: []string{tag + "-" + c.Name}, Path: origin.PathComponents, Reasons: []oci.Reason{{Kind: why.Kind, Name: why.Name, Part: c.Name}}, Only: r.only})
 	}
 	for _, w := range list {
-		if !imageset.TargetTag.MatchString(w.Tags[0]) {
+		if !imageset.TargetTag().MatchString(w.Tags[0]) {
 			return nil, &oci.UnsupportedError{What: "payload " + r.ref.String(), Why: fmt.Sprintf("%q, the tag in the mirror of its %s, would have %d characters; a tag has at most 128", w.Tags[0], w.Ref, len(w.Tags[0]))}
 		}
 	}

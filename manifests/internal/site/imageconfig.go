@@ -49,7 +49,7 @@ func ParseImageConfig(file string, data []byte) (*ImageConfig, error) {
 		entries []string
 	}{{"insecureRegistries", src.Insecure}, {"blockedRegistries", src.Blocked}, {"allowedRegistries", src.Allowed}} {
 		for i, entry := range list.entries {
-			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern.MatchString(entry) {
+			if path := fmt.Sprintf("spec.registrySources.%s[%d]", list.name, i); !scopePattern().MatchString(entry) {
 				p.Add(path, "%s is neither HOST[:PORT][/PATH] nor *.DOMAIN", path)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,9 +18,11 @@ var (
 	// namePattern is a DNS-1123 subdomain, as names of ConfigMaps are.
 	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	// keyPattern is a key of a ConfigMap (Kubernetes, "ConfigMaps").
-	keyPattern = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+	keyPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`) })
 	// scopePattern is an entry of registrySources: HOST[:PORT][/PATH[:TAG or @DIGEST]] or *.DOMAIN.
-	scopePattern = regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/([A-Za-z0-9._/-]*|[A-Za-z0-9._/-]*[A-Za-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})))?)$`)
+	scopePattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(\*\.[A-Za-z0-9.-]+|([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/([A-Za-z0-9._/-]*|[A-Za-z0-9._/-]*[A-Za-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})))?)$`)
+	})
 )
 
 // peek reads the fields that into has, and ignores the others. Its errors have the
@@ -120,7 +123,7 @@ func texts(p *imageset.Problems, data []byte, field string) map[string]string {
 		key, val := found.Content[i], found.Content[i+1]
 		_, twice := list[key.Value]
 		switch {
-		case key.Kind != yaml.ScalarNode || !keyPattern.MatchString(key.Value):
+		case key.Kind != yaml.ScalarNode || !keyPattern().MatchString(key.Value):
 			p.AddAt(at(key), "", "this is not a key of a ConfigMap")
 		case twice:
 			p.AddAt(at(key), "", "this key is in %s twice", field)

@@ -151,7 +151,7 @@ func (r *PresentRules) object(p *imageset.Problems, path string, in presentObjec
 	}
 	for i, rule := range list {
 		at := fmt.Sprintf("%sspec.%s[%d]", path, field, i)
-		if !scopePattern.MatchString(rule.Source) {
+		if !scopePattern().MatchString(rule.Source) {
 			p.Add(at+".source", "%s.source is neither HOST[:PORT][/PATH] nor *.DOMAIN", at)
 		}
 		for k, m := range rule.Mirrors {

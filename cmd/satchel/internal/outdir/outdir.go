@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/satchel-airgap/satchel/manifests"
@@ -41,7 +42,7 @@ const (
 )
 
 // clusterID is what the ID of a cluster may be.
-var clusterID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$`)
+var clusterID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$`) })
 
 // outName is what files of a set may be called, in one of outDirs or above them.
 var outName = regexp.MustCompile(`^(?:[a-z]+/){0,2}[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -144,7 +145,7 @@ func (o *Dir) readList(root *os.Root) error {
 	}
 	for line := range strings.Lines(rest) {
 		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		if sum == lineCluster && clusterID.MatchString(name) {
+		if sum == lineCluster && clusterID().MatchString(name) {
 			o.had = name
 			continue
 		}

@@ -91,7 +91,7 @@ func (o *Dir) steps(files []manifests.File) []func(*os.Root) error {
 // several, and its files.
 func (o *Dir) listOf(parts ...[]string) []byte {
 	head := outHead + "\n"
-	if clusterID.MatchString(o.id) {
+	if clusterID().MatchString(o.id) {
 		head += lineCluster + "  " + o.id + "\n"
 	}
 	if o.one != "" && !strings.Contains(o.one, "\n") { // a list has a line for each thing

@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/satchel-airgap/satchel/oci"
 )
 
 var (
-	idPattern     = regexp.MustCompile(`^[a-z0-9]{1,64}$`)
+	idPattern     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,64}$`) })
 	hexPattern    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	ledgerPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	streamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	originPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	streamPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`) })
+	originPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`) })
 )
 
 // Bounds of what a receipt may name, far above what is in use.
@@ -52,11 +53,11 @@ func (r *Receipt) checkHead() error {
 	switch {
 	case r.State != Intent && r.State != Done:
 		return fmt.Errorf("state %.20q", string(r.State))
-	case !idPattern.MatchString(r.Bundle):
+	case !idPattern().MatchString(r.Bundle):
 		return fmt.Errorf("bundle ID %.80q", r.Bundle)
 	case r.Fingerprint != "" && !hexPattern.MatchString(r.Fingerprint):
 		return fmt.Errorf("fingerprint %.80q", r.Fingerprint)
-	case r.Stream != Stream{} && (!ledgerPattern.MatchString(r.Stream.Ledger) || !streamPattern.MatchString(r.Stream.Name)):
+	case r.Stream != Stream{} && (!ledgerPattern.MatchString(r.Stream.Ledger) || !streamPattern().MatchString(r.Stream.Name)):
 		return fmt.Errorf("stream %.80q of ledger %.80q", r.Stream.Name, r.Stream.Ledger)
 	case r.Sequence < 0 || r.Sequence > maxSequence:
 		return fmt.Errorf("sequence %d", r.Sequence)
@@ -122,7 +123,7 @@ func ascending[T ~string](what string, list []T, check func(T) error) error {
 
 func checkOrigins(list []oci.Origin) error {
 	return ascending("origin", list, func(o oci.Origin) error {
-		if !originPattern.MatchString(string(o)) {
+		if !originPattern().MatchString(string(o)) {
 			return errors.New("it is not an origin")
 		}
 		return nil

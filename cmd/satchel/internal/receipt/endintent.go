@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -14,14 +15,14 @@ import (
 	"github.com/satchel-airgap/satchel/transport"
 )
 
-var beginning = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+var beginning = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{12,64}$`) })
 
 // IsNamed reports whether people mean a receipt or intent: by its bundle, by its tag in the mirror,
 // or by its SHA-256, of which 12 digits are enough.
 func (k *Kept) IsNamed(name string) bool {
 	hex := strings.TrimPrefix(name, digest.SHA256.String()+":")
 	return name == k.Head.Bundle || name == k.Tag || k.Head.State == Intent && name == intentTag(k.Head.Bundle, k.Digest) ||
-		beginning.MatchString(hex) && strings.HasPrefix(k.Digest.Encoded(), hex)
+		beginning().MatchString(hex) && strings.HasPrefix(k.Digest.Encoded(), hex)
 }
 
 // Ended is what became of intents.

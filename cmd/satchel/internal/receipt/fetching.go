@@ -111,7 +111,7 @@ func (k *Keeper) fetch(ctx context.Context, h *History, own map[digest.Digest]*K
 // choose lists the tags of receipts, those first that this host has a copy of.
 func (f *fetching) choose(tags []string) (list []string) {
 	for _, tag := range tags {
-		if tagName.MatchString(tag) {
+		if tagName().MatchString(tag) {
 			list = append(list, tag)
 		}
 	}
@@ -269,7 +269,7 @@ func (k *Keeper) sweep(h *History) {
 	if k.Dir == "" || k.Look {
 		return
 	}
-	files, err := list(k.copies(), fetchedName)
+	files, err := list(k.copies(), fetchedName())
 	if err != nil {
 		return // nothing is lost by what stays
 	}
@@ -284,7 +284,7 @@ func (k *Keeper) readFetched(h *History, own map[digest.Digest]*Kept) (all []*Ke
 	if k.Dir == "" {
 		return nil, nil
 	}
-	files, err := list(k.copies(), fetchedName)
+	files, err := list(k.copies(), fetchedName())
 	if err != nil {
 		h.Host = fmt.Errorf("read receipts of this host: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -114,7 +115,7 @@ func (k *Keeper) readOwn(h *History, dir string, known map[digest.Digest]*Kept) 
 	if k.Dir == "" {
 		return nil
 	}
-	files, err := list(filepath.Join(k.Dir, dir), ownName)
+	files, err := list(filepath.Join(k.Dir, dir), ownName())
 	if err != nil {
 		h.Host = fmt.Errorf("read receipts of this host: %w", err)
 	}
@@ -154,7 +155,9 @@ func (k *Keeper) isOf(one *Kept) error {
 	return fmt.Errorf("read receipt %s: it is of another mirror, %s", one.name, one.Head.Mirror)
 }
 
-var fetchedName = regexp.MustCompile(`^[a-z0-9]{1,64}(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?\.json$`)
+var fetchedName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]{1,64}(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?\.json$`)
+})
 
 // trust says who must have signed: nobody, what this host wrote.
 func (k *Keeper) trust(own map[digest.Digest]*Kept) func(digest.Digest) *bundle.Trust {

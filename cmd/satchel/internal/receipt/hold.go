@@ -57,7 +57,7 @@ func (k *Keeper) Here() (names []string, err error) {
 		if k.Dir == "" {
 			break
 		}
-		files, lerr := list(filepath.Join(k.Dir, dir), ownName)
+		files, lerr := list(filepath.Join(k.Dir, dir), ownName())
 		names, err = append(names, files...), errors.Join(err, lerr)
 	}
 	return names, err

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -203,12 +204,14 @@ const (
 )
 
 var (
-	ownName = regexp.MustCompile(`^[a-z0-9]{1,64}-[0-9a-f]{12}\.json$`)
-	tagName = regexp.MustCompile(`^([a-z0-9]{1,64})(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?$`)
+	ownName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,64}-[0-9a-f]{12}\.json$`) })
+	tagName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([a-z0-9]{1,64})(?:\.[1-9][0-9]{0,6}|-intent-[0-9a-f]{12})?$`)
+	})
 )
 
 // IsTag reports whether a tag may be that of a receipt.
-func IsTag(tag string) bool { return tagName.MatchString(tag) }
+func IsTag(tag string) bool { return tagName().MatchString(tag) }
 
 // ownFile is the name of an own receipt.
 func ownFile(bundle string, d digest.Digest) string {
