@@ -13,6 +13,7 @@ import (
 
 	"github.com/satchel-airgap/satchel/bundle"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/check"
+	"github.com/satchel-airgap/satchel/cmd/satchel/internal/outdir"
 	"github.com/satchel-airgap/satchel/cmd/satchel/internal/receipt"
 	"github.com/satchel-airgap/satchel/manifests"
 	"github.com/satchel-airgap/satchel/oci/text"
@@ -158,6 +159,9 @@ func (o checkOptions) site(a *app, job *check.Options) (err error) {
 		defer func() { _ = root.Close() }() // it is read only
 		if job.Handover, err = manifests.ReadHandover(root.FS()); err != nil {
 			return usage(fmt.Errorf("read the files for the cluster in %s: %w", text.Printable(o.outDir), err), hintOf(err))
+		}
+		if job.Gone, job.Changed, err = outdir.Look(o.outDir); err != nil {
+			return usage(fmt.Errorf("read the list of the files for the cluster: %w", err), "write the files again: satchel render")
 		}
 	}
 	list, err := o.cluster.read(a)

@@ -42,6 +42,8 @@ type Options struct {
 	Mirror      string                // the registry that --to names, HOST[:PORT]; "": receipts and rules say it
 	Receipts    []*receipt.Receipt    // the newest first, see Add
 	Unread      []error               // receipts of the mirror that were not read
+	Gone        []string              // files among those that satchel wrote for the cluster that are not there any more
+	Changed     []string              // and those that are not as it wrote them
 	Bundles     []Bundle              // given in addition to receipts
 	Secret      *manifests.PullSecret // that the cluster has; nil: not known
 	NodeSecret  *manifests.PullSecret // by which nodes pull from the mirror; nil: the one among the files
@@ -121,6 +123,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.node.Close()) }()
+	c.checkFiles()
 	c.checkRules()
 	c.checkCarried()
 	if err := c.images(ctx); err != nil {

@@ -132,14 +132,34 @@ func (c *checking) checkCarried() {
 	}
 }
 
-// checkRules says which files are missing, and compares the objects with the file that shows what nodes will
-// have.
-func (c *checking) checkRules() {
-	if c.Handover != nil {
-		for _, name := range c.Handover.Lacking {
-			c.report.add(Finding{Kind: FileMissing, Fails: true, Object: name, Wrong: "APPLY.md applies this file, and it is not among the files for the cluster", Do: "write the files again: satchel render"})
+// pageOfSteps is the file that says how the others are applied.
+const pageOfSteps = "APPLY.md"
+
+// checkFiles says which of the files for the cluster are missing, or cut short.
+func (c *checking) checkFiles() {
+	if c.Handover == nil {
+		return
+	}
+	lacking := slices.Clone(c.Handover.Lacking)
+	for _, name := range c.Gone {
+		if name == pageOfSteps || strings.HasPrefix(name, "hostedcluster/") || !strings.Contains(name, "/") && strings.HasSuffix(name, ".yaml") {
+			lacking = append(lacking, name)
 		}
 	}
+	for _, name := range slices.Compact(text.Sorted(lacking)) {
+		wrong := "it is applied to the cluster, and it is not among the files"
+		if name == pageOfSteps {
+			wrong = "it says how the files are applied, and it is not among them"
+		}
+		c.report.add(Finding{Kind: FileMissing, Fails: true, Object: name, Wrong: wrong, Do: "write the files again: satchel render"})
+	}
+	if slices.Contains(c.Changed, pageOfSteps) {
+		c.report.add(Finding{Kind: FileMissing, Fails: true, Object: pageOfSteps, Wrong: "it is not as it was written: cut short, or changed by hand; so steps may be lacking", Do: "move it away, and write the files again: satchel render"})
+	}
+}
+
+// checkRules compares the objects with the file that shows what nodes will have.
+func (c *checking) checkRules() {
 	for _, why := range c.rules.Differs {
 		c.report.add(Finding{Kind: RulesDiffer, Wrong: "registries.conf among the files is not what the rules there give: " + why,
 			Do: "write the files again (satchel render), and apply the rules that it writes"})

@@ -233,6 +233,9 @@ func (w *world) options() check.Options {
 		w.t.Fatal(err)
 	}
 	o.Receipts = []*receipt.Receipt{r}
+	if o.Gone, o.Changed, err = outdir.Look(w.out); err != nil {
+		w.t.Fatal(err)
+	}
 	return o
 }
 

@@ -2,6 +2,7 @@ package outdir
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -63,6 +64,31 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s, the next run: %v", name, err)
 		}
 	}
+}
+
+// TestLook: what is gone or cut short is told from what is whole.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "out")
+	if err := writeOut(t, dir, set("APPLY.md", "first\nsecond\n", "a.yaml", "a", "restore/b.yaml", "b")); err != nil {
+		t.Fatal(err)
+	}
+	look := func(want string) {
+		t.Helper()
+		gone, changed, err := Look(dir)
+		if got := fmt.Sprint(gone, changed, err); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	look("[] [] <nil>")
+	if err := errors.Join(os.Truncate(filepath.Join(dir, "APPLY.md"), 6), os.Remove(filepath.Join(dir, "restore/b.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	look("[restore/b.yaml] [APPLY.md] <nil>")
+	if err := os.Remove(filepath.Join(dir, outList)); err != nil {
+		t.Fatal(err)
+	}
+	look("[] [] <nil>")
 }
 
 func TestOutDirReplacesItsOwnSet(t *testing.T) {
